@@ -1,0 +1,41 @@
+"""A clip: speech with its reference text, and where in it the speech starts and ends."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PcmArray = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """Mono PCM with its reference.
+
+    `samples`: int16, shape (n_samples,), mono, at `sample_rate_hz`.
+    `speech_start_s`, `speech_end_s`: seconds from the first sample, found from the samples themselves
+    (a TTS file's end is not the end of its speech). The EOS clock starts at `speech_end_s`.
+    """
+
+    clip_id: str
+    reference: str
+    samples: PcmArray
+    sample_rate_hz: int
+    speech_start_s: float
+    speech_end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / self.sample_rate_hz
+
+    @property
+    def speech_s(self) -> float:
+        return self.speech_end_s - self.speech_start_s
+
+    @property
+    def sha256(self) -> str:
+        """Of the little-endian sample bytes."""
+        return hashlib.sha256(self.samples.astype("<i2", copy=False).tobytes()).hexdigest()

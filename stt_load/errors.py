@@ -1,0 +1,87 @@
+"""What can go wrong, in one tree, and what the process says about it when it ends.
+
+    SttLoadError
+    ├── ConfigError            the user asked for something that can't be done; carries every problem at once
+    ├── ClipError              a clip or manifest can't be used
+    ├── ProtocolError          the server sent something its protocol doesn't allow
+    └── TransportError         the connection itself
+        ├── UpgradeRefused     an HTTP answer other than 101, or no TCP connection
+        ├── ConnectionLost     ended by the peer or the network; carries the close code if there was one
+        └── DeadlineExceeded   a wait with a deadline met it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum, StrEnum
+
+
+class Outcome(StrEnum):
+    """How an utterance ended. Exactly one per utterance."""
+
+    OK = "ok"  # the transcript was completed
+    NO_FINAL = "no_final"  # the server ended the utterance in good order without any transcript
+    SERVER_ERROR = "server_error"  # the server said that it failed (error message, close 1011)
+    PROTOCOL_ERROR = "protocol_error"  # the server sent something its protocol doesn't allow
+    REFUSED = "refused"  # the server would not take the caller (full, credentials, nobody listening)
+    DISCONNECTED = "disconnected"  # the connection ended before the transcript was complete
+    TIMED_OUT = "timed_out"  # the transcript was not complete at the deadline
+    INTERRUPTED = "interrupted"  # cut by the end of the run; counted apart, never an error of the server
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller. The numbers are a contract with CI systems."""
+
+    FINE = 0  # the run can be believed and every SLO was met
+    FAILED = 1  # the program itself failed
+    USAGE = 2  # bad input; nothing was started
+    SLO_MISSED = 3  # the run can be believed and an SLO was missed
+    NOT_BELIEVABLE = 4  # the run can't be believed: see the validity lines
+    ABORTED = 5  # ended early by SIGTERM or Ctrl-C; the summary is written all the same
+
+
+class SttLoadError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class ConfigError(SttLoadError):
+    """Bad input. `problems` holds one line each, every one saying what is wrong and what to do."""
+
+    def __init__(self, problems: Sequence[str] | str) -> None:
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class ClipError(SttLoadError):
+    """A clip or a manifest can't be used; the message is one line with the file's name."""
+
+
+class ProtocolError(SttLoadError):
+    """The server sent something that its protocol doesn't allow."""
+
+
+class TransportError(SttLoadError):
+    """Something happened to the connection."""
+
+
+class UpgradeRefused(TransportError):
+    """The server would not open the websocket.
+
+    `status` is the HTTP status, or None where no HTTP answer came (nobody listening, TCP dropped).
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class ConnectionLost(TransportError):
+    """The connection ended. `close_code` is the websocket close code, 1006 where there was no close frame."""
+
+    def __init__(self, message: str, close_code: int = 1006) -> None:
+        self.close_code = close_code
+        super().__init__(message)
+
+
+class DeadlineExceeded(TransportError):
+    """A wait met its deadline; the message names the wait."""

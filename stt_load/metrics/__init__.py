@@ -1,0 +1,1 @@
+"""Numbers in, numbers out: percentiles, error counts, stages, SLOs, validity."""

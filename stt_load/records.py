@@ -1,0 +1,95 @@
+"""The record that flows: one utterance, measured on the worker, scored at the master, kept as one JSON line.
+
+Field meanings are those of `docs/design.md` ("What the numbers mean"). Times are seconds; `None` means
+"not measured" or "does not exist", never zero.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from stt_load.errors import Outcome
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(slots=True)
+class UtteranceRecord:
+    """One clip sent once by one caller, and what came of it.
+
+    The first block is known before the utterance starts, the second is measured by the worker, the third
+    is scored at the master's door (no WER arithmetic in the loop that paces audio).
+    """
+
+    # who, where, what
+    run_id: str
+    worker: int  # ordinal of the load worker, 0-based
+    user: int  # ordinal of the caller on its worker, 0-based
+    stage: int  # 0-based
+    phase: str  # phase when the utterance started: only "hold" counts
+    users: int  # target number of callers of the stage
+    clip_id: str
+    reference: str
+    clip_reused: bool = False  # another caller of this worker was speaking this clip at the same time
+
+    # measured by the worker
+    outcome: str = Outcome.INTERRUPTED
+    started_at: float = 0.0  # stream_start (or the dial, if it never started), wall clock, seconds since 1970
+    eos_latency_s: float | None = None  # end of speech on the schedule -> last message completing the transcript
+    stream_end_latency_s: float | None = None  # last frame handed over -> last transcript text; signed
+    finalise_latency_s: float | None = None  # end-of-stream message sent -> final
+    first_partial_s: float | None = None  # start of speech on the schedule -> first non-empty text
+    connect_s: float | None = None  # dial -> upgrade done
+    ready_s: float | None = None  # upgrade done -> server ready; 0 where the protocol has no ready message
+    pacing_lag_p99_s: float | None = None  # frame due -> frame handed to the kernel, over this utterance
+    pacing_lag_max_s: float | None = None
+    audio_s: float = 0.0  # audio sent, trailing silence included
+    speech_s: float = 0.0  # speech in it
+    duration_s: float | None = None  # stream_start -> end of the utterance on the client, all waits included
+    frames: int = 0
+    text: str = ""  # the assembled transcript
+    messages: list[list[Any]] = field(default_factory=list)  # [seconds after stream_start, text] per final text
+    stamp: str = "read"  # arrival times are "kernel" receive stamps, or when the bytes were "read"
+    server_ms: dict[str, float] | None = None  # what the server says of itself
+    end: str = "server"  # who ended the utterance: "server" (endpointing) or "client" (end message)
+    close_code: int | None = None
+    error: str | None = None
+
+    # scored at the master
+    normaliser: str | None = None
+    wer: float | None = None
+    cer: float | None = None
+    substitutions: int | None = None
+    deletions: int | None = None
+    insertions: int | None = None
+    reference_words: int | None = None
+    character_errors: int | None = None
+    reference_characters: int | None = None
+    foreign_text: int | None = None  # messages of this utterance that are another caller's words
+
+    def as_row(self) -> dict[str, Any]:
+        """Plain Python values only (str, int, float, bool, None, list, dict): safe for JSON and msgpack."""
+        row = asdict(self)
+        row["outcome"] = str(self.outcome)
+        return row
+
+    def to_json(self) -> str:
+        return json.dumps(self.as_row(), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Unknown keys are left out, so that a newer file still loads; missing required keys raise TypeError."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{key: value for key, value in row.items() if key in known})
+
+    @property
+    def is_ok(self) -> bool:
+        return self.outcome == Outcome.OK
+
+    @property
+    def is_counted(self) -> bool:
+        """Started in the hold of its stage: the only utterances that a stage's figures are made of."""
+        return self.phase == "hold"
