@@ -1,0 +1,118 @@
+"""A service level objective: one metric, one statistic, one bound, as the user writes it.
+
+    eos_latency:p95<800ms     a latency, with the statistic it is judged by; s or ms
+    error_rate<1%             a ratio of the whole stage, in percent
+    foreign_text<1            a count over the whole stage
+
+`METRICS` is the table of what can be written. Bounds are kept in base units: seconds, ratio (0 to 1), count.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stt_load.errors import ConfigError
+
+DEFAULT_SLOS = ("eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%")
+"""What a run is judged by unless told otherwise: late, failing, or worse than the quiet run."""
+
+
+class MetricKind(StrEnum):
+    """What a bound on the metric looks like."""
+
+    LATENCY = "latency"  # needs a statistic; bound in s or ms
+    RATIO = "ratio"  # bound in percent
+    COUNT = "count"  # bound is a plain number
+
+
+METRICS: dict[str, MetricKind] = {
+    "eos_latency": MetricKind.LATENCY,
+    "stream_end_latency": MetricKind.LATENCY,
+    "finalise_latency": MetricKind.LATENCY,
+    "first_partial": MetricKind.LATENCY,
+    "connect": MetricKind.LATENCY,
+    "ready": MetricKind.LATENCY,
+    "error_rate": MetricKind.RATIO,
+    "wer": MetricKind.RATIO,
+    "wer_all": MetricKind.RATIO,
+    "wer_delta": MetricKind.RATIO,
+    "cer": MetricKind.RATIO,
+    "foreign_text": MetricKind.COUNT,
+}
+
+_FACTORS: dict[MetricKind, dict[str, float]] = {
+    MetricKind.LATENCY: {"s": 1.0, "ms": 0.001},
+    MetricKind.RATIO: {"%": 0.01},
+    MetricKind.COUNT: {"": 1.0},
+}
+
+_EXAMPLES: dict[MetricKind, str] = {
+    MetricKind.LATENCY: "{}:p95<800ms (p50, p95, any other percentile, mean, min or max; s or ms)",
+    MetricKind.RATIO: "{}<1% (the percent sign is needed)",
+    MetricKind.COUNT: "{}<1",
+}
+
+_SHAPE = re.compile(
+    r"(?P<metric>[a-z_]+)(:(?P<statistic>[a-z0-9.]+))?(?P<strict><=?)(?P<number>-?\d+(\.\d+)?)(?P<unit>[a-z%]*)"
+)
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """One objective. `bound` is in base units; `is_strict` is `<` rather than `<=`.
+
+    `statistic` is `pNN`, `mean`, `min` or `max` for a latency, None for the rest (one value a stage).
+    """
+
+    text: str
+    metric: str
+    statistic: str | None
+    bound: float
+    is_strict: bool
+
+    @property
+    def percentile(self) -> float | None:
+        """0.95 for p95; None for every other statistic."""
+        return _percentile(self.statistic)
+
+    def is_met_by(self, value: float) -> bool:
+        return value < self.bound if self.is_strict else value <= self.bound
+
+
+def parse_slo(text: str) -> Slo:
+    """`eos_latency:p95<1s` and the like; blanks don't matter. Raises ConfigError with one line."""
+    match = _SHAPE.fullmatch("".join(text.split()))
+    if match is None:
+        raise ConfigError(
+            f"--slo {text!r} can't be read: write it like {', '.join(repr(slo) for slo in DEFAULT_SLOS)}"
+        )
+    metric, statistic = match["metric"], match["statistic"]
+    kind = METRICS.get(metric)
+    if kind is None:
+        raise ConfigError(
+            f"--slo {text!r}: there is no metric {metric!r}; it can be one of {', '.join(METRICS)}"
+        )
+    factor = _FACTORS[kind].get(match["unit"])
+    if factor is None or (kind is MetricKind.LATENCY) != _is_statistic(statistic):
+        raise ConfigError(f"--slo {text!r} can't be read: write it like {_EXAMPLES[kind].format(metric)}")
+    return Slo(
+        text="".join(text.split()),
+        metric=metric,
+        statistic=statistic,
+        bound=float(match["number"]) * factor,
+        is_strict=match["strict"] == "<",
+    )
+
+
+def _is_statistic(statistic: str | None) -> bool:
+    return statistic in ("mean", "min", "max") or _percentile(statistic) is not None
+
+
+def _percentile(statistic: str | None) -> float | None:
+    match = _PERCENTILE.fullmatch(statistic or "")
+    if match is None or float(match[1]) == 0.0:
+        return None
+    return float(match[1]) / 100
