@@ -1,0 +1,53 @@
+"""When each frame is due, and how late we were."""
+
+from __future__ import annotations
+
+import math
+
+
+class Schedule:
+    """Due times on absolute deadlines (no drift), and our own lateness per frame.
+
+    `stream_start_s`: when the microphone is switched on, monotonic seconds. Frame k is due at
+    `stream_start_s + (k+1)·frame_s`.
+    """
+
+    __slots__ = ("_lags_s", "frame_s", "n_frames", "stream_start_s")
+
+    def __init__(self, stream_start_s: float, frame_s: float, n_frames: int) -> None:
+        self.stream_start_s = stream_start_s
+        self.frame_s = frame_s
+        self.n_frames = n_frames
+        self._lags_s: list[float] = []
+
+    @property
+    def n_sent(self) -> int:
+        return len(self._lags_s)
+
+    @property
+    def is_all_sent(self) -> bool:
+        return self.n_sent >= self.n_frames
+
+    @property
+    def next_due_s(self) -> float:
+        return self.stream_start_s + (self.n_sent + 1) * self.frame_s
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame is due."""
+        return self.stream_start_s + self.n_frames * self.frame_s
+
+    def on_sent(self, now_s: float) -> None:
+        """The next frame was handed to the kernel at `now_s`."""
+        self._lags_s.append(max(0.0, now_s - self.next_due_s))
+
+    @property
+    def lag_max_s(self) -> float | None:
+        return max(self._lags_s, default=None)
+
+    @property
+    def lag_p99_s(self) -> float | None:
+        """Nearest rank over the frames of this utterance."""
+        if not self._lags_s:
+            return None
+        return sorted(self._lags_s)[math.ceil(0.99 * len(self._lags_s)) - 1]

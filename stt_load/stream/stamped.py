@@ -1,0 +1,110 @@
+"""A socket that reads in large pieces, remembers when the kernel received them, and keeps one absolute deadline.
+
+It stands where websocket-client expects a socket: that library asks for a byte at a time during the upgrade and
+for a frame in three reads, which costs a system call each without the buffer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import time
+
+from stt_load.errors import ProtocolError
+from stt_load.stream.transport import Stamp
+
+# asm-generic/socket.h; Python has no names for them. The kernel adds a struct timespec of the wall clock to every
+# recvmsg of a TCP socket, taken when the last segment that the call returned came in.
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@qq")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+
+_READ_BYTES = 65_536
+MAX_MESSAGE_BYTES = 1 << 20  # a transcript is a few hundred bytes; what is larger is no transcript
+
+
+class StampedSocket:
+    """Wraps a connected TCP or TLS socket. Set `deadline_s` (monotonic) before every call into it.
+
+    Raises TimeoutError at the deadline, ProtocolError when one message grows beyond `MAX_MESSAGE_BYTES`.
+    """
+
+    def __init__(self, raw: socket.socket) -> None:
+        self._raw = raw
+        self._buffer = b""
+        self._position = 0
+        self._message_bytes = 0
+        self.deadline_s = 0.0
+        self.arrived_s = 0.0
+        self.stamp: Stamp = "read"
+        if not isinstance(raw, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                raw.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+                self.stamp = "kernel"
+
+    def begin_message(self) -> None:
+        """The message before this one is complete: start counting its successor's bytes."""
+        self._message_bytes = 0
+
+    def recv(self, n_bytes: int) -> bytes:
+        if self._position == len(self._buffer):
+            self._fill()
+        chunk = self._buffer[self._position : self._position + n_bytes]
+        self._position += len(chunk)
+        self._message_bytes += len(chunk)
+        if self._message_bytes > MAX_MESSAGE_BYTES:
+            raise ProtocolError(f"a message of more than {MAX_MESSAGE_BYTES} bytes")
+        return chunk
+
+    def send(self, data: bytes) -> int:
+        self._raw.settimeout(max(0.0, self.deadline_s - time.monotonic()))
+        try:
+            return self._raw.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError) as error:
+            raise TimeoutError("the deadline passed") from error
+
+    def _fill(self) -> None:
+        self._raw.settimeout(max(0.0, self.deadline_s - time.monotonic()))
+        try:
+            if self.stamp == "kernel":
+                self._buffer, ancillary, _, _ = self._raw.recvmsg(_READ_BYTES, _ANCILLARY_BYTES)
+            else:
+                self._buffer, ancillary = self._raw.recv(_READ_BYTES), []
+        except (BlockingIOError, ssl.SSLWantReadError) as error:
+            raise TimeoutError("the deadline passed") from error
+        self._position = 0
+        self.arrived_s = _arrival_s(ancillary)
+
+    # what websocket-client and the standard library ask of a socket
+
+    def gettimeout(self) -> float:
+        return 1.0  # anything but 0 and None: the deadline is kept here
+
+    def settimeout(self, timeout: float | None) -> None:
+        """The deadline is absolute and lives in `deadline_s`."""
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def shutdown(self, how: int) -> None:
+        self._raw.shutdown(how)
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+def _arrival_s(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """Kernel receive stamp as monotonic seconds, or now where there is none.
+
+    The kernel stamps with the wall clock. The step between the two clocks is taken at the read, microseconds to
+    milliseconds after the stamp, so only a wall clock set in that very moment could disturb it.
+    """
+    now_s = time.monotonic()
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            age_s = time.time() - (seconds + nanoseconds * 1e-9)
+            return now_s - max(0.0, age_s)
+    return now_s

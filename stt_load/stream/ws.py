@@ -1,0 +1,166 @@
+"""A websocket behind the transport contract, with websocket-client doing the protocol.
+
+Settings that a load generator needs and the library's defaults don't give: no proxies from the environment (a
+proxy would be measured instead of the server), certificates checked with one shared TLS context, no cookies
+shared between callers (a sticky-session cookie would pin every caller to one backend), no wait for the peer
+when closing, and an end to messages that never end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import socket
+import ssl
+import struct
+import time
+from urllib.parse import urlsplit
+
+import websocket
+from websocket import _handshake
+
+from stt_load.dialects.base import Connect, Message
+from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, UpgradeRefused
+from stt_load.stream.stamped import StampedSocket
+from stt_load.stream.transport import Arrival
+
+_CLOSE_PATIENCE_S = 0.2
+_NO_STATUS = 1005  # RFC 6455 section 7.4.1: a close frame without a code
+DEFAULT_PORTS = {"ws": 80, "wss": 443}
+
+
+class _NoCookies:
+    """Stands in for the library's process-wide cookie jar."""
+
+    def add(self, set_cookie: str | None) -> None: ...
+
+    def get(self, host: str | None) -> str:
+        return ""
+
+
+_handshake.CookieJar = _NoCookies()
+
+
+@functools.cache
+def _tls_context() -> ssl.SSLContext:
+    """One for the process: building a context reads every certificate authority from disk."""
+    return ssl.create_default_context()
+
+
+class WebSocketTransport:
+    """One connection. Under Locust the socket waits cooperatively; without it, it blocks its thread."""
+
+    def __init__(self) -> None:
+        self._ws: websocket.WebSocket | None = None
+        self._socket: StampedSocket | None = None
+
+    def connect(self, target: Connect, deadline_s: float) -> None:
+        self._socket = StampedSocket(_dial(target.url, deadline_s))
+        self._socket.deadline_s = deadline_s
+        # The library's own UTF-8 check is slow pure Python; the text is decoded strictly below.
+        self._ws = websocket.WebSocket(enable_multithread=False, skip_utf8_validation=True)
+        try:
+            self._ws.connect(
+                target.url,
+                socket=self._socket,
+                header=[f"{name}: {value}" for name, value in target.headers.items()],
+                subprotocols=list(target.subprotocols) or None,
+                redirect_limit=0,
+                http_no_proxy=["*"],
+            )
+        except websocket.WebSocketBadStatusException as error:
+            raise UpgradeRefused(_status_line(error), error.status_code) from error
+        except (websocket.WebSocketTimeoutException, TimeoutError) as error:
+            raise DeadlineExceeded("no answer to the websocket upgrade in time") from error
+        except (websocket.WebSocketConnectionClosedException, OSError) as error:
+            raise UpgradeRefused(f"the connection ended during the upgrade: {error}") from error
+        except (websocket.WebSocketException, ValueError) as error:
+            raise UpgradeRefused(f"no websocket upgrade: {error}") from error
+        self._socket.begin_message()
+
+    def send(self, message: Message, deadline_s: float) -> None:
+        if self._ws is None or self._socket is None:
+            raise ConnectionLost("not connected")
+        self._socket.deadline_s = deadline_s
+        try:
+            if isinstance(message, str):
+                self._ws.send_text(message)
+            else:
+                self._ws.send_binary(message)
+        except (websocket.WebSocketTimeoutException, TimeoutError) as error:
+            raise DeadlineExceeded("the server stopped reading: a frame could not be handed over") from error
+        except (websocket.WebSocketException, OSError) as error:
+            raise ConnectionLost(f"connection lost while sending: {error}") from error
+
+    def receive(self, deadline_s: float) -> Arrival | None:
+        if self._ws is None or self._socket is None:
+            raise ConnectionLost("not connected")
+        self._socket.deadline_s = deadline_s
+        while True:
+            try:
+                opcode, frame = self._ws.recv_data_frame(control_frame=True)
+            except (websocket.WebSocketTimeoutException, TimeoutError):
+                return None
+            except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
+                raise ProtocolError(f"not a websocket frame: {error}") from error
+            except (websocket.WebSocketException, OSError) as error:
+                raise ConnectionLost(f"connection lost: {error}") from error
+            self._socket.begin_message()
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                raise _closed_by_peer(bytes(frame.data))
+            if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
+                return Arrival(self._socket.arrived_s, _decode(opcode, frame.data), self._socket.stamp)
+
+    def close(self) -> None:
+        if self._ws is None or self._socket is None:
+            return
+        with contextlib.suppress(websocket.WebSocketException, OSError, ValueError):
+            self._socket.deadline_s = time.monotonic() + _CLOSE_PATIENCE_S
+            if self._ws.connected:
+                self._ws.send_close()
+        with contextlib.suppress(OSError):
+            self._socket.close()
+        self._ws = None
+
+
+def _dial(url: str, deadline_s: float) -> socket.socket:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "localhost", parts.port or DEFAULT_PORTS.get(parts.scheme, 80)
+    try:
+        raw = socket.create_connection((host, port), timeout=max(0.001, deadline_s - time.monotonic()))
+    except TimeoutError as error:
+        raise DeadlineExceeded(f"no TCP connection to {host}:{port} in time") from error
+    except OSError as error:
+        raise UpgradeRefused(f"no TCP connection to {host}:{port}: {error.strerror or error}") from error
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if parts.scheme != "wss":
+        return raw
+    try:
+        raw.settimeout(max(0.001, deadline_s - time.monotonic()))
+        return _tls_context().wrap_socket(raw, server_hostname=host)
+    except TimeoutError as error:
+        raw.close()
+        raise DeadlineExceeded(f"no TLS handshake with {host}:{port} in time") from error
+    except (ssl.SSLError, OSError) as error:
+        raw.close()
+        raise UpgradeRefused(f"no TLS with {host}:{port}: {error}") from error
+
+
+def _status_line(error: websocket.WebSocketBadStatusException) -> str:
+    body = (error.resp_body or b"").decode("utf-8", "replace").strip().splitlines()
+    return f"HTTP {error.status_code} at the upgrade" + (f": {body[0][:200]}" if body else "")
+
+
+def _closed_by_peer(payload: bytes) -> ConnectionLost:
+    code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else _NO_STATUS
+    reason = payload[2:].decode("utf-8", "replace")
+    return ConnectionLost(f"closed by the server with {code}" + (f": {reason}" if reason else ""), code)
+
+
+def _decode(opcode: int, data: bytes) -> Message:
+    if opcode == websocket.ABNF.OPCODE_BINARY:
+        return bytes(data)
+    try:
+        return bytes(data).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProtocolError("a text message that is no UTF-8") from error
