@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from stt_load.errors import ConfigError
+from stt_load.metrics.quantiles import Distribution, smallest_n
 
 DEFAULT_SLOS = ("eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%")
 """What a run is judged by unless told otherwise: late, failing, or worse than the quiet run."""
@@ -86,15 +88,11 @@ def parse_slo(text: str) -> Slo:
     """`eos_latency:p95<1s` and the like; blanks don't matter. Raises ConfigError with one line."""
     match = _SHAPE.fullmatch("".join(text.split()))
     if match is None:
-        raise ConfigError(
-            f"--slo {text!r} can't be read: write it like {', '.join(repr(slo) for slo in DEFAULT_SLOS)}"
-        )
+        raise ConfigError(f"--slo {text!r} can't be read: write it like {', '.join(repr(slo) for slo in DEFAULT_SLOS)}")
     metric, statistic = match["metric"], match["statistic"]
     kind = METRICS.get(metric)
     if kind is None:
-        raise ConfigError(
-            f"--slo {text!r}: there is no metric {metric!r}; it can be one of {', '.join(METRICS)}"
-        )
+        raise ConfigError(f"--slo {text!r}: there is no metric {metric!r}; it can be one of {', '.join(METRICS)}")
     factor = _FACTORS[kind].get(match["unit"])
     if factor is None or (kind is MetricKind.LATENCY) != _is_statistic(statistic):
         raise ConfigError(f"--slo {text!r} can't be read: write it like {_EXAMPLES[kind].format(metric)}")
@@ -116,3 +114,64 @@ def _percentile(statistic: str | None) -> float | None:
     if match is None or float(match[1]) == 0.0:
         return None
     return float(match[1]) / 100
+
+
+class SloVerdict(StrEnum):
+    MET = "met"
+    MISSED = "missed"
+    UNDECIDED = "undecided"  # too few values to say, or none at all
+
+
+@dataclass(frozen=True, slots=True)
+class SloResult:
+    """What came of one objective on one stage. `few`: n is too small for the percentile to be certain."""
+
+    slo: Slo
+    verdict: SloVerdict
+    value: float | None  # what was measured; infinite where the percentile falls on a failed utterance
+    n: int | None  # values behind it; None for a ratio or a count
+    few: bool = False
+
+    @property
+    def n_needed(self) -> int | None:
+        return None if self.slo.percentile is None else smallest_n(self.slo.percentile)
+
+
+def judge(slo: Slo, measured: Distribution | float | None, without: int = 0) -> SloResult:
+    """Hold what was measured against the objective.
+
+    `without`: utterances that failed before they had a value. For a percentile each of them is later than any
+    bound, so that a server can't look fast by dropping the slow ones.
+
+    A percentile over too few values (`quantiles.smallest_n`) decides only what more values would hardly
+    change, and is marked `few`:
+
+        the observed percentile meets the bound               met
+        so does not even the lower end of its 95 % interval   missed
+        anything between                                      undecided
+
+    Nothing measured is undecided too: an objective that can't be judged is not met.
+    """
+    if not isinstance(measured, Distribution):
+        return SloResult(slo, _verdict(slo, measured), measured, None)
+    p = slo.percentile
+    if p is None:
+        value = measured.statistic(slo.statistic) if slo.statistic else None
+        return SloResult(slo, _verdict(slo, value), value, measured.n)
+    values = Distribution((*measured.values, *[math.inf] * without))
+    few = not values.supports(p)
+    return SloResult(slo, _percentile_verdict(slo, p, values), values.at(p), values.n, few)
+
+
+def _verdict(slo: Slo, value: float | None) -> SloVerdict:
+    if value is None:
+        return SloVerdict.UNDECIDED
+    return SloVerdict.MET if slo.is_met_by(value) else SloVerdict.MISSED
+
+
+def _percentile_verdict(slo: Slo, p: float, values: Distribution) -> SloVerdict:
+    observed = _verdict(slo, values.at(p))
+    if observed is not SloVerdict.MISSED or values.supports(p):
+        return observed
+    lower, _ = values.ci95(p)
+    return SloVerdict.MISSED if _verdict(slo, lower) is SloVerdict.MISSED else SloVerdict.UNDECIDED

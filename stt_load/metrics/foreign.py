@@ -1,0 +1,61 @@
+"""Somebody else's words: messages of one caller that carry another caller's speech.
+
+Servers that keep results in one queue for all sessions hand them to whoever reads first. The caller that
+gets four texts may well find its own words among them, so a joined transcript hides the fault. Each message
+is judged alone.
+
+How well a message fits a clip is the share of the message's words that appear in the clip's reference in
+the same order (longest common subsequence of normalised words). A message may be one piece of its clip, so
+the share is taken of the message and not of the reference.
+
+    fits its own clip by OWN_FIT or more    its own, whatever else it fits (the usual case: one comparison)
+    fewer than MIN_WORDS words              too short to say whose it is
+    fits another clip in flight by
+      OTHER_FIT or more, and MARGIN better
+      than its own                          foreign
+    anything else                           a bad transcript, for WER to count
+
+Chance alone gives unrelated English sentences a fit of 0.1 to 0.4 (the, to, a), and a recognition error
+rate of 30 % leaves a fit of about 0.7 to the own clip: the limits stand between those two. Sentences that
+differ in a word or two can't be told apart, and are never called foreign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rapidfuzz.distance import LCSseq
+
+from stt_load.metrics.wer import normalised_words
+
+MIN_WORDS = 3
+OWN_FIT = 0.6
+OTHER_FIT = 0.6
+MARGIN = 0.3
+
+
+def foreign_messages(messages: Sequence[str], own_reference: str, other_references: Iterable[str]) -> int:
+    """How many of one utterance's messages are another caller's words.
+
+    `messages`: the final texts of one utterance, one each. `own_reference`: what its caller spoke.
+    `other_references`: what the callers in flight at the same time spoke; the same text as `own_reference`
+    among them is harmless. With 50 others a foreign message costs about 0.1 ms beyond its normalisation.
+    """
+    own = normalised_words(own_reference)
+    others: tuple[tuple[str, ...], ...] | None = None  # normalised only when a message doesn't fit its own clip
+    foreign = 0
+    for message in messages:
+        words = normalised_words(message)
+        own_fit = _fit(words, own)
+        if len(words) < MIN_WORDS or own_fit >= OWN_FIT:
+            continue
+        if others is None:
+            others = tuple(normalised_words(reference) for reference in other_references)
+        best = max((_fit(words, other) for other in others), default=0.0)
+        foreign += best >= OTHER_FIT and best - own_fit >= MARGIN
+    return foreign
+
+
+def _fit(words: tuple[str, ...], reference: tuple[str, ...]) -> float:
+    """The share of `words` that `reference` holds in the same order; 0 for no words."""
+    return LCSseq.similarity(words, reference) / len(words) if words else 0.0
