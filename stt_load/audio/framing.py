@@ -60,9 +60,7 @@ def cut_frames(clip: Clip, rule: FrameRule, trailing_silence_s: float) -> list[b
     Raises ValueError where the clip has another sample rate than the rule.
     """
     if clip.sample_rate_hz != rule.sample_rate_hz:
-        raise ValueError(
-            f"clip {clip.clip_id} is at {clip.sample_rate_hz} Hz, frames are cut at {rule.sample_rate_hz}"
-        )
+        raise ValueError(f"clip {clip.clip_id} is at {clip.sample_rate_hz} Hz, frames are cut at {rule.sample_rate_hz}")
     speech = clip.samples.astype("<i2", copy=False).tobytes()
     wanted_bytes = len(speech) + round(trailing_silence_s * rule.sample_rate_hz) * SAMPLE_BYTES
     n_frames = -(-wanted_bytes // rule.frame_bytes)

@@ -1,0 +1,85 @@
+"""Text to speech by espeak-ng inside this process: the library and its voices come in a wheel.
+
+espeak-ng carries state from one text to the next, so that the same text sounds a little different the second
+time. The library is therefore loaded anew for each text, which costs about 5 ms and makes every clip
+repeatable, in any order.
+"""
+
+from __future__ import annotations
+
+import _ctypes
+import ctypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from stt_load.audio.codec import Pcm
+from stt_load.errors import ConfigError
+
+# From espeak-ng's speak_lib.h.
+_AUDIO_OUTPUT_SYNCHRONOUS = 2
+_CHARS_UTF8 = 1
+_POS_CHARACTER = 1
+_CHUNK_MS = 1000
+
+# int t_espeak_callback(short *wav, int n_samples, espeak_EVENT *events)
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+# The library keeps its state in globals: one text at a time in a process.
+_one_at_a_time = threading.Lock()
+
+
+def espeak_version() -> str:
+    """Of the wheel. ConfigError where it is not installed."""
+    try:
+        return version("espeakng-loader")
+    except PackageNotFoundError:
+        raise ConfigError(
+            "espeak is not installed: pip install 'stt-load[demo]', or take clips from a folder or a TTS server"
+        ) from None
+
+
+def speak(text: str, voice: str) -> Pcm:
+    """The text in one of espeak's voices ("en-us", "en-gb", "de", …), 22,050 Hz, with what silence espeak adds.
+
+    ConfigError where espeak is not installed or has no such voice.
+    """
+    espeak_version()
+    chunks: list[bytes] = []
+
+    def on_samples(wav: ctypes._Pointer[ctypes.c_short], n_samples: int, _events: int | None) -> int:
+        if wav and n_samples > 0:
+            chunks.append(ctypes.string_at(wav, 2 * n_samples))
+        return 0
+
+    callback = _CALLBACK(on_samples)  # kept in a name: espeak holds no reference of its own
+    with _one_at_a_time, _fresh_library() as (library, sample_rate_hz):
+        library.espeak_SetSynthCallback(callback)
+        if library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise ConfigError(f"espeak has no voice {voice!r}: try en-us, en-gb or another language code")
+        data = text.encode() + b"\0"
+        if library.espeak_Synth(data, len(data), 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None) != 0:
+            raise ConfigError(f"espeak could not speak {text!r}: shorten the text")
+    return Pcm(np.frombuffer(b"".join(chunks), dtype=np.int16), sample_rate_hz)
+
+
+@contextmanager
+def _fresh_library() -> Iterator[tuple[ctypes.CDLL, int]]:
+    """espeak-ng with nothing remembered, and its sample rate in Hz."""
+    import espeakng_loader  # an extra: only who speaks with espeak needs it
+
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    try:
+        data_path = espeakng_loader.get_data_path().encode()
+        sample_rate_hz = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, _CHUNK_MS, data_path, 0)
+        if sample_rate_hz <= 0:
+            raise ConfigError("espeak can't start: reinstall espeakng-loader")
+        try:
+            yield library, sample_rate_hz
+        finally:
+            library.espeak_Terminate()
+    finally:
+        _ctypes.dlclose(library._handle)

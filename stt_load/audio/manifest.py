@@ -1,0 +1,121 @@
+"""`clips.jsonl`: what the files of a clip folder say and where in them the speech is, one line a clip.
+
+| key | meaning |
+|---|---|
+| `file` | audio file, relative to the folder |
+| `reference` | the words spoken |
+| `clip_id` | unique in the folder; the file name without its ending where it is left out |
+| `sample_rate_hz`, `n_samples` | of the file; samples per channel |
+| `speech_start_s`, `speech_end_s` | seconds from the first sample; found from the samples where left out |
+| `sha256` | of the file's bytes, as `sha256sum` prints it |
+| `source` | how it was made: `engine`, `voice`, `url`, … |
+
+Only `file` and `reference` are required, so that a manifest can be written by hand. Whatever else is there
+must be true of the file. `write_folder` writes every key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import PurePath
+from typing import Any
+
+from stt_load.errors import ClipError
+
+MANIFEST_NAME = "clips.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """One line; None where the line does not say."""
+
+    clip_id: str
+    file: str
+    reference: str
+    sample_rate_hz: int | None = None
+    n_samples: int | None = None
+    speech_start_s: float | None = None
+    speech_end_s: float | None = None
+    sha256: str | None = None
+    source: Mapping[str, str] | None = None
+
+    def to_line(self) -> str:
+        """One JSON object without a line end; keys that say nothing are left out."""
+        row = {key: value for key, value in asdict(self).items() if value is not None}
+        return json.dumps(row, ensure_ascii=False, allow_nan=False)
+
+
+def parse_line(line: str) -> ManifestEntry:
+    """One line of the manifest; unknown keys are left out. ClipError with the reason alone."""
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ClipError(f"not JSON ({error})") from None
+    if not isinstance(row, dict):
+        raise ClipError('not a JSON object: write {"file": "a.wav", "reference": "the words spoken"}')
+    for key, rule in _RULES.items():
+        if key in row and not rule.holds(row[key]):
+            raise ClipError(f"`{key}` must be {rule.wanted}")
+    missing = [key for key in ("file", "reference") if key not in row]
+    if missing:
+        raise ClipError(f"`{'` and `'.join(missing)}` missing")
+    row.setdefault("clip_id", PurePath(row["file"]).stem)
+    return ManifestEntry(**{key: row[key] for key in _KEYS if key in row})
+
+
+def to_text(entries: Iterable[ManifestEntry]) -> str:
+    """The whole file."""
+    return "".join(entry.to_line() + "\n" for entry in entries)
+
+
+def manifest_sha256(entries: Iterable[ManifestEntry]) -> str:
+    """Of the manifest as `to_text` writes it: says in a report which clips were spoken."""
+    return hashlib.sha256(to_text(entries).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    wanted: str
+    holds: Callable[[Any], bool]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _is_sha256(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+def _is_source(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+_TEXT = _Rule("a text that is not empty", _is_text)
+_COUNT = _Rule("a whole number above 0", _is_count)
+_SECONDS = _Rule("a number of seconds, 0 or more", _is_seconds)
+
+_RULES: dict[str, _Rule] = {
+    "clip_id": _TEXT,
+    "file": _TEXT,
+    "reference": _TEXT,
+    "sample_rate_hz": _COUNT,
+    "n_samples": _COUNT,
+    "speech_start_s": _SECONDS,
+    "speech_end_s": _SECONDS,
+    "sha256": _Rule("64 characters of 0-9 and a-f", _is_sha256),
+    "source": _Rule("an object whose values are texts", _is_source),
+}
+_KEYS = tuple(field.name for field in fields(ManifestEntry))

@@ -1,0 +1,73 @@
+"""The texts that clips are made of: the shipped English set, and files that people hand in.
+
+A set of texts is a `dict[clip_id, text]`, in the order in which it is spoken. The shipped ones:
+
+- `texts/english.txt`: different everyday and telephony sentences, one a line, 3-12 s of speech each, no
+  digits and no unusual names, so that a language model of a few hundred words knows every one of them.
+- `texts/standard.json`: the five texts of older benchmarks, by name; left out of the default set because
+  "Hello there." is too short to say anything about WER.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+
+from stt_load.errors import ConfigError
+
+Texts = dict[str, str]
+
+
+def english_texts() -> list[str]:
+    """Every text that the shipped clips can speak, the five standard ones included: for a language model."""
+    return [*english_set().values(), *standard_set().values()]
+
+
+def english_set() -> Texts:
+    """The default set: ids `english-01`, `english-02`, …"""
+    return texts_from_lines(_shipped("english.txt"), prefix="english")
+
+
+def standard_set() -> Texts:
+    """The five standard texts: ids `standard-<key>`."""
+    return {f"standard-{key}": text for key, text in json.loads(_shipped("standard.json")).items()}
+
+
+def texts_from_lines(content: str, prefix: str = "text") -> Texts:
+    """One text a line; empty lines are skipped. Ids are the prefix and a running number."""
+    lines = [line.strip() for line in content.splitlines() if line.strip()]
+    return numbered(lines, prefix)
+
+
+def texts_from_json(content: str, name: str) -> Texts:
+    """A JSON list of texts, or an object of id and text. ConfigError, naming `name`, for anything else."""
+    try:
+        value = json.loads(content)
+    except ValueError as error:
+        raise ConfigError(f"{name}: not JSON ({error}); write a list of texts, or an object of id and text") from None
+    named = value if isinstance(value, dict) else None
+    texts = list(value.values()) if named is not None else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ConfigError(f"{name}: write a JSON list of texts, or an object of id and text; no text may be empty")
+    if named is None:
+        return numbered([text.strip() for text in texts], "text")
+    return _with_file_safe_ids(named, name)
+
+
+def numbered(texts: list[str], prefix: str) -> Texts:
+    """Ids of equal width, so that files sort in the order of the texts."""
+    width = max(2, len(str(len(texts))))
+    return {f"{prefix}-{number:0{width}}": text for number, text in enumerate(texts, start=1)}
+
+
+def _with_file_safe_ids(named: Texts, name: str) -> Texts:
+    """An id becomes a file name, so every character that is none of `A-Z a-z 0-9 . _ -` becomes `-`."""
+    safe = {re.sub(r"[^A-Za-z0-9._-]+", "-", key).strip(".-") or "text": text.strip() for key, text in named.items()}
+    if len(safe) < len(named):
+        raise ConfigError(f"{name}: two ids are the same once written as file names; use letters, digits and -")
+    return safe
+
+
+def _shipped(file_name: str) -> str:
+    return (files("stt_load.audio") / "texts" / file_name).read_text(encoding="utf-8")
