@@ -1,0 +1,142 @@
+"""The HTTP door: bounds, token, one line for every fault. What is said is decided in `answers.py`."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import logging
+import socket
+import socketserver
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from gpu_sidecar.answers import MAX_BODY_BYTES, ROUTES, Answer, BadRequest, Clock, Request, Sidecar, json_answer
+
+_log = logging.getLogger(__name__)
+
+_CLIENT_TIMEOUT_S = 10.0  # for each read from, and each write to, one client
+_MAX_DISCARDED_BYTES = 1024 * 1024  # of a body that is too large
+
+
+class SidecarServer(ThreadingHTTPServer):
+    """Bound and listening once made; raises OSError when it can't be. `sidecar` is set before it serves."""
+
+    daemon_threads = True
+    request_queue_size = 128
+    sidecar: Sidecar
+
+    def __init__(self, host: str, port: int, token: str | None) -> None:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        self.address_family = family
+        self.token = token
+        super().__init__((host, port), _Handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer's own looks up the host's full name, which can take many seconds without a name server.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away in the middle of an answer is not worth a traceback."""
+        _log.debug("connection from %s ended badly", client_address, exc_info=True)
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.server_name}]" if ":" in self.server_name else self.server_name
+        return f"http://{host}:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: SidecarServer
+    timeout = _CLIENT_TIMEOUT_S
+    # HTTP/1.0: one request a connection, so that no caller holds a thread between two requests.
+    protocol_version = "HTTP/1.0"
+    server_version = "gpu_sidecar"
+    sys_version = ""
+
+    def _handle(self) -> None:
+        try:
+            self._send(self._answer())
+        except BadRequest as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+
+    # http.server finds these by name. A method not listed here is answered 501 by send_error.
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815
+
+    def _answer(self) -> Answer:
+        # Read before anything is refused: closing on unread bytes would reset the connection and lose the answer.
+        length, body = self._read_body()
+        if not self._may_enter():
+            return self._fault(HTTPStatus.UNAUTHORIZED, "a valid token is needed: Authorization: Bearer TOKEN")
+        target = urlsplit(self.path)
+        methods = ROUTES.get(target.path)
+        if methods is None:
+            return self._fault(HTTPStatus.NOT_FOUND, f"no such path; there is {', '.join(ROUTES)}")
+        act = methods.get(self.command)
+        if act is None:
+            allowed = ", ".join(methods)
+            return self._fault(HTTPStatus.METHOD_NOT_ALLOWED, f"{target.path} takes {allowed} only")
+        if length is None and self.command == "POST":
+            return self._fault(HTTPStatus.LENGTH_REQUIRED, "send the body with its Content-Length")
+        if length is not None and length > MAX_BODY_BYTES:
+            line = f"a body may have {MAX_BODY_BYTES} bytes at most"
+            return self._fault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, line)
+        query = dict(parse_qsl(target.query, keep_blank_values=True))
+        return act(self.server.sidecar, _read_clock(), Request(query, body))
+
+    def _read_body(self) -> tuple[int | None, bytes]:
+        """The announced length (None where there is none or it is no number) and the body; b"" if over the bound."""
+        announced = self.headers.get("Content-Length", "")
+        if not (announced.isascii() and announced.isdigit() and len(announced) <= 15):
+            return None, b""
+        length = int(announced)
+        if length <= MAX_BODY_BYTES:
+            return length, self.rfile.read(length)
+        for _ in range(_MAX_DISCARDED_BYTES // MAX_BODY_BYTES):
+            if not self.rfile.read(MAX_BODY_BYTES):
+                break
+        return length, b""
+
+    def _may_enter(self) -> bool:
+        if self.server.token is None:
+            return True
+        shown = self.headers.get("Authorization", "")
+        # http.server reads header bytes as latin-1; compare_digest wants bytes where text isn't ASCII.
+        return hmac.compare_digest(shown.encode("latin-1", "replace"), f"Bearer {self.server.token}".encode())
+
+    def _fault(self, status: HTTPStatus, line: str) -> Answer:
+        return json_answer(self.server.sidecar, _read_clock(), status=status, error=line)
+
+    def _refuse(self, status: HTTPStatus, line: str) -> None:
+        self._send(self._fault(status, line))
+
+    def _send(self, answer: Answer) -> None:
+        content = answer.text.encode("utf-8")
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(content)))
+        if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", ", ".join(ROUTES[urlsplit(self.path).path]))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """http.server's own refusals (bad request line, headers too long): one line too, instead of a page."""
+        self._refuse(HTTPStatus(code), message or HTTPStatus(code).phrase)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        _log.debug(format, *args)
+
+
+def is_loopback(host: str) -> bool:
+    """True if every address that `host` stands for is this machine's own. Raises OSError if it stands for none."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return all(ipaddress.ip_address(str(address[4][0]).partition("%")[0]).is_loopback for address in found)
+
+
+def _read_clock() -> Clock:
+    return Clock(wall=time.time(), mono=time.monotonic())
