@@ -7,9 +7,9 @@
 Level: RMS of 10 ms windows, one every 5 ms. A window is speech where its level is over the threshold, and a
 run of such windows shorter than 20 ms is a click. The threshold lies 40 dB under the loud part of the clip
 (the 95th percentile of all windows over -60 dBFS): the weakest sounds that end English words (f, th) are
-25-35 dB under its vowels. Where the clip carries noise, the threshold is lifted to 6 dB above the quietest
-tenth of a second, but never to less than 25 dB under the loud part, since a clip that is all speech has no
-quiet tenth.
+25-35 dB under its vowels. Where the clip carries noise, the threshold is lifted to just above it. Noise is
+what stays steady (within 12 dB) for 0.3 s and is more than 15 dB under the loud part: a last f is as quiet,
+but not as long.
 
 The windows decide to within 5 ms. A TTS clip rendered at 22.05 kHz and the same clip at 16 kHz give the same
 bounds to within that.
@@ -29,9 +29,10 @@ WINDOW_S = 0.010
 HOP_S = 0.005
 SILENCE_DBFS = -60.0  # nothing louder than this in the whole clip: there is no speech in it
 BELOW_LOUD_DB = 40.0
-ABOVE_NOISE_DB = 6.0
-NEAREST_TO_LOUD_DB = 25.0
-QUIETEST_S = 0.100
+STEADY_S = 0.300
+STEADY_WITHIN_DB = 12.0
+ABOVE_NOISE_DB = 3.0
+NOISE_BELOW_LOUD_DB = 15.0
 SHORTEST_SOUND_S = 0.020
 
 Levels = NDArray[np.float64]
@@ -79,10 +80,21 @@ def _levels_dbfs(samples: PcmArray, sample_rate_hz: int) -> Levels:
 
 def _threshold_dbfs(levels: Levels, audible: Levels) -> float:
     loud = float(np.percentile(audible, 95))
-    n = min(len(levels), round(QUIETEST_S / HOP_S))
-    power = np.convolve(10 ** (levels / 10), np.full(n, 1 / n), mode="valid")
-    quietest = float(10 * np.log10(power.min()))
-    return max(SILENCE_DBFS, loud - BELOW_LOUD_DB, min(quietest + ABOVE_NOISE_DB, loud - NEAREST_TO_LOUD_DB))
+    above_noise = _noise_dbfs(levels) + ABOVE_NOISE_DB
+    if above_noise > loud - NOISE_BELOW_LOUD_DB:
+        above_noise = SILENCE_DBFS  # a steady sound as loud as this is speech, not noise
+    return max(SILENCE_DBFS, loud - BELOW_LOUD_DB, above_noise)
+
+
+def _noise_dbfs(levels: Levels) -> float:
+    """The loudest window of the quietest steady stretch; -inf where no stretch is steady."""
+    n = round(STEADY_S / HOP_S)
+    if len(levels) < n:
+        return -np.inf
+    stretches = np.lib.stride_tricks.sliding_window_view(levels, n)
+    loudest, quietest = stretches.max(axis=1), stretches.min(axis=1)
+    steady = loudest[loudest - quietest <= STEADY_WITHIN_DB]
+    return float(steady.min()) if len(steady) else -np.inf
 
 
 def _without_clicks(is_sound: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -123,7 +123,7 @@ def without_credentials(url: str | None) -> str | None:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def speak_over_http(text: str, voice: Voice, api_key: str | None = None, backoff_s: float = BACKOFF_S) -> bytes:
+def speak_over_http(text: str, voice: Voice, api_key: str | None = None) -> bytes:
     """The audio file that the server makes of the text: whole, and known to be readable.
 
     Tries again, `TRIES` times in all, where the connection fails, the answer is 429 or 5xx, or the file is cut
@@ -135,7 +135,7 @@ def speak_over_http(text: str, voice: Voice, api_key: str | None = None, backoff
     last_failure = ""
     for attempt in range(TRIES):
         if attempt:
-            time.sleep(backoff_s * 2 ** (attempt - 1))
+            time.sleep(BACKOFF_S * 2 ** (attempt - 1))
         try:
             data = _post(voice.url, body(text, voice), api_key)
             decode(data)

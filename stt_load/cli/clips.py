@@ -1,0 +1,147 @@
+"""`stt-load clips make` and `stt-load clips show`: clip folders from text to speech, and what is in one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from stt_load.audio.folder import ClipSet, is_free, load_folder
+from stt_load.audio.library import Progress as ReportProgress
+from stt_load.audio.library import default_clips, make_folder
+from stt_load.audio.texts import Texts, english_set, standard_set, texts_from_json, texts_from_lines
+from stt_load.audio.tts import ENGINES, Voice, voice_of, without_credentials
+from stt_load.errors import ConfigError
+
+SHIPPED: dict[str, Callable[[], Texts]] = {"english": english_set, "standard": standard_set}
+
+DEFAULT_VOICES = ", ".join(row.default_voice for row in ENGINES.values())
+
+# A key on the command line would be seen by everybody on the machine.
+API_KEY_VARIABLE = "STT_LOAD_TTS_API_KEY"
+
+
+@click.group("clips")
+def command() -> None:
+    """Make clips with a TTS engine, or look at a folder of them."""
+
+
+@command.command("make")
+@click.option("--from", "engine", default="espeak", show_default=True, metavar="ENGINE", help=f"{', '.join(ENGINES)}.")
+@click.option("--url", help="The TTS server; http://HOST:PORT is enough.")
+@click.option("--voice", help=f"The engine's own name of a voice; without it {DEFAULT_VOICES}.")
+@click.option("--model", help="For openai: the model to ask for; without it tts-1.")
+@click.option(
+    "--texts",
+    "texts_from",
+    default="english",
+    show_default=True,
+    help="english or standard (shipped), a .txt with one text a line, or a .json list or object of id and text.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make; must not exist yet.")
+def make(engine: str, url: str | None, voice: str | None, model: str | None, texts_from: str, out: Path) -> None:
+    """Speak texts into a folder of clips.
+
+    What a TTS server has spoken once is kept in the cache. For a server that wants a key, put it into the
+    environment variable STT_LOAD_TTS_API_KEY.
+    """
+    checked_voice, texts = _checked(engine, url, voice, model, texts_from, out)
+    with _progress_bar(f"{checked_voice.engine} {without_credentials(checked_voice.url) or ''}".strip()) as progress:
+        make_folder(checked_voice, texts, out, progress, api_key=os.environ.get(API_KEY_VARIABLE))
+    clips = load_folder(out, None)
+    click.echo(f"{len(clips.clips)} clips, {_speech_line(clips)}, in {out}")
+
+
+@command.command("show")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+def show(folder: Path | None) -> None:
+    """List the clips in FOLDER; without it the shipped ones, made first where they are not there yet."""
+    if folder is not None:
+        clips = load_folder(folder, None)
+    else:
+        with _progress_bar("espeak") as progress:
+            clips = default_clips(None, progress, include_standard=True)
+    Console().print(_table(clips))
+    click.echo(f"{len(clips.clips)} clips, {_speech_line(clips)} ({clips.source})")
+    for note in clips.notes:
+        click.echo(f"note: {note}")
+
+
+def _checked(
+    engine: str, url: str | None, voice: str | None, model: str | None, texts_from: str, out: Path
+) -> tuple[Voice, Texts]:
+    """Every problem of the options at once, before anything is spoken."""
+    problems: list[str] = []
+    checked_voice: Voice | None = None
+    texts: Texts = {}
+    try:
+        checked_voice = voice_of(engine, url, voice, model)
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        texts = _read_texts(texts_from)
+    except ConfigError as error:
+        problems += error.problems
+    if not is_free(out):
+        problems.append(f"--out {out} already holds something: name a folder that does not exist yet")
+    if problems or checked_voice is None:
+        raise ConfigError(problems)
+    return checked_voice, texts
+
+
+def _read_texts(texts_from: str) -> Texts:
+    if texts_from in SHIPPED:
+        return SHIPPED[texts_from]()
+    file = Path(texts_from)
+    try:
+        content = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError(f"--texts {file}: {why}; name a .txt or .json file, or {' or '.join(SHIPPED)}") from None
+    texts = texts_from_json(content, str(file)) if file.suffix == ".json" else texts_from_lines(content)
+    if not texts:
+        raise ConfigError(f"--texts {file} holds no text: write one a line")
+    return texts
+
+
+@contextmanager
+def _progress_bar(what: str) -> Iterator[ReportProgress]:
+    """A bar on stderr that is gone when the work is done; nothing where stderr is no terminal."""
+    columns = (TextColumn("speaking clips: {task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
+def _table(clips: ClipSet) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("clip", no_wrap=True)
+    for heading in ("speech s", "start s", "end s", "rate Hz"):
+        table.add_column(heading, justify="right")
+    table.add_column("reference", overflow="fold")
+    for clip in clips.clips:
+        seconds = (clip.speech_s, clip.speech_start_s, clip.speech_end_s)
+        table.add_row(
+            escape(clip.clip_id),
+            *(f"{value:.2f}" for value in seconds),
+            str(clip.sample_rate_hz),
+            escape(clip.reference),
+        )
+    return table
+
+
+def _speech_line(clips: ClipSet) -> str:
+    speech_s = sorted(clip.speech_s for clip in clips.clips)
+    return (
+        f"{sum(speech_s):.0f} s of speech in all, "
+        f"{speech_s[0]:.1f} to {speech_s[-1]:.1f} s each, median {median(speech_s):.1f} s"
+    )
