@@ -27,6 +27,7 @@ class Evidence:
     rows_lost: int  # utterances that finished on a worker and are not in the file, and reports lost
     counted: int
     unended: int  # counted utterances cut off or never heard of again
+    is_over: bool  # the stage came to its end: False where the run was killed in it
     undecided: tuple[str, ...]  # objectives that these samples can't decide, one clause each
 
 
@@ -83,6 +84,8 @@ def _no_rows_lost(evidence: Evidence) -> tuple[bool, str]:
 
 
 def _all_ended(evidence: Evidence) -> tuple[bool, str]:
+    if not evidence.is_over:
+        return False, "the run ended in the middle of this stage"
     return evidence.unended == 0, f"{evidence.unended} of {evidence.counted} cut off or never ended"
 
 
@@ -104,13 +107,13 @@ CONDITIONS: tuple[Condition, ...] = (
         "a load worker died or joined in the middle: read its log and run again",
     ),
     Condition(
-        "pacing lag p99 ≤ 10 ms",
+        f"pacing lag p99 ≤ {PACING_LAG_P99_LIMIT_S * 1000:.0f} ms",
         _pacing_lag,
         "the generator sent audio late: use --processes or another machine; `stt-load calibrate` says how many "
         "callers this one plays honestly",
     ),
     Condition(
-        "generator CPU ≤ 90 %",
+        f"generator CPU ≤ {GENERATOR_CPU_LIMIT_PCT:.0f} %",
         _generator_cpu,
         "the generator had no time to spare: use --processes, or keep the server off this machine",
     ),

@@ -1,0 +1,217 @@
+"""Raw lines of a run folder → `RunReport`. No files, no clock: the same lines give the same report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stt_load.errors import ConfigError
+from stt_load.metrics.slo import DEFAULT_SLOS, Slo, SloResult, SloVerdict, judge, parse_slo
+from stt_load.metrics.stage import StageFigures, StageStats, duty_cycle
+from stt_load.metrics.validity import Evidence, Finding, look
+from stt_load.metrics.wer import scored
+from stt_load.records import UtteranceRecord
+from stt_load.report.gpu import Sample, gpu_figures, mistagged, samples_of_hold
+from stt_load.report.model import RunReport, StageReport, Verdict
+from stt_load.report.sizing import find_knee, run_verdict
+from stt_load.report.wording import judged
+
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Timeline:
+    """What `stages.jsonl` says of one stage. `lines`: its own, and the first line after it."""
+
+    stage: int
+    lines: tuple[Line, ...]
+
+    @property
+    def users(self) -> int:
+        return int(self.lines[0]["users"])
+
+    @property
+    def hold(self) -> Line | None:
+        return next((line for line in self.lines if line["phase"] == "hold"), None)
+
+    @property
+    def after(self) -> tuple[Line, ...]:
+        """The hold's line and what follows; empty where the hold never began."""
+        return () if self.hold is None else self.lines[self.lines.index(self.hold) :]
+
+    @property
+    def hold_span(self) -> tuple[float, float] | None:
+        """When the hold began and ended, wall clock; None where it never did either."""
+        return (float(self.after[0]["t"]), float(self.after[1]["t"])) if len(self.after) > 1 else None
+
+    @property
+    def is_over(self) -> bool:
+        """Something was written after the grace, so every counted utterance had its chance to end."""
+        return any(line["phase"] in ("settle", "done") or line["stage"] != self.stage for line in self.after)
+
+    @property
+    def generator_cpu_pct(self) -> float | None:
+        """A line tells of the phase that ends there: hold and grace are told by the two lines after the hold."""
+        seen = [line.get("generator_cpu_pct") for line in self.after[1:3]]
+        return max((float(cpu) for cpu in seen if cpu is not None), default=None)
+
+    def largest(self, key: str) -> int:
+        return max((int(line.get(key) or 0) for line in self.lines if line["stage"] == self.stage), default=0)
+
+
+def build_report(
+    run: Mapping[str, Any],
+    transitions: Sequence[Line],
+    utterances: Sequence[UtteranceRecord | Mapping[str, Any]],
+    gpu: Sequence[Sample] = (),
+    notes: Sequence[str] = (),
+) -> RunReport:
+    """The whole report.
+
+    `run`, `transitions`, `utterances`, `gpu`: the contents of the four raw files, in their order.
+    `notes`: what the reader of the files has to say of them. Raises ConfigError for an SLO that can't be read.
+    """
+    records = [_complete(utterance) for utterance in utterances]
+    timelines = _timelines(transitions)
+    done = next((line for line in transitions if line["phase"] == "done"), None)
+    lost = _rows_lost(done, len(records))
+    slos = [parse_slo(text) for text in run.get("slos", DEFAULT_SLOS)]
+    stages: list[StageReport] = []
+    for timeline in timelines:
+        mine = [record for record in records if record.stage == timeline.stage]
+        first = stages[0].figures if stages else None
+        stages.append(_stage_report(timeline, mine, first, slos, lost, _samples(gpu, timeline)))
+    knee = find_knee(stages)
+    return RunReport(
+        run=run,
+        stages=tuple(stages),
+        knee=knee,
+        verdict=run_verdict(
+            stages,
+            knee,
+            is_finished=done is not None,
+            is_aborted=bool(done and done.get("aborted")),
+        ),
+        notes=(*_frame_note(run), *run.get("notes", ()), *notes, *_notes(done, timelines, records, gpu)),
+    )
+
+
+def _samples(gpu: Sequence[Sample], timeline: _Timeline) -> list[Sample]:
+    return samples_of_hold(gpu, timeline.stage, timeline.hold_span)
+
+
+def _complete(utterance: UtteranceRecord | Mapping[str, Any]) -> UtteranceRecord:
+    """A record with scores: a row that was written before it was scored is scored now."""
+    if isinstance(utterance, UtteranceRecord):
+        record = utterance
+    else:
+        try:
+            record = UtteranceRecord.from_row(utterance)
+        except TypeError as error:
+            raise ConfigError(f"utterances.jsonl has a line that is no utterance: {error}") from error
+    return scored(record) if record.is_ok and record.reference_words is None else record
+
+
+def _timelines(transitions: Sequence[Line]) -> list[_Timeline]:
+    """One per stage that `stages.jsonl` knows, in the order in which they began."""
+    timelines = []
+    for stage in dict.fromkeys(int(line["stage"]) for line in transitions):
+        places = [index for index, line in enumerate(transitions) if line["stage"] == stage]
+        timelines.append(_Timeline(stage, tuple(transitions[places[0] : places[-1] + 2])))
+    return timelines
+
+
+def _rows_lost(done: Line | None, rows: int) -> int:
+    """Utterances that some worker finished and the file lacks, plus worker reports that never came."""
+    delivery = (done or {}).get("delivery") or {}
+    finished = max(sum(delivery.get("totals", {}).values()), delivery.get("rows", 0))
+    return max(int(finished) - rows, 0) + int(delivery.get("missing_seq", 0))
+
+
+def _stage_report(
+    timeline: _Timeline,
+    records: Sequence[UtteranceRecord],
+    first: StageFigures | None,
+    slos: Sequence[Slo],
+    lost: int,
+    samples: Sequence[Sample],
+) -> StageReport:
+    stats = StageStats(timeline.stage, timeline.users)
+    for record in records:
+        stats.add(record)
+    figures = stats.close(first)
+    results = tuple(judge(slo, figures.measured(slo.metric), figures.without(slo.metric)) for slo in slos)
+    evidence = _evidence(timeline, figures, results, lost)
+    findings = look(evidence)
+    span = timeline.hold_span
+    return StageReport(
+        figures=figures,
+        verdict=_verdict(figures, findings, results),
+        findings=findings,
+        slos=results,
+        gpus=gpu_figures(samples),
+        hold_span=span,
+        duty_cycle=duty_cycle(records, timeline.users, *span) if span else None,
+        workers=evidence.workers[0] if evidence.workers else None,
+        users_reached=evidence.users_reached,
+        generator_cpu_pct=evidence.generator_cpu_pct,
+    )
+
+
+def _evidence(timeline: _Timeline, figures: StageFigures, results: Sequence[SloResult], lost: int) -> Evidence:
+    ended = figures.n - figures.interrupted
+    counted = max(figures.n, timeline.largest("begun"))
+    is_missed = any(result.verdict is SloVerdict.MISSED for result in results)
+    undecided = [judged(result) for result in results if result.verdict is SloVerdict.UNDECIDED]
+    return Evidence(
+        users=timeline.users,
+        users_reached=None if timeline.hold is None else int(timeline.hold["reached"]),
+        workers=tuple(int(line["workers"]) for line in timeline.after),
+        pacing_lag_p99_s=figures.pacing_lag_p99_s,
+        generator_cpu_pct=timeline.generator_cpu_pct,
+        rows_lost=max(lost, timeline.largest("ended") - figures.n),
+        counted=counted,
+        unended=counted - ended,
+        is_over=timeline.is_over,
+        # One objective missed for certain settles the stage: what another one can't decide is no matter.
+        undecided=() if is_missed else tuple(undecided),
+    )
+
+
+def _verdict(figures: StageFigures, findings: Sequence[Finding], results: Sequence[SloResult]) -> Verdict:
+    """Validity is judged first: a figure that can't be believed misses nothing and meets nothing."""
+    if not figures.n:
+        return Verdict.EMPTY
+    if not all(finding.is_met for finding in findings):
+        return Verdict.INVALID
+    return Verdict.FAIL if any(result.verdict is SloVerdict.MISSED for result in results) else Verdict.PASS
+
+
+def _frame_note(run: Mapping[str, Any]) -> list[str]:
+    note = (run.get("frame") or {}).get("note")
+    return [f"frames: {note}"] if note else []
+
+
+def _notes(
+    done: Line | None,
+    timelines: Sequence[_Timeline],
+    records: Sequence[UtteranceRecord],
+    gpu: Sequence[Sample],
+) -> list[str]:
+    notes = []
+    if done is None:
+        notes.append("the run was killed: stages.jsonl has no `done` line, and what was in flight is missing")
+    workers_lost = ((done or {}).get("delivery") or {}).get("workers_lost", 0)
+    if workers_lost:
+        notes.append(f"{workers_lost} load worker(s) were lost during the run")
+    known = {timeline.stage for timeline in timelines}
+    astray = sum(record.stage not in known for record in records)
+    if astray:
+        notes.append(f"{astray} utterance(s) belong to no stage of stages.jsonl and are left out")
+    mistaken = sum(mistagged(_samples(gpu, timeline), timeline.hold_span) for timeline in timelines)
+    if mistaken:
+        notes.append(
+            f"{mistaken} GPU sample(s) are tagged with a stage but were taken outside its hold: check both clocks"
+        )
+    return notes

@@ -1,0 +1,120 @@
+"""`summary.json`: the run as data. Seconds, ratios (0 to 1), counts; GPU figures in percent and MiB.
+
+Keys are added freely; a change that an older reader would misread raises `model.SCHEMA_VERSION`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from stt_load.metrics.quantiles import REPORTED, Distribution
+from stt_load.metrics.slo import SloResult
+from stt_load.metrics.validity import Finding
+from stt_load.report.model import SCHEMA_VERSION, GpuFigures, RunReport, StageReport
+from stt_load.report.sizing import exit_code
+from stt_load.report.wording import knee_sentence
+
+
+def summary_json(report: RunReport) -> str:
+    """The whole file."""
+    knee = report.knee
+    summary = {
+        "schema_version": SCHEMA_VERSION,
+        "run": report.run,
+        "verdict": report.verdict,
+        "exit_code": int(exit_code(report)),
+        "knee": {
+            "holds": knee.holds.users if knee.holds else None,
+            "breaks": knee.breaks.users if knee.breaks else None,
+            "sentence": knee_sentence(knee),
+        },
+        "notes": report.notes,
+        "stages": [_stage(stage) for stage in report.stages],
+    }
+    return json.dumps(summary, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def _stage(stage: StageReport) -> dict[str, Any]:
+    figures = stage.figures
+    return {
+        "stage": figures.stage,
+        "users": figures.users,
+        "verdict": stage.verdict,
+        "few_samples": stage.is_few,
+        "n": figures.n,
+        "outcomes": figures.outcomes,
+        "error_rate": figures.error_rate,
+        **{f"{metric}_s": distribution(values) for metric, values in figures.latencies.items()},
+        "wer": figures.wer,
+        "wer_all": figures.wer_all,
+        "wer_delta": figures.wer_delta,
+        "cer": figures.cer,
+        "foreign_text": figures.foreign_text,
+        "pacing_lag_s": {"p99": figures.pacing_lag_p99_s, "max": figures.pacing_lag_max_s},
+        "generator_cpu_pct": stage.generator_cpu_pct,
+        "audio_s": figures.audio_s,
+        "speech_s": figures.speech_s,
+        "utterance_s_mean": figures.utterance_s_mean,
+        "hold_s": stage.hold_s,
+        "duty_cycle": stage.duty_cycle,
+        "clips": figures.clips,
+        "clips_reused": figures.clips_reused,
+        "kernel_stamped": figures.kernel_stamped,
+        "users_reached": stage.users_reached,
+        "workers": stage.workers,
+        "server_ms": {name: distribution(values) for name, values in figures.server_ms.items()},
+        "gpus": [_gpu(gpu) for gpu in stage.gpus],
+        "slos": [_slo(result) for result in stage.slos],
+        "validity": [_finding(finding) for finding in stage.findings],
+    }
+
+
+def distribution(values: Distribution) -> dict[str, Any]:
+    """`ci95` holds the two ends of the 95 % interval of each percentile; null where n does not bound it.
+
+    `too_few` names the percentiles that n does not support.
+    """
+    named = {f"p{p * 100:g}": p for p in REPORTED}
+    return {
+        **{name: values.at(p) for name, p in named.items()},
+        "mean": values.mean,
+        "min": values.min,
+        "max": values.max,
+        "n": values.n,
+        "ci95": {name: values.ci95(p) for name, p in named.items()},
+        "too_few": [name for name, p in named.items() if not values.supports(p)],
+    }
+
+
+def _gpu(gpu: GpuFigures) -> dict[str, Any]:
+    return {
+        "host": gpu.host,
+        "gpu": gpu.gpu,
+        "n": gpu.sm_pct.n,
+        "sm_pct": {"mean": gpu.sm_pct.mean, "p95": gpu.sm_pct.at(0.95)},
+        "fb_mib": {"mean": gpu.fb_mib.mean, "peak": gpu.fb_mib.max},
+    }
+
+
+def _slo(result: SloResult) -> dict[str, Any]:
+    # JSON has no infinity: a percentile that falls on failed utterances has no value, only a verdict.
+    value = None if result.value is None or math.isinf(result.value) else result.value
+    return {
+        "slo": result.slo.text,
+        "verdict": result.verdict,
+        "value": value,
+        "bound": result.slo.bound,
+        "n": result.n,
+        "few_samples": result.few,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "condition": finding.condition,
+        "is_met": finding.is_met,
+        "detail": finding.detail,
+        "advice": finding.advice,
+    }

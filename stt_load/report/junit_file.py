@@ -1,0 +1,51 @@
+"""`junit.xml`: what CI systems show. One suite a stage, one case per SLO and per validity condition.
+
+A missed SLO is a failure of the server, a broken condition an error of the measurement, an SLO that can't be
+decided is skipped.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from stt_load.metrics.slo import SloResult, SloVerdict
+from stt_load.metrics.validity import Finding
+from stt_load.report.model import RunReport, StageReport
+from stt_load.report.wording import callers, judged, title
+
+_TAGS = {SloVerdict.MISSED: "failure", SloVerdict.UNDECIDED: "skipped"}
+
+
+def junit_xml(report: RunReport) -> str:
+    """The whole file."""
+    root = ET.Element("testsuites", name=f"stt-load {title(report)}".strip())
+    for stage in report.stages:
+        root.append(_suite(stage))
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(stage: StageReport) -> ET.Element:
+    name = f"stage {stage.figures.stage}: {callers(stage)}"
+    cases = [_slo_case(name, result) for result in stage.slos]
+    cases += [_validity_case(name, finding) for finding in stage.findings]
+    counts = {f"{tag}s": sum(case.find(tag) is not None for case in cases) for tag in ("failure", "error")}
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    suite = ET.Element("testsuite", name=name, tests=str(len(cases)), skipped=str(skipped))
+    suite.attrib.update({tag: str(count) for tag, count in counts.items()})
+    suite.extend(cases)
+    return suite
+
+
+def _slo_case(stage: str, result: SloResult) -> ET.Element:
+    case = ET.Element("testcase", classname=stage, name=result.slo.text)
+    if result.verdict in _TAGS:
+        ET.SubElement(case, _TAGS[result.verdict], message=judged(result))
+    return case
+
+
+def _validity_case(stage: str, finding: Finding) -> ET.Element:
+    case = ET.Element("testcase", classname=stage, name=finding.condition)
+    if not finding.is_met:
+        ET.SubElement(case, "error", message=f"{finding.detail}: {finding.advice}")
+    return case

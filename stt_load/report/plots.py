@@ -1,0 +1,116 @@
+"""Charts of a report as SVG text, drawn without a browser or a network. Needs the extra `stt-load[report]`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from stt_load.report.model import RunReport, StageReport
+
+HOW_TO_GET_CHARTS = "charts need altair and vl-convert: pip install 'stt-load[report]'"
+_WIDTH, _HEIGHT = 420, 220  # two abreast on a laptop
+_LATE, _EARLY, _LIMIT = "#c2410c", "#1d4ed8", "#6b7280"
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    title: str
+    svg: str
+
+
+def draw_charts(report: RunReport) -> tuple[Chart, ...] | None:
+    """Every chart that has something to show; None where the drawing libraries are not installed."""
+    try:
+        import altair
+        import vl_convert
+    except ImportError:
+        return None
+    # The embedded fonts and Vega come with vl-convert: nothing is fetched.
+    drawn = []
+    for title, draw in _CHARTS.items():
+        chart = draw(altair, report)
+        if chart is not None:
+            drawn.append(Chart(title, vl_convert.vegalite_to_svg(chart.to_dict())))
+    return tuple(drawn)
+
+
+def _eos(alt: Any, report: RunReport) -> Any:
+    rows = [row for stage in report.stages for row in _eos_rows(stage)]
+    if not rows:
+        return None
+    colour = alt.Color("statistic:N", title=None, scale=alt.Scale(domain=["p50", "p95"], range=[_EARLY, _LATE]))
+    base = _base(alt, rows)
+    layers = [
+        base.mark_rule(opacity=0.5).encode(_x(alt), alt.Y("low:Q"), alt.Y2("high:Q"), colour),
+        base.mark_line(point=True).encode(_x(alt), alt.Y("value:Q", title="seconds"), colour),
+    ]
+    bounds = {r.slo.bound for s in report.stages for r in s.slos if r.slo.metric == "eos_latency"}
+    layers += [_limit(alt, [{"value": value} for value in sorted(bounds)])] if bounds else []
+    layers += [_knee(alt, report.knee.holds)] if report.knee.holds else []
+    return _sized(alt, layers)
+
+
+def _eos_rows(stage: StageReport) -> list[dict[str, Any]]:
+    values = stage.figures.latencies["eos_latency"]
+    rows = []
+    for name, p in (("p50", 0.50), ("p95", 0.95)):
+        value, (low, high) = values.at(p), values.ci95(p)
+        if value is not None:
+            # An open end of the interval is drawn to the outermost value that was measured.
+            low, high = (values.min if low is None else low), (values.max if high is None else high)
+            rows.append({"users": stage.users, "statistic": name, "value": value, "low": low, "high": high})
+    return rows
+
+
+def _line(title: str, value: Callable[[StageReport], float | None], limit: float | None = None) -> Any:
+    """A chart of one value a stage, with an optional limit."""
+
+    def draw(alt: Any, report: RunReport) -> Any:
+        rows = [{"users": stage.users, "value": value(stage)} for stage in report.stages]
+        rows = [row for row in rows if row["value"] is not None]
+        if not rows:
+            return None
+        y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=True))
+        layers = [_base(alt, rows).mark_line(point=True, color=_EARLY).encode(_x(alt), y)]
+        layers += [_limit(alt, [{"value": limit}])] if limit is not None else []
+        return _sized(alt, layers)
+
+    return draw
+
+
+def _times(factor: float, value: float | None) -> float | None:
+    return None if value is None else factor * value
+
+
+_CHARTS: dict[str, Callable[[Any, RunReport], Any]] = {
+    "EOS latency, p50 and p95 with 95 % interval": _eos,
+    "Word error rate": _line("percent", lambda stage: _times(100, stage.figures.wer)),
+    "Pacing lag p99 of the generator": _line(
+        "milliseconds", lambda stage: _times(1000, stage.figures.pacing_lag_p99_s), limit=10.0
+    ),
+    "GPU utilisation, mean": _line("percent", lambda stage: stage.gpu.sm_pct.mean if stage.gpu else None),
+}
+
+
+def _base(alt: Any, rows: list[dict[str, Any]]) -> Any:
+    return alt.Chart(alt.Data(values=rows))
+
+
+def _x(alt: Any) -> Any:
+    return alt.X("users:Q", title="callers", scale=alt.Scale(zero=False))
+
+
+def _limit(alt: Any, rows: list[dict[str, Any]]) -> Any:
+    return _base(alt, rows).mark_rule(strokeDash=[4, 4], color=_LIMIT).encode(alt.Y("value:Q"))
+
+
+def _knee(alt: Any, stage: StageReport) -> Any:
+    rows = [{"users": stage.users, "label": f"holds {stage.users}"}]
+    rule = _base(alt, rows).mark_rule(color=_LIMIT).encode(_x(alt))
+    label = _base(alt, rows).mark_text(align="right", dx=-4, color=_LIMIT)
+    return rule + label.encode(_x(alt), alt.Text("label:N"), y=alt.value(8))
+
+
+def _sized(alt: Any, layers: list[Any]) -> Any:
+    return alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT).configure_view(stroke=None)

@@ -1,0 +1,57 @@
+"""From stage verdicts to the answer: the knee, the verdict of the run, the exit code.
+
+Stages are read from the fewest callers upwards, and the first that does not pass decides:
+
+    all stages pass                        pass      exit 0
+    the first that does not pass fails     fail      exit 3: believable, and an SLO was missed. What happened
+                                                     above it, invalid stages included, changes nothing
+    ... is invalid or empty                invalid   exit 4: below the first clear failure something is not to
+                                                     be believed, so the knee isn't either
+    nothing counted at all                 empty     exit 4
+    the run was killed (no `done` line)    invalid   exit 4
+    the run was told to end early          aborted   exit 5, whatever the stages say
+
+A ladder is meant to climb until the server breaks, so finding the knee is exit 3: to a CI job that wants
+20 callers held, run a ladder that ends at 20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stt_load.errors import ExitCode
+from stt_load.report.model import Knee, RunReport, StageReport, Verdict
+
+_EXIT_CODES: dict[Verdict, ExitCode] = {
+    Verdict.PASS: ExitCode.FINE,
+    Verdict.FAIL: ExitCode.SLO_MISSED,
+    Verdict.INVALID: ExitCode.NOT_BELIEVABLE,
+    Verdict.EMPTY: ExitCode.NOT_BELIEVABLE,
+    Verdict.ABORTED: ExitCode.ABORTED,
+}
+
+
+def find_knee(stages: Sequence[StageReport]) -> Knee:
+    """Stages of one size count as one: all of them must pass. They keep their order within a size."""
+    ladder = sorted(stages, key=lambda stage: stage.users)
+    breaks = next((stage for stage in ladder if stage.verdict is not Verdict.PASS), None)
+    held = [stage for stage in ladder if breaks is None or stage.users < breaks.users]
+    return Knee(holds=held[-1] if held else None, breaks=breaks)
+
+
+def run_verdict(stages: Sequence[StageReport], knee: Knee, *, is_finished: bool, is_aborted: bool) -> Verdict:
+    """`is_finished`: the run wrote its last line. `is_aborted`: it was told to end early."""
+    if is_aborted:
+        return Verdict.ABORTED
+    if not any(stage.figures.n for stage in stages):
+        return Verdict.EMPTY
+    if not is_finished:
+        return Verdict.INVALID
+    if knee.breaks is None:
+        return Verdict.PASS
+    return Verdict.FAIL if knee.breaks.verdict is Verdict.FAIL else Verdict.INVALID
+
+
+def exit_code(report: RunReport) -> ExitCode:
+    """What the process that made this report should end with."""
+    return _EXIT_CODES[report.verdict]

@@ -1,0 +1,87 @@
+"""How figures are said, in one place, so that the table, the page and the XML say them alike."""
+
+from __future__ import annotations
+
+import math
+
+from stt_load.metrics.slo import METRICS, MetricKind, Slo, SloResult, SloVerdict
+from stt_load.report.model import Knee, RunReport, StageReport, Verdict
+
+NOTHING = "-"
+
+
+def seconds(value: float | None) -> str:
+    """`1.420 s`: milliseconds are worth reading, microseconds are not."""
+    return NOTHING if value is None else f"{value:.3f} s"
+
+
+def percent(ratio: float | None) -> str:
+    """`8.3 %` of 0.083."""
+    return NOTHING if ratio is None else f"{ratio * 100:.1f} %"
+
+
+def observed(result: SloResult) -> str:
+    """`eos_latency p95 1.420 s`."""
+    name = " ".join(part for part in (result.slo.metric, result.slo.statistic) if part)
+    return f"{name} {_value(result)}"
+
+
+def bound(slo: Slo) -> str:
+    """`< 800ms`, as the user wrote it."""
+    sign = "<" if slo.is_strict else "<="
+    return f"{sign} {slo.text.partition(sign)[2]}"
+
+
+def judged(result: SloResult) -> str:
+    """`eos_latency p95 1.420 s misses < 1s`, and why it can't be said where it can't."""
+    verb = {SloVerdict.MET: "meets", SloVerdict.MISSED: "misses", SloVerdict.UNDECIDED: "may or may not meet"}
+    sentence = f"{observed(result)} {verb[result.verdict]} {bound(result.slo)}"
+    if result.value is None:
+        return f"{result.slo.text}: nothing was measured"
+    return f"{sentence} ({result.n} samples, {result.n_needed} needed)" if result.few else sentence
+
+
+def why_not(stage: StageReport) -> str:
+    """Why a stage does not pass, in one clause."""
+    if stage.verdict is Verdict.EMPTY:
+        return "nothing was counted"
+    if stage.verdict is Verdict.INVALID:
+        return "; ".join(f"{finding.condition} is not met: {finding.detail}" for finding in stage.broken)
+    return "; ".join(judged(result) for result in stage.missed)
+
+
+def knee_sentence(knee: Knee) -> str:
+    """The answer to the question of the whole program."""
+    if knee.holds is None and knee.breaks is None:
+        return "no stage was run"
+    if knee.breaks is None:
+        return f"holds {callers(knee.holds)}, the most that were asked for; the knee is above"
+    held = f"holds {callers(knee.holds)}" if knee.holds else "no stage passes"
+    if knee.breaks.verdict is Verdict.FAIL:
+        return f"{held}; at {knee.breaks.users} {why_not(knee.breaks)}"
+    return f"{held}; the stage of {knee.breaks.users} can't be judged: {why_not(knee.breaks)}"
+
+
+def callers(stage: StageReport | None) -> str:
+    users = stage.users if stage else 0
+    return f"{users} caller" if users == 1 else f"{users} callers"
+
+
+def title(report: RunReport) -> str:
+    """`label · dialect · run id`, whatever of them the run has."""
+    parts = (report.run.get("label"), report.run.get("dialect"), report.run.get("run_id"))
+    return " · ".join(str(part) for part in dict.fromkeys(parts) if part)
+
+
+def _value(result: SloResult) -> str:
+    if result.value is None:
+        return NOTHING
+    if math.isinf(result.value):
+        return "falls on utterances that failed, which"
+    match METRICS[result.slo.metric]:
+        case MetricKind.LATENCY:
+            return seconds(result.value)
+        case MetricKind.RATIO:
+            return percent(result.value)
+        case MetricKind.COUNT:
+            return f"{result.value:.0f}"
