@@ -32,6 +32,7 @@ _log = logging.getLogger("gpu_sidecar")
 
 TOKEN_VARIABLE = "GPU_SIDECAR_TOKEN"
 _PARENT_CHECK_S = 0.5
+_SHUTDOWN_CHECK_S = 0.1
 
 
 class UsageError(Exception):
@@ -102,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
 
         source.start()
         try:
-            threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(_SHUTDOWN_CHECK_S,), name="http", daemon=True).start()
             print(f"listening on {server.url}", flush=True)
             while not stopping.wait(_PARENT_CHECK_S):
                 # Asked for, not signalled: PR_SET_PDEATHSIG would fire at the end of the parent's *thread*.

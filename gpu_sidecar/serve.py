@@ -95,9 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(announced)
         if length <= MAX_BODY_BYTES:
             return length, self.rfile.read(length)
-        for _ in range(_MAX_DISCARDED_BYTES // MAX_BODY_BYTES):
-            if not self.rfile.read(MAX_BODY_BYTES):
-                break
+        self.rfile.read(min(length, _MAX_DISCARDED_BYTES))
         return length, b""
 
     def _may_enter(self) -> bool:

@@ -68,7 +68,8 @@ class SidecarClient:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy between us and the GPU host
         if token is not None:
-            self._session.headers["Authorization"] = f"Bearer {token}".encode()
+            # UTF-8 on the wire, whatever the token holds: http.client writes text as latin-1.
+            self._session.headers["Authorization"] = f"Bearer {token}".encode().decode("latin-1")
         self._has_warned = False
         self._boot: str | None = None
         self._after = 0
@@ -110,13 +111,16 @@ class SidecarClient:
         """The entry of run.json's `gpu` list. `index` is None where there is no GPU or no sidecar: see `why`."""
         with self._lock:
             answer = self._exchange("GET", "/healthz")
-        entry = {"host": None, "index": None, "uuid": None, "name": None, "driver": None, "memory_total_mib": None}
-        entry |= {"why": f"no answer from the GPU sidecar at {self.url}"}
-        if answer is not None:
-            device = answer.get("gpu")
-            entry |= device if isinstance(device, dict) else {}
-            entry |= {"host": answer.get("host"), "why": answer.get("why")}
-        return {**entry, "clock_offset_s": self.clock_offset_s, "clock_uncertainty_s": self.clock_uncertainty_s}
+        if answer is None:
+            answer = {"why": f"no answer from the GPU sidecar at {self.url}"}
+        device = answer.get("gpu") or {}
+        return {
+            "host": answer.get("host"),
+            **{key: device.get(key) for key in ("index", "uuid", "name", "driver", "memory_total_mib")},
+            "why": answer.get("why"),
+            "clock_offset_s": self.clock_offset_s,
+            "clock_uncertainty_s": self.clock_uncertainty_s,
+        }
 
     def _tell_tag(self) -> None:
         if self._tag is not None and not self._tag_is_known:
@@ -257,7 +261,7 @@ class LocalSidecar:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._log_file,
-            env={**os.environ, "PYTHONPATH": _python_path()},
+            env=_environment(),
             start_new_session=True,  # a Ctrl-C is ours: the last samples are pulled after it
         )
         try:
@@ -321,11 +325,11 @@ def _read_all(file: IO[bytes]) -> bytes:
     return os.pread(file.fileno(), _MAX_LOG_BYTES, 0)
 
 
-def _python_path() -> str:
-    """So that the child finds the gpu_sidecar that this process would: a checkout's or an installed one."""
+def _environment() -> dict[str, str]:
+    """Ours, with the gpu_sidecar that this process would import, and no token: on loopback none is asked for."""
     found = importlib.util.find_spec("gpu_sidecar")
     if found is None or found.origin is None:
         raise ConfigError("the package gpu_sidecar is not installed beside stt_load: reinstall stt-load")
-    here = str(Path(found.origin).parent.parent)
-    inherited = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([here, inherited]) if inherited else here
+    places = [str(Path(found.origin).parent.parent), os.environ.get("PYTHONPATH", "")]
+    ours = {name: value for name, value in os.environ.items() if name != "GPU_SIDECAR_TOKEN"}
+    return {**ours, "PYTHONPATH": os.pathsep.join(place for place in places if place)}

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gpu_sidecar.answers import BadRequest, parse_tag
+from gpu_sidecar.timeline import Tag
+
+WHOLE = {"run_id": "r1", "stage": 2, "users": 20, "phase": "hold"}
+
+
+def test_a_whole_announcement_is_a_tag() -> None:
+    assert parse_tag(json.dumps({**WHOLE, "more": "is ignored"}).encode()) == Tag("r1", 2, 20, "hold")
+
+
+def test_all_null_ends_the_tagging() -> None:
+    assert parse_tag(json.dumps(dict.fromkeys(WHOLE)).encode()) == Tag()
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (b"", "the body is not JSON"),
+        (b"{", "the body is not JSON"),
+        (b"\xff\xfe\xfa", "the body is not JSON"),
+        (b"[" * 50_000, "the body is not JSON"),
+        (b"[]", "the body must be a JSON object"),
+        (b"null", "the body must be a JSON object"),
+        (b"{}", "run_id is missing: send run_id, stage, users and phase, null where there is none"),
+        ({**WHOLE, "run_id": 1}, "run_id must be text of up to 200 characters, or null"),
+        ({**WHOLE, "phase": "x" * 201}, "phase must be text of up to 200 characters, or null"),
+        ({**WHOLE, "stage": True}, "stage must be a whole number from 0, or null"),
+        ({**WHOLE, "stage": 1.5}, "stage must be a whole number from 0, or null"),
+        ({**WHOLE, "users": "20"}, "users must be a whole number from 0, or null"),
+        ({**WHOLE, "users": -1}, "users must be a whole number from 0, or null"),
+        ({**WHOLE, "users": 10**30}, "users must be a whole number from 0, or null"),
+    ],
+)
+def test_a_bad_announcement_gets_one_line(body: bytes | dict[str, object], line: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        parse_tag(body if isinstance(body, bytes) else json.dumps(body).encode())
+    assert str(caught.value) == line

@@ -1,0 +1,206 @@
+"""The HTTP door of a whole sidecar: what it gives, what it refuses, and who gets in."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, environment_with_path, refusal, sidecar
+
+STAGE = {"run_id": "r1", "stage": 2, "users": 20, "phase": "hold"}
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
+    """A sidecar without a GPU, for questions that need none."""
+    with sidecar(environment_with_path(str(tmp_path_factory.mktemp("empty")))) as running:
+        yield running
+
+
+def test_samples_are_tagged_with_the_stage_that_was_on(smi: StandInSmi) -> None:
+    with sidecar(smi.environment) as running:
+        smi.feed(dmon_row(sm=3, fb=500))
+        running.wait_for_samples(1)
+        assert running.post_stage(**STAGE).json()["stage"] == STAGE
+        smi.feed(dmon_row(sm=45, fb=1842))
+        untagged, tagged = running.wait_for_samples(2)
+    assert {key: untagged[key] for key in STAGE} == dict.fromkeys(STAGE)
+    assert {key: tagged[key] for key in STAGE} == STAGE
+    assert (tagged["seq"], tagged["gpu"], tagged["sm_pct"], tagged["fb_mib"]) == (2, 1, 45, 1842)
+    assert tagged["t"] >= untagged["t"]
+
+
+def test_samples_after_a_number_are_those_that_came_later(smi: StandInSmi) -> None:
+    with sidecar(smi.environment) as running:
+        smi.feed(*(dmon_row(sm=sm, fb=1000) for sm in (10, 20, 30)))
+        running.wait_for_samples(3)
+        page = running.get("/samples", params={"after": 2}).json()
+        nothing = running.get("/samples", params={"after": page["next"]}).json()
+    assert [row["sm_pct"] for row in page["samples"]] == [30]
+    assert (page["next"], page["dropped"], page["more"]) == (3, 0, False)
+    assert (nothing["samples"], nothing["next"]) == ([], 3)
+
+
+def test_stages_have_the_figures_of_their_samples(smi: StandInSmi) -> None:
+    with sidecar(smi.environment) as running:
+        running.post_stage(**STAGE)
+        smi.feed(*(dmon_row(sm, fb) for sm, fb in [(40, 1800), (50, 1900), (60, 2000), (80, 2200), (90, 2400)]))
+        running.wait_for_samples(5)
+        (stage,) = running.get("/stages").json()["stages"]
+    assert {key: stage[key] for key in STAGE} == STAGE
+    assert stage["gpu"] == {
+        "n": 5,
+        "util_mean_pct": 64.0,
+        "util_p95_pct": 90,
+        "memory_mean_mib": 2060.0,
+        "memory_peak_mib": 2400,
+    }
+
+
+def test_metrics_show_the_newest_sample(smi: StandInSmi) -> None:
+    with sidecar(smi.environment) as running:
+        running.post_stage(**STAGE)
+        smi.feed(dmon_row(sm=45, fb=1842))
+        running.wait_for_samples(1)
+        answer = running.get("/metrics")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    labels = 'gpu="1",uuid="GPU-bbbb",name="NVIDIA H200",stage="2",users="20",phase="hold"'
+    assert f"gpu_sm_utilization_ratio{{{labels}}} 0.45\n" in answer.text
+
+
+def test_healthz_says_which_gpu_and_why(smi: StandInSmi) -> None:
+    with sidecar(smi.environment) as running:
+        smi.feed(dmon_row(sm=45, fb=1842))
+        running.wait_for_samples(1)
+        health = running.get("/healthz").json()
+    assert health["gpu"] == {
+        "index": 1,
+        "uuid": "GPU-bbbb",
+        "name": "NVIDIA H200",
+        "memory_total_mib": 143771,
+        "driver": "570.86.15",
+    }
+    assert health["why"] == "used by process 4242 (/usr/bin/python3)"
+    assert health["dmon"] == {"alive": True, "restarts": 0, "complaint": ""}
+    assert health["samples"] == 1
+    assert health["last_sample_age_s"] >= 0
+    assert health["host"] == socket.gethostname()
+
+
+def test_every_json_answer_carries_the_clock_and_the_boot(bare: RunningSidecar) -> None:
+    answers = [bare.get(path).json() for path in ("/samples", "/stages", "/healthz", "/no/such/path")]
+    answers.append(bare.post_stage(**STAGE).json())
+    assert len({answer["boot"] for answer in answers}) == 1
+    clocks = [(answer["clock"]["wall"], answer["clock"]["mono"]) for answer in answers]
+    assert clocks == sorted(clocks)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status", "words"),
+    [
+        ("GET", "/", {}, 404, "no such path"),
+        ("GET", "/samples/", {}, 404, "no such path"),
+        ("POST", "/samples", {}, 405, "/samples takes GET only"),
+        ("GET", "/stage", {}, 405, "/stage takes POST only"),
+        ("DELETE", "/healthz", {}, 405, "/healthz takes GET only"),
+        ("PUT", "/stage", {"json": STAGE}, 405, "/stage takes POST only"),
+        ("POST", "/stage", {"data": b"{"}, 400, "not JSON"),
+        ("POST", "/stage", {"json": {"run_id": "r1"}}, 400, "stage is missing"),
+        ("POST", "/stage", {"data": iter([b"{}"])}, 411, "Content-Length"),
+        ("POST", "/stage", {"data": b"x" * (64 * 1024 + 1)}, 413, "65536 bytes at most"),
+        ("GET", "/samples?after=x", {}, 400, "whole number"),
+        ("GET", "/samples?after=-1", {}, 400, "whole number"),
+        ("GET", "/samples?after=", {}, 400, "whole number"),
+        ("GET", "/samples?after=" + "9" * 5000, {}, 400, "whole number"),
+        ("BREW", "/healthz", {}, 501, "Unsupported method"),
+    ],
+)
+def test_a_bad_request_gets_its_status_and_one_line(
+    bare: RunningSidecar, method: str, path: str, options: dict[str, Any], status: int, words: str
+) -> None:
+    answer = requests.request(method, bare.url + path, timeout=DEADLINE_S, **options)
+    assert answer.status_code == status
+    line = answer.json()["error"]
+    assert words in line
+    assert "\n" not in line
+    assert answer.headers.get("Allow") == ({405: line.split()[2]}.get(status))
+
+
+def test_a_body_of_exactly_the_bound_is_read(bare: RunningSidecar) -> None:
+    body = b'{"run_id": null, "stage": null, "users": null, "phase": null}'
+    answer = requests.post(f"{bare.url}/stage", data=body.ljust(64 * 1024), timeout=DEADLINE_S)
+    assert answer.status_code == 200
+
+
+def test_a_client_that_leaves_in_the_middle_disturbs_nobody(bare: RunningSidecar) -> None:
+    host, port = bare.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as half:
+        half.sendall(b"POST /stage HTTP/1.1\r\nContent-Length: 900\r\n\r\n{")
+        assert bare.get("/healthz").status_code == 200
+    with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as rubbish:
+        rubbish.sendall(b"\x16\x03\x01 no http at all\r\n\r\n")
+        assert rubbish.recv(100)
+    assert bare.get("/healthz").status_code == 200
+
+
+def test_head_gets_no_body(bare: RunningSidecar) -> None:
+    connection = http.client.HTTPConnection(bare.url.removeprefix("http://"), timeout=DEADLINE_S)
+    connection.request("HEAD", "/healthz")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (405, b"")
+    connection.close()
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text("s3cret-überall\n", encoding="utf-8")
+    return path
+
+
+def test_beyond_loopback_a_token_is_needed_to_start(tmp_path: Path) -> None:
+    code, lines = refusal(environment_with_path(str(tmp_path)), "--host", "0.0.0.0", "--port", "0")
+    assert code == 2
+    assert lines == ["gpu_sidecar: beyond loopback (0.0.0.0) a token is needed: --token-file FILE or GPU_SIDECAR_TOKEN"]
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (None, 401),
+        ("Bearer wrong", 401),
+        ("s3cret-überall", 401),
+        ("bearer s3cret-überall", 401),
+        ("Bearer s3cret-überall", 200),
+    ],
+)
+@pytest.mark.parametrize("path", ["/healthz", "/samples", "/metrics", "/no/such/path"])
+def test_who_shows_no_token_gets_nothing(guarded: RunningSidecar, path: str, header: str | None, status: int) -> None:
+    headers = {} if header is None else {"Authorization": header.encode()}
+    answer = guarded.get(path, headers=headers)
+    assert answer.status_code == (404 if status == 200 and path.startswith("/no") else status)
+    if status == 401:
+        assert answer.json()["error"] == "a valid token is needed: Authorization: Bearer TOKEN"
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
+    """Guarded by the environment's token, on loopback too."""
+    environment = environment_with_path(str(tmp_path_factory.mktemp("empty")))
+    with sidecar({**environment, "GPU_SIDECAR_TOKEN": "s3cret-überall"}) as running:
+        yield running
+
+
+def test_the_token_appears_nowhere(tmp_path: Path, token_file: Path) -> None:
+    with sidecar(environment_with_path(str(tmp_path)), "--token-file", str(token_file)) as running:
+        right = {"Authorization": "Bearer s3cret-überall".encode()}
+        answers = [running.get(path, headers=right).text for path in ("/healthz", "/metrics", "/stages")]
+        running.get("/healthz", headers={"Authorization": "Bearer s3cret-wrong"})
+        running.process.terminate()
+        output, log = running.process.communicate(timeout=DEADLINE_S)
+    assert not any("s3cret" in text for text in [*answers, output.decode(), log.decode()])
