@@ -18,8 +18,8 @@ from stt_load.errors import ClipError
 # File name endings that a clip folder is searched for.
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 
-# A streamed WAV is written before its length is known: its header then carries 0 or a size at or near the top
-# of the 31 or 32 bit range (OpenAI and Chatterbox 0xFFFFFFFF, sox 0x7FFFFFFF less the header).
+# A streamed WAV is written before its length is known: its header then carries a size at or near the top of
+# the 31 or 32 bit range (OpenAI and Chatterbox 0xFFFFFFFF, sox 0x7FFFFFFF less the header).
 _STREAMED_SIZE_BYTES = 0x7FFF_0000
 
 

@@ -43,7 +43,7 @@ def espeak_version() -> str:
 
 
 def speak(text: str, voice: str) -> Pcm:
-    """The text in one of espeak's voices ("en-us", "en-gb", "de", …), 22,050 Hz, with what silence espeak adds.
+    """The text in one of espeak's voices ("en-us", "en", "de", "en-us+f3", …), 22,050 Hz, as espeak gives it.
 
     ConfigError where espeak is not installed or has no such voice.
     """
@@ -59,7 +59,9 @@ def speak(text: str, voice: str) -> Pcm:
     with _one_at_a_time, _fresh_library() as (library, sample_rate_hz):
         library.espeak_SetSynthCallback(callback)
         if library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise ConfigError(f"espeak has no voice {voice!r}: try en-us, en-gb or another language code")
+            raise ConfigError(
+                f"espeak has no voice {voice!r}: try en-us, en (British), en-us+f3 (a variant) or another language code"
+            )
         data = text.encode() + b"\0"
         if library.espeak_Synth(data, len(data), 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None) != 0:
             raise ConfigError(f"espeak could not speak {text!r}: shorten the text")

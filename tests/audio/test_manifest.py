@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_load.audio.manifest import ManifestEntry, manifest_sha256, parse_line, to_text
+from stt_load.errors import ClipError
+
+WHOLE = ManifestEntry("a", "a.wav", "It's “here”.", 16000, 32000, 0.05, 1.95, "0" * 64, {"engine": "espeak"})
+
+words = st.text(min_size=1).filter(str.strip)
+
+
+@given(clip_id=words, file=words, reference=words)
+def test_what_is_written_is_read_again_on_one_line(clip_id: str, file: str, reference: str) -> None:
+    entry = ManifestEntry(clip_id, file, reference, 8000, 1, 0.0, 0.5, "f" * 64, {"voice": reference})
+    line = entry.to_line()
+    assert "\n" not in line and "\r" not in line
+    assert parse_line(line) == entry
+
+
+def test_a_hand_written_line_needs_only_file_and_reference() -> None:
+    entry = parse_line('{"file": "calls/one.flac", "reference": "hello", "speaker": "unknown keys are left out"}')
+    assert entry == ManifestEntry(clip_id="one", file="calls/one.flac", reference="hello")
+
+
+def test_the_hash_is_that_of_the_file_as_written_and_moves_with_every_reference() -> None:
+    assert manifest_sha256([WHOLE]) == hashlib.sha256(to_text([WHOLE]).encode()).hexdigest()
+    other = ManifestEntry("a", "a.wav", "It's there.")
+    assert manifest_sha256([WHOLE]) != manifest_sha256([other])
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ("{}", "`file` and `reference` missing"),
+        ('{"file": "a.wav"}', "`reference` missing"),
+        ('{"file": "a.wav", "reference": "  "}', "`reference` must be a text that is not empty"),
+        ('{"file": 1, "reference": "x"}', "`file` must be a text"),
+        ('{"file": "a.wav", "reference": "x", "n_samples": true}', "`n_samples` must be a whole number"),
+        ('{"file": "a.wav", "reference": "x", "sample_rate_hz": 0}', "`sample_rate_hz` must be a whole number"),
+        ('{"file": "a.wav", "reference": "x", "speech_end_s": NaN}', "`speech_end_s` must be a number of seconds"),
+        ('{"file": "a.wav", "reference": "x", "speech_start_s": -1}', "`speech_start_s` must be a number of seconds"),
+        ('{"file": "a.wav", "reference": "x", "sha256": "abc"}', "`sha256` must be 64 characters"),
+        ('{"file": "a.wav", "reference": "x", "source": "tts"}', "`source` must be an object"),
+    ],
+)
+def test_a_wrong_line_is_refused_with_its_reason(line: str, reason: str) -> None:
+    with pytest.raises(ClipError) as refused:
+        parse_line(line)
+    assert reason in str(refused.value)
+    assert "\n" not in str(refused.value)

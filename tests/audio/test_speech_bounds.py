@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import tone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_load.audio import espeak
+from stt_load.audio.codec import to_int16
+from stt_load.audio.resample import resample
+from stt_load.audio.speech_bounds import cut_to_speech, find_speech
+from stt_load.errors import ClipError
+
+RATE_HZ = 16000
+WITHIN_S = 0.0101  # a window
+
+
+@given(
+    lead_s=st.floats(0, 1),
+    tail_s=st.floats(0, 1),
+    seconds=st.floats(0.1, 1),
+    rate_hz=st.sampled_from([8000, 22050, 48000]),
+)
+def test_a_tone_in_silence_is_found_to_within_a_window(
+    lead_s: float, tail_s: float, seconds: float, rate_hz: int
+) -> None:
+    found = find_speech(to_int16(tone(seconds, rate_hz, lead_s, tail_s)), rate_hz)
+    assert found.start_s == pytest.approx(lead_s, abs=WITHIN_S)
+    assert found.end_s == pytest.approx(lead_s + seconds, abs=WITHIN_S)
+
+
+def test_pauses_inside_count_as_speech() -> None:
+    wave = np.concatenate([tone(0.5, RATE_HZ, 0.2, 0.8), tone(0.5, RATE_HZ, 0, 0.3)])
+    found = find_speech(to_int16(wave), RATE_HZ)
+    assert (found.start_s, found.end_s) == (pytest.approx(0.2, abs=WITHIN_S), pytest.approx(2.0, abs=WITHIN_S))
+
+
+def test_a_weak_last_sound_30_db_under_the_vowel_is_speech() -> None:
+    """A word that ends in f: the last tenth of a second is that quiet."""
+    wave = np.concatenate([tone(0.8, RATE_HZ), tone(0.1, RATE_HZ, tail_s=0.4, amplitude=0.5 / 10 ** (30 / 20))])
+    assert find_speech(to_int16(wave), RATE_HZ).end_s == pytest.approx(0.9, abs=WITHIN_S)
+
+
+@pytest.mark.parametrize("below_db", [20, 30, 40, 50])
+def test_steady_noise_is_not_speech(below_db: float) -> None:
+    rng = np.random.default_rng(1)
+    wave = tone(1.0, RATE_HZ, lead_s=0.5, tail_s=0.6)
+    noisy = wave + rng.normal(0, 0.35 / 10 ** (below_db / 20), len(wave))
+    found = find_speech(to_int16(noisy), RATE_HZ)
+    assert found.start_s == pytest.approx(0.5, abs=0.03)
+    assert found.end_s == pytest.approx(1.5, abs=0.03)
+
+
+def test_a_click_before_the_speech_is_not_speech() -> None:
+    wave = tone(0.5, RATE_HZ, lead_s=1.0, tail_s=0.5)
+    wave[1600:1610] = 0.9
+    assert find_speech(to_int16(wave), RATE_HZ).start_s == pytest.approx(1.0, abs=WITHIN_S)
+
+
+def test_the_end_never_lies_behind_the_last_sample() -> None:
+    samples = to_int16(tone(0.333, RATE_HZ))
+    assert find_speech(samples, RATE_HZ).end_s <= len(samples) / RATE_HZ
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros(RATE_HZ, np.int16),
+        np.zeros(0, np.int16),
+        np.random.default_rng(1).integers(-3, 4, RATE_HZ).astype(np.int16),
+    ],
+    ids=["zeros", "nothing", "dither"],
+)
+def test_silence_is_refused(samples: np.ndarray) -> None:
+    with pytest.raises(ClipError, match="silence only"):
+        find_speech(samples, RATE_HZ)
+
+
+def test_a_lone_click_is_refused() -> None:
+    samples = np.zeros(RATE_HZ, np.int16)
+    samples[8000] = 30000
+    with pytest.raises(ClipError, match="no speech"):
+        find_speech(samples, RATE_HZ)
+
+
+@pytest.mark.parametrize("text", ["A big laugh.", "Thank you for calling. Please hold.", "Hello there."])
+def test_real_speech_has_the_same_bounds_after_silence_is_added_and_at_another_rate(text: str) -> None:
+    spoken = espeak.speak(text, "en-us")
+    alone = find_speech(spoken.samples, spoken.sample_rate_hz)
+    lead, tail = np.zeros(spoken.sample_rate_hz // 2, np.int16), np.zeros(spoken.sample_rate_hz, np.int16)
+    found = find_speech(resample(np.concatenate([lead, spoken.samples, tail]), spoken.sample_rate_hz, RATE_HZ), RATE_HZ)
+    assert found.start_s - 0.5 == pytest.approx(alone.start_s, abs=WITHIN_S)
+    assert found.end_s - 0.5 == pytest.approx(alone.end_s, abs=WITHIN_S)
+
+
+@pytest.mark.parametrize(("lead_s", "tail_s"), [(0.0, 0.0), (0.02, 0.9), (0.8, 0.03)])
+def test_cutting_leaves_exactly_the_pad_on_both_sides(lead_s: float, tail_s: float) -> None:
+    samples = to_int16(tone(0.4, RATE_HZ, lead_s, tail_s))
+    whole = find_speech(samples, RATE_HZ)
+    cut, speech = cut_to_speech(samples, RATE_HZ, pad_s=0.05)
+    assert speech.start_s == 0.05
+    assert speech.end_s - speech.start_s == pytest.approx(whole.end_s - whole.start_s, abs=1e-4)
+    assert len(cut) / RATE_HZ == pytest.approx(speech.end_s + 0.05, abs=1e-4)
