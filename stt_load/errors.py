@@ -1,13 +1,13 @@
 """What can go wrong, in one tree, and what the process says about it when it ends.
 
-    SttLoadError
-    ├── ConfigError            the user asked for something that can't be done; carries every problem at once
-    ├── ClipError              a clip or manifest can't be used
-    ├── ProtocolError          the server sent something its protocol doesn't allow
-    └── TransportError         the connection itself
-        ├── UpgradeRefused     an HTTP answer other than 101, or no TCP connection
-        ├── ConnectionLost     ended by the peer or the network; carries the close code if there was one
-        └── DeadlineExceeded   a wait with a deadline met it
+SttLoadError
+├── ConfigError            the user asked for something that can't be done; carries every problem at once
+├── ClipError              a clip or manifest can't be used
+├── ProtocolError          the server sent something its protocol doesn't allow
+└── TransportError         the connection itself
+    ├── UpgradeRefused     an HTTP answer other than 101, or no TCP connection
+    ├── ConnectionLost     ended by the peer or the network; carries the close code if there was one
+    └── DeadlineExceeded   a wait with a deadline met it
 """
 
 from __future__ import annotations

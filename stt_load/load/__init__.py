@@ -1,0 +1,1 @@
+"""The load: stages as a state machine, callers as Locust users, rows from the workers to the master."""

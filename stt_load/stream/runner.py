@@ -18,9 +18,7 @@ CONNECT_TIMEOUT_S = 10.0
 class Watcher(Protocol):
     """Sees what goes over the wire, as it happens. `events` is empty for what was sent."""
 
-    def __call__(
-        self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]
-    ) -> None: ...
+    def __call__(self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None: ...
 
 
 def run_utterance(

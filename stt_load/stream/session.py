@@ -8,7 +8,6 @@ a caller, or under one loop for thousands. Every fault becomes an `Outcome` here
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -102,9 +101,7 @@ class Session:
     """One utterance. The caller owes: `on_open` (or `on_fault`), then `next_action` until `Done`, with `on_sent`
     after every `Send`, `on_message` for every message (stamped with its arrival), `on_fault` for every error."""
 
-    def __init__(
-        self, dialect: Dialect, audio: EncodedClip, rules: SessionRules, started_dialling_s: float
-    ) -> None:
+    def __init__(self, dialect: Dialect, audio: EncodedClip, rules: SessionRules, started_dialling_s: float) -> None:
         self.dialect = dialect
         self.audio = audio
         self.rules = rules
@@ -354,7 +351,3 @@ class Session:
 def _difference(later_s: float | None, earlier_s: float | None) -> float | None:
     return None if later_s is None or earlier_s is None else later_s - earlier_s
 
-
-def random_phase_s(generator: random.Random, frame_s: float) -> float:
-    """A moment inside one frame, so that callers who start together don't send in lock-step."""
-    return generator.random() * frame_s

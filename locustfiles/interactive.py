@@ -1,0 +1,18 @@
+"""No fixed stages: change the number of users in the web UI, and each change opens a new stage.
+
+    locust -f locustfiles/interactive.py --stt-url ws://localhost:8000/ws
+
+Options are those of `stt-load run`; --concurrency, --hold, --rounds and --settle mean nothing here.
+"""
+
+import locust  # first: it patches the process
+
+from stt_load.load.hooks import install
+from stt_load.load.user import CallerUser
+
+assert locust.__version__
+install()
+
+
+class Caller(CallerUser):
+    """One caller: streams clips at microphone pace and measures how late the transcript is."""

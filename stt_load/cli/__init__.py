@@ -1,0 +1,69 @@
+"""`stt-load`: parse, call, print. Faults become an exit code and one line each at one door, `main`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from stt_load import __version__
+from stt_load.errors import ClipError, ConfigError, ExitCode, SttLoadError
+
+# Name → (module, one line of help). Modules are imported when they are needed: the help must come at once.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("stt_load.cli.demo", "The whole thing on this machine: embedded recogniser, clips, ladder, report."),
+    "run": ("stt_load.cli.run", "Climb a ladder of callers against a server, headless."),
+    "probe": ("stt_load.cli.probe", "One caller, every message with its time: what to run first against a new server."),
+    "clips": ("stt_load.cli.clips", "Make clips with a TTS engine, or show a folder of them."),
+    "serve": ("stt_load.cli.serve", "Run the embedded recogniser on a port."),
+    "report": ("stt_load.cli.report", "Rebuild every report file of a run folder from its raw files."),
+    "dialects": ("stt_load.cli.dialects", "What stt-load can speak."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports the one that is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="stt-load")
+def cli() -> None:
+    """How many live callers does this speech recognition server hold before the transcript is too late or wrong?
+
+    Exit codes: 0 fine, 1 the program failed, 2 usage, 3 an SLO was missed, 4 the run can't be believed,
+    5 ended early (the summary is still written).
+    """
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = ExitCode.ABORTED
+    except click.ClickException as error:
+        error.show()
+        code = ExitCode.USAGE
+    except (ConfigError, ClipError) as error:
+        for line in getattr(error, "problems", None) or (str(error),):
+            print(f"error: {line}", file=sys.stderr)
+        code = ExitCode.USAGE
+    except SttLoadError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = ExitCode.FAILED
+    sys.exit(int(code or 0))

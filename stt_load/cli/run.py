@@ -1,0 +1,97 @@
+"""`stt-load run`: checks the options, then becomes Locust on the shipped locustfile."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stt_load.config import OPTIONS, Option, parse_options
+from stt_load.errors import ConfigError, SttLoadError
+
+LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
+
+
+def with_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Every option of `OPTIONS` on a click command; values stay text."""
+    for option in reversed(OPTIONS):
+        command = _click_option(option)(command)
+    return command
+
+
+def _click_option(option: Option) -> Callable[..., Any]:
+    text = option.help if option.default in (None, "") else f"{option.help} [default: {option.default}]"
+    if option.is_flag:
+        return click.option(f"--{option.name}", is_flag=True, default=None, envvar=option.env_var, help=text)
+    return click.option(
+        f"--{option.name}",
+        metavar=option.metavar,
+        multiple=option.is_multiple,
+        envvar=option.env_var,
+        help=text,
+    )
+
+
+def find_locustfile(name: str) -> Path:
+    """In a checkout beside the package, in an installed wheel inside it."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "_locustfiles", package.parent / "locustfiles"):
+        if (folder / name).is_file():
+            return folder / name
+    raise SttLoadError(f"{name} is missing from this installation: install stt-load again")
+
+
+def locust_command(options: dict[str, Any], extra: Sequence[str]) -> list[str]:
+    """The Locust command line for these options; `extra` goes to Locust as it is."""
+    line = [sys.executable, "-m", "locust", "-f", str(find_locustfile("ladder.py")), "--headless", *LOCUST_QUIET]
+    for option in OPTIONS:
+        value = options.get(option.key)
+        if option.is_flag:
+            line += [f"--{option.name}"] * bool(value)
+        elif option.is_multiple:
+            line += [part for text in value or () for part in (f"--{option.name}", text)]
+        elif value is not None:
+            line += [f"--{option.name}", str(value)]
+    return [*line, *extra]
+
+
+def check(options: dict[str, Any]) -> None:
+    """Raises ConfigError with everything that is wrong, in the options and in the world."""
+    from stt_load.load.preflight import find_problems
+
+    problems = find_problems(parse_options(options))
+    if problems:
+        raise ConfigError(problems)
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@with_run_options
+@click.pass_context
+def command(ctx: click.Context, **options: Any) -> None:
+    """Climb a ladder of callers against a server, headless, and report stage by stage.
+
+    Every option can also be set by environment: STT_LOAD_HOLD for --hold. Options that are not listed here go to
+    Locust, for example --processes 2, or --master with --expect-workers 3. The API key of the server is read from
+    STT_LOAD_API_KEY.
+    """
+    unknown = [word for word in ctx.args if word.startswith("--") and not _is_locust_option(word)]
+    if unknown:
+        close = ", ".join(unknown)
+        raise ConfigError(f"unknown option {close}: see `stt-load run --help` and `locust --help`")
+    options["live"] = True
+    check(options)
+    line = locust_command(options, ctx.args)
+    os.execv(line[0], line)  # one process: signals and the exit code are Locust's
+
+
+def _is_locust_option(word: str) -> bool:
+    # Without patching this process: the parser alone is asked, in a process of its own it would cost a second.
+    os.environ.setdefault("LOCUST_SKIP_MONKEY_PATCH", "1")
+    from locust.argument_parser import get_parser
+
+    known = {name for action in get_parser()._actions for name in action.option_strings}
+    return word.partition("=")[0] in known

@@ -1,0 +1,65 @@
+"""The run folder while the run goes on: three files that only grow, and `run.json`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from stt_load.errors import ConfigError
+from stt_load.records import UtteranceRecord
+
+
+class RunFolder:
+    """Appends raw lines, each with the operating system before the call returns: kill -9 loses none of them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._files: dict[str, TextIO] = {}
+        self._n_transitions = 0
+
+    @classmethod
+    def create(cls, results: str, label: str, started_at: float) -> RunFolder:
+        """`results/<UTC time>-<label>`, with a number behind it where that exists. ConfigError where it can't be made."""
+        stem = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started_at)) + f"-{label}"
+        for attempt in range(1, 1_000):
+            path = Path(results) / (stem if attempt == 1 else f"{stem}-{attempt}")
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise ConfigError(
+                    f"--results: {path} can't be made ({error.strerror}): name a folder that you may write to"
+                ) from error
+            return cls(path)
+        raise ConfigError(f"--results: {results} is full of runs of this second")
+
+    def write_run(self, run: Mapping[str, Any]) -> None:
+        """Replaces `run.json` in one step."""
+        part = self.path / "run.json.part"
+        part.write_text(json.dumps(run, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        part.replace(self.path / "run.json")
+
+    def add_transition(self, transition: Mapping[str, Any]) -> None:
+        self._append("stages.jsonl", json.dumps({"seq": self._n_transitions, **transition}, allow_nan=False))
+        self._n_transitions += 1
+
+    def add_utterance(self, record: UtteranceRecord) -> None:
+        self._append("utterances.jsonl", record.to_json())
+
+    def add_gpu_sample(self, sample: Mapping[str, Any]) -> None:
+        self._append("gpu.jsonl", json.dumps(sample, allow_nan=False))
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _append(self, name: str, line: str) -> None:
+        if name not in self._files:
+            # Line-buffered, so a line is whole or not begun when the process is killed.
+            self._files[name] = (self.path / name).open("a", encoding="utf-8", buffering=1)
+        self._files[name].write(line + "\n")

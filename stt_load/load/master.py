@@ -1,0 +1,260 @@
+"""The master's part in Locust's life, and that of a single process: opens a run, leads it, closes it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import gevent
+
+from stt_load.audio.folder import ClipSet
+from stt_load.audio.pool import shortage
+from stt_load.config import RunConfig, parse_options
+from stt_load.errors import ConfigError, ExitCode
+from stt_load.load import provenance
+from stt_load.load.conductor import Cluster, Conductor
+from stt_load.load.folder import RunFolder
+from stt_load.load.gpu_feed import GpuFeed
+from stt_load.load.ledger import Ledger
+from stt_load.load.live import LiveView
+from stt_load.load.plan import FollowPlan, LadderPlan, Plan, Timing
+from stt_load.load.preflight import find_problems
+from stt_load.load.sign import Sign
+from stt_load.load.station import Station, utterance_limit_s
+from stt_load.load.words import DRAIN, REPORT_KEY, SIGN, SIGN_OPTION, choose_clips, make_station
+from stt_load.report.close import close_run
+
+log = logging.getLogger("stt_load")
+
+_ACK_SLACK_S = 5.0
+
+
+class Master:
+    """Listens to Locust's events. One at a time there may be a run: `conductor` is None between runs."""
+
+    def __init__(self, environment: Any) -> None:
+        self.environment = environment
+        self.conductor: Conductor | None = None
+        self._config: RunConfig | None = None
+        self._clips: ClipSet | None = None
+        self._clips_key: tuple[object, ...] = ()
+        self._folder: RunFolder | None = None
+        self._run: dict[str, Any] = {}
+        self._feed: GpuFeed | None = None
+        self._view: LiveView | None = None
+        self._station: Station | None = None
+        self._acks: set[str] = set()
+        self._is_aborted = False
+
+    # before the load -----------------------------------------------------------------------------------
+
+    def on_init(self) -> None:
+        """Refuse bad input before any load. Leaves the process with 2 where there is some."""
+        if self.environment.web_ui is not None and not self.environment.parsed_options.autostart:
+            return  # options are still to be typed: looked at when the run starts
+        try:
+            self._prepare()
+        except ConfigError as error:
+            for line in error.problems:
+                print(f"error: {line}", file=sys.stderr)
+            sys.exit(ExitCode.USAGE)
+
+    def on_test_start(self) -> None:
+        try:
+            self._prepare()
+            self._open_run()
+        except ConfigError as error:
+            for line in error.problems:
+                log.error(line)
+            self.environment.process_exit_code = int(ExitCode.USAGE)
+            gevent.spawn(self._leave if self.environment.web_ui is None else self.environment.runner.stop)
+
+    def _prepare(self) -> None:
+        raw = vars(self.environment.parsed_options)
+        config = parse_options(raw)
+        problems = find_problems(config)
+        if problems:
+            raise ConfigError(problems)
+        key = (config.clips, config.tts_url, config.dialect)
+        if self._clips is None or key != self._clips_key:
+            self._clips, self._clips_key = choose_clips(config), key
+        self._config = config
+
+    def _open_run(self) -> None:
+        assert self._config is not None and self._clips is not None
+        config, clips = self._config, self._clips
+        run_id, started_at = uuid.uuid4().hex[:12], time.time()
+        self._is_aborted = False
+        self._acks = set()
+        self._folder = RunFolder.create(config.results, config.label, started_at)
+        self._run = provenance.describe_run(
+            run_id, config, vars(self.environment.parsed_options), clips, self._notes(), started_at
+        )
+        self._folder.write_run(self._run)
+        ledger = Ledger(run_id, {c.clip_id: c.reference for c in clips.clips}, self._folder.add_utterance)
+        cluster = self._cluster(ledger)
+        self.conductor = Conductor(
+            run_id, self._plan(), cluster, ledger, self._folder, self._on_change, self._on_look
+        )
+        if config.gpu_sidecar != "off":
+            self._open_feed(config)
+        if config.live:
+            self._view = LiveView(self.conductor, config.concurrency if self._has_shape else ())
+        log.info("run folder: %s", self._folder.path)
+        self.conductor.start()
+
+    def _open_feed(self, config: RunConfig) -> None:
+        assert self._folder is not None
+        try:
+            self._feed = GpuFeed(config.gpu_sidecar, config.gpu_id, self._folder.add_gpu_sample)
+        except Exception as error:
+            # No GPU figures cost a warning, never the run.
+            log.warning("no GPU figures: %s", error)
+
+    def _notes(self) -> list[str]:
+        assert self._config is not None and self._clips is not None
+        callers = max(self._config.concurrency) if self._has_shape else self.environment.runner.target_user_count
+        line = shortage(len(self._clips.clips), callers, max(1, len(self._workers())))
+        if line:
+            log.warning(line)
+        return [line] if line else []
+
+    def _plan(self) -> Plan:
+        assert self._config is not None and self._clips is not None
+        config = self._config
+        if not self._has_shape:
+            return FollowPlan(int(self.environment.runner.target_user_count))
+        timing = Timing(
+            hold_s=config.hold_s,
+            settle_s=config.settle_s,
+            ramp_rate=config.ramp_rate,
+            utterance_limit_s=utterance_limit_s(config, self._clips.clips) + config.pause_s[1],
+            at_least=config.at_least,
+            rounds=config.rounds,
+            is_together=config.arrival == "together",
+        )
+        return LadderPlan(config.concurrency, timing)
+
+    def ready_station(self) -> Station:
+        """For a single process, which is its own worker."""
+        if self._station is None:
+            raise ConfigError("the run could not start: see the lines above")
+        return self._station
+
+    # the cluster ---------------------------------------------------------------------------------------
+
+    @property
+    def _has_shape(self) -> bool:
+        return self.environment.shape_class is not None
+
+    @property
+    def _is_single(self) -> bool:
+        return not hasattr(self.environment.runner, "clients")
+
+    def _workers(self) -> Sequence[str]:
+        runner = self.environment.runner
+        if self._is_single:
+            return (runner.client_id,)
+        present = [c.id for c in runner.clients.all if c.state != "missing"]
+        return sorted(present, key=runner.get_worker_index)
+
+    def _cluster(self, ledger: Ledger) -> Cluster:
+        runner = self.environment.runner
+        if not self._is_single:
+            return Cluster(runner, self._workers, self._tell, collect=lambda: None)
+        assert self._config is not None and self._clips is not None
+        station = make_station(self.environment, self._config, self._clips)
+        self._station = station
+
+        def collect() -> None:
+            ledger.accept(runner.client_id, station.report(), time.monotonic())
+
+        return Cluster(runner, self._workers, station.show, collect)
+
+    def _tell(self, sign: Sign) -> None:
+        # Twice: the message reaches those who are there, the option rides on every spawn message and so reaches
+        # those who join later.
+        setattr(self.environment.parsed_options, SIGN_OPTION, sign.to_json())
+        self.environment.runner.send_message(SIGN, {"sign": sign.to_json()})
+
+    def on_hello(self, client_id: str) -> None:
+        """A worker that has just come asks where we are."""
+        if self.conductor is not None and self.conductor.sign is not None:
+            self.environment.runner.send_message(SIGN, {"sign": self.conductor.sign.to_json()}, client_id)
+
+    def on_worker_report(self, client_id: str, data: dict[str, Any]) -> None:
+        if self.conductor is not None and REPORT_KEY in data:
+            self.conductor.ledger.accept(client_id, data[REPORT_KEY], time.monotonic())
+
+    def on_drained(self, client_id: str, data: dict[str, Any]) -> None:
+        if self.conductor is not None and REPORT_KEY in data:
+            self.conductor.ledger.accept(client_id, data[REPORT_KEY], time.monotonic())
+        self._acks.add(client_id)
+
+    def _on_change(self, sign: Sign) -> None:
+        if self._feed is not None:
+            self._feed.announce(sign)
+        if self._view is not None:
+            self._view.announce(sign)
+        log.info("stage %d (%d callers): %s", sign.stage + 1, sign.users, sign.phase)
+
+    def _on_look(self) -> None:
+        if self._view is not None:
+            self._view.look()
+
+    # the end -------------------------------------------------------------------------------------------
+
+    def on_test_stopping(self) -> None:
+        """No utterance begins any more; those in flight end (or are cut, when the run is aborted)."""
+        if self.conductor is None or self._config is None or self._clips is None:
+            return
+        self.conductor.stop_leading()
+        limit_s = utterance_limit_s(self._config, self._clips.clips)
+        if self._station is not None:
+            self._station.drain(self._is_aborted, limit_s)
+            self.conductor.ledger.accept(
+                self.environment.runner.client_id, self._station.report(), time.monotonic()
+            )
+            return
+        self.environment.runner.send_message(DRAIN, {"is_cut": self._is_aborted, "limit_s": limit_s})
+        deadline_s = time.monotonic() + _ACK_SLACK_S + (0.0 if self._is_aborted else limit_s)
+        while set(self._workers()) - self._acks and time.monotonic() < deadline_s:
+            gevent.sleep(0.05)
+
+    def on_test_stop(self) -> None:
+        """Every row is here: close the folder, write the report, settle the exit code."""
+        if self.conductor is None or self._folder is None:
+            return
+        conductor, folder, self.conductor = self.conductor, self._folder, None
+        conductor.finish("aborted" if self._is_aborted else "stopped", self._is_aborted)
+        if self._feed is not None:
+            self._run["gpu"] = [self._feed.describe()]
+            self._feed.stop()
+            self._feed = None
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+        self._station = None
+        folder.write_run({**self._run, "ended_at": time.time()})
+        folder.close()
+        assert self._config is not None
+        self.environment.process_exit_code = int(close_run(folder.path, self._config.output))
+
+    def on_signal(self, number: int) -> None:
+        """SIGTERM or Ctrl-C: the summary is still written. A second one leaves at once."""
+        if self._is_aborted:
+            signal.signal(number, signal.SIG_DFL)
+            return
+        self._is_aborted = True
+        log.warning("%s: ending the run; once more to leave at once", signal.Signals(number).name)
+        gevent.spawn(self._leave)
+
+    def _leave(self) -> None:
+        self.environment.runner.quit()
+        if self.environment.web_ui is not None:
+            self.environment.web_ui.stop()

@@ -1,0 +1,55 @@
+"""Looks at the world before any load: everything that would make the run pointless, all of it at once."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from stt_load.config import RunConfig
+
+_REACH_TIMEOUT_S = 3.0
+_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
+
+
+def find_problems(config: RunConfig) -> list[str]:
+    """One line for each thing that is wrong; none where the run can start."""
+    lines = [_unreachable("--stt-url", config.stt_url), _unwritable(config.results), _unusable_output(config.output)]
+    if config.tts_url:
+        lines.append(_unreachable("--tts-url", config.tts_url))
+    if config.clips and not Path(config.clips).is_dir():
+        lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
+    return [line for line in lines if line]
+
+
+def _unreachable(option: str, url: str) -> str | None:
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or _PORTS[parts.scheme])
+    try:
+        socket.create_connection(address, timeout=_REACH_TIMEOUT_S).close()
+    except OSError as error:
+        why = error.strerror or str(error) or "no answer"
+        return f"{option}: nothing answers at {address[0]}:{address[1]} ({why}): start the server or correct the URL"
+    return None
+
+
+def _unwritable(results: str) -> str | None:
+    folder = Path(results)
+    nearest = next((p for p in (folder, *folder.absolute().parents) if p.exists()), Path("/"))
+    if not nearest.is_dir():
+        return f"--results: {nearest} is a file, not a folder: name a folder"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return f"--results: {nearest} can't be written to: name a folder that you may write to"
+    return None
+
+
+def _unusable_output(output: str | None) -> str | None:
+    if output is None:
+        return None
+    path = Path(output)
+    if path.suffix not in (".csv", ".json"):
+        return f"--output: {output} must end in .csv (the stages) or .json (the summary)"
+    if not path.absolute().parent.is_dir():
+        return f"--output: folder {path.parent} does not exist"
+    return None

@@ -1,0 +1,100 @@
+"""What was run, where, with what: everything `run.json` says."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from stt_load import __version__
+from stt_load.audio.folder import ClipSet
+from stt_load.config import OPTIONS, RunConfig
+from stt_load.load.station import frame_rule
+from stt_load.metrics.wer import NORMALISER
+from stt_load.records import SCHEMA_VERSION
+
+_PACKAGES = ("locust", "gevent", "websocket-client", "numpy", "soundfile", "soxr", "jiwer", "whisper-normalizer")
+
+
+def describe_run(
+    run_id: str, config: RunConfig, raw: Mapping[str, object], clips: ClipSet, notes: Sequence[str], started_at: float
+) -> dict[str, Any]:
+    """`run.json` at the start of a run; `ended_at` is filled in at its end. Credentials are no options: none is in it."""
+    rule = frame_rule(config)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id,
+        "label": config.label,
+        "options": {option.name: raw.get(option.key, option.default) for option in OPTIONS},
+        "versions": {"stt-load": __version__, "python": platform.python_version(), **_versions()},
+        "stt_url": config.stt_url,
+        "dialect": config.dialect,
+        "frame": {
+            "asked_ms": rule.asked_ms,
+            "ms": rule.frame_ms,
+            "bytes": rule.frame_bytes,
+            "note": rule.note,
+        },
+        "trailing_silence_s": config.trailing_silence_s,
+        "end": config.end,
+        "concurrency": list(config.concurrency),
+        "clips": {
+            "n": len(clips.clips),
+            "source": clips.source,
+            "manifest_sha256": clips.manifest_sha256,
+            "speech_s_mean": sum(clip.speech_s for clip in clips.clips) / len(clips.clips),
+        },
+        "normaliser": NORMALISER,
+        "seed": config.seed,
+        "slos": [slo.text for slo in config.slos],
+        "hosts": [describe_host("master")],
+        "gpu": [],
+        "notes": [*clips.notes, *notes],
+        "started_at": started_at,
+        "ended_at": None,
+    }
+
+
+def describe_host(role: str) -> dict[str, Any]:
+    """The machine this process runs on. `container_cpu_limit`: cores, None where there is no limit."""
+    return {
+        "host": socket.gethostname(),
+        "role": role,
+        "architecture": platform.machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "cpu_model": _cpu_model(),
+        "cores": os.cpu_count(),
+        "container_cpu_limit": _container_cpu_limit(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or sys.platform
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _container_cpu_limit() -> float | None:
+    """From cgroup v2 (`cpu.max`: quota and period in microseconds, or "max")."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else int(quota) / int(period)

@@ -1,0 +1,263 @@
+"""One worker's callers: whose turn it is, what they speak, and the rows they leave.
+
+    sign ──▶ gate ──▶ clip from the pool ──▶ one utterance ──▶ row in the outbox ──▶ pause ──▶ gate …
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gevent
+import psutil
+from gevent.event import Event as GeventEvent
+
+from stt_load.audio.clip import Clip
+from stt_load.audio.folder import ClipSet
+from stt_load.audio.framing import FrameRule, choose_frame
+from stt_load.audio.pool import ClipPool
+from stt_load.config import RunConfig
+from stt_load.dialects.base import Message
+from stt_load.dialects.events import Event
+from stt_load.dialects.registry import DIALECTS
+from stt_load.errors import Outcome
+from stt_load.load.outbox import Flight, Outbox
+from stt_load.load.plan import Phase
+from stt_load.load.sign import Sign
+from stt_load.records import UtteranceRecord
+from stt_load.stream.runner import run_utterance
+from stt_load.stream.session import EncodedClip, Session, SessionRules, encode_clip
+from stt_load.stream.ws import WebSocketTransport
+
+messages_log = logging.getLogger("stt_load.messages")
+
+# A caller whom the server turns away at once doesn't hammer it: it waits as long as a person would at least.
+PAUSE_AFTER_FAILURE_S = 1.0
+_CPU_PERIOD_S = 1.0
+
+
+class UtteranceCut(BaseException):
+    """Thrown into a caller's greenlet: the run ends now. No `Exception`, so that nothing takes it for a fault."""
+
+
+class Caller:
+    """What the station knows of one Locust user."""
+
+    def __init__(self, ordinal: int, seed: int) -> None:
+        self.ordinal = ordinal
+        self.random = random.Random(seed * 1_000_003 + ordinal)
+        self.has_waited = True
+        self.stage = -1
+        self.begun_in_stage = 0
+
+
+class Station:
+    """The callers of one worker process in one run. `on_utterance` hears of every ended one that counts for Locust."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        clip_set: ClipSet,
+        client_id: str,
+        worker_index: int,
+        api_key: str | None,
+        on_utterance: Callable[[UtteranceRecord], None],
+    ) -> None:
+        self.config = config
+        self.sign: Sign | None = None
+        self._clips = clip_set.clips
+        self._client_id = client_id
+        self._worker_index = worker_index
+        self._api_key = api_key
+        self._on_utterance = on_utterance
+        self._row = DIALECTS[config.dialect]
+        self._encoded = encode_clips(config, clip_set.clips)
+        self._mean_clip_s = sum(clip.duration_s for clip in self._clips) / len(self._clips)
+        self._pool: ClipPool | None = None
+        self._place: tuple[int, int] | None = None
+        self._outbox = Outbox("")
+        self._speaking: dict[int, gevent.Greenlet] = {}
+        self._changed = GeventEvent()
+        self._is_shut = False
+        self._ordinals = itertools.count()
+        self._process = psutil.Process()
+        self._cpu_asked_s = 0.0
+        self._cpu_pct: float | None = None
+
+    # the master's word ---------------------------------------------------------------------------------
+
+    def show(self, sign: Sign) -> None:
+        """A sign from the master; an older one than the last is left out."""
+        before = self.sign
+        if before is not None and before.run_id == sign.run_id and sign.seq <= before.seq:
+            return
+        self.sign = sign
+        if before is None or before.run_id != sign.run_id:
+            self._outbox = Outbox(sign.run_id)
+            self._is_shut = False
+        place = sign.place_of(self._client_id)
+        if self._pool is None or place != self._place:
+            self._pool, self._place = ClipPool(self._clips, self.config.seed, *place), place
+        elif before is None or before.stage != sign.stage:
+            self._pool.restart()
+        self._wake()
+
+    def drain(self, is_cut: bool, limit_s: float) -> None:
+        """Shut the gate; let the utterances in flight end (`is_cut`: cut them now). Returns when none is left."""
+        self._is_shut = True
+        self._wake()
+        if not is_cut:
+            self._wait_until_empty(limit_s)
+        for greenlet in list(self._speaking.values()):
+            greenlet.kill(UtteranceCut, block=False)
+        self._wait_until_empty(5.0)
+
+    def report(self) -> dict[str, Any]:
+        """What the master is owed since the last report."""
+        return self._outbox.take(self.sign, self._cpu())
+
+    # a caller's life -----------------------------------------------------------------------------------
+
+    def new_caller(self) -> Caller:
+        ordinal = next(self._ordinals)
+        return Caller(ordinal, self.config.seed + 7_919 * self._worker_index)
+
+    def talk(self, caller: Caller) -> None:
+        """One utterance when it is this caller's turn, and the pause after it."""
+        with contextlib.suppress(UtteranceCut):
+            sign = self._wait_for_turn(caller)
+            record = self._speak(caller, sign)
+            pause_s = caller.random.uniform(*self.config.pause_s)
+            if not record.is_ok:
+                pause_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
+            gevent.sleep(pause_s)
+
+    def _wait_for_turn(self, caller: Caller) -> Sign:
+        while True:
+            sign = self.sign
+            if sign is None or not self._may_speak(caller, sign):
+                caller.has_waited = True
+                self._changed.wait(timeout=1.0)
+            elif caller.has_waited:
+                caller.has_waited = False
+                gevent.sleep(self._arrival_delay_s(caller))
+            else:
+                return sign
+
+    def _may_speak(self, caller: Caller, sign: Sign) -> bool:
+        if caller.stage != sign.stage:
+            caller.stage, caller.begun_in_stage = sign.stage, 0
+        if self._is_shut:
+            return False
+        if self.config.rounds is not None:
+            return sign.phase is Phase.HOLD and caller.begun_in_stage < self.config.rounds
+        if self._is_together and sign.phase is Phase.RAMP:
+            return False
+        return sign.phase in (Phase.RAMP, Phase.HOLD, Phase.GRACE)
+
+    @property
+    def _is_together(self) -> bool:
+        return self.config.rounds is not None or self.config.arrival == "together"
+
+    def _arrival_delay_s(self, caller: Caller) -> float:
+        return 0.0 if self._is_together else caller.random.uniform(0.0, self._mean_clip_s)
+
+    def _speak(self, caller: Caller, sign: Sign) -> UtteranceRecord:
+        assert self._pool is not None
+        pool, outbox = self._pool, self._outbox  # a new sign may replace both while this caller speaks
+        clip, is_reused = pool.take()
+        audio = self._encoded[clip.clip_id]
+        record = self._new_record(caller, sign, clip, is_reused)
+        dialect = self._row.make(self._api_key)
+        rules = SessionRules(
+            timeout_s=self.config.timeout_s,
+            phase_s=0.0 if self._is_together else caller.random.uniform(0.0, audio.rule.frame_s),
+            end=self.config.end,
+        )
+        session = Session(dialect, audio, rules, time.monotonic())
+        outbox.begin(caller.ordinal, sign, Flight(clip.clip_id, lambda: session.doing))
+        caller.begun_in_stage += 1
+        self._speaking[caller.ordinal] = gevent.getcurrent()
+        watch = self._watcher(caller, session) if self.config.verbose else None
+        try:
+            target = dialect.connect(self.config.stt_url)
+            record.stamp = run_utterance(session, WebSocketTransport(), target, time.monotonic, watch)
+        except BaseException:
+            session.interrupt("the run ended first")
+            raise
+        finally:
+            now_s = time.monotonic()
+            session.measure_into(record, now_s)
+            record.started_at = time.time() - (record.duration_s or 0.0)
+            del self._speaking[caller.ordinal]
+            pool.give_back(clip)
+            outbox.end(caller.ordinal, record)
+            if record.outcome != Outcome.INTERRUPTED:
+                self._on_utterance(record)
+        return record
+
+    def _new_record(self, caller: Caller, sign: Sign, clip: Clip, is_reused: bool) -> UtteranceRecord:
+        return UtteranceRecord(
+            run_id=sign.run_id,
+            worker=self._worker_index,
+            user=caller.ordinal,
+            stage=sign.stage,
+            phase=str(sign.phase),
+            users=sign.users,
+            clip_id=clip.clip_id,
+            reference=clip.reference,
+            clip_reused=is_reused,
+        )
+
+    def _watcher(self, caller: Caller, session: Session) -> Callable[..., None]:
+        who = f"worker {self._worker_index} caller {caller.ordinal} {session.audio.clip.clip_id}"
+
+        def watch(at_s: float, direction: str, message: Message, events: Sequence[Event]) -> None:
+            zero_s = session.speech_end_at_s
+            when = "before the stream" if zero_s is None else f"{at_s - zero_s:+8.3f} s from end of speech"
+            shown = f"{len(message)} bytes" if isinstance(message, bytes) else message[:500]
+            messages_log.info("%s %s %s %s", who, when, direction, shown)
+
+        return watch
+
+    # inside --------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        woken, self._changed = self._changed, GeventEvent()
+        woken.set()
+
+    def _wait_until_empty(self, limit_s: float) -> None:
+        deadline_s = time.monotonic() + limit_s
+        while self._speaking and time.monotonic() < deadline_s:
+            gevent.sleep(0.05)
+
+    def _cpu(self) -> float | None:
+        """Percent of one core since the last look, at most once a second."""
+        now_s = time.monotonic()
+        if now_s - self._cpu_asked_s >= _CPU_PERIOD_S:
+            is_first, self._cpu_asked_s = self._cpu_asked_s == 0.0, now_s
+            busy_pct = self._process.cpu_percent()
+            self._cpu_pct = None if is_first else busy_pct
+        return self._cpu_pct
+
+
+def frame_rule(config: RunConfig) -> FrameRule:
+    """The frames that this run's server takes whole."""
+    capabilities = DIALECTS[config.dialect].capabilities
+    return choose_frame(config.frame_ms, capabilities.sample_rate_hz, capabilities.frame_multiple_bytes)
+
+
+def encode_clips(config: RunConfig, clips: Sequence[Clip]) -> dict[str, EncodedClip]:
+    """Every clip cut and encoded once, by clip id."""
+    rule, dialect = frame_rule(config), DIALECTS[config.dialect].make(None)
+    return {clip.clip_id: encode_clip(clip, rule, config.trailing_silence_s, dialect) for clip in clips}
+
+
+def utterance_limit_s(config: RunConfig, clips: Sequence[Clip]) -> float:
+    """No utterance lasts longer: the longest clip, its silence, connecting, and the timeout."""
+    return max(clip.duration_s for clip in clips) + config.trailing_silence_s + config.timeout_s + 12.0

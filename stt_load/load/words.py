@@ -1,0 +1,73 @@
+"""What master and workers call the things they tell each other, and the two things both of them make."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from stt_load.audio.folder import ClipSet, load_folder
+from stt_load.audio.library import clips_from_tts, default_clips
+from stt_load.audio.texts import english_set
+from stt_load.audio.tts import voice_of
+from stt_load.config import RunConfig
+from stt_load.dialects.parakeet import API_KEY_VARIABLE
+from stt_load.dialects.registry import DIALECTS
+from stt_load.load.station import Station
+from stt_load.records import UtteranceRecord
+
+HELLO = "stt_hello"  # worker → master: where are we?
+SIGN = "stt_sign"  # master → worker: a phase begins
+SIGN_OPTION = "stt_sign"  # the same, as a hidden option that rides on every spawn message
+DRAIN = "stt_drain"  # master → worker: no more utterances
+DRAINED = "stt_drained"  # worker → master: none is left; the last rows
+REPORT_KEY = "stt"  # our part of Locust's own worker report
+TTS_KEY_VARIABLE = "STT_LOAD_TTS_API_KEY"
+REQUEST_TYPE, REQUEST_NAME = "STT", "EOS"
+
+
+def choose_clips(config: RunConfig) -> ClipSet:
+    """The clips of this run, at the rate its server expects. ConfigError where there are none."""
+    rate_hz = DIALECTS[config.dialect].capabilities.sample_rate_hz
+    if config.clips:
+        return load_folder(config.clips, rate_hz)
+    if config.tts_url:
+        engine = "openai" if "/audio/speech" in config.tts_url else "chatterbox"
+        key = os.environ.get(TTS_KEY_VARIABLE)
+        return clips_from_tts(voice_of(engine, config.tts_url), english_set(), rate_hz, show_progress, api_key=key)
+    return default_clips(rate_hz, show_progress)
+
+
+def show_progress(done: int, total: int) -> None:
+    """One line, drawn over and over in a terminal; elsewhere only the last."""
+    if sys.stderr.isatty():
+        print(f"\rrendering clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+    elif done == total:
+        print(f"rendered {total} clips", file=sys.stderr)
+
+
+def make_station(environment: Any, config: RunConfig, clips: ClipSet) -> Station:
+    """The callers of this process."""
+    runner = environment.runner
+
+    def fire(record: UtteranceRecord) -> None:
+        fire_request(environment, record)
+
+    return Station(config, clips, runner.client_id, runner.worker_index, os.environ.get(API_KEY_VARIABLE), fire)
+
+
+def fire_request(environment: Any, record: UtteranceRecord) -> None:
+    """The one request event of an utterance: Locust's own tables show EOS latency and failures."""
+    latency_s = record.eos_latency_s
+    environment.events.request.fire(
+        request_type=REQUEST_TYPE,
+        name=REQUEST_NAME,
+        response_time=None if latency_s is None else max(0.0, 1_000 * latency_s),
+        response_length=0,
+        exception=None if record.is_ok else UtteranceFailed(str(record.outcome)),
+        context={},
+    )
+
+
+class UtteranceFailed(Exception):
+    """In Locust's tables: an utterance that was not ok. Its text is the outcome alone, or the table would explode."""
