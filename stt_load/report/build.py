@@ -51,6 +51,14 @@ class _Timeline:
         return any(line["phase"] in ("settle", "done") or line["stage"] != self.stage for line in self.after)
 
     @property
+    def workers(self) -> tuple[int, ...]:
+        """Load workers at each transition. On `done` they have been sent home; what it says of losses counts."""
+        seen = [int(line["workers"]) for line in self.after if line["phase"] != "done"]
+        lost = max((int(_delivery(line).get("workers_lost", 0)) for line in self.after), default=0)
+        # A worker lost in the last phase of a run is seen nowhere but on `done`.
+        return (*seen, seen[0] - lost) if lost and len(set(seen)) == 1 else tuple(seen)
+
+    @property
     def generator_cpu_pct(self) -> float | None:
         """A line tells of the phase that ends there: hold and grace are told by the two lines after the hold."""
         seen = [line.get("generator_cpu_pct") for line in self.after[1:3]]
@@ -122,9 +130,13 @@ def _timelines(transitions: Sequence[Line]) -> list[_Timeline]:
     return timelines
 
 
+def _delivery(line: Line) -> Mapping[str, Any]:
+    return line.get("delivery") or {}
+
+
 def _rows_lost(done: Line | None, rows: int) -> int:
     """Utterances that some worker finished and the file lacks, plus worker reports that never came."""
-    delivery = (done or {}).get("delivery") or {}
+    delivery = _delivery(done or {})
     finished = max(sum(delivery.get("totals", {}).values()), delivery.get("rows", 0))
     return max(int(finished) - rows, 0) + int(delivery.get("missing_seq", 0))
 
@@ -167,7 +179,7 @@ def _evidence(timeline: _Timeline, figures: StageFigures, results: Sequence[SloR
     return Evidence(
         users=timeline.users,
         users_reached=None if timeline.hold is None else int(timeline.hold["reached"]),
-        workers=tuple(int(line["workers"]) for line in timeline.after),
+        workers=timeline.workers,
         pacing_lag_p99_s=figures.pacing_lag_p99_s,
         generator_cpu_pct=timeline.generator_cpu_pct,
         rows_lost=max(lost, timeline.largest("ended") - figures.n),
@@ -202,7 +214,7 @@ def _notes(
     notes = []
     if done is None:
         notes.append("the run was killed: stages.jsonl has no `done` line, and what was in flight is missing")
-    workers_lost = ((done or {}).get("delivery") or {}).get("workers_lost", 0)
+    workers_lost = _delivery(done or {}).get("workers_lost", 0)
     if workers_lost:
         notes.append(f"{workers_lost} load worker(s) were lost during the run")
     known = {timeline.stage for timeline in timelines}

@@ -1,15 +1,36 @@
-"""What happens when a run ends: every report file, the table on the console, the copy, the exit code."""
+"""What happens when a run ends, and each time its report is asked for again: files, table, copy, exit code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from stt_load.errors import ExitCode
+from rich.console import Console
+
+from stt_load.errors import ConfigError, ExitCode
+from stt_load.report.console import print_report
+from stt_load.report.folder import WRITERS, write_report, write_whole
+from stt_load.report.sizing import exit_code
+
+_BY_SUFFIX = {Path(name).suffix: name for name in WRITERS}
 
 
-def close_run(folder: Path, output: str | None) -> ExitCode:
-    from stt_load.report.folder import write_report
-    from stt_load.report.sizing import exit_code
+def close_run(folder: Path, output: str | None = None, console: Console | None = None) -> ExitCode:
+    """Write every report file of `folder`, copy one to `output`, print the table; the exit code of the run.
 
+    The suffix of `output` chooses: .csv, .json, .xml or .html. Raises ConfigError, where `output` is the
+    problem before anything is written.
+    """
+    source = report_file(output) if output is not None else None
     report = write_report(folder)
+    if output is not None and source is not None:
+        write_whole(Path(output), (folder / source).read_text(encoding="utf-8"))
+    print_report(report, console)
     return exit_code(report)
+
+
+def report_file(output: str) -> str:
+    """The report file that `output` is to be a copy of. Raises ConfigError for a suffix that none has."""
+    name = _BY_SUFFIX.get(Path(output).suffix.lower())
+    if name is None:
+        raise ConfigError(f"--output {output} must end in one of {', '.join(_BY_SUFFIX)}")
+    return name

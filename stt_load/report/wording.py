@@ -9,6 +9,12 @@ from stt_load.report.model import Knee, RunReport, StageReport, Verdict
 
 NOTHING = "-"
 
+_VERBS = {
+    SloVerdict.MET: "meets",
+    SloVerdict.MISSED: "misses",
+    SloVerdict.UNDECIDED: "may or may not meet",
+}
+
 
 def seconds(value: float | None) -> str:
     """`1.420 s`: milliseconds are worth reading, microseconds are not."""
@@ -34,11 +40,11 @@ def bound(slo: Slo) -> str:
 
 def judged(result: SloResult) -> str:
     """`eos_latency p95 1.420 s misses < 1s`, and why it can't be said where it can't."""
-    verb = {SloVerdict.MET: "meets", SloVerdict.MISSED: "misses", SloVerdict.UNDECIDED: "may or may not meet"}
-    sentence = f"{observed(result)} {verb[result.verdict]} {bound(result.slo)}"
     if result.value is None:
         return f"{result.slo.text}: nothing was measured"
-    return f"{sentence} ({result.n} samples, {result.n_needed} needed)" if result.few else sentence
+    said = f"{observed(result)} {_VERBS[result.verdict]} {bound(result.slo)}"
+    is_open = result.verdict is SloVerdict.UNDECIDED
+    return f"{said}: {result.n} samples, {result.n_needed} needed" if is_open else said
 
 
 def why_not(stage: StageReport) -> str:

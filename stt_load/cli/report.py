@@ -1,0 +1,20 @@
+"""`stt-load report FOLDER`: rebuild every report file of a finished run, and print its table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stt_load.report.close import close_run
+
+
+@click.command("report")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--output", metavar="FILE", help="Also copy the report there: .csv, .json, .xml or .html.")
+def command(folder: Path, output: str | None) -> None:
+    """Rebuild stages.csv, summary.json, report.html and junit.xml from the raw files of FOLDER.
+
+    Ends with 0 however the run went: the exit code of the run itself stands in summary.json.
+    """
+    close_run(folder, output)

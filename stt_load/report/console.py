@@ -1,0 +1,82 @@
+"""The report on a terminal or in a pipe: the table, the answer, and what stands in its way."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stt_load.report.model import RunReport, Verdict
+from stt_load.report.sizing import exit_code
+from stt_load.report.table import HEADINGS, explanations, foreign_warning, rows, validity_lines
+from stt_load.report.wording import judged, knee_sentence, title
+
+_PIPE_WIDTH = 110  # a file or CI log has no width; rich would assume 80 and fold the table
+
+_STYLES = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "red",
+    Verdict.INVALID: "yellow",
+    Verdict.EMPTY: "yellow",
+    Verdict.ABORTED: "yellow",
+}
+
+
+def print_report(report: RunReport, console: Console | None = None) -> None:
+    """Print everything a person needs on the first look. Without a console: standard output."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=_PIPE_WIDTH, color_system=None)
+    table = _table(report, gap=2 if console.width >= _PIPE_WIDTH else 1)
+    # A narrow terminal folds whole lines; rich would cut the figures short.
+    console.print(table, width=max(console.width, console.measure(table).minimum), crop=False, no_wrap=True)
+    console.print(_answer(report))
+    for heading, style, lines in _blocks(report):
+        console.print()
+        console.print(Text(heading, style=f"bold {style}".strip()))
+        for line in lines:
+            folded = textwrap.wrap(line, console.width, initial_indent="  - ", subsequent_indent="    ")
+            console.print(Text("\n".join(folded)))
+
+
+def _table(report: RunReport, gap: int) -> Table:
+    """`gap`: blanks between two columns, at least 1."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=title(report) or None,
+        title_justify="left",
+        padding=(0, gap - 1, 0, 0),
+        pad_edge=False,
+    )
+    lines = rows(report)
+    for heading, *cells in zip(HEADINGS, *lines, strict=True):
+        width = max(map(len, [*heading.split(), *cells]))
+        table.add_column(heading, justify="right", vertical="bottom", width=width)
+    for stage, line in zip(report.stages, lines, strict=True):
+        table.add_row(*line[:-1], Text(line[-1], style=_STYLES[stage.verdict]))
+    return table
+
+
+def _answer(report: RunReport) -> Text:
+    code = exit_code(report)
+    sentence = knee_sentence(report.knee)
+    return Text.assemble(
+        (str(report.verdict).upper(), f"bold {_STYLES[report.verdict]}"),
+        f" (exit code {int(code)}): {sentence}.",
+    )
+
+
+def _blocks(report: RunReport) -> list[tuple[str, str, list[str]]]:
+    """Heading, style and lines of each block that has any."""
+    missed = [f"at {stage.users}: {judged(result)}" for stage in report.stages for result in stage.missed]
+    foreign = foreign_warning(report)
+    blocks = [
+        ("Somebody else's words", "red", [foreign] if foreign else []),
+        ("Not to be believed", "yellow", validity_lines(report)),
+        ("Objectives missed", "red", missed),
+        ("Notes", "", [*report.notes, *explanations(report)]),
+    ]
+    return [block for block in blocks if block[2]]

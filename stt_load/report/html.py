@@ -1,0 +1,64 @@
+"""`report.html`: one self-contained page, light or dark as the reader's system is. No script, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from stt_load.report.model import RunReport
+from stt_load.report.plots import HOW_TO_GET_CHARTS, Chart
+from stt_load.report.table import HEADINGS, explanations, foreign_warning, rows, validity_lines
+from stt_load.report.wording import judged, knee_sentence, title
+
+_templates = Environment(
+    loader=PackageLoader("stt_load.report", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
+    """The whole page. `charts`: from `plots.draw_charts`; None says on the page how to get them."""
+    return _templates.get_template("report.html").render(
+        title=title(report),
+        sentence=knee_sentence(report.knee),
+        verdict=report.verdict,
+        headings=HEADINGS,
+        rows=list(zip(report.stages, rows(report), strict=True)),
+        warnings=[*filter(None, [foreign_warning(report)]), *validity_lines(report)],
+        stages=report.stages,
+        judged=judged,
+        explanations=explanations(report),
+        notes=report.notes,
+        charts=None if charts is None else [(chart.title, Markup(chart.svg)) for chart in charts],
+        how_to_get_charts=HOW_TO_GET_CHARTS,
+        facts=_facts(report),
+    )
+
+
+def _facts(report: RunReport) -> list[tuple[str, str]]:
+    """What was run, row by row: whatever `run.json` says that fits on a line."""
+    run = report.run
+    times = [(key, _utc(run[key])) for key in ("started_at", "ended_at") if run.get(key)]
+    plain = [(key, str(run[key])) for key in ("dialect", "normaliser", "seed", "end") if run.get(key) is not None]
+    nested = [
+        (key, _inline(run[key])) for key in ("clips", "frame", "options", "versions", "hosts", "gpu") if run.get(key)
+    ]
+    return times + plain + nested
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_inline(item)}" for key, item in value.items() if item is not None)
+    if isinstance(value, list):
+        return "; ".join(_inline(item) for item in value)
+    return str(value)
+
+
+def _utc(t: float) -> str:
+    return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

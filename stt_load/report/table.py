@@ -1,0 +1,127 @@
+"""The one table that people read, as text cells: the console and the page print the same.
+
+Latencies are seconds. A `*` behind a percentile says that n is too small to be certain of it; behind a
+verdict, that it rests on such a percentile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stt_load.metrics.quantiles import Distribution
+from stt_load.report.model import RunReport, StageReport
+from stt_load.report.wording import NOTHING
+
+FEW = "*"
+
+
+def _seconds(metric: str, name: str, p: float | None = None) -> Callable[[StageReport], str]:
+    """`p` marks the cell where n does not support it."""
+
+    def cell(stage: StageReport) -> str:
+        values = stage.figures.latencies[metric]
+        value = values.statistic(name)
+        if value is None:
+            return NOTHING
+        return f"{value:.3f}{FEW if p is not None and not values.supports(p) else ''}"
+
+    return cell
+
+
+def _gpu(column: str, name: str) -> Callable[[StageReport], str]:
+    def cell(stage: StageReport) -> str:
+        values: Distribution = getattr(stage.gpu, column) if stage.gpu else Distribution()
+        value = values.statistic(name)
+        return NOTHING if value is None else f"{value:.0f}"
+
+    return cell
+
+
+def _wer(stage: StageReport) -> str:
+    wer = stage.figures.wer
+    return NOTHING if wer is None else f"{wer * 100:.1f}"
+
+
+def _audio(stage: StageReport) -> str:
+    mean_s = stage.figures.utterance_s_mean
+    return NOTHING if mean_s is None else f"{mean_s:.2f}"
+
+
+COLUMNS: dict[str, Callable[[StageReport], str]] = {
+    "Conc": lambda stage: str(stage.users),
+    "EOS p50": _seconds("eos_latency", "p50", 0.50),
+    "EOS p95": _seconds("eos_latency", "p95", 0.95),
+    "EOS mean": _seconds("eos_latency", "mean"),
+    "after last frame p95": _seconds("stream_end_latency", "p95", 0.95),
+    "Audio Dur": _audio,
+    "WER%": _wer,
+    "GPU%p95": _gpu("sm_pct", "p95"),
+    "GPU%mean": _gpu("sm_pct", "mean"),
+    "VRAM peak": _gpu("fb_mib", "max"),
+    "VRAM mean": _gpu("fb_mib", "mean"),
+    "n": lambda stage: str(stage.figures.n),
+    "errors": lambda stage: str(stage.figures.errors),
+    "verdict": lambda stage: stage.mark,
+}
+
+HEADINGS = tuple(COLUMNS)
+
+
+def rows(report: RunReport) -> list[tuple[str, ...]]:
+    """One row of text cells a stage, in the order of HEADINGS."""
+    return [tuple(cell(stage) for cell in COLUMNS.values()) for stage in report.stages]
+
+
+def explanations(report: RunReport) -> list[str]:
+    """What the reader must know to read this table, and nothing that it does not show."""
+    cells = {cell for row in rows(report) for cell in row}
+    lines = [
+        "EOS: end of speech to complete transcript, seconds; after last frame: from the last frame sent, "
+        "trailing silence included, below zero where the server was quicker.",
+        f"One utterance sends {_span(report, _utterance)} s of audio; callers were sending {_span(report, _duty)} % "
+        "of the hold.",
+    ]
+    if any(cell.endswith(FEW) for cell in cells):
+        lines.append(f"{FEW} too few samples to be certain: p50 needs 5, p95 needs 59. Ask for more with --at-least.")
+    reused = sum(stage.figures.clips_reused for stage in report.stages)
+    if reused:
+        lines.append(
+            f"{reused} utterances shared their clip with another caller: foreign text between those can't be seen."
+        )
+    return lines
+
+
+def foreign_warning(report: RunReport) -> str | None:
+    """One line where some caller got another caller's words; None where none did."""
+    found = [(stage.users, stage.figures.foreign_text) for stage in report.stages if stage.figures.foreign_text]
+    if not found:
+        return None
+    places = ", ".join(f"{count} at {users}" for users, count in found)
+    return f"foreign text: messages carried another caller's words ({places} callers): the server mixes up sessions"
+
+
+def validity_lines(report: RunReport) -> list[str]:
+    """Broken conditions with advice, one line each; stages that break one in the same way share its line."""
+    broken: dict[tuple[str, str, str], list[int]] = {}
+    for stage in report.stages:
+        for finding in stage.broken:
+            broken.setdefault((finding.condition, finding.detail, finding.advice), []).append(stage.users)
+    return [
+        f"at {', '.join(map(str, users))}: {condition}: {detail}. {advice[0].upper()}{advice[1:]}."
+        for (condition, detail, advice), users in broken.items()
+    ]
+
+
+def _utterance(stage: StageReport) -> float | None:
+    return stage.figures.utterance_s_mean
+
+
+def _duty(stage: StageReport) -> float | None:
+    return None if stage.duty_cycle is None else stage.duty_cycle * 100
+
+
+def _span(report: RunReport, value: Callable[[StageReport], float | None]) -> str:
+    """`4.8–5.1`, or one number where all stages agree."""
+    values = [number for stage in report.stages if (number := value(stage)) is not None]
+    ends = dict.fromkeys(f"{end:.1f}" for end in (min(values), max(values))) if values else {NOTHING: None}
+    return "–".join(ends)

@@ -1,0 +1,194 @@
+"""Runs as the load side writes them, made up from a seed: the same arguments give the same lines."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stt_load.metrics.wer import scored
+from stt_load.records import UtteranceRecord
+
+START_S = 1_790_000_000.0
+TEXTS = (
+    "please send me a copy of my last three bills by email",
+    "the quick train to the airport leaves from platform nine",
+    "we moved house in april and the heating still does not work",
+    "could you tell me how long the repair is going to take",
+    "my brother would like to change the date of his appointment",
+    "there was a loud noise and then every light in the street went out",
+)
+
+
+@dataclass
+class MadeRun:
+    """The contents of the four raw files."""
+
+    run: dict[str, Any]
+    transitions: list[dict[str, Any]] = field(default_factory=list)
+    utterances: list[UtteranceRecord] = field(default_factory=list)
+    gpu: list[dict[str, Any]] = field(default_factory=list)
+
+    def write(self, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").write_text(json.dumps(self.run), encoding="utf-8")
+        for name, rows in (("stages", self.transitions), ("gpu", self.gpu)):
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+        rows_text = "".join(record.to_json() + "\n" for record in self.utterances)
+        (folder / "utterances.jsonl").write_text(rows_text, encoding="utf-8")
+        return folder
+
+
+def utterance(stage: int, users: int, index: int = 0, **changes: Any) -> UtteranceRecord:
+    """One perfect utterance of a hold, with `changes`; scored."""
+    text = TEXTS[index % len(TEXTS)]
+    record = UtteranceRecord(
+        **{
+            "run_id": "made",
+            "worker": 0,
+            "user": index % users,
+            "stage": stage,
+            "phase": "hold",
+            "users": users,
+            "clip_id": f"clip-{index % len(TEXTS)}",
+            "reference": text,
+            "outcome": "ok",
+            "eos_latency_s": 0.4,
+            "stream_end_latency_s": -0.2,
+            "first_partial_s": 0.9,
+            "connect_s": 0.003,
+            "ready_s": 0.0,
+            "pacing_lag_p99_s": 0.002,
+            "pacing_lag_max_s": 0.004,
+            "audio_s": 5.0,
+            "speech_s": 3.8,
+            "duration_s": 5.4,
+            "frames": 52,
+            "text": text,
+            "foreign_text": 0,
+        }
+        | changes
+    )
+    return scored(record)
+
+
+def made_run(
+    ladder: tuple[int, ...] = (1, 5, 10, 20, 30),
+    per_stage: int = 80,
+    knee_at: int = 20,
+    seed: int = 7,
+    hold_s: float = 30.0,
+    gpu: bool = True,
+) -> MadeRun:
+    """A clean run whose latency and WER climb from `knee_at` callers on."""
+    rng = random.Random(seed)
+    made = MadeRun(_run())
+    t = START_S
+    for stage, users in enumerate(ladder):
+        strain = max(0.0, (users - knee_at) / knee_at)
+        counts = {"ramp": 0, "hold": 0, "grace": per_stage, "settle": per_stage}
+        for phase, length_s in (("ramp", 2.0), ("hold", hold_s), ("grace", 6.0), ("settle", 3.0)):
+            ended = per_stage if phase == "settle" else 0
+            made.transitions.append(_transition(made, t, stage, phase, users, counts[phase], ended))
+            if phase == "hold":
+                made.utterances += [
+                    _strained(rng, stage, users, index, strain, t + rng.uniform(0, hold_s))
+                    for index in range(per_stage)
+                ]
+                made.gpu += [_sample(rng, t + second, stage, users) for second in range(int(hold_s))] if gpu else []
+            t += length_s
+    made.transitions.append(_transition(made, t, len(ladder) - 1, "done", ladder[-1], per_stage, per_stage))
+    made.transitions[-1] |= {
+        "workers": 0,
+        "aborted": False,
+        "delivery": {
+            "rows": len(made.utterances),
+            "totals": {"one": len(made.utterances)},
+            "missing_seq": 0,
+            "workers_lost": 0,
+        },
+    }
+    return made
+
+
+def _strained(
+    rng: random.Random, stage: int, users: int, index: int, strain: float, started_at: float
+) -> UtteranceRecord:
+    eos_s = rng.gauss(0.45, 0.05) + rng.expovariate(1.0) * 0.02 + strain * rng.uniform(0.5, 2.0)
+    words = [word for word in TEXTS[index % len(TEXTS)].split() if rng.random() > 0.03 + 0.04 * strain]
+    return utterance(
+        stage,
+        users,
+        index,
+        text=" ".join(words),
+        eos_latency_s=eos_s,
+        stream_end_latency_s=eos_s - 0.6,
+        first_partial_s=0.8 + eos_s / 2,
+        started_at=started_at,
+        pacing_lag_p99_s=0.001 + 0.0001 * users + rng.random() * 0.001,
+        pacing_lag_max_s=0.004 + 0.0001 * users,
+        stamp="kernel",
+        server_ms={"decode": 100 * eos_s},
+    )
+
+
+def _run() -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "run_id": "made",
+        "label": "made-up",
+        "options": {"concurrency": "1,5,10,20,30", "hold": 30.0},
+        "versions": {"stt-load": "0.1.0", "python": "3.11"},
+        "dialect": "parakeet",
+        "frame": {"asked_ms": 100, "ms": 96, "bytes": 3072, "note": "100 ms asked, 96 ms sent: nothing is cut off"},
+        "trailing_silence_s": 1.0,
+        "end": "server",
+        "clips": {"n": 6, "source": "made up", "manifest_sha256": "0" * 64, "speech_s_mean": 3.8},
+        "normaliser": "whisper-normalizer",
+        "seed": 7,
+        "slos": ["eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%"],
+        "hosts": [{"host": "load", "role": "master", "architecture": "x86_64", "cores": 2}],
+        "gpu": [],
+        "notes": [],
+        "started_at": START_S,
+        "ended_at": START_S + 205,
+    }
+
+
+def _transition(
+    made: MadeRun, t: float, stage: int, phase: str, users: int, begun: int, ended: int
+) -> dict[str, Any]:
+    return {
+        "seq": len(made.transitions),
+        "t": t,
+        "mono": t - START_S,
+        "run_id": "made",
+        "stage": stage,
+        "phase": phase,
+        "users": users,
+        "reached": 0 if phase == "ramp" else users,
+        "workers": 1,
+        "begun": begun,
+        "ended": ended,
+        "generator_cpu_pct": 12.0 + users,
+        "reason": "made up",
+    }
+
+
+def _sample(rng: random.Random, t: float, stage: int, users: int) -> dict[str, Any]:
+    return {
+        "t": t,
+        "seq": int(t - START_S),
+        "host": "gpu",
+        "gpu": 0,
+        "sm_pct": min(100, 3 * users + rng.randrange(5)),
+        "mem_pct": 10,
+        "fb_mib": 6_000 + 20 * users + rng.randrange(8),
+        "run_id": "made",
+        "stage": stage,
+        "users": users,
+        "phase": "hold",
+    }
