@@ -93,6 +93,16 @@ def environment_with_path(path: str) -> dict[str, str]:
     return {**inherited, "PATH": path, "PYTHONPATH": str(CHECKOUT)}
 
 
+_CLOCK_AHEAD = """\
+import sys, time
+from gpu_sidecar.cli import main
+wall, mono, ahead_s = time.time, time.monotonic, float(sys.argv[1])
+time.time = lambda: wall() + ahead_s
+time.monotonic = lambda: mono() + 2 * ahead_s
+sys.exit(main(sys.argv[2:]))
+"""
+
+
 @dataclass
 class RunningSidecar:
     url: str
@@ -114,9 +124,11 @@ class RunningSidecar:
 
 
 @contextmanager
-def sidecar(environment: dict[str, str], *options: str) -> Iterator[RunningSidecar]:
-    """A sidecar on a free port, stopped in the end."""
-    process = start_sidecar(environment, "--port", "0", *options)
+def sidecar(
+    environment: dict[str, str], *options: str, port: int = 0, clock_ahead_s: float = 0.0
+) -> Iterator[RunningSidecar]:
+    """A sidecar on a free port or a given one, stopped in the end. Its clocks may be ahead of everybody's."""
+    process = start_sidecar(environment, "--port", str(port), *options, clock_ahead_s=clock_ahead_s)
     try:
         line = read_line(process)
         assert line.startswith("listening on http://"), line
@@ -129,8 +141,9 @@ def sidecar(environment: dict[str, str], *options: str) -> Iterator[RunningSidec
             process.kill()
 
 
-def start_sidecar(environment: dict[str, str], *options: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "gpu_sidecar", *options]
+def start_sidecar(environment: dict[str, str], *options: str, clock_ahead_s: float = 0.0) -> subprocess.Popen[bytes]:
+    how = ["-c", _CLOCK_AHEAD, str(clock_ahead_s)] if clock_ahead_s else ["-m", "gpu_sidecar"]
+    command = [sys.executable, *how, *options]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
