@@ -92,13 +92,7 @@ def _run(options: argparse.Namespace) -> int:
         executable, choice = find_gpu(options.gpu_id)
         _warn_of(choice)
         timeline = Timeline()
-
-        def on_sample(sample: GpuSample) -> None:
-            timeline.add(sample, time.time(), time.monotonic())
-
-        source: DmonSource | NoSource = NoSource()
-        if executable is not None and choice.device is not None:
-            source = DmonSource(executable, choice.device.index, options.interval, on_sample)
+        source = _make_source(executable, choice, options.interval, timeline)
         server.sidecar = Sidecar(socket.gethostname(), secrets.token_hex(8), choice, timeline, source.status)
 
         source.start()
@@ -113,6 +107,18 @@ def _run(options: argparse.Namespace) -> int:
         finally:
             source.stop()
     return 0
+
+
+def _make_source(
+    executable: str | None, choice: GpuChoice, interval_s: int, timeline: Timeline
+) -> DmonSource | NoSource:
+    if executable is None or choice.device is None:
+        return NoSource()
+
+    def on_sample(sample: GpuSample) -> None:
+        timeline.add(sample, time.time(), time.monotonic())
+
+    return DmonSource(executable, choice.device.index, interval_s, on_sample)
 
 
 def _bind(host: str, port: int, token: str | None) -> SidecarServer:

@@ -27,9 +27,12 @@ _COMPLAINT_CHARACTERS = 200
 # started the child: `_run` starts it and lives as long as the source. Where there is no prctl, dmon ends at
 # its next line, by SIGPIPE: Python ignores that signal and exec would hand the ignoring on.
 _TIE_TO_PARENT = """\
-import ctypes, os, signal, sys
-if sys.platform.startswith("linux"):
+import os, signal, sys
+try:
+    import ctypes
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+except (ImportError, OSError, AttributeError):
+    pass
 if os.getppid() != int(sys.argv[1]):
     sys.exit(1)
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)

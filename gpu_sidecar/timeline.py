@@ -11,7 +11,7 @@ from typing import Any
 from gpu_sidecar.dmon import GpuSample
 from gpu_sidecar.summary import compute_gpu_stats
 
-# Ten hours of one GPU at one sample a second; about 25 MB of Python objects.
+# Ten hours of one GPU at one sample a second; 20 to 30 MB of Python objects.
 MAX_SAMPLES = 36_000
 MAX_MARKS = 1_000
 # One answer holds no more than this many samples (about 1 MB); the caller comes back for the rest.

@@ -97,14 +97,14 @@ class SidecarClient:
     def pull(self) -> list[dict[str, Any]]:
         """Samples since the last pull as rows of gpu.jsonl: `t` on our wall clock, `host` added. [] if none."""
         with self._lock:
-            self._tell_tag()
-            if self._boot is None and self._exchange("GET", "/healthz") is None:
-                return []
+            if not self._tell_tag() or (self._boot is None and self._exchange("GET", "/healthz") is None):
+                return []  # one wait for a sidecar that is away, not one for each request
             rows, more = self._pull_page()
             while more:
                 page_rows, more = self._pull_page()
                 rows += page_rows
-            self._tell_tag()  # the pull may have found the sidecar restarted
+            if self.available:
+                self._tell_tag()  # the pull may have found the sidecar restarted
             return rows
 
     def describe(self) -> dict[str, Any]:
@@ -113,7 +113,8 @@ class SidecarClient:
             answer = self._exchange("GET", "/healthz")
         if answer is None:
             answer = {"why": f"no answer from the GPU sidecar at {self.url}"}
-        device = answer.get("gpu") or {}
+        gpu = answer.get("gpu")
+        device = gpu if isinstance(gpu, dict) else {}
         return {
             "host": answer.get("host"),
             **{key: device.get(key) for key in ("index", "uuid", "name", "driver", "memory_total_mib")},
@@ -122,10 +123,12 @@ class SidecarClient:
             "clock_uncertainty_s": self.clock_uncertainty_s,
         }
 
-    def _tell_tag(self) -> None:
+    def _tell_tag(self) -> bool:
+        """False where there is a stage to tell and it could not be told."""
         if self._tag is not None and not self._tag_is_known:
             # True even if this exchange finds the sidecar restarted: it is the new one that was told.
             self._tag_is_known = self._exchange("POST", "/stage", body=self._tag) is not None
+        return self._tag is None or self._tag_is_known
 
     def _pull_page(self) -> tuple[list[dict[str, Any]], bool]:
         """The next page's rows, and whether there is another page to fetch."""

@@ -167,7 +167,11 @@ def test_a_sidecar_that_never_answers_holds_nobody_up(caplog: pytest.LogCaptureF
         (200, "{}", "what answers there is not a GPU sidecar"),
         (200, '{"clock": {"wall": "x", "mono": 1}, "boot": "b", "next": 0}', "could not convert"),
         (200, '{"clock": {"wall": 1, "mono": 1}, "boot": "b", "next": 0}', "its samples can't be read"),
-        (200, '{"clock": {"wall": 1, "mono": 1}, "boot": "b", "next": 0, "samples": 3}', "its samples can't be read"),
+        (
+            200,
+            '{"clock": {"wall": 1, "mono": 1}, "boot": "b", "next": 0, "samples": 3, "gpu": 3}',
+            "its samples can't be read",
+        ),
         (404, '{"error": "no such path"}', "it answered 404: no such path"),
         (302, "{}", "it answered 302"),
         (401, "", "it wants a token, or another one"),
