@@ -14,11 +14,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from stt_load.audio.engines import ENGINES, Voice, voice_of, without_credentials
 from stt_load.audio.folder import ClipSet, is_free, load_folder
 from stt_load.audio.library import Progress as ReportProgress
 from stt_load.audio.library import default_clips, make_folder
 from stt_load.audio.texts import Texts, english_set, standard_set, texts_from_json, texts_from_lines
-from stt_load.audio.tts import ENGINES, Voice, voice_of, without_credentials
 from stt_load.errors import ConfigError
 
 SHIPPED: dict[str, Callable[[], Texts]] = {"english": english_set, "standard": standard_set}
@@ -62,13 +62,14 @@ def make(engine: str, url: str | None, voice: str | None, model: str | None, tex
 
 @command.command("show")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-def show(folder: Path | None) -> None:
+@click.option("--with-standard", is_flag=True, help="Without FOLDER: the five standard texts too.")
+def show(folder: Path | None, with_standard: bool) -> None:
     """List the clips in FOLDER; without it the shipped ones, made first where they are not there yet."""
     if folder is not None:
         clips = load_folder(folder, None)
     else:
         with _progress_bar("espeak") as progress:
-            clips = default_clips(None, progress, include_standard=True)
+            clips = default_clips(None, progress, include_standard=with_standard)
     Console().print(_table(clips))
     click.echo(f"{len(clips.clips)} clips, {_speech_line(clips)} ({clips.source})")
     for note in clips.notes:

@@ -16,11 +16,16 @@ from stt_load.errors import ConfigError, SttLoadError
 LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
 
 
-def with_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Every option of `OPTIONS` on a click command; values stay text."""
-    for option in reversed(OPTIONS):
-        command = _click_option(option)(command)
-    return command
+def with_some_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """These options of `OPTIONS` (none named: all) on a click command; values stay text."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(OPTIONS):
+            if not names or option.name in names:
+                command = _click_option(option)(command)
+        return command
+
+    return decorate
 
 
 def _click_option(option: Option) -> Callable[..., Any]:
@@ -59,39 +64,43 @@ def locust_command(options: dict[str, Any], extra: Sequence[str]) -> list[str]:
     return [*line, *extra]
 
 
-def check(options: dict[str, Any]) -> None:
-    """Raises ConfigError with everything that is wrong, in the options and in the world."""
+def check(options: dict[str, Any], problems: Sequence[str] = ()) -> None:
+    """Raises ConfigError with everything that is wrong: `problems`, the options, the world they are to meet."""
     from stt_load.load.preflight import find_problems
 
-    problems = find_problems(parse_options(options))
+    try:
+        problems = [*problems, *find_problems(parse_options(options))]
+    except ConfigError as error:
+        problems = [*problems, *error.problems]
     if problems:
         raise ConfigError(problems)
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@with_run_options
-@click.pass_context
-def command(ctx: click.Context, **options: Any) -> None:
+@with_some_options()
+def command(**options: Any) -> None:
     """Climb a ladder of callers against a server, headless, and report stage by stage.
 
     Every option can also be set by environment: STT_LOAD_HOLD for --hold. Options that are not listed here go to
     Locust, for example --processes 2, or --master with --expect-workers 3. The API key of the server is read from
     STT_LOAD_API_KEY.
     """
-    unknown = [word for word in ctx.args if word.startswith("--") and not _is_locust_option(word)]
-    if unknown:
-        close = ", ".join(unknown)
-        raise ConfigError(f"unknown option {close}: see `stt-load run --help` and `locust --help`")
+    extra = click.get_current_context().args
     options["live"] = True
-    check(options)
-    line = locust_command(options, ctx.args)
+    check(options, find_unknown(extra))
+    line = locust_command(options, extra)
     os.execv(line[0], line)  # one process: signals and the exit code are Locust's
 
 
-def _is_locust_option(word: str) -> bool:
-    # Without patching this process: the parser alone is asked, in a process of its own it would cost a second.
-    os.environ.setdefault("LOCUST_SKIP_MONKEY_PATCH", "1")
+def find_unknown(words: Sequence[str]) -> list[str]:
+    """One line for each flag that Locust doesn't know either.
+
+    Importing Locust costs a second and patches this process: only done where there are flags to ask about.
+    """
+    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+    if not flags:
+        return []
     from locust.argument_parser import get_parser
 
     known = {name for action in get_parser()._actions for name in action.option_strings}
-    return word.partition("=")[0] in known
+    return [f"unknown option {flag}: see --help here and `locust --help`" for flag in flags if flag not in known]

@@ -54,8 +54,9 @@ class Parakeet:
 
     def on_message(self, message: Message) -> Sequence[Event]:
         body = _parse_object(message)
-        if isinstance(body.get("text"), str):
-            return (Final(body["text"].strip(), server_ms=_numbers(body.get("timings_ms"))),)
+        text = body.get("text")
+        if isinstance(text, str):
+            return (Final(text.strip(), server_ms=_numbers(body.get("timings_ms"))),)
         if body.get("status") == "queued":
             return (PieceQueued(),)
         if "error" in body:

@@ -22,7 +22,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, results: str, label: str, started_at: float) -> RunFolder:
-        """`results/<UTC time>-<label>`, with a number behind it where that exists. ConfigError where it can't be made."""
+        """`results/<UTC time>-<label>`, numbered where that exists. ConfigError where it can't be made."""
         stem = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started_at)) + f"-{label}"
         for attempt in range(1, 1_000):
             path = Path(results) / (stem if attempt == 1 else f"{stem}-{attempt}")

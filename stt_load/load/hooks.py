@@ -24,7 +24,7 @@ _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer
 def install() -> None:
     """Once, in the locustfile, after `import locust`."""
     # In every process, before the first sample: Locust keeps about two digits of a response time otherwise.
-    stats.bucket_response_time = _bucket_ms
+    stats.bucket_response_time = _bucket_ms  # type: ignore[assignment]
     runners.WORKER_REPORT_INTERVAL = _REPORT_INTERVAL_S
     events.init_command_line_parser.add_listener(add_options)
     events.init.add_listener(_on_init)

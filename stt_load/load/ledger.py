@@ -38,9 +38,7 @@ class WorkerBook:
 class Ledger:
     """The books of one run. `references`: clip id → reference text. `write`: takes each scored record at once."""
 
-    def __init__(
-        self, run_id: str, references: Mapping[str, str], write: Callable[[UtteranceRecord], None]
-    ) -> None:
+    def __init__(self, run_id: str, references: Mapping[str, str], write: Callable[[UtteranceRecord], None]) -> None:
         self._run_id = run_id
         self._references = references
         self._write = write
@@ -123,5 +121,3 @@ class Ledger:
             "totals": {worker: book.total for worker, book in self._books.items()},
             "missing_seq": sum(book.missing_seq for book in self._books.values()),
         }
-
-

@@ -22,11 +22,12 @@ from stt_load.load.folder import RunFolder
 from stt_load.load.gpu_feed import GpuFeed
 from stt_load.load.ledger import Ledger
 from stt_load.load.live import LiveView
+from stt_load.load.material import choose_clips, utterance_limit_s
 from stt_load.load.plan import FollowPlan, LadderPlan, Plan, Timing
 from stt_load.load.preflight import find_problems
 from stt_load.load.sign import Sign
-from stt_load.load.station import Station, utterance_limit_s
-from stt_load.load.words import DRAIN, REPORT_KEY, SIGN, SIGN_OPTION, choose_clips, make_station
+from stt_load.load.station import Station
+from stt_load.load.words import DRAIN, REPORT_KEY, SIGN, SIGN_OPTION, make_station
 from stt_load.report.close import close_run
 
 log = logging.getLogger("stt_load")
@@ -98,9 +99,7 @@ class Master:
         self._folder.write_run(self._run)
         ledger = Ledger(run_id, {c.clip_id: c.reference for c in clips.clips}, self._folder.add_utterance)
         cluster = self._cluster(ledger)
-        self.conductor = Conductor(
-            run_id, self._plan(), cluster, ledger, self._folder, self._on_change, self._on_look
-        )
+        self.conductor = Conductor(run_id, self._plan(), cluster, ledger, self._folder, self._on_change, self._on_look)
         if config.gpu_sidecar != "off":
             self._open_feed(config)
         if config.live:
@@ -217,9 +216,7 @@ class Master:
         limit_s = utterance_limit_s(self._config, self._clips.clips)
         if self._station is not None:
             self._station.drain(self._is_aborted, limit_s)
-            self.conductor.ledger.accept(
-                self.environment.runner.client_id, self._station.report(), time.monotonic()
-            )
+            self.conductor.ledger.accept(self.environment.runner.client_id, self._station.report(), time.monotonic())
             return
         self.environment.runner.send_message(DRAIN, {"is_cut": self._is_aborted, "limit_s": limit_s})
         deadline_s = time.monotonic() + _ACK_SLACK_S + (0.0 if self._is_aborted else limit_s)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,13 +35,13 @@ def _unreachable(option: str, url: str) -> str | None:
 
 
 def _unwritable(results: str) -> str | None:
-    folder = Path(results)
-    nearest = next((p for p in (folder, *folder.absolute().parents) if p.exists()), Path("/"))
-    if not nearest.is_dir():
-        return f"--results: {nearest} is a file, not a folder: name a folder"
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        return f"--results: {nearest} can't be written to: name a folder that you may write to"
-    return None
+    """Tried for real: permissions alone don't tell (read-only file systems, quotas)."""
+    try:
+        Path(results).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results):
+            return None
+    except OSError as error:
+        return f"--results: {results} can't be written to ({error.strerror}): name a folder that you may write to"
 
 
 def _unusable_output(output: str | None) -> str | None:

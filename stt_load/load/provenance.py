@@ -14,7 +14,7 @@ from typing import Any
 from stt_load import __version__
 from stt_load.audio.folder import ClipSet
 from stt_load.config import OPTIONS, RunConfig
-from stt_load.load.station import frame_rule
+from stt_load.load.material import frame_rule
 from stt_load.metrics.wer import NORMALISER
 from stt_load.records import SCHEMA_VERSION
 
@@ -24,7 +24,7 @@ _PACKAGES = ("locust", "gevent", "websocket-client", "numpy", "soundfile", "soxr
 def describe_run(
     run_id: str, config: RunConfig, raw: Mapping[str, object], clips: ClipSet, notes: Sequence[str], started_at: float
 ) -> dict[str, Any]:
-    """`run.json` at the start of a run; `ended_at` is filled in at its end. Credentials are no options: none is in it."""
+    """`run.json` at the start of a run; its end fills in `ended_at`. Credentials are no options: none is in it."""
     rule = frame_rule(config)
     return {
         "schema_version": SCHEMA_VERSION,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from locust import LoadTestShape
 
 from stt_load.config import parse_options
@@ -15,6 +17,8 @@ class LadderShape(LoadTestShape):
     """
 
     abstract = True
+
+    runner: Any
 
     def tick(self) -> tuple[int, float] | None:
         environment = self.runner.environment

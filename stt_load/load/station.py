@@ -1,6 +1,6 @@
 """One worker's callers: whose turn it is, what they speak, and the rows they leave.
 
-    sign ──▶ gate ──▶ clip from the pool ──▶ one utterance ──▶ row in the outbox ──▶ pause ──▶ gate …
+sign ──▶ gate ──▶ clip from the pool ──▶ one utterance ──▶ row in the outbox ──▶ pause ──▶ gate …
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from gevent.event import Event as GeventEvent
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.folder import ClipSet
-from stt_load.audio.framing import FrameRule, choose_frame
 from stt_load.audio.pool import ClipPool
 from stt_load.config import RunConfig
 from stt_load.dialects.base import Message
 from stt_load.dialects.events import Event
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import Outcome
+from stt_load.load.material import encode_clips
 from stt_load.load.outbox import Flight, Outbox
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
 from stt_load.stream.runner import run_utterance
-from stt_load.stream.session import EncodedClip, Session, SessionRules, encode_clip
+from stt_load.stream.session import Session, SessionRules
 from stt_load.stream.ws import WebSocketTransport
 
 messages_log = logging.getLogger("stt_load.messages")
@@ -244,20 +244,3 @@ class Station:
             busy_pct = self._process.cpu_percent()
             self._cpu_pct = None if is_first else busy_pct
         return self._cpu_pct
-
-
-def frame_rule(config: RunConfig) -> FrameRule:
-    """The frames that this run's server takes whole."""
-    capabilities = DIALECTS[config.dialect].capabilities
-    return choose_frame(config.frame_ms, capabilities.sample_rate_hz, capabilities.frame_multiple_bytes)
-
-
-def encode_clips(config: RunConfig, clips: Sequence[Clip]) -> dict[str, EncodedClip]:
-    """Every clip cut and encoded once, by clip id."""
-    rule, dialect = frame_rule(config), DIALECTS[config.dialect].make(None)
-    return {clip.clip_id: encode_clip(clip, rule, config.trailing_silence_s, dialect) for clip in clips}
-
-
-def utterance_limit_s(config: RunConfig, clips: Sequence[Clip]) -> float:
-    """No utterance lasts longer: the longest clip, its silence, connecting, and the timeout."""
-    return max(clip.duration_s for clip in clips) + config.trailing_silence_s + config.timeout_s + 12.0

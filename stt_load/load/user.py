@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from locust import User, constant, task
 
 
@@ -20,5 +19,3 @@ class CallerUser(User):
     @task
     def talk(self) -> None:
         self._station.talk(self._caller)
-
-

@@ -1,18 +1,13 @@
-"""What master and workers call the things they tell each other, and the two things both of them make."""
+"""What master and workers call the things they tell each other, and what both of them make."""
 
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
-from stt_load.audio.folder import ClipSet, load_folder
-from stt_load.audio.library import clips_from_tts, default_clips
-from stt_load.audio.texts import english_set
-from stt_load.audio.tts import voice_of
+from stt_load.audio.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.dialects.parakeet import API_KEY_VARIABLE
-from stt_load.dialects.registry import DIALECTS
 from stt_load.load.station import Station
 from stt_load.records import UtteranceRecord
 
@@ -22,28 +17,7 @@ SIGN_OPTION = "stt_sign"  # the same, as a hidden option that rides on every spa
 DRAIN = "stt_drain"  # master → worker: no more utterances
 DRAINED = "stt_drained"  # worker → master: none is left; the last rows
 REPORT_KEY = "stt"  # our part of Locust's own worker report
-TTS_KEY_VARIABLE = "STT_LOAD_TTS_API_KEY"
 REQUEST_TYPE, REQUEST_NAME = "STT", "EOS"
-
-
-def choose_clips(config: RunConfig) -> ClipSet:
-    """The clips of this run, at the rate its server expects. ConfigError where there are none."""
-    rate_hz = DIALECTS[config.dialect].capabilities.sample_rate_hz
-    if config.clips:
-        return load_folder(config.clips, rate_hz)
-    if config.tts_url:
-        engine = "openai" if "/audio/speech" in config.tts_url else "chatterbox"
-        key = os.environ.get(TTS_KEY_VARIABLE)
-        return clips_from_tts(voice_of(engine, config.tts_url), english_set(), rate_hz, show_progress, api_key=key)
-    return default_clips(rate_hz, show_progress)
-
-
-def show_progress(done: int, total: int) -> None:
-    """One line, drawn over and over in a terminal; elsewhere only the last."""
-    if sys.stderr.isatty():
-        print(f"\rrendering clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-    elif done == total:
-        print(f"rendered {total} clips", file=sys.stderr)
 
 
 def make_station(environment: Any, config: RunConfig, clips: ClipSet) -> Station:

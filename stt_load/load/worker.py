@@ -11,9 +11,10 @@ import gevent
 from gevent.lock import Semaphore
 
 from stt_load.config import parse_options
+from stt_load.load.material import choose_clips
 from stt_load.load.sign import Sign
 from stt_load.load.station import Station
-from stt_load.load.words import DRAINED, HELLO, REPORT_KEY, SIGN_OPTION, choose_clips, make_station
+from stt_load.load.words import DRAINED, HELLO, REPORT_KEY, SIGN_OPTION, make_station
 
 log = logging.getLogger("stt_load")
 

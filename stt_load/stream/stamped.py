@@ -104,7 +104,7 @@ def _arrival_s(ancillary: list[tuple[int, int, bytes]]) -> float:
     now_s = time.monotonic()
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            seconds, nanoseconds = map(int, _TIMESPEC.unpack_from(data))
             age_s = time.time() - (seconds + nanoseconds * 1e-9)
             return now_s - max(0.0, age_s)
     return now_s

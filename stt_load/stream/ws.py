@@ -29,7 +29,7 @@ _NO_STATUS = 1005  # RFC 6455 section 7.4.1: a close frame without a code
 DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 
-class _NoCookies:
+class _NoCookies(_handshake.SimpleCookieJar):  # type: ignore[misc, name-defined]
     """Stands in for the library's process-wide cookie jar."""
 
     def add(self, set_cookie: str | None) -> None: ...

@@ -1,0 +1,81 @@
+"""`stt-load demo`: the whole thing on this machine, nothing needed and nothing left running."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import click
+
+from stt_load.cli.run import check, find_unknown, locust_command, with_some_options
+from stt_load.config import parse_options
+from stt_load.errors import ConfigError
+from stt_load.server.process import embedded_server
+
+# What differs from `stt-load run`: about two and a half minutes instead of twelve, and enough of each stage to judge.
+DEMO_OPTIONS = {"hold": "12s", "settle": "1s", "at_least": "5", "label": "demo"}
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@with_some_options()
+def command(**options: Any) -> None:
+    """A real recogniser on this machine, a ladder of callers against it, and the report: no GPU needed.
+
+    Takes the options of `stt-load run`; --stt-url is not among them, since the server is the embedded one.
+    """
+    extra = click.get_current_context().args
+    problems = find_unknown(extra)
+    if options.pop("stt_url"):
+        problems.append("--stt-url: the demo brings its own server; use `stt-load run` for yours")
+    options = _with_defaults(options)
+    _check_options(options, problems)
+    click.echo("starting the embedded recogniser …")
+    with embedded_server() as server:
+        options["stt_url"] = f"{server.url}?timings=1"
+        check(options)
+        click.echo(f"listening at {server.url}; what it recognises is really recognised")
+        code = _run_locust(locust_command(options, extra))
+    click.get_current_context().exit(code)
+
+
+def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
+    defaults = {**DEMO_OPTIONS, "gpu_sidecar": "local" if shutil.which("nvidia-smi") else "off"}
+    given = {key: value for key, value in options.items() if value not in (None, ())}
+    return {**options, **defaults, **given, "live": True}
+
+
+def _check_options(options: dict[str, Any], problems: Sequence[str]) -> None:
+    try:
+        parse_options(options)
+    except ConfigError as error:
+        problems = [*problems, *error.problems]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _run_locust(line: Sequence[str]) -> int:
+    """Locust as a child, so that the server can be stopped after it. Signals are passed on; it ends with us."""
+    child = subprocess.Popen(line, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        child.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: SIGTERM when this process dies, even of kill -9, so that the run is closed in good order."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
