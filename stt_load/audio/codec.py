@@ -30,6 +30,10 @@ class Pcm:
     samples: PcmArray
     sample_rate_hz: int
 
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / self.sample_rate_hz
+
 
 def decode(data: bytes) -> Pcm:
     """Channels are mixed down by their mean; any depth becomes 16 bit, loud float samples are clipped.

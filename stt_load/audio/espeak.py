@@ -3,6 +3,9 @@
 espeak-ng carries state from one text to the next, so that the same text sounds a little different the second
 time. The library is therefore loaded anew for each text, which costs about 5 ms and makes every clip
 repeatable, in any order.
+
+It hands out samples by a callback, and runs in a thread of its own: a Ctrl-C that arrives in the main thread
+while it is inside a callback would be printed and lost, with a hole in the clip.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import _ctypes
 import ctypes
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -48,6 +52,11 @@ def speak(text: str, voice: str) -> Pcm:
     ConfigError where espeak is not installed or has no such voice.
     """
     espeak_version()
+    with ThreadPoolExecutor(max_workers=1) as own_thread:
+        return own_thread.submit(_speak, text, voice).result()
+
+
+def _speak(text: str, voice: str) -> Pcm:
     chunks: list[bytes] = []
 
     def on_samples(wav: ctypes._Pointer[ctypes.c_short], n_samples: int, _events: int | None) -> int:

@@ -185,37 +185,36 @@ def _load_clip(folder: Path, entry: ManifestEntry, sample_rate_hz: int | None) -
     if entry.sha256 not in (None, sha256):
         raise ClipError(f"the file is not the one that {MANIFEST_NAME} describes: its sha256 differs")
     pcm = decode(data)
-    found = find_speech(pcm.samples, pcm.sample_rate_hz)
-    seen = replace(
-        entry,
-        sha256=sha256,
-        sample_rate_hz=pcm.sample_rate_hz,
-        n_samples=len(pcm.samples),
-        speech_start_s=found.start_s if entry.speech_start_s is None else entry.speech_start_s,
-        speech_end_s=found.end_s if entry.speech_end_s is None else entry.speech_end_s,
-    )
-    bounds = _verified_bounds(entry, seen)
+    for key, said, is_so in (
+        ("sample_rate_hz", entry.sample_rate_hz, pcm.sample_rate_hz),
+        ("n_samples", entry.n_samples, len(pcm.samples)),
+    ):
+        if said not in (None, is_so):
+            raise ClipError(f"{MANIFEST_NAME} says {key} {said}, the file has {is_so}")
+    speech = _speech(entry, pcm)
     rate_hz = sample_rate_hz or pcm.sample_rate_hz
     samples = resample(pcm.samples, pcm.sample_rate_hz, rate_hz)
     # Resampling may round the length down by one sample: speech can't end after the clip does.
-    end_s = min(bounds.end_s, len(samples) / rate_hz)
-    return seen, Clip(entry.clip_id, entry.reference, samples, rate_hz, bounds.start_s, end_s)
+    end_s = min(speech.end_s, len(samples) / rate_hz)
+    complete = replace(
+        entry,
+        sample_rate_hz=pcm.sample_rate_hz,
+        n_samples=len(pcm.samples),
+        speech_start_s=speech.start_s,
+        speech_end_s=speech.end_s,
+        sha256=sha256,
+    )
+    return complete, Clip(entry.clip_id, entry.reference, samples, rate_hz, speech.start_s, end_s)
 
 
-def _verified_bounds(told: ManifestEntry, seen: ManifestEntry) -> SpeechBounds:
-    """What the manifest says is true of the file, or ClipError."""
-    for key in ("sample_rate_hz", "n_samples"):
-        said, is_so = getattr(told, key), getattr(seen, key)
-        if said not in (None, is_so):
-            raise ClipError(f"{MANIFEST_NAME} says {key} {said}, the file has {is_so}")
-    assert seen.speech_start_s is not None and seen.speech_end_s is not None
-    assert seen.n_samples is not None and seen.sample_rate_hz is not None
-    length_s = seen.n_samples / seen.sample_rate_hz
-    if not seen.speech_start_s < seen.speech_end_s <= length_s + 1e-6:
-        raise ClipError(
-            f"speech from {seen.speech_start_s:.3f} to {seen.speech_end_s:.3f} s does not lie in its {length_s:.3f} s"
-        )
-    return SpeechBounds(seen.speech_start_s, seen.speech_end_s)
+def _speech(entry: ManifestEntry, pcm: Pcm) -> SpeechBounds:
+    """As the manifest says, else as found. A silent file is refused whatever the manifest says."""
+    found = find_speech(pcm.samples, pcm.sample_rate_hz)
+    start_s = found.start_s if entry.speech_start_s is None else entry.speech_start_s
+    end_s = found.end_s if entry.speech_end_s is None else entry.speech_end_s
+    if not start_s < end_s <= pcm.duration_s + 1e-6:  # the manifest is rounded to the microsecond
+        raise ClipError(f"speech from {start_s:.3f} to {end_s:.3f} s does not lie in its {pcm.duration_s:.3f} s")
+    return SpeechBounds(start_s, end_s)
 
 
 def _notes(folder: Path, entries: list[ManifestEntry], clips: tuple[Clip, ...]) -> tuple[str, ...]:

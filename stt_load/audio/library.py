@@ -25,10 +25,11 @@ from platformdirs import user_cache_path
 from stt_load.audio import espeak
 from stt_load.audio.clip import Clip
 from stt_load.audio.codec import Pcm, decode
+from stt_load.audio.engines import ENGINES, Voice, voice_of
 from stt_load.audio.folder import ClipSet, is_free, load_folder, write_folder
 from stt_load.audio.speech_bounds import cut_to_speech, find_speech
 from stt_load.audio.texts import Texts, english_set, standard_set
-from stt_load.audio.tts import ENGINES, Voice, speak_over_http, voice_of
+from stt_load.audio.tts_server import speak_over_http
 from stt_load.errors import ClipError, ConfigError
 
 # Silence before and after the speech of every clip made here.

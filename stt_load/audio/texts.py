@@ -2,9 +2,9 @@
 
 A set of texts is a `dict[clip_id, text]`, in the order in which it is spoken. The shipped ones:
 
-- `texts/english.txt`: different everyday and telephony sentences, one a line, 3-12 s of speech each, no
+- `shipped_texts/english.txt`: different everyday and telephony sentences, one a line, 3-12 s of speech each, no
   digits and no unusual names, so that a language model of a few hundred words knows every one of them.
-- `texts/standard.json`: the five texts of older benchmarks, by name; left out of the default set because
+- `shipped_texts/standard.json`: the five texts of older benchmarks, by name; left out of the default set because
   "Hello there." is too short to say anything about WER.
 """
 
@@ -70,4 +70,4 @@ def _with_file_safe_ids(named: Texts, name: str) -> Texts:
 
 
 def _shipped(file_name: str) -> str:
-    return (files("stt_load.audio") / "texts" / file_name).read_text(encoding="utf-8")
+    return (files("stt_load.audio") / "shipped_texts" / file_name).read_text(encoding="utf-8")

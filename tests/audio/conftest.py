@@ -1,17 +1,14 @@
-"""Real clips rendered once for all tests here, tone files, and a real HTTP server that answers as it is told."""
+"""Real clips rendered once for all tests here, and what a TTS server would send."""
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
+import tts_stand_in
+from tones import tone
 
 from stt_load.audio.folder import ClipSet
 from stt_load.audio.library import default_clips
@@ -30,76 +27,10 @@ def english_clips(english_cache: Path) -> ClipSet:
     return default_clips(16000, include_standard=True, cache=english_cache)
 
 
-def tone(seconds: float, rate_hz: int, lead_s: float = 0.0, tail_s: float = 0.0, amplitude: float = 0.5) -> np.ndarray:
-    """Float samples: silence, a 440 Hz tone, silence."""
-    wave = amplitude * np.sin(2 * np.pi * 440 * np.arange(round(seconds * rate_hz)) / rate_hz)
-    return np.concatenate([np.zeros(round(lead_s * rate_hz)), wave, np.zeros(round(tail_s * rate_hz))])
-
-
-@dataclass
-class TtsStandIn:
-    """`answers`: one for each request in turn, the last one for ever. An answer writes to the open connection."""
-
-    url: str = ""
-    answers: list[Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
-    bodies: list[dict] = field(default_factory=list)
-    headers: list[dict] = field(default_factory=list)
-    in_flight_max: int = 0
-
-
-def answer(status: int, body: bytes, promised: int | None = None) -> Callable[[BaseHTTPRequestHandler], None]:
-    """`promised`: the content-length, where it is to differ from the truth."""
-
-    def send(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        handler.send_header("content-length", str(len(body) if promised is None else promised))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return send
-
-
-def answer_without_length(body: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
-    """The end of the connection is the end of the body: nothing in HTTP tells a cut from an end."""
-
-    def send(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return send
-
-
 @pytest.fixture
-def tts_server() -> Iterator[TtsStandIn]:
-    stand_in = TtsStandIn()
-    lock = threading.Lock()
-    in_flight = 0
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            nonlocal in_flight
-            with lock:
-                in_flight += 1
-                stand_in.in_flight_max = max(stand_in.in_flight_max, in_flight)
-                number = len(stand_in.bodies)
-                stand_in.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-                stand_in.headers.append({key.lower(): value for key, value in self.headers.items()})
-            stand_in.answers[min(number, len(stand_in.answers) - 1)](self)
-            with lock:
-                in_flight -= 1
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    stand_in.url = f"http://127.0.0.1:{server.server_port}"
-    yield stand_in
-    server.shutdown()
-    server.server_close()
-    thread.join(timeout=5)
+def tts_server() -> Iterator[tts_stand_in.TtsStandIn]:
+    with tts_stand_in.running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

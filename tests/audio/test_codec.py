@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from conftest import tone
+from tones import tone
 
 from stt_load.audio.codec import Pcm, decode, encode_wav
 from stt_load.errors import ClipError

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 
 import numpy as np
@@ -38,6 +39,36 @@ def test_threads_do_not_disturb_each_other() -> None:
         thread.join(timeout=20)
     assert len(together) == 4
     assert all(np.array_equal(alone, samples) for samples in together)
+
+
+def test_what_a_signal_handler_raises_is_never_lost_in_a_callback() -> None:
+    class Interrupted(Exception):
+        pass
+
+    fired = raised = 0
+
+    def interrupt(*_: object) -> None:
+        nonlocal fired
+        fired += 1
+        raise Interrupted
+
+    def speak_interrupted(after_s: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, after_s)
+        try:
+            speak(SENTENCE, "en-us")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for step in range(60):  # another moment of the same few milliseconds each time
+            try:
+                speak_interrupted(after_s=0.0001 * (step + 1))
+            except Interrupted:
+                raised += 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert raised == fired > 0
 
 
 def test_an_unknown_voice_is_one_line() -> None:

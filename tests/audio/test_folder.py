@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import tone
+from tones import tone
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.folder import load_folder, write_folder

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import TtsStandIn, answer
+from tts_stand_in import TtsStandIn, answer
 
-from stt_load.audio import tts
+from stt_load.audio import tts_server as http
+from stt_load.audio.engines import voice_of
 from stt_load.audio.folder import ClipSet, load_folder
 from stt_load.audio.library import cache_folder, clips_from_tts, default_clips, make_folder
 from stt_load.audio.texts import english_set, standard_set
-from stt_load.audio.tts import voice_of
 from stt_load.errors import ConfigError
 
 TEXTS = {"one": "Thank you for calling.", "two": "Please hold the line.", "three": "Good evening."}
@@ -24,7 +25,7 @@ ESPEAK = voice_of("espeak")
 
 @pytest.fixture(autouse=True)
 def no_waiting_between_tries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tts, "BACKOFF_S", 0.0)
+    monkeypatch.setattr(http, "BACKOFF_S", 0.0)
 
 
 def files_below(folder: Path) -> set[str]:
@@ -119,6 +120,33 @@ def test_processes_that_fill_one_cache_at_the_same_time_all_get_the_same_clips(t
     assert len(set(answers)) == 1 and len(answers[0]) == 64
     (folder,) = (tmp_path / "clips").iterdir()
     assert folder.name.startswith("espeak-")
+
+
+def test_ctrl_c_while_rendering_ends_it_at_once_and_leaves_nothing(tmp_path: Path) -> None:
+    """More texts than anybody would wait for, so that it is certainly still at it when the signal comes."""
+    script = (
+        "from stt_load.audio.engines import voice_of; from stt_load.audio.library import clips_from_tts\n"
+        "texts = {str(n): 'Thank you for calling.' for n in range(100_000)}\n"
+        "clips_from_tts(voice_of('espeak'), texts, 16000, lambda done, total: print(done, flush=True))"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"STT_LOAD_CACHE": str(tmp_path)},
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "1\n"
+        child.send_signal(signal.SIGINT)
+        complaint = child.communicate(timeout=60)[1]
+    finally:
+        child.kill()
+        child.wait()
+    assert complaint.splitlines()[-1] == "KeyboardInterrupt"
+    assert "ignored" not in complaint
+    assert list((tmp_path / "clips").iterdir()) == []
 
 
 def test_a_server_is_asked_once_for_each_text_one_at_a_time(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import tone
+from tones import tone
 
 from stt_load.audio.codec import to_int16
 from stt_load.audio.resample import resample

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import tone
 from hypothesis import given
 from hypothesis import strategies as st
+from tones import tone
 
 from stt_load.audio import espeak
 from stt_load.audio.codec import to_int16

@@ -52,7 +52,7 @@ def test_the_shipped_standard_texts_are_made_by_name(tmp_path: Path) -> None:
 
 
 def test_show_without_a_folder_renders_and_lists_the_shipped_clips(tmp_path: Path) -> None:
-    shown = clips("show")
+    shown = clips("show", "--with-standard")
     assert shown.exit_code == 0, shown.output
     assert "english-01" in shown.output and "standard-long" in shown.output
     assert (tmp_path / "cache" / "clips").is_dir()

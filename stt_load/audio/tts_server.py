@@ -1,4 +1,4 @@
-"""Text to speech by a server over HTTP, and the table of every engine that clips can come from.
+"""Text to speech by a server over HTTP.
 
 One request at a time: Chatterbox blocks its event loop while it speaks, so requests side by side only wait
 for each other. What a server sent is kept by `library.py`, so it is asked once for each text.
@@ -7,15 +7,15 @@ for each other. What a server sent is kept by `library.py`, so it is asked once 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 
 from stt_load.audio.codec import decode
+from stt_load.audio.engines import ENGINES, Voice, without_credentials
 from stt_load.errors import ClipError, ConfigError
 
 CONNECT_TIMEOUT_S = 5.0
@@ -24,103 +24,6 @@ TOTAL_TIMEOUT_S = 300.0  # for one text
 LARGEST_BODY_BYTES = 64 * 1024 * 1024  # about 20 minutes at 24 kHz
 TRIES = 3
 BACKOFF_S = 1.0  # before the second try; doubled before each further one
-
-# Chatterbox reads 0 as "another voice each time".
-_SEED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """Who speaks: everything besides the text that decides how a clip sounds. `url` is None for espeak."""
-
-    engine: str
-    url: str | None
-    voice: str
-    model: str | None = None
-
-    def as_source(self) -> dict[str, str]:
-        """For the manifest: keys with something to say, and no user name or password out of the URL."""
-        said = {"engine": self.engine, "voice": self.voice, "model": self.model, "url": without_credentials(self.url)}
-        return {key: value for key, value in said.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class EngineRow:
-    """`body` makes the JSON to be posted; None for the engine inside this process, which has no `path` either.
-
-    `default_url` None: one must be given. `path` is used where a URL comes without one.
-    """
-
-    name: str
-    summary: str
-    default_voice: str
-    body: Callable[[str, Voice], dict[str, Any]] | None = None
-    default_url: str | None = None
-    path: str | None = None
-    default_model: str | None = None
-
-
-def _chatterbox_body(text: str, voice: Voice) -> dict[str, Any]:
-    # https://github.com/devnen/Chatterbox-TTS-Server, models.py: CustomTTSRequest, read May 2026
-    return {
-        "text": text,
-        "voice_mode": "predefined",
-        "predefined_voice_id": voice.voice,
-        "output_format": "wav",
-        "seed": _SEED,
-    }
-
-
-def _openai_body(text: str, voice: Voice) -> dict[str, Any]:
-    # https://platform.openai.com/docs/api-reference/audio/createSpeech
-    return {"model": voice.model, "input": text, "voice": voice.voice, "response_format": "wav"}
-
-
-ENGINES: dict[str, EngineRow] = {
-    row.name: row
-    for row in (
-        EngineRow("espeak", "espeak-ng, embedded: needs no server", "en-us"),
-        EngineRow(
-            "chatterbox",
-            "Chatterbox-TTS-Server, POST /tts",
-            "Emily.wav",
-            body=_chatterbox_body,
-            default_url="http://localhost:8004/tts",
-            path="/tts",
-        ),
-        EngineRow(
-            "openai",
-            "any server with OpenAI's POST /v1/audio/speech",
-            "alloy",
-            body=_openai_body,
-            path="/v1/audio/speech",
-            default_model="tts-1",
-        ),
-    )
-}
-
-
-def voice_of(engine: str, url: str | None = None, voice: str | None = None, model: str | None = None) -> Voice:
-    """A checked Voice, with the engine's defaults filled in. ConfigError with every problem."""
-    row = ENGINES.get(engine)
-    if row is None:
-        raise ConfigError(f"unknown TTS engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    if row.body is None:
-        if url is not None or model is not None:
-            raise ConfigError(f"{engine} is embedded: leave --url and --model out, or choose another engine")
-        return Voice(engine, None, voice or row.default_voice)
-    url = url or row.default_url
-    if url is None:
-        raise ConfigError(f"{engine} needs the URL of a server: --url http://HOST:PORT{row.path}")
-    return Voice(engine, _with_path(url, row.path or ""), voice or row.default_voice, model or row.default_model)
-
-
-def without_credentials(url: str | None) -> str | None:
-    """The URL as it may be shown and kept."""
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def speak_over_http(text: str, voice: Voice, api_key: str | None = None) -> bytes:
@@ -208,18 +111,6 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 def _reason(error: requests.RequestException) -> str:
     return next((words for kind, words in _REASONS if isinstance(error, kind)), _shortened(str(error), 120))
-
-
-def _with_path(url: str, path: str) -> str:
-    """`http://host:8004` becomes `http://host:8004/tts`. ConfigError where it is no HTTP URL."""
-    try:
-        parts = urlsplit(url)
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket left open
-        is_good = False
-    if not is_good:
-        raise ConfigError(f"TTS server URL {url!r} is not of the form http://HOST:PORT{path}")
-    return urlunsplit(parts._replace(path=path)) if parts.path in ("", "/") else url
 
 
 def _is_loopback(parts: SplitResult) -> bool:
