@@ -1,0 +1,258 @@
+"""One TCP client of a server: websocket bytes in and out, with receive stamps and the means to misbehave.
+
+The protocol is the sans-IO half of `websockets`; the socket is ours, because the scripted recogniser needs the
+kernel's receive stamps, the moment at which the last byte was handed over, and ways to break a connection that
+no websocket library offers. Compression (permessage-deflate) is never agreed to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+_READ_BYTES = 65_536
+_MAX_MESSAGE_BYTES = 1 << 20
+_CLOSE_PATIENCE_S = 1.0
+
+# asm-generic/socket.h. The same few lines stand in `stt_load/stream/stamped.py`, and should: what the scripted
+# recogniser logs is the truth that code is judged by, so it can't be the same code.
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@qq")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+
+Message = bytes | str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer that ends the connection: to a plain GET, or instead of the upgrade."""
+
+    status: int
+    body: str
+    content_type: str = "application/json"
+
+
+class NoAnswer:
+    """The request is read and never answered."""
+
+
+class Session(Protocol):
+    """What a recogniser keeps for one caller whose websocket is open. `received_s`: monotonic seconds."""
+
+    def on_message(self, message: Message, received_s: float) -> None: ...
+
+    def on_closed(self) -> None:
+        """Called once, however the connection ended."""
+        ...
+
+
+class App(Protocol):
+    """A recogniser as the front-end sees it."""
+
+    def on_request(self, request: Request, connection: Connection) -> Answer | NoAnswer | Session:
+        """A session opens the websocket; everything else does not."""
+        ...
+
+
+class Connection:
+    """Owns a non-blocking socket on the running loop, from accept to close."""
+
+    def __init__(self, raw: socket.socket, app: App, on_gone: Callable[[Connection], None]) -> None:
+        self._raw = raw
+        self._app = app
+        self._on_gone = on_gone
+        self._loop = asyncio.get_running_loop()
+        self._protocol = ServerProtocol(max_size=_MAX_MESSAGE_BYTES)
+        self._session: Session | None = None
+        self._parts: list[bytes] = []
+        self._is_text = False
+        self._unsent: deque[tuple[memoryview, Callable[[float], None] | None]] = deque()
+        self._ends_when_sent = False
+        self._is_ended = False  # our half of TCP is closed; what still comes in is read and thrown away
+        self._is_gone = False
+        raw.setblocking(False)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _notice_dead_peers(raw)
+        self.has_kernel_stamps = _ask_for_stamps(raw)
+        self._loop.add_reader(raw, self._read)
+
+    @property
+    def is_open(self) -> bool:
+        """The websocket is open: upgraded, and no close frame either way."""
+        return not (self._is_gone or self._ends_when_sent) and self._protocol.state is OPEN
+
+    def send_text(self, text: str, on_sent: Callable[[float], None] | None = None) -> None:
+        """One text message. `on_sent(monotonic seconds)` after the call that handed its last byte to the kernel."""
+        self.send_raw(text_frame(text.encode()), on_sent)
+
+    def send_raw(self, data: bytes, on_sent: Callable[[float], None] | None = None) -> None:
+        """Bytes as they are, whatever they do to the protocol. Nothing happens once the connection is gone."""
+        if self._is_gone:
+            return
+        self._unsent.append((memoryview(data), on_sent))
+        if len(self._unsent) == 1:
+            self._write()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """The closing handshake, with an end to the wait for the peer's half."""
+        if self.is_open:
+            self._protocol.send_close(code, reason)
+            self._flush()
+        self._loop.call_later(_CLOSE_PATIENCE_S, self.drop)
+
+    def end_after_sending(self) -> None:
+        """TCP ends (FIN) once everything is sent, without a closing handshake: the peer sees 1006."""
+        self._ends_when_sent = True
+        self._write()
+
+    def drop(self) -> None:
+        """TCP ends now, without a closing handshake: the peer sees 1006."""
+        if self._is_gone:
+            return
+        self._is_gone = True
+        self._loop.remove_reader(self._raw)
+        self._loop.remove_writer(self._raw)
+        self._unsent.clear()
+        self._raw.close()
+        if self._session is not None:
+            self._session.on_closed()
+        self._on_gone(self)
+
+    def reset(self) -> None:
+        """TCP RST: the peer sees a connection reset."""
+        if not self._is_gone:
+            self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.drop()
+
+    def stop_reading(self) -> None:
+        """From now on the peer's bytes stay in the kernel's buffers."""
+        self._loop.remove_reader(self._raw)
+
+    def _read(self) -> None:
+        try:
+            data, ancillary, _, _ = self._raw.recvmsg(_READ_BYTES, _ANCILLARY_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.drop()
+            return
+        received_s = _received_s(ancillary)
+        if not data:
+            self.drop()
+            return
+        if self._is_ended:
+            return
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if self._is_gone:
+                return
+            if isinstance(event, Request):
+                self._on_request(event)
+            elif isinstance(event, Frame):
+                self._on_frame(event, received_s)
+        self._flush()
+
+    def _on_request(self, request: Request) -> None:
+        outcome = self._app.on_request(request, self)
+        if isinstance(outcome, NoAnswer):
+            return
+        if isinstance(outcome, Answer):
+            response = self._protocol.reject(outcome.status, outcome.body)
+            response.headers["Content-Type"] = outcome.content_type
+        else:
+            self._session = outcome
+            response = self._protocol.accept(request)
+        self._protocol.send_response(response)
+
+    def _on_frame(self, frame: Frame, received_s: float) -> None:
+        """Text and binary frames, put together where the peer sent fragments; the library answers the others."""
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) or self._session is None:
+            return
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+        self._parts.append(bytes(frame.data))
+        if frame.fin:
+            payload, self._parts = b"".join(self._parts), []
+            message = payload.decode("utf-8", "replace") if self._is_text else payload
+            self._session.on_message(message, received_s)
+
+    def _flush(self) -> None:
+        """What the protocol wants sent; its empty bytes mean that TCP ends after them."""
+        for data in self._protocol.data_to_send():
+            if data:
+                self.send_raw(data)
+            else:
+                self.end_after_sending()
+
+    def _write(self) -> None:
+        while self._unsent and not self._is_gone:
+            data, on_sent = self._unsent[0]
+            try:
+                n_sent = self._raw.send(data)
+            except BlockingIOError:
+                self._loop.add_writer(self._raw, self._write)
+                return
+            except OSError:
+                self.drop()
+                return
+            if n_sent < len(data):
+                self._unsent[0] = (data[n_sent:], on_sent)
+                continue
+            self._unsent.popleft()
+            if on_sent is not None:
+                on_sent(time.monotonic())
+        if not self._is_gone:
+            self._loop.remove_writer(self._raw)
+            if self._ends_when_sent and not self._is_ended:
+                self._end()
+
+    def _end(self) -> None:
+        """FIN, but the socket stays until the peer closes: closing it with unread bytes would send a reset."""
+        self._is_ended = True
+        with contextlib.suppress(OSError):
+            self._raw.shutdown(socket.SHUT_WR)
+        self._loop.call_later(_CLOSE_PATIENCE_S, self.drop)
+
+
+def text_frame(payload: bytes, fin: bool = True) -> bytes:
+    """A whole text message, or with `fin` false the first fragment of one."""
+    return Frame(Opcode.TEXT, payload, fin).serialize(mask=False)
+
+
+def _notice_dead_peers(raw: socket.socket) -> None:
+    """A caller whose machine vanished without a word gives its place back after half a minute."""
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _ask_for_stamps(raw: socket.socket) -> bool:
+    try:
+        raw.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    except OSError:
+        return False
+    return True
+
+
+def _received_s(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """Monotonic time at which the kernel had the last byte of this read; now, where it gave no stamp."""
+    now_s = time.monotonic()
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
+            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            stamp_s: float = seconds + nanoseconds * 1e-9
+            return now_s - max(0.0, time.time() - stamp_s)
+    return now_s

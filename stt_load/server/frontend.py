@@ -1,0 +1,127 @@
+"""The door of both recognisers: one port for websocket and HTTP, signals, and the end of the process.
+
+The first line on standard output is `listening on ws://HOST:PORT/ws`, printed when callers are welcome: who
+starts a server in a process of its own waits for that line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+
+from stt_load.errors import ConfigError
+from stt_load.server.connection import App, Connection
+
+_BACKLOG = 1024
+_PAUSE_WHEN_OUT_OF_FILES_S = 0.5
+
+
+def open_listener(host: str, port: int, receive_buffer_bytes: int | None = None) -> socket.socket:
+    """A listening socket; port 0 takes a free one. ConfigError, one line, where that can't be."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if receive_buffer_bytes is not None:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except BaseException:
+            listener.close()
+            raise
+    except (OSError, UnicodeError, OverflowError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ConfigError(
+            f"can't listen on {host}:{port}: {why}; choose another --host or --port (0 takes a free port)"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"ws://[{host}]:{port}/ws" if ":" in host else f"ws://{host}:{port}/ws"
+
+
+async def serve(
+    listener: socket.socket,
+    app: App,
+    prepare: Callable[[], Awaitable[None]] | None = None,
+    exit_with_parent: bool = False,
+) -> None:
+    """Until SIGTERM, SIGINT or, with `exit_with_parent`, the end of standard input.
+
+    Connections are accepted from the first moment, so that `/healthz` can say "not ready" while `prepare` runs.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if exit_with_parent:
+        _on_end_of_stdin(loop, stop.set)
+    connections: set[Connection] = set()
+    tasks = [loop.create_task(_accept(listener, app, connections))]
+    if prepare is not None:
+        tasks.append(loop.create_task(_announce_after(prepare(), listener)))
+    else:
+        _announce(listener)
+    stopped = loop.create_task(stop.wait())
+    try:
+        waiting = {stopped, *tasks}
+        while not stopped.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()  # a task that failed ends the server with its error
+    finally:
+        for task in (stopped, *tasks):
+            task.cancel()
+        await asyncio.gather(stopped, *tasks, return_exceptions=True)
+        listener.close()
+        for connection in list(connections):
+            connection.drop()
+
+
+def _announce(listener: socket.socket) -> None:
+    # A starter that has gone away is no reason to fail.
+    with contextlib.suppress(BrokenPipeError):
+        print(f"listening on {url_of(listener)}", flush=True)
+
+
+async def _announce_after(preparation: Awaitable[None], listener: socket.socket) -> None:
+    await preparation
+    _announce(listener)
+
+
+async def _accept(listener: socket.socket, app: App, connections: set[Connection]) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            raw, _ = await loop.sock_accept(listener)
+        except OSError as error:
+            print(f"can't accept callers: {error.strerror}; raise the limit of open files", file=sys.stderr)
+            await asyncio.sleep(_PAUSE_WHEN_OUT_OF_FILES_S)
+            continue
+        try:
+            connections.add(Connection(raw, app, on_gone=connections.discard))
+        except OSError:  # gone before it was looked at
+            raw.close()
+
+
+def _on_end_of_stdin(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
+    """The starter holds the other end of our standard input: its end is the starter's, even after `kill -9`."""
+
+    def read() -> None:
+        if not os.read(0, 4096):
+            loop.remove_reader(0)
+            then()
+
+    try:
+        loop.add_reader(0, read)
+    except OSError:
+        raise ConfigError("--exit-with-parent needs a pipe on standard input, held open by the parent") from None
