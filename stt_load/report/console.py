@@ -31,8 +31,7 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     if not console.is_terminal:
         console = Console(file=console.file, width=_PIPE_WIDTH, color_system=None)
     table = _table(report, gap=2 if console.width >= _PIPE_WIDTH else 1)
-    # A narrow terminal folds whole lines; rich would cut the figures short.
-    console.print(table, width=max(console.width, console.measure(table).minimum), crop=False, no_wrap=True)
+    _print_uncut(table, console)
     console.print(_answer(report))
     for heading, style, lines in _blocks(report):
         console.print()
@@ -40,6 +39,14 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
         for line in lines:
             folded = textwrap.wrap(line, console.width, initial_indent="  - ", subsequent_indent="    ")
             console.print(Text("\n".join(folded)))
+
+
+def _print_uncut(table: Table, console: Console) -> None:
+    """On too narrow a terminal let it fold the lines: rich would cut the figures short."""
+    width = console.width
+    console.width = max(width, console.measure(table, options=console.options.update(width=200)).maximum)
+    console.print(table)
+    console.width = width
 
 
 def _table(report: RunReport, gap: int) -> Table:

@@ -1,7 +1,7 @@
 """`junit.xml`: what CI systems show. One suite a stage, one case per SLO and per validity condition.
 
-A missed SLO is a failure of the server, a broken condition an error of the measurement, an SLO that can't be
-decided is skipped.
+A missed SLO is a failure of the server, a broken condition an error of the measurement. An SLO is skipped
+where it can't be decided, and in a stage that can't be believed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ from xml.etree import ElementTree as ET
 
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
-from stt_load.report.model import RunReport, StageReport
+from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.wording import callers, judged, title
-
-_TAGS = {SloVerdict.MISSED: "failure", SloVerdict.UNDECIDED: "skipped"}
 
 
 def junit_xml(report: RunReport) -> str:
@@ -27,7 +25,7 @@ def junit_xml(report: RunReport) -> str:
 
 def _suite(stage: StageReport) -> ET.Element:
     name = f"stage {stage.figures.stage}: {callers(stage)}"
-    cases = [_slo_case(name, result) for result in stage.slos]
+    cases = [_slo_case(name, stage, result) for result in stage.slos]
     cases += [_validity_case(name, finding) for finding in stage.findings]
     counts = {f"{tag}s": sum(case.find(tag) is not None for case in cases) for tag in ("failure", "error")}
     skipped = sum(case.find("skipped") is not None for case in cases)
@@ -37,15 +35,17 @@ def _suite(stage: StageReport) -> ET.Element:
     return suite
 
 
-def _slo_case(stage: str, result: SloResult) -> ET.Element:
-    case = ET.Element("testcase", classname=stage, name=result.slo.text)
-    if result.verdict in _TAGS:
-        ET.SubElement(case, _TAGS[result.verdict], message=judged(result))
+def _slo_case(name: str, stage: StageReport, result: SloResult) -> ET.Element:
+    case = ET.Element("testcase", classname=name, name=result.slo.text)
+    if result in stage.missed:
+        ET.SubElement(case, "failure", message=judged(result))
+    elif result.verdict is SloVerdict.UNDECIDED or stage.verdict in (Verdict.INVALID, Verdict.EMPTY):
+        ET.SubElement(case, "skipped", message=judged(result))
     return case
 
 
-def _validity_case(stage: str, finding: Finding) -> ET.Element:
-    case = ET.Element("testcase", classname=stage, name=finding.condition)
+def _validity_case(name: str, finding: Finding) -> ET.Element:
+    case = ET.Element("testcase", classname=name, name=finding.condition)
     if not finding.is_met:
         ET.SubElement(case, "error", message=f"{finding.detail}: {finding.advice}")
     return case

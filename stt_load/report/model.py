@@ -71,6 +71,9 @@ class StageReport:
 
     @property
     def missed(self) -> tuple[SloResult, ...]:
+        """Objectives missed for certain; none where the stage can't be believed."""
+        if self.verdict is not Verdict.FAIL:
+            return ()
         return tuple(result for result in self.slos if result.verdict is SloVerdict.MISSED)
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stt_load.metrics.quantiles import Distribution
+from stt_load.metrics.quantiles import Distribution, smallest_n
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.wording import NOTHING
 
@@ -74,20 +74,20 @@ def rows(report: RunReport) -> list[tuple[str, ...]]:
 
 def explanations(report: RunReport) -> list[str]:
     """What the reader must know to read this table, and nothing that it does not show."""
-    cells = {cell for row in rows(report) for cell in row}
     lines = [
         "EOS: end of speech to complete transcript, seconds; after last frame: from the last frame sent, "
         "trailing silence included, below zero where the server was quicker.",
-        f"One utterance sends {_span(report, _utterance)} s of audio; callers were sending {_span(report, _duty)} % "
-        "of the hold.",
+        f"One utterance sends {_span(report, _utterance)} s of audio; callers were sending "
+        f"{_span(report, _duty)} % of the hold, p99 {_span(report, _lag)} ms late.",
     ]
-    if any(cell.endswith(FEW) for cell in cells):
-        lines.append(f"{FEW} too few samples to be certain: p50 needs 5, p95 needs 59. Ask for more with --at-least.")
+    if report.run.get("normaliser"):
+        lines.append(f"WER is counted after {report.run['normaliser']}.")
+    if any(cell.endswith(FEW) for line in rows(report) for cell in line):
+        needed = ", ".join(f"p{p * 100:g} needs {smallest_n(p)}" for p in (0.50, 0.95))
+        lines.append(f"{FEW} too few samples to be certain: {needed}. Ask for more with --at-least.")
     reused = sum(stage.figures.clips_reused for stage in report.stages)
     if reused:
-        lines.append(
-            f"{reused} utterances shared their clip with another caller: foreign text between those can't be seen."
-        )
+        lines.append(f"Clips shared by two callers: {reused} times. Foreign text between those can't be seen.")
     return lines
 
 
@@ -118,6 +118,10 @@ def _utterance(stage: StageReport) -> float | None:
 
 def _duty(stage: StageReport) -> float | None:
     return None if stage.duty_cycle is None else stage.duty_cycle * 100
+
+
+def _lag(stage: StageReport) -> float | None:
+    return None if stage.figures.pacing_lag_p99_s is None else stage.figures.pacing_lag_p99_s * 1000
 
 
 def _span(report: RunReport, value: Callable[[StageReport], float | None]) -> str:

@@ -158,9 +158,7 @@ def _run() -> dict[str, Any]:
     }
 
 
-def _transition(
-    made: MadeRun, t: float, stage: int, phase: str, users: int, begun: int, ended: int
-) -> dict[str, Any]:
+def _transition(made: MadeRun, t: float, stage: int, phase: str, users: int, begun: int, ended: int) -> dict[str, Any]:
     return {
         "seq": len(made.transitions),
         "t": t,

@@ -1,0 +1,50 @@
+"""`stt-load report`: everything rebuilt from the raw files, printed, copied."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from stt_load.cli.report import command
+from stt_load.errors import ConfigError
+from stt_load.report.folder import WRITERS
+
+sys.path.append(str(Path(__file__).parents[1] / "report"))
+from made_run import made_run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return made_run(ladder=(1, 5), per_stage=5).write(tmp_path / "run")
+
+
+def test_it_prints_the_table_and_rebuilds_every_file(folder: Path) -> None:
+    result = CliRunner().invoke(command, [str(folder)])
+    assert result.exit_code == 0
+    assert "Conc" in result.output
+    assert "holds 5 callers" in result.output
+    assert all((folder / name).stat().st_size for name in WRITERS)
+
+
+@pytest.mark.parametrize(("suffix", "name"), [(".csv", "stages.csv"), (".JSON", "summary.json")])
+def test_output_is_a_copy_chosen_by_its_suffix(folder: Path, tmp_path: Path, suffix: str, name: str) -> None:
+    copy = tmp_path / f"copy{suffix}"
+    assert CliRunner().invoke(command, [str(folder), "--output", str(copy)]).exit_code == 0
+    assert copy.read_bytes() == (folder / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [("copy.pdf", "must end in one of .csv, .json"), ("nowhere/copy.csv", "can't be written")],
+)
+def test_an_output_that_cannot_be_is_one_line(folder: Path, output: str, says: str) -> None:
+    result = CliRunner().invoke(command, [str(folder), "--output", str(folder / output)])
+    assert isinstance(result.exception, ConfigError)
+    assert says in str(result.exception)
+
+
+def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, [str(tmp_path / "nowhere")])
+    assert isinstance(result.exception, ConfigError)
+    assert len(result.exception.problems) == 1

@@ -1,0 +1,80 @@
+"""Whose words are these? Judged message by message."""
+
+import random
+
+import pytest
+from made_run import TEXTS
+
+from stt_load.metrics.foreign import foreign_messages
+
+OWN, *OTHERS = TEXTS
+
+
+def with_errors(text: str, rate: float, rng: random.Random) -> str:
+    """`text` with a share of its words replaced, dropped or doubled, as a recogniser does."""
+    words = text.split()
+    for place in rng.sample(range(len(words)), round(rate * len(words))):
+        words[place] = rng.choice(("hum", "", f"{words[place]} {words[place]}"))
+    return " ".join(" ".join(words).split())
+
+
+def test_own_words_are_never_foreign() -> None:
+    assert foreign_messages([OWN], OWN, OTHERS) == 0
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_callers_sentence_is_foreign(other: str) -> None:
+    assert foreign_messages([other], OWN, OTHERS) == 1
+
+
+def test_a_caller_who_gets_its_own_words_among_others_has_the_others_counted() -> None:
+    """The trap of judging a joined transcript: this caller's own words are all in it."""
+    assert foreign_messages([OTHERS[0], OWN, OTHERS[1]], OWN, OTHERS) == 2
+
+
+def test_pieces_of_the_own_clip_are_own() -> None:
+    words = OWN.split()
+    assert foreign_messages([" ".join(words[:4]), " ".join(words[4:])], OWN, OTHERS) == 0
+
+
+def test_a_piece_of_another_clip_is_foreign() -> None:
+    assert foreign_messages([" ".join(OTHERS[0].split()[2:7])], OWN, OTHERS) == 1
+
+
+def test_sentences_that_differ_in_a_word_are_not_told_apart() -> None:
+    own, other = "move ten pounds to my savings account today", "move ten pounds to my checking account today"
+    assert foreign_messages([other], own, [other]) == 0
+
+
+def test_case_punctuation_and_spelling_do_not_hide_whose_words_they_are() -> None:
+    assert foreign_messages([OTHERS[0].upper() + "!"], OWN, OTHERS) == 1
+
+
+@pytest.mark.parametrize("message", ["", "thank you", "the", "to my account the bills are not by platform"])
+def test_short_or_unknown_texts_are_left_to_wer(message: str) -> None:
+    assert foreign_messages([message], OWN, OTHERS) == 0
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.3])
+@pytest.mark.parametrize("own", TEXTS)
+def test_recognition_errors_are_not_called_foreign(own: str, rate: float) -> None:
+    rng = random.Random(own)
+    others = [text for text in TEXTS if text != own]
+    messages = [with_errors(own, rate, rng) for _ in range(50)]
+    assert foreign_messages(messages, own, others) == 0
+
+
+@pytest.mark.parametrize("own", TEXTS)
+def test_foreign_text_is_found_through_recognition_errors(own: str) -> None:
+    rng = random.Random(own)
+    others = [text for text in TEXTS if text != own]
+    messages = [with_errors(other, 0.2, rng) for other in others]
+    assert foreign_messages(messages, own, others) == len(others)
+
+
+def test_a_caller_speaking_the_same_clip_makes_nothing_foreign() -> None:
+    assert foreign_messages([OWN], OWN, [OWN, *OTHERS]) == 0
+
+
+def test_with_nobody_else_in_flight_nothing_is_foreign() -> None:
+    assert foreign_messages([OTHERS[0]], OWN, []) == 0

@@ -1,0 +1,157 @@
+"""Every figure of a stage, from records whose figures are known."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_run import TEXTS, utterance
+
+from stt_load.metrics.stage import StageFigures, StageStats, duty_cycle
+from stt_load.records import UtteranceRecord
+
+
+def closed(*records: UtteranceRecord, first: StageFigures | None = None) -> StageFigures:
+    stats = StageStats(0, 4)
+    for record in records:
+        stats.add(record)
+    return stats.close(first)
+
+
+def test_only_what_started_in_the_hold_counts() -> None:
+    figures = closed(utterance(0, 4), utterance(0, 4, phase="ramp"), utterance(0, 4, phase="grace"))
+    assert figures.n == 1
+
+
+def test_the_interrupted_are_counted_apart_from_errors() -> None:
+    outcomes = ("ok", "ok", "timed_out", "no_final", "interrupted")
+    figures = closed(*(utterance(0, 4, index, outcome=outcome) for index, outcome in enumerate(outcomes)))
+    assert (figures.n, figures.ok, figures.errors, figures.interrupted) == (5, 2, 2, 1)
+    assert figures.error_rate == 2 / 4
+    assert figures.outcomes == {"interrupted": 1, "no_final": 1, "ok": 2, "timed_out": 1}
+
+
+def test_a_stage_without_utterances_has_counts_but_no_figures() -> None:
+    figures = closed()
+    assert (figures.n, figures.error_rate, figures.wer, figures.wer_delta, figures.pacing_lag_p99_s) == (0, *[None] * 4)
+
+
+def test_eos_latency_is_of_completed_utterances_and_connect_time_of_all() -> None:
+    figures = closed(utterance(0, 4), utterance(0, 4, 1, outcome="timed_out", eos_latency_s=30.0))
+    assert figures.latencies["eos_latency"].values == (0.4,)
+    assert figures.latencies["connect"].n == 2
+    assert figures.without("eos_latency") == 1
+    assert figures.without("connect") == 0
+
+
+def test_wer_is_one_ratio_of_summed_counts() -> None:
+    short, long = "good morning", "there was a loud noise and then every light went"
+    figures = closed(
+        utterance(0, 4, reference=short, text="good evening"),
+        utterance(0, 4, reference=long, text=long),
+    )
+    assert figures.wer == 1 / 12  # the mean of the two ratios would be 1/4
+
+
+def test_an_utterance_without_transcript_is_all_deleted_in_wer_all_and_absent_from_wer() -> None:
+    figures = closed(
+        utterance(0, 4, reference="one lamp is on", text="one lamp is on"),
+        utterance(0, 4, reference="good morning", text="good", outcome="disconnected"),
+        utterance(0, 4, reference="it is late", text="", outcome="interrupted"),
+    )
+    assert figures.wer == 0
+    assert figures.wer_all == 2 / 6
+
+
+def test_wer_delta_compares_only_clips_that_both_stages_completed() -> None:
+    spoiled = TEXTS[0].rsplit(" ", 1)[0]  # one word of twelve is missing ("email" is "e mail" when normalised)
+    first = closed(utterance(0, 4, 0), utterance(0, 4, 1, text="rubbish"))
+    later = closed(utterance(1, 4, 0, text=spoiled), utterance(1, 4, 2, text=""), first=first)
+    assert later.wer_delta == pytest.approx(1 / 12)
+
+
+def test_wer_delta_is_blind_to_how_often_each_stage_spoke_a_clip() -> None:
+    spoiled = TEXTS[0].rsplit(" ", 1)[0]
+    first = closed(utterance(0, 4, 0, text=spoiled), utterance(0, 4, 1))
+    later = closed(*(utterance(1, 4, 0, text=spoiled) for _ in range(9)), utterance(1, 4, 1), first=first)
+    assert later.wer > first.wer
+    assert later.wer_delta == pytest.approx(0)
+
+
+def test_wer_delta_of_the_first_stage_is_zero_and_without_common_clips_unknown() -> None:
+    first = closed(utterance(0, 4, 0, text="nothing right"))
+    assert first.wer_delta == 0
+    assert closed(utterance(1, 4, 1), first=first).wer_delta is None
+
+
+def test_pacing_lag_weighs_utterances_by_their_frames() -> None:
+    figures = closed(
+        utterance(0, 4, pacing_lag_p99_s=0.002, pacing_lag_max_s=0.003, frames=30),
+        utterance(0, 4, pacing_lag_p99_s=0.010, pacing_lag_max_s=0.050, frames=10),
+        utterance(0, 4, outcome="refused", pacing_lag_p99_s=None, pacing_lag_max_s=None, frames=0),
+    )
+    assert figures.pacing_lag_p99_s == pytest.approx(0.004)
+    assert figures.pacing_lag_max_s == 0.050
+
+
+def test_sums_and_means_of_audio_cover_every_counted_utterance() -> None:
+    figures = closed(utterance(0, 4, audio_s=4.0, speech_s=3.0), utterance(0, 4, 1, audio_s=6.0, speech_s=5.0))
+    assert (figures.audio_s, figures.speech_s, figures.utterance_s_mean, figures.clips) == (10.0, 8.0, 5.0, 2)
+
+
+def test_what_the_server_says_of_itself_is_gathered_by_name() -> None:
+    figures = closed(
+        utterance(0, 4, server_ms={"decode": 40.0}), utterance(0, 4, 1, server_ms={"decode": 60.0, "queue": 1.0})
+    )
+    assert figures.server_ms["decode"].mean == 50.0
+    assert figures.server_ms["queue"].n == 1
+
+
+def test_foreign_messages_and_shared_clips_are_summed() -> None:
+    figures = closed(utterance(0, 4, foreign_text=2), utterance(0, 4, foreign_text=None, clip_reused=True))
+    assert (figures.foreign_text, figures.clips_reused) == (2, 1)
+
+
+def test_the_duty_cycle_is_the_speaking_share_of_the_hold_edges_cut() -> None:
+    records = [
+        utterance(0, 2, started_at=98.0, audio_s=4.0, phase="ramp"),  # 2 s of it in the hold
+        utterance(0, 2, started_at=103.0, audio_s=5.0),
+        utterance(0, 2, started_at=107.0, audio_s=9.0),  # 3 s of it in the hold
+        utterance(0, 2, started_at=110.0, audio_s=9.0, phase="grace"),
+    ]
+    assert duty_cycle(records, 2, 100.0, 110.0) == pytest.approx(10 / 20)
+    assert duty_cycle(records, 2, 100.0, 100.0) is None
+
+
+def random_record(seed: int) -> UtteranceRecord:
+    rng = random.Random(seed)
+    index = rng.randrange(len(TEXTS))
+    return utterance(
+        0,
+        4,
+        index,
+        text=" ".join(word for word in TEXTS[index].split() if rng.random() > 0.2),
+        outcome=rng.choice(("ok", "ok", "ok", "timed_out", "refused", "interrupted")),
+        eos_latency_s=rng.uniform(0.1, 2),
+        finalise_latency_s=rng.choice((None, rng.random())),
+        pacing_lag_p99_s=rng.choice((None, rng.random())),
+        pacing_lag_max_s=rng.choice((None, rng.random())),
+        audio_s=rng.uniform(1, 9),
+        foreign_text=rng.choice((None, 0, 1)),
+        server_ms=rng.choice((None, {"decode": rng.random()})),
+        stamp=rng.choice(("read", "kernel")),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(parts=st.lists(st.lists(st.integers(0, 10_000), max_size=8), min_size=1, max_size=4))
+def test_parts_merge_into_the_figures_of_the_whole(parts: list[list[int]]) -> None:
+    whole, merged = StageStats(0, 4), StageStats(0, 4)
+    for seeds in parts:
+        part = StageStats(0, 4)
+        for seed in seeds:
+            record = random_record(seed)
+            part.add(record)
+            whole.add(record)
+        merged.merge(part)
+    assert merged.close() == whole.close()

@@ -1,0 +1,71 @@
+"""Each condition fails on its own evidence and on no other."""
+
+from dataclasses import replace
+
+import pytest
+
+from stt_load.metrics.validity import CONDITIONS, Evidence, look
+
+CLEAN = Evidence(
+    users=10,
+    users_reached=10,
+    workers=(2, 2, 2),
+    pacing_lag_p99_s=0.004,
+    generator_cpu_pct=60.0,
+    rows_lost=0,
+    counted=80,
+    unended=0,
+    is_over=True,
+    undecided=(),
+)
+
+
+def broken(**changes: object) -> list[str]:
+    return [finding.condition for finding in look(replace(CLEAN, **changes)) if not finding.is_met]
+
+
+def test_clean_evidence_meets_every_condition() -> None:
+    assert broken() == []
+    assert len(look(CLEAN)) == len(CONDITIONS) == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "condition"),
+    [
+        ({"users_reached": 9}, "users reached"),
+        ({"users_reached": None}, "users reached"),
+        ({"workers": (2, 1, 1)}, "workers constant"),
+        ({"workers": (2, 1, 2)}, "workers constant"),
+        ({"pacing_lag_p99_s": 0.0101}, "pacing lag p99 ≤ 10 ms"),
+        ({"generator_cpu_pct": 91.0}, "generator CPU ≤ 90 %"),
+        ({"rows_lost": 1}, "no rows lost"),
+        ({"unended": 1}, "counted utterances all ended"),
+        ({"is_over": False}, "counted utterances all ended"),
+        ({"undecided": ("p95 of three",)}, "enough samples"),
+    ],
+)
+def test_a_condition_is_broken_by_its_own_evidence_alone(changes: dict[str, object], condition: str) -> None:
+    assert broken(**changes) == [condition]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pacing_lag_p99_s": 0.010},
+        {"generator_cpu_pct": 90.0},
+        {"users_reached": 11},
+        {"workers": ()},
+        {"pacing_lag_p99_s": None},
+        {"generator_cpu_pct": None},
+    ],
+)
+def test_a_limit_may_be_touched_and_what_was_not_measured_breaks_nothing(changes: dict[str, object]) -> None:
+    assert broken(**changes) == []
+
+
+def test_every_finding_says_what_was_seen_and_what_to_do() -> None:
+    for finding in look(replace(CLEAN, users_reached=9, pacing_lag_p99_s=0.0142)):
+        assert finding.detail
+        assert finding.advice
+    details = {finding.condition: finding.detail for finding in look(replace(CLEAN, pacing_lag_p99_s=0.0142))}
+    assert details["pacing lag p99 ≤ 10 ms"] == "p99 14.2 ms"

@@ -1,0 +1,203 @@
+"""From raw lines to a report: what each line of evidence does to the verdicts."""
+
+import pytest
+from made_run import MadeRun, made_run, utterance
+
+from stt_load.errors import ConfigError, ExitCode
+from stt_load.report.build import build_report
+from stt_load.report.model import RunReport, Verdict
+from stt_load.report.sizing import exit_code
+
+
+def built(made: MadeRun) -> RunReport:
+    return build_report(made.run, made.transitions, made.utterances, made.gpu)
+
+
+def line(made: MadeRun, stage: int, phase: str) -> dict[str, object]:
+    return next(row for row in made.transitions if row["stage"] == stage and row["phase"] == phase)
+
+
+def broken(report: RunReport, stage: int) -> list[str]:
+    return [finding.condition for finding in report.stages[stage].broken]
+
+
+def test_a_clean_ladder_passes_up_to_its_knee() -> None:
+    report = built(made_run())
+    assert [stage.verdict for stage in report.stages] == [*[Verdict.PASS] * 4, Verdict.FAIL]
+    assert (report.knee.holds.users, report.knee.breaks.users) == (20, 30)
+    assert exit_code(report) is ExitCode.SLO_MISSED
+
+
+def test_the_same_lines_as_records_or_as_rows_give_the_same_report() -> None:
+    made = made_run(ladder=(1, 5), per_stage=10)
+    rows = [record.as_row() for record in made.utterances]
+    assert build_report(made.run, made.transitions, rows, made.gpu) == built(made)
+
+
+def test_rows_written_before_they_were_scored_are_scored_now() -> None:
+    made = made_run(ladder=(1, 5), per_stage=10)
+    bare = [{**record.as_row(), "reference_words": None, "substitutions": None} for record in made.utterances]
+    again = build_report(made.run, made.transitions, bare, made.gpu)
+    assert again.stages[1].figures == built(made).stages[1].figures
+
+
+def test_a_small_clean_run_passes_marked_and_ends_with_zero() -> None:
+    made = made_run(ladder=(1, 2), per_stage=3)
+    made.run["slos"] = ["eos_latency:p95<1s", "error_rate<1%"]
+    report = built(made)
+    assert [stage.mark for stage in report.stages] == ["pass*", "pass*"]
+    assert exit_code(report) is ExitCode.FINE
+
+
+def test_a_few_samples_that_contradict_each_other_are_not_enough() -> None:
+    made = made_run(ladder=(1,), per_stage=3)
+    made.utterances[0].eos_latency_s = 2.0
+    report = built(made)
+    assert broken(report, 0) == ["enough samples"]
+    assert exit_code(report) is ExitCode.NOT_BELIEVABLE
+
+
+def test_what_one_objective_cannot_decide_is_no_matter_where_another_is_missed() -> None:
+    made = made_run(ladder=(1,), per_stage=3)
+    made.utterances[0].outcome = "timed_out"
+    report = built(made)
+    assert report.stages[0].verdict is Verdict.FAIL
+    assert [result.slo.metric for result in report.stages[0].missed] == ["error_rate"]
+
+
+def test_an_objective_without_any_value_is_not_met() -> None:
+    made = made_run(ladder=(1,), per_stage=3)
+    made.run["slos"] = ["finalise_latency:p50<1s"]
+    assert broken(built(made), 0) == ["enough samples"]
+
+
+def test_without_objectives_a_believable_stage_passes() -> None:
+    made = made_run(ladder=(1,), per_stage=3)
+    made.run["slos"] = []
+    assert built(made).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("phase", "changes", "condition"),
+    [
+        ("hold", {"reached": 4}, "users reached"),
+        ("settle", {"workers": 0}, "workers constant"),
+        ("grace", {"generator_cpu_pct": 99.0}, "generator CPU ≤ 90 %"),
+        ("settle", {"begun": 81}, "counted utterances all ended"),
+        ("settle", {"ended": 81}, "no rows lost"),
+    ],
+)
+def test_a_line_of_a_stage_breaks_that_stage_alone(phase: str, changes: dict[str, object], condition: str) -> None:
+    made = made_run(ladder=(1, 5, 10))
+    line(made, 1, phase).update(changes)
+    report = built(made)
+    assert broken(report, 1) == [condition]
+    assert broken(report, 0) == broken(report, 2) == []
+    assert report.verdict is Verdict.INVALID
+
+
+def test_cpu_of_the_ramp_does_not_count_against_the_hold() -> None:
+    made = made_run(ladder=(1, 5))
+    line(made, 1, "hold")["generator_cpu_pct"] = 100.0  # told at the moment the ramp ended
+    assert broken(built(made), 1) == []
+
+
+def test_interrupted_utterances_make_their_stage_unbelievable_but_are_no_errors() -> None:
+    made = made_run(ladder=(1, 5))
+    made.utterances[-1].outcome = "interrupted"
+    report = built(made)
+    assert broken(report, 1) == ["counted utterances all ended"]
+    assert report.stages[1].figures.errors == 0
+
+
+@pytest.mark.parametrize(
+    "delivery",
+    [{"totals": {"one": 100, "two": 61}}, {"missing_seq": 1}, {"rows": 161}],
+    ids=["a worker finished more", "a report is missing", "the file has less than came"],
+)
+def test_rows_lost_anywhere_make_every_stage_unbelievable(delivery: dict[str, object]) -> None:
+    made = made_run(ladder=(1, 5))
+    made.transitions[-1]["delivery"].update(delivery)
+    report = built(made)
+    assert broken(report, 0) == broken(report, 1) == ["no rows lost"]
+    assert exit_code(report) is ExitCode.NOT_BELIEVABLE
+
+
+def test_a_worker_lost_in_the_last_phase_is_seen_on_the_last_line() -> None:
+    made = made_run(ladder=(1, 5))
+    made.transitions[-1]["delivery"]["workers_lost"] = 1
+    report = built(made)
+    assert (broken(report, 0), broken(report, 1)) == ([], ["workers constant"])
+    assert any("lost during the run" in note for note in report.notes)
+
+
+def test_a_killed_run_keeps_its_finished_stages_and_is_not_believed() -> None:
+    made = made_run(ladder=(1, 5, 10))
+    cut = made.transitions.index(line(made, 2, "hold")) + 1
+    made.transitions = made.transitions[:cut]
+    made.utterances = made.utterances[:-30]
+    report = built(made)
+    assert [stage.verdict for stage in report.stages] == [Verdict.PASS, Verdict.PASS, Verdict.INVALID]
+    assert broken(report, 2) == ["counted utterances all ended"]
+    assert exit_code(report) is ExitCode.NOT_BELIEVABLE
+    assert any("killed" in note for note in report.notes)
+
+
+def test_an_aborted_run_says_so_whatever_its_stages_say() -> None:
+    made = made_run(ladder=(1, 5))
+    made.transitions[-1]["aborted"] = True
+    assert exit_code(built(made)) is ExitCode.ABORTED
+
+
+def test_nothing_counted_is_not_believed() -> None:
+    made = made_run(ladder=(1,), per_stage=0)
+    report = built(made)
+    assert report.stages[0].verdict is Verdict.EMPTY
+    assert exit_code(report) is ExitCode.NOT_BELIEVABLE
+
+
+def test_stages_without_grace_as_the_web_ui_makes_them_are_reported() -> None:
+    made = made_run(ladder=(5, 10))
+    made.transitions = [row for row in made.transitions if row["phase"] not in ("grace", "settle")]
+    report = built(made)
+    assert [stage.verdict for stage in report.stages] == [Verdict.PASS, Verdict.PASS]
+    assert [stage.hold_s for stage in report.stages] == [41.0 - 2.0, 41.0 - 2.0]
+
+
+def test_gpu_samples_belong_to_the_hold_they_were_taken_in() -> None:
+    made = made_run(ladder=(1, 5), per_stage=5, hold_s=10.0)
+    untagged = [{**sample, "stage": None, "phase": None} for sample in made.gpu]
+    report = build_report(made.run, made.transitions, made.utterances, untagged)
+    assert [stage.gpu for stage in report.stages] == [stage.gpu for stage in built(made).stages]
+    assert report.stages[0].gpu.sm_pct.n == 10
+
+
+def test_the_busiest_gpu_comes_first_and_memory_is_not_summed() -> None:
+    made = made_run(ladder=(1,), per_stage=5, gpu=False)
+    made.gpu = [
+        {"t": 0, "host": "h", "gpu": gpu, "sm_pct": sm, "fb_mib": fb, "stage": 0, "phase": "hold"}
+        for gpu, sm, fb in ((0, 0, 400), (1, 80, 9_000), (1, 90, 9_200))
+    ]
+    stage = built(made).stages[0]
+    assert [gpu.gpu for gpu in stage.gpus] == [1, 0]
+    assert (stage.gpu.sm_pct.mean, stage.gpu.fb_mib.max) == (85.0, 9_200)
+
+
+def test_samples_tagged_far_outside_the_hold_are_noted() -> None:
+    made = made_run(ladder=(1,), per_stage=5)
+    made.gpu[0]["t"] -= 60
+    assert any("GPU sample" in note for note in built(made).notes)
+
+
+def test_utterances_of_an_unknown_stage_are_noted_and_left_out() -> None:
+    made = made_run(ladder=(1,), per_stage=5)
+    made.utterances.append(utterance(9, 1))
+    report = built(made)
+    assert report.stages[0].figures.n == 5
+    assert any("belong to no stage" in note for note in report.notes)
+
+
+def test_a_line_that_is_no_utterance_is_refused_in_one_line() -> None:
+    made = made_run(ladder=(1,), per_stage=1)
+    with pytest.raises(ConfigError, match=r"utterances\.jsonl has a line that is no utterance"):
+        build_report(made.run, made.transitions, [{"text": "hello"}])

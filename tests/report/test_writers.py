@@ -1,0 +1,170 @@
+"""Every writer against its golden file. After a meant change: STT_LOAD_REWRITE_GOLDEN=1 pytest tests/report."""
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from made_run import made_run, utterance
+from rich.console import Console
+
+from stt_load.report.build import build_report
+from stt_load.report.console import print_report
+from stt_load.report.csv_file import stages_csv
+from stt_load.report.html import report_html
+from stt_load.report.json_file import summary_json
+from stt_load.report.junit_file import junit_xml
+from stt_load.report.model import RunReport
+from stt_load.report.plots import HOW_TO_GET_CHARTS, draw_charts
+
+GOLDEN = Path(__file__).parent / "golden"
+FIXED_COLUMNS = (
+    "concurrency,eos_p50,eos_p95,eos_mean,stream_end_p50,stream_end_p95,stream_end_mean,audio_duration_s,wer_pct,"
+    "gpu_util_p95,gpu_util_mean,vram_peak_mib,vram_mean_mib"
+)
+
+
+def console_text(report: RunReport, width: int | None = None) -> str:
+    file = io.StringIO()
+    print_report(report, Console(file=file, width=width, force_terminal=width is not None, color_system=None))
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+WRITTEN: dict[str, Callable[[RunReport], str]] = {
+    "stages.csv": stages_csv,
+    "summary.json": summary_json,
+    "junit.xml": junit_xml,
+    "report.html": lambda report: report_html(report, None),
+    "console.txt": console_text,
+}
+
+
+@pytest.fixture(scope="module")
+def report() -> RunReport:
+    """A knee at 20, a stage of few samples, one that can't be believed, foreign text, a shared clip."""
+    made = made_run(ladder=(1, 10, 20, 30, 40), per_stage=60)
+    made.utterances = [record for record in made.utterances if record.stage or record.user + record.started_at % 7 < 4]
+    for row in made.transitions:
+        if row["stage"] == 0 and row["begun"]:
+            row["begun"] = row["ended"] = sum(record.stage == 0 for record in made.utterances)
+        if row["stage"] == 4 and row["phase"] == "grace":
+            row["generator_cpu_pct"] = 97.0
+    made.transitions[-1]["delivery"].update(rows=len(made.utterances), totals={"one": len(made.utterances)})
+    late = [record for record in made.utterances if record.stage == 3]
+    late[0].foreign_text, late[1].clip_reused, late[2].outcome = 1, True, "timed_out"
+    return build_report(made.run, made.transitions, made.utterances, made.gpu)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_writer_writes_its_golden_file(report: RunReport, name: str) -> None:
+    text = WRITTEN[name](report)
+    if os.environ.get("STT_LOAD_REWRITE_GOLDEN"):
+        (GOLDEN / name).write_text(text, encoding="utf-8")
+    assert text == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+def test_the_csv_begins_with_the_fixed_columns_and_has_a_row_a_stage(report: RunReport) -> None:
+    header, *rows = stages_csv(report).splitlines()
+    assert header.startswith(FIXED_COLUMNS + ",")
+    assert len(rows) == 5
+
+
+def test_a_cell_without_a_figure_is_empty_in_csv_and_a_dash_in_the_table() -> None:
+    made = made_run(ladder=(1,), per_stage=2, gpu=False)
+    report = build_report(made.run, made.transitions, made.utterances)
+    (row,) = csv.DictReader(io.StringIO(stages_csv(report)))
+    assert row["gpu_util_mean"] == row["vram_peak_mib"] == row["finalise_p50"] == ""
+    line = next(line for line in console_text(report).splitlines() if line.strip().startswith("1 "))
+    assert line.split().count("-") == 4
+
+
+def test_the_summary_is_plain_json_with_every_latency_and_its_interval(report: RunReport) -> None:
+    summary = json.loads(summary_json(report), parse_constant=pytest.fail)
+    assert summary["schema_version"] == 1
+    assert summary["verdict"] == "fail"
+    assert summary["exit_code"] == 3
+    assert (summary["knee"]["holds"], summary["knee"]["breaks"]) == (20, 30)
+    stage = summary["stages"][2]
+    assert stage["users"] == 20
+    assert {"p50", "p95", "p99", "mean", "min", "max", "n", "ci95"} <= stage["eos_latency_s"].keys()
+    low, high = stage["eos_latency_s"]["ci95"]["p50"]
+    assert low <= stage["eos_latency_s"]["p50"] <= high
+
+
+def test_a_percentile_on_failed_utterances_has_a_verdict_and_no_value_in_json() -> None:
+    made = made_run(ladder=(1,), per_stage=0)
+    failed = [utterance(0, 1, index, outcome="timed_out", eos_latency_s=None, text="") for index in range(4)]
+    report = build_report(made.run, made.transitions, failed)
+    (slo, *_) = json.loads(summary_json(report))["stages"][0]["slos"]
+    assert (slo["verdict"], slo["value"]) == ("missed", None)
+
+
+def test_junit_has_a_case_for_each_stage_and_question_and_counts_them_right(report: RunReport) -> None:
+    root = ET.fromstring(junit_xml(report))
+    for suite in root:
+        cases = suite.findall("testcase")
+        assert len(cases) == int(suite.get("tests")) == 3 + 7
+        for tag in ("failure", "error"):
+            assert len(suite.findall(f"testcase/{tag}")) == int(suite.get(f"{tag}s"))
+    assert [suite.get("failures") != "0" for suite in root] == [False, False, False, True, False]
+    assert [suite.get("skipped") for suite in root] == ["0", "0", "0", "0", "3"]
+    assert [suite.get("errors") for suite in root] == ["0", "0", "0", "0", "1"]
+
+
+def test_the_page_fetches_nothing_and_runs_nothing(report: RunReport) -> None:
+    page = report_html(report, draw_charts(report))
+    assert "<svg" in page
+    assert "<script" not in page
+    addresses = set(re.findall(r"https?://[^\s\"'<>)]+", page))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert not re.search(r"(src|href)=[\"'](?!#)", page)
+
+
+def test_text_from_a_run_cannot_become_markup() -> None:
+    made = made_run(ladder=(1,), per_stage=2)
+    made.run |= {"label": "<b>bold</b>", "notes": ["<script>x</script>"]}
+    page = report_html(build_report(made.run, made.transitions, made.utterances), None)
+    assert "<b>" not in page
+    assert "<script" not in page
+
+
+def test_charts_show_what_was_measured_and_leave_out_what_was_not(report: RunReport) -> None:
+    assert [chart.title.split()[0] for chart in draw_charts(report)] == ["EOS", "Word", "Pacing", "GPU"]
+    made = made_run(ladder=(1,), per_stage=2, gpu=False)
+    without = build_report(made.run, made.transitions, made.utterances)
+    assert [chart.title.split()[0] for chart in draw_charts(without)] == ["EOS", "Word", "Pacing"]
+
+
+def test_without_the_drawing_libraries_the_page_says_how_to_get_them(report: RunReport) -> None:
+    assert "pip install" in HOW_TO_GET_CHARTS
+    assert "pip install" in report_html(report, None)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, None])
+def test_the_table_is_never_cut_short(report: RunReport, width: int | None) -> None:
+    text = console_text(report, width)
+    assert "…" not in text
+    for heading in ("Conc", "GPU%p95", "GPU%mean", "WER%", "errors", "verdict", "last", "frame"):
+        assert heading in text
+
+
+def test_a_pipe_gets_no_control_characters_and_bounded_lines(report: RunReport) -> None:
+    text = console_text(report)
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 110
+
+
+def test_the_console_says_answer_reasons_and_warnings(report: RunReport) -> None:
+    text = " ".join(console_text(report).split())
+    assert "FAIL (exit code 3): holds 20 callers; at 30 eos_latency p95" in text
+    assert "misses < 1s" in text
+    assert "at 40: generator CPU ≤ 90 %: 97 % of one core." in text
+    assert "messages carried another caller's words (1 at 30 callers)" in text
+    assert "frames: 100 ms asked, 96 ms sent" in text
+    assert "* too few samples" in text
+    assert "Clips shared by two callers: 1 times." in text
