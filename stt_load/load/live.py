@@ -56,21 +56,21 @@ class LiveView:
 
     def announce(self, sign: Sign) -> None:
         """A phase begins."""
-        if self._live is None:
-            self._console.print(f"{_clock()} {self._where(sign)}{_began(sign)}", highlight=False)
-        self.look(is_forced=True)
+        self._draw(sign, f"{EXPLAINED[sign.phase]}; {self._counts(sign)}")
 
-    def look(self, is_forced: bool = False) -> None:
-        now_s = time.monotonic()
+    def look(self) -> None:
+        """Draw again if it is time."""
         period_s = _LINE_PERIOD_S if self._live is None else _REFRESH_PERIOD_S
         sign = self._conductor.sign
-        if sign is None or (now_s - self._drawn_s < period_s and not (is_forced and self._live)):
-            return
-        self._drawn_s = now_s
+        if sign is not None and time.monotonic() - self._drawn_s >= period_s:
+            self._draw(sign, self._counts(sign))
+
+    def _draw(self, sign: Sign, line: str) -> None:
+        self._drawn_s = time.monotonic()
         if self._live is not None:
             self._live.update(self._panel(sign), refresh=True)
         else:
-            self._console.print(f"{_clock()} {self._where(sign)} {self._counts(sign)}", highlight=False)
+            self._console.print(f"{_clock()} {self._where(sign)} {line}", highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         if self._live is not None:
@@ -140,10 +140,6 @@ EXPLAINED: dict[Phase, str] = {
     Phase.SETTLE: "no load",
     Phase.DONE: "done",
 }
-
-
-def _began(sign: Sign) -> str:
-    return f" {EXPLAINED[sign.phase]}"
 
 
 def _clock() -> str:
