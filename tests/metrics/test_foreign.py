@@ -50,7 +50,9 @@ def test_case_punctuation_and_spelling_do_not_hide_whose_words_they_are() -> Non
     assert foreign_messages([OTHERS[0].upper() + "!"], OWN, OTHERS) == 1
 
 
-@pytest.mark.parametrize("message", ["", "thank you", "the", "to my account the bills are not by platform"])
+@pytest.mark.parametrize(
+    "message", ["", "thank you", "the", "could you explain", "to my account the bills are not by platform"]
+)
 def test_short_or_unknown_texts_are_left_to_wer(message: str) -> None:
     assert foreign_messages([message], OWN, OTHERS) == 0
 
