@@ -17,8 +17,8 @@ _BY_SUFFIX = {Path(name).suffix: name for name in WRITERS}
 def close_run(folder: Path, output: str | None = None, console: Console | None = None) -> ExitCode:
     """Write every report file of `folder`, copy one to `output`, print the table; the exit code of the run.
 
-    The suffix of `output` chooses: .csv, .json, .xml or .html. Raises ConfigError, where `output` is the
-    problem before anything is written.
+    The suffix of `output` chooses: .csv, .json, .xml or .html. Raises ConfigError; for a suffix that no report
+    file has, before anything is written.
     """
     source = report_file(output) if output is not None else None
     report = write_report(folder)
