@@ -11,12 +11,14 @@ while it is inside a callback would be printed and lost, with a hole in the clip
 from __future__ import annotations
 
 import _ctypes
+import _thread
 import ctypes
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -36,6 +38,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 _one_at_a_time = threading.Lock()
 
 
+@cache
 def espeak_version() -> str:
     """Of the wheel. ConfigError where it is not installed."""
     try:
@@ -52,8 +55,20 @@ def speak(text: str, voice: str) -> Pcm:
     ConfigError where espeak is not installed or has no such voice.
     """
     espeak_version()
-    with ThreadPoolExecutor(max_workers=1) as own_thread:
-        return own_thread.submit(_speak, text, voice).result()
+    answers: SimpleQueue[Pcm | Exception] = SimpleQueue()
+
+    def answer() -> None:
+        try:
+            answers.put(_speak(text, voice))
+        except Exception as error:
+            answers.put(error)
+
+    # Neither a Thread nor a Future: a signal handler that raises while these wait breaks their locks.
+    _thread.start_new_thread(answer, ())
+    outcome = answers.get()
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def _speak(text: str, voice: str) -> Pcm:

@@ -98,6 +98,16 @@ def test_nobody_listening_is_one_line_without_the_password_in_the_url() -> None:
     assert "secret" not in problem
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    tts_server: TtsStandIn, spoken_wav: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    tts_server.answers = [answer(200, spoken_wav)]
+    assert speak_over_http("Hello.", voice_of("chatterbox", tts_server.url)) == spoken_wav
+
+
 def test_an_answer_that_never_ends_is_cut_off(
     tts_server: TtsStandIn, spoken_wav: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
