@@ -19,12 +19,12 @@ class Voice:
 
     engine: str
     url: str | None
-    voice: str
+    name: str
     model: str | None = None
 
     def as_source(self) -> dict[str, str]:
         """For the manifest: keys with something to say, and no user name or password out of the URL."""
-        said = {"engine": self.engine, "voice": self.voice, "model": self.model, "url": without_credentials(self.url)}
+        said = {"engine": self.engine, "voice": self.name, "model": self.model, "url": without_credentials(self.url)}
         return {key: value for key, value in said.items() if value is not None}
 
 
@@ -45,11 +45,11 @@ class EngineRow:
 
 
 def _chatterbox_body(text: str, voice: Voice) -> dict[str, Any]:
-    # https://github.com/devnen/Chatterbox-TTS-Server, models.py: CustomTTSRequest, read May 2026
+    # https://github.com/devnen/Chatterbox-TTS-Server at 68213e7 (April 2026), server.py and models.py
     return {
         "text": text,
         "voice_mode": "predefined",
-        "predefined_voice_id": voice.voice,
+        "predefined_voice_id": voice.name,
         "output_format": "wav",
         "seed": _SEED,
     }
@@ -57,7 +57,7 @@ def _chatterbox_body(text: str, voice: Voice) -> dict[str, Any]:
 
 def _openai_body(text: str, voice: Voice) -> dict[str, Any]:
     # https://platform.openai.com/docs/api-reference/audio/createSpeech
-    return {"model": voice.model, "input": text, "voice": voice.voice, "response_format": "wav"}
+    return {"model": voice.model, "input": text, "voice": voice.name, "response_format": "wav"}
 
 
 ENGINES: dict[str, EngineRow] = {

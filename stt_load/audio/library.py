@@ -112,7 +112,7 @@ def _rendered(
             pcm = _spoken(text, voice, cache, api_key)
             samples, speech = cut_to_speech(pcm.samples, pcm.sample_rate_hz, PAD_S)
         except ClipError as error:
-            raise ConfigError(f"{voice.engine} as {voice.voice} made of {clip_id} ({text!r}): {error}") from None
+            raise ConfigError(f"{voice.engine} as {voice.name} made of {clip_id} ({text!r}): {error}") from None
         yield Clip(clip_id, text, samples, pcm.sample_rate_hz, speech.start_s, speech.end_s)
         if progress is not None:
             progress(done, len(texts))
@@ -122,7 +122,7 @@ def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Pcm:
     """espeak is faster than a cache; a server is asked once."""
     row = ENGINES[voice.engine]
     if row.body is None:
-        return espeak.speak(text, voice.voice)
+        return espeak.speak(text, voice.name)
     kept = cache / "tts" / f"{_digest([voice.url, row.body(text, voice)])}.wav"
     if kept.exists():
         try:
