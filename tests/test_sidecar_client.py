@@ -10,17 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-
-from stt_load.errors import ConfigError, DeadlineExceeded, SttLoadError
-from stt_load.sidecar_client import LocalSidecar, SidecarClient
-
-sys.path.append(str(Path(__file__).parent / "gpu_sidecar"))  # for the stand-in nvidia-smi
-
 from stand_in import (
     DEADLINE_S,
     StandInSmi,
@@ -31,12 +24,8 @@ from stand_in import (
     sidecar,
 )
 
-
-@pytest.fixture
-def smi(tmp_path: Path) -> Iterator[StandInSmi]:
-    stand_in = StandInSmi(tmp_path)
-    yield stand_in
-    stand_in.close()
+from stt_load.errors import ConfigError, DeadlineExceeded, SttLoadError
+from stt_load.sidecar_client import LocalSidecar, SidecarClient
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 """`stt-load report`: everything rebuilt from the raw files, printed, copied."""
 
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from made_run import made_run
 
 from stt_load.cli.report import command
 from stt_load.errors import ConfigError
 from stt_load.report.folder import WRITERS
-
-sys.path.append(str(Path(__file__).parents[1] / "report"))
-from made_run import made_run
 
 
 @pytest.fixture

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from stand_in import StandInSmi, dmon_row, sidecar
 
 from gpu_sidecar.columns import COLUMNS
 from stt_load.sidecar_client import SidecarClient
 
-sys.path.append(str(Path(__file__).parents[1] / "gpu_sidecar"))  # for the stand-in nvidia-smi
-
-from stand_in import StandInSmi, dmon_row, sidecar
-
 FILES = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def smi(tmp_path: Path) -> Iterator[StandInSmi]:
-    stand_in = StandInSmi(tmp_path)
-    yield stand_in
-    stand_in.close()
 
 
 def test_a_pulled_sample_is_a_line_of_gpu_jsonl(smi: StandInSmi) -> None:

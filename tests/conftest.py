@@ -1,0 +1,25 @@
+"""What test folders share: stand-ins and made-up runs that live beside the tests they were made for.
+
+pytest puts this folder on the path (so `fakes` is found); the folders below hold modules that others need too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+for _folder in ("gpu_sidecar", "report"):
+    sys.path.append(str(Path(__file__).parent / _folder))
+
+from stand_in import StandInSmi  # noqa: E402 - found on the path that the lines above make
+
+
+@pytest.fixture
+def smi(tmp_path: Path) -> Iterator[StandInSmi]:
+    """A stand-in `nvidia-smi`, to be found through its `environment`."""
+    stand_in = StandInSmi(tmp_path)
+    yield stand_in
+    stand_in.close()
