@@ -35,6 +35,8 @@ CLOSE_OUTCOMES: dict[int, Outcome] = {
     1014: Outcome.SERVER_ERROR,  # bad gateway
     4401: Outcome.REFUSED,  # credentials, by custom of several servers
 }
+# The server says in good order that the utterance is over: 1000, or a close frame without a code (seen as 1005).
+ORDERLY_CLOSES = frozenset({1000, 1005})
 FAULT_OUTCOMES: dict[type[SttLoadError], Outcome] = {
     UpgradeRefused: Outcome.REFUSED,
     DeadlineExceeded: Outcome.TIMED_OUT,
@@ -119,6 +121,7 @@ class Session:
         self._last_message_s: float | None = None
         self._first_text_s: float | None = None
         self._last_text_s: float | None = None
+        self._last_final_s: float | None = None
         self._last_queued_s: float | None = None
         self._n_queued = 0
         self._n_final = 0
@@ -150,6 +153,8 @@ class Session:
         except ProtocolError as error:
             self.on_fault(error)
             return ()
+        if self.schedule is not None and arrived_s > self.deadline_s:
+            self._time_out()
         for event in events:
             self._on_event(arrived_s, event)
         return events
@@ -160,8 +165,8 @@ class Session:
             return
         if isinstance(error, ConnectionLost):
             self.close_code = error.close_code
-            if self._is_sent and self._owes_nothing:
-                self._end(Outcome.OK if self._last_text_s is not None else Outcome.NO_FINAL, str(error))
+            if self._is_complete_without(error):
+                self._finish()
             else:
                 self._end(CLOSE_OUTCOMES.get(error.close_code, Outcome.DISCONNECTED), str(error))
             return
@@ -219,8 +224,9 @@ class Session:
 
     def _on_event(self, arrived_s: float, event: Event) -> None:
         match event:
-            case Ready() if self.schedule is None:
-                self._start_stream(arrived_s)
+            case Ready() if self.schedule is None and self._open_s is not None:
+                # A greeting that came in with the upgrade bears an earlier stamp than our reading of the upgrade.
+                self._start_stream(max(arrived_s, self._open_s))
             case PieceQueued():
                 self._n_queued += 1
                 self._last_queued_s = arrived_s
@@ -228,6 +234,7 @@ class Session:
                 self._note_first_text(arrived_s, text)
             case Final(text, is_last, server_ms):
                 self._n_final += 1
+                self._last_final_s = arrived_s
                 self._finals.append((arrived_s, text))
                 self._note_first_text(arrived_s, text)
                 if text:
@@ -261,15 +268,19 @@ class Session:
         if settled_s is not None and now_s >= settled_s:
             self._finish()
         elif now_s >= self.deadline_s:
-            owed = self._n_queued - self._n_final
-            self._end(
-                Outcome.TIMED_OUT,
-                f"no complete transcript within {self.rules.timeout_s:g} s of the last frame"
-                + (f"; {owed} queued piece(s) never got their text" if owed > 0 else ""),
-            )
+            self._time_out()
         if self._outcome is not None:
             return Done(self._outcome)
         return WaitUntil(self.deadline_s if settled_s is None else min(settled_s, self.deadline_s))
+
+    def _time_out(self) -> None:
+        owed = self._n_queued - self._n_final
+        why = ""
+        if owed > 0:
+            why = f"; {owed} queued piece(s) never got their text"
+        elif self._n_final and not self._is_end_answered:
+            why = "; every text came before the end of speech"
+        self._end(Outcome.TIMED_OUT, f"no complete transcript within {self.rules.timeout_s:g} s of the last frame{why}")
 
     def _settled_at_s(self) -> float | None:
         """When the transcript may be taken as complete; None while something is owed or nothing came.
@@ -278,13 +289,17 @@ class Session:
         counted pieces the utterance is over as soon as every queued piece has its text, if the last piece was
         queued while our audio still flowed and after the end of speech (a piece queued earlier is a pause inside
         the clip). A server that queues later than that is behind, and the piece may not be the last: then, as
-        for servers that count nothing, only a quiet period says so.
+        for servers that count nothing, only a quiet period says so. No quiet makes a transcript complete while
+        all of its pieces were answered before the end of speech.
         """
         assert self.schedule is not None and self._last_sent_s is not None
         if not self._owes_nothing or self._last_message_s is None:
             return None
-        if self.dialect.capabilities.counts_pieces and self._is_last_piece_known():
-            return self._last_sent_s
+        if self.dialect.capabilities.counts_pieces:
+            if self._is_last_piece_known():
+                return self._last_sent_s
+            if not self._is_end_answered:
+                return None
         return max(self._last_sent_s, self._last_message_s) + self.dialect.capabilities.quiet_s
 
     def _is_last_piece_known(self) -> bool:
@@ -294,6 +309,32 @@ class Session:
             return False
         earliest_s = speech_end_s + self.dialect.capabilities.min_endpoint_s
         return earliest_s <= self._last_queued_s <= self.schedule.end_s
+
+    def _is_complete_without(self, loss: ConnectionLost) -> bool:
+        """Nothing more would have come over the connection that was lost. That nothing is owed doesn't say so: the
+        server may not have got to the last words yet. An orderly close does, and so does the last piece."""
+        if not self._is_sent or self._n_final < self._n_queued:
+            return False
+        if not self.dialect.capabilities.counts_pieces:
+            return loss.close_code in ORDERLY_CLOSES
+        if self._n_final and not self._is_end_answered:
+            return False
+        return loss.close_code in ORDERLY_CLOSES or self._is_last_piece_known()
+
+    @property
+    def _is_end_answered(self) -> bool:
+        """A final (empty or not) came after the end of speech: earlier ones can't hold the last words."""
+        end_s = self.speech_end_at_s
+        return self._last_final_s is not None and end_s is not None and self._last_final_s >= end_s
+
+    @property
+    def _completed_s(self) -> float | None:
+        """Arrival of the message that completed the transcript: the last text. An empty one adds nothing, except
+        where all words came before the end of speech: then it is the answer to what was still to be heard."""
+        end_s = self.speech_end_at_s
+        if self._last_text_s is not None and end_s is not None and self._last_text_s < end_s:
+            return self._last_final_s
+        return self._last_text_s
 
     @property
     def _owes_nothing(self) -> bool:
@@ -340,14 +381,14 @@ class Session:
         record.audio_s = self.schedule.n_sent * self.schedule.frame_s
         record.pacing_lag_p99_s = self.schedule.lag_p99_s
         record.pacing_lag_max_s = self.schedule.lag_max_s
+        record.frames_late = self.schedule.n_late
         record.messages = [[round(at_s - start_s, 6), text] for at_s, text in self._finals]
         record.first_partial_s = _difference(self._first_text_s, self._at(clip.speech_start_s))
         if record.is_ok:
-            record.eos_latency_s = _difference(self._last_text_s, self.speech_end_at_s)
-            record.stream_end_latency_s = _difference(self._last_text_s, self._last_sent_s)
-            record.finalise_latency_s = _difference(self._last_text_s, self._end_sent_s)
+            record.eos_latency_s = _difference(self._completed_s, self.speech_end_at_s)
+            record.stream_end_latency_s = _difference(self._completed_s, self._last_sent_s)
+            record.finalise_latency_s = _difference(self._completed_s, self._end_sent_s)
 
 
 def _difference(later_s: float | None, earlier_s: float | None) -> float | None:
     return None if later_s is None or earlier_s is None else later_s - earlier_s
-
