@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from stt_load.clock import Clock
 from stt_load.dialects.base import Connect, Message
 from stt_load.dialects.events import Event
-from stt_load.errors import DeadlineExceeded, SttLoadError, TransportError
+from stt_load.errors import ConnectionLost, SttLoadError
 from stt_load.stream.session import Done, Send, Session, WaitUntil
 from stt_load.stream.transport import Stamp, Transport
 
@@ -33,58 +33,62 @@ def run_utterance(
 
     Raises nothing but what the greenlet is killed with; the connection is closed whatever happens.
     """
-    stamp: Stamp = "read"
+    line = _Line(session, transport, clock, watch)
     try:
         transport.connect(target, clock() + connect_timeout_s)
         for message in target.first_messages:
             transport.send(message, clock() + connect_timeout_s)
         session.on_open(clock())
-        stamp = _stream(session, transport, clock, watch)
+        line.stream()
     except SttLoadError as error:
         session.on_fault(error)
         if watch:
             watch(clock(), "!", str(error), ())
     finally:
         transport.close()
-    return stamp
+    return line.stamp
 
 
-def _stream(session: Session, transport: Transport, clock: Clock, watch: Watcher | None) -> Stamp:
-    stamp: Stamp = "read"
-    while True:
-        action = session.next_action(clock())
-        match action:
-            case Done():
-                return stamp
-            case Send(message, deadline_s):
-                _send(session, transport, message, deadline_s)
-                sent_s = clock()
-                session.on_sent(sent_s)
-                if watch:
-                    watch(sent_s, ">", message, ())
-            case WaitUntil(at_s):
-                arrival = transport.receive(at_s)
-                if arrival is not None:
-                    stamp = arrival.stamp
-                    events = session.on_message(arrival.at_s, arrival.message)
-                    if watch:
-                        watch(arrival.at_s, "<", arrival.message, events)
+class _Line:
+    """The open connection. `stamp`: where the last arrival time came from, whatever ended the utterance."""
 
+    def __init__(self, session: Session, transport: Transport, clock: Clock, watch: Watcher | None) -> None:
+        self.stamp: Stamp = "read"
+        self._session = session
+        self._transport = transport
+        self._clock = clock
+        self._watch = watch
 
-def _send(session: Session, transport: Transport, message: Message, deadline_s: float) -> None:
-    try:
-        transport.send(message, deadline_s)
-    except DeadlineExceeded:
-        raise
-    except TransportError:
-        # The peer has gone. What it said before it went (a last text, a close code) may still be unread.
-        _drain(session, transport)
-        raise
+    def stream(self) -> None:
+        while True:
+            match self._session.next_action(self._clock()):
+                case Done():
+                    return
+                case Send(message, deadline_s):
+                    self._send(message, deadline_s)
+                case WaitUntil(at_s):
+                    self._receive(at_s)
 
+    def _send(self, message: Message, deadline_s: float) -> None:
+        try:
+            self._transport.send(message, deadline_s)
+        except ConnectionLost:
+            # What the peer said before it went (a last text, a close code) may still be unread.
+            while self._receive(0.0):
+                pass
+            raise
+        sent_s = self._clock()
+        self._session.on_sent(sent_s)
+        if self._watch:
+            self._watch(sent_s, ">", message, ())
 
-def _drain(session: Session, transport: Transport) -> None:
-    while (arrival := transport.receive(0.0)) is not None:
-        session.on_message(arrival.at_s, arrival.message)
-
-
-OpenTransport = Callable[[], Transport]
+    def _receive(self, deadline_s: float) -> bool:
+        """False where nothing came until `deadline_s`."""
+        arrival = self._transport.receive(deadline_s)
+        if arrival is None:
+            return False
+        self.stamp = arrival.stamp
+        events = self._session.on_message(arrival.at_s, arrival.message)
+        if self._watch:
+            self._watch(arrival.at_s, "<", arrival.message, events)
+        return True
