@@ -187,7 +187,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("concurrency", "concurrency", DEFAULT_CONCURRENCY, _ladder, "N,N,…", "callers of each stage, in order"),
     Option("hold", "hold_s", "60s", _positive_duration_s, "TIME", "how long each stage is held once all callers are there"),
     Option("rounds", "rounds", None, _whole(1), "N", "instead of --hold: every caller sends N utterances, the first of all together"),
-    Option("at-least", "at_least", "0", _whole(0), "N", "hold on until N counted utterances have begun too"),
+    Option("at-least", "at_least", "1", _whole(0), "N", "hold on until N counted utterances have begun too"),
     Option("pause", "pause_s", "0s", _duration_range_s, "TIME", "pause between a caller's utterances: 2s, or 1..3s for a random one"),
     Option("arrival", "arrival", "random", _one_of("random", "together"), "HOW", "callers start at a random moment of a clip's length, or together"),
     Option("ramp-rate", "ramp_rate", "10", _number_above_zero, "N", "callers that arrive per second"),

@@ -46,6 +46,7 @@ class UtteranceRecord:
     ready_s: float | None = None  # upgrade done -> server ready; 0 where the protocol has no ready message
     pacing_lag_p99_s: float | None = None  # frame due -> frame handed to the kernel, over this utterance
     pacing_lag_max_s: float | None = None
+    frames_late: int = 0  # frames handed over more than 10 ms after they were due
     audio_s: float = 0.0  # audio sent, trailing silence included
     speech_s: float = 0.0  # speech in it
     duration_s: float | None = None  # stream_start -> end of the utterance on the client, all waits included

@@ -60,12 +60,14 @@ class ClipPool:
             del self._speakers[clip.clip_id]
             self._free.append(clip)
 
-    def restart(self) -> None:
-        """From the beginning of the ring again. To be called as a stage starts: every stage then speaks the
-        same clips first, and stages can be compared over the clips they have in common. Clips still in
-        flight stay so, and are queued when they are given back.
+    def restart(self, from_the_end: bool = False) -> None:
+        """From the beginning of the ring again. To be called as a stage starts to count: every stage then
+        counts the same clips first, and stages can be compared over the clips they have in common. While
+        callers arrive the ring is spoken `from_the_end`, which leaves its beginning free for what counts.
+        Clips still in flight stay so, and are queued when they are given back.
         """
-        self._free = deque(clip for clip in self._ring if clip.clip_id not in self._speakers)
+        ring = reversed(self._ring) if from_the_end else self._ring
+        self._free = deque(clip for clip in ring if clip.clip_id not in self._speakers)
 
 
 def shortage(n_clips: int, users: int, workers: int = 1) -> str | None:

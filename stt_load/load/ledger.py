@@ -57,17 +57,18 @@ class Ledger:
         book.rows += len(report["rows"])
         for key in ("total", "sign", "stage", "begun", "speaking", "doing", "clips", "cpu_pct"):
             setattr(book, key, report[key])
+        # All of them first: two callers that ended since the last report were in flight together.
+        self._recent.extend((now_s, row["clip_id"]) for row in report["rows"])
         in_flight = self._clips_in_flight(now_s)
         for row in report["rows"]:
-            record = self._take_row(UtteranceRecord.from_row(row), in_flight, now_s)
+            record = self._take_row(UtteranceRecord.from_row(row), in_flight)
             if record.is_counted:
                 book.ended[record.stage] += 1
 
-    def _take_row(self, raw: UtteranceRecord, in_flight: set[str], now_s: float) -> UtteranceRecord:
+    def _take_row(self, raw: UtteranceRecord, in_flight: set[str]) -> UtteranceRecord:
         others = [self._references[c] for c in in_flight if c != raw.clip_id and c in self._references]
         foreign = foreign_messages([text for _, text in raw.messages], raw.reference, others)
         record = replace(scored(raw), foreign_text=foreign)
-        self._recent.append((now_s, record.clip_id))
         self.outcomes[str(record.outcome)] += 1
         if record.text:
             self.last_texts.append(record)

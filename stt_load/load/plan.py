@@ -125,7 +125,8 @@ class LadderPlan:
 
     def _end_ramp(self, now_s: float, seen: Seen) -> Transition | None:
         all_speak = self._timing.is_silent_ramp or seen.speaking >= self.users
-        if seen.reached >= self.users and all_speak:
+        # Not "at least": after a larger stage there are too many until the surplus has gone.
+        if seen.reached == self.users and all_speak:
             return self._begin(now_s, Phase.HOLD, "target reached")
         limit_s = self.users / self._timing.ramp_rate + self._timing.utterance_limit_s + self._timing.ramp_slack_s
         if now_s - self._since_s >= limit_s:

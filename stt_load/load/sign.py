@@ -13,7 +13,7 @@ from stt_load.load.plan import Phase
 @dataclass(frozen=True, slots=True)
 class Sign:
     """`seq` grows with every transition; the higher one is the newer. `roster`: client ids of the workers, in
-    order: a worker's place in it chooses its share of the clips. `stage_users`: target callers of the stage."""
+    order: a worker's place in it chooses its share of the clips. `users`: target callers of the stage."""
 
     run_id: str
     seq: int

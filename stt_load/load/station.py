@@ -103,8 +103,9 @@ class Station:
         place = sign.place_of(self._client_id)
         if self._pool is None or place != self._place:
             self._pool, self._place = ClipPool(self._clips, self.config.seed, *place), place
-        elif before is None or before.stage != sign.stage:
-            self._pool.restart()
+            self._pool.restart(from_the_end=sign.phase is Phase.RAMP)
+        elif sign.phase in (Phase.RAMP, Phase.HOLD):
+            self._pool.restart(from_the_end=sign.phase is Phase.RAMP)
         self._wake()
 
     def drain(self, is_cut: bool, limit_s: float) -> None:

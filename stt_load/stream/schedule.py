@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+LATE_S = 0.010  # our own lateness up to which a run is believed
+
 
 class Schedule:
     """Due times on absolute deadlines (no drift), and our own lateness per frame.
@@ -40,6 +42,11 @@ class Schedule:
     def on_sent(self, now_s: float) -> None:
         """The next frame was handed to the kernel at `now_s`."""
         self._lags_s.append(max(0.0, now_s - self.next_due_s))
+
+    @property
+    def n_late(self) -> int:
+        """Frames that were handed over more than `LATE_S` after they were due."""
+        return sum(lag_s > LATE_S for lag_s in self._lags_s)
 
     @property
     def lag_max_s(self) -> float | None:

@@ -14,6 +14,7 @@ import socket
 import ssl
 import struct
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import websocket
@@ -47,18 +48,31 @@ def _tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+class _WebSocket(websocket.WebSocket):
+    """The library answers a ping or a close frame inside its read, and loses the frame where the answer fails. A
+    server that said why it closes and left would count as a lost connection; that it has left shows soon enough."""
+
+    def send_close(self, *arguments: Any, **options: Any) -> None:
+        with contextlib.suppress(websocket.WebSocketException, OSError):
+            super().send_close(*arguments, **options)
+
+    def pong(self, payload: str | bytes = "") -> None:
+        with contextlib.suppress(websocket.WebSocketException, OSError):
+            super().pong(payload)
+
+
 class WebSocketTransport:
     """One connection. Under Locust the socket waits cooperatively; without it, it blocks its thread."""
 
     def __init__(self) -> None:
-        self._ws: websocket.WebSocket | None = None
+        self._ws: _WebSocket | None = None
         self._socket: StampedSocket | None = None
 
     def connect(self, target: Connect, deadline_s: float) -> None:
         self._socket = StampedSocket(_dial(target.url, deadline_s))
         self._socket.deadline_s = deadline_s
         # The library's own UTF-8 check is slow pure Python; the text is decoded strictly below.
-        self._ws = websocket.WebSocket(enable_multithread=False, skip_utf8_validation=True)
+        self._ws = _WebSocket(enable_multithread=False, skip_utf8_validation=True)
         try:
             self._ws.connect(
                 target.url,
@@ -75,7 +89,7 @@ class WebSocketTransport:
         except (websocket.WebSocketConnectionClosedException, OSError) as error:
             raise UpgradeRefused(f"the connection ended during the upgrade: {error}") from error
         except (websocket.WebSocketException, ValueError) as error:
-            raise UpgradeRefused(f"no websocket upgrade: {error}") from error
+            raise _redirected(self._ws) or UpgradeRefused(f"no websocket upgrade: {error}") from error
         self._socket.begin_message()
 
     def send(self, message: Message, deadline_s: float) -> None:
@@ -149,6 +163,15 @@ def _dial(url: str, deadline_s: float) -> socket.socket:
 def _status_line(error: websocket.WebSocketBadStatusException) -> str:
     body = (error.resp_body or b"").decode("utf-8", "replace").strip().splitlines()
     return f"HTTP {error.status_code} at the upgrade" + (f": {body[0][:200]}" if body else "")
+
+
+def _redirected(ws: websocket.WebSocket) -> UpgradeRefused | None:
+    """The library has no exception of its own for a redirect that it was told not to follow."""
+    answer = ws.handshake_response
+    if answer is None:
+        return None
+    where = answer.headers.get("location", "nowhere")
+    return UpgradeRefused(f"HTTP {answer.status} at the upgrade: redirected to {where}; use that URL", answer.status)
 
 
 def _closed_by_peer(payload: bytes) -> ConnectionLost:

@@ -1,0 +1,140 @@
+"""Whole runs: Locust in processes of its own, a recogniser in another, and the folder they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from stt_load.server.process import ServerProcess
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LADDER = REPOSITORY / "locustfiles" / "ladder.py"
+INTERACTIVE = REPOSITORY / "locustfiles" / "interactive.py"
+STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
+LOCUST = [sys.executable, "-m", "locust"]
+# Bounds that a loaded machine meets too: these tests are about what happens, not how fast.
+EASY_SLOS = ["--slo", "eos_latency:p95<60s", "--slo", "error_rate<1%"]
+PATIENCE_S = 180.0
+
+StartSink = Callable[..., ServerProcess]
+
+
+class Run:
+    """A process with its output in a file; on leaving, whatever is left of its family is ended and counted."""
+
+    def __init__(self, line: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+        self.log = folder / f"output-{time.monotonic_ns()}.txt"
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env={**os.environ, **(environment or {})},
+            )
+        self._family: set[psutil.Process] = set()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.note_family():
+            if process.is_running():
+                process.kill()
+        self.process.wait(PATIENCE_S)
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def children(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def note_family(self) -> set[psutil.Process]:
+        """Remembers the children of now: they are looked for when their parent has gone."""
+        self._family |= set(self.children())
+        return self._family
+
+    def wait(self) -> int:
+        return self.process.wait(PATIENCE_S)
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait_until_nothing_is_left(self) -> None:
+        """Raises AssertionError where a child outlives its parent for long."""
+        wait_for(lambda: not any(is_alive(p) for p in self._family), "all children to end", self)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for(condition: Callable[[], bool], what: str, run: Run | None = None) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
+        if condition():
+            return
+        if run is not None and run.process.poll() is not None and condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"waited in vain for {what}" + (f":\n{run.output[-4000:]}" if run else ""))
+
+
+def run_folder(results: Path) -> Path:
+    """The one run folder in there."""
+    (folder,) = [path for path in results.iterdir() if path.is_dir()]
+    return folder
+
+
+def rows(path: Path) -> list[dict]:
+    """The whole lines of a JSON lines file; a line being written is left out."""
+    if not path.exists():
+        return []
+    content = path.read_text(encoding="utf-8")
+    return [json.loads(line) for line in content[: content.rfind("\n") + 1].splitlines()]
+
+
+def phases(results: Path) -> list[tuple[int, str]]:
+    """(stage, phase) of every transition so far; nothing where there is no folder yet."""
+    folders = [path for path in results.iterdir() if path.is_dir()] if results.exists() else []
+    return [(row["stage"], row["phase"]) for row in rows(folders[0] / "stages.jsonl")] if folders else []
+
+
+def wait_for_hold(results: Path, stage: int, run: Run) -> None:
+    wait_for(lambda: (stage, "hold") in phases(results), f"the hold of stage {stage}", run)
+
+
+def wait_for_rows(results: Path, n: int, run: Run) -> None:
+    wait_for(
+        lambda: bool(phases(results)) and len(rows(run_folder(results) / "utterances.jsonl")) >= n, f"{n} rows", run
+    )
+
+
+def summary(results: Path) -> dict:
+    return json.loads((run_folder(results) / "summary.json").read_text(encoding="utf-8"))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,136 @@
+"""What the folder holds, what the exit code says and what is still running when a run ends badly."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from runs import (
+    EASY_SLOS,
+    LADDER,
+    LOCUST,
+    STT_LOAD,
+    Run,
+    StartSink,
+    kill,
+    rows,
+    run_folder,
+    summary,
+    wait_for,
+    wait_for_hold,
+    wait_for_rows,
+)
+from stand_in import StandInSmi, dmon_row
+
+pytestmark = pytest.mark.locust
+
+LONG = ["--concurrency", "6", "--hold", "600s"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("processes", [[], ["--processes", "2"]], ids=["one process", "two workers"])
+def test_a_signal_in_a_hold_ends_the_run_with_5_and_a_summary(
+    start_sink: StartSink, tmp_path: Path, number: int, processes: list[str]
+) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results), *processes]
+    with Run(line, tmp_path) as run:
+        wait_for_hold(results, 0, run)
+        wait_for_rows(results, 8, run)
+        run.note_family()
+        run.send(number)
+        assert run.wait() == 5, run.output
+        run.wait_until_nothing_is_left()
+    done = rows(run_folder(results) / "stages.jsonl")[-1]
+    utterances = rows(run_folder(results) / "utterances.jsonl")
+    assert (done["phase"], done["aborted"]) == ("done", True)
+    assert done["delivery"]["rows"] == sum(done["delivery"]["totals"].values()) == len(utterances)
+    assert "interrupted" in {row["outcome"] for row in utterances}
+    assert summary(results)["stages"][0]["n"] > 0
+
+
+def test_a_worker_that_dies_makes_the_run_unbelievable(start_sink: StartSink, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "6", "--hold", "12s", "--settle", "0.2s"]
+    line += ["--timeout", "5", "--results", str(results), "--processes", "2", *EASY_SLOS]
+    with Run(line, tmp_path) as run:
+        wait_for_hold(results, 0, run)
+        workers = run.note_family()
+        kill(min(process.pid for process in workers))
+        assert run.wait() == 4, run.output
+        run.wait_until_nothing_is_left()
+    stage = summary(results)["stages"][0]
+    assert stage["verdict"] == "invalid"
+    assert "workers" in str(stage["validity"])
+    assert rows(run_folder(results) / "stages.jsonl")[-1]["delivery"]["workers_lost"] == 1
+
+
+def test_a_server_that_dies_shows_as_disconnected_and_refused(start_sink: StartSink, tmp_path: Path) -> None:
+    results, sink = tmp_path / "results", start_sink()
+    line = [*STT_LOAD, "run", "--stt-url", sink.url, "--concurrency", "4", "--hold", "12s", "--settle", "0.2s"]
+    with Run([*line, "--timeout", "5", "--results", str(results), *EASY_SLOS], tmp_path) as run:
+        wait_for_hold(results, 0, run)
+        wait_for_rows(results, 6, run)
+        kill(sink.pid)
+        assert run.wait() == 3, run.output
+    outcomes = {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")}
+    assert outcomes == {"ok", "disconnected", "refused"}
+
+
+def test_a_master_that_is_killed_leaves_what_was_measured_and_no_worker(start_sink: StartSink, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results)]
+    with Run([*line, "--processes", "2"], tmp_path) as run:
+        wait_for_hold(results, 0, run)
+        wait_for_rows(results, 10, run)
+        run.note_family()
+        kill(run.process.pid)
+        run.wait()
+        run.wait_until_nothing_is_left()
+    folder = run_folder(results)
+    measured = len(rows(folder / "utterances.jsonl"))
+    assert measured >= 10
+    assert not (folder / "summary.json").exists()
+    report = subprocess.run([*STT_LOAD, "report", str(folder)], capture_output=True, text=True, timeout=120)
+    assert report.returncode == 0, report.stderr
+    assert summary(results)["stages"][0]["n"] > 0
+    assert summary(results)["verdict"] != "pass"
+
+
+def test_the_sidecar_dies_and_the_run_goes_on(start_sink: StartSink, tmp_path: Path, smi: StandInSmi) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "2", "--hold", "8s", "--settle", "0.2s"]
+    line += ["--gpu-sidecar", "local", "--results", str(results), *EASY_SLOS]
+    with Run(line, tmp_path, smi.environment) as run:
+        wait_for_hold(results, 0, run)
+        smi.wait_for_dmon()
+        smi.feed(dmon_row(40, 1800), dmon_row(60, 1900))
+        wait_for(lambda: bool(rows(run_folder(results) / "gpu.jsonl")), "a GPU sample", run)
+        (sidecar,) = [p for p in run.note_family() if "gpu_sidecar" in p.cmdline()]
+        kill(sidecar.pid)
+        assert run.wait() == 0, run.output
+        run.wait_until_nothing_is_left()
+    samples = rows(run_folder(results) / "gpu.jsonl")
+    assert {"t", "gpu", "sm_pct", "fb_mib", "stage", "users", "phase"} <= set(samples[0])
+
+
+def test_a_run_in_which_nobody_gets_a_transcript_does_not_end_with_0(start_sink: StartSink, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    url = start_sink(fault="refuse", status=503).url
+    line = [*LOCUST, "-f", str(LADDER), "--headless", "--stt-url", url, "--concurrency", "2", "--hold", "3s"]
+    with Run([*line, "--settle", "0.2s", "--results", str(results)], tmp_path) as run:
+        assert run.wait() in (3, 4), run.output
+    assert {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")} == {"refused"}
+    assert "503" in rows(run_folder(results) / "utterances.jsonl")[0]["error"]
+
+
+def test_a_hung_server_holds_up_neither_other_callers_nor_the_end(start_sink: StartSink, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    url = start_sink(fault="stall", faulty_ratio=0.5).url
+    line = [*STT_LOAD, "run", "--stt-url", url, "--concurrency", "4", "--hold", "4s", "--settle", "0.2s"]
+    with Run([*line, "--timeout", "2", "--results", str(results)], tmp_path) as run:
+        assert run.wait() == 3, run.output
+    outcomes = [row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")]
+    assert set(outcomes) == {"ok", "timed_out"}

@@ -1,0 +1,42 @@
+"""The web UI driven as a browser drives it: start, change, stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import requests
+from runs import INTERACTIVE, LOCUST, Run, StartSink, free_port, phases, rows, run_folder, summary, wait_for
+
+pytestmark = pytest.mark.locust
+
+
+def test_each_change_of_the_user_count_is_a_stage(start_sink: StartSink, tmp_path: Path) -> None:
+    results, port = tmp_path / "results", free_port()
+    site = f"http://127.0.0.1:{port}"
+    line = [*LOCUST, "-f", str(INTERACTIVE), "--web-host", "127.0.0.1", "--web-port", str(port)]
+    with Run([*line, "--stt-url", start_sink().url, "--results", str(results)], tmp_path) as run:
+        wait_for(lambda: is_up(site), "the web UI", run)
+        for stage, users in enumerate((2, 4)):
+            form = {"user_count": users, "spawn_rate": 10}
+            answer = requests.post(f"{site}/swarm", data=form, timeout=30)
+            assert answer.json()["success"], answer.text
+            wait_for(lambda stage=stage: (stage, "hold") in phases(results), f"the hold of stage {stage}", run)
+            wait_for(lambda stage=stage: counted(results, stage) >= 2, f"utterances of stage {stage}", run)
+        assert requests.get(f"{site}/stop", timeout=60).json()["success"]
+        wait_for(lambda: (run_folder(results) / "summary.json").exists(), "the summary", run)
+    assert phases(results) == [(0, "ramp"), (0, "hold"), (1, "ramp"), (1, "hold"), (1, "done")]
+    assert [stage["users"] for stage in summary(results)["stages"]] == [2, 4]
+    assert {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")} == {"ok"}
+
+
+def is_up(site: str) -> bool:
+    try:
+        return requests.get(site, timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def counted(results: Path, stage: int) -> int:
+    utterances = rows(run_folder(results) / "utterances.jsonl")
+    return sum(row["stage"] == stage and row["phase"] == "hold" for row in utterances)
