@@ -23,7 +23,7 @@ LEAST = {"port": 0, "max-callers": 1, "decoders": 1, "warm-up": 0, "nice": 0}
     "--decoders",
     type=int,
     default=default_decoders,
-    show_default="the cores but one",
+    show_default="2, or 1 on a single core",
     show_envvar=True,
     help="Decoding processes.",
 )

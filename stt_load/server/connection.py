@@ -32,7 +32,14 @@ _SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@qq")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
 
+_CLOCK_READINGS = 4
+_CLOCK_READING_S = 20e-6
+
 Message = bytes | str
+
+OnSent = Callable[[float, float], None]
+"""Told the monotonic times before the first call that handed bytes to the kernel, and after the last one. The peer
+may have the last byte at any moment between the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,15 @@ class Session(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Outgoing:
+    """Bytes on their way. `begun_s`: before the first call that handed some of them over."""
+
+    rest: memoryview
+    on_sent: OnSent | None
+    begun_s: float | None = None
+
+
 class App(Protocol):
     """A recogniser as the front-end sees it."""
 
@@ -78,7 +94,7 @@ class Connection:
         self._session: Session | None = None
         self._parts: list[bytes] = []
         self._is_text = False
-        self._unsent: deque[tuple[memoryview, Callable[[float], None] | None]] = deque()
+        self._unsent: deque[_Outgoing] = deque()
         self._ends_when_sent = False
         self._is_ended = False  # our half of TCP is closed; what still comes in is read and thrown away
         self._is_gone = False
@@ -93,15 +109,15 @@ class Connection:
         """The websocket is open: upgraded, and no close frame either way."""
         return not (self._is_gone or self._ends_when_sent) and self._protocol.state is OPEN
 
-    def send_text(self, text: str, on_sent: Callable[[float], None] | None = None) -> None:
-        """One text message. `on_sent(monotonic seconds)` after the call that handed its last byte to the kernel."""
+    def send_text(self, text: str, on_sent: OnSent | None = None) -> None:
+        """One text message."""
         self.send_raw(text_frame(text.encode()), on_sent)
 
-    def send_raw(self, data: bytes, on_sent: Callable[[float], None] | None = None) -> None:
+    def send_raw(self, data: bytes, on_sent: OnSent | None = None) -> None:
         """Bytes as they are, whatever they do to the protocol. Nothing happens once the connection is gone."""
         if self._is_gone:
             return
-        self._unsent.append((memoryview(data), on_sent))
+        self._unsent.append(_Outgoing(memoryview(data), on_sent))
         if len(self._unsent) == 1:
             self._write()
 
@@ -170,6 +186,7 @@ class Connection:
             return
         if isinstance(outcome, Answer):
             response = self._protocol.reject(outcome.status, outcome.body)
+            del response.headers["Content-Type"]  # assigning adds a second one
             response.headers["Content-Type"] = outcome.content_type
         else:
             self._session = outcome
@@ -198,21 +215,23 @@ class Connection:
 
     def _write(self) -> None:
         while self._unsent and not self._is_gone:
-            data, on_sent = self._unsent[0]
+            outgoing = self._unsent[0]
+            if outgoing.begun_s is None:
+                outgoing.begun_s = time.monotonic()
             try:
-                n_sent = self._raw.send(data)
+                n_sent = self._raw.send(outgoing.rest)
             except BlockingIOError:
                 self._loop.add_writer(self._raw, self._write)
                 return
             except OSError:
                 self.drop()
                 return
-            if n_sent < len(data):
-                self._unsent[0] = (data[n_sent:], on_sent)
+            outgoing.rest = outgoing.rest[n_sent:]
+            if outgoing.rest:
                 continue
             self._unsent.popleft()
-            if on_sent is not None:
-                on_sent(time.monotonic())
+            if outgoing.on_sent is not None:
+                outgoing.on_sent(outgoing.begun_s, time.monotonic())
         if not self._is_gone:
             self._loop.remove_writer(self._raw)
             if self._ends_when_sent and not self._is_ended:
@@ -248,11 +267,18 @@ def _ask_for_stamps(raw: socket.socket) -> bool:
 
 
 def _received_s(ancillary: list[tuple[int, int, bytes]]) -> float:
-    """Monotonic time at which the kernel had the last byte of this read; now, where it gave no stamp."""
-    now_s = time.monotonic()
+    """Monotonic time at which the kernel had the last byte of this read; now, where it gave no stamp.
+
+    The kernel stamps with the wall clock. The step between the clocks is read anew each time, since the wall
+    clock may be set or slewed; a pause between the two readings would count as age, so they are repeated then.
+    """
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
             seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            for _ in range(_CLOCK_READINGS):
+                before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
+                if now_s - before_s < _CLOCK_READING_S:
+                    break
             stamp_s: float = seconds + nanoseconds * 1e-9
-            return now_s - max(0.0, time.time() - stamp_s)
-    return now_s
+            return now_s - max(0.0, wall_s - stamp_s)
+    return time.monotonic()

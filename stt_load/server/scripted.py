@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 from websockets.http11 import Request
 
 from stt_load.errors import ConfigError
-from stt_load.server.connection import Answer, Connection, Message, NoAnswer, Session, text_frame
+from stt_load.server.connection import Answer, Connection, Message, NoAnswer, OnSent, Session, text_frame
 from stt_load.server.frontend import open_listener, serve
 from stt_load.server.script import AT_THE_DOOR, MID_STREAM, Fault, Script, loud_span
 from stt_load.server.truth import TruthLog, Utterance
@@ -212,7 +211,7 @@ class _Answer:
                 for text in self._texts or ():
                     to.send_text(json.dumps({"text": text}))
 
-    def _send_next_text(self, on_sent: Callable[[float], None] | None = None) -> None:
+    def _send_next_text(self, on_sent: OnSent | None = None) -> None:
         utterance = self.utterance
         if self._texts is None:
             text = self._script.text_of(utterance.caller, utterance.utterance, utterance.identify())
@@ -224,8 +223,9 @@ class _Answer:
         utterance.text = f"{utterance.text or ''} {text}".strip()
         receiver.connection.send_text(json.dumps({"text": text}), on_sent)
 
-    def _on_last_sent(self, now_s: float) -> None:
-        self.utterance.text_sent_s = now_s
+    def _on_last_sent(self, begun_s: float, sent_s: float) -> None:
+        self.utterance.text_begun_s = begun_s
+        self.utterance.text_sent_s = sent_s
         self._session.on_given()
 
 

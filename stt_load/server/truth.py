@@ -1,10 +1,11 @@
 """The truth log: what the scripted recogniser heard and sent, and when, one JSON line an utterance.
 
 caller, utterance     0-based; a caller is a request for the websocket, in order of arrival
-first_frame_s         receipt of its first frame, of its last frame, of its last frame with speech, and the
-last_frame_s          moment after the call that handed the last byte of its last text to the kernel:
-speech_frame_s        monotonic seconds, on Linux the same clock in every process of a machine
-text_sent_s           null: never sent
+first_frame_s         receipt of its first frame, of its last frame, and of its last frame with speech:
+last_frame_s          monotonic seconds, on Linux the same clock in every process of a machine
+speech_frame_s
+text_begun_s          before the call that handed its last text to the kernel, and after it: the text left
+text_sent_s           between the two, mostly at once. null: never sent
 …_at                  the same moments on the wall clock, seconds since 1970
 text                  the texts that were sent, joined by blanks; null where there were none
 sent_to               the caller who got them
@@ -37,6 +38,7 @@ class Utterance:
     first_frame_s: float | None = None
     last_frame_s: float | None = None
     speech_frame_s: float | None = None
+    text_begun_s: float | None = None
     text_sent_s: float | None = None
     text: str | None = None
     sent_to: int | None = None
