@@ -29,7 +29,7 @@ StartSink = Callable[..., ServerProcess]
 
 
 class Run:
-    """A process with its output in a file; on leaving, whatever is left of its family is ended and counted."""
+    """A process with its output in a file; on leaving, it and whatever is left of its family is killed."""
 
     def __init__(self, line: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
         self.log = folder / f"output-{time.monotonic_ns()}.txt"
@@ -48,7 +48,9 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self.note_family():
+        self.note_family()
+        self.process.kill()
+        for process in self._family:
             if process.is_running():
                 process.kill()
         self.process.wait(PATIENCE_S)

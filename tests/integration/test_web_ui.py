@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,13 @@ def test_each_change_of_the_user_count_is_a_stage(start_sink: StartSink, tmp_pat
         for stage, users in enumerate((2, 4)):
             form = {"user_count": users, "spawn_rate": 10}
             answer = requests.post(f"{site}/swarm", data=form, timeout=30)
-            assert answer.json()["success"], answer.text
+            assert answer.ok and answer.json()["success"], run.output
             wait_for(lambda stage=stage: (stage, "hold") in phases(results), f"the hold of stage {stage}", run)
             wait_for(lambda stage=stage: counted(results, stage) >= 2, f"utterances of stage {stage}", run)
-        assert requests.get(f"{site}/stop", timeout=60).json()["success"]
+        assert requests.post(f"{site}/stop", timeout=60).json()["success"]
         wait_for(lambda: (run_folder(results) / "summary.json").exists(), "the summary", run)
+        run.send(signal.SIGTERM)
+        assert run.wait() == 0, run.output
     assert phases(results) == [(0, "ramp"), (0, "hold"), (1, "ramp"), (1, "hold"), (1, "done")]
     assert [stage["users"] for stage in summary(results)["stages"]] == [2, 4]
     assert {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")} == {"ok"}
