@@ -75,7 +75,7 @@ class UtteranceRecord:
         """Plain Python values only (str, int, float, bool, None, list, dict): safe for JSON and msgpack."""
         row = asdict(self)
         row["outcome"] = str(self.outcome)
-        return row
+        return {key: _encodable(value) for key, value in row.items()}
 
     def to_json(self) -> str:
         return json.dumps(self.as_row(), ensure_ascii=False, allow_nan=False)
@@ -94,3 +94,14 @@ class UtteranceRecord:
     def is_counted(self) -> bool:
         """Started in the hold of its stage: the only utterances that a stage's figures are made of."""
         return self.phase == "hold"
+
+
+def _encodable(value: Any) -> Any:
+    """Half of an emoji is legal in a server's JSON and can't be written as UTF-8 by anybody."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_encodable(inner) for inner in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(inner) for key, inner in value.items()}
+    return value

@@ -26,6 +26,7 @@ from stt_load.errors import ProtocolError
 
 API_KEY_VARIABLE = "STT_LOAD_API_KEY"
 _BYTES_SHOWN = 80
+_LIMIT_MS = 1e12
 
 
 class Parakeet:
@@ -70,7 +71,7 @@ class Parakeet:
 def _parse_object(message: Message) -> dict[str, object]:
     try:
         body = json.loads(message)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # too many brackets end in recursion
         raise ProtocolError(f"not JSON: {message[:_BYTES_SHOWN]!r}") from error
     if not isinstance(body, dict):
         raise ProtocolError(f"not a JSON object: {message[:_BYTES_SHOWN]!r}")
@@ -80,4 +81,9 @@ def _parse_object(message: Message) -> dict[str, object]:
 def _numbers(timings: object) -> dict[str, float]:
     if not isinstance(timings, Mapping):
         return {}
-    return {str(k): float(v) for k, v in timings.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+    return {str(name): float(value) for name, value in timings.items() if _is_plausible(value)}
+
+
+def _is_plausible(value: object) -> bool:
+    """JSON as Python reads it has NaN, Infinity and whole numbers beyond any float."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LIMIT_MS < value < _LIMIT_MS

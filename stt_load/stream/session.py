@@ -123,8 +123,7 @@ class Session:
         self._last_text_s: float | None = None
         self._last_final_s: float | None = None
         self._last_queued_s: float | None = None
-        self._n_queued = 0
-        self._n_final = 0
+        self._n_owed = 0
         self._finals: list[tuple[float, str]] = []
         self._server_ms: dict[str, float] = {}
 
@@ -228,12 +227,13 @@ class Session:
                 # A greeting that came in with the upgrade bears an earlier stamp than our reading of the upgrade.
                 self._start_stream(max(arrived_s, self._open_s))
             case PieceQueued():
-                self._n_queued += 1
+                self._n_owed += 1
                 self._last_queued_s = arrived_s
             case Partial(text):
                 self._note_first_text(arrived_s, text)
             case Final(text, is_last, server_ms):
-                self._n_final += 1
+                # A text too many (said twice, or somebody else's) doesn't pay for a piece that is still to come.
+                self._n_owed = max(0, self._n_owed - 1)
                 self._last_final_s = arrived_s
                 self._finals.append((arrived_s, text))
                 self._note_first_text(arrived_s, text)
@@ -274,11 +274,10 @@ class Session:
         return WaitUntil(self.deadline_s if settled_s is None else min(settled_s, self.deadline_s))
 
     def _time_out(self) -> None:
-        owed = self._n_queued - self._n_final
         why = ""
-        if owed > 0:
-            why = f"; {owed} queued piece(s) never got their text"
-        elif self._n_final and not self._is_end_answered:
+        if self._n_owed:
+            why = f"; {self._n_owed} queued piece(s) never got their text"
+        elif self._finals and not self._is_end_answered:
             why = "; every text came before the end of speech"
         self._end(Outcome.TIMED_OUT, f"no complete transcript within {self.rules.timeout_s:g} s of the last frame{why}")
 
@@ -313,11 +312,11 @@ class Session:
     def _is_complete_without(self, loss: ConnectionLost) -> bool:
         """Nothing more would have come over the connection that was lost. That nothing is owed doesn't say so: the
         server may not have got to the last words yet. An orderly close does, and so does the last piece."""
-        if not self._is_sent or self._n_final < self._n_queued:
+        if not self._is_sent or self._n_owed:
             return False
         if not self.dialect.capabilities.counts_pieces:
             return loss.close_code in ORDERLY_CLOSES
-        if self._n_final and not self._is_end_answered:
+        if self._finals and not self._is_end_answered:
             return False
         return loss.close_code in ORDERLY_CLOSES or self._is_last_piece_known()
 
@@ -338,7 +337,7 @@ class Session:
 
     @property
     def _owes_nothing(self) -> bool:
-        return self._n_final >= self._n_queued and self._n_final > 0
+        return self._n_owed == 0 and bool(self._finals)
 
     @property
     def _is_sent(self) -> bool:
