@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A machine that is busy is no fault of the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 for _folder in ("gpu_sidecar", "report"):
     sys.path.append(str(Path(__file__).parent / _folder))

@@ -1,0 +1,201 @@
+"""What every dialect owes, held against each row of DIALECTS and the conversations beside this file.
+
+conversations/<dialect>/*.jsonl: the first line has `source`, `date`, and what comes of it (`outcome`, `transcript`,
+perhaps `server_ms`); each other line is a message of the server, `at_s` after the stream's start (speech ends at
+0.6 s, audio at 1.0 s), with the kinds of its events.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeClock, ScriptedTransport, speak
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from stt_load.dialects.base import Dialect
+from stt_load.dialects.events import Final, Ignored
+from stt_load.dialects.registry import DIALECTS, DialectRow
+from stt_load.errors import Outcome, ProtocolError
+from stt_load.records import UtteranceRecord
+from stt_load.stream.session import SessionRules
+
+CONVERSATIONS = Path(__file__).parent / "conversations"
+
+
+@dataclass(frozen=True)
+class Conversation:
+    dialect: str
+    name: str
+    head: dict[str, Any]
+    lines: list[dict[str, Any]]
+
+    @property
+    def arrivals(self) -> list[tuple[float, str]]:
+        return [(line["at_s"], line["server"]) for line in self.lines]
+
+
+def read(path: Path) -> Conversation:
+    head, *lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return Conversation(path.parent.name, path.stem, head, lines)
+
+
+ALL = [read(path) for path in sorted(CONVERSATIONS.glob("*/*.jsonl"))]
+HAPPY = [conversation for conversation in ALL if conversation.head["outcome"] == "ok"]
+
+each_dialect = pytest.mark.parametrize("row", DIALECTS.values(), ids=lambda row: row.name)
+each_conversation = pytest.mark.parametrize("talk", ALL, ids=lambda talk: f"{talk.dialect}/{talk.name}")
+each_happy_one = pytest.mark.parametrize("talk", HAPPY, ids=lambda talk: f"{talk.dialect}/{talk.name}")
+
+
+def fresh(talk: Conversation) -> Dialect:
+    return DIALECTS[talk.dialect].make(None)
+
+
+def kinds(dialect: Dialect, message: str | bytes) -> list[str]:
+    return [type(event).__name__ for event in dialect.on_message(message)]
+
+
+def listen(talk: Conversation, *more: tuple[float, str]) -> UtteranceRecord:
+    """One utterance under a fake clock with these messages."""
+    dialect = fresh(talk)
+    rules = SessionRules(timeout_s=10.0, end=dialect.capabilities.ends[0])
+    spoken = speak(dialect, rules, ScriptedTransport(FakeClock(), sorted([*talk.arrivals, *more])))
+    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
+    spoken.session.measure_into(record, spoken.clock())
+    return record
+
+
+@each_dialect
+def test_there_is_a_conversation_that_ends_well_and_one_that_does_not(row: DialectRow) -> None:
+    outcomes = [talk.head["outcome"] == "ok" for talk in ALL if talk.dialect == row.name]
+    assert True in outcomes
+    assert False in outcomes
+
+
+@each_conversation
+def test_a_conversation_names_its_source_and_date(talk: Conversation) -> None:
+    assert talk.head["source"]
+    assert datetime.date.fromisoformat(talk.head["date"])
+    assert talk.dialect in DIALECTS
+
+
+@each_conversation
+def test_each_message_means_what_the_conversation_says(talk: Conversation) -> None:
+    dialect = fresh(talk)
+    assert [kinds(dialect, line["server"]) for line in talk.lines] == [line["events"] for line in talk.lines]
+
+
+@each_conversation
+def test_the_utterance_comes_out_as_the_conversation_says(talk: Conversation) -> None:
+    record = listen(talk)
+    assert (record.outcome, record.text) == (talk.head["outcome"], talk.head["transcript"])
+    assert record.server_ms == talk.head.get("server_ms")
+    assert (record.eos_latency_s is not None) == (record.outcome == Outcome.OK)
+
+
+@each_happy_one
+def test_what_comes_after_the_last_final_is_not_waited_for(talk: Conversation) -> None:
+    last_s, last = talk.arrivals[-1]
+    assert listen(talk, (last_s + 0.01, last)).text == talk.head["transcript"]
+
+
+@each_happy_one
+def test_a_final_that_comes_twice_leaves_an_utterance_that_ended_well(talk: Conversation) -> None:
+    dialect = fresh(talk)
+    at_s, final = next(
+        (at_s, m) for at_s, m in talk.arrivals if any(isinstance(e, Final) and e.text for e in dialect.on_message(m))
+    )
+    once, twice = listen(talk), listen(talk, (at_s, final))
+    assert twice.outcome == Outcome.OK
+    assert set(twice.text.split()) == set(once.text.split())
+
+
+@each_conversation
+def test_two_clients_that_take_turns_do_not_hear_each_other(talk: Conversation) -> None:
+    one, other = fresh(talk), fresh(talk)
+    alone = fresh(talk)
+    for line in talk.lines:
+        expected = alone.on_message(line["server"])
+        assert one.on_message(line["server"]) == expected
+        assert other.on_message(line["server"]) == expected
+
+
+@each_dialect
+def test_an_unknown_message_changes_nothing(row: DialectRow) -> None:
+    events = row.make(None).on_message('{"a key of a later version": 1}')
+    assert events
+    assert all(isinstance(event, Ignored) for event in events)
+
+
+@each_conversation
+def test_half_a_message_or_one_with_rubbish_behind_is_the_servers_fault(talk: Conversation) -> None:
+    for line in talk.lines:
+        for broken in (line["server"][: len(line["server"]) // 2], line["server"] + "}"):
+            with pytest.raises(ProtocolError):
+                fresh(talk).on_message(broken)
+
+
+MALFORMED = ["", "hello", "[]", "null", "1", '"text"', b"", b"\xff\xfe\x00", "[" * 100_000, "9" * 10_000]
+
+
+@each_dialect
+@pytest.mark.parametrize("message", MALFORMED, ids=lambda message: repr(message)[:20])
+def test_a_malformed_message_is_blamed_on_the_server_in_one_line(row: DialectRow, message: str | bytes) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        row.make(None).on_message(message)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+known_keys = st.sampled_from(["text", "status", "error", "code", "timings_ms", "confidence"])
+
+
+@each_dialect
+@example('{"text":"x","timings_ms":{"a":NaN,"b":Infinity,"c":-Infinity,"d":true,"e":"1"}}')
+@example('{"text":"x","timings_ms":{"a":1' + "0" * 400 + "}}")
+@given(message=st.text() | st.binary() | st.dictionaries(known_keys, json_values).map(json.dumps))
+def test_whatever_comes_is_understood_ignored_or_blamed(row: DialectRow, message: str | bytes) -> None:
+    """Nothing else is raised, and what comes out can be kept as a line of JSON."""
+    try:
+        events = row.make(None).on_message(message)
+    except ProtocolError:
+        return
+    for event in events:
+        if isinstance(event, Final):
+            json.dumps([event.text, dict(event.server_ms)], allow_nan=False)
+
+
+@each_dialect
+def test_a_frame_is_encoded_the_same_by_every_connection(row: DialectRow) -> None:
+    pcm = bytes(range(256)) * 4
+    dialect = row.make(None)
+    assert dialect.encode(pcm) == dialect.encode(pcm) == row.make("key").encode(pcm)
+
+
+@each_dialect
+def test_the_row_tells_what_the_dialect_can(row: DialectRow) -> None:
+    dialect = row.make(None)
+    assert row.capabilities == dialect.capabilities
+    assert row.default_url.startswith(("ws://", "wss://"))
+    assert dialect.connect(row.default_url).url.startswith(("ws://", "wss://"))
+    assert bool(dialect.finalise()) == ("client" in row.capabilities.ends)
+    assert row.capabilities.frame_multiple_bytes % 2 == 0
+
+
+@each_dialect
+def test_without_a_key_no_credentials_are_sent(row: DialectRow) -> None:
+    with_key = row.make("secret").connect(row.default_url)
+    without = row.make(None).connect(row.default_url)
+    assert "secret" in repr(with_key)
+    assert len(without.headers) < len(with_key.headers)
