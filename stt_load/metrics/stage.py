@@ -64,6 +64,8 @@ class StageFigures:
     clip_errors: Mapping[str, ErrorCount]  # clip_id -> word errors of completed utterances
     pacing_lag_p99_s: float | None  # mean over utterances of their p99, weighted by frames
     pacing_lag_max_s: float | None
+    frames: int  # sent
+    frames_late: int  # of them handed over more than 10 ms after they were due
     audio_s: float  # sent, trailing silence included
     speech_s: float
     utterance_s_mean: float | None  # audio of the mean utterance
@@ -110,6 +112,8 @@ class StageStats:
     clip_errors: dict[str, ErrorCount] = field(default_factory=dict)
     lags_s: list[tuple[float, int]] = field(default_factory=list)  # (p99 of an utterance, its frames)
     lag_max_s: float | None = None
+    frames: int = 0
+    frames_late: int = 0
     audio_s: list[float] = field(default_factory=list)
     speech_s: list[float] = field(default_factory=list)
     foreign_text: int = 0
@@ -147,6 +151,8 @@ class StageStats:
         self.characters += other.characters
         self.lags_s.extend(other.lags_s)
         self.lag_max_s = _largest(self.lag_max_s, other.lag_max_s)
+        self.frames += other.frames
+        self.frames_late += other.frames_late
         self.audio_s.extend(other.audio_s)
         self.speech_s.extend(other.speech_s)
         self.foreign_text += other.foreign_text
@@ -174,6 +180,8 @@ class StageStats:
             clip_errors=dict(self.clip_errors),
             pacing_lag_p99_s=_weighted_mean(self.lags_s),
             pacing_lag_max_s=self.lag_max_s,
+            frames=self.frames,
+            frames_late=self.frames_late,
             audio_s=math.fsum(self.audio_s),
             speech_s=math.fsum(self.speech_s),
             utterance_s_mean=math.fsum(self.audio_s) / n if n else None,
@@ -212,6 +220,8 @@ class StageStats:
     def _add_lag(self, record: UtteranceRecord) -> None:
         if record.pacing_lag_p99_s is not None:
             self.lags_s.append((record.pacing_lag_p99_s, record.frames))
+        self.frames += record.frames
+        self.frames_late += record.frames_late
         self.lag_max_s = _largest(self.lag_max_s, record.pacing_lag_max_s)
 
 

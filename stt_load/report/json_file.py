@@ -53,6 +53,8 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "cer": figures.cer,
         "foreign_text": figures.foreign_text,
         "pacing_lag_s": {"p99": figures.pacing_lag_p99_s, "max": figures.pacing_lag_max_s},
+        "frames": figures.frames,
+        "frames_late": figures.frames_late,
         "generator_cpu_pct": stage.generator_cpu_pct,
         "audio_s": figures.audio_s,
         "speech_s": figures.speech_s,

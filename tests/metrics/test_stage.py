@@ -86,12 +86,13 @@ def test_wer_delta_of_the_first_stage_is_zero_and_without_common_clips_unknown()
 
 def test_pacing_lag_weighs_utterances_by_their_frames() -> None:
     figures = closed(
-        utterance(0, 4, pacing_lag_p99_s=0.002, pacing_lag_max_s=0.003, frames=30),
-        utterance(0, 4, pacing_lag_p99_s=0.010, pacing_lag_max_s=0.050, frames=10),
+        utterance(0, 4, pacing_lag_p99_s=0.002, pacing_lag_max_s=0.003, frames=30, frames_late=0),
+        utterance(0, 4, pacing_lag_p99_s=0.010, pacing_lag_max_s=0.050, frames=10, frames_late=2),
         utterance(0, 4, outcome="refused", pacing_lag_p99_s=None, pacing_lag_max_s=None, frames=0),
     )
     assert figures.pacing_lag_p99_s == pytest.approx(0.004)
     assert figures.pacing_lag_max_s == 0.050
+    assert (figures.frames, figures.frames_late) == (40, 2)
 
 
 def test_sums_and_means_of_audio_cover_every_counted_utterance() -> None:

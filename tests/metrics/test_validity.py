@@ -10,7 +10,9 @@ CLEAN = Evidence(
     users=10,
     users_reached=10,
     workers=(2, 2, 2),
-    pacing_lag_p99_s=0.004,
+    frames=1_000,
+    frames_late=3,
+    pacing_lag_max_s=0.0142,
     generator_cpu_pct=60.0,
     rows_lost=0,
     counted=80,
@@ -36,7 +38,7 @@ def test_clean_evidence_meets_every_condition() -> None:
         ({"users_reached": None}, "users reached"),
         ({"workers": (2, 1, 1)}, "workers constant"),
         ({"workers": (2, 1, 2)}, "workers constant"),
-        ({"pacing_lag_p99_s": 0.0101}, "pacing lag p99 ≤ 10 ms"),
+        ({"frames_late": 11}, "pacing lag p99 ≤ 10 ms"),
         ({"generator_cpu_pct": 91.0}, "generator CPU ≤ 90 %"),
         ({"rows_lost": 1}, "no rows lost"),
         ({"unended": 1}, "counted utterances all ended"),
@@ -51,11 +53,11 @@ def test_a_condition_is_broken_by_its_own_evidence_alone(changes: dict[str, obje
 @pytest.mark.parametrize(
     "changes",
     [
-        {"pacing_lag_p99_s": 0.010},
+        {"frames_late": 10},
         {"generator_cpu_pct": 90.0},
         {"users_reached": 11},
         {"workers": ()},
-        {"pacing_lag_p99_s": None},
+        {"frames": 0, "frames_late": 0, "pacing_lag_max_s": None},
         {"generator_cpu_pct": None},
     ],
 )
@@ -64,8 +66,8 @@ def test_a_limit_may_be_touched_and_what_was_not_measured_breaks_nothing(changes
 
 
 def test_every_finding_says_what_was_seen_and_what_to_do() -> None:
-    for finding in look(replace(CLEAN, users_reached=9, pacing_lag_p99_s=0.0142)):
+    for finding in look(replace(CLEAN, users_reached=9, frames_late=14)):
         assert finding.detail
         assert finding.advice
-    details = {finding.condition: finding.detail for finding in look(replace(CLEAN, pacing_lag_p99_s=0.0142))}
-    assert details["pacing lag p99 ≤ 10 ms"] == "p99 14.2 ms"
+    details = {finding.condition: finding.detail for finding in look(replace(CLEAN, frames_late=14))}
+    assert details["pacing lag p99 ≤ 10 ms"] == "1.40% of frames more than 10 ms late, the worst 14.2 ms"
