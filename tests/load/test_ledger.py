@@ -1,0 +1,310 @@
+"""From the worker's outbox over the wire into the master's books: nothing lost unnoticed, nobody's words missed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+from fakes import FakeClock, ScriptedTransport, speak
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_load.dialects.parakeet import Parakeet
+from stt_load.errors import Outcome
+from stt_load.load.ledger import Ledger
+from stt_load.load.outbox import Flight, Outbox
+from stt_load.load.plan import Phase
+from stt_load.load.sign import Sign
+from stt_load.records import UtteranceRecord
+from stt_load.stream.session import SessionRules
+
+REFERENCES = {
+    "bills": "please send me a copy of my last three bills by email",
+    "train": "the quick train to the airport leaves from platform nine",
+    "house": "we moved house in april and the heating still does not work",
+}
+
+
+def sign(phase: Phase = Phase.HOLD, stage: int = 0, seq: int = 1, run_id: str = "run") -> Sign:
+    return Sign(run_id, seq, stage, phase, 2, ("w0", "w1"))
+
+
+def record(clip_id: str = "bills", text: str | None = None, **what: Any) -> UtteranceRecord:
+    reference = REFERENCES[clip_id]
+    words = reference if text is None else text
+    settings = {"run_id": "run", "worker": 0, "user": 0, "stage": 0, "phase": "hold", "users": 2, **what}
+    return UtteranceRecord(
+        **settings,
+        clip_id=clip_id,
+        reference=reference,
+        outcome=Outcome.OK,
+        text=words,
+        messages=[[1.2, words]] if words else [],
+    )
+
+
+def over_the_wire(report: dict[str, Any]) -> dict[str, Any]:
+    """What Locust does to a report: msgpack there and back. Fails on whatever is no plain Python value."""
+    packed = msgpack.packb(report, strict_types=True)
+    received: dict[str, Any] = msgpack.unpackb(packed, strict_map_key=True)
+    assert received == json.loads(json.dumps(report, allow_nan=False))
+    return received
+
+
+class Cluster:
+    """Two workers and a master, with the wire between them."""
+
+    def __init__(self) -> None:
+        self.written: list[UtteranceRecord] = []
+        self.ledger = Ledger("run", REFERENCES, self.written.append)
+        self.outboxes = {"w0": Outbox("run"), "w1": Outbox("run")}
+        self.now_s = 0.0
+
+    def begin(self, worker: str, user: int, clip_id: str = "bills", under: Sign | None = None) -> None:
+        self.outboxes[worker].begin(user, under or sign(), Flight(clip_id, lambda: "speaking"))
+
+    def end(self, worker: str, user: int, ended: UtteranceRecord | None = None) -> None:
+        self.outboxes[worker].end(user, ended or record())
+
+    def take(self, worker: str, under: Sign | None = None) -> dict[str, Any]:
+        return over_the_wire(self.outboxes[worker].take(under or sign(), 12.5))
+
+    def report(self, worker: str, under: Sign | None = None) -> None:
+        self.ledger.accept(worker, self.take(worker, under), self.now_s)
+
+
+def test_rows_and_totals_agree_when_nothing_is_lost() -> None:
+    cluster = Cluster()
+    for worker, users in (("w0", 3), ("w1", 2)):
+        for user in range(users):
+            cluster.begin(worker, user)
+            cluster.end(worker, user)
+        cluster.report(worker)
+        cluster.report(worker)
+    assert cluster.ledger.delivery() == {"rows": 5, "totals": {"w0": 3, "w1": 2}, "missing_seq": 0}
+    assert len(cluster.written) == 5
+    assert cluster.ledger.outcomes == {"ok": 5}
+
+
+def test_a_lost_report_is_noticed_by_its_number_and_by_the_total() -> None:
+    cluster = Cluster()
+    cluster.begin("w0", 0)
+    cluster.report("w0")
+    cluster.end("w0", 0)
+    cluster.take("w0")  # never arrives
+    cluster.report("w0")
+    assert cluster.ledger.delivery() == {"rows": 0, "totals": {"w0": 1}, "missing_seq": 1}
+
+
+@given(steps=st.lists(st.sampled_from(["utterance", "report", "lost report"]), max_size=40))
+def test_whatever_happens_missing_rows_are_known(steps: list[str]) -> None:
+    cluster = Cluster()
+    lost_reports = lost_rows = waiting = 0
+    for step in [*steps, "report"]:
+        if step == "utterance":
+            cluster.begin("w0", 0)
+            cluster.end("w0", 0)
+            waiting += 1
+        elif step == "report":
+            cluster.report("w0")
+            waiting = 0
+        else:
+            cluster.take("w0")
+            lost_reports, lost_rows, waiting = lost_reports + 1, lost_rows + waiting, 0
+    delivery = cluster.ledger.delivery()
+    assert delivery["missing_seq"] == lost_reports
+    assert sum(delivery["totals"].values()) - delivery["rows"] == lost_rows
+
+
+def test_a_late_report_of_the_run_before_is_left_out() -> None:
+    cluster = Cluster()
+    before = Outbox("run before")
+    before.begin(0, sign(), Flight("bills", lambda: "speaking"))
+    before.end(0, record())
+    cluster.ledger.accept("w0", over_the_wire(before.take(sign(), None)), 0.0)
+    assert cluster.written == []
+    assert cluster.ledger.delivery() == {"rows": 0, "totals": {}, "missing_seq": 0}
+
+
+def test_only_what_begins_in_the_hold_counts_but_every_row_is_kept() -> None:
+    cluster = Cluster()
+    for user, phase in enumerate((Phase.RAMP, Phase.HOLD, Phase.GRACE)):
+        cluster.begin("w0", user, under=sign(phase))
+        cluster.end("w0", user, record(phase=str(phase)))
+    cluster.report("w0")
+    assert (cluster.ledger.begun(0), cluster.ledger.ended(0), cluster.ledger.speaking(0)) == (1, 1, 3)
+    assert [row.phase for row in cluster.written] == ["ramp", "hold", "grace"]
+
+
+def test_each_stage_is_counted_apart() -> None:
+    cluster = Cluster()
+    later = sign(stage=1, seq=5)
+    cluster.begin("w0", 0)
+    cluster.end("w0", 0)
+    cluster.begin("w0", 0, under=later)
+    cluster.report("w0", later)
+    assert (cluster.ledger.begun(1), cluster.ledger.ended(1)) == (1, 0)
+    assert cluster.ledger.ended(0) == 1
+
+
+def test_a_lost_worker_is_waited_for_by_nobody() -> None:
+    cluster = Cluster()
+    for user in range(2):
+        cluster.begin("w0", user)
+        cluster.begin("w1", user)
+    cluster.end("w0", 0)
+    cluster.report("w0")
+    cluster.report("w1")
+    assert (cluster.ledger.begun(0), cluster.ledger.ended(0)) == (4, 1)
+    cluster.ledger.lose("w0")
+    assert (cluster.ledger.begun(0), cluster.ledger.ended(0)) == (3, 1)
+    assert cluster.ledger.doing() == {"speaking": 2}
+    cluster.ledger.lose("a stranger")
+
+
+def test_the_books_are_current_when_every_worker_has_reported_since_the_sign() -> None:
+    cluster = Cluster()
+    cluster.report("w0", sign(seq=7))
+    assert not cluster.ledger.is_current(["w0", "w1"], 7)
+    cluster.report("w1", sign(seq=6))
+    assert not cluster.ledger.is_current(["w0", "w1"], 7)
+    cluster.report("w1", sign(seq=7))
+    assert cluster.ledger.is_current(["w0", "w1"], 7)
+    assert cluster.ledger.cpu_pct() == 12.5
+
+
+def test_what_callers_do_is_summed_over_the_cluster() -> None:
+    cluster = Cluster()
+    cluster.begin("w0", 0)
+    cluster.begin("w1", 0)
+    cluster.outboxes["w1"].begin(1, sign(), Flight("house", lambda: "waiting"))
+    cluster.report("w0")
+    cluster.report("w1")
+    assert cluster.ledger.doing() == {"speaking": 2, "waiting": 1}
+    assert cluster.outboxes["w1"].n_in_flight == 2
+
+
+# Scores ---------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_scored_at_the_masters_door() -> None:
+    cluster = Cluster()
+    cluster.begin("w0", 0)
+    cluster.end("w0", 0, record(text="please send me a coffee of my last three bills by email"))
+    cluster.report("w0")
+    (row,) = cluster.written
+    assert (row.substitutions, row.deletions, row.insertions, row.reference_words) == (1, 0, 0, 12)
+    assert row.foreign_text == 0
+
+
+def leak_to_the_same_report(cluster: Cluster) -> None:
+    """Both ended since the last report, and neither was ever seen in flight."""
+    cluster.begin("w0", 0, "bills")
+    cluster.begin("w0", 1, "train")
+    cluster.end("w0", 0, record("bills", REFERENCES["train"]))
+    cluster.end("w0", 1, record("train", ""))
+    cluster.report("w0")
+
+
+def leak_to_another_worker(cluster: Cluster) -> None:
+    cluster.begin("w0", 0, "bills")
+    cluster.begin("w1", 0, "train")
+    cluster.report("w1")
+    cluster.end("w0", 0, record("bills", REFERENCES["train"]))
+    cluster.report("w0")
+
+
+def leak_of_one_that_has_ended_before(cluster: Cluster) -> None:
+    cluster.begin("w1", 0, "train")
+    cluster.end("w1", 0, record("train"))
+    cluster.report("w1")
+    cluster.now_s += 60
+    cluster.begin("w0", 0, "bills")
+    cluster.end("w0", 0, record("bills", REFERENCES["train"]))
+    cluster.report("w0")
+
+
+@pytest.mark.parametrize("leak", [leak_to_the_same_report, leak_to_another_worker, leak_of_one_that_has_ended_before])
+def test_somebody_elses_words_are_found(leak: Callable[[Cluster], None]) -> None:
+    cluster = Cluster()
+    leak(cluster)
+    assert [row.foreign_text for row in cluster.written if row.clip_id == "bills"] == [1]
+    assert not any(row.foreign_text for row in cluster.written if row.clip_id == "train")
+
+
+def test_own_words_beside_somebody_elses_are_judged_apart() -> None:
+    cluster = Cluster()
+    cluster.begin("w1", 0, "train")
+    cluster.report("w1")
+    both = record("bills")
+    both.messages = [[1.0, REFERENCES["bills"]], [1.1, REFERENCES["train"]]]
+    both.text = " ".join(text for _, text in both.messages)
+    cluster.begin("w0", 0)
+    cluster.end("w0", 0, both)
+    cluster.report("w0")
+    assert [row.foreign_text for row in cluster.written] == [1]
+
+
+def test_words_that_nobody_speaks_are_a_bad_transcript_and_not_foreign() -> None:
+    cluster = Cluster()
+    cluster.begin("w0", 0)
+    cluster.end("w0", 0, record("bills", REFERENCES["house"]))
+    cluster.report("w0")
+    assert [row.foreign_text for row in cluster.written] == [0]
+
+
+# Plain values only ------------------------------------------------------------------------------------------------
+
+
+def test_a_measured_record_is_plain_python_and_survives_the_wire() -> None:
+    """No numpy scalar: one of them in a report ends all reports of a worker."""
+    arrivals = [(0.9, '{"status":"queued"}'), (1.2, '{"text":"caf\\u00e9 \\ud83d","timings_ms":{"decode":3}}')]
+    spoken = speak(Parakeet(), SessionRules(), ScriptedTransport(FakeClock(), arrivals))
+    measured = record(text="")
+    spoken.session.measure_into(measured, spoken.clock())
+    outbox = Outbox("run")
+    outbox.begin(0, sign(), Flight("bills", lambda: "speaking"))
+    outbox.end(0, measured)
+    report = over_the_wire(outbox.take(sign(), None))
+    (row,) = report["rows"]
+    assert (row["outcome"], row["text"]) == ("ok", "café ?")
+    assert UtteranceRecord.from_row(row).eos_latency_s == pytest.approx(0.6)
+
+
+def test_what_is_no_plain_value_is_refused_by_the_check_above() -> None:
+    with pytest.raises(TypeError):
+        over_the_wire({"x": np.float64(1.0)})
+
+
+def test_a_report_before_any_sign_is_empty_and_plain() -> None:
+    report = over_the_wire(Outbox("").take(None, None))
+    assert (report["rows"], report["begun"], report["sign"]) == ([], 0, -1)
+
+
+# The sign -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sign_survives_its_way_to_the_workers() -> None:
+    before = sign(Phase.GRACE, stage=3, seq=14)
+    after = Sign.from_json(before.to_json())
+    assert after == before
+    assert after.phase is Phase.GRACE
+
+
+@pytest.mark.parametrize(
+    ("roster", "client_id", "expected"),
+    [
+        (("a", "b", "c"), "a", (0, 3)),
+        (("a", "b", "c"), "c", (2, 3)),
+        (("a", "b"), "joined later", (1, 2)),
+        ((), "alone", (0, 1)),
+    ],
+)
+def test_a_workers_place_in_the_roster_is_its_share_of_the_clips(
+    roster: tuple[str, ...], client_id: str, expected: tuple[int, int]
+) -> None:
+    assert Sign("run", 0, 0, Phase.RAMP, 5, roster).place_of(client_id) == expected

@@ -1,0 +1,79 @@
+"""The record on its way through JSON and back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stt_load.errors import Outcome
+from stt_load.records import UtteranceRecord
+
+
+def record(**what: object) -> UtteranceRecord:
+    return UtteranceRecord("run", 1, 2, 3, "hold", 40, "clip", "reference words", **what)  # type: ignore[arg-type]
+
+
+FULL = record(
+    outcome=Outcome.OK,
+    eos_latency_s=0.25,
+    stream_end_latency_s=-0.5,
+    messages=[[1.25, "héllo"], [1.5, ""]],
+    server_ms={"decode": 3.5},
+    text="héllo",
+    close_code=1000,
+)
+
+
+def test_a_record_comes_back_from_its_line_as_it_was() -> None:
+    line = FULL.to_json()
+    assert "\n" not in line
+    assert UtteranceRecord.from_row(json.loads(line)) == FULL
+
+
+def test_a_line_of_a_later_version_still_loads() -> None:
+    row = {**FULL.as_row(), "a_figure_of_tomorrow": 1.5}
+    assert UtteranceRecord.from_row(row) == FULL
+
+
+def test_a_line_of_an_earlier_version_gets_what_it_lacks() -> None:
+    row = FULL.as_row()
+    del row["server_ms"]
+    assert UtteranceRecord.from_row(row).server_ms is None
+
+
+def test_a_row_that_is_none_is_refused() -> None:
+    with pytest.raises(TypeError, match="run_id"):
+        UtteranceRecord.from_row({"worker": 0})
+
+
+def test_the_outcome_is_a_word() -> None:
+    assert type(FULL.as_row()["outcome"]) is str
+    assert json.loads(FULL.to_json())["outcome"] == "ok"
+
+
+def test_what_is_not_measured_is_null_and_never_a_number_that_is_none() -> None:
+    row = json.loads(record().to_json())
+    assert (row["eos_latency_s"], row["wer"], row["close_code"]) == (None, None, None)
+    with pytest.raises(ValueError, match="JSON"):
+        record(eos_latency_s=float("nan")).to_json()
+
+
+def test_half_an_emoji_from_a_server_can_be_written_everywhere() -> None:
+    broken = record(text="a \ud83d", messages=[[1.0, "b \ud83d"]], error="c \ud83d", server_ms={"\ud83d": 1.0})
+    line = broken.to_json().encode("utf-8")
+    row = json.loads(line)
+    assert (row["text"], row["messages"], row["error"], row["server_ms"]) == ("a ?", [[1.0, "b ?"]], "c ?", {"?": 1.0})
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_only_ok_is_ok(outcome: Outcome) -> None:
+    assert record(outcome=outcome).is_ok == (outcome is Outcome.OK)
+    assert UtteranceRecord.from_row(record(outcome=outcome).as_row()).is_ok == (outcome is Outcome.OK)
+
+
+@pytest.mark.parametrize("phase", ["ramp", "hold", "grace", "settle"])
+def test_only_what_started_in_the_hold_counts(phase: str) -> None:
+    started = record()
+    started.phase = phase
+    assert started.is_counted == (phase == "hold")
