@@ -22,6 +22,8 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
+from stt_load.dialects.base import Message
+
 _READ_BYTES = 65_536
 _MAX_MESSAGE_BYTES = 1 << 20
 _CLOSE_PATIENCE_S = 1.0
@@ -34,8 +36,6 @@ _ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
 
 _CLOCK_READINGS = 4
 _CLOCK_READING_S = 20e-6
-
-Message = bytes | str
 
 OnSent = Callable[[float, float], None]
 """Told the monotonic times before the first call that handed bytes to the kernel, and after the last one. The peer
@@ -104,11 +104,6 @@ class Connection:
         self.has_kernel_stamps = _ask_for_stamps(raw)
         self._loop.add_reader(raw, self._read)
 
-    @property
-    def is_open(self) -> bool:
-        """The websocket is open: upgraded, and no close frame either way."""
-        return not (self._is_gone or self._ends_when_sent) and self._protocol.state is OPEN
-
     def send_text(self, text: str, on_sent: OnSent | None = None) -> None:
         """One text message."""
         self.send_raw(text_frame(text.encode()), on_sent)
@@ -123,7 +118,7 @@ class Connection:
 
     def close(self, code: int, reason: str = "") -> None:
         """The closing handshake, with an end to the wait for the peer's half."""
-        if self.is_open:
+        if self._protocol.state is OPEN:
             self._protocol.send_close(code, reason)
             self._flush()
         self._loop.call_later(_CLOSE_PATIENCE_S, self.drop)

@@ -25,8 +25,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from websockets.http11 import Request
 
+from stt_load.dialects.base import Message
 from stt_load.errors import ConfigError
-from stt_load.server.connection import Answer, Connection, Message, Session
+from stt_load.server.connection import Answer, Connection, Session
 from stt_load.server.frontend import open_listener, serve
 from stt_load.server.language import language_model
 from stt_load.server.pool import Decoded, DecoderLost, DecoderPool

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from stt_load.errors import SttLoadError
 from stt_load.server.decoder import HEADER
 from stt_load.server.language import LanguageModel
 
@@ -25,8 +26,11 @@ class Decoded:
     decode_ms: float
 
 
-class DecoderLost(Exception):
+class DecoderLost(SttLoadError):
     """The process died over a piece; another one takes its place."""
+
+    def __init__(self) -> None:
+        super().__init__("a decoder died over a piece of speech; what it wrote to standard error says why")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class ServerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            # A group of its own: Ctrl-C in the terminal leaves it to its starter when the server ends.
+            process_group=0,
             env=None if environment is None else {**os.environ, **environment},
         )
         try:

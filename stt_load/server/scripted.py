@@ -16,8 +16,9 @@ from pathlib import Path
 import click
 from websockets.http11 import Request
 
+from stt_load.dialects.base import Message
 from stt_load.errors import ConfigError
-from stt_load.server.connection import Answer, Connection, Message, NoAnswer, OnSent, Session, text_frame
+from stt_load.server.connection import Answer, Connection, NoAnswer, OnSent, Session, text_frame
 from stt_load.server.frontend import open_listener, serve
 from stt_load.server.script import AT_THE_DOOR, MID_STREAM, Fault, Script, loud_span
 from stt_load.server.truth import TruthLog, Utterance

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import websocket
-from wire import DEADLINE_S, dial, get, hear, hears_nothing, say, silence, tone, truth, wait_until
+from wire import DEADLINE_S, FRAME_BYTES, dial, get, hear, hears_nothing, say, silence, tone, truth, wait_until
 
 from stt_load.server.process import ServerProcess, scripted_server
 from stt_load.server.script import Fault, Script, audio_key
@@ -80,7 +80,7 @@ def test_pieces_in_the_middle_of_the_clip_come_while_the_caller_still_speaks() -
 
 
 def test_a_pause_shorter_than_the_delay_does_not_end_the_utterance() -> None:
-    with server(delay_s=1.0) as process:
+    with server() as process:
         caller = dial(process)
         say(caller, tone(0.5) + silence(0.4) + tone(0.5) + silence(0.4))
         assert [hear(caller), hear(caller)] == [QUEUED, {"text": "utterance zero of caller zero"}]
@@ -111,9 +111,9 @@ def test_the_truth_is_what_happened_on_the_wire(tmp_path: Path) -> None:
         caller = dial(process)
         for _ in range(3):
             begun_s = time.monotonic()
-            say(caller, UTTERANCE[:-3_200])
+            say(caller, UTTERANCE[: 7 * FRAME_BYTES])  # not yet enough silence for an answer
             last_begun_s = time.monotonic()
-            say(caller, UTTERANCE[-3_200:])
+            say(caller, UTTERANCE[7 * FRAME_BYTES :])
             assert hear(caller) == QUEUED
             heard = hear(caller)["text"]
             heard_s = time.monotonic()

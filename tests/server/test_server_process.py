@@ -26,6 +26,11 @@ def test_the_server_listens_when_it_is_returned_and_is_gone_after_stop() -> None
     assert not is_alive(pid)
 
 
+def test_ctrl_c_in_the_terminal_leaves_the_server_to_its_starter() -> None:
+    with scripted_server(Script()) as process:
+        assert os.getpgid(process.pid) == process.pid != os.getpgid(0)
+
+
 def test_bad_input_is_told_in_the_servers_own_words() -> None:
     with pytest.raises(ConfigError, match=r"^script: .*unexpected keyword argument 'colour'"):
         ServerProcess(["-m", "stt_load.server.scripted", "--script", '{"colour":"red"}'])

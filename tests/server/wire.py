@@ -34,8 +34,11 @@ def dial(server: ServerProcess, query: str = "") -> websocket.WebSocket:
 
 
 def say(caller: websocket.WebSocket, pcm: bytes) -> None:
-    for at in range(0, len(pcm), FRAME_BYTES):
-        caller.send_binary(pcm[at : at + FRAME_BYTES])
+    """In frames, faster than a microphone, and in one piece: however busy the machine is, the server never sees
+    the audio stop in the middle."""
+    frames = (pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm), FRAME_BYTES))
+    binary = websocket.ABNF.OPCODE_BINARY
+    caller.sock.sendall(b"".join(websocket.ABNF.create_frame(frame, binary).format() for frame in frames))
 
 
 def hear(caller: websocket.WebSocket) -> Any:
