@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from stt_load.credentials import without_credentials
 from stt_load.errors import ConfigError
 
 # Chatterbox reads 0 as "another voice each time".
@@ -97,14 +98,6 @@ def voice_of(engine: str, url: str | None = None, voice: str | None = None, mode
     if url is None:
         raise ConfigError(f"{engine} needs the URL of a server: --url http://HOST:PORT{row.path}")
     return Voice(engine, _with_path(url, row.path or ""), voice or row.default_voice, model or row.default_model)
-
-
-def without_credentials(url: str | None) -> str | None:
-    """The URL as it may be shown and kept."""
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _with_path(url: str, path: str) -> str:

@@ -15,7 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 
 from stt_load.audio.codec import decode
-from stt_load.audio.engines import ENGINES, Voice, without_credentials
+from stt_load.audio.engines import ENGINES, Voice
+from stt_load.credentials import without_credentials
 from stt_load.errors import ClipError, ConfigError
 
 CONNECT_TIMEOUT_S = 5.0

@@ -14,11 +14,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from stt_load.audio.engines import ENGINES, Voice, voice_of, without_credentials
+from stt_load.audio.engines import ENGINES, Voice, voice_of
 from stt_load.audio.folder import ClipSet, is_free, load_folder
 from stt_load.audio.library import Progress as ReportProgress
 from stt_load.audio.library import default_clips, make_folder
 from stt_load.audio.texts import Texts, english_set, standard_set, texts_from_json, texts_from_lines
+from stt_load.credentials import TTS_KEY_VARIABLE, without_credentials
 from stt_load.errors import ConfigError
 
 SHIPPED: dict[str, Callable[[], Texts]] = {"english": english_set, "standard": standard_set}
@@ -26,7 +27,6 @@ SHIPPED: dict[str, Callable[[], Texts]] = {"english": english_set, "standard": s
 DEFAULT_VOICES = ", ".join(row.default_voice for row in ENGINES.values())
 
 # A key on the command line would be seen by everybody on the machine.
-API_KEY_VARIABLE = "STT_LOAD_TTS_API_KEY"
 
 
 @click.group("clips")
@@ -55,7 +55,7 @@ def make(engine: str, url: str | None, voice: str | None, model: str | None, tex
     """
     checked_voice, texts = _checked(engine, url, voice, model, texts_from, out)
     with _progress_bar(f"{checked_voice.engine} {without_credentials(checked_voice.url) or ''}".strip()) as progress:
-        make_folder(checked_voice, texts, out, progress, api_key=os.environ.get(API_KEY_VARIABLE))
+        make_folder(checked_voice, texts, out, progress, api_key=os.environ.get(TTS_KEY_VARIABLE))
     clips = load_folder(out, None)
     click.echo(f"{len(clips.clips)} clips, {_speech_line(clips)}, in {out}")
 

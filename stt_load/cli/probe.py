@@ -13,9 +13,9 @@ from rich.console import Console
 from stt_load.audio.clip import Clip
 from stt_load.cli.run import with_some_options
 from stt_load.config import RunConfig, parse_options
+from stt_load.credentials import API_KEY_VARIABLE
 from stt_load.dialects.base import Message
 from stt_load.dialects.events import Event
-from stt_load.dialects.parakeet import API_KEY_VARIABLE
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError, ExitCode, Outcome
 from stt_load.load.material import choose_clips, frame_rule

@@ -24,7 +24,6 @@ from stt_load.dialects.base import Capabilities, Connect, Message
 from stt_load.dialects.events import Event, Final, Ignored, PieceQueued, ServerError
 from stt_load.errors import ProtocolError
 
-API_KEY_VARIABLE = "STT_LOAD_API_KEY"
 _BYTES_SHOWN = 80
 _LIMIT_MS = 1e12
 

@@ -10,10 +10,10 @@ from typing import Any
 import gevent
 from gevent.queue import Empty, Queue
 
+from stt_load.credentials import SIDECAR_TOKEN_VARIABLE
 from stt_load.load.sign import Sign
 from stt_load.sidecar_client import LocalSidecar, SidecarClient
 
-TOKEN_VARIABLE = "GPU_SIDECAR_TOKEN"
 _PULL_PERIOD_S = 1.0
 
 
@@ -26,7 +26,7 @@ class GpuFeed:
         self._stack = contextlib.ExitStack()
         if where == "local":
             where = self._stack.enter_context(LocalSidecar(gpu_id=gpu_id)).url
-        self._client = SidecarClient(where, token=os.environ.get(TOKEN_VARIABLE))
+        self._client = SidecarClient(where, token=os.environ.get(SIDECAR_TOKEN_VARIABLE))
         self._signs: Queue[Sign] = Queue()
         self._greenlet = gevent.spawn(self._loop)
 

@@ -13,10 +13,10 @@ from stt_load.audio.framing import FrameRule, choose_frame
 from stt_load.audio.library import clips_from_tts, default_clips
 from stt_load.audio.texts import english_set
 from stt_load.config import RunConfig
+from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.dialects.registry import DIALECTS
 from stt_load.stream.session import EncodedClip, encode_clip
 
-TTS_KEY_VARIABLE = "STT_LOAD_TTS_API_KEY"
 CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio and its timeout
 
 

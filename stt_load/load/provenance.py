@@ -14,6 +14,7 @@ from typing import Any
 from stt_load import __version__
 from stt_load.audio.folder import ClipSet
 from stt_load.config import OPTIONS, RunConfig
+from stt_load.credentials import without_credentials
 from stt_load.load.material import frame_rule
 from stt_load.metrics.wer import NORMALISER
 from stt_load.records import SCHEMA_VERSION
@@ -30,9 +31,9 @@ def describe_run(
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
         "label": config.label,
-        "options": {option.name: raw.get(option.key, option.default) for option in OPTIONS},
+        "options": {option.name: _shown(raw.get(option.key, option.default)) for option in OPTIONS},
         "versions": {"stt-load": __version__, "python": platform.python_version(), **_versions()},
-        "stt_url": config.stt_url,
+        "stt_url": without_credentials(config.stt_url),
         "dialect": config.dialect,
         "frame": {
             "asked_ms": rule.asked_ms,
@@ -71,6 +72,10 @@ def describe_host(role: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "container_cpu_limit": _container_cpu_limit(),
     }
+
+
+def _shown(value: object) -> object:
+    return without_credentials(value) if isinstance(value, str) and "://" in value else value
 
 
 def _versions() -> dict[str, str]:

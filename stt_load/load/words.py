@@ -7,7 +7,7 @@ from typing import Any
 
 from stt_load.audio.folder import ClipSet
 from stt_load.config import RunConfig
-from stt_load.dialects.parakeet import API_KEY_VARIABLE
+from stt_load.credentials import API_KEY_VARIABLE
 from stt_load.load.station import Station
 from stt_load.records import UtteranceRecord
 
