@@ -75,7 +75,8 @@ def _duration_range_s(text: str) -> tuple[float, float]:
     if not separator:
         return (parse_duration_s(low),) * 2
     unit = re.sub(r"[\d.\s]", "", high)
-    low_s, high_s = parse_duration_s(low if re.search(r"[a-z]", low) else low + unit), parse_duration_s(high)
+    high_s = parse_duration_s(high)
+    low_s = parse_duration_s(low if re.search(r"[a-z]", low) else low + unit)
     if low_s > high_s:
         raise ValueError(f"{text!r} begins above its end: write the shorter pause first, as in 1..3s")
     return low_s, high_s
@@ -129,14 +130,15 @@ def _http_url(text: str) -> str:
 
 
 def _url(text: str, schemes: Sequence[str]) -> str:
+    if text.partition("://")[0] not in schemes:
+        raise ValueError(f"{text!r} must begin with {' or '.join(s + '://' for s in schemes)}")
     try:
         parts = urlsplit(text)
-        has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        # What the resolver will make of the name: it stumbles over empty and over-long parts.
+        is_usable = bool((parts.hostname or "").encode("idna")) and parts.port != 0 and not re.search(r"\s", text)
     except ValueError:
-        parts, has_host = urlsplit(""), False
-    if parts.scheme not in schemes:
-        raise ValueError(f"{text!r} must begin with {' or '.join(s + '://' for s in schemes)}")
-    if not has_host:
+        is_usable = False
+    if not is_usable:
         raise ValueError(f"{text!r} has no usable host and port: write {schemes[0]}://HOST:PORT/PATH")
     return text
 
@@ -245,7 +247,7 @@ def _settle_slos(values: dict[str, Any]) -> list[str]:
         try:
             slos.append(parse_slo(text))
         except ConfigError as error:
-            problems += [f"--slo: {line}" for line in error.problems]
+            problems += error.problems
     values["slos"] = tuple(slos)
     return problems
 
