@@ -21,6 +21,10 @@ _SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@qq")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
 
+# What three clock readings in a row take at most, undisturbed, and how often they are tried.
+_CLOCK_READING_S = 20e-6
+_CLOCK_READINGS = 3
+
 _READ_BYTES = 65_536
 MAX_MESSAGE_BYTES = 1 << 20  # a transcript is a few hundred bytes; what is larger is no transcript
 
@@ -99,12 +103,15 @@ def _arrival_s(ancillary: list[tuple[int, int, bytes]]) -> float:
     """Kernel receive stamp as monotonic seconds, or now where there is none.
 
     The kernel stamps with the wall clock. The step between the two clocks is taken at the read, microseconds to
-    milliseconds after the stamp, so only a wall clock set in that very moment could disturb it.
+    milliseconds after the stamp, so only a wall clock set in that very moment could disturb it. A process that is
+    put aside between two readings would make an arrival too early: then they are read again.
     """
-    now_s = time.monotonic()
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
             seconds, nanoseconds = map(int, _TIMESPEC.unpack_from(data))
-            age_s = time.time() - (seconds + nanoseconds * 1e-9)
-            return now_s - max(0.0, age_s)
-    return now_s
+            for _ in range(_CLOCK_READINGS):
+                before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
+                if now_s - before_s < _CLOCK_READING_S:
+                    break
+            return now_s - max(0.0, wall_s - (seconds + nanoseconds * 1e-9))
+    return time.monotonic()
