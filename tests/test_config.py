@@ -1,0 +1,196 @@
+"""Every option: what is good, what is bad, and what is said about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from stt_load.config import OPTIONS, RunConfig, parse_options
+from stt_load.dialects.registry import DIALECTS
+from stt_load.errors import ConfigError
+from stt_load.metrics.slo import DEFAULT_SLOS, parse_slo
+
+
+def problems_of(**raw: object) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        parse_options(raw)
+    return caught.value.problems
+
+
+GOOD: list[tuple[str, object, str, Any]] = [
+    ("stt_url", "wss://host.example:8443/ws?a=b", "stt_url", "wss://host.example:8443/ws?a=b"),
+    ("stt_url", "ws://[::1]:8000/ws", "stt_url", "ws://[::1]:8000/ws"),
+    ("stt_url", "", "stt_url", "ws://localhost:8000/ws"),
+    ("dialect", "parakeet", "dialect", "parakeet"),
+    ("concurrency", "1, 5,10", "concurrency", (1, 5, 10)),
+    ("concurrency", "7", "concurrency", (7,)),
+    ("concurrency", "20,10,20", "concurrency", (20, 10, 20)),
+    ("hold", "90", "hold_s", 90.0),
+    ("hold", "500ms", "hold_s", 0.5),
+    ("hold", "1.5m", "hold_s", 90.0),
+    ("hold", "1h", "hold_s", 3_600.0),
+    ("rounds", "3", "rounds", 3),
+    ("rounds", "", "rounds", None),
+    ("at_least", "0", "at_least", 0),
+    ("pause", "2s", "pause_s", (2.0, 2.0)),
+    ("pause", "1..3s", "pause_s", (1.0, 3.0)),
+    ("pause", "500ms..2", "pause_s", (0.5, 2.0)),
+    ("pause", "1..2m", "pause_s", (60.0, 120.0)),
+    ("arrival", "together", "arrival", "together"),
+    ("ramp_rate", "0.5", "ramp_rate", 0.5),
+    ("settle", "0", "settle_s", 0.0),
+    ("end", "server", "end", "server"),
+    ("timeout", "5s", "timeout_s", 5.0),
+    ("frame_ms", "20", "frame_ms", 20.0),
+    ("trailing_silence", "0.5", "trailing_silence_s", 0.5),
+    ("clips", "clips/mine", "clips", "clips/mine"),
+    ("tts_url", "http://localhost:8004/tts", "tts_url", "http://localhost:8004/tts"),
+    ("slo", ["wer<8%", "foreign_text<1"], "slos", (parse_slo("wer<8%"), parse_slo("foreign_text<1"))),
+    ("slo", "wer<8%", "slos", (parse_slo("wer<8%"),)),
+    ("slo", [], "slos", tuple(parse_slo(text) for text in DEFAULT_SLOS)),
+    ("gpu_sidecar", "local", "gpu_sidecar", "local"),
+    ("gpu_sidecar", "https://gpu.example:9550", "gpu_sidecar", "https://gpu.example:9550"),
+    ("gpu_id", "0", "gpu_id", 0),
+    ("results", "elsewhere", "results", "elsewhere"),
+    ("label", "night-2.b_1", "label", "night-2.b_1"),
+    ("output", "figures.csv", "output", "figures.csv"),
+    ("seed", "12", "seed", 12),
+    ("verbose", True, "verbose", True),
+    ("verbose", "false", "verbose", False),
+    ("live", "1", "live", True),
+]
+
+
+@pytest.mark.parametrize(("key", "given", "into", "expected"), GOOD)
+def test_a_good_value_becomes(key: str, given: object, into: str, expected: object) -> None:
+    assert getattr(parse_options({key: given}), into) == expected
+
+
+BAD = [
+    ("stt_url", "http://localhost:8000/ws", "--stt-url: 'http://localhost:8000/ws' must begin with ws:// or wss://"),
+    ("stt_url", "localhost:8000", "--stt-url: 'localhost:8000' must begin with ws:// or wss://"),
+    ("stt_url", "ws://host:99999/ws", "has no usable host and port: write ws://HOST:PORT/PATH"),
+    ("stt_url", "ws://host:0/ws", "has no usable host and port"),
+    ("stt_url", "ws:///ws", "has no usable host and port"),
+    ("stt_url", "ws://two..dots/ws", "has no usable host and port"),
+    ("stt_url", "ws://" + "a" * 64 + "/ws", "has no usable host and port"),
+    ("stt_url", "ws://host/a b", "has no usable host and port"),
+    ("stt_url", "ws://[::1/ws", "has no usable host and port"),
+    ("dialect", "parrot", "--dialect: 'parrot' is not known: write parakeet"),
+    ("concurrency", "0,x", "--concurrency: '0' is no number of callers: write whole numbers from 1, as in 1,5"),
+    ("concurrency", "1,x", "'x' is no number of callers"),
+    ("concurrency", "1,,5", "'' is no number of callers"),
+    ("concurrency", "1.5", "'1.5' is no number of callers"),
+    ("hold", "-1", "--hold: '-1' is no duration: write seconds, or 500ms, 60s, 2m, 1h"),
+    ("hold", "0", "--hold: '0' must be longer than zero"),
+    ("hold", "soon", "is no duration"),
+    ("hold", "nan", "is no duration"),
+    ("rounds", "0", "--rounds: '0' must be a whole number from 1"),
+    ("rounds", "2.5", "must be a whole number from 1"),
+    ("at_least", "-1", "--at-least: '-1' must be a whole number from 0"),
+    ("pause", "3..1s", "--pause: '3..1s' begins above its end: write the shorter pause first, as in 1..3s"),
+    ("pause", "1..x", "--pause: 'x' is no duration"),
+    ("pause", "..", "--pause: '' is no duration"),
+    ("arrival", "late", "--arrival: 'late' is not known: write random or together"),
+    ("ramp_rate", "0", "--ramp-rate: '0' must be greater than zero"),
+    ("ramp_rate", "inf", "--ramp-rate: 'inf' must be greater than zero"),
+    ("ramp_rate", "fast", "--ramp-rate: 'fast' is no number"),
+    ("settle", "-1s", "--settle: '-1s' is no duration"),
+    ("end", "client", "--end: parakeet can only have its utterances ended by server"),
+    ("end", "nobody", "--end: parakeet can only have its utterances ended by server"),
+    ("timeout", "0s", "--timeout: '0s' must be longer than zero"),
+    ("frame_ms", "nan", "--frame-ms: 'nan' must be greater than zero"),
+    ("frame_ms", "-20", "--frame-ms: '-20' must be greater than zero"),
+    ("trailing_silence", "0.1", "--trailing-silence: 0.1 s is too short for parakeet, which never answers with less"),
+    ("trailing_silence", "some", "--trailing-silence: 'some' is no duration"),
+    ("tts_url", "ws://localhost:8004", "--tts-url: 'ws://localhost:8004' must begin with http:// or https://"),
+    ("slo", ["wer<8"], "--slo"),
+    ("slo", "latency is fine", "--slo"),
+    ("gpu_sidecar", "remote", "--gpu-sidecar: 'remote' must begin with http:// or https://"),
+    ("gpu_id", "-1", "--gpu-id: '-1' must be a whole number from 0"),
+    ("label", "a/b", "--label: 'a/b' becomes a folder name"),
+    ("label", "x" * 61, "becomes a folder name"),
+    ("seed", "abc", "--seed: 'abc' must be a whole number from 0"),
+]
+
+
+@pytest.mark.parametrize(("key", "given", "expected"), BAD)
+def test_a_bad_value_is_one_line_that_names_the_option(key: str, given: object, expected: str) -> None:
+    (line,) = problems_of(**{key: given})
+    assert expected in line
+    assert line.startswith("--" + key.replace("_", "-"))
+    assert line.count(f"--{key.replace('_', '-')}") == 1
+    assert "\n" not in line
+
+
+FREE = {"clips", "results", "output", "verbose", "live"}  # any text is good: looked at when the run starts
+
+
+def test_every_option_has_a_good_and_a_bad_value_here() -> None:
+    keys = {option.key for option in OPTIONS}
+    assert {key for key, *_ in GOOD} == keys
+    assert {key for key, *_ in BAD} == keys - FREE
+
+
+def test_all_problems_are_told_at_once() -> None:
+    lines = problems_of(concurrency="0,x", hold="-1", slo=["x", "y"], stt_url="http://x", trailing_silence="0.1")
+    assert [line.split(":")[0].split(" ")[0] for line in lines] == [
+        "--stt-url",
+        "--concurrency",
+        "--hold",
+        "--slo",
+        "--slo",
+        "--trailing-silence",
+    ]
+
+
+def test_an_unknown_dialect_does_not_hide_other_problems() -> None:
+    assert len(problems_of(dialect="parrot", hold="x", end="nobody")) == 2
+
+
+def test_without_any_option_there_is_a_run() -> None:
+    config = parse_options({})
+    assert config.concurrency == (1, 5, 10, 20, 30, 40)
+    assert config.stt_url == DIALECTS["parakeet"].default_url
+    assert (config.end, config.gpu_sidecar, config.clips, config.rounds) == ("server", "off", None, None)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.seed = 2  # type: ignore[misc]
+
+
+def test_none_is_the_default() -> None:
+    assert parse_options({option.key: None for option in OPTIONS}) == parse_options({})
+
+
+def test_options_and_fields_are_the_same_set() -> None:
+    assert sorted(option.into for option in OPTIONS) == sorted(f.name for f in dataclasses.fields(RunConfig))
+    assert len({option.name for option in OPTIONS}) == len(OPTIONS)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_option_says_what_it_is(option: Any) -> None:
+    assert option.help
+    assert option.help[0].islower()
+    assert bool(option.metavar) != option.is_flag
+    assert option.env_var == "STT_LOAD_" + option.name.upper().replace("-", "_")
+
+
+_LOCUSTS_OWN = """\
+from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
+parser = get_empty_argument_parser()
+setup_parser_arguments(parser)
+for action in parser._actions:
+    print(*action.option_strings, f"={action.dest}")
+"""
+
+
+def test_no_option_has_a_name_that_locust_uses() -> None:
+    """Asked in a process of its own: importing Locust patches the one that does."""
+    done = subprocess.run([sys.executable, "-c", _LOCUSTS_OWN], capture_output=True, text=True, timeout=60, check=True)
+    taken = set(done.stdout.split())
+    assert "--headless" in taken
+    assert not taken & {f"--{option.name}" for option in OPTIONS}
+    assert not taken & {f"={option.key}" for option in OPTIONS}
