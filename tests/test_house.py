@@ -1,0 +1,294 @@
+"""The house: who imports whom, which test tests what, and how long a file may grow.
+
+Core is values in, values out: the same logic runs under a fake clock, one greenlet a caller, or one loop for
+thousands. A module that is not named in a list of exceptions here is held to the rule, so a new one is too.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+PACKAGES = ("stt_load", "gpu_sidecar")
+LINES_AT_MOST = 300
+
+# Everything that waits, talks or patches: what core modules import none of.
+WORLD = {
+    *("gevent", "locust", "psutil", "signal", "subprocess", "multiprocessing", "concurrent", "threading", "asyncio"),
+    *("socket", "ssl", "select", "selectors", "http", "requests", "urllib3", "websocket", "websockets"),
+    *("starlette", "uvicorn"),
+}
+# And what they ask nobody for.
+WORLD_CALLS = frozenset(
+    {
+        ("time", "sleep"),
+        ("time", "time"),
+        ("time", "monotonic"),
+        ("time", "perf_counter"),
+        ("os", "environ"),
+        ("os", "getenv"),
+        ("datetime", "now"),
+        ("datetime", "utcnow"),
+    }
+)
+
+# Shells: the modules that join the core to the world, each with what it touches.
+SHELLS = {
+    "stt_load/audio/espeak.py": "loads espeak's library, one speech at a time",
+    "stt_load/audio/library.py": "the user's cache folder, which the environment may move",
+    "stt_load/audio/tts_server.py": "HTTP to a TTS server, with retries",
+    "stt_load/cli/": "the command line",
+    "stt_load/load/conductor.py": "leads a run through Locust's runner",
+    "stt_load/load/gpu_feed.py": "pulls samples in a greenlet",
+    "stt_load/load/hooks.py": "Locust's events and signals",
+    "stt_load/load/live.py": "draws the panel as time passes",
+    "stt_load/load/master.py": "the master's part in Locust's life",
+    "stt_load/load/material.py": "keys from the environment, progress on the terminal",
+    "stt_load/load/preflight.py": "tries sockets and folders before a run",
+    "stt_load/load/provenance.py": "looks at this machine",
+    "stt_load/load/shape.py": "Locust's load shape",
+    "stt_load/load/station.py": "greenlets of callers",
+    "stt_load/load/user.py": "Locust's user",
+    "stt_load/load/words.py": "makes stations with the key from the environment",
+    "stt_load/load/worker.py": "the worker's part in Locust's life",
+    "stt_load/server/connection.py": "sockets of the embedded servers",
+    "stt_load/server/decoder.py": "a process that decodes",
+    "stt_load/server/embedded.py": "serves the recogniser",
+    "stt_load/server/frontend.py": "accepts callers, catches signals",
+    "stt_load/server/pool.py": "decoder processes",
+    "stt_load/server/process.py": "starts and ends servers",
+    "stt_load/server/scripted.py": "serves the script",
+    "stt_load/server/truth.py": "a log with the time on it",
+    "stt_load/sidecar_client.py": "HTTP to sidecars, a process of its own",
+    "stt_load/stream/stamped.py": "a socket with receive stamps",
+    "stt_load/stream/ws.py": "a websocket",
+}
+
+# Files that are longer than LINES_AT_MOST, and why they are one noun all the same.
+LONG = {
+    "stt_load/stream/session.py": "one state machine: its events, its actions and its figures share every field",
+    "stt_load/sidecar_client.py": "the client of a sidecar and the local one that it starts",
+}
+
+# Which tests look after a source file whose name no test file bears. Told by hand, so that somebody has thought of it.
+TESTED_BY = {
+    "stt_load/clock.py": ("tests/fakes.py",),  # a protocol; the fake is held to it by mypy
+    "stt_load/errors.py": ("tests/stream/test_session.py",),  # values; the tables that use them are tested
+    "stt_load/audio/clip.py": ("tests/audio/test_framing.py", "tests/audio/test_manifest.py"),
+    "stt_load/cli/demo.py": ("tests/integration/test_runs.py",),
+    "stt_load/cli/dialects.py": ("tests/dialects/test_conformance.py",),
+    "stt_load/cli/probe.py": ("tests/integration/test_runs.py",),
+    "stt_load/cli/run.py": ("tests/integration/test_runs.py",),
+    "stt_load/cli/serve.py": ("tests/server/test_server_process.py",),
+    "stt_load/dialects/base.py": ("tests/dialects/test_conformance.py",),
+    "stt_load/dialects/events.py": ("tests/dialects/test_conformance.py",),
+    "stt_load/dialects/parakeet.py": ("tests/dialects/test_conformance.py",),
+    "stt_load/dialects/registry.py": ("tests/dialects/test_conformance.py",),
+    "stt_load/load/conductor.py": ("tests/integration/test_runs.py", "tests/integration/test_endings.py"),
+    "stt_load/load/gpu_feed.py": ("tests/integration/test_runs.py",),
+    "stt_load/load/hooks.py": ("tests/integration/test_runs.py", "tests/integration/test_web_ui.py"),
+    "stt_load/load/live.py": ("tests/integration/test_runs.py",),
+    "stt_load/load/master.py": ("tests/integration/test_runs.py", "tests/integration/test_endings.py"),
+    "stt_load/load/material.py": ("tests/integration/test_runs.py",),
+    "stt_load/load/outbox.py": ("tests/load/test_ledger.py",),
+    "stt_load/load/preflight.py": ("tests/integration/test_endings.py",),
+    "stt_load/load/provenance.py": ("tests/integration/test_runs.py",),
+    "stt_load/load/shape.py": ("tests/integration/test_runs.py",),
+    "stt_load/load/sign.py": ("tests/load/test_ledger.py",),
+    "stt_load/load/station.py": ("tests/integration/test_runs.py",),
+    "stt_load/load/user.py": ("tests/integration/test_runs.py",),
+    "stt_load/load/words.py": ("tests/integration/test_runs.py",),
+    "stt_load/load/worker.py": ("tests/integration/test_runs.py", "tests/integration/test_endings.py"),
+    "stt_load/report/close.py": ("tests/integration/test_runs.py",),
+    "stt_load/report/console.py": ("tests/report/test_writers.py",),
+    "stt_load/report/csv_file.py": ("tests/report/test_writers.py",),
+    "stt_load/report/gpu.py": ("tests/report/test_build.py",),
+    "stt_load/report/html.py": ("tests/report/test_writers.py",),
+    "stt_load/report/json_file.py": ("tests/report/test_writers.py",),
+    "stt_load/report/junit_file.py": ("tests/report/test_writers.py",),
+    "stt_load/report/model.py": ("tests/report/test_build.py",),
+    "stt_load/report/plots.py": ("tests/report/test_writers.py",),
+    "stt_load/report/table.py": ("tests/report/test_writers.py",),
+    "stt_load/report/wording.py": ("tests/report/test_writers.py",),
+    "stt_load/server/connection.py": ("tests/server/test_scripted.py", "tests/server/test_embedded.py"),
+    "stt_load/server/decoder.py": ("tests/server/test_embedded.py",),
+    "stt_load/server/frontend.py": ("tests/server/test_server_process.py",),
+    "stt_load/server/pool.py": ("tests/server/test_embedded.py",),
+    "stt_load/server/truth.py": ("tests/server/test_scripted.py",),
+    "stt_load/stream/runner.py": ("tests/stream/test_session.py", "tests/stream/test_ws.py"),
+    "stt_load/stream/stamped.py": ("tests/stream/test_ws.py",),
+    "stt_load/stream/transport.py": ("tests/stream/test_ws.py",),
+    "gpu_sidecar/columns.py": ("tests/gpu_sidecar/test_dmon.py",),
+    "gpu_sidecar/nvidia_smi.py": ("tests/gpu_sidecar/test_gpu_devices.py",),
+    "gpu_sidecar/source.py": ("tests/gpu_sidecar/test_gpu_cli.py",),
+}
+
+
+def names_of(folder: str) -> list[str]:
+    """Paths of source files, relative to the checkout."""
+    return sorted(str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / folder).rglob("*.py"))
+
+
+SOURCES = [name for package in PACKAGES for name in names_of(package)]
+LOAD_SIDE = [name for name in SOURCES if name.startswith("stt_load/")]
+SIDECAR = [name for name in SOURCES if name.startswith("gpu_sidecar/")]
+
+
+def is_shell(name: str) -> bool:
+    return any(name == shell or (shell.endswith("/") and name.startswith(shell)) for shell in SHELLS)
+
+
+CORE = [name for name in LOAD_SIDE if not is_shell(name)]
+
+
+def tree_of(name: str) -> ast.Module:
+    return ast.parse((CHECKOUT / name).read_text(encoding="utf-8"))
+
+
+def imports_of(name: str) -> set[str]:
+    """Modules imported anywhere in the file, inside functions too, with their dots."""
+    found = set()
+    for node in ast.walk(tree_of(name)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def tops(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def asks_of(name: str) -> set[tuple[str, str]]:
+    """`module.attribute` pairs of WORLD_CALLS that the file mentions."""
+    found = set()
+    for node in ast.walk(tree_of(name)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found.add((node.value.id, node.attr))
+        elif isinstance(node, ast.ImportFrom):
+            found |= {(str(node.module), alias.name) for alias in node.names}
+    return found & WORLD_CALLS
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_a_core_module_neither_talks_nor_waits_nor_asks_the_time(name: str) -> None:
+    imported = imports_of(name)
+    assert not tops(imported) & WORLD
+    assert "urllib.request" not in imported
+    assert not asks_of(name)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in CORE if not name.startswith(("stt_load/report/", "stt_load/server/"))]
+)
+def test_a_core_module_imports_no_shell(name: str) -> None:
+    """Through a shell everything that it imports would come in."""
+    modules = {shell.removesuffix("/").removesuffix(".py").replace("/", ".") for shell in SHELLS}
+    assert not imports_of(name) & modules
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_shell_is_there_and_needs_to_be_one(name: str) -> None:
+    assert (CHECKOUT / name).exists()
+    if name.endswith(".py"):
+        inner = {shell.removesuffix(".py").replace("/", ".") for shell in SHELLS}
+        touches = tops(imports_of(name)) & WORLD or asks_of(name) or imports_of(name) & inner
+        assert touches, "it touches nothing: take it off the list"
+
+
+# The floors of the house: what a package may import of its own project, besides itself.
+MAY_IMPORT = {
+    "stt_load/errors.py": set(),
+    "stt_load/clock.py": set(),
+    "stt_load/records.py": {"errors"},
+    "stt_load/audio/": {"credentials", "errors"},
+    "stt_load/dialects/": {"errors"},
+    "stt_load/metrics/": {"errors", "records"},
+    "stt_load/stream/": {"audio", "clock", "dialects", "errors", "records"},
+    "stt_load/report/": {"errors", "metrics", "records", "load.plan"},
+    "stt_load/load/plan.py": set(),
+    "stt_load/load/sign.py": {"load.plan"},
+    "stt_load/load/outbox.py": {"load.plan", "load.sign", "records"},
+    "stt_load/load/ledger.py": {"metrics", "records"},
+    "stt_load/load/folder.py": {"errors", "records"},
+    "stt_load/config.py": {"dialects", "errors", "metrics"},
+}
+
+
+@pytest.mark.parametrize("place", MAY_IMPORT)
+def test_arrows_point_down(place: str) -> None:
+    own = place.removeprefix("stt_load/").removesuffix(".py").removesuffix("/").replace("/", ".")
+    allowed = tuple(f"stt_load.{name}" for name in {own, *MAY_IMPORT[place]})
+    for name in (n for n in LOAD_SIDE if n == place or (place.endswith("/") and n.startswith(place))):
+        ours = {module for module in imports_of(name) if module.startswith("stt_load.")}
+        assert not {m for m in ours if not any(m == a or m.startswith(a + ".") for a in allowed)}, name
+
+
+@pytest.mark.parametrize("name", SIDECAR)
+def test_the_sidecar_is_at_home_on_a_bare_host(name: str) -> None:
+    assert not tops(imports_of(name)) - sys.stdlib_module_names - {"gpu_sidecar"}
+
+
+@pytest.mark.parametrize("name", LOAD_SIDE)
+def test_the_load_side_imports_nothing_of_the_sidecar(name: str) -> None:
+    assert "gpu_sidecar" not in tops(imports_of(name))
+
+
+@pytest.mark.parametrize("module", ["stt_load", "stt_load.config", "stt_load.report.folder", "stt_load.stream.ws"])
+def test_importing_it_patches_nothing(module: str) -> None:
+    """Importing locust patches the process, so nothing but locustfiles and shells of Locust's may do it."""
+    look = f"import sys, {module}; print(*sorted({{'locust', 'gevent'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_importing_the_package_reads_and_opens_nothing() -> None:
+    look = "import sys; before = set(sys.modules); import stt_load; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["stt_load"]
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if not name.endswith("__.py")])
+def test_a_source_file_has_its_tests(name: str) -> None:
+    """tests/audio/test_pool.py or, where two modules share a name, tests/report/test_report_folder.py; the
+    sidecar's are called test_gpu_…; everything else is told in TESTED_BY."""
+    path = Path(name)
+    is_sidecar = path.parts[0] == "gpu_sidecar"
+    folder = CHECKOUT / "tests" / (path.parent if is_sidecar else path.parent.relative_to("stt_load"))
+    prefix = "gpu" if is_sidecar else path.parent.name
+    stems = (path.stem, f"{prefix}_{path.stem}", f"{path.stem}_command")
+    candidates = [folder / f"test_{stem}.py" for stem in stems]
+    if name in TESTED_BY:
+        assert not [c for c in candidates if c.exists()], "it has a test file of its own now: take it off the list"
+        candidates = [CHECKOUT / other for other in TESTED_BY[name]]
+        assert all(candidate.exists() for candidate in candidates), TESTED_BY[name]
+    assert any(candidate.exists() for candidate in candidates)
+
+
+@pytest.mark.parametrize("name", [*SOURCES, *names_of("locustfiles")])
+def test_a_file_is_one_noun(name: str) -> None:
+    n_lines = len((CHECKOUT / name).read_text(encoding="utf-8").splitlines())
+    if name in LONG:
+        assert n_lines > LINES_AT_MOST, "it is short enough now: take it off the list"
+    else:
+        assert n_lines <= LINES_AT_MOST
+
+
+def test_the_lists_name_files_that_exist() -> None:
+    assert not [name for name in (*LONG, *TESTED_BY, *MAY_IMPORT) if not (CHECKOUT / name).exists()]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_no_name_hides_what_is_in_it(name: str) -> None:
+    assert not {"utils", "helpers", "manager", "util", "helper", "common", "misc"} & set(Path(name).stem.split("_"))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_module_says_what_it_is(name: str) -> None:
+    assert ast.get_docstring(tree_of(name))
