@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from stt_load.cli.run import check, find_unknown, locust_command, with_some_options
+from stt_load.cli.run import check, find_locust_problems, locust_command, with_some_options
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError
 from stt_load.server.process import embedded_server
@@ -31,7 +31,7 @@ def command(**options: Any) -> None:
     Takes the options of `stt-load run`; --stt-url is not among them, since the server is the embedded one.
     """
     extra = click.get_current_context().args
-    problems = find_unknown(extra)
+    problems = find_locust_problems(extra)
     if options.pop("stt_url"):
         problems.append("--stt-url: the demo brings its own server; use `stt-load run` for yours")
     options = _with_defaults(options)

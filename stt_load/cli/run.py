@@ -12,6 +12,7 @@ import click
 
 from stt_load.config import OPTIONS, Option, parse_options
 from stt_load.errors import ConfigError, SttLoadError
+from stt_load.load.preflight import find_problems, port_taken
 
 LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
 
@@ -66,8 +67,6 @@ def locust_command(options: dict[str, Any], extra: Sequence[str]) -> list[str]:
 
 def check(options: dict[str, Any], problems: Sequence[str] = ()) -> None:
     """Raises ConfigError with everything that is wrong: `problems`, the options, the world they are to meet."""
-    from stt_load.load.preflight import find_problems
-
     try:
         problems = [*problems, *find_problems(parse_options(options))]
     except ConfigError as error:
@@ -87,13 +86,13 @@ def command(**options: Any) -> None:
     """
     extra = click.get_current_context().args
     options["live"] = True
-    check(options, find_unknown(extra))
+    check(options, find_locust_problems(extra))
     line = locust_command(options, extra)
     os.execv(line[0], line)  # one process: signals and the exit code are Locust's
 
 
-def find_unknown(words: Sequence[str]) -> list[str]:
-    """One line for each flag that Locust doesn't know either.
+def find_locust_problems(words: Sequence[str]) -> list[str]:
+    """One line for each flag that Locust doesn't know either, and for a master's port that is taken.
 
     Importing Locust costs a second and patches this process: only done where there are flags to ask about.
     """
@@ -102,5 +101,11 @@ def find_unknown(words: Sequence[str]) -> list[str]:
         return []
     from locust.argument_parser import get_parser
 
-    known = {name for action in get_parser()._actions for name in action.option_strings}
-    return [f"unknown option {flag}: see --help here and `locust --help`" for flag in flags if flag not in known]
+    parser = get_parser()
+    known = {name for action in parser._actions for name in action.option_strings}
+    unknown = [flag for flag in flags if flag not in known]
+    if unknown:
+        return [f"unknown option {flag}: see --help here and `locust --help`" for flag in unknown]
+    options = parser.parse_args(list(words))
+    taken = port_taken("--master-bind-port", options.master_bind_host, options.master_bind_port)
+    return [taken] if options.master and taken else []

@@ -24,7 +24,7 @@ from stt_load.load.ledger import Ledger
 from stt_load.load.live import LiveView
 from stt_load.load.material import choose_clips, utterance_limit_s
 from stt_load.load.plan import FollowPlan, LadderPlan, Plan, Timing
-from stt_load.load.preflight import find_problems
+from stt_load.load.preflight import find_problems, port_taken
 from stt_load.load.sign import Sign
 from stt_load.load.station import Station
 from stt_load.load.words import DRAIN, REPORT_KEY, SIGN, SIGN_OPTION, make_station
@@ -56,10 +56,14 @@ class Master:
 
     def on_init(self) -> None:
         """Refuse bad input before any load. Leaves the process with 2 where there is some."""
-        if self.environment.web_ui is not None and not self.environment.parsed_options.autostart:
-            return  # options are still to be typed: looked at when the run starts
+        options = self.environment.parsed_options
         try:
-            self._prepare()
+            if self.environment.web_ui is not None:
+                taken = port_taken("--web-port", options.web_host, options.web_port)
+                if taken:
+                    raise ConfigError(taken)
+            if self.environment.web_ui is None or options.autostart:
+                self._prepare()  # otherwise options are still to be typed: looked at when the run starts
         except ConfigError as error:
             for line in error.problems:
                 print(f"error: {line}", file=sys.stderr)

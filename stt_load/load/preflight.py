@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
 from pathlib import Path
@@ -31,6 +32,15 @@ def _unreachable(option: str, url: str) -> str | None:
     except OSError as error:
         why = error.strerror or str(error) or "no answer"
         return f"{option}: nothing answers at {address[0]}:{address[1]} ({why}): start the server or correct the URL"
+    return None
+
+
+def port_taken(option: str, host: str, port: int) -> str | None:
+    """A line where nobody can listen there; None where one can. `*` and the empty host mean every interface."""
+    try:
+        socket.create_server(("" if host == "*" else host, port)).close()
+    except OSError as error:
+        return f"{option}: nobody can listen on {host or '*'}:{port} ({os.strerror(error.errno or 0)}): name another port"
     return None
 
 
