@@ -14,8 +14,6 @@ from stt_load.metrics.foreign import foreign_messages
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
 
-_RECENT_S = 120.0  # longer than any utterance: a clip spoken so long ago can't reach a caller any more
-
 
 @dataclass(slots=True)
 class WorkerBook:
@@ -36,12 +34,20 @@ class WorkerBook:
 
 
 class Ledger:
-    """The books of one run. `references`: clip id → reference text. `write`: takes each scored record at once."""
+    """The books of one run. `references`: clip id → reference text. `write`: takes each scored record at once.
+    `utterance_limit_s`: no utterance lasts longer, so what was spoken before that can't reach a caller any more."""
 
-    def __init__(self, run_id: str, references: Mapping[str, str], write: Callable[[UtteranceRecord], None]) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        references: Mapping[str, str],
+        write: Callable[[UtteranceRecord], None],
+        utterance_limit_s: float = 120.0,
+    ) -> None:
         self._run_id = run_id
         self._references = references
         self._write = write
+        self._recent_s = utterance_limit_s
         self._books: dict[str, WorkerBook] = {}
         self._recent: deque[tuple[float, str]] = deque()
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
@@ -59,7 +65,7 @@ class Ledger:
             setattr(book, key, report[key])
         # All of them first: two callers that ended since the last report were in flight together.
         self._recent.extend((now_s, row["clip_id"]) for row in report["rows"])
-        in_flight = self._clips_in_flight(now_s)
+        in_flight = self._clips_in_flight(now_s) if report["rows"] else set()
         for row in report["rows"]:
             record = self._take_row(UtteranceRecord.from_row(row), in_flight)
             if record.is_counted:
@@ -77,7 +83,7 @@ class Ledger:
 
     def _clips_in_flight(self, now_s: float) -> set[str]:
         """Clips that callers speak now or spoke recently: whose words could have reached a caller that just ended."""
-        while self._recent and now_s - self._recent[0][0] > _RECENT_S:
+        while self._recent and now_s - self._recent[0][0] > self._recent_s:
             self._recent.popleft()
         clips = {clip_id for _, clip_id in self._recent}
         return clips.union(*(book.clips for book in self._books.values()))

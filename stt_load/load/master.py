@@ -101,7 +101,9 @@ class Master:
             run_id, config, vars(self.environment.parsed_options), clips, self._notes(), started_at
         )
         self._folder.write_run(self._run)
-        ledger = Ledger(run_id, {c.clip_id: c.reference for c in clips.clips}, self._folder.add_utterance)
+        references = {clip.clip_id: clip.reference for clip in clips.clips}
+        limit_s = utterance_limit_s(config, clips.clips)
+        ledger = Ledger(run_id, references, self._folder.add_utterance, limit_s)
         cluster = self._cluster(ledger)
         self.conductor = Conductor(run_id, self._plan(), cluster, ledger, self._folder, self._on_change, self._on_look)
         if config.gpu_sidecar != "off":

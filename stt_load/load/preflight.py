@@ -40,7 +40,9 @@ def port_taken(option: str, host: str, port: int) -> str | None:
     try:
         socket.create_server(("" if host == "*" else host, port)).close()
     except OSError as error:
-        return f"{option}: nobody can listen on {host or '*'}:{port} ({os.strerror(error.errno or 0)}): name another port"
+        return (
+            f"{option}: nobody can listen on {host or '*'}:{port} ({os.strerror(error.errno or 0)}): name another port"
+        )
     return None
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from locust import User, constant, task
+from locust.exception import StopUser
+
+from stt_load.errors import ConfigError
+
+log = logging.getLogger("stt_load")
 
 
 class CallerUser(User):
@@ -13,7 +20,12 @@ class CallerUser(User):
 
     def on_start(self) -> None:
         """Take a place among this process's callers. Nothing is opened here: a fault here would lose the user."""
-        self._station = self.environment.stt_part.ready_station()
+        try:
+            self._station = self.environment.stt_part.ready_station()
+        except ConfigError as error:
+            for line in error.problems:
+                log.error(line)
+            raise StopUser from error
         self._caller = self._station.new_caller()
 
     @task
