@@ -43,13 +43,17 @@ DOINGS = (
 class LiveView:
     """Call `look` often; it decides by itself when to draw."""
 
-    def __init__(self, conductor: Conductor, ladder: Sequence[int], console: Console | None = None) -> None:
+    def __init__(
+        self, conductor: Conductor, ladder: Sequence[int], has_panel: bool = True, console: Console | None = None
+    ) -> None:
+        """`ladder`: callers of each stage, empty where nobody knows them before. `has_panel` False: lines even in a
+        terminal, because something else writes to it."""
         self._conductor = conductor
         self._ladder = tuple(ladder)
         self._console = console or Console(file=sys.stdout)
         self._drawn_s = 0.0
         self._live: Live | None = None
-        if self._console.is_terminal:
+        if has_panel and self._console.is_terminal:
             # Drawn by `look`, not by a thread of rich's own: under Locust a thread is a greenlet.
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()

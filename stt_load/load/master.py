@@ -109,7 +109,8 @@ class Master:
         if config.gpu_sidecar != "off":
             self._open_feed(config)
         if config.live:
-            self._view = LiveView(self.conductor, config.concurrency if self._has_shape else ())
+            ladder = config.concurrency if self._has_shape else ()
+            self._view = LiveView(self.conductor, ladder, has_panel=not config.verbose)
         log.info("run folder: %s", self._folder.path)
         self.conductor.start()
 

@@ -84,6 +84,8 @@ class Station:
         self._speaking: dict[int, gevent.Greenlet] = {}
         self._changed = GeventEvent()
         self._is_shut = False
+        if config.verbose:
+            messages_log.setLevel(logging.INFO)  # whatever Locust's --loglevel says of the rest
         self._ordinals = itertools.count()
         self._process = psutil.Process()
         self._cpu_asked_s = 0.0

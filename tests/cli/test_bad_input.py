@@ -1,0 +1,112 @@
+"""The wrong thing typed: one line for each problem, all of them at once, exit 2, before any load."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
+LADDER = [sys.executable, "-m", "locust", "-f", str(CHECKOUT / "locustfiles" / "ladder.py"), "--headless"]
+NOBODY = "ws://127.0.0.1:1/ws"  # a port that nobody listens on
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield int(server.getsockname()[1])
+
+
+def refused(line: list[str], folder: Path) -> list[str]:
+    """The error lines of a command that must end with 2 and leave no run folder."""
+    done = subprocess.run(line, capture_output=True, text=True, cwd=folder, timeout=60)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert not list(folder.glob("results/*"))
+    return [text.removeprefix("error: ") for text in done.stderr.splitlines() if text.startswith("error: ")]
+
+
+MANY = ["--concurrency", "0,x", "--hold", "-1", "--slo", "fast", "--dialect", "klingon", "--stt-url", "http://x/"]
+
+
+@pytest.mark.parametrize("command", [[*STT_LOAD, "run"], LADDER], ids=["stt-load run", "locust"])
+def test_every_bad_option_has_its_line(command: list[str], tmp_path: Path) -> None:
+    lines = refused([*command, *MANY], tmp_path)
+    assert len(lines) == 5
+    for option in ("--concurrency", "--hold", "--slo", "--dialect", "--stt-url"):
+        assert sum(line.startswith(option) for line in lines) == 1
+
+
+@pytest.mark.parametrize("command", [[*STT_LOAD, "run"], LADDER], ids=["stt-load run", "locust"])
+def test_everything_that_is_wrong_with_the_world_has_its_line(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    options = ["--stt-url", NOBODY, "--clips", "nowhere", "--results", "file", "--output", "table.xls"]
+    lines = refused([*command, *options], tmp_path)
+    assert [line.partition(":")[0] for line in lines] == ["--stt-url", "--results", "--output", "--clips"]
+
+
+def test_an_option_that_nobody_knows_is_told_beside_the_others(tmp_path: Path) -> None:
+    lines = refused([*STT_LOAD, "run", "--stt-url", "http://x", "--cocurrency", "3"], tmp_path)
+    assert "unknown option --cocurrency" in lines[0]
+    assert lines[1].startswith("--stt-url: ")
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:99999/ws", "ws://", "127.0.0.1:8000", "ws://no.such.host.invalid/ws"])
+def test_an_unusable_server_is_one_line(url: str, tmp_path: Path) -> None:
+    (line,) = refused([*STT_LOAD, "run", "--stt-url", url], tmp_path)
+    assert line.startswith("--stt-url: ")
+
+
+def test_a_folder_without_clips_is_one_line(tmp_path: Path, busy_port: int) -> None:
+    (tmp_path / "clips").mkdir()
+    line = [*LADDER, "--stt-url", f"ws://127.0.0.1:{busy_port}/ws", "--clips", "clips"]
+    (problem,) = refused(line, tmp_path)
+    assert "holds no wav" in problem
+
+
+def test_a_taken_port_of_the_web_ui_is_one_line(tmp_path: Path, busy_port: int) -> None:
+    line = [option for option in LADDER if option != "--headless"]
+    (problem,) = refused([*line, "--web-host", "127.0.0.1", "--web-port", str(busy_port)], tmp_path)
+    assert problem.startswith("--web-port: ")
+
+
+def test_a_taken_port_of_the_master_is_one_line(tmp_path: Path, busy_port: int) -> None:
+    line = [*STT_LOAD, "run", "--stt-url", f"ws://127.0.0.1:{busy_port}/ws", "--master", "--expect-workers", "1"]
+    line += ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(busy_port)]
+    (problem,) = refused(line, tmp_path)
+    assert problem.startswith("--master-bind-port: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["demo", "--stt-url", NOBODY], "brings its own server"),
+        (["demo", "--hold", "soon"], "no duration"),
+        (["probe", "--stt-url", NOBODY], "nothing answers"),
+        (["report", "nowhere"], "nowhere"),
+        (["clips", "show", "nowhere"], "does not exist"),
+    ],
+)
+def test_each_command_refuses_in_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
+    (line,) = refused([*STT_LOAD, *arguments], tmp_path)
+    assert words in line
+
+
+def test_an_unknown_command_and_an_unknown_dialect_end_with_2(tmp_path: Path) -> None:
+    for arguments in (["fly"], ["dialects", "klingon"]):
+        done = subprocess.run([*STT_LOAD, *arguments], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+        assert done.returncode == 2
+        assert arguments[-1] in done.stderr
+
+
+def test_help_needs_no_locust(tmp_path: Path) -> None:
+    program = "import sys; from stt_load.cli import cli; cli.main(['--help'], standalone_mode=False); "
+    program += "sys.exit('locust' in sys.modules or 'numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 0, done.stderr
+    for command in ("demo", "run", "probe", "clips", "serve", "report", "dialects"):
+        assert command in done.stdout
