@@ -45,10 +45,12 @@ def compare(reported: list[dict], truth: list[dict]) -> str:
     true_s = {row["text"]: row["text_sent_s"] - row["last_frame_s"] for row in truth if row["text_sent_s"]}
     pairs = [(row["stream_end_latency_s"], true_s[row["text"]]) for row in reported if row["outcome"] == "ok"]
     error_ms = 1_000 * np.array([mine - true for mine, true in pairs])
-    p50, p99 = np.percentile(error_ms, [50, 99], method="inverted_cdf")
+    p50, p1, p99 = np.percentile(error_ms, [50, 1, 99], method="inverted_cdf")
+    size_p99 = np.percentile(abs(error_ms), 99, method="inverted_cdf")
     return (
-        f"reported minus true, {len(pairs)} utterances of {len(truth)} in the sink's log: "
-        f"median {p50:.3f} ms, p99 {p99:.3f} ms, min {error_ms.min():.3f}, max {error_ms.max():.3f} ms"
+        f"reported minus true, {len(pairs)} utterances of {len(truth)} in the sink's log: median {p50:.3f} ms, "
+        f"p1 {p1:.3f}, p99 {p99:.3f}, p99 of its size {size_p99:.3f} ms, from {error_ms.min():.3f} to "
+        f"{error_ms.max():.3f} ms"
     )
 
 

@@ -18,8 +18,8 @@ from stt_load.config import parse_options
 from stt_load.errors import ConfigError
 from stt_load.server.process import embedded_server
 
-# What differs from `stt-load run`: about two and a half minutes instead of twelve, and enough of each stage to judge.
-DEMO_OPTIONS = {"hold": "12s", "settle": "1s", "at_least": "5", "label": "demo"}
+# What differs from `stt-load run`: about three minutes instead of ten, and enough of each stage to judge.
+DEMO_OPTIONS = {"hold": "12s", "settle": "1s", "at_least": "3", "label": "demo"}
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
