@@ -71,7 +71,6 @@ SHELLS = {
 
 # Files that are longer than LINES_AT_MOST, and why they are one noun all the same.
 LONG = {
-    "stt_load/stream/session.py": "one state machine: its events, its actions and its figures share every field",
     "stt_load/sidecar_client.py": "the client of a sidecar and the local one that it starts",
 }
 
@@ -119,6 +118,7 @@ TESTED_BY = {
     "stt_load/server/truth.py": ("tests/server/test_scripted.py",),
     "stt_load/stream/runner.py": ("tests/stream/test_session.py", "tests/stream/test_ws.py"),
     "stt_load/stream/stamped.py": ("tests/stream/test_ws.py",),
+    "stt_load/stream/transcript.py": ("tests/stream/test_session.py",),
     "stt_load/stream/transport.py": ("tests/stream/test_ws.py",),
     "gpu_sidecar/columns.py": ("tests/gpu_sidecar/test_dmon.py",),
     "gpu_sidecar/nvidia_smi.py": ("tests/gpu_sidecar/test_gpu_devices.py",),

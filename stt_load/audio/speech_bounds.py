@@ -1,4 +1,4 @@
-"""Where in the samples speech starts and ends, by energy.
+"""Where in the samples speech starts, pauses and ends, by energy.
 
     level      ▁▁▁▁▂▅█▇▅▁▁▃▇█▆▅▃▂▁▁▁▁▁
     threshold  ─────────────────────────
@@ -36,6 +36,7 @@ NOISE_BELOW_LOUD_DB = 15.0
 SHORTEST_SOUND_S = 0.020
 
 Levels = NDArray[np.float64]
+Flags = NDArray[np.bool_]  # one a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +50,26 @@ class SpeechBounds:
 def find_speech(samples: PcmArray, sample_rate_hz: int) -> SpeechBounds:
     """First and last moment of speech in mono int16 samples. ClipError where there is only silence."""
     levels = _levels_dbfs(samples, sample_rate_hz)
-    audible = levels[levels > SILENCE_DBFS]
-    if not len(audible):
+    if not np.any(levels > SILENCE_DBFS):
         raise ClipError("silence only: nothing in it is louder than -60 dBFS")
-    is_sound = _without_clicks(levels > _threshold_dbfs(levels, audible))
-    where = np.flatnonzero(is_sound)
+    where = np.flatnonzero(_is_sound(levels))
     if not len(where):
         raise ClipError("no speech: clicks shorter than 20 ms and silence")
     return SpeechBounds(
         start_s=float(where[0] * HOP_S),
         end_s=min(float(where[-1] * HOP_S + WINDOW_S), len(samples) / sample_rate_hz),
     )
+
+
+def longest_pause_s(samples: PcmArray, sample_rate_hz: int, bounds: SpeechBounds) -> float:
+    """The longest stretch within `bounds` that is no speech, by the rule of `find_speech`; 0 where all of it is.
+
+    To within 5 ms, and never longer than the pause is: a window that holds the edge of a sound is speech.
+    """
+    is_sound = _is_sound(_levels_dbfs(samples, sample_rate_hz))
+    first, last = round(bounds.start_s / HOP_S), round((bounds.end_s - WINDOW_S) / HOP_S)
+    pauses = _runs(~is_sound[first : last + 1])
+    return max((_run_s(run) for run in pauses), default=0.0)
 
 
 def _levels_dbfs(samples: PcmArray, sample_rate_hz: int) -> Levels:
@@ -78,8 +88,13 @@ def _levels_dbfs(samples: PcmArray, sample_rate_hz: int) -> Levels:
     return np.asarray(10.0 * np.log10(mean_square))
 
 
-def _threshold_dbfs(levels: Levels, audible: Levels) -> float:
-    loud = float(np.percentile(audible, 95))
+def _is_sound(levels: Levels) -> Flags:
+    return _without_clicks(levels > _threshold_dbfs(levels))
+
+
+def _threshold_dbfs(levels: Levels) -> float:
+    audible = levels[levels > SILENCE_DBFS]
+    loud = float(np.percentile(audible, 95)) if len(audible) else SILENCE_DBFS
     above_noise = _noise_dbfs(levels) + ABOVE_NOISE_DB
     if above_noise > loud - NOISE_BELOW_LOUD_DB:
         above_noise = SILENCE_DBFS  # a steady sound as loud as this is speech, not noise
@@ -97,15 +112,25 @@ def _noise_dbfs(levels: Levels) -> float:
     return float(steady.min()) if len(steady) else -np.inf
 
 
-def _without_clicks(is_sound: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _without_clicks(is_sound: Flags) -> Flags:
     """Runs of sound shorter than SHORTEST_SOUND_S are taken out."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], is_sound, [False])).astype(np.int8)))
     kept = is_sound.copy()
-    for first, after in edges.reshape(-1, 2):
-        # n windows in a row cover n - 1 hops and one window
-        if (after - first - 1) * HOP_S + WINDOW_S < SHORTEST_SOUND_S:
+    for first, after in _runs(is_sound):
+        if _run_s((first, after)) < SHORTEST_SOUND_S:
             kept[first:after] = False
     return kept
+
+
+def _runs(flags: Flags) -> list[tuple[int, int]]:
+    """(first window, the one after the last) of each run of windows that are set."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
+    return [(int(first), int(after)) for first, after in edges.reshape(-1, 2)]
+
+
+def _run_s(run: tuple[int, int]) -> float:
+    """n windows in a row cover n - 1 hops and one window."""
+    first, after = run
+    return (after - first - 1) * HOP_S + WINDOW_S
 
 
 def cut_to_speech(samples: PcmArray, sample_rate_hz: int, pad_s: float) -> tuple[PcmArray, SpeechBounds]:

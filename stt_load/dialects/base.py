@@ -6,6 +6,7 @@ decides when to send, how long to wait and when the utterance is complete.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -25,9 +26,11 @@ class Capabilities:
     `has_ready`: wait for `Ready` before audio.
     `ends`: who may end an utterance, the default first.
     `counts_pieces`: every `PieceQueued` is answered by one `Final`; the utterance is complete when all are.
-    `min_endpoint_s`: the server can't have noticed the end of speech before so much silence (a piece
-    queued earlier is a pause inside the clip).
-    `quiet_s`: with nothing owed and no message for so long after all audio was sent, nothing more comes.
+    `min_endpoint_s`: the server doesn't cut at less silence than this: a piece queued sooner after the end of
+    speech is a part of the clip, and a clip with such a pause may be cut there.
+    `max_piece_s`: it cuts after so much audio, pause or not.
+    `quiet_s`: with nothing owed and no message that says anything for so long after all audio was sent, nothing
+    more comes.
     `min_trailing_silence_s`: less silence after the clip and the server may never answer.
     """
 
@@ -37,6 +40,7 @@ class Capabilities:
     ends: tuple[Literal["client", "server"], ...] = ("server",)
     counts_pieces: bool = False
     min_endpoint_s: float = 0.2
+    max_piece_s: float = math.inf
     quiet_s: float = 2.0
     min_trailing_silence_s: float = 0.0
 

@@ -36,6 +36,7 @@ class Parakeet:
         frame_multiple_bytes=1_024,
         counts_pieces=True,
         min_endpoint_s=0.2,
+        max_piece_s=8.0,
         quiet_s=2.0,
         min_trailing_silence_s=0.5,
     )
@@ -60,7 +61,7 @@ class Parakeet:
         if body.get("status") == "queued":
             return (PieceQueued(),)
         if "error" in body:
-            return (ServerError(str(body["error"]), is_refusal=body.get("code") == "capacity"),)
+            return (ServerError(str(body["error"])),)
         return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
 
     def join(self, finals: Sequence[str]) -> str:

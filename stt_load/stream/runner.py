@@ -36,9 +36,9 @@ def run_utterance(
     line = _Line(session, transport, clock, watch)
     try:
         transport.connect(target, clock() + connect_timeout_s)
-        for message in target.first_messages:
-            transport.send(message, clock() + connect_timeout_s)
         session.on_open(clock())
+        for message in target.first_messages:
+            line.send(message, clock() + connect_timeout_s)
         line.stream()
     except SttLoadError as error:
         session.on_fault(error)
@@ -65,11 +65,12 @@ class _Line:
                 case Done():
                     return
                 case Send(message, deadline_s):
-                    self._send(message, deadline_s)
+                    self._session.on_sent(self.send(message, deadline_s))
                 case WaitUntil(at_s):
                     self._receive(at_s)
 
-    def _send(self, message: Message, deadline_s: float) -> None:
+    def send(self, message: Message, deadline_s: float) -> float:
+        """Gives when the message was handed over."""
         try:
             self._transport.send(message, deadline_s)
         except ConnectionLost:
@@ -78,9 +79,9 @@ class _Line:
                 pass
             raise
         sent_s = self._clock()
-        self._session.on_sent(sent_s)
         if self._watch:
             self._watch(sent_s, ">", message, ())
+        return sent_s
 
     def _receive(self, deadline_s: float) -> bool:
         """False where nothing came until `deadline_s`."""

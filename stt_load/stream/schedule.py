@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from stt_load.records import UtteranceRecord
+
 LATE_S = 0.010  # our own lateness up to which a run is believed
 
 
@@ -58,3 +60,11 @@ class Schedule:
         if not self._lags_s:
             return None
         return sorted(self._lags_s)[math.ceil(0.99 * len(self._lags_s)) - 1]
+
+    def measure_into(self, record: UtteranceRecord) -> None:
+        """Write what was sent, and how late."""
+        record.frames = self.n_sent
+        record.audio_s = self.n_sent * self.frame_s
+        record.pacing_lag_p99_s = self.lag_p99_s
+        record.pacing_lag_max_s = self.lag_max_s
+        record.frames_late = self.n_late

@@ -9,7 +9,7 @@ from tones import tone
 from stt_load.audio import espeak
 from stt_load.audio.codec import to_int16
 from stt_load.audio.resample import resample
-from stt_load.audio.speech_bounds import cut_to_speech, find_speech
+from stt_load.audio.speech_bounds import HOP_S, SpeechBounds, cut_to_speech, find_speech, longest_pause_s
 from stt_load.errors import ClipError
 
 RATE_HZ = 16000
@@ -102,3 +102,51 @@ def test_cutting_leaves_exactly_the_pad_on_both_sides(lead_s: float, tail_s: flo
     assert speech.start_s == 0.05
     assert speech.end_s - speech.start_s == pytest.approx(whole.end_s - whole.start_s, abs=1e-4)
     assert len(cut) / RATE_HZ == pytest.approx(speech.end_s + 0.05, abs=1e-4)
+
+
+def test_the_longest_pause_is_found_whatever_silence_surrounds_the_speech() -> None:
+    words = [tone(0.3, RATE_HZ, 0.7, 0.12), tone(0.3, RATE_HZ, 0, 0.28), tone(0.3, RATE_HZ, 0, 0.9)]
+    samples = to_int16(np.concatenate(words))
+    pause_s = longest_pause_s(samples, RATE_HZ, find_speech(samples, RATE_HZ))
+    assert 0.28 - HOP_S <= pause_s <= 0.28
+
+
+@given(pause_s=st.floats(0.03, 0.6), rate_hz=st.sampled_from([8000, 16000, 22050, 48000]))
+def test_a_pause_is_measured_to_within_one_hop_and_never_too_long(pause_s: float, rate_hz: int) -> None:
+    samples = to_int16(np.concatenate([tone(0.3, rate_hz, 0.1, pause_s), tone(0.3, rate_hz, 0, 0.2)]))
+    found_s = longest_pause_s(samples, rate_hz, find_speech(samples, rate_hz))
+    n_samples_s = round(pause_s * rate_hz) / rate_hz
+    assert n_samples_s - HOP_S - 2 / rate_hz <= found_s <= n_samples_s + 2 / rate_hz
+
+
+def test_a_click_does_not_end_a_pause() -> None:
+    wave = np.concatenate([tone(0.3, RATE_HZ, tail_s=0.3), tone(0.3, RATE_HZ)])
+    wave[round(0.45 * RATE_HZ)] = 0.9
+    samples = to_int16(wave)
+    assert longest_pause_s(samples, RATE_HZ, find_speech(samples, RATE_HZ)) == pytest.approx(0.3, abs=HOP_S)
+
+
+def test_steady_noise_in_a_pause_is_a_pause() -> None:
+    wave = np.concatenate([tone(0.5, RATE_HZ, 0.4, 0.3), tone(0.5, RATE_HZ, 0, 0.4)])
+    samples = to_int16(wave + np.random.default_rng(1).normal(0, 0.35 / 10 ** (30 / 20), len(wave)))
+    assert longest_pause_s(samples, RATE_HZ, find_speech(samples, RATE_HZ)) == pytest.approx(0.3, abs=0.03)
+
+
+def test_speech_without_a_pause_has_none() -> None:
+    samples = to_int16(tone(0.5, RATE_HZ, 0.2, 0.3))
+    assert longest_pause_s(samples, RATE_HZ, find_speech(samples, RATE_HZ)) == 0.0
+
+
+def test_silence_is_one_pause() -> None:
+    assert longest_pause_s(np.zeros(RATE_HZ, np.int16), RATE_HZ, SpeechBounds(0.2, 0.7)) == pytest.approx(0.5)
+
+
+def test_two_sentences_have_a_pause_between_them_and_one_has_none_of_that_length() -> None:
+    def pause_s(words: str) -> float:
+        spoken = espeak.speak(words, "en-us")
+        return longest_pause_s(
+            spoken.samples, spoken.sample_rate_hz, find_speech(spoken.samples, spoken.sample_rate_hz)
+        )
+
+    assert pause_s("Thank you for calling. Please hold the line.") > 0.25
+    assert pause_s("Thank you for calling us on the other line.") < 0.2

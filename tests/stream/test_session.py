@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from fakes import FRAME, START_S, FakeClock, ScriptedTransport, Spoken, clip, one_second, speak
+from fakes import FRAME, RATE_HZ, START_S, FakeClock, ScriptedTransport, Spoken, clip, one_second, speak
 
+from stt_load.audio.clip import Clip
 from stt_load.dialects.base import Capabilities, Connect, Message
-from stt_load.dialects.events import Event, Final, Finished, Partial, Ready
+from stt_load.dialects.events import Event, Final, Finished, Partial, Ready, ServerError
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import (
     ConnectionLost,
@@ -22,8 +23,9 @@ from stt_load.errors import (
     UpgradeRefused,
 )
 from stt_load.records import UtteranceRecord
+from stt_load.stream.outcomes import CLOSE_OUTCOMES
 from stt_load.stream.runner import run_utterance
-from stt_load.stream.session import CLOSE_OUTCOMES, Done, Session, SessionRules, WaitUntil, encode_clip
+from stt_load.stream.session import Done, Session, SessionRules, WaitUntil, encode_clip
 
 TIMEOUT_S = 6.0
 RULES = SessionRules(timeout_s=TIMEOUT_S)
@@ -172,6 +174,14 @@ TRANSCRIPTS = (
         "hello",
     ),
     Row(
+        "messages that say nothing don't put off the end of the quiet period",
+        [(1.2, text("hello")), *((1.5 + 0.5 * k, '{"load":1}') for k in range(4))],
+        Outcome.OK,
+        3.2,
+        0.6,
+        "hello",
+    ),
+    Row(
         "only empty texts are no transcript",
         [(0.9, QUEUED), (1.2, text(""))],
         Outcome.NO_FINAL,
@@ -210,14 +220,6 @@ TRANSCRIPTS = (
         more={"frames": 4, "audio_s": 0.4},
     ),
     Row(
-        "the server says that it is full",
-        [(0.05, '{"error":"no slot","code":"capacity"}')],
-        Outcome.REFUSED,
-        0.05,
-        error="no slot",
-        more={"frames": 0, "pacing_lag_p99_s": None},
-    ),
-    Row(
         "no JSON",
         [(1.2, '{"text": "an object without an en')],
         Outcome.PROTOCOL_ERROR,
@@ -247,6 +249,86 @@ def test_a_conversation_becomes(row: Row) -> None:
     assert spoken.transport.is_closed
 
 
+# Clips that the server may cut before their end ---------------------------------------------------------------
+
+
+def with_pause(pause_s: float) -> Clip:
+    """Speech from 0.1 to 0.6 s with a pause from 0.3 s on."""
+    samples = clip().samples.copy()
+    samples[round(0.3 * RATE_HZ) : round((0.3 + pause_s) * RATE_HZ)] = 0
+    return replace(clip(), samples=samples)
+
+
+LONG_S = 8.5  # of speech without a pause: more than a Parakeet puts into one piece
+
+
+@dataclass(frozen=True)
+class Cut:
+    sentence: str
+    clip: Clip
+    script: Script
+    outcome: Outcome
+    ended_s: float  # after the end of speech, as the script is
+    eos_latency_s: float | None
+    text: str
+
+
+BEHIND = ((0.25, QUEUED), (0.5, text("one")))  # a piece that was queued when the last one of a clip would be
+CUTS = (
+    Cut("no pause, so the piece is the last one", with_pause(0.0), BEHIND, Outcome.OK, 0.5, 0.5, "one"),
+    Cut("a pause too short for this server", with_pause(0.18), BEHIND, Outcome.OK, 0.5, 0.5, "one"),
+    Cut(
+        "a pause, and a server so far behind that it cuts there only now: what comes after the pause is waited for",
+        with_pause(0.25),
+        [*BEHIND, (1.5, QUEUED), (1.8, text("two"))],
+        Outcome.OK,
+        3.8,
+        1.8,
+        "one two",
+    ),
+    Cut(
+        "a pause, and a server that keeps up: the quiet period is no latency",
+        with_pause(0.25),
+        [(-0.05, QUEUED), (0.0, text("one")), (0.3, QUEUED), (0.5, text("two"))],
+        Outcome.OK,
+        2.5,
+        0.5,
+        "one two",
+    ),
+    Cut(
+        "a pause, and the connection is lost after a piece that may not be the last",
+        with_pause(0.25),
+        [*BEHIND, (0.6, ConnectionLost("reset"))],
+        Outcome.DISCONNECTED,
+        0.6,
+        None,
+        "one",
+    ),
+    Cut(
+        "more speech than the server puts into one piece",
+        clip(0.1, LONG_S, LONG_S),
+        [*BEHIND, (1.5, QUEUED), (1.8, text("two"))],
+        Outcome.OK,
+        3.8,
+        1.8,
+        "one two",
+    ),
+)
+
+
+@pytest.mark.parametrize("cut", CUTS, ids=lambda cut: cut.sentence)
+def test_the_last_piece_is_known_only_of_a_clip_that_is_one_piece(cut: Cut) -> None:
+    clock, end_s = FakeClock(), cut.clip.speech_end_s
+    session = Session(Parakeet(), one_second(Parakeet(), cut.clip), RULES, clock())
+    transport = ScriptedTransport(clock, [(end_s + at_s, what) for at_s, what in cut.script])
+    run_utterance(session, transport, Connect("ws://server/ws"), clock)
+    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
+    session.measure_into(record, clock())
+    assert (record.outcome, record.text) == (cut.outcome, cut.text)
+    assert clock() - START_S - end_s == pytest.approx(cut.ended_s)
+    assert record.eos_latency_s == (None if cut.eos_latency_s is None else pytest.approx(cut.eos_latency_s))
+
+
 # How connections end ---------------------------------------------------------------------------------------
 
 ANSWERED = ((0.9, QUEUED), (1.2, text("hello")))
@@ -255,6 +337,7 @@ ENDS = (
     Row("going away in mid-stream", [(0.5, ConnectionLost("bye", 1001))], Outcome.DISCONNECTED, 0.5, error="bye"),
     Row("lost in mid-stream", [(0.5, ConnectionLost("reset"))], Outcome.DISCONNECTED, 0.5, error="reset"),
     Row("a code nobody knows", [(0.5, ConnectionLost("bye", 4999))], Outcome.DISCONNECTED, 0.5, error="bye"),
+    Row("full before the first frame", [(0.05, ConnectionLost("full", 1013))], Outcome.REFUSED, 0.05, error="full"),
     Row("internal error", [(0.5, ConnectionLost("oops", 1011))], Outcome.SERVER_ERROR, 0.5, error="oops"),
     Row(
         "lost while a piece is owed",
@@ -515,7 +598,7 @@ def test_what_a_live_view_shows() -> None:
 
 
 class Toy:
-    """Says `ready`, `part:…`, `final:…`, `last:…`, `over`; takes `end` and `bye`."""
+    """Says `ready`, `part:…`, `final:…`, `last:…`, `over`, `full:…`; takes `hello`, `end` and `bye`."""
 
     capabilities = Capabilities(has_ready=True, ends=("client", "server"), quiet_s=2.0)
 
@@ -536,6 +619,7 @@ class Toy:
             "final": Final(words),
             "last": Final(words, is_last=True),
             "over": Finished(),
+            "full": ServerError(words, is_refusal=True),
         }
         return (makes[kind],)
 
@@ -555,6 +639,23 @@ def test_audio_waits_for_the_ready_message() -> None:
     assert [at_s for at_s, _ in spoken.transport.sent][1] == pytest.approx(0.6)
     assert record.eos_latency_s == pytest.approx(1.8 - 0.5 - 0.6)
     assert record.duration_s == pytest.approx(1.3)
+
+
+def test_the_first_messages_are_in_ready_and_not_in_connect() -> None:
+    record, _ = toy((0.5, "ready"), (1.8, "last:hello"), connect_takes_s=0.2, send_takes_s=[0.1, 0.0])
+    assert (record.connect_s, record.ready_s) == (pytest.approx(0.2), pytest.approx(0.3))
+
+
+def test_why_a_server_leaves_is_read_when_a_first_message_can_not_be_sent() -> None:
+    lost, why = ConnectionLost("broken pipe"), ConnectionLost("who are you", 4401)
+    record, _ = toy((0.1, why), connect_takes_s=0.2, on_send={0: lost})
+    assert (record.outcome, record.error, record.close_code) == (Outcome.REFUSED, "who are you", 4401)
+    assert (record.connect_s, record.ready_s) == (pytest.approx(0.2), None)
+
+
+def test_a_server_may_refuse_a_caller_in_its_own_words() -> None:
+    record, _ = toy((0.1, "full:no place left"))
+    assert (record.outcome, record.error, record.frames) == (Outcome.REFUSED, "no place left", 0)
 
 
 def test_a_greeting_stamped_before_the_upgrade_was_read_does_not_make_ready_negative() -> None:

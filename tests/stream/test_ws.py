@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -303,7 +304,7 @@ def test_half_a_frame_and_then_nothing() -> None:
 
 def test_a_server_that_stops_reading_is_given_up_at_the_deadline() -> None:
     """More audio than two kernels keep for a reader who doesn't come."""
-    huge = EncodedClip(AUDIO.clip, AUDIO.rule, [bytes(16 << 20)] * 2)
+    huge = replace(AUDIO, frames=[bytes(16 << 20)] * 2)
     hold = threading.Event()
 
     def ignore(caller: Caller) -> None:

@@ -1,0 +1,40 @@
+"""What a fault makes of an utterance that was not complete by then."""
+
+from __future__ import annotations
+
+from stt_load.errors import (
+    ConnectionLost,
+    DeadlineExceeded,
+    Outcome,
+    ProtocolError,
+    SttLoadError,
+    UpgradeRefused,
+)
+
+# RFC 6455 section 7.4.1 and the IANA registry. What is not listed counts as disconnected.
+CLOSE_OUTCOMES: dict[int, Outcome] = {
+    1008: Outcome.REFUSED,  # policy violation: what servers use for bad credentials
+    1011: Outcome.SERVER_ERROR,  # internal error
+    1013: Outcome.REFUSED,  # try again later: full
+    1014: Outcome.SERVER_ERROR,  # bad gateway
+    4401: Outcome.REFUSED,  # credentials, by custom of several servers
+}
+# The server says in good order that the utterance is over: 1000, or a close frame without a code (seen as 1005).
+ORDERLY_CLOSES = frozenset({1000, 1005})
+
+# What is not listed counts as disconnected. A lost connection has its close code to say more.
+FAULT_OUTCOMES: dict[type[SttLoadError], Outcome] = {
+    UpgradeRefused: Outcome.REFUSED,
+    DeadlineExceeded: Outcome.TIMED_OUT,
+    ProtocolError: Outcome.PROTOCOL_ERROR,
+}
+
+
+def outcome_of_close(close_code: int) -> Outcome:
+    return CLOSE_OUTCOMES.get(close_code, Outcome.DISCONNECTED)
+
+
+def outcome_of_fault(fault: SttLoadError) -> Outcome:
+    if isinstance(fault, ConnectionLost):
+        return outcome_of_close(fault.close_code)
+    return next((o for kind, o in FAULT_OUTCOMES.items() if isinstance(fault, kind)), Outcome.DISCONNECTED)

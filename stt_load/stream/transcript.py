@@ -1,0 +1,91 @@
+"""The texts of one utterance as they come in, and when nothing more will come.
+
+Protocols with a last message say so themselves (`Final.is_last`). Others are understood from what is owed, from what
+the clip can give reason for, and from a quiet period.
+"""
+
+from __future__ import annotations
+
+from stt_load.dialects.base import Capabilities
+from stt_load.stream.marks import Marks
+from stt_load.stream.outcomes import ORDERLY_CLOSES
+
+
+class Transcript:
+    """`is_one_piece`: the server has no reason to cut the clip before its speech has ended.
+
+    `finals`: (arrival, text) of each final, the empty ones too.
+    """
+
+    def __init__(self, server: Capabilities, marks: Marks, is_one_piece: bool) -> None:
+        self.finals: list[tuple[float, str]] = []
+        self._server = server
+        self._marks = marks
+        self._is_one_piece = is_one_piece
+        self._n_owed = 0
+
+    def on_queued(self, arrived_s: float) -> None:
+        self._n_owed += 1
+        self._marks.last_queued_at_s = arrived_s
+
+    def on_final(self, arrived_s: float, text: str) -> None:
+        # A text too many (said twice, or somebody else's) doesn't pay for a piece that is still to come.
+        self._n_owed = max(0, self._n_owed - 1)
+        self.finals.append((arrived_s, text))
+        self._marks.on_final(arrived_s, text)
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for _, text in self.finals]
+
+    @property
+    def has_words(self) -> bool:
+        return self._marks.last_text_at_s is not None
+
+    @property
+    def settled_at_s(self) -> float | None:
+        """When it may be taken as complete, all frames being sent; None while something is owed or nothing came.
+
+        With counted pieces that is as soon as every queued piece has its text, if the last piece is known. Where it
+        isn't, as for servers that count nothing, only a quiet period says so. No quiet makes a transcript complete
+        while all of its pieces were answered before the end of speech.
+        """
+        last_frame_s, last_message_s = self._marks.last_frame_at_s, self._marks.last_message_at_s
+        if self._n_owed or not self.finals or last_frame_s is None or last_message_s is None:
+            return None
+        if self._server.counts_pieces:
+            if self._is_last_piece_known:
+                return last_frame_s
+            if not self._marks.is_end_answered:
+                return None
+        return max(last_frame_s, last_message_s) + self._server.quiet_s
+
+    def is_complete_without(self, close_code: int) -> bool:
+        """Nothing more would have come over the connection that was lost, all frames being sent. That nothing is owed
+        doesn't say so: the server may not have got to the last words yet. An orderly close does, and so does the
+        last piece."""
+        if self._n_owed:
+            return False
+        if self._server.counts_pieces and self.finals and not self._marks.is_end_answered:
+            return False
+        return close_code in ORDERLY_CLOSES or (self._server.counts_pieces and self._is_last_piece_known)
+
+    @property
+    def what_is_missing(self) -> str | None:
+        """For the error of an utterance that timed out; None where nothing is known to be missing."""
+        if self._n_owed:
+            return f"{self._n_owed} queued piece(s) never got their text"
+        if self.finals and not self._marks.is_end_answered:
+            return "every text came before the end of speech"
+        return None
+
+    @property
+    def _is_last_piece_known(self) -> bool:
+        """It is the piece that was queued while our audio still flowed and after the end of speech: one queued
+        earlier is a part of the clip, a server that queues later is behind. A server that is behind may queue a part
+        of the clip late, though, so this says nothing of a clip that the server may cut before its end."""
+        marks = self._marks
+        queued_s, speech_end_s, stream_end_s = marks.last_queued_at_s, marks.speech_end_at_s, marks.stream_end_at_s
+        if queued_s is None or speech_end_s is None or stream_end_s is None or not self.has_words:
+            return False
+        return self._is_one_piece and speech_end_s + self._server.min_endpoint_s <= queued_s <= stream_end_s
