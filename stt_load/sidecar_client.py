@@ -1,4 +1,4 @@
-"""The load test's end of the GPU sidecar: announces stages, pulls samples, and starts one here if asked to.
+"""The load test's end of the GPU sidecar: announces stages and pulls samples.
 
 Where the sidecar can't be reached the run loses its GPU columns and nothing else: `SidecarClient` never raises
 for it. It blocks for at most about `timeout_s` a call, so whoever paces audio calls it from a greenlet of its own.
@@ -6,30 +6,16 @@ for it. It blocks for at most about `timeout_s` a call, so whoever paces audio c
 
 from __future__ import annotations
 
-import importlib.util
 import logging
-import os
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any
 
 import requests
 
-from stt_load.errors import ConfigError, DeadlineExceeded, SttLoadError
-
 _log = logging.getLogger(__name__)
-
-_STOP_S = 10.0  # the sidecar gives dmon five of them
-_POLL_S = 0.02
-_USAGE = 2  # the sidecar's exit code for bad input
-_MAX_LOG_BYTES = 1024 * 1024
 
 
 class _NoAnswer(Exception):
@@ -221,118 +207,3 @@ def _as_gpu_row(sample: Mapping[str, Any], host: str, clock: ClockEstimate) -> d
     """One line of gpu.jsonl: `t` on our clock in place of the sidecar's own two."""
     measured = {key: value for key, value in sample.items() if key not in ("t", "mono")}
     return {"t": clock.to_our_wall(sample["mono"]), "host": host, **measured}
-
-
-class LocalSidecar:
-    """A sidecar on this machine, started on entering and stopped on leaving, whatever happens in between.
-
-    Raises ConfigError where the sidecar refuses its options, SttLoadError where it doesn't come up.
-    A child of this process alone: a fork of it that closes its copy stops nothing.
-    """
-
-    def __init__(self, gpu_id: int | None = None, start_timeout_s: float = 60.0) -> None:
-        self.url = ""
-        self._gpu_id = gpu_id
-        # Long, since nvidia-smi may have to load the driver first, twice.
-        self._start_timeout_s = start_timeout_s
-        self._child: subprocess.Popen[bytes] | None = None
-        self._output: IO[bytes] | None = None
-        self._log_file: IO[bytes] | None = None
-        self._logged_bytes = 0
-        self._owner_pid = os.getpid()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int | None:
-        return None if self._child is None else self._child.pid
-
-    def start(self) -> None:
-        """Returns when the sidecar listens; `url` is set then."""
-        # Files and not pipes: nobody has to read them for the child to go on.
-        self._output, self._log_file = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
-        self._owner_pid = os.getpid()
-        self._child = subprocess.Popen(
-            self._command(),
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=self._log_file,
-            env=_environment(),
-            start_new_session=True,  # a Ctrl-C is ours: the last samples are pulled after it
-        )
-        try:
-            self.url = self._await_url(self._child, self._output)
-        except BaseException:
-            self.close()
-            raise
-        self._pass_on_log()
-
-    def close(self) -> None:
-        """TERM, then KILL. May be called twice."""
-        child, self._child = self._child, None
-        if child is None or os.getpid() != self._owner_pid:
-            return
-        child.terminate()
-        try:
-            child.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        self._pass_on_log()
-        for file in (self._output, self._log_file):
-            if file is not None:
-                file.close()
-
-    def _command(self) -> list[str]:
-        command = [sys.executable, "-m", "gpu_sidecar", "--port", "0", "--exit-with-parent", str(os.getpid())]
-        return command if self._gpu_id is None else [*command, "--gpu-id", str(self._gpu_id)]
-
-    def _await_url(self, child: subprocess.Popen[bytes], output: IO[bytes]) -> str:
-        deadline = time.monotonic() + self._start_timeout_s
-        while time.monotonic() < deadline:
-            exit_code = child.poll()
-            line, end, _ = _read_all(output).partition(b"\n")
-            if end:
-                return line.decode().removeprefix("listening on ")
-            if exit_code is not None:
-                raise self._explain(exit_code)
-            time.sleep(_POLL_S)
-        raise DeadlineExceeded(f"the GPU sidecar did not start within {self._start_timeout_s:g} s")
-
-    def _explain(self, exit_code: int) -> SttLoadError:
-        lines = self._unread_log()
-        if exit_code == _USAGE and lines:
-            return ConfigError(lines[-1])
-        return SttLoadError(f"the GPU sidecar ended at once (exit {exit_code}): {lines[-1] if lines else 'no word'}")
-
-    def _pass_on_log(self) -> None:
-        for line in self._unread_log():
-            _log.warning("%s", line)
-
-    def _unread_log(self) -> list[str]:
-        assert self._log_file is not None
-        whole = _read_all(self._log_file)
-        unread, self._logged_bytes = whole[self._logged_bytes :], len(whole)
-        return unread.decode("utf-8", "replace").splitlines()
-
-
-def _read_all(file: IO[bytes]) -> bytes:
-    """From its beginning, without moving the place at which the child writes."""
-    return os.pread(file.fileno(), _MAX_LOG_BYTES, 0)
-
-
-def _environment() -> dict[str, str]:
-    """Ours, with the gpu_sidecar that this process would import, and no token: on loopback none is asked for."""
-    found = importlib.util.find_spec("gpu_sidecar")
-    if found is None or found.origin is None:
-        raise ConfigError("the package gpu_sidecar is not installed beside stt_load: reinstall stt-load")
-    places = [str(Path(found.origin).parent.parent), os.environ.get("PYTHONPATH", "")]
-    ours = {name: value for name, value in os.environ.items() if name != "GPU_SIDECAR_TOKEN"}
-    return {**ours, "PYTHONPATH": os.pathsep.join(place for place in places if place)}

@@ -64,15 +64,14 @@ SHELLS = {
     "stt_load/server/process.py": "starts and ends servers",
     "stt_load/server/scripted.py": "serves the script",
     "stt_load/server/truth.py": "a log with the time on it",
-    "stt_load/sidecar_client.py": "HTTP to sidecars, a process of its own",
+    "stt_load/local_sidecar.py": "a sidecar in a process of its own",
+    "stt_load/sidecar_client.py": "HTTP to sidecars",
     "stt_load/stream/stamped.py": "a socket with receive stamps",
     "stt_load/stream/ws.py": "a websocket",
 }
 
 # Files that are longer than LINES_AT_MOST, and why they are one noun all the same.
-LONG = {
-    "stt_load/sidecar_client.py": "the client of a sidecar and the local one that it starts",
-}
+LONG: dict[str, str] = {}
 
 # Which tests look after a source file whose name no test file bears. Told by hand, so that somebody has thought of it.
 TESTED_BY = {

@@ -13,27 +13,28 @@ from typing import Any
 
 import click
 
-from stt_load.cli.run import check, find_locust_problems, locust_command, with_some_options
+from stt_load.cli.run import ALL_OPTIONS, check, find_locust_problems, locust_command, with_options
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError
 from stt_load.server.process import embedded_server
 
 # What differs from `stt-load run`: about three minutes instead of ten, and enough of each stage to judge.
 DEMO_OPTIONS = {"hold": "12s", "settle": "1s", "at_least": "3", "label": "demo"}
+_NOT_HERE = "--stt-url"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@with_some_options()
+@with_options([name for name in ALL_OPTIONS if f"--{name}" != _NOT_HERE], DEMO_OPTIONS)
 def command(**options: Any) -> None:
     """A real recogniser on this machine, a ladder of callers against it, and the report: no GPU needed.
 
     Takes the options of `stt-load run`; --stt-url is not among them, since the server is the embedded one.
     """
     extra = click.get_current_context().args
-    problems = find_locust_problems(extra)
-    if options.pop("stt_url"):
-        problems.append("--stt-url: the demo brings its own server; use `stt-load run` for yours")
+    problems = find_locust_problems([word for word in extra if not word.startswith(_NOT_HERE)])
+    if any(word.startswith(_NOT_HERE) for word in extra):
+        problems.append(f"{_NOT_HERE}: the demo brings its own server; use `stt-load run` for yours")
     options = _with_defaults(options)
     _check_options(options, problems)
     click.echo("starting the embedded recogniser …")

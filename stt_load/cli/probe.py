@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from stt_load.audio.clip import Clip
-from stt_load.cli.run import with_some_options
+from stt_load.cli.run import with_options
 from stt_load.config import RunConfig, parse_options
 from stt_load.credentials import API_KEY_VARIABLE
 from stt_load.dialects.base import Message
@@ -30,7 +30,7 @@ _SHOWN = 300
 
 
 @click.command()
-@with_some_options("stt-url", "dialect", "clips", "tts-url", "frame-ms", "trailing-silence", "end", "timeout")
+@with_options(("stt-url", "dialect", "clips", "tts-url", "frame-ms", "trailing-silence", "end", "timeout"))
 @click.option("--clip", "clip_id", metavar="ID", help="which clip; default: the first")
 def command(clip_id: str | None, **options: Any) -> None:
     """One caller, every message with its time relative to the end of speech.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -14,16 +16,19 @@ from stt_load.config import OPTIONS, Option, parse_options
 from stt_load.errors import ConfigError, SttLoadError
 from stt_load.load.preflight import find_problems, port_taken
 
+ALL_OPTIONS = tuple(option.name for option in OPTIONS)
 LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
 
 
-def with_some_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """These options of `OPTIONS` (none named: all) on a click command; values stay text."""
+def with_options(
+    names: Sequence[str] = ALL_OPTIONS, defaults: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """These options of `OPTIONS` on a click command; values stay text. `defaults`: other ones than a run's, by key."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(OPTIONS):
-            if not names or option.name in names:
-                command = _click_option(option)(command)
+            if option.name in names:
+                command = _click_option(replace(option, default=defaults.get(option.key, option.default)))(command)
         return command
 
     return decorate
@@ -76,7 +81,7 @@ def check(options: dict[str, Any], problems: Sequence[str] = ()) -> None:
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@with_some_options()
+@with_options()
 def command(**options: Any) -> None:
     """Climb a ladder of callers against a server, headless, and report stage by stage.
 

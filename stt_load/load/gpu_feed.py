@@ -12,7 +12,8 @@ from gevent.queue import Empty, Queue
 
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE
 from stt_load.load.sign import Sign
-from stt_load.sidecar_client import LocalSidecar, SidecarClient
+from stt_load.local_sidecar import LocalSidecar
+from stt_load.sidecar_client import SidecarClient
 
 _PULL_PERIOD_S = 1.0
 

@@ -65,6 +65,7 @@ def _join_master(environment: Any) -> Master:
     listen.test_start.add_listener(lambda **_: master.on_test_start())
     listen.test_stopping.add_listener(lambda **_: master.on_test_stopping())
     listen.test_stop.add_listener(lambda **_: master.on_test_stop())
+    listen.quitting.add_listener(lambda **_: master.on_quitting())
     listen.worker_report.add_listener(lambda client_id, data, **_: master.on_worker_report(client_id, data))
     runner = environment.runner
     runner.register_message(HELLO, lambda msg, **_: master.on_hello(msg.node_id))

@@ -134,7 +134,7 @@ class LiveView:
 
     def _where(self, sign: Sign) -> str:
         total = f"/{len(self._ladder)}" if self._ladder else ""
-        return f"stage {sign.stage + 1}{total}, {sign.users} callers, {sign.phase}{self._left()}:"
+        return f"stage {sign.stage + 1}{total}, {callers(sign.users)}, {sign.phase}{self._left()}:"
 
 
 EXPLAINED: dict[Phase, str] = {
@@ -144,6 +144,10 @@ EXPLAINED: dict[Phase, str] = {
     Phase.SETTLE: "no load",
     Phase.DONE: "done",
 }
+
+
+def callers(n: int) -> str:
+    return f"{n} caller" + "s" * (n != 1)
 
 
 def _clock() -> str:

@@ -21,7 +21,7 @@ from stt_load.load.conductor import Cluster, Conductor
 from stt_load.load.folder import RunFolder
 from stt_load.load.gpu_feed import GpuFeed
 from stt_load.load.ledger import Ledger
-from stt_load.load.live import LiveView
+from stt_load.load.live import LiveView, callers
 from stt_load.load.material import choose_clips, utterance_limit_s
 from stt_load.load.plan import FollowPlan, LadderPlan, Plan, Timing
 from stt_load.load.preflight import find_problems, port_taken
@@ -33,6 +33,7 @@ from stt_load.report.close import close_run
 log = logging.getLogger("stt_load")
 
 _ACK_SLACK_S = 5.0
+_CLOSE_LIMIT_S = 60.0
 
 
 class Master:
@@ -207,7 +208,7 @@ class Master:
             self._feed.announce(sign)
         if self._view is not None:
             self._view.announce(sign)
-        log.info("stage %d (%d callers): %s", sign.stage + 1, sign.users, sign.phase)
+        log.info("stage %d, %s: %s", sign.stage + 1, callers(sign.users), sign.phase)
 
     def _on_look(self) -> None:
         if self._view is not None:
@@ -234,7 +235,7 @@ class Master:
         """Every row is here: close the folder, write the report, settle the exit code."""
         if self.conductor is None or self._folder is None:
             return
-        conductor, folder, self.conductor = self.conductor, self._folder, None
+        conductor, folder, self._folder = self.conductor, self._folder, None
         conductor.finish("aborted" if self._is_aborted else "stopped", self._is_aborted)
         if self._feed is not None:
             self._run["gpu"] = [self._feed.describe()]
@@ -248,6 +249,17 @@ class Master:
         folder.close()
         assert self._config is not None
         self.environment.process_exit_code = int(close_run(folder.path, self._config.output))
+        self.conductor = None
+
+    def on_quitting(self) -> None:
+        """Locust is about to settle its exit code: not before the run is closed, whoever closes it."""
+        if self.conductor is None:
+            return
+        if not self._is_aborted:
+            self.environment.runner.stop()
+        deadline_s = time.monotonic() + _CLOSE_LIMIT_S
+        while self.conductor is not None and time.monotonic() < deadline_s:
+            gevent.sleep(0.05)
 
     def on_signal(self, number: int) -> None:
         """SIGTERM or Ctrl-C: the summary is still written. A second one leaves at once."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stt_load.config import RunConfig
+from stt_load.errors import ConfigError
+from stt_load.report.close import report_file
 
 _REACH_TIMEOUT_S = 3.0
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
@@ -59,9 +61,10 @@ def _unwritable(results: str) -> str | None:
 def _unusable_output(output: str | None) -> str | None:
     if output is None:
         return None
-    path = Path(output)
-    if path.suffix not in (".csv", ".json"):
-        return f"--output: {output} must end in .csv (the stages) or .json (the summary)"
-    if not path.absolute().parent.is_dir():
-        return f"--output: folder {path.parent} does not exist"
+    try:
+        report_file(output)
+    except ConfigError as error:
+        return str(error)
+    if not Path(output).absolute().parent.is_dir():
+        return f"--output: folder {Path(output).parent} does not exist"
     return None

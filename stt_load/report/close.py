@@ -24,7 +24,9 @@ def close_run(folder: Path, output: str | None = None, console: Console | None =
     report = write_report(folder)
     if output is not None and source is not None:
         write_whole(Path(output), (folder / source).read_text(encoding="utf-8"))
+    console = console or Console()
     print_report(report, console)
+    console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)
     return exit_code(report)
 
 
@@ -32,5 +34,5 @@ def report_file(output: str) -> str:
     """The report file that `output` is to be a copy of. Raises ConfigError for a suffix that none has."""
     name = _BY_SUFFIX.get(Path(output).suffix.lower())
     if name is None:
-        raise ConfigError(f"--output {output} must end in one of {', '.join(_BY_SUFFIX)}")
+        raise ConfigError(f"--output: {output} must end in one of {', '.join(_BY_SUFFIX)}")
     return name

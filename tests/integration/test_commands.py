@@ -6,7 +6,20 @@ import signal
 from pathlib import Path
 
 import pytest
-from runs import EASY_SLOS, STT_LOAD, Run, StartSink, kill, phases, rows, run_folder, summary, wait_for, wait_for_hold
+from runs import (
+    EASY_SLOS,
+    STT_LOAD,
+    Run,
+    StartSink,
+    assert_ends_with,
+    kill,
+    phases,
+    rows,
+    run_folder,
+    summary,
+    wait_for,
+    wait_for_hold,
+)
 
 pytestmark = pytest.mark.locust
 
@@ -40,11 +53,12 @@ def test_probe_of_a_silent_server_says_what_to_try(start_sink: StartSink, tmp_pa
 
 def test_verbose_tells_every_message_of_every_caller(start_sink: StartSink, tmp_path: Path) -> None:
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "2", "--rounds", "1", "--verbose"]
-    with Run([*line, "--results", str(tmp_path / "results"), *EASY_SLOS], tmp_path) as run:
-        assert run.wait() == 0, run.output
+    results = tmp_path / "results"
+    with Run([*line, "--results", str(results), *EASY_SLOS], tmp_path) as run:
+        assert_ends_with(0, run, results)
     for caller in (0, 1):
         said = [line for line in run.output.splitlines() if f"worker 0 caller {caller} " in line]
-        assert sum("3072 bytes" in line for line in said) == rows_frames(tmp_path / "results", caller)
+        assert sum("3072 bytes" in line for line in said) == rows_frames(results, caller)
         assert any("from end of speech" in line and '{"text"' in line for line in said)
 
 
@@ -57,7 +71,7 @@ def test_the_demo_recognises_real_speech_and_leaves_nothing_running(tmp_path: Pa
     with Run([*SHORT_DEMO, "--results", str(results), *EASY_SLOS], tmp_path) as run:
         wait_for_hold(results, 0, run)
         assert run.note_family(), "the demo runs its server and Locust as children"
-        assert run.wait() in (0, 4), run.output  # 4: this machine was too busy to pace two callers
+        assert_ends_with(0, run, results)
         run.wait_until_nothing_is_left()
     heard = [row for row in rows(run_folder(results) / "utterances.jsonl") if row["outcome"] == "ok"]
     assert sum(row["wer"] for row in heard) / len(heard) < 0.3

@@ -14,6 +14,7 @@ from runs import (
     STT_LOAD,
     Run,
     StartSink,
+    assert_ends_with,
     kill,
     rows,
     run_folder,
@@ -74,7 +75,7 @@ def test_a_server_that_dies_shows_as_disconnected_and_refused(start_sink: StartS
         wait_for_hold(results, 0, run)
         wait_for_rows(results, 6, run)
         kill(sink.pid)
-        assert run.wait() == 3, run.output
+        assert_ends_with(3, run, results)
     outcomes = {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")}
     assert outcomes == {"ok", "disconnected", "refused"}
 
@@ -110,7 +111,7 @@ def test_the_sidecar_dies_and_the_run_goes_on(start_sink: StartSink, tmp_path: P
         wait_for(lambda: bool(rows(run_folder(results) / "gpu.jsonl")), "a GPU sample", run)
         (sidecar,) = [p for p in run.note_family() if "gpu_sidecar" in p.cmdline()]
         kill(sidecar.pid)
-        assert run.wait() == 0, run.output
+        assert_ends_with(0, run, results)
         run.wait_until_nothing_is_left()
     samples = rows(run_folder(results) / "gpu.jsonl")
     assert {"t", "gpu", "sm_pct", "fb_mib", "stage", "users", "phase"} <= set(samples[0])
@@ -131,6 +132,6 @@ def test_a_hung_server_holds_up_neither_other_callers_nor_the_end(start_sink: St
     url = start_sink(fault="stall", faulty_ratio=0.5).url
     line = [*STT_LOAD, "run", "--stt-url", url, "--concurrency", "4", "--hold", "4s", "--settle", "0.2s"]
     with Run([*line, "--timeout", "2", "--results", str(results)], tmp_path) as run:
-        assert run.wait() == 3, run.output
+        assert_ends_with(3, run, results)
     outcomes = [row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")]
     assert set(outcomes) == {"ok", "timed_out"}

@@ -10,12 +10,13 @@ from runs import (
     EASY_SLOS,
     LADDER,
     LOCUST,
+    THE_MACHINES,
     Run,
     StartSink,
+    broken_conditions,
     free_port,
     rows,
     run_folder,
-    summary,
     wait_for,
     wait_for_hold,
 )
@@ -40,7 +41,7 @@ def test_a_late_worker_tags_its_rows_with_the_stage_that_is_on(start_sink: Start
     assert {row["stage"] for row in utterances(results) if row["worker"] == 1} == {1}
     done = rows(run_folder(results) / "stages.jsonl")[-1]
     assert done["delivery"]["rows"] == sum(done["delivery"]["totals"].values()) == len(utterances(results))
-    assert [stage["verdict"] for stage in summary(results)["stages"]] == ["pass", "invalid"]
+    assert broken_conditions(results) - THE_MACHINES == {"workers constant"}
 
 
 def utterances(results: Path) -> list[dict]:

@@ -9,7 +9,20 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from runs import EASY_SLOS, LADDER, LOCUST, STT_LOAD, Run, StartSink, free_port, phases, rows, run_folder, summary
+from runs import (
+    EASY_SLOS,
+    LADDER,
+    LOCUST,
+    STT_LOAD,
+    Run,
+    StartSink,
+    assert_ends_with,
+    free_port,
+    phases,
+    rows,
+    run_folder,
+    summary,
+)
 
 pytestmark = pytest.mark.locust
 
@@ -19,7 +32,7 @@ def test_a_headless_ladder_leaves_a_whole_folder_and_ends_with_0(start_sink: Sta
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "1,3", "--hold", "2s", "--at-least", "2"]
     line += ["--settle", "0.2s", "--results", str(results), "--output", str(copy), "--label", "two", *EASY_SLOS]
     with Run(line, tmp_path) as run:
-        assert run.wait() == 0, run.output
+        assert_ends_with(0, run, results)
     one_stage = ["ramp", "hold", "grace", "settle"]
     assert phases(results) == [(stage, phase) for stage in (0, 1) for phase in one_stage] + [(1, "done")]
     folder = run_folder(results)
@@ -46,21 +59,23 @@ def test_a_headless_ladder_leaves_a_whole_folder_and_ends_with_0(start_sink: Sta
 
 
 def test_no_frame_is_sent_before_a_microphone_had_it(start_sink: StartSink, tmp_path: Path) -> None:
+    results = tmp_path / "results"
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "2", "--rounds", "1"]
-    with Run([*line, "--results", str(tmp_path / "results"), *EASY_SLOS], tmp_path) as run:
-        assert run.wait() == 0, run.output
+    with Run([*line, "--results", str(results), *EASY_SLOS], tmp_path) as run:
+        assert_ends_with(0, run, results)
+    late_s = max(row["pacing_lag_max_s"] for row in rows(run_folder(results) / "utterances.jsonl"))
     for heard in rows(tmp_path / "truth.jsonl"):
-        spoken_s = (heard["frames"] - 1) * 3072 / 32_000
-        # The first frame may be late, and then what is left to send takes less: by no more than that lateness.
-        assert heard["last_frame_s"] - heard["first_frame_s"] > spoken_s - 0.5
         assert heard["pcm_bytes"] == heard["frames"] * 3072
+        spoken_s = (heard["frames"] - 1) * 0.096
+        # Where the first frame was late the others take less: by no more than that lateness, and never by more.
+        assert heard["last_frame_s"] - heard["first_frame_s"] > spoken_s - late_s - 0.010
 
 
 def test_rounds_end_when_every_caller_has_spoken_so_often(start_sink: StartSink, tmp_path: Path) -> None:
     results = tmp_path / "results"
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "2,3", "--rounds", "2"]
     with Run([*line, "--settle", "0.2s", "--results", str(results), *EASY_SLOS], tmp_path) as run:
-        assert run.wait() == 0, run.output
+        assert_ends_with(0, run, results)
     spoken: dict[tuple[int, int], int] = defaultdict(int)
     for row in rows(run_folder(results) / "utterances.jsonl"):
         assert row["phase"] == "hold"
@@ -73,7 +88,7 @@ def test_two_processes_deliver_every_row_and_40_callers_speak_40_clips(start_sin
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "40", "--hold", "6s", "--settle", "0.2s"]
     line += ["--results", str(results), "--processes", "2", *EASY_SLOS]
     with Run(line, tmp_path) as run:
-        code = run.wait()
+        assert_ends_with(0, run, results)
         output = run.output
     utterances = rows(run_folder(results) / "utterances.jsonl")
     done = rows(run_folder(results) / "stages.jsonl")[-1]
@@ -85,8 +100,6 @@ def test_two_processes_deliver_every_row_and_40_callers_speak_40_clips(start_sin
     assert not any(row["clip_reused"] for row in utterances)
     assert most_clips_at_once(utterances) == 40
     assert {row["worker"] for row in utterances} == {0, 1}
-    # 0, or 4 where this machine was too busy to pace 40 callers: anything else is a fault
-    assert code in (0, 4), output
 
 
 def most_clips_at_once(utterances: list[dict]) -> int:
@@ -111,7 +124,7 @@ def test_a_worker_takes_its_options_from_the_master(start_sink: StartSink, tmp_p
     with ExitStack() as stack:
         run = stack.enter_context(Run(master, tmp_path))
         workers = [stack.enter_context(Run(worker, tmp_path)) for _ in range(2)]
-        assert run.wait() == 0, run.output
+        assert_ends_with(0, run, results)
         for process in workers:
             process.wait()
     assert phases(results)[-1] == (1, "done")

@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 import requests
-from runs import INTERACTIVE, LOCUST, Run, StartSink, free_port, phases, rows, run_folder, summary, wait_for
+from runs import (
+    INTERACTIVE,
+    LADDER,
+    LOCUST,
+    Run,
+    StartSink,
+    assert_ends_with,
+    free_port,
+    phases,
+    rows,
+    run_folder,
+    summary,
+    wait_for,
+)
 
 pytestmark = pytest.mark.locust
 
@@ -27,7 +40,7 @@ def test_each_change_of_the_user_count_is_a_stage(start_sink: StartSink, tmp_pat
         assert requests.post(f"{site}/stop", timeout=60).json()["success"]
         wait_for(lambda: (run_folder(results) / "summary.json").exists(), "the summary", run)
         run.send(signal.SIGTERM)
-        assert run.wait() == 0, run.output
+        assert_ends_with(0, run, results)
     assert phases(results) == [(0, "ramp"), (0, "hold"), (1, "ramp"), (1, "hold"), (1, "done")]
     assert [stage["users"] for stage in summary(results)["stages"]] == [2, 4]
     assert {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")} == {"ok"}
@@ -43,3 +56,20 @@ def is_up(site: str) -> bool:
 def counted(results: Path, stage: int) -> int:
     utterances = rows(run_folder(results) / "utterances.jsonl")
     return sum(row["stage"] == stage and row["phase"] == "hold" for row in utterances)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_of_a_run_from_the_web_ui_ends_with_5(
+    start_sink: StartSink, tmp_path: Path, number: int
+) -> None:
+    results, port = tmp_path / "results", free_port()
+    site = f"http://127.0.0.1:{port}"
+    line = [*LOCUST, "-f", str(LADDER), "--web-host", "127.0.0.1", "--web-port", str(port), "--hold", "600s"]
+    with Run([*line, "--stt-url", start_sink().url, "--results", str(results)], tmp_path) as run:
+        wait_for(lambda: is_up(site), "the web UI", run)
+        assert requests.post(f"{site}/swarm", data={"concurrency": "3"}, timeout=30).json()["success"]
+        wait_for(lambda: (0, "hold") in phases(results), "the hold", run)
+        run.send(number)
+        assert run.wait() == 5, run.output
+    assert rows(run_folder(results) / "stages.jsonl")[-1]["aborted"] is True
+    assert summary(results)["stages"][0]["users"] == 3
