@@ -12,6 +12,7 @@ from stt_load.load.folder import RunFolder
 from stt_load.load.ledger import Ledger
 from stt_load.load.plan import Phase, Plan, Seen, Transition
 from stt_load.load.sign import Sign
+from stt_load.load.stolen_cpu import StolenCpu
 
 _LOOK_PERIOD_S = 0.1
 
@@ -71,6 +72,7 @@ class Conductor:
         self._on_look = on_look
         self._known_workers: set[str] = set()
         self._cpu_pct: float | None = None
+        self._stolen_cpu = StolenCpu()
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self) -> None:
@@ -148,6 +150,7 @@ class Conductor:
             "begun": self.ledger.begun(transition.stage),
             "ended": self.ledger.ended(transition.stage),
             "generator_cpu_pct": self._cpu_pct,
+            "stolen_cpu_pct": self._stolen_cpu.look(),
             "reason": transition.reason,
             **more,
         }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 PACING_LAG_P99_LIMIT_S = 0.010
 GENERATOR_CPU_LIMIT_PCT = 90.0
+STOLEN_WORTH_SAYING_PCT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Evidence:
     frames_late: int  # of them handed over more than PACING_LAG_P99_LIMIT_S after they were due
     pacing_lag_max_s: float | None
     generator_cpu_pct: float | None  # the busiest generator process, percent of one core
+    stolen_cpu_pct: float | None  # of all CPU time of the master's machine, taken by its host
     rows_lost: int  # utterances that finished on a worker and are not in the file, and reports lost
     counted: int
     unended: int  # counted utterances cut off or never heard of again
@@ -74,7 +76,13 @@ def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
         return True, "not measured"
     late, worst_ms = evidence.frames_late / evidence.frames, 1_000 * (evidence.pacing_lag_max_s or 0.0)
     limit_ms = 1_000 * PACING_LAG_P99_LIMIT_S
-    return late <= 0.01, f"{late:.2%} of frames more than {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms"
+    stolen_pct = evidence.stolen_cpu_pct or 0.0
+    why = (
+        f"; the host took {stolen_pct:.0f} % of this machine's CPU away"
+        if stolen_pct >= STOLEN_WORTH_SAYING_PCT
+        else ""
+    )
+    return late <= 0.01, f"{late:.2%} of frames more than {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms{why}"
 
 
 def _generator_cpu(evidence: Evidence) -> tuple[bool, str]:

@@ -59,6 +59,12 @@ class _Timeline:
         return (*seen, seen[0] - lost) if lost and len(set(seen)) == 1 else tuple(seen)
 
     @property
+    def stolen_cpu_pct(self) -> float | None:
+        """As `generator_cpu_pct`: the larger of what was told of hold and grace."""
+        seen = [line.get("stolen_cpu_pct") for line in self.after[1:3]]
+        return max((float(value) for value in seen if value is not None), default=None)
+
+    @property
     def generator_cpu_pct(self) -> float | None:
         """A line tells of the phase that ends there: hold and grace are told by the two lines after the hold."""
         seen = [line.get("generator_cpu_pct") for line in self.after[1:3]]
@@ -184,6 +190,7 @@ def _evidence(timeline: _Timeline, figures: StageFigures, results: Sequence[SloR
         frames_late=figures.frames_late,
         pacing_lag_max_s=figures.pacing_lag_max_s,
         generator_cpu_pct=timeline.generator_cpu_pct,
+        stolen_cpu_pct=timeline.stolen_cpu_pct,
         rows_lost=max(lost, timeline.largest("ended") - figures.n),
         counted=counted,
         unended=counted - ended,

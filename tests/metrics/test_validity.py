@@ -14,6 +14,7 @@ CLEAN = Evidence(
     frames_late=3,
     pacing_lag_max_s=0.0142,
     generator_cpu_pct=60.0,
+    stolen_cpu_pct=0.4,
     rows_lost=0,
     counted=80,
     unended=0,
@@ -70,4 +71,6 @@ def test_every_finding_says_what_was_seen_and_what_to_do() -> None:
         assert finding.detail
         assert finding.advice
     details = {finding.condition: finding.detail for finding in look(replace(CLEAN, frames_late=14))}
+    stolen = {finding.condition: finding.detail for finding in look(replace(CLEAN, stolen_cpu_pct=6.2))}
+    assert stolen["pacing lag p99 ≤ 10 ms"].endswith("; the host took 6 % of this machine's CPU away")
     assert details["pacing lag p99 ≤ 10 ms"] == "1.40% of frames more than 10 ms late, the worst 14.2 ms"
