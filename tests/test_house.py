@@ -90,7 +90,6 @@ TESTED_BY = {
     "stt_load/load/conductor.py": ("tests/integration/test_runs.py", "tests/integration/test_endings.py"),
     "stt_load/load/gpu_feed.py": ("tests/integration/test_endings.py",),
     "stt_load/load/master.py": ("tests/integration/test_runs.py", "tests/integration/test_endings.py"),
-    "stt_load/load/material.py": ("tests/integration/test_runs.py",),
     "stt_load/load/outbox.py": ("tests/load/test_ledger.py",),
     "stt_load/load/preflight.py": ("tests/cli/test_bad_input.py",),
     "stt_load/load/shape.py": ("tests/integration/test_runs.py",),
