@@ -262,12 +262,13 @@ class Master:
             gevent.sleep(0.05)
 
     def on_signal(self, number: int) -> None:
-        """SIGTERM or Ctrl-C: the summary is still written. A second one leaves at once."""
+        """SIGTERM or Ctrl-C: the summary is still written. Repeated, it leaves at once: on the third, since a terminal
+        may send the first one twice."""
         if self._is_aborted:
             signal.signal(number, signal.SIG_DFL)
             return
         self._is_aborted = True
-        log.warning("%s: ending the run; once more to leave at once", signal.Signals(number).name)
+        log.warning("%s: ending the run; repeat it to leave at once", signal.Signals(number).name)
         gevent.spawn(self._leave)
 
     def _leave(self) -> None:
