@@ -15,7 +15,7 @@ import gevent
 from stt_load.audio.folder import ClipSet
 from stt_load.audio.pool import shortage
 from stt_load.config import RunConfig, parse_options
-from stt_load.errors import ConfigError, ExitCode
+from stt_load.errors import ConfigError, ExitCode, SttLoadError
 from stt_load.load import provenance
 from stt_load.load.conductor import Cluster, Conductor
 from stt_load.load.folder import RunFolder
@@ -248,8 +248,14 @@ class Master:
         folder.write_run({**self._run, "ended_at": time.time()})
         folder.close()
         assert self._config is not None
-        self.environment.process_exit_code = int(close_run(folder.path, self._config.output))
-        self.conductor = None
+        code = ExitCode.FAILED  # what Locust swallows of a listener must not end with 0
+        try:
+            code = close_run(folder.path, self._config.output)
+        except SttLoadError as error:
+            log.error("%s; what was measured is in %s", error, folder.path)
+        finally:
+            self.environment.process_exit_code = int(code)
+            self.conductor = None
 
     def on_quitting(self) -> None:
         """Locust is about to settle its exit code: not before the run is closed, whoever closes it."""

@@ -135,3 +135,14 @@ def test_a_hung_server_holds_up_neither_other_callers_nor_the_end(start_sink: St
         assert_ends_with(3, run, results)
     outcomes = [row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")]
     assert set(outcomes) == {"ok", "timed_out"}
+
+
+def test_a_report_that_cannot_be_copied_ends_with_1_and_loses_nothing(start_sink: StartSink, tmp_path: Path) -> None:
+    results, copy = tmp_path / "results", tmp_path / "copy.csv"
+    copy.mkdir()
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "1", "--rounds", "1", *EASY_SLOS]
+    with Run([*line, "--settle", "0s", "--results", str(results), "--output", str(copy)], tmp_path) as run:
+        assert run.wait() == 1, run.output
+    assert "copy.csv" in run.output
+    assert "what was measured is in" in run.output
+    assert summary(results)["stages"][0]["n"] == 1
