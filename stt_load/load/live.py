@@ -20,7 +20,7 @@ from stt_load.records import UtteranceRecord
 
 _REFRESH_PERIOD_S = 0.5
 _LINE_PERIOD_S = 5.0
-_TEXT_WIDTH = 90
+_GLYPHS_AT_MOST = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class LiveView:
     def _callers(self, sign: Sign) -> Text:
         line = Text()
         for doing, n in self._doing(sign):
-            line.append(doing.glyph * min(n, _TEXT_WIDTH), style=doing.style)
+            line.append(doing.glyph * min(n, _GLYPHS_AT_MOST), style=doing.style)
         return line
 
     def _states(self, sign: Sign) -> str:
@@ -156,4 +156,4 @@ def _clock() -> str:
 
 def _heard(record: UtteranceRecord) -> Text:
     latency = "" if record.eos_latency_s is None else f"{1_000 * record.eos_latency_s:5.0f} ms  "
-    return Text(latency, style="cyan").append(record.text[:_TEXT_WIDTH], style="default")
+    return Text(latency, style="cyan", no_wrap=True, overflow="ellipsis").append(record.text, style="default")

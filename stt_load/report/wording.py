@@ -61,7 +61,7 @@ def knee_sentence(knee: Knee) -> str:
     if knee.holds is None and knee.breaks is None:
         return "no stage was run"
     if knee.breaks is None:
-        return f"holds {callers(knee.holds)}, the most that were asked for; the knee is above"
+        return f"holds {callers(knee.holds)}, the most that were tried; the knee is above"
     held = f"holds {callers(knee.holds)}" if knee.holds else "no stage passes"
     if knee.breaks.verdict is Verdict.FAIL:
         return f"{held}; at {knee.breaks.users} {why_not(knee.breaks)}"
