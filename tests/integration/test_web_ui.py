@@ -31,7 +31,7 @@ def test_each_change_of_the_user_count_is_a_stage(start_sink: StartSink, tmp_pat
     line = [*LOCUST, "-f", str(INTERACTIVE), "--web-host", "127.0.0.1", "--web-port", str(port)]
     with Run([*line, "--stt-url", start_sink().url, "--results", str(results)], tmp_path) as run:
         wait_for(lambda: is_up(site), "the web UI", run)
-        for stage, users in enumerate((2, 4)):
+        for stage, users in enumerate((5, 10)):
             form = {"user_count": users, "spawn_rate": 10}
             answer = requests.post(f"{site}/swarm", data=form, timeout=30)
             assert answer.ok and answer.json()["success"], run.output
@@ -42,7 +42,7 @@ def test_each_change_of_the_user_count_is_a_stage(start_sink: StartSink, tmp_pat
         run.send(signal.SIGTERM)
         assert_ends_with(0, run, results)
     assert phases(results) == [(0, "ramp"), (0, "hold"), (1, "ramp"), (1, "hold"), (1, "done")]
-    assert [stage["users"] for stage in summary(results)["stages"]] == [2, 4]
+    assert [stage["users"] for stage in summary(results)["stages"]] == [5, 10]
     assert {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")} == {"ok"}
 
 
