@@ -14,8 +14,6 @@ from typing import Any
 import click
 
 from stt_load.cli.run import ALL_OPTIONS, check, find_locust_problems, locust_command, with_options
-from stt_load.config import parse_options
-from stt_load.errors import ConfigError
 from stt_load.server.process import embedded_server
 
 # What differs from `stt-load run`: about three minutes instead of ten, and enough of each stage to judge.
@@ -36,11 +34,10 @@ def command(**options: Any) -> None:
     if any(word.startswith(_NOT_HERE) for word in extra):
         problems.append(f"{_NOT_HERE}: the demo brings its own server; use `stt-load run` for yours")
     options = _with_defaults(options)
-    _check_options(options, problems)
+    check(options, problems, has_server=False)
     click.echo("starting the embedded recogniser …")
     with embedded_server() as server:
         options["stt_url"] = f"{server.url}?timings=1"
-        check(options)
         click.echo(f"listening at {server.url}; what it recognises is really recognised")
         code = _run_locust(locust_command(options, extra))
     click.get_current_context().exit(code)
@@ -50,15 +47,6 @@ def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     defaults = {**DEMO_OPTIONS, "gpu_sidecar": "local" if shutil.which("nvidia-smi") else "off"}
     given = {key: value for key, value in options.items() if value not in (None, ())}
     return {**options, **defaults, **given, "live": True}
-
-
-def _check_options(options: dict[str, Any], problems: Sequence[str]) -> None:
-    try:
-        parse_options(options)
-    except ConfigError as error:
-        problems = [*problems, *error.problems]
-    if problems:
-        raise ConfigError(problems)
 
 
 def _run_locust(line: Sequence[str]) -> int:

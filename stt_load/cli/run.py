@@ -70,10 +70,10 @@ def locust_command(options: dict[str, Any], extra: Sequence[str]) -> list[str]:
     return [*line, *extra]
 
 
-def check(options: dict[str, Any], problems: Sequence[str] = ()) -> None:
+def check(options: dict[str, Any], problems: Sequence[str] = (), has_server: bool = True) -> None:
     """Raises ConfigError with everything that is wrong: `problems`, the options, the world they are to meet."""
     try:
-        problems = [*problems, *find_problems(parse_options(options))]
+        problems = [*problems, *find_problems(parse_options(options), has_server)]
     except ConfigError as error:
         problems = [*problems, *error.problems]
     if problems:

@@ -85,6 +85,10 @@ class Conductor:
         """The plan has run through: the shape may end the test."""
         return self.plan.is_done
 
+    def collect(self) -> None:
+        """Fetch what a single process has; workers report by themselves."""
+        self._cluster.collect()
+
     def stop_leading(self) -> None:
         """No more transitions: the run is being stopped."""
         if self._greenlet is not None:
@@ -99,7 +103,7 @@ class Conductor:
 
     def _loop(self) -> None:
         while True:
-            self._cluster.collect()
+            self.collect()
             self._note_lost_workers()
             self._note_cpu()
             transition = self.plan.advance(time.monotonic(), self._look())

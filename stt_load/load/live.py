@@ -17,6 +17,7 @@ from stt_load.load.conductor import Conductor
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
+from stt_load.report.wording import callers
 
 _REFRESH_PERIOD_S = 0.5
 _LINE_PERIOD_S = 5.0
@@ -144,10 +145,6 @@ EXPLAINED: dict[Phase, str] = {
     Phase.SETTLE: "no load",
     Phase.DONE: "done",
 }
-
-
-def callers(n: int) -> str:
-    return f"{n} caller" + "s" * (n != 1)
 
 
 def _clock() -> str:

@@ -21,7 +21,7 @@ from stt_load.load.conductor import Cluster, Conductor
 from stt_load.load.folder import RunFolder
 from stt_load.load.gpu_feed import GpuFeed
 from stt_load.load.ledger import Ledger
-from stt_load.load.live import LiveView, callers
+from stt_load.load.live import LiveView
 from stt_load.load.material import choose_clips, utterance_limit_s
 from stt_load.load.plan import FollowPlan, LadderPlan, Plan, Timing
 from stt_load.load.preflight import find_problems, port_taken
@@ -29,6 +29,7 @@ from stt_load.load.sign import Sign
 from stt_load.load.station import Station
 from stt_load.load.words import DRAIN, REPORT_KEY, SIGN, SIGN_OPTION, make_station
 from stt_load.report.close import close_run
+from stt_load.report.wording import callers
 
 log = logging.getLogger("stt_load")
 
@@ -199,8 +200,7 @@ class Master:
             self.conductor.ledger.accept(client_id, data[REPORT_KEY], time.monotonic())
 
     def on_drained(self, client_id: str, data: dict[str, Any]) -> None:
-        if self.conductor is not None and REPORT_KEY in data:
-            self.conductor.ledger.accept(client_id, data[REPORT_KEY], time.monotonic())
+        self.on_worker_report(client_id, data)
         self._acks.add(client_id)
 
     def _on_change(self, sign: Sign) -> None:
@@ -224,7 +224,7 @@ class Master:
         limit_s = utterance_limit_s(self._config, self._clips.clips)
         if self._station is not None:
             self._station.drain(self._is_aborted, limit_s)
-            self.conductor.ledger.accept(self.environment.runner.client_id, self._station.report(), time.monotonic())
+            self.conductor.collect()
             return
         self.environment.runner.send_message(DRAIN, {"is_cut": self._is_aborted, "limit_s": limit_s})
         deadline_s = time.monotonic() + _ACK_SLACK_S + (0.0 if self._is_aborted else limit_s)

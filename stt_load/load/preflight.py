@@ -16,9 +16,11 @@ _REACH_TIMEOUT_S = 3.0
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 
 
-def find_problems(config: RunConfig) -> list[str]:
-    """One line for each thing that is wrong; none where the run can start."""
-    lines = [_unreachable("--stt-url", config.stt_url), _unwritable(config.results), _unusable_output(config.output)]
+def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
+    """One line for each thing that is wrong; none where the run can start. `has_server` False: it is started later."""
+    lines = [_unwritable(config.results), _unusable_output(config.output)]
+    if has_server:
+        lines.insert(0, _unreachable("--stt-url", config.stt_url))
     if config.tts_url:
         lines.append(_unreachable("--tts-url", config.tts_url))
     if config.clips and not Path(config.clips).is_dir():

@@ -30,7 +30,7 @@ from stt_load.load.outbox import Flight, Outbox
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
-from stt_load.stream.runner import run_utterance
+from stt_load.stream.runner import Watcher, run_utterance
 from stt_load.stream.session import Session, SessionRules
 from stt_load.stream.ws import WebSocketTransport
 
@@ -217,7 +217,7 @@ class Station:
             clip_reused=is_reused,
         )
 
-    def _watcher(self, caller: Caller, session: Session) -> Callable[..., None]:
+    def _watcher(self, caller: Caller, session: Session) -> Watcher:
         who = f"worker {self._worker_index} caller {caller.ordinal} {session.audio.clip.clip_id}"
 
         def watch(at_s: float, direction: str, message: Message, events: Sequence[Event]) -> None:

@@ -24,7 +24,7 @@ def junit_xml(report: RunReport) -> str:
 
 
 def _suite(stage: StageReport) -> ET.Element:
-    name = f"stage {stage.figures.stage}: {callers(stage)}"
+    name = f"stage {stage.figures.stage}: {callers(stage.users)}"
     cases = [_slo_case(name, stage, result) for result in stage.slos]
     cases += [_validity_case(name, finding) for finding in stage.findings]
     counts = {f"{tag}s": sum(case.find(tag) is not None for case in cases) for tag in ("failure", "error")}

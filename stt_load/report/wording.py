@@ -60,16 +60,15 @@ def knee_sentence(knee: Knee) -> str:
     """The answer to the question of the whole program."""
     if knee.holds is None and knee.breaks is None:
         return "no stage was run"
+    held = f"holds {callers(knee.holds.users)}" if knee.holds else "no stage passes"
     if knee.breaks is None:
-        return f"holds {callers(knee.holds)}, the most that were tried; the knee is above"
-    held = f"holds {callers(knee.holds)}" if knee.holds else "no stage passes"
+        return f"{held}, the most that were tried; the knee is above"
     if knee.breaks.verdict is Verdict.FAIL:
         return f"{held}; at {knee.breaks.users} {why_not(knee.breaks)}"
     return f"{held}; the stage of {knee.breaks.users} can't be judged: {why_not(knee.breaks)}"
 
 
-def callers(stage: StageReport | None) -> str:
-    users = stage.users if stage else 0
+def callers(users: int) -> str:
     return f"{users} caller" if users == 1 else f"{users} callers"
 
 
