@@ -1,0 +1,1 @@
+"""Where samples come from. `base.py` says what a source is, `registry.py` lists them."""

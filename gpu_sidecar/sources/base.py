@@ -1,0 +1,58 @@
+"""What a source of samples is: something that can be started, stopped, and asked how it goes.
+
+A new one is one file here and one row in `registry.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Optional, Protocol, Sequence, Tuple
+
+from gpu_sidecar.sample import Sample
+
+Emit = Callable[[Sample], None]
+"""Takes a sample the moment it was read. May be called from any thread."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """No sample came between these two moments (wall clock, seconds); `ended` is None while it lasts."""
+
+    began: float
+    ended: Optional[float]
+    why: str
+
+
+@dataclass(frozen=True)
+class SourceStatus:
+    """`complaint`: the last line that was no sample, "" if none. `gaps`: the newest last, bounded."""
+
+    name: str
+    kind: str
+    period_s: float
+    is_alive: bool
+    restarts: int = 0
+    complaint: str = ""
+    gaps: Tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a source is told. `only`: indexes of the GPUs to sample, None for all of them."""
+
+    period_s: float
+    emit: Emit
+    only: Optional[Sequence[int]] = None
+    replay: Optional[Path] = None
+
+
+class Source(Protocol):
+    """Emits samples from `start` to `stop`, in threads of its own."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None:
+        """Returns when nothing of it is left running: threads, child processes."""
+
+    def status(self) -> SourceStatus: ...
