@@ -29,6 +29,15 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"  # cut by the end of the run; counted apart, never an error of the server
 
 
+class Refusal(StrEnum):
+    """Why a server would not take a caller, as far as it says so."""
+
+    CAPACITY = "full"
+    AUTH = "auth"  # credentials missing or wrong
+    PARAMETERS = "parameters"  # it doesn't do what was asked: model, language, rate
+    UNREACHABLE = "unreachable"  # nobody listens, or no HTTP answer came
+
+
 class ExitCode(IntEnum):
     """What the process tells its caller. The numbers are a contract with CI systems."""
 

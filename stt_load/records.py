@@ -40,7 +40,8 @@ class UtteranceRecord:
     started_at: float = 0.0  # stream_start (or the dial, if it never started), wall clock, seconds since 1970
     eos_latency_s: float | None = None  # end of speech on the schedule -> last message completing the transcript
     stream_end_latency_s: float | None = None  # last frame handed over -> last transcript text; signed
-    finalise_latency_s: float | None = None  # end-of-stream message sent -> final
+    settled_latency_s: float | None = None  # end of speech -> the server's word that nothing more comes
+    finalise_latency_s: float | None = None  # end message sent -> the server's answer to it
     first_partial_s: float | None = None  # start of speech on the schedule -> first non-empty text
     connect_s: float | None = None  # dial -> upgrade done
     ready_s: float | None = None  # upgrade done -> server ready; 0 where the protocol has no ready message
@@ -56,7 +57,10 @@ class UtteranceRecord:
     stamp: str = "read"  # arrival times are "kernel" receive stamps, or when the bytes were "read"
     server_ms: dict[str, float] | None = None  # what the server says of itself
     end: str = "server"  # who ended the utterance: "server" (endpointing) or "client" (end message)
+    connection_utterance: int = 0  # how many this connection had carried before
+    connection_age_s: float | None = None  # upgrade done -> stream_start
     close_code: int | None = None
+    refusal: str | None = None  # why a refused caller was refused, where it is known: full, auth, …
     error: str | None = None
 
     # scored at the master

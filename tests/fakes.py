@@ -9,10 +9,13 @@ import numpy as np
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule
-from stt_load.dialects.base import Connect, Dialect, Message
+from stt_load.dialects.base import Connect, Dialect
+from stt_load.dialects.events import Message
 from stt_load.errors import SttLoadError
+from stt_load.stream.actions import SessionRules
+from stt_load.stream.encoded import EncodedClip, encode_clip
 from stt_load.stream.runner import run_utterance
-from stt_load.stream.session import EncodedClip, Session, SessionRules, encode_clip
+from stt_load.stream.session import Session
 from stt_load.stream.transport import Arrival, Stamp
 
 START_S = 1_000.0

@@ -6,6 +6,7 @@ can't send the future.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from stt_load.audio.clip import Clip
@@ -33,6 +34,10 @@ class FrameRule:
     @property
     def frame_bytes(self) -> int:
         return self.samples * SAMPLE_BYTES
+
+    def frames_for(self, duration_s: float) -> int:
+        """How many whole frames it takes."""
+        return math.ceil(round(duration_s * self.sample_rate_hz) / self.samples)
 
 
 def choose_frame(asked_ms: float, sample_rate_hz: int, multiple_bytes: int) -> FrameRule:

@@ -14,16 +14,16 @@ from stt_load.audio.clip import Clip
 from stt_load.cli.run import with_options
 from stt_load.config import RunConfig, parse_options
 from stt_load.credentials import API_KEY_VARIABLE
-from stt_load.dialects.base import Message
-from stt_load.dialects.events import Event
-from stt_load.dialects.registry import DIALECTS
+from stt_load.dialects.events import Event, Message
 from stt_load.errors import ConfigError, ExitCode, Outcome
-from stt_load.load.material import choose_clips, frame_rule
+from stt_load.load.material import choose_clips, dialect_of, frame_rule
 from stt_load.load.preflight import find_problems
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
+from stt_load.stream.actions import SessionRules
+from stt_load.stream.encoded import encode_clip
 from stt_load.stream.runner import run_utterance
-from stt_load.stream.session import Session, SessionRules, encode_clip
+from stt_load.stream.session import Session
 from stt_load.stream.ws import WebSocketTransport
 
 _SHOWN = 300
@@ -57,10 +57,9 @@ def _find_clip(clips: Sequence[Clip], clip_id: str | None) -> Clip:
 
 
 def _probe(config: RunConfig, clip: Clip, console: Console) -> UtteranceRecord:
-    row = DIALECTS[config.dialect]
-    dialect = row.make(os.environ.get(API_KEY_VARIABLE))
+    dialect = dialect_of(config, os.environ.get(API_KEY_VARIABLE))
     audio = encode_clip(clip, frame_rule(config), config.trailing_silence_s, dialect)
-    session = Session(dialect, audio, SessionRules(config.timeout_s, end=config.end), time.monotonic())
+    session = Session(dialect, audio, SessionRules(config.timeout_s), time.monotonic())
     seen = Transcript(session, console)
     record = UtteranceRecord("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference)
     console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
@@ -127,7 +126,7 @@ def _conclude(config: RunConfig, record: UtteranceRecord, console: Console) -> N
 
 
 def _end_rule(config: RunConfig) -> str:
-    capabilities = DIALECTS[config.dialect].capabilities
+    capabilities = dialect_of(config).capabilities
     if config.end == "client":
         return "the client says so when the audio has been sent"
     counted = "as soon as every queued piece has its text" if capabilities.counts_pieces else "after a quiet period"

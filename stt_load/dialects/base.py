@@ -7,22 +7,23 @@ decides when to send, how long to wait and when the utterance is complete.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, ClassVar, Literal
 
-from stt_load.dialects.events import Event
+from stt_load.dialects.events import Event, Message
 
-Message = bytes | str
-"""One websocket message: bytes is a binary message, str a text message."""
+End = Literal["client", "server"]
+"""Who ends an utterance: the client by a message when speech ends, or the server's endpointer in the silence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What the session must know of a server to play it fairly.
 
-    `sample_rate_hz`: what the server expects.
-    `frame_multiple_bytes`: frames that are no multiple of this lose samples on the server.
+    `sample_rate_hz`: what the server expects. `encoding`: how, in words for people.
+    `frame_multiple_bytes`: frames of int16 that are no multiple of this lose samples on the server.
     `has_ready`: wait for `Ready` before audio.
     `ends`: who may end an utterance, the default first.
     `counts_pieces`: every `PieceQueued` is answered by one `Final`; the utterance is complete when all are.
@@ -31,18 +32,29 @@ class Capabilities:
     `max_piece_s`: it cuts after so much audio, pause or not.
     `quiet_s`: with nothing owed and no message that says anything for so long after all audio was sent, nothing
     more comes.
-    `min_trailing_silence_s`: less silence after the clip and the server may never answer.
+    `min_trailing_silence_s`: where the server ends the utterance, less silence after the clip and it may never
+    answer. `trailing_silence_s`: what is sent where nothing else was asked for.
+    `flush_silence_s`: where the client ends the utterance, silence that has to follow the end message, or the
+    server never gets to the last words.
+    `answers_end`: the end message is answered by the last text, by a word that nothing more comes, or by an orderly
+    close: a quiet period is neither needed nor believed then.
+    `many_utterances`: one connection may carry several, one after the other.
     """
 
     sample_rate_hz: int = 16_000
+    encoding: str = "int16"
     frame_multiple_bytes: int = 2
     has_ready: bool = False
-    ends: tuple[Literal["client", "server"], ...] = ("server",)
+    ends: tuple[End, ...] = ("server",)
     counts_pieces: bool = False
     min_endpoint_s: float = 0.2
     max_piece_s: float = math.inf
     quiet_s: float = 2.0
     min_trailing_silence_s: float = 0.0
+    trailing_silence_s: float = 1.0
+    flush_silence_s: float = 0.0
+    answers_end: bool = True
+    many_utterances: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +67,79 @@ class Connect:
     first_messages: Sequence[Message] = ()
 
 
-class Dialect(Protocol):
-    """One server's protocol, for one connection."""
+@dataclass(frozen=True, slots=True)
+class AudioLength:
+    """Of one utterance, all silence included."""
 
+    frames: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class DialectOption:
+    """One `--dialect-option KEY=VALUE`. `parse` raises ValueError with what can be written instead."""
+
+    key: str
+    default: str
+    help: str
+    parse: Callable[[str], Any] = str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a dialect is made with. `options`: the parsed value of every option that its class declares."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    end: End = "server"
+    api_key: str | None = field(default=None, repr=False)
+
+
+DEFAULTS = Settings()
+
+
+class Dialect(ABC):
+    """One server's protocol, for one connection. What most servers have in common is here; a dialect overrides the
+    rest.
+
+    `options`: every `--dialect-option` it knows. `unconfirmed`: what it takes for true of the server and nobody has
+    seen, one line each.
+    """
+
+    options: ClassVar[tuple[DialectOption, ...]] = ()
+    unconfirmed: ClassVar[tuple[str, ...]] = ()
     capabilities: Capabilities
+    """May depend on options, as a sample rate does; then it is set in `__init__`."""
+
+    def __init__(self, settings: Settings = DEFAULTS) -> None:
+        self.settings = settings
+        self.option = {option.key: option.parse(option.default) for option in self.options} | dict(settings.options)
 
     def connect(self, url: str) -> Connect:
-        """Where and how to dial. Credentials come from the options the dialect was made with."""
-        ...
+        """Where and how to dial. Credentials come from `settings`."""
+        return Connect(url)
 
-    def encode(self, pcm: bytes) -> Message:
-        """One frame of int16 LE mono PCM as this server's message. Depends on nothing but `pcm`."""
-        ...
+    def begin(self, length: AudioLength) -> Sequence[Message]:
+        """A new utterance begins on this connection: forget the last one. Messages to send before its first frame."""
+        return ()
+
+    def encode(self, pcm: bytes) -> Sequence[Message]:
+        """One frame of int16 LE mono PCM as this server's message (or messages, if it wants several). Depends on
+        nothing but `pcm` and the options: a frame is encoded once and sent by every caller."""
+        return (pcm,)
 
     def finalise(self) -> Sequence[Message]:
-        """Messages that tell the server that the audio has ended; empty where the protocol has none."""
-        ...
+        """Messages that tell the server that the speech has ended; empty where the protocol has none."""
+        return ()
 
+    @abstractmethod
     def on_message(self, message: Message) -> Sequence[Event]:
         """What the message means. Raises ProtocolError where the protocol doesn't allow it."""
-        ...
 
     def join(self, finals: Sequence[str]) -> str:
         """The transcript from the texts of the `Final` events, in order of arrival."""
-        ...
+        return " ".join(text for text in finals if text)
+
+    @staticmethod
+    @abstractmethod
+    def is_mine(message: Message) -> bool:
+        """This message is one that this server sends and hardly any other does. Never raises."""

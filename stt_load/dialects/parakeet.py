@@ -17,19 +17,15 @@ What a client must know:
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from stt_load.dialects.base import Capabilities, Connect, Message
-from stt_load.dialects.events import Event, Final, Ignored, PieceQueued, ServerError
-from stt_load.errors import ProtocolError
-
-_BYTES_SHOWN = 80
-_LIMIT_MS = 1e12
+from stt_load.dialects.base import Capabilities, Connect, Dialect
+from stt_load.dialects.events import Event, Final, Ignored, Message, PieceQueued, ServerError
+from stt_load.dialects.wire import glance, numbers, parse_object
 
 
-class Parakeet:
-    """One connection to a Parakeet server. `api_key` is for the fork; the original ignores it."""
+class Parakeet(Dialect):
+    """One connection to a Parakeet server. The key is for the fork; the original ignores it."""
 
     capabilities = Capabilities(
         sample_rate_hz=16_000,
@@ -39,51 +35,24 @@ class Parakeet:
         max_piece_s=8.0,
         quiet_s=2.0,
         min_trailing_silence_s=0.5,
+        many_utterances=True,
     )
 
-    def __init__(self, api_key: str | None = None) -> None:
-        self._api_key = api_key
-
     def connect(self, url: str) -> Connect:
-        return Connect(url=url, headers={"x-api-key": self._api_key} if self._api_key else {})
-
-    def encode(self, pcm: bytes) -> bytes:
-        return pcm
-
-    def finalise(self) -> Sequence[Message]:
-        return ()
+        key = self.settings.api_key
+        return Connect(url, headers={"x-api-key": key} if key else {})
 
     def on_message(self, message: Message) -> Sequence[Event]:
-        body = _parse_object(message)
+        body = parse_object(message)
         text = body.get("text")
         if isinstance(text, str):
-            return (Final(text.strip(), server_ms=_numbers(body.get("timings_ms"))),)
+            return (Final(text.strip(), server_ms=numbers(body.get("timings_ms"))),)
         if body.get("status") == "queued":
             return (PieceQueued(),)
         if "error" in body:
             return (ServerError(str(body["error"])),)
         return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
 
-    def join(self, finals: Sequence[str]) -> str:
-        return " ".join(text for text in finals if text)
-
-
-def _parse_object(message: Message) -> dict[str, object]:
-    try:
-        body = json.loads(message)
-    except (ValueError, RecursionError) as error:  # too many brackets end in recursion
-        raise ProtocolError(f"not JSON: {message[:_BYTES_SHOWN]!r}") from error
-    if not isinstance(body, dict):
-        raise ProtocolError(f"not a JSON object: {message[:_BYTES_SHOWN]!r}")
-    return body
-
-
-def _numbers(timings: object) -> dict[str, float]:
-    if not isinstance(timings, Mapping):
-        return {}
-    return {str(name): float(value) for name, value in timings.items() if _is_plausible(value)}
-
-
-def _is_plausible(value: object) -> bool:
-    """JSON as Python reads it has NaN, Infinity and whole numbers beyond any float."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LIMIT_MS < value < _LIMIT_MS
+    @staticmethod
+    def is_mine(message: Message) -> bool:
+        return glance(message) == {"status": "queued"}

@@ -2,33 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from stt_load.dialects.base import Capabilities, Dialect
+from stt_load.dialects.base import Capabilities, Dialect, DialectOption, End, Settings
+from stt_load.dialects.events import Message
 from stt_load.dialects.parakeet import Parakeet
+from stt_load.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
 class DialectRow:
-    """`make(api_key)` gives a fresh dialect for one connection."""
+    """`kind`: the class that speaks it, once for each connection."""
 
     name: str
     summary: str
     default_url: str
-    make: Callable[[str | None], Dialect]
-    capabilities: Capabilities
+    kind: type[Dialect]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """With every option at its default."""
+        return self.kind().capabilities
+
+    @property
+    def options(self) -> tuple[DialectOption, ...]:
+        return self.kind.options
+
+    @property
+    def unconfirmed(self) -> tuple[str, ...]:
+        return self.kind.unconfirmed
+
+    def make(self, settings: Settings) -> Dialect:
+        """A fresh dialect for one connection."""
+        return self.kind(settings)
+
+    def parse_options(self, given: Sequence[str]) -> dict[str, Any]:
+        """`KEY=VALUE` texts → parsed values, defaults filled in. Raises ConfigError with every problem."""
+        known = {option.key: option for option in self.options}
+        texts = {key: option.default for key, option in known.items()}
+        problems = []
+        for text in given:
+            key, separator, value = text.partition("=")
+            if not separator or key not in known:
+                problems.append(f"--dialect-option {text}: {_advice(self.name, known)}")
+            else:
+                texts[key] = value
+        values: dict[str, Any] = {}
+        for key, text in texts.items():
+            try:
+                values[key] = known[key].parse(text)
+            except ValueError as error:
+                problems.append(f"--dialect-option {key}={text}: {error}")
+        if problems:
+            raise ConfigError(problems)
+        return values
+
+
+def _advice(name: str, known: Mapping[str, DialectOption]) -> str:
+    if not known:
+        return f"{name} has no options"
+    return f"{name} has {', '.join(f'{key}=…' for key in known)}: see `stt-load dialects {name}`"
 
 
 DIALECTS: dict[str, DialectRow] = {
     row.name: row
     for row in (
         DialectRow(
-            name="parakeet",
-            summary="Parakeet FastAPI: int16 in, one text per VAD utterance out; also what `stt-load serve` speaks",
-            default_url="ws://localhost:8000/ws",
-            make=Parakeet,
-            capabilities=Parakeet.capabilities,
+            "parakeet",
+            "Parakeet FastAPI: int16 in, one text per VAD utterance out; also what `stt-load serve` speaks",
+            "ws://localhost:8000/ws",
+            Parakeet,
         ),
     )
 }
+
+
+def make_dialect(name: str, end: End, options: Mapping[str, Any], api_key: str | None) -> Dialect:
+    """One connection's dialect, for a run that was asked for like this."""
+    return DIALECTS[name].make(Settings(options=options, end=end, api_key=api_key))
+
+
+def sounds_like(messages: Sequence[Message]) -> list[str]:
+    """Names of the dialects that one of these first messages of a server belongs to."""
+    return [row.name for row in DIALECTS.values() if any(row.kind.is_mine(message) for message in messages)]

@@ -14,15 +14,21 @@ from stt_load.audio.library import clips_from_tts, default_clips
 from stt_load.audio.texts import english_set
 from stt_load.config import RunConfig
 from stt_load.credentials import TTS_KEY_VARIABLE
-from stt_load.dialects.registry import DIALECTS
-from stt_load.stream.session import EncodedClip, encode_clip
+from stt_load.dialects.base import Dialect
+from stt_load.dialects.registry import make_dialect
+from stt_load.stream.encoded import EncodedClip, encode_clip
 
 CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio and its timeout
 
 
+def dialect_of(config: RunConfig, api_key: str | None = None) -> Dialect:
+    """A fresh one, for one connection."""
+    return make_dialect(config.dialect, config.end, {}, api_key)
+
+
 def choose_clips(config: RunConfig) -> ClipSet:
     """The clips of this run, at the rate its server expects. ConfigError where there are none."""
-    rate_hz = DIALECTS[config.dialect].capabilities.sample_rate_hz
+    rate_hz = dialect_of(config).capabilities.sample_rate_hz
     if config.clips:
         return load_folder(config.clips, rate_hz)
     if config.tts_url:
@@ -42,13 +48,13 @@ def show_progress(done: int, total: int) -> None:
 
 def frame_rule(config: RunConfig) -> FrameRule:
     """The frames that this run's server takes whole."""
-    capabilities = DIALECTS[config.dialect].capabilities
+    capabilities = dialect_of(config).capabilities
     return choose_frame(config.frame_ms, capabilities.sample_rate_hz, capabilities.frame_multiple_bytes)
 
 
 def encode_clips(config: RunConfig, clips: Sequence[Clip]) -> dict[str, EncodedClip]:
     """Every clip cut and encoded once, by clip id."""
-    rule, dialect = frame_rule(config), DIALECTS[config.dialect].make(None)
+    rule, dialect = frame_rule(config), dialect_of(config)
     return {clip.clip_id: encode_clip(clip, rule, config.trailing_silence_s, dialect) for clip in clips}
 
 

@@ -21,17 +21,16 @@ from stt_load.audio.clip import Clip
 from stt_load.audio.folder import ClipSet
 from stt_load.audio.pool import ClipPool
 from stt_load.config import RunConfig
-from stt_load.dialects.base import Message
-from stt_load.dialects.events import Event
-from stt_load.dialects.registry import DIALECTS
+from stt_load.dialects.events import Event, Message
 from stt_load.errors import Outcome
-from stt_load.load.material import encode_clips
+from stt_load.load.material import dialect_of, encode_clips
 from stt_load.load.outbox import Flight, Outbox
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
+from stt_load.stream.actions import SessionRules
 from stt_load.stream.runner import Watcher, run_utterance
-from stt_load.stream.session import Session, SessionRules
+from stt_load.stream.session import Session
 from stt_load.stream.ws import WebSocketTransport
 
 messages_log = logging.getLogger("stt_load.messages")
@@ -75,7 +74,6 @@ class Station:
         self._worker_index = worker_index
         self._api_key = api_key
         self._on_utterance = on_utterance
-        self._row = DIALECTS[config.dialect]
         self._encoded = encode_clips(config, clip_set.clips)
         self._mean_clip_s = sum(clip.duration_s for clip in self._clips) / len(self._clips)
         self._pool: ClipPool | None = None
@@ -176,11 +174,10 @@ class Station:
         clip, is_reused = pool.take()
         audio = self._encoded[clip.clip_id]
         record = self._new_record(caller, sign, clip, is_reused)
-        dialect = self._row.make(self._api_key)
+        dialect = dialect_of(self.config, self._api_key)
         rules = SessionRules(
             timeout_s=self.config.timeout_s,
             phase_s=0.0 if self._is_together else caller.random.uniform(0.0, audio.rule.frame_s),
-            end=self.config.end,
         )
         session = Session(dialect, audio, rules, time.monotonic())
         outbox.begin(caller.ordinal, sign, Flight(clip.clip_id, lambda: session.doing))

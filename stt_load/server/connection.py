@@ -22,7 +22,7 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from stt_load.dialects.base import Message
+from stt_load.dialects.events import Message
 
 _READ_BYTES = 65_536
 _MAX_MESSAGE_BYTES = 1 << 20

@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from websockets.http11 import Request
 
-from stt_load.dialects.base import Message
+from stt_load.dialects.events import Message
 from stt_load.errors import ConfigError
 from stt_load.server.connection import Answer, Connection, Session
 from stt_load.server.frontend import open_listener, serve

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 from websockets.http11 import Request
 
-from stt_load.dialects.base import Message
+from stt_load.dialects.events import Message
 from stt_load.errors import ConfigError
 from stt_load.server.connection import Answer, Connection, NoAnswer, OnSent, Session, text_frame
 from stt_load.server.frontend import open_listener, serve

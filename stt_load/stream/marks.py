@@ -33,8 +33,10 @@ class Marks:
     last_message_at_s: float | None = None  # the latest that said anything: not a gauge, not an unknown one
     last_queued_at_s: float | None = None
     first_text_at_s: float | None = None
-    last_text_at_s: float | None = None  # of a final with words
-    last_final_at_s: float | None = None  # of any final, the empty ones too
+    last_text_at_s: float | None = None  # of a final with words, of a snapshot with other words than the last one
+    last_final_at_s: float | None = None  # of any final or snapshot, the empty and the unchanged ones too
+    turn_ended_at_s: float | None = None  # the server's endpointer heard the end of a turn
+    settled_at_s: float | None = None  # the server said that nothing more comes
 
     def on_stream(self, start_s: float, end_s: float, clip: Clip) -> None:
         """The microphone is switched on at `start_s`, the last frame is due at `end_s`."""
@@ -46,10 +48,11 @@ class Marks:
         if text and self.first_text_at_s is None:
             self.first_text_at_s = arrived_s
 
-    def on_final(self, arrived_s: float, text: str) -> None:
+    def on_final(self, arrived_s: float, text: str, is_new: bool = True) -> None:
+        """`is_new`: false for a snapshot that repeats the last one."""
         self.on_partial(arrived_s, text)
         self.last_final_at_s = arrived_s
-        if text:
+        if text and is_new:
             self.last_text_at_s = arrived_s
 
     @property
@@ -67,6 +70,14 @@ class Marks:
             return self.last_final_at_s
         return self.last_text_at_s
 
+    @property
+    def _final_answer_at_s(self) -> float | None:
+        """The answer to the end message: the server's last word. Words that came before it answer nothing."""
+        answered_s = self.completed_at_s if self.settled_at_s is None else self.settled_at_s
+        if answered_s is None or self.end_sent_at_s is None or answered_s < self.end_sent_at_s:
+            return None
+        return answered_s
+
     def measure_into(self, record: UtteranceRecord) -> None:
         """Write the latencies. Those of the transcript only where `record` says that it was completed."""
         record.connect_s = _difference(self.opened_at_s, self.dialled_at_s)
@@ -75,7 +86,8 @@ class Marks:
         if record.is_ok:
             record.eos_latency_s = _difference(self.completed_at_s, self.speech_end_at_s)
             record.stream_end_latency_s = _difference(self.completed_at_s, self.last_frame_at_s)
-            record.finalise_latency_s = _difference(self.completed_at_s, self.end_sent_at_s)
+            record.settled_latency_s = _difference(self.settled_at_s, self.speech_end_at_s)
+            record.finalise_latency_s = _difference(self._final_answer_at_s, self.end_sent_at_s)
 
 
 def _difference(later_s: float | None, earlier_s: float | None) -> float | None:

@@ -7,6 +7,7 @@ from stt_load.errors import (
     DeadlineExceeded,
     Outcome,
     ProtocolError,
+    Refusal,
     SttLoadError,
     UpgradeRefused,
 )
@@ -38,3 +39,26 @@ def outcome_of_fault(fault: SttLoadError) -> Outcome:
     if isinstance(fault, ConnectionLost):
         return outcome_of_close(fault.close_code)
     return next((o for kind, o in FAULT_OUTCOMES.items() if isinstance(fault, kind)), Outcome.DISCONNECTED)
+
+
+# RFC 6455 section 7.4.1, and what servers use by custom.
+CLOSE_REFUSALS: dict[int, Refusal] = {
+    1008: Refusal.AUTH,
+    1013: Refusal.CAPACITY,
+    4401: Refusal.AUTH,
+}
+# RFC 9110 section 15.
+STATUS_REFUSALS: dict[int | None, Refusal] = {
+    None: Refusal.UNREACHABLE,
+    401: Refusal.AUTH,
+    403: Refusal.AUTH,
+    429: Refusal.CAPACITY,
+    503: Refusal.CAPACITY,
+}
+
+
+def refusal_of_fault(fault: SttLoadError) -> Refusal | None:
+    """Why the caller was refused; None where the fault doesn't say so."""
+    if isinstance(fault, UpgradeRefused):
+        return STATUS_REFUSALS.get(fault.status)
+    return CLOSE_REFUSALS.get(fault.close_code) if isinstance(fault, ConnectionLost) else None

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from stt_load.clock import Clock
-from stt_load.dialects.base import Connect, Message
-from stt_load.dialects.events import Event
-from stt_load.errors import ConnectionLost, SttLoadError
-from stt_load.stream.session import Done, Send, Session, WaitUntil
+from stt_load.dialects.base import Connect
+from stt_load.dialects.events import Event, Message
+from stt_load.errors import ConnectionLost, Outcome, SttLoadError
+from stt_load.stream.actions import Done, Send, WaitUntil
+from stt_load.stream.session import Session
 from stt_load.stream.transport import Stamp, Transport
 
 CONNECT_TIMEOUT_S = 10.0
@@ -28,24 +29,33 @@ def run_utterance(
     clock: Clock,
     watch: Watcher | None = None,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    is_open: bool = False,
+    keeps_open: bool = False,
 ) -> Stamp:
     """Speak one utterance; every fault ends up in the session. Gives where arrival times came from.
 
-    Raises nothing but what the greenlet is killed with; the connection is closed whatever happens.
+    `is_open`: the connection has carried an utterance before. `keeps_open`: it shall carry another one, if this one
+    ends well; otherwise it is closed, whatever happens. Raises nothing but what the greenlet is killed with.
     """
     line = _Line(session, transport, clock, watch)
+    is_well = False
     try:
-        transport.connect(target, clock() + connect_timeout_s)
-        session.on_open(clock())
-        for message in target.first_messages:
-            line.send(message, clock() + connect_timeout_s)
-        line.stream()
+        if is_open:
+            line.discard_what_came()
+            session.on_reuse(clock())
+        else:
+            transport.connect(target, clock() + connect_timeout_s)
+            session.on_open(clock())
+            for message in target.first_messages:
+                line.send(message, clock() + connect_timeout_s)
+        is_well = line.stream() is Outcome.OK
     except SttLoadError as error:
-        session.on_fault(error)
+        session.on_fault(error, clock())
         if watch:
             watch(clock(), "!", str(error), ())
     finally:
-        transport.close()
+        if not (keeps_open and is_well):
+            transport.close()
     return line.stamp
 
 
@@ -59,11 +69,17 @@ class _Line:
         self._clock = clock
         self._watch = watch
 
-    def stream(self) -> None:
+    def discard_what_came(self) -> None:
+        """What the server said after the utterance before was over belongs to none."""
+        while (arrival := self._transport.receive(0.0)) is not None:
+            if self._watch:
+                self._watch(arrival.at_s, "<", arrival.message, ())
+
+    def stream(self) -> Outcome:
         while True:
             match self._session.next_action(self._clock()):
-                case Done():
-                    return
+                case Done(outcome):
+                    return outcome
                 case Send(message, deadline_s):
                     self._session.on_sent(self.send(message, deadline_s))
                 case WaitUntil(at_s):

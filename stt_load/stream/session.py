@@ -9,89 +9,43 @@ by the tables of `outcomes.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections import deque
+from collections.abc import Mapping, Sequence
 
-from stt_load.audio.clip import Clip
-from stt_load.audio.framing import FrameRule, cut_frames
-from stt_load.audio.speech_bounds import SpeechBounds, longest_pause_s
-from stt_load.dialects.base import Capabilities, Dialect, Message
-from stt_load.dialects.events import Event, Final, Finished, Ignored, Partial, PieceQueued, Ready, ServerError
-from stt_load.errors import ConnectionLost, Outcome, ProtocolError, SttLoadError
+from stt_load.dialects.base import Dialect
+from stt_load.dialects.events import (
+    SAYS_NOTHING_NEW,
+    EndOfTurn,
+    Event,
+    Final,
+    Finished,
+    Gauge,
+    Ignored,
+    Message,
+    Partial,
+    PieceQueued,
+    Ready,
+    Reply,
+    ServerError,
+    Snapshot,
+)
+from stt_load.dialects.registry import DIALECTS, sounds_like
+from stt_load.errors import ConnectionLost, Outcome, ProtocolError, Refusal, SttLoadError
 from stt_load.records import UtteranceRecord
+from stt_load.stream.actions import Action, Done, Send, SessionRules, WaitUntil
+from stt_load.stream.encoded import EncodedClip
 from stt_load.stream.marks import Marks
-from stt_load.stream.outcomes import outcome_of_fault
+from stt_load.stream.outcomes import ORDERLY_CLOSES, outcome_of_fault, refusal_of_fault
 from stt_load.stream.schedule import Schedule
 from stt_load.stream.transcript import Transcript
 
-
-@dataclass(frozen=True, slots=True)
-class EncodedClip:
-    """A clip cut and encoded for one dialect: made once, shared by every caller that speaks it.
-
-    `longest_pause_s`: within its speech. `audio_s`: with its trailing silence."""
-
-    clip: Clip
-    rule: FrameRule
-    frames: Sequence[Message]
-    longest_pause_s: float
-
-    @property
-    def audio_s(self) -> float:
-        return len(self.frames) * self.rule.frame_s
-
-    def is_one_piece_for(self, server: Capabilities) -> bool:
-        """The server has no reason to cut the clip before its speech has ended."""
-        return self.longest_pause_s < server.min_endpoint_s and self.clip.speech_end_s <= server.max_piece_s
-
-
-def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect: Dialect) -> EncodedClip:
-    frames = [dialect.encode(pcm) for pcm in cut_frames(clip, rule, trailing_silence_s)]
-    bounds = SpeechBounds(clip.speech_start_s, clip.speech_end_s)
-    return EncodedClip(clip, rule, frames, longest_pause_s(clip.samples, clip.sample_rate_hz, bounds))
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRules:
-    """`timeout_s`: from the moment the last frame is due to the deadline for the transcript.
-    `ready_timeout_s`: from the upgrade to the server's ready message. `phase_s`: the microphone is switched on so
-    long after the server is ready, so that callers don't send in lock-step."""
-
-    timeout_s: float = 30.0
-    ready_timeout_s: float = 10.0
-    phase_s: float = 0.0
-    end: Literal["client", "server"] = "server"
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Hand `message` to the kernel now, then call `on_sent`; give up at `deadline_s`."""
-
-    message: Message
-    deadline_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class WaitUntil:
-    """Nothing to do before `at_s` unless a message arrives."""
-
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The utterance is over: close the connection."""
-
-    outcome: Outcome
-
-
-Action = Send | WaitUntil | Done
+_STRANGE_KEPT = 5
 
 
 class Session:
-    """One utterance. The caller owes: `on_open` (or `on_fault`), then `next_action` until `Done`, with `on_sent`
-    after every `Send`, `on_message` for every message (stamped with its arrival), `on_fault` for every error."""
+    """One utterance. The caller owes: `on_open` (or `on_fault`; `on_reuse` where the connection has carried another
+    utterance), then `next_action` until `Done`, with `on_sent` after every `Send`, `on_message` for every message
+    (stamped with its arrival), `on_fault` for every error."""
 
     def __init__(self, dialect: Dialect, audio: EncodedClip, rules: SessionRules, started_dialling_s: float) -> None:
         self.dialect = dialect
@@ -99,14 +53,19 @@ class Session:
         self.rules = rules
         self.error: str | None = None
         self.close_code: int | None = None
+        self.refusal: Refusal | None = None
         self.schedule: Schedule | None = None
         self._marks = Marks(started_dialling_s)
         server = dialect.capabilities
-        self._transcript = Transcript(server, self._marks, audio.is_one_piece_for(server))
+        is_answered = dialect.settings.end == "client" and server.answers_end
+        self._transcript = Transcript(server, self._marks, audio.is_one_piece_for(server), is_answered)
         self._outcome: Outcome | None = None
-        self._outbox: list[Message] = []
-        self._is_finalised = rules.end == "server"
+        self._outbox: deque[Message] = deque()
+        self._end_messages: Sequence[Message] = ()
+        self._n_parts_sent = 0  # messages of the next frame
+        self._is_finalised = dialect.settings.end == "server"
         self._server_ms: dict[str, float] = {}
+        self._not_understood: list[Message] = []  # the first few
 
     # what happened ---------------------------------------------------------------------------------------
 
@@ -116,39 +75,48 @@ class Session:
         if not self.dialect.capabilities.has_ready:
             self._start_stream(opened_s)
 
+    def on_reuse(self, now_s: float) -> None:
+        """The connection was opened for an earlier utterance and is quiet."""
+        self._start_stream(now_s)
+
     def on_sent(self, now_s: float) -> None:
         """The message of the last `Send` was handed to the kernel at `now_s`."""
         if self._outbox:
-            self._outbox.pop(0)
-            self._marks.end_sent_at_s = now_s
+            message = self._outbox.popleft()
+            if self._end_messages and message is self._end_messages[-1]:
+                self._marks.end_sent_at_s = now_s
         elif self.schedule is not None:
-            self.schedule.on_sent(now_s)
-            self._marks.last_frame_at_s = now_s
+            self._n_parts_sent += 1
+            if self._n_parts_sent == len(self.audio.frames[self.schedule.n_sent]):
+                self._n_parts_sent = 0
+                self.schedule.on_sent(now_s)
+                self._marks.last_frame_at_s = now_s
 
     def on_message(self, arrived_s: float, message: Message) -> Sequence[Event]:
         """A message arrived. Gives its events, for whoever wants to show them."""
         try:
             events = self.dialect.on_message(message)
         except ProtocolError as error:
-            self.on_fault(error)
+            self._note_not_understood(message)
+            self.on_fault(error, arrived_s)
             return ()
-        if not all(isinstance(event, Ignored) for event in events):
-            self._marks.last_message_at_s = arrived_s
+        if all(isinstance(event, Ignored) for event in events):
+            self._note_not_understood(message)
         if self.schedule is not None and arrived_s > self.deadline_s:
             self._time_out()
         for event in events:
             self._on_event(arrived_s, event)
         return events
 
-    def on_fault(self, error: SttLoadError) -> None:
+    def on_fault(self, error: SttLoadError, now_s: float) -> None:
         """The connection failed. What was complete by then stays complete."""
         if self._outcome is not None:
             return
         if isinstance(error, ConnectionLost):
             self.close_code = error.close_code
             if self._is_sent and self._transcript.is_complete_without(error.close_code):
-                self._finish()
-        self._end(outcome_of_fault(error), str(error))
+                self._finish(now_s if error.close_code in ORDERLY_CLOSES else None)
+        self._end(outcome_of_fault(error), str(error), refusal_of_fault(error))
 
     def interrupt(self, why: str) -> None:
         """The run ends now; the utterance is counted apart."""
@@ -159,20 +127,21 @@ class Session:
     def next_action(self, now_s: float) -> Action:
         if self._outcome is not None:
             return Done(self._outcome)
-        if self.schedule is None:
-            return self._wait_for_ready(now_s)
         if self._outbox:
             return Send(self._outbox[0], self.deadline_s)
-        if not self.schedule.is_all_sent:
-            due_s = self.schedule.next_due_s
-            if due_s > now_s:
-                return WaitUntil(due_s)
-            return Send(self.audio.frames[self.schedule.n_sent], self.deadline_s)
-        if not self._is_finalised:
+        if self.schedule is None:
+            return self._wait_for_ready(now_s)
+        if not self._is_finalised and self.schedule.n_sent >= self.audio.n_before_end:
             self._is_finalised = True
-            self._outbox.extend(self.dialect.finalise())
+            self._end_messages = tuple(self.dialect.finalise())
+            self._outbox.extend(self._end_messages)
             return self.next_action(now_s)
-        return self._wait_for_transcript(now_s)
+        if self.schedule.is_all_sent:
+            return self._wait_for_transcript(now_s)
+        due_s = self.schedule.next_due_s
+        if due_s > now_s:
+            return WaitUntil(due_s)
+        return Send(self.audio.frames[self.schedule.n_sent][self._n_parts_sent], self.deadline_s)
 
     @property
     def deadline_s(self) -> float:
@@ -199,27 +168,47 @@ class Session:
         self._marks.ready_at_s = now_s
         self.schedule = Schedule(now_s + self.rules.phase_s, self.audio.rule.frame_s, len(self.audio.frames))
         self._marks.on_stream(self.schedule.stream_start_s, self.schedule.end_s, self.audio.clip)
+        self._outbox.extend(self.dialect.begin(self.audio.length))
 
     def _on_event(self, arrived_s: float, event: Event) -> None:
+        says_something = not isinstance(event, SAYS_NOTHING_NEW)
         match event:
             case Ready() if self.schedule is None and self._marks.opened_at_s is not None:
                 # A greeting that came in with the upgrade bears an earlier stamp than our reading of the upgrade.
                 self._start_stream(max(arrived_s, self._marks.opened_at_s))
+            case Reply(messages):
+                self._outbox.extend(messages)
             case PieceQueued():
                 self._transcript.on_queued(arrived_s)
             case Partial(text):
                 self._marks.on_partial(arrived_s, text)
             case Final(text, is_last, server_ms):
                 self._transcript.on_final(arrived_s, text)
+                self._on_answer(arrived_s, is_last, server_ms)
+            case Snapshot(text, is_last, server_ms):
+                says_something = self._transcript.on_snapshot(arrived_s, text)
+                self._on_answer(arrived_s, is_last, server_ms)
+            case EndOfTurn():
+                self._marks.turn_ended_at_s = arrived_s
+            case Gauge(server_ms):
                 self._server_ms.update(server_ms)
-                if is_last:
-                    self._finish()
             case Finished():
-                self._finish()
-            case ServerError(message, is_refusal):
-                self._end(Outcome.REFUSED if is_refusal else Outcome.SERVER_ERROR, message)
+                self._finish(arrived_s)
+            case ServerError(message, refusal):
+                self._end(Outcome.REFUSED if refusal else Outcome.SERVER_ERROR, message, refusal)
             case _:
                 pass
+        if says_something:
+            self._marks.last_message_at_s = arrived_s
+
+    def _on_answer(self, arrived_s: float, is_last: bool, server_ms: Mapping[str, float]) -> None:
+        self._server_ms.update(server_ms)
+        if is_last:
+            self._finish(arrived_s)
+
+    def _note_not_understood(self, message: Message) -> None:
+        if len(self._not_understood) < _STRANGE_KEPT:
+            self._not_understood.append(message)
 
     def _wait_for_ready(self, now_s: float) -> Action:
         opened_s = self._marks.opened_at_s
@@ -235,7 +224,7 @@ class Session:
     def _wait_for_transcript(self, now_s: float) -> Action:
         settled_s = self._transcript.settled_at_s
         if settled_s is not None and now_s >= settled_s:
-            self._finish()
+            self._finish(self._marks.turn_ended_at_s if settled_s == self._marks.turn_ended_at_s else None)
         elif now_s >= self.deadline_s:
             self._time_out()
         if self._outcome is not None:
@@ -251,27 +240,40 @@ class Session:
     def _is_sent(self) -> bool:
         return self.schedule is not None and self.schedule.is_all_sent
 
-    def _finish(self) -> None:
+    def _finish(self, settled_at_s: float | None) -> None:
+        """Nothing more comes; `settled_at_s`: when the server said so, None where it is only plain."""
+        if self._outcome is None:
+            self._marks.settled_at_s = settled_at_s
         if self._transcript.has_words:
             self._end(Outcome.OK, None)
         else:
             self._end(Outcome.NO_FINAL, "the server ended the utterance without any text")
 
-    def _end(self, outcome: Outcome, error: str | None) -> None:
+    def _end(self, outcome: Outcome, error: str | None, refusal: Refusal | None = None) -> None:
         if self._outcome is None:
             self._outcome = outcome
             self.error = error
+            self.refusal = refusal
+
+    @property
+    def _explained(self) -> str | None:
+        """The error, and whose language the server seems to speak where this dialect understood nothing."""
+        if self.error is None or self._outcome is Outcome.INTERRUPTED or self._transcript.finals:
+            return self.error
+        names = [name for name in sounds_like(self._not_understood) if DIALECTS[name].kind is not type(self.dialect)]
+        return f"{self.error}; the server seems to speak {' or '.join(names)}: see --dialect" if names else self.error
 
     # what came of it -------------------------------------------------------------------------------------
 
     def measure_into(self, record: UtteranceRecord, now_s: float) -> None:
         """Write every figure of this utterance into `record`. Latencies only where the transcript was completed."""
         record.outcome = self._outcome or Outcome.INTERRUPTED
-        record.error = self.error
+        record.error = self._explained
+        record.refusal = self.refusal
         record.close_code = self.close_code
-        record.end = self.rules.end
+        record.end = self.dialect.settings.end
         record.speech_s = self.audio.clip.speech_s
-        record.text = self.dialect.join(self._transcript.texts)
+        record.text = self._transcript.assemble(self.dialect)
         record.server_ms = self._server_ms or None
         self._marks.measure_into(record)
         if self.schedule is None:

@@ -1,28 +1,31 @@
 """The texts of one utterance as they come in, and when nothing more will come.
 
-Protocols with a last message say so themselves (`Final.is_last`). Others are understood from what is owed, from what
-the clip can give reason for, and from a quiet period.
+Protocols with a last message say so themselves (`is_last`, `Finished`). Others are understood from the end of a turn,
+from what is owed, from what the clip can give reason for, and from a quiet period.
 """
 
 from __future__ import annotations
 
-from stt_load.dialects.base import Capabilities
+from stt_load.dialects.base import Capabilities, Dialect
 from stt_load.stream.marks import Marks
 from stt_load.stream.outcomes import ORDERLY_CLOSES
 
 
 class Transcript:
-    """`is_one_piece`: the server has no reason to cut the clip before its speech has ended.
+    """`is_one_piece`: the server has no reason to cut the clip before its speech has ended. `is_answered`: it will say
+    that the utterance is over, or close, because the client has told it so: then silence means nothing.
 
-    `finals`: (arrival, text) of each final, the empty ones too.
+    `finals`: (arrival, text) of each final, the empty ones too; of snapshots the last that said something new.
     """
 
-    def __init__(self, server: Capabilities, marks: Marks, is_one_piece: bool) -> None:
+    def __init__(self, server: Capabilities, marks: Marks, is_one_piece: bool, is_answered: bool = False) -> None:
         self.finals: list[tuple[float, str]] = []
         self._server = server
         self._marks = marks
         self._is_one_piece = is_one_piece
+        self._is_answered = is_answered
         self._n_owed = 0
+        self._has_snapshots = False
 
     def on_queued(self, arrived_s: float) -> None:
         self._n_owed += 1
@@ -34,30 +37,49 @@ class Transcript:
         self.finals.append((arrived_s, text))
         self._marks.on_final(arrived_s, text)
 
+    def on_snapshot(self, arrived_s: float, text: str) -> bool:
+        """False where it says nothing new."""
+        is_new = not self._has_snapshots or text != self.finals[-1][1]
+        self._has_snapshots = True
+        if is_new:
+            self.finals = [(arrived_s, text)]
+        self._marks.on_final(arrived_s, text, is_new)
+        return is_new
+
     @property
     def texts(self) -> list[str]:
         return [text for _, text in self.finals]
 
+    def assemble(self, dialect: Dialect) -> str:
+        """The text so far: the last snapshot, or the finals put together."""
+        return self.finals[-1][1] if self._has_snapshots else dialect.join(self.texts)
+
     @property
     def has_words(self) -> bool:
+        """A snapshot that takes all words back leaves none."""
+        if self._has_snapshots:
+            return bool(self.finals[-1][1])
         return self._marks.last_text_at_s is not None
 
     @property
     def settled_at_s(self) -> float | None:
         """When it may be taken as complete, all frames being sent; None while something is owed or nothing came.
 
-        With counted pieces that is as soon as every queued piece has its text, if the last piece is known. Where it
-        isn't, as for servers that count nothing, only a quiet period says so. No quiet makes a transcript complete
-        while all of its pieces were answered before the end of speech.
+        The end of a turn says it where the server had no reason to end one earlier. With counted pieces that is as
+        soon as every queued piece has its text, if the last piece is known. Where it isn't, as for servers that count
+        nothing, only a quiet period says so. No quiet makes a transcript complete while all of its pieces were
+        answered before the end of speech.
         """
         last_frame_s, last_message_s = self._marks.last_frame_at_s, self._marks.last_message_at_s
-        if self._n_owed or not self.finals or last_frame_s is None or last_message_s is None:
+        if self._is_answered or self._n_owed or not self.finals or last_frame_s is None or last_message_s is None:
             return None
         if self._server.counts_pieces:
             if self._is_last_piece_known:
                 return last_frame_s
             if not self._marks.is_end_answered:
                 return None
+        if self._is_one_piece and self._is_turn_over:
+            return self._marks.turn_ended_at_s
         return max(last_frame_s, last_message_s) + self._server.quiet_s
 
     def is_complete_without(self, close_code: int) -> bool:
@@ -78,6 +100,15 @@ class Transcript:
         if self.finals and not self._marks.is_end_answered:
             return "every text came before the end of speech"
         return None
+
+    @property
+    def _is_turn_over(self) -> bool:
+        """The turn that ended holds the last words: it ended after the speech did, and no words came after it."""
+        marks = self._marks
+        ended_s, text_s, speech_end_s = marks.turn_ended_at_s, marks.last_text_at_s, marks.speech_end_at_s
+        if ended_s is None or text_s is None or speech_end_s is None:
+            return False
+        return ended_s >= max(speech_end_s, text_s)
 
     @property
     def _is_last_piece_known(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from stt_load.dialects.base import Connect, Message
+from stt_load.dialects.base import Connect
+from stt_load.dialects.events import Message
 
 Stamp = Literal["kernel", "read"]
 

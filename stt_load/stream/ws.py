@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 import websocket
 from websocket import _handshake
 
-from stt_load.dialects.base import Connect, Message
+from stt_load.dialects.base import Connect
+from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, UpgradeRefused
 from stt_load.stream.stamped import StampedSocket
 from stt_load.stream.transport import Arrival

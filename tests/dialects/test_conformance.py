@@ -18,12 +18,12 @@ from fakes import FakeClock, ScriptedTransport, speak
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stt_load.dialects.base import Dialect
+from stt_load.dialects.base import Dialect, Settings
 from stt_load.dialects.events import Final, Ignored
 from stt_load.dialects.registry import DIALECTS, DialectRow
 from stt_load.errors import Outcome, ProtocolError
 from stt_load.records import UtteranceRecord
-from stt_load.stream.session import SessionRules
+from stt_load.stream.actions import SessionRules
 
 CONVERSATIONS = Path(__file__).parent / "conversations"
 
@@ -54,7 +54,7 @@ each_happy_one = pytest.mark.parametrize("talk", HAPPY, ids=lambda talk: f"{talk
 
 
 def fresh(talk: Conversation) -> Dialect:
-    return DIALECTS[talk.dialect].make(None)
+    return DIALECTS[talk.dialect].make(Settings())
 
 
 def kinds(dialect: Dialect, message: str | bytes) -> list[str]:
@@ -64,7 +64,7 @@ def kinds(dialect: Dialect, message: str | bytes) -> list[str]:
 def listen(talk: Conversation, *more: tuple[float, str]) -> UtteranceRecord:
     """One utterance under a fake clock with these messages."""
     dialect = fresh(talk)
-    rules = SessionRules(timeout_s=10.0, end=dialect.capabilities.ends[0])
+    rules = SessionRules(timeout_s=10.0)
     spoken = speak(dialect, rules, ScriptedTransport(FakeClock(), sorted([*talk.arrivals, *more])))
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
     spoken.session.measure_into(record, spoken.clock())
@@ -128,7 +128,7 @@ def test_two_clients_that_take_turns_do_not_hear_each_other(talk: Conversation) 
 
 @each_dialect
 def test_an_unknown_message_changes_nothing(row: DialectRow) -> None:
-    events = row.make(None).on_message('{"a key of a later version": 1}')
+    events = row.make(Settings()).on_message('{"a key of a later version": 1}')
     assert events
     assert all(isinstance(event, Ignored) for event in events)
 
@@ -148,7 +148,7 @@ MALFORMED = ["", "hello", "[]", "null", "1", '"text"', b"", b"\xff\xfe\x00", "["
 @pytest.mark.parametrize("message", MALFORMED, ids=lambda message: repr(message)[:20])
 def test_a_malformed_message_is_blamed_on_the_server_in_one_line(row: DialectRow, message: str | bytes) -> None:
     with pytest.raises(ProtocolError) as caught:
-        row.make(None).on_message(message)
+        row.make(Settings()).on_message(message)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -168,7 +168,7 @@ known_keys = st.sampled_from(["text", "status", "error", "timings_ms", "confiden
 def test_whatever_comes_is_understood_ignored_or_blamed(row: DialectRow, message: str | bytes) -> None:
     """Nothing else is raised, and what comes out can be kept as a line of JSON."""
     try:
-        events = row.make(None).on_message(message)
+        events = row.make(Settings()).on_message(message)
     except ProtocolError:
         return
     for event in events:
@@ -179,13 +179,13 @@ def test_whatever_comes_is_understood_ignored_or_blamed(row: DialectRow, message
 @each_dialect
 def test_a_frame_is_encoded_the_same_by_every_connection(row: DialectRow) -> None:
     pcm = bytes(range(256)) * 4
-    dialect = row.make(None)
-    assert dialect.encode(pcm) == dialect.encode(pcm) == row.make("key").encode(pcm)
+    dialect = row.make(Settings())
+    assert dialect.encode(pcm) == dialect.encode(pcm) == row.make(Settings(api_key="key")).encode(pcm)
 
 
 @each_dialect
 def test_the_row_tells_what_the_dialect_can(row: DialectRow) -> None:
-    dialect = row.make(None)
+    dialect = row.make(Settings())
     assert row.capabilities == dialect.capabilities
     assert row.default_url.startswith(("ws://", "wss://"))
     assert dialect.connect(row.default_url).url.startswith(("ws://", "wss://"))
@@ -195,7 +195,7 @@ def test_the_row_tells_what_the_dialect_can(row: DialectRow) -> None:
 
 @each_dialect
 def test_without_a_key_no_credentials_are_sent(row: DialectRow) -> None:
-    with_key = row.make("secret").connect(row.default_url)
-    without = row.make(None).connect(row.default_url)
+    with_key = row.make(Settings(api_key="secret")).connect(row.default_url)
+    without = row.make(Settings()).connect(row.default_url)
     assert "secret" in repr(with_key)
     assert len(without.headers) < len(with_key.headers)

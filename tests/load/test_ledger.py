@@ -20,7 +20,7 @@ from stt_load.load.outbox import Flight, Outbox
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
-from stt_load.stream.session import SessionRules
+from stt_load.stream.actions import SessionRules
 
 REFERENCES = {
     "bills": "please send me a copy of my last three bills by email",

@@ -11,21 +11,37 @@ import pytest
 from fakes import FRAME, RATE_HZ, START_S, FakeClock, ScriptedTransport, Spoken, clip, one_second, speak
 
 from stt_load.audio.clip import Clip
-from stt_load.dialects.base import Capabilities, Connect, Message
-from stt_load.dialects.events import Event, Final, Finished, Partial, Ready, ServerError
+from stt_load.dialects.base import AudioLength, Capabilities, Connect, Dialect, Settings
+from stt_load.dialects.events import (
+    EndOfTurn,
+    Event,
+    Final,
+    Finished,
+    Gauge,
+    Ignored,
+    Message,
+    Partial,
+    Ready,
+    Reply,
+    ServerError,
+    Snapshot,
+)
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import (
     ConnectionLost,
     DeadlineExceeded,
     Outcome,
     ProtocolError,
+    Refusal,
     SttLoadError,
     UpgradeRefused,
 )
 from stt_load.records import UtteranceRecord
+from stt_load.stream.actions import Done, SessionRules, WaitUntil
+from stt_load.stream.encoded import encode_clip
 from stt_load.stream.outcomes import CLOSE_OUTCOMES
 from stt_load.stream.runner import run_utterance
-from stt_load.stream.session import Done, Session, SessionRules, WaitUntil, encode_clip
+from stt_load.stream.session import Session
 
 TIMEOUT_S = 6.0
 RULES = SessionRules(timeout_s=TIMEOUT_S)
@@ -424,7 +440,7 @@ def test_a_transcript_that_was_complete_before_the_connection_was_lost_stays_com
     session = all_sent()
     session.on_message(START_S + 0.9, QUEUED)
     session.on_message(START_S + 0.95, text("hello"))
-    session.on_fault(ConnectionLost("oops", 1011))
+    session.on_fault(ConnectionLost("oops", 1011), START_S + 2.0)
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
     session.measure_into(record, START_S + 1.0)
     assert (record.outcome, record.error, record.close_code) == (Outcome.OK, None, 1011)
@@ -478,7 +494,7 @@ def test_an_interrupted_utterance_is_counted_apart_and_keeps_its_outcome() -> No
     session = Session(Parakeet(), one_second(Parakeet()), RULES, START_S)
     session.on_open(START_S)
     session.interrupt("the run ended first")
-    session.on_fault(ConnectionLost("reset"))
+    session.on_fault(ConnectionLost("reset"), START_S + 2.0)
     assert session.next_action(START_S) == Done(Outcome.INTERRUPTED)
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
     session.measure_into(record, START_S + 0.3)
@@ -597,16 +613,20 @@ def test_what_a_live_view_shows() -> None:
 # A server that greets, takes an end message and says which final is the last ---------------------------------
 
 
-class Toy:
-    """Says `ready`, `part:…`, `final:…`, `last:…`, `over`, `full:…`; takes `hello`, `end` and `bye`."""
+class Toy(Dialect):
+    """Says `ready`, `part:…`, `final:…`, `last:…`, `so:…`, `turn`, `gauge`, `ask`, `over`, `full:…`; is told `hello`,
+    `begin`, `end` and `bye`. A frame is two messages."""
 
-    capabilities = Capabilities(has_ready=True, ends=("client", "server"), quiet_s=2.0)
+    capabilities = Capabilities(has_ready=True, ends=("client", "server"), quiet_s=2.0, answers_end=False)
 
     def connect(self, url: str) -> Connect:
         return Connect(url, first_messages=("hello",))
 
-    def encode(self, pcm: bytes) -> bytes:
-        return pcm[:4]
+    def begin(self, length: AudioLength) -> Sequence[Message]:
+        return (f"begin {length.frames}",)
+
+    def encode(self, pcm: bytes) -> Sequence[Message]:
+        return (pcm[:4], pcm[4:8])
 
     def finalise(self) -> Sequence[Message]:
         return ("end", "bye")
@@ -618,25 +638,41 @@ class Toy:
             "part": Partial(words),
             "final": Final(words),
             "last": Final(words, is_last=True),
+            "so": Snapshot(words),
+            "so it is": Snapshot(words, is_last=True),
+            "turn": EndOfTurn(),
+            "gauge": Gauge({"lag": 7.0}),
+            "ask": Reply(("answer",)),
             "over": Finished(),
-            "full": ServerError(words, is_refusal=True),
+            "full": ServerError(words, Refusal.CAPACITY),
         }
-        return (makes[kind],)
+        return (makes.get(kind, Ignored("unknown")),)
 
     def join(self, finals: Sequence[str]) -> str:
         return " ".join(finals).strip()
 
+    @staticmethod
+    def is_mine(message: Message) -> bool:
+        return False
+
+
+class AnsweringToy(Toy):
+    capabilities = replace(Toy.capabilities, answers_end=True)
+
+
+CLIENT = Settings(end="client")
+
 
 def toy(*arrivals: tuple[float, Message | SttLoadError], **how: Any) -> tuple[UtteranceRecord, Spoken]:
-    rules = SessionRules(timeout_s=TIMEOUT_S, ready_timeout_s=4.0, end="client")
-    spoken = speak(Toy(), rules, ScriptedTransport(FakeClock(), arrivals, **how))
+    rules = SessionRules(timeout_s=TIMEOUT_S, ready_timeout_s=4.0)
+    spoken = speak(Toy(CLIENT), rules, ScriptedTransport(FakeClock(), arrivals, **how))
     return measured(spoken), spoken
 
 
 def test_audio_waits_for_the_ready_message() -> None:
     record, spoken = toy((0.5, "ready"), (1.8, "last:hello"), connect_takes_s=0.2)
     assert (record.connect_s, record.ready_s) == (pytest.approx(0.2), pytest.approx(0.3))
-    assert [at_s for at_s, _ in spoken.transport.sent][1] == pytest.approx(0.6)
+    assert next(at_s for at_s, what in spoken.transport.sent if isinstance(what, bytes)) == pytest.approx(0.6)
     assert record.eos_latency_s == pytest.approx(1.8 - 0.5 - 0.6)
     assert record.duration_s == pytest.approx(1.3)
 
@@ -672,7 +708,7 @@ def test_a_server_that_never_gets_ready_is_given_up() -> None:
 
 
 def test_the_client_ends_the_audio_and_the_answer_to_that_is_timed() -> None:
-    record, spoken = toy((0.0, "ready"), (1.4, "last:hello"), send_takes_s=[0.0] * 11 + [0.01])
+    record, spoken = toy((0.0, "ready"), (1.4, "last:hello"), send_takes_s=[0.0] * 22 + [0.01])
     assert [message for _, message in spoken.transport.sent][-2:] == ["end", "bye"]
     assert record.outcome == Outcome.OK
     assert record.finalise_latency_s == pytest.approx(1.4 - 1.02)
@@ -723,11 +759,135 @@ def test_a_server_that_closes_in_good_order_after_its_answer_has_completed_it() 
     assert record.eos_latency_s == pytest.approx(0.6)
 
 
+def test_an_answer_is_sent_at_once_whatever_the_clock_of_the_frames_says() -> None:
+    _, spoken = toy((0.1, "ask"), (0.2, "ready"), (0.55, "ask"), (1.4, "last:hello"))
+    assert [at_s for at_s, what in spoken.transport.sent if what == "answer"] == [
+        pytest.approx(0.1),
+        pytest.approx(0.55),
+    ]
+
+
+def test_a_frame_of_two_messages_is_one_frame_and_sent_when_the_second_is() -> None:
+    record, spoken = toy((0.0, "ready"), (1.4, "last:hello"), send_takes_s=[0.0, 0.0, 0.01, 0.02, 0.0])
+    assert (record.frames, sum(isinstance(what, bytes) for _, what in spoken.transport.sent)) == (10, 20)
+    assert record.pacing_lag_max_s == pytest.approx(0.03)
+
+
+def test_a_snapshot_takes_the_place_of_the_one_before_and_is_timed_where_it_says_something_new() -> None:
+    record, spoken = toy((0.0, "ready"), (0.5, "so:some"), (1.2, "so:some words"), (1.9, "so:some words"))
+    assert (record.outcome, record.text) == (Outcome.OK, "some words")
+    assert record.eos_latency_s == pytest.approx(0.6)
+    assert record.messages == [[1.2, "some words"]]
+    assert spoken.clock() - START_S == pytest.approx(3.2)  # two seconds after the last new one
+
+
+def test_a_last_snapshot_that_repeats_settles_what_was_complete_before() -> None:
+    record, _ = toy((0.0, "ready"), (1.2, "so:some words"), (1.9, "so it is:some words"))
+    assert record.eos_latency_s == pytest.approx(0.6)
+    assert (record.settled_latency_s, record.finalise_latency_s) == (pytest.approx(1.3), pytest.approx(0.9))
+
+
+def test_a_snapshot_without_words_takes_back_those_before() -> None:
+    record, _ = toy((0.0, "ready"), (0.5, "so:some"), (1.2, "so it is:"))
+    assert (record.outcome, record.text) == (Outcome.NO_FINAL, "")
+
+
+def test_the_end_of_a_turn_after_the_speech_settles_a_clip_that_gave_no_reason_to_end_one_earlier() -> None:
+    arrivals = [(0.0, "ready"), (0.9, "final:hello"), (1.05, "turn")]
+    record = measured(speak(Toy(), RULES, ScriptedTransport(FakeClock(), arrivals)))
+    assert (record.outcome, record.duration_s) == (Outcome.OK, pytest.approx(1.05))
+    assert (record.eos_latency_s, record.settled_latency_s) == (pytest.approx(0.3), pytest.approx(0.45))
+
+
+def test_a_turn_that_ended_within_the_speech_settles_nothing() -> None:
+    arrivals = [(0.0, "ready"), (0.4, "final:one"), (0.5, "turn"), (1.3, "final:two")]
+    record = measured(speak(Toy(), RULES, ScriptedTransport(FakeClock(), arrivals)))
+    assert (record.text, record.duration_s, record.settled_latency_s) == ("one two", pytest.approx(3.3), None)
+
+
+def test_a_server_that_answers_the_end_is_waited_for_however_quiet_it_is() -> None:
+    arrivals = [(0.0, "ready"), (0.9, "final:one"), (5.5, "last:two")]
+    rules = SessionRules(timeout_s=TIMEOUT_S, ready_timeout_s=4.0)
+    spoken = speak(AnsweringToy(CLIENT), rules, ScriptedTransport(FakeClock(), arrivals))
+    record = measured(spoken)
+    assert (record.outcome, record.text) == (Outcome.OK, "one two")
+    assert record.finalise_latency_s == pytest.approx(4.5)
+
+
+def test_words_that_came_before_the_end_message_do_not_answer_it() -> None:
+    record, _ = toy((0.0, "ready"), (0.9, "final:hello"))
+    assert (record.outcome, record.finalise_latency_s) == (Outcome.OK, None)
+    assert record.eos_latency_s == pytest.approx(0.3)
+
+
+def test_gauges_are_kept_and_do_not_put_off_the_quiet_period() -> None:
+    record, spoken = toy((0.0, "ready"), (1.2, "final:hello"), (2.0, "gauge"), (2.9, "gauge"))
+    assert record.server_ms == {"lag": 7.0}
+    assert spoken.clock() - START_S == pytest.approx(3.2)
+
+
+def test_where_the_client_ends_the_audio_ends_with_the_frame_that_holds_the_end_of_speech() -> None:
+    audio = encode_clip(clip(0.1, 0.55, 2.0), FRAME, 0.0, Toy(CLIENT))
+    assert (len(audio.frames), audio.n_before_end, audio.length.samples) == (6, 6, 6 * 1_600)
+
+
+class Flushing(Toy):
+    capabilities = replace(Toy.capabilities, flush_silence_s=0.35)
+
+
+def test_silence_that_the_server_needs_to_get_on_follows_the_end_message() -> None:
+    audio = encode_clip(clip(), FRAME, 0.0, Flushing(CLIENT))
+    assert (audio.n_before_end, len(audio.frames)) == (6, 10)
+    transport = ScriptedTransport(FakeClock(), [(0.0, "ready"), (0.85, "last:hello")])
+    session = Session(Flushing(CLIENT), audio, RULES, transport.clock())
+    run_utterance(session, transport, Connect("ws://server/ws"), transport.clock)
+    sent = [what if isinstance(what, str) else "frame" for _, what in transport.sent]
+    assert sent == ["begin 10", *["frame"] * 12, "end", "bye", *["frame"] * 4]
+
+
+def test_a_connection_that_carried_an_utterance_carries_another_one() -> None:
+    clock = FakeClock()
+    transport = ScriptedTransport(clock, [(0.0, "ready"), (1.2, "last:one"), (1.25, "last:late"), (2.6, "last:two")])
+    dialect, texts = Toy(CLIENT), []
+    for is_open in (False, True):
+        session = Session(dialect, one_second(dialect), RULES, clock())
+        run_utterance(session, transport, dialect.connect("ws://x"), clock, is_open=is_open, keeps_open=not is_open)
+        assert transport.is_closed == is_open
+        record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
+        session.measure_into(record, clock())
+        texts.append((record.text, record.connect_s, record.outcome))
+        clock.move_to(START_S + 1.3)
+    assert texts == [("one", 0.0, Outcome.OK), ("two", None, Outcome.OK)]
+    assert [what for _, what in transport.sent if isinstance(what, str)].count("hello") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "refusal"),
+    [
+        (UpgradeRefused("HTTP 401 at the upgrade", 401), Refusal.AUTH),
+        (UpgradeRefused("HTTP 503 at the upgrade", 503), Refusal.CAPACITY),
+        (UpgradeRefused("no TCP connection"), Refusal.UNREACHABLE),
+        (UpgradeRefused("HTTP 404 at the upgrade", 404), None),
+        (ConnectionLost("policy", 1008), Refusal.AUTH),
+        (ConnectionLost("reset"), None),
+    ],
+)
+def test_a_refusal_says_why_where_it_is_known(fault: SttLoadError, refusal: Refusal | None) -> None:
+    record, _ = toy((0.1, fault))
+    assert record.refusal == refusal
+
+
+def test_a_server_that_speaks_another_dialect_is_recognised() -> None:
+    record, _ = toy((0.1, QUEUED))
+    assert record.error is not None
+    assert record.error.endswith("the server seems to speak parakeet: see --dialect")
+
+
 def test_where_the_server_ends_utterances_no_end_message_is_sent() -> None:
-    rules = SessionRules(timeout_s=TIMEOUT_S, end="server")
+    rules = SessionRules(timeout_s=TIMEOUT_S)
     transport = ScriptedTransport(FakeClock(), [(0.0, "ready"), (1.2, "last:hello")])
     record = measured(speak(Toy(), rules, transport))
-    assert [message for _, message in transport.sent if isinstance(message, str)] == ["hello"]
+    assert [message for _, message in transport.sent if isinstance(message, str)] == ["hello", "begin 10"]
     assert record.finalise_latency_s is None
 
 

@@ -30,15 +30,17 @@ from raw_server import (
 )
 
 from stt_load.audio.framing import choose_frame
-from stt_load.dialects.base import Connect
+from stt_load.dialects.base import Connect, Settings
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import ConnectionLost, DeadlineExceeded, Outcome
 from stt_load.records import UtteranceRecord
 from stt_load.server.process import scripted_server
 from stt_load.server.script import Fault, Script
 from stt_load.stream import ws
+from stt_load.stream.actions import SessionRules
+from stt_load.stream.encoded import EncodedClip, encode_clip
 from stt_load.stream.runner import run_utterance
-from stt_load.stream.session import EncodedClip, Session, SessionRules, encode_clip
+from stt_load.stream.session import Session
 from stt_load.stream.ws import WebSocketTransport
 
 RULES = SessionRules(timeout_s=0.5)
@@ -55,7 +57,7 @@ def text_of(words: str) -> bytes:
 def speak(
     url: str, rules: SessionRules = RULES, audio: EncodedClip = AUDIO, connect_timeout_s: float = DEADLINE_S
 ) -> UtteranceRecord:
-    dialect = Parakeet(api_key="secret")
+    dialect = Parakeet(Settings(api_key="secret"))
     session = Session(dialect, audio, rules, time.monotonic())
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "some reference words")
     transport, target = WebSocketTransport(), dialect.connect(url)
@@ -304,7 +306,7 @@ def test_half_a_frame_and_then_nothing() -> None:
 
 def test_a_server_that_stops_reading_is_given_up_at_the_deadline() -> None:
     """More audio than two kernels keep for a reader who doesn't come."""
-    huge = replace(AUDIO, frames=[bytes(16 << 20)] * 2)
+    huge = replace(AUDIO, frames=[(bytes(16 << 20),)] * 2)
     hold = threading.Event()
 
     def ignore(caller: Caller) -> None:
@@ -562,7 +564,9 @@ from fakes import clip
 from stt_load.audio.framing import choose_frame
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.stream.runner import run_utterance
-from stt_load.stream.session import Session, SessionRules, encode_clip
+from stt_load.stream.actions import SessionRules
+from stt_load.stream.encoded import encode_clip
+from stt_load.stream.session import Session
 from stt_load.stream.ws import WebSocketTransport
 
 audio = encode_clip(clip(0.0, 0.1, 0.1), choose_frame(100, 16_000, 1_024), 0.4, Parakeet())

@@ -1,0 +1,117 @@
+"""What dialects find on the wire and put there: JSON read with care, PCM in the forms that servers want."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from stt_load.dialects.events import Message
+from stt_load.errors import ProtocolError
+
+_BYTES_SHOWN = 80
+_LIMIT_MS = 1e12
+
+
+def parse_object(message: Message) -> dict[str, object]:
+    """A JSON object. Raises ProtocolError, one line, for anything else."""
+    try:
+        body = json.loads(message)
+    except (ValueError, RecursionError) as error:  # too many brackets end in recursion
+        raise ProtocolError(f"not JSON: {message[:_BYTES_SHOWN]!r}") from error
+    if not isinstance(body, dict):
+        raise ProtocolError(f"not a JSON object: {message[:_BYTES_SHOWN]!r}")
+    return body
+
+
+def glance(message: Message) -> dict[str, object]:
+    """The JSON object that a text message is, or {}: for telling whose message it is."""
+    try:
+        return parse_object(message) if isinstance(message, str) else {}
+    except ProtocolError:
+        return {}
+
+
+def text_of(body: Mapping[str, object], key: str) -> str:
+    """The text under `key`, without blanks around it. Raises ProtocolError where it is something else."""
+    value = body.get(key)
+    if not isinstance(value, str):
+        raise ProtocolError(f"{key} is no text: {str(body)[:_BYTES_SHOWN]}")
+    return value.strip()
+
+
+def child(body: Mapping[str, object], key: str) -> dict[str, object]:
+    """The object under `key`, {} where there is none. Raises ProtocolError where it is something else."""
+    value = body.get(key, {})
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ProtocolError(f"{key} is no object: {str(body)[:_BYTES_SHOWN]}")
+    return value
+
+
+def children(body: Mapping[str, object], key: str) -> list[dict[str, object]]:
+    """The objects in the list under `key`, [] where there is none. Raises ProtocolError for anything else."""
+    value = body.get(key, [])
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ProtocolError(f"{key} is no list of objects: {str(body)[:_BYTES_SHOWN]}")
+    return value
+
+
+def numbers(values: object) -> dict[str, float]:
+    """The plausible numbers of an object, for `server_ms`; {} for anything else."""
+    if not isinstance(values, Mapping):
+        return {}
+    return {str(name): float(value) for name, value in values.items() if is_plausible(value)}
+
+
+def is_plausible(value: object) -> bool:
+    """JSON as Python reads it has NaN, Infinity and whole numbers beyond any float."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LIMIT_MS < value < _LIMIT_MS
+
+
+def as_float32(pcm: bytes) -> bytes:
+    """int16 LE → float32 LE in [-1, 1): divided by 32,768, as the servers' own clients do."""
+    return (np.frombuffer(pcm, dtype="<i2").astype("<f4") / 32_768).tobytes()
+
+
+def as_base64(pcm: bytes) -> str:
+    return base64.b64encode(pcm).decode("ascii")
+
+
+def one_of(*names: str) -> Callable[[str], str]:
+    """For options: one of these words."""
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"{text!r} is not known: write {' or '.join(names)}")
+        return text
+
+    return parse
+
+
+def whole_number(text: str) -> int:
+    """For options."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number") from None
+
+
+def number(text: str) -> float:
+    """For options."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
+
+
+def yes_or_no(text: str) -> bool:
+    """For options."""
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r}: write true or false")
+    return text.lower() == "true"

@@ -1,0 +1,44 @@
+"""What a session is told to be, and what it says is to be done next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stt_load.dialects.events import Message
+from stt_load.errors import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """`timeout_s`: from the moment the last frame is due to the deadline for the transcript.
+    `ready_timeout_s`: from the upgrade to the server's ready message. `phase_s`: the microphone is switched on so
+    long after the server is ready, so that callers don't send in lock-step."""
+
+    timeout_s: float = 30.0
+    ready_timeout_s: float = 10.0
+    phase_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Hand `message` to the kernel now, then call `on_sent`; give up at `deadline_s`."""
+
+    message: Message
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Nothing to do before `at_s` unless a message arrives."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The utterance is over: close the connection."""
+
+    outcome: Outcome
+
+
+Action = Send | WaitUntil | Done

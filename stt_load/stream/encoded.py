@@ -1,0 +1,61 @@
+"""A clip as the messages of one dialect: made once, shared by every caller that speaks it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stt_load.audio.clip import Clip
+from stt_load.audio.framing import FrameRule, cut_frames
+from stt_load.audio.speech_bounds import SpeechBounds, longest_pause_s
+from stt_load.dialects.base import AudioLength, Capabilities, Dialect
+from stt_load.dialects.events import Message
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedClip:
+    """A clip cut and encoded for one dialect.
+
+    `frames`: the messages of each. `n_before_end`: so many are sent before the client says that speech has ended.
+    `longest_pause_s`: within its speech. `audio_s`: with its trailing silence."""
+
+    clip: Clip
+    rule: FrameRule
+    frames: Sequence[Sequence[Message]]
+    n_before_end: int
+    longest_pause_s: float
+
+    @property
+    def audio_s(self) -> float:
+        return len(self.frames) * self.rule.frame_s
+
+    @property
+    def length(self) -> AudioLength:
+        return AudioLength(len(self.frames), len(self.frames) * self.rule.samples)
+
+    def is_one_piece_for(self, server: Capabilities) -> bool:
+        """The server has no reason to cut the clip before its speech has ended."""
+        return self.longest_pause_s < server.min_endpoint_s and self.clip.speech_end_s <= server.max_piece_s
+
+
+def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect: Dialect) -> EncodedClip:
+    """Where the client ends the utterance, the audio ends with the frame that holds the end of speech, as it does
+    for somebody who lets go of a button; then `trailing_silence_s`, the end message, and the silence that the server
+    needs to get to the last words."""
+    pcm = cut_frames(clip, rule, trailing_silence_s)
+    n_before_end = len(pcm)
+    if dialect.settings.end == "client":
+        silence = bytes(rule.frame_bytes)
+        pcm = pcm[: math.ceil(clip.speech_end_s / rule.frame_s)] + [silence] * rule.frames_for(trailing_silence_s)
+        n_before_end = len(pcm)
+        pcm += [silence] * rule.frames_for(dialect.capabilities.flush_silence_s)
+    bounds = SpeechBounds(clip.speech_start_s, clip.speech_end_s)
+    pause_s = longest_pause_s(clip.samples, clip.sample_rate_hz, bounds)
+    return EncodedClip(clip, rule, _encode(pcm, dialect), n_before_end, pause_s)
+
+
+def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[Message]]:
+    """Equal frames, as those of silence are, share their messages."""
+    encoded: dict[bytes, Sequence[Message]] = {}
+    return [encoded[frame] if frame in encoded else encoded.setdefault(frame, dialect.encode(frame)) for frame in pcm]
