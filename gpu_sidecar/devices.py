@@ -1,16 +1,30 @@
-"""Which GPU to watch, and why: from the answers of two `nvidia-smi` queries, as text."""
+"""Which GPUs to watch, and why: from the answers of `nvidia-smi` queries, as text.
+
+Who uses a GPU comes from the list of compute apps. In a container the driver gives the pids of the host, and names
+that it can't look up there: `[Not Found]`, `[Insufficient Permissions]` or `-`; often the list is empty
+(https://github.com/NVIDIA/nvidia-docker/issues/179, /1483). Then the choice is a guess, and says so.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 GPU_QUERY = ("--query-gpu=index,uuid,name,memory.total,driver_version", "--format=csv,noheader")
 APPS_QUERY = ("--query-compute-apps=pid,process_name,gpu_uuid", "--format=csv,noheader")
+MIG_QUERY = ("-L",)
+
+MIG_PREFIX = "MIG-"
+ADVICE = "say which with --gpu-id"
 
 _PYTHON = re.compile(r"python[0-9.]*")
+_HIDDEN_NAME = re.compile(r"-?|\[.*\]")
 _LEADING_NUMBER = re.compile(r"[0-9]{1,9}")
+_WANTED_ID = re.compile(r"[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Za-z/-]+")
+_LISTED_UUID = re.compile(r"\(UUID: ([^)\s]+)\)")
+# Drivers before R470 name a MIG device after its GPU: MIG-GPU-5d…/7/0 (NVIDIA MIG User Guide, "Device Enumeration").
+_OLD_MIG_UUID = re.compile(r"MIG-(GPU-[^/]+)/.*")
 
 
 @dataclass(frozen=True)
@@ -26,27 +40,63 @@ class Device:
 
 @dataclass(frozen=True)
 class ComputeApp:
-    """A process that holds memory on a GPU. In a container its name may be hidden."""
+    """A process that holds memory on a GPU."""
 
     pid: int
     name: str
     gpu_uuid: str
 
+    @property
+    def is_hidden(self) -> bool:
+        """The driver couldn't tell its name: it may be of another user, or its pid of another namespace."""
+        return _HIDDEN_NAME.fullmatch(self.name) is not None
+
+    @property
+    def is_python(self) -> bool:
+        return _PYTHON.fullmatch(self.short_name) is not None
+
+    @property
+    def short_name(self) -> str:
+        return self.name.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class GpuWanted:
+    """`ids`: indexes and UUIDs, of GPUs or of MIG devices on them. Neither those nor `is_all`: by process."""
+
+    ids: tuple[str, ...] = ()
+    is_all: bool = False
+
+    @property
+    def is_by_process(self) -> bool:
+        return not self.ids and not self.is_all
+
 
 @dataclass(frozen=True)
 class GpuChoice:
-    """`device` is None where there is no GPU to watch. `why` is one line for people.
+    """`devices` is empty where there is no GPU to watch. `why` is one line for people.
 
-    `is_guess`: nothing pointed to this GPU, so that somebody should be told.
+    `is_guess`: nothing pointed to these GPUs, so that somebody should be told.
     """
 
-    device: Device | None
+    devices: tuple[Device, ...]
     why: str
     is_guess: bool = False
 
 
 class UnknownGpu(Exception):
-    """An index was asked for that this host doesn't have; one line."""
+    """A GPU was asked for that this host doesn't have; one line."""
+
+
+def parse_gpu_wanted(text: str | None) -> GpuWanted:
+    """`0`, `GPU-5d…`, `MIG-71…`, several with commas, or `all`; nothing means by process. Raises ValueError."""
+    ids = tuple(word.strip() for word in (text or "").split(",") if word.strip())
+    if ids == ("all",):
+        return GpuWanted(is_all=True)
+    for word in ids:
+        if not _WANTED_ID.fullmatch(word):
+            raise ValueError(f"{word!r} names no GPU: give an index, a UUID (GPU-… or MIG-…), several, or all")
+    return GpuWanted(ids)
 
 
 def parse_devices(csv: str) -> list[Device]:
@@ -66,47 +116,114 @@ def parse_compute_apps(csv: str) -> list[ComputeApp]:
     apps = []
     for line in csv.splitlines():
         pid, _, rest = line.partition(",")
-        name, _, gpu_uuid = rest.rpartition(",")
-        if name and _LEADING_NUMBER.fullmatch(pid.strip()):
+        name, comma, gpu_uuid = rest.rpartition(",")
+        if comma and _LEADING_NUMBER.fullmatch(pid.strip()):
             apps.append(ComputeApp(int(pid), name.strip(), gpu_uuid.strip()))
     return apps
 
 
-def choose_gpu(devices: Sequence[Device], apps: Sequence[ComputeApp], wanted: int | None = None) -> GpuChoice:
-    """The GPU asked for, else the one that a python process uses, else device 0 as a guess.
+def parse_mig_parents(listing: str) -> dict[str, str]:
+    """MIG UUID → UUID of its GPU, from `MIG_QUERY`:
 
-    Raises UnknownGpu when `wanted` is not among the devices.
+    GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-7f…)
+      MIG 1g.10gb     Device  0: (UUID: MIG-fe…)
+    """
+    parents, gpu_uuid = {}, ""
+    for line in listing.splitlines():
+        found = _LISTED_UUID.search(line)
+        if found and line.startswith("GPU "):
+            gpu_uuid = found.group(1)
+        elif found and gpu_uuid and line.lstrip().startswith("MIG "):
+            parents[found.group(1)] = gpu_uuid
+    return parents
+
+
+def gpu_of(uuid: str, mig_parents: Mapping[str, str]) -> str:
+    """The GPU that a MIG device is on; any other UUID stays what it is."""
+    old = _OLD_MIG_UUID.fullmatch(uuid)
+    return old.group(1) if old else mig_parents.get(uuid, uuid)
+
+
+def choose_gpus(
+    devices: Sequence[Device],
+    apps: Iterable[ComputeApp],
+    wanted: GpuWanted,
+    server_pids: Collection[int] | None = None,
+    mig_parents: Mapping[str, str] | None = None,
+) -> GpuChoice:
+    """The GPUs asked for, else those of the server's processes, else those of python processes, else a guess.
+
+    `server_pids` is None when no server was asked for, empty while it isn't there. Raises UnknownGpu when one of
+    those asked for is not among the devices.
     """
     if not devices:
-        return GpuChoice(None, "nvidia-smi lists no GPU")
-    if wanted is not None:
-        return GpuChoice(_device_of_index(devices, wanted), f"asked for by index: {wanted}")
-    python_apps = [app for app in apps if _is_python(app)]
-    used = [device for device in devices if any(app.gpu_uuid == device.uuid for app in python_apps)]
+        return GpuChoice((), "nvidia-smi lists no GPU")
+    parents = mig_parents or {}
+    if wanted.is_all:
+        return GpuChoice(tuple(devices), f"asked for: all {len(devices)}")
+    if wanted.ids:
+        return GpuChoice(_devices_of_ids(devices, wanted.ids, parents), f"asked for: {', '.join(wanted.ids)}")
+    on_gpus = [replace(app, gpu_uuid=gpu_of(app.gpu_uuid, parents)) for app in apps]
+    if server_pids:
+        return _choose_by_server(devices, on_gpus, server_pids)
+    choice = _choose_by_python(devices, on_gpus)
+    if server_pids is None:
+        return choice
+    return GpuChoice(choice.devices, f"the server was not found: {choice.why}", is_guess=True)
+
+
+def _choose_by_server(devices: Sequence[Device], apps: Sequence[ComputeApp], pids: Collection[int]) -> GpuChoice:
+    used = [app for app in apps if app.pid in pids]
     if used:
-        return _choose_used(used, python_apps)
-    first = min(devices, key=lambda device: device.index)
-    others = f" of {len(devices)}" if len(devices) > 1 else ""
-    return GpuChoice(first, f"no python process seen on a GPU: took device {first.index}{others}", is_guess=True)
+        return GpuChoice(_devices_of_apps(devices, used), _who(devices, used))
+    hidden = [app for app in apps if app.is_hidden]
+    if apps and not hidden:
+        return GpuChoice((), f"the server (pid {min(pids)}) uses no GPU; others do: {_who(devices, apps)}")
+    return _guess(devices, hidden, "one may be the server")
 
 
-def _device_of_index(devices: Sequence[Device], index: int) -> Device:
+def _choose_by_python(devices: Sequence[Device], apps: Sequence[ComputeApp]) -> GpuChoice:
+    used = [app for app in apps if app.is_python]
+    if used:
+        return GpuChoice(_devices_of_apps(devices, used), _who(devices, used))
+    return _guess(devices, apps, "none is known to be python")
+
+
+def _guess(devices: Sequence[Device], apps: Sequence[ComputeApp], trouble: str) -> GpuChoice:
+    """The GPUs that hold any process, else all."""
+    held = _devices_of_apps(devices, apps)
+    if held:
+        return GpuChoice(held, f"{_who(devices, apps)}; {trouble}: {ADVICE}", is_guess=True)
+    why = "nvidia-smi shows no process on a GPU (in a container it can't)"
+    return GpuChoice(tuple(devices), f"{why}: took all {len(devices)}, {ADVICE}", is_guess=True)
+
+
+def _devices_of_apps(devices: Iterable[Device], apps: Iterable[ComputeApp]) -> tuple[Device, ...]:
+    uuids = {app.gpu_uuid for app in apps}
+    return tuple(device for device in devices if device.uuid in uuids)
+
+
+def _who(devices: Iterable[Device], apps: Sequence[ComputeApp]) -> str:
+    """`GPU 0: python3 (pid 42); GPU 1: [Not Found] (pid 7) and 2 more`."""
+    parts = []
     for device in devices:
-        if device.index == index:
-            return device
-    known = ", ".join(str(device.index) for device in devices)
-    raise UnknownGpu(f"there is no GPU {index} here: choose one of {known}")
+        here = [app for app in apps if app.gpu_uuid == device.uuid]
+        if here:
+            more = f" and {len(here) - 1} more" if len(here) > 1 else ""
+            parts.append(f"GPU {device.index}: {here[0].short_name or '-'} (pid {here[0].pid}){more}")
+    return "; ".join(parts)
 
 
-def _choose_used(used: Sequence[Device], apps: Sequence[ComputeApp]) -> GpuChoice:
-    device = used[0]
-    app = next(app for app in apps if app.gpu_uuid == device.uuid)
-    why = f"used by process {app.pid} ({app.name})"
-    if len(used) > 1:
-        also = ", ".join(str(other.index) for other in used[1:])
-        return GpuChoice(device, f"{why}; python processes are on GPU {also} too: choose by index", is_guess=True)
-    return GpuChoice(device, why)
-
-
-def _is_python(app: ComputeApp) -> bool:
-    return _PYTHON.fullmatch(app.name.rsplit("/", 1)[-1]) is not None
+def _devices_of_ids(
+    devices: Sequence[Device], ids: Iterable[str], mig_parents: Mapping[str, str]
+) -> tuple[Device, ...]:
+    by_id = {device.uuid: device for device in devices}
+    by_id.update({str(device.index): device for device in devices})
+    chosen = set()
+    for name in ids:
+        device = by_id.get(str(int(name)) if name.isdigit() else gpu_of(name, mig_parents))
+        if device is None:
+            known = ", ".join(f"{device.index} ({device.uuid})" for device in devices)
+            raise UnknownGpu(f"there is no GPU {name} here: choose from {known}")
+        chosen.add(device)
+    return tuple(device for device in devices if device in chosen)

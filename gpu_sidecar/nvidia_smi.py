@@ -1,69 +1,115 @@
-"""Asking nvidia-smi once: which GPUs there are, and who uses them."""
+"""Asking nvidia-smi once: which GPUs there are, and who uses them. Samples come from elsewhere (`sources/`)."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Sequence
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
 
 from gpu_sidecar.devices import (
     APPS_QUERY,
     GPU_QUERY,
-    GpuChoice,
-    choose_gpu,
+    MIG_PREFIX,
+    MIG_QUERY,
+    ComputeApp,
+    Device,
+    GpuWanted,
     parse_compute_apps,
     parse_devices,
+    parse_mig_parents,
 )
 
 # Without persistence mode the driver is loaded anew for each call: seconds, on a host with many GPUs.
-_QUERY_TIMEOUT_S = 20.0
+QUERY_TIMEOUT_S = 20.0
+_END_S = 1.0
 
 
 class QueryFailed(Exception):
     """nvidia-smi gave no answer; one line with its own words."""
 
 
-def find_gpu(wanted: int | None) -> tuple[str | None, GpuChoice]:
-    """The path of nvidia-smi (None where there is nothing to tail) and the GPU to watch.
+@dataclass(frozen=True)
+class Seen:
+    """What nvidia-smi told. `mig_parents`: UUID of a MIG device → UUID of its GPU, where MIG devices are in play."""
 
-    Raises UnknownGpu when `wanted` is not among this host's GPUs.
-    """
-    executable = shutil.which("nvidia-smi")
-    if executable is None:
-        return None, GpuChoice(None, "nvidia-smi is not on PATH")
-    try:
-        devices = parse_devices(_ask(executable, GPU_QUERY))
-    except QueryFailed as error:
-        return None, GpuChoice(None, str(error))
-    choice = choose_gpu(devices, parse_compute_apps(_ask_for_apps(executable)), wanted)
-    return (executable if choice.device else None), choice
+    devices: list[Device]
+    apps: list[ComputeApp]
+    mig_parents: dict[str, str]
 
 
-def _ask_for_apps(executable: str) -> str:
-    """Empty where the driver can't list processes (some containers): then the choice is a guess, not an error."""
-    try:
-        return _ask(executable, APPS_QUERY)
-    except QueryFailed:
-        return ""
+class NvidiaSmi:
+    """One question at a time, from one thread; `stop`, from any, ends a question that hangs, and all later ones."""
+
+    def __init__(self, timeout_s: float = QUERY_TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()  # of _child: a stop must not slip between starting it and noting it
+        self._child: subprocess.Popen[bytes] | None = None
+        self._is_stopped = False
+
+    def look(self, wanted: GpuWanted) -> Seen:
+        """Raises QueryFailed where the GPUs can't be listed. Some containers can't list processes: then none."""
+        executable = shutil.which("nvidia-smi")
+        if executable is None:
+            raise QueryFailed("nvidia-smi is not on PATH")
+        devices = parse_devices(self._ask(executable, *GPU_QUERY))
+        apps: list[ComputeApp] = []
+        with suppress(QueryFailed):
+            apps = parse_compute_apps(self._ask(executable, *APPS_QUERY))
+        mig_parents: dict[str, str] = {}
+        if any(uuid.startswith(MIG_PREFIX) for uuid in (*wanted.ids, *(app.gpu_uuid for app in apps))):
+            with suppress(QueryFailed):
+                mig_parents = parse_mig_parents(self._ask(executable, *MIG_QUERY))
+        return Seen(devices, apps, mig_parents)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._is_stopped = True
+            child = self._child
+        if child is not None:
+            _kill(child)
+
+    def _ask(self, *command: str) -> str:
+        child = self._spawn(command)
+        try:
+            out, complaint = child.communicate(timeout=self._timeout_s)
+        except subprocess.TimeoutExpired:
+            _kill(child)
+            with suppress(subprocess.TimeoutExpired):
+                child.communicate(timeout=_END_S)
+            raise QueryFailed(f"nvidia-smi did not answer within {self._timeout_s:g} s") from None
+        text = out.decode("utf-8", "replace")
+        if child.returncode != 0:
+            # It explains itself on stdout or stderr, depending on the fault.
+            words = (text + complaint.decode("utf-8", "replace")).strip().splitlines()
+            raise QueryFailed(f"nvidia-smi failed: {words[0] if words else f'exit {child.returncode}'}")
+        return text
+
+    def _spawn(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._is_stopped:
+                raise QueryFailed("stopped")
+            # Stuck in a broken driver it can't even be killed: no second one is sent after it.
+            if self._child is not None and self._child.poll() is None:
+                raise QueryFailed("nvidia-smi hangs and can't be killed: the driver needs a look (dmesg)")
+            try:
+                # A session of its own: Ctrl-C is for us to handle, and what it started is killed with it.
+                self._child = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise QueryFailed(f"nvidia-smi can't be run: {error.strerror}") from None
+            return self._child
 
 
-def _ask(executable: str, query: Sequence[str]) -> str:
-    command = [executable, *query]
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_QUERY_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise QueryFailed(f"nvidia-smi did not answer within {_QUERY_TIMEOUT_S:.0f} s") from None
-    except OSError as error:
-        raise QueryFailed(f"nvidia-smi can't be run: {error.strerror}") from None
-    text = done.stdout.decode("utf-8", "replace")
-    if done.returncode != 0:
-        # It explains itself on stdout or stderr, depending on the fault.
-        words = (text + done.stderr.decode("utf-8", "replace")).strip().splitlines()
-        raise QueryFailed(f"nvidia-smi failed: {words[0] if words else f'exit {done.returncode}'}")
-    return text
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)

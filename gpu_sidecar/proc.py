@@ -1,0 +1,112 @@
+"""Reading /proc: files and folders to the texts that `processes.py` understands.
+
+Processes end while one looks at them, and those of other users hide some of their files: what can't be read is
+None, empty or left out, never an exception.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from gpu_sidecar.processes import (
+    CpuTicks,
+    ProcessStat,
+    parse_cpu_ticks,
+    parse_listening_inodes,
+    parse_memory_used_mib,
+    parse_process_stat,
+)
+
+NO_PROC = "this host has no /proc: its CPU and processes can't be seen (Linux has one)"
+
+# More than any file of one process or of memory; /proc/stat is longer on hosts with many cores, but its first line
+# is all that is wanted.
+_READ_BYTES = 16384
+
+
+class Proc:
+    """`root` is /proc, or a folder like it."""
+
+    def __init__(self, root: str = "/proc") -> None:
+        self._root = root
+        self._parents: dict[int, int] = {}
+
+    def is_there(self) -> bool:
+        return self.cpu_ticks() is not None
+
+    def cpu_ticks(self) -> CpuTicks | None:
+        return parse_cpu_ticks(self._read("stat"))
+
+    def memory_used_mib(self) -> float | None:
+        return parse_memory_used_mib(self._read("meminfo"))
+
+    def process(self, pid: int) -> ProcessStat | None:
+        return parse_process_stat(self._read(f"{pid}/stat"))
+
+    def command_line(self, pid: int) -> str:
+        """Its arguments with blanks between; empty for the kernel's own and for what can't be read."""
+        return self._read(f"{pid}/cmdline").replace("\0", " ").strip()
+
+    def pids(self) -> list[int]:
+        try:
+            with os.scandir(self._root) as entries:
+                return [int(entry.name) for entry in entries if entry.name.isdigit()]
+        except OSError:
+            return []
+
+    def parents(self) -> dict[int, int]:
+        """pid → pid of its parent, of every process.
+
+        Only processes that are new, or whose parent has ended since (they have another one then), are read: on a
+        host with thousands the look costs a listing. A pid that was given anew since the last look keeps its old
+        parent until that ends; the kernel hands out all the others first.
+        """
+        now = set(self.pids())
+        kept = {pid: parent for pid, parent in self._parents.items() if pid in now and (parent in now or not parent)}
+        for pid in now - kept.keys():
+            stat = self.process(pid)
+            if stat is not None:
+                kept[pid] = stat.ppid
+        self._parents = kept
+        return dict(kept)
+
+    def listening_inodes(self, port: int) -> set[int]:
+        """Sockets of this network namespace that listen on the port."""
+        tables = (self._read_whole(f"net/{name}") for name in ("tcp", "tcp6"))
+        return {inode for table in tables for inode in parse_listening_inodes(table, port)}
+
+    def holders(self, inodes: Collection[int]) -> list[int]:
+        """Processes that hold one of the sockets. Those of other users don't show theirs, unless one is root."""
+        wanted = {f"socket:[{inode}]" for inode in inodes}
+        return [pid for pid in self.pids() if any(target in wanted for target in self._open_files(pid))]
+
+    def _open_files(self, pid: int) -> list[str]:
+        """What its descriptors point to; one that is closed meanwhile is left out."""
+        found: list[str] = []
+        with suppress(OSError), os.scandir(f"{self._root}/{pid}/fd") as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    found.append(os.readlink(entry.path))  # noqa: PTH115 (Path's came with Python 3.9)
+        return found
+
+    def _read(self, name: str) -> str:
+        """The beginning of a file. Without Python's file objects: half the cost, and this is done every second."""
+        try:
+            file = os.open(f"{self._root}/{name}", os.O_RDONLY)
+        except OSError:
+            return ""
+        try:
+            return os.read(file, _READ_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return ""
+        finally:
+            os.close(file)
+
+    def _read_whole(self, name: str) -> str:
+        try:
+            return Path(self._root, name).read_bytes().decode("utf-8", "replace")
+        except OSError:
+            return ""

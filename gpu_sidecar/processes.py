@@ -1,0 +1,136 @@
+"""What the texts of Linux's /proc say about CPU, memory, processes and sockets (proc(5), kernel 6.x).
+
+Times are clock ticks, as the kernel gives them; memory is MiB. A text that can't be read gives None or nothing:
+processes come and go between two looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+_KIB_PER_MIB = 1024
+_LISTENING = "0A"
+_ZOMBIE_STATES = frozenset("ZX")
+
+
+@dataclass(frozen=True)
+class CpuTicks:
+    """Of all cores together, since boot. `busy` is user, nice, system, irq and softirq. Waiting for a disk (iowait)
+    and time that the hypervisor gave to others (steal) are in `total` but are not busy: no core worked for us then.
+    """
+
+    busy: int
+    total: int
+
+
+@dataclass(frozen=True)
+class ProcessStat:
+    """One process. `own_ticks`: its CPU time, all threads. `ended_ticks`: that of its children that have ended and
+    were waited for, and of theirs. `started_ticks`: since boot; with the pid it tells a process from a later one.
+
+    `rss_pages` is what the kernel keeps without stopping the process for it: some pages a thread out (proc(5)).
+    """
+
+    pid: int
+    name: str
+    state: str
+    ppid: int
+    own_ticks: int
+    ended_ticks: int
+    started_ticks: int
+    rss_pages: int
+
+    @property
+    def is_running(self) -> bool:
+        """False for one that has ended and waits to be collected by its parent."""
+        return self.state not in _ZOMBIE_STATES
+
+    def is_same(self, other: ProcessStat | None) -> bool:
+        return other is not None and (self.pid, self.started_ticks) == (other.pid, other.started_ticks)
+
+
+def parse_cpu_ticks(stat: str) -> CpuTicks | None:
+    """The first line of /proc/stat: `cpu  user nice system idle iowait irq softirq steal guest guest_nice`.
+
+    The guests' time is in user and nice already.
+    """
+    words = stat.partition("\n")[0].split()
+    if len(words) < 9 or words[0] != "cpu" or not all(word.isdigit() for word in words[1:9]):
+        return None
+    user, nice, system, idle, iowait, irq, softirq, steal = (int(word) for word in words[1:9])
+    busy = user + nice + system + irq + softirq
+    return CpuTicks(busy, busy + idle + iowait + steal)
+
+
+def parse_memory_used_mib(meminfo: str) -> float | None:
+    """/proc/meminfo: MemTotal less MemAvailable, what can't be had without swapping. Caches are not in it."""
+    kib = {}
+    for line in meminfo.splitlines():
+        name, _, rest = line.partition(":")
+        if name in ("MemTotal", "MemAvailable"):
+            words = rest.split()
+            if words and words[0].isdigit():
+                kib[name] = int(words[0])
+    if len(kib) < 2:
+        return None
+    return (kib["MemTotal"] - kib["MemAvailable"]) / _KIB_PER_MIB
+
+
+def parse_process_stat(text: str) -> ProcessStat | None:
+    """/proc/PID/stat. The name stands in brackets and may hold blanks and brackets itself: the last one closes it."""
+    head, bracket, tail = text.rpartition(")")
+    pid, _, name = head.partition(" (")
+    words = tail.split()
+    if not bracket or len(words) < 22:
+        return None
+    try:
+        numbers = [int(words[place]) for place in (1, 11, 12, 13, 14, 19, 21)]
+        ppid, utime, stime, cutime, cstime, started, rss = numbers
+        return ProcessStat(int(pid), name, words[0], ppid, utime + stime, cutime + cstime, started, rss)
+    except ValueError:
+        return None
+
+
+def parse_listening_inodes(table: str, port: int) -> set[int]:
+    """/proc/net/tcp or tcp6: inodes of the sockets that listen on the port, at any address.
+
+    `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`, addresses in hex.
+    """
+    ending, inodes = f":{port:04X}", set()
+    for line in table.splitlines():
+        words = line.split()
+        if len(words) > 9 and words[3] == _LISTENING and words[1].endswith(ending) and words[9].isdigit():
+            inodes.add(int(words[9]))
+    return inodes
+
+
+def tree_of(roots: Iterable[int], parents: Mapping[int, int]) -> tuple[int, ...]:
+    """The roots that there are and everything below them, sorted. `parents`: pid → pid of its parent."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in parents.items():
+        children.setdefault(parent, []).append(pid)
+    found: set[int] = set()
+    waiting = [root for root in roots if root in parents]
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            waiting += children.get(pid, ())
+    return tuple(sorted(found))
+
+
+def ancestors_of(pid: int, parents: Mapping[int, int]) -> list[int]:
+    """Parent first. Ends at a process that isn't in `parents`, or was seen already: the table is no snapshot."""
+    found: list[int] = []
+    above = parents.get(pid, 0)
+    while above in parents and above not in (pid, *found):
+        found.append(above)
+        above = parents[above]
+    return found
+
+
+def topmost(pids: Collection[int], parents: Mapping[int, int]) -> list[int]:
+    """Those that are below none of the others, sorted."""
+    chosen = set(pids)
+    return sorted(pid for pid in chosen if not chosen.intersection(ancestors_of(pid, parents)))

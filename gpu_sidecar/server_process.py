@@ -1,0 +1,207 @@
+"""The processes of the server under test: asked for by pid, by the port it listens on, or by its command line.
+
+What is found are roots; the server is those and all their descendants.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from gpu_sidecar.proc import NO_PROC, Proc
+from gpu_sidecar.processes import ProcessStat, ancestors_of, topmost, tree_of
+
+# They hold the port of a container's server on the host; the server is another process, in another namespace.
+_FORWARDERS = frozenset({"docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta"})
+_INIT = 1
+_NAMED_AT_MOST = 4
+_UNSEEN = "run the sidecar as the same user or root, and in its pid namespace"
+_PORTS = range(1, 65536)
+_PIDS = range(1, 2**22 + 1)
+
+
+@dataclass(frozen=True)
+class ServerWanted:
+    """`kind` is `pid`, `port` or `name`; a name is a regular expression, searched in the command line."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ServerChoice:
+    """`pids`: the roots and all their descendants, sorted; empty while there is none. `why` is one line for people.
+    `name` is that of the first root.
+    """
+
+    pids: tuple[int, ...]
+    why: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """`roots` are sorted, none below another."""
+
+    roots: tuple[int, ...]
+    why: str
+
+
+Search = Callable[[Proc, Mapping[int, int]], Found]
+"""Looks for the server's roots, given pid → parent of every process."""
+
+
+def parse_server_wanted(text: str) -> ServerWanted:
+    """`pid:4242`, `port:8000`, `name:PATTERN`. Raises ValueError, one line."""
+    kind, _, value = text.partition(":")
+    complain = _COMPLAINTS.get(kind)
+    complaint = complain(value) if complain else "give pid:N, port:N or name:PATTERN"
+    if complaint:
+        raise ValueError(f"{text!r} names no process: {complaint}")
+    return ServerWanted(kind, value)
+
+
+def search_of(wanted: ServerWanted) -> Search:
+    return _SEARCHES[wanted.kind](wanted.value)
+
+
+class ServerTree:
+    """Follows the server: searched for while one of its roots is missing, and when asked to look afresh."""
+
+    def __init__(self, proc: Proc, search: Search) -> None:
+        self._proc, self._search = proc, search
+        self._roots: tuple[ProcessStat, ...] = ()
+        self._why = ""
+
+    def look(self, is_afresh: bool = False) -> ServerChoice:
+        if not self._proc.is_there():
+            return ServerChoice((), NO_PROC)
+        parents = self._proc.parents()
+        if is_afresh or not self._roots or not all(self._is_left(root) for root in self._roots):
+            found = self._search(self._proc, parents)
+            self._why = found.why
+            self._roots = _processes(self._proc, found.roots)
+        name = self._roots[0].name if self._roots else ""
+        return ServerChoice(tree_of((root.pid for root in self._roots), parents), self._why, name)
+
+    def _is_left(self, root: ProcessStat) -> bool:
+        stat = self._proc.process(root.pid)
+        return stat is not None and stat.is_running and root.is_same(stat)
+
+
+class _ByPid:
+    """A pid is given away again when its process has ended: only the process that was there first counts."""
+
+    def __init__(self, value: str) -> None:
+        self._pid = int(value)
+        self._first: ProcessStat | None = None
+
+    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> Found:
+        stat = proc.process(self._pid)
+        is_there = stat is not None and stat.is_running
+        if self._first is None and is_there:
+            self._first = stat
+        if stat is not None and is_there and stat.is_same(self._first):
+            return Found((self._pid,), f"asked for: {_names([stat])}")
+        gone = f"process {self._pid} is gone" if self._first else f"there is no process {self._pid}"
+        return Found((), f"{gone}: give the server's pid, or port:N or name:PATTERN, which find it again")
+
+
+class _ByPort:
+    def __init__(self, value: str) -> None:
+        self._port = int(value)
+
+    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> Found:
+        inodes = proc.listening_inodes(self._port)
+        if not inodes:
+            return Found((), f"nothing listens on port {self._port} here (in a container? give name:PATTERN or pid:N)")
+        holders = _processes(proc, proc.holders(inodes))
+        servers = [stat for stat in holders if stat.name not in _FORWARDERS]
+        if holders and not servers:
+            why = f"{_names(holders)} only forwards port {self._port} to a container: give name:PATTERN or pid:N"
+            return Found((), why)
+        # A unit's socket is held by systemd too; in a container 1 may be the server itself.
+        if any(stat.pid != _INIT for stat in servers):
+            servers = [stat for stat in servers if stat.pid != _INIT]
+        if not servers:
+            return Found((), f"who listens on port {self._port} can't be seen: {_UNSEEN}")
+        return _found(proc, servers, parents, f"listens on port {self._port}")
+
+
+class _ByName:
+    """Never the sidecar, what started it or what it started. Nor a command line with the same `name:PATTERN` in
+    it: that is somebody else who asks for the server, such as a worker of the load test."""
+
+    def __init__(self, value: str) -> None:
+        self._pattern = re.compile(value)
+        self._question = f"name:{value}"
+
+    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> Found:
+        own = os.getpid()
+        ours = {own, *ancestors_of(own, parents), *tree_of([own], parents)}
+        matching = [pid for pid in parents if pid not in ours and self._fits(proc.command_line(pid))]
+        servers = [stat for stat in _processes(proc, matching) if stat.is_running]
+        if not servers:
+            return Found((), f"no command line that can be seen here fits {self._pattern.pattern!r}: {_UNSEEN}")
+        return _found(proc, servers, parents, f"command line fits {self._pattern.pattern!r}")
+
+    def _fits(self, command_line: str) -> bool:
+        return self._question not in command_line and self._pattern.search(command_line) is not None
+
+
+class OnGpus:
+    """Without a server asked for: the python processes that nvidia-smi has seen on the GPUs."""
+
+    def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
+        self._pids = pids
+
+    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> Found:
+        servers = [stat for stat in _processes(proc, self._pids()) if stat.is_running]
+        if not servers:
+            return Found((), "no server was asked for, and no python process is seen on a GPU")
+        return _found(proc, servers, parents, "on a GPU")
+
+
+_SEARCHES: Mapping[str, Callable[[str], Search]] = {"pid": _ByPid, "port": _ByPort, "name": _ByName}
+
+
+def _found(proc: Proc, stats: Iterable[ProcessStat], parents: Mapping[int, int], why: str) -> Found:
+    roots = topmost([stat.pid for stat in stats], parents)
+    return Found(tuple(roots), f"{why}: {_names(_processes(proc, roots))}")
+
+
+def _processes(proc: Proc, pids: Iterable[int]) -> tuple[ProcessStat, ...]:
+    """Those that are still there."""
+    return tuple(stat for stat in map(proc.process, pids) if stat is not None)
+
+
+def _names(stats: Iterable[ProcessStat]) -> str:
+    """`python3 (pid 42), python3 (pid 43) and 3 more`."""
+    names = [f"{stat.name} (pid {stat.pid})" for stat in stats]
+    more = len(names) - _NAMED_AT_MOST
+    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def _complaint_of_number(allowed: range, what: str) -> Callable[[str], str]:
+    def complain(value: str) -> str:
+        is_good = value.isascii() and value.isdigit() and len(value) <= 9 and int(value) in allowed
+        return "" if is_good else f"{what} from {allowed[0]} to {allowed[-1]}"
+
+    return complain
+
+
+def _complaint_of_pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        return f"not a regular expression ({error})"
+    return "" if value else "the pattern is empty"
+
+
+_COMPLAINTS: Mapping[str, Callable[[str], str]] = {
+    "pid": _complaint_of_number(_PIDS, "a pid is a number"),
+    "port": _complaint_of_number(_PORTS, "a port is a number"),
+    "name": _complaint_of_pattern,
+}

@@ -1,0 +1,94 @@
+"""CPU and memory of this host, and of the server's processes, from /proc.
+
+    cpu_pct          share of all cores that was busy; waiting for a disk and time stolen by the hypervisor are not
+    memory_used_mib  MemTotal less MemAvailable
+    cpu_cores        cores that the server's processes kept busy, ended children included (rule: `usage.py`)
+    rss_mib          their resident memory added up; pages that two of them share count twice
+    processes        how many they are
+
+In a container these are figures of the whole host: limits of a cgroup are not considered.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from gpu_sidecar.metrics import HOST, PROCESS
+from gpu_sidecar.proc import NO_PROC, Proc
+from gpu_sidecar.processes import CpuTicks
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.sources.base import Setting, SourceStatus
+from gpu_sidecar.usage import TreeCpu, busy_pct
+
+NAME = "proc"
+
+_BYTES_PER_MIB = 1024 * 1024
+_JOIN_S = 5.0
+
+
+class HostSource:
+    """Each period one `host` sample and, while the server has processes, one `process` sample.
+
+    CPU is what was used since the reading before, so that the first reading gives no sample.
+    """
+
+    def __init__(self, setting: Setting, server_pids: Callable[[], Sequence[int]], proc: Proc | None = None) -> None:
+        self._setting = setting
+        self._readings = Readings(proc or Proc(), server_pids)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="host", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(_JOIN_S)
+
+    def status(self) -> SourceStatus:
+        is_alive = self._thread.is_alive() and self._readings.is_possible
+        complaint = "" if self._readings.is_possible else NO_PROC
+        return SourceStatus(NAME, HOST, self._setting.period_s, is_alive, complaint=complaint)
+
+    def _run(self) -> None:
+        if not self._readings.is_possible:
+            return
+        period_s = self._setting.period_s
+        due_s = time.monotonic()
+        while True:
+            for sample in self._readings.take():
+                self._setting.emit(sample)
+            # On the schedule, so that the samples don't wander; after a long halt it begins anew.
+            due_s = max(due_s + period_s, time.monotonic())
+            if self._stopping.wait(due_s - time.monotonic()):
+                return
+
+
+class Readings:
+    """Reading after reading, the samples of each."""
+
+    def __init__(self, proc: Proc, server_pids: Callable[[], Sequence[int]]) -> None:
+        self._proc, self._server_pids = proc, server_pids
+        self.is_possible = proc.is_there()
+        self._before: CpuTicks | None = None
+        self._tree = TreeCpu(os.cpu_count() or 1, os.sysconf("SC_CLK_TCK"))
+        self._mib_per_page = os.sysconf("SC_PAGE_SIZE") / _BYTES_PER_MIB
+
+    def take(self) -> Iterator[Sample]:
+        before, now = self._before, self._proc.cpu_ticks()
+        self._before = now
+        if before is not None and now is not None:
+            pct, memory_mib = busy_pct(before, now), self._proc.memory_used_mib()
+            yield Sample(HOST, {"cpu_pct": pct, "memory_used_mib": memory_mib})
+        yield from self._take_server()
+
+    def _take_server(self) -> Iterator[Sample]:
+        stats = [stat for stat in map(self._proc.process, self._server_pids()) if stat is not None]
+        cores = self._tree.take(stats, time.clock_gettime(time.CLOCK_BOOTTIME))
+        if cores is not None:
+            running = [stat for stat in stats if stat.is_running]
+            rss_mib = sum(stat.rss_pages for stat in running) * self._mib_per_page
+            yield Sample(PROCESS, {"cpu_cores": cores, "rss_mib": rss_mib, "processes": len(running)})

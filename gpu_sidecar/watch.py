@@ -1,0 +1,166 @@
+"""Which GPUs and which processes are watched: decided in threads of its own, and again while things change.
+
+The server's processes are looked for every 10 s; `server_process.py` says how. nvidia-smi is asked at the start, by
+`look_again`, and while there is a reason: the server's processes are others than at the last time, the choice is a
+guess, or there is none. It is asked every 30 s at most, and may hang: nothing waits for it but its own thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from gpu_sidecar.devices import GpuChoice, GpuWanted, UnknownGpu, choose_gpus
+from gpu_sidecar.metrics import GPU
+from gpu_sidecar.nvidia_smi import NvidiaSmi, QueryFailed
+from gpu_sidecar.proc import Proc
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.server_process import OnGpus, ServerChoice, ServerTree, ServerWanted, search_of
+
+_log = logging.getLogger(__name__)
+
+TREE_PERIOD_S = 10.0
+ASK_AGAIN_S = 30.0
+_JOIN_S = 5.0
+
+
+class Watch:
+    """`gpus` and `server` are the choices as they stand; both may change at any time. Read from any thread."""
+
+    def __init__(
+        self,
+        gpu: GpuWanted,
+        server: ServerWanted | None,
+        proc: Proc | None = None,
+        tree_period_s: float = TREE_PERIOD_S,
+        ask_again_s: float = ASK_AGAIN_S,
+    ) -> None:
+        self.gpus = GpuChoice((), "nvidia-smi has not answered yet")
+        self.server = ServerChoice((), "not looked for yet")
+        self._wanted, self._has_server_wanted = gpu, server is not None
+        self._tree_period_s, self._ask_again_s = tree_period_s, ask_again_s
+        self._smi = NvidiaSmi()
+        self._python_pids: tuple[int, ...] = ()  # on any GPU, as nvidia-smi saw them last
+        search = search_of(server) if server else OnGpus(lambda: self._python_pids)
+        self._tree = ServerTree(proc or Proc(), search)
+        self._unknown: UnknownGpu | None = None
+        self._has_listed_gpus = False
+
+        self._stopping = threading.Event()
+        self._decided = threading.Event()
+        self._again = threading.Event()  # for the server's thread, which passes it on
+        self._gpus_again = threading.Event()
+        self._server_bell, self._gpu_bell = threading.Event(), threading.Event()
+        self._threads = [
+            threading.Thread(target=self._follow_server, name="watch-server", daemon=True),
+            threading.Thread(target=self._follow_gpus, name="watch-gpus", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Looks for the server at once: a matter of milliseconds. nvidia-smi may take its time."""
+        self._look_for_server()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Returns when nothing of it is left running, also while nvidia-smi hangs."""
+        self._stopping.set()
+        self._smi.stop()
+        self._server_bell.set()
+        self._gpu_bell.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(_JOIN_S)
+
+    def look_again(self) -> None:
+        """Server and GPUs are looked for afresh, soon; what was known gives way to whatever is found."""
+        self._again.set()
+        self._server_bell.set()
+
+    def wait_until_decided(self, timeout_s: float) -> bool:
+        """Whether nvidia-smi has answered (or can't be asked) by then. Raises UnknownGpu when it doesn't have one of
+        the GPUs that were asked for."""
+        is_decided = self._decided.wait(timeout_s)
+        if self._unknown is not None:
+            raise self._unknown
+        return is_decided
+
+    def wants(self, sample: Sample) -> bool:
+        """GPU samples of the chosen devices, all others always. Where nvidia-smi lists no GPU, samples are of
+        another vendor's tool: then those of the indexes asked for, else all."""
+        if sample.kind != GPU:
+            return True
+        if self._has_listed_gpus:
+            return any(device.index == sample.gpu for device in self.gpus.devices)
+        return self._decided.is_set() and (not self._wanted.ids or str(sample.gpu) in self._wanted.ids)
+
+    def _follow_server(self) -> None:
+        while not self._stopping.is_set():
+            self._server_bell.wait(self._tree_period_s)
+            self._server_bell.clear()
+            self._look_for_server()
+
+    def _look_for_server(self) -> None:
+        is_again = self._again.is_set()
+        self._again.clear()
+        before = self.server
+        # Those on GPUs are looked up afresh always: that costs nothing, and nvidia-smi may know others by now.
+        self.server = self._tree.look(is_afresh=is_again or not self._has_server_wanted)
+        if self._has_server_wanted and not self.server.pids and self.server.why != before.why:
+            _log.warning("%s", self.server.why)
+        if is_again:
+            self._gpus_again.set()
+        if is_again or self.server.pids != before.pids:
+            self._gpu_bell.set()
+
+    def _follow_gpus(self) -> None:
+        while not self._stopping.is_set():
+            is_again = self._gpus_again.is_set()
+            self._gpus_again.clear()
+            pids, asked_at = self.server.pids, time.monotonic()
+            try:
+                choice = self._choose(pids)
+            except QueryFailed as error:
+                choice, is_again = GpuChoice((), str(error)), False
+            self._take(choice, is_again)
+            self._wait_for_reason(pids, asked_at)
+
+    def _choose(self, pids: tuple[int, ...]) -> GpuChoice:
+        seen = self._smi.look(self._wanted)
+        self._has_listed_gpus = bool(seen.devices)
+        self._python_pids = tuple(sorted(app.pid for app in seen.apps if app.is_python))
+        server_pids = pids if self._has_server_wanted else None
+        try:
+            return choose_gpus(seen.devices, seen.apps, self._wanted, server_pids, seen.mig_parents)
+        except UnknownGpu as error:
+            self._unknown = error
+            return GpuChoice((), str(error))
+
+    def _take(self, choice: GpuChoice, is_again: bool) -> None:
+        """In mid-run a guess, or no answer, is no reason to drop what was known; a new run begins afresh."""
+        if self._stopping.is_set():
+            return
+        before = self.gpus
+        if is_again or _is_known(choice) or not _is_known(before):
+            self.gpus = choice
+        self._decided.set()
+        if self.gpus.why != before.why and not _is_known(self.gpus):
+            _log.warning("%s", self.gpus.why if self.gpus.devices else f"{self.gpus.why}: no GPU samples")
+        self._server_bell.set()
+
+    def _wait_for_reason(self, asked_for: tuple[int, ...], asked_at: float) -> None:
+        """Returns when nvidia-smi should be asked again."""
+        while not (self._stopping.is_set() or self._gpus_again.is_set()):
+            rest_s = asked_at + self._ask_again_s - time.monotonic()
+            if rest_s <= 0 and not self._is_settled(asked_for):
+                return
+            self._gpu_bell.wait(rest_s if rest_s > 0 else None)
+            self._gpu_bell.clear()
+
+    def _is_settled(self, asked_for: tuple[int, ...]) -> bool:
+        return _is_known(self.gpus) and (not self._wanted.is_by_process or self.server.pids == asked_for)
+
+
+def _is_known(choice: GpuChoice) -> bool:
+    return bool(choice.devices) and not choice.is_guess
