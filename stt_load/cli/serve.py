@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -10,12 +11,23 @@ from stt_load.audio.library import cache_folder
 from stt_load.audio.texts import english_texts, texts_from_json, texts_from_lines
 from stt_load.errors import ConfigError
 from stt_load.server.embedded import EmbeddedOptions, default_decoders, run
+from stt_load.server.voices.registry import VOICES
+
+_KEY_VARIABLE = "STT_SERVE_API_KEY"
 
 # The least that makes sense of each number, by flag.
 LEAST = {"port": 0, "max-callers": 1, "decoders": 1, "warm-up": 0, "nice": 0}
 
 
 @click.command("serve", context_settings={"auto_envvar_prefix": "STT_SERVE", "show_default": True})
+@click.option(
+    "--dialect",
+    type=click.Choice(list(VOICES)),
+    default="parakeet",
+    show_envvar=True,
+    metavar="NAME",
+    help="What it speaks: `stt-load dialects` lists them.",
+)
 @click.option("--host", default="127.0.0.1", show_envvar=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_envvar=True, help="0 takes a free one; the first line printed names it.")
 @click.option("--max-callers", default=64, show_envvar=True, help="Callers beyond so many are refused with HTTP 503.")
@@ -41,6 +53,7 @@ LEAST = {"port": 0, "max-callers": 1, "decoders": 1, "warm-up": 0, "nice": 0}
     "--exit-with-parent", is_flag=True, help="Also end when standard input ends, as it does when the starter dies."
 )
 def command(
+    dialect: str,
     host: str,
     port: int,
     max_callers: int,
@@ -51,9 +64,11 @@ def command(
     texts: Path | None,
     exit_with_parent: bool,
 ) -> None:
-    """Run the embedded recogniser: PocketSphinx, speaking the Parakeet shape at ws://HOST:PORT/ws.
+    """Run the embedded recogniser: PocketSphinx, speaking a dialect as the server of that dialect would.
 
-    GET /healthz says whether it is ready, GET /timings how fast it was; /ws?timings=1 adds timings to each text.
+    The first line printed is its URL. GET /healthz says whether it is ready and how much it has heard, GET /timings
+    how fast it was; for parakeet, /ws?timings=1 adds timings to each text. STT_SERVE_API_KEY, where it is set, is
+    the key that callers must show.
     """
     numbers = {"port": port, "max-callers": max_callers, "decoders": decoders, "warm-up": warm_up, "nice": nice}
     problems = [
@@ -72,6 +87,7 @@ def command(
         EmbeddedOptions(
             texts=words,
             cache=cache_folder(),
+            dialect=dialect,
             host=host,
             port=port,
             max_callers=max_callers,
@@ -80,6 +96,7 @@ def command(
             warm_up=warm_up,
             nice=nice,
             exit_with_parent=exit_with_parent,
+            api_key=os.environ.get(_KEY_VARIABLE) or None,
         )
     )
 

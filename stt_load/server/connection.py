@@ -58,6 +58,10 @@ class NoAnswer:
 class Session(Protocol):
     """What a recogniser keeps for one caller whose websocket is open. `received_s`: monotonic seconds."""
 
+    def on_open(self) -> None:
+        """The upgrade was answered: what is sent now comes after it."""
+        ...
+
     def on_message(self, message: Message, received_s: float) -> None: ...
 
     def on_closed(self) -> None:
@@ -75,7 +79,9 @@ class _Outgoing:
 
 
 class App(Protocol):
-    """A recogniser as the front-end sees it."""
+    """A recogniser as the front-end sees it. `path`: where callers are welcome."""
+
+    path: str
 
     def on_request(self, request: Request, connection: Connection) -> Answer | NoAnswer | Session:
         """A session opens the websocket; everything else does not."""
@@ -107,6 +113,12 @@ class Connection:
     def send_text(self, text: str, on_sent: OnSent | None = None) -> None:
         """One text message."""
         self.send_raw(text_frame(text.encode()), on_sent)
+
+    def send_message(self, message: Message) -> None:
+        """One message: text where it is a str, else binary."""
+        is_text = isinstance(message, str)
+        payload = message.encode() if isinstance(message, str) else message
+        self.send_raw(Frame(Opcode.TEXT if is_text else Opcode.BINARY, payload).serialize(mask=False))
 
     def send_raw(self, data: bytes, on_sent: OnSent | None = None) -> None:
         """Bytes as they are, whatever they do to the protocol. Nothing happens once the connection is gone."""
@@ -187,6 +199,9 @@ class Connection:
             self._session = outcome
             response = self._protocol.accept(request)
         self._protocol.send_response(response)
+        if self._session is not None:
+            self._flush()
+            self._session.on_open()
 
     def _on_frame(self, frame: Frame, received_s: float) -> None:
         """Text and binary frames, put together where the peer sent fragments; the library answers the others."""

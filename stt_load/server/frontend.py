@@ -1,6 +1,6 @@
 """The door of both recognisers: one port for websocket and HTTP, signals, and the end of the process.
 
-The first line on standard output is `listening on ws://HOST:PORT/ws`, printed when callers are welcome: who
+The first line on standard output is `listening on ws://HOST:PORT/PATH`, printed when callers are welcome: who
 starts a server in a process of its own waits for that line.
 """
 
@@ -44,9 +44,9 @@ def open_listener(host: str, port: int, receive_buffer_bytes: int | None = None)
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, path: str) -> str:
     host, port = listener.getsockname()[:2]
-    return f"ws://[{host}]:{port}/ws" if ":" in host else f"ws://{host}:{port}/ws"
+    return f"ws://[{host}]:{port}{path}" if ":" in host else f"ws://{host}:{port}{path}"
 
 
 async def serve(
@@ -68,9 +68,9 @@ async def serve(
     connections: set[Connection] = set()
     tasks = [loop.create_task(_accept(listener, app, connections))]
     if prepare is not None:
-        tasks.append(loop.create_task(_announce_after(prepare(), listener)))
+        tasks.append(loop.create_task(_announce_after(prepare(), listener, app.path)))
     else:
-        _announce(listener)
+        _announce(listener, app.path)
     stopped = loop.create_task(stop.wait())
     try:
         waiting = {stopped, *tasks}
@@ -87,15 +87,15 @@ async def serve(
             connection.drop()
 
 
-def _announce(listener: socket.socket) -> None:
+def _announce(listener: socket.socket, path: str) -> None:
     # A starter that has gone away is no reason to fail.
     with contextlib.suppress(BrokenPipeError):
-        print(f"listening on {url_of(listener)}", flush=True)
+        print(f"listening on {url_of(listener, path)}", flush=True)
 
 
-async def _announce_after(preparation: Awaitable[None], listener: socket.socket) -> None:
+async def _announce_after(preparation: Awaitable[None], listener: socket.socket, path: str) -> None:
     await preparation
-    _announce(listener)
+    _announce(listener, path)
 
 
 async def _accept(listener: socket.socket, app: App, connections: set[Connection]) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from stt_load.errors import ConfigError, SttLoadError
 from stt_load.server.script import Script
@@ -27,7 +28,7 @@ class ServerFailed(SttLoadError):
 class ServerProcess:
     """`[sys.executable, *arguments, "--exit-with-parent"]`, listening once the constructor returns.
 
-    The server must print `listening on ws://HOST:PORT/ws` first, and end when its standard input does: then
+    The server must print `listening on ws://HOST:PORT/PATH` first, and end when its standard input does: then
     `kill -9` of this process takes it along. Raises ConfigError where it calls its input bad (exit 2), else
     ServerFailed; nothing is left running then. Use as a context manager, or call `stop`.
     """
@@ -57,7 +58,7 @@ class ServerProcess:
     @property
     def http_url(self) -> str:
         """`http://HOST:PORT`, for /healthz and /timings."""
-        return "http" + self.url.removeprefix("ws").removesuffix("/ws")
+        return f"http://{urlsplit(self.url).netloc}"
 
     @property
     def pid(self) -> int:
@@ -127,3 +128,9 @@ def scripted_server(script: Script, truth: Path | None = None) -> ServerProcess:
     """`python -m stt_load.server.scripted` on a free port."""
     arguments = ["-m", "stt_load.server.scripted", "--port", "0", "--script", script.to_json()]
     return ServerProcess(arguments + (["--truth", str(truth)] if truth is not None else []))
+
+
+def stand_in_server(dialect: str, text: str, *flags: str, delay_s: float = 0.05) -> ServerProcess:
+    """`python -m stt_load.server.stand_in` on a free port: speaks `dialect`, and takes all speech for `text`."""
+    arguments = ["-m", "stt_load.server.stand_in", "--port", "0", "--dialect", dialect, "--text", text]
+    return ServerProcess([*arguments, "--delay", str(delay_s), *flags])

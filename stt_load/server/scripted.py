@@ -32,6 +32,8 @@ _SMALL_BUFFER_BYTES = 4_096  # so that a caller notices soon that nobody reads
 class ScriptedRecogniser:
     """All callers. `utterances`: how many have been answered, lost ones included."""
 
+    path = "/ws"
+
     def __init__(self, script: Script, truth: TruthLog) -> None:
         self.script = script
         self.truth = truth
@@ -70,6 +72,8 @@ class ScriptedSession:
         self._has_struck = False
         self._next_utterance = 0
         self._answer: _Answer | None = None
+
+    def on_open(self) -> None: ...
 
     def on_message(self, message: Message, received_s: float) -> None:
         if self._has_struck:

@@ -2,7 +2,7 @@
 
     level      ▁▁▁▁▂▅█▇▅▁▃▇█▆▅▁▁▁▁▁▁▁▁▁
     piece        ├pad─speech──────pad┤
-                                    ▲ cut: 256 ms of silence, or 8 s of piece
+                                    ▲ cut: 256 ms of silence, or 8 s of piece, or flushed
 
 The rules are Parakeet FastAPI's (silence of 250 ms or more, 120 ms of pad, 8 s at most), with three differences: a
 window's energy decides instead of a neural network, the rest of a frame that is no multiple of a window is kept
@@ -11,6 +11,7 @@ for the next one instead of thrown away, and silence alone gives no piece.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -20,9 +21,7 @@ SAMPLE_RATE_HZ = 16_000
 WINDOW_SAMPLES = 512
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
 WINDOW_MS = 1000 * WINDOW_SAMPLES / SAMPLE_RATE_HZ
-MIN_SILENCE_WINDOWS = 8  # 256 ms: the first multiple of a window that is at least 250 ms
 PAD_WINDOWS = 4  # 128 ms
-MAX_PIECE_WINDOWS = 250  # 8 s
 
 # RMS of a window that counts as speech: -50 dBFS. Speech of TTS has its loud parts near -20 dBFS and its weakest
 # sounds 25 to 35 dB under them; the pads hold those that fall below.
@@ -31,10 +30,12 @@ SPEECH_RMS = 32_768 * 10 ** (-50 / 20)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """`pcm`: int16 LE mono 16 kHz. `waited_ms`: audio between the end of its speech and the cut."""
+    """`pcm`: int16 LE mono 16 kHz. `waited_ms`: audio between the end of its speech and the cut. `start_s`: where it
+    begins in all that was heard."""
 
     pcm: bytes
     waited_ms: float
+    start_s: float = 0.0
 
     @property
     def audio_s(self) -> float:
@@ -42,9 +43,13 @@ class Piece:
 
 
 class Vad:
-    """One caller's. Not thread-safe."""
+    """One caller's. A piece is cut after `endpoint_s` of silence (None: never for that), in whole windows, or when
+    it is `max_piece_s` long. Not thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoint_s: float | None = 0.25, max_piece_s: float = 8.0) -> None:
+        self._min_silence_windows = math.inf if endpoint_s is None else math.ceil(1000 * endpoint_s / WINDOW_MS)
+        self._max_windows = 1000 * max_piece_s / WINDOW_MS
+        self._n_windows = 0
         self._rest = b""
         self._before: deque[bytes] = deque(maxlen=PAD_WINDOWS)
         self._piece: list[bytes] = []
@@ -64,7 +69,15 @@ class Vad:
                 pieces.append(piece)
         return pieces
 
+    def flush(self) -> Piece | None:
+        """The piece that has begun, cut here; None where there is none. What comes next begins anew."""
+        self._rest = b""
+        piece = self._cut() if self._piece else None
+        self._before.clear()
+        return piece
+
     def _step(self, window: bytes, is_speech: bool) -> Piece | None:
+        self._n_windows += 1
         if not self._piece:
             if not is_speech:
                 self._before.append(window)
@@ -73,7 +86,7 @@ class Vad:
             self._before.clear()
         self._piece.append(window)
         self._silent_windows = 0 if is_speech else self._silent_windows + 1
-        if self._silent_windows < MIN_SILENCE_WINDOWS and len(self._piece) < MAX_PIECE_WINDOWS:
+        if self._silent_windows < self._min_silence_windows and len(self._piece) < self._max_windows:
             return None
         return self._cut()
 
@@ -84,7 +97,8 @@ class Vad:
         kept = windows[: len(windows) - surplus]
         self._before.extend(windows[len(kept) :])
         self._piece, self._silent_windows = [], 0
-        return Piece(b"".join(kept), silent * WINDOW_MS)
+        start_s = (self._n_windows - len(windows)) * WINDOW_MS / 1000
+        return Piece(b"".join(kept), silent * WINDOW_MS, start_s)
 
 
 def speech_windows(data: bytes, n_windows: int) -> list[bool]:

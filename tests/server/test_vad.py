@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stt_load.server.vad import MAX_PIECE_WINDOWS, PAD_WINDOWS, SAMPLE_RATE_HZ, WINDOW_BYTES, Piece, Vad
+from stt_load.server.vad import PAD_WINDOWS, SAMPLE_RATE_HZ, WINDOW_BYTES, Piece, Vad
 
 
 def tone(seconds: float) -> bytes:
@@ -46,7 +46,7 @@ def test_a_pause_shorter_than_the_endpoint_cuts_nothing() -> None:
 
 def test_speech_without_a_pause_is_cut_at_8_s() -> None:
     first, second = pieces_of(tone(9.0) + silence(0.5), 3200)
-    assert first.audio_s == MAX_PIECE_WINDOWS * 0.032 == 8.0
+    assert first.audio_s == 8.0
     assert first.waited_ms == 0
     assert 1.0 < second.audio_s < 1.2
 
@@ -58,3 +58,18 @@ def test_silence_alone_gives_no_piece() -> None:
 def test_what_lies_below_minus_50_dbfs_is_silence() -> None:
     faint = (np.frombuffer(tone(1.0), "<i2") // 80).astype("<i2").tobytes()
     assert pieces_of(faint + silence(0.5), 3200) == []
+
+
+def test_where_pauses_cut_nothing_a_flush_does() -> None:
+    vad = Vad(endpoint_s=None, max_piece_s=60.0)
+    assert vad.feed(silence(0.32) + tone(0.64) + silence(3.2) + tone(0.32)) == []
+    piece = vad.flush()
+    assert piece is not None
+    assert piece.start_s == pytest.approx(0.32 - 0.128)
+    assert piece.audio_s == pytest.approx(0.128 + 0.64 + 3.2 + 0.32)
+    assert vad.flush() is None
+
+
+def test_a_piece_knows_where_it_begins() -> None:
+    first, second = pieces_of(silence(0.32) + tone(0.64) + silence(0.64) + tone(0.32) + silence(0.32), 1024)
+    assert (first.start_s, second.start_s) == (pytest.approx(0.192), pytest.approx(1.472))

@@ -1,0 +1,73 @@
+"""A server that speaks any dialect and recognises nothing: all speech is the same text, after a while.
+
+    python -m stt_load.server.stand_in --dialect NAME --text TEXT --port 0 [--delay S] [--api-key KEY] [--max-callers N]
+
+For tests of dialects over a real socket: it behaves as `voices/` says, and /healthz tells how much audio it heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+
+import click
+
+from stt_load.errors import ConfigError
+from stt_load.server.frontend import open_listener, serve
+from stt_load.server.pool import Decoded
+from stt_load.server.room import Room
+from stt_load.server.voices.registry import VOICES
+
+
+@dataclass
+class OneText:
+    """Every piece is `text`, told `delay_s` after it was cut."""
+
+    text: str
+    delay_s: float
+    decoders: int = 1
+    queue_length: int = 0
+
+    def submit(self, pcm: bytes) -> asyncio.Future[Decoded]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Decoded] = loop.create_future()
+
+        def tell() -> None:
+            if not future.done():
+                future.set_result(Decoded(self.text, 0.0, 1000 * self.delay_s))
+
+        loop.call_later(self.delay_s, tell)
+        return future
+
+
+@click.command()
+@click.option("--dialect", type=click.Choice(list(VOICES)), required=True)
+@click.option("--text", required=True)
+@click.option("--host", default="127.0.0.1")
+@click.option("--port", default=0, help="0 takes a free one; the first line printed names it.")
+@click.option("--delay", "delay_s", default=0.05, help="Seconds from the cut of a piece to its text.")
+@click.option("--api-key", help="What callers must show, in the dialect's own way.")
+@click.option("--max-callers", default=64)
+@click.option("--exit-with-parent", is_flag=True, help="Also end when standard input ends.")
+def command(
+    dialect: str,
+    text: str,
+    host: str,
+    port: int,
+    delay_s: float,
+    api_key: str | None,
+    max_callers: int,
+    exit_with_parent: bool,
+) -> None:
+    room = Room(OneText(text, delay_s), VOICES[dialect], max_callers, api_key)
+    room.is_ready = True
+    asyncio.run(serve(open_listener(host, port), room, exit_with_parent=exit_with_parent))
+
+
+if __name__ == "__main__":
+    try:
+        command()
+    except ConfigError as error:
+        print(f"error: {error.problems[0]}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""How each server behaves: one file each. `registry.py` lists them."""
