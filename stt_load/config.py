@@ -6,8 +6,8 @@ flags or the environment. `parse_options` reports every problem at once.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+import ipaddress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -15,10 +15,24 @@ from urllib.parse import urlsplit
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.metrics.slo import DEFAULT_SLOS, Slo, parse_slo
-
-DEFAULT_CONCURRENCY = "1,5,10,20,30,40"
-_UNIT_S = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
+from stt_load.option_values import (
+    DEFAULT_CONCURRENCY,
+    DEFAULT_PORTS,
+    one_of,
+    parse_duration_range_s,
+    parse_duration_s,
+    parse_gpus,
+    parse_http_url,
+    parse_label,
+    parse_ladder,
+    parse_number_above_zero,
+    parse_positive_duration_s,
+    parse_process,
+    parse_sidecars,
+    parse_text,
+    parse_web_socket_url,
+    whole_number_from,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,119 +56,15 @@ class RunConfig:
     clips: str | None
     tts_url: str | None
     slos: tuple[Slo, ...]
-    gpu_sidecar: str
-    gpu_id: int | None
+    gpu_sidecars: tuple[str, ...]  # a URL each, or `local`
+    gpu_id: str | None
+    server_process: str | None
     results: str
     label: str
     output: str | None
     seed: int
     verbose: bool
     live: bool
-
-
-# How a text becomes a value: raises ValueError with what is wrong and what can be written instead. ---------
-
-
-def parse_duration_s(text: str) -> float:
-    """`60s`, `500ms`, `2m`, `1h` or plain seconds."""
-    match = _DURATION.fullmatch(text.strip())
-    if not match:
-        raise ValueError(f"{text!r} is no duration: write seconds, or 500ms, 60s, 2m, 1h")
-    return float(match[1]) * _UNIT_S[match[2]]
-
-
-def _positive_duration_s(text: str) -> float:
-    seconds = parse_duration_s(text)
-    if seconds <= 0:
-        raise ValueError(f"{text!r} must be longer than zero")
-    return seconds
-
-
-def _duration_range_s(text: str) -> tuple[float, float]:
-    low, separator, high = text.partition("..")
-    if not separator:
-        return (parse_duration_s(low),) * 2
-    unit = re.sub(r"[\d.\s]", "", high)
-    high_s = parse_duration_s(high)
-    low_s = parse_duration_s(low if re.search(r"[a-z]", low) else low + unit)
-    if low_s > high_s:
-        raise ValueError(f"{text!r} begins above its end: write the shorter pause first, as in 1..3s")
-    return low_s, high_s
-
-
-def _ladder(text: str) -> tuple[int, ...]:
-    steps = []
-    for part in text.split(","):
-        if not part.strip().isdecimal() or int(part) < 1:
-            raise ValueError(
-                f"{part.strip()!r} is no number of callers: write whole numbers from 1, as in {DEFAULT_CONCURRENCY}"
-            )
-        steps.append(int(part))
-    return tuple(steps)
-
-
-def _whole(minimum: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\s*-?\d+\s*", text) or int(text) < minimum:
-            raise ValueError(f"{text!r} must be a whole number from {minimum}")
-        return int(text)
-
-    return parse
-
-
-def _number_above_zero(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
-    if not 0 < number < float("inf"):
-        raise ValueError(f"{text!r} must be greater than zero")
-    return number
-
-
-def _one_of(*names: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"{text!r} is not known: write {' or '.join(names)}")
-        return text
-
-    return parse
-
-
-def _web_socket_url(text: str) -> str:
-    return _url(text, ("ws", "wss"))
-
-
-def _http_url(text: str) -> str:
-    return _url(text, ("http", "https"))
-
-
-def _url(text: str, schemes: Sequence[str]) -> str:
-    if text.partition("://")[0] not in schemes:
-        raise ValueError(f"{text!r} must begin with {' or '.join(s + '://' for s in schemes)}")
-    try:
-        parts = urlsplit(text)
-        # What the resolver will make of the name: it stumbles over empty and over-long parts.
-        is_usable = bool((parts.hostname or "").encode("idna")) and parts.port != 0 and not re.search(r"\s", text)
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise ValueError(f"{text!r} has no usable host and port: write {schemes[0]}://HOST:PORT/PATH")
-    return text
-
-
-def _sidecar(text: str) -> str:
-    return text if text in ("local", "off") else _http_url(text)
-
-
-def _label(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,60}", text):
-        raise ValueError(f"{text!r} becomes a folder name: letters, digits, dot, dash, underscore, 60 at most")
-    return text
-
-
-def _text(text: str) -> str:
-    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,29 +94,30 @@ class Option:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("stt-url", "stt_url", None, _web_socket_url, "URL", "the server under test; default: the dialect's own"),
-    Option("dialect", "dialect", "parakeet", _one_of(*DIALECTS), "NAME", "what the server speaks: see `stt-load dialects`"),
-    Option("concurrency", "concurrency", DEFAULT_CONCURRENCY, _ladder, "N,N,…", "callers of each stage, in order"),
-    Option("hold", "hold_s", "60s", _positive_duration_s, "TIME", "how long each stage is held once all callers are there"),
-    Option("rounds", "rounds", None, _whole(1), "N", "instead of --hold: every caller sends N utterances, the first of all together"),
-    Option("at-least", "at_least", "1", _whole(0), "N", "hold on until N counted utterances have begun too"),
-    Option("pause", "pause_s", "0s", _duration_range_s, "TIME", "pause between a caller's utterances: 2s, or 1..3s for a random one"),
-    Option("arrival", "arrival", "random", _one_of("random", "together"), "HOW", "callers start at a random moment of a clip's length, or together"),
-    Option("ramp-rate", "ramp_rate", "10", _number_above_zero, "N", "callers that arrive per second"),
+    Option("stt-url", "stt_url", None, parse_web_socket_url, "URL", "the server under test; default: the dialect's own"),
+    Option("dialect", "dialect", "parakeet", one_of(*DIALECTS), "NAME", "what the server speaks: see `stt-load dialects`"),
+    Option("concurrency", "concurrency", DEFAULT_CONCURRENCY, parse_ladder, "N,N,…", "callers of each stage, in order"),
+    Option("hold", "hold_s", "60s", parse_positive_duration_s, "TIME", "how long each stage is held once all callers are there"),
+    Option("rounds", "rounds", None, whole_number_from(1), "N", "instead of --hold: every caller sends N utterances, the first of all together"),
+    Option("at-least", "at_least", "1", whole_number_from(0), "N", "hold on until N counted utterances have begun too"),
+    Option("pause", "pause_s", "0s", parse_duration_range_s, "TIME", "pause between a caller's utterances: 2s, or 1..3s for a random one"),
+    Option("arrival", "arrival", "random", one_of("random", "together"), "HOW", "callers start at a random moment of a clip's length, or together"),
+    Option("ramp-rate", "ramp_rate", "10", parse_number_above_zero, "N", "callers that arrive per second"),
     Option("settle", "settle_s", "3s", parse_duration_s, "TIME", "calm between stages, so that one doesn't load the next"),
-    Option("end", "end", "", _text, "WHO", "who ends an utterance, client or server; default: the dialect's own"),
-    Option("timeout", "timeout_s", "30", _positive_duration_s, "TIME", "how long after the last frame a transcript is waited for"),
-    Option("frame-ms", "frame_ms", "100", _number_above_zero, "MS", "audio per message; made to fit what the server takes whole"),
+    Option("end", "end", "", parse_text, "WHO", "who ends an utterance, client or server; default: the dialect's own"),
+    Option("timeout", "timeout_s", "30", parse_positive_duration_s, "TIME", "how long after the last frame a transcript is waited for"),
+    Option("frame-ms", "frame_ms", "100", parse_number_above_zero, "MS", "audio per message; made to fit what the server takes whole"),
     Option("trailing-silence", "trailing_silence_s", "1.0", parse_duration_s, "TIME", "silence sent after each clip, so that the server notices the end of speech"),
-    Option("clips", "clips", None, _text, "FOLDER", "audio with reference texts; default: English sentences rendered once by espeak"),
-    Option("tts-url", "tts_url", None, _http_url, "URL", "a TTS server (POST /tts or /v1/audio/speech) that speaks the texts instead of espeak"),
-    Option("slo", "slos", None, _text, "SLO", f"a bound to meet, as often as needed; default: {', '.join(DEFAULT_SLOS)}", is_multiple=True, in_web_ui=False),
-    Option("gpu-sidecar", "gpu_sidecar", "off", _sidecar, "URL|local|off", "where GPU samples come from; local starts a sidecar on this machine"),
-    Option("gpu-id", "gpu_id", None, _whole(0), "N", "the GPU of a local sidecar; default: the one a python process uses"),
-    Option("results", "results", "results", _text, "FOLDER", "where run folders are made", in_web_ui=False),
-    Option("label", "label", "run", _label, "NAME", "ends the run folder's name"),
-    Option("output", "output", None, _text, "FILE", "also copy stages.csv, or summary.json where FILE ends in .json", in_web_ui=False),
-    Option("seed", "seed", "1", _whole(0), "N", "which clips, pauses and phases are drawn"),
+    Option("clips", "clips", None, parse_text, "FOLDER", "audio with reference texts; default: English sentences rendered once by espeak"),
+    Option("tts-url", "tts_url", None, parse_http_url, "URL", "a TTS server (POST /tts or /v1/audio/speech) that speaks the texts instead of espeak"),
+    Option("slo", "slos", None, parse_text, "SLO", f"a bound to meet, as often as needed; default: {', '.join(DEFAULT_SLOS)}", is_multiple=True, in_web_ui=False),
+    Option("gpu-sidecar", "gpu_sidecars", "off", parse_sidecars, "URL|local|off,…", "where samples of GPUs, host and server come from; local starts a sidecar on this machine"),
+    Option("gpu-id", "gpu_id", None, parse_gpus, "ID,…|all|none", "which GPUs a local sidecar samples, by index or UUID; default: those that the server uses"),
+    Option("server-process", "server_process", None, parse_process, "HOW:WHAT", "whose CPU and memory a local sidecar samples: port:8000, pid:4242 or name:PATTERN; default: who listens at --stt-url"),
+    Option("results", "results", "results", parse_text, "FOLDER", "where run folders are made", in_web_ui=False),
+    Option("label", "label", "run", parse_label, "NAME", "ends the run folder's name"),
+    Option("output", "output", None, parse_text, "FILE", "also copy stages.csv, or summary.json where FILE ends in .json", in_web_ui=False),
+    Option("seed", "seed", "1", whole_number_from(0), "N", "which clips, pauses and phases are drawn"),
     Option("verbose", "verbose", "", bool, "", "log each message of each caller with its time", is_flag=True),
     Option("live", "live", "", bool, "", "show a live panel (plain lines where the output is no terminal)", is_flag=True, in_web_ui=False),
 )  # fmt: skip
@@ -226,6 +137,7 @@ def parse_options(raw: Mapping[str, object]) -> RunConfig:
             problems.append(f"--{option.name}: {error}")
     problems += _settle_slos(values)
     problems += _settle_dialect(values)
+    problems += _settle_sidecars(values)
     if problems:
         raise ConfigError(problems)
     return RunConfig(**values)
@@ -270,3 +182,29 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
             f"{row.capabilities.min_trailing_silence_s:g} s"
         )
     return problems
+
+
+def _settle_sidecars(values: dict[str, Any]) -> list[str]:
+    """A local sidecar looks after the server where that is on this machine; the others know theirs."""
+    if "local" in values.get("gpu_sidecars", ("local",)):
+        values["server_process"] = values.get("server_process") or _listener(values.get("stt_url"))
+        return []
+    return [
+        f"--{name}: only a local sidecar takes it from here: add local to --gpu-sidecar, or start the other one with it"
+        for name in ("gpu-id", "server-process")
+        if values.get(name.replace("-", "_")) is not None
+    ]
+
+
+def _listener(url: str | None) -> str | None:
+    """`port:8000` where the URL leads to this machine; None elsewhere."""
+    parts = urlsplit(url or "")
+    return f"port:{parts.port or DEFAULT_PORTS[parts.scheme]}" if _is_loopback(parts.hostname or "") else None
+
+
+def _is_loopback(host: str) -> bool:
+    """`localhost`, 127.x.x.x and ::1. A name is not looked up."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -31,10 +31,13 @@ class LocalSidecar:
     A child of this process alone: a fork of it that closes its copy stops nothing.
     """
 
-    def __init__(self, gpu_id: int | None = None, start_timeout_s: float = 60.0) -> None:
+    def __init__(
+        self, gpu_id: str | None = None, server_process: str | None = None, start_timeout_s: float = 60.0
+    ) -> None:
+        """`gpu_id`, `server_process`: the sidecar's options of these names; None leaves the choice to it."""
         self.url = ""
         self._gpu_id = gpu_id
-        # Long, since nvidia-smi may have to load the driver first, twice.
+        self._server_process = server_process
         self._start_timeout_s = start_timeout_s
         self._child: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
@@ -73,7 +76,7 @@ class LocalSidecar:
         except BaseException:
             self.close()
             raise
-        self._pass_on_log()
+        self.pass_on_log()
 
     def close(self) -> None:
         """TERM, then KILL. May be called twice."""
@@ -86,14 +89,17 @@ class LocalSidecar:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        self._pass_on_log()
+        self.pass_on_log()
         for file in (self._output, self._log_file):
             if file is not None:
                 file.close()
 
     def _command(self) -> list[str]:
         command = [sys.executable, "-m", "gpu_sidecar", "--port", "0", "--exit-with-parent", str(os.getpid())]
-        return command if self._gpu_id is None else [*command, "--gpu-id", str(self._gpu_id)]
+        for option, value in (("--gpu-id", self._gpu_id), ("--server-process", self._server_process)):
+            if value is not None:
+                command.append(f"{option}={value}")  # one word: a pattern may begin with a dash
+        return command
 
     def _await_url(self, child: subprocess.Popen[bytes], output: IO[bytes]) -> str:
         deadline = time.monotonic() + self._start_timeout_s
@@ -113,9 +119,11 @@ class LocalSidecar:
             return ConfigError(lines[-1])
         return SttLoadError(f"the GPU sidecar ended at once (exit {exit_code}): {lines[-1] if lines else 'no word'}")
 
-    def _pass_on_log(self) -> None:
-        for line in self._unread_log():
-            _log.warning("%s", line)
+    def pass_on_log(self) -> None:
+        """What the sidecar had to say since the last time, as warnings of ours."""
+        if self._log_file is not None and not self._log_file.closed:
+            for line in self._unread_log():
+                _log.warning("%s", line)
 
     def _unread_log(self) -> list[str]:
         assert self._log_file is not None

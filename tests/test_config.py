@@ -52,9 +52,23 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("slo", ["wer<8%", "foreign_text<1"], "slos", (parse_slo("wer<8%"), parse_slo("foreign_text<1"))),
     ("slo", "wer<8%", "slos", (parse_slo("wer<8%"),)),
     ("slo", [], "slos", tuple(parse_slo(text) for text in DEFAULT_SLOS)),
-    ("gpu_sidecar", "local", "gpu_sidecar", "local"),
-    ("gpu_sidecar", "https://gpu.example:9550", "gpu_sidecar", "https://gpu.example:9550"),
-    ("gpu_id", "0", "gpu_id", 0),
+    ("gpu_sidecar", "local", "gpu_sidecars", ("local",)),
+    ("gpu_sidecar", "off", "gpu_sidecars", ()),
+    ("gpu_sidecar", "https://gpu.example:9550", "gpu_sidecars", ("https://gpu.example:9550",)),
+    (
+        "gpu_sidecar",
+        "local, http://a:9550/,http://[::1]:1",
+        "gpu_sidecars",
+        ("local", "http://a:9550", "http://[::1]:1"),
+    ),
+    ("gpu_id", "0", "gpu_id", "0"),
+    ("gpu_id", "0, 3,GPU-5d2c-11", "gpu_id", "0, 3,GPU-5d2c-11"),
+    ("gpu_id", "MIG-GPU-5d2c/7/0", "gpu_id", "MIG-GPU-5d2c/7/0"),
+    ("gpu_id", "all", "gpu_id", "all"),
+    ("gpu_id", "none", "gpu_id", "none"),
+    ("server_process", "port:8000", "server_process", "port:8000"),
+    ("server_process", "pid:4242", "server_process", "pid:4242"),
+    ("server_process", "name:nemo.*serve", "server_process", "name:nemo.*serve"),
     ("results", "elsewhere", "results", "elsewhere"),
     ("label", "night-2.b_1", "label", "night-2.b_1"),
     ("output", "figures.csv", "output", "figures.csv"),
@@ -65,9 +79,12 @@ GOOD: list[tuple[str, object, str, Any]] = [
 ]
 
 
+NEEDED = {key: {"gpu_sidecar": "local"} for key in ("gpu_id", "server_process")}  # what they are options of
+
+
 @pytest.mark.parametrize(("key", "given", "into", "expected"), GOOD)
 def test_a_good_value_becomes(key: str, given: object, into: str, expected: object) -> None:
-    assert getattr(parse_options({key: given}), into) == expected
+    assert getattr(parse_options({**NEEDED.get(key, {}), key: given}), into) == expected
 
 
 BAD = [
@@ -111,7 +128,20 @@ BAD = [
     ("slo", ["wer<8"], "--slo"),
     ("slo", "latency is fine", "--slo"),
     ("gpu_sidecar", "remote", "--gpu-sidecar: 'remote' must begin with http:// or https://"),
-    ("gpu_id", "-1", "--gpu-id: '-1' must be a whole number from 0"),
+    ("gpu_sidecar", "local,off", "--gpu-sidecar: off goes with no other sidecar"),
+    ("gpu_sidecar", "local,", "--gpu-sidecar: '' must begin with http:// or https://"),
+    ("gpu_sidecar", "http://a:1,http://a:1/", "--gpu-sidecar: http://a:1 is named twice"),
+    ("gpu_sidecar", "http://me:secret@a:1", "--gpu-sidecar: write http://HOST:PORT alone: the token comes from"),
+    ("gpu_sidecar", "http://a:1?token=x", "--gpu-sidecar: write http://HOST:PORT alone: the token comes from"),
+    ("gpu_id", "-1", "--gpu-id: '-1' names no GPU: write indexes or UUIDs as in 0,1"),
+    ("gpu_id", "0,,1", "--gpu-id: '0,,1' names no GPU"),
+    ("gpu_id", "H200", "--gpu-id: 'H200' names no GPU"),
+    ("server_process", "8000", "--server-process: '8000' names no process: write port:8000, pid:4242 or name:PATTERN"),
+    ("server_process", "port:70000", "--server-process: 'port:70000' names no process"),
+    ("server_process", "pid:0", "--server-process: 'pid:0' names no process"),
+    ("server_process", "pid:²", "--server-process: 'pid:²' names no process"),
+    ("server_process", "name:", "--server-process: 'name:' names no process"),
+    ("server_process", "name:(", "--server-process: '(' is no regular expression"),
     ("label", "a/b", "--label: 'a/b' becomes a folder name"),
     ("label", "x" * 61, "becomes a folder name"),
     ("seed", "abc", "--seed: 'abc' must be a whole number from 0"),
@@ -152,11 +182,40 @@ def test_an_unknown_dialect_does_not_hide_other_problems() -> None:
     assert len(problems_of(dialect="parrot", hold="x", end="nobody")) == 2
 
 
+@pytest.mark.parametrize(
+    ("url", "listener"),
+    [
+        ("ws://localhost:8000/ws", "port:8000"),
+        ("ws://127.0.0.5:8001/ws", "port:8001"),
+        ("wss://[::1]/ws", "port:443"),
+        ("ws://LOCALHOST/ws", "port:80"),
+        ("ws://10.0.0.7:8000/ws", None),
+        ("ws://gpu.example:8000/ws", None),
+    ],
+)
+def test_a_local_sidecar_looks_after_a_server_of_this_machine(url: str, listener: str | None) -> None:
+    assert parse_options({"stt_url": url, "gpu_sidecar": "local,http://a:1"}).server_process == listener
+    assert parse_options({"stt_url": url}).server_process is None
+    asked = {"stt_url": url, "gpu_sidecar": "local", "server_process": "pid:7"}
+    assert parse_options(asked).server_process == "pid:7"
+
+
+@pytest.mark.parametrize("sidecars", ["off", "http://a:9550"])
+def test_what_no_sidecar_would_be_told_is_refused(sidecars: str) -> None:
+    lines = problems_of(gpu_sidecar=sidecars, gpu_id="0", server_process="port:8000")
+    advice = "only a local sidecar takes it from here: add local to --gpu-sidecar, or start the other one with it"
+    assert lines == (f"--gpu-id: {advice}", f"--server-process: {advice}")
+
+
+def test_a_sidecar_that_is_wrong_is_one_problem_and_not_two() -> None:
+    assert len(problems_of(gpu_sidecar="remote", gpu_id="0")) == 1
+
+
 def test_without_any_option_there_is_a_run() -> None:
     config = parse_options({})
     assert config.concurrency == (1, 5, 10, 20, 30, 40)
     assert config.stt_url == DIALECTS["parakeet"].default_url
-    assert (config.end, config.gpu_sidecar, config.clips, config.rounds) == ("server", "off", None, None)
+    assert (config.end, config.gpu_sidecars, config.clips, config.rounds) == ("server", (), None, None)
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.seed = 2  # type: ignore[misc]
 

@@ -44,7 +44,7 @@ SHELLS = {
     "stt_load/audio/tts_server.py": "HTTP to a TTS server, with retries",
     "stt_load/cli/": "the command line",
     "stt_load/load/conductor.py": "leads a run through Locust's runner",
-    "stt_load/load/gpu_feed.py": "pulls samples in a greenlet",
+    "stt_load/load/gpu_feed.py": "pulls samples, a greenlet for each sidecar",
     "stt_load/load/hooks.py": "Locust's events and signals",
     "stt_load/load/live.py": "draws the panel as time passes",
     "stt_load/load/master.py": "the master's part in Locust's life",
@@ -76,6 +76,7 @@ LONG: dict[str, str] = {}
 # Which tests look after a source file whose name no test file bears. Told by hand, so that somebody has thought of it.
 TESTED_BY = {
     "stt_load/clock.py": ("tests/fakes.py",),  # a protocol; the fake is held to it by mypy
+    "stt_load/option_values.py": ("tests/test_config.py",),
     "stt_load/errors.py": ("tests/stream/test_session.py",),  # values; the tables that use them are tested
     "stt_load/audio/clip.py": ("tests/audio/test_framing.py", "tests/audio/test_manifest.py"),
     "stt_load/cli/demo.py": ("tests/integration/test_commands.py",),
@@ -118,9 +119,17 @@ TESTED_BY = {
     "stt_load/stream/stamped.py": ("tests/stream/test_ws.py",),
     "stt_load/stream/transcript.py": ("tests/stream/test_session.py",),
     "stt_load/stream/transport.py": ("tests/stream/test_ws.py",),
-    "gpu_sidecar/columns.py": ("tests/gpu_sidecar/test_dmon.py",),
+    "gpu_sidecar/metrics.py": ("tests/gpu_sidecar/test_dmon.py", "tests/gpu_sidecar/test_query.py"),
+    "gpu_sidecar/sample.py": ("tests/gpu_sidecar/test_dmon.py",),  # values
+    "gpu_sidecar/sources/base.py": ("tests/gpu_sidecar/test_tail.py",),  # a protocol and values
+    "gpu_sidecar/sources/dmon.py": ("tests/gpu_sidecar/test_dmon.py",),
+    "gpu_sidecar/sources/line_buffer.py": ("tests/gpu_sidecar/test_tail.py",),
+    "gpu_sidecar/sources/query.py": ("tests/gpu_sidecar/test_query.py",),
+    "gpu_sidecar/sources/question.py": ("tests/gpu_sidecar/test_tail.py",),
+    "gpu_sidecar/sources/registry.py": ("tests/gpu_sidecar/test_tail.py",),
+    "gpu_sidecar/sources/row_shape.py": ("tests/gpu_sidecar/test_dmon.py", "tests/gpu_sidecar/test_query.py"),
+    "gpu_sidecar/sources/tail.py": ("tests/gpu_sidecar/test_tail.py",),
     "gpu_sidecar/nvidia_smi.py": ("tests/gpu_sidecar/test_gpu_devices.py",),
-    "gpu_sidecar/source.py": ("tests/gpu_sidecar/test_gpu_cli.py",),
 }
 
 
@@ -212,7 +221,9 @@ MAY_IMPORT = {
     "stt_load/load/outbox.py": {"load.plan", "load.sign", "records"},
     "stt_load/load/ledger.py": {"metrics", "records"},
     "stt_load/load/folder.py": {"errors", "records"},
-    "stt_load/config.py": {"dialects", "errors", "metrics"},
+    "stt_load/option_values.py": set(),
+    "stt_load/sidecar_clock.py": set(),
+    "stt_load/config.py": {"dialects", "errors", "metrics", "option_values"},
 }
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
+import os
 import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
+from typing import Any
 
 import pytest
-from stand_in import (
-    DEADLINE_S,
-    StandInSmi,
-    dmon_row,
-    environment_with_path,
-    sidecar,
-)
+from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, eventually, sidecar
 
 from stt_load.sidecar_client import SidecarClient
 
@@ -28,12 +25,29 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def bare_sidecar(
+    smi: StandInSmi, port: int = 0, clock_ahead_s: float = 0.0
+) -> contextlib.AbstractContextManager[RunningSidecar]:
+    """One whose only samples are those that are fed to the stand-in."""
+    return sidecar(smi.environment, "--no-host", port=port, clock_ahead_s=clock_ahead_s)
+
+
+def wait_until_taken(running: RunningSidecar, n: int) -> None:
+    """Until it has n samples, without looking at them."""
+    eventually(lambda: running.get("/healthz").json()["samples"] >= n)
+
+
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+def envelope(**content: object) -> str:
+    """What every answer of a sidecar holds, and more."""
+    return json.dumps({"clock": {"wall": 1, "mono": 1}, "boot": "b", "host": "h", "next": 0, **content})
+
+
 def test_samples_come_once_each_with_their_stage(smi: StandInSmi) -> None:
-    with sidecar(smi.environment) as running:
+    with bare_sidecar(smi) as running:
         client = SidecarClient(running.url)
         client.announce("r1", 0, 5, "hold")
         smi.feed(dmon_row(sm=40, fb=1800), dmon_row(sm=50, fb=1900))
@@ -49,7 +63,7 @@ def test_samples_come_once_each_with_their_stage(smi: StandInSmi) -> None:
 
 
 def test_samples_from_before_the_first_contact_are_somebody_elses(smi: StandInSmi) -> None:
-    with sidecar(smi.environment) as running:
+    with bare_sidecar(smi) as running:
         smi.feed(dmon_row(sm=10, fb=1000))
         running.wait_for_samples(1)
         client = SidecarClient(running.url)
@@ -61,9 +75,9 @@ def test_samples_from_before_the_first_contact_are_somebody_elses(smi: StandInSm
 
 @pytest.mark.parametrize("ahead_s", [0.0, 30.0, -30.0])
 def test_times_are_on_our_clock_whatever_the_sidecars_says(smi: StandInSmi, ahead_s: float) -> None:
-    with sidecar(smi.environment, clock_ahead_s=ahead_s) as running:
+    with bare_sidecar(smi, clock_ahead_s=ahead_s) as running:
         client = SidecarClient(running.url)
-        client.describe()
+        client.check()
         before = time.time()
         smi.feed(dmon_row(sm=40, fb=1800))
         running.wait_for_samples(1)
@@ -76,34 +90,66 @@ def test_times_are_on_our_clock_whatever_the_sidecars_says(smi: StandInSmi, ahea
     assert before - uncertainty_s <= row["t"] <= after + uncertainty_s
 
 
-def test_the_exchange_with_the_shortest_round_trip_is_kept(smi: StandInSmi) -> None:
-    with sidecar(smi.environment) as running:
-        client = SidecarClient(running.url)
-        uncertainties_s = []
-        for _ in range(20):
-            client.pull()
-            uncertainties_s.append(client.clock_uncertainty_s)
-    assert uncertainties_s == sorted(uncertainties_s, key=lambda s: -float(s or 0))
-
-
-def test_a_restarted_sidecar_is_read_from_its_beginning_and_told_the_stage(smi: StandInSmi, free_port: int) -> None:
-    with sidecar(smi.environment, port=free_port) as running:
+def test_a_restarted_sidecar_is_told_the_stage_and_counts_on(smi: StandInSmi, free_port: int) -> None:
+    with bare_sidecar(smi, free_port) as running:
         client = SidecarClient(running.url)
         client.announce("r1", 3, 20, "hold")
         smi.feed(dmon_row(sm=10, fb=1000), dmon_row(sm=20, fb=1000))
-        running.wait_for_samples(2)
-        assert [row["seq"] for row in client.pull()] == [1, 2]
+        wait_until_taken(running, 2)
+        before = client.pull()
         running.process.kill()
         running.process.wait(DEADLINE_S)
-    with sidecar(smi.environment, port=free_port) as running:
+    with bare_sidecar(smi, free_port) as running:
         smi.feed(dmon_row(sm=30, fb=1000))
-        running.wait_for_samples(1)
-        before_it_knew = client.pull()
+        wait_until_taken(running, 1)
+        after = client.pull()  # nothing but a pull is needed for it to know the stage
         smi.feed(dmon_row(sm=40, fb=1000))
-        running.wait_for_samples(2)
-        after_it_knew = client.pull()
-    assert [(row["seq"], row["sm_pct"], row["stage"]) for row in before_it_knew] == [(1, 30, None)]
-    assert [(row["seq"], row["sm_pct"], row["stage"]) for row in after_it_knew] == [(2, 40, 3)]
+        wait_until_taken(running, 2)
+        after += client.pull()
+        its_own_numbers = [row["seq"] for row in running.get("/samples").json()["samples"]]
+    assert [(row["seq"], row["sm_pct"], row["stage"]) for row in before] == [(1, 10, 3), (2, 20, 3)]
+    assert [(row["seq"], row["sm_pct"], row["stage"]) for row in after] == [(3, 30, None), (4, 40, 3)]
+    assert its_own_numbers == [3, 4]
+    assert len({row["boot"] for row in before}) == len({row["boot"] for row in after}) == 1
+    assert before[0]["boot"] != after[0]["boot"]
+
+
+def test_numbers_go_on_after_a_restart_though_somebody_else_read_first(smi: StandInSmi, free_port: int) -> None:
+    """What was shown once stays with its number, so the new sidecar keeps its own; ours go on all the same."""
+    with bare_sidecar(smi, free_port) as running:
+        client = SidecarClient(running.url)
+        client.announce("r1", 0, 5, "hold")
+        smi.feed(dmon_row(sm=10, fb=1000), dmon_row(sm=20, fb=1000))
+        wait_until_taken(running, 2)
+        rows = client.pull()
+        running.process.kill()
+        running.process.wait(DEADLINE_S)
+    with bare_sidecar(smi, free_port) as running:
+        smi.feed(dmon_row(sm=30, fb=1000))
+        wait_until_taken(running, 1)
+        assert [row["seq"] for row in running.get("/samples").json()["samples"]] == [1]
+        rows += client.pull()
+        smi.feed(dmon_row(sm=40, fb=1000), dmon_row(sm=50, fb=1000))
+        wait_until_taken(running, 3)
+        rows += client.pull()
+    assert [(row["seq"], row["sm_pct"]) for row in rows] == [(1, 10), (2, 20), (3, 30), (4, 40), (5, 50)]
+
+
+def test_host_and_server_come_with_the_gpu(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, "--server-process", f"pid:{os.getpid()}") as running:
+        client = SidecarClient(running.url)
+        client.announce("r1", 0, 5, "hold")
+        smi.feed(dmon_row(sm=40, fb=1800))
+        rows: list[dict[str, Any]] = []
+        eventually(lambda: rows.extend(client.pull()) or {row["kind"] for row in rows} == {"gpu", "host", "process"})
+        client.check()
+        entry = client.describe()
+    assert entry["server"]["pids"][0] == os.getpid()
+    assert {source["name"] for source in entry["sources"]} >= {"dmon", "host"}
+    newest = {row["kind"]: row for row in rows}
+    assert newest["process"]["rss_mib"] > 0
+    assert newest["host"]["memory_used_mib"] > 0
+    assert [newest[kind]["gpu"] for kind in ("gpu", "host", "process")] == [1, None, None]
 
 
 def test_nobody_there_costs_one_warning_until_it_is_back(
@@ -113,11 +159,12 @@ def test_nobody_there_costs_one_warning_until_it_is_back(
     client = SidecarClient(url)
     client.announce("r1", 0, 5, "hold")
     assert client.pull() == []
+    assert client.check() is False
     assert client.describe()["why"] == f"no answer from the GPU sidecar at {url}"
     assert client.available is False
-    assert warnings_of(caplog) == [f"GPU sidecar {url}: nobody answers there; no GPU figures until it is back"]
+    assert warnings_of(caplog) == [f"GPU sidecar {url}: nobody answers there; no samples until it is back"]
     caplog.clear()
-    with sidecar(smi.environment, port=free_port) as running:
+    with bare_sidecar(smi, free_port) as running:
         client.pull()
         assert client.available is True
         smi.feed(dmon_row(sm=10, fb=1000))
@@ -127,7 +174,7 @@ def test_nobody_there_costs_one_warning_until_it_is_back(
     client.pull()
     assert warnings_of(caplog) == [
         f"GPU sidecar {url}: back",
-        f"GPU sidecar {url}: nobody answers there; no GPU figures until it is back",
+        f"GPU sidecar {url}: nobody answers there; no samples until it is back",
     ]
 
 
@@ -137,7 +184,7 @@ def test_a_sidecar_that_never_answers_holds_nobody_up(caplog: pytest.LogCaptureF
         client.announce("r1", 0, 5, "hold")
         assert client.pull() == []
     assert [line.partition(": ")[2] for line in warnings_of(caplog)] == [
-        "no answer within 0.05 s; no GPU figures until it is back"
+        "no answer within 0.05 s; no samples until it is back"
     ]
 
 
@@ -147,13 +194,12 @@ def test_a_sidecar_that_never_answers_holds_nobody_up(caplog: pytest.LogCaptureF
         (200, "<html>hello</html>", "what answers there is not a GPU sidecar"),
         (200, "[]", "what answers there is not a GPU sidecar"),
         (200, "{}", "what answers there is not a GPU sidecar"),
-        (200, '{"clock": {"wall": "x", "mono": 1}, "boot": "b", "next": 0}', "could not convert"),
-        (200, '{"clock": {"wall": 1, "mono": 1}, "boot": "b", "next": 0}', "its samples can't be read"),
-        (
-            200,
-            '{"clock": {"wall": 1, "mono": 1}, "boot": "b", "next": 0, "samples": 3, "gpu": 3}',
-            "its samples can't be read",
-        ),
+        (200, envelope(clock={"wall": "x", "mono": 1}), "could not convert"),
+        (200, envelope(clock={"wall": float("nan"), "mono": 1}), "it answered NaN, which is no number"),
+        (200, envelope(clock={"wall": 1, "mono": 1}).replace("1}", "1.0e999}"), "which is no number"),
+        (200, envelope(), "its samples can't be read"),
+        (200, envelope(samples=3), "its samples can't be read"),
+        (200, envelope(samples=[{"seq": 1}], more=False), "its samples can't be read"),
         (404, '{"error": "no such path"}', "it answered 404: no such path"),
         (302, "{}", "it answered 302"),
         (401, "", "it wants a token, or another one"),
@@ -166,7 +212,7 @@ def test_what_is_no_sidecar_is_named_and_never_raises(
         client = SidecarClient(url, timeout_s=DEADLINE_S)
         assert client.pull() == []
         assert client.available is False
-        client.describe()
+        client.check()
     assert words in warnings_of(caplog)[0]
 
 
@@ -206,24 +252,30 @@ class answering:  # noqa: N801 - read as "with answering(404, ...)"
 def test_a_token_opens_a_guarded_sidecar(smi: StandInSmi, caplog: pytest.LogCaptureFixture) -> None:
     environment = {**smi.environment, "GPU_SIDECAR_TOKEN": "s3cret-überall"}
     with sidecar(environment) as running:
-        assert SidecarClient(running.url, token="s3cret-überall").describe()["index"] == 1
+        assert SidecarClient(running.url, token="s3cret-überall").check() is True
         for token in (None, "wrong"):
-            assert SidecarClient(running.url, token=token).describe()["index"] is None
+            assert SidecarClient(running.url, token=token).check() is False
     assert len(warnings_of(caplog)) == 2
     assert all("it wants a token, or another one" in line for line in warnings_of(caplog))
     assert not any("s3cret" in record.getMessage() for record in caplog.records)
 
 
-def test_several_sidecars_are_several_clients(smi: StandInSmi, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with (
-        sidecar(smi.environment) as with_gpu,
-        sidecar(environment_with_path(str(tmp_path / "empty"))) as without,
-    ):
-        clients = [SidecarClient(with_gpu.url), SidecarClient(without.url)]
-        for client in clients:
-            client.announce("r1", 0, 5, "hold")
+def test_a_host_is_called_what_we_call_it(smi: StandInSmi) -> None:
+    with bare_sidecar(smi) as running:
+        client = SidecarClient(running.url, name_host=lambda host: f"{host} (ours)")
+        client.check()
         smi.feed(dmon_row(sm=40, fb=1800))
-        with_gpu.wait_for_samples(1)
-        assert [len(client.pull()) for client in clients] == [1, 0]
-        assert [client.available for client in clients] == [True, True]
+        wait_until_taken(running, 1)
+        (row,) = client.pull()
+        eventually(lambda: client.check() and client.describe_gpus())
+    ours = f"{socket.gethostname()} (ours)"
+    assert [row["host"], client.describe()["host"], client.describe_gpus()[0]["host"]] == [ours] * 3
+
+
+def test_what_was_known_of_a_sidecar_that_is_gone_is_kept(smi: StandInSmi) -> None:
+    with bare_sidecar(smi) as running:
+        client = SidecarClient(running.url)
+        gpus = eventually(lambda: client.check() and client.describe_gpus())
+    assert client.check() is False
+    assert client.describe_gpus() == gpus
+    assert client.describe()["host"] == socket.gethostname()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,14 @@ from stt_load.cli.run import ALL_OPTIONS, check, find_locust_problems, locust_co
 from stt_load.server.process import embedded_server
 
 # What differs from `stt-load run`: about three minutes instead of ten, and enough of each stage to judge.
-DEMO_OPTIONS = {"hold": "12s", "settle": "1s", "at_least": "3", "label": "demo"}
+DEMO_OPTIONS = {
+    "hold": "12s",
+    "settle": "1s",
+    "at_least": "3",
+    "label": "demo",
+    "gpu_sidecar": "local",
+    "gpu_id": "none",
+}
 _NOT_HERE = "--stt-url"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -44,8 +50,10 @@ def command(**options: Any) -> None:
 
 
 def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
-    defaults = {**DEMO_OPTIONS, "gpu_sidecar": "local" if shutil.which("nvidia-smi") else "off"}
     given = {key: value for key, value in options.items() if value not in (None, ())}
+    defaults = dict(DEMO_OPTIONS)
+    if "gpu_sidecar" in given:
+        del defaults["gpu_id"]  # the embedded recogniser uses no GPU; who asks for a sidecar may ask for one
     return {**options, **defaults, **given, "live": True}
 
 

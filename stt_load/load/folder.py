@@ -1,4 +1,4 @@
-"""The run folder while the run goes on: three files that only grow, and `run.json`."""
+"""The run folder while the run goes on: files that only grow, and `run.json`."""
 
 from __future__ import annotations
 
@@ -50,8 +50,10 @@ class RunFolder:
     def add_utterance(self, record: UtteranceRecord) -> None:
         self._append("utterances.jsonl", record.to_json())
 
-    def add_gpu_sample(self, sample: Mapping[str, Any]) -> None:
-        self._append("gpu.jsonl", json.dumps(sample, allow_nan=False))
+    def add_sample(self, sample: Mapping[str, Any]) -> None:
+        """One that a sidecar took. GPUs have a file of their own: it is what a run without a GPU doesn't have."""
+        name = "gpu.jsonl" if sample["kind"] == "gpu" else "host.jsonl"
+        self._append(name, json.dumps(sample, allow_nan=False))
 
     def close(self) -> None:
         for file in self._files.values():

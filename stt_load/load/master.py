@@ -19,7 +19,7 @@ from stt_load.errors import ConfigError, ExitCode, SttLoadError
 from stt_load.load import provenance
 from stt_load.load.conductor import Cluster, Conductor
 from stt_load.load.folder import RunFolder
-from stt_load.load.gpu_feed import GpuFeed
+from stt_load.load.gpu_feed import Description, GpuFeed
 from stt_load.load.ledger import Ledger
 from stt_load.load.live import LiveView
 from stt_load.load.material import choose_clips, utterance_limit_s
@@ -28,6 +28,7 @@ from stt_load.load.preflight import find_problems, port_taken
 from stt_load.load.sign import Sign
 from stt_load.load.station import Station
 from stt_load.load.words import DRAIN, REPORT_KEY, SIGN, SIGN_OPTION, make_station
+from stt_load.local_sidecar import LocalSidecar
 from stt_load.report.close import close_run
 from stt_load.report.wording import callers
 
@@ -108,21 +109,23 @@ class Master:
         ledger = Ledger(run_id, references, self._folder.add_utterance, limit_s)
         cluster = self._cluster(ledger)
         self.conductor = Conductor(run_id, self._plan(), cluster, ledger, self._folder, self._on_change, self._on_look)
-        if config.gpu_sidecar != "off":
-            self._open_feed(config)
+        if config.gpu_sidecars:
+            self._feed = self._make_feed(config, self._folder)
         if config.live:
             ladder = config.concurrency if self._has_shape else ()
             self._view = LiveView(self.conductor, ladder, has_panel=not config.verbose)
         log.info("run folder: %s", self._folder.path)
         self.conductor.start()
 
-    def _open_feed(self, config: RunConfig) -> None:
-        assert self._folder is not None
-        try:
-            self._feed = GpuFeed(config.gpu_sidecar, config.gpu_id, self._folder.add_gpu_sample)
-        except Exception as error:
-            # No GPU figures cost a warning, never the run.
-            log.warning("no GPU figures: %s", error)
+    def _make_feed(self, config: RunConfig, folder: RunFolder) -> GpuFeed:
+        def start_local() -> LocalSidecar:
+            return LocalSidecar(config.gpu_id, config.server_process)
+
+        def keep_description(description: Description) -> None:
+            self._run |= description
+            folder.write_run(self._run)  # at once: a run that is killed has it too
+
+        return GpuFeed(config.gpu_sidecars, start_local, folder.add_sample, keep_description)
 
     def _notes(self) -> list[str]:
         assert self._config is not None and self._clips is not None
@@ -238,7 +241,6 @@ class Master:
         conductor, folder, self._folder = self.conductor, self._folder, None
         conductor.finish("aborted" if self._is_aborted else "stopped", self._is_aborted)
         if self._feed is not None:
-            self._run["gpu"] = [self._feed.describe()]
             self._feed.stop()
             self._feed = None
         if self._view is not None:

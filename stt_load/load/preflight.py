@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from stt_load.config import RunConfig
 from stt_load.errors import ConfigError
+from stt_load.option_values import DEFAULT_PORTS
 from stt_load.report.close import report_file
 
 _REACH_TIMEOUT_S = 3.0
-_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 
 
 def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
@@ -30,7 +30,7 @@ def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
 
 def _unreachable(option: str, url: str) -> str | None:
     parts = urlsplit(url)
-    address = (parts.hostname or "", parts.port or _PORTS[parts.scheme])
+    address = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
     try:
         socket.create_connection(address, timeout=_REACH_TIMEOUT_S).close()
     except OSError as error:

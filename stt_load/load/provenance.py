@@ -55,6 +55,7 @@ def describe_run(
         "slos": [slo.text for slo in config.slos],
         "hosts": [describe_host("master")],
         "gpu": [],
+        "sidecars": [],
         "notes": [*clips.notes, *notes],
         "started_at": started_at,
         "ended_at": None,

@@ -51,19 +51,22 @@ def test_transitions_are_numbered_and_every_kind_has_its_file(tmp_path: Path) ->
     folder.add_transition({"phase": "ramp"})
     folder.add_utterance(UtteranceRecord("run", 0, 0, 0, "hold", 5, "clip", "words", text="café"))
     folder.add_transition({"phase": "hold"})
-    folder.add_gpu_sample({"sm_pct": 45})
+    folder.add_sample({"kind": "gpu", "sm_pct": 45})
+    folder.add_sample({"kind": "host", "cpu_pct": 12.5})
+    folder.add_sample({"kind": "process", "cpu_cores": 0.5})
     folder.close()
     assert lines(tmp_path / "stages.jsonl") == [{"seq": 0, "phase": "ramp"}, {"seq": 1, "phase": "hold"}]
-    assert lines(tmp_path / "gpu.jsonl") == [{"sm_pct": 45}]
+    assert lines(tmp_path / "gpu.jsonl") == [{"kind": "gpu", "sm_pct": 45}]
+    assert lines(tmp_path / "host.jsonl") == [{"kind": "host", "cpu_pct": 12.5}, {"kind": "process", "cpu_cores": 0.5}]
     (row,) = lines(tmp_path / "utterances.jsonl")
     assert (row["text"], row["outcome"]) == ("café", "interrupted")
 
 
-def test_without_a_sidecar_there_is_no_gpu_file(tmp_path: Path) -> None:
+def test_without_a_sidecar_there_is_no_file_of_samples(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.add_transition({"phase": "ramp"})
     folder.close()
-    assert not (tmp_path / "gpu.jsonl").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["stages.jsonl"]
 
 
 _KILLED = """\

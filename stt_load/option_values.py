@@ -1,0 +1,160 @@
+"""How the text of an option becomes its value: one function for each kind of value.
+
+Each raises ValueError with what is wrong and what can be written instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+DEFAULT_CONCURRENCY = "1,5,10,20,30,40"
+DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
+_UNIT_S = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
+_GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_HIGHEST_NUMBER = {"port": 65_535, "pid": 2**22}
+
+
+def parse_duration_s(text: str) -> float:
+    """`60s`, `500ms`, `2m`, `1h` or plain seconds."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is no duration: write seconds, or 500ms, 60s, 2m, 1h")
+    return float(match[1]) * _UNIT_S[match[2]]
+
+
+def parse_positive_duration_s(text: str) -> float:
+    seconds = parse_duration_s(text)
+    if seconds <= 0:
+        raise ValueError(f"{text!r} must be longer than zero")
+    return seconds
+
+
+def parse_duration_range_s(text: str) -> tuple[float, float]:
+    low, separator, high = text.partition("..")
+    if not separator:
+        return (parse_duration_s(low),) * 2
+    unit = re.sub(r"[\d.\s]", "", high)
+    high_s = parse_duration_s(high)
+    low_s = parse_duration_s(low if re.search(r"[a-z]", low) else low + unit)
+    if low_s > high_s:
+        raise ValueError(f"{text!r} begins above its end: write the shorter pause first, as in 1..3s")
+    return low_s, high_s
+
+
+def parse_ladder(text: str) -> tuple[int, ...]:
+    steps = []
+    for part in text.split(","):
+        if not part.strip().isdecimal() or int(part) < 1:
+            raise ValueError(
+                f"{part.strip()!r} is no number of callers: write whole numbers from 1, as in {DEFAULT_CONCURRENCY}"
+            )
+        steps.append(int(part))
+    return tuple(steps)
+
+
+def whole_number_from(minimum: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\s*-?\d+\s*", text) or int(text) < minimum:
+            raise ValueError(f"{text!r} must be a whole number from {minimum}")
+        return int(text)
+
+    return parse
+
+
+def parse_number_above_zero(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{text!r} must be greater than zero")
+    return number
+
+
+def one_of(*names: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"{text!r} is not known: write {' or '.join(names)}")
+        return text
+
+    return parse
+
+
+def parse_web_socket_url(text: str) -> str:
+    return _url(text, ("ws", "wss"))
+
+
+def parse_http_url(text: str) -> str:
+    return _url(text, ("http", "https"))
+
+
+def _url(text: str, schemes: Sequence[str]) -> str:
+    if text.partition("://")[0] not in schemes:
+        raise ValueError(f"{text!r} must begin with {' or '.join(s + '://' for s in schemes)}")
+    try:
+        parts = urlsplit(text)
+        # What the resolver will make of the name: it stumbles over empty and over-long parts.
+        is_usable = bool((parts.hostname or "").encode("idna")) and parts.port != 0 and not re.search(r"\s", text)
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise ValueError(f"{text!r} has no usable host and port: write {schemes[0]}://HOST:PORT/PATH")
+    return text
+
+
+def parse_sidecars(text: str) -> tuple[str, ...]:
+    """`off` is none; else places separated by commas, each `local` or a URL."""
+    if text.strip() == "off":
+        return ()
+    places = tuple(part.strip().rstrip("/") for part in text.split(","))
+    for place in places:
+        if place == "off":
+            raise ValueError("off goes with no other sidecar: leave it out, or write off alone")
+        if place != "local":
+            _sidecar_url(place)
+        if places.count(place) > 1:
+            raise ValueError(f"{place} is named twice: once is enough")
+    return places
+
+
+def _sidecar_url(text: str) -> str:
+    parts = urlsplit(parse_http_url(text))
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("write http://HOST:PORT alone: the token comes from GPU_SIDECAR_TOKEN")
+    return text
+
+
+def parse_gpus(text: str) -> str:
+    """Read by the sidecar, which knows the GPUs; here only what can't be one is refused."""
+    if text not in ("all", "none") and not all(_GPU.fullmatch(part.strip()) for part in text.split(",")):
+        raise ValueError(
+            f"{text!r} names no GPU: write indexes or UUIDs as in 0,1 (`nvidia-smi -L` lists them), all or none"
+        )
+    return text
+
+
+def parse_process(text: str) -> str:
+    """Looked for by the sidecar; here only what can't be found is refused."""
+    how, _, what = text.partition(":")
+    if how == "name" and what:
+        try:
+            re.compile(what)
+        except re.error as error:
+            raise ValueError(f"{what!r} is no regular expression ({error})") from None
+    elif not (_NUMBER.fullmatch(what) and 1 <= int(what) <= _HIGHEST_NUMBER.get(how, 0)):
+        raise ValueError(f"{text!r} names no process: write port:8000, pid:4242 or name:PATTERN")
+    return text
+
+
+def parse_label(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,60}", text):
+        raise ValueError(f"{text!r} becomes a folder name: letters, digits, dot, dash, underscore, 60 at most")
+    return text
+
+
+def parse_text(text: str) -> str:
+    return text
