@@ -1,29 +1,39 @@
 """Requests in, answers out: what each path says, without a socket. `serve.py` puts it on the wire.
 
-    POST /stage      {"run_id", "stage", "users", "phase"}: from now on samples carry this; all null ends it
+    POST /stage      {"run_id", "stage", "users", "phase"}: from now on samples carry this; all null ends it.
+                     Also "after": the newest sample that the caller holds of this host. A sidecar that was started
+                     since, and has shown no sample yet, numbers its own from there on
     GET  /samples    ?after=SEQ (default 0): {"samples": [...], "next": SEQ, "dropped": n, "more": bool}
-    GET  /stages     every change of stage with its GPU figures
-    GET  /metrics    Prometheus text of the newest sample
-    GET  /healthz    which GPU and why, whether dmon runs, samples so far
+    GET  /stages     every change of stage with the figures of each device
+    GET  /metrics    Prometheus text of the newest samples
+    GET  /healthz    which GPUs and processes and why, how the sources go, what the fields mean
 
 Every JSON answer, errors too, also has `clock` {"wall", "mono"} in seconds, `boot` (new with each start of the
-sidecar: sequence numbers begin again), `host` and `next` (unless it is a page: the newest sample's number).
+sidecar), `host` and `next` (unless it is a page: the newest sample's number).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from gpu_sidecar import __version__
-from gpu_sidecar.devices import GpuChoice
-from gpu_sidecar.prometheus import render
-from gpu_sidecar.timeline import Tag, Timeline
+from gpu_sidecar.devices import Device, GpuChoice
+from gpu_sidecar.metrics import METRICS
+from gpu_sidecar.prometheus import Picture, render
+from gpu_sidecar.server_process import ServerChoice
+from gpu_sidecar.sources.base import SourceStatus
+from gpu_sidecar.timeline import Mark, Tag, Timeline
 
 MAX_BODY_BYTES = 64 * 1024
 _MAX_WORD_CHARACTERS = 200
+_MAX_SEQ_DIGITS = 15
+_MAX_SEQ = 10**_MAX_SEQ_DIGITS
+
+_GPU_KEYS = ("index", "uuid", "name", "memory_total_mib", "driver")
+_METRIC_KEYS = ("field", "kind", "unit", "help")
 
 _TAG_TYPES: Mapping[str, type] = {"run_id": str, "stage": int, "users": int, "phase": str}
 
@@ -36,23 +46,17 @@ class Clock(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SourceStatus:
-    """How the reading of samples goes. `complaint` is the last line that was no sample, "" if none."""
-
-    alive: bool
-    restarts: int
-    complaint: str
-
-
-@dataclass(frozen=True)
 class Sidecar:
-    """All that an answer is made of."""
+    """All that an answer is made of. `on_mark` hears of each change of stage; the others are asked each time."""
 
     host: str
     boot: str
-    choice: GpuChoice
     timeline: Timeline
-    source_status: Callable[[], SourceStatus]
+    gpus: Callable[[], GpuChoice]
+    server: Callable[[], ServerChoice | None]
+    sources: Callable[[], Sequence[SourceStatus]]
+    recording: Callable[[], Mapping[str, Any] | None] = lambda: None
+    on_mark: Callable[[Mark], None] = lambda mark: None
 
 
 @dataclass(frozen=True)
@@ -86,14 +90,17 @@ def json_answer(sidecar: Sidecar, clock: Clock, status: int = 200, **content: An
 
 
 def post_stage(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
-    tag = parse_tag(request.body)
-    sidecar.timeline.mark(tag, clock.wall, clock.mono)
+    tag, after = parse_announcement(request.body)
+    sidecar.timeline.count_on_from(after)
+    mark = sidecar.timeline.mark(tag, clock.wall, clock.mono)
+    if mark is not None:
+        sidecar.on_mark(mark)
     return json_answer(sidecar, clock, stage=asdict(tag))
 
 
 def get_samples(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
     after = request.query.get("after", "0")
-    if not (after.isascii() and after.isdigit() and len(after) <= 15):
+    if not (after.isascii() and after.isdigit() and len(after) <= _MAX_SEQ_DIGITS):
         raise BadRequest("after must be a whole number, 0 or more")
     page = sidecar.timeline.after(int(after))
     rows = [tagged.as_row() for tagged in page.samples]
@@ -105,25 +112,47 @@ def get_stages(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
 
 
 def get_metrics(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
-    timeline = sidecar.timeline
-    text = render(timeline.last, timeline.last_seq, sidecar.choice, sidecar.source_status().alive, clock.wall)
-    return Answer(200, "text/plain; version=0.0.4; charset=utf-8", text)
+    picture = Picture(
+        newest=sidecar.timeline.newest(),
+        n_taken=sidecar.timeline.n_taken,
+        gpus=sidecar.gpus().devices,
+        server_name=_server_name(sidecar),
+        sources=sidecar.sources(),
+    )
+    return Answer(200, "text/plain; version=0.0.4; charset=utf-8", render(picture, clock.wall, clock.mono))
 
 
 def get_healthz(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
-    """Always 200: the sidecar is well even where there is no GPU; `gpu` null and `why` say so."""
-    timeline, last = sidecar.timeline, sidecar.timeline.last
+    """Always 200: the sidecar is well even where there is no GPU; `gpus` empty and `why` say so."""
+    timeline, choice, server = sidecar.timeline, sidecar.gpus(), sidecar.server()
+    last_mono = max((newest.mono for newest in timeline.newest()), default=None)
     return json_answer(
         sidecar,
         clock,
         version=__version__,
-        gpu=asdict(sidecar.choice.device) if sidecar.choice.device else None,
-        why=sidecar.choice.why,
-        dmon=asdict(sidecar.source_status()),
-        samples=timeline.last_seq,
-        last_sample_age_s=clock.mono - last.mono if last else None,
+        gpus=[gpu_entry(device) for device in choice.devices],
+        why=choice.why,
+        is_guess=choice.is_guess,
+        server=None if server is None else {"pids": list(server.pids), "name": server.name, "why": server.why},
+        sources=[asdict(status) for status in sidecar.sources()],
+        recording=sidecar.recording(),
+        metrics=[{key: getattr(metric, key) for key in _METRIC_KEYS} for metric in METRICS],
+        samples=timeline.n_taken,
+        kept=timeline.n_kept,
+        max_kept=timeline.max_samples,
+        last_sample_age_s=None if last_mono is None else clock.mono - last_mono,
         stage=asdict(timeline.tag),
     )
+
+
+def gpu_entry(device: Device) -> dict[str, Any]:
+    """A GPU as `GET /healthz` and the head of a recording name it."""
+    return {key: getattr(device, key) for key in _GPU_KEYS}
+
+
+def _server_name(sidecar: Sidecar) -> str:
+    server = sidecar.server()
+    return "" if server is None else server.name
 
 
 ROUTES: Mapping[str, Mapping[str, Callable[[Sidecar, Clock, Request], Answer]]] = {
@@ -135,8 +164,10 @@ ROUTES: Mapping[str, Mapping[str, Callable[[Sidecar, Clock, Request], Answer]]] 
 }
 
 
-def parse_tag(body: bytes) -> Tag:
-    """The JSON body of `POST /stage`. All four keys must be there, each of its type or null; others are ignored."""
+def parse_announcement(body: bytes) -> tuple[Tag, int]:
+    """The tag and `after` (0 where it is missing) of `POST /stage`. All four keys of the tag must be there, each of
+    its type or null; others are ignored. Raises BadRequest.
+    """
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -151,7 +182,10 @@ def parse_tag(body: bytes) -> Tag:
         if value is not None and (type(value) is not wanted or not _is_bounded(value)):
             kind = "a whole number from 0" if wanted is int else f"text of up to {_MAX_WORD_CHARACTERS} characters"
             raise BadRequest(f"{key} must be {kind}, or null")
-    return Tag(**{key: content[key] for key in _TAG_TYPES})
+    after = content.get("after")
+    if after is not None and (type(after) is not int or not 0 <= after < _MAX_SEQ):
+        raise BadRequest("after must be a whole number from 0, or null")
+    return Tag(**{key: content[key] for key in _TAG_TYPES}), after or 0
 
 
 def _is_bounded(value: object) -> bool:

@@ -9,30 +9,45 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import secrets
 import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from gpu_sidecar import __version__
-from gpu_sidecar.answers import Sidecar
-from gpu_sidecar.devices import GpuChoice, UnknownGpu
-from gpu_sidecar.dmon import GpuSample
-from gpu_sidecar.nvidia_smi import find_gpu
+from gpu_sidecar.devices import UnknownGpu, parse_gpu_wanted
+from gpu_sidecar.recording import NoRecording
 from gpu_sidecar.serve import SidecarServer, is_loopback
-from gpu_sidecar.source import DmonSource, NoSource
-from gpu_sidecar.timeline import Timeline
+from gpu_sidecar.server_process import parse_server_wanted
+from gpu_sidecar.sources.registry import SOURCES, SourceRow
+from gpu_sidecar.station import Station, Wanted
 
-_log = logging.getLogger("gpu_sidecar")
+T = TypeVar("T")
 
 TOKEN_VARIABLE = "GPU_SIDECAR_TOKEN"
+_REPLAY = "replay"
+_LIVE_SOURCES = {name: row for name, row in SOURCES.items() if name != _REPLAY}
+_LONGEST_INTERVAL_S = 3600.0
 _PARENT_CHECK_S = 0.5
 _SHUTDOWN_CHECK_S = 0.1
+
+_DESCRIPTION = """\
+Samples the GPUs, the host and the server of this machine, tagged with the stage of the load test, and serves them
+over HTTP: JSON for stt-load, text for Prometheus. Needs Python 3.8 and, for GPUs, nvidia-smi; nothing is installed.
+"""
+_EXAMPLES = """\
+examples:
+  python3 -m gpu_sidecar                                for a load test on this machine
+  python3 -m gpu_sidecar --server-process port:8000     what the server on that port takes: its GPUs, its CPU
+  python3 -m gpu_sidecar --host 10.0.0.7 --token-file token.txt     for a load test on another machine
+  python3 -m gpu_sidecar --record gpu.jsonl             with a file of all samples; --replay gpu.jsonl plays it
+  curl http://127.0.0.1:9550/healthz                    what is watched and why, and how it goes
+
+It answers GET /samples, /stages, /metrics (Prometheus) and /healthz, and POST /stage.
+"""
 
 
 class UsageError(Exception):
@@ -55,24 +70,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="gpu_sidecar", description="Serves GPU samples, tagged with the load test's stage.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=_whole_number(0, 65535), default=9550, help="0 picks a free one (default: %(default)s)"
+    parser = _Parser(
+        prog="gpu_sidecar",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument(
-        "--gpu-id", type=_whole_number(0, 9999), help="index of the GPU to watch (default: where python runs)"
-    )
-    parser.add_argument(
-        "--interval", type=_whole_number(1, 3600), default=1, metavar="S", help="whole seconds a sample (default: 1)"
-    )
-    parser.add_argument(
-        "--token-file", type=Path, help=f"file with the token that callers must show (or set {TOKEN_VARIABLE})"
-    )
+    _add_what_is_watched(parser.add_argument_group("what is watched"))
+    _add_the_door(parser.add_argument_group("who may ask"))
     parser.add_argument(
         "--exit-with-parent",
         nargs="?",
-        type=_whole_number(1, 2**22),
+        type=_typed(_whole_number(1, 2**22)),
         const=-1,
         metavar="PID",
         help="stop when the process that started this one is gone (PID: what it must be)",
@@ -81,22 +91,66 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_what_is_watched(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--gpu-id",
+        type=_typed(parse_gpu_wanted),
+        default="",
+        metavar="ID",
+        help="GPUs by index or UUID, several with commas, or `all` (default: those that the server uses, or else "
+        "those that a python process uses)",
+    )
+    group.add_argument(
+        "--server-process",
+        type=_typed(parse_server_wanted),
+        metavar="WHICH",
+        help="the server under test: pid:N, port:N (it listens there) or name:PATTERN (in its command line); its "
+        "CPU and memory are sampled, and its GPUs (default: the python processes on the GPUs)",
+    )
+    group.add_argument(
+        "--source",
+        choices=list(_LIVE_SOURCES),
+        help="; ".join(f"{name}: {row.summary}" for name, row in _LIVE_SOURCES.items()) + " (default: what is there)",
+    )
+    group.add_argument(
+        "--interval", type=_typed(_seconds), default=1.0, metavar="S", help="seconds from sample to sample (default: 1)"
+    )
+    group.add_argument("--no-host", action="store_true", help="no CPU and memory of the host and the server")
+    group.add_argument(
+        "--record", type=Path, metavar="FILE", help="append every sample to this file, one JSON line each"
+    )
+    group.add_argument(
+        "--replay", type=Path, metavar="FILE", help="play a file of --record instead of watching this machine"
+    )
+
+
+def _add_the_door(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    group.add_argument(
+        "--port", type=_typed(_whole_number(0, 65535)), default=9550, help="0 picks a free one (default: %(default)s)"
+    )
+    group.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"holds the token that callers must show; needed beyond loopback (or set {TOKEN_VARIABLE})",
+    )
+
+
 def _run(options: argparse.Namespace) -> int:
     parent_pid = os.getppid() if options.exit_with_parent == -1 else options.exit_with_parent
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
 
+    wanted = _wanted(options)
     token = _read_token(options.token_file)
     with _bind(options.host, options.port, token) as server:
-        executable, choice = find_gpu(options.gpu_id)
-        _warn_of(choice)
-        timeline = Timeline()
-        source = _make_source(executable, choice, options.interval, timeline)
-        server.sidecar = Sidecar(socket.gethostname(), secrets.token_hex(8), choice, timeline, source.status)
-
-        source.start()
+        station = _make_station(wanted)
+        server.sidecar = station.sidecar
+        station.start()
         try:
+            station.wait_for_gpus(stopping.is_set)
             threading.Thread(target=server.serve_forever, args=(_SHUTDOWN_CHECK_S,), name="http", daemon=True).start()
             print(f"listening on {server.url}", flush=True)
             while not stopping.wait(_PARENT_CHECK_S):
@@ -105,20 +159,58 @@ def _run(options: argparse.Namespace) -> int:
                     break
             server.shutdown()
         finally:
-            source.stop()
+            station.stop()
     return 0
 
 
-def _make_source(
-    executable: str | None, choice: GpuChoice, interval_s: int, timeline: Timeline
-) -> DmonSource | NoSource:
-    if executable is None or choice.device is None:
-        return NoSource()
+def _wanted(options: argparse.Namespace) -> Wanted:
+    if options.replay is None:
+        row = _row(options.source)
+        _check_interval(row, options.interval)
+    else:
+        _check_replay(options)
+        row = SOURCES[_REPLAY]
+    return Wanted(
+        gpu=options.gpu_id,
+        server=options.server_process,
+        row=row,
+        period_s=options.interval,
+        has_host=not options.no_host,
+        record=options.record,
+        replay=options.replay,
+    )
 
-    def on_sample(sample: GpuSample) -> None:
-        timeline.add(sample, time.time(), time.monotonic())
 
-    return DmonSource(executable, choice.device.index, interval_s, on_sample)
+def _row(name: str | None) -> SourceRow:
+    """The one asked for, else the first whose tool is here, else the first."""
+    rows = list(_LIVE_SOURCES.values())
+    return _LIVE_SOURCES[name] if name else next((row for row in rows if row.is_there()), rows[0])
+
+
+def _check_interval(row: SourceRow, interval_s: float) -> None:
+    kind = "a whole number of seconds" if row.in_whole_seconds else "seconds"
+    if interval_s < row.shortest_period_s or (row.in_whole_seconds and interval_s != int(interval_s)):
+        bounds = f"from {row.shortest_period_s:g} to {_LONGEST_INTERVAL_S:g}"
+        raise UsageError(f"--interval {interval_s:g} doesn't go with --source {row.name}: give {kind} {bounds}")
+
+
+def _check_replay(options: argparse.Namespace) -> None:
+    given = {"--gpu-id": options.gpu_id.ids, "--server-process": options.server_process, "--source": options.source}
+    for name, value in given.items():
+        if value:
+            raise UsageError(f"--replay plays all that was recorded: {name} doesn't go with it")
+    are_there = options.record is not None and options.record.exists() and options.replay.exists()
+    if are_there and options.record.samefile(options.replay):
+        raise UsageError("--record and --replay are the same file: it would never end")
+
+
+def _make_station(wanted: Wanted) -> Station:
+    try:
+        return Station(wanted)
+    except NoRecording as error:
+        raise UsageError(f"{wanted.replay or wanted.record} is no recording of --record: {error}") from None
+    except OSError as error:
+        raise UsageError(f"can't open the recording {error.filename}: {error.strerror}") from None
 
 
 def _bind(host: str, port: int, token: str | None) -> SidecarServer:
@@ -147,19 +239,34 @@ def _read_token(path: Path | None) -> str | None:
     return token
 
 
-def _warn_of(choice: GpuChoice) -> None:
-    if choice.device is None:
-        _log.warning("%s: serving without GPU samples", choice.why)
-    elif choice.is_guess:
-        _log.warning("%s", choice.why)
+def _typed(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """A parser that raises ValueError with a line for people, as an option's type: argparse would drop the line."""
+
+    def typed(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
 
 
 def _whole_number(low: int, high: int) -> Callable[[str], int]:
-    """An option's type: a whole number within bounds, both allowed."""
+    """Within bounds, both allowed."""
 
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) <= 9 and low <= int(text) <= high):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+            raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
         return int(text)
 
     return parse
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _LONGEST_INTERVAL_S:
+        raise ValueError(f"{text!r} is not a number of seconds above 0, up to {_LONGEST_INTERVAL_S:g}")
+    return seconds

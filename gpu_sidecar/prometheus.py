@@ -1,51 +1,121 @@
-"""The newest sample as Prometheus text (exposition format 0.0.4), from the same table as everything else."""
+"""The newest samples as Prometheus text (exposition format 0.0.4), from the same table as everything else.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/: HELP and TYPE once a metric, all its rows together;
+names and base units by https://prometheus.io/docs/practices/naming/.
+"""
 
 from __future__ import annotations
 
-from gpu_sidecar.columns import COLUMNS
-from gpu_sidecar.devices import GpuChoice
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gpu_sidecar.devices import Device
+from gpu_sidecar.metrics import GPU, METRICS, PROCESS
+from gpu_sidecar.sources.base import SourceStatus
 from gpu_sidecar.timeline import TaggedSample
 
+# A sample is shown until it is this many periods old: an old value shown as a current one would be a lie.
+CURRENT_PERIODS = 3
 
-def render(last: TaggedSample | None, n_samples: int, choice: GpuChoice, source_is_alive: bool, wall: float) -> str:
-    """Gauges of a GPU only while dmon runs: an old value shown as a current one would be a lie."""
+_MIB = 1024.0 * 1024.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What there is to show. `newest`: one sample a device; `n_taken`: since the sidecar started."""
+
+    newest: Sequence[TaggedSample]
+    n_taken: int
+    gpus: Sequence[Device]
+    server_name: str
+    sources: Sequence[SourceStatus]
+
+
+def render(picture: Picture, wall: float, mono: float) -> str:
+    """`wall` and `mono`: the sidecar's clocks now, seconds."""
     lines = [
-        *_metric("gpu_sidecar_clock_seconds", "gauge", "Wall clock of the sidecar, since 1970", "", wall),
-        *_metric("gpu_sidecar_source_up", "gauge", "1 while dmon runs", "", int(source_is_alive)),
-        *_metric("gpu_sidecar_samples_total", "counter", "Samples read since the sidecar started", "", n_samples),
+        *_metric("gpu_sidecar_clock_seconds", "gauge", "Wall clock of the sidecar, since 1970", [({}, wall)]),
+        *_metric("gpu_sidecar_samples_total", "counter", "Samples since the sidecar started", [({}, picture.n_taken)]),
+        *_source_metrics(picture.sources),
+        *_memory_total(picture.gpus),
+        *_sample_metrics(picture, mono),
     ]
-    if last is not None and source_is_alive:
-        lines += _gpu_metrics(last, choice)
     return "\n".join(lines) + "\n"
 
 
-def _gpu_metrics(last: TaggedSample, choice: GpuChoice) -> list[str]:
-    labels = _labels(last, choice)
-    lines: list[str] = []
-    for column in COLUMNS:
-        value = last.sample.values.get(column.field)
-        if value is not None:
-            lines += _metric(column.metric, "gauge", column.help, labels, value * column.metric_scale)
-    return lines
+def _source_metrics(sources: Sequence[SourceStatus]) -> Iterable[str]:
+    for name, kind, help_text, value_of in _OF_A_SOURCE:
+        yield from _metric(name, kind, help_text, [({"source": status.name}, value_of(status)) for status in sources])
 
 
-def _labels(last: TaggedSample, choice: GpuChoice) -> str:
-    device, tag = choice.device, last.mark.tag
-    # The chosen device describes the sample only if it is the sample's.
-    is_chosen = device is not None and device.index == last.sample.gpu
-    pairs = {
-        "gpu": last.sample.gpu,
-        "uuid": device.uuid if device and is_chosen else "",
-        "name": device.name if device and is_chosen else "",
-        "stage": "" if tag.stage is None else tag.stage,
-        "users": "" if tag.users is None else tag.users,
-        "phase": tag.phase or "",
-    }
-    return "{" + ",".join(f'{name}="{_escape(str(value))}"' for name, value in pairs.items()) + "}"
+_OF_A_SOURCE: tuple[tuple[str, str, str, Callable[[SourceStatus], float]], ...] = (
+    ("gpu_sidecar_source_up", "gauge", "1 while the source runs", lambda status: int(status.is_alive)),
+    (
+        "gpu_sidecar_source_restarts_total",
+        "counter",
+        "Restarts of the source",
+        lambda status: status.restarts,
+    ),
+    ("gpu_sidecar_source_gaps", "gauge", "Gaps between samples that are on record", lambda status: len(status.gaps)),
+)
 
 
-def _metric(name: str, kind: str, help_text: str, labels: str, value: float) -> list[str]:
-    return [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name}{labels} {value!r}"]
+def _memory_total(gpus: Sequence[Device]) -> Iterable[str]:
+    known = [(gpu, gpu.memory_total_mib) for gpu in gpus if gpu.memory_total_mib is not None]
+    rows = [(_gpu_labels(gpu.index, gpu), mib * _MIB) for gpu, mib in known]
+    return _metric("gpu_memory_total_bytes", "gauge", "Frame buffer memory of the GPU", rows)
+
+
+def _sample_metrics(picture: Picture, mono: float) -> Iterable[str]:
+    current = [newest for newest in picture.newest if _is_current(newest, picture.sources, mono)]
+    for metric in METRICS:
+        rows = []
+        for newest in current:
+            value = newest.sample.values.get(metric.field)
+            if newest.sample.kind == metric.kind and value is not None:
+                rows.append((_labels(newest, picture), value * metric.scale))
+        kind = "counter" if metric.exported.endswith("_total") else "gauge"
+        yield from _metric(metric.exported, kind, metric.help, rows)
+
+
+def _is_current(newest: TaggedSample, sources: Sequence[SourceStatus], mono: float) -> bool:
+    """By the period of the source of its kind; the server's and a recording's samples have none of their own."""
+    periods = [status.period_s for status in sources]
+    own = [status.period_s for status in sources if status.kind == newest.sample.kind]
+    return mono - newest.mono < CURRENT_PERIODS * max(own or periods, default=0.0)
+
+
+def _labels(newest: TaggedSample, picture: Picture) -> Mapping[str, object]:
+    sample, tag = newest.sample, newest.mark.tag
+    labels: dict[str, object] = {}
+    if sample.kind == GPU:
+        device = next((gpu for gpu in picture.gpus if gpu.index == sample.gpu), None)
+        labels.update(_gpu_labels(sample.gpu, device))
+        if sample.mig is not None:
+            labels["mig"] = sample.mig
+    elif sample.kind == PROCESS:
+        labels["name"] = picture.server_name
+    return {**labels, "stage": tag.stage, "users": tag.users, "phase": tag.phase}
+
+
+def _gpu_labels(index: int | None, device: Device | None) -> Mapping[str, object]:
+    return {"gpu": index, "uuid": device and device.uuid, "name": device and device.name}
+
+
+def _metric(name: str, kind: str, help_text: str, rows: Sequence[tuple[Mapping[str, object], float]]) -> list[str]:
+    """Nothing where there are no rows."""
+    if not rows:
+        return []
+    head = [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}"]
+    return [*head, *(f"{name}{_in_braces(labels)} {value!r}" for labels, value in rows)]
+
+
+def _in_braces(labels: Mapping[str, object]) -> str:
+    """What is not known is there and empty: a series keeps its labels."""
+    if not labels:
+        return ""
+    pairs = (f'{name}="{"" if value is None else _escape(str(value))}"' for name, value in labels.items())
+    return "{" + ",".join(pairs) + "}"
 
 
 def _escape(value: str) -> str:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import io
 import ipaddress
 import logging
 import socket
 import socketserver
+import threading
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from gpu_sidecar.answers import MAX_BODY_BYTES, ROUTES, Answer, BadRequest, Clock, Request, Sidecar, json_answer
+from gpu_sidecar.seats import Seats
 
 _log = logging.getLogger(__name__)
 
-_CLIENT_TIMEOUT_S = 10.0  # for each read from, and each write to, one client
+_REQUEST_S = 10.0  # for a whole request to come, not for each byte of it
+_ANSWER_S = 10.0  # for the answer to go
+# Answers made at once: more would share one interpreter, and samples would get their time stamp late.
+_ANSWERS_AT_ONCE = 4
 _MAX_DISCARDED_BYTES = 1024 * 1024  # of a body that is too large
+_BUSY = b'HTTP/1.0 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n{"error": "busy: try again"}\n'
 
 
 class SidecarServer(ThreadingHTTPServer):
@@ -32,12 +40,33 @@ class SidecarServer(ThreadingHTTPServer):
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         self.address_family = family
         self.token = token
+        self.seats = Seats()
+        self.answering = threading.Semaphore(_ANSWERS_AT_ONCE)
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
         # HTTPServer's own looks up the host's full name, which can take many seconds without a name server.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self.seats.take(request):
+            try:
+                super().process_request(request, client_address)
+            except RuntimeError:  # no more threads
+                self.seats.leave(request)
+                raise
+            return
+        with contextlib.suppress(OSError):
+            request.settimeout(0)  # a line fits into any send buffer
+            request.sendall(_BUSY)
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.seats.leave(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away in the middle of an answer is not worth a traceback."""
@@ -49,13 +78,36 @@ class SidecarServer(ThreadingHTTPServer):
         return f"http://{host}:{self.server_port}"
 
 
+class _RequestReader(io.RawIOBase):
+    """What a client sends, for `_REQUEST_S` in all; raises socket.timeout then. http.server's own timeout begins anew
+    with each byte."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._ends = time.monotonic() + _REQUEST_S
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left_s = self._ends - time.monotonic()
+        if left_s <= 0:
+            raise socket.timeout("the request did not come in time")  # noqa: UP041 - another class before Python 3.10
+        self._connection.settimeout(left_s)
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: SidecarServer
-    timeout = _CLIENT_TIMEOUT_S
     # HTTP/1.0: one request a connection, so that no caller holds a thread between two requests.
     protocol_version = "HTTP/1.0"
     server_version = "gpu_sidecar"
     sys_version = ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.rfile = io.BufferedReader(_RequestReader(self.connection))
 
     def _handle(self) -> None:
         try:
@@ -69,23 +121,29 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> Answer:
         # Read before anything is refused: closing on unread bytes would reset the connection and lose the answer.
         length, body = self._read_body()
+        self.server.seats.note_request(self.connection)
+        self.connection.settimeout(_ANSWER_S)
         if not self._may_enter():
             return self._fault(HTTPStatus.UNAUTHORIZED, "a valid token is needed: Authorization: Bearer TOKEN")
-        target = urlsplit(self.path)
-        methods = ROUTES.get(target.path)
+        path, query = self._target()
+        methods = ROUTES.get(path)
         if methods is None:
             return self._fault(HTTPStatus.NOT_FOUND, f"no such path; there is {', '.join(ROUTES)}")
         act = methods.get(self.command)
         if act is None:
             allowed = ", ".join(methods)
-            return self._fault(HTTPStatus.METHOD_NOT_ALLOWED, f"{target.path} takes {allowed} only")
+            return self._fault(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes {allowed} only")
         if length is None and self.command == "POST":
             return self._fault(HTTPStatus.LENGTH_REQUIRED, "send the body with its Content-Length")
         if length is not None and length > MAX_BODY_BYTES:
             line = f"a body may have {MAX_BODY_BYTES} bytes at most"
             return self._fault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, line)
-        query = dict(parse_qsl(target.query, keep_blank_values=True))
-        return act(self.server.sidecar, _read_clock(), Request(query, body))
+        with self.server.answering:
+            return act(self.server.sidecar, _read_clock(), Request(query, body))
+
+    def _target(self) -> tuple[str, dict[str, str]]:
+        path, _, query = self.path.partition("?")
+        return path, dict(parse_qsl(query, keep_blank_values=True))
 
     def _read_body(self) -> tuple[int | None, bytes]:
         """The announced length (None where there is none or it is no number) and the body; b"" if over the bound."""
@@ -117,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(content)))
         if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.send_header("Allow", ", ".join(ROUTES[urlsplit(self.path).path]))
+            self.send_header("Allow", ", ".join(ROUTES[self._target()[0]]))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)

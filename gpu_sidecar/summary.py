@@ -1,49 +1,43 @@
-"""GPU samples -> the four figures of a stage: utilisation mean and p95, memory mean and peak."""
+"""Values of one device -> its figures over a stage: mean, p95 and peak of every field that has values."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from gpu_sidecar.dmon import GpuSample
 
 
 @dataclass(frozen=True)
-class GpuStats:
-    """Of `n` samples. A figure is None where no sample had a value for it (the card can't tell)."""
+class Figures:
+    """Of one field, in that field's unit."""
 
+    mean: float
+    p95: float
+    max: float
+
+
+@dataclass(frozen=True)
+class DeviceFigures:
+    """Of the `n` samples of one device. `figures` lacks a field that no sample had a value for."""
+
+    kind: str
+    gpu: int | None
+    mig: int | None
     n: int
-    util_mean_pct: float | None
-    util_p95_pct: float | None
-    memory_mean_mib: float | None
-    memory_peak_mib: float | None
+    figures: Mapping[str, Figures]
 
 
-def compute_gpu_stats(samples: Sequence[GpuSample]) -> GpuStats | None:
-    """None for no samples: nothing was measured, which is not the same as an idle GPU.
+def compute_figures(values: Sequence[float]) -> Figures | None:
+    """None for no values: nothing was measured, which is not the same as an idle device.
 
-    Means weigh every sample alike (dmon's period is constant). p95 is nearest rank, as everywhere in stt-load.
+    The mean weighs every sample alike (a source's period is constant). p95 is nearest rank, as everywhere in
+    stt-load.
     """
-    if not samples:
-        return None
-    util_pct = [sample.sm_pct for sample in samples if sample.sm_pct is not None]
-    memory_mib = [sample.fb_mib for sample in samples if sample.fb_mib is not None]
-    return GpuStats(
-        n=len(samples),
-        util_mean_pct=_mean(util_pct),
-        util_p95_pct=nearest_rank(util_pct, 0.95),
-        memory_mean_mib=_mean(memory_mib),
-        memory_peak_mib=max(memory_mib, default=None),
-    )
-
-
-def nearest_rank(values: Sequence[float], p: float) -> float | None:
-    """`sorted[ceil(p*n) - 1]`: always a value that was measured. `p` in (0, 1]; None for no values."""
     if not values:
         return None
+    return Figures(mean=math.fsum(values) / len(values), p95=nearest_rank(values, 0.95), max=max(values))
+
+
+def nearest_rank(values: Sequence[float], p: float) -> float:
+    """`sorted[ceil(p*n) - 1]`: always a value that was measured. `p` in (0, 1]; at least one value."""
     return sorted(values)[math.ceil(p * len(values)) - 1]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None

@@ -1,21 +1,25 @@
-"""Samples in the order they came, each with the stage that was on when it was read. Bounded."""
+"""Samples of all devices in the order they came, each with the stage that was on when it was read. Bounded."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from gpu_sidecar.dmon import GpuSample
-from gpu_sidecar.summary import compute_gpu_stats
+from gpu_sidecar.metrics import GPU
+from gpu_sidecar.packed import DeviceKey, Layout, columns, layout_of, pack, unpack
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.summary import DeviceFigures, compute_figures
 
-# Ten hours of one GPU at one sample a second; 20 to 30 MB of Python objects.
-MAX_SAMPLES = 36_000
+# Four hours of 8 GPUs, the host and the server at one sample a second each.
+MAX_SAMPLES = 144_000
 MAX_MARKS = 1_000
-# One answer holds no more than this many samples (about 1 MB); the caller comes back for the rest.
+# One answer holds no more than this many samples (2 to 3 MB of JSON); the caller comes back for the rest.
 MAX_PAGE = 5_000
+
+_HEADLINE = ("sm_pct", "mem_pct", "fb_mib")
 
 
 @dataclass(frozen=True)
@@ -39,19 +43,24 @@ class Mark:
 
 @dataclass(frozen=True)
 class TaggedSample:
-    """`seq` counts from 1 without gaps. `wall` and `mono` are the moment at which the row was read."""
+    """`seq` counts up without gaps. `wall` and `mono` are the moment at which the sample was read."""
 
     seq: int
     wall: float
     mono: float
-    sample: GpuSample
+    sample: Sample
     mark: Mark
 
     def as_row(self) -> dict[str, Any]:
-        """Flat, as in `GET /samples`; the three headline values are always there."""
-        row: dict[str, Any] = {"seq": self.seq, "t": self.wall, "mono": self.mono, "gpu": self.sample.gpu}
-        row.update(sm_pct=None, mem_pct=None, fb_mib=None)
-        row.update(self.sample.values)
+        """Flat, as in `GET /samples`. A GPU's three headline values are always there, `mig` only if it is one."""
+        sample = self.sample
+        row: dict[str, Any] = {"seq": self.seq, "t": self.wall, "mono": self.mono}
+        row.update(kind=sample.kind, gpu=sample.gpu)
+        if sample.mig is not None:
+            row["mig"] = sample.mig
+        if sample.kind == GPU:
+            row.update(dict.fromkeys(_HEADLINE))
+        row.update(sample.values)
         row.update(asdict(self.mark.tag))
         return row
 
@@ -66,65 +75,145 @@ class Page:
     more: bool
 
 
+class _Kept(NamedTuple):
+    layout: Layout
+    mark: Mark
+    packed: bytes
+
+
 class Timeline:
-    """Written by the thread that reads dmon, read by the threads that answer: every method takes the lock."""
+    """Written by the threads that read samples, read by the threads that answer: every method takes the lock.
+
+    Measured: an hour of 8 GPUs with 21 values each, the host and the server, at one sample a second, takes 10 MB;
+    the four hours that are kept 39 MB. `tests/gpu_sidecar/test_gpu_timeline.py` holds it to 15 MB an hour.
+    """
 
     def __init__(self, max_samples: int = MAX_SAMPLES) -> None:
+        self.max_samples = max_samples
         self._lock = threading.Lock()
-        self._samples: deque[TaggedSample] = deque(maxlen=max_samples)
+        self._kept: list[_Kept] = []  # a ring: the nth sample, from 0, is at n % max_samples
+        self._n_taken = 0
+        self._n_elsewhere = 0  # counted by an earlier start of the sidecar: sequence numbers go on from there
+        self._has_shown_numbers = False
+        self._layouts: dict[Layout, Layout] = {}  # few: a device and a set of columns each
+        self._newest: dict[DeviceKey, int] = {}
         self._marks: deque[Mark] = deque(maxlen=MAX_MARKS)
         self._mark = Mark(Tag(), 0.0, 0.0)
-        self._last_seq = 0
+
+    @property
+    def n_taken(self) -> int:
+        """How many samples there have been."""
+        return self._n_taken
+
+    @property
+    def n_kept(self) -> int:
+        return len(self._kept)
 
     @property
     def last_seq(self) -> int:
-        """The newest sample's number, 0 before the first: how many there have been."""
-        return self._last_seq
-
-    @property
-    def last(self) -> TaggedSample | None:
+        """The newest sample's number; 0 before the first."""
         with self._lock:
-            return self._samples[-1] if self._samples else None
+            return self._last_seq()
 
     @property
     def tag(self) -> Tag:
         return self._mark.tag
 
-    def add(self, sample: GpuSample, wall: float, mono: float) -> None:
+    def add(self, sample: Sample, wall: float, mono: float) -> None:
+        layout, packed = layout_of(sample), pack(sample, wall, mono)
         with self._lock:
-            self._last_seq += 1
-            self._samples.append(TaggedSample(self._last_seq, wall, mono, sample, self._mark))
+            kept = _Kept(self._layouts.setdefault(layout, layout), self._mark, packed)
+            if len(self._kept) < self.max_samples:
+                self._kept.append(kept)
+            else:
+                self._kept[self._n_taken % self.max_samples] = kept
+            self._newest[layout.device] = self._n_taken
+            self._n_taken += 1
 
-    def mark(self, tag: Tag, wall: float, mono: float) -> None:
-        """From now on samples carry `tag`. Saying the same again changes nothing, so repeating is safe."""
+    def mark(self, tag: Tag, wall: float, mono: float) -> Mark | None:
+        """From now on samples carry `tag`. None if they did already: saying the same again changes nothing."""
         with self._lock:
-            if tag != self._mark.tag:
-                self._mark = Mark(tag, wall, mono)
-                self._marks.append(self._mark)
+            if tag == self._mark.tag:
+                return None
+            self._mark = Mark(tag, wall, mono)
+            self._marks.append(self._mark)
+            return self._mark
+
+    def count_on_from(self, after: int) -> None:
+        """Numbers all samples of this start from `after` + 1 on, so that a reader's sequence outlives a restart.
+
+        Only forward, and only until somebody has read a sample with its number: numbers once shown stay.
+        """
+        with self._lock:
+            if not self._has_shown_numbers and after > self._last_seq():
+                self._n_elsewhere = after
 
     def after(self, seq: int) -> Page:
         """Samples numbered above `seq`, oldest first. `seq` below 0 counts as 0."""
         with self._lock:
-            seq = max(seq, 0)
-            first_kept = self._last_seq - len(self._samples) + 1
+            last_seq = self._last_seq()
+            first_kept = last_seq - len(self._kept) + 1
             start = max(seq + 1, first_kept)
-            found = list(islice(self._samples, start - first_kept, start - first_kept + MAX_PAGE))
-            next_seq = found[-1].seq if found else self._last_seq
-            dropped = max(0, first_kept - seq - 1)
-            return Page(found, next_seq, dropped, more=next_seq < self._last_seq)
+            stop = min(start + MAX_PAGE, last_seq + 1)
+            found = [(number, self._at(number)) for number in range(start, stop)]
+            self._has_shown_numbers = self._has_shown_numbers or bool(found)
+            dropped = max(0, first_kept - max(seq, self._n_elsewhere) - 1)
+        next_seq = found[-1][0] if found else last_seq
+        return Page([_tagged(*each) for each in found], next_seq, dropped, more=next_seq < last_seq)
+
+    def newest(self) -> list[TaggedSample]:
+        """The newest sample that is kept of each device, GPUs first."""
+        with self._lock:
+            first_kept = self._n_taken - len(self._kept)
+            places = {device: place for device, place in self._newest.items() if place >= first_kept}
+            found = [
+                (self._n_elsewhere + places[device] + 1, self._kept[places[device] % self.max_samples])
+                for device in sorted(places, key=_device_order)
+            ]
+        return [_tagged(*each) for each in found]
 
     def stages(self) -> list[dict[str, Any]]:
-        """Every mark with the GPU figures of its samples; None where there were none (or none are kept)."""
+        """Every mark with the figures of its samples, device by device, as far as they are kept."""
         with self._lock:
-            marks, samples = list(self._marks), list(self._samples)
-        by_mark: dict[Mark, list[GpuSample]] = {mark: [] for mark in marks}
-        for tagged in samples:
-            by_mark.setdefault(tagged.mark, []).append(tagged.sample)
-        return [_stage_row(mark, by_mark[mark]) for mark in marks]
+            marks, kept = list(self._marks), list(self._kept)
+        by_mark: dict[int, dict[Layout, list[bytes]]] = {id(mark): {} for mark in marks}
+        for layout, mark, packed in kept:
+            by_mark.setdefault(id(mark), {}).setdefault(layout, []).append(packed)
+        return [_stage_row(mark, by_mark[id(mark)]) for mark in marks]
+
+    def _last_seq(self) -> int:
+        return self._n_elsewhere + self._n_taken
+
+    def _at(self, seq: int) -> _Kept:
+        return self._kept[(seq - self._n_elsewhere - 1) % self.max_samples]
 
 
-def _stage_row(mark: Mark, samples: list[GpuSample]) -> dict[str, Any]:
-    stats = compute_gpu_stats(samples)
-    row: dict[str, Any] = {"t": mark.wall, "mono": mark.mono, "gpu": asdict(stats) if stats else None}
+def _tagged(seq: int, kept: _Kept) -> TaggedSample:
+    sample, wall, mono = unpack(kept.layout, kept.packed)
+    return TaggedSample(seq, wall, mono, sample, kept.mark)
+
+
+def _stage_row(mark: Mark, by_layout: dict[Layout, list[bytes]]) -> dict[str, Any]:
+    row: dict[str, Any] = {"t": mark.wall, "mono": mark.mono}
+    row["devices"] = [asdict(device) for device in _figures_by_device(by_layout)]
     row.update(asdict(mark.tag))
     return row
+
+
+def _figures_by_device(by_layout: dict[Layout, list[bytes]]) -> Iterable[DeviceFigures]:
+    """A device has several layouts where its source was started again and gave other columns."""
+    for device in sorted({layout.device for layout in by_layout}, key=_device_order):
+        n = 0
+        values: dict[str, list[float]] = {}
+        for layout, many in by_layout.items():
+            if layout.device == device:
+                n += len(many)
+                for field, column in columns(layout, many).items():
+                    values.setdefault(field, []).extend(column)
+        found = {field: compute_figures(column) for field, column in values.items()}
+        yield DeviceFigures(*device, n, {field: figures for field, figures in found.items() if figures is not None})
+
+
+def _device_order(device: DeviceKey) -> tuple[bool, str, int, int]:
+    none_first = (-1 if device.gpu is None else device.gpu, -1 if device.mig is None else device.mig)
+    return (device.kind != GPU, device.kind, *none_first)

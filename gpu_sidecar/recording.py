@@ -1,0 +1,167 @@
+"""A recording as text: one JSON line a sample, with heads and marks of the load test's stages between them.
+
+    {"recording": 1, "host": "gpu7", "boot": "5f…", "t": 1700000000.0, "gpus": [{"index": 0, …}], "sources": [{…}]}
+    {"t": 1700000001.2, "mono": 8123.4, "kind": "gpu", "gpu": 0, "sm_pct": 45, …}
+    {"t": 1700000001.9, "mono": 8124.1, "mark": {"run_id": "r1", "stage": 2, "users": 20, "phase": "hold"}}
+
+A head stands first, and again for each start of the sidecar and each change of the GPUs. `t` is the wall clock and
+`mono` the monotonic clock of the host, seconds, when the sample was read; `mono` may begin again where `boot` changes.
+The fields are those of `metrics.py`; null is what the device could not tell. `mig` only where it is a MIG device.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gpu_sidecar.metrics import BY_FIELD
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.timeline import Mark
+
+FORMAT = 1
+SOURCE_KEYS = ("name", "kind", "period_s")
+_HEAD_BEGINNING = '{"recording"'
+
+
+class NoRecording(ValueError):
+    """The text is no recording, or one of another format; one line."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where the samples behind it come from: `gpus` as in `GET /healthz`, of `sources` the SOURCE_KEYS."""
+
+    host: str
+    boot: str
+    t: float
+    gpus: tuple[Mapping[str, Any], ...] = ()
+    sources: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordedSample:
+    """`wall` and `mono`: when it was read, on the clocks of the host that recorded."""
+
+    sample: Sample
+    wall: float
+    mono: float
+
+
+def head_line(head: Head) -> str:
+    return _as_line({"recording": FORMAT, **asdict(head)})
+
+
+def sample_line(sample: Sample, wall: float, mono: float) -> str:
+    row: dict[str, Any] = {"t": wall, "mono": mono, "kind": sample.kind, "gpu": sample.gpu}
+    if sample.mig is not None:
+        row["mig"] = sample.mig
+    return _as_line({**row, **sample.values})
+
+
+def mark_line(mark: Mark) -> str:
+    return _as_line({"t": mark.wall, "mono": mark.mono, "mark": asdict(mark.tag)})
+
+
+def check_first_line(line: str) -> None:
+    """Raises NoRecording unless it is the head of a recording that we can read, whole or cut off by a death."""
+    if not line.startswith(_HEAD_BEGINNING):
+        raise NoRecording("its first line is no head of a recording")
+    content = _parse(line)
+    if content is not None and content["recording"] != FORMAT:
+        raise NoRecording(f"it is a recording of format {content['recording']!r}; this version reads {FORMAT}")
+
+
+def read_heads(lines: Iterable[str]) -> list[Head]:
+    """All heads, the first first, at least one. Raises NoRecording."""
+    # By their beginning: a recording of hours has 100,000s of other lines.
+    numbered = ((number, line) for number, line in enumerate(lines) if number == 0 or line.startswith(_HEAD_BEGINNING))
+    heads: list[Head] = []
+    for number, line in numbered:
+        if number == 0:
+            check_first_line(line)
+        heads += [found for found in read_lines([line]) if isinstance(found, Head)]
+    if not heads:
+        raise NoRecording("it holds no whole head of a recording")
+    return heads
+
+
+def read_lines(lines: Iterable[str]) -> Iterator[Head | RecordedSample]:
+    """Heads and samples, in order. Marks and whatever else is no sample (a line cut off by a death) are left out."""
+    for line in lines:
+        content = _parse(line)
+        if content is not None:
+            found = _as_head(content) if content.get("recording") == FORMAT else _as_sample(content)
+            if found is not None:
+                yield found
+
+
+def with_due_times(found: Iterable[Head | RecordedSample]) -> Iterator[tuple[float, Sample]]:
+    """Each sample with the seconds after the first one at which it is due: the recording's own spacing, never falling.
+
+    By the monotonic clock; from one start of the sidecar to the next by the wall clock, since the host may have
+    been started anew between them.
+    """
+    due_s, boot = 0.0, ""
+    begin: RecordedSample | None = None  # of what was recorded in one go
+    begin_due_s = 0.0
+    last_wall = 0.0
+    for item in found:
+        if isinstance(item, Head):
+            begin, boot = (begin if item.boot == boot else None), item.boot
+            continue
+        if begin is None:
+            begin_due_s = due_s = due_s + (max(0.0, item.wall - last_wall) if last_wall else 0.0)
+            begin = item
+        due_s = max(due_s, begin_due_s + item.mono - begin.mono)
+        last_wall = item.wall
+        yield due_s, item.sample
+
+
+def period_of(heads: Iterable[Head], default_s: float = 1.0) -> float:
+    """The longest period of its sources, seconds."""
+    periods: list[Any] = [source.get("period_s") for head in heads for source in head.sources]
+    return max((float(period) for period in periods if _is_number(period)), default=default_s)
+
+
+def _as_line(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(", ", ": ")) + "\n"
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _as_head(content: Mapping[str, Any]) -> Head | None:
+    gpus, sources = content.get("gpus", []), content.get("sources", [])
+    if not (_is_number(content.get("t")) and _are_objects(gpus) and _are_objects(sources)):
+        return None
+    return Head(str(content.get("host")), str(content.get("boot")), content["t"], tuple(gpus), tuple(sources))
+
+
+def _as_sample(content: Mapping[str, Any]) -> RecordedSample | None:
+    if not (_is_number(content.get("t")) and _is_number(content.get("mono")) and isinstance(content.get("kind"), str)):
+        return None
+    gpu, mig = content.get("gpu"), content.get("mig")
+    if not (_is_index(gpu) and _is_index(mig)):
+        return None
+    values = {field: value if _is_number(value) else None for field, value in content.items() if field in BY_FIELD}
+    return RecordedSample(Sample(content["kind"], values, gpu, mig), float(content["t"]), float(content["mono"]))
+
+
+def _is_number(value: Any) -> bool:
+    # Bounded: an integer of any length is JSON, and fits no float. NaN fails the comparison.
+    return type(value) in (int, float) and -1e15 < value < 1e15
+
+
+def _is_index(value: object) -> bool:
+    return value is None or (type(value) is int and 0 <= value < 10_000)
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)

@@ -1,0 +1,61 @@
+"""How many connections are served at once, and who has to go when all seats are taken."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+SEATS = 64
+# A client that has sent nothing whole for this long may lose its seat to the next one. An honest request is read in
+# milliseconds once it is accepted.
+_GRACE_S = 0.25
+_LONGEST_WAIT_S = 1.0
+_LOOK_S = 0.02
+
+
+class Seats:
+    """A seat is a thread. Idle clients can't keep the others out: whoever has been longest without sending its whole
+    request loses its seat, once the grace is over and somebody waits.
+
+    Refusing the newcomers instead would let 64 idle connections shut out Prometheus and the load test for as long as
+    a request may take, and leaving them to wait in the backlog would do the same more slowly.
+    """
+
+    def __init__(self, n: int = SEATS, now: Callable[[], float] = time.monotonic) -> None:
+        self._free = threading.Semaphore(n)
+        self._now = now
+        self._lock = threading.Lock()
+        self._readers: dict[socket.socket, float] = {}  # since when; the first has waited longest
+
+    def take(self, connection: socket.socket) -> bool:
+        """Waits a moment for a seat. False where all of them are taken by clients that are being answered."""
+        deadline = self._now() + _LONGEST_WAIT_S
+        while not self._free.acquire(timeout=_LOOK_S):
+            self._cut_off_longest_reader()
+            if self._now() > deadline:
+                return False
+        with self._lock:
+            self._readers[connection] = self._now()
+        return True
+
+    def note_request(self, connection: socket.socket) -> None:
+        """Its request has come whole: the seat is its own until it is answered."""
+        with self._lock:
+            self._readers.pop(connection, None)
+
+    def leave(self, connection: socket.socket) -> None:
+        self.note_request(connection)
+        self._free.release()
+
+    def _cut_off_longest_reader(self) -> None:
+        with self._lock:
+            longest = next(iter(self._readers), None)
+            if longest is None or self._now() - self._readers[longest] < _GRACE_S:
+                return
+            del self._readers[longest]
+            # Its thread, waiting for more, sees the end of the stream and leaves.
+            with contextlib.suppress(OSError):
+                longest.shutdown(socket.SHUT_RDWR)

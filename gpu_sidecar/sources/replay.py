@@ -1,0 +1,124 @@
+"""A source that plays a recording: the samples of `--record`, with the spacing in which they came; and its GPUs."""
+
+from __future__ import annotations
+
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from gpu_sidecar.devices import Device, GpuChoice
+from gpu_sidecar.metrics import GPU
+from gpu_sidecar.recording import Head, NoRecording, period_of, read_heads, read_lines, with_due_times
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.server_process import ServerChoice
+from gpu_sidecar.sources.base import Setting, SourceStatus
+
+ENDED = "the recording ended"
+_LONGEST_WAIT_S = 3600.0  # at a time: a recording may hold a gap of years, a lock can't wait that long
+_STOP_S = 5.0
+
+
+class ReplaySource:
+    """Plays `setting.replay` once, from its first sample, at the times that the recording gives: a wait that came out
+    too long shortens the next one. `setting.period_s` doesn't count.
+
+    Making one reads the heads: raises OSError where the file can't be read, NoRecording where it is none.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        if setting.replay is None:
+            raise ValueError("a replay needs the file to play: --replay FILE")
+        self._path = setting.replay
+        self._setting = setting
+        self._period_s = period_of(heads_of(setting.replay))
+        self._stopping = threading.Event()
+        self._complaint = ""
+        self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_S)
+
+    def status(self) -> SourceStatus:
+        return SourceStatus(
+            name="replay",
+            kind=GPU,
+            period_s=self._period_s,
+            is_alive=self._thread.is_alive() and not self._complaint,
+            complaint=self._complaint,
+        )
+
+    def _run(self) -> None:
+        try:
+            with _open(self._path) as file:
+                self._play(file)
+        except OSError as error:
+            self._complaint = f"{self._path} can't be read: {error.strerror}"
+        else:
+            self._complaint = ENDED
+
+    def _play(self, lines: Iterator[str]) -> None:
+        started = time.monotonic()
+        only = self._setting.only
+        for due_s, sample in with_due_times(read_lines(lines)):
+            if not self._wait_until(started + due_s):
+                return
+            if sample.kind != GPU or only is None or sample.gpu in only:
+                self._setting.emit(sample)
+
+    def _wait_until(self, due: float) -> bool:
+        """False as soon as it shall stop."""
+        while True:
+            left_s = due - time.monotonic()
+            if left_s <= 0:
+                return not self._stopping.is_set()
+            if self._stopping.wait(min(left_s, _LONGEST_WAIT_S)):
+                return False
+
+
+class ReplayWatch:
+    """What `Watch` is for a live host: the GPUs of the recording, as its heads name them. Nobody is looked for."""
+
+    def __init__(self, path: Path) -> None:
+        devices = {device.index: device for head in heads_of(path) for device in _devices_of(head)}
+        self.gpus = GpuChoice(tuple(devices[index] for index in sorted(devices)), f"played from {path.name}")
+        self.server = ServerChoice((), f"played from {path.name}")
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def look_again(self) -> None: ...
+
+    def wait_until_decided(self, timeout_s: float) -> bool:
+        return True
+
+    def wants(self, sample: Sample) -> bool:
+        return True
+
+
+def heads_of(path: Path) -> list[Head]:
+    """All heads of a recording. Raises OSError where the file can't be read, NoRecording where it is none."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise NoRecording("it is no regular file")
+    with _open(path) as file:
+        return read_heads(file)
+
+
+def _open(path: Path) -> TextIO:
+    return path.open(encoding="utf-8", errors="replace")
+
+
+def _devices_of(head: Head) -> Iterator[Device]:
+    for entry in head.gpus:
+        index, total_mib = entry.get("index"), entry.get("memory_total_mib")
+        if type(index) is int:
+            uuid, name, driver = (str(entry.get(key, "")) for key in ("uuid", "name", "driver"))
+            yield Device(index, uuid, name, total_mib if type(total_mib) is int else None, driver)
