@@ -48,8 +48,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("power_w", GPU, "W", "gpu_power_watts", 1.0, "Power draw", "pwr", "power.draw"),
     Metric("gpu_temp_c", GPU, "°C", "gpu_temperature_celsius", 1.0, "Temperature of the GPU", "gtemp", "temperature.gpu"),
     Metric("mem_temp_c", GPU, "°C", "gpu_memory_temperature_celsius", 1.0, "Temperature of the memory", "mtemp", "temperature.memory"),
-    Metric("mem_clock_mhz", GPU, "MHz", "gpu_memory_clock_hertz", _MEGA, "Memory clock", "mclk", "clocks.mem"),
-    Metric("gpu_clock_mhz", GPU, "MHz", "gpu_clock_hertz", _MEGA, "Processor clock", "pclk", "clocks.sm"),
+    Metric("mem_clock_mhz", GPU, "MHz", "gpu_memory_clock_hertz", _MEGA, "Memory clock", "mclk", "clocks.current.memory"),
+    Metric("gpu_clock_mhz", GPU, "MHz", "gpu_clock_hertz", _MEGA, "Processor clock", "pclk", "clocks.current.sm"),
     Metric("power_violation_pct", GPU, "%", "gpu_power_violation_ratio", _PERCENT, "Time held back by power", "pviol"),
     Metric("thermal_violation", GPU, "0 or 1", "gpu_thermal_violation", 1.0, "1 while held back by heat", "tviol"),
     Metric("throttle_reasons", GPU, "bits", "gpu_throttle_reasons", 1.0, "Why clocks are held back, bits of nvidia-smi", "", "clocks_throttle_reasons.active"),
@@ -66,4 +66,5 @@ METRICS: tuple[Metric, ...] = (
 )  # fmt: skip
 
 BY_DMON_NAME = {metric.dmon: metric for metric in METRICS if metric.dmon}
+BY_QUERY_NAME = {metric.query: metric for metric in METRICS if metric.query}
 BY_FIELD = {metric.field: metric for metric in METRICS}

@@ -36,12 +36,24 @@ def dmon_row(sm: int, fb: int, gpu: int = 1) -> str:
     return f"    {gpu}     {sm}     30      0      0      -      -   {fb}      5      0\n"
 
 
-# It answers the two queries from files. As dmon it says the header, then what is fed through the FIFO.
-# exec keeps the process id; FIFO gone, or told to fail: it ends by itself.
+# It answers the two queries from files. As dmon it says the header, then what is fed through the FIFO; as a query that
+# goes on (-lms) the names it was asked for, then the same. What the file `refused` names (one word of the command line,
+# or one property, a line) it doesn't know. exec keeps the process id; FIFO gone, or told to fail: it ends by itself.
 _SCRIPT = """\
 #!/bin/sh
 here=${0%/*}
+if [ -f "$here/refused" ]; then
+  while read -r word; do
+    case " $* " in
+      *" $word "*) echo "Failed to process command line"; exit 2 ;;
+      *[=,]"$word"[,\\ ]*) echo "Field \\"$word\\" is not a valid field to query."; exit 2 ;;
+    esac
+  done < "$here/refused"
+fi
 case "$*" in
+  *" -lms "*)
+    echo "$*" >> "$here/calls"; echo $$ >> "$here/pids"
+    asked=${1#--query-gpu=}; echo "$asked" | sed 's/,/, /g'; exec cat "$here/rows" ;;
   *--query-gpu=*) exec cat "$here/gpus" ;;
   *--query-compute-apps=*) exec cat "$here/apps" ;;
   dmon*) echo "$*" >> "$here/calls"; echo $$ >> "$here/pids"; exec cat "$here/header" "$here/rows" ;;
@@ -73,11 +85,15 @@ class StandInSmi:
     def feed(self, *rows: str) -> None:
         os.write(self._rows, "".join(rows).encode())
 
+    def refuse(self, *words: str) -> None:
+        (self.folder / "refused").write_text("".join(f"{word}\n" for word in words))
+
     def calls(self) -> list[str]:
+        """Command lines of every dmon and every query that goes on, oldest first, less those that were refused."""
         return _lines(self.folder / "calls")
 
     def dmon_pids(self) -> list[int]:
-        """Of every dmon started so far, oldest first."""
+        """Of every dmon or query that goes on, started so far, oldest first."""
         return [int(line) for line in _lines(self.folder / "pids")]
 
     def wait_for_dmon(self, n: int = 1) -> int:
@@ -118,9 +134,12 @@ class RunningSidecar:
     def post_stage(self, **content: Any) -> requests.Response:
         return requests.post(f"{self.url}/stage", json=content, timeout=DEADLINE_S)
 
-    def wait_for_samples(self, n: int) -> list[dict[str, Any]]:
-        """The first n samples or more."""
-        return eventually(lambda: _at_least(n, self.get("/samples").json()["samples"]))
+    def samples(self, kind: str = "gpu") -> list[dict[str, Any]]:
+        return [row for row in self.get("/samples").json()["samples"] if row["kind"] == kind]
+
+    def wait_for_samples(self, n: int, kind: str = "gpu") -> list[dict[str, Any]]:
+        """The first n samples of that kind or more."""
+        return eventually(lambda: _at_least(n, self.samples(kind)))
 
 
 @contextmanager

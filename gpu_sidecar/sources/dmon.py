@@ -1,0 +1,89 @@
+"""Samples from `nvidia-smi dmon`, which every driver has; its shortest period is a second.
+
+    # gpu     sm    mem    enc    dec    jpg    ofa     fb   bar1   ccpm      the header: names
+    # Idx      %      %      %      %      %      %     MB     MB     MB      units: only counted
+        0     45     32      0      0      0      0   1842      5      0      a row, one for each GPU
+
+dmon repeats the header from time to time, and a driver may change it. `-` means that the card can't tell.
+
+What the tool says of itself (`man nvidia-smi`, `nvidia-smi dmon --help`, drivers 418 to 580):
+- `-s` takes p, u, c, v, m, e, t; a metric that the device lacks is `-`, no error. A device that dmon doesn't support
+  at all ends it: "Not supported on the device(s)", "Failed to process command line".
+- Older drivers sample 4 GPUs at most, newer ones 16; without `-i` the first ones.
+- "On MIG-enabled GPUs, querying the utilization of encoder, decoder, jpeg, ofa, gpu, and memory is not currently
+  supported": these are `-` there. Figures of a MIG device come only with `--gpm-metrics` and `--gpm-options m`, on
+  Hopper and later. They aren't asked for, and how dmon names the instance is not documented: a `mig` column, if one
+  comes, is the MIG device's number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gpu_sidecar.metrics import BY_DMON_NAME, GPU
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.sources.base import Setting
+from gpu_sidecar.sources.question import Commands
+from gpu_sidecar.sources.row_shape import RowShape, shape_of
+from gpu_sidecar.sources.tail import DEFAULT_TIMING, TailSource, Timing
+
+# Every group; those that a load test needs; what every driver has. The first that dmon doesn't refuse is kept to.
+_GROUPS = ("pucvmet", "pucm", "um")
+
+# What `-s um` gave before drivers grew more columns, cut to what we need: used until a header is seen.
+_DEFAULT_NAMES = ("gpu", "sm", "mem", "fb")
+
+
+class DmonSource(TailSource):
+    """`setting.period_s` in whole seconds, 1 or more."""
+
+    def __init__(self, setting: Setting, timing: Timing = DEFAULT_TIMING) -> None:
+        period_s = max(1, round(setting.period_s))
+        which = ["-i", ",".join(str(index) for index in setting.only)] if setting.only else []
+        commands = [["nvidia-smi", "dmon", "-s", groups, "-d", str(period_s), *which] for groups in _GROUPS]
+        super().__init__(
+            "dmon", GPU, period_s, setting.emit, Commands(*commands), lambda: DmonParser().feed, timing=timing
+        )
+
+
+class DmonParser:
+    """Feed it lines in the order they came. Nothing that a line holds makes it raise.
+
+    A header counts if its units line has as many words. One that was cut, or lost while its units came, leaves
+    nothing to read rows by until a whole header comes: better no sample than one with columns swapped.
+    """
+
+    def __init__(self) -> None:
+        self._shape: RowShape | None = _shape_of(_DEFAULT_NAMES)
+        self._header: list[str] = []  # the words of the header that was read last, until a row or units end it
+
+    def feed(self, line: str) -> Sample | None:
+        """The line's sample, or None for a header, units, dashes, a blank or torn line, or anything else."""
+        text = line.strip()
+        if text.startswith("#"):
+            # With `-o DT` the header starts "#Date" without a space.
+            self._read_header(text.lstrip("#").lower().split())
+            return None
+        cells = text.split()
+        if self._header and cells and all(cell in BY_DMON_NAME for cell in cells):
+            self._read_header(cells)  # the second half of one that was cut in two
+            return None
+        if cells:
+            self._header = []
+        return None if self._shape is None else self._shape.read(cells)
+
+    def _read_header(self, words: list[str]) -> None:
+        if "idx" in words:
+            if len(words) != len(self._header):
+                self._shape = None
+            self._header = []
+        elif "gpu" in words:
+            self._header = words
+            self._shape = _shape_of(words)
+        elif self._header:
+            self._header = [*self._header, *words]
+            self._shape = _shape_of(self._header)
+
+
+def _shape_of(names: Sequence[str]) -> RowShape | None:
+    return shape_of(names, BY_DMON_NAME, "gpu")

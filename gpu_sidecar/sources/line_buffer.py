@@ -1,0 +1,22 @@
+"""Pieces of a child's output -> its lines."""
+
+from __future__ import annotations
+
+_MAX_LINE_BYTES = 64 * 1024
+
+
+class LineBuffer:
+    """Pieces of output -> whole lines. What the child's death cut off is none, nor is what is longer than 64 KiB."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._is_skipping = False
+
+    def feed(self, chunk: bytes) -> list[str]:
+        *whole, rest = (self._rest + chunk).split(b"\n")
+        if whole and self._is_skipping:
+            del whole[0]  # the end of a line whose beginning was thrown away
+            self._is_skipping = False
+        self._is_skipping = self._is_skipping or len(rest) > _MAX_LINE_BYTES
+        self._rest = b"" if self._is_skipping else rest
+        return [line.decode("utf-8", "replace") for line in whole]

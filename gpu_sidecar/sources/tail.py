@@ -1,0 +1,278 @@
+"""A source made of a tool that prints samples: a child process, read line by line, watched and started again.
+
+    child ends without a sample   it refused what it was asked: the question asks for less, at once
+    child ends, or is quiet       a gap begins; it is started again after 1 s, 2 s, 4 s ... 30 s
+    first sample after that       the gap is over, and the next pause is 1 s again
+
+Quiet means that no *sample* came for three periods, whatever else the child prints. It is killed with SIGKILL then:
+a stopped process doesn't act on SIGTERM. A child may take longer for its first sample: the driver may have to load.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.sources.base import Emit, Gap, SourceStatus
+from gpu_sidecar.sources.line_buffer import LineBuffer
+from gpu_sidecar.sources.question import Question
+
+_log = logging.getLogger(__name__)
+
+_MAX_GAPS = 100
+_MAX_WORDS = 20
+_WORD_CHARACTERS = 200
+_READ_BYTES = 64 * 1024
+_STOP_S = 5.0
+_LOOK_UP_S = 1.0  # how long `stop` may go unnoticed while the child, or who inherited its pipe, says nothing
+
+# Runs in front of the tool in its own process, so that the tool ends when we are killed. Done here and not with
+# preexec_fn, which may hang in a process that has threads. PR_SET_PDEATHSIG (1) watches the *thread* that started
+# the child: `_run` starts it and lives as long as the source. SIGKILL, since the tool may be stopped. Where there is
+# no prctl, it ends at its next line, by SIGPIPE: Python ignores that signal and exec would hand the ignoring on.
+_TIE_TO_PARENT = """\
+import os, signal, sys
+try:
+    import ctypes
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+except (ImportError, OSError, AttributeError):
+    pass
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Parse(Protocol):
+    """A line, in the order they came -> its sample, or None. Nothing that a line holds may make it raise."""
+
+    def __call__(self, line: str, /) -> Sample | None: ...
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A child is quiet after `quiet_periods` without a sample, but not before `least_quiet_s`: at ten samples a
+    second a tool that takes half a second now and then has not hung. Its first sample may take `start_up_s` more.
+    """
+
+    start_up_s: float = 30.0
+    quiet_periods: float = 3.0
+    least_quiet_s: float = 2.0
+    first_restart_s: float = 1.0
+    last_restart_s: float = 30.0
+
+
+DEFAULT_TIMING = Timing()
+
+
+class TailSource:
+    """Emits what `make_parser()` (made anew for each child) finds in the lines of `question.command()`.
+
+    The command's first word is looked for on PATH at each start. A line that is neither sample nor blank and doesn't
+    begin with `header` is a complaint. stderr is read with stdout.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        period_s: float,
+        emit: Emit,
+        question: Question,
+        make_parser: Callable[[], Parse],
+        header: str = "#",
+        timing: Timing = DEFAULT_TIMING,
+    ) -> None:
+        self._name, self._kind, self._period_s = name, kind, period_s
+        self._emit, self._question, self._make_parser, self._header = emit, question, make_parser, header
+        self._timing = timing
+        self._quiet_s = max(timing.quiet_periods * period_s, timing.least_quiet_s)
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()  # of all below: a stop must not slip between starting a child and noting it
+        self._child: subprocess.Popen[bytes] | None = None  # None once it was waited for: its id may be another's
+        self._restarts = 0
+        self._complaint = ""
+        self._gaps: deque[Gap] = deque(maxlen=_MAX_GAPS)
+        self._last_sample_at = 0.0
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the tool and the thread; returns when both are gone."""
+        self._stopping.set()
+        if self._thread.ident is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self._signal_child(number)
+            self._thread.join(_STOP_S)
+            if not self._thread.is_alive():
+                return
+
+    def status(self) -> SourceStatus:
+        with self._lock:
+            is_alive = self._child is not None
+            gaps = tuple(self._gaps)
+            return SourceStatus(self._name, self._kind, self._period_s, is_alive, self._restarts, self._complaint, gaps)
+
+    def _run(self) -> None:
+        self._last_sample_at = time.time()  # the gap of a tool that never gave one begins at the start
+        pause_s = self._timing.first_restart_s
+        while not self._stopping.is_set():
+            run = self._run_child()
+            if self._stopping.is_set():
+                return
+            if run.was_refused and self._question.ask_less(run.words):
+                continue
+            if run.has_worked:
+                pause_s = self._timing.first_restart_s
+            self._begin_gap(run.why)
+            self._stopping.wait(pause_s)
+            pause_s = min(2 * pause_s, self._timing.last_restart_s)
+            with self._lock:
+                self._restarts += 1
+
+    def _run_child(self) -> _ChildRun:
+        """One child, from its start to its end."""
+        run = _ChildRun()
+        child = self._spawn(run)
+        if child is None or child.stdout is None:
+            return run
+        with child.stdout as pipe:
+            was_quiet = self._follow(pipe.fileno(), run)
+            self._signal_child(signal.SIGKILL)  # and whoever it started; one that has ended feels nothing
+        with self._lock:
+            self._child = None
+        try:
+            status = child.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            status = -signal.SIGKILL  # it hangs in the driver, and will end when that lets it go
+        if was_quiet:
+            run.why = f"{self._name} was quiet for {self._limit_s(run):g} s"
+        else:
+            run.was_refused = status >= 0 and not run.has_worked
+            words = run.words[-1] if run.words and status >= 0 else _in_words(status)
+            run.why = f"{self._name} died: {words}"
+        return run
+
+    def _spawn(self, run: _ChildRun) -> subprocess.Popen[bytes] | None:
+        tool, *options = self._question.command()
+        path = shutil.which(tool)
+        if path is None:
+            self._complain(f"{tool} is not on PATH", run)
+            run.why = run.words[-1]
+            return None
+        # -I -S: nothing of the user's Python set-up is wanted, and it starts in a third of the time.
+        tied = [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), path, *options]
+        with self._lock:
+            if self._stopping.is_set():
+                return None
+            try:
+                # A session of its own: Ctrl-C is for us to handle, and a signal reaches all that it starts.
+                self._child = subprocess.Popen(
+                    tied,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                return self._child
+            except OSError as error:
+                words = f"{tool} can't be run: {error.strerror}"
+        self._complain(words, run)
+        run.why = words
+        return None
+
+    def _follow(self, pipe: int, run: _ChildRun) -> bool:
+        """Reads the child until it ends (False), is quiet (True) or we stop (False)."""
+        parse, lines = self._make_parser(), LineBuffer()
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN)
+        deadline = time.monotonic() + self._limit_s(run)
+        while True:
+            left_s = max(0.0, deadline - time.monotonic())
+            is_ready = poll.poll(1000.0 * min(left_s, _LOOK_UP_S))
+            if self._stopping.is_set():
+                return False
+            if is_ready:
+                chunk = os.read(pipe, _READ_BYTES)
+                if not chunk:
+                    return False
+                if self._take_lines(lines.feed(chunk), parse, run):
+                    deadline = time.monotonic() + self._limit_s(run)
+            # After the reading, not before: if it was *we* who slept, the samples are in the pipe.
+            if time.monotonic() >= deadline:
+                return True
+
+    def _take_lines(self, lines: Sequence[str], parse: Parse, run: _ChildRun) -> bool:
+        """True if there was a sample among them."""
+        had_sample = False
+        for line in lines:
+            sample = parse(line)
+            if sample is not None:
+                had_sample = run.has_worked = True
+                self._end_gap()
+                self._emit(sample)
+            elif line.strip() and not line.lstrip().startswith(self._header):
+                self._complain(line, run)
+        return had_sample
+
+    def _limit_s(self, run: _ChildRun) -> float:
+        return self._quiet_s if run.has_worked else self._timing.start_up_s + self._quiet_s
+
+    def _complain(self, line: str, run: _ChildRun) -> None:
+        words = line.strip()[:_WORD_CHARACTERS]
+        run.words = [*run.words, words][-_MAX_WORDS:]
+        with self._lock:
+            self._complaint = words
+
+    def _begin_gap(self, why: str) -> None:
+        """Unless one is open: what began it matters more than what kept it open."""
+        with self._lock:
+            if self._gaps and self._gaps[-1].ended is None:
+                return
+            self._gaps.append(Gap(self._last_sample_at, None, why))
+        _log.warning("%s; starting it again until it works", why)
+
+    def _end_gap(self) -> None:
+        with self._lock:
+            self._last_sample_at = time.time()
+            if self._gaps and self._gaps[-1].ended is None:
+                self._gaps[-1] = replace(self._gaps[-1], ended=self._last_sample_at)
+
+    def _signal_child(self, number: signal.Signals) -> None:
+        with self._lock:
+            if self._child is None:
+                return
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child.pid, number)
+                os.killpg(self._child.pid, signal.SIGCONT)  # a stopped one acts on SIGTERM only when it goes on
+
+
+@dataclass
+class _ChildRun:
+    """What there is to say of one child. `words`: its newest lines that were no samples."""
+
+    has_worked: bool = False
+    was_refused: bool = False
+    why: str = ""
+    words: list[str] = field(default_factory=list)
+
+
+def _in_words(status: int) -> str:
+    return f"killed by signal {-status}" if status < 0 else f"exit status {status}"

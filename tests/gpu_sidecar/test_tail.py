@@ -1,0 +1,289 @@
+"""Tools as child processes: what they print, and what becomes of those that die, hang, refuse or talk rubbish."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stand_in import CHECKOUT, DEADLINE_S, eventually, is_running, read_line
+
+from gpu_sidecar.metrics import GPU
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.sources import tail
+from gpu_sidecar.sources.base import Gap, Setting, Source
+from gpu_sidecar.sources.line_buffer import LineBuffer
+from gpu_sidecar.sources.question import Commands
+from gpu_sidecar.sources.registry import SOURCES, SourceRow
+from gpu_sidecar.sources.tail import TailSource, Timing
+
+# A period of zero: what is quiet is said by the timing alone.
+AT_ONCE = Timing(first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=DEADLINE_S)
+SOON_QUIET = Timing(start_up_s=DEADLINE_S, first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=0.5)
+FOR_EVER = "while :; do echo '{\"gpu\": 0, \"load\": '$$'}'; sleep 0.02; done"
+
+
+# What it takes to add a source: the next 17 lines and a row. The tool is invented; it prints a line of JSON a sample.
+def read_json(line: str) -> Sample | None:
+    try:
+        row = json.loads(line)
+        return Sample(GPU, {"sm_pct": float(row["load"])}, gpu=int(row["gpu"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+class JsonSource(TailSource):
+    def __init__(self, setting: Setting, *commands: list[str], timing: Timing = AT_ONCE) -> None:
+        question = Commands(*(commands or (["invented-smi", "--json", f"--every={setting.period_s}"],)))
+        super().__init__("invented", GPU, setting.period_s, setting.emit, question, lambda: read_json, timing=timing)
+
+
+ROW = SourceRow("invented", GPU, "an invented tool", JsonSource, lambda: True)
+
+
+def tool(folder: Path, script: str, name: str = "invented-smi") -> list[str]:
+    """A command that runs this shell script."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return [str(path)]
+
+
+@contextmanager
+def running(source: Source) -> Iterator[None]:
+    source.start()
+    try:
+        yield
+    finally:
+        source.stop()
+
+
+@contextmanager
+def tailing(*commands: list[str], timing: Timing = AT_ONCE) -> Iterator[tuple[TailSource, list[Sample]]]:
+    samples: list[Sample] = []
+    source = JsonSource(Setting(0.0, samples.append), *commands, timing=timing)
+    with running(source):
+        yield source, samples
+
+
+def loads(samples: list[Sample]) -> list[float | None]:
+    return [sample.values["sm_pct"] for sample in samples]
+
+
+def ended_gaps(source: TailSource) -> list[Gap]:
+    return [gap for gap in source.status().gaps if gap.ended is not None]
+
+
+def test_a_new_source_is_one_class_and_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool(tmp_path, 'echo "# $*"; echo \'{"gpu": 3, "load": 45}\'; echo hm; exec sleep 600')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    samples: list[Sample] = []
+    source = ROW.make(Setting(2.0, samples.append))
+    with running(source):
+        eventually(lambda: samples and source.status().complaint)
+        status = source.status()
+    assert samples == [Sample(GPU, {"sm_pct": 45.0}, gpu=3)]
+    assert (status.name, status.kind, status.period_s, status.is_alive) == ("invented", GPU, 2.0, True)
+    assert (status.restarts, status.complaint, status.gaps) == (0, "hm", ())
+    assert not source.status().is_alive
+
+
+def test_the_table_has_what_the_command_line_offers() -> None:
+    assert list(SOURCES) == ["dmon", "query", "replay"]
+    assert all(row.name == name and row.summary for name, row in SOURCES.items())
+
+
+def test_nvidia_smi_is_there_when_it_is_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert [SOURCES[name].is_there() for name in ("dmon", "query")] == [False, False]
+    tool(tmp_path, "exit 0", "nvidia-smi")
+    assert [SOURCES[name].is_there() for name in ("dmon", "query")] == [True, True]
+
+
+def test_a_tool_that_is_killed_is_started_again_and_the_gap_is_told(tmp_path: Path) -> None:
+    before = time.time()
+    with tailing(tool(tmp_path, FOR_EVER)) as (source, samples):
+        pid = int(eventually(lambda: loads(samples))[0] or 0)
+        os.kill(pid, signal.SIGKILL)
+        gap = eventually(lambda: ended_gaps(source))[0]
+        assert source.status().restarts == 1
+        eventually(lambda: loads(samples)[-1] != pid)
+    assert gap.why == "invented died: killed by signal 9"
+    assert gap.ended is not None
+    assert before <= gap.began <= gap.ended <= time.time()
+
+
+def test_a_tool_that_ends_is_quoted_and_its_gap_stays_open_until_a_sample(tmp_path: Path) -> None:
+    with tailing(tool(tmp_path, "echo 'no driver here' >&2; exit 9")) as (source, samples):
+        eventually(lambda: source.status().restarts > 2)
+        status = source.status()
+    assert status.complaint == "no driver here"
+    assert [(gap.ended, gap.why) for gap in status.gaps] == [(None, "invented died: no driver here")]
+    assert not samples
+
+
+def test_a_tool_that_ends_without_a_word_gives_its_exit_status(tmp_path: Path) -> None:
+    with tailing(tool(tmp_path, "exit 9")) as (source, _):
+        gap = eventually(lambda: source.status().gaps)[0]
+    assert gap.why == "invented died: exit status 9"
+
+
+def test_a_tool_that_is_not_on_path_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with tailing() as (source, samples):
+        eventually(lambda: source.status().restarts)
+        assert source.status().complaint == "invented-smi is not on PATH"
+        made = tool(tmp_path, FOR_EVER, "being-made")
+        Path(made[0]).rename(tmp_path / "invented-smi")
+        eventually(lambda: samples)
+
+
+def test_a_stopped_tool_is_quiet_and_replaced(tmp_path: Path) -> None:
+    with tailing(tool(tmp_path, FOR_EVER), timing=SOON_QUIET) as (source, samples):
+        pid = int(eventually(lambda: loads(samples))[-1] or 0)
+        os.kill(pid, signal.SIGSTOP)
+        gap = eventually(lambda: ended_gaps(source))[0]
+        assert not is_running(pid)
+        eventually(lambda: loads(samples)[-1] != pid)
+    assert gap.why == "invented was quiet for 0.5 s"
+
+
+def test_rubbish_is_no_sign_of_life(tmp_path: Path) -> None:
+    command = tool(tmp_path, 'echo \'{"gpu": 0, "load": 1}\'; while :; do echo rubbish; sleep 0.02; done')
+    with tailing(command, timing=SOON_QUIET) as (source, samples):
+        eventually(lambda: len(samples) > 1)
+        assert source.status().complaint == "rubbish"
+        assert source.status().gaps[0].why == "invented was quiet for 0.5 s"
+
+
+def test_a_tool_that_never_says_anything_is_started_again(tmp_path: Path) -> None:
+    timing = Timing(start_up_s=0.1, least_quiet_s=0.1, first_restart_s=0.01, last_restart_s=0.01)
+    with tailing(tool(tmp_path, "exec sleep 600"), timing=timing) as (source, _):
+        eventually(lambda: source.status().restarts)
+        assert source.status().gaps[0].why == "invented was quiet for 0.2 s"
+
+
+def test_the_first_sample_may_take_longer(tmp_path: Path) -> None:
+    """Several times as long as a tool may be quiet later."""
+    restarts: list[int] = []
+    timing = Timing(start_up_s=DEADLINE_S, least_quiet_s=0.05)
+    command = tool(tmp_path, 'sleep 0.5; echo \'{"gpu": 0, "load": 1}\'; exec sleep 600')
+    source = JsonSource(Setting(0.0, lambda _: restarts.append(source.status().restarts)), command, timing=timing)
+    with running(source):
+        eventually(lambda: restarts)
+    assert restarts[0] == 0
+
+
+def test_what_is_refused_is_not_asked_for_again(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    (command,) = tool(tmp_path, f'echo "$1" >> {asked}; case $1 in much|more) exit 2;; esac; {FOR_EVER}')
+    with tailing([command, "much"], [command, "more"], [command, "less"]) as (source, samples):
+        pid = int(eventually(lambda: loads(samples))[0] or 0)
+        assert (source.status().restarts, source.status().gaps) == (0, ())
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: ended_gaps(source))
+    assert asked.read_text().split() == ["much", "more", "less", "less"]
+
+
+def test_when_all_is_refused_it_begins_again_after_a_pause(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    (command,) = tool(tmp_path, f'echo "$1" >> {asked}; exit 2')
+    with tailing([command, "more"], [command, "less"]) as (source, _):
+        eventually(lambda: source.status().restarts > 1)
+    assert asked.read_text().split()[:4] == ["more", "less", "more", "less"]
+
+
+def test_a_tool_that_was_killed_before_its_first_sample_has_refused_nothing(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    (command,) = tool(tmp_path, f'echo "$1" >> {asked}; kill -9 $$')
+    with tailing([command, "more"], [command, "less"]) as (source, _):
+        eventually(lambda: source.status().restarts > 1)
+    assert set(asked.read_text().split()) == {"more"}
+
+
+def test_a_line_cut_off_by_the_tools_death_is_no_sample(tmp_path: Path) -> None:
+    command = tool(tmp_path, 'echo \'{"gpu": 0, "load": 7}\'; printf \'{"gpu": 0, "load": 8}\'')
+    with tailing(command) as (_, samples):
+        eventually(lambda: len(samples) > 2)
+    assert set(loads(samples)) == {7.0}
+
+
+def test_gaps_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "_MAX_GAPS", 3)
+    with tailing(tool(tmp_path, 'echo \'{"gpu": 0, "load": 7}\'')) as (source, _):
+        eventually(lambda: source.status().restarts > 5)
+        gaps = source.status().gaps
+    assert len(gaps) == 3
+    assert all(gap.ended is not None for gap in gaps[:-1])
+
+
+def test_stop_leaves_nothing_even_of_a_stopped_tool_with_children(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    command = tool(tmp_path, f"sleep 600 & echo $$ $! > {pids}; {FOR_EVER}")
+    with tailing(command) as (_, samples):
+        eventually(lambda: samples)
+        shell, child = (int(pid) for pid in pids.read_text().split())
+        os.kill(shell, signal.SIGSTOP)
+        assert is_running(shell)
+        assert is_running(child)
+    assert not is_running(shell)
+    eventually(lambda: not is_running(child))
+
+
+def test_stop_does_not_wait_for_the_next_attempt(tmp_path: Path) -> None:
+    source = JsonSource(Setting(1.0, lambda _: None), tool(tmp_path, "exit 1"), timing=Timing(first_restart_s=1e6))
+    with running(source):
+        eventually(lambda: source.status().gaps)
+    assert not source.status().is_alive
+
+
+def test_a_source_that_was_never_started_can_be_stopped() -> None:
+    JsonSource(Setting(1.0, lambda _: None)).stop()
+
+
+PARENT = """\
+import sys, time
+sys.path[:0] = sys.argv[1:3]
+from pathlib import Path
+from test_tail import Setting, JsonSource
+source = JsonSource(Setting(1.0, lambda sample: print(int(sample.values["sm_pct"]), flush=True)), sys.argv[3:])
+source.start()
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere the tool ends at its next line")
+def test_kill_9_of_its_parent_ends_even_a_stopped_tool(tmp_path: Path) -> None:
+    command = tool(tmp_path, FOR_EVER)
+    folders = [str(CHECKOUT), str(Path(__file__).parent)]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, *folders, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with parent:
+        pid = int(read_line(parent))
+        os.kill(pid, signal.SIGSTOP)
+        parent.kill()
+        eventually(lambda: not is_running(pid))
+
+
+@given(st.lists(st.binary(max_size=20)), st.integers(1, 7))
+def test_lines_come_out_whole_however_the_pieces_fall(texts: list[bytes], size: int) -> None:
+    output = b"".join(text + b"\n" for text in texts) + b"cut off"
+    lines = LineBuffer()
+    found = [line for at in range(0, len(output), size) for line in lines.feed(output[at : at + size])]
+    assert found == [line.decode("utf-8", "replace") for line in output.split(b"\n")[:-1]]
+
+
+def test_a_line_without_end_is_thrown_away_to_its_end() -> None:
+    lines = LineBuffer()
+    found = [line for _ in range(5) for line in lines.feed(b"0 1 2 " * 10_000)]
+    assert [*found, *lines.feed(b"0 1 2\n3 4 5\n6"), *lines.feed(b" 7\n")] == ["3 4 5", "6 7"]
