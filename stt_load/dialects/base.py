@@ -101,10 +101,11 @@ class Dialect(ABC):
     """One server's protocol, for one connection. What most servers have in common is here; a dialect overrides the
     rest.
 
-    `options`: every `--dialect-option` it knows. `unconfirmed`: what it takes for true of the server and nobody has
-    seen, one line each.
+    `options`: every `--dialect-option` it knows. `takes_key`: there are servers of this kind that want an API key.
+    `unconfirmed`: what it takes for true of the server and nobody has seen, one line each.
     """
 
+    takes_key: ClassVar[bool] = False
     options: ClassVar[tuple[DialectOption, ...]] = ()
     unconfirmed: ClassVar[tuple[str, ...]] = ()
     capabilities: Capabilities

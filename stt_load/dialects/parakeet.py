@@ -27,6 +27,7 @@ from stt_load.dialects.wire import glance, numbers, parse_object
 class Parakeet(Dialect):
     """One connection to a Parakeet server. The key is for the fork; the original ignores it."""
 
+    takes_key = True
     capabilities = Capabilities(
         sample_rate_hz=16_000,
         frame_multiple_bytes=1_024,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import requests
 
+from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
-from stt_load.audio.library import default_clips
 from stt_load.dialects.base import Dialect, End, Settings
 from stt_load.dialects.registry import DIALECTS, DialectRow
 from stt_load.errors import Outcome, Refusal
@@ -26,18 +29,10 @@ WORDS = "seven words that no clip has said"
 TIMEOUT_S = 20.0
 KEY = "open sesame"
 
-each_end = pytest.mark.parametrize(
-    ("row", "end"),
-    [(row, end) for row in DIALECTS.values() for end in row.capabilities.ends],
-    ids=lambda value: value.name if isinstance(value, DialectRow) else value,
-)
-each_dialect = pytest.mark.parametrize("row", DIALECTS.values(), ids=lambda row: row.name)
-
 
 @dataclass
 class Line:
-    """One caller's connection, and what it says: a clip with one second of silence before it, so that speech starts
-    late enough for every server, without a pause in which a server would end a turn."""
+    """One caller's connection, and what it says: a second of sound, long enough for every server."""
 
     dialect: Dialect
     url: str
@@ -47,10 +42,9 @@ class Line:
     @property
     def audio(self) -> EncodedClip:
         able = self.dialect.capabilities
-        clip = default_clips(able.sample_rate_hz).clips[0]
         silence_s = 0.0 if self.dialect.settings.end == "client" else able.trailing_silence_s
         rule = choose_frame(100, able.sample_rate_hz, able.frame_multiple_bytes)
-        return encode_clip(clip, rule, silence_s, self.dialect)
+        return encode_clip(sound(able.sample_rate_hz), rule, silence_s, self.dialect)
 
     def speak(self, keeps_open: bool = False) -> UtteranceRecord:
         session = Session(self.dialect, self.audio, SessionRules(TIMEOUT_S), time.monotonic())
@@ -62,8 +56,62 @@ class Line:
         return record
 
 
+def sound(rate_hz: int) -> Clip:
+    """1.2 s, of which 0.3 to 1.2 are loud."""
+    times_s = np.arange(round(1.2 * rate_hz)) / rate_hz
+    samples = np.where(times_s < 0.3, 0.0, 8_000 * np.sin(2 * np.pi * 220 * times_s))
+    return Clip("sound", WORDS, samples.astype(np.int16), rate_hz, 0.3, 1.2)
+
+
 def line_to(server: ServerProcess, row: DialectRow, end: End, key: str | None = None) -> Line:
     return Line(row.make(Settings(end=end, api_key=key)), server.url, WebSocketTransport())
+
+
+@dataclass
+class Heard:
+    """What came of it: two utterances (on one connection where the server allows it), and how much was heard."""
+
+    records: list[UtteranceRecord]
+    heard_s: float
+    frame_s: float
+
+
+def converse(row: DialectRow, end: End) -> Heard:
+    with stand_in_server(row.name, WORDS) as server:
+        line = line_to(server, row, end)
+        records = [line.speak(keeps_open=row.capabilities.many_utterances)]
+        if row.capabilities.many_utterances:
+            records.append(line.speak())
+        health = requests.get(f"{server.http_url}/healthz", timeout=TIMEOUT_S).json()
+    return Heard(records, health["heard_s"], line.audio.rule.frame_s)
+
+
+def knock(row: DialectRow) -> tuple[UtteranceRecord, UtteranceRecord]:
+    """With a wrong key, and with the right one."""
+    with stand_in_server(row.name, WORDS, "--api-key", KEY) as server:
+        refused, welcome = (line_to(server, row, row.capabilities.ends[0], key).speak() for key in ("wrong", KEY))
+    return refused, welcome
+
+
+ENDS = [(row, end) for row in DIALECTS.values() for end in row.capabilities.ends]
+
+
+@pytest.fixture(scope="module")
+def heard() -> Iterator[dict[tuple[str, str], Future[Heard]]]:
+    """All conversations at once: each waits for its own microphone."""
+    with ThreadPoolExecutor(8) as pool:
+        yield {(row.name, end): pool.submit(converse, row, end) for row, end in ENDS}
+
+
+@pytest.fixture(scope="module")
+def knocked() -> Iterator[dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]]]:
+    with ThreadPoolExecutor(8) as pool:
+        yield {row.name: pool.submit(knock, row) for row in DIALECTS.values() if row.kind.takes_key}
+
+
+each_end = pytest.mark.parametrize(
+    ("row", "end"), ENDS, ids=lambda value: value.name if isinstance(value, DialectRow) else value
+)
 
 
 def test_every_dialect_has_a_stand_in() -> None:
@@ -71,31 +119,21 @@ def test_every_dialect_has_a_stand_in() -> None:
 
 
 @each_end
-def test_an_utterance_is_heard_whole_and_its_text_comes_back(row: DialectRow, end: End) -> None:
-    with stand_in_server(row.name, WORDS) as server:
-        line = line_to(server, row, end)
-        record = line.speak()
-        health = requests.get(f"{server.http_url}/healthz", timeout=TIMEOUT_S).json()
-    assert (record.outcome, record.error, record.text.lower().rstrip(".")) == (Outcome.OK, None, WORDS)
-    assert record.eos_latency_s is not None
-    sent_s = record.audio_s
-    assert health["heard_s"] == pytest.approx(sent_s, abs=line.audio.rule.frame_s)
+def test_every_utterance_is_heard_whole_and_its_text_comes_back(
+    heard: dict[tuple[str, str], Future[Heard]], row: DialectRow, end: End
+) -> None:
+    result = heard[row.name, end].result()
+    texts = [(record.outcome, record.error, record.text.lower().rstrip(".")) for record in result.records]
+    assert texts == [(Outcome.OK, None, WORDS)] * len(result.records)
+    assert all(record.eos_latency_s is not None for record in result.records)
+    assert [record.connect_s is None for record in result.records] == [False, True][: len(result.records)]
+    assert result.heard_s == pytest.approx(sum(record.audio_s for record in result.records), abs=2 * result.frame_s)
 
 
-@each_end
-def test_a_connection_carries_two_utterances_where_the_server_allows_it(row: DialectRow, end: End) -> None:
-    if not row.capabilities.many_utterances:
-        pytest.skip(f"{row.name} takes one utterance a connection")
-    with stand_in_server(row.name, WORDS) as server:
-        line = line_to(server, row, end)
-        records = [line.speak(keeps_open=True), line.speak()]
-    assert [(record.outcome, record.text.lower().rstrip(".")) for record in records] == [(Outcome.OK, WORDS)] * 2
-    assert records[1].connect_s is None
-
-
-@each_dialect
-def test_wrong_credentials_are_a_refusal_for_that_reason(row: DialectRow) -> None:
-    with stand_in_server(row.name, WORDS, "--api-key", KEY) as server:
-        refused, welcome = (line_to(server, row, row.capabilities.ends[0], key).speak() for key in ("wrong", KEY))
+@pytest.mark.parametrize("row", [row for row in DIALECTS.values() if row.kind.takes_key], ids=lambda row: row.name)
+def test_wrong_credentials_are_a_refusal_for_that_reason(
+    knocked: dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]], row: DialectRow
+) -> None:
+    refused, welcome = knocked[row.name].result()
     assert (refused.outcome, refused.refusal) == (Outcome.REFUSED, Refusal.AUTH)
     assert welcome.outcome == Outcome.OK
