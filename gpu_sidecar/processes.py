@@ -82,7 +82,7 @@ def parse_process_stat(text: str) -> ProcessStat | None:
     head, bracket, tail = text.rpartition(")")
     pid, _, name = head.partition(" (")
     words = tail.split()
-    if not bracket or len(words) < 22:
+    if not bracket or len(words) < 23:
         return None
     try:
         numbers = [int(words[place]) for place in (1, 11, 12, 13, 14, 19, 21)]

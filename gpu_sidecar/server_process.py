@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from gpu_sidecar.proc import NO_PROC, Proc
 from gpu_sidecar.processes import ProcessStat, ancestors_of, topmost, tree_of
@@ -49,8 +50,9 @@ class Found:
     why: str
 
 
-Search = Callable[[Proc, Mapping[int, int]], Found]
-"""Looks for the server's roots, given pid → parent of every process."""
+class Search(Protocol):
+    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> Found:
+        """Looks for the server's roots. `parents`: pid → pid of its parent, of every process."""
 
 
 def parse_server_wanted(text: str) -> ServerWanted:
@@ -126,7 +128,7 @@ class _ByPort:
         if any(stat.pid != _INIT for stat in servers):
             servers = [stat for stat in servers if stat.pid != _INIT]
         if not servers:
-            return Found((), f"who listens on port {self._port} can't be seen: {_UNSEEN}")
+            return Found((), f"who listens on port {self._port} is hidden: {_UNSEEN}")
         return _found(proc, servers, parents, f"listens on port {self._port}")
 
 
@@ -144,7 +146,7 @@ class _ByName:
         matching = [pid for pid in parents if pid not in ours and self._fits(proc.command_line(pid))]
         servers = [stat for stat in _processes(proc, matching) if stat.is_running]
         if not servers:
-            return Found((), f"no command line that can be seen here fits {self._pattern.pattern!r}: {_UNSEEN}")
+            return Found((), f"no command line fits {self._pattern.pattern!r} (not started, or hidden: {_UNSEEN})")
         return _found(proc, servers, parents, f"command line fits {self._pattern.pattern!r}")
 
     def _fits(self, command_line: str) -> bool:

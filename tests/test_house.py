@@ -89,7 +89,6 @@ TESTED_BY = {
     "stt_load/dialects/parakeet.py": ("tests/dialects/test_conformance.py",),
     "stt_load/dialects/registry.py": ("tests/dialects/test_conformance.py",),
     "stt_load/load/conductor.py": ("tests/integration/test_runs.py", "tests/integration/test_endings.py"),
-    "stt_load/load/gpu_feed.py": ("tests/integration/test_endings.py",),
     "stt_load/load/master.py": ("tests/integration/test_runs.py", "tests/integration/test_endings.py"),
     "stt_load/load/outbox.py": ("tests/load/test_ledger.py",),
     "stt_load/load/preflight.py": ("tests/cli/test_bad_input.py",),
@@ -102,7 +101,7 @@ TESTED_BY = {
     "stt_load/report/close.py": ("tests/integration/test_runs.py",),
     "stt_load/report/console.py": ("tests/report/test_writers.py",),
     "stt_load/report/csv_file.py": ("tests/report/test_writers.py",),
-    "stt_load/report/gpu.py": ("tests/report/test_build.py",),
+    "stt_load/report/device.py": ("tests/report/test_hold.py", "tests/report/test_took.py"),  # values
     "stt_load/report/html.py": ("tests/report/test_writers.py",),
     "stt_load/report/json_file.py": ("tests/report/test_writers.py",),
     "stt_load/report/junit_file.py": ("tests/report/test_writers.py",),
@@ -129,7 +128,9 @@ TESTED_BY = {
     "gpu_sidecar/sources/registry.py": ("tests/gpu_sidecar/test_tail.py",),
     "gpu_sidecar/sources/row_shape.py": ("tests/gpu_sidecar/test_dmon.py", "tests/gpu_sidecar/test_query.py"),
     "gpu_sidecar/sources/tail.py": ("tests/gpu_sidecar/test_tail.py",),
-    "gpu_sidecar/nvidia_smi.py": ("tests/gpu_sidecar/test_gpu_devices.py",),
+    "gpu_sidecar/nvidia_smi.py": ("tests/gpu_sidecar/test_watch.py",),
+    "gpu_sidecar/proc.py": ("tests/gpu_sidecar/test_processes.py",),
+    "gpu_sidecar/sources/host.py": ("tests/gpu_sidecar/test_host.py",),
 }
 
 

@@ -1,0 +1,155 @@
+"""CPU and memory of this host and of real processes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from programs import BURNING, IDLE, WITH_CHILD, program
+from stand_in import eventually, read_line
+
+from gpu_sidecar.proc import Proc
+from gpu_sidecar.processes import ProcessStat, tree_of
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.sources.base import Setting
+from gpu_sidecar.sources.host import HostSource, Readings
+from gpu_sidecar.usage import used_ticks
+
+PERIOD_S = 0.02
+N_CORES = os.cpu_count() or 1
+
+HOLDING = """\
+import sys
+memory = bytearray(int(sys.argv[1]) << 20)
+memory[::4096] = b"x" * len(memory[::4096])
+print("ready", flush=True); sys.stdin.readline()
+"""
+
+# Three children, one after the other and two generations deep, then what all of them used, in ticks.
+BUSY_FAMILY = """\
+import os, subprocess, sys
+burn = "import time\\nwhile time.process_time() < 0.15: pass"
+deeper = f"import subprocess, sys; subprocess.run([sys.executable, '-I', '-S', '-c', {burn!r}]); exec({burn!r})"
+before = sum(os.times()[:4])
+print("ready", flush=True)
+for code in (burn, deeper, burn):
+    subprocess.run([sys.executable, "-I", "-S", "-c", code])
+print(sum(os.times()[:4]) - before, flush=True)
+sys.stdin.readline()
+"""
+
+
+def values_of(samples: list[Sample], kind: str) -> dict[str, float | None]:
+    """Of the last sample of that kind; empty where there is none."""
+    return dict(next((sample.values for sample in reversed(samples) if sample.kind == kind), {}))
+
+
+def test_the_first_reading_gives_no_sample() -> None:
+    readings = Readings(Proc(), lambda: [os.getpid()])
+    assert list(readings.take()) == []
+    assert [sample.kind for sample in readings.take()] == ["host", "process"]
+
+
+def test_a_process_that_burns_shows_on_the_host_and_as_the_server() -> None:
+    with program(BURNING) as process:
+        readings = Readings(Proc(), lambda: [process.pid])
+        samples: list[Sample] = []
+
+        def has_burnt() -> bool:
+            samples.extend(readings.take())
+            cpu_pct = values_of(samples, "host").get("cpu_pct")
+            return bool(values_of(samples, "process").get("cpu_cores") and cpu_pct)
+
+        eventually(has_burnt)
+        assert 0 < (values_of(samples, "process")["cpu_cores"] or 0) <= N_CORES
+        assert 0 < (values_of(samples, "host")["cpu_pct"] or 0) <= 100
+        assert (values_of(samples, "host")["memory_used_mib"] or 0) > 0
+
+
+def test_memory_is_that_of_all_processes_of_the_tree() -> None:
+    held_mib = 48
+    said: list[str] = []
+    with program(WITH_CHILD, said=said) as family, program(HOLDING, str(held_mib)) as holder:
+        pids = [family.pid, int(said[0])]
+        readings = Readings(Proc(), lambda: pids)
+        list(readings.take())
+        small = values_of(list(readings.take()), "process")
+        pids.append(holder.pid)
+        large = values_of(list(readings.take()), "process")
+    assert (small["processes"], large["processes"]) == (2, 3)
+    grown_mib = (large["rss_mib"] or 0) - (small["rss_mib"] or 0)
+    assert held_mib * 0.9 < grown_mib < held_mib + 40  # and Python's own
+
+
+def test_what_a_tree_used_is_what_it_says_itself() -> None:
+    """Children are seen, seen too late, or not at all: the sum is the same."""
+    proc = Proc()
+    with program(BUSY_FAMILY) as family:
+        said: list[str] = []
+        waiting = threading.Thread(target=lambda: said.append(read_line(family)))
+        waiting.start()
+        before = read_tree(proc, family.pid)
+        ticks = 0
+
+        def is_done() -> bool:
+            nonlocal before, ticks
+            has_said = bool(said)
+            after = read_tree(proc, family.pid)
+            ticks += used_ticks(before, after, new_since_ticks=0)
+            before = after
+            return has_said
+
+        eventually(is_done)
+        waiting.join()
+    ticks_per_s = os.sysconf("SC_CLK_TCK")
+    # Every figure of the kernel's is cut to whole ticks: user and system of each of five processes.
+    assert ticks / ticks_per_s == pytest.approx(float(said[0]), abs=12 / ticks_per_s)
+
+
+def read_tree(proc: Proc, root: int) -> list[ProcessStat]:
+    return [stat for stat in map(proc.process, tree_of([root], proc.parents())) if stat is not None]
+
+
+def test_processes_that_are_gone_when_they_are_read_are_left_out() -> None:
+    with program(IDLE) as gone:
+        pass
+    with program(IDLE) as left:
+        readings = Readings(Proc(), lambda: [gone.pid, left.pid])
+        list(readings.take())
+        assert values_of(list(readings.take()), "process")["processes"] == 1
+
+
+def test_a_server_that_is_gone_gives_no_sample() -> None:
+    pids: list[int] = []
+    with program(IDLE) as process:
+        pids.append(process.pid)
+        readings = Readings(Proc(), lambda: pids)
+        list(readings.take())
+        assert values_of(list(readings.take()), "process")
+    assert [sample.kind for sample in readings.take()] == ["host"]
+
+
+def test_the_source_emits_from_start_to_stop() -> None:
+    samples: list[Sample] = []
+    source = HostSource(Setting(PERIOD_S, samples.append), lambda: [os.getpid()])
+    assert not source.status().is_alive
+    source.start()
+    eventually(lambda: len(samples) >= 6)
+    status = source.status()
+    assert (status.name, status.kind, status.period_s, status.is_alive) == ("proc", "host", PERIOD_S, True)
+    assert (status.complaint, status.restarts, status.gaps) == ("", 0, ())
+    source.stop()
+    assert not source.status().is_alive
+    n = len(samples)
+    assert [sample.kind for sample in samples] == ["host", "process"] * (n // 2)
+
+
+def test_a_host_without_proc_complains_and_gives_no_sample(tmp_path: Path) -> None:
+    source = HostSource(Setting(PERIOD_S, lambda _: pytest.fail("a sample")), lambda: [1], Proc(str(tmp_path)))
+    source.start()
+    source.stop()
+    status = source.status()
+    assert not status.is_alive
+    assert status.complaint == "this host has no /proc: its CPU and processes can't be seen (Linux has one)"

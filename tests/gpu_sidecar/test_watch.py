@@ -1,0 +1,245 @@
+"""What is watched, while servers come and go and nvidia-smi answers, fails or hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from programs import IDLE, LISTENING, WITH_CHILD, program
+from stand_in import StandInSmi, eventually, is_running
+
+from gpu_sidecar.devices import GpuWanted, UnknownGpu, parse_gpu_wanted
+from gpu_sidecar.metrics import GPU, HOST
+from gpu_sidecar.nvidia_smi import NvidiaSmi, QueryFailed
+from gpu_sidecar.proc import Proc
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.server_process import ServerWanted, parse_server_wanted
+from gpu_sidecar.watch import Watch
+
+OFTEN_S = 0.05
+SELDOM_S = 600.0
+
+# Notes that it was asked, and hangs in a child of its own.
+HANGING = '#!/bin/sh\necho $$ >> "${0%/*}/asked"\nsleep 600\n'
+
+
+@pytest.fixture
+def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInSmi]:
+    stand_in = StandInSmi(tmp_path)
+    monkeypatch.setenv("PATH", stand_in.environment["PATH"])
+    yield stand_in
+    stand_in.close()
+
+
+@contextmanager
+def watching(
+    gpu: str = "", server: str = "", ask_again_s: float = OFTEN_S, proc: Proc | None = None
+) -> Iterator[Watch]:
+    wanted = parse_server_wanted(server) if server else None
+    watch = Watch(parse_gpu_wanted(gpu), wanted, proc, tree_period_s=OFTEN_S, ask_again_s=ask_again_s)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        watch.stop()
+
+
+def indexes(watch: Watch) -> list[int]:
+    return [device.index for device in watch.gpus.devices]
+
+
+def put_apps(smi: StandInSmi, *apps: str) -> None:
+    """At once, so that nobody reads half of it."""
+    new = smi.folder / "apps.new"
+    new.write_text("".join(f"{app}\n" for app in apps))
+    new.replace(smi.folder / "apps")
+
+
+class CountingProc(Proc):
+    n_looks = 0
+
+    def is_there(self) -> bool:
+        self.n_looks += 1
+        return super().is_there()
+
+
+def gpu_sample(index: int) -> Sample:
+    return Sample(GPU, {}, gpu=index)
+
+
+def test_the_python_process_on_a_gpu_tells_the_gpu_and_the_server(smi: StandInSmi) -> None:
+    said: list[str] = []
+    with program(WITH_CHILD, said=said) as server:
+        put_apps(smi, f"{server.pid}, /usr/bin/python3, GPU-bbbb")
+        with watching() as watch:
+            assert eventually(lambda: watch.server.pids) == tuple(sorted([server.pid, int(said[0])]))
+            assert (indexes(watch), watch.gpus.why) == ([1], f"GPU 1: python3 (pid {server.pid})")
+
+
+def test_only_samples_of_chosen_gpus_are_wanted_and_all_others(smi: StandInSmi) -> None:
+    watch = Watch(GpuWanted(("1",)), None)
+    assert not watch.wants(gpu_sample(1))  # nobody knows yet
+    with watching("1") as watch:
+        eventually(lambda: watch.gpus.devices)
+        assert [watch.wants(gpu_sample(index)) for index in (0, 1)] == [False, True]
+        assert watch.wants(Sample(HOST, {}))
+
+
+def test_a_server_that_starts_after_the_sidecar_is_found_with_its_gpu(smi: StandInSmi) -> None:
+    said: list[str] = []
+    with program(LISTENING, "0", said=said):
+        port = said[0]
+    with watching(server=f"port:{port}") as watch:
+        eventually(lambda: watch.gpus.is_guess)
+        assert watch.server.pids == ()
+        with program(LISTENING, port) as server:
+            put_apps(smi, "7, python3, GPU-bbbb", f"{server.pid}, tritonserver, GPU-aaaa")
+            eventually(lambda: indexes(watch) == [0])
+            assert watch.server.pids == (server.pid,)
+            assert watch.gpus.why == f"GPU 0: tritonserver (pid {server.pid})"
+
+
+def test_a_server_that_is_started_again_is_found_again_on_another_gpu(smi: StandInSmi) -> None:
+    said: list[str] = []
+    with program(LISTENING, "0", said=said) as first:
+        put_apps(smi, f"{first.pid}, python3, GPU-aaaa")
+        with watching(server=f"port:{said[0]}") as watch:
+            eventually(lambda: indexes(watch) == [0])
+            first.kill()
+            eventually(lambda: not watch.server.pids)
+            assert indexes(watch) == [0]  # while it is away its GPU stays
+            with program(LISTENING, said[0]) as second:
+                put_apps(smi, f"{second.pid}, python3, GPU-bbbb")
+                eventually(lambda: indexes(watch) == [1])
+                assert watch.server.pids == (second.pid,)
+
+
+def test_a_server_by_pid_that_ended_is_gone_and_says_so(smi: StandInSmi) -> None:
+    with program(IDLE) as server, watching(server=f"pid:{server.pid}") as watch:
+        assert watch.server.pids == (server.pid,)
+        server.kill()
+        eventually(lambda: not watch.server.pids)
+        assert watch.server.why.startswith(f"process {server.pid} is gone")
+
+
+def test_a_guess_gives_way_to_knowledge_but_knowledge_to_no_guess_before_the_next_run(smi: StandInSmi) -> None:
+    put_apps(smi)
+    with program(IDLE) as server, watching() as watch:
+        eventually(lambda: watch.gpus.is_guess)
+        assert indexes(watch) == [0, 1]
+        put_apps(smi, f"{server.pid}, python3, GPU-bbbb")
+        eventually(lambda: watch.server.pids)
+        assert indexes(watch) == [1]
+        put_apps(smi)
+        server.kill()
+        eventually(lambda: not watch.server.pids)
+        assert indexes(watch) == [1]
+        watch.look_again()
+        eventually(lambda: watch.gpus.is_guess)
+        assert indexes(watch) == [0, 1]
+
+
+def test_a_failing_nvidia_smi_takes_nothing_away(smi: StandInSmi) -> None:
+    with watching("1", ask_again_s=SELDOM_S) as watch:
+        eventually(lambda: watch.gpus.devices)
+        (smi.folder / "nvidia-smi").write_text(
+            '#!/bin/sh\necho asked > "${0%/*}/asked"; echo "Driver/library version mismatch"; exit 18\n'
+        )
+        watch.look_again()
+        eventually((smi.folder / "asked").exists)
+    assert indexes(watch) == [1]
+
+
+def test_what_is_known_is_not_asked_for_again_until_a_run_begins(smi: StandInSmi) -> None:
+    count = f'#!/bin/sh\necho x >> "{smi.folder}/asked"\n'
+    script = smi.folder / "nvidia-smi"
+    script.write_text(script.read_text().replace("#!/bin/sh\n", count))
+    proc = CountingProc()
+    with program(IDLE) as server:
+        put_apps(smi, f"{server.pid}, python3, GPU-bbbb")
+        with watching(server=f"pid:{server.pid}", proc=proc) as watch:
+            eventually(lambda: watch.gpus.devices)
+            queries_of_one_look = len((smi.folder / "asked").read_text().split())
+            n_looks = proc.n_looks
+            eventually(lambda: proc.n_looks > n_looks + 5)  # more often than nvidia-smi might have been asked
+            assert len((smi.folder / "asked").read_text().split()) == queries_of_one_look
+            watch.look_again()
+            eventually(lambda: len((smi.folder / "asked").read_text().split()) == 2 * queries_of_one_look)
+
+
+def test_a_gpu_that_is_not_there_is_told_at_the_start(smi: StandInSmi) -> None:
+    with watching("7") as watch:
+        with pytest.raises(UnknownGpu, match="there is no GPU 7 here"):
+            watch.wait_until_decided(30)
+        assert (watch.gpus.devices, watch.gpus.why[:20]) == ((), "there is no GPU 7 he")
+
+
+def test_without_nvidia_smi_there_is_no_gpu_and_samples_of_another_vendors_tool_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with watching() as watch:
+        assert watch.wait_until_decided(30)
+        assert (watch.gpus.devices, watch.gpus.why) == ((), "nvidia-smi is not on PATH")
+        assert watch.wants(gpu_sample(3))
+    with watching("1") as watch:
+        assert watch.wait_until_decided(30)
+        assert [watch.wants(gpu_sample(index)) for index in (0, 1)] == [False, True]
+    assert caplog.messages == ["nvidia-smi is not on PATH: no GPU samples"] * 2
+
+
+def test_while_nvidia_smi_hangs_the_server_is_found_and_stop_leaves_nothing(smi: StandInSmi) -> None:
+    (smi.folder / "nvidia-smi").write_text(HANGING)
+    with program(IDLE) as server, watching(server=f"pid:{server.pid}") as watch:
+        pid = int(eventually(lambda: read(smi.folder / "asked")))
+        sleeping = eventually(lambda: [child for child, parent in Proc().parents().items() if parent == pid])
+        assert watch.server.pids == (server.pid,)
+        assert not watch.wait_until_decided(0)
+        assert watch.gpus.why == "nvidia-smi has not answered yet"
+    assert not [left for left in (pid, *sleeping) if is_running(left)]
+
+
+def test_an_nvidia_smi_that_hangs_for_too_long_is_ended_and_said_to(smi: StandInSmi) -> None:
+    (smi.folder / "nvidia-smi").write_text(HANGING)
+    asking = NvidiaSmi(timeout_s=0.2)
+    with pytest.raises(QueryFailed, match=r"^nvidia-smi did not answer within 0.2 s$"):
+        asking.look(GpuWanted())
+    asked = read(smi.folder / "asked")
+    assert not asked or not is_running(int(asked))
+
+
+def test_its_own_words_say_why_nvidia_smi_failed(smi: StandInSmi) -> None:
+    (smi.folder / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed because'; echo more; exit 9\n")
+    with pytest.raises(QueryFailed, match=r"^nvidia-smi failed: NVIDIA-SMI has failed because$"):
+        NvidiaSmi().look(GpuWanted())
+
+
+def test_a_stopped_one_asks_no_more(smi: StandInSmi) -> None:
+    asking = NvidiaSmi()
+    asking.stop()
+    with pytest.raises(QueryFailed, match=r"^stopped$"):
+        asking.look(GpuWanted())
+
+
+def test_mig_devices_are_looked_up_only_where_there_are_some(smi: StandInSmi) -> None:
+    listing = "GPU 1: NVIDIA H200 (UUID: GPU-bbbb)\\n  MIG 1g.18gb     Device  0: (UUID: MIG-1111)\\n"
+    script = smi.folder / "nvidia-smi"
+    script.write_text(
+        script.read_text().replace('case "$*" in\n', f"case \"$*\" in\n  -L) printf '{listing}'; exit ;;\n")
+    )
+    assert NvidiaSmi().look(GpuWanted()).mig_parents == {}
+    assert NvidiaSmi().look(GpuWanted(("MIG-1111",))).mig_parents == {"MIG-1111": "GPU-bbbb"}
+    put_apps(smi, "42, python3, MIG-1111")
+    assert NvidiaSmi().look(GpuWanted()).mig_parents == {"MIG-1111": "GPU-bbbb"}
+    with watching() as watch:
+        eventually(lambda: indexes(watch) == [1])
+
+
+def test_a_watch_that_was_never_started_can_be_stopped() -> None:
+    Watch(GpuWanted(), ServerWanted("port", "8000")).stop()
+
+
+def read(path: Path) -> str:
+    return path.read_text().strip() if path.exists() else ""
