@@ -129,7 +129,7 @@ def test_the_utterance_comes_out_as_the_conversation_says(talk: Conversation) ->
 
 @each_happy_one
 def test_what_comes_after_the_last_final_is_not_waited_for(talk: Conversation) -> None:
-    last_s, last = talk.arrivals[-1]
+    last_s, _ = talk.arrivals[-1]
     assert listen(talk, (last_s + 0.01, talk.messages[-1])).text == talk.head["transcript"]
 
 
