@@ -142,6 +142,10 @@ def test_a_column_without_a_row_in_the_table_shifts_nothing() -> None:
     assert samples_of("# gpu novel sm fb\n2 99 45 1842") == [gpu(2, sm_pct=45, fb_mib=1842)]
 
 
+def test_a_table_without_a_column_of_ours_gives_nothing() -> None:
+    assert samples_of("# gpu pid type\n# Idx # C/G\n0 4242 7") == []
+
+
 def test_a_row_torn_at_a_cell_gives_nothing() -> None:
     row = "    0   45   32   0   0   1842   5"
     parser = DmonParser()

@@ -158,7 +158,7 @@ def test_a_stopped_tool_is_quiet_and_replaced(tmp_path: Path) -> None:
 
 
 def test_rubbish_is_no_sign_of_life(tmp_path: Path) -> None:
-    command = tool(tmp_path, 'echo \'{"gpu": 0, "load": 1}\'; while :; do echo rubbish; sleep 0.02; done')
+    command = tool(tmp_path, 'echo \'{"gpu": 0, "load": 1}\'; exec yes rubbish')
     with tailing(command, timing=SOON_QUIET) as (source, samples):
         eventually(lambda: len(samples) > 1)
         assert source.status().complaint == "rubbish"
@@ -228,7 +228,8 @@ def test_gaps_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_stop_leaves_nothing_even_of_a_stopped_tool_with_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    command = tool(tmp_path, f"sleep 600 & echo $$ $! > {pids}; {FOR_EVER}")
+    told = tmp_path / "told"
+    command = tool(tmp_path, f"trap 'echo > {told}; exit' TERM; sleep 600 & echo $$ $! > {pids}; {FOR_EVER}")
     with tailing(command) as (_, samples):
         eventually(lambda: samples)
         shell, child = (int(pid) for pid in pids.read_text().split())
@@ -237,6 +238,7 @@ def test_stop_leaves_nothing_even_of_a_stopped_tool_with_children(tmp_path: Path
         assert is_running(child)
     assert not is_running(shell)
     eventually(lambda: not is_running(child))
+    assert told.exists()  # it was asked to end before it was made to
 
 
 def test_stop_does_not_wait_for_the_next_attempt(tmp_path: Path) -> None:
