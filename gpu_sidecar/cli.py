@@ -97,8 +97,8 @@ def _add_what_is_watched(group: argparse._ArgumentGroup) -> None:
         type=_typed(parse_gpu_wanted),
         default="",
         metavar="ID",
-        help="GPUs by index or UUID, several with commas, or `all` (default: those that the server uses, or else "
-        "those that a python process uses)",
+        help="GPUs by index or UUID, several with commas, `all` or `none` (default: those that the server uses, or "
+        "else those that a python process uses)",
     )
     group.add_argument(
         "--server-process",
@@ -195,7 +195,7 @@ def _check_interval(row: SourceRow, interval_s: float) -> None:
 
 
 def _check_replay(options: argparse.Namespace) -> None:
-    given = {"--gpu-id": options.gpu_id.ids, "--server-process": options.server_process, "--source": options.source}
+    given = {"--gpu-id": not options.gpu_id.is_by_process, "--server-process": options.server_process, "--source": options.source}
     for name, value in given.items():
         if value:
             raise UsageError(f"--replay plays all that was recorded: {name} doesn't go with it")

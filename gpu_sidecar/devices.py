@@ -62,14 +62,15 @@ class ComputeApp:
 
 @dataclass(frozen=True)
 class GpuWanted:
-    """`ids`: indexes and UUIDs, of GPUs or of MIG devices on them. Neither those nor `is_all`: by process."""
+    """`ids`: indexes and UUIDs, of GPUs or of MIG devices on them. Neither those nor all nor none: by process."""
 
     ids: tuple[str, ...] = ()
     is_all: bool = False
+    is_none: bool = False
 
     @property
     def is_by_process(self) -> bool:
-        return not self.ids and not self.is_all
+        return not (self.ids or self.is_all or self.is_none)
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,15 @@ class UnknownGpu(Exception):
 
 
 def parse_gpu_wanted(text: str | None) -> GpuWanted:
-    """`0`, `GPU-5d…`, `MIG-71…`, several with commas, or `all`; nothing means by process. Raises ValueError."""
+    """`0`, `GPU-5d…`, `MIG-71…`, several with commas, `all` or `none`; nothing means by process. Raises ValueError."""
     ids = tuple(word.strip() for word in (text or "").split(",") if word.strip())
     if ids == ("all",):
         return GpuWanted(is_all=True)
+    if ids == ("none",):
+        return GpuWanted(is_none=True)
     for word in ids:
         if not _WANTED_ID.fullmatch(word):
-            raise ValueError(f"{word!r} names no GPU: give an index, a UUID (GPU-… or MIG-…), several, or all")
+            raise ValueError(f"{word!r} names no GPU: give an index, a UUID (GPU-… or MIG-…), several, or all, or none")
     return GpuWanted(ids)
 
 

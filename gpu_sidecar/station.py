@@ -94,7 +94,7 @@ class Station:
     def _make_sources(self) -> list[Source]:
         wanted = self._wanted
         sources: list[Source] = []
-        if wanted.row.is_there():
+        if wanted.row.is_there() and not wanted.gpu.is_none:
             sources.append(wanted.row.make(Setting(wanted.period_s, self._take, _indexes(wanted.gpu), wanted.replay)))
         if wanted.has_host and wanted.replay is None:
             period_s = max(wanted.period_s, _SHORTEST_HOST_PERIOD_S)

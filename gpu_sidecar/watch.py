@@ -52,10 +52,12 @@ class Watch:
         self._again = threading.Event()  # for the server's thread, which passes it on
         self._gpus_again = threading.Event()
         self._server_bell, self._gpu_bell = threading.Event(), threading.Event()
-        self._threads = [
-            threading.Thread(target=self._follow_server, name="watch-server", daemon=True),
-            threading.Thread(target=self._follow_gpus, name="watch-gpus", daemon=True),
-        ]
+        self._threads = [threading.Thread(target=self._follow_server, name="watch-server", daemon=True)]
+        if gpu.is_none:
+            self.gpus = GpuChoice((), "no GPU was asked for")
+            self._decided.set()
+        else:
+            self._threads.append(threading.Thread(target=self._follow_gpus, name="watch-gpus", daemon=True))
 
     def start(self) -> None:
         """Looks for the server at once: a matter of milliseconds. nvidia-smi may take its time."""

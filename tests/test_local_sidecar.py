@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,13 +22,17 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+def uuids_watched(local: LocalSidecar) -> list[str]:
+    client = SidecarClient(local.url)
+    return eventually(lambda: client.check() and [gpu["uuid"] for gpu in client.describe_gpus()]) or []
+
+
 def test_a_local_sidecar_runs_inside_its_block_only(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", smi.environment["PATH"])
     monkeypatch.setenv("GPU_SIDECAR_TOKEN", "meant for another sidecar")
     monkeypatch.chdir("/")
     with LocalSidecar() as local:
-        client = SidecarClient(local.url)
-        assert client.describe()["uuid"] == "GPU-bbbb"
+        assert uuids_watched(local) == ["GPU-bbbb"]
         sidecar_pid, dmon_pid = local.pid, smi.wait_for_dmon()
         assert sidecar_pid is not None
         assert is_running(sidecar_pid)
@@ -38,14 +43,48 @@ def test_a_local_sidecar_runs_inside_its_block_only(smi: StandInSmi, monkeypatch
 
 def test_a_local_sidecar_watches_the_gpu_asked_for(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", smi.environment["PATH"])
-    with LocalSidecar(gpu_id=0) as local:
-        assert SidecarClient(local.url).describe()["uuid"] == "GPU-aaaa"
+    with LocalSidecar(gpu_id="0,GPU-bbbb") as local:
+        assert uuids_watched(local) == ["GPU-aaaa", "GPU-bbbb"]
+
+
+def test_a_local_sidecar_that_is_to_watch_no_gpu_asks_for_none(
+    smi: StandInSmi, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", smi.environment["PATH"])
+    (smi.folder / "gpus").unlink()  # a question would fail, and be warned of
+    with LocalSidecar(gpu_id="none", server_process=f"pid:{os.getpid()}") as local:
+        client = SidecarClient(local.url)
+        kinds: set[str] = set()
+        eventually(lambda: kinds.update(row["kind"] for row in client.pull()) or kinds == {"host", "process"})
+        assert client.describe()["why"] == "no GPU was asked for"
+    assert smi.calls() == []
+    assert warnings_of(caplog) == []
+
+
+def test_a_local_sidecar_looks_after_the_process_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        LocalSidecar(server_process=f"port:{listening.getsockname()[1]}") as local,
+    ):
+        client = SidecarClient(local.url)
+        assert client.check()
+        server = client.describe()["server"]
+    assert os.getpid() in server["pids"]
+
+
+def test_a_pattern_may_begin_with_a_dash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with LocalSidecar(gpu_id="none", server_process="name:--no such option") as local:
+        client = SidecarClient(local.url)
+        assert client.check()
+        assert client.describe()["server"]["pids"] == []
 
 
 def test_a_gpu_that_is_not_there_is_a_config_error(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", smi.environment["PATH"])
-    with pytest.raises(ConfigError, match=r"^gpu_sidecar: there is no GPU 7 here: choose one of 0, 1$"):
-        LocalSidecar(gpu_id=7).start()
+    with pytest.raises(ConfigError, match=r"^gpu_sidecar: there is no GPU 7 here: choose from 0 "):
+        LocalSidecar(gpu_id="7").start()
 
 
 def test_without_nvidia_smi_a_local_sidecar_passes_on_the_one_warning(
@@ -53,9 +92,12 @@ def test_without_nvidia_smi_a_local_sidecar_passes_on_the_one_warning(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with LocalSidecar() as local:
-        description = SidecarClient(local.url).describe()
-    assert (description["index"], description["why"]) == (None, "nvidia-smi is not on PATH")
-    assert warnings_of(caplog) == ["gpu_sidecar: nvidia-smi is not on PATH: serving without GPU samples"]
+        client = SidecarClient(local.url)
+        eventually(lambda: client.check() and client.describe()["why"] == "nvidia-smi is not on PATH")
+        local.pass_on_log()
+        local.pass_on_log()
+        assert client.describe_gpus() == []
+    assert warnings_of(caplog) == ["gpu_sidecar: nvidia-smi is not on PATH: no GPU samples"]
 
 
 def test_a_local_sidecar_that_does_not_come_up_in_time_is_stopped(
@@ -85,7 +127,7 @@ def test_a_fork_that_closes_its_copy_stops_nothing(smi: StandInSmi, monkeypatch:
             local.close()
             os._exit(0)
         assert os.waitpid(fork, 0)[1] == 0
-        assert SidecarClient(local.url).describe()["index"] == 1
+        assert SidecarClient(local.url).check()
 
 
 UNDER_GEVENT = """\

@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -25,11 +26,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def bare_sidecar(
-    smi: StandInSmi, port: int = 0, clock_ahead_s: float = 0.0
-) -> contextlib.AbstractContextManager[RunningSidecar]:
-    """One whose only samples are those that are fed to the stand-in."""
-    return sidecar(smi.environment, "--no-host", port=port, clock_ahead_s=clock_ahead_s)
+@contextlib.contextmanager
+def bare_sidecar(smi: StandInSmi, port: int = 0, clock_ahead_s: float = 0.0) -> Iterator[RunningSidecar]:
+    """One whose only samples are those that are fed to the stand-in, once it knows which GPUs it watches."""
+    with sidecar(smi.environment, "--no-host", port=port, clock_ahead_s=clock_ahead_s) as running:
+        wait_for_gpus(running)
+        yield running
+
+
+def wait_for_gpus(running: RunningSidecar) -> None:
+    eventually(lambda: running.get("/healthz").json()["gpus"])
 
 
 def wait_until_taken(running: RunningSidecar, n: int) -> None:
@@ -136,7 +142,9 @@ def test_numbers_go_on_after_a_restart_though_somebody_else_read_first(smi: Stan
 
 
 def test_host_and_server_come_with_the_gpu(smi: StandInSmi) -> None:
+    (smi.folder / "apps").write_text(f"{os.getpid()}, python, GPU-bbbb\n")
     with sidecar(smi.environment, "--server-process", f"pid:{os.getpid()}") as running:
+        wait_for_gpus(running)
         client = SidecarClient(running.url)
         client.announce("r1", 0, 5, "hold")
         smi.feed(dmon_row(sm=40, fb=1800))
@@ -145,7 +153,7 @@ def test_host_and_server_come_with_the_gpu(smi: StandInSmi) -> None:
         client.check()
         entry = client.describe()
     assert entry["server"]["pids"][0] == os.getpid()
-    assert {source["name"] for source in entry["sources"]} >= {"dmon", "host"}
+    assert {source["name"] for source in entry["sources"]} >= {"dmon", "proc"}
     newest = {row["kind"]: row for row in rows}
     assert newest["process"]["rss_mib"] > 0
     assert newest["host"]["memory_used_mib"] > 0

@@ -133,8 +133,9 @@ class _Reader:
         sign, self._sign = self._sign, None
         if sign is not None:
             client.announce(sign.run_id, sign.stage, sign.users, str(sign.phase))
-        for sample in client.pull():
-            self._write(sample)
+        if sign is None or client.available:  # one wait for a sidecar that is away, not two
+            for sample in client.pull():
+                self._write(sample)
         is_due = time.monotonic() - self._checked_s >= _CHECK_PERIOD_S
         if client.available and (is_due or client.boot != self._known_boot):
             self._check(client)
