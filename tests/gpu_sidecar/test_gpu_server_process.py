@@ -26,9 +26,10 @@ from gpu_sidecar.server_process import (
 )
 
 LOOK = """\
-import dataclasses, json, sys
+import dataclasses, json, os, sys
 from gpu_sidecar.proc import Proc
 from gpu_sidecar.server_process import ServerTree, parse_server_wanted, search_of
+os.setuid(int(sys.argv[2]))
 tree = ServerTree(Proc(), search_of(parse_server_wanted(sys.argv[1])))
 print(json.dumps(dataclasses.asdict(tree.look())))
 """
@@ -38,9 +39,9 @@ def tree_of_wanted(text: str) -> ServerTree:
     return ServerTree(Proc(), search_of(parse_server_wanted(text)))
 
 
-def found_from_aside(pattern: str) -> ServerChoice:
-    """What a process beside the server's finds by name. The pattern reaches it as its own argument."""
-    command = [sys.executable, "-c", LOOK, f"name:{pattern}"]
+def found_from_aside(wanted: str, user_id: int | None = None) -> ServerChoice:
+    """What a process beside the server's finds, as another user maybe. A pattern reaches it as its own argument."""
+    command = [sys.executable, "-c", LOOK, wanted, str(os.getuid() if user_id is None else user_id)]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     choice = json.loads(done.stdout)
     return ServerChoice(tuple(choice["pids"]), choice["why"], choice["name"])
@@ -142,9 +143,20 @@ def test_what_only_forwards_the_port_to_a_container_is_not_the_server() -> None:
     )
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_a_port_held_by_another_users_process_says_as_whom_to_run() -> None:
+    said: list[str] = []
+    with program(LISTENING, "0", said=said):
+        choice = found_from_aside(f"port:{said[0]}", user_id=65534)
+    assert choice.pids == ()
+    assert choice.why == (
+        f"who listens on port {said[0]} is hidden: run the sidecar as the same user or root, and in its pid namespace"
+    )
+
+
 def test_by_name_the_command_line_is_searched() -> None:
     with program(IDLE, "--model", "parakeet-odd-7f3a") as server, program(IDLE, "--model", "other") as other:
-        choice = found_from_aside("model parakeet-odd-[0-9a-f]+")
+        choice = found_from_aside("name:model parakeet-odd-[0-9a-f]+")
     assert choice.pids == (server.pid,)
     assert other.pid not in choice.pids
     assert choice.why == f"command line fits 'model parakeet-odd-[0-9a-f]+': {choice.name} (pid {server.pid})"
@@ -152,21 +164,21 @@ def test_by_name_the_command_line_is_searched() -> None:
 
 def test_by_name_all_that_fit_are_the_server() -> None:
     with program(IDLE, "worker-odd-91c2") as one, program(IDLE, "worker-odd-91c2") as two:
-        assert found_from_aside("worker-odd-91c2").pids == tuple(sorted([one.pid, two.pid]))
+        assert found_from_aside("name:worker-odd-91c2").pids == tuple(sorted([one.pid, two.pid]))
 
 
 def test_nobody_who_asks_for_the_server_by_name_is_it() -> None:
     with program(IDLE, "--server-process", "name:odd-5d5d"):
-        assert found_from_aside("odd-5d5d").pids == ()
+        assert found_from_aside("name:odd-5d5d").pids == ()
 
 
 def test_neither_the_sidecar_nor_what_started_it_is_the_server() -> None:
     """This process fits the pattern, is an ancestor, and doesn't ask for it. What `own` started fits as well."""
     own = Proc().command_line(os.getpid())
     pattern = own.split()[0]
-    assert os.getpid() not in found_from_aside(pattern).pids
+    assert os.getpid() not in found_from_aside(f"name:{pattern}").pids
     with program(IDLE) as child:
-        assert child.pid in found_from_aside(pattern).pids
+        assert child.pid in found_from_aside(f"name:{pattern}").pids
         assert child.pid not in tree_of_wanted(f"name:{pattern}").look().pids
 
 
