@@ -195,7 +195,11 @@ def _check_interval(row: SourceRow, interval_s: float) -> None:
 
 
 def _check_replay(options: argparse.Namespace) -> None:
-    given = {"--gpu-id": not options.gpu_id.is_by_process, "--server-process": options.server_process, "--source": options.source}
+    given = {
+        "--gpu-id": not options.gpu_id.is_by_process,
+        "--server-process": options.server_process,
+        "--source": options.source,
+    }
     for name, value in given.items():
         if value:
             raise UsageError(f"--replay plays all that was recorded: {name} doesn't go with it")
