@@ -12,8 +12,9 @@ from stt_load.metrics.stage import StageFigures, StageStats, duty_cycle
 from stt_load.metrics.validity import Evidence, Finding, look
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
-from stt_load.report.gpu import Sample, gpu_figures, mistagged, samples_of_hold
+from stt_load.report.hold import Sample
 from stt_load.report.model import RunReport, StageReport, Verdict
+from stt_load.report.sampling import Sampling
 from stt_load.report.sizing import find_knee, run_verdict
 from stt_load.report.wording import judged
 
@@ -78,12 +79,13 @@ def build_report(
     run: Mapping[str, Any],
     transitions: Sequence[Line],
     utterances: Sequence[UtteranceRecord | Mapping[str, Any]],
-    gpu: Sequence[Sample] = (),
+    samples: Sequence[Sample] = (),
     notes: Sequence[str] = (),
 ) -> RunReport:
     """The whole report.
 
-    `run`, `transitions`, `utterances`, `gpu`: the contents of the four raw files, in their order.
+    `run`, `transitions`, `utterances`: the contents of the raw files, in their order; `samples`: of gpu.jsonl and
+    host.jsonl.
     `notes`: what the reader of the files has to say of them. Raises ConfigError for an SLO that can't be read.
     """
     records = [_complete(utterance) for utterance in utterances]
@@ -91,11 +93,12 @@ def build_report(
     done = next((line for line in transitions if line["phase"] == "done"), None)
     lost = _rows_lost(done, len(records))
     slos = [parse_slo(text) for text in run.get("slos", DEFAULT_SLOS)]
+    sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in timelines})
     stages: list[StageReport] = []
     for timeline in timelines:
         mine = [record for record in records if record.stage == timeline.stage]
         first = stages[0].figures if stages else None
-        stages.append(_stage_report(timeline, mine, first, slos, lost, _samples(gpu, timeline)))
+        stages.append(_stage_report(timeline, mine, first, slos, lost, sampling))
     knee = find_knee(stages)
     return RunReport(
         run=run,
@@ -107,12 +110,14 @@ def build_report(
             is_finished=done is not None,
             is_aborted=bool(done and done.get("aborted")),
         ),
-        notes=(*_frame_note(run), *run.get("notes", ()), *notes, *_notes(done, timelines, records, gpu)),
+        notes=(
+            *_frame_note(run),
+            *run.get("notes", ()),
+            *notes,
+            *_notes(done, timelines, records),
+            *sampling.notes({timeline.stage: timeline.users for timeline in timelines}),
+        ),
     )
-
-
-def _samples(gpu: Sequence[Sample], timeline: _Timeline) -> list[Sample]:
-    return samples_of_hold(gpu, timeline.stage, timeline.hold_span)
 
 
 def _complete(utterance: UtteranceRecord | Mapping[str, Any]) -> UtteranceRecord:
@@ -153,7 +158,7 @@ def _stage_report(
     first: StageFigures | None,
     slos: Sequence[Slo],
     lost: int,
-    samples: Sequence[Sample],
+    sampling: Sampling,
 ) -> StageReport:
     stats = StageStats(timeline.stage, timeline.users)
     for record in records:
@@ -163,14 +168,16 @@ def _stage_report(
     evidence = _evidence(timeline, figures, results, lost)
     findings = look(evidence)
     span = timeline.hold_span
+    duty = duty_cycle(records, timeline.users, *span) if span else None
+    audio_s = duty * timeline.users * (span[1] - span[0]) if span and duty is not None else None
     return StageReport(
         figures=figures,
         verdict=_verdict(figures, findings, results),
         findings=findings,
         slos=results,
-        gpus=gpu_figures(samples),
+        devices=sampling.devices(timeline.stage, audio_s),
         hold_span=span,
-        duty_cycle=duty_cycle(records, timeline.users, *span) if span else None,
+        duty_cycle=duty,
         workers=evidence.workers[0] if evidence.workers else None,
         users_reached=evidence.users_reached,
         generator_cpu_pct=evidence.generator_cpu_pct,
@@ -218,7 +225,6 @@ def _notes(
     done: Line | None,
     timelines: Sequence[_Timeline],
     records: Sequence[UtteranceRecord],
-    gpu: Sequence[Sample],
 ) -> list[str]:
     notes = []
     if done is None:
@@ -230,9 +236,4 @@ def _notes(
     astray = sum(record.stage not in known for record in records)
     if astray:
         notes.append(f"{astray} utterance(s) belong to no stage of stages.jsonl and are left out")
-    mistaken = sum(mistagged(_samples(gpu, timeline), timeline.hold_span) for timeline in timelines)
-    if mistaken:
-        notes.append(
-            f"{mistaken} GPU sample(s) are tagged with a stage but were taken outside its hold: check both clocks"
-        )
     return notes

@@ -1,7 +1,8 @@
 """`stages.csv`: one row a stage. The first thirteen column names are a contract; new columns go to the end.
 
 Latencies are seconds, `*_pct` percent (0 to 100), memory MiB. `audio_duration_s` is the audio of the mean
-utterance. GPU columns are those of the busiest GPU. What was not measured is an empty cell.
+utterance. GPU columns are those of the busiest GPU, and empty where a GPU was sampled in less than 90 % of the hold;
+server and host columns likewise. What was not measured is an empty cell.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import csv
 import io
 from collections.abc import Callable
 
-from stt_load.metrics.quantiles import Distribution
+from stt_load.report.device import DeviceFigures
 from stt_load.report.model import RunReport, StageReport
 
 Cell = Callable[[StageReport], str]
@@ -30,8 +31,7 @@ def _interval(end: int) -> Cell:
 
 def _percent(name: str) -> Cell:
     def cell(stage: StageReport) -> str:
-        ratio: float | None = getattr(stage.figures, name)
-        return _number(None if ratio is None else ratio * 100, 2)
+        return _number(_share(getattr(stage.figures, name)), 2)
 
     return cell
 
@@ -52,12 +52,22 @@ def _seen(name: str, digits: int = 0) -> Cell:
     return lambda stage: _number(getattr(stage, name), digits)
 
 
-def _gpu(column: str, statistic: str, digits: int) -> Cell:
+def _device(kind: str, value: Callable[[DeviceFigures], float | None], digits: int) -> Cell:
+    """Of the busiest device of this kind, where it was sampled well enough to say anything."""
+
     def cell(stage: StageReport) -> str:
-        values: Distribution = getattr(stage.gpu, column) if stage.gpu else Distribution()
-        return _number(values.statistic(statistic), digits)
+        figures = stage.busiest(kind)
+        return _number(value(figures) if figures and stage.is_covered(kind) else None, digits)
 
     return cell
+
+
+def _of(kind: str, field: str, statistic: str, digits: int) -> Cell:
+    return _device(kind, lambda figures: figures.of(field).statistic(statistic), digits)
+
+
+def _share(value: float | None) -> float | None:
+    return None if value is None else value * 100
 
 
 COLUMNS: dict[str, Cell] = {
@@ -70,10 +80,10 @@ COLUMNS: dict[str, Cell] = {
     "stream_end_mean": _latency("stream_end_latency", "mean"),
     "audio_duration_s": _figure("utterance_s_mean", 3),
     "wer_pct": _percent("wer"),
-    "gpu_util_p95": _gpu("sm_pct", "p95", 1),
-    "gpu_util_mean": _gpu("sm_pct", "mean", 1),
-    "vram_peak_mib": _gpu("fb_mib", "max", 0),
-    "vram_mean_mib": _gpu("fb_mib", "mean", 1),
+    "gpu_util_p95": _of("gpu", "sm_pct", "p95", 1),
+    "gpu_util_mean": _of("gpu", "sm_pct", "mean", 1),
+    "vram_peak_mib": _of("gpu", "fb_mib", "max", 0),
+    "vram_mean_mib": _of("gpu", "fb_mib", "mean", 1),
     # The thirteen above are fixed.
     "stage": lambda stage: str(stage.figures.stage),
     "verdict": lambda stage: str(stage.verdict),
@@ -104,13 +114,23 @@ COLUMNS: dict[str, Cell] = {
     "clips_reused": _figure("clips_reused"),
     "audio_s": _figure("audio_s", 1),
     "speech_s": _figure("speech_s", 1),
-    "duty_cycle_pct": lambda stage: _number(None if stage.duty_cycle is None else stage.duty_cycle * 100, 1),
+    "duty_cycle_pct": lambda stage: _number(_share(stage.duty_cycle), 1),
     "hold_s": _seen("hold_s", 1),
     "users_reached": _seen("users_reached"),
     "workers": _seen("workers"),
     "pacing_lag_p99_ms": _milliseconds("pacing_lag_p99_s"),
     "pacing_lag_max_ms": _milliseconds("pacing_lag_max_s"),
     "generator_cpu_pct": _seen("generator_cpu_pct", 0),
+    "gpu_coverage_pct": lambda stage: _number(_share(stage.coverage("gpu")), 1),
+    "gpu_power_mean_w": _of("gpu", "power_w", "mean", 1),
+    "gpu_energy_j": _device("gpu", lambda figures: figures.energy_j, 0),
+    "gpu_throttled_pct": _device("gpu", lambda figures: _share(figures.throttled), 1),
+    "gpu_memory_growth_mib_per_min": _device("gpu", lambda figures: figures.memory_growth_mib_per_min, 2),
+    "streams_per_gpu": _seen("streams_per_gpu", 2),
+    "server_cpu_mean": _of("process", "cpu_cores", "mean", 3),
+    "server_cpu_p95": _of("process", "cpu_cores", "p95", 3),
+    "server_memory_peak_mib": _of("process", "rss_mib", "max", 1),
+    "host_cpu_mean_pct": _of("host", "cpu_pct", "mean", 1),
 }
 
 

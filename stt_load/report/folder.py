@@ -29,6 +29,9 @@ WRITERS: dict[str, Callable[[RunReport], str]] = {
 }
 """File name -> its whole text. Another format is another row."""
 
+SAMPLE_FILES = ("gpu.jsonl", "host.jsonl")
+"""What the sidecars sampled; absent where none was asked for."""
+
 _TRANSITION_KEYS = {"t", "stage", "phase", "users", "reached", "workers"}
 
 
@@ -49,7 +52,7 @@ def read_report(folder: Path) -> RunReport:
         run,
         transitions,
         _read_lines(folder / "utterances.jsonl", notes, is_optional=True),
-        _read_lines(folder / "gpu.jsonl", notes, is_optional=True),
+        [row for name in SAMPLE_FILES for row in _read_lines(folder / name, notes, is_optional=True)],
         notes,
     )
 

@@ -10,7 +10,9 @@ from markupsafe import Markup
 
 from stt_load.report.model import RunReport
 from stt_load.report.plots import HOW_TO_GET_CHARTS, Chart
+from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import HEADINGS, explanations, foreign_warning, rows, validity_lines
+from stt_load.report.took import TITLE, took_table
 from stt_load.report.wording import judged, knee_sentence, title
 
 _templates = Environment(
@@ -37,6 +39,9 @@ def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
         notes=report.notes,
         charts=None if charts is None else [(chart.title, Markup(chart.svg)) for chart in charts],
         how_to_get_charts=HOW_TO_GET_CHARTS,
+        took_title=TITLE,
+        took=took_table(report),
+        sidecars=Sidecars(report.run).described,
         facts=_facts(report),
     )
 

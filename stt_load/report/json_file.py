@@ -1,4 +1,4 @@
-"""`summary.json`: the run as data. Seconds, ratios (0 to 1), counts; GPU figures in percent and MiB.
+"""`summary.json`: the run as data. Seconds, ratios (0 to 1), counts; fields of samples in the unit of their name.
 
 Keys are added freely; a change that an older reader would misread raises `model.SCHEMA_VERSION`.
 """
@@ -12,7 +12,8 @@ from typing import Any
 from stt_load.metrics.quantiles import REPORTED, Distribution
 from stt_load.metrics.slo import SloResult
 from stt_load.metrics.validity import Finding
-from stt_load.report.model import SCHEMA_VERSION, GpuFigures, RunReport, StageReport
+from stt_load.report.device import DeviceFigures
+from stt_load.report.model import SCHEMA_VERSION, RunReport, StageReport
 from stt_load.report.sizing import exit_code
 from stt_load.report.wording import knee_sentence
 
@@ -67,7 +68,8 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "users_reached": stage.users_reached,
         "workers": stage.workers,
         "server_ms": {name: distribution(values) for name, values in figures.server_ms.items()},
-        "gpus": [_gpu(gpu) for gpu in stage.gpus],
+        "streams_per_gpu": stage.streams_per_gpu,
+        "devices": [_device(figures) for figures in stage.devices],
         "slos": [_slo(result) for result in stage.slos],
         "validity": [_finding(finding) for finding in stage.findings],
     }
@@ -90,13 +92,23 @@ def distribution(values: Distribution) -> dict[str, Any]:
     }
 
 
-def _gpu(gpu: GpuFigures) -> dict[str, Any]:
+def _device(figures: DeviceFigures) -> dict[str, Any]:
+    device = figures.device
     return {
-        "host": gpu.host,
-        "gpu": gpu.gpu,
-        "n": gpu.sm_pct.n,
-        "sm_pct": {"mean": gpu.sm_pct.mean, "p95": gpu.sm_pct.at(0.95)},
-        "fb_mib": {"mean": gpu.fb_mib.mean, "peak": gpu.fb_mib.max},
+        "host": device.host,
+        "device": device.name,
+        "kind": device.kind,
+        "gpu": device.gpu,
+        "mig": device.mig,
+        "coverage": figures.coverage,
+        "fields": {
+            name: {"mean": values.mean, "p95": values.at(0.95), "peak": values.max, "n": values.n}
+            for name, values in figures.fields.items()
+        },
+        "throttled": figures.throttled,
+        "energy_j": figures.energy_j,
+        "energy_per_audio_minute_j": figures.energy_per_audio_minute_j,
+        "memory_growth_mib_per_min": figures.memory_growth_mib_per_min,
     }
 
 

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.stage import StageFigures
 from stt_load.metrics.validity import Finding
+from stt_load.report.device import DeviceFigures, is_covered
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of `summary.json`. It grows with every change that an older reader would misread."""
+
+
+WORKED_PCT = 1.0
+"""A GPU with a mean utilisation of less did no work in the hold."""
 
 
 class Verdict(StrEnum):
@@ -27,16 +31,6 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class GpuFigures:
-    """One GPU during one hold. Memory is what the whole GPU had in use, MiB; utilisation is percent."""
-
-    host: str
-    gpu: int
-    sm_pct: Distribution
-    fb_mib: Distribution
-
-
-@dataclass(frozen=True, slots=True)
 class StageReport:
     """One stage: figures, evidence and verdict. Wall-clock times are seconds since 1970."""
 
@@ -44,7 +38,7 @@ class StageReport:
     verdict: Verdict
     findings: tuple[Finding, ...]
     slos: tuple[SloResult, ...]
-    gpus: tuple[GpuFigures, ...]  # the busiest first
+    devices: tuple[DeviceFigures, ...]  # by host, GPUs first
     hold_span: tuple[float, float] | None  # when the hold began and ended
     duty_cycle: float | None  # share of the hold in which the mean caller was sending audio
     workers: int | None
@@ -80,10 +74,28 @@ class StageReport:
     def broken(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if not finding.is_met)
 
+    def busiest(self, kind: str) -> DeviceFigures | None:
+        """The device of this kind with the highest mean: the one of the main table. `devices` has them all."""
+        return max(self._devices(kind), key=lambda figures: figures.busy.mean or 0.0, default=None)
+
+    def coverage(self, kind: str) -> float | None:
+        """Of the device that was sampled worst: without it nobody knows which was the busiest. None without one."""
+        shares = [figures.coverage for figures in self._devices(kind)]
+        known = [share for share in shares if share is not None]
+        return min(known) if known and len(known) == len(shares) else None
+
+    def is_covered(self, kind: str) -> bool:
+        return is_covered(self.coverage(kind))
+
     @property
-    def gpu(self) -> GpuFigures | None:
-        """The busiest GPU: the one of the tables. All of them are in `summary.json`."""
-        return self.gpus[0] if self.gpus else None
+    def streams_per_gpu(self) -> float | None:
+        """Callers for each GPU that worked in the hold; None where that can't be said."""
+        gpus = self._devices("gpu")
+        worked = {(f.device.host, f.device.gpu) for f in gpus if (f.busy.mean or 0.0) >= WORKED_PCT}
+        return self.users / len(worked) if worked and self.is_covered("gpu") else None
+
+    def _devices(self, kind: str) -> list[DeviceFigures]:
+        return [figures for figures in self.devices if figures.device.kind == kind]
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,13 +83,20 @@ def _times(factor: float, value: float | None) -> float | None:
     return None if value is None else factor * value
 
 
+def _busy_mean(stage: StageReport, kind: str) -> float | None:
+    """Of the busiest device of this kind, where it was sampled well enough."""
+    figures = stage.busiest(kind)
+    return figures.busy.mean if figures and stage.is_covered(kind) else None
+
+
 _CHARTS: dict[str, Callable[[Any, RunReport], Any]] = {
     "EOS latency, p50 and p95 with 95 % interval": _eos,
     "Word error rate": _line("percent", lambda stage: _times(100, stage.figures.wer)),
     "Pacing lag p99 of the generator": _line(
         "milliseconds", lambda stage: _times(1000, stage.figures.pacing_lag_p99_s), limit=10.0
     ),
-    "GPU utilisation, mean": _line("percent", lambda stage: stage.gpu.sm_pct.mean if stage.gpu else None),
+    "GPU utilisation, mean": _line("percent", lambda stage: _busy_mean(stage, "gpu")),
+    "Server CPU, mean": _line("cores", lambda stage: _busy_mean(stage, "process")),
 }
 
 

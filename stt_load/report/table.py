@@ -1,16 +1,18 @@
 """The one table that people read, as text cells: the console and the page print the same.
 
 Latencies are seconds. A `*` behind a percentile says that n is too small to be certain of it; behind a
-verdict, that it rests on such a percentile.
+verdict, that it rests on such a percentile. A `?` behind a GPU figure, or `lost` in its place: too much of the hold
+was not sampled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from stt_load.metrics.quantiles import Distribution, smallest_n
+from stt_load.metrics.quantiles import smallest_n
 from stt_load.report.model import RunReport, StageReport
-from stt_load.report.wording import NOTHING
+from stt_load.report.took import took_table
+from stt_load.report.wording import NOTHING, sampled, sampled_explanation
 
 FEW = "*"
 
@@ -28,11 +30,11 @@ def _seconds(metric: str, name: str, p: float | None = None) -> Callable[[StageR
     return cell
 
 
-def _gpu(column: str, name: str) -> Callable[[StageReport], str]:
+def _gpu(field: str, name: str) -> Callable[[StageReport], str]:
     def cell(stage: StageReport) -> str:
-        values: Distribution = getattr(stage.gpu, column) if stage.gpu else Distribution()
-        value = values.statistic(name)
-        return NOTHING if value is None else f"{value:.0f}"
+        gpu = stage.busiest("gpu")
+        value = gpu.of(field).statistic(name) if gpu else None
+        return sampled(NOTHING if value is None else f"{value:.0f}", stage.coverage("gpu"))
 
     return cell
 
@@ -85,6 +87,8 @@ def explanations(report: RunReport) -> list[str]:
     if any(cell.endswith(FEW) for line in rows(report) for cell in line):
         needed = ", ".join(f"p{p * 100:g} needs {smallest_n(p)}" for p in (0.50, 0.95))
         lines.append(f"{FEW} too few samples to be certain: {needed}. Ask for more with --at-least.")
+    took = took_table(report)
+    lines += sampled_explanation(cell for line in (*rows(report), *(took.rows if took else ())) for cell in line)
     reused = sum(stage.figures.clips_reused for stage in report.stages)
     if reused:
         lines.append(f"Clips shared by two callers: {reused} times. Foreign text between those can't be seen.")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from stt_load.metrics.slo import METRICS, MetricKind, Slo, SloResult, SloVerdict
+from stt_load.report.device import COVERED, LOST, is_covered
 from stt_load.report.model import Knee, RunReport, StageReport, Verdict
 
 NOTHING = "-"
+DOUBT = "?"
+GONE = "lost"
 
 _VERBS = {
     SloVerdict.MET: "meets",
@@ -70,6 +74,20 @@ def knee_sentence(knee: Knee) -> str:
 
 def callers(users: int) -> str:
     return f"{users} caller" if users == 1 else f"{users} callers"
+
+
+def sampled(text: str, coverage: float | None) -> str:
+    """A figure of samples: `62`, `62?` or `lost`, by the share of the hold that they cover."""
+    if coverage is not None and coverage < LOST:
+        return GONE
+    return text if text == NOTHING or is_covered(coverage) else text + DOUBT
+
+
+def sampled_explanation(cells: Iterable[str]) -> list[str]:
+    """What `sampled` means, where one of the cells needs it."""
+    if not any(cell == GONE or cell.endswith(DOUBT) for cell in cells):
+        return []
+    return [f"{DOUBT} samples cover less than {COVERED:.0%} of the hold; {GONE}: less than {LOST:.0%}, or none came."]
 
 
 def title(report: RunReport) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from made_samples import cpu_rows, gpu_row, tag_of
+
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
 
@@ -24,17 +26,32 @@ TEXTS = (
 
 @dataclass
 class MadeRun:
-    """The contents of the four raw files."""
+    """The contents of the raw files. `gpu` and `host`: what a sidecar sampled."""
 
     run: dict[str, Any]
     transitions: list[dict[str, Any]] = field(default_factory=list)
     utterances: list[UtteranceRecord] = field(default_factory=list)
     gpu: list[dict[str, Any]] = field(default_factory=list)
+    host: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def samples(self) -> list[dict[str, Any]]:
+        return [*self.gpu, *self.host]
+
+    def span(self, stage: int) -> tuple[float, float]:
+        """When its hold was."""
+        at = next(n for n, row in enumerate(self.transitions) if row["stage"] == stage and row["phase"] == "hold")
+        return self.transitions[at]["t"], self.transitions[at + 1]["t"]
+
+    def drop_samples(self, began: float, ended: float) -> None:
+        """As if none had come between the two moments."""
+        self.gpu = [row for row in self.gpu if not began < row["t"] < ended]
+        self.host = [row for row in self.host if not began < row["t"] < ended]
 
     def write(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "run.json").write_text(json.dumps(self.run), encoding="utf-8")
-        for name, rows in (("stages", self.transitions), ("gpu", self.gpu)):
+        for name, rows in (("stages", self.transitions), ("gpu", self.gpu), ("host", self.host)):
             text = "".join(json.dumps(row) + "\n" for row in rows)
             (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
         rows_text = "".join(record.to_json() + "\n" for record in self.utterances)
@@ -82,9 +99,11 @@ def made_run(
     seed: int = 7,
     hold_s: float = 30.0,
     gpu: bool = True,
+    host: bool = False,
 ) -> MadeRun:
-    """A clean run whose latency and WER climb from `knee_at` callers on."""
+    """A clean run whose latency and WER climb from `knee_at` callers on. `gpu`, `host`: with samples of these."""
     rng = random.Random(seed)
+    sampler = random.Random(seed)
     made = MadeRun(_run())
     t = START_S
     for stage, users in enumerate(ladder):
@@ -98,7 +117,10 @@ def made_run(
                     _strained(rng, stage, users, index, strain, t + rng.uniform(0, hold_s))
                     for index in range(per_stage)
                 ]
-                made.gpu += [_sample(rng, t + second, stage, users) for second in range(int(hold_s))] if gpu else []
+            tag = tag_of(made.transitions[-1])
+            for second in range(int(length_s)):
+                made.gpu += [gpu_row(sampler, t + second, tag)] if gpu else []
+                made.host += cpu_rows(sampler, t + second, tag) if host else []
             t += length_s
     made.transitions.append(_transition(made, t, len(ladder) - 1, "done", ladder[-1], per_stage, per_stage))
     made.transitions[-1] |= {
@@ -173,20 +195,4 @@ def _transition(made: MadeRun, t: float, stage: int, phase: str, users: int, beg
         "ended": ended,
         "generator_cpu_pct": 12.0 + users,
         "reason": "made up",
-    }
-
-
-def _sample(rng: random.Random, t: float, stage: int, users: int) -> dict[str, Any]:
-    return {
-        "t": t,
-        "seq": int(t - START_S),
-        "host": "gpu",
-        "gpu": 0,
-        "sm_pct": min(100, 3 * users + rng.randrange(5)),
-        "mem_pct": 10,
-        "fb_mib": 6_000 + 20 * users + rng.randrange(8),
-        "run_id": "made",
-        "stage": stage,
-        "users": users,
-        "phase": "hold",
     }

@@ -1,7 +1,7 @@
 """From raw lines to a report: what each line of evidence does to the verdicts."""
 
 import pytest
-from made_run import MadeRun, made_run, utterance
+from made_run import START_S, MadeRun, made_run, utterance
 
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.report.build import build_report
@@ -10,7 +10,7 @@ from stt_load.report.sizing import exit_code
 
 
 def built(made: MadeRun) -> RunReport:
-    return build_report(made.run, made.transitions, made.utterances, made.gpu)
+    return build_report(made.run, made.transitions, made.utterances, made.samples)
 
 
 def line(made: MadeRun, stage: int, phase: str) -> dict[str, object]:
@@ -166,27 +166,28 @@ def test_stages_without_grace_as_the_web_ui_makes_them_are_reported() -> None:
 
 def test_gpu_samples_belong_to_the_hold_they_were_taken_in() -> None:
     made = made_run(ladder=(1, 5), per_stage=5, hold_s=10.0)
-    untagged = [{**sample, "stage": None, "phase": None} for sample in made.gpu]
-    report = build_report(made.run, made.transitions, made.utterances, untagged)
-    assert [stage.gpu for stage in report.stages] == [stage.gpu for stage in built(made).stages]
-    assert report.stages[0].gpu.sm_pct.n == 10
+    tagged = built(made)
+    made.gpu = [{**sample, "stage": None, "phase": None} for sample in made.gpu]
+    assert [stage.devices for stage in built(made).stages] == [stage.devices for stage in tagged.stages]
+    assert tagged.stages[0].busiest("gpu").of("sm_pct").n == 10
 
 
-def test_the_busiest_gpu_comes_first_and_memory_is_not_summed() -> None:
+def test_the_busiest_gpu_is_in_the_table_and_memory_is_not_summed() -> None:
     made = made_run(ladder=(1,), per_stage=5, gpu=False)
     made.gpu = [
-        {"t": 0, "host": "h", "gpu": gpu, "sm_pct": sm, "fb_mib": fb, "stage": 0, "phase": "hold"}
+        {"t": START_S + 3, "host": "h", "gpu": gpu, "sm_pct": sm, "fb_mib": fb, "stage": 0, "phase": "hold"}
         for gpu, sm, fb in ((0, 0, 400), (1, 80, 9_000), (1, 90, 9_200))
     ]
     stage = built(made).stages[0]
-    assert [gpu.gpu for gpu in stage.gpus] == [1, 0]
-    assert (stage.gpu.sm_pct.mean, stage.gpu.fb_mib.max) == (85.0, 9_200)
+    assert [figures.device.gpu for figures in stage.devices] == [0, 1]
+    busiest = stage.busiest("gpu")
+    assert (busiest.device.gpu, busiest.of("sm_pct").mean, busiest.of("fb_mib").max) == (1, 85.0, 9_200)
 
 
 def test_samples_tagged_far_outside_the_hold_are_noted() -> None:
     made = made_run(ladder=(1,), per_stage=5)
     made.gpu[0]["t"] -= 60
-    assert any("GPU sample" in note for note in built(made).notes)
+    assert any(f"1 of {len(made.gpu)} samples bear another stage" in note for note in built(made).notes)
 
 
 def test_utterances_of_an_unknown_stage_are_noted_and_left_out() -> None:

@@ -12,7 +12,7 @@ from stt_load.report.folder import WRITERS, read_report, write_report, write_who
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return made_run(ladder=(1, 5), per_stage=8).write(tmp_path / "run")
+    return made_run(ladder=(1, 5), per_stage=8, host=True).write(tmp_path / "run")
 
 
 def test_every_report_file_is_written_and_can_be_rebuilt_to_the_same_bytes(folder: Path) -> None:
@@ -29,7 +29,7 @@ def test_nothing_but_the_report_files_is_added_to_the_folder(folder: Path) -> No
     assert {path.name for path in folder.iterdir()} == before | set(WRITERS)
 
 
-@pytest.mark.parametrize("name", ["utterances.jsonl", "gpu.jsonl"])
+@pytest.mark.parametrize("name", ["utterances.jsonl", "gpu.jsonl", "host.jsonl"])
 @pytest.mark.parametrize("kept", [0.01, 0.5, 0.99])
 def test_a_last_line_cut_at_any_place_is_left_out_and_noted(folder: Path, name: str, kept: float) -> None:
     whole = (folder / name).read_bytes()
@@ -54,9 +54,10 @@ def test_a_broken_line_before_the_end_is_refused_with_its_number(folder: Path) -
 
 def test_a_run_without_gpu_samples_or_utterances_still_has_a_report(folder: Path) -> None:
     (folder / "gpu.jsonl").unlink()
+    (folder / "host.jsonl").unlink()
     (folder / "utterances.jsonl").unlink()
     report = write_report(folder)
-    assert [stage.gpu for stage in report.stages] == [None, None]
+    assert [stage.devices for stage in report.stages] == [(), ()]
     assert [str(stage.verdict) for stage in report.stages] == ["empty", "empty"]
 
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from made_run import made_run, utterance
+from made_samples import gap_entry, gpu_entry, sidecar_entry
 from rich.console import Console
 
 from stt_load.report.build import build_report
@@ -46,8 +47,14 @@ WRITTEN: dict[str, Callable[[RunReport], str]] = {
 
 @pytest.fixture(scope="module")
 def report() -> RunReport:
-    """A knee at 20, a stage of few samples, one that can't be believed, foreign text, a shared clip."""
-    made = made_run(ladder=(1, 10, 20, 30, 40), per_stage=60)
+    """A knee at 20, a stage of few samples, one that can't be believed, foreign text, a shared clip; at 30 callers
+    dmon was quiet for a while, at 40 the sidecar died."""
+    made = made_run(ladder=(1, 10, 20, 30, 40), per_stage=60, host=True)
+    quiet = made.span(3)[0] + 7.5, made.span(3)[0] + 15.5
+    made.gpu = [row for row in made.gpu if not quiet[0] < row["t"] < quiet[1]]
+    made.drop_samples(made.span(4)[0] + 5, made.span(4)[1] + 60)
+    made.run["gpu"] = [gpu_entry()]
+    made.run["sidecars"] = [sidecar_entry([gap_entry(*quiet, "dmon was quiet for 3 s")])]
     made.utterances = [record for record in made.utterances if record.stage or record.user + record.started_at % 7 < 4]
     for row in made.transitions:
         if row["stage"] == 0 and row["begun"]:
@@ -57,7 +64,7 @@ def report() -> RunReport:
     made.transitions[-1]["delivery"].update(rows=len(made.utterances), totals={"one": len(made.utterances)})
     late = [record for record in made.utterances if record.stage == 3]
     late[0].foreign_text, late[1].clip_reused, late[2].outcome = 1, True, "timed_out"
-    return build_report(made.run, made.transitions, made.utterances, made.gpu)
+    return build_report(made.run, made.transitions, made.utterances, made.samples)
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -85,7 +92,7 @@ def test_a_cell_without_a_figure_is_empty_in_csv_and_a_dash_in_the_table() -> No
 
 def test_the_summary_is_plain_json_with_every_latency_and_its_interval(report: RunReport) -> None:
     summary = json.loads(summary_json(report), parse_constant=pytest.fail)
-    assert summary["schema_version"] == 1
+    assert summary["schema_version"] == 2
     assert summary["verdict"] == "fail"
     assert summary["exit_code"] == 3
     assert (summary["knee"]["holds"], summary["knee"]["breaks"]) == (20, 30)
@@ -120,7 +127,7 @@ def test_the_page_fetches_nothing_and_runs_nothing(report: RunReport) -> None:
     page = report_html(report, draw_charts(report))
     assert "<svg" in page
     assert "<script" not in page
-    addresses = set(re.findall(r"https?://[^\s\"'<>)]+", page))
+    addresses = set(re.findall(r"https?://[^\s\"'<>)]+", page)) - {sidecar_entry()["url"]}  # its name
     assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert not re.search(r"(src|href)=[\"'](?!#)", page)
 
@@ -134,7 +141,7 @@ def test_text_from_a_run_cannot_become_markup() -> None:
 
 
 def test_charts_show_what_was_measured_and_leave_out_what_was_not(report: RunReport) -> None:
-    assert [chart.title.split()[0] for chart in draw_charts(report)] == ["EOS", "Word", "Pacing", "GPU"]
+    assert [chart.title.split()[0] for chart in draw_charts(report)] == ["EOS", "Word", "Pacing", "GPU", "Server"]
     made = made_run(ladder=(1,), per_stage=2, gpu=False)
     without = build_report(made.run, made.transitions, made.utterances)
     assert [chart.title.split()[0] for chart in draw_charts(without)] == ["EOS", "Word", "Pacing"]

@@ -1,0 +1,90 @@
+"""What a sidecar samples: a GPU, the server's processes, a host. One device during one hold, in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stt_load.metrics.quantiles import Distribution
+
+COVERED = 0.9
+"""The share of a hold that samples must cover for its figures to be told without a mark."""
+
+LOST = 0.5
+"""Below this share there is nothing to tell."""
+
+
+def is_covered(coverage: float | None) -> bool:
+    return coverage is not None and coverage >= COVERED
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`busy` and `memory` name the fields of a sample that say how busy it was and what it held in memory."""
+
+    word: str
+    samples: str  # how its samples are called: GPU samples, CPU samples
+    busy: str
+    unit: str  # of `busy`
+    digits: int
+    memory: str  # MiB
+
+
+KINDS: dict[str, Kind] = {
+    "gpu": Kind("GPU", "GPU", "sm_pct", "%", 0, "fb_mib"),
+    "process": Kind("server", "CPU", "cpu_cores", "cores", 2, "rss_mib"),
+    "host": Kind("host", "CPU", "cpu_pct", "%", 0, "memory_used_mib"),
+}
+"""By the `kind` of a sample, in the order of the tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """`gpu`: the index of a GPU, None where it isn't one or nobody knows. `mig`: of a MIG device on that GPU."""
+
+    host: str
+    kind: str  # a key of KINDS
+    gpu: int | None = None
+    mig: int | None = None
+
+    @property
+    def name(self) -> str:
+        """`GPU 0 MIG 1`, `server`, `host`."""
+        parts = (KINDS[self.kind].word, self.gpu, None if self.mig is None else f"MIG {self.mig}")
+        return " ".join(str(part) for part in parts if part is not None)
+
+    @property
+    def place(self) -> tuple[str, int, int, int]:
+        """Where it stands in a list."""
+        first = -1  # before every index
+        order = list(KINDS).index(self.kind)
+        return (self.host, order, first if self.gpu is None else self.gpu, first if self.mig is None else self.mig)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFigures:
+    """One device during one hold. None: it can't tell, or not enough was sampled to say.
+
+    `fields`: every number of its samples, by its name there. `coverage`: the share of the hold that is near a
+    sample, 0 to 1; None where the hold has no end. `throttled`: the share of time in which power or heat held
+    its clocks back. `energy_j`: mean power times the length of the hold.
+    """
+
+    device: Device
+    fields: Mapping[str, Distribution] = field(default_factory=dict)
+    coverage: float | None = None
+    throttled: float | None = None
+    energy_j: float | None = None
+    energy_per_audio_minute_j: float | None = None
+    memory_growth_mib_per_min: float | None = None
+
+    @property
+    def busy(self) -> Distribution:
+        return self.of(KINDS[self.device.kind].busy)
+
+    @property
+    def memory(self) -> Distribution:
+        return self.of(KINDS[self.device.kind].memory)
+
+    def of(self, name: str) -> Distribution:
+        return self.fields.get(name, Distribution())

@@ -1,0 +1,81 @@
+"""Where samples are missing in a hold, and why: as the sidecars recorded it, and as the samples themselves tell.
+
+A sidecar records when its source was quiet. When it was away itself it can't; its samples tell of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from stt_load.report.coverage import Span, holes
+from stt_load.report.wording import callers
+
+_RESTARTED = "the sidecar was restarted"
+_TOLD_AT_MOST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """No sample came in `span` (the master's clock; its end is infinite where none came again)."""
+
+    host: str
+    samples: str  # a `samples` of device.KINDS
+    span: Span
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The samples of one host that stand or fall together, over the whole run. `reach_s`: of one of them."""
+
+    host: str
+    samples: str  # a `samples` of device.KINDS
+    timed: Sequence[tuple[float, str]]  # when each was taken, in order, and the boot of the sidecar that took it
+    reach_s: float
+
+    def gaps(self, hold: Span) -> list[Gap]:
+        found = holes([taken for taken, _ in self.timed], hold, self.reach_s)
+        return [Gap(self.host, self.samples, hole, self._why(hole)) for hole in found]
+
+    def _why(self, hole: Span) -> str:
+        """A sidecar has another boot after a restart."""
+        before = [boot for taken, boot in self.timed if taken <= hole[0]]
+        after = [boot for taken, boot in self.timed if taken >= hole[1]]
+        return _RESTARTED if before and after and before[-1] != after[0] else ""
+
+
+def within(hold: Span, recorded: Iterable[Gap], seen: Iterable[Gap]) -> list[Gap]:
+    """The gaps of one hold, cut to it. One that was recorded stands for the same one that was seen."""
+    told = [gap for gap in recorded if _overlap(gap.span, hold)]
+    rest = [
+        gap
+        for gap in seen
+        if not any((gap.host, gap.samples) == (o.host, o.samples) and _overlap(gap.span, o.span) for o in told)
+    ]
+    return [replace(gap, span=(max(gap.span[0], hold[0]), min(gap.span[1], hold[1]))) for gap in (*told, *rest)]
+
+
+def gap_notes(missed: Mapping[int, tuple[int, Span, Sequence[Gap]]], *, name_hosts: bool) -> list[str]:
+    """`missed`: by stage: its callers, when its hold was, and the gaps in it. Holds without any sample share a line."""
+    parts: list[str] = []
+    whole: dict[tuple[str, str], list[int]] = {}
+    for users, hold, gaps in missed.values():
+        for gap in gaps:
+            whose = f"{gap.samples} samples{f' of {gap.host}' if name_hosts else ''}"
+            why = f": {gap.why}" if gap.why else ""
+            if gap.span == hold:
+                whole.setdefault((whose, why), []).append(users)
+            else:
+                began, ended = (moment - hold[0] for moment in gap.span)
+                parts.append(f"{whose} missing {began:.1f}–{ended:.1f} s into the hold at {callers(users)}{why}")
+    notes = [
+        f"{whose} missing in the whole hold at {', '.join(map(str, users))} callers{why}"
+        for (whose, why), users in whole.items()
+    ]
+    more = len(parts) - _TOLD_AT_MOST
+    return [*notes, *parts[:_TOLD_AT_MOST], *([f"{more} more gaps of samples"] if more > 0 else [])]
+
+
+def _overlap(a: Span, b: Span) -> bool:
+    return a[0] < b[1] and b[0] < a[1]

@@ -1,0 +1,139 @@
+"""The samples of one hold → the figures of each device in it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stt_load.metrics.quantiles import Distribution
+from stt_load.report.coverage import Span, coverage
+from stt_load.report.device import KINDS, Device, DeviceFigures, is_covered
+
+Sample = Mapping[str, Any]
+
+# What says where and when a sample was taken, and the one figure that is no quantity: bits have no mean.
+_NO_QUANTITIES = {
+    *("t", "mono", "seq", "host", "kind", "gpu", "mig", "boot", "run_id", "stage", "users", "phase"),
+    "throttle_reasons",
+}
+_FEWEST_FOR_A_SLOPE = 10
+
+_HELD_BACK = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
+"""Bits of `throttle_reasons` that power or heat sets: software power cap, hardware slowdown, software and hardware
+thermal slowdown, hardware power brake. The others are no trouble: idle (0x01), application clocks (0x02), sync boost
+(0x10), display clocks (0x100). Source: NVML API reference, nvmlClocksEventReasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """`span`: wall clock of the master. `audio_s`: what all callers together sent in it, None where nobody knows."""
+
+    span: Span
+    audio_s: float | None
+
+    @property
+    def length_s(self) -> float:
+        return self.span[1] - self.span[0]
+
+
+def device_of(sample: Sample) -> Device | None:
+    """What it is a sample of; None where it is of a kind that nobody knows here."""
+    kind = str(sample.get("kind", "gpu"))
+    if kind not in KINDS:
+        return None
+    host = str(sample.get("host", ""))
+    return (
+        Device(host, kind, _index(sample.get("gpu")), _index(sample.get("mig")))
+        if kind == "gpu"
+        else Device(host, kind)
+    )
+
+
+def by_device(samples: Iterable[Sample]) -> dict[Device, list[Sample]]:
+    """In the order of `Device.place`."""
+    groups: dict[Device, list[Sample]] = {}
+    for sample in samples:
+        device = device_of(sample)
+        if device is not None:
+            groups.setdefault(device, []).append(sample)
+    return {device: groups[device] for device in sorted(groups, key=lambda device: device.place)}
+
+
+def times_of(samples: Iterable[Sample]) -> list[float]:
+    """When they were taken, in order."""
+    return sorted(taken for sample in samples if (taken := _number(sample.get("t"))) is not None)
+
+
+def measure(device: Device, samples: Sequence[Sample], hold: Hold | None, reach: float) -> DeviceFigures:
+    """`reach`: of a sample, seconds (`coverage.reach_s`). `hold` is None where it never ended."""
+    names = dict.fromkeys(name for sample in samples for name in sample if name not in _NO_QUANTITIES)
+    columns = {name: [value for _, value in _points(samples, name)] for name in names}
+    energy_j = _energy_j(samples, hold, reach)
+    audio_s = hold.audio_s if hold else None
+    return DeviceFigures(
+        device=device,
+        fields={name: Distribution.of(values) for name, values in sorted(columns.items()) if values},
+        coverage=coverage(times_of(samples), hold.span, reach) if hold else None,
+        throttled=_throttled(samples),
+        energy_j=energy_j,
+        energy_per_audio_minute_j=energy_j / (audio_s / 60) if energy_j is not None and audio_s else None,
+        memory_growth_mib_per_min=_slope_per_min(_points(samples, KINDS[device.kind].memory)),
+    )
+
+
+def _energy_j(samples: Sequence[Sample], hold: Hold | None, reach: float) -> float | None:
+    """Mean power times the hold; None where the power was not sampled in 90 % of it."""
+    points = _points(samples, "power_w")
+    if hold is None or not points:
+        return None
+    share = coverage(sorted(taken for taken, _ in points if taken is not None), hold.span, reach)
+    return None if not is_covered(share) else math.fsum(power_w for _, power_w in points) / len(points) * hold.length_s
+
+
+def _throttled(samples: Sequence[Sample]) -> float | None:
+    """The mean over the samples that know."""
+    shares = [share for sample in samples if (share := _held_back(sample)) is not None]
+    return math.fsum(shares) / len(shares) if shares else None
+
+
+def _held_back(sample: Sample) -> float | None:
+    """The share of one sample's time, 0 to 1. dmon gives a share for power and a flag for heat; reasons are a state."""
+    power_pct, heat = _number(sample.get("power_violation_pct")), _number(sample.get("thermal_violation"))
+    reasons = _number(sample.get("throttle_reasons"))
+    shares = [
+        None if power_pct is None else min(1.0, power_pct / 100),
+        None if heat is None else float(heat > 0),
+        None if reasons is None else float(int(reasons) & _HELD_BACK != 0),
+    ]
+    return max((share for share in shares if share is not None), default=None)
+
+
+def _slope_per_min(points: Sequence[tuple[float | None, float]]) -> float | None:
+    """Least squares of value over time; None for fewer than ten points, or all at one moment."""
+    placed = [(taken, value) for taken, value in points if taken is not None]
+    if len(placed) < _FEWEST_FOR_A_SLOPE:
+        return None
+    began = placed[0][0]  # numbers near zero lose no digits
+    try:
+        line = statistics.linear_regression([taken - began for taken, _ in placed], [value for _, value in placed])
+    except statistics.StatisticsError:
+        return None
+    return line.slope * 60
+
+
+def _points(samples: Sequence[Sample], name: str) -> list[tuple[float | None, float]]:
+    """(when, value) of the samples that have the value."""
+    return [(_number(sample.get("t")), value) for sample in samples if (value := _number(sample.get(name))) is not None]
+
+
+def _number(value: object) -> float | None:
+    """Samples come from another machine: whatever is no number that can be counted with is left out."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]
+
+
+def _index(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,136 @@
+"""What `run.json` says of the sidecars: what they watched and why, how often, how well their clocks were known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from stt_load.report.coverage import Span
+from stt_load.report.device import KINDS, Device
+from stt_load.report.gaps import Gap
+
+Row = Mapping[str, Any]
+
+
+class Sidecars:
+    """The entries `sidecars` and `gpu` of one `run.json`."""
+
+    def __init__(self, run: Row) -> None:
+        self._run = run
+        self.entries: tuple[Row, ...] = tuple(run.get("sidecars") or ())
+        self.gpus: tuple[Row, ...] = tuple(run.get("gpu") or ())
+
+    @property
+    def was_asked(self) -> bool:
+        """Somebody wanted samples."""
+        return (self._run.get("options") or {}).get("gpu-sidecar", "off") not in ("off", None) or bool(self.entries)
+
+    @property
+    def watched(self) -> tuple[Device, ...]:
+        """The GPUs that were to be sampled. Where no sidecar ever answered: a GPU of which nothing is known."""
+        known = [Device(str(row.get("host")), "gpu", row["index"]) for row in self.gpus if row.get("index") is not None]
+        has_answered = any(row.get("host") for row in (*self.entries, *self.gpus))
+        return tuple(known) if known or has_answered or not self.was_asked else (Device("", "gpu"),)
+
+    def period_s(self, device: Device) -> float | None:
+        """What the source of its samples was told; None where nobody says."""
+        told = [
+            float(source["period_s"])
+            for entry in self._of(device.host)
+            for source in entry.get("sources") or ()
+            if _samples(source) == KINDS[device.kind].samples and source.get("period_s")
+        ]
+        return max(told, default=None)
+
+    def uncertainty_s(self, host: str) -> float:
+        """Of the clock of a host; 0 where nobody says."""
+        return max((float(entry.get("clock_uncertainty_s") or 0.0) for entry in self._of(host)), default=0.0)
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """As the sidecars themselves recorded them."""
+        return tuple(
+            Gap(str(entry.get("host")), _samples(source), _on_our_clock(entry, gap), str(gap.get("why", "")))
+            for entry in self.entries
+            for source in entry.get("sources") or ()
+            for gap in source.get("gaps") or ()
+        )
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """One line for each sidecar that never answered."""
+        silent = [entry for entry in self.entries if not entry.get("host")]
+        return tuple(f"GPU sidecar {entry.get('url')} never answered: {entry.get('why')}" for entry in silent)
+
+    @property
+    def described(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """For people: each sidecar, and what is to be said of it."""
+        return [(f"{entry.get('url')}", self._facts(entry)) for entry in self.entries]
+
+    def _facts(self, entry: Row) -> list[tuple[str, str]]:
+        host = entry.get("host")
+        gpus = "; ".join(
+            _gpu_line(row) for row in self.gpus if row.get("host") == host and row.get("index") is not None
+        )
+        why = " ".join(filter(None, ["a guess:" if entry.get("is_guess") else "", entry.get("why")]))
+        facts = [("host", host), ("GPUs", gpus), ("why", why), ("server", _server_line(entry.get("server")))]
+        facts += [(f"source {source.get('name')}", _source_line(source)) for source in entry.get("sources") or ()]
+        return [(name, str(value)) for name, value in [*facts, ("clock", _clock_line(entry))] if value]
+
+    def _of(self, host: str) -> list[Row]:
+        return [entry for entry in self.entries if str(entry.get("host")) == host]
+
+
+def _samples(source: Row) -> str:
+    kind = KINDS.get(str(source.get("kind")))
+    return kind.samples if kind else KINDS["gpu"].samples
+
+
+def _gpu_line(gpu: Row) -> str:
+    memory = gpu.get("memory_total_mib")
+    parts = (
+        f"GPU {gpu.get('index')}",
+        gpu.get("name"),
+        f"{memory:.0f} MiB" if isinstance(memory, (int, float)) else None,
+        f"driver {gpu['driver']}" if gpu.get("driver") else None,
+        gpu.get("uuid"),
+    )
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _server_line(server: Row | None) -> str:
+    return ": ".join(str(part) for part in (server.get("name"), server.get("why")) if part) if server else ""
+
+
+def _source_line(source: Row) -> str:
+    gaps, restarts = source.get("gaps") or (), source.get("restarts")
+    parts = (
+        f"every {source['period_s']:g} s" if source.get("period_s") else "",
+        f"restarted {_times(restarts)}" if restarts else "",
+        f"{'one gap' if len(gaps) == 1 else f'{len(gaps)} gaps, the last'}: {gaps[-1].get('why')}"
+        if gaps
+        else "no gap",
+        "" if source.get("is_alive", True) else "not running at the end",
+        str(source.get("complaint") or ""),
+    )
+    return "; ".join(part for part in parts if part)
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"
+
+
+def _clock_line(entry: Row) -> str:
+    offset_s, uncertainty_s = entry.get("clock_offset_s"), entry.get("clock_uncertainty_s")
+    if offset_s is None or uncertainty_s is None:
+        return ""
+    ahead = "ahead of" if offset_s >= 0 else "behind"
+    return f"{abs(offset_s):.4f} s {ahead} the master's, ± {uncertainty_s * 1000:.1f} ms"
+
+
+def _on_our_clock(entry: Row, gap: Row) -> Span:
+    """`clock_offset_s` is the sidecar's wall clock minus ours."""
+    offset_s = float(entry.get("clock_offset_s") or 0.0)
+    ended = gap.get("ended")
+    return float(gap["began"]) - offset_s, math.inf if ended is None else float(ended) - offset_s

@@ -1,0 +1,166 @@
+"""Whole runs with samples, and what goes wrong with them: what the stages and notes of the report then say."""
+
+from typing import Any
+
+import pytest
+from made_run import MadeRun, made_run
+from made_samples import gap_entry, gpu_entry, sidecar_entry
+
+from stt_load.report.build import build_report
+from stt_load.report.model import RunReport
+
+
+def watched(**changes: Any) -> MadeRun:
+    """Two stages of 30 s, with samples of GPU, server and host."""
+    made = made_run(ladder=(5, 10), per_stage=10, host=True)
+    made.run |= {"gpu": [gpu_entry()], "sidecars": [sidecar_entry(**changes)]}
+    return made
+
+
+def built(made: MadeRun) -> RunReport:
+    return build_report(made.run, made.transitions, made.utterances, made.samples)
+
+
+def notes_on_samples(report: RunReport) -> list[str]:
+    return [note for note in report.notes if "sample" in note]
+
+
+def coverages(report: RunReport, kind: str) -> list[float | None]:
+    return [None if stage.coverage(kind) is None else round(stage.coverage(kind) or 0, 2) for stage in report.stages]
+
+
+def test_a_clean_run_is_covered_and_needs_no_note() -> None:
+    report = built(watched())
+    assert [figures.device.name for figures in report.stages[0].devices] == ["GPU 0", "server", "host"]
+    assert coverages(report, "gpu") == coverages(report, "process") == coverages(report, "host") == [1.0, 1.0]
+    assert notes_on_samples(report) == []
+
+
+def test_streams_per_gpu_count_the_gpus_that_worked() -> None:
+    made = watched()
+    idle = [{**row, "gpu": 1, "sm_pct": 0} for row in made.gpu]
+    busy = [{**row, "gpu": 2} for row in made.gpu]
+    made.gpu += [*idle, *busy]
+    assert [stage.streams_per_gpu for stage in built(made).stages] == [2.5, 5.0]
+    made.gpu = idle
+    made.run["gpu"] = []
+    assert [stage.streams_per_gpu for stage in built(made).stages] == [None, None]
+
+
+def test_two_mig_devices_are_parts_of_one_gpu() -> None:
+    made = watched()
+    made.gpu = [{**row, "mig": mig} for mig in (1, 2) for row in made.gpu]
+    stage = built(made).stages[0]
+    assert [f.device.name for f in stage.devices if f.device.kind == "gpu"] == ["GPU 0 MIG 1", "GPU 0 MIG 2"]
+    assert (stage.streams_per_gpu, stage.coverage("gpu")) == (5.0, 1.0)
+
+
+def test_a_source_that_was_quiet_is_told_with_its_reason() -> None:
+    made = watched()
+    start = made.span(1)[0]
+    made.gpu = [row for row in made.gpu if not start + 11.5 < row["t"] < start + 19.5]
+    gaps = [gap_entry(start + 11, start + 20, "dmon was quiet for 3 s")]
+    made.run["sidecars"] = [sidecar_entry(gaps)]
+    report = built(made)
+    assert coverages(report, "gpu") == [1.0, 0.8]
+    assert coverages(report, "process") == [1.0, 1.0]
+    assert notes_on_samples(report) == [
+        "GPU samples missing 11.0–20.0 s into the hold at 10 callers: dmon was quiet for 3 s"
+    ]
+
+
+def test_a_sidecar_that_was_restarted_in_a_hold_is_told_from_its_samples() -> None:
+    made = watched()
+    start = made.span(0)[0]
+    made.drop_samples(start + 10, start + 15)
+    for row in made.samples:
+        row["boot"] = "first" if row["t"] < start + 12 else "second"
+    assert notes_on_samples(built(made)) == [
+        f"{kind} samples missing 10.0–15.0 s into the hold at 5 callers: the sidecar was restarted"
+        for kind in ("GPU", "CPU")
+    ]
+
+
+def test_a_sidecar_that_died_leaves_its_devices_in_every_later_stage_without_figures() -> None:
+    made = watched()
+    made.drop_samples(made.span(0)[1] + 1, made.span(1)[1] + 60)
+    report = built(made)
+    assert [f.device.name for f in report.stages[1].devices] == ["GPU 0", "server", "host"]
+    assert coverages(report, "gpu") == coverages(report, "process") == [1.0, 0.0]
+    assert notes_on_samples(report) == [
+        f"{kind} samples missing in the whole hold at 10 callers" for kind in ("GPU", "CPU")
+    ]
+
+
+def test_a_sidecar_that_was_never_reached_is_named_and_its_gpu_is_missing() -> None:
+    made = made_run(ladder=(5,), per_stage=10, gpu=False)
+    made.run["sidecars"] = [{"url": "http://10.0.0.7:9550", "host": None, "why": "nobody answers there"}]
+    report = built(made)
+    assert coverages(report, "gpu") == [0.0]
+    assert "GPU sidecar http://10.0.0.7:9550 never answered: nobody answers there" in report.notes
+
+
+def test_without_a_sidecar_there_are_no_devices() -> None:
+    report = built(made_run(ladder=(5,), per_stage=10, gpu=False))
+    assert report.stages[0].devices == ()
+    assert coverages(report, "gpu") == [None]
+
+
+def test_gpus_that_were_sampled_before_the_choice_was_made_are_not_missed_later() -> None:
+    made = watched()
+    made.gpu += [{**row, "gpu": 7} for row in made.gpu if row["stage"] == 0]
+    report = built(made)
+    assert [len(stage.devices) for stage in report.stages] == [4, 3]
+    assert coverages(report, "gpu") == [1.0, 1.0]
+
+
+def test_where_one_of_two_gpus_is_not_sampled_nobody_knows_the_busiest() -> None:
+    made = watched()
+    made.run["gpu"].append(gpu_entry(index=1))
+    stage = built(made).stages[0]
+    assert (stage.coverage("gpu"), stage.is_covered("gpu"), stage.streams_per_gpu) == (0.0, False, None)
+
+
+def test_a_run_that_was_killed_in_a_hold_has_figures_and_no_coverage() -> None:
+    made = watched()
+    hold = next(n for n, row in enumerate(made.transitions) if row["stage"] == 1 and row["phase"] == "hold")
+    made.transitions = made.transitions[: hold + 1]
+    made.gpu = [row for row in made.gpu if (row["stage"], row["phase"]) != (1, "grace")]
+    stage = built(made).stages[1]
+    gpu = stage.busiest("gpu")
+    assert gpu is not None and gpu.busy.n == 30
+    assert (stage.coverage("gpu"), gpu.energy_j) == (None, None)
+
+
+def test_tags_that_disagree_with_the_stages_are_counted() -> None:
+    made = watched()
+    for row in made.gpu:
+        row["t"] += 10
+    report = built(made)
+    (note,) = [note for note in report.notes if "bear another stage" in note]
+    assert note.endswith(f"of {len(made.samples)} samples bear another stage or phase than stages.jsonl has for their "
+                         "moment: check the clocks of master and sidecar")  # fmt: skip
+    assert int(note.split()[0]) > 10
+
+
+def test_a_clock_known_to_ten_seconds_explains_ten_seconds() -> None:
+    made = watched(clock_uncertainty_s=10.0)
+    for row in made.gpu:
+        row["t"] += 10
+    assert not any("bear another stage" in note for note in built(made).notes)
+
+
+@pytest.mark.parametrize("duty", [True, False])
+def test_energy_is_shared_out_over_the_audio_that_callers_sent(duty: bool) -> None:
+    made = watched()
+    if not duty:
+        made.utterances = []
+    stage = built(made).stages[0]
+    gpu = stage.busiest("gpu")
+    assert gpu is not None and gpu.energy_j is not None
+    assert gpu.energy_j == pytest.approx((gpu.of("power_w").mean or 0) * 30)
+    if duty:
+        audio_min = (stage.duty_cycle or 0) * 5 * 30 / 60
+        assert gpu.energy_per_audio_minute_j == pytest.approx(gpu.energy_j / audio_min)
+    else:
+        assert gpu.energy_per_audio_minute_j is None
