@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from stt_load.dialects.base import Capabilities, Settings
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.metrics.slo import DEFAULT_SLOS, Slo, parse_slo
@@ -41,11 +42,14 @@ class RunConfig:
 
     stt_url: str
     dialect: str
+    dialect_options: Mapping[str, Any]  # every one that the dialect has
+    insecure: bool
     concurrency: tuple[int, ...]
     hold_s: float
     rounds: int | None
     at_least: int
     pause_s: tuple[float, float]
+    utterances_per_connection: int
     arrival: Literal["random", "together"]
     ramp_rate: float
     settle_s: float
@@ -96,18 +100,21 @@ class Option:
 OPTIONS: tuple[Option, ...] = (
     Option("stt-url", "stt_url", None, parse_web_socket_url, "URL", "the server under test; default: the dialect's own"),
     Option("dialect", "dialect", "parakeet", one_of(*DIALECTS), "NAME", "what the server speaks: see `stt-load dialects`"),
+    Option("dialect-option", "dialect_options", None, parse_text, "KEY=VALUE", "an option of the dialect, as often as needed: see `stt-load dialects NAME`", is_multiple=True, in_web_ui=False),
+    Option("insecure", "insecure", "", bool, "", "take any certificate of a wss server, self-signed ones too", is_flag=True),
     Option("concurrency", "concurrency", DEFAULT_CONCURRENCY, parse_ladder, "N,N,…", "callers of each stage, in order"),
     Option("hold", "hold_s", "60s", parse_positive_duration_s, "TIME", "how long each stage is held once all callers are there"),
     Option("rounds", "rounds", None, whole_number_from(1), "N", "instead of --hold: every caller sends N utterances, the first of all together"),
     Option("at-least", "at_least", "1", whole_number_from(0), "N", "hold on until N counted utterances have begun too"),
     Option("pause", "pause_s", "0s", parse_duration_range_s, "TIME", "pause between a caller's utterances: 2s, or 1..3s for a random one"),
+    Option("utterances-per-connection", "utterances_per_connection", "1", whole_number_from(1), "N", "how many utterances a caller speaks before it dials anew"),
     Option("arrival", "arrival", "random", one_of("random", "together"), "HOW", "callers start at a random moment of a clip's length, or together"),
     Option("ramp-rate", "ramp_rate", "10", parse_number_above_zero, "N", "callers that arrive per second"),
     Option("settle", "settle_s", "3s", parse_duration_s, "TIME", "calm between stages, so that one doesn't load the next"),
     Option("end", "end", "", parse_text, "WHO", "who ends an utterance, client or server; default: the dialect's own"),
     Option("timeout", "timeout_s", "30", parse_positive_duration_s, "TIME", "how long after the last frame a transcript is waited for"),
     Option("frame-ms", "frame_ms", "100", parse_number_above_zero, "MS", "audio per message; made to fit what the server takes whole"),
-    Option("trailing-silence", "trailing_silence_s", "1.0", parse_duration_s, "TIME", "silence sent after each clip, so that the server notices the end of speech"),
+    Option("trailing-silence", "trailing_silence_s", None, parse_duration_s, "TIME", "silence sent after each clip; default: what the dialect's server needs to notice the end, 0 where the client tells it"),
     Option("clips", "clips", None, parse_text, "FOLDER", "audio with reference texts; default: English sentences rendered once by espeak"),
     Option("tts-url", "tts_url", None, parse_http_url, "URL", "a TTS server (POST /tts or /v1/audio/speech) that speaks the texts instead of espeak"),
     Option("slo", "slos", None, parse_text, "SLO", f"a bound to meet, as often as needed; default: {', '.join(DEFAULT_SLOS)}", is_multiple=True, in_web_ui=False),
@@ -169,19 +176,33 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
     row = DIALECTS.get(values.get("dialect", ""))
     if row is None:
         return []
-    problems = []
+    try:
+        values["dialect_options"] = row.parse_options(values["dialect_options"])
+    except ConfigError as error:
+        return list(error.problems)
+    able = row.make(Settings(values["dialect_options"])).capabilities
     if values.get("stt_url", "") is None:
         values["stt_url"] = row.default_url
-    values["end"] = values["end"] or row.capabilities.ends[0]
-    if values["end"] not in row.capabilities.ends:
-        problems.append(f"--end: {row.name} can only have its utterances ended by {' or '.join(row.capabilities.ends)}")
+    values["end"] = values.get("end") or able.ends[0]
+    problems = []
+    if values["end"] not in able.ends:
+        problems.append(f"--end: {row.name} can only have its utterances ended by {' or '.join(able.ends)}")
+    if values.get("utterances_per_connection", 1) > 1 and not able.many_utterances:
+        problems.append(f"--utterances-per-connection: {row.name} takes one utterance a connection: leave it out")
+    return problems + _settle_silence(values, row.name, able)
+
+
+def _settle_silence(values: dict[str, Any], name: str, able: Capabilities) -> list[str]:
+    is_told = values["end"] == "client"
+    if values.get("trailing_silence_s", 0.0) is None:
+        values["trailing_silence_s"] = 0.0 if is_told else able.trailing_silence_s
     silence_s = values.get("trailing_silence_s")
-    if silence_s is not None and silence_s < row.capabilities.min_trailing_silence_s:
-        problems.append(
-            f"--trailing-silence: {silence_s:g} s is too short for {row.name}, which never answers with less than "
-            f"{row.capabilities.min_trailing_silence_s:g} s"
-        )
-    return problems
+    if silence_s is None or is_told or silence_s >= able.min_trailing_silence_s:
+        return []
+    return [
+        f"--trailing-silence: {silence_s:g} s is too short for {name}, which never answers with less than "
+        f"{able.min_trailing_silence_s:g} s"
+    ]
 
 
 def _settle_sidecars(values: dict[str, Any]) -> list[str]:

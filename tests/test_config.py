@@ -26,6 +26,9 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("stt_url", "ws://[::1]:8000/ws", "stt_url", "ws://[::1]:8000/ws"),
     ("stt_url", "", "stt_url", "ws://localhost:8000/ws"),
     ("dialect", "parakeet", "dialect", "parakeet"),
+    ("dialect_option", [], "dialect_options", {}),
+    ("insecure", True, "insecure", True),
+    ("utterances_per_connection", "3", "utterances_per_connection", 3),
     ("concurrency", "1, 5,10", "concurrency", (1, 5, 10)),
     ("concurrency", "7", "concurrency", (7,)),
     ("concurrency", "20,10,20", "concurrency", (20, 10, 20)),
@@ -47,6 +50,7 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("timeout", "5s", "timeout_s", 5.0),
     ("frame_ms", "20", "frame_ms", 20.0),
     ("trailing_silence", "0.5", "trailing_silence_s", 0.5),
+    ("trailing_silence", None, "trailing_silence_s", 1.0),
     ("clips", "clips/mine", "clips", "clips/mine"),
     ("tts_url", "http://localhost:8004/tts", "tts_url", "http://localhost:8004/tts"),
     ("slo", ["wer<8%", "foreign_text<1"], "slos", (parse_slo("wer<8%"), parse_slo("foreign_text<1"))),
@@ -98,6 +102,8 @@ BAD = [
     ("stt_url", "ws://host/a b", "has no usable host and port"),
     ("stt_url", "ws://[::1/ws", "has no usable host and port"),
     ("dialect", "parrot", "--dialect: 'parrot' is not known: write parakeet"),
+    ("dialect_option", ["model=x"], "--dialect-option model=x: parakeet has no options"),
+    ("utterances_per_connection", "0", "--utterances-per-connection: '0' must be a whole number from 1"),
     ("concurrency", "0,x", "--concurrency: '0' is no number of callers: write whole numbers from 1, as in 1,5"),
     ("concurrency", "1,x", "'x' is no number of callers"),
     ("concurrency", "1,,5", "'' is no number of callers"),
@@ -157,7 +163,7 @@ def test_a_bad_value_is_one_line_that_names_the_option(key: str, given: object, 
     assert "\n" not in line
 
 
-FREE = {"clips", "results", "output", "verbose", "live"}  # any text is good: looked at when the run starts
+FREE = {"insecure", "clips", "results", "output", "verbose", "live"}  # any text is good: looked at when the run starts
 
 
 def test_every_option_has_a_good_and_a_bad_value_here() -> None:

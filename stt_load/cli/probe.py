@@ -22,15 +22,32 @@ from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
 from stt_load.stream.encoded import encode_clip
-from stt_load.stream.runner import run_utterance
+from stt_load.stream.line import Line
 from stt_load.stream.session import Session
 from stt_load.stream.ws import WebSocketTransport
 
 _SHOWN = 300
+PROBE_OPTIONS = (
+    *("stt-url", "dialect", "dialect-option", "insecure", "clips", "tts-url"),
+    *("frame-ms", "trailing-silence", "end", "timeout"),
+)
 
 
 @click.command()
-@with_options(("stt-url", "dialect", "clips", "tts-url", "frame-ms", "trailing-silence", "end", "timeout"))
+@with_options(
+    (
+        "stt-url",
+        "dialect",
+        "dialect-option",
+        "insecure",
+        "clips",
+        "tts-url",
+        "frame-ms",
+        "trailing-silence",
+        "end",
+        "timeout",
+    )
+)
 @click.option("--clip", "clip_id", metavar="ID", help="which clip; default: the first")
 def command(clip_id: str | None, **options: Any) -> None:
     """One caller, every message with its time relative to the end of speech.
@@ -64,8 +81,8 @@ def _probe(config: RunConfig, clip: Clip, console: Console) -> UtteranceRecord:
     record = UtteranceRecord("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference)
     console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
     console.print("times are seconds from the end of speech")
-    transport, target = WebSocketTransport(), dialect.connect(config.stt_url)
-    record.stamp = run_utterance(session, transport, target, time.monotonic, seen.watch)
+    transport = WebSocketTransport(checks_certificate=not config.insecure)
+    Line(dialect, transport, config.stt_url, time.monotonic).carry(session, record, seen.watch)
     session.measure_into(record, time.monotonic())
     return scored(record)
 

@@ -23,7 +23,7 @@ CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio
 
 def dialect_of(config: RunConfig, api_key: str | None = None) -> Dialect:
     """A fresh one, for one connection."""
-    return make_dialect(config.dialect, config.end, {}, api_key)
+    return make_dialect(config.dialect, config.end, config.dialect_options, api_key)
 
 
 def choose_clips(config: RunConfig) -> ClipSet:

@@ -35,6 +35,7 @@ def describe_run(
         "versions": {"stt-load": __version__, "python": platform.python_version(), **_versions()},
         "stt_url": without_credentials(config.stt_url),
         "dialect": config.dialect,
+        "dialect_options": dict(config.dialect_options),
         "frame": {
             "asked_ms": rule.asked_ms,
             "ms": rule.frame_ms,

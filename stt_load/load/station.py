@@ -5,7 +5,6 @@ sign ──▶ gate ──▶ clip from the pool ──▶ one utterance ──�
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import random
@@ -29,7 +28,8 @@ from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
-from stt_load.stream.runner import Watcher, run_utterance
+from stt_load.stream.line import Line
+from stt_load.stream.runner import Watcher
 from stt_load.stream.session import Session
 from stt_load.stream.ws import WebSocketTransport
 
@@ -53,6 +53,12 @@ class Caller:
         self.has_waited = True
         self.stage = -1
         self.begun_in_stage = 0
+        self.line: Line | None = None
+
+    def hang_up(self) -> None:
+        if self.line is not None:
+            self.line.close()
+        self.line = None
 
 
 class Station:
@@ -130,19 +136,25 @@ class Station:
 
     def talk(self, caller: Caller) -> None:
         """One utterance when it is this caller's turn, and the pause after it."""
-        with contextlib.suppress(UtteranceCut):
+        try:
             sign = self._wait_for_turn(caller)
             record = self._speak(caller, sign)
             pause_s = caller.random.uniform(*self.config.pause_s)
             if not record.is_ok:
                 pause_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
             gevent.sleep(pause_s)
+        except UtteranceCut:
+            caller.hang_up()
+        except BaseException:  # the caller leaves: its greenlet is killed
+            caller.hang_up()
+            raise
 
     def _wait_for_turn(self, caller: Caller) -> Sign:
         while True:
             sign = self.sign
             if sign is None or not self._may_speak(caller, sign):
                 caller.has_waited = True
+                caller.hang_up()
                 self._changed.wait(timeout=1.0)
             elif caller.has_waited:
                 caller.has_waited = False
@@ -174,19 +186,18 @@ class Station:
         clip, is_reused = pool.take()
         audio = self._encoded[clip.clip_id]
         record = self._new_record(caller, sign, clip, is_reused)
-        dialect = dialect_of(self.config, self._api_key)
+        line = self._line_of(caller)
         rules = SessionRules(
             timeout_s=self.config.timeout_s,
             phase_s=0.0 if self._is_together else caller.random.uniform(0.0, audio.rule.frame_s),
         )
-        session = Session(dialect, audio, rules, time.monotonic())
+        session = Session(line.dialect, audio, rules, time.monotonic())
         outbox.begin(caller.ordinal, sign, Flight(clip.clip_id, lambda: session.doing))
         caller.begun_in_stage += 1
         self._speaking[caller.ordinal] = gevent.getcurrent()
         watch = self._watcher(caller, session) if self.config.verbose else None
         try:
-            target = dialect.connect(self.config.stt_url)
-            record.stamp = run_utterance(session, WebSocketTransport(), target, time.monotonic, watch)
+            line.carry(session, record, watch)
         except BaseException:
             session.interrupt("the run ended first")
             raise
@@ -200,6 +211,19 @@ class Station:
             if record.outcome != Outcome.INTERRUPTED:
                 self._on_utterance(record)
         return record
+
+    def _line_of(self, caller: Caller) -> Line:
+        """The connection that the caller has, or a new one."""
+        if caller.line is None or not caller.line.can_go_on():
+            config = self.config
+            caller.line = Line(
+                dialect_of(config, self._api_key),
+                WebSocketTransport(checks_certificate=not config.insecure),
+                config.stt_url,
+                time.monotonic,
+                config.utterances_per_connection,
+            )
+        return caller.line
 
     def _new_record(self, caller: Caller, sign: Sign, clip: Clip, is_reused: bool) -> UtteranceRecord:
         return UtteranceRecord(

@@ -41,7 +41,6 @@ def run_utterance(
     is_well = False
     try:
         if is_open:
-            line.discard_what_came()
             session.on_reuse(clock())
         else:
             transport.connect(target, clock() + connect_timeout_s)
@@ -68,12 +67,6 @@ class _Line:
         self._transport = transport
         self._clock = clock
         self._watch = watch
-
-    def discard_what_came(self) -> None:
-        """What the server said after the utterance before was over belongs to none."""
-        while (arrival := self._transport.receive(0.0)) is not None:
-            if self._watch:
-                self._watch(arrival.at_s, "<", arrival.message, ())
 
     def stream(self) -> Outcome:
         while True:

@@ -158,6 +158,16 @@ class Session:
         return "waiting" if self.schedule.is_all_sent else "speaking"
 
     @property
+    def opened_at_s(self) -> float | None:
+        """When the upgrade was done; None before, and for a connection opened by an earlier utterance."""
+        return self._marks.opened_at_s
+
+    @property
+    def is_complete(self) -> bool:
+        """The transcript was completed."""
+        return self._outcome is Outcome.OK
+
+    @property
     def speech_end_at_s(self) -> float | None:
         """End of speech on the schedule: where the EOS clock starts. None before the stream starts."""
         return self._marks.speech_end_at_s

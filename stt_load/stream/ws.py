@@ -44,9 +44,13 @@ _handshake.CookieJar = _NoCookies()
 
 
 @functools.cache
-def _tls_context() -> ssl.SSLContext:
+def _tls_context(checks_certificate: bool) -> ssl.SSLContext:
     """One for the process: building a context reads every certificate authority from disk."""
-    return ssl.create_default_context()
+    context = ssl.create_default_context()
+    if not checks_certificate:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class _WebSocket(websocket.WebSocket):
@@ -63,14 +67,18 @@ class _WebSocket(websocket.WebSocket):
 
 
 class WebSocketTransport:
-    """One connection. Under Locust the socket waits cooperatively; without it, it blocks its thread."""
+    """One connection. Under Locust the socket waits cooperatively; without it, it blocks its thread.
 
-    def __init__(self) -> None:
+    `checks_certificate`: of a wss server; False takes any, as a self-signed one.
+    """
+
+    def __init__(self, checks_certificate: bool = True) -> None:
+        self._checks_certificate = checks_certificate
         self._ws: _WebSocket | None = None
         self._socket: StampedSocket | None = None
 
     def connect(self, target: Connect, deadline_s: float) -> None:
-        self._socket = StampedSocket(_dial(target.url, deadline_s))
+        self._socket = StampedSocket(_dial(target.url, deadline_s, self._checks_certificate))
         self._socket.deadline_s = deadline_s
         # The library's own UTF-8 check is slow pure Python; the text is decoded strictly below.
         self._ws = _WebSocket(enable_multithread=False, skip_utf8_validation=True)
@@ -138,7 +146,7 @@ class WebSocketTransport:
         self._ws = None
 
 
-def _dial(url: str, deadline_s: float) -> socket.socket:
+def _dial(url: str, deadline_s: float, checks_certificate: bool) -> socket.socket:
     parts = urlsplit(url)
     host, port = parts.hostname or "localhost", parts.port or DEFAULT_PORTS.get(parts.scheme, 80)
     try:
@@ -152,10 +160,14 @@ def _dial(url: str, deadline_s: float) -> socket.socket:
         return raw
     try:
         raw.settimeout(max(0.001, deadline_s - time.monotonic()))
-        return _tls_context().wrap_socket(raw, server_hostname=host)
+        return _tls_context(checks_certificate).wrap_socket(raw, server_hostname=host)
     except TimeoutError as error:
         raw.close()
         raise DeadlineExceeded(f"no TLS handshake with {host}:{port} in time") from error
+    except ssl.SSLCertVerificationError as error:
+        raw.close()
+        why = f"no TLS with {host}:{port}: {error.verify_message}; --insecure takes any certificate"
+        raise UpgradeRefused(why) from error
     except (ssl.SSLError, OSError) as error:
         raw.close()
         raise UpgradeRefused(f"no TLS with {host}:{port}: {error}") from error

@@ -13,7 +13,7 @@ import requests
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
-from stt_load.dialects.base import Dialect, End, Settings
+from stt_load.dialects.base import End, Settings
 from stt_load.dialects.registry import DIALECTS, DialectRow
 from stt_load.errors import Outcome, Refusal
 from stt_load.records import UtteranceRecord
@@ -21,7 +21,7 @@ from stt_load.server.process import ServerProcess, stand_in_server
 from stt_load.server.voices.registry import VOICES
 from stt_load.stream.actions import SessionRules
 from stt_load.stream.encoded import EncodedClip, encode_clip
-from stt_load.stream.runner import run_utterance
+from stt_load.stream.line import Line
 from stt_load.stream.session import Session
 from stt_load.stream.ws import WebSocketTransport
 
@@ -30,28 +30,25 @@ TIMEOUT_S = 20.0
 KEY = "open sesame"
 
 
-@dataclass
-class Line:
-    """One caller's connection, and what it says: a second of sound, long enough for every server."""
+class Caller:
+    """One connection, and what is said over it: a second of sound, long enough for every server."""
 
-    dialect: Dialect
-    url: str
-    transport: WebSocketTransport
-    is_open: bool = False
+    def __init__(self, server: ServerProcess, row: DialectRow, end: End, key: str | None = None) -> None:
+        self.able = row.capabilities
+        self.dialect = row.make(Settings(end=end, api_key=key))
+        utterances = 2 if self.able.many_utterances else 1
+        self.line = Line(self.dialect, WebSocketTransport(), server.url, time.monotonic, utterances)
 
     @property
     def audio(self) -> EncodedClip:
-        able = self.dialect.capabilities
-        silence_s = 0.0 if self.dialect.settings.end == "client" else able.trailing_silence_s
-        rule = choose_frame(100, able.sample_rate_hz, able.frame_multiple_bytes)
-        return encode_clip(sound(able.sample_rate_hz), rule, silence_s, self.dialect)
+        silence_s = 0.0 if self.dialect.settings.end == "client" else self.able.trailing_silence_s
+        rule = choose_frame(100, self.able.sample_rate_hz, self.able.frame_multiple_bytes)
+        return encode_clip(sound(self.able.sample_rate_hz), rule, silence_s, self.dialect)
 
-    def speak(self, keeps_open: bool = False) -> UtteranceRecord:
+    def speak(self) -> UtteranceRecord:
         session = Session(self.dialect, self.audio, SessionRules(TIMEOUT_S), time.monotonic())
-        target = self.dialect.connect(self.url)
-        run_utterance(session, self.transport, target, time.monotonic, is_open=self.is_open, keeps_open=keeps_open)
-        self.is_open = keeps_open
         record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", WORDS)
+        self.line.carry(session, record)
         session.measure_into(record, time.monotonic())
         return record
 
@@ -61,10 +58,6 @@ def sound(rate_hz: int) -> Clip:
     times_s = np.arange(round(1.2 * rate_hz)) / rate_hz
     samples = np.where(times_s < 0.3, 0.0, 8_000 * np.sin(2 * np.pi * 220 * times_s))
     return Clip("sound", WORDS, samples.astype(np.int16), rate_hz, 0.3, 1.2)
-
-
-def line_to(server: ServerProcess, row: DialectRow, end: End, key: str | None = None) -> Line:
-    return Line(row.make(Settings(end=end, api_key=key)), server.url, WebSocketTransport())
 
 
 @dataclass
@@ -78,18 +71,18 @@ class Heard:
 
 def converse(row: DialectRow, end: End) -> Heard:
     with stand_in_server(row.name, WORDS) as server:
-        line = line_to(server, row, end)
-        records = [line.speak(keeps_open=row.capabilities.many_utterances)]
-        if row.capabilities.many_utterances:
-            records.append(line.speak())
+        caller = Caller(server, row, end)
+        records = [caller.speak()]
+        while caller.line.can_go_on():
+            records.append(caller.speak())
         health = requests.get(f"{server.http_url}/healthz", timeout=TIMEOUT_S).json()
-    return Heard(records, health["heard_s"], line.audio.rule.frame_s)
+    return Heard(records, health["heard_s"], caller.audio.rule.frame_s)
 
 
 def knock(row: DialectRow) -> tuple[UtteranceRecord, UtteranceRecord]:
     """With a wrong key, and with the right one."""
     with stand_in_server(row.name, WORDS, "--api-key", KEY) as server:
-        refused, welcome = (line_to(server, row, row.capabilities.ends[0], key).speak() for key in ("wrong", KEY))
+        refused, welcome = (Caller(server, row, row.capabilities.ends[0], key).speak() for key in ("wrong", KEY))
     return refused, welcome
 
 
@@ -126,6 +119,7 @@ def test_every_utterance_is_heard_whole_and_its_text_comes_back(
     texts = [(record.outcome, record.error, record.text.lower().rstrip(".")) for record in result.records]
     assert texts == [(Outcome.OK, None, WORDS)] * len(result.records)
     assert all(record.eos_latency_s is not None for record in result.records)
+    assert len(result.records) == (2 if row.capabilities.many_utterances else 1)
     assert [record.connect_s is None for record in result.records] == [False, True][: len(result.records)]
     assert result.heard_s == pytest.approx(sum(record.audio_s for record in result.records), abs=2 * result.frame_s)
 

@@ -845,22 +845,6 @@ def test_silence_that_the_server_needs_to_get_on_follows_the_end_message() -> No
     assert sent == ["begin 10", *["frame"] * 12, "end", "bye", *["frame"] * 4]
 
 
-def test_a_connection_that_carried_an_utterance_carries_another_one() -> None:
-    clock = FakeClock()
-    transport = ScriptedTransport(clock, [(0.0, "ready"), (1.2, "last:one"), (1.25, "last:late"), (2.6, "last:two")])
-    dialect, texts = Toy(CLIENT), []
-    for is_open in (False, True):
-        session = Session(dialect, one_second(dialect), RULES, clock())
-        run_utterance(session, transport, dialect.connect("ws://x"), clock, is_open=is_open, keeps_open=not is_open)
-        assert transport.is_closed == is_open
-        record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-        session.measure_into(record, clock())
-        texts.append((record.text, record.connect_s, record.outcome))
-        clock.move_to(START_S + 1.3)
-    assert texts == [("one", 0.0, Outcome.OK), ("two", None, Outcome.OK)]
-    assert [what for _, what in transport.sent if isinstance(what, str)].count("hello") == 1
-
-
 @pytest.mark.parametrize(
     ("fault", "refusal"),
     [

@@ -1,0 +1,66 @@
+"""Several utterances over one connection, under a fake clock."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import START_S, FakeClock, ScriptedTransport, one_second
+
+from stt_load.dialects.base import Settings
+from stt_load.dialects.events import Message
+from stt_load.dialects.parakeet import Parakeet
+from stt_load.errors import ConnectionLost, Outcome, SttLoadError
+from stt_load.records import UtteranceRecord
+from stt_load.stream.actions import SessionRules
+from stt_load.stream.line import Line
+from stt_load.stream.session import Session
+
+QUEUED = '{"status":"queued"}'
+
+
+def answer(at_s: float, words: str) -> list[tuple[float, Message | SttLoadError]]:
+    return [(at_s, QUEUED), (at_s + 0.01, f'{{"text":"{words}"}}')]
+
+
+class Phone:
+    """A line and a caller who speaks the one-second clip over it."""
+
+    def __init__(self, arrivals: list[tuple[float, Message | SttLoadError]], utterances: int) -> None:
+        self.clock = FakeClock()
+        self.transport = ScriptedTransport(self.clock, arrivals, connect_takes_s=0.2)
+        self.line = Line(Parakeet(Settings()), self.transport, "ws://server/ws", self.clock, utterances)
+
+    def speak(self) -> UtteranceRecord:
+        session = Session(self.line.dialect, one_second(self.line.dialect), SessionRules(3.0), self.clock())
+        record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
+        self.line.carry(session, record)
+        session.measure_into(record, self.clock())
+        return record
+
+
+def test_the_second_utterance_neither_dials_nor_hears_what_came_in_between() -> None:
+    phone = Phone([*answer(1.1, "one"), (1.4, '{"text":"late"}'), *answer(2.6, "two")], 2)
+    first = phone.speak()
+    assert not phone.transport.is_closed
+    phone.clock.move_to(START_S + 1.5)
+    assert phone.line.can_go_on()
+    second = phone.speak()
+    assert [(r.outcome, r.text) for r in (first, second)] == [(Outcome.OK, "one"), (Outcome.OK, "two")]
+    assert (first.connect_s, second.connect_s) == (pytest.approx(0.2), None)
+    assert (first.connection_utterance, second.connection_utterance) == (0, 1)
+    assert (first.connection_age_s, second.connection_age_s) == (pytest.approx(0.0), pytest.approx(1.3))
+    assert phone.transport.is_closed
+
+
+def test_a_connection_that_was_closed_in_between_is_dialled_anew() -> None:
+    phone = Phone([*answer(1.1, "one"), (1.3, ConnectionLost("closed by the server with 1000", 1000))], 2)
+    phone.speak()
+    phone.clock.move_to(START_S + 1.5)
+    assert not phone.line.can_go_on()
+    assert phone.transport.is_closed
+
+
+def test_an_utterance_that_failed_ends_the_connection() -> None:
+    phone = Phone([(1.1, '{"error":"oops"}')], 2)
+    assert phone.speak().outcome == Outcome.SERVER_ERROR
+    assert phone.transport.is_closed
+    assert not phone.line.can_go_on()
