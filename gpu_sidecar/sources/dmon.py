@@ -9,6 +9,8 @@ dmon repeats the header from time to time, and a driver may change it. `-` means
 What the tool says of itself (`man nvidia-smi`, `nvidia-smi dmon --help`, drivers 418 to 580):
 - `-s` takes p, u, c, v, m, e, t; a metric that the device lacks is `-`, no error. A device that dmon doesn't support
   at all ends it: "Not supported on the device(s)", "Failed to process command line".
+- t, PCIe throughput, is measured over 20 ms a direction and GPU (NVML's manual): rows of 8 GPUs come spread over a
+  third of a second.
 - Older drivers sample 4 GPUs at most, newer ones 16; without `-i` the first ones.
 - "On MIG-enabled GPUs, querying the utilization of encoder, decoder, jpeg, ofa, gpu, and memory is not currently
   supported": these are `-` there. Figures of a MIG device come only with `--gpm-metrics` and `--gpm-options m`, on

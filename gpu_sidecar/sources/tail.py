@@ -103,7 +103,7 @@ class TailSource:
         self._quiet_s = max(timing.quiet_periods * period_s, timing.least_quiet_s)
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # of all below: a stop must not slip between starting a child and noting it
-        self._child: subprocess.Popen[bytes] | None = None  # None once it was waited for: its id may be another's
+        self._child: subprocess.Popen[bytes] | None = None  # None once it has ended: its id may be another's
         self._restarts = 0
         self._complaint = ""
         self._gaps: deque[Gap] = deque(maxlen=_MAX_GAPS)
@@ -114,15 +114,11 @@ class TailSource:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the tool and the thread; returns when both are gone."""
+        """Ends the tool and the thread; returns when both are gone. A tool that ignores SIGTERM is killed after 5 s."""
         self._stopping.set()
-        if self._thread.ident is None:
-            return
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            self._signal_child(number)
-            self._thread.join(_STOP_S)
-            if not self._thread.is_alive():
-                return
+        if self._thread.ident is not None:
+            self._signal_child(signal.SIGTERM)
+            self._thread.join(_LOOK_UP_S + 2 * _STOP_S)
 
     def status(self) -> SourceStatus:
         with self._lock:
@@ -155,7 +151,10 @@ class TailSource:
             return run
         with child.stdout as pipe:
             was_quiet = self._follow(pipe.fileno(), run)
-            self._signal_child(signal.SIGKILL)  # and whoever it started; one that has ended feels nothing
+        if self._stopping.is_set():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_STOP_S)
+        self._signal_child(signal.SIGKILL)  # and whoever it started; one that has ended feels nothing
         with self._lock:
             self._child = None
         try:
@@ -226,7 +225,7 @@ class TailSource:
             sample = parse(line)
             if sample is not None:
                 had_sample = run.has_worked = True
-                self._end_gap()
+                self._note_sample()
                 self._emit(sample)
             elif line.strip() and not line.lstrip().startswith(self._header):
                 self._complain(line, run)
@@ -249,7 +248,7 @@ class TailSource:
             self._gaps.append(Gap(self._last_sample_at, None, why))
         _log.warning("%s; starting it again until it works", why)
 
-    def _end_gap(self) -> None:
+    def _note_sample(self) -> None:
         with self._lock:
             self._last_sample_at = time.time()
             if self._gaps and self._gaps[-1].ended is None:
