@@ -1,8 +1,8 @@
 """Which GPUs and which processes are watched: decided in threads of its own, and again while things change.
 
 The server's processes are looked for every 10 s; `server_process.py` says how. nvidia-smi is asked at the start, by
-`look_again`, and while there is a reason: the server's processes are others than at the last time, the choice is a
-guess, or there is none. It is asked every 30 s at most, and may hang: nothing waits for it but its own thread.
+`look_again`, and while there is a reason: the server's processes are others than at the last time, or the last answer
+told nothing, or was a guess. It is asked every 30 s at most, and may hang: nothing waits for it but its own thread.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Watch:
         self._wanted, self._has_server_wanted = gpu, server is not None
         self._tree_period_s, self._ask_again_s = tree_period_s, ask_again_s
         self._smi = NvidiaSmi()
+        self._answer = self.gpus  # what the last question came to, taken or not
         self._python_pids: tuple[int, ...] = ()  # on any GPU, as nvidia-smi saw them last
         search = search_of(server) if server else OnGpus(lambda: self._python_pids)
         self._tree = ServerTree(proc or Proc(), search)
@@ -132,6 +133,7 @@ class Watch:
         seen = self._smi.look(self._wanted)
         self._has_listed_gpus = bool(seen.devices)
         self._python_pids = tuple(sorted(app.pid for app in seen.apps if app.is_python))
+        self._unknown = None
         server_pids = pids if self._has_server_wanted else None
         try:
             return choose_gpus(seen.devices, seen.apps, self._wanted, server_pids, seen.mig_parents)
@@ -140,10 +142,11 @@ class Watch:
             return GpuChoice((), str(error))
 
     def _take(self, choice: GpuChoice, is_again: bool) -> None:
-        """In mid-run a guess, or no answer, is no reason to drop what was known; a new run begins afresh."""
+        """In mid-run only knowledge takes the place of knowledge: a server that is away, or has not loaded its model
+        yet, comes back. A new run begins afresh."""
         if self._stopping.is_set():
             return
-        before = self.gpus
+        before, self._answer = self.gpus, choice
         if is_again or _is_known(choice) or not _is_known(before):
             self.gpus = choice
         self._decided.set()
@@ -161,7 +164,7 @@ class Watch:
             self._gpu_bell.clear()
 
     def _is_settled(self, asked_for: tuple[int, ...]) -> bool:
-        return _is_known(self.gpus) and (not self._wanted.is_by_process or self.server.pids == asked_for)
+        return _is_known(self._answer) and (not self._wanted.is_by_process or self.server.pids == asked_for)
 
 
 def _is_known(choice: GpuChoice) -> bool:

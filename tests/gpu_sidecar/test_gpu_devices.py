@@ -70,6 +70,7 @@ def test_a_process_name_may_hold_spaces_and_commas_and_be_empty() -> None:
         (None, GpuWanted()),
         ("", GpuWanted()),
         ("all", GpuWanted(is_all=True)),
+        ("none", GpuWanted(is_none=True)),
         ("0", GpuWanted(("0",))),
         ("0, 2,GPU-5d6f", GpuWanted(("0", "2", "GPU-5d6f"))),
         ("MIG-feb88891-0321", GpuWanted(("MIG-feb88891-0321",))),
@@ -80,7 +81,7 @@ def test_what_is_asked_for_is_read(text: str | None, wanted: GpuWanted) -> None:
     assert parse_gpu_wanted(text) == wanted
 
 
-@pytest.mark.parametrize("text", ["-1", "one", "0,all", "0;1", "GPU-", "1.5", "99999", "cuda:0"])
+@pytest.mark.parametrize("text", ["-1", "one", "0,all", "none,1", "0;1", "GPU-", "1.5", "99999", "cuda:0"])
 def test_what_names_no_gpu_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=r"^'.*' names no GPU: give an index, a UUID \(GPU-… or MIG-…\), several, or"):
         parse_gpu_wanted(text)

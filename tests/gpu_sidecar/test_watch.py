@@ -19,15 +19,27 @@ from gpu_sidecar.server_process import ServerWanted, parse_server_wanted
 from gpu_sidecar.watch import Watch
 
 OFTEN_S = 0.05
-SELDOM_S = 600.0
 
 # Notes that it was asked, and hangs in a child of its own.
 HANGING = '#!/bin/sh\necho $$ >> "${0%/*}/asked"\nsleep 600\n'
 
 
+class CountingSmi(StandInSmi):
+    """One that notes every question."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        script = folder / "nvidia-smi"
+        script.write_text(script.read_text().replace("#!/bin/sh\n", f'#!/bin/sh\necho x >> "{folder}/asked"\n', 1))
+
+    def n_questions(self) -> int:
+        asked = self.folder / "asked"
+        return len(asked.read_text().split()) if asked.exists() else 0
+
+
 @pytest.fixture
-def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInSmi]:
-    stand_in = StandInSmi(tmp_path)
+def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingSmi]:
+    stand_in = CountingSmi(tmp_path)
     monkeypatch.setenv("PATH", stand_in.environment["PATH"])
     yield stand_in
     stand_in.close()
@@ -69,7 +81,7 @@ def gpu_sample(index: int) -> Sample:
     return Sample(GPU, {}, gpu=index)
 
 
-def test_the_python_process_on_a_gpu_tells_the_gpu_and_the_server(smi: StandInSmi) -> None:
+def test_the_python_process_on_a_gpu_tells_the_gpu_and_the_server(smi: CountingSmi) -> None:
     said: list[str] = []
     with program(WITH_CHILD, said=said) as server:
         put_apps(smi, f"{server.pid}, /usr/bin/python3, GPU-bbbb")
@@ -78,7 +90,7 @@ def test_the_python_process_on_a_gpu_tells_the_gpu_and_the_server(smi: StandInSm
             assert (indexes(watch), watch.gpus.why) == ([1], f"GPU 1: python3 (pid {server.pid})")
 
 
-def test_only_samples_of_chosen_gpus_are_wanted_and_all_others(smi: StandInSmi) -> None:
+def test_only_samples_of_chosen_gpus_are_wanted_and_all_others(smi: CountingSmi) -> None:
     watch = Watch(GpuWanted(("1",)), None)
     assert not watch.wants(gpu_sample(1))  # nobody knows yet
     with watching("1") as watch:
@@ -87,7 +99,7 @@ def test_only_samples_of_chosen_gpus_are_wanted_and_all_others(smi: StandInSmi) 
         assert watch.wants(Sample(HOST, {}))
 
 
-def test_a_server_that_starts_after_the_sidecar_is_found_with_its_gpu(smi: StandInSmi) -> None:
+def test_a_server_that_starts_after_the_sidecar_is_found_with_its_gpu(smi: CountingSmi) -> None:
     said: list[str] = []
     with program(LISTENING, "0", said=said):
         port = said[0]
@@ -101,7 +113,7 @@ def test_a_server_that_starts_after_the_sidecar_is_found_with_its_gpu(smi: Stand
             assert watch.gpus.why == f"GPU 0: tritonserver (pid {server.pid})"
 
 
-def test_a_server_that_is_started_again_is_found_again_on_another_gpu(smi: StandInSmi) -> None:
+def test_a_server_that_is_started_again_is_found_again_on_another_gpu(smi: CountingSmi) -> None:
     said: list[str] = []
     with program(LISTENING, "0", said=said) as first:
         put_apps(smi, f"{first.pid}, python3, GPU-aaaa")
@@ -116,7 +128,40 @@ def test_a_server_that_is_started_again_is_found_again_on_another_gpu(smi: Stand
                 assert watch.server.pids == (second.pid,)
 
 
-def test_a_server_by_pid_that_ended_is_gone_and_says_so(smi: StandInSmi) -> None:
+def test_a_server_that_is_back_is_asked_for_until_it_has_loaded_its_model(smi: CountingSmi) -> None:
+    said: list[str] = []
+    with program(LISTENING, "0", said=said) as first:
+        put_apps(smi, f"{first.pid}, python3, GPU-aaaa", "7, python3, GPU-bbbb")
+        with watching(server=f"port:{said[0]}") as watch:
+            eventually(lambda: indexes(watch) == [0])
+            first.kill()
+            eventually(lambda: not watch.server.pids)
+            put_apps(smi, "7, python3, GPU-bbbb")
+            with program(LISTENING, said[0]) as second:
+                eventually(lambda: watch.server.pids == (second.pid,))
+                n = smi.n_questions()
+                eventually(lambda: smi.n_questions() > n + 4)  # so one at least was about the second
+                assert indexes(watch) == [0]
+                put_apps(smi, f"{second.pid}, python3, GPU-bbbb")
+                eventually(lambda: indexes(watch) == [1])
+
+
+def test_another_python_process_takes_the_place_of_one_that_ended(smi: CountingSmi) -> None:
+    with program(IDLE) as first, program(IDLE) as second, watching() as watch:
+        put_apps(smi, f"{first.pid}, python3, GPU-aaaa")
+        eventually(lambda: watch.server.pids == (first.pid,))
+        put_apps(smi)
+        first.kill()
+        eventually(lambda: not watch.server.pids)
+        n = smi.n_questions()
+        eventually(lambda: smi.n_questions() > n + 4)
+        assert indexes(watch) == [0]
+        put_apps(smi, f"{second.pid}, python3, GPU-bbbb")
+        eventually(lambda: indexes(watch) == [1])
+        eventually(lambda: watch.server.pids == (second.pid,))
+
+
+def test_a_server_by_pid_that_ended_is_gone_and_says_so(smi: CountingSmi) -> None:
     with program(IDLE) as server, watching(server=f"pid:{server.pid}") as watch:
         assert watch.server.pids == (server.pid,)
         server.kill()
@@ -124,7 +169,7 @@ def test_a_server_by_pid_that_ended_is_gone_and_says_so(smi: StandInSmi) -> None
         assert watch.server.why.startswith(f"process {server.pid} is gone")
 
 
-def test_a_guess_gives_way_to_knowledge_but_knowledge_to_no_guess_before_the_next_run(smi: StandInSmi) -> None:
+def test_a_guess_gives_way_to_knowledge_but_knowledge_to_no_guess_before_the_next_run(smi: CountingSmi) -> None:
     put_apps(smi)
     with program(IDLE) as server, watching() as watch:
         eventually(lambda: watch.gpus.is_guess)
@@ -141,35 +186,40 @@ def test_a_guess_gives_way_to_knowledge_but_knowledge_to_no_guess_before_the_nex
         assert indexes(watch) == [0, 1]
 
 
-def test_a_failing_nvidia_smi_takes_nothing_away(smi: StandInSmi) -> None:
-    with watching("1", ask_again_s=SELDOM_S) as watch:
+def test_a_failing_nvidia_smi_takes_nothing_away(smi: CountingSmi) -> None:
+    with watching("1") as watch:
         eventually(lambda: watch.gpus.devices)
         (smi.folder / "nvidia-smi").write_text(
-            '#!/bin/sh\necho asked > "${0%/*}/asked"; echo "Driver/library version mismatch"; exit 18\n'
+            '#!/bin/sh\necho x >> "${0%/*}/failed"; echo "Driver/library version mismatch"; exit 18\n'
         )
         watch.look_again()
-        eventually((smi.folder / "asked").exists)
-    assert indexes(watch) == [1]
+        eventually(lambda: len(read(smi.folder / "failed").split()) > 1)  # so the first failure has been taken
+        assert indexes(watch) == [1]
 
 
-def test_what_is_known_is_not_asked_for_again_until_a_run_begins(smi: StandInSmi) -> None:
-    count = f'#!/bin/sh\necho x >> "{smi.folder}/asked"\n'
-    script = smi.folder / "nvidia-smi"
-    script.write_text(script.read_text().replace("#!/bin/sh\n", count))
+def test_what_is_known_is_not_asked_for_again_until_a_run_begins(smi: CountingSmi) -> None:
     proc = CountingProc()
     with program(IDLE) as server:
         put_apps(smi, f"{server.pid}, python3, GPU-bbbb")
         with watching(server=f"pid:{server.pid}", proc=proc) as watch:
             eventually(lambda: watch.gpus.devices)
-            queries_of_one_look = len((smi.folder / "asked").read_text().split())
+            questions_of_one_look = smi.n_questions()
             n_looks = proc.n_looks
             eventually(lambda: proc.n_looks > n_looks + 5)  # more often than nvidia-smi might have been asked
-            assert len((smi.folder / "asked").read_text().split()) == queries_of_one_look
+            assert smi.n_questions() == questions_of_one_look
             watch.look_again()
-            eventually(lambda: len((smi.folder / "asked").read_text().split()) == 2 * queries_of_one_look)
+            eventually(lambda: smi.n_questions() == 2 * questions_of_one_look)
 
 
-def test_a_gpu_that_is_not_there_is_told_at_the_start(smi: StandInSmi) -> None:
+def test_without_gpus_nvidia_smi_is_not_asked(smi: CountingSmi) -> None:
+    with program(IDLE) as server, watching("none", f"pid:{server.pid}") as watch:
+        assert watch.wait_until_decided(0)
+        assert (watch.gpus.devices, watch.gpus.why) == ((), "no GPU was asked for")
+        assert watch.server.pids == (server.pid,)
+    assert smi.n_questions() == 0
+
+
+def test_a_gpu_that_is_not_there_is_told_at_the_start(smi: CountingSmi) -> None:
     with watching("7") as watch:
         with pytest.raises(UnknownGpu, match="there is no GPU 7 here"):
             watch.wait_until_decided(30)
@@ -190,7 +240,7 @@ def test_without_nvidia_smi_there_is_no_gpu_and_samples_of_another_vendors_tool_
     assert caplog.messages == ["nvidia-smi is not on PATH: no GPU samples"] * 2
 
 
-def test_while_nvidia_smi_hangs_the_server_is_found_and_stop_leaves_nothing(smi: StandInSmi) -> None:
+def test_while_nvidia_smi_hangs_the_server_is_found_and_stop_leaves_nothing(smi: CountingSmi) -> None:
     (smi.folder / "nvidia-smi").write_text(HANGING)
     with program(IDLE) as server, watching(server=f"pid:{server.pid}") as watch:
         pid = int(eventually(lambda: read(smi.folder / "asked")))
@@ -201,7 +251,7 @@ def test_while_nvidia_smi_hangs_the_server_is_found_and_stop_leaves_nothing(smi:
     assert not [left for left in (pid, *sleeping) if is_running(left)]
 
 
-def test_an_nvidia_smi_that_hangs_for_too_long_is_ended_and_said_to(smi: StandInSmi) -> None:
+def test_an_nvidia_smi_that_hangs_for_too_long_is_ended_and_said_to(smi: CountingSmi) -> None:
     (smi.folder / "nvidia-smi").write_text(HANGING)
     asking = NvidiaSmi(timeout_s=0.2)
     with pytest.raises(QueryFailed, match=r"^nvidia-smi did not answer within 0.2 s$"):
@@ -210,20 +260,20 @@ def test_an_nvidia_smi_that_hangs_for_too_long_is_ended_and_said_to(smi: StandIn
     assert not asked or not is_running(int(asked))
 
 
-def test_its_own_words_say_why_nvidia_smi_failed(smi: StandInSmi) -> None:
+def test_its_own_words_say_why_nvidia_smi_failed(smi: CountingSmi) -> None:
     (smi.folder / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed because'; echo more; exit 9\n")
     with pytest.raises(QueryFailed, match=r"^nvidia-smi failed: NVIDIA-SMI has failed because$"):
         NvidiaSmi().look(GpuWanted())
 
 
-def test_a_stopped_one_asks_no_more(smi: StandInSmi) -> None:
+def test_a_stopped_one_asks_no_more(smi: CountingSmi) -> None:
     asking = NvidiaSmi()
     asking.stop()
     with pytest.raises(QueryFailed, match=r"^stopped$"):
         asking.look(GpuWanted())
 
 
-def test_mig_devices_are_looked_up_only_where_there_are_some(smi: StandInSmi) -> None:
+def test_mig_devices_are_looked_up_only_where_there_are_some(smi: CountingSmi) -> None:
     listing = "GPU 1: NVIDIA H200 (UUID: GPU-bbbb)\\n  MIG 1g.18gb     Device  0: (UUID: MIG-1111)\\n"
     script = smi.folder / "nvidia-smi"
     script.write_text(
