@@ -25,15 +25,16 @@ class Kind:
     word: str
     samples: str  # how its samples are called: GPU samples, CPU samples
     busy: str
+    means: str  # what `busy` is, for people
     unit: str  # of `busy`
     digits: int
     memory: str  # MiB
 
 
 KINDS: dict[str, Kind] = {
-    "gpu": Kind("GPU", "GPU", "sm_pct", "%", 0, "fb_mib"),
-    "process": Kind("server", "CPU", "cpu_cores", "cores", 2, "rss_mib"),
-    "host": Kind("host", "CPU", "cpu_pct", "%", 0, "memory_used_mib"),
+    "gpu": Kind("GPU", "GPU", "sm_pct", "share of time with a kernel running", "%", 0, "fb_mib"),
+    "process": Kind("server", "CPU", "cpu_cores", "cores kept busy", "cores", 2, "rss_mib"),
+    "host": Kind("host", "CPU", "cpu_pct", "share of all cores", "%", 0, "memory_used_mib"),
 }
 """By the `kind` of a sample, in the order of the tables."""
 

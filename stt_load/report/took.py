@@ -6,7 +6,7 @@ the console only those that a person looks for first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 
 from stt_load.report.device import KINDS, Device, DeviceFigures
@@ -62,11 +62,7 @@ def _busy(statistic: str) -> Cell:
     return cell
 
 
-_BUSY = Column(
-    "busy mean",
-    _busy("mean"),
-    "busy: share of time with a kernel running (GPU), cores kept busy (server), share of all cores (host)",
-)
+_BUSY = Column("busy mean", _busy("mean"))
 _COVERED = Column("covered%", _percent(lambda figures: figures.coverage), "covered: share of the hold with samples")
 
 COLUMNS = (
@@ -111,16 +107,20 @@ def took_table(report: RunReport, *, is_short: bool = False) -> TookTable | None
         (str(stage.users), _name(figures.device, names_hosts), *(_text(column, figures, known) for column in shown))
         for stage, figures in picked
     )
-    says = "; ".join(column.says for column in shown if column.says)
     left_out = len(every) - len(picked)
     return TookTable(
         headings=(*FIRST_HEADINGS, *(column.heading for column in shown)),
         rows=rows,
         explanations=(
-            f"{says[0].upper()}{says[1:]}.",
-            *([f"{left_out} more rows (idle GPUs, hosts) are in report.html."] if left_out else []),
+            _words(shown, {figures.device.kind for _, figures in picked}),
+            *([f"{left_out} more rows are in report.html."] if left_out else []),
         ),
     )
+
+
+def _words(shown: Iterable[Column], kinds: Set[str]) -> str:
+    busy = ", ".join(f"{row.means} ({row.word})" for kind, row in KINDS.items() if kind in kinds)
+    return "; ".join([f"Busy: {busy}", *(column.says for column in shown if column.says)]) + "."
 
 
 def _text(column: Column, figures: DeviceFigures, known: set[tuple[str, Column]]) -> str:
