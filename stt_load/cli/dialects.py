@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator
+
 import click
 
-from stt_load.dialects.registry import DIALECTS
+from stt_load.credentials import API_KEY_VARIABLE
+from stt_load.dialects.registry import DIALECTS, DialectRow
+
+_WIDTH = 110
 
 
 @click.command()
-@click.argument("name", required=False, type=click.Choice(list(DIALECTS)))
+@click.argument("name", required=False, type=click.Choice(list(DIALECTS)), metavar="[NAME]")
 def command(name: str | None) -> None:
-    """What stt-load can speak; with NAME, what it knows of that server."""
-    if name is None:
-        for row in DIALECTS.values():
-            click.echo(f"{row.name:<12} {row.default_url:<28} {row.summary}")
+    """What stt-load can speak; with NAME, what it knows of that server and the options it takes."""
+    if name is not None:
+        for line in _describe(DIALECTS[name]):
+            click.echo(line)
         return
-    row = DIALECTS[name]
-    capabilities = row.capabilities
+    widths = [max(len(text) for text in column) for column in zip(*map(_row, DIALECTS.values()), strict=True)]
+    for row in DIALECTS.values():
+        cells = [text.ljust(width) for text, width in zip(_row(row), widths, strict=True)]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _row(row: DialectRow) -> tuple[str, ...]:
+    return row.name, row.default_url, row.summary
+
+
+def _describe(row: DialectRow) -> Iterator[str]:
+    able = row.capabilities
     facts = {
         "summary": row.summary,
         "default URL": row.default_url,
-        "audio": f"int16 mono, {capabilities.sample_rate_hz} Hz",
-        "frames": f"multiples of {capabilities.frame_multiple_bytes} bytes",
-        "utterances end by": " or ".join(capabilities.ends),
-        "silence needed": f"{capabilities.min_trailing_silence_s:g} s after the clip",
-        "ready message": "yes" if capabilities.has_ready else "no",
+        "audio": f"{able.encoding} mono, {able.sample_rate_hz} Hz",
+        "frames": "any size" if able.frame_multiple_bytes == 2 else f"multiples of {able.frame_multiple_bytes} bytes",
+        "utterances end by": " or ".join(able.ends) + (", the first by default" if len(able.ends) > 1 else ""),
+        "silence": f"{able.trailing_silence_s:g} s after the clip where the server ends the utterance, "
+        f"{able.min_trailing_silence_s:g} s at the least",
+        "a connection": "carries many utterances" if able.many_utterances else "carries one utterance",
+        "ready message": "yes" if able.has_ready else "no",
+        "API key": f"from {API_KEY_VARIABLE}" if row.kind.takes_key else "none",
     }
+    if "server" not in able.ends:
+        del facts["silence"]
     for label, fact in facts.items():
-        click.echo(f"{label:<18} {fact}")
+        yield from _fold(label, fact)
+    if row.options:
+        yield "\noptions (--dialect-option KEY=VALUE)"
+    for option in row.options:
+        yield from _fold(f"  {option.key}", f"{option.help} [default: {option.default or 'none'}]")
+    if row.unconfirmed:
+        yield "\nread or inferred, never seen"
+    for line in row.unconfirmed:
+        yield from textwrap.wrap(line, _WIDTH, initial_indent="  - ", subsequent_indent="    ")
+
+
+def _fold(label: str, text: str) -> list[str]:
+    head = f"{label:<22} "
+    return textwrap.wrap(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))

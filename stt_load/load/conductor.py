@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gevent
 
+from stt_load.credentials import API_KEY_VARIABLE
+from stt_load.errors import Refusal
 from stt_load.load.folder import RunFolder
 from stt_load.load.ledger import Ledger
 from stt_load.load.plan import Phase, Plan, Seen, Transition
 from stt_load.load.sign import Sign
 from stt_load.load.stolen_cpu import StolenCpu
 
+log = logging.getLogger("stt_load")
+
 _LOOK_PERIOD_S = 0.1
+
+REFUSAL_ADVICE = {
+    Refusal.AUTH: f"set {API_KEY_VARIABLE} on every worker to a key that it takes, and look at the path of --stt-url",
+    Refusal.CAPACITY: "it says that it is full: raise its limit, or take these callers for more than it holds",
+    Refusal.PARAMETERS: "it doesn't do what was asked for: see --dialect-option",
+    Refusal.UNREACHABLE: "nothing answers there: is the server up, and is --stt-url right?",
+}
 
 
 class Cluster:
@@ -71,6 +83,7 @@ class Conductor:
         self._on_change = on_change
         self._on_look = on_look
         self._known_workers: set[str] = set()
+        self._told_refusals: set[str] = set()
         self._cpu_pct: float | None = None
         self._stolen_cpu = StolenCpu()
         self._greenlet: gevent.Greenlet | None = None
@@ -106,6 +119,7 @@ class Conductor:
             self.collect()
             self._note_lost_workers()
             self._note_cpu()
+            self._note_refusals()
             transition = self.plan.advance(time.monotonic(), self._look())
             if transition is not None:
                 if transition.phase is Phase.DONE:
@@ -126,6 +140,7 @@ class Conductor:
             in_flight=sum(self.ledger.doing().values()),
             is_current=self.ledger.is_current(self._cluster.list_workers(), self.sign.seq),
             target=self._cluster.target,
+            refused=self.ledger.refused(stage),
         )
 
     def _announce(self, transition: Transition) -> None:
@@ -165,6 +180,13 @@ class Conductor:
         cpu_pct = self.ledger.cpu_pct()
         if cpu_pct is not None:
             self._cpu_pct = max(cpu_pct, self._cpu_pct or 0.0)
+
+    def _note_refusals(self) -> None:
+        """Once for each reason, with what to do: a thousand callers are refused for the same one."""
+        for reason, error in self.ledger.refusals.items():
+            if reason not in self._told_refusals:
+                self._told_refusals.add(reason)
+                log.warning("callers are refused (%s): %s: %s", reason, error, REFUSAL_ADVICE[Refusal(reason)])
 
     def _note_lost_workers(self) -> None:
         present = set(self._cluster.list_workers())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from stt_load.errors import Outcome
 from stt_load.metrics.foreign import foreign_messages
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
@@ -27,6 +28,7 @@ class WorkerBook:
     stage: int = 0
     begun: int = 0
     ended: Counter[int] = field(default_factory=Counter)
+    refused: Counter[int] = field(default_factory=Counter)
     speaking: int = 0
     doing: Mapping[str, int] = field(default_factory=dict)
     clips: Sequence[str] = ()
@@ -52,6 +54,7 @@ class Ledger:
         self._recent: deque[tuple[float, str]] = deque()
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
         self.outcomes: Counter[str] = Counter()
+        self.refusals: dict[str, str] = {}  # why callers were refused, and the first error that said so
 
     def accept(self, worker: str, report: Mapping[str, Any], now_s: float) -> None:
         """Take one report. A report of another run (a late one of the run before) is left out."""
@@ -70,6 +73,7 @@ class Ledger:
             record = self._take_row(UtteranceRecord.from_row(row), in_flight)
             if record.is_counted:
                 book.ended[record.stage] += 1
+                book.refused[record.stage] += record.outcome == Outcome.REFUSED
 
     def _take_row(self, raw: UtteranceRecord, in_flight: set[str]) -> UtteranceRecord:
         others = [self._references[c] for c in in_flight if c != raw.clip_id and c in self._references]
@@ -78,6 +82,8 @@ class Ledger:
         self.outcomes[str(record.outcome)] += 1
         if record.text:
             self.last_texts.append(record)
+        if record.refusal is not None:
+            self.refusals.setdefault(record.refusal, record.error or "")
         self._write(record)
         return record
 
@@ -95,6 +101,9 @@ class Ledger:
 
     def ended(self, stage: int) -> int:
         return sum(book.ended[stage] for book in self._books.values())
+
+    def refused(self, stage: int) -> int:
+        return sum(book.refused[stage] for book in self._books.values())
 
     def speaking(self, stage: int) -> int:
         """Callers that have begun an utterance in this stage."""

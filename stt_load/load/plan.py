@@ -7,7 +7,8 @@
     follow:  ramp ──▶ hold ──▶ (target changes) ramp ──▶ hold ──▶ …       until the run is stopped
 
 A hold opens when the callers are there, never by wall clock alone; a grace ends when every counted utterance has
-ended, so slow utterances are never cut off at an edge and none finishes under a lighter load.
+ended, so slow utterances are never cut off at an edge and none finishes under a lighter load. Where the server
+refuses every caller of the first stage, a larger one would say nothing more: the run is over.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+ALL_REFUSED = "every caller of the first stage was refused"
 
 
 class Phase(StrEnum):
@@ -31,7 +34,8 @@ class Seen:
 
     `reached`: callers there. `speaking`: callers that have begun an utterance in this stage. `begun`, `ended`:
     counted utterances. `in_flight`: utterances in flight, counted or not. `is_current`: every worker has reported
-    since the current phase was announced, so that `begun` can't grow any more once the hold is over.
+    since the current phase was announced, so that `begun` can't grow any more once the hold is over. `refused`: of
+    the ended ones, those that the server would not take.
     """
 
     reached: int
@@ -41,6 +45,7 @@ class Seen:
     in_flight: int
     is_current: bool
     target: int = 0  # follow only: the number of callers somebody has asked for
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,8 @@ class LadderPlan:
             self._idle_since_s = now_s
         if self._idle_since_s is None or now_s - self._idle_since_s < self._timing.settle_s:
             return None
+        if self._stage == 0 and 0 < seen.ended == seen.refused:
+            return self._begin(now_s, Phase.DONE, ALL_REFUSED)
         if self._stage + 1 == len(self._ladder):
             return self._begin(now_s, Phase.DONE, "all stages done")
         self._stage += 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from runs import (
     Run,
     StartSink,
     assert_ends_with,
+    free_port,
     kill,
     rows,
     run_folder,
@@ -23,7 +26,7 @@ from runs import (
     wait_for_hold,
     wait_for_rows,
 )
-from stand_in import StandInSmi, dmon_row
+from stand_in import StandInSmi, dmon_row, sidecar
 
 pytestmark = pytest.mark.locust
 
@@ -103,7 +106,7 @@ def test_a_master_that_is_killed_leaves_what_was_measured_and_no_worker(start_si
 def test_the_sidecar_dies_and_the_run_goes_on(start_sink: StartSink, tmp_path: Path, smi: StandInSmi) -> None:
     results = tmp_path / "results"
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "2", "--hold", "8s", "--settle", "0.2s"]
-    line += ["--gpu-sidecar", "local", "--results", str(results), *EASY_SLOS]
+    line += ["--gpu-sidecar", "local", "--gpu-id", "1", "--results", str(results), *EASY_SLOS]
     with Run(line, tmp_path, smi.environment) as run:
         wait_for_hold(results, 0, run)
         smi.wait_for_dmon()
@@ -115,14 +118,54 @@ def test_the_sidecar_dies_and_the_run_goes_on(start_sink: StartSink, tmp_path: P
         run.wait_until_nothing_is_left()
     samples = rows(run_folder(results) / "gpu.jsonl")
     assert {"t", "gpu", "sm_pct", "fb_mib", "stage", "users", "phase"} <= set(samples[0])
+    described = json.loads((run_folder(results) / "run.json").read_text(encoding="utf-8"))
+    assert [gpu["index"] for gpu in described["gpu"]] == [1]  # what was known of it before
+
+
+def has_lines(file: Path, n: int) -> bool:
+    return len(rows(file)) == n
+
+
+def test_a_sidecar_that_comes_late_and_is_restarted_in_a_hold_goes_on_where_it_was(
+    start_sink: StartSink, tmp_path: Path, smi: StandInSmi
+) -> None:
+    results, port = tmp_path / "results", free_port()
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "2", "--hold", "600s", *EASY_SLOS]
+    line += ["--gpu-sidecar", f"http://127.0.0.1:{port}", "--results", str(results)]
+    with Run(line, tmp_path) as run:
+        wait_for_hold(results, 0, run)
+        file = run_folder(results) / "gpu.jsonl"
+        for n_lines, sm in ((2, 10), (4, 30)):  # two sidecars on the same port, one after the other is killed
+            with sidecar(smi.environment, port=port) as running:
+                wait_for(lambda: bool(running.get("/healthz").json()["gpus"]), "the choice of a GPU", run)
+                wait_for(lambda: running.get("/healthz").json()["stage"]["phase"] == "hold", "the stage", run)
+                smi.feed(dmon_row(sm, 1800), dmon_row(sm + 10, 1900))
+                wait_for(partial(has_lines, file, n_lines), "two GPU samples more", run)
+                running.process.kill()
+        run.send(signal.SIGINT)
+        assert run.wait() == 5, run.output
+    samples = rows(file)
+    hold_began = next(row["t"] for row in rows(file.with_name("stages.jsonl")) if row["phase"] == "hold")
+    assert [row["sm_pct"] for row in samples] == [10, 20, 30, 40]
+    assert {(row["stage"], row["users"], row["phase"]) for row in samples} == {(0, 2, "hold")}
+    assert len({row["boot"] for row in samples}) == 2
+    numbers = [[row["seq"] for row in found] for found in (samples, rows(file.with_name("host.jsonl")))]
+    assert numbers == [sorted(each) for each in numbers]
+    all_of_them = sorted(numbers[0] + numbers[1])
+    assert all_of_them == list(range(all_of_them[0], all_of_them[0] + len(all_of_them)))
+    assert all(row["t"] > hold_began for row in samples)
+    (described,) = json.loads(file.with_name("run.json").read_text(encoding="utf-8"))["sidecars"]
+    assert described["host"] == samples[0]["host"]
 
 
 def test_a_run_in_which_nobody_gets_a_transcript_does_not_end_with_0(start_sink: StartSink, tmp_path: Path) -> None:
     results = tmp_path / "results"
     url = start_sink(fault="refuse", status=503).url
-    line = [*LOCUST, "-f", str(LADDER), "--headless", "--stt-url", url, "--concurrency", "2", "--hold", "3s"]
+    line = [*LOCUST, "-f", str(LADDER), "--headless", "--stt-url", url, "--concurrency", "2,4", "--hold", "3s"]
     with Run([*line, "--settle", "0.2s", "--results", str(results)], tmp_path) as run:
         assert run.wait() in (3, 4), run.output
+    assert run.output.count("callers are refused (full)") == 1
+    assert {row["stage"] for row in rows(run_folder(results) / "stages.jsonl")} == {0}
     assert {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")} == {"refused"}
     assert "503" in rows(run_folder(results) / "utterances.jsonl")[0]["error"]
 

@@ -73,6 +73,30 @@ ROWS = (
         ],
     ),
     Row(
+        "a server that refuses every caller of the first stage is not asked for more",
+        TIMING,
+        [
+            (2.0, FULL, ("hold", "target reached")),
+            (22.0, replace(FULL, begun=9, ended=9, refused=9), ("grace", "held")),
+            (22.1, replace(FULL, begun=9, ended=9, refused=9), ("settle", "all ended")),
+            (22.2, replace(FULL, begun=9, ended=9, refused=9), None),
+            (25.2, replace(FULL, begun=9, ended=9, refused=9), ("done", "every caller of the first stage was refused")),
+        ],
+        (5, 10),
+    ),
+    Row(
+        "a server that takes one of them is",
+        TIMING,
+        [
+            (2.0, FULL, ("hold", "target reached")),
+            (22.0, replace(FULL, begun=9, ended=9, refused=8), ("grace", "held")),
+            (22.1, replace(FULL, begun=9, ended=9, refused=8), ("settle", "all ended")),
+            (22.2, replace(FULL, begun=9, ended=9, refused=8), None),
+            (25.2, replace(FULL, begun=9, ended=9, refused=8), ("ramp", "next stage")),
+        ],
+        (5, 10),
+    ),
+    Row(
         "at least so many counted utterances keep the hold open",
         replace(TIMING, at_least=30),
         [
