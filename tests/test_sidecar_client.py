@@ -80,10 +80,10 @@ def test_samples_from_before_the_first_contact_are_somebody_elses(smi: StandInSm
 
 
 @pytest.mark.parametrize("ahead_s", [0.0, 30.0, -30.0])
-def test_times_are_on_our_clock_whatever_the_sidecars_says(smi: StandInSmi, ahead_s: float) -> None:
+def test_times_and_stages_are_right_whatever_the_sidecars_clock_says(smi: StandInSmi, ahead_s: float) -> None:
     with bare_sidecar(smi, clock_ahead_s=ahead_s) as running:
         client = SidecarClient(running.url)
-        client.check()
+        client.announce("r1", 2, 20, "hold")
         before = time.time()
         smi.feed(dmon_row(sm=40, fb=1800))
         running.wait_for_samples(1)
@@ -94,6 +94,7 @@ def test_times_are_on_our_clock_whatever_the_sidecars_says(smi: StandInSmi, ahea
     assert uncertainty_s is not None
     assert offset_s == pytest.approx(ahead_s, abs=uncertainty_s + 0.001)
     assert before - uncertainty_s <= row["t"] <= after + uncertainty_s
+    assert (row["stage"], row["phase"]) == (2, "hold")
 
 
 def test_a_restarted_sidecar_is_told_the_stage_and_counts_on(smi: StandInSmi, free_port: int) -> None:

@@ -77,6 +77,11 @@ def test_the_demo_recognises_real_speech_and_leaves_nothing_running(tmp_path: Pa
     assert sum(row["wer"] for row in heard) / len(heard) < 0.3
     assert all({"queue", "decode", "vad"} <= set(row["server_ms"]) for row in heard)
     assert [stage["users"] for stage in summary(results)["stages"]] == [1, 2]
+    costs = [row for row in rows(run_folder(results) / "host.jsonl") if row["kind"] == "process"]
+    assert costs[-1]["processes"] > 1  # the server and its decoders
+    assert costs[-1]["rss_mib"] > 0
+    assert not (run_folder(results) / "gpu.jsonl").exists()
+    assert "nvidia-smi" not in run.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
