@@ -118,40 +118,51 @@ class _Reader:
 
     def _read(self, client: SidecarClient) -> None:
         self._tell_news(client.describe(), [])  # one that never answers is named too
-        while not self._is_over:
-            self._look(client)
-            if self._is_twice(client):
+        is_last = False
+        while True:
+            if not self._look(client):
                 return
+            if is_last:
+                break
             self._wake.wait(_PULL_PERIOD_S)
             self._wake.clear()
-        self._look(client)
+            is_last = self._is_over
         if client.available:
             self._check(client)
             client.announce(None, None, None, None)  # what comes now is nobody's
 
-    def _look(self, client: SidecarClient) -> None:
+    def _look(self, client: SidecarClient) -> bool:
+        """False where this sidecar is read by another reader already."""
         sign, self._sign = self._sign, None
         if sign is not None:
             client.announce(sign.run_id, sign.stage, sign.users, str(sign.phase))
-        if sign is None or client.available:  # one wait for a sidecar that is away, not two
-            for sample in client.pull():
-                self._write(sample)
-        is_due = time.monotonic() - self._checked_s >= _CHECK_PERIOD_S
-        if client.available and (is_due or client.boot != self._known_boot):
-            self._check(client)
+        # One wait for a sidecar that is away, not two.
+        rows = client.pull() if sign is None or client.available else []
+        if self._is_twice(client):
+            return False
+        for row in rows:
+            self._write(row)
+        if client.available:
+            self._check_if_due(client)
         if self._local is not None:
             self._local.pass_on_log()
+        return True
+
+    def _check_if_due(self, client: SidecarClient) -> None:
+        if client.boot != self._known_boot:
+            self._check(client)
+        elif time.monotonic() - self._checked_s >= _CHECK_PERIOD_S:
+            self._check(client)
+            if self._local is None:
+                self._warn_of(self.entry, self.gpus)
 
     def _check(self, client: SidecarClient) -> None:
         self._checked_s, self._known_boot = time.monotonic(), client.boot
         client.check()
-        entry, gpus = client.describe(), client.describe_gpus()
-        if self._local is None:
-            self._warn_of(entry, gpus)
-        self._tell_news(entry, gpus)
+        self._tell_news(client.describe(), client.describe_gpus())
 
     def _warn_of(self, entry: Mapping[str, Any], gpus: Sequence[object]) -> None:
-        """Once for each reason. A local sidecar warns by itself."""
+        """Once for each reason, and not before it has had time to find its GPUs. A local sidecar warns by itself."""
         why = str(entry["why"])
         if why != self._warned_of and (entry["is_guess"] or not (gpus or entry["server"])):
             _log.warning("GPU sidecar %s: %s%s", self._place, why, "" if gpus else "; no GPU samples")
