@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 
@@ -81,6 +83,20 @@ def as_float32(pcm: bytes) -> bytes:
 
 def as_base64(pcm: bytes) -> str:
     return base64.b64encode(pcm).decode("ascii")
+
+
+def with_query(url: str, parameters: Mapping[str, str | None]) -> str:
+    """`url` with these parameters; None leaves one out. What the URL says itself stays as it is."""
+    parts = urlsplit(url)
+    said = parse_qsl(parts.query, keep_blank_values=True)
+    named = {name for name, _ in said}
+    more = [(name, text) for name, text in parameters.items() if text is not None and name not in named]
+    return urlunsplit(parts._replace(query=urlencode([*said, *more]))) if more else url
+
+
+def or_none(parse: Callable[[str], Any] = str) -> Callable[[str], Any]:
+    """For options that aren't told to the server unless somebody sets them: nothing written is None."""
+    return lambda text: parse(text) if text else None
 
 
 def one_of(*names: str) -> Callable[[str], str]:
