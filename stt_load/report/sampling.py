@@ -69,6 +69,8 @@ class Sampling:
     def _streams(self) -> list[Stream]:
         groups: dict[tuple[str, str], list[Device]] = {}
         for device in self._by_device:
+            if not any(_is_part(expected, device) for expected in self._expected):
+                continue  # sampled before the choice was made, and nobody missed it later
             groups.setdefault((device.host, KINDS[device.kind].samples), []).append(device)
         return [
             Stream(

@@ -114,6 +114,15 @@ def test_gpus_that_were_sampled_before_the_choice_was_made_are_not_missed_later(
     assert coverages(report, "gpu") == [1.0, 1.0]
 
 
+def test_a_gpu_that_the_server_turned_out_not_to_use_is_not_missed() -> None:
+    made = watched()
+    made.run["gpu"] = []
+    made.gpu = [row for row in made.gpu if row["t"] < made.span(0)[0]]
+    report = built(made)
+    assert coverages(report, "gpu") == [None, None]
+    assert notes_on_samples(report) == []
+
+
 def test_where_one_of_two_gpus_is_not_sampled_nobody_knows_the_busiest() -> None:
     made = watched()
     made.run["gpu"].append(gpu_entry(index=1))
