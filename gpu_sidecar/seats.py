@@ -32,11 +32,8 @@ class Seats:
 
     def take(self, connection: socket.socket) -> bool:
         """Waits a moment for a seat. False where all of them are taken by clients that are being answered."""
-        deadline = self._now() + _LONGEST_WAIT_S
-        while not self._free.acquire(timeout=_LOOK_S):
-            self._cut_off_longest_reader()
-            if self._now() > deadline:
-                return False
+        if not self._free.acquire(blocking=False) and not self._wait_for_one():
+            return False
         with self._lock:
             self._readers[connection] = self._now()
         return True
@@ -49,6 +46,14 @@ class Seats:
     def leave(self, connection: socket.socket) -> None:
         self.note_request(connection)
         self._free.release()
+
+    def _wait_for_one(self) -> bool:
+        deadline = self._now() + _LONGEST_WAIT_S
+        while self._now() < deadline:
+            self._cut_off_longest_reader()
+            if self._free.acquire(timeout=_LOOK_S):
+                return True
+        return False
 
     def _cut_off_longest_reader(self) -> None:
         with self._lock:

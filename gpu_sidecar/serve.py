@@ -33,7 +33,7 @@ class SidecarServer(ThreadingHTTPServer):
     """Bound and listening once made; raises OSError when it can't be. `sidecar` is set before it serves."""
 
     daemon_threads = True
-    request_queue_size = 128
+    request_queue_size = 1024  # the kernel drops what goes beyond, and its client tries again after a second
     sidecar: Sidecar
 
     def __init__(self, host: str, port: int, token: str | None) -> None:
@@ -181,8 +181,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """http.server's own refusals (bad request line, headers too long): one line too, instead of a page."""
-        self._refuse(HTTPStatus(code), message or HTTPStatus(code).phrase)
+        """http.server's own refusals (bad request line, headers too long): one line too, instead of a page.
+
+        What they quote in brackets is left out: somebody may have sent a token in the wrong place.
+        """
+        self._refuse(HTTPStatus(code), (message or "").partition("(")[0].strip() or HTTPStatus(code).phrase)
 
     def log_message(self, format: str, *args: Any) -> None:
         _log.debug(format, *args)

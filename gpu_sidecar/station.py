@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gpu_sidecar.answers import Sidecar, gpu_entry
-from gpu_sidecar.devices import Device, GpuWanted
+from gpu_sidecar.devices import Device, GpuWanted, UnknownGpu
 from gpu_sidecar.recorder import Recorder
 from gpu_sidecar.recording import SOURCE_KEYS, Head
 from gpu_sidecar.sample import Sample
@@ -23,8 +23,6 @@ from gpu_sidecar.sources.registry import SourceRow
 from gpu_sidecar.sources.replay import ReplayWatch
 from gpu_sidecar.timeline import Mark, Timeline
 from gpu_sidecar.watch import Watch
-
-_log = logging.getLogger(__name__)
 
 # A reading of /proc costs more than a line of nvidia-smi, and what the host takes needs no closer look.
 _SHORTEST_HOST_PERIOD_S = 1.0
@@ -54,7 +52,9 @@ class Station:
         self._wanted = wanted
         self._timeline = Timeline()
         self._watch = ReplayWatch(wanted.replay) if wanted.replay else Watch(wanted.gpu, wanted.server)
-        self._sources = self._make_sources()
+        self._gpu_source, self._host_source = self._make_gpu_source(), self._make_host_source()
+        self._starter = threading.Thread(target=self._start_gpu_source, name="starter", daemon=True)
+        self._stopping = threading.Event()
         self._run_id: str | None = None
         self.sidecar = Sidecar(
             host=socket.gethostname(),
@@ -72,34 +72,57 @@ class Station:
 
     def start(self) -> None:
         self._watch.start()
-        for source in self._sources:
-            source.start()
+        if self._host_source is not None:
+            self._host_source.start()
+        self._starter.start()
 
-    def wait_for_gpus(self, is_stopping: Callable[[], bool]) -> None:
+    def wait_for_gpus(self, stopping: threading.Event) -> None:
         """Raises UnknownGpu where nvidia-smi soon says that it doesn't have one of the GPUs asked for. One that
         hangs is not waited for: what it says later is a warning.
         """
-        deadline = time.monotonic() + _DECIDE_S
-        while self._wanted.gpu.ids and not is_stopping() and time.monotonic() < deadline:
-            if self._watch.wait_until_decided(_LOOK_S):
-                return
+        if self._wanted.gpu.ids:
+            self._wait_for_decision(stopping)
 
     def stop(self) -> None:
         """Returns when nothing is left running."""
-        for part in (*self._sources, self._watch):
+        self._stopping.set()
+        if self._starter.is_alive():
+            self._starter.join()
+        for part in (*self._sources(), self._watch):
             part.stop()
         if self._recorder is not None:
             self._recorder.close()
 
-    def _make_sources(self) -> list[Source]:
+    def _make_gpu_source(self) -> Source | None:
         wanted = self._wanted
-        sources: list[Source] = []
-        if wanted.row.is_there() and not wanted.gpu.is_none:
-            sources.append(wanted.row.make(Setting(wanted.period_s, self._take, _indexes(wanted.gpu), wanted.replay)))
-        if wanted.has_host and wanted.replay is None:
-            period_s = max(wanted.period_s, _SHORTEST_HOST_PERIOD_S)
-            sources.append(HostSource(Setting(period_s, self._take), lambda: self._watch.server.pids))
-        return sources
+        if wanted.gpu.is_none or not wanted.row.is_there():
+            return None
+        return wanted.row.make(Setting(wanted.period_s, self._take, _indexes(wanted.gpu), wanted.replay))
+
+    def _make_host_source(self) -> Source | None:
+        wanted = self._wanted
+        if not wanted.has_host or wanted.replay is not None:
+            return None
+        period_s = max(wanted.period_s, _SHORTEST_HOST_PERIOD_S)
+        return HostSource(Setting(period_s, self._take), lambda: self._watch.server.pids)
+
+    def _start_gpu_source(self) -> None:
+        """Once it is known which GPUs to watch: what came before would be dropped. One that hangs is not waited for."""
+        try:
+            self._wait_for_decision(self._stopping)
+        except UnknownGpu:
+            return
+        if self._gpu_source is not None and not self._stopping.is_set():
+            self._gpu_source.start()
+
+    def _wait_for_decision(self, stopping: threading.Event) -> None:
+        deadline = time.monotonic() + _DECIDE_S
+        while not stopping.is_set() and time.monotonic() < deadline:
+            if self._watch.wait_until_decided(_LOOK_S):
+                return
+
+    def _sources(self) -> list[Source]:
+        return [source for source in (self._gpu_source, self._host_source) if source is not None]
 
     def _take(self, sample: Sample) -> None:
         if not self._watch.wants(sample):
@@ -122,7 +145,7 @@ class Station:
         return server if server.pids or self._wanted.server else None
 
     def _statuses(self) -> list[SourceStatus]:
-        return [source.status() for source in self._sources]
+        return [source.status() for source in self._sources()]
 
     def _recording(self) -> dict[str, Any] | None:
         recorder = self._recorder

@@ -1,0 +1,231 @@
+"""The command line: what may be asked for, and what is wrong with it in one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from gpu_sidecar import __version__
+from gpu_sidecar.devices import parse_gpu_wanted
+from gpu_sidecar.server_process import parse_server_wanted
+from gpu_sidecar.sources.registry import SOURCES, SourceRow
+from gpu_sidecar.station import Wanted
+
+T = TypeVar("T")
+
+TOKEN_VARIABLE = "GPU_SIDECAR_TOKEN"
+_REPLAY = "replay"
+_LIVE_SOURCES = {name: row for name, row in SOURCES.items() if name != _REPLAY}
+_LONGEST_INTERVAL_S = 3600.0
+
+_DESCRIPTION = """\
+Samples the GPUs, the host and the server of this machine, tagged with the stage of the load test, and serves them
+over HTTP: JSON for stt-load, text for Prometheus. Needs Python 3.8 and, for GPUs, nvidia-smi; nothing is installed.
+"""
+_EXAMPLES = """\
+examples:
+  python3 -m gpu_sidecar                                for a load test on this machine
+  python3 -m gpu_sidecar --server-process port:8000     what the server on that port takes: its GPUs, its CPU
+  python3 -m gpu_sidecar --host 10.0.0.7 --token-file token.txt     for a load test on another machine
+  python3 -m gpu_sidecar --record gpu.jsonl             with a file of all samples; --replay gpu.jsonl plays it
+  curl http://127.0.0.1:9550/healthz                    what is watched and why, and how it goes
+
+It answers GET /samples, /stages, /metrics (Prometheus) and /healthz, and POST /stage.
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """`token` None: nobody has to show one. `parent_pid`: the sidecar ends when its parent is another."""
+
+    wanted: Wanted
+    host: str
+    port: int
+    token: str | None
+    parent_pid: int | None
+
+
+class UsageError(Exception):
+    """Bad input, in one line."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """argparse would print its usage first and exit by itself."""
+        raise UsageError(f"{message} (--help lists the options)")
+
+
+def parse_options(argv: Sequence[str] | None) -> Options:
+    """Raises UsageError. Ends the process for --help and --version."""
+    given = _parser().parse_args(argv)
+    return Options(
+        wanted=_wanted(given),
+        host=given.host,
+        port=given.port,
+        token=_read_token(given.token_file),
+        parent_pid=os.getppid() if given.exit_with_parent == -1 else given.exit_with_parent,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="gpu_sidecar",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_what_is_watched(parser.add_argument_group("what is watched"))
+    _add_the_door(parser.add_argument_group("who may ask"))
+    parser.add_argument(
+        "--exit-with-parent",
+        nargs="?",
+        type=_typed(_whole_number(1, 2**22)),
+        const=-1,
+        metavar="PID",
+        help="stop when the process that started this one is gone (PID: what it must be)",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser
+
+
+def _add_what_is_watched(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--gpu-id",
+        type=_typed(parse_gpu_wanted),
+        default="",
+        metavar="ID",
+        help="GPUs by index or UUID, several with commas, `all` or `none` (default: those that the server uses, or "
+        "else those that a python process uses)",
+    )
+    group.add_argument(
+        "--server-process",
+        type=_typed(parse_server_wanted),
+        metavar="WHICH",
+        help="the server under test: pid:N, port:N (it listens there) or name:PATTERN (in its command line); its "
+        "CPU and memory are sampled, and its GPUs (default: the python processes on the GPUs)",
+    )
+    group.add_argument(
+        "--source",
+        choices=list(_LIVE_SOURCES),
+        help="; ".join(f"{name}: {row.summary}" for name, row in _LIVE_SOURCES.items()) + " (default: what is there)",
+    )
+    group.add_argument(
+        "--interval", type=_typed(_seconds), default=1.0, metavar="S", help="seconds from sample to sample (default: 1)"
+    )
+    group.add_argument("--no-host", action="store_true", help="no CPU and memory of the host and the server")
+    group.add_argument(
+        "--record", type=Path, metavar="FILE", help="append every sample to this file, one JSON line each"
+    )
+    group.add_argument(
+        "--replay", type=Path, metavar="FILE", help="play a file of --record instead of watching this machine"
+    )
+
+
+def _add_the_door(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    group.add_argument(
+        "--port", type=_typed(_whole_number(0, 65535)), default=9550, help="0 picks a free one (default: %(default)s)"
+    )
+    group.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"holds the token that callers must show; needed beyond loopback (or set {TOKEN_VARIABLE})",
+    )
+
+
+def _wanted(given: argparse.Namespace) -> Wanted:
+    if given.replay is None:
+        row = _row(given.source)
+        _check_interval(row, given.interval)
+    else:
+        _check_replay(given)
+        row = SOURCES[_REPLAY]
+    return Wanted(
+        gpu=given.gpu_id,
+        server=given.server_process,
+        row=row,
+        period_s=given.interval,
+        has_host=not given.no_host,
+        record=given.record,
+        replay=given.replay,
+    )
+
+
+def _row(name: str | None) -> SourceRow:
+    """The one asked for, else the first whose tool is here, else the first."""
+    rows = list(_LIVE_SOURCES.values())
+    return _LIVE_SOURCES[name] if name else next((row for row in rows if row.is_there()), rows[0])
+
+
+def _check_interval(row: SourceRow, interval_s: float) -> None:
+    kind = "a whole number of seconds" if row.in_whole_seconds else "seconds"
+    if interval_s < row.shortest_period_s or (row.in_whole_seconds and interval_s != int(interval_s)):
+        bounds = f"from {row.shortest_period_s:g} to {_LONGEST_INTERVAL_S:g}"
+        raise UsageError(f"--interval {interval_s:g} doesn't go with --source {row.name}: give {kind} {bounds}")
+
+
+def _check_replay(given: argparse.Namespace) -> None:
+    live_only = {
+        "--gpu-id": not given.gpu_id.is_by_process,
+        "--server-process": given.server_process,
+        "--source": given.source,
+    }
+    for name, value in live_only.items():
+        if value:
+            raise UsageError(f"--replay plays all that was recorded: {name} doesn't go with it")
+    are_there = given.record is not None and given.record.exists() and given.replay.exists()
+    if are_there and given.record.samefile(given.replay):
+        raise UsageError("--record and --replay are the same file: it would never end")
+
+
+def _read_token(path: Path | None) -> str | None:
+    """From the file, else the environment. None where neither is given; a variable may be there and empty."""
+    if path is None:
+        return os.environ.get(TOKEN_VARIABLE, "").strip() or None
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageError(f"can't read the token file {path}: {why}") from None
+    if not token:
+        raise UsageError(f"the token file {path} is empty")
+    return token
+
+
+def _typed(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """A parser that raises ValueError with a line for people, as an option's type: argparse would drop the line."""
+
+    def typed(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
+
+
+def _whole_number(low: int, high: int) -> Callable[[str], int]:
+    """Within bounds, both allowed."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= 9 and low <= int(text) <= high):
+            raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _LONGEST_INTERVAL_S:
+        raise ValueError(f"{text!r} is not a number of seconds above 0, up to {_LONGEST_INTERVAL_S:g}")
+    return seconds
