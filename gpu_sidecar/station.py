@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import threading
@@ -23,6 +24,8 @@ from gpu_sidecar.sources.registry import SourceRow
 from gpu_sidecar.sources.replay import ReplayWatch
 from gpu_sidecar.timeline import Mark, Timeline
 from gpu_sidecar.watch import Watch
+
+_log = logging.getLogger(__name__)
 
 # A reading of /proc costs more than a line of nvidia-smi, and what the host takes needs no closer look.
 _SHORTEST_HOST_PERIOD_S = 1.0
@@ -55,6 +58,7 @@ class Station:
         self._gpu_source, self._host_source = self._make_gpu_source(), self._make_host_source()
         self._starter = threading.Thread(target=self._start_gpu_source, name="starter", daemon=True)
         self._stopping = threading.Event()
+        self._has_waited = False
         self._run_id: str | None = None
         self.sidecar = Sidecar(
             host=socket.gethostname(),
@@ -80,8 +84,11 @@ class Station:
         """Raises UnknownGpu where nvidia-smi soon says that it doesn't have one of the GPUs asked for. One that
         hangs is not waited for: what it says later is a warning.
         """
-        if self._wanted.gpu.ids:
-            self._wait_for_decision(stopping)
+        deadline = time.monotonic() + _DECIDE_S
+        while self._wanted.gpu.ids and not stopping.is_set() and time.monotonic() < deadline:
+            if self._watch.wait_until_decided(_LOOK_S):
+                break
+        self._has_waited = True
 
     def stop(self) -> None:
         """Returns when nothing is left running."""
@@ -107,19 +114,19 @@ class Station:
         return HostSource(Setting(period_s, self._take), lambda: self._watch.server.pids)
 
     def _start_gpu_source(self) -> None:
-        """Once it is known which GPUs to watch: what came before would be dropped. One that hangs is not waited for."""
-        try:
-            self._wait_for_decision(self._stopping)
-        except UnknownGpu:
+        """As soon as it is known which GPUs to watch: samples from before would be dropped."""
+        if self._gpu_source is None:
             return
-        if self._gpu_source is not None and not self._stopping.is_set():
+        try:
+            while not self._watch.wait_until_decided(_LOOK_S):
+                if self._stopping.is_set():
+                    return
+        except UnknownGpu as error:
+            if self._has_waited:
+                _log.warning("%s: no GPU samples", error)
+            return
+        if not self._stopping.is_set():
             self._gpu_source.start()
-
-    def _wait_for_decision(self, stopping: threading.Event) -> None:
-        deadline = time.monotonic() + _DECIDE_S
-        while not stopping.is_set() and time.monotonic() < deadline:
-            if self._watch.wait_until_decided(_LOOK_S):
-                return
 
     def _sources(self) -> list[Source]:
         return [source for source in (self._gpu_source, self._host_source) if source is not None]

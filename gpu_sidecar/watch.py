@@ -150,7 +150,8 @@ class Watch:
         if is_again or _is_known(choice) or not _is_known(before):
             self.gpus = choice
         self._decided.set()
-        if self.gpus.why != before.why and not _is_known(self.gpus):
+        # An unknown GPU is for whoever waits for the decision to tell.
+        if self.gpus.why != before.why and not _is_known(self.gpus) and self._unknown is None:
             _log.warning("%s", self.gpus.why if self.gpus.devices else f"{self.gpus.why}: no GPU samples")
         self._server_bell.set()
 

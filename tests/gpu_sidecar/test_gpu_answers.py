@@ -4,18 +4,23 @@ import json
 
 import pytest
 
-from gpu_sidecar.answers import BadRequest, parse_tag
+from gpu_sidecar.answers import BadRequest, parse_announcement
 from gpu_sidecar.timeline import Tag
 
 WHOLE = {"run_id": "r1", "stage": 2, "users": 20, "phase": "hold"}
 
 
 def test_a_whole_announcement_is_a_tag() -> None:
-    assert parse_tag(json.dumps({**WHOLE, "more": "is ignored"}).encode()) == Tag("r1", 2, 20, "hold")
+    assert parse_announcement(json.dumps({**WHOLE, "more": "is ignored"}).encode()) == (Tag("r1", 2, 20, "hold"), 0)
 
 
 def test_all_null_ends_the_tagging() -> None:
-    assert parse_tag(json.dumps(dict.fromkeys(WHOLE)).encode()) == Tag()
+    assert parse_announcement(json.dumps(dict.fromkeys(WHOLE)).encode()) == (Tag(), 0)
+
+
+@pytest.mark.parametrize(("after", "number"), [(0, 0), (50, 50), (None, 0)])
+def test_an_announcement_says_up_to_where_its_sender_has_read(after: int | None, number: int) -> None:
+    assert parse_announcement(json.dumps({**WHOLE, "after": after}).encode())[1] == number
 
 
 @pytest.mark.parametrize(
@@ -35,9 +40,13 @@ def test_all_null_ends_the_tagging() -> None:
         ({**WHOLE, "users": "20"}, "users must be a whole number from 0, or null"),
         ({**WHOLE, "users": -1}, "users must be a whole number from 0, or null"),
         ({**WHOLE, "users": 10**30}, "users must be a whole number from 0, or null"),
+        ({**WHOLE, "after": -1}, "after must be a whole number from 0, or null"),
+        ({**WHOLE, "after": "7"}, "after must be a whole number from 0, or null"),
+        ({**WHOLE, "after": True}, "after must be a whole number from 0, or null"),
+        ({**WHOLE, "after": 10**15}, "after must be a whole number from 0, or null"),
     ],
 )
 def test_a_bad_announcement_gets_one_line(body: bytes | dict[str, object], line: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        parse_tag(body if isinstance(body, bytes) else json.dumps(body).encode())
+        parse_announcement(body if isinstance(body, bytes) else json.dumps(body).encode())
     assert str(caught.value) == line

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stand_in import (
@@ -22,6 +24,9 @@ from stand_in import (
     start_sidecar,
 )
 
+# A dmon that says nothing for three periods is killed: a test that feeds it may take its time.
+FED_BY_HAND = ("--no-host", "--interval", "60")
+
 # Starts a sidecar, says its process id and then its first line, and waits to be killed.
 PARENT = """\
 import os, subprocess, sys
@@ -32,23 +37,60 @@ sys.stdin.read()
 """
 
 
-def test_dmon_is_asked_for_the_chosen_gpu_at_the_chosen_interval(smi: StandInSmi) -> None:
+def test_dmon_is_asked_at_the_chosen_interval(smi: StandInSmi) -> None:
     with sidecar(smi.environment, "--interval", "3"):
         smi.wait_for_dmon()
-    assert smi.calls() == ["dmon -s um -d 3 -i 1"]
+    (call,) = smi.calls()
+    assert call.startswith("dmon -s ")
+    assert " -d 3" in call
 
 
-def test_the_gpu_asked_for_is_the_one_watched(smi: StandInSmi) -> None:
-    with sidecar(smi.environment, "--gpu-id", "0") as running:
-        smi.wait_for_dmon()
+def test_only_the_gpu_that_python_uses_is_watched(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND) as running:
+        smi.feed(*(dmon_row(sm=sm, fb=1000, gpu=gpu) for sm, gpu in [(10, 0), (20, 1), (30, 0), (40, 1)]))
+        rows = running.wait_for_samples(2)
         health = running.get("/healthz").json()
-    assert smi.calls() == ["dmon -s um -d 1 -i 0"]
-    assert (health["gpu"]["name"], health["why"]) == ("NVIDIA L4", "asked for by index: 0")
+    assert [(row["gpu"], row["sm_pct"]) for row in rows] == [(1, 20), (1, 40)]
+    assert [gpu["index"] for gpu in health["gpus"]] == [1]
+
+
+@pytest.mark.parametrize("wanted", ["0", "GPU-aaaa"])
+def test_the_gpu_asked_for_is_the_one_watched(smi: StandInSmi, wanted: str) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND, "--gpu-id", wanted) as running:
+        smi.feed(dmon_row(sm=10, fb=1000, gpu=0), dmon_row(sm=20, fb=1000, gpu=1), dmon_row(sm=30, fb=1000, gpu=0))
+        rows = running.wait_for_samples(2)
+        health = running.get("/healthz").json()
+    assert [row["sm_pct"] for row in rows] == [10, 30]
+    assert ([gpu["name"] for gpu in health["gpus"]], health["is_guess"]) == (["NVIDIA L4"], False)
+
+
+def test_all_gpus_can_be_watched_at_once(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND, "--gpu-id", "all") as running:
+        smi.feed(dmon_row(sm=10, fb=1000, gpu=0), dmon_row(sm=20, fb=1000, gpu=1))
+        assert [(row["gpu"], row["sm_pct"]) for row in running.wait_for_samples(2)] == [(0, 10), (1, 20)]
+        text = running.get("/metrics").text
+    assert text.count("\ngpu_sm_utilization_ratio{") == 2
 
 
 def test_a_gpu_that_is_not_there_is_refused(smi: StandInSmi) -> None:
     code, lines = refusal(smi.environment, "--port", "0", "--gpu-id", "7")
-    assert (code, lines) == (2, ["gpu_sidecar: there is no GPU 7 here: choose one of 0, 1"])
+    assert code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith("gpu_sidecar: there is no GPU 7 here")
+
+
+def test_an_nvidia_smi_that_hangs_keeps_nobody_from_listening_nor_from_stopping(smi: StandInSmi) -> None:
+    (smi.folder / "nvidia-smi").write_text(f"#!/bin/sh\necho $$ >> '{smi.folder}/pids'\nexec sleep 600\n")
+    with sidecar(smi.environment) as running:
+        hanging_pid = smi.wait_for_dmon()
+        health = running.get("/healthz").json()
+        rows = running.wait_for_samples(1, kind="host")
+        running.process.terminate()
+        assert running.process.wait(DEADLINE_S) == 0
+        assert not any(is_running(pid) for pid in smi.dmon_pids())
+    assert hanging_pid
+    assert (health["gpus"], health["why"]) == ([], "nvidia-smi has not answered yet")
+    assert rows
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -95,66 +137,102 @@ def test_a_sidecar_whose_parent_is_another_than_it_was_told_ends_at_once(smi: St
     assert process.returncode == 0
 
 
-def test_dmon_that_died_is_started_again_and_sampling_goes_on(smi: StandInSmi) -> None:
-    with sidecar(smi.environment) as running:
+def test_dmon_that_died_is_started_again_and_the_gap_is_told(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND) as running:
         smi.feed(dmon_row(sm=10, fb=1000))
         running.wait_for_samples(1)
         subprocess.run(["kill", "-9", str(smi.wait_for_dmon())], check=True, timeout=DEADLINE_S)
         assert smi.wait_for_dmon(2)
         smi.feed(dmon_row(sm=20, fb=1000))
-        assert [row["sm_pct"] for row in running.wait_for_samples(2)] == [10, 20]
-        dmon = running.get("/healthz").json()["dmon"]
-    assert dmon == {"alive": True, "restarts": 1, "complaint": ""}
+        first, second = running.wait_for_samples(2)
+        source = eventually(lambda: with_closed_gap(running.get("/healthz").json()["sources"][0]))
+    assert [first["sm_pct"], second["sm_pct"]] == [10, 20]
+    assert (source["is_alive"], source["restarts"]) == (True, 1)
+    (gap,) = source["gaps"]
+    assert first["t"] - 1 < gap["began"] < gap["ended"] < second["t"] + 1
+    assert gap["why"]
 
 
 def test_a_dmon_that_fails_is_reported_with_its_own_words(smi: StandInSmi) -> None:
     (smi.folder / "header").write_text("Failed to initialize NVML: Driver/library version mismatch\n")
     (smi.folder / "rows").unlink()
-    with sidecar(smi.environment) as running:
-        dmon = eventually(lambda: _if_dead(running.get("/healthz").json()["dmon"]))
-    assert dmon["complaint"].startswith(("Failed to initialize NVML", "cat: "))
-
-
-def test_a_row_cut_off_by_dmons_death_is_no_sample(smi: StandInSmi) -> None:
-    with sidecar(smi.environment) as running:
-        smi.feed(dmon_row(sm=10, fb=1842), dmon_row(sm=20, fb=1842).rstrip("\n"))
-        running.wait_for_samples(1)
-        subprocess.run(["kill", "-9", str(smi.wait_for_dmon())], check=True, timeout=DEADLINE_S)
-        smi.wait_for_dmon(2)
-        smi.feed(dmon_row(sm=30, fb=1842))
-        assert [row["sm_pct"] for row in running.wait_for_samples(2)] == [10, 30]
+    with sidecar(smi.environment, "--no-host") as running:
+        complaint = eventually(lambda: running.get("/healthz").json()["sources"][0]["complaint"])
+    assert complaint.startswith(("Failed to initialize NVML", "cat: "))
 
 
 def test_without_nvidia_smi_there_is_one_warning_and_it_still_serves(tmp_path: Path) -> None:
-    with sidecar(environment_with_path(str(tmp_path))) as running:
-        health = running.get("/healthz").json()
+    with sidecar(environment_with_path(str(tmp_path)), "--no-host") as running:
+        health = eventually(lambda: with_reason(running.get("/healthz").json()))
         samples = running.get("/samples").json()["samples"]
         running.process.terminate()
         output, log = running.process.communicate(timeout=DEADLINE_S)
-    assert (health["gpu"], health["why"]) == (None, "nvidia-smi is not on PATH")
-    assert health["dmon"]["alive"] is False
+    assert (health["gpus"], health["why"], health["sources"]) == ([], "nvidia-smi is not on PATH", [])
     assert samples == []
     assert output == b""
-    assert log.decode().splitlines() == [
-        "gpu_sidecar: nvidia-smi is not on PATH: serving without GPU samples",
-    ]
+    assert log.decode().splitlines() == ["gpu_sidecar: nvidia-smi is not on PATH: no GPU samples"]
 
 
 def test_an_nvidia_smi_that_fails_is_quoted(smi: StandInSmi) -> None:
     (smi.folder / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed: no driver.'\nexit 9\n")
     with sidecar(smi.environment) as running:
-        health = running.get("/healthz").json()
-    assert (health["gpu"], health["why"]) == (None, "nvidia-smi failed: NVIDIA-SMI has failed: no driver.")
+        health = eventually(lambda: with_reason(running.get("/healthz").json()))
+    assert (health["gpus"], health["why"]) == ([], "nvidia-smi failed: NVIDIA-SMI has failed: no driver.")
 
 
 def test_a_guessed_gpu_is_warned_of(smi: StandInSmi) -> None:
     (smi.folder / "apps").write_text("")
     with sidecar(smi.environment) as running:
+        health = eventually(lambda: with_reason(running.get("/healthz").json()))
         running.process.terminate()
         _, log = running.process.communicate(timeout=DEADLINE_S)
-    assert log.decode().splitlines() == [
-        "gpu_sidecar: no python process seen on a GPU: took device 0 of 2",
-    ]
+    assert (len(health["gpus"]), health["is_guess"]) == (2, True)
+    assert log.decode().splitlines() == [f"gpu_sidecar: {health['why']}"]
+
+
+def test_a_recording_is_what_was_served_and_survives_a_kill(smi: StandInSmi, tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl"
+    with sidecar(smi.environment, *FED_BY_HAND, "--record", str(path)) as running:
+        smi.feed(dmon_row(sm=10, fb=1000), dmon_row(sm=20, fb=1000))
+        rows = running.wait_for_samples(2)
+        running.post_stage(run_id="r1", stage=0, users=1, phase="hold")
+        assert running.get("/healthz").json()["recording"] == {"lines": 3, "complaint": ""}
+        running.process.kill()
+        running.process.wait(DEADLINE_S)
+    head, *samples, mark = (json.loads(line) for line in path.read_text().splitlines())
+    assert ([gpu["uuid"] for gpu in head["gpus"]], head["sources"][0]["name"]) == (["GPU-bbbb"], "dmon")
+    assert [(row["t"], row["gpu"], row["sm_pct"]) for row in samples] == [(row["t"], 1, row["sm_pct"]) for row in rows]
+    assert mark["mark"]["run_id"] == "r1"
+
+
+def test_a_recording_is_played_with_its_gpus_and_its_spacing(smi: StandInSmi, tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl"
+    with sidecar(smi.environment, *FED_BY_HAND, "--record", str(path)) as running:
+        for sm in (10, 20, 30):
+            smi.feed(dmon_row(sm=sm, fb=1000))
+            recorded = running.wait_for_samples(sm // 10)
+        gpus = running.get("/healthz").json()["gpus"]
+    with sidecar(environment_with_path(str(tmp_path / "no programs")), "--replay", str(path)) as running:
+        played = running.wait_for_samples(3)
+        health = eventually(lambda: when_ended(running.get("/healthz").json()))
+        assert running.samples("host") == [], "this host is not the one of the recording"
+    assert [row["sm_pct"] for row in played] == [10, 20, 30]
+    assert played[2]["mono"] - played[0]["mono"] >= recorded[2]["mono"] - recorded[0]["mono"] - 0.001
+    assert (health["gpus"], health["why"]) == (gpus, "played from recording.jsonl")
+    (source,) = health["sources"]
+    assert (source["name"], source["is_alive"], source["complaint"]) == ("replay", False, "the recording ended")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+def test_a_full_disk_costs_the_recording_and_no_sample(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND, "--record", "/dev/full") as running:
+        smi.feed(dmon_row(sm=10, fb=1000), dmon_row(sm=20, fb=1000))
+        assert len(running.wait_for_samples(2)) == 2
+        complaint = running.get("/healthz").json()["recording"]["complaint"]
+        running.process.terminate()
+        _, log = running.process.communicate(timeout=DEADLINE_S)
+    assert complaint == "can't write to /dev/full: No space left on device"
+    assert log.decode().splitlines() == [f"gpu_sidecar: recording: {complaint}; sampling goes on"]
 
 
 def test_a_port_in_use_gets_one_line(tmp_path: Path) -> None:
@@ -175,15 +253,31 @@ def test_a_port_in_use_gets_one_line(tmp_path: Path) -> None:
     [
         (["--port", "http"], "argument --port: 'http' is not a whole number from 0 to 65535"),
         (["--port", "70000"], "argument --port: '70000' is not a whole number from 0 to 65535"),
-        (["--interval", "0.5"], "argument --interval: '0.5' is not a whole number from 1 to 3600"),
-        (["--gpu-id", "-1"], "argument --gpu-id: '-1' is not a whole number from 0 to 9999"),
+        (["--interval", "0.5"], "--interval 0.5 doesn't go with --source dmon: give a whole number of seconds from 1"),
+        (["--interval", "1.5"], "--interval 1.5 doesn't go with --source dmon: give a whole number of seconds from 1"),
+        (
+            ["--source", "query", "--interval", "0.05"],
+            "--interval 0.05 doesn't go with --source query",
+        ),
+        (["--interval", "nan"], "argument --interval: 'nan' is not a number of seconds above 0"),
+        (["--interval", "1e9"], "argument --interval: '1e9' is not a number of seconds above 0"),
+        (["--source", "replay"], "argument --source: invalid choice: 'replay'"),
+        (["--gpu-id=-1"], "argument --gpu-id: '-1' names no GPU"),
+        (["--server-process", "8000"], "argument --server-process: '8000' names no process"),
+        (["--record", "/no/such/folder/r"], "can't open the recording /no/such/folder/r: No such file or directory"),
+        (["--replay", "/no/such/file"], "can't open the recording /no/such/file: No such file or directory"),
+        (["--replay", __file__], f"{__file__} is no recording of --record: its first line is no head"),
+        (["--record", __file__], f"{__file__} is no recording of --record: its first line is no head"),
+        (["--replay", __file__, "--record", __file__], "--record and --replay are the same file"),
+        (["--replay", __file__, "--gpu-id", "0"], "--replay plays all that was recorded: --gpu-id doesn't go with it"),
+        (["--int", "3"], "unrecognized arguments: --int 3"),
         (["--token-file", "/no/such/file"], "can't read the token file /no/such/file: No such file or directory"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["--host", "no-such-host.invalid"], "--host no-such-host.invalid stands for no address"),
     ],
 )
 def test_bad_options_get_one_line(tmp_path: Path, options: list[str], words: str) -> None:
-    code, lines = refusal(environment_with_path(str(tmp_path)), *options)
+    code, lines = refusal(environment_with_path(str(tmp_path)), "--port", "0", *options)
     assert code == 2
     assert len(lines) == 1
     assert lines[0].startswith(f"gpu_sidecar: {words}")
@@ -195,5 +289,14 @@ def test_an_empty_token_file_is_refused(tmp_path: Path) -> None:
     assert (code, lines) == (2, [f"gpu_sidecar: the token file {tmp_path / 'token'} is empty"])
 
 
-def _if_dead(dmon: dict[str, object]) -> dict[str, object]:
-    return dmon if not dmon["alive"] and dmon["complaint"] else {}
+def with_reason(health: dict[str, Any]) -> dict[str, Any]:
+    """Empty until nvidia-smi has answered."""
+    return {} if health["why"] == "nvidia-smi has not answered yet" else health
+
+
+def when_ended(health: dict[str, Any]) -> dict[str, Any]:
+    return health if health["sources"][0]["complaint"] else {}
+
+
+def with_closed_gap(source: dict[str, Any]) -> dict[str, Any]:
+    return source if source["gaps"] and source["gaps"][-1]["ended"] is not None else {}

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, environment_with_path, refusal, sidecar
+from stand_in import (
+    DEADLINE_S,
+    RunningSidecar,
+    StandInSmi,
+    dmon_row,
+    environment_with_path,
+    eventually,
+    refusal,
+    sidecar,
+)
 
+from gpu_sidecar import serve
+from gpu_sidecar.timeline import MAX_SAMPLES
+
+# A dmon that says nothing for three periods is killed: a test that feeds it may take its time.
+FED_BY_HAND = ("--no-host", "--interval", "60")
 STAGE = {"run_id": "r1", "stage": 2, "users": 20, "phase": "hold"}
 
 
@@ -23,7 +40,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar]:
 
 
 def test_samples_are_tagged_with_the_stage_that_was_on(smi: StandInSmi) -> None:
-    with sidecar(smi.environment) as running:
+    with sidecar(smi.environment, *FED_BY_HAND) as running:
         smi.feed(dmon_row(sm=3, fb=500))
         running.wait_for_samples(1)
         assert running.post_stage(**STAGE).json()["stage"] == STAGE
@@ -31,12 +48,13 @@ def test_samples_are_tagged_with_the_stage_that_was_on(smi: StandInSmi) -> None:
         untagged, tagged = running.wait_for_samples(2)
     assert {key: untagged[key] for key in STAGE} == dict.fromkeys(STAGE)
     assert {key: tagged[key] for key in STAGE} == STAGE
-    assert (tagged["seq"], tagged["gpu"], tagged["sm_pct"], tagged["fb_mib"]) == (2, 1, 45, 1842)
+    assert (tagged["kind"], tagged["gpu"], tagged["sm_pct"], tagged["fb_mib"]) == ("gpu", 1, 45, 1842)
+    assert tagged["seq"] == untagged["seq"] + 1
     assert tagged["t"] >= untagged["t"]
 
 
 def test_samples_after_a_number_are_those_that_came_later(smi: StandInSmi) -> None:
-    with sidecar(smi.environment) as running:
+    with sidecar(smi.environment, *FED_BY_HAND) as running:
         smi.feed(*(dmon_row(sm=sm, fb=1000) for sm in (10, 20, 30)))
         running.wait_for_samples(3)
         page = running.get("/samples", params={"after": 2}).json()
@@ -47,23 +65,31 @@ def test_samples_after_a_number_are_those_that_came_later(smi: StandInSmi) -> No
 
 
 def test_stages_have_the_figures_of_their_samples(smi: StandInSmi) -> None:
-    with sidecar(smi.environment) as running:
+    with sidecar(smi.environment, *FED_BY_HAND) as running:
         running.post_stage(**STAGE)
         smi.feed(*(dmon_row(sm, fb) for sm, fb in [(40, 1800), (50, 1900), (60, 2000), (80, 2200), (90, 2400)]))
         running.wait_for_samples(5)
         (stage,) = running.get("/stages").json()["stages"]
     assert {key: stage[key] for key in STAGE} == STAGE
-    assert stage["gpu"] == {
-        "n": 5,
-        "util_mean_pct": 64.0,
-        "util_p95_pct": 90,
-        "memory_mean_mib": 2060.0,
-        "memory_peak_mib": 2400,
-    }
+    (device,) = stage["devices"]
+    assert (device["kind"], device["gpu"], device["n"]) == ("gpu", 1, 5)
+    assert device["figures"]["sm_pct"] == {"mean": 64.0, "p95": 90, "max": 90}
+    assert device["figures"]["fb_mib"] == {"mean": 2060.0, "p95": 2400, "max": 2400}
+
+
+def test_a_reader_s_numbers_go_on_after_a_restart(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND) as running:
+        smi.feed(dmon_row(sm=45, fb=1842), dmon_row(sm=46, fb=1842))
+        eventually(lambda: running.get("/healthz").json()["samples"] == 2)
+        assert running.post_stage(**STAGE, after=50).json()["next"] == 52
+        page = running.get("/samples", params={"after": 50}).json()
+        assert running.post_stage(**STAGE, after=90).json()["next"] == 52
+    assert [(row["seq"], row["sm_pct"]) for row in page["samples"]] == [(51, 45), (52, 46)]
+    assert page["dropped"] == 0
 
 
 def test_metrics_show_the_newest_sample(smi: StandInSmi) -> None:
-    with sidecar(smi.environment) as running:
+    with sidecar(smi.environment, *FED_BY_HAND) as running:
         running.post_stage(**STAGE)
         smi.feed(dmon_row(sm=45, fb=1842))
         running.wait_for_samples(1)
@@ -73,23 +99,42 @@ def test_metrics_show_the_newest_sample(smi: StandInSmi) -> None:
     assert f"gpu_sm_utilization_ratio{{{labels}}} 0.45\n" in answer.text
 
 
-def test_healthz_says_which_gpu_and_why(smi: StandInSmi) -> None:
-    with sidecar(smi.environment) as running:
+def test_healthz_says_what_is_watched_and_how_it_goes(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND) as running:
         smi.feed(dmon_row(sm=45, fb=1842))
         running.wait_for_samples(1)
         health = running.get("/healthz").json()
-    assert health["gpu"] == {
-        "index": 1,
-        "uuid": "GPU-bbbb",
-        "name": "NVIDIA H200",
-        "memory_total_mib": 143771,
-        "driver": "570.86.15",
-    }
-    assert health["why"] == "used by process 4242 (/usr/bin/python3)"
-    assert health["dmon"] == {"alive": True, "restarts": 0, "complaint": ""}
-    assert health["samples"] == 1
+    assert health["gpus"] == [
+        {
+            "index": 1,
+            "uuid": "GPU-bbbb",
+            "name": "NVIDIA H200",
+            "memory_total_mib": 143771,
+            "driver": "570.86.15",
+        }
+    ]
+    assert "4242" in health["why"]
+    assert health["is_guess"] is False
+    (source,) = health["sources"]
+    assert source == {
+        "name": "dmon", "kind": "gpu", "period_s": 60, "is_alive": True, "restarts": 0, "complaint": "", "gaps": [],
+    }  # fmt: skip
+    assert (health["samples"], health["kept"], health["max_kept"]) == (1, 1, MAX_SAMPLES)
     assert health["last_sample_age_s"] >= 0
     assert health["host"] == socket.gethostname()
+    assert {"field": "fb_mib", "kind": "gpu", "unit": "MiB", "help": "Frame buffer memory in use"} in health["metrics"]
+    assert (health["recording"], health["stage"]) == (None, dict.fromkeys(STAGE))
+
+
+def test_healthz_names_the_server_and_its_samples_come(tmp_path: Path) -> None:
+    own = str(os.getpid())
+    with sidecar(environment_with_path(str(tmp_path)), "--server-process", f"pid:{own}") as running:
+        (row, *_) = running.wait_for_samples(1, kind="process")
+        (host, *_) = running.wait_for_samples(1, kind="host")
+        server = running.get("/healthz").json()["server"]
+    assert int(own) in server["pids"]
+    assert row["rss_mib"] > 0
+    assert 0 <= host["cpu_pct"] <= 100
 
 
 def test_every_json_answer_carries_the_clock_and_the_boot(bare: RunningSidecar) -> None:
@@ -105,6 +150,7 @@ def test_every_json_answer_carries_the_clock_and_the_boot(bare: RunningSidecar) 
     [
         ("GET", "/", {}, 404, "no such path"),
         ("GET", "/samples/", {}, 404, "no such path"),
+        ("GET", "//[", {}, 404, "no such path"),
         ("POST", "/samples", {}, 405, "/samples takes GET only"),
         ("GET", "/stage", {}, 405, "/stage takes POST only"),
         ("DELETE", "/healthz", {}, 405, "/healthz takes GET only"),
@@ -128,7 +174,7 @@ def test_a_bad_request_gets_its_status_and_one_line(
     line = answer.json()["error"]
     assert words in line
     assert "\n" not in line
-    assert answer.headers.get("Allow") == ({405: line.split()[2]}.get(status))
+    assert answer.headers.get("Allow") == (line.split()[2] if status == 405 else None)
 
 
 def test_a_body_of_exactly_the_bound_is_read(bare: RunningSidecar) -> None:
@@ -146,6 +192,64 @@ def test_a_client_that_leaves_in_the_middle_disturbs_nobody(bare: RunningSidecar
         rubbish.sendall(b"\x16\x03\x01 no http at all\r\n\r\n")
         assert rubbish.recv(100)
     assert bare.get("/healthz").status_code == 200
+
+
+def test_two_hundred_idle_connections_stop_neither_samples_nor_answers(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND) as running, ExitStack() as idle:
+        for _ in range(200):
+            idle.enter_context(connection_to(running))
+        for sm in range(3):
+            smi.feed(dmon_row(sm=sm, fb=1000))
+            assert [row["sm_pct"] for row in running.wait_for_samples(sm + 1)] == list(range(sm + 1))
+        assert running.get("/healthz").json()["sources"][0]["gaps"] == []
+
+
+def test_two_hundred_requests_at_once_are_all_answered(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND) as running, ExitStack() as all_of_them:
+        smi.feed(*(dmon_row(sm=sm, fb=1000) for sm in range(50)))
+        running.wait_for_samples(50)
+        connections = []
+        for _ in range(200):
+            connections.append(all_of_them.enter_context(connection_to(running)))
+            connections[-1].sendall(b"GET /samples HTTP/1.0\r\n\r\n")
+        smi.feed(dmon_row(sm=50, fb=1000))
+        statuses = {read_all(connection).split(b" ", 2)[1] for connection in connections}
+        assert running.wait_for_samples(51)
+    assert statuses == {b"200"}
+
+
+def test_a_client_that_sends_byte_by_byte_is_cut_off_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes soon after the last; the request as a whole takes too long."""
+    monkeypatch.setattr(serve, "_REQUEST_S", 0.3)
+    with serve.SidecarServer("127.0.0.1", 0, token=None) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            with socket.create_connection(server.server_address[:2], timeout=DEADLINE_S) as slow:
+                slow.setblocking(False)
+                eventually(lambda: is_cut_off_at_the_next_byte(slow))
+        finally:
+            server.shutdown()
+            thread.join(DEADLINE_S)
+
+
+def is_cut_off_at_the_next_byte(connection: socket.socket) -> bool:
+    try:
+        connection.send(b"x")
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def connection_to(running: RunningSidecar) -> socket.socket:
+    host, port = running.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=DEADLINE_S)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def test_head_gets_no_body(bare: RunningSidecar) -> None:
@@ -196,11 +300,18 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSidecar
         yield running
 
 
-def test_the_token_appears_nowhere(tmp_path: Path, token_file: Path) -> None:
+def test_the_token_appears_nowhere_nor_do_the_wrong_ones(tmp_path: Path, token_file: Path) -> None:
     with sidecar(environment_with_path(str(tmp_path)), "--token-file", str(token_file)) as running:
         right = {"Authorization": "Bearer s3cret-überall".encode()}
-        answers = [running.get(path, headers=right).text for path in ("/healthz", "/metrics", "/stages")]
-        running.get("/healthz", headers={"Authorization": "Bearer s3cret-wrong"})
+        answers = [running.get(path, headers=right).text for path in ("/healthz", "/metrics", "/stages", "/samples")]
+        for shown in ("Bearer s3cret-wrong", "s3cret-überall", "Basic s3cret"):
+            answers.append(running.get("/healthz", headers={"Authorization": shown.encode()}).text)
+        answers.append(running.get("/healthz?token=s3cret-asked").text)
+        with connection_to(running) as odd:
+            odd.sendall(b"GET /healthz HTTP/1.0 s3cret-odd\r\nAuthorization: Bearer s3cret-odd\r\n\r\n")
+            odd.shutdown(socket.SHUT_WR)
+            while received := odd.recv(65536):
+                answers.append(received.decode())
         running.process.terminate()
         output, log = running.process.communicate(timeout=DEADLINE_S)
     assert not any("s3cret" in text for text in [*answers, output.decode(), log.decode()])

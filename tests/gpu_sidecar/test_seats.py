@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from gpu_sidecar.seats import Seats
+
+Connections = list[tuple[socket.socket, socket.socket]]
+
+
+@pytest.fixture
+def connections() -> Iterator[Connections]:
+    """Three of them: the server's end and the client's."""
+    with ExitStack() as opened:
+        pairs = [socket.socketpair() for _ in range(3)]
+        for end in (end for pair in pairs for end in pair):
+            opened.enter_context(end)
+            end.setblocking(False)
+        yield pairs
+
+
+class Clock:
+    """A tenth of a second passes each time somebody looks."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        self.now_s += 0.1
+        return self.now_s
+
+
+def is_cut_off(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
+
+
+def leave_at_the_end_of_the_stream(seats: Seats, connection: socket.socket) -> threading.Thread:
+    """What the thread of a connection does."""
+
+    def serve() -> None:
+        connection.setblocking(True)
+        assert connection.recv(1) == b""
+        seats.leave(connection)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_seat_that_was_left_is_free_again(connections: Connections) -> None:
+    seats = Seats(1, now=Clock())
+    (first, first_client), (second, _), _ = connections
+    assert seats.take(first)
+    seats.leave(first)
+    assert seats.take(second)
+    assert not is_cut_off(first_client)
+
+
+def test_whoever_has_been_longest_without_a_whole_request_makes_room(connections: Connections) -> None:
+    seats = Seats(2, now=Clock())
+    (first, first_client), (second, second_client), (third, third_client) = connections
+    assert seats.take(first)
+    assert seats.take(second)
+    thread = leave_at_the_end_of_the_stream(seats, first)
+    assert seats.take(third)
+    thread.join()
+    assert [is_cut_off(client) for client in (first_client, second_client, third_client)] == [True, False, False]
+
+
+def test_a_client_whose_request_has_come_keeps_its_seat_until_it_is_answered(connections: Connections) -> None:
+    seats = Seats(1, now=Clock())
+    (first, first_client), (second, _), _ = connections
+    assert seats.take(first)
+    seats.note_request(first)
+    assert not seats.take(second)
+    assert not is_cut_off(first_client)
+    seats.leave(first)
+    assert seats.take(second)
+
+
+def test_a_connection_that_is_closed_already_can_make_room_too(connections: Connections) -> None:
+    seats = Seats(1, now=Clock())
+    (first, _), (second, _), _ = connections
+    assert seats.take(first)
+    first.close()
+    assert not seats.take(second), "its thread has not left yet"
+    seats.leave(first)
+    assert seats.take(second)
