@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: demo test lint format setup clean
+.PHONY: demo test lint format setup sidecar clean
 
 # 3 and 4 are what a ladder ends with when it finds the knee, or can't be sure of it: a demo has done its work then.
 demo: setup
@@ -28,6 +28,16 @@ setup: .venv/.ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,report,dev]'
 	touch $@
+
+# One file for a GPU host that has nothing but Python 3.8 or newer: needs no .venv here either.
+sidecar:
+	rm -rf build/sidecar
+	mkdir -p build/sidecar dist
+	cp -R gpu_sidecar build/sidecar/
+	cp gpu_sidecar/__main__.py build/sidecar/
+	find build/sidecar -name __pycache__ -type d -prune -exec rm -rf {} +
+	$(PYTHON) -m zipapp build/sidecar --python '/usr/bin/env python3' --output dist/gpu-sidecar.pyz
+	rm -r build/sidecar
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

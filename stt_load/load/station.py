@@ -6,10 +6,8 @@ sign ──▶ gate ──▶ clip from the pool ──▶ one utterance ──�
 from __future__ import annotations
 
 import itertools
-import logging
-import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -20,20 +18,12 @@ from stt_load.audio.clip import Clip
 from stt_load.audio.folder import ClipSet
 from stt_load.audio.pool import ClipPool
 from stt_load.config import RunConfig
-from stt_load.dialects.events import Event, Message
 from stt_load.errors import Outcome
-from stt_load.load.material import dialect_of, encode_clips
+from stt_load.load.manner import Caller, Manner
 from stt_load.load.outbox import Flight, Outbox
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
-from stt_load.stream.actions import SessionRules
-from stt_load.stream.line import Line
-from stt_load.stream.runner import Watcher
-from stt_load.stream.session import Session
-from stt_load.stream.ws import WebSocketTransport
-
-messages_log = logging.getLogger("stt_load.messages")
 
 # A caller whom the server turns away at once doesn't hammer it: it waits as long as a person would at least.
 PAUSE_AFTER_FAILURE_S = 1.0
@@ -44,33 +34,17 @@ class UtteranceCut(BaseException):
     """Thrown into a caller's greenlet: the run ends now. No `Exception`, so that nothing takes it for a fault."""
 
 
-class Caller:
-    """What the station knows of one Locust user."""
-
-    def __init__(self, ordinal: int, seed: int) -> None:
-        self.ordinal = ordinal
-        self.random = random.Random(seed * 1_000_003 + ordinal)
-        self.has_waited = True
-        self.stage = -1
-        self.begun_in_stage = 0
-        self.line: Line | None = None
-
-    def hang_up(self) -> None:
-        if self.line is not None:
-            self.line.close()
-        self.line = None
-
-
 class Station:
-    """The callers of one worker process in one run. `on_utterance` hears of every ended one that counts for Locust."""
+    """The callers of one worker process in one run. `manner`: what they do when it is their turn. `on_utterance` hears
+    of every ended utterance that counts for Locust."""
 
     def __init__(
         self,
         config: RunConfig,
         clip_set: ClipSet,
+        manner: Manner,
         client_id: str,
         worker_index: int,
-        api_key: str | None,
         on_utterance: Callable[[UtteranceRecord], None],
     ) -> None:
         self.config = config
@@ -78,9 +52,8 @@ class Station:
         self._clips = clip_set.clips
         self._client_id = client_id
         self._worker_index = worker_index
-        self._api_key = api_key
+        self._manner = manner
         self._on_utterance = on_utterance
-        self._encoded = encode_clips(config, clip_set.clips)
         self._mean_clip_s = sum(clip.duration_s for clip in self._clips) / len(self._clips)
         self._pool: ClipPool | None = None
         self._place: tuple[int, int] | None = None
@@ -88,8 +61,6 @@ class Station:
         self._speaking: dict[int, gevent.Greenlet] = {}
         self._changed = GeventEvent()
         self._is_shut = False
-        if config.verbose:
-            messages_log.setLevel(logging.INFO)  # whatever Locust's --loglevel says of the rest
         self._ordinals = itertools.count()
         self._process = psutil.Process()
         self._cpu_asked_s = 0.0
@@ -144,9 +115,9 @@ class Station:
                 pause_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
             gevent.sleep(pause_s)
         except UtteranceCut:
-            caller.hang_up()
+            self._manner.hang_up(caller)
         except BaseException:  # the caller leaves: its greenlet is killed
-            caller.hang_up()
+            self._manner.hang_up(caller)
             raise
 
     def _wait_for_turn(self, caller: Caller) -> Sign:
@@ -154,7 +125,7 @@ class Station:
             sign = self.sign
             if sign is None or not self._may_speak(caller, sign):
                 caller.has_waited = True
-                caller.hang_up()
+                self._manner.hang_up(caller)
                 self._changed.wait(timeout=1.0)
             elif caller.has_waited:
                 caller.has_waited = False
@@ -184,26 +155,18 @@ class Station:
         assert self._pool is not None
         pool, outbox = self._pool, self._outbox  # a new sign may replace both while this caller speaks
         clip, is_reused = pool.take()
-        audio = self._encoded[clip.clip_id]
         record = self._new_record(caller, sign, clip, is_reused)
-        line = self._line_of(caller)
-        rules = SessionRules(
-            timeout_s=self.config.timeout_s,
-            phase_s=0.0 if self._is_together else caller.random.uniform(0.0, audio.rule.frame_s),
-        )
-        session = Session(line.dialect, audio, rules, time.monotonic())
-        outbox.begin(caller.ordinal, sign, Flight(clip.clip_id, lambda: session.doing))
+        turn = self._manner.new_turn(caller, clip, self._is_together)
+        outbox.begin(caller.ordinal, sign, Flight(clip.clip_id, lambda: turn.doing))
         caller.begun_in_stage += 1
         self._speaking[caller.ordinal] = gevent.getcurrent()
-        watch = self._watcher(caller, session) if self.config.verbose else None
         try:
-            line.carry(session, record, watch)
+            turn.run(record)
         except BaseException:
-            session.interrupt("the run ended first")
+            turn.interrupt("the run ended first")
             raise
         finally:
-            now_s = time.monotonic()
-            session.measure_into(record, now_s)
+            turn.measure_into(record)
             record.started_at = time.time() - (record.duration_s or 0.0)
             del self._speaking[caller.ordinal]
             pool.give_back(clip)
@@ -211,19 +174,6 @@ class Station:
             if record.outcome != Outcome.INTERRUPTED:
                 self._on_utterance(record)
         return record
-
-    def _line_of(self, caller: Caller) -> Line:
-        """The connection that the caller has, or a new one."""
-        if caller.line is None or not caller.line.can_go_on():
-            config = self.config
-            caller.line = Line(
-                dialect_of(config, self._api_key),
-                WebSocketTransport(checks_certificate=not config.insecure),
-                config.stt_url,
-                time.monotonic,
-                config.utterances_per_connection,
-            )
-        return caller.line
 
     def _new_record(self, caller: Caller, sign: Sign, clip: Clip, is_reused: bool) -> UtteranceRecord:
         return UtteranceRecord(
@@ -237,17 +187,6 @@ class Station:
             reference=clip.reference,
             clip_reused=is_reused,
         )
-
-    def _watcher(self, caller: Caller, session: Session) -> Watcher:
-        who = f"worker {self._worker_index} caller {caller.ordinal} {session.audio.clip.clip_id}"
-
-        def watch(at_s: float, direction: str, message: Message, events: Sequence[Event]) -> None:
-            zero_s = session.speech_end_at_s
-            when = "before the stream" if zero_s is None else f"{at_s - zero_s:+8.3f} s from end of speech"
-            shown = f"{len(message)} bytes" if isinstance(message, bytes) else message[:500]
-            messages_log.info("%s %s %s %s", who, when, direction, shown)
-
-        return watch
 
     # inside --------------------------------------------------------------------------------------------
 

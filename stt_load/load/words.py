@@ -9,6 +9,7 @@ from stt_load.audio.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.credentials import API_KEY_VARIABLE
 from stt_load.load.station import Station
+from stt_load.load.streaming import Streaming
 from stt_load.records import UtteranceRecord
 
 HELLO = "stt_hello"  # worker → master: where are we?
@@ -27,7 +28,8 @@ def make_station(environment: Any, config: RunConfig, clips: ClipSet) -> Station
     def fire(record: UtteranceRecord) -> None:
         fire_request(environment, record)
 
-    return Station(config, clips, runner.client_id, runner.worker_index, os.environ.get(API_KEY_VARIABLE), fire)
+    manner = Streaming(config, clips.clips, os.environ.get(API_KEY_VARIABLE))
+    return Station(config, clips, manner, runner.client_id, runner.worker_index, fire)
 
 
 def fire_request(environment: Any, record: UtteranceRecord) -> None:
