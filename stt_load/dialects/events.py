@@ -68,6 +68,11 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class AtWork:
+    """The server is still at what was sent to it: there may be silence, but it isn't the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gauge:
     """What the server says of itself besides texts: lag, queue, timings. Named with the server's own words."""
 
@@ -89,7 +94,20 @@ class Ignored:
     why: str
 
 
-Event = Ready | Reply | PieceQueued | Partial | Final | Snapshot | EndOfTurn | Finished | Gauge | ServerError | Ignored
+Event = (
+    Ready
+    | Reply
+    | PieceQueued
+    | Partial
+    | Final
+    | Snapshot
+    | EndOfTurn
+    | Finished
+    | AtWork
+    | Gauge
+    | ServerError
+    | Ignored
+)
 
 SAYS_NOTHING_NEW = (Ignored, Gauge, Reply)
 """Events that don't put off a quiet period."""

@@ -1,4 +1,4 @@
-"""What dialects find on the wire and put there: JSON read with care, PCM in the forms that servers want."""
+"""What dialects find on the wire and put there: JSON read with care, PCM in the forms that servers want, queries."""
 
 from __future__ import annotations
 
@@ -85,13 +85,22 @@ def as_base64(pcm: bytes) -> str:
     return base64.b64encode(pcm).decode("ascii")
 
 
-def with_query(url: str, parameters: Mapping[str, str | None]) -> str:
-    """`url` with these parameters; None leaves one out. What the URL says itself stays as it is."""
+def with_query(url: str, parameters: Mapping[str, object]) -> str:
+    """`url` with these parameters; None leaves one out, a tuple tells it as often as it is long. What the URL says
+    itself stays as it is."""
     parts = urlsplit(url)
     said = parse_qsl(parts.query, keep_blank_values=True)
     named = {name for name, _ in said}
-    more = [(name, text) for name, text in parameters.items() if text is not None and name not in named]
+    more = [(name, text) for name, value in parameters.items() for text in _texts(value) if name not in named]
     return urlunsplit(parts._replace(query=urlencode([*said, *more]))) if more else url
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, tuple):
+        return tuple(str(each) for each in value)
+    if isinstance(value, bool):
+        return ("true" if value else "false",)
+    return () if value is None else (str(value),)
 
 
 def or_none(parse: Callable[[str], Any] = str) -> Callable[[str], Any]:
@@ -131,3 +140,8 @@ def yes_or_no(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError(f"{text!r}: write true or false")
     return text.lower() == "true"
+
+
+def phrases(text: str) -> tuple[str, ...]:
+    """For options: words or phrases with commas between them."""
+    return tuple(phrase.strip() for phrase in text.split(",") if phrase.strip())

@@ -1,7 +1,7 @@
 """Callers of one voice before one recogniser: does what the voices say, in order, and keeps the count.
 
-A caller beyond `max_callers` is refused with 503, another path with 403. Closing the connection abandons what
-was said.
+A caller beyond `max_callers` is refused as its voice says, another path with 403. Closing the connection abandons
+what was said.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from stt_load.server.connection import Answer, Connection, Session
 from stt_load.server.pool import Decoded, DecoderLost
 from stt_load.server.timings import Timings
 from stt_load.server.vad import SAMPLE_RATE_HZ, Piece, Vad
-from stt_load.server.voice import Close, Doing, Door, Drop, Flush, Forget, Hear, Recognised, Say, Voice
+from stt_load.server.voice import Close, Doing, Door, Drop, Flush, Forget, Hear, Recognised, Refusal, Say, Voice
 
 
 class Recogniser(Protocol):
@@ -58,11 +58,16 @@ class Room:
             return self._answer(url.path)
         if url.path != self.path:
             return Answer(403, json.dumps({"error": f"callers are welcome at {self.path}"}))
-        if not self.is_ready or len(self._callers) >= self._max_callers:
-            return Answer(503, json.dumps({"error": "full" if self.is_ready else "not ready"}))
+        if not self.is_ready:
+            return Answer(503, json.dumps({"error": "not ready"}))
         headers = {name.lower(): value for name, value in request.headers.raw_items()}
         voice = self._voice(Door(url.path, dict(parse_qsl(url.query)), headers, self._api_key))
         refusal = voice.refuse()
+        if refusal is None and len(self._callers) >= self._max_callers:
+            told = voice.on_full()
+            if not isinstance(told, Refusal):
+                return TurnedAway(connection, told)
+            refusal = told
         if refusal is not None:
             return Answer(refusal.status, refusal.body)
         caller = Caller(self, connection, voice, self._recogniser)
@@ -128,12 +133,8 @@ class Caller:
                     self._tell_what_is_due()
                 case Forget():
                     self._ear = Ear(self._voice)
-                case Say(message):
-                    self._connection.send_message(message)
-                case Close(code, reason):
-                    self._connection.close(code, reason)
-                case Drop():
-                    self._connection.drop()
+                case _:
+                    _tell(self._connection, doing)
 
     def _submit(self, pieces: Sequence[Piece]) -> None:
         for piece in pieces:
@@ -167,6 +168,33 @@ class Caller:
     def _tick(self) -> None:
         self._tick_later()
         self._do(self._voice.on_tick())
+
+
+class TurnedAway:
+    """A caller too many, whose upgrade was done all the same: told why, and not listened to."""
+
+    def __init__(self, connection: Connection, farewell: Sequence[Doing]) -> None:
+        self._connection = connection
+        self._farewell = farewell
+
+    def on_open(self) -> None:
+        for doing in self._farewell:
+            _tell(self._connection, doing)
+
+    def on_message(self, message: Message, received_s: float) -> None: ...
+
+    def on_closed(self) -> None: ...
+
+
+def _tell(connection: Connection, doing: Doing) -> None:
+    """What is done to the connection alone."""
+    match doing:
+        case Say(message):
+            connection.send_message(message)
+        case Close(code, reason):
+            connection.close(code, reason)
+        case Drop():
+            connection.drop()
 
 
 class Ear:

@@ -100,6 +100,10 @@ class Voice(ABC):
         """Asked before the upgrade."""
         return None
 
+    def on_full(self) -> Refusal | Sequence[Doing]:
+        """A caller too many: refused before the upgrade, or told after it."""
+        return Refusal(503, '{"error": "full"}')
+
     def on_open(self) -> Sequence[Doing]:
         """The upgrade is done: a greeting."""
         return ()
