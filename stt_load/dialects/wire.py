@@ -81,6 +81,13 @@ def as_float32(pcm: bytes) -> bytes:
     return (np.frombuffer(pcm, dtype="<i2").astype("<f4") / 32_768).tobytes()
 
 
+def as_int16(pcm: bytes) -> bytes:
+    """The way back; what lies beyond the range, or is no number, is cut down to it. Raises ValueError for a part of a
+    sample."""
+    samples = np.nan_to_num(np.frombuffer(pcm, dtype="<f4")) * np.float32(32_768)
+    return np.clip(np.rint(samples), -32_768, 32_767).astype("<i2").tobytes()
+
+
 def as_base64(pcm: bytes) -> str:
     return base64.b64encode(pcm).decode("ascii")
 

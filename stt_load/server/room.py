@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -121,7 +121,7 @@ class Caller:
         self._owed.clear()
         self._room.leave(self)
 
-    def _do(self, doings: Sequence[Doing]) -> None:
+    def _do(self, doings: Iterable[Doing]) -> None:
         for doing in doings:
             match doing:
                 case Hear(pcm):

@@ -10,7 +10,7 @@ with an odd frame, a wrong end message, a pause. `room.py` does what it says.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stt_load.dialects.events import Message
@@ -109,7 +109,8 @@ class Voice(ABC):
         return ()
 
     @abstractmethod
-    def on_message(self, message: Message) -> Sequence[Doing]: ...
+    def on_message(self, message: Message) -> Iterable[Doing]:
+        """Each doing is done before the next one is asked for: a generator sees what came of it."""
 
     def on_cut(self) -> Sequence[Doing]:
         """The recogniser has cut a piece: its text is owed."""
