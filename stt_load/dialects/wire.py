@@ -84,8 +84,8 @@ def as_float32(pcm: bytes) -> bytes:
 def as_int16(pcm: bytes) -> bytes:
     """The way back; what lies beyond the range, or is no number, is cut down to it. Raises ValueError for a part of a
     sample."""
-    samples = np.nan_to_num(np.frombuffer(pcm, dtype="<f4")) * np.float32(32_768)
-    return np.clip(np.rint(samples), -32_768, 32_767).astype("<i2").tobytes()
+    samples = np.clip(np.nan_to_num(np.frombuffer(pcm, dtype="<f4")), -1.0, 1.0)
+    return bytes(np.minimum(np.rint(samples * 32_768), 32_767).astype("<i2").tobytes())
 
 
 def as_base64(pcm: bytes) -> str:
