@@ -20,7 +20,8 @@ from stt_load.sidecar_clock import Exchange, SidecarClock
 _log = logging.getLogger(__name__)
 
 _OF_A_GPU = ("index", "uuid", "name", "driver", "memory_total_mib")
-_OF_A_SIDECAR = ("why", "is_guess", "server", "sources", "metrics")
+_OF_A_SIDECAR = ("why", "is_guess", "server", "metrics")
+_EARLIER_GAPS = 100  # kept; a sidecar keeps as many
 
 
 class _NoAnswer(Exception):
@@ -57,6 +58,7 @@ class SidecarClient:
         self._has_warned = False
         self._health: Mapping[str, Any] = {"why": f"no answer from the GPU sidecar at {self.url}"}
         self._clock = SidecarClock()
+        self._earlier_gaps: list[tuple[str, dict[str, Any]]] = []  # source, gap on our clock: of boots before this one
         self._tag: dict[str, Any] | None = None
         self._tag_is_known = False
         self._after = 0  # newest sample read, as this boot of the sidecar numbers it
@@ -107,6 +109,7 @@ class SidecarClient:
             "url": self.url,
             "host": self._host,
             **{key: self._health.get(key) for key in _OF_A_SIDECAR},
+            "sources": self._sources_with_earlier_gaps(),
             "clock_offset_s": self.clock_offset_s,
             "clock_uncertainty_s": self.clock_uncertainty_s,
         }
@@ -121,6 +124,31 @@ class SidecarClient:
     def _host(self) -> str | None:
         host = self._health.get("host")
         return None if host is None else self._name_host(str(host))
+
+    def _sources_with_earlier_gaps(self) -> Any:
+        """A restart of the sidecar forgets its gaps; the run doesn't."""
+        offset_s = self.clock_offset_s or 0.0
+        return [
+            {**source, "gaps": [*self._gaps_before(source, offset_s), *source.get("gaps", ())]}
+            for source in self._sources()
+        ]
+
+    def _gaps_before(self, source: Mapping[str, Any], offset_s: float) -> list[dict[str, Any]]:
+        return [_shifted(gap, offset_s) for name, gap in self._earlier_gaps if name == source.get("name")]
+
+    def _sources(self) -> list[dict[str, Any]]:
+        sources = self._health.get("sources")
+        return [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
+
+    def _keep_gaps(self) -> None:
+        """As of the last `check`, before the clock that they are on is forgotten. What lasted then ended with it."""
+        offset_s = self.clock_offset_s or 0.0
+        for source in self._sources():
+            for gap in source.get("gaps", ()):
+                if gap.get("ended") is not None:
+                    self._earlier_gaps.append((str(source.get("name")), _shifted(gap, -offset_s)))
+        self._earlier_gaps = self._earlier_gaps[-_EARLIER_GAPS:]
+        self._health = {**self._health, "sources": [{**source, "gaps": []} for source in self._sources()]}
 
     def _tell_tag(self) -> bool:
         """False where there is a stage to tell and it could not be told."""
@@ -214,6 +242,7 @@ class SidecarClient:
         if self.boot is None:  # what was sampled before is not ours
             self._after = self._last_seq = next_seq
         else:  # all that was sampled since its restart is
+            self._keep_gaps()
             self._after, self._ahead = 0, None
         self.boot, self._clock, self._tag_is_known = boot, SidecarClock(), False
 
@@ -228,6 +257,10 @@ class SidecarClient:
         if self._has_warned:
             _log.warning("GPU sidecar %s: back", self.url)
         self._has_warned = False
+
+
+def _shifted(gap: Mapping[str, Any], by_s: float) -> dict[str, Any]:
+    return {**gap, "began": gap["began"] + by_s, "ended": gap["ended"] + by_s}
 
 
 def _wall_minus_mono_s() -> float:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import threading
 import time
@@ -119,6 +120,25 @@ def test_a_restarted_sidecar_is_told_the_stage_and_counts_on(smi: StandInSmi, fr
     assert its_own_numbers == [3, 4]
     assert len({row["boot"] for row in before}) == len({row["boot"] for row in after}) == 1
     assert before[0]["boot"] != after[0]["boot"]
+
+
+def test_gaps_from_before_a_restart_are_not_forgotten(smi: StandInSmi, free_port: int) -> None:
+    client = SidecarClient(f"http://127.0.0.1:{free_port}")
+    with bare_sidecar(smi, free_port, clock_ahead_s=30.0) as running:
+        os.kill(smi.wait_for_dmon(), signal.SIGKILL)
+        smi.wait_for_dmon(2)
+        smi.feed(dmon_row(sm=40, fb=1800))
+        running.wait_for_samples(1)
+        assert client.check()
+        (before,) = client.describe()["sources"][0]["gaps"]
+        offset_s = client.clock_offset_s
+    with bare_sidecar(smi, free_port):
+        assert client.check()
+        (after,) = client.describe()["sources"][0]["gaps"]
+    assert offset_s == pytest.approx(30.0, abs=1.0)
+    assert after["began"] == pytest.approx(before["began"] - 30.0, abs=1.0)
+    assert after["ended"] - after["began"] == pytest.approx(before["ended"] - before["began"])
+    assert after["why"] == before["why"]
 
 
 def test_numbers_go_on_after_a_restart_though_somebody_else_read_first(smi: StandInSmi, free_port: int) -> None:
