@@ -18,6 +18,7 @@ from stt_load.dialects.events import Event, Message
 from stt_load.errors import ConfigError, ExitCode, Outcome
 from stt_load.load.material import choose_clips, dialect_of, frame_rule
 from stt_load.load.preflight import find_problems
+from stt_load.metrics.normaliser import guess_normaliser
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
@@ -84,7 +85,7 @@ def _probe(config: RunConfig, clip: Clip, console: Console) -> UtteranceRecord:
     transport = WebSocketTransport(checks_certificate=not config.insecure)
     Line(dialect, transport, config.stt_url, time.monotonic).carry(session, record, seen.watch)
     session.measure_into(record, time.monotonic())
-    return scored(record)
+    return scored(record, guess_normaliser([clip.reference]).normaliser)
 
 
 class Transcript:

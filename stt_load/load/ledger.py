@@ -12,6 +12,7 @@ from typing import Any
 
 from stt_load.errors import Outcome
 from stt_load.metrics.foreign import foreign_messages
+from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
 
@@ -45,11 +46,13 @@ class Ledger:
         references: Mapping[str, str],
         write: Callable[[UtteranceRecord], None],
         utterance_limit_s: float = 120.0,
+        normaliser: Normaliser = ENGLISH,
     ) -> None:
         self._run_id = run_id
         self._references = references
         self._write = write
         self._recent_s = utterance_limit_s
+        self._normaliser = normaliser
         self._books: dict[str, WorkerBook] = {}
         self._recent: deque[tuple[float, str]] = deque()
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
@@ -78,7 +81,7 @@ class Ledger:
     def _take_row(self, raw: UtteranceRecord, in_flight: set[str]) -> UtteranceRecord:
         others = [self._references[c] for c in in_flight if c != raw.clip_id and c in self._references]
         foreign = foreign_messages([text for _, text in raw.messages], raw.reference, others)
-        record = replace(scored(raw), foreign_text=foreign)
+        record = replace(scored(raw, self._normaliser), foreign_text=foreign)
         self.outcomes[str(record.outcome)] += 1
         if record.text:
             self.last_texts.append(record)

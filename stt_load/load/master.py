@@ -29,6 +29,7 @@ from stt_load.load.sign import Sign
 from stt_load.load.station import Station
 from stt_load.load.words import DRAIN, REPORT_KEY, SIGN, SIGN_OPTION, make_station
 from stt_load.local_sidecar import LocalSidecar
+from stt_load.metrics.normaliser import guess_normaliser
 from stt_load.report.close import close_run
 from stt_load.report.wording import callers
 
@@ -100,13 +101,14 @@ class Master:
         self._is_aborted = False
         self._acks = set()
         self._folder = RunFolder.create(config.results, config.label, started_at)
-        self._run = provenance.describe_run(
-            run_id, config, vars(self.environment.parsed_options), clips, self._notes(), started_at
-        )
-        self._folder.write_run(self._run)
         references = {clip.clip_id: clip.reference for clip in clips.clips}
+        guess = guess_normaliser(references.values())
+        notes = [*self._notes(), *guess.notes]
+        raw = vars(self.environment.parsed_options)
+        self._run = provenance.describe_run(run_id, config, raw, clips, guess.normaliser, notes, started_at)
+        self._folder.write_run(self._run)
         limit_s = utterance_limit_s(config, clips.clips)
-        ledger = Ledger(run_id, references, self._folder.add_utterance, limit_s)
+        ledger = Ledger(run_id, references, self._folder.add_utterance, limit_s, guess.normaliser)
         cluster = self._cluster(ledger)
         self.conductor = Conductor(run_id, self._plan(), cluster, ledger, self._folder, self._on_change, self._on_look)
         if config.gpu_sidecars:

@@ -16,14 +16,20 @@ from stt_load.audio.folder import ClipSet
 from stt_load.config import OPTIONS, RunConfig
 from stt_load.credentials import without_credentials
 from stt_load.load.material import frame_rule
-from stt_load.metrics.wer import NORMALISER
+from stt_load.metrics.normaliser import Normaliser
 from stt_load.records import SCHEMA_VERSION
 
 _PACKAGES = ("locust", "gevent", "websocket-client", "numpy", "soundfile", "soxr", "jiwer", "whisper-normalizer")
 
 
 def describe_run(
-    run_id: str, config: RunConfig, raw: Mapping[str, object], clips: ClipSet, notes: Sequence[str], started_at: float
+    run_id: str,
+    config: RunConfig,
+    raw: Mapping[str, object],
+    clips: ClipSet,
+    normaliser: Normaliser,
+    notes: Sequence[str],
+    started_at: float,
 ) -> dict[str, Any]:
     """`run.json` at the start of a run; its end fills in `ended_at`. Credentials are no options: none is in it."""
     rule = frame_rule(config)
@@ -51,7 +57,7 @@ def describe_run(
             "manifest_sha256": clips.manifest_sha256,
             "speech_s_mean": sum(clip.speech_s for clip in clips.clips) / len(clips.clips),
         },
-        "normaliser": NORMALISER,
+        "normaliser": normaliser.title,
         "seed": config.seed,
         "slos": [slo.text for slo in config.slos],
         "hosts": [describe_host("master")],

@@ -202,7 +202,9 @@ class StageStats:
         if record.outcome == Outcome.INTERRUPTED:
             return
         if not record.is_ok:
-            length = score(record.reference, "").reference_words
+            length = record.reference_words
+            if length is None:
+                length = score(record.reference, "").reference_words
             self.words_all += ErrorCount(errors=length, length=length, utterances=1)
             return
         words = ErrorCount(

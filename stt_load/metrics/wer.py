@@ -1,22 +1,19 @@
 """Word and character errors of one transcript, as counts: ratios are taken from sums, never averaged.
 
-Both texts go through one named normaliser (case, punctuation, spelling and numbers: "forty-five dollars"
-is "$45"), so that a server is not charged for its typography. The normaliser's name and version ride in
-every record and report: figures under different ones must not be compared.
+Both texts go through one named normaliser (`normaliser.py`: case, punctuation, spelling, numbers, width), so that a
+server is not charged for its typography. The normaliser's title rides in every record and report: figures under
+different ones must not be compared. Under `chinese` a word is a character, so that WER is CER.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
-from importlib.metadata import version
 
 import jiwer
-from whisper_normalizer.english import EnglishTextNormalizer
 
+from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.records import UtteranceRecord
-
-NORMALISER = f"whisper-normalizer {version('whisper-normalizer')} EnglishTextNormalizer, lone symbols dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,47 +33,53 @@ class Scores:
     character_errors: int
     reference_characters: int
 
-
-_english = EnglishTextNormalizer()
-
-
-@lru_cache(maxsize=16_384)
-def normalise(text: str) -> str:
-    """Half a millisecond a text, so remembered: a load test hears the same few sentences over and over."""
-    # It leaves "well ..." as "well .": a full stop is no word that somebody said.
-    return " ".join(word for word in str(_english(text)).split() if any(map(str.isalnum, word)))
+    @property
+    def word_errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
 
 
-@lru_cache(maxsize=16_384)
 def normalised_words(text: str) -> tuple[str, ...]:
-    return tuple(normalise(text).split())
+    """Under the English normaliser."""
+    return ENGLISH.words(text)
 
 
-def score(reference: str, text: str) -> Scores:
+def score(reference: str, text: str, normaliser: Normaliser = ENGLISH) -> Scores:
     """Count what `text` got wrong of `reference`. An empty text is all deletions."""
-    wanted, heard = normalise(reference), normalise(text)
-    words = jiwer.process_words(wanted, heard)
-    characters = jiwer.process_characters(wanted, heard)
-    n_words = len(normalised_words(reference))
-    n_characters = len(wanted)
+    words = _compared(reference, text, normaliser)
+    wanted = normaliser.characters(reference)
+    characters = jiwer.process_characters(wanted, normaliser.characters(text))
+    n_words = len(normaliser.words(reference))
     word_errors = words.substitutions + words.deletions + words.insertions
     character_errors = characters.substitutions + characters.deletions + characters.insertions
     return Scores(
-        normaliser=NORMALISER,
+        normaliser=normaliser.title,
         wer=_ratio(word_errors, n_words),
-        cer=_ratio(character_errors, n_characters),
+        cer=_ratio(character_errors, len(wanted)),
         substitutions=words.substitutions,
         deletions=words.deletions,
         insertions=words.insertions,
         reference_words=n_words,
         character_errors=character_errors,
-        reference_characters=n_characters,
+        reference_characters=len(wanted),
     )
 
 
-def scored(record: UtteranceRecord) -> UtteranceRecord:
+def scored(record: UtteranceRecord, normaliser: Normaliser = ENGLISH) -> UtteranceRecord:
     """The record with its scores filled in. Its `foreign_text` is left alone."""
-    return replace(record, **asdict(score(record.reference, record.text)))
+    return replace(record, **asdict(score(record.reference, record.text, normaliser)))
+
+
+def align(reference: str, text: str, normaliser: Normaliser) -> Iterator[tuple[str | None, str | None]]:
+    """Word against word, as `score` counted them: a deletion has no second, an insertion no first."""
+    wanted, heard = normaliser.words(reference), normaliser.words(text)
+    for chunk in _compared(reference, text, normaliser).alignments[0]:
+        left = wanted[chunk.ref_start_idx : chunk.ref_end_idx] or (None,) * (chunk.hyp_end_idx - chunk.hyp_start_idx)
+        right = heard[chunk.hyp_start_idx : chunk.hyp_end_idx] or (None,) * len(left)
+        yield from zip(left, right, strict=True)
+
+
+def _compared(reference: str, text: str, normaliser: Normaliser) -> jiwer.WordOutput:
+    return jiwer.process_words(" ".join(normaliser.words(reference)), " ".join(normaliser.words(text)))
 
 
 def _ratio(errors: int, n: int) -> float | None:

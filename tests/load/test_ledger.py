@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -19,6 +20,7 @@ from stt_load.load.ledger import Ledger
 from stt_load.load.outbox import Flight, Outbox
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
+from stt_load.metrics.normaliser import CHINESE
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
 
@@ -75,6 +77,16 @@ class Cluster:
 
     def report(self, worker: str, under: Sign | None = None) -> None:
         self.ledger.accept(worker, self.take(worker, under), self.now_s)
+
+
+def test_rows_are_scored_under_the_normaliser_of_the_run() -> None:
+    written: list[UtteranceRecord] = []
+    outbox = Outbox("run")
+    outbox.begin(0, sign(), Flight("bills", lambda: "speaking"))
+    outbox.end(0, replace(record(text="我要退號"), reference="我要退货。"))
+    Ledger("run", REFERENCES, written.append, normaliser=CHINESE).accept("w0", outbox.take(sign(), 12.5), 0.0)
+    (row,) = written
+    assert (row.normaliser, row.wer, row.cer, row.reference_words) == (CHINESE.title, 1 / 4, 1 / 4, 4)
 
 
 def test_rows_and_totals_agree_when_nothing_is_lost() -> None:

@@ -9,13 +9,14 @@ from fakes import clip
 from stt_load.audio.folder import ClipSet
 from stt_load.config import parse_options
 from stt_load.load.provenance import describe_host, describe_run
+from stt_load.metrics.normaliser import CHINESE
 
 RAW = {"stt_url": "ws://user:hunter2@127.0.0.1:8000/ws?api_key=hunter2", "label": "night", "concurrency": "2,4"}
 CLIPS = ClipSet((clip(),), "a folder", "abc", ("a note of the clips",))
 
 
 def described() -> dict:
-    return describe_run("id", parse_options(RAW), RAW, CLIPS, ["a note of the run"], started_at=12.5)
+    return describe_run("id", parse_options(RAW), RAW, CLIPS, CHINESE, ["a note of the run"], started_at=12.5)
 
 
 def test_a_run_says_all_that_is_needed_to_repeat_it() -> None:
@@ -24,6 +25,7 @@ def test_a_run_says_all_that_is_needed_to_repeat_it() -> None:
     assert run["options"]["hold"] == "60s"
     assert run["frame"] == {"asked_ms": 100.0, "ms": 96.0, "bytes": 3072, "note": run["frame"]["note"]}
     assert run["clips"]["manifest_sha256"] == "abc"
+    assert run["normaliser"] == CHINESE.title
     assert run["notes"] == ["a note of the clips", "a note of the run"]
     assert {"stt-load", "locust", "gevent", "python"} <= set(run["versions"])
     assert (run["started_at"], run["ended_at"]) == (12.5, None)

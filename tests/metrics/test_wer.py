@@ -1,9 +1,17 @@
 """Counts of word and character errors under the named normaliser."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stt_load.metrics.wer import NORMALISER, score, scored
+from stt_load.metrics.normaliser import CHINESE, ENGLISH, NORMALISERS, Normaliser
+from stt_load.metrics.wer import align, score, scored
 from stt_load.records import UtteranceRecord
+
+# Words that meet, in both scripts, and anything else that can stand in a file.
+TEXTS = st.lists(
+    st.sampled_from(["the", "lamp", "Lamp,", "$5", "灯", "很亮", "。"]) | st.text(max_size=4), max_size=8
+).map(" ".join)
 
 
 @pytest.mark.parametrize(
@@ -39,17 +47,43 @@ def test_a_reference_without_words_has_no_rate_but_its_insertions_count(referenc
     assert (scores.wer, scores.cer, scores.insertions) == (None, None, 2)
 
 
-def test_the_normaliser_is_named_with_its_version() -> None:
-    name, version, *_ = NORMALISER.split()
-    assert name == "whisper-normalizer"
-    assert version[0].isdigit()
-
-
 def test_a_scored_record_carries_every_count_and_keeps_the_rest() -> None:
     raw = UtteranceRecord(
         run_id="r", worker=0, user=1, stage=2, phase="hold", users=3, clip_id="c", reference="good morning", text="good"
     )
     record = scored(raw)
     assert (record.wer, record.deletions, record.reference_words) == (0.5, 1, 2)
-    assert (record.normaliser, record.user, record.foreign_text) == (NORMALISER, 1, None)
+    assert (record.normaliser, record.user, record.foreign_text) == (ENGLISH.title, 1, None)
     assert raw.wer is None
+
+
+def test_in_chinese_a_word_is_a_character() -> None:
+    scores = score("今天天气很好。", "今天天氣 好", CHINESE)
+    assert (scores.substitutions, scores.deletions, scores.insertions) == (1, 1, 0)
+    assert scores.wer == scores.cer == 2 / 6
+
+
+def test_words_stand_beside_what_became_of_them() -> None:
+    pairs = [("the", "the"), (None, "red"), ("lamp", "lamps"), ("is", "is"), ("on", None)]
+    assert list(align("The lamp is on.", "the red lamps is", ENGLISH)) == pairs
+    assert list(align("", "hello", ENGLISH)) == [(None, "hello")]
+    assert list(align("hello", "", ENGLISH)) == [("hello", None)]
+    assert list(align("", "", ENGLISH)) == []
+
+
+@pytest.mark.parametrize("normaliser", NORMALISERS.values(), ids=lambda normaliser: normaliser.name)
+@given(text=TEXTS)
+def test_a_text_has_no_errors_against_itself(normaliser: Normaliser, text: str) -> None:
+    scores = score(text, text, normaliser)
+    assert (scores.word_errors, scores.character_errors) == (0, 0)
+
+
+@pytest.mark.parametrize("normaliser", NORMALISERS.values(), ids=lambda normaliser: normaliser.name)
+@given(reference=TEXTS, text=TEXTS)
+def test_the_counts_are_those_of_the_alignment(normaliser: Normaliser, reference: str, text: str) -> None:
+    scores, pairs = score(reference, text, normaliser), list(align(reference, text, normaliser))
+    assert tuple(wanted for wanted, _ in pairs if wanted) == normaliser.words(reference)
+    assert tuple(heard for _, heard in pairs if heard) == normaliser.words(text)
+    assert scores.word_errors == sum(wanted != heard for wanted, heard in pairs)
+    assert scores.deletions == sum(heard is None for _, heard in pairs)
+    assert scores.insertions == sum(wanted is None for wanted, _ in pairs)
