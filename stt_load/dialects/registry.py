@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from stt_load.dialects.base import Capabilities, Dialect, DialectOption, End, Settings
+from stt_load.dialects.deepgram import Deepgram
 from stt_load.dialects.events import Message
+from stt_load.dialects.funasr import FunAsr
+from stt_load.dialects.funasr_realtime import FunAsrRealtime
+from stt_load.dialects.nemotron import Nemotron
 from stt_load.dialects.parakeet import Parakeet
+from stt_load.dialects.tingwu import TingWu
 from stt_load.errors import ConfigError
 
 
@@ -74,6 +79,36 @@ DIALECTS: dict[str, DialectRow] = {
             "Parakeet FastAPI: int16 in, one text per VAD utterance out; also what `stt-load serve` speaks",
             "ws://localhost:8000/ws",
             Parakeet,
+        ),
+        DialectRow(
+            "nemotron",
+            "Nemotron Speech server of pipecat: int16 in, the text so far and one final a reset out",
+            "ws://localhost:8080/",
+            Nemotron,
+        ),
+        DialectRow(
+            "tingwu",
+            "TingWu: int16 in, partials and one offline final out, once a frame follows the end message",
+            "ws://localhost:8000/ws/realtime",
+            TingWu,
+        ),
+        DialectRow(
+            "funasr",
+            "FunASR 2-pass (2pass, online, offline; Python and C++): int16 in, one offline text a VAD segment out",
+            "ws://localhost:10095",
+            FunAsr,
+        ),
+        DialectRow(
+            "funasr-realtime",
+            "FunASR realtime_ws: plain commands and int16 in, locked sentences and a partial out",
+            "ws://localhost:10095",
+            FunAsrRealtime,
+        ),
+        DialectRow(
+            "deepgram",
+            "Deepgram and servers that speak like it: int16 in, results that add up out, a turn ended by silence",
+            "wss://api.deepgram.com/v1/listen",
+            Deepgram,
         ),
     )
 }
