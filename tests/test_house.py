@@ -130,7 +130,6 @@ TESTED_BY = {
     "gpu_sidecar/sources/tail.py": ("tests/gpu_sidecar/test_tail.py",),
     "gpu_sidecar/nvidia_smi.py": ("tests/gpu_sidecar/test_watch.py",),
     "gpu_sidecar/proc.py": ("tests/gpu_sidecar/test_processes.py",),
-    "gpu_sidecar/options.py": ("tests/gpu_sidecar/test_gpu_cli.py",),
     "gpu_sidecar/sources/replay.py": ("tests/gpu_sidecar/test_replay.py",),
     "gpu_sidecar/sources/host.py": ("tests/gpu_sidecar/test_host.py",),
 }
