@@ -74,6 +74,10 @@ class AudioLength:
     frames: int
     samples: int
 
+    def frames_for(self, samples: float) -> int:
+        """How many of its frames hold so many samples, at least one: for servers that count frames."""
+        return max(1, round(samples * self.frames / self.samples))
+
 
 @dataclass(frozen=True, slots=True)
 class DialectOption:

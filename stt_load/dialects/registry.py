@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stt_load.dialects.assemblyai import AssemblyAI
 from stt_load.dialects.base import Capabilities, Dialect, DialectOption, End, Settings
 from stt_load.dialects.deepgram import Deepgram
 from stt_load.dialects.events import Message
@@ -109,6 +110,12 @@ DIALECTS: dict[str, DialectRow] = {
             "Deepgram and servers that speak like it: int16 in, results that add up out, a turn ended by silence",
             "wss://api.deepgram.com/v1/listen",
             Deepgram,
+        ),
+        DialectRow(
+            "assemblyai",
+            "AssemblyAI streaming v3: int16 in, turns out, each end told raw and then formatted",
+            "wss://streaming.assemblyai.com/v3/ws",
+            AssemblyAI,
         ),
     )
 }

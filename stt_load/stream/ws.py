@@ -86,8 +86,7 @@ class WebSocketTransport:
             self._ws.connect(
                 target.url,
                 socket=self._socket,
-                header=[f"{name}: {value}" for name, value in target.headers.items()],
-                subprotocols=list(target.subprotocols) or None,
+                header=[f"{name}: {value}" for name, value in _headers(target).items()],
                 redirect_limit=0,
                 http_no_proxy=["*"],
             )
@@ -144,6 +143,13 @@ class WebSocketTransport:
         with contextlib.suppress(OSError):
             self._socket.close()
         self._ws = None
+
+
+def _headers(target: Connect) -> dict[str, str]:
+    """Subprotocols are offered here, since the library refuses a server that chooses none of them. RFC 6455 section
+    4.1 allows that, and servers do it."""
+    offered = {"Sec-WebSocket-Protocol": ", ".join(target.subprotocols)} if target.subprotocols else {}
+    return {**target.headers, **offered}
 
 
 def _dial(url: str, deadline_s: float, checks_certificate: bool) -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stt_load.server.voice import Voice
+from stt_load.server.voices.assemblyai import AssemblyAIVoice
 from stt_load.server.voices.deepgram import DeepgramVoice
 from stt_load.server.voices.funasr import FunAsrVoice
 from stt_load.server.voices.funasr_realtime import FunAsrRealtimeVoice
@@ -17,4 +18,5 @@ VOICES: dict[str, type[Voice]] = {
     "funasr": FunAsrVoice,
     "funasr-realtime": FunAsrRealtimeVoice,
     "deepgram": DeepgramVoice,
+    "assemblyai": AssemblyAIVoice,
 }

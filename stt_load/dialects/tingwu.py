@@ -1,0 +1,80 @@
+"""TingWu's realtime websocket: binary int16 PCM in, damaged partials and one offline final an utterance out.
+
+Server: skygazer42/TingWu at 0e69172 (2026-02-20), `src/api/routes/websocket.py`, `src/api/ws_manager.py`,
+`docs/API.md`. Websocket at `/ws/realtime` of port 8000, no credentials. It chooses no subprotocol. It never closes.
+
+What a client must know:
+
+- `{"is_speaking": false}` alone triggers nothing: the offline pass runs while the *next binary frame* is handled. An
+  empty one right behind it is enough. The server's own client and documentation send none, and wait in vain.
+- An empty text has no final at all, and neither has a pass that failed (it is only logged): both end in a timeout.
+- `is_speaking` is false at first and again after each final; then every single frame is an utterance of its own. So
+  the config, with `is_speaking` true, goes before each utterance.
+- `chunk_interval` counts frames, not milliseconds: here it is what makes `chunk_ms` of the frames that are sent.
+- The partials are damaged (its merger of overlaps eats characters), and a final shorter than 0.8 of the partials has
+  their rest glued to it. Mode `online` has nothing but partials, loses the last frames and never says that it has
+  done: there is no transcript to measure, so it isn't offered here.
+- Every pass runs on the event loop: one caller's pass stalls all the others, their heartbeats and /health too.
+- `{"type":"ping"}` every 30 s wants `{"type":"pong"}`; nothing happens without.
+- JSON that is no object ends the connection without a closing handshake; broken JSON is ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from stt_load.dialects.base import AudioLength, Capabilities, Dialect, DialectOption
+from stt_load.dialects.events import Event, Final, Ignored, Message, Partial, Ready, Reply
+from stt_load.dialects.wire import glance, one_of, parse_object, text_of, whole_number
+
+RATE_HZ = 16_000
+MODES = ("2pass-online", "2pass-offline", "online", "offline")
+
+
+class TingWu(Dialect):
+    """One connection to TingWu."""
+
+    options = (
+        DialectOption(
+            "mode", "2pass", "2pass: partials while one speaks; offline: the final alone", one_of("2pass", "offline")
+        ),
+        DialectOption("hotwords", "", "words to listen for, with blanks between them"),
+        DialectOption("chunk_ms", "600", "audio from one partial to the next, told in frames", whole_number),
+    )
+    unconfirmed = ("an empty frame behind the end message was seen to work with a model that was replaced",)
+    capabilities = Capabilities(has_ready=True, ends=("client",), many_utterances=True)
+
+    def begin(self, length: AudioLength) -> Sequence[Message]:
+        config = {
+            "is_speaking": True,
+            "mode": self.option["mode"],
+            "chunk_interval": length.frames_for(self.option["chunk_ms"] / 1000 * RATE_HZ),
+        }
+        if self.option["hotwords"]:
+            config["hotwords"] = self.option["hotwords"]
+        return (json.dumps(config, ensure_ascii=False),)
+
+    def finalise(self) -> Sequence[Message]:
+        return (json.dumps({"is_speaking": False}), b"")
+
+    def on_message(self, message: Message) -> Sequence[Event]:
+        body = parse_object(message)
+        match body.get("type"):
+            case "connected":
+                return (Ready(),)
+            case "ping":
+                return (Reply((json.dumps({"type": "pong"}),)),)
+        if "text" in body:
+            text = text_of(body, "text")
+            return (Final(text, is_last=True) if body.get("is_final") is True else Partial(text),)
+        if "warning" in body:
+            return (Ignored(f"a warning: {body['warning']}"),)
+        return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+
+    @staticmethod
+    def is_mine(message: Message) -> bool:
+        body = glance(message)
+        if body.get("type") == "connected":
+            return body.keys() == {"type", "connection_id", "config"}
+        return body.keys() == {"mode", "text", "is_final"} and body["mode"] in MODES

@@ -1,0 +1,114 @@
+"""FunASR's realtime_ws, as `stt_load/dialects/funasr_realtime.py` describes it; `?endpoint_mode=client` for COMMIT.
+
+Two differences: there are no partials, and the silence that locks a sentence is always 2 s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from stt_load.dialects.events import Message
+from stt_load.server.voice import Close, Doing, Door, Flush, Forget, Hear, Recognised, Say, Voice
+
+FIRST_RESULT_S = 0.48
+RESULT_S = 0.96
+
+
+class FunAsrRealtimeVoice(Voice):
+    path = "/"
+    max_piece_s = 60.0
+
+    def __init__(self, door: Door) -> None:
+        super().__init__(door)
+        self._is_client_endpoint = door.query.get("endpoint_mode") == "client"
+        self.endpoint_s = None if self._is_client_endpoint else 2.0
+        self._commands: Mapping[str, Callable[[], Sequence[Doing]]] = {
+            "START": self._start,
+            "STOP": self._stop,
+            "COMMIT": self._commit,
+        }
+        self._is_active = False
+        self._sentences: list[Mapping[str, object]] = []
+        self._heard_s = 0.0
+        self._next_result_s = FIRST_RESULT_S
+        self._flushes: deque[str] = deque()  # the command behind each flush that is not done yet
+
+    def on_message(self, message: Message) -> Sequence[Doing]:
+        if isinstance(message, bytes):
+            return self._on_audio(message)
+        command, _, value = message.strip().partition(":")
+        if command.upper() == "LANGUAGE":
+            return (_say({"event": "language_set", "language": value.strip()}),)
+        if command.upper() == "HOTWORDS":
+            hotwords = [word.strip() for word in value.split(",") if word.strip()]
+            return (_say({"event": "hotwords_set", "hotwords": hotwords}),)
+        obey = self._commands.get(command.upper())
+        return obey() if obey is not None else ()
+
+    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
+        if recognised.text:
+            start_ms, end_ms = round(1000 * recognised.start_s), round(1000 * recognised.end_s)
+            self._sentences.append({"text": recognised.text, "start": start_ms, "end": end_ms})
+        return ()
+
+    def on_flushed(self) -> Sequence[Doing]:
+        result = self._result(is_final=True)
+        if self._flushes.popleft() == "STOP":
+            return (result, _say({"event": "stopped"}))
+        self._sentences = []
+        return (result,)
+
+    def on_failed(self) -> Sequence[Doing]:
+        return ()
+
+    def _on_audio(self, pcm: bytes) -> Sequence[Doing]:
+        if not self._is_active:
+            return ()
+        if len(pcm) % 2:
+            return (Close(),)
+        self._heard_s += len(pcm) / 2 / self.sample_rate_hz
+        if self._heard_s < self._next_result_s:
+            return (Hear(pcm),)
+        self._next_result_s = self._heard_s + RESULT_S
+        return (Hear(pcm), self._result(is_final=False))
+
+    def _start(self) -> Sequence[Doing]:
+        self._is_active = True
+        self._sentences = []
+        self._heard_s = 0.0
+        self._next_result_s = FIRST_RESULT_S
+        return (Forget(), _say({"event": "started"}))
+
+    def _stop(self) -> Sequence[Doing]:
+        has_heard = self._is_active and self._heard_s > 0
+        self._is_active = False
+        if not has_heard:
+            return (_say({"event": "stopped"}),)
+        self._flushes.append("STOP")
+        return (Flush(),)
+
+    def _commit(self) -> Sequence[Doing]:
+        if not self._is_client_endpoint:
+            return (_say({"event": "error", "error": "COMMIT requires --endpoint-mode client"}),)
+        if not self._is_active:
+            return (_say({"event": "error", "error": "Session is not active; send START first"}),)
+        self._flushes.append("COMMIT")
+        return (Flush(),)
+
+    def _result(self, is_final: bool) -> Say:
+        heard_ms = round(1000 * self._heard_s)
+        return _say(
+            {
+                "sentences": self._sentences,
+                "partial": "",
+                "partial_start_ms": 0 if is_final else heard_ms,
+                "duration_ms": heard_ms,
+                "is_final": is_final,
+            }
+        )
+
+
+def _say(body: Mapping[str, object]) -> Say:
+    return Say(json.dumps(body, ensure_ascii=False))
