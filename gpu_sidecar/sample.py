@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping, Optional
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,6 @@ class Sample:
     """
 
     kind: str
-    values: Mapping[str, Optional[float]]
-    gpu: Optional[int] = None
-    mig: Optional[int] = None
+    values: Mapping[str, float | None]
+    gpu: int | None = None
+    mig: int | None = None

@@ -5,9 +5,10 @@ A new one is one file here and one row in `registry.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Optional, Protocol, Sequence, Tuple
+from typing import Callable, Protocol  # noqa: UP035 - Emit is made at run time: collections.abc.Callable[…] needs 3.9
 
 from gpu_sidecar.sample import Sample
 
@@ -20,7 +21,7 @@ class Gap:
     """No sample came between these two moments (wall clock, seconds); `ended` is None while it lasts."""
 
     began: float
-    ended: Optional[float]
+    ended: float | None
     why: str
 
 
@@ -34,7 +35,7 @@ class SourceStatus:
     is_alive: bool
     restarts: int = 0
     complaint: str = ""
-    gaps: Tuple[Gap, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Setting:
 
     period_s: float
     emit: Emit
-    only: Optional[Sequence[int]] = None
-    replay: Optional[Path] = None
+    only: Sequence[int] | None = None
+    replay: Path | None = None
 
 
 class Source(Protocol):
