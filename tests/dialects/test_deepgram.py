@@ -6,17 +6,17 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from talks import answers, cut, understood
 
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.deepgram import Deepgram
-from stt_load.dialects.events import EndOfTurn, Final, Finished, Ignored, Message, Partial, ServerError
+from stt_load.dialects.events import EndOfTurn, Final, Finished, Ignored, Partial, ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError, Refusal
-from stt_load.server.voice import Close, Doing, Door, Flush, Hear, Recognised, Say
+from stt_load.server.voice import Close, Door, Hear
 from stt_load.server.voices.deepgram import DeepgramVoice
 
 URL = "wss://api.deepgram.com/v1/listen"
-SPOKEN = Recognised("seven words", 0.1, 0.9, {})
 
 
 def dialect(*options: str, end: End = "server", key: str | None = None) -> Deepgram:
@@ -114,72 +114,46 @@ def test_an_error_refuses_parameters_only_before_anything_else() -> None:
 # the voice ---------------------------------------------------------------------------------------------------------
 
 
-def voice(query: dict[str, str] | None = None) -> DeepgramVoice:
-    return DeepgramVoice(Door("/v1/listen", query or {}))
-
-
-def understood(doings: list[Doing]) -> list[object]:
-    """What the dialect makes of what the voice says; whatever else it does as it is."""
-    listening = dialect()
-    heard: list[object] = []
-    for doing in doings:
-        heard += listening.on_message(doing.message) if isinstance(doing, Say) else [doing]
-    return heard
-
-
-def said_by(talking: DeepgramVoice, *messages: Message, has_speech: bool = True) -> list[Doing]:
-    """All that comes of these messages, where the recogniser finds speech as soon as it is told to flush."""
-    doings: list[Doing] = []
-    for message in messages:
-        for doing in talking.on_message(message):
-            if not isinstance(doing, Flush):
-                doings.append(doing)
-                continue
-            if has_speech:
-                talking.on_cut()
-                doings += talking.on_text(SPOKEN)
-            doings += talking.on_flushed()
-    return doings
+def voice(**query: str) -> DeepgramVoice:
+    return DeepgramVoice(Door("/v1/listen", query))
 
 
 def test_the_voice_ends_a_turn_after_as_much_silence_as_it_was_asked_to() -> None:
-    assert voice({"endpointing": "300"}).endpoint_s == 0.3
-    assert voice({"endpointing": "false"}).endpoint_s is None
+    assert voice(endpointing="300").endpoint_s == 0.3
+    assert voice(endpointing="false").endpoint_s is None
     assert voice().endpoint_s == 0.01  # the trap: its own default cuts in mid-sentence
 
 
 def test_a_cut_by_the_endpointer_is_speech_final() -> None:
-    talking = voice()
-    talking.on_cut()
-    assert understood([*talking.on_text(SPOKEN)]) == [Final("seven words"), EndOfTurn()]
+    assert understood(dialect(), cut(voice())) == [Final("seven words"), EndOfTurn()]
 
 
 def test_close_stream_is_answered_by_text_metadata_and_a_close() -> None:
-    doings = said_by(voice(), bytes(3_200), '{"type":"CloseStream"}')
-    assert understood(doings) == [Hear(bytes(3_200)), Final("seven words"), Finished(), Close()]
+    doings = answers(voice(), bytes(3_200), '{"type":"CloseStream"}')
+    assert understood(dialect(), doings) == [Hear(bytes(3_200)), Final("seven words"), Finished(), Close()]
 
 
 def test_finalize_marks_its_answer_and_keeps_the_connection() -> None:
-    assert understood(said_by(voice(), '{"type":"Finalize"}')) == [Final("seven words", is_last=True)]
+    doings = answers(voice(), '{"type":"Finalize"}')
+    assert understood(dialect(), doings) == [Final("seven words", is_last=True)]
 
 
 def test_finalize_with_nothing_left_is_not_answered() -> None:
-    assert said_by(voice(), bytes(3_200), '{"type":"Finalize"}', has_speech=False) == [Hear(bytes(3_200))]
+    assert answers(voice(), bytes(3_200), '{"type":"Finalize"}', spoken=None) == [Hear(bytes(3_200))]
 
 
 def test_what_is_cut_after_finalize_is_the_endpointers_again() -> None:
     talking = voice()
-    said_by(talking, '{"type":"Finalize"}', bytes(3_200))
-    talking.on_cut()
-    assert understood([*talking.on_text(SPOKEN)]) == [Final("seven words"), EndOfTurn()]
+    answers(talking, '{"type":"Finalize"}', bytes(3_200))
+    assert understood(dialect(), cut(talking)) == [Final("seven words"), EndOfTurn()]
 
 
 @pytest.mark.parametrize("text", ['{"type":"KeepAlive"}', "hello", "[]"])
 def test_other_texts_change_nothing(text: str) -> None:
-    assert said_by(voice(), text) == []
+    assert answers(voice(), text) == []
 
 
 def test_another_encoding_is_refused() -> None:
-    refusal = voice({"encoding": "opus"}).refuse()
+    refusal = voice(encoding="opus").refuse()
     assert refusal is not None
     assert refusal.status == 400
