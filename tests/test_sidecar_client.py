@@ -173,7 +173,7 @@ def test_host_and_server_come_with_the_gpu(smi: StandInSmi) -> None:
         eventually(lambda: rows.extend(client.pull()) or {row["kind"] for row in rows} == {"gpu", "host", "process"})
         client.check()
         entry = client.describe()
-    assert entry["server"]["pids"][0] == os.getpid()
+    assert os.getpid() in entry["server"]["pids"]
     assert {source["name"] for source in entry["sources"]} >= {"dmon", "proc"}
     newest = {row["kind"]: row for row in rows}
     assert newest["process"]["rss_mib"] > 0
