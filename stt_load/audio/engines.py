@@ -97,10 +97,10 @@ def voice_of(engine: str, url: str | None = None, voice: str | None = None, mode
     url = url or row.default_url
     if url is None:
         raise ConfigError(f"{engine} needs the URL of a server: --url http://HOST:PORT{row.path}")
-    return Voice(engine, _with_path(url, row.path or ""), voice or row.default_voice, model or row.default_model)
+    return Voice(engine, with_path(url, row.path or ""), voice or row.default_voice, model or row.default_model)
 
 
-def _with_path(url: str, path: str) -> str:
+def with_path(url: str, path: str) -> str:
     """`http://host:8004` becomes `http://host:8004/tts`. ConfigError where it is no HTTP URL."""
     try:
         parts = urlsplit(url)
