@@ -13,8 +13,18 @@ from stt_load.dialects.events import Message
 from stt_load.dialects.funasr import FunAsr
 from stt_load.dialects.funasr_realtime import FunAsrRealtime
 from stt_load.dialects.nemotron import Nemotron
+from stt_load.dialects.openai_realtime import OpenAiRealtime
 from stt_load.dialects.parakeet import Parakeet
+from stt_load.dialects.riva import Riva
+from stt_load.dialects.sglang import SglangOmni
+from stt_load.dialects.sherpa_onnx import SherpaOnnx
+from stt_load.dialects.sherpa_onnx_offline import SherpaOnnxOffline
+from stt_load.dialects.speechmatics import Speechmatics
 from stt_load.dialects.tingwu import TingWu
+from stt_load.dialects.vllm_realtime import VllmRealtime
+from stt_load.dialects.vosk import Vosk
+from stt_load.dialects.whisperlive import WhisperLive
+from stt_load.dialects.whisperlivekit import WhisperLiveKit
 from stt_load.errors import ConfigError
 
 
@@ -106,16 +116,76 @@ DIALECTS: dict[str, DialectRow] = {
             FunAsrRealtime,
         ),
         DialectRow(
+            "vosk",
+            "vosk-server: int16 in, one reply a frame out, ended by eof or by a pause",
+            "ws://localhost:2700",
+            Vosk,
+        ),
+        DialectRow(
+            "sherpa-onnx",
+            "sherpa-onnx, streaming (Python and C++): float32 in, the text of the segment after every step out",
+            "ws://localhost:6006",
+            SherpaOnnx,
+        ),
+        DialectRow(
+            "sherpa-onnx-offline",
+            "sherpa-onnx, not streaming (Python and C++): float32 of a length told before in, one text out",
+            "ws://localhost:6006",
+            SherpaOnnxOffline,
+        ),
+        DialectRow(
+            "whisperlive",
+            "WhisperLive: float32 in, the latest segments after every pass out, completed in silence",
+            "ws://localhost:9090",
+            WhisperLive,
+        ),
+        DialectRow(
+            "whisperlivekit",
+            "WhisperLiveKit: int16 in, all lines and buffers at every change out, ended by an empty frame",
+            "ws://localhost:8000/asr",
+            WhisperLiveKit,
+        ),
+        DialectRow(
             "deepgram",
             "Deepgram and servers that speak like it: int16 in, results that add up out, a turn ended by silence",
             "wss://api.deepgram.com/v1/listen",
             Deepgram,
         ),
         DialectRow(
+            "openai-realtime",
+            "OpenAI Realtime and SGLang: base64 int16 at 24 kHz in, one text for each committed item out",
+            "wss://api.openai.com/v1/realtime",
+            OpenAiRealtime,
+        ),
+        DialectRow(
+            "vllm-realtime",
+            "vLLM realtime: base64 int16 in, words as they are decoded and the whole text at the end",
+            "ws://localhost:8000/v1/realtime",
+            VllmRealtime,
+        ),
+        DialectRow(
+            "sglang",
+            "SGLang-Omni realtime: base64 int16 in, the text of each segment out",
+            "ws://localhost:8000/v1/realtime",
+            SglangOmni,
+        ),
+        DialectRow(
             "assemblyai",
             "AssemblyAI streaming v3: int16 in, turns out, each end told raw and then formatted",
             "wss://streaming.assemblyai.com/v3/ws",
             AssemblyAI,
+        ),
+        DialectRow(
+            "speechmatics",
+            "Speechmatics realtime, service or container: int16 in, each frame acknowledged, texts that add up",
+            "wss://eu2.rt.speechmatics.com/v2",
+            Speechmatics,
+        ),
+        DialectRow(
+            "riva",
+            "NVIDIA speech NIM (Riva), realtime: base64 int16 in, each chunk committed, one text an utterance out",
+            "ws://localhost:9000/v1/realtime",
+            Riva,
         ),
     )
 }

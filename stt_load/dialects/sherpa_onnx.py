@@ -1,0 +1,101 @@
+"""sherpa-onnx, streaming: binary float32 PCM in, the text of the present segment out after every decoding step.
+
+Servers: k2-fsa/sherpa-onnx at 634265c (2026-08-08). Two servers speak this, told apart by what they say:
+
+    Python, python-api-examples/streaming_server.py          {"text", "segment"} …            then it closes
+    C++, sherpa-onnx/csrc/online-websocket-server-impl.cc    {"text", …, "is_final", "is_eof"} … then bare Done!
+
+Their own client is `online-websocket-client-decode-file.py`. Port 6006, any path; the text `Done` ends the stream.
+
+What a client must know:
+
+- The audio is float32 at the model's rate, 16,000 Hz as a rule, and nothing says so: int16 is decoded as noise.
+- A text holds all of its segment and the next one replaces it; segments add up. An endpoint (1.2 s of silence after
+  words, 20 s of speech) begins the next segment. In C++ it is `is_final`; in Python it shows in the next message.
+- After `Done` both add silence of their own (0.3 s in Python, 0.8 s in C++) and decode it: part of the latency.
+- Python closes after the last text. C++ marks it `is_eof`, sends `Done!`, which is no JSON, and waits to be left.
+- A full Python server answers 503 or, with newer versions of `websockets`, ends TCP without any HTTP answer.
+- Python: send nothing after `Done`, it delays the close; any other text, or half a sample, is a close with 1011.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
+from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Snapshot
+from stt_load.dialects.wire import as_float32, glance, parse_object, text_of, whole_number
+from stt_load.errors import ProtocolError
+
+DONE = "Done"
+DONE_ANSWERED = "Done!"
+_MAY_BE_SAID = {"text", "segment"}
+_ONLY_CPP_SAYS = {"is_final", "is_eof", "tokens"}
+
+
+class SherpaOnnx(Dialect):
+    """One connection to a streaming server, Python or C++."""
+
+    options = (DialectOption("sample_rate", "16000", "Hz, of the server's model (its --sample-rate)", whole_number),)
+    unconfirmed = (
+        "the C++ server was read, not run: is_final at an endpoint, is_eof on the last text, then Done!",
+        "endpointing can be turned off (--use-endpoint=0): then only --end client ends an utterance",
+    )
+
+    def __init__(self, settings: Settings = DEFAULTS) -> None:
+        super().__init__(settings)
+        self.capabilities = Capabilities(
+            sample_rate_hz=self.option["sample_rate"],
+            encoding="float32",
+            ends=("client", "server"),
+            min_endpoint_s=1.2,
+            quiet_s=5.0,
+            max_piece_s=20.0,
+            min_trailing_silence_s=1.2,
+            trailing_silence_s=2.5,
+            many_utterances=settings.end == "server",
+        )
+        self._segments: dict[int, str] = {}
+
+    def begin(self, length: AudioLength) -> Sequence[Message]:
+        self._segments.clear()
+        return ()
+
+    def encode(self, pcm: bytes) -> Sequence[Message]:
+        return (as_float32(pcm),)
+
+    def finalise(self) -> Sequence[Message]:
+        return (DONE,)
+
+    def on_message(self, message: Message) -> Sequence[Event]:
+        if message == DONE_ANSWERED:
+            return (Finished(),)
+        body = parse_object(message)
+        if not body.keys() >= _MAY_BE_SAID:
+            return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+        text, segment = text_of(body, "text"), body["segment"]
+        if not isinstance(segment, int):
+            raise ProtocolError(f"segment is no number: {segment!r:.80}")
+        is_new = self._segments.get(segment) != text
+        is_turn_over = self._is_turn_over(body, text, segment)
+        self._segments[segment] = text
+        whole = self.join([text for _, text in sorted(self._segments.items())])
+        if body.get("is_eof") is True:
+            return (Snapshot(whole, is_last=True),)
+        if is_turn_over:
+            return (Snapshot(whole), EndOfTurn())
+        if is_new or self.settings.end == "client":  # it may be the answer to the end
+            return (Snapshot(whole),)
+        return (Ignored("a step that says nothing new"),)
+
+    def _is_turn_over(self, body: Mapping[str, object], text: str, segment: int) -> bool:
+        """C++ marks an endpoint; in Python the first message of the segment behind it shows it. Silence ends
+        segments too, but no turns."""
+        if "is_final" in body:
+            return body["is_final"] is True and bool(text)
+        return segment not in self._segments and bool(self._segments.get(segment - 1))
+
+    @staticmethod
+    def is_mine(message: Message) -> bool:
+        body = glance(message)
+        return message == DONE_ANSWERED or body.keys() == _MAY_BE_SAID or body.keys() >= _MAY_BE_SAID | _ONLY_CPP_SAYS

@@ -1,0 +1,73 @@
+"""sherpa-onnx, not streaming: a header with the length, float32 PCM, and one text when all of it has come.
+
+Servers: k2-fsa/sherpa-onnx at 634265c (2026-08-08), told apart by what they say:
+
+    Python, python-api-examples/non_streaming_server.py         plain text, <EMPTY> where there is none
+    C++, sherpa-onnx/csrc/offline-websocket-server-impl.cc      {"lang", "emotion", "event", "text", …}
+
+Their own clients are `offline-websocket-client-decode-files-sequential.py` and `…-paralell.py`. Port 6006, any path.
+
+What a client must know:
+
+- Each utterance begins with 8 bytes: its sample rate and its length in bytes of float32, both int32 LE. So the client
+  has to know before how much it will say; the end is there with the last sample, without any message.
+- Fewer bytes than announced and the server waits for ever, a `Done` being audio then; more, and Python closes with
+  1011. The C++ server refuses more than 300 s with 1009.
+- Nothing is decoded before all has come: the latency grows with the length of the clip.
+- `Done` ends the connection, and C++ does so at once, with texts still owed: it isn't sent here.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
+from stt_load.dialects.events import Event, Final, Message
+from stt_load.dialects.wire import as_float32, glance, text_of, whole_number
+from stt_load.errors import ProtocolError
+
+EMPTY = "<EMPTY>"
+_FLOAT32_BYTES = 4
+_CPP_SAYS = {"lang", "text", "timestamps", "tokens"}
+
+
+class SherpaOnnxOffline(Dialect):
+    """One connection to a server that takes whole utterances."""
+
+    options = (DialectOption("sample_rate", "16000", "Hz, told in the header: any rate will do", whole_number),)
+    unconfirmed = ("the C++ server was read, not run: its text comes as JSON, not plain as Python's",)
+
+    def __init__(self, settings: Settings = DEFAULTS) -> None:
+        super().__init__(settings)
+        self.capabilities = Capabilities(
+            sample_rate_hz=self.option["sample_rate"],
+            encoding="float32 after a header",
+            ends=("client",),
+            many_utterances=True,
+        )
+
+    def begin(self, length: AudioLength) -> Sequence[Message]:
+        return (struct.pack("<ii", self.capabilities.sample_rate_hz, _FLOAT32_BYTES * length.samples),)
+
+    def encode(self, pcm: bytes) -> Sequence[Message]:
+        return (as_float32(pcm),)
+
+    def on_message(self, message: Message) -> Sequence[Event]:
+        if isinstance(message, bytes):
+            raise ProtocolError(f"a binary message where a text was due: {message[:80]!r}")
+        text = text_of(glance(message), "text") if _is_from_cpp(message) else message.strip()
+        return (Final("" if text == EMPTY else text, is_last=True),)
+
+    @staticmethod
+    def is_mine(message: Message) -> bool:
+        """Of all servers only this one sends plain text, but for `Done!` of the streaming one."""
+        return _is_from_cpp(message) or (isinstance(message, str) and _is_plain(message))
+
+
+def _is_from_cpp(message: Message) -> bool:
+    return glance(message).keys() >= _CPP_SAYS
+
+
+def _is_plain(text: str) -> bool:
+    return text == EMPTY or (text.strip()[:1].isalpha() and text != "Done!")

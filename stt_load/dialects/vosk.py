@@ -1,0 +1,95 @@
+"""vosk-server: a config, binary int16 PCM in, one reply a frame out, `{"eof" : 1}` ends it.
+
+Server: alphacep/vosk-server at c2e82f0 (2025-05-25), `websocket/asr_server.py`; its own client is
+`websocket/test.py`. The GPU variant `websocket-gpu-batch` speaks the same. Port 2700, any path.
+
+What a client must know:
+
+- It takes audio for 8,000 Hz (`VOSK_SAMPLE_RATE`) unless a config says otherwise, before the first frame: later ones
+  change nothing.
+- Each frame is answered once: `{"partial"}`, or `{"result", "text"}` where an endpoint was found. A client that
+  waits for each answer slows itself down.
+- `{"eof" : 1}` is compared as it stands, blanks too: `{"eof":1}`, or the same in a binary frame, is audio. It is
+  answered with the rest of the text, perhaps none of it, and a close: the transcript is all texts in order.
+- Any text message with the letters `config` in it is read as one; a `model` in it changes the model of every caller.
+- Pauses end an utterance by Kaldi's rules: 0.5 s of silence at the least, 2 s at the most, 20 s of speech.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
+from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Message, Partial
+from stt_load.dialects.wire import children, glance, or_none, parse_object, phrases, text_of, whole_number, yes_or_no
+
+EOF = '{"eof" : 1}'
+
+
+class Vosk(Dialect):
+    """One connection to a vosk-server. The config says only what was asked for, the rate always."""
+
+    options = (
+        DialectOption(
+            "sample_rate", "16000", "Hz, told in the config; 8000 is what telephony models take", whole_number
+        ),
+        DialectOption("words", "", "true or false: texts with the times of their words", or_none(yes_or_no)),
+        DialectOption("max_alternatives", "", "so many guesses, of which the first is taken", or_none(whole_number)),
+        DialectOption("phrase_list", "", "the only phrases to listen for, separated by commas", phrases),
+    )
+    unconfirmed = (
+        "the silence that ends an utterance, 0.5 to 2 s, is Kaldi's default: a model's own conf/model.conf may differ",
+    )
+
+    def __init__(self, settings: Settings = DEFAULTS) -> None:
+        super().__init__(settings)
+        self.capabilities = Capabilities(
+            sample_rate_hz=self.option["sample_rate"],
+            ends=("client", "server"),
+            min_endpoint_s=0.5,
+            quiet_s=5.0,
+            max_piece_s=20.0,
+            min_trailing_silence_s=0.5,
+            trailing_silence_s=2.5,
+            many_utterances=settings.end == "server",
+        )
+        self._partial = ""
+
+    def connect(self, url: str) -> Connect:
+        config = {key: value for key, value in self.option.items() if value not in (None, ())}
+        return Connect(url, first_messages=(json.dumps({"config": config}),))
+
+    def begin(self, length: AudioLength) -> Sequence[Message]:
+        self._partial = ""
+        return ()
+
+    def finalise(self) -> Sequence[Message]:
+        return (EOF,)
+
+    def on_message(self, message: Message) -> Sequence[Event]:
+        body = parse_object(message)
+        if "partial" in body:
+            return (self._on_partial(text_of(body, "partial")),)
+        if "alternatives" in body:
+            guesses = children(body, "alternatives")
+            return self._on_text(text_of(guesses[0], "text") if guesses else "")
+        if "text" in body:
+            return self._on_text(text_of(body, "text"))
+        return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+
+    def _on_partial(self, text: str) -> Event:
+        if text in ("", self._partial):
+            return Ignored("a frame's answer that says nothing new")
+        self._partial = text
+        return Partial(text)
+
+    def _on_text(self, text: str) -> Sequence[Event]:
+        """Of an endpoint, or the answer to the end: that one is told from the others by the close behind it."""
+        self._partial = ""
+        return (Final(text), EndOfTurn()) if text else (Final(text),)
+
+    @staticmethod
+    def is_mine(message: Message) -> bool:
+        body = glance(message)
+        return "partial" in body and body.keys() <= {"partial", "partial_result"}

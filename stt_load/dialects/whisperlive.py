@@ -1,0 +1,142 @@
+"""WhisperLive: a JSON greeting, float32 PCM in, the latest segments out after every pass of the model.
+
+Server: collabora/WhisperLive at bde730b (2026-08-04), `whisper_live/server.py`, `backend/base.py`,
+`backend/faster_whisper_backend.py`; its own client is `whisper_live/client.py`. Port 9090, any path.
+
+What a client must know:
+
+- The greeting names `uid`, `language`, `task`, `model`, `use_vad`: without one of them the server closes, in good order
+  and without a word. Audio is welcome after `SERVER_READY`. A full server says `WAIT` and closes.
+- Audio is float32 unless the greeting says `"audio_format":"int16"` (or the server has `--raw_pcm_input`).
+- The model runs over all audio that is not settled, again and again, if there is 1 s of it at least. Each pass tells
+  the last N segments: those `completed` don't change, the last may be unsettled and its start may move, so it is one
+  slot and isn't known by its start.
+- A segment is completed when a later one begins, or when more than `same_output_threshold` passes in a row gave the
+  same, at 0.1 s or more each: the text is there earlier. `eos_latency` takes the last change of the text,
+  `settled_latency` the completion.
+- `END_OF_AUDIO` flushes nothing: what no pass has told by then is lost. So silence has to follow the speech, and the
+  server ends the utterance. Its own client waits for 15 s without news.
+- Of a backlog over 45 s the oldest 30 s are dropped, silently: words are missing then. After 300 s
+  (`--max_connection_time`) it hangs up with `DISCONNECT`.
+- `use_vad` of the latest caller holds for every caller.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
+from stt_load.dialects.events import EndOfTurn, Event, Ignored, Message, Ready, ServerError, Snapshot
+from stt_load.dialects.wire import (
+    as_float32,
+    children,
+    glance,
+    number,
+    one_of,
+    or_none,
+    parse_object,
+    text_of,
+    whole_number,
+    yes_or_no,
+)
+from stt_load.errors import Refusal
+
+_UID = "stt-load"
+
+
+class WhisperLive(Dialect):
+    """One connection. A completed segment is known by its times and its text together."""
+
+    takes_key = True
+    options = (
+        DialectOption("language", "en", "nothing: the server finds out, from up to 30 s of audio", or_none()),
+        DialectOption("task", "transcribe", "transcribe or translate", one_of("transcribe", "translate")),
+        DialectOption("model", "small", "ignored by a server with a model of its own"),
+        DialectOption("use_vad", "true", "true or false; the latest caller's holds for all", yes_or_no),
+        DialectOption("audio_format", "float32", "float32 or int16", one_of("float32", "int16")),
+        DialectOption("send_last_n_segments", "10", "segments in each message", whole_number),
+        DialectOption("same_output_threshold", "10", "equal passes that complete a segment", whole_number),
+        DialectOption("no_speech_thresh", "0.45", "segments less likely to be speech are dropped", number),
+        DialectOption("initial_prompt", "", "context for the model", or_none()),
+        DialectOption("hotwords", "", "words to expect", or_none()),
+    )
+    capabilities = Capabilities(
+        encoding="float32, or int16 with audio_format=int16",
+        has_ready=True,
+        ends=("server",),
+        min_endpoint_s=1.0,
+        quiet_s=15.0,
+        min_trailing_silence_s=1.0,
+        trailing_silence_s=2.0,
+        many_utterances=True,
+    )
+
+    def __init__(self, settings: Settings = DEFAULTS) -> None:
+        super().__init__(settings)
+        self._earlier: set[tuple[str, str, str]] = set()
+        self._completed: dict[tuple[str, str, str], str] = {}
+        self._told: str | None = None
+
+    def connect(self, url: str) -> Connect:
+        key = self.settings.api_key
+        greeting = json.dumps({"uid": _UID, **self.option})
+        return Connect(url, headers={"Authorization": f"Bearer {key}"} if key else {}, first_messages=(greeting,))
+
+    def begin(self, length: AudioLength) -> Sequence[Message]:
+        """The latest segments are told on, whosever utterance they were of."""
+        self._earlier.update(self._completed)
+        self._completed.clear()
+        self._told = None
+        return ()
+
+    def encode(self, pcm: bytes) -> Sequence[Message]:
+        return (pcm if self.option["audio_format"] == "int16" else as_float32(pcm),)
+
+    def on_message(self, message: Message) -> Sequence[Event]:
+        body = parse_object(message)
+        if "segments" in body:
+            return self._on_segments(children(body, "segments"))
+        if "status" in body:
+            return (_on_status(body),)
+        match body.get("message"):
+            case "SERVER_READY":
+                return (Ready(),)
+            case "DISCONNECT":
+                return (ServerError("the server hung up: the connection was open for longer than it allows"),)
+        return (Ignored(f"message with {', '.join(sorted(body)) or 'no keys'}"),)
+
+    def _on_segments(self, segments: Sequence[Mapping[str, object]]) -> Sequence[Event]:
+        """Those completed add up; the unsettled one stands behind them until the next message."""
+        tail, is_turn_over = "", False
+        for segment in segments:
+            text = text_of(segment, "text")
+            name = (str(segment.get("start")), str(segment.get("end")), text)
+            if name in self._earlier:
+                continue
+            is_completed = segment.get("completed") is True
+            is_turn_over = is_completed and name not in self._completed
+            if is_completed:
+                self._completed[name] = text
+            else:
+                tail = text
+        whole = self.join([*self._completed.values(), tail])
+        if whole == self._told and not is_turn_over:
+            return (Ignored("a pass that says nothing new"),)
+        self._told = whole
+        return (Snapshot(whole), EndOfTurn()) if is_turn_over else (Snapshot(whole),)
+
+    @staticmethod
+    def is_mine(message: Message) -> bool:
+        body = glance(message)
+        return "uid" in body and ("segments" in body or body.get("message") in ("SERVER_READY", "DISCONNECT"))
+
+
+def _on_status(body: Mapping[str, object]) -> Event:
+    status, message = body["status"], body.get("message")
+    if status == "WAIT":
+        wait = f", for {message:.1f} min" if isinstance(message, float) else ""
+        return ServerError(f"the server is full{wait}", Refusal.CAPACITY)
+    if status == "ERROR":
+        return ServerError(str(message))
+    return Ignored(f"{status}: {message}")
