@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "clips": ("stt_load.cli.clips", "Make clips with a TTS engine, or show a folder of them."),
     "serve": ("stt_load.cli.serve", "Run the embedded recogniser on a port."),
     "report": ("stt_load.cli.report", "Rebuild every report file of a run folder from its raw files."),
+    "score": ("stt_load.cli.score", "WER and CER of a file of transcripts, without a run."),
     "dialects": ("stt_load.cli.dialects", "What stt-load can speak."),
 }
 

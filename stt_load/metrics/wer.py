@@ -37,6 +37,10 @@ class Scores:
     def word_errors(self) -> int:
         return self.substitutions + self.deletions + self.insertions
 
+    @property
+    def transcript_words(self) -> int:
+        return self.reference_words - self.deletions + self.insertions
+
 
 def normalised_words(text: str) -> tuple[str, ...]:
     """Under the English normaliser."""

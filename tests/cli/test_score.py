@@ -1,0 +1,180 @@
+"""`stt-load score`: the figures of a file of transcripts, the worst of them word by word, and bad files in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from made_run import made_run, utterance
+
+from stt_load.cli.score import command
+from stt_load.errors import ConfigError
+from stt_load.metrics.stage import StageStats
+
+ENGLISH = """\
+{"ref": "Please send me a copy of my last three bills.", "hyp": "please send me copy of my last three red bills"}
+{"ref": "It costs forty-five dollars.", "hyp": "it costs $45"}
+{"ref": "", "hyp": "thank you"}
+{"ref": "Good morning.", "hyp": null}
+"""
+CHINESE = "\ufeffid;ref;hyp\r\n1;今天，天气很好！;今天天氣很好\r\n2;请用ＵＳＢ线。;请用 usb\r\n"
+
+
+def scored(folder: Path, text: str, *options: str) -> str:
+    file = folder / "texts"
+    file.write_text(text, encoding="utf-8", newline="")
+    result = CliRunner().invoke(command, [str(file), *options], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def as_data(folder: Path, text: str, *options: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(scored(folder, text, "--json", *options))
+    return data
+
+
+def cells(output: str) -> dict[str, str]:
+    """The table: heading -> what stands below it."""
+    headings, row = output.splitlines()[:2]
+    return dict(zip(re.split(r" {2,}", headings.strip()), row.split(), strict=True))
+
+
+def test_the_table_has_both_rates_of_corpus_and_mean_row(tmp_path: Path) -> None:
+    assert cells(scored(tmp_path, ENGLISH)) == {
+        "rows": "4",
+        "corpus WER%": "40.00",  # 6 of 15
+        "mean WER%": "40.00",  # of 20 %, 0 and 100 %
+        "corpus CER%": "42.19",  # 27 of 64
+        "mean CER%": "38.33",
+        "S": "0",
+        "D": "3",
+        "I": "3",
+        "of words": "15",
+    }
+
+
+def test_of_chinese_the_character_error_rate_is_the_only_headline(tmp_path: Path) -> None:
+    output = scored(tmp_path, CHINESE)
+    table = cells(output)
+    assert table == {
+        "rows": "2",
+        "corpus CER%": "16.67",
+        "mean CER%": "16.67",
+        "S": "1",
+        "D": "1",
+        "I": "0",
+        "of characters": "12",
+    }
+    assert "WER%" not in output
+    assert "normaliser chinese, guessed" in output
+    assert "so WER is CER" in output
+
+
+def test_latin_words_in_chinese_count_whole_where_that_is_asked_for(tmp_path: Path) -> None:
+    output = scored(tmp_path, CHINESE, "--normaliser", "mixed")
+    assert cells(output)["corpus MER%"] == "20.00"
+    assert cells(output)["corpus CER%"] == "16.67"
+    assert "normaliser mixed, asked for" in output
+
+
+def test_the_worst_stand_first_word_below_word(tmp_path: Path) -> None:
+    blocks = scored(tmp_path, ENGLISH).split("\n\n")[2:]
+    assert [block.splitlines()[0] for block in blocks] == [
+        "line 3: nothing was said, 2 wrong of 0 (S 0, D 0, I 2)",
+        "line 4: WER 100.00 %, 2 wrong of 2 (S 0, D 2, I 0)",
+        "line 1: WER 20.00 %, 2 wrong of 10 (S 0, D 1, I 1)",
+    ]
+    assert blocks[2].splitlines()[1:] == [
+        "  ref  please send me a copy of my last 3 *   bills",
+        "  hyp  please send me * copy of my last 3 red bills",
+        "                      D                   I",
+    ]
+
+
+def test_wide_characters_stand_below_each_other_too(tmp_path: Path) -> None:
+    lines = scored(tmp_path, CHINESE, "--worst", "1").splitlines()[-3:]
+    assert lines == ["  ref  今 天 天 气 很 好", "  hyp  今 天 天 氣 很 好", "                S"]
+
+
+def test_a_long_text_is_folded_and_control_signs_stay_out_of_the_terminal(tmp_path: Path) -> None:
+    row = json.dumps({"ref": "lamp " * 60, "hyp": "lamp " * 59 + "\x1b[31m"})
+    output = scored(tmp_path, row)
+    assert "\x1b" not in output
+    assert max(map(len, output.splitlines()[-9:])) <= 110
+    assert output.count("  ref ") == 3
+
+
+def test_what_was_left_out_of_the_mean_and_what_was_silent_is_said(tmp_path: Path) -> None:
+    output = scored(tmp_path, ENGLISH, "--worst", "0")
+    assert "1 row without a word in the reference: what was heard there counts as inserted" in output
+    assert "1 row without a word in the transcript" in output
+    assert "line " not in output
+
+
+def test_nothing_wrong_is_said_too(tmp_path: Path) -> None:
+    assert "nothing wrong" in scored(tmp_path, "ref,hyp\nGood morning!,good morning\n")
+
+
+def test_json_has_every_figure_and_the_counts_of_every_row(tmp_path: Path) -> None:
+    data = as_data(tmp_path, ENGLISH, "--worst", "2")
+    assert (data["rows"], data["rows_without_reference"], data["rows_without_transcript"]) == (4, 1, 1)
+    assert data["corpus_wer"] == 6 / 15
+    assert data["normaliser"]["name"] == "english"
+    assert [case["line"] for case in data["worst"]] == [3, 4]
+    assert data["worst"][0]["alignment"] == [[None, "thank"], [None, "you"]]
+    assert [row["line"] for row in data["scores"]] == [1, 2, 3, 4]
+    assert [row["wer"] for row in data["scores"]] == [0.2, 0.0, None, 1.0]
+
+
+def test_of_chinese_json_says_that_both_rates_are_of_characters(tmp_path: Path) -> None:
+    data = as_data(tmp_path, CHINESE)
+    assert data["corpus_wer"] == data["corpus_cer"] == 2 / 12
+    assert (data["normaliser"]["rate"], data["normaliser"]["words_are"]) == ("CER", "characters")
+
+
+def test_a_run_scores_as_its_report_does(tmp_path: Path) -> None:
+    ramp, cut = utterance(0, 5, phase="ramp"), utterance(0, 5, 1, outcome="timed_out", text="")
+    records = [*made_run(ladder=(5,), per_stage=40).utterances, ramp, cut]
+    stage = StageStats(0, 5)
+    for record in records:
+        stage.add(record)
+    figures = stage.close()
+    data = as_data(tmp_path, "\n".join(record.to_json() for record in records))
+    assert (data["corpus_wer"], data["corpus_cer"]) == (figures.wer, figures.cer)
+    assert data["corpus_wer"] > 0
+    assert data["keys"] == {"reference": "reference", "transcript": "text"}
+    assert (data["rows"], data["rows_not_counted"]) == (40, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "there is no row in it"),
+        (b"\xff\xfer\0e\0f\0", "is not UTF-8"),
+        (b"one,two\na,b\n", "name the keys with --ref-key and --hyp-key"),
+        (b'ref,hyp\n"a,b\n', "line 2: not CSV"),
+    ],
+)
+def test_a_file_that_cannot_be_scored_is_one_line(tmp_path: Path, content: bytes, told: str) -> None:
+    file = tmp_path / "texts.csv"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        CliRunner().invoke(command, [str(file)], catch_exceptions=False)
+    (line,) = error.value.problems
+    assert line.startswith(str(file))
+    assert told in line
+
+
+def test_the_wrong_file_ends_the_program_with_2(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from stt_load.cli import main; main()", "score"]
+    for name, told in ((str(tmp_path), "is a folder"), (str(tmp_path / "none"), "No such file")):
+        done = subprocess.run([*program, name], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        assert told in done.stderr
+        assert len(done.stderr.splitlines()) == 1
