@@ -9,13 +9,9 @@ when closing, and an end to messages that never end.
 from __future__ import annotations
 
 import contextlib
-import functools
-import socket
-import ssl
 import struct
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import websocket
 from websocket import _handshake
@@ -23,12 +19,12 @@ from websocket import _handshake
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, UpgradeRefused
+from stt_load.stream.dial import dial
 from stt_load.stream.stamped import StampedSocket
 from stt_load.stream.transport import Arrival
 
 _CLOSE_PATIENCE_S = 0.2
 _NO_STATUS = 1005  # RFC 6455 section 7.4.1: a close frame without a code
-DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 
 class _NoCookies(_handshake.SimpleCookieJar):  # type: ignore[misc, name-defined]
@@ -41,16 +37,6 @@ class _NoCookies(_handshake.SimpleCookieJar):  # type: ignore[misc, name-defined
 
 
 _handshake.CookieJar = _NoCookies()
-
-
-@functools.cache
-def _tls_context(checks_certificate: bool) -> ssl.SSLContext:
-    """One for the process: building a context reads every certificate authority from disk."""
-    context = ssl.create_default_context()
-    if not checks_certificate:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class _WebSocket(websocket.WebSocket):
@@ -78,7 +64,7 @@ class WebSocketTransport:
         self._socket: StampedSocket | None = None
 
     def connect(self, target: Connect, deadline_s: float) -> None:
-        self._socket = StampedSocket(_dial(target.url, deadline_s, self._checks_certificate))
+        self._socket = StampedSocket(dial(target.url, deadline_s, self._checks_certificate))
         self._socket.deadline_s = deadline_s
         # The library's own UTF-8 check is slow pure Python; the text is decoded strictly below.
         self._ws = _WebSocket(enable_multithread=False, skip_utf8_validation=True)
@@ -150,33 +136,6 @@ def _headers(target: Connect) -> dict[str, str]:
     4.1 allows that, and servers do it."""
     offered = {"Sec-WebSocket-Protocol": ", ".join(target.subprotocols)} if target.subprotocols else {}
     return {**target.headers, **offered}
-
-
-def _dial(url: str, deadline_s: float, checks_certificate: bool) -> socket.socket:
-    parts = urlsplit(url)
-    host, port = parts.hostname or "localhost", parts.port or DEFAULT_PORTS.get(parts.scheme, 80)
-    try:
-        raw = socket.create_connection((host, port), timeout=max(0.001, deadline_s - time.monotonic()))
-    except TimeoutError as error:
-        raise DeadlineExceeded(f"no TCP connection to {host}:{port} in time") from error
-    except OSError as error:
-        raise UpgradeRefused(f"no TCP connection to {host}:{port}: {error.strerror or error}") from error
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if parts.scheme != "wss":
-        return raw
-    try:
-        raw.settimeout(max(0.001, deadline_s - time.monotonic()))
-        return _tls_context(checks_certificate).wrap_socket(raw, server_hostname=host)
-    except TimeoutError as error:
-        raw.close()
-        raise DeadlineExceeded(f"no TLS handshake with {host}:{port} in time") from error
-    except ssl.SSLCertVerificationError as error:
-        raw.close()
-        why = f"no TLS with {host}:{port}: {error.verify_message}; --insecure takes any certificate"
-        raise UpgradeRefused(why) from error
-    except (ssl.SSLError, OSError) as error:
-        raw.close()
-        raise UpgradeRefused(f"no TLS with {host}:{port}: {error}") from error
 
 
 def _status_line(error: websocket.WebSocketBadStatusException) -> str:
