@@ -64,7 +64,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if exit_with_parent:
-        _on_end_of_stdin(loop, stop.set)
+        on_end_of_stdin(loop, stop.set)
     connections: set[Connection] = set()
     tasks = [loop.create_task(_accept(listener, app, connections))]
     if prepare is not None:
@@ -113,7 +113,7 @@ async def _accept(listener: socket.socket, app: App, connections: set[Connection
             raw.close()
 
 
-def _on_end_of_stdin(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
+def on_end_of_stdin(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
     """The starter holds the other end of our standard input: its end is the starter's, even after `kill -9`."""
 
     def read() -> None:

@@ -134,3 +134,8 @@ def stand_in_server(dialect: str, text: str, *flags: str, delay_s: float = 0.05)
     """`python -m stt_load.server.stand_in` on a free port: speaks `dialect`, and takes all speech for `text`."""
     arguments = ["-m", "stt_load.server.stand_in", "--port", "0", "--dialect", dialect, "--text", text]
     return ServerProcess([*arguments, "--delay", str(delay_s), *flags])
+
+
+def tts_server(*flags: str) -> ServerProcess:
+    """`python -m stt_load.server.tts` on a free port: speaks, as a TTS server would."""
+    return ServerProcess(["-m", "stt_load.server.tts", "--port", "0", *flags])

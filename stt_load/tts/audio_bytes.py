@@ -4,7 +4,7 @@
 |---|---|---|
 | wav | `RIFF` | bytes after the header over its byte rate |
 | raw samples | asked for `pcm`, or such a content type | int16 mono, 24 kHz unless the content type says otherwise |
-| mp3, opus, flac | anything else | known when the whole is decoded |
+| mp3, opus, flac | anything else | read from the whole file once it is there |
 
 What comes decides, not what was asked for: clones ignore `response_format`. A header is no audio.
 """
@@ -116,7 +116,7 @@ class Wav:
 
 
 class Encoded:
-    """mp3, opus, flac, …: kept whole, decoded once the clock has stopped."""
+    """mp3, opus, flac, …: kept whole, measured once the clock has stopped."""
 
     name = "encoded"
     promised_bytes = None
@@ -132,8 +132,7 @@ class Encoded:
         """None for what libsndfile can't read (aac), and for what is no audio at all."""
         try:
             with soundfile.SoundFile(io.BytesIO(bytes(self._data))) as file:
-                n_frames = sum(len(block) for block in file.blocks(65_536, dtype="int16"))
-                return n_frames / file.samplerate if n_frames else None
+                return file.frames / file.samplerate if file.frames > 0 else None
         except soundfile.SoundFileError:
             return None
 
