@@ -82,9 +82,7 @@ def _json_rows(text: str, problems: list[str]) -> Iterator[Row]:
         if isinstance(row, dict):
             yield number, row
         else:
-            problems.append(
-                f"line {number}: not an object: write one like {json.dumps(dict.fromkeys(('ref', 'hyp'), ''))}"
-            )
+            problems.append(f'line {number}: not an object: write one like {{"ref": "said", "hyp": "heard"}}')
 
 
 def _csv_rows(text: str, wanted: Sequence[tuple[str, str]], problems: list[str]) -> Iterator[Row]:
