@@ -15,6 +15,9 @@ from stt_load.errors import Outcome
 
 SCHEMA_VERSION = 1
 
+HEADLINES = {"stream": "eos_latency_s", "upload": "total_s"}
+"""Kind of load -> the field with the time that it is about."""
+
 
 @dataclass(slots=True)
 class UtteranceRecord:
@@ -34,6 +37,7 @@ class UtteranceRecord:
     clip_id: str
     reference: str
     clip_reused: bool = False  # another caller of this worker was speaking this clip at the same time
+    kind: str = "stream"  # "stream": spoken at microphone pace; "upload": a whole file in one request
 
     # measured by the worker
     outcome: str = Outcome.INTERRUPTED
@@ -45,6 +49,8 @@ class UtteranceRecord:
     first_partial_s: float | None = None  # start of speech on the schedule -> first non-empty text
     connect_s: float | None = None  # dial -> upgrade done
     ready_s: float | None = None  # upgrade done -> server ready; 0 where the protocol has no ready message
+    total_s: float | None = None  # upload: first byte of the request handed over -> last byte of the answer
+    first_text_s: float | None = None  # the same start -> first text, where the server streams its answer
     pacing_lag_p99_s: float | None = None  # frame due -> frame handed to the kernel, over this utterance
     pacing_lag_max_s: float | None = None
     frames_late: int = 0  # frames handed over more than 10 ms after they were due
@@ -93,6 +99,17 @@ class UtteranceRecord:
     @property
     def is_ok(self) -> bool:
         return self.outcome == Outcome.OK
+
+    @property
+    def rtf(self) -> float | None:
+        """Real-time factor of an upload: its total time over the length of its audio."""
+        return self.total_s / self.audio_s if self.total_s is not None and self.audio_s else None
+
+    @property
+    def headline_s(self) -> float | None:
+        """The one time that this kind of load is about."""
+        value: float | None = getattr(self, HEADLINES[self.kind])
+        return value
 
     @property
     def is_counted(self) -> bool:

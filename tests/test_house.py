@@ -66,8 +66,10 @@ SHELLS = {
     "stt_load/server/truth.py": "a log with the time on it",
     "stt_load/local_sidecar.py": "a sidecar in a process of its own",
     "stt_load/sidecar_client.py": "HTTP to sidecars",
+    "stt_load/stream/dial.py": "opens connections",
     "stt_load/stream/stamped.py": "a socket with receive stamps",
     "stt_load/stream/ws.py": "a websocket",
+    "stt_load/uploads/http.py": "HTTP to upload APIs",
 }
 
 # Files that are longer than LINES_AT_MOST, and why they are one noun all the same.
@@ -114,6 +116,7 @@ TESTED_BY = {
     "stt_load/server/frontend.py": ("tests/server/test_server_process.py",),
     "stt_load/server/pool.py": ("tests/server/test_embedded.py",),
     "stt_load/server/truth.py": ("tests/server/test_scripted.py",),
+    "stt_load/stream/dial.py": ("tests/stream/test_ws.py",),
     "stt_load/stream/runner.py": ("tests/stream/test_session.py", "tests/stream/test_ws.py"),
     "stt_load/stream/stamped.py": ("tests/stream/test_ws.py",),
     "stt_load/stream/transcript.py": ("tests/stream/test_session.py",),
@@ -216,7 +219,8 @@ MAY_IMPORT = {
     "stt_load/audio/": {"credentials", "errors"},
     "stt_load/dialects/": {"errors"},
     "stt_load/metrics/": {"errors", "records"},
-    "stt_load/stream/": {"audio", "clock", "dialects", "errors", "records"},
+    "stt_load/stream/": {"audio", "clock", "dialects", "errors", "option_values", "records"},
+    "stt_load/uploads/": {"audio", "dialects", "errors", "records", "stream"},
     "stt_load/report/": {"errors", "metrics", "records", "load.plan"},
     "stt_load/load/plan.py": set(),
     "stt_load/load/sign.py": {"load.plan"},

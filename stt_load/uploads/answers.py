@@ -1,0 +1,102 @@
+"""What an upload is answered: a body piece by piece in, the transcript out. No socket, no clock.
+
+How the body is read follows from its content type, never from what was asked for: a server that was asked to stream
+and answers JSON has not streamed, and then there is no first text.
+
+    text/event-stream     server-sent events, see `sse.py`
+    text/plain            the text itself
+    anything else         JSON: {"text": …}, or a string
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stt_load.dialects.wire import numbers
+from stt_load.errors import ProtocolError
+
+_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`messages`: monotonic seconds and text of each part that stands for itself. `first_text_at_s`: None where the
+    server did not stream. `error`: what the server said went wrong. `is_whole`: nothing that its shape promises is
+    missing."""
+
+    text: str
+    messages: tuple[tuple[float, str], ...] = ()
+    first_text_at_s: float | None = None
+    server_ms: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+    is_whole: bool = True
+
+
+class AnswerReader(Protocol):
+    def feed(self, data: bytes, at_s: float) -> None:
+        """A piece of the body and when it arrived. Raises ProtocolError."""
+        ...
+
+    def close(self) -> Answer:
+        """The body is complete. Raises ProtocolError."""
+        ...
+
+
+class WholeReader:
+    """JSON or plain text: nothing can be said before the end."""
+
+    def __init__(self, is_plain: bool) -> None:
+        self._is_plain = is_plain
+        self._parts: list[bytes] = []
+        self._at_s = 0.0
+
+    def feed(self, data: bytes, at_s: float) -> None:
+        self._parts.append(data)
+        self._at_s = at_s
+
+    def close(self) -> Answer:
+        data = b"".join(self._parts)
+        try:
+            told = data.decode("utf-8")
+            body = told if self._is_plain else json.loads(told)
+        except (ValueError, RecursionError) as error:
+            raise ProtocolError(f"neither JSON nor text: {data[:_SHOWN]!r}") from error
+        return self._answer(body)
+
+    def _answer(self, body: object) -> Answer:
+        if isinstance(body, str):
+            return self._said(body)
+        if not isinstance(body, dict):
+            raise ProtocolError(f"JSON without a text: {str(body)[:_SHOWN]}")
+        error = error_in(body)
+        if error is not None:
+            return Answer("", error=error)
+        text = body.get("text")
+        if not isinstance(text, str):
+            raise ProtocolError(f"JSON without a text: {str(body)[:_SHOWN]}")
+        return self._said(text, timings_in(body))
+
+    def _said(self, text: str, server_ms: Mapping[str, float] | None = None) -> Answer:
+        text = text.strip()
+        return Answer(text, ((self._at_s, text),) if text else (), server_ms=server_ms or {})
+
+
+def error_in(body: Mapping[str, Any]) -> str | None:
+    """What the server says went wrong in an answer that otherwise looks fine: OpenAI's `error`, or TingWu's `code`
+    other than 0."""
+    error = body.get("error")
+    if error:
+        message = error.get("message") if isinstance(error, Mapping) else None
+        return str(message or error)
+    if body.get("code") not in (None, 0):
+        return str(body.get("message") or body.get("msg") or f"code {body['code']}")
+    return None
+
+
+def timings_in(body: Mapping[str, Any]) -> dict[str, float]:
+    """Milliseconds by name, as `stt-load serve` gives them, and servers that have a `meta`."""
+    meta = body.get("meta")
+    return numbers(body.get("timings_ms")) | numbers(meta.get("timings_ms") if isinstance(meta, Mapping) else None)
