@@ -73,8 +73,9 @@ class FunAsr(Dialect):
         DialectOption("svs_lang", "", "language of SenseVoice behind the C++ server: auto, zh, en, …", or_none()),
     )
     unconfirmed = (
-        "the C++ server was read, not run: that its last message has is_final, and that mode may be missing there",
-        "how long its VAD waits, 0.8 s, is the default of the fsmn-vad model",
+        "the C++ server was read, never run: that is_final is in its last message alone, and mode may be missing there",
+        "0.8 s of silence before its VAD cuts is the default of fsmn-vad",
+        "the real VAD model was never given the empty frame behind the end message",
     )
     capabilities = Capabilities(
         ends=("client", "server"),

@@ -46,6 +46,7 @@ class FunAsrRealtime(Dialect):
             one_of("STOP", "COMMIT"),
         ),
     )
+    unconfirmed = ("the silence that locks a sentence is what the code asks of fsmn-vad, never heard from the model",)
     capabilities = Capabilities(
         ends=("client", "server"),
         min_endpoint_s=0.8,

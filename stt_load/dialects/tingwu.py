@@ -42,7 +42,6 @@ class TingWu(Dialect):
         DialectOption("hotwords", "", "words to listen for, with blanks between them"),
         DialectOption("chunk_ms", "600", "audio from one partial to the next, told in frames", whole_number),
     )
-    unconfirmed = ("an empty frame behind the end message was seen to work with a model that was replaced",)
     capabilities = Capabilities(has_ready=True, ends=("client",), many_utterances=True)
 
     def begin(self, length: AudioLength) -> Sequence[Message]:

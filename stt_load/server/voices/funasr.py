@@ -15,6 +15,8 @@ from stt_load.dialects.events import Message
 from stt_load.server.voice import Close, Doing, Door, Flush, Hear, Recognised, Refusal, Say, Voice
 
 MODES = ("2pass", "offline", "online")
+CPP_ONLINE = {"mode": "2pass-online", "slice_type": 1}
+CPP_OFFLINE = {"mode": "2pass-offline", "slice_type": 2}
 
 
 class FunAsrVoice(Voice):
@@ -48,7 +50,7 @@ class FunAsrVoice(Voice):
 
     def on_flushed(self) -> Sequence[Doing]:
         text, self._last = self._last or "", None
-        doings = [self._result(text, is_final=True)] if self._is_configured else []
+        doings = [self._result(text, is_final=True)] if self._is_configured and self._has_mode else []
         if self._server == "python" and self._config.get("is_end"):
             doings.append(self._acknowledgement())
         return doings
@@ -61,6 +63,10 @@ class FunAsrVoice(Voice):
     def _is_configured(self) -> bool:
         return "chunk_size" in self._config
 
+    @property
+    def _has_mode(self) -> bool:
+        return self._config["mode"] in MODES
+
     def _on_config(self, message: str) -> Sequence[Doing]:
         try:
             config = json.loads(message)
@@ -70,7 +76,7 @@ class FunAsrVoice(Voice):
         if not isinstance(config, dict):
             return (Close(),)
         self._config |= {"is_end": False, **config}
-        if self._config["mode"] not in MODES:
+        if not self._has_mode:
             self._note(f"unsupported mode: {self._config['mode']!r}")
         return self._end() if config.get("is_speaking") is False and self._server != "old" else ()
 
@@ -78,7 +84,7 @@ class FunAsrVoice(Voice):
         if not self._is_configured:
             self._note("audio frame discarded: chunk_size is not configured")
             return ()
-        if self._config["mode"] not in MODES:
+        if not self._has_mode:
             return ()
         if self._config["is_speaking"]:
             return (Hear(frame[: len(frame) // 2 * 2]),)
@@ -96,12 +102,11 @@ class FunAsrVoice(Voice):
 
     def _result(self, text: str, is_final: bool) -> Say:
         body: dict[str, object] = {"text": text, "wav_name": self._config["wav_name"], "is_final": is_final}
-        is_online = self._config["mode"] == "online"
+        mode = self._config["mode"]
         if self._server != "cpp":
-            names = {"2pass": "2pass-offline", "offline": "offline", "online": "online"}
-            body["mode"] = names[str(self._config["mode"])]
+            body["mode"] = "2pass-offline" if mode == "2pass" else mode
         elif text:
-            body |= {"mode": "2pass-online" if is_online else "2pass-offline", "slice_type": 1 if is_online else 2}
+            body |= CPP_ONLINE if mode == "online" else CPP_OFFLINE
         return Say(json.dumps(body, ensure_ascii=False))
 
     def _acknowledgement(self) -> Say:
