@@ -117,7 +117,10 @@ TESTED_BY = {
     "stt_load/server/pool.py": ("tests/server/test_embedded.py",),
     "stt_load/server/truth.py": ("tests/server/test_scripted.py",),
     "stt_load/server/voices/funasr.py": ("tests/dialects/test_funasr.py", "tests/dialects/test_stand_ins.py"),
-    "stt_load/server/voices/funasr_realtime.py": ("tests/dialects/test_funasr_realtime.py", "tests/dialects/test_stand_ins.py"),
+    "stt_load/server/voices/funasr_realtime.py": (
+        "tests/dialects/test_funasr_realtime.py",
+        "tests/dialects/test_stand_ins.py",
+    ),
     "stt_load/server/voices/nemotron.py": ("tests/dialects/test_nemotron.py", "tests/dialects/test_stand_ins.py"),
     "stt_load/server/voices/tingwu.py": ("tests/dialects/test_tingwu.py", "tests/dialects/test_stand_ins.py"),
     "stt_load/stream/dial.py": ("tests/stream/test_ws.py",),
