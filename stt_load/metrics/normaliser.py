@@ -75,8 +75,8 @@ _english = EnglishTextNormalizer()
 
 
 def _english_words(text: str) -> list[str]:
-    # It leaves "well ..." as "well .": a full stop is no word that somebody said.
-    return _spoken(str(_english(text)))
+    # It knows "it's" and takes "it’s" apart; it leaves "well ..." as "well .": a full stop is no word that was said.
+    return _spoken(str(_english(_APOSTROPHES.sub("'", text))))
 
 
 def _basic_words(text: str) -> list[str]:
@@ -104,7 +104,7 @@ def _spoken(text: str) -> list[str]:
 
 ENGLISH = Normaliser(
     name="english",
-    title=f"whisper-normalizer {version('whisper-normalizer')} EnglishTextNormalizer, lone symbols dropped",
+    title=f"whisper-normalizer {version('whisper-normalizer')} EnglishTextNormalizer, apostrophes alike, lone symbols dropped",
     rate="WER",
     unit="words",
     split=_english_words,

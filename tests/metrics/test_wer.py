@@ -87,3 +87,8 @@ def test_the_counts_are_those_of_the_alignment(normaliser: Normaliser, reference
     assert scores.word_errors == sum(wanted != heard for wanted, heard in pairs)
     assert scores.deletions == sum(heard is None for _, heard in pairs)
     assert scores.insertions == sum(wanted is None for wanted, _ in pairs)
+
+
+def test_a_curly_apostrophe_is_an_apostrophe() -> None:
+    counted = score("It’s what we’ve said", "it's what we've said")
+    assert (counted.wer, counted.cer) == (0.0, 0.0)
