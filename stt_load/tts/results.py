@@ -1,0 +1,190 @@
+"""What a benchmark of texts comes to: figures of each text, and the result file. Values in, values out.
+
+Milliseconds in the file, as its keys say; GB are GiB; times are `total` unless a key says otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stt_load.metrics.quantiles import REPORTED, Distribution
+from stt_load.tts.answer import Spoken
+
+NOT_STREAMED = "not streamed"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TextRuns:
+    """One text and its measured requests, warm-up left out."""
+
+    name: str
+    text: str
+    spoken: tuple[Spoken, ...]
+    vram_peak_mib: float | None = None  # while this text was spoken
+
+    @property
+    def words(self) -> int:
+        return len(self.text.split())
+
+    @property
+    def completed(self) -> tuple[Spoken, ...]:
+        return tuple(spoken for spoken in self.spoken if spoken.is_ok)
+
+    @property
+    def errors(self) -> int:
+        return len(self.spoken) - len(self.completed)
+
+    @property
+    def is_streamed(self) -> bool:
+        """More than half of the answers were: one slow wire makes no stream, and one pause no file."""
+        return 2 * sum(spoken.is_streamed for spoken in self.completed) > len(self.completed)
+
+    @property
+    def total(self) -> Distribution:
+        return Distribution.of(s.total_s for s in self.completed if s.total_s is not None)
+
+    @property
+    def first_audio(self) -> Distribution | None:
+        """None where the answers were not streamed."""
+        if not self.is_streamed:
+            return None
+        return Distribution.of(s.first_byte_s for s in self.completed if s.first_byte_s is not None)
+
+    @property
+    def gaps(self) -> Distribution:
+        """Between pieces of audio, of all answers together; empty where they were not streamed."""
+        return Distribution.of(gap_s for s in self.completed if s.is_streamed for gap_s in s.gaps_s)
+
+    @property
+    def underruns(self) -> int | None:
+        """How often playback would have run dry, in all answers together; None where they were not streamed."""
+        played = [spoken.playback for spoken in self.completed if spoken.playback]
+        return sum(playback.underruns for playback in played) if self.is_streamed else None
+
+    @property
+    def audio_s(self) -> Distribution:
+        return Distribution.of(s.audio_s for s in self.completed if s.audio_s is not None)
+
+    @property
+    def rtf(self) -> Distribution:
+        return Distribution.of(s.rtf for s in self.completed if s.rtf is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """The whole of it. `started_at`: seconds since 1970. `configuration`: its keys in the order of the file."""
+
+    benchmark_type: str
+    started_at: float
+    warm_up: int
+    runs: int
+    configuration: Mapping[str, Any]
+    texts: tuple[TextRuns, ...]
+    is_complete: bool = True
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.benchmark_type}_{time.strftime('%Y%m%d_%H%M%S', time.gmtime(self.started_at))}.json"
+
+    @property
+    def completed(self) -> tuple[Spoken, ...]:
+        return tuple(spoken for text in self.texts for spoken in text.completed)
+
+    @property
+    def errors(self) -> int:
+        return sum(text.errors for text in self.texts)
+
+
+def result_json(benchmark: Benchmark) -> str:
+    """The whole file."""
+    document = {
+        "metadata": {
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(benchmark.started_at)),
+            "benchmark_type": benchmark.benchmark_type,
+            "warmup_runs": benchmark.warm_up,
+            "measurement_runs": benchmark.runs,
+            "complete": benchmark.is_complete,
+            "schema_version": SCHEMA_VERSION,
+        },
+        "configuration": dict(benchmark.configuration),
+        "results": {text.name: _result(text) for text in benchmark.texts},
+        "summary": _summary(benchmark),
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def _result(text: TextRuns) -> dict[str, Any]:
+    first_audio = text.first_audio
+    return {
+        "text_length_words": text.words,
+        "audio_duration_ms": _ms(text.audio_s.mean),
+        "latency": _latency(text.total),
+        "rtf": _rounded(text.rtf.mean),
+        "vram_peak_gb": _gb(text.vram_peak_mib),
+        "text": text.text,
+        "runs": len(text.spoken),
+        "errors": text.errors,
+        "outcomes": dict(sorted(Counter(str(spoken.outcome) for spoken in text.spoken).items())),
+        "first_audio": NOT_STREAMED if first_audio is None else _latency(first_audio),
+        "gap": _latency(text.gaps) if text.is_streamed else None,
+        "underruns": text.underruns,
+        "rtf_p95": _rounded(text.rtf.at(0.95)),
+        "too_few_runs_for": [_name(p) for p in REPORTED if not text.total.supports(p)],
+    }
+
+
+def _summary(benchmark: Benchmark) -> dict[str, Any]:
+    completed = benchmark.completed
+    total = Distribution.of(spoken.total_s for spoken in completed if spoken.total_s is not None)
+    timed = [spoken for spoken in completed if spoken.rtf is not None]
+    audio_s = math.fsum(spoken.audio_s or 0.0 for spoken in timed)
+    peaks = [text.vram_peak_mib for text in benchmark.texts if text.vram_peak_mib is not None]
+    return {
+        "overall_mean_ms": _ms(total.mean),
+        "overall_p95_ms": _ms(total.at(0.95)),
+        # Seconds of work over seconds of audio: a mean of ratios would weigh "Hello there." like a minute of speech.
+        "overall_rtf": _rounded(math.fsum(s.total_s or 0.0 for s in timed) / audio_s if audio_s else None),
+        "max_vram_gb": _gb(max(peaks, default=None)),
+        "runs": sum(len(text.spoken) for text in benchmark.texts),
+        "errors": benchmark.errors,
+    }
+
+
+def _latency(values: Distribution) -> dict[str, Any]:
+    return {
+        "mean_ms": _ms(values.mean),
+        "std_ms": _ms(deviation(values)),
+        **{f"{_name(p)}_ms": _ms(values.at(p)) for p in REPORTED},
+        "min_ms": _ms(values.min),
+        "max_ms": _ms(values.max),
+        "n": values.n,
+    }
+
+
+def deviation(values: Distribution) -> float | None:
+    """Of a sample: over n - 1. None for fewer than two values."""
+    return statistics.stdev(values.values) if values.n > 1 else None
+
+
+def _name(p: float) -> str:
+    return f"p{p * 100:g}"
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(1_000 * seconds, 3)
+
+
+def _gb(mib: float | None) -> float | None:
+    return None if mib is None else round(mib / 1_024, 3)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
