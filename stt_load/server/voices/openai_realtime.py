@@ -113,7 +113,11 @@ class OpenAiRealtimeVoice(RealtimeVoice):
         return Say(realtime.event(realtime.COMPLETED, item_id=item, content_index=0, transcript=text))
 
     def _session(self, kind: str) -> Say:
-        vad = None if self.endpoint_s is None else {"type": "server_vad", "silence_duration_ms": 1000 * self.endpoint_s}
+        vad = (
+            None
+            if self.endpoint_s is None
+            else {"type": "server_vad", "silence_duration_ms": round(1000 * self.endpoint_s)}
+        )
         audio = {"format": {"type": "audio/pcm", "rate": self.sample_rate_hz}, "turn_detection": vad}
         return Say(realtime.event(kind, session={"type": "transcription", "audio": {"input": audio}}))
 

@@ -1,0 +1,123 @@
+"""What the servers behind /v1/realtime have in common, seen through all of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from talks import answers
+
+from stt_load.dialects.base import Dialect, End, Settings
+from stt_load.dialects.events import ServerError
+from stt_load.dialects.registry import DIALECTS
+from stt_load.errors import Refusal
+from stt_load.server.voice import Door, Drop, Say, Voice
+from stt_load.server.voices.registry import VOICES
+
+NAMES = ("openai-realtime", "vllm-realtime", "sglang", "riva")
+each_of_them = pytest.mark.parametrize("name", NAMES)
+
+
+def dialect(name: str, end: End = "client", key: str | None = None) -> Dialect:
+    return DIALECTS[name].make(Settings(end=end, api_key=key))
+
+
+def voice(name: str) -> Voice:
+    return VOICES[name](Door("/v1/realtime", {"intent": "transcription"}))
+
+
+def error(kind: str, code: str) -> str:
+    return json.dumps({"type": "error", "error": {"type": kind, "code": code, "message": "no\n  way"}})
+
+
+@each_of_them
+def test_audio_is_base64_in_an_append(name: str) -> None:
+    first = json.loads(str(dialect(name).encode(b"\x01\x02\x03\x04")[0]))
+    assert first == {"type": "input_audio_buffer.append", "audio": "AQIDBA=="}
+    assert base64.b64decode(first["audio"]) == b"\x01\x02\x03\x04"
+
+
+@each_of_them
+def test_the_key_is_a_bearer_token(name: str) -> None:
+    assert dialect(name, key="abc").connect("ws://host/v1/realtime").headers == {"Authorization": "Bearer abc"}
+
+
+COMMITS = {
+    "openai-realtime": ((), ('{"type": "input_audio_buffer.commit"}',), 0),
+    "vllm-realtime": (
+        ('{"type": "input_audio_buffer.commit", "final": false}',),
+        ('{"type": "input_audio_buffer.commit", "final": true}',),
+        0,
+    ),
+    "sglang": ((), ('{"type": "transcription.done"}',), 0),
+    "riva": ((), ('{"type": "input_audio_buffer.done"}',), 1),
+}
+
+
+@each_of_them
+def test_commit_means_to_each_of_them_what_it_means_to_its_server(name: str) -> None:
+    """Before the audio, at its end, and so many in every frame."""
+    talking = dialect(name)
+    begun, frame, ended = talking.begin(None), talking.encode(b"\0\0"), talking.finalise()  # type: ignore[arg-type]
+    n_in_frame = sum("commit" in str(message) for message in frame)
+    assert (tuple(begun), tuple(ended), n_in_frame) == COMMITS[name]
+
+
+# vLLM has no answer to session.update: what it refuses, it names by a code.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "vllm-realtime"])
+def test_an_error_before_the_session_is_set_refuses_what_was_asked(name: str) -> None:
+    assert dialect(name).on_message(error("invalid_request_error", "invalid_value")) == (
+        ServerError("no way (invalid_value)", Refusal.PARAMETERS),
+    )
+    assert dialect(name).on_message(error("server_error", "died")) == (ServerError("no way (died)"),)
+
+
+@each_of_them
+@pytest.mark.parametrize(
+    ("code", "refusal"),
+    [
+        ("invalid_api_key", Refusal.AUTH),
+        ("insufficient_quota", Refusal.CAPACITY),
+        ("rate_limit_exceeded", Refusal.CAPACITY),
+        ("model_not_found", Refusal.PARAMETERS),
+    ],
+)
+def test_some_codes_are_a_refusal_at_any_time(name: str, code: str, refusal: Refusal) -> None:
+    talking = dialect(name)
+    greet(talking, voice(name))
+    assert talking.on_message(error("invalid_request_error", code)) == (ServerError(f"no way ({code})", refusal),)
+    assert talking.on_message(error("invalid_request_error", "other")) == (ServerError("no way (other)"),)
+
+
+def greet(talking: Dialect, server: Voice) -> None:
+    """Up to the point where the dialect takes the session for set."""
+    first = talking.connect("ws://host/v1/realtime").first_messages
+    for doing in [*server.on_open(), *answers(server, *first)]:
+        if isinstance(doing, Say):
+            talking.on_message(doing.message)
+
+
+@each_of_them
+@pytest.mark.parametrize("message", ["hello", "[]", '{"type": "response.create"}', '{"audio": "AA=="}'])
+def test_a_voice_answers_what_it_does_not_know_with_an_error(name: str, message: str) -> None:
+    (said,) = answers(voice(name), message)
+    assert isinstance(said, Say)
+    assert isinstance(dialect(name).on_message(said.message)[0], ServerError)
+
+
+@each_of_them
+@pytest.mark.parametrize("audio", ["AAA", "AAAA", None])
+def test_a_voice_takes_no_half_samples_and_no_broken_base64(name: str, audio: str | None) -> None:
+    (said,) = answers(voice(name), json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+    assert isinstance(said, Say)
+    assert isinstance(dialect(name).on_message(said.message)[0], ServerError)
+
+
+@each_of_them
+def test_binary_frames_are_no_audio(name: str) -> None:
+    (done,) = answers(voice(name), bytes(3_200))
+    if name == "vllm-realtime":
+        assert done == Drop()
+    else:
+        assert isinstance(done, Say)

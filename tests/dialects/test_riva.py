@@ -1,0 +1,169 @@
+"""What NVIDIA's speech NIM asks and answers, beyond what every dialect owes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from talks import SPOKEN, answers, cut, understood
+
+from stt_load.dialects.base import End, Settings
+from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Ready, ServerError
+from stt_load.dialects.registry import DIALECTS
+from stt_load.dialects.riva import Riva
+from stt_load.server.voice import Close, Doing, Door, Forget, Hear
+from stt_load.server.voices.riva import RivaVoice
+
+URL = "ws://localhost:9000/v1/realtime"
+DONE = '{"type": "input_audio_buffer.done"}'
+PCM = bytes(3_200)
+
+
+def dialect(*options: str, end: End = "client", key: str | None = None) -> Riva:
+    return Riva(Settings(DIALECTS["riva"].parse_options(options), end, key))
+
+
+def session_of(asking: Riva) -> dict[str, Any]:
+    (first,) = asking.connect(URL).first_messages
+    body = json.loads(first)
+    assert body["type"] == "transcription_session.update"
+    return dict(body["session"])
+
+
+def test_only_what_is_known_is_told_of_the_session() -> None:
+    assert dialect().connect(URL).url == f"{URL}?intent=transcription"
+    assert session_of(dialect()) == {
+        "modalities": ["text"],
+        "input_audio_format": "pcm16",
+        "input_audio_params": {"sample_rate_hz": 16_000, "num_channels": 1},
+        "input_audio_transcription": {"language": "en-US"},
+        "recognition_config": {},
+    }
+
+
+def test_options_reach_the_session() -> None:
+    asked = dialect(
+        *("language=de-DE", "model=conformer", "sample_rate=8000", "punctuation=true", "verbatim=false"),
+        *("words=kappa,lambda wave", "boost=2", "stop_history_ms=400"),
+    )
+    session = session_of(asked)
+    assert session["input_audio_params"]["sample_rate_hz"] == asked.capabilities.sample_rate_hz == 8_000
+    assert session["input_audio_transcription"] == {"language": "de-DE", "model": "conformer"}
+    assert session["recognition_config"] == {"enable_automatic_punctuation": True, "enable_verbatim_transcripts": False}
+    assert session["word_boosting"] == {
+        "enable_word_boosting": True,
+        "word_boosting_list": [{"phrases": ["kappa", "lambda wave"], "boost": 2}],
+    }
+    assert session["endpointing_config"] == {"stop_history": 400}
+    assert asked.capabilities.min_endpoint_s < 0.4 < asked.capabilities.min_trailing_silence_s
+
+
+def test_every_frame_is_followed_by_its_commit() -> None:
+    kinds = [json.loads(message)["type"] for message in dialect().encode(PCM)]
+    assert kinds == ["input_audio_buffer.append", "input_audio_buffer.commit"]
+
+
+def test_a_minted_secret_travels_as_a_subprotocol_and_nowhere_else() -> None:
+    asked = dialect("key=secret", key="abc").connect(URL)
+    assert (asked.headers, list(asked.subprotocols)) == ({}, ["realtime", "realtime-token.abc"])
+    assert dialect("key=secret").connect(URL).subprotocols == ()
+
+
+def completed(text: str, is_last: bool) -> str:
+    kind = "conversation.item.input_audio_transcription.completed"
+    return json.dumps({"type": kind, "transcript": text, "is_last_result": is_last})
+
+
+def test_only_the_result_that_says_so_is_the_last() -> None:
+    assert dialect().on_message(completed("seven ", False)) == (Final("seven"), EndOfTurn())
+    assert dialect().on_message(completed("words", True)) == (Final("words", is_last=True),)
+
+
+def test_silence_that_is_told_as_an_empty_text_ends_no_turn() -> None:
+    assert dialect().on_message(completed("", False)) == (Final(""),)
+
+
+@pytest.mark.parametrize(
+    ("finals", "whole"),
+    [
+        (["seven words", "that"], "seven words that"),  # what was left
+        (["seven words", "that no", "seven words that no clip"], "seven words that no clip"),  # the text of all
+        (["seven", "words", "words"], "seven words"),  # the last one once more
+        (["seven words", ""], "seven words"),  # nothing was left
+        (["seven words", "seven words"], "seven words"),
+        (["seven", "seventy"], "seven seventy"),  # begins with it, but not with its words
+        (["", ""], ""),
+    ],
+)
+def test_whatever_the_last_result_holds_words_are_told_once(finals: list[str], whole: str) -> None:
+    assert dialect().join(finals) == whole
+
+
+# the voice ---------------------------------------------------------------------------------------------------------
+
+
+def voice(**query: str) -> RivaVoice:
+    return RivaVoice(Door("/v1/realtime", {"intent": "transcription", **query}))
+
+
+def texts(doings: list[Doing]) -> list[Event | Doing]:
+    return [event for event in understood(dialect(), doings) if not isinstance(event, (Hear, Ignored))]
+
+
+def test_without_its_intent_a_caller_is_sent_away() -> None:
+    (done,) = RivaVoice(Door("/v1/realtime")).on_open()
+    assert isinstance(done, Close)
+    assert done.code == 1008
+
+
+def test_the_session_is_set_and_confirmed() -> None:
+    listening = voice()
+    done = answers(listening, *dialect("sample_rate=8000", "stop_history_ms=400").connect(URL).first_messages)
+    assert understood(dialect(), done) == [Forget(), Ready()]
+    assert (listening.sample_rate_hz, listening.endpoint_s) == (8_000, 0.4)
+
+
+def test_audio_is_heard_when_it_is_committed() -> None:
+    listening = voice()
+    append, commit = (str(message) for message in dialect().encode(PCM))
+    assert answers(listening, append, append) == []
+    assert answers(listening, commit)[-1] == Hear(2 * PCM)
+
+
+def test_audio_that_is_never_committed_is_never_heard() -> None:
+    """The trap: the end of the audio doesn't commit it."""
+    append, _ = (str(message) for message in dialect().encode(PCM))
+    assert texts(answers(voice(), append, DONE, spoken=None)) == [Final("", is_last=True)]
+
+
+def test_what_is_left_at_the_end_is_the_last_result() -> None:
+    listening = voice()
+    assert texts(cut(listening)) == [Final("seven words"), EndOfTurn()]
+    assert texts(answers(listening, DONE)) == [Final("seven words", is_last=True)]
+
+
+def test_a_text_that_is_still_owed_at_the_end_is_a_result_of_its_own() -> None:
+    listening = voice()
+    listening.on_cut()
+    listening.on_message(DONE)
+    assert texts(list(listening.on_text(SPOKEN))) == [Final("seven words"), EndOfTurn()]
+    assert texts(list(listening.on_flushed())) == [Final("", is_last=True)]
+
+
+def test_the_last_result_may_be_all_that_was_said() -> None:
+    listening = voice(cumulative="1")
+    cut(listening)
+    assert texts(answers(listening, DONE)) == [Final("seven words seven words", is_last=True)]
+
+
+def test_nothing_is_taken_after_done() -> None:
+    listening = voice()
+    answers(listening, DONE)
+    (said,) = texts(answers(listening, str(dialect().encode(PCM)[0])))
+    assert isinstance(said, ServerError)
+
+
+def test_a_text_that_never_comes_is_told_as_failed() -> None:
+    (said,) = texts(list(voice().on_failed()))
+    assert said == ServerError("transcription failed: the decoder of this utterance died")

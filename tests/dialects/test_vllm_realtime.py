@@ -1,0 +1,111 @@
+"""What vLLM's realtime endpoint asks and answers, beyond what every dialect owes."""
+
+from __future__ import annotations
+
+import json
+
+from talks import SPOKEN, answers, cut, understood
+
+from stt_load.dialects.base import AudioLength, Settings
+from stt_load.dialects.events import Final, Ignored, Partial, Ready, ServerError
+from stt_load.dialects.registry import DIALECTS
+from stt_load.dialects.vllm_realtime import VllmRealtime
+from stt_load.errors import Refusal
+from stt_load.server.voice import Door, Flush, Hear
+from stt_load.server.voices.vllm_realtime import VllmRealtimeVoice
+
+URL = "ws://localhost:8000/v1/realtime"
+BEGIN, END = (f'{{"type": "input_audio_buffer.commit", "final": {final}}}' for final in ("false", "true"))
+PCM = bytes(3_200)
+
+
+def dialect(*options: str) -> VllmRealtime:
+    return VllmRealtime(Settings(DIALECTS["vllm-realtime"].parse_options(options), "client"))
+
+
+def voice(**query: str) -> VllmRealtimeVoice:
+    return VllmRealtimeVoice(Door("/v1/realtime", query))
+
+
+def ready() -> VllmRealtimeVoice:
+    """One that knows its model."""
+    listening = voice()
+    assert answers(listening, *dialect().connect(URL).first_messages) == []
+    return listening
+
+
+def appended() -> str:
+    (message,) = dialect().encode(PCM)
+    return str(message)
+
+
+def test_the_model_is_told_on_the_top_level_and_the_decoding_begun_before_the_audio() -> None:
+    asked = dialect("model=mine").connect(URL)
+    assert (asked.url, asked.subprotocols) == (URL, ())
+    assert [json.loads(message) for message in asked.first_messages] == [{"type": "session.update", "model": "mine"}]
+    assert list(dialect().begin(AudioLength(1, 1_600))) == [BEGIN]
+    assert list(dialect().finalise()) == [END]
+
+
+def test_the_greeting_is_the_sign_to_begin_since_nothing_else_is_answered() -> None:
+    assert understood(dialect(), voice().on_open()) == [Ready()]
+
+
+def test_a_step_without_text_is_no_first_text() -> None:
+    empty, words = understood(dialect(), [*ready().on_cut(), *ready().on_text(SPOKEN)])
+    assert isinstance(empty, Ignored)
+    assert words == Partial("seven words")
+
+
+def test_the_whole_text_comes_at_the_end_of_the_audio_and_only_then() -> None:
+    listening = ready()
+    begun = understood(dialect(), [*answers(listening, BEGIN, appended()), *cut(listening)])
+    ended = understood(dialect(), answers(listening, appended(), END))
+    assert [event for event in begun if not isinstance(event, Ignored)] == [Hear(PCM), Partial("seven words")]
+    assert [event for event in ended if not isinstance(event, Ignored)] == [
+        Hear(PCM),
+        Partial("seven words"),
+        Final("seven words seven words", is_last=True),
+    ]
+
+
+def test_without_the_first_commit_there_is_no_answer_at_all() -> None:
+    """The trap: audio and the end of it are taken, and nobody decodes them."""
+    assert answers(ready(), appended(), END) == []
+
+
+def test_audio_that_comes_before_the_first_commit_is_decoded_then() -> None:
+    assert list(ready().on_message(appended())) == []
+    listening = ready()
+    answers(listening, appended(), END)
+    assert list(listening.on_message(BEGIN)) == [Hear(PCM), Flush()]
+
+
+def test_what_is_appended_after_the_end_is_thrown_away() -> None:
+    listening = ready()
+    assert list(listening.on_message(BEGIN)) == []
+    assert list(listening.on_message(END)) == [Flush()]
+    assert list(listening.on_message(appended())) == []
+    listening.on_flushed()
+    assert list(listening.on_message(BEGIN)) == []
+
+
+def test_the_next_utterance_wants_a_commit_of_its_own() -> None:
+    listening = ready()
+    answers(listening, BEGIN, appended(), END)
+    assert answers(listening, appended()) == []
+    assert Final("seven words", is_last=True) in understood(dialect(), answers(listening, BEGIN, END))
+
+
+def test_a_second_commit_changes_nothing_while_it_decodes() -> None:
+    listening = ready()
+    assert answers(listening, BEGIN, BEGIN) == []
+
+
+def test_a_model_that_is_not_served_refuses_the_caller_twice() -> None:
+    listening = voice(model="theirs")
+    done = answers(listening, *dialect("model=mine").connect(URL).first_messages, BEGIN)
+    refusals = understood(dialect(), done)
+    assert [said.refusal for said in refusals if isinstance(said, ServerError)] == [Refusal.PARAMETERS] * 2
+    assert isinstance(refusals[0], ServerError)
+    assert refusals[0].message == "The model `mine` does not exist. (model_not_found)"
