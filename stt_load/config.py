@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from stt_load.dialects.base import Capabilities, Settings
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
-from stt_load.metrics.slo import DEFAULT_SLOS, Slo, parse_slo
+from stt_load.metrics.slo import DEFAULT_SLOS, DEFAULT_SLOS_OF, ONLY_OF, Slo, parse_slo
 from stt_load.option_values import (
     DEFAULT_CONCURRENCY,
     DEFAULT_PORTS,
@@ -34,6 +34,8 @@ from stt_load.option_values import (
     parse_web_socket_url,
     whole_number_from,
 )
+from stt_load.records import Kind
+from stt_load.uploads.registry import UPLOADS, UploadRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class RunConfig:
     """What a run was asked to do. Durations in seconds."""
 
     stt_url: str
-    dialect: str
+    dialect: str  # or the name of an upload API
     dialect_options: Mapping[str, Any]  # every one that the dialect has
     insecure: bool
     concurrency: tuple[int, ...]
@@ -69,6 +71,15 @@ class RunConfig:
     seed: int
     verbose: bool
     live: bool
+
+    @property
+    def kind(self) -> Kind:
+        return kind_of(self.dialect)
+
+
+def kind_of(dialect: str | None) -> Kind:
+    """Of load, by what `--dialect` says."""
+    return Kind.UPLOAD if dialect in UPLOADS else Kind.STREAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +109,8 @@ class Option:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("stt-url", "stt_url", None, parse_web_socket_url, "URL", "the server under test; default: the dialect's own"),
-    Option("dialect", "dialect", "parakeet", one_of(*DIALECTS), "NAME", "what the server speaks: see `stt-load dialects`"),
+    Option("stt-url", "stt_url", None, parse_text, "URL", "the server under test; default: the dialect's own"),
+    Option("dialect", "dialect", "parakeet", one_of(*DIALECTS, *UPLOADS), "NAME", "what the server speaks: see `stt-load dialects`"),
     Option("dialect-option", "dialect_options", None, parse_text, "KEY=VALUE", "an option of the dialect, as often as needed: see `stt-load dialects NAME`", is_multiple=True, in_web_ui=False),
     Option("insecure", "insecure", "", bool, "", "take any certificate of a wss server, self-signed ones too", is_flag=True),
     Option("concurrency", "concurrency", DEFAULT_CONCURRENCY, parse_ladder, "N,N,…", "callers of each stage, in order"),
@@ -112,7 +123,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("ramp-rate", "ramp_rate", "10", parse_number_above_zero, "N", "callers that arrive per second"),
     Option("settle", "settle_s", "3s", parse_duration_s, "TIME", "calm between stages, so that one doesn't load the next"),
     Option("end", "end", "", parse_text, "WHO", "who ends an utterance, client or server; default: the dialect's own"),
-    Option("timeout", "timeout_s", "30", parse_positive_duration_s, "TIME", "how long after the last frame a transcript is waited for"),
+    Option("timeout", "timeout_s", "30", parse_positive_duration_s, "TIME", "how long after the last frame a transcript is waited for; of an upload, how long a whole request may take"),
     Option("frame-ms", "frame_ms", "100", parse_number_above_zero, "MS", "audio per message; made to fit what the server takes whole"),
     Option("trailing-silence", "trailing_silence_s", None, parse_duration_s, "TIME", "silence sent after each clip; default: what the dialect's server needs to notice the end, 0 where the client tells it"),
     Option("clips", "clips", None, parse_text, "FOLDER", "audio with reference texts; default: English sentences rendered once by espeak"),
@@ -142,8 +153,8 @@ def parse_options(raw: Mapping[str, object]) -> RunConfig:
             values[option.into] = _value(option, raw.get(option.key))
         except ValueError as error:
             problems.append(f"--{option.name}: {error}")
-    problems += _settle_slos(values)
-    problems += _settle_dialect(values)
+    kind = kind_of(values.get("dialect"))
+    problems = [*_settle_url(values, kind), *problems, *_settle_slos(values, kind), *_SETTLE[kind](values)]
     problems += _settle_sidecars(values)
     if problems:
         raise ConfigError(problems)
@@ -159,14 +170,27 @@ def _value(option: Option, given: object) -> Any:
     return None if text is None else option.parse(text)
 
 
-def _settle_slos(values: dict[str, Any]) -> list[str]:
+def _settle_url(values: dict[str, Any], kind: Kind) -> list[str]:
+    """What schemes it may have depends on the kind of load."""
+    try:
+        values["stt_url"] = values["stt_url"] and _URLS[kind](values["stt_url"])
+    except ValueError as error:
+        return [f"--stt-url: {error}"]
+    return []
+
+
+def _settle_slos(values: dict[str, Any], kind: Kind) -> list[str]:
     problems: list[str] = []
     slos: list[Slo] = []
-    for text in values.get("slos") or DEFAULT_SLOS:
+    for text in values.get("slos") or DEFAULT_SLOS_OF[kind]:
         try:
-            slos.append(parse_slo(text))
+            slo = parse_slo(text)
         except ConfigError as error:
             problems += error.problems
+            continue
+        slos.append(slo)
+        if kind not in ONLY_OF.get(slo.metric, Kind):
+            problems.append(f"--slo {text!r}: a run of kind {kind} has no {slo.metric}: leave it out")
     values["slos"] = tuple(slos)
     return problems
 
@@ -181,7 +205,7 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
     except ConfigError as error:
         return list(error.problems)
     able = row.make(Settings(values["dialect_options"])).capabilities
-    if values.get("stt_url", "") is None:
+    if values["stt_url"] is None:
         values["stt_url"] = row.default_url
     values["end"] = values.get("end") or able.ends[0]
     problems = []
@@ -190,6 +214,27 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
     if values.get("utterances_per_connection", 1) > 1 and not able.many_utterances:
         problems.append(f"--utterances-per-connection: {row.name} takes one utterance a connection: leave it out")
     return problems + _settle_silence(values, row.name, able)
+
+
+def _settle_upload(values: dict[str, Any]) -> list[str]:
+    """A file ends by itself and has no frames: what only callers who speak can have is refused."""
+    row: UploadRow = UPLOADS[values["dialect"]]
+    problems = [
+        f"--{name}: {row.name} sends whole files, each on a connection of its own: leave it out"
+        for name, is_asked in (
+            ("end", bool(values.get("end"))),
+            ("trailing-silence", values.get("trailing_silence_s") is not None),
+            ("utterances-per-connection", values.get("utterances_per_connection", 1) > 1),
+        )
+        if is_asked
+    ]
+    try:
+        values["dialect_options"] = row.parse_options(values["dialect_options"])
+    except ConfigError as error:
+        problems += error.problems
+    values["stt_url"] = values["stt_url"] or row.default_url
+    values |= {"end": "client", "trailing_silence_s": 0.0}
+    return problems
 
 
 def _settle_silence(values: dict[str, Any], name: str, able: Capabilities) -> list[str]:
@@ -205,10 +250,17 @@ def _settle_silence(values: dict[str, Any], name: str, able: Capabilities) -> li
     ]
 
 
+_URLS: dict[Kind, Callable[[str], str]] = {Kind.STREAM: parse_web_socket_url, Kind.UPLOAD: parse_http_url}
+_SETTLE: dict[Kind, Callable[[dict[str, Any]], list[str]]] = {
+    Kind.STREAM: _settle_dialect,
+    Kind.UPLOAD: _settle_upload,
+}
+
+
 def _settle_sidecars(values: dict[str, Any]) -> list[str]:
     """A local sidecar looks after the server where that is on this machine; the others know theirs."""
     if "local" in values.get("gpu_sidecars", ("local",)):
-        values["server_process"] = values.get("server_process") or _listener(values.get("stt_url"))
+        values["server_process"] = values.get("server_process") or listener_at(values.get("stt_url"))
         return []
     return [
         f"--{name}: only a local sidecar takes it from here: add local to --gpu-sidecar, or start the other one with it"
@@ -217,7 +269,7 @@ def _settle_sidecars(values: dict[str, Any]) -> list[str]:
     ]
 
 
-def _listener(url: str | None) -> str | None:
+def listener_at(url: str | None) -> str | None:
     """`port:8000` where the URL leads to this machine; None elsewhere."""
     parts = urlsplit(url or "")
     return f"port:{parts.port or DEFAULT_PORTS[parts.scheme]}" if _is_loopback(parts.hostname or "") else None

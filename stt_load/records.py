@@ -9,14 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
 from typing import Any, Self
 
 from stt_load.errors import Outcome
 
 SCHEMA_VERSION = 1
 
-HEADLINES = {"stream": "eos_latency_s", "upload": "total_s"}
-"""Kind of load -> the field with the time that it is about."""
+
+class Kind(StrEnum):
+    """What a caller does with a clip. One for a whole run: figures of different kinds don't go into one table."""
+
+    STREAM = "stream"  # spoken at microphone pace over a connection
+    UPLOAD = "upload"  # sent as a whole file in one request
+
+
+HEADLINES = {Kind.STREAM: "eos_latency_s", Kind.UPLOAD: "total_s"}
+"""The field with the time that a kind of load is about."""
 
 
 @dataclass(slots=True)
@@ -37,7 +46,7 @@ class UtteranceRecord:
     clip_id: str
     reference: str
     clip_reused: bool = False  # another caller of this worker was speaking this clip at the same time
-    kind: str = "stream"  # "stream": spoken at microphone pace; "upload": a whole file in one request
+    kind: str = Kind.STREAM
 
     # measured by the worker
     outcome: str = Outcome.INTERRUPTED
@@ -108,7 +117,7 @@ class UtteranceRecord:
     @property
     def headline_s(self) -> float | None:
         """The one time that this kind of load is about."""
-        value: float | None = getattr(self, HEADLINES[self.kind])
+        value: float | None = getattr(self, HEADLINES[Kind(self.kind)])
         return value
 
     @property

@@ -236,7 +236,7 @@ MAY_IMPORT = {
     "stt_load/load/folder.py": {"errors", "records"},
     "stt_load/option_values.py": set(),
     "stt_load/sidecar_clock.py": set(),
-    "stt_load/config.py": {"dialects", "errors", "metrics", "option_values"},
+    "stt_load/config.py": {"dialects", "errors", "metrics", "option_values", "records", "uploads"},
 }
 
 

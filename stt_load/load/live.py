@@ -152,5 +152,5 @@ def _clock() -> str:
 
 
 def _heard(record: UtteranceRecord) -> Text:
-    latency = "" if record.eos_latency_s is None else f"{1_000 * record.eos_latency_s:5.0f} ms  "
+    latency = "" if record.headline_s is None else f"{1_000 * record.headline_s:5.0f} ms  "
     return Text(latency, style="cyan", no_wrap=True, overflow="ellipsis").append(record.text, style="default")

@@ -1,10 +1,10 @@
-"""What callers speak: the clips of a run, cut into the frames that its server takes whole."""
+"""What callers speak: the clips of a run, and for callers who stream the frames that their server takes whole."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.engines import voice_of
@@ -16,7 +16,9 @@ from stt_load.config import RunConfig
 from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.registry import make_dialect
+from stt_load.records import Kind
 from stt_load.stream.encoded import EncodedClip, encode_clip
+from stt_load.uploads.registry import SAMPLE_RATE_HZ
 
 CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio and its timeout
 
@@ -26,9 +28,15 @@ def dialect_of(config: RunConfig, api_key: str | None = None) -> Dialect:
     return make_dialect(config.dialect, config.end, config.dialect_options, api_key)
 
 
+_SAMPLE_RATES_HZ: dict[Kind, Callable[[RunConfig], int]] = {
+    Kind.STREAM: lambda config: dialect_of(config).capabilities.sample_rate_hz,
+    Kind.UPLOAD: lambda _: SAMPLE_RATE_HZ,
+}
+
+
 def choose_clips(config: RunConfig) -> ClipSet:
     """The clips of this run, at the rate its server expects. ConfigError where there are none."""
-    rate_hz = dialect_of(config).capabilities.sample_rate_hz
+    rate_hz = _SAMPLE_RATES_HZ[config.kind](config)
     if config.clips:
         return load_folder(config.clips, rate_hz)
     if config.tts_url:

@@ -17,7 +17,7 @@ from stt_load.config import OPTIONS, RunConfig
 from stt_load.credentials import without_credentials
 from stt_load.load.material import frame_rule
 from stt_load.metrics.normaliser import Normaliser
-from stt_load.records import SCHEMA_VERSION
+from stt_load.records import SCHEMA_VERSION, Kind
 
 _PACKAGES = ("locust", "gevent", "websocket-client", "numpy", "soundfile", "soxr", "jiwer", "whisper-normalizer")
 
@@ -32,22 +32,17 @@ def describe_run(
     started_at: float,
 ) -> dict[str, Any]:
     """`run.json` at the start of a run; its end fills in `ended_at`. Credentials are no options: none is in it."""
-    rule = frame_rule(config)
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
         "label": config.label,
         "options": {option.name: _shown(raw.get(option.key, option.default)) for option in OPTIONS},
         "versions": {"stt-load": __version__, "python": platform.python_version(), **_versions()},
+        "kind": config.kind,
         "stt_url": without_credentials(config.stt_url),
         "dialect": config.dialect,
         "dialect_options": dict(config.dialect_options),
-        "frame": {
-            "asked_ms": rule.asked_ms,
-            "ms": rule.frame_ms,
-            "bytes": rule.frame_bytes,
-            "note": rule.note,
-        },
+        "frame": _frame(config) if config.kind is Kind.STREAM else None,
         "trailing_silence_s": config.trailing_silence_s,
         "end": config.end,
         "concurrency": list(config.concurrency),
@@ -80,6 +75,11 @@ def describe_host(role: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "container_cpu_limit": _container_cpu_limit(),
     }
+
+
+def _frame(config: RunConfig) -> dict[str, Any]:
+    rule = frame_rule(config)
+    return {"asked_ms": rule.asked_ms, "ms": rule.frame_ms, "bytes": rule.frame_bytes, "note": rule.note}
 
 
 def _shown(value: object) -> object:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from stt_load.audio.clip import Clip
 from stt_load.audio.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.credentials import API_KEY_VARIABLE
+from stt_load.load.manner import Manner
 from stt_load.load.station import Station
 from stt_load.load.streaming import Streaming
-from stt_load.records import UtteranceRecord
+from stt_load.load.uploading import Uploading
+from stt_load.records import Kind, UtteranceRecord
 
 HELLO = "stt_hello"  # worker → master: where are we?
 SIGN = "stt_sign"  # master → worker: a phase begins
@@ -18,7 +22,14 @@ SIGN_OPTION = "stt_sign"  # the same, as a hidden option that rides on every spa
 DRAIN = "stt_drain"  # master → worker: no more utterances
 DRAINED = "stt_drained"  # worker → master: none is left; the last rows
 REPORT_KEY = "stt"  # our part of Locust's own worker report
-REQUEST_TYPE, REQUEST_NAME = "STT", "EOS"
+REQUEST_TYPE = "STT"
+REQUEST_NAMES = {Kind.STREAM: "EOS", Kind.UPLOAD: "UPLOAD"}
+
+MANNERS: dict[Kind, Callable[[RunConfig, Sequence[Clip], str | None], Manner]] = {
+    Kind.STREAM: Streaming,
+    Kind.UPLOAD: Uploading,
+}
+"""What callers do with a clip, by kind of load."""
 
 
 def make_station(environment: Any, config: RunConfig, clips: ClipSet) -> Station:
@@ -28,16 +39,16 @@ def make_station(environment: Any, config: RunConfig, clips: ClipSet) -> Station
     def fire(record: UtteranceRecord) -> None:
         fire_request(environment, record)
 
-    manner = Streaming(config, clips.clips, os.environ.get(API_KEY_VARIABLE))
+    manner = MANNERS[config.kind](config, clips.clips, os.environ.get(API_KEY_VARIABLE))
     return Station(config, clips, manner, runner.client_id, runner.worker_index, fire)
 
 
 def fire_request(environment: Any, record: UtteranceRecord) -> None:
-    """The one request event of an utterance: Locust's own tables show EOS latency and failures."""
-    latency_s = record.eos_latency_s
+    """The one request event of an utterance: Locust's own tables show its headline and failures."""
+    latency_s = record.headline_s
     environment.events.request.fire(
         request_type=REQUEST_TYPE,
-        name=REQUEST_NAME,
+        name=REQUEST_NAMES[Kind(record.kind)],
         response_time=None if latency_s is None else max(0.0, 1_000 * latency_s),
         response_length=0,
         exception=None if record.is_ok else UtteranceFailed(str(record.outcome)),

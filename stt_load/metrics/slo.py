@@ -1,6 +1,7 @@
 """A service level objective: one metric, one statistic, one bound, as the user writes it.
 
     eos_latency:p95<800ms     a latency, with the statistic it is judged by; s or ms
+    rtf:p95<0.5               a factor, with its statistic
     error_rate<1%             a ratio of the whole stage, in percent
     foreign_text<1            a count over the whole stage
 
@@ -16,15 +17,22 @@ from enum import StrEnum
 
 from stt_load.errors import ConfigError
 from stt_load.metrics.quantiles import Distribution, smallest_n
+from stt_load.records import Kind
 
 DEFAULT_SLOS = ("eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%")
 """What a run is judged by unless told otherwise: late, failing, or worse than the quiet run."""
+
+DEFAULT_SLOS_OF: dict[Kind, tuple[str, ...]] = {
+    Kind.STREAM: DEFAULT_SLOS,
+    Kind.UPLOAD: ("rtf:p95<1", "error_rate<1%", "wer_delta<5%"),
+}
 
 
 class MetricKind(StrEnum):
     """What a bound on the metric looks like."""
 
     LATENCY = "latency"  # needs a statistic; bound in s or ms
+    FACTOR = "factor"  # needs a statistic; bound is a plain number
     RATIO = "ratio"  # bound in percent
     COUNT = "count"  # bound is a plain number
 
@@ -36,6 +44,9 @@ METRICS: dict[str, MetricKind] = {
     "first_partial": MetricKind.LATENCY,
     "connect": MetricKind.LATENCY,
     "ready": MetricKind.LATENCY,
+    "total": MetricKind.LATENCY,
+    "first_text": MetricKind.LATENCY,
+    "rtf": MetricKind.FACTOR,
     "error_rate": MetricKind.RATIO,
     "wer": MetricKind.RATIO,
     "wer_all": MetricKind.RATIO,
@@ -44,18 +55,29 @@ METRICS: dict[str, MetricKind] = {
     "foreign_text": MetricKind.COUNT,
 }
 
+ONLY_OF: dict[str, frozenset[Kind]] = {
+    **dict.fromkeys(
+        ("eos_latency", "stream_end_latency", "finalise_latency", "first_partial", "ready"), frozenset({Kind.STREAM})
+    ),
+    **dict.fromkeys(("total", "first_text", "rtf"), frozenset({Kind.UPLOAD})),
+}
+"""Metrics that only some kinds of load have."""
+
 _FACTORS: dict[MetricKind, dict[str, float]] = {
     MetricKind.LATENCY: {"s": 1.0, "ms": 0.001},
     MetricKind.RATIO: {"%": 0.01},
+    MetricKind.FACTOR: {"": 1.0},
     MetricKind.COUNT: {"": 1.0},
 }
 
 _EXAMPLES: dict[MetricKind, str] = {
     MetricKind.LATENCY: "{}:p95<800ms (p50, p95, any other percentile, mean, min or max; s or ms)",
     MetricKind.RATIO: "{}<1% (the percent sign is needed)",
+    MetricKind.FACTOR: "{}:p95<0.5 (p50, p95, any other percentile, mean, min or max)",
     MetricKind.COUNT: "{}<1",
 }
 
+_WITH_STATISTIC = (MetricKind.LATENCY, MetricKind.FACTOR)
 _SHAPE = re.compile(
     r"(?P<metric>[a-z_]+)(:(?P<statistic>[a-z0-9.]+))?(?P<strict><=?)(?P<number>-?\d+(\.\d+)?)(?P<unit>[a-z%]*)"
 )
@@ -66,7 +88,7 @@ _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
 class Slo:
     """One objective. `bound` is in base units; `is_strict` is `<` rather than `<=`.
 
-    `statistic` is `pNN`, `mean`, `min` or `max` for a latency, None for the rest (one value a stage).
+    `statistic` is `pNN`, `mean`, `min` or `max` for a latency or a factor, None for the rest (one value a stage).
     """
 
     text: str
@@ -94,7 +116,7 @@ def parse_slo(text: str) -> Slo:
     if kind is None:
         raise ConfigError(f"--slo {text!r}: there is no metric {metric!r}; it can be one of {', '.join(METRICS)}")
     factor = _FACTORS[kind].get(match["unit"])
-    if factor is None or (kind is MetricKind.LATENCY) != _is_statistic(statistic):
+    if factor is None or (kind in _WITH_STATISTIC) != _is_statistic(statistic):
         raise ConfigError(f"--slo {text!r} can't be read: write it like {_EXAMPLES[kind].format(metric)}")
     return Slo(
         text="".join(text.split()),

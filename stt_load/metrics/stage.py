@@ -27,6 +27,8 @@ LATENCIES: dict[str, bool] = {
     "first_partial": True,
     "connect": False,
     "ready": False,
+    "total": True,
+    "first_text": True,
 }
 
 
@@ -73,6 +75,7 @@ class StageFigures:
     clips: int  # different clips spoken
     clips_reused: int  # utterances whose clip another caller was speaking at the same time
     kernel_stamped: int  # utterances whose arrival times are the kernel's
+    rtf: Distribution  # total time of an upload over the length of its audio
     server_ms: Mapping[str, Distribution]  # what the server says of itself; milliseconds
 
     @property
@@ -91,12 +94,17 @@ class StageFigures:
         """The value that an SLO on `metric` (a key of `slo.METRICS`) is judged by."""
         if metric in self.latencies:
             return self.latencies[metric]
-        value: float | None = getattr(self, metric)
+        value: Distribution | float | None = getattr(self, metric)
         return value
 
     def without(self, metric: str) -> int:
-        """Failed utterances that have no value of a latency only completed ones have: later than any bound."""
-        return self.errors if LATENCIES.get(metric, False) else 0
+        """Failed utterances that have no value of a time only completed ones have: later than any bound."""
+        return self.errors if metric == "rtf" or LATENCIES.get(metric, False) else 0
+
+    @property
+    def rtfx(self) -> Distribution:
+        """How many times faster than real time."""
+        return Distribution.of(1 / rtf for rtf in self.rtf.values if rtf)
 
 
 @dataclass(slots=True)
@@ -120,6 +128,7 @@ class StageStats:
     clip_ids: set[str] = field(default_factory=set)
     clips_reused: int = 0
     kernel_stamped: int = 0
+    rtf: list[float] = field(default_factory=list)
     server_ms: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, record: UtteranceRecord) -> None:
@@ -136,6 +145,8 @@ class StageStats:
         self._add_latencies(record)
         self._add_errors(record)
         self._add_lag(record)
+        if record.is_ok and record.rtf is not None:
+            self.rtf.append(record.rtf)
         for name, value in (record.server_ms or {}).items():
             self.server_ms.setdefault(name, []).append(value)
 
@@ -159,6 +170,7 @@ class StageStats:
         self.clip_ids |= other.clip_ids
         self.clips_reused += other.clips_reused
         self.kernel_stamped += other.kernel_stamped
+        self.rtf.extend(other.rtf)
 
     def close(self, first: StageFigures | None = None) -> StageFigures:
         """The figures. `first`: the first stage of the run; None if this is it."""
@@ -189,6 +201,7 @@ class StageStats:
             clips=len(self.clip_ids),
             clips_reused=self.clips_reused,
             kernel_stamped=self.kernel_stamped,
+            rtf=Distribution.of(self.rtf),
             server_ms={name: Distribution.of(values) for name, values in sorted(self.server_ms.items())},
         )
 

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 
 from stt_load.audio.clip import Clip
 from stt_load.errors import Outcome, Refusal, SttLoadError
-from stt_load.records import UtteranceRecord
+from stt_load.records import Kind, UtteranceRecord
 from stt_load.stream.outcomes import STATUS_REFUSALS, outcome_of_fault, refusal_of_fault
 from stt_load.stream.transport import Stamp
 from stt_load.uploads.answers import Answer
-
-KIND = "upload"
 
 # RFC 9110 section 15: what the client asked for is not to be had there. The reasons of a websocket's refusal hold too.
 _REFUSALS = STATUS_REFUSALS | dict.fromkeys((400, 404, 405, 413, 415, 422), Refusal.PARAMETERS)
@@ -80,7 +78,7 @@ class Exchange:
 
     def measure_into(self, record: UtteranceRecord, now_s: float) -> None:
         """Every figure of this upload; times of the answer only where it is a transcript."""
-        record.kind = KIND
+        record.kind = Kind.UPLOAD
         record.outcome = self.outcome or Outcome.INTERRUPTED
         record.error, record.refusal = self.error, self.refusal
         record.end, record.stamp = "client", self.stamp

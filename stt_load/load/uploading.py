@@ -1,0 +1,57 @@
+"""Callers who upload: a clip as one file in one request, at once, one request after the other.
+
+Everything that doesn't change from request to request (WAV, form, headers) is made once for all callers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from stt_load.audio.clip import Clip
+from stt_load.config import RunConfig
+from stt_load.load.manner import Caller
+from stt_load.records import UtteranceRecord
+from stt_load.uploads.exchange import Exchange
+from stt_load.uploads.forms import Form, clip_form
+from stt_load.uploads.http import HttpUpload
+from stt_load.uploads.registry import UPLOADS
+
+
+def http_upload(config: RunConfig, api_key: str | None) -> HttpUpload:
+    headers = UPLOADS[config.dialect].headers(api_key)
+    return HttpUpload(config.stt_url, headers, config.timeout_s, checks_certificate=not config.insecure)
+
+
+class Uploading:
+    """A connection for each request: nothing of a caller stays open between two turns."""
+
+    def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
+        self._http = http_upload(config, api_key)
+        self._forms = {clip.clip_id: clip_form(clip, config.dialect_options) for clip in clips}
+
+    def new_turn(self, caller: Caller, clip: Clip, is_together: bool) -> UploadTurn:
+        return UploadTurn(self._http, Exchange(clip), self._forms[clip.clip_id])
+
+    def hang_up(self, caller: Caller) -> None:
+        caller.keeps = None
+
+
+class UploadTurn:
+    def __init__(self, http: HttpUpload, exchange: Exchange, form: Form) -> None:
+        self._http = http
+        self._exchange = exchange
+        self._form = form
+
+    @property
+    def doing(self) -> str:
+        return self._exchange.doing
+
+    def run(self, record: UtteranceRecord) -> None:
+        self._http.carry(self._exchange, self._form)
+
+    def interrupt(self, why: str) -> None:
+        self._exchange.interrupt(why)
+
+    def measure_into(self, record: UtteranceRecord) -> None:
+        self._exchange.measure_into(record, time.monotonic())
