@@ -12,6 +12,7 @@ from stt_load.dialects.deepgram import Deepgram
 from stt_load.dialects.events import Message
 from stt_load.dialects.funasr import FunAsr
 from stt_load.dialects.funasr_realtime import FunAsrRealtime
+from stt_load.dialects.kyutai import Kyutai
 from stt_load.dialects.nemotron import Nemotron
 from stt_load.dialects.openai_realtime import OpenAiRealtime
 from stt_load.dialects.parakeet import Parakeet
@@ -180,6 +181,12 @@ DIALECTS: dict[str, DialectRow] = {
             "Speechmatics realtime, service or container: int16 in, each frame acknowledged, texts that add up",
             "wss://eu2.rt.speechmatics.com/v2",
             Speechmatics,
+        ),
+        DialectRow(
+            "kyutai",
+            "Kyutai's moshi-server: msgpack floats at 24 kHz in, word by word out",
+            "ws://localhost:8080/api/asr-streaming",
+            Kyutai,
         ),
         DialectRow(
             "riva",

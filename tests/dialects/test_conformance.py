@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 from fakes import FakeClock, ScriptedTransport, speak
 from hypothesis import example, given
@@ -71,6 +72,8 @@ each_happy_one = pytest.mark.parametrize("talk", HAPPY, ids=lambda talk: f"{talk
 
 # They need no end message: the client tells at the beginning how long the utterance will be.
 TOLD_BEFORE = {"sherpa-onnx-offline"}
+# Their messages are msgpack: no text message is one of them.
+PACKED = {"kyutai"}
 # Their texts are no JSON: any text message is the transcript.
 PLAIN_TEXT = {"sherpa-onnx-offline"}
 JSON_ROWS = [row for row in DIALECTS.values() if row.name not in PLAIN_TEXT]
@@ -164,7 +167,8 @@ def test_two_clients_that_take_turns_do_not_hear_each_other(talk: Conversation) 
 
 @pytest.mark.parametrize("row", JSON_ROWS, ids=lambda row: row.name)
 def test_an_unknown_message_changes_nothing(row: DialectRow) -> None:
-    events = row.make(Settings()).on_message('{"a key of a later version": 1}')
+    body = {"a key of a later version": 1}
+    events = row.make(Settings()).on_message(msgpack.packb(body) if row.name in PACKED else json.dumps(body))
     assert events
     assert all(isinstance(event, Ignored) for event in events)
 

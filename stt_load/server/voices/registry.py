@@ -7,6 +7,7 @@ from stt_load.server.voices.assemblyai import AssemblyAIVoice
 from stt_load.server.voices.deepgram import DeepgramVoice
 from stt_load.server.voices.funasr import FunAsrVoice
 from stt_load.server.voices.funasr_realtime import FunAsrRealtimeVoice
+from stt_load.server.voices.kyutai import KyutaiVoice
 from stt_load.server.voices.nemotron import NemotronVoice
 from stt_load.server.voices.openai_realtime import OpenAiRealtimeVoice
 from stt_load.server.voices.parakeet import ParakeetVoice
@@ -38,5 +39,6 @@ VOICES: dict[str, type[Voice]] = {
     "sglang": SglangOmniVoice,
     "assemblyai": AssemblyAIVoice,
     "speechmatics": SpeechmaticsVoice,
+    "kyutai": KyutaiVoice,
     "riva": RivaVoice,
 }
