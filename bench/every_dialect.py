@@ -1,0 +1,67 @@
+"""One short ladder for each dialect against the embedded recogniser that speaks it: a dialect that loses audio shows.
+
+    python bench/every_dialect.py [--callers 2] [--hold 15s] [NAME …]
+
+The recogniser, the clips and the seed are the same for all, so WER is too, within noise. What differs by nature:
+where the server cuts the speech, and, for a dialect at 24 kHz, one more resampling.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stt_load.dialects.registry import DIALECTS
+from stt_load.server.process import embedded_server
+
+_STT_LOAD = ("-c", "from stt_load.cli import main; main()")
+_HEADINGS = ("dialect", "end", "n", "ok", "WER%", "EOS p50", "EOS p95", "settled p50", "verdict")
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(DIALECTS)))
+@click.option("--callers", default=2)
+@click.option("--hold", default="15s")
+def main(names: tuple[str, ...], callers: int, hold: str) -> None:
+    click.echo("| " + " | ".join(_HEADINGS) + " |\n|" + "---|" * len(_HEADINGS))
+    for name in names or DIALECTS:
+        with embedded_server("--dialect", name) as server:
+            for end in DIALECTS[name].capabilities.ends:
+                click.echo("| " + " | ".join(_ladder(name, server.url, end, callers, hold)) + " |")
+
+
+def _ladder(name: str, url: str, end: str, callers: int, hold: str) -> tuple[str, ...]:
+    with tempfile.TemporaryDirectory() as folder:
+        line = [*_STT_LOAD, "run", "--dialect", name, "--stt-url", url, "--end", end, "--results", folder]
+        line += ["--concurrency", str(callers), "--hold", hold, "--settle", "0.2s"]
+        done = subprocess.run([sys.executable, *line], capture_output=True, text=True, check=False)
+        found = list(Path(folder).glob("*/summary.json"))
+        if not found:
+            return name, end, *["-"] * 6, done.stderr.strip().splitlines()[-1]
+        stage = json.loads(found[0].read_text(encoding="utf-8"))["stages"][0]
+    return (
+        name,
+        end,
+        str(stage["n"]),
+        str(stage["outcomes"].get("ok", 0)),
+        "-" if stage["wer"] is None else f"{100 * stage['wer']:.1f}",
+        _seconds(stage["eos_latency_s"], "p50"),
+        _seconds(stage["eos_latency_s"], "p95"),
+        _seconds(stage.get("settled_latency_s") or {}, "p50"),
+        stage["verdict"],
+    )
+
+
+def _seconds(latency: dict[str, Any], name: str) -> str:
+    value = latency.get(name)
+    return "-" if value is None else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    main()
