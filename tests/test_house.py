@@ -116,13 +116,6 @@ TESTED_BY = {
     "stt_load/server/frontend.py": ("tests/server/test_server_process.py",),
     "stt_load/server/pool.py": ("tests/server/test_embedded.py",),
     "stt_load/server/truth.py": ("tests/server/test_scripted.py",),
-    "stt_load/server/voices/funasr.py": ("tests/dialects/test_funasr.py", "tests/dialects/test_stand_ins.py"),
-    "stt_load/server/voices/funasr_realtime.py": (
-        "tests/dialects/test_funasr_realtime.py",
-        "tests/dialects/test_stand_ins.py",
-    ),
-    "stt_load/server/voices/nemotron.py": ("tests/dialects/test_nemotron.py", "tests/dialects/test_stand_ins.py"),
-    "stt_load/server/voices/tingwu.py": ("tests/dialects/test_tingwu.py", "tests/dialects/test_stand_ins.py"),
     "stt_load/stream/dial.py": ("tests/stream/test_ws.py",),
     "stt_load/stream/runner.py": ("tests/stream/test_session.py", "tests/stream/test_ws.py"),
     "stt_load/stream/stamped.py": ("tests/stream/test_ws.py",),

@@ -32,8 +32,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
-from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Ignored, Message, Partial, ServerError
-from stt_load.dialects.wire import glance, one_of, or_none, parse_object, text_of, yes_or_no
+from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Message, Partial, ServerError
+from stt_load.dialects.wire import glance, one_of, or_none, parse_object, text_of, unknown, yes_or_no
 
 RATE_HZ = 16_000
 UNIT_SAMPLES = 960  # chunk_size counts 60 ms: the stride of Paraformer's encoder
@@ -122,7 +122,7 @@ class FunAsr(Dialect):
         if body.get("is_end") is True:
             return (Finished(),)
         if "text" not in body:
-            return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+            return (unknown(body),)
         text, is_last = text_of(body, "text"), self._is_last(body)
         if self.option["mode"] == "online":
             return (Final(text, is_last),)

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Partial, ServerError, Snapshot
-from stt_load.dialects.wire import children, glance, one_of, or_none, parse_object, text_of
+from stt_load.dialects.wire import children, glance, one_of, or_none, parse_object, text_of, unknown
 from stt_load.errors import Refusal
 
 RESULT = frozenset({"sentences", "partial", "partial_start_ms", "duration_ms", "is_final"})
@@ -83,7 +83,7 @@ class FunAsrRealtime(Dialect):
             return (Finished(),)
         if "event" in body:
             return (Ignored(f"the server says {body['event']}"),)
-        return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+        return (unknown(body),)
 
     def _on_result(self, body: dict[str, object]) -> Sequence[Event]:
         sentences = [text_of(sentence, "text") for sentence in children(body, "sentences")]

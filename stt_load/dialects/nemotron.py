@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stt_load.dialects.base import DEFAULTS, Capabilities, Dialect, DialectOption, Settings
-from stt_load.dialects.events import Event, Final, Ignored, Message, Partial, Ready, ServerError
-from stt_load.dialects.wire import glance, one_of, parse_object, text_of
+from stt_load.dialects.events import Event, Final, Message, Partial, Ready, ServerError
+from stt_load.dialects.wire import glance, one_of, parse_object, text_of, unknown
 
 
 class Nemotron(Dialect):
@@ -60,7 +60,7 @@ class Nemotron(Dialect):
                 return (Final(text, is_last=True) if body.get("is_final") is True else Partial(text),)
             case "error":
                 return (ServerError(str(body.get("message"))),)
-        return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+        return (unknown(body),)
 
     @staticmethod
     def is_mine(message: Message) -> bool:

@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stt_load.dialects.base import Capabilities, Connect, Dialect
-from stt_load.dialects.events import Event, Final, Ignored, Message, PieceQueued, ServerError
-from stt_load.dialects.wire import glance, numbers, parse_object
+from stt_load.dialects.events import Event, Final, Message, PieceQueued, ServerError
+from stt_load.dialects.wire import glance, numbers, parse_object, unknown
 
 
 class Parakeet(Dialect):
@@ -52,7 +52,7 @@ class Parakeet(Dialect):
             return (PieceQueued(),)
         if "error" in body:
             return (ServerError(str(body["error"])),)
-        return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+        return (unknown(body),)
 
     @staticmethod
     def is_mine(message: Message) -> bool:

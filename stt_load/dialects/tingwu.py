@@ -26,7 +26,7 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import AudioLength, Capabilities, Dialect, DialectOption
 from stt_load.dialects.events import Event, Final, Ignored, Message, Partial, Ready, Reply
-from stt_load.dialects.wire import glance, one_of, parse_object, text_of, whole_number
+from stt_load.dialects.wire import glance, one_of, parse_object, text_of, unknown, whole_number
 
 RATE_HZ = 16_000
 MODES = ("2pass-online", "2pass-offline", "online", "offline")
@@ -69,7 +69,7 @@ class TingWu(Dialect):
             return (Final(text, is_last=True) if body.get("is_final") is True else Partial(text),)
         if "warning" in body:
             return (Ignored(f"a warning: {body['warning']}"),)
-        return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+        return (unknown(body),)
 
     @staticmethod
     def is_mine(message: Message) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 
-from stt_load.dialects.events import Message
+from stt_load.dialects.events import Ignored, Message
 from stt_load.errors import ProtocolError
 
 _BYTES_SHOWN = 80
@@ -62,6 +62,11 @@ def children(body: Mapping[str, object], key: str) -> list[dict[str, object]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ProtocolError(f"{key} is no list of objects: {str(body)[:_BYTES_SHOWN]}")
     return value
+
+
+def unknown(body: Mapping[str, object]) -> Ignored:
+    """A message that the protocol doesn't have, as far as it was read."""
+    return Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}")
 
 
 def numbers(values: object) -> dict[str, float]:
