@@ -40,6 +40,7 @@ class MetricKind(StrEnum):
 METRICS: dict[str, MetricKind] = {
     "eos_latency": MetricKind.LATENCY,
     "stream_end_latency": MetricKind.LATENCY,
+    "settled_latency": MetricKind.LATENCY,
     "finalise_latency": MetricKind.LATENCY,
     "first_partial": MetricKind.LATENCY,
     "connect": MetricKind.LATENCY,
@@ -57,7 +58,8 @@ METRICS: dict[str, MetricKind] = {
 
 ONLY_OF: dict[str, frozenset[Kind]] = {
     **dict.fromkeys(
-        ("eos_latency", "stream_end_latency", "finalise_latency", "first_partial", "ready"), frozenset({Kind.STREAM})
+        ("eos_latency", "stream_end_latency", "settled_latency", "finalise_latency", "first_partial", "ready"),
+        frozenset({Kind.STREAM}),
     ),
     **dict.fromkeys(("total", "first_text", "rtf"), frozenset({Kind.UPLOAD})),
 }

@@ -23,6 +23,7 @@ from stt_load.records import UtteranceRecord
 LATENCIES: dict[str, bool] = {
     "eos_latency": True,
     "stream_end_latency": True,
+    "settled_latency": True,
     "finalise_latency": True,
     "first_partial": True,
     "connect": False,
