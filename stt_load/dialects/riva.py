@@ -76,6 +76,7 @@ class Riva(realtime.RealtimeDialect):
             min_trailing_silence_s=silence_s + 0.1,
             trailing_silence_s=silence_s + 1.2,
         )
+        self._has_last_result = False
 
     def connect(self, url: str) -> Connect:
         key = self.settings.api_key
@@ -122,20 +123,24 @@ class Riva(realtime.RealtimeDialect):
             case realtime.DELTA:
                 return realtime.partial_of(body)
             case realtime.COMPLETED:
-                return _on_completed(text_of(body, "transcript"), body.get("is_last_result") is True)
+                return self._on_completed(text_of(body, "transcript"), body.get("is_last_result") is True)
             case realtime.FAILED:
                 return (realtime.failure_of(body),)
         return ()
 
+    def _on_completed(self, text: str, is_last: bool) -> Sequence[Event]:
+        """Silence is told as an empty text: it ends no turn."""
+        self._has_last_result |= is_last
+        return (Final(text, is_last),) if is_last or not text else (Final(text), EndOfTurn())
+
     def join(self, finals: Sequence[str]) -> str:
-        """A text that begins with all that was told before is told in its place; a last one said twice counts once."""
+        """Each text once. The last result may say all of it again, or the last of it."""
+        *earlier, last = (*finals,) if self._has_last_result and finals else (*finals, "")
         told: list[str] = []
-        for text in filter(None, finals):
-            whole = " ".join(told)
-            if told and (text == whole or text.startswith(f"{whole} ")):
-                told = [text]
-            elif not told or text != told[-1]:
-                told.append(text)
+        for text in filter(None, earlier):
+            told = _with(told, text)
+        if last and last not in (" ".join(told), *told[-1:]):
+            told = _with(told, last)
         return " ".join(told)
 
     @staticmethod
@@ -147,9 +152,9 @@ class Riva(realtime.RealtimeDialect):
         )
 
 
-def _on_completed(text: str, is_last: bool) -> Sequence[Event]:
-    """Silence is told as an empty text: it ends no turn."""
-    return (Final(text, is_last),) if is_last or not text else (Final(text), EndOfTurn())
+def _with(told: list[str], text: str) -> list[str]:
+    """A text that begins with all that was told comes in its place."""
+    return [text] if told and text.startswith(f"{' '.join(told)} ") else [*told, text]
 
 
 def _without_none(values: Mapping[str, object]) -> dict[str, object]:

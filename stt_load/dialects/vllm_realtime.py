@@ -8,8 +8,7 @@ What a client must know:
 - `session.update` names the model, on its top level, and is not answered: a wrong name shows as `model_not_found`,
   a missing one at the first commit, as `model_not_validated`.
 - The first `input_audio_buffer.commit` begins the decoding, and nothing is decoded before it. One with `"final": true`
-  ends the audio; only then comes `transcription.done`, with the whole text. Without the
-  first there is no answer at all.
+  ends the audio; only then comes `transcription.done`, with the whole text. Without the first there is no answer.
 - `transcription.delta` comes for every step, with or without text: the first one says nothing about the first word.
 - There is no endpointer: the client ends every utterance.
 - The queue of audio has no bound: an overloaded server buffers instead of refusing, and falls behind.

@@ -91,13 +91,25 @@ def test_silence_that_is_told_as_an_empty_text_ends_no_turn() -> None:
         (["seven words", "that no", "seven words that no clip"], "seven words that no clip"),  # the text of all
         (["seven", "words", "words"], "seven words"),  # the last one once more
         (["seven words", ""], "seven words"),  # nothing was left
-        (["seven words", "seven words"], "seven words"),
+        (["seven", "words", "seven words"], "seven words"),
         (["seven", "seventy"], "seven seventy"),  # begins with it, but not with its words
+        (["no", "no", "clip"], "no no clip"),  # only the last result repeats what was told
+        (["words"], "words"),
         (["", ""], ""),
     ],
 )
 def test_whatever_the_last_result_holds_words_are_told_once(finals: list[str], whole: str) -> None:
-    assert dialect().join(finals) == whole
+    listening = dialect()
+    for number, text in enumerate(finals):
+        listening.on_message(completed(text, is_last=number == len(finals) - 1))
+    assert listening.join(finals) == whole
+
+
+def test_without_a_last_result_texts_add_up() -> None:
+    listening = dialect(end="server")
+    listening.on_message(completed("no", is_last=False))
+    assert listening.join(["no", "no"]) == "no no"
+    assert listening.join([]) == ""
 
 
 # the voice ---------------------------------------------------------------------------------------------------------
