@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("stt_load.cli.demo", "The whole thing on this machine: embedded recogniser, clips, ladder, report."),
     "run": ("stt_load.cli.run", "Climb a ladder of callers against a server, headless."),
     "probe": ("stt_load.cli.probe", "One caller, every message with its time: what to run first against a new server."),
+    "tts": ("stt_load.cli.tts", "How fast a TTS server speaks: each text by itself, or a ladder of streams."),
     "clips": ("stt_load.cli.clips", "Make clips with a TTS engine, or show a folder of them."),
     "serve": ("stt_load.cli.serve", "Run the embedded recogniser on a port."),
     "report": ("stt_load.cli.report", "Rebuild every report file of a run folder from its raw files."),

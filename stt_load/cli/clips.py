@@ -88,7 +88,7 @@ def _checked(
     except ConfigError as error:
         problems += error.problems
     try:
-        texts = _read_texts(texts_from)
+        texts = read_texts(texts_from)
     except ConfigError as error:
         problems += error.problems
     if not is_free(out):
@@ -98,7 +98,7 @@ def _checked(
     return checked_voice, texts
 
 
-def _read_texts(texts_from: str) -> Texts:
+def read_texts(texts_from: str) -> Texts:
     if texts_from in SHIPPED:
         return SHIPPED[texts_from]()
     file = Path(texts_from)

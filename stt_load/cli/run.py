@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -56,9 +56,9 @@ def find_locustfile(name: str) -> Path:
     raise SttLoadError(f"{name} is missing from this installation: install stt-load again")
 
 
-def locust_command(options: dict[str, Any], extra: Sequence[str]) -> list[str]:
+def locust_command(options: dict[str, Any], extra: Sequence[str], locustfile: str = "ladder.py") -> list[str]:
     """The Locust command line for these options; `extra` goes to Locust as it is."""
-    line = [sys.executable, "-m", "locust", "-f", str(find_locustfile("ladder.py")), "--headless", *LOCUST_QUIET]
+    line = [sys.executable, "-m", "locust", "-f", str(find_locustfile(locustfile)), "--headless", *LOCUST_QUIET]
     for option in OPTIONS:
         value = options.get(option.key)
         if option.is_flag:
@@ -89,10 +89,14 @@ def command(**options: Any) -> None:
     Locust, for example --processes 2, or --master with --expect-workers 3. The API key of the server is read from
     STT_LOAD_API_KEY.
     """
-    extra = click.get_current_context().args
+    become_locust(options, click.get_current_context().args)
+
+
+def become_locust(options: dict[str, Any], extra: Sequence[str], locustfile: str = "ladder.py") -> NoReturn:
+    """Raises ConfigError with everything that is wrong, before Locust starts."""
     options["live"] = True
     check(options, find_locust_problems(extra))
-    line = locust_command(options, extra)
+    line = locust_command(options, extra, locustfile)
     os.execv(line[0], line)  # one process: signals and the exit code are Locust's
 
 

@@ -18,17 +18,17 @@ _REACH_TIMEOUT_S = 3.0
 
 def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
     """One line for each thing that is wrong; none where the run can start. `has_server` False: it is started later."""
-    lines = [_unwritable(config.results), _unusable_output(config.output)]
+    lines = [unwritable(config.results), _unusable_output(config.output)]
     if has_server:
-        lines.insert(0, _unreachable("--stt-url", config.stt_url))
+        lines.insert(0, unreachable("--stt-url", config.stt_url))
     if config.tts_url:
-        lines.append(_unreachable("--tts-url", config.tts_url))
+        lines.append(unreachable("--tts-url", config.tts_url))
     if config.clips and not Path(config.clips).is_dir():
         lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
     return [line for line in lines if line]
 
 
-def _unreachable(option: str, url: str) -> str | None:
+def unreachable(option: str, url: str) -> str | None:
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
     try:
@@ -50,7 +50,7 @@ def port_taken(option: str, host: str, port: int) -> str | None:
     return None
 
 
-def _unwritable(results: str) -> str | None:
+def unwritable(results: str) -> str | None:
     """Tried for real: permissions alone don't tell (read-only file systems, quotas)."""
     try:
         Path(results).mkdir(parents=True, exist_ok=True)

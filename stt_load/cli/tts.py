@@ -1,0 +1,243 @@
+"""`stt-load tts`: how fast a server speaks. Each text by itself, or with --concurrency the ladder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from stt_load.audio.engines import with_path
+from stt_load.audio.texts import Texts
+from stt_load.cli.clips import read_texts
+from stt_load.cli.run import become_locust, with_options
+from stt_load.config import OPTIONS, listener_at
+from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, without_credentials
+from stt_load.errors import ConfigError, ExitCode
+from stt_load.load.preflight import unreachable, unwritable
+from stt_load.local_sidecar import LocalSidecar
+from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
+from stt_load.report.folder import write_whole
+from stt_load.sidecar_client import SidecarClient
+from stt_load.tts.apis import TTS_APIS
+from stt_load.tts.gpu_watch import GpuWatch
+from stt_load.tts.http import Speaker
+from stt_load.tts.measuring import Measuring
+from stt_load.tts.results import Benchmark, result_json
+from stt_load.tts.table import explanations, result_table
+
+_PREFIX = "tts-"
+_NAMES = [name.removeprefix(_PREFIX) for name in TTS_APIS]
+_TYPE = re.compile(r"[A-Za-z0-9._-]{1,60}")
+_PIPE_WIDTH = 170
+_STANDARD = "standard-"
+_SHARED = ("dialect-option", "insecure", "gpu-sidecar", "gpu-id", "results")
+_OF_THE_LADDER = (
+    *("hold", "rounds", "at-least", "pause", "arrival", "ramp-rate", "settle"),
+    *("clips", "slo", "server-process", "label", "output", "seed", "verbose"),
+)
+
+
+@click.command("tts", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.option("--url", metavar="URL", help="The server; http://HOST:PORT is enough. Default: the API's own.")
+@click.option("--api", type=click.Choice(_NAMES), default=_NAMES[0], show_default=True, help="What it speaks.")
+@click.option("--warm-up", default=5, show_default=True, metavar="N", help="Requests before the ones that count.")
+@click.option("--runs", default=20, show_default=True, metavar="N", help="Requests that count, of each text.")
+@click.option(
+    "--texts",
+    "--text",
+    "texts_from",
+    default="standard",
+    show_default=True,
+    metavar="FILE",
+    help="standard or english (shipped), a .txt with one text a line, or a .json list or object of id and text.",
+)
+@click.option("--timeout", default="120s", show_default=True, metavar="TIME", help="For one request.")
+@click.option("--benchmark-type", metavar="NAME", help="Begins the file's name. [default: tts_ and the API]")
+@click.option(
+    "--configuration",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="What only you know, as often as needed: model=…, optimization=…, batch_size=…",
+)
+@with_options(_SHARED)
+@with_options(("concurrency", *_OF_THE_LADDER), {"concurrency": ""})
+def command(concurrency: str | None, **given: Any) -> None:
+    """How fast a server speaks: time to first audio, gaps, total time and RTF of each text by itself.
+
+    Writes BENCHMARK-TYPE_DATE_TIME.json. Ends with 3 where a request failed. With --concurrency it is a ladder of so
+    many streams at once, as `stt-load run --dialect tts-NAME`: then the options from --concurrency on hold too.
+    A key for the server comes from the environment variable STT_LOAD_TTS_API_KEY.
+    """
+    context = click.get_current_context()
+    if concurrency is not None:
+        become_locust(_ladder_options(given, concurrency), context.args, "tts.py")
+    problems = [f"unknown option {word}: see --help" for word in context.args]
+    for name in _OF_THE_LADDER:
+        if context.get_parameter_source(name.replace("-", "_")) is ParameterSource.COMMANDLINE:
+            problems.append(f"--{name}: is for a ladder: add --concurrency, or leave it out")
+    context.exit(_Bench(given, problems).run())
+
+
+def _ladder_options(given: dict[str, Any], concurrency: str) -> dict[str, Any]:
+    api = TTS_APIS[_PREFIX + given["api"]]
+    named = {key: value for key, value in given.items() if key in {option.key for option in OPTIONS}}
+    url = with_path(given["url"] or api.default_url, api.path)
+    return {**named, "dialect": api.name, "stt_url": url, "concurrency": concurrency}
+
+
+class _Bench:
+    """The options, checked all at once, and the benchmark that they ask for."""
+
+    def __init__(self, given: dict[str, Any], problems: list[str]) -> None:
+        self._problems = problems
+        self._given = given
+        self._api = TTS_APIS[_PREFIX + given["api"]]
+        url = given["url"] or self._api.default_url
+        self._url = self._parsed("url", lambda text: with_path(parse_http_url(text), self._api.path), url)
+        self._timeout_s = self._parsed("timeout", parse_positive_duration_s, given["timeout"])
+        self._places = self._parsed("gpu-sidecar", parse_sidecars, given["gpu_sidecar"]) or ()
+        self._gpu_id = self._parsed("gpu-id", parse_gpus, given["gpu_id"])
+        self._options = self._tried(lambda: self._api.parse_options(given["dialect_option"])) or {}
+        self._texts: Texts = self._tried(lambda: read_texts(given["texts_from"])) or {}
+        self._configuration = [self._parsed("configuration", _pair, text) for text in given["configuration"]]
+        self._results = given["results"] or "results"
+        self._type = given["benchmark_type"] or self._api.name.replace("-", "_")
+        self._check_rest()
+        if self._problems:
+            raise ConfigError(self._problems)
+
+    def _check_rest(self) -> None:
+        for name, least in (("warm-up", 0), ("runs", 1)):
+            if self._given[name.replace("-", "_")] < least:
+                self._problems.append(f"--{name}: must be a whole number from {least}")
+        if not _TYPE.fullmatch(self._type):
+            self._problems.append(f"--benchmark-type {self._type}: letters, digits, dot, dash, underscore, 60 at most")
+        problem = self._url and unreachable("--url", self._url)
+        self._problems += [line for line in (problem, unwritable(self._results)) if line]
+
+    def _parsed(self, name: str, parse: Callable[[str], Any], text: str | None) -> Any:
+        try:
+            return None if text is None else parse(text)
+        except (ValueError, ConfigError) as error:
+            self._problems.append(f"--{name}: {error}")
+            return None
+
+    def _tried(self, make: Callable[[], Any]) -> Any:
+        try:
+            return make()
+        except ConfigError as error:
+            self._problems += error.problems
+            return None
+
+    def run(self) -> ExitCode:
+        key = os.environ.get(TTS_KEY_VARIABLE)
+        speaker = Speaker(self._api, self._url, self._options, self._timeout_s, key, not self._given["insecure"])
+        measuring = Measuring(speaker.speak, self._named_texts(), self._given["warm_up"], self._given["runs"])
+        started_at, is_complete = time.time(), True
+        with contextlib.ExitStack() as stack:
+            watch = GpuWatch(self._clients(stack), run_id=uuid.uuid4().hex[:12])
+            stack.callback(watch.close)
+            progress = stack.enter_context(_progress_bar())
+            stack.enter_context(_interruptible())
+            try:
+                measuring.run(watch, progress)
+            except KeyboardInterrupt:
+                is_complete = False
+            benchmark = Benchmark(
+                self._type,
+                started_at,
+                self._given["warm_up"],
+                self._given["runs"],
+                self._describe(watch.describe()),
+                tuple(measuring.done),
+                is_complete,
+            )
+        return self._conclude(benchmark)
+
+    def _named_texts(self) -> Texts:
+        """The five standard texts go by their own names in the file."""
+        return {name.removeprefix(_STANDARD): text for name, text in self._texts.items()}
+
+    def _clients(self, stack: contextlib.ExitStack) -> list[SidecarClient]:
+        token = os.environ.get(SIDECAR_TOKEN_VARIABLE)
+        clients = []
+        for place in self._places:
+            local = (
+                stack.enter_context(LocalSidecar(self._gpu_id, listener_at(self._url))) if place == "local" else None
+            )
+            clients.append(SidecarClient(local.url if local else place, token))
+        return clients
+
+    def _describe(self, gpu: dict[str, Any]) -> dict[str, Any]:
+        return {
+            **gpu,
+            "model": self._options.get("model"),
+            "optimization": None,
+            "batch_size": 1,
+            "api": self._api.name,
+            "url": without_credentials(self._url),
+            "options": {key: value for key, value in self._options.items() if value is not None},
+            **dict(self._configuration),
+        }
+
+    def _conclude(self, benchmark: Benchmark) -> ExitCode:
+        console = Console(highlight=False, soft_wrap=True)
+        if not console.is_terminal:
+            console = Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
+        console.print(result_table(benchmark))
+        for line in explanations(benchmark):
+            console.print(f"  - {line}", markup=False)
+        path = Path(self._results) / benchmark.file_name
+        write_whole(path, result_json(benchmark))
+        console.print(f"result file: {path}", markup=False)
+        if not benchmark.is_complete:
+            return ExitCode.ABORTED
+        if not benchmark.completed:
+            return ExitCode.NOT_BELIEVABLE
+        return ExitCode.SLO_MISSED if benchmark.errors else ExitCode.FINE
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    """Numbers, true, false and null are what they are in JSON; everything else is text."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise ValueError(f"{text!r} must be written KEY=VALUE, as in model=chatterbox-turbo")
+    try:
+        return key, json.loads(value, parse_constant=str)
+    except ValueError:
+        return key, value
+
+
+@contextlib.contextmanager
+def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    columns = (TextColumn("speaking: {task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda name, done, total: bar.update(task, description=name, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM is a Ctrl-C: what was measured is written."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
