@@ -3,6 +3,7 @@
 Server: API v1 `/v1/listen` as developers.deepgram.com tells it and deepgram-python-sdk 7.6.0 at 7da415d (2026-07-22),
 `src/deepgram/listen/v1/types`, types it. The same protocol: WhisperLiveKit at ed571b6 (2026-08-16),
 `whisperlivekit/deepgram_compat.py`. Everything is asked for in the query; the key travels as `Authorization: Token`.
+Flux (`/v2/listen`) speaks otherwise, and is not spoken here.
 
 What a client must know:
 
@@ -66,6 +67,7 @@ class Deepgram(Dialect):
     unconfirmed = (
         "everything here is told by documents, the SDK's types and WhisperLiveKit's code; no server was spoken to",
         "what an Error message of Deepgram's own looks like: description, message and reason are looked for",
+        "close 1008 is taken for a refusal; Deepgram also uses it for audio that it can't decode",
         "that CloseStream is answered by Metadata with a duration above 0 where any audio was sent",
     )
 

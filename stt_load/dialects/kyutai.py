@@ -20,6 +20,7 @@ What a client must know:
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -84,7 +85,6 @@ class Kyutai(Dialect):
             answers_end=False,
             many_utterances=True,
         )
-        self._silent_step = self.encode(bytes(2 * STEP_SAMPLES))[0]
         self._words: list[str] = []
         self._utterances = 0
         self._steps = 0
@@ -95,18 +95,17 @@ class Kyutai(Dialect):
         return Connect(url, headers={"kyutai-api-key": key} if key else {})
 
     def begin(self, length: AudioLength) -> Sequence[Message]:
-        lead = self._silence(self.option["leading_silence"]) if self._utterances == 0 else []
+        lead = silence(self.option["leading_silence"]) if self._utterances == 0 else []
         self._words = []
         self._utterances += 1
         self._steps_due += length.samples // STEP_SAMPLES + len(lead)
         return lead
 
     def encode(self, pcm: bytes) -> Sequence[Message]:
-        samples = np.frombuffer(as_float32(pcm), "<f4").tolist()
-        return (pack({"type": "Audio", "pcm": samples}),)
+        return (audio(pcm),)
 
     def finalise(self) -> Sequence[Message]:
-        burst = self._silence(self._flush_s) if self.option["flush"] == "burst" else []
+        burst = silence(self._flush_s) if self.option["flush"] == "burst" else []
         self._steps_due += len(burst)
         return (pack({"type": "Marker", "id": self._utterances}), *burst)
 
@@ -143,8 +142,20 @@ class Kyutai(Dialect):
             return (gauge,)
         return (gauge, Finished() if 0 < self._steps_due <= self._steps else AtWork())
 
-    def _silence(self, seconds: float) -> list[Message]:
-        return [self._silent_step] * math.ceil(seconds / STEP_S)
+
+def audio(pcm: bytes) -> bytes:
+    """9.6 KB for a step: five times what came in."""
+    return pack({"type": "Audio", "pcm": np.frombuffer(as_float32(pcm), "<f4").tolist()})
+
+
+@functools.cache
+def silent_step() -> bytes:
+    return audio(bytes(2 * STEP_SAMPLES))
+
+
+def silence(seconds: float) -> list[Message]:
+    """Whole steps of it, a message each."""
+    return [silent_step()] * math.ceil(seconds / STEP_S)
 
 
 def pack(body: Mapping[str, object]) -> bytes:
