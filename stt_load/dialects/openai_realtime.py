@@ -41,7 +41,7 @@ class OpenAiRealtime(realtime.RealtimeDialect):
     unconfirmed = (
         "the events are read from OpenAI's documents and from clients; SGLang's from its source",
         "an error before session.updated counts as refused parameters, unless its code says key or quota",
-        "server_vad cuts at silence_ms and not at four fifths of it",
+        "server_vad never cuts before four fifths of silence_ms have passed",
     )
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
@@ -49,7 +49,7 @@ class OpenAiRealtime(realtime.RealtimeDialect):
         silence_s = self.option["silence_ms"] / 1000
         self.capabilities = Capabilities(
             sample_rate_hz=self.option["sample_rate"],
-            encoding="int16, base64 in JSON",
+            encoding="base64 int16",
             has_ready=True,
             ends=("client", "server"),
             counts_pieces=True,

@@ -69,7 +69,7 @@ class Riva(realtime.RealtimeDialect):
         silence_s = (self.option["stop_history_ms"] or _STOP_HISTORY_MS) / 1000
         self.capabilities = Capabilities(
             sample_rate_hz=self.option["sample_rate"],
-            encoding="int16, base64 in JSON",
+            encoding="base64 int16",
             has_ready=True,
             ends=("client", "server"),
             min_endpoint_s=0.5 * silence_s,

@@ -56,7 +56,7 @@ class SglangOmni(realtime.RealtimeDialect):
         super().__init__(settings)
         silence_s = (self.option["silence_ms"] or _SILENCE_MS) / 1000
         self.capabilities = Capabilities(
-            encoding="int16, base64 in JSON",
+            encoding="base64 int16",
             has_ready=True,
             ends=("client", "server"),
             counts_pieces=True,

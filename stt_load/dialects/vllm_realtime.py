@@ -32,7 +32,7 @@ class VllmRealtime(realtime.RealtimeDialect):
     options = (DialectOption("model", "mistralai/Voxtral-Mini-4B-Realtime-2602", "as it is served"),)
     unconfirmed = ("read from its source, never run: it takes a GPU and a realtime model",)
     capabilities = Capabilities(
-        encoding="int16, base64 in JSON",
+        encoding="base64 int16",
         has_ready=True,
         ends=("client",),
         many_utterances=True,
