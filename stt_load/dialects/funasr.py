@@ -2,7 +2,8 @@
 
 Server: modelscope/FunASR at 3c58cb5 (2026-08-21), `runtime/python/websocket/funasr_wss_server.py` and
 `runtime/websocket/bin/websocket-server-2pass.cpp` (the Docker images); `runtime/docs/websocket_protocol.md`. Port
-10095, TLS with a certificate of its own unless told otherwise: `wss://` and `--insecure`. No credentials.
+10095, TLS with a certificate of its own unless told otherwise: `wss://` and `--insecure`. No credentials. The Python
+server was spoken to with its models replaced: this one, v1.3.20, and that of 2024-09-25 (d20c030).
 
 What a client must know:
 

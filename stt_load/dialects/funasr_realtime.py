@@ -2,7 +2,7 @@
 
 Server: modelscope/FunASR at 3c58cb5 (2026-08-21), `funasr/bin/realtime_ws.py` (v1.4; `serve_realtime_ws.py` is the
 same); its clients `client_python.py` and `realtime_ws_benchmark.py`. Plain websocket on port 10095, any path, no
-credentials.
+credentials. Spoken to with its models replaced, in both endpoint modes.
 
 What a client must know:
 

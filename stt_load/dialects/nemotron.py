@@ -1,7 +1,7 @@
 """Nemotron Speech server of pipecat: binary int16 PCM in, the transcript so far and one final a turn out.
 
 Server: pipecat-ai/nemotron-january-2026 at 70363cd (2026-01-07), `src/nemotron_speech/server.py`; its own client is
-`pipecat_bots/nvidia_stt.py`. Plain websocket at `/` of port 8080, no credentials.
+`pipecat_bots/nvidia_stt.py`. Plain websocket at `/` of port 8080, no credentials. Spoken to with its model replaced.
 
 What a client must know:
 

@@ -2,6 +2,7 @@
 
 Server: skygazer42/TingWu at 0e69172 (2026-02-20), `src/api/routes/websocket.py`, `src/api/ws_manager.py`,
 `docs/API.md`. Websocket at `/ws/realtime` of port 8000, no credentials. It chooses no subprotocol. It never closes.
+Spoken to with its models replaced.
 
 What a client must know:
 
