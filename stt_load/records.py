@@ -24,6 +24,9 @@ class Kind(StrEnum):
     UPLOAD = "upload"  # sent as a whole file in one request
 
 
+PACED = frozenset({Kind.STREAM})
+"""Kinds whose audio is sent in frames, each due at its moment."""
+
 HEADLINES = {Kind.STREAM: "eos_latency_s", Kind.UPLOAD: "total_s"}
 """The field with the time that a kind of load is about."""
 

@@ -16,11 +16,13 @@ from stt_load.config import OPTIONS
 from stt_load.dialects.registry import DIALECTS, DialectRow
 from stt_load.errors import ExitCode, Outcome
 from stt_load.load.plan import Phase
-from stt_load.metrics.slo import DEFAULT_SLOS, METRICS
+from stt_load.metrics.slo import DEFAULT_SLOS_OF, METRICS
 from stt_load.metrics.validity import CONDITIONS, Condition
+from stt_load.records import Kind
 from stt_load.report.folder import WRITERS
 from stt_load.report.model import Verdict
-from stt_load.report.table import HEADINGS
+from stt_load.report.table import COLUMNS
+from stt_load.uploads.registry import UPLOADS, UploadRow
 
 CHECKOUT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -143,7 +145,7 @@ def test_nothing_in_it_is_still_to_be_filled_in(path: Path) -> None:
     assert not re.search(r"@@|TODO|TBD|FIXME", path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("heading", HEADINGS)
+@pytest.mark.parametrize("heading", dict.fromkeys(heading for columns in COLUMNS.values() for heading in columns))
 def test_the_readme_explains_each_column_of_the_table(heading: str) -> None:
     assert heading in first_cells(README)
 
@@ -153,7 +155,7 @@ def test_the_table_in_the_readme_has_the_columns_of_today() -> None:
         text for text in re.findall(r"^```\n(.*?)^```$", README, re.MULTILINE | re.DOTALL) if "exit code" in text
     ]
     head = block.partition("───")[0]
-    assert [word for heading in HEADINGS for word in heading.split() if word not in head] == []
+    assert [word for heading in COLUMNS[Kind.STREAM] for word in heading.split() if word not in head] == []
 
 
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.ABORTED])
@@ -186,13 +188,13 @@ def test_the_readme_names_each_metric_that_a_bound_can_be_set_on(metric: str) ->
     assert f"`{metric}`" in README
 
 
-@pytest.mark.parametrize("slo", DEFAULT_SLOS)
+@pytest.mark.parametrize("slo", dict.fromkeys(slo for slos in DEFAULT_SLOS_OF.values() for slo in slos))
 def test_the_readme_names_the_default_objectives(slo: str) -> None:
     assert f"`{slo}`" in README
 
 
-@pytest.mark.parametrize("row", DIALECTS.values(), ids=lambda row: row.name)
-def test_the_readme_has_a_line_for_each_dialect(row: DialectRow) -> None:
+@pytest.mark.parametrize("row", [*DIALECTS.values(), *UPLOADS.values()], ids=lambda row: row.name)
+def test_the_readme_has_a_line_for_each_dialect_and_each_upload_api(row: DialectRow | UploadRow) -> None:
     assert f"| `{row.name}` | `{row.default_url}` | " in README
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from stt_load.errors import ConfigError
-from stt_load.metrics.slo import DEFAULT_SLOS, Slo, SloResult, SloVerdict, judge, parse_slo
+from stt_load.metrics.slo import DEFAULT_SLOS_OF, Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats, duty_cycle
 from stt_load.metrics.validity import Evidence, Finding, look
 from stt_load.metrics.wer import scored
-from stt_load.records import UtteranceRecord
+from stt_load.records import PACED, Kind, UtteranceRecord
 from stt_load.report.hold import Sample
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.sampling import Sampling
@@ -92,13 +92,14 @@ def build_report(
     timelines = _timelines(transitions)
     done = next((line for line in transitions if line["phase"] == "done"), None)
     lost = _rows_lost(done, len(records))
-    slos = [parse_slo(text) for text in run.get("slos", DEFAULT_SLOS)]
+    kind = Kind(run.get("kind", Kind.STREAM))
+    slos = [parse_slo(text) for text in run.get("slos", DEFAULT_SLOS_OF[kind])]
     sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in timelines})
     stages: list[StageReport] = []
     for timeline in timelines:
         mine = [record for record in records if record.stage == timeline.stage]
         first = stages[0].figures if stages else None
-        stages.append(_stage_report(timeline, mine, first, slos, lost, sampling))
+        stages.append(_stage_report(timeline, mine, first, slos, lost, sampling, kind))
     knee = find_knee(stages)
     return RunReport(
         run=run,
@@ -159,17 +160,21 @@ def _stage_report(
     slos: Sequence[Slo],
     lost: int,
     sampling: Sampling,
+    kind: Kind,
 ) -> StageReport:
     stats = StageStats(timeline.stage, timeline.users)
     for record in records:
         stats.add(record)
     figures = stats.close(first)
     results = tuple(judge(slo, figures.measured(slo.metric), figures.without(slo.metric)) for slo in slos)
-    evidence = _evidence(timeline, figures, results, lost)
+    is_paced = kind in PACED
+    evidence = _evidence(timeline, figures, results, lost, is_paced)
     findings = look(evidence)
     span = timeline.hold_span
-    duty = duty_cycle(records, timeline.users, *span) if span else None
-    audio_s = duty * timeline.users * (span[1] - span[0]) if span and duty is not None else None
+    duty = duty_cycle(records, timeline.users, *span) if span and is_paced else None
+    # A file is sent in no time, so no share of the hold is: its audio is what the requests of the hold held.
+    sent_s = None if is_paced else figures.audio_s
+    audio_s = duty * timeline.users * (span[1] - span[0]) if span and duty is not None else sent_s
     return StageReport(
         figures=figures,
         verdict=_verdict(figures, findings, results),
@@ -184,7 +189,9 @@ def _stage_report(
     )
 
 
-def _evidence(timeline: _Timeline, figures: StageFigures, results: Sequence[SloResult], lost: int) -> Evidence:
+def _evidence(
+    timeline: _Timeline, figures: StageFigures, results: Sequence[SloResult], lost: int, is_paced: bool
+) -> Evidence:
     ended = figures.n - figures.interrupted
     counted = max(figures.n, timeline.largest("begun"))
     is_missed = any(result.verdict is SloVerdict.MISSED for result in results)
@@ -193,6 +200,7 @@ def _evidence(timeline: _Timeline, figures: StageFigures, results: Sequence[SloR
         users=timeline.users,
         users_reached=None if timeline.hold is None else int(timeline.hold["reached"]),
         workers=timeline.workers,
+        is_paced=is_paced,
         frames=figures.frames,
         frames_late=figures.frames_late,
         pacing_lag_max_s=figures.pacing_lag_max_s,

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.sizing import exit_code
-from stt_load.report.table import HEADINGS, explanations, foreign_warning, rows, validity_lines
+from stt_load.report.table import explanations, foreign_warning, headings, rows, validity_lines
 from stt_load.report.took import TITLE, TookTable, took_table
 from stt_load.report.wording import judged, knee_sentence, title
 
@@ -67,7 +67,7 @@ def _print_uncut(table: Table, console: Console) -> None:
 
 def _main_table(report: RunReport, gap: int) -> Table:
     lines = rows(report)
-    table = _empty_table(HEADINGS, lines, gap, title(report) or None)
+    table = _empty_table(headings(report), lines, gap, title(report) or None)
     for stage, line in zip(report.stages, lines, strict=True):
         table.add_row(*line[:-1], Text(line[-1], style=_STYLES[stage.verdict]))
     return table
@@ -91,7 +91,7 @@ def _empty_table(headings: Sequence[str], lines: Sequence[Sequence[str]], gap: i
 
 def _answer(report: RunReport) -> Text:
     code = exit_code(report)
-    sentence = knee_sentence(report.knee)
+    sentence = knee_sentence(report.knee, report.kind)
     return Text.assemble(
         (str(report.verdict).upper(), f"bold {_STYLES[report.verdict]}"),
         f" (exit code {int(code)}): {sentence}.",

@@ -11,6 +11,7 @@ import csv
 import io
 from collections.abc import Callable
 
+from stt_load.metrics.quantiles import Distribution
 from stt_load.report.device import DeviceFigures
 from stt_load.report.model import RunReport, StageReport
 
@@ -23,6 +24,14 @@ def _number(value: float | None, digits: int) -> str:
 
 def _latency(metric: str, statistic: str) -> Cell:
     return lambda stage: _number(stage.figures.latencies[metric].statistic(statistic), 4)
+
+
+def _factor(name: str, statistic: str) -> Cell:
+    def cell(stage: StageReport) -> str:
+        values: Distribution = getattr(stage.figures, name)
+        return _number(values.statistic(statistic), 4)
+
+    return cell
 
 
 def _interval(end: int) -> Cell:
@@ -131,6 +140,19 @@ COLUMNS: dict[str, Cell] = {
     "server_cpu_p95": _of("process", "cpu_cores", "p95", 3),
     "server_memory_peak_mib": _of("process", "rss_mib", "max", 1),
     "host_cpu_mean_pct": _of("host", "cpu_pct", "mean", 1),
+    # Of uploads; empty in a run of callers who speak, as most latencies above are in a run of uploads.
+    "total_p50": _latency("total", "p50"),
+    "total_p95": _latency("total", "p95"),
+    "total_p99": _latency("total", "p99"),
+    "total_mean": _latency("total", "mean"),
+    "first_text_p50": _latency("first_text", "p50"),
+    "first_text_p95": _latency("first_text", "p95"),
+    "rtf_p50": _factor("rtf", "p50"),
+    "rtf_p95": _factor("rtf", "p95"),
+    "rtf_mean": _factor("rtf", "mean"),
+    "rtfx_p50": _factor("rtfx", "p50"),
+    "rtfx_mean": _factor("rtfx", "mean"),
+    "requests_per_s": _seen("requests_per_s", 3),
 }
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from stt_load.report.model import RunReport
 from stt_load.report.plots import HOW_TO_GET_CHARTS, Chart
 from stt_load.report.sidecars import Sidecars
-from stt_load.report.table import HEADINGS, explanations, foreign_warning, rows, validity_lines
+from stt_load.report.table import explanations, foreign_warning, headings, rows, validity_lines
 from stt_load.report.took import TITLE, took_table
 from stt_load.report.wording import judged, knee_sentence, title
 
@@ -28,9 +28,9 @@ def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
     """The whole page. `charts`: from `plots.draw_charts`; None says on the page how to get them."""
     return _templates.get_template("report.html").render(
         title=title(report),
-        sentence=knee_sentence(report.knee),
+        sentence=knee_sentence(report.knee, report.kind),
         verdict=report.verdict,
-        headings=HEADINGS,
+        headings=headings(report),
         rows=list(zip(report.stages, rows(report), strict=True)),
         warnings=[*filter(None, [foreign_warning(report)]), *validity_lines(report)],
         stages=report.stages,

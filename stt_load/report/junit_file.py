@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
+from stt_load.records import Kind
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.wording import callers, judged, title
 
@@ -18,13 +19,13 @@ def junit_xml(report: RunReport) -> str:
     """The whole file."""
     root = ET.Element("testsuites", name=f"stt-load {title(report)}".strip())
     for stage in report.stages:
-        root.append(_suite(stage))
+        root.append(_suite(stage, report.kind))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _suite(stage: StageReport) -> ET.Element:
-    name = f"stage {stage.figures.stage}: {callers(stage.users)}"
+def _suite(stage: StageReport, kind: Kind) -> ET.Element:
+    name = f"stage {stage.figures.stage}: {callers(stage.users, kind)}"
     cases = [_slo_case(name, stage, result) for result in stage.slos]
     cases += [_validity_case(name, finding) for finding in stage.findings]
     counts = {f"{tag}s": sum(case.find(tag) is not None for case in cases) for tag in ("failure", "error")}

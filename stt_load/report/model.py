@@ -10,6 +10,7 @@ from typing import Any
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.stage import StageFigures
 from stt_load.metrics.validity import Finding
+from stt_load.records import Kind
 from stt_load.report.device import DeviceFigures, is_covered
 
 SCHEMA_VERSION = 2
@@ -94,6 +95,11 @@ class StageReport:
         worked = {(f.device.host, f.device.gpu) for f in gpus if (f.busy.mean or 0.0) >= WORKED_PCT}
         return self.users / len(worked) if worked and self.is_covered("gpu") else None
 
+    @property
+    def requests_per_s(self) -> float | None:
+        """Completed uploads that began in the hold, over its length; None where nothing was uploaded."""
+        return self.figures.rtf.n / self.hold_s if self.hold_s and self.figures.rtf.n else None
+
     def _devices(self, kind: str) -> list[DeviceFigures]:
         return [figures for figures in self.devices if figures.device.kind == kind]
 
@@ -119,3 +125,8 @@ class RunReport:
     knee: Knee
     verdict: Verdict
     notes: tuple[str, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """Of load. Runs from before there were others are of kind stream."""
+        return Kind(self.run.get("kind", Kind.STREAM))

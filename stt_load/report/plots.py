@@ -35,24 +35,29 @@ def draw_charts(report: RunReport) -> tuple[Chart, ...] | None:
     return tuple(drawn)
 
 
-def _eos(alt: Any, report: RunReport) -> Any:
-    rows = [row for stage in report.stages for row in _eos_rows(stage)]
-    if not rows:
-        return None
-    colour = alt.Color("statistic:N", title=None, scale=alt.Scale(domain=["p50", "p95"], range=[_EARLY, _LATE]))
-    base = _base(alt, rows)
-    layers = [
-        base.mark_rule(opacity=0.5).encode(_x(alt), alt.Y("low:Q"), alt.Y2("high:Q"), colour),
-        base.mark_line(point=True).encode(_x(alt), alt.Y("value:Q", title="seconds"), colour),
-    ]
-    bounds = {r.slo.bound for s in report.stages for r in s.slos if r.slo.metric == "eos_latency"}
-    layers += [_limit(alt, [{"value": value} for value in sorted(bounds)])] if bounds else []
-    layers += [_knee(alt, report.knee.holds)] if report.knee.holds else []
-    return _sized(alt, layers)
+def _latency(metric: str) -> Any:
+    """A chart of a latency's p50 and p95 with their intervals, and the bounds that were set on it."""
+
+    def draw(alt: Any, report: RunReport) -> Any:
+        rows = [row for stage in report.stages for row in _latency_rows(stage, metric)]
+        if not rows:
+            return None
+        colour = alt.Color("statistic:N", title=None, scale=alt.Scale(domain=["p50", "p95"], range=[_EARLY, _LATE]))
+        base = _base(alt, rows)
+        layers = [
+            base.mark_rule(opacity=0.5).encode(_x(alt), alt.Y("low:Q"), alt.Y2("high:Q"), colour),
+            base.mark_line(point=True).encode(_x(alt), alt.Y("value:Q", title="seconds"), colour),
+        ]
+        bounds = {r.slo.bound for s in report.stages for r in s.slos if r.slo.metric == metric}
+        layers += [_limit(alt, [{"value": value} for value in sorted(bounds)])] if bounds else []
+        layers += [_knee(alt, report.knee.holds)] if report.knee.holds else []
+        return _sized(alt, layers)
+
+    return draw
 
 
-def _eos_rows(stage: StageReport) -> list[dict[str, Any]]:
-    values = stage.figures.latencies["eos_latency"]
+def _latency_rows(stage: StageReport, metric: str) -> list[dict[str, Any]]:
+    values = stage.figures.latencies[metric]
     rows = []
     for name, p in (("p50", 0.50), ("p95", 0.95)):
         value, (low, high) = values.at(p), values.ci95(p)
@@ -90,7 +95,9 @@ def _busy_mean(stage: StageReport, kind: str) -> float | None:
 
 
 _CHARTS: dict[str, Callable[[Any, RunReport], Any]] = {
-    "EOS latency, p50 and p95 with 95 % interval": _eos,
+    "EOS latency, p50 and p95 with 95 % interval": _latency("eos_latency"),
+    "Total time of an upload, p50 and p95 with 95 % interval": _latency("total"),
+    "Requests per second": _line("completed", lambda stage: stage.requests_per_s),
     "Word error rate": _line("percent", lambda stage: _times(100, stage.figures.wer)),
     "Pacing lag p99 of the generator": _line(
         "milliseconds", lambda stage: _times(1000, stage.figures.pacing_lag_p99_s), limit=10.0

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stt_load.metrics.quantiles import smallest_n
+from stt_load.metrics.quantiles import Distribution, smallest_n
+from stt_load.records import Kind
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.took import took_table
 from stt_load.report.wording import NOTHING, sampled, sampled_explanation
@@ -21,13 +22,16 @@ def _seconds(metric: str, name: str, p: float | None = None) -> Callable[[StageR
     """`p` marks the cell where n does not support it."""
 
     def cell(stage: StageReport) -> str:
-        values = stage.figures.latencies[metric]
-        value = values.statistic(name)
-        if value is None:
-            return NOTHING
-        return f"{value:.3f}{FEW if p is not None and not values.supports(p) else ''}"
+        return _marked(stage.figures.latencies[metric], name, p)
 
     return cell
+
+
+def _marked(values: Distribution, name: str, p: float | None) -> str:
+    value = values.statistic(name)
+    if value is None:
+        return NOTHING
+    return f"{value:.3f}{FEW if p is not None and not values.supports(p) else ''}"
 
 
 def _gpu(field: str, name: str) -> Callable[[StageReport], str]:
@@ -44,44 +48,68 @@ def _wer(stage: StageReport) -> str:
     return NOTHING if wer is None else f"{wer * 100:.1f}"
 
 
+def _rate(stage: StageReport) -> str:
+    return NOTHING if stage.requests_per_s is None else f"{stage.requests_per_s:.2f}"
+
+
 def _audio(stage: StageReport) -> str:
     mean_s = stage.figures.utterance_s_mean
     return NOTHING if mean_s is None else f"{mean_s:.2f}"
 
 
-COLUMNS: dict[str, Callable[[StageReport], str]] = {
-    "Conc": lambda stage: str(stage.users),
-    "EOS p50": _seconds("eos_latency", "p50", 0.50),
-    "EOS p95": _seconds("eos_latency", "p95", 0.95),
-    "EOS mean": _seconds("eos_latency", "mean"),
-    "after last frame p95": _seconds("stream_end_latency", "p95", 0.95),
-    "Audio Dur": _audio,
-    "WER%": _wer,
+Columns = dict[str, Callable[[StageReport], str]]
+
+_DEVICE_COLUMNS: Columns = {
     "GPU%p95": _gpu("sm_pct", "p95"),
     "GPU%mean": _gpu("sm_pct", "mean"),
     "VRAM peak": _gpu("fb_mib", "max"),
     "VRAM mean": _gpu("fb_mib", "mean"),
+}
+_LAST_COLUMNS: Columns = {
     "n": lambda stage: str(stage.figures.n),
     "errors": lambda stage: str(stage.figures.errors),
     "verdict": lambda stage: stage.mark,
 }
+COLUMNS: dict[Kind, Columns] = {
+    Kind.STREAM: {
+        "Conc": lambda stage: str(stage.users),
+        "EOS p50": _seconds("eos_latency", "p50", 0.50),
+        "EOS p95": _seconds("eos_latency", "p95", 0.95),
+        "EOS mean": _seconds("eos_latency", "mean"),
+        "after last frame p95": _seconds("stream_end_latency", "p95", 0.95),
+        "Audio Dur": _audio,
+        "WER%": _wer,
+        **_DEVICE_COLUMNS,
+        **_LAST_COLUMNS,
+    },
+    Kind.UPLOAD: {
+        "Conc": lambda stage: str(stage.users),
+        "total p50": _seconds("total", "p50", 0.50),
+        "total p95": _seconds("total", "p95", 0.95),
+        "total mean": _seconds("total", "mean"),
+        "first text p95": _seconds("first_text", "p95", 0.95),
+        "Audio Dur": _audio,
+        "RTF p95": lambda stage: _marked(stage.figures.rtf, "p95", 0.95),
+        "req/s": _rate,
+        "WER%": _wer,
+        **_DEVICE_COLUMNS,
+        **_LAST_COLUMNS,
+    },
+}
 
-HEADINGS = tuple(COLUMNS)
+
+def headings(report: RunReport) -> tuple[str, ...]:
+    return tuple(COLUMNS[report.kind])
 
 
 def rows(report: RunReport) -> list[tuple[str, ...]]:
-    """One row of text cells a stage, in the order of HEADINGS."""
-    return [tuple(cell(stage) for cell in COLUMNS.values()) for stage in report.stages]
+    """One row of text cells a stage, in the order of `headings`."""
+    return [tuple(cell(stage) for cell in COLUMNS[report.kind].values()) for stage in report.stages]
 
 
 def explanations(report: RunReport) -> list[str]:
     """What the reader must know to read this table, and nothing that it does not show."""
-    lines = [
-        "EOS: end of speech to complete transcript, seconds; after last frame: from the last frame sent, "
-        "trailing silence included, below zero where the server was quicker.",
-        f"One utterance sends {_span(report, _utterance)} s of audio; callers were sending "
-        f"{_span(report, _duty)} % of the hold, p99 {_span(report, _lag)} ms late.",
-    ]
+    lines = _EXPLAINED[report.kind](report)
     if report.run.get("normaliser"):
         lines.append(f"WER is counted after {report.run['normaliser']}.")
     if any(cell.endswith(FEW) for line in rows(report) for cell in line):
@@ -93,6 +121,30 @@ def explanations(report: RunReport) -> list[str]:
     if reused:
         lines.append(f"Clips shared by two callers: {reused} times. Foreign text between those can't be seen.")
     return lines
+
+
+def _streaming_explained(report: RunReport) -> list[str]:
+    return [
+        "EOS: end of speech to complete transcript, seconds; after last frame: from the last frame sent, "
+        "trailing silence included, below zero where the server was quicker.",
+        f"One utterance sends {_span(report, _utterance)} s of audio; callers were sending "
+        f"{_span(report, _duty)} % of the hold, p99 {_span(report, _lag)} ms late.",
+    ]
+
+
+def _uploads_explained(report: RunReport) -> list[str]:
+    return [
+        "total: first byte of the request to last byte of the answer, seconds; first text: the same start to the first "
+        "words, where the server streams its answer. No latency of callers who speak: don't lay them side by side.",
+        "RTF: total over the length of the audio, below 1 is faster than real time; "
+        "req/s: completed requests that began in the hold, over its length.",
+    ]
+
+
+_EXPLAINED: dict[Kind, Callable[[RunReport], list[str]]] = {
+    Kind.STREAM: _streaming_explained,
+    Kind.UPLOAD: _uploads_explained,
+}
 
 
 def foreign_warning(report: RunReport) -> str | None:

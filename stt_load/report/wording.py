@@ -6,12 +6,20 @@ import math
 from collections.abc import Iterable
 
 from stt_load.metrics.slo import METRICS, MetricKind, Slo, SloResult, SloVerdict
+from stt_load.records import Kind
 from stt_load.report.device import COVERED, LOST, is_covered
 from stt_load.report.model import Knee, RunReport, StageReport, Verdict
 
 NOTHING = "-"
 DOUBT = "?"
 GONE = "lost"
+
+NOUNS = {
+    Kind.STREAM: ("caller", "callers"),
+    Kind.UPLOAD: ("concurrent request", "concurrent requests"),
+}
+SUBTITLES = {Kind.UPLOAD: "uploads: whole files, not microphone pace"}
+"""What stands over every table of a kind whose figures must not be laid beside those of callers who speak."""
 
 _VERBS = {
     SloVerdict.MET: "meets",
@@ -60,11 +68,11 @@ def why_not(stage: StageReport) -> str:
     return "; ".join(judged(result) for result in stage.missed)
 
 
-def knee_sentence(knee: Knee) -> str:
+def knee_sentence(knee: Knee, kind: Kind = Kind.STREAM) -> str:
     """The answer to the question of the whole program."""
     if knee.holds is None and knee.breaks is None:
         return "no stage was run"
-    held = f"holds {callers(knee.holds.users)}" if knee.holds else "no stage passes"
+    held = f"holds {callers(knee.holds.users, kind)}" if knee.holds else "no stage passes"
     if knee.breaks is None:
         return f"{held}, the most that were tried; the knee is above"
     if knee.breaks.verdict is Verdict.FAIL:
@@ -72,8 +80,9 @@ def knee_sentence(knee: Knee) -> str:
     return f"{held}; the stage of {knee.breaks.users} can't be judged: {why_not(knee.breaks)}"
 
 
-def callers(users: int) -> str:
-    return f"{users} caller" if users == 1 else f"{users} callers"
+def callers(users: int, kind: Kind = Kind.STREAM) -> str:
+    one, many = NOUNS[kind]
+    return f"{users} {one if users == 1 else many}"
 
 
 def sampled(text: str, coverage: float | None) -> str:
@@ -91,8 +100,9 @@ def sampled_explanation(cells: Iterable[str]) -> list[str]:
 
 
 def title(report: RunReport) -> str:
-    """`label · dialect · run id`, whatever of them the run has."""
-    parts = (report.run.get("label"), report.run.get("dialect"), report.run.get("run_id"))
+    """`label · dialect · run id`, whatever of them the run has, and what kind of figures these are."""
+    run = report.run
+    parts = (run.get("label"), run.get("dialect"), run.get("run_id"), SUBTITLES.get(report.kind))
     return " · ".join(str(part) for part in dict.fromkeys(parts) if part)
 
 
@@ -106,5 +116,7 @@ def _value(result: SloResult) -> str:
             return seconds(result.value)
         case MetricKind.RATIO:
             return percent(result.value)
+        case MetricKind.FACTOR:
+            return f"{result.value:.3f}"
         case MetricKind.COUNT:
             return f"{result.value:.0f}"

@@ -10,6 +10,7 @@ CLEAN = Evidence(
     users=10,
     users_reached=10,
     workers=(2, 2, 2),
+    is_paced=True,
     frames=1_000,
     frames_late=3,
     pacing_lag_max_s=0.0142,
@@ -30,6 +31,12 @@ def broken(**changes: object) -> list[str]:
 def test_clean_evidence_meets_every_condition() -> None:
     assert broken() == []
     assert len(look(CLEAN)) == len(CONDITIONS) == 7
+
+
+def test_whole_files_have_no_pace_and_the_condition_says_so() -> None:
+    (finding,) = [f for f in look(replace(CLEAN, is_paced=False, frames=0)) if f.condition.startswith("pacing lag")]
+    assert finding.is_met
+    assert finding.detail == "does not apply: whole files have no pace"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,32 @@ def made_run(
         },
     }
     return made
+
+
+def made_uploads(ladder: tuple[int, ...] = (1, 4, 8), per_stage: int = 60, streams: bool = False) -> MadeRun:
+    """Uploads to a server that takes one after the other: k at once take k times as long. `streams`: its answers."""
+    made = made_run(ladder, per_stage, gpu=False)
+    made.run |= {"kind": "upload", "dialect": "upload-openai", "frame": None, "end": "client"}
+    made.run |= {"trailing_silence_s": 0.0, "slos": ["rtf:p95<1", "error_rate<1%", "wer_delta<5%"]}
+    rng = random.Random(3)
+    made.utterances = [_uploaded(rng, record, streams) for record in made.utterances]
+    return made
+
+
+def _uploaded(rng: random.Random, record: UtteranceRecord, streams: bool) -> UtteranceRecord:
+    total_s = record.users * rng.uniform(0.55, 0.65)
+    return replace(
+        record,
+        kind="upload",
+        **dict.fromkeys(("eos_latency_s", "stream_end_latency_s", "first_partial_s", "ready_s")),
+        **dict.fromkeys(("pacing_lag_p99_s", "pacing_lag_max_s")),
+        frames=0,
+        audio_s=record.speech_s + 0.2,
+        total_s=total_s,
+        first_text_s=total_s / 2 if streams else None,
+        duration_s=total_s,
+        end="client",
+    )
 
 
 def _strained(
