@@ -2,8 +2,11 @@
 
 hold      |---------------------------------------|
 samples     x  x  x  x                 x  x  x  x
-covered   |===============|         |=============|      nobody is further than `reach_s` from a sample
-hole                  |_________________|               from the last sample to the next one
+hole                  |_________________|               more than two reaches (`reach_s`) between two samples
+covered   |============|               |===========|     the rest, and half a period at either end of the hole
+
+A reach is longer than half a period, so that a sample that is late or lost makes no hole. What is a hole is missing but
+for what its two samples stand for: a source that was quiet for 10 s lacks 9 s, not 7.
 """
 
 from __future__ import annotations
@@ -37,16 +40,18 @@ def coverage(times: Sequence[float], hold: Span, reach: float) -> float | None:
     start, end = hold
     if end <= start:
         return None
-    covered, reached = 0.0, start
-    for taken in times:
-        begins, ends = max(reached, taken - reach), min(end, taken + reach)
-        if ends > begins:
-            covered, reached = covered + ends - begins, ends
-    return min(1.0, covered / (end - start))
+    half_s = reach / _REACH_PERIODS / 2  # of a period
+    missing_s = 0.0
+    for began, ended in holes(times, hold, reach):
+        # At an edge of the hold there is no sample.
+        missing_from = began + half_s if began > start else start
+        missing_to = ended - half_s if ended < end else end
+        missing_s += max(0.0, missing_to - missing_from)
+    return max(0.0, 1.0 - missing_s / (end - start))
 
 
 def holes(times: Sequence[float], hold: Span, reach: float) -> list[Span]:
-    """The stretches of the hold that are not covered, each from the sample before it to the sample after it."""
+    """Where samples are missing, each from the sample before it to the sample after it, within the hold."""
     start, end = hold
     within = [taken for taken in times if start <= taken <= end]
     # An edge of the hold is like the reach of a sample that is one reach outside it.

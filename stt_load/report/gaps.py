@@ -12,6 +12,7 @@ from stt_load.report.coverage import Span, holes
 from stt_load.report.wording import callers
 
 _RESTARTED = "the sidecar was restarted"
+_LAST = "none came later in the run"
 _TOLD_AT_MOST = 10
 
 
@@ -42,7 +43,9 @@ class Stream:
         """A sidecar has another boot after a restart."""
         before = [boot for taken, boot in self.timed if taken <= hole[0]]
         after = [boot for taken, boot in self.timed if taken >= hole[1]]
-        return _RESTARTED if before and after and before[-1] != after[0] else ""
+        if before and not after:
+            return _LAST
+        return _RESTARTED if before and before[-1] != after[0] else ""
 
 
 def within(hold: Span, recorded: Iterable[Gap], seen: Iterable[Gap]) -> list[Gap]:

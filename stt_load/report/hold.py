@@ -20,6 +20,7 @@ _NO_QUANTITIES = {
     "throttle_reasons",
 }
 _FEWEST_FOR_A_SLOPE = 10
+_SHORTEST_FOR_A_SLOPE_S = 20.0  # a MiB by chance within 10 s would be 6 MiB a minute
 
 _HELD_BACK = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 """Bits of `throttle_reasons` that power or heat sets: software power cap, hardware slowdown, software and hardware
@@ -112,15 +113,15 @@ def _held_back(sample: Sample) -> float | None:
 
 
 def _slope_per_min(points: Sequence[tuple[float | None, float]]) -> float | None:
-    """Least squares of value over time; None for fewer than ten points, or all at one moment."""
-    placed = [(taken, value) for taken, value in points if taken is not None]
+    """Least squares of value over time; None for fewer than ten points, or for less than 20 s of them."""
+    placed = sorted((taken, value) for taken, value in points if taken is not None)
     if len(placed) < _FEWEST_FOR_A_SLOPE:
         return None
-    began = placed[0][0]  # numbers near zero lose no digits
-    try:
-        line = statistics.linear_regression([taken - began for taken, _ in placed], [value for _, value in placed])
-    except statistics.StatisticsError:
+    began, ended = placed[0][0], placed[-1][0]
+    if ended - began < _SHORTEST_FOR_A_SLOPE_S:
         return None
+    # From `began`: numbers near zero lose no digits.
+    line = statistics.linear_regression([taken - began for taken, _ in placed], [value for _, value in placed])
     return line.slope * 60
 
 

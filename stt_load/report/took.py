@@ -113,7 +113,7 @@ def took_table(report: RunReport, *, is_short: bool = False) -> TookTable | None
         rows=rows,
         explanations=(
             _words(shown, {figures.device.kind for _, figures in picked}),
-            *([f"{left_out} more rows are in report.html."] if left_out else []),
+            *([f"{left_out} more {'row is' if left_out == 1 else 'rows are'} in report.html."] if left_out else []),
         ),
     )
 

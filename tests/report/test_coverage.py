@@ -22,17 +22,23 @@ def test_a_sample_every_second_covers_all_of_the_hold() -> None:
     ("taken", "share"),
     [
         ([], 0.0),
-        ([110.0], 0.1),
-        ([100.0], 0.05),
-        ([130.0], 0.05),
-        ([110.0, 111.0], 4 / 30),
+        ([110.0], 1 / 30),
+        ([100.2], 0.7 / 30),
+        ([129.8], 0.7 / 30),
+        ([110.0, 111.0], 2 / 30),
+        ([110.0, 113.0], 4 / 30),
+        ([110.0, 120.0], 2 / 30),
         ([50.0, 200.0], 0.0),
-        ([99.0], 0.5 / 30),
     ],
-    ids=["none", "one", "at the start", "at the end", "two that overlap", "all outside", "just before"],
+    ids=["none", "one", "at the start", "at the end", "two", "two between which two are lost", "far apart", "outside"],
 )
-def test_a_sample_covers_one_reach_on_either_side_within_the_hold(taken: list[float], share: float) -> None:
+def test_a_sample_beside_a_hole_covers_half_a_period_of_it(taken: list[float], share: float) -> None:
     assert coverage(taken, HOLD, 1.5) == pytest.approx(share)
+
+
+def test_a_source_that_was_quiet_for_a_tenth_of_the_hold_covers_no_more_than_the_rest() -> None:
+    taken = [t for t in EVERY_SECOND if not 107 < t < 110]
+    assert coverage(taken, HOLD, 1.5) == pytest.approx(0.9)
 
 
 def test_a_hold_of_no_length_has_no_coverage() -> None:

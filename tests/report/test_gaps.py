@@ -34,7 +34,13 @@ def test_another_boot_behind_the_gap_tells_of_a_restart() -> None:
 
 
 def test_a_sidecar_that_never_came_back_was_not_restarted() -> None:
-    assert stream(*map(float, range(95, 111))).gaps(HOLD) == [gap(110.0, 130.0)]
+    never_again = gap(110.0, 130.0, "none came later in the run")
+    assert stream(*map(float, range(95, 111))).gaps(HOLD) == [never_again]
+    assert stream(*map(float, range(95, 100))).gaps(HOLD) == [gap(100.0, 130.0, "none came later in the run")]
+
+
+def test_samples_that_came_too_late_tell_no_reason() -> None:
+    assert stream(*map(float, range(120, 135))).gaps(HOLD) == [gap(100.0, 120.0)]
 
 
 def test_a_gap_that_a_sidecar_recorded_stands_for_the_same_one_that_was_seen() -> None:

@@ -89,9 +89,15 @@ def test_a_leak_shows_as_a_slope(kind: str, field: str) -> None:
 
 def test_steady_memory_has_no_slope_and_few_samples_have_none_that_is_known() -> None:
     assert measure(GPU, rows(fb_mib=5_000), HOLD, 1.5).memory_growth_mib_per_min == pytest.approx(0.0)
-    assert measure(GPU, rows(fb_mib=5_000)[:9], HOLD, 1.5).memory_growth_mib_per_min is None
+    assert measure(GPU, rows(fb_mib=5_000)[::7][:9], HOLD, 1.5).memory_growth_mib_per_min is None
     at_once = [{"t": 1_001.0, "fb_mib": n} for n in range(20)]
     assert measure(GPU, at_once, HOLD, 1.5).memory_growth_mib_per_min is None
+
+
+def test_a_few_seconds_have_no_slope_a_minute() -> None:
+    settling = rows(fb_mib=[5_000 + second for second in range(60)])
+    assert measure(GPU, settling[:20], HOLD, 1.5).memory_growth_mib_per_min is None
+    assert measure(GPU, settling[:21], HOLD, 1.5).memory_growth_mib_per_min == pytest.approx(60.0)
 
 
 def test_a_hold_that_never_ended_has_figures_and_no_coverage() -> None:

@@ -62,7 +62,7 @@ def test_a_source_that_was_quiet_is_told_with_its_reason() -> None:
     gaps = [gap_entry(start + 11, start + 20, "dmon was quiet for 3 s")]
     made.run["sidecars"] = [sidecar_entry(gaps)]
     report = built(made)
-    assert coverages(report, "gpu") == [1.0, 0.8]
+    assert coverages(report, "gpu") == [1.0, 0.73]
     assert coverages(report, "process") == [1.0, 1.0]
     assert notes_on_samples(report) == [
         "GPU samples missing 11.0–20.0 s into the hold at 10 callers: dmon was quiet for 3 s"
@@ -88,7 +88,7 @@ def test_a_sidecar_that_died_leaves_its_devices_in_every_later_stage_without_fig
     assert [f.device.name for f in report.stages[1].devices] == ["GPU 0", "server", "host"]
     assert coverages(report, "gpu") == coverages(report, "process") == [1.0, 0.0]
     assert notes_on_samples(report) == [
-        f"{kind} samples missing in the whole hold at 10 callers" for kind in ("GPU", "CPU")
+        f"{kind} samples missing in the whole hold at 10 callers: none came later in the run" for kind in ("GPU", "CPU")
     ]
 
 

@@ -84,6 +84,12 @@ def test_the_console_leaves_out_hosts_and_idle_gpus_and_says_so() -> None:
     assert "16 more rows are in report.html." in took.explanations
 
 
+def test_one_row_that_is_left_out_is_one_row() -> None:
+    took = table(made_run(ladder=(5,), per_stage=2, host=True), is_short=True)
+    assert devices(took) == ["GPU 0", "server"]
+    assert "1 more row is in report.html." in took.explanations
+
+
 def test_the_console_shows_hosts_where_there_is_nothing_else() -> None:
     made = made_run(ladder=(5,), per_stage=2, gpu=False, host=True)
     made.host = [row for row in made.host if row["kind"] == "host"]
