@@ -62,7 +62,7 @@ class GpuFeed:
         So two machines with the same name, or two sidecars on one machine, don't become one device.
         """
         owner = self._owners.setdefault(host, url)
-        return host if owner == url else f"{host} ({urlsplit(url).netloc})"
+        return host if owner == url else f"{host} at {urlsplit(url).netloc}"
 
     def same_as(self, boot: str, url: str) -> str | None:
         """The URL under which this very sidecar is read already; None where this is the first."""

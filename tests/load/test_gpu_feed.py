@@ -118,7 +118,7 @@ def test_two_sidecars_of_one_host_stay_two(smi: StandInSmi, other_smi: StandInSm
     hosts = {row["sm_pct"]: row["host"] for row in rows}
     first, second = hosts[10], hosts[30]
     assert [hosts[20], hosts[40]] == [first, second]
-    assert {first, second} in [{host, f"{host} ({url.removeprefix('http://')})"} for url in (one.url, other.url)]
+    assert {first, second} in [{host, f"{host} at {url.removeprefix('http://')}"} for url in (one.url, other.url)]
     assert len({(row["host"], row["seq"]) for row in rows}) == 4
     assert [entry["host"] for entry in news["sidecars"]] == [gpu["host"] for gpu in news["gpu"]] == [first, second]
 
