@@ -2,7 +2,7 @@
 
 Words are told half a second of audio after they were said, and not before the recogniser has them: until then the steps
 wait, as they do in a server that is behind. `Marker` waits for steps of whoever it is, so with several callers it comes
-back before the last words; an audio message may have any length.
+back before the last words. An audio message of more than one step is stepped through at once.
 """
 
 from __future__ import annotations
