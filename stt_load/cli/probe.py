@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -18,16 +19,21 @@ from stt_load.dialects.events import Event, Message
 from stt_load.errors import ConfigError, ExitCode, Outcome
 from stt_load.load.material import choose_clips, dialect_of, frame_rule
 from stt_load.load.preflight import find_problems
+from stt_load.load.uploading import http_upload
 from stt_load.metrics.normaliser import guess_normaliser
 from stt_load.metrics.wer import scored
-from stt_load.records import UtteranceRecord
+from stt_load.records import Kind, UtteranceRecord
 from stt_load.stream.actions import SessionRules
 from stt_load.stream.encoded import encode_clip
 from stt_load.stream.line import Line
 from stt_load.stream.session import Session
 from stt_load.stream.ws import WebSocketTransport
+from stt_load.uploads.exchange import Exchange
+from stt_load.uploads.forms import clip_form
 
 _SHOWN = 300
+Lines = list[tuple[str, str]]
+Carry = Callable[[RunConfig, Clip, UtteranceRecord, Console], None]
 PROBE_OPTIONS = (
     *("stt-url", "dialect", "dialect-option", "insecure", "clips", "tts-url"),
     *("frame-ms", "trailing-silence", "end", "timeout"),
@@ -62,8 +68,12 @@ def command(clip_id: str | None, **options: Any) -> None:
         raise ConfigError(problems)
     clip = _find_clip(choose_clips(config).clips, clip_id)
     console = Console(highlight=False, soft_wrap=True)
-    record = _probe(config, clip, console)
-    _conclude(config, record, console)
+    record = UtteranceRecord("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference)
+    carry, tell = _PROBES[config.kind]
+    console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
+    carry(config, clip, record, console)
+    record = scored(record, guess_normaliser([clip.reference]).normaliser)
+    _conclude(tell(config, record), record, console)
     click.get_current_context().exit(ExitCode.FINE if record.is_ok else ExitCode.SLO_MISSED)
 
 
@@ -74,43 +84,47 @@ def _find_clip(clips: Sequence[Clip], clip_id: str | None) -> Clip:
     raise ConfigError(f"--clip: there is no clip {clip_id}: see `stt-load clips show`")
 
 
-def _probe(config: RunConfig, clip: Clip, console: Console) -> UtteranceRecord:
+def _stream(config: RunConfig, clip: Clip, record: UtteranceRecord, console: Console) -> None:
     dialect = dialect_of(config, os.environ.get(API_KEY_VARIABLE))
     audio = encode_clip(clip, frame_rule(config), config.trailing_silence_s, dialect)
     session = Session(dialect, audio, SessionRules(config.timeout_s), time.monotonic())
     seen = Transcript(session, console)
-    record = UtteranceRecord("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference)
-    console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
     console.print("times are seconds from the end of speech")
     transport = WebSocketTransport(checks_certificate=not config.insecure)
     Line(dialect, transport, config.stt_url, time.monotonic).carry(session, record, seen.watch)
     session.measure_into(record, time.monotonic())
-    return scored(record, guess_normaliser([clip.reference]).normaliser)
 
 
 class Transcript:
-    """Prints what goes over the wire; of the frames only the first, the last of speech and the last."""
+    """Prints what goes over the wire; of the frames only the first, the one that ends the speech, and the last."""
 
     def __init__(self, session: Session, console: Console) -> None:
         self._session = session
         self._console = console
-        self._n_sent = 0
         clip, rule = session.audio.clip, session.audio.rule
         n_frames = len(session.audio.frames)
         self._named = {
             n_frames: f"last frame sent, {n_frames} in all",
-            int(clip.speech_end_s / rule.frame_s) + 1: "end of speech sent",
+            math.ceil(clip.speech_end_s / rule.frame_s): "end of speech sent",
             1: "first frame sent",
         }
 
     def watch(self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
         if direction == ">":
-            self._n_sent += 1
-            if self._n_sent in self._named:
-                self._show(at_s, ">", self._named[self._n_sent])
+            what = self._sent(message)
+            if what is not None:
+                self._show(at_s, ">", what)
         else:
             kinds = ", ".join(type(event).__name__ for event in events)
             self._show(at_s, direction, f"{message!s:.{_SHOWN}}" + (f"   ({kinds})" if kinds else ""))
+
+    def _sent(self, message: Message) -> str | None:
+        """What is said of a message on its way; None of a frame like any other. It is not counted as sent yet."""
+        schedule, frames = self._session.schedule, self._session.audio.frames
+        if schedule is None or schedule.is_all_sent or message not in frames[schedule.n_sent]:
+            return f"{message!s:.{_SHOWN}}"
+        is_whole = message is frames[schedule.n_sent][-1]
+        return self._named.get(schedule.n_sent + 1) if is_whole else None
 
     def _show(self, at_s: float, direction: str, what: str) -> None:
         zero_s = self._session.speech_end_at_s
@@ -118,20 +132,58 @@ class Transcript:
         self._console.print(f"{when} {direction} {what}", markup=False)
 
 
-def _conclude(config: RunConfig, record: UtteranceRecord, console: Console) -> None:
+def _stream_lines(config: RunConfig, record: UtteranceRecord) -> Lines:
     rule = frame_rule(config)
-    lines = [
-        ("outcome", str(record.outcome) + (f": {record.error}" if record.error else "")),
+    advice = "Try more --trailing-silence: many servers end an utterance only after silence."
+    return [
         ("frames", rule.note or f"{rule.frame_ms:g} ms, {rule.frame_bytes} bytes, as asked"),
         ("end of utterance", _end_rule(config)),
-        ("reference", record.reference),
-        ("transcript", record.text or "(none)"),
-        ("WER", "no transcript" if record.wer is None or not record.text else f"{100 * record.wer:.1f} %"),
         ("EOS latency", _ms(record.eos_latency_s)),
         ("after last frame", _ms(record.stream_end_latency_s)),
         ("first text", _ms(record.first_partial_s) + " after the start of speech"),
-        ("connect", _ms(record.connect_s)),
         ("our own lateness", _ms(record.pacing_lag_p99_s) + " at p99"),
+        *([("advice", advice)] if record.outcome == Outcome.TIMED_OUT else []),
+    ]
+
+
+def _upload(config: RunConfig, clip: Clip, record: UtteranceRecord, console: Console) -> None:
+    exchange = Exchange(clip)
+
+    def watch(at_s: float, data: bytes) -> None:
+        sent_s = at_s - (exchange.begun_at_s or at_s)
+        console.print(f"{sent_s:+9.3f} < {data.decode('utf-8', 'replace').strip():.{_SHOWN}}", markup=False)
+
+    console.print("times are seconds from the first byte of the request")
+    http = http_upload(config, os.environ.get(API_KEY_VARIABLE))
+    http.carry(exchange, clip_form(clip, config.dialect_options), watch)
+    exchange.measure_into(record, time.monotonic())
+
+
+def _upload_lines(config: RunConfig, record: UtteranceRecord) -> Lines:
+    streamed = "the server did not stream" if record.is_ok else "none"
+    return [
+        ("total", _ms(record.total_s)),
+        ("first text", streamed if record.first_text_s is None else _ms(record.first_text_s)),
+        ("audio", f"{record.audio_s:.2f} s"),
+        ("RTF", "none" if record.rtf is None else f"{record.rtf:.3f}, {1 / record.rtf:.1f} times real time"),
+    ]
+
+
+_PROBES: dict[Kind, tuple[Carry, Callable[[RunConfig, UtteranceRecord], Lines]]] = {
+    Kind.STREAM: (_stream, _stream_lines),
+    Kind.UPLOAD: (_upload, _upload_lines),
+}
+"""How an utterance is carried, and what is told of it besides what every kind has."""
+
+
+def _conclude(told: Lines, record: UtteranceRecord, console: Console) -> None:
+    lines = [
+        ("outcome", str(record.outcome) + (f": {record.error}" if record.error else "")),
+        ("reference", record.reference),
+        ("transcript", record.text or "(none)"),
+        ("WER", "no transcript" if record.wer is None or not record.text else f"{100 * record.wer:.1f} %"),
+        *told,
+        ("connect", _ms(record.connect_s)),
         ("arrival times", "kernel receive stamps" if record.stamp == "kernel" else "when the bytes were read"),
     ]
     if record.server_ms:
@@ -139,8 +191,6 @@ def _conclude(config: RunConfig, record: UtteranceRecord, console: Console) -> N
     console.print()
     for label, text in lines:
         console.print(f"{label:<17} {text}", markup=False)
-    if record.outcome == Outcome.TIMED_OUT:
-        console.print("Try more --trailing-silence: many servers end an utterance only after silence.", markup=False)
 
 
 def _end_rule(config: RunConfig) -> str:
