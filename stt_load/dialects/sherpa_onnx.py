@@ -1,6 +1,7 @@
 """sherpa-onnx, streaming: binary float32 PCM in, the text of the present segment out after every decoding step.
 
-Servers: k2-fsa/sherpa-onnx at 634265c (2026-08-08). Two servers speak this, told apart by what they say:
+Servers: k2-fsa/sherpa-onnx at 634265c (2026-08-08), read, and Python's run with its model replaced. Two servers speak
+this, told apart by what they say:
 
     Python, python-api-examples/streaming_server.py          {"text", "segment"} …            then it closes
     C++, sherpa-onnx/csrc/online-websocket-server-impl.cc    {"text", …, "is_final", "is_eof"} … then bare Done!
@@ -24,7 +25,7 @@ from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Snapshot
-from stt_load.dialects.wire import as_float32, glance, parse_object, text_of, whole_number
+from stt_load.dialects.wire import as_float32, glance, parse_object, text_of, unknown, whole_number
 from stt_load.errors import ProtocolError
 
 DONE = "Done"
@@ -72,7 +73,7 @@ class SherpaOnnx(Dialect):
             return (Finished(),)
         body = parse_object(message)
         if not body.keys() >= _MAY_BE_SAID:
-            return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+            return (unknown(body),)
         text, segment = text_of(body, "text"), body["segment"]
         if not isinstance(segment, int):
             raise ProtocolError(f"segment is no number: {segment!r:.80}")

@@ -1,6 +1,7 @@
 """sherpa-onnx, not streaming: a header with the length, float32 PCM, and one text when all of it has come.
 
-Servers: k2-fsa/sherpa-onnx at 634265c (2026-08-08), told apart by what they say:
+Servers: k2-fsa/sherpa-onnx at 634265c (2026-08-08), read, and Python's run with its model replaced; told apart by what
+they say:
 
     Python, python-api-examples/non_streaming_server.py         plain text, <EMPTY> where there is none
     C++, sherpa-onnx/csrc/offline-websocket-server-impl.cc      {"lang", "emotion", "event", "text", …}

@@ -1,7 +1,7 @@
 """vosk-server: a config, binary int16 PCM in, one reply a frame out, `{"eof" : 1}` ends it.
 
-Server: alphacep/vosk-server at c2e82f0 (2025-05-25), `websocket/asr_server.py`; its own client is
-`websocket/test.py`. The GPU variant `websocket-gpu-batch` speaks the same. Port 2700, any path.
+Server: alphacep/vosk-server at c2e82f0 (2025-05-25), `websocket/asr_server.py`, read and run with its model replaced;
+its own client is `websocket/test.py`. The GPU variant `websocket-gpu-batch` speaks the same. Port 2700, any path.
 
 What a client must know:
 
@@ -22,7 +22,17 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Message, Partial
-from stt_load.dialects.wire import children, glance, or_none, parse_object, phrases, text_of, whole_number, yes_or_no
+from stt_load.dialects.wire import (
+    children,
+    glance,
+    or_none,
+    parse_object,
+    phrases,
+    text_of,
+    unknown,
+    whole_number,
+    yes_or_no,
+)
 
 EOF = '{"eof" : 1}'
 
@@ -76,7 +86,7 @@ class Vosk(Dialect):
             return self._on_text(text_of(guesses[0], "text") if guesses else "")
         if "text" in body:
             return self._on_text(text_of(body, "text"))
-        return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+        return (unknown(body),)
 
     def _on_partial(self, text: str) -> Event:
         if text in ("", self._partial):

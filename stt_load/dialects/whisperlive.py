@@ -1,7 +1,8 @@
 """WhisperLive: a JSON greeting, float32 PCM in, the latest segments out after every pass of the model.
 
 Server: collabora/WhisperLive at bde730b (2026-08-04), `whisper_live/server.py`, `backend/base.py`,
-`backend/faster_whisper_backend.py`; its own client is `whisper_live/client.py`. Port 9090, any path.
+`backend/faster_whisper_backend.py`, read and run with its model replaced; its own client is `whisper_live/client.py`.
+Port 9090, any path.
 
 What a client must know:
 
@@ -37,6 +38,7 @@ from stt_load.dialects.wire import (
     or_none,
     parse_object,
     text_of,
+    unknown,
     whole_number,
     yes_or_no,
 )
@@ -104,7 +106,7 @@ class WhisperLive(Dialect):
                 return (Ready(),)
             case "DISCONNECT":
                 return (ServerError("the server hung up: the connection was open for longer than it allows"),)
-        return (Ignored(f"message with {', '.join(sorted(body)) or 'no keys'}"),)
+        return (Ignored("the language that it found") if "language_prob" in body else unknown(body),)
 
     def _on_segments(self, segments: Sequence[Mapping[str, object]]) -> Sequence[Event]:
         """Those completed add up; the unsettled one stands behind them until the next message."""

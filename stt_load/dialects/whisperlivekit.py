@@ -1,8 +1,8 @@
 """WhisperLiveKit: int16 PCM in, the whole state out at every change, an empty frame ends it.
 
 Server: QuentinFuxa/WhisperLiveKit at ed571b6 (2026-08-16), `whisperlivekit/basic_server.py`, `audio_processor.py`,
-`diff_protocol.py`, `timed_objects.py`, docs/API.md; its own client is `whisperlivekit/test_client.py`. Path /asr.
-(Its /v1/listen speaks Deepgram's protocol.)
+`diff_protocol.py`, `timed_objects.py`, docs/API.md, read, and run with its audio processor replaced; its own client is
+`whisperlivekit/test_client.py`. Path /asr. (Its /v1/listen speaks Deepgram's protocol.)
 
 What a client must know:
 
@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, DialectOption, Settings
-from stt_load.dialects.events import Event, Gauge, Ignored, Message, Ready, ServerError, Snapshot
-from stt_load.dialects.wire import children, glance, numbers, one_of, or_none, parse_object, with_query
+from stt_load.dialects.events import Event, Gauge, Message, Ready, ServerError, Snapshot
+from stt_load.dialects.wire import children, glance, numbers, one_of, or_none, parse_object, unknown, with_query
 from stt_load.errors import ProtocolError, Refusal
 
 _LAG = "remaining_time_"
@@ -50,7 +50,7 @@ class WhisperLiveKit(Dialect):
     )
     unconfirmed = (
         "with --end server nothing says that an utterance is over: it is taken as complete after 5 s without new words",
-        "that diff mode repeats a line that grew, unless n_lines is heeded, was read in diff_protocol.py",
+        "how its pipeline settles words in a pause was read in audio_processor.py",
     )
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
@@ -80,7 +80,7 @@ class WhisperLiveKit(Dialect):
             case _ if "lines" in body:
                 self._lines = children(body, "lines")
             case _:
-                return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
+                return (unknown(body),)
         return self._on_update(body)
 
     def _on_update(self, body: Mapping[str, object]) -> Sequence[Event]:
