@@ -25,19 +25,19 @@ from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Snapshot
-from stt_load.dialects.wire import as_float32, glance, parse_object, text_of, unknown, whole_number
+from stt_load.dialects.wire import as_float32, glance, parse_object, rate_hz, text_of, unknown
 from stt_load.errors import ProtocolError
 
 DONE = "Done"
 DONE_ANSWERED = "Done!"
-_MAY_BE_SAID = {"text", "segment"}
+_BOTH_SAY = {"text", "segment"}
 _ONLY_CPP_SAYS = {"is_final", "is_eof", "tokens"}
 
 
 class SherpaOnnx(Dialect):
     """One connection to a streaming server, Python or C++."""
 
-    options = (DialectOption("sample_rate", "16000", "Hz, of the server's model (its --sample-rate)", whole_number),)
+    options = (DialectOption("sample_rate", "16000", "Hz, of the server's model (its --sample-rate)", rate_hz),)
     unconfirmed = (
         "the C++ server was read, not run: is_final at an endpoint, is_eof on the last text, then Done!",
         "endpointing can be turned off (--use-endpoint=0): then only --end client ends an utterance",
@@ -72,7 +72,7 @@ class SherpaOnnx(Dialect):
         if message == DONE_ANSWERED:
             return (Finished(),)
         body = parse_object(message)
-        if not body.keys() >= _MAY_BE_SAID:
+        if not body.keys() >= _BOTH_SAY:
             return (unknown(body),)
         text, segment = text_of(body, "text"), body["segment"]
         if not isinstance(segment, int):
@@ -99,4 +99,4 @@ class SherpaOnnx(Dialect):
     @staticmethod
     def is_mine(message: Message) -> bool:
         body = glance(message)
-        return message == DONE_ANSWERED or body.keys() == _MAY_BE_SAID or body.keys() >= _MAY_BE_SAID | _ONLY_CPP_SAYS
+        return message == DONE_ANSWERED or body.keys() == _BOTH_SAY or body.keys() >= _BOTH_SAY | _ONLY_CPP_SAYS

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import Event, Final, Message
-from stt_load.dialects.wire import as_float32, glance, text_of, whole_number
+from stt_load.dialects.wire import as_float32, glance, rate_hz, text_of
 from stt_load.errors import ProtocolError
 
 EMPTY = "<EMPTY>"
@@ -36,14 +36,14 @@ _CPP_SAYS = {"lang", "text", "timestamps", "tokens"}
 class SherpaOnnxOffline(Dialect):
     """One connection to a server that takes whole utterances."""
 
-    options = (DialectOption("sample_rate", "16000", "Hz, told in the header: any rate will do", whole_number),)
+    options = (DialectOption("sample_rate", "16000", "Hz, told in the header: any rate will do", rate_hz),)
     unconfirmed = ("the C++ server was read, not run: its text comes as JSON, not plain as Python's",)
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         super().__init__(settings)
         self.capabilities = Capabilities(
             sample_rate_hz=self.option["sample_rate"],
-            encoding="float32 after a header",
+            encoding="float32",
             ends=("client",),
             many_utterances=True,
         )

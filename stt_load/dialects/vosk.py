@@ -1,7 +1,8 @@
 """vosk-server: a config, binary int16 PCM in, one reply a frame out, `{"eof" : 1}` ends it.
 
 Server: alphacep/vosk-server at c2e82f0 (2025-05-25), `websocket/asr_server.py`, read and run with its model replaced;
-its own client is `websocket/test.py`. The GPU variant `websocket-gpu-batch` speaks the same. Port 2700, any path.
+its own client is `websocket/test.py`. Port 2700, any path. The GPU variant, `websocket-gpu-batch/asr_server_gpu.py`,
+takes the rate alone, has no partials, and answers a frame when its batch is done.
 
 What a client must know:
 
@@ -28,6 +29,7 @@ from stt_load.dialects.wire import (
     or_none,
     parse_object,
     phrases,
+    rate_hz,
     text_of,
     unknown,
     whole_number,
@@ -41,15 +43,14 @@ class Vosk(Dialect):
     """One connection to a vosk-server. The config says only what was asked for, the rate always."""
 
     options = (
-        DialectOption(
-            "sample_rate", "16000", "Hz, told in the config; 8000 is what telephony models take", whole_number
-        ),
+        DialectOption("sample_rate", "16000", "Hz, told in the config; 8000 is what telephony models take", rate_hz),
         DialectOption("words", "", "true or false: texts with the times of their words", or_none(yes_or_no)),
         DialectOption("max_alternatives", "", "so many guesses, of which the first is taken", or_none(whole_number)),
         DialectOption("phrase_list", "", "the only phrases to listen for, separated by commas", phrases),
     )
     unconfirmed = (
         "the silence that ends an utterance, 0.5 to 2 s, is Kaldi's default: a model's own conf/model.conf may differ",
+        "the GPU variant was read, not run",
     )
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:

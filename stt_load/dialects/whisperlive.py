@@ -6,8 +6,8 @@ Port 9090, any path.
 
 What a client must know:
 
-- The greeting names `uid`, `language`, `task`, `model`, `use_vad`: without one of them the server closes, in good order
-  and without a word. Audio is welcome after `SERVER_READY`. A full server says `WAIT` and closes.
+- The greeting names `uid`, `language`, `task` and `model`: without one of them the server closes, in good order and
+  without a word. Audio is welcome after `SERVER_READY`. A full server says `WAIT` and closes.
 - Audio is float32 unless the greeting says `"audio_format":"int16"` (or the server has `--raw_pcm_input`).
 - The model runs over all audio that is not settled, again and again, if there is 1 s of it at least. Each pass tells
   the last N segments: those `completed` don't change, the last may be unsettled and its start may move, so it is one
@@ -19,7 +19,7 @@ What a client must know:
   server ends the utterance. Its own client waits for 15 s without news.
 - Of a backlog over 45 s the oldest 30 s are dropped, silently: words are missing then. After 300 s
   (`--max_connection_time`) it hangs up with `DISCONNECT`.
-- `use_vad` of the latest caller holds for every caller.
+- `use_vad` of the latest caller holds for every caller; left out it is false.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from stt_load.dialects.wire import (
     as_float32,
     children,
     glance,
+    is_plausible,
     number,
     one_of,
     or_none,
@@ -52,7 +53,7 @@ class WhisperLive(Dialect):
 
     takes_key = True
     options = (
-        DialectOption("language", "en", "nothing: the server finds out, from up to 30 s of audio", or_none()),
+        DialectOption("language", "en", "as in de; empty: the server finds out, from up to 30 s of audio", or_none()),
         DialectOption("task", "transcribe", "transcribe or translate", one_of("transcribe", "translate")),
         DialectOption("model", "small", "ignored by a server with a model of its own"),
         DialectOption("use_vad", "true", "true or false; the latest caller's holds for all", yes_or_no),
@@ -63,19 +64,20 @@ class WhisperLive(Dialect):
         DialectOption("initial_prompt", "", "context for the model", or_none()),
         DialectOption("hotwords", "", "words to expect", or_none()),
     )
-    capabilities = Capabilities(
-        encoding="float32, or int16 with audio_format=int16",
-        has_ready=True,
-        ends=("server",),
-        min_endpoint_s=1.0,
-        quiet_s=15.0,
-        min_trailing_silence_s=1.0,
-        trailing_silence_s=2.0,
-        many_utterances=True,
-    )
+    unconfirmed = ("of its backends only faster_whisper was read and run: TensorRT and OpenVINO may settle otherwise",)
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         super().__init__(settings)
+        self.capabilities = Capabilities(
+            encoding=self.option["audio_format"],
+            has_ready=True,
+            ends=("server",),
+            min_endpoint_s=1.0,
+            quiet_s=15.0,
+            min_trailing_silence_s=1.0,
+            trailing_silence_s=2.0,
+            many_utterances=True,
+        )
         self._earlier: set[tuple[str, str, str]] = set()
         self._completed: dict[tuple[str, str, str], str] = {}
         self._told: str | None = None
@@ -137,7 +139,7 @@ class WhisperLive(Dialect):
 def _on_status(body: Mapping[str, object]) -> Event:
     status, message = body["status"], body.get("message")
     if status == "WAIT":
-        wait = f", for {message:.1f} min" if isinstance(message, float) else ""
+        wait = f", for {message:.1f} min" if is_plausible(message) else ""
         return ServerError(f"the server is full{wait}", Refusal.CAPACITY)
     if status == "ERROR":
         return ServerError(str(message))
