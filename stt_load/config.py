@@ -35,7 +35,10 @@ from stt_load.option_values import (
     whole_number_from,
 )
 from stt_load.records import Kind
+from stt_load.tts.apis import TTS_APIS, TtsApi
 from stt_load.uploads.registry import UPLOADS, UploadRow
+
+_ROWS: dict[Kind, Mapping[str, Any]] = {Kind.STREAM: DIALECTS, Kind.UPLOAD: UPLOADS, Kind.TTS: TTS_APIS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class RunConfig:
     """What a run was asked to do. Durations in seconds."""
 
     stt_url: str
-    dialect: str  # or the name of an upload API
+    dialect: str  # or the name of an upload or speech API
     dialect_options: Mapping[str, Any]  # every one that the dialect has
     insecure: bool
     concurrency: tuple[int, ...]
@@ -79,7 +82,7 @@ class RunConfig:
 
 def kind_of(dialect: str | None) -> Kind:
     """Of load, by what `--dialect` says."""
-    return Kind.UPLOAD if dialect in UPLOADS else Kind.STREAM
+    return next((kind for kind, rows in _ROWS.items() if dialect in rows), Kind.STREAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class Option:
 
 OPTIONS: tuple[Option, ...] = (
     Option("stt-url", "stt_url", None, parse_text, "URL", "the server under test; default: the dialect's own"),
-    Option("dialect", "dialect", "parakeet", one_of(*DIALECTS, *UPLOADS), "NAME", "what the server speaks: see `stt-load dialects`"),
+    Option("dialect", "dialect", "parakeet", one_of(*DIALECTS, *UPLOADS, *TTS_APIS), "NAME", "what the server speaks: see `stt-load dialects`"),
     Option("dialect-option", "dialect_options", None, parse_text, "KEY=VALUE", "an option of the dialect, as often as needed: see `stt-load dialects NAME`", is_multiple=True, in_web_ui=False),
     Option("insecure", "insecure", "", bool, "", "take any certificate of a wss server, self-signed ones too", is_flag=True),
     Option("concurrency", "concurrency", DEFAULT_CONCURRENCY, parse_ladder, "N,N,…", "callers of each stage, in order"),
@@ -204,23 +207,24 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
         values["dialect_options"] = row.parse_options(values["dialect_options"])
     except ConfigError as error:
         return list(error.problems)
-    able = row.make(Settings(values["dialect_options"])).capabilities
     if values["stt_url"] is None:
         values["stt_url"] = row.default_url
+    able = row.make(Settings(values["dialect_options"])).capabilities
     values["end"] = values.get("end") or able.ends[0]
-    problems = []
     if values["end"] not in able.ends:
-        problems.append(f"--end: {row.name} can only have its utterances ended by {' or '.join(able.ends)}")
+        return [f"--end: {row.name} can only have its utterances ended by {' or '.join(able.ends)}"]
+    able = row.make(Settings(values["dialect_options"], values["end"])).capabilities  # which may depend on the end
+    problems = []
     if values.get("utterances_per_connection", 1) > 1 and not able.many_utterances:
         problems.append(f"--utterances-per-connection: {row.name} takes one utterance a connection: leave it out")
     return problems + _settle_silence(values, row.name, able)
 
 
-def _settle_upload(values: dict[str, Any]) -> list[str]:
-    """A file ends by itself and has no frames: what only callers who speak can have is refused."""
-    row: UploadRow = UPLOADS[values["dialect"]]
+def _settle_request(values: dict[str, Any]) -> list[str]:
+    """One request each on a connection of its own, without frames: what only callers who speak can have is refused."""
+    row: UploadRow | TtsApi = (UPLOADS | TTS_APIS)[values["dialect"]]
     problems = [
-        f"--{name}: {row.name} sends whole files, each on a connection of its own: leave it out"
+        f"--{name}: {row.name} sends whole requests, each on a connection of its own: leave it out"
         for name, is_asked in (
             ("end", bool(values.get("end"))),
             ("trailing-silence", values.get("trailing_silence_s") is not None),
@@ -250,10 +254,15 @@ def _settle_silence(values: dict[str, Any], name: str, able: Capabilities) -> li
     ]
 
 
-_URLS: dict[Kind, Callable[[str], str]] = {Kind.STREAM: parse_web_socket_url, Kind.UPLOAD: parse_http_url}
+_URLS: dict[Kind, Callable[[str], str]] = {
+    Kind.STREAM: parse_web_socket_url,
+    Kind.UPLOAD: parse_http_url,
+    Kind.TTS: parse_http_url,
+}
 _SETTLE: dict[Kind, Callable[[dict[str, Any]], list[str]]] = {
     Kind.STREAM: _settle_dialect,
-    Kind.UPLOAD: _settle_upload,
+    Kind.UPLOAD: _settle_request,
+    Kind.TTS: _settle_request,
 }
 
 

@@ -54,7 +54,7 @@ def choose_frame(asked_ms: float, sample_rate_hz: int, multiple_bytes: int) -> F
     lost = asked_samples % step_samples
     note = (
         f"frames are {1_000 * samples / sample_rate_hz:g} ms instead of {asked_ms:g} ms: the server takes multiples of "
-        f"{multiple_bytes} bytes and would lose {lost} of every {asked_samples} samples"
+        f"{multiple_bytes} bytes, so {lost} of every {asked_samples} samples would be lost or late"
     )
     return FrameRule(asked_ms, samples, sample_rate_hz, note)
 

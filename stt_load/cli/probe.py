@@ -137,7 +137,7 @@ def _stream_lines(config: RunConfig, record: UtteranceRecord) -> Lines:
     advice = "Try more --trailing-silence: many servers end an utterance only after silence."
     return [
         ("frames", rule.note or f"{rule.frame_ms:g} ms, {rule.frame_bytes} bytes, as asked"),
-        ("end of utterance", _end_rule(config)),
+        ("end of utterance", _end_rule(config, record)),
         ("EOS latency", _ms(record.eos_latency_s)),
         ("after last frame", _ms(record.stream_end_latency_s)),
         ("first text", _ms(record.first_partial_s) + " after the start of speech"),
@@ -193,12 +193,15 @@ def _conclude(told: Lines, record: UtteranceRecord, console: Console) -> None:
         console.print(f"{label:<17} {text}", markup=False)
 
 
-def _end_rule(config: RunConfig) -> str:
-    capabilities = dialect_of(config).capabilities
+def _end_rule(config: RunConfig, record: UtteranceRecord) -> str:
     if config.end == "client":
-        return "the client says so when the audio has been sent"
-    counted = "as soon as every queued piece has its text" if capabilities.counts_pieces else "after a quiet period"
-    return f"the server notices {config.trailing_silence_s:g} s of silence; complete {counted}"
+        who = "the client says so when the audio has been sent"
+    else:
+        who = f"the server notices {config.trailing_silence_s:g} s of silence"
+    if record.settled_latency_s is not None:
+        return f"{who}; complete when the server said so, {_ms(record.settled_latency_s)} after the end of speech"
+    is_counted = dialect_of(config).capabilities.counts_pieces
+    return f"{who}; complete {'as soon as every queued piece has its text' if is_counted else 'after a quiet period'}"
 
 
 def _ms(seconds: float | None) -> str:

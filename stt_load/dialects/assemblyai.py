@@ -43,6 +43,7 @@ from stt_load.dialects.wire import (
     or_none,
     parse_object,
     phrases,
+    rate_hz,
     text_of,
     whole_number,
     with_query,
@@ -75,7 +76,7 @@ class AssemblyAI(Dialect):
     takes_key = True
     options = (
         DialectOption("model", "universal-streaming-english", "which model: speech_model of the query"),
-        DialectOption("sample_rate", "16000", "of what is sent, Hz", whole_number),
+        DialectOption("sample_rate", "16000", "of what is sent, Hz", rate_hz),
         DialectOption("format_turns", "true", "tell each end of turn once more, formatted", yes_or_no),
         DialectOption("end_of_turn_confidence_threshold", "", "0 to 1; the server's own is 0.4", or_none(number)),
         DialectOption("min_turn_silence", "", "ms; the default model's own is 400", or_none(whole_number)),

@@ -34,6 +34,7 @@ from stt_load.dialects.wire import (
     or_none,
     parse_object,
     phrases,
+    rate_hz,
     text_of,
     whole_number,
     with_query,
@@ -56,7 +57,7 @@ class Deepgram(Dialect):
     options = (
         DialectOption("model", "nova-3", "which model"),
         DialectOption("language", "en", "what is spoken"),
-        DialectOption("sample_rate", "16000", "of what is sent, Hz", whole_number),
+        DialectOption("sample_rate", "16000", "of what is sent, Hz", rate_hz),
         DialectOption("endpointing", "300", "ms of silence that end a turn, or false", milliseconds_or_false),
         DialectOption("utterance_end_ms", "", "ms without a new word that end a turn too", or_none(whole_number)),
         DialectOption("interim_results", "true", "texts that may still change", yes_or_no),

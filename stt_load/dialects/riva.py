@@ -30,6 +30,7 @@ from stt_load.dialects.wire import (
     one_of,
     or_none,
     phrases,
+    rate_hz,
     text_of,
     whole_number,
     with_query,
@@ -46,7 +47,7 @@ class Riva(realtime.RealtimeDialect):
     options = (
         DialectOption("language", "en-US", "of the speech"),
         DialectOption("model", "", "as the server lists it; nothing for its default", or_none()),
-        DialectOption("sample_rate", "16000", "Hz", whole_number),
+        DialectOption("sample_rate", "16000", "Hz", rate_hz),
         DialectOption("punctuation", "", "true or false: automatic punctuation", or_none(yes_or_no)),
         DialectOption("verbatim", "", "true or false: numbers as they are spoken", or_none(yes_or_no)),
         DialectOption("words", "", "words or phrases to boost, with commas between them", phrases),

@@ -42,7 +42,7 @@ from stt_load.dialects.wire import (
     or_none,
     parse_object,
     phrases,
-    whole_number,
+    rate_hz,
     yes_or_no,
 )
 from stt_load.errors import ProtocolError, Refusal
@@ -68,7 +68,7 @@ class Speechmatics(Dialect):
     takes_key = True
     options = (
         DialectOption("language", "en", "what is spoken"),
-        DialectOption("sample_rate", "16000", "of what is sent, Hz", whole_number),
+        DialectOption("sample_rate", "16000", "of what is sent, Hz", rate_hz),
         DialectOption("max_delay", "1.0", "the longest wait for a final text, s", number),
         DialectOption("max_delay_mode", "", "fixed, or flexible for numbers and the like", or_none()),
         DialectOption("silence_trigger", "0.5", "s of silence that end an utterance of --end server", number),

@@ -139,6 +139,14 @@ def whole_number(text: str) -> int:
         raise ValueError(f"{text!r} is no whole number") from None
 
 
+def rate_hz(text: str) -> int:
+    """For options: a sample rate at which speech is still speech."""
+    rate = whole_number(text)
+    if not 8_000 <= rate <= 48_000:
+        raise ValueError(f"{text!r} is no rate of speech: write 8000 to 48000")
+    return rate
+
+
 def number(text: str) -> float:
     """For options."""
     try:

@@ -23,16 +23,16 @@ from stt_load.audio.framing import choose_frame, cut_frames
             16_000,
             1_024,
             1_536,
-            "frames are 96 ms instead of 100 ms: the server takes multiples of 1024 bytes and would lose 64 of "
-            "every 1600 samples",
+            "frames are 96 ms instead of 100 ms: the server takes multiples of 1024 bytes, so 64 of every 1600 samples "
+            "would be lost or late",
         ),
         (
             20,
             16_000,
             1_024,
             512,
-            "frames are 32 ms instead of 20 ms: the server takes multiples of 1024 bytes and would lose 320 of "
-            "every 320 samples",
+            "frames are 32 ms instead of 20 ms: the server takes multiples of 1024 bytes, so 320 of every 320 samples "
+            "would be lost or late",
         ),
         (20, 8_000, 2, 160, None),
         (0.01, 16_000, 2, 1, "any"),
