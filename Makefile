@@ -1,6 +1,7 @@
 # `make demo` and `make test` do all their own set-up, in .venv beside this file.
 PYTHON ?= python3
 ARGS ?=
+DIST ?= dist
 BIN := .venv/bin
 
 .PHONY: demo test lint format setup sidecar clean
@@ -31,13 +32,12 @@ setup: .venv/.ready
 
 # One file for a GPU host that has nothing but Python 3.8 or newer: needs no .venv here either.
 sidecar:
-	rm -rf build/sidecar
-	mkdir -p build/sidecar dist
-	cp -R gpu_sidecar build/sidecar/
-	cp gpu_sidecar/__main__.py build/sidecar/
-	find build/sidecar -name __pycache__ -type d -prune -exec rm -rf {} +
-	$(PYTHON) -m zipapp build/sidecar --python '/usr/bin/env python3' --output dist/gpu-sidecar.pyz
-	rm -r build/sidecar
+	rm -rf '$(DIST)/gpu-sidecar'
+	mkdir -p '$(DIST)/gpu-sidecar'
+	cp -R gpu_sidecar gpu_sidecar/__main__.py '$(DIST)/gpu-sidecar'
+	find '$(DIST)/gpu-sidecar' -name __pycache__ -type d -prune -exec rm -rf {} +
+	$(PYTHON) -m zipapp '$(DIST)/gpu-sidecar' --python '/usr/bin/env python3' --output '$(DIST)/gpu-sidecar.pyz'
+	rm -r '$(DIST)/gpu-sidecar'
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

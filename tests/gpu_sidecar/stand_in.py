@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import requests
 T = TypeVar("T")
 
 CHECKOUT = Path(__file__).parents[2]
+OF_THE_CHECKOUT = (sys.executable, "-m", "gpu_sidecar")
 DEADLINE_S = 30.0  # of every wait; nothing takes a tenth of it
 
 TWO_GPUS = """\
@@ -144,10 +145,14 @@ class RunningSidecar:
 
 @contextmanager
 def sidecar(
-    environment: dict[str, str], *options: str, port: int = 0, clock_ahead_s: float = 0.0
+    environment: dict[str, str],
+    *options: str,
+    port: int = 0,
+    clock_ahead_s: float = 0.0,
+    program: Sequence[str] = OF_THE_CHECKOUT,
 ) -> Iterator[RunningSidecar]:
     """A sidecar on a free port or a given one, stopped in the end. Its clocks may be ahead of everybody's."""
-    process = start_sidecar(environment, "--port", str(port), *options, clock_ahead_s=clock_ahead_s)
+    process = start_sidecar(environment, "--port", str(port), *options, clock_ahead_s=clock_ahead_s, program=program)
     try:
         line = read_line(process)
         assert line.startswith("listening on http://"), line
@@ -160,15 +165,23 @@ def sidecar(
             process.kill()
 
 
-def start_sidecar(environment: dict[str, str], *options: str, clock_ahead_s: float = 0.0) -> subprocess.Popen[bytes]:
-    how = ["-c", _CLOCK_AHEAD, str(clock_ahead_s)] if clock_ahead_s else ["-m", "gpu_sidecar"]
-    command = [sys.executable, *how, *options]
+def start_sidecar(
+    environment: dict[str, str],
+    *options: str,
+    clock_ahead_s: float = 0.0,
+    program: Sequence[str] = OF_THE_CHECKOUT,
+) -> subprocess.Popen[bytes]:
+    if clock_ahead_s:
+        program = [sys.executable, "-c", _CLOCK_AHEAD, str(clock_ahead_s)]
+    command = [*program, *options]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def refusal(environment: dict[str, str], *options: str) -> tuple[int, list[str]]:
+def refusal(
+    environment: dict[str, str], *options: str, program: Sequence[str] = OF_THE_CHECKOUT
+) -> tuple[int, list[str]]:
     """Exit code and stderr lines of a sidecar that is expected not to start."""
-    command = [sys.executable, "-m", "gpu_sidecar", *options]
+    command = [*program, *options]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.stdout == ""
     return done.returncode, done.stderr.splitlines()
