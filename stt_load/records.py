@@ -22,12 +22,16 @@ class Kind(StrEnum):
 
     STREAM = "stream"  # spoken at microphone pace over a connection
     UPLOAD = "upload"  # sent as a whole file in one request
+    TTS = "tts"  # its text spoken by the server
 
 
 PACED = frozenset({Kind.STREAM})
 """Kinds whose audio is sent in frames, each due at its moment."""
 
-HEADLINES = {Kind.STREAM: "eos_latency_s", Kind.UPLOAD: "total_s"}
+TRANSCRIBED = frozenset({Kind.STREAM, Kind.UPLOAD})
+"""Kinds whose answer is a transcript, to be held against the reference."""
+
+HEADLINES = {Kind.STREAM: "eos_latency_s", Kind.UPLOAD: "total_s", Kind.TTS: "total_s"}
 """The field with the time that a kind of load is about."""
 
 
@@ -61,8 +65,12 @@ class UtteranceRecord:
     first_partial_s: float | None = None  # start of speech on the schedule -> first non-empty text
     connect_s: float | None = None  # dial -> upgrade done
     ready_s: float | None = None  # upgrade done -> server ready; 0 where the protocol has no ready message
-    total_s: float | None = None  # upload: first byte of the request handed over -> last byte of the answer
+    total_s: float | None = None  # upload, tts: first byte of the request handed over -> last byte of the answer
     first_text_s: float | None = None  # the same start -> first text, where the server streams its answer
+    first_audio_s: float | None = None  # the same start -> first audio behind the header, where the server streams
+    gap_max_s: float | None = None  # longest silence between two pieces of streamed audio; 0 where there was one piece
+    underruns: int | None = None  # how often playback of streamed audio would have run dry
+    stall_s: float | None = None  # how long it would have been silent for that
     pacing_lag_p99_s: float | None = None  # frame due -> frame handed to the kernel, over this utterance
     pacing_lag_max_s: float | None = None
     frames_late: int = 0  # frames handed over more than 10 ms after they were due
@@ -114,7 +122,7 @@ class UtteranceRecord:
 
     @property
     def rtf(self) -> float | None:
-        """Real-time factor of an upload: its total time over the length of its audio."""
+        """Real-time factor of an upload or of speech: its total time over the length of its audio."""
         return self.total_s / self.audio_s if self.total_s is not None and self.audio_s else None
 
     @property
@@ -122,6 +130,11 @@ class UtteranceRecord:
         """The one time that this kind of load is about."""
         value: float | None = getattr(self, HEADLINES[Kind(self.kind)])
         return value
+
+    @property
+    def is_transcribed(self) -> bool:
+        """There are words to be scored, or there should be."""
+        return self.kind in TRANSCRIBED
 
     @property
     def is_counted(self) -> bool:

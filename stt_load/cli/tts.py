@@ -34,7 +34,7 @@ from stt_load.tts.apis import TTS_APIS
 from stt_load.tts.gpu_watch import GpuWatch
 from stt_load.tts.http import Speaker
 from stt_load.tts.measuring import Measuring
-from stt_load.tts.results import Benchmark, result_json
+from stt_load.tts.results import Benchmark, result_json, told_apart
 from stt_load.tts.table import explanations, result_table
 
 _PREFIX = "tts-"
@@ -161,7 +161,7 @@ class _Bench:
                 self._given["warm_up"],
                 self._given["runs"],
                 self._describe(watch.describe()),
-                tuple(measuring.done),
+                told_apart(measuring.done),
                 is_complete,
             )
         return self._conclude(benchmark)

@@ -16,6 +16,7 @@ from stt_load.config import RunConfig
 from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.registry import make_dialect
+from stt_load.load.speaking import texts_to_speak
 from stt_load.records import Kind
 from stt_load.stream.encoded import EncodedClip, encode_clip
 from stt_load.uploads.registry import SAMPLE_RATE_HZ
@@ -36,6 +37,8 @@ _SAMPLE_RATES_HZ: dict[Kind, Callable[[RunConfig], int]] = {
 
 def choose_clips(config: RunConfig) -> ClipSet:
     """The clips of this run, at the rate its server expects. ConfigError where there are none."""
+    if config.kind is Kind.TTS:
+        return texts_to_speak(config)
     rate_hz = _SAMPLE_RATES_HZ[config.kind](config)
     if config.clips:
         return load_folder(config.clips, rate_hz)

@@ -17,7 +17,7 @@ from stt_load.config import OPTIONS, RunConfig
 from stt_load.credentials import without_credentials
 from stt_load.load.material import frame_rule
 from stt_load.metrics.normaliser import Normaliser
-from stt_load.records import SCHEMA_VERSION, Kind
+from stt_load.records import SCHEMA_VERSION, TRANSCRIBED, Kind
 
 _PACKAGES = ("locust", "gevent", "websocket-client", "numpy", "soundfile", "soxr", "jiwer", "whisper-normalizer")
 
@@ -52,7 +52,7 @@ def describe_run(
             "manifest_sha256": clips.manifest_sha256,
             "speech_s_mean": sum(clip.speech_s for clip in clips.clips) / len(clips.clips),
         },
-        "normaliser": normaliser.title,
+        "normaliser": normaliser.title if config.kind in TRANSCRIBED else None,
         "seed": config.seed,
         "slos": [slo.text for slo in config.slos],
         "hosts": [describe_host("master")],

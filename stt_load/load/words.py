@@ -9,8 +9,9 @@ from typing import Any
 from stt_load.audio.clip import Clip
 from stt_load.audio.folder import ClipSet
 from stt_load.config import RunConfig
-from stt_load.credentials import API_KEY_VARIABLE
+from stt_load.credentials import API_KEY_VARIABLE, TTS_KEY_VARIABLE
 from stt_load.load.manner import Manner
+from stt_load.load.speaking import Speaking
 from stt_load.load.station import Station
 from stt_load.load.streaming import Streaming
 from stt_load.load.uploading import Uploading
@@ -23,13 +24,16 @@ DRAIN = "stt_drain"  # master → worker: no more utterances
 DRAINED = "stt_drained"  # worker → master: none is left; the last rows
 REPORT_KEY = "stt"  # our part of Locust's own worker report
 REQUEST_TYPE = "STT"
-REQUEST_NAMES = {Kind.STREAM: "EOS", Kind.UPLOAD: "UPLOAD"}
+REQUEST_NAMES = {Kind.STREAM: "EOS", Kind.UPLOAD: "UPLOAD", Kind.TTS: "TTS"}
 
 MANNERS: dict[Kind, Callable[[RunConfig, Sequence[Clip], str | None], Manner]] = {
     Kind.STREAM: Streaming,
     Kind.UPLOAD: Uploading,
+    Kind.TTS: Speaking,
 }
 """What callers do with a clip, by kind of load."""
+
+KEY_VARIABLES = {Kind.STREAM: API_KEY_VARIABLE, Kind.UPLOAD: API_KEY_VARIABLE, Kind.TTS: TTS_KEY_VARIABLE}
 
 
 def make_station(environment: Any, config: RunConfig, clips: ClipSet) -> Station:
@@ -39,7 +43,7 @@ def make_station(environment: Any, config: RunConfig, clips: ClipSet) -> Station
     def fire(record: UtteranceRecord) -> None:
         fire_request(environment, record)
 
-    manner = MANNERS[config.kind](config, clips.clips, os.environ.get(API_KEY_VARIABLE))
+    manner = MANNERS[config.kind](config, clips.clips, os.environ.get(KEY_VARIABLES[config.kind]))
     return Station(config, clips, manner, runner.client_id, runner.worker_index, fire)
 
 

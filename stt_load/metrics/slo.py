@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from stt_load.errors import ConfigError
 from stt_load.metrics.quantiles import Distribution, smallest_n
-from stt_load.records import Kind
+from stt_load.records import TRANSCRIBED, Kind
 
 DEFAULT_SLOS = ("eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%")
 """What a run is judged by unless told otherwise: late, failing, or worse than the quiet run."""
@@ -25,6 +25,7 @@ DEFAULT_SLOS = ("eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%")
 DEFAULT_SLOS_OF: dict[Kind, tuple[str, ...]] = {
     Kind.STREAM: DEFAULT_SLOS,
     Kind.UPLOAD: ("rtf:p95<1", "error_rate<1%", "wer_delta<5%"),
+    Kind.TTS: ("rtf:p95<1", "underruns<1", "error_rate<1%"),
 }
 
 
@@ -47,6 +48,8 @@ METRICS: dict[str, MetricKind] = {
     "ready": MetricKind.LATENCY,
     "total": MetricKind.LATENCY,
     "first_text": MetricKind.LATENCY,
+    "first_audio": MetricKind.LATENCY,
+    "gap_max": MetricKind.LATENCY,
     "rtf": MetricKind.FACTOR,
     "error_rate": MetricKind.RATIO,
     "wer": MetricKind.RATIO,
@@ -54,6 +57,7 @@ METRICS: dict[str, MetricKind] = {
     "wer_delta": MetricKind.RATIO,
     "cer": MetricKind.RATIO,
     "foreign_text": MetricKind.COUNT,
+    "underruns": MetricKind.COUNT,
 }
 
 ONLY_OF: dict[str, frozenset[Kind]] = {
@@ -61,7 +65,10 @@ ONLY_OF: dict[str, frozenset[Kind]] = {
         ("eos_latency", "stream_end_latency", "settled_latency", "finalise_latency", "first_partial", "ready"),
         frozenset({Kind.STREAM}),
     ),
-    **dict.fromkeys(("total", "first_text", "rtf"), frozenset({Kind.UPLOAD})),
+    **dict.fromkeys(("wer", "wer_all", "wer_delta", "cer", "foreign_text"), TRANSCRIBED),
+    **dict.fromkeys(("total", "rtf"), frozenset({Kind.UPLOAD, Kind.TTS})),
+    "first_text": frozenset({Kind.UPLOAD}),
+    **dict.fromkeys(("first_audio", "gap_max", "underruns"), frozenset({Kind.TTS})),
 }
 """Metrics that only some kinds of load have."""
 

@@ -30,6 +30,8 @@ LATENCIES: dict[str, bool] = {
     "ready": False,
     "total": True,
     "first_text": True,
+    "first_audio": True,
+    "gap_max": True,
 }
 
 
@@ -76,7 +78,8 @@ class StageFigures:
     clips: int  # different clips spoken
     clips_reused: int  # utterances whose clip another caller was speaking at the same time
     kernel_stamped: int  # utterances whose arrival times are the kernel's
-    rtf: Distribution  # total time of an upload over the length of its audio
+    rtf: Distribution  # total time of a request over the length of its audio
+    underruns: int  # of streamed speech
     server_ms: Mapping[str, Distribution]  # what the server says of itself; milliseconds
 
     @property
@@ -130,6 +133,7 @@ class StageStats:
     clips_reused: int = 0
     kernel_stamped: int = 0
     rtf: list[float] = field(default_factory=list)
+    underruns: int = 0
     server_ms: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, record: UtteranceRecord) -> None:
@@ -143,6 +147,7 @@ class StageStats:
         self.clip_ids.add(record.clip_id)
         self.clips_reused += record.clip_reused
         self.kernel_stamped += record.stamp == "kernel"
+        self.underruns += record.underruns or 0
         self._add_latencies(record)
         self._add_errors(record)
         self._add_lag(record)
@@ -172,6 +177,7 @@ class StageStats:
         self.clips_reused += other.clips_reused
         self.kernel_stamped += other.kernel_stamped
         self.rtf.extend(other.rtf)
+        self.underruns += other.underruns
 
     def close(self, first: StageFigures | None = None) -> StageFigures:
         """The figures. `first`: the first stage of the run; None if this is it."""
@@ -203,6 +209,7 @@ class StageStats:
             clips_reused=self.clips_reused,
             kernel_stamped=self.kernel_stamped,
             rtf=Distribution.of(self.rtf),
+            underruns=self.underruns,
             server_ms={name: Distribution.of(values) for name, values in sorted(self.server_ms.items())},
         )
 
@@ -213,7 +220,7 @@ class StageStats:
                 self.latencies[metric].append(value)
 
     def _add_errors(self, record: UtteranceRecord) -> None:
-        if record.outcome == Outcome.INTERRUPTED:
+        if record.outcome == Outcome.INTERRUPTED or not record.is_transcribed:
             return
         if not record.is_ok:
             length = record.reference_words

@@ -69,7 +69,9 @@ def score(reference: str, text: str, normaliser: Normaliser = ENGLISH) -> Scores
 
 
 def scored(record: UtteranceRecord, normaliser: Normaliser = ENGLISH) -> UtteranceRecord:
-    """The record with its scores filled in. Its `foreign_text` is left alone."""
+    """The record with its scores filled in, where there is something to score. Its `foreign_text` is left alone."""
+    if not record.is_transcribed:
+        return record
     return replace(record, **asdict(score(record.reference, record.text, normaliser)))
 
 

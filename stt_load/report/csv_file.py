@@ -153,6 +153,15 @@ COLUMNS: dict[str, Cell] = {
     "rtfx_p50": _factor("rtfx", "p50"),
     "rtfx_mean": _factor("rtfx", "mean"),
     "requests_per_s": _seen("requests_per_s", 3),
+    # Of speech that was streamed.
+    "first_audio_p50": _latency("first_audio", "p50"),
+    "first_audio_p95": _latency("first_audio", "p95"),
+    "first_audio_p99": _latency("first_audio", "p99"),
+    "first_audio_mean": _latency("first_audio", "mean"),
+    "gap_max_p95": _latency("gap_max", "p95"),
+    "gap_max_max": _latency("gap_max", "max"),
+    "underruns": _figure("underruns"),
+    "streamed": lambda stage: str(stage.figures.latencies["first_audio"].n),
 }
 
 

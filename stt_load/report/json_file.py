@@ -52,6 +52,8 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "rtf": distribution(figures.rtf),
         "rtfx": distribution(figures.rtfx),
         "requests_per_s": stage.requests_per_s,
+        "underruns": figures.underruns,
+        "streamed": figures.latencies["first_audio"].n,
         "wer": figures.wer,
         "wer_all": figures.wer_all,
         "wer_delta": figures.wer_delta,

@@ -96,7 +96,8 @@ def _busy_mean(stage: StageReport, kind: str) -> float | None:
 
 _CHARTS: dict[str, Callable[[Any, RunReport], Any]] = {
     "EOS latency, p50 and p95 with 95 % interval": _latency("eos_latency"),
-    "Total time of an upload, p50 and p95 with 95 % interval": _latency("total"),
+    "Total time of a request, p50 and p95 with 95 % interval": _latency("total"),
+    "Time to first audio, p50 and p95 with 95 % interval": _latency("first_audio"),
     "Requests per second": _line("completed", lambda stage: stage.requests_per_s),
     "Word error rate": _line("percent", lambda stage: _times(100, stage.figures.wer)),
     "Pacing lag p99 of the generator": _line(

@@ -16,6 +16,7 @@ from stt_load.report.took import took_table
 from stt_load.report.wording import NOTHING, sampled, sampled_explanation
 
 FEW = "*"
+NOT_STREAMED = "not streamed"
 
 
 def _seconds(metric: str, name: str, p: float | None = None) -> Callable[[StageReport], str]:
@@ -46,6 +47,18 @@ def _gpu(field: str, name: str) -> Callable[[StageReport], str]:
 def _wer(stage: StageReport) -> str:
     wer = stage.figures.wer
     return NOTHING if wer is None else f"{wer * 100:.1f}"
+
+
+def _first_audio(name: str, p: float) -> Callable[[StageReport], str]:
+    def cell(stage: StageReport) -> str:
+        values = stage.figures.latencies["first_audio"]
+        return NOT_STREAMED if stage.figures.ok and not values.n else _marked(values, name, p)
+
+    return cell
+
+
+def _underruns(stage: StageReport) -> str:
+    return str(stage.figures.underruns) if stage.figures.latencies["first_audio"].n else NOTHING
 
 
 def _rate(stage: StageReport) -> str:
@@ -95,6 +108,20 @@ COLUMNS: dict[Kind, Columns] = {
         **_DEVICE_COLUMNS,
         **_LAST_COLUMNS,
     },
+    Kind.TTS: {
+        "Conc": lambda stage: str(stage.users),
+        "total p50": _seconds("total", "p50", 0.50),
+        "total p95": _seconds("total", "p95", 0.95),
+        "first audio p50": _first_audio("p50", 0.50),
+        "first audio p95": _first_audio("p95", 0.95),
+        "gap p95": _seconds("gap_max", "p95", 0.95),
+        "dry": _underruns,
+        "Audio Dur": _audio,
+        "RTF p95": lambda stage: _marked(stage.figures.rtf, "p95", 0.95),
+        "req/s": _rate,
+        **_DEVICE_COLUMNS,
+        **_LAST_COLUMNS,
+    },
 }
 
 
@@ -141,9 +168,30 @@ def _uploads_explained(report: RunReport) -> list[str]:
     ]
 
 
+def _speech_explained(report: RunReport) -> list[str]:
+    lines = [
+        "total: first byte of the request to the end of the answer, seconds; RTF: total over the length of the audio, "
+        "above 1 it speaks more slowly than one listens; req/s: completed requests that began in the hold, over its "
+        "length.",
+    ]
+    ok = sum(stage.figures.ok for stage in report.stages)
+    streamed = sum(stage.figures.latencies["first_audio"].n for stage in report.stages)
+    if streamed:
+        lines.append(
+            f"first audio: the same start to the first audio behind the header; gap: longest pause within an answer; "
+            f"dry: how often playback would have run dry. Of {streamed} answers that were streamed, of {ok} in all."
+        )
+    if streamed < ok:
+        lines.append(
+            f"{NOT_STREAMED}: finished files; the first byte of such an answer says no more than the total does."
+        )
+    return lines
+
+
 _EXPLAINED: dict[Kind, Callable[[RunReport], list[str]]] = {
     Kind.STREAM: _streaming_explained,
     Kind.UPLOAD: _uploads_explained,
+    Kind.TTS: _speech_explained,
 }
 
 

@@ -17,8 +17,12 @@ GONE = "lost"
 NOUNS = {
     Kind.STREAM: ("caller", "callers"),
     Kind.UPLOAD: ("concurrent request", "concurrent requests"),
+    Kind.TTS: ("concurrent stream", "concurrent streams"),
 }
-SUBTITLES = {Kind.UPLOAD: "uploads: whole files, not microphone pace"}
+SUBTITLES = {
+    Kind.UPLOAD: "uploads: whole files, not microphone pace",
+    Kind.TTS: "text to speech: what the server says, not what it hears",
+}
 """What stands over every table of a kind whose figures must not be laid beside those of callers who speak."""
 
 _VERBS = {

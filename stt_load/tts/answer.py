@@ -19,7 +19,8 @@ STREAMED_UP_TO = 0.8
 
 A server that wraps a finished file sends its first byte when synthesis is over and the rest as fast as the wire takes
 it: 0.95 of the total and more. One that streams k pieces sends the first at about 1/k: 0.7 and less, even where two
-pieces are unequal. A text of a single piece can't be told from a file, and needn't be: nothing could be played earlier.
+pieces are unequal. A text of a single piece looks like a file: it is taken for a stream where the server has shown with
+another text that it streams.
 """
 
 ARRIVAL_RESOLUTION_S = 0.001
@@ -41,7 +42,7 @@ class Spoken:
     container: str | None = None
     is_length_known: bool = False  # before the first byte of audio: it was finished by then
     gaps_s: tuple[float, ...] = ()
-    playback: Playback | None = None  # None where nothing was streamed
+    playback: Playback | None = None  # as if it was streamed; None where that can't be
 
     @property
     def is_ok(self) -> bool:
@@ -55,10 +56,12 @@ class Spoken:
             return False
         return self.first_byte_s <= STREAMED_UP_TO * self.total_s
 
-    @property
-    def first_audio_s(self) -> float | None:
-        """None where the answer was not streamed: the first byte of a finished file says nothing of its own."""
-        return self.first_byte_s if self.is_streamed else None
+    def first_audio_s(self, server_streams: bool = False) -> float | None:
+        """None where the answer was not streamed: the first byte of a finished file says nothing of its own.
+        `server_streams`: it has been seen to, so an answer in one piece is a stream of one piece."""
+        if self.is_streamed or (server_streams and self.is_ok and not self.is_length_known):
+            return self.first_byte_s
+        return None
 
     @property
     def rtf(self) -> float | None:
@@ -109,7 +112,7 @@ class Answer:
         if audio_s is None and self._counter.container == "encoded" and self._asked != "aac":
             return self._spoken(Outcome.PROTOCOL_ERROR, error="the answer is no audio that can be read")
         spoken = self._spoken(Outcome.OK, total_s=total_s, audio_s=audio_s)
-        if not spoken.is_streamed or not audio_s:
+        if not spoken.is_ok or spoken.is_length_known or not audio_s:
             return spoken
         playback = play(self._arrivals, self._counter.n_bytes / audio_s)
         return self._spoken(Outcome.OK, total_s=total_s, audio_s=audio_s, playback=playback)

@@ -74,8 +74,8 @@ def explanations(benchmark: Benchmark) -> list[str]:
         )
     if not all(text.is_streamed for text in done):
         lines.append(
-            f"{NOT_STREAMED}: the server sent a finished file (its length was known before its first byte, or nearly "
-            "all of the total had passed by then), so its first byte says nothing that the total doesn't."
+            f"{NOT_STREAMED}: the server sent finished files (the length was known before the first byte, or nearly "
+            "all of the total had passed by then), so the first byte says nothing that the total doesn't."
         )
     cells = [cell(text) for text in done for cell in COLUMNS.values()]
     if any(cell.endswith(FEW) for cell in cells):

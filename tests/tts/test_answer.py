@@ -32,7 +32,7 @@ def test_a_stream_is_measured_from_its_first_audio_behind_the_header() -> None:
     heard = spoken((0.1, wav_head(UNKNOWN)), (1.0, one_second()), (1.9, one_second()), (3.0, one_second()), end_s=3.01)
     assert heard.outcome is Outcome.OK
     assert heard.is_streamed
-    assert heard.first_audio_s == pytest.approx(1.0)
+    assert heard.first_audio_s() == pytest.approx(1.0)
     assert heard.total_s == pytest.approx(3.01)
     assert heard.audio_s == pytest.approx(3.0)
     assert heard.rtf == pytest.approx(3.01 / 3.0)
@@ -44,12 +44,12 @@ def test_a_stream_is_measured_from_its_first_audio_behind_the_header() -> None:
 def test_a_finished_file_is_not_streamed_and_has_no_first_audio() -> None:
     heard = spoken((2.95, wav(3.0)[:40_000]), (2.99, wav(3.0)[40_000:]), end_s=3.0)
     assert not heard.is_streamed
-    assert heard.first_audio_s is None and heard.playback is None
+    assert heard.first_audio_s() is None and heard.playback is None
     assert heard.first_byte_s == pytest.approx(2.95)
 
 
 def test_a_file_of_unknown_length_that_comes_at_the_end_is_not_streamed_either() -> None:
-    assert spoken((2.9, wav(3.0, promised=UNKNOWN)), end_s=3.0).first_audio_s is None
+    assert spoken((2.9, wav(3.0, promised=UNKNOWN)), end_s=3.0).first_audio_s() is None
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,13 @@ def test_a_known_length_speaks_against_a_stream_whatever_the_times_say(data: byt
     heard = spoken((1.0, data[:50_000]), (3.0, data[50_000:]), end_s=3.1, **headers)
     assert heard.is_length_known
     assert not heard.is_streamed
+
+
+def test_an_answer_in_one_piece_is_a_stream_where_the_server_is_known_to_stream() -> None:
+    alone = spoken((2.9, wav(3.0, promised=UNKNOWN)), end_s=3.0)
+    assert alone.first_audio_s(server_streams=True) == pytest.approx(2.9)
+    finished = spoken((2.9, wav(3.0)), end_s=3.0)
+    assert finished.first_audio_s(server_streams=True) is None
 
 
 def test_thousands_of_tiny_chunks_are_no_gaps() -> None:
@@ -80,7 +87,7 @@ def test_events_are_streamed_audio_too() -> None:
     pieces = ((0.2, delta(one_second())), (0.9, delta(one_second())))
     kind = {"content_type": "text/event-stream; charset=utf-8"}
     heard = spoken(*pieces, (1.0, event(type="speech.audio.done")), end_s=1.0, asked="pcm", **kind)
-    assert (heard.outcome, heard.audio_s, heard.first_audio_s) == (Outcome.OK, 2.0, pytest.approx(0.2))
+    assert (heard.outcome, heard.audio_s, heard.first_audio_s()) == (Outcome.OK, 2.0, pytest.approx(0.2))
     cut = spoken(*pieces, end_s=1.0, asked="pcm", **kind)
     assert cut.outcome is Outcome.DISCONNECTED
     assert "without speech.audio.done" in (cut.error or "")
@@ -99,7 +106,7 @@ def test_compressed_audio_is_played_at_its_mean_rate() -> None:
 def test_aac_is_spoken_and_has_no_length() -> None:
     heard = spoken((0.5, b"\xff\xf1" + bytes(999)), (1.5, bytes(999)), end_s=1.6, asked="aac")
     assert (heard.outcome, heard.audio_s, heard.rtf) == (Outcome.OK, None, None)
-    assert heard.first_audio_s == pytest.approx(0.5)
+    assert heard.first_audio_s() == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +122,7 @@ def test_an_answer_without_whole_audio_is_not_ok(data: bytes, asked: str, outcom
     heard = spoken((0.5, data), end_s=1.0, asked=asked)
     assert heard.outcome is outcome
     assert heard.error
-    assert heard.first_audio_s is None and heard.rtf is None
+    assert heard.first_audio_s() is None and heard.rtf is None
 
 
 @pytest.mark.parametrize(
