@@ -15,7 +15,7 @@ sidecar), `host` and `next` (unless it is a page: the newest sample's number).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from gpu_sidecar.metrics import METRICS
 from gpu_sidecar.prometheus import Picture, render
 from gpu_sidecar.server_process import ServerChoice
 from gpu_sidecar.sources.base import SourceStatus
-from gpu_sidecar.timeline import Mark, Tag, Timeline
+from gpu_sidecar.timeline import Mark, Tag, TaggedSample, Timeline
 
 MAX_BODY_BYTES = 64 * 1024
 _MAX_WORD_CHARACTERS = 200
@@ -125,7 +125,8 @@ def get_metrics(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
 def get_healthz(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
     """Always 200: the sidecar is well even where there is no GPU; `gpus` empty and `why` say so."""
     timeline, choice, server = sidecar.timeline, sidecar.gpus(), sidecar.server()
-    last_mono = max((newest.mono for newest in timeline.newest()), default=None)
+    newest = timeline.newest()
+    last_mono = max((tagged.mono for tagged in newest), default=None)
     return json_answer(
         sidecar,
         clock,
@@ -134,7 +135,7 @@ def get_healthz(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
         why=choice.why,
         is_guess=choice.is_guess,
         server=None if server is None else {"pids": list(server.pids), "name": server.name, "why": server.why},
-        sources=[asdict(status) for status in sidecar.sources()],
+        sources=[_source_entry(status, newest, clock.mono) for status in sidecar.sources()],
         recording=sidecar.recording(),
         metrics=[{key: getattr(metric, key) for key in _METRIC_KEYS} for metric in METRICS],
         samples=timeline.n_taken,
@@ -143,6 +144,13 @@ def get_healthz(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
         last_sample_age_s=None if last_mono is None else clock.mono - last_mono,
         stage=asdict(timeline.tag),
     )
+
+
+def _source_entry(status: SourceStatus, newest: Iterable[TaggedSample], mono: float) -> dict[str, Any]:
+    """With the age of its kind's newest sample, None before the first: another source's samples may come all the same,
+    and a tool that takes its time to start is no gap yet."""
+    ages = [mono - tagged.mono for tagged in newest if tagged.sample.kind == status.kind]
+    return {**asdict(status), "last_sample_age_s": min(ages, default=None)}
 
 
 def gpu_entry(device: Device) -> dict[str, Any]:

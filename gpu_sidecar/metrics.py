@@ -11,7 +11,8 @@ from dataclasses import dataclass
 GPU, HOST, PROCESS = "gpu", "host", "process"
 """Kinds of device. `process`: the server's process tree, taken as one."""
 
-_MIB = 1024.0 * 1024.0
+BYTES_PER_MIB = 1024.0 * 1024.0
+
 _PERCENT = 0.01
 _MEGA = 1e6
 
@@ -42,9 +43,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("dec_pct", GPU, "%", "gpu_decoder_utilization_ratio", _PERCENT, "Video decoder utilisation", "dec", "utilization.decoder"),
     Metric("jpg_pct", GPU, "%", "gpu_jpeg_utilization_ratio", _PERCENT, "JPEG decoder utilisation", "jpg", "utilization.jpeg"),
     Metric("ofa_pct", GPU, "%", "gpu_optical_flow_utilization_ratio", _PERCENT, "Optical flow utilisation", "ofa", "utilization.ofa"),
-    Metric("fb_mib", GPU, "MiB", "gpu_memory_used_bytes", _MIB, "Frame buffer memory in use", "fb", "memory.used"),
-    Metric("bar1_mib", GPU, "MiB", "gpu_bar1_memory_used_bytes", _MIB, "BAR1 memory in use", "bar1"),
-    Metric("ccpm_mib", GPU, "MiB", "gpu_protected_memory_used_bytes", _MIB, "Confidential-compute memory in use", "ccpm"),
+    Metric("fb_mib", GPU, "MiB", "gpu_memory_used_bytes", BYTES_PER_MIB, "Frame buffer memory in use", "fb", "memory.used"),
+    Metric("bar1_mib", GPU, "MiB", "gpu_bar1_memory_used_bytes", BYTES_PER_MIB, "BAR1 memory in use", "bar1"),
+    Metric("ccpm_mib", GPU, "MiB", "gpu_protected_memory_used_bytes", BYTES_PER_MIB, "Confidential-compute memory in use", "ccpm"),
     Metric("power_w", GPU, "W", "gpu_power_watts", 1.0, "Power draw", "pwr", "power.draw"),
     Metric("gpu_temp_c", GPU, "°C", "gpu_temperature_celsius", 1.0, "Temperature of the GPU", "gtemp", "temperature.gpu"),
     Metric("mem_temp_c", GPU, "°C", "gpu_memory_temperature_celsius", 1.0, "Temperature of the memory", "mtemp", "temperature.memory"),
@@ -59,9 +60,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("pcie_rx_mb_per_s", GPU, "MB/s", "gpu_pcie_receive_bytes_per_second", _MEGA, "PCIe into the GPU", "rxpci"),
     Metric("pcie_tx_mb_per_s", GPU, "MB/s", "gpu_pcie_transmit_bytes_per_second", _MEGA, "PCIe out of the GPU", "txpci"),
     Metric("cpu_pct", HOST, "%", "host_cpu_utilization_ratio", _PERCENT, "Share of all cores of the host that is busy"),
-    Metric("memory_used_mib", HOST, "MiB", "host_memory_used_bytes", _MIB, "Memory of the host that can't be had without swapping"),
+    Metric("memory_used_mib", HOST, "MiB", "host_memory_used_bytes", BYTES_PER_MIB, "Memory of the host that can't be had without swapping"),
     Metric("cpu_cores", PROCESS, "cores", "server_cpu_cores", 1.0, "Cores that the server's processes keep busy"),
-    Metric("rss_mib", PROCESS, "MiB", "server_memory_resident_bytes", _MIB, "Resident memory of the server's processes; what two share counts twice"),
+    Metric("rss_mib", PROCESS, "MiB", "server_memory_resident_bytes", BYTES_PER_MIB, "Resident memory of the server's processes; what two share counts twice"),
     Metric("processes", PROCESS, "", "server_processes", 1.0, "Processes of the server"),
 )  # fmt: skip
 

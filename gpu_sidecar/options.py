@@ -164,10 +164,16 @@ def _row(name: str | None) -> SourceRow:
 
 
 def _check_interval(row: SourceRow, interval_s: float) -> None:
+    if _can_keep(row, interval_s):
+        return
     kind = "a whole number of seconds" if row.in_whole_seconds else "seconds"
-    if interval_s < row.shortest_period_s or (row.in_whole_seconds and interval_s != int(interval_s)):
-        bounds = f"from {row.shortest_period_s:g} to {_LONGEST_INTERVAL_S:g}"
-        raise UsageError(f"--interval {interval_s:g} doesn't go with --source {row.name}: give {kind} {bounds}")
+    others = [f", or --source {other.name}" for other in _LIVE_SOURCES.values() if _can_keep(other, interval_s)]
+    bounds = f"{kind} from {row.shortest_period_s:g} to {_LONGEST_INTERVAL_S:g}{''.join(others)}"
+    raise UsageError(f"--interval {interval_s:g} doesn't go with --source {row.name}: give {bounds}")
+
+
+def _can_keep(row: SourceRow, interval_s: float) -> bool:
+    return interval_s >= row.shortest_period_s and (interval_s == int(interval_s) or not row.in_whole_seconds)
 
 
 def _check_replay(given: argparse.Namespace) -> None:

@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gpu_sidecar.devices import Device
-from gpu_sidecar.metrics import GPU, METRICS, PROCESS
+from gpu_sidecar.metrics import BYTES_PER_MIB, GPU, METRICS, PROCESS
 from gpu_sidecar.sources.base import SourceStatus
 from gpu_sidecar.timeline import TaggedSample
 
 # A sample is shown until it is this many periods old: an old value shown as a current one would be a lie.
 CURRENT_PERIODS = 3
-
-_MIB = 1024.0 * 1024.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ _OF_A_SOURCE: tuple[tuple[str, str, str, Callable[[SourceStatus], float]], ...] 
 
 def _memory_total(gpus: Sequence[Device]) -> Iterable[str]:
     known = [(gpu, gpu.memory_total_mib) for gpu in gpus if gpu.memory_total_mib is not None]
-    rows = [(_gpu_labels(gpu.index, gpu), mib * _MIB) for gpu, mib in known]
+    rows = [(_gpu_labels(gpu.index, gpu), mib * BYTES_PER_MIB) for gpu, mib in known]
     return _metric("gpu_memory_total_bytes", "gauge", "Frame buffer memory of the GPU", rows)
 
 

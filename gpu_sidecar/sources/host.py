@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from gpu_sidecar.metrics import HOST, PROCESS
+from gpu_sidecar.metrics import BYTES_PER_MIB, HOST, PROCESS
 from gpu_sidecar.proc import NO_PROC, Proc
 from gpu_sidecar.processes import CpuTicks
 from gpu_sidecar.sample import Sample
@@ -25,7 +25,6 @@ from gpu_sidecar.usage import TreeCpu, busy_pct
 
 NAME = "proc"
 
-_BYTES_PER_MIB = 1024 * 1024
 _JOIN_S = 5.0
 
 
@@ -75,7 +74,7 @@ class Readings:
         self.is_possible = proc.is_there()
         self._before: CpuTicks | None = None
         self._tree = TreeCpu(os.cpu_count() or 1, os.sysconf("SC_CLK_TCK"))
-        self._mib_per_page = os.sysconf("SC_PAGE_SIZE") / _BYTES_PER_MIB
+        self._mib_per_page = os.sysconf("SC_PAGE_SIZE") / BYTES_PER_MIB
 
     def take(self) -> Iterator[Sample]:
         before, now = self._before, self._proc.cpu_ticks()

@@ -116,6 +116,7 @@ def test_healthz_says_what_is_watched_and_how_it_goes(smi: StandInSmi) -> None:
     assert "4242" in health["why"]
     assert health["is_guess"] is False
     (source,) = health["sources"]
+    assert source.pop("last_sample_age_s") >= 0
     assert source == {
         "name": "dmon", "kind": "gpu", "period_s": 60, "is_alive": True, "restarts": 0, "complaint": "", "gaps": [],
     }  # fmt: skip
@@ -124,6 +125,15 @@ def test_healthz_says_what_is_watched_and_how_it_goes(smi: StandInSmi) -> None:
     assert health["host"] == socket.gethostname()
     assert {"field": "fb_mib", "kind": "gpu", "unit": "MiB", "help": "Frame buffer memory in use"} in health["metrics"]
     assert (health["recording"], health["stage"]) == (None, dict.fromkeys(STAGE))
+
+
+def test_healthz_tells_a_source_that_gave_nothing_from_one_that_does(smi: StandInSmi) -> None:
+    with sidecar(smi.environment) as running:
+        smi.wait_for_dmon()
+        running.wait_for_samples(1, kind="host")
+        ages = {source["name"]: source["last_sample_age_s"] for source in running.get("/healthz").json()["sources"]}
+    assert ages["dmon"] is None
+    assert ages["proc"] >= 0
 
 
 def test_healthz_names_the_server_and_its_samples_come(tmp_path: Path) -> None:
