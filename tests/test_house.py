@@ -54,6 +54,7 @@ SHELLS = {
     "stt_load/load/shape.py": "Locust's load shape",
     "stt_load/load/station.py": "greenlets of callers",
     "stt_load/load/streaming.py": "callers on websockets, with the real clock",
+    "stt_load/load/uploading.py": "callers' requests",
     "stt_load/load/user.py": "Locust's user",
     "stt_load/load/words.py": "makes stations with the key from the environment",
     "stt_load/load/worker.py": "the worker's part in Locust's life",
@@ -130,7 +131,9 @@ TESTED_BY = {
     "stt_load/server/voices/parakeet.py": ("tests/dialects/test_stand_ins.py", "tests/server/test_embedded.py"),
     "stt_load/server/voices/registry.py": ("tests/dialects/test_stand_ins.py",),
     "stt_load/server/truth.py": ("tests/server/test_scripted.py",),
-    "stt_load/server/posts.py": ("tests/uploads/test_http.py",),
+    "stt_load/server/posts.py": ("tests/uploads/test_uploads_http.py",),
+    "stt_load/uploads/exchange.py": ("tests/uploads/test_uploads_http.py",),
+    "stt_load/load/uploading.py": ("tests/integration/test_upload_runs.py",),
     "stt_load/server/upload_answers.py": ("tests/server/test_uploads.py",),
     "stt_load/stream/actions.py": ("tests/stream/test_session.py",),  # values
     "stt_load/stream/encoded.py": ("tests/stream/test_session.py", "tests/load/test_material.py"),

@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 
 from stt_load.credentials import API_KEY_VARIABLE
 from stt_load.dialects.registry import DIALECTS, DialectRow
+from stt_load.uploads.registry import SAMPLE_RATE_HZ, UPLOADS, UploadRow
 
 _WIDTH = 110
 
 
 @click.command()
-@click.argument("name", required=False, type=click.Choice(list(DIALECTS)), metavar="[NAME]")
+@click.argument("name", required=False, type=click.Choice([*DIALECTS, *UPLOADS]), metavar="[NAME]")
 def command(name: str | None) -> None:
     """What stt-load can speak; with NAME, what it knows of that server and the options it takes."""
     if name is not None:
-        for line in _describe(DIALECTS[name]):
+        for line in _describe_upload(UPLOADS[name]) if name in UPLOADS else _describe(DIALECTS[name]):
             click.echo(line)
         return
-    widths = [max(len(text) for text in column) for column in zip(*map(_row, DIALECTS.values()), strict=True)]
-    for row in DIALECTS.values():
-        cells = [text.ljust(width) for text, width in zip(_row(row), widths, strict=True)]
+    click.echo("streams, at the pace of a microphone")
+    _list(DIALECTS.values())
+    click.echo("\nuploads, whole files over HTTP")
+    _list(UPLOADS.values())
+
+
+def _list(rows: Iterable[DialectRow | UploadRow]) -> None:
+    lines = [(f"  {row.name}", row.default_url, row.summary) for row in rows]
+    widths = [max(len(text) for text in column) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = [text.ljust(width) for text, width in zip(line, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())
 
 
-def _row(row: DialectRow) -> tuple[str, ...]:
-    return row.name, row.default_url, row.summary
+def _describe_upload(row: UploadRow) -> Iterator[str]:
+    facts = {
+        "summary": row.summary,
+        "default URL": row.default_url,
+        "audio": f"a WAV file, int16 mono, {SAMPLE_RATE_HZ} Hz",
+        "a connection": "carries one request",
+        "API key": f"from {API_KEY_VARIABLE}" if row.key_headers else "none",
+    }
+    for label, fact in facts.items():
+        yield from _fold(label, fact)
+    yield from _describe_options(row)
 
 
 def _describe(row: DialectRow) -> Iterator[str]:
@@ -49,6 +67,10 @@ def _describe(row: DialectRow) -> Iterator[str]:
         del facts["silence"]
     for label, fact in facts.items():
         yield from _fold(label, fact)
+    yield from _describe_options(row)
+
+
+def _describe_options(row: DialectRow | UploadRow) -> Iterator[str]:
     if row.options:
         yield "\noptions (--dialect-option KEY=VALUE)"
     for option in row.options:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import gevent
@@ -21,19 +24,20 @@ from stt_load.load.worker import Worker
 _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer than it needs to be
 
 
-def install() -> None:
-    """Once, in the locustfile, after `import locust`."""
+def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Once, in the locustfile, after `import locust`. `defaults`: other ones than a run's, by option key."""
     # In every process, before the first sample: Locust keeps about two digits of a response time otherwise.
     stats.bucket_response_time = _bucket_ms  # type: ignore[assignment]
     runners.WORKER_REPORT_INTERVAL = _REPORT_INTERVAL_S
-    events.init_command_line_parser.add_listener(add_options)
+    events.init_command_line_parser.add_listener(partial(add_options, defaults=defaults))
     events.init.add_listener(_on_init)
 
 
-def add_options(parser: LocustArgumentParser) -> None:
+def add_options(parser: LocustArgumentParser, defaults: Mapping[str, str] = MappingProxyType({})) -> None:
     """Our options on Locust's command line and in its web UI, under the same names."""
     for option in OPTIONS:
-        kind: dict[str, Any] = {"metavar": option.metavar, "default": option.default or ""}
+        default = defaults.get(option.key, option.default)
+        kind: dict[str, Any] = {"metavar": option.metavar, "default": default or ""}
         if option.is_flag:
             kind = {"action": "store_true", "default": False}
         elif option.is_multiple:

@@ -1,6 +1,7 @@
 """The embedded recogniser: a real one, small enough for any machine. PocketSphinx behind any dialect's voice.
 
 ws  PATH            what the dialect says (`voices/`); /ws?timings=1 for parakeet adds timings to each text
+POST PATH           whole files, see `uploads.py`
 GET /healthz        {"ready", "callers", "max_callers", "queue", "decoders", "heard_s"}; 503 while it isn't ready
 GET /timings        totals and percentiles since the start
 """
@@ -20,6 +21,7 @@ from stt_load.server.frontend import open_listener, serve
 from stt_load.server.language import language_model
 from stt_load.server.pool import DecoderPool
 from stt_load.server.room import Room
+from stt_load.server.uploads import Uploads
 from stt_load.server.vad import SAMPLE_RATE_HZ
 from stt_load.server.voices.registry import VOICES
 
@@ -66,7 +68,8 @@ def run(options: EmbeddedOptions) -> None:
                 await pool.warm_up(rounds, _noise(seconds=1))
                 room.is_ready = True
 
-            await serve(listener, room, prepare, options.exit_with_parent)
+            uploads = Uploads(pool, room.timings, options.max_callers, options.api_key, lambda: room.is_ready)
+            await serve(listener, room, prepare, options.exit_with_parent, uploads)
 
     asyncio.run(main())
 

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 
 from stt_load.errors import ConfigError
 from stt_load.server.connection import App, Connection
+from stt_load.server.posts import Posts, answer_post, is_post
 
 _BACKLOG = 1024
 _PAUSE_WHEN_OUT_OF_FILES_S = 0.5
@@ -54,8 +55,9 @@ async def serve(
     app: App,
     prepare: Callable[[], Awaitable[None]] | None = None,
     exit_with_parent: bool = False,
+    posts: Posts | None = None,
 ) -> None:
-    """Until SIGTERM, SIGINT or, with `exit_with_parent`, the end of standard input.
+    """Until SIGTERM, SIGINT or, with `exit_with_parent`, the end of standard input. `posts`: who answers POST.
 
     Connections are accepted from the first moment, so that `/healthz` can say "not ready" while `prepare` runs.
     """
@@ -66,7 +68,8 @@ async def serve(
     if exit_with_parent:
         on_end_of_stdin(loop, stop.set)
     connections: set[Connection] = set()
-    tasks = [loop.create_task(_accept(listener, app, connections))]
+    answering: set[asyncio.Task[None]] = set()
+    tasks = [loop.create_task(_accept(listener, app, connections, posts, answering))]
     if prepare is not None:
         tasks.append(loop.create_task(_announce_after(prepare(), listener, app.path)))
     else:
@@ -79,9 +82,10 @@ async def serve(
             for task in done:
                 task.result()  # a task that failed ends the server with its error
     finally:
-        for task in (stopped, *tasks):
+        ending = (stopped, *tasks, *answering)
+        for task in ending:
             task.cancel()
-        await asyncio.gather(stopped, *tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         listener.close()
         for connection in list(connections):
             connection.drop()
@@ -98,7 +102,13 @@ async def _announce_after(preparation: Awaitable[None], listener: socket.socket,
     _announce(listener, path)
 
 
-async def _accept(listener: socket.socket, app: App, connections: set[Connection]) -> None:
+async def _accept(
+    listener: socket.socket,
+    app: App,
+    connections: set[Connection],
+    posts: Posts | None,
+    answering: set[asyncio.Task[None]],
+) -> None:
     loop = asyncio.get_running_loop()
     while True:
         try:
@@ -107,10 +117,32 @@ async def _accept(listener: socket.socket, app: App, connections: set[Connection
             print(f"can't accept callers: {error.strerror}; raise the limit of open files", file=sys.stderr)
             await asyncio.sleep(_PAUSE_WHEN_OUT_OF_FILES_S)
             continue
-        try:
-            connections.add(Connection(raw, app, on_gone=connections.discard))
-        except OSError:  # gone before it was looked at
-            raw.close()
+        if posts is None:
+            _connect(raw, app, connections)
+        else:
+            task = loop.create_task(_tell_apart(raw, app, connections, posts))
+            answering.add(task)
+            task.add_done_callback(answering.discard)
+
+
+def _connect(raw: socket.socket, app: App, connections: set[Connection]) -> None:
+    try:
+        connections.add(Connection(raw, app, on_gone=connections.discard))
+    except OSError:  # gone before it was looked at
+        raw.close()
+
+
+async def _tell_apart(raw: socket.socket, app: App, connections: set[Connection], posts: Posts) -> None:
+    """By the first byte: a websocket's request is a GET, and its sans-IO library reads no bodies."""
+    try:
+        is_upload = await is_post(raw)
+    except BaseException:
+        raw.close()
+        raise
+    if is_upload:
+        await answer_post(raw, posts)
+    else:
+        _connect(raw, app, connections)
 
 
 def on_end_of_stdin(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:

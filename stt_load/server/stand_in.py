@@ -2,7 +2,8 @@
 
     python -m stt_load.server.stand_in --dialect NAME --text TEXT --port 0 [--delay S] [--api-key KEY] [--max-callers N]
 
-For tests of dialects over a real socket: it behaves as `voices/` says, and /healthz tells how much audio it heard.
+For tests of dialects and upload APIs over a real socket: it behaves as `voices/` and `uploads.py` say, and /healthz
+tells how much audio it heard over websockets.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from stt_load.errors import ConfigError
 from stt_load.server.frontend import open_listener, serve
 from stt_load.server.pool import Decoded
 from stt_load.server.room import Room
+from stt_load.server.uploads import Uploads
 from stt_load.server.voices.registry import VOICES
 
 
@@ -60,9 +62,14 @@ def command(
     max_callers: int,
     exit_with_parent: bool,
 ) -> None:
-    room = Room(OneText(text, delay_s), VOICES[dialect], max_callers, api_key)
-    room.is_ready = True
-    asyncio.run(serve(open_listener(host, port), room, exit_with_parent=exit_with_parent))
+    async def main() -> None:
+        recogniser = OneText(text, delay_s)
+        room = Room(recogniser, VOICES[dialect], max_callers, api_key)
+        room.is_ready = True
+        uploads = Uploads(recogniser, room.timings, max_callers, api_key, lambda: True)
+        await serve(open_listener(host, port), room, exit_with_parent=exit_with_parent, posts=uploads)
+
+    asyncio.run(main())
 
 
 if __name__ == "__main__":
