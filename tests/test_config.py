@@ -13,6 +13,7 @@ from stt_load.config import OPTIONS, RunConfig, parse_options
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.metrics.slo import DEFAULT_SLOS, parse_slo
+from stt_load.records import Kind
 
 
 def problems_of(**raw: object) -> tuple[str, ...]:
@@ -259,3 +260,37 @@ def test_no_option_has_a_name_that_locust_uses() -> None:
     assert "--headless" in taken
     assert not taken & {f"--{option.name}" for option in OPTIONS}
     assert not taken & {f"={option.key}" for option in OPTIONS}
+
+
+# uploads ------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_api_has_its_own_default_url_objectives_and_kind() -> None:
+    config = parse_options({"dialect": "upload-tingwu", "dialect_option": ["with_speaker=true"]})
+    assert config.kind is Kind.UPLOAD
+    assert config.stt_url == "http://localhost:8000/api/v1/transcribe"
+    assert config.dialect_options["with_speaker"] is True
+    assert (config.trailing_silence_s, config.end) == (0.0, "client")
+    assert [slo.metric for slo in config.slos] == ["rtf", "error_rate", "wer_delta"]
+    assert parse_options({}).kind is Kind.STREAM
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("stt_url", "ws://localhost:8000/ws", "--stt-url: 'ws://localhost:8000/ws' must begin with http://"),
+        ("end", "server", "--end: upload-openai sends whole requests"),
+        ("trailing_silence", "0.5", "--trailing-silence: upload-openai sends whole requests"),
+        ("utterances_per_connection", "2", "--utterances-per-connection: upload-openai sends whole requests"),
+        ("dialect_option", ["volume=11"], "--dialect-option volume=11: upload-openai has model=…"),
+        ("slo", ["eos_latency:p95<1s"], "--slo 'eos_latency:p95<1s': a run of kind upload has no eos_latency"),
+    ],
+)
+def test_what_only_callers_who_speak_can_have_is_refused(key: str, value: object, says: str) -> None:
+    (line,) = problems_of(dialect="upload-openai", **{key: value})
+    assert line.startswith(says)
+
+
+def test_callers_who_speak_have_no_figures_of_uploads() -> None:
+    (line,) = problems_of(slo=["total:p95<1s"])
+    assert line.startswith("--slo 'total:p95<1s': a run of kind stream has no total")

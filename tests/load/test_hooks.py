@@ -44,12 +44,15 @@ for outcome, latency_s in (("ok", 0.25), ("ok", -0.01), ("timed_out", None)):
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "text", outcome=outcome)
     record.eos_latency_s = latency_s
     fire_request(environment, record)
+record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "text", kind="upload", outcome="ok", total_s=0.5)
+fire_request(environment, record)
 print([(e["request_type"], e["name"], e["response_time"], str(e["exception"])) for e in seen])
 """
     assert ast.literal_eval(run_with_locust(program)) == [
         ("STT", "EOS", 250.0, "None"),
         ("STT", "EOS", 0.0, "None"),
         ("STT", "EOS", None, "timed_out"),
+        ("STT", "UPLOAD", 500.0, "None"),
     ]
 
 
@@ -67,3 +70,20 @@ config = parse_options(vars(given))
 print([slo.text for slo in config.slos], config.verbose, config.hold_s)
 """
     assert run_with_locust(program).strip() == "['wer<8%', 'error_rate<1%'] True 3.0"
+
+
+def test_a_locustfile_may_have_its_own_defaults_and_the_environment_still_decides() -> None:
+    program = """
+import locust, os
+from locust.argument_parser import get_empty_argument_parser
+from stt_load.config import parse_options
+from stt_load.load.hooks import add_options
+def kind():
+    parser = get_empty_argument_parser()
+    add_options(parser, {"dialect": "upload-openai"})
+    return parse_options(vars(parser.parse_args([]))).kind
+print(kind())
+os.environ["STT_LOAD_DIALECT"] = "parakeet"
+print(kind())
+"""
+    assert run_with_locust(program).split() == ["upload", "stream"]

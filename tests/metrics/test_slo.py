@@ -6,7 +6,7 @@ import pytest
 
 from stt_load.errors import ConfigError
 from stt_load.metrics.quantiles import Distribution
-from stt_load.metrics.slo import DEFAULT_SLOS, METRICS, SloVerdict, judge, parse_slo
+from stt_load.metrics.slo import DEFAULT_SLOS_OF, METRICS, SloVerdict, judge, parse_slo
 
 P95 = parse_slo("eos_latency:p95<1s")
 EARLY, LATE = 0.5, 1.5
@@ -20,6 +20,8 @@ EARLY, LATE = 0.5, 1.5
         ("stream_end_latency:p99<=500ms", "stream_end_latency", "p99", 0.5, False),
         ("stream_end_latency:mean<-100ms", "stream_end_latency", "mean", -0.1, True),
         ("first_partial : p99.9 < 2 s", "first_partial", "p99.9", 2.0, True),
+        ("rtf:p95<0.5", "rtf", "p95", 0.5, True),
+        ("total:mean<=2s", "total", "mean", 2.0, False),
         ("error_rate<1%", "error_rate", None, 0.01, True),
         ("wer_delta<5%", "wer_delta", None, 0.05, True),
         ("wer<8.5%", "wer", None, 0.085, True),
@@ -40,7 +42,7 @@ def test_a_percentile_is_known_as_a_share() -> None:
     assert parse_slo("wer<8%").percentile is None
 
 
-@pytest.mark.parametrize("text", DEFAULT_SLOS)
+@pytest.mark.parametrize("text", [text for texts in DEFAULT_SLOS_OF.values() for text in texts])
 def test_the_defaults_can_be_read(text: str) -> None:
     assert parse_slo(text).text == text
 
@@ -57,6 +59,8 @@ def test_the_defaults_can_be_read(text: str) -> None:
         ("eos_latency:p0<1s", "eos_latency:p95<800ms"),
         ("eos_latency:p100<1s", "eos_latency:p95<800ms"),
         ("eos_latency:median<1s", "eos_latency:p95<800ms"),
+        ("rtf<1", "rtf:p95<0.5"),
+        ("rtf:p95<1s", "rtf:p95<0.5"),
         ("wer<8", "the percent sign is needed"),
         ("wer:p95<8%", "the percent sign is needed"),
         ("foreign_text<1%", "foreign_text<1"),

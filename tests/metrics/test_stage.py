@@ -138,6 +138,7 @@ def random_record(seed: int) -> UtteranceRecord:
         pacing_lag_p99_s=rng.choice((None, rng.random())),
         pacing_lag_max_s=rng.choice((None, rng.random())),
         audio_s=rng.uniform(1, 9),
+        total_s=rng.choice((None, rng.random())),
         foreign_text=rng.choice((None, 0, 1)),
         server_ms=rng.choice((None, {"decode": rng.random()})),
         stamp=rng.choice(("read", "kernel")),
@@ -156,3 +157,16 @@ def test_parts_merge_into_the_figures_of_the_whole(parts: list[list[int]]) -> No
             whole.add(record)
         merged.merge(part)
     assert merged.close() == whole.close()
+
+
+def test_the_factor_of_an_upload_is_its_total_time_over_its_audio_and_of_completed_ones_only() -> None:
+    uploads = [
+        utterance(0, 4, i, kind="upload", eos_latency_s=None, audio_s=4.0, total_s=t) for i, t in enumerate((1, 2))
+    ]
+    failed = utterance(0, 4, 3, kind="upload", eos_latency_s=None, outcome="server_error", audio_s=4.0, total_s=1.0)
+    figures = closed(*uploads, failed)
+    assert figures.rtf.values == (0.25, 0.5)
+    assert figures.rtfx.values == (2.0, 4.0)
+    assert figures.latencies["total"].values == (1, 2)
+    assert figures.latencies["eos_latency"].n == figures.latencies["first_text"].n == 0
+    assert figures.without("rtf") == figures.without("total") == 1
