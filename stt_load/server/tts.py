@@ -115,8 +115,11 @@ class Exchange:
         is_sse = request.wants_events and not self._engine.ignores_stream
         self._send_head("text/event-stream" if is_sse else MEDIA_TYPES[request.format])
         await self._send_piece(first, is_sse)
-        async for piece in pieces:
-            await self._send_piece(piece, is_sse)
+        try:
+            async for piece in pieces:
+                await self._send_piece(piece, is_sse)
+        except Refused:  # too late for a status: the answer has no end
+            return
         if is_sse:
             await self._send_chunk(_event({"type": "speech.audio.done"}))
         self._writer.write(b"0\r\n\r\n")

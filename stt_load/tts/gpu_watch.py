@@ -8,7 +8,7 @@ from typing import Any
 
 from stt_load.sidecar_client import SidecarClient
 
-_PATIENCE_S = 3.0  # a text may be over before the next sample is taken
+_PATIENCE_S = 3.0  # a sidecar that has just started looks for its GPUs; a text may be over before the next sample
 _LOOK_S = 0.1
 
 
@@ -16,7 +16,8 @@ class GpuWatch:
     """`run_id`: what the samples of this benchmark are tagged with."""
 
     def __init__(self, clients: Sequence[SidecarClient], run_id: str) -> None:
-        self._clients = [client for client in clients if client.check()]
+        deadline_s = time.monotonic() + _PATIENCE_S
+        self._clients = [client for client in clients if _finds_gpus(client, deadline_s)]
         self._run_id = run_id
         self._stage = -1
 
@@ -52,10 +53,17 @@ class GpuWatch:
             for row in client.pull():
                 if self._is_mine(row):
                     peak = max(peak or 0.0, float(row["fb_mib"]))
-            if peak is not None or time.monotonic() > deadline_s or not (client.available and client.describe_gpus()):
+            if peak is not None or time.monotonic() > deadline_s or not client.available:
                 return peak
             time.sleep(_LOOK_S)
 
     def _is_mine(self, row: Mapping[str, Any]) -> bool:
         tag = (row.get("run_id"), row.get("stage"))
         return row["kind"] == "gpu" and row.get("fb_mib") is not None and tag == (self._run_id, self._stage)
+
+
+def _finds_gpus(client: SidecarClient, deadline_s: float) -> bool:
+    """Whether there are GPUs that it samples."""
+    while client.check() and not client.describe_gpus() and time.monotonic() < deadline_s:
+        time.sleep(_LOOK_S)
+    return bool(client.describe_gpus())

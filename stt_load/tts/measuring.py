@@ -41,6 +41,8 @@ class Measuring:
 
     def _look_at_first(self, answer: Spoken) -> Spoken:
         if self._is_first and answer.outcome is Outcome.REFUSED:
-            raise ConfigError(f"the server won't do it: {answer.error}; check --url, --api and its options")
+            raise ConfigError(
+                f"the server refused the first request: {answer.error}; check --url, --api and --dialect-option"
+            )
         self._is_first = False
         return answer
