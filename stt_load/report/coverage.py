@@ -12,7 +12,7 @@ for what its two samples stand for: a source that was quiet for 10 s lacks 9 s, 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 Span = tuple[float, float]  # from, to
@@ -35,19 +35,34 @@ def reach_s(told_s: float | None, times: Sequence[float]) -> float:
     return _REACH_PERIODS * min(max(told_s, median_s or told_s), _SLOWER_AT_MOST * told_s)
 
 
-def coverage(times: Sequence[float], hold: Span, reach: float) -> float | None:
-    """The share of the hold that is covered, 0 to 1. `times`: ascending. None for a hold of no length."""
+def coverage(times: Sequence[float], hold: Span, reach: float, gaps: Iterable[Span] = ()) -> float | None:
+    """The share of the hold that is covered, 0 to 1. None for a hold of no length.
+
+    `times`: ascending. `gaps`: known from elsewhere, from a sample to a sample too; they count however short they are.
+    """
     start, end = hold
     if end <= start:
         return None
     half_s = reach / _REACH_PERIODS / 2  # of a period
     missing_s = 0.0
-    for began, ended in holes(times, hold, reach):
+    cut = [(max(began, start), min(ended, end)) for began, ended in gaps if began < end and ended > start]
+    for began, ended in _merged([*holes(times, hold, reach), *cut]):
         # At an edge of the hold there is no sample.
         missing_from = began + half_s if began > start else start
         missing_to = ended - half_s if ended < end else end
         missing_s += max(0.0, missing_to - missing_from)
     return max(0.0, 1.0 - missing_s / (end - start))
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Those that overlap as one."""
+    merged: list[Span] = []
+    for began, ended in sorted(spans):
+        if merged and began < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], ended))
+        else:
+            merged.append((began, ended))
+    return merged
 
 
 def holes(times: Sequence[float], hold: Span, reach: float) -> list[Span]:

@@ -68,16 +68,18 @@ def times_of(samples: Iterable[Sample]) -> list[float]:
     return sorted(taken for sample in samples if (taken := _number(sample.get("t"))) is not None)
 
 
-def measure(device: Device, samples: Sequence[Sample], hold: Hold | None, reach: float) -> DeviceFigures:
-    """`reach`: of a sample, seconds (`coverage.reach_s`). `hold` is None where it never ended."""
+def measure(
+    device: Device, samples: Sequence[Sample], hold: Hold | None, reach: float, gaps: Sequence[Span] = ()
+) -> DeviceFigures:
+    """`hold` is None where it never ended. `reach` and `gaps`: as in `coverage`."""
     names = dict.fromkeys(name for sample in samples for name in sample if name not in _NO_QUANTITIES)
     columns = {name: [value for _, value in _points(samples, name)] for name in names}
-    energy_j = _energy_j(samples, hold, reach)
+    energy_j = _energy_j(samples, hold, reach, gaps)
     audio_s = hold.audio_s if hold else None
     return DeviceFigures(
         device=device,
         fields={name: Distribution.of(values) for name, values in sorted(columns.items()) if values},
-        coverage=coverage(times_of(samples), hold.span, reach) if hold else None,
+        coverage=coverage(times_of(samples), hold.span, reach, gaps) if hold else None,
         throttled=_throttled(samples),
         energy_j=energy_j,
         energy_per_audio_minute_j=energy_j / (audio_s / 60) if energy_j is not None and audio_s else None,
@@ -85,12 +87,12 @@ def measure(device: Device, samples: Sequence[Sample], hold: Hold | None, reach:
     )
 
 
-def _energy_j(samples: Sequence[Sample], hold: Hold | None, reach: float) -> float | None:
+def _energy_j(samples: Sequence[Sample], hold: Hold | None, reach: float, gaps: Sequence[Span]) -> float | None:
     """Mean power times the hold; None where the power was not sampled in 90 % of it."""
     points = _points(samples, "power_w")
     if hold is None or not points:
         return None
-    share = coverage(sorted(taken for taken, _ in points if taken is not None), hold.span, reach)
+    share = coverage(sorted(taken for taken, _ in points if taken is not None), hold.span, reach, gaps)
     return None if not is_covered(share) else math.fsum(power_w for _, power_w in points) / len(points) * hold.length_s
 
 

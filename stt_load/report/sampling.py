@@ -44,9 +44,14 @@ class Sampling:
         taken = by_device(self._holds[stage])
         lacking = [device for device in self._expected if not any(_is_part(device, other) for other in taken)]
         return tuple(
-            measure(device, taken.get(device, ()), hold, self._reach_s.get(device, 0.0))
+            measure(device, taken.get(device, ()), hold, self._reach_s.get(device, 0.0), self._gaps_of(device))
             for device in sorted([*taken, *lacking], key=lambda device: device.place)
         )
+
+    def _gaps_of(self, device: Device) -> list[Span]:
+        """As the sidecar of its host recorded them."""
+        whose = (device.host, KINDS[device.kind].samples)
+        return [gap.span for gap in self._sidecars.gaps if (gap.host, gap.samples) == whose]
 
     def notes(self, users: Mapping[int, int]) -> list[str]:
         """`users`: stage -> callers."""

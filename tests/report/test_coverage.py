@@ -1,5 +1,7 @@
 """Coverage of a hold by samples, counted by hand and held against what must always be true."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +41,14 @@ def test_a_sample_beside_a_hole_covers_half_a_period_of_it(taken: list[float], s
 def test_a_source_that_was_quiet_for_a_tenth_of_the_hold_covers_no_more_than_the_rest() -> None:
     taken = [t for t in EVERY_SECOND if not 107 < t < 110]
     assert coverage(taken, HOLD, 1.5) == pytest.approx(0.9)
+
+
+def test_a_gap_that_is_known_is_missing_however_short_and_once_where_it_is_seen_too() -> None:
+    assert coverage(EVERY_SECOND, HOLD, 1.5, [(106.5, 108.5)]) == pytest.approx(29 / 30)
+    taken = [t for t in EVERY_SECOND if not 107 < t < 112]
+    assert coverage(taken, HOLD, 1.5, [(106.49, 112.51)]) == pytest.approx(25 / 30, abs=0.001)
+    assert coverage(taken, HOLD, 1.5, [(90.0, 95.0), (135.0, math.inf)]) == coverage(taken, HOLD, 1.5)
+    assert coverage(EVERY_SECOND, HOLD, 1.5, [(114.5, math.inf)]) == pytest.approx(0.5)
 
 
 def test_a_hold_of_no_length_has_no_coverage() -> None:
