@@ -56,7 +56,7 @@ class SidecarClient:
             # UTF-8 on the wire, whatever the token holds: http.client writes text as latin-1.
             self._session.headers["Authorization"] = f"Bearer {token}".encode().decode("latin-1")
         self._has_warned = False
-        self._health: Mapping[str, Any] = {"why": f"no answer from the GPU sidecar at {self.url}"}
+        self._health: Mapping[str, Any] = {"why": "not asked yet"}
         self._clock = SidecarClock()
         self._earlier_gaps: list[tuple[str, dict[str, Any]]] = []  # source, gap on our clock: of boots before this one
         self._tag: dict[str, Any] | None = None
@@ -104,7 +104,8 @@ class SidecarClient:
             return health is not None
 
     def describe(self) -> dict[str, Any]:
-        """The entry of run.json's `sidecars`, as of the last `check`. `host` None: it never answered, see `why`."""
+        """The entry of run.json's `sidecars`, as of the last `check`. `host` None: it never answered, and `why` is
+        what came instead."""
         return {
             "url": self.url,
             "host": self._host,
@@ -248,6 +249,8 @@ class SidecarClient:
 
     def _note_failure(self, why: str) -> None:
         self.available = False
+        if self._host is None:
+            self._health = {"why": why}
         if not self._has_warned:
             _log.warning("GPU sidecar %s: %s; no samples until it is back", self.url, why)
         self._has_warned = True

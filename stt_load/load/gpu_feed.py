@@ -144,6 +144,8 @@ class _Reader:
             self._write(row)
         if client.available:
             self._check_if_due(client)
+        elif client.describe()["why"] != self.entry["why"]:  # it never answered, and this is what came instead
+            self._tell_news(client.describe(), self.gpus)
         if self._local is not None:
             self._local.pass_on_log()
         return True
@@ -173,7 +175,7 @@ class _Reader:
         other = self._feed.same_as(client.boot, client.url) if client.boot is not None else None
         if other is not None:
             _log.warning("GPU sidecar %s is the one at %s: read once", client.url, other)
-            self._tell_news({**client.describe(), "why": f"the sidecar at {other}: read there"}, [])
+            self._tell_news({**client.describe(), "why": f"it is the one at {other}, and read there"}, [])
         return other is not None
 
     def _tell_news(self, entry: dict[str, Any], gpus: list[dict[str, Any]]) -> None:

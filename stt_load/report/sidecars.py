@@ -59,9 +59,9 @@ class Sidecars:
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """One line for each sidecar that never answered."""
+        """One line for each sidecar that never answered, or was left to another address of it."""
         silent = [entry for entry in self.entries if not entry.get("host")]
-        return tuple(f"GPU sidecar {entry.get('url')} never answered: {entry.get('why')}" for entry in silent)
+        return tuple(f"no samples from the GPU sidecar {entry.get('url')}: {entry.get('why')}" for entry in silent)
 
     @property
     def described(self) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, eventually, sidecar
+from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, environment_with_path, eventually, sidecar
 
 FEED = """\
 from gevent import monkey
@@ -155,9 +155,19 @@ def test_one_that_is_away_is_named_and_one_that_comes_late_is_told_the_stage(smi
                 left_with = stage_of(running)
     away, there = feed.said("news")[-1]["sidecars"]
     assert (row["stage"], row["users"], row["phase"]) == (3, 20, "hold")
-    assert (away["host"], away["why"]) == (None, f"no answer from the GPU sidecar at {urls[0]}")
+    assert (away["host"], away["why"]) == (None, "no answer within 2 s")
     assert there["host"] == socket.gethostname()
     assert left_with is None  # what comes after the run is nobody's
+
+
+def test_one_that_wants_a_token_is_named_with_that(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret")
+    guarded = ("--token-file", str(tmp_path / "token"))
+    with sidecar(environment_with_path(str(tmp_path)), *guarded) as running, feeding(tmp_path, running.url) as feed:
+        eventually(lambda: "it wants a token" in str(feed.said("news")[-1:]))
+        feed.stop()
+    (entry,) = feed.said("news")[-1]["sidecars"]
+    assert (entry["host"], entry["why"]) == (None, "it wants a token, or another one")
 
 
 def test_the_last_samples_are_fetched_before_the_end(smi: StandInSmi, tmp_path: Path) -> None:

@@ -69,6 +69,15 @@ def test_a_source_that_was_quiet_is_told_with_its_reason() -> None:
     ]
 
 
+def test_a_source_that_dies_again_and_again_is_missing_for_as_long_as_it_says() -> None:
+    made = watched()
+    start = made.span(1)[0]
+    died = [start + 3 * n + 0.5 for n in range(10)]  # each time two samples come, and one doesn't
+    made.gpu = [row for row in made.gpu if not any(0.5 < row["t"] - at < 1.5 for at in died)]
+    made.run["sidecars"] = [sidecar_entry([gap_entry(at, at + 2, "dmon died") for at in died])]
+    assert coverages(built(made), "gpu") == [1.0, pytest.approx(2 / 3, abs=0.02)]
+
+
 def test_a_sidecar_that_was_restarted_in_a_hold_is_told_from_its_samples() -> None:
     made = watched()
     start = made.span(0)[0]
@@ -97,7 +106,7 @@ def test_a_sidecar_that_was_never_reached_is_named_and_its_gpu_is_missing() -> N
     made.run["sidecars"] = [{"url": "http://10.0.0.7:9550", "host": None, "why": "nobody answers there"}]
     report = built(made)
     assert coverages(report, "gpu") == [0.0]
-    assert "GPU sidecar http://10.0.0.7:9550 never answered: nobody answers there" in report.notes
+    assert "no samples from the GPU sidecar http://10.0.0.7:9550: nobody answers there" in report.notes
 
 
 def test_without_a_sidecar_there_are_no_devices() -> None:

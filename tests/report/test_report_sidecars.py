@@ -40,7 +40,7 @@ def test_of_a_sidecar_that_never_answered_one_gpu_is_missing(run: dict[str, Any]
 def test_a_second_sidecar_that_never_answered_is_named_and_costs_the_first_nothing() -> None:
     sidecars = Sidecars({"gpu": [gpu_entry()], "sidecars": [sidecar_entry(), UNREACHED]})
     assert sidecars.watched == (GPU,)
-    assert sidecars.silent == ("GPU sidecar http://10.0.0.7:9550 never answered: not reached",)
+    assert sidecars.silent == ("no samples from the GPU sidecar http://10.0.0.7:9550: not reached",)
 
 
 def test_the_period_is_that_of_the_source_of_this_device() -> None:
