@@ -54,6 +54,7 @@ SHELLS = {
     "stt_load/load/shape.py": "Locust's load shape",
     "stt_load/load/station.py": "greenlets of callers",
     "stt_load/load/streaming.py": "callers on websockets, with the real clock",
+    "stt_load/load/speaking.py": "listeners' requests",
     "stt_load/load/uploading.py": "callers' requests",
     "stt_load/load/user.py": "Locust's user",
     "stt_load/load/words.py": "makes stations with the key from the environment",
@@ -68,6 +69,7 @@ SHELLS = {
     "stt_load/server/room.py": "callers on asyncio's loop, and their timers",
     "stt_load/server/scripted.py": "serves the script",
     "stt_load/server/stand_in.py": "serves a text",
+    "stt_load/server/tts.py": "speaks in its event loop, and blocks it",
     "stt_load/server/uploads.py": "one TingWu upload after the other",
     "stt_load/server/truth.py": "a log with the time on it",
     "stt_load/local_sidecar.py": "a sidecar in a process of its own",
@@ -75,6 +77,9 @@ SHELLS = {
     "stt_load/stream/dial.py": "opens connections",
     "stt_load/stream/stamped.py": "a socket with receive stamps",
     "stt_load/stream/ws.py": "a websocket",
+    "stt_load/tts/gpu_watch.py": "asks sidecars and waits for their samples",
+    "stt_load/tts/http.py": "HTTP to TTS servers under test",
+    "stt_load/tts/measuring.py": "one request after the other",
     "stt_load/uploads/http.py": "HTTP to upload APIs",
 }
 
@@ -134,6 +139,10 @@ TESTED_BY = {
     "stt_load/server/posts.py": ("tests/uploads/test_uploads_http.py",),
     "stt_load/uploads/exchange.py": ("tests/uploads/test_uploads_http.py",),
     "stt_load/load/uploading.py": ("tests/integration/test_upload_runs.py",),
+    "stt_load/server/tts_requests.py": ("tests/server/test_tts.py",),
+    "stt_load/server/tts_voice.py": ("tests/server/test_tts.py",),
+    "stt_load/tts/faults.py": ("tests/tts/test_answer.py",),
+    "stt_load/tts/table.py": ("tests/tts/test_results.py",),
     "stt_load/server/upload_answers.py": ("tests/server/test_uploads.py",),
     "stt_load/stream/actions.py": ("tests/stream/test_session.py",),  # values
     "stt_load/stream/encoded.py": ("tests/stream/test_session.py", "tests/load/test_material.py"),
@@ -242,6 +251,7 @@ MAY_IMPORT = {
     "stt_load/metrics/": {"errors", "records"},
     "stt_load/stream/": {"audio", "clock", "dialects", "errors", "option_values", "records"},
     "stt_load/uploads/": {"audio", "dialects", "errors", "records", "stream"},
+    "stt_load/tts/": {"audio", "dialects", "errors", "metrics", "sidecar_client", "stream"},
     "stt_load/report/": {"errors", "metrics", "records", "load.plan"},
     "stt_load/load/plan.py": set(),
     "stt_load/load/sign.py": {"load.plan"},
@@ -250,7 +260,7 @@ MAY_IMPORT = {
     "stt_load/load/folder.py": {"errors", "records"},
     "stt_load/option_values.py": set(),
     "stt_load/sidecar_clock.py": set(),
-    "stt_load/config.py": {"dialects", "errors", "metrics", "option_values", "records", "uploads"},
+    "stt_load/config.py": {"dialects", "errors", "metrics", "option_values", "records", "tts", "uploads"},
 }
 
 

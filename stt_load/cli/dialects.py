@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import click
 
-from stt_load.credentials import API_KEY_VARIABLE
+from stt_load.credentials import API_KEY_VARIABLE, TTS_KEY_VARIABLE
 from stt_load.dialects.registry import DIALECTS, DialectRow
+from stt_load.tts.apis import TTS_APIS, TtsApi
 from stt_load.uploads.registry import SAMPLE_RATE_HZ, UPLOADS, UploadRow
 
 _WIDTH = 110
 
 
 @click.command()
-@click.argument("name", required=False, type=click.Choice([*DIALECTS, *UPLOADS]), metavar="[NAME]")
+@click.argument("name", required=False, type=click.Choice([*DIALECTS, *UPLOADS, *TTS_APIS]), metavar="[NAME]")
 def command(name: str | None) -> None:
     """What stt-load can speak; with NAME, what it knows of that server and the options it takes."""
     if name is not None:
-        for line in _describe_upload(UPLOADS[name]) if name in UPLOADS else _describe(DIALECTS[name]):
+        describe, rows = next((how, rows) for rows, how in _GROUPS if name in rows)
+        for line in describe(rows[name]):
             click.echo(line)
         return
     click.echo("streams, at the pace of a microphone")
     _list(DIALECTS.values())
     click.echo("\nuploads, whole files over HTTP")
     _list(UPLOADS.values())
+    click.echo("\ntext to speech, for `stt-load tts`")
+    _list(TTS_APIS.values())
 
 
-def _list(rows: Iterable[DialectRow | UploadRow]) -> None:
+def _list(rows: Iterable[DialectRow | UploadRow | TtsApi]) -> None:
     lines = [(f"  {row.name}", row.default_url, row.summary) for row in rows]
     widths = [max(len(text) for text in column) for column in zip(*lines, strict=True)]
     for line in lines:
@@ -43,6 +48,18 @@ def _describe_upload(row: UploadRow) -> Iterator[str]:
         "audio": f"a WAV file, int16 mono, {SAMPLE_RATE_HZ} Hz",
         "a connection": "carries one request",
         "API key": f"from {API_KEY_VARIABLE}" if row.key_headers else "none",
+    }
+    for label, fact in facts.items():
+        yield from _fold(label, fact)
+    yield from _describe_options(row)
+
+
+def _describe_speech(row: TtsApi) -> Iterator[str]:
+    facts = {
+        "summary": row.summary,
+        "default URL": row.default_url,
+        "a connection": "carries one request",
+        "API key": f"from {TTS_KEY_VARIABLE}",
     }
     for label, fact in facts.items():
         yield from _fold(label, fact)
@@ -70,7 +87,7 @@ def _describe(row: DialectRow) -> Iterator[str]:
     yield from _describe_options(row)
 
 
-def _describe_options(row: DialectRow | UploadRow) -> Iterator[str]:
+def _describe_options(row: DialectRow | UploadRow | TtsApi) -> Iterator[str]:
     if row.options:
         yield "\noptions (--dialect-option KEY=VALUE)"
     for option in row.options:
@@ -84,3 +101,10 @@ def _describe_options(row: DialectRow | UploadRow) -> Iterator[str]:
 def _fold(label: str, text: str) -> list[str]:
     head = f"{label:<22} "
     return textwrap.wrap(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+
+
+_GROUPS: tuple[tuple[Mapping[str, Any], Callable[[Any], Iterator[str]]], ...] = (
+    (DIALECTS, _describe),
+    (UPLOADS, _describe_upload),
+    (TTS_APIS, _describe_speech),
+)

@@ -64,6 +64,8 @@ def command(clip_id: str | None, **options: Any) -> None:
     """
     config = parse_options(options)
     problems = find_problems(config)
+    if config.kind not in _PROBES:
+        problems.append(f"--dialect: {config.dialect} hears nothing: ask it with `stt-load tts --runs 1`")
     if problems:
         raise ConfigError(problems)
     clip = _find_clip(choose_clips(config).clips, clip_id)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stt_load.sidecar_client import SidecarClient
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE_S = 3.0  # a sidecar that has just started looks for its GPUs; a text may be over before the next sample
 _LOOK_S = 0.1
@@ -66,4 +69,6 @@ def _finds_gpus(client: SidecarClient, deadline_s: float) -> bool:
     """Whether there are GPUs that it samples."""
     while client.check() and not client.describe_gpus() and time.monotonic() < deadline_s:
         time.sleep(_LOOK_S)
+    if client.available and not client.describe_gpus():
+        _log.warning("GPU sidecar %s: %s; no GPU memory", client.url, client.describe()["why"])
     return bool(client.describe_gpus())

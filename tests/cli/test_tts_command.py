@@ -58,10 +58,20 @@ def test_gpu_and_memory_come_from_the_sidecar(server: ServerProcess, smi: StandI
     text.write_text("Hello there.\n")
     smi.feed(dmon_row(50, 2_048) * 40)
     line = ["--url", server.http_url, "--text", text, "--warm-up", "0", "--runs", "1", "--results", tmp_path / "out"]
-    done = run(*line, "--gpu-sidecar", "local", **smi.environment)
+    done = run(*line, "--gpu-sidecar", "local", "--gpu-id", "1", **smi.environment)
     assert done.returncode == 0, done.stderr
     configuration = result_of(tmp_path / "out")["configuration"]
     assert (configuration["gpu"], configuration["gpu_memory_gb"]) == ("NVIDIA H200", 140.4)
+
+
+def test_a_sidecar_without_a_gpu_says_why_and_costs_nothing_else(server: ServerProcess, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("Hello there.\n")
+    line = ["--url", server.http_url, "--text", text, "--warm-up", "0", "--runs", "1", "--results", tmp_path / "out"]
+    done = run(*line, "--gpu-sidecar", "http://127.0.0.1:9")
+    assert done.returncode == 0, done.stderr
+    assert "GPU sidecar http://127.0.0.1:9: " in done.stderr
+    assert result_of(tmp_path / "out")["results"]["text-01"]["vram_peak_gb"] is None
 
 
 def test_openais_endpoint_is_found_by_the_api_alone(server: ServerProcess, tmp_path: Path) -> None:
