@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stt_load.errors import ConfigError
+from stt_load.metrics.ages import by_age
 from stt_load.metrics.slo import DEFAULT_SLOS_OF, Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats, duty_cycle
 from stt_load.metrics.validity import Evidence, Finding, look
@@ -186,6 +187,7 @@ def _stage_report(
         workers=evidence.workers[0] if evidence.workers else None,
         users_reached=evidence.users_reached,
         generator_cpu_pct=evidence.generator_cpu_pct,
+        ages=by_age(records),
     )
 
 

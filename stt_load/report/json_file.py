@@ -9,6 +9,7 @@ import json
 import math
 from typing import Any
 
+from stt_load.metrics.ages import AgeFigures
 from stt_load.metrics.quantiles import REPORTED, Distribution
 from stt_load.metrics.slo import SloResult
 from stt_load.metrics.validity import Finding
@@ -74,6 +75,7 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "users_reached": stage.users_reached,
         "workers": stage.workers,
         "server_ms": {name: distribution(values) for name, values in figures.server_ms.items()},
+        "by_connection_age": [_age(figures) for figures in stage.ages],
         "streams_per_gpu": stage.streams_per_gpu,
         "devices": [_device(figures) for figures in stage.devices],
         "slos": [_slo(result) for result in stage.slos],
@@ -95,6 +97,14 @@ def distribution(values: Distribution) -> dict[str, Any]:
         "n": values.n,
         "ci95": {name: values.ci95(p) for name, p in named.items()},
         "too_few": [name for name, p in named.items() if not values.supports(p)],
+    }
+
+
+def _age(figures: AgeFigures) -> dict[str, Any]:
+    return {
+        "carried": figures.carried,
+        "connection_age_s_mean": figures.age_s_mean,
+        "eos_latency_s": distribution(figures.eos_latency),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from stt_load.metrics.ages import AgeFigures
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.stage import StageFigures
 from stt_load.metrics.validity import Finding
@@ -45,6 +46,7 @@ class StageReport:
     workers: int | None
     users_reached: int | None
     generator_cpu_pct: float | None
+    ages: tuple[AgeFigures, ...] = ()  # where connections carry several utterances
 
     @property
     def users(self) -> int:

@@ -94,11 +94,27 @@ def _busy_mean(stage: StageReport, kind: str) -> float | None:
     return figures.busy.mean if figures and stage.is_covered(kind) else None
 
 
+def _ages(alt: Any, report: RunReport) -> Any:
+    """EOS latency p50 against the age of the connection, a line for each number of callers."""
+    rows = [
+        {"age": figures.age_s_mean, "value": figures.eos_latency.at(0.50), "callers": str(stage.users)}
+        for stage in report.stages
+        for figures in stage.ages
+    ]
+    if not rows:
+        return None
+    x = alt.X("age:Q", title="age of the connection, seconds")
+    y = alt.Y("value:Q", title="seconds", scale=alt.Scale(zero=True))
+    colour = alt.Color("callers:N", sort=None)
+    return _sized(alt, [_base(alt, rows).mark_line(point=True).encode(x, y, colour)])
+
+
 _CHARTS: dict[str, Callable[[Any, RunReport], Any]] = {
     "EOS latency, p50 and p95 with 95 % interval": _latency("eos_latency"),
     "Total time of a request, p50 and p95 with 95 % interval": _latency("total"),
     "Time to first audio, p50 and p95 with 95 % interval": _latency("first_audio"),
     "Requests per second": _line("completed", lambda stage: stage.requests_per_s),
+    "EOS latency p50 against the age of the connection": _ages,
     "Word error rate": _line("percent", lambda stage: _times(100, stage.figures.wer)),
     "Pacing lag p99 of the generator": _line(
         "milliseconds", lambda stage: _times(1000, stage.figures.pacing_lag_p99_s), limit=10.0
