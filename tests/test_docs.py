@@ -22,6 +22,7 @@ from stt_load.records import Kind
 from stt_load.report.folder import WRITERS
 from stt_load.report.model import Verdict
 from stt_load.report.table import COLUMNS
+from stt_load.tts.apis import TTS_APIS, TtsApi
 from stt_load.uploads.registry import UPLOADS, UploadRow
 
 CHECKOUT = Path(__file__).parents[1]
@@ -193,8 +194,8 @@ def test_the_readme_names_the_default_objectives(slo: str) -> None:
     assert f"`{slo}`" in README
 
 
-@pytest.mark.parametrize("row", [*DIALECTS.values(), *UPLOADS.values()], ids=lambda row: row.name)
-def test_the_readme_has_a_line_for_each_dialect_and_each_upload_api(row: DialectRow | UploadRow) -> None:
+@pytest.mark.parametrize("row", [*DIALECTS.values(), *UPLOADS.values(), *TTS_APIS.values()], ids=lambda row: row.name)
+def test_the_readme_has_a_line_for_each_dialect_and_each_api(row: DialectRow | UploadRow | TtsApi) -> None:
     assert f"| `{row.name}` | `{row.default_url}` | " in README
 
 
