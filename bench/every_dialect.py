@@ -1,9 +1,9 @@
 """One short ladder for each dialect against the embedded recogniser that speaks it: a dialect that loses audio shows.
 
-    python bench/every_dialect.py [--callers 2] [--hold 15s] [NAME …]
+    python bench/every_dialect.py [--callers 4] [--rounds 3] [NAME …]
 
-The recogniser, the clips and the seed are the same for all, so WER is too, within noise. What differs by nature:
-where the server cuts the speech, and, for a dialect at 24 kHz, one more resampling.
+Recogniser, clips and seed are the same for all, and every caller speaks the same clips, so WER is the same, within
+noise. What differs by nature: where the server cuts the speech, and, for a dialect at 24 kHz, one more resampling.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _HEADINGS = ("dialect", "end", "n", "ok", "WER%", "EOS p50", "EOS p95", "settled
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(DIALECTS)))
-@click.option("--callers", default=2)
-@click.option("--hold", default="15s")
-def main(names: tuple[str, ...], callers: int, hold: str) -> None:
+@click.option("--callers", default=4)
+@click.option("--rounds", default=3)
+def main(names: tuple[str, ...], callers: int, rounds: int) -> None:
     click.echo("| " + " | ".join(_HEADINGS) + " |\n|" + "---|" * len(_HEADINGS))
     for name in names or DIALECTS:
         with embedded_server("--dialect", name) as server:
             for end in DIALECTS[name].capabilities.ends:
-                click.echo("| " + " | ".join(_ladder(name, server.url, end, callers, hold)) + " |")
+                click.echo("| " + " | ".join(_ladder(name, server.url, end, callers, rounds)) + " |")
 
 
-def _ladder(name: str, url: str, end: str, callers: int, hold: str) -> tuple[str, ...]:
+def _ladder(name: str, url: str, end: str, callers: int, rounds: int) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory() as folder:
         line = [*_STT_LOAD, "run", "--dialect", name, "--stt-url", url, "--end", end, "--results", folder]
-        line += ["--concurrency", str(callers), "--hold", hold, "--settle", "0.2s"]
+        line += ["--concurrency", str(callers), "--rounds", str(rounds), "--settle", "0.2s"]
         done = subprocess.run([sys.executable, *line], capture_output=True, text=True, check=False)
         found = list(Path(folder).glob("*/summary.json"))
         if not found:

@@ -1,4 +1,4 @@
-"""Latency against the age of a connection, for runs in which one carries several utterances: does a session get slower?"""
+"""Latency against the age of a connection, where one carries several utterances: does a session get slower?"""
 
 from __future__ import annotations
 

@@ -104,7 +104,8 @@ def _spoken(text: str) -> list[str]:
 
 ENGLISH = Normaliser(
     name="english",
-    title=f"whisper-normalizer {version('whisper-normalizer')} EnglishTextNormalizer, apostrophes alike, lone symbols dropped",
+    title=f"whisper-normalizer {version('whisper-normalizer')} EnglishTextNormalizer, apostrophes alike, "
+    "lone symbols dropped",
     rate="WER",
     unit="words",
     split=_english_words,
