@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ def started(what: Wanted) -> Iterator[Station]:
 @pytest.fixture(autouse=True)
 def on_path(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", smi.environment["PATH"])
+
+
+@pytest.mark.parametrize(("asked_s", "host_s"), [(0.1, 1.0), (5.0, 5.0)])
+def test_the_host_is_read_no_more_often_than_once_a_second(asked_s: float, host_s: float) -> None:
+    what = replace(wanted(), row=SOURCES["query"], period_s=asked_s, has_host=True)
+    periods = {status.name: status.period_s for status in Station(what).sidecar.sources()}
+    assert periods == {"query": asked_s, "proc": host_s}
 
 
 def test_an_unknown_gpu_is_refused_while_somebody_waits_to_hear_it(caplog: pytest.LogCaptureFixture) -> None:

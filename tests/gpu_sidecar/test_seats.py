@@ -24,13 +24,14 @@ def connections() -> Iterator[Connections]:
 
 
 class Clock:
-    """A tenth of a second passes each time somebody looks."""
+    """A tenth of a second passes each time somebody looks, or another time."""
 
-    def __init__(self) -> None:
+    def __init__(self, step_s: float = 0.1) -> None:
         self.now_s = 0.0
+        self._step_s = step_s
 
     def __call__(self) -> float:
-        self.now_s += 0.1
+        self.now_s += self._step_s
         return self.now_s
 
 
@@ -72,6 +73,19 @@ def test_whoever_has_been_longest_without_a_whole_request_makes_room(connections
     assert seats.take(third)
     thread.join()
     assert [is_cut_off(client) for client in (first_client, second_client, third_client)] == [True, False, False]
+
+
+def test_nobody_has_to_go_who_has_only_just_come(connections: Connections) -> None:
+    clock = Clock(0.03)
+    seats = Seats(1, now=clock)
+    (first, first_client), (second, _), _ = connections
+    assert seats.take(first)
+    sat_down_s = clock.now_s
+    thread = leave_at_the_end_of_the_stream(seats, first)
+    assert seats.take(second)
+    thread.join()
+    assert is_cut_off(first_client)
+    assert clock.now_s >= sat_down_s + 0.25
 
 
 def test_a_client_whose_request_has_come_keeps_its_seat_until_it_is_answered(connections: Connections) -> None:

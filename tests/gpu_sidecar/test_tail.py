@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,16 @@ def test_a_tool_that_ends_without_a_word_gives_its_exit_status(tmp_path: Path) -
     with tailing(tool(tmp_path, "exit 9")) as (source, _):
         gap = eventually(lambda: source.status().gaps)[0]
     assert gap.why == "invented died: exit status 9"
+
+
+def test_each_pause_before_another_attempt_is_twice_the_last_one_up_to_a_bound(tmp_path: Path) -> None:
+    starts = tmp_path / "starts"
+    command = tool(tmp_path, f"date +%s%N >> '{starts}'; exit 3")
+    with tailing(command, timing=Timing(first_restart_s=0.1, last_restart_s=0.4)):
+        eventually(lambda: starts.exists() and len(starts.read_text().splitlines()) == 5)
+    at_s = [int(line) / 1e9 for line in starts.read_text().splitlines()[:5]]
+    pauses_s = [later - earlier for earlier, later in pairwise(at_s)]
+    assert all(pause_s >= least_s for pause_s, least_s in zip(pauses_s, [0.1, 0.2, 0.4, 0.4], strict=True))
 
 
 def test_a_tool_that_is_not_on_path_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
