@@ -15,6 +15,7 @@ from stt_load.dialects.funasr_realtime import FunAsrRealtime
 from stt_load.dialects.kyutai import Kyutai
 from stt_load.dialects.nemotron import Nemotron
 from stt_load.dialects.openai_realtime import OpenAiRealtime
+from stt_load.dialects.options import parse_option_texts
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.dialects.riva import Riva
 from stt_load.dialects.sglang import SglangOmni
@@ -26,7 +27,6 @@ from stt_load.dialects.vllm_realtime import VllmRealtime
 from stt_load.dialects.vosk import Vosk
 from stt_load.dialects.whisperlive import WhisperLive
 from stt_load.dialects.whisperlivekit import WhisperLiveKit
-from stt_load.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +57,7 @@ class DialectRow:
 
     def parse_options(self, given: Sequence[str]) -> dict[str, Any]:
         """`KEY=VALUE` texts → parsed values, defaults filled in. Raises ConfigError with every problem."""
-        known = {option.key: option for option in self.options}
-        texts = {key: option.default for key, option in known.items()}
-        problems = []
-        for text in given:
-            key, separator, value = text.partition("=")
-            if not separator or key not in known:
-                problems.append(f"--dialect-option {text}: {_advice(self.name, known)}")
-            else:
-                texts[key] = value
-        values: dict[str, Any] = {}
-        for key, text in texts.items():
-            try:
-                values[key] = known[key].parse(text)
-            except ValueError as error:
-                problems.append(f"--dialect-option {key}={text}: {error}")
-        if problems:
-            raise ConfigError(problems)
-        return values
-
-
-def _advice(name: str, known: Mapping[str, DialectOption]) -> str:
-    if not known:
-        return f"{name} has no options"
-    return f"{name} has {', '.join(f'{key}=…' for key in known)}: see `stt-load dialects {name}`"
+        return parse_option_texts(self.name, self.options, given)
 
 
 DIALECTS: dict[str, DialectRow] = {

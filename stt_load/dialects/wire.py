@@ -103,11 +103,12 @@ def with_query(url: str, parameters: Mapping[str, object]) -> str:
     parts = urlsplit(url)
     said = parse_qsl(parts.query, keep_blank_values=True)
     named = {name for name, _ in said}
-    more = [(name, text) for name, value in parameters.items() for text in _texts(value) if name not in named]
+    more = [(name, text) for name, value in parameters.items() for text in as_texts(value) if name not in named]
     return urlunsplit(parts._replace(query=urlencode([*said, *more]))) if more else url
 
 
-def _texts(value: object) -> tuple[str, ...]:
+def as_texts(value: object) -> tuple[str, ...]:
+    """As queries and forms tell it: None not at all, a tuple as often as it is long."""
     if isinstance(value, tuple):
         return tuple(str(each) for each in value)
     if isinstance(value, bool):

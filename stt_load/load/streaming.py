@@ -21,6 +21,16 @@ from stt_load.stream.ws import WebSocketTransport
 messages_log = logging.getLogger("stt_load.messages")
 
 
+def log_messages() -> None:
+    """Whatever Locust's --loglevel says of the rest."""
+    messages_log.setLevel(logging.INFO)
+
+
+def who_is(record: UtteranceRecord) -> str:
+    """Whose message it is, for the log of --verbose."""
+    return f"worker {record.worker} caller {record.user} {record.clip_id}"
+
+
 class Streaming:
     """Clips are encoded once, for all callers of this process."""
 
@@ -29,14 +39,14 @@ class Streaming:
         self._api_key = api_key
         self._encoded = encode_clips(config, clips)
         if config.verbose:
-            messages_log.setLevel(logging.INFO)  # whatever Locust's --loglevel says of the rest
+            log_messages()
 
     def new_turn(self, caller: Caller, clip: Clip, is_together: bool) -> StreamTurn:
         audio, line = self._encoded[clip.clip_id], self._line_of(caller)
         phase_s = 0.0 if is_together else caller.random.uniform(0.0, audio.rule.frame_s)
         rules = SessionRules(timeout_s=self._config.timeout_s, phase_s=phase_s)
         session = Session(line.dialect, audio, rules, time.monotonic())
-        return StreamTurn(line, session, _watcher(caller, session) if self._config.verbose else None)
+        return StreamTurn(line, session, self._config.verbose)
 
     def hang_up(self, caller: Caller) -> None:
         if isinstance(caller.keeps, Line):
@@ -60,17 +70,17 @@ class Streaming:
 
 
 class StreamTurn:
-    def __init__(self, line: Line, session: Session, watch: Watcher | None) -> None:
+    def __init__(self, line: Line, session: Session, is_verbose: bool) -> None:
         self._line = line
         self._session = session
-        self._watch = watch
+        self._is_verbose = is_verbose
 
     @property
     def doing(self) -> str:
         return self._session.doing
 
     def run(self, record: UtteranceRecord) -> None:
-        self._line.carry(self._session, record, self._watch)
+        self._line.carry(self._session, record, _watcher(record, self._session) if self._is_verbose else None)
 
     def interrupt(self, why: str) -> None:
         self._session.interrupt(why)
@@ -79,8 +89,8 @@ class StreamTurn:
         self._session.measure_into(record, time.monotonic())
 
 
-def _watcher(caller: Caller, session: Session) -> Watcher:
-    who = f"caller {caller.ordinal} {session.audio.clip.clip_id}"
+def _watcher(record: UtteranceRecord, session: Session) -> Watcher:
+    who = who_is(record)
 
     def watch(at_s: float, direction: str, message: Message, events: Sequence[Event]) -> None:
         zero_s = session.speech_end_at_s

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from stt_load.audio.clip import Clip
 from stt_load.config import RunConfig
 from stt_load.load.manner import Caller
+from stt_load.load.streaming import log_messages, messages_log, who_is
 from stt_load.records import UtteranceRecord
 from stt_load.uploads.exchange import Exchange
 from stt_load.uploads.forms import Form, clip_form
-from stt_load.uploads.http import HttpUpload
+from stt_load.uploads.http import HttpUpload, Watcher
 from stt_load.uploads.registry import UPLOADS
 
 
@@ -28,30 +29,42 @@ class Uploading:
 
     def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
         self._http = http_upload(config, api_key)
+        self._is_verbose = config.verbose
+        if config.verbose:
+            log_messages()
         self._forms = {clip.clip_id: clip_form(clip, config.dialect_options) for clip in clips}
 
     def new_turn(self, caller: Caller, clip: Clip, is_together: bool) -> UploadTurn:
-        return UploadTurn(self._http, Exchange(clip), self._forms[clip.clip_id])
+        return UploadTurn(self._http, Exchange(clip), self._forms[clip.clip_id], self._is_verbose)
 
     def hang_up(self, caller: Caller) -> None:
         caller.keeps = None
 
 
 class UploadTurn:
-    def __init__(self, http: HttpUpload, exchange: Exchange, form: Form) -> None:
+    def __init__(self, http: HttpUpload, exchange: Exchange, form: Form, is_verbose: bool) -> None:
         self._http = http
         self._exchange = exchange
         self._form = form
+        self._is_verbose = is_verbose
 
     @property
     def doing(self) -> str:
         return self._exchange.doing
 
     def run(self, record: UtteranceRecord) -> None:
-        self._http.carry(self._exchange, self._form)
+        self._http.carry(self._exchange, self._form, _watcher(record, self._exchange) if self._is_verbose else None)
 
     def interrupt(self, why: str) -> None:
         self._exchange.interrupt(why)
 
     def measure_into(self, record: UtteranceRecord) -> None:
         self._exchange.measure_into(record, time.monotonic())
+
+
+def _watcher(record: UtteranceRecord, exchange: Exchange) -> Watcher:
+    def watch(at_s: float, data: bytes) -> None:
+        when = f"{at_s - (exchange.begun_at_s or at_s):+8.3f} s from the request's first byte"
+        messages_log.info("%s %s < %s", who_is(record), when, data.decode("utf-8", "replace").strip()[:500])
+
+    return watch

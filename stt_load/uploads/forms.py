@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.codec import Pcm, encode_wav
+from stt_load.dialects.wire import as_texts
 
 FILE_FIELD = "file"
 
@@ -23,7 +24,7 @@ def clip_form(clip: Clip, fields: Mapping[str, object]) -> Form:
     wav = encode_wav(Pcm(clip.samples, clip.sample_rate_hz))
     # What must not occur in the body (RFC 2046 section 5.1.1) is made from it: nobody's file holds its own digest.
     boundary = f"stt-load-{hashlib.sha256(wav).hexdigest()[:32]}"
-    parts = [_field(name, text) for name, value in fields.items() for text in _texts(value)]
+    parts = [_field(name, text) for name, value in fields.items() for text in as_texts(value)]
     parts.append(_file(f"{clip.clip_id}.wav", wav))
     body = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
     return Form(f"multipart/form-data; boundary={boundary}", body + b"--%b--\r\n" % boundary.encode())
@@ -41,11 +42,3 @@ def _file(name: str, data: bytes) -> bytes:
 def _quoted(text: str) -> str:
     """As browsers do it (WHATWG HTML, "multipart/form-data encoding algorithm")."""
     return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _texts(value: object) -> Iterable[str]:
-    if isinstance(value, tuple):
-        return [str(each) for each in value]
-    if isinstance(value, bool):
-        return ["true" if value else "false"]
-    return [] if value is None else [str(value)]

@@ -23,7 +23,17 @@ def test_a_ladder_of_uploads_leaves_a_folder_like_any_other(tmp_path: Path) -> N
     options = ["--concurrency", "1,2", "--hold", "1s", "--at-least", "2", "--settle", "0.1s", "--results", str(results)]
     with embedded_server() as server:
         url = f"{server.http_url}/v1/audio/transcriptions"
-        line = [*LOCUST, "-f", str(UPLOADS), "--headless", "--stt-url", url, "--dialect-option", "stream=true"]
+        line = [
+            *LOCUST,
+            "-f",
+            str(UPLOADS),
+            "--headless",
+            "--stt-url",
+            url,
+            "--dialect-option",
+            "stream=true",
+            "--verbose",
+        ]
         with Run([*line, *options, *EASY], tmp_path) as run:
             assert_ends_with(0, run, results)
             output = run.output
@@ -43,6 +53,8 @@ def test_a_ladder_of_uploads_leaves_a_folder_like_any_other(tmp_path: Path) -> N
         assert all(row["eos_p95"] == "" and float(row["requests_per_s"]) > 0 for row in csv.DictReader(file))
     assert "uploads: whole files, not microphone pace" in output
     assert "concurrent request" in output
+    assert "worker 0 caller 1 " in output
+    assert "from the request's first byte < data: " in output
 
 
 def test_a_run_that_asks_wrongly_says_what_to_do(tmp_path: Path) -> None:
