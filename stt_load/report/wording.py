@@ -76,12 +76,18 @@ def knee_sentence(knee: Knee, kind: Kind = Kind.STREAM) -> str:
     """The answer to the question of the whole program."""
     if knee.holds is None and knee.breaks is None:
         return "no stage was run"
-    held = f"holds {callers(knee.holds.users, kind)}" if knee.holds else "no stage passes"
+    held = f"holds {callers(knee.holds.users, kind)}{_per_gpu(knee.holds)}" if knee.holds else "no stage passes"
     if knee.breaks is None:
         return f"{held}, the most that were tried; the knee is above"
     if knee.breaks.verdict is Verdict.FAIL:
         return f"{held}; at {knee.breaks.users} {why_not(knee.breaks)}"
     return f"{held}; the stage of {knee.breaks.users} can't be judged: {why_not(knee.breaks)}"
+
+
+def _per_gpu(stage: StageReport) -> str:
+    """Said where it is another number than the stage's own."""
+    streams = stage.streams_per_gpu
+    return "" if streams is None or streams == stage.users else f", {streams:g} for each GPU that worked"
 
 
 def callers(users: int, kind: Kind = Kind.STREAM) -> str:

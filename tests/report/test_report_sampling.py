@@ -8,6 +8,7 @@ from made_samples import gap_entry, gpu_entry, sidecar_entry
 
 from stt_load.report.build import build_report
 from stt_load.report.model import RunReport
+from stt_load.report.wording import knee_sentence
 
 
 def watched(**changes: Any) -> MadeRun:
@@ -41,7 +42,9 @@ def test_streams_per_gpu_count_the_gpus_that_worked() -> None:
     idle = [{**row, "gpu": 1, "sm_pct": 0} for row in made.gpu]
     busy = [{**row, "gpu": 2} for row in made.gpu]
     made.gpu += [*idle, *busy]
-    assert [stage.streams_per_gpu for stage in built(made).stages] == [2.5, 5.0]
+    report = built(made)
+    assert [stage.streams_per_gpu for stage in report.stages] == [2.5, 5.0]
+    assert "callers, 5 for each GPU that worked" in knee_sentence(report.knee)
     made.gpu = idle
     made.run["gpu"] = []
     assert [stage.streams_per_gpu for stage in built(made).stages] == [None, None]
