@@ -77,7 +77,8 @@ def command(concurrency: str | None, **given: Any) -> None:
     """How fast a server speaks: time to first audio, gaps, total time and RTF of each text by itself.
 
     Writes BENCHMARK-TYPE_DATE_TIME.json. Ends with 3 where a request failed. With --concurrency it is a ladder of so
-    many streams at once, as `stt-load run --dialect tts-NAME`: then the options from --concurrency on hold too.
+    many streams at once, as `stt-load run --dialect tts-NAME`: then the options from --concurrency on hold too, and
+    objectives are rtf:p95<1, underruns<1 and error_rate<1% unless --slo says otherwise.
     A key for the server comes from the environment variable STT_LOAD_TTS_API_KEY.
     """
     context = click.get_current_context()

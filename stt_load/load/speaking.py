@@ -13,7 +13,7 @@ import numpy as np
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.folder import ClipSet, load_folder
-from stt_load.audio.texts import english_set
+from stt_load.audio.texts import Texts, english_set
 from stt_load.config import RunConfig
 from stt_load.errors import Outcome
 from stt_load.load.manner import Caller
@@ -27,16 +27,23 @@ _RATE_HZ = 1_000  # of the silence that stands for speech to come
 
 
 def texts_to_speak(config: RunConfig) -> ClipSet:
-    """The references of `--clips`, else the shipped English sentences. Each is as long as it takes to say about so
-    much, for the random moments at which listeners arrive: how long it really is, the server decides."""
+    """The references of `--clips`, else the shipped English sentences in pairs: a server that streams by the sentence
+    has something to stream then. Each is as long as it takes to say about so much, for the random moments at which
+    listeners arrive: how long it really is, the server decides."""
     if config.clips:
         found = load_folder(config.clips, None)
         named = {clip.clip_id: clip.reference for clip in found.clips}
         source, digest = f"the texts of {found.source}", found.manifest_sha256
     else:
-        named, source = english_set(), "the texts of the shipped English sentences"
+        named, source = _in_pairs(english_set()), "the shipped English sentences, two at a time"
         digest = hashlib.sha256("\n".join(named.values()).encode()).hexdigest()
     return ClipSet(tuple(_silent_clip(name, text) for name, text in named.items()), source, digest)
+
+
+def _in_pairs(texts: Texts) -> Texts:
+    """Each text with the one after it, the last with the first: as many as there were."""
+    ids = list(texts)
+    return {first: f"{texts[first]} {texts[second]}" for first, second in zip(ids, [*ids[1:], ids[0]], strict=True)}
 
 
 def _silent_clip(name: str, text: str) -> Clip:

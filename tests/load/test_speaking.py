@@ -11,6 +11,7 @@ from stt_load.load.material import choose_clips
 from stt_load.load.speaking import Speaking
 from stt_load.records import Kind, UtteranceRecord
 from stt_load.server.process import tts_server
+from stt_load.server.tts_requests import split
 
 LONG = "This is the first sentence of a text, and long enough for a piece of its own, with some words more in it. " * 2
 
@@ -24,6 +25,7 @@ def test_a_run_without_clips_speaks_the_shipped_sentences(tmp_path: Path) -> Non
     assert len(clips.clips) > 40
     assert len({clip.reference for clip in clips.clips}) == len(clips.clips)
     assert all(clip.duration_s > 1 for clip in clips.clips)
+    assert all(len(split(clip.reference, 120)) > 1 for clip in clips.clips), "a server could stream none of it"
 
 
 def test_a_turn_becomes_a_record_and_the_server_is_known_by_what_it_did() -> None:
