@@ -50,7 +50,7 @@ class TextRuns:
 
     @property
     def is_streamed(self) -> bool:
-        """By far most answers were: of a server that streams, those of a single piece too."""
+        """Most answers were: of a server that streams, those of a single piece too."""
         heard = [spoken.first_audio_s(self.server_streams) is not None for spoken in self.completed]
         return self.server_streams and 2 * sum(heard) > len(heard)
 

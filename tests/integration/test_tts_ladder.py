@@ -15,7 +15,7 @@ pytestmark = pytest.mark.locust
 
 def test_a_ladder_of_streams_leaves_a_whole_folder_of_its_own_kind(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    with tts_server("--rtf", "0.05") as server:
+    with tts_server("--rtf", "0.02") as server:
         line = [*STT_LOAD, "tts", "--url", server.http_url, "--concurrency", "1,2", "--hold", "1s", "--at-least", "3"]
         line += ["--settle", "0s", "--results", str(results), "--slo", "rtf:p95<60", "--slo", "error_rate<1%"]
         with Run(line, tmp_path) as run:
