@@ -17,7 +17,18 @@ def test_a_ladder_of_streams_leaves_a_whole_folder_of_its_own_kind(tmp_path: Pat
     results = tmp_path / "results"
     with tts_server("--rtf", "0.02") as server:
         line = [*STT_LOAD, "tts", "--url", server.http_url, "--concurrency", "1,2", "--hold", "1s", "--at-least", "3"]
-        line += ["--settle", "0s", "--results", str(results), "--slo", "rtf:p95<60", "--slo", "error_rate<1%"]
+        line += [
+            "--settle",
+            "0s",
+            "--arrival",
+            "together",
+            "--results",
+            str(results),
+            "--slo",
+            "rtf:p95<60",
+            "--slo",
+            "error_rate<1%",
+        ]
         with Run(line, tmp_path) as run:
             assert_ends_with(0, run, results)
     said = summary(results)
