@@ -157,5 +157,11 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def two_processes() -> list[str]:
+    """`--processes 2`, on a port of its own: another run's workers would join the wrong master."""
+    port = str(free_port())
+    return ["--processes", "2", "--master-bind-port", port, "--master-port", port]
+
+
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)

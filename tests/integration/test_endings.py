@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from runs import (
     rows,
     run_folder,
     summary,
+    two_processes,
     wait_for,
     wait_for_hold,
     wait_for_rows,
@@ -34,13 +36,13 @@ LONG = ["--concurrency", "6", "--hold", "600s"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("processes", [[], ["--processes", "2"]], ids=["one process", "two workers"])
+@pytest.mark.parametrize("processes", [list, two_processes], ids=["one process", "two workers"])
 def test_a_signal_in_a_hold_ends_the_run_with_5_and_a_summary(
-    start_sink: StartSink, tmp_path: Path, number: int, processes: list[str]
+    start_sink: StartSink, tmp_path: Path, number: int, processes: Callable[[], list[str]]
 ) -> None:
     results = tmp_path / "results"
-    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results), *processes]
-    with Run(line, tmp_path) as run:
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results)]
+    with Run([*line, *processes()], tmp_path) as run:
         wait_for_hold(results, 0, run)
         wait_for_rows(results, 8, run)
         run.note_family()
@@ -58,7 +60,7 @@ def test_a_signal_in_a_hold_ends_the_run_with_5_and_a_summary(
 def test_a_worker_that_dies_makes_the_run_unbelievable(start_sink: StartSink, tmp_path: Path) -> None:
     results = tmp_path / "results"
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "6", "--hold", "12s", "--settle", "0.2s"]
-    line += ["--timeout", "5", "--results", str(results), "--processes", "2", *EASY_SLOS]
+    line += ["--timeout", "5", "--results", str(results), *two_processes(), *EASY_SLOS]
     with Run(line, tmp_path) as run:
         wait_for_hold(results, 0, run)
         workers = run.note_family()
@@ -86,7 +88,7 @@ def test_a_server_that_dies_shows_as_disconnected_and_refused(start_sink: StartS
 def test_a_master_that_is_killed_leaves_what_was_measured_and_no_worker(start_sink: StartSink, tmp_path: Path) -> None:
     results = tmp_path / "results"
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results)]
-    with Run([*line, "--processes", "2"], tmp_path) as run:
+    with Run([*line, *two_processes()], tmp_path) as run:
         wait_for_hold(results, 0, run)
         wait_for_rows(results, 10, run)
         run.note_family()

@@ -22,6 +22,7 @@ from runs import (
     rows,
     run_folder,
     summary,
+    two_processes,
 )
 
 pytestmark = pytest.mark.locust
@@ -86,7 +87,7 @@ def test_rounds_end_when_every_caller_has_spoken_so_often(start_sink: StartSink,
 def test_two_processes_deliver_every_row_and_40_callers_speak_40_clips(start_sink: StartSink, tmp_path: Path) -> None:
     results = tmp_path / "results"
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "40", "--hold", "6s", "--settle", "0.2s"]
-    line += ["--results", str(results), "--processes", "2", *EASY_SLOS]
+    line += ["--results", str(results), *two_processes(), *EASY_SLOS]
     with Run(line, tmp_path) as run:
         assert_ends_with(0, run, results)
         output = run.output
