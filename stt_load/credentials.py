@@ -13,11 +13,19 @@ HIDDEN = "***"
 _SECRET_NAME = re.compile(r"key|token|secret|auth|jwt|password", re.IGNORECASE)
 
 
+def without_key(text: str, key: str | None) -> str:
+    """What somebody else says, as it may be shown and kept: servers quote the key that they refuse."""
+    return text.replace(key, HIDDEN) if key else text
+
+
 def without_credentials(url: str | None) -> str | None:
     """The URL as it may be shown and kept: no user and password, and no value of a parameter that sounds secret."""
     if url is None:
         return None
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a server redirected to what is no URL
+        return HIDDEN
     query = urlencode(
         [
             (name, HIDDEN if _SECRET_NAME.search(name) else value)

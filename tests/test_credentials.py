@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stt_load.credentials import without_credentials
+from stt_load.credentials import without_credentials, without_key
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from stt_load.credentials import without_credentials
         ("ws://host/ws?api_key=abc&timings=1", "ws://host/ws?api_key=***&timings=1"),
         ("ws://host/ws?Token=abc", "ws://host/ws?Token=***"),
         ("ws://host/ws?jwt=", "ws://host/ws?jwt=***"),
+        ("ws://[host?key=abc", "***"),
     ],
 )
 def test_no_credential_of_a_url_is_shown(url: str, shown: str) -> None:
@@ -22,3 +23,8 @@ def test_no_credential_of_a_url_is_shown(url: str, shown: str) -> None:
 
 def test_no_url_stays_none() -> None:
     assert without_credentials(None) is None
+
+
+def test_a_key_that_somebody_quotes_is_not_shown() -> None:
+    assert without_key("bad key sesame: sesame", "sesame") == "bad key ***: ***"
+    assert without_key("no key", None) == "no key"

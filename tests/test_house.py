@@ -145,6 +145,7 @@ TESTED_BY = {
     "stt_load/tts/table.py": ("tests/tts/test_results.py",),
     "stt_load/server/upload_answers.py": ("tests/server/test_uploads.py",),
     "stt_load/stream/actions.py": ("tests/stream/test_session.py",),  # values
+    "stt_load/stream/complaint.py": ("tests/stream/test_session.py",),
     "stt_load/stream/encoded.py": ("tests/stream/test_session.py", "tests/load/test_material.py"),
     "stt_load/stream/dial.py": ("tests/stream/test_ws.py",),
     "stt_load/stream/runner.py": ("tests/stream/test_session.py", "tests/stream/test_ws.py"),
@@ -249,7 +250,7 @@ MAY_IMPORT = {
     "stt_load/audio/": {"credentials", "errors"},
     "stt_load/dialects/": {"errors"},
     "stt_load/metrics/": {"errors", "records"},
-    "stt_load/stream/": {"audio", "clock", "dialects", "errors", "option_values", "records"},
+    "stt_load/stream/": {"audio", "clock", "credentials", "dialects", "errors", "option_values", "records"},
     "stt_load/uploads/": {"audio", "dialects", "errors", "records", "stream"},
     "stt_load/tts/": {"audio", "dialects", "errors", "metrics", "sidecar_client", "stream"},
     "stt_load/report/": {"errors", "metrics", "records", "load.plan"},

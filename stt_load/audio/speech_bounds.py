@@ -61,15 +61,23 @@ def find_speech(samples: PcmArray, sample_rate_hz: int) -> SpeechBounds:
     )
 
 
-def longest_pause_s(samples: PcmArray, sample_rate_hz: int, bounds: SpeechBounds) -> float:
-    """The longest stretch within `bounds` that is no speech, by the rule of `find_speech`; 0 where all of it is.
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """`start_s`: from the first sample."""
+
+    start_s: float
+    length_s: float
+
+
+def find_pauses(samples: PcmArray, sample_rate_hz: int, bounds: SpeechBounds) -> tuple[Pause, ...]:
+    """Every stretch within `bounds` that is no speech, by the rule of `find_speech`, in order.
 
     To within 5 ms, and never longer than the pause is: a window that holds the edge of a sound is speech.
     """
     is_sound = _is_sound(_levels_dbfs(samples, sample_rate_hz))
     first, last = round(bounds.start_s / HOP_S), round((bounds.end_s - WINDOW_S) / HOP_S)
-    pauses = _runs(~is_sound[first : last + 1])
-    return max((_run_s(run) for run in pauses), default=0.0)
+    runs = _runs(~is_sound[first : last + 1])
+    return tuple(Pause((first + run[0]) * HOP_S, _run_s(run)) for run in runs)
 
 
 def _levels_dbfs(samples: PcmArray, sample_rate_hz: int) -> Levels:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule, cut_frames
-from stt_load.audio.speech_bounds import SpeechBounds, longest_pause_s
+from stt_load.audio.speech_bounds import Pause, SpeechBounds, find_pauses
 from stt_load.dialects.base import AudioLength, Capabilities, Dialect
 from stt_load.dialects.events import Message
 
@@ -18,13 +18,13 @@ class EncodedClip:
     """A clip cut and encoded for one dialect.
 
     `frames`: the messages of each. `n_before_end`: so many are sent before the client says that speech has ended.
-    `longest_pause_s`: within its speech. `audio_s`: with its trailing silence."""
+    `pauses`: within its speech. `audio_s`: with its trailing silence."""
 
     clip: Clip
     rule: FrameRule
     frames: Sequence[Sequence[Message]]
     n_before_end: int
-    longest_pause_s: float
+    pauses: Sequence[Pause]
 
     @property
     def audio_s(self) -> float:
@@ -34,9 +34,11 @@ class EncodedClip:
     def length(self) -> AudioLength:
         return AudioLength(len(self.frames), len(self.frames) * self.rule.samples)
 
-    def is_one_piece_for(self, server: Capabilities) -> bool:
-        """The server has no reason to cut the clip before its speech has ended."""
-        return self.longest_pause_s < server.min_endpoint_s and self.clip.speech_end_s <= server.max_piece_s
+    def may_be_cut_before_end_s(self, server: Capabilities) -> float:
+        """So long before its speech ends lies the first place where the server may cut the clip; 0 where it has no
+        reason to cut it earlier."""
+        ends_s = [pause.start_s for pause in self.pauses if pause.length_s >= server.min_endpoint_s]
+        return max(0.0, self.clip.speech_end_s - min([*ends_s, server.max_piece_s]))
 
 
 def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect: Dialect) -> EncodedClip:
@@ -51,8 +53,8 @@ def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect:
         n_before_end = len(pcm)
         pcm += [silence] * rule.frames_for(dialect.capabilities.flush_silence_s)
     bounds = SpeechBounds(clip.speech_start_s, clip.speech_end_s)
-    pause_s = longest_pause_s(clip.samples, clip.sample_rate_hz, bounds)
-    return EncodedClip(clip, rule, _encode(pcm, dialect), n_before_end, pause_s)
+    pauses = find_pauses(clip.samples, clip.sample_rate_hz, bounds)
+    return EncodedClip(clip, rule, _encode(pcm, dialect), n_before_end, pauses)
 
 
 def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[Message]]:

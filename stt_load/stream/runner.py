@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from stt_load.clock import Clock
+from stt_load.credentials import without_key
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Event, Message
 from stt_load.errors import ConnectionLost, Outcome, SttLoadError
@@ -17,7 +18,7 @@ CONNECT_TIMEOUT_S = 10.0
 
 
 class Watcher(Protocol):
-    """Sees what goes over the wire, as it happens. `events` is empty for what was sent."""
+    """Sees what goes over the wire, as it happens, without the key. `events` is empty for what was sent."""
 
     def __call__(self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None: ...
 
@@ -37,6 +38,7 @@ def run_utterance(
     `is_open`: the connection has carried an utterance before. `keeps_open`: it shall carry another one, if this one
     ends well; otherwise it is closed, whatever happens. Raises nothing but what the greenlet is killed with.
     """
+    watch = watch and _discreet(watch, session.dialect.settings.api_key)
     line = _Line(session, transport, clock, watch)
     is_well = False
     try:
@@ -56,6 +58,13 @@ def run_utterance(
         if not (keeps_open and is_well):
             transport.close()
     return line.stamp
+
+
+def _discreet(watch: Watcher, key: str | None) -> Watcher:
+    def tell(at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
+        watch(at_s, direction, without_key(message, key) if isinstance(message, str) else message, events)
+
+    return tell if key else watch
 
 
 class _Line:

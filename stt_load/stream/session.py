@@ -29,17 +29,15 @@ from stt_load.dialects.events import (
     ServerError,
     Snapshot,
 )
-from stt_load.dialects.registry import DIALECTS, sounds_like
 from stt_load.errors import ConnectionLost, Outcome, ProtocolError, Refusal, SttLoadError
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import Action, Done, Send, SessionRules, WaitUntil
+from stt_load.stream.complaint import Complaint
 from stt_load.stream.encoded import EncodedClip
 from stt_load.stream.marks import Marks
 from stt_load.stream.outcomes import ORDERLY_CLOSES, outcome_of_fault, refusal_of_fault
 from stt_load.stream.schedule import Schedule
 from stt_load.stream.transcript import Transcript
-
-_STRANGE_KEPT = 5
 
 
 class Session:
@@ -58,14 +56,14 @@ class Session:
         self._marks = Marks(started_dialling_s)
         server = dialect.capabilities
         is_answered = dialect.settings.end == "client" and server.answers_end
-        self._transcript = Transcript(server, self._marks, audio.is_one_piece_for(server), is_answered)
+        self._transcript = Transcript(server, self._marks, audio.may_be_cut_before_end_s(server), is_answered)
         self._outcome: Outcome | None = None
         self._outbox: deque[Message] = deque()
         self._end_messages: Sequence[Message] = ()
         self._n_parts_sent = 0  # messages of the next frame
         self._is_finalised = dialect.settings.end == "server"
         self._server_ms: dict[str, float] = {}
-        self._not_understood: list[Message] = []  # the first few
+        self._complaint = Complaint(dialect)
 
     # what happened ---------------------------------------------------------------------------------------
 
@@ -97,11 +95,11 @@ class Session:
         try:
             events = self.dialect.on_message(message)
         except ProtocolError as error:
-            self._note_not_understood(message)
+            self._complaint.note(message)
             self.on_fault(error, arrived_s)
             return ()
         if all(isinstance(event, Ignored) for event in events):
-            self._note_not_understood(message)
+            self._complaint.note(message)
         if self.schedule is not None and arrived_s > self.deadline_s:
             self._time_out()
         for event in events:
@@ -202,7 +200,7 @@ class Session:
                 self._marks.turn_ended_at_s = arrived_s
             case Gauge(server_ms):
                 self._server_ms.update(server_ms)
-            case Finished():
+            case Finished() if self._can_be_over(arrived_s):
                 self._finish(arrived_s)
             case ServerError(message, refusal):
                 self._end(Outcome.REFUSED if refusal else Outcome.SERVER_ERROR, message, refusal)
@@ -213,12 +211,14 @@ class Session:
 
     def _on_answer(self, arrived_s: float, is_last: bool, server_ms: Mapping[str, float]) -> None:
         self._server_ms.update(server_ms)
-        if is_last:
+        if is_last and self._can_be_over(arrived_s):
             self._finish(arrived_s)
 
-    def _note_not_understood(self, message: Message) -> None:
-        if len(self._not_understood) < _STRANGE_KEPT:
-            self._not_understood.append(message)
+    def _can_be_over(self, at_s: float) -> bool:
+        """A server that is done before the end of speech has not heard all of it: it speaks of an earlier utterance, or
+        has stopped listening."""
+        speech_end_s = self._marks.speech_end_at_s
+        return speech_end_s is not None and at_s >= speech_end_s
 
     def _wait_for_ready(self, now_s: float) -> Action:
         opened_s = self._marks.opened_at_s
@@ -262,23 +262,15 @@ class Session:
     def _end(self, outcome: Outcome, error: str | None, refusal: Refusal | None = None) -> None:
         if self._outcome is None:
             self._outcome = outcome
-            self.error = error
+            self.error = error and self._complaint.worded(error)
             self.refusal = refusal
-
-    @property
-    def _explained(self) -> str | None:
-        """The error, and whose language the server seems to speak where this dialect understood nothing."""
-        if self.error is None or self._outcome is Outcome.INTERRUPTED or self._transcript.finals:
-            return self.error
-        names = [name for name in sounds_like(self._not_understood) if DIALECTS[name].kind is not type(self.dialect)]
-        return f"{self.error}; the server seems to speak {' or '.join(names)}: see --dialect" if names else self.error
 
     # what came of it -------------------------------------------------------------------------------------
 
     def measure_into(self, record: UtteranceRecord, now_s: float) -> None:
         """Write every figure of this utterance into `record`. Latencies only where the transcript was completed."""
         record.outcome = self._outcome or Outcome.INTERRUPTED
-        record.error = self._explained
+        record.error = self.error
         record.refusal = self.refusal
         record.close_code = self.close_code
         record.end = self.dialect.settings.end

@@ -6,23 +6,27 @@ from what is owed, from what the clip can give reason for, and from a quiet peri
 
 from __future__ import annotations
 
+import math
+
 from stt_load.dialects.base import Capabilities, Dialect
 from stt_load.stream.marks import Marks
 from stt_load.stream.outcomes import ORDERLY_CLOSES
 
 
 class Transcript:
-    """`is_one_piece`: the server has no reason to cut the clip before its speech has ended. `is_answered`: it will say
-    that the utterance is over, or close, because the client has told it so: then silence means nothing.
+    """`may_be_cut_s`: so long before its speech ends may the server cut the clip; 0 where it has no reason to: then the
+    clip is one piece. `is_answered`: the server will say that the utterance is over, or close, because the client has
+    told it so: then silence means nothing.
 
     `finals`: (arrival, text) of each final, the empty ones too; of snapshots the last that said something new.
     """
 
-    def __init__(self, server: Capabilities, marks: Marks, is_one_piece: bool, is_answered: bool = False) -> None:
+    def __init__(self, server: Capabilities, marks: Marks, may_be_cut_s: float, is_answered: bool = False) -> None:
         self.finals: list[tuple[float, str]] = []
         self._server = server
         self._marks = marks
-        self._is_one_piece = is_one_piece
+        self._may_be_cut_s = may_be_cut_s
+        self._is_one_piece = may_be_cut_s == 0.0
         self._is_answered = is_answered
         self._n_owed = 0
         self._has_snapshots = False
@@ -67,20 +71,19 @@ class Transcript:
 
         The end of a turn says it where the server had no reason to end one earlier. With counted pieces that is as
         soon as every queued piece has its text, if the last piece is known. Where it isn't, as for servers that count
-        nothing, only a quiet period says so. No quiet makes a transcript complete while all of its pieces were
-        answered before the end of speech.
+        nothing, only a quiet period says so: not before the last piece could be there, were it as late as the first
+        text. No quiet makes a transcript complete while all of its pieces were answered before the end of speech.
         """
         last_frame_s, last_message_s = self._marks.last_frame_at_s, self._marks.last_message_at_s
         if self._is_answered or self._n_owed or not self.finals or last_frame_s is None or last_message_s is None:
             return None
-        if self._server.counts_pieces:
-            if self._is_last_piece_known:
-                return last_frame_s
-            if not self._marks.is_end_answered:
-                return None
+        if self._server.counts_pieces and self._is_last_piece_known:
+            return last_frame_s
         if self._is_one_piece and self._is_turn_over:
             return self._marks.turn_ended_at_s
-        return max(last_frame_s, last_message_s) + self._server.quiet_s
+        if not self._has_snapshots and not self._marks.is_end_answered:
+            return None
+        return max(last_frame_s, last_message_s, self._as_late_as_the_first_s) + self._server.quiet_s
 
     def is_complete_without(self, close_code: int) -> bool:
         """Nothing more would have come over the connection that was lost, all frames being sent. That nothing is owed
@@ -88,7 +91,8 @@ class Transcript:
         last piece."""
         if self._n_owed:
             return False
-        if self._server.counts_pieces and self.finals and not self._marks.is_end_answered:
+        is_told_by_close = self._is_answered and not self._server.counts_pieces
+        if self.finals and not is_told_by_close and not self._marks.is_end_answered:
             return False
         return close_code in ORDERLY_CLOSES or (self._server.counts_pieces and self._is_last_piece_known)
 
@@ -99,7 +103,16 @@ class Transcript:
             return f"{self._n_owed} queued piece(s) never got their text"
         if self.finals and not self._marks.is_end_answered:
             return "every text came before the end of speech"
+        if self.finals and self._is_answered:
+            return "texts came, but the end message was never answered"
         return None
+
+    @property
+    def _as_late_as_the_first_s(self) -> float:
+        """When a server tells the last words that is as late with them as it was with the first text, of which it may
+        have cut the piece so long before the end."""
+        first_s = self._marks.first_text_at_s
+        return -math.inf if first_s is None else first_s + self._may_be_cut_s
 
     @property
     def _is_turn_over(self) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import websocket
 from websocket import _handshake
 
+from stt_load.credentials import without_credentials
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, UpgradeRefused
@@ -148,7 +149,7 @@ def _redirected(ws: websocket.WebSocket) -> UpgradeRefused | None:
     answer = ws.handshake_response
     if answer is None:
         return None
-    where = answer.headers.get("location", "nowhere")
+    where = without_credentials(answer.headers.get("location")) or "nowhere"
     return UpgradeRefused(f"HTTP {answer.status} at the upgrade: redirected to {where}; use that URL", answer.status)
 
 

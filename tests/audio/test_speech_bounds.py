@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from tones import tone
 
 from stt_load.audio import espeak
+from stt_load.audio.clip import PcmArray
 from stt_load.audio.codec import to_int16
 from stt_load.audio.resample import resample
-from stt_load.audio.speech_bounds import HOP_S, SpeechBounds, cut_to_speech, find_speech, longest_pause_s
+from stt_load.audio.speech_bounds import HOP_S, SpeechBounds, cut_to_speech, find_pauses, find_speech
 from stt_load.errors import ClipError
 
 RATE_HZ = 16000
@@ -102,6 +103,18 @@ def test_cutting_leaves_exactly_the_pad_on_both_sides(lead_s: float, tail_s: flo
     assert speech.start_s == 0.05
     assert speech.end_s - speech.start_s == pytest.approx(whole.end_s - whole.start_s, abs=1e-4)
     assert len(cut) / RATE_HZ == pytest.approx(speech.end_s + 0.05, abs=1e-4)
+
+
+def longest_pause_s(samples: PcmArray, rate_hz: int, bounds: SpeechBounds) -> float:
+    return max((pause.length_s for pause in find_pauses(samples, rate_hz, bounds)), default=0.0)
+
+
+def test_pauses_are_told_in_order_with_the_place_where_each_begins() -> None:
+    words = [tone(0.3, RATE_HZ, 0.7, 0.12), tone(0.3, RATE_HZ, 0, 0.28), tone(0.3, RATE_HZ, 0, 0.9)]
+    samples = to_int16(np.concatenate(words))
+    pauses = find_pauses(samples, RATE_HZ, find_speech(samples, RATE_HZ))
+    assert [pause.start_s for pause in pauses] == pytest.approx([1.0, 1.42], abs=2 * HOP_S)
+    assert [pause.length_s for pause in pauses] == pytest.approx([0.12, 0.28], abs=2 * HOP_S)
 
 
 def test_the_longest_pause_is_found_whatever_silence_surrounds_the_speech() -> None:

@@ -805,6 +805,78 @@ def test_a_turn_that_ended_within_the_speech_settles_nothing() -> None:
     assert (record.text, record.duration_s, record.settled_latency_s) == ("one two", pytest.approx(3.3), None)
 
 
+def spoken_to_its_endpointer(*arrivals: tuple[float, Message | SttLoadError], speech: Clip) -> UtteranceRecord:
+    """Of a toy that decides itself when an utterance is over, and is ready at once."""
+    clock = FakeClock()
+    session = Session(Toy(), one_second(Toy(), speech), SessionRules(timeout_s=20.0), clock())
+    transport = ScriptedTransport(clock, [(0.0, "ready"), *arrivals])
+    run_utterance(session, transport, Connect("ws://server/ws"), clock)
+    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
+    session.measure_into(record, clock())
+    return record
+
+
+def long_with_pause() -> Clip:
+    """Speech from 0.1 to 6.1 s with a pause of 1.5 s from 0.6 s on."""
+    whole = clip(0.1, 6.1, 6.1)
+    samples = whole.samples.copy()
+    samples[round(0.6 * RATE_HZ) : round(2.1 * RATE_HZ)] = 0
+    return replace(whole, samples=samples)
+
+
+def test_a_server_that_is_as_late_with_the_last_piece_as_with_the_first_is_waited_for() -> None:
+    """3.5 s behind, its first text comes while we speak, and its last one 3.9 s after, in the middle of a quiet that
+    is longer than the quiet period."""
+    record = spoken_to_its_endpointer((4.3, "final:one"), (10.0, "final:two"), speech=long_with_pause())
+    assert (record.outcome, record.text) == (Outcome.OK, "one two")
+    assert record.eos_latency_s == pytest.approx(3.9)
+    late = spoken_to_its_endpointer((6.5, "final:one"), (12.1, "final:two"), speech=long_with_pause())
+    assert (late.outcome, late.text, late.eos_latency_s) == (Outcome.OK, "one two", pytest.approx(6.0))
+
+
+def test_snapshots_of_a_late_server_are_waited_for_too() -> None:
+    record = spoken_to_its_endpointer((4.3, "so:one"), (10.0, "so:one two"), speech=long_with_pause())
+    assert (record.outcome, record.text) == (Outcome.OK, "one two")
+
+
+def test_a_server_that_is_not_late_is_not_waited_for_any_longer() -> None:
+    record = spoken_to_its_endpointer((0.9, "final:one"), (6.4, "final:two"), speech=long_with_pause())
+    assert (record.outcome, record.duration_s) == (Outcome.OK, pytest.approx(6.5 + 2.0))
+
+
+def test_finals_that_all_came_before_the_end_of_speech_are_no_transcript_however_quiet_it_is() -> None:
+    record, _ = toy((0.0, "ready"), (0.4, "final:one"))
+    assert (record.outcome, record.eos_latency_s) == (Outcome.TIMED_OUT, None)
+    assert record.error is not None
+    assert record.error.endswith("every text came before the end of speech")
+
+
+@pytest.mark.parametrize("word", ["last:one", "so it is:one", "over"])
+def test_a_server_that_says_it_is_done_before_the_speech_is_has_not_heard_all_of_it(word: str) -> None:
+    record, _ = toy((0.0, "ready"), (0.3, "final:and"), (0.4, word), (1.4, "last:two"))
+    assert (record.outcome, record.eos_latency_s) == (Outcome.OK, pytest.approx(0.8))
+    cut_off, _ = toy((0.0, "ready"), (0.4, word), (0.5, ConnectionLost("bye", 1000)))
+    assert cut_off.outcome == Outcome.DISCONNECTED
+
+
+def test_an_orderly_close_that_nobody_asked_for_leaves_the_last_words_unheard() -> None:
+    """Server and client: a server that is told of the end answers it by a close, another one just goes away."""
+    arrivals = [(0.0, "ready"), (0.4, "final:one"), (1.1, ConnectionLost("bye", 1000))]
+    rules = SessionRules(timeout_s=TIMEOUT_S, ready_timeout_s=4.0)
+    asked = measured(speak(AnsweringToy(CLIENT), rules, ScriptedTransport(FakeClock(), arrivals)))
+    unasked = measured(speak(AnsweringToy(), rules, ScriptedTransport(FakeClock(), arrivals)))
+    assert (asked.outcome, unasked.outcome) == (Outcome.OK, Outcome.DISCONNECTED)
+
+
+def test_an_end_message_without_an_answer_is_told_from_no_text_at_all() -> None:
+    rules = SessionRules(timeout_s=TIMEOUT_S, ready_timeout_s=4.0)
+    arrivals = [(0.0, "ready"), (1.4, "final:one")]
+    record = measured(speak(AnsweringToy(CLIENT), rules, ScriptedTransport(FakeClock(), arrivals)))
+    assert record.outcome == Outcome.TIMED_OUT
+    assert record.error is not None
+    assert record.error.endswith("texts came, but the end message was never answered")
+
+
 def test_a_server_that_answers_the_end_is_waited_for_however_quiet_it_is() -> None:
     arrivals = [(0.0, "ready"), (0.9, "final:one"), (5.5, "last:two")]
     rules = SessionRules(timeout_s=TIMEOUT_S, ready_timeout_s=4.0)
@@ -865,6 +937,25 @@ def test_a_server_that_speaks_another_dialect_is_recognised() -> None:
     record, _ = toy((0.1, QUEUED))
     assert record.error is not None
     assert record.error.endswith("the server seems to speak parakeet: see --dialect")
+
+
+def test_a_server_that_quotes_the_key_is_not_quoted() -> None:
+    why = UpgradeRefused("HTTP 401 at the upgrade: the key sesame is not known", 401)
+    seen: list[object] = []
+
+    def watch(at_s: float, direction: str, message: Message, events: Sequence[Event]) -> None:
+        seen.append(message)
+
+    dialect = Toy(Settings(end="client", api_key="sesame"))
+    for arrival in ((0.0, why), (0.1, "full:sesame is not welcome")):
+        transport = ScriptedTransport(FakeClock(), [arrival])
+        session = Session(dialect, one_second(dialect), RULES, transport.clock())
+        run_utterance(session, transport, Connect("ws://server/ws"), transport.clock, watch)
+        assert session.error is not None
+        assert "***" in session.error
+        assert "sesame" not in session.error
+    assert len(seen) == 2
+    assert "sesame" not in str(seen)
 
 
 def test_where_the_server_ends_utterances_no_end_message_is_sent() -> None:

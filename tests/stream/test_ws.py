@@ -176,8 +176,8 @@ DOORS: dict[str, tuple[Callable[[Caller], None], str]] = {
     "a web page": (says(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"), "HTTP 200 at the upgrade: hi"),
     "a refusal without a body": (says(b"HTTP/1.1 503 Busy\r\n\r\n"), "HTTP 503 at the upgrade"),
     "a redirect": (
-        says(b"HTTP/1.1 302 Found\r\nlocation: ws://localhost:1/elsewhere\r\n\r\n"),
-        "HTTP 302 at the upgrade: redirected to ws://localhost:1/elsewhere; use that URL",
+        says(b"HTTP/1.1 302 Found\r\nlocation: ws://localhost:1/elsewhere?token=abc\r\n\r\n"),
+        "HTTP 302 at the upgrade: redirected to ws://localhost:1/elsewhere?token=***; use that URL",
     ),
     "somebody else's key": (
         lambda caller: caller.upgrade(accept="c29tZWJvZHkgZWxzZQ=="),
