@@ -6,6 +6,7 @@ import contextlib
 
 from stt_load.clock import Clock
 from stt_load.dialects.base import Dialect
+from stt_load.dialects.events import ServerError
 from stt_load.errors import ConnectionLost, ProtocolError
 from stt_load.records import UtteranceRecord
 from stt_load.stream.runner import Watcher, run_utterance
@@ -27,13 +28,16 @@ class Line:
         self._is_open = False
 
     def can_go_on(self) -> bool:
-        """The connection is open for another utterance. What the server said since the last one belongs to none."""
+        """The connection is open for another utterance. What the server said since the last one belongs to none; the
+        dialect hears it all the same, for it may be told again."""
         if not self._is_open:
             return False
         with contextlib.suppress(ConnectionLost, ProtocolError):
-            while self._transport.receive(0.0) is not None:
-                pass
-            return True
+            is_well = True
+            while (arrival := self._transport.receive(0.0)) is not None:
+                is_well &= not any(isinstance(event, ServerError) for event in self.dialect.on_message(arrival.message))
+            if is_well:
+                return True
         self.close()
         return False
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from fakes import START_S, FakeClock, ScriptedTransport, one_second
 
-from stt_load.dialects.base import Settings
+from stt_load.dialects.base import Dialect, Settings
 from stt_load.dialects.events import Message
 from stt_load.dialects.parakeet import Parakeet
+from stt_load.dialects.whisperlive import WhisperLive
 from stt_load.errors import ConnectionLost, Outcome, SttLoadError
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
@@ -24,10 +27,12 @@ def answer(at_s: float, words: str) -> list[tuple[float, Message | SttLoadError]
 class Phone:
     """A line and a caller who speaks the one-second clip over it."""
 
-    def __init__(self, arrivals: list[tuple[float, Message | SttLoadError]], utterances: int) -> None:
+    def __init__(
+        self, arrivals: list[tuple[float, Message | SttLoadError]], utterances: int, kind: type[Dialect] = Parakeet
+    ) -> None:
         self.clock = FakeClock()
         self.transport = ScriptedTransport(self.clock, arrivals, connect_takes_s=0.2)
-        self.line = Line(Parakeet(Settings()), self.transport, "ws://server/ws", self.clock, utterances)
+        self.line = Line(kind(Settings()), self.transport, "ws://server/ws", self.clock, utterances)
 
     def speak(self) -> UtteranceRecord:
         session = Session(self.line.dialect, one_second(self.line.dialect), SessionRules(3.0), self.clock())
@@ -64,3 +69,29 @@ def test_an_utterance_that_failed_ends_the_connection() -> None:
     assert phone.speak().outcome == Outcome.SERVER_ERROR
     assert phone.transport.is_closed
     assert not phone.line.can_go_on()
+
+
+def test_an_error_that_belongs_to_no_utterance_ends_the_connection() -> None:
+    phone = Phone([*answer(1.1, "one"), (1.3, '{"error":"the decoder died"}')], 2)
+    assert phone.speak().outcome == Outcome.OK
+    phone.clock.move_to(START_S + 1.5)
+    assert not phone.line.can_go_on()
+    assert phone.transport.is_closed
+
+
+def test_what_is_told_in_between_and_once_more_later_belongs_to_no_utterance() -> None:
+    """WhisperLive tells the latest segments again and again, those of earlier utterances too."""
+
+    def segments(*told: tuple[str, str, str]) -> str:
+        bodies = [{"start": start, "end": end, "text": text, "completed": True} for start, end, text in told]
+        return json.dumps({"uid": "stt-load", "segments": bodies})
+
+    one, noise, two = ("0.1", "0.6", "one"), ("0.7", "1.9", "thank you"), ("2.1", "2.6", "two")
+    ready = (0.2, '{"uid":"stt-load","message":"SERVER_READY"}')
+    phone = Phone(
+        [ready, (1.3, segments(one)), (1.4, segments(one, noise)), (3.0, segments(one, noise, two))], 2, WhisperLive
+    )
+    first = phone.speak()
+    phone.clock.move_to(START_S + 1.5)
+    assert phone.line.can_go_on()
+    assert (first.text, phone.speak().text) == ("one", "two")
