@@ -36,7 +36,7 @@ DESIGN = (CHECKOUT / "docs" / "design.md").read_text(encoding="utf-8")
 RAW_FILES = {"run.json", "stages.jsonl", "utterances.jsonl", "gpu.jsonl", "host.jsonl"}
 # Options of programs that are not ours, where a document shows their command line.
 OTHERS = {"--build": "docker compose", "--scale": "docker compose", "--rm": "docker compose run"}
-OTHERS |= {"--profile": "docker compose", "--strict": "mypy"}
+OTHERS |= {"--pcm-input": "WhisperLiveKit", "--profile": "docker compose", "--strict": "mypy"}
 
 _BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
