@@ -150,10 +150,17 @@ def explanations(report: RunReport) -> list[str]:
     return lines
 
 
+_ENDED_BY = {
+    "server": "The server ended each utterance, in the silence that followed: its patience is in EOS.",
+    "client": "The client ended each utterance, by a message as the speech ended; where the server does, figures differ.",
+}
+
+
 def _streaming_explained(report: RunReport) -> list[str]:
     return [
         "EOS: end of speech to complete transcript, seconds; after last frame: from the last frame sent, "
         "trailing silence included, below zero where the server was quicker.",
+        _ENDED_BY.get(report.run.get("end"), "Nobody knows who ended the utterances."),
         f"One utterance sends {_span(report, _utterance)} s of audio; callers were sending "
         f"{_span(report, _duty)} % of the hold, p99 {_span(report, _lag)} ms late.",
     ]
