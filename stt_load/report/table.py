@@ -152,7 +152,7 @@ def explanations(report: RunReport) -> list[str]:
 
 _ENDED_BY = {
     "server": "The server ended each utterance, in the silence that followed: its patience is in EOS.",
-    "client": "The client ended each utterance, by a message as the speech ended; where the server does, figures differ.",
+    "client": "The client ended each utterance, by a message as speech ended; where the server does, figures differ.",
 }
 
 
