@@ -50,6 +50,7 @@ SPEAKS = ("Ready", "Step", "Word", "EndWord", "Marker", "Error")
 # A word is told when the pad token behind it shows that it has ended; and words follow the Step that they came of, so
 # those of the very last one are not waited for.
 _AFTER_DELAY_S = 0.5
+_STALL_S = 10.0  # between two Steps: a server that stops for longer has not counted them as is thought here
 
 
 class Kyutai(Dialect):
@@ -78,7 +79,7 @@ class Kyutai(Dialect):
             has_ready=True,
             ends=("client", "server"),
             min_endpoint_s=math.inf,
-            quiet_s=3.0,
+            quiet_s=_STALL_S if self.option["steps"] else 3.0,
             min_trailing_silence_s=self._flush_s,
             trailing_silence_s=self._flush_s,
             flush_silence_s=self._flush_s if self.option["flush"] == "paced" else 0.0,

@@ -72,7 +72,8 @@ class Transcript:
         The end of a turn says it where the server had no reason to end one earlier. With counted pieces that is as
         soon as every queued piece has its text, if the last piece is known. Where it isn't, as for servers that count
         nothing, only a quiet period says so: not before the last piece could be there, were it as late as the first
-        text. No quiet makes a transcript complete while all of its pieces were answered before the end of speech.
+        text. No quiet makes a transcript complete while there are no words, or all pieces were answered before the end
+        of speech.
         """
         last_frame_s, last_message_s = self._marks.last_frame_at_s, self._marks.last_message_at_s
         if self._is_answered or self._n_owed or not self.finals or last_frame_s is None or last_message_s is None:
@@ -82,6 +83,8 @@ class Transcript:
         if self._is_one_piece and self._is_turn_over:
             return self._marks.turn_ended_at_s
         if not self._has_snapshots and not self._marks.is_end_answered:
+            return None
+        if not self._server.counts_pieces and not self.has_words:  # empty texts come whenever silence does
             return None
         return max(last_frame_s, last_message_s, self._as_late_as_the_first_s) + self._server.quiet_s
 

@@ -1,5 +1,6 @@
 """FunASR's realtime_ws, as `stt_load/dialects/funasr_realtime.py` describes it; `?endpoint_mode=client` for COMMIT.
 
+As there, one thing is done after the other: a result that falls due while a sentence is being recognised waits for it.
 Two differences: there are no partials, and the silence that locks a sentence is always 2 s.
 """
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from stt_load.dialects.events import Message
 from stt_load.server.voice import Close, Doing, Door, Flush, Forget, Hear, Recognised, Say, Voice
@@ -33,9 +34,11 @@ class FunAsrRealtimeVoice(Voice):
         self._sentences: list[Mapping[str, object]] = []
         self._heard_s = 0.0
         self._next_result_s = FIRST_RESULT_S
+        self._sentences_owed = 0
+        self._result_waits = False
         self._flushes: deque[str] = deque()  # the command behind each flush that is not done yet
 
-    def on_message(self, message: Message) -> Sequence[Doing]:
+    def on_message(self, message: Message) -> Iterable[Doing]:
         if isinstance(message, bytes):
             return self._on_audio(message)
         command, _, value = message.strip().partition(":")
@@ -47,11 +50,15 @@ class FunAsrRealtimeVoice(Voice):
         obey = self._commands.get(command.upper())
         return obey() if obey is not None else ()
 
+    def on_cut(self) -> Sequence[Doing]:
+        self._sentences_owed += 1
+        return ()
+
     def on_text(self, recognised: Recognised) -> Sequence[Doing]:
         if recognised.text:
             start_ms, end_ms = round(1000 * recognised.start_s), round(1000 * recognised.end_s)
             self._sentences.append({"text": recognised.text, "start": start_ms, "end": end_ms})
-        return ()
+        return self._on_sentence()
 
     def on_flushed(self) -> Sequence[Doing]:
         result = self._result(is_final=True)
@@ -61,24 +68,37 @@ class FunAsrRealtimeVoice(Voice):
         return (result,)
 
     def on_failed(self) -> Sequence[Doing]:
-        return ()
+        return self._on_sentence()
 
-    def _on_audio(self, pcm: bytes) -> Sequence[Doing]:
-        if not self._is_active:
+    def _on_sentence(self) -> Sequence[Doing]:
+        self._sentences_owed -= 1
+        if not self._result_waits or self._sentences_owed:
             return ()
+        self._result_waits = False
+        return (self._result(is_final=False),)
+
+    def _on_audio(self, pcm: bytes) -> Iterator[Doing]:
+        if not self._is_active:
+            return
         if len(pcm) % 2:
-            return (Close(),)
+            yield Close()
+            return
         self._heard_s += len(pcm) / 2 / self.sample_rate_hz
+        yield Hear(pcm)
         if self._heard_s < self._next_result_s:
-            return (Hear(pcm),)
+            return
         self._next_result_s = self._heard_s + RESULT_S
-        return (Hear(pcm), self._result(is_final=False))
+        if self._sentences_owed:
+            self._result_waits = True
+        else:
+            yield self._result(is_final=False)
 
     def _start(self) -> Sequence[Doing]:
         self._is_active = True
         self._sentences = []
         self._heard_s = 0.0
         self._next_result_s = FIRST_RESULT_S
+        self._result_waits = False
         return (Forget(), _say({"event": "started"}))
 
     def _stop(self) -> Sequence[Doing]:

@@ -1,0 +1,194 @@
+"""A stand-in server in the same process, on a clock that only moves when somebody waits: a minute takes a moment, and
+every figure is exact. The voice and the room's caller are the real ones; the wire takes no time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import numpy as np
+from fakes import FakeClock
+
+from stt_load.audio.clip import Clip
+from stt_load.audio.framing import choose_frame
+from stt_load.dialects.base import Connect, Dialect
+from stt_load.dialects.events import Message
+from stt_load.errors import ConnectionLost, UpgradeRefused
+from stt_load.records import UtteranceRecord
+from stt_load.server.pool import Decoded
+from stt_load.server.room import Caller, Room
+from stt_load.server.script import spelled
+from stt_load.server.vad import WINDOW_BYTES, WINDOW_MS, speech_windows
+from stt_load.server.voice import Door, Voice
+from stt_load.stream.actions import SessionRules
+from stt_load.stream.encoded import EncodedClip, encode_clip
+from stt_load.stream.line import Line
+from stt_load.stream.session import Session
+from stt_load.stream.transport import Arrival
+
+TIMEOUT_S = 60.0
+
+
+class Timetable:
+    """What is to be done when."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._n = 0
+
+    def add(self, after_s: float, what: Callable[[], None]) -> None:
+        self._n += 1
+        heapq.heappush(self._due, (self.clock() + after_s, self._n, what))
+
+    def run_next(self, until_s: float) -> bool:
+        """False where nothing is due until then."""
+        if not self._due or self._due[0][0] > until_s:
+            return False
+        at_s, _, what = heapq.heappop(self._due)
+        self.clock.move_to(at_s)
+        what()
+        return True
+
+
+class Result:
+    """As much of a future as the room asks for."""
+
+    def __init__(self, decoded: Decoded) -> None:
+        self._decoded = decoded
+        self._is_done = False
+        self._callbacks: list[Callable[[Any], None]] = []
+
+    def done(self) -> bool:
+        return self._is_done
+
+    def result(self) -> Decoded:
+        return self._decoded
+
+    def cancel(self) -> None:
+        self._callbacks.clear()
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        self._callbacks.append(callback)
+
+    def finish(self) -> None:
+        self._is_done = True
+        for callback in self._callbacks:
+            callback(self)
+
+
+class Counting:
+    """A recogniser to whom all speech is a number, told `delay_s` after the piece was cut: each piece has its own."""
+
+    decoders = 1
+    queue_length = 0
+
+    def __init__(self, timetable: Timetable, delay_s: float) -> None:
+        self._timetable = timetable
+        self._delay_s = delay_s
+        self.texts: list[str] = []
+        self.heard_s = 0.0  # of speech
+        self.last_told_at_s = 0.0
+
+    def submit(self, pcm: bytes) -> Any:
+        self.heard_s += sum(speech_windows(pcm, len(pcm) // WINDOW_BYTES)) * WINDOW_MS / 1000
+        self.texts.append(f"piece {spelled(len(self.texts) + 1)}")
+        result = Result(Decoded(self.texts[-1], 0.0, 1000 * self._delay_s))
+        self._timetable.add(self._delay_s, result.finish)
+        self.last_told_at_s = self._timetable.clock() + self._delay_s
+        return result
+
+
+class CallerInTime(Caller):
+    """Its voice ticks by the timetable."""
+
+    timetable: Timetable
+
+    def _tick_later(self) -> None:
+        if self._voice.tick_s is not None:
+            self.timetable.add(self._voice.tick_s, self._tick)
+
+
+class Wire:
+    """The transport of the client, and the connection of the server."""
+
+    def __init__(self, voice: type[Voice], delay_s: float) -> None:
+        self.clock = FakeClock()
+        self.timetable = Timetable(self.clock)
+        self.recogniser = Counting(self.timetable, delay_s)
+        self._voice = voice
+        self._room = Room(self.recogniser, voice, 1)
+        self._coming: list[tuple[float, Message | ConnectionLost]] = []
+        self._caller: CallerInTime | None = None
+
+    def connect(self, target: Connect, deadline_s: float) -> None:
+        headers = {name.lower(): value for name, value in target.headers.items()}
+        if target.subprotocols:
+            headers["sec-websocket-protocol"] = ", ".join(target.subprotocols)
+        url = urlsplit(target.url)
+        voice = self._voice(Door(url.path, dict(parse_qsl(url.query)), headers))
+        refusal = voice.refuse()
+        if refusal is not None:
+            raise UpgradeRefused(f"HTTP {refusal.status} at the upgrade: {refusal.body}", refusal.status)
+        connection: Any = self
+        self._caller = CallerInTime(self._room, connection, voice, self.recogniser)
+        self._caller.timetable = self.timetable
+        self._caller.on_open()
+
+    def send(self, message: Message, deadline_s: float) -> None:
+        assert self._caller is not None
+        self._caller.on_message(message, self.clock())
+
+    def receive(self, deadline_s: float) -> Arrival | None:
+        while not self._coming and self.timetable.run_next(deadline_s):
+            pass
+        if not self._coming:
+            self.clock.move_to(deadline_s)
+            return None
+        at_s, what = self._coming.pop(0)
+        if isinstance(what, ConnectionLost):
+            raise what
+        return Arrival(at_s, what, "kernel")
+
+    def close(self, code: int | None = None, reason: str = "") -> None:
+        """Without a code by the client, with one by the server."""
+        if code is not None:
+            self._coming.append((self.clock(), ConnectionLost(f"closed by the server with {code}", code)))
+
+    def send_message(self, message: Message) -> None:
+        self._coming.append((self.clock(), message))
+
+    def drop(self) -> None:
+        self._coming.append((self.clock(), ConnectionLost("connection lost")))
+
+
+class Phone:
+    """A line of `dialect` to a server `delay_s` behind, and a caller who speaks clips over it."""
+
+    def __init__(self, dialect: Dialect, voice: type[Voice], delay_s: float, utterances: int = 1) -> None:
+        self.wire = Wire(voice, delay_s)
+        self.dialect = dialect
+        self.line = Line(dialect, self.wire, f"ws://server{voice.path}", self.wire.clock, utterances)
+
+    def encoded(self, clip: Clip) -> EncodedClip:
+        able = self.dialect.capabilities
+        silence_s = 0.0 if self.dialect.settings.end == "client" else able.trailing_silence_s
+        rule = choose_frame(100, able.sample_rate_hz, able.frame_multiple_bytes)
+        return encode_clip(clip, rule, silence_s, self.dialect)
+
+    def speak(self, clip: Clip) -> UtteranceRecord:
+        session = Session(self.dialect, self.encoded(clip), SessionRules(TIMEOUT_S), self.wire.clock())
+        record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "")
+        self.line.carry(session, record)
+        session.measure_into(record, self.wire.clock())
+        return record
+
+
+def sounds(rate_hz: int, *spans_s: tuple[float, float]) -> Clip:
+    """Loud where `spans_s` say so; it ends with the last of them."""
+    times_s = np.arange(round(spans_s[-1][1] * rate_hz)) / rate_hz
+    is_loud = np.any([(start_s <= times_s) & (times_s < end_s) for start_s, end_s in spans_s], axis=0)
+    samples = np.where(is_loud, 8_000 * np.sin(2 * np.pi * 220 * times_s), 0.0)
+    return Clip("sounds", "", samples.astype(np.int16), rate_hz, spans_s[0][0], spans_s[-1][1])
