@@ -151,7 +151,8 @@ class AssemblyAI(Dialect):
     @staticmethod
     def is_mine(message: Message) -> bool:
         body = glance(message)
-        return body.get("type") == "Turn" and "turn_order" in body
+        own_key = {"Turn": "turn_order", "Begin": "expires_at", "Error": "error_code"}.get(str(body.get("type")))
+        return own_key is not None and own_key in body
 
     def _on_turn(self, body: Mapping[str, object]) -> Sequence[Event]:
         order = body.get("turn_order")

@@ -57,6 +57,8 @@ class SherpaOnnxOffline(Dialect):
     def on_message(self, message: Message) -> Sequence[Event]:
         if isinstance(message, bytes):
             raise ProtocolError(f"a binary message where a text was due: {message[:80]!r}")
+        if glance(message) and not _is_from_cpp(message):
+            raise ProtocolError(f"an object where a text was due: {message[:80]!r}")
         text = text_of(glance(message), "text") if _is_from_cpp(message) else message.strip()
         return (Final("" if text == EMPTY else text, is_last=True),)
 

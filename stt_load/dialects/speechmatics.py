@@ -146,7 +146,8 @@ class Speechmatics(Dialect):
 
     @staticmethod
     def is_mine(message: Message) -> bool:
-        return glance(message).get("message") in SPEAKS
+        body = glance(message)
+        return body.get("message") in SPEAKS or (body.get("message") == "Error" and body.keys() >= {"type", "reason"})
 
     def _start(self) -> dict[str, object]:
         option = self.option

@@ -1,0 +1,59 @@
+"""Every dialect against every other server: no conversation passes for a transcript, and who speaks is recognised."""
+
+from __future__ import annotations
+
+import pytest
+from in_time import Phone, sounds
+
+from stt_load.dialects.base import Settings
+from stt_load.dialects.registry import DIALECTS, DialectRow
+from stt_load.errors import Outcome, Refusal
+from stt_load.records import UtteranceRecord
+from stt_load.server.voices.registry import VOICES
+
+# They say something to whoever comes, so nobody takes them for another one.
+GREETERS = {
+    *("nemotron", "tingwu", "whisperlivekit", "openai-realtime", "vllm-realtime", "sglang"),
+    *("assemblyai", "kyutai"),
+}
+
+PAIRS = [(row, server) for row in DIALECTS.values() for server in VOICES if server != row.name]
+
+
+def call(row: DialectRow, server: str) -> UtteranceRecord:
+    dialect = row.make(Settings(end=row.capabilities.ends[0]))
+    return Phone(dialect, VOICES[server], 0.05).speak(sounds(dialect.capabilities.sample_rate_hz, (0.3, 1.2)))
+
+
+@pytest.mark.parametrize(("row", "server"), PAIRS, ids=[f"{row.name}-at-{server}" for row, server in PAIRS])
+def test_another_server_is_no_transcript_and_is_called_by_its_name_if_by_any(row: DialectRow, server: str) -> None:
+    record = call(row, server)
+    assert record.outcome != Outcome.OK
+    assert record.error is not None
+    _, _, named = record.error.partition("the server seems to speak ")
+    assert named in ("", f"{server}: see --dialect")
+
+
+@pytest.mark.parametrize("server", sorted(GREETERS))
+def test_a_server_that_greets_is_recognised_by_all_that_it_lets_in(server: str) -> None:
+    strangers = [call(row, server) for row in DIALECTS.values() if row.name != server]
+    let_in = [record.error or "" for record in strangers if record.connect_s is not None]
+    assert let_in
+    assert all(error.endswith(f"the server seems to speak {server}: see --dialect") for error in let_in)
+
+
+@pytest.mark.parametrize(
+    ("asked", "server"),
+    [
+        *(("deepgram", "parakeet"), ("deepgram", "vosk"), ("deepgram", "sherpa-onnx")),
+        *(("parakeet", "deepgram"), ("parakeet", "speechmatics"), ("funasr", "assemblyai")),
+    ],
+)
+def test_one_that_only_answers_is_recognised_by_its_answers(asked: str, server: str) -> None:
+    assert (call(DIALECTS[asked], server).error or "").endswith(f"the server seems to speak {server}: see --dialect")
+
+
+def test_a_refusal_in_another_language_names_it_too() -> None:
+    record = call(DIALECTS["riva"], "sglang")
+    assert (record.outcome, record.refusal) == (Outcome.REFUSED, Refusal.PARAMETERS)
+    assert "sglang" in (record.error or "")
