@@ -37,6 +37,7 @@ from stt_load.dialects.events import (
 from stt_load.dialects.wire import (
     children,
     glance,
+    milliseconds,
     number,
     numbers,
     one_of,
@@ -45,7 +46,6 @@ from stt_load.dialects.wire import (
     phrases,
     rate_hz,
     text_of,
-    whole_number,
     with_query,
     yes_or_no,
 )
@@ -79,8 +79,8 @@ class AssemblyAI(Dialect):
         DialectOption("sample_rate", "16000", "of what is sent, Hz", rate_hz),
         DialectOption("format_turns", "true", "tell each end of turn once more, formatted", yes_or_no),
         DialectOption("end_of_turn_confidence_threshold", "", "0 to 1; the server's own is 0.4", or_none(number)),
-        DialectOption("min_turn_silence", "", "ms; the default model's own is 400", or_none(whole_number)),
-        DialectOption("max_turn_silence", "", "ms; the default model's own is 1280", or_none(whole_number)),
+        DialectOption("min_turn_silence", "", "ms; the default model's own is 400", or_none(milliseconds)),
+        DialectOption("max_turn_silence", "", "ms; the default model's own is 1280", or_none(milliseconds)),
         DialectOption("keyterms", "", "words to listen for, with commas between them", phrases),
         DialectOption("heartbeat", "false", "the server tells how much audio it has", yes_or_no),
         DialectOption("finish", "terminate", "how the client ends: terminate or force", one_of(*END_MESSAGES)),

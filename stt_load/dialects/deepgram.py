@@ -30,13 +30,13 @@ from stt_load.dialects.wire import (
     children,
     glance,
     is_plausible,
+    milliseconds,
     one_of,
     or_none,
     parse_object,
     phrases,
     rate_hz,
     text_of,
-    whole_number,
     with_query,
     yes_or_no,
 )
@@ -47,7 +47,12 @@ END_MESSAGES = {"close": "CloseStream", "finalize": "Finalize"}
 
 def milliseconds_or_false(text: str) -> int | None:
     """None: the server has no endpointer."""
-    return None if text == "false" else whole_number(text)
+    if text == "false":
+        return None
+    try:
+        return milliseconds(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or false") from None
 
 
 class Deepgram(Dialect):
@@ -59,7 +64,7 @@ class Deepgram(Dialect):
         DialectOption("language", "en", "what is spoken"),
         DialectOption("sample_rate", "16000", "of what is sent, Hz", rate_hz),
         DialectOption("endpointing", "300", "ms of silence that end a turn, or false", milliseconds_or_false),
-        DialectOption("utterance_end_ms", "", "ms without a new word that end a turn too", or_none(whole_number)),
+        DialectOption("utterance_end_ms", "", "ms without a new word that end a turn too", or_none(milliseconds)),
         DialectOption("interim_results", "true", "texts that may still change", yes_or_no),
         DialectOption("smart_format", "false", "numbers, dates and punctuation as people write them", yes_or_no),
         DialectOption("keyterms", "", "words to listen for, with commas between them", phrases),

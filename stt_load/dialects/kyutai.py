@@ -39,7 +39,7 @@ from stt_load.dialects.events import (
     ServerError,
     Snapshot,
 )
-from stt_load.dialects.wire import as_float32, number, numbers, one_of, text_of, yes_or_no
+from stt_load.dialects.wire import as_float32, numbers, one_of, seconds, text_of, yes_or_no
 from stt_load.errors import ProtocolError, Refusal
 
 SAMPLE_RATE_HZ = 24_000
@@ -58,8 +58,8 @@ class Kyutai(Dialect):
 
     takes_key = True
     options = (
-        DialectOption("delay", "0.5", "s that words come behind the audio: 2.56 for the 2.6B model", number),
-        DialectOption("leading_silence", "0", "s of it, at once, before anything else: 1 for the 2.6B model", number),
+        DialectOption("delay", "0.5", "s that words come behind the audio: 2.56 for the 2.6B model", seconds),
+        DialectOption("leading_silence", "0", "s of it, at once, before anything else: 1 for the 2.6B model", seconds),
         DialectOption("flush", "paced", "the silence after the end: paced, or in one burst", one_of("paced", "burst")),
         DialectOption("steps", "true", "Steps tell the end: false for the 2.6B and the Python module", yes_or_no),
     )

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, DialectOption, Settings
 from stt_load.dialects.events import Event, Final, Ignored, Message, PieceQueued, Ready
-from stt_load.dialects.wire import glance, one_of, or_none, rate_hz, text_of, whole_number, with_query
+from stt_load.dialects.wire import glance, milliseconds, one_of, or_none, rate_hz, text_of, with_query
 
 
 class OpenAiRealtime(realtime.RealtimeDialect):
@@ -36,7 +36,7 @@ class OpenAiRealtime(realtime.RealtimeDialect):
         DialectOption("prompt", "", "words to expect; some models refuse one", or_none()),
         DialectOption("sample_rate", "24000", "Hz; OpenAI takes 24000 only", rate_hz),
         DialectOption("noise_reduction", "", "near_field or far_field", or_none(one_of("near_field", "far_field"))),
-        DialectOption("silence_ms", "500", "of server_vad, where the server ends the utterance", whole_number),
+        DialectOption("silence_ms", "500", "of server_vad, where the server ends the utterance", milliseconds),
     )
     unconfirmed = (
         "the events are read from OpenAI's documents and from clients; SGLang's from its source",

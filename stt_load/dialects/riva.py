@@ -27,6 +27,7 @@ from stt_load.dialects.events import EndOfTurn, Event, Final, Message, Ready
 from stt_load.dialects.wire import (
     as_base64,
     glance,
+    milliseconds,
     one_of,
     or_none,
     phrases,
@@ -52,7 +53,7 @@ class Riva(realtime.RealtimeDialect):
         DialectOption("verbatim", "", "true or false: numbers as they are spoken", or_none(yes_or_no)),
         DialectOption("words", "", "words or phrases to boost, with commas between them", phrases),
         DialectOption("boost", "20", "how much; 20 to 100 for CTC models, 1 or 2 for the others", whole_number),
-        DialectOption("stop_history_ms", "", "of blanks that end an utterance", or_none(whole_number)),
+        DialectOption("stop_history_ms", "", "of blanks that end an utterance", or_none(milliseconds)),
         DialectOption(
             "key", "bearer", "how the API key is shown: bearer, or secret for a minted one", one_of("bearer", "secret")
         ),

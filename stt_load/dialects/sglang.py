@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, DialectOption, Settings
 from stt_load.dialects.events import Event, Final, Finished, Ignored, Message, Partial, PieceQueued, Ready, ServerError
-from stt_load.dialects.wire import glance, one_of, or_none, text_of, whole_number, with_query
+from stt_load.dialects.wire import glance, milliseconds, one_of, or_none, text_of, with_query
 from stt_load.errors import ProtocolError
 
 # Of the server's VAD, unless it is told otherwise.
@@ -44,7 +44,7 @@ class SglangOmni(realtime.RealtimeDialect):
             "server_vad or none: who cuts segments where the client ends the utterance",
             one_of("server_vad", "none"),
         ),
-        DialectOption("silence_ms", "", "of server_vad; its own default is 500", or_none(whole_number)),
+        DialectOption("silence_ms", "", "of server_vad; its own default is 500", or_none(milliseconds)),
     )
     unconfirmed = (
         "read from its source, never run: it takes a GPU",

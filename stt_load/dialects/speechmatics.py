@@ -37,12 +37,12 @@ from stt_load.dialects.events import (
 from stt_load.dialects.wire import (
     child,
     glance,
-    number,
     one_of,
     or_none,
     parse_object,
     phrases,
     rate_hz,
+    seconds,
     yes_or_no,
 )
 from stt_load.errors import ProtocolError, Refusal
@@ -69,9 +69,9 @@ class Speechmatics(Dialect):
     options = (
         DialectOption("language", "en", "what is spoken"),
         DialectOption("sample_rate", "16000", "of what is sent, Hz", rate_hz),
-        DialectOption("max_delay", "1.0", "the longest wait for a final text, s", number),
+        DialectOption("max_delay", "1.0", "the longest wait for a final text, s", seconds),
         DialectOption("max_delay_mode", "", "fixed, or flexible for numbers and the like", or_none()),
-        DialectOption("silence_trigger", "0.5", "s of silence that end an utterance of --end server", number),
+        DialectOption("silence_trigger", "0.5", "s of silence that end an utterance of --end server", seconds),
         DialectOption("model", "", "standard or enhanced, as the service calls it", or_none()),
         DialectOption("operating_point", "", "standard or enhanced, as older containers call it", or_none()),
         DialectOption("partials", "true", "texts that may still change", yes_or_no),

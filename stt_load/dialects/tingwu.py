@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import AudioLength, Capabilities, Dialect, DialectOption
 from stt_load.dialects.events import Event, Final, Ignored, Message, Partial, Ready, Reply
-from stt_load.dialects.wire import glance, one_of, parse_object, text_of, unknown, whole_number
+from stt_load.dialects.wire import glance, milliseconds, one_of, parse_object, text_of, unknown
 
 RATE_HZ = 16_000
 MODES = ("2pass-online", "2pass-offline", "online", "offline")
@@ -41,7 +41,7 @@ class TingWu(Dialect):
             "mode", "2pass", "2pass: partials while one speaks; offline: the final alone", one_of("2pass", "offline")
         ),
         DialectOption("hotwords", "", "words to listen for, with blanks between them"),
-        DialectOption("chunk_ms", "600", "audio from one partial to the next, told in frames", whole_number),
+        DialectOption("chunk_ms", "600", "audio from one partial to the next, told in frames", milliseconds),
     )
     capabilities = Capabilities(has_ready=True, ends=("client",), many_utterances=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -15,6 +16,7 @@ from stt_load.errors import ProtocolError
 
 _BYTES_SHOWN = 80
 _LIMIT_MS = 1e12
+_LONGEST_MS = 60_000  # of a silence or a delay that is asked for
 
 
 def parse_object(message: Message) -> dict[str, object]:
@@ -148,12 +150,30 @@ def rate_hz(text: str) -> int:
     return rate
 
 
-def number(text: str) -> float:
+def milliseconds(text: str) -> int:
     """For options."""
+    if not text.isdecimal() or int(text) > _LONGEST_MS:
+        raise ValueError(f"{text!r} is no time: write whole milliseconds, 0 to {_LONGEST_MS}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """For options."""
+    value = number(text)
+    if not 0 <= value <= _LONGEST_MS / 1000:
+        raise ValueError(f"{text!r} is no time: write seconds, 0 to {_LONGEST_MS // 1000}")
+    return value
+
+
+def number(text: str) -> float:
+    """For options. JSON has neither NaN nor infinity."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         raise ValueError(f"{text!r} is no number") from None
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no number")
+    return value
 
 
 def yes_or_no(text: str) -> bool:

@@ -21,7 +21,7 @@ from fakes import FakeClock, ScriptedTransport, speak
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stt_load.dialects.base import Dialect, Settings
+from stt_load.dialects.base import AudioLength, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Gauge, Ignored, Message, Snapshot
 from stt_load.dialects.registry import DIALECTS, DialectRow, sounds_like
 from stt_load.errors import ConfigError, ConnectionLost, Outcome, ProtocolError, SttLoadError
@@ -265,6 +265,23 @@ def test_options_are_told_with_help_and_a_default_that_parses(row: DialectRow) -
     assert all(option.help for option in row.options)
     with pytest.raises(ConfigError, match="no such key=1"):
         row.parse_options(["no such key=1"])
+
+
+@each_dialect
+@pytest.mark.parametrize("text", ["-1", "0", "nan", "inf", "1e999", "99999999", "", "x", "false", "{}"])
+def test_an_odd_value_of_an_option_is_refused_or_can_be_spoken_with(row: DialectRow, text: str) -> None:
+    for option in row.options:
+        try:
+            values = row.parse_options([f"{option.key}={text}"])
+        except ConfigError as error:
+            assert str(error).startswith(f"--dialect-option {option.key}={text}: ")
+            continue
+        for end in row.make(Settings(values)).capabilities.ends:
+            dialect = row.make(Settings(values, end))
+            assert dialect.capabilities.trailing_silence_s >= dialect.capabilities.min_trailing_silence_s >= 0
+            target = dialect.connect(row.default_url)
+            said = [*target.first_messages, *dialect.begin(AudioLength(10, 16_000)), *dialect.finalise()]
+            assert not any("NaN" in message or "Infinity" in message for message in said if isinstance(message, str))
 
 
 @each_conversation
