@@ -129,7 +129,7 @@ def test_this_process_is_found_in_the_real_proc() -> None:
     assert own in proc.pids()
     assert proc.parents()[own] == os.getppid()
     assert os.getppid() in ancestors_of(own, proc.parents())
-    assert "pytest" in proc.command_line(own)
+    assert "python" in proc.command_line(own)
 
 
 def test_this_host_has_cpu_and_memory() -> None:
