@@ -72,7 +72,7 @@ class Speaking:
     def measure_into(self, record: UtteranceRecord, spoken: Spoken) -> None:
         """Outcome and every figure of one answer."""
         record.outcome, record.error, record.refusal = spoken.outcome, spoken.error, spoken.refusal
-        record.connect_s = spoken.connect_s
+        record.connect_s, record.stamp = spoken.connect_s, spoken.stamp
         record.audio_s = record.speech_s = spoken.audio_s or 0.0
         if not spoken.is_ok:
             return

@@ -21,7 +21,7 @@ from stt_load.uploads.registry import UPLOADS
 
 def http_upload(config: RunConfig, api_key: str | None) -> HttpUpload:
     headers = UPLOADS[config.dialect].headers(api_key)
-    return HttpUpload(config.stt_url, headers, config.timeout_s, checks_certificate=not config.insecure)
+    return HttpUpload(config.stt_url, headers, config.timeout_s, api_key, checks_certificate=not config.insecure)
 
 
 class Uploading:

@@ -1,6 +1,6 @@
 """One spoken text: what the server answered and when, and what that comes to.
 
-All times are seconds after `start_at_s`, the moment at which the request was handed to the kernel.
+All times are seconds after `start_at_s`, the moment at which the request was begun to be handed to the kernel.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stt_load.errors import ConnectionLost, Outcome, Refusal, SttLoadError
+from stt_load.stream.http_faults import outcome_of, refusal_of
+from stt_load.stream.transport import Stamp
 from stt_load.tts.audio_bytes import AudioCounter
-from stt_load.tts.faults import outcome_of, refusal_of
 from stt_load.tts.playback import Arrival, Playback, gaps_s, play
 from stt_load.tts.sse import CONTENT_TYPE, AudioEvents
 
@@ -42,6 +43,7 @@ class Spoken:
     container: str | None = None
     is_length_known: bool = False  # before the first byte of audio: it was finished by then
     gaps_s: tuple[float, ...] = ()
+    stamp: Stamp = "read"
     playback: Playback | None = None  # as if it was streamed; None where that can't be
 
     @property
@@ -72,10 +74,11 @@ class Spoken:
 class Answer:
     """Takes in one answer as it comes. `asked`: the format that was asked for."""
 
-    def __init__(self, asked: str, start_at_s: float, connect_s: float | None = None) -> None:
+    def __init__(self, asked: str, start_at_s: float, connect_s: float | None = None, stamp: Stamp = "read") -> None:
         self._asked = asked
         self._start_at_s = start_at_s
         self._connect_s = connect_s
+        self._stamp = stamp
         self._counter = AudioCounter(asked)
         self._events: AudioEvents | None = None
         self._has_content_length = False
@@ -90,7 +93,9 @@ class Answer:
 
     def take(self, now_s: float, data: bytes) -> None:
         """ProtocolError where it is no audio."""
-        audio = data if self._events is None else self._events.feed(data)
+        self._take_audio(now_s, data if self._events is None else self._events.feed(data))
+
+    def _take_audio(self, now_s: float, audio: bytes) -> None:
         n_bytes = self._counter.feed(audio) if audio else 0
         if not n_bytes:
             return
@@ -104,7 +109,7 @@ class Answer:
     def end(self, now_s: float, fault: SttLoadError | None = None) -> Spoken:
         """The answer is over, in good order or by a `fault`."""
         if fault is None:
-            fault = self._find_fault()
+            fault = self._find_fault(now_s)
         total_s = now_s - self._start_at_s
         if fault is not None:
             return self._spoken(outcome_of(fault), error=str(fault), refusal=refusal_of(fault))
@@ -117,8 +122,13 @@ class Answer:
         playback = play(self._arrivals, self._counter.n_bytes / audio_s)
         return self._spoken(Outcome.OK, total_s=total_s, audio_s=audio_s, playback=playback)
 
-    def _find_fault(self) -> SttLoadError | None:
+    def _find_fault(self, now_s: float) -> SttLoadError | None:
         """What is wrong with an answer that ended in good order."""
+        if self._events is not None:
+            try:
+                self._take_audio(now_s, self._events.close())
+            except SttLoadError as fault:
+                return fault
         if self._counter.is_cut:
             return ConnectionLost("the answer is cut short: its header promises more audio than came")
         if self._events is not None and not self._events.is_done:
@@ -149,5 +159,6 @@ class Answer:
             container=self._counter.container,
             is_length_known=self._counter.promised_bytes is not None or self._has_content_length,
             gaps_s=tuple(gaps_s(self._arrivals)),
+            stamp=self._stamp,
             playback=playback,
         )

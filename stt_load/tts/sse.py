@@ -11,14 +11,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from stt_load.errors import ProtocolError
-from stt_load.tts.faults import ServerFailed
+from stt_load.stream.event_frames import DONE, EventFrames
+from stt_load.stream.http_faults import ServerFailed
 
 CONTENT_TYPE = "text/event-stream"
-_LONGEST_LINE_BYTES = 16 * 1024 * 1024
 
 
 class AudioEvents:
@@ -26,32 +26,31 @@ class AudioEvents:
 
     def __init__(self) -> None:
         self.is_done = False
-        self._rest = b""
+        self._frames = EventFrames()
 
     def feed(self, data: bytes) -> bytes:
         """The audio of every event that is whole now. ProtocolError for what is none, ServerFailed where one
         says that it failed."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > _LONGEST_LINE_BYTES:
-            raise ProtocolError("an event of the answer has no end")
-        return b"".join(self._audio_of(event) for event in self._events(lines))
+        return self._audio_of_all(self._frames.feed(data))
 
-    def _events(self, lines: list[bytes]) -> Iterator[dict[str, Any]]:
-        for line in lines:
-            field, _, value = line.strip().partition(b":")
-            if field != b"data":
-                continue
-            if value.strip() == b"[DONE]":  # of clones
-                self.is_done = True
-                continue
-            try:
-                event = json.loads(value)
-            except ValueError:
-                raise ProtocolError(f"an event of the answer is no JSON: {value[:60]!r}") from None
-            if isinstance(event, dict):
-                yield event
+    def close(self) -> bytes:
+        """The answer is over: the audio of an event that lacked its end. Raises as `feed`."""
+        return self._audio_of_all(self._frames.close())
 
-    def _audio_of(self, event: dict[str, Any]) -> bytes:
+    def _audio_of_all(self, events: Iterable[bytes]) -> bytes:
+        return b"".join(self._audio_of(event) for event in events)
+
+    def _audio_of(self, data: bytes) -> bytes:
+        if data.strip() == DONE:  # of clones
+            self.is_done = True
+            return b""
+        try:
+            event = json.loads(data)
+        except (ValueError, RecursionError):
+            raise ProtocolError(f"an event of the answer is no JSON: {data[:60]!r}") from None
+        return self._audio_in(event) if isinstance(event, dict) else b""
+
+    def _audio_in(self, event: dict[str, Any]) -> bytes:
         kind = str(event.get("type", ""))
         if "error" in event or kind == "error":
             raise ServerFailed(f"the server failed: {str(event.get('error') or event.get('message'))[:200]}")

@@ -14,20 +14,9 @@ from dataclasses import dataclass
 from stt_load.audio.clip import Clip
 from stt_load.errors import Outcome, Refusal, SttLoadError
 from stt_load.records import Kind, UtteranceRecord
-from stt_load.stream.outcomes import STATUS_REFUSALS, outcome_of_fault, refusal_of_fault
+from stt_load.stream.http_faults import outcome_of, refusal_of
 from stt_load.stream.transport import Stamp
 from stt_load.uploads.answers import Answer
-
-# RFC 9110 section 15: what the client asked for is not to be had there. The reasons of a websocket's refusal hold too.
-_REFUSALS = STATUS_REFUSALS | dict.fromkeys((400, 404, 405, 413, 415, 422), Refusal.PARAMETERS)
-
-
-def outcome_of_status(status: int) -> tuple[Outcome, Refusal | None]:
-    """Of an answer other than 2xx."""
-    refusal = _REFUSALS.get(status)
-    if refusal is not None:
-        return Outcome.REFUSED, refusal
-    return (Outcome.SERVER_ERROR if status >= 500 else Outcome.PROTOCOL_ERROR), None
 
 
 @dataclass(slots=True)
@@ -65,13 +54,8 @@ class Exchange:
         else:
             self._end(Outcome.OK, None)
 
-    def on_status(self, status: int, told: str) -> None:
-        """Another status; `told`: the beginning of the body."""
-        outcome, refusal = outcome_of_status(status)
-        self._end(outcome, f"HTTP {status}" + (f": {told}" if told else ""), refusal)
-
     def on_fault(self, fault: SttLoadError) -> None:
-        self._end(outcome_of_fault(fault), str(fault), refusal_of_fault(fault))
+        self._end(outcome_of(fault), str(fault), refusal_of(fault))
 
     def interrupt(self, why: str) -> None:
         self._end(Outcome.INTERRUPTED, why)

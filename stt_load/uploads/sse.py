@@ -6,46 +6,19 @@
 
 Sources: openai/openai-python `src/openai/types/audio/`, vllm-project/vllm `vllm/entrypoints/speech_to_text`,
 speaches-ai/speaches `src/speaches/routers/stt.py`, collabora/WhisperLive `whisper_live/server.py`.
-Framing: WHATWG HTML, section 9.2.6 (lines may also end in a lone CR there; no server was seen to do that).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stt_load.errors import ProtocolError
+from stt_load.stream.event_frames import DONE, EventFrames
 from stt_load.uploads.answers import Answer, error_in, timings_in
 
-_DONE = "[DONE]"
 _SHOWN = 80
-
-
-class EventFrames:
-    """Bytes in, the data of whole events out."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._data: list[bytes] = []
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            yield from self._on_line(line.removesuffix(b"\r"))
-
-    def close(self) -> Iterator[bytes]:
-        """An event that lacks its blank line: the standard drops it, servers that end in good order mean it."""
-        if self._rest:
-            yield from self._on_line(self._rest)
-        yield from self._on_line(b"")
-
-    def _on_line(self, line: bytes) -> Iterator[bytes]:
-        if line.startswith(b"data:"):
-            self._data.append(line[5:].removeprefix(b" "))
-        elif not line and self._data:
-            yield b"\n".join(self._data)
-            self._data = []
 
 
 class EventReader:
@@ -84,7 +57,7 @@ class EventReader:
         )
 
     def _on_event(self, data: bytes) -> None:
-        if data.strip() == _DONE.encode():
+        if data.strip() == DONE:
             self._is_done = True
             return
         try:

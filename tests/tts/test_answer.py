@@ -9,8 +9,8 @@ import pytest
 from bytes_of import UNKNOWN, encoded, wav, wav_head
 
 from stt_load.errors import ConnectionLost, DeadlineExceeded, Outcome, ProtocolError, Refusal, UpgradeRefused
+from stt_load.stream.http_faults import fault_of_status
 from stt_load.tts.answer import Answer, Spoken
-from stt_load.tts.faults import fault_of_status
 
 START_S = 100.0
 
@@ -132,11 +132,11 @@ def test_an_answer_without_whole_audio_is_not_ok(data: bytes, asked: str, outcom
         (DeadlineExceeded("late"), Outcome.TIMED_OUT, None),
         (ConnectionLost("gone"), Outcome.DISCONNECTED, None),
         (ProtocolError("what"), Outcome.PROTOCOL_ERROR, None),
-        (fault_of_status(500, b""), Outcome.SERVER_ERROR, None),
-        (fault_of_status(503, b""), Outcome.REFUSED, Refusal.CAPACITY),
-        (fault_of_status(401, b""), Outcome.REFUSED, Refusal.AUTH),
-        (fault_of_status(404, b""), Outcome.REFUSED, Refusal.PARAMETERS),
-        (fault_of_status(302, b""), Outcome.PROTOCOL_ERROR, None),
+        (fault_of_status(500, ""), Outcome.SERVER_ERROR, None),
+        (fault_of_status(503, ""), Outcome.REFUSED, Refusal.CAPACITY),
+        (fault_of_status(401, ""), Outcome.REFUSED, Refusal.AUTH),
+        (fault_of_status(404, ""), Outcome.REFUSED, Refusal.PARAMETERS),
+        (fault_of_status(302, ""), Outcome.PROTOCOL_ERROR, None),
     ],
 )
 def test_each_fault_has_its_outcome(fault: Exception, outcome: Outcome, refusal: Refusal | None) -> None:
@@ -160,4 +160,4 @@ def test_each_fault_has_its_outcome(fault: Exception, outcome: Outcome, refusal:
     ],
 )
 def test_a_refusal_is_told_in_the_servers_own_words(body: bytes, told: str) -> None:
-    assert str(fault_of_status(400, body)) == told
+    assert str(fault_of_status(400, body.decode())) == told

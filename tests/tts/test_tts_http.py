@@ -194,3 +194,18 @@ def test_nobody_there_is_a_refusal() -> None:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     spoken = speaker(url).speak("Hello.")
     assert (spoken.outcome, spoken.refusal) == (Outcome.REFUSED, Refusal.UNREACHABLE)
+
+
+def test_arrivals_are_the_kernels() -> None:
+    with running_server() as server:
+        server.answers = [answer(200, wav(0.5))]
+        assert speaker(server.url).speak("Hello.").stamp == "kernel"
+
+
+def test_a_refusal_that_quotes_the_key_is_not_quoted() -> None:
+    with running_server() as server:
+        server.answers = [answer(401, b'{"error":{"message":"Incorrect API key provided: s3cret."}}')]
+        spoken = speaker(server.url, api_key=" s3cret\n").speak("Hello.")
+    assert spoken.refusal is Refusal.AUTH
+    assert "Incorrect API key provided: " in (spoken.error or "")
+    assert "s3cret" not in (spoken.error or "")

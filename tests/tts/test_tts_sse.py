@@ -6,7 +6,7 @@ import json
 import pytest
 
 from stt_load.errors import ProtocolError
-from stt_load.tts.faults import ServerFailed
+from stt_load.stream.http_faults import ServerFailed
 from stt_load.tts.sse import AudioEvents
 
 
@@ -34,6 +34,15 @@ def test_a_stream_that_is_cut_is_not_done() -> None:
 def test_clones_say_done_in_their_own_way() -> None:
     events = AudioEvents()
     events.feed(b"data: [DONE]\n\n")
+    assert events.is_done
+
+
+def test_an_event_that_lacks_its_blank_line_is_heard_at_the_end() -> None:
+    events = AudioEvents()
+    assert events.feed(delta(b"abcd").removesuffix(b"\r\n")) == b""
+    assert events.close() == b"abcd"
+    events.feed(b"data: [DONE]")
+    assert events.close() == b""
     assert events.is_done
 
 

@@ -176,7 +176,16 @@ def test_each_status_is_told_apart(status: str, outcome: Outcome, refusal: Refus
     assert (record.outcome, record.refusal, record.total_s) == (outcome, refusal, None)
     if body:
         assert not (record.error or "").startswith("neither")
-        assert record.error == f'HTTP {status[:3]}: {{"detail": "why"}}'
+        assert record.error == f"HTTP {status[:3]}: why"
+
+
+def test_a_refusal_that_quotes_the_key_is_not_quoted() -> None:
+    exchange = Exchange(clip())
+    with server(says(http_answer(b'{"detail":"Invalid token s3cret"}', "401 Unauthorized"))) as url:
+        HttpUpload(url, {}, DEADLINE_S, api_key="s3cret").carry(exchange, clip_form(clip(), {}))
+    assert exchange.refusal is Refusal.AUTH
+    assert (exchange.error or "").startswith("HTTP 401: Invalid token ")
+    assert "s3cret" not in (exchange.error or "")
 
 
 def drop(raw: socket.socket) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_load.errors import ProtocolError
+from stt_load.stream.event_frames import EventFrames
 from stt_load.uploads.answers import Answer
-from stt_load.uploads.sse import EventFrames, EventReader
+from stt_load.uploads.sse import EventReader
 
 OPENAI = [
     {"type": "transcript.text.delta", "delta": ""},

@@ -1,4 +1,4 @@
-"""What can go wrong with one request, and what it makes of it."""
+"""What can go wrong with one HTTP request, and what it makes of it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class ServerFailed(SttLoadError):
     """The server says that it failed: HTTP 5xx, or an event that says so."""
 
 
-def fault_of_status(status: int, body: bytes) -> SttLoadError:
-    """Of an answer other than 200. RFC 9110 section 15: 4xx is the request, 5xx the server."""
+def fault_of_status(status: int, body: str) -> SttLoadError:
+    """Of an answer other than 2xx. RFC 9110 section 15: 4xx is the request, 5xx the server."""
     reason = " ".join(_reason_of(body).split())[:_REASON_CHARACTERS]
     text = f"HTTP {status}: {reason}" if reason else f"HTTP {status}"
     if status in STATUS_REFUSALS or 400 <= status < 500:
@@ -34,13 +34,12 @@ def refusal_of(fault: SttLoadError) -> Refusal | None:
     return STATUS_REFUSALS.get(fault.status, Refusal.PARAMETERS)
 
 
-def _reason_of(body: bytes) -> str:
+def _reason_of(text: str) -> str:
     """FastAPI's `{"detail": …}`, where a list has one entry for each wrong field; OpenAI's `{"error": {"message": …}}`;
     else the text itself."""
-    text = body.decode("utf-8", "replace")
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     if not isinstance(said, dict):
         return text
