@@ -33,6 +33,7 @@ from stt_load.option_values import (
     parse_text,
     parse_web_socket_url,
     whole_number_from,
+    with_path_of,
 )
 from stt_load.records import Kind
 from stt_load.tts.apis import TTS_APIS, TtsApi
@@ -236,7 +237,7 @@ def _settle_request(values: dict[str, Any]) -> list[str]:
         values["dialect_options"] = row.parse_options(values["dialect_options"])
     except ConfigError as error:
         problems += error.problems
-    values["stt_url"] = values["stt_url"] or row.default_url
+    values["stt_url"] = with_path_of(row.default_url, values["stt_url"] or row.default_url)
     values |= {"end": "client", "trailing_silence_s": 0.0}
     return problems
 

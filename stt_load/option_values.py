@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 DEFAULT_CONCURRENCY = "1,5,10,20,30,40"
 DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
@@ -158,3 +158,12 @@ def parse_label(text: str) -> str:
 
 def parse_text(text: str) -> str:
     return text
+
+
+def with_path_of(default_url: str, url: str) -> str:
+    """http://HOST:PORT is enough: nobody takes audio or texts at the root."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its parser says so
+        return url
+    return urlunsplit(parts._replace(path=urlsplit(default_url).path)) if parts.path in ("", "/") else url

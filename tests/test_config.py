@@ -291,6 +291,23 @@ def test_what_only_callers_who_speak_can_have_is_refused(key: str, value: object
     assert line.startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "given", "used"),
+    [
+        ("upload-openai", "http://host:9", "http://host:9/v1/audio/transcriptions"),
+        ("tts-chatterbox", "https://host/?a=b", "https://host/tts?a=b"),
+        ("upload-openai", "http://host:9/other", "http://host:9/other"),
+    ],
+)
+def test_a_url_without_a_path_gets_the_apis_own(dialect: str, given: str, used: str) -> None:
+    assert parse_options({"dialect": dialect, "stt_url": given}).stt_url == used
+
+
+def test_a_url_that_is_none_is_told_with_an_upload_api_too() -> None:
+    (line,) = problems_of(dialect="upload-openai", stt_url="http://[x")
+    assert line.startswith("--stt-url: ")
+
+
 def test_callers_who_speak_have_no_figures_of_uploads() -> None:
     (line,) = problems_of(slo=["total:p95<1s"])
     assert line.startswith("--slo 'total:p95<1s': a run of kind stream has no total")

@@ -35,12 +35,12 @@ from stt_load.tts.gpu_watch import GpuWatch
 from stt_load.tts.http import Speaker
 from stt_load.tts.measuring import Measuring
 from stt_load.tts.results import Benchmark, result_json, told_apart
-from stt_load.tts.table import explanations, result_table
+from stt_load.tts.table import explanations, result_tables
 
 _PREFIX = "tts-"
 _NAMES = [name.removeprefix(_PREFIX) for name in TTS_APIS]
 _TYPE = re.compile(r"[A-Za-z0-9._-]{1,60}")
-_PIPE_WIDTH = 170
+_PIPE_WIDTH = 110
 _STANDARD = "standard-"
 _SHARED = ("dialect-option", "insecure", "gpu-sidecar", "gpu-id", "results")
 _OF_THE_LADDER = (
@@ -197,7 +197,8 @@ class _Bench:
         console = Console(highlight=False, soft_wrap=True)
         if not console.is_terminal:
             console = Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
-        console.print(result_table(benchmark))
+        for table in result_tables(benchmark):
+            console.print(table)
         for line in explanations(benchmark):
             console.print(f"  - {line}", markup=False)
         path = Path(self._results) / benchmark.file_name

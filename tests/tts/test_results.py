@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from stt_load.errors import Outcome
 from stt_load.tts.answer import Spoken
 from stt_load.tts.playback import Playback
 from stt_load.tts.results import Benchmark, TextRuns, result_json, told_apart
-from stt_load.tts.table import COLUMNS, explanations, result_table
+from stt_load.tts.table import STREAMED, TOTALS, explanations, result_tables
 
 LATENCY = ["mean_ms", "std_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms", "max_ms"]
 
@@ -114,22 +115,32 @@ def test_the_files_name_is_its_type_and_its_time() -> None:
     assert benchmark().file_name == "tts_chatterbox_20270115_080000.json"
 
 
-def printed(shown: Benchmark) -> str:
-    console = Console(width=200, color_system=None)
+WIDTH = 110
+
+
+def printed(shown: Benchmark) -> list[list[str]]:
+    """Heading and row of each table."""
+    console = Console(width=WIDTH, color_system=None)
     with console.capture() as capture:
-        console.print(result_table(shown))
-    return capture.get()
+        for table in result_tables(shown):
+            console.print(table)
+    lines = [line for line in capture.get().splitlines() if line.strip() and "─" not in line]
+    return [re.split(r"\s{2,}", line.strip()) for line in lines]
 
 
-def test_the_table_says_not_streamed_in_place_of_a_number() -> None:
+def test_the_tables_say_not_streamed_in_place_of_a_number() -> None:
     shown = benchmark(TextRuns("short", "Hi you.", (whole(1.0),) * 3, 2_048.0))
-    assert set(COLUMNS) <= {heading.strip() for heading in printed(shown).splitlines()[1].split("  ")} | {""}
-    row = printed(shown).splitlines()[3].split("  ")
-    cells = [cell.strip() for cell in row if cell.strip()]
-    assert cells[:4] == ["short", "2", "2.00", "1.000*"]
-    assert cells.count("not streamed") == 2
-    assert cells[-2:] == ["2.00", "0"]
+    totals, figures, streamed_headings, first_audio = printed(shown)
+    assert (totals, streamed_headings) == (list(TOTALS), list(STREAMED))
+    assert figures[:4] == ["short", "2", "2.00", "1.000*"]
+    assert figures[-2:] == ["2.00", "0"]
+    assert first_audio.count("not streamed") == 2
     assert any(line.startswith("not streamed: ") for line in explanations(shown))
+
+
+def test_the_tables_of_a_slow_server_fit_110_columns() -> None:
+    shown = benchmark(TextRuns("telephony_typical", "Hi you.", (streamed(12.5, 2.3), streamed(19.5, 2.3)), 81_920.0))
+    assert len(printed(shown)) == 4, "a line was folded"
 
 
 def test_each_complaint_is_told_once_with_its_count() -> None:
