@@ -34,21 +34,8 @@ from stt_load.dialects.events import (
     Ready,
     ServerError,
 )
-from stt_load.dialects.wire import (
-    children,
-    glance,
-    milliseconds,
-    number,
-    numbers,
-    one_of,
-    or_none,
-    parse_object,
-    phrases,
-    rate_hz,
-    text_of,
-    with_query,
-    yes_or_no,
-)
+from stt_load.dialects.options import milliseconds, number, one_of, or_none, phrases, rate_hz, yes_or_no
+from stt_load.dialects.wire import children, glance, numbers, parse_object, text_of, with_query
 from stt_load.errors import ProtocolError, Refusal
 
 END_MESSAGES = {"terminate": "Terminate", "force": "ForceEndpoint"}

@@ -25,21 +25,8 @@ from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Ignored, Message, Partial, ServerError
-from stt_load.dialects.wire import (
-    child,
-    children,
-    glance,
-    is_plausible,
-    milliseconds,
-    one_of,
-    or_none,
-    parse_object,
-    phrases,
-    rate_hz,
-    text_of,
-    with_query,
-    yes_or_no,
-)
+from stt_load.dialects.options import milliseconds, one_of, or_none, phrases, rate_hz, yes_or_no
+from stt_load.dialects.wire import child, children, glance, is_plausible, parse_object, text_of, with_query
 from stt_load.errors import ProtocolError, Refusal
 
 END_MESSAGES = {"close": "CloseStream", "finalize": "Finalize"}

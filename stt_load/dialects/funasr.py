@@ -34,7 +34,8 @@ from dataclasses import replace
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Message, Partial, ServerError
-from stt_load.dialects.wire import glance, one_of, or_none, parse_object, text_of, unknown, yes_or_no
+from stt_load.dialects.options import one_of, or_none, yes_or_no
+from stt_load.dialects.wire import glance, parse_object, text_of, unknown
 
 RATE_HZ = 16_000
 UNIT_SAMPLES = 960  # chunk_size counts 60 ms: the stride of Paraformer's encoder

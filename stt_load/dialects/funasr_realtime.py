@@ -27,7 +27,8 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Partial, ServerError, Snapshot
-from stt_load.dialects.wire import children, glance, one_of, or_none, parse_object, text_of, unknown
+from stt_load.dialects.options import one_of, or_none
+from stt_load.dialects.wire import children, glance, parse_object, text_of, unknown
 from stt_load.errors import Refusal
 
 RESULT = frozenset({"sentences", "partial", "partial_start_ms", "duration_ms", "is_final"})

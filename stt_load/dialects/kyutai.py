@@ -39,7 +39,8 @@ from stt_load.dialects.events import (
     ServerError,
     Snapshot,
 )
-from stt_load.dialects.wire import as_float32, numbers, one_of, seconds, text_of, yes_or_no
+from stt_load.dialects.options import one_of, seconds, yes_or_no
+from stt_load.dialects.wire import as_float32, numbers, text_of
 from stt_load.errors import ProtocolError, Refusal
 
 SAMPLE_RATE_HZ = 24_000

@@ -26,7 +26,8 @@ from dataclasses import replace
 
 from stt_load.dialects.base import DEFAULTS, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import Event, Final, Message, Partial, Ready, ServerError
-from stt_load.dialects.wire import glance, one_of, parse_object, text_of, unknown
+from stt_load.dialects.options import one_of
+from stt_load.dialects.wire import glance, parse_object, text_of, unknown
 
 
 class Nemotron(Dialect):

@@ -24,7 +24,8 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, DialectOption, Settings
 from stt_load.dialects.events import Event, Final, Ignored, Message, PieceQueued, Ready
-from stt_load.dialects.wire import glance, milliseconds, one_of, or_none, rate_hz, text_of, with_query
+from stt_load.dialects.options import milliseconds, one_of, or_none, rate_hz
+from stt_load.dialects.wire import glance, text_of, with_query
 
 
 class OpenAiRealtime(realtime.RealtimeDialect):

@@ -24,19 +24,8 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Message, Ready
-from stt_load.dialects.wire import (
-    as_base64,
-    glance,
-    milliseconds,
-    one_of,
-    or_none,
-    phrases,
-    rate_hz,
-    text_of,
-    whole_number,
-    with_query,
-    yes_or_no,
-)
+from stt_load.dialects.options import milliseconds, one_of, or_none, phrases, rate_hz, whole_number, yes_or_no
+from stt_load.dialects.wire import as_base64, glance, text_of, with_query
 
 _COMMIT = realtime.event(realtime.COMMIT)
 _STOP_HISTORY_MS = 800

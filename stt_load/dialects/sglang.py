@@ -24,7 +24,8 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, DialectOption, Settings
 from stt_load.dialects.events import Event, Final, Finished, Ignored, Message, Partial, PieceQueued, Ready, ServerError
-from stt_load.dialects.wire import glance, milliseconds, one_of, or_none, text_of, with_query
+from stt_load.dialects.options import milliseconds, one_of, or_none
+from stt_load.dialects.wire import glance, text_of, with_query
 from stt_load.errors import ProtocolError
 
 # Of the server's VAD, unless it is told otherwise.

@@ -25,7 +25,8 @@ from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Snapshot
-from stt_load.dialects.wire import as_float32, glance, parse_object, rate_hz, text_of, unknown
+from stt_load.dialects.options import rate_hz
+from stt_load.dialects.wire import as_float32, glance, parse_object, text_of, unknown
 from stt_load.errors import ProtocolError
 
 DONE = "Done"

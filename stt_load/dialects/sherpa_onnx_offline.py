@@ -25,7 +25,8 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import Event, Final, Message
-from stt_load.dialects.wire import as_float32, glance, rate_hz, text_of
+from stt_load.dialects.options import rate_hz
+from stt_load.dialects.wire import as_float32, glance, text_of
 from stt_load.errors import ProtocolError
 
 EMPTY = "<EMPTY>"

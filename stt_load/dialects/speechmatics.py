@@ -34,17 +34,8 @@ from stt_load.dialects.events import (
     Ready,
     ServerError,
 )
-from stt_load.dialects.wire import (
-    child,
-    glance,
-    one_of,
-    or_none,
-    parse_object,
-    phrases,
-    rate_hz,
-    seconds,
-    yes_or_no,
-)
+from stt_load.dialects.options import one_of, or_none, phrases, rate_hz, seconds, yes_or_no
+from stt_load.dialects.wire import child, glance, parse_object
 from stt_load.errors import ProtocolError, Refusal
 
 # Types of the Error message that tell a caller to go away; the others are failures.

@@ -27,7 +27,8 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import AudioLength, Capabilities, Dialect, DialectOption
 from stt_load.dialects.events import Event, Final, Ignored, Message, Partial, Ready, Reply
-from stt_load.dialects.wire import glance, milliseconds, one_of, parse_object, text_of, unknown
+from stt_load.dialects.options import milliseconds, one_of
+from stt_load.dialects.wire import glance, parse_object, text_of, unknown
 
 RATE_HZ = 16_000
 MODES = ("2pass-online", "2pass-offline", "online", "offline")

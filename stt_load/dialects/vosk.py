@@ -23,18 +23,8 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Message, Partial
-from stt_load.dialects.wire import (
-    children,
-    glance,
-    or_none,
-    parse_object,
-    phrases,
-    rate_hz,
-    text_of,
-    unknown,
-    whole_number,
-    yes_or_no,
-)
+from stt_load.dialects.options import or_none, phrases, rate_hz, whole_number, yes_or_no
+from stt_load.dialects.wire import children, glance, parse_object, text_of, unknown
 
 EOF = '{"eof" : 1}'
 

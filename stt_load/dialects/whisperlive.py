@@ -29,20 +29,8 @@ from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Ignored, Message, Ready, ServerError, Snapshot
-from stt_load.dialects.wire import (
-    as_float32,
-    children,
-    glance,
-    is_plausible,
-    number,
-    one_of,
-    or_none,
-    parse_object,
-    text_of,
-    unknown,
-    whole_number,
-    yes_or_no,
-)
+from stt_load.dialects.options import number, one_of, or_none, whole_number, yes_or_no
+from stt_load.dialects.wire import as_float32, children, glance, is_plausible, parse_object, text_of, unknown
 from stt_load.errors import Refusal
 
 _UID = "stt-load"

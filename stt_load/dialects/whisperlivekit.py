@@ -24,7 +24,8 @@ from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import Event, Gauge, Message, Ready, ServerError, Snapshot
-from stt_load.dialects.wire import children, glance, numbers, one_of, or_none, parse_object, unknown, with_query
+from stt_load.dialects.options import one_of, or_none
+from stt_load.dialects.wire import children, glance, numbers, parse_object, unknown, with_query
 from stt_load.errors import ProtocolError, Refusal
 
 _LAG = "remaining_time_"

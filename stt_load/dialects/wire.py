@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import numpy as np
@@ -16,7 +14,6 @@ from stt_load.errors import ProtocolError
 
 _BYTES_SHOWN = 80
 _LIMIT_MS = 1e12
-_LONGEST_MS = 60_000  # of a silence or a delay that is asked for
 
 
 def parse_object(message: Message) -> dict[str, object]:
@@ -116,73 +113,3 @@ def as_texts(value: object) -> tuple[str, ...]:
     if isinstance(value, bool):
         return ("true" if value else "false",)
     return () if value is None else (str(value),)
-
-
-def or_none(parse: Callable[[str], Any] = str) -> Callable[[str], Any]:
-    """For options that aren't told to the server unless somebody sets them: nothing written is None."""
-    return lambda text: parse(text) if text else None
-
-
-def one_of(*names: str) -> Callable[[str], str]:
-    """For options: one of these words."""
-
-    def parse(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"{text!r} is not known: write {' or '.join(names)}")
-        return text
-
-    return parse
-
-
-def whole_number(text: str) -> int:
-    """For options."""
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no whole number") from None
-
-
-def rate_hz(text: str) -> int:
-    """For options: a sample rate at which speech is still speech."""
-    rate = whole_number(text)
-    if not 8_000 <= rate <= 48_000:
-        raise ValueError(f"{text!r} is no rate of speech: write 8000 to 48000")
-    return rate
-
-
-def milliseconds(text: str) -> int:
-    """For options."""
-    if not text.isdecimal() or int(text) > _LONGEST_MS:
-        raise ValueError(f"{text!r} is no time: write whole milliseconds, 0 to {_LONGEST_MS}")
-    return int(text)
-
-
-def seconds(text: str) -> float:
-    """For options."""
-    value = number(text)
-    if not 0 <= value <= _LONGEST_MS / 1000:
-        raise ValueError(f"{text!r} is no time: write seconds, 0 to {_LONGEST_MS // 1000}")
-    return value
-
-
-def number(text: str) -> float:
-    """For options. JSON has neither NaN nor infinity."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
-    if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no number")
-    return value
-
-
-def yes_or_no(text: str) -> bool:
-    """For options."""
-    if text.lower() not in ("true", "false"):
-        raise ValueError(f"{text!r}: write true or false")
-    return text.lower() == "true"
-
-
-def phrases(text: str) -> tuple[str, ...]:
-    """For options: words or phrases with commas between them."""
-    return tuple(phrase.strip() for phrase in text.split(",") if phrase.strip())

@@ -160,7 +160,7 @@ def _streaming_explained(report: RunReport) -> list[str]:
     return [
         "EOS: end of speech to complete transcript, seconds; after last frame: from the last frame sent, "
         "trailing silence included, below zero where the server was quicker.",
-        _ENDED_BY.get(report.run.get("end"), "Nobody knows who ended the utterances."),
+        _ENDED_BY.get(str(report.run.get("end")), "Nobody knows who ended the utterances."),
         f"One utterance sends {_span(report, _utterance)} s of audio; callers were sending "
         f"{_span(report, _duty)} % of the hold, p99 {_span(report, _lag)} ms late.",
     ]

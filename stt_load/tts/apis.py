@@ -17,8 +17,7 @@ from typing import Any
 
 from stt_load.audio.engines import ENGINES
 from stt_load.dialects.base import DialectOption
-from stt_load.dialects.options import parse_option_texts
-from stt_load.dialects.wire import number, one_of, or_none, whole_number, yes_or_no
+from stt_load.dialects.options import number, one_of, or_none, parse_option_texts, whole_number, yes_or_no
 
 Options = Mapping[str, Any]
 """The parsed value of each option that its API has; None where the server is to decide."""

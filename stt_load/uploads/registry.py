@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stt_load.dialects.base import DialectOption
-from stt_load.dialects.options import parse_option_texts
-from stt_load.dialects.wire import number, one_of, or_none, phrases, yes_or_no
+from stt_load.dialects.options import number, one_of, or_none, parse_option_texts, phrases, yes_or_no
 
 SAMPLE_RATE_HZ = 16_000  # of the WAV file; what all of these servers resample to
 
