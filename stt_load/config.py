@@ -218,6 +218,9 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
     problems = []
     if values.get("utterances_per_connection", 1) > 1 and not able.many_utterances:
         problems.append(f"--utterances-per-connection: {row.name} takes one utterance a connection: leave it out")
+    shortest_ms, longest_ms = able.frame_ms
+    if not shortest_ms <= values.get("frame_ms", shortest_ms) <= longest_ms:
+        problems.append(f"--frame-ms: {row.name} takes messages of {shortest_ms:g} to {longest_ms:g} ms only")
     return problems + _settle_silence(values, row.name, able)
 
 

@@ -173,6 +173,11 @@ def test_every_option_has_a_good_and_a_bad_value_here() -> None:
     assert {key for key, *_ in BAD} == keys - FREE
 
 
+def test_a_frame_that_the_server_calls_an_error_is_refused() -> None:
+    (line,) = problems_of(dialect="assemblyai", frame_ms="20")
+    assert line == "--frame-ms: assemblyai takes messages of 50 to 1000 ms only"
+
+
 def test_all_problems_are_told_at_once() -> None:
     lines = problems_of(concurrency="0,x", hold="-1", slo=["x", "y"], stt_url="http://x", trailing_silence="0.1")
     assert [line.split(":")[0].split(" ")[0] for line in lines] == [

@@ -85,6 +85,7 @@ class AssemblyAI(Dialect):
         terminates = self.option["finish"] == "terminate"
         self.capabilities = Capabilities(
             sample_rate_hz=self.option["sample_rate"],
+            frame_ms=(50, 1_000),
             has_ready=True,
             ends=("server", "client"),
             min_endpoint_s=min_silence_s,

@@ -24,6 +24,7 @@ class Capabilities:
 
     `sample_rate_hz`: what the server expects. `encoding`: how, in words for people.
     `frame_multiple_bytes`: frames of int16 that are no multiple of this lose samples on the server.
+    `frame_ms`: shorter or longer messages are an error to the server.
     `has_ready`: wait for `Ready` before audio.
     `ends`: who may end an utterance, the default first.
     `counts_pieces`: every `PieceQueued` is answered by one `Final`; the utterance is complete when all are.
@@ -44,6 +45,7 @@ class Capabilities:
     sample_rate_hz: int = 16_000
     encoding: str = "int16"
     frame_multiple_bytes: int = 2
+    frame_ms: tuple[float, float] = (0.0, math.inf)
     has_ready: bool = False
     ends: tuple[End, ...] = ("server",)
     counts_pieces: bool = False

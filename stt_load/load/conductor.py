@@ -83,7 +83,7 @@ class Conductor:
         self._on_change = on_change
         self._on_look = on_look
         self._known_workers: set[str] = set()
-        self._told_refusals: set[str] = set()
+        self._told: set[tuple[str, str | None]] = set()
         self._cpu_pct: float | None = None
         self._stolen_cpu = StolenCpu()
         self._greenlet: gevent.Greenlet | None = None
@@ -119,7 +119,7 @@ class Conductor:
             self.collect()
             self._note_lost_workers()
             self._note_cpu()
-            self._note_refusals()
+            self._note_complaints()
             transition = self.plan.advance(time.monotonic(), self._look())
             if transition is not None:
                 if transition.phase is Phase.DONE:
@@ -181,12 +181,14 @@ class Conductor:
         if cpu_pct is not None:
             self._cpu_pct = max(cpu_pct, self._cpu_pct or 0.0)
 
-    def _note_refusals(self) -> None:
-        """Once for each reason, with what to do: a thousand callers are refused for the same one."""
-        for reason, error in self.ledger.refusals.items():
-            if reason not in self._told_refusals:
-                self._told_refusals.add(reason)
-                log.warning("callers are refused (%s): %s: %s", reason, error, REFUSAL_ADVICE[Refusal(reason)])
+    def _note_complaints(self) -> None:
+        """The first of each kind, with what to do where that is known: a thousand callers fail for the same reason."""
+        for kind, error in self.ledger.complaints.items():
+            if kind not in self._told:
+                self._told.add(kind)
+                outcome, refusal = kind
+                advice = f": {REFUSAL_ADVICE[Refusal(refusal)]}" if refusal else ""
+                log.warning("the first %s%s: %s%s", outcome, f" ({refusal})" if refusal else "", error, advice)
 
     def _note_lost_workers(self) -> None:
         present = set(self._cluster.list_workers())

@@ -57,7 +57,7 @@ class Ledger:
         self._recent: deque[tuple[float, str]] = deque()
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
         self.outcomes: Counter[str] = Counter()
-        self.refusals: dict[str, str] = {}  # why callers were refused, and the first error that said so
+        self.complaints: dict[tuple[str, str | None], str] = {}  # outcome and refusal → the first error of that kind
 
     def accept(self, worker: str, report: Mapping[str, Any], now_s: float) -> None:
         """Take one report. A report of another run (a late one of the run before) is left out."""
@@ -85,8 +85,8 @@ class Ledger:
         self.outcomes[str(record.outcome)] += 1
         if record.text:
             self.last_texts.append(record)
-        if record.refusal is not None:
-            self.refusals.setdefault(record.refusal, record.error or "")
+        if record.outcome not in (Outcome.OK, Outcome.INTERRUPTED):
+            self.complaints.setdefault((record.outcome, record.refusal), record.error or "without a reason")
         self._write(record)
         return record
 

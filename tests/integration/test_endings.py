@@ -166,7 +166,7 @@ def test_a_run_in_which_nobody_gets_a_transcript_does_not_end_with_0(start_sink:
     line = [*LOCUST, "-f", str(LADDER), "--headless", "--stt-url", url, "--concurrency", "2,4", "--hold", "3s"]
     with Run([*line, "--settle", "0.2s", "--results", str(results)], tmp_path) as run:
         assert run.wait() in (3, 4), run.output
-    assert run.output.count("callers are refused (full)") == 1
+    assert run.output.count("the first refused (full)") == 1
     assert {row["stage"] for row in rows(run_folder(results) / "stages.jsonl")} == {0}
     assert {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")} == {"refused"}
     assert "503" in rows(run_folder(results) / "utterances.jsonl")[0]["error"]
