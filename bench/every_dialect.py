@@ -1,6 +1,6 @@
 """One short ladder for each dialect against the embedded recogniser that speaks it: a dialect that loses audio shows.
 
-    python bench/every_dialect.py [--callers 4] [--rounds 3] [NAME …]
+    python bench/every_dialect.py [--callers 4] [--rounds 2] [NAME …]
 
 Recogniser, clips and seed are the same for all, and every caller speaks the same clips, so WER is the same, within
 noise. What differs by nature: where the server cuts the speech, and, for a dialect at 24 kHz, one more resampling.
@@ -27,7 +27,7 @@ _HEADINGS = ("dialect", "end", "n", "ok", "WER%", "EOS p50", "EOS p95", "settled
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(DIALECTS)))
 @click.option("--callers", default=4)
-@click.option("--rounds", default=3)
+@click.option("--rounds", default=2)
 def main(names: tuple[str, ...], callers: int, rounds: int) -> None:
     click.echo("| " + " | ".join(_HEADINGS) + " |\n|" + "---|" * len(_HEADINGS))
     for name in names or DIALECTS:
