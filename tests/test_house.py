@@ -100,7 +100,6 @@ TESTED_BY = {
     "stt_load/cli/serve.py": ("tests/server/test_server_process.py",),
     "stt_load/dialects/base.py": ("tests/dialects/test_conformance.py",),
     "stt_load/dialects/events.py": ("tests/dialects/test_conformance.py",),
-    "stt_load/dialects/parakeet.py": ("tests/dialects/test_conformance.py",),
     "stt_load/dialects/registry.py": ("tests/dialects/test_conformance.py",),
     "stt_load/dialects/options.py": ("tests/dialects/test_conformance.py",),
     "stt_load/dialects/wire.py": ("tests/dialects/test_conformance.py", "tests/dialects/test_stand_ins.py"),
@@ -134,7 +133,6 @@ TESTED_BY = {
     "stt_load/server/room.py": ("tests/dialects/test_stand_ins.py", "tests/dialects/test_kyutai.py"),
     "stt_load/server/stand_in.py": ("tests/dialects/test_stand_ins.py",),
     "stt_load/server/voice.py": ("tests/dialects/test_stand_ins.py",),  # a contract and values
-    "stt_load/server/voices/parakeet.py": ("tests/dialects/test_stand_ins.py", "tests/server/test_embedded.py"),
     "stt_load/server/voices/registry.py": ("tests/dialects/test_stand_ins.py",),
     "stt_load/server/truth.py": ("tests/server/test_scripted.py",),
     "stt_load/server/posts.py": ("tests/uploads/test_uploads_http.py",),

@@ -119,6 +119,7 @@ class Caller:
             if owed is not None:
                 owed[1].cancel()
         self._owed.clear()
+        self._voice.on_closed()
         self._room.leave(self)
 
     def _do(self, doings: Iterable[Doing]) -> None:

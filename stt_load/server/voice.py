@@ -130,3 +130,6 @@ class Voice(ABC):
 
     def on_tick(self) -> Sequence[Doing]:
         return ()
+
+    def on_closed(self) -> None:  # noqa: B027 - most have nothing to do then
+        """The connection has ended, however."""

@@ -1,0 +1,62 @@
+"""What the general suites can't see of Parakeet: the traps of the original."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import websocket
+
+from stt_load.server.process import stand_in_server
+from stt_load.server.voice import Door, Hear, Recognised, Say
+from stt_load.server.voices.parakeet import ParakeetVoice
+
+ORIGINAL = Door("/ws", {"original": "1"})
+
+
+def said(text: str) -> Recognised:
+    return Recognised(text, 0.0, 1.0, {})
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[ParakeetVoice, ParakeetVoice]]:
+    older, newer = ParakeetVoice(ORIGINAL), ParakeetVoice(ORIGINAL)
+    older.on_open()
+    newer.on_open()
+    yield older, newer
+    older.on_closed()
+    newer.on_closed()
+
+
+def test_the_original_loses_what_is_left_of_a_frame() -> None:
+    assert ParakeetVoice(ORIGINAL).on_message(bytes(3_200)) == (Hear(bytes(3_072)),)
+    assert ParakeetVoice(ORIGINAL).on_message(bytes(640)) == (Hear(b""),)
+    assert ParakeetVoice(Door("/ws")).on_message(bytes(3_200)) == (Hear(bytes(3_200)),)
+
+
+def test_the_oldest_caller_of_the_original_gets_everybodys_texts(pair: tuple[ParakeetVoice, ParakeetVoice]) -> None:
+    older, newer = pair
+    assert (older.on_text(said("mine")), newer.on_text(said("yours"))) == ((), ())
+    assert newer.on_tick() == ()
+    assert older.on_tick() == [Say('{"text": "mine"}'), Say('{"text": "yours"}')]
+    assert older.on_tick() == []
+
+
+def test_when_the_oldest_has_left_the_next_one_takes_them(pair: tuple[ParakeetVoice, ParakeetVoice]) -> None:
+    older, newer = pair
+    older.on_text(said("late"))
+    older.on_closed()
+    assert newer.on_tick() == [Say('{"text": "late"}')]
+
+
+def test_over_real_sockets_a_caller_hears_another_ones_words() -> None:
+    speech = b"\x00\x20\x00\xe0" * 8_192 + bytes(16_384)  # a second of noise, half a second of silence
+    with stand_in_server("parakeet", "somebody said this") as server, ThreadPoolExecutor(1) as pool:
+        older, newer = (websocket.create_connection(f"{server.url}?original=1", timeout=10) for _ in range(2))
+        hears = pool.submit(older.recv)
+        newer.send_binary(speech)
+        assert newer.recv() == '{"status":"queued"}'
+        assert hears.result(10) == '{"text": "somebody said this"}'
+        older.close()
+        newer.close()
