@@ -109,6 +109,18 @@ def test_what_a_tree_used_is_what_it_says_itself() -> None:
 
 
 def read_tree(proc: Proc, root: int) -> list[ProcessStat]:
+    """At one moment: read again where a child ended, or came, between the reading of its parent and its own."""
+    tree, again = _read_once(proc, root), _read_once(proc, root)
+    while _family(tree) != _family(again):
+        tree, again = again, _read_once(proc, root)
+    return again
+
+
+def _family(tree: list[ProcessStat]) -> list[tuple[int, int]]:
+    return [(stat.pid, stat.ended_ticks) for stat in tree]
+
+
+def _read_once(proc: Proc, root: int) -> list[ProcessStat]:
     return [stat for stat in map(proc.process, tree_of([root], proc.parents())) if stat is not None]
 
 
