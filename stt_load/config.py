@@ -13,13 +13,13 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from stt_load.dialects.base import Capabilities, Settings
+from stt_load.dialects.options import one_of
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.metrics.slo import DEFAULT_SLOS, DEFAULT_SLOS_OF, ONLY_OF, Slo, parse_slo
 from stt_load.option_values import (
     DEFAULT_CONCURRENCY,
     DEFAULT_PORTS,
-    one_of,
     parse_duration_range_s,
     parse_duration_s,
     parse_gpus,

@@ -75,15 +75,6 @@ def parse_number_above_zero(text: str) -> float:
     return number
 
 
-def one_of(*names: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"{text!r} is not known: write {' or '.join(names)}")
-        return text
-
-    return parse
-
-
 def parse_web_socket_url(text: str) -> str:
     return _url(text, ("ws", "wss"))
 

@@ -134,8 +134,9 @@ def _points(samples: Sequence[Sample], name: str) -> list[tuple[float | None, fl
 
 def _number(value: object) -> float | None:
     """Samples come from another machine: whatever is no number that can be counted with is left out."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 def _index(value: object) -> int | None:

@@ -61,12 +61,7 @@ async def serve(
 
     Connections are accepted from the first moment, so that `/healthz` can say "not ready" while `prepare` runs.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if exit_with_parent:
-        on_end_of_stdin(loop, stop.set)
+    loop, stop = asyncio.get_running_loop(), told_to_stop(exit_with_parent)
     connections: set[Connection] = set()
     answering: set[asyncio.Task[None]] = set()
     tasks = [loop.create_task(_accept(listener, app, connections, posts, answering))]
@@ -145,7 +140,27 @@ async def _tell_apart(raw: socket.socket, app: App, connections: set[Connection]
         _connect(raw, app, connections)
 
 
-def on_end_of_stdin(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
+def told_to_stop(exit_with_parent: bool) -> asyncio.Event:
+    """Set by SIGTERM, SIGINT or, with `exit_with_parent`, by the end of standard input. For the running loop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if exit_with_parent:
+        _on_end_of_stdin(loop, stop.set)
+    return stop
+
+
+def run_command(command: Callable[[], object]) -> None:
+    """A server's command line, as a module that is run: bad input is one line and exit code 2."""
+    try:
+        command()
+    except ConfigError as error:
+        print(f"error: {error.problems[0]}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _on_end_of_stdin(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
     """The starter holds the other end of our standard input: its end is the starter's, even after `kill -9`."""
 
     def read() -> None:

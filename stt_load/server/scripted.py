@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -19,7 +18,7 @@ from websockets.http11 import Request
 from stt_load.dialects.events import Message
 from stt_load.errors import ConfigError
 from stt_load.server.connection import Answer, Connection, NoAnswer, OnSent, Session, text_frame
-from stt_load.server.frontend import open_listener, serve
+from stt_load.server.frontend import open_listener, run_command, serve
 from stt_load.server.script import AT_THE_DOOR, MID_STREAM, Fault, Script, loud_span
 from stt_load.server.truth import TruthLog, Utterance
 from stt_load.server.vad import SAMPLE_RATE_HZ
@@ -252,8 +251,4 @@ def command(script: str, host: str, port: int, truth: Path | None, exit_with_par
 
 
 if __name__ == "__main__":
-    try:
-        command()
-    except ConfigError as error:
-        print(f"error: {error.problems[0]}", file=sys.stderr)
-        sys.exit(2)
+    run_command(command)

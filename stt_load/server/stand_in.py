@@ -9,13 +9,11 @@ tells how much audio it heard over websockets.
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass
 
 import click
 
-from stt_load.errors import ConfigError
-from stt_load.server.frontend import open_listener, serve
+from stt_load.server.frontend import open_listener, run_command, serve
 from stt_load.server.pool import Decoded
 from stt_load.server.room import Room
 from stt_load.server.uploads import Uploads
@@ -73,8 +71,4 @@ def command(
 
 
 if __name__ == "__main__":
-    try:
-        command()
-    except ConfigError as error:
-        print(f"error: {error.problems[0]}", file=sys.stderr)
-        sys.exit(2)
+    run_command(command)

@@ -18,8 +18,6 @@ import base64
 import contextlib
 import io
 import json
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -29,8 +27,7 @@ import click
 import numpy as np
 
 from stt_load.audio.clip import PcmArray
-from stt_load.errors import ConfigError
-from stt_load.server.frontend import on_end_of_stdin, open_listener
+from stt_load.server.frontend import open_listener, run_command, told_to_stop
 from stt_load.server.tts_requests import PATHS, VOICES, Refused, SpeechRequest, read_request
 from stt_load.server.tts_voice import MEDIA_TYPES, RATE_HZ, voice, wav_header, whole_file
 
@@ -169,12 +166,7 @@ def _event(event: dict[str, str]) -> bytes:
 
 async def serve(engine: Engine, host: str, port: int, exit_with_parent: bool) -> None:
     listener = open_listener(host, port)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if exit_with_parent:
-        on_end_of_stdin(loop, stop.set)
+    stop = told_to_stop(exit_with_parent)
     server = await asyncio.start_server(lambda r, w: Exchange(engine, r, w).run(), sock=listener)
     with contextlib.suppress(BrokenPipeError):
         print(f"listening on http://{host}:{listener.getsockname()[1]}", flush=True)
@@ -197,8 +189,4 @@ def command(
 
 
 if __name__ == "__main__":
-    try:
-        command()
-    except ConfigError as error:
-        print(f"error: {error.problems[0]}", file=sys.stderr)
-        sys.exit(2)
+    run_command(command)
