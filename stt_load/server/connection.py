@@ -23,19 +23,11 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from stt_load.dialects.events import Message
+from stt_load.server.arrival import ANCILLARY_BYTES, ask_for_stamps, received_s
 
 _READ_BYTES = 65_536
 _MAX_MESSAGE_BYTES = 1 << 20
 _CLOSE_PATIENCE_S = 1.0
-
-# asm-generic/socket.h. The same few lines stand in `stt_load/stream/stamped.py`, and should: what the scripted
-# recogniser logs is the truth that code is judged by, so it can't be the same code.
-_SO_TIMESTAMPNS = 35
-_TIMESPEC = struct.Struct("@qq")
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
-
-_CLOCK_READINGS = 4
-_CLOCK_READING_S = 20e-6
 
 OnSent = Callable[[float, float], None]
 """Told the monotonic times before the first call that handed bytes to the kernel, and after the last one. The peer
@@ -107,7 +99,7 @@ class Connection:
         raw.setblocking(False)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _notice_dead_peers(raw)
-        self.has_kernel_stamps = _ask_for_stamps(raw)
+        self.has_kernel_stamps = ask_for_stamps(raw)
         self._loop.add_reader(raw, self._read)
 
     def send_text(self, text: str, on_sent: OnSent | None = None) -> None:
@@ -165,13 +157,13 @@ class Connection:
 
     def _read(self) -> None:
         try:
-            data, ancillary, _, _ = self._raw.recvmsg(_READ_BYTES, _ANCILLARY_BYTES)
+            data, ancillary, _, _ = self._raw.recvmsg(_READ_BYTES, ANCILLARY_BYTES)
         except BlockingIOError:
             return
         except OSError:
             self.drop()
             return
-        received_s = _received_s(ancillary)
+        arrived_s = received_s(ancillary)
         if not data:
             self.drop()
             return
@@ -184,7 +176,7 @@ class Connection:
             if isinstance(event, Request):
                 self._on_request(event)
             elif isinstance(event, Frame):
-                self._on_frame(event, received_s)
+                self._on_frame(event, arrived_s)
         self._flush()
 
     def _on_request(self, request: Request) -> None:
@@ -266,29 +258,3 @@ def _notice_dead_peers(raw: socket.socket) -> None:
     for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
         if hasattr(socket, name):
             raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def _ask_for_stamps(raw: socket.socket) -> bool:
-    try:
-        raw.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-    except OSError:
-        return False
-    return True
-
-
-def _received_s(ancillary: list[tuple[int, int, bytes]]) -> float:
-    """Monotonic time at which the kernel had the last byte of this read; now, where it gave no stamp.
-
-    The kernel stamps with the wall clock. The step between the clocks is read anew each time, since the wall
-    clock may be set or slewed; a pause between the two readings would count as age, so they are repeated then.
-    """
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
-            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            for _ in range(_CLOCK_READINGS):
-                before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
-                if now_s - before_s < _CLOCK_READING_S:
-                    break
-            stamp_s: float = seconds + nanoseconds * 1e-9
-            return now_s - max(0.0, wall_s - stamp_s)
-    return time.monotonic()

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stt_load.errors import ConfigError
-from stt_load.server.frontend import open_listener, serve
+from stt_load.server.frontend import serve
 from stt_load.server.language import language_model
+from stt_load.server.listener import open_listener
 from stt_load.server.pool import DecoderPool
 from stt_load.server.room import Room
 from stt_load.server.uploads import Uploads

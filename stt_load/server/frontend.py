@@ -1,13 +1,8 @@
-"""The door of both recognisers: one port for websocket and HTTP, signals, and the end of the process.
-
-The first line on standard output is `listening on ws://HOST:PORT/PATH`, printed when callers are welcome: who
-starts a server in a process of its own waits for that line.
-"""
+"""The door of both recognisers: one port for websocket and HTTP, signals, and the end of the process."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -16,38 +11,10 @@ from collections.abc import Awaitable, Callable
 
 from stt_load.errors import ConfigError
 from stt_load.server.connection import App, Connection
+from stt_load.server.listener import NO_PARENT, announce
 from stt_load.server.posts import Posts, answer_post, is_post
 
-_BACKLOG = 1024
 _PAUSE_WHEN_OUT_OF_FILES_S = 0.5
-
-
-def open_listener(host: str, port: int, receive_buffer_bytes: int | None = None) -> socket.socket:
-    """A listening socket; port 0 takes a free one. ConfigError, one line, where that can't be."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if receive_buffer_bytes is not None:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-            listener.bind(address)
-            listener.listen(_BACKLOG)
-        except BaseException:
-            listener.close()
-            raise
-    except (OSError, UnicodeError, OverflowError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or error
-        raise ConfigError(
-            f"can't listen on {host}:{port}: {why}; choose another --host or --port (0 takes a free port)"
-        ) from None
-    listener.setblocking(False)
-    return listener
-
-
-def url_of(listener: socket.socket, path: str) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"ws://[{host}]:{port}{path}" if ":" in host else f"ws://{host}:{port}{path}"
 
 
 async def serve(
@@ -68,7 +35,7 @@ async def serve(
     if prepare is not None:
         tasks.append(loop.create_task(_announce_after(prepare(), listener, app.path)))
     else:
-        _announce(listener, app.path)
+        announce(listener, app.path)
     stopped = loop.create_task(stop.wait())
     try:
         waiting = {stopped, *tasks}
@@ -86,15 +53,9 @@ async def serve(
             connection.drop()
 
 
-def _announce(listener: socket.socket, path: str) -> None:
-    # A starter that has gone away is no reason to fail.
-    with contextlib.suppress(BrokenPipeError):
-        print(f"listening on {url_of(listener, path)}", flush=True)
-
-
 async def _announce_after(preparation: Awaitable[None], listener: socket.socket, path: str) -> None:
     await preparation
-    _announce(listener, path)
+    announce(listener, path)
 
 
 async def _accept(
@@ -151,15 +112,6 @@ def told_to_stop(exit_with_parent: bool) -> asyncio.Event:
     return stop
 
 
-def run_command(command: Callable[[], object]) -> None:
-    """A server's command line, as a module that is run: bad input is one line and exit code 2."""
-    try:
-        command()
-    except ConfigError as error:
-        print(f"error: {error.problems[0]}", file=sys.stderr)
-        sys.exit(2)
-
-
 def _on_end_of_stdin(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
     """The starter holds the other end of our standard input: its end is the starter's, even after `kill -9`."""
 
@@ -171,4 +123,4 @@ def _on_end_of_stdin(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) 
     try:
         loop.add_reader(0, read)
     except OSError:
-        raise ConfigError("--exit-with-parent needs a pipe on standard input, held open by the parent") from None
+        raise ConfigError(NO_PARENT) from None

@@ -130,6 +130,12 @@ def scripted_server(script: Script, truth: Path | None = None) -> ServerProcess:
     return ServerProcess(arguments + (["--truth", str(truth)] if truth is not None else []))
 
 
+def sink_server(delay_s: float = 0.3, text: str = "some words", truth: Path | None = None) -> ServerProcess:
+    """`python -m stt_load.server.sink` on a free port: the vosk dialect for thousands of callers, no recogniser."""
+    arguments = ["-m", "stt_load.server.sink", "--port", "0", "--delay", str(delay_s), "--text", text]
+    return ServerProcess(arguments + (["--truth", str(truth)] if truth is not None else []))
+
+
 def stand_in_server(dialect: str, text: str, *flags: str, delay_s: float = 0.05) -> ServerProcess:
     """`python -m stt_load.server.stand_in` on a free port: speaks `dialect`, and takes all speech for `text`."""
     arguments = ["-m", "stt_load.server.stand_in", "--port", "0", "--dialect", dialect, "--text", text]

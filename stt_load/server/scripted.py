@@ -18,7 +18,8 @@ from websockets.http11 import Request
 from stt_load.dialects.events import Message
 from stt_load.errors import ConfigError
 from stt_load.server.connection import Answer, Connection, NoAnswer, OnSent, Session, text_frame
-from stt_load.server.frontend import open_listener, run_command, serve
+from stt_load.server.frontend import serve
+from stt_load.server.listener import open_listener, run_command
 from stt_load.server.script import AT_THE_DOOR, MID_STREAM, Fault, Script, loud_span
 from stt_load.server.truth import TruthLog, Utterance
 from stt_load.server.vad import SAMPLE_RATE_HZ

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import click
 
-from stt_load.server.frontend import open_listener, run_command, serve
+from stt_load.server.frontend import serve
+from stt_load.server.listener import open_listener, run_command
 from stt_load.server.pool import Decoded
 from stt_load.server.room import Room
 from stt_load.server.uploads import Uploads

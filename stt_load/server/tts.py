@@ -27,7 +27,8 @@ import click
 import numpy as np
 
 from stt_load.audio.clip import PcmArray
-from stt_load.server.frontend import open_listener, run_command, told_to_stop
+from stt_load.server.frontend import told_to_stop
+from stt_load.server.listener import open_listener, run_command
 from stt_load.server.tts_requests import PATHS, VOICES, Refused, SpeechRequest, read_request
 from stt_load.server.tts_voice import MEDIA_TYPES, RATE_HZ, voice, wav_header, whole_file
 

@@ -1,0 +1,47 @@
+"""When a server's socket got its bytes, by the kernel's receive stamps.
+
+The same few lines stand in `stt_load/stream/stamped.py`, and should: what the scripted recogniser and the sink log is
+the truth that code is judged by, so it can't be the same code.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+
+_SO_TIMESTAMPNS = 35  # asm-generic/socket.h
+_TIMESPEC = struct.Struct("@qq")
+ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+
+_CLOCK_READINGS = 4
+_CLOCK_READING_S = 20e-6
+
+Ancillary = list[tuple[int, int, bytes]]
+
+
+def ask_for_stamps(raw: socket.socket) -> bool:
+    """Has the kernel stamp what `recvmsg(…, ANCILLARY_BYTES)` returns. False where it can't."""
+    try:
+        raw.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    except OSError:
+        return False
+    return True
+
+
+def received_s(ancillary: Ancillary) -> float:
+    """Monotonic time at which the kernel had the last byte of this read; now, where it gave no stamp.
+
+    The kernel stamps with the wall clock. The step between the clocks is read anew each time, since the wall
+    clock may be set or slewed; a pause between the two readings would count as age, so they are repeated then.
+    """
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
+            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            for _ in range(_CLOCK_READINGS):
+                before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
+                if now_s - before_s < _CLOCK_READING_S:
+                    break
+            stamp_s: float = seconds + nanoseconds * 1e-9
+            return now_s - max(0.0, wall_s - stamp_s)
+    return time.monotonic()

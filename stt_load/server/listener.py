@@ -1,0 +1,62 @@
+"""What every server begins with: a socket that listens, its URL told to the starter, bad input in one line.
+
+The first line on standard output is `listening on ws://HOST:PORT/PATH`, printed when callers are welcome: who
+starts a server in a process of its own waits for that line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+from collections.abc import Callable
+
+from stt_load.errors import ConfigError
+
+_BACKLOG = 1024
+NO_PARENT = "--exit-with-parent needs a pipe on standard input, held open by the parent"
+
+
+def open_listener(
+    host: str, port: int, receive_buffer_bytes: int | None = None, backlog: int = _BACKLOG
+) -> socket.socket:
+    """A listening socket; port 0 takes a free one. ConfigError, one line, where that can't be."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if receive_buffer_bytes is not None:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+            listener.bind(address)
+            listener.listen(backlog)
+        except BaseException:
+            listener.close()
+            raise
+    except (OSError, UnicodeError, OverflowError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ConfigError(
+            f"can't listen on {host}:{port}: {why}; choose another --host or --port (0 takes a free port)"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def url_of(listener: socket.socket, path: str) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"ws://[{host}]:{port}{path}" if ":" in host else f"ws://{host}:{port}{path}"
+
+
+def announce(listener: socket.socket, path: str) -> None:
+    # A starter that has gone away is no reason to fail.
+    with contextlib.suppress(BrokenPipeError):
+        print(f"listening on {url_of(listener, path)}", flush=True)
+
+
+def run_command(command: Callable[[], object]) -> None:
+    """A server's command line, as a module that is run: bad input is one line and exit code 2."""
+    try:
+        command()
+    except ConfigError as error:
+        print(f"error: {error.problems[0]}", file=sys.stderr)
+        sys.exit(2)

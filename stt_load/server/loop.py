@@ -1,0 +1,86 @@
+"""One thread's loop over epoll and a heap of timers: what the sink runs on.
+
+asyncio takes half of the time that the sink has for a frame. Here a readable socket is one call.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+
+from stt_load.errors import ConfigError
+from stt_load.server.listener import NO_PARENT
+
+_EVENTS_AT_ONCE = 128  # no more, so that a timer that goes off meanwhile doesn't wait for long
+
+Action = Callable[[], None]
+
+
+class Loop:
+    """Level-triggered: an action that leaves something unread is called again. What an action raises ends the loop.
+
+    SIGTERM, SIGINT or, with `exit_with_parent`, the end of standard input stop it, from the moment that it is made.
+    """
+
+    def __init__(self, exit_with_parent: bool) -> None:
+        self._poll = select.epoll()
+        self._actions: dict[int, Action] = {}  # by file descriptor
+        self._timers: list[tuple[float, int, Action]] = []  # a heap
+        self._order = itertools.count()  # timers of the same moment go off in the order in which they were set
+        self._is_told_to_stop = False
+        self._watch_signals()
+        if exit_with_parent:
+            self._watch_parent()
+
+    def watch(self, descriptor: int, on_readable: Action) -> None:
+        """Until `forget`, which comes before the descriptor is closed: its number may be given out again."""
+        self._poll.register(descriptor, select.EPOLLIN)
+        self._actions[descriptor] = on_readable
+
+    def forget(self, descriptor: int) -> None:
+        self._poll.unregister(descriptor)
+        del self._actions[descriptor]
+
+    def at(self, due_s: float, action: Action) -> None:
+        """`action` at `due_s`, monotonic seconds: an absolute moment, so that many don't drift. Up to 1 ms late, for
+        epoll counts in milliseconds."""
+        heapq.heappush(self._timers, (due_s, next(self._order), action))
+
+    def run(self) -> None:
+        """Until it is told to stop."""
+        poll, actions, timers, now = self._poll.poll, self._actions, self._timers, time.monotonic
+        while not self._is_told_to_stop:
+            wait_s = max(0.0, timers[0][0] - now()) if timers else None
+            for descriptor, _ in poll(wait_s, _EVENTS_AT_ONCE):
+                action = actions.get(descriptor)
+                if action is not None:  # forgotten a moment ago
+                    action()
+            while timers and timers[0][0] <= now():
+                heapq.heappop(timers)[2]()
+
+    def _stop(self) -> None:
+        self._is_told_to_stop = True
+
+    def _watch_signals(self) -> None:
+        """A signal becomes a byte in a pipe, which wakes the loop up."""
+        reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writing)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        self.watch(reading, self._stop)
+
+    def _watch_parent(self) -> None:
+        """The starter holds the other end of our standard input: its end is the starter's, even after `kill -9`."""
+        try:
+            self.watch(0, self._read_parent)
+        except OSError:
+            raise ConfigError(NO_PARENT) from None
+
+    def _read_parent(self) -> None:
+        if not os.read(0, 4096):
+            self._stop()
