@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 
+import numpy as np
 import pytest
 
 from stt_load.errors import Outcome
 from stt_load.records import UtteranceRecord
+
+NAN, INFINITY = math.nan, math.inf
 
 
 def record(**what: object) -> UtteranceRecord:
@@ -27,41 +31,52 @@ FULL = record(
 
 def test_a_record_comes_back_from_its_line_as_it_was() -> None:
     line = FULL.to_json()
-    assert "\n" not in line
-    assert UtteranceRecord.from_row(json.loads(line)) == FULL
+    assert b"\n" not in line
+    assert UtteranceRecord.from_json(line) == UtteranceRecord.from_row(json.loads(line)) == FULL
 
 
 def test_a_line_of_a_later_version_still_loads() -> None:
-    row = {**FULL.as_row(), "a_figure_of_tomorrow": 1.5}
-    assert UtteranceRecord.from_row(row) == FULL
+    row = {**json.loads(FULL.to_json()), "a_figure_of_tomorrow": 1.5}
+    assert UtteranceRecord.from_row(row) == UtteranceRecord.from_json(json.dumps(row)) == FULL
 
 
 def test_a_line_of_an_earlier_version_gets_what_it_lacks() -> None:
-    row = FULL.as_row()
+    row = json.loads(FULL.to_json())
     del row["server_ms"]
-    assert UtteranceRecord.from_row(row).server_ms is None
+    assert UtteranceRecord.from_row(row).server_ms is UtteranceRecord.from_json(json.dumps(row)).server_ms is None
 
 
 def test_a_row_that_is_none_is_refused() -> None:
     with pytest.raises(TypeError, match="run_id"):
         UtteranceRecord.from_row({"worker": 0})
+    with pytest.raises(ValueError, match="run_id"):
+        UtteranceRecord.from_json('{"worker": 0}')
 
 
 def test_the_outcome_is_a_word() -> None:
-    assert type(FULL.as_row()["outcome"]) is str
+    assert type(UtteranceRecord.from_json(FULL.to_json()).outcome) is str
     assert json.loads(FULL.to_json())["outcome"] == "ok"
 
 
 def test_what_is_not_measured_is_null_and_never_a_number_that_is_none() -> None:
     row = json.loads(record().to_json())
     assert (row["eos_latency_s"], row["wer"], row["close_code"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("what", [{"eos_latency_s": NAN}, {"wer": -INFINITY}, {"server_ms": {"decode": NAN}}])
+def test_what_json_has_no_number_for_is_refused_rather_than_lost(what: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        record(eos_latency_s=float("nan")).to_json()
+        record(**what).to_json()
+
+
+def test_a_number_of_numpy_is_refused() -> None:
+    with pytest.raises(TypeError, match="numpy"):
+        record(eos_latency_s=np.float64(0.5)).to_json()
 
 
 def test_half_an_emoji_from_a_server_can_be_written_everywhere() -> None:
     broken = record(text="a \ud83d", messages=[[1.0, "b \ud83d"]], error="c \ud83d", server_ms={"\ud83d": 1.0})
-    line = broken.to_json().encode("utf-8")
+    line = broken.to_json()
     row = json.loads(line)
     assert (row["text"], row["messages"], row["error"], row["server_ms"]) == ("a ?", [[1.0, "b ?"]], "c ?", {"?": 1.0})
 
@@ -69,7 +84,7 @@ def test_half_an_emoji_from_a_server_can_be_written_everywhere() -> None:
 @pytest.mark.parametrize("outcome", Outcome)
 def test_only_ok_is_ok(outcome: Outcome) -> None:
     assert record(outcome=outcome).is_ok == (outcome is Outcome.OK)
-    assert UtteranceRecord.from_row(record(outcome=outcome).as_row()).is_ok == (outcome is Outcome.OK)
+    assert UtteranceRecord.from_json(record(outcome=outcome).to_json()).is_ok == (outcome is Outcome.OK)
 
 
 @pytest.mark.parametrize("phase", ["ramp", "hold", "grace", "settle"])

@@ -137,7 +137,7 @@ class Conductor:
             speaking=self.ledger.speaking(stage),
             begun=self.ledger.begun(stage),
             ended=self.ledger.ended(stage),
-            in_flight=sum(self.ledger.doing().values()),
+            in_flight=self.ledger.in_flight(),
             is_current=self.ledger.is_current(self._cluster.list_workers(), self.sign.seq),
             target=self._cluster.target,
             refused=self.ledger.refused(stage),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from stt_load.errors import ConfigError
-from stt_load.records import UtteranceRecord
 
 
 class RunFolder:
@@ -17,7 +17,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._files: dict[str, TextIO] = {}
+        self._files: dict[str, FileIO] = {}
         self._n_transitions = 0
 
     @classmethod
@@ -44,24 +44,32 @@ class RunFolder:
         part.replace(self.path / "run.json")
 
     def add_transition(self, transition: Mapping[str, Any]) -> None:
-        self._append("stages.jsonl", json.dumps({"seq": self._n_transitions, **transition}, allow_nan=False))
+        self._append("stages.jsonl", _line({"seq": self._n_transitions, **transition}))
         self._n_transitions += 1
 
-    def add_utterance(self, record: UtteranceRecord) -> None:
-        self._append("utterances.jsonl", record.to_json())
+    def add_utterances(self, lines: bytes) -> None:
+        """Whole lines, each with its end."""
+        self._append("utterances.jsonl", lines)
 
     def add_sample(self, sample: Mapping[str, Any]) -> None:
         """One that a sidecar took. GPUs have a file of their own: it is what a run without a GPU doesn't have."""
         name = "gpu.jsonl" if sample["kind"] == "gpu" else "host.jsonl"
-        self._append(name, json.dumps(sample, allow_nan=False))
+        self._append(name, _line(sample))
 
     def close(self) -> None:
         for file in self._files.values():
             file.close()
         self._files.clear()
 
-    def _append(self, name: str, line: str) -> None:
+    def _append(self, name: str, lines: bytes) -> None:
         if name not in self._files:
-            # Line-buffered, so a line is whole or not begun when the process is killed.
-            self._files[name] = (self.path / name).open("a", encoding="utf-8", buffering=1)
-        self._files[name].write(line + "\n")
+            self._files[name] = (self.path / name).open("ab", buffering=0)
+        # One call for all of them, so that they are whole or not begun when the process is killed. The kernel may take
+        # less at once (a disk that is nearly full), and then the rest needs another.
+        rest = memoryview(lines)
+        while rest:
+            rest = rest[self._files[name].write(rest) :]
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(row, allow_nan=False).encode() + b"\n"

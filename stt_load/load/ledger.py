@@ -1,20 +1,27 @@
 """The master's books: every report of every worker accounted for, every row scored and handed on.
 
-Scoring happens here, at the master's door, not in the loop that paces audio.
+Scoring happens here, at the master's door, not in the loop that paces audio. It has an allowance: rows that come faster
+than they can be scored are handed on as they are, and scored when the report is made.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from stt_load.errors import Outcome
-from stt_load.metrics.foreign import foreign_messages
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
-from stt_load.metrics.wer import scored
+from stt_load.metrics.scorer import Scorer
 from stt_load.records import UtteranceRecord
+
+_ROWS = msgspec.json.Decoder(UtteranceRecord)
+_LINES = msgspec.json.Encoder()
+_NO_COMPLAINT = frozenset({Outcome.OK, Outcome.INTERRUPTED})
 
 
 @dataclass(slots=True)
@@ -31,30 +38,56 @@ class WorkerBook:
     ended: Counter[int] = field(default_factory=Counter)
     refused: Counter[int] = field(default_factory=Counter)
     speaking: int = 0
+    in_flight: int = 0
     doing: Mapping[str, int] = field(default_factory=dict)
     clips: Sequence[str] = ()
     cpu_pct: float | None = None
 
 
+@dataclass(slots=True)
+class Allowance:
+    """Time that may go into scoring: `share` of all time, and `burst_s` at once after a calm. `now`: any clock."""
+
+    now: Callable[[], float]
+    share: float = 0.5
+    burst_s: float = 1.0
+    _left_s: float = 0.0
+    _seen_s: float | None = None
+
+    def has_left(self) -> bool:
+        now_s = self.now()
+        earned_s = self.burst_s if self._seen_s is None else self.share * (now_s - self._seen_s)
+        self._left_s, self._seen_s = min(self.burst_s, self._left_s + earned_s), now_s
+        return self._left_s > 0
+
+    def spend(self, work: Callable[[], None]) -> None:
+        began_s = self.now()
+        work()
+        self._left_s -= self.now() - began_s
+
+
 class Ledger:
-    """The books of one run. `references`: clip id → reference text. `write`: takes each scored record at once.
-    `utterance_limit_s`: no utterance lasts longer, so what was spoken before that can't reach a caller any more."""
+    """The books of one run. `references`: clip id → reference text. `write`: takes the lines of each report at once,
+    whole and in one piece. `allowance`: without one, every row is scored. `utterance_limit_s`: no utterance lasts
+    longer, so what was spoken before that can't reach a caller any more."""
 
     def __init__(
         self,
         run_id: str,
         references: Mapping[str, str],
-        write: Callable[[UtteranceRecord], None],
+        write: Callable[[bytes], None],
         utterance_limit_s: float = 120.0,
         normaliser: Normaliser = ENGLISH,
+        allowance: Allowance | None = None,
     ) -> None:
         self._run_id = run_id
-        self._references = references
         self._write = write
         self._recent_s = utterance_limit_s
-        self._normaliser = normaliser
+        self._scorer = Scorer(references, normaliser)
+        self._allowance = allowance
         self._books: dict[str, WorkerBook] = {}
-        self._recent: deque[tuple[float, str]] = deque()
+        self._last_heard_s: dict[str, float] = {}  # clip id → when a row of it came last
+        self.unscored = 0
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
         self.outcomes: Counter[str] = Counter()
         self.complaints: dict[tuple[str, str | None], str] = {}  # outcome and refusal → the first error of that kind
@@ -66,35 +99,43 @@ class Ledger:
         book = self._books.setdefault(worker, WorkerBook())
         book.missing_seq += max(0, report["seq"] - book.next_seq)
         book.next_seq = report["seq"] + 1
-        book.rows += len(report["rows"])
-        for key in ("total", "sign", "stage", "begun", "speaking", "doing", "clips", "cpu_pct"):
+        for key in ("total", "sign", "stage", "begun", "speaking", "in_flight", "doing", "clips", "cpu_pct"):
             setattr(book, key, report[key])
+        if report["rows"]:
+            self._take_rows(book, _records(report["rows"]), now_s)
+
+    def _take_rows(self, book: WorkerBook, records: Sequence[UtteranceRecord], now_s: float) -> None:
         # All of them first: two callers that ended since the last report were in flight together.
-        self._recent.extend((now_s, row["clip_id"]) for row in report["rows"])
-        in_flight = self._clips_in_flight(now_s) if report["rows"] else set()
-        for row in report["rows"]:
-            record = self._take_row(UtteranceRecord.from_row(row), in_flight)
+        self._last_heard_s.update((record.clip_id, now_s) for record in records)
+        in_flight = self._clips_in_flight(now_s)
+        for record in records:
+            self._score(record, in_flight)
+            self._note(record)
             if record.is_counted:
                 book.ended[record.stage] += 1
                 book.refused[record.stage] += record.outcome == Outcome.REFUSED
+        self._write(_LINES.encode_lines(records))
+        book.rows += len(records)
 
-    def _take_row(self, raw: UtteranceRecord, in_flight: set[str]) -> UtteranceRecord:
-        others = [self._references[c] for c in in_flight if c != raw.clip_id and c in self._references]
-        foreign = foreign_messages([text for _, text in raw.messages], raw.reference, others)
-        record = replace(scored(raw, self._normaliser), foreign_text=foreign)
-        self.outcomes[str(record.outcome)] += 1
+    def _score(self, record: UtteranceRecord, in_flight: Set[str]) -> None:
+        allowance = self._allowance
+        if allowance is None or self._scorer.knows(record):
+            self._scorer.fill(record, in_flight)
+        elif allowance.has_left():
+            allowance.spend(lambda: self._scorer.fill(record, in_flight))
+        else:
+            self.unscored += 1
+
+    def _note(self, record: UtteranceRecord) -> None:
+        self.outcomes[record.outcome] += 1
         if record.text:
             self.last_texts.append(record)
-        if record.outcome not in (Outcome.OK, Outcome.INTERRUPTED):
+        if record.outcome not in _NO_COMPLAINT:
             self.complaints.setdefault((record.outcome, record.refusal), record.error or "without a reason")
-        self._write(record)
-        return record
 
     def _clips_in_flight(self, now_s: float) -> set[str]:
         """Clips that callers speak now or spoke recently: whose words could have reached a caller that just ended."""
-        while self._recent and now_s - self._recent[0][0] > self._recent_s:
-            self._recent.popleft()
-        clips = {clip_id for _, clip_id in self._recent}
+        clips = {clip_id for clip_id, heard_s in self._last_heard_s.items() if now_s - heard_s <= self._recent_s}
         return clips.union(*(book.clips for book in self._books.values()))
 
     # what the plan and the panel ask -------------------------------------------------------------------
@@ -122,6 +163,10 @@ class Ledger:
             total.update(book.doing)
         return total
 
+    def in_flight(self) -> int:
+        """Callers in the middle of an utterance, as last reported."""
+        return sum(book.in_flight for book in self._books.values())
+
     def cpu_pct(self) -> float | None:
         """The busiest generator process, percent of one core, as last reported."""
         return max((book.cpu_pct for book in self._books.values() if book.cpu_pct is not None), default=None)
@@ -130,7 +175,7 @@ class Ledger:
         """A worker is gone: what it had begun can't end any more, so nobody waits for it."""
         book = self._books.get(worker)
         if book:
-            book.doing, book.clips, book.speaking = {}, (), 0
+            book.doing, book.clips, book.speaking, book.in_flight = {}, (), 0, 0
             book.begun = book.ended[book.stage]
 
     def delivery(self) -> dict[str, Any]:
@@ -140,3 +185,16 @@ class Ledger:
             "totals": {worker: book.total for worker, book in self._books.items()},
             "missing_seq": sum(book.missing_seq for book in self._books.values()),
         }
+
+
+def _records(lines: bytes) -> Sequence[UtteranceRecord]:
+    """A row that is no record (of a worker with another version of this program) costs itself and no other: the books
+    will say that it is missing."""
+    try:
+        return _ROWS.decode_lines(lines)
+    except ValueError:
+        found = []
+        for line in lines.split(b"\n"):
+            with suppress(ValueError):
+                found.append(_ROWS.decode(line))
+        return found

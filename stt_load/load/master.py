@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import gevent
@@ -20,9 +21,10 @@ from stt_load.load import provenance
 from stt_load.load.conductor import Cluster, Conductor
 from stt_load.load.folder import RunFolder
 from stt_load.load.gpu_feed import Description, GpuFeed
-from stt_load.load.ledger import Ledger
+from stt_load.load.ledger import Allowance, Ledger
 from stt_load.load.live import LiveView
 from stt_load.load.material import choose_clips, utterance_limit_s
+from stt_load.load.own_rows import take_own_rows
 from stt_load.load.plan import FollowPlan, LadderPlan, Plan, Timing
 from stt_load.load.preflight import find_problems, port_taken
 from stt_load.load.sign import Sign
@@ -37,6 +39,10 @@ log = logging.getLogger("stt_load")
 
 _ACK_SLACK_S = 5.0
 _CLOSE_LIMIT_S = 60.0
+
+# How much of its time may go into scoring; rows beyond that are scored when the report is made.
+_SHARE_BESIDE_CALLERS = 0.1
+_SHARE_OF_A_MASTER = 0.5
 
 
 class Master:
@@ -105,10 +111,12 @@ class Master:
         guess = guess_normaliser(references.values())
         notes = [*self._notes(), *guess.notes]
         raw = vars(self.environment.parsed_options)
-        self._run = provenance.describe_run(run_id, config, raw, clips, guess.normaliser, notes, started_at)
-        self._folder.write_run(self._run)
         limit_s = utterance_limit_s(config, clips.clips)
-        ledger = Ledger(run_id, references, self._folder.add_utterance, limit_s, guess.normaliser)
+        self._run = provenance.describe_run(run_id, config, raw, clips, guess.normaliser, notes, started_at)
+        self._run["utterance_limit_s"] = limit_s
+        self._folder.write_run(self._run)
+        allowance = Allowance(time.monotonic, share=_SHARE_BESIDE_CALLERS if self._is_single else _SHARE_OF_A_MASTER)
+        ledger = Ledger(run_id, references, self._folder.add_utterances, limit_s, guess.normaliser, allowance)
         cluster = self._cluster(ledger)
         self.conductor = Conductor(run_id, self._plan(), cluster, ledger, self._folder, self._on_change, self._on_look)
         if config.gpu_sidecars:
@@ -184,10 +192,7 @@ class Master:
         station = make_station(self.environment, self._config, self._clips)
         self._station = station
 
-        def collect() -> None:
-            ledger.accept(runner.client_id, station.report(), time.monotonic())
-
-        return Cluster(runner, self._workers, station.show, collect)
+        return Cluster(runner, self._workers, station.show, partial(take_own_rows, station, ledger, runner.client_id))
 
     def _tell(self, sign: Sign) -> None:
         # Twice: the message reaches those who are there, the option rides on every spawn message and so reaches

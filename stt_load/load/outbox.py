@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +10,12 @@ from typing import Any
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
+
+Report = dict[str, Any]
+"""Plain Python values, as they go over the wire."""
+
+_DOING_PERIOD_S = 0.0002
+"""So long for each caller in flight, and nobody asks them again: a thousandth of the time goes into asking."""
 
 
 @dataclass(slots=True)
@@ -25,16 +31,19 @@ class Outbox:
     """Rows and counts of one run on one worker. `take` empties it into a report of plain Python values.
 
     A report carries `seq` (0, 1, 2, …) and the cumulative `total` of finished utterances, so that the master can
-    tell when a report or a row was lost.
+    tell when a report or a row was lost. A row becomes JSON once, when its utterance ends, and stays as it is.
     """
 
     run_id: str
     seq: int = 0
     total: int = 0
-    _rows: list[dict[str, Any]] = field(default_factory=list)
+    _rows: deque[bytes] = field(default_factory=deque)
     _begun: Counter[int] = field(default_factory=Counter)
     _speakers: dict[int, set[int]] = field(default_factory=dict)
     _flights: dict[int, Flight] = field(default_factory=dict)
+    _clips: Counter[str] = field(default_factory=Counter)  # of the flights
+    _doing: dict[str, int] = field(default_factory=dict)
+    _doing_until_s: float = 0.0  # so long nobody is asked what he does
 
     def begin(self, user: int, sign: Sign, flight: Flight) -> None:
         """A caller begins an utterance under this sign."""
@@ -42,33 +51,54 @@ class Outbox:
             self._begun[sign.stage] += 1
         self._speakers.setdefault(sign.stage, set()).add(user)
         self._flights[user] = flight
+        self._clips[flight.clip_id] += 1
 
     def end(self, user: int, record: UtteranceRecord) -> None:
         """The caller's utterance has ended, however."""
-        self._flights.pop(user, None)
+        flight = self._flights.pop(user, None)
+        if flight is not None:
+            self._clips[flight.clip_id] -= 1
+            if not self._clips[flight.clip_id]:
+                del self._clips[flight.clip_id]
         self.total += 1
-        self._rows.append(record.as_row())
+        self._rows.append(record.to_json())
 
     @property
     def n_in_flight(self) -> int:
         return len(self._flights)
 
-    def take(self, sign: Sign | None, cpu_pct: float | None) -> dict[str, Any]:
-        """The report since the last one. String keys only: the master's decoder refuses others."""
+    @property
+    def n_waiting(self) -> int:
+        """Rows that nobody has taken yet."""
+        return len(self._rows)
+
+    def take(self, sign: Sign | None, cpu_pct: float | None, now_s: float, rows_at_most: int | None = None) -> Report:
+        """The report since the last one. String keys only: the master's decoder refuses others.
+
+        `rows`: lines of JSON, the oldest `rows_at_most`; what is left goes with the next report.
+        """
+        n = len(self._rows) if rows_at_most is None else min(rows_at_most, len(self._rows))
         stage = sign.stage if sign else 0
         report = {
             "run_id": self.run_id,
             "seq": self.seq,
             "total": self.total,
-            "rows": self._rows,
+            "rows": b"\n".join([self._rows.popleft() for _ in range(n)]),
             "sign": sign.seq if sign else -1,
             "stage": stage,
             "begun": self._begun[stage],
             "speaking": len(self._speakers.get(stage, ())),
-            "doing": dict(Counter(flight.doing() for flight in self._flights.values())),
-            "clips": [flight.clip_id for flight in self._flights.values()],
+            "in_flight": len(self._flights),
+            "doing": self._ask(now_s),
+            "clips": list(self._clips),
             "cpu_pct": cpu_pct,
         }
         self.seq += 1
-        self._rows = []
         return report
+
+    def _ask(self, now_s: float) -> dict[str, int]:
+        """What the callers in flight are doing, or were not long ago: thousands are not asked ten times a second."""
+        if now_s >= self._doing_until_s:
+            self._doing = dict(Counter([flight.doing() for flight in self._flights.values()]))
+            self._doing_until_s = now_s + _DOING_PERIOD_S * len(self._flights)
+        return self._doing

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from typing import Any
 
 import gevent
 import psutil
@@ -20,7 +19,7 @@ from stt_load.audio.pool import ClipPool
 from stt_load.config import RunConfig
 from stt_load.errors import Outcome
 from stt_load.load.manner import Caller, Manner
-from stt_load.load.outbox import Flight, Outbox
+from stt_load.load.outbox import Flight, Outbox, Report
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
@@ -95,9 +94,14 @@ class Station:
             greenlet.kill(UtteranceCut, block=False)
         self._wait_until_empty(5.0)
 
-    def report(self) -> dict[str, Any]:
+    def report(self, rows_at_most: int | None = None) -> Report:
         """What the master is owed since the last report."""
-        return self._outbox.take(self.sign, self._cpu())
+        return self._outbox.take(self.sign, self._cpu(), time.monotonic(), rows_at_most)
+
+    @property
+    def n_waiting(self) -> int:
+        """Rows that no report has carried yet."""
+        return self._outbox.n_waiting
 
     # a caller's life -----------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ can't be told apart, and are never called foreign.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 
 from rapidfuzz.distance import LCSseq
 
@@ -36,24 +36,23 @@ OTHER_FIT = 0.6
 MARGIN = 0.3
 
 
-def foreign_messages(messages: Sequence[str], own_reference: str, other_references: Iterable[str]) -> int:
-    """How many of one utterance's messages are another caller's words.
+def fits_own(message: str, own_reference: str) -> bool:
+    """It is its caller's, whatever else it may fit."""
+    words = normalised_words(message)
+    return LCSseq.similarity(words, normalised_words(own_reference)) >= OWN_FIT * len(words)
 
-    `messages`: the final texts of one utterance, one each. `own_reference`: what its caller spoke.
-    `other_references`: what the callers in flight at the same time spoke; the same text as `own_reference`
-    among them is harmless. With 50 others a foreign message costs about 0.1 ms beyond its normalisation.
+
+def clips_fitted(message: str, own_reference: str, references: Mapping[str, str]) -> frozenset[str]:
+    """The clips whose words a message has, if it hasn't its own: it is foreign if one of them was in flight.
+
+    `message`: a final text. `own_reference`: what its caller spoke. `references`: clip id → what is spoken there; the
+    own clip among them is harmless. With 50 of them a foreign message costs about 0.1 ms beyond its normalisation.
     """
-    own = normalised_words(own_reference)
-    others: tuple[tuple[str, ...], ...] | None = None  # normalised only when a message doesn't fit its own clip
-    foreign = 0
-    for message in messages:
-        words = normalised_words(message)
-        shared_with_own = LCSseq.similarity(words, own)
-        if shared_with_own >= OWN_FIT * len(words):
-            continue
-        if others is None:
-            others = tuple(normalised_words(reference) for reference in other_references)
-        shared = max((LCSseq.similarity(words, other) for other in others), default=0)
-        is_close = shared >= max(MIN_WORDS, OTHER_FIT * len(words))
-        foreign += is_close and shared - shared_with_own >= MARGIN * len(words)
-    return foreign
+    if fits_own(message, own_reference):
+        return frozenset()
+    words = normalised_words(message)
+    shared_with_own = LCSseq.similarity(words, normalised_words(own_reference))
+    least = max(MIN_WORDS, OTHER_FIT * len(words))
+    shared = {clip: LCSseq.similarity(words, normalised_words(text)) for clip, text in references.items()}
+    margin = MARGIN * len(words)
+    return frozenset(clip for clip, n in shared.items() if n >= least and n - shared_with_own >= margin)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -16,7 +14,7 @@ from hypothesis import strategies as st
 
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import Outcome
-from stt_load.load.ledger import Ledger
+from stt_load.load.ledger import Allowance, Ledger
 from stt_load.load.outbox import Flight, Outbox
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
@@ -53,16 +51,24 @@ def over_the_wire(report: dict[str, Any]) -> dict[str, Any]:
     """What Locust does to a report: msgpack there and back. Fails on whatever is no plain Python value."""
     packed = msgpack.packb(report, strict_types=True)
     received: dict[str, Any] = msgpack.unpackb(packed, strict_map_key=True)
-    assert received == json.loads(json.dumps(report, allow_nan=False))
+    assert received == report
     return received
+
+
+class Written(list[UtteranceRecord]):
+    """The rows that a ledger has handed on."""
+
+    def take(self, lines: bytes) -> None:
+        assert lines.endswith(b"\n")
+        self.extend(map(UtteranceRecord.from_json, lines.splitlines()))
 
 
 class Cluster:
     """Two workers and a master, with the wire between them."""
 
     def __init__(self) -> None:
-        self.written: list[UtteranceRecord] = []
-        self.ledger = Ledger("run", REFERENCES, self.written.append)
+        self.written = Written()
+        self.ledger = Ledger("run", REFERENCES, self.written.take)
         self.outboxes = {"w0": Outbox("run"), "w1": Outbox("run")}
         self.now_s = 0.0
 
@@ -73,18 +79,20 @@ class Cluster:
         self.outboxes[worker].end(user, ended or record())
 
     def take(self, worker: str, under: Sign | None = None) -> dict[str, Any]:
-        return over_the_wire(self.outboxes[worker].take(under or sign(), 12.5))
+        return over_the_wire(self.outboxes[worker].take(under or sign(), 12.5, self.now_s))
 
     def report(self, worker: str, under: Sign | None = None) -> None:
         self.ledger.accept(worker, self.take(worker, under), self.now_s)
 
 
 def test_rows_are_scored_under_the_normaliser_of_the_run() -> None:
-    written: list[UtteranceRecord] = []
+    written = Written()
     outbox = Outbox("run")
     outbox.begin(0, sign(), Flight("bills", lambda: "speaking"))
-    outbox.end(0, replace(record(text="我要退號"), reference="我要退货。"))
-    Ledger("run", REFERENCES, written.append, normaliser=CHINESE).accept("w0", outbox.take(sign(), 12.5), 0.0)
+    spoken = record(text="我要退號")
+    spoken.reference = "我要退货。"
+    outbox.end(0, spoken)
+    Ledger("run", REFERENCES, written.take, normaliser=CHINESE).accept("w0", outbox.take(sign(), 12.5, 0.0), 0.0)
     (row,) = written
     assert (row.normaliser, row.wer, row.cer, row.reference_words) == (CHINESE.title, 1 / 4, 1 / 4, 4)
 
@@ -137,7 +145,7 @@ def test_a_late_report_of_the_run_before_is_left_out() -> None:
     before = Outbox("run before")
     before.begin(0, sign(), Flight("bills", lambda: "speaking"))
     before.end(0, record())
-    cluster.ledger.accept("w0", over_the_wire(before.take(sign(), None)), 0.0)
+    cluster.ledger.accept("w0", over_the_wire(before.take(sign(), None, 0.0)), 0.0)
     assert cluster.written == []
     assert cluster.ledger.delivery() == {"rows": 0, "totals": {}, "missing_seq": 0}
 
@@ -198,6 +206,51 @@ def test_what_callers_do_is_summed_over_the_cluster() -> None:
     cluster.report("w1")
     assert cluster.ledger.doing() == {"speaking": 2, "waiting": 1}
     assert cluster.outboxes["w1"].n_in_flight == 2
+
+
+def test_thousands_are_not_asked_at_every_report_what_they_do() -> None:
+    outbox, asked = Outbox("run"), []
+    for user in range(1_000):
+        outbox.begin(user, sign(), Flight("bills", lambda: asked.append(1) or "speaking"))
+    for eighths in range(9):
+        assert outbox.take(sign(), None, eighths / 8)["doing"] == {"speaking": 1_000}
+    assert len(asked) == 5_000
+    outbox.end(0, record())
+    report = outbox.take(sign(), None, 1.0)
+    assert (report["in_flight"], report["doing"]) == (999, {"speaking": 1_000})
+
+
+def test_a_clip_is_in_flight_as_long_as_anybody_speaks_it() -> None:
+    outbox = Outbox("run")
+    for user in range(2):
+        outbox.begin(user, sign(), Flight("bills", lambda: "speaking"))
+    for left in (["bills"], []):
+        outbox.end(int(not left), record())
+        assert outbox.take(sign(), None, 0.0)["clips"] == left
+
+
+def test_rows_can_be_taken_piece_by_piece_and_stay_till_then() -> None:
+    cluster = Cluster()
+    for user in range(5):
+        cluster.begin("w0", user)
+        cluster.end("w0", user, record(user=user))
+    for waiting in (3, 1, 0):
+        cluster.ledger.accept("w0", over_the_wire(cluster.outboxes["w0"].take(sign(), None, 0.0, 2)), 0.0)
+        assert cluster.outboxes["w0"].n_waiting == waiting
+    assert [row.user for row in cluster.written] == [0, 1, 2, 3, 4]
+    assert cluster.ledger.delivery() == {"rows": 5, "totals": {"w0": 5}, "missing_seq": 0}
+
+
+def test_a_row_that_is_no_record_costs_itself_alone() -> None:
+    cluster = Cluster()
+    for user in range(3):
+        cluster.begin("w0", user)
+        cluster.end("w0", user)
+    report = cluster.take("w0")
+    first, _, third = report["rows"].split(b"\n")
+    cluster.ledger.accept("w0", {**report, "rows": b"\n".join([first, b'{"worker": "one"}', third])}, 0.0)
+    assert cluster.ledger.delivery() == {"rows": 2, "totals": {"w0": 3}, "missing_seq": 0}
+    assert len(cluster.written) == 2
 
 
 # Scores ---------------------------------------------------------------------------------------------------------
@@ -269,6 +322,51 @@ def test_words_that_nobody_speaks_are_a_bad_transcript_and_not_foreign() -> None
     assert [row.foreign_text for row in cluster.written] == [0]
 
 
+class SlowClock:
+    """Every look at it takes a second."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        self.now_s += 1.0
+        return self.now_s
+
+
+def test_rows_beyond_the_allowance_are_handed_on_unscored_and_in_order() -> None:
+    written, outbox = Written(), Outbox("run")
+    texts = ["one two three", "one two four", "one two three", "one two five", REFERENCES["train"]]
+    for user, text in enumerate(texts):
+        outbox.begin(user, sign(), Flight("bills", lambda: "speaking"))
+        outbox.end(user, record(text=text, user=user))
+    ledger = Ledger("run", REFERENCES, written.take, allowance=Allowance(SlowClock(), share=0.0, burst_s=1.5))
+    ledger.accept("w0", outbox.take(sign(), None, 0.0), 0.0)
+    assert [row.user for row in written] == [0, 1, 2, 3, 4]
+    # Two are new and within the allowance, the third was heard before.
+    assert [row.reference_words for row in written] == [12, 12, 12, None, None]
+    assert [row.foreign_text for row in written] == [0, 0, 0, None, None]
+    assert ledger.unscored == 2
+    assert ledger.outcomes == {"ok": 5}
+
+
+def test_an_allowance_grows_again_with_time_up_to_a_burst() -> None:
+    clock = FakeClock()
+    allowance = Allowance(clock, share=0.5, burst_s=1.0)
+
+    def work() -> None:
+        clock.now_s += 2.0
+
+    assert allowance.has_left()
+    allowance.spend(work)
+    assert not allowance.has_left()  # one second in debt, of which the two seconds have paid back one
+    clock.now_s += 1.0
+    assert allowance.has_left()
+    clock.now_s += 100.0
+    assert allowance.has_left()
+    allowance.spend(work)
+    assert not allowance.has_left()
+
+
 # Plain values only ------------------------------------------------------------------------------------------------
 
 
@@ -281,10 +379,10 @@ def test_a_measured_record_is_plain_python_and_survives_the_wire() -> None:
     outbox = Outbox("run")
     outbox.begin(0, sign(), Flight("bills", lambda: "speaking"))
     outbox.end(0, measured)
-    report = over_the_wire(outbox.take(sign(), None))
-    (row,) = report["rows"]
-    assert (row["outcome"], row["text"]) == ("ok", "café ?")
-    assert UtteranceRecord.from_row(row).eos_latency_s == pytest.approx(0.6)
+    report = over_the_wire(outbox.take(sign(), None, 0.0))
+    row = UtteranceRecord.from_json(report["rows"])
+    assert (row.outcome, row.text) == ("ok", "café ?")
+    assert row.eos_latency_s == pytest.approx(0.6)
 
 
 def test_what_is_no_plain_value_is_refused_by_the_check_above() -> None:
@@ -293,8 +391,8 @@ def test_what_is_no_plain_value_is_refused_by_the_check_above() -> None:
 
 
 def test_a_report_before_any_sign_is_empty_and_plain() -> None:
-    report = over_the_wire(Outbox("").take(None, None))
-    assert (report["rows"], report["begun"], report["sign"]) == ([], 0, -1)
+    report = over_the_wire(Outbox("").take(None, None, 0.0))
+    assert (report["rows"], report["begun"], report["sign"]) == (b"", 0, -1)
 
 
 # The sign -----------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ def books_in_a_hold() -> Ledger:
     heard = UtteranceRecord("run", 0, 2, 1, "hold", 5, "clip-2", "good morning to you", outcome="ok")
     heard.text, heard.eos_latency_s = "good morning to you", 0.345
     outbox.end(2, heard)
-    ledger.accept("worker", outbox.take(HOLD, 12.0), now_s=1.0)
+    ledger.accept("worker", outbox.take(HOLD, 12.0, 1.0), now_s=1.0)
     return ledger
 
 

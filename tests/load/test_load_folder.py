@@ -49,7 +49,8 @@ def test_run_json_is_replaced_whole(tmp_path: Path) -> None:
 def test_transitions_are_numbered_and_every_kind_has_its_file(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.add_transition({"phase": "ramp"})
-    folder.add_utterance(UtteranceRecord("run", 0, 0, 0, "hold", 5, "clip", "words", text="café"))
+    spoken = UtteranceRecord("run", 0, 0, 0, "hold", 5, "clip", "words", text="café")
+    folder.add_utterances((spoken.to_json() + b"\n") * 2)
     folder.add_transition({"phase": "hold"})
     folder.add_sample({"kind": "gpu", "sm_pct": 45})
     folder.add_sample({"kind": "host", "cpu_pct": 12.5})
@@ -58,8 +59,9 @@ def test_transitions_are_numbered_and_every_kind_has_its_file(tmp_path: Path) ->
     assert lines(tmp_path / "stages.jsonl") == [{"seq": 0, "phase": "ramp"}, {"seq": 1, "phase": "hold"}]
     assert lines(tmp_path / "gpu.jsonl") == [{"kind": "gpu", "sm_pct": 45}]
     assert lines(tmp_path / "host.jsonl") == [{"kind": "host", "cpu_pct": 12.5}, {"kind": "process", "cpu_cores": 0.5}]
-    (row,) = lines(tmp_path / "utterances.jsonl")
+    row, again = lines(tmp_path / "utterances.jsonl")
     assert (row["text"], row["outcome"]) == ("café", "interrupted")
+    assert row == again
 
 
 def test_without_a_sidecar_there_is_no_file_of_samples(tmp_path: Path) -> None:

@@ -1,13 +1,20 @@
 """Whose words are these? Judged message by message."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from made_run import TEXTS
 
-from stt_load.metrics.foreign import foreign_messages
+from stt_load.metrics.foreign import clips_fitted
 
 OWN, *OTHERS = TEXTS
+
+
+def foreign_messages(messages: Sequence[str], own: str, others: Sequence[str]) -> int:
+    """How many of them have the words of one of `others`, all of whom are in flight."""
+    references = dict(enumerate(others))
+    return sum(bool(clips_fitted(message, own, references)) for message in messages)  # type: ignore[arg-type]
 
 
 def with_errors(text: str, rate: float, rng: random.Random) -> str:

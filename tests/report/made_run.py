@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from made_samples import cpu_rows, gpu_row, tag_of
+from msgspec.structs import replace
 
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
@@ -54,8 +55,7 @@ class MadeRun:
         for name, rows in (("stages", self.transitions), ("gpu", self.gpu), ("host", self.host)):
             text = "".join(json.dumps(row) + "\n" for row in rows)
             (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
-        rows_text = "".join(record.to_json() + "\n" for record in self.utterances)
-        (folder / "utterances.jsonl").write_text(rows_text, encoding="utf-8")
+        (folder / "utterances.jsonl").write_bytes(b"".join(record.to_json() + b"\n" for record in self.utterances))
         return folder
 
 

@@ -1,5 +1,7 @@
 """From raw lines to a report: what each line of evidence does to the verdicts."""
 
+import json
+
 import pytest
 from made_run import START_S, MadeRun, made_run, utterance
 
@@ -30,13 +32,15 @@ def test_a_clean_ladder_passes_up_to_its_knee() -> None:
 
 def test_the_same_lines_as_records_or_as_rows_give_the_same_report() -> None:
     made = made_run(ladder=(1, 5), per_stage=10)
-    rows = [record.as_row() for record in made.utterances]
+    rows = [json.loads(record.to_json()) for record in made.utterances]
     assert build_report(made.run, made.transitions, rows, made.gpu) == built(made)
 
 
 def test_rows_written_before_they_were_scored_are_scored_now() -> None:
     made = made_run(ladder=(1, 5), per_stage=10)
-    bare = [{**record.as_row(), "reference_words": None, "substitutions": None} for record in made.utterances]
+    bare = [
+        {**json.loads(record.to_json()), "reference_words": None, "substitutions": None} for record in made.utterances
+    ]
     again = build_report(made.run, made.transitions, bare, made.gpu)
     assert again.stages[1].figures == built(made).stages[1].figures
 
