@@ -123,8 +123,8 @@ class UtteranceRecord(msgspec.Struct, gc=False):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """The same from the values of a line; missing required keys raise TypeError."""
-        return cls(**{key: row[key] for key in cls.__struct_fields__ if key in row})
+        """The same from the values of a line. Half of an emoji in it becomes a question mark."""
+        return msgspec.convert(_encodable(row), cls)
 
     @property
     def is_ok(self) -> bool:

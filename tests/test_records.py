@@ -47,7 +47,7 @@ def test_a_line_of_an_earlier_version_gets_what_it_lacks() -> None:
 
 
 def test_a_row_that_is_none_is_refused() -> None:
-    with pytest.raises(TypeError, match="run_id"):
+    with pytest.raises(ValueError, match="run_id"):
         UtteranceRecord.from_row({"worker": 0})
     with pytest.raises(ValueError, match="run_id"):
         UtteranceRecord.from_json('{"worker": 0}')

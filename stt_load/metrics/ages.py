@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stt_load.metrics.quantiles import Distribution
 from stt_load.records import UtteranceRecord
@@ -22,20 +23,26 @@ class AgeFigures:
     eos_latency: Distribution
 
 
-def by_age(records: Iterable[UtteranceRecord]) -> tuple[AgeFigures, ...]:
-    """Counted utterances by their place on the connection; none where no connection carried a second one."""
-    places: dict[int, list[tuple[float, float]]] = {}
-    for record in records:
-        age_s, latency_s = record.connection_age_s, record.eos_latency_s
-        if record.is_counted and record.is_ok and age_s is not None and latency_s is not None:
-            places.setdefault(record.connection_utterance, []).append((age_s, latency_s))
-    if not any(places.keys() - {0}):
-        return ()
-    return tuple(
-        AgeFigures(
-            carried,
-            math.fsum(age_s for age_s, _ in pairs) / len(pairs),
-            Distribution.of(latency_s for _, latency_s in pairs),
+@dataclass(slots=True)
+class Ages:
+    """In the making: counted utterances by their place on the connection."""
+
+    _places: dict[int, tuple[array[float], array[float]]] = field(default_factory=dict)  # ages and latencies, seconds
+
+    def add(self, records: Iterable[UtteranceRecord]) -> None:
+        """Those of the hold that have completed; the others change nothing."""
+        for record in records:
+            age_s, latency_s = record.connection_age_s, record.eos_latency_s
+            if age_s is not None and latency_s is not None and record.is_counted and record.is_ok:
+                ages_s, latencies_s = self._places.setdefault(record.connection_utterance, (array("d"), array("d")))
+                ages_s.append(age_s)
+                latencies_s.append(latency_s)
+
+    def close(self) -> tuple[AgeFigures, ...]:
+        """Place by place; none where no connection carried a second utterance."""
+        if not any(self._places.keys() - {0}):
+            return ()
+        return tuple(
+            AgeFigures(carried, math.fsum(ages_s) / len(ages_s), Distribution.of(latencies_s))
+            for carried, (ages_s, latencies_s) in sorted(self._places.items())
         )
-        for carried, pairs in sorted(places.items())
-    )

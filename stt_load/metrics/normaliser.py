@@ -132,6 +132,11 @@ MIXED = Normaliser(
 NORMALISERS = {normaliser.name: normaliser for normaliser in (ENGLISH, BASIC, CHINESE, MIXED)}
 
 
+def titled(title: str) -> Normaliser:
+    """The one with this title, of whatever version; English where there is none."""
+    return next((normaliser for normaliser in NORMALISERS.values() if title.startswith(f"{normaliser.name}:")), ENGLISH)
+
+
 @dataclass(frozen=True, slots=True)
 class Guess:
     """A normaliser that was chosen by looking at the references, and what was seen in them."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -189,7 +190,7 @@ def judge(slo: Slo, measured: Distribution | float | None, without: int = 0) -> 
     if p is None:
         value = measured.statistic(slo.statistic) if slo.statistic else None
         return SloResult(slo, _verdict(slo, value), value, measured.n)
-    values = Distribution((*measured.values, *[math.inf] * without))
+    values = Distribution(measured.values + array("d", [math.inf]) * without)
     few = not values.supports(p)
     return SloResult(slo, _percentile_verdict(slo, p, values), values.at(p), values.n, few)
 

@@ -9,9 +9,11 @@ of several workers or files merge exactly: raw values are kept, and nothing is a
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Self
 
 from stt_load.errors import Outcome
@@ -111,62 +113,70 @@ class StageFigures:
         return Distribution.of(1 / rtf for rtf in self.rtf.values if rtf)
 
 
+def _column() -> array[float]:
+    return array("d")
+
+
 @dataclass(slots=True)
 class StageStats:
-    """Sums of one stage in the making."""
+    """Sums of one stage in the making: a column for each figure, no record is kept."""
 
     stage: int
     users: int
     outcomes: Counter[str] = field(default_factory=Counter)
-    latencies: dict[str, list[float]] = field(default_factory=lambda: {metric: [] for metric in LATENCIES})
+    latencies: dict[str, array[float]] = field(default_factory=lambda: {metric: _column() for metric in LATENCIES})
     words_all: ErrorCount = ErrorCount()
     characters: ErrorCount = ErrorCount()
     clip_errors: dict[str, ErrorCount] = field(default_factory=dict)
-    lags_s: list[tuple[float, int]] = field(default_factory=list)  # (p99 of an utterance, its frames)
+    lags_s: array[float] = field(default_factory=_column)  # p99 of an utterance times its frames
+    lag_frames: int = 0
     lag_max_s: float | None = None
     frames: int = 0
     frames_late: int = 0
-    audio_s: list[float] = field(default_factory=list)
-    speech_s: list[float] = field(default_factory=list)
+    audio_s: array[float] = field(default_factory=_column)
+    speech_s: array[float] = field(default_factory=_column)
     foreign_text: int = 0
     clip_ids: set[str] = field(default_factory=set)
     clips_reused: int = 0
     kernel_stamped: int = 0
-    rtf: list[float] = field(default_factory=list)
+    rtf: array[float] = field(default_factory=_column)
     underruns: int = 0
-    server_ms: dict[str, list[float]] = field(default_factory=dict)
+    server_ms: dict[str, array[float]] = field(default_factory=dict)
 
-    def add(self, record: UtteranceRecord) -> None:
-        """Count one utterance; one that did not start in the hold changes nothing."""
-        if not record.is_counted:
-            return
-        self.outcomes[str(record.outcome)] += 1
-        self.audio_s.append(record.audio_s)
-        self.speech_s.append(record.speech_s)
-        self.foreign_text += record.foreign_text or 0
-        self.clip_ids.add(record.clip_id)
-        self.clips_reused += record.clip_reused
-        self.kernel_stamped += record.stamp == "kernel"
-        self.underruns += record.underruns or 0
-        self._add_latencies(record)
-        self._add_errors(record)
-        self._add_lag(record)
-        if record.is_ok and record.rtf is not None:
-            self.rtf.append(record.rtf)
-        for name, value in (record.server_ms or {}).items():
-            self.server_ms.setdefault(name, []).append(value)
+    def add(self, records: Sequence[UtteranceRecord]) -> None:
+        """Count utterances, best some thousand at once; those that did not start in the hold change nothing."""
+        counted = [record for record in records if record.is_counted]
+        done = [record for record in counted if record.outcome == Outcome.OK]
+        self.outcomes.update([str(record.outcome) for record in counted])
+        self.audio_s.extend([record.audio_s for record in counted])
+        self.speech_s.extend([record.speech_s for record in counted])
+        self.foreign_text += sum([record.foreign_text or 0 for record in counted])
+        self.clip_ids.update([record.clip_id for record in counted])
+        self.clips_reused += sum([record.clip_reused for record in counted])
+        self.kernel_stamped += sum([record.stamp == "kernel" for record in counted])
+        self.underruns += sum([record.underruns or 0 for record in counted])
+        self.rtf.extend([rtf for record in done if (rtf := record.rtf) is not None])
+        for metric, only_completed in LATENCIES.items():
+            values = map(attrgetter(f"{metric}_s"), done if only_completed else counted)
+            self.latencies[metric].extend([value for value in values if value is not None])
+        for record in counted:
+            for name, value in record.server_ms.items() if record.server_ms else ():
+                self.server_ms.setdefault(name, _column()).append(value)
+        self._add_errors([record for record in counted if record.is_transcribed])
+        self._add_lags(counted)
 
     def merge(self, other: Self) -> None:
         """Take in what another part of the same stage has counted."""
         self.outcomes.update(other.outcomes)
         for mine, theirs in ((self.latencies, other.latencies), (self.server_ms, other.server_ms)):
             for name, values in theirs.items():
-                mine.setdefault(name, []).extend(values)
+                mine.setdefault(name, _column()).extend(values)
         for clip_id, count in other.clip_errors.items():
             self._add_clip_errors(clip_id, count)
         self.words_all += other.words_all
         self.characters += other.characters
         self.lags_s.extend(other.lags_s)
+        self.lag_frames += other.lag_frames
         self.lag_max_s = _largest(self.lag_max_s, other.lag_max_s)
         self.frames += other.frames
         self.frames_late += other.frames_late
@@ -197,7 +207,7 @@ class StageStats:
             cer=self.characters.rate,
             wer_delta=wer_delta(self.clip_errors, baseline),
             clip_errors=dict(self.clip_errors),
-            pacing_lag_p99_s=_weighted_mean(self.lags_s),
+            pacing_lag_p99_s=math.fsum(self.lags_s) / self.lag_frames if self.lag_frames else None,
             pacing_lag_max_s=self.lag_max_s,
             frames=self.frames,
             frames_late=self.frames_late,
@@ -213,39 +223,42 @@ class StageStats:
             server_ms={name: Distribution.of(values) for name, values in sorted(self.server_ms.items())},
         )
 
-    def _add_latencies(self, record: UtteranceRecord) -> None:
-        for metric, only_completed in LATENCIES.items():
-            value: float | None = getattr(record, f"{metric}_s")
-            if value is not None and (record.is_ok or not only_completed):
-                self.latencies[metric].append(value)
-
-    def _add_errors(self, record: UtteranceRecord) -> None:
-        if record.outcome == Outcome.INTERRUPTED or not record.is_transcribed:
-            return
-        if not record.is_ok:
-            length = record.reference_words
-            if length is None:
-                length = score(record.reference, "").reference_words
-            self.words_all += ErrorCount(errors=length, length=length, utterances=1)
-            return
-        words = ErrorCount(
-            errors=(record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0),
-            length=record.reference_words or 0,
-            utterances=1,
-        )
-        self.words_all += words
-        self._add_clip_errors(record.clip_id, words)
-        self.characters += ErrorCount(record.character_errors or 0, record.reference_characters or 0, 1)
+    def _add_errors(self, records: Iterable[UtteranceRecord]) -> None:
+        clips: dict[str, list[int]] = {}
+        characters = [0, 0, 0]
+        missing = [0, 0]
+        for record in records:
+            if record.outcome == Outcome.OK:
+                errors = (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
+                sums = clips.setdefault(record.clip_id, [0, 0, 0])
+                sums[0] += errors
+                sums[1] += record.reference_words or 0
+                sums[2] += 1
+                characters[0] += record.character_errors or 0
+                characters[1] += record.reference_characters or 0
+                characters[2] += 1
+            elif record.outcome != Outcome.INTERRUPTED:
+                length = record.reference_words
+                missing[0] += score(record.reference, "").reference_words if length is None else length
+                missing[1] += 1
+        for clip_id, sums in clips.items():
+            count = ErrorCount(*sums)
+            self.words_all += count
+            self._add_clip_errors(clip_id, count)
+        self.words_all += ErrorCount(missing[0], missing[0], missing[1])
+        self.characters += ErrorCount(*characters)
 
     def _add_clip_errors(self, clip_id: str, count: ErrorCount) -> None:
         self.clip_errors[clip_id] = self.clip_errors.get(clip_id, ErrorCount()) + count
 
-    def _add_lag(self, record: UtteranceRecord) -> None:
-        if record.pacing_lag_p99_s is not None:
-            self.lags_s.append((record.pacing_lag_p99_s, record.frames))
-        self.frames += record.frames
-        self.frames_late += record.frames_late
-        self.lag_max_s = _largest(self.lag_max_s, record.pacing_lag_max_s)
+    def _add_lags(self, records: Sequence[UtteranceRecord]) -> None:
+        paced = [(lag_s, record.frames) for record in records if (lag_s := record.pacing_lag_p99_s) is not None]
+        self.lags_s.extend([lag_s * frames for lag_s, frames in paced])
+        self.lag_frames += sum([frames for _, frames in paced])
+        self.frames += sum([record.frames for record in records])
+        self.frames_late += sum([record.frames_late for record in records])
+        largest_s = [lag_s for record in records if (lag_s := record.pacing_lag_max_s) is not None]
+        self.lag_max_s = _largest(self.lag_max_s, max(largest_s, default=None))
 
 
 def wer_delta(here: Mapping[str, ErrorCount], first: Mapping[str, ErrorCount]) -> float | None:
@@ -262,29 +275,8 @@ def wer_delta(here: Mapping[str, ErrorCount], first: Mapping[str, ErrorCount]) -
     return extra / mean_length
 
 
-def duty_cycle(records: Iterable[UtteranceRecord], users: int, hold_start_s: float, hold_end_s: float) -> float | None:
-    """The share of the hold in which the mean caller was sending audio, 0 to 1.
-
-    `records`: every utterance of the stage, also those begun before the hold and still speaking in it.
-    `hold_start_s`, `hold_end_s`: wall clock, as `started_at` is. None for a hold of no length or no users.
-    """
-    capacity_s = users * (hold_end_s - hold_start_s)
-    if capacity_s <= 0:
-        return None
-    sent_s = math.fsum(
-        max(0.0, min(record.started_at + record.audio_s, hold_end_s) - max(record.started_at, hold_start_s))
-        for record in records
-    )
-    return min(1.0, sent_s / capacity_s)
-
-
 def _mean_errors(count: ErrorCount) -> float:
     return count.errors / count.utterances
-
-
-def _weighted_mean(pairs: list[tuple[float, int]]) -> float | None:
-    frames = sum(weight for _, weight in pairs)
-    return math.fsum(value * weight for value, weight in pairs) / frames if frames else None
 
 
 def _largest(a: float | None, b: float | None) -> float | None:

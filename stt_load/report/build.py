@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stt_load.errors import ConfigError
-from stt_load.metrics.ages import by_age
+from stt_load.metrics.duty import DutyCycle
+from stt_load.metrics.normaliser import titled
 from stt_load.metrics.slo import DEFAULT_SLOS_OF, Slo, SloResult, SloVerdict, judge, parse_slo
-from stt_load.metrics.stage import StageFigures, StageStats, duty_cycle
+from stt_load.metrics.stage import StageFigures, StageStats
 from stt_load.metrics.validity import Evidence, Finding, look
-from stt_load.metrics.wer import scored
 from stt_load.records import PACED, Kind, UtteranceRecord
 from stt_load.report.hold import Sample
+from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.sampling import Sampling
 from stt_load.report.sizing import find_knee, run_verdict
+from stt_load.report.tally import StageTally, Tally
 from stt_load.report.wording import judged
 
 Line = Mapping[str, Any]
+
+_UTTERANCE_LIMIT_S = 120.0  # of runs that don't say theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +82,28 @@ class _Timeline:
 def build_report(
     run: Mapping[str, Any],
     transitions: Sequence[Line],
-    utterances: Sequence[UtteranceRecord | Mapping[str, Any]],
+    utterances: Iterable[Sequence[UtteranceRecord]],
     samples: Sequence[Sample] = (),
     notes: Sequence[str] = (),
 ) -> RunReport:
     """The whole report.
 
-    `run`, `transitions`, `utterances`: the contents of the raw files, in their order; `samples`: of gpu.jsonl and
-    host.jsonl.
-    `notes`: what the reader of the files has to say of them. Raises ConfigError for an SLO that can't be read.
+    `run`, `transitions`, `utterances`: the contents of the raw files, in their order; utterances some thousand at a
+    time, since there may be a million. `samples`: of gpu.jsonl and host.jsonl.
+    `notes`: what the reader of the files has to say of them, once they have been read. Raises ConfigError for an SLO
+    that can't be read.
     """
-    records = [_complete(utterance) for utterance in utterances]
     timelines = _timelines(transitions)
+    tally = _tally(timelines, run, utterances)
     done = next((line for line in transitions if line["phase"] == "done"), None)
-    lost = _rows_lost(done, len(records))
+    lost = _rows_lost(done, tally.rows)
     kind = Kind(run.get("kind", Kind.STREAM))
     slos = [parse_slo(text) for text in run.get("slos", DEFAULT_SLOS_OF[kind])]
     sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in timelines})
     stages: list[StageReport] = []
     for timeline in timelines:
-        mine = [record for record in records if record.stage == timeline.stage]
         first = stages[0].figures if stages else None
-        stages.append(_stage_report(timeline, mine, first, slos, lost, sampling, kind))
+        stages.append(_stage_report(timeline, tally.stages[timeline.stage], first, slos, lost, sampling, kind))
     knee = find_knee(stages)
     return RunReport(
         run=run,
@@ -116,22 +119,26 @@ def build_report(
             *_frame_note(run),
             *run.get("notes", ()),
             *notes,
-            *_notes(done, timelines, records),
+            *_notes(done, tally.astray),
             *sampling.notes({timeline.stage: timeline.users for timeline in timelines}),
         ),
     )
 
 
-def _complete(utterance: UtteranceRecord | Mapping[str, Any]) -> UtteranceRecord:
-    """A record with scores: a row that was written before it was scored is scored now."""
-    if isinstance(utterance, UtteranceRecord):
-        record = utterance
-    else:
-        try:
-            record = UtteranceRecord.from_row(utterance)
-        except TypeError as error:
-            raise ConfigError(f"utterances.jsonl has a line that is no utterance: {error}") from error
-    return scored(record) if record.is_ok and record.reference_words is None else record
+def _tally(
+    timelines: Sequence[_Timeline], run: Mapping[str, Any], utterances: Iterable[Sequence[UtteranceRecord]]
+) -> Tally:
+    stages = {
+        timeline.stage: StageTally(
+            StageStats(timeline.stage, timeline.users),
+            DutyCycle(timeline.users, *timeline.hold_span) if timeline.hold_span else None,
+        )
+        for timeline in timelines
+    }
+    tally = Tally(stages)
+    limit_s = float(run.get("utterance_limit_s", _UTTERANCE_LIMIT_S))
+    tally.add(utterances, LateScores(titled(str(run.get("normaliser", ""))), limit_s))
+    return tally
 
 
 def _timelines(transitions: Sequence[Line]) -> list[_Timeline]:
@@ -156,23 +163,20 @@ def _rows_lost(done: Line | None, rows: int) -> int:
 
 def _stage_report(
     timeline: _Timeline,
-    records: Sequence[UtteranceRecord],
+    tally: StageTally,
     first: StageFigures | None,
     slos: Sequence[Slo],
     lost: int,
     sampling: Sampling,
     kind: Kind,
 ) -> StageReport:
-    stats = StageStats(timeline.stage, timeline.users)
-    for record in records:
-        stats.add(record)
-    figures = stats.close(first)
+    figures = tally.stats.close(first)
     results = tuple(judge(slo, figures.measured(slo.metric), figures.without(slo.metric)) for slo in slos)
     is_paced = kind in PACED
     evidence = _evidence(timeline, figures, results, lost, is_paced)
     findings = look(evidence)
     span = timeline.hold_span
-    duty = duty_cycle(records, timeline.users, *span) if span and is_paced else None
+    duty = tally.duty.close() if tally.duty and is_paced else None
     # A file is sent in no time, so no share of the hold is: its audio is what the requests of the hold held.
     sent_s = None if is_paced else figures.audio_s
     audio_s = duty * timeline.users * (span[1] - span[0]) if span and duty is not None else sent_s
@@ -187,7 +191,7 @@ def _stage_report(
         workers=evidence.workers[0] if evidence.workers else None,
         users_reached=evidence.users_reached,
         generator_cpu_pct=evidence.generator_cpu_pct,
-        ages=by_age(records),
+        ages=tally.ages.close(),
     )
 
 
@@ -231,19 +235,13 @@ def _frame_note(run: Mapping[str, Any]) -> list[str]:
     return [f"frames: {note}"] if note else []
 
 
-def _notes(
-    done: Line | None,
-    timelines: Sequence[_Timeline],
-    records: Sequence[UtteranceRecord],
-) -> list[str]:
+def _notes(done: Line | None, astray: int) -> list[str]:
     notes = []
     if done is None:
         notes.append("the run was killed: stages.jsonl has no `done` line, and what was in flight is missing")
     workers_lost = _delivery(done or {}).get("workers_lost", 0)
     if workers_lost:
         notes.append(f"{workers_lost} load worker(s) were lost during the run")
-    known = {timeline.stage for timeline in timelines}
-    astray = sum(record.stage not in known for record in records)
     if astray:
         notes.append(f"{astray} utterance(s) belong to no stage of stages.jsonl and are left out")
     return notes

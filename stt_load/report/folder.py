@@ -1,7 +1,6 @@
 """A run folder: raw files in, report files out. The only place after the run that touches files.
 
-The raw files are those of `docs/files.md`. A run may have been killed in the middle of a line: what can't be
-read at the end of a file is left out and noted, anything unreadable before the end is refused.
+The raw files are those of `docs/files.md`; `raw_lines.py` reads them.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import RunReport
 from stt_load.report.plots import draw_charts
+from stt_load.report.raw_lines import read_objects, read_text, read_utterances
 
 WRITERS: dict[str, Callable[[RunReport], str]] = {
     "stages.csv": stages_csv,
@@ -41,18 +41,20 @@ def read_report(folder: Path) -> RunReport:
         raise ConfigError(f"{folder} is no folder: give the run folder that `stt-load run` printed")
     notes: list[str] = []
     run = _read_run(folder / "run.json")
-    transitions = _read_lines(folder / "stages.jsonl", notes)
+    transitions = read_objects(folder / "stages.jsonl", notes)
     if not transitions:
         raise ConfigError(f"{folder / 'stages.jsonl'} is empty: the run ended before its first stage")
     for line in transitions:
         missing = _TRANSITION_KEYS - line.keys()
         if missing:
             raise ConfigError(f"{folder / 'stages.jsonl'}: a line lacks {', '.join(sorted(missing))}")
+    spoken = folder / "utterances.jsonl"
+    sampled = [folder / name for name in SAMPLE_FILES if (folder / name).exists()]
     return build_report(
         run,
         transitions,
-        _read_lines(folder / "utterances.jsonl", notes, is_optional=True),
-        [row for name in SAMPLE_FILES for row in _read_lines(folder / name, notes, is_optional=True)],
+        read_utterances(spoken, notes) if spoken.exists() else (),
+        [row for path in sampled for row in read_objects(path, notes)],
         notes,
     )
 
@@ -78,37 +80,9 @@ def write_whole(path: Path, text: str) -> None:
 
 def _read_run(path: Path) -> dict[str, Any]:
     try:
-        run = json.loads(_read_text(path))
+        run = json.loads(read_text(path))
     except ValueError as error:
         raise ConfigError(f"{path} is not JSON: {error}") from error
     if not isinstance(run, dict):
         raise ConfigError(f"{path} is no JSON object: this is not a run folder")
     return run
-
-
-def _read_lines(path: Path, notes: list[str], *, is_optional: bool = False) -> list[dict[str, Any]]:
-    """One JSON object a line. A last line that was cut off is left out, with a note."""
-    if is_optional and not path.exists():
-        return []
-    rows: list[dict[str, Any]] = []
-    lines = [(number, line) for number, line in enumerate(_read_text(path).split("\n"), 1) if line.strip()]
-    for number, line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            if number == lines[-1][0]:
-                notes.append(f"{path.name}: the last line is cut off and left out")
-                break
-            raise ConfigError(f"{path}, line {number}, is not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise ConfigError(f"{path}, line {number}, is no JSON object")
-        rows.append(row)
-    return rows
-
-
-def _read_text(path: Path) -> str:
-    try:
-        # Cut in mid-character, the last line has broken UTF-8: it is then no JSON either.
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}; is {path.parent} a run folder?") from error

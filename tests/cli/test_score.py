@@ -142,10 +142,9 @@ def test_a_run_scores_as_its_report_does(tmp_path: Path) -> None:
     ramp, cut = utterance(0, 5, phase="ramp"), utterance(0, 5, 1, outcome="timed_out", text="")
     records = [*made_run(ladder=(5,), per_stage=40).utterances, ramp, cut]
     stage = StageStats(0, 5)
-    for record in records:
-        stage.add(record)
+    stage.add(records)
     figures = stage.close()
-    data = as_data(tmp_path, "\n".join(record.to_json() for record in records))
+    data = as_data(tmp_path, "\n".join(record.to_json().decode() for record in records))
     assert (data["corpus_wer"], data["corpus_cer"]) == (figures.wer, figures.cer)
     assert data["corpus_wer"] > 0
     assert data["keys"] == {"reference": "reference", "transcript": "text"}

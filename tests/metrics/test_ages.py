@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stt_load.errors import Outcome
-from stt_load.metrics.ages import by_age
+from stt_load.metrics.ages import AgeFigures, Ages
 from stt_load.records import UtteranceRecord
 
 
@@ -14,6 +14,14 @@ def spoken(carried: int, age_s: float, eos_s: float, phase: str = "hold", outcom
     record.outcome, record.eos_latency_s = outcome, eos_s
     record.connection_utterance, record.connection_age_s = carried, age_s
     return record
+
+
+def by_age(records: list[UtteranceRecord]) -> tuple[AgeFigures, ...]:
+    """As two batches."""
+    ages = Ages()
+    ages.add(records[:1])
+    ages.add(records[1:])
+    return ages.close()
 
 
 def test_utterances_are_told_apart_by_how_many_their_connection_had_carried() -> None:

@@ -1,18 +1,16 @@
 """From raw lines to a report: what each line of evidence does to the verdicts."""
 
-import json
-
 import pytest
 from made_run import START_S, MadeRun, made_run, utterance
 
-from stt_load.errors import ConfigError, ExitCode
+from stt_load.errors import ExitCode
 from stt_load.report.build import build_report
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.sizing import exit_code
 
 
 def built(made: MadeRun) -> RunReport:
-    return build_report(made.run, made.transitions, made.utterances, made.samples)
+    return build_report(made.run, made.transitions, [made.utterances], made.samples)
 
 
 def line(made: MadeRun, stage: int, phase: str) -> dict[str, object]:
@@ -30,19 +28,10 @@ def test_a_clean_ladder_passes_up_to_its_knee() -> None:
     assert exit_code(report) is ExitCode.SLO_MISSED
 
 
-def test_the_same_lines_as_records_or_as_rows_give_the_same_report() -> None:
+def test_rows_give_the_same_report_however_they_are_cut_into_batches() -> None:
     made = made_run(ladder=(1, 5), per_stage=10)
-    rows = [json.loads(record.to_json()) for record in made.utterances]
-    assert build_report(made.run, made.transitions, rows, made.gpu) == built(made)
-
-
-def test_rows_written_before_they_were_scored_are_scored_now() -> None:
-    made = made_run(ladder=(1, 5), per_stage=10)
-    bare = [
-        {**json.loads(record.to_json()), "reference_words": None, "substitutions": None} for record in made.utterances
-    ]
-    again = build_report(made.run, made.transitions, bare, made.gpu)
-    assert again.stages[1].figures == built(made).stages[1].figures
+    batches = [made.utterances[:3], [], made.utterances[3:13], made.utterances[13:]]
+    assert build_report(made.run, made.transitions, batches, made.gpu) == built(made)
 
 
 def test_a_small_clean_run_passes_marked_and_ends_with_zero() -> None:
@@ -200,9 +189,3 @@ def test_utterances_of_an_unknown_stage_are_noted_and_left_out() -> None:
     report = built(made)
     assert report.stages[0].figures.n == 5
     assert any("belong to no stage" in note for note in report.notes)
-
-
-def test_a_line_that_is_no_utterance_is_refused_in_one_line() -> None:
-    made = made_run(ladder=(1,), per_stage=1)
-    with pytest.raises(ConfigError, match=r"utterances\.jsonl has a line that is no utterance"):
-        build_report(made.run, made.transitions, [{"text": "hello"}])

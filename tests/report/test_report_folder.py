@@ -52,6 +52,38 @@ def test_a_broken_line_before_the_end_is_refused_with_its_number(folder: Path) -
         read_report(folder)
 
 
+def test_a_line_that_is_no_utterance_is_refused_with_its_number(folder: Path) -> None:
+    lines = (folder / "utterances.jsonl").read_text().splitlines()
+    lines[1] = '{"text": "hello"}'
+    (folder / "utterances.jsonl").write_text("\n".join(lines))
+    with pytest.raises(ConfigError, match=r"utterances\.jsonl, line 2, is no utterance: .*run_id"):
+        read_report(folder)
+
+
+def test_blank_lines_and_half_of_an_emoji_are_no_fault(folder: Path) -> None:
+    before = read_report(folder)
+    with (folder / "utterances.jsonl").open("rb+") as file:
+        first, *rest = file.read().splitlines(keepends=True)
+        file.seek(0)
+        file.write(first.replace(b'"error":null', b'"error":"\\ud83d"') + b"\n  \n" + b"".join(rest) + b"\n\n")
+    assert read_report(folder) == before
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 5_000])
+def test_a_file_is_read_alike_in_pieces_of_any_size(
+    folder: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_report(folder)
+    monkeypatch.setattr("stt_load.report.raw_lines._AT_ONCE_BYTES", at_once)
+    assert read_report(folder) == whole
+    lines = (folder / "utterances.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "utterances.jsonl").write_bytes(b"".join([*lines[:3], b"{\n", *lines[3:]]))
+    with pytest.raises(ConfigError, match=r"utterances\.jsonl, line 4, is not JSON"):
+        read_report(folder)
+    (folder / "utterances.jsonl").write_bytes(b"".join([*lines, b"{\n", b"\n"]))
+    assert "utterances.jsonl: the last line is cut off and left out" in read_report(folder).notes
+
+
 def test_a_run_without_gpu_samples_or_utterances_still_has_a_report(folder: Path) -> None:
     (folder / "gpu.jsonl").unlink()
     (folder / "host.jsonl").unlink()

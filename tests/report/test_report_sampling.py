@@ -19,7 +19,7 @@ def watched(**changes: Any) -> MadeRun:
 
 
 def built(made: MadeRun) -> RunReport:
-    return build_report(made.run, made.transitions, made.utterances, made.samples)
+    return build_report(made.run, made.transitions, [made.utterances], made.samples)
 
 
 def notes_on_samples(report: RunReport) -> list[str]:

@@ -16,7 +16,7 @@ P, F, I, E = Verdict.PASS, Verdict.FAIL, Verdict.INVALID, Verdict.EMPTY  # noqa:
 @pytest.fixture(scope="module")
 def report() -> RunReport:
     made = made_run(ladder=(1,), per_stage=3)
-    return build_report(made.run, made.transitions, made.utterances)
+    return build_report(made.run, made.transitions, [made.utterances])
 
 
 def ladder(report: RunReport, *rungs: tuple[int, Verdict]) -> list[StageReport]:

@@ -14,7 +14,9 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def table(made: MadeRun, *, is_short: bool = False) -> TookTable:
-    made_table = took_table(build_report(made.run, made.transitions, made.utterances, made.samples), is_short=is_short)
+    made_table = took_table(
+        build_report(made.run, made.transitions, [made.utterances], made.samples), is_short=is_short
+    )
     assert made_table is not None
     return made_table
 
@@ -44,7 +46,7 @@ def test_there_is_a_row_for_each_stage_and_device() -> None:
 
 def test_a_run_without_samples_has_no_table() -> None:
     made = made_run(ladder=(1,), per_stage=2, gpu=False)
-    assert took_table(build_report(made.run, made.transitions, made.utterances)) is None
+    assert took_table(build_report(made.run, made.transitions, [made.utterances])) is None
 
 
 def test_columns_that_nothing_can_fill_are_left_out_with_their_words() -> None:

@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).parent / "golden" / "uploads"
 
 def report_of(streams: bool = False) -> RunReport:
     made = made_uploads(streams=streams)
-    return build_report(made.run, made.transitions, made.utterances)
+    return build_report(made.run, made.transitions, [made.utterances])
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -41,7 +41,7 @@ def test_the_heading_says_that_these_are_no_figures_of_callers_who_speak() -> No
     assert "EOS" not in text
     assert "concurrent requests" in text
     streaming = made_run(ladder=(1,), per_stage=2)
-    assert "uploads" not in console_text(build_report(streaming.run, streaming.transitions, streaming.utterances))
+    assert "uploads" not in console_text(build_report(streaming.run, streaming.transitions, [streaming.utterances]))
 
 
 def test_a_latency_of_speech_is_empty_and_the_figures_of_uploads_are_there() -> None:
@@ -64,7 +64,9 @@ def test_failed_uploads_are_later_than_any_bound_on_the_factor() -> None:
     made = made_uploads(ladder=(1,), per_stage=60)
     for record in made.utterances[:6]:
         record.outcome, record.total_s = "timed_out", None
-    (slo, *_) = json.loads(summary_json(build_report(made.run, made.transitions, made.utterances)))["stages"][0]["slos"]
+    (slo, *_) = json.loads(summary_json(build_report(made.run, made.transitions, [made.utterances])))["stages"][0][
+        "slos"
+    ]
     assert (slo["slo"], slo["verdict"], slo["value"]) == ("rtf:p95<1", "missed", None)
 
 

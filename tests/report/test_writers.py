@@ -64,7 +64,7 @@ def report() -> RunReport:
     made.transitions[-1]["delivery"].update(rows=len(made.utterances), totals={"one": len(made.utterances)})
     late = [record for record in made.utterances if record.stage == 3]
     late[0].foreign_text, late[1].clip_reused, late[2].outcome = 1, True, "timed_out"
-    return build_report(made.run, made.transitions, made.utterances, made.samples)
+    return build_report(made.run, made.transitions, [made.utterances], made.samples)
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -83,7 +83,7 @@ def test_the_csv_begins_with_the_fixed_columns_and_has_a_row_a_stage(report: Run
 
 def test_a_cell_without_a_figure_is_empty_in_csv_and_a_dash_in_the_table() -> None:
     made = made_run(ladder=(1,), per_stage=2, gpu=False)
-    report = build_report(made.run, made.transitions, made.utterances)
+    report = build_report(made.run, made.transitions, [made.utterances])
     (row,) = csv.DictReader(io.StringIO(stages_csv(report)))
     assert row["gpu_util_mean"] == row["vram_peak_mib"] == row["finalise_p50"] == ""
     line = next(line for line in console_text(report).splitlines() if line.strip().startswith("1 "))
@@ -106,7 +106,7 @@ def test_the_summary_is_plain_json_with_every_latency_and_its_interval(report: R
 def test_a_percentile_on_failed_utterances_has_a_verdict_and_no_value_in_json() -> None:
     made = made_run(ladder=(1,), per_stage=0)
     failed = [utterance(0, 1, index, outcome="timed_out", eos_latency_s=None, text="") for index in range(4)]
-    report = build_report(made.run, made.transitions, failed)
+    report = build_report(made.run, made.transitions, [failed])
     (slo, *_) = json.loads(summary_json(report))["stages"][0]["slos"]
     assert (slo["verdict"], slo["value"]) == ("missed", None)
 
@@ -135,7 +135,7 @@ def test_the_page_fetches_nothing_and_runs_nothing(report: RunReport) -> None:
 def test_text_from_a_run_cannot_become_markup() -> None:
     made = made_run(ladder=(1,), per_stage=2)
     made.run |= {"label": "<b>bold</b>", "notes": ["<script>x</script>"]}
-    page = report_html(build_report(made.run, made.transitions, made.utterances), None)
+    page = report_html(build_report(made.run, made.transitions, [made.utterances]), None)
     assert "<b>" not in page
     assert "<script" not in page
 
@@ -143,7 +143,7 @@ def test_text_from_a_run_cannot_become_markup() -> None:
 def test_charts_show_what_was_measured_and_leave_out_what_was_not(report: RunReport) -> None:
     assert [chart.title.split()[0] for chart in draw_charts(report)] == ["EOS", "Word", "Pacing", "GPU", "Server"]
     made = made_run(ladder=(1,), per_stage=2, gpu=False)
-    without = build_report(made.run, made.transitions, made.utterances)
+    without = build_report(made.run, made.transitions, [made.utterances])
     assert [chart.title.split()[0] for chart in draw_charts(without)] == ["EOS", "Word", "Pacing"]
 
 

@@ -1,0 +1,126 @@
+"""The raw lines of a run folder. A run may have been killed in the middle of a line: what can't be read at the end of a
+file is left out and noted, anything unreadable before the end is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, Generic, TypeVar
+
+import msgspec
+
+from stt_load.errors import ConfigError
+from stt_load.records import UtteranceRecord
+
+Row = TypeVar("Row")
+
+_AT_ONCE_BYTES = 4 * 1024 * 1024
+
+
+class RawLines(Generic[Row]):
+    """The rows of one file, some thousand at a time; may be gone through again. ConfigError where it can't go on.
+
+    `notes`: takes what there is to say of the file once it has been read to its end. `read_all`: lines → rows, quickly.
+    `read_one`: one line, where that has failed, and what to call it: it says what is wrong.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        notes: list[str],
+        read_all: Callable[[bytes], list[Row]],
+        read_one: Callable[[bytes, str], Row],
+    ) -> None:
+        self._path = path
+        self._notes = notes
+        self._read_all = read_all
+        self._read_one = read_one
+
+    def __iter__(self) -> Iterator[list[Row]]:
+        cut: ConfigError | None = None
+        number = 1
+        try:
+            with self._path.open("rb") as file:
+                for lines in _whole_lines(file):
+                    if cut is not None and lines.strip():
+                        raise cut
+                    try:
+                        rows = self._read_all(lines)
+                    except ValueError:
+                        rows, cut = self._one_by_one(lines, number)
+                    number += lines.count(b"\n")
+                    yield rows
+        except OSError as error:
+            raise unreadable(self._path, error) from error
+        note = f"{self._path.name}: the last line is cut off and left out"
+        if cut is not None and note not in self._notes:
+            self._notes.append(note)
+
+    def _one_by_one(self, lines: bytes, number: int) -> tuple[list[Row], ConfigError | None]:
+        """The rows, and what to say if the last line turns out not to be the last of the file."""
+        rows: list[Row] = []
+        cut: ConfigError | None = None
+        for place, line in enumerate(lines.split(b"\n"), number):
+            if not line.strip():
+                continue
+            if cut is not None:
+                raise cut
+            try:
+                rows.append(self._read_one(line, f"{self._path}, line {place},"))
+            except json.JSONDecodeError as error:
+                cut = ConfigError(f"{self._path}, line {place}, is not JSON: {error}")
+        return rows, cut
+
+
+def read_objects(path: Path, notes: list[str]) -> list[dict[str, Any]]:
+    """All of a file, JSON objects of any keys."""
+    objects = msgspec.json.Decoder(dict[str, Any])
+    return list(chain.from_iterable(RawLines(path, notes, objects.decode_lines, _object)))
+
+
+def read_utterances(path: Path, notes: list[str]) -> RawLines[UtteranceRecord]:
+    records = msgspec.json.Decoder(UtteranceRecord)
+    return RawLines(path, notes, records.decode_lines, _utterance)
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path} can't be read: {error.strerror}; is {path.parent} a run folder?")
+
+
+def _object(line: bytes, where: str) -> dict[str, Any]:
+    # Cut in mid-character, the last line has broken UTF-8: it is then no JSON either.
+    row = json.loads(line.decode("utf-8", "replace"))
+    if not isinstance(row, dict):
+        raise ConfigError(f"{where} is no JSON object")
+    return row
+
+
+def _utterance(line: bytes, where: str) -> UtteranceRecord:
+    try:
+        return UtteranceRecord.from_row(_object(line, where))
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where} is no utterance: {error}") from error
+
+
+def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Pieces that end with a line; the last one as the file ends."""
+    rest = b""
+    while piece := file.read(_AT_ONCE_BYTES):
+        head, end, tail = piece.rpartition(b"\n")
+        if end:
+            yield rest + head + end
+            rest = tail
+        else:
+            rest += piece
+    if rest:
+        yield rest

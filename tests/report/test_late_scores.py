@@ -1,0 +1,102 @@
+"""Rows that were too many to be scored at the door come to the same figures afterwards."""
+
+from __future__ import annotations
+
+from copy import copy
+
+import pytest
+from made_run import START_S, TEXTS, MadeRun, made_run, utterance
+
+from stt_load.metrics.normaliser import CHINESE, ENGLISH
+from stt_load.metrics.scorer import Scorer
+from stt_load.metrics.wer import scored
+from stt_load.records import UtteranceRecord
+from stt_load.report.build import build_report
+from stt_load.report.late_scores import LateScores
+from stt_load.report.model import RunReport
+
+LIMIT_S = 40.0
+
+
+def unscored(record: UtteranceRecord) -> UtteranceRecord:
+    """As it came from its worker."""
+    raw = copy(record)
+    for name in ("normaliser", "wer", "cer", "substitutions", "deletions", "insertions", "reference_words"):
+        setattr(raw, name, None)
+    raw.character_errors = raw.reference_characters = raw.foreign_text = None
+    return raw
+
+
+def report_of(made: MadeRun, records: list[UtteranceRecord]) -> RunReport:
+    return build_report(made.run, made.transitions, [records[:7], records[7:]], made.samples)
+
+
+def test_unscored_rows_give_the_same_report_as_scored_ones() -> None:
+    made = made_run(ladder=(1, 30), per_stage=20)
+    made.utterances[3].outcome = "timed_out"
+    made.utterances[4].outcome = "interrupted"
+    scorer = Scorer({record.clip_id: record.reference for record in made.utterances})
+    for record in made.utterances:
+        record.messages = [[1.0, record.text]]
+        scorer.fill(record, set(map("clip-{}".format, range(len(TEXTS)))))
+    every_third = [unscored(row) if n % 3 else copy(row) for n, row in enumerate(made.utterances)]
+    raw = [unscored(row) for row in made.utterances]
+    expected = report_of(made, made.utterances)
+    assert report_of(made, every_third) == expected
+    assert report_of(made, raw) == expected
+
+
+def test_they_are_scored_under_the_normaliser_of_the_run() -> None:
+    made = made_run(ladder=(1,), per_stage=1)
+    made.run["normaliser"] = CHINESE.title
+    (row,) = made.utterances
+    row.reference, row.text = "我要退货。", "我要退號"
+    by_door = report_of(made, [scored(row, CHINESE)])
+    assert report_of(made, [unscored(row)]) == by_door
+    assert by_door.stages[0].figures.wer == 1 / 4
+
+
+def spoken(index: int, began_s: float, lasted_s: float, *messages: str, phase: str = "hold") -> UtteranceRecord:
+    record = utterance(0, 4, index, text=" ".join(messages), phase=phase, started_at=START_S + began_s)
+    record.duration_s = lasted_s
+    record.messages = [[1.0, message] for message in messages]
+    return unscored(record)
+
+
+@pytest.mark.parametrize(
+    ("others", "foreign"),
+    [
+        ([(1, 3.0, 6.0)], 1),  # speaks at the same time
+        ([(1, 7.9, 6.0)], 1),  # began while this one waited, and has ended later
+        ([(1, -34.0, 3.0)], 1),  # its words may still have been under way
+        ([(1, -36.0, 3.0)], 0),  # but not for so long
+        ([(1, 8.1, 6.0)], 0),  # not yet begun
+        ([(2, 3.0, 6.0)], 0),  # other words
+        ([], 0),
+        ([(1, -100.0, 3.0), (1, 3.0, 6.0), (1, 50.0, 3.0)], 1),
+    ],
+)
+def test_whose_words_they_are_is_known_from_when_each_was_spoken(
+    others: list[tuple[int, float, float]], foreign: int
+) -> None:
+    victim = spoken(0, 2.0, 6.0, TEXTS[0], TEXTS[1])
+    batches = [[spoken(index, began_s, lasted_s) for index, began_s, lasted_s in others], [victim]]
+    late = LateScores(ENGLISH, LIMIT_S)
+    for records in batches:
+        late.fill(records)
+    assert late.foreign(batches)[0] == foreign
+    assert victim.foreign_text is None  # a row is not changed by what another one says
+
+
+def test_nobody_looks_twice_at_rows_without_a_suspect() -> None:
+    late = LateScores(ENGLISH, LIMIT_S)
+    late.fill([spoken(0, 2.0, 6.0, TEXTS[0]), spoken(0, 2.0, 6.0, TEXTS[1], phase="ramp")])
+    assert late.foreign(iter(())) == {}
+
+
+def test_rows_that_were_judged_at_the_door_are_not_judged_again() -> None:
+    judged = scored(spoken(0, 2.0, 6.0, TEXTS[0], TEXTS[1]))
+    judged.foreign_text = 0
+    late = LateScores(ENGLISH, LIMIT_S)
+    late.fill([judged, spoken(1, 2.0, 6.0)])
+    assert late.foreign([[judged, spoken(1, 2.0, 6.0)]]) == {}
