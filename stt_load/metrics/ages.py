@@ -33,10 +33,13 @@ class Ages:
         """Those of the hold that have completed; the others change nothing."""
         for record in records:
             age_s, latency_s = record.connection_age_s, record.eos_latency_s
-            if age_s is not None and latency_s is not None and record.is_counted and record.is_ok:
-                ages_s, latencies_s = self._places.setdefault(record.connection_utterance, (array("d"), array("d")))
-                ages_s.append(age_s)
-                latencies_s.append(latency_s)
+            if age_s is None or latency_s is None or not record.is_counted or not record.is_ok:
+                continue
+            place = self._places.get(record.connection_utterance)
+            if place is None:
+                place = self._places[record.connection_utterance] = (array("d"), array("d"))
+            place[0].append(age_s)
+            place[1].append(latency_s)
 
     def close(self) -> tuple[AgeFigures, ...]:
         """Place by place; none where no connection carried a second utterance."""

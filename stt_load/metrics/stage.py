@@ -13,7 +13,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Self
 
 from stt_load.errors import Outcome
@@ -125,9 +125,10 @@ class StageStats:
     users: int
     outcomes: Counter[str] = field(default_factory=Counter)
     latencies: dict[str, array[float]] = field(default_factory=lambda: {metric: _column() for metric in LATENCIES})
-    words_all: ErrorCount = ErrorCount()
-    characters: ErrorCount = ErrorCount()
-    clip_errors: dict[str, ErrorCount] = field(default_factory=dict)
+    # Errors, length, utterances: what becomes an ErrorCount when it is closed.
+    words_missing: list[int] = field(default_factory=lambda: [0, 0])  # length and utterances without a transcript
+    characters: list[int] = field(default_factory=lambda: [0, 0, 0])
+    clip_errors: dict[str, list[int]] = field(default_factory=dict)
     lags_s: array[float] = field(default_factory=_column)  # p99 of an utterance times its frames
     lag_frames: int = 0
     lag_max_s: float | None = None
@@ -159,9 +160,11 @@ class StageStats:
         for metric, only_completed in LATENCIES.items():
             values = map(attrgetter(f"{metric}_s"), done if only_completed else counted)
             self.latencies[metric].extend([value for value in values if value is not None])
-        for record in counted:
-            for name, value in record.server_ms.items() if record.server_ms else ():
-                self.server_ms.setdefault(name, _column()).append(value)
+        for told in [record.server_ms for record in counted if record.server_ms]:
+            for name, value in told.items():
+                if name not in self.server_ms:
+                    self.server_ms[name] = _column()
+                self.server_ms[name].append(value)
         self._add_errors([record for record in counted if record.is_transcribed])
         self._add_lags(counted)
 
@@ -171,10 +174,10 @@ class StageStats:
         for mine, theirs in ((self.latencies, other.latencies), (self.server_ms, other.server_ms)):
             for name, values in theirs.items():
                 mine.setdefault(name, _column()).extend(values)
-        for clip_id, count in other.clip_errors.items():
-            self._add_clip_errors(clip_id, count)
-        self.words_all += other.words_all
-        self.characters += other.characters
+        for clip_id, sums in other.clip_errors.items():
+            _add_up(self.clip_errors, clip_id, *sums)
+        self.words_missing = [*map(add, self.words_missing, other.words_missing)]
+        self.characters = [*map(add, self.characters, other.characters)]
         self.lags_s.extend(other.lags_s)
         self.lag_frames += other.lag_frames
         self.lag_max_s = _largest(self.lag_max_s, other.lag_max_s)
@@ -194,7 +197,9 @@ class StageStats:
         n = self.outcomes.total()
         judged = n - self.outcomes[Outcome.INTERRUPTED]
         errors = judged - self.outcomes[Outcome.OK]
-        baseline = self.clip_errors if first is None else first.clip_errors
+        clip_errors = {clip_id: ErrorCount(*sums) for clip_id, sums in self.clip_errors.items()}
+        words = sum(clip_errors.values(), ErrorCount())
+        missing, without = self.words_missing
         return StageFigures(
             stage=self.stage,
             users=self.users,
@@ -202,11 +207,11 @@ class StageStats:
             outcomes={outcome: count for outcome, count in sorted(self.outcomes.items()) if count},
             error_rate=errors / judged if judged else None,
             latencies={name: Distribution.of(values) for name, values in self.latencies.items()},
-            wer=sum(self.clip_errors.values(), ErrorCount()).rate,
-            wer_all=self.words_all.rate,
-            cer=self.characters.rate,
-            wer_delta=wer_delta(self.clip_errors, baseline),
-            clip_errors=dict(self.clip_errors),
+            wer=words.rate,
+            wer_all=(words + ErrorCount(missing, missing, without)).rate,
+            cer=ErrorCount(*self.characters).rate,
+            wer_delta=wer_delta(clip_errors, clip_errors if first is None else first.clip_errors),
+            clip_errors=clip_errors,
             pacing_lag_p99_s=math.fsum(self.lags_s) / self.lag_frames if self.lag_frames else None,
             pacing_lag_max_s=self.lag_max_s,
             frames=self.frames,
@@ -224,32 +229,17 @@ class StageStats:
         )
 
     def _add_errors(self, records: Iterable[UtteranceRecord]) -> None:
-        clips: dict[str, list[int]] = {}
-        characters = [0, 0, 0]
-        missing = [0, 0]
         for record in records:
             if record.outcome == Outcome.OK:
                 errors = (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
-                sums = clips.setdefault(record.clip_id, [0, 0, 0])
-                sums[0] += errors
-                sums[1] += record.reference_words or 0
-                sums[2] += 1
-                characters[0] += record.character_errors or 0
-                characters[1] += record.reference_characters or 0
-                characters[2] += 1
+                _add_up(self.clip_errors, record.clip_id, errors, record.reference_words or 0)
+                self.characters[0] += record.character_errors or 0
+                self.characters[1] += record.reference_characters or 0
+                self.characters[2] += 1
             elif record.outcome != Outcome.INTERRUPTED:
                 length = record.reference_words
-                missing[0] += score(record.reference, "").reference_words if length is None else length
-                missing[1] += 1
-        for clip_id, sums in clips.items():
-            count = ErrorCount(*sums)
-            self.words_all += count
-            self._add_clip_errors(clip_id, count)
-        self.words_all += ErrorCount(missing[0], missing[0], missing[1])
-        self.characters += ErrorCount(*characters)
-
-    def _add_clip_errors(self, clip_id: str, count: ErrorCount) -> None:
-        self.clip_errors[clip_id] = self.clip_errors.get(clip_id, ErrorCount()) + count
+                self.words_missing[0] += score(record.reference, "").reference_words if length is None else length
+                self.words_missing[1] += 1
 
     def _add_lags(self, records: Sequence[UtteranceRecord]) -> None:
         paced = [(lag_s, record.frames) for record in records if (lag_s := record.pacing_lag_p99_s) is not None]
@@ -273,6 +263,16 @@ def wer_delta(here: Mapping[str, ErrorCount], first: Mapping[str, ErrorCount]) -
         return None
     extra = math.fsum(_mean_errors(here[clip_id]) - _mean_errors(first[clip_id]) for clip_id in common)
     return extra / mean_length
+
+
+def _add_up(counts: dict[str, list[int]], clip_id: str, errors: int, length: int, utterances: int = 1) -> None:
+    sums = counts.get(clip_id)
+    if sums is None:
+        counts[clip_id] = [errors, length, utterances]
+    else:
+        sums[0] += errors
+        sums[1] += length
+        sums[2] += utterances
 
 
 def _mean_errors(count: ErrorCount) -> float:

@@ -1,0 +1,148 @@
+"""How long does `stt-load report` take on a million rows, and how much memory?
+
+    python bench/report_rows.py [--rows 1000000] [--unscored 0.0] [--keep FOLDER]
+
+Writes a run folder of six stages with realistic rows (`made_rows.py`), and runs `stt-load report` on it in a process of
+its own. `--unscored`: the share of rows that were written before they were scored. The last line of the output is one
+JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from made_rows import WRONG, heard, made_row, references, score_by_hand, strange_word
+
+_STT_LOAD = ("-c", "from stt_load.cli import main; main()")
+_LADDER = (1_000, 5_000, 10_000, 20_000, 30_000, 50_000)
+_START_S = 1_790_000_000.0
+_HOLD_S = 120.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--unscored", type=float, default=0.0, help="share of the rows, 0 to 1")
+    parser.add_argument("--keep", help="a folder to leave the run in")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(options.keep or temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        began = time.perf_counter()
+        size = write_run(folder, options.rows, options.unscored)
+        print(f"{options.rows:,} rows, {size / 1e9:.2f} GB, written in {time.perf_counter() - began:.0f} s", flush=True)
+        wall_s, cpu_s, peak_mib = time_report(folder)
+    print(f"stt-load report: {wall_s:.2f} s wall, {cpu_s:.2f} s CPU, {peak_mib:.0f} MiB at most")
+    bars = [
+        {"name": "report: wall time", "bar": 10, "figure": round(wall_s, 2), "unit": "s", "is_met": wall_s <= 10},
+        {"name": "report: memory", "bar": 1000, "figure": round(peak_mib * 1.048576), "unit": "MB"},
+    ]
+    bars[1]["is_met"] = bars[1]["figure"] <= 1000
+    print(json.dumps({"bars": bars, "rows": options.rows, "unscored": options.unscored, "cpu_s": round(cpu_s, 2)}))
+
+
+def time_report(folder: Path) -> tuple[float, float, float]:
+    """Wall and CPU seconds, and the highest resident memory in MiB, of the process and those that it starts."""
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *_STT_LOAD, "report", str(folder)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall_s = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 3, 4):
+        sys.exit(f"stt-load report ended with {process.returncode}")
+    return wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def write_run(folder: Path, rows: int, unscored: float = 0.0) -> int:
+    """Bytes of utterances.jsonl. The same arguments give the same folder."""
+    rng = random.Random(7)
+    clips = list(references().items())
+    (folder / "run.json").write_text(json.dumps(_run()), encoding="utf-8")
+    transitions: list[dict[str, object]] = []
+    written = 0
+    t = _START_S
+    with (folder / "utterances.jsonl").open("wb") as file:
+        for stage, users in enumerate(_LADDER):
+            n = rows // len(_LADDER) + (stage < rows % len(_LADDER))
+            t = _add_stage(transitions, t, stage, users, n)
+            for index in range(n):
+                clip = rng.choice(clips)
+                wrong = strange_word(written) if rng.random() < WRONG else None
+                record = made_row(
+                    rng,
+                    [clip],
+                    heard(clip[1], wrong, rng),
+                    run_id="made",
+                    worker=index % 4,
+                    user=index % users,
+                    stage=stage,
+                    phase="hold",
+                    users=users,
+                    started_at=t - 12 - _HOLD_S + rng.uniform(0, _HOLD_S),
+                )
+                if rng.random() >= unscored:
+                    score_by_hand(record)
+                file.write(record.to_json() + b"\n")
+                written += 1
+        size = file.tell()
+    totals = {"one": rows}
+    done = {"phase": "done", "delivery": {"rows": rows, "totals": totals, "missing_seq": 0, "workers_lost": 0}}
+    transitions.append({**transitions[-1], **done, "aborted": False, "workers": 0, "t": t})
+    lines = "".join(json.dumps({"seq": seq, **line}) + "\n" for seq, line in enumerate(transitions))
+    (folder / "stages.jsonl").write_text(lines, encoding="utf-8")
+    _write_samples(folder, transitions, rng)
+    return size
+
+
+def _add_stage(transitions: list[dict[str, object]], t: float, stage: int, users: int, n: int) -> float:
+    for phase, length_s in (("ramp", 10.0), ("hold", _HOLD_S), ("grace", 9.0), ("settle", 3.0)):
+        counts = {"begun": 0 if phase in ("ramp", "hold") else n, "ended": n if phase == "settle" else 0}
+        line = {"t": t, "mono": t - _START_S, "run_id": "made", "stage": stage, "phase": phase, "users": users}
+        transitions.append({**line, "reached": users, "workers": 4, **counts, "generator_cpu_pct": 60.0})
+        t += length_s
+    return t
+
+
+def _write_samples(folder: Path, transitions: list[dict[str, object]], rng: random.Random) -> None:
+    """One GPU, once a second."""
+    rows = []
+    for line, following in zip(transitions, transitions[1:], strict=False):
+        tag = {key: line[key] for key in ("stage", "users", "phase")}
+        for second in range(int(following["t"] - line["t"])):  # type: ignore[operator]
+            figures = {
+                "sm_pct": rng.uniform(40, 90),
+                "mem_pct": 20.0,
+                "fb_mib": 9_000.0,
+                "power_w": rng.uniform(200, 400),
+            }
+            where = {"seq": len(rows), "host": "gpu", "boot": "a", "kind": "gpu", "gpu": 0, "run_id": "made"}
+            rows.append({"t": line["t"] + second, **where, **tag, **figures})  # type: ignore[operator]
+    (folder / "gpu.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _run() -> dict[str, object]:
+    return {
+        "schema_version": 1,
+        "run_id": "made",
+        "label": "a million rows",
+        "dialect": "vosk",
+        "end": "client",
+        "trailing_silence_s": 0.0,
+        "normaliser": "whisper-normalizer",
+        "slos": ["eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%"],
+        "utterance_limit_s": 40.0,
+        "notes": [],
+        "started_at": _START_S,
+    }
+
+
+if __name__ == "__main__":
+    main()
