@@ -1,47 +1,69 @@
 """How far off is the reported latency? A sink with a known delay, and its own log as the truth.
 
-    python bench/clock_error.py [--callers 50] [--hold 20s]
+    python bench/clock_error.py [--callers 1000] [--burn 80] [--window 10] [--repeats 3]
 
-The sink (`stt_load.server.scripted`) answers every utterance with a text of its own, so that reported and true are
-matched utterance by utterance. True is: its last text handed to the kernel minus its last frame received, both
-stamped in the sink's process. Both processes share the machine's monotonic clock.
+The sink answers every utterance with a text of its own, so that reported and true are matched utterance by utterance.
+True is: the answer's last byte handed to the kernel minus the last frame received, stamped in the sink's process by
+code that it shares with nobody. Both processes share the machine's monotonic clock. With `--burn` the generator's
+process is kept busy with something else, up to so many percent of its core.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
-import sys
+import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import click
 import numpy as np
+from bars import Bar, tell
+from clip_folder import write_clips
+from ladder_run import play, rows_of
+from rig import CHECKOUT, pinned_sink
 
-from stt_load.server.process import scripted_server
-from stt_load.server.script import Script
-
-_STT_LOAD = ("-c", "from stt_load.cli import main; main()")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--callers", default="50")
-    parser.add_argument("--hold", default="20s")
-    parser.add_argument("--delay", type=float, default=0.3, help="seconds from the last frame to the text")
-    options, extra = parser.parse_known_args()
-    with tempfile.TemporaryDirectory() as folder:
-        truth = Path(folder) / "truth.jsonl"
-        with scripted_server(Script(delay_s=options.delay), truth) as sink:
-            command = [*_STT_LOAD, "run", "--stt-url", sink.url, "--concurrency", options.callers]
-            command += ["--hold", options.hold, "--settle", "0.5s", "--results", folder, "--label", "clock", *extra]
-            subprocess.run([sys.executable, *command], check=False)
-        (run,) = Path(folder).glob("*-clock")
-        print(compare(_rows(run / "utterances.jsonl"), _rows(truth)))
+_DELAY_S = 0.3
+_P50_BAR_MS, _P99_BAR_MS = 0.1, 1.0
 
 
-def compare(reported: list[dict], truth: list[dict]) -> str:
-    """One line: the error of `stream_end_latency_s`, milliseconds.
+@click.command()
+@click.option("--callers", default=1_000)
+@click.option("--window", "window_s", default=10.0, help="Seconds of steady load.")
+@click.option("--repeats", default=3)
+@click.option("--burn", "burn_pct", default=0, help="Percent of a core that the generator's process is made to take.")
+def main(callers: int, window_s: float, repeats: int, burn_pct: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        clips = write_clips(Path(name) / "clips")
+        runs = [measure(Path(name) / f"truth-{n}", clips, callers, window_s, burn_pct) for n in range(repeats)]
+    where = f"{callers:,} callers" + (f", process at {burn_pct} % CPU" if burn_pct else "")
+    bars = [
+        Bar.of(f"reported minus true, median, {where}", [abs(run["p50_ms"]) for run in runs], "ms", _P50_BAR_MS),
+        Bar.of(
+            f"reported minus true, p99 of its size, {where}", [run["size_p99_ms"] for run in runs], "ms", _P99_BAR_MS
+        ),
+        Bar.of(f"CPU of the generator, {where}", [run["generator_cpu_pct"] for run in runs], "%", None),
+    ]
+    tell(bars, runs=runs)
+
+
+def measure(truth: Path, clips: Path, callers: int, window_s: float, burn_pct: int) -> dict[str, Any]:
+    os.environ["BENCH_BURN_PCT"] = str(burn_pct)
+    locustfile = CHECKOUT / "bench/locustfiles/burning.py" if burn_pct else None
+    with pinned_sink(delay_s=_DELAY_S, truth=truth) as sink:
+        outcome = play(sink, clips, callers, window_s, locustfile=locustfile)
+    assert outcome.window is not None
+    counted = [row for row in outcome.rows if row["phase"] == "hold"]
+    figures = compare(counted, rows_of(truth)) | {
+        "generator_cpu_pct": outcome.window.as_row()["generator_cpu_pct"],
+        "late_pct": outcome.late_pct,
+        "lag_max_ms": 1_000 * outcome.lag_max_s,
+    }
+    print({name: round(value, 4) for name, value in figures.items()}, flush=True)
+    return figures
+
+
+def compare(reported: list[dict[str, Any]], truth: list[dict[str, Any]]) -> dict[str, float]:
+    """The error of `stream_end_latency_s`, milliseconds, over the counted utterances that ended well.
 
     A process that is put aside between the send and its stamp reports too little: by no more than its own lag shows.
     """
@@ -49,17 +71,16 @@ def compare(reported: list[dict], truth: list[dict]) -> str:
     pairs = [(row["stream_end_latency_s"], true_s[row["text"]]) for row in reported if row["outcome"] == "ok"]
     error_ms = 1_000 * np.array([mine - true for mine, true in pairs])
     p50, p1, p99 = np.percentile(error_ms, [50, 1, 99], method="inverted_cdf")
-    worst_lag_ms = 1_000 * max(row["pacing_lag_max_s"] for row in reported)
-    size_p99 = np.percentile(abs(error_ms), 99, method="inverted_cdf")
-    return (
-        f"reported minus true, {len(pairs)} utterances of {len(truth)} in the sink's log: median {p50:.3f} ms, "
-        f"p1 {p1:.3f}, p99 {p99:.3f}, p99 of its size {size_p99:.3f} ms, from {error_ms.min():.3f} to "
-        f"{error_ms.max():.3f} ms; the generator's own worst lag {worst_lag_ms:.1f} ms"
-    )
-
-
-def _rows(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {
+        "n": float(len(pairs)),
+        "p50_ms": float(p50),
+        "p1_ms": float(p1),
+        "p99_ms": float(p99),
+        "size_p99_ms": float(np.percentile(abs(error_ms), 99, method="inverted_cdf")),
+        "min_ms": float(error_ms.min()),
+        "max_ms": float(error_ms.max()),
+        "true_p50_ms": float(np.median([1_000 * true for _, true in pairs])),
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,174 @@
+"""What a frame costs: stt-load, a bare C loop and an asyncio client, in turn, on the same core against the same sink.
+
+    python bench/frame_cost.py [--callers 1000,2000,5000] [--frame-ms 100] [--repeats 3] [--window 10] [--only stt-load]
+
+All of them play the same utterances (7 s, connect, upgrade and close included). CPU is that of the whole process in
+a window of steady load, frames are those that the sink received in it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from bars import Bar, tell
+from clip_folder import CLIP_S, write_clips
+from ladder_run import RunFailed, play
+from rig import CHECKOUT, last_json, pinned, pinned_sink, watch
+
+_WARM_S = CLIP_S + 1.5
+_LATE_MS = 10.0
+Row = dict[str, Any]
+
+
+class Bench:
+    """One kind of load (`frame_ms`), played by whichever generator."""
+
+    def __init__(self, folder: Path, frame_ms: int, window_s: float) -> None:
+        self.frame_ms = frame_ms
+        self.window_s = window_s
+        self._clips = write_clips(folder / "clips")
+        self._c_loop = compile_c_loop(folder)
+        self._resident_of_one: float | None = None
+
+    @property
+    def generators(self) -> dict[str, Callable[[int], Row]]:
+        found: dict[str, Callable[[int], Row]] = {"stt-load": self.stt_load}
+        if self._c_loop is not None:
+            found["C loop"] = self.c_loop
+        return found | {"asyncio": self.asyncio}
+
+    def stt_load(self, callers: int) -> Row:
+        if self._resident_of_one is None:
+            self._resident_of_one = self._resident(1)
+        with pinned_sink() as sink:
+            outcome = play(sink, self._clips, callers, self.window_s, "--frame-ms", str(self.frame_ms))
+        assert outcome.window is not None
+        lag = outcome.stage["pacing_lag_s"]
+        return outcome.window.as_row() | {
+            "late_pct": outcome.late_pct,
+            "lag_p99_ms": None if lag["p99"] is None else 1_000 * lag["p99"],  # of the utterances' own p99
+            "lag_max_ms": 1_000 * outcome.lag_max_s,
+            "caller_kib": (outcome.window.resident_kib - self._resident_of_one) / callers,
+            "outcomes": outcome.stage["outcomes"],
+        }
+
+    def c_loop(self, callers: int) -> Row:
+        assert self._c_loop is not None
+        times = [self.window_s + _WARM_S + 1.0, _WARM_S, self.frame_ms, 1_000 * CLIP_S]
+        return self._by_hand(lambda port: [str(self._c_loop), port, str(callers), *map(str, times)])
+
+    def asyncio(self, callers: int) -> Row:
+        def line(port: str) -> list[str]:
+            script = [sys.executable, str(CHECKOUT / "bench/asyncio_client.py"), f"ws://127.0.0.1:{port}/"]
+            times = [str(callers), str(self.window_s + _WARM_S + 1.0), "--warm", str(_WARM_S)]
+            return [*script, *times, "--frame-ms", str(self.frame_ms), "--clip-s", str(CLIP_S)]
+
+        return self._by_hand(line)
+
+    def _by_hand(self, line_for: Callable[[str], Sequence[str]]) -> Row:
+        """A generator that is told its times and prints figures of its own: its lag is taken from those."""
+        with pinned_sink() as sink, pinned(line_for(sink.url.rstrip("/").rpartition(":")[2])) as process:
+            time.sleep(_WARM_S)
+            window = watch(sink, process.pid, self.window_s)
+            own = last_json(process.communicate(timeout=120)[0])
+        return window.as_row() | {name: own[name] for name in ("lag_p50_ms", "lag_p99_ms", "lag_max_ms")} | {"own": own}
+
+    def _resident(self, callers: int) -> float:
+        with pinned_sink() as sink:
+            outcome = play(sink, self._clips, callers, 2.0, "--frame-ms", str(self.frame_ms))
+        assert outcome.window is not None
+        return outcome.window.resident_kib
+
+
+def compile_c_loop(folder: Path) -> Path | None:
+    """None where there is no compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        return None
+    program = folder / "c_loop"
+    subprocess.run([compiler, "-O2", "-o", str(program), str(CHECKOUT / "bench/c_loop.c")], check=True)
+    return program
+
+
+def bars_of(callers: int, frame_ms: int, rows: dict[str, list[Row]]) -> list[Bar]:
+    """`rows`: of each generator, repeat by repeat."""
+    what = f"{callers:,} callers, {frame_ms} ms frames"
+    mine = rows["stt-load"]
+    bars = [
+        Bar.of(
+            f"CPU per frame, {what}",
+            [row["cpu_us_per_frame"] for row in mine],
+            "µs",
+            12.0 if frame_ms == 100 and callers >= 1_000 else None,
+        ),
+        Bar.of(f"frames later than {_LATE_MS:.0f} ms, {what}", [row["late_pct"] for row in mine], "%", 1.0),
+        Bar.of(f"callers held at once, {what}", [row["connections"] for row in mine], "", 0.97 * callers, True),
+    ]
+    for other, most in (("C loop", 1.4), ("asyncio", 0.4)):
+        if other not in rows:
+            bars.append(Bar(f"{other}, {what}", None, None, "µs", None, note="left out: no compiler, or not asked for"))
+            continue
+        ratios = [a["cpu_us_per_frame"] / b["cpu_us_per_frame"] for a, b in zip(mine, rows[other], strict=True)]
+        bar = most if frame_ms == 100 and callers >= 1_000 else None
+        bars.append(Bar.of(f"CPU of a frame against the {other}'s, {what}", ratios, "×", bar))
+        bars.append(
+            Bar.of(f"CPU per frame of the {other}, {what}", [r["cpu_us_per_frame"] for r in rows[other]], "µs", None)
+        )
+        bars.append(Bar.of(f"lag p99 of the {other}, {what}", [row["lag_p99_ms"] for row in rows[other]], "ms", None))
+    if callers >= 1_000:
+        bars.append(Bar.of(f"memory a caller, {what}", [row["caller_kib"] for row in mine], "KiB", 16.0))
+    if callers >= 5_000:
+        figures = [row["utterances_per_s"] for row in mine]
+        bars.append(Bar.of(f"utterances begun and ended a second, {what}", figures, "/s", 700.0, True))
+    return bars
+
+
+@click.command()
+@click.option("--callers", default="1000,2000,5000")
+@click.option("--frame-ms", default=100)
+@click.option("--repeats", default=3)
+@click.option("--window", "window_s", default=10.0, help="Seconds of steady load that are measured.")
+@click.option("--only", multiple=True, help="Of stt-load, C loop, asyncio; stt-load is always among them.")
+def main(callers: str, frame_ms: int, repeats: int, window_s: float, only: tuple[str, ...]) -> None:
+    bars: list[Bar] = []
+    runs: list[Row] = []
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(Path(name), frame_ms, window_s)
+        chosen = {n: g for n, g in bench.generators.items() if not only or n in only or n == "stt-load"}
+        for n in map(int, callers.split(",")):
+            rows: dict[str, list[Row]] = {generator: [] for generator in chosen}
+            for _ in range(repeats):
+                for generator, measure in chosen.items():
+                    row = _measured(measure, n)
+                    rows[generator].append(row)
+                    runs.append({"generator": generator, "callers": n, "frame_ms": frame_ms} | row)
+                    print(_line(generator, n, row), flush=True)
+            bars += bars_of(n, frame_ms, rows)
+    tell(bars, runs=runs)
+
+
+def _measured(measure: Callable[[int], Row], callers: int) -> Row:
+    try:
+        return measure(callers)
+    except RunFailed as error:
+        sys.exit(f"{callers} callers: {error}")
+
+
+def _line(generator: str, callers: int, row: Row) -> str:
+    return (
+        f"{generator:9} {callers:6,} callers: {row['cpu_us_per_frame']:6.2f} µs a frame, {row['frames_per_s']:8,.0f} "
+        f"frames/s, {row['utterances_per_s']:5.0f} utterances/s, lag p99 {row['lag_p99_ms'] or 0:6.2f} ms, CPU "
+        f"{row['generator_cpu_pct']:3.0f} %, sink {row['sink_cpu_pct']:3.0f} %"
+    )
+
+
+if __name__ == "__main__":
+    main()

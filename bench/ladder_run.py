@@ -1,0 +1,140 @@
+"""A real run of stt-load for the bench: `stt-load run` as anybody starts it, in one process, watched in its hold."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clip_folder import CLIP_S
+from rig import GENERATOR_CORE, Window, pinned, watch
+
+from stt_load.server.process import ServerProcess
+
+STT_LOAD = (sys.executable, "-c", "from stt_load.cli import main; main()")
+_START_LIMIT_S = 180.0
+_LANDED = {0, 3, 4}  # verdicts of the run are data here
+
+
+class RunFailed(Exception):
+    """The run did not come to its end; the message carries what it said last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of a run with one stage: its stage of summary.json, its rows, and the window that was watched."""
+
+    stage: dict[str, Any]
+    rows: list[dict[str, Any]]
+    window: Window | None
+
+    @property
+    def late_pct(self) -> float | None:
+        """Frames handed over more than 10 ms after they were due, of all of the stage."""
+        frames = self.stage["frames"]
+        return 100 * self.stage["frames_late"] / frames if frames else None
+
+    @property
+    def lag_max_s(self) -> float:
+        return max((row["pacing_lag_max_s"] or 0.0 for row in self.rows if row["phase"] == "hold"), default=0.0)
+
+    @property
+    def eos_median_s(self) -> float | None:
+        median: float | None = self.stage["eos_latency_s"]["p50"]
+        return median
+
+
+@dataclass
+class LiveRun:
+    """A run under way."""
+
+    process: subprocess.Popen[str]
+    results: Path
+
+    def wait_for(self, phase: str, stage: int = 0) -> None:
+        deadline_s = time.monotonic() + _START_LIMIT_S
+        while not any(row["phase"] == phase and row["stage"] == stage for row in self.stages()):
+            if self.process.poll() is not None or time.monotonic() > deadline_s:
+                raise RunFailed(f"no {phase}: {self.last_words()}")
+            time.sleep(0.02)
+
+    def stages(self) -> list[dict[str, Any]]:
+        return [row for path in self.results.glob("*/stages.jsonl") for row in rows_of(path)]
+
+    def finish(self) -> Path:
+        """Wait for its end; the run folder."""
+        output, _ = self.process.communicate(timeout=600)
+        if self.process.returncode not in _LANDED:
+            raise RunFailed(f"exit code {self.process.returncode}: {output[-2000:]}")
+        (folder,) = self.results.iterdir()
+        return folder
+
+    def last_words(self) -> str:
+        self.process.kill()
+        return self.process.communicate()[0][-2000:]
+
+
+@contextmanager
+def live_run(
+    url: str,
+    clips: Path,
+    *flags: str,
+    core: int | None = GENERATOR_CORE,
+    locustfile: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    nice: int = 0,
+) -> Iterator[LiveRun]:
+    """`stt-load run`, or Locust on another locustfile with the same options."""
+    with tempfile.TemporaryDirectory() as results:
+        line = [*STT_LOAD, "run"]
+        if locustfile is not None:
+            line = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--only-summary"]
+        line += ["--stt-url", url, "--dialect", "vosk", "--end", "client", "--clips", str(clips), *flags]
+        line += ["--settle", "0.2s", "--results", results]
+        with pinned(line, core, environment, nice) as process:
+            yield LiveRun(process, Path(results))
+
+
+def play(
+    sink: ServerProcess,
+    clips: Path,
+    callers: int,
+    window_s: float,
+    *flags: str,
+    while_held: Callable[[int, float], None] | None = None,
+    locustfile: Path | None = None,
+    nice: int = 0,
+) -> Outcome:
+    """One stage of `callers`. The window is opened when every caller has had a clip's time to begin; `while_held(pid,
+    seconds)` takes its place where it is given."""
+    warm_s = CLIP_S + 1.0
+    hold = ["--concurrency", str(callers), "--ramp-rate", str(max(50, callers // 5)), "--hold", f"{warm_s + window_s}s"]
+    window = None
+    with live_run(sink.url, clips, *hold, *flags, locustfile=locustfile, nice=nice) as run:
+        run.wait_for("hold")
+        time.sleep(warm_s)
+        if while_held is not None:
+            while_held(run.process.pid, window_s)
+        else:
+            window = watch(sink, run.process.pid, window_s - 0.3)
+        folder = run.finish()
+        (stage,) = stages_of(folder)
+        return Outcome(stage, rows_of(folder / "utterances.jsonl"), window)
+
+
+def stages_of(folder: Path) -> Sequence[dict[str, Any]]:
+    stages: list[dict[str, Any]] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["stages"]
+    return stages
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """Whole lines; one that is being written is left out."""
+    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    return [json.loads(line) for line in whole.split("\n") if line]

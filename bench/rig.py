@@ -1,0 +1,134 @@
+"""The rig of every bench: a sink on one core, a generator on another, and what both have done between two moments.
+
+Whatever generates is measured in the same way: CPU and memory of its process as the kernel counts them, frames and
+utterances as the sink counted them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stt_load.load.stolen_cpu import StolenCpu
+from stt_load.server.process import ServerProcess, sink_server
+
+CORES = sorted(os.sched_getaffinity(0))
+GENERATOR_CORE, SINK_CORE = CORES[0], CORES[-1]
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@contextmanager
+def pinned_sink(core: int = SINK_CORE, delay_s: float = 0.02, truth: Path | None = None) -> Iterator[ServerProcess]:
+    """The sink, alone on `core`. The delay of its answers is short, so that callers are nearly always speaking."""
+    with sink_server(delay_s, truth=truth) as sink:
+        os.sched_setaffinity(sink.pid, {core})
+        yield sink
+
+
+@contextmanager
+def pinned(
+    line: Sequence[str], core: int | None = GENERATOR_CORE, environment: Mapping[str, str] | None = None, nice: int = 0
+) -> Iterator[subprocess.Popen[str]]:
+    """A process from its first moment on `core` (None: on any); killed at the end if it is still there."""
+
+    def settle() -> None:
+        os.sched_setaffinity(0, CORES if core is None else {core})
+        os.nice(nice)
+
+    process = subprocess.Popen(
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=settle,
+        env={**os.environ, **(environment or {})},
+        process_group=0,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def last_json(output: str) -> dict[str, Any]:
+    """The last line of what a bench printed."""
+    lines = output.strip().splitlines()
+    try:
+        found: dict[str, Any] = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        raise RuntimeError("no JSON in its last line:\n" + "\n".join(lines[-20:])) from None
+    return found
+
+
+def health(sink: ServerProcess) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{sink.http_url}/healthz", timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def cpu_s(pid: int) -> float:
+    """What the scheduler gave to the process, all its threads that live, to the nanosecond: /proc/PID/stat counts in
+    hundredths of a second."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+
+
+def resident_kib(pid: int) -> int:
+    line = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmRSS"))
+    return int(line.split()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was done in `seconds`. `connections`: open at its end. `resident_kib`: of the generator, at its end."""
+
+    seconds: float
+    frames: int
+    utterances: int
+    connections: int
+    generator_cpu_s: float
+    sink_cpu_s: float
+    resident_kib: int
+    stolen_pct: float | None
+
+    def as_row(self) -> dict[str, Any]:
+        """With the figures that everything here is about."""
+        return asdict(self) | {
+            "frames_per_s": self.frames / self.seconds,
+            "utterances_per_s": self.utterances / self.seconds,
+            "cpu_us_per_frame": self.cpu_us_per_frame,
+            "generator_cpu_pct": 100 * self.generator_cpu_s / self.seconds,
+            "sink_cpu_pct": 100 * self.sink_cpu_s / self.seconds,
+        }
+
+    @property
+    def cpu_us_per_frame(self) -> float | None:
+        return 1e6 * self.generator_cpu_s / self.frames if self.frames else None
+
+
+def watch(sink: ServerProcess, pid: int, seconds: float) -> Window:
+    """The next `seconds`."""
+    stolen = StolenCpu()
+    before, cpu_before_s = health(sink), cpu_s(pid)
+    time.sleep(seconds)
+    after, cpu_after_s = health(sink), cpu_s(pid)
+    return Window(
+        seconds=after["monotonic_s"] - before["monotonic_s"],
+        frames=after["frames"] - before["frames"],
+        utterances=after["utterances"] - before["utterances"],
+        connections=after["connections"] - 1,  # less the one that asked
+        generator_cpu_s=cpu_after_s - cpu_before_s,
+        sink_cpu_s=after["cpu_s"] - before["cpu_s"],
+        resident_kib=resident_kib(pid),
+        stolen_pct=stolen.look(),
+    )
