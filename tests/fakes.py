@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import selectors
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule
+from stt_load.clock import Clock
 from stt_load.dialects.base import Connect, Dialect
 from stt_load.dialects.events import Message
 from stt_load.errors import SttLoadError
+from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
+from stt_load.stream.call import Call, Watcher
+from stt_load.stream.carrier import carry_with
 from stt_load.stream.encoded import EncodedClip, encode_clip
-from stt_load.stream.runner import run_utterance
+from stt_load.stream.line import Line
+from stt_load.stream.pacer import Pacer
+from stt_load.stream.prepared import PreparedMessage
 from stt_load.stream.session import Session
 from stt_load.stream.transport import Arrival, Stamp
+from stt_load.stream.ws import WebSocketTransport
 
 START_S = 1_000.0
 RATE_HZ = 16_000
@@ -41,7 +51,8 @@ class ScriptedTransport:
     """`arrivals`: (seconds after START_S, what comes), in order; an error is raised at its time.
 
     `connect_takes_s` and `send_takes_s` (of the nth send; the last entry holds for all later ones) move the clock.
-    `on_connect`, `on_send` (by the number of the send): raised instead.
+    `on_connect`, `on_send` (by the number of the send): raised instead. `full`: (from, to) seconds after START_S in
+    which the kernel takes nothing.
     """
 
     clock: FakeClock
@@ -50,13 +61,14 @@ class ScriptedTransport:
     send_takes_s: Sequence[float] = (0.0,)
     on_connect: SttLoadError | None = None
     on_send: dict[int, SttLoadError] = field(default_factory=dict)
+    full: tuple[float, float] = (0.0, 0.0)
     stamp: Stamp = "kernel"
     sent: list[tuple[float, Message]] = field(default_factory=list)
-    send_deadlines_s: list[float] = field(default_factory=list)
     is_closed: bool = False
 
     def __post_init__(self) -> None:
         self._coming = [(START_S + at_s, what) for at_s, what in self.arrivals]
+        self._held: list[Message] = []
         self._n_sends = 0
 
     def connect(self, target: Connect, deadline_s: float) -> None:
@@ -64,26 +76,102 @@ class ScriptedTransport:
         if self.on_connect:
             raise self.on_connect
 
-    def send(self, message: Message, deadline_s: float) -> None:
+    def send(self, message: Message) -> bool:
         number, self._n_sends = self._n_sends, self._n_sends + 1
-        self.send_deadlines_s.append(deadline_s)
         if number in self.on_send:
             raise self.on_send[number]
+        if self._held or self.is_full:
+            self._held.append(message)
+            return False
         self.sent.append((self.clock.now_s - START_S, message))
         self.clock.move_to(self.clock.now_s + self.send_takes_s[min(number, len(self.send_takes_s) - 1)])
+        return True
 
-    def receive(self, deadline_s: float) -> Arrival | None:
-        if not self._coming or self._coming[0][0] > max(deadline_s, self.clock.now_s):
-            self.clock.move_to(deadline_s)
+    def send_frame(self, frame: Sequence[PreparedMessage]) -> bool:
+        return [self.send(part.message) for part in frame][-1]
+
+    def flush(self) -> bool:
+        if not self.is_full:
+            self.sent += [(self.clock.now_s - START_S, message) for message in self._held]
+            self._held = []
+        return not self._held
+
+    def receive(self) -> Arrival | None:
+        if not self._coming or self._coming[0][0] > self.clock.now_s:
             return None
         at_s, what = self._coming.pop(0)
-        self.clock.move_to(at_s)
         if isinstance(what, SttLoadError):
             raise what
         return Arrival(at_s, what, self.stamp)
 
+    def fileno(self) -> int:
+        return -1
+
     def close(self) -> None:
         self.is_closed = True
+
+    @property
+    def is_full(self) -> bool:
+        return START_S + self.full[0] <= self.clock.now_s < START_S + self.full[1]
+
+    def wait(self, until_s: float, wants_room: bool) -> None:
+        """Until something comes, or there is room."""
+        moments_s = [until_s] + [at_s for at_s, _ in self._coming[:1]]
+        if wants_room and self._held:
+            moments_s.append(START_S + self.full[1])
+        self.clock.move_to(min(moments_s))
+
+
+class FakePoll:
+    """Of one call. Moves the clock to the next thing that happens; a wait without an end has to end by itself."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._calls: list[Call] = []
+        self._wants_room = False
+
+    def add(self, call: Call) -> None:
+        self._calls.append(call)
+
+    def want_room(self, call: Call, is_wanted: bool) -> None:
+        self._wants_room = is_wanted
+
+    def remove(self, call: Call) -> None:
+        self._calls.remove(call)
+
+    def wait(self, until_s: float | None) -> Sequence[Call]:
+        if self._calls:
+            assert until_s is not None, "nothing would ever end this wait"
+            self._transport.wait(until_s, self._wants_room)
+        return list(self._calls)
+
+
+class FakeCarrier:
+    """Carries calls over `transport` under its clock."""
+
+    def __init__(self, transport: Any) -> None:
+        self.clock: Clock = transport.clock
+        self._pacer = Pacer(FakePoll(transport), self.clock)
+
+    def carry(self, call: Call) -> None:
+        carry_with(self._pacer, call)
+
+
+def run_utterance(session: Session, transport: Any, dialect: Dialect, watch: Watcher | None = None) -> Stamp:
+    """One utterance from dial to close. Where its arrival times came from."""
+    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
+    Line(dialect, transport, "ws://server/ws", FakeCarrier(transport)).carry(session, record, watch)
+    return cast(Stamp, record.stamp)
+
+
+def first_arrival(transport: WebSocketTransport, patience_s: float) -> Arrival:
+    """The next message of a real connection."""
+    deadline_s = time.monotonic() + patience_s
+    with selectors.DefaultSelector() as selector:
+        selector.register(transport, selectors.EVENT_READ)
+        while (arrival := transport.receive()) is None:
+            assert selector.select(deadline_s - time.monotonic()), "nothing came before the deadline"
+    return arrival
 
 
 def clip(
@@ -120,5 +208,5 @@ def speak(dialect: Dialect, rules: SessionRules, transport: ScriptedTransport) -
 
     clock = transport.clock
     session = Session(dialect, one_second(dialect), rules, clock())
-    stamp = run_utterance(session, transport, dialect.connect("ws://server/ws"), clock, watch)
+    stamp = run_utterance(session, transport, dialect, watch)
     return Spoken(session, transport, clock, stamp, seen)

@@ -24,6 +24,7 @@ from stt_load.metrics.normaliser import guess_normaliser
 from stt_load.metrics.wer import scored
 from stt_load.records import Kind, UtteranceRecord
 from stt_load.stream.actions import SessionRules
+from stt_load.stream.carrier import Inline
 from stt_load.stream.encoded import encode_clip
 from stt_load.stream.line import Line
 from stt_load.stream.session import Session
@@ -93,7 +94,7 @@ def _stream(config: RunConfig, clip: Clip, record: UtteranceRecord, console: Con
     seen = Transcript(session, console)
     console.print("times are seconds from the end of speech")
     transport = WebSocketTransport(checks_certificate=not config.insecure)
-    Line(dialect, transport, config.stt_url, time.monotonic).carry(session, record, seen.watch)
+    Line(dialect, transport, config.stt_url, Inline()).carry(session, record, seen.watch)
     session.measure_into(record, time.monotonic())
 
 
@@ -121,12 +122,14 @@ class Transcript:
             self._show(at_s, direction, f"{message!s:.{_SHOWN}}" + (f"   ({kinds})" if kinds else ""))
 
     def _sent(self, message: Message) -> str | None:
-        """What is said of a message on its way; None of a frame like any other. It is not counted as sent yet."""
+        """What is said of a message that was sent; None of a frame like any other. It is counted as sent already."""
         schedule, frames = self._session.schedule, self._session.audio.frames
-        if schedule is None or schedule.is_all_sent or message not in frames[schedule.n_sent]:
+        if schedule is None or not schedule.n_sent:
             return f"{message!s:.{_SHOWN}}"
-        is_whole = message is frames[schedule.n_sent][-1]
-        return self._named.get(schedule.n_sent + 1) if is_whole else None
+        latest = [part.message for part in frames[schedule.n_sent - 1]]
+        if message not in latest:
+            return f"{message!s:.{_SHOWN}}"
+        return self._named.get(schedule.n_sent) if message == latest[-1] else None
 
     def _show(self, at_s: float, direction: str, what: str) -> None:
         zero_s = self._session.speech_end_at_s

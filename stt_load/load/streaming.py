@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 
 from stt_load.audio.clip import Clip
@@ -11,10 +10,11 @@ from stt_load.config import RunConfig
 from stt_load.dialects.events import Event, Message
 from stt_load.load.manner import Caller
 from stt_load.load.material import dialect_of, encode_clips
+from stt_load.load.pacing import Pacing, pacing
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
+from stt_load.stream.call import Watcher
 from stt_load.stream.line import Line
-from stt_load.stream.runner import Watcher
 from stt_load.stream.session import Session
 from stt_load.stream.ws import WebSocketTransport
 
@@ -32,12 +32,13 @@ def who_is(record: UtteranceRecord) -> str:
 
 
 class Streaming:
-    """Clips are encoded once, for all callers of this process."""
+    """Clips are encoded once for all callers of this process, and one loop speaks for all of them."""
 
     def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
         self._config = config
         self._api_key = api_key
         self._encoded = encode_clips(config, clips)
+        self._pacing = pacing()
         if config.verbose:
             log_messages()
 
@@ -45,8 +46,8 @@ class Streaming:
         audio, line = self._encoded[clip.clip_id], self._line_of(caller)
         phase_s = 0.0 if is_together else caller.random.uniform(0.0, audio.rule.frame_s)
         rules = SessionRules(timeout_s=self._config.timeout_s, phase_s=phase_s)
-        session = Session(line.dialect, audio, rules, time.monotonic())
-        return StreamTurn(line, session, self._config.verbose)
+        session = Session(line.dialect, audio, rules, self._pacing.clock())
+        return StreamTurn(line, session, self._pacing, self._config.verbose)
 
     def hang_up(self, caller: Caller) -> None:
         if isinstance(caller.keeps, Line):
@@ -62,7 +63,7 @@ class Streaming:
             dialect_of(config, self._api_key),
             WebSocketTransport(checks_certificate=not config.insecure),
             config.stt_url,
-            time.monotonic,
+            self._pacing,
             config.utterances_per_connection,
         )
         caller.keeps = line
@@ -70,8 +71,9 @@ class Streaming:
 
 
 class StreamTurn:
-    def __init__(self, line: Line, session: Session, is_verbose: bool) -> None:
+    def __init__(self, line: Line, session: Session, pacing: Pacing, is_verbose: bool) -> None:
         self._line = line
+        self._pacing = pacing
         self._session = session
         self._is_verbose = is_verbose
 
@@ -86,7 +88,7 @@ class StreamTurn:
         self._session.interrupt(why)
 
     def measure_into(self, record: UtteranceRecord) -> None:
-        self._session.measure_into(record, time.monotonic())
+        self._session.measure_into(record, self._pacing.clock())
 
 
 def _watcher(record: UtteranceRecord, session: Session) -> Watcher:

@@ -21,10 +21,17 @@ class SessionRules:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Hand `message` to the kernel now, then call `on_sent`; give up at `deadline_s`."""
+    """Hand `message` to the kernel now, then call `on_sent`."""
 
     message: Message
-    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Hand each frame over when it is due, up to the one with the number `until`, which is not; ask again then, and
+    after every message that arrives."""
+
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +48,4 @@ class Done:
     outcome: Outcome
 
 
-Action = Send | WaitUntil | Done
+Action = Send | Speak | WaitUntil | Done

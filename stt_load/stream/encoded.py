@@ -11,18 +11,19 @@ from stt_load.audio.framing import FrameRule, cut_frames
 from stt_load.audio.speech_bounds import Pause, SpeechBounds, find_pauses
 from stt_load.dialects.base import AudioLength, Capabilities, Dialect
 from stt_load.dialects.events import Message
+from stt_load.stream.prepared import PreparedMessage
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedClip:
     """A clip cut and encoded for one dialect.
 
-    `frames`: the messages of each. `n_before_end`: so many are sent before the client says that speech has ended.
-    `pauses`: within its speech. `audio_s`: with its trailing silence."""
+    `frames`: the messages of each, ready to be masked and sent. `n_before_end`: so many are sent before the client says
+    that speech has ended. `pauses`: within its speech. `audio_s`: with its trailing silence."""
 
     clip: Clip
     rule: FrameRule
-    frames: Sequence[Sequence[Message]]
+    frames: Sequence[Sequence[PreparedMessage]]
     n_before_end: int
     pauses: Sequence[Pause]
 
@@ -57,7 +58,11 @@ def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect:
     return EncodedClip(clip, rule, _encode(pcm, dialect), n_before_end, pauses)
 
 
-def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[Message]]:
+def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[PreparedMessage]]:
     """Equal frames, as those of silence are, share their messages."""
-    encoded: dict[bytes, Sequence[Message]] = {}
-    return [encoded[frame] if frame in encoded else encoded.setdefault(frame, dialect.encode(frame)) for frame in pcm]
+    encoded: dict[bytes, Sequence[PreparedMessage]] = {}
+    return [encoded.get(frame) or encoded.setdefault(frame, _prepare(dialect.encode(frame))) for frame in pcm]
+
+
+def _prepare(messages: Sequence[Message]) -> Sequence[PreparedMessage]:
+    return tuple(PreparedMessage(message) for message in messages)

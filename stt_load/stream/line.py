@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import contextlib
 
-from stt_load.clock import Clock
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.events import ServerError
-from stt_load.errors import ConnectionLost, ProtocolError
+from stt_load.errors import ConnectionLost, ProtocolError, SttLoadError
 from stt_load.records import UtteranceRecord
-from stt_load.stream.runner import Watcher, run_utterance
+from stt_load.stream.call import Call, Watcher, discreet
+from stt_load.stream.carrier import Carrier
 from stt_load.stream.session import Session
 from stt_load.stream.transport import Transport
+
+CONNECT_TIMEOUT_S = 10.0
 
 
 class Line:
     """Carries up to `utterances`, one after the other, as long as each of them ends well."""
 
-    def __init__(self, dialect: Dialect, transport: Transport, url: str, clock: Clock, utterances: int = 1) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        transport: Transport,
+        url: str,
+        carrier: Carrier,
+        utterances: int = 1,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    ) -> None:
         self.dialect = dialect
         self._transport = transport
         self._target = dialect.connect(url)
-        self._clock = clock
+        self._carrier = carrier
         self._left = utterances
+        self._connect_timeout_s = connect_timeout_s
         self._carried = 0
         self._opened_at_s: float | None = None
         self._is_open = False
@@ -34,7 +45,7 @@ class Line:
             return False
         with contextlib.suppress(ConnectionLost, ProtocolError):
             is_well = True
-            while (arrival := self._transport.receive(0.0)) is not None:
+            while (arrival := self._transport.receive()) is not None:
                 is_well &= not any(isinstance(event, ServerError) for event in self.dialect.on_message(arrival.message))
             if is_well:
                 return True
@@ -42,26 +53,39 @@ class Line:
         return False
 
     def carry(self, session: Session, record: UtteranceRecord, watch: Watcher | None = None) -> None:
-        """One utterance. Notes in `record` what it has of the connection; the rest is the session's to tell."""
-        was_open, self._left = self._is_open, self._left - 1
-        self._is_open = False
+        """One utterance; every fault ends up in the session. Notes in `record` what it has of the connection; the rest
+        is the session's to tell. Raises what the caller's greenlet is killed with, and what crashed."""
+        self._left -= 1
+        call = Call(session, self._transport, watch)
         try:
-            record.stamp = run_utterance(
-                session,
-                self._transport,
-                self._target,
-                self._clock,
-                watch,
-                is_open=was_open,
-                keeps_open=self._left > 0,
-            )
-            self._is_open = self._left > 0 and session.is_complete
+            if self._open(session, watch):
+                self._carrier.carry(call)
         finally:
+            record.stamp = call.stamp
+            self._is_open = self._left > 0 and session.is_complete
+            if not self._is_open:
+                self._transport.close()
             self._note_connection(session, record)
 
     def close(self) -> None:
         self._is_open = False
         self._transport.close()
+
+    def _open(self, session: Session, watch: Watcher | None) -> bool:
+        """False where there is no connection."""
+        clock = self._carrier.clock
+        if self._is_open:
+            session.on_reuse(clock())
+            return True
+        try:
+            self._transport.connect(self._target, clock() + self._connect_timeout_s)
+        except SttLoadError as error:
+            session.on_fault(error, clock())
+            if watch:
+                discreet(watch, self.dialect.settings.api_key)(clock(), "!", str(error), ())
+            return False
+        session.on_open(clock(), self._target.first_messages)
+        return True
 
     def _note_connection(self, session: Session, record: UtteranceRecord) -> None:
         if self._opened_at_s is None:

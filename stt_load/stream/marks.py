@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from stt_load.audio.clip import Clip
 from stt_load.records import UtteranceRecord
+from stt_load.stream.schedule import Schedule
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class Marks:
     dialled_at_s: float
     opened_at_s: float | None = None  # the upgrade is done
     ready_at_s: float | None = None  # the server takes audio
-    last_frame_at_s: float | None = None  # the latest frame was handed over
+    schedule: Schedule | None = None  # what is sent when, and was; None before the stream starts
     end_sent_at_s: float | None = None
 
     speech_start_at_s: float | None = None
@@ -38,11 +39,17 @@ class Marks:
     turn_ended_at_s: float | None = None  # the server's endpointer heard the end of a turn
     settled_at_s: float | None = None  # the server said that nothing more comes
 
-    def on_stream(self, start_s: float, end_s: float, clip: Clip) -> None:
-        """The microphone is switched on at `start_s`, the last frame is due at `end_s`."""
-        self.speech_start_at_s = start_s + clip.speech_start_s
-        self.speech_end_at_s = start_s + clip.speech_end_s
-        self.stream_end_at_s = end_s
+    def on_stream(self, schedule: Schedule, clip: Clip) -> None:
+        """The microphone is switched on, or will be."""
+        self.schedule = schedule
+        self.speech_start_at_s = schedule.stream_start_s + clip.speech_start_s
+        self.speech_end_at_s = schedule.stream_start_s + clip.speech_end_s
+        self.stream_end_at_s = schedule.end_s
+
+    @property
+    def last_frame_at_s(self) -> float | None:
+        """The latest frame was handed over."""
+        return None if self.schedule is None else self.schedule.last_sent_at_s
 
     def on_partial(self, arrived_s: float, text: str) -> None:
         if text and self.first_text_at_s is None:

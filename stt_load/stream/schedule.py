@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 
 from stt_load.records import UtteranceRecord
 
@@ -13,28 +14,25 @@ class Schedule:
     """Due times on absolute deadlines (no drift), and our own lateness per frame.
 
     `stream_start_s`: when the microphone is switched on, monotonic seconds. Frame k is due at
-    `stream_start_s + (k+1)·frame_s`.
+    `stream_start_s + (k+1)·frame_s`. `n_sent`: frames handed over; `next_due_s`: when the one after them is due;
+    `last_sent_at_s`: when the latest was handed over, None before the first. Attributes rather than properties: they
+    are read and written for every frame of every caller.
     """
 
-    __slots__ = ("_lags_s", "frame_s", "n_frames", "stream_start_s")
+    __slots__ = ("_lags_s", "frame_s", "last_sent_at_s", "n_frames", "n_sent", "next_due_s", "stream_start_s")
 
     def __init__(self, stream_start_s: float, frame_s: float, n_frames: int) -> None:
         self.stream_start_s = stream_start_s
         self.frame_s = frame_s
         self.n_frames = n_frames
-        self._lags_s: list[float] = []
-
-    @property
-    def n_sent(self) -> int:
-        return len(self._lags_s)
+        self.n_sent = 0
+        self.next_due_s = stream_start_s + frame_s
+        self.last_sent_at_s: float | None = None
+        self._lags_s = array("d")
 
     @property
     def is_all_sent(self) -> bool:
         return self.n_sent >= self.n_frames
-
-    @property
-    def next_due_s(self) -> float:
-        return self.stream_start_s + (self.n_sent + 1) * self.frame_s
 
     @property
     def end_s(self) -> float:
@@ -42,8 +40,12 @@ class Schedule:
         return self.stream_start_s + self.n_frames * self.frame_s
 
     def on_sent(self, now_s: float) -> None:
-        """The next frame was handed to the kernel at `now_s`."""
-        self._lags_s.append(max(0.0, now_s - self.next_due_s))
+        """The last byte of the next frame was with the kernel at `now_s`."""
+        lag_s = now_s - self.next_due_s
+        self._lags_s.append(lag_s if lag_s > 0.0 else 0.0)
+        self.last_sent_at_s = now_s
+        self.n_sent += 1
+        self.next_due_s = self.stream_start_s + (self.n_sent + 1) * self.frame_s
 
     @property
     def n_late(self) -> int:

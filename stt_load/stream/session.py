@@ -2,9 +2,8 @@
 
     dialling ─ on_open ─▶ (waiting for Ready) ─▶ streaming ─ last frame ─▶ waiting ─▶ done
 
-It opens no socket and reads no clock, so the same logic runs under a fake clock in tests, under one greenlet
-a caller, or under one loop for thousands. Every fault becomes an `Outcome` here and nowhere else,
-by the tables of `outcomes.py`.
+It opens no socket and reads no clock, so the same logic runs under a fake clock in tests and under one loop for
+thousands of callers. Every fault becomes an `Outcome` here and nowhere else, by the tables of `outcomes.py`.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from stt_load.dialects.events import (
 )
 from stt_load.errors import ConnectionLost, Outcome, ProtocolError, Refusal, SttLoadError
 from stt_load.records import UtteranceRecord
-from stt_load.stream.actions import Action, Done, Send, SessionRules, WaitUntil
+from stt_load.stream.actions import Action, Done, Send, SessionRules, Speak, WaitUntil
 from stt_load.stream.complaint import Complaint
 from stt_load.stream.encoded import EncodedClip
 from stt_load.stream.marks import Marks
@@ -42,8 +41,8 @@ from stt_load.stream.transcript import Transcript
 
 class Session:
     """One utterance. The caller owes: `on_open` (or `on_fault`; `on_reuse` where the connection has carried another
-    utterance), then `next_action` until `Done`, with `on_sent` after every `Send`, `on_message` for every message
-    (stamped with its arrival), `on_fault` for every error."""
+    utterance), then `next_action` until `Done`, with `on_sent` after every `Send`, `schedule.on_sent` after every frame
+    of a `Speak`, `on_message` for every message (stamped with its arrival), `on_fault` for every error."""
 
     def __init__(self, dialect: Dialect, audio: EncodedClip, rules: SessionRules, started_dialling_s: float) -> None:
         self.dialect = dialect
@@ -60,16 +59,17 @@ class Session:
         self._outcome: Outcome | None = None
         self._outbox: deque[Message] = deque()
         self._end_messages: Sequence[Message] = ()
-        self._n_parts_sent = 0  # messages of the next frame
         self._is_finalised = dialect.settings.end == "server"
+        self._speech, self._rest_of_speech = Speak(audio.n_before_end), Speak(len(audio.frames))
         self._server_ms: dict[str, float] = {}
         self._complaint = Complaint(dialect)
 
     # what happened ---------------------------------------------------------------------------------------
 
-    def on_open(self, opened_s: float) -> None:
-        """The upgrade was done at `opened_s`; the first messages are still to be sent."""
+    def on_open(self, opened_s: float, first_messages: Sequence[Message] = ()) -> None:
+        """The upgrade was done at `opened_s`. `first_messages`: what the connection begins with, still to be sent."""
         self._marks.opened_at_s = opened_s
+        self._outbox.extend(first_messages)
         if not self.dialect.capabilities.has_ready:
             self._start_stream(opened_s)
 
@@ -79,16 +79,9 @@ class Session:
 
     def on_sent(self, now_s: float) -> None:
         """The message of the last `Send` was handed to the kernel at `now_s`."""
-        if self._outbox:
-            message = self._outbox.popleft()
-            if self._end_messages and message is self._end_messages[-1]:
-                self._marks.end_sent_at_s = now_s
-        elif self.schedule is not None:
-            self._n_parts_sent += 1
-            if self._n_parts_sent == len(self.audio.frames[self.schedule.n_sent]):
-                self._n_parts_sent = 0
-                self.schedule.on_sent(now_s)
-                self._marks.last_frame_at_s = now_s
+        message = self._outbox.popleft()
+        if self._end_messages and message is self._end_messages[-1]:
+            self._marks.end_sent_at_s = now_s
 
     def on_message(self, arrived_s: float, message: Message) -> Sequence[Event]:
         """A message arrived. Gives its events, for whoever wants to show them."""
@@ -126,7 +119,7 @@ class Session:
         if self._outcome is not None:
             return Done(self._outcome)
         if self._outbox:
-            return Send(self._outbox[0], self.deadline_s)
+            return Send(self._outbox[0])
         if self.schedule is None:
             return self._wait_for_ready(now_s)
         if not self._is_finalised and self.schedule.n_sent >= self.audio.n_before_end:
@@ -136,10 +129,7 @@ class Session:
             return self.next_action(now_s)
         if self.schedule.is_all_sent:
             return self._wait_for_transcript(now_s)
-        due_s = self.schedule.next_due_s
-        if due_s > now_s:
-            return WaitUntil(due_s)
-        return Send(self.audio.frames[self.schedule.n_sent][self._n_parts_sent], self.deadline_s)
+        return self._rest_of_speech if self._is_finalised else self._speech
 
     @property
     def deadline_s(self) -> float:
@@ -175,7 +165,7 @@ class Session:
     def _start_stream(self, now_s: float) -> None:
         self._marks.ready_at_s = now_s
         self.schedule = Schedule(now_s + self.rules.phase_s, self.audio.rule.frame_s, len(self.audio.frames))
-        self._marks.on_stream(self.schedule.stream_start_s, self.schedule.end_s, self.audio.clip)
+        self._marks.on_stream(self.schedule, self.audio.clip)
         self._outbox.extend(self.dialect.begin(self.audio.length))
 
     def _on_event(self, arrived_s: float, event: Event) -> None:
@@ -281,7 +271,7 @@ class Session:
         if self.schedule is None:
             record.duration_s = now_s - self._marks.dialled_at_s
             return
-        start_s = self.schedule.stream_start_s
+        start_s = record.stream_start_s = self.schedule.stream_start_s
         record.duration_s = now_s - start_s
         record.messages = [[round(at_s - start_s, 6), text] for at_s, text in self._transcript.finals]
         self.schedule.measure_into(record)

@@ -1,12 +1,14 @@
-"""What a runner needs of a connection: four verbs, each with a deadline, each able to fail in named ways."""
+"""What a pacer needs of a connection. Only `connect` waits: whatever comes after it is done now, or later."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
+from stt_load.stream.prepared import PreparedMessage
 
 Stamp = Literal["kernel", "read"]
 
@@ -21,18 +23,32 @@ class Arrival:
 
 
 class Transport(Protocol):
-    """One connection. Deadlines are monotonic seconds."""
+    """One connection."""
 
     def connect(self, target: Connect, deadline_s: float) -> None:
-        """Dial and upgrade. Raises UpgradeRefused, DeadlineExceeded, ConnectionLost."""
+        """Dial and upgrade. `deadline_s`: monotonic. Raises UpgradeRefused, DeadlineExceeded, ConnectionLost."""
         ...
 
-    def send(self, message: Message, deadline_s: float) -> None:
-        """Returns when the last byte is with the kernel. Raises ConnectionLost, DeadlineExceeded."""
+    def send(self, message: Message) -> bool:
+        """Whether its last byte is with the kernel; else the kernel takes no more now, and `flush` goes on with it.
+        Raises ConnectionLost."""
         ...
 
-    def receive(self, deadline_s: float) -> Arrival | None:
-        """The next message, or None at the deadline. Raises ConnectionLost, ProtocolError."""
+    def send_frame(self, frame: Sequence[PreparedMessage]) -> bool:
+        """The same for a frame of audio."""
+        ...
+
+    def flush(self) -> bool:
+        """Goes on with what the kernel didn't take; whether all of it is handed over. Raises ConnectionLost."""
+        ...
+
+    def receive(self) -> Arrival | None:
+        """The next message that is here; None where there is none, or not all of it. To be asked until it gives None.
+        Raises ConnectionLost, ProtocolError."""
+        ...
+
+    def fileno(self) -> int:
+        """For whoever watches it; valid from `connect` to `close`."""
         ...
 
     def close(self) -> None:

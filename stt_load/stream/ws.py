@@ -1,4 +1,5 @@
-"""A websocket behind the transport contract, with websocket-client doing the protocol.
+"""A websocket behind the transport contract, with websocket-client doing the protocol: the upgrade, what arrives, and
+the answers to it. What we send is prepared and masked in `prepared.py`, as it is sent by the ten thousand a second.
 
 Settings that a load generator needs and the library's defaults don't give: no proxies from the environment (a
 proxy would be measured instead of the server), certificates checked with one shared TLS context, no cookies
@@ -9,22 +10,25 @@ when closing, and an end to messages that never end.
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
-import time
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import websocket
-from websocket import _handshake
+from websocket import _handshake, _http
 
 from stt_load.credentials import without_credentials
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, UpgradeRefused
 from stt_load.stream.dial import dial
+from stt_load.stream.prepared import PreparedMessage
 from stt_load.stream.stamped import StampedSocket
 from stt_load.stream.transport import Arrival
 
-_CLOSE_PATIENCE_S = 0.2
+_KEYS_AT_ONCE = 4_096
 _NO_STATUS = 1005  # RFC 6455 section 7.4.1: a close frame without a code
 
 
@@ -38,6 +42,7 @@ class _NoCookies(_handshake.SimpleCookieJar):  # type: ignore[misc, name-defined
 
 
 _handshake.CookieJar = _NoCookies()
+setattr(_http, "recv_line", StampedSocket.recv_line)  # noqa: B010 - the library's own asks for each byte of a head by itself
 
 
 class _WebSocket(websocket.WebSocket):
@@ -53,8 +58,23 @@ class _WebSocket(websocket.WebSocket):
             super().pong(payload)
 
 
+class _Masks:
+    """Masking keys, each of them from the system's random source (RFC 6455 section 5.3), fetched by the thousand."""
+
+    def __init__(self) -> None:
+        self._keys: list[np.uint32] = []
+
+    def next_key(self) -> np.uint32:
+        if not self._keys:
+            self._keys = list(np.frombuffer(os.urandom(_KEYS_AT_ONCE * 4), np.uint32))
+        return self._keys.pop()
+
+
+_masks = _Masks()
+
+
 class WebSocketTransport:
-    """One connection. Under Locust the socket waits cooperatively; without it, it blocks its thread.
+    """One connection. `connect` waits: under Locust cooperatively, without it by blocking its thread.
 
     `checks_certificate`: of a wss server; False takes any, as a self-signed one.
     """
@@ -86,50 +106,64 @@ class WebSocketTransport:
         except (websocket.WebSocketException, ValueError) as error:
             raise _redirected(self._ws) or UpgradeRefused(f"no websocket upgrade: {error}") from error
         self._socket.begin_message()
+        self._socket.stop_waiting()
 
-    def send(self, message: Message, deadline_s: float) -> None:
-        if self._ws is None or self._socket is None:
-            raise ConnectionLost("not connected")
-        self._socket.deadline_s = deadline_s
+    def send(self, message: Message) -> bool:
+        return self.send_frame((PreparedMessage(message),))
+
+    def send_frame(self, frame: Sequence[PreparedMessage]) -> bool:
+        is_out, outgoing = True, self._open_socket()
         try:
-            if isinstance(message, str):
-                self._ws.send_text(message)
-            else:
-                self._ws.send_binary(message)
-        except (websocket.WebSocketTimeoutException, TimeoutError) as error:
-            raise DeadlineExceeded("the server stopped reading: a frame could not be handed over") from error
-        except (websocket.WebSocketException, OSError) as error:
+            for message in frame:
+                is_out = outgoing.hand_over(message.masked_by(_masks.next_key()))
+        except OSError as error:
+            raise ConnectionLost(f"connection lost while sending: {error}") from error
+        return is_out
+
+    def flush(self) -> bool:
+        try:
+            return self._open_socket().flush()
+        except OSError as error:
             raise ConnectionLost(f"connection lost while sending: {error}") from error
 
-    def receive(self, deadline_s: float) -> Arrival | None:
-        if self._ws is None or self._socket is None:
-            raise ConnectionLost("not connected")
-        self._socket.deadline_s = deadline_s
-        while True:
-            try:
-                opcode, frame = self._ws.recv_data_frame(control_frame=True)
-            except (websocket.WebSocketTimeoutException, TimeoutError):
-                return None
-            except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
-                raise ProtocolError(f"not a websocket frame: {error}") from error
-            except (websocket.WebSocketException, OSError) as error:
-                raise ConnectionLost(f"connection lost: {error}") from error
-            self._socket.begin_message()
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                raise _closed_by_peer(bytes(frame.data))
-            if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
-                return Arrival(self._socket.arrived_s, _decode(opcode, frame.data), self._socket.stamp)
+    def receive(self) -> Arrival | None:
+        incoming, ws = self._open_socket(), self._ws
+        assert ws is not None
+        try:
+            while incoming.has_data():
+                opcode, frame = ws.recv_data_frame(control_frame=True)
+                incoming.begin_message()
+                if opcode == websocket.ABNF.OPCODE_CLOSE:
+                    raise _closed_by_peer(bytes(frame.data))
+                if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
+                    return Arrival(incoming.arrived_s, _decode(opcode, frame.data), incoming.stamp)
+        except (websocket.WebSocketTimeoutException, TimeoutError):
+            pass  # the rest of it is still to come
+        except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
+            raise ProtocolError(f"not a websocket frame: {error}") from error
+        except (websocket.WebSocketException, OSError) as error:
+            raise ConnectionLost(f"connection lost: {error}") from error
+        return None
+
+    def fileno(self) -> int:
+        return self._open_socket().fileno()
 
     def close(self) -> None:
+        """With the courtesy of a close frame, if the kernel takes it."""
         if self._ws is None or self._socket is None:
             return
+        self._socket.deadline_s = 0.0
         with contextlib.suppress(websocket.WebSocketException, OSError, ValueError):
-            self._socket.deadline_s = time.monotonic() + _CLOSE_PATIENCE_S
             if self._ws.connected:
                 self._ws.send_close()
         with contextlib.suppress(OSError):
             self._socket.close()
-        self._ws = None
+        self._ws = self._socket = None
+
+    def _open_socket(self) -> StampedSocket:
+        if self._socket is None:
+            raise ConnectionLost("not connected")
+        return self._socket
 
 
 def _headers(target: Connect) -> dict[str, str]:

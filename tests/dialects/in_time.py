@@ -4,12 +4,12 @@ every figure is exact. The voice and the room's caller are the real ones; the wi
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
-from fakes import FakeClock
+from fakes import FakeCarrier, FakeClock
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
@@ -25,6 +25,7 @@ from stt_load.server.voice import Door, Voice
 from stt_load.stream.actions import SessionRules
 from stt_load.stream.encoded import EncodedClip, encode_clip
 from stt_load.stream.line import Line
+from stt_load.stream.prepared import PreparedMessage
 from stt_load.stream.session import Session
 from stt_load.stream.transport import Arrival
 
@@ -137,15 +138,29 @@ class Wire:
         self._caller.timetable = self.timetable
         self._caller.on_open()
 
-    def send(self, message: Message, deadline_s: float) -> None:
+    def send(self, message: Message) -> bool:
         assert self._caller is not None
         self._caller.on_message(message, self.clock())
+        return True
 
-    def receive(self, deadline_s: float) -> Arrival | None:
-        while not self._coming and self.timetable.run_next(deadline_s):
+    def send_frame(self, frame: Sequence[PreparedMessage]) -> bool:
+        return [self.send(part.message) for part in frame][-1]
+
+    def flush(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return -1
+
+    def wait(self, until_s: float, wants_room: bool) -> None:
+        """Until something comes."""
+        while not self._coming and self.timetable.run_next(until_s):
             pass
         if not self._coming:
-            self.clock.move_to(deadline_s)
+            self.clock.move_to(until_s)
+
+    def receive(self) -> Arrival | None:
+        if not self._coming:
             return None
         at_s, what = self._coming.pop(0)
         if isinstance(what, ConnectionLost):
@@ -170,7 +185,7 @@ class Phone:
     def __init__(self, dialect: Dialect, voice: type[Voice], delay_s: float, utterances: int = 1) -> None:
         self.wire = Wire(voice, delay_s)
         self.dialect = dialect
-        self.line = Line(dialect, self.wire, f"ws://server{voice.path}", self.wire.clock, utterances)
+        self.line = Line(dialect, self.wire, f"ws://server{voice.path}", FakeCarrier(self.wire), utterances)
 
     def encoded(self, clip: Clip) -> EncodedClip:
         able = self.dialect.capabilities

@@ -8,6 +8,7 @@ import time
 import msgpack
 import numpy as np
 import pytest
+from fakes import first_arrival
 from hypothesis import given
 from hypothesis import strategies as st
 from talks import understood
@@ -20,7 +21,6 @@ from stt_load.errors import ProtocolError, Refusal
 from stt_load.server.process import stand_in_server
 from stt_load.server.voice import Close, Doing, Door, Drop, Hear, Recognised
 from stt_load.server.voices.kyutai import DELAY_STEPS, KyutaiVoice
-from stt_load.stream.transport import Arrival
 from stt_load.stream.ws import WebSocketTransport
 
 URL = "ws://localhost:8080/api/asr-streaming"
@@ -240,9 +240,7 @@ def test_the_second_caller_of_a_server_with_one_slot_is_refused_for_capacity() -
         greetings = []
         for caller in (first, second):
             caller.connect(dialect().connect(server.url), time.monotonic() + PATIENCE_S)
-            arrival = caller.receive(time.monotonic() + PATIENCE_S)
-            assert isinstance(arrival, Arrival)
-            greetings += dialect().on_message(arrival.message)
+            greetings += dialect().on_message(first_arrival(caller, PATIENCE_S).message)
         first.close()
         second.close()
     assert greetings == [Ready(), ServerError("no free channels", Refusal.CAPACITY)]

@@ -20,6 +20,7 @@ from stt_load.records import UtteranceRecord
 from stt_load.server.process import ServerProcess, stand_in_server
 from stt_load.server.voices.registry import VOICES
 from stt_load.stream.actions import SessionRules
+from stt_load.stream.carrier import Inline
 from stt_load.stream.encoded import EncodedClip, encode_clip
 from stt_load.stream.line import Line
 from stt_load.stream.session import Session
@@ -37,7 +38,7 @@ class Caller:
         self.dialect = row.make(Settings(end=end, api_key=key))
         self.able = self.dialect.capabilities
         utterances = 2 if self.able.many_utterances else 1
-        self.line = Line(self.dialect, WebSocketTransport(), server.url, time.monotonic, utterances)
+        self.line = Line(self.dialect, WebSocketTransport(), server.url, Inline(), utterances)
 
     @property
     def audio(self) -> EncodedClip:
@@ -92,13 +93,13 @@ ENDS = [(row, end) for row in DIALECTS.values() for end in row.capabilities.ends
 @pytest.fixture(scope="module")
 def heard() -> Iterator[dict[tuple[str, str], Future[Heard]]]:
     """All conversations at once: each waits for its own microphone."""
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(4) as pool:
         yield {(row.name, end): pool.submit(converse, row, end) for row, end in ENDS}
 
 
 @pytest.fixture(scope="module")
 def knocked() -> Iterator[dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]]]:
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(4) as pool:
         yield {row.name: pool.submit(knock, row) for row in DIALECTS.values() if row.kind.takes_key}
 
 

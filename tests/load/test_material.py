@@ -50,7 +50,7 @@ def test_every_clip_is_cut_into_frames_that_the_server_takes_whole() -> None:
     encoded = encode_clips(options, clips)
     assert frame_rule(options).frame_bytes == 3_072
     for clip in clips:
-        frames = [message for (message,) in encoded[clip.clip_id].frames if isinstance(message, bytes)]
+        frames = [prepared.message for (prepared,) in encoded[clip.clip_id].frames]
         stream = b"".join(frames)
         assert {len(frame) for frame in frames} == {3_072}
         assert stream.startswith(clip.samples.tobytes())

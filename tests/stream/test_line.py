@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from fakes import START_S, FakeClock, ScriptedTransport, one_second
+from fakes import START_S, FakeCarrier, FakeClock, ScriptedTransport, one_second
 
 from stt_load.dialects.base import Dialect, Settings
 from stt_load.dialects.events import Message
@@ -32,7 +32,7 @@ class Phone:
     ) -> None:
         self.clock = FakeClock()
         self.transport = ScriptedTransport(self.clock, arrivals, connect_takes_s=0.2)
-        self.line = Line(kind(Settings()), self.transport, "ws://server/ws", self.clock, utterances)
+        self.line = Line(kind(Settings()), self.transport, "ws://server/ws", FakeCarrier(self.transport), utterances)
 
     def speak(self) -> UtteranceRecord:
         session = Session(self.line.dialect, one_second(self.line.dialect), SessionRules(3.0), self.clock())

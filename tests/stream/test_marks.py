@@ -8,12 +8,15 @@ from fakes import clip
 from stt_load.errors import Outcome
 from stt_load.records import UtteranceRecord
 from stt_load.stream.marks import Marks
+from stt_load.stream.schedule import Schedule
 
 
 def marks() -> Marks:
     made = Marks(9.0, opened_at_s=9.5, ready_at_s=9.75)
-    made.on_stream(10.0, 11.0, clip())
-    made.last_frame_at_s = 11.0
+    schedule = Schedule(10.0, 0.1, 10)
+    made.on_stream(schedule, clip())
+    for k in range(10):
+        schedule.on_sent(10.0 + 0.1 * (k + 1))
     return made
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from fakes import FRAME, RATE_HZ, START_S, FakeClock, ScriptedTransport, Spoken, clip, one_second, speak
+from fakes import FRAME, RATE_HZ, START_S, FakeClock, ScriptedTransport, Spoken, clip, one_second, run_utterance, speak
 
 from stt_load.audio.clip import Clip
 from stt_load.dialects.base import AudioLength, Capabilities, Connect, Dialect, Settings
@@ -40,7 +40,6 @@ from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import Done, SessionRules, WaitUntil
 from stt_load.stream.encoded import encode_clip
 from stt_load.stream.outcomes import CLOSE_OUTCOMES
-from stt_load.stream.runner import run_utterance
 from stt_load.stream.session import Session
 
 TIMEOUT_S = 6.0
@@ -70,7 +69,7 @@ def all_sent() -> Session:
     session = Session(Parakeet(), one_second(Parakeet()), RULES, START_S)
     session.on_open(START_S)
     for k in range(10):
-        session.on_sent(START_S + 0.1 * (k + 1))
+        session.schedule.on_sent(START_S + 0.1 * (k + 1))
     return session
 
 
@@ -337,7 +336,7 @@ def test_the_last_piece_is_known_only_of_a_clip_that_is_one_piece(cut: Cut) -> N
     clock, end_s = FakeClock(), cut.clip.speech_end_s
     session = Session(Parakeet(), one_second(Parakeet(), cut.clip), RULES, clock())
     transport = ScriptedTransport(clock, [(end_s + at_s, what) for at_s, what in cut.script])
-    run_utterance(session, transport, Connect("ws://server/ws"), clock)
+    run_utterance(session, transport, session.dialect)
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
     session.measure_into(record, clock())
     assert (record.outcome, record.text) == (cut.outcome, cut.text)
@@ -485,9 +484,27 @@ def test_a_caller_that_never_got_in_has_no_figures_but_its_wait(fault: SttLoadEr
 
 
 def test_a_server_that_stops_reading_is_given_up_at_the_deadline() -> None:
-    record, spoken = parakeet(on_send={5: DeadlineExceeded("the server stopped reading")})
-    assert (record.outcome, record.error) == (Outcome.TIMED_OUT, "the server stopped reading")
-    assert set(spoken.transport.send_deadlines_s) == {START_S + 1.0 + TIMEOUT_S}
+    record, spoken = parakeet(full=(0.55, 99.0))
+    stopped = "the server stopped reading: a frame could not be handed over"
+    assert (record.outcome, record.error, record.frames) == (Outcome.TIMED_OUT, stopped, 5)
+    assert spoken.clock() - START_S == pytest.approx(1.0 + TIMEOUT_S)
+
+
+def test_frames_that_the_kernel_did_not_take_follow_as_soon_as_it_does_and_were_late() -> None:
+    record, spoken = parakeet((0.9, QUEUED), (1.2, text("hello")), full=(0.55, 0.83))
+    assert [at_s for at_s, _ in spoken.transport.sent[5:8]] == pytest.approx([0.83, 0.83, 0.83])
+    assert (record.outcome, record.frames, record.frames_late) == (Outcome.OK, 10, 3)
+    assert record.pacing_lag_max_s == pytest.approx(0.23)
+    assert record.stream_end_latency_s == pytest.approx(0.2)
+
+
+def test_what_the_server_says_while_it_does_not_read_is_heard() -> None:
+    record, _ = parakeet((0.7, '{"error":"CUDA out of memory"}'), full=(0.55, 99.0))
+    assert (record.outcome, record.error, record.duration_s) == (
+        Outcome.SERVER_ERROR,
+        "CUDA out of memory",
+        pytest.approx(0.7),
+    )
 
 
 def test_an_interrupted_utterance_is_counted_apart_and_keeps_its_outcome() -> None:
@@ -586,7 +603,7 @@ def test_eos_latency_does_not_depend_on_the_trailing_silence_or_the_frames() -> 
     clock = FakeClock()
     session = Session(Parakeet(), encode_clip(clip(), FRAME, 2.4, Parakeet()), RULES, clock())
     transport = ScriptedTransport(clock, ANSWERED)
-    run_utterance(session, transport, Connect("ws://server/ws"), clock)
+    run_utterance(session, transport, session.dialect)
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
     session.measure_into(record, clock())
     assert record.eos_latency_s == pytest.approx(0.6)
@@ -605,7 +622,7 @@ def test_what_a_live_view_shows() -> None:
     session.on_open(START_S)
     shown.append(session.doing)
     for k in range(10):
-        session.on_sent(START_S + 0.1 * (k + 1))
+        session.schedule.on_sent(START_S + 0.1 * (k + 1))
     shown.append(session.doing)
     assert shown == ["connecting", "speaking", "waiting"]
 
@@ -810,7 +827,7 @@ def spoken_to_its_endpointer(*arrivals: tuple[float, Message | SttLoadError], sp
     clock = FakeClock()
     session = Session(Toy(), one_second(Toy(), speech), SessionRules(timeout_s=20.0), clock())
     transport = ScriptedTransport(clock, [(0.0, "ready"), *arrivals])
-    run_utterance(session, transport, Connect("ws://server/ws"), clock)
+    run_utterance(session, transport, session.dialect)
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
     session.measure_into(record, clock())
     return record
@@ -912,9 +929,9 @@ def test_silence_that_the_server_needs_to_get_on_follows_the_end_message() -> No
     assert (audio.n_before_end, len(audio.frames)) == (6, 10)
     transport = ScriptedTransport(FakeClock(), [(0.0, "ready"), (0.85, "last:hello")])
     session = Session(Flushing(CLIENT), audio, RULES, transport.clock())
-    run_utterance(session, transport, Connect("ws://server/ws"), transport.clock)
+    run_utterance(session, transport, session.dialect)
     sent = [what if isinstance(what, str) else "frame" for _, what in transport.sent]
-    assert sent == ["begin 10", *["frame"] * 12, "end", "bye", *["frame"] * 4]
+    assert sent == ["hello", "begin 10", *["frame"] * 12, "end", "bye", *["frame"] * 4]
 
 
 @pytest.mark.parametrize(
@@ -944,13 +961,14 @@ def test_a_server_that_quotes_the_key_is_not_quoted() -> None:
     seen: list[object] = []
 
     def watch(at_s: float, direction: str, message: Message, events: Sequence[Event]) -> None:
-        seen.append(message)
+        if direction != ">":
+            seen.append(message)
 
     dialect = Toy(Settings(end="client", api_key="sesame"))
     for arrival in ((0.0, why), (0.1, "full:sesame is not welcome")):
         transport = ScriptedTransport(FakeClock(), [arrival])
         session = Session(dialect, one_second(dialect), RULES, transport.clock())
-        run_utterance(session, transport, Connect("ws://server/ws"), transport.clock, watch)
+        run_utterance(session, transport, session.dialect, watch)
         assert session.error is not None
         assert "***" in session.error
         assert "sesame" not in session.error

@@ -1,0 +1,81 @@
+"""One utterance on an open connection, in the hands of a pacer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stt_load.credentials import without_key
+from stt_load.dialects.events import Event, Message
+from stt_load.stream.schedule import Schedule
+from stt_load.stream.session import Session
+from stt_load.stream.transport import Stamp, Transport
+
+
+class Watcher(Protocol):
+    """Sees what goes over the wire, as it happens, without the key. `events` is empty for what was sent."""
+
+    def __call__(self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None: ...
+
+
+def discreet(watch: Watcher, key: str | None) -> Watcher:
+    """Shows `watch` everything but the key."""
+
+    def tell(at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
+        watch(at_s, direction, without_key(message, key) if isinstance(message, str) else message, events)
+
+    return tell if key else watch
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the kernel has not taken whole: messages, of a frame of `schedule` where there is one."""
+
+    messages: Sequence[Message]
+    schedule: Schedule | None
+
+
+class Call:
+    """What a pacer keeps of an utterance; when it is done, the connection is left open. `on_done` is called then, once.
+    `stamp`: where the last arrival time came from. `crash`: what ended it that is no fault of the connection.
+
+    `schedule`: of the frames that are spoken now, up to number `speaks_until`; None while none are. `ticket` is that of
+    its place in the agenda, at `wakes_at_s` (monotonic); 0 where it has none. `file`: the descriptor that is polled.
+    """
+
+    __slots__ = (
+        "crash",
+        "file",
+        "frames",
+        "held",
+        "is_done",
+        "on_done",
+        "schedule",
+        "session",
+        "speaks_until",
+        "stamp",
+        "ticket",
+        "transport",
+        "wakes_at_s",
+        "watch",
+    )
+
+    def __init__(self, session: Session, transport: Transport, watch: Watcher | None = None) -> None:
+        self.session = session
+        self.transport = transport
+        self.on_done: Callable[[], object] = _nobody_waits
+        self.watch = watch and discreet(watch, session.dialect.settings.api_key)
+        self.frames = session.audio.frames
+        self.stamp: Stamp = "read"
+        self.is_done = False
+        self.crash: Exception | None = None
+        self.schedule: Schedule | None = None
+        self.speaks_until = 0
+        self.file = -1
+        self.ticket = 0
+        self.wakes_at_s = 0.0
+        self.held: Held | None = None
+
+
+def _nobody_waits() -> None: ...

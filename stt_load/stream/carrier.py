@@ -1,0 +1,81 @@
+"""Who carries a call until it is done. Under Locust that is one loop for all callers; here, whoever asks carries it."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from stt_load.clock import Clock
+from stt_load.stream.call import Call
+from stt_load.stream.pacer import Pacer
+
+_READ, _WRITE = 0x1, 0x4  # EPOLLIN, EPOLLOUT: where Locust has patched the process, `select` has lost their names
+_AT_ONCE = 256
+
+
+class Carrier(Protocol):
+    """Carries one call after the other, or those of many callers at a time."""
+
+    clock: Clock
+
+    def carry(self, call: Call) -> None:
+        """Returns when the call is done. Raises what crashed in it."""
+        ...
+
+
+class EpollPoll:
+    """Level-triggered. `epoll`: a fresh one, for this poll alone."""
+
+    def __init__(self, epoll: select.epoll, clock: Clock) -> None:
+        self._epoll = epoll
+        self._clock = clock
+        self._calls: dict[int, Call] = {}
+
+    def add(self, call: Call) -> None:
+        call.file = call.transport.fileno()
+        self._epoll.register(call.file, _READ)
+        self._calls[call.file] = call
+
+    def want_room(self, call: Call, is_wanted: bool) -> None:
+        self._epoll.modify(call.file, _READ | _WRITE if is_wanted else _READ)
+
+    def remove(self, call: Call) -> None:
+        del self._calls[call.file]
+        # The websocket library closes a socket that has ended, which takes it out of the epoll.
+        with contextlib.suppress(OSError):
+            self._epoll.unregister(call.file)
+
+    def wait(self, until_s: float | None) -> Sequence[Call]:
+        if not self._calls:
+            return ()  # the last call was done in this very round
+        return self.look(None if until_s is None else max(0.0, until_s - self._clock()))
+
+    def look(self, timeout_s: float | None) -> Sequence[Call]:
+        """Those that are ready within `timeout_s` (None: no end)."""
+        return [self._calls[file] for file, _ in self._epoll.poll(timeout_s, _AT_ONCE)]
+
+
+class Inline:
+    """Carries a call in the thread that asks for it, which waits: for one caller."""
+
+    def __init__(self) -> None:
+        self.clock: Clock = time.monotonic
+        self._pacer = Pacer(EpollPoll(select.epoll(), self.clock), self.clock)
+
+    def carry(self, call: Call) -> None:
+        carry_with(self._pacer, call)
+
+
+def carry_with(pacer: Pacer, call: Call) -> None:
+    """Turns the pacer until the call is done."""
+    try:
+        pacer.begin(call)
+        while not call.is_done:
+            pacer.turn()
+    finally:
+        pacer.drop(call)
+    if call.crash is not None:
+        raise call.crash

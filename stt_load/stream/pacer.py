@@ -1,0 +1,256 @@
+"""The loop that speaks for all callers of a process: each frame when it is due, each message when it is here.
+
+    agenda  (when, ticket) …  a heap: whose turn is next, to speak or to ask its session again
+    poll    sockets with something to read, or room for what they would not take
+
+One round: whatever is due is done, then the poll is asked until the next thing is. Nobody is waited for: where a kernel
+takes no more, what is left waits beside its call for room, and the lateness goes into the record as any other. Under
+many callers a round comes late to the last of those that fell due together, and the next one starts where this one
+ended: due times are absolute, so nothing drifts.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from heapq import heappop, heappush, heapreplace
+from typing import Protocol
+
+from stt_load.clock import Clock
+from stt_load.dialects.events import Message
+from stt_load.errors import DeadlineExceeded, SttLoadError
+from stt_load.stream.actions import Done, Send, Speak, WaitUntil
+from stt_load.stream.call import Call, Held
+from stt_load.stream.schedule import Schedule
+
+# After so long a round gives way, so that messages are read and others in the process get their turn.
+_ROUND_S = 0.005
+
+
+class Poll(Protocol):
+    """Tells which calls have something to read or room to write."""
+
+    def add(self, call: Call) -> None: ...
+
+    def want_room(self, call: Call, is_wanted: bool) -> None:
+        """Whether room to write is to be told too."""
+        ...
+
+    def remove(self, call: Call) -> None: ...
+
+    def wait(self, until_s: float | None) -> Sequence[Call]:
+        """Those that are ready, as soon as there are some; none at `until_s`, monotonic (None: no end)."""
+        ...
+
+
+class Pacer:
+    """Hand a call to `begin` once its connection is open (`session.on_open` or `on_reuse` was told), and keep calling
+    `turn`. Every fault of the connection ends up in the call's session."""
+
+    def __init__(self, poll: Poll, clock: Clock) -> None:
+        self._poll = poll
+        self._clock = clock
+        # A call may have left its place: then its ticket is no longer among those that hold one.
+        self._agenda: list[tuple[float, int]] = []
+        self._places: dict[int, Call] = {}
+        self._tickets = itertools.count(1)
+
+    def begin(self, call: Call) -> None:
+        self._poll.add(call)
+        try:
+            self._ask(call, self._clock())
+            self._hear(call)  # what came along with the upgrade lies in no kernel any more
+        except Exception as crash:
+            self._crash(call, crash)
+
+    def drop(self, call: Call) -> None:
+        """It is not to be carried any further."""
+        if not call.is_done:
+            self._finish(call)
+
+    def turn(self) -> None:
+        """One round."""
+        self._do_what_is_due()
+        for call in self._poll.wait(self._agenda[0][0] if self._agenda else None):
+            try:
+                self._hear(call)
+                self._hand_over_rest(call)
+            except Exception as crash:
+                self._crash(call, crash)
+
+    # speaking ------------------------------------------------------------------------------------------
+
+    def _do_what_is_due(self) -> None:
+        """The frames of a thousand callers go through here ten times a second: one send, one reading of the clock, one
+        move in a heap."""
+        agenda, places, clock = self._agenda, self._places, self._clock
+        now_s = clock()
+        ends_s = now_s + _ROUND_S
+        while agenda and agenda[0][0] <= now_s < ends_s:
+            ticket = agenda[0][1]
+            call = places.get(ticket)
+            if call is None:
+                heappop(agenda)
+                continue
+            try:
+                schedule = call.schedule
+                if schedule is None:
+                    self._wake(call, now_s)
+                    now_s = clock()
+                    continue
+                frame = call.frames[schedule.n_sent]
+                is_out = call.transport.send_frame(frame)
+                now_s = clock()
+                if not is_out:
+                    self._hold(call, [message.message for message in frame], schedule)
+                    continue
+                schedule.on_sent(now_s)
+                if call.watch:
+                    self._tell_sent(call, now_s, [message.message for message in frame])
+                if schedule.n_sent < call.speaks_until:
+                    call.wakes_at_s = schedule.next_due_s
+                    heapreplace(agenda, (call.wakes_at_s, ticket))
+                else:
+                    self._wake(call, now_s)
+            except SttLoadError as error:
+                self._lose(call, error)
+            except Exception as crash:
+                self._crash(call, crash)
+
+    def _wake(self, call: Call, now_s: float) -> None:
+        """Its time has come."""
+        self._leave_place(call)
+        if call.held is None:
+            self._ask(call, now_s)
+        else:
+            self._fail(call, DeadlineExceeded("the server stopped reading: a frame could not be handed over"))
+
+    def _ask(self, call: Call, now_s: float) -> None:
+        """What the session wants done now, and when it is to be asked again."""
+        while not call.is_done:
+            match call.session.next_action(now_s):
+                case Done():
+                    self._finish(call)
+                case _ if call.held is not None:
+                    return
+                case Send(message):
+                    now_s = self._send(call, message)
+                case Speak(until):
+                    call.schedule, call.speaks_until = call.session.schedule, until
+                    assert call.schedule is not None
+                    self._take_place(call, call.schedule.next_due_s)
+                    return
+                case WaitUntil(at_s):
+                    call.schedule = None
+                    self._take_place(call, at_s)
+                    return
+
+    def _send(self, call: Call, message: Message) -> float:
+        """Gives the time."""
+        try:
+            is_out = call.transport.send(message)
+        except SttLoadError as error:
+            self._lose(call, error)
+            return self._clock()
+        now_s = self._clock()
+        if is_out:
+            call.session.on_sent(now_s)
+            self._tell_sent(call, now_s, (message,))
+        else:
+            self._hold(call, (message,), None)
+        return now_s
+
+    def _take_place(self, call: Call, at_s: float) -> None:
+        """In the agenda, instead of the one that it may have."""
+        if call.ticket and call.wakes_at_s == at_s:
+            return
+        self._leave_place(call)
+        call.ticket, call.wakes_at_s = next(self._tickets), at_s
+        self._places[call.ticket] = call
+        heappush(self._agenda, (at_s, call.ticket))
+
+    def _leave_place(self, call: Call) -> None:
+        self._places.pop(call.ticket, None)
+        call.ticket = 0
+
+    # what the kernel would not take ----------------------------------------------------------------------
+
+    def _hold(self, call: Call, messages: Sequence[Message], schedule: Schedule | None) -> None:
+        """Room is waited for until the session's deadline."""
+        call.held, call.schedule = Held(messages, schedule), None
+        self._poll.want_room(call, True)
+        self._take_place(call, call.session.deadline_s)
+
+    def _hand_over_rest(self, call: Call) -> None:
+        held = call.held
+        if held is None or call.is_done:
+            return
+        try:
+            if not call.transport.flush():
+                return
+        except SttLoadError as error:
+            self._lose(call, error)
+            return
+        now_s, call.held = self._clock(), None
+        self._poll.want_room(call, False)
+        if held.schedule is None:
+            call.session.on_sent(now_s)
+        else:
+            held.schedule.on_sent(now_s)
+        self._tell_sent(call, now_s, held.messages)
+        self._ask(call, now_s)
+
+    # hearing ---------------------------------------------------------------------------------------------
+
+    def _hear(self, call: Call) -> None:
+        """Everything that is here. The session is asked after each message: it may have been the last that it wants."""
+        try:
+            while not call.is_done and self._hear_next(call):
+                self._ask(call, self._clock())
+        except SttLoadError as error:
+            self._fail(call, error)
+
+    def _hear_next(self, call: Call) -> bool:
+        """False where nothing is here."""
+        arrival = call.transport.receive()
+        if arrival is None:
+            return False
+        call.stamp = arrival.stamp
+        events = call.session.on_message(arrival.at_s, arrival.message)
+        if call.watch:
+            call.watch(arrival.at_s, "<", arrival.message, events)
+        return True
+
+    # the end ---------------------------------------------------------------------------------------------
+
+    def _lose(self, call: Call, error: SttLoadError) -> None:
+        """Sending failed. What the peer said before it went (a last text, a close code) may still be unread."""
+        try:
+            while self._hear_next(call):
+                pass
+        except SttLoadError as last_word:
+            error = last_word
+        self._fail(call, error)
+
+    def _fail(self, call: Call, error: SttLoadError) -> None:
+        now_s = self._clock()
+        call.session.on_fault(error, now_s)
+        if call.watch:
+            call.watch(now_s, "!", str(error), ())
+        self._finish(call)
+
+    def _crash(self, call: Call, crash: Exception) -> None:
+        """A mistake of ours, or of a dialect: it ends this call, whose caller hears of it, and no other."""
+        call.crash = crash
+        self.drop(call)
+
+    def _finish(self, call: Call) -> None:
+        self._leave_place(call)
+        self._poll.remove(call)
+        call.is_done, call.held, call.schedule = True, None, None
+        call.on_done()
+
+    def _tell_sent(self, call: Call, at_s: float, messages: Sequence[Message]) -> None:
+        if call.watch:
+            for message in messages:
+                call.watch(at_s, ">", message, ())
