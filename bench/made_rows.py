@@ -5,7 +5,6 @@ ten with an error of its own, so that nobody has heard it before.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
 from rapidfuzz.distance import Levenshtein
 
@@ -14,64 +13,11 @@ from stt_load.records import UtteranceRecord
 
 CLIPS = 100
 WRONG = 0.1
-_WORDS = [
-    "please",
-    "send",
-    "copy",
-    "last",
-    "three",
-    "bills",
-    "email",
-    "quick",
-    "train",
-    "airport",
-    "leaves",
-    "from",
-    "platform",
-    "nine",
-    "moved",
-    "house",
-    "april",
-    "heating",
-    "still",
-    "does",
-    "not",
-    "work",
-    "could",
-    "you",
-    "tell",
-    "me",
-    "how",
-    "long",
-    "repair",
-    "going",
-    "take",
-    "brother",
-    "would",
-    "like",
-    "change",
-    "date",
-    "appointment",
-    "there",
-    "was",
-    "loud",
-    "noise",
-    "then",
-    "every",
-    "light",
-    "street",
-    "went",
-    "out",
-    "kitchen",
-    "window",
-    "garden",
-    "table",
-    "morning",
-    "doctor",
-    "water",
-    "paper",
-    "river",
-]
+_WORDS = """
+please send copy last three bills email quick train airport leaves from platform nine moved house april heating still
+does not work could you tell me how long repair going take brother would like change date appointment there was loud
+noise then every light street went out kitchen window garden table morning doctor water paper river
+""".split()  # noqa: SIM905
 _LETTERS = "bcdfghjklmnpqrstvwxz"  # no word, and no number, comes of them
 
 
@@ -99,16 +45,13 @@ def heard(reference: str, wrong: str | None, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def made_row(
-    rng: random.Random, clips: Sequence[tuple[str, str]], text: str | None = None, **what: object
-) -> UtteranceRecord:
-    """One completed utterance of 7 s of audio, as its worker measures it. `what` must say run, worker, user, stage,
-    phase and users; `text`: the transcript, of the first of `clips`."""
-    clip_id, reference = rng.choice(clips) if text is None else clips[0]
-    text = reference if text is None else text
+def made_row(rng: random.Random, clip: tuple[str, str], text: str, **what: object) -> UtteranceRecord:
+    """One completed utterance of 7 s of audio, as its worker measures it. `clip`: its id and reference. `what` must say
+    run, worker, user, stage, phase, users and when it started."""
+    clip_id, reference = clip
     half = len(text) // 2
     eos_s = rng.lognormvariate(-0.9, 0.4)
-    record = UtteranceRecord(
+    return UtteranceRecord(
         **what,  # type: ignore[arg-type]
         clip_id=clip_id,
         reference=reference,
@@ -133,7 +76,6 @@ def made_row(
         connection_age_s=rng.uniform(0.0005, 0.004),
         close_code=1000,
     )
-    return record
 
 
 def score_by_hand(record: UtteranceRecord) -> None:

@@ -17,8 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
+from bars import Bar, tell
 from made_rows import WRONG, heard, made_row, references, score_by_hand, strange_word
 
 _STT_LOAD = ("-c", "from stt_load.cli import main; main()")
@@ -41,12 +43,15 @@ def main() -> None:
         print(f"{options.rows:,} rows, {size / 1e9:.2f} GB, written in {time.perf_counter() - began:.0f} s", flush=True)
         wall_s, cpu_s, peak_mib = time_report(folder)
     print(f"stt-load report: {wall_s:.2f} s wall, {cpu_s:.2f} s CPU, {peak_mib:.0f} MiB at most")
-    bars = [
-        {"name": "report: wall time", "bar": 10, "figure": round(wall_s, 2), "unit": "s", "is_met": wall_s <= 10},
-        {"name": "report: memory", "bar": 1000, "figure": round(peak_mib * 1.048576), "unit": "MB"},
-    ]
-    bars[1]["is_met"] = bars[1]["figure"] <= 1000
-    print(json.dumps({"bars": bars, "rows": options.rows, "unscored": options.unscored, "cpu_s": round(cpu_s, 2)}))
+    tell(
+        [
+            Bar.of("report: wall time", [wall_s], "s", 10),
+            Bar.of("report: memory", [peak_mib * 1.048576], "MB", 1000),
+            Bar.of("report: CPU", [cpu_s], "s", None),
+        ],
+        rows=options.rows,
+        unscored=options.unscored,
+    )
 
 
 def time_report(folder: Path) -> tuple[float, float, float]:
@@ -78,7 +83,7 @@ def write_run(folder: Path, rows: int, unscored: float = 0.0) -> int:
                 wrong = strange_word(written) if rng.random() < WRONG else None
                 record = made_row(
                     rng,
-                    [clip],
+                    clip,
                     heard(clip[1], wrong, rng),
                     run_id="made",
                     worker=index % 4,
@@ -114,7 +119,7 @@ def _add_stage(transitions: list[dict[str, object]], t: float, stage: int, users
 def _write_samples(folder: Path, transitions: list[dict[str, object]], rng: random.Random) -> None:
     """One GPU, once a second."""
     rows = []
-    for line, following in zip(transitions, transitions[1:], strict=False):
+    for line, following in pairwise(transitions):
         tag = {key: line[key] for key in ("stage", "users", "phase")}
         for second in range(int(following["t"] - line["t"])):  # type: ignore[operator]
             figures = {

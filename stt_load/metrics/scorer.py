@@ -17,8 +17,8 @@ from stt_load.records import UtteranceRecord
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-REMEMBERED = 32_768
-"""How many texts, and how many messages, at least: with their words about 30 MB."""
+REMEMBERED = 16_384
+"""How many texts, and how many messages, at least: with their words some 40 MB at most."""
 
 
 class Memory(Generic[Key, Value]):

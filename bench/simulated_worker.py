@@ -1,0 +1,212 @@
+"""A load worker without callers: speaks Locust's worker protocol, and hands over rows made beforehand.
+
+Started by `master_rows.py`, one process each. Everything that a master hears of a real worker it hears of this one:
+heartbeats, spawning, Locust's own statistics, our reports once a second, the drained outbox at the end. What it saw of
+the master goes to standard output as one JSON line: rows handed over, and how long an answer to a heartbeat took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import socket
+import time
+from typing import Any
+
+import gevent
+from locust import __version__
+from locust.rpc import Message, zmqrpc
+from locust.stats import RequestStats
+from made_rows import WRONG, heard, made_row, references, strange_word
+
+from stt_load.load.outbox import Outbox
+from stt_load.load.plan import Phase
+from stt_load.load.sign import Sign
+from stt_load.load.words import DRAIN, DRAINED, HELLO, REPORT_KEY, REQUEST_NAMES, REQUEST_TYPE, SIGN, SIGN_OPTION
+from stt_load.records import Kind
+
+_TEMPLATES = 1_000
+_HEARTBEAT_S = 0.25  # Locust's own is 1 s: more of them, to see how late the master is
+_WORKERS_AT_MOST = 64  # so that no two of them say the same strange word
+
+
+class RowMaker:
+    """Rows that only have to be filled in: who, when and, in every tenth, a word that nobody has said before."""
+
+    def __init__(self, seed: int) -> None:
+        rng = random.Random(seed)
+        clips = list(references().items())
+        self._seed = seed
+        self._templates = [self._template(rng, rng.choice(clips), rng.random() < WRONG) for _ in range(_TEMPLATES)]
+        self.made = 0
+
+    def _template(self, rng: random.Random, clip: tuple[str, str], is_wrong: bool) -> tuple[bytes, int]:
+        """Bytes for `%`, and the latency for Locust's tables."""
+        wrong = "@word@" if is_wrong else None
+        row = made_row(
+            rng,
+            clip,
+            heard(clip[1], wrong, rng),
+            run_id="@run@",
+            worker=self._seed,
+            user=987654321,
+            stage=987654322,
+            phase="@phase@",
+            users=987654323,
+            started_at=987654324.5,
+        )
+        line = row.to_json()
+        for mark, place in (
+            (b"987654321", b"%(user)d"),
+            (b"987654322", b"%(stage)d"),
+            (b"987654323", b"%(users)d"),
+            (b"987654324.5", b"%(t)f"),
+            (b"@phase@", b"%(phase)b"),
+            (b"@run@", b"%(run)b"),
+            (b"@word@", b"%(word)b"),
+        ):
+            line = line.replace(mark, place)
+        return line, round(1_000 * (row.eos_latency_s or 0.0))
+
+    def make(self, n: int, sign: Sign, stats: RequestStats) -> list[bytes]:
+        name = REQUEST_NAMES[Kind.STREAM]
+        common = {
+            b"run": sign.run_id.encode(),
+            b"stage": sign.stage,
+            b"users": sign.users,
+            b"phase": str(sign.phase).encode(),
+            b"t": time.time() - 7.6,
+        }
+        lines = []
+        for _ in range(n):
+            template, latency_ms = self._templates[self.made % _TEMPLATES]
+            word = strange_word(self.made * _WORKERS_AT_MOST + self._seed).encode()
+            lines.append(template % {**common, b"user": self.made, b"word": word})
+            stats.log_request(REQUEST_TYPE, name, latency_ms, 0)
+            self.made += 1
+        return lines
+
+
+class SimulatedWorker:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._name = f"{socket.gethostname()}_simulated{options.index}"
+        self._client = zmqrpc.Client("127.0.0.1", options.port, self._name)
+        self._rows_per_s = options.rows_per_s
+        self._maker = RowMaker(options.index)
+        self._stats = RequestStats()
+        self._outbox = Outbox("")
+        self._sign: Sign | None = None
+        self._users = 0
+        self._classes: dict[str, int] = {}
+        self._state = "ready"
+        self._owed_since_s = time.monotonic()
+        self._asked_s: list[float] = []
+        self.answers_s: list[float] = []  # in the hold
+        self.other_answers_s: list[float] = []
+        self.rows = 0
+
+    def run(self) -> None:
+        """Until the master says quit."""
+        self._send("client_ready", __version__)
+        others = [gevent.spawn(self._beat), gevent.spawn(self._report)]
+        while True:
+            message = self._client.recv()
+            if message.type == "quit":
+                break
+            self._hear(message)
+        gevent.killall(others)
+        self._send("quit", None)
+        gevent.sleep(0.2)
+
+    def _hear(self, message: Message) -> None:
+        match message.type:
+            case "ack":
+                self._send(HELLO, {})
+            case "heartbeat" if self._asked_s:
+                in_hold = self._sign is not None and self._sign.phase is Phase.HOLD
+                (self.answers_s if in_hold else self.other_answers_s).append(time.monotonic() - self._asked_s.pop(0))
+            case "spawn":
+                self._send("spawning", None)
+                self._classes = message.data["user_classes_count"]
+                self._users = sum(self._classes.values())
+                self._see(message.data["parsed_options"].get(SIGN_OPTION))
+                self._state = "running"
+                self._send("spawning_complete", {"user_classes_count": self._classes, "user_count": self._users})
+            case name if name == SIGN:
+                self._see(message.data["sign"])
+            case name if name == DRAIN:
+                self._make_rows()
+                self._users = 0
+                self._send(DRAINED, {REPORT_KEY: self._take()})
+            case "stop":
+                self._users, self._classes, self._state = 0, dict.fromkeys(self._classes, 0), "ready"
+                self._send("client_stopped", None)
+                self._send("client_ready", __version__)
+
+    def _see(self, text: str | None) -> None:
+        if text is None:
+            return
+        sign = Sign.from_json(text)
+        if self._sign is not None and sign.run_id == self._sign.run_id and sign.seq <= self._sign.seq:
+            return
+        self._make_rows()
+        if self._sign is None or sign.run_id != self._sign.run_id:
+            self._outbox = Outbox(sign.run_id)
+        self._sign = sign
+
+    def _make_rows(self) -> None:
+        """What this worker's callers have ended since the last time. Only the hold has rows, so that all count."""
+        now_s = time.monotonic()
+        elapsed_s, self._owed_since_s = now_s - self._owed_since_s, now_s
+        if self._sign is None or self._sign.phase is not Phase.HOLD:
+            return
+        lines = self._maker.make(round(elapsed_s * self._rows_per_s), self._sign, self._stats)
+        self._outbox._rows.extend(lines)
+        self._outbox._begun[self._sign.stage] += len(lines)
+        self._outbox.total += len(lines)
+        self.rows += len(lines)
+
+    def _take(self) -> dict[str, Any]:
+        report = self._outbox.take(self._sign, 50.0, time.monotonic())
+        speaks = self._sign is not None and self._sign.phase in (Phase.RAMP, Phase.HOLD)
+        busy = {"speaking": self._users} if speaks else {}
+        return report | {"speaking": self._users, "doing": busy, "in_flight": sum(busy.values()), "clips": _CLIP_IDS}
+
+    def _report(self) -> None:
+        while True:
+            self._make_rows()
+            data = {
+                "stats": self._stats.serialize_stats(),
+                "stats_total": self._stats.total.get_stripped_report(),
+                "errors": self._stats.serialize_errors(),
+                "user_classes_count": self._classes,
+                "user_count": self._users,
+                REPORT_KEY: self._take(),
+            }
+            self._send("stats", data)
+            gevent.sleep(1.0)
+
+    def _beat(self) -> None:
+        while True:
+            self._asked_s.append(time.monotonic())
+            data = {"state": self._state, "current_cpu_usage": 50.0, "current_memory_usage": 0}
+            self._send("heartbeat", data)
+            gevent.sleep(_HEARTBEAT_S)
+
+    def _send(self, name: str, data: object) -> None:
+        self._client.send(Message(name, data, self._name))
+
+
+_CLIP_IDS = list(references())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--index", type=int, required=True)
+    parser.add_argument("--rows-per-s", type=float, required=True)
+    worker = SimulatedWorker(parser.parse_args())
+    worker.run()
+    told = {"rows": worker.rows, "answers_s": worker.answers_s, "other_answers_s": worker.other_answers_s}
+    print(json.dumps(told))
