@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("stt_load.cli.serve", "Run the embedded recogniser on a port."),
     "report": ("stt_load.cli.report", "Rebuild every report file of a run folder from its raw files."),
     "score": ("stt_load.cli.score", "WER and CER of a file of transcripts, without a run."),
+    "calibrate": ("stt_load.cli.calibrate", "How many callers this machine plays honestly, and its clock's error."),
+    "doctor": ("stt_load.cli.doctor", "What this machine is missing for a load test, and what each thing costs."),
     "dialects": ("stt_load.cli.dialects", "What stt-load can speak."),
 }
 

@@ -26,7 +26,7 @@ from stt_load.load.live import LiveView
 from stt_load.load.material import choose_clips, utterance_limit_s
 from stt_load.load.own_rows import take_own_rows
 from stt_load.load.plan import FollowPlan, LadderPlan, Plan, Timing
-from stt_load.load.preflight import find_problems, port_taken
+from stt_load.load.preflight import find_problems, overload, port_taken
 from stt_load.load.sign import Sign
 from stt_load.load.station import Station
 from stt_load.load.words import DRAIN, REPORT_KEY, SIGN, SIGN_OPTION, make_station
@@ -140,10 +140,12 @@ class Master:
     def _notes(self) -> list[str]:
         assert self._config is not None and self._clips is not None
         callers = max(self._config.concurrency) if self._has_shape else self.environment.runner.target_user_count
-        line = shortage(len(self._clips.clips), callers, max(1, len(self._workers())))
-        if line:
+        n_workers = max(1, len(self._workers()))
+        lines = [shortage(len(self._clips.clips), callers, n_workers), overload(self._config, callers, n_workers)]
+        notes = [line for line in lines if line]
+        for line in notes:
             log.warning(line)
-        return [line] if line else []
+        return notes
 
     def _plan(self) -> Plan:
         assert self._config is not None and self._clips is not None

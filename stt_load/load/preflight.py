@@ -8,9 +8,13 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stt_load.calibration.looking import describe_host
+from stt_load.calibration.result import caution
+from stt_load.calibration.store import kept
 from stt_load.config import RunConfig
 from stt_load.errors import ConfigError
 from stt_load.option_values import DEFAULT_PORTS
+from stt_load.records import PACED
 from stt_load.report.close import report_file
 
 _REACH_TIMEOUT_S = 3.0
@@ -26,6 +30,14 @@ def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
     if config.clips and not Path(config.clips).is_dir():
         lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
     return [line for line in lines if line]
+
+
+def overload(config: RunConfig, callers: int, processes: int) -> str | None:
+    """One line where so many load processes can't be believed to play that many callers: by what `stt-load calibrate`
+    found on this machine. None where they can, and where callers don't speak at a pace."""
+    if config.kind not in PACED:
+        return None
+    return caution(kept(describe_host()), callers, config.frame_ms, processes)
 
 
 def unreachable(option: str, url: str) -> str | None:

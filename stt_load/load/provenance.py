@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import socket
-import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from stt_load import __version__
 from stt_load.audio.folder import ClipSet
+from stt_load.calibration import looking
 from stt_load.config import OPTIONS, RunConfig
 from stt_load.credentials import without_credentials
 from stt_load.load.material import frame_rule
@@ -65,16 +62,8 @@ def describe_run(
 
 
 def describe_host(role: str) -> dict[str, Any]:
-    """The machine this process runs on. `container_cpu_limit`: cores, None where there is no limit."""
-    return {
-        "host": socket.gethostname(),
-        "role": role,
-        "architecture": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
-        "cpu_model": _cpu_model(),
-        "cores": os.cpu_count(),
-        "container_cpu_limit": _container_cpu_limit(),
-    }
+    """The machine this process runs on."""
+    return {"role": role, **looking.describe_host()}
 
 
 def _frame(config: RunConfig) -> dict[str, Any]:
@@ -94,20 +83,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or sys.platform
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _container_cpu_limit() -> float | None:
-    """From cgroup v2 (`cpu.max`: quota and period in microseconds, or "max")."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
-    except (OSError, ValueError):
-        return None
-    return None if quota == "max" else int(quota) / int(period)

@@ -1,0 +1,76 @@
+"""What keeps a machine from playing more callers, the command that lifts it, and the limits that can be told before
+the first trial: descriptors and ports run out at a known number."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from stt_load.calibration.machine import Machine
+
+_LOCUST_DESCRIPTORS = 10_000  # Locust raises a lower soft limit to this where the hard one allows it
+_OTHER_DESCRIPTORS = 100  # of a process besides its callers' sockets
+TIME_WAIT_S = 60.0  # Linux, TCP_TIMEWAIT_LEN: how long the port of a closed connection stays taken
+
+MORE_DESCRIPTORS = "ulimit -n 65536"
+MORE_PORTS = 'sudo sysctl -w net.ipv4.ip_local_port_range="1024 65535"'
+REUSED_PORTS = "sudo sysctl -w net.ipv4.tcp_tw_reuse=1"
+LONGER_QUEUE = "sudo sysctl -w net.core.somaxconn=4096"
+MORE_TCP_MEMORY = 'sudo sysctl -w net.ipv4.tcp_mem="262144 524288 1048576"'
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`name`: one word or two; `detail`: what was seen; `command`: what lifts it, or what to do."""
+
+    name: str
+    detail: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """No more callers than this can be tried."""
+
+    callers: int
+    limit: Limit
+
+
+def ceilings(machine: Machine, most: int | None, utterance_s: float, is_loopback: bool) -> list[Ceiling]:
+    """Lowest first. `most`: what was asked for. `utterance_s`: from dial to dial of a caller, whose ports stay taken
+    for a minute after each unless the kernel takes them again."""
+    found = [_descriptors(machine)]
+    if machine.ports is not None:
+        found.append(_ports(machine, utterance_s, is_loopback))
+    if most is not None:
+        found.append(
+            Ceiling(most, Limit("--max", f"no more than {most:,} were asked for", "--max with a higher number"))
+        )
+    return sorted(found, key=lambda ceiling: ceiling.callers)
+
+
+def descriptors_of_a_run(machine: Machine) -> int:
+    """That one process of a run will have."""
+    soft, hard = machine.descriptors
+    return max(soft, _LOCUST_DESCRIPTORS) if hard >= _LOCUST_DESCRIPTORS else soft
+
+
+def takes_ports_again(machine: Machine, is_loopback: bool) -> bool:
+    """A port in TIME_WAIT may carry a new connection of ours."""
+    return machine.reuses_time_wait == 1 or (machine.reuses_time_wait == 2 and is_loopback)
+
+
+def _descriptors(machine: Machine) -> Ceiling:
+    n = descriptors_of_a_run(machine)
+    detail = f"a process may have {n:,} file descriptors, one for each caller"
+    return Ceiling(max(1, n - _OTHER_DESCRIPTORS), Limit("file descriptors", detail, MORE_DESCRIPTORS))
+
+
+def _ports(machine: Machine, utterance_s: float, is_loopback: bool) -> Ceiling:
+    assert machine.ports is not None
+    n = machine.ports[1] - machine.ports[0] + 1
+    if takes_ports_again(machine, is_loopback):
+        return Ceiling(n, Limit("ports", f"{n:,} ephemeral ports for each address of the server", MORE_PORTS))
+    callers = max(1, math.floor(n / (1 + TIME_WAIT_S / utterance_s)))
+    detail = f"{n:,} ephemeral ports, each taken for {TIME_WAIT_S:.0f} s after its connection"
+    return Ceiling(callers, Limit("ports", detail, f"{REUSED_PORTS}; {MORE_PORTS}"))

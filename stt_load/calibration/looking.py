@@ -1,0 +1,135 @@
+"""Looks at this machine: the kernel's files, and what it does on a socket.
+
+Sources: Linux, proc(5), Documentation/networking/ip-sysctl.rst, Documentation/admin-guide/cgroup-v1 and cgroup-v2,
+Documentation/admin-guide/pm/cpufreq.rst. What a machine doesn't tell is None.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from stt_load.calibration.kernel_text import (
+    cgroup_folders,
+    counters,
+    cpu_quota,
+    model_name,
+    numbers,
+    stolen_pct,
+    time_waits,
+)
+from stt_load.calibration.machine import Machine
+
+ROOT = Path("/")
+
+_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python has no name for it
+_STAMP_DEADLINE_S = 2.0
+
+
+def look_at_machine(root: Path = ROOT) -> Machine:
+    """`root`: where /proc and /sys are looked for."""
+    tcp_memory, send_buffer = _numbers(root, "proc/sys/net/ipv4/tcp_mem"), _numbers(root, "proc/sys/net/ipv4/tcp_wmem")
+    ports = _numbers(root, "proc/sys/net/ipv4/ip_local_port_range")
+    return Machine(
+        **describe_host(root),
+        usable_cores=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
+        descriptors=_descriptors(),
+        ports=(ports[0], ports[1]) if len(ports) == 2 else None,
+        time_waits=time_waits(_read(root, "proc/net/sockstat")),
+        reuses_time_wait=_number(root, "proc/sys/net/ipv4/tcp_tw_reuse"),
+        governors=_governors(root),
+        clock_source=_read(root, "sys/devices/system/clocksource/clocksource0/current_clocksource").strip() or None,
+        stolen_pct=stolen_pct(_read(root, "proc/stat")),
+        has_kernel_stamps=has_kernel_stamps(),
+        tcp_memory_bytes=tcp_memory[1] * os.sysconf("SC_PAGE_SIZE") if len(tcp_memory) == 3 else None,
+        send_buffer_bytes=send_buffer[2] if len(send_buffer) == 3 else None,
+        somaxconn=_number(root, "proc/sys/net/core/somaxconn"),
+    )
+
+
+def describe_host(root: Path = ROOT) -> dict[str, Any]:
+    """What stands in the files about a machine. `container_cpu_limit`: cores, None where there is no limit."""
+    return {
+        "host": socket.gethostname(),
+        "architecture": platform.machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "cpu_model": _cpu_model(root),
+        "cores": os.cpu_count() or 1,
+        "container_cpu_limit": container_cpu_limit(root),
+    }
+
+
+def _cpu_model(root: Path) -> str:
+    return model_name(_read(root, "proc/cpuinfo")) or platform.processor() or platform.machine()
+
+
+def container_cpu_limit(root: Path = ROOT) -> float | None:
+    """Cores, the tightest of this process's control groups and those around it; None where there is no limit."""
+    limits = []
+    for folder in cgroup_folders(_read(root, "proc/self/cgroup")):
+        limits += [
+            cpu_quota(_read(root, f"{folder}/cpu.max")),
+            cpu_quota(f"{_read(root, f'{folder}/cpu.cfs_quota_us')} {_read(root, f'{folder}/cpu.cfs_period_us')}"),
+        ]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def look_at_trouble(root: Path = ROOT) -> dict[str, int]:
+    """The kernel's counters of TCP's troubles since boot; nothing where it tells none."""
+    return counters(_read(root, "proc/net/netstat"))
+
+
+def has_kernel_stamps() -> bool:
+    """Tried: does a receive stamp come with bytes over TCP on the loopback interface?"""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(_STAMP_DEADLINE_S)
+            with socket.create_connection(listener.getsockname(), _STAMP_DEADLINE_S) as client:
+                server, _ = listener.accept()
+                with server:
+                    client.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+                    return _stamp_comes(server, client)
+    except OSError:
+        return False
+
+
+def _stamp_comes(server: socket.socket, client: socket.socket) -> bool:
+    """A socket that has just been told may give the first bytes without a stamp: asked until the deadline."""
+    deadline_s = time.monotonic() + _STAMP_DEADLINE_S
+    while time.monotonic() < deadline_s:
+        server.sendall(b"?")
+        _, ancillary, _, _ = client.recvmsg(1, socket.CMSG_SPACE(16))
+        if any(kind == _SO_TIMESTAMPNS for _, kind, _ in ancillary):
+            return True
+    return False
+
+
+def _descriptors() -> tuple[int, int]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (sys.maxsize if soft < 0 else soft, sys.maxsize if hard < 0 else hard)
+
+
+def _governors(root: Path) -> tuple[str, ...]:
+    files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
+    return tuple(sorted({file.read_text(encoding="ascii").strip() for file in files}))
+
+
+def _numbers(root: Path, name: str) -> tuple[int, ...]:
+    return numbers(_read(root, name))
+
+
+def _number(root: Path, name: str) -> int | None:
+    return next(iter(_numbers(root, name)), None)
+
+
+def _read(root: Path, name: str) -> str:
+    try:
+        return (root / name).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,117 @@
+"""Why a trial broke: each reason looks at it, and the first of `REASONS` that has something to say is the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stt_load.calibration.figures import Trial
+from stt_load.calibration.limits import (
+    LONGER_QUEUE,
+    MORE_DESCRIPTORS,
+    MORE_PORTS,
+    MORE_TCP_MEMORY,
+    REUSED_PORTS,
+    Limit,
+    descriptors_of_a_run,
+)
+from stt_load.calibration.machine import Machine
+
+_BUSY_PCT = 70.0  # of a core: work comes in bursts, so frames wait long before all of it is taken
+_FULL_PCT = 85.0
+_OTHERS_PCT = 25.0
+_FULL = 0.9  # of a container's share, or of all cores
+_STOLEN_PCT = 2.0
+_NO_DESCRIPTOR = "Too many open files"  # EMFILE, as the C library words it
+_QUIET = "stop what else runs here (see `top`), and calibrate again"
+_NO_PORT = "Cannot assign requested address"  # EADDRNOTAVAIL
+
+
+def why_broken(trial: Trial, machine: Machine) -> Limit:
+    """For a trial that broke."""
+    return next(limit for reason in REASONS if (limit := reason(trial, machine)) is not None)
+
+
+def _descriptors(trial: Trial, machine: Machine) -> Limit | None:
+    if not _is_said(trial, _NO_DESCRIPTOR):
+        return None
+    return Limit("file descriptors", f"none left of {descriptors_of_a_run(machine):,}", MORE_DESCRIPTORS)
+
+
+def _ports(trial: Trial, _: Machine) -> Limit | None:
+    if not _is_said(trial, _NO_PORT):
+        return None
+    return Limit("ports", "no ephemeral port was free", f"{REUSED_PORTS}; {MORE_PORTS}")
+
+
+def _container(trial: Trial, machine: Machine) -> Limit | None:
+    cores = machine.container_cpu_limit
+    if cores is None or trial.generator.cpu_pct + (trial.sink_cpu_pct or 0.0) < 100 * _FULL * cores:
+        return None
+    detail = f"generator and sink took all of the {cores:g} cores that the container may use"
+    return Limit("container CPU limit", detail, "a higher limit (docker run --cpus, limits.cpu of a pod)")
+
+
+def _sink(trial: Trial, _: Machine) -> Limit | None:
+    cpu_pct = trial.sink_cpu_pct or 0.0
+    if cpu_pct < max(_FULL_PCT, trial.generator.cpu_pct):
+        return None
+    detail = f"it took {cpu_pct:.0f} % of a core, the generator {trial.generator.cpu_pct:.0f} %"
+    return Limit("the sink", detail, "python -m stt_load.server.sink --host 0.0.0.0 on another machine, and --url")
+
+
+def _others(trial: Trial, machine: Machine) -> Limit | None:
+    others_pct = trial.others_cpu_pct
+    taken_pct = trial.generator.cpu_pct + (trial.sink_cpu_pct or 0.0) + others_pct
+    if trial.generator.cpu_pct >= _FULL_PCT or others_pct < _OTHERS_PCT or taken_pct < 100 * _FULL * machine.cores:
+        return None
+    return Limit("other work", f"it took {others_pct:.0f} % of a core, and no core was left free", _QUIET)
+
+
+def _cpu(trial: Trial, machine: Machine) -> Limit | None:
+    if trial.generator.cpu_pct < _BUSY_PCT:
+        return None
+    processes = max(2, machine.whole_cores - 1)
+    more = f"stt-load run … --processes {processes}" if machine.whole_cores > 1 else "a machine with more cores"
+    return Limit("CPU", f"one process took {trial.generator.cpu_pct:.0f} % of its core", more)
+
+
+def _buffers(trial: Trial, _: Machine) -> Limit | None:
+    risen = [f"{name} rose by {n:,}" for name, n in trial.troubles.items() if n > 0]
+    return Limit("kernel buffers", ", ".join(risen), f"{LONGER_QUEUE}; {MORE_TCP_MEMORY}") if risen else None
+
+
+def _stolen(trial: Trial, _: Machine) -> Limit | None:
+    if trial.stolen_pct < _STOLEN_PCT:
+        return None
+    detail = f"the host gave {trial.stolen_pct:.0f} % of this machine's CPU to others"
+    return Limit("stolen CPU", detail, "a machine whose cores are its own")
+
+
+def _server(trial: Trial, _: Machine) -> Limit | None:
+    if not trial.failed:
+        return None
+    return Limit("the server", trial.broken_by or "utterances failed", "its own limits: read its log")
+
+
+def _unseen(trial: Trial, _: Machine) -> Limit | None:
+    busiest_pct = max(trial.generator.cpu_pct, trial.sink_cpu_pct or 0.0)
+    detail = f"{trial.broken_by}, though neither generator nor sink took more than {busiest_pct:.0f} % of a core"
+    return Limit("pauses of the machine", detail, _QUIET)
+
+
+def _is_said(trial: Trial, words: str) -> bool:
+    return any(words in error for error in trial.errors)
+
+
+REASONS: tuple[Callable[[Trial, Machine], Limit | None], ...] = (
+    _descriptors,
+    _ports,
+    _container,
+    _sink,
+    _others,
+    _cpu,
+    _buffers,
+    _stolen,
+    _server,
+    _unseen,
+)

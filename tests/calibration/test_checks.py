@@ -1,0 +1,96 @@
+"""The doctor's table, on made-up machines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from made_calibration import FOUND, GOOD_MACHINE, machine
+
+from stt_load.calibration.checks import OF_INSTALLATION, OF_MACHINE, Check, Installation, Status, check_all
+
+PACKAGES = ("locust", "gevent", "espeakng-loader", "pocketsphinx", "altair", "vl-convert-python")
+COMPLETE = Installation(
+    packages=dict.fromkeys(PACKAGES, "1.0"),
+    nvidia_smi="1 GPU, GPU 0: H100",
+    nvidia_smi_fails=None,
+    authorities=140,
+    unwritable=None,
+    results="results",
+    calibration=FOUND,
+)
+
+
+def without(*packages: str) -> dict[str, str | None]:
+    return {**COMPLETE.packages, **dict.fromkeys(packages)}
+
+
+def the_only_trouble(checks: list[Check]) -> Check:
+    (check,) = [check for check in checks if check.status is not Status.OK]
+    return check
+
+
+def test_a_good_machine_with_everything_is_all_right() -> None:
+    checks = check_all(GOOD_MACHINE, COMPLETE)
+    assert {check.status for check in checks} == {Status.OK}
+    assert len({check.name for check in checks}) == len(OF_MACHINE) + len(OF_INSTALLATION)
+    assert all(check.found and not check.cost and not check.command for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("has", "name", "cost", "command"),
+    [
+        ({"usable_cores": 1}, "cores", "late", "taskset"),
+        ({"container_cpu_limit": 1.5}, "container CPU limit", "frames go out late", "--cpus"),
+        ({"governors": ("performance", "powersave")}, "CPU governor", "clock down", "cpupower"),
+        ({"clock_source": "hpet"}, "clock source", "system call", "tsc"),
+        ({"stolen_pct": 4.0}, "stolen CPU", "to others", "its own"),
+        ({"has_kernel_stamps": False}, "kernel receive stamps", "latencies grow", "gVisor"),
+        ({"descriptors": (1_024, 4_096)}, "file descriptors", "callers beyond 924", "limits.conf"),
+        ({"ports": (50_000, 60_000)}, "ephemeral ports", "callers beyond 10,001", "ip_local_port_range"),
+        ({"reuses_time_wait": 2}, "TIME_WAIT", "471 new connections a second", "tcp_tw_reuse"),
+        ({"time_waits": 20_000}, "TIME_WAIT", "more than half", "wait a minute"),
+        ({"send_buffer_bytes": 16_384}, "socket buffers", "after 5 frames", "tcp_wmem"),
+        ({"tcp_memory_bytes": 64 * 2**20}, "socket buffers", "4,096 callers", "tcp_mem"),
+        ({"somaxconn": 128}, "listen queue", "beyond 128", "somaxconn"),
+    ],
+)
+def test_what_a_machine_lacks_has_its_cost_and_its_command(
+    has: dict[str, Any], name: str, cost: str, command: str
+) -> None:
+    check = the_only_trouble(check_all(machine(**has), COMPLETE))
+    assert (check.name, check.status) == (name, Status.WARNING)
+    assert cost in check.cost
+    assert command in check.command
+
+
+@pytest.mark.parametrize(
+    ("has", "name", "status", "word"),
+    [
+        ({"packages": without("locust")}, "Locust", Status.PROBLEM, "pip install"),
+        ({"unwritable": "Permission denied"}, "results folder", Status.PROBLEM, "--results"),
+        ({"authorities": 0}, "TLS certificates", Status.WARNING, "ca-certificates"),
+        ({"packages": without("pocketsphinx")}, "demo extra", Status.WARNING, "stt-load[demo]"),
+        ({"packages": without("altair")}, "report extra", Status.WARNING, "stt-load[report]"),
+        ({"nvidia_smi": None, "nvidia_smi_fails": "no driver"}, "nvidia-smi", Status.WARNING, "driver"),
+        ({"calibration": None}, "calibration", Status.WARNING, "stt-load calibrate"),
+    ],
+)
+def test_what_is_not_installed_has_its_command(has: dict[str, Any], name: str, status: Status, word: str) -> None:
+    check = the_only_trouble(check_all(GOOD_MACHINE, replace(COMPLETE, **has)))
+    assert (check.name, check.status) == (name, status)
+    assert check.cost and word in check.command
+
+
+def test_a_machine_without_a_gpu_is_all_right_for_a_load_worker() -> None:
+    checks = check_all(GOOD_MACHINE, replace(COMPLETE, nvidia_smi=None))
+    assert {check.status for check in checks} == {Status.OK}
+
+
+def test_what_the_kernel_does_not_tell_is_no_trouble() -> None:
+    untold = dict.fromkeys(
+        ("ports", "time_waits", "reuses_time_wait", "clock_source", "stolen_pct", "tcp_memory_bytes", "somaxconn")
+    )
+    checks = check_all(machine(**untold, governors=()), COMPLETE)
+    assert {check.status for check in checks} == {Status.OK}

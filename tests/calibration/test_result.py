@@ -1,0 +1,80 @@
+"""What a calibration says: to a file, to people, and to a run that asks for more."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from made_calibration import FOUND, found
+
+from stt_load.calibration.result import Calibration, ClockError, NotACalibration, caution, in_words
+from stt_load.metrics.quantiles import Distribution
+
+
+@pytest.mark.parametrize("calibration", [FOUND, found(clock=None, breaks=None, memory_bytes_per_caller=None)])
+def test_what_is_written_is_read_again(calibration: Calibration) -> None:
+    assert Calibration.from_json(calibration.to_json()) == calibration
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", "{}", '{"schema_version": 1}', json.dumps({**json.loads(FOUND.to_json()), "more": 1})]
+)
+def test_what_is_no_calibration_is_refused(text: str) -> None:
+    with pytest.raises(NotACalibration):
+        Calibration.from_json(text)
+
+
+def test_a_calibration_of_another_schema_is_refused() -> None:
+    with pytest.raises(NotACalibration, match="version"):
+        Calibration.from_json(json.dumps({**json.loads(FOUND.to_json()), "schema_version": 99}))
+
+
+@pytest.mark.parametrize(("whole_cores", "callers"), [(1, 3_000), (2, 3_000), (8, 21_000)])
+def test_one_core_is_left_for_the_rest_of_the_machine(whole_cores: int, callers: int) -> None:
+    assert found(whole_cores=whole_cores).callers_of_machine == callers
+
+
+def test_the_words_say_each_figure_with_its_unit() -> None:
+    words = dict(in_words(FOUND))
+    assert words["callers"] == "3,000 in one process on one core, with frames of 100 ms (3,200 break)"
+    assert words["this machine"] == "8 cores: about 21,000 with --processes 7"
+    assert words["CPU"] == "0.028 % of a core a caller, 28.0 µs a frame"
+    assert words["memory"] == "13.7 KiB a caller; the process of one caller has 90 MiB"
+    assert words["clock"] == "reported minus true, at 1,500 callers: p50 0.200 ms, p99 0.400 ms, n 3"
+    assert words["lifted by"] == "stt-load run … --processes 7"
+
+
+def test_a_sink_that_knows_no_truth_leaves_the_clock_unknown_and_says_so() -> None:
+    assert "not measured" in dict(in_words(found(clock=None)))["clock"]
+    assert ClockError.of(10, Distribution()) is None
+
+
+@pytest.mark.parametrize(
+    ("callers", "frame_ms", "processes"), [(3_000, 100.0, 1), (6_000, 100.0, 2), (600, 20.0, 1), (3_000, 200.0, 1)]
+)
+def test_a_run_within_the_calibration_is_told_nothing(callers: int, frame_ms: float, processes: int) -> None:
+    assert caution(FOUND, callers, frame_ms, processes) is None
+
+
+@pytest.mark.parametrize(
+    ("callers", "frame_ms", "processes", "words"),
+    [
+        (3_001, 100.0, 1, ["3,001 callers a process", "plays 3,000", "2026-11-21", "--processes 2"]),
+        (9_001, 100.0, 3, ["3,001 callers a process", "--processes 4"]),
+        (601, 20.0, 1, ["plays 600", "frames of 20 ms", "--processes 2"]),
+        (50_000, 100.0, 7, ["add machines"]),  # more than the cores can be
+    ],
+)
+def test_a_run_beyond_it_is_told_the_number_and_what_to_do(
+    callers: int, frame_ms: float, processes: int, words: list[str]
+) -> None:
+    line = caution(FOUND, callers, frame_ms, processes)
+    assert line is not None
+    assert [word for word in words if word not in line] == []
+
+
+def test_without_a_calibration_only_a_large_run_is_told_of_it() -> None:
+    assert caution(None, 500, 100.0) is None
+    assert caution(None, 4_000, 100.0, processes=8) is None
+    line = caution(None, 501, 100.0)
+    assert line is not None and "stt-load calibrate" in line
