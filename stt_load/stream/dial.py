@@ -6,12 +6,19 @@ import functools
 import socket
 import ssl
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from stt_load.errors import DeadlineExceeded, UpgradeRefused
 from stt_load.option_values import DEFAULT_PORTS
 
 _TLS_SCHEMES = ("wss", "https")
+
+# A name is looked up for hundreds of callers a second, under Locust in another thread each time; a server behind a name
+# that moves is followed all the same.
+_LOOK_UP_AGAIN_S = 30.0
+_Address = tuple[int, Any]
+_addresses: dict[tuple[str, int], tuple[float, list[_Address]]] = {}
 
 
 @functools.cache
@@ -24,6 +31,31 @@ def tls_context(checks_certificate: bool) -> ssl.SSLContext:
     return context
 
 
+def _addresses_of(host: str, port: int, now_s: float) -> list[_Address]:
+    """In the resolver's order. Raises OSError."""
+    looked_up_s, addresses = _addresses.get((host, port), (0.0, []))
+    if not addresses or now_s - looked_up_s > _LOOK_UP_AGAIN_S:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [(family, address) for family, _, _, _, address in found]
+        _addresses[host, port] = now_s, addresses
+    return addresses
+
+
+def _connect(addresses: list[_Address], deadline_s: float) -> socket.socket:
+    """To the first that answers. Raises TimeoutError, or the OSError of the last one."""
+    failed = OSError("the name has no address")
+    for family, address in addresses:
+        raw = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            raw.settimeout(max(0.001, deadline_s - time.monotonic()))
+            raw.connect(address)
+            return raw
+        except OSError as error:
+            raw.close()
+            failed = error
+    raise failed
+
+
 def dial(url: str, deadline_s: float, checks_certificate: bool = True) -> socket.socket:
     """A socket on which a request can be sent at once. `deadline_s`: monotonic. Proxies of the environment are not
     asked: one would be measured instead of the server.
@@ -33,7 +65,7 @@ def dial(url: str, deadline_s: float, checks_certificate: bool = True) -> socket
     parts = urlsplit(url)
     host, port = parts.hostname or "localhost", parts.port or DEFAULT_PORTS[parts.scheme]
     try:
-        raw = socket.create_connection((host, port), timeout=max(0.001, deadline_s - time.monotonic()))
+        raw = _connect(_addresses_of(host, port, time.monotonic()), deadline_s)
     except TimeoutError as error:
         raise DeadlineExceeded(f"no TCP connection to {host}:{port} in time") from error
     except OSError as error:
