@@ -210,6 +210,7 @@ class Master:
     def on_worker_report(self, client_id: str, data: dict[str, Any]) -> None:
         if self.conductor is not None and REPORT_KEY in data:
             self.conductor.ledger.accept(client_id, data[REPORT_KEY], time.monotonic())
+            gevent.sleep(0)  # the conductor has its turn even while reports queue up: Locust's listener never yields
 
     def on_drained(self, client_id: str, data: dict[str, Any]) -> None:
         self.on_worker_report(client_id, data)
@@ -261,7 +262,8 @@ class Master:
         assert self._config is not None
         code = ExitCode.FAILED  # what Locust swallows of a listener must not end with 0
         try:
-            code = close_run(folder.path, self._config.output)
+            # In a real thread: a million rows take seconds, and workers leave a master that is silent.
+            code = gevent.get_hub().threadpool.apply(close_run, (folder.path, self._config.output))
         except SttLoadError as error:
             log.error("%s; what was measured is in %s", error, folder.path)
         finally:
