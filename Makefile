@@ -4,7 +4,7 @@ ARGS ?=
 DIST ?= dist
 BIN := .venv/bin
 
-.PHONY: demo test lint format setup sidecar clean
+.PHONY: demo test lint format setup sidecar bench clean
 
 # 3 and 4 are what a ladder ends with when it finds the knee, or can't be sure of it: a demo has done its work then.
 demo: setup
@@ -39,6 +39,10 @@ sidecar:
 	find '$(DIST)/gpu-sidecar' -name __pycache__ -type d -prune -exec rm -rf {} +
 	$(PYTHON) -m zipapp '$(DIST)/gpu-sidecar' --python '/usr/bin/env python3' --output '$(DIST)/gpu-sidecar.pyz'
 	rm -r '$(DIST)/gpu-sidecar'
+
+# Everything that docs/performance.md tells, about three quarters of an hour on a quiet machine. ARGS="--quick" for less.
+bench: setup
+	$(BIN)/python bench/run_all.py $(ARGS)
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -110,10 +110,12 @@ def main(callers: int, window_s: float) -> None:
 def bars_of(name: str, outcome: Outcome, calm: Outcome) -> list[Bar]:
     assert outcome.eos_median_s is not None and calm.eos_median_s is not None
     shrunk_ms = 1_000 * (calm.eos_median_s - outcome.eos_median_s)
+    below_ms = 1_000 * (_DELAY_S - outcome.stage["eos_latency_s"]["min"])
     return [
         Bar.of(f"{name}: worst lag", [1_000 * outcome.lag_max_s], "ms", 1_000 * _SHOWS_S, is_least=True),
         Bar.of(f"{name}: conditions of validity that it breaks", [len(_broken(outcome))], "", 1, is_least=True),
         Bar.of(f"{name}: EOS median is lower than undisturbed by", [shrunk_ms], "ms", _SHRINKS_MS),
+        Bar.of(f"{name}: the shortest EOS is below the sink's delay by", [below_ms], "ms", _SHRINKS_MS),
     ]
 
 

@@ -1,0 +1,52 @@
+"""What a figure was measured on: machine, kernel, versions, and how much of it was taken away meanwhile."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rig import CHECKOUT
+
+from stt_load.load.provenance import describe_host
+
+_PACKAGES = ("stt-load", "locust", "gevent", "websocket-client", "websockets", "numpy", "msgspec", "k6")
+_CPU = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+_CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
+
+def fingerprint() -> dict[str, Any]:
+    """None: this machine doesn't tell, or has none."""
+    return describe_host("bench") | {
+        "kernel": platform.version(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "governor": _read(_CPU),
+        "clock_source": _read(_CLOCK),
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def _commit() -> str | None:
+    """With a + where the checkout differs from it."""
+    try:
+        line = ["git", "-C", str(CHECKOUT), "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"]
+        return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
