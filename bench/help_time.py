@@ -1,6 +1,6 @@
 """How long `stt-load --help` takes, from the call to its end.
 
-    python bench/help_time.py [--repeats 7]
+python bench/help_time.py [--repeats 7]
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from stt_load.clock import Clock
 from stt_load.credentials import without_key
 from stt_load.dialects.events import Event, Message
 from stt_load.stream.schedule import Schedule
@@ -76,6 +77,16 @@ class Call:
         self.ticket = 0
         self.wakes_at_s = 0.0
         self.held: Held | None = None
+
+
+class Carrier(Protocol):
+    """Carries one call after the other, or those of many callers at a time."""
+
+    clock: Clock
+
+    def carry(self, call: Call) -> None:
+        """Returns when the call is done. Raises what crashed in it."""
+        ...
 
 
 def _nobody_waits() -> None: ...

@@ -6,7 +6,6 @@ import contextlib
 import select
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from stt_load.clock import Clock
 from stt_load.stream.call import Call
@@ -14,16 +13,6 @@ from stt_load.stream.pacer import Pacer
 
 _READ, _WRITE = 0x1, 0x4  # EPOLLIN, EPOLLOUT: where Locust has patched the process, `select` has lost their names
 _AT_ONCE = 256
-
-
-class Carrier(Protocol):
-    """Carries one call after the other, or those of many callers at a time."""
-
-    clock: Clock
-
-    def carry(self, call: Call) -> None:
-        """Returns when the call is done. Raises what crashed in it."""
-        ...
 
 
 class EpollPoll:

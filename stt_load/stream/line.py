@@ -8,8 +8,7 @@ from stt_load.dialects.base import Dialect
 from stt_load.dialects.events import ServerError
 from stt_load.errors import ConnectionLost, ProtocolError, SttLoadError
 from stt_load.records import UtteranceRecord
-from stt_load.stream.call import Call, Watcher, discreet
-from stt_load.stream.carrier import Carrier
+from stt_load.stream.call import Call, Carrier, Watcher, discreet
 from stt_load.stream.session import Session
 from stt_load.stream.transport import Transport
 
