@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from stt_load import __version__
@@ -136,6 +137,7 @@ def _concluded(
         cpu_pct_per_caller=best.generator.cpu_pct / best.callers,
         memory_bytes_per_caller=(best.generator.memory_bytes - alone.generator.memory_bytes) / more if more else None,
         process_memory_bytes=alone.generator.memory_bytes,
+        others_cpu_pct=median(trial.others_cpu_pct for trial in trials),
         clock=clock,
         trials=tuple(_as_row(trial) for trial in trials),
     )

@@ -14,6 +14,7 @@ from stt_load.metrics.validity import GENERATOR_CPU_LIMIT_PCT, PACING_LAG_P99_LI
 
 LATE_LIMIT = 0.01  # of frames, beyond PACING_LAG_P99_LIMIT_S: what a p99 within it means
 FAILED_LIMIT = 0.01  # of utterances
+DISTURBING_PCT = 25.0  # of a core, taken by what is not ours
 _ALL_THERE = ("hold", "grace")  # phases of a stage
 Row = Mapping[str, Any]
 Sample = tuple[float, float, int]

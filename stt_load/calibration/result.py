@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from stt_load.calibration.figures import DISTURBING_PCT
 from stt_load.calibration.limits import Limit
 from stt_load.errors import SttLoadError
 from stt_load.metrics.quantiles import Distribution
@@ -64,6 +65,7 @@ class Calibration:
     cpu_pct_per_caller: float  # of one core
     memory_bytes_per_caller: float | None
     process_memory_bytes: int  # with one caller
+    others_cpu_pct: float  # of one core: the median of what else this machine did during the trials
     clock: ClockError | None
     trials: tuple[Mapping[str, Any], ...]
 
@@ -103,7 +105,7 @@ class Calibration:
 
 def in_words(found: Calibration) -> list[tuple[str, str]]:
     """Label and text of each line."""
-    return [
+    lines = [
         ("callers", _callers(found)),
         ("this machine", _machine(found)),
         ("CPU", _cpu(found)),
@@ -112,6 +114,10 @@ def in_words(found: Calibration) -> list[tuple[str, str]]:
         ("limited by", f"{found.limited_by.name}: {found.limited_by.detail}"),
         ("lifted by", found.limited_by.command),
     ]
+    if found.others_cpu_pct >= DISTURBING_PCT:
+        took = f"other work took {found.others_cpu_pct:.0f} % of a core meanwhile"
+        lines.append(("disturbed", f"{took}: the machine plays more by itself, so calibrate again when it is quiet"))
+    return lines
 
 
 def caution(calibration: Calibration | None, callers: int, frame_ms: float, processes: int = 1) -> str | None:

@@ -67,6 +67,7 @@ FOUND = Calibration(
     cpu_pct_per_caller=0.028,
     memory_bytes_per_caller=14_000.0,
     process_memory_bytes=90 * 2**20,
+    others_cpu_pct=3.0,
     clock=ClockError.of(1_500, Distribution.of([0.0001, 0.0002, 0.0004])),
     trials=({"callers": 1},),
 )

@@ -65,6 +65,7 @@ LATE = {"frames_late": 8_000}
         (LATE | {"stolen_pct": 8.0}, {}, "stolen CPU", "cores"),
         (LATE | {"generator": busy(76.0)}, {}, "CPU", "--processes"),
         (LATE | {"generator": busy(60.0), "others_cpu_pct": 120.0}, {"cores": 2}, "other work", "top"),
+        (LATE | {"generator": busy(60.0), "others_cpu_pct": 120.0}, {"cores": 8}, "pauses", "top"),
         (LATE | {"generator": busy(90.0), "others_cpu_pct": 120.0}, {"cores": 2}, "CPU", "--processes"),
         (LATE | {"sink_cpu_pct": None}, {}, "pauses", "top"),
         ({"failed": 90, "errors": {"no TCP connection to h:1: Too many open files": 90}}, {}, "file desc", "ulimit"),

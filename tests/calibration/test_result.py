@@ -44,6 +44,11 @@ def test_the_words_say_each_figure_with_its_unit() -> None:
     assert words["lifted by"] == "stt-load run … --processes 7"
 
 
+def test_what_other_work_disturbed_says_so() -> None:
+    assert "disturbed" not in dict(in_words(FOUND))
+    assert "120 % of a core" in dict(in_words(found(others_cpu_pct=120.0)))["disturbed"]
+
+
 def test_a_sink_that_knows_no_truth_leaves_the_clock_unknown_and_says_so() -> None:
     assert "not measured" in dict(in_words(found(clock=None)))["clock"]
     assert ClockError.of(10, Distribution()) is None
