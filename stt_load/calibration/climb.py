@@ -22,6 +22,7 @@ from stt_load.calibration.reasons import why_broken
 from stt_load.calibration.result import Calibration, ClockError
 from stt_load.calibration.search import RESOLUTION, Search
 from stt_load.calibration.trial import TEXT, Ground, make_clips, run_trial
+from stt_load.credentials import without_credentials
 from stt_load.errors import SttLoadError
 from stt_load.server.process import sink_server
 
@@ -125,7 +126,7 @@ def _concluded(
         host=describe_host(),
         versions=_versions(),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        sink=asked.url or "own",
+        sink=without_credentials(asked.url) or "own",
         frame_ms=asked.frame_ms,
         hold_s=asked.manner.hold_s,
         is_quick=asked.manner.clips_s == QUICK.clips_s,

@@ -33,3 +33,8 @@ class Machine:
         """On which processes can be busy at the same time: at least 1."""
         limit = self.container_cpu_limit
         return max(1, self.usable_cores if limit is None else min(self.usable_cores, int(limit)))
+
+
+def processes_on(whole_cores: int) -> int:
+    """Load processes that so many cores can have: one core is left for the rest, unless that leaves a single one."""
+    return max(min(2, whole_cores), whole_cores - 1)

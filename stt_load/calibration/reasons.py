@@ -14,7 +14,7 @@ from stt_load.calibration.limits import (
     Limit,
     descriptors_of_a_run,
 )
-from stt_load.calibration.machine import Machine
+from stt_load.calibration.machine import Machine, processes_on
 
 _BUSY_PCT = 70.0  # of a core: work comes in bursts, so frames wait long before all of it is taken
 _FULL_PCT = 85.0
@@ -71,8 +71,8 @@ def _others(trial: Trial, machine: Machine) -> Limit | None:
 def _cpu(trial: Trial, machine: Machine) -> Limit | None:
     if trial.generator.cpu_pct < _BUSY_PCT:
         return None
-    processes = max(2, machine.whole_cores - 1)
-    more = f"stt-load run … --processes {processes}" if machine.whole_cores > 1 else "a machine with more cores"
+    processes = processes_on(machine.whole_cores)
+    more = f"stt-load run … --processes {processes}" if processes > 1 else "a machine with more cores"
     return Limit("CPU", f"one process took {trial.generator.cpu_pct:.0f} % of its core", more)
 
 

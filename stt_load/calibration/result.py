@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from stt_load.calibration.figures import DISTURBING_PCT
 from stt_load.calibration.limits import Limit
+from stt_load.calibration.machine import processes_on
 from stt_load.errors import SttLoadError
 from stt_load.metrics.quantiles import Distribution
 
@@ -121,22 +122,23 @@ def in_words(found: Calibration) -> list[tuple[str, str]]:
 
 
 def caution(calibration: Calibration | None, callers: int, frame_ms: float, processes: int = 1) -> str | None:
-    """One line for a run that is to play `callers` in so many processes, where that is more than can be believed."""
+    """One line for a run that is to play `callers` in so many processes, where that is more than is known to be
+    played honestly."""
     each = math.ceil(callers / processes)
-    if calibration is None:
-        if each <= UNCALIBRATED_CALLERS:
-            return None
-        return (
-            f"{each:,} callers a process, on a machine whose limit nobody knows: `stt-load calibrate` finds it in "
-            "minutes, or watch the pacing lag of each stage"
-        )
-    most = calibration.with_frames_of(frame_ms)
-    if each <= most:
+    most = 0 if calibration is None else calibration.with_frames_of(frame_ms)
+    if calibration is not None and calibration.breaks is not None:
+        return None if each <= most else _too_many(calibration, callers, each, most, frame_ms)
+    if each <= max(most, UNCALIBRATED_CALLERS):
         return None
-    needed = math.ceil(callers / most) if most else 0
-    advice = (
-        f"use --processes {needed}" if 0 < needed < calibration.whole_cores else "add machines (--master, --worker)"
-    )
+    known = "whose limit nobody knows" if calibration is None else f"that was tried with {most:,} only"
+    advice = "`stt-load calibrate` finds its limit in minutes, or watch the pacing lag of each stage"
+    return f"{each:,} callers a process, on a machine {known}: {advice}"
+
+
+def _too_many(calibration: Calibration, callers: int, each: int, most: int, frame_ms: float) -> str:
+    needed = math.ceil(callers / most) if most else math.inf
+    has_cores = needed <= processes_on(calibration.whole_cores)
+    advice = f"use --processes {needed}" if has_cores else "add machines (--master, --worker)"
     frames = "" if frame_ms >= calibration.frame_ms else f" with frames of {frame_ms:g} ms"
     return (
         f"{each:,} callers a process, but this machine plays {most:,} honestly{frames} (calibrated "

@@ -78,6 +78,20 @@ def test_a_run_beyond_it_is_told_the_number_and_what_to_do(
     assert [word for word in words if word not in line] == []
 
 
+def test_the_most_that_were_tried_are_not_the_most_that_can_be_played() -> None:
+    tried = found(callers=12, breaks=None)
+    assert caution(tried, 500, 100.0) is None
+    line = caution(tried, 501, 100.0)
+    assert line is not None and "was tried with 12 only" in line and "stt-load calibrate" in line
+    assert caution(found(breaks=None), 3_000, 100.0) is None
+
+
+@pytest.mark.parametrize(("whole_cores", "advice"), [(1, "add machines"), (2, "--processes 2"), (3, "--processes 2")])
+def test_a_second_process_needs_a_second_core(whole_cores: int, advice: str) -> None:
+    line = caution(found(whole_cores=whole_cores), 6_000, 100.0)
+    assert line is not None and advice in line
+
+
 def test_without_a_calibration_only_a_large_run_is_told_of_it() -> None:
     assert caution(None, 500, 100.0) is None
     assert caution(None, 4_000, 100.0, processes=8) is None
