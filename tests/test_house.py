@@ -123,7 +123,7 @@ TESTED_BY = {
     "stt_load/load/master.py": ("tests/integration/test_runs.py", "tests/integration/test_endings.py"),
     "stt_load/load/outbox.py": ("tests/load/test_ledger.py",),
     "stt_load/load/own_rows.py": ("tests/integration/test_runs.py",),
-    "stt_load/load/preflight.py": ("tests/cli/test_bad_input.py",),
+    "stt_load/load/preflight.py": ("tests/cli/test_bad_input.py", "tests/load/test_overload.py"),
     "stt_load/load/shape.py": ("tests/integration/test_runs.py",),
     "stt_load/load/sign.py": ("tests/load/test_ledger.py",),
     "stt_load/load/station.py": ("tests/integration/test_runs.py",),

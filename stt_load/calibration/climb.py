@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -47,6 +48,10 @@ class Manner:
         """From dial to dial, in the mean."""
         return sum(self.clips_s) / 2 + _DELAY_S
 
+    def held_for(self, hold_s: float | None) -> Manner:
+        """The same with another hold; None: as it is."""
+        return self if hold_s is None else replace(self, hold_s=hold_s)
+
 
 THOROUGH = Manner(hold_s=8.0, clips_s=(5.0, 7.0), resolution=RESOLUTION)
 QUICK = Manner(hold_s=3.0, clips_s=(2.0, 3.0), resolution=0.25)
@@ -69,25 +74,28 @@ class Asked:
 def calibrate(asked: Asked, machine: Machine, on_trial: OnTrial) -> Calibration:
     """SttLoadError where a run could not be made, or where one caller alone is too much."""
     ceiling = asked.ceilings(machine)[0]
+    search = Search(ceiling.callers, resolution=asked.manner.resolution)
     with tempfile.TemporaryDirectory(prefix="stt-load-calibrate-") as name:
         folder = Path(name)
         make_clips(folder, *asked.manner.clips_s)
-        trials, search = _climb(asked, folder, ceiling.callers, on_trial)
+        with _ground(asked, folder) as ground:
+            trials = _try_out(ground, search, on_trial)
         clock = None if asked.url else _clock(asked, folder, max(1, search.holds // 2), on_trial)
     return _concluded(asked, machine, trials, search, ceiling, clock)
 
 
-def _climb(asked: Asked, folder: Path, most: int, on_trial: OnTrial) -> tuple[list[Trial], Search]:
-    """The first trial has one caller: it says what a process costs, and whether a run works at all."""
-    search = Search(most, resolution=asked.manner.resolution)
+@contextmanager
+def _ground(asked: Asked, folder: Path, truth: Path | None = None) -> Iterator[Ground]:
+    """With a sink of our own while it lasts, unless there is another. `truth`: where ours keeps its log."""
     if asked.url is not None:
-        return _try_out(Ground(folder, asked.url, None, asked.frame_ms, asked.manner.hold_s), search, on_trial), search
-    with sink_server(_DELAY_S, TEXT) as sink:
-        ground = Ground(folder, sink.url, sink.pid, asked.frame_ms, asked.manner.hold_s)
-        return _try_out(ground, search, on_trial), search
+        yield Ground(folder, asked.url, None, asked.frame_ms, asked.manner.hold_s)
+        return
+    with sink_server(_DELAY_S, TEXT, truth) as sink:
+        yield Ground(folder, sink.url, sink.pid, asked.frame_ms, asked.manner.hold_s)
 
 
 def _try_out(ground: Ground, search: Search, on_trial: OnTrial) -> list[Trial]:
+    """The first trial has one caller: it says what a process costs, and whether a run works at all."""
     trials: list[Trial] = []
 
     def attempt(ground: Ground, callers: int) -> Trial:
@@ -108,8 +116,7 @@ def _try_out(ground: Ground, search: Search, on_trial: OnTrial) -> list[Trial]:
 
 def _clock(asked: Asked, folder: Path, callers: int, on_trial: OnTrial) -> ClockError | None:
     truth = folder / "truth.jsonl"
-    with sink_server(_DELAY_S, TEXT, truth) as sink:
-        ground = Ground(folder, sink.url, sink.pid, asked.frame_ms, asked.manner.hold_s)
+    with _ground(asked, folder, truth) as ground:
         trial, rows = run_trial(ground, callers)
         on_trial(trial)
     lines = truth.read_text(encoding="utf-8").splitlines()
@@ -160,8 +167,3 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{package: version(package) for package in _PACKAGES},
     }
-
-
-def quicker(manner: Manner, hold_s: float | None) -> Manner:
-    """The same with another hold."""
-    return manner if hold_s is None else replace(manner, hold_s=hold_s)

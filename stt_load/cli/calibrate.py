@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
-from stt_load.calibration.climb import QUICK, THOROUGH, Asked, calibrate, quicker
+from stt_load.calibration.climb import QUICK, THOROUGH, Asked, calibrate
 from stt_load.calibration.figures import Trial
 from stt_load.calibration.looking import look_at_machine
 from stt_load.calibration.result import in_words
@@ -64,7 +64,8 @@ def _asked(url: str | None, most: str | None, frame_ms: str | None, hold: str | 
     n: int | None = None
     try:
         url = parse_web_socket_url(url) if url is not None else None
-        problems += [line for line in (unreachable("--url", url) if url else None,) if line]
+        nobody = url and unreachable("--url", url)
+        problems += [nobody] if nobody else []
     except ValueError as error:
         problems.append(f"--url: {error}")
     try:
@@ -78,7 +79,7 @@ def _asked(url: str | None, most: str | None, frame_ms: str | None, hold: str | 
         problems += error.problems
     if problems or config is None:
         raise ConfigError(problems)
-    manner = quicker(QUICK if quick else THOROUGH, config.hold_s if hold else None)
+    manner = (QUICK if quick else THOROUGH).held_for(config.hold_s if hold else None)
     return Asked(url, url is None or listener_at(url) is not None, n, config.frame_ms, manner)
 
 
