@@ -39,7 +39,7 @@ class Bar:
     ) -> Bar:
         found = tuple(value for value in repeats if value is not None)
         if not found:
-            return cls(name, bar, None, unit, None, note=note or "not measured")
+            return cls(name, bar, None, unit, None if bar is None else False, note=note or "not measured")
         figure = statistics.median(found)
         is_met = None if bar is None else (figure >= bar if is_least else figure <= bar)
         return cls(name, bar, figure, unit, is_met, max(found) - min(found), found, note)
@@ -47,7 +47,7 @@ class Bar:
 
 def tell(bars: Sequence[Bar], **more: Any) -> None:
     """For people, then the JSON line."""
-    print(table(bar_row(asdict(bar)) for bar in bars))
+    print(table(bar_row(asdict(bar)) for bar in bars), flush=True)
     print(json.dumps({"bars": [asdict(bar) for bar in bars], **more}, ensure_ascii=False))
 
 
@@ -71,7 +71,7 @@ def _met(bar: dict[str, Any]) -> str:
     """Met, or by how much not."""
     if bar["is_met"] is None:
         return "-"
-    if bar["is_met"] or not bar["bar"]:
+    if bar["is_met"] or not bar["bar"] or bar["figure"] is None:
         return "yes" if bar["is_met"] else "no"
     return f"no: {bar['figure'] / bar['bar']:.2f} × the bar"
 

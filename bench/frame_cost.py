@@ -78,7 +78,8 @@ class Bench:
         with pinned_sink() as sink, pinned(line_for(sink.url.rstrip("/").rpartition(":")[2])) as process:
             time.sleep(_WARM_S)
             window = watch(sink, process.pid, self.window_s)
-            own = last_json(process.communicate(timeout=120)[0])
+            process.finish(120)
+            own = last_json(process.said())
         return window.as_row() | {name: own[name] for name in ("lag_p50_ms", "lag_p99_ms", "lag_max_ms")} | {"own": own}
 
     def _resident(self, callers: int) -> float:
@@ -101,34 +102,36 @@ def compile_c_loop(folder: Path) -> Path | None:
 def bars_of(callers: int, frame_ms: int, rows: dict[str, list[Row]]) -> list[Bar]:
     """`rows`: of each generator, repeat by repeat."""
     what = f"{callers:,} callers, {frame_ms} ms frames"
+    has_cost_bar = frame_ms == 100 and callers >= 1_000
     mine = rows["stt-load"]
     bars = [
-        Bar.of(
-            f"CPU per frame, {what}",
-            [row["cpu_us_per_frame"] for row in mine],
-            "µs",
-            12.0 if frame_ms == 100 and callers >= 1_000 else None,
-        ),
-        Bar.of(f"frames later than {_LATE_MS:.0f} ms, {what}", [row["late_pct"] for row in mine], "%", 1.0),
-        Bar.of(f"callers held at once, {what}", [row["connections"] for row in mine], "", 0.97 * callers, True),
+        Bar.of(f"CPU per frame, {what}", _all(mine, "cpu_us_per_frame"), "µs", 12.0 if has_cost_bar else None),
+        Bar.of(f"frames later than {_LATE_MS:.0f} ms, {what}", _all(mine, "late_pct"), "%", 1.0),
+        Bar.of(f"callers held at once, {what}", _all(mine, "connections"), "", 0.97 * callers, is_least=True),
     ]
     for other, most in (("C loop", 1.4), ("asyncio", 0.4)):
         if other not in rows:
             bars.append(Bar(f"{other}, {what}", None, None, "µs", None, note="left out: no compiler, or not asked for"))
             continue
-        ratios = [a["cpu_us_per_frame"] / b["cpu_us_per_frame"] for a, b in zip(mine, rows[other], strict=True)]
-        bar = most if frame_ms == 100 and callers >= 1_000 else None
-        bars.append(Bar.of(f"CPU of a frame against the {other}'s, {what}", ratios, "×", bar))
+        theirs = rows[other]
+        costs = zip(_all(mine, "cpu_us_per_frame"), _all(theirs, "cpu_us_per_frame"), strict=True)
+        ratios = [a / b if a and b else None for a, b in costs]
         bars.append(
-            Bar.of(f"CPU per frame of the {other}, {what}", [r["cpu_us_per_frame"] for r in rows[other]], "µs", None)
+            Bar.of(f"CPU of a frame against the {other}'s, {what}", ratios, "×", most if has_cost_bar else None)
         )
-        bars.append(Bar.of(f"lag p99 of the {other}, {what}", [row["lag_p99_ms"] for row in rows[other]], "ms", None))
+        bars.append(Bar.of(f"CPU per frame of the {other}, {what}", _all(theirs, "cpu_us_per_frame"), "µs", None))
+        bars.append(Bar.of(f"lag p99 of the {other}, {what}", _all(theirs, "lag_p99_ms"), "ms", None))
     if callers >= 1_000:
-        bars.append(Bar.of(f"memory a caller, {what}", [row["caller_kib"] for row in mine], "KiB", 16.0))
-    if callers >= 5_000:
-        figures = [row["utterances_per_s"] for row in mine]
-        bars.append(Bar.of(f"utterances begun and ended a second, {what}", figures, "/s", 700.0, True))
+        bars.append(Bar.of(f"memory a caller, {what}", _all(mine, "caller_kib"), "KiB", 16.0))
+    if callers >= 5_000 and frame_ms == 100:
+        begun = _all(mine, "utterances_per_s")
+        bars.append(Bar.of(f"utterances begun and ended a second, {what}", begun, "/s", 700.0, is_least=True))
     return bars
+
+
+def _all(rows: list[Row], name: str) -> list[float | None]:
+    """None of a generator that failed."""
+    return [row.get(name) for row in rows]
 
 
 @click.command()
@@ -156,13 +159,16 @@ def main(callers: str, frame_ms: int, repeats: int, window_s: float, only: tuple
 
 
 def _measured(measure: Callable[[int], Row], callers: int) -> Row:
+    """A generator that fails under a load is a result: the other figures are still wanted."""
     try:
         return measure(callers)
-    except RunFailed as error:
-        sys.exit(f"{callers} callers: {error}")
+    except (RunFailed, RuntimeError) as error:
+        return {"error": str(error)}
 
 
 def _line(generator: str, callers: int, row: Row) -> str:
+    if "error" in row:
+        return f"{generator:9} {callers:6,} callers: {row['error']}"
     return (
         f"{generator:9} {callers:6,} callers: {row['cpu_us_per_frame']:6.2f} µs a frame, {row['frames_per_s']:8,.0f} "
         f"frames/s, {row['utterances_per_s']:5.0f} utterances/s, lag p99 {row['lag_p99_ms'] or 0:6.2f} ms, CPU "

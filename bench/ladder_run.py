@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from clip_folder import CLIP_S
-from rig import GENERATOR_CORE, Window, pinned, watch
+from rig import GENERATOR_CORE, Generator, Window, pinned, watch
 
 from stt_load.server.process import ServerProcess
 
 STT_LOAD = (sys.executable, "-c", "from stt_load.cli import main; main()")
 _START_LIMIT_S = 180.0
+_END_LIMIT_S = 600.0
 _LANDED = {0, 3, 4}  # verdicts of the run are data here
 
 
@@ -55,14 +56,14 @@ class Outcome:
 class LiveRun:
     """A run under way."""
 
-    process: subprocess.Popen[str]
+    process: Generator
     results: Path
 
     def wait_for(self, phase: str, stage: int = 0) -> None:
         deadline_s = time.monotonic() + _START_LIMIT_S
         while not any(row["phase"] == phase and row["stage"] == stage for row in self.stages()):
-            if self.process.poll() is not None or time.monotonic() > deadline_s:
-                raise RunFailed(f"no {phase}: {self.last_words()}")
+            if not self.process.is_running or time.monotonic() > deadline_s:
+                raise RunFailed(f"no {phase}: {self.process.said()[-2000:]}")
             time.sleep(0.02)
 
     def stages(self) -> list[dict[str, Any]]:
@@ -70,15 +71,14 @@ class LiveRun:
 
     def finish(self) -> Path:
         """Wait for its end; the run folder."""
-        output, _ = self.process.communicate(timeout=600)
-        if self.process.returncode not in _LANDED:
-            raise RunFailed(f"exit code {self.process.returncode}: {output[-2000:]}")
+        try:
+            code = self.process.finish(_END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise RunFailed(f"no end: {self.process.said()[-2000:]}") from None
+        if code not in _LANDED:
+            raise RunFailed(f"exit code {code}: {self.process.said()[-2000:]}")
         (folder,) = self.results.iterdir()
         return folder
-
-    def last_words(self) -> str:
-        self.process.kill()
-        return self.process.communicate()[0][-2000:]
 
 
 @contextmanager

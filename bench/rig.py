@@ -10,13 +10,14 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from stt_load.load.stolen_cpu import StolenCpu
 from stt_load.server.process import ServerProcess, sink_server
@@ -34,31 +35,55 @@ def pinned_sink(core: int = SINK_CORE, delay_s: float = 0.02, truth: Path | None
         yield sink
 
 
+@dataclass
+class Generator:
+    """A process on a core of its own. What it says goes to a file: a pipe that nobody reads would stop it."""
+
+    process: subprocess.Popen[bytes]
+    told: IO[bytes]
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def said(self) -> str:
+        self.told.seek(0)
+        return self.told.read().decode("utf-8", "replace")
+
+    def finish(self, limit_s: float) -> int:
+        """Its exit code. Raises subprocess.TimeoutExpired."""
+        return self.process.wait(limit_s)
+
+
 @contextmanager
 def pinned(
     line: Sequence[str], core: int | None = GENERATOR_CORE, environment: Mapping[str, str] | None = None, nice: int = 0
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[Generator]:
     """A process from its first moment on `core` (None: on any); killed at the end if it is still there."""
 
     def settle() -> None:
         os.sched_setaffinity(0, CORES if core is None else {core})
         os.nice(nice)
 
-    process = subprocess.Popen(
-        line,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=settle,
-        env={**os.environ, **(environment or {})},
-        process_group=0,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    with tempfile.TemporaryFile() as told:
+        process = subprocess.Popen(
+            line,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            preexec_fn=settle,
+            env={**os.environ, **(environment or {})},
+            process_group=0,
+        )
+        try:
+            yield Generator(process, told)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def last_json(output: str) -> dict[str, Any]:

@@ -57,7 +57,8 @@ BENCHES = {
 @click.option("--label", help="Before the time in the file's name, for example `before`.")
 def main(quick: bool, only: tuple[str, ...], label: str | None) -> None:
     now = datetime.datetime.now(datetime.UTC)
-    told = {"label": label, "started_at": now.isoformat(timespec="seconds"), "is_quick": quick, "host": fingerprint()}
+    told: dict[str, Any] = {"label": label, "started_at": now.isoformat(timespec="seconds"), "is_quick": quick}
+    told["host"] = fingerprint()
     stolen, results = StolenCpu(), []
     for name in only or BENCHES:
         results.append(_run(name, BENCHES[name], quick))
@@ -66,7 +67,7 @@ def main(quick: bool, only: tuple[str, ...], label: str | None) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     words = [*([label] if label else []), f"{now:%Y%m%dT%H%M%SZ}", told["host"]["host"]]
     path = RESULTS / f"{'-'.join(words)}.json"
-    told |= {"stolen_cpu_pct": stolen.look(), "benches": results}
+    told["stolen_cpu_pct"], told["benches"] = stolen.look(), results
     path.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print("\n" + table(bar_row(bar) for bar in bars))
     missed = sum(bar["is_met"] is False for bar in bars)
