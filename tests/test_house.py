@@ -1,7 +1,7 @@
 """The house: who imports whom, which test tests what, and how long a file may grow.
 
-Core is values in, values out: the same logic runs under a fake clock and under one loop for thousands of callers. A module that is
-not named in a list of exceptions here is held to the rule, so a new one is too.
+Core is values in, values out: the same logic runs under a fake clock and under one loop for thousands of callers. A
+module that is not named in a list of exceptions here is held to the rule, so a new one is too.
 """
 
 from __future__ import annotations

@@ -42,7 +42,16 @@ class _NoCookies(_handshake.SimpleCookieJar):  # type: ignore[misc, name-defined
 
 
 _handshake.CookieJar = _NoCookies()
-setattr(_http, "recv_line", StampedSocket.recv_line)  # noqa: B010 - the library's own asks for each byte of a head by itself
+
+
+def _line_of(sock: Any) -> bytes:
+    """The library's own asks for each byte of a head by itself; it still does, of whoever else uses it here."""
+    line: bytes = sock.recv_line() if isinstance(sock, StampedSocket) else _byte_by_byte(sock)
+    return line
+
+
+_byte_by_byte = getattr(_http, "recv_line")  # noqa: B009 - nor to be read
+setattr(_http, "recv_line", _line_of)  # noqa: B010 - it is not among what the library means to be set
 
 
 class _WebSocket(websocket.WebSocket):

@@ -139,13 +139,13 @@ def test_a_server_that_stops_reading_holds_up_nobody_else_and_gets_the_rest_when
         callers.turn_until(lambda: held.held is not None)
         other = callers.join(fine.url)
         callers.turn_until(lambda: other.is_done)
-        assert held.held is not None
+        assert held.session.schedule is not None
+        assert not held.session.schedule.is_all_sent
         go_on.set()
         callers.turn_until(lambda: held.is_done)
         callers.close()
     assert outcome_of(other) == (Outcome.OK, f"heard {len(AUDIO.frames)}")
     assert outcome_of(held) == (Outcome.OK, "all of it")
-    assert held.session.schedule is not None
     assert held.session.schedule.n_late > 0
 
 
