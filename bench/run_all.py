@@ -82,10 +82,14 @@ def _run(name: str, bench: Bench, is_quick: bool) -> dict[str, Any]:
     begun_s, output = time.monotonic(), []
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
-        for text in process.stdout:
-            output.append(text)
-            if not text.startswith('{"bars"'):
-                print(text, end="", flush=True)
+        try:
+            for text in process.stdout:
+                output.append(text)
+                if not text.startswith('{"bars"'):
+                    print(text, end="", flush=True)
+        except BaseException:
+            process.terminate()
+            raise
     result: dict[str, Any] = {"name": name, "command": " ".join(words), "took_s": round(time.monotonic() - begun_s, 1)}
     try:
         return result | {"error": None} | last_json("".join(output))
