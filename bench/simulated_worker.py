@@ -162,7 +162,7 @@ class SimulatedWorker:
         if self._sign is None or self._sign.phase is not Phase.HOLD:
             return
         lines = self._maker.make(round(elapsed_s * self._rows_per_s), self._sign, self._stats)
-        self._outbox._rows.extend(lines)
+        self._outbox._rows.extend((line, _CLIP_IDS[0]) for line in lines)
         self._outbox._begun[self._sign.stage] += len(lines)
         self._outbox.total += len(lines)
         self.rows += len(lines)

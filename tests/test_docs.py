@@ -78,9 +78,11 @@ def first_cells(text: str) -> set[str]:
 
 @pytest.fixture(scope="session")
 def known_flags() -> set[str]:
-    """Ours, Locust's (asked in a process of its own: importing it patches the process) and the sidecar's."""
+    """Ours, Locust's (asked in a process of its own: importing it patches the process), the sidecar's, the benches'."""
     ours = {f"--{option.name}" for option in OPTIONS} | set(click_flags(cli))
-    return ours | flags_of(help_of("locust")) | flags_of(help_of("gpu_sidecar")) | set(OTHERS)
+    scripts = [path.read_text(encoding="utf-8") for path in (CHECKOUT / "bench").glob("*.py")]
+    benches = {"--help"}.union(*(re.findall(r"(--[a-z-]+)", script) for script in scripts))
+    return ours | benches | flags_of(help_of("locust")) | flags_of(help_of("gpu_sidecar")) | set(OTHERS)
 
 
 @each_document

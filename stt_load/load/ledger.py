@@ -87,7 +87,6 @@ class Ledger:
         self._allowance = allowance
         self._books: dict[str, WorkerBook] = {}
         self._last_heard_s: dict[str, float] = {}  # clip id → when a row of it came last
-        self.unscored = 0
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
         self.outcomes: Counter[str] = Counter()
         self.complaints: dict[tuple[str, str | None], str] = {}  # outcome and refusal → the first error of that kind
@@ -123,8 +122,6 @@ class Ledger:
             self._scorer.fill(record, in_flight)
         elif allowance.has_left():
             allowance.spend(lambda: self._scorer.fill(record, in_flight))
-        else:
-            self.unscored += 1
 
     def _note(self, record: UtteranceRecord) -> None:
         self.outcomes[record.outcome] += 1

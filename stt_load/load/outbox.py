@@ -37,11 +37,11 @@ class Outbox:
     run_id: str
     seq: int = 0
     total: int = 0
-    _rows: deque[bytes] = field(default_factory=deque)
+    _rows: deque[tuple[bytes, str]] = field(default_factory=deque)  # a line and its clip
     _begun: Counter[int] = field(default_factory=Counter)
     _speakers: dict[int, set[int]] = field(default_factory=dict)
     _flights: dict[int, Flight] = field(default_factory=dict)
-    _clips: Counter[str] = field(default_factory=Counter)  # of the flights
+    _clips: Counter[str] = field(default_factory=Counter)  # begun, and their rows not yet taken
     _doing: dict[str, int] = field(default_factory=dict)
     _doing_until_s: float = 0.0  # so long nobody is asked what he does
 
@@ -55,13 +55,9 @@ class Outbox:
 
     def end(self, user: int, record: UtteranceRecord) -> None:
         """The caller's utterance has ended, however."""
-        flight = self._flights.pop(user, None)
-        if flight is not None:
-            self._clips[flight.clip_id] -= 1
-            if not self._clips[flight.clip_id]:
-                del self._clips[flight.clip_id]
+        self._flights.pop(user, None)
         self.total += 1
-        self._rows.append(record.to_json())
+        self._rows.append((record.to_json(), record.clip_id))
 
     @property
     def n_in_flight(self) -> int:
@@ -75,7 +71,8 @@ class Outbox:
     def take(self, sign: Sign | None, cpu_pct: float | None, now_s: float, rows_at_most: int | None = None) -> Report:
         """The report since the last one. String keys only: the master's decoder refuses others.
 
-        `rows`: lines of JSON, the oldest `rows_at_most`; what is left goes with the next report.
+        `rows`: lines of JSON, the oldest `rows_at_most`; what is left goes with the next report. `clips`: what is
+        spoken now, or was by those whose rows are left.
         """
         n = len(self._rows) if rows_at_most is None else min(rows_at_most, len(self._rows))
         stage = sign.stage if sign else 0
@@ -83,7 +80,7 @@ class Outbox:
             "run_id": self.run_id,
             "seq": self.seq,
             "total": self.total,
-            "rows": b"\n".join([self._rows.popleft() for _ in range(n)]),
+            "rows": b"\n".join([self._hand_over() for _ in range(n)]),
             "sign": sign.seq if sign else -1,
             "stage": stage,
             "begun": self._begun[stage],
@@ -95,6 +92,13 @@ class Outbox:
         }
         self.seq += 1
         return report
+
+    def _hand_over(self) -> bytes:
+        line, clip_id = self._rows.popleft()
+        self._clips[clip_id] -= 1
+        if self._clips[clip_id] <= 0:
+            del self._clips[clip_id]
+        return line
 
     def _ask(self, now_s: float) -> dict[str, int]:
         """What the callers in flight are doing, or were not long ago: thousands are not asked ten times a second."""

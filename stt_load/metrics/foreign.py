@@ -42,17 +42,16 @@ def fits_own(message: str, own_reference: str) -> bool:
     return LCSseq.similarity(words, normalised_words(own_reference)) >= OWN_FIT * len(words)
 
 
-def clips_fitted(message: str, own_reference: str, references: Mapping[str, str]) -> frozenset[str]:
+def clips_fitted(message: str, own_reference: str, spoken: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
     """The clips whose words a message has, if it hasn't its own: it is foreign if one of them was in flight.
 
-    `message`: a final text. `own_reference`: what its caller spoke. `references`: clip id → what is spoken there; the
-    own clip among them is harmless. With 50 of them a foreign message costs about 0.1 ms beyond its normalisation.
+    `message`: a final text. `own_reference`: what its caller spoke. `spoken`: clip id → the normalised words of its
+    reference; the own clip among them is harmless. A foreign message costs 0.3 µs a clip beyond its normalisation.
     """
     if fits_own(message, own_reference):
         return frozenset()
     words = normalised_words(message)
     shared_with_own = LCSseq.similarity(words, normalised_words(own_reference))
-    least = max(MIN_WORDS, OTHER_FIT * len(words))
-    shared = {clip: LCSseq.similarity(words, normalised_words(text)) for clip, text in references.items()}
-    margin = MARGIN * len(words)
-    return frozenset(clip for clip, n in shared.items() if n >= least and n - shared_with_own >= margin)
+    least, margin = max(MIN_WORDS, OTHER_FIT * len(words)), MARGIN * len(words)
+    shared = {clip_id: LCSseq.similarity(words, other) for clip_id, other in spoken.items()}
+    return frozenset(clip_id for clip_id, n in shared.items() if n >= least and n - shared_with_own >= margin)

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from stt_load.metrics.foreign import clips_fitted
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
-from stt_load.metrics.wer import Scores, score
+from stt_load.metrics.wer import Scores, normalised_words, score
 from stt_load.records import UtteranceRecord
 
 Key = TypeVar("Key", bound=Hashable)
@@ -46,7 +46,8 @@ class Scorer:
     """`references`: clip id → reference text, of every clip that a caller may speak."""
 
     def __init__(self, references: Mapping[str, str], normaliser: Normaliser = ENGLISH) -> None:
-        self._references = references
+        # At once, and not in the middle of a load: 0.1 ms each.
+        self._spoken = {clip_id: normalised_words(text) for clip_id, text in references.items()}
         self._normaliser = normaliser
         self._scores: Memory[tuple[str, str], Scores] = Memory()
         self._fits: Memory[tuple[str, str], frozenset[str]] = Memory()
@@ -76,4 +77,4 @@ class Scorer:
         """The other clips of which the message has the words, better than of its own."""
         key = (clip_id, message)
         fits = self._fits.get(key)
-        return fits if fits is not None else self._fits.keep(key, clips_fitted(message, reference, self._references))
+        return fits if fits is not None else self._fits.keep(key, clips_fitted(message, reference, self._spoken))

@@ -7,14 +7,15 @@ import pytest
 from made_run import TEXTS
 
 from stt_load.metrics.foreign import clips_fitted
+from stt_load.metrics.wer import normalised_words
 
 OWN, *OTHERS = TEXTS
 
 
 def foreign_messages(messages: Sequence[str], own: str, others: Sequence[str]) -> int:
     """How many of them have the words of one of `others`, all of whom are in flight."""
-    references = dict(enumerate(others))
-    return sum(bool(clips_fitted(message, own, references)) for message in messages)  # type: ignore[arg-type]
+    spoken = {f"clip-{n}": normalised_words(text) for n, text in enumerate(others)}
+    return sum(bool(clips_fitted(message, own, spoken)) for message in messages)
 
 
 def with_errors(text: str, rate: float, rng: random.Random) -> str:
