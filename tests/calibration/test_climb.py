@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,10 +14,20 @@ from stt_load.calibration.looking import look_at_machine
 from stt_load.calibration.trial import Ground, make_clips, run_trial
 from stt_load.errors import SttLoadError
 
+
+@pytest.fixture
+def leaves_nothing() -> Iterator[None]:
+    """No process that wasn't there before: servers of other tests may run for the whole session."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    assert not set(psutil.Process().children(recursive=True)) - before
+
+
 TINY = Manner(hold_s=1.0, clips_s=(0.5, 0.8), resolution=0.5)
 
 
 @pytest.mark.locust
+@pytest.mark.usefixtures("leaves_nothing")
 def test_a_tiny_calibration_finds_what_was_asked_for() -> None:
     trials: list[Trial] = []
     found = calibrate(Asked(None, True, 8, 100.0, TINY), look_at_machine(), trials.append)
@@ -28,13 +39,12 @@ def test_a_tiny_calibration_finds_what_was_asked_for() -> None:
     assert found.process_memory_bytes > 10 * 2**20
     assert found.clock is not None and found.clock.n > 0
     assert found.clock.min <= found.clock.p50 <= found.clock.p99 <= found.clock.max
-    assert not psutil.Process().children(recursive=True)
 
 
 @pytest.mark.locust
+@pytest.mark.usefixtures("leaves_nothing")
 def test_a_run_that_can_not_start_is_one_line(tmp_path: Path) -> None:
     make_clips(tmp_path, 0.5, 0.8)
     with pytest.raises(SttLoadError, match="exit code 2: --stt-url: nothing answers") as caught:
         run_trial(Ground(tmp_path, "ws://127.0.0.1:1/", None, 100.0, 1.0), 1)
     assert "\n" not in str(caught.value)
-    assert not psutil.Process().children(recursive=True)

@@ -50,13 +50,21 @@ def close_code_of(caller: websocket.WebSocket) -> int:
     return int.from_bytes(frame.data[:2])
 
 
+def is_left(caller: websocket.WebSocket) -> bool:
+    """TCP has ended. With a reset where the library's own answer to a close came after the sink had gone."""
+    try:
+        return caller.sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 def test_an_utterance_is_answered_and_closed() -> None:
     with sink_server(delay_s=0.0, text="grüß dich") as sink:
         caller = speak(sink)
         assert hear(caller) == {"text": "grüß dich"}
         assert close_code_of(caller) == 1000
         caller.send_close()
-        assert caller.sock.recv(1) == b""
+        assert is_left(caller)
         wait_until(lambda: get(sink, "/healthz")["connections"] == 1)
         health = get(sink, "/healthz")
         assert (health["ready"], health["utterances"], health["frames"], health["bytes"]) == (True, 1, 10, len(AUDIO))
@@ -68,7 +76,7 @@ def test_a_caller_who_never_closes_is_left_after_a_while() -> None:
         caller = speak(sink)
         hear(caller)
         assert close_code_of(caller) == 1000
-        assert caller.sock.recv(1) == b""
+        assert is_left(caller)
 
 
 def test_the_truth_is_what_happened_on_the_wire(tmp_path: Path) -> None:
@@ -78,14 +86,14 @@ def test_the_truth_is_what_happened_on_the_wire(tmp_path: Path) -> None:
         callers = [speak(sink) for _ in range(20)]
         said_s = time.monotonic()
         heard = [hear(caller)["text"] for caller in callers]
-        heard_s = time.monotonic()
+    over_s = time.monotonic()  # read here: a text may be heard before the sink has looked at its clock
     rows = truth(tmp_path / "truth")
     assert sorted(row["text"] for row in rows) == sorted(heard)
     assert len(set(heard)) == 20 and all(text.startswith("some words u0000") for text in heard)
     for row in rows:
         assert set(row) == {"text", "last_frame_s", "end_s", "text_sent_s"}
         assert begun_s - SLACK_S <= row["last_frame_s"] <= row["end_s"] + SLACK_S <= said_s + 2 * SLACK_S
-        assert row["end_s"] + delay_s <= row["text_sent_s"] <= heard_s
+        assert row["end_s"] + delay_s <= row["text_sent_s"] <= over_s
 
 
 def test_the_truth_is_written_while_the_sink_runs(tmp_path: Path) -> None:
@@ -120,7 +128,7 @@ def test_pings_are_answered_and_closes_too() -> None:
         assert (opcode, frame.data) == (websocket.ABNF.OPCODE_PONG, b"are you there")
         caller.send_close(1001)
         assert close_code_of(caller) == 1001
-        assert caller.sock.recv(1) == b""
+        assert is_left(caller)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import selectors
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -119,13 +120,14 @@ def test_all_callers_are_heard_whole_whoever_speaks_at_the_same_time(callers: Ca
 def test_a_server_that_stops_reading_holds_up_nobody_else_and_gets_the_rest_when_it_reads_again(
     callers: Callers,
 ) -> None:
-    """More audio than two kernels keep for a reader who doesn't come."""
+    """More audio than two kernels keep for a reader who doesn't come, one of whom is told to keep little."""
     go_on = threading.Event()
     huge = EncodedClip(AUDIO.clip, AUDIO.rule, [(PreparedMessage(bytes(16 << 20)),)] * 3, 3, ())
 
     sent_bytes = sum(len(part.masked_by(KEY)) for parts in huge.frames for part in parts)
 
     def hesitate(caller: Caller) -> None:
+        caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         caller.upgrade()
         go_on.wait(DEADLINE_S)
         n_bytes = 0
