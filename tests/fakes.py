@@ -15,7 +15,7 @@ from stt_load.audio.framing import FrameRule
 from stt_load.clock import Clock
 from stt_load.dialects.base import Connect, Dialect
 from stt_load.dialects.events import Message
-from stt_load.errors import SttLoadError
+from stt_load.errors import DeadlineExceeded, SttLoadError, TransportError
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
 from stt_load.stream.call import Call, Watcher
@@ -25,7 +25,7 @@ from stt_load.stream.line import Line
 from stt_load.stream.pacer import Pacer
 from stt_load.stream.prepared import PreparedMessage
 from stt_load.stream.session import Session
-from stt_load.stream.transport import Arrival, Stamp
+from stt_load.stream.transport import Arrival, Need, Stamp
 from stt_load.stream.ws import WebSocketTransport
 
 START_S = 1_000.0
@@ -71,10 +71,17 @@ class ScriptedTransport:
         self._held: list[Message] = []
         self._n_sends = 0
 
-    def connect(self, target: Connect, deadline_s: float) -> None:
+    def dial(self, target: Connect) -> None: ...
+
+    def advance(self) -> Need | None:
         self.clock.move_to(self.clock.now_s + self.connect_takes_s)
         if self.on_connect:
             raise self.on_connect
+        return None
+
+    @property
+    def too_late(self) -> TransportError:
+        return DeadlineExceeded("it opens at once, or never")
 
     def send(self, message: Message) -> bool:
         number, self._n_sends = self._n_sends, self._n_sends + 1
@@ -130,14 +137,11 @@ class FakePoll:
         self._calls: list[Call] = []
         self._wants_room = False
 
-    def add(self, call: Call) -> None:
-        self._calls.append(call)
-
-    def want_room(self, call: Call, is_wanted: bool) -> None:
-        self._wants_room = is_wanted
+    def watch(self, call: Call, wants_room: bool = False) -> None:
+        self._calls, self._wants_room = [call], wants_room
 
     def remove(self, call: Call) -> None:
-        self._calls.remove(call)
+        self._calls = []
 
     def wait(self, until_s: float | None) -> Sequence[Call]:
         if self._calls:
@@ -162,6 +166,20 @@ def run_utterance(session: Session, transport: Any, dialect: Dialect, watch: Wat
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
     Line(dialect, transport, "ws://server/ws", FakeCarrier(transport)).carry(session, record, watch)
     return cast(Stamp, record.stamp)
+
+
+def open_websocket(url: str, dialect: Dialect | None = None, patience_s: float = 20.0) -> WebSocketTransport:
+    """A real connection, and the wait for it. Raises as opening it does."""
+    transport, deadline_s = WebSocketTransport(), time.monotonic() + patience_s
+    transport.dial(dialect.connect(url) if dialect else Connect(url))
+    while (need := transport.advance()) is not None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(transport, selectors.EVENT_READ if need is Need.PEER else selectors.EVENT_WRITE)
+            if not selector.select(deadline_s - time.monotonic()):
+                too_late = transport.too_late
+                transport.close()
+                raise too_late
+    return transport
 
 
 def first_arrival(transport: WebSocketTransport, patience_s: float) -> Arrival:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import gevent
 from gevent import monkey
@@ -18,34 +18,61 @@ from gevent.event import Event
 from stt_load.clock import Clock
 from stt_load.stream.call import Call
 from stt_load.stream.carrier import EpollPoll
+from stt_load.stream.dial import MakeSocket
 from stt_load.stream.pacer import Pacer
 
 _READ = 1  # of a libev watcher
-_LOOK_S = 10.0
+
+plain_socket: MakeSocket = monkey.get_original("socket", "socket")
+"""A socket that waits for nobody, whatever Locust has made of `socket.socket`: a tenth of the cost."""
 
 
 class _Poll(EpollPoll):
-    """Waits without keeping the process to itself."""
+    """Waits without keeping the process to itself. For one greenlet, which is the one that waits."""
 
     def __init__(self, clock: Clock) -> None:
         epoll: select.epoll = monkey.get_original("select", "epoll")()
         super().__init__(epoll, clock)
-        self._bell = Event()
-        self._watcher = gevent.get_hub().loop.io(epoll.fileno(), _READ)
-        self._watcher.start(self._bell.set)
+        self._hub = gevent.get_hub()
+        self._is_rung = False
+        self._go_on: Callable[[], object] | None = None  # of the greenlet that waits
+        self._watcher = self._hub.loop.io(epoll.fileno(), _READ)
+        self._watcher.start(self._wake)
 
     def ring(self) -> None:
-        """Ends a wait: there is something new to do."""
-        self._bell.set()
+        """Ends a wait, or the next one: there is something new to do."""
+        if not self._is_rung:
+            self._is_rung = True
+            if self._go_on is not None:
+                self._hub.loop.run_callback(self._wake)
 
     def wait(self, until_s: float | None) -> Sequence[Call]:
         left_s = None if until_s is None else until_s - self._clock()
         if left_s is not None and left_s <= 0.0:
             gevent.sleep(0)  # others in this process have their turn, however late we are
-        else:
-            self._bell.wait(left_s)
-        self._bell.clear()
+        elif not self._is_rung:
+            self._sleep(left_s)
+        self._is_rung = False
         return self.look(0)
+
+    def _sleep(self, seconds: float | None) -> None:
+        """What `gevent.event.Event` does for whoever waits, without what it does for many of them."""
+        timer = None if seconds is None else self._hub.loop.timer(seconds)
+        if timer is not None:
+            timer.start(self._wake)
+        self._go_on = gevent.getcurrent().switch
+        try:
+            self._hub.switch()
+        finally:
+            self._go_on = None
+            if timer is not None:
+                timer.close()
+
+    def _wake(self) -> None:
+        """Runs in the hub: nobody else is in the middle of anything."""
+        self._is_rung = True
+        if self._go_on is not None:
+            self._go_on()
 
 
 class Pacing:
@@ -55,25 +82,37 @@ class Pacing:
         self.clock: Clock = time.monotonic
         self._poll = _Poll(self.clock)
         self._pacer = Pacer(self._poll, self.clock)
+        self._carried: set[Event] = set()
+        self._death: BaseException | None = None
         self._loop = gevent.spawn(self._turn_for_ever)
 
     def carry(self, call: Call) -> None:
         done = Event()
         call.on_done = done.set
+        self._carried.add(done)
         try:
             self._pacer.begin(call)
             self._poll.ring()
-            while not done.wait(_LOOK_S):
-                if self._loop.dead:  # a mistake of ours; said once, by the hub
-                    raise RuntimeError("the pacing loop has died: see the lines above")
+            while not (call.is_done or self._death):
+                done.wait()
         finally:
+            self._carried.discard(done)
             self._pacer.drop(call)
+        if self._death is not None:
+            raise RuntimeError("the pacing loop has died: see the lines above") from self._death
         if call.crash is not None:
             raise call.crash
 
     def _turn_for_ever(self) -> None:
-        while True:
-            self._pacer.turn()
+        """A mistake of ours ends it, and is said once, by the hub."""
+        try:
+            while True:
+                self._pacer.turn()
+        except BaseException as death:
+            self._death = death
+            for done in self._carried:
+                done.set()
+            raise
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from stt_load.config import RunConfig
 from stt_load.dialects.events import Event, Message
 from stt_load.load.manner import Caller
 from stt_load.load.material import dialect_of, encode_clips
-from stt_load.load.pacing import Pacing, pacing
+from stt_load.load.pacing import Pacing, pacing, plain_socket
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
 from stt_load.stream.call import Watcher
@@ -61,7 +61,7 @@ class Streaming:
             return line
         line = Line(
             dialect_of(config, self._api_key),
-            WebSocketTransport(checks_certificate=not config.insecure),
+            WebSocketTransport(not config.insecure, plain_socket),
             config.stt_url,
             self._pacing,
             config.utterances_per_connection,

@@ -37,8 +37,17 @@ class Held:
     schedule: Schedule | None
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Of a connection that was dialled. `deadline_s`: monotonic; `first_messages`: what it begins with."""
+
+    deadline_s: float
+    first_messages: Sequence[Message] = ()
+
+
 class Call:
     """What a pacer keeps of an utterance; when it is done, the connection is left open. `on_done` is called then, once.
+    `opening`: while the connection is not open yet.
     `stamp`: where the last arrival time came from. `crash`: what ended it that is no fault of the connection.
 
     `schedule`: of the frames that are spoken now, up to number `speaks_until`; None while none are. `ticket` is that of
@@ -52,6 +61,7 @@ class Call:
         "held",
         "is_done",
         "on_done",
+        "opening",
         "schedule",
         "session",
         "speaks_until",
@@ -62,8 +72,11 @@ class Call:
         "watch",
     )
 
-    def __init__(self, session: Session, transport: Transport, watch: Watcher | None = None) -> None:
+    def __init__(
+        self, session: Session, transport: Transport, opening: Opening | None = None, watch: Watcher | None = None
+    ) -> None:
         self.session = session
+        self.opening = opening
         self.transport = transport
         self.on_done: Callable[[], object] = _nobody_waits
         self.watch = watch and discreet(watch, session.dialect.settings.api_key)

@@ -23,17 +23,25 @@ class EpollPoll:
         self._clock = clock
         self._calls: dict[int, Call] = {}
 
-    def add(self, call: Call) -> None:
-        call.file = call.transport.fileno()
-        self._epoll.register(call.file, _READ)
-        self._calls[call.file] = call
-
-    def want_room(self, call: Call, is_wanted: bool) -> None:
-        self._epoll.modify(call.file, _READ | _WRITE if is_wanted else _READ)
+    def watch(self, call: Call, wants_room: bool = False) -> None:
+        file, events = call.transport.fileno(), _READ | _WRITE if wants_room else _READ
+        if self._calls.get(call.file) is call and call.file != file:
+            del self._calls[call.file]
+        call.file = file
+        is_known, self._calls[file] = self._calls.get(file) is call, call
+        try:
+            if is_known:
+                self._epoll.modify(file, events)
+                return
+        except FileNotFoundError:
+            pass  # another file that got the number of the one before
+        self._epoll.register(file, events)
 
     def remove(self, call: Call) -> None:
+        if self._calls.get(call.file) is not call:
+            return
         del self._calls[call.file]
-        # The websocket library closes a socket that has ended, which takes it out of the epoll.
+        # A socket that was closed meanwhile has left the epoll by itself.
         with contextlib.suppress(OSError):
             self._epoll.unregister(call.file)
 

@@ -1,24 +1,31 @@
-"""Opens the TCP or TLS connection to a server under test."""
+"""Opens the TCP or TLS connection to a server under test: step by step, or waiting for it.
+
+Proxies of the environment are not asked: one would be measured instead of the server.
+"""
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
+import select
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from stt_load.errors import DeadlineExceeded, UpgradeRefused
-from stt_load.option_values import DEFAULT_PORTS
+from stt_load.stream.names import door_of
+from stt_load.stream.transport import Need
 
-_TLS_SCHEMES = ("wss", "https")
+MakeSocket = Callable[[int, int], Any]
+"""Of a family and a type, as `socket.socket`. Under Locust that name stands for sockets that wait cooperatively; a
+pacer never waits for one, and has plain ones, which cost less."""
 
-# A name is looked up for hundreds of callers a second, under Locust in another thread each time; a server behind a name
-# that moves is followed all the same.
-_LOOK_UP_AGAIN_S = 30.0
-_Address = tuple[int, Any]
-_addresses: dict[tuple[str, int], tuple[float, list[_Address]]] = {}
+_POLL_FOR = {Need.PEER: select.POLLIN, Need.ROOM: select.POLLOUT}
+_UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY)
+_CONNECTED = (0, errno.EISCONN)
 
 
 @functools.cache
@@ -31,58 +38,95 @@ def tls_context(checks_certificate: bool) -> ssl.SSLContext:
     return context
 
 
-def _addresses_of(host: str, port: int, now_s: float) -> list[_Address]:
-    """In the resolver's order. Raises OSError."""
-    looked_up_s, addresses = _addresses.get((host, port), (0.0, []))
-    if not addresses or now_s - looked_up_s > _LOOK_UP_AGAIN_S:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [(family, address) for family, _, _, _, address in found]
-        _addresses[host, port] = now_s, addresses
-    return addresses
+class Dialling:
+    """A connection that is being opened. `socket`: non-blocking; the one of the latest address that was tried.
 
+    Looks the name up, which may wait; nothing else here does. Raises UpgradeRefused.
+    """
 
-def _connect(addresses: list[_Address], deadline_s: float) -> socket.socket:
-    """To the first that answers. Raises TimeoutError, or the OSError of the last one."""
-    failed = OSError("the name has no address")
-    for family, address in addresses:
-        raw = socket.socket(family, socket.SOCK_STREAM)
+    def __init__(self, url: str, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
+        self.door = door_of(url)
+        self._checks_certificate = checks_certificate
+        self._make_socket = make_socket
+        self._addresses = iter(self.door.addresses)
+        self._is_connected = False
+        self._knock()
+
+    def advance(self) -> Need | None:
+        """As far as it goes now; None when a request can be sent. Raises UpgradeRefused when the last address has
+        failed."""
+        while not self._is_connected:
+            failed = self.socket.connect_ex(self._address)
+            if failed in _UNDER_WAY:
+                return Need.ROOM
+            if failed in _CONNECTED:
+                self._on_connected()
+            else:
+                self.socket.close()
+                self._knock(failed)
+        return self._shake_hands() if self.door.is_tls else None
+
+    @property
+    def missing(self) -> str:
+        """What has not happened yet."""
+        return f"no {'TLS handshake with' if self._is_connected else 'TCP connection to'} {self.door}"
+
+    def fileno(self) -> int:
+        number: int = self.socket.fileno()
+        return number
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def _knock(self, failed: int = 0) -> None:
+        """At the next address. `failed`: the error number of the one before."""
+        knocked_at = next(self._addresses, None)
+        if knocked_at is None:
+            raise UpgradeRefused(f"no TCP connection to {self.door}: {os.strerror(failed)}")
+        family, self._address = knocked_at
+        self.socket = self._make_socket(family, socket.SOCK_STREAM)
+        self.socket.setblocking(False)
+
+    def _on_connected(self) -> None:
+        self._is_connected = True
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.door.is_tls:
+            context = tls_context(self._checks_certificate)
+            self.socket = context.wrap_socket(
+                self.socket, server_hostname=self.door.host, do_handshake_on_connect=False
+            )
+            self.socket.setblocking(False)
+
+    def _shake_hands(self) -> Need | None:
         try:
-            raw.settimeout(max(0.001, deadline_s - time.monotonic()))
-            raw.connect(address)
-            return raw
+            self.socket.do_handshake()
+        except ssl.SSLWantReadError:
+            return Need.PEER
+        except ssl.SSLWantWriteError:
+            return Need.ROOM
+        except ssl.SSLCertVerificationError as error:
+            why = f"no TLS with {self.door}: {error.verify_message}; --insecure takes any certificate"
+            raise UpgradeRefused(why) from error
         except OSError as error:
-            raw.close()
-            failed = error
-    raise failed
+            raise UpgradeRefused(f"no TLS with {self.door}: {error}") from error
+        return None
 
 
 def dial(url: str, deadline_s: float, checks_certificate: bool = True) -> socket.socket:
-    """A socket on which a request can be sent at once. `deadline_s`: monotonic. Proxies of the environment are not
-    asked: one would be measured instead of the server.
+    """The same for who can wait: a socket on which a request can be sent at once. `deadline_s`: monotonic.
 
     Raises UpgradeRefused, DeadlineExceeded.
     """
-    parts = urlsplit(url)
-    host, port = parts.hostname or "localhost", parts.port or DEFAULT_PORTS[parts.scheme]
+    dialling = Dialling(url, checks_certificate)
     try:
-        raw = _connect(_addresses_of(host, port, time.monotonic()), deadline_s)
-    except TimeoutError as error:
-        raise DeadlineExceeded(f"no TCP connection to {host}:{port} in time") from error
-    except OSError as error:
-        raise UpgradeRefused(f"no TCP connection to {host}:{port}: {error.strerror or error}") from error
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if parts.scheme not in _TLS_SCHEMES:
-        return raw
-    try:
-        raw.settimeout(max(0.001, deadline_s - time.monotonic()))
-        return tls_context(checks_certificate).wrap_socket(raw, server_hostname=host)
-    except TimeoutError as error:
-        raw.close()
-        raise DeadlineExceeded(f"no TLS handshake with {host}:{port} in time") from error
-    except ssl.SSLCertVerificationError as error:
-        raw.close()
-        why = f"no TLS with {host}:{port}: {error.verify_message}; --insecure takes any certificate"
-        raise UpgradeRefused(why) from error
-    except (ssl.SSLError, OSError) as error:
-        raw.close()
-        raise UpgradeRefused(f"no TLS with {host}:{port}: {error}") from error
+        while (need := dialling.advance()) is not None:
+            left_s = max(0.0, deadline_s - time.monotonic())
+            poll = select.poll()
+            poll.register(dialling.socket, _POLL_FOR[need])
+            if not poll.poll(1_000 * left_s):
+                raise DeadlineExceeded(f"{dialling.missing} in time")
+    except BaseException:
+        dialling.close()
+        raise
+    opened: socket.socket = dialling.socket
+    return opened

@@ -8,7 +8,7 @@ from stt_load.dialects.base import Dialect
 from stt_load.dialects.events import ServerError
 from stt_load.errors import ConnectionLost, ProtocolError, SttLoadError
 from stt_load.records import UtteranceRecord
-from stt_load.stream.call import Call, Carrier, Watcher, discreet
+from stt_load.stream.call import Call, Carrier, Opening, Watcher
 from stt_load.stream.session import Session
 from stt_load.stream.transport import Transport
 
@@ -55,9 +55,13 @@ class Line:
         """One utterance; every fault ends up in the session. Notes in `record` what it has of the connection; the rest
         is the session's to tell. Raises what the caller's greenlet is killed with, and what crashed."""
         self._left -= 1
-        call = Call(session, self._transport, watch)
+        call = Call(session, self._transport, watch=watch)
         try:
-            if self._open(session, watch):
+            if self._is_open:
+                session.on_reuse(self._carrier.clock())
+            else:
+                call.opening = self._dial(session, call.watch)
+            if self._is_open or call.opening:
                 self._carrier.carry(call)
         finally:
             record.stamp = call.stamp
@@ -70,21 +74,18 @@ class Line:
         self._is_open = False
         self._transport.close()
 
-    def _open(self, session: Session, watch: Watcher | None) -> bool:
-        """False where there is no connection."""
+    def _dial(self, session: Session, watch: Watcher | None) -> Opening | None:
+        """None where there is nobody to dial."""
         clock = self._carrier.clock
-        if self._is_open:
-            session.on_reuse(clock())
-            return True
+        deadline_s = clock() + self._connect_timeout_s
         try:
-            self._transport.connect(self._target, clock() + self._connect_timeout_s)
+            self._transport.dial(self._target)
         except SttLoadError as error:
             session.on_fault(error, clock())
             if watch:
-                discreet(watch, self.dialect.settings.api_key)(clock(), "!", str(error), ())
-            return False
-        session.on_open(clock(), self._target.first_messages)
-        return True
+                watch(clock(), "!", str(error), ())
+            return None
+        return Opening(deadline_s, self._target.first_messages)
 
     def _note_connection(self, session: Session, record: UtteranceRecord) -> None:
         if self._opened_at_s is None:

@@ -20,8 +20,9 @@ from stt_load.clock import Clock
 from stt_load.dialects.events import Message
 from stt_load.errors import DeadlineExceeded, SttLoadError
 from stt_load.stream.actions import Done, Send, Speak, WaitUntil
-from stt_load.stream.call import Call, Held
+from stt_load.stream.call import Call, Held, Opening
 from stt_load.stream.schedule import Schedule
+from stt_load.stream.transport import Need
 
 # After so long a round gives way, so that messages are read and others in the process get their turn.
 _ROUND_S = 0.005
@@ -30,13 +31,14 @@ _ROUND_S = 0.005
 class Poll(Protocol):
     """Tells which calls have something to read or room to write."""
 
-    def add(self, call: Call) -> None: ...
-
-    def want_room(self, call: Call, is_wanted: bool) -> None:
-        """Whether room to write is to be told too."""
+    def watch(self, call: Call, wants_room: bool = False) -> None:
+        """From now on, or from now on otherwise; its transport may have another file than before. `wants_room`: room to
+        write is to be told too."""
         ...
 
-    def remove(self, call: Call) -> None: ...
+    def remove(self, call: Call) -> None:
+        """One that isn't watched is left out."""
+        ...
 
     def wait(self, until_s: float | None) -> Sequence[Call]:
         """Those that are ready, as soon as there are some; none at `until_s`, monotonic (None: no end)."""
@@ -44,8 +46,8 @@ class Poll(Protocol):
 
 
 class Pacer:
-    """Hand a call to `begin` once its connection is open (`session.on_open` or `on_reuse` was told), and keep calling
-    `turn`. Every fault of the connection ends up in the call's session."""
+    """Hand a call to `begin` when its connection was dialled, or is open from an earlier utterance (`session.on_reuse`
+    was told), and keep calling `turn`. Every fault of the connection ends up in the call's session."""
 
     def __init__(self, poll: Poll, clock: Clock) -> None:
         self._poll = poll
@@ -56,12 +58,8 @@ class Pacer:
         self._tickets = itertools.count(1)
 
     def begin(self, call: Call) -> None:
-        self._poll.add(call)
-        try:
-            self._ask(call, self._clock())
-            self._hear(call)  # what came along with the upgrade lies in no kernel any more
-        except Exception as crash:
-            self._crash(call, crash)
+        """Its turn is the next one: those who speak already go first."""
+        self._take_place(call, self._clock())
 
     def drop(self, call: Call) -> None:
         """It is not to be carried any further."""
@@ -73,10 +71,35 @@ class Pacer:
         self._do_what_is_due()
         for call in self._poll.wait(self._agenda[0][0] if self._agenda else None):
             try:
+                if call.opening is not None:
+                    self._go_on_opening(call, call.opening)
+                    continue
                 self._hear(call)
-                self._hand_over_rest(call)
+                if call.held is not None:
+                    self._hand_over_rest(call, call.held)
             except Exception as crash:
                 self._crash(call, crash)
+
+    # opening -------------------------------------------------------------------------------------------
+
+    def _go_on_opening(self, call: Call, opening: Opening) -> None:
+        """Dial and upgrade, as far as that goes now."""
+        if call.is_done:
+            return
+        try:
+            need = call.transport.advance()
+        except SttLoadError as error:
+            self._fail(call, error)
+            return
+        self._poll.watch(call, need is Need.ROOM)
+        if need is not None:
+            self._take_place(call, opening.deadline_s)
+            return
+        call.opening = None
+        now_s = self._clock()
+        call.session.on_open(now_s, opening.first_messages)
+        self._ask(call, now_s)
+        self._hear(call)  # what came along with the upgrade lies in no kernel any more
 
     # speaking ------------------------------------------------------------------------------------------
 
@@ -120,7 +143,14 @@ class Pacer:
     def _wake(self, call: Call, now_s: float) -> None:
         """Its time has come."""
         self._leave_place(call)
-        if call.held is None:
+        if call.opening is not None:
+            if now_s < call.opening.deadline_s:
+                self._go_on_opening(call, call.opening)
+            else:
+                self._fail(call, call.transport.too_late)
+        elif call.held is None:
+            if call.file < 0:
+                self._poll.watch(call)
             self._ask(call, now_s)
         else:
             self._fail(call, DeadlineExceeded("the server stopped reading: a frame could not be handed over"))
@@ -178,13 +208,10 @@ class Pacer:
     def _hold(self, call: Call, messages: Sequence[Message], schedule: Schedule | None) -> None:
         """Room is waited for until the session's deadline."""
         call.held, call.schedule = Held(messages, schedule), None
-        self._poll.want_room(call, True)
+        self._poll.watch(call, wants_room=True)
         self._take_place(call, call.session.deadline_s)
 
-    def _hand_over_rest(self, call: Call) -> None:
-        held = call.held
-        if held is None or call.is_done:
-            return
+    def _hand_over_rest(self, call: Call, held: Held) -> None:
         try:
             if not call.transport.flush():
                 return
@@ -192,7 +219,7 @@ class Pacer:
             self._lose(call, error)
             return
         now_s, call.held = self._clock(), None
-        self._poll.want_room(call, False)
+        self._poll.watch(call)
         if held.schedule is None:
             call.session.on_sent(now_s)
         else:

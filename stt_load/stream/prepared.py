@@ -22,18 +22,19 @@ Words = npt.NDArray[np.uint32]
 
 _WORD_BYTES = 4
 _FIN, _MASKED = 0x80, 0x80
-_TEXT, _BINARY = 0x1, 0x2
+_TEXT, _BINARY, CLOSE = 0x1, 0x2, 0x8
 _ONE_BYTE_LENGTHS, _TWO_BYTE_LENGTHS = 126, 1 << 16
 
 
 class PreparedMessage:
-    """One message in one frame. `row`: a zero word and the payload, uint32, padded with zeros."""
+    """One message in one frame, text or binary as it is given, or with an opcode of RFC 6455 section 11.8. `row`: a
+    zero word and the payload, uint32, padded with zeros."""
 
     __slots__ = ("_n_bytes", "_out", "_row", "_view", "opcode")
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, opcode: int | None = None) -> None:
         payload = message.encode() if isinstance(message, str) else message
-        self.opcode = _TEXT if isinstance(message, str) else _BINARY
+        self.opcode = opcode or (_TEXT if isinstance(message, str) else _BINARY)
         self._n_bytes = len(payload)
         padding = -len(payload) % _WORD_BYTES
         self._row = np.frombuffer(bytes(_WORD_BYTES) + payload + bytes(padding), np.uint32)

@@ -1,21 +1,17 @@
 """A socket that reads in large pieces and remembers when the kernel received them.
 
-It stands where websocket-client and `http.client` expect a socket. Those ask for a byte at a time while they read a
-head, and for a websocket frame in three reads, which costs a system call each without the buffer. It waits, up to one
-absolute deadline, until `stop_waiting` hands it to a pacer: from then on it reads what is here and writes what the
-kernel takes.
+It stands where websocket-client and `http.client` expect a socket. Those ask for a websocket frame in three reads, for
+an answer in small ones, which costs a system call each without the buffer. It waits, up to one absolute deadline; the
+one that doesn't wait is in `paced.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
 import socket
 import ssl
 import struct
 import time
-from collections.abc import Callable
 
 from stt_load.errors import ProtocolError
 from stt_load.stream.transport import Stamp
@@ -30,7 +26,7 @@ _ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
 _CLOCK_READING_S = 20e-6
 _CLOCK_READINGS = 3
 
-_READ_BYTES = 65_536
+READ_BYTES = 65_536
 MAX_MESSAGE_BYTES = 1 << 20  # a transcript is a few hundred bytes; what is larger is no transcript
 
 Data = bytes | memoryview
@@ -39,10 +35,9 @@ NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class StampedSocket:
-    """Wraps a connected TCP or TLS socket. While it waits, set `deadline_s` (monotonic) before every call into it.
+    """Wraps a connected TCP or TLS socket. Set `deadline_s` (monotonic) before every call into it.
 
-    Raises TimeoutError at the deadline, or where nothing is here and it doesn't wait; ProtocolError when one message
-    grows beyond `MAX_MESSAGE_BYTES`.
+    Raises TimeoutError at the deadline; ProtocolError when one message grows beyond `MAX_MESSAGE_BYTES`.
     """
 
     def __init__(self, raw: socket.socket) -> None:
@@ -50,41 +45,17 @@ class StampedSocket:
         self._buffer = b""
         self._position = 0
         self._message_bytes = 0
-        self._is_waiting = True
-        self._is_drained = False  # the last read left nothing in the kernel
-        self._write: Callable[[Data], int] = raw.send
-        self._unsent = bytearray()
         self.deadline_s = 0.0
         self.arrived_s = 0.0
         self.stamp: Stamp = "read"
         if not isinstance(raw, ssl.SSLSocket):
-            # The file itself rather than the socket: under Locust each send of a socket goes through Python.
-            self._write = functools.partial(os.write, raw.fileno())
             with contextlib.suppress(OSError):
                 raw.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
                 self.stamp = "kernel"
 
-    def stop_waiting(self) -> None:
-        """From now on nothing waits here."""
-        self._is_waiting = False
-        self._raw.setblocking(False)
-
     def begin_message(self) -> None:
         """The message before this one is complete: start counting its successor's bytes."""
         self._message_bytes = 0
-
-    def has_data(self) -> bool:
-        """Something is here to be read. Reads at most once from the kernel; raises OSError where that fails."""
-        if self._position < len(self._buffer):
-            return True
-        if self._is_drained:
-            self._is_drained = False  # the pacer's poll tells when there is more
-            return False
-        try:
-            self._read()
-        except NOT_NOW:
-            return False
-        return True
 
     def recv(self, n_bytes: int) -> bytes:
         if self._position == len(self._buffer):
@@ -94,54 +65,13 @@ class StampedSocket:
         self._count(len(chunk))
         return chunk
 
-    def recv_line(self) -> bytes:
-        """Up to and with the next line feed. Raises ConnectionError where the stream ends before it."""
-        line = b""
-        while not line.endswith(b"\n"):
-            if self._position == len(self._buffer):
-                self._fill()
-                if not self._buffer:
-                    raise ConnectionError("Connection to remote host was lost.")
-            end = self._buffer.find(b"\n", self._position) + 1 or len(self._buffer)
-            line += self._buffer[self._position : end]
-            self._count(end - self._position)
-            self._position = end
-        return line
-
     def send(self, data: Data) -> int:
-        """While it waits, as a socket's `send`. Later everything is taken, and what the kernel doesn't take waits for
-        `flush`: the library has answers of its own to send, and must not be kept waiting."""
-        if not self._is_waiting:
-            self.hand_over(data)
-            return len(data)
+        """As a socket's `send`."""
         self._raw.settimeout(max(0.0, self.deadline_s - time.monotonic()))
         try:
             return self._raw.send(data)
         except NOT_NOW as error:
             raise TimeoutError("the deadline passed") from error
-
-    def hand_over(self, data: Data) -> bool:
-        """Whether the kernel has all of it now; what it didn't take is kept. Raises OSError."""
-        if self._unsent:
-            self._unsent += data
-            return False
-        try:
-            n_bytes = self._write(data)
-        except NOT_NOW:
-            n_bytes = 0
-        if n_bytes == len(data):
-            return True
-        self._unsent += data[n_bytes:]
-        return False
-
-    def flush(self) -> bool:
-        """Goes on with what was kept; whether nothing is left. Raises OSError."""
-        try:
-            while self._unsent:
-                del self._unsent[: self._write(bytes(self._unsent))]
-        except NOT_NOW:
-            return False
-        return True
 
     def _count(self, n_bytes: int) -> None:
         self._message_bytes += n_bytes
@@ -149,11 +79,7 @@ class StampedSocket:
             raise ProtocolError(f"a message of more than {MAX_MESSAGE_BYTES} bytes")
 
     def _fill(self) -> None:
-        if self._is_waiting:
-            self._raw.settimeout(max(0.0, self.deadline_s - time.monotonic()))
-        elif self._is_drained:
-            self._is_drained = False
-            raise TimeoutError("nothing more is here")
+        self._raw.settimeout(max(0.0, self.deadline_s - time.monotonic()))
         try:
             self._read()
         except NOT_NOW as error:
@@ -161,10 +87,9 @@ class StampedSocket:
 
     def _read(self) -> None:
         if self.stamp == "kernel":
-            self._buffer, ancillary, _, _ = self._raw.recvmsg(_READ_BYTES, _ANCILLARY_BYTES)
-            self._is_drained = not self._is_waiting and 0 < len(self._buffer) < _READ_BYTES
-        else:  # of TLS only it knows itself whether more has been read than was asked for
-            self._buffer, ancillary = self._raw.recv(_READ_BYTES), []
+            self._buffer, ancillary, _, _ = self._raw.recvmsg(READ_BYTES, _ANCILLARY_BYTES)
+        else:
+            self._buffer, ancillary = self._raw.recv(READ_BYTES), []
         self._position = 0
         self.arrived_s = _arrival_s(ancillary)
 

@@ -1,16 +1,25 @@
-"""What a pacer needs of a connection. Only `connect` waits: whatever comes after it is done now, or later."""
+"""What a pacer needs of a connection. Nothing waits but `dial`, for a name: it is done now, or later."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, Protocol
 
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
+from stt_load.errors import TransportError
 from stt_load.stream.prepared import PreparedMessage
 
 Stamp = Literal["kernel", "read"]
+
+
+class Need(Enum):
+    """What a connection that is being opened waits for."""
+
+    PEER = "something to read"
+    ROOM = "room to write, which comes with the connection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +34,18 @@ class Arrival:
 class Transport(Protocol):
     """One connection."""
 
-    def connect(self, target: Connect, deadline_s: float) -> None:
-        """Dial and upgrade. `deadline_s`: monotonic. Raises UpgradeRefused, DeadlineExceeded, ConnectionLost."""
+    def dial(self, target: Connect) -> None:
+        """Begins to open it; may wait for a name to be looked up. Raises UpgradeRefused."""
+        ...
+
+    def advance(self) -> Need | None:
+        """Goes on with that as far as it goes now; None when the websocket is open. Each time it may be another file.
+        Raises UpgradeRefused, ConnectionLost, ProtocolError."""
+        ...
+
+    @property
+    def too_late(self) -> TransportError:
+        """What is missing when opening it has taken too long."""
         ...
 
     def send(self, message: Message) -> bool:
@@ -48,7 +67,7 @@ class Transport(Protocol):
         ...
 
     def fileno(self) -> int:
-        """For whoever watches it; valid from `connect` to `close`."""
+        """For whoever watches it; valid from `dial` to `close`."""
         ...
 
     def close(self) -> None:

@@ -1,121 +1,114 @@
-"""A websocket behind the transport contract, with websocket-client doing the protocol: the upgrade, what arrives, and
-the answers to it. What we send is prepared and masked in `prepared.py`, as it is sent by the ten thousand a second.
+"""A websocket behind the transport contract, with websocket-client reading what arrives and answering pings. What we
+send is prepared and masked in `prepared.py`, as it is sent by the ten thousand a second; the upgrade is in
+`upgrade.py`.
 
-Settings that a load generator needs and the library's defaults don't give: no proxies from the environment (a
-proxy would be measured instead of the server), certificates checked with one shared TLS context, no cookies
-shared between callers (a sticky-session cookie would pin every caller to one backend), no wait for the peer
-when closing, and an end to messages that never end.
+Settings that a load generator needs and the library's defaults don't give: no wait for the peer when closing, and an
+end to messages that never end.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import websocket
-from websocket import _handshake, _http
 
-from stt_load.credentials import without_credentials
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
-from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, UpgradeRefused
-from stt_load.stream.dial import dial
-from stt_load.stream.prepared import PreparedMessage
-from stt_load.stream.stamped import StampedSocket
-from stt_load.stream.transport import Arrival
+from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, TransportError, UpgradeRefused
+from stt_load.stream.dial import Dialling, MakeSocket
+from stt_load.stream.paced import PacedSocket
+from stt_load.stream.prepared import CLOSE, PreparedMessage
+from stt_load.stream.transport import Arrival, Need
+from stt_load.stream.upgrade import Upgrade
 
 _KEYS_AT_ONCE = 4_096
-_NO_STATUS = 1005  # RFC 6455 section 7.4.1: a close frame without a code
+_NORMAL_CLOSURE, _NO_STATUS = 1000, 1005  # RFC 6455 section 7.4.1; the latter: a close frame without a code
 
 
-class _NoCookies(_handshake.SimpleCookieJar):  # type: ignore[misc, name-defined]
-    """Stands in for the library's process-wide cookie jar."""
-
-    def add(self, set_cookie: str | None) -> None: ...
-
-    def get(self, host: str | None) -> str:
-        return ""
+def _fresh_keys() -> Iterator[Sequence[np.uint32]]:
+    while True:
+        yield list(np.frombuffer(os.urandom(_KEYS_AT_ONCE * 4), np.uint32))
 
 
-_handshake.CookieJar = _NoCookies()
+_keys = itertools.chain.from_iterable(_fresh_keys())
+"""Masking keys, each of them from the system's random source (RFC 6455 section 5.3), fetched by the thousand."""
 
-
-def _line_of(sock: Any) -> bytes:
-    """The library's own asks for each byte of a head by itself; it still does, of whoever else uses it here."""
-    line: bytes = sock.recv_line() if isinstance(sock, StampedSocket) else _byte_by_byte(sock)
-    return line
-
-
-_byte_by_byte = getattr(_http, "recv_line")  # noqa: B009 - nor to be read
-setattr(_http, "recv_line", _line_of)  # noqa: B010 - it is not among what the library means to be set
+_GOODBYE = PreparedMessage(struct.pack("!H", _NORMAL_CLOSURE), CLOSE)
 
 
 class _WebSocket(websocket.WebSocket):
-    """The library answers a ping or a close frame inside its read, and loses the frame where the answer fails. A
-    server that said why it closes and left would count as a lost connection; that it has left shows soon enough."""
+    """On a connection that is open. The library answers a ping or a close frame inside its read, and loses the frame
+    where the answer fails. A server that said why it closes and left would count as a lost connection; that it has left
+    shows soon enough."""
+
+    def __init__(self, incoming: PacedSocket) -> None:
+        # The library's own UTF-8 check is slow pure Python; the text is decoded strictly below.
+        super().__init__(enable_multithread=False, skip_utf8_validation=True)
+        self.sock: Any = incoming
+        self.connected = True
 
     def send_close(self, *arguments: Any, **options: Any) -> None:
-        with contextlib.suppress(websocket.WebSocketException, OSError):
-            super().send_close(*arguments, **options)
+        self.connected = False
+        with contextlib.suppress(OSError):
+            self.sock.hand_over(_GOODBYE.masked_by(next(_keys)))
 
     def pong(self, payload: str | bytes = "") -> None:
         with contextlib.suppress(websocket.WebSocketException, OSError):
             super().pong(payload)
 
 
-class _Masks:
-    """Masking keys, each of them from the system's random source (RFC 6455 section 5.3), fetched by the thousand."""
-
-    def __init__(self) -> None:
-        self._keys: list[np.uint32] = []
-
-    def next_key(self) -> np.uint32:
-        if not self._keys:
-            self._keys = list(np.frombuffer(os.urandom(_KEYS_AT_ONCE * 4), np.uint32))
-        return self._keys.pop()
-
-
-_masks = _Masks()
-
-
 class WebSocketTransport:
-    """One connection. `connect` waits: under Locust cooperatively, without it by blocking its thread.
+    """One connection. `checks_certificate`: of a wss server; False takes any, as a self-signed one."""
 
-    `checks_certificate`: of a wss server; False takes any, as a self-signed one.
-    """
-
-    def __init__(self, checks_certificate: bool = True) -> None:
+    def __init__(self, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
         self._checks_certificate = checks_certificate
+        self._make_socket = make_socket
+        self._dialling: Dialling | None = None
+        self._upgrade: Upgrade | None = None
+        self._socket: PacedSocket | None = None
         self._ws: _WebSocket | None = None
-        self._socket: StampedSocket | None = None
 
-    def connect(self, target: Connect, deadline_s: float) -> None:
-        self._socket = StampedSocket(dial(target.url, deadline_s, self._checks_certificate))
-        self._socket.deadline_s = deadline_s
-        # The library's own UTF-8 check is slow pure Python; the text is decoded strictly below.
-        self._ws = _WebSocket(enable_multithread=False, skip_utf8_validation=True)
+    def dial(self, target: Connect) -> None:
+        self._dialling = Dialling(target.url, self._checks_certificate, self._make_socket)
+        self._upgrade = Upgrade(target)
+
+    def advance(self) -> Need | None:
+        assert self._upgrade is not None
+        if self._dialling is not None:
+            need = self._dialling.advance()
+            if need is not None:
+                return need
+            self._socket, self._dialling = PacedSocket(self._dialling.socket), None
         try:
-            self._ws.connect(
-                target.url,
-                socket=self._socket,
-                header=[f"{name}: {value}" for name, value in _headers(target).items()],
-                redirect_limit=0,
-                http_no_proxy=["*"],
-            )
-        except websocket.WebSocketBadStatusException as error:
-            raise UpgradeRefused(_status_line(error), error.status_code) from error
-        except (websocket.WebSocketTimeoutException, TimeoutError) as error:
-            raise DeadlineExceeded("no answer to the websocket upgrade in time") from error
-        except (websocket.WebSocketConnectionClosedException, OSError) as error:
+            return self._ask(self._open_socket(), self._upgrade)
+        except OSError as error:
             raise UpgradeRefused(f"the connection ended during the upgrade: {error}") from error
-        except (websocket.WebSocketException, ValueError) as error:
-            raise _redirected(self._ws) or UpgradeRefused(f"no websocket upgrade: {error}") from error
-        self._socket.begin_message()
-        self._socket.stop_waiting()
+
+    def _ask(self, opening: PacedSocket, upgrade: Upgrade) -> Need | None:
+        if upgrade.request:
+            opening.hand_over(upgrade.request)
+            upgrade.request = b""
+        if not opening.flush():
+            return Need.ROOM
+        while opening.has_data():
+            rest = upgrade.feed(opening.take())
+            if rest is not None:
+                opening.put_back(rest)
+                self._ws, self._upgrade = _WebSocket(opening), None
+                return None
+        return Need.PEER
+
+    @property
+    def too_late(self) -> TransportError:
+        missing = self._dialling.missing if self._dialling else "no answer to the websocket upgrade"
+        return DeadlineExceeded(f"{missing} in time")
 
     def send(self, message: Message) -> bool:
         return self.send_frame((PreparedMessage(message),))
@@ -124,7 +117,7 @@ class WebSocketTransport:
         is_out, outgoing = True, self._open_socket()
         try:
             for message in frame:
-                is_out = outgoing.hand_over(message.masked_by(_masks.next_key()))
+                is_out = outgoing.hand_over(message.masked_by(next(_keys)))
         except OSError as error:
             raise ConnectionLost(f"connection lost while sending: {error}") from error
         return is_out
@@ -155,45 +148,22 @@ class WebSocketTransport:
         return None
 
     def fileno(self) -> int:
-        return self._open_socket().fileno()
+        return self._open_socket().fileno() if self._dialling is None else self._dialling.fileno()
 
     def close(self) -> None:
         """With the courtesy of a close frame, if the kernel takes it."""
-        if self._ws is None or self._socket is None:
-            return
-        self._socket.deadline_s = 0.0
-        with contextlib.suppress(websocket.WebSocketException, OSError, ValueError):
-            if self._ws.connected:
-                self._ws.send_close()
-        with contextlib.suppress(OSError):
-            self._socket.close()
-        self._ws = self._socket = None
+        if self._ws is not None and self._ws.connected:
+            self._ws.send_close()
+        for opened in (self._dialling, self._socket):
+            if opened is not None:
+                with contextlib.suppress(OSError):
+                    opened.close()
+        self._dialling = self._upgrade = self._socket = self._ws = None
 
-    def _open_socket(self) -> StampedSocket:
+    def _open_socket(self) -> PacedSocket:
         if self._socket is None:
             raise ConnectionLost("not connected")
         return self._socket
-
-
-def _headers(target: Connect) -> dict[str, str]:
-    """Subprotocols are offered here, since the library refuses a server that chooses none of them. RFC 6455 section
-    4.1 allows that, and servers do it."""
-    offered = {"Sec-WebSocket-Protocol": ", ".join(target.subprotocols)} if target.subprotocols else {}
-    return {**target.headers, **offered}
-
-
-def _status_line(error: websocket.WebSocketBadStatusException) -> str:
-    body = (error.resp_body or b"").decode("utf-8", "replace").strip().splitlines()
-    return f"HTTP {error.status_code} at the upgrade" + (f": {body[0][:200]}" if body else "")
-
-
-def _redirected(ws: websocket.WebSocket) -> UpgradeRefused | None:
-    """The library has no exception of its own for a redirect that it was told not to follow."""
-    answer = ws.handshake_response
-    if answer is None:
-        return None
-    where = without_credentials(answer.headers.get("location")) or "nowhere"
-    return UpgradeRefused(f"HTTP {answer.status} at the upgrade: redirected to {where}; use that URL", answer.status)
 
 
 def _closed_by_peer(payload: bytes) -> ConnectionLost:

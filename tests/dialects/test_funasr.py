@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from fakes import first_arrival
+from fakes import first_arrival, open_websocket
 from talks import answers, cut, understood
 from websockets.sync.server import ServerConnection, serve
 
@@ -20,7 +19,6 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.server.voice import Close, Doing, Door, Hear
 from stt_load.server.voices.funasr import FunAsrVoice
-from stt_load.stream.ws import WebSocketTransport
 
 FRAME = bytes(3_200)
 LENGTH = AudioLength(frames=12, samples=19_200)
@@ -195,8 +193,7 @@ def chooser() -> Iterator[str]:
 def test_a_server_that_chooses_the_subprotocol_is_spoken_to() -> None:
     """The stand-in chooses none, and is spoken to all the same: `test_stand_ins.py`."""
     with chooser() as url:
-        transport = WebSocketTransport()
-        transport.connect(dialect().connect(url), time.monotonic() + DEADLINE_S)
+        transport = open_websocket(url, dialect(), DEADLINE_S)
         arrival = first_arrival(transport, DEADLINE_S)
         transport.close()
     assert arrival.message == "binary"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 
 import msgpack
 import numpy as np
 import pytest
-from fakes import first_arrival
+from fakes import first_arrival, open_websocket
 from hypothesis import given
 from hypothesis import strategies as st
 from talks import understood
@@ -21,7 +20,6 @@ from stt_load.errors import ProtocolError, Refusal
 from stt_load.server.process import stand_in_server
 from stt_load.server.voice import Close, Doing, Door, Drop, Hear, Recognised
 from stt_load.server.voices.kyutai import DELAY_STEPS, KyutaiVoice
-from stt_load.stream.ws import WebSocketTransport
 
 URL = "ws://localhost:8080/api/asr-streaming"
 STEP = bytes(2 * STEP_SAMPLES)
@@ -236,11 +234,10 @@ def test_a_caller_without_a_slot_is_told_so_after_the_upgrade() -> None:
 
 def test_the_second_caller_of_a_server_with_one_slot_is_refused_for_capacity() -> None:
     with stand_in_server("kyutai", "seven", "--max-callers", "1") as server:
-        first, second = WebSocketTransport(), WebSocketTransport()
-        greetings = []
-        for caller in (first, second):
-            caller.connect(dialect().connect(server.url), time.monotonic() + PATIENCE_S)
-            greetings += dialect().on_message(first_arrival(caller, PATIENCE_S).message)
-        first.close()
-        second.close()
+        callers, greetings = [], []
+        for _ in range(2):
+            callers.append(open_websocket(server.url, dialect(), PATIENCE_S))
+            greetings += dialect().on_message(first_arrival(callers[-1], PATIENCE_S).message)
+        for caller in callers:
+            caller.close()
     assert greetings == [Ready(), ServerError("no free channels", Refusal.CAPACITY)]

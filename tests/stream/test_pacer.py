@@ -22,7 +22,7 @@ from stt_load.dialects.vosk import Vosk
 from stt_load.errors import Outcome
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
-from stt_load.stream.call import Call
+from stt_load.stream.call import Call, Opening
 from stt_load.stream.carrier import EpollPoll, Inline
 from stt_load.stream.encoded import EncodedClip, encode_clip
 from stt_load.stream.pacer import Pacer
@@ -78,9 +78,8 @@ class Callers:
         dialect = dialect or Vosk(CLIENT)
         session = Session(dialect, audio, self.rules, time.monotonic())
         transport = WebSocketTransport()
-        transport.connect(dialect.connect(url), time.monotonic() + DEADLINE_S)
-        session.on_open(time.monotonic())
-        call = Call(session, transport)
+        transport.dial(dialect.connect(url))
+        call = Call(session, transport, Opening(time.monotonic() + DEADLINE_S))
         self.calls.append(call)
         self.pacer.begin(call)
         return call
@@ -164,11 +163,10 @@ def test_whoever_carries_a_call_hears_of_the_mistake() -> None:
     with raw_server(answer) as server:
         dialect = Crashing(CLIENT)
         transport = WebSocketTransport()
-        transport.connect(dialect.connect(server.url), time.monotonic() + DEADLINE_S)
+        transport.dial(dialect.connect(server.url))
         session = Session(dialect, AUDIO, RULES, time.monotonic())
-        session.on_open(time.monotonic())
         with pytest.raises(ZeroDivisionError, match="a mistake of ours"):
-            Inline().carry(Call(session, transport))
+            Inline().carry(Call(session, transport, Opening(time.monotonic() + DEADLINE_S)))
         transport.close()
 
 
@@ -177,6 +175,7 @@ def test_a_call_that_was_dropped_is_done_at_once_and_speaks_no_more(callers: Cal
         dropped, other = callers.join(server.url), callers.join(server.url)
         done = []
         dropped.on_done = lambda: done.append(dropped)
+        callers.turn_until(lambda: dropped.session.schedule is not None)
         schedule = dropped.session.schedule
         assert schedule is not None
         callers.turn_until(lambda: schedule.n_sent > 1)
@@ -199,5 +198,6 @@ def test_what_came_along_with_the_upgrade_is_heard(callers: Callers) -> None:
 
     with raw_server(hurry) as server:
         call = callers.join(server.url)
+        callers.turn_until(lambda: call.opening is None)
         callers.close()
     assert outcome_of(call)[1] == "before a word was said"
