@@ -33,7 +33,7 @@ PACED = frozenset({Kind.STREAM})
 TRANSCRIBED = frozenset({Kind.STREAM, Kind.UPLOAD})
 """Kinds whose answer is a transcript, to be held against the reference."""
 
-HEADLINES = {Kind.STREAM: "eos_latency_s", Kind.UPLOAD: "total_s", Kind.TTS: "total_s"}
+HEADLINES: dict[str, str] = {Kind.STREAM: "eos_latency_s", Kind.UPLOAD: "total_s", Kind.TTS: "total_s"}
 """The field with the time that a kind of load is about."""
 
 
@@ -138,7 +138,7 @@ class UtteranceRecord(msgspec.Struct, gc=False):
     @property
     def headline_s(self) -> float | None:
         """The one time that this kind of load is about."""
-        value: float | None = getattr(self, HEADLINES[Kind(self.kind)])
+        value: float | None = getattr(self, HEADLINES[self.kind])
         return value
 
     @property

@@ -7,7 +7,7 @@ than they can be scored are handed on as they are, and scored when the report is
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,8 +39,8 @@ class WorkerBook:
     refused: Counter[int] = field(default_factory=Counter)
     speaking: int = 0
     in_flight: int = 0
-    doing: Mapping[str, int] = field(default_factory=dict)
-    clips: Sequence[str] = ()
+    doing: Callable[[], Mapping[str, int]] = dict
+    clips: Collection[str] = ()
     cpu_pct: float | None = None
 
 
@@ -64,6 +64,24 @@ class Allowance:
         began_s = self.now()
         work()
         self._left_s -= self.now() - began_s
+
+
+@dataclass(frozen=True, slots=True)
+class ClipsInFlight:
+    """Clips that callers speak now or spoke recently: whose words could have reached a caller that just ended.
+
+    Looked up for the few whose words a message has; nothing is gathered.
+    """
+
+    last_heard_s: Mapping[str, float]
+    recent_from_s: float
+    books: Mapping[str, WorkerBook]
+
+    def __contains__(self, clip_id: object) -> bool:
+        heard_s = self.last_heard_s.get(str(clip_id))
+        if heard_s is not None and heard_s >= self.recent_from_s:
+            return True
+        return any(clip_id in book.clips for book in self.books.values())
 
 
 class Ledger:
@@ -98,25 +116,37 @@ class Ledger:
         book = self._books.setdefault(worker, WorkerBook())
         book.missing_seq += max(0, report["seq"] - book.next_seq)
         book.next_seq = report["seq"] + 1
-        for key in ("total", "sign", "stage", "begun", "speaking", "in_flight", "doing", "clips", "cpu_pct"):
+        for key in ("total", "sign", "stage", "begun", "speaking", "in_flight", "clips", "cpu_pct"):
             setattr(book, key, report[key])
+        doing = report["doing"]
+        book.doing = doing if callable(doing) else lambda: doing
         if report["rows"]:
-            self._take_rows(book, _records(report["rows"]), now_s)
+            records = _records(report["rows"])
+            # All of them first: two callers that ended since the last report were in flight together.
+            self._last_heard_s.update((record.clip_id, now_s) for record in records)
+            self._take_rows(book, records, now_s)
 
-    def _take_rows(self, book: WorkerBook, records: Sequence[UtteranceRecord], now_s: float) -> None:
-        # All of them first: two callers that ended since the last report were in flight together.
-        self._last_heard_s.update((record.clip_id, now_s) for record in records)
-        in_flight = self._clips_in_flight(now_s)
+    def take_in(self, worker: str, lines: Iterable[bytes], now_s: float) -> None:
+        """Rows of a worker in this process between two of its reports. They are taken one after the other, as fast as
+        they are scored; those still to come are among the clips of its book."""
+        if worker in self._books:
+            self._take_rows(self._books[worker], map(_ROWS.decode, lines), now_s)
+
+    def _take_rows(self, book: WorkerBook, records: Iterable[UtteranceRecord], now_s: float) -> None:
+        in_flight = ClipsInFlight(self._last_heard_s, now_s - self._recent_s, self._books)
+        taken = []
         for record in records:
+            self._last_heard_s[record.clip_id] = now_s
             self._score(record, in_flight)
             self._note(record)
             if record.is_counted:
                 book.ended[record.stage] += 1
                 book.refused[record.stage] += record.outcome == Outcome.REFUSED
-        self._write(_LINES.encode_lines(records))
-        book.rows += len(records)
+            taken.append(record)
+        self._write(_LINES.encode_lines(taken))
+        book.rows += len(taken)
 
-    def _score(self, record: UtteranceRecord, in_flight: Set[str]) -> None:
+    def _score(self, record: UtteranceRecord, in_flight: Container[str]) -> None:
         allowance = self._allowance
         if allowance is None or self._scorer.knows(record):
             self._scorer.fill(record, in_flight)
@@ -129,11 +159,6 @@ class Ledger:
             self.last_texts.append(record)
         if record.outcome not in _NO_COMPLAINT:
             self.complaints.setdefault((record.outcome, record.refusal), record.error or "without a reason")
-
-    def _clips_in_flight(self, now_s: float) -> set[str]:
-        """Clips that callers speak now or spoke recently: whose words could have reached a caller that just ended."""
-        clips = {clip_id for clip_id, heard_s in self._last_heard_s.items() if now_s - heard_s <= self._recent_s}
-        return clips.union(*(book.clips for book in self._books.values()))
 
     # what the plan and the panel ask -------------------------------------------------------------------
 
@@ -157,7 +182,7 @@ class Ledger:
     def doing(self) -> Counter[str]:
         total: Counter[str] = Counter()
         for book in self._books.values():
-            total.update(book.doing)
+            total.update(book.doing())
         return total
 
     def in_flight(self) -> int:
@@ -172,7 +197,7 @@ class Ledger:
         """A worker is gone: what it had begun can't end any more, so nobody waits for it."""
         book = self._books.get(worker)
         if book:
-            book.doing, book.clips, book.speaking, book.in_flight = {}, (), 0, 0
+            book.doing, book.clips, book.speaking, book.in_flight = dict, (), 0, 0
             book.begun = book.ended[book.stage]
 
     def delivery(self) -> dict[str, Any]:

@@ -3,19 +3,21 @@ knows whose turn it is, and the kinds of load. `streaming.py` is the first of th
 
 from __future__ import annotations
 
-import random
 from typing import Protocol
 
 from stt_load.audio.clip import Clip
+from stt_load.load.draws import Draws
 from stt_load.records import UtteranceRecord
 
 
 class Caller:
     """What the station knows of one Locust user. `keeps`: what its manner keeps for it between two turns."""
 
+    __slots__ = ("begun_in_stage", "has_waited", "keeps", "ordinal", "random", "stage")
+
     def __init__(self, ordinal: int, seed: int) -> None:
         self.ordinal = ordinal
-        self.random = random.Random(seed * 1_000_003 + ordinal)
+        self.random = Draws(seed * 1_000_003 + ordinal)
         self.has_waited = True
         self.stage = -1
         self.begun_in_stage = 0

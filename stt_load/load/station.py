@@ -19,7 +19,7 @@ from stt_load.audio.pool import ClipPool
 from stt_load.config import RunConfig
 from stt_load.errors import Outcome
 from stt_load.load.manner import Caller, Manner
-from stt_load.load.outbox import Flight, Outbox, Report
+from stt_load.load.outbox import Outbox, Report
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
@@ -94,9 +94,17 @@ class Station:
             greenlet.kill(UtteranceCut, block=False)
         self._wait_until_empty(5.0)
 
-    def report(self, rows_at_most: int | None = None) -> Report:
+    def report(self) -> Report:
         """What the master is owed since the last report."""
-        return self._outbox.take(self.sign, self._cpu(), time.monotonic(), rows_at_most)
+        return self._outbox.take(self.sign, self._cpu(), time.monotonic())
+
+    def look(self) -> Report:
+        """The report for a ledger in this process. Rows wait for `hand_over`."""
+        return self._outbox.look(self.sign, self._cpu(), time.monotonic)
+
+    def hand_over(self) -> bytes:
+        """The row that has waited longest."""
+        return self._outbox.hand_over()
 
     @property
     def n_waiting(self) -> int:
@@ -117,7 +125,8 @@ class Station:
             pause_s = caller.random.uniform(*self.config.pause_s)
             if not record.is_ok:
                 pause_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
-            gevent.sleep(pause_s)
+            if pause_s > 0.0:  # otherwise Locust lets others have their turn between two tasks
+                gevent.sleep(pause_s)
         except UtteranceCut:
             self._manner.hang_up(caller)
         except BaseException:  # the caller leaves: its greenlet is killed
@@ -126,11 +135,11 @@ class Station:
 
     def _wait_for_turn(self, caller: Caller) -> Sign:
         while True:
-            sign = self.sign
+            sign, changed = self.sign, self._changed
             if sign is None or not self._may_speak(caller, sign):
                 caller.has_waited = True
-                self._manner.hang_up(caller)
-                self._changed.wait(timeout=1.0)
+                self._manner.hang_up(caller)  # may take a while: a sign that comes meanwhile is in `changed`
+                changed.wait()
             elif caller.has_waited:
                 caller.has_waited = False
                 gevent.sleep(self._arrival_delay_s(caller))
@@ -161,7 +170,7 @@ class Station:
         clip, is_reused = pool.take()
         record = self._new_record(caller, sign, clip, is_reused)
         turn = self._manner.new_turn(caller, clip, self._is_together)
-        outbox.begin(caller.ordinal, sign, Flight(clip.clip_id, lambda: turn.doing))
+        outbox.begin(caller.ordinal, sign, clip.clip_id, turn)
         caller.begun_in_stage += 1
         self._speaking[caller.ordinal] = gevent.getcurrent()
         try:
@@ -185,7 +194,7 @@ class Station:
             worker=self._worker_index,
             user=caller.ordinal,
             stage=sign.stage,
-            phase=str(sign.phase),
+            phase=sign.phase.value,
             users=sign.users,
             clip_id=clip.clip_id,
             reference=clip.reference,

@@ -24,7 +24,7 @@ DRAIN = "stt_drain"  # master → worker: no more utterances
 DRAINED = "stt_drained"  # worker → master: none is left; the last rows
 REPORT_KEY = "stt"  # our part of Locust's own worker report
 REQUEST_TYPE = "STT"
-REQUEST_NAMES = {Kind.STREAM: "EOS", Kind.UPLOAD: "UPLOAD", Kind.TTS: "TTS"}
+REQUEST_NAMES: dict[str, str] = {Kind.STREAM: "EOS", Kind.UPLOAD: "UPLOAD", Kind.TTS: "TTS"}
 
 MANNERS: dict[Kind, Callable[[RunConfig, Sequence[Clip], str | None], Manner]] = {
     Kind.STREAM: Streaming,
@@ -52,7 +52,7 @@ def fire_request(environment: Any, record: UtteranceRecord) -> None:
     latency_s = record.headline_s
     environment.events.request.fire(
         request_type=REQUEST_TYPE,
-        name=REQUEST_NAMES[Kind(record.kind)],
+        name=REQUEST_NAMES[record.kind],
         response_time=None if latency_s is None else max(0.0, 1_000 * latency_s),
         response_length=0,
         exception=None if record.is_ok else UtteranceFailed(str(record.outcome)),
