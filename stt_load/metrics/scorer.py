@@ -6,7 +6,7 @@ microsecond. Whether it was is `knows`, so that a door with little time can put 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Set
+from collections.abc import Container, Hashable, Mapping
 from typing import Generic, TypeVar
 
 from stt_load.metrics.foreign import clips_fitted
@@ -59,11 +59,11 @@ class Scorer:
             and all(self._fits.get((record.clip_id, text)) is not None for _, text in record.messages)
         )
 
-    def fill(self, record: UtteranceRecord, in_flight: Set[str]) -> None:
+    def fill(self, record: UtteranceRecord, in_flight: Container[str]) -> None:
         """Fill in its scores and `foreign_text`. `in_flight`: clips whose words could have reached its caller."""
         self.fill_scores(record)
         record.foreign_text = sum(
-            not self.clips_fitted(record.clip_id, record.reference, text).isdisjoint(in_flight)
+            any(clip_id in in_flight for clip_id in self.clips_fitted(record.clip_id, record.reference, text))
             for _, text in record.messages
         )
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import Outcome
 from stt_load.load.ledger import Allowance, Ledger
-from stt_load.load.outbox import Flight, Outbox
+from stt_load.load.outbox import Outbox
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
 from stt_load.metrics.normaliser import CHINESE
@@ -55,6 +55,19 @@ def over_the_wire(report: dict[str, Any]) -> dict[str, Any]:
     return received
 
 
+class Doing:
+    """An utterance in flight that says this of itself."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.n_asked = 0
+
+    @property
+    def doing(self) -> str:
+        self.n_asked += 1
+        return self._name
+
+
 class Written(list[UtteranceRecord]):
     """The rows that a ledger has handed on."""
 
@@ -73,7 +86,7 @@ class Cluster:
         self.now_s = 0.0
 
     def begin(self, worker: str, user: int, clip_id: str = "bills", under: Sign | None = None) -> None:
-        self.outboxes[worker].begin(user, under or sign(), Flight(clip_id, lambda: "speaking"))
+        self.outboxes[worker].begin(user, under or sign(), clip_id, Doing("speaking"))
 
     def end(self, worker: str, user: int, ended: UtteranceRecord | None = None) -> None:
         self.outboxes[worker].end(user, ended or record())
@@ -88,7 +101,7 @@ class Cluster:
 def test_rows_are_scored_under_the_normaliser_of_the_run() -> None:
     written = Written()
     outbox = Outbox("run")
-    outbox.begin(0, sign(), Flight("bills", lambda: "speaking"))
+    outbox.begin(0, sign(), "bills", Doing("speaking"))
     spoken = record(text="我要退號")
     spoken.reference = "我要退货。"
     outbox.end(0, spoken)
@@ -143,7 +156,7 @@ def test_whatever_happens_missing_rows_are_known(steps: list[str]) -> None:
 def test_a_late_report_of_the_run_before_is_left_out() -> None:
     cluster = Cluster()
     before = Outbox("run before")
-    before.begin(0, sign(), Flight("bills", lambda: "speaking"))
+    before.begin(0, sign(), "bills", Doing("speaking"))
     before.end(0, record())
     cluster.ledger.accept("w0", over_the_wire(before.take(sign(), None, 0.0)), 0.0)
     assert cluster.written == []
@@ -201,7 +214,7 @@ def test_what_callers_do_is_summed_over_the_cluster() -> None:
     cluster = Cluster()
     cluster.begin("w0", 0)
     cluster.begin("w1", 0)
-    cluster.outboxes["w1"].begin(1, sign(), Flight("house", lambda: "waiting"))
+    cluster.outboxes["w1"].begin(1, sign(), "house", Doing("waiting"))
     cluster.report("w0")
     cluster.report("w1")
     assert cluster.ledger.doing() == {"speaking": 2, "waiting": 1}
@@ -209,12 +222,12 @@ def test_what_callers_do_is_summed_over_the_cluster() -> None:
 
 
 def test_thousands_are_not_asked_at_every_report_what_they_do() -> None:
-    outbox, asked = Outbox("run"), []
+    outbox, flight = Outbox("run"), Doing("speaking")
     for user in range(1_000):
-        outbox.begin(user, sign(), Flight("bills", lambda: asked.append(1) or "speaking"))
+        outbox.begin(user, sign(), "bills", flight)
     for eighths in range(9):
         assert outbox.take(sign(), None, eighths / 8)["doing"] == {"speaking": 1_000}
-    assert len(asked) == 5_000
+    assert flight.n_asked == 5_000
     outbox.end(0, record())
     report = outbox.take(sign(), None, 1.0)
     assert (report["in_flight"], report["doing"]) == (999, {"speaking": 1_000})
@@ -223,24 +236,69 @@ def test_thousands_are_not_asked_at_every_report_what_they_do() -> None:
 def test_a_clip_is_in_flight_as_long_as_anybody_speaks_it_or_owes_its_row() -> None:
     outbox = Outbox("run")
     for user in range(2):
-        outbox.begin(user, sign(), Flight("bills", lambda: "speaking"))
+        outbox.begin(user, sign(), "bills", Doing("speaking"))
     outbox.end(0, record())
     assert outbox.take(sign(), None, 0.0)["clips"] == ["bills"]
     outbox.end(1, record())
-    assert outbox.take(sign(), None, 0.0, rows_at_most=0)["clips"] == ["bills"]
-    assert outbox.take(sign(), None, 0.0)["clips"] == []
+    clips = outbox.look(sign(), None, FakeClock())["clips"]
+    assert list(clips) == ["bills"]
+    outbox.hand_over()
+    assert list(clips) == []
+
+
+# In the same process --------------------------------------------------------------------------------------------
+
+
+def test_a_single_process_keeps_the_books_that_a_master_keeps() -> None:
+    """One ledger gets the report of a worker, the other looks into the outbox and has its rows handed over."""
+    words = [REFERENCES["bills"], REFERENCES["train"], "", "please send me a copy"]
+    books = []
+    for is_own in (False, True):
+        written, outbox = Written(), Outbox("run")
+        ledger = Ledger("run", REFERENCES, written.take)
+        for user in range(len(words)):
+            outbox.begin(user, sign(), list(REFERENCES)[user % 2], Doing("speaking"))
+        for user, text in enumerate(words[:3]):
+            outbox.end(user, record(list(REFERENCES)[user % 2], text, user=user))
+        if is_own:
+            ledger.accept("w0", outbox.look(sign(), 12.5, FakeClock()), 1.0)
+            while outbox.n_waiting:
+                ledger.take_in("w0", (outbox.hand_over() for _ in range(min(2, outbox.n_waiting))), 1.0)
+        else:
+            ledger.accept("w0", over_the_wire(outbox.take(sign(), 12.5, 1.0)), 1.0)
+        told = (ledger.begun(0), ledger.ended(0), ledger.speaking(0), ledger.in_flight(), ledger.cpu_pct())
+        books.append((list(written), told, ledger.doing(), ledger.outcomes, ledger.delivery()))
+    assert books[0] == books[1]
+    rows, told, doing, _, delivery = books[1]
+    assert [row.foreign_text for row in rows] == [0, 0, 0]
+    assert (told, doing) == ((4, 3, 4, 1, 12.5), {"speaking": 1})
+    assert delivery == {"rows": 3, "totals": {"w0": 3}, "missing_seq": 0}
+
+
+def test_in_the_same_process_nobody_is_asked_before_somebody_wants_to_know() -> None:
+    outbox, flight = Outbox("run"), Doing("waiting")
+    ledger = Ledger("run", REFERENCES, Written().take)
+    outbox.begin(0, sign(), "bills", flight)
+    ledger.accept("w0", outbox.look(sign(), None, FakeClock()), 0.0)
+    assert flight.n_asked == 0
+    assert ledger.doing() == {"waiting": 1}
 
 
 def test_rows_can_be_taken_piece_by_piece_and_stay_till_then() -> None:
     cluster = Cluster()
+    outbox = cluster.outboxes["w0"]
     for user in range(5):
         cluster.begin("w0", user)
         cluster.end("w0", user, record(user=user))
+    cluster.ledger.accept("w0", outbox.look(sign(), None, FakeClock()), 0.0)
     for waiting in (3, 1, 0):
-        cluster.ledger.accept("w0", over_the_wire(cluster.outboxes["w0"].take(sign(), None, 0.0, 2)), 0.0)
-        assert cluster.outboxes["w0"].n_waiting == waiting
+        cluster.ledger.take_in("w0", (outbox.hand_over() for _ in range(min(2, outbox.n_waiting))), 0.0)
+        assert outbox.n_waiting == waiting
     assert [row.user for row in cluster.written] == [0, 1, 2, 3, 4]
     assert cluster.ledger.delivery() == {"rows": 5, "totals": {"w0": 5}, "missing_seq": 0}
+
+
+# Over the wire --------------------------------------------------------------------------------------------------
 
 
 def test_a_row_that_is_no_record_costs_itself_alone() -> None:
@@ -282,8 +340,10 @@ def leak_to_the_piece_before(cluster: Cluster) -> None:
     for user, (clip_id, text) in enumerate((("bills", REFERENCES["train"]), ("train", ""))):
         cluster.begin("w0", user, clip_id)
         cluster.end("w0", user, record(clip_id, text))
+    outbox = cluster.outboxes["w0"]
+    cluster.ledger.accept("w0", outbox.look(sign(), None, FakeClock()), cluster.now_s)
     for _ in range(2):
-        cluster.ledger.accept("w0", cluster.outboxes["w0"].take(sign(), None, 0.0, 1), cluster.now_s)
+        cluster.ledger.take_in("w0", [outbox.hand_over()], cluster.now_s)
 
 
 def leak_to_another_worker(cluster: Cluster) -> None:
@@ -356,7 +416,7 @@ def test_rows_beyond_the_allowance_are_handed_on_unscored_and_in_order() -> None
     written, outbox = Written(), Outbox("run")
     texts = ["one two three", "one two four", "one two three", "one two five", REFERENCES["train"]]
     for user, text in enumerate(texts):
-        outbox.begin(user, sign(), Flight("bills", lambda: "speaking"))
+        outbox.begin(user, sign(), "bills", Doing("speaking"))
         outbox.end(user, record(text=text, user=user))
     ledger = Ledger("run", REFERENCES, written.take, allowance=Allowance(SlowClock(), share=0.0, burst_s=1.5))
     ledger.accept("w0", outbox.take(sign(), None, 0.0), 0.0)
@@ -395,7 +455,7 @@ def test_a_measured_record_is_plain_python_and_survives_the_wire() -> None:
     measured = record(text="")
     spoken.session.measure_into(measured, spoken.clock())
     outbox = Outbox("run")
-    outbox.begin(0, sign(), Flight("bills", lambda: "speaking"))
+    outbox.begin(0, sign(), "bills", Doing("speaking"))
     outbox.end(0, measured)
     report = over_the_wire(outbox.take(sign(), None, 0.0))
     row = UtteranceRecord.from_json(report["rows"])

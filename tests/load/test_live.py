@@ -9,7 +9,7 @@ from rich.console import Console
 
 from stt_load.load.ledger import Ledger
 from stt_load.load.live import LiveView
-from stt_load.load.outbox import Flight, Outbox
+from stt_load.load.outbox import Outbox
 from stt_load.load.plan import LadderPlan, Phase, Timing
 from stt_load.load.sign import Sign
 from stt_load.records import UtteranceRecord
@@ -22,7 +22,7 @@ def books_in_a_hold() -> Ledger:
     ledger = Ledger("run", {}, lambda _: None)
     outbox = Outbox("run")
     for user, doing in enumerate(("speaking", "waiting", "waiting")):
-        outbox.begin(user, HOLD, Flight(f"clip-{user}", lambda doing=doing: doing))
+        outbox.begin(user, HOLD, f"clip-{user}", SimpleNamespace(doing=doing))
     heard = UtteranceRecord("run", 0, 2, 1, "hold", 5, "clip-2", "good morning to you", outcome="ok")
     heard.text, heard.eos_latency_s = "good morning to you", 0.345
     outbox.end(2, heard)
