@@ -51,7 +51,7 @@ class Call:
     `stamp`: where the last arrival time came from. `crash`: what ended it that is no fault of the connection.
 
     `schedule`: of the frames that are spoken now, up to number `speaks_until`; None while none are. `ticket` is that of
-    its place in the agenda, at `wakes_at_s` (monotonic); 0 where it has none. `file`: the descriptor that is polled.
+    its place in the pacer's order, at `wakes_at_s` (monotonic); 0 where it has none. `file`: the descriptor polled.
     """
 
     __slots__ = (
@@ -63,6 +63,7 @@ class Call:
         "on_done",
         "opening",
         "schedule",
+        "send_frame",
         "session",
         "speaks_until",
         "stamp",
@@ -78,6 +79,7 @@ class Call:
         self.session = session
         self.opening = opening
         self.transport = transport
+        self.send_frame = transport.send_frame
         self.on_done: Callable[[], object] = _nobody_waits
         self.watch = watch and discreet(watch, session.dialect.settings.api_key)
         self.frames = session.audio.frames

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +17,6 @@ class PacedSocket(StampedSocket):
         self._is_drained = False  # the last read left nothing in the kernel
         self._unsent = bytearray()
         self._write: Callable[[Data], int] = raw.send
-        if not isinstance(raw, ssl.SSLSocket):
-            self._write = functools.partial(os.write, raw.fileno())
 
     def has_data(self) -> bool:
         """Something is here to be read, or the end. Reads at most once from the kernel; raises OSError where that
@@ -71,7 +66,9 @@ class PacedSocket(StampedSocket):
         """Goes on with what was kept; whether nothing is left. Raises OSError."""
         try:
             while self._unsent:
-                del self._unsent[: self._write(bytes(self._unsent))]
+                with memoryview(self._unsent) as rest:
+                    n_bytes = self._write(rest)
+                del self._unsent[:n_bytes]
         except NOT_NOW:
             return False
         return True

@@ -1,6 +1,7 @@
 """The loop that speaks for all callers of a process: each frame when it is due, each message when it is here.
 
-    agenda  (when, ticket) …  a heap: whose turn is next, to speak or to ask its session again
+    lane    (when, ticket, call) …  whose next frame is due, in order: who has spoken goes to the back, one frame later
+    agenda  (when, ticket) …        a heap: whoever begins to speak, or wants its session asked again
     poll    sockets with something to read, or room for what they would not take
 
 One round: whatever is due is done, then the poll is asked until the next thing is. Nobody is waited for: where a kernel
@@ -12,8 +13,9 @@ ended: due times are absolute, so nothing drifts.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Sequence
-from heapq import heappop, heappush, heapreplace
+from heapq import heappop, heappush
 from typing import Protocol
 
 from stt_load.clock import Clock
@@ -52,7 +54,9 @@ class Pacer:
     def __init__(self, poll: Poll, clock: Clock) -> None:
         self._poll = poll
         self._clock = clock
-        # A call may have left its place: then its ticket is no longer among those that hold one.
+        # A call may have left its place: then its ticket is another, or none. The lane forgets it within a frame; the
+        # agenda may keep a place for as long as a timeout, and so knows only of tickets.
+        self._lane: deque[tuple[float, int, Call]] = deque()
         self._agenda: list[tuple[float, int]] = []
         self._places: dict[int, Call] = {}
         self._tickets = itertools.count(1)
@@ -69,7 +73,7 @@ class Pacer:
     def turn(self) -> None:
         """One round."""
         self._do_what_is_due()
-        for call in self._poll.wait(self._agenda[0][0] if self._agenda else None):
+        for call in self._poll.wait(self._next_due_s):
             try:
                 if call.opening is not None:
                     self._go_on_opening(call, call.opening)
@@ -105,16 +109,27 @@ class Pacer:
 
     def _do_what_is_due(self) -> None:
         """The frames of a thousand callers go through here ten times a second: one send, one reading of the clock, one
-        move in a heap."""
-        agenda, places, clock = self._agenda, self._places, self._clock
+        step from the front of the lane to its back."""
+        lane, agenda, clock = self._lane, self._agenda, self._clock
         now_s = clock()
         ends_s = now_s + _ROUND_S
-        while agenda and agenda[0][0] <= now_s < ends_s:
-            ticket = agenda[0][1]
-            call = places.get(ticket)
-            if call is None:
-                heappop(agenda)
-                continue
+        while now_s < ends_s:
+            if lane and not (agenda and agenda[0][0] < lane[0][0]):
+                due_s, ticket, call = lane[0]
+                if due_s > now_s:
+                    return
+                lane.popleft()
+                if call.ticket != ticket:
+                    continue
+                call.ticket = 0
+            elif agenda and agenda[0][0] <= now_s:
+                ticket = heappop(agenda)[1]
+                if ticket not in self._places:
+                    continue
+                call = self._places.pop(ticket)
+                call.ticket = 0
+            else:
+                return
             try:
                 schedule = call.schedule
                 if schedule is None:
@@ -122,7 +137,7 @@ class Pacer:
                     now_s = clock()
                     continue
                 frame = call.frames[schedule.n_sent]
-                is_out = call.transport.send_frame(frame)
+                is_out = call.send_frame(frame)
                 now_s = clock()
                 if not is_out:
                     self._hold(call, [message.message for message in frame], schedule)
@@ -130,19 +145,27 @@ class Pacer:
                 schedule.on_sent(now_s)
                 if call.watch:
                     self._tell_sent(call, now_s, [message.message for message in frame])
-                if schedule.n_sent < call.speaks_until:
-                    call.wakes_at_s = schedule.next_due_s
-                    heapreplace(agenda, (call.wakes_at_s, ticket))
-                else:
+                if schedule.n_sent >= call.speaks_until:
                     self._wake(call, now_s)
+                    continue
+                due_s = schedule.next_due_s
+                if not lane or lane[-1][0] <= due_s:
+                    lane.append((due_s, ticket, call))
+                    call.ticket, call.wakes_at_s = ticket, due_s
+                else:  # it was held up, or its frames are shorter than those of others
+                    self._take_place(call, due_s)
             except SttLoadError as error:
                 self._lose(call, error)
             except Exception as crash:
                 self._crash(call, crash)
 
+    @property
+    def _next_due_s(self) -> float | None:
+        """The earliest place, even of a call that has left it."""
+        return min((places[0][0] for places in (self._lane, self._agenda) if places), default=None)
+
     def _wake(self, call: Call, now_s: float) -> None:
         """Its time has come."""
-        self._leave_place(call)
         if call.opening is not None:
             if now_s < call.opening.deadline_s:
                 self._go_on_opening(call, call.opening)

@@ -114,10 +114,12 @@ class WebSocketTransport:
         return self.send_frame((PreparedMessage(message),))
 
     def send_frame(self, frame: Sequence[PreparedMessage]) -> bool:
-        is_out, outgoing = True, self._open_socket()
+        if self._socket is None:
+            raise ConnectionLost("not connected")
+        is_out, hand_over = True, self._socket.hand_over
         try:
             for message in frame:
-                is_out = outgoing.hand_over(message.masked_by(next(_keys)))
+                is_out = hand_over(message.masked_by(next(_keys)))
         except OSError as error:
             raise ConnectionLost(f"connection lost while sending: {error}") from error
         return is_out
