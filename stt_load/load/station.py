@@ -22,6 +22,7 @@ from stt_load.load.manner import Caller, Manner
 from stt_load.load.outbox import Outbox, Report
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
+from stt_load.load.sweep import CALLERS_AT_ONCE, set_aside, sweep
 from stt_load.records import UtteranceRecord
 
 # A caller whom the server turns away at once doesn't hammer it: it waits as long as a person would at least.
@@ -82,6 +83,10 @@ class Station:
             self._pool.restart(from_the_end=sign.phase is Phase.RAMP)
         elif sign.phase in (Phase.RAMP, Phase.HOLD):
             self._pool.restart(from_the_end=sign.phase is Phase.RAMP)
+        if sign.phase is Phase.RAMP and not self._speaking:
+            sweep()
+        else:
+            set_aside()
         self._wake()
 
     def drain(self, is_cut: bool, limit_s: float) -> None:
@@ -115,6 +120,8 @@ class Station:
 
     def new_caller(self) -> Caller:
         ordinal = next(self._ordinals)
+        if ordinal % CALLERS_AT_ONCE == 0:
+            set_aside()
         return Caller(ordinal, self.config.seed + 7_919 * self._worker_index)
 
     def talk(self, caller: Caller) -> None:

@@ -1,0 +1,40 @@
+"""What is set aside is left alone by the garbage collector until somebody sweeps."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from stt_load.load.sweep import set_aside, sweep
+
+
+class Ring:
+    """Holds itself: only a collection finds it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_aside() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+def test_what_is_set_aside_is_looked_through_by_the_next_sweep_and_not_before() -> None:
+    gone = weakref.ref(Ring())
+    set_aside()
+    gc.collect()
+    assert gone() is not None
+    sweep()
+    assert gone() is None
+
+
+def test_what_comes_after_a_sweep_is_looked_through_as_ever() -> None:
+    sweep()
+    gone = weakref.ref(Ring())
+    gc.collect()
+    assert gone() is None
