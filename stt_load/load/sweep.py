@@ -1,8 +1,8 @@
 """When the garbage collector looks through everything: between stages, while nobody speaks.
 
-Python looks through all objects again whenever they have grown by a quarter. With 5,000 callers that takes 50 to 140 ms,
-in which no frame is sent and no answer read. What was set aside and is then garbage in a ring (a fault leaves some: an
-exception and the frames that it names) waits for the next stage; all else is freed at once, as ever.
+Python looks through all objects again whenever they have grown by a quarter. With 5,000 callers that takes 50 to 140
+ms, in which no frame is sent and no answer read. What was set aside and is then garbage in a ring (a fault leaves some:
+an exception and the frames that it names) waits for the next stage; all else is freed at once, as ever.
 """
 
 from __future__ import annotations
