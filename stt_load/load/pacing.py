@@ -10,10 +10,11 @@ import functools
 import select
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import gevent
 from gevent import monkey
-from gevent.event import Event
+from gevent.hub import Waiter
 
 from stt_load.clock import Clock
 from stt_load.stream.call import Call
@@ -82,21 +83,22 @@ class Pacing:
         self.clock: Clock = time.monotonic
         self._poll = _Poll(self.clock)
         self._pacer = Pacer(self._poll, self.clock)
-        self._carried: set[Event] = set()
+        self._hub = gevent.get_hub()
+        self._carried: set[Call] = set()
         self._death: BaseException | None = None
         self._loop = gevent.spawn(self._turn_for_ever)
 
     def carry(self, call: Call) -> None:
-        done = Event()
-        call.on_done = done.set
-        self._carried.add(done)
+        waiter = Waiter()  # half of what an Event would keep of each caller
+        call.on_done = partial(self._hub.loop.run_callback, waiter.switch, None)
+        self._carried.add(call)
         try:
             self._pacer.begin(call)
             self._poll.ring()
-            while not (call.is_done or self._death):
-                done.wait()
+            if not (call.is_done or self._death):
+                waiter.get()
         finally:
-            self._carried.discard(done)
+            self._carried.discard(call)
             self._pacer.drop(call)
         if self._death is not None:
             raise RuntimeError("the pacing loop has died: see the lines above") from self._death
@@ -110,8 +112,8 @@ class Pacing:
                 self._pacer.turn()
         except BaseException as death:
             self._death = death
-            for done in self._carried:
-                done.set()
+            for call in self._carried:
+                call.on_done()
             raise
 
 

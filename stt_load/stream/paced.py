@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from stt_load.stream.plain_frame import PlainFrame, plain_frame
 from stt_load.stream.stamped import NOT_NOW, READ_BYTES, Data, StampedSocket
 
 
@@ -41,6 +42,13 @@ class PacedSocket(StampedSocket):
     def put_back(self, data: bytes) -> None:
         """The end of what was taken."""
         self._position = len(self._buffer) - len(data)
+
+    def take_frame(self) -> PlainFrame | None:
+        """The next one of what was read, where it is a plain one."""
+        frame = plain_frame(self._buffer, self._position)
+        if frame is not None:
+            self._position = frame.end
+        return frame
 
     def send(self, data: Data) -> int:
         """For answers of the library's own, to pings: everything is taken, and what the kernel doesn't take waits for

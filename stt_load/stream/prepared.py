@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stt_load.dialects.events import Message
+from stt_load.stream.plain_frame import BINARY, TEXT
 
 Words = npt.NDArray[np.uint32]
 
 _WORD_BYTES = 4
 _FIN, _MASKED = 0x80, 0x80
-_TEXT, _BINARY, CLOSE = 0x1, 0x2, 0x8
 _ONE_BYTE_LENGTHS, _TWO_BYTE_LENGTHS = 126, 1 << 16
 
 
@@ -34,7 +34,7 @@ class PreparedMessage:
 
     def __init__(self, message: Message, opcode: int | None = None) -> None:
         payload = message.encode() if isinstance(message, str) else message
-        self.opcode = opcode or (_TEXT if isinstance(message, str) else _BINARY)
+        self.opcode = opcode or (TEXT if isinstance(message, str) else BINARY)
         self._n_bytes = len(payload)
         padding = -len(payload) % _WORD_BYTES
         self._row = np.frombuffer(bytes(_WORD_BYTES) + payload + bytes(padding), np.uint32)
@@ -49,7 +49,7 @@ class PreparedMessage:
     def message(self) -> Message:
         """As it was given."""
         payload = self._row.tobytes()[_WORD_BYTES : _WORD_BYTES + self._n_bytes]
-        return payload.decode() if self.opcode == _TEXT else payload
+        return payload.decode() if self.opcode == TEXT else payload
 
 
 @functools.cache

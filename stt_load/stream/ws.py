@@ -1,6 +1,9 @@
-"""A websocket behind the transport contract, with websocket-client reading what arrives and answering pings. What we
-send is prepared and masked in `prepared.py`, as it is sent by the ten thousand a second; the upgrade is in
-`upgrade.py`.
+"""A websocket behind the transport contract.
+
+    upgrade.py       asks for it
+    prepared.py      what we send, made once and masked each time
+    plain_frame.py   what arrives, nearly always
+    websocket-client what arrives otherwise: fragments, halves, pings and their answers, breaches of the protocol
 
 Settings that a load generator needs and the library's defaults don't give: no wait for the peer when closing, and an
 end to messages that never end.
@@ -13,7 +16,7 @@ import itertools
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +27,8 @@ from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, TransportError, UpgradeRefused
 from stt_load.stream.dial import Dialling, MakeSocket
 from stt_load.stream.paced import PacedSocket
-from stt_load.stream.prepared import CLOSE, PreparedMessage
+from stt_load.stream.plain_frame import BINARY, CLOSE, TEXT
+from stt_load.stream.prepared import PreparedMessage
 from stt_load.stream.transport import Arrival, Need
 from stt_load.stream.upgrade import Upgrade
 
@@ -43,21 +47,23 @@ _keys = itertools.chain.from_iterable(_fresh_keys())
 _GOODBYE = PreparedMessage(struct.pack("!H", _NORMAL_CLOSURE), CLOSE)
 
 
-class _WebSocket(websocket.WebSocket):
-    """On a connection that is open. The library answers a ping or a close frame inside its read, and loses the frame
-    where the answer fails. A server that said why it closes and left would count as a lost connection; that it has left
-    shows soon enough."""
+class _Library(websocket.WebSocket):
+    """On a connection that is open. It answers a ping or a close frame inside its read, and loses the frame where the
+    answer fails. A server that said why it closes and left would count as a lost connection; that it has left shows
+    soon enough."""
 
-    def __init__(self, incoming: PacedSocket) -> None:
-        # The library's own UTF-8 check is slow pure Python; the text is decoded strictly below.
+    def __init__(self, incoming: PacedSocket, say_goodbye: Callable[[], None]) -> None:
+        # Its own UTF-8 check is slow pure Python; the text is decoded strictly below.
         super().__init__(enable_multithread=False, skip_utf8_validation=True)
         self.sock: Any = incoming
         self.connected = True
+        self._say_goodbye = say_goodbye
+
+    def is_between_messages(self) -> bool:
+        return not self.cont_frame.recving_frames
 
     def send_close(self, *arguments: Any, **options: Any) -> None:
-        self.connected = False
-        with contextlib.suppress(OSError):
-            self.sock.hand_over(_GOODBYE.masked_by(next(_keys)))
+        self._say_goodbye()
 
     def pong(self, payload: str | bytes = "") -> None:
         with contextlib.suppress(websocket.WebSocketException, OSError):
@@ -73,7 +79,9 @@ class WebSocketTransport:
         self._dialling: Dialling | None = None
         self._upgrade: Upgrade | None = None
         self._socket: PacedSocket | None = None
-        self._ws: _WebSocket | None = None
+        self._library: _Library | None = None
+        self._is_between_messages = True
+        self._owes_goodbye = False  # the websocket is open, and no close frame was sent
 
     def dial(self, target: Connect) -> None:
         self._dialling = Dialling(target.url, self._checks_certificate, self._make_socket)
@@ -101,7 +109,7 @@ class WebSocketTransport:
             rest = upgrade.feed(opening.take())
             if rest is not None:
                 opening.put_back(rest)
-                self._ws, self._upgrade = _WebSocket(opening), None
+                self._owes_goodbye, self._upgrade = True, None
                 return None
         return Need.PEER
 
@@ -131,36 +139,50 @@ class WebSocketTransport:
             raise ConnectionLost(f"connection lost while sending: {error}") from error
 
     def receive(self) -> Arrival | None:
-        incoming, ws = self._open_socket(), self._ws
-        assert ws is not None
+        incoming = self._open_socket()
         try:
             while incoming.has_data():
-                opcode, frame = ws.recv_data_frame(control_frame=True)
-                incoming.begin_message()
-                if opcode == websocket.ABNF.OPCODE_CLOSE:
-                    raise _closed_by_peer(bytes(frame.data))
-                if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
-                    return Arrival(incoming.arrived_s, _decode(opcode, frame.data), incoming.stamp)
+                plain = incoming.take_frame() if self._is_between_messages else None
+                opcode, payload = plain[:2] if plain else self._read_with_library(incoming)
+                if opcode == CLOSE:
+                    self._say_goodbye()
+                    raise _closed_by_peer(payload)
+                if opcode in (TEXT, BINARY):
+                    return Arrival(incoming.arrived_s, _decode(opcode, payload), incoming.stamp)
         except (websocket.WebSocketTimeoutException, TimeoutError):
-            pass  # the rest of it is still to come
+            self._is_between_messages = False  # the rest of it is still to come
         except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
             raise ProtocolError(f"not a websocket frame: {error}") from error
         except (websocket.WebSocketException, OSError) as error:
             raise ConnectionLost(f"connection lost: {error}") from error
         return None
 
+    def _read_with_library(self, incoming: PacedSocket) -> tuple[int, bytes]:
+        """Opcode and payload of a message, a ping, a pong or a close frame."""
+        if self._library is None:
+            self._library = _Library(incoming, self._say_goodbye)
+        opcode, frame = self._library.recv_data_frame(control_frame=True)
+        incoming.begin_message()
+        self._is_between_messages = self._library.is_between_messages()
+        return opcode, bytes(frame.data)
+
+    def _say_goodbye(self) -> None:
+        """The courtesy of a close frame, if the kernel takes it."""
+        if self._owes_goodbye and self._socket is not None:
+            self._owes_goodbye = False
+            with contextlib.suppress(OSError):
+                self._socket.hand_over(_GOODBYE.masked_by(next(_keys)))
+
     def fileno(self) -> int:
         return self._open_socket().fileno() if self._dialling is None else self._dialling.fileno()
 
     def close(self) -> None:
-        """With the courtesy of a close frame, if the kernel takes it."""
-        if self._ws is not None and self._ws.connected:
-            self._ws.send_close()
+        self._say_goodbye()
         for opened in (self._dialling, self._socket):
             if opened is not None:
                 with contextlib.suppress(OSError):
                     opened.close()
-        self._dialling = self._upgrade = self._socket = self._ws = None
+        self._dialling = self._upgrade = self._socket = self._library = None
 
     def _open_socket(self) -> PacedSocket:
         if self._socket is None:
@@ -175,9 +197,9 @@ def _closed_by_peer(payload: bytes) -> ConnectionLost:
 
 
 def _decode(opcode: int, data: bytes) -> Message:
-    if opcode == websocket.ABNF.OPCODE_BINARY:
-        return bytes(data)
+    if opcode == BINARY:
+        return data
     try:
-        return bytes(data).decode("utf-8")
+        return data.decode()
     except UnicodeDecodeError as error:
         raise ProtocolError("a text message that is no UTF-8") from error
