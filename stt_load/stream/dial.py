@@ -57,6 +57,8 @@ class Dialling:
         failed."""
         while not self._is_connected:
             failed = self.socket.connect_ex(self._address)
+            if failed == errno.EINPROGRESS:  # begun; on the same machine it is done by now
+                failed = self.socket.connect_ex(self._address)
             if failed in _UNDER_WAY:
                 return Need.ROOM
             if failed in _CONNECTED:

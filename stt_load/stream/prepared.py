@@ -19,6 +19,7 @@ import numpy.typing as npt
 from stt_load.dialects.events import Message
 from stt_load.stream.plain_frame import BINARY, TEXT
 
+_xor = np.bitwise_xor
 Words = npt.NDArray[np.uint32]
 
 _WORD_BYTES = 4
@@ -42,7 +43,7 @@ class PreparedMessage:
 
     def masked_by(self, key: np.uint32) -> memoryview:
         """The whole frame, in a buffer that all messages of this length share: use it before the next call."""
-        np.bitwise_xor(self._row, key, self._out)
+        _xor(self._row, key, self._out)
         return self._view
 
     @property

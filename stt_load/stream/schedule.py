@@ -14,12 +14,11 @@ class Schedule:
     """Due times on absolute deadlines (no drift), and our own lateness per frame.
 
     `stream_start_s`: when the microphone is switched on, monotonic seconds. Frame k is due at
-    `stream_start_s + (k+1)·frame_s`. `n_sent`: frames handed over; `next_due_s`: when the one after them is due;
-    `last_sent_at_s`: when the latest was handed over, None before the first. Attributes rather than properties: they
-    are read and written for every frame of every caller.
+    `stream_start_s + (k+1)·frame_s`. `n_sent`: frames handed over; `next_due_s`: when the one after them is due.
+    Attributes rather than properties: they are read and written for every frame of every caller.
     """
 
-    __slots__ = ("_lags_s", "frame_s", "last_sent_at_s", "n_frames", "n_sent", "next_due_s", "stream_start_s")
+    __slots__ = ("_sent_at_s", "frame_s", "n_frames", "n_sent", "next_due_s", "stream_start_s")
 
     def __init__(self, stream_start_s: float, frame_s: float, n_frames: int) -> None:
         self.stream_start_s = stream_start_s
@@ -27,8 +26,7 @@ class Schedule:
         self.n_frames = n_frames
         self.n_sent = 0
         self.next_due_s = stream_start_s + frame_s
-        self.last_sent_at_s: float | None = None
-        self._lags_s = array("d")
+        self._sent_at_s = array("d")
 
     @property
     def is_all_sent(self) -> bool:
@@ -41,32 +39,28 @@ class Schedule:
 
     def on_sent(self, now_s: float) -> None:
         """The last byte of the next frame was with the kernel at `now_s`."""
-        lag_s = now_s - self.next_due_s
-        self._lags_s.append(lag_s if lag_s > 0.0 else 0.0)
-        self.last_sent_at_s = now_s
-        self.n_sent += 1
-        self.next_due_s = self.stream_start_s + (self.n_sent + 1) * self.frame_s
+        self._sent_at_s.append(now_s)
+        self.n_sent = n_sent = self.n_sent + 1
+        self.next_due_s = self.stream_start_s + (n_sent + 1) * self.frame_s
 
     @property
-    def n_late(self) -> int:
-        """Frames that were handed over more than `LATE_S` after they were due."""
-        return sum(lag_s > LATE_S for lag_s in self._lags_s)
+    def last_sent_at_s(self) -> float | None:
+        """When the latest was handed over, None before the first."""
+        return self._sent_at_s[-1] if self._sent_at_s else None
 
-    @property
-    def lag_max_s(self) -> float | None:
-        return max(self._lags_s, default=None)
-
-    @property
-    def lag_p99_s(self) -> float | None:
-        """Nearest rank over the frames of this utterance."""
-        if not self._lags_s:
-            return None
-        return sorted(self._lags_s)[math.ceil(0.99 * len(self._lags_s)) - 1]
+    def lags_s(self) -> list[float]:
+        """Of each frame that was handed over: how late, 0 where it was not."""
+        start_s, frame_s = self.stream_start_s, self.frame_s
+        return [
+            max(0.0, sent_at_s - (start_s + number * frame_s)) for number, sent_at_s in enumerate(self._sent_at_s, 1)
+        ]
 
     def measure_into(self, record: UtteranceRecord) -> None:
         """Write what was sent, and how late."""
         record.frames = self.n_sent
         record.audio_s = self.n_sent * self.frame_s
-        record.pacing_lag_p99_s = self.lag_p99_s
-        record.pacing_lag_max_s = self.lag_max_s
-        record.frames_late = self.n_late
+        lags_s = sorted(self.lags_s())
+        if lags_s:
+            record.pacing_lag_p99_s = lags_s[math.ceil(0.99 * len(lags_s)) - 1]  # nearest rank
+            record.pacing_lag_max_s = lags_s[-1]
+        record.frames_late = sum(lag_s > LATE_S for lag_s in lags_s)
