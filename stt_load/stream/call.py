@@ -1,4 +1,4 @@
-"""One utterance on an open connection, in the hands of a pacer."""
+"""One utterance and its connection, in the hands of a pacer, and what a pacer needs around it."""
 
 from __future__ import annotations
 
@@ -92,6 +92,23 @@ class Call:
         self.ticket = 0
         self.wakes_at_s = 0.0
         self.held: Held | None = None
+
+
+class Poll(Protocol):
+    """Tells which calls have something to read or room to write."""
+
+    def watch(self, call: Call, wants_room: bool = False) -> None:
+        """From now on, or from now on otherwise; its transport may have another file than before. `wants_room`: room to
+        write is to be told too."""
+        ...
+
+    def remove(self, call: Call) -> None:
+        """One that isn't watched is left out."""
+        ...
+
+    def wait(self, until_s: float | None) -> Sequence[Call]:
+        """Those that are ready, as soon as there are some; none at `until_s`, monotonic (None: no end)."""
+        ...
 
 
 class Carrier(Protocol):

@@ -16,35 +16,17 @@ import itertools
 from collections import deque
 from collections.abc import Sequence
 from heapq import heappop, heappush
-from typing import Protocol
 
 from stt_load.clock import Clock
 from stt_load.dialects.events import Message
 from stt_load.errors import DeadlineExceeded, SttLoadError
 from stt_load.stream.actions import Done, Send, Speak, WaitUntil
-from stt_load.stream.call import Call, Held, Opening
+from stt_load.stream.call import Call, Held, Opening, Poll
 from stt_load.stream.schedule import Schedule
 from stt_load.stream.transport import Need
 
 # After so long a round gives way, so that messages are read and others in the process get their turn.
 _ROUND_S = 0.005
-
-
-class Poll(Protocol):
-    """Tells which calls have something to read or room to write."""
-
-    def watch(self, call: Call, wants_room: bool = False) -> None:
-        """From now on, or from now on otherwise; its transport may have another file than before. `wants_room`: room to
-        write is to be told too."""
-        ...
-
-    def remove(self, call: Call) -> None:
-        """One that isn't watched is left out."""
-        ...
-
-    def wait(self, until_s: float | None) -> Sequence[Call]:
-        """Those that are ready, as soon as there are some; none at `until_s`, monotonic (None: no end)."""
-        ...
 
 
 class Pacer:
