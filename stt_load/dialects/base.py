@@ -6,6 +6,7 @@ decides when to send, how long to wait and when the utterance is complete.
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +120,7 @@ class Dialect(ABC):
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         self.settings = settings
-        self.option = {option.key: option.parse(option.default) for option in self.options} | dict(settings.options)
+        self.option = _defaults(type(self)) | dict(settings.options)
 
     def connect(self, url: str) -> Connect:
         """Where and how to dial. Credentials come from `settings`."""
@@ -150,3 +151,9 @@ class Dialect(ABC):
     @abstractmethod
     def is_mine(message: Message) -> bool:
         """This message is one that this server sends and hardly any other does. Never raises."""
+
+
+@functools.cache
+def _defaults(kind: type[Dialect]) -> dict[str, Any]:
+    """Parsed once: a dialect is made for every connection."""
+    return {option.key: option.parse(option.default) for option in kind.options}
