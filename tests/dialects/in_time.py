@@ -124,7 +124,7 @@ class Wire:
         self._coming: list[tuple[float, Message | ConnectionLost]] = []
         self._caller: CallerInTime | None = None
 
-    def connect(self, target: Connect, deadline_s: float) -> None:
+    def dial(self, target: Connect) -> None:
         headers = {name.lower(): value for name, value in target.headers.items()}
         if target.subprotocols:
             headers["sec-websocket-protocol"] = ", ".join(target.subprotocols)
@@ -137,6 +137,9 @@ class Wire:
         self._caller = CallerInTime(self._room, connection, voice, self.recogniser)
         self._caller.timetable = self.timetable
         self._caller.on_open()
+
+    def advance(self) -> None:
+        """It was open at once."""
 
     def send(self, message: Message) -> bool:
         assert self._caller is not None
