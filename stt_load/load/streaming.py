@@ -71,6 +71,8 @@ class Streaming:
 
 
 class StreamTurn:
+    __slots__ = ("_is_verbose", "_line", "_pacing", "_session")
+
     def __init__(self, line: Line, session: Session, pacing: Pacing, is_verbose: bool) -> None:
         self._line = line
         self._pacing = pacing

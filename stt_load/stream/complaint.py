@@ -14,6 +14,8 @@ _KEPT = 5
 class Complaint:
     """Of one utterance in `dialect`."""
 
+    __slots__ = ("_dialect", "_not_understood")
+
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._not_understood: list[Message] = []  # the first few

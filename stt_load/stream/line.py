@@ -18,6 +18,18 @@ CONNECT_TIMEOUT_S = 10.0
 class Line:
     """Carries up to `utterances`, one after the other, as long as each of them ends well."""
 
+    __slots__ = (
+        "_carried",
+        "_carrier",
+        "_connect_timeout_s",
+        "_is_open",
+        "_left",
+        "_opened_at_s",
+        "_target",
+        "_transport",
+        "dialect",
+    )
+
     def __init__(
         self,
         dialect: Dialect,

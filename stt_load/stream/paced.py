@@ -13,10 +13,12 @@ class PacedSocket(StampedSocket):
     """Wraps a connected, non-blocking TCP or TLS socket. To websocket-client it is a socket whose reads time out where
     nothing is here: it keeps what it has of a message and goes on with it later."""
 
+    __slots__ = ("_is_drained", "_unsent", "_write")
+
     def __init__(self, raw: Any) -> None:
         super().__init__(raw)
         self._is_drained = False  # the last read left nothing in the kernel
-        self._unsent = bytearray()
+        self._unsent: bytearray | None = None  # what the kernel has not taken
         self._write: Callable[[Data], int] = raw.send
 
     def has_data(self) -> bool:
@@ -58,7 +60,7 @@ class PacedSocket(StampedSocket):
 
     def hand_over(self, data: Data) -> bool:
         """Whether the kernel has all of it now; what it didn't take is kept. Raises OSError."""
-        if self._unsent:
+        if self._unsent is not None:
             self._unsent += data
             return False
         try:
@@ -67,7 +69,7 @@ class PacedSocket(StampedSocket):
             n_bytes = 0
         if n_bytes == len(data):
             return True
-        self._unsent += data[n_bytes:]
+        self._unsent = bytearray(data[n_bytes:])
         return False
 
     def flush(self) -> bool:
@@ -79,6 +81,7 @@ class PacedSocket(StampedSocket):
                 del self._unsent[:n_bytes]
         except NOT_NOW:
             return False
+        self._unsent = None
         return True
 
     def _fill(self) -> None:

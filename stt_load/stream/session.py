@@ -8,7 +8,6 @@ thousands of callers. Every fault becomes an `Outcome` here and nowhere else, by
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import Dialect
@@ -44,6 +43,26 @@ class Session:
     utterance), then `next_action` until `Done`, with `on_sent` after every `Send`, `schedule.on_sent` after every frame
     of a `Speak`, `on_message` for every message (stamped with its arrival), `on_fault` for every error."""
 
+    __slots__ = (
+        "_complaint",
+        "_end_messages",
+        "_is_finalised",
+        "_marks",
+        "_outbox",
+        "_outcome",
+        "_rest_of_speech",
+        "_server_ms",
+        "_speech",
+        "_transcript",
+        "audio",
+        "close_code",
+        "dialect",
+        "error",
+        "refusal",
+        "rules",
+        "schedule",
+    )
+
     def __init__(self, dialect: Dialect, audio: EncodedClip, rules: SessionRules, started_dialling_s: float) -> None:
         self.dialect = dialect
         self.audio = audio
@@ -57,7 +76,7 @@ class Session:
         is_answered = dialect.settings.end == "client" and server.answers_end
         self._transcript = Transcript(server, self._marks, audio.may_be_cut_before_end_s(server), is_answered)
         self._outcome: Outcome | None = None
-        self._outbox: deque[Message] = deque()
+        self._outbox: list[Message] = []  # a few at most
         self._end_messages: Sequence[Message] = ()
         self._is_finalised = dialect.settings.end == "server"
         self._speech, self._rest_of_speech = Speak(audio.n_before_end), Speak(len(audio.frames))
@@ -79,7 +98,7 @@ class Session:
 
     def on_sent(self, now_s: float) -> None:
         """The message of the last `Send` was handed to the kernel at `now_s`."""
-        message = self._outbox.popleft()
+        message = self._outbox.pop(0)
         if self._end_messages and message is self._end_messages[-1]:
             self._marks.end_sent_at_s = now_s
 

@@ -40,6 +40,8 @@ class StampedSocket:
     Raises TimeoutError at the deadline; ProtocolError when one message grows beyond `MAX_MESSAGE_BYTES`.
     """
 
+    __slots__ = ("_buffer", "_message_bytes", "_position", "_raw", "arrived_s", "deadline_s", "stamp")
+
     def __init__(self, raw: socket.socket) -> None:
         self._raw = raw
         self._buffer = b""

@@ -21,6 +21,17 @@ class Transcript:
     `finals`: (arrival, text) of each final, the empty ones too; of snapshots the last that said something new.
     """
 
+    __slots__ = (
+        "_has_snapshots",
+        "_is_answered",
+        "_is_one_piece",
+        "_marks",
+        "_may_be_cut_s",
+        "_n_owed",
+        "_server",
+        "finals",
+    )
+
     def __init__(self, server: Capabilities, marks: Marks, may_be_cut_s: float, is_answered: bool = False) -> None:
         self.finals: list[tuple[float, str]] = []
         self._server = server

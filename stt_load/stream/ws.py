@@ -73,6 +73,17 @@ class _Library(websocket.WebSocket):
 class WebSocketTransport:
     """One connection. `checks_certificate`: of a wss server; False takes any, as a self-signed one."""
 
+    __slots__ = (
+        "_checks_certificate",
+        "_dialling",
+        "_is_between_messages",
+        "_library",
+        "_make_socket",
+        "_owes_goodbye",
+        "_socket",
+        "_upgrade",
+    )
+
     def __init__(self, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
         self._checks_certificate = checks_certificate
         self._make_socket = make_socket

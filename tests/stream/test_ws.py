@@ -284,8 +284,7 @@ def test_the_close_code_of_a_server_that_has_left_is_still_read() -> None:
         with pytest.raises(ConnectionLost):
             while time.monotonic() < deadline_s:
                 transport.send(b"\0" * 1_024)
-        arrival = transport.receive()
-        assert arrival is not None
+        arrival = first_arrival(transport, DEADLINE_S)
         assert arrival.message == text_of("last words").decode()
         with pytest.raises(ConnectionLost) as caught:
             transport.receive()
