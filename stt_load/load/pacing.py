@@ -60,7 +60,7 @@ class _Poll(EpollPoll):
         """What `gevent.event.Event` does for whoever waits, without what it does for many of them."""
         timer = None if seconds is None else self._hub.loop.timer(seconds)
         if timer is not None:
-            timer.start(self._wake)
+            timer.start(self._wake, update=True)  # else it counts from when the loop last looked: too early
         self._go_on = gevent.getcurrent().switch
         try:
             self._hub.switch()
