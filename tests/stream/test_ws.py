@@ -568,7 +568,7 @@ import gevent
 from fakes import clip
 from stt_load.audio.framing import choose_frame
 from stt_load.dialects.parakeet import Parakeet
-from stt_load.load.pacing import pacing
+from stt_load.load.pacing import pacing, plain_socket
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
 from stt_load.stream.encoded import encode_clip
@@ -581,7 +581,8 @@ audio = encode_clip(clip(0.0, 0.1, 0.1), choose_frame(100, 16_000, 1_024), 0.4, 
 def speak(url):
     session = Session(Parakeet(), audio, SessionRules(timeout_s=300), time.monotonic())
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    Line(session.dialect, WebSocketTransport(), url, pacing(), connect_timeout_s=300).carry(session, record)
+    transport = WebSocketTransport(False, plain_socket)
+    Line(session.dialect, transport, url, pacing(), connect_timeout_s=300).carry(session, record)
     return str(session.next_action(time.monotonic()).outcome)
 
 mute, stalled, fine = (gevent.spawn(speak, url) for url in sys.argv[2:])
@@ -590,14 +591,19 @@ gevent.killall([mute, stalled])
 """
 
 
-def test_a_hung_server_never_blocks_another_caller() -> None:
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
+def test_a_hung_server_never_blocks_another_caller(is_tls: bool) -> None:
     """Three callers of one process: one is never let in, one is never answered, and the third doesn't notice."""
 
     def stall(caller: Caller) -> None:
         caller.upgrade()
         caller.wait_for_end()
 
-    with raw_server(Caller.wait_for_end) as mute, raw_server(stall) as stalled, raw_server(answer) as fine:
+    with (
+        raw_server(Caller.wait_for_end, is_tls) as mute,
+        raw_server(stall, is_tls) as stalled,
+        raw_server(answer, is_tls) as fine,
+    ):
         tests = str(Path(__file__).parents[1])
         done = subprocess.run(
             [sys.executable, "-c", _THREE_CALLERS, tests, mute.url, stalled.url, fine.url],
