@@ -65,7 +65,7 @@ class Dialling:
                 self._on_connected()
             else:
                 self.socket.close()
-                self._knock(failed)
+                self._knock(os.strerror(failed))
         return self._shake_hands() if self.door.is_tls else None
 
     @property
@@ -80,27 +80,26 @@ class Dialling:
     def close(self) -> None:
         self.socket.close()
 
-    def _knock(self, failed: int = 0) -> None:
-        """At the next address. `failed`: the error number of the one before."""
+    def _knock(self, failed: str = "the name has no address") -> None:
+        """At the next address. `failed`: what became of the one before."""
         knocked_at = next(self._addresses, None)
         if knocked_at is None:
-            raise UpgradeRefused(f"no TCP connection to {self.door}: {os.strerror(failed)}")
+            raise UpgradeRefused(f"no TCP connection to {self.door}: {failed}")
         family, self._address = knocked_at
-        self.socket = self._make_socket(family, socket.SOCK_STREAM)
+        try:
+            self.socket = self._make_socket(family, socket.SOCK_STREAM)
+        except OSError as error:  # no descriptor is left
+            raise UpgradeRefused(f"no TCP connection to {self.door}: {error.strerror}") from error
         self.socket.setblocking(False)
 
     def _on_connected(self) -> None:
         self._is_connected = True
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.door.is_tls:
-            context = tls_context(self._checks_certificate)
-            self.socket = context.wrap_socket(
-                self.socket, server_hostname=self.door.host, do_handshake_on_connect=False
-            )
-            self.socket.setblocking(False)
 
     def _shake_hands(self) -> Need | None:
         try:
+            if not isinstance(self.socket, ssl.SSLSocket):
+                self._wrap()
             self.socket.do_handshake()
         except ssl.SSLWantReadError:
             return Need.PEER
@@ -112,6 +111,11 @@ class Dialling:
         except OSError as error:
             raise UpgradeRefused(f"no TLS with {self.door}: {error}") from error
         return None
+
+    def _wrap(self) -> None:
+        context = tls_context(self._checks_certificate)
+        self.socket = context.wrap_socket(self.socket, server_hostname=self.door.host, do_handshake_on_connect=False)
+        self.socket.setblocking(False)
 
 
 def dial(url: str, deadline_s: float, checks_certificate: bool = True) -> socket.socket:

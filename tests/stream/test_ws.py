@@ -560,6 +560,33 @@ def test_an_address_that_drops_packets_is_given_up() -> None:
                 one.close()
 
 
+_NO_DESCRIPTOR = """\
+import resource, sys
+from stt_load.errors import UpgradeRefused
+from stt_load.stream.dial import Dialling
+from stt_load.stream.names import door_of
+
+door_of(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    Dialling(sys.argv[1])
+except UpgradeRefused as refused:
+    print(refused)
+"""
+
+
+def test_a_process_without_a_descriptor_left_is_refused_and_says_so() -> None:
+    """Calibration knows its limit by these words."""
+    done = subprocess.run(
+        [sys.executable, "-c", _NO_DESCRIPTOR, "ws://127.0.0.1:1/"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "no TCP connection to 127.0.0.1:1: Too many open files\n"
+
+
 _THREE_CALLERS = """\
 from gevent import monkey; monkey.patch_all()
 import sys, time
