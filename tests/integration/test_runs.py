@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from made_calibration import found
 from runs import (
     EASY_SLOS,
     LADDER,
@@ -24,6 +25,9 @@ from runs import (
     summary,
     two_processes,
 )
+
+from stt_load.calibration.looking import describe_host
+from stt_load.calibration.store import keep
 
 pytestmark = pytest.mark.locust
 
@@ -70,6 +74,18 @@ def test_no_frame_is_sent_before_a_microphone_had_it(start_sink: StartSink, tmp_
         spoken_s = (heard["frames"] - 1) * 0.096
         # Where the first frame was late the others take less: by no more than that lateness, and never by more.
         assert heard["last_frame_s"] - heard["first_frame_s"] > spoken_s - late_s - 0.010
+
+
+def test_a_run_beyond_the_calibration_is_warned_before_it_starts(start_sink: StartSink, tmp_path: Path) -> None:
+    keep(found(host=describe_host(), callers=1), tmp_path)
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "2", "--rounds", "1"]
+    line += ["--results", str(results), *EASY_SLOS]
+    with Run(line, tmp_path, {"STT_LOAD_DATA": str(tmp_path)}) as run:
+        assert_ends_with(0, run, results)
+    (note,) = json.loads((run_folder(results) / "run.json").read_text(encoding="utf-8"))["notes"]
+    assert "plays 1 honestly" in note
+    assert run.output.index(note) < run.output.index("stage 1/1"), run.output
 
 
 def test_rounds_end_when_every_caller_has_spoken_so_often(start_sink: StartSink, tmp_path: Path) -> None:
