@@ -291,6 +291,6 @@ class Session:
             record.duration_s = now_s - self._marks.dialled_at_s
             return
         start_s = record.stream_start_s = self.schedule.stream_start_s
-        record.duration_s = now_s - start_s
+        record.duration_s = max(0.0, now_s - start_s)  # the random phase lies before it
         record.messages = [[round(at_s - start_s, 6), text] for at_s, text in self._transcript.finals]
         self.schedule.measure_into(record)

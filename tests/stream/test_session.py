@@ -598,6 +598,15 @@ def test_a_random_phase_moves_the_whole_stream() -> None:
     assert record.ready_s == 0.0
 
 
+def test_an_utterance_that_fails_before_its_random_phase_is_over_has_lasted_no_time() -> None:
+    session = Session(Parakeet(), one_second(Parakeet()), replace(RULES, phase_s=0.08), START_S)
+    session.on_open(START_S)
+    session.on_fault(ProtocolError("garbage"), START_S + 0.01)
+    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "some reference words")
+    session.measure_into(record, START_S + 0.01)
+    assert (record.outcome, record.duration_s) == (Outcome.PROTOCOL_ERROR, 0.0)
+
+
 def test_eos_latency_does_not_depend_on_the_trailing_silence_or_the_frames() -> None:
     """Two seconds of silence more: the answer at 1.2 s is the same latency."""
     clock = FakeClock()
