@@ -84,7 +84,7 @@ def build_report(
     transitions: Sequence[Line],
     utterances: Iterable[Sequence[UtteranceRecord]],
     samples: Sequence[Sample] = (),
-    notes: Sequence[str] = (),
+    notes: Iterable[str] = (),
 ) -> RunReport:
     """The whole report.
 
@@ -136,7 +136,7 @@ def _tally(
         for timeline in timelines
     }
     tally = Tally(stages)
-    limit_s = float(run.get("utterance_limit_s", _UTTERANCE_LIMIT_S))
+    limit_s = float(run.get("utterance_limit_s") or _UTTERANCE_LIMIT_S)
     tally.add(utterances, LateScores(titled(str(run.get("normaliser", ""))), limit_s))
     return tally
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def read_report(folder: Path) -> RunReport:
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder: give the run folder that `stt-load run` printed")
     notes: list[str] = []
+    of_samples: list[str] = []  # behind those of utterances, which are read while the report is built
     run = _read_run(folder / "run.json")
     transitions = read_objects(folder / "stages.jsonl", notes)
     if not transitions:
@@ -54,8 +56,8 @@ def read_report(folder: Path) -> RunReport:
         run,
         transitions,
         read_utterances(spoken, notes) if spoken.exists() else (),
-        [row for path in sampled for row in read_objects(path, notes)],
-        notes,
+        [row for path in sampled for row in read_objects(path, of_samples)],
+        chain(notes, of_samples),
     )
 
 

@@ -49,9 +49,10 @@ class RawLines(Generic[Row]):
                     if cut is not None and lines.strip():
                         raise cut
                     try:
-                        rows = self._read_all(lines)
+                        rows = self._all_at_once(lines)
                     except ValueError:
-                        rows, cut = self._one_by_one(lines, 1 + self._lines_before(place))
+                        rows, torn = self._one_by_one(lines, 1 + self._lines_before(place))
+                        cut = cut or torn
                     place += len(lines)
                     yield rows
         except OSError as error:
@@ -59,6 +60,13 @@ class RawLines(Generic[Row]):
         note = f"{self._path.name}: the last line is cut off and left out"
         if cut is not None and note not in self._notes:
             self._notes.append(note)
+
+    def _all_at_once(self, lines: bytes) -> list[Row]:
+        """ValueError where they are not a row a line: some are blank, or hold two rows, or a part of one."""
+        rows = self._read_all(lines)
+        if len(rows) != lines.count(b"\n") + (not lines.endswith(b"\n")):
+            raise ValueError
+        return rows
 
     def _lines_before(self, place: int) -> int:
         with self._path.open("rb") as file:

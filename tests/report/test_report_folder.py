@@ -84,6 +84,36 @@ def test_a_file_is_read_alike_in_pieces_of_any_size(
     assert "utterances.jsonl: the last line is cut off and left out" in read_report(folder).notes
 
 
+def test_two_rows_in_a_line_are_no_line(folder: Path) -> None:
+    lines = (folder / "utterances.jsonl").read_text().splitlines()
+    lines[1] += lines.pop(2)
+    (folder / "utterances.jsonl").write_text("\n".join(lines))
+    with pytest.raises(ConfigError, match=r"utterances\.jsonl, line 2, is not JSON"):
+        read_report(folder)
+
+
+def test_a_cut_line_is_noted_whatever_blanks_follow_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt_load.report.raw_lines._AT_ONCE_BYTES", 1_000)
+    with (folder / "utterances.jsonl").open("ab") as file:
+        file.write(b"{\n" + 5_000 * b"\n" + b"\x0c\n")
+    assert "utterances.jsonl: the last line is cut off and left out" in read_report(folder).notes
+
+
+def test_notes_of_cut_lines_stand_in_the_order_of_the_files(folder: Path) -> None:
+    for name in ("utterances.jsonl", "gpu.jsonl", "host.jsonl"):
+        with (folder / name).open("ab") as file:
+            file.write(b"{")
+    cut = [note.partition(":")[0] for note in read_report(folder).notes if "last line is cut off" in note]
+    assert cut == ["utterances.jsonl", "gpu.jsonl", "host.jsonl"]
+
+
+def test_a_run_that_names_no_utterance_limit_has_the_usual_one(folder: Path) -> None:
+    run = json.loads((folder / "run.json").read_text())
+    before = read_report(folder)
+    (folder / "run.json").write_text(json.dumps(run | {"utterance_limit_s": None}))
+    assert read_report(folder).stages == before.stages
+
+
 def test_a_run_without_gpu_samples_or_utterances_still_has_a_report(folder: Path) -> None:
     (folder / "gpu.jsonl").unlink()
     (folder / "host.jsonl").unlink()
