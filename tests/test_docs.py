@@ -36,6 +36,8 @@ DESIGN = (CHECKOUT / "docs" / "design.md").read_text(encoding="utf-8")
 RAW_FILES = {"run.json", "stages.jsonl", "utterances.jsonl", "gpu.jsonl", "host.jsonl"}
 # Options of programs that are not ours, where a document shows their command line.
 OTHERS = {"--build": "docker compose", "--scale": "docker compose", "--rm": "docker compose run"}
+OTHERS |= {"--no-deps": "docker compose run", "--entrypoint": "docker compose run", "--ulimit": "docker run"}
+OTHERS |= {"--sysctl": "docker run", "--cpus": "docker run", "--hostname": "docker run"}
 OTHERS |= {"--pcm-input": "WhisperLiveKit", "--profile": "docker compose", "--strict": "mypy"}
 
 _BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from stt_load.calibration.limits import (
     LONGER_QUEUE,
+    MORE_CPU,
     MORE_DESCRIPTORS,
     MORE_PORTS,
     MORE_TCP_MEMORY,
@@ -19,7 +20,7 @@ from stt_load.calibration.limits import (
     descriptors_of_a_run,
     takes_ports_again,
 )
-from stt_load.calibration.machine import Machine
+from stt_load.calibration.machine import Machine, in_cores
 from stt_load.calibration.result import Calibration
 
 _ENOUGH_DESCRIPTORS = 10_000
@@ -82,11 +83,11 @@ def _container(machine: Machine) -> Check:
     limit = machine.container_cpu_limit
     if limit is None:
         return Check("container CPU limit", Status.OK, "none")
-    found = f"{limit:g} cores"
+    found = in_cores(limit)
     if limit >= machine.usable_cores:
         return Check("container CPU limit", Status.OK, found)
     cost = "the kernel stops the generator for the rest of each 100 ms once they are used up: frames go out late"
-    return Check("container CPU limit", Status.WARNING, found, cost, "docker run --cpus, limits.cpu of the pod")
+    return Check("container CPU limit", Status.WARNING, found, cost, MORE_CPU)
 
 
 def _descriptors(machine: Machine) -> Check:

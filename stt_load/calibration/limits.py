@@ -16,6 +16,7 @@ MORE_DESCRIPTORS = "ulimit -n 65536"
 MORE_PORTS = 'sudo sysctl -w net.ipv4.ip_local_port_range="1024 65535"'
 REUSED_PORTS = "sudo sysctl -w net.ipv4.tcp_tw_reuse=1"
 LONGER_QUEUE = "sudo sysctl -w net.core.somaxconn=4096"
+MORE_CPU = "a higher limit (docker run --cpus, cpus in a compose file, limits.cpu of a pod)"
 MORE_TCP_MEMORY = 'sudo sysctl -w net.ipv4.tcp_mem="262144 524288 1048576"'
 
 
@@ -43,9 +44,7 @@ def ceilings(machine: Machine, most: int | None, utterance_s: float, is_loopback
     if machine.ports is not None:
         found.append(_ports(machine, utterance_s, is_loopback))
     if most is not None:
-        found.append(
-            Ceiling(most, Limit("--max", f"no more than {most:,} were asked for", "--max with a higher number"))
-        )
+        found.append(Ceiling(most, Limit("--max", "so many were asked for", "--max with a higher number")))
     return sorted(found, key=lambda ceiling: ceiling.callers)
 
 

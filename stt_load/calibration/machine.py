@@ -35,6 +35,11 @@ class Machine:
         return max(1, self.usable_cores if limit is None else min(self.usable_cores, int(limit)))
 
 
+def in_cores(number: float) -> str:
+    """`1 core`, `1.5 cores`."""
+    return f"{number:g} core" if number == 1 else f"{number:g} cores"
+
+
 def processes_on(whole_cores: int) -> int:
     """Load processes that so many cores can have: one core is left for the rest, unless that leaves a single one."""
     return max(min(2, whole_cores), whole_cores - 1)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from stt_load.calibration.figures import DISTURBING_PCT, Trial
 from stt_load.calibration.limits import (
     LONGER_QUEUE,
+    MORE_CPU,
     MORE_DESCRIPTORS,
     MORE_PORTS,
     MORE_TCP_MEMORY,
@@ -14,7 +15,7 @@ from stt_load.calibration.limits import (
     Limit,
     descriptors_of_a_run,
 )
-from stt_load.calibration.machine import Machine, processes_on
+from stt_load.calibration.machine import Machine, in_cores, processes_on
 
 _BUSY_PCT = 70.0  # of a core: work comes in bursts, so frames wait long before all of it is taken
 _FULL_PCT = 85.0
@@ -47,8 +48,8 @@ def _container(trial: Trial, machine: Machine) -> Limit | None:
     cores = machine.container_cpu_limit
     if cores is None or trial.generator.cpu_pct + (trial.sink_cpu_pct or 0.0) < 100 * _FULL * cores:
         return None
-    detail = f"generator and sink took all of the {cores:g} cores that the container may use"
-    return Limit("container CPU limit", detail, "a higher limit (docker run --cpus, limits.cpu of a pod)")
+    detail = f"generator and sink took all that the container may use, {in_cores(cores)}"
+    return Limit("container CPU limit", detail, MORE_CPU)
 
 
 def _sink(trial: Trial, _: Machine) -> Limit | None:

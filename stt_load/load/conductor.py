@@ -110,6 +110,8 @@ class Conductor:
 
     def finish(self, reason: str, is_aborted: bool) -> None:
         """The last line of `stages.jsonl`, once every row that will come has come."""
+        if not is_aborted:  # the last worker to leave stops the run by itself, before the loop has looked
+            self._note_lost_workers()
         transition = self.plan.stop(time.monotonic(), self.end_reason or reason)
         delivery = {**self.ledger.delivery(), "workers_lost": self.workers_lost}
         self._write(transition, delivery=delivery, aborted=is_aborted)

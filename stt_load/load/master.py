@@ -248,7 +248,11 @@ class Master:
         """Every row is here: close the folder, write the report, settle the exit code."""
         if self.conductor is None or self._folder is None:
             return
-        conductor, folder, self._folder = self.conductor, self._folder, None
+        folder, self._folder = self._folder, None
+        # In a greenlet of its own: Locust kills the one that comes here when the last worker has quit.
+        gevent.spawn(self._close, self.conductor, folder).join()
+
+    def _close(self, conductor: Conductor, folder: RunFolder) -> None:
         conductor.finish("aborted" if self._is_aborted else "stopped", self._is_aborted)
         if self._feed is not None:
             self._feed.stop()

@@ -10,8 +10,9 @@ from typing import Any
 import gevent
 from gevent.lock import Semaphore
 
-from stt_load.config import parse_options
+from stt_load.config import RunConfig, parse_options
 from stt_load.load.material import choose_clips
+from stt_load.load.outbox import Outbox, Report
 from stt_load.load.sign import Sign
 from stt_load.load.station import Station
 from stt_load.load.words import DRAINED, HELLO, REPORT_KEY, SIGN_OPTION, make_station
@@ -28,7 +29,8 @@ class Worker:
     def __init__(self, environment: Any) -> None:
         self.environment = environment
         self.station: Station | None = None
-        self._made_for: tuple[object, ...] = ()
+        self._config: RunConfig | None = None  # what the station was made for
+        self._run_id = ""
         self._sign: Sign | None = None
         self._making = Semaphore()
 
@@ -38,7 +40,7 @@ class Worker:
 
     def on_sign(self, text: str) -> None:
         self._sign = Sign.from_json(text)
-        if self.station is not None:
+        if self.station is not None and self._sign.run_id == self._run_id:
             self.station.show(self._sign)
 
     def on_drain(self, is_cut: bool, limit_s: float) -> None:
@@ -48,8 +50,9 @@ class Worker:
         self._hand_over()
 
     def on_report(self, data: dict[str, Any]) -> None:
-        if self.station is not None:
-            data[REPORT_KEY] = self.station.report()
+        report = self._report()
+        if report is not None:
+            data[REPORT_KEY] = report
 
     def on_signal(self, number: int) -> None:
         """Somebody ends this process: cut what is in flight, hand it over, leave."""
@@ -66,19 +69,29 @@ class Worker:
             config = parse_options(options)
             carried = options.get(SIGN_OPTION)
             run_id = Sign.from_json(carried).run_id if carried else ""
-            if self.station is None or self._made_for != (config, run_id):
+            if self.station is None or (self._config, self._run_id) != (config, run_id):
                 clips = gevent.get_hub().threadpool.apply(choose_clips, (config,))
                 self.station = make_station(self.environment, config, clips)
-                self._made_for = (config, run_id)
+                self._config, self._run_id = config, run_id
                 if carried:
                     self.station.show(Sign.from_json(carried))
                 if self._sign is not None and self._sign.run_id == run_id:
                     self.station.show(self._sign)
             return self.station
 
+    def _report(self) -> Report | None:
+        """What the master is owed. None before the first run."""
+        sign = self._sign
+        if self.station is not None and (sign is None or sign.run_id == self._run_id):
+            return self.station.report()
+        if sign is None:
+            return None
+        # No caller of this run has come here yet, or ever will: the conductor waits for our word all the same.
+        return Outbox(sign.run_id).take(sign, None, time.monotonic())
+
     def _hand_over(self) -> None:
-        report = {REPORT_KEY: self.station.report()} if self.station is not None else {}
-        self.environment.runner.send_message(DRAINED, report)
+        report = self._report()
+        self.environment.runner.send_message(DRAINED, {} if report is None else {REPORT_KEY: report})
 
     def _leave(self) -> None:
         if self.station is not None:

@@ -241,7 +241,7 @@ def _notes(done: Line | None, astray: int) -> list[str]:
         notes.append("the run was killed: stages.jsonl has no `done` line, and what was in flight is missing")
     workers_lost = _delivery(done or {}).get("workers_lost", 0)
     if workers_lost:
-        notes.append(f"{workers_lost} load worker(s) were lost during the run")
+        notes.append(f"load workers lost during the run: {workers_lost}")
     if astray:
-        notes.append(f"{astray} utterance(s) belong to no stage of stages.jsonl and are left out")
+        notes.append(f"utterances that belong to no stage of stages.jsonl, and are left out: {astray}")
     return notes

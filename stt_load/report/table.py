@@ -162,7 +162,7 @@ def _streaming_explained(report: RunReport) -> list[str]:
         "trailing silence included, below zero where the server was quicker.",
         _ENDED_BY.get(str(report.run.get("end")), "Nobody knows who ended the utterances."),
         f"One utterance sends {_span(report, _utterance)} s of audio; callers were sending "
-        f"{_span(report, _duty)} % of the hold, p99 {_span(report, _lag)} ms late.",
+        f"{_span(report, _duty)} % of the hold; {_span(report, _late)} % of the frames went out more than 10 ms late.",
     ]
 
 
@@ -231,8 +231,9 @@ def _duty(stage: StageReport) -> float | None:
     return None if stage.duty_cycle is None else stage.duty_cycle * 100
 
 
-def _lag(stage: StageReport) -> float | None:
-    return None if stage.figures.pacing_lag_p99_s is None else stage.figures.pacing_lag_p99_s * 1000
+def _late(stage: StageReport) -> float | None:
+    figures = stage.figures
+    return 100 * figures.frames_late / figures.frames if figures.frames else None
 
 
 def _span(report: RunReport, value: Callable[[StageReport], float | None]) -> str:

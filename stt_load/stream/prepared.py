@@ -53,6 +53,12 @@ class PreparedMessage:
         return payload.decode() if self.opcode == TEXT else payload
 
 
+@functools.lru_cache(maxsize=64)
+def prepared(message: Message) -> PreparedMessage:
+    """For what is said in every utterance: a config, an end."""
+    return PreparedMessage(message)
+
+
 @functools.cache
 def _buffer(opcode: int, n_bytes: int) -> tuple[Words, memoryview]:
     """Where frames of this kind and length are masked: the words from the key on, and the frame's own bytes."""

@@ -28,7 +28,7 @@ from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, Tra
 from stt_load.stream.dial import Dialling, MakeSocket
 from stt_load.stream.paced import PacedSocket
 from stt_load.stream.plain_frame import BINARY, CLOSE, TEXT
-from stt_load.stream.prepared import PreparedMessage
+from stt_load.stream.prepared import PreparedMessage, prepared
 from stt_load.stream.transport import Arrival, Need
 from stt_load.stream.upgrade import Upgrade
 
@@ -130,7 +130,7 @@ class WebSocketTransport:
         return DeadlineExceeded(f"{missing} in time")
 
     def send(self, message: Message) -> bool:
-        return self.send_frame((PreparedMessage(message),))
+        return self.send_frame((prepared(message),))
 
     def send_frame(self, frame: Sequence[PreparedMessage]) -> bool:
         if self._socket is None:

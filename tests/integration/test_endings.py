@@ -18,6 +18,7 @@ from runs import (
     Run,
     StartSink,
     assert_ends_with,
+    broken_conditions,
     free_port,
     kill,
     rows,
@@ -71,6 +72,25 @@ def test_a_worker_that_dies_makes_the_run_unbelievable(start_sink: StartSink, tm
     assert stage["verdict"] == "invalid"
     assert "workers" in str(stage["validity"])
     assert rows(run_folder(results) / "stages.jsonl")[-1]["delivery"]["workers_lost"] == 1
+
+
+def test_the_last_worker_that_leaves_ends_the_run_and_its_exit_code_is_that_of_its_report(
+    start_sink: StartSink, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results)]
+    with Run([*line, *two_processes()], tmp_path) as run:
+        wait_for_hold(results, 0, run)
+        wait_for_rows(results, 4, run)
+        for worker in run.note_family():
+            worker.terminate()
+        assert run.wait() == 4, run.output
+        run.wait_until_nothing_is_left()
+    assert "(exit code 4)" in run.output
+    assert "workers constant" in broken_conditions(results)
+    done = rows(run_folder(results) / "stages.jsonl")[-1]
+    assert (done["delivery"]["workers_lost"], done["aborted"]) == (2, False)
+    assert done["delivery"]["rows"] == sum(done["delivery"]["totals"].values())
 
 
 def test_a_server_that_dies_shows_as_disconnected_and_refused(start_sink: StartSink, tmp_path: Path) -> None:

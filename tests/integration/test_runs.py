@@ -119,6 +119,20 @@ def test_two_processes_deliver_every_row_and_40_callers_speak_40_clips(start_sin
     assert {row["worker"] for row in utterances} == {0, 1}
 
 
+def test_a_stage_of_fewer_callers_than_workers_does_not_wait_for_the_idle_ones(
+    start_sink: StartSink, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "1,2", "--hold", "2s", "--settle", "0.2s"]
+    line += ["--results", str(results), *two_processes(), *EASY_SLOS]
+    with Run(line, tmp_path) as run:
+        assert_ends_with(0, run, results)
+    reasons = {row["reason"] for row in rows(run_folder(results) / "stages.jsonl")}
+    assert not any("in time" in reason for reason in reasons), reasons
+    assert {row["worker"] for row in rows(run_folder(results) / "utterances.jsonl") if row["stage"] == 0} == {0}
+    assert {row["worker"] for row in rows(run_folder(results) / "utterances.jsonl") if row["stage"] == 1} == {0, 1}
+
+
 def most_clips_at_once(utterances: list[dict]) -> int:
     """The largest number of different clips in flight; no clip may be in flight twice."""
     moments = [(row["started_at"], 1, row["clip_id"]) for row in utterances]
