@@ -22,7 +22,7 @@ from stt_load.load.manner import Caller, Manner
 from stt_load.load.outbox import Outbox, Report
 from stt_load.load.plan import Phase
 from stt_load.load.sign import Sign
-from stt_load.load.sweep import CALLERS_AT_ONCE, set_aside, sweep
+from stt_load.load.sweep import CALLERS_AT_ONCE, UTTERANCES_AT_ONCE, set_aside, sweep, tidy
 from stt_load.records import UtteranceRecord
 
 # A caller whom the server turns away at once doesn't hammer it: it waits as long as a person would at least.
@@ -191,6 +191,8 @@ class Station:
             del self._speaking[caller.ordinal]
             pool.give_back(clip)
             outbox.end(caller.ordinal, record)
+            if outbox.total % UTTERANCES_AT_ONCE == 0:
+                tidy()
             if record.outcome != Outcome.INTERRUPTED:
                 self._on_utterance(record)
         return record

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stt_load.load.sweep import set_aside, sweep
+from stt_load.load.sweep import set_aside, sweep, tidy
 
 
 class Ring:
@@ -31,6 +31,17 @@ def test_what_is_set_aside_is_looked_through_by_the_next_sweep_and_not_before() 
     assert gone() is not None
     sweep()
     assert gone() is None
+
+
+def test_tidying_up_frees_young_rings_and_leaves_nothing_young_to_look_at() -> None:
+    sweep()
+    gone, kept = weakref.ref(Ring()), Ring()
+    tidy()
+    assert gone() is None
+    assert not any(thing is kept for generation in (0, 1, 2) for thing in gc.get_objects(generation))
+    kept.itself = None
+    kept = weakref.ref(kept)
+    assert kept() is None, "what is set aside is freed as ever"
 
 
 def test_what_comes_after_a_sweep_is_looked_through_as_ever() -> None:
