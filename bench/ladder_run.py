@@ -20,6 +20,7 @@ from stt_load.server.process import ServerProcess
 
 STT_LOAD = (sys.executable, "-c", "from stt_load.cli import main; main()")
 _START_LIMIT_S = 180.0
+_RAMP_S = 25  # who arrives costs more than who speaks: what counts is the hold, which is not to begin with a backlog
 _END_LIMIT_S = 600.0
 _LANDED = {0, 3, 4}  # verdicts of the run are data here
 
@@ -115,7 +116,8 @@ def play(
     """One stage of `callers`. The window is opened when every caller has had a clip's time to begin; `while_held(pid,
     seconds)` takes its place where it is given."""
     warm_s = CLIP_S + 1.0
-    hold = ["--concurrency", str(callers), "--ramp-rate", str(max(50, callers // 5)), "--hold", f"{warm_s + window_s}s"]
+    hold = ["--concurrency", str(callers), "--ramp-rate", str(max(50, callers // _RAMP_S))]
+    hold += ["--hold", f"{warm_s + window_s}s"]
     window = None
     with live_run(sink.url, clips, *hold, *flags, locustfile=locustfile, nice=nice) as run:
         run.wait_for("hold")
