@@ -43,7 +43,7 @@ _PAD_S = 0.05
 _LOUDNESS = 3_000  # of noise, out of 32,767
 _SAMPLED_EVERY_S = 0.1
 _NOT_BUSY = ("idle", "iowait", "steal", "guest", "guest_nice")  # guest time is in user time too
-_RAMP_S = 3.0
+_RAMP_S = 10.0  # who arrives costs more than who speaks, and is not what a trial asks about
 _SLOWEST_RAMP = 20
 _PATIENCE_S = 180.0  # for everything of a run but its hold
 
