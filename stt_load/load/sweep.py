@@ -3,9 +3,10 @@
 Python looks through all objects again whenever they have grown by a quarter. With 5,000 callers that takes 50 to 140
 ms, in which no frame is sent and no answer read: that is left for the time between stages, while nobody speaks.
 
-It looks through the young ones when 700 more were made than freed since the last time. Callers in their steady state free
-as many as they make, of the utterance before, so that the young ones grow to a hundred thousand, unseen: then 10 to 85 ms
-are gone, in mid-speech. So they are looked at every few utterances, which takes half a millisecond, and set aside.
+It looks through the young ones when 700 more were made than freed since the last time. Callers in their steady state
+free as many as they make, of the utterance before, so that the young ones grow to a hundred thousand, unseen: then 10
+to 85 ms are gone, in mid-speech. So they are looked at every few utterances, which takes half a millisecond, and set
+aside.
 
 What was set aside and is then garbage in a ring waits for the next stage. The ring that a fault makes (an exception and
 the frames that it names) is young when it becomes garbage; all else is freed at once, as ever.
