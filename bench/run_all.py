@@ -59,7 +59,7 @@ BENCHES = {
 @click.command()
 @click.option("--quick", is_flag=True, help="One repeat, short windows: shows that it works, not what it costs.")
 @click.option("--only", multiple=True, type=click.Choice(list(BENCHES)), help="As often as needed.")
-@click.option("--repeats", type=int, help="Of each bench that has any; they have 3 of their own accord.")
+@click.option("--repeats", type=int, help="Of each bench that has any, instead of its own number.")
 @click.option("--label", help="Before the time in the file's name, for example `before`.")
 def main(quick: bool, only: tuple[str, ...], repeats: int | None, label: str | None) -> None:
     now = datetime.datetime.now(datetime.UTC)

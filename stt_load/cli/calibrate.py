@@ -36,8 +36,8 @@ def command(
 
     Starts a sink of its own in another process and climbs: each trial is a real `stt-load run` in one process, with
     twice the callers of the one before, until more than 1 % of the frames are sent more than 10 ms late; then it
-    looks between. At half of what held, reported latencies are held against the sink's own log. Takes about six
-    minutes, with --quick three. Nothing else should run on the machine meanwhile.
+    looks between. At half of what held, reported latencies are held against the sink's own log. Takes
+    minutes, fewer with --quick. Nothing else should run on the machine meanwhile.
 
     The result is kept for this machine (STT_LOAD_DATA names another folder): a run that asks for more is warned.
     """
