@@ -20,6 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
+from stt_load.calibration.looking import process_cpu_s
 from stt_load.load.stolen_cpu import StolenCpu
 from stt_load.server.process import ServerProcess, sink_server
 
@@ -106,17 +109,6 @@ def health(sink: ServerProcess) -> dict[str, Any]:
     return found
 
 
-def cpu_s(pid: int) -> float:
-    """What the scheduler gave to the process, all its threads that live, to the nanosecond: /proc/PID/stat counts in
-    hundredths of a second."""
-    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
-
-
-def resident_kib(pid: int) -> int:
-    line = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmRSS"))
-    return int(line.split()[1])
-
-
 @dataclass(frozen=True, slots=True)
 class Window:
     """What was done in `seconds`. `connections`: open at its end. `resident_kib`: of the generator, at its end."""
@@ -148,9 +140,9 @@ class Window:
 def watch(sink: ServerProcess, pid: int, seconds: float) -> Window:
     """The next `seconds`."""
     stolen = StolenCpu()
-    before, cpu_before_s = health(sink), cpu_s(pid)
+    before, cpu_before_s = health(sink), process_cpu_s(pid)
     time.sleep(seconds)
-    after, cpu_after_s = health(sink), cpu_s(pid)
+    after, cpu_after_s = health(sink), process_cpu_s(pid)
     return Window(
         seconds=after["monotonic_s"] - before["monotonic_s"],
         frames=after["frames"] - before["frames"],
@@ -158,6 +150,6 @@ def watch(sink: ServerProcess, pid: int, seconds: float) -> Window:
         connections=after["connections"] - 1,  # less the one that asked
         generator_cpu_s=cpu_after_s - cpu_before_s,
         sink_cpu_s=after["cpu_s"] - before["cpu_s"],
-        resident_kib=resident_kib(pid),
+        resident_kib=psutil.Process(pid).memory_info().rss // 1024,
         stolen_pct=stolen.look(),
     )

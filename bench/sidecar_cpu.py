@@ -17,10 +17,12 @@ import urllib.request
 from pathlib import Path
 
 import click
+import psutil
+
+from stt_load.calibration.looking import process_cpu_s
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 N_GPUS = 8
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 _HEADER = (
     "# gpu    pwr  gtemp  mtemp     sm    mem    enc    dec    jpg    ofa   mclk   pclk  pviol  tviol     fb   bar1\n"
@@ -51,17 +53,6 @@ def _make_smi(folder: Path) -> None:
     script.chmod(0o755)
 
 
-def _cpu_s(pid: int) -> float:
-    """User and system time of the process itself; what ended children took is not in it."""
-    cells = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(cells[11]) + int(cells[12])) / _TICKS_PER_S
-
-
-def _resident_mib(pid: int) -> float:
-    line = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
-
-
 @click.command()
 @click.option("--seconds", default=60, help="How long is measured, after two seconds of start-up.")
 @click.option("--python", default=sys.executable, help="Which Python runs the sidecar.")
@@ -76,7 +67,7 @@ def main(seconds: int, python: str) -> None:
             assert sidecar.stdout is not None
             url = sidecar.stdout.readline().split()[-1]
             time.sleep(2)
-            before_s, began_s, after, kinds = _cpu_s(sidecar.pid), time.monotonic(), 0, {}
+            before_s, began_s, after, kinds = process_cpu_s(sidecar.pid), time.monotonic(), 0, {}
             while time.monotonic() < began_s + seconds:
                 with urllib.request.urlopen(f"{url}/samples?after={after}", timeout=5) as answer:
                     page = json.load(answer)
@@ -84,11 +75,10 @@ def main(seconds: int, python: str) -> None:
                 for sample in page["samples"]:
                     kinds[sample["kind"]] = kinds.get(sample["kind"], 0) + 1
                 time.sleep(1)
-            took_s, cpu_s = time.monotonic() - began_s, _cpu_s(sidecar.pid) - before_s
+            memory_mib = psutil.Process(sidecar.pid).memory_info().rss / 2**20
+            took_s, cpu_s = time.monotonic() - began_s, process_cpu_s(sidecar.pid) - before_s
             click.echo(f"samples in {took_s:.1f} s: {kinds}")
-            click.echo(
-                f"CPU {cpu_s:.2f} s = {100 * cpu_s / took_s:.2f} % of a core, {_resident_mib(sidecar.pid):.0f} MiB"
-            )
+            click.echo(f"CPU {cpu_s:.2f} s = {100 * cpu_s / took_s:.2f} % of a core, {memory_mib:.0f} MiB")
         finally:
             sidecar.send_signal(signal.SIGTERM)
             sidecar.wait(10)

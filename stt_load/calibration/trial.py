@@ -30,7 +30,7 @@ from stt_load.calibration.figures import (
     is_measured,
     usage_between,
 )
-from stt_load.calibration.looking import look_at_trouble
+from stt_load.calibration.looking import look_at_trouble, process_cpu_s
 from stt_load.credentials import API_KEY_VARIABLE
 from stt_load.errors import ExitCode, Outcome, SttLoadError
 
@@ -173,10 +173,8 @@ def _is_settled(run: Path) -> bool:
 
 def _sample(pid: int) -> Iterator[Sample]:
     """One, or none of a process that has gone."""
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        times = process.cpu_times()
-        yield time.monotonic(), times.user + times.system, process.memory_info().rss
+    with contextlib.suppress(psutil.Error, OSError):
+        yield time.monotonic(), process_cpu_s(pid), psutil.Process(pid).memory_info().rss
 
 
 def _trial(callers: int, run: Path, rows: list[Row], watch: Watch, risen: Mapping[str, int]) -> Trial:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from made_calibration import machine
 
@@ -14,6 +18,7 @@ from stt_load.calibration.looking import (
     has_kernel_stamps,
     look_at_machine,
     look_at_trouble,
+    process_cpu_s,
 )
 
 FILES = {
@@ -89,3 +94,33 @@ def test_stamps_are_tried_on_a_real_socket() -> None:
 @pytest.mark.parametrize(("limit", "usable", "whole"), [(None, 8, 8), (2.5, 8, 2), (0.5, 8, 1), (16.0, 8, 8)])
 def test_whole_cores_are_those_that_can_be_busy_together(limit: float | None, usable: int, whole: int) -> None:
     assert machine(container_cpu_limit=limit, usable_cores=usable).whole_cores == whole
+
+
+_BURNS = """
+import sys, threading, time
+def burn():
+    while time.process_time() < 0.02: pass
+thread = threading.Thread(target=burn)
+thread.start()
+thread.join()
+print(time.process_time_ns(), flush=True)
+sys.stdin.readline()
+print(time.process_time_ns(), flush=True)
+"""
+
+
+def test_the_cpu_of_another_process_is_what_it_says_itself() -> None:
+    before_s = time.process_time()
+    assert before_s <= process_cpu_s(os.getpid()) <= time.process_time()
+    with subprocess.Popen(
+        [sys.executable, "-c", _BURNS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+        earlier_s = int(child.stdout.readline()) / 1e9
+        used_s = process_cpu_s(child.pid)
+        child.stdin.write("go on\n")
+        child.stdin.flush()
+        later_s = int(child.stdout.readline()) / 1e9
+    assert 0.02 <= earlier_s <= used_s <= later_s  # 0.02: of a thread that has ended
+    with pytest.raises((OSError, psutil.Error)):
+        process_cpu_s(child.pid)
