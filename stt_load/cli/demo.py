@@ -36,9 +36,10 @@ def command(**options: Any) -> None:
     Takes the options of `stt-load run`; --stt-url is not among them, since the server is the embedded one.
     """
     extra = click.get_current_context().args
-    problems = find_locust_problems([word for word in extra if not word.startswith(_NOT_HERE)])
     if any(word.startswith(_NOT_HERE) for word in extra):
-        problems.append(f"{_NOT_HERE}: the demo brings its own server; use `stt-load run` for yours")
+        problems = [f"{_NOT_HERE}: the demo brings its own server; use `stt-load run` for yours"]
+    else:
+        problems = find_locust_problems(extra)
     options = _with_defaults(options)
     check(options, problems, has_server=False)
     click.echo("starting the embedded recogniser …")

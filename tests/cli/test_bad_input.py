@@ -55,6 +55,12 @@ def test_an_option_that_nobody_knows_is_told_beside_the_others(tmp_path: Path) -
     assert lines[1].startswith("--stt-url: ")
 
 
+def test_a_word_that_belongs_to_no_option_is_told_beside_the_others(tmp_path: Path) -> None:
+    lines = refused([*STT_LOAD, "run", "--stt-url", "http://x", "doctor", "--processes", "2"], tmp_path)
+    assert lines[0] == "unexpected argument doctor: only options go here"
+    assert lines[1].startswith("--stt-url: ")
+
+
 @pytest.mark.parametrize("url", ["ws://127.0.0.1:99999/ws", "ws://", "127.0.0.1:8000", "ws://no.such.host.invalid/ws"])
 def test_an_unusable_server_is_one_line(url: str, tmp_path: Path) -> None:
     (line,) = refused([*STT_LOAD, "run", "--stt-url", url], tmp_path)
