@@ -13,14 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+import msgspec
+
 from stt_load.dialects.events import Event, Message
 
 End = Literal["client", "server"]
 """Who ends an utterance: the client by a message when speech ends, or the server's endpointer in the silence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(msgspec.Struct, frozen=True, gc=False):
     """What the session must know of a server to play it fairly.
 
     `sample_rate_hz`: what the server expects. `encoding`: how, in words for people.
@@ -60,18 +61,16 @@ class Capabilities:
     many_utterances: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(msgspec.Struct, frozen=True, gc=False):
     """How to open the connection. `first_messages` are sent as soon as it is open."""
 
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     subprotocols: Sequence[str] = ()
     first_messages: Sequence[Message] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AudioLength:
+class AudioLength(msgspec.Struct, frozen=True, gc=False):
     """Of one utterance, all silence included."""
 
     frames: int

@@ -30,7 +30,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Message, Partial, ServerError
@@ -90,7 +91,7 @@ class FunAsr(Dialect):
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         super().__init__(settings)
         if self.option["server"] == "old":
-            self.capabilities = replace(self.capabilities, answers_end=False, quiet_s=QUIET_S)
+            self.capabilities = structs.replace(self.capabilities, answers_end=False, quiet_s=QUIET_S)
 
     def connect(self, url: str) -> Connect:
         return Connect(url, subprotocols=("binary",))

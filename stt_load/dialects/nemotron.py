@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from stt_load.dialects.base import DEFAULTS, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import Event, Final, Message, Partial, Ready, ServerError
@@ -46,7 +47,7 @@ class Nemotron(Dialect):
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         super().__init__(settings)
         if self.option["reset"] == "soft":  # the next turn would begin with this one's text
-            self.capabilities = replace(self.capabilities, many_utterances=False)
+            self.capabilities = structs.replace(self.capabilities, many_utterances=False)
 
     def finalise(self) -> Sequence[Message]:
         return (json.dumps({"type": "reset", "finalize": self.option["reset"] == "hard"}),)

@@ -175,10 +175,10 @@ DIALECTS: dict[str, DialectRow] = {
 }
 
 
-def make_dialect(name: str, end: End, options: Mapping[str, Any], api_key: str | None) -> Dialect:
-    """One connection's dialect, for a run that was asked for like this. A key that was read from a file often ends its
-    line, which in a header would end the request."""
-    return DIALECTS[name].make(Settings(options=options, end=end, api_key=(api_key or "").strip() or None))
+def settings_of(end: End, options: Mapping[str, Any], api_key: str | None) -> Settings:
+    """Of a run that was asked for like this. A key that was read from a file often ends its line, which in a header
+    would end the request."""
+    return Settings(options=options, end=end, api_key=(api_key or "").strip() or None)
 
 
 def sounds_like(messages: Sequence[Message]) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import msgspec
 import numpy as np
 
 from stt_load.dialects.events import Ignored, Message
@@ -14,17 +16,27 @@ from stt_load.errors import ProtocolError
 
 _BYTES_SHOWN = 80
 _LIMIT_MS = 1e12
+_QUICK = msgspec.json.Decoder()
 
 
 def parse_object(message: Message) -> dict[str, object]:
     """A JSON object. Raises ProtocolError, one line, for anything else."""
     try:
-        body = json.loads(message)
+        body = _read(message)
     except (ValueError, RecursionError) as error:  # too many brackets end in recursion
         raise ProtocolError(f"not JSON: {message[:_BYTES_SHOWN]!r}") from error
     if not isinstance(body, dict):
         raise ProtocolError(f"not a JSON object: {message[:_BYTES_SHOWN]!r}")
     return body
+
+
+def _read(message: Message) -> Any:
+    """By the quick reader. What it refuses and servers are known to send (half of an emoji, NaN) is read by Python's,
+    which takes ten times as long."""
+    try:
+        return _QUICK.decode(message)
+    except ValueError:
+        return json.loads(message)
 
 
 def glance(message: Message) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.engines import voice_of
@@ -15,7 +16,7 @@ from stt_load.audio.texts import english_set
 from stt_load.config import RunConfig
 from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.dialects.base import Dialect
-from stt_load.dialects.registry import make_dialect
+from stt_load.dialects.registry import DIALECTS, settings_of
 from stt_load.load.speaking import texts_to_speak
 from stt_load.records import Kind
 from stt_load.stream.encoded import EncodedClip, encode_clip
@@ -24,9 +25,14 @@ from stt_load.uploads.registry import SAMPLE_RATE_HZ
 CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio and its timeout
 
 
+def dialects_of(config: RunConfig, api_key: str | None = None) -> Callable[[], Dialect]:
+    """Makes a fresh one for each connection."""
+    return partial(DIALECTS[config.dialect].make, settings_of(config.end, config.dialect_options, api_key))
+
+
 def dialect_of(config: RunConfig, api_key: str | None = None) -> Dialect:
-    """A fresh one, for one connection."""
-    return make_dialect(config.dialect, config.end, config.dialect_options, api_key)
+    """For one connection."""
+    return dialects_of(config, api_key)()
 
 
 _SAMPLE_RATES_HZ: dict[Kind, Callable[[RunConfig], int]] = {

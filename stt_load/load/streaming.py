@@ -9,7 +9,7 @@ from stt_load.audio.clip import Clip
 from stt_load.config import RunConfig
 from stt_load.dialects.events import Event, Message
 from stt_load.load.manner import Caller
-from stt_load.load.material import dialect_of, encode_clips
+from stt_load.load.material import dialects_of, encode_clips
 from stt_load.load.pacing import Pacing, pacing, plain_socket
 from stt_load.records import UtteranceRecord
 from stt_load.stream.actions import SessionRules
@@ -36,7 +36,7 @@ class Streaming:
 
     def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
         self._config = config
-        self._api_key = api_key
+        self._new_dialect = dialects_of(config, api_key)
         self._encoded = encode_clips(config, clips)
         self._pacing = pacing()
         if config.verbose:
@@ -60,7 +60,7 @@ class Streaming:
         if isinstance(line, Line) and line.can_go_on():
             return line
         line = Line(
-            dialect_of(config, self._api_key),
+            self._new_dialect(),
             WebSocketTransport(not config.insecure, plain_socket),
             config.stt_url,
             self._pacing,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from stt_load.dialects.events import Message
 from stt_load.errors import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRules:
+class SessionRules(msgspec.Struct, frozen=True, gc=False):
     """`timeout_s`: from the moment the last frame is due to the deadline for the transcript.
     `ready_timeout_s`: from the upgrade to the server's ready message. `phase_s`: the microphone is switched on so
     long after the server is ready, so that callers don't send in lock-step."""
@@ -19,30 +18,26 @@ class SessionRules:
     phase_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Hand `message` to the kernel now, then call `on_sent`."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Speak:
+class Speak(msgspec.Struct, frozen=True, gc=False):
     """Hand each frame over when it is due, up to the one with the number `until`, which is not; ask again then, and
     after every message that arrives."""
 
     until: int
 
 
-@dataclass(frozen=True, slots=True)
-class WaitUntil:
+class WaitUntil(msgspec.Struct, frozen=True, gc=False):
     """Nothing to do before `at_s` unless a message arrives."""
 
     at_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True, gc=False):
     """The utterance is over: close the connection."""
 
     outcome: Outcome

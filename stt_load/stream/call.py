@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from stt_load.clock import Clock
 from stt_load.credentials import without_key
@@ -29,16 +30,14 @@ def discreet(watch: Watcher, key: str | None) -> Watcher:
     return tell if key else watch
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, gc=False):
     """What the kernel has not taken whole: messages, of a frame of `schedule` where there is one."""
 
     messages: Sequence[Message]
     schedule: Schedule | None
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True, gc=False):
     """Of a connection that was dialled. `deadline_s`: monotonic; `first_messages`: what it begins with."""
 
     deadline_s: float

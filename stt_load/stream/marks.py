@@ -10,15 +10,14 @@ that neither our own lateness nor the size of a frame moves them. What each late
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from stt_load.audio.clip import Clip
 from stt_load.records import UtteranceRecord
 from stt_load.stream.schedule import Schedule
 
 
-@dataclass(slots=True)
-class Marks:
+class Marks(msgspec.Struct):
     """When it happened: on our side, on the schedule, and as messages arrived."""
 
     dialled_at_s: float

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol
+
+import msgspec
 
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
@@ -22,8 +23,7 @@ class Need(Enum):
     ROOM = "room to write, which comes with the connection"
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A message and when it arrived: monotonic seconds, from the kernel's receive stamp or from our read."""
 
     at_s: float

@@ -23,6 +23,7 @@ _KEY_BYTES = 16
 _LONGEST_HEAD_BYTES = 65_536
 _SHOWN_CHARACTERS = 200
 _SWITCHING_PROTOCOLS = 101
+_ACCEPTED = base64.b64encode(os.urandom(_KEY_BYTES))  # stands for the right answer to any key: nobody can guess it
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -46,24 +47,25 @@ class Upgrade:
             if len(head) > _LONGEST_HEAD_BYTES:
                 raise ProtocolError(f"an answer to the upgrade with a head of more than {_LONGEST_HEAD_BYTES} bytes")
             return None
-        status, headers = _read_head(head)
+        accepts = base64.b64encode(hashlib.sha1(self._key + _GUID).digest())
+        status, headers = _read_head(head.replace(accepts, _ACCEPTED))
         if status != _SWITCHING_PROTOCOLS:
             if data and len(rest) < _body_bytes(headers):
                 return None
             raise _refusal(status, headers, rest)
-        self._check(headers)
+        _check(headers)
         return rest
 
-    def _check(self, headers: Mapping[str, str]) -> None:
-        """Section 4.1, what the client must see in the answer. A subprotocol is not insisted on: servers that want the
-        offer leave out the choice."""
-        expected = base64.b64encode(hashlib.sha1(self._key + _GUID).digest()).decode()
-        if headers.get("upgrade", "").lower() != "websocket" or "upgrade" not in headers.get("connection", "").lower():
-            raise UpgradeRefused("no websocket upgrade: HTTP 101 without the headers of one")
-        if headers.get("sec-websocket-accept") != expected:
-            raise UpgradeRefused("no websocket upgrade: Sec-WebSocket-Accept is no answer to this request's key")
-        if headers.get("sec-websocket-extensions"):
-            raise UpgradeRefused("no websocket upgrade: an extension that nobody asked for")
+
+def _check(headers: Mapping[str, str]) -> None:
+    """Section 4.1, what the client must see in the answer. A subprotocol is not insisted on: servers that want the
+    offer leave out the choice."""
+    if headers.get("upgrade", "").lower() != "websocket" or "upgrade" not in headers.get("connection", "").lower():
+        raise UpgradeRefused("no websocket upgrade: HTTP 101 without the headers of one")
+    if headers.get("sec-websocket-accept") != _ACCEPTED.decode():
+        raise UpgradeRefused("no websocket upgrade: Sec-WebSocket-Accept is no answer to this request's key")
+    if headers.get("sec-websocket-extensions"):
+        raise UpgradeRefused("no websocket upgrade: an extension that nobody asked for")
 
 
 @functools.lru_cache(maxsize=256)
@@ -85,8 +87,9 @@ def _request(url: str, headers: tuple[tuple[str, str], ...], subprotocols: tuple
     return before.encode(), lines.encode() + _END_OF_HEAD
 
 
-def _read_head(head: bytes) -> tuple[int, dict[str, str]]:
-    """The status, and the headers by their names in lower case."""
+@functools.lru_cache(maxsize=64)
+def _read_head(head: bytes) -> tuple[int, Mapping[str, str]]:
+    """The status, and the headers by their names in lower case. But for their clocks servers answer alike."""
     status_line, *lines = head.decode("latin-1").split("\r\n")
     version, _, status = status_line.partition(" ")
     if not version.startswith("HTTP/1.") or not status[:3].isdigit():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fakes import FRAME, RATE_HZ, START_S, FakeClock, ScriptedTransport, Spoken, clip, one_second, run_utterance, speak
+from msgspec import structs
 
 from stt_load.audio.clip import Clip
 from stt_load.dialects.base import AudioLength, Capabilities, Connect, Dialect, Settings
@@ -599,7 +600,7 @@ def test_a_random_phase_moves_the_whole_stream() -> None:
 
 
 def test_an_utterance_that_fails_before_its_random_phase_is_over_has_lasted_no_time() -> None:
-    session = Session(Parakeet(), one_second(Parakeet()), replace(RULES, phase_s=0.08), START_S)
+    session = Session(Parakeet(), one_second(Parakeet()), structs.replace(RULES, phase_s=0.08), START_S)
     session.on_open(START_S)
     session.on_fault(ProtocolError("garbage"), START_S + 0.01)
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "some reference words")
@@ -683,7 +684,7 @@ class Toy(Dialect):
 
 
 class AnsweringToy(Toy):
-    capabilities = replace(Toy.capabilities, answers_end=True)
+    capabilities = structs.replace(Toy.capabilities, answers_end=True)
 
 
 CLIENT = Settings(end="client")
@@ -930,7 +931,7 @@ def test_where_the_client_ends_the_audio_ends_with_the_frame_that_holds_the_end_
 
 
 class Flushing(Toy):
-    capabilities = replace(Toy.capabilities, flush_silence_s=0.35)
+    capabilities = structs.replace(Toy.capabilities, flush_silence_s=0.35)
 
 
 def test_silence_that_the_server_needs_to_get_on_follows_the_end_message() -> None:
