@@ -49,8 +49,9 @@ class Call:
     `opening`: while the connection is not open yet.
     `stamp`: where the last arrival time came from. `crash`: what ended it that is no fault of the connection.
 
-    `schedule`: of the frames that are spoken now, up to number `speaks_until`; None while none are. `ticket` is that of
-    its place in the pacer's order, at `wakes_at_s` (monotonic); 0 where it has none. `file`: the descriptor polled.
+    `schedule`: of the frames that are spoken now, up to number `speaks_until`; None while none are. Its place in the
+    pacer's order is in the lane, or in the agenda with a `ticket` (0: it has none), at `wakes_at_s`, monotonic. `file`:
+    the descriptor polled.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Call:
         "frames",
         "held",
         "is_done",
+        "is_in_lane",
         "on_done",
         "opening",
         "schedule",
@@ -88,6 +90,7 @@ class Call:
         self.schedule: Schedule | None = None
         self.speaks_until = 0
         self.file = -1
+        self.is_in_lane = False
         self.ticket = 0
         self.wakes_at_s = 0.0
         self.held: Held | None = None

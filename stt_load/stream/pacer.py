@@ -1,7 +1,7 @@
 """The loop that speaks for all callers of a process: each frame when it is due, each message when it is here.
 
-    lane    (when, ticket, call) …  whose next frame is due, in order: who has spoken goes to the back, one frame later
-    agenda  (when, ticket) …        a heap: whoever begins to speak, or wants its session asked again
+    lane    calls in the order in which their next frames are due: who has spoken goes to the back, one frame later
+    agenda  a heap of (when, ticket): whoever begins to speak, or wants its session asked again
     poll    sockets with something to read, or room for what they would not take
 
 One round: whatever is due is done, then the poll is asked until the next thing is. Nobody is waited for: where a kernel
@@ -36,9 +36,8 @@ class Pacer:
     def __init__(self, poll: Poll, clock: Clock) -> None:
         self._poll = poll
         self._clock = clock
-        # A call may have left its place: then its ticket is another, or none. The lane forgets it within a frame; the
-        # agenda may keep a place for as long as a timeout, and so knows only of tickets.
-        self._lane: deque[tuple[float, int, Call]] = deque()
+        self._lane: deque[Call] = deque()
+        # Who leaves a place in the middle of the agenda leaves its ticket there, which is nobody's then.
         self._agenda: list[tuple[float, int]] = []
         self._places: dict[int, Call] = {}
         self._tickets = itertools.count(1)
@@ -96,28 +95,17 @@ class Pacer:
         now_s = clock()
         ends_s = now_s + _ROUND_S
         while now_s < ends_s:
-            if lane and not (agenda and agenda[0][0] < lane[0][0]):
-                due_s, ticket, call = lane[0]
-                if due_s > now_s:
+            if not lane or (agenda and agenda[0][0] < lane[0].wakes_at_s):
+                if not agenda or agenda[0][0] > now_s:
                     return
-                lane.popleft()
-                if call.ticket != ticket:
-                    continue
-                call.ticket = 0
-            elif agenda and agenda[0][0] <= now_s:
-                ticket = heappop(agenda)[1]
-                if ticket not in self._places:
-                    continue
-                call = self._places.pop(ticket)
-                call.ticket = 0
-            else:
+                now_s = self._open_agenda(now_s)
+                continue
+            call = lane[0]
+            if call.wakes_at_s > now_s:
                 return
             try:
                 schedule = call.schedule
-                if schedule is None:
-                    self._wake(call, now_s)
-                    now_s = clock()
-                    continue
+                assert schedule is not None
                 frame = call.frames[schedule.n_sent]
                 is_out = call.send_frame(frame)
                 now_s = clock()
@@ -128,23 +116,40 @@ class Pacer:
                 if call.watch:
                     self._tell_sent(call, now_s, [message.message for message in frame])
                 if schedule.n_sent >= call.speaks_until:
+                    self._leave_place(call)
                     self._wake(call, now_s)
-                    continue
-                due_s = schedule.next_due_s
-                if not lane or lane[-1][0] <= due_s:
-                    lane.append((due_s, ticket, call))
-                    call.ticket, call.wakes_at_s = ticket, due_s
+                elif schedule.next_due_s >= lane[-1].wakes_at_s:
+                    call.wakes_at_s = schedule.next_due_s
+                    lane.rotate(-1)
                 else:  # it was held up, or its frames are shorter than those of others
-                    self._take_place(call, due_s)
+                    self._take_place(call, schedule.next_due_s)
             except SttLoadError as error:
                 self._lose(call, error)
             except Exception as crash:
                 self._crash(call, crash)
 
+    def _open_agenda(self, now_s: float) -> float:
+        """Does what stands first in it. Gives the time."""
+        call = self._places.pop(heappop(self._agenda)[1], None)
+        if call is None:
+            return now_s
+        call.ticket = 0
+        if call.schedule is not None:  # its frame is the first that is due
+            call.is_in_lane = True
+            self._lane.appendleft(call)
+            return now_s
+        try:
+            self._wake(call, now_s)
+        except Exception as crash:
+            self._crash(call, crash)
+        return self._clock()
+
     @property
     def _next_due_s(self) -> float | None:
         """The earliest place, even of a call that has left it."""
-        return min((places[0][0] for places in (self._lane, self._agenda) if places), default=None)
+        if self._lane and not (self._agenda and self._agenda[0][0] < self._lane[0].wakes_at_s):
+            return self._lane[0].wakes_at_s
+        return self._agenda[0][0] if self._agenda else None
 
     def _wake(self, call: Call, now_s: float) -> None:
         """Its time has come."""
@@ -196,8 +201,8 @@ class Pacer:
         return now_s
 
     def _take_place(self, call: Call, at_s: float) -> None:
-        """In the agenda, instead of the one that it may have."""
-        if call.ticket and call.wakes_at_s == at_s:
+        """In the agenda, instead of the one that it may have; where it has one at that time, it keeps that."""
+        if (call.ticket or call.is_in_lane) and call.wakes_at_s == at_s:
             return
         self._leave_place(call)
         call.ticket, call.wakes_at_s = next(self._tickets), at_s
@@ -205,8 +210,15 @@ class Pacer:
         heappush(self._agenda, (at_s, call.ticket))
 
     def _leave_place(self, call: Call) -> None:
-        self._places.pop(call.ticket, None)
-        call.ticket = 0
+        if not call.is_in_lane:
+            self._places.pop(call.ticket, None)
+            call.ticket = 0
+            return
+        call.is_in_lane = False
+        if self._lane[0] is call:
+            self._lane.popleft()
+        else:
+            self._lane.remove(call)
 
     # what the kernel would not take ----------------------------------------------------------------------
 

@@ -1,73 +1,46 @@
-"""A websocket message of the client, made once, masked afresh each time it is sent.
-
-RFC 6455 section 5.3 asks for a new masking key for every frame. Header, key and payload are laid out in 32-bit words so
-that one exclusive-or over an array writes the masked payload and, over a word that is zero, the key itself:
-
-    row     0    payload of the message, padded to whole words
-    key  ⊕  k    k k k k …
-    out     k    masked payload          behind a header that was written when the buffer was made
-"""
+"""A websocket message of the client, made once, masked afresh each time it is sent (RFC 6455 section 5.3)."""
 
 from __future__ import annotations
 
 import functools
 import struct
 
-import numpy as np
-import numpy.typing as npt
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform for which the library is not compiled
+    from websockets.utils import apply_mask
 
 from stt_load.dialects.events import Message
 from stt_load.stream.plain_frame import BINARY, TEXT
 
-_xor = np.bitwise_xor
-Words = npt.NDArray[np.uint32]
-
-_WORD_BYTES = 4
 _FIN, _MASKED = 0x80, 0x80
 _ONE_BYTE_LENGTHS, _TWO_BYTE_LENGTHS = 126, 1 << 16
 
 
 class PreparedMessage:
-    """One message in one frame, text or binary as it is given, or with an opcode of RFC 6455 section 11.8. `row`: a
-    zero word and the payload, uint32, padded with zeros."""
+    """One message in one frame, text or binary as it is given, or with an opcode of RFC 6455 section 11.8."""
 
-    __slots__ = ("_n_bytes", "_out", "_row", "_view", "opcode")
+    __slots__ = ("_header", "_payload", "opcode")
 
     def __init__(self, message: Message, opcode: int | None = None) -> None:
-        payload = message.encode() if isinstance(message, str) else message
+        self._payload = message.encode() if isinstance(message, str) else message
         self.opcode = opcode or (TEXT if isinstance(message, str) else BINARY)
-        self._n_bytes = len(payload)
-        padding = -len(payload) % _WORD_BYTES
-        self._row = np.frombuffer(bytes(_WORD_BYTES) + payload + bytes(padding), np.uint32)
-        self._out, self._view = _buffer(self.opcode, self._n_bytes)
+        self._header = _header(self.opcode, len(self._payload))
 
-    def masked_by(self, key: np.uint32) -> memoryview:
-        """The whole frame, in a buffer that all messages of this length share: use it before the next call."""
-        _xor(self._row, key, self._out)
-        return self._view
+    def masked_by(self, key: bytes) -> bytes:
+        """The whole frame. `key`: four bytes that nobody could foresee."""
+        return self._header + key + apply_mask(self._payload, key)
 
     @property
     def message(self) -> Message:
         """As it was given."""
-        payload = self._row.tobytes()[_WORD_BYTES : _WORD_BYTES + self._n_bytes]
-        return payload.decode() if self.opcode == TEXT else payload
+        return self._payload.decode() if self.opcode == TEXT else self._payload
 
 
 @functools.lru_cache(maxsize=64)
 def prepared(message: Message) -> PreparedMessage:
     """For what is said in every utterance: a config, an end."""
     return PreparedMessage(message)
-
-
-@functools.cache
-def _buffer(opcode: int, n_bytes: int) -> tuple[Words, memoryview]:
-    """Where frames of this kind and length are masked: the words from the key on, and the frame's own bytes."""
-    header = _header(opcode, n_bytes)
-    in_front = -len(header) % _WORD_BYTES
-    words: Words = np.zeros((in_front + len(header) + _WORD_BYTES + n_bytes + 3) // _WORD_BYTES, np.uint32)
-    frame = words.data.cast("B")[in_front : in_front + len(header) + _WORD_BYTES + n_bytes]
-    frame[: len(header)] = header
-    return words[(in_front + len(header)) // _WORD_BYTES :], frame
 
 
 def _header(opcode: int, n_bytes: int) -> bytes:

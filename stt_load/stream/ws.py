@@ -19,7 +19,6 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import websocket
 
 from stt_load.dialects.base import Connect
@@ -32,16 +31,16 @@ from stt_load.stream.prepared import PreparedMessage, prepared
 from stt_load.stream.transport import Arrival, Need
 from stt_load.stream.upgrade import Upgrade
 
-_KEYS_AT_ONCE = 4_096
+_KEYS_AT_ONCE, _KEY_BYTES = 4_096, 4
 _NORMAL_CLOSURE, _NO_STATUS = 1000, 1005  # RFC 6455 section 7.4.1; the latter: a close frame without a code
 
 
-def _fresh_keys() -> Iterator[Sequence[np.uint32]]:
+def _fresh_keys() -> Iterator[Iterator[tuple[bytes]]]:
     while True:
-        yield list(np.frombuffer(os.urandom(_KEYS_AT_ONCE * 4), np.uint32))
+        yield struct.iter_unpack(f"{_KEY_BYTES}s", os.urandom(_KEYS_AT_ONCE * _KEY_BYTES))
 
 
-_keys = itertools.chain.from_iterable(_fresh_keys())
+_keys = itertools.chain.from_iterable(itertools.chain.from_iterable(_fresh_keys()))
 """Masking keys, each of them from the system's random source (RFC 6455 section 5.3), fetched by the thousand."""
 
 _GOODBYE = PreparedMessage(struct.pack("!H", _NORMAL_CLOSURE), CLOSE)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pytest
 from fakes import clip
 from raw_server import BINARY, DEADLINE_S, TEXT, Caller, close_frame, frame, raw_server
@@ -32,7 +31,7 @@ from stt_load.stream.ws import WebSocketTransport
 
 CLIENT = Settings(end="client")
 AUDIO = encode_clip(clip(0.0, 0.3, 0.3), choose_frame(20, 16_000, 1), 0.0, Vosk(CLIENT))
-KEY = np.uint32(7)
+KEY = b"\0\0\0\7"
 RULES = SessionRules(timeout_s=DEADLINE_S)
 
 

@@ -500,11 +500,12 @@ def test_an_arrival_is_stamped_by_the_kernel_however_late_it_is_read() -> None:
 
 
 def test_half_a_message_is_none_and_is_kept_until_the_rest_of_it_comes() -> None:
-    go_on = threading.Event()
+    is_open, go_on = threading.Event(), threading.Event()
     message = frame(TEXT, b'{"text":"in two halves"}')
 
     def say(caller: Caller) -> None:
         caller.upgrade()
+        is_open.wait(DEADLINE_S)  # what comes along with the upgrade is nothing that a selector sees
         caller.send(message[:9])
         go_on.wait(DEADLINE_S)
         caller.send(message[9:])
@@ -512,6 +513,7 @@ def test_half_a_message_is_none_and_is_kept_until_the_rest_of_it_comes() -> None
 
     with raw_server(say) as server:
         transport = open_websocket(server.url)
+        is_open.set()
         with selectors.DefaultSelector() as selector:
             selector.register(transport, selectors.EVENT_READ)
             assert selector.select(DEADLINE_S)
