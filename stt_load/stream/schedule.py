@@ -63,11 +63,10 @@ class Schedule:
         record.audio_s = self.n_sent * self.frame_s
         if self.n_sent:
             lags_s = self.lags_s()
-            worst_s = lags_s.max()
-            rank = math.ceil(0.99 * self.n_sent)  # nearest rank: of a hundred frames or fewer the worst
+            worst_s = np.maximum.reduce(lags_s)
+            rank = math.ceil(0.99 * self.n_sent)  # nearest rank: of fewer than a hundred frames the worst
             p99_s = worst_s if rank == self.n_sent else np.partition(lags_s, rank - 1)[rank - 1]
-            record.pacing_lag_p99_s = max(0.0, float(p99_s))
-            record.pacing_lag_max_s = max(0.0, float(worst_s))
+            record.pacing_lag_p99_s, record.pacing_lag_max_s = max(0.0, float(p99_s)), max(0.0, float(worst_s))
             record.frames_late = int(np.count_nonzero(lags_s > LATE_S)) if worst_s > LATE_S else 0
 
 
