@@ -25,8 +25,7 @@ from stt_load.stream.call import Call, Held, Opening, Poll
 from stt_load.stream.schedule import Schedule
 from stt_load.stream.transport import Need
 
-# After so long a round gives way, so that messages are read and others in the process get their turn.
-_ROUND_S = 0.005
+_ROUND_S = 0.005  # then a round gives way, so that messages are read and others in the process get their turn
 
 
 class Pacer:
@@ -37,8 +36,7 @@ class Pacer:
         self._poll = poll
         self._clock = clock
         self._lane: deque[Call] = deque()
-        # Who leaves a place in the middle of the agenda leaves its ticket there, which is nobody's then.
-        self._agenda: list[tuple[float, int]] = []
+        self._agenda: list[tuple[float, int]] = []  # who leaves it leaves a ticket there, which is nobody's then
         self._places: dict[int, Call] = {}
         self._tickets = itertools.count(1)
 
@@ -103,12 +101,14 @@ class Pacer:
             call = lane[0]
             if call.wakes_at_s > now_s:
                 return
+            if call.is_done:
+                lane.popleft()
+                continue
             try:
                 schedule = call.schedule
                 assert schedule is not None
                 frame = call.frames[schedule.n_sent]
-                is_out = call.send_frame(frame)
-                now_s = clock()
+                is_out, now_s = call.send_frame(frame), clock()
                 if not is_out:
                     self._hold(call, [message.message for message in frame], schedule)
                     continue
@@ -133,9 +133,8 @@ class Pacer:
         call = self._places.pop(heappop(self._agenda)[1], None)
         if call is None:
             return now_s
-        call.ticket = 0
-        if call.schedule is not None:  # its frame is the first that is due
-            call.is_in_lane = True
+        call.ticket, call.is_in_lane = 0, call.schedule is not None
+        if call.is_in_lane:  # its frame is the first that is due
             self._lane.appendleft(call)
             return now_s
         try:
@@ -289,7 +288,8 @@ class Pacer:
         self.drop(call)
 
     def _finish(self, call: Call) -> None:
-        self._leave_place(call)
+        if not call.is_in_lane:  # which forgets who is done within a frame
+            self._leave_place(call)
         self._poll.remove(call)
         call.is_done, call.held, call.schedule = True, None, None
         call.on_done()

@@ -194,6 +194,22 @@ def test_a_call_that_was_dropped_is_done_at_once_and_speaks_no_more(callers: Cal
     assert (done, schedule.n_sent) == ([dropped], n_sent)
 
 
+def test_others_are_heard_whole_when_many_leave_in_mid_speech_and_frames_have_different_lengths(
+    callers: Callers,
+) -> None:
+    slow = encode_clip(AUDIO.clip, choose_frame(50, 16_000, 1), 0.0, Vosk(CLIENT))
+    with raw_server(answer) as server:
+        leaving = [callers.join(server.url, audio) for audio in (AUDIO, slow) * 3]
+        staying = [callers.join(server.url, audio) for audio in (AUDIO, slow) * 3]
+        for call in leaving:
+            callers.turn_until(lambda call=call: call.session.schedule is not None and call.session.schedule.n_sent > 1)
+            callers.pacer.drop(call)
+        callers.turn_until(lambda: all(call.is_done for call in staying))
+        callers.close()
+    assert [outcome_of(call)[1] for call in staying] == [f"heard {len(a.frames)}" for a in (AUDIO, slow)] * 3
+    assert all(outcome_of(call)[0] == Outcome.INTERRUPTED for call in leaving)
+
+
 def test_what_came_along_with_the_upgrade_is_heard(callers: Callers) -> None:
     """It was read with the head of the answer, so no socket has it any more."""
 
