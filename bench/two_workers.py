@@ -1,6 +1,6 @@
 """Two cores against one: does a second worker process carry as much as the first?
 
-    python bench/two_workers.py [--steps 2200,2400,2600,2800,3000,3200] [--hold 10] [--repeats 3]
+    python bench/two_workers.py [--steps 2600,3000,3200,3400,3600,3800] [--hold 10] [--repeats 3]
 
 A unit is one Locust worker and a sink of its own, both pinned to one core. One unit and the master on one core climb
 the steps; then two units and the master on two cores climb twice as many callers. What counts is the largest stage
@@ -27,7 +27,7 @@ _HONEST = ("users reached", "workers constant", "pacing lag", "no rows lost")  #
 
 
 @click.command()
-@click.option("--steps", default="2200,2400,2600,2800,3000,3200", help="Callers a unit, stage by stage.")
+@click.option("--steps", default="2600,3000,3200,3400,3600,3800", help="Callers a unit, stage by stage.")
 @click.option("--hold", "hold_s", default=10.0)
 @click.option("--repeats", default=3)
 def main(steps: str, hold_s: float, repeats: int) -> None:
