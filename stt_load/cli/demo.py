@@ -30,16 +30,16 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @with_options([name for name in ALL_OPTIONS if f"--{name}" != _NOT_HERE], DEMO_OPTIONS)
-def command(**options: Any) -> None:
+@click.option(_NOT_HERE, "other_url", hidden=True)  # taken to be refused by name, beside what else is wrong
+def command(other_url: str | None, **options: Any) -> None:
     """A real recogniser on this machine, a ladder of callers against it, and the report: no GPU needed.
 
     Takes the options of `stt-load run`; --stt-url is not among them, since the server is the embedded one.
     """
     extra = click.get_current_context().args
-    if any(word.startswith(_NOT_HERE) for word in extra):
-        problems = [f"{_NOT_HERE}: the demo brings its own server; use `stt-load run` for yours"]
-    else:
-        problems = find_locust_problems(extra)
+    problems = find_locust_problems(extra)
+    if other_url is not None:
+        problems.append(f"{_NOT_HERE}: the demo brings its own server; use `stt-load run` for yours")
     options = _with_defaults(options)
     check(options, problems, has_server=False)
     click.echo("starting the embedded recogniser …")

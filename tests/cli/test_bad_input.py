@@ -55,6 +55,12 @@ def test_an_option_that_nobody_knows_is_told_beside_the_others(tmp_path: Path) -
     assert lines[1].startswith("--stt-url: ")
 
 
+def test_the_demo_tells_of_a_server_of_yours_beside_the_others(tmp_path: Path) -> None:
+    lines = refused([*STT_LOAD, "demo", "--stt-url", NOBODY, "--cocurrency", "3"], tmp_path)
+    assert "unknown option --cocurrency" in lines[0]
+    assert lines[1].startswith("--stt-url: the demo brings its own server")
+
+
 def test_a_word_that_belongs_to_no_option_is_told_beside_the_others(tmp_path: Path) -> None:
     lines = refused([*STT_LOAD, "run", "--stt-url", "http://x", "doctor", "--processes", "2"], tmp_path)
     assert lines[0] == "unexpected argument doctor: only options go here"
