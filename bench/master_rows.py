@@ -31,7 +31,7 @@ from bars import Bar, tell
 from made_rows import references
 
 from stt_load.audio.clip import Clip
-from stt_load.audio.folder import write_folder
+from stt_load.clips.folder import write_folder
 
 _STT_LOAD = ("-c", "from stt_load.cli import main; main()")
 _CALLERS = 50_000

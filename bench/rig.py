@@ -22,8 +22,8 @@ from typing import IO, Any
 
 import psutil
 
-from stt_load.calibration.looking import process_cpu_s
-from stt_load.load.stolen_cpu import StolenCpu
+from stt_load.calibration.host_probe import process_cpu_s
+from stt_load.run.stolen_cpu import StolenCpu
 from stt_load.server.process import ServerProcess, sink_server
 
 CORES = sorted(os.sched_getaffinity(0))

@@ -22,7 +22,7 @@ from bars import bar_row, table
 from fingerprint import fingerprint
 from rig import CHECKOUT, last_json
 
-from stt_load.load.stolen_cpu import StolenCpu
+from stt_load.run.stolen_cpu import StolenCpu
 
 RESULTS = CHECKOUT / "bench/results"
 

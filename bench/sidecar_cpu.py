@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import psutil
 
-from stt_load.calibration.looking import process_cpu_s
+from stt_load.calibration.host_probe import process_cpu_s
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 N_GPUS = 8

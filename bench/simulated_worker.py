@@ -20,11 +20,20 @@ from locust.rpc import Message, zmqrpc
 from locust.stats import RequestStats
 from made_rows import WRONG, heard, made_row, references, strange_word
 
-from stt_load.load.outbox import Outbox
-from stt_load.load.plan import Phase
-from stt_load.load.sign import Sign
-from stt_load.load.words import DRAIN, DRAINED, HELLO, REPORT_KEY, REQUEST_NAMES, REQUEST_TYPE, SIGN, SIGN_OPTION
+from stt_load.locust_plugin.messages import (
+    DRAIN,
+    DRAINED,
+    HELLO,
+    REPORT_KEY,
+    REQUEST_NAMES,
+    REQUEST_TYPE,
+    SIGN,
+    SIGN_OPTION,
+)
 from stt_load.records import Kind
+from stt_load.run.plan import Phase
+from stt_load.run.stage_update import StageUpdate
+from stt_load.run.worker_report import WorkerReport
 
 _TEMPLATES = 1_000
 _HEARTBEAT_S = 0.25  # Locust's own is 1 s: more of them, to see how late the master is
@@ -69,7 +78,7 @@ class RowMaker:
             line = line.replace(mark, place)
         return line, round(1_000 * (row.eos_latency_s or 0.0))
 
-    def make(self, n: int, sign: Sign, stats: RequestStats) -> list[bytes]:
+    def make(self, n: int, sign: StageUpdate, stats: RequestStats) -> list[bytes]:
         name = REQUEST_NAMES[Kind.STREAM]
         common = {
             b"run": sign.run_id.encode(),
@@ -95,8 +104,8 @@ class SimulatedWorker:
         self._rows_per_s = options.rows_per_s
         self._maker = RowMaker(options.index)
         self._stats = RequestStats()
-        self._outbox = Outbox("")
-        self._sign: Sign | None = None
+        self._outbox = WorkerReport("")
+        self._sign: StageUpdate | None = None
         self._users = 0
         self._classes: dict[str, int] = {}
         self._state = "ready"
@@ -147,12 +156,12 @@ class SimulatedWorker:
     def _see(self, text: str | None) -> None:
         if text is None:
             return
-        sign = Sign.from_json(text)
+        sign = StageUpdate.from_json(text)
         if self._sign is not None and sign.run_id == self._sign.run_id and sign.seq <= self._sign.seq:
             return
         self._make_rows()
         if self._sign is None or sign.run_id != self._sign.run_id:
-            self._outbox = Outbox(sign.run_id)
+            self._outbox = WorkerReport(sign.run_id)
         self._sign = sign
 
     def _make_rows(self) -> None:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from gpu_sidecar import __version__
 from gpu_sidecar.devices import Device, GpuChoice
 from gpu_sidecar.metrics import METRICS
-from gpu_sidecar.prometheus import Picture, render
+from gpu_sidecar.prometheus import Snapshot, render
 from gpu_sidecar.server_process import ServerChoice
 from gpu_sidecar.sources.base import SourceStatus
 from gpu_sidecar.timeline import Mark, Tag, TaggedSample, Timeline
@@ -112,7 +112,7 @@ def get_stages(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
 
 
 def get_metrics(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
-    picture = Picture(
+    picture = Snapshot(
         newest=sidecar.timeline.newest(),
         n_taken=sidecar.timeline.n_taken,
         gpus=sidecar.gpus().devices,

@@ -18,7 +18,7 @@ from gpu_sidecar.devices import UnknownGpu
 from gpu_sidecar.options import TOKEN_VARIABLE, Options, UsageError, parse_options
 from gpu_sidecar.recording import NoRecording
 from gpu_sidecar.serve import SidecarServer, is_loopback
-from gpu_sidecar.station import Station, Wanted
+from gpu_sidecar.station import Service, Wanted
 
 _PARENT_CHECK_S = 0.5
 _SHUTDOWN_CHECK_S = 0.1
@@ -56,9 +56,9 @@ def _run(options: Options) -> int:
     return 0
 
 
-def _make_station(wanted: Wanted) -> Station:
+def _make_station(wanted: Wanted) -> Service:
     try:
-        return Station(wanted)
+        return Service(wanted)
     except NoRecording as error:
         raise UsageError(f"{wanted.replay or wanted.record} is no recording of --record: {error}") from None
     except OSError as error:

@@ -19,7 +19,7 @@ CURRENT_PERIODS = 3
 
 
 @dataclass(frozen=True)
-class Picture:
+class Snapshot:
     """What there is to show. `newest`: one sample a device; `n_taken`: since the sidecar started."""
 
     newest: Sequence[TaggedSample]
@@ -29,7 +29,7 @@ class Picture:
     sources: Sequence[SourceStatus]
 
 
-def render(picture: Picture, wall: float, mono: float) -> str:
+def render(picture: Snapshot, wall: float, mono: float) -> str:
     """`wall` and `mono`: the sidecar's clocks now, seconds."""
     lines = [
         *_metric("gpu_sidecar_clock_seconds", "gauge", "Wall clock of the sidecar, since 1970", [({}, wall)]),
@@ -64,7 +64,7 @@ def _memory_total(gpus: Sequence[Device]) -> Iterable[str]:
     return _metric("gpu_memory_total_bytes", "gauge", "Frame buffer memory of the GPU", rows)
 
 
-def _sample_metrics(picture: Picture, mono: float) -> Iterable[str]:
+def _sample_metrics(picture: Snapshot, mono: float) -> Iterable[str]:
     current = [newest for newest in picture.newest if _is_current(newest, picture.sources, mono)]
     for metric in METRICS:
         rows = []
@@ -83,7 +83,7 @@ def _is_current(newest: TaggedSample, sources: Sequence[SourceStatus], mono: flo
     return mono - newest.mono < CURRENT_PERIODS * max(own or periods, default=0.0)
 
 
-def _labels(newest: TaggedSample, picture: Picture) -> Mapping[str, object]:
+def _labels(newest: TaggedSample, picture: Snapshot) -> Mapping[str, object]:
     sample, tag = newest.sample, newest.mark.tag
     labels: dict[str, object] = {}
     if sample.kind == GPU:

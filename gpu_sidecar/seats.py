@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-SEATS = 64
+SLOTS = 64
 # A client that has sent nothing whole for this long may lose its seat to the next one. An honest request is read in
 # milliseconds once it is accepted.
 _GRACE_S = 0.25
@@ -16,7 +16,7 @@ _LONGEST_WAIT_S = 1.0
 _LOOK_S = 0.02
 
 
-class Seats:
+class Slots:
     """A seat is a thread. Idle clients can't keep the others out: whoever has been longest without sending its whole
     request loses its seat, once the grace is over and somebody waits.
 
@@ -24,7 +24,7 @@ class Seats:
     a request may take, and leaving them to wait in the backlog would do the same more slowly.
     """
 
-    def __init__(self, n: int = SEATS, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, n: int = SLOTS, now: Callable[[], float] = time.monotonic) -> None:
         self._free = threading.Semaphore(n)
         self._now = now
         self._lock = threading.Lock()

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from gpu_sidecar.answers import MAX_BODY_BYTES, ROUTES, Answer, BadRequest, Clock, Request, Sidecar, json_answer
-from gpu_sidecar.seats import Seats
+from gpu_sidecar.seats import Slots
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class SidecarServer(ThreadingHTTPServer):
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         self.address_family = family
         self.token = token
-        self.seats = Seats()
+        self.seats = Slots()
         self.answering = threading.Semaphore(_ANSWERS_AT_ONCE)
         super().__init__((host, port), _Handler)
 

@@ -48,7 +48,7 @@ class Wanted:
     replay: Path | None = None
 
 
-class Station:
+class Service:
     """Made, nothing runs yet. Raises OSError or NoRecording where a recording can't be written or played."""
 
     def __init__(self, wanted: Wanted) -> None:

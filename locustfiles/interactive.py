@@ -7,8 +7,8 @@ Options are those of `stt-load run`; --concurrency, --hold, --rounds and --settl
 
 import locust  # first: it patches the process
 
-from stt_load.load.hooks import install
-from stt_load.load.user import CallerUser
+from stt_load.locust_plugin.hooks import install
+from stt_load.locust_plugin.user import CallerUser
 
 assert locust.__version__
 install()

@@ -8,9 +8,9 @@ Options are those of `stt-load run`; --dialect takes the upload APIs that `stt-l
 
 import locust  # first: it patches the process
 
-from stt_load.load.hooks import install
-from stt_load.load.shape import LadderShape
-from stt_load.load.user import CallerUser
+from stt_load.locust_plugin.hooks import install
+from stt_load.locust_plugin.shape import LadderShape
+from stt_load.locust_plugin.user import CallerUser
 
 assert locust.__version__
 install({"dialect": "upload-openai"})

@@ -17,7 +17,7 @@ from stt_load.dialects.options import one_of
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.metrics.slo import DEFAULT_SLOS, DEFAULT_SLOS_OF, ONLY_OF, Slo, parse_slo
-from stt_load.option_values import (
+from stt_load.options import (
     DEFAULT_CONCURRENCY,
     DEFAULT_PORTS,
     parse_duration_range_s,
@@ -37,7 +37,7 @@ from stt_load.option_values import (
 )
 from stt_load.records import Kind
 from stt_load.tts.apis import TTS_APIS, TtsApi
-from stt_load.uploads.registry import UPLOADS, UploadRow
+from stt_load.uploads.apis import UPLOADS, UploadRow
 
 _ROWS: dict[Kind, Mapping[str, Any]] = {Kind.STREAM: DIALECTS, Kind.UPLOAD: UPLOADS, Kind.TTS: TTS_APIS}
 

@@ -10,13 +10,16 @@ import math
 from collections.abc import Mapping
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import msgspec
 
 from stt_load.errors import Outcome
 
 SCHEMA_VERSION = 1
+
+Stamp = Literal["kernel", "read"]
+"""Where an arrival time comes from: the kernel's receive timestamp, or the moment at which the bytes were read."""
 
 
 class Kind(StrEnum):

@@ -16,17 +16,17 @@ from stt_load.clock import Clock
 from stt_load.dialects.base import Connect, Dialect
 from stt_load.dialects.events import Message
 from stt_load.errors import DeadlineExceeded, SttLoadError, TransportError
-from stt_load.records import UtteranceRecord
-from stt_load.stream.actions import SessionRules
-from stt_load.stream.call import Call, Watcher
-from stt_load.stream.carrier import carry_with
-from stt_load.stream.encoded import EncodedClip, encode_clip
-from stt_load.stream.line import Line
-from stt_load.stream.pacer import Pacer
-from stt_load.stream.prepared import PreparedMessage
-from stt_load.stream.session import Session
-from stt_load.stream.transport import Arrival, Need, Stamp
-from stt_load.stream.ws import WebSocketTransport
+from stt_load.net.transport import Arrival, Need
+from stt_load.net.websocket import WebSocketTransport
+from stt_load.pacing.caller_connection import CallerConnection
+from stt_load.pacing.in_flight import InFlight, Watcher
+from stt_load.pacing.inline_driver import run_with
+from stt_load.pacing.pacer import Pacer
+from stt_load.records import Stamp, UtteranceRecord
+from stt_load.session.actions import SessionRules
+from stt_load.session.client_frames import ClientFrame
+from stt_load.session.encoded_clip import EncodedClip, encode_clip
+from stt_load.session.session import Session
 
 START_S = 1_000.0
 RATE_HZ = 16_000
@@ -94,7 +94,7 @@ class ScriptedTransport:
         self.clock.move_to(self.clock.now_s + self.send_takes_s[min(number, len(self.send_takes_s) - 1)])
         return True
 
-    def send_frame(self, frame: Sequence[PreparedMessage]) -> bool:
+    def send_frame(self, frame: Sequence[ClientFrame]) -> bool:
         return [self.send(part.message) for part in frame][-1]
 
     def flush(self) -> bool:
@@ -134,16 +134,16 @@ class FakePoll:
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
-        self._calls: list[Call] = []
+        self._calls: list[InFlight] = []
         self._wants_room = False
 
-    def watch(self, call: Call, wants_room: bool = False) -> None:
+    def watch(self, call: InFlight, wants_room: bool = False) -> None:
         self._calls, self._wants_room = [call], wants_room
 
-    def remove(self, call: Call) -> None:
+    def remove(self, call: InFlight) -> None:
         self._calls = []
 
-    def wait(self, until_s: float | None) -> Sequence[Call]:
+    def wait(self, until_s: float | None) -> Sequence[InFlight]:
         if self._calls:
             assert until_s is not None, "nothing would ever end this wait"
             self._transport.wait(until_s, self._wants_room)
@@ -157,14 +157,14 @@ class FakeCarrier:
         self.clock: Clock = transport.clock
         self._pacer = Pacer(FakePoll(transport), self.clock)
 
-    def carry(self, call: Call) -> None:
-        carry_with(self._pacer, call)
+    def run(self, call: InFlight) -> None:
+        run_with(self._pacer, call)
 
 
 def run_utterance(session: Session, transport: Any, dialect: Dialect, watch: Watcher | None = None) -> Stamp:
     """One utterance from dial to close. Where its arrival times came from."""
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    Line(dialect, transport, "ws://server/ws", FakeCarrier(transport)).carry(session, record, watch)
+    CallerConnection(dialect, transport, "ws://server/ws", FakeCarrier(transport)).run(session, record, watch)
     return cast(Stamp, record.stamp)
 
 
@@ -174,7 +174,7 @@ def open_websocket(url: str, dialect: Dialect | None = None, patience_s: float =
     transport.dial(dialect.connect(url) if dialect else Connect(url))
     while (need := transport.advance()) is not None:
         with selectors.DefaultSelector() as selector:
-            selector.register(transport, selectors.EVENT_READ if need is Need.PEER else selectors.EVENT_WRITE)
+            selector.register(transport, selectors.EVENT_READ if need is Need.READABLE else selectors.EVENT_WRITE)
             if not selector.select(deadline_s - time.monotonic()):
                 too_late = transport.too_late
                 transport.close()

@@ -15,15 +15,15 @@ from stt_load.cli import COMMANDS, cli
 from stt_load.config import OPTIONS
 from stt_load.dialects.registry import DIALECTS, DialectRow
 from stt_load.errors import ExitCode, Outcome
-from stt_load.load.plan import Phase
 from stt_load.metrics.slo import DEFAULT_SLOS_OF, METRICS
 from stt_load.metrics.validity import CONDITIONS, Condition
 from stt_load.records import Kind
 from stt_load.report.folder import WRITERS
 from stt_load.report.model import Verdict
 from stt_load.report.table import COLUMNS
+from stt_load.run.plan import Phase
 from stt_load.tts.apis import TTS_APIS, TtsApi
-from stt_load.uploads.registry import UPLOADS, UploadRow
+from stt_load.uploads.apis import UPLOADS, UploadRow
 
 CHECKOUT = Path(__file__).parents[1]
 DOCUMENTS = [

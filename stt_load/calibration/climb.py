@@ -16,13 +16,13 @@ from typing import Any
 
 from stt_load import __version__
 from stt_load.calibration.figures import Trial, clock_errors_s
+from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.limits import Ceiling, Limit, ceilings
-from stt_load.calibration.looking import describe_host
 from stt_load.calibration.machine import Machine
 from stt_load.calibration.reasons import why_broken
 from stt_load.calibration.result import Calibration, ClockError
 from stt_load.calibration.search import RESOLUTION, Search
-from stt_load.calibration.trial import TEXT, Ground, make_clips, run_trial
+from stt_load.calibration.trial import TEXT, TestBed, make_clips, run_trial
 from stt_load.credentials import without_credentials
 from stt_load.errors import SttLoadError
 from stt_load.server.process import sink_server
@@ -36,7 +36,7 @@ _PACKAGES = ("locust", "gevent", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class Thoroughness:
     """How thorough. Clip lengths and hold in seconds."""
 
     hold_s: float
@@ -48,30 +48,30 @@ class Manner:
         """From dial to dial, in the mean."""
         return sum(self.clips_s) / 2 + _DELAY_S
 
-    def held_for(self, hold_s: float | None) -> Manner:
+    def held_for(self, hold_s: float | None) -> Thoroughness:
         """The same with another hold; None: as it is."""
         return self if hold_s is None else replace(self, hold_s=hold_s)
 
 
-THOROUGH = Manner(hold_s=8.0, clips_s=(5.0, 7.0), resolution=RESOLUTION)
-QUICK = Manner(hold_s=3.0, clips_s=(2.0, 3.0), resolution=0.25)
+THOROUGH = Thoroughness(hold_s=8.0, clips_s=(5.0, 7.0), resolution=RESOLUTION)
+QUICK = Thoroughness(hold_s=3.0, clips_s=(2.0, 3.0), resolution=0.25)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CalibrationRequest:
     """`url` None: a sink of our own. `most` None: as many as the machine's limits allow."""
 
     url: str | None
     is_loopback: bool
     most: int | None
     frame_ms: float
-    manner: Manner
+    manner: Thoroughness
 
     def ceilings(self, machine: Machine) -> list[Ceiling]:
         return ceilings(machine, self.most, self.manner.utterance_s, self.is_loopback)
 
 
-def calibrate(asked: Asked, machine: Machine, on_trial: OnTrial) -> Calibration:
+def calibrate(asked: CalibrationRequest, machine: Machine, on_trial: OnTrial) -> Calibration:
     """SttLoadError where a run could not be made, or where one caller alone is too much."""
     ceiling = asked.ceilings(machine)[0]
     search = Search(ceiling.callers, resolution=asked.manner.resolution)
@@ -85,20 +85,20 @@ def calibrate(asked: Asked, machine: Machine, on_trial: OnTrial) -> Calibration:
 
 
 @contextmanager
-def _ground(asked: Asked, folder: Path, truth: Path | None = None) -> Iterator[Ground]:
+def _ground(asked: CalibrationRequest, folder: Path, truth: Path | None = None) -> Iterator[TestBed]:
     """With a sink of our own while it lasts, unless there is another. `truth`: where ours keeps its log."""
     if asked.url is not None:
-        yield Ground(folder, asked.url, None, asked.frame_ms, asked.manner.hold_s)
+        yield TestBed(folder, asked.url, None, asked.frame_ms, asked.manner.hold_s)
         return
     with sink_server(_DELAY_S, TEXT, truth) as sink:
-        yield Ground(folder, sink.url, sink.pid, asked.frame_ms, asked.manner.hold_s)
+        yield TestBed(folder, sink.url, sink.pid, asked.frame_ms, asked.manner.hold_s)
 
 
-def _try_out(ground: Ground, search: Search, on_trial: OnTrial) -> list[Trial]:
+def _try_out(ground: TestBed, search: Search, on_trial: OnTrial) -> list[Trial]:
     """The first trial has one caller: it says what a process costs, and whether a run works at all."""
     trials: list[Trial] = []
 
-    def attempt(ground: Ground, callers: int) -> Trial:
+    def attempt(ground: TestBed, callers: int) -> Trial:
         trial, _ = run_trial(ground, callers)
         on_trial(trial)
         trials.append(trial)
@@ -114,7 +114,7 @@ def _try_out(ground: Ground, search: Search, on_trial: OnTrial) -> list[Trial]:
     return trials
 
 
-def _clock(asked: Asked, folder: Path, callers: int, on_trial: OnTrial) -> ClockError | None:
+def _clock(asked: CalibrationRequest, folder: Path, callers: int, on_trial: OnTrial) -> ClockError | None:
     truth = folder / "truth.jsonl"
     with _ground(asked, folder, truth) as ground:
         trial, rows = run_trial(ground, callers)
@@ -124,7 +124,12 @@ def _clock(asked: Asked, folder: Path, callers: int, on_trial: OnTrial) -> Clock
 
 
 def _concluded(
-    asked: Asked, machine: Machine, trials: list[Trial], search: Search, ceiling: Ceiling, clock: ClockError | None
+    asked: CalibrationRequest,
+    machine: Machine,
+    trials: list[Trial],
+    search: Search,
+    ceiling: Ceiling,
+    clock: ClockError | None,
 ) -> Calibration:
     alone = trials[0]
     best = next((t for t in trials if t.callers == search.holds and t.broken_by is None), alone)

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from stt_load.calibration.checks import Installation
-from stt_load.calibration.looking import describe_host
+from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.store import kept
 
 PACKAGES = ("locust", "gevent", "espeakng-loader", "pocketsphinx", "altair", "vl-convert-python")

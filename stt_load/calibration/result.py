@@ -104,7 +104,7 @@ class Calibration:
             raise NotACalibration(f"not a calibration: {error}") from None
 
 
-def in_words(found: Calibration) -> list[tuple[str, str]]:
+def summary_lines(found: Calibration) -> list[tuple[str, str]]:
     """Label and text of each line."""
     lines = [
         ("callers", _callers(found)),

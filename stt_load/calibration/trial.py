@@ -17,7 +17,6 @@ import numpy as np
 import psutil
 
 from stt_load.audio.clip import Clip
-from stt_load.audio.folder import write_folder
 from stt_load.calibration.figures import (
     Row,
     Sample,
@@ -30,7 +29,8 @@ from stt_load.calibration.figures import (
     is_measured,
     usage_between,
 )
-from stt_load.calibration.looking import look_at_trouble, process_cpu_s
+from stt_load.calibration.host_probe import look_at_trouble, process_cpu_s
+from stt_load.clips.folder import write_folder
 from stt_load.credentials import API_KEY_VARIABLE
 from stt_load.errors import ExitCode, Outcome, SttLoadError
 
@@ -49,7 +49,7 @@ _PATIENCE_S = 180.0  # for everything of a run but its hold
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class TestBed:
     """Where trials are run. `sink_pid` is None where the sink is not ours."""
 
     folder: Path
@@ -72,7 +72,7 @@ def make_clips(folder: Path, shortest_s: float, longest_s: float) -> None:
     write_folder(folder / "clips", clips, {"engine": "noise"})
 
 
-def run_trial(ground: Ground, callers: int) -> tuple[Trial, list[Row]]:
+def run_trial(ground: TestBed, callers: int) -> tuple[Trial, list[Row]]:
     """The figures of one run, and its rows. SttLoadError where it could not be made."""
     label = f"calibrate-{callers}-{time.monotonic_ns()}"
     troubles = look_at_trouble()
@@ -84,7 +84,7 @@ def run_trial(ground: Ground, callers: int) -> tuple[Trial, list[Row]]:
     return _trial(callers, run, rows, watch, risen), rows
 
 
-def _command(ground: Ground, callers: int, label: str) -> list[str]:
+def _command(ground: TestBed, callers: int, label: str) -> list[str]:
     options = {
         "stt-url": ground.url,
         "dialect": "vosk",
@@ -124,7 +124,7 @@ class Watch:
         self.machine.append((time.monotonic(), sum(times) - sum(getattr(times, name, 0.0) for name in _NOT_BUSY), 0))
 
 
-def _watched(ground: Ground, callers: int, label: str) -> Watch:
+def _watched(ground: TestBed, callers: int, label: str) -> Watch:
     """Runs it until it is measured. Whatever happens, it is ended."""
     log = ground.folder / f"{label}.txt"
     with log.open("wb") as output:
@@ -152,7 +152,7 @@ def _watched(ground: Ground, callers: int, label: str) -> Watch:
     return watch
 
 
-def _watch_until_measured(ground: Ground, process: subprocess.Popen[bytes], label: str, watch: Watch) -> bool:
+def _watch_until_measured(ground: TestBed, process: subprocess.Popen[bytes], label: str, watch: Watch) -> bool:
     """False where the run ended by itself before that, or took too long."""
     deadline_s = time.monotonic() + _PATIENCE_S + 3 * ground.hold_s
     while time.monotonic() < deadline_s:
@@ -221,7 +221,7 @@ def _of_hold(began: Row, ended: Row, run: Path, rows: list[Row], watch: Watch) -
     }
 
 
-def _run_folder(ground: Ground, label: str) -> Path | None:
+def _run_folder(ground: TestBed, label: str) -> Path | None:
     """Appears when the run begins."""
     return next((ground.folder / "results").glob(f"*-{label}"), None)
 

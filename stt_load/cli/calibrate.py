@@ -7,15 +7,15 @@ from typing import Any, NoReturn
 
 import click
 
-from stt_load.calibration.climb import QUICK, THOROUGH, Asked, calibrate
+from stt_load.calibration.climb import QUICK, THOROUGH, CalibrationRequest, calibrate
 from stt_load.calibration.figures import Trial
-from stt_load.calibration.looking import look_at_machine
-from stt_load.calibration.result import in_words
+from stt_load.calibration.host_probe import look_at_machine
+from stt_load.calibration.result import summary_lines
 from stt_load.calibration.store import keep
 from stt_load.config import RunConfig, listener_at, parse_options
 from stt_load.errors import ConfigError
-from stt_load.load.preflight import unreachable
-from stt_load.option_values import parse_web_socket_url, whole_number_from
+from stt_load.options import parse_web_socket_url, whole_number_from
+from stt_load.run.preflight import unreachable
 
 _NO_SINK_YET = "ws://127.0.0.1:1/"
 
@@ -53,11 +53,13 @@ def command(
         click.echo(found.to_json())
         return
     click.echo()
-    for label, text in [*in_words(found), ("kept in", str(place))]:
+    for label, text in [*summary_lines(found), ("kept in", str(place))]:
         click.echo(f"{label:<13} {text}")
 
 
-def _asked(url: str | None, most: str | None, frame_ms: str | None, hold: str | None, quick: bool) -> Asked:
+def _asked(
+    url: str | None, most: str | None, frame_ms: str | None, hold: str | None, quick: bool
+) -> CalibrationRequest:
     """Raises ConfigError with everything that is wrong, before anything is started."""
     problems: list[str] = []
     config: RunConfig | None = None
@@ -80,7 +82,7 @@ def _asked(url: str | None, most: str | None, frame_ms: str | None, hold: str | 
     if problems or config is None:
         raise ConfigError(problems)
     manner = (QUICK if quick else THOROUGH).held_for(config.hold_s if hold else None)
-    return Asked(url, url is None or listener_at(url) is not None, n, config.frame_ms, manner)
+    return CalibrationRequest(url, url is None or listener_at(url) is not None, n, config.frame_ms, manner)
 
 
 def _tell(line: str) -> None:

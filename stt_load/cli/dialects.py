@@ -11,7 +11,7 @@ import click
 from stt_load.credentials import API_KEY_VARIABLE, TTS_KEY_VARIABLE
 from stt_load.dialects.registry import DIALECTS, DialectRow
 from stt_load.tts.apis import TTS_APIS, TtsApi
-from stt_load.uploads.registry import SAMPLE_RATE_HZ, UPLOADS, UploadRow
+from stt_load.uploads.apis import SAMPLE_RATE_HZ, UPLOADS, UploadRow
 
 _WIDTH = 110
 

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from stt_load.calibration.checks import Check, Status, check_all
+from stt_load.calibration.host_probe import look_at_machine
 from stt_load.calibration.installation import look_at_installation
-from stt_load.calibration.looking import look_at_machine
 from stt_load.errors import ExitCode
 
 _COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.PROBLEM: "red"}

@@ -17,20 +17,20 @@ from stt_load.config import RunConfig, parse_options
 from stt_load.credentials import API_KEY_VARIABLE
 from stt_load.dialects.events import Event, Message
 from stt_load.errors import ConfigError, ExitCode, Outcome
-from stt_load.load.material import choose_clips, dialect_of, frame_rule
-from stt_load.load.preflight import find_problems
-from stt_load.load.uploading import http_upload
 from stt_load.metrics.normaliser import guess_normaliser
 from stt_load.metrics.wer import scored
+from stt_load.net.websocket import WebSocketTransport
+from stt_load.pacing.caller_connection import CallerConnection
+from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.records import Kind, UtteranceRecord
-from stt_load.stream.actions import SessionRules
-from stt_load.stream.carrier import Inline
-from stt_load.stream.encoded import encode_clip
-from stt_load.stream.line import Line
-from stt_load.stream.session import Session
-from stt_load.stream.ws import WebSocketTransport
+from stt_load.run.preflight import find_problems
+from stt_load.session.actions import SessionRules
+from stt_load.session.encoded_clip import encode_clip
+from stt_load.session.session import Session
 from stt_load.uploads.exchange import Exchange
 from stt_load.uploads.forms import clip_form
+from stt_load.workloads.run_clips import choose_clips, dialect_of, frame_rule
+from stt_load.workloads.upload import http_upload
 
 _SHOWN = 300
 Lines = list[tuple[str, str]]
@@ -94,7 +94,7 @@ def _stream(config: RunConfig, clip: Clip, record: UtteranceRecord, console: Con
     seen = Transcript(session, console)
     console.print("times are seconds from the end of speech")
     transport = WebSocketTransport(checks_certificate=not config.insecure)
-    Line(dialect, transport, config.stt_url, Inline()).carry(session, record, seen.watch)
+    CallerConnection(dialect, transport, config.stt_url, InlineDriver()).run(session, record, seen.watch)
     session.measure_into(record, time.monotonic())
 
 
@@ -160,7 +160,7 @@ def _upload(config: RunConfig, clip: Clip, record: UtteranceRecord, console: Con
 
     console.print("times are seconds from the first byte of the request")
     http = http_upload(config, os.environ.get(API_KEY_VARIABLE))
-    http.carry(exchange, clip_form(clip, config.dialect_options), watch)
+    http.run(exchange, clip_form(clip, config.dialect_options), watch)
     exchange.measure_into(record, time.monotonic())
 
 

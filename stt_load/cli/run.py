@@ -14,7 +14,7 @@ import click
 
 from stt_load.config import OPTIONS, Option, parse_options
 from stt_load.errors import ConfigError, SttLoadError
-from stt_load.load.preflight import find_problems, port_taken
+from stt_load.run.preflight import find_problems, port_taken
 
 ALL_OPTIONS = tuple(option.name for option in OPTIONS)
 LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")

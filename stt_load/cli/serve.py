@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from stt_load.audio.library import cache_folder
 from stt_load.audio.texts import english_texts, texts_from_json, texts_from_lines
+from stt_load.clips.library import cache_folder
 from stt_load.errors import ConfigError
+from stt_load.server.dialects.registry import SERVER_DIALECTS
 from stt_load.server.embedded import EmbeddedOptions, default_decoders, run
-from stt_load.server.voices.registry import VOICES
 
 _KEY_VARIABLE = "STT_SERVE_API_KEY"
 
@@ -22,7 +22,7 @@ LEAST = {"port": 0, "max-callers": 1, "decoders": 1, "warm-up": 0, "nice": 0}
 @click.command("serve", context_settings={"auto_envvar_prefix": "STT_SERVE", "show_default": True})
 @click.option(
     "--dialect",
-    type=click.Choice(list(VOICES)),
+    type=click.Choice(list(SERVER_DIALECTS)),
     default="parakeet",
     show_envvar=True,
     metavar="NAME",

@@ -18,24 +18,24 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from stt_load.audio.engines import with_path
 from stt_load.audio.texts import Texts
 from stt_load.cli.clips import read_texts
 from stt_load.cli.run import become_locust, with_options
+from stt_load.clips.engines import with_path
 from stt_load.config import OPTIONS, listener_at
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, without_credentials
 from stt_load.errors import ConfigError, ExitCode
-from stt_load.load.preflight import unreachable, unwritable
-from stt_load.local_sidecar import LocalSidecar
-from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
+from stt_load.options import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
 from stt_load.report.folder import write_whole
-from stt_load.sidecar_client import SidecarClient
+from stt_load.run.preflight import unreachable, unwritable
+from stt_load.sidecar.client import SidecarClient
+from stt_load.sidecar.local import LocalSidecar
 from stt_load.tts.apis import TTS_APIS
-from stt_load.tts.gpu_watch import GpuWatch
-from stt_load.tts.http import Speaker
-from stt_load.tts.measuring import Measuring
-from stt_load.tts.results import Benchmark, result_json, told_apart
-from stt_load.tts.table import explanations, result_tables
+from stt_load.tts_benchmark.gpu_watch import GpuWatch
+from stt_load.tts_benchmark.measuring import Measuring
+from stt_load.tts_benchmark.results import Benchmark, result_json, told_apart
+from stt_load.tts_benchmark.table import explanations, result_tables
+from stt_load.workloads.tts_http import Speaker
 
 _PREFIX = "tts-"
 _NAMES = [name.removeprefix(_PREFIX) for name in TTS_APIS]

@@ -35,7 +35,7 @@ from stt_load.dialects.events import (
     ServerError,
 )
 from stt_load.dialects.options import milliseconds, number, one_of, or_none, phrases, rate_hz, yes_or_no
-from stt_load.dialects.wire import children, glance, numbers, parse_object, text_of, with_query
+from stt_load.dialects.wire import children, numbers, parse_object, text_of, try_object, with_query
 from stt_load.errors import ProtocolError, Refusal
 
 END_MESSAGES = {"terminate": "Terminate", "force": "ForceEndpoint"}
@@ -137,8 +137,8 @@ class AssemblyAI(Dialect):
         return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         own_key = {"Turn": "turn_order", "Begin": "expires_at", "Error": "error_code"}.get(str(body.get("type")))
         return own_key is not None and own_key in body
 

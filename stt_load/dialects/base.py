@@ -29,7 +29,7 @@ class Capabilities(msgspec.Struct, frozen=True, gc=False):
     `frame_ms`: shorter or longer messages are an error to the server.
     `has_ready`: wait for `Ready` before audio.
     `ends`: who may end an utterance, the default first.
-    `counts_pieces`: every `PieceQueued` is answered by one `Final`; the utterance is complete when all are.
+    `counts_pieces`: every `SegmentPending` is answered by one `Final`; the utterance is complete when all are.
     `min_endpoint_s`: the server doesn't cut at less silence than this: a piece queued sooner after the end of
     speech is a part of the clip, and a clip with such a pause may be cut there.
     `max_piece_s`: it cuts after so much audio, pause or not.
@@ -148,7 +148,7 @@ class Dialect(ABC):
 
     @staticmethod
     @abstractmethod
-    def is_mine(message: Message) -> bool:
+    def recognises(message: Message) -> bool:
         """This message is one that this server sends and hardly any other does. Never raises."""
 
 

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Ignored, Message, Partial, ServerError
 from stt_load.dialects.options import milliseconds, one_of, or_none, phrases, rate_hz, yes_or_no
-from stt_load.dialects.wire import child, children, glance, is_plausible, parse_object, text_of, with_query
+from stt_load.dialects.wire import child, children, is_plausible, parse_object, text_of, try_object, with_query
 from stt_load.errors import ProtocolError, Refusal
 
 END_MESSAGES = {"close": "CloseStream", "finalize": "Finalize"}
@@ -119,8 +119,8 @@ class Deepgram(Dialect):
         return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         return body.get("type") == "Results" and "channel_index" in body and isinstance(body.get("channel"), dict)
 
     def _on_results(self, body: Mapping[str, object]) -> Sequence[Event]:

@@ -28,7 +28,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     messages: tuple[Message, ...]
 
 
-class PieceQueued(msgspec.Struct, frozen=True, gc=False):
+class SegmentPending(msgspec.Struct, frozen=True, gc=False):
     """The server has cut a piece of speech and owes a `Final` for it."""
 
 
@@ -88,7 +88,7 @@ class Ignored(msgspec.Struct, frozen=True, gc=False):
 Event = (
     Ready
     | Reply
-    | PieceQueued
+    | SegmentPending
     | Partial
     | Final
     | Snapshot

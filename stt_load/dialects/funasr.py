@@ -36,7 +36,7 @@ from msgspec import structs
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Message, Partial, ServerError
 from stt_load.dialects.options import one_of, or_none, yes_or_no
-from stt_load.dialects.wire import glance, parse_object, text_of, unknown
+from stt_load.dialects.wire import parse_object, text_of, try_object, unknown
 
 RATE_HZ = 16_000
 UNIT_SAMPLES = 960  # chunk_size counts 60 ms: the stride of Paraformer's encoder
@@ -140,5 +140,5 @@ class FunAsr(Dialect):
         return is_cpp and body.get("is_final") is True
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        return {"wav_name", "is_final"} <= glance(message).keys()
+    def recognises(message: Message) -> bool:
+        return {"wav_name", "is_final"} <= try_object(message).keys()

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Partial, ServerError, Snapshot
 from stt_load.dialects.options import one_of, or_none
-from stt_load.dialects.wire import children, glance, parse_object, text_of, unknown
+from stt_load.dialects.wire import children, parse_object, text_of, try_object, unknown
 from stt_load.errors import Refusal
 
 RESULT = frozenset({"sentences", "partial", "partial_start_ms", "duration_ms", "is_final"})
@@ -101,6 +101,6 @@ class FunAsrRealtime(Dialect):
         return events or (Ignored("nothing heard yet"),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         return body == {"event": "started"} or body.keys() == RESULT

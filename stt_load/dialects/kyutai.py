@@ -129,7 +129,7 @@ class Kyutai(Dialect):
         return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
+    def recognises(message: Message) -> bool:
         try:
             return unpack(message).get("type") in SPEAKS
         except ProtocolError:

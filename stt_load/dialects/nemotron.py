@@ -28,7 +28,7 @@ from msgspec import structs
 from stt_load.dialects.base import DEFAULTS, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import Event, Final, Message, Partial, Ready, ServerError
 from stt_load.dialects.options import one_of
-from stt_load.dialects.wire import glance, parse_object, text_of, unknown
+from stt_load.dialects.wire import parse_object, text_of, try_object, unknown
 
 
 class Nemotron(Dialect):
@@ -65,8 +65,8 @@ class Nemotron(Dialect):
         return (unknown(body),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         if body == {"type": "ready"}:
             return True
         return body.get("type") == "transcript" and body.keys() - {"finalize"} == {"type", "text", "is_final"}

@@ -23,9 +23,9 @@ from collections.abc import Mapping, Sequence
 
 from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, DialectOption, Settings
-from stt_load.dialects.events import Event, Final, Ignored, Message, PieceQueued, Ready
+from stt_load.dialects.events import Event, Final, Ignored, Message, Ready, SegmentPending
 from stt_load.dialects.options import milliseconds, one_of, or_none, rate_hz
-from stt_load.dialects.wire import glance, text_of, with_query
+from stt_load.dialects.wire import text_of, try_object, with_query
 
 
 class OpenAiRealtime(realtime.RealtimeDialect):
@@ -101,7 +101,7 @@ class OpenAiRealtime(realtime.RealtimeDialect):
                 return (Ready(),)
             case realtime.COMMITTED:
                 self._places.setdefault(str(body.get("item_id")), len(self._places))
-                return (PieceQueued(),)
+                return (SegmentPending(),)
             case realtime.DELTA:
                 return realtime.partial_of(body)
             case realtime.COMPLETED:
@@ -128,8 +128,8 @@ class OpenAiRealtime(realtime.RealtimeDialect):
         return super().join([text for _, text in told])
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         kind, session = body.get("type"), body.get("session")
         if kind in (realtime.CREATED, realtime.UPDATED):
             return isinstance(session, dict) and "audio" in session and "intent" not in session

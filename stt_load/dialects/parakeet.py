@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stt_load.dialects.base import Capabilities, Connect, Dialect
-from stt_load.dialects.events import Event, Final, Message, PieceQueued, ServerError
-from stt_load.dialects.wire import glance, numbers, parse_object, unknown
+from stt_load.dialects.events import Event, Final, Message, SegmentPending, ServerError
+from stt_load.dialects.wire import numbers, parse_object, try_object, unknown
 
 # Beside a `text`, they show that it is another server's, whose partial texts would pass for finals here.
 OTHERS_SAY = frozenset({"type", "mode", "is_final", "segment", "result"})
@@ -52,11 +52,11 @@ class Parakeet(Dialect):
         if isinstance(text, str) and OTHERS_SAY.isdisjoint(body):
             return (Final(text.strip(), server_ms=numbers(body.get("timings_ms"))),)
         if body.get("status") == "queued":
-            return (PieceQueued(),)
+            return (SegmentPending(),)
         if "error" in body:
             return (ServerError(str(body["error"])),)
         return (unknown(body),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        return glance(message) == {"status": "queued"}
+    def recognises(message: Message) -> bool:
+        return try_object(message) == {"status": "queued"}

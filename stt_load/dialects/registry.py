@@ -181,6 +181,6 @@ def settings_of(end: End, options: Mapping[str, Any], api_key: str | None) -> Se
     return Settings(options=options, end=end, api_key=(api_key or "").strip() or None)
 
 
-def sounds_like(messages: Sequence[Message]) -> list[str]:
+def detect(messages: Sequence[Message]) -> list[str]:
     """Names of the dialects that one of these first messages of a server belongs to."""
-    return [row.name for row in DIALECTS.values() if any(row.kind.is_mine(message) for message in messages)]
+    return [row.name for row in DIALECTS.values() if any(row.kind.recognises(message) for message in messages)]

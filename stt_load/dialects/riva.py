@@ -25,7 +25,7 @@ from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Message, Ready
 from stt_load.dialects.options import milliseconds, one_of, or_none, phrases, rate_hz, whole_number, yes_or_no
-from stt_load.dialects.wire import as_base64, glance, text_of, with_query
+from stt_load.dialects.wire import as_base64, text_of, try_object, with_query
 
 _COMMIT = realtime.event(realtime.COMMIT)
 _STOP_HISTORY_MS = 800
@@ -135,8 +135,8 @@ class Riva(realtime.RealtimeDialect):
         return " ".join(told)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         kind = body.get("type")
         return kind in ("transcription_session.updated", "conversation.created") or (
             kind == realtime.COMPLETED and "is_last_result" in body

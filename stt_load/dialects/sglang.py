@@ -23,9 +23,19 @@ from collections.abc import Mapping, Sequence
 
 from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, DialectOption, Settings
-from stt_load.dialects.events import Event, Final, Finished, Ignored, Message, Partial, PieceQueued, Ready, ServerError
+from stt_load.dialects.events import (
+    Event,
+    Final,
+    Finished,
+    Ignored,
+    Message,
+    Partial,
+    Ready,
+    SegmentPending,
+    ServerError,
+)
 from stt_load.dialects.options import milliseconds, one_of, or_none
-from stt_load.dialects.wire import glance, text_of, with_query
+from stt_load.dialects.wire import text_of, try_object, with_query
 from stt_load.errors import ProtocolError
 
 # Of the server's VAD, unless it is told otherwise.
@@ -99,7 +109,7 @@ class SglangOmni(realtime.RealtimeDialect):
                 self._is_configured = True
                 return (Ready(),)
             case realtime.COMMITTED:
-                return (PieceQueued(),)
+                return (SegmentPending(),)
             case "transcription.segment":
                 text = text_of(body, "text")
                 return (Final(text) if body.get("is_final") is True else Partial(text),)
@@ -125,8 +135,8 @@ class SglangOmni(realtime.RealtimeDialect):
         return False
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         kind, session = body.get("type"), body.get("session")
         if kind in (realtime.CREATED, realtime.UPDATED):
             return isinstance(session, dict) and session.get("intent") == "transcription"

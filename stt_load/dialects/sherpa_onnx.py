@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Snapshot
 from stt_load.dialects.options import rate_hz
-from stt_load.dialects.wire import as_float32, glance, parse_object, text_of, unknown
+from stt_load.dialects.wire import as_float32, parse_object, text_of, try_object, unknown
 from stt_load.errors import ProtocolError
 
 DONE = "Done"
@@ -98,6 +98,6 @@ class SherpaOnnx(Dialect):
         return segment not in self._segments and bool(self._segments.get(segment - 1))
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         return message == DONE_ANSWERED or body.keys() == _BOTH_SAY or body.keys() >= _BOTH_SAY | _ONLY_CPP_SAYS

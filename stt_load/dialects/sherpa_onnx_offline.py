@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
 from stt_load.dialects.events import Event, Final, Message
 from stt_load.dialects.options import rate_hz
-from stt_load.dialects.wire import as_float32, glance, text_of
+from stt_load.dialects.wire import as_float32, text_of, try_object
 from stt_load.errors import ProtocolError
 
 EMPTY = "<EMPTY>"
@@ -58,19 +58,19 @@ class SherpaOnnxOffline(Dialect):
     def on_message(self, message: Message) -> Sequence[Event]:
         if isinstance(message, bytes):
             raise ProtocolError(f"a binary message where a text was due: {message[:80]!r}")
-        if glance(message) and not _is_from_cpp(message):
+        if try_object(message) and not _is_from_cpp(message):
             raise ProtocolError(f"an object where a text was due: {message[:80]!r}")
-        text = text_of(glance(message), "text") if _is_from_cpp(message) else message.strip()
+        text = text_of(try_object(message), "text") if _is_from_cpp(message) else message.strip()
         return (Final("" if text == EMPTY else text, is_last=True),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
+    def recognises(message: Message) -> bool:
         """Of all servers only this one sends plain text, but for `Done!` of the streaming one."""
         return _is_from_cpp(message) or (isinstance(message, str) and _is_plain(message))
 
 
 def _is_from_cpp(message: Message) -> bool:
-    return glance(message).keys() >= _CPP_SAYS
+    return try_object(message).keys() >= _CPP_SAYS
 
 
 def _is_plain(text: str) -> bool:

@@ -35,7 +35,7 @@ from stt_load.dialects.events import (
     ServerError,
 )
 from stt_load.dialects.options import one_of, or_none, phrases, rate_hz, seconds, yes_or_no
-from stt_load.dialects.wire import child, glance, parse_object
+from stt_load.dialects.wire import child, parse_object, try_object
 from stt_load.errors import ProtocolError, Refusal
 
 # Types of the Error message that tell a caller to go away; the others are failures.
@@ -136,8 +136,8 @@ class Speechmatics(Dialect):
         return "".join(finals).strip()
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         return body.get("message") in SPEAKS or (body.get("message") == "Error" and body.keys() >= {"type", "reason"})
 
     def _start(self) -> dict[str, object]:

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from stt_load.dialects.base import AudioLength, Capabilities, Dialect, DialectOption
 from stt_load.dialects.events import Event, Final, Ignored, Message, Partial, Ready, Reply
 from stt_load.dialects.options import milliseconds, one_of
-from stt_load.dialects.wire import glance, parse_object, text_of, unknown
+from stt_load.dialects.wire import parse_object, text_of, try_object, unknown
 
 RATE_HZ = 16_000
 MODES = ("2pass-online", "2pass-offline", "online", "offline")
@@ -74,8 +74,8 @@ class TingWu(Dialect):
         return (unknown(body),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         if body.get("type") == "connected":
             return body.keys() == {"type", "connection_id", "config"}
         return body.keys() == {"mode", "text", "is_final"} and body["mode"] in MODES

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.base import AudioLength, Capabilities, Connect, DialectOption
 from stt_load.dialects.events import Event, Final, Message, Ready
-from stt_load.dialects.wire import glance, text_of
+from stt_load.dialects.wire import text_of, try_object
 
 
 class VllmRealtime(realtime.RealtimeDialect):
@@ -63,8 +63,8 @@ class VllmRealtime(realtime.RealtimeDialect):
         return ()
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         if body.get("type") == realtime.CREATED:
             return body.keys() == {"type", "id", "created"}
         return body.get("type") == "transcription.done" and "usage" in body

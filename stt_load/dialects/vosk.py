@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Message, Partial
 from stt_load.dialects.options import or_none, phrases, rate_hz, whole_number, yes_or_no
-from stt_load.dialects.wire import children, glance, parse_object, text_of, unknown
+from stt_load.dialects.wire import children, parse_object, text_of, try_object, unknown
 
 EOF = '{"eof" : 1}'
 
@@ -91,6 +91,6 @@ class Vosk(Dialect):
         return (Final(text), EndOfTurn()) if text else (Final(text),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         return "partial" in body and body.keys() <= {"partial", "partial_result"}

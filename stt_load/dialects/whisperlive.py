@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Ignored, Message, Ready, ServerError, Snapshot
 from stt_load.dialects.options import number, one_of, or_none, whole_number, yes_or_no
-from stt_load.dialects.wire import as_float32, children, glance, is_plausible, parse_object, text_of, unknown
+from stt_load.dialects.wire import as_float32, children, is_plausible, parse_object, text_of, try_object, unknown
 from stt_load.errors import Refusal
 
 _UID = "stt-load"
@@ -119,8 +119,8 @@ class WhisperLive(Dialect):
         return (Snapshot(whole), EndOfTurn()) if is_turn_over else (Snapshot(whole),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         return "uid" in body and ("segments" in body or body.get("message") in ("SERVER_READY", "DISCONNECT"))
 
 

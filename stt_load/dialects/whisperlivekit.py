@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, DialectOption, Settings
 from stt_load.dialects.events import Event, Gauge, Message, Ready, ServerError, Snapshot
 from stt_load.dialects.options import one_of, or_none
-from stt_load.dialects.wire import children, glance, numbers, parse_object, unknown, with_query
+from stt_load.dialects.wire import children, numbers, parse_object, try_object, unknown, with_query
 from stt_load.errors import ProtocolError, Refusal
 
 _LAG = "remaining_time_"
@@ -96,8 +96,8 @@ class WhisperLiveKit(Dialect):
         return (Snapshot(whole, server_ms=lags_ms),)
 
     @staticmethod
-    def is_mine(message: Message) -> bool:
-        body = glance(message)
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
         return "useAudioWorklet" in body or body.keys() >= {"lines", *_BUFFERS} or body == {"type": "ready_to_stop"}
 
 

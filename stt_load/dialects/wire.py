@@ -39,7 +39,7 @@ def _read(message: Message) -> Any:
         return json.loads(message)
 
 
-def glance(message: Message) -> dict[str, object]:
+def try_object(message: Message) -> dict[str, object]:
     """The JSON object that a text message is, or {}: for telling whose message it is."""
     try:
         return parse_object(message) if isinstance(message, str) else {}

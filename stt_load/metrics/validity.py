@@ -48,10 +48,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`look` says whether the evidence meets the condition, and what was seen, in a few words."""
+    """`evaluate` says whether the evidence meets the condition, and what was seen, in a few words."""
 
     name: str
-    look: Callable[[Evidence], tuple[bool, str]]
+    evaluate: Callable[[Evidence], tuple[bool, str]]
     advice: str
 
 
@@ -150,8 +150,8 @@ CONDITIONS: tuple[Condition, ...] = (
 )
 
 
-def look(evidence: Evidence) -> tuple[Finding, ...]:
+def evaluate(evidence: Evidence) -> tuple[Finding, ...]:
     """Every condition of the table, met or not, in its order."""
     return tuple(
-        Finding(condition.name, *condition.look(evidence), advice=condition.advice) for condition in CONDITIONS
+        Finding(condition.name, *condition.evaluate(evidence), advice=condition.advice) for condition in CONDITIONS
     )

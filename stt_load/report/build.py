@@ -10,7 +10,7 @@ from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.normaliser import titled
 from stt_load.metrics.slo import DEFAULT_SLOS_OF, Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats
-from stt_load.metrics.validity import Evidence, Finding, look
+from stt_load.metrics.validity import Evidence, Finding, evaluate
 from stt_load.records import PACED, Kind, UtteranceRecord
 from stt_load.report.hold import Sample
 from stt_load.report.late_scores import LateScores
@@ -174,7 +174,7 @@ def _stage_report(
     results = tuple(judge(slo, figures.measured(slo.metric), figures.without(slo.metric)) for slo in slos)
     is_paced = kind in PACED
     evidence = _evidence(timeline, figures, results, lost, is_paced)
-    findings = look(evidence)
+    findings = evaluate(evidence)
     span = timeline.hold_span
     duty = tally.duty.close() if tally.duty and is_paced else None
     # A file is sent in no time, so no share of the hold is: its audio is what the requests of the hold held.

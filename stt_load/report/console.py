@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from stt_load.report.model import RunReport, Verdict
+from stt_load.report.resources import TITLE, ResourceTable, resource_table
 from stt_load.report.sizing import exit_code
 from stt_load.report.table import explanations, foreign_warning, headings, rows, validity_lines
-from stt_load.report.took import TITLE, TookTable, took_table
 from stt_load.report.wording import judged, knee_sentence, title
 
 _PIPE_WIDTH = 110  # a file or CI log has no width; rich would assume 80 and fold the table
@@ -37,7 +37,7 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     console.print(_answer(report))
     for heading, style, lines in _blocks(report):
         _print_block(heading, style, lines, console)
-    took = took_table(report, is_short=True)
+    took = resource_table(report, is_short=True)
     if took is not None:
         _print_block(TITLE, "", [], console)
         _print_uncut(_took_table(took, gap), console)
@@ -73,7 +73,7 @@ def _main_table(report: RunReport, gap: int) -> Table:
     return table
 
 
-def _took_table(took: TookTable, gap: int) -> Table:
+def _took_table(took: ResourceTable, gap: int) -> Table:
     table = _empty_table(took.headings, took.rows, gap)
     for line in took.rows:
         table.add_row(*line)

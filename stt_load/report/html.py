@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from stt_load.report.model import RunReport
 from stt_load.report.plots import HOW_TO_GET_CHARTS, Chart
+from stt_load.report.resources import TITLE, resource_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, foreign_warning, headings, rows, validity_lines
-from stt_load.report.took import TITLE, took_table
 from stt_load.report.wording import judged, knee_sentence, title
 
 _templates = Environment(
@@ -40,7 +40,7 @@ def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
         charts=None if charts is None else [(chart.title, Markup(chart.svg)) for chart in charts],
         how_to_get_charts=HOW_TO_GET_CHARTS,
         took_title=TITLE,
-        took=took_table(report),
+        took=resource_table(report),
         sidecars=Sidecars(report.run).described,
         facts=_facts(report),
     )

@@ -19,7 +19,7 @@ from stt_load.records import UtteranceRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class ForeignCandidate:
     """A message that doesn't fit its caller's own clip."""
 
     stage: int
@@ -37,7 +37,7 @@ class LateScores:
         self._scorer = Scorer({}, normaliser)
         self._limit_s = utterance_limit_s
         self._own: Memory[tuple[str, str], bool] = Memory()
-        self._suspects: list[Suspect] = []
+        self._suspects: list[ForeignCandidate] = []
 
     def fill(self, records: Iterable[UtteranceRecord]) -> None:
         """Score those that are not, in place."""
@@ -63,14 +63,14 @@ class LateScores:
             )
         )
 
-    def _strange(self, record: UtteranceRecord) -> Iterable[Suspect]:
+    def _strange(self, record: UtteranceRecord) -> Iterable[ForeignCandidate]:
         ended_at = record.started_at + (record.duration_s or 0.0)
         for _, text in record.messages:
             is_own = self._own.get((record.reference, text))
             if is_own is None:
                 is_own = self._own.keep((record.reference, text), fits_own(text, record.reference))
             if not is_own:
-                yield Suspect(record.stage, record.clip_id, record.reference, text, ended_at)
+                yield ForeignCandidate(record.stage, record.clip_id, record.reference, text, ended_at)
 
 
 class _Floor:

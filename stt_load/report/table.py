@@ -12,7 +12,7 @@ from collections.abc import Callable
 from stt_load.metrics.quantiles import Distribution, smallest_n
 from stt_load.records import Kind
 from stt_load.report.model import RunReport, StageReport
-from stt_load.report.took import took_table
+from stt_load.report.resources import resource_table
 from stt_load.report.wording import NOTHING, sampled, sampled_explanation
 
 FEW = "*"
@@ -142,7 +142,7 @@ def explanations(report: RunReport) -> list[str]:
     if any(cell.endswith(FEW) for line in rows(report) for cell in line):
         needed = ", ".join(f"p{p * 100:g} needs {smallest_n(p)}" for p in (0.50, 0.95))
         lines.append(f"{FEW} too few samples to be certain: {needed}. Ask for more with --at-least.")
-    took = took_table(report)
+    took = resource_table(report)
     lines += sampled_explanation(cell for line in (*rows(report), *(took.rows if took else ())) for cell in line)
     reused = sum(stage.figures.clips_reused for stage in report.stages)
     if reused:

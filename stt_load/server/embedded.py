@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stt_load.errors import ConfigError
+from stt_load.server.dialects.registry import SERVER_DIALECTS
+from stt_load.server.embedded_server import EmbeddedServer
 from stt_load.server.frontend import serve
 from stt_load.server.language import language_model
 from stt_load.server.listener import open_listener
 from stt_load.server.pool import DecoderPool
-from stt_load.server.room import Room
 from stt_load.server.uploads import Uploads
 from stt_load.server.vad import SAMPLE_RATE_HZ
-from stt_load.server.voices.registry import VOICES
 
 
 def default_decoders() -> int:
@@ -62,7 +62,7 @@ def run(options: EmbeddedOptions) -> None:
 
     async def main() -> None:
         async with DecoderPool(model, options.decoders, options.nice) as pool:
-            room = Room(pool, VOICES[options.dialect], options.max_callers, options.api_key)
+            room = EmbeddedServer(pool, SERVER_DIALECTS[options.dialect], options.max_callers, options.api_key)
 
             async def prepare() -> None:
                 rounds = max(options.warm_up, 1) if options.preload else options.warm_up

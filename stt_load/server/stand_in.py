@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import click
 
+from stt_load.server.dialects.registry import SERVER_DIALECTS
+from stt_load.server.embedded_server import EmbeddedServer
 from stt_load.server.frontend import serve
 from stt_load.server.listener import open_listener, run_command
 from stt_load.server.pool import Decoded
-from stt_load.server.room import Room
 from stt_load.server.uploads import Uploads
-from stt_load.server.voices.registry import VOICES
 
 
 @dataclass
@@ -43,7 +43,7 @@ class OneText:
 
 
 @click.command()
-@click.option("--dialect", type=click.Choice(list(VOICES)), required=True)
+@click.option("--dialect", type=click.Choice(list(SERVER_DIALECTS)), required=True)
 @click.option("--text", required=True)
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", default=0, help="0 takes a free one; the first line printed names it.")
@@ -63,7 +63,7 @@ def command(
 ) -> None:
     async def main() -> None:
         recogniser = OneText(text, delay_s)
-        room = Room(recogniser, VOICES[dialect], max_callers, api_key)
+        room = EmbeddedServer(recogniser, SERVER_DIALECTS[dialect], max_callers, api_key)
         room.is_ready = True
         uploads = Uploads(recogniser, room.timings, max_callers, api_key, lambda: True)
         await serve(open_listener(host, port), room, exit_with_parent=exit_with_parent, posts=uploads)

@@ -13,8 +13,8 @@ import numpy as np
 import soundfile
 
 from stt_load.audio.clip import PcmArray
-from stt_load.audio.espeak import speak
 from stt_load.audio.resample import resample
+from stt_load.clips.espeak import speak
 from stt_load.errors import ConfigError
 
 RATE_HZ = 24_000

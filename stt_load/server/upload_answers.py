@@ -1,6 +1,6 @@
 """How the servers behind upload APIs say a transcript: values in, answers out.
 
-Sources: those of `stt_load/uploads/registry.py` and `stt_load/uploads/sse.py`.
+Sources: those of `stt_load/uploads/apis.py` and `stt_load/uploads/event_reader.py`.
 """
 
 from __future__ import annotations

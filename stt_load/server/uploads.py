@@ -1,4 +1,4 @@
-"""The upload APIs that `stt_load/uploads/registry.py` names, answered by the same recogniser as the websockets: whole
+"""The upload APIs that `stt_load/uploads/apis.py` names, answered by the same recogniser as the websockets: whole
 files in, transcripts out, with the manners of the servers that it stands in for.
 
     POST /v1/audio/transcriptions    json, verbose_json, text; streamed as ?shape=openai, vllm, speaches, whisperlive
@@ -19,9 +19,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from stt_load.audio.codec import decode
 from stt_load.audio.resample import resample
 from stt_load.errors import ClipError
+from stt_load.server.embedded_server import Recogniser
 from stt_load.server.pool import DecoderLost
 from stt_load.server.posts import Post, Reply
-from stt_load.server.room import Recogniser
 from stt_load.server.timings import Timings
 from stt_load.server.upload_answers import (
     SHAPES,

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stt_load.errors import ConnectionLost, Outcome, Refusal, SttLoadError
-from stt_load.stream.http_faults import outcome_of, refusal_of
-from stt_load.stream.transport import Stamp
+from stt_load.records import Stamp
+from stt_load.session.http_status import outcome_of, refusal_of
 from stt_load.tts.audio_bytes import AudioCounter
+from stt_load.tts.audio_events import CONTENT_TYPE, AudioEvents
 from stt_load.tts.playback import Arrival, Playback, gaps_s, play
-from stt_load.tts.sse import CONTENT_TYPE, AudioEvents
 
 STREAMED_UP_TO = 0.8
 """An answer was streamed if its first audio came before so much of the total had passed.

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from stt_load.audio.clip import Clip
 from stt_load.errors import Outcome, Refusal, SttLoadError
-from stt_load.records import Kind, UtteranceRecord
-from stt_load.stream.http_faults import outcome_of, refusal_of
-from stt_load.stream.transport import Stamp
+from stt_load.records import Kind, Stamp, UtteranceRecord
+from stt_load.session.http_status import outcome_of, refusal_of
 from stt_load.uploads.answers import Answer
 
 

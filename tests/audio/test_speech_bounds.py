@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tones import tone
 
-from stt_load.audio import espeak
 from stt_load.audio.clip import PcmArray
 from stt_load.audio.codec import to_int16
 from stt_load.audio.resample import resample
 from stt_load.audio.speech_bounds import HOP_S, SpeechBounds, cut_to_speech, find_pauses, find_speech
+from stt_load.clips import espeak
 from stt_load.errors import ClipError
 
 RATE_HZ = 16000

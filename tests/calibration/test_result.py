@@ -7,7 +7,7 @@ import json
 import pytest
 from made_calibration import FOUND, found
 
-from stt_load.calibration.result import Calibration, ClockError, NotACalibration, caution, in_words
+from stt_load.calibration.result import Calibration, ClockError, NotACalibration, caution, summary_lines
 from stt_load.metrics.quantiles import Distribution
 
 
@@ -35,7 +35,7 @@ def test_one_core_is_left_for_the_rest_of_the_machine(whole_cores: int, callers:
 
 
 def test_the_words_say_each_figure_with_its_unit() -> None:
-    words = dict(in_words(FOUND))
+    words = dict(summary_lines(FOUND))
     assert words["callers"] == "3,000 in one process on one core, with frames of 100 ms (3,200 break)"
     assert words["this machine"] == "8 cores: about 21,000 with --processes 7"
     assert words["CPU"] == "0.028 % of a core a caller, 28.0 µs a frame"
@@ -45,12 +45,12 @@ def test_the_words_say_each_figure_with_its_unit() -> None:
 
 
 def test_what_other_work_disturbed_says_so() -> None:
-    assert "disturbed" not in dict(in_words(FOUND))
-    assert "120 % of a core" in dict(in_words(found(others_cpu_pct=120.0)))["disturbed"]
+    assert "disturbed" not in dict(summary_lines(FOUND))
+    assert "120 % of a core" in dict(summary_lines(found(others_cpu_pct=120.0)))["disturbed"]
 
 
 def test_a_sink_that_knows_no_truth_leaves_the_clock_unknown_and_says_so() -> None:
-    assert "not measured" in dict(in_words(found(clock=None)))["clock"]
+    assert "not measured" in dict(summary_lines(found(clock=None)))["clock"]
     assert ClockError.of(10, Distribution()) is None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_calibration import FOUND, found
 
-from stt_load.calibration.looking import describe_host
+from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.store import data_folder, keep, kept, place_of
 from stt_load.errors import SttLoadError
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from made_calibration import FOUND, trial
 
 from stt_load.calibration.climb import OnTrial
-from stt_load.calibration.looking import describe_host
+from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.result import Calibration
 from stt_load.calibration.store import place_of
 from stt_load.cli import calibrate as under_test

@@ -12,7 +12,7 @@ from typing import Any
 from stand_in import RunningSidecar, StandInSmi, dmon_row, eventually, sidecar
 
 from gpu_sidecar.metrics import METRICS
-from stt_load.sidecar_client import SidecarClient
+from stt_load.sidecar.client import SidecarClient
 
 FILES = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
 

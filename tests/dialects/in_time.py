@@ -16,18 +16,18 @@ from stt_load.audio.framing import choose_frame
 from stt_load.dialects.base import Connect, Dialect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, UpgradeRefused
+from stt_load.net.transport import Arrival
+from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.records import UtteranceRecord
+from stt_load.server.embedded_server import Caller, EmbeddedServer
 from stt_load.server.pool import Decoded
-from stt_load.server.room import Caller, Room
 from stt_load.server.script import spelled
+from stt_load.server.server_dialect import ServerDialect, UpgradeRequest
 from stt_load.server.vad import WINDOW_BYTES, WINDOW_MS, speech_windows
-from stt_load.server.voice import Door, Voice
-from stt_load.stream.actions import SessionRules
-from stt_load.stream.encoded import EncodedClip, encode_clip
-from stt_load.stream.line import Line
-from stt_load.stream.prepared import PreparedMessage
-from stt_load.stream.session import Session
-from stt_load.stream.transport import Arrival
+from stt_load.session.actions import SessionRules
+from stt_load.session.client_frames import ClientFrame
+from stt_load.session.encoded_clip import EncodedClip, encode_clip
+from stt_load.session.session import Session
 
 TIMEOUT_S = 60.0
 
@@ -115,12 +115,12 @@ class CallerInTime(Caller):
 class Wire:
     """The transport of the client, and the connection of the server."""
 
-    def __init__(self, voice: type[Voice], delay_s: float) -> None:
+    def __init__(self, voice: type[ServerDialect], delay_s: float) -> None:
         self.clock = FakeClock()
         self.timetable = Timetable(self.clock)
         self.recogniser = Counting(self.timetable, delay_s)
         self._voice = voice
-        self._room = Room(self.recogniser, voice, 1)
+        self._room = EmbeddedServer(self.recogniser, voice, 1)
         self._coming: list[tuple[float, Message | ConnectionLost]] = []
         self._caller: CallerInTime | None = None
 
@@ -129,7 +129,7 @@ class Wire:
         if target.subprotocols:
             headers["sec-websocket-protocol"] = ", ".join(target.subprotocols)
         url = urlsplit(target.url)
-        voice = self._voice(Door(url.path, dict(parse_qsl(url.query)), headers))
+        voice = self._voice(UpgradeRequest(url.path, dict(parse_qsl(url.query)), headers))
         refusal = voice.refuse()
         if refusal is not None:
             raise UpgradeRefused(f"HTTP {refusal.status} at the upgrade: {refusal.body}", refusal.status)
@@ -146,7 +146,7 @@ class Wire:
         self._caller.on_message(message, self.clock())
         return True
 
-    def send_frame(self, frame: Sequence[PreparedMessage]) -> bool:
+    def send_frame(self, frame: Sequence[ClientFrame]) -> bool:
         return [self.send(part.message) for part in frame][-1]
 
     def flush(self) -> bool:
@@ -185,10 +185,10 @@ class Wire:
 class Phone:
     """A line of `dialect` to a server `delay_s` behind, and a caller who speaks clips over it."""
 
-    def __init__(self, dialect: Dialect, voice: type[Voice], delay_s: float, utterances: int = 1) -> None:
+    def __init__(self, dialect: Dialect, voice: type[ServerDialect], delay_s: float, utterances: int = 1) -> None:
         self.wire = Wire(voice, delay_s)
         self.dialect = dialect
-        self.line = Line(dialect, self.wire, f"ws://server{voice.path}", FakeCarrier(self.wire), utterances)
+        self.line = CallerConnection(dialect, self.wire, f"ws://server{voice.path}", FakeCarrier(self.wire), utterances)
 
     def encoded(self, clip: Clip) -> EncodedClip:
         able = self.dialect.capabilities
@@ -199,7 +199,7 @@ class Phone:
     def speak(self, clip: Clip) -> UtteranceRecord:
         session = Session(self.dialect, self.encoded(clip), SessionRules(TIMEOUT_S), self.wire.clock())
         record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "")
-        self.line.carry(session, record)
+        self.line.run(session, record)
         session.measure_into(record, self.wire.clock())
         return record
 

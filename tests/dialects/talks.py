@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.events import Event, Message
-from stt_load.server.voice import Doing, Flush, Recognised, Say, Voice
+from stt_load.server.server_dialect import Doing, Flush, Recognised, Say, ServerDialect
 
 SPOKEN = Recognised("seven words", 0.1, 0.9, {})
 
 
-def answers(voice: Voice, *messages: Message, spoken: Recognised | None = SPOKEN) -> list[Doing]:
+def answers(voice: ServerDialect, *messages: Message, spoken: Recognised | None = SPOKEN) -> list[Doing]:
     """All that the voice does about these messages, in order. At each `Flush` a recogniser that has `spoken` to tell
     (None: heard no speech) tells it at once."""
     doings: list[Doing] = []
@@ -26,7 +26,7 @@ def answers(voice: Voice, *messages: Message, spoken: Recognised | None = SPOKEN
     return doings
 
 
-def cut(voice: Voice, spoken: Recognised = SPOKEN) -> list[Doing]:
+def cut(voice: ServerDialect, spoken: Recognised = SPOKEN) -> list[Doing]:
     """What it does when the endpointer cuts a piece and the recogniser tells its text."""
     return [*voice.on_cut(), *voice.on_text(spoken)]
 

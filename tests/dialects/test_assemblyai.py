@@ -13,8 +13,8 @@ from stt_load.dialects.base import End, Settings
 from stt_load.dialects.events import EndOfTurn, Final, Finished, Gauge, Partial, ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ProtocolError, Refusal
-from stt_load.server.voice import Close, Door, Hear, Say
-from stt_load.server.voices.assemblyai import AssemblyAIVoice
+from stt_load.server.dialects.assemblyai import AssemblyAIServer
+from stt_load.server.server_dialect import Close, Hear, Say, UpgradeRequest
 
 URL = "wss://streaming.assemblyai.com/v3/ws"
 FRAME = bytes(3_200)  # 100 ms at 16 kHz
@@ -99,8 +99,8 @@ def test_an_error_refuses_by_its_code(code: int | None, refusal: Refusal | None)
 # the voice ---------------------------------------------------------------------------------------------------------
 
 
-def voice(**query: str) -> AssemblyAIVoice:
-    return AssemblyAIVoice(Door("/v3/ws", query))
+def voice(**query: str) -> AssemblyAIServer:
+    return AssemblyAIServer(UpgradeRequest("/v3/ws", query))
 
 
 def test_the_voice_tells_an_end_twice_where_formatting_was_asked_for() -> None:

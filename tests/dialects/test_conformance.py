@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 from stt_load.dialects.base import AudioLength, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Gauge, Ignored, Message, Snapshot
-from stt_load.dialects.registry import DIALECTS, DialectRow, sounds_like
+from stt_load.dialects.registry import DIALECTS, DialectRow, detect
 from stt_load.errors import ConfigError, ConnectionLost, Outcome, ProtocolError, SttLoadError
 from stt_load.records import UtteranceRecord
-from stt_load.stream.actions import SessionRules
+from stt_load.session.actions import SessionRules
 
 CONVERSATIONS = Path(__file__).parent / "conversations"
 
@@ -288,4 +288,4 @@ def test_an_odd_value_of_an_option_is_refused_or_can_be_spoken_with(row: Dialect
 def test_somebody_elses_messages_are_told_from_ones_own(talk: Conversation) -> None:
     """At least one message of a whole conversation names its server, and no other dialect claims all of them."""
     if talk.head["outcome"] == "ok":
-        assert talk.dialect in sounds_like(talk.messages)
+        assert talk.dialect in detect(talk.messages)

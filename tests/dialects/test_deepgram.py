@@ -13,8 +13,8 @@ from stt_load.dialects.deepgram import Deepgram
 from stt_load.dialects.events import EndOfTurn, Final, Finished, Ignored, Partial, ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError, Refusal
-from stt_load.server.voice import Close, Door, Hear
-from stt_load.server.voices.deepgram import DeepgramVoice
+from stt_load.server.dialects.deepgram import DeepgramServer
+from stt_load.server.server_dialect import Close, Hear, UpgradeRequest
 
 URL = "wss://api.deepgram.com/v1/listen"
 
@@ -114,8 +114,8 @@ def test_an_error_refuses_parameters_only_before_anything_else() -> None:
 # the voice ---------------------------------------------------------------------------------------------------------
 
 
-def voice(**query: str) -> DeepgramVoice:
-    return DeepgramVoice(Door("/v1/listen", query))
+def voice(**query: str) -> DeepgramServer:
+    return DeepgramServer(UpgradeRequest("/v1/listen", query))
 
 
 def test_the_voice_ends_a_turn_after_as_much_silence_as_it_was_asked_to() -> None:

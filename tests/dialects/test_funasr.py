@@ -17,8 +17,8 @@ from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Message,
 from stt_load.dialects.funasr import FunAsr
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
-from stt_load.server.voice import Close, Doing, Door, Hear
-from stt_load.server.voices.funasr import FunAsrVoice
+from stt_load.server.dialects.funasr import FunAsrServer
+from stt_load.server.server_dialect import Close, Doing, Hear, UpgradeRequest
 
 FRAME = bytes(3_200)
 LENGTH = AudioLength(frames=12, samples=19_200)
@@ -30,8 +30,8 @@ def dialect(*options: str, end: End = "client") -> FunAsr:
     return FunAsr(Settings(DIALECTS["funasr"].parse_options(options), end))
 
 
-def voice(server: str = "python") -> FunAsrVoice:
-    return FunAsrVoice(Door("/", {"server": server}, {"sec-websocket-protocol": "binary"}))
+def voice(server: str = "python") -> FunAsrServer:
+    return FunAsrServer(UpgradeRequest("/", {"server": server}, {"sec-websocket-protocol": "binary"}))
 
 
 def config_of(asked: FunAsr, length: AudioLength = LENGTH) -> Message:
@@ -39,7 +39,7 @@ def config_of(asked: FunAsr, length: AudioLength = LENGTH) -> Message:
     return config
 
 
-def utterance(asked: FunAsr, talking: FunAsrVoice) -> list[Event | Doing]:
+def utterance(asked: FunAsr, talking: FunAsrServer) -> list[Event | Doing]:
     """A frame and all that goes around it; the audio itself is left out."""
     said = answers(talking, config_of(asked), FRAME, *asked.finalise())
     return understood(asked, [doing for doing in said if not isinstance(doing, Hear)])
@@ -171,7 +171,7 @@ def test_broken_json_makes_the_cpp_server_deaf_and_is_nothing_to_python() -> Non
 
 @pytest.mark.parametrize(("server", "is_refused"), [("python", True), ("old", True), ("cpp", False)])
 def test_python_refuses_a_client_that_offers_no_subprotocol(server: str, is_refused: bool) -> None:
-    refusal = FunAsrVoice(Door("/", {"server": server})).refuse()
+    refusal = FunAsrServer(UpgradeRequest("/", {"server": server})).refuse()
     assert (refusal is not None) == is_refused
 
 

@@ -12,8 +12,8 @@ from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Partia
 from stt_load.dialects.funasr_realtime import FunAsrRealtime
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError, Refusal
-from stt_load.server.voice import Close, Doing, Door, Forget, Hear
-from stt_load.server.voices.funasr_realtime import FunAsrRealtimeVoice
+from stt_load.server.dialects.funasr_realtime import FunAsrRealtimeServer
+from stt_load.server.server_dialect import Close, Doing, Forget, Hear, UpgradeRequest
 
 FRAME = bytes(3_200)
 LENGTH = AudioLength(frames=12, samples=19_200)
@@ -26,8 +26,8 @@ def dialect(*options: str, end: End = "client") -> FunAsrRealtime:
     return FunAsrRealtime(Settings(DIALECTS["funasr-realtime"].parse_options(options), end))
 
 
-def voice(**query: str) -> FunAsrRealtimeVoice:
-    return FunAsrRealtimeVoice(Door("/", query))
+def voice(**query: str) -> FunAsrRealtimeServer:
+    return FunAsrRealtimeServer(UpgradeRequest("/", query))
 
 
 def result(*sentences: str, partial: str = "", is_final: bool = False) -> str:

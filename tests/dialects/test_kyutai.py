@@ -17,9 +17,9 @@ from stt_load.dialects.events import AtWork, Event, Finished, Gauge, Ignored, Re
 from stt_load.dialects.kyutai import STEP_SAMPLES, Kyutai, pack, unpack
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ProtocolError, Refusal
+from stt_load.server.dialects.kyutai import DELAY_STEPS, KyutaiServer
 from stt_load.server.process import stand_in_server
-from stt_load.server.voice import Close, Doing, Door, Drop, Hear, Recognised
-from stt_load.server.voices.kyutai import DELAY_STEPS, KyutaiVoice
+from stt_load.server.server_dialect import Close, Doing, Drop, Hear, Recognised, UpgradeRequest
 
 URL = "ws://localhost:8080/api/asr-streaming"
 STEP = bytes(2 * STEP_SAMPLES)
@@ -131,7 +131,7 @@ kinds = st.sampled_from(["Ready", "Step", "Word", "EndWord", "Marker", "Error", 
 @given(kind=kinds | values, rest=st.dictionaries(st.sampled_from(["text", "id", "message", "buffered_pcm"]), values))
 def test_whatever_is_packed_is_understood_ignored_or_blamed(kind: object, rest: dict[str, object]) -> None:
     message = msgpack.packb({"type": kind, **rest})
-    Kyutai.is_mine(message)
+    Kyutai.recognises(message)
     try:
         events = dialect().on_message(message)
     except ProtocolError as error:
@@ -142,7 +142,7 @@ def test_whatever_is_packed_is_understood_ignored_or_blamed(kind: object, rest: 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_are_too_odd_to_be_blamed(message: bytes) -> None:
-    Kyutai.is_mine(message)
+    Kyutai.recognises(message)
     try:
         dialect().on_message(message)
     except ProtocolError:
@@ -152,11 +152,11 @@ def test_no_bytes_are_too_odd_to_be_blamed(message: bytes) -> None:
 # the voice ---------------------------------------------------------------------------------------------------------
 
 
-def voice() -> KyutaiVoice:
-    return KyutaiVoice(Door("/api/asr-streaming"))
+def voice() -> KyutaiServer:
+    return KyutaiServer(UpgradeRequest("/api/asr-streaming"))
 
 
-def hear(talking: KyutaiVoice, steps: int) -> list[Event | Doing]:
+def hear(talking: KyutaiServer, steps: int) -> list[Event | Doing]:
     """What the dialect makes of so many steps of audio, in messages of one step."""
     (message,) = dialect().encode(STEP)
     return understood(dialect("steps=false"), [doing for _ in range(steps) for doing in talking.on_message(message)])

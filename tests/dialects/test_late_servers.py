@@ -11,7 +11,7 @@ from in_time import Phone, sounds
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.registry import DIALECTS, DialectRow
 from stt_load.errors import Outcome
-from stt_load.server.voices.registry import VOICES
+from stt_load.server.dialects.registry import SERVER_DIALECTS
 
 SPEECH = {
     "without a pause": ((0.3, 1.23),),
@@ -40,7 +40,7 @@ def test_every_piece_is_waited_for_and_the_last_words_stop_the_clock(
 ) -> None:
     dialect = row.make(Settings(end=end))
     able = dialect.capabilities
-    phone = Phone(dialect, VOICES[row.name], delay_s, utterances=2)
+    phone = Phone(dialect, SERVER_DIALECTS[row.name], delay_s, utterances=2)
     recogniser, clip = phone.wire.recogniser, sounds(able.sample_rate_hz, *spans_s)
     speech_s, frame_s = sum(end_s - start_s for start_s, end_s in spans_s), phone.encoded(clip).rule.frame_s
     for n_before in range(2 if able.many_utterances else 1):

@@ -12,8 +12,8 @@ from stt_load.dialects.events import Final, Partial, Ready, ServerError
 from stt_load.dialects.nemotron import Nemotron
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
-from stt_load.server.voice import Close, Door, Hear, Recognised
-from stt_load.server.voices.nemotron import NemotronVoice
+from stt_load.server.dialects.nemotron import NemotronServer
+from stt_load.server.server_dialect import Close, Hear, Recognised, UpgradeRequest
 
 HARD = '{"type": "reset", "finalize": true}'
 SOFT = '{"type": "reset", "finalize": false}'
@@ -23,8 +23,8 @@ def dialect(*options: str) -> Nemotron:
     return Nemotron(Settings(DIALECTS["nemotron"].parse_options(options), "client"))
 
 
-def voice() -> NemotronVoice:
-    return NemotronVoice(Door("/"))
+def voice() -> NemotronServer:
+    return NemotronServer(UpgradeRequest("/"))
 
 
 def test_a_turn_is_ended_by_a_hard_reset_unless_somebody_asks_for_a_soft_one() -> None:

@@ -9,11 +9,11 @@ import pytest
 from talks import answers, cut, understood
 
 from stt_load.dialects.base import AudioLength, End, Settings
-from stt_load.dialects.events import Event, Final, Ignored, Partial, PieceQueued, Ready, ServerError
+from stt_load.dialects.events import Event, Final, Ignored, Partial, Ready, SegmentPending, ServerError
 from stt_load.dialects.openai_realtime import OpenAiRealtime
 from stt_load.dialects.registry import DIALECTS
-from stt_load.server.voice import Door, Flush, Forget, Hear, Say
-from stt_load.server.voices.openai_realtime import OpenAiRealtimeVoice
+from stt_load.server.dialects.openai_realtime import OpenAiRealtimeServer
+from stt_load.server.server_dialect import Flush, Forget, Hear, Say, UpgradeRequest
 
 URL = "wss://api.openai.com/v1/realtime"
 LENGTH = AudioLength(10, 24_000)
@@ -79,9 +79,9 @@ def hear(listening: OpenAiRealtime, *messages: str) -> list[Event]:
 def test_the_answer_to_the_clients_commit_is_the_last_text() -> None:
     listening = dialect()
     listening.begin(LENGTH)
-    assert hear(listening, committed("a"), completed("a", "too early")) == [PieceQueued(), Final("too early")]
+    assert hear(listening, committed("a"), completed("a", "too early")) == [SegmentPending(), Final("too early")]
     listening.finalise()
-    assert hear(listening, committed("b"), completed("b", "words")) == [PieceQueued(), Final("words", is_last=True)]
+    assert hear(listening, committed("b"), completed("b", "words")) == [SegmentPending(), Final("words", is_last=True)]
     listening.begin(LENGTH)
     assert hear(listening, completed("c", "of the next utterance")) == [Final("of the next utterance")]
 
@@ -124,9 +124,9 @@ def test_texts_that_came_before_the_utterance_began_do_not_disturb_its_order() -
 # the voice ---------------------------------------------------------------------------------------------------------
 
 
-def voice(asking: OpenAiRealtime | None = None) -> OpenAiRealtimeVoice:
+def voice(asking: OpenAiRealtime | None = None) -> OpenAiRealtimeServer:
     """One that was told what `asking` asks for."""
-    listening = OpenAiRealtimeVoice(Door("/v1/realtime"))
+    listening = OpenAiRealtimeServer(UpgradeRequest("/v1/realtime"))
     if asking is not None:
         answers(listening, *asking.connect(URL).first_messages)
     return listening
@@ -154,7 +154,7 @@ def test_a_turn_is_one_item_however_long_it_is() -> None:
     done = understood(asking, answers(listening, appended(asking, bytes(4_800)), COMMIT))
     assert early == [Partial("seven words")]
     assert [event for event in done if not isinstance(event, (Hear, Ignored))] == [
-        PieceQueued(),
+        SegmentPending(),
         Partial("seven words"),
         Final("seven words seven words", is_last=True),
     ]
@@ -165,9 +165,9 @@ def test_with_server_vad_every_pause_is_an_item() -> None:
     listening = voice(asking)
     done = understood(asking, [*cut(listening), *cut(listening)])
     assert [event for event in done if not isinstance(event, Ignored)] == [
-        PieceQueued(),
+        SegmentPending(),
         Final("seven words"),
-        PieceQueued(),
+        SegmentPending(),
         Final("seven words"),
     ]
 

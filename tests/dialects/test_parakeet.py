@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import websocket
 
+from stt_load.server.dialects.parakeet import ParakeetServer
 from stt_load.server.process import stand_in_server
-from stt_load.server.voice import Door, Hear, Recognised, Say
-from stt_load.server.voices.parakeet import ParakeetVoice
+from stt_load.server.server_dialect import Hear, Recognised, Say, UpgradeRequest
 
-ORIGINAL = Door("/ws", {"original": "1"})
+ORIGINAL = UpgradeRequest("/ws", {"original": "1"})
 
 
 def said(text: str) -> Recognised:
@@ -20,8 +20,8 @@ def said(text: str) -> Recognised:
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[ParakeetVoice, ParakeetVoice]]:
-    older, newer = ParakeetVoice(ORIGINAL), ParakeetVoice(ORIGINAL)
+def pair() -> Iterator[tuple[ParakeetServer, ParakeetServer]]:
+    older, newer = ParakeetServer(ORIGINAL), ParakeetServer(ORIGINAL)
     older.on_open()
     newer.on_open()
     yield older, newer
@@ -30,12 +30,12 @@ def pair() -> Iterator[tuple[ParakeetVoice, ParakeetVoice]]:
 
 
 def test_the_original_loses_what_is_left_of_a_frame() -> None:
-    assert ParakeetVoice(ORIGINAL).on_message(bytes(3_200)) == (Hear(bytes(3_072)),)
-    assert ParakeetVoice(ORIGINAL).on_message(bytes(640)) == (Hear(b""),)
-    assert ParakeetVoice(Door("/ws")).on_message(bytes(3_200)) == (Hear(bytes(3_200)),)
+    assert ParakeetServer(ORIGINAL).on_message(bytes(3_200)) == (Hear(bytes(3_072)),)
+    assert ParakeetServer(ORIGINAL).on_message(bytes(640)) == (Hear(b""),)
+    assert ParakeetServer(UpgradeRequest("/ws")).on_message(bytes(3_200)) == (Hear(bytes(3_200)),)
 
 
-def test_the_oldest_caller_of_the_original_gets_everybodys_texts(pair: tuple[ParakeetVoice, ParakeetVoice]) -> None:
+def test_the_oldest_caller_of_the_original_gets_everybodys_texts(pair: tuple[ParakeetServer, ParakeetServer]) -> None:
     older, newer = pair
     assert (older.on_text(said("mine")), newer.on_text(said("yours"))) == ((), ())
     assert newer.on_tick() == ()
@@ -43,7 +43,7 @@ def test_the_oldest_caller_of_the_original_gets_everybodys_texts(pair: tuple[Par
     assert older.on_tick() == []
 
 
-def test_when_the_oldest_has_left_the_next_one_takes_them(pair: tuple[ParakeetVoice, ParakeetVoice]) -> None:
+def test_when_the_oldest_has_left_the_next_one_takes_them(pair: tuple[ParakeetServer, ParakeetServer]) -> None:
     older, newer = pair
     older.on_text(said("late"))
     older.on_closed()

@@ -12,8 +12,8 @@ from stt_load.dialects.base import Dialect, End, Settings
 from stt_load.dialects.events import ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import Refusal
-from stt_load.server.voice import Door, Drop, Say, Voice
-from stt_load.server.voices.registry import VOICES
+from stt_load.server.dialects.registry import SERVER_DIALECTS
+from stt_load.server.server_dialect import Drop, Say, ServerDialect, UpgradeRequest
 
 NAMES = ("openai-realtime", "vllm-realtime", "sglang", "riva")
 each_of_them = pytest.mark.parametrize("name", NAMES)
@@ -23,8 +23,8 @@ def dialect(name: str, end: End = "client", key: str | None = None) -> Dialect:
     return DIALECTS[name].make(Settings(end=end, api_key=key))
 
 
-def voice(name: str) -> Voice:
-    return VOICES[name](Door("/v1/realtime", {"intent": "transcription"}))
+def voice(name: str) -> ServerDialect:
+    return SERVER_DIALECTS[name](UpgradeRequest("/v1/realtime", {"intent": "transcription"}))
 
 
 def error(kind: str, code: str) -> str:
@@ -90,7 +90,7 @@ def test_some_codes_are_a_refusal_at_any_time(name: str, code: str, refusal: Ref
     assert talking.on_message(error("invalid_request_error", "other")) == (ServerError("no way (other)"),)
 
 
-def greet(talking: Dialect, server: Voice) -> None:
+def greet(talking: Dialect, server: ServerDialect) -> None:
     """Up to the point where the dialect takes the session for set."""
     first = talking.connect("ws://host/v1/realtime").first_messages
     for doing in [*server.on_open(), *answers(server, *first)]:

@@ -12,8 +12,8 @@ from stt_load.dialects.base import End, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Ready, ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.riva import Riva
-from stt_load.server.voice import Close, Doing, Door, Forget, Hear
-from stt_load.server.voices.riva import RivaVoice
+from stt_load.server.dialects.riva import RivaServer
+from stt_load.server.server_dialect import Close, Doing, Forget, Hear, UpgradeRequest
 
 URL = "ws://localhost:9000/v1/realtime"
 DONE = '{"type": "input_audio_buffer.done"}'
@@ -115,8 +115,8 @@ def test_without_a_last_result_texts_add_up() -> None:
 # the voice ---------------------------------------------------------------------------------------------------------
 
 
-def voice(**query: str) -> RivaVoice:
-    return RivaVoice(Door("/v1/realtime", {"intent": "transcription", **query}))
+def voice(**query: str) -> RivaServer:
+    return RivaServer(UpgradeRequest("/v1/realtime", {"intent": "transcription", **query}))
 
 
 def texts(doings: list[Doing]) -> list[Event | Doing]:
@@ -124,7 +124,7 @@ def texts(doings: list[Doing]) -> list[Event | Doing]:
 
 
 def test_without_its_intent_a_caller_is_sent_away() -> None:
-    (done,) = RivaVoice(Door("/v1/realtime")).on_open()
+    (done,) = RivaServer(UpgradeRequest("/v1/realtime")).on_open()
     assert isinstance(done, Close)
     assert done.code == 1008
 

@@ -9,12 +9,12 @@ import pytest
 from talks import answers, cut, understood
 
 from stt_load.dialects.base import End, Settings
-from stt_load.dialects.events import Final, Finished, Ignored, Partial, PieceQueued, Ready, ServerError
+from stt_load.dialects.events import Final, Finished, Ignored, Partial, Ready, SegmentPending, ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.sglang import SglangOmni
 from stt_load.errors import ProtocolError
-from stt_load.server.voice import Door, Forget, Hear, Say
-from stt_load.server.voices.sglang import SglangOmniVoice
+from stt_load.server.dialects.sglang import SglangOmniServer
+from stt_load.server.server_dialect import Forget, Hear, Say, UpgradeRequest
 
 URL = "ws://localhost:8000/v1/realtime"
 COMMIT, DONE = '{"type": "input_audio_buffer.commit"}', '{"type": "transcription.done"}'
@@ -84,8 +84,8 @@ def test_an_error_is_counted_among_the_events() -> None:
 # the voice ---------------------------------------------------------------------------------------------------------
 
 
-def voice(asking: SglangOmni | None = None) -> SglangOmniVoice:
-    listening = SglangOmniVoice(Door("/v1/realtime"))
+def voice(asking: SglangOmni | None = None) -> SglangOmniServer:
+    listening = SglangOmniServer(UpgradeRequest("/v1/realtime"))
     if asking is not None:
         answers(listening, *asking.connect(URL).first_messages)
     return listening
@@ -121,7 +121,7 @@ def test_done_is_answered_by_what_is_left_and_by_the_text_of_all() -> None:
     listening, client = voice(), dialect()
     early = understood(client, cut(listening))
     late = understood(client, answers(listening, DONE))
-    assert early == late[:2] == [PieceQueued(), Final("seven words")]
+    assert early == late[:2] == [SegmentPending(), Final("seven words")]
     assert late[2:] == [Finished()]
 
 
@@ -129,7 +129,7 @@ def test_a_commit_ends_a_segment_and_not_the_audio() -> None:
     listening, client = voice(dialect("turn_detection=none")), dialect()
     frame = str(client.encode(bytes(3_200))[0])
     done = understood(client, answers(listening, frame, COMMIT, frame))
-    assert done == [Hear(bytes(3_200)), PieceQueued(), Final("seven words"), Hear(bytes(3_200))]
+    assert done == [Hear(bytes(3_200)), SegmentPending(), Final("seven words"), Hear(bytes(3_200))]
 
 
 def test_nothing_is_taken_after_done() -> None:

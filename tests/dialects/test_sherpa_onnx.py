@@ -14,12 +14,12 @@ from stt_load.dialects.events import EndOfTurn, Finished, Ignored, Snapshot
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.sherpa_onnx import SherpaOnnx
 from stt_load.errors import ProtocolError
-from stt_load.server.voice import Close, Doing, Door, Hear, Say
-from stt_load.server.voices.sherpa_onnx import SherpaOnnxVoice
+from stt_load.server.dialects.sherpa_onnx import SherpaOnnxServer
+from stt_load.server.server_dialect import Close, Doing, Hear, Say, UpgradeRequest
 
 STEP = np.zeros(5_120, np.float32).tobytes()  # 320 ms
-PYTHON = Door("/")
-CPP = Door("/", {"server": "cpp"})
+PYTHON = UpgradeRequest("/")
+CPP = UpgradeRequest("/", {"server": "cpp"})
 each_server = pytest.mark.parametrize("door", [PYTHON, CPP], ids=["python", "cpp"])
 
 
@@ -92,15 +92,15 @@ def test_a_segment_without_a_number_is_the_servers_fault() -> None:
 
 
 @each_server
-def test_every_step_is_told_changed_or_not(door: Door) -> None:
+def test_every_step_is_told_changed_or_not(door: UpgradeRequest) -> None:
     half = STEP[: len(STEP) // 2]
-    server = SherpaOnnxVoice(door)
+    server = SherpaOnnxServer(door)
     assert [len(said(answers(server, frame))) for frame in (half, half, STEP + half, half)] == [0, 1, 1, 1]
 
 
 @each_server
-def test_done_is_answered_with_the_rest(door: Door) -> None:
-    events = understood(dialect(), answers(SherpaOnnxVoice(door), "Done"))
+def test_done_is_answered_with_the_rest(door: UpgradeRequest) -> None:
+    events = understood(dialect(), answers(SherpaOnnxServer(door), "Done"))
     assert events == [
         Snapshot("seven words", is_last=door is CPP),
         Finished() if door is CPP else Close(1000),
@@ -108,38 +108,38 @@ def test_done_is_answered_with_the_rest(door: Door) -> None:
 
 
 @each_server
-def test_an_endpoint_begins_the_next_segment(door: Door) -> None:
-    server, asked = SherpaOnnxVoice(door), dialect(end="server")
+def test_an_endpoint_begins_the_next_segment(door: UpgradeRequest) -> None:
+    server, asked = SherpaOnnxServer(door), dialect(end="server")
     events = understood(asked, [*cut(server), *answers(server, STEP)[1:]])
     assert EndOfTurn() in events
     assert said(answers(server, STEP))[0]["segment"] == 1
 
 
 @each_server
-def test_words_behind_an_endpoint_are_a_segment_of_their_own(door: Door) -> None:
-    server = SherpaOnnxVoice(door)
+def test_words_behind_an_endpoint_are_a_segment_of_their_own(door: UpgradeRequest) -> None:
+    server = SherpaOnnxServer(door)
     events = understood(dialect(), [*cut(server), *answers(server, "Done")])
     assert Snapshot("seven words seven words", is_last=door is CPP) in events
 
 
 @each_server
-def test_a_binary_done_is_audio(door: Door) -> None:
-    assert [type(doing) for doing in answers(SherpaOnnxVoice(door), b"Done")] == [Hear]
+def test_a_binary_done_is_audio(door: UpgradeRequest) -> None:
+    assert [type(doing) for doing in answers(SherpaOnnxServer(door), b"Done")] == [Hear]
 
 
 def test_python_dies_of_half_a_sample_and_of_another_word() -> None:
     for wrong in (STEP[:-2], "done"):
-        assert answers(SherpaOnnxVoice(PYTHON), wrong) == [Close(1011, "internal error")]
+        assert answers(SherpaOnnxServer(PYTHON), wrong) == [Close(1011, "internal error")]
 
 
 def test_cpp_cuts_half_a_sample_off_and_overhears_another_word() -> None:
-    assert answers(SherpaOnnxVoice(CPP), b"\0\0\0\0\1\1") == [Hear(b"\0\0")]
-    assert answers(SherpaOnnxVoice(CPP), "done") == []
+    assert answers(SherpaOnnxServer(CPP), b"\0\0\0\0\1\1") == [Hear(b"\0\0")]
+    assert answers(SherpaOnnxServer(CPP), "done") == []
 
 
 def test_int16_sent_as_it_is_becomes_noise() -> None:
     """Two samples make one, and nothing says so: the words are gone."""
     tone = (8_000 * np.sin(np.arange(3_200) / 10)).astype("<i2")
-    (heard,) = answers(SherpaOnnxVoice(PYTHON), tone.tobytes())
+    (heard,) = answers(SherpaOnnxServer(PYTHON), tone.tobytes())
     assert isinstance(heard, Hear)
     assert len(heard.pcm) == tone.nbytes // 2

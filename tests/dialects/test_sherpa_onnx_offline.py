@@ -13,14 +13,14 @@ from stt_load.dialects.events import Final
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.sherpa_onnx_offline import SherpaOnnxOffline
 from stt_load.errors import ProtocolError
-from stt_load.server.voice import Close, Door, Forget, Hear
-from stt_load.server.voices.sherpa_onnx_offline import SherpaOnnxOfflineVoice
+from stt_load.server.dialects.sherpa_onnx_offline import SherpaOnnxOfflineServer
+from stt_load.server.server_dialect import Close, Forget, Hear, UpgradeRequest
 
 AUDIO = np.full(1_600, 0.5, "<f4").tobytes()
 HEARD = Hear(np.full(1_600, 16_384, "<i2").tobytes())
 DIED = Close(1011, "internal error")
-PYTHON = Door("/")
-CPP = Door("/", {"server": "cpp"})
+PYTHON = UpgradeRequest("/")
+CPP = UpgradeRequest("/", {"server": "cpp"})
 each_server = pytest.mark.parametrize("door", [PYTHON, CPP], ids=["python", "cpp"])
 
 
@@ -60,61 +60,61 @@ def test_a_binary_answer_is_the_servers_fault() -> None:
 
 
 def test_plain_text_is_nobody_elses_but_the_streaming_servers_last_word_is() -> None:
-    assert SherpaOnnxOffline.is_mine("hello there")
-    assert SherpaOnnxOffline.is_mine("<EMPTY>")
-    assert not SherpaOnnxOffline.is_mine("Done!")
-    assert not SherpaOnnxOffline.is_mine('{"text": "hello there"}')
+    assert SherpaOnnxOffline.recognises("hello there")
+    assert SherpaOnnxOffline.recognises("<EMPTY>")
+    assert not SherpaOnnxOffline.recognises("Done!")
+    assert not SherpaOnnxOffline.recognises('{"text": "hello there"}')
 
 
 @each_server
-def test_the_last_sample_brings_the_text(door: Door) -> None:
+def test_the_last_sample_brings_the_text(door: UpgradeRequest) -> None:
     half = len(AUDIO) // 2
-    server = SherpaOnnxOfflineVoice(door)
+    server = SherpaOnnxOfflineServer(door)
     assert answers(server, header(), AUDIO[:half]) == [Forget()]
     assert understood(dialect(), answers(server, AUDIO[half:])) == [HEARD, Final("seven words", is_last=True)]
 
 
 @each_server
-def test_audio_may_ride_with_the_header_and_utterances_follow_each_other(door: Door) -> None:
-    server = SherpaOnnxOfflineVoice(door)
+def test_audio_may_ride_with_the_header_and_utterances_follow_each_other(door: UpgradeRequest) -> None:
+    server = SherpaOnnxOfflineServer(door)
     once, again = (understood(dialect(), answers(server, header(rate_hz=rate) + AUDIO)) for rate in (16_000, 8_000))
     assert once == again == [Forget(), HEARD, Final("seven words", is_last=True)]
     assert server.sample_rate_hz == 8_000
 
 
 @each_server
-def test_no_words_are_said_so(door: Door) -> None:
-    doings = answers(SherpaOnnxOfflineVoice(door), header(), AUDIO, spoken=None)
+def test_no_words_are_said_so(door: UpgradeRequest) -> None:
+    doings = answers(SherpaOnnxOfflineServer(door), header(), AUDIO, spoken=None)
     assert understood(dialect(), doings)[-1] == Final("", is_last=True)
 
 
 def test_python_takes_done_for_audio_while_bytes_are_missing() -> None:
-    server = SherpaOnnxOfflineVoice(PYTHON)
+    server = SherpaOnnxOfflineServer(PYTHON)
     assert answers(server, header(), AUDIO[:-8], "Done") == [Forget()]
     assert answers(server, AUDIO[-4:])[0] != HEARD
 
 
 def test_python_dies_of_too_many_bytes_a_short_header_and_another_word() -> None:
-    assert answers(SherpaOnnxOfflineVoice(PYTHON), header(), AUDIO + b"more")[1:] == [DIED]
-    assert answers(SherpaOnnxOfflineVoice(PYTHON), b"short") == [DIED]
-    assert answers(SherpaOnnxOfflineVoice(PYTHON), "hello") == [DIED]
+    assert answers(SherpaOnnxOfflineServer(PYTHON), header(), AUDIO + b"more")[1:] == [DIED]
+    assert answers(SherpaOnnxOfflineServer(PYTHON), b"short") == [DIED]
+    assert answers(SherpaOnnxOfflineServer(PYTHON), "hello") == [DIED]
 
 
 def test_audio_without_a_header_is_taken_for_one() -> None:
-    assert answers(SherpaOnnxOfflineVoice(PYTHON), AUDIO) == [DIED]
+    assert answers(SherpaOnnxOfflineServer(PYTHON), AUDIO) == [DIED]
 
 
 def test_python_leaves_after_the_text_when_it_is_told_done() -> None:
-    doings = answers(SherpaOnnxOfflineVoice(PYTHON), header(), AUDIO, "Done")
+    doings = answers(SherpaOnnxOfflineServer(PYTHON), header(), AUDIO, "Done")
     assert understood(dialect(), doings)[-2:] == [Final("seven words", is_last=True), Close(1000)]
 
 
 def test_cpp_leaves_at_once_when_it_is_told_done() -> None:
-    server = SherpaOnnxOfflineVoice(CPP)
+    server = SherpaOnnxOfflineServer(CPP)
     for message in (header(), AUDIO):
         list(server.on_message(message))
     assert list(server.on_message("Done")) == [Close(1000, "Done")], "the text is still owed"
 
 
 def test_cpp_refuses_more_than_five_minutes() -> None:
-    assert answers(SherpaOnnxOfflineVoice(CPP), header(n_bytes=301 * 64_000)) == [Close(1009, "Payload is too large!")]
+    assert answers(SherpaOnnxOfflineServer(CPP), header(n_bytes=301 * 64_000)) == [Close(1009, "Payload is too large!")]

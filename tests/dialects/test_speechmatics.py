@@ -12,8 +12,8 @@ from stt_load.dialects.events import EndOfTurn, Final, Finished, Ignored, Partia
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.speechmatics import Speechmatics
 from stt_load.errors import ProtocolError, Refusal
-from stt_load.server.voice import Close, Doing, Door, Forget, Hear
-from stt_load.server.voices.speechmatics import SpeechmaticsVoice
+from stt_load.server.dialects.speechmatics import SpeechmaticsServer
+from stt_load.server.server_dialect import Close, Doing, Forget, Hear, UpgradeRequest
 
 URL = "ws://localhost:9000/v2"
 FRAME = bytes(3_200)
@@ -127,11 +127,11 @@ def test_a_transcript_without_text_is_the_servers_fault() -> None:
 # the voice ---------------------------------------------------------------------------------------------------------
 
 
-def voice() -> SpeechmaticsVoice:
-    return SpeechmaticsVoice(Door("/v2"))
+def voice() -> SpeechmaticsServer:
+    return SpeechmaticsServer(UpgradeRequest("/v2"))
 
 
-def begun(asking: Speechmatics) -> SpeechmaticsVoice:
+def begun(asking: Speechmatics) -> SpeechmaticsServer:
     talking = voice()
     assert understood(asking, talking.on_message(start_of(asking))) == [Forget(), Ready()]
     return talking

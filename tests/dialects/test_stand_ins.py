@@ -16,15 +16,15 @@ from stt_load.audio.framing import choose_frame
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.registry import DIALECTS, DialectRow
 from stt_load.errors import Outcome, Refusal
+from stt_load.net.websocket import WebSocketTransport
+from stt_load.pacing.caller_connection import CallerConnection
+from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.records import UtteranceRecord
+from stt_load.server.dialects.registry import SERVER_DIALECTS
 from stt_load.server.process import ServerProcess, stand_in_server
-from stt_load.server.voices.registry import VOICES
-from stt_load.stream.actions import SessionRules
-from stt_load.stream.carrier import Inline
-from stt_load.stream.encoded import EncodedClip, encode_clip
-from stt_load.stream.line import Line
-from stt_load.stream.session import Session
-from stt_load.stream.ws import WebSocketTransport
+from stt_load.session.actions import SessionRules
+from stt_load.session.encoded_clip import EncodedClip, encode_clip
+from stt_load.session.session import Session
 
 WORDS = "seven words that no clip has said"
 TIMEOUT_S = 20.0
@@ -38,7 +38,7 @@ class Caller:
         self.dialect = row.make(Settings(end=end, api_key=key))
         self.able = self.dialect.capabilities
         utterances = 2 if self.able.many_utterances else 1
-        self.line = Line(self.dialect, WebSocketTransport(), server.url, Inline(), utterances)
+        self.line = CallerConnection(self.dialect, WebSocketTransport(), server.url, InlineDriver(), utterances)
 
     @property
     def audio(self) -> EncodedClip:
@@ -49,7 +49,7 @@ class Caller:
     def speak(self) -> UtteranceRecord:
         session = Session(self.dialect, self.audio, SessionRules(TIMEOUT_S), time.monotonic())
         record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", WORDS)
-        self.line.carry(session, record)
+        self.line.run(session, record)
         session.measure_into(record, time.monotonic())
         return record
 
@@ -109,7 +109,7 @@ each_end = pytest.mark.parametrize(
 
 
 def test_every_dialect_has_a_stand_in() -> None:
-    assert set(VOICES) == set(DIALECTS)
+    assert set(SERVER_DIALECTS) == set(DIALECTS)
 
 
 @each_end

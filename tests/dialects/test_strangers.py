@@ -9,7 +9,7 @@ from stt_load.dialects.base import Settings
 from stt_load.dialects.registry import DIALECTS, DialectRow
 from stt_load.errors import Outcome, Refusal
 from stt_load.records import UtteranceRecord
-from stt_load.server.voices.registry import VOICES
+from stt_load.server.dialects.registry import SERVER_DIALECTS
 
 # They say something to whoever comes, so nobody takes them for another one.
 GREETERS = {
@@ -17,12 +17,12 @@ GREETERS = {
     *("assemblyai", "kyutai"),
 }
 
-PAIRS = [(row, server) for row in DIALECTS.values() for server in VOICES if server != row.name]
+PAIRS = [(row, server) for row in DIALECTS.values() for server in SERVER_DIALECTS if server != row.name]
 
 
 def call(row: DialectRow, server: str) -> UtteranceRecord:
     dialect = row.make(Settings(end=row.capabilities.ends[0]))
-    return Phone(dialect, VOICES[server], 0.05).speak(sounds(dialect.capabilities.sample_rate_hz, (0.3, 1.2)))
+    return Phone(dialect, SERVER_DIALECTS[server], 0.05).speak(sounds(dialect.capabilities.sample_rate_hz, (0.3, 1.2)))
 
 
 @pytest.mark.parametrize(("row", "server"), PAIRS, ids=[f"{row.name}-at-{server}" for row, server in PAIRS])

@@ -12,8 +12,8 @@ from stt_load.dialects.events import Final, Ready, Reply
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.tingwu import TingWu
 from stt_load.errors import ConfigError
-from stt_load.server.voice import Door, Drop, Hear
-from stt_load.server.voices.tingwu import TingWuVoice
+from stt_load.server.dialects.tingwu import TingWuServer
+from stt_load.server.server_dialect import Drop, Hear, UpgradeRequest
 
 SPEAKING = '{"is_speaking": true}'
 SILENT = '{"is_speaking": false}'
@@ -25,8 +25,8 @@ def dialect(*options: str) -> TingWu:
     return TingWu(Settings(DIALECTS["tingwu"].parse_options(options), "client"))
 
 
-def voice() -> TingWuVoice:
-    return TingWuVoice(Door("/ws/realtime"))
+def voice() -> TingWuServer:
+    return TingWuServer(UpgradeRequest("/ws/realtime"))
 
 
 @pytest.mark.parametrize(

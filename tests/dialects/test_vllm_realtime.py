@@ -11,8 +11,8 @@ from stt_load.dialects.events import Final, Ignored, Partial, Ready, ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.vllm_realtime import VllmRealtime
 from stt_load.errors import Refusal
-from stt_load.server.voice import Door, Flush, Hear
-from stt_load.server.voices.vllm_realtime import VllmRealtimeVoice
+from stt_load.server.dialects.vllm_realtime import VllmRealtimeServer
+from stt_load.server.server_dialect import Flush, Hear, UpgradeRequest
 
 URL = "ws://localhost:8000/v1/realtime"
 BEGIN, END = (f'{{"type": "input_audio_buffer.commit", "final": {final}}}' for final in ("false", "true"))
@@ -23,11 +23,11 @@ def dialect(*options: str) -> VllmRealtime:
     return VllmRealtime(Settings(DIALECTS["vllm-realtime"].parse_options(options), "client"))
 
 
-def voice(**query: str) -> VllmRealtimeVoice:
-    return VllmRealtimeVoice(Door("/v1/realtime", query))
+def voice(**query: str) -> VllmRealtimeServer:
+    return VllmRealtimeServer(UpgradeRequest("/v1/realtime", query))
 
 
-def ready() -> VllmRealtimeVoice:
+def ready() -> VllmRealtimeServer:
     """One that knows its model."""
     listening = voice()
     assert answers(listening, *dialect().connect(URL).first_messages) == []

@@ -12,8 +12,8 @@ from stt_load.dialects.events import EndOfTurn, Final, Ignored, Partial
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.vosk import Vosk
 from stt_load.errors import ConfigError
-from stt_load.server.voice import Close, Door, Forget, Hear, Say
-from stt_load.server.voices.vosk import VoskVoice
+from stt_load.server.dialects.vosk import VoskServer
+from stt_load.server.server_dialect import Close, Forget, Hear, Say, UpgradeRequest
 
 FRAME = bytes(3_200)
 PARTIAL = Say('{\n  "partial": ""\n}')
@@ -24,8 +24,8 @@ def dialect(*options: str, end: End = "client") -> Vosk:
     return Vosk(Settings(DIALECTS["vosk"].parse_options(options), end))
 
 
-def voice() -> VoskVoice:
-    return VoskVoice(Door("/"))
+def voice() -> VoskServer:
+    return VoskServer(UpgradeRequest("/"))
 
 
 def config_of(asked: Vosk) -> object:

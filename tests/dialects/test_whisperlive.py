@@ -14,9 +14,9 @@ from stt_load.dialects.events import EndOfTurn, Ignored, Ready, ServerError, Sna
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.whisperlive import WhisperLive
 from stt_load.errors import Refusal
-from stt_load.server.voice import Close, Doing, Door, Hear, Recognised
-from stt_load.server.voice import Refusal as Answer
-from stt_load.server.voices.whisperlive import WhisperLiveVoice
+from stt_load.server.dialects.whisperlive import WhisperLiveServer
+from stt_load.server.server_dialect import Close, Doing, Hear, Recognised, UpgradeRequest
+from stt_load.server.server_dialect import Refusal as Answer
 
 SECOND = np.zeros(16_000, "<f4").tobytes()
 
@@ -31,22 +31,22 @@ def greeting(*options: str) -> str:
     return message
 
 
-def greeted(*options: str, **query: str) -> WhisperLiveVoice:
-    server = WhisperLiveVoice(Door("/", query))
+def greeted(*options: str, **query: str) -> WhisperLiveServer:
+    server = WhisperLiveServer(UpgradeRequest("/", query))
     assert understood(dialect(), [*server.on_message(greeting(*options))]) == [Ready()]
     return server
 
 
-def hear(server: WhisperLiveVoice, seconds: float) -> list[Doing]:
+def hear(server: WhisperLiveServer, seconds: float) -> list[Doing]:
     """In frames of 1 s."""
     return [doing for _ in range(round(seconds)) for doing in server.on_message(SECOND)]
 
 
-def tell(server: WhisperLiveVoice, text: str, start_s: float, end_s: float) -> None:
+def tell(server: WhisperLiveServer, text: str, start_s: float, end_s: float) -> None:
     server.on_text(Recognised(text, start_s, end_s, {}))
 
 
-def passes(server: WhisperLiveVoice, n_ticks: int) -> list[Doing]:
+def passes(server: WhisperLiveServer, n_ticks: int) -> list[Doing]:
     return [doing for _ in range(n_ticks) for doing in server.on_tick()]
 
 
@@ -118,21 +118,21 @@ def test_segments_of_an_earlier_utterance_belong_to_it() -> None:
 
 
 def test_a_full_server_lets_callers_in_and_says_how_long_to_wait() -> None:
-    full = understood(dialect(), WhisperLiveVoice(Door("/")).on_full())
+    full = understood(dialect(), WhisperLiveServer(UpgradeRequest("/")).on_full())
     assert full == [ServerError("the server is full, for 5.0 min", Refusal.CAPACITY), Close(1000)]
 
 
 @pytest.mark.parametrize("wrong", ["hello", b"\0\0", '{"uid": "1"}', "[]", greeting().replace("float32", "opus")])
 def test_a_greeting_that_is_not_understood_is_answered_with_a_close_alone(wrong: str | bytes) -> None:
-    assert [*WhisperLiveVoice(Door("/")).on_message(wrong)] == [Close(1000)]
+    assert [*WhisperLiveServer(UpgradeRequest("/")).on_message(wrong)] == [Close(1000)]
 
 
 def test_a_key_is_shown_in_the_header_or_the_query() -> None:
     asked = dialect(key="abc").connect("ws://server").headers
     headers = {name.lower(): value for name, value in asked.items()}
-    assert WhisperLiveVoice(Door("/", {}, headers, "abc")).refuse() is None
-    assert WhisperLiveVoice(Door("/", {"token": "abc"}, {}, "abc")).refuse() is None
-    assert WhisperLiveVoice(Door("/", {}, {}, "abc")).refuse() == Answer(401, "Unauthorized\n")
+    assert WhisperLiveServer(UpgradeRequest("/", {}, headers, "abc")).refuse() is None
+    assert WhisperLiveServer(UpgradeRequest("/", {"token": "abc"}, {}, "abc")).refuse() is None
+    assert WhisperLiveServer(UpgradeRequest("/", {}, {}, "abc")).refuse() == Answer(401, "Unauthorized\n")
 
 
 def test_no_pass_with_less_than_a_second_to_work_on() -> None:

@@ -14,9 +14,9 @@ from stt_load.dialects.events import Gauge, Ready, ServerError, Snapshot
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.whisperlivekit import WhisperLiveKit
 from stt_load.errors import ProtocolError, Refusal
-from stt_load.server.voice import Close, Doing, Door, Drop, Hear, Recognised, Say
-from stt_load.server.voice import Refusal as Answer
-from stt_load.server.voices.whisperlivekit import WhisperLiveKitVoice
+from stt_load.server.dialects.whisperlivekit import WhisperLiveKitServer
+from stt_load.server.server_dialect import Close, Doing, Drop, Hear, Recognised, Say, UpgradeRequest
+from stt_load.server.server_dialect import Refusal as Answer
 
 URL = "ws://server/asr"
 FRAME = bytes(3_200)
@@ -26,8 +26,8 @@ def dialect(*options: str, end: End = "client", key: str | None = None) -> Whisp
     return WhisperLiveKit(Settings(DIALECTS["whisperlivekit"].parse_options(options), end, key))
 
 
-def voice(**query: str) -> WhisperLiveKitVoice:
-    return WhisperLiveKitVoice(Door("/asr", query))
+def voice(**query: str) -> WhisperLiveKitServer:
+    return WhisperLiveKitServer(UpgradeRequest("/asr", query))
 
 
 def piece(text: str, start_s: float, end_s: float) -> Recognised:
@@ -122,9 +122,11 @@ def test_a_language_that_it_does_not_know_is_an_error_and_a_close() -> None:
 
 
 def test_a_wrong_key_is_refused_before_the_upgrade() -> None:
-    assert WhisperLiveKitVoice(Door("/asr", {}, {"authorization": "Bearer wrong"}, "right")).refuse() == Answer(403)
-    assert WhisperLiveKitVoice(Door("/asr", {}, {"authorization": "Bearer right"}, "right")).refuse() is None
-    assert WhisperLiveKitVoice(Door("/asr", {"token": "right"}, {}, "right")).refuse() is None
+    assert WhisperLiveKitServer(
+        UpgradeRequest("/asr", {}, {"authorization": "Bearer wrong"}, "right")
+    ).refuse() == Answer(403)
+    assert WhisperLiveKitServer(UpgradeRequest("/asr", {}, {"authorization": "Bearer right"}, "right")).refuse() is None
+    assert WhisperLiveKitServer(UpgradeRequest("/asr", {"token": "right"}, {}, "right")).refuse() is None
 
 
 def test_an_update_comes_for_the_lag_alone_and_none_without_news() -> None:

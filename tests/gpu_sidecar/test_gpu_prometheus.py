@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gpu_sidecar.devices import Device
 from gpu_sidecar.metrics import GPU, HOST, METRICS, PROCESS, Metric
-from gpu_sidecar.prometheus import Picture, render
+from gpu_sidecar.prometheus import Snapshot, render
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import Gap, SourceStatus
 from gpu_sidecar.timeline import Mark, Tag, TaggedSample
@@ -29,7 +29,7 @@ def newest(sample: Sample, age_s: float = 0.5, tag: Tag = Tag("r1", 2, 20, "hold
 
 
 def text_of(*found: TaggedSample, sources: Sequence[SourceStatus] = SOURCES) -> str:
-    return render(Picture(found, 7, DEVICES, "uvicorn", sources), wall=1e9 + 0.25, mono=NOW)
+    return render(Snapshot(found, 7, DEVICES, "uvicorn", sources), wall=1e9 + 0.25, mono=NOW)
 
 
 def parsed(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:

@@ -15,7 +15,7 @@ from stand_in import StandInSmi, dmon_row, eventually
 from gpu_sidecar import station as station_module
 from gpu_sidecar.devices import UnknownGpu, parse_gpu_wanted
 from gpu_sidecar.sources.registry import SOURCES
-from gpu_sidecar.station import Station, Wanted
+from gpu_sidecar.station import Service, Wanted
 from gpu_sidecar.timeline import Tag
 
 
@@ -24,8 +24,8 @@ def wanted(gpu: str = "", record: Path | None = None) -> Wanted:
 
 
 @contextmanager
-def started(what: Wanted) -> Iterator[Station]:
-    station = Station(what)
+def started(what: Wanted) -> Iterator[Service]:
+    station = Service(what)
     station.start()
     try:
         yield station
@@ -41,7 +41,7 @@ def on_path(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("asked_s", "host_s"), [(0.1, 1.0), (5.0, 5.0)])
 def test_the_host_is_read_no_more_often_than_once_a_second(asked_s: float, host_s: float) -> None:
     what = replace(wanted(), row=SOURCES["query"], period_s=asked_s, has_host=True)
-    periods = {status.name: status.period_s for status in Station(what).sidecar.sources()}
+    periods = {status.name: status.period_s for status in Service(what).sidecar.sources()}
     assert periods == {"query": asked_s, "proc": host_s}
 
 
@@ -55,7 +55,7 @@ def test_an_unknown_gpu_that_is_found_out_later_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(station_module, "_DECIDE_S", 0.0)
-    station = Station(wanted("7"))
+    station = Service(wanted("7"))
     station.wait_for_gpus(threading.Event())
     station.start()
     try:

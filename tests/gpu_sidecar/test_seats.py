@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from gpu_sidecar.seats import Seats
+from gpu_sidecar.seats import Slots
 
 Connections = list[tuple[socket.socket, socket.socket]]
 
@@ -42,7 +42,7 @@ def is_cut_off(client: socket.socket) -> bool:
         return False
 
 
-def leave_at_the_end_of_the_stream(seats: Seats, connection: socket.socket) -> threading.Thread:
+def leave_at_the_end_of_the_stream(seats: Slots, connection: socket.socket) -> threading.Thread:
     """What the thread of a connection does."""
 
     def serve() -> None:
@@ -56,7 +56,7 @@ def leave_at_the_end_of_the_stream(seats: Seats, connection: socket.socket) -> t
 
 
 def test_a_seat_that_was_left_is_free_again(connections: Connections) -> None:
-    seats = Seats(1, now=Clock())
+    seats = Slots(1, now=Clock())
     (first, first_client), (second, _), _ = connections
     assert seats.take(first)
     seats.leave(first)
@@ -65,7 +65,7 @@ def test_a_seat_that_was_left_is_free_again(connections: Connections) -> None:
 
 
 def test_whoever_has_been_longest_without_a_whole_request_makes_room(connections: Connections) -> None:
-    seats = Seats(2, now=Clock())
+    seats = Slots(2, now=Clock())
     (first, first_client), (second, second_client), (third, third_client) = connections
     assert seats.take(first)
     assert seats.take(second)
@@ -77,7 +77,7 @@ def test_whoever_has_been_longest_without_a_whole_request_makes_room(connections
 
 def test_nobody_has_to_go_who_has_only_just_come(connections: Connections) -> None:
     clock = Clock(0.03)
-    seats = Seats(1, now=clock)
+    seats = Slots(1, now=clock)
     (first, first_client), (second, _), _ = connections
     assert seats.take(first)
     sat_down_s = clock.now_s
@@ -89,7 +89,7 @@ def test_nobody_has_to_go_who_has_only_just_come(connections: Connections) -> No
 
 
 def test_a_client_whose_request_has_come_keeps_its_seat_until_it_is_answered(connections: Connections) -> None:
-    seats = Seats(1, now=Clock())
+    seats = Slots(1, now=Clock())
     (first, first_client), (second, _), _ = connections
     assert seats.take(first)
     seats.note_request(first)
@@ -100,7 +100,7 @@ def test_a_client_whose_request_has_come_keeps_its_seat_until_it_is_answered(con
 
 
 def test_a_connection_that_is_closed_already_can_make_room_too(connections: Connections) -> None:
-    seats = Seats(1, now=Clock())
+    seats = Slots(1, now=Clock())
     (first, _), (second, _), _ = connections
     assert seats.take(first)
     first.close()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from runs import StartSink
 
-from stt_load.audio.folder import load_folder, write_folder
-from stt_load.audio.library import default_clips
+from stt_load.clips.folder import load_folder, write_folder
+from stt_load.clips.library import default_clips
 from stt_load.server.process import ServerProcess, scripted_server
 from stt_load.server.script import Script, audio_key
 

@@ -30,7 +30,7 @@ def test_probe_shows_every_message_and_what_a_run_would_use(start_sink: StartSin
     with Run([*STT_LOAD, "probe", "--stt-url", start_sink().url], tmp_path) as run:
         assert run.wait() == 0, run.output
     for words in (
-        '< {"status":"queued"}   (PieceQueued)',
+        '< {"status":"queued"}   (SegmentPending)',
         "(Final)",
         "> first frame sent",
         "> last frame sent",

@@ -26,7 +26,7 @@ from runs import (
     two_processes,
 )
 
-from stt_load.calibration.looking import describe_host
+from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.store import keep
 
 pytestmark = pytest.mark.locust

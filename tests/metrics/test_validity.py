@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stt_load.metrics.validity import CONDITIONS, Evidence, look
+from stt_load.metrics.validity import CONDITIONS, Evidence, evaluate
 
 CLEAN = Evidence(
     users=10,
@@ -25,16 +25,16 @@ CLEAN = Evidence(
 
 
 def broken(**changes: object) -> list[str]:
-    return [finding.condition for finding in look(replace(CLEAN, **changes)) if not finding.is_met]
+    return [finding.condition for finding in evaluate(replace(CLEAN, **changes)) if not finding.is_met]
 
 
 def test_clean_evidence_meets_every_condition() -> None:
     assert broken() == []
-    assert len(look(CLEAN)) == len(CONDITIONS) == 7
+    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 7
 
 
 def test_whole_files_have_no_pace_and_the_condition_says_so() -> None:
-    (finding,) = [f for f in look(replace(CLEAN, is_paced=False, frames=0)) if f.condition.startswith("pacing lag")]
+    (finding,) = [f for f in evaluate(replace(CLEAN, is_paced=False, frames=0)) if f.condition.startswith("pacing lag")]
     assert finding.is_met
     assert finding.detail == "does not apply: whole files have no pace"
 
@@ -74,10 +74,10 @@ def test_a_limit_may_be_touched_and_what_was_not_measured_breaks_nothing(changes
 
 
 def test_every_finding_says_what_was_seen_and_what_to_do() -> None:
-    for finding in look(replace(CLEAN, users_reached=9, frames_late=14)):
+    for finding in evaluate(replace(CLEAN, users_reached=9, frames_late=14)):
         assert finding.detail
         assert finding.advice
-    details = {finding.condition: finding.detail for finding in look(replace(CLEAN, frames_late=14))}
-    stolen = {finding.condition: finding.detail for finding in look(replace(CLEAN, stolen_cpu_pct=6.2))}
+    details = {finding.condition: finding.detail for finding in evaluate(replace(CLEAN, frames_late=14))}
+    stolen = {finding.condition: finding.detail for finding in evaluate(replace(CLEAN, stolen_cpu_pct=6.2))}
     assert stolen["pacing lag p99 ≤ 10 ms"].endswith("; the host took 6 % of this machine's CPU away")
     assert details["pacing lag p99 ≤ 10 ms"] == "1.40% of frames more than 10 ms late, the worst 14.2 ms"

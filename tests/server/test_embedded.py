@@ -16,8 +16,8 @@ import websocket
 from wire import DEADLINE_S, children, dial, get, hear, hears_nothing, is_alive, say, silence, wait_until
 
 from stt_load.audio.codec import Pcm
-from stt_load.audio.espeak import speak
 from stt_load.audio.resample import resample
+from stt_load.clips.espeak import speak
 from stt_load.server.process import ServerProcess, embedded_server
 from stt_load.server.vad import WINDOW_BYTES
 

@@ -15,10 +15,10 @@ import requests
 import soundfile
 from wire import DEADLINE_S, dial, get, hear, say, silence, tone
 
-from stt_load.audio.library import default_clips
+from stt_load.clips.library import default_clips
 from stt_load.server.process import ServerProcess, stand_in_server
 from stt_load.uploads.answers import Answer
-from stt_load.uploads.sse import EventReader
+from stt_load.uploads.event_reader import EventReader
 
 TEXT = "one two three"
 OPENAI, TINGWU, PARAKEET = "/v1/audio/transcriptions", "/api/v1/transcribe", "/transcribe"

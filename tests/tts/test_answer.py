@@ -9,7 +9,7 @@ import pytest
 from bytes_of import UNKNOWN, encoded, wav, wav_head
 
 from stt_load.errors import ConnectionLost, DeadlineExceeded, Outcome, ProtocolError, Refusal, UpgradeRefused
-from stt_load.stream.http_faults import fault_of_status
+from stt_load.session.http_status import fault_of_status
 from stt_load.tts.answer import Answer, Spoken
 
 START_S = 100.0

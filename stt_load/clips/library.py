@@ -1,0 +1,178 @@
+"""Clips made by text to speech, kept so that each is made once.
+
+    <cache>/clips/<engine>-<recipe>/   a clip folder for each combination of texts and voice
+    <cache>/tts/<request>.wav          each answer of a TTS server, as it came
+
+The cache is the user's cache folder, or where STT_LOAD_CACHE says. Its folders are named after the recipe
+(texts, voice, server, version of the engine, pad), so a change of any of these makes a new one.
+Several processes may fill it at the same time: each writes under a name of its own and renames.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from stt_load.audio.clip import Clip
+from stt_load.audio.codec import Pcm, decode
+from stt_load.audio.speech_bounds import cut_to_speech, find_speech
+from stt_load.audio.texts import Texts, english_set, standard_set
+from stt_load.clips import espeak
+from stt_load.clips.engines import ENGINES, Voice, voice_of
+from stt_load.clips.folder import ClipSet, is_free, load_folder, write_folder
+from stt_load.clips.tts_server import speak_over_http
+from stt_load.errors import ClipError, ConfigError
+
+# Silence before and after the speech of every clip made here.
+PAD_S = 0.050
+
+# To be raised when the same recipe would give other files than before.
+_RECIPE_VERSION = 1
+
+# Called after each clip with the number done and the number in all.
+Progress = Callable[[int, int], None]
+
+
+def cache_folder() -> Path:
+    told = os.environ.get("STT_LOAD_CACHE")
+    return Path(told) if told else user_cache_path("stt-load")
+
+
+def default_clips(
+    sample_rate_hz: int | None,
+    progress: Progress | None = None,
+    include_standard: bool = False,
+    cache: Path | None = None,
+) -> ClipSet:
+    """The shipped English texts, spoken by espeak: rendered on first use, read from the cache ever after.
+
+    `include_standard` puts the five standard texts at the end. `sample_rate_hz` None: as espeak renders them.
+    ConfigError where espeak is not installed or the cache can't be written.
+    """
+    texts = english_set() | (standard_set() if include_standard else {})
+    return clips_from_tts(voice_of("espeak"), texts, sample_rate_hz, progress=progress, cache=cache)
+
+
+def clips_from_tts(
+    voice: Voice,
+    texts: Texts,
+    sample_rate_hz: int | None,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+    api_key: str | None = None,
+) -> ClipSet:
+    """The texts in that voice, from the cache where it has them. ConfigError with every problem."""
+    cache = cache or cache_folder()
+    folder = cache / "clips" / f"{voice.engine}-{_recipe(voice, texts)}"
+    notes: tuple[str, ...] = ()
+    if folder.exists():
+        try:
+            return _named(load_folder(folder, sample_rate_hz), voice)
+        except ConfigError as error:
+            _remove(folder)
+            notes = (f"cached clips were damaged and made anew ({error.problems[0]})",)
+    clips = _rendered(voice, texts, progress, cache, api_key)
+    with suppress(FileExistsError):  # another process made the same clips in the meantime: then those are read
+        write_folder(folder, clips, _source(voice))
+    return _named(load_folder(folder, sample_rate_hz), voice, notes)
+
+
+def make_folder(
+    voice: Voice,
+    texts: Texts,
+    out: Path,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+    api_key: str | None = None,
+) -> None:
+    """The same clips in a folder of the user's. ConfigError where `out` holds something already."""
+    taken = ConfigError(f"{out} already holds something: name a folder that does not exist yet")
+    if not is_free(out):
+        raise taken
+    try:
+        write_folder(out, _rendered(voice, texts, progress, cache or cache_folder(), api_key), _source(voice))
+    except FileExistsError:
+        raise taken from None
+
+
+def _rendered(
+    voice: Voice, texts: Texts, progress: Progress | None, cache: Path, api_key: str | None
+) -> Iterator[Clip]:
+    for done, (clip_id, text) in enumerate(texts.items(), start=1):
+        try:
+            pcm = _spoken(text, voice, cache, api_key)
+            samples, speech = cut_to_speech(pcm.samples, pcm.sample_rate_hz, PAD_S)
+        except ClipError as error:
+            raise ConfigError(f"{voice.engine} as {voice.name} made of {clip_id} ({text!r}): {error}") from None
+        yield Clip(clip_id, text, samples, pcm.sample_rate_hz, speech.start_s, speech.end_s)
+        if progress is not None:
+            progress(done, len(texts))
+
+
+def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Pcm:
+    """espeak is faster than a cache; a server is asked once."""
+    row = ENGINES[voice.engine]
+    if row.body is None:
+        return espeak.speak(text, voice.name)
+    kept = cache / "tts" / f"{_digest([voice.url, row.body(text, voice)])}.wav"
+    if kept.exists():
+        try:
+            return decode(kept.read_bytes())
+        except (ClipError, OSError):
+            pass  # damaged: ask the server again
+    data = speak_over_http(text, voice, api_key)
+    pcm = decode(data)
+    find_speech(pcm.samples, pcm.sample_rate_hz)  # an answer without speech is not kept
+    _write_whole(kept, data)
+    return pcm
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    part = path.with_suffix(f".{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(f"can't write {path}: {error.strerror}; set STT_LOAD_CACHE to another folder") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _remove(folder: Path) -> None:
+    """Out of the way in one step, so that nobody finds half of it, then deleted."""
+    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:
+        return  # another process was faster
+    except OSError as error:
+        raise ConfigError(f"{folder} is damaged and can't be removed ({error.strerror}): delete it") from error
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _source(voice: Voice) -> dict[str, str]:
+    row = ENGINES[voice.engine]
+    return voice.as_source() | ({"version": espeak.espeak_version()} if row.body is None else {})
+
+
+def _recipe(voice: Voice, texts: Texts) -> str:
+    return _digest([_RECIPE_VERSION, PAD_S, _source(voice), voice.url, texts])[:16]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()
+
+
+def _named(clips: ClipSet, voice: Voice, notes: tuple[str, ...] = ()) -> ClipSet:
+    source = ", ".join(f"{key} {value}" for key, value in voice.as_source().items())
+    return replace(clips, source=source, notes=notes + clips.notes)

@@ -1,0 +1,127 @@
+"""Text to speech by a server over HTTP.
+
+One request at a time: Chatterbox blocks its event loop while it speaks, so requests side by side only wait
+for each other. What a server sent is kept by `library.py`, so it is asked once for each text.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import requests
+
+from stt_load.audio.codec import decode
+from stt_load.clips.engines import ENGINES, Voice
+from stt_load.credentials import without_credentials
+from stt_load.errors import ClipError, ConfigError
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 120.0  # silence on the wire; Chatterbox sends nothing before the whole file is spoken
+TOTAL_TIMEOUT_S = 300.0  # for one text
+LARGEST_BODY_BYTES = 64 * 1024 * 1024  # about 20 minutes at 24 kHz
+TRIES = 3
+BACKOFF_S = 1.0  # before the second try; doubled before each further one
+
+
+def speak_over_http(text: str, voice: Voice, api_key: str | None = None) -> bytes:
+    """The audio file that the server makes of the text: whole, and known to be readable.
+
+    Tries again, `TRIES` times in all, where the connection fails, the answer is 429 or 5xx, or the file is cut
+    or unreadable; not where the server says that the request is wrong (other 4xx). Raises ConfigError.
+    """
+    body = ENGINES[voice.engine].body
+    assert body is not None and voice.url is not None, "an embedded engine has no server"
+    who = f"TTS server {without_credentials(voice.url)}"
+    last_failure = ""
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(BACKOFF_S * 2 ** (attempt - 1))
+        try:
+            data = _post(voice.url, body(text, voice), api_key)
+            decode(data)
+        except _TryAgain as failure:
+            last_failure = str(failure)
+        except ClipError as failure:
+            last_failure = f"what it sent is no audio: {failure}"
+        except _Refused as refusal:
+            raise ConfigError(f"{who}: {refusal}; check --url, --voice and the text {_shortened(text, 60)!r}") from None
+        else:
+            return data
+    raise ConfigError(f"{who}: {last_failure}, {TRIES} times; is it running and loaded? What is done so far is kept")
+
+
+class _TryAgain(Exception):
+    """It may go better next time."""
+
+
+class _Refused(Exception):
+    """It will not go better."""
+
+
+def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> bytes:
+    """One request. Redirects are refused: a POST would arrive as a GET, and a key somewhere else."""
+    with requests.Session() as session:
+        session.trust_env = not _is_loopback(urlsplit(url))  # a proxy can't reach this machine's own servers
+        try:
+            with session.post(
+                url,
+                json=body,
+                headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
+                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                data = _read(response)
+        except requests.RequestException as error:
+            raise _TryAgain(_reason(error)) from None
+    if response.status_code == 200:
+        return data
+    complaint = f"HTTP {response.status_code}: {_shortened(data.decode(errors='replace'), 200) or response.reason}"
+    if response.status_code == 429 or response.status_code >= 500:
+        raise _TryAgain(complaint)
+    raise _Refused(complaint)
+
+
+def _read(response: requests.Response) -> bytes:
+    """The body, whole. `_TryAgain` where it takes too long or is larger than any clip."""
+    deadline = time.monotonic() + TOTAL_TIMEOUT_S
+    data = bytearray()
+    for chunk in response.iter_content(65536):
+        data += chunk
+        if time.monotonic() > deadline:
+            raise _TryAgain(f"the answer was not complete after {TOTAL_TIMEOUT_S:.0f} s")
+        if len(data) > LARGEST_BODY_BYTES:
+            raise _TryAgain(f"the answer is longer than {LARGEST_BODY_BYTES // 2**20} MiB")
+    return bytes(data)
+
+
+# What requests wraps in many layers, in words; the first that fits.
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (requests.exceptions.ConnectTimeout, f"no connection within {CONNECT_TIMEOUT_S:.0f} s"),
+    (requests.exceptions.ReadTimeout, f"connected, but silent for {READ_TIMEOUT_S:.0f} s"),
+    (requests.exceptions.SSLError, "its TLS certificate is not valid here"),
+    (requests.exceptions.ChunkedEncodingError, "the connection ended in the middle of the answer"),
+    (requests.exceptions.ProxyError, "the proxy of the environment can't reach it"),
+    (requests.exceptions.ConnectionError, "no connection"),
+)
+
+
+def _reason(error: requests.RequestException) -> str:
+    return next((words for kind, words in _REASONS if isinstance(error, kind)), _shortened(str(error), 120))
+
+
+def _is_loopback(parts: SplitResult) -> bool:
+    try:
+        return parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _shortened(text: str, most: int) -> str:
+    """On one line, cut to `most` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -1,1 +1,0 @@
-"""The load: stages as a state machine, callers as Locust users, rows from the workers to the master."""

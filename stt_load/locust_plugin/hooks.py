@@ -1,0 +1,89 @@
+"""Joins the parts to Locust: options, events, messages, signals. Locustfiles call `install` once, at import.
+
+Each listener is one call: Locust logs and swallows what a listener raises.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import gevent
+from locust import events, runners, stats
+from locust.argument_parser import LocustArgumentParser
+
+from stt_load.config import OPTIONS
+from stt_load.locust_plugin.master import Master
+from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, SIGN
+from stt_load.locust_plugin.worker import Worker
+
+_REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer than it needs to be
+
+
+def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Once, in the locustfile, after `import locust`. `defaults`: other ones than a run's, by option key."""
+    # In every process, before the first sample: Locust keeps about two digits of a response time otherwise.
+    stats.bucket_response_time = _bucket_ms  # type: ignore[assignment]
+    runners.WORKER_REPORT_INTERVAL = _REPORT_INTERVAL_S
+    events.init_command_line_parser.add_listener(partial(add_options, defaults=defaults))
+    events.init.add_listener(_on_init)
+
+
+def add_options(parser: LocustArgumentParser, defaults: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Our options on Locust's command line and in its web UI, under the same names."""
+    for option in OPTIONS:
+        default = defaults.get(option.key, option.default)
+        kind: dict[str, Any] = {"metavar": option.metavar, "default": default or ""}
+        if option.is_flag:
+            kind = {"action": "store_true", "default": False}
+        elif option.is_multiple:
+            kind = {"metavar": option.metavar, "action": "append", "default": []}
+        parser.add_argument(
+            f"--{option.name}",
+            env_var=option.env_var,
+            help=option.help.replace("%", "%%"),
+            include_in_web_ui=option.in_web_ui,
+            **kind,
+        )
+
+
+def _bucket_ms(response_time_ms: float) -> int:
+    return round(response_time_ms)
+
+
+def _on_init(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
+    part = _join_worker(environment) if isinstance(runner, runners.WorkerRunner) else _join_master(environment)
+    environment.stt_part = part
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, part.on_signal, number)
+    part.on_init()
+
+
+def _join_master(environment: Any) -> Master:
+    master = Master(environment)
+    listen = environment.events
+    listen.test_start.add_listener(lambda **_: master.on_test_start())
+    listen.test_stopping.add_listener(lambda **_: master.on_test_stopping())
+    listen.test_stop.add_listener(lambda **_: master.on_test_stop())
+    listen.quitting.add_listener(lambda **_: master.on_quitting())
+    listen.worker_report.add_listener(lambda client_id, data, **_: master.on_worker_report(client_id, data))
+    runner = environment.runner
+    runner.register_message(HELLO, lambda msg, **_: master.on_hello(msg.node_id))
+    runner.register_message(DRAINED, lambda msg, **_: master.on_drained(msg.node_id, msg.data))
+    if environment.parsed_options.live:
+        # Our own panel and table say more than Locust's, which would tear it apart.
+        logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
+    return master
+
+
+def _join_worker(environment: Any) -> Worker:
+    worker = Worker(environment)
+    environment.events.report_to_master.add_listener(lambda data, **_: worker.on_report(data))
+    runner = environment.runner
+    runner.register_message(SIGN, lambda msg, **_: worker.on_sign(msg.data["sign"]))
+    runner.register_message(DRAIN, lambda msg, **_: worker.on_drain(**msg.data), concurrent=True)
+    return worker

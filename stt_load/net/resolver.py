@@ -1,0 +1,52 @@
+"""Where a server's name leads, looked up once in a while."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from stt_load.errors import UpgradeRefused
+from stt_load.options import DEFAULT_PORTS
+
+# A name is looked up for hundreds of callers a second, under Locust in another thread each time; a server behind a name
+# that moves is followed all the same.
+_LOOK_UP_AGAIN_S = 30.0
+_TLS_SCHEMES = ("wss", "https")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to knock: addresses in the resolver's order, as `socket` takes them, each with its family."""
+
+    host: str
+    port: int
+    is_tls: bool
+    addresses: tuple[tuple[int, Any], ...]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+_known: dict[str, tuple[float, Endpoint]] = {}  # by scheme and authority: when it was looked up, and what was found
+
+
+def resolve(url: str) -> Endpoint:
+    """May wait for the resolver. Raises UpgradeRefused."""
+    parts = urlsplit(url)
+    name, now_s = f"{parts.scheme}://{parts.netloc}", time.monotonic()
+    looked_up_s, door = _known.get(name, (0.0, None))
+    if door is None or now_s - looked_up_s > _LOOK_UP_AGAIN_S:
+        door = _look_up(parts.scheme, parts.hostname or "localhost", parts.port or DEFAULT_PORTS[parts.scheme])
+        _known[name] = now_s, door
+    return door
+
+
+def _look_up(scheme: str, host: str, port: int) -> Endpoint:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise UpgradeRefused(f"no TCP connection to {host}:{port}: {error.strerror or error}") from error
+    return Endpoint(host, port, scheme in _TLS_SCHEMES, tuple((family, address) for family, _, _, _, address in found))

@@ -1,0 +1,108 @@
+"""One caller's connection, from dial to close, over one utterance or several."""
+
+from __future__ import annotations
+
+import contextlib
+
+from stt_load.dialects.base import Dialect
+from stt_load.dialects.events import ServerError
+from stt_load.errors import ConnectionLost, ProtocolError, SttLoadError
+from stt_load.net.transport import Transport
+from stt_load.pacing.in_flight import Driver, InFlight, Opening, Watcher
+from stt_load.records import UtteranceRecord
+from stt_load.session.session import Session
+
+CONNECT_TIMEOUT_S = 10.0
+
+
+class CallerConnection:
+    """Carries up to `utterances`, one after the other, as long as each of them ends well."""
+
+    __slots__ = (
+        "_carried",
+        "_carrier",
+        "_connect_timeout_s",
+        "_is_open",
+        "_left",
+        "_opened_at_s",
+        "_target",
+        "_transport",
+        "dialect",
+    )
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        transport: Transport,
+        url: str,
+        carrier: Driver,
+        utterances: int = 1,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    ) -> None:
+        self.dialect = dialect
+        self._transport = transport
+        self._target = dialect.connect(url)
+        self._carrier = carrier
+        self._left = utterances
+        self._connect_timeout_s = connect_timeout_s
+        self._carried = 0
+        self._opened_at_s: float | None = None
+        self._is_open = False
+
+    def can_go_on(self) -> bool:
+        """The connection is open for another utterance. What the server said since the last one belongs to none; the
+        dialect hears it all the same, for it may be told again."""
+        if not self._is_open:
+            return False
+        with contextlib.suppress(ConnectionLost, ProtocolError):
+            is_well = True
+            while (arrival := self._transport.receive()) is not None:
+                is_well &= not any(isinstance(event, ServerError) for event in self.dialect.on_message(arrival.message))
+            if is_well:
+                return True
+        self.close()
+        return False
+
+    def run(self, session: Session, record: UtteranceRecord, watch: Watcher | None = None) -> None:
+        """One utterance; every fault ends up in the session. Notes in `record` what it has of the connection; the rest
+        is the session's to tell. Raises what the caller's greenlet is killed with, and what crashed."""
+        self._left -= 1
+        call = InFlight(session, self._transport, watch=watch)
+        try:
+            if self._is_open:
+                session.on_reuse(self._carrier.clock())
+            else:
+                call.opening = self._dial(session, call.watch)
+            if self._is_open or call.opening:
+                self._carrier.run(call)
+        finally:
+            record.stamp = call.stamp
+            self._is_open = self._left > 0 and session.is_complete
+            if not self._is_open:
+                self._transport.close()
+            self._note_connection(session, record)
+
+    def close(self) -> None:
+        self._is_open = False
+        self._transport.close()
+
+    def _dial(self, session: Session, watch: Watcher | None) -> Opening | None:
+        """None where there is nobody to dial."""
+        clock = self._carrier.clock
+        deadline_s = clock() + self._connect_timeout_s
+        try:
+            self._transport.dial(self._target)
+        except SttLoadError as error:
+            session.on_fault(error, clock())
+            if watch:
+                watch(clock(), "!", str(error), ())
+            return None
+        return Opening(deadline_s, self._target.first_messages)
+
+    def _note_connection(self, session: Session, record: UtteranceRecord) -> None:
+        if self._opened_at_s is None:
+            self._opened_at_s = session.opened_at_s
+        record.connection_utterance = self._carried
+        if session.schedule is not None and self._opened_at_s is not None:
+            record.connection_age_s = session.schedule.stream_start_s - self._opened_at_s
+        self._carried += 1

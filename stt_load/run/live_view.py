@@ -1,0 +1,156 @@
+"""What a person sees while the run goes on: a panel in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from stt_load.records import UtteranceRecord
+from stt_load.report.wording import callers
+from stt_load.run.controller import RunController
+from stt_load.run.plan import Phase
+from stt_load.run.stage_update import StageUpdate
+
+_REFRESH_PERIOD_S = 0.5
+_LINE_PERIOD_S = 5.0
+_GLYPHS_AT_MOST = 90
+
+
+@dataclass(frozen=True, slots=True)
+class CallerState:
+    """How a caller's state is drawn. `name` is what a session says of itself."""
+
+    name: str
+    glyph: str
+    style: str
+
+
+CALLER_STATES = (
+    CallerState("connecting", "◌", "yellow"),
+    CallerState("speaking", "●", "green"),
+    CallerState("waiting", "◐", "cyan"),
+    CallerState("between utterances", "·", "dim"),
+)
+
+
+class LiveView:
+    """Call `look` often; it decides by itself when to draw."""
+
+    def __init__(
+        self, conductor: RunController, ladder: Sequence[int], has_panel: bool = True, console: Console | None = None
+    ) -> None:
+        """`ladder`: callers of each stage, empty where nobody knows them before. `has_panel` False: lines even in a
+        terminal, because something else writes to it."""
+        self._conductor = conductor
+        self._ladder = tuple(ladder)
+        self._console = console or Console(file=sys.stdout)
+        self._drawn_s = 0.0
+        self._live: Live | None = None
+        if has_panel and self._console.is_terminal:
+            # Drawn by `look`, not by a thread of rich's own: under Locust a thread is a greenlet.
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+
+    def announce(self, sign: StageUpdate) -> None:
+        """A phase begins."""
+        self._draw(sign, f"{PHASE_EXPLANATIONS[sign.phase]}; {self._counts(sign)}")
+
+    def look(self) -> None:
+        """Draw again if it is time."""
+        period_s = _LINE_PERIOD_S if self._live is None else _REFRESH_PERIOD_S
+        sign = self._conductor.sign
+        if sign is not None and time.monotonic() - self._drawn_s >= period_s:
+            self._draw(sign, self._counts(sign))
+
+    def _draw(self, sign: StageUpdate, line: str) -> None:
+        self._drawn_s = time.monotonic()
+        if self._live is not None:
+            self._live.update(self._panel(sign), refresh=True)
+        else:
+            self._console.print(f"{_clock()} {self._where(sign)} {line}", highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    # what is drawn -------------------------------------------------------------------------------------
+
+    def _panel(self, sign: StageUpdate) -> Panel:
+        table = Table.grid(padding=(0, 2))
+        table.add_row("stages", self._stages(sign))
+        table.add_row("phase", self._phase(sign))
+        table.add_row("callers", self._callers(sign))
+        table.add_row("", Text(self._states(sign)))
+        table.add_row("counted", Text(self._counts(sign)))
+        heard = [_heard(record) for record in reversed(self._conductor.ledger.last_texts)]
+        table.add_row("heard", Group(*heard) if heard else Text("nothing yet", style="dim"))
+        return Panel(table, title="stt-load", title_align="left", border_style="blue")
+
+    def _stages(self, sign: StageUpdate) -> Text:
+        line = Text()
+        for index, users in enumerate(self._ladder):
+            is_current = index == sign.stage
+            style = "bold reverse" if is_current else "dim" if index > sign.stage else "green"
+            line.append(f" {users} ", style=style).append(" ")
+        return line
+
+    def _phase(self, sign: StageUpdate) -> Text:
+        return Text(f"{sign.phase}{self._left()} · {PHASE_EXPLANATIONS[sign.phase]}")
+
+    def _left(self) -> str:
+        left_s = self._conductor.plan.remaining_s(time.monotonic())
+        return "" if left_s is None else f", {left_s:.0f} s left"
+
+    def _callers(self, sign: StageUpdate) -> Text:
+        line = Text()
+        for doing, n in self._doing(sign):
+            line.append(doing.glyph * min(n, _GLYPHS_AT_MOST), style=doing.style)
+        return line
+
+    def _states(self, sign: StageUpdate) -> str:
+        return " · ".join(f"{doing.glyph} {n} {doing.name}" for doing, n in self._doing(sign))
+
+    def _doing(self, sign: StageUpdate) -> list[tuple[CallerState, int]]:
+        counts = self._conductor.ledger.doing()
+        counts[CALLER_STATES[-1].name] = max(0, sign.users - sum(counts.values()))
+        return [(doing, counts[doing.name]) for doing in CALLER_STATES]
+
+    def _counts(self, sign: StageUpdate) -> str:
+        ledger = self._conductor.ledger
+        failed = {name: n for name, n in ledger.outcomes.items() if name != "ok"}
+        said = ", ".join(f"{n} {name}" for name, n in sorted(failed.items()))
+        return (
+            f"{ledger.ended(sign.stage)} of {ledger.begun(sign.stage)} begun have ended · "
+            f"whole run: {ledger.outcomes['ok']} ok{', ' + said if said else ''}"
+        )
+
+    def _where(self, sign: StageUpdate) -> str:
+        total = f"/{len(self._ladder)}" if self._ladder else ""
+        return f"stage {sign.stage + 1}{total}, {callers(sign.users)}, {sign.phase}{self._left()}:"
+
+
+PHASE_EXPLANATIONS: dict[Phase, str] = {
+    Phase.RAMP: "callers arrive",
+    Phase.HOLD: "what starts now counts",
+    Phase.GRACE: "load goes on until what counts has ended",
+    Phase.SETTLE: "no load",
+    Phase.DONE: "done",
+}
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")
+
+
+def _heard(record: UtteranceRecord) -> Text:
+    latency = "" if record.headline_s is None else f"{1_000 * record.headline_s:5.0f} ms  "
+    return Text(latency, style="cyan", no_wrap=True, overflow="ellipsis").append(record.text, style="default")

@@ -1,0 +1,221 @@
+"""The stages of a run as a state machine: told the time and what is seen, it says which phase begins.
+
+    ladder:  ┌─ ramp ──▶ hold ──▶ grace ──▶ settle ─┐ next stage ─▶ … ─▶ done
+             │  callers  what     load goes  no load │
+             │  arrive   starts   on, the            │
+             │           counts   counted end        │
+    follow:  ramp ──▶ hold ──▶ (target changes) ramp ──▶ hold ──▶ …       until the run is stopped
+
+A hold opens when the callers are there, never by wall clock alone; a grace ends when every counted utterance has
+ended, so slow utterances are never cut off at an edge and none finishes under a lighter load. Where the server
+refuses every caller of the first stage, a larger one would say nothing more: the run is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+ALL_REFUSED = "every caller of the first stage was refused"
+
+
+class Phase(StrEnum):
+    RAMP = "ramp"
+    HOLD = "hold"
+    GRACE = "grace"
+    SETTLE = "settle"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is known of the current stage, cluster-wide.
+
+    `reached`: callers there. `speaking`: callers that have begun an utterance in this stage. `begun`, `ended`:
+    counted utterances. `in_flight`: utterances in flight, counted or not. `is_current`: every worker has reported
+    since the current phase was announced, so that `begun` can't grow any more once the hold is over. `refused`: of
+    the ended ones, those that the server would not take.
+    """
+
+    reached: int
+    speaking: int
+    begun: int
+    ended: int
+    in_flight: int
+    is_current: bool
+    target: int = 0  # follow only: the number of callers somebody has asked for
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A phase begins."""
+
+    stage: int
+    phase: Phase
+    users: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long phases last, seconds.
+
+    `rounds`: instead of `hold_s`, every caller speaks so many utterances. `utterance_limit_s`: no utterance lasts
+    longer (longest clip, silence, timeout). `ramp_slack_s`: how much longer than its arithmetic a ramp may take.
+    `is_together`: callers begin together, so nobody speaks before the hold.
+    """
+
+    hold_s: float
+    settle_s: float
+    ramp_rate: float
+    utterance_limit_s: float
+    at_least: int = 0
+    rounds: int | None = None
+    is_together: bool = False
+    ramp_slack_s: float = 15.0
+
+    @property
+    def is_silent_ramp(self) -> bool:
+        return self.is_together or self.rounds is not None
+
+
+class LadderPlan:
+    """Fixed stages, one after the other."""
+
+    def __init__(self, ladder: Sequence[int], timing: Timing) -> None:
+        self._ladder = tuple(ladder)
+        self._timing = timing
+        self._stage = 0
+        self._phase = Phase.RAMP
+        self._since_s = 0.0
+        self._idle_since_s: float | None = None
+
+    @property
+    def users(self) -> int:
+        return self._ladder[self._stage]
+
+    @property
+    def is_done(self) -> bool:
+        return self._phase is Phase.DONE
+
+    def start(self, now_s: float) -> Transition:
+        return self._begin(now_s, Phase.RAMP, "run started")
+
+    def stop(self, now_s: float, reason: str) -> Transition:
+        """The run ends early."""
+        return self._begin(now_s, Phase.DONE, reason)
+
+    def remaining_s(self, now_s: float) -> float | None:
+        """Until the phase ends by its clock; None where it ends by what is seen."""
+        if self._phase is Phase.HOLD and self._timing.rounds is None:
+            return max(0.0, self._since_s + self._timing.hold_s - now_s)
+        if self._phase is Phase.SETTLE and self._idle_since_s is not None:
+            return max(0.0, self._idle_since_s + self._timing.settle_s - now_s)
+        return None
+
+    def advance(self, now_s: float, seen: Observation) -> Transition | None:
+        """The phase that begins now, or None."""
+        match self._phase:
+            case Phase.RAMP:
+                return self._end_ramp(now_s, seen)
+            case Phase.HOLD:
+                return self._end_hold(now_s, seen)
+            case Phase.GRACE:
+                return self._end_grace(now_s, seen)
+            case Phase.SETTLE:
+                return self._end_settle(now_s, seen)
+        return None
+
+    def _end_ramp(self, now_s: float, seen: Observation) -> Transition | None:
+        all_speak = self._timing.is_silent_ramp or seen.speaking >= self.users
+        # Not "at least": after a larger stage there are too many until the surplus has gone.
+        if seen.reached == self.users and all_speak:
+            return self._begin(now_s, Phase.HOLD, "target reached")
+        limit_s = self.users / self._timing.ramp_rate + self._timing.utterance_limit_s + self._timing.ramp_slack_s
+        if now_s - self._since_s >= limit_s:
+            return self._begin(now_s, Phase.HOLD, "target not reached in time")
+        return None
+
+    def _end_hold(self, now_s: float, seen: Observation) -> Transition | None:
+        if self._timing.rounds is not None:
+            if seen.ended >= self.users * self._timing.rounds:
+                return self._begin(now_s, Phase.GRACE, "rounds done")
+            if now_s - self._since_s >= self._timing.rounds * self._timing.utterance_limit_s:
+                return self._begin(now_s, Phase.GRACE, "rounds not done in time")
+            return None
+        if now_s - self._since_s >= self._timing.hold_s and seen.begun >= self._timing.at_least:
+            return self._begin(now_s, Phase.GRACE, "held")
+        return None
+
+    def _end_grace(self, now_s: float, seen: Observation) -> Transition | None:
+        if seen.is_current and seen.ended >= seen.begun:
+            return self._begin(now_s, Phase.SETTLE, "all ended")
+        if now_s - self._since_s >= self._timing.utterance_limit_s:
+            return self._begin(now_s, Phase.SETTLE, "not all ended in time")
+        return None
+
+    def _end_settle(self, now_s: float, seen: Observation) -> Transition | None:
+        """Calm is counted from the moment the last uncounted utterance has ended."""
+        is_late = now_s - self._since_s >= self._timing.utterance_limit_s
+        if self._idle_since_s is None and ((seen.in_flight == 0 and seen.is_current) or is_late):
+            self._idle_since_s = now_s
+        if self._idle_since_s is None or now_s - self._idle_since_s < self._timing.settle_s:
+            return None
+        if self._stage == 0 and 0 < seen.ended == seen.refused:
+            return self._begin(now_s, Phase.DONE, ALL_REFUSED)
+        if self._stage + 1 == len(self._ladder):
+            return self._begin(now_s, Phase.DONE, "all stages done")
+        self._stage += 1
+        return self._begin(now_s, Phase.RAMP, "next stage")
+
+    def _begin(self, now_s: float, phase: Phase, reason: str) -> Transition:
+        self._phase = phase
+        self._since_s = now_s
+        self._idle_since_s = None
+        return Transition(self._stage, phase, self.users, reason)
+
+
+class FollowPlan:
+    """No fixed stages: each change of the target number of callers opens one, until the run is stopped."""
+
+    def __init__(self, users: int) -> None:
+        self._stage = 0
+        self._users = users
+        self._phase = Phase.RAMP
+
+    @property
+    def users(self) -> int:
+        return self._users
+
+    @property
+    def is_done(self) -> bool:
+        return self._phase is Phase.DONE
+
+    def start(self, now_s: float) -> Transition:
+        return self._begin(Phase.RAMP, "run started")
+
+    def stop(self, now_s: float, reason: str) -> Transition:
+        return self._begin(Phase.DONE, reason)
+
+    def remaining_s(self, now_s: float) -> float | None:
+        return None
+
+    def advance(self, now_s: float, seen: Observation) -> Transition | None:
+        if self._phase is Phase.DONE:
+            return None
+        if seen.target != self._users:
+            self._stage += 1
+            self._users = seen.target
+            return self._begin(Phase.RAMP, "user count changed")
+        if self._phase is Phase.RAMP and seen.reached == self._users:
+            return self._begin(Phase.HOLD, "target reached")
+        return None
+
+    def _begin(self, phase: Phase, reason: str) -> Transition:
+        self._phase = phase
+        return Transition(self._stage, phase, self._users, reason)
+
+
+Plan = LadderPlan | FollowPlan

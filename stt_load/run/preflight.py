@@ -1,0 +1,84 @@
+"""Looks at the world before any load: everything that would make the run pointless, all of it at once."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from stt_load.calibration.host_probe import describe_host
+from stt_load.calibration.result import caution
+from stt_load.calibration.store import kept
+from stt_load.config import RunConfig
+from stt_load.errors import ConfigError
+from stt_load.options import DEFAULT_PORTS
+from stt_load.records import PACED
+from stt_load.report.close import report_file
+
+_REACH_TIMEOUT_S = 3.0
+
+
+def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
+    """One line for each thing that is wrong; none where the run can start. `has_server` False: it is started later."""
+    lines = [unwritable(config.results), _unusable_output(config.output)]
+    if has_server:
+        lines.insert(0, unreachable("--stt-url", config.stt_url))
+    if config.tts_url:
+        lines.append(unreachable("--tts-url", config.tts_url))
+    if config.clips and not Path(config.clips).is_dir():
+        lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
+    return [line for line in lines if line]
+
+
+def overload(config: RunConfig, callers: int, processes: int) -> str | None:
+    """One line where so many load processes can't be believed to play that many callers: by what `stt-load calibrate`
+    found on this machine. None where they can, and where callers don't speak at a pace."""
+    if config.kind not in PACED:
+        return None
+    return caution(kept(describe_host()), callers, config.frame_ms, processes)
+
+
+def unreachable(option: str, url: str) -> str | None:
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+    try:
+        socket.create_connection(address, timeout=_REACH_TIMEOUT_S).close()
+    except OSError as error:
+        why = error.strerror or str(error) or "no answer"
+        return f"{option}: nothing answers at {address[0]}:{address[1]} ({why}): start the server or correct the URL"
+    return None
+
+
+def port_taken(option: str, host: str, port: int) -> str | None:
+    """A line where nobody can listen there; None where one can. `*` and the empty host mean every interface."""
+    try:
+        socket.create_server(("" if host == "*" else host, port)).close()
+    except OSError as error:
+        return (
+            f"{option}: nobody can listen on {host or '*'}:{port} ({os.strerror(error.errno or 0)}): name another port"
+        )
+    return None
+
+
+def unwritable(results: str) -> str | None:
+    """Tried for real: permissions alone don't tell (read-only file systems, quotas)."""
+    try:
+        Path(results).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results):
+            return None
+    except OSError as error:
+        return f"--results: {results} can't be written to ({error.strerror}): name a folder that you may write to"
+
+
+def _unusable_output(output: str | None) -> str | None:
+    if output is None:
+        return None
+    try:
+        report_file(output)
+    except ConfigError as error:
+        return str(error)
+    if not Path(output).absolute().parent.is_dir():
+        return f"--output: folder {Path(output).parent} does not exist"
+    return None

@@ -1,0 +1,85 @@
+"""What was run, where, with what: everything `run.json` says."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from stt_load import __version__
+from stt_load.calibration import host_probe as looking
+from stt_load.clips.folder import ClipSet
+from stt_load.config import OPTIONS, RunConfig
+from stt_load.credentials import without_credentials
+from stt_load.metrics.normaliser import Normaliser
+from stt_load.records import SCHEMA_VERSION, TRANSCRIBED, Kind
+from stt_load.workloads.run_clips import frame_rule
+
+_PACKAGES = ("locust", "gevent", "websocket-client", "numpy", "soundfile", "soxr", "jiwer", "whisper-normalizer")
+
+
+def describe_run(
+    run_id: str,
+    config: RunConfig,
+    raw: Mapping[str, object],
+    clips: ClipSet,
+    normaliser: Normaliser,
+    notes: Sequence[str],
+    started_at: float,
+) -> dict[str, Any]:
+    """`run.json` at the start of a run; its end fills in `ended_at`. Credentials are no options: none is in it."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id,
+        "label": config.label,
+        "options": {option.name: _shown(raw.get(option.key, option.default)) for option in OPTIONS},
+        "versions": {"stt-load": __version__, "python": platform.python_version(), **_versions()},
+        "kind": config.kind,
+        "stt_url": without_credentials(config.stt_url),
+        "dialect": config.dialect,
+        "dialect_options": dict(config.dialect_options),
+        "frame": _frame(config) if config.kind is Kind.STREAM else None,
+        "trailing_silence_s": config.trailing_silence_s,
+        "end": config.end,
+        "concurrency": list(config.concurrency),
+        "clips": {
+            "n": len(clips.clips),
+            "source": clips.source,
+            "manifest_sha256": clips.manifest_sha256,
+            "speech_s_mean": sum(clip.speech_s for clip in clips.clips) / len(clips.clips),
+        },
+        "normaliser": normaliser.title if config.kind in TRANSCRIBED else None,
+        "seed": config.seed,
+        "slos": [slo.text for slo in config.slos],
+        "hosts": [describe_host("master")],
+        "gpu": [],
+        "sidecars": [],
+        "notes": [*clips.notes, *notes],
+        "started_at": started_at,
+        "ended_at": None,
+    }
+
+
+def describe_host(role: str) -> dict[str, Any]:
+    """The machine this process runs on."""
+    return {"role": role, **looking.describe_host()}
+
+
+def _frame(config: RunConfig) -> dict[str, Any]:
+    rule = frame_rule(config)
+    return {"asked_ms": rule.asked_ms, "ms": rule.frame_ms, "bytes": rule.frame_bytes, "note": rule.note}
+
+
+def _shown(value: object) -> object:
+    return without_credentials(value) if isinstance(value, str) and "://" in value else value
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

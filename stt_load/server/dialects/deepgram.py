@@ -1,0 +1,89 @@
+"""Deepgram's `/v1/listen`, as `stt_load/dialects/deepgram.py` describes it.
+
+`endpointing` (10 ms where nothing is asked for, as Deepgram's; the ear hears silence in steps of 32 ms),
+`sample_rate` and the key are heeded; there are no interim results, and no `UtteranceEnd`. `Finalize` with nothing left
+to recognise is not answered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Sequence
+
+from stt_load.dialects.events import Message
+from stt_load.dialects.wire import try_object
+from stt_load.server.server_dialect import (
+    Close,
+    Doing,
+    Flush,
+    Hear,
+    Recognised,
+    Refusal,
+    Say,
+    ServerDialect,
+    UpgradeRequest,
+)
+
+ENCODING = "linear16"
+OWN_ENDPOINTING_MS = 10
+
+
+class DeepgramServer(ServerDialect):
+    path = "/v1/listen"
+
+    def __init__(self, door: UpgradeRequest) -> None:
+        super().__init__(door)
+        rate, endpointing = door.query.get("sample_rate", ""), door.query.get("endpointing", "")
+        self.sample_rate_hz = int(rate) if rate.isdecimal() else 16_000
+        ends_after_ms = int(endpointing) if endpointing.isdecimal() else OWN_ENDPOINTING_MS
+        self.endpoint_s = None if endpointing == "false" else ends_after_ms / 1_000
+        self._flush: str | None = None  # the control message whose Flush is under way
+        self._cuts: deque[str | None] = deque()  # what made each owed piece: such a message, or the endpointer
+        self._heard_bytes = 0
+
+    def refuse(self) -> Refusal | None:
+        if self.door.key is not None and self.door.headers.get("authorization") != f"Token {self.door.key}":
+            return Refusal(401, '{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials."}')
+        if self.door.query.get("encoding", ENCODING) != ENCODING:
+            return Refusal(400, '{"err_code":"Bad Request","err_msg":"only linear16 is taken here"}')
+        return None
+
+    def on_full(self) -> Refusal:
+        return Refusal(429, '{"err_code":"TOO_MANY_REQUESTS","err_msg":"Too many requests."}')
+
+    def on_message(self, message: Message) -> Sequence[Doing]:
+        if isinstance(message, bytes):
+            self._flush = None
+            self._heard_bytes += len(message)
+            return (Hear(message),)
+        control = try_object(message).get("type")
+        if control == "Finalize" or control == "CloseStream":
+            self._flush = control
+            return (Flush(),)
+        return ()
+
+    def on_cut(self) -> Sequence[Doing]:
+        self._cuts.append(self._flush)
+        return ()
+
+    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
+        cut = self._cuts.popleft()
+        results = {
+            "type": "Results",
+            "channel_index": [0, 1],
+            "start": round(recognised.start_s, 3),
+            "duration": round(recognised.end_s - recognised.start_s, 3),
+            "is_final": True,
+            "speech_final": cut is None,
+            "from_finalize": cut == "Finalize",
+            "channel": {"alternatives": [{"transcript": recognised.text, "confidence": 1.0, "words": []}]},
+        }
+        return (Say(json.dumps(results)),)
+
+    def on_flushed(self) -> Sequence[Doing]:
+        if self._flush != "CloseStream":
+            return ()
+        duration_s = self._heard_bytes / 2 / self.sample_rate_hz
+        metadata = {"type": "Metadata", "request_id": "1", "sha256": "", "channels": 1, "duration": duration_s}
+        return (Say(json.dumps(metadata)), Close())

@@ -1,0 +1,52 @@
+"""What the voices behind `/v1/realtime` have in common; the clients' side is `stt_load/dialects/realtime_events.py`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+
+from stt_load.dialects.events import Message
+from stt_load.dialects.realtime_events import event
+from stt_load.dialects.wire import parse_object
+from stt_load.errors import ProtocolError
+from stt_load.server.server_dialect import Doing, Refusal, Say, ServerDialect
+
+
+class RealtimeServer(ServerDialect):
+    """A key travels as a bearer token. A message that is no JSON object is answered and forgotten."""
+
+    path = "/v1/realtime"
+
+    def refuse(self) -> Refusal | None:
+        if self.door.key is not None and self.door.headers.get("authorization") != f"Bearer {self.door.key}":
+            return Refusal(401, '{"error": "Unauthorized"}')
+        return None
+
+    def on_message(self, message: Message) -> Sequence[Doing]:
+        try:
+            if isinstance(message, bytes):
+                return self.on_binary()
+            body = parse_object(message)
+        except ProtocolError:
+            return (self.error("Invalid JSON", "invalid_json"),)
+        return self.on_event(str(body.get("type")), body)
+
+    def on_binary(self) -> Sequence[Doing]:
+        return (self.error("Binary frames are not supported", "invalid_payload"),)
+
+    @abstractmethod
+    def on_event(self, kind: str, body: Mapping[str, object]) -> Sequence[Doing]: ...
+
+    def error(self, message: str, code: str, kind: str = "invalid_request_error") -> Say:
+        return Say(event("error", error={"type": kind, "code": code, "message": message}))
+
+
+def pcm_of(body: Mapping[str, object]) -> bytes | None:
+    """The audio of an append; None where it is no base64, or no whole samples."""
+    try:
+        pcm = base64.b64decode(str(body.get("audio")), validate=True)
+    except (ValueError, binascii.Error):
+        return None
+    return pcm if len(pcm) % 2 == 0 else None

@@ -1,0 +1,117 @@
+"""WhisperLive, as `stt_load/dialects/whisperlive.py` describes it.
+
+A piece of the recogniser is a segment; a pass is a tick of 0.1 s that tells what there is, changed or not. With
+`?max_connection_time=SECONDS` it hangs up sooner than after 300 s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from stt_load.dialects.events import Message
+from stt_load.dialects.wire import as_int16
+from stt_load.server.server_dialect import Close, Doing, Hear, Recognised, Refusal, Say, ServerDialect, UpgradeRequest
+
+_ENOUGH_S = 1.0  # unsettled audio that a pass needs
+_BUFFER_S = 45.0
+_TRIMMED_S = 30.0
+_NEEDED = ("uid", "language", "task", "model")
+_FULL_MINUTES = 5.0
+
+
+class WhisperLiveServer(ServerDialect):
+    path = "/"
+    max_piece_s = 30.0
+    tick_s = 0.1
+
+    def __init__(self, door: UpgradeRequest) -> None:
+        super().__init__(door)
+        self._greeting: dict[str, Any] = {}
+        self._completed: list[dict[str, object]] = []
+        self._tail: Recognised | None = None
+        self._n_same = 0
+        self._n_ticks = 0
+        self._heard_s = 0.0
+        self._settled_s = 0.0  # all audio before is settled
+        self._buffer_start_s = 0.0
+
+    def refuse(self) -> Refusal | None:
+        shown = (self.door.headers.get("authorization", ""), f"Bearer {self.door.query.get('token', '')}")
+        if self.door.key is not None and f"Bearer {self.door.key}" not in shown:
+            return Refusal(401, "Unauthorized\n")
+        return None
+
+    def on_full(self) -> Sequence[Doing]:
+        return (self._say({"status": "WAIT", "message": _FULL_MINUTES}), Close(1000))
+
+    def on_message(self, message: Message) -> Iterator[Doing]:
+        if not self._greeting:
+            yield self._greet(message)
+        elif self._n_ticks * self.tick_s >= float(self.door.query.get("max_connection_time", "300")):
+            yield self._say({"message": "DISCONNECT"})
+            yield Close(1000)
+        elif isinstance(message, str) or message == b"END_OF_AUDIO":
+            yield Close(1000)
+        else:
+            yield self._hear(message)
+
+    def _greet(self, message: Message) -> Doing:
+        """What isn't understood is answered with nothing but an orderly close."""
+        try:
+            self._greeting = json.loads(message)
+            is_usable = all(key in self._greeting for key in _NEEDED)
+        except (ValueError, TypeError):
+            is_usable = False
+        if not is_usable or self._greeting.get("audio_format", "float32") not in ("float32", "int16"):
+            return Close(1000)
+        return self._say({"message": "SERVER_READY", "backend": "faster_whisper"})
+
+    def _hear(self, message: bytes) -> Doing:
+        try:
+            pcm = message if self._greeting.get("audio_format") == "int16" else as_int16(message)
+        except ValueError:
+            return Close(1000)
+        if len(pcm) % 2:
+            return Close(1000)
+        if self._heard_s - self._buffer_start_s > _BUFFER_S:
+            self._buffer_start_s += _TRIMMED_S
+            self._settled_s = max(self._settled_s, self._buffer_start_s)
+        self._heard_s += len(pcm) / 2 / self.sample_rate_hz
+        return Hear(pcm)
+
+    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
+        """Shown by the next pass, unless its audio has been dropped meanwhile."""
+        if recognised.end_s > self._buffer_start_s and recognised.text:
+            if self._tail is not None:
+                self._complete(self._tail, self._tail.start_s)
+            self._tail, self._n_same = recognised, 0
+        return ()
+
+    def on_tick(self) -> Sequence[Doing]:
+        self._n_ticks += 1
+        if self._tail is None or self._heard_s - self._settled_s < _ENOUGH_S:
+            return ()
+        self._n_same += 1
+        if self._n_same <= self._greeting.get("same_output_threshold", 10):
+            return (self._say({"segments": [*self._latest(), _segment(self._tail, self._tail.start_s)]}),)
+        # Repeated often enough: it begins where the last one ended, wherever its words do.
+        self._complete(self._tail, self._settled_s)
+        self._tail = None
+        return (self._say({"segments": self._latest()}),)
+
+    def _complete(self, piece: Recognised, start_s: float) -> None:
+        self._completed.append(_segment(piece, start_s, is_completed=True))
+        self._settled_s = max(self._settled_s, piece.end_s)
+
+    def _latest(self) -> list[dict[str, object]]:
+        return self._completed[-self._greeting.get("send_last_n_segments", 10) :]
+
+    def _say(self, body: dict[str, object]) -> Say:
+        return Say(json.dumps({"uid": self._greeting.get("uid"), **body}))
+
+
+def _segment(piece: Recognised, start_s: float, is_completed: bool = False) -> dict[str, object]:
+    times = {"start": f"{start_s:.3f}", "end": f"{piece.end_s:.3f}"}
+    return {**times, "text": f" {piece.text}", "completed": is_completed}

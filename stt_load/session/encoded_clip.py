@@ -1,0 +1,68 @@
+"""A clip as the messages of one dialect: made once, shared by every caller that speaks it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stt_load.audio.clip import Clip
+from stt_load.audio.framing import FrameRule, cut_frames
+from stt_load.audio.speech_bounds import Pause, SpeechBounds, find_pauses
+from stt_load.dialects.base import AudioLength, Capabilities, Dialect
+from stt_load.dialects.events import Message
+from stt_load.session.client_frames import ClientFrame
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedClip:
+    """A clip cut and encoded for one dialect.
+
+    `frames`: the messages of each, ready to be masked and sent. `n_before_end`: so many are sent before the client says
+    that speech has ended. `pauses`: within its speech. `audio_s`: with its trailing silence."""
+
+    clip: Clip
+    rule: FrameRule
+    frames: Sequence[Sequence[ClientFrame]]
+    n_before_end: int
+    pauses: Sequence[Pause]
+
+    @property
+    def audio_s(self) -> float:
+        return len(self.frames) * self.rule.frame_s
+
+    @property
+    def length(self) -> AudioLength:
+        return AudioLength(len(self.frames), len(self.frames) * self.rule.samples)
+
+    def may_be_cut_before_end_s(self, server: Capabilities) -> float:
+        """So long before its speech ends lies the first place where the server may cut the clip; 0 where it has no
+        reason to cut it earlier."""
+        ends_s = [pause.start_s for pause in self.pauses if pause.length_s >= server.min_endpoint_s]
+        return max(0.0, self.clip.speech_end_s - min([*ends_s, server.max_piece_s]))
+
+
+def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect: Dialect) -> EncodedClip:
+    """Where the client ends the utterance, the audio ends with the frame that holds the end of speech, as it does
+    for somebody who lets go of a button; then `trailing_silence_s`, the end message, and the silence that the server
+    needs to get to the last words."""
+    pcm = cut_frames(clip, rule, trailing_silence_s)
+    n_before_end = len(pcm)
+    if dialect.settings.end == "client":
+        silence = bytes(rule.frame_bytes)
+        pcm = pcm[: math.ceil(clip.speech_end_s / rule.frame_s)] + [silence] * rule.frames_for(trailing_silence_s)
+        n_before_end = len(pcm)
+        pcm += [silence] * rule.frames_for(dialect.capabilities.flush_silence_s)
+    bounds = SpeechBounds(clip.speech_start_s, clip.speech_end_s)
+    pauses = find_pauses(clip.samples, clip.sample_rate_hz, bounds)
+    return EncodedClip(clip, rule, _encode(pcm, dialect), n_before_end, pauses)
+
+
+def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[ClientFrame]]:
+    """Equal frames, as those of silence are, share their messages."""
+    encoded: dict[bytes, Sequence[ClientFrame]] = {}
+    return [encoded.get(frame) or encoded.setdefault(frame, _prepare(dialect.encode(frame))) for frame in pcm]
+
+
+def _prepare(messages: Sequence[Message]) -> Sequence[ClientFrame]:
+    return tuple(ClientFrame(message) for message in messages)

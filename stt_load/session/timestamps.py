@@ -1,0 +1,100 @@
+"""The named instants of one utterance, and the latencies between them.
+
+    dialled ─ opened ─ ready ─ speech start ─ speech end ─ last frame ─ end sent
+       connect_s  ready_s  │        ╎   ╎         │              │            │
+                           └────────╎───╎─ texts ─┴── eos ───────┴ stream end ┴ finalise ─▶ completed
+
+Every `*_at_s` is monotonic seconds, None where it has not happened. Start and end of speech lie on the schedule, so
+that neither our own lateness nor the size of a frame moves them. What each latency means stands in `UtteranceRecord`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from stt_load.audio.clip import Clip
+from stt_load.records import UtteranceRecord
+from stt_load.session.schedule import Schedule
+
+
+class Timestamps(msgspec.Struct):
+    """When it happened: on our side, on the schedule, and as messages arrived."""
+
+    dialled_at_s: float
+    opened_at_s: float | None = None  # the upgrade is done
+    ready_at_s: float | None = None  # the server takes audio
+    schedule: Schedule | None = None  # what is sent when, and was; None before the stream starts
+    end_sent_at_s: float | None = None
+
+    speech_start_at_s: float | None = None
+    speech_end_at_s: float | None = None  # where the EOS clock starts
+    stream_end_at_s: float | None = None  # the last frame is due
+
+    last_message_at_s: float | None = None  # the latest that said anything: not a gauge, not an unknown one
+    last_queued_at_s: float | None = None
+    first_text_at_s: float | None = None
+    last_text_at_s: float | None = None  # of a final with words, of a snapshot with other words than the last one
+    last_final_at_s: float | None = None  # of any final or snapshot, the empty and the unchanged ones too
+    turn_ended_at_s: float | None = None  # the server's endpointer heard the end of a turn
+    settled_at_s: float | None = None  # the server said that nothing more comes
+
+    def on_stream(self, schedule: Schedule, clip: Clip) -> None:
+        """The microphone is switched on, or will be."""
+        self.schedule = schedule
+        self.speech_start_at_s = schedule.stream_start_s + clip.speech_start_s
+        self.speech_end_at_s = schedule.stream_start_s + clip.speech_end_s
+        self.stream_end_at_s = schedule.end_s
+
+    @property
+    def last_frame_at_s(self) -> float | None:
+        """The latest frame was handed over."""
+        return None if self.schedule is None else self.schedule.last_sent_at_s
+
+    def on_partial(self, arrived_s: float, text: str) -> None:
+        if text and self.first_text_at_s is None:
+            self.first_text_at_s = arrived_s
+
+    def on_final(self, arrived_s: float, text: str, is_new: bool = True) -> None:
+        """`is_new`: false for a snapshot that repeats the last one."""
+        self.on_partial(arrived_s, text)
+        self.last_final_at_s = arrived_s
+        if text and is_new:
+            self.last_text_at_s = arrived_s
+
+    @property
+    def is_end_answered(self) -> bool:
+        """A final (empty or not) came after the end of speech: earlier ones can't hold the last words."""
+        end_s = self.speech_end_at_s
+        return self.last_final_at_s is not None and end_s is not None and self.last_final_at_s >= end_s
+
+    @property
+    def completed_at_s(self) -> float | None:
+        """Arrival of the message that completed the transcript: the last text. An empty one adds nothing, except
+        where all words came before the end of speech: then it is the answer to what was still to be heard."""
+        end_s = self.speech_end_at_s
+        if self.last_text_at_s is not None and end_s is not None and self.last_text_at_s < end_s:
+            return self.last_final_at_s
+        return self.last_text_at_s
+
+    @property
+    def _final_answer_at_s(self) -> float | None:
+        """The answer to the end message: the server's last word. Words that came before it answer nothing."""
+        answered_s = self.completed_at_s if self.settled_at_s is None else self.settled_at_s
+        if answered_s is None or self.end_sent_at_s is None or answered_s < self.end_sent_at_s:
+            return None
+        return answered_s
+
+    def measure_into(self, record: UtteranceRecord) -> None:
+        """Write the latencies. Those of the transcript only where `record` says that it was completed."""
+        record.connect_s = _difference(self.opened_at_s, self.dialled_at_s)
+        record.ready_s = _difference(self.ready_at_s, self.opened_at_s)
+        record.first_partial_s = _difference(self.first_text_at_s, self.speech_start_at_s)
+        if record.is_ok:
+            record.eos_latency_s = _difference(self.completed_at_s, self.speech_end_at_s)
+            record.stream_end_latency_s = _difference(self.completed_at_s, self.last_frame_at_s)
+            record.settled_latency_s = _difference(self.settled_at_s, self.speech_end_at_s)
+            record.finalise_latency_s = _difference(self._final_answer_at_s, self.end_sent_at_s)
+
+
+def _difference(later_s: float | None, earlier_s: float | None) -> float | None:
+    return None if later_s is None or earlier_s is None else later_s - earlier_s

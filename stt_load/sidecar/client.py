@@ -1,0 +1,290 @@
+"""The load test's end of the GPU sidecar: announces stages, pulls samples, asks what is watched.
+
+Where the sidecar can't be reached the run loses its samples and nothing else: `SidecarClient` never raises
+for it. It blocks for at most about `timeout_s` a call, so whoever paces audio calls it from a greenlet of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+
+from stt_load.sidecar.clock import Exchange, SidecarClock
+
+_log = logging.getLogger(__name__)
+
+_OF_A_GPU = ("index", "uuid", "name", "driver", "memory_total_mib")
+_OF_A_SIDECAR = ("why", "is_guess", "server", "metrics")
+_EARLIER_GAPS = 100  # kept; a sidecar keeps as many
+
+
+class _NoAnswer(Exception):
+    """No sidecar answered, or not as one does; one line."""
+
+
+class SidecarClient:
+    """One sidecar, for one run. Its samples count from the first exchange on; older ones belong to others.
+
+    A sidecar that was restarted (its `boot` changes) is told the current stage before anything is asked of it, and its
+    clock is estimated anew; so it is told after an announcement that got lost. Rows are numbered on over a restart,
+    whatever the new one counts: `seq` is unique and increasing as long as this client lives.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        timeout_s: float = 2.0,
+        name_host: Callable[[str], str] = str,
+    ) -> None:
+        """`name_host`: what the sidecar calls its host → what rows and descriptions call it."""
+        self.url = url.rstrip("/")
+        self.available = False
+        self.boot: str | None = None
+        self._name_host = name_host
+        self._timeout_s = timeout_s
+        self._lock = threading.RLock()  # stages are announced while samples are pulled
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy between us and the GPU host
+        if token is not None:
+            # UTF-8 on the wire, whatever the token holds: http.client writes text as latin-1.
+            self._session.headers["Authorization"] = f"Bearer {token}".encode().decode("latin-1")
+        self._has_warned = False
+        self._health: Mapping[str, Any] = {"why": "not asked yet"}
+        self._clock = SidecarClock()
+        self._earlier_gaps: list[tuple[str, dict[str, Any]]] = []  # source, gap on our clock: of boots before this one
+        self._tag: dict[str, Any] | None = None
+        self._tag_is_known = False
+        self._after = 0  # newest sample read, as this boot of the sidecar numbers it
+        self._last_seq = 0  # and as we do
+        self._ahead: int | None = 0  # how far our numbers are ahead of the sidecar's; None until its first sample
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """The sidecar's wall clock minus ours; None before the first exchange."""
+        return self._clock.offset_s(_wall_minus_mono_s())
+
+    @property
+    def clock_uncertainty_s(self) -> float | None:
+        """The offset is right to within this much, either way, now."""
+        return self._clock.uncertainty_s(time.monotonic())
+
+    def announce(self, run_id: str | None, stage: int | None, users: int | None, phase: str | None) -> None:
+        """From now on samples belong to this. Lost announcements are made up for by the next `pull`."""
+        with self._lock:
+            self._tag = {"run_id": run_id, "stage": stage, "users": users, "phase": phase}
+            self._tag_is_known = False
+            self._tell_tag()
+
+    def pull(self) -> list[dict[str, Any]]:
+        """Samples since the last pull as rows of gpu.jsonl and host.jsonl (told apart by `kind`). [] if none.
+
+        `t` is on our wall clock; `host` and `boot` are added.
+        """
+        with self._lock:
+            if not self._tell_tag() or (self.boot is None and not self.check()):
+                return []  # one wait for a sidecar that is away, not one for each request
+            rows, more = self._pull_page()
+            while more:
+                page_rows, more = self._pull_page()
+                rows += page_rows
+            return rows
+
+    def check(self) -> bool:
+        """Ask what is watched and how it goes: news for the two below. False where nobody answers."""
+        with self._lock:
+            health = self._exchange("GET", "/healthz")
+            self._health = health or self._health
+            return health is not None
+
+    def describe(self) -> dict[str, Any]:
+        """The entry of run.json's `sidecars`, as of the last `check`. `host` None: it never answered, and `why` is
+        what came instead."""
+        return {
+            "url": self.url,
+            "host": self._host,
+            **{key: self._health.get(key) for key in _OF_A_SIDECAR},
+            "sources": self._sources_with_earlier_gaps(),
+            "clock_offset_s": self.clock_offset_s,
+            "clock_uncertainty_s": self.clock_uncertainty_s,
+        }
+
+    def describe_gpus(self) -> list[dict[str, Any]]:
+        """The entries of run.json's `gpu`, as of the last `check`: one for each GPU that is watched."""
+        gpus = self._health.get("gpus")
+        found = [gpu for gpu in gpus if isinstance(gpu, dict)] if isinstance(gpus, list) else []
+        return [{"host": self._host, **{key: gpu.get(key) for key in _OF_A_GPU}} for gpu in found]
+
+    @property
+    def _host(self) -> str | None:
+        host = self._health.get("host")
+        return None if host is None else self._name_host(str(host))
+
+    def _sources_with_earlier_gaps(self) -> Any:
+        """A restart of the sidecar forgets its gaps; the run doesn't."""
+        offset_s = self.clock_offset_s or 0.0
+        return [
+            {**source, "gaps": [*self._gaps_before(source, offset_s), *source.get("gaps", ())]}
+            for source in self._sources()
+        ]
+
+    def _gaps_before(self, source: Mapping[str, Any], offset_s: float) -> list[dict[str, Any]]:
+        return [_shifted(gap, offset_s) for name, gap in self._earlier_gaps if name == source.get("name")]
+
+    def _sources(self) -> list[dict[str, Any]]:
+        sources = self._health.get("sources")
+        return [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
+
+    def _keep_gaps(self) -> None:
+        """As of the last `check`, before the clock that they are on is forgotten. What lasted then ended with it."""
+        offset_s = self.clock_offset_s or 0.0
+        for source in self._sources():
+            for gap in source.get("gaps", ()):
+                if gap.get("ended") is not None:
+                    self._earlier_gaps.append((str(source.get("name")), _shifted(gap, -offset_s)))
+        self._earlier_gaps = self._earlier_gaps[-_EARLIER_GAPS:]
+        self._health = {**self._health, "sources": [{**source, "gaps": []} for source in self._sources()]}
+
+    def _tell_tag(self) -> bool:
+        """False where there is a stage to tell and it could not be told."""
+        if self._tag is not None and not self._tag_is_known:
+            # The newest number we hold: a sidecar that was restarted counts on from there.
+            after = {} if self.boot is None else {"after": self._last_seq}
+            # True even if this exchange finds the sidecar restarted: it is the new one that was told.
+            self._tag_is_known = self._exchange("POST", "/stage", body={**self._tag, **after}) is not None
+        return self._tag is None or self._tag_is_known
+
+    def _pull_page(self) -> tuple[list[dict[str, Any]], bool]:
+        """The next page's rows, and whether there is another page to fetch."""
+        boot = self.boot
+        page = self._exchange("GET", "/samples", after=self._after)
+        if page is not None and self.boot != boot:
+            # Restarted: told where we are, it is read from its beginning.
+            boot = self.boot
+            page = self._exchange("GET", "/samples", after=self._after) if self._tell_tag() else None
+        if page is None or self.boot != boot:
+            return [], False
+        try:
+            rows = [self._as_row(sample, page) for sample in page["samples"]]
+            after, more = int(page["next"]), bool(page["more"])
+            self._number(rows)
+        except (KeyError, TypeError, ValueError) as error:
+            self._note_failure(f"its samples can't be read ({error!r})")
+            return [], False
+        self._after = after
+        return rows, more and bool(rows)
+
+    def _as_row(self, sample: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
+        """One line of gpu.jsonl or host.jsonl: `t` on our clock in place of the sidecar's own two."""
+        measured = {key: value for key, value in sample.items() if key not in ("t", "mono")}
+        our_mono = self._clock.to_our_mono(float(sample["mono"]))
+        assert our_mono is not None  # there was an exchange, or there would be no sample
+        row = {"t": our_mono + _wall_minus_mono_s(), "host": self._name_host(page["host"]), "boot": page["boot"]}
+        return {**row, **measured, "kind": str(sample["kind"])}
+
+    def _number(self, rows: list[dict[str, Any]]) -> None:
+        """Give rows our numbers in place of the sidecar's."""
+        if not rows:
+            return
+        first = int(rows[0]["seq"])
+        if self._ahead is None:
+            self._ahead = 0 if first > self._last_seq else self._last_seq
+        n_lost = first + self._ahead - self._last_seq - 1
+        if n_lost > 0:
+            _log.warning("GPU sidecar %s: %d samples were overwritten before they were read", self.url, n_lost)
+        for row in rows:
+            row["seq"] = self._last_seq = int(row["seq"]) + self._ahead
+
+    def _exchange(
+        self, method: str, path: str, body: dict[str, Any] | None = None, after: int | None = None
+    ) -> dict[str, Any] | None:
+        """One request and its answer. None, and one warning until it is back, where no sidecar answered."""
+        try:
+            answer, exchange = self._request(method, path, body, None if after is None else {"after": after})
+        except _NoAnswer as error:
+            self._note_failure(str(error))
+            return None
+        self._note_boot(answer["boot"], answer["next"])
+        self._clock.note(exchange)
+        self._note_success()
+        return answer
+
+    def _request(
+        self, method: str, path: str, body: dict[str, Any] | None, params: dict[str, int] | None
+    ) -> tuple[dict[str, Any], Exchange]:
+        asked = time.monotonic()
+        try:
+            response = self._session.request(
+                method, self.url + path, json=body, params=params, timeout=self._timeout_s, allow_redirects=False
+            )
+            answered = time.monotonic()
+            answer = _read_answer(response)
+            wall, mono = float(answer["clock"]["wall"]), float(answer["clock"]["mono"])
+            answer |= {"boot": str(answer["boot"]), "host": str(answer["host"]), "next": int(answer["next"])}
+        except requests.Timeout:
+            raise _NoAnswer(f"no answer within {self._timeout_s:g} s") from None
+        except requests.ConnectionError:
+            raise _NoAnswer("nobody answers there") from None
+        except (KeyError, TypeError, requests.JSONDecodeError):
+            raise _NoAnswer("what answers there is not a GPU sidecar") from None
+        except (requests.RequestException, ValueError) as error:
+            raise _NoAnswer(str(error)) from None
+        return answer, Exchange(asked, answered, wall, mono)
+
+    def _note_boot(self, boot: str, next_seq: int) -> None:
+        if boot == self.boot:
+            return
+        if self.boot is None:  # what was sampled before is not ours
+            self._after = self._last_seq = next_seq
+        else:  # all that was sampled since its restart is
+            self._keep_gaps()
+            self._after, self._ahead = 0, None
+        self.boot, self._clock, self._tag_is_known = boot, SidecarClock(), False
+
+    def _note_failure(self, why: str) -> None:
+        self.available = False
+        if self._host is None:
+            self._health = {"why": why}
+        if not self._has_warned:
+            _log.warning("GPU sidecar %s: %s; no samples until it is back", self.url, why)
+        self._has_warned = True
+
+    def _note_success(self) -> None:
+        self.available = True
+        if self._has_warned:
+            _log.warning("GPU sidecar %s: back", self.url)
+        self._has_warned = False
+
+
+def _shifted(gap: Mapping[str, Any], by_s: float) -> dict[str, Any]:
+    return {**gap, "began": gap["began"] + by_s, "ended": gap["ended"] + by_s}
+
+
+def _wall_minus_mono_s() -> float:
+    """Of our own clocks, now: it changes when the wall clock is set."""
+    return time.time() - time.monotonic()
+
+
+def _read_answer(response: requests.Response) -> dict[str, Any]:
+    if response.status_code == requests.codes.unauthorized:
+        raise _NoAnswer("it wants a token, or another one")
+    answer = response.json(parse_constant=_finite, parse_float=_finite)
+    if not isinstance(answer, dict):
+        raise _NoAnswer("what answers there is not a GPU sidecar")
+    if response.status_code != requests.codes.ok:
+        raise _NoAnswer(f"it answered {response.status_code}: {answer.get('error', 'without a reason')}")
+    return answer
+
+
+def _finite(text: str) -> float:
+    """The run folder's files take no NaN and no infinity."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"it answered {text}, which is no number")
+    return number

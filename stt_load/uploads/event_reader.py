@@ -1,0 +1,118 @@
+"""A transcript as server-sent events, in the three shapes that servers use; told apart by what comes.
+
+    OpenAI                 {"type":"transcript.text.delta","delta":…} …  {"type":"transcript.text.done","text":…}
+    vLLM                   {"choices":[{"delta":{"content":…}}]} …        [DONE]
+    speaches, WhisperLive  {"text":…} for each segment …                  the end of the answer; WhisperLive: [DONE] too
+
+Sources: openai/openai-python `src/openai/types/audio/`, vllm-project/vllm `vllm/entrypoints/speech_to_text`,
+speaches-ai/speaches `src/speaches/routers/stt.py`, collabora/WhisperLive `whisper_live/server.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stt_load.errors import ProtocolError
+from stt_load.session.sse import DONE, EventFrames
+from stt_load.uploads.answers import Answer, error_in, timings_in
+
+_SHOWN = 80
+
+
+class EventReader:
+    """Events → transcript. An event of no known shape says nothing."""
+
+    def __init__(self) -> None:
+        self._frames = EventFrames()
+        self._deltas: list[str] = []
+        self._segments: list[tuple[float, str]] = []
+        self._whole: str | None = None
+        self._first_text_at_s: float | None = None
+        self._at_s = 0.0
+        self._is_done = False
+        self._error: str | None = None
+        self._server_ms: dict[str, float] = {}
+
+    def feed(self, data: bytes, at_s: float) -> None:
+        self._at_s = at_s
+        for event in self._frames.feed(data):
+            self._on_event(event)
+
+    def close(self) -> Answer:
+        for event in self._frames.close():
+            self._on_event(event)
+        text = self._whole if self._whole is not None else "".join(self._deltas).strip()
+        if not text:
+            text = " ".join(segment for _, segment in self._segments)
+        messages = self._segments or ([(self._at_s, text)] if text else [])
+        return Answer(
+            text=text,
+            messages=tuple(messages),
+            first_text_at_s=self._first_text_at_s,
+            server_ms=self._server_ms,
+            error=self._error,
+            is_whole=self._is_done or not self._deltas,
+        )
+
+    def _on_event(self, data: bytes) -> None:
+        if data.strip() == DONE:
+            self._is_done = True
+            return
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise ProtocolError(f"an event that is not JSON: {data[:_SHOWN]!r}") from error
+        if not isinstance(body, dict):
+            raise ProtocolError(f"an event that is no JSON object: {data[:_SHOWN]!r}")
+        self._server_ms |= timings_in(body)
+        self._error = self._error or _error_of(body)
+        for is_mine, take in _SHAPES:
+            if is_mine(body):
+                take(self, body)
+                return
+
+    def _on_delta(self, body: Mapping[str, Any]) -> None:
+        self._add(body.get("delta"))
+
+    def _add(self, text: object) -> None:
+        if isinstance(text, str):
+            self._note(text)
+            self._deltas.append(text)
+
+    def _on_chunk(self, body: Mapping[str, Any]) -> None:
+        for choice in body["choices"]:
+            delta = choice.get("delta") if isinstance(choice, Mapping) else None
+            self._add(delta.get("content") if isinstance(delta, Mapping) else None)
+
+    def _on_done(self, body: Mapping[str, Any]) -> None:
+        self._whole, self._is_done = str(body.get("text", "")).strip(), True
+        self._note(self._whole)
+
+    def _on_segment(self, body: Mapping[str, Any]) -> None:
+        text = body["text"].strip()
+        self._note(text)
+        if text:
+            self._segments.append((self._at_s, text))
+
+    def _note(self, text: str) -> None:
+        if self._first_text_at_s is None and text.strip():
+            self._first_text_at_s = self._at_s
+
+
+def _error_of(body: Mapping[str, Any]) -> str | None:
+    if body.get("type") == "error":
+        return str(error_in(body) or body.get("message") or body)
+    return error_in(body)
+
+
+_SHAPES: tuple[tuple[Callable[[Mapping[str, Any]], bool], Callable[[EventReader, Mapping[str, Any]], None]], ...] = (
+    (lambda body: body.get("type") == "transcript.text.delta", EventReader._on_delta),
+    (lambda body: body.get("type") == "transcript.text.done", EventReader._on_done),
+    # transcript.text.segment of the speaker models, and whatever comes next: their texts come again in `done`.
+    (lambda body: str(body.get("type", "")).startswith("transcript."), lambda _reader, _body: None),
+    (lambda body: isinstance(body.get("choices"), list), EventReader._on_chunk),
+    (lambda body: isinstance(body.get("text"), str), EventReader._on_segment),
+)
+"""What an event is, by the first question that says yes."""

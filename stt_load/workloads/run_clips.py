@@ -1,0 +1,80 @@
+"""What callers speak: the clips of a run, and for callers who stream the frames that their server takes whole."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from stt_load.audio.clip import Clip
+from stt_load.audio.framing import FrameRule, choose_frame
+from stt_load.audio.texts import english_set
+from stt_load.clips.engines import voice_of
+from stt_load.clips.folder import ClipSet, load_folder
+from stt_load.clips.library import clips_from_tts, default_clips
+from stt_load.config import RunConfig
+from stt_load.credentials import TTS_KEY_VARIABLE
+from stt_load.dialects.base import Dialect
+from stt_load.dialects.registry import DIALECTS, settings_of
+from stt_load.records import Kind
+from stt_load.session.encoded_clip import EncodedClip, encode_clip
+from stt_load.uploads.apis import SAMPLE_RATE_HZ
+from stt_load.workloads.tts import texts_to_speak
+
+CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio and its timeout
+
+
+def dialects_of(config: RunConfig, api_key: str | None = None) -> Callable[[], Dialect]:
+    """Makes a fresh one for each connection."""
+    return partial(DIALECTS[config.dialect].make, settings_of(config.end, config.dialect_options, api_key))
+
+
+def dialect_of(config: RunConfig, api_key: str | None = None) -> Dialect:
+    """For one connection."""
+    return dialects_of(config, api_key)()
+
+
+_SAMPLE_RATES_HZ: dict[Kind, Callable[[RunConfig], int]] = {
+    Kind.STREAM: lambda config: dialect_of(config).capabilities.sample_rate_hz,
+    Kind.UPLOAD: lambda _: SAMPLE_RATE_HZ,
+}
+
+
+def choose_clips(config: RunConfig) -> ClipSet:
+    """The clips of this run, at the rate its server expects. ConfigError where there are none."""
+    if config.kind is Kind.TTS:
+        return texts_to_speak(config)
+    rate_hz = _SAMPLE_RATES_HZ[config.kind](config)
+    if config.clips:
+        return load_folder(config.clips, rate_hz)
+    if config.tts_url:
+        engine = "openai" if "/audio/speech" in config.tts_url else "chatterbox"
+        key = os.environ.get(TTS_KEY_VARIABLE)
+        return clips_from_tts(voice_of(engine, config.tts_url), english_set(), rate_hz, show_progress, api_key=key)
+    return default_clips(rate_hz, show_progress)
+
+
+def show_progress(done: int, total: int) -> None:
+    """One line, drawn over and over in a terminal; elsewhere only the last."""
+    if sys.stderr.isatty():
+        print(f"\rrendering clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+    elif done == total:
+        print(f"rendered {total} clips", file=sys.stderr)
+
+
+def frame_rule(config: RunConfig) -> FrameRule:
+    """The frames that this run's server takes whole."""
+    capabilities = dialect_of(config).capabilities
+    return choose_frame(config.frame_ms, capabilities.sample_rate_hz, capabilities.frame_multiple_bytes)
+
+
+def encode_clips(config: RunConfig, clips: Sequence[Clip]) -> dict[str, EncodedClip]:
+    """Every clip cut and encoded once, by clip id."""
+    rule, dialect = frame_rule(config), dialect_of(config)
+    return {clip.clip_id: encode_clip(clip, rule, config.trailing_silence_s, dialect) for clip in clips}
+
+
+def utterance_limit_s(config: RunConfig, clips: Sequence[Clip]) -> float:
+    """No utterance lasts longer: the longest clip, its silence, connecting, and the timeout."""
+    return max(clip.duration_s for clip in clips) + config.trailing_silence_s + config.timeout_s + CONNECT_AND_CLOSE_S

@@ -1,0 +1,70 @@
+"""Callers who upload: a clip as one file in one request, at once, one request after the other.
+
+Everything that doesn't change from request to request (WAV, form, headers) is made once for all callers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from stt_load.audio.clip import Clip
+from stt_load.config import RunConfig
+from stt_load.records import UtteranceRecord
+from stt_load.uploads.apis import UPLOADS
+from stt_load.uploads.exchange import Exchange
+from stt_load.uploads.forms import Form, clip_form
+from stt_load.workloads.stream import log_messages, messages_log, who_is
+from stt_load.workloads.upload_http import HttpUpload, Watcher
+from stt_load.workloads.workload import Caller
+
+
+def http_upload(config: RunConfig, api_key: str | None) -> HttpUpload:
+    headers = UPLOADS[config.dialect].headers(api_key)
+    return HttpUpload(config.stt_url, headers, config.timeout_s, api_key, checks_certificate=not config.insecure)
+
+
+class UploadWorkload:
+    """A connection for each request: nothing of a caller stays open between two turns."""
+
+    def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
+        self._http = http_upload(config, api_key)
+        self._is_verbose = config.verbose
+        if config.verbose:
+            log_messages()
+        self._forms = {clip.clip_id: clip_form(clip, config.dialect_options) for clip in clips}
+
+    def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> UploadAttempt:
+        return UploadAttempt(self._http, Exchange(clip), self._forms[clip.clip_id], self._is_verbose)
+
+    def hang_up(self, caller: Caller) -> None:
+        caller.keeps = None
+
+
+class UploadAttempt:
+    def __init__(self, http: HttpUpload, exchange: Exchange, form: Form, is_verbose: bool) -> None:
+        self._http = http
+        self._exchange = exchange
+        self._form = form
+        self._is_verbose = is_verbose
+
+    @property
+    def doing(self) -> str:
+        return self._exchange.doing
+
+    def run(self, record: UtteranceRecord) -> None:
+        self._http.run(self._exchange, self._form, _watcher(record, self._exchange) if self._is_verbose else None)
+
+    def interrupt(self, why: str) -> None:
+        self._exchange.interrupt(why)
+
+    def measure_into(self, record: UtteranceRecord) -> None:
+        self._exchange.measure_into(record, time.monotonic())
+
+
+def _watcher(record: UtteranceRecord, exchange: Exchange) -> Watcher:
+    def watch(at_s: float, data: bytes) -> None:
+        when = f"{at_s - (exchange.begun_at_s or at_s):+8.3f} s from the request's first byte"
+        messages_log.info("%s %s < %s", who_is(record), when, data.decode("utf-8", "replace").strip()[:500])
+
+    return watch

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from tones import tone
+
+from stt_load.audio.clip import Clip
+from stt_load.audio.manifest import MANIFEST_NAME
+from stt_load.clips.folder import load_folder, write_folder
+from stt_load.errors import ClipError, ConfigError
+
+# What a tone of 0.8 s with 0.1 s before and 0.3 s after it must look like, whatever file it comes from.
+SPEECH = (pytest.approx(0.1, abs=0.011), pytest.approx(0.9, abs=0.011))
+
+
+def put(
+    folder: Path, name: str, rate_hz: int = 16000, channels: int = 1, text: str | None = "hello", **how: str
+) -> Path:
+    wave = tone(0.8, rate_hz, lead_s=0.1, tail_s=0.3)
+    soundfile.write(folder / name, np.stack([wave] * channels, axis=1), rate_hz, **how)
+    if text is not None:
+        (folder / name).with_suffix(".txt").write_text(text)
+    return folder / name
+
+
+def put_manifest(folder: Path, *rows: dict) -> None:
+    (folder / MANIFEST_NAME).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def problems_of(folder: Path) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as refused:
+        load_folder(folder, 16000)
+    assert all("\n" not in problem for problem in refused.value.problems)
+    return refused.value.problems
+
+
+@pytest.mark.parametrize(
+    ("name", "rate_hz", "channels", "subtype"),
+    [
+        ("eight_bit.wav", 8000, 1, "PCM_U8"),
+        ("stereo.wav", 16000, 2, "PCM_16"),
+        ("high_rate.wav", 96000, 1, "PCM_16"),
+        ("deep.flac", 48000, 1, "PCM_24"),
+        ("all_at_once.wav", 96000, 2, "PCM_24"),
+        ("lossy.ogg", 44100, 2, "VORBIS"),
+        ("LOUD.WAV", 22050, 1, "FLOAT"),
+    ],
+)
+def test_any_depth_rate_and_channel_count_becomes_mono_16_khz(
+    tmp_path: Path, name: str, rate_hz: int, channels: int, subtype: str
+) -> None:
+    put(tmp_path, name, rate_hz, channels, text="Hello\nthere. ", subtype=subtype)
+    (clip,) = load_folder(tmp_path, 16000).clips
+    assert (clip.clip_id, clip.reference, clip.sample_rate_hz) == (Path(name).stem, "Hello there.", 16000)
+    assert clip.samples.dtype == np.int16 and clip.samples.ndim == 1
+    assert clip.duration_s == pytest.approx(1.2, abs=1e-3)
+    assert (clip.speech_start_s, clip.speech_end_s) == SPEECH
+
+
+def test_without_a_wanted_rate_each_clip_keeps_its_own(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav", 8000)
+    put(tmp_path, "b.wav", 48000)
+    assert [clip.sample_rate_hz for clip in load_folder(tmp_path, None).clips] == [8000, 48000]
+
+
+def test_every_bad_file_is_told_at_once_one_line_each(tmp_path: Path) -> None:
+    put(tmp_path, "good.wav")
+    put(tmp_path, "wordless.wav", text=None)
+    put(tmp_path, "blank_text.wav", text=" \n")
+    put(tmp_path, "latin_text.wav").with_suffix(".txt").write_bytes("Grüße".encode("latin-1"))
+    soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "rubbish.flac").write_bytes(b"rubbish")
+    cut = put(tmp_path, "cut.wav")
+    cut.write_bytes(cut.read_bytes()[:2000])
+    for name in ("silent", "empty", "rubbish"):
+        (tmp_path / f"{name}.txt").write_text("hello")
+    told = problems_of(tmp_path)
+    expected = {
+        "wordless.wav": "no reference text",
+        "blank_text.wav": "blank_text.txt is empty",
+        "latin_text.wav": "can't be read as UTF-8",
+        "silent.wav": "silence only",
+        "empty.wav": "the file is empty",
+        "rubbish.flac": "not readable as wav, flac or ogg",
+        "cut.wav": "cut short",
+    }
+    assert len(told) == len(expected)
+    for name, reason in expected.items():
+        (line,) = [line for line in told if str(tmp_path / name) in line]
+        assert reason in line
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.write_text(""), "is a file, not a folder"),
+        (lambda path: path.mkdir(), "holds no wav, flac or ogg file"),
+    ],
+    ids=["missing", "file", "empty"],
+)
+def test_a_folder_that_is_none_is_one_line(tmp_path: Path, make: object, reason: str) -> None:
+    folder = tmp_path / "clips"
+    make(folder)  # type: ignore[operator]
+    (problem,) = problems_of(folder)
+    assert str(folder) in problem and reason in problem
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav")
+    put(tmp_path, "a.flac")
+    (problem,) = problems_of(tmp_path)
+    assert "clip id 'a' is there 2 times" in problem
+
+
+def test_a_hand_written_manifest_is_enough_and_its_bounds_are_kept(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav", 48000, text=None)
+    put(tmp_path, "b.wav", 48000, text=None)
+    put(tmp_path, "c.wav", 48000, text=None)
+    put_manifest(
+        tmp_path,
+        {"file": "b.wav", "reference": "bee", "speech_start_s": 0.2, "speech_end_s": 0.7},
+        {"file": "a.wav", "reference": "ay", "clip_id": "first"},
+    )
+    clips = load_folder(tmp_path, 16000)
+    assert [(clip.clip_id, clip.reference) for clip in clips.clips] == [("b", "bee"), ("first", "ay")]
+    assert (clips.clips[0].speech_start_s, clips.clips[0].speech_end_s) == (0.2, 0.7)
+    assert (clips.clips[1].speech_start_s, clips.clips[1].speech_end_s) == SPEECH
+    assert clips.notes == (f"1 audio files in {tmp_path} are not named in clips.jsonl and are left out",)
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"sha256": "0" * 64}, "its sha256 differs"),
+        ({"n_samples": 5}, "says n_samples 5, the file has 19200"),
+        ({"sample_rate_hz": 8000}, "says sample_rate_hz 8000, the file has 16000"),
+        ({"speech_end_s": 9.0}, "does not lie in its 1.200 s"),
+        ({"speech_start_s": 1.0}, "speech from 1.000 to 0.9"),
+        ({"file": "gone.wav"}, "the file is missing"),
+    ],
+)
+def test_a_manifest_that_is_not_true_of_its_file_is_refused(tmp_path: Path, told: dict, reason: str) -> None:
+    put(tmp_path, "a.wav", text=None)
+    put_manifest(tmp_path, {"file": "a.wav", "reference": "x"} | told)
+    (problem,) = problems_of(tmp_path)
+    assert reason in problem
+
+
+def test_wrong_manifest_lines_and_wrong_files_are_told_together(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav", text=None)
+    put_manifest(
+        tmp_path, {"file": "a.wav"}, {"file": "gone.wav", "reference": "x"}, {"file": "a.wav", "reference": "x"}
+    )
+    told = problems_of(tmp_path)
+    assert len(told) == 2
+    assert "clips.jsonl line 1: `reference` missing" in told[0]
+    assert "gone.wav: the file is missing" in told[1]
+
+
+def test_an_empty_manifest_is_told(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav")
+    put_manifest(tmp_path)
+    (problem,) = problems_of(tmp_path)
+    assert "holds no clip" in problem
+
+
+def test_long_silence_after_the_speech_is_noted(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(0.5, 16000, tail_s=0.8), 16000)
+    (tmp_path / "a.txt").write_text("hello")
+    (note,) = load_folder(tmp_path, 16000).notes
+    assert note.startswith("1 clips carry more than 0.5 s of silence")
+
+
+def clip(clip_id: str = "a") -> Clip:
+    samples = np.round(tone(0.5, 22050, lead_s=0.1) * 32767).astype(np.int16)
+    return Clip(clip_id, "the “words”", samples, 22050, 0.1, 0.6)
+
+
+def test_what_is_written_is_loaded_again_sample_for_sample(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "clips"
+    write_folder(out, [clip("a"), clip("b")], {"engine": "test"})
+    loaded = load_folder(out, None)
+    assert [item.clip_id for item in loaded.clips] == ["a", "b"]
+    assert np.array_equal(loaded.clips[0].samples, clip().samples)
+    assert (loaded.clips[0].speech_start_s, loaded.clips[0].speech_end_s) == (0.1, 0.6)
+    assert loaded.clips[0].reference == "the “words”"
+    assert loaded.manifest_sha256 == hashlib.sha256((out / MANIFEST_NAME).read_bytes()).hexdigest()
+    first = json.loads((out / MANIFEST_NAME).read_text().splitlines()[0])
+    assert first["sha256"] == hashlib.sha256((out / "a.wav").read_bytes()).hexdigest()
+    assert first["source"] == {"engine": "test"}
+
+
+@pytest.mark.parametrize("stop", [ClipError("no speech"), KeyboardInterrupt()], ids=["error", "Ctrl-C"])
+def test_nothing_is_left_when_writing_stops_half_way(tmp_path: Path, stop: BaseException) -> None:
+    def clips() -> Iterator[Clip]:
+        yield clip()
+        raise stop
+
+    with pytest.raises(type(stop)):
+        write_folder(tmp_path / "clips", clips(), {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_something_is_left_alone_and_an_empty_one_is_filled(tmp_path: Path) -> None:
+    full, empty = tmp_path / "full", tmp_path / "empty"
+    full.mkdir()
+    empty.mkdir()
+    (full / "precious").touch()
+    with pytest.raises(FileExistsError):
+        write_folder(full, [clip()], {})
+    write_folder(empty, [clip()], {})
+    assert [file.name for file in full.iterdir()] == ["precious"]
+    assert len(load_folder(empty, None).clips) == 1
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["empty", "full"]
+
+
+def test_a_disk_that_says_no_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="can't write clips to") as refused:
+        write_folder(tmp_path / "file" / "clips", [clip()], {})
+    assert len(refused.value.problems) == 1 and "\n" not in refused.value.problems[0]

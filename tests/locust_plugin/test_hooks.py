@@ -1,0 +1,89 @@
+"""How we join Locust, seen in processes of their own: importing Locust patches the process."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def run_with_locust(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=CHECKOUT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("milliseconds", [105, 999.6, 1050.4, 10_500, 45_678.2])
+def test_locusts_own_tables_are_exact_to_a_millisecond(milliseconds: float) -> None:
+    program = f"""
+import locust
+from stt_load.locust_plugin.hooks import install
+install()
+entry = locust.stats.RequestStats().get("EOS", "STT")
+entry.log({milliseconds}, 0)
+print(entry.get_response_time_percentile(0.5))
+"""
+    assert float(run_with_locust(program)) == pytest.approx(milliseconds, abs=0.5)
+
+
+def test_a_failed_utterance_is_one_failure_without_a_response_time() -> None:
+    program = """
+import locust, math
+from locust.env import Environment
+from stt_load.locust_plugin.messages import fire_request
+from stt_load.records import UtteranceRecord
+environment = Environment(user_classes=[])
+seen = []
+environment.events.request.add_listener(lambda **event: seen.append(event))
+for outcome, latency_s in (("ok", 0.25), ("ok", -0.01), ("timed_out", None)):
+    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "text", outcome=outcome)
+    record.eos_latency_s = latency_s
+    fire_request(environment, record)
+record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "text", kind="upload", outcome="ok", total_s=0.5)
+fire_request(environment, record)
+print([(e["request_type"], e["name"], e["response_time"], str(e["exception"])) for e in seen])
+"""
+    assert ast.literal_eval(run_with_locust(program)) == [
+        ("STT", "EOS", 250.0, "None"),
+        ("STT", "EOS", 0.0, "None"),
+        ("STT", "EOS", None, "timed_out"),
+        ("STT", "UPLOAD", 500.0, "None"),
+    ]
+
+
+def test_every_option_is_on_locusts_command_line_with_the_same_default() -> None:
+    program = """
+import locust
+from locust.argument_parser import get_empty_argument_parser
+from stt_load.config import OPTIONS, parse_options
+from stt_load.locust_plugin.hooks import add_options
+parser = get_empty_argument_parser()
+add_options(parser)
+assert parse_options(vars(parser.parse_args([]))) == parse_options({})
+given = parser.parse_args(["--slo", "wer<8%", "--slo", "error_rate<1%", "--verbose", "--hold", "3s"])
+config = parse_options(vars(given))
+print([slo.text for slo in config.slos], config.verbose, config.hold_s)
+"""
+    assert run_with_locust(program).strip() == "['wer<8%', 'error_rate<1%'] True 3.0"
+
+
+def test_a_locustfile_may_have_its_own_defaults_and_the_environment_still_decides() -> None:
+    program = """
+import locust, os
+from locust.argument_parser import get_empty_argument_parser
+from stt_load.config import parse_options
+from stt_load.locust_plugin.hooks import add_options
+def kind():
+    parser = get_empty_argument_parser()
+    add_options(parser, {"dialect": "upload-openai"})
+    return parse_options(vars(parser.parse_args([]))).kind
+print(kind())
+os.environ["STT_LOAD_DIALECT"] = "parakeet"
+print(kind())
+"""
+    assert run_with_locust(program).split() == ["upload", "stream"]

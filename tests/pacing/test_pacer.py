@@ -1,0 +1,226 @@
+"""Many callers and one loop, over real sockets: what each of them does is nobody else's business."""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from fakes import clip
+from raw_server import BINARY, DEADLINE_S, TEXT, Caller, close_frame, frame, raw_server
+
+from stt_load.audio.framing import choose_frame
+from stt_load.dialects.base import Settings
+from stt_load.dialects.events import Event, Message
+from stt_load.dialects.vosk import Vosk
+from stt_load.errors import Outcome
+from stt_load.net.websocket import WebSocketTransport
+from stt_load.pacing.in_flight import InFlight, Opening
+from stt_load.pacing.inline_driver import EpollPoll, InlineDriver
+from stt_load.pacing.pacer import Pacer
+from stt_load.records import UtteranceRecord
+from stt_load.session.actions import SessionRules
+from stt_load.session.client_frames import ClientFrame
+from stt_load.session.encoded_clip import EncodedClip, encode_clip
+from stt_load.session.session import Session
+
+CLIENT = Settings(end="client")
+AUDIO = encode_clip(clip(0.0, 0.3, 0.3), choose_frame(20, 16_000, 1), 0.0, Vosk(CLIENT))
+KEY = b"\0\0\0\7"
+RULES = SessionRules(timeout_s=DEADLINE_S)
+
+
+class Crashing(Vosk):
+    """With a mistake in it."""
+
+    def on_message(self, message: Message) -> Sequence[Event]:
+        raise ZeroDivisionError("a mistake of ours")
+
+
+def told(words: str) -> bytes:
+    return frame(TEXT, json.dumps({"text": words}).encode())
+
+
+def told_last(words: str) -> bytes:
+    """And no more will come."""
+    return told(words) + close_frame(1000)
+
+
+def answer(caller: Caller) -> None:
+    """Hears all of it and says how many frames it was."""
+    caller.upgrade()
+    n_frames = 0
+    while (received := caller.read_frame()) != (TEXT, b'{"eof" : 1}'):
+        n_frames += received[0] == BINARY
+    caller.send(told_last(f"heard {n_frames}"))
+    caller.wait_for_end()
+
+
+class ShortPoll(EpollPoll):
+    """Waits no longer than a test wants to: it looks around between two turns."""
+
+    def wait(self, until_s: float | None) -> Sequence[InFlight]:
+        soon_s = self._clock() + 0.02
+        return super().wait(soon_s if until_s is None else min(soon_s, until_s))
+
+
+@dataclass
+class Callers:
+    """Of one loop, each on a connection of its own."""
+
+    rules: SessionRules = RULES
+    calls: list[InFlight] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # An epoll as probe has it, and more than one call in it.
+        epoll = selectors.EpollSelector()._selector  # type: ignore[attr-defined]
+        self.pacer = Pacer(ShortPoll(epoll, time.monotonic), time.monotonic)
+
+    def join(self, url: str, audio: EncodedClip = AUDIO, dialect: Vosk | None = None) -> InFlight:
+        dialect = dialect or Vosk(CLIENT)
+        session = Session(dialect, audio, self.rules, time.monotonic())
+        transport = WebSocketTransport()
+        transport.dial(dialect.connect(url))
+        call = InFlight(session, transport, Opening(time.monotonic() + DEADLINE_S))
+        self.calls.append(call)
+        self.pacer.begin(call)
+        return call
+
+    def turn_until(self, is_so: Callable[[], bool]) -> None:
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not is_so():
+            assert time.monotonic() < deadline_s, "it did not happen before the deadline"
+            self.pacer.turn()
+
+    def close(self) -> None:
+        for call in self.calls:
+            self.pacer.drop(call)
+            call.transport.close()
+
+
+@pytest.fixture
+def callers() -> Callers:
+    return Callers()
+
+
+def outcome_of(call: InFlight) -> tuple[str, str]:
+    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
+    call.session.measure_into(record, time.monotonic())
+    return record.outcome, record.text
+
+
+def test_all_callers_are_heard_whole_whoever_speaks_at_the_same_time(callers: Callers) -> None:
+    with raw_server(answer) as server:
+        for _ in range(12):
+            callers.join(server.url)
+        callers.turn_until(lambda: all(call.is_done for call in callers.calls))
+        callers.close()
+    assert {outcome_of(call) for call in callers.calls} == {(Outcome.OK, f"heard {len(AUDIO.frames)}")}
+
+
+def test_a_server_that_stops_reading_holds_up_nobody_else_and_gets_the_rest_when_it_reads_again(
+    callers: Callers,
+) -> None:
+    """More audio than two kernels keep for a reader who doesn't come, one of whom is told to keep little."""
+    go_on = threading.Event()
+    huge = EncodedClip(AUDIO.clip, AUDIO.rule, [(ClientFrame(bytes(16 << 20)),)] * 3, 3, ())
+
+    sent_bytes = sum(len(part.masked_by(KEY)) for parts in huge.frames for part in parts)
+
+    def hesitate(caller: Caller) -> None:
+        caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        caller.upgrade()
+        go_on.wait(DEADLINE_S)
+        n_bytes = 0
+        while n_bytes < sent_bytes:
+            n_bytes += len(caller.socket.recv(1 << 20))
+        caller.send(told_last("all of it"))
+        caller.wait_for_end()
+
+    with raw_server(hesitate) as slow, raw_server(answer) as fine:
+        held = callers.join(slow.url, huge)
+        callers.turn_until(lambda: held.held is not None)
+        other = callers.join(fine.url)
+        callers.turn_until(lambda: other.is_done)
+        assert held.session.schedule is not None
+        assert not held.session.schedule.is_all_sent
+        go_on.set()
+        callers.turn_until(lambda: held.is_done)
+        callers.close()
+    assert outcome_of(other) == (Outcome.OK, f"heard {len(AUDIO.frames)}")
+    assert outcome_of(held) == (Outcome.OK, "all of it")
+    assert max(held.session.schedule.lags_s()) > 0
+
+
+def test_a_mistake_in_a_dialect_ends_its_own_call_and_no_other(callers: Callers) -> None:
+    with raw_server(answer) as server:
+        bad, good = callers.join(server.url, dialect=Crashing(CLIENT)), callers.join(server.url)
+        callers.turn_until(lambda: good.is_done and bad.is_done)
+        callers.close()
+    assert isinstance(bad.crash, ZeroDivisionError)
+    assert outcome_of(good) == (Outcome.OK, f"heard {len(AUDIO.frames)}")
+
+
+def test_whoever_carries_a_call_hears_of_the_mistake() -> None:
+    with raw_server(answer) as server:
+        dialect = Crashing(CLIENT)
+        transport = WebSocketTransport()
+        transport.dial(dialect.connect(server.url))
+        session = Session(dialect, AUDIO, RULES, time.monotonic())
+        with pytest.raises(ZeroDivisionError, match="a mistake of ours"):
+            InlineDriver().run(InFlight(session, transport, Opening(time.monotonic() + DEADLINE_S)))
+        transport.close()
+
+
+def test_a_call_that_was_dropped_is_done_at_once_and_speaks_no_more(callers: Callers) -> None:
+    with raw_server(answer) as server:
+        dropped, other = callers.join(server.url), callers.join(server.url)
+        done = []
+        dropped.on_done = lambda: done.append(dropped)
+        callers.turn_until(lambda: dropped.session.schedule is not None)
+        schedule = dropped.session.schedule
+        assert schedule is not None
+        callers.turn_until(lambda: schedule.n_sent > 1)
+        callers.pacer.drop(dropped)
+        callers.pacer.drop(dropped)
+        n_sent = schedule.n_sent
+        callers.turn_until(lambda: other.is_done)
+        callers.close()
+    assert (done, schedule.n_sent) == ([dropped], n_sent)
+
+
+def test_others_are_heard_whole_when_many_leave_in_mid_speech_and_frames_have_different_lengths(
+    callers: Callers,
+) -> None:
+    slow = encode_clip(AUDIO.clip, choose_frame(50, 16_000, 1), 0.0, Vosk(CLIENT))
+    with raw_server(answer) as server:
+        leaving = [callers.join(server.url, audio) for audio in (AUDIO, slow) * 3]
+        staying = [callers.join(server.url, audio) for audio in (AUDIO, slow) * 3]
+        for call in leaving:
+            callers.turn_until(lambda call=call: call.session.schedule is not None and call.session.schedule.n_sent > 1)
+            callers.pacer.drop(call)
+        callers.turn_until(lambda: all(call.is_done for call in staying))
+        callers.close()
+    assert [outcome_of(call)[1] for call in staying] == [f"heard {len(a.frames)}" for a in (AUDIO, slow)] * 3
+    assert all(outcome_of(call)[0] == Outcome.INTERRUPTED for call in leaving)
+
+
+def test_what_came_along_with_the_upgrade_is_heard(callers: Callers) -> None:
+    """It was read with the head of the answer, so no socket has it any more."""
+
+    def hurry(caller: Caller) -> None:
+        send, said = caller.send, told("before a word was said")
+        caller.send = lambda data: send(data + said)  # type: ignore[method-assign]
+        caller.upgrade()
+        caller.wait_for_end()
+
+    with raw_server(hurry) as server:
+        call = callers.join(server.url)
+        callers.turn_until(lambda: call.opening is None)
+        callers.close()
+    assert outcome_of(call)[1] == "before a word was said"

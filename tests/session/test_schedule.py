@@ -1,0 +1,61 @@
+"""Due times and our own lateness."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt_load.records import UtteranceRecord
+from stt_load.session.schedule import Schedule
+
+
+def lags_of(schedule: Schedule) -> tuple[float | None, float | None, int]:
+    """The largest, the 99th percentile, and how many frames were late, as a row tells it."""
+    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
+    schedule.measure_into(record)
+    return record.pacing_lag_max_s, record.pacing_lag_p99_s, record.frames_late
+
+
+def test_frame_k_is_due_when_all_of_it_was_heard() -> None:
+    schedule = Schedule(10.0, 0.1, 3)
+    due_s = []
+    while not schedule.is_all_sent:
+        due_s.append(schedule.next_due_s)
+        schedule.on_sent(schedule.next_due_s)
+    assert due_s == pytest.approx([10.1, 10.2, 10.3])
+    assert schedule.end_s == pytest.approx(10.3)
+    assert schedule.n_sent == 3
+
+
+@given(lags_s=st.lists(st.floats(0, 100), min_size=1, max_size=300))
+def test_lateness_moves_no_due_time_and_is_kept_frame_by_frame(lags_s: list[float]) -> None:
+    schedule = Schedule(0.0, 0.5, len(lags_s))
+    for k, lag_s in enumerate(lags_s):
+        assert schedule.next_due_s == 0.5 * (k + 1)
+        schedule.on_sent(schedule.next_due_s + lag_s)
+    largest_s, p99_s, n_late = lags_of(schedule)
+    assert largest_s == pytest.approx(max(lags_s))
+    assert p99_s is not None
+    n_above = sum(lag_s > p99_s + 1e-9 for lag_s in lags_s)
+    surely, perhaps = (sum(lag_s > 0.01 + doubt_s for lag_s in lags_s) for doubt_s in (1e-9, -1e-9))
+    assert surely <= n_late <= perhaps
+    assert n_above <= 0.01 * len(lags_s)
+
+
+def test_the_99th_percentile_is_the_nearest_rank() -> None:
+    schedule = Schedule(0.0, 1.0, 200)
+    for k in range(200):
+        schedule.on_sent(schedule.next_due_s + (200 - k))
+    assert lags_of(schedule)[1] == pytest.approx(198.0)
+
+
+def test_a_clock_that_is_a_hair_early_is_not_negative_lateness() -> None:
+    schedule = Schedule(0.0, 0.1, 2)
+    schedule.on_sent(0.0999999)
+    assert lags_of(schedule) == (0.0, 0.0, 0)
+
+
+def test_before_the_first_frame_there_is_no_lateness() -> None:
+    schedule = Schedule(0.0, 0.1, 2)
+    assert lags_of(schedule) == (None, None, 0)

@@ -1,0 +1,310 @@
+"""The client against whole sidecars, against what is no sidecar, and a sidecar of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, eventually, sidecar
+
+from stt_load.sidecar.client import SidecarClient
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def bare_sidecar(smi: StandInSmi, port: int = 0, clock_ahead_s: float = 0.0) -> Iterator[RunningSidecar]:
+    """One whose only samples are those that are fed to the stand-in, once it knows which GPUs it watches."""
+    with sidecar(smi.environment, "--no-host", port=port, clock_ahead_s=clock_ahead_s) as running:
+        wait_for_gpus(running)
+        yield running
+
+
+def wait_for_gpus(running: RunningSidecar) -> None:
+    eventually(lambda: running.get("/healthz").json()["gpus"])
+
+
+def wait_until_taken(running: RunningSidecar, n: int) -> None:
+    """Until it has n samples, without looking at them."""
+    eventually(lambda: running.get("/healthz").json()["samples"] >= n)
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def envelope(**content: object) -> str:
+    """What every answer of a sidecar holds, and more."""
+    return json.dumps({"clock": {"wall": 1, "mono": 1}, "boot": "b", "host": "h", "next": 0, **content})
+
+
+def test_samples_come_once_each_with_their_stage(smi: StandInSmi) -> None:
+    with bare_sidecar(smi) as running:
+        client = SidecarClient(running.url)
+        client.announce("r1", 0, 5, "hold")
+        smi.feed(dmon_row(sm=40, fb=1800), dmon_row(sm=50, fb=1900))
+        running.wait_for_samples(2)
+        first = client.pull()
+        client.announce("r1", 0, 5, "grace")
+        smi.feed(dmon_row(sm=60, fb=2000))
+        running.wait_for_samples(3)
+        second, third = client.pull(), client.pull()
+    assert [(row["sm_pct"], row["phase"]) for row in first] == [(40, "hold"), (50, "hold")]
+    assert [(row["sm_pct"], row["phase"]) for row in second] == [(60, "grace")]
+    assert third == []
+
+
+def test_samples_from_before_the_first_contact_are_somebody_elses(smi: StandInSmi) -> None:
+    with bare_sidecar(smi) as running:
+        smi.feed(dmon_row(sm=10, fb=1000))
+        running.wait_for_samples(1)
+        client = SidecarClient(running.url)
+        assert client.pull() == []
+        smi.feed(dmon_row(sm=20, fb=1000))
+        running.wait_for_samples(2)
+        assert [row["sm_pct"] for row in client.pull()] == [20]
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 30.0, -30.0])
+def test_times_and_stages_are_right_whatever_the_sidecars_clock_says(smi: StandInSmi, ahead_s: float) -> None:
+    with bare_sidecar(smi, clock_ahead_s=ahead_s) as running:
+        client = SidecarClient(running.url)
+        client.announce("r1", 2, 20, "hold")
+        before = time.time()
+        smi.feed(dmon_row(sm=40, fb=1800))
+        running.wait_for_samples(1)
+        (row,) = client.pull()
+        after = time.time()
+    offset_s, uncertainty_s = client.clock_offset_s, client.clock_uncertainty_s
+    assert offset_s is not None
+    assert uncertainty_s is not None
+    assert offset_s == pytest.approx(ahead_s, abs=uncertainty_s + 0.001)
+    assert before - uncertainty_s <= row["t"] <= after + uncertainty_s
+    assert (row["stage"], row["phase"]) == (2, "hold")
+
+
+def test_a_restarted_sidecar_is_told_the_stage_and_counts_on(smi: StandInSmi, free_port: int) -> None:
+    with bare_sidecar(smi, free_port) as running:
+        client = SidecarClient(running.url)
+        client.announce("r1", 3, 20, "hold")
+        smi.feed(dmon_row(sm=10, fb=1000), dmon_row(sm=20, fb=1000))
+        wait_until_taken(running, 2)
+        before = client.pull()
+        running.process.kill()
+        running.process.wait(DEADLINE_S)
+    with bare_sidecar(smi, free_port) as running:
+        smi.feed(dmon_row(sm=30, fb=1000))
+        wait_until_taken(running, 1)
+        after = client.pull()  # nothing but a pull is needed for it to know the stage
+        smi.feed(dmon_row(sm=40, fb=1000))
+        wait_until_taken(running, 2)
+        after += client.pull()
+        its_own_numbers = [row["seq"] for row in running.get("/samples").json()["samples"]]
+    assert [(row["seq"], row["sm_pct"], row["stage"]) for row in before] == [(1, 10, 3), (2, 20, 3)]
+    assert [(row["seq"], row["sm_pct"], row["stage"]) for row in after] == [(3, 30, None), (4, 40, 3)]
+    assert its_own_numbers == [3, 4]
+    assert len({row["boot"] for row in before}) == len({row["boot"] for row in after}) == 1
+    assert before[0]["boot"] != after[0]["boot"]
+
+
+def test_gaps_from_before_a_restart_are_not_forgotten(smi: StandInSmi, free_port: int) -> None:
+    client = SidecarClient(f"http://127.0.0.1:{free_port}")
+    with bare_sidecar(smi, free_port, clock_ahead_s=30.0) as running:
+        os.kill(smi.wait_for_dmon(), signal.SIGKILL)
+        smi.wait_for_dmon(2)
+        smi.feed(dmon_row(sm=40, fb=1800))
+        running.wait_for_samples(1)
+        assert client.check()
+        (before,) = client.describe()["sources"][0]["gaps"]
+        offset_s = client.clock_offset_s
+    with bare_sidecar(smi, free_port):
+        assert client.check()
+        (after,) = client.describe()["sources"][0]["gaps"]
+    assert offset_s == pytest.approx(30.0, abs=1.0)
+    assert after["began"] == pytest.approx(before["began"] - 30.0, abs=1.0)
+    assert after["ended"] - after["began"] == pytest.approx(before["ended"] - before["began"])
+    assert after["why"] == before["why"]
+
+
+def test_numbers_go_on_after_a_restart_though_somebody_else_read_first(smi: StandInSmi, free_port: int) -> None:
+    """What was shown once stays with its number, so the new sidecar keeps its own; ours go on all the same."""
+    with bare_sidecar(smi, free_port) as running:
+        client = SidecarClient(running.url)
+        client.announce("r1", 0, 5, "hold")
+        smi.feed(dmon_row(sm=10, fb=1000), dmon_row(sm=20, fb=1000))
+        wait_until_taken(running, 2)
+        rows = client.pull()
+        running.process.kill()
+        running.process.wait(DEADLINE_S)
+    with bare_sidecar(smi, free_port) as running:
+        smi.feed(dmon_row(sm=30, fb=1000))
+        wait_until_taken(running, 1)
+        assert [row["seq"] for row in running.get("/samples").json()["samples"]] == [1]
+        rows += client.pull()
+        smi.feed(dmon_row(sm=40, fb=1000), dmon_row(sm=50, fb=1000))
+        wait_until_taken(running, 3)
+        rows += client.pull()
+    assert [(row["seq"], row["sm_pct"]) for row in rows] == [(1, 10), (2, 20), (3, 30), (4, 40), (5, 50)]
+
+
+def test_host_and_server_come_with_the_gpu(smi: StandInSmi) -> None:
+    (smi.folder / "apps").write_text(f"{os.getpid()}, python, GPU-bbbb\n")
+    with sidecar(smi.environment, "--server-process", f"pid:{os.getpid()}") as running:
+        wait_for_gpus(running)
+        client = SidecarClient(running.url)
+        client.announce("r1", 0, 5, "hold")
+        smi.feed(dmon_row(sm=40, fb=1800))
+        rows: list[dict[str, Any]] = []
+        eventually(lambda: rows.extend(client.pull()) or {row["kind"] for row in rows} == {"gpu", "host", "process"})
+        client.check()
+        entry = client.describe()
+    assert os.getpid() in entry["server"]["pids"]
+    assert {source["name"] for source in entry["sources"]} >= {"dmon", "proc"}
+    newest = {row["kind"]: row for row in rows}
+    assert newest["process"]["rss_mib"] > 0
+    assert newest["host"]["memory_used_mib"] > 0
+    assert [newest[kind]["gpu"] for kind in ("gpu", "host", "process")] == [1, None, None]
+
+
+def test_nobody_there_costs_one_warning_until_it_is_back(
+    smi: StandInSmi, free_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"http://127.0.0.1:{free_port}"
+    client = SidecarClient(url)
+    client.announce("r1", 0, 5, "hold")
+    assert client.pull() == []
+    assert client.check() is False
+    assert client.describe()["why"] == "nobody answers there"
+    assert client.available is False
+    assert warnings_of(caplog) == [f"GPU sidecar {url}: nobody answers there; no samples until it is back"]
+    caplog.clear()
+    with bare_sidecar(smi, free_port) as running:
+        client.pull()
+        assert client.available is True
+        smi.feed(dmon_row(sm=10, fb=1000))
+        running.wait_for_samples(1)
+        assert [row["stage"] for row in client.pull()] == [0]  # the announcement that was lost was made up for
+    client.pull()
+    client.pull()
+    assert warnings_of(caplog) == [
+        f"GPU sidecar {url}: back",
+        f"GPU sidecar {url}: nobody answers there; no samples until it is back",
+    ]
+
+
+def test_a_sidecar_that_never_answers_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        client = SidecarClient(f"http://127.0.0.1:{mute.getsockname()[1]}", timeout_s=0.05)
+        client.announce("r1", 0, 5, "hold")
+        assert client.pull() == []
+    assert [line.partition(": ")[2] for line in warnings_of(caplog)] == [
+        "no answer within 0.05 s; no samples until it is back"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (200, "<html>hello</html>", "what answers there is not a GPU sidecar"),
+        (200, "[]", "what answers there is not a GPU sidecar"),
+        (200, "{}", "what answers there is not a GPU sidecar"),
+        (200, envelope(clock={"wall": "x", "mono": 1}), "could not convert"),
+        (200, envelope(clock={"wall": float("nan"), "mono": 1}), "it answered NaN, which is no number"),
+        (200, envelope(clock={"wall": 1, "mono": 1}).replace("1}", "1.0e999}"), "which is no number"),
+        (200, envelope(), "its samples can't be read"),
+        (200, envelope(samples=3), "its samples can't be read"),
+        (200, envelope(samples=[{"seq": 1}], more=False), "its samples can't be read"),
+        (404, '{"error": "no such path"}', "it answered 404: no such path"),
+        (302, "{}", "it answered 302"),
+        (401, "", "it wants a token, or another one"),
+    ],
+)
+def test_what_is_no_sidecar_is_named_and_never_raises(
+    status: int, body: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with answering(status, body) as url:
+        client = SidecarClient(url, timeout_s=DEADLINE_S)
+        assert client.pull() == []
+        assert client.available is False
+        client.check()
+    assert words in warnings_of(caplog)[0]
+
+
+@pytest.mark.parametrize("url", ["localhost:9550", "http://", "http://[::1", "gopher://x", "http://a b"])
+def test_a_url_that_is_none_never_raises(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert SidecarClient(url).pull() == []
+    assert len(warnings_of(caplog)) == 1
+
+
+class answering:  # noqa: N801 - read as "with answering(404, ...)"
+    """An HTTP server on loopback that says the same to everybody."""
+
+    def __init__(self, status: int, body: str) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(status)
+                self.send_header("Location", "/elsewhere")
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join(DEADLINE_S)
+        self._server.server_close()
+
+
+def test_a_token_opens_a_guarded_sidecar(smi: StandInSmi, caplog: pytest.LogCaptureFixture) -> None:
+    environment = {**smi.environment, "GPU_SIDECAR_TOKEN": "s3cret-überall"}
+    with sidecar(environment) as running:
+        assert SidecarClient(running.url, token="s3cret-überall").check() is True
+        for token in (None, "wrong"):
+            assert SidecarClient(running.url, token=token).check() is False
+    assert len(warnings_of(caplog)) == 2
+    assert all("it wants a token, or another one" in line for line in warnings_of(caplog))
+    assert not any("s3cret" in record.getMessage() for record in caplog.records)
+
+
+def test_a_host_is_called_what_we_call_it(smi: StandInSmi) -> None:
+    with bare_sidecar(smi) as running:
+        client = SidecarClient(running.url, name_host=lambda host: f"{host} (ours)")
+        client.check()
+        smi.feed(dmon_row(sm=40, fb=1800))
+        wait_until_taken(running, 1)
+        (row,) = client.pull()
+        eventually(lambda: client.check() and client.describe_gpus())
+    ours = f"{socket.gethostname()} (ours)"
+    assert [row["host"], client.describe()["host"], client.describe_gpus()[0]["host"]] == [ours] * 3
+
+
+def test_what_was_known_of_a_sidecar_that_is_gone_is_kept(smi: StandInSmi) -> None:
+    with bare_sidecar(smi) as running:
+        client = SidecarClient(running.url)
+        gpus = eventually(lambda: client.check() and client.describe_gpus())
+    assert client.check() is False
+    assert client.describe_gpus() == gpus
+    assert client.describe()["host"] == socket.gethostname()
