@@ -16,7 +16,19 @@ from hypothesis import settings
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-for _folder in ("", "audio", "calibration", "clips", "dialects", "gpu_sidecar", "integration", "net", "report", "server", "tts"):
+for _folder in (
+    "",
+    "audio",
+    "calibration",
+    "clips",
+    "dialects",
+    "gpu_sidecar",
+    "integration",
+    "net",
+    "report",
+    "server",
+    "tts",
+):
     sys.path.append(str(Path(__file__).parent / _folder))
 
 from stand_in import StandInSmi  # noqa: E402 - found on the path that the lines above make

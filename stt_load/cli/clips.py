@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from stt_load.audio.texts import Texts, english_set, standard_set, texts_from_json, texts_from_lines
-from stt_load.clips.engines import ENGINES, Voice, voice_of
 from stt_load.clips.folder import ClipSet, is_free, load_folder
 from stt_load.clips.library import Progress as ReportProgress
 from stt_load.clips.library import default_clips, make_folder
 from stt_load.credentials import TTS_KEY_VARIABLE, without_credentials
 from stt_load.errors import ConfigError
+from stt_load.tts.engines import ENGINES, Voice, voice_of
 
 SHIPPED: dict[str, Callable[[], Texts]] = {"english": english_set, "standard": standard_set}
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from stt_load.cli.run import ALL_OPTIONS, check, find_locust_problems, locust_command, with_options
+from stt_load.cli.run import ALL_OPTIONS, check, locust_command, with_options
+from stt_load.locust_plugin.arguments import find_locust_problems
 from stt_load.server.process import embedded_server
 
 # What differs from `stt-load run`: about three minutes instead of ten, and enough of each stage to judge.

@@ -21,7 +21,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from stt_load.audio.texts import Texts
 from stt_load.cli.clips import read_texts
 from stt_load.cli.run import become_locust, with_options
-from stt_load.clips.engines import with_path
 from stt_load.config import OPTIONS, listener_at
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, without_credentials
 from stt_load.errors import ConfigError, ExitCode
@@ -31,6 +30,7 @@ from stt_load.run.preflight import unreachable, unwritable
 from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar
 from stt_load.tts.apis import TTS_APIS
+from stt_load.tts.engines import with_path
 from stt_load.tts_benchmark.gpu_watch import GpuWatch
 from stt_load.tts_benchmark.measuring import Measuring
 from stt_load.tts_benchmark.results import Benchmark, result_json, told_apart

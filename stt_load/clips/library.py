@@ -27,10 +27,10 @@ from stt_load.audio.codec import Pcm, decode
 from stt_load.audio.speech_bounds import cut_to_speech, find_speech
 from stt_load.audio.texts import Texts, english_set, standard_set
 from stt_load.clips import espeak
-from stt_load.clips.engines import ENGINES, Voice, voice_of
 from stt_load.clips.folder import ClipSet, is_free, load_folder, write_folder
 from stt_load.clips.tts_server import speak_over_http
 from stt_load.errors import ClipError, ConfigError
+from stt_load.tts.engines import ENGINES, Voice, voice_of
 
 # Silence before and after the speech of every clip made here.
 PAD_S = 0.050

@@ -15,9 +15,9 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 
 from stt_load.audio.codec import decode
-from stt_load.clips.engines import ENGINES, Voice
 from stt_load.credentials import without_credentials
 from stt_load.errors import ClipError, ConfigError
+from stt_load.tts.engines import ENGINES, Voice
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 120.0  # silence on the wire; Chatterbox sends nothing before the whole file is spoken

@@ -1,1 +1,1 @@
-"""Shell. Connections to servers under test: TCP, TLS, websockets, HTTP, kernel receive timestamps. Imports `session`."""
+"""Shell. Connections to servers under test: TCP, TLS, websockets, HTTP, kernel timestamps. Imports `session`."""

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stt_load.clips.engines import ENGINES
 from stt_load.dialects.base import DialectOption
 from stt_load.dialects.options import number, one_of, or_none, parse_option_texts, whole_number, yes_or_no
+from stt_load.tts.engines import ENGINES
 
 Options = Mapping[str, Any]
 """The parsed value of each option that its API has; None where the server is to decide."""

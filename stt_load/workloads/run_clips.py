@@ -10,7 +10,6 @@ from functools import partial
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule, choose_frame
 from stt_load.audio.texts import english_set
-from stt_load.clips.engines import voice_of
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.clips.library import clips_from_tts, default_clips
 from stt_load.config import RunConfig
@@ -19,6 +18,7 @@ from stt_load.dialects.base import Dialect
 from stt_load.dialects.registry import DIALECTS, settings_of
 from stt_load.records import Kind
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
+from stt_load.tts.engines import voice_of
 from stt_load.uploads.apis import SAMPLE_RATE_HZ
 from stt_load.workloads.tts import texts_to_speak
 

@@ -14,10 +14,10 @@ from tts_stand_in import TtsStandIn, answer
 
 from stt_load.audio.texts import english_set, standard_set
 from stt_load.clips import tts_server as http
-from stt_load.clips.engines import voice_of
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.clips.library import cache_folder, clips_from_tts, default_clips, make_folder
 from stt_load.errors import ConfigError
+from stt_load.tts.engines import voice_of
 
 TEXTS = {"one": "Thank you for calling.", "two": "Please hold the line.", "three": "Good evening."}
 ESPEAK = voice_of("espeak")
@@ -125,7 +125,7 @@ def test_processes_that_fill_one_cache_at_the_same_time_all_get_the_same_clips(t
 def test_ctrl_c_while_rendering_ends_it_at_once_and_leaves_nothing(tmp_path: Path) -> None:
     """More texts than anybody would wait for, so that it is certainly still at it when the signal comes."""
     script = (
-        "from stt_load.clips.engines import voice_of; from stt_load.clips.library import clips_from_tts\n"
+        "from stt_load.tts.engines import voice_of; from stt_load.clips.library import clips_from_tts\n"
         "texts = {str(n): 'Thank you for calling.' for n in range(100_000)}\n"
         "clips_from_tts(voice_of('espeak'), texts, 16000, lambda done, total: print(done, flush=True))"
     )

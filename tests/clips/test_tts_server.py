@@ -6,9 +6,9 @@ import pytest
 from tts_stand_in import TtsStandIn, answer, answer_without_length
 
 from stt_load.clips import tts_server as http
-from stt_load.clips.engines import Voice, voice_of
 from stt_load.clips.tts_server import speak_over_http
 from stt_load.errors import ConfigError
+from stt_load.tts.engines import Voice, voice_of
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from stt_load.clips.engines import ENGINES, voice_of
 from stt_load.errors import ConfigError
+from stt_load.tts.engines import ENGINES, voice_of
 
 
 def test_every_engine_has_a_default_voice_and_servers_a_path() -> None:
