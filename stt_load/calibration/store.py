@@ -10,16 +10,14 @@ import hashlib
 import json
 import os
 import re
-import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_data_path
 
+from stt_load.atomic_file import write_atomically
 from stt_load.calibration.result import Calibration, NotACalibration
-from stt_load.errors import SttLoadError
 
 _IDENTITY = ("host", "architecture", "cpu_model", "cores", "container_cpu_limit")
 
@@ -38,18 +36,10 @@ def place_of(host: Mapping[str, Any], data: Path | None = None) -> Path:
 
 
 def keep(calibration: Calibration, data: Path | None = None) -> Path:
-    """Instead of the host's last one. SttLoadError where the disk says no."""
+    """Instead of the host's last one. ConfigError where it can't be written."""
     place = place_of(calibration.host, data)
-    part = place.with_suffix(f".{uuid.uuid4().hex}.part")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(calibration.to_json() + "\n", encoding="utf-8")
-        part.replace(place)
-    except OSError as error:
-        raise SttLoadError(f"can't write {place}: {error.strerror}; set STT_LOAD_DATA to another folder") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    advice = "set STT_LOAD_DATA to another folder"
+    write_atomically(place, calibration.to_json() + "\n", make_folder=True, advice=advice)
     return place
 
 

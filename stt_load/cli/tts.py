@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from stt_load.atomic_file import write_atomically
 from stt_load.audio.texts import Texts
 from stt_load.cli.clips import read_texts
 from stt_load.cli.run import become_locust, with_options
@@ -25,7 +26,6 @@ from stt_load.config import OPTIONS, listener_at
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, without_credentials
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.options import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
-from stt_load.report.folder import write_whole
 from stt_load.run.preflight import unreachable, unwritable
 from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar
@@ -202,7 +202,7 @@ class _Bench:
         for line in explanations(benchmark):
             console.print(f"  - {line}", markup=False)
         path = Path(self._results) / benchmark.file_name
-        write_whole(path, result_json(benchmark))
+        write_atomically(path, result_json(benchmark))
         console.print(f"result file: {path}", markup=False)
         if not benchmark.is_complete:
             return ExitCode.ABORTED

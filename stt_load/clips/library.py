@@ -22,6 +22,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from stt_load.atomic_file import write_atomically
 from stt_load.audio.clip import Clip
 from stt_load.audio.codec import Pcm, decode
 from stt_load.audio.speech_bounds import cut_to_speech, find_speech
@@ -132,20 +133,8 @@ def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Pcm:
     data = speak_over_http(text, voice, api_key)
     pcm = decode(data)
     find_speech(pcm.samples, pcm.sample_rate_hz)  # an answer without speech is not kept
-    _write_whole(kept, data)
+    write_atomically(kept, data, make_folder=True, advice="set STT_LOAD_CACHE to another folder")
     return pcm
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    part = path.with_suffix(f".{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        raise ConfigError(f"can't write {path}: {error.strerror}; set STT_LOAD_CACHE to another folder") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _remove(folder: Path) -> None:

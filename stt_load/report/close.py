@@ -6,9 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.report.console import print_report
-from stt_load.report.folder import WRITERS, write_report, write_whole
+from stt_load.report.folder import WRITERS, write_report
 from stt_load.report.sizing import exit_code
 
 _BY_SUFFIX = {Path(name).suffix: name for name in WRITERS}
@@ -23,7 +24,7 @@ def close_run(folder: Path, output: str | None = None, console: Console | None =
     source = report_file(output) if output is not None else None
     report = write_report(folder)
     if output is not None and source is not None:
-        write_whole(Path(output), (folder / source).read_text(encoding="utf-8"))
+        write_atomically(Path(output), (folder / source).read_text(encoding="utf-8"))
     console = console or Console()
     print_report(report, console)
     console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)

@@ -6,12 +6,12 @@ The raw files are those of `docs/files.md`; `raw_lines.py` reads them.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError
 from stt_load.report.build import build_report
 from stt_load.report.csv_file import stages_csv
@@ -65,19 +65,8 @@ def write_report(folder: Path) -> RunReport:
     """Rebuild every report file of a run folder; each appears whole or not at all."""
     report = read_report(folder)
     for name, write in WRITERS.items():
-        write_whole(folder / name, write(report))
+        write_atomically(folder / name, write(report))
     return report
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ConfigError(f"{path} can't be written: {error.strerror}") from error
 
 
 def _read_run(path: Path) -> dict[str, Any]:

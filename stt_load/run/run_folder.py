@@ -9,6 +9,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError
 
 
@@ -39,9 +40,7 @@ class RunFolder:
 
     def write_run(self, run: Mapping[str, Any]) -> None:
         """Replaces `run.json` in one step."""
-        part = self.path / "run.json.part"
-        part.write_text(json.dumps(run, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(self.path / "run.json")
+        write_atomically(self.path / "run.json", json.dumps(run, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def add_transition(self, transition: Mapping[str, Any]) -> None:
         self._append("stages.jsonl", _line({"seq": self._n_transitions, **transition}))

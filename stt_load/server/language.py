@@ -11,11 +11,11 @@ import hashlib
 import io
 import re
 import sys
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError
 
 _VERSION = 1  # to be raised when the same texts would give other files
@@ -47,8 +47,8 @@ def language_model(texts: Sequence[str], cache: Path) -> LanguageModel:
         unknown = sorted({word for words in sentences for word in words} - known.keys())
         if unknown:
             print(f"no pronunciation for {', '.join(unknown)}: never recognised", file=sys.stderr)
-        _write(model.pronunciations, "".join(line for lines in known.values() for line in lines))
-        _write(model.ngrams, ngrams(sentences))
+        _write_to_cache(model.pronunciations, "".join(line for lines in known.values() for line in lines))
+        _write_to_cache(model.ngrams, ngrams(sentences))
     return model
 
 
@@ -76,12 +76,5 @@ def pronunciations(words: set[str]) -> dict[str, list[str]]:
     return found
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: several servers may start at the same time."""
-    part = path.with_suffix(f".{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise ConfigError(f"can't write {path}: {error.strerror}; set STT_LOAD_CACHE to another folder") from None
+def _write_to_cache(path: Path, text: str) -> None:
+    write_atomically(path, text, make_folder=True, advice="set STT_LOAD_CACHE to another folder")

@@ -286,6 +286,6 @@ def test_an_odd_value_of_an_option_is_refused_or_can_be_spoken_with(row: Dialect
 
 @each_conversation
 def test_somebody_elses_messages_are_told_from_ones_own(talk: Conversation) -> None:
-    """At least one message of a whole conversation names its server, and no other dialect claims all of them."""
-    if talk.head["outcome"] == "ok":
-        assert talk.dialect in detect(talk.messages)
+    """A whole conversation names its server. One that failed may name none, but never another server alone."""
+    detected = detect(talk.messages)
+    assert talk.dialect in detected or (talk not in HAPPY and not detected)

@@ -7,7 +7,7 @@ import pytest
 from made_run import made_run
 
 from stt_load.errors import ConfigError
-from stt_load.report.folder import WRITERS, read_report, write_report, write_whole
+from stt_load.report.folder import WRITERS, read_report, write_report
 
 
 @pytest.fixture
@@ -153,13 +153,6 @@ def test_a_folder_that_is_no_run_is_refused_in_one_line(
 def test_a_missing_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no folder"):
         read_report(tmp_path / "nowhere")
-
-
-def test_a_file_that_cannot_be_written_leaves_nothing_half_written(tmp_path: Path) -> None:
-    (tmp_path / "stages.csv").mkdir()
-    with pytest.raises(ConfigError, match="can't be written"):
-        write_whole(tmp_path / "stages.csv", "text")
-    assert [path.name for path in tmp_path.iterdir()] == ["stages.csv"]
 
 
 def test_an_objective_in_run_json_that_cannot_be_read_is_refused_in_one_line(folder: Path) -> None:

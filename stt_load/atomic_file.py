@@ -1,0 +1,28 @@
+"""Writes a file in one step, so that a reader sees the old content or the new one, and never half of it."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from stt_load.errors import ConfigError
+
+
+def write_atomically(path: Path, content: str | bytes, *, make_folder: bool = False, advice: str = "") -> None:
+    """Replaces `path`. Several processes may write the same file at once: the last one to finish wins.
+
+    Text is written as UTF-8. `make_folder`: create the folder if it is missing. Raises ConfigError with one line that
+    ends with `advice`; nothing is left behind then.
+    """
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_bytes(content.encode() if isinstance(content, str) else content)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        line = f"{path} can't be written: {error.strerror}"
+        raise ConfigError(f"{line}; {advice}" if advice else line) from error
