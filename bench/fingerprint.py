@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from rig import CHECKOUT
 
 from stt_load.run.provenance import describe_host
+from stt_load.versions import installed_version
 
 _PACKAGES = ("stt-load", "locust", "gevent", "websocket-client", "websockets", "numpy", "msgspec", "k6")
 _CPU = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -22,18 +22,11 @@ def fingerprint() -> dict[str, Any]:
     return describe_host("bench") | {
         "kernel": platform.version(),
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in _PACKAGES},
+        "versions": {name: installed_version(name) for name in _PACKAGES},
         "governor": _read(_CPU),
         "clock_source": _read(_CLOCK),
         "commit": _commit(),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _read(path: Path) -> str | None:

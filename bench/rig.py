@@ -151,5 +151,5 @@ def watch(sink: ServerProcess, pid: int, seconds: float) -> Window:
         generator_cpu_s=cpu_after_s - cpu_before_s,
         sink_cpu_s=after["cpu_s"] - before["cpu_s"],
         resident_kib=psutil.Process(pid).memory_info().rss // 1024,
-        stolen_pct=stolen.look(),
+        stolen_pct=stolen.pct_since_last_call(),
     )

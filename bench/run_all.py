@@ -73,7 +73,7 @@ def main(quick: bool, only: tuple[str, ...], repeats: int | None, label: str | N
     RESULTS.mkdir(parents=True, exist_ok=True)
     words = [*([label] if label else []), f"{now:%Y%m%dT%H%M%SZ}", told["host"]["host"]]
     path = RESULTS / f"{'-'.join(words)}.json"
-    told["stolen_cpu_pct"], told["benches"] = stolen.look(), results
+    told["stolen_cpu_pct"], told["benches"] = stolen.pct_since_last_call(), results
     path.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print("\n" + table(bar_row(bar) for bar in bars))
     missed = sum(bar["is_met"] is False for bar in bars)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import platform
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from stt_load import __version__
 from stt_load.calibration.figures import Trial, clock_errors_s
 from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.limits import Ceiling, Limit, ceilings
@@ -26,6 +23,7 @@ from stt_load.calibration.trial import TEXT, TestBed, make_clips, run_trial
 from stt_load.credentials import without_credentials
 from stt_load.errors import SttLoadError
 from stt_load.server.process import sink_server
+from stt_load.versions import describe_versions
 
 OnTrial = Callable[[Trial], None]
 """Hears of each trial when it has ended."""
@@ -136,7 +134,7 @@ def _concluded(
     more = best.callers - alone.callers
     return Calibration(
         host=describe_host(),
-        versions=_versions(),
+        versions=describe_versions(_PACKAGES),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         sink=without_credentials(asked.url) or "own",
         frame_ms=asked.frame_ms,
@@ -164,11 +162,3 @@ def _limit(machine: Machine, trials: list[Trial], search: Search, ceiling: Ceili
 
 def _as_row(trial: Trial) -> dict[str, Any]:
     return {**asdict(trial), "cpu_us_per_frame": trial.cpu_us_per_frame, "broken_by": trial.broken_by}
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "stt-load": __version__,
-        "python": platform.python_version(),
-        **{package: version(package) for package in _PACKAGES},
-    }

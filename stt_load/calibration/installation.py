@@ -6,12 +6,12 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from stt_load.calibration.checks import Installation
 from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.store import kept
+from stt_load.versions import installed_version
 
 PACKAGES = ("locust", "gevent", "espeakng-loader", "pocketsphinx", "altair", "vl-convert-python")
 _SMI_DEADLINE_S = 10.0
@@ -21,7 +21,7 @@ def look_at_installation(results: str) -> Installation:
     """`results`: the folder that runs are to go to; it is not made."""
     smi, smi_fails = _nvidia_smi()
     return Installation(
-        packages={name: _version(name) for name in PACKAGES},
+        packages={name: installed_version(name) for name in PACKAGES},
         nvidia_smi=smi,
         nvidia_smi_fails=smi_fails,
         authorities=_authorities(),
@@ -29,13 +29,6 @@ def look_at_installation(results: str) -> Installation:
         results=results,
         calibration=kept(describe_host()),
     )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _nvidia_smi() -> tuple[str | None, str | None]:

@@ -56,11 +56,20 @@ def time_waits(sockstat: str) -> int | None:
     return None
 
 
-def stolen_pct(stat: str) -> float | None:
-    """Of all CPU time since boot, what the machine's host gave to others."""
-    spent: tuple[int, ...] = numbers(stat.partition("\n")[0].removeprefix("cpu "))[: _STEAL + 1]
-    total = sum(spent)
-    return 100 * spent[_STEAL] / total if len(spent) > _STEAL and total else None
+def stolen_pct(stat: str, before: str | None = None) -> float | None:
+    """What the machine's host gave to others, in percent of all CPU time: between two texts of /proc/stat, or since
+    boot where there is no text from `before`. None where either doesn't say it."""
+    spent, spent_before = _cpu_ticks(stat), (0,) * (_STEAL + 1) if before is None else _cpu_ticks(before)
+    if not spent or not spent_before:
+        return None
+    ticks = [now - then for now, then in zip(spent, spent_before, strict=True)]
+    return 100.0 * ticks[_STEAL] / sum(ticks) if sum(ticks) > 0 else 0.0
+
+
+def _cpu_ticks(stat: str) -> tuple[int, ...]:
+    """Clock ticks of all cores by what they went to, user to steal; nothing where the text has fewer columns."""
+    ticks: tuple[int, ...] = numbers(stat.partition("\n")[0].removeprefix("cpu "))[: _STEAL + 1]
+    return ticks if len(ticks) > _STEAL else ()
 
 
 def counters(netstat: str) -> dict[str, int]:

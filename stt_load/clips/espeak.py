@@ -17,13 +17,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from queue import SimpleQueue
 
 import numpy as np
 
 from stt_load.audio.codec import Pcm
 from stt_load.errors import ConfigError
+from stt_load.versions import installed_version
 
 # From espeak-ng's speak_lib.h.
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
@@ -40,13 +40,13 @@ _one_at_a_time = threading.Lock()
 
 @cache
 def espeak_version() -> str:
-    """Of the wheel. ConfigError where it is not installed."""
-    try:
-        return version("espeakng-loader")
-    except PackageNotFoundError:
+    """The version of the wheel that brings espeak. Raises ConfigError where it is not installed."""
+    version = installed_version("espeakng-loader")
+    if version is None:
         raise ConfigError(
             "espeak is not installed: pip install 'stt-load[demo]', or take clips from a folder or a TTS server"
-        ) from None
+        )
+    return version
 
 
 def speak(text: str, voice: str) -> Pcm:

@@ -89,7 +89,7 @@ class GreenletDriver:
         self._loop = gevent.spawn(self._turn_for_ever)
 
     def run(self, call: InFlight) -> None:
-        waiter = Waiter()  # half of what an Event would keep of each caller
+        waiter: Waiter[None] = Waiter()  # half of what an Event would keep of each caller
         call.on_done = partial(self._hub.loop.run_callback, waiter.switch, None)
         self._carried.add(call)
         try:

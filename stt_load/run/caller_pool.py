@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from typing import Any, cast
 
 import gevent
 import psutil
@@ -58,7 +59,7 @@ class CallerPool:
         self._pool: ClipPool | None = None
         self._place: tuple[int, int] | None = None
         self._outbox = WorkerReport("")
-        self._speaking: dict[int, gevent.Greenlet] = {}
+        self._speaking: dict[int, gevent.Greenlet[..., Any]] = {}
         self._changed = GeventEvent()
         self._is_shut = False
         self._ordinals = itertools.count()
@@ -179,7 +180,7 @@ class CallerPool:
         turn = self._manner.new_attempt(caller, clip, self._is_together)
         outbox.begin(caller.ordinal, sign, clip.clip_id, turn)
         caller.begun_in_stage += 1
-        self._speaking[caller.ordinal] = gevent.getcurrent()
+        self._speaking[caller.ordinal] = cast("gevent.Greenlet[..., Any]", gevent.getcurrent())
         try:
             turn.run(record)
         except BaseException:

@@ -86,7 +86,7 @@ class RunController:
         self._told: set[tuple[str, str | None]] = set()
         self._cpu_pct: float | None = None
         self._stolen_cpu = StolenCpu()
-        self._greenlet: gevent.Greenlet | None = None
+        self._greenlet: gevent.Greenlet[[], None] | None = None
 
     def start(self) -> None:
         self._known_workers = set(self._cluster.list_workers())
@@ -171,7 +171,7 @@ class RunController:
             "begun": self.ledger.begun(transition.stage),
             "ended": self.ledger.ended(transition.stage),
             "generator_cpu_pct": self._cpu_pct,
-            "stolen_cpu_pct": self._stolen_cpu.look(),
+            "stolen_cpu_pct": self._stolen_cpu.pct_since_last_call(),
             "reason": transition.reason,
             **more,
         }

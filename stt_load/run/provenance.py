@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from stt_load import __version__
 from stt_load.calibration import host_probe as looking
 from stt_load.clips.folder import ClipSet
 from stt_load.config import OPTIONS, RunConfig
 from stt_load.credentials import without_credentials
 from stt_load.metrics.normaliser import Normaliser
 from stt_load.records import SCHEMA_VERSION, TRANSCRIBED, Kind
+from stt_load.versions import describe_versions
 from stt_load.workloads.run_clips import frame_rule
 
-_PACKAGES = ("locust", "gevent", "websocket-client", "numpy", "soundfile", "soxr", "jiwer", "whisper-normalizer")
+_PACKAGES = (
+    "locust",
+    "gevent",
+    "websocket-client",
+    "websockets",
+    "msgspec",
+    "numpy",
+    "soundfile",
+    "soxr",
+    "jiwer",
+    "whisper-normalizer",
+)
 
 
 def describe_run(
@@ -34,7 +43,7 @@ def describe_run(
         "run_id": run_id,
         "label": config.label,
         "options": {option.name: _shown(raw.get(option.key, option.default)) for option in OPTIONS},
-        "versions": {"stt-load": __version__, "python": platform.python_version(), **_versions()},
+        "versions": describe_versions(_PACKAGES),
         "kind": config.kind,
         "stt_url": without_credentials(config.stt_url),
         "dialect": config.dialect,
@@ -73,13 +82,3 @@ def _frame(config: RunConfig) -> dict[str, Any]:
 
 def _shown(value: object) -> object:
     return without_credentials(value) if isinstance(value, str) and "://" in value else value
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_STEAL = 7  # Linux, proc(5), /proc/stat: user nice system idle iowait irq softirq steal
+from stt_load.calibration.kernel_text import stolen_pct
 
 
 class StolenCpu:
-    """Percent of all CPU time stolen since the last look; None where the kernel doesn't tell."""
+    """Tells at each call what share of the CPU was stolen since the call before. `source`: Linux's /proc/stat."""
 
     def __init__(self, source: Path = Path("/proc/stat")) -> None:
         self._source = source
         self._before = self._read()
 
-    def look(self) -> float | None:
+    def pct_since_last_call(self) -> float | None:
+        """Percent of all CPU time of the machine, None where the kernel doesn't tell."""
         before, self._before = self._before, self._read()
-        if before is None or self._before is None:
-            return None
-        spent = [now - then for now, then in zip(self._before, before, strict=True)]
-        return 100.0 * spent[_STEAL] / sum(spent) if sum(spent) > 0 else 0.0
+        return stolen_pct(self._before, before) if before else None
 
-    def _read(self) -> list[int] | None:
+    def _read(self) -> str:
         try:
-            fields = self._source.read_text(encoding="ascii").split("\n", 1)[0].split()
-            spent = [int(field) for field in fields[1 : _STEAL + 2]]
+            return self._source.read_text(encoding="ascii")
         except (OSError, ValueError):
-            return None
-        return spent if len(spent) > _STEAL else None
+            return ""

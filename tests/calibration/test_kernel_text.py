@@ -75,9 +75,16 @@ def test_waiting_ports_are_counted() -> None:
 
 def test_stolen_time_is_a_share_of_all_time() -> None:
     assert stolen_pct("cpu  60 0 20 100 10 5 0 5 0 0\ncpu0 1 2\n") == pytest.approx(2.5)
-    assert stolen_pct("cpu 0 0 0 0 0 0 0 0") is None
+    assert stolen_pct("cpu 0 0 0 0 0 0 0 0") == 0.0
     assert stolen_pct("cpu 1 2 3\n") is None
     assert stolen_pct("") is None
+
+
+def test_stolen_time_between_two_texts_is_a_share_of_the_time_between_them() -> None:
+    before, after = "cpu  60 0 20 100 10 5 0 5 0 0\n", "cpu  90 0 30 120 20 5 0 35 0 0\n"
+    assert stolen_pct(after, before) == pytest.approx(30.0)
+    assert stolen_pct(after, after) == 0.0
+    assert stolen_pct(after, "") is None
 
 
 def test_troubles_are_found_by_name_as_far_as_the_kernel_has_them() -> None:

@@ -27,7 +27,7 @@ def test_a_run_says_all_that_is_needed_to_repeat_it() -> None:
     assert run["clips"]["manifest_sha256"] == "abc"
     assert run["normaliser"] == CHINESE.title
     assert run["notes"] == ["a note of the clips", "a note of the run"]
-    assert {"stt-load", "locust", "gevent", "python"} <= set(run["versions"])
+    assert {"stt-load", "locust", "gevent", "python", "websockets", "msgspec"} <= set(run["versions"])
     assert (run["started_at"], run["ended_at"]) == (12.5, None)
     assert json.loads(json.dumps(run)) == run
 
