@@ -1,8 +1,9 @@
-"""What GPUs, host and server are doing, second by second, tagged with the stage of the load test: an HTTP service.
+"""An HTTP service that samples GPUs, host and server every second and tags each sample with the load test's stage.
 
-It runs on the GPU host, needs nothing but Python 3.8 and, for GPUs, `nvidia-smi`, and shares JSON with stt-load but
-no import. Reading order: metrics -> sample -> sources/base -> packed -> timeline -> summary -> answers, prometheus,
-recording; devices, processes, usage; then the shells: sources/, watch, recorder, seats, serve -> station -> cli.
+It runs on the GPU host, needs only Python 3.8 and, for GPUs, `nvidia-smi`. It shares JSON with stt-load, but no import.
+Reading order: metrics -> sample -> sources/base -> packed -> timeline -> summary -> api, prometheus, recording_format;
+gpu_choice, server_choice, processes, cpu_usage; then what does input and output: sources/, discovery, recorder, slots,
+http_server -> service -> cli.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from gpu_sidecar.devices import UnknownGpu
+from gpu_sidecar.gpu_choice import UnknownGpu
+from gpu_sidecar.http_server import SidecarServer, is_loopback
 from gpu_sidecar.options import TOKEN_VARIABLE, Options, UsageError, parse_options
-from gpu_sidecar.recording import NoRecording
-from gpu_sidecar.serve import SidecarServer, is_loopback
-from gpu_sidecar.station import Service, Wanted
+from gpu_sidecar.recording_format import NotARecording
+from gpu_sidecar.service import Service, ServiceConfig
 
 _PARENT_CHECK_S = 0.5
 _SHUTDOWN_CHECK_S = 0.1
@@ -39,11 +39,11 @@ def _run(options: Options) -> int:
         signal.signal(number, lambda *_: stopping.set())
 
     with _bind(options.host, options.port, options.token) as server:
-        station = _make_station(options.wanted)
-        server.sidecar = station.sidecar
-        station.start()
+        service = _make_service(options.service)
+        server.state = service.state
+        service.start()
         try:
-            station.wait_for_gpus(stopping)
+            service.wait_for_gpus(stopping)
             threading.Thread(target=server.serve_forever, args=(_SHUTDOWN_CHECK_S,), name="http", daemon=True).start()
             print(f"listening on {server.url}", flush=True)
             while not stopping.wait(_PARENT_CHECK_S):
@@ -52,15 +52,15 @@ def _run(options: Options) -> int:
                     break
             server.shutdown()
         finally:
-            station.stop()
+            service.stop()
     return 0
 
 
-def _make_station(wanted: Wanted) -> Service:
+def _make_service(config: ServiceConfig) -> Service:
     try:
-        return Service(wanted)
-    except NoRecording as error:
-        raise UsageError(f"{wanted.replay or wanted.record} is no recording of --record: {error}") from None
+        return Service(config)
+    except NotARecording as error:
+        raise UsageError(f"{config.replay or config.record} is no recording of --record: {error}") from None
     except OSError as error:
         raise UsageError(f"can't open the recording {error.filename}: {error.strerror}") from None
 

@@ -10,16 +10,16 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gpu_sidecar.devices import (
+from gpu_sidecar.gpu_choice import (
     APPS_QUERY,
     GPU_QUERY,
     MIG_PREFIX,
     MIG_QUERY,
     ComputeApp,
-    Device,
-    GpuWanted,
+    Gpu,
+    GpuSelector,
     parse_compute_apps,
-    parse_devices,
+    parse_gpus,
     parse_mig_parents,
 )
 
@@ -33,10 +33,10 @@ class QueryFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Seen:
+class GpuInventory:
     """What nvidia-smi told. `mig_parents`: UUID of a MIG device → UUID of its GPU, where MIG devices are in play."""
 
-    devices: list[Device]
+    gpus: list[Gpu]
     apps: list[ComputeApp]
     mig_parents: dict[str, str]
 
@@ -50,20 +50,20 @@ class NvidiaSmi:
         self._child: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
 
-    def look(self, wanted: GpuWanted) -> Seen:
+    def query(self, selector: GpuSelector) -> GpuInventory:
         """Raises QueryFailed where the GPUs can't be listed. Some containers can't list processes: then none."""
         executable = shutil.which("nvidia-smi")
         if executable is None:
             raise QueryFailed("nvidia-smi is not on PATH")
-        devices = parse_devices(self._ask(executable, *GPU_QUERY))
+        gpus = parse_gpus(self._ask(executable, *GPU_QUERY))
         apps: list[ComputeApp] = []
         with suppress(QueryFailed):
             apps = parse_compute_apps(self._ask(executable, *APPS_QUERY))
         mig_parents: dict[str, str] = {}
-        if any(uuid.startswith(MIG_PREFIX) for uuid in (*wanted.ids, *(app.gpu_uuid for app in apps))):
+        if any(uuid.startswith(MIG_PREFIX) for uuid in (*selector.ids, *(app.gpu_uuid for app in apps))):
             with suppress(QueryFailed):
                 mig_parents = parse_mig_parents(self._ask(executable, *MIG_QUERY))
-        return Seen(devices, apps, mig_parents)
+        return GpuInventory(gpus, apps, mig_parents)
 
     def stop(self) -> None:
         with self._lock:
@@ -75,7 +75,7 @@ class NvidiaSmi:
     def _ask(self, *command: str) -> str:
         child = self._spawn(command)
         try:
-            out, complaint = child.communicate(timeout=self._timeout_s)
+            out, errors = child.communicate(timeout=self._timeout_s)
         except subprocess.TimeoutExpired:
             _kill(child)
             with suppress(subprocess.TimeoutExpired):
@@ -84,7 +84,7 @@ class NvidiaSmi:
         text = out.decode("utf-8", "replace")
         if child.returncode != 0:
             # It explains itself on stdout or stderr, depending on the fault.
-            words = (text + complaint.decode("utf-8", "replace")).strip().splitlines()
+            words = (text + errors.decode("utf-8", "replace")).strip().splitlines()
             raise QueryFailed(f"nvidia-smi failed: {words[0] if words else f'exit {child.returncode}'}")
         return text
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from gpu_sidecar import __version__
-from gpu_sidecar.devices import parse_gpu_wanted
-from gpu_sidecar.server_process import parse_server_wanted
-from gpu_sidecar.sources.registry import SOURCES, SourceRow
-from gpu_sidecar.station import Wanted
+from gpu_sidecar.gpu_choice import parse_gpu_selector
+from gpu_sidecar.server_choice import parse_server_selector
+from gpu_sidecar.service import ServiceConfig
+from gpu_sidecar.sources.known_sources import SOURCES, SourceEntry
 
 T = TypeVar("T")
 
 TOKEN_VARIABLE = "GPU_SIDECAR_TOKEN"
 _REPLAY = "replay"
-_LIVE_SOURCES = {name: row for name, row in SOURCES.items() if name != _REPLAY}
+_LIVE_SOURCES = {name: entry for name, entry in SOURCES.items() if name != _REPLAY}
 _LONGEST_INTERVAL_S = 3600.0
 
 _DESCRIPTION = """\
@@ -42,7 +42,7 @@ It answers GET /samples, /stages, /metrics (Prometheus) and /healthz, and POST /
 class Options:
     """`token` None: nobody has to show one. `parent_pid`: the sidecar ends when its parent is another."""
 
-    wanted: Wanted
+    service: ServiceConfig
     host: str
     port: int
     token: str | None
@@ -63,7 +63,7 @@ def parse_options(argv: Sequence[str] | None) -> Options:
     """Raises UsageError. Ends the process for --help and --version."""
     given = _parser().parse_args(argv)
     return Options(
-        wanted=_wanted(given),
+        service=_service_config(given),
         host=given.host,
         port=given.port,
         token=_read_token(given.token_file),
@@ -79,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _add_what_is_watched(parser.add_argument_group("what is watched"))
-    _add_the_door(parser.add_argument_group("who may ask"))
+    _add_target_options(parser.add_argument_group("what is watched"))
+    _add_access_options(parser.add_argument_group("who may ask"))
     parser.add_argument(
         "--exit-with-parent",
         nargs="?",
@@ -93,10 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_what_is_watched(group: argparse._ArgumentGroup) -> None:
+def _add_target_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--gpu-id",
-        type=_typed(parse_gpu_wanted),
+        type=_typed(parse_gpu_selector),
         default="",
         metavar="ID",
         help="GPUs by index or UUID, several with commas, `all` or `none` (default: those that the server uses, or "
@@ -104,7 +104,7 @@ def _add_what_is_watched(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--server-process",
-        type=_typed(parse_server_wanted),
+        type=_typed(parse_server_selector),
         metavar="WHICH",
         help="the server under test: pid:N, port:N (it listens there) or name:PATTERN (in its command line); its "
         "CPU and memory are sampled, and its GPUs (default: the python processes on the GPUs)",
@@ -112,7 +112,8 @@ def _add_what_is_watched(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--source",
         choices=list(_LIVE_SOURCES),
-        help="; ".join(f"{name}: {row.summary}" for name, row in _LIVE_SOURCES.items()) + " (default: what is there)",
+        help="; ".join(f"{name}: {entry.summary}" for name, entry in _LIVE_SOURCES.items())
+        + " (default: what is there)",
     )
     group.add_argument(
         "--interval", type=_typed(_seconds), default=1.0, metavar="S", help="seconds from sample to sample (default: 1)"
@@ -126,7 +127,7 @@ def _add_what_is_watched(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_the_door(group: argparse._ArgumentGroup) -> None:
+def _add_access_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     group.add_argument(
         "--port", type=_typed(_whole_number(0, 65535)), default=9550, help="0 picks a free one (default: %(default)s)"
@@ -139,17 +140,17 @@ def _add_the_door(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _wanted(given: argparse.Namespace) -> Wanted:
+def _service_config(given: argparse.Namespace) -> ServiceConfig:
     if given.replay is None:
-        row = _row(given.source)
-        _check_interval(row, given.interval)
+        entry = _source_entry(given.source)
+        _check_interval(entry, given.interval)
     else:
         _check_replay(given)
-        row = SOURCES[_REPLAY]
-    return Wanted(
+        entry = SOURCES[_REPLAY]
+    return ServiceConfig(
         gpu=given.gpu_id,
         server=given.server_process,
-        row=row,
+        source=entry,
         period_s=given.interval,
         has_host=not given.no_host,
         record=given.record,
@@ -157,23 +158,23 @@ def _wanted(given: argparse.Namespace) -> Wanted:
     )
 
 
-def _row(name: str | None) -> SourceRow:
+def _source_entry(name: str | None) -> SourceEntry:
     """The one asked for, else the first whose tool is here, else the first."""
-    rows = list(_LIVE_SOURCES.values())
-    return _LIVE_SOURCES[name] if name else next((row for row in rows if row.is_there()), rows[0])
+    entries = list(_LIVE_SOURCES.values())
+    return _LIVE_SOURCES[name] if name else next((entry for entry in entries if entry.is_there()), entries[0])
 
 
-def _check_interval(row: SourceRow, interval_s: float) -> None:
-    if _can_keep(row, interval_s):
+def _check_interval(entry: SourceEntry, interval_s: float) -> None:
+    if _can_keep(entry, interval_s):
         return
-    kind = "a whole number of seconds" if row.in_whole_seconds else "seconds"
+    kind = "a whole number of seconds" if entry.in_whole_seconds else "seconds"
     others = [f", or --source {other.name}" for other in _LIVE_SOURCES.values() if _can_keep(other, interval_s)]
-    bounds = f"{kind} from {row.shortest_period_s:g} to {_LONGEST_INTERVAL_S:g}{''.join(others)}"
-    raise UsageError(f"--interval {interval_s:g} doesn't go with --source {row.name}: give {bounds}")
+    bounds = f"{kind} from {entry.shortest_period_s:g} to {_LONGEST_INTERVAL_S:g}{''.join(others)}"
+    raise UsageError(f"--interval {interval_s:g} doesn't go with --source {entry.name}: give {bounds}")
 
 
-def _can_keep(row: SourceRow, interval_s: float) -> bool:
-    return interval_s >= row.shortest_period_s and (interval_s == int(interval_s) or not row.in_whole_seconds)
+def _can_keep(entry: SourceEntry, interval_s: float) -> bool:
+    return interval_s >= entry.shortest_period_s and (interval_s == int(interval_s) or not entry.in_whole_seconds)
 
 
 def _check_replay(given: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gpu_sidecar.devices import Device
+from gpu_sidecar.gpu_choice import Gpu
 from gpu_sidecar.metrics import BYTES_PER_MIB, GPU, METRICS, PROCESS
 from gpu_sidecar.sources.base import SourceStatus
 from gpu_sidecar.timeline import TaggedSample
@@ -24,19 +24,19 @@ class Snapshot:
 
     newest: Sequence[TaggedSample]
     n_taken: int
-    gpus: Sequence[Device]
+    gpus: Sequence[Gpu]
     server_name: str
     sources: Sequence[SourceStatus]
 
 
-def render(picture: Snapshot, wall: float, mono: float) -> str:
+def render(snapshot: Snapshot, wall: float, mono: float) -> str:
     """`wall` and `mono`: the sidecar's clocks now, seconds."""
     lines = [
         *_metric("gpu_sidecar_clock_seconds", "gauge", "Wall clock of the sidecar, since 1970", [({}, wall)]),
-        *_metric("gpu_sidecar_samples_total", "counter", "Samples since the sidecar started", [({}, picture.n_taken)]),
-        *_source_metrics(picture.sources),
-        *_memory_total(picture.gpus),
-        *_sample_metrics(picture, mono),
+        *_metric("gpu_sidecar_samples_total", "counter", "Samples since the sidecar started", [({}, snapshot.n_taken)]),
+        *_source_metrics(snapshot.sources),
+        *_memory_total(snapshot.gpus),
+        *_sample_metrics(snapshot, mono),
     ]
     return "\n".join(lines) + "\n"
 
@@ -58,20 +58,20 @@ _OF_A_SOURCE: tuple[tuple[str, str, str, Callable[[SourceStatus], float]], ...] 
 )
 
 
-def _memory_total(gpus: Sequence[Device]) -> Iterable[str]:
+def _memory_total(gpus: Sequence[Gpu]) -> Iterable[str]:
     known = [(gpu, gpu.memory_total_mib) for gpu in gpus if gpu.memory_total_mib is not None]
     rows = [(_gpu_labels(gpu.index, gpu), mib * BYTES_PER_MIB) for gpu, mib in known]
     return _metric("gpu_memory_total_bytes", "gauge", "Frame buffer memory of the GPU", rows)
 
 
-def _sample_metrics(picture: Snapshot, mono: float) -> Iterable[str]:
-    current = [newest for newest in picture.newest if _is_current(newest, picture.sources, mono)]
+def _sample_metrics(snapshot: Snapshot, mono: float) -> Iterable[str]:
+    current = [newest for newest in snapshot.newest if _is_current(newest, snapshot.sources, mono)]
     for metric in METRICS:
         rows = []
         for newest in current:
             value = newest.sample.values.get(metric.field)
             if newest.sample.kind == metric.kind and value is not None:
-                rows.append((_labels(newest, picture), value * metric.scale))
+                rows.append((_labels(newest, snapshot), value * metric.scale))
         kind = "counter" if metric.exported.endswith("_total") else "gauge"
         yield from _metric(metric.exported, kind, metric.help, rows)
 
@@ -83,21 +83,21 @@ def _is_current(newest: TaggedSample, sources: Sequence[SourceStatus], mono: flo
     return mono - newest.mono < CURRENT_PERIODS * max(own or periods, default=0.0)
 
 
-def _labels(newest: TaggedSample, picture: Snapshot) -> Mapping[str, object]:
-    sample, tag = newest.sample, newest.mark.tag
+def _labels(newest: TaggedSample, snapshot: Snapshot) -> Mapping[str, object]:
+    sample, tag = newest.sample, newest.change.tag
     labels: dict[str, object] = {}
     if sample.kind == GPU:
-        device = next((gpu for gpu in picture.gpus if gpu.index == sample.gpu), None)
-        labels.update(_gpu_labels(sample.gpu, device))
+        gpu = next((gpu for gpu in snapshot.gpus if gpu.index == sample.gpu), None)
+        labels.update(_gpu_labels(sample.gpu, gpu))
         if sample.mig is not None:
             labels["mig"] = sample.mig
     elif sample.kind == PROCESS:
-        labels["name"] = picture.server_name
+        labels["name"] = snapshot.server_name
     return {**labels, "stage": tag.stage, "users": tag.users, "phase": tag.phase}
 
 
-def _gpu_labels(index: int | None, device: Device | None) -> Mapping[str, object]:
-    return {"gpu": index, "uuid": device and device.uuid, "name": device and device.name}
+def _gpu_labels(index: int | None, gpu: Gpu | None) -> Mapping[str, object]:
+    return {"gpu": index, "uuid": gpu and gpu.uuid, "name": gpu and gpu.name}
 
 
 def _metric(name: str, kind: str, help_text: str, rows: Sequence[tuple[Mapping[str, object], float]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The file that `--record` appends to: what a line says is decided in `recording.py`."""
+"""The file that `--record` appends to: what a line says is decided in `recording_format.py`."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from gpu_sidecar.recording import Head, check_first_line, head_line, mark_line, sample_line
+from gpu_sidecar.recording_format import RecordingHeader, check_first_line, header_line, sample_line, stage_change_line
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.timeline import Mark
+from gpu_sidecar.timeline import StageChange
 
 _log = logging.getLogger(__name__)
 
-_MAX_HEAD_BYTES = 1024 * 1024
+_MAX_HEADER_BYTES = 1024 * 1024
 
 
 class Recorder:
     """Appends each line with one write: a killed sidecar leaves all that it read, but for half a line at worst.
 
     Where the disk is full or gone, a warning is logged once and sampling goes on; each further line is tried, so that
-    the recording goes on as soon as it can. `head` is asked before every line: a changed head is written first.
+    the recording goes on as soon as it can. `header` is asked before every line: a changed header is written first.
 
-    Making one opens the file. Raises OSError where that can't be done, NoRecording where it holds something else.
+    Making one opens the file. Raises OSError where that can't be done, NotARecording where it holds something else.
     """
 
-    def __init__(self, path: Path, head: Callable[[], Head]) -> None:
+    def __init__(self, path: Path, header: Callable[[], RecordingHeader]) -> None:
         self._path = path
-        self._head = head
+        self._header = header
         self._lock = threading.Lock()  # samples come from several threads
-        self._written_head: Head | None = None
+        self._written_header: RecordingHeader | None = None
         self._has_warned = False
-        self.complaint = ""
+        self.error = ""
         self.n_lines = 0
         self._file = os.open(str(path), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -45,8 +45,8 @@ class Recorder:
     def add(self, sample: Sample, wall: float, mono: float) -> None:
         self._append(sample_line(sample, wall, mono))
 
-    def mark(self, mark: Mark) -> None:
-        self._append(mark_line(mark))
+    def add_stage_change(self, change: StageChange) -> None:
+        self._append(stage_change_line(change))
 
     def close(self) -> None:
         with self._lock:
@@ -55,19 +55,19 @@ class Recorder:
             self._file = -1
 
     def _append(self, line: str) -> None:
-        head = self._head()
+        header = self._header()
         with self._lock:
             if self._file < 0:
                 return
             try:
-                if head != self._written_head:
-                    self._write(head_line(head))
-                    self._written_head = head
+                if header != self._written_header:
+                    self._write(header_line(header))
+                    self._written_header = header
                 self._write(line)
             except OSError as error:
                 self._note_failure(error.strerror or str(error))
             else:
-                self.complaint = ""
+                self.error = ""
                 self.n_lines += 1
 
     def _write(self, line: str) -> None:
@@ -80,16 +80,16 @@ class Recorder:
             raise OSError(0, "the disk took only part of a line")
 
     def _note_failure(self, why: str) -> None:
-        self.complaint = f"can't write to {self._path}: {why}"
+        self.error = f"can't write to {self._path}: {why}"
         if not self._has_warned:
-            _log.warning("recording: %s; sampling goes on", self.complaint)
+            _log.warning("recording: %s; sampling goes on", self.error)
         self._has_warned = True
 
 
 def _ends_torn(file: int) -> bool:
-    """True if a killed recorder left half a line at the end. Raises NoRecording if it holds anything else."""
+    """True if a killed recorder left half a line at the end. Raises NotARecording if it holds anything else."""
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode) or found.st_size == 0:
         return False
-    check_first_line(os.pread(file, _MAX_HEAD_BYTES, 0).partition(b"\n")[0].decode("utf-8", "replace"))
+    check_first_line(os.pread(file, _MAX_HEADER_BYTES, 0).partition(b"\n")[0].decode("utf-8", "replace"))
     return os.pread(file, 1, found.st_size - 1) != b"\n"

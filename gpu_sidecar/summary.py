@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Figures:
+class FieldSummary:
     """Of one field, in that field's unit."""
 
     mean: float
@@ -17,17 +17,17 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class DeviceFigures:
+class DeviceSummary:
     """Of the `n` samples of one device. `figures` lacks a field that no sample had a value for."""
 
     kind: str
     gpu: int | None
     mig: int | None
     n: int
-    figures: Mapping[str, Figures]
+    figures: Mapping[str, FieldSummary]
 
 
-def compute_figures(values: Sequence[float]) -> Figures | None:
+def summarise(values: Sequence[float]) -> FieldSummary | None:
     """None for no values: nothing was measured, which is not the same as an idle device.
 
     The mean weighs every sample alike (a source's period is constant). p95 is nearest rank, as everywhere in
@@ -35,7 +35,7 @@ def compute_figures(values: Sequence[float]) -> Figures | None:
     """
     if not values:
         return None
-    return Figures(mean=math.fsum(values) / len(values), p95=nearest_rank(values, 0.95), max=max(values))
+    return FieldSummary(mean=math.fsum(values) / len(values), p95=nearest_rank(values, 0.95), max=max(values))
 
 
 def nearest_rank(values: Sequence[float], p: float) -> float:

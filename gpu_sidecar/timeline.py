@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from gpu_sidecar.metrics import GPU
 from gpu_sidecar.packed import DeviceKey, Layout, columns, layout_of, pack, unpack
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.summary import DeviceFigures, compute_figures
+from gpu_sidecar.summary import DeviceSummary, summarise
 
 # Four hours of 8 GPUs, the host and the server at one sample a second each.
 MAX_SAMPLES = 144_000
-MAX_MARKS = 1_000
+MAX_STAGE_CHANGES = 1_000
 # One answer holds no more than this many samples (2 to 3 MB of JSON); the caller comes back for the rest.
 MAX_PAGE = 5_000
 
@@ -23,7 +23,7 @@ _HEADLINE = ("sm_pct", "mem_pct", "fb_mib")
 
 
 @dataclass(frozen=True)
-class Tag:
+class StageTag:
     """What the load test says is going on. All None: nothing is."""
 
     run_id: str | None = None
@@ -33,10 +33,10 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class Mark:
+class StageChange:
     """From this moment on (wall and monotonic clock, seconds) samples carry this tag."""
 
-    tag: Tag
+    tag: StageTag
     wall: float
     mono: float
 
@@ -49,7 +49,7 @@ class TaggedSample:
     wall: float
     mono: float
     sample: Sample
-    mark: Mark
+    change: StageChange
 
     def as_row(self) -> dict[str, Any]:
         """Flat, as in `GET /samples`. A GPU's three headline values are always there, `mig` only if it is one."""
@@ -61,7 +61,7 @@ class TaggedSample:
         if sample.kind == GPU:
             row.update(dict.fromkeys(_HEADLINE))
         row.update(sample.values)
-        row.update(asdict(self.mark.tag))
+        row.update(asdict(self.change.tag))
         return row
 
 
@@ -75,9 +75,9 @@ class Page:
     more: bool
 
 
-class _Kept(NamedTuple):
+class _StoredSample(NamedTuple):
     layout: Layout
-    mark: Mark
+    change: StageChange
     packed: bytes
 
 
@@ -91,14 +91,14 @@ class Timeline:
     def __init__(self, max_samples: int = MAX_SAMPLES) -> None:
         self.max_samples = max_samples
         self._lock = threading.Lock()
-        self._kept: list[_Kept] = []  # a ring: the nth sample, from 0, is at n % max_samples
+        self._kept: list[_StoredSample] = []  # a ring: the nth sample, from 0, is at n % max_samples
         self._n_taken = 0
         self._n_elsewhere = 0  # counted by an earlier start of the sidecar: sequence numbers go on from there
         self._has_shown_numbers = False
         self._layouts: dict[Layout, Layout] = {}  # few: a device and a set of columns each
         self._newest: dict[DeviceKey, int] = {}
-        self._marks: deque[Mark] = deque(maxlen=MAX_MARKS)
-        self._mark = Mark(Tag(), 0.0, 0.0)
+        self._changes: deque[StageChange] = deque(maxlen=MAX_STAGE_CHANGES)
+        self._current_change = StageChange(StageTag(), 0.0, 0.0)
 
     @property
     def n_taken(self) -> int:
@@ -116,13 +116,13 @@ class Timeline:
             return self._last_seq()
 
     @property
-    def tag(self) -> Tag:
-        return self._mark.tag
+    def tag(self) -> StageTag:
+        return self._current_change.tag
 
     def add(self, sample: Sample, wall: float, mono: float) -> None:
         layout, packed = layout_of(sample), pack(sample, wall, mono)
         with self._lock:
-            kept = _Kept(self._layouts.setdefault(layout, layout), self._mark, packed)
+            kept = _StoredSample(self._layouts.setdefault(layout, layout), self._current_change, packed)
             if len(self._kept) < self.max_samples:
                 self._kept.append(kept)
             else:
@@ -130,14 +130,14 @@ class Timeline:
             self._newest[layout.device] = self._n_taken
             self._n_taken += 1
 
-    def mark(self, tag: Tag, wall: float, mono: float) -> Mark | None:
+    def change_stage(self, tag: StageTag, wall: float, mono: float) -> StageChange | None:
         """From now on samples carry `tag`. None if they did already: saying the same again changes nothing."""
         with self._lock:
-            if tag == self._mark.tag:
+            if tag == self._current_change.tag:
                 return None
-            self._mark = Mark(tag, wall, mono)
-            self._marks.append(self._mark)
-            return self._mark
+            self._current_change = StageChange(tag, wall, mono)
+            self._changes.append(self._current_change)
+            return self._current_change
 
     def count_on_from(self, after: int) -> None:
         """Numbers all samples of this start from `after` + 1 on, so that a reader's sequence outlives a restart.
@@ -173,34 +173,34 @@ class Timeline:
         return [_tagged(*each) for each in found]
 
     def stages(self) -> list[dict[str, Any]]:
-        """Every mark with the figures of its samples, device by device, as far as they are kept."""
+        """Every change with the figures of its samples, device by device, as far as they are kept."""
         with self._lock:
-            marks, kept = list(self._marks), list(self._kept)
-        by_mark: dict[int, dict[Layout, list[bytes]]] = {id(mark): {} for mark in marks}
-        for layout, mark, packed in kept:
-            by_mark.setdefault(id(mark), {}).setdefault(layout, []).append(packed)
-        return [_stage_row(mark, by_mark[id(mark)]) for mark in marks]
+            changes, kept = list(self._changes), list(self._kept)
+        by_change: dict[int, dict[Layout, list[bytes]]] = {id(change): {} for change in changes}
+        for layout, change, packed in kept:
+            by_change.setdefault(id(change), {}).setdefault(layout, []).append(packed)
+        return [_stage_row(change, by_change[id(change)]) for change in changes]
 
     def _last_seq(self) -> int:
         return self._n_elsewhere + self._n_taken
 
-    def _at(self, seq: int) -> _Kept:
+    def _at(self, seq: int) -> _StoredSample:
         return self._kept[(seq - self._n_elsewhere - 1) % self.max_samples]
 
 
-def _tagged(seq: int, kept: _Kept) -> TaggedSample:
+def _tagged(seq: int, kept: _StoredSample) -> TaggedSample:
     sample, wall, mono = unpack(kept.layout, kept.packed)
-    return TaggedSample(seq, wall, mono, sample, kept.mark)
+    return TaggedSample(seq, wall, mono, sample, kept.change)
 
 
-def _stage_row(mark: Mark, by_layout: dict[Layout, list[bytes]]) -> dict[str, Any]:
-    row: dict[str, Any] = {"t": mark.wall, "mono": mark.mono}
+def _stage_row(change: StageChange, by_layout: dict[Layout, list[bytes]]) -> dict[str, Any]:
+    row: dict[str, Any] = {"t": change.wall, "mono": change.mono}
     row["devices"] = [asdict(device) for device in _figures_by_device(by_layout)]
-    row.update(asdict(mark.tag))
+    row.update(asdict(change.tag))
     return row
 
 
-def _figures_by_device(by_layout: dict[Layout, list[bytes]]) -> Iterable[DeviceFigures]:
+def _figures_by_device(by_layout: dict[Layout, list[bytes]]) -> Iterable[DeviceSummary]:
     """A device has several layouts where its source was started again and gave other columns."""
     for device in sorted({layout.device for layout in by_layout}, key=_device_order):
         n = 0
@@ -210,8 +210,8 @@ def _figures_by_device(by_layout: dict[Layout, list[bytes]]) -> Iterable[DeviceF
                 n += len(many)
                 for field, column in columns(layout, many).items():
                     values.setdefault(field, []).extend(column)
-        found = {field: compute_figures(column) for field, column in values.items()}
-        yield DeviceFigures(*device, n, {field: figures for field, figures in found.items() if figures is not None})
+        found = {field: summarise(column) for field, column in values.items()}
+        yield DeviceSummary(*device, n, {field: figures for field, figures in found.items() if figures is not None})
 
 
 def _device_order(device: DeviceKey) -> tuple[bool, str, int, int]:

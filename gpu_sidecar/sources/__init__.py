@@ -1,1 +1,1 @@
-"""Where samples come from. `base.py` says what a source is, `registry.py` lists them."""
+"""Where samples come from. `base.py` says what a source is, `known_sources.py` lists them."""

@@ -1,6 +1,6 @@
 """What a source of samples is: something that can be started, stopped, and asked how it goes.
 
-A new one is one file here and one row in `registry.py`.
+A new one is one file here and one row in `known_sources.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Emit = Callable[[Sample], None]
 
 
 @dataclass(frozen=True)
-class Gap:
+class SampleGap:
     """No sample came between these two moments (wall clock, seconds); `ended` is None while it lasts."""
 
     began: float
@@ -35,11 +35,11 @@ class SourceStatus:
     is_alive: bool
     restarts: int = 0
     complaint: str = ""
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[SampleGap, ...] = ()
 
 
 @dataclass(frozen=True)
-class Setting:
+class SourceConfig:
     """What a source is told. `only`: indexes of the GPUs to sample, None for all of them."""
 
     period_s: float

@@ -24,10 +24,10 @@ from collections.abc import Sequence
 
 from gpu_sidecar.metrics import BY_DMON_NAME, GPU
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import Setting
-from gpu_sidecar.sources.question import Commands
+from gpu_sidecar.sources.base import SourceConfig
 from gpu_sidecar.sources.row_shape import RowShape, shape_of
-from gpu_sidecar.sources.tail import DEFAULT_TIMING, TailSource, Timing
+from gpu_sidecar.sources.tail import DEFAULT_TIMING, TailSource, TailTiming
+from gpu_sidecar.sources.tool_command import FallbackCommands
 
 # Every group; those that a load test needs; what every driver has. The first that dmon doesn't refuse is kept to.
 _GROUPS = ("pucvmet", "pucm", "um")
@@ -37,14 +37,14 @@ _DEFAULT_NAMES = ("gpu", "sm", "mem", "fb")
 
 
 class DmonSource(TailSource):
-    """`setting.period_s` in whole seconds, 1 or more."""
+    """`config.period_s` in whole seconds, 1 or more."""
 
-    def __init__(self, setting: Setting, timing: Timing = DEFAULT_TIMING) -> None:
-        period_s = max(1, round(setting.period_s))
-        which = ["-i", ",".join(str(index) for index in setting.only)] if setting.only else []
+    def __init__(self, config: SourceConfig, timing: TailTiming = DEFAULT_TIMING) -> None:
+        period_s = max(1, round(config.period_s))
+        which = ["-i", ",".join(str(index) for index in config.only)] if config.only else []
         commands = [["nvidia-smi", "dmon", "-s", groups, "-d", str(period_s), *which] for groups in _GROUPS]
         super().__init__(
-            "dmon", GPU, period_s, setting.emit, Commands(*commands), lambda: DmonParser().feed, timing=timing
+            "dmon", GPU, period_s, config.emit, FallbackCommands(*commands), lambda: DmonParser().feed, timing=timing
         )
 
 

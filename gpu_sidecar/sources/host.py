@@ -2,7 +2,7 @@
 
     cpu_pct          share of all cores that was busy; waiting for a disk and time stolen by the hypervisor are not
     memory_used_mib  MemTotal less MemAvailable
-    cpu_cores        cores that the server's processes kept busy, ended children included (rule: `usage.py`)
+    cpu_cores        cores that the server's processes kept busy, ended children included (rule: `cpu_usage.py`)
     rss_mib          their resident memory added up; pages that two of them share count twice
     processes        how many they are
 
@@ -16,12 +16,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from gpu_sidecar.cpu_usage import TreeCpu, busy_pct
 from gpu_sidecar.metrics import BYTES_PER_MIB, HOST, PROCESS
 from gpu_sidecar.proc import NO_PROC, Proc
 from gpu_sidecar.processes import CpuTicks
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import Setting, SourceStatus
-from gpu_sidecar.usage import TreeCpu, busy_pct
+from gpu_sidecar.sources.base import SourceConfig, SourceStatus
 
 NAME = "proc"
 
@@ -34,9 +34,11 @@ class HostSource:
     CPU is what was used since the reading before, so that the first reading gives no sample.
     """
 
-    def __init__(self, setting: Setting, server_pids: Callable[[], Sequence[int]], proc: Proc | None = None) -> None:
-        self._setting = setting
-        self._readings = Readings(proc or Proc(), server_pids)
+    def __init__(
+        self, config: SourceConfig, server_pids: Callable[[], Sequence[int]], proc: Proc | None = None
+    ) -> None:
+        self._config = config
+        self._readings = HostReadings(proc or Proc(), server_pids)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="host", daemon=True)
 
@@ -49,24 +51,24 @@ class HostSource:
 
     def status(self) -> SourceStatus:
         is_alive = self._thread.is_alive() and self._readings.is_possible
-        complaint = "" if self._readings.is_possible else NO_PROC
-        return SourceStatus(NAME, HOST, self._setting.period_s, is_alive, complaint=complaint)
+        error = "" if self._readings.is_possible else NO_PROC
+        return SourceStatus(NAME, HOST, self._config.period_s, is_alive, complaint=error)
 
     def _run(self) -> None:
         if not self._readings.is_possible:
             return
-        period_s = self._setting.period_s
+        period_s = self._config.period_s
         due_s = time.monotonic()
         while True:
             for sample in self._readings.take():
-                self._setting.emit(sample)
+                self._config.emit(sample)
             # On the schedule, so that the samples don't wander; after a long halt it begins anew.
             due_s = max(due_s + period_s, time.monotonic())
             if self._stopping.wait(due_s - time.monotonic()):
                 return
 
 
-class Readings:
+class HostReadings:
     """Reading after reading, the samples of each."""
 
     def __init__(self, proc: Proc, server_pids: Callable[[], Sequence[int]]) -> None:

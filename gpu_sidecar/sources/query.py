@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from gpu_sidecar.metrics import BY_QUERY_NAME, GPU
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import Setting
+from gpu_sidecar.sources.base import SourceConfig
 from gpu_sidecar.sources.row_shape import RowShape, shape_of
-from gpu_sidecar.sources.tail import DEFAULT_TIMING, TailSource, Timing
+from gpu_sidecar.sources.tail import DEFAULT_TIMING, TailSource, TailTiming
 
 _REFUSED = re.compile(r'Field "([^"]*)" is not a valid field to query')
 
@@ -27,16 +27,16 @@ _BY_HEADER = {**BY_QUERY_NAME, **{new: BY_QUERY_NAME[old] for old, new in _RENAM
 
 
 class QuerySource(TailSource):
-    """`setting.period_s` from 0.1."""
+    """`config.period_s` from 0.1."""
 
-    def __init__(self, setting: Setting, timing: Timing = DEFAULT_TIMING) -> None:
-        question = QueryQuestion(setting.period_s, setting.only)
+    def __init__(self, config: SourceConfig, timing: TailTiming = DEFAULT_TIMING) -> None:
+        command = QueryCommand(config.period_s, config.only)
         super().__init__(
-            "query", GPU, setting.period_s, setting.emit, question, lambda: QueryParser().feed, "index", timing
+            "query", GPU, config.period_s, config.emit, command, lambda: QueryParser().feed, "index", timing
         )
 
 
-class QueryQuestion:
+class QueryCommand:
     """Every property of the table, less those that the driver has refused."""
 
     def __init__(self, period_s: float, only: Sequence[int] | None) -> None:
@@ -45,11 +45,11 @@ class QueryQuestion:
             self._options += ["-i", ",".join(str(index) for index in only)]
         self._properties = list(BY_QUERY_NAME)
 
-    def command(self) -> list[str]:
+    def argv(self) -> list[str]:
         return ["nvidia-smi", "--query-gpu=" + ",".join(["index", *self._properties]), *self._options]
 
-    def ask_less(self, words: Sequence[str]) -> bool:
-        refused = set(_REFUSED.findall("\n".join(words)))
+    def ask_less(self, output: Sequence[str]) -> bool:
+        refused = set(_REFUSED.findall("\n".join(output)))
         before = self._properties
         # A renamed one is asked for by its new name; that one, refused too, has no other.
         renamed = [_RENAMED.get(name, "") if name in refused else name for name in before]

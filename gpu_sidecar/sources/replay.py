@@ -9,12 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from gpu_sidecar.devices import Device, GpuChoice
+from gpu_sidecar.gpu_choice import Gpu, GpuChoice
 from gpu_sidecar.metrics import GPU
-from gpu_sidecar.recording import Head, NoRecording, period_of, read_heads, read_lines, with_due_times
+from gpu_sidecar.recording_format import (
+    NotARecording,
+    RecordingHeader,
+    period_of,
+    read_headers,
+    read_lines,
+    with_due_times,
+)
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.server_process import ServerChoice
-from gpu_sidecar.sources.base import Setting, SourceStatus
+from gpu_sidecar.server_choice import ServerChoice
+from gpu_sidecar.sources.base import SourceConfig, SourceStatus
 
 ENDED = "the recording ended"
 _LONGEST_WAIT_S = 3600.0  # at a time: a recording may hold a gap of years, a lock can't wait that long
@@ -22,20 +29,20 @@ _STOP_S = 5.0
 
 
 class ReplaySource:
-    """Plays `setting.replay` once, from its first sample, at the times that the recording gives: a wait that came out
-    too long shortens the next one. `setting.period_s` doesn't count.
+    """Plays `config.replay` once, from its first sample, at the times that the recording gives: a wait that came out
+    too long shortens the next one. `config.period_s` doesn't count.
 
-    Making one reads the heads: raises OSError where the file can't be read, NoRecording where it is none.
+    Making one reads the headers: raises OSError where the file can't be read, NotARecording where it is none.
     """
 
-    def __init__(self, setting: Setting) -> None:
-        if setting.replay is None:
+    def __init__(self, config: SourceConfig) -> None:
+        if config.replay is None:
             raise ValueError("a replay needs the file to play: --replay FILE")
-        self._path = setting.replay
-        self._setting = setting
-        self._period_s = period_of(heads_of(setting.replay))
+        self._path = config.replay
+        self._config = config
+        self._period_s = period_of(headers_of(config.replay))
         self._stopping = threading.Event()
-        self._complaint = ""
+        self._why_ended = ""
         self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
 
     def start(self) -> None:
@@ -51,8 +58,8 @@ class ReplaySource:
             name="replay",
             kind=GPU,
             period_s=self._period_s,
-            is_alive=self._thread.is_alive() and not self._complaint,
-            complaint=self._complaint,
+            is_alive=self._thread.is_alive() and not self._why_ended,
+            complaint=self._why_ended,
         )
 
     def _run(self) -> None:
@@ -60,18 +67,18 @@ class ReplaySource:
             with _open(self._path) as file:
                 self._play(file)
         except OSError as error:
-            self._complaint = f"{self._path} can't be read: {error.strerror}"
+            self._why_ended = f"{self._path} can't be read: {error.strerror}"
         else:
-            self._complaint = ENDED
+            self._why_ended = ENDED
 
     def _play(self, lines: Iterator[str]) -> None:
         started = time.monotonic()
-        only = self._setting.only
+        only = self._config.only
         for due_s, sample in with_due_times(read_lines(lines)):
             if not self._wait_until(started + due_s):
                 return
             if sample.kind != GPU or only is None or sample.gpu in only:
-                self._setting.emit(sample)
+                self._config.emit(sample)
 
     def _wait_until(self, due: float) -> bool:
         """False as soon as it shall stop."""
@@ -83,42 +90,42 @@ class ReplaySource:
                 return False
 
 
-class ReplayWatch:
-    """What `Watch` is for a live host: the GPUs of the recording, as its heads name them. Nobody is looked for."""
+class ReplayDiscovery:
+    """Stands in for `Discovery` while a recording is played: its GPUs are those that the recording's headers name."""
 
     def __init__(self, path: Path) -> None:
-        devices = {device.index: device for head in heads_of(path) for device in _devices_of(head)}
-        self.gpus = GpuChoice(tuple(devices[index] for index in sorted(devices)), f"played from {path.name}")
-        self.server = ServerChoice((), f"played from {path.name}")
+        gpus = {gpu.index: gpu for header in headers_of(path) for gpu in _gpus_of(header)}
+        self.gpu_choice = GpuChoice(tuple(gpus[index] for index in sorted(gpus)), f"played from {path.name}")
+        self.server_choice = ServerChoice((), f"played from {path.name}")
 
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
 
-    def look_again(self) -> None: ...
+    def rediscover(self) -> None: ...
 
     def wait_until_decided(self, timeout_s: float) -> bool:
         return True
 
-    def wants(self, sample: Sample) -> bool:
+    def selects(self, sample: Sample) -> bool:
         return True
 
 
-def heads_of(path: Path) -> list[Head]:
-    """All heads of a recording. Raises OSError where the file can't be read, NoRecording where it is none."""
+def headers_of(path: Path) -> list[RecordingHeader]:
+    """All headers of a recording. Raises OSError where the file can't be read, NotARecording where it is none."""
     if not stat.S_ISREG(path.stat().st_mode):
-        raise NoRecording("it is no regular file")
+        raise NotARecording("it is no regular file")
     with _open(path) as file:
-        return read_heads(file)
+        return read_headers(file)
 
 
 def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8", errors="replace")
 
 
-def _devices_of(head: Head) -> Iterator[Device]:
-    for entry in head.gpus:
+def _gpus_of(header: RecordingHeader) -> Iterator[Gpu]:
+    for entry in header.gpus:
         index, total_mib = entry.get("index"), entry.get("memory_total_mib")
         if type(index) is int:
             uuid, name, driver = (str(entry.get(key, "")) for key in ("uuid", "name", "driver"))
-            yield Device(index, uuid, name, total_mib if type(total_mib) is int else None, driver)
+            yield Gpu(index, uuid, name, total_mib if type(total_mib) is int else None, driver)

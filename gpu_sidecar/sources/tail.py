@@ -1,6 +1,6 @@
 """A source made of a tool that prints samples: a child process, read line by line, watched and started again.
 
-    child ends without a sample   it refused what it was asked: the question asks for less, at once
+    child ends without a sample   it refused what it was asked: the tool_command asks for less, at once
     child ends, or is quiet       a gap begins; it is started again after 1 s, 2 s, 4 s ... 30 s
     first sample after that       the gap is over, and the next pause is 1 s again
 
@@ -26,18 +26,18 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import Emit, Gap, SourceStatus
+from gpu_sidecar.sources.base import Emit, SampleGap, SourceStatus
 from gpu_sidecar.sources.line_buffer import LineBuffer
-from gpu_sidecar.sources.question import Question
+from gpu_sidecar.sources.tool_command import ToolCommand
 
 _log = logging.getLogger(__name__)
 
 _MAX_GAPS = 100
-_MAX_WORDS = 20
-_WORD_CHARACTERS = 200
+_MAX_OUTPUT_LINES = 20
+_LINE_CHARACTERS = 200
 _READ_BYTES = 64 * 1024
 _STOP_S = 5.0
-_LOOK_UP_S = 1.0  # how long `stop` may go unnoticed while the child, or who inherited its pipe, says nothing
+_STOP_POLL_S = 1.0  # how long `stop` may go unnoticed while the child, or who inherited its pipe, says nothing
 
 # Runs in front of the tool in its own process, so that the tool ends when we are killed. Done here and not with
 # preexec_fn, which may hang in a process that has threads. PR_SET_PDEATHSIG (1) watches the *thread* that started
@@ -64,7 +64,7 @@ class Parse(Protocol):
 
 
 @dataclass(frozen=True)
-class Timing:
+class TailTiming:
     """A child is quiet after `quiet_periods` without a sample, but not before `least_quiet_s`: at ten samples a
     second a tool that takes half a second now and then has not hung. Its first sample may take `start_up_s` more.
     """
@@ -76,11 +76,11 @@ class Timing:
     last_restart_s: float = 30.0
 
 
-DEFAULT_TIMING = Timing()
+DEFAULT_TIMING = TailTiming()
 
 
 class TailSource:
-    """Emits what `make_parser()` (made anew for each child) finds in the lines of `question.command()`.
+    """Emits what `make_parser()` (made anew for each child) finds in the lines of `tool_command.argv()`.
 
     The command's first word is looked for on PATH at each start. A line that is neither sample nor blank and doesn't
     begin with `header` is a complaint. stderr is read with stdout.
@@ -92,21 +92,21 @@ class TailSource:
         kind: str,
         period_s: float,
         emit: Emit,
-        question: Question,
+        tool_command: ToolCommand,
         make_parser: Callable[[], Parse],
         header: str = "#",
-        timing: Timing = DEFAULT_TIMING,
+        timing: TailTiming = DEFAULT_TIMING,
     ) -> None:
         self._name, self._kind, self._period_s = name, kind, period_s
-        self._emit, self._question, self._make_parser, self._header = emit, question, make_parser, header
+        self._emit, self._tool_command, self._make_parser, self._header = emit, tool_command, make_parser, header
         self._timing = timing
         self._quiet_s = max(timing.quiet_periods * period_s, timing.least_quiet_s)
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # of all below: a stop must not slip between starting a child and noting it
         self._child: subprocess.Popen[bytes] | None = None  # None once it has ended: its id may be another's
         self._restarts = 0
-        self._complaint = ""
-        self._gaps: deque[Gap] = deque(maxlen=_MAX_GAPS)
+        self._last_complaint = ""
+        self._gaps: deque[SampleGap] = deque(maxlen=_MAX_GAPS)
         self._last_sample_at = 0.0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -118,13 +118,15 @@ class TailSource:
         self._stopping.set()
         if self._thread.ident is not None:
             self._signal_child(signal.SIGTERM)
-            self._thread.join(_LOOK_UP_S + 2 * _STOP_S)
+            self._thread.join(_STOP_POLL_S + 2 * _STOP_S)
 
     def status(self) -> SourceStatus:
         with self._lock:
             is_alive = self._child is not None
             gaps = tuple(self._gaps)
-            return SourceStatus(self._name, self._kind, self._period_s, is_alive, self._restarts, self._complaint, gaps)
+            return SourceStatus(
+                self._name, self._kind, self._period_s, is_alive, self._restarts, self._last_complaint, gaps
+            )
 
     def _run(self) -> None:
         self._last_sample_at = time.time()  # the gap of a tool that never gave one begins at the start
@@ -133,7 +135,7 @@ class TailSource:
             run = self._run_child()
             if self._stopping.is_set():
                 return
-            if run.was_refused and self._question.ask_less(run.words):
+            if run.was_refused and self._tool_command.ask_less(run.output):
                 continue
             if run.has_worked:
                 pause_s = self._timing.first_restart_s
@@ -165,16 +167,16 @@ class TailSource:
             run.why = f"{self._name} was quiet for {self._limit_s(run):g} s"
         else:
             run.was_refused = status >= 0 and not run.has_worked
-            words = run.words[-1] if run.words and status >= 0 else _in_words(status)
+            words = run.output[-1] if run.output and status >= 0 else _describe_exit(status)
             run.why = f"{self._name} died: {words}"
         return run
 
     def _spawn(self, run: _ChildRun) -> subprocess.Popen[bytes] | None:
-        tool, *options = self._question.command()
+        tool, *options = self._tool_command.argv()
         path = shutil.which(tool)
         if path is None:
-            self._complain(f"{tool} is not on PATH", run)
-            run.why = run.words[-1]
+            self._note_complaint(f"{tool} is not on PATH", run)
+            run.why = run.output[-1]
             return None
         # -I -S: nothing of the user's Python set-up is wanted, and it starts in a third of the time.
         tied = [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), path, *options]
@@ -193,7 +195,7 @@ class TailSource:
                 return self._child
             except OSError as error:
                 words = f"{tool} can't be run: {error.strerror}"
-        self._complain(words, run)
+        self._note_complaint(words, run)
         run.why = words
         return None
 
@@ -205,7 +207,7 @@ class TailSource:
         deadline = time.monotonic() + self._limit_s(run)
         while True:
             left_s = max(0.0, deadline - time.monotonic())
-            is_ready = poll.poll(1000.0 * min(left_s, _LOOK_UP_S))
+            is_ready = poll.poll(1000.0 * min(left_s, _STOP_POLL_S))
             if self._stopping.is_set():
                 return False
             if is_ready:
@@ -228,24 +230,24 @@ class TailSource:
                 self._note_sample()
                 self._emit(sample)
             elif line.strip() and not line.lstrip().startswith(self._header):
-                self._complain(line, run)
+                self._note_complaint(line, run)
         return had_sample
 
     def _limit_s(self, run: _ChildRun) -> float:
         return self._quiet_s if run.has_worked else self._timing.start_up_s + self._quiet_s
 
-    def _complain(self, line: str, run: _ChildRun) -> None:
-        words = line.strip()[:_WORD_CHARACTERS]
-        run.words = [*run.words, words][-_MAX_WORDS:]
+    def _note_complaint(self, line: str, run: _ChildRun) -> None:
+        words = line.strip()[:_LINE_CHARACTERS]
+        run.output = [*run.output, words][-_MAX_OUTPUT_LINES:]
         with self._lock:
-            self._complaint = words
+            self._last_complaint = words
 
     def _begin_gap(self, why: str) -> None:
         """Unless one is open: what began it matters more than what kept it open."""
         with self._lock:
             if self._gaps and self._gaps[-1].ended is None:
                 return
-            self._gaps.append(Gap(self._last_sample_at, None, why))
+            self._gaps.append(SampleGap(self._last_sample_at, None, why))
         _log.warning("%s; starting it again until it works", why)
 
     def _note_sample(self) -> None:
@@ -270,8 +272,8 @@ class _ChildRun:
     has_worked: bool = False
     was_refused: bool = False
     why: str = ""
-    words: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
 
-def _in_words(status: int) -> str:
+def _describe_exit(status: int) -> str:
     return f"killed by signal {-status}" if status < 0 else f"exit status {status}"

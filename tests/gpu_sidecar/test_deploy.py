@@ -11,7 +11,7 @@ import pytest
 from stand_in import CHECKOUT, DEADLINE_S
 
 from gpu_sidecar.options import TOKEN_VARIABLE, parse_options
-from gpu_sidecar.server_process import ServerWanted
+from gpu_sidecar.server_choice import ServerSelector
 
 UNIT = (CHECKOUT / "deploy" / "gpu-sidecar.service").read_text(encoding="utf-8")
 COMPOSE = (CHECKOUT / "deploy" / "gpu-sidecar.compose.yml").read_text(encoding="utf-8")
@@ -43,9 +43,9 @@ def test_the_unit_starts_a_sidecar(tmp_path: Path, more: str) -> None:
     assert python == "/usr/bin/python3"
     assert f"install -D /tmp/gpu-sidecar.pyz {zipapp}" in UNIT
     assert (options.token, options.host) == (TOKEN, "0.0.0.0")
-    assert options.wanted.record is not None
-    assert options.wanted.record.parent == Path("/var/lib") / setting("StateDirectory")
-    assert options.wanted.server == (ServerWanted("port", "8000") if more else None)
+    assert options.service.record is not None
+    assert options.service.record.parent == Path("/var/lib") / setting("StateDirectory")
+    assert options.service.server == (ServerSelector("port", "8000") if more else None)
 
 
 @pytest.mark.parametrize("more", ["", example(COMPOSE)], ids=["as it is", "with the example's options"])
@@ -63,6 +63,6 @@ def test_the_container_starts_a_sidecar(tmp_path: Path, monkeypatch: pytest.Monk
     mounts = dict(line.split(":")[1::-1] for line in re.findall(r"(?m)^ +- (\S+:/\S+)$", COMPOSE))
     assert mounts[zipapp] == "../dist/gpu-sidecar.pyz"
     assert (options.token, options.host) == (TOKEN, "0.0.0.0")
-    assert str(options.wanted.record and options.wanted.record.parent) in mounts
-    assert options.wanted.server == (ServerWanted("port", "8000") if more else None)
+    assert str(options.service.record and options.service.record.parent) in mounts
+    assert options.service.server == (ServerSelector("port", "8000") if more else None)
     assert f"{TOKEN_VARIABLE}: ${{{TOKEN_VARIABLE}:?" in COMPOSE

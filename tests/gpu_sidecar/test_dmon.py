@@ -16,10 +16,10 @@ from stand_in import StandInSmi, dmon_row, eventually
 
 from gpu_sidecar.metrics import BY_DMON_NAME, GPU
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import Setting
+from gpu_sidecar.sources.base import SourceConfig
 from gpu_sidecar.sources.dmon import DmonParser, DmonSource
 from gpu_sidecar.sources.row_shape import number
-from gpu_sidecar.sources.tail import Timing
+from gpu_sidecar.sources.tail import TailTiming
 
 TEXTS = Path(__file__).parent / "dmon"
 
@@ -264,11 +264,11 @@ def test_garbage_raises_nothing_and_no_value_is_made_up(lines: list[str]) -> Non
             assert sample.gpu in there
 
 
-SOON = Timing(first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=3600.0)
+SOON = TailTiming(first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=3600.0)
 
 
-def dmon(samples: list[Sample], period_s: float = 1.0, **setting: Any) -> DmonSource:
-    return DmonSource(Setting(period_s, samples.append, **setting), timing=SOON)
+def dmon(samples: list[Sample], period_s: float = 1.0, **config: Any) -> DmonSource:
+    return DmonSource(SourceConfig(period_s, samples.append, **config), timing=SOON)
 
 
 @pytest.fixture

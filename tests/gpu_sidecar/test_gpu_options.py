@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gpu_sidecar.devices import GpuWanted
+from gpu_sidecar.gpu_choice import GpuSelector
 from gpu_sidecar.options import TOKEN_VARIABLE, Options, UsageError, parse_options
-from gpu_sidecar.server_process import ServerWanted
+from gpu_sidecar.server_choice import ServerSelector
 
 
 @pytest.fixture(autouse=True)
@@ -23,23 +23,23 @@ def options(*argv: str) -> Options:
 def test_without_options_it_listens_on_loopback_and_samples_each_second() -> None:
     given = options()
     assert (given.host, given.port, given.token, given.parent_pid) == ("127.0.0.1", 9550, None, None)
-    wanted = given.wanted
-    assert (wanted.gpu, wanted.server, wanted.row.name, wanted.period_s) == (GpuWanted(), None, "dmon", 1.0)
-    assert (wanted.has_host, wanted.record, wanted.replay) == (True, None, None)
+    config = given.service
+    assert (config.gpu, config.server, config.source.name, config.period_s) == (GpuSelector(), None, "dmon", 1.0)
+    assert (config.has_host, config.record, config.replay) == (True, None, None)
 
 
 def test_what_is_asked_for_is_what_is_wanted(tmp_path: Path) -> None:
-    wanted = options(
+    config = options(
         *("--gpu-id", "0,2", "--server-process", "port:8000", "--source", "query", "--interval", "0.1"),
         *("--no-host", "--record", str(tmp_path / "r")),
-    ).wanted
-    assert (wanted.gpu, wanted.server) == (GpuWanted(("0", "2")), ServerWanted("port", "8000"))
-    assert (wanted.row.name, wanted.period_s, wanted.has_host) == ("query", 0.1, False)
-    assert wanted.record == tmp_path / "r"
+    ).service
+    assert (config.gpu, config.server) == (GpuSelector(("0", "2")), ServerSelector("port", "8000"))
+    assert (config.source.name, config.period_s, config.has_host) == ("query", 0.1, False)
+    assert config.record == tmp_path / "r"
 
 
 def test_a_replay_has_its_own_source() -> None:
-    assert options("--replay", "r").wanted.row.name == "replay"
+    assert options("--replay", "r").service.source.name == "replay"
 
 
 def test_the_parent_is_today_s_unless_another_is_named() -> None:

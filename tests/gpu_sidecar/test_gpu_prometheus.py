@@ -8,24 +8,24 @@ from collections.abc import Sequence
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gpu_sidecar.devices import Device
+from gpu_sidecar.gpu_choice import Gpu
 from gpu_sidecar.metrics import GPU, HOST, METRICS, PROCESS, Metric
 from gpu_sidecar.prometheus import Snapshot, render
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import Gap, SourceStatus
-from gpu_sidecar.timeline import Mark, Tag, TaggedSample
+from gpu_sidecar.sources.base import SampleGap, SourceStatus
+from gpu_sidecar.timeline import StageChange, StageTag, TaggedSample
 
-DEVICES = (Device(0, "GPU-aaaa", "NVIDIA L4", 23034, "570"), Device(1, "GPU-bbbb", 'odd "name"\\', None, "570"))
+DEVICES = (Gpu(0, "GPU-aaaa", "NVIDIA L4", 23034, "570"), Gpu(1, "GPU-bbbb", 'odd "name"\\', None, "570"))
 SOURCES = (
-    SourceStatus("dmon", GPU, 1.0, is_alive=True, restarts=2, gaps=(Gap(1.0, 2.0, "dmon died"),)),
+    SourceStatus("dmon", GPU, 1.0, is_alive=True, restarts=2, gaps=(SampleGap(1.0, 2.0, "dmon died"),)),
     SourceStatus("proc", HOST, 5.0, is_alive=False),
 )
 NOW = 1000.0
 OF_STAGE = {"stage": "2", "users": "20", "phase": "hold"}
 
 
-def newest(sample: Sample, age_s: float = 0.5, tag: Tag = Tag("r1", 2, 20, "hold")) -> TaggedSample:  # noqa: B008
-    return TaggedSample(7, 100.0, NOW - age_s, sample, Mark(tag, 90.0, 0.5))
+def newest(sample: Sample, age_s: float = 0.5, tag: StageTag = StageTag("r1", 2, 20, "hold")) -> TaggedSample:  # noqa: B008
+    return TaggedSample(7, 100.0, NOW - age_s, sample, StageChange(tag, 90.0, 0.5))
 
 
 def text_of(*found: TaggedSample, sources: Sequence[SourceStatus] = SOURCES) -> str:
@@ -70,13 +70,13 @@ def test_all_devices_are_shown_at_once_each_metric_in_one_group() -> None:
 
 def test_labels_survive_quotes_backslashes_and_newlines() -> None:
     odd = 'a"b\\c\nd'
-    found = parsed(text_of(newest(Sample(GPU, {"sm_pct": 45}, 1), tag=Tag("r1", 2, 20, odd))))
+    found = parsed(text_of(newest(Sample(GPU, {"sm_pct": 45}, 1), tag=StageTag("r1", 2, 20, odd))))
     ((labels, _),) = found["gpu_sm_utilization_ratio"]
     assert (labels["name"], labels["phase"]) == ('odd "name"\\', odd)
 
 
 def test_a_gpu_that_nobody_described_and_no_stage_leave_their_labels_empty() -> None:
-    ((labels, _),) = parsed(text_of(newest(Sample(GPU, {"sm_pct": 45}, 9), tag=Tag())))["gpu_sm_utilization_ratio"]
+    ((labels, _),) = parsed(text_of(newest(Sample(GPU, {"sm_pct": 45}, 9), tag=StageTag())))["gpu_sm_utilization_ratio"]
     assert labels == {"gpu": "9", "uuid": "", "name": "", "stage": "", "users": "", "phase": ""}
 
 

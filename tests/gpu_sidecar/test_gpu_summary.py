@@ -2,25 +2,25 @@ from __future__ import annotations
 
 import pytest
 
-from gpu_sidecar.summary import Figures, compute_figures, nearest_rank
+from gpu_sidecar.summary import FieldSummary, nearest_rank, summarise
 
 FIVE = [40.0, 50.0, 60.0, 80.0, 90.0]
 
 
 def test_five_values_give_mean_p95_and_peak() -> None:
-    assert compute_figures(FIVE) == Figures(mean=64.0, p95=90, max=90)
+    assert summarise(FIVE) == FieldSummary(mean=64.0, p95=90, max=90)
 
 
 def test_the_order_of_values_does_not_matter() -> None:
-    assert compute_figures(FIVE[::-1]) == compute_figures(FIVE)
+    assert summarise(FIVE[::-1]) == summarise(FIVE)
 
 
 def test_no_values_give_nothing_rather_than_zeros() -> None:
-    assert compute_figures([]) is None
+    assert summarise([]) is None
 
 
 def test_an_idle_device_gives_zeros_rather_than_nothing() -> None:
-    assert compute_figures([0.0]) == Figures(0.0, 0.0, 0.0)
+    assert summarise([0.0]) == FieldSummary(0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(("p", "expected"), [(0.01, 1), (0.5, 10), (0.95, 19), (0.951, 20), (1.0, 20)])

@@ -8,10 +8,10 @@ import pytest
 from gpu_sidecar import timeline as timeline_module
 from gpu_sidecar.metrics import GPU, METRICS
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.timeline import MAX_SAMPLES, Tag, Timeline
+from gpu_sidecar.timeline import MAX_SAMPLES, StageTag, Timeline
 
-HOLD = Tag("r1", 0, 5, "hold")
-SETTLE = Tag("r1", 0, 5, "settle")
+HOLD = StageTag("r1", 0, 5, "hold")
+SETTLE = StageTag("r1", 0, 5, "settle")
 
 
 def gpu_sample(sm: float | None, fb: float | None = None, gpu: int = 0, mig: int | None = None) -> Sample:
@@ -31,16 +31,16 @@ def seqs(timeline: Timeline, after: int = 0) -> list[int]:
 
 def test_samples_carry_the_stage_that_was_on_when_they_were_read() -> None:
     timeline = filled(1)
-    timeline.mark(HOLD, 101.0, 1.0)
+    timeline.change_stage(HOLD, 101.0, 1.0)
     timeline.add(gpu_sample(50), 101.5, 1.5)
-    timeline.mark(SETTLE, 102.0, 2.0)
+    timeline.change_stage(SETTLE, 102.0, 2.0)
     timeline.add(gpu_sample(5), 102.5, 2.5)
-    assert [tagged.mark.tag for tagged in timeline.after(0).samples] == [Tag(), HOLD, SETTLE]
+    assert [tagged.change.tag for tagged in timeline.after(0).samples] == [StageTag(), HOLD, SETTLE]
 
 
 def test_a_row_is_flat_and_a_gpu_always_has_the_headline_values() -> None:
     timeline = Timeline()
-    timeline.mark(HOLD, 1.0, 1.0)
+    timeline.change_stage(HOLD, 1.0, 1.0)
     timeline.add(Sample(GPU, {"sm_pct": 50, "power_w": 294}, 3), 101.5, 1.5)
     timeline.add(Sample("host", {"cpu_pct": 12.5}), 101.6, 1.6)
     timeline.add(Sample(GPU, {"fb_mib": 7}, 3, mig=1), 101.7, 1.7)
@@ -149,12 +149,12 @@ def test_a_device_whose_samples_were_all_pushed_out_has_no_newest() -> None:
 
 def test_stages_have_the_figures_of_their_samples_device_by_device() -> None:
     timeline = Timeline()
-    timeline.mark(HOLD, 1.0, 1.0)
+    timeline.change_stage(HOLD, 1.0, 1.0)
     for sm, fb in [(40, 1800), (50, 1900), (60, 2000), (80, 2200), (90, 2400)]:
         timeline.add(gpu_sample(sm, fb), 1.0, 1.0)
         timeline.add(gpu_sample(None, fb, gpu=1), 1.0, 1.0)
     timeline.add(Sample("process", {"cpu_cores": 1.5}), 1.0, 1.0)
-    timeline.mark(SETTLE, 9.0, 9.0)
+    timeline.change_stage(SETTLE, 9.0, 9.0)
     hold, settle = timeline.stages()
     memory = {"mean": 2060.0, "p95": 2400, "max": 2400}
     assert hold == {
@@ -172,7 +172,7 @@ def test_stages_have_the_figures_of_their_samples_device_by_device() -> None:
 
 def test_a_device_whose_columns_changed_in_mid_stage_is_one_device() -> None:
     timeline = Timeline()
-    timeline.mark(HOLD, 1.0, 1.0)
+    timeline.change_stage(HOLD, 1.0, 1.0)
     timeline.add(Sample(GPU, {"sm_pct": 10, "fb_mib": 5}, 0), 1.0, 1.0)
     timeline.add(Sample(GPU, {"sm_pct": 30}, 0), 2.0, 2.0)
     ((device,),) = [stage["devices"] for stage in timeline.stages()]
@@ -181,19 +181,19 @@ def test_a_device_whose_columns_changed_in_mid_stage_is_one_device() -> None:
 
 def test_the_same_stage_said_again_is_no_new_mark() -> None:
     timeline = Timeline()
-    assert timeline.mark(HOLD, 1.0, 1.0) is not None
-    assert timeline.mark(HOLD, 2.0, 2.0) is None
+    assert timeline.change_stage(HOLD, 1.0, 1.0) is not None
+    assert timeline.change_stage(HOLD, 2.0, 2.0) is None
     assert [row["t"] for row in timeline.stages()] == [1.0]
 
 
 def test_marks_pushed_out_leave_their_samples_readable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeline_module, "MAX_MARKS", 2)
+    monkeypatch.setattr(timeline_module, "MAX_STAGE_CHANGES", 2)
     timeline = Timeline()
     for stage in range(3):
-        timeline.mark(Tag("r1", stage, 1, "hold"), 1.0, 1.0)
+        timeline.change_stage(StageTag("r1", stage, 1, "hold"), 1.0, 1.0)
         timeline.add(gpu_sample(stage), 1.0, 1.0)
     assert [row["stage"] for row in timeline.stages()] == [1, 2]
-    assert [tagged.mark.tag.stage for tagged in timeline.after(0).samples] == [0, 1, 2]
+    assert [tagged.change.tag.stage for tagged in timeline.after(0).samples] == [0, 1, 2]
 
 
 def test_an_hour_of_eight_gpus_takes_15_mb_at_most() -> None:
@@ -205,7 +205,7 @@ def test_an_hour_of_eight_gpus_takes_15_mb_at_most() -> None:
         timeline = Timeline()
         for second in range(360):
             if second % 60 == 0:
-                timeline.mark(Tag("r1", second // 60, 5, "hold"), 1.0, 1.0)
+                timeline.change_stage(StageTag("r1", second // 60, 5, "hold"), 1.0, 1.0)
             for gpu in range(8):
                 timeline.add(
                     Sample(GPU, {field: random.random() for field in fields}, gpu), 1.7e9 + second, 1.0 * second

@@ -10,12 +10,12 @@ import pytest
 from programs import BURNING, IDLE, WITH_CHILD, program
 from stand_in import eventually, read_line
 
+from gpu_sidecar.cpu_usage import used_ticks
 from gpu_sidecar.proc import Proc
 from gpu_sidecar.processes import ProcessStat, tree_of
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import Setting
-from gpu_sidecar.sources.host import HostSource, Readings
-from gpu_sidecar.usage import used_ticks
+from gpu_sidecar.sources.base import SourceConfig
+from gpu_sidecar.sources.host import HostReadings, HostSource
 
 PERIOD_S = 0.02
 N_CORES = os.cpu_count() or 1
@@ -47,14 +47,14 @@ def values_of(samples: list[Sample], kind: str) -> dict[str, float | None]:
 
 
 def test_the_first_reading_gives_no_sample() -> None:
-    readings = Readings(Proc(), lambda: [os.getpid()])
+    readings = HostReadings(Proc(), lambda: [os.getpid()])
     assert list(readings.take()) == []
     assert [sample.kind for sample in readings.take()] == ["host", "process"]
 
 
 def test_a_process_that_burns_shows_on_the_host_and_as_the_server() -> None:
     with program(BURNING) as process:
-        readings = Readings(Proc(), lambda: [process.pid])
+        readings = HostReadings(Proc(), lambda: [process.pid])
         samples: list[Sample] = []
 
         def has_burnt() -> bool:
@@ -73,7 +73,7 @@ def test_memory_is_that_of_all_processes_of_the_tree() -> None:
     said: list[str] = []
     with program(WITH_CHILD, said=said) as family, program(HOLDING, str(held_mib)) as holder:
         pids = [family.pid, int(said[0])]
-        readings = Readings(Proc(), lambda: pids)
+        readings = HostReadings(Proc(), lambda: pids)
         list(readings.take())
         small = values_of(list(readings.take()), "process")
         pids.append(holder.pid)
@@ -128,7 +128,7 @@ def test_processes_that_are_gone_when_they_are_read_are_left_out() -> None:
     with program(IDLE) as gone:
         pass
     with program(IDLE) as left:
-        readings = Readings(Proc(), lambda: [gone.pid, left.pid])
+        readings = HostReadings(Proc(), lambda: [gone.pid, left.pid])
         list(readings.take())
         assert values_of(list(readings.take()), "process")["processes"] == 1
 
@@ -137,7 +137,7 @@ def test_a_server_that_is_gone_gives_no_sample() -> None:
     pids: list[int] = []
     with program(IDLE) as process:
         pids.append(process.pid)
-        readings = Readings(Proc(), lambda: pids)
+        readings = HostReadings(Proc(), lambda: pids)
         list(readings.take())
         assert values_of(list(readings.take()), "process")
     assert [sample.kind for sample in readings.take()] == ["host"]
@@ -145,7 +145,7 @@ def test_a_server_that_is_gone_gives_no_sample() -> None:
 
 def test_the_source_emits_from_start_to_stop() -> None:
     samples: list[Sample] = []
-    source = HostSource(Setting(PERIOD_S, samples.append), lambda: [os.getpid()])
+    source = HostSource(SourceConfig(PERIOD_S, samples.append), lambda: [os.getpid()])
     assert not source.status().is_alive
     source.start()
     eventually(lambda: len(samples) >= 6)
@@ -159,7 +159,7 @@ def test_the_source_emits_from_start_to_stop() -> None:
 
 
 def test_a_host_without_proc_complains_and_gives_no_sample(tmp_path: Path) -> None:
-    source = HostSource(Setting(PERIOD_S, lambda _: pytest.fail("a sample")), lambda: [1], Proc(str(tmp_path)))
+    source = HostSource(SourceConfig(PERIOD_S, lambda _: pytest.fail("a sample")), lambda: [1], Proc(str(tmp_path)))
     source.start()
     source.stop()
     status = source.status()

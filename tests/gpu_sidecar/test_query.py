@@ -12,10 +12,10 @@ from stand_in import StandInSmi, eventually
 
 from gpu_sidecar.metrics import BY_QUERY_NAME, GPU
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import Setting
-from gpu_sidecar.sources.query import QueryParser, QueryQuestion, QuerySource
+from gpu_sidecar.sources.base import SourceConfig
+from gpu_sidecar.sources.query import QueryCommand, QueryParser, QuerySource
 from gpu_sidecar.sources.row_shape import number
-from gpu_sidecar.sources.tail import Timing
+from gpu_sidecar.sources.tail import TailTiming
 
 OLD_NAME, NEW_NAME = "clocks_throttle_reasons.active", "clocks_event_reasons.active"
 
@@ -97,7 +97,7 @@ def test_a_text_that_is_torn_anywhere_puts_nothing_in_a_wrong_column(at: int) ->
 
 
 def test_it_asks_for_the_table_at_the_period_of_the_chosen_gpus() -> None:
-    command = QueryQuestion(0.1, [0, 2]).command()
+    command = QueryCommand(0.1, [0, 2]).argv()
     assert command == [
         "nvidia-smi",
         "--query-gpu=index," + ",".join(BY_QUERY_NAME),
@@ -114,21 +114,21 @@ def refusal(name: str) -> str:
 
 
 def test_a_renamed_property_is_asked_for_by_its_new_name_and_then_not_at_all() -> None:
-    question = QueryQuestion(1.0, None)
-    assert question.ask_less([refusal(OLD_NAME), "", "hm"])
-    assert OLD_NAME not in question.command()[1]
-    assert NEW_NAME in question.command()[1]
-    assert question.ask_less([refusal(NEW_NAME)])
-    assert NEW_NAME not in question.command()[1]
-    assert not question.ask_less([refusal(NEW_NAME)])
+    command = QueryCommand(1.0, None)
+    assert command.ask_less([refusal(OLD_NAME), "", "hm"])
+    assert OLD_NAME not in command.argv()[1]
+    assert NEW_NAME in command.argv()[1]
+    assert command.ask_less([refusal(NEW_NAME)])
+    assert NEW_NAME not in command.argv()[1]
+    assert not command.ask_less([refusal(NEW_NAME)])
 
 
 def test_a_tool_that_ends_for_another_reason_is_asked_for_the_same_later() -> None:
-    question = QueryQuestion(1.0, None)
-    before = question.command()
-    assert not question.ask_less(["NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."])
-    assert not question.ask_less([refusal("index")])
-    assert question.command() == before
+    command = QueryCommand(1.0, None)
+    before = command.argv()
+    assert not command.ask_less(["NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."])
+    assert not command.ask_less([refusal("index")])
+    assert command.argv() == before
 
 
 def test_what_an_old_driver_refuses_is_left_out_for_good(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +137,8 @@ def test_what_an_old_driver_refuses_is_left_out_for_good(smi: StandInSmi, monkey
     smi.refuse(*refused)
     left = [name for name in BY_QUERY_NAME if name not in refused]
     samples: list[Sample] = []
-    timing = Timing(first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=3600.0)
-    source = QuerySource(Setting(0.1, samples.append), timing=timing)
+    timing = TailTiming(first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=3600.0)
+    source = QuerySource(SourceConfig(0.1, samples.append), timing=timing)
     source.start()
     try:
         for n in (1, 2):

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from gpu_sidecar.recorder import Recorder
-from gpu_sidecar.recording import Head, NoRecording, head_line
+from gpu_sidecar.recording_format import NotARecording, RecordingHeader, header_line
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.timeline import Mark, Tag
+from gpu_sidecar.timeline import StageChange, StageTag
 
-HEAD = Head("gpu7", "b1", 100.0)
+HEADER = RecordingHeader("gpu7", "b1", 100.0)
 
 
 def sample(sm: float) -> Sample:
@@ -25,28 +25,28 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def record(path: Path, *sms: float, head: Head = HEAD) -> None:
-    recorder = Recorder(path, lambda: head)
+def record(path: Path, *sms: float, header: RecordingHeader = HEADER) -> None:
+    recorder = Recorder(path, lambda: header)
     for sm in sms:
         recorder.add(sample(sm), 100.0 + sm, sm)
     recorder.close()
 
 
 def test_a_head_then_a_line_for_each_sample_and_mark(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "r", lambda: HEAD)
+    recorder = Recorder(tmp_path / "r", lambda: HEADER)
     recorder.add(sample(1), 101.0, 1.0)
-    recorder.mark(Mark(Tag("r1", 0, 1, "hold"), 102.0, 2.0))
+    recorder.add_stage_change(StageChange(StageTag("r1", 0, 1, "hold"), 102.0, 2.0))
     recorder.add(sample(2), 103.0, 3.0)
     recorder.close()
-    head, *rows = rows_of(tmp_path / "r")
-    assert (head["recording"], head["host"], head["boot"]) == (1, "gpu7", "b1")
+    header, *rows = rows_of(tmp_path / "r")
+    assert (header["recording"], header["host"], header["boot"]) == (1, "gpu7", "b1")
     assert [row.get("sm_pct") for row in rows] == [1, None, 2]
     assert rows[1]["mark"]["phase"] == "hold"
 
 
 def test_a_line_is_there_as_soon_as_it_was_added(tmp_path: Path) -> None:
     """So a killed sidecar loses nothing."""
-    recorder = Recorder(tmp_path / "r", lambda: HEAD)
+    recorder = Recorder(tmp_path / "r", lambda: HEADER)
     recorder.add(sample(1), 101.0, 1.0)
     assert [row.get("sm_pct") for row in rows_of(tmp_path / "r")] == [None, 1]
     recorder.close()
@@ -54,21 +54,21 @@ def test_a_line_is_there_as_soon_as_it_was_added(tmp_path: Path) -> None:
 
 def test_each_start_appends_behind_a_head_of_its_own(tmp_path: Path) -> None:
     record(tmp_path / "r", 1)
-    record(tmp_path / "r", 2, head=Head("gpu7", "b2", 200.0))
+    record(tmp_path / "r", 2, header=RecordingHeader("gpu7", "b2", 200.0))
     assert [row.get("boot", row.get("sm_pct")) for row in rows_of(tmp_path / "r")] == ["b1", 1, "b2", 2]
 
 
 def test_gpus_that_changed_get_a_new_head(tmp_path: Path) -> None:
-    heads = [HEAD]
-    recorder = Recorder(tmp_path / "r", lambda: heads[-1])
+    headers = [HEADER]
+    recorder = Recorder(tmp_path / "r", lambda: headers[-1])
     recorder.add(sample(1), 101.0, 1.0)
-    heads.append(Head("gpu7", "b1", 100.0, ({"index": 0},)))
+    headers.append(RecordingHeader("gpu7", "b1", 100.0, ({"index": 0},)))
     recorder.add(sample(2), 102.0, 2.0)
     recorder.close()
     assert [row.get("gpus", row.get("sm_pct")) for row in rows_of(tmp_path / "r")] == [[], 1, [{"index": 0}], 2]
 
 
-@pytest.mark.parametrize("torn", ['{"t": 102.0, "mono": 2.0, "ki', "{", head_line(HEAD)[:-1]])
+@pytest.mark.parametrize("torn", ['{"t": 102.0, "mono": 2.0, "ki', "{", header_line(HEADER)[:-1]])
 def test_a_line_that_a_death_cut_off_is_closed_off(tmp_path: Path, torn: str) -> None:
     record(tmp_path / "r", 1)
     with (tmp_path / "r").open("a") as file:
@@ -80,7 +80,7 @@ def test_a_line_that_a_death_cut_off_is_closed_off(tmp_path: Path, torn: str) ->
 
 
 def test_a_recording_that_died_in_its_first_head_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "r").write_text(head_line(HEAD)[:25])
+    (tmp_path / "r").write_text(header_line(HEADER)[:25])
     record(tmp_path / "r", 1)
     assert [json.loads(line).get("sm_pct") for line in (tmp_path / "r").read_text().splitlines()[1:]] == [None, 1]
 
@@ -88,21 +88,21 @@ def test_a_recording_that_died_in_its_first_head_goes_on(tmp_path: Path) -> None
 @pytest.mark.parametrize("text", ["what I had for lunch\n", "no newline", '{"seq": 1}\n', '{"recording": 7}\n'])
 def test_a_file_that_holds_something_else_is_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / "r").write_text(text)
-    with pytest.raises(NoRecording):
-        Recorder(tmp_path / "r", lambda: HEAD)
+    with pytest.raises(NotARecording):
+        Recorder(tmp_path / "r", lambda: HEADER)
     assert (tmp_path / "r").read_text() == text
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
 def test_a_full_disk_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    recorder = Recorder(Path("/dev/full"), lambda: HEAD)
+    recorder = Recorder(Path("/dev/full"), lambda: HEADER)
     with caplog.at_level(logging.WARNING):
         for sm in range(3):
             recorder.add(sample(sm), 100.0, 1.0)
     recorder.close()
     line = "can't write to /dev/full: No space left on device"
     assert [record.getMessage() for record in caplog.records] == [f"recording: {line}; sampling goes on"]
-    assert (recorder.complaint, recorder.n_lines) == (line, 0)
+    assert (recorder.error, recorder.n_lines) == (line, 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a limit on file sizes is POSIX")
@@ -115,7 +115,7 @@ def test_after_half_a_line_that_the_disk_took_the_recording_goes_on_with_whole_o
         exit_code = 1
         try:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            recorder = Recorder(tmp_path / "r", lambda: HEAD)
+            recorder = Recorder(tmp_path / "r", lambda: HEADER)
             recorder.add(sample(1), 101.0, 1.0)
             _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
             resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "r").stat().st_size + 20, hard))
@@ -123,7 +123,7 @@ def test_after_half_a_line_that_the_disk_took_the_recording_goes_on_with_whole_o
             recorder.add(sample(3), 103.0, 3.0)
             resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
             recorder.add(sample(4), 104.0, 4.0)
-            exit_code = 0 if recorder.complaint == "" else 2
+            exit_code = 0 if recorder.error == "" else 2
         finally:
             os._exit(exit_code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
@@ -133,7 +133,7 @@ def test_after_half_a_line_that_the_disk_took_the_recording_goes_on_with_whole_o
 
 
 def test_threads_that_add_at_once_write_whole_lines(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "r", lambda: HEAD)
+    recorder = Recorder(tmp_path / "r", lambda: HEADER)
 
     def add_many(gpu: int) -> None:
         for n in range(200):
@@ -151,7 +151,7 @@ def test_threads_that_add_at_once_write_whole_lines(tmp_path: Path) -> None:
 
 
 def test_what_comes_after_the_close_is_dropped_in_silence(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "r", lambda: HEAD)
+    recorder = Recorder(tmp_path / "r", lambda: HEADER)
     recorder.close()
     recorder.add(sample(1), 101.0, 1.0)
     assert (tmp_path / "r").read_text() == ""

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 from stand_in import eventually
 
-from gpu_sidecar.recording import Head, NoRecording, head_line, sample_line
+from gpu_sidecar.recording_format import NotARecording, RecordingHeader, header_line, sample_line
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import Setting
-from gpu_sidecar.sources.replay import ENDED, ReplaySource, ReplayWatch
+from gpu_sidecar.sources.base import SourceConfig
+from gpu_sidecar.sources.replay import ENDED, ReplayDiscovery, ReplaySource
 
 ONE_DAY_S = 86_400.0
 GPUS = ({"index": 1, "uuid": "GPU-b", "name": "NVIDIA L4", "memory_total_mib": 23034, "driver": "570"}, {"index": 0})
-HEAD = Head("gpu7", "b1", 100.0, GPUS, ({"name": "dmon", "kind": "gpu", "period_s": 2.0},))
+HEADER = RecordingHeader("gpu7", "b1", 100.0, GPUS, ({"name": "dmon", "kind": "gpu", "period_s": 2.0},))
 
 
 def recording(path: Path, *samples: tuple[float, Sample]) -> Path:
-    path.write_text(head_line(HEAD) + "".join(sample_line(sample, 100.0 + mono, mono) for mono, sample in samples))
+    path.write_text(header_line(HEADER) + "".join(sample_line(sample, 100.0 + mono, mono) for mono, sample in samples))
     return path
 
 
@@ -28,7 +28,7 @@ def test_all_samples_are_played_in_order_and_then_it_says_that_it_ended(tmp_path
     samples = [gpu_sample(1), Sample("host", {"cpu_pct": 5}), gpu_sample(2, gpu=1)]
     played: list[Sample] = []
     path = recording(tmp_path / "r", *((0.01 * n, sample) for n, sample in enumerate(samples)))
-    source = ReplaySource(Setting(1.0, played.append, replay=path))
+    source = ReplaySource(SourceConfig(1.0, played.append, replay=path))
     source.start()
     status = eventually(lambda: source.status() if source.status().complaint else None)
     assert status is not None
@@ -40,7 +40,7 @@ def test_all_samples_are_played_in_order_and_then_it_says_that_it_ended(tmp_path
 def test_a_sample_waits_for_its_time_and_a_stop_waits_for_nothing(tmp_path: Path) -> None:
     played: list[Sample] = []
     path = recording(tmp_path / "r", (0.0, gpu_sample(1)), (0.1, gpu_sample(2)), (ONE_DAY_S, gpu_sample(3)))
-    source = ReplaySource(Setting(1.0, played.append, replay=path))
+    source = ReplaySource(SourceConfig(1.0, played.append, replay=path))
     source.start()
     eventually(lambda: len(played) == 2)
     assert source.status().is_alive
@@ -52,7 +52,7 @@ def test_a_sample_waits_for_its_time_and_a_stop_waits_for_nothing(tmp_path: Path
 def test_a_gap_of_years_can_be_waited_for(tmp_path: Path) -> None:
     played: list[Sample] = []
     path = recording(tmp_path / "r", (0.0, gpu_sample(1)), (1e14, gpu_sample(2)))
-    source = ReplaySource(Setting(1.0, played.append, replay=path))
+    source = ReplaySource(SourceConfig(1.0, played.append, replay=path))
     source.start()
     eventually(lambda: played)
     assert source.status().is_alive
@@ -62,7 +62,7 @@ def test_a_gap_of_years_can_be_waited_for(tmp_path: Path) -> None:
 def test_only_the_gpus_asked_for_are_played(tmp_path: Path) -> None:
     played: list[Sample] = []
     path = recording(tmp_path / "r", (0.0, gpu_sample(1)), (0.0, gpu_sample(2, gpu=1)), (0.0, Sample("host", {})))
-    source = ReplaySource(Setting(1.0, played.append, only=[1], replay=path))
+    source = ReplaySource(SourceConfig(1.0, played.append, only=[1], replay=path))
     source.start()
     eventually(lambda: source.status().complaint)
     assert played == [gpu_sample(2, gpu=1), Sample("host", {})]
@@ -70,7 +70,7 @@ def test_only_the_gpus_asked_for_are_played(tmp_path: Path) -> None:
 
 
 def test_one_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
-    source = ReplaySource(Setting(1.0, lambda sample: None, replay=recording(tmp_path / "r")))
+    source = ReplaySource(SourceConfig(1.0, lambda sample: None, replay=recording(tmp_path / "r")))
     assert not source.status().is_alive
     source.stop()
 
@@ -78,21 +78,21 @@ def test_one_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
 def test_its_gpus_are_those_of_all_its_heads(tmp_path: Path) -> None:
     path = recording(tmp_path / "r", (0.0, gpu_sample(1)))
     with path.open("a") as file:
-        file.write(head_line(Head("gpu7", "b2", 200.0, ({"index": 3, "uuid": "GPU-d"},))))
-    watch = ReplayWatch(path)
-    assert [(device.index, device.uuid) for device in watch.gpus.devices] == [(0, ""), (1, "GPU-b"), (3, "GPU-d")]
-    assert watch.gpus.devices[1].memory_total_mib == 23034
-    assert watch.gpus.why == "played from r"
-    assert watch.server.pids == ()
-    assert watch.wants(gpu_sample(1, gpu=7))
+        file.write(header_line(RecordingHeader("gpu7", "b2", 200.0, ({"index": 3, "uuid": "GPU-d"},))))
+    discovery = ReplayDiscovery(path)
+    assert [(gpu.index, gpu.uuid) for gpu in discovery.gpu_choice.gpus] == [(0, ""), (1, "GPU-b"), (3, "GPU-d")]
+    assert discovery.gpu_choice.gpus[1].memory_total_mib == 23034
+    assert discovery.gpu_choice.why == "played from r"
+    assert discovery.server_choice.pids == ()
+    assert discovery.selects(gpu_sample(1, gpu=7))
 
 
-@pytest.mark.parametrize("make", [ReplayWatch, lambda path: ReplaySource(Setting(1.0, print, replay=path))])
-def test_what_is_no_recording_is_refused_before_anything_starts(tmp_path: Path, make: type[ReplayWatch]) -> None:
+@pytest.mark.parametrize("make", [ReplayDiscovery, lambda path: ReplaySource(SourceConfig(1.0, print, replay=path))])
+def test_what_is_no_recording_is_refused_before_anything_starts(tmp_path: Path, make: type[ReplayDiscovery]) -> None:
     (tmp_path / "r").write_text("nothing of the kind\n")
-    with pytest.raises(NoRecording):
+    with pytest.raises(NotARecording):
         make(tmp_path / "r")
-    with pytest.raises(NoRecording, match="no regular file"):
+    with pytest.raises(NotARecording, match="no regular file"):
         make(tmp_path)
     with pytest.raises(FileNotFoundError):
         make(tmp_path / "missing")

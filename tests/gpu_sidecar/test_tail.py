@@ -21,15 +21,15 @@ from stand_in import CHECKOUT, DEADLINE_S, eventually, is_running, read_line
 from gpu_sidecar.metrics import GPU
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources import tail
-from gpu_sidecar.sources.base import Gap, Setting, Source
+from gpu_sidecar.sources.base import SampleGap, Source, SourceConfig
+from gpu_sidecar.sources.known_sources import SOURCES, SourceEntry
 from gpu_sidecar.sources.line_buffer import LineBuffer
-from gpu_sidecar.sources.question import Commands
-from gpu_sidecar.sources.registry import SOURCES, SourceRow
-from gpu_sidecar.sources.tail import TailSource, Timing
+from gpu_sidecar.sources.tail import TailSource, TailTiming
+from gpu_sidecar.sources.tool_command import FallbackCommands
 
 # A period of zero: what is quiet is said by the timing alone.
-AT_ONCE = Timing(first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=DEADLINE_S)
-SOON_QUIET = Timing(start_up_s=DEADLINE_S, first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=0.5)
+AT_ONCE = TailTiming(first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=DEADLINE_S)
+SOON_QUIET = TailTiming(start_up_s=DEADLINE_S, first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=0.5)
 FOR_EVER = "while :; do echo '{\"gpu\": 0, \"load\": '$$'}'; sleep 0.02; done"
 
 
@@ -43,12 +43,12 @@ def read_json(line: str) -> Sample | None:
 
 
 class JsonSource(TailSource):
-    def __init__(self, setting: Setting, *commands: list[str], timing: Timing = AT_ONCE) -> None:
-        question = Commands(*(commands or (["invented-smi", "--json", f"--every={setting.period_s}"],)))
-        super().__init__("invented", GPU, setting.period_s, setting.emit, question, lambda: read_json, timing=timing)
+    def __init__(self, config: SourceConfig, *commands: list[str], timing: TailTiming = AT_ONCE) -> None:
+        command = FallbackCommands(*(commands or (["invented-smi", "--json", f"--every={config.period_s}"],)))
+        super().__init__("invented", GPU, config.period_s, config.emit, command, lambda: read_json, timing=timing)
 
 
-ROW = SourceRow("invented", GPU, "an invented tool", JsonSource, lambda: True)
+ENTRY = SourceEntry("invented", GPU, "an invented tool", JsonSource, lambda: True)
 
 
 def tool(folder: Path, script: str, name: str = "invented-smi") -> list[str]:
@@ -69,9 +69,9 @@ def running(source: Source) -> Iterator[None]:
 
 
 @contextmanager
-def tailing(*commands: list[str], timing: Timing = AT_ONCE) -> Iterator[tuple[TailSource, list[Sample]]]:
+def tailing(*commands: list[str], timing: TailTiming = AT_ONCE) -> Iterator[tuple[TailSource, list[Sample]]]:
     samples: list[Sample] = []
-    source = JsonSource(Setting(0.0, samples.append), *commands, timing=timing)
+    source = JsonSource(SourceConfig(0.0, samples.append), *commands, timing=timing)
     with running(source):
         yield source, samples
 
@@ -80,7 +80,7 @@ def loads(samples: list[Sample]) -> list[float | None]:
     return [sample.values["sm_pct"] for sample in samples]
 
 
-def ended_gaps(source: TailSource) -> list[Gap]:
+def ended_gaps(source: TailSource) -> list[SampleGap]:
     return [gap for gap in source.status().gaps if gap.ended is not None]
 
 
@@ -88,7 +88,7 @@ def test_a_new_source_is_one_class_and_one_row(tmp_path: Path, monkeypatch: pyte
     tool(tmp_path, 'echo "# $*"; echo \'{"gpu": 3, "load": 45}\'; echo hm; exec sleep 600')
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     samples: list[Sample] = []
-    source = ROW.make(Setting(2.0, samples.append))
+    source = ENTRY.make(SourceConfig(2.0, samples.append))
     with running(source):
         eventually(lambda: samples and source.status().complaint)
         status = source.status()
@@ -141,7 +141,7 @@ def test_a_tool_that_ends_without_a_word_gives_its_exit_status(tmp_path: Path) -
 def test_each_pause_before_another_attempt_is_twice_the_last_one_up_to_a_bound(tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     command = tool(tmp_path, f"date +%s%N >> '{starts}'; exit 3")
-    with tailing(command, timing=Timing(first_restart_s=0.1, last_restart_s=0.4)):
+    with tailing(command, timing=TailTiming(first_restart_s=0.1, last_restart_s=0.4)):
         eventually(lambda: starts.exists() and len(starts.read_text().splitlines()) == 5)
     at_s = [int(line) / 1e9 for line in starts.read_text().splitlines()[:5]]
     pauses_s = [later - earlier for earlier, later in pairwise(at_s)]
@@ -177,7 +177,7 @@ def test_rubbish_is_no_sign_of_life(tmp_path: Path) -> None:
 
 
 def test_a_tool_that_never_says_anything_is_started_again(tmp_path: Path) -> None:
-    timing = Timing(start_up_s=0.1, least_quiet_s=0.1, first_restart_s=0.01, last_restart_s=0.01)
+    timing = TailTiming(start_up_s=0.1, least_quiet_s=0.1, first_restart_s=0.01, last_restart_s=0.01)
     with tailing(tool(tmp_path, "exec sleep 600"), timing=timing) as (source, _):
         eventually(lambda: source.status().restarts)
         assert source.status().gaps[0].why == "invented was quiet for 0.2 s"
@@ -186,9 +186,9 @@ def test_a_tool_that_never_says_anything_is_started_again(tmp_path: Path) -> Non
 def test_the_first_sample_may_take_longer(tmp_path: Path) -> None:
     """Several times as long as a tool may be quiet later."""
     restarts: list[int] = []
-    timing = Timing(start_up_s=DEADLINE_S, least_quiet_s=0.05)
+    timing = TailTiming(start_up_s=DEADLINE_S, least_quiet_s=0.05)
     command = tool(tmp_path, 'sleep 0.5; echo \'{"gpu": 0, "load": 1}\'; exec sleep 600')
-    source = JsonSource(Setting(0.0, lambda _: restarts.append(source.status().restarts)), command, timing=timing)
+    source = JsonSource(SourceConfig(0.0, lambda _: restarts.append(source.status().restarts)), command, timing=timing)
     with running(source):
         eventually(lambda: restarts)
     assert restarts[0] == 0
@@ -253,22 +253,24 @@ def test_stop_leaves_nothing_even_of_a_stopped_tool_with_children(tmp_path: Path
 
 
 def test_stop_does_not_wait_for_the_next_attempt(tmp_path: Path) -> None:
-    source = JsonSource(Setting(1.0, lambda _: None), tool(tmp_path, "exit 1"), timing=Timing(first_restart_s=1e6))
+    source = JsonSource(
+        SourceConfig(1.0, lambda _: None), tool(tmp_path, "exit 1"), timing=TailTiming(first_restart_s=1e6)
+    )
     with running(source):
         eventually(lambda: source.status().gaps)
     assert not source.status().is_alive
 
 
 def test_a_source_that_was_never_started_can_be_stopped() -> None:
-    JsonSource(Setting(1.0, lambda _: None)).stop()
+    JsonSource(SourceConfig(1.0, lambda _: None)).stop()
 
 
 PARENT = """\
 import sys, time
 sys.path[:0] = sys.argv[1:3]
 from pathlib import Path
-from test_tail import Setting, JsonSource
-source = JsonSource(Setting(1.0, lambda sample: print(int(sample.values["sm_pct"]), flush=True)), sys.argv[3:])
+from test_tail import SourceConfig, JsonSource
+source = JsonSource(SourceConfig(1.0, lambda sample: print(int(sample.values["sm_pct"]), flush=True)), sys.argv[3:])
 source.start()
 sys.stdin.read()
 """

@@ -15,49 +15,49 @@ from programs import IDLE, LISTENING, WITH_CHILD, program
 from stand_in import CHECKOUT, DEADLINE_S
 
 from gpu_sidecar.proc import Proc
-from gpu_sidecar.server_process import (
-    Found,
+from gpu_sidecar.server_choice import (
+    FoundRoots,
     OnGpus,
     ServerChoice,
+    ServerSelector,
     ServerTree,
-    ServerWanted,
-    parse_server_wanted,
-    search_of,
+    parse_server_selector,
+    root_search,
 )
 
 LOOK = """\
 import dataclasses, json, os, sys
 from gpu_sidecar.proc import Proc
-from gpu_sidecar.server_process import ServerTree, parse_server_wanted, search_of
+from gpu_sidecar.server_choice import ServerTree, parse_server_selector, root_search
 os.setuid(int(sys.argv[2]))
-tree = ServerTree(Proc(), search_of(parse_server_wanted(sys.argv[1])))
-print(json.dumps(dataclasses.asdict(tree.look())))
+tree = ServerTree(Proc(), root_search(parse_server_selector(sys.argv[1])))
+print(json.dumps(dataclasses.asdict(tree.update())))
 """
 
 
-def tree_of_wanted(text: str) -> ServerTree:
-    return ServerTree(Proc(), search_of(parse_server_wanted(text)))
+def tree_for(text: str) -> ServerTree:
+    return ServerTree(Proc(), root_search(parse_server_selector(text)))
 
 
-def found_from_aside(wanted: str, user_id: int | None = None) -> ServerChoice:
+def found_from_aside(selector: str, user_id: int | None = None) -> ServerChoice:
     """What a process beside the server's finds, as another user maybe. A pattern reaches it as its own argument."""
-    command = [sys.executable, "-c", LOOK, wanted, str(os.getuid() if user_id is None else user_id)]
+    command = [sys.executable, "-c", LOOK, selector, str(os.getuid() if user_id is None else user_id)]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     choice = json.loads(done.stdout)
     return ServerChoice(tuple(choice["pids"]), choice["why"], choice["name"])
 
 
 @pytest.mark.parametrize(
-    "text, wanted",
+    "text, selector",
     [
-        ("pid:4242", ServerWanted("pid", "4242")),
-        ("port:8000", ServerWanted("port", "8000")),
-        ("name:vllm serve", ServerWanted("name", "vllm serve")),
-        ("name:a:b", ServerWanted("name", "a:b")),
+        ("pid:4242", ServerSelector("pid", "4242")),
+        ("port:8000", ServerSelector("port", "8000")),
+        ("name:vllm serve", ServerSelector("name", "vllm serve")),
+        ("name:a:b", ServerSelector("name", "a:b")),
     ],
 )
-def test_what_is_asked_for_is_read(text: str, wanted: ServerWanted) -> None:
-    assert parse_server_wanted(text) == wanted
+def test_what_is_asked_for_is_read(text: str, selector: ServerSelector) -> None:
+    assert parse_server_selector(text) == selector
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def test_what_is_asked_for_is_read(text: str, wanted: ServerWanted) -> None:
 )
 def test_what_names_no_process_is_refused_in_one_line(text: str, complaint: str) -> None:
     with pytest.raises(ValueError) as caught:
-        parse_server_wanted(text)
+        parse_server_selector(text)
     assert str(caught.value) == f"{text!r} names no process: {complaint}"
 
 
 def test_by_pid_the_process_and_its_children_are_the_server() -> None:
     said: list[str] = []
     with program(WITH_CHILD, said=said) as server:
-        choice = tree_of_wanted(f"pid:{server.pid}").look()
+        choice = tree_for(f"pid:{server.pid}").update()
     assert choice.pids == tuple(sorted([server.pid, int(said[0])]))
     assert choice.name.startswith("python")
     assert choice.why == f"asked for: {choice.name} (pid {server.pid})"
@@ -91,9 +91,9 @@ def test_by_pid_the_process_and_its_children_are_the_server() -> None:
 
 def test_a_pid_that_ended_is_gone() -> None:
     with program(IDLE) as server:
-        tree = tree_of_wanted(f"pid:{server.pid}")
-        assert tree.look().pids == (server.pid,)
-    choice = tree.look()
+        tree = tree_for(f"pid:{server.pid}")
+        assert tree.update().pids == (server.pid,)
+    choice = tree.update()
     assert (choice.pids, choice.name) == ((), "")
     assert choice.why.startswith(f"process {server.pid} is gone: give the server's pid, or port:N or name:PATTERN")
 
@@ -101,7 +101,7 @@ def test_a_pid_that_ended_is_gone() -> None:
 def test_a_pid_that_never_was_is_told_as_such() -> None:
     with program(IDLE) as gone:
         pass
-    choice = tree_of_wanted(f"pid:{gone.pid}").look()
+    choice = tree_for(f"pid:{gone.pid}").update()
     assert choice.pids == ()
     assert choice.why.startswith(f"there is no process {gone.pid}: ")
 
@@ -109,14 +109,14 @@ def test_a_pid_that_never_was_is_told_as_such() -> None:
 def test_by_port_the_one_that_listens_is_the_server_and_its_successor_too() -> None:
     said: list[str] = []
     with program(LISTENING, "0", said=said) as first:
-        tree = tree_of_wanted(f"port:{said[0]}")
-        choice = tree.look()
+        tree = tree_for(f"port:{said[0]}")
+        choice = tree.update()
         assert choice.pids == (first.pid,)
         assert choice.why == f"listens on port {said[0]}: {choice.name} (pid {first.pid})"
-    assert tree.look().pids == ()
-    assert tree.look().why.startswith(f"nothing listens on port {said[0]} here")
+    assert tree.update().pids == ()
+    assert tree.update().why.startswith(f"nothing listens on port {said[0]} here")
     with program(LISTENING, said[0]) as second:
-        assert tree.look().pids == (second.pid,)
+        assert tree.update().pids == (second.pid,)
 
 
 def test_of_a_server_that_shares_its_socket_with_its_children_the_topmost_is_the_root() -> None:
@@ -127,7 +127,7 @@ def test_of_a_server_that_shares_its_socket_with_its_children_the_topmost_is_the
         assert server.stdout is not None
         for _ in range(2):
             server.stdout.readline()
-        choice = tree_of_wanted(f"port:{said[0]}").look()
+        choice = tree_for(f"port:{said[0]}").update()
     assert len(choice.pids) == 3
     assert choice.why.endswith(f"(pid {server.pid})")
 
@@ -136,7 +136,7 @@ def test_what_only_forwards_the_port_to_a_container_is_not_the_server() -> None:
     proxy = "open('/proc/self/comm', 'w').write('docker-proxy')\n" + LISTENING
     said: list[str] = []
     with program(proxy, "0", said=said) as forwarder:
-        choice = tree_of_wanted(f"port:{said[0]}").look()
+        choice = tree_for(f"port:{said[0]}").update()
     assert choice.pids == ()
     assert choice.why == (
         f"docker-proxy (pid {forwarder.pid}) only forwards port {said[0]} to a container: give name:PATTERN or pid:N"
@@ -179,38 +179,38 @@ def test_neither_the_sidecar_nor_what_started_it_is_the_server() -> None:
     assert os.getpid() not in found_from_aside(f"name:{pattern}").pids
     with program(IDLE) as child:
         assert child.pid in found_from_aside(f"name:{pattern}").pids
-        assert child.pid not in tree_of_wanted(f"name:{pattern}").look().pids
+        assert child.pid not in tree_for(f"name:{pattern}").update().pids
 
 
 def test_it_is_searched_for_again_when_a_root_ended_or_somebody_asks() -> None:
     looks = []
     with program(IDLE) as server:
 
-        def search(proc: Proc, parents: Mapping[int, int]) -> Found:
+        def search(proc: Proc, parents: Mapping[int, int]) -> FoundRoots:
             looks.append(proc)
-            return Found((server.pid,), "as told")
+            return FoundRoots((server.pid,), "as told")
 
         tree = ServerTree(Proc(), search)
-        assert [tree.look().pids for _ in range(3)] == [(server.pid,)] * 3
+        assert [tree.update().pids for _ in range(3)] == [(server.pid,)] * 3
         assert len(looks) == 1
-        assert tree.look(is_afresh=True).pids == (server.pid,)
+        assert tree.update(is_afresh=True).pids == (server.pid,)
         assert len(looks) == 2
-    assert tree.look().pids == ()
+    assert tree.update().pids == ()
     assert len(looks) == 3
 
 
 def test_a_python_process_on_a_gpu_stands_for_the_server_that_nobody_named() -> None:
     pids: list[int] = []
     tree = ServerTree(Proc(), OnGpus(lambda: pids))
-    assert tree.look() == ServerChoice((), "no server was asked for, and no python process is seen on a GPU")
+    assert tree.update() == ServerChoice((), "no server was asked for, and no python process is seen on a GPU")
     with program(IDLE) as server:
         pids.append(server.pid)
-        choice = tree.look()
+        choice = tree.update()
     assert choice.pids == (server.pid,)
     assert choice.why == f"on a GPU: {choice.name} (pid {server.pid})"
 
 
 def test_without_proc_there_is_no_server(tmp_path: Path) -> None:
-    tree = ServerTree(Proc(str(tmp_path)), search_of(ServerWanted("port", "8000")))
-    assert tree.look().pids == ()
-    assert tree.look().why.startswith("this host has no /proc")
+    tree = ServerTree(Proc(str(tmp_path)), root_search(ServerSelector("port", "8000")))
+    assert tree.update().pids == ()
+    assert tree.update().why.startswith("this host has no /proc")

@@ -4,18 +4,21 @@ import json
 
 import pytest
 
-from gpu_sidecar.answers import BadRequest, parse_announcement
-from gpu_sidecar.timeline import Tag
+from gpu_sidecar.api import BadRequest, parse_announcement
+from gpu_sidecar.timeline import StageTag
 
 WHOLE = {"run_id": "r1", "stage": 2, "users": 20, "phase": "hold"}
 
 
 def test_a_whole_announcement_is_a_tag() -> None:
-    assert parse_announcement(json.dumps({**WHOLE, "more": "is ignored"}).encode()) == (Tag("r1", 2, 20, "hold"), 0)
+    assert parse_announcement(json.dumps({**WHOLE, "more": "is ignored"}).encode()) == (
+        StageTag("r1", 2, 20, "hold"),
+        0,
+    )
 
 
 def test_all_null_ends_the_tagging() -> None:
-    assert parse_announcement(json.dumps(dict.fromkeys(WHOLE)).encode()) == (Tag(), 0)
+    assert parse_announcement(json.dumps(dict.fromkeys(WHOLE)).encode()) == (StageTag(), 0)
 
 
 @pytest.mark.parametrize(("after", "number"), [(0, 0), (50, 50), (None, 0)])

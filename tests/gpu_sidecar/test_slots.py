@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from gpu_sidecar.seats import Slots
+from gpu_sidecar.slots import ConnectionSlots
 
 Connections = list[tuple[socket.socket, socket.socket]]
 
@@ -42,13 +42,13 @@ def is_cut_off(client: socket.socket) -> bool:
         return False
 
 
-def leave_at_the_end_of_the_stream(seats: Slots, connection: socket.socket) -> threading.Thread:
+def leave_at_the_end_of_the_stream(slots: ConnectionSlots, connection: socket.socket) -> threading.Thread:
     """What the thread of a connection does."""
 
     def serve() -> None:
         connection.setblocking(True)
         assert connection.recv(1) == b""
-        seats.leave(connection)
+        slots.release(connection)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -56,54 +56,54 @@ def leave_at_the_end_of_the_stream(seats: Slots, connection: socket.socket) -> t
 
 
 def test_a_seat_that_was_left_is_free_again(connections: Connections) -> None:
-    seats = Slots(1, now=Clock())
+    slots = ConnectionSlots(1, now=Clock())
     (first, first_client), (second, _), _ = connections
-    assert seats.take(first)
-    seats.leave(first)
-    assert seats.take(second)
+    assert slots.take(first)
+    slots.release(first)
+    assert slots.take(second)
     assert not is_cut_off(first_client)
 
 
 def test_whoever_has_been_longest_without_a_whole_request_makes_room(connections: Connections) -> None:
-    seats = Slots(2, now=Clock())
+    slots = ConnectionSlots(2, now=Clock())
     (first, first_client), (second, second_client), (third, third_client) = connections
-    assert seats.take(first)
-    assert seats.take(second)
-    thread = leave_at_the_end_of_the_stream(seats, first)
-    assert seats.take(third)
+    assert slots.take(first)
+    assert slots.take(second)
+    thread = leave_at_the_end_of_the_stream(slots, first)
+    assert slots.take(third)
     thread.join()
     assert [is_cut_off(client) for client in (first_client, second_client, third_client)] == [True, False, False]
 
 
 def test_nobody_has_to_go_who_has_only_just_come(connections: Connections) -> None:
     clock = Clock(0.03)
-    seats = Slots(1, now=clock)
+    slots = ConnectionSlots(1, now=clock)
     (first, first_client), (second, _), _ = connections
-    assert seats.take(first)
+    assert slots.take(first)
     sat_down_s = clock.now_s
-    thread = leave_at_the_end_of_the_stream(seats, first)
-    assert seats.take(second)
+    thread = leave_at_the_end_of_the_stream(slots, first)
+    assert slots.take(second)
     thread.join()
     assert is_cut_off(first_client)
     assert clock.now_s >= sat_down_s + 0.25
 
 
 def test_a_client_whose_request_has_come_keeps_its_seat_until_it_is_answered(connections: Connections) -> None:
-    seats = Slots(1, now=Clock())
+    slots = ConnectionSlots(1, now=Clock())
     (first, first_client), (second, _), _ = connections
-    assert seats.take(first)
-    seats.note_request(first)
-    assert not seats.take(second)
+    assert slots.take(first)
+    slots.note_request(first)
+    assert not slots.take(second)
     assert not is_cut_off(first_client)
-    seats.leave(first)
-    assert seats.take(second)
+    slots.release(first)
+    assert slots.take(second)
 
 
 def test_a_connection_that_is_closed_already_can_make_room_too(connections: Connections) -> None:
-    seats = Slots(1, now=Clock())
+    slots = ConnectionSlots(1, now=Clock())
     (first, _), (second, _), _ = connections
-    assert seats.take(first)
+    assert slots.take(first)
     first.close()
-    assert not seats.take(second), "its thread has not left yet"
-    seats.leave(first)
-    assert seats.take(second)
+    assert not slots.take(second), "its thread has not left yet"
+    slots.release(first)
+    assert slots.take(second)

@@ -1,4 +1,4 @@
-"""Requests in, answers out: what each path says, without a socket. `serve.py` puts it on the wire.
+"""Requests in, answers out: what each path says, without a socket. `http_server.py` puts it on the wire.
 
     POST /stage      {"run_id", "stage", "users", "phase"}: from now on samples carry this; all null ends it.
                      Also "after": the newest sample that the caller holds of this host. A sidecar that was started
@@ -20,12 +20,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from gpu_sidecar import __version__
-from gpu_sidecar.devices import Device, GpuChoice
+from gpu_sidecar.gpu_choice import Gpu, GpuChoice
 from gpu_sidecar.metrics import METRICS
 from gpu_sidecar.prometheus import Snapshot, render
-from gpu_sidecar.server_process import ServerChoice
+from gpu_sidecar.server_choice import ServerChoice
 from gpu_sidecar.sources.base import SourceStatus
-from gpu_sidecar.timeline import Mark, Tag, TaggedSample, Timeline
+from gpu_sidecar.timeline import StageChange, StageTag, TaggedSample, Timeline
 
 MAX_BODY_BYTES = 64 * 1024
 _MAX_WORD_CHARACTERS = 200
@@ -46,17 +46,18 @@ class Clock(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sidecar:
-    """All that an answer is made of. `on_mark` hears of each change of stage; the others are asked each time."""
+class SidecarState:
+    """What every response is made from. The functions are called for each request; `on_stage_change` is called once for
+    each change of stage."""
 
     host: str
     boot: str
     timeline: Timeline
-    gpus: Callable[[], GpuChoice]
-    server: Callable[[], ServerChoice | None]
+    gpu_choice: Callable[[], GpuChoice]
+    server_choice: Callable[[], ServerChoice | None]
     sources: Callable[[], Sequence[SourceStatus]]
     recording: Callable[[], Mapping[str, Any] | None] = lambda: None
-    on_mark: Callable[[Mark], None] = lambda mark: None
+    on_stage_change: Callable[[StageChange], None] = lambda change: None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     content_type: str
     text: str
@@ -78,65 +79,65 @@ class BadRequest(Exception):
     """The caller's mistake, in one line."""
 
 
-def json_answer(sidecar: Sidecar, clock: Clock, status: int = 200, **content: Any) -> Answer:
+def json_response(state: SidecarState, clock: Clock, status: int = 200, **content: Any) -> Response:
     envelope: dict[str, Any] = {
         "clock": clock._asdict(),
-        "boot": sidecar.boot,
-        "host": sidecar.host,
-        "next": sidecar.timeline.last_seq,
+        "boot": state.boot,
+        "host": state.host,
+        "next": state.timeline.last_seq,
     }
     envelope.update(content)
-    return Answer(status, "application/json", json.dumps(envelope, allow_nan=False) + "\n")
+    return Response(status, "application/json", json.dumps(envelope, allow_nan=False) + "\n")
 
 
-def post_stage(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
+def post_stage(state: SidecarState, clock: Clock, request: Request) -> Response:
     tag, after = parse_announcement(request.body)
-    sidecar.timeline.count_on_from(after)
-    mark = sidecar.timeline.mark(tag, clock.wall, clock.mono)
-    if mark is not None:
-        sidecar.on_mark(mark)
-    return json_answer(sidecar, clock, stage=asdict(tag))
+    state.timeline.count_on_from(after)
+    change = state.timeline.change_stage(tag, clock.wall, clock.mono)
+    if change is not None:
+        state.on_stage_change(change)
+    return json_response(state, clock, stage=asdict(tag))
 
 
-def get_samples(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
+def get_samples(state: SidecarState, clock: Clock, request: Request) -> Response:
     after = request.query.get("after", "0")
     if not (after.isascii() and after.isdigit() and len(after) <= _MAX_SEQ_DIGITS):
         raise BadRequest("after must be a whole number, 0 or more")
-    page = sidecar.timeline.after(int(after))
+    page = state.timeline.after(int(after))
     rows = [tagged.as_row() for tagged in page.samples]
-    return json_answer(sidecar, clock, samples=rows, next=page.next, dropped=page.dropped, more=page.more)
+    return json_response(state, clock, samples=rows, next=page.next, dropped=page.dropped, more=page.more)
 
 
-def get_stages(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
-    return json_answer(sidecar, clock, stages=sidecar.timeline.stages())
+def get_stages(state: SidecarState, clock: Clock, request: Request) -> Response:
+    return json_response(state, clock, stages=state.timeline.stages())
 
 
-def get_metrics(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
-    picture = Snapshot(
-        newest=sidecar.timeline.newest(),
-        n_taken=sidecar.timeline.n_taken,
-        gpus=sidecar.gpus().devices,
-        server_name=_server_name(sidecar),
-        sources=sidecar.sources(),
+def get_metrics(state: SidecarState, clock: Clock, request: Request) -> Response:
+    snapshot = Snapshot(
+        newest=state.timeline.newest(),
+        n_taken=state.timeline.n_taken,
+        gpus=state.gpu_choice().gpus,
+        server_name=_server_name(state),
+        sources=state.sources(),
     )
-    return Answer(200, "text/plain; version=0.0.4; charset=utf-8", render(picture, clock.wall, clock.mono))
+    return Response(200, "text/plain; version=0.0.4; charset=utf-8", render(snapshot, clock.wall, clock.mono))
 
 
-def get_healthz(sidecar: Sidecar, clock: Clock, request: Request) -> Answer:
+def get_healthz(state: SidecarState, clock: Clock, request: Request) -> Response:
     """Always 200: the sidecar is well even where there is no GPU; `gpus` empty and `why` say so."""
-    timeline, choice, server = sidecar.timeline, sidecar.gpus(), sidecar.server()
+    timeline, choice, server = state.timeline, state.gpu_choice(), state.server_choice()
     newest = timeline.newest()
     last_mono = max((tagged.mono for tagged in newest), default=None)
-    return json_answer(
-        sidecar,
+    return json_response(
+        state,
         clock,
         version=__version__,
-        gpus=[gpu_entry(device) for device in choice.devices],
+        gpus=[gpu_entry(gpu) for gpu in choice.gpus],
         why=choice.why,
         is_guess=choice.is_guess,
         server=None if server is None else {"pids": list(server.pids), "name": server.name, "why": server.why},
-        sources=[_source_entry(status, newest, clock.mono) for status in sidecar.sources()],
-        recording=sidecar.recording(),
+        sources=[_source_entry(status, newest, clock.mono) for status in state.sources()],
+        recording=state.recording(),
         metrics=[{key: getattr(metric, key) for key in _METRIC_KEYS} for metric in METRICS],
         samples=timeline.n_taken,
         kept=timeline.n_kept,
@@ -153,17 +154,17 @@ def _source_entry(status: SourceStatus, newest: Iterable[TaggedSample], mono: fl
     return {**asdict(status), "last_sample_age_s": min(ages, default=None)}
 
 
-def gpu_entry(device: Device) -> dict[str, Any]:
+def gpu_entry(gpu: Gpu) -> dict[str, Any]:
     """A GPU as `GET /healthz` and the head of a recording name it."""
-    return {key: getattr(device, key) for key in _GPU_KEYS}
+    return {key: getattr(gpu, key) for key in _GPU_KEYS}
 
 
-def _server_name(sidecar: Sidecar) -> str:
-    server = sidecar.server()
+def _server_name(state: SidecarState) -> str:
+    server = state.server_choice()
     return "" if server is None else server.name
 
 
-ROUTES: Mapping[str, Mapping[str, Callable[[Sidecar, Clock, Request], Answer]]] = {
+ROUTES: Mapping[str, Mapping[str, Callable[[SidecarState, Clock, Request], Response]]] = {
     "/stage": {"POST": post_stage},
     "/samples": {"GET": get_samples},
     "/stages": {"GET": get_stages},
@@ -172,7 +173,7 @@ ROUTES: Mapping[str, Mapping[str, Callable[[Sidecar, Clock, Request], Answer]]] 
 }
 
 
-def parse_announcement(body: bytes) -> tuple[Tag, int]:
+def parse_announcement(body: bytes) -> tuple[StageTag, int]:
     """The tag and `after` (0 where it is missing) of `POST /stage`. All four keys of the tag must be there, each of
     its type or null; others are ignored. Raises BadRequest.
     """
@@ -182,18 +183,18 @@ def parse_announcement(body: bytes) -> tuple[Tag, int]:
         raise BadRequest("the body is not JSON") from None
     if not isinstance(content, dict):
         raise BadRequest("the body must be a JSON object")
-    for key, wanted in _TAG_TYPES.items():
+    for key, expected in _TAG_TYPES.items():
         if key not in content:
             raise BadRequest(f"{key} is missing: send run_id, stage, users and phase, null where there is none")
         value = content[key]
         # type() rather than isinstance: True is an int to Python, not to us.
-        if value is not None and (type(value) is not wanted or not _is_bounded(value)):
-            kind = "a whole number from 0" if wanted is int else f"text of up to {_MAX_WORD_CHARACTERS} characters"
+        if value is not None and (type(value) is not expected or not _is_bounded(value)):
+            kind = "a whole number from 0" if expected is int else f"text of up to {_MAX_WORD_CHARACTERS} characters"
             raise BadRequest(f"{key} must be {kind}, or null")
     after = content.get("after")
     if after is not None and (type(after) is not int or not 0 <= after < _MAX_SEQ):
         raise BadRequest("after must be a whole number from 0, or null")
-    return Tag(**{key: content[key] for key in _TAG_TYPES}), after or 0
+    return StageTag(**{key: content[key] for key in _TAG_TYPES}), after or 0
 
 
 def _is_bounded(value: object) -> bool:

@@ -24,7 +24,7 @@ _PIDS = range(1, 2**22 + 1)
 
 
 @dataclass(frozen=True)
-class ServerWanted:
+class ServerSelector:
     """`kind` is `pid`, `port` or `name`; a name is a regular expression, searched in the command line."""
 
     kind: str
@@ -43,41 +43,41 @@ class ServerChoice:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRoots:
     """`roots` are sorted, none below another."""
 
     roots: tuple[int, ...]
     why: str
 
 
-class Search(Protocol):
-    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> Found:
+class RootSearch(Protocol):
+    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> FoundRoots:
         """Looks for the server's roots. `parents`: pid → pid of its parent, of every process."""
 
 
-def parse_server_wanted(text: str) -> ServerWanted:
+def parse_server_selector(text: str) -> ServerSelector:
     """`pid:4242`, `port:8000`, `name:PATTERN`. Raises ValueError, one line."""
     kind, _, value = text.partition(":")
-    complain = _COMPLAINTS.get(kind)
-    complaint = complain(value) if complain else "give pid:N, port:N or name:PATTERN"
-    if complaint:
-        raise ValueError(f"{text!r} names no process: {complaint}")
-    return ServerWanted(kind, value)
+    check = _VALUE_CHECKS.get(kind)
+    problem = check(value) if check else "give pid:N, port:N or name:PATTERN"
+    if problem:
+        raise ValueError(f"{text!r} names no process: {problem}")
+    return ServerSelector(kind, value)
 
 
-def search_of(wanted: ServerWanted) -> Search:
-    return _SEARCHES[wanted.kind](wanted.value)
+def root_search(selector: ServerSelector) -> RootSearch:
+    return _SEARCHES[selector.kind](selector.value)
 
 
 class ServerTree:
     """Follows the server: searched for while one of its roots is missing, and when asked to look afresh."""
 
-    def __init__(self, proc: Proc, search: Search) -> None:
+    def __init__(self, proc: Proc, search: RootSearch) -> None:
         self._proc, self._search = proc, search
         self._roots: tuple[ProcessStat, ...] = ()
         self._why = ""
 
-    def look(self, is_afresh: bool = False) -> ServerChoice:
+    def update(self, is_afresh: bool = False) -> ServerChoice:
         if not self._proc.is_there():
             return ServerChoice((), NO_PROC)
         parents = self._proc.parents()
@@ -100,36 +100,38 @@ class _ByPid:
         self._pid = int(value)
         self._first: ProcessStat | None = None
 
-    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> Found:
+    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> FoundRoots:
         stat = proc.process(self._pid)
         is_there = stat is not None and stat.is_running
         if self._first is None and is_there:
             self._first = stat
         if stat is not None and is_there and stat.is_same(self._first):
-            return Found((self._pid,), f"asked for: {_names([stat])}")
+            return FoundRoots((self._pid,), f"asked for: {_names([stat])}")
         gone = f"process {self._pid} is gone" if self._first else f"there is no process {self._pid}"
-        return Found((), f"{gone}: give the server's pid, or port:N or name:PATTERN, which find it again")
+        return FoundRoots((), f"{gone}: give the server's pid, or port:N or name:PATTERN, which find it again")
 
 
 class _ByPort:
     def __init__(self, value: str) -> None:
         self._port = int(value)
 
-    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> Found:
+    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> FoundRoots:
         inodes = proc.listening_inodes(self._port)
         if not inodes:
-            return Found((), f"nothing listens on port {self._port} here (in a container? give name:PATTERN or pid:N)")
+            return FoundRoots(
+                (), f"nothing listens on port {self._port} here (in a container? give name:PATTERN or pid:N)"
+            )
         holders = _processes(proc, proc.holders(inodes))
         servers = [stat for stat in holders if stat.name not in _FORWARDERS]
         if holders and not servers:
             why = f"{_names(holders)} only forwards port {self._port} to a container: give name:PATTERN or pid:N"
-            return Found((), why)
+            return FoundRoots((), why)
         # A unit's socket is held by systemd too; in a container 1 may be the server itself.
         if any(stat.pid != _INIT for stat in servers):
             servers = [stat for stat in servers if stat.pid != _INIT]
         if not servers:
-            return Found((), f"who listens on port {self._port} is hidden: {_UNSEEN}")
-        return _found(proc, servers, parents, f"listens on port {self._port}")
+            return FoundRoots((), f"who listens on port {self._port} is hidden: {_UNSEEN}")
+        return _found_roots(proc, servers, parents, f"listens on port {self._port}")
 
 
 class _ByName:
@@ -140,14 +142,14 @@ class _ByName:
         self._pattern = re.compile(value)
         self._question = f"name:{value}"
 
-    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> Found:
+    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> FoundRoots:
         own = os.getpid()
         ours = {own, *ancestors_of(own, parents), *tree_of([own], parents)}
         matching = [pid for pid in parents if pid not in ours and self._fits(proc.command_line(pid))]
         servers = [stat for stat in _processes(proc, matching) if stat.is_running]
         if not servers:
-            return Found((), f"no command line fits {self._pattern.pattern!r} (not started, or hidden: {_UNSEEN})")
-        return _found(proc, servers, parents, f"command line fits {self._pattern.pattern!r}")
+            return FoundRoots((), f"no command line fits {self._pattern.pattern!r} (not started, or hidden: {_UNSEEN})")
+        return _found_roots(proc, servers, parents, f"command line fits {self._pattern.pattern!r}")
 
     def _fits(self, command_line: str) -> bool:
         return self._question not in command_line and self._pattern.search(command_line) is not None
@@ -159,19 +161,19 @@ class OnGpus:
     def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
         self._pids = pids
 
-    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> Found:
+    def __call__(self, proc: Proc, parents: Mapping[int, int]) -> FoundRoots:
         servers = [stat for stat in _processes(proc, self._pids()) if stat.is_running]
         if not servers:
-            return Found((), "no server was asked for, and no python process is seen on a GPU")
-        return _found(proc, servers, parents, "on a GPU")
+            return FoundRoots((), "no server was asked for, and no python process is seen on a GPU")
+        return _found_roots(proc, servers, parents, "on a GPU")
 
 
-_SEARCHES: Mapping[str, Callable[[str], Search]] = {"pid": _ByPid, "port": _ByPort, "name": _ByName}
+_SEARCHES: Mapping[str, Callable[[str], RootSearch]] = {"pid": _ByPid, "port": _ByPort, "name": _ByName}
 
 
-def _found(proc: Proc, stats: Iterable[ProcessStat], parents: Mapping[int, int], why: str) -> Found:
+def _found_roots(proc: Proc, stats: Iterable[ProcessStat], parents: Mapping[int, int], why: str) -> FoundRoots:
     roots = topmost([stat.pid for stat in stats], parents)
-    return Found(tuple(roots), f"{why}: {_names(_processes(proc, roots))}")
+    return FoundRoots(tuple(roots), f"{why}: {_names(_processes(proc, roots))}")
 
 
 def _processes(proc: Proc, pids: Iterable[int]) -> tuple[ProcessStat, ...]:
@@ -186,15 +188,15 @@ def _names(stats: Iterable[ProcessStat]) -> str:
     return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
 
 
-def _complaint_of_number(allowed: range, what: str) -> Callable[[str], str]:
-    def complain(value: str) -> str:
+def _number_check(allowed: range, what: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
         is_good = value.isascii() and value.isdigit() and len(value) <= 9 and int(value) in allowed
         return "" if is_good else f"{what} from {allowed[0]} to {allowed[-1]}"
 
-    return complain
+    return check
 
 
-def _complaint_of_pattern(value: str) -> str:
+def _check_pattern(value: str) -> str:
     try:
         re.compile(value)
     except re.error as error:
@@ -202,8 +204,8 @@ def _complaint_of_pattern(value: str) -> str:
     return "" if value else "the pattern is empty"
 
 
-_COMPLAINTS: Mapping[str, Callable[[str], str]] = {
-    "pid": _complaint_of_number(_PIDS, "a pid is a number"),
-    "port": _complaint_of_number(_PORTS, "a port is a number"),
-    "name": _complaint_of_pattern,
+_VALUE_CHECKS: Mapping[str, Callable[[str], str]] = {
+    "pid": _number_check(_PIDS, "a pid is a number"),
+    "port": _number_check(_PORTS, "a port is a number"),
+    "name": _check_pattern,
 }

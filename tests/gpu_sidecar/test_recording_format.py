@@ -8,22 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_sidecar.recording import (
-    Head,
-    NoRecording,
+from gpu_sidecar.recording_format import (
+    NotARecording,
     RecordedSample,
-    head_line,
-    mark_line,
+    RecordingHeader,
+    header_line,
     period_of,
-    read_heads,
+    read_headers,
     read_lines,
     sample_line,
+    stage_change_line,
     with_due_times,
 )
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.timeline import Mark, Tag
+from gpu_sidecar.timeline import StageChange, StageTag
 
-HEAD = Head("gpu7", "b1", 100.0, ({"index": 0, "uuid": "GPU-a"},), ({"name": "dmon", "kind": "gpu", "period_s": 2.0},))
+HEADER = RecordingHeader(
+    "gpu7", "b1", 100.0, ({"index": 0, "uuid": "GPU-a"},), ({"name": "dmon", "kind": "gpu", "period_s": 2.0},)
+)
 SAMPLE = Sample("gpu", {"sm_pct": 45, "power_w": 71.5, "gpu_temp_c": None}, gpu=1, mig=2)
 
 
@@ -31,18 +33,18 @@ def recorded(mono: float, wall: float = 0.0) -> RecordedSample:
     return RecordedSample(Sample("gpu", {"sm_pct": mono}, 0), wall or 1000.0 + mono, mono)
 
 
-def due_times(found: Sequence[Head | RecordedSample]) -> list[float]:
+def due_times(found: Sequence[RecordingHeader | RecordedSample]) -> list[float]:
     return [due_s for due_s, _ in with_due_times(found)]
 
 
 def test_what_is_written_is_read_again() -> None:
-    lines = [head_line(HEAD), sample_line(SAMPLE, 101.5, 1.5)]
-    assert list(read_lines(lines)) == [HEAD, RecordedSample(SAMPLE, 101.5, 1.5)]
-    assert read_heads(lines) == [HEAD]
+    lines = [header_line(HEADER), sample_line(SAMPLE, 101.5, 1.5)]
+    assert list(read_lines(lines)) == [HEADER, RecordedSample(SAMPLE, 101.5, 1.5)]
+    assert read_headers(lines) == [HEADER]
 
 
 def test_a_line_is_one_json_object_on_a_line() -> None:
-    line = head_line(Head("überhost\n", "b", 1.0))
+    line = header_line(RecordingHeader("überhost\n", "b", 1.0))
     assert line.endswith("\n")
     assert line.count("\n") == 1
     assert json.loads(line)["recording"] == 1
@@ -52,7 +54,7 @@ def test_a_line_is_one_json_object_on_a_line() -> None:
 
 
 def test_a_mark_is_in_the_recording_and_is_no_sample() -> None:
-    line = mark_line(Mark(Tag("r1", 2, 20, "hold"), 101.0, 1.0))
+    line = stage_change_line(StageChange(StageTag("r1", 2, 20, "hold"), 101.0, 1.0))
     assert json.loads(line)["mark"] == {"run_id": "r1", "stage": 2, "users": 20, "phase": "hold"}
     assert list(read_lines([line])) == []
 
@@ -61,8 +63,8 @@ def test_a_mark_is_in_the_recording_and_is_no_sample() -> None:
 def test_a_line_cut_off_by_a_death_is_skipped_wherever_it_was_cut(cut: int) -> None:
     whole = sample_line(SAMPLE, 101.5, 1.5)
     torn = whole[: min(cut, len(whole) - 2)] + "\n"
-    lines = [head_line(HEAD), torn, whole]
-    assert list(read_lines(lines)) == [HEAD, RecordedSample(SAMPLE, 101.5, 1.5)]
+    lines = [header_line(HEADER), torn, whole]
+    assert list(read_lines(lines)) == [HEADER, RecordedSample(SAMPLE, 101.5, 1.5)]
 
 
 JSON = st.recursive(
@@ -83,49 +85,49 @@ def test_rubbish_is_never_an_exception_and_never_a_value_that_is_none(line: str)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "it holds no whole head of a recording"),
-        ("seq,t,sm\n", "its first line is no head of a recording"),
-        (sample_line(SAMPLE, 1.0, 1.0), "its first line is no head of a recording"),
+        ("", "it holds no whole header of a recording"),
+        ("seq,t,sm\n", "its first line is no header of a recording"),
+        (sample_line(SAMPLE, 1.0, 1.0), "its first line is no header of a recording"),
         ('{"recording": 2, "t": 1.0}\n', "it is a recording of format 2; this version reads 1"),
-        (head_line(HEAD)[:30] + "\n", "it holds no whole head of a recording"),
-        ('{"recording": 1, "t": "noon"}\n', "it holds no whole head of a recording"),
+        (header_line(HEADER)[:30] + "\n", "it holds no whole header of a recording"),
+        ('{"recording": 1, "t": "noon"}\n', "it holds no whole header of a recording"),
     ],
 )
 def test_what_is_no_recording_is_told_so(text: str, words: str) -> None:
-    with pytest.raises(NoRecording) as caught:
-        read_heads(text.splitlines(keepends=True))
+    with pytest.raises(NotARecording) as caught:
+        read_headers(text.splitlines(keepends=True))
     assert str(caught.value) == words
 
 
 def test_a_recording_whose_first_head_was_cut_off_begins_with_the_next() -> None:
-    assert read_heads([head_line(HEAD)[:30] + "\n", head_line(HEAD)]) == [HEAD]
+    assert read_headers([header_line(HEADER)[:30] + "\n", header_line(HEADER)]) == [HEADER]
 
 
 def test_samples_are_due_with_the_spacing_in_which_they_came() -> None:
-    assert due_times([HEAD, recorded(50.0), recorded(51.0), recorded(51.25), recorded(61.0)]) == [0, 1, 1.25, 11]
+    assert due_times([HEADER, recorded(50.0), recorded(51.0), recorded(51.25), recorded(61.0)]) == [0, 1, 1.25, 11]
 
 
 def test_a_wall_clock_that_was_set_moves_nothing() -> None:
-    assert due_times([HEAD, recorded(50.0, wall=1000.0), recorded(51.0, wall=9000.0)]) == [0, 1]
+    assert due_times([HEADER, recorded(50.0, wall=1000.0), recorded(51.0, wall=9000.0)]) == [0, 1]
 
 
 def test_two_sources_that_came_out_of_order_add_no_delay() -> None:
-    assert due_times([HEAD, recorded(50.0), recorded(51.0), recorded(50.5), recorded(52.0)]) == [0, 1, 1, 2]
+    assert due_times([HEADER, recorded(50.0), recorded(51.0), recorded(50.5), recorded(52.0)]) == [0, 1, 1, 2]
 
 
 def test_between_two_starts_of_the_sidecar_the_wall_clock_counts() -> None:
-    again = Head("gpu7", "b2", 1.0)
-    found = [HEAD, recorded(50.0, wall=1000.0), again, recorded(3.0, wall=1060.0), recorded(4.0, wall=1061.0)]
+    again = RecordingHeader("gpu7", "b2", 1.0)
+    found = [HEADER, recorded(50.0, wall=1000.0), again, recorded(3.0, wall=1060.0), recorded(4.0, wall=1061.0)]
     assert due_times(found) == [0, 60, 61]
 
 
 def test_a_wall_clock_that_went_back_between_two_starts_costs_no_time() -> None:
-    found = [HEAD, recorded(50.0, wall=1000.0), Head("gpu7", "b2", 1.0), recorded(3.0, wall=900.0)]
+    found = [HEADER, recorded(50.0, wall=1000.0), RecordingHeader("gpu7", "b2", 1.0), recorded(3.0, wall=900.0)]
     assert due_times(found) == [0, 0]
 
 
 def test_a_head_of_the_same_start_changes_no_spacing() -> None:
-    assert due_times([HEAD, recorded(50.0), HEAD, recorded(51.0)]) == [0, 1]
+    assert due_times([HEADER, recorded(50.0), HEADER, recorded(51.0)]) == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -133,4 +135,4 @@ def test_a_head_of_the_same_start_changes_no_spacing() -> None:
     [([], 1.0), ([{"period_s": 0.1}], 0.1), ([{"period_s": 2}, {"period_s": 1.0}], 2.0), ([{"period_s": "x"}], 1.0)],
 )
 def test_the_period_is_the_longest_of_its_sources(sources: list[dict[str, Any]], period_s: float) -> None:
-    assert period_of([Head("h", "b", 1.0, (), tuple(sources))]) == period_s
+    assert period_of([RecordingHeader("h", "b", 1.0, (), tuple(sources))]) == period_s

@@ -24,7 +24,7 @@ from stand_in import (
     sidecar,
 )
 
-from gpu_sidecar import serve
+from gpu_sidecar import http_server
 from gpu_sidecar.timeline import MAX_SAMPLES
 
 # A dmon that says nothing for three periods is killed: a test that feeds it may take its time.
@@ -230,8 +230,8 @@ def test_two_hundred_requests_at_once_are_all_answered(smi: StandInSmi) -> None:
 
 def test_a_client_that_sends_byte_by_byte_is_cut_off_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte comes soon after the last; the request as a whole takes too long."""
-    monkeypatch.setattr(serve, "_REQUEST_S", 0.3)
-    with serve.SidecarServer("127.0.0.1", 0, token=None) as server:
+    monkeypatch.setattr(http_server, "_REQUEST_S", 0.3)
+    with http_server.SidecarServer("127.0.0.1", 0, token=None) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -10,13 +10,13 @@ import pytest
 from programs import IDLE, LISTENING, WITH_CHILD, program
 from stand_in import StandInSmi, eventually, is_running
 
-from gpu_sidecar.devices import GpuWanted, UnknownGpu, parse_gpu_wanted
+from gpu_sidecar.discovery import Discovery
+from gpu_sidecar.gpu_choice import GpuSelector, UnknownGpu, parse_gpu_selector
 from gpu_sidecar.metrics import GPU, HOST
 from gpu_sidecar.nvidia_smi import NvidiaSmi, QueryFailed
 from gpu_sidecar.proc import Proc
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.server_process import ServerWanted, parse_server_wanted
-from gpu_sidecar.watch import Watch
+from gpu_sidecar.server_choice import ServerSelector, parse_server_selector
 
 OFTEN_S = 0.05
 
@@ -48,18 +48,18 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingSmi
 @contextmanager
 def watching(
     gpu: str = "", server: str = "", ask_again_s: float = OFTEN_S, proc: Proc | None = None
-) -> Iterator[Watch]:
-    wanted = parse_server_wanted(server) if server else None
-    watch = Watch(parse_gpu_wanted(gpu), wanted, proc, tree_period_s=OFTEN_S, ask_again_s=ask_again_s)
-    watch.start()
+) -> Iterator[Discovery]:
+    selector = parse_server_selector(server) if server else None
+    discovery = Discovery(parse_gpu_selector(gpu), selector, proc, tree_period_s=OFTEN_S, ask_again_s=ask_again_s)
+    discovery.start()
     try:
-        yield watch
+        yield discovery
     finally:
-        watch.stop()
+        discovery.stop()
 
 
-def indexes(watch: Watch) -> list[int]:
-    return [device.index for device in watch.gpus.devices]
+def indexes(discovery: Discovery) -> list[int]:
+    return [gpu.index for gpu in discovery.gpu_choice.gpus]
 
 
 def put_apps(smi: StandInSmi, *apps: str) -> None:
@@ -85,169 +85,169 @@ def test_the_python_process_on_a_gpu_tells_the_gpu_and_the_server(smi: CountingS
     said: list[str] = []
     with program(WITH_CHILD, said=said) as server:
         put_apps(smi, f"{server.pid}, /usr/bin/python3, GPU-bbbb")
-        with watching() as watch:
-            assert eventually(lambda: watch.server.pids) == tuple(sorted([server.pid, int(said[0])]))
-            assert (indexes(watch), watch.gpus.why) == ([1], f"GPU 1: python3 (pid {server.pid})")
+        with watching() as discovery:
+            assert eventually(lambda: discovery.server_choice.pids) == tuple(sorted([server.pid, int(said[0])]))
+            assert (indexes(discovery), discovery.gpu_choice.why) == ([1], f"GPU 1: python3 (pid {server.pid})")
 
 
 def test_only_samples_of_chosen_gpus_are_wanted_and_all_others(smi: CountingSmi) -> None:
-    watch = Watch(GpuWanted(("1",)), None)
-    assert not watch.wants(gpu_sample(1))  # nobody knows yet
-    with watching("1") as watch:
-        eventually(lambda: watch.gpus.devices)
-        assert [watch.wants(gpu_sample(index)) for index in (0, 1)] == [False, True]
-        assert watch.wants(Sample(HOST, {}))
+    discovery = Discovery(GpuSelector(("1",)), None)
+    assert not discovery.selects(gpu_sample(1))  # nobody knows yet
+    with watching("1") as discovery:
+        eventually(lambda: discovery.gpu_choice.gpus)
+        assert [discovery.selects(gpu_sample(index)) for index in (0, 1)] == [False, True]
+        assert discovery.selects(Sample(HOST, {}))
 
 
 def test_a_server_that_starts_after_the_sidecar_is_found_with_its_gpu(smi: CountingSmi) -> None:
     said: list[str] = []
     with program(LISTENING, "0", said=said):
         port = said[0]
-    with watching(server=f"port:{port}") as watch:
-        eventually(lambda: watch.gpus.is_guess)
-        assert watch.server.pids == ()
+    with watching(server=f"port:{port}") as discovery:
+        eventually(lambda: discovery.gpu_choice.is_guess)
+        assert discovery.server_choice.pids == ()
         with program(LISTENING, port) as server:
             put_apps(smi, "7, python3, GPU-bbbb", f"{server.pid}, tritonserver, GPU-aaaa")
-            eventually(lambda: indexes(watch) == [0])
-            assert watch.server.pids == (server.pid,)
-            assert watch.gpus.why == f"GPU 0: tritonserver (pid {server.pid})"
+            eventually(lambda: indexes(discovery) == [0])
+            assert discovery.server_choice.pids == (server.pid,)
+            assert discovery.gpu_choice.why == f"GPU 0: tritonserver (pid {server.pid})"
 
 
 def test_a_server_that_is_started_again_is_found_again_on_another_gpu(smi: CountingSmi) -> None:
     said: list[str] = []
     with program(LISTENING, "0", said=said) as first:
         put_apps(smi, f"{first.pid}, python3, GPU-aaaa")
-        with watching(server=f"port:{said[0]}") as watch:
-            eventually(lambda: indexes(watch) == [0])
+        with watching(server=f"port:{said[0]}") as discovery:
+            eventually(lambda: indexes(discovery) == [0])
             first.kill()
-            eventually(lambda: not watch.server.pids)
-            assert indexes(watch) == [0]  # while it is away its GPU stays
+            eventually(lambda: not discovery.server_choice.pids)
+            assert indexes(discovery) == [0]  # while it is away its GPU stays
             with program(LISTENING, said[0]) as second:
                 put_apps(smi, f"{second.pid}, python3, GPU-bbbb")
-                eventually(lambda: indexes(watch) == [1])
-                assert watch.server.pids == (second.pid,)
+                eventually(lambda: indexes(discovery) == [1])
+                assert discovery.server_choice.pids == (second.pid,)
 
 
 def test_a_server_that_is_back_is_asked_for_until_it_has_loaded_its_model(smi: CountingSmi) -> None:
     said: list[str] = []
     with program(LISTENING, "0", said=said) as first:
         put_apps(smi, f"{first.pid}, python3, GPU-aaaa", "7, python3, GPU-bbbb")
-        with watching(server=f"port:{said[0]}") as watch:
-            eventually(lambda: indexes(watch) == [0])
+        with watching(server=f"port:{said[0]}") as discovery:
+            eventually(lambda: indexes(discovery) == [0])
             first.kill()
-            eventually(lambda: not watch.server.pids)
+            eventually(lambda: not discovery.server_choice.pids)
             put_apps(smi, "7, python3, GPU-bbbb")
             with program(LISTENING, said[0]) as second:
-                eventually(lambda: watch.server.pids == (second.pid,))
+                eventually(lambda: discovery.server_choice.pids == (second.pid,))
                 n = smi.n_questions()
                 eventually(lambda: smi.n_questions() > n + 4)  # so one at least was about the second
-                assert indexes(watch) == [0]
+                assert indexes(discovery) == [0]
                 put_apps(smi, f"{second.pid}, python3, GPU-bbbb")
-                eventually(lambda: indexes(watch) == [1])
+                eventually(lambda: indexes(discovery) == [1])
 
 
 def test_another_python_process_takes_the_place_of_one_that_ended(smi: CountingSmi) -> None:
-    with program(IDLE) as first, program(IDLE) as second, watching() as watch:
+    with program(IDLE) as first, program(IDLE) as second, watching() as discovery:
         put_apps(smi, f"{first.pid}, python3, GPU-aaaa")
-        eventually(lambda: watch.server.pids == (first.pid,))
+        eventually(lambda: discovery.server_choice.pids == (first.pid,))
         put_apps(smi)
         first.kill()
-        eventually(lambda: not watch.server.pids)
+        eventually(lambda: not discovery.server_choice.pids)
         n = smi.n_questions()
         eventually(lambda: smi.n_questions() > n + 4)
-        assert indexes(watch) == [0]
+        assert indexes(discovery) == [0]
         put_apps(smi, f"{second.pid}, python3, GPU-bbbb")
-        eventually(lambda: indexes(watch) == [1])
-        eventually(lambda: watch.server.pids == (second.pid,))
+        eventually(lambda: indexes(discovery) == [1])
+        eventually(lambda: discovery.server_choice.pids == (second.pid,))
 
 
 def test_a_server_by_pid_that_ended_is_gone_and_says_so(smi: CountingSmi) -> None:
-    with program(IDLE) as server, watching(server=f"pid:{server.pid}") as watch:
-        assert watch.server.pids == (server.pid,)
+    with program(IDLE) as server, watching(server=f"pid:{server.pid}") as discovery:
+        assert discovery.server_choice.pids == (server.pid,)
         server.kill()
-        eventually(lambda: not watch.server.pids)
-        assert watch.server.why.startswith(f"process {server.pid} is gone")
+        eventually(lambda: not discovery.server_choice.pids)
+        assert discovery.server_choice.why.startswith(f"process {server.pid} is gone")
 
 
 def test_a_guess_gives_way_to_knowledge_but_knowledge_to_no_guess_before_the_next_run(smi: CountingSmi) -> None:
     put_apps(smi)
-    with program(IDLE) as server, watching() as watch:
-        eventually(lambda: watch.gpus.is_guess)
-        assert indexes(watch) == [0, 1]
+    with program(IDLE) as server, watching() as discovery:
+        eventually(lambda: discovery.gpu_choice.is_guess)
+        assert indexes(discovery) == [0, 1]
         put_apps(smi, f"{server.pid}, python3, GPU-bbbb")
-        eventually(lambda: watch.server.pids)
-        assert indexes(watch) == [1]
+        eventually(lambda: discovery.server_choice.pids)
+        assert indexes(discovery) == [1]
         put_apps(smi)
         server.kill()
-        eventually(lambda: not watch.server.pids)
-        assert indexes(watch) == [1]
-        watch.look_again()
-        eventually(lambda: watch.gpus.is_guess)
-        assert indexes(watch) == [0, 1]
+        eventually(lambda: not discovery.server_choice.pids)
+        assert indexes(discovery) == [1]
+        discovery.rediscover()
+        eventually(lambda: discovery.gpu_choice.is_guess)
+        assert indexes(discovery) == [0, 1]
 
 
 def test_a_failing_nvidia_smi_takes_nothing_away(smi: CountingSmi) -> None:
-    with watching("1") as watch:
-        eventually(lambda: watch.gpus.devices)
+    with watching("1") as discovery:
+        eventually(lambda: discovery.gpu_choice.gpus)
         (smi.folder / "nvidia-smi").write_text(
             '#!/bin/sh\necho x >> "${0%/*}/failed"; echo "Driver/library version mismatch"; exit 18\n'
         )
-        watch.look_again()
+        discovery.rediscover()
         eventually(lambda: len(read(smi.folder / "failed").split()) > 1)  # so the first failure has been taken
-        assert indexes(watch) == [1]
+        assert indexes(discovery) == [1]
 
 
 def test_what_is_known_is_not_asked_for_again_until_a_run_begins(smi: CountingSmi) -> None:
     proc = CountingProc()
     with program(IDLE) as server:
         put_apps(smi, f"{server.pid}, python3, GPU-bbbb")
-        with watching(server=f"pid:{server.pid}", proc=proc) as watch:
-            eventually(lambda: watch.gpus.devices)
+        with watching(server=f"pid:{server.pid}", proc=proc) as discovery:
+            eventually(lambda: discovery.gpu_choice.gpus)
             questions_of_one_look = smi.n_questions()
             n_looks = proc.n_looks
             eventually(lambda: proc.n_looks > n_looks + 5)  # more often than nvidia-smi might have been asked
             assert smi.n_questions() == questions_of_one_look
-            watch.look_again()
+            discovery.rediscover()
             eventually(lambda: smi.n_questions() == 2 * questions_of_one_look)
 
 
 def test_without_gpus_nvidia_smi_is_not_asked(smi: CountingSmi) -> None:
-    with program(IDLE) as server, watching("none", f"pid:{server.pid}") as watch:
-        assert watch.wait_until_decided(0)
-        assert (watch.gpus.devices, watch.gpus.why) == ((), "no GPU was asked for")
-        assert watch.server.pids == (server.pid,)
+    with program(IDLE) as server, watching("none", f"pid:{server.pid}") as discovery:
+        assert discovery.wait_until_decided(0)
+        assert (discovery.gpu_choice.gpus, discovery.gpu_choice.why) == ((), "no GPU was asked for")
+        assert discovery.server_choice.pids == (server.pid,)
     assert smi.n_questions() == 0
 
 
 def test_a_gpu_that_is_not_there_is_told_at_the_start(smi: CountingSmi) -> None:
-    with watching("7") as watch:
+    with watching("7") as discovery:
         with pytest.raises(UnknownGpu, match="there is no GPU 7 here"):
-            watch.wait_until_decided(30)
-        assert (watch.gpus.devices, watch.gpus.why[:20]) == ((), "there is no GPU 7 he")
+            discovery.wait_until_decided(30)
+        assert (discovery.gpu_choice.gpus, discovery.gpu_choice.why[:20]) == ((), "there is no GPU 7 he")
 
 
 def test_without_nvidia_smi_there_is_no_gpu_and_samples_of_another_vendors_tool_are_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with watching() as watch:
-        assert watch.wait_until_decided(30)
-        assert (watch.gpus.devices, watch.gpus.why) == ((), "nvidia-smi is not on PATH")
-        assert watch.wants(gpu_sample(3))
-    with watching("1") as watch:
-        assert watch.wait_until_decided(30)
-        assert [watch.wants(gpu_sample(index)) for index in (0, 1)] == [False, True]
+    with watching() as discovery:
+        assert discovery.wait_until_decided(30)
+        assert (discovery.gpu_choice.gpus, discovery.gpu_choice.why) == ((), "nvidia-smi is not on PATH")
+        assert discovery.selects(gpu_sample(3))
+    with watching("1") as discovery:
+        assert discovery.wait_until_decided(30)
+        assert [discovery.selects(gpu_sample(index)) for index in (0, 1)] == [False, True]
     assert caplog.messages == ["nvidia-smi is not on PATH: no GPU samples"] * 2
 
 
 def test_while_nvidia_smi_hangs_the_server_is_found_and_stop_leaves_nothing(smi: CountingSmi) -> None:
     (smi.folder / "nvidia-smi").write_text(HANGING)
-    with program(IDLE) as server, watching(server=f"pid:{server.pid}") as watch:
+    with program(IDLE) as server, watching(server=f"pid:{server.pid}") as discovery:
         pid = int(eventually(lambda: read(smi.folder / "asked")))
         sleeping = eventually(lambda: [child for child, parent in Proc().parents().items() if parent == pid])
-        assert watch.server.pids == (server.pid,)
-        assert not watch.wait_until_decided(0)
-        assert watch.gpus.why == "nvidia-smi has not answered yet"
+        assert discovery.server_choice.pids == (server.pid,)
+        assert not discovery.wait_until_decided(0)
+        assert discovery.gpu_choice.why == "nvidia-smi has not answered yet"
     assert not [left for left in (pid, *sleeping) if is_running(left)]
 
 
@@ -255,7 +255,7 @@ def test_an_nvidia_smi_that_hangs_for_too_long_is_ended_and_said_to(smi: Countin
     (smi.folder / "nvidia-smi").write_text(HANGING)
     asking = NvidiaSmi(timeout_s=0.2)
     with pytest.raises(QueryFailed, match=r"^nvidia-smi did not answer within 0.2 s$"):
-        asking.look(GpuWanted())
+        asking.query(GpuSelector())
     asked = read(smi.folder / "asked")
     assert not asked or not is_running(int(asked))
 
@@ -263,14 +263,14 @@ def test_an_nvidia_smi_that_hangs_for_too_long_is_ended_and_said_to(smi: Countin
 def test_its_own_words_say_why_nvidia_smi_failed(smi: CountingSmi) -> None:
     (smi.folder / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed because'; echo more; exit 9\n")
     with pytest.raises(QueryFailed, match=r"^nvidia-smi failed: NVIDIA-SMI has failed because$"):
-        NvidiaSmi().look(GpuWanted())
+        NvidiaSmi().query(GpuSelector())
 
 
 def test_a_stopped_one_asks_no_more(smi: CountingSmi) -> None:
     asking = NvidiaSmi()
     asking.stop()
     with pytest.raises(QueryFailed, match=r"^stopped$"):
-        asking.look(GpuWanted())
+        asking.query(GpuSelector())
 
 
 def test_mig_devices_are_looked_up_only_where_there_are_some(smi: CountingSmi) -> None:
@@ -279,16 +279,16 @@ def test_mig_devices_are_looked_up_only_where_there_are_some(smi: CountingSmi) -
     script.write_text(
         script.read_text().replace('case "$*" in\n', f"case \"$*\" in\n  -L) printf '{listing}'; exit ;;\n")
     )
-    assert NvidiaSmi().look(GpuWanted()).mig_parents == {}
-    assert NvidiaSmi().look(GpuWanted(("MIG-1111",))).mig_parents == {"MIG-1111": "GPU-bbbb"}
+    assert NvidiaSmi().query(GpuSelector()).mig_parents == {}
+    assert NvidiaSmi().query(GpuSelector(("MIG-1111",))).mig_parents == {"MIG-1111": "GPU-bbbb"}
     put_apps(smi, "42, python3, MIG-1111")
-    assert NvidiaSmi().look(GpuWanted()).mig_parents == {"MIG-1111": "GPU-bbbb"}
-    with watching() as watch:
-        eventually(lambda: indexes(watch) == [1])
+    assert NvidiaSmi().query(GpuSelector()).mig_parents == {"MIG-1111": "GPU-bbbb"}
+    with watching() as discovery:
+        eventually(lambda: indexes(discovery) == [1])
 
 
 def test_a_watch_that_was_never_started_can_be_stopped() -> None:
-    Watch(GpuWanted(), ServerWanted("port", "8000")).stop()
+    Discovery(GpuSelector(), ServerSelector("port", "8000")).stop()
 
 
 def read(path: Path) -> str:

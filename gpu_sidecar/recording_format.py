@@ -1,10 +1,10 @@
-"""A recording as text: one JSON line a sample, with heads and marks of the load test's stages between them.
+"""A recording as text: one JSON line a sample, with headers and marks of the load test's stages between them.
 
     {"recording": 1, "host": "gpu7", "boot": "5f…", "t": 1700000000.0, "gpus": [{"index": 0, …}], "sources": [{…}]}
     {"t": 1700000001.2, "mono": 8123.4, "kind": "gpu", "gpu": 0, "sm_pct": 45, …}
     {"t": 1700000001.9, "mono": 8124.1, "mark": {"run_id": "r1", "stage": 2, "users": 20, "phase": "hold"}}
 
-A head stands first, and again for each start of the sidecar and each change of the GPUs. `t` is the wall clock and
+A header stands first, and again for each start of the sidecar and each change of the GPUs. `t` is the wall clock and
 `mono` the monotonic clock of the host, seconds, when the sample was read; `mono` may begin again where `boot` changes.
 The fields are those of `metrics.py`; null is what the device could not tell. `mig` only where it is a MIG device.
 """
@@ -18,19 +18,19 @@ from typing import Any
 
 from gpu_sidecar.metrics import BY_FIELD
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.timeline import Mark
+from gpu_sidecar.timeline import StageChange
 
 FORMAT = 1
 SOURCE_KEYS = ("name", "kind", "period_s")
-_HEAD_BEGINNING = '{"recording"'
+_HEADER_BEGINNING = '{"recording"'
 
 
-class NoRecording(ValueError):
+class NotARecording(ValueError):
     """The text is no recording, or one of another format; one line."""
 
 
 @dataclass(frozen=True)
-class Head:
+class RecordingHeader:
     """Where the samples behind it come from: `gpus` as in `GET /healthz`, of `sources` the SOURCE_KEYS."""
 
     host: str
@@ -49,8 +49,8 @@ class RecordedSample:
     mono: float
 
 
-def head_line(head: Head) -> str:
-    return _as_line({"recording": FORMAT, **asdict(head)})
+def header_line(header: RecordingHeader) -> str:
+    return _as_line({"recording": FORMAT, **asdict(header)})
 
 
 def sample_line(sample: Sample, wall: float, mono: float) -> str:
@@ -60,44 +60,46 @@ def sample_line(sample: Sample, wall: float, mono: float) -> str:
     return _as_line({**row, **sample.values})
 
 
-def mark_line(mark: Mark) -> str:
-    return _as_line({"t": mark.wall, "mono": mark.mono, "mark": asdict(mark.tag)})
+def stage_change_line(change: StageChange) -> str:
+    return _as_line({"t": change.wall, "mono": change.mono, "mark": asdict(change.tag)})
 
 
 def check_first_line(line: str) -> None:
-    """Raises NoRecording unless it is the head of a recording that we can read, whole or cut off by a death."""
-    if not line.startswith(_HEAD_BEGINNING):
-        raise NoRecording("its first line is no head of a recording")
+    """Raises NotARecording unless it is the header of a recording that we can read, whole or cut off by a death."""
+    if not line.startswith(_HEADER_BEGINNING):
+        raise NotARecording("its first line is no header of a recording")
     content = _parse(line)
     if content is not None and content["recording"] != FORMAT:
-        raise NoRecording(f"it is a recording of format {content['recording']!r}; this version reads {FORMAT}")
+        raise NotARecording(f"it is a recording of format {content['recording']!r}; this version reads {FORMAT}")
 
 
-def read_heads(lines: Iterable[str]) -> list[Head]:
-    """All heads, the first first, at least one. Raises NoRecording."""
+def read_headers(lines: Iterable[str]) -> list[RecordingHeader]:
+    """All headers, the first first, at least one. Raises NotARecording."""
     # By their beginning: a recording of hours has 100,000s of other lines.
-    numbered = ((number, line) for number, line in enumerate(lines) if number == 0 or line.startswith(_HEAD_BEGINNING))
-    heads: list[Head] = []
+    numbered = (
+        (number, line) for number, line in enumerate(lines) if number == 0 or line.startswith(_HEADER_BEGINNING)
+    )
+    headers: list[RecordingHeader] = []
     for number, line in numbered:
         if number == 0:
             check_first_line(line)
-        heads += [found for found in read_lines([line]) if isinstance(found, Head)]
-    if not heads:
-        raise NoRecording("it holds no whole head of a recording")
-    return heads
+        headers += [found for found in read_lines([line]) if isinstance(found, RecordingHeader)]
+    if not headers:
+        raise NotARecording("it holds no whole header of a recording")
+    return headers
 
 
-def read_lines(lines: Iterable[str]) -> Iterator[Head | RecordedSample]:
+def read_lines(lines: Iterable[str]) -> Iterator[RecordingHeader | RecordedSample]:
     """Heads and samples, in order. Marks and whatever else is no sample (a line cut off by a death) are left out."""
     for line in lines:
         content = _parse(line)
         if content is not None:
-            found = _as_head(content) if content.get("recording") == FORMAT else _as_sample(content)
+            found = _as_header(content) if content.get("recording") == FORMAT else _as_sample(content)
             if found is not None:
                 yield found
 
 
-def with_due_times(found: Iterable[Head | RecordedSample]) -> Iterator[tuple[float, Sample]]:
+def with_due_times(found: Iterable[RecordingHeader | RecordedSample]) -> Iterator[tuple[float, Sample]]:
     """Each sample with the seconds after the first one at which it is due: the recording's own spacing, never falling.
 
     By the monotonic clock; from one start of the sidecar to the next by the wall clock, since the host may have
@@ -108,7 +110,7 @@ def with_due_times(found: Iterable[Head | RecordedSample]) -> Iterator[tuple[flo
     begin_due_s = 0.0
     last_wall = 0.0
     for item in found:
-        if isinstance(item, Head):
+        if isinstance(item, RecordingHeader):
             begin, boot = (begin if item.boot == boot else None), item.boot
             continue
         if begin is None:
@@ -119,9 +121,9 @@ def with_due_times(found: Iterable[Head | RecordedSample]) -> Iterator[tuple[flo
         yield due_s, item.sample
 
 
-def period_of(heads: Iterable[Head], default_s: float = 1.0) -> float:
+def period_of(headers: Iterable[RecordingHeader], default_s: float = 1.0) -> float:
     """The longest period of its sources, seconds."""
-    periods: list[Any] = [source.get("period_s") for head in heads for source in head.sources]
+    periods: list[Any] = [source.get("period_s") for header in headers for source in header.sources]
     return max((float(period) for period in periods if _is_number(period)), default=default_s)
 
 
@@ -137,11 +139,13 @@ def _parse(line: str) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _as_head(content: Mapping[str, Any]) -> Head | None:
+def _as_header(content: Mapping[str, Any]) -> RecordingHeader | None:
     gpus, sources = content.get("gpus", []), content.get("sources", [])
     if not (_is_number(content.get("t")) and _are_objects(gpus) and _are_objects(sources)):
         return None
-    return Head(str(content.get("host")), str(content.get("boot")), content["t"], tuple(gpus), tuple(sources))
+    return RecordingHeader(
+        str(content.get("host")), str(content.get("boot")), content["t"], tuple(gpus), tuple(sources)
+    )
 
 
 def _as_sample(content: Mapping[str, Any]) -> RecordedSample | None:

@@ -1,7 +1,7 @@
 """Which GPUs and which processes are watched: decided in threads of its own, and again while things change.
 
-The server's processes are looked for every 10 s; `server_process.py` says how. nvidia-smi is asked at the start, by
-`look_again`, and while there is a reason: the server's processes are others than at the last time, or the last answer
+The server's processes are looked for every 10 s; `server_choice.py` says how. nvidia-smi is asked at the start, by
+`rediscover`, and while there is a reason: the server's processes are others than at the last time, or the last answer
 told nothing, or was a guess. It is asked every 30 s at most, and may hang: nothing waits for it but its own thread.
 """
 
@@ -11,12 +11,12 @@ import logging
 import threading
 import time
 
-from gpu_sidecar.devices import GpuChoice, GpuWanted, UnknownGpu, choose_gpus
+from gpu_sidecar.gpu_choice import GpuChoice, GpuSelector, UnknownGpu, choose_gpus
 from gpu_sidecar.metrics import GPU
 from gpu_sidecar.nvidia_smi import NvidiaSmi, QueryFailed
 from gpu_sidecar.proc import Proc
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.server_process import OnGpus, ServerChoice, ServerTree, ServerWanted, search_of
+from gpu_sidecar.server_choice import OnGpus, ServerChoice, ServerSelector, ServerTree, root_search
 
 _log = logging.getLogger(__name__)
 
@@ -25,25 +25,29 @@ ASK_AGAIN_S = 30.0
 _JOIN_S = 5.0
 
 
-class Watch:
-    """`gpus` and `server` are the choices as they stand; both may change at any time. Read from any thread."""
+class Discovery:
+    """Finds the GPUs and the server's processes, and follows them.
+
+    `gpu_choice` and `server_choice` hold the present choices. They may change at any time and may be read from any
+    thread.
+    """
 
     def __init__(
         self,
-        gpu: GpuWanted,
-        server: ServerWanted | None,
+        gpu: GpuSelector,
+        server: ServerSelector | None,
         proc: Proc | None = None,
         tree_period_s: float = TREE_PERIOD_S,
         ask_again_s: float = ASK_AGAIN_S,
     ) -> None:
-        self.gpus = GpuChoice((), "nvidia-smi has not answered yet")
-        self.server = ServerChoice((), "not looked for yet")
-        self._wanted, self._has_server_wanted = gpu, server is not None
+        self.gpu_choice = GpuChoice((), "nvidia-smi has not answered yet")
+        self.server_choice = ServerChoice((), "not looked for yet")
+        self._selector, self._has_server_selector = gpu, server is not None
         self._tree_period_s, self._ask_again_s = tree_period_s, ask_again_s
         self._smi = NvidiaSmi()
-        self._answer = self.gpus  # what the last question came to, taken or not
+        self._answer = self.gpu_choice  # what the last question came to, taken or not
         self._python_pids: tuple[int, ...] = ()  # on any GPU, as nvidia-smi saw them last
-        search = search_of(server) if server else OnGpus(lambda: self._python_pids)
+        search = root_search(server) if server else OnGpus(lambda: self._python_pids)
         self._tree = ServerTree(proc or Proc(), search)
         self._unknown: UnknownGpu | None = None
         self._has_listed_gpus = False
@@ -55,7 +59,7 @@ class Watch:
         self._server_bell, self._gpu_bell = threading.Event(), threading.Event()
         self._threads = [threading.Thread(target=self._follow_server, name="watch-server", daemon=True)]
         if gpu.is_none:
-            self.gpus = GpuChoice((), "no GPU was asked for")
+            self.gpu_choice = GpuChoice((), "no GPU was asked for")
             self._decided.set()
         else:
             self._threads.append(threading.Thread(target=self._follow_gpus, name="watch-gpus", daemon=True))
@@ -76,7 +80,7 @@ class Watch:
             if thread.is_alive():
                 thread.join(_JOIN_S)
 
-    def look_again(self) -> None:
+    def rediscover(self) -> None:
         """Server and GPUs are looked for afresh, soon; what was known gives way to whatever is found."""
         self._again.set()
         self._server_bell.set()
@@ -89,14 +93,14 @@ class Watch:
             raise self._unknown
         return is_decided
 
-    def wants(self, sample: Sample) -> bool:
+    def selects(self, sample: Sample) -> bool:
         """GPU samples of the chosen devices, all others always. Where nvidia-smi lists no GPU, samples are of
         another vendor's tool: then those of the indexes asked for, else all."""
         if sample.kind != GPU:
             return True
         if self._has_listed_gpus:
-            return any(device.index == sample.gpu for device in self.gpus.devices)
-        return self._decided.is_set() and (not self._wanted.ids or str(sample.gpu) in self._wanted.ids)
+            return any(gpu.index == sample.gpu for gpu in self.gpu_choice.gpus)
+        return self._decided.is_set() and (not self._selector.ids or str(sample.gpu) in self._selector.ids)
 
     def _follow_server(self) -> None:
         while not self._stopping.is_set():
@@ -107,21 +111,21 @@ class Watch:
     def _look_for_server(self) -> None:
         is_again = self._again.is_set()
         self._again.clear()
-        before = self.server
+        before = self.server_choice
         # Those on GPUs are looked up afresh always: that costs nothing, and nvidia-smi may know others by now.
-        self.server = self._tree.look(is_afresh=is_again or not self._has_server_wanted)
-        if self._has_server_wanted and not self.server.pids and self.server.why != before.why:
-            _log.warning("%s", self.server.why)
+        self.server_choice = self._tree.update(is_afresh=is_again or not self._has_server_selector)
+        if self._has_server_selector and not self.server_choice.pids and self.server_choice.why != before.why:
+            _log.warning("%s", self.server_choice.why)
         if is_again:
             self._gpus_again.set()
-        if is_again or self.server.pids != before.pids:
+        if is_again or self.server_choice.pids != before.pids:
             self._gpu_bell.set()
 
     def _follow_gpus(self) -> None:
         while not self._stopping.is_set():
             is_again = self._gpus_again.is_set()
             self._gpus_again.clear()
-            pids, asked_at = self.server.pids, time.monotonic()
+            pids, asked_at = self.server_choice.pids, time.monotonic()
             try:
                 choice = self._choose(pids)
             except QueryFailed as error:
@@ -130,13 +134,13 @@ class Watch:
             self._wait_for_reason(pids, asked_at)
 
     def _choose(self, pids: tuple[int, ...]) -> GpuChoice:
-        seen = self._smi.look(self._wanted)
-        self._has_listed_gpus = bool(seen.devices)
-        self._python_pids = tuple(sorted(app.pid for app in seen.apps if app.is_python))
+        inventory = self._smi.query(self._selector)
+        self._has_listed_gpus = bool(inventory.gpus)
+        self._python_pids = tuple(sorted(app.pid for app in inventory.apps if app.is_python))
         self._unknown = None
-        server_pids = pids if self._has_server_wanted else None
+        server_pids = pids if self._has_server_selector else None
         try:
-            return choose_gpus(seen.devices, seen.apps, self._wanted, server_pids, seen.mig_parents)
+            return choose_gpus(inventory.gpus, inventory.apps, self._selector, server_pids, inventory.mig_parents)
         except UnknownGpu as error:
             self._unknown = error
             return GpuChoice((), str(error))
@@ -146,13 +150,15 @@ class Watch:
         yet, comes back. A new run begins afresh."""
         if self._stopping.is_set():
             return
-        before, self._answer = self.gpus, choice
+        before, self._answer = self.gpu_choice, choice
         if is_again or _is_known(choice) or not _is_known(before):
-            self.gpus = choice
+            self.gpu_choice = choice
         self._decided.set()
         # An unknown GPU is for whoever waits for the decision to tell.
-        if self.gpus.why != before.why and not _is_known(self.gpus) and self._unknown is None:
-            _log.warning("%s", self.gpus.why if self.gpus.devices else f"{self.gpus.why}: no GPU samples")
+        if self.gpu_choice.why != before.why and not _is_known(self.gpu_choice) and self._unknown is None:
+            _log.warning(
+                "%s", self.gpu_choice.why if self.gpu_choice.gpus else f"{self.gpu_choice.why}: no GPU samples"
+            )
         self._server_bell.set()
 
     def _wait_for_reason(self, asked_for: tuple[int, ...], asked_at: float) -> None:
@@ -165,8 +171,8 @@ class Watch:
             self._gpu_bell.clear()
 
     def _is_settled(self, asked_for: tuple[int, ...]) -> bool:
-        return _is_known(self._answer) and (not self._wanted.is_by_process or self.server.pids == asked_for)
+        return _is_known(self._answer) and (not self._selector.is_by_process or self.server_choice.pids == asked_for)
 
 
 def _is_known(choice: GpuChoice) -> bool:
-    return bool(choice.devices) and not choice.is_guess
+    return bool(choice.gpus) and not choice.is_guess

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpu_sidecar.cpu_usage import TreeCpu, busy_pct, used_ticks
 from gpu_sidecar.processes import CpuTicks, ProcessStat
-from gpu_sidecar.usage import TreeCpu, busy_pct, used_ticks
 
 LONG_AGO, NOW = 10, 1000
 ROOT = 1

@@ -21,14 +21,14 @@ ADVICE = "say which with --gpu-id"
 _PYTHON = re.compile(r"python[0-9.]*")
 _HIDDEN_NAME = re.compile(r"-?|\[.*\]")
 _LEADING_NUMBER = re.compile(r"[0-9]{1,9}")
-_WANTED_ID = re.compile(r"[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Za-z/-]+")
+_GPU_ID = re.compile(r"[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Za-z/-]+")
 _LISTED_UUID = re.compile(r"\(UUID: ([^)\s]+)\)")
 # Drivers before R470 name a MIG device after its GPU: MIG-GPU-5d…/7/0 (NVIDIA MIG User Guide, "Device Enumeration").
 _OLD_MIG_UUID = re.compile(r"MIG-(GPU-[^/]+)/.*")
 
 
 @dataclass(frozen=True)
-class Device:
+class Gpu:
     """One GPU of this host. `memory_total_mib` is None where the driver doesn't say."""
 
     index: int
@@ -61,7 +61,7 @@ class ComputeApp:
 
 
 @dataclass(frozen=True)
-class GpuWanted:
+class GpuSelector:
     """`ids`: indexes and UUIDs, of GPUs or of MIG devices on them. Neither those nor all nor none: by process."""
 
     ids: tuple[str, ...] = ()
@@ -75,12 +75,12 @@ class GpuWanted:
 
 @dataclass(frozen=True)
 class GpuChoice:
-    """`devices` is empty where there is no GPU to watch. `why` is one line for people.
+    """`gpus` is empty where there is no GPU to watch. `why` is one line for people.
 
     `is_guess`: nothing pointed to these GPUs, so that somebody should be told.
     """
 
-    devices: tuple[Device, ...]
+    gpus: tuple[Gpu, ...]
     why: str
     is_guess: bool = False
 
@@ -89,29 +89,29 @@ class UnknownGpu(Exception):
     """A GPU was asked for that this host doesn't have; one line."""
 
 
-def parse_gpu_wanted(text: str | None) -> GpuWanted:
+def parse_gpu_selector(text: str | None) -> GpuSelector:
     """`0`, `GPU-5d…`, `MIG-71…`, several with commas, `all` or `none`; nothing means by process. Raises ValueError."""
     ids = tuple(word.strip() for word in (text or "").split(",") if word.strip())
     if ids == ("all",):
-        return GpuWanted(is_all=True)
+        return GpuSelector(is_all=True)
     if ids == ("none",):
-        return GpuWanted(is_none=True)
+        return GpuSelector(is_none=True)
     for word in ids:
-        if not _WANTED_ID.fullmatch(word):
+        if not _GPU_ID.fullmatch(word):
             raise ValueError(f"{word!r} names no GPU: give an index, a UUID (GPU-… or MIG-…), several, or all, or none")
-    return GpuWanted(ids)
+    return GpuSelector(ids)
 
 
-def parse_devices(csv: str) -> list[Device]:
+def parse_gpus(csv: str) -> list[Gpu]:
     """Lines of `GPU_QUERY`: `0, GPU-5d…, NVIDIA H200, 143771 MiB, 570.86.15`. Other lines are left out."""
-    devices = []
+    gpus = []
     for line in csv.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
         if len(cells) == 5 and _LEADING_NUMBER.fullmatch(cells[0]):
             memory = _LEADING_NUMBER.match(cells[3])
             total_mib = int(memory.group()) if memory else None
-            devices.append(Device(int(cells[0]), cells[1], cells[2], total_mib, cells[4]))
-    return devices
+            gpus.append(Gpu(int(cells[0]), cells[1], cells[2], total_mib, cells[4]))
+    return gpus
 
 
 def parse_compute_apps(csv: str) -> list[ComputeApp]:
@@ -148,85 +148,83 @@ def gpu_of(uuid: str, mig_parents: Mapping[str, str]) -> str:
 
 
 def choose_gpus(
-    devices: Sequence[Device],
+    gpus: Sequence[Gpu],
     apps: Iterable[ComputeApp],
-    wanted: GpuWanted,
+    selector: GpuSelector,
     server_pids: Collection[int] | None = None,
     mig_parents: Mapping[str, str] | None = None,
 ) -> GpuChoice:
     """The GPUs asked for, else those of the server's processes, else those of python processes, else a guess.
 
     `server_pids` is None when no server was asked for, empty while it isn't there. Raises UnknownGpu when one of
-    those asked for is not among the devices.
+    those asked for is not among the gpus.
     """
-    if not devices:
+    if not gpus:
         return GpuChoice((), "nvidia-smi lists no GPU")
     parents = mig_parents or {}
-    if wanted.is_all:
-        return GpuChoice(tuple(devices), f"asked for: all {len(devices)}")
-    if wanted.ids:
-        return GpuChoice(_devices_of_ids(devices, wanted.ids, parents), f"asked for: {', '.join(wanted.ids)}")
+    if selector.is_all:
+        return GpuChoice(tuple(gpus), f"asked for: all {len(gpus)}")
+    if selector.ids:
+        return GpuChoice(_gpus_of_ids(gpus, selector.ids, parents), f"asked for: {', '.join(selector.ids)}")
     on_gpus = [replace(app, gpu_uuid=gpu_of(app.gpu_uuid, parents)) for app in apps]
     if server_pids:
-        return _choose_by_server(devices, on_gpus, server_pids)
-    choice = _choose_by_python(devices, on_gpus)
+        return _choose_by_server(gpus, on_gpus, server_pids)
+    choice = _choose_by_python(gpus, on_gpus)
     if server_pids is None:
         return choice
-    return GpuChoice(choice.devices, f"the server was not found: {choice.why}", is_guess=True)
+    return GpuChoice(choice.gpus, f"the server was not found: {choice.why}", is_guess=True)
 
 
-def _choose_by_server(devices: Sequence[Device], apps: Sequence[ComputeApp], pids: Collection[int]) -> GpuChoice:
+def _choose_by_server(gpus: Sequence[Gpu], apps: Sequence[ComputeApp], pids: Collection[int]) -> GpuChoice:
     used = [app for app in apps if app.pid in pids]
     if used:
-        return GpuChoice(_devices_of_apps(devices, used), _who(devices, used))
+        return GpuChoice(_gpus_of_apps(gpus, used), _who(gpus, used))
     hidden = [app for app in apps if app.is_hidden]
     if apps and not hidden:
-        return GpuChoice((), f"the server (pid {min(pids)}) uses no GPU; others do: {_who(devices, apps)}")
-    return _guess(devices, hidden, "one may be the server")
+        return GpuChoice((), f"the server (pid {min(pids)}) uses no GPU; others do: {_who(gpus, apps)}")
+    return _guess(gpus, hidden, "one may be the server")
 
 
-def _choose_by_python(devices: Sequence[Device], apps: Sequence[ComputeApp]) -> GpuChoice:
+def _choose_by_python(gpus: Sequence[Gpu], apps: Sequence[ComputeApp]) -> GpuChoice:
     used = [app for app in apps if app.is_python]
     if used:
-        return GpuChoice(_devices_of_apps(devices, used), _who(devices, used))
-    return _guess(devices, apps, "none is known to be python")
+        return GpuChoice(_gpus_of_apps(gpus, used), _who(gpus, used))
+    return _guess(gpus, apps, "none is known to be python")
 
 
-def _guess(devices: Sequence[Device], apps: Sequence[ComputeApp], trouble: str) -> GpuChoice:
+def _guess(gpus: Sequence[Gpu], apps: Sequence[ComputeApp], trouble: str) -> GpuChoice:
     """The GPUs that hold any process, else all."""
-    held = _devices_of_apps(devices, apps)
+    held = _gpus_of_apps(gpus, apps)
     if held:
-        return GpuChoice(held, f"{_who(devices, apps)}; {trouble}: {ADVICE}", is_guess=True)
+        return GpuChoice(held, f"{_who(gpus, apps)}; {trouble}: {ADVICE}", is_guess=True)
     why = "nvidia-smi shows no process on a GPU (in a container it can't)"
-    return GpuChoice(tuple(devices), f"{why}: took all {len(devices)}, {ADVICE}", is_guess=True)
+    return GpuChoice(tuple(gpus), f"{why}: took all {len(gpus)}, {ADVICE}", is_guess=True)
 
 
-def _devices_of_apps(devices: Iterable[Device], apps: Iterable[ComputeApp]) -> tuple[Device, ...]:
+def _gpus_of_apps(gpus: Iterable[Gpu], apps: Iterable[ComputeApp]) -> tuple[Gpu, ...]:
     uuids = {app.gpu_uuid for app in apps}
-    return tuple(device for device in devices if device.uuid in uuids)
+    return tuple(gpu for gpu in gpus if gpu.uuid in uuids)
 
 
-def _who(devices: Iterable[Device], apps: Sequence[ComputeApp]) -> str:
+def _who(gpus: Iterable[Gpu], apps: Sequence[ComputeApp]) -> str:
     """`GPU 0: python3 (pid 42); GPU 1: [Not Found] (pid 7) and 2 more`."""
     parts = []
-    for device in devices:
-        here = [app for app in apps if app.gpu_uuid == device.uuid]
+    for gpu in gpus:
+        here = [app for app in apps if app.gpu_uuid == gpu.uuid]
         if here:
             more = f" and {len(here) - 1} more" if len(here) > 1 else ""
-            parts.append(f"GPU {device.index}: {here[0].short_name or '-'} (pid {here[0].pid}){more}")
+            parts.append(f"GPU {gpu.index}: {here[0].short_name or '-'} (pid {here[0].pid}){more}")
     return "; ".join(parts)
 
 
-def _devices_of_ids(
-    devices: Sequence[Device], ids: Iterable[str], mig_parents: Mapping[str, str]
-) -> tuple[Device, ...]:
-    by_id = {device.uuid: device for device in devices}
-    by_id.update({str(device.index): device for device in devices})
+def _gpus_of_ids(gpus: Sequence[Gpu], ids: Iterable[str], mig_parents: Mapping[str, str]) -> tuple[Gpu, ...]:
+    by_id = {gpu.uuid: gpu for gpu in gpus}
+    by_id.update({str(gpu.index): gpu for gpu in gpus})
     chosen = set()
     for name in ids:
-        device = by_id.get(str(int(name)) if name.isdigit() else gpu_of(name, mig_parents))
-        if device is None:
-            known = ", ".join(f"{device.index} ({device.uuid})" for device in devices)
+        gpu = by_id.get(str(int(name)) if name.isdigit() else gpu_of(name, mig_parents))
+        if gpu is None:
+            known = ", ".join(f"{gpu.index} ({gpu.uuid})" for gpu in gpus)
             raise UnknownGpu(f"there is no GPU {name} here: choose from {known}")
-        chosen.add(device)
-    return tuple(device for device in devices if device in chosen)
+        chosen.add(gpu)
+    return tuple(gpu for gpu in gpus if gpu in chosen)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from gpu_sidecar.devices import (
+from gpu_sidecar.gpu_choice import (
     ComputeApp,
-    Device,
-    GpuWanted,
+    Gpu,
+    GpuSelector,
     UnknownGpu,
     choose_gpus,
     gpu_of,
     parse_compute_apps,
-    parse_devices,
-    parse_gpu_wanted,
+    parse_gpu_selector,
+    parse_gpus,
     parse_mig_parents,
 )
 
-L4 = Device(0, "GPU-aaaa", "NVIDIA L4", 23034, "570.86.15")
-H200 = Device(1, "GPU-bbbb", "NVIDIA H200", 143771, "570.86.15")
+L4 = Gpu(0, "GPU-aaaa", "NVIDIA L4", 23034, "570.86.15")
+H200 = Gpu(1, "GPU-bbbb", "NVIDIA H200", 143771, "570.86.15")
 BOTH = (L4, H200)
-BY_PROCESS = GpuWanted()
+BY_PROCESS = GpuSelector()
 
 # nvidia-smi -L of driver 535 (https://github.com/DataDog/datadog-agent/pull/33120, shortened), with a second GPU.
 LISTING = """\
@@ -33,24 +33,22 @@ GPU 1: NVIDIA A100-SXM4-80GB (UUID: GPU-bbbb)
 MIG_ON_BOTH = parse_mig_parents(LISTING)
 
 
-def python_on(device: Device, pid: int = 42, name: str = "/usr/bin/python3") -> ComputeApp:
-    return ComputeApp(pid, name, device.uuid)
+def python_on(gpu: Gpu, pid: int = 42, name: str = "/usr/bin/python3") -> ComputeApp:
+    return ComputeApp(pid, name, gpu.uuid)
 
 
 def test_devices_are_read_from_the_query() -> None:
     text = "0, GPU-aaaa, NVIDIA L4, 23034 MiB, 570.86.15\n1, GPU-bbbb, NVIDIA H200, 143771 MiB, 570.86.15\n"
-    assert parse_devices(text) == [L4, H200]
+    assert parse_gpus(text) == [L4, H200]
 
 
 def test_a_device_without_memory_of_its_own_is_still_a_device() -> None:
-    assert parse_devices("0, GPU-aaaa, NVIDIA GB10, [N/A], 580.95") == [
-        Device(0, "GPU-aaaa", "NVIDIA GB10", None, "580.95")
-    ]
+    assert parse_gpus("0, GPU-aaaa, NVIDIA GB10, [N/A], 580.95") == [Gpu(0, "GPU-aaaa", "NVIDIA GB10", None, "580.95")]
 
 
-@pytest.mark.parametrize("text", ["", "No devices were found\n", "a, b, c, d, e\n", "0, GPU-aaaa\n"])
+@pytest.mark.parametrize("text", ["", "No gpus were found\n", "a, b, c, d, e\n", "0, GPU-aaaa\n"])
 def test_other_text_lists_no_device(text: str) -> None:
-    assert parse_devices(text) == []
+    assert parse_gpus(text) == []
 
 
 def test_a_process_name_may_hold_spaces_and_commas_and_be_empty() -> None:
@@ -65,46 +63,46 @@ def test_a_process_name_may_hold_spaces_and_commas_and_be_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    "text, wanted",
+    "text, selector",
     [
-        (None, GpuWanted()),
-        ("", GpuWanted()),
-        ("all", GpuWanted(is_all=True)),
-        ("none", GpuWanted(is_none=True)),
-        ("0", GpuWanted(("0",))),
-        ("0, 2,GPU-5d6f", GpuWanted(("0", "2", "GPU-5d6f"))),
-        ("MIG-feb88891-0321", GpuWanted(("MIG-feb88891-0321",))),
-        ("MIG-GPU-5d6f/7/0", GpuWanted(("MIG-GPU-5d6f/7/0",))),
+        (None, GpuSelector()),
+        ("", GpuSelector()),
+        ("all", GpuSelector(is_all=True)),
+        ("none", GpuSelector(is_none=True)),
+        ("0", GpuSelector(("0",))),
+        ("0, 2,GPU-5d6f", GpuSelector(("0", "2", "GPU-5d6f"))),
+        ("MIG-feb88891-0321", GpuSelector(("MIG-feb88891-0321",))),
+        ("MIG-GPU-5d6f/7/0", GpuSelector(("MIG-GPU-5d6f/7/0",))),
     ],
 )
-def test_what_is_asked_for_is_read(text: str | None, wanted: GpuWanted) -> None:
-    assert parse_gpu_wanted(text) == wanted
+def test_what_is_asked_for_is_read(text: str | None, selector: GpuSelector) -> None:
+    assert parse_gpu_selector(text) == selector
 
 
 @pytest.mark.parametrize("text", ["-1", "one", "0,all", "none,1", "0;1", "GPU-", "1.5", "99999", "cuda:0"])
 def test_what_names_no_gpu_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=r"^'.*' names no GPU: give an index, a UUID \(GPU-… or MIG-…\), several, or"):
-        parse_gpu_wanted(text)
+        parse_gpu_selector(text)
 
 
 @pytest.mark.parametrize("name", ["python", "python3", "/opt/venv/bin/python3.12"])
 def test_the_gpu_of_a_python_process_is_chosen(name: str) -> None:
     choice = choose_gpus(BOTH, [ComputeApp(7, "Xorg", "GPU-aaaa"), python_on(H200, name=name)], BY_PROCESS)
-    assert (choice.devices, choice.is_guess) == ((H200,), False)
+    assert (choice.gpus, choice.is_guess) == ((H200,), False)
     assert choice.why == f"GPU 1: {name.rsplit('/', 1)[-1]} (pid 42)"
 
 
 def test_every_gpu_with_a_python_process_is_chosen_in_the_order_of_their_numbers() -> None:
     apps = [python_on(H200, 1), python_on(L4, 2), python_on(H200, 3), python_on(H200, 4)]
     choice = choose_gpus(BOTH, apps, BY_PROCESS)
-    assert (choice.devices, choice.is_guess) == (BOTH, False)
+    assert (choice.gpus, choice.is_guess) == (BOTH, False)
     assert choice.why == "GPU 0: python3 (pid 2); GPU 1: python3 (pid 1) and 2 more"
 
 
 @pytest.mark.parametrize("name", ["tritonserver", "pythonista", "/opt/python3/bin/java"])
 def test_without_a_python_process_whatever_is_on_a_gpu_is_a_guess(name: str) -> None:
     choice = choose_gpus(BOTH, [ComputeApp(7, name, "GPU-bbbb")], BY_PROCESS)
-    assert (choice.devices, choice.is_guess) == ((H200,), True)
+    assert (choice.gpus, choice.is_guess) == ((H200,), True)
     short = name.rsplit("/", 1)[-1]
     assert choice.why == f"GPU 1: {short} (pid 7); none is known to be python: say which with --gpu-id"
 
@@ -113,7 +111,7 @@ def test_without_a_python_process_whatever_is_on_a_gpu_is_a_guess(name: str) -> 
 @pytest.mark.parametrize("server_pids", [None, {42}])
 def test_where_a_container_hides_the_names_it_is_a_guess(name: str, server_pids: set[int] | None) -> None:
     choice = choose_gpus(BOTH, [ComputeApp(99, name, "GPU-bbbb")], BY_PROCESS, server_pids)
-    assert (choice.devices, choice.is_guess) == ((H200,), True)
+    assert (choice.gpus, choice.is_guess) == ((H200,), True)
     assert choice.why.startswith(f"GPU 1: {name or '-'} (pid 99); ")
     assert choice.why.endswith(": say which with --gpu-id")
 
@@ -121,7 +119,7 @@ def test_where_a_container_hides_the_names_it_is_a_guess(name: str, server_pids:
 @pytest.mark.parametrize("server_pids", [None, {42}])
 def test_where_no_process_is_listed_all_are_a_guess(server_pids: set[int] | None) -> None:
     choice = choose_gpus(BOTH, [], BY_PROCESS, server_pids)
-    assert (choice.devices, choice.is_guess) == (BOTH, True)
+    assert (choice.gpus, choice.is_guess) == (BOTH, True)
     assert choice.why == (
         "nvidia-smi shows no process on a GPU (in a container it can't): took all 2, say which with --gpu-id"
     )
@@ -130,23 +128,23 @@ def test_where_no_process_is_listed_all_are_a_guess(server_pids: set[int] | None
 def test_the_gpus_of_the_server_are_chosen_whatever_its_name() -> None:
     apps = [python_on(L4, 7), ComputeApp(43, "tritonserver", "GPU-bbbb")]
     choice = choose_gpus(BOTH, apps, BY_PROCESS, server_pids=(42, 43))
-    assert (choice.devices, choice.why, choice.is_guess) == ((H200,), "GPU 1: tritonserver (pid 43)", False)
+    assert (choice.gpus, choice.why, choice.is_guess) == ((H200,), "GPU 1: tritonserver (pid 43)", False)
 
 
 def test_a_server_that_is_on_no_gpu_gets_none() -> None:
     choice = choose_gpus(BOTH, [python_on(L4, 7)], BY_PROCESS, server_pids=(42, 43))
-    assert (choice.devices, choice.is_guess) == ((), False)
+    assert (choice.gpus, choice.is_guess) == ((), False)
     assert choice.why == "the server (pid 42) uses no GPU; others do: GPU 0: python3 (pid 7)"
 
 
 def test_while_the_server_is_not_there_its_gpu_is_a_guess() -> None:
     choice = choose_gpus(BOTH, [python_on(L4, 7)], BY_PROCESS, server_pids=())
-    assert (choice.devices, choice.is_guess) == ((L4,), True)
+    assert (choice.gpus, choice.is_guess) == ((L4,), True)
     assert choice.why == "the server was not found: GPU 0: python3 (pid 7)"
 
 
 @pytest.mark.parametrize(
-    "ids, devices",
+    "ids, gpus",
     [
         (("0",), (L4,)),
         (("01",), (H200,)),
@@ -156,27 +154,27 @@ def test_while_the_server_is_not_there_its_gpu_is_a_guess() -> None:
         (("MIG-50f1c4c9-1508-5e8d-bb06-d08145b22e01",), (H200,)),
     ],
 )
-def test_those_asked_for_win(ids: tuple[str, ...], devices: tuple[Device, ...]) -> None:
-    choice = choose_gpus(BOTH, [python_on(L4)], GpuWanted(ids), server_pids=(42,), mig_parents=MIG_ON_BOTH)
-    assert (choice.devices, choice.is_guess) == (devices, False)
+def test_those_asked_for_win(ids: tuple[str, ...], gpus: tuple[Gpu, ...]) -> None:
+    choice = choose_gpus(BOTH, [python_on(L4)], GpuSelector(ids), server_pids=(42,), mig_parents=MIG_ON_BOTH)
+    assert (choice.gpus, choice.is_guess) == (gpus, False)
     assert choice.why == f"asked for: {', '.join(ids)}"
 
 
 def test_all_are_all() -> None:
-    choice = choose_gpus(BOTH, [], GpuWanted(is_all=True))
-    assert (choice.devices, choice.why, choice.is_guess) == (BOTH, "asked for: all 2", False)
+    choice = choose_gpus(BOTH, [], GpuSelector(is_all=True))
+    assert (choice.gpus, choice.why, choice.is_guess) == (BOTH, "asked for: all 2", False)
 
 
 @pytest.mark.parametrize("name", ["7", "GPU-cccc", "MIG-feb88891"])
 def test_one_that_is_not_there_is_refused_with_those_that_are(name: str) -> None:
     known = r"0 \(GPU-aaaa\), 1 \(GPU-bbbb\)"
     with pytest.raises(UnknownGpu, match=rf"^there is no GPU {name} here: choose from {known}$"):
-        choose_gpus(BOTH, [], GpuWanted(("0", name)))
+        choose_gpus(BOTH, [], GpuSelector(("0", name)))
 
 
 def test_no_device_is_no_choice() -> None:
-    choice = choose_gpus([], [], GpuWanted(("3",)))
-    assert (choice.devices, choice.why) == ((), "nvidia-smi lists no GPU")
+    choice = choose_gpus([], [], GpuSelector(("3",)))
+    assert (choice.gpus, choice.why) == ((), "nvidia-smi lists no GPU")
 
 
 def test_mig_devices_are_listed_under_their_gpu() -> None:
@@ -187,7 +185,7 @@ def test_mig_devices_are_listed_under_their_gpu() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["", "No devices found.\n", "  MIG 1g.10gb     Device  0: (UUID: MIG-x)\n", "GPU 0\n"])
+@pytest.mark.parametrize("text", ["", "No gpus found.\n", "  MIG 1g.10gb     Device  0: (UUID: MIG-x)\n", "GPU 0\n"])
 def test_other_text_lists_no_mig_device(text: str) -> None:
     assert parse_mig_parents(text) == {}
 
@@ -195,7 +193,7 @@ def test_other_text_lists_no_mig_device(text: str) -> None:
 def test_a_process_on_a_mig_device_uses_the_gpu_below_it() -> None:
     apps = [ComputeApp(42, "python3", "MIG-50f1c4c9-1508-5e8d-bb06-d08145b22e01")]
     choice = choose_gpus(BOTH, apps, BY_PROCESS, mig_parents=MIG_ON_BOTH)
-    assert (choice.devices, choice.why) == ((H200,), "GPU 1: python3 (pid 42)")
+    assert (choice.gpus, choice.why) == ((H200,), "GPU 1: python3 (pid 42)")
 
 
 def test_the_mig_uuids_of_old_drivers_name_their_gpu() -> None:

@@ -1,4 +1,4 @@
-"""The HTTP door: bounds, token, one line for every fault. What is said is decided in `answers.py`."""
+"""The HTTP server: bounds, token, one line for every fault. What is said is decided in `api.py`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
-from gpu_sidecar.answers import MAX_BODY_BYTES, ROUTES, Answer, BadRequest, Clock, Request, Sidecar, json_answer
-from gpu_sidecar.seats import Slots
+from gpu_sidecar.api import MAX_BODY_BYTES, ROUTES, BadRequest, Clock, Request, Response, SidecarState, json_response
+from gpu_sidecar.slots import ConnectionSlots
 
 _log = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ class SidecarServer(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 1024  # the kernel drops what goes beyond, and its client tries again after a second
-    sidecar: Sidecar
+    state: SidecarState
 
     def __init__(self, host: str, port: int, token: str | None) -> None:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         self.address_family = family
         self.token = token
-        self.seats = Slots()
+        self.slots = ConnectionSlots()
         self.answering = threading.Semaphore(_ANSWERS_AT_ONCE)
         super().__init__((host, port), _Handler)
 
@@ -50,11 +50,11 @@ class SidecarServer(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self.seats.take(request):
+        if self.slots.take(request):
             try:
                 super().process_request(request, client_address)
             except RuntimeError:  # no more threads
-                self.seats.leave(request)
+                self.slots.release(request)
                 raise
             return
         with contextlib.suppress(OSError):
@@ -66,7 +66,7 @@ class SidecarServer(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.seats.leave(request)
+            self.slots.release(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away in the middle of an answer is not worth a traceback."""
@@ -113,33 +113,33 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._send(self._answer())
         except BadRequest as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+            self._send_error_line(HTTPStatus.BAD_REQUEST, str(error))
 
     # http.server finds these by name. A method not listed here is answered 501 by send_error.
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> Response:
         # Read before anything is refused: closing on unread bytes would reset the connection and lose the answer.
         length, body = self._read_body()
-        self.server.seats.note_request(self.connection)
+        self.server.slots.note_request(self.connection)
         self.connection.settimeout(_ANSWER_S)
-        if not self._may_enter():
-            return self._fault(HTTPStatus.UNAUTHORIZED, "a valid token is needed: Authorization: Bearer TOKEN")
+        if not self._is_authorised():
+            return self._error_response(HTTPStatus.UNAUTHORIZED, "a valid token is needed: Authorization: Bearer TOKEN")
         path, query = self._target()
         methods = ROUTES.get(path)
         if methods is None:
-            return self._fault(HTTPStatus.NOT_FOUND, f"no such path; there is {', '.join(ROUTES)}")
-        act = methods.get(self.command)
-        if act is None:
+            return self._error_response(HTTPStatus.NOT_FOUND, f"no such path; there is {', '.join(ROUTES)}")
+        handler = methods.get(self.command)
+        if handler is None:
             allowed = ", ".join(methods)
-            return self._fault(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes {allowed} only")
+            return self._error_response(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes {allowed} only")
         if length is None and self.command == "POST":
-            return self._fault(HTTPStatus.LENGTH_REQUIRED, "send the body with its Content-Length")
+            return self._error_response(HTTPStatus.LENGTH_REQUIRED, "send the body with its Content-Length")
         if length is not None and length > MAX_BODY_BYTES:
             line = f"a body may have {MAX_BODY_BYTES} bytes at most"
-            return self._fault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, line)
+            return self._error_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, line)
         with self.server.answering:
-            return act(self.server.sidecar, _read_clock(), Request(query, body))
+            return handler(self.server.state, _read_clock(), Request(query, body))
 
     def _target(self) -> tuple[str, dict[str, str]]:
         path, _, query = self.path.partition("?")
@@ -156,20 +156,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(min(length, _MAX_DISCARDED_BYTES))
         return length, b""
 
-    def _may_enter(self) -> bool:
+    def _is_authorised(self) -> bool:
         if self.server.token is None:
             return True
         shown = self.headers.get("Authorization", "")
         # http.server reads header bytes as latin-1; compare_digest wants bytes where text isn't ASCII.
         return hmac.compare_digest(shown.encode("latin-1", "replace"), f"Bearer {self.server.token}".encode())
 
-    def _fault(self, status: HTTPStatus, line: str) -> Answer:
-        return json_answer(self.server.sidecar, _read_clock(), status=status, error=line)
+    def _error_response(self, status: HTTPStatus, line: str) -> Response:
+        return json_response(self.server.state, _read_clock(), status=status, error=line)
 
-    def _refuse(self, status: HTTPStatus, line: str) -> None:
-        self._send(self._fault(status, line))
+    def _send_error_line(self, status: HTTPStatus, line: str) -> None:
+        self._send(self._error_response(status, line))
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Response) -> None:
         content = answer.text.encode("utf-8")
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
 
         What they quote in brackets is left out: somebody may have sent a token in the wrong place.
         """
-        self._refuse(HTTPStatus(code), (message or "").partition("(")[0].strip() or HTTPStatus(code).phrase)
+        self._send_error_line(HTTPStatus(code), (message or "").partition("(")[0].strip() or HTTPStatus(code).phrase)
 
     def log_message(self, format: str, *args: Any) -> None:
         _log.debug(format, *args)

@@ -12,36 +12,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gpu_sidecar.answers import Sidecar, gpu_entry
-from gpu_sidecar.devices import Device, GpuWanted, UnknownGpu
+from gpu_sidecar.api import SidecarState, gpu_entry
+from gpu_sidecar.discovery import Discovery
+from gpu_sidecar.gpu_choice import Gpu, GpuSelector, UnknownGpu
 from gpu_sidecar.recorder import Recorder
-from gpu_sidecar.recording import SOURCE_KEYS, Head
+from gpu_sidecar.recording_format import SOURCE_KEYS, RecordingHeader
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.server_process import ServerChoice, ServerWanted
-from gpu_sidecar.sources.base import Setting, Source, SourceStatus
+from gpu_sidecar.server_choice import ServerChoice, ServerSelector
+from gpu_sidecar.sources.base import Source, SourceConfig, SourceStatus
 from gpu_sidecar.sources.host import HostSource
-from gpu_sidecar.sources.registry import SourceRow
-from gpu_sidecar.sources.replay import ReplayWatch
-from gpu_sidecar.timeline import Mark, Timeline
-from gpu_sidecar.watch import Watch
+from gpu_sidecar.sources.known_sources import SourceEntry
+from gpu_sidecar.sources.replay import ReplayDiscovery
+from gpu_sidecar.timeline import StageChange, Timeline
 
 _log = logging.getLogger(__name__)
 
 # A reading of /proc costs more than a line of nvidia-smi, and what the host takes needs no closer look.
 _SHORTEST_HOST_PERIOD_S = 1.0
 _DECIDE_S = 5.0
-_LOOK_S = 0.1
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ServiceConfig:
     """What the sidecar shall do. `period_s` is the GPU source's. With `replay` everything comes from that recording,
     and nobody else is watched.
     """
 
-    gpu: GpuWanted
-    server: ServerWanted | None
-    row: SourceRow
+    gpu: GpuSelector
+    server: ServerSelector | None
+    source: SourceEntry
     period_s: float
     has_host: bool
     record: Path | None = None
@@ -49,33 +49,33 @@ class Wanted:
 
 
 class Service:
-    """Made, nothing runs yet. Raises OSError or NoRecording where a recording can't be written or played."""
+    """Made, nothing runs yet. Raises OSError or NotARecording where a recording can't be written or played."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
+    def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
         self._timeline = Timeline()
-        self._watch = ReplayWatch(wanted.replay) if wanted.replay else Watch(wanted.gpu, wanted.server)
+        self._discovery = ReplayDiscovery(config.replay) if config.replay else Discovery(config.gpu, config.server)
         self._gpu_source, self._host_source = self._make_gpu_source(), self._make_host_source()
         self._starter = threading.Thread(target=self._start_gpu_source, name="starter", daemon=True)
         self._stopping = threading.Event()
         self._has_waited = False
         self._run_id: str | None = None
-        self.sidecar = Sidecar(
+        self.state = SidecarState(
             host=socket.gethostname(),
             boot=secrets.token_hex(8),
             timeline=self._timeline,
-            gpus=lambda: self._watch.gpus,
-            server=self._server,
+            gpu_choice=lambda: self._discovery.gpu_choice,
+            server_choice=self._server_choice,
             sources=self._statuses,
             recording=self._recording,
-            on_mark=self._on_mark,
+            on_stage_change=self._on_stage_change,
         )
-        self._head_devices: tuple[Device, ...] = ()
-        self._head = self._make_head()
-        self._recorder = Recorder(wanted.record, self._current_head) if wanted.record else None
+        self._header_gpus: tuple[Gpu, ...] = ()
+        self._header = self._make_header()
+        self._recorder = Recorder(config.record, self._current_header) if config.record else None
 
     def start(self) -> None:
-        self._watch.start()
+        self._discovery.start()
         if self._host_source is not None:
             self._host_source.start()
         self._starter.start()
@@ -85,8 +85,8 @@ class Service:
         hangs is not waited for: what it says later is a warning.
         """
         deadline = time.monotonic() + _DECIDE_S
-        while self._wanted.gpu.ids and not stopping.is_set() and time.monotonic() < deadline:
-            if self._watch.wait_until_decided(_LOOK_S):
+        while self._config.gpu.ids and not stopping.is_set() and time.monotonic() < deadline:
+            if self._discovery.wait_until_decided(_POLL_S):
                 break
         self._has_waited = True
 
@@ -95,30 +95,30 @@ class Service:
         self._stopping.set()
         if self._starter.is_alive():
             self._starter.join()
-        for part in (*self._sources(), self._watch):
+        for part in (*self._sources(), self._discovery):
             part.stop()
         if self._recorder is not None:
             self._recorder.close()
 
     def _make_gpu_source(self) -> Source | None:
-        wanted = self._wanted
-        if wanted.gpu.is_none or not wanted.row.is_there():
+        config = self._config
+        if config.gpu.is_none or not config.source.is_there():
             return None
-        return wanted.row.make(Setting(wanted.period_s, self._take, _indexes(wanted.gpu), wanted.replay))
+        return config.source.make(SourceConfig(config.period_s, self._take, _indexes(config.gpu), config.replay))
 
     def _make_host_source(self) -> Source | None:
-        wanted = self._wanted
-        if not wanted.has_host or wanted.replay is not None:
+        config = self._config
+        if not config.has_host or config.replay is not None:
             return None
-        period_s = max(wanted.period_s, _SHORTEST_HOST_PERIOD_S)
-        return HostSource(Setting(period_s, self._take), lambda: self._watch.server.pids)
+        period_s = max(config.period_s, _SHORTEST_HOST_PERIOD_S)
+        return HostSource(SourceConfig(period_s, self._take), lambda: self._discovery.server_choice.pids)
 
     def _start_gpu_source(self) -> None:
         """As soon as it is known which GPUs to watch: samples from before would be dropped."""
         if self._gpu_source is None:
             return
         try:
-            while not self._watch.wait_until_decided(_LOOK_S):
+            while not self._discovery.wait_until_decided(_POLL_S):
                 if self._stopping.is_set():
                     return
         except UnknownGpu as error:
@@ -132,53 +132,53 @@ class Service:
         return [source for source in (self._gpu_source, self._host_source) if source is not None]
 
     def _take(self, sample: Sample) -> None:
-        if not self._watch.wants(sample):
+        if not self._discovery.selects(sample):
             return
         wall, mono = time.time(), time.monotonic()
         self._timeline.add(sample, wall, mono)
         if self._recorder is not None:
             self._recorder.add(sample, wall, mono)
 
-    def _on_mark(self, mark: Mark) -> None:
+    def _on_stage_change(self, change: StageChange) -> None:
         if self._recorder is not None:
-            self._recorder.mark(mark)
-        if mark.tag.run_id not in (None, self._run_id):
-            self._run_id = mark.tag.run_id
-            self._watch.look_again()
+            self._recorder.add_stage_change(change)
+        if change.tag.run_id not in (None, self._run_id):
+            self._run_id = change.tag.run_id
+            self._discovery.rediscover()
 
-    def _server(self) -> ServerChoice | None:
+    def _server_choice(self) -> ServerChoice | None:
         """None where nobody asked for one and none was found."""
-        server = self._watch.server
-        return server if server.pids or self._wanted.server else None
+        server = self._discovery.server_choice
+        return server if server.pids or self._config.server else None
 
     def _statuses(self) -> list[SourceStatus]:
         return [source.status() for source in self._sources()]
 
     def _recording(self) -> dict[str, Any] | None:
         recorder = self._recorder
-        return None if recorder is None else {"lines": recorder.n_lines, "complaint": recorder.complaint}
+        return None if recorder is None else {"lines": recorder.n_lines, "complaint": recorder.error}
 
-    def _current_head(self) -> Head:
+    def _current_header(self) -> RecordingHeader:
         """The same one until the GPUs change: asked for each sample."""
-        if self._watch.gpus.devices != self._head_devices:
-            self._head = self._make_head()
-        return self._head
+        if self._discovery.gpu_choice.gpus != self._header_gpus:
+            self._header = self._make_header()
+        return self._header
 
-    def _make_head(self) -> Head:
-        self._head_devices = devices = self._watch.gpus.devices
-        return Head(
-            host=self.sidecar.host,
-            boot=self.sidecar.boot,
+    def _make_header(self) -> RecordingHeader:
+        self._header_gpus = gpus = self._discovery.gpu_choice.gpus
+        return RecordingHeader(
+            host=self.state.host,
+            boot=self.state.boot,
             t=time.time(),
-            gpus=tuple(gpu_entry(device) for device in devices),
+            gpus=tuple(gpu_entry(gpu) for gpu in gpus),
             sources=tuple({key: getattr(status, key) for key in SOURCE_KEYS} for status in self._statuses()),
         )
 
 
-def _indexes(wanted: GpuWanted) -> Sequence[int] | None:
+def _indexes(selector: GpuSelector) -> Sequence[int] | None:
     """What a source can be told at once. UUIDs and processes are known when nvidia-smi has answered: until then, and
-    from then on too, it samples all GPUs, and `Watch.wants` picks.
+    from then on too, it samples all GPUs, and `Discovery.selects` picks.
     """
-    if wanted.ids and all(word.isdigit() for word in wanted.ids):
-        return [int(word) for word in wanted.ids]
+    if selector.ids and all(word.isdigit() for word in selector.ids):
+        return [int(word) for word in selector.ids]
     return None

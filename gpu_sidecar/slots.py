@@ -1,4 +1,4 @@
-"""How many connections are served at once, and who has to go when all seats are taken."""
+"""How many connections are served at once, and who has to go when all slots are taken."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import threading
 import time
 from collections.abc import Callable
 
-SLOTS = 64
-# A client that has sent nothing whole for this long may lose its seat to the next one. An honest request is read in
+MAX_CONNECTIONS = 64
+# A client that has sent nothing whole for this long may lose its slot to the next one. An honest request is read in
 # milliseconds once it is accepted.
 _GRACE_S = 0.25
 _LONGEST_WAIT_S = 1.0
-_LOOK_S = 0.02
+_POLL_S = 0.02
 
 
-class Slots:
-    """A seat is a thread. Idle clients can't keep the others out: whoever has been longest without sending its whole
-    request loses its seat, once the grace is over and somebody waits.
+class ConnectionSlots:
+    """A slot is a thread. Idle clients can't keep the others out: whoever has been longest without sending its whole
+    request loses its slot, once the grace is over and somebody waits.
 
     Refusing the newcomers instead would let 64 idle connections shut out Prometheus and the load test for as long as
     a request may take, and leaving them to wait in the backlog would do the same more slowly.
     """
 
-    def __init__(self, n: int = SLOTS, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, n: int = MAX_CONNECTIONS, now: Callable[[], float] = time.monotonic) -> None:
         self._free = threading.Semaphore(n)
         self._now = now
         self._lock = threading.Lock()
         self._readers: dict[socket.socket, float] = {}  # since when; the first has waited longest
 
     def take(self, connection: socket.socket) -> bool:
-        """Waits a moment for a seat. False where all of them are taken by clients that are being answered."""
+        """Waits a moment for a slot. False where all of them are taken by clients that are being answered."""
         if not self._free.acquire(blocking=False) and not self._wait_for_one():
             return False
         with self._lock:
@@ -39,11 +39,11 @@ class Slots:
         return True
 
     def note_request(self, connection: socket.socket) -> None:
-        """Its request has come whole: the seat is its own until it is answered."""
+        """Its request has come whole: the slot is its own until it is answered."""
         with self._lock:
             self._readers.pop(connection, None)
 
-    def leave(self, connection: socket.socket) -> None:
+    def release(self, connection: socket.socket) -> None:
         self.note_request(connection)
         self._free.release()
 
@@ -51,7 +51,7 @@ class Slots:
         deadline = self._now() + _LONGEST_WAIT_S
         while self._now() < deadline:
             self._cut_off_longest_reader()
-            if self._free.acquire(timeout=_LOOK_S):
+            if self._free.acquire(timeout=_POLL_S):
                 return True
         return False
 
