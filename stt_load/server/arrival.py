@@ -29,19 +29,34 @@ def ask_for_stamps(raw: socket.socket) -> bool:
     return True
 
 
-def received_s(ancillary: Ancillary) -> float:
-    """Monotonic time at which the kernel had the last byte of this read; now, where it gave no stamp.
+def received_s(*reads: Ancillary) -> list[float]:
+    """The monotonic time at which the kernel had the last byte of each of these reads; now, where it gave no stamp.
 
-    The kernel stamps with the wall clock. The step between the clocks is read anew each time, since the wall
-    clock may be set or slewed; a pause between the two readings would count as age, so they are repeated then.
+    The kernel stamps with the wall clock, and the step between the clocks is read anew at each call, since the wall
+    clock may be set or slewed. Two readings of the step differ by nanoseconds to microseconds: whoever compares the
+    times of several reads converts them in one call, which keeps their order.
     """
+    wall_s, now_s = _read_clocks()
+    return [_converted_s(ancillary, wall_s, now_s) for ancillary in reads]
+
+
+def _read_clocks() -> tuple[float, float]:
+    """The wall clock and the monotonic clock at the same moment: a pause between the two readings would count as age
+    of a stamp, so the pair of several with the shortest pause is taken."""
+    shortest_s = float("inf")
+    for _ in range(_CLOCK_READINGS):
+        before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
+        if now_s - before_s < shortest_s:
+            shortest_s, clocks = now_s - before_s, (wall_s, now_s)
+        if shortest_s < _CLOCK_READING_S:
+            break
+    return clocks
+
+
+def _converted_s(ancillary: Ancillary, wall_s: float, now_s: float) -> float:
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
             seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            for _ in range(_CLOCK_READINGS):
-                before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
-                if now_s - before_s < _CLOCK_READING_S:
-                    break
             stamp_s: float = seconds + nanoseconds * 1e-9
             return now_s - max(0.0, wall_s - stamp_s)
-    return time.monotonic()
+    return now_s

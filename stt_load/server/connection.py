@@ -163,7 +163,7 @@ class Connection:
         except OSError:
             self.drop()
             return
-        arrived_s = received_s(ancillary)
+        (arrived_s,) = received_s(ancillary)
         if not data:
             self.drop()
             return

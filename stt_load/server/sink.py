@@ -212,13 +212,15 @@ class Sink:
         elif kind is Kind.PING:
             self._send(caller, server_frame(Kind.PONG, payload))
         elif kind is Kind.TEXT and payload == EOF:
-            self._on_end(caller, received_s(ancillary))
+            self._on_end(caller, ancillary)
         elif kind is Kind.TEXT and b"config" not in payload:
             self._close(caller, 1011)
 
-    def _on_end(self, caller: Caller, at_s: float) -> None:
+    def _on_end(self, caller: Caller, ancillary: Ancillary) -> None:
         if caller.end is None:
-            caller.end = End(received_s(caller.last_frame) if caller.last_frame is not None else None, at_s)
+            last_frame = caller.last_frame
+            last_frame_s, at_s = received_s(ancillary if last_frame is None else last_frame, ancillary)
+            caller.end = End(None if last_frame is None else last_frame_s, at_s)
             self._loop.at(at_s + self._delay_s, partial(self._answer, caller))
 
     # what they are told ------------------------------------------------------------------------------------

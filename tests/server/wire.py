@@ -18,6 +18,10 @@ from stt_load.server.process import ServerProcess
 DEADLINE_S = 20.0
 FRAME_BYTES = 3_200
 
+# Kernel stamps are wall clock. Each process converts them to monotonic time by a reading of both clocks, which takes a
+# moment: times that were converted apart, or by a stamp and by a reading, may be in the wrong order by so much.
+STAMP_SLACK_S = 0.001
+
 
 def tone(seconds: float, hz: int = 220) -> bytes:
     """Something loud: int16 LE mono 16 kHz."""
