@@ -20,17 +20,16 @@ from locust.rpc import Message, zmqrpc
 from locust.stats import RequestStats
 from made_rows import WRONG, heard, made_row, references, strange_word
 
+from stt_load.kinds import STREAM
 from stt_load.locust_plugin.messages import (
     DRAIN,
     DRAINED,
     HELLO,
     REPORT_KEY,
-    REQUEST_NAMES,
     REQUEST_TYPE,
     SIGN,
     SIGN_OPTION,
 )
-from stt_load.records import Kind
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
@@ -79,7 +78,7 @@ class RowMaker:
         return line, round(1_000 * (row.eos_latency_s or 0.0))
 
     def make(self, n: int, sign: StageUpdate, stats: RequestStats) -> list[bytes]:
-        name = REQUEST_NAMES[Kind.STREAM]
+        name = STREAM.request_name
         common = {
             b"run": sign.run_id.encode(),
             b"stage": sign.stage,

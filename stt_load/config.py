@@ -16,7 +16,8 @@ from stt_load.dialects.base import Capabilities, Settings
 from stt_load.dialects.options import one_of
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
-from stt_load.metrics.slo import DEFAULT_SLOS, DEFAULT_SLOS_OF, ONLY_OF, Slo, parse_slo
+from stt_load.kinds import KINDS, STREAM, LoadKind, dialect_names, kind_of
+from stt_load.metrics.slo import ONLY_OF, Slo, parse_slo
 from stt_load.options import (
     DEFAULT_CONCURRENCY,
     DEFAULT_PORTS,
@@ -31,15 +32,10 @@ from stt_load.options import (
     parse_process,
     parse_sidecars,
     parse_text,
-    parse_web_socket_url,
+    parse_url,
     whole_number_from,
     with_path_of,
 )
-from stt_load.records import Kind
-from stt_load.tts.apis import TTS_APIS, TtsApi
-from stt_load.uploads.apis import UPLOADS, UploadRow
-
-_ROWS: dict[Kind, Mapping[str, Any]] = {Kind.STREAM: DIALECTS, Kind.UPLOAD: UPLOADS, Kind.TTS: TTS_APIS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +73,8 @@ class RunConfig:
     live: bool
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> LoadKind:
         return kind_of(self.dialect)
-
-
-def kind_of(dialect: str | None) -> Kind:
-    """Of load, by what `--dialect` says."""
-    return next((kind for kind, rows in _ROWS.items() if dialect in rows), Kind.STREAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +105,7 @@ class Option:
 
 OPTIONS: tuple[Option, ...] = (
     Option("stt-url", "stt_url", None, parse_text, "URL", "the server under test; default: the dialect's own"),
-    Option("dialect", "dialect", "parakeet", one_of(*DIALECTS, *UPLOADS, *TTS_APIS), "NAME", "what the server speaks: see `stt-load dialects`"),
+    Option("dialect", "dialect", "parakeet", one_of(*dialect_names()), "NAME", "what the server speaks: see `stt-load dialects`"),
     Option("dialect-option", "dialect_options", None, parse_text, "KEY=VALUE", "an option of the dialect, as often as needed: see `stt-load dialects NAME`", is_multiple=True, in_web_ui=False),
     Option("insecure", "insecure", "", bool, "", "take any certificate of a wss server, self-signed ones too", is_flag=True),
     Option("concurrency", "concurrency", DEFAULT_CONCURRENCY, parse_ladder, "N,N,…", "callers of each stage, in order"),
@@ -132,7 +123,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("trailing-silence", "trailing_silence_s", None, parse_duration_s, "TIME", "silence sent after each clip; default: what the dialect's server needs to notice the end, 0 where the client tells it"),
     Option("clips", "clips", None, parse_text, "FOLDER", "audio with reference texts; default: English sentences rendered once by espeak"),
     Option("tts-url", "tts_url", None, parse_http_url, "URL", "a TTS server (POST /tts or /v1/audio/speech) that speaks the texts instead of espeak"),
-    Option("slo", "slos", None, parse_text, "SLO", f"a bound to meet, as often as needed; default: {', '.join(DEFAULT_SLOS)}", is_multiple=True, in_web_ui=False),
+    Option("slo", "slos", None, parse_text, "SLO", f"a bound to meet, as often as needed; default: {', '.join(STREAM.default_slos)}", is_multiple=True, in_web_ui=False),
     Option("gpu-sidecar", "gpu_sidecars", "off", parse_sidecars, "URL|local|off,…", "where samples of GPUs, host and server come from; local starts a sidecar on this machine"),
     Option("gpu-id", "gpu_id", None, parse_gpus, "ID,…|all|none", "which GPUs a local sidecar samples, by index or UUID; default: those that the server uses"),
     Option("server-process", "server_process", None, parse_process, "HOW:WHAT", "whose CPU and memory a local sidecar samples: port:8000, pid:4242 or name:PATTERN; default: who listens at --stt-url"),
@@ -158,7 +149,7 @@ def parse_options(raw: Mapping[str, object]) -> RunConfig:
         except ValueError as error:
             problems.append(f"--{option.name}: {error}")
     kind = kind_of(values.get("dialect"))
-    problems = [*_settle_url(values, kind), *problems, *_settle_slos(values, kind), *_SETTLE[kind](values)]
+    problems = [*_settle_url(values, kind), *problems, *_settle_slos(values, kind), *_settle_server(values, kind)]
     problems += _settle_sidecars(values)
     if problems:
         raise ConfigError(problems)
@@ -174,29 +165,34 @@ def _value(option: Option, given: object) -> Any:
     return None if text is None else option.parse(text)
 
 
-def _settle_url(values: dict[str, Any], kind: Kind) -> list[str]:
+def _settle_url(values: dict[str, Any], kind: LoadKind) -> list[str]:
     """What schemes it may have depends on the kind of load."""
     try:
-        values["stt_url"] = values["stt_url"] and _URLS[kind](values["stt_url"])
+        values["stt_url"] = values["stt_url"] and parse_url(values["stt_url"], kind.url_schemes)
     except ValueError as error:
         return [f"--stt-url: {error}"]
     return []
 
 
-def _settle_slos(values: dict[str, Any], kind: Kind) -> list[str]:
+def _settle_slos(values: dict[str, Any], kind: LoadKind) -> list[str]:
     problems: list[str] = []
     slos: list[Slo] = []
-    for text in values.get("slos") or DEFAULT_SLOS_OF[kind]:
+    for text in values.get("slos") or kind.default_slos:
         try:
             slo = parse_slo(text)
         except ConfigError as error:
             problems += error.problems
             continue
         slos.append(slo)
-        if kind not in ONLY_OF.get(slo.metric, Kind):
-            problems.append(f"--slo {text!r}: a run of kind {kind} has no {slo.metric}: leave it out")
+        if kind.name not in ONLY_OF.get(slo.metric, KINDS):
+            problems.append(f"--slo {text!r}: a run of kind {kind.name} has no {slo.metric}: leave it out")
     values["slos"] = tuple(slos)
     return problems
+
+
+def _settle_server(values: dict[str, Any], kind: LoadKind) -> list[str]:
+    """Fill in what the row of the server decides, and refuse what can't be had with it."""
+    return _settle_dialect(values) if kind.is_paced else _settle_request(values, kind)
 
 
 def _settle_dialect(values: dict[str, Any]) -> list[str]:
@@ -224,9 +220,9 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
     return problems + _settle_silence(values, row.name, able)
 
 
-def _settle_request(values: dict[str, Any]) -> list[str]:
+def _settle_request(values: dict[str, Any], kind: LoadKind) -> list[str]:
     """One request each on a connection of its own, without frames: what only callers who speak can have is refused."""
-    row: UploadRow | TtsApi = (UPLOADS | TTS_APIS)[values["dialect"]]
+    row = kind.dialect_rows()[values["dialect"]]
     problems = [
         f"--{name}: {row.name} sends whole requests, each on a connection of its own: leave it out"
         for name, is_asked in (
@@ -256,18 +252,6 @@ def _settle_silence(values: dict[str, Any], name: str, able: Capabilities) -> li
         f"--trailing-silence: {silence_s:g} s is too short for {name}, which never answers with less than "
         f"{able.min_trailing_silence_s:g} s"
     ]
-
-
-_URLS: dict[Kind, Callable[[str], str]] = {
-    Kind.STREAM: parse_web_socket_url,
-    Kind.UPLOAD: parse_http_url,
-    Kind.TTS: parse_http_url,
-}
-_SETTLE: dict[Kind, Callable[[dict[str, Any]], list[str]]] = {
-    Kind.STREAM: _settle_dialect,
-    Kind.UPLOAD: _settle_request,
-    Kind.TTS: _settle_request,
-}
 
 
 def _settle_sidecars(values: dict[str, Any]) -> list[str]:

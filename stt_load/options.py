@@ -76,14 +76,15 @@ def parse_number_above_zero(text: str) -> float:
 
 
 def parse_web_socket_url(text: str) -> str:
-    return _url(text, ("ws", "wss"))
+    return parse_url(text, ("ws", "wss"))
 
 
 def parse_http_url(text: str) -> str:
-    return _url(text, ("http", "https"))
+    return parse_url(text, ("http", "https"))
 
 
-def _url(text: str, schemes: Sequence[str]) -> str:
+def parse_url(text: str, schemes: Sequence[str]) -> str:
+    """A URL that begins with one of `schemes` and names a usable host."""
     if text.partition("://")[0] not in schemes:
         raise ValueError(f"{text!r} must begin with {' or '.join(s + '://' for s in schemes)}")
     try:

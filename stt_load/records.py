@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from stt_load.errors import Outcome
+from stt_load.kinds import KINDS, STREAM
 
 SCHEMA_VERSION = 1
 
@@ -23,21 +24,18 @@ Stamp = Literal["kernel", "read"]
 
 
 class Kind(StrEnum):
-    """What a caller does with a clip. One for a whole run: figures of different kinds don't go into one table."""
+    """The names of `kinds.KINDS`."""
 
-    STREAM = "stream"  # spoken at microphone pace over a connection
-    UPLOAD = "upload"  # sent as a whole file in one request
-    TTS = "tts"  # its text spoken by the server
+    STREAM = "stream"
+    UPLOAD = "upload"
+    TTS = "tts"
 
 
-PACED = frozenset({Kind.STREAM})
+PACED = frozenset(Kind(kind.name) for kind in KINDS.values() if kind.is_paced)
 """Kinds whose audio is sent in frames, each due at its moment."""
 
-TRANSCRIBED = frozenset({Kind.STREAM, Kind.UPLOAD})
+TRANSCRIBED = frozenset(Kind(kind.name) for kind in KINDS.values() if kind.is_transcribed)
 """Kinds whose answer is a transcript, to be held against the reference."""
-
-HEADLINES: dict[str, str] = {Kind.STREAM: "eos_latency_s", Kind.UPLOAD: "total_s", Kind.TTS: "total_s"}
-"""The field with the time that a kind of load is about."""
 
 
 class UtteranceRecord(msgspec.Struct, gc=False):
@@ -60,7 +58,7 @@ class UtteranceRecord(msgspec.Struct, gc=False):
     clip_id: str
     reference: str
     clip_reused: bool = False  # another caller of this worker was speaking this clip at the same time
-    kind: str = Kind.STREAM
+    kind: str = STREAM.name
 
     # measured by the worker
     outcome: str = Outcome.INTERRUPTED
@@ -141,13 +139,13 @@ class UtteranceRecord(msgspec.Struct, gc=False):
     @property
     def headline_s(self) -> float | None:
         """The one time that this kind of load is about."""
-        value: float | None = getattr(self, HEADLINES[self.kind])
+        value: float | None = getattr(self, KINDS[self.kind].headline)
         return value
 
     @property
     def is_transcribed(self) -> bool:
         """There are words to be scored, or there should be."""
-        return self.kind in TRANSCRIBED
+        return KINDS[self.kind].is_transcribed
 
     @property
     def is_counted(self) -> bool:

@@ -12,8 +12,8 @@ import pytest
 from stt_load.config import OPTIONS, RunConfig, parse_options
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
+from stt_load.kinds import STREAM, UPLOAD
 from stt_load.metrics.slo import DEFAULT_SLOS, parse_slo
-from stt_load.records import Kind
 
 
 def problems_of(**raw: object) -> tuple[str, ...]:
@@ -272,12 +272,12 @@ def test_no_option_has_a_name_that_locust_uses() -> None:
 
 def test_an_upload_api_has_its_own_default_url_objectives_and_kind() -> None:
     config = parse_options({"dialect": "upload-tingwu", "dialect_option": ["with_speaker=true"]})
-    assert config.kind is Kind.UPLOAD
+    assert config.kind is UPLOAD
     assert config.stt_url == "http://localhost:8000/api/v1/transcribe"
     assert config.dialect_options["with_speaker"] is True
     assert (config.trailing_silence_s, config.end) == (0.0, "client")
     assert [slo.metric for slo in config.slos] == ["rtf", "error_rate", "wer_delta"]
-    assert parse_options({}).kind is Kind.STREAM
+    assert parse_options({}).kind is STREAM
 
 
 @pytest.mark.parametrize(

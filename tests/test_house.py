@@ -20,7 +20,19 @@ EVERYTHING = [
 ]
 
 # Rooms where values go in and values come out, so that the same logic runs under a fake clock.
-CORE = ("audio", "dialects", "metrics", "session", "tts", "uploads", "clock.py", "config.py", "errors.py", "records.py")
+CORE = (
+    "audio",
+    "dialects",
+    "metrics",
+    "session",
+    "tts",
+    "uploads",
+    "clock.py",
+    "config.py",
+    "errors.py",
+    "kinds.py",
+    "records.py",
+)
 ASKS_THE_WORLD = {
     *(("time", name) for name in ("sleep", "time", "monotonic", "perf_counter")),
     *(("os", name) for name in ("environ", "getenv")),

@@ -17,12 +17,13 @@ from stt_load.config import RunConfig, parse_options
 from stt_load.credentials import API_KEY_VARIABLE
 from stt_load.dialects.events import Event, Message
 from stt_load.errors import ConfigError, ExitCode, Outcome
+from stt_load.kinds import STREAM, UPLOAD
 from stt_load.metrics.normaliser import guess_normaliser
 from stt_load.metrics.wer import scored
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.inline_driver import InlineDriver
-from stt_load.records import Kind, UtteranceRecord
+from stt_load.records import UtteranceRecord
 from stt_load.run.preflight import find_problems
 from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import encode_clip
@@ -42,20 +43,7 @@ PROBE_OPTIONS = (
 
 
 @click.command()
-@with_options(
-    (
-        "stt-url",
-        "dialect",
-        "dialect-option",
-        "insecure",
-        "clips",
-        "tts-url",
-        "frame-ms",
-        "trailing-silence",
-        "end",
-        "timeout",
-    )
-)
+@with_options(PROBE_OPTIONS)
 @click.option("--clip", "clip_id", metavar="ID", help="which clip; default: the first")
 def command(clip_id: str | None, **options: Any) -> None:
     """One caller, every message with its time relative to the end of speech.
@@ -65,14 +53,14 @@ def command(clip_id: str | None, **options: Any) -> None:
     """
     config = parse_options(options)
     problems = find_problems(config)
-    if config.kind not in _PROBES:
+    if config.kind.name not in _PROBES:
         problems.append(f"--dialect: {config.dialect} hears nothing: ask it with `stt-load tts --runs 1`")
     if problems:
         raise ConfigError(problems)
     clip = _find_clip(choose_clips(config).clips, clip_id)
     console = Console(highlight=False, soft_wrap=True)
     record = UtteranceRecord("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference)
-    carry, tell = _PROBES[config.kind]
+    carry, tell = _PROBES[config.kind.name]
     console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
     carry(config, clip, record, console)
     record = scored(record, guess_normaliser([clip.reference]).normaliser)
@@ -174,9 +162,9 @@ def _upload_lines(config: RunConfig, record: UtteranceRecord) -> Lines:
     ]
 
 
-_PROBES: dict[Kind, tuple[Carry, Callable[[RunConfig, UtteranceRecord], Lines]]] = {
-    Kind.STREAM: (_stream, _stream_lines),
-    Kind.UPLOAD: (_upload, _upload_lines),
+_PROBES: dict[str, tuple[Carry, Callable[[RunConfig, UtteranceRecord], Lines]]] = {
+    STREAM.name: (_stream, _stream_lines),
+    UPLOAD.name: (_upload, _upload_lines),
 }
 """How an utterance is carried, and what is told of it besides what every kind has."""
 

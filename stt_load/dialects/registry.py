@@ -51,6 +51,27 @@ class DialectRow:
     def unconfirmed(self) -> tuple[str, ...]:
         return self.kind.unconfirmed
 
+    @property
+    def takes_key(self) -> bool:
+        return self.kind.takes_key
+
+    def facts(self) -> dict[str, str]:
+        """What `stt-load dialects NAME` says of it, by label."""
+        able = self.capabilities
+        multiple = able.frame_multiple_bytes
+        facts = {
+            "audio": f"{able.encoding} mono, {able.sample_rate_hz} Hz",
+            "frames": "any size" if multiple == 2 else f"multiples of {multiple} bytes",
+            "utterances end by": " or ".join(able.ends) + (", the first by default" if len(able.ends) > 1 else ""),
+            "silence": f"{able.trailing_silence_s:g} s after the clip where the server ends the utterance, "
+            f"{able.min_trailing_silence_s:g} s at the least",
+            "a connection": "carries many utterances" if able.many_utterances else "carries one utterance",
+            "ready message": "yes" if able.has_ready else "no",
+        }
+        if "server" not in able.ends:
+            del facts["silence"]
+        return facts
+
     def make(self, settings: Settings) -> Dialect:
         """A fresh dialect for one connection."""
         return self.kind(settings)

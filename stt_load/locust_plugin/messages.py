@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
-from stt_load.credentials import API_KEY_VARIABLE, TTS_KEY_VARIABLE
-from stt_load.records import Kind, UtteranceRecord
+from stt_load.kinds import KINDS
+from stt_load.records import UtteranceRecord
 from stt_load.run.caller_pool import CallerPool
-from stt_load.workloads.stream import StreamWorkload
-from stt_load.workloads.tts import TtsWorkload
-from stt_load.workloads.upload import UploadWorkload
-from stt_load.workloads.workload import Workload
+from stt_load.workloads.workload import new_workload
 
 HELLO = "stt_hello"  # worker → master: where are we?
 SIGN = "stt_sign"  # master → worker: a phase begins
@@ -24,16 +19,6 @@ DRAIN = "stt_drain"  # master → worker: no more utterances
 DRAINED = "stt_drained"  # worker → master: none is left; the last rows
 REPORT_KEY = "stt"  # our part of Locust's own worker report
 REQUEST_TYPE = "STT"
-REQUEST_NAMES: dict[str, str] = {Kind.STREAM: "EOS", Kind.UPLOAD: "UPLOAD", Kind.TTS: "TTS"}
-
-MANNERS: dict[Kind, Callable[[RunConfig, Sequence[Clip], str | None], Workload]] = {
-    Kind.STREAM: StreamWorkload,
-    Kind.UPLOAD: UploadWorkload,
-    Kind.TTS: TtsWorkload,
-}
-"""What callers do with a clip, by kind of load."""
-
-KEY_VARIABLES = {Kind.STREAM: API_KEY_VARIABLE, Kind.UPLOAD: API_KEY_VARIABLE, Kind.TTS: TTS_KEY_VARIABLE}
 
 
 def make_station(environment: Any, config: RunConfig, clips: ClipSet) -> CallerPool:
@@ -43,8 +28,8 @@ def make_station(environment: Any, config: RunConfig, clips: ClipSet) -> CallerP
     def fire(record: UtteranceRecord) -> None:
         fire_request(environment, record)
 
-    manner = MANNERS[config.kind](config, clips.clips, os.environ.get(KEY_VARIABLES[config.kind]))
-    return CallerPool(config, clips, manner, runner.client_id, runner.worker_index, fire)
+    workload = new_workload(config, clips.clips, os.environ.get(config.kind.key_variable))
+    return CallerPool(config, clips, workload, runner.client_id, runner.worker_index, fire)
 
 
 def fire_request(environment: Any, record: UtteranceRecord) -> None:
@@ -52,7 +37,7 @@ def fire_request(environment: Any, record: UtteranceRecord) -> None:
     latency_s = record.headline_s
     environment.events.request.fire(
         request_type=REQUEST_TYPE,
-        name=REQUEST_NAMES[record.kind],
+        name=KINDS[record.kind].request_name,
         response_time=None if latency_s is None else max(0.0, 1_000 * latency_s),
         response_length=0,
         exception=None if record.is_ok else UtteranceFailed(str(record.outcome)),

@@ -14,7 +14,6 @@ from stt_load.calibration.store import kept
 from stt_load.config import RunConfig
 from stt_load.errors import ConfigError
 from stt_load.options import DEFAULT_PORTS
-from stt_load.records import PACED
 from stt_load.report.close import report_file
 
 _REACH_TIMEOUT_S = 3.0
@@ -35,7 +34,7 @@ def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
 def overload(config: RunConfig, callers: int, processes: int) -> str | None:
     """One line where so many load processes can't be believed to play that many callers: by what `stt-load calibrate`
     found on this machine. None where they can, and where callers don't speak at a pace."""
-    if config.kind not in PACED:
+    if not config.kind.is_paced:
         return None
     return caution(kept(describe_host()), callers, config.frame_ms, processes)
 

@@ -10,7 +10,7 @@ from stt_load.clips.folder import ClipSet
 from stt_load.config import OPTIONS, RunConfig
 from stt_load.credentials import without_credentials
 from stt_load.metrics.normaliser import Normaliser
-from stt_load.records import SCHEMA_VERSION, TRANSCRIBED, Kind
+from stt_load.records import SCHEMA_VERSION
 from stt_load.versions import describe_versions
 from stt_load.workloads.run_clips import frame_rule
 
@@ -44,11 +44,11 @@ def describe_run(
         "label": config.label,
         "options": {option.name: _shown(raw.get(option.key, option.default)) for option in OPTIONS},
         "versions": describe_versions(_PACKAGES),
-        "kind": config.kind,
+        "kind": config.kind.name,
         "stt_url": without_credentials(config.stt_url),
         "dialect": config.dialect,
         "dialect_options": dict(config.dialect_options),
-        "frame": _frame(config) if config.kind is Kind.STREAM else None,
+        "frame": _frame(config) if config.kind.is_paced else None,
         "trailing_silence_s": config.trailing_silence_s,
         "end": config.end,
         "concurrency": list(config.concurrency),
@@ -58,7 +58,7 @@ def describe_run(
             "manifest_sha256": clips.manifest_sha256,
             "speech_s_mean": sum(clip.speech_s for clip in clips.clips) / len(clips.clips),
         },
-        "normaliser": normaliser.title if config.kind in TRANSCRIBED else None,
+        "normaliser": normaliser.title if config.kind.is_transcribed else None,
         "seed": config.seed,
         "slos": [slo.text for slo in config.slos],
         "hosts": [describe_host("master")],

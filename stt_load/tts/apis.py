@@ -34,6 +34,11 @@ class TtsApi:
     options: tuple[DialectOption, ...]
     body: Callable[[str, Options], dict[str, Any]]
     unconfirmed: tuple[str, ...] = ()
+    takes_key: bool = True
+
+    def facts(self) -> dict[str, str]:
+        """What `stt-load dialects NAME` says of it, by label."""
+        return {"a connection": "carries one request"}
 
     def parse_options(self, given: Sequence[str]) -> dict[str, Any]:
         """`KEY=VALUE` texts → Options. Raises ConfigError with every problem."""

@@ -34,6 +34,17 @@ class UploadRow:
     key_headers: Callable[[str], Mapping[str, str]] | None = None
     unconfirmed: tuple[str, ...] = ()
 
+    @property
+    def takes_key(self) -> bool:
+        return self.key_headers is not None
+
+    def facts(self) -> dict[str, str]:
+        """What `stt-load dialects NAME` says of it, by label."""
+        return {
+            "audio": f"a WAV file, int16 mono, {SAMPLE_RATE_HZ} Hz",
+            "a connection": "carries one request",
+        }
+
     def parse_options(self, given: Sequence[str]) -> dict[str, Any]:
         """`KEY=VALUE` texts → the fields of the form. Raises ConfigError with every problem."""
         return parse_option_texts(self.name, self.options, given)

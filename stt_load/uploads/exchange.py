@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from stt_load.audio.clip import Clip
 from stt_load.errors import Outcome, Refusal, SttLoadError
-from stt_load.records import Kind, Stamp, UtteranceRecord
+from stt_load.kinds import UPLOAD
+from stt_load.records import Stamp, UtteranceRecord
 from stt_load.session.http_status import outcome_of, refusal_of
 from stt_load.uploads.answers import Answer
 
@@ -61,7 +62,7 @@ class Exchange:
 
     def measure_into(self, record: UtteranceRecord, now_s: float) -> None:
         """Every figure of this upload; times of the answer only where it is a transcript."""
-        record.kind = Kind.UPLOAD
+        record.kind = UPLOAD.name
         record.outcome = self.outcome or Outcome.INTERRUPTED
         record.error, record.refusal = self.error, self.refusal
         record.end, record.stamp = "client", self.stamp

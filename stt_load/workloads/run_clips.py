@@ -16,11 +16,8 @@ from stt_load.config import RunConfig
 from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.registry import DIALECTS, settings_of
-from stt_load.records import Kind
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.tts.engines import voice_of
-from stt_load.uploads.apis import SAMPLE_RATE_HZ
-from stt_load.workloads.tts import texts_to_speak
 
 CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio and its timeout
 
@@ -35,17 +32,15 @@ def dialect_of(config: RunConfig, api_key: str | None = None) -> Dialect:
     return dialects_of(config, api_key)()
 
 
-_SAMPLE_RATES_HZ: dict[Kind, Callable[[RunConfig], int]] = {
-    Kind.STREAM: lambda config: dialect_of(config).capabilities.sample_rate_hz,
-    Kind.UPLOAD: lambda _: SAMPLE_RATE_HZ,
-}
-
-
 def choose_clips(config: RunConfig) -> ClipSet:
-    """The clips of this run, at the rate its server expects. ConfigError where there are none."""
-    if config.kind is Kind.TTS:
-        return texts_to_speak(config)
-    rate_hz = _SAMPLE_RATES_HZ[config.kind](config)
+    """The clips of this run, as its kind of load needs them. ConfigError where there are none."""
+    clips: ClipSet = config.kind.workload_class().choose_clips(config)
+    return clips
+
+
+def load_clips(config: RunConfig, rate_hz: int) -> ClipSet:
+    """The clips of this run as audio of `rate_hz`: a folder, texts spoken by a TTS server, or the shipped texts spoken
+    by espeak. ConfigError where there are none."""
     if config.clips:
         return load_folder(config.clips, rate_hz)
     if config.tts_url:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from stt_load.audio.clip import Clip
+from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.dialects.events import Event, Message
 from stt_load.net.websocket import WebSocketTransport
@@ -15,7 +16,7 @@ from stt_load.pacing.in_flight import Watcher
 from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
 from stt_load.session.session import Session
-from stt_load.workloads.run_clips import dialects_of, encode_clips
+from stt_load.workloads.run_clips import dialect_of, dialects_of, encode_clips, load_clips
 from stt_load.workloads.workload import Caller
 
 messages_log = logging.getLogger("stt_load.messages")
@@ -41,6 +42,10 @@ class StreamWorkload:
         self._pacing = greenlet_driver()
         if config.verbose:
             log_messages()
+
+    @classmethod
+    def choose_clips(cls, config: RunConfig) -> ClipSet:
+        return load_clips(config, dialect_of(config).capabilities.sample_rate_hz)
 
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> StreamAttempt:
         audio, line = self._encoded[clip.clip_id], self._line_of(caller)

@@ -16,7 +16,8 @@ from stt_load.audio.texts import Texts, english_set
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.config import RunConfig
 from stt_load.errors import Outcome
-from stt_load.records import Kind, UtteranceRecord
+from stt_load.kinds import TTS
+from stt_load.records import UtteranceRecord
 from stt_load.tts.answer import Spoken
 from stt_load.tts.apis import TTS_APIS
 from stt_load.workloads.tts_http import Speaker
@@ -60,6 +61,10 @@ class TtsWorkload:
         options, is_strict = config.dialect_options, not config.insecure
         self._speaker = Speaker(api, config.stt_url, options, config.timeout_s, api_key, is_strict)
         self._server_streams = False
+
+    @classmethod
+    def choose_clips(cls, config: RunConfig) -> ClipSet:
+        return texts_to_speak(config)
 
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> TtsAttempt:
         return TtsAttempt(self, clip.reference)
@@ -106,7 +111,7 @@ class TtsAttempt:
             self._spoken = Spoken(Outcome.INTERRUPTED, error=why)
 
     def measure_into(self, record: UtteranceRecord) -> None:
-        record.kind, record.end = Kind.TTS, "client"
+        record.kind, record.end = TTS.name, "client"
         record.duration_s = time.monotonic() - self._begun_at_s
         if self._spoken is not None:
             self._speaking.measure_into(record, self._spoken)

@@ -9,11 +9,13 @@ import time
 from collections.abc import Sequence
 
 from stt_load.audio.clip import Clip
+from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.records import UtteranceRecord
-from stt_load.uploads.apis import UPLOADS
+from stt_load.uploads.apis import SAMPLE_RATE_HZ, UPLOADS
 from stt_load.uploads.exchange import Exchange
 from stt_load.uploads.forms import Form, clip_form
+from stt_load.workloads.run_clips import load_clips
 from stt_load.workloads.stream import log_messages, messages_log, who_is
 from stt_load.workloads.upload_http import HttpUpload, Watcher
 from stt_load.workloads.workload import Caller
@@ -33,6 +35,10 @@ class UploadWorkload:
         if config.verbose:
             log_messages()
         self._forms = {clip.clip_id: clip_form(clip, config.dialect_options) for clip in clips}
+
+    @classmethod
+    def choose_clips(cls, config: RunConfig) -> ClipSet:
+        return load_clips(config, SAMPLE_RATE_HZ)
 
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> UploadAttempt:
         return UploadAttempt(self._http, Exchange(clip), self._forms[clip.clip_id], self._is_verbose)

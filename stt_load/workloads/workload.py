@@ -3,9 +3,12 @@ knows whose turn it is, and the kinds of load. `streaming.py` is the first of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from stt_load.audio.clip import Clip
+from stt_load.clips.folder import ClipSet
+from stt_load.config import RunConfig
 from stt_load.records import UtteranceRecord
 from stt_load.workloads.splitmix64 import SplitMix64
 
@@ -46,10 +49,21 @@ class Attempt(Protocol):
 
 
 class Workload(Protocol):
-    """One kind of load, in one process."""
+    """One kind of load, in one process. Made as `(config, clips, api_key)`."""
+
+    @classmethod
+    def choose_clips(cls, config: RunConfig) -> ClipSet:
+        """What its callers speak, or have spoken. ConfigError where there is nothing."""
+        ...
 
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> Attempt: ...
 
     def hang_up(self, caller: Caller) -> None:
         """The caller has to wait or leaves: nothing of it stays open."""
         ...
+
+
+def new_workload(config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> Workload:
+    """The workload of this run's kind of load, as its row in `kinds` names it."""
+    workload: Workload = config.kind.workload_class()(config, clips, api_key)
+    return workload

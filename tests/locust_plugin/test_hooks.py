@@ -81,7 +81,7 @@ from stt_load.locust_plugin.hooks import add_options
 def kind():
     parser = get_empty_argument_parser()
     add_options(parser, {"dialect": "upload-openai"})
-    return parse_options(vars(parser.parse_args([]))).kind
+    return parse_options(vars(parser.parse_args([]))).kind.name
 print(kind())
 os.environ["STT_LOAD_DIALECT"] = "parakeet"
 print(kind())

@@ -6,7 +6,8 @@ import pytest
 
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError, Outcome
-from stt_load.records import Kind, UtteranceRecord
+from stt_load.kinds import TTS
+from stt_load.records import UtteranceRecord
 from stt_load.server.process import tts_server
 from stt_load.server.tts_requests import split
 from stt_load.workloads.run_clips import choose_clips
@@ -41,7 +42,7 @@ def test_a_turn_becomes_a_record_and_the_server_is_known_by_what_it_did() -> Non
             turn.measure_into(record)
             records.append(record)
     assert {record.outcome for record in records} == {Outcome.OK}
-    assert {record.kind for record in records} == {Kind.TTS}
+    assert {record.kind for record in records} == {"tts"}
     # The first one, of one piece, could as well be a file: which of the two it is taken for hangs on its times.
     assert records[1].first_audio_s is not None
     assert records[2].first_audio_s is not None
@@ -61,7 +62,7 @@ def test_a_turn_that_is_cut_says_so() -> None:
 
 def test_the_objectives_of_a_run_are_those_of_its_kind() -> None:
     config = parse_options({"dialect": "tts-chatterbox"})
-    assert config.kind is Kind.TTS
+    assert config.kind is TTS
     assert [slo.text for slo in config.slos] == ["rtf:p95<1", "underruns<1", "error_rate<1%"]
     assert config.stt_url == "http://localhost:8004/tts"
     with pytest.raises(ConfigError) as caught:

@@ -1,0 +1,123 @@
+"""The kinds of load: what a caller does with a clip. One row each, and one file in `workloads` that the row names.
+
+Everything that differs by kind is a field here, or a method of the kind's workload class. A run is of one kind: figures
+of different kinds don't go into one table.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stt_load.credentials import API_KEY_VARIABLE, TTS_KEY_VARIABLE
+
+
+@dataclass(frozen=True, slots=True)
+class LoadKind:
+    """One kind of load. Its `name` is what records and `run.json` call it.
+
+    `title`: heads its servers in `stt-load dialects`. `subtitle`: stands over its tables where its figures must not be
+    laid beside those of callers who speak. `caller`, `callers`: what its concurrency counts. `headline`: the record's
+    field with the one time that it is about. `is_paced`: audio is sent in frames, each due at its moment, over a
+    connection that may carry several utterances; otherwise an utterance is one whole request. `is_transcribed`: its
+    answer is a transcript, to be held against the reference. `request_name`: its row in Locust's own tables.
+    `url_schemes`: what the server's URL may begin with. `key_variable`: the environment variable with the API key.
+
+    `dialects` and `workload` are written `module:name` and imported when they are asked for, because they lie in rooms
+    above this one.
+    """
+
+    name: str
+    title: str
+    subtitle: str | None
+    caller: str
+    callers: str
+    headline: str
+    is_paced: bool
+    is_transcribed: bool
+    default_slos: tuple[str, ...]
+    request_name: str
+    url_schemes: tuple[str, ...]
+    key_variable: str
+    dialects: str
+    workload: str
+
+    def dialect_rows(self) -> Mapping[str, Any]:
+        """The servers of this kind, by the name that `--dialect` takes: rows with `name`, `summary`, `default_url`,
+        `options`, `parse_options`, `takes_key`, `facts` and `unconfirmed`."""
+        rows: Mapping[str, Any] = _imported(self.dialects)
+        return rows
+
+    def workload_class(self) -> Any:
+        """The class in `workloads` that plays this kind's callers: a `workloads.workload.Workload`."""
+        return _imported(self.workload)
+
+
+STREAM = LoadKind(
+    name="stream",
+    title="streams, at the pace of a microphone",
+    subtitle=None,
+    caller="caller",
+    callers="callers",
+    headline="eos_latency_s",
+    is_paced=True,
+    is_transcribed=True,
+    default_slos=("eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%"),
+    request_name="EOS",
+    url_schemes=("ws", "wss"),
+    key_variable=API_KEY_VARIABLE,
+    dialects="stt_load.dialects.registry:DIALECTS",
+    workload="stt_load.workloads.stream:StreamWorkload",
+)
+UPLOAD = LoadKind(
+    name="upload",
+    title="uploads, whole files over HTTP",
+    subtitle="uploads: whole files, not microphone pace",
+    caller="concurrent request",
+    callers="concurrent requests",
+    headline="total_s",
+    is_paced=False,
+    is_transcribed=True,
+    default_slos=("rtf:p95<1", "error_rate<1%", "wer_delta<5%"),
+    request_name="UPLOAD",
+    url_schemes=("http", "https"),
+    key_variable=API_KEY_VARIABLE,
+    dialects="stt_load.uploads.apis:UPLOADS",
+    workload="stt_load.workloads.upload:UploadWorkload",
+)
+TTS = LoadKind(
+    name="tts",
+    title="text to speech, for `stt-load tts`",
+    subtitle="text to speech: what the server says, not what it hears",
+    caller="concurrent stream",
+    callers="concurrent streams",
+    headline="total_s",
+    is_paced=False,
+    is_transcribed=False,
+    default_slos=("rtf:p95<1", "underruns<1", "error_rate<1%"),
+    request_name="TTS",
+    url_schemes=("http", "https"),
+    key_variable=TTS_KEY_VARIABLE,
+    dialects="stt_load.tts.apis:TTS_APIS",
+    workload="stt_load.workloads.tts:TtsWorkload",
+)
+
+KINDS: dict[str, LoadKind] = {kind.name: kind for kind in (STREAM, UPLOAD, TTS)}
+"""Every kind of load, by its name in records and in `run.json`."""
+
+
+def kind_of(dialect: str | None) -> LoadKind:
+    """The kind of load that `--dialect` asks for; streams where no kind knows the name."""
+    return next((kind for kind in KINDS.values() if dialect in kind.dialect_rows()), STREAM)
+
+
+def dialect_names() -> list[str]:
+    """Everything that `--dialect` takes."""
+    return [name for kind in KINDS.values() for name in kind.dialect_rows()]
+
+
+def _imported(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
