@@ -113,11 +113,6 @@ def kind_of(dialect: str | None) -> LoadKind:
     return next((kind for kind in KINDS.values() if dialect in kind.dialect_rows()), STREAM)
 
 
-def dialect_names() -> list[str]:
-    """Everything that `--dialect` takes."""
-    return [name for kind in KINDS.values() for name in kind.dialect_rows()]
-
-
 def _imported(path: str) -> Any:
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)

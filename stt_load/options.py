@@ -1,161 +1,321 @@
-"""How the text of an option becomes its value: one function for each kind of value.
+"""Every option of a run, declared once.
 
-Each raises ValueError with what is wrong and what can be written instead.
+The command line, Locust's own command line, the web UI and the environment variables are all made from `OPTIONS`.
+`config.py` turns what was typed into one frozen `RunConfig`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-DEFAULT_CONCURRENCY = "1,5,10,20,30,40"
-DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
-_UNIT_S = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
-_GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_HIGHEST_NUMBER = {"port": 65_535, "pid": 2**22}
-
-
-def parse_duration_s(text: str) -> float:
-    """`60s`, `500ms`, `2m`, `1h` or plain seconds."""
-    match = _DURATION.fullmatch(text.strip())
-    if not match:
-        raise ValueError(f"{text!r} is no duration: write seconds, or 500ms, 60s, 2m, 1h")
-    return float(match[1]) * _UNIT_S[match[2]]
-
-
-def parse_positive_duration_s(text: str) -> float:
-    seconds = parse_duration_s(text)
-    if seconds <= 0:
-        raise ValueError(f"{text!r} must be longer than zero")
-    return seconds
+from stt_load.dialects.registry import find_dialect
+from stt_load.kinds import KINDS, STREAM, UPLOAD, LoadKind, kind_of
+from stt_load.option_values import (
+    DEFAULT_CONCURRENCY,
+    one_of,
+    parse_duration_range_s,
+    parse_duration_s,
+    parse_flag,
+    parse_gpus,
+    parse_http_url,
+    parse_label,
+    parse_ladder,
+    parse_number_above_zero,
+    parse_positive_duration_s,
+    parse_process,
+    parse_sidecars,
+    parse_text,
+    whole_number_from,
+)
 
 
-def parse_duration_range_s(text: str) -> tuple[float, float]:
-    low, separator, high = text.partition("..")
-    if not separator:
-        return (parse_duration_s(low),) * 2
-    unit = re.sub(r"[\d.\s]", "", high)
-    high_s = parse_duration_s(high)
-    low_s = parse_duration_s(low if re.search(r"[a-z]", low) else low + unit)
-    if low_s > high_s:
-        raise ValueError(f"{text!r} begins above its end: write the shorter pause first, as in 1..3s")
-    return low_s, high_s
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option of a run.
+
+    `name`: the flag without its dashes; the environment variable and the key of raw values are derived from it.
+    `field`: the field of `RunConfig` that it becomes. `parse`: turns its text into the value; raises ValueError.
+    `metavar`: what stands for the value in help, with its unit. `help`: one sentence, lower case, without a full stop.
+    `default`: the text that is parsed where nothing was typed; None leaves the field None, and `default_help` says in
+    words what happens then. `kinds`: the kinds of load that it means something to.
+    """
+
+    name: str
+    field: str
+    parse: Callable[[str], Any]
+    help: str
+    metavar: str = ""
+    default: str | None = None
+    default_help: str = ""
+    is_flag: bool = False
+    is_multiple: bool = False
+    in_web_ui: bool = True
+    kinds: tuple[LoadKind, ...] = tuple(KINDS.values())
+
+    @property
+    def key(self) -> str:
+        """The name as Python and Locust spell it."""
+        return self.name.replace("-", "_")
+
+    @property
+    def env_var(self) -> str:
+        return f"STT_LOAD_{self.key.upper()}"
+
+    @property
+    def help_with_default(self) -> str:
+        """The line of `--help`."""
+        default = self.default or self.default_help
+        return f"{self.help} [default: {default}]" if default else self.help
 
 
-def parse_ladder(text: str) -> tuple[int, ...]:
-    steps = []
-    for part in text.split(","):
-        if not part.strip().isdecimal() or int(part) < 1:
-            raise ValueError(
-                f"{part.strip()!r} is no number of callers: write whole numbers from 1, as in {DEFAULT_CONCURRENCY}"
-            )
-        steps.append(int(part))
-    return tuple(steps)
-
-
-def whole_number_from(minimum: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\s*-?\d+\s*", text) or int(text) < minimum:
-            raise ValueError(f"{text!r} must be a whole number from {minimum}")
-        return int(text)
-
-    return parse
-
-
-def parse_number_above_zero(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
-    if not 0 < number < float("inf"):
-        raise ValueError(f"{text!r} must be greater than zero")
-    return number
-
-
-def parse_web_socket_url(text: str) -> str:
-    return parse_url(text, ("ws", "wss"))
-
-
-def parse_http_url(text: str) -> str:
-    return parse_url(text, ("http", "https"))
-
-
-def parse_url(text: str, schemes: Sequence[str]) -> str:
-    """A URL that begins with one of `schemes` and names a usable host."""
-    if text.partition("://")[0] not in schemes:
-        raise ValueError(f"{text!r} must begin with {' or '.join(s + '://' for s in schemes)}")
-    try:
-        parts = urlsplit(text)
-        # What the resolver will make of the name: it stumbles over empty and over-long parts.
-        is_usable = bool((parts.hostname or "").encode("idna")) and parts.port != 0 and not re.search(r"\s", text)
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise ValueError(f"{text!r} has no usable host and port: write {schemes[0]}://HOST:PORT/PATH")
+def parse_dialect(text: str) -> str:
+    """The name of a dialect, an upload API or a TTS API."""
+    if kind_of(text) is STREAM:
+        find_dialect(text)
     return text
 
 
-def parse_sidecars(text: str) -> tuple[str, ...]:
-    """`off` is none; else places separated by commas, each `local` or a URL."""
-    if text.strip() == "off":
-        return ()
-    places = tuple(part.strip().rstrip("/") for part in text.split(","))
-    for place in places:
-        if place == "off":
-            raise ValueError("off goes with no other sidecar: leave it out, or write off alone")
-        if place != "local":
-            _sidecar_url(place)
-        if places.count(place) > 1:
-            raise ValueError(f"{place} is named twice: once is enough")
-    return places
-
-
-def _sidecar_url(text: str) -> str:
-    parts = urlsplit(parse_http_url(text))
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("write http://HOST:PORT alone: the token comes from GPU_SIDECAR_TOKEN")
-    return text
-
-
-def parse_gpus(text: str) -> str:
-    """Read by the sidecar, which knows the GPUs; here only what can't be one is refused."""
-    if text not in ("all", "none") and not all(_GPU.fullmatch(part.strip()) for part in text.split(",")):
-        raise ValueError(
-            f"{text!r} names no GPU: write indexes or UUIDs as in 0,1 (`nvidia-smi -L` lists them), all or none"
-        )
-    return text
-
-
-def parse_process(text: str) -> str:
-    """Looked for by the sidecar; here only what can't be found is refused."""
-    how, _, what = text.partition(":")
-    if how == "name" and what:
-        try:
-            re.compile(what)
-        except re.error as error:
-            raise ValueError(f"{what!r} is no regular expression ({error})") from None
-    elif not (_NUMBER.fullmatch(what) and 1 <= int(what) <= _HIGHEST_NUMBER.get(how, 0)):
-        raise ValueError(f"{text!r} names no process: write port:8000, pid:4242 or name:PATTERN")
-    return text
-
-
-def parse_label(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,60}", text):
-        raise ValueError(f"{text!r} becomes a folder name: letters, digits, dot, dash, underscore, 60 at most")
-    return text
-
-
-def parse_text(text: str) -> str:
-    return text
-
-
-def with_path_of(default_url: str, url: str) -> str:
-    """http://HOST:PORT is enough: nobody takes audio or texts at the root."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # its parser says so
-        return url
-    return urlunsplit(parts._replace(path=urlsplit(default_url).path)) if parts.path in ("", "/") else url
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="stt-url",
+        field="stt_url",
+        parse=parse_text,
+        metavar="URL",
+        default_help="the dialect's own",
+        help="the URL of the server under test",
+    ),
+    Option(
+        name="dialect",
+        field="dialect",
+        parse=parse_dialect,
+        metavar="NAME",
+        default="parakeet",
+        help="protocol that the server speaks; `stt-load dialects` lists them",
+    ),
+    Option(
+        name="dialect-option",
+        field="dialect_options",
+        parse=parse_text,
+        metavar="KEY=VALUE",
+        help="set an option of the dialect; can be repeated; `stt-load dialects NAME` lists them",
+        is_multiple=True,
+        in_web_ui=False,
+    ),
+    Option(
+        name="insecure",
+        field="insecure",
+        parse=parse_flag,
+        default="",
+        help="accept any TLS certificate of the server, self-signed ones too",
+        is_flag=True,
+    ),
+    Option(
+        name="concurrency",
+        field="concurrency",
+        parse=parse_ladder,
+        metavar="N,N,…",
+        default=DEFAULT_CONCURRENCY,
+        help="number of callers in each stage, in order",
+    ),
+    Option(
+        name="hold",
+        field="hold_s",
+        parse=parse_positive_duration_s,
+        metavar="TIME",
+        default="60s",
+        help="how long each stage is held once all its callers are there",
+    ),
+    Option(
+        name="rounds",
+        field="rounds",
+        parse=whole_number_from(1),
+        metavar="N",
+        help="instead of --hold, every caller sends N utterances, and all callers send the first one together",
+    ),
+    Option(
+        name="at-least",
+        field="at_least",
+        parse=whole_number_from(0),
+        metavar="N",
+        default="1",
+        help="keep holding a stage until N of its utterances have begun",
+    ),
+    Option(
+        name="pause",
+        field="pause_s",
+        parse=parse_duration_range_s,
+        metavar="TIME",
+        default="0s",
+        help="pause between the utterances of a caller: 2s, or 1..3s for a random length",
+    ),
+    Option(
+        name="utterances-per-connection",
+        field="utterances_per_connection",
+        parse=whole_number_from(1),
+        metavar="N",
+        default="1",
+        help="how many utterances a caller sends before it opens a new connection",
+        kinds=(STREAM,),
+    ),
+    Option(
+        name="arrival",
+        field="arrival",
+        parse=one_of("random", "together"),
+        metavar="HOW",
+        default="random",
+        help="random: each caller starts at a random moment within a clip's length; together: all start at once",
+    ),
+    Option(
+        name="ramp-rate",
+        field="ramp_rate",
+        parse=parse_number_above_zero,
+        metavar="N",
+        default="10",
+        help="how many callers arrive per second",
+    ),
+    Option(
+        name="settle",
+        field="settle_s",
+        parse=parse_duration_s,
+        metavar="TIME",
+        default="3s",
+        help="time without load between two stages",
+    ),
+    Option(
+        name="end",
+        field="end",
+        parse=parse_text,
+        metavar="WHO",
+        default_help="the dialect's own",
+        help="who ends an utterance: client (by a message) or server (by its endpointer)",
+        kinds=(STREAM,),
+    ),
+    Option(
+        name="timeout",
+        field="timeout_s",
+        parse=parse_positive_duration_s,
+        metavar="TIME",
+        default="30",
+        help="how long to wait for a transcript after the last frame, or for the whole answer to an upload",
+    ),
+    Option(
+        name="frame-ms",
+        field="frame_ms",
+        parse=parse_number_above_zero,
+        metavar="MS",
+        default="100",
+        help="milliseconds of audio in each message, rounded to what the server takes without loss",
+        kinds=(STREAM,),
+    ),
+    Option(
+        name="trailing-silence",
+        field="trailing_silence_s",
+        parse=parse_duration_s,
+        metavar="TIME",
+        default_help="what the server needs to hear that speech has ended; 0 where the client tells it",
+        help="silence sent after each clip",
+        kinds=(STREAM,),
+    ),
+    Option(
+        name="clips",
+        field="clips",
+        parse=parse_text,
+        metavar="FOLDER",
+        default_help="English sentences spoken by espeak, made once",
+        help="folder of audio files with reference texts",
+    ),
+    Option(
+        name="tts-url",
+        field="tts_url",
+        parse=parse_http_url,
+        metavar="URL",
+        help="a TTS server (POST /tts or /v1/audio/speech) that speaks the clips instead of espeak",
+        kinds=(STREAM, UPLOAD),
+    ),
+    Option(
+        name="slo",
+        field="slos",
+        parse=parse_text,
+        metavar="SLO",
+        default_help=", ".join(STREAM.default_slos),
+        help="a bound that every stage must meet; can be repeated",
+        is_multiple=True,
+        in_web_ui=False,
+    ),
+    Option(
+        name="gpu-sidecar",
+        field="gpu_sidecars",
+        parse=parse_sidecars,
+        metavar="URL|local|off,…",
+        default="off",
+        help="sidecars that sample GPUs, host and server; local starts one on this machine",
+    ),
+    Option(
+        name="gpu-id",
+        field="gpu_id",
+        parse=parse_gpus,
+        metavar="ID,…|all|none",
+        default_help="those that the server uses",
+        help="which GPUs a local sidecar samples, by index or UUID",
+    ),
+    Option(
+        name="server-process",
+        field="server_process",
+        parse=parse_process,
+        metavar="HOW:WHAT",
+        default_help="the process that listens at --stt-url",
+        help="process whose CPU and memory a local sidecar samples: port:8000, pid:4242 or name:PATTERN",
+    ),
+    Option(
+        name="results",
+        field="results",
+        parse=parse_text,
+        metavar="FOLDER",
+        default="results",
+        help="folder in which each run gets a folder of its own",
+        in_web_ui=False,
+    ),
+    Option(
+        name="label",
+        field="label",
+        parse=parse_label,
+        metavar="NAME",
+        default="run",
+        help="last part of the run folder's name",
+    ),
+    Option(
+        name="output",
+        field="output",
+        parse=parse_text,
+        metavar="FILE",
+        help="copy stages.csv to FILE as well, or summary.json where FILE ends in .json",
+        in_web_ui=False,
+    ),
+    Option(
+        name="seed",
+        field="seed",
+        parse=whole_number_from(0),
+        metavar="N",
+        default="1",
+        help="seed of everything drawn at random: clips, pauses, moments of arrival",
+    ),
+    Option(
+        name="verbose",
+        field="verbose",
+        parse=parse_flag,
+        default="",
+        help="log each message of each caller with its time",
+        is_flag=True,
+    ),
+    Option(
+        name="live",
+        field="live",
+        parse=parse_flag,
+        default="",
+        help="show a live panel, or plain lines where the output is no terminal",
+        is_flag=True,
+        in_web_ui=False,
+    ),
+)

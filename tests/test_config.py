@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from stt_load.config import OPTIONS, RunConfig, parse_options
+from stt_load.config import RunConfig, parse_options
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM, UPLOAD
 from stt_load.metrics.slo import DEFAULT_SLOS, parse_slo
+from stt_load.options import OPTIONS
 
 
 def problems_of(**raw: object) -> tuple[str, ...]:
@@ -102,7 +103,7 @@ BAD = [
     ("stt_url", "ws://" + "a" * 64 + "/ws", "has no usable host and port"),
     ("stt_url", "ws://host/a b", "has no usable host and port"),
     ("stt_url", "ws://[::1/ws", "has no usable host and port"),
-    ("dialect", "parrot", "--dialect: 'parrot' is not known: write parakeet"),
+    ("dialect", "parrot", "--dialect: 'parrot' is not known: see `stt-load dialects`"),
     ("dialect_option", ["model=x"], "--dialect-option model=x: parakeet has no options"),
     ("utterances_per_connection", "0", "--utterances-per-connection: '0' must be a whole number from 1"),
     ("concurrency", "0,x", "--concurrency: '0' is no number of callers: write whole numbers from 1, as in 1,5"),
@@ -121,13 +122,13 @@ BAD = [
     ("pause", "..", "--pause: '' is no duration"),
     ("arrival", "late", "--arrival: 'late' is not known: write random or together"),
     ("ramp_rate", "0", "--ramp-rate: '0' must be greater than zero"),
-    ("ramp_rate", "inf", "--ramp-rate: 'inf' must be greater than zero"),
+    ("ramp_rate", "inf", "--ramp-rate: 'inf' is no number"),
     ("ramp_rate", "fast", "--ramp-rate: 'fast' is no number"),
     ("settle", "-1s", "--settle: '-1s' is no duration"),
     ("end", "client", "--end: parakeet can only have its utterances ended by server"),
     ("end", "nobody", "--end: parakeet can only have its utterances ended by server"),
     ("timeout", "0s", "--timeout: '0s' must be longer than zero"),
-    ("frame_ms", "nan", "--frame-ms: 'nan' must be greater than zero"),
+    ("frame_ms", "nan", "--frame-ms: 'nan' is no number"),
     ("frame_ms", "-20", "--frame-ms: '-20' must be greater than zero"),
     ("trailing_silence", "0.1", "--trailing-silence: 0.1 s is too short for parakeet, which never answers with less"),
     ("trailing_silence", "some", "--trailing-silence: 'some' is no duration"),
@@ -237,7 +238,7 @@ def test_none_is_the_default() -> None:
 
 
 def test_options_and_fields_are_the_same_set() -> None:
-    assert sorted(option.into for option in OPTIONS) == sorted(f.name for f in dataclasses.fields(RunConfig))
+    assert sorted(option.field for option in OPTIONS) == sorted(f.name for f in dataclasses.fields(RunConfig))
     assert len({option.name for option in OPTIONS}) == len(OPTIONS)
 
 
@@ -245,6 +246,7 @@ def test_options_and_fields_are_the_same_set() -> None:
 def test_every_option_says_what_it_is(option: Any) -> None:
     assert option.help
     assert option.help[0].islower()
+    assert not option.help.endswith(".")
     assert bool(option.metavar) != option.is_flag
     assert option.env_var == "STT_LOAD_" + option.name.upper().replace("-", "_")
 
@@ -284,9 +286,10 @@ def test_an_upload_api_has_its_own_default_url_objectives_and_kind() -> None:
     ("key", "value", "says"),
     [
         ("stt_url", "ws://localhost:8000/ws", "--stt-url: 'ws://localhost:8000/ws' must begin with http://"),
-        ("end", "server", "--end: upload-openai sends whole requests"),
-        ("trailing_silence", "0.5", "--trailing-silence: upload-openai sends whole requests"),
-        ("utterances_per_connection", "2", "--utterances-per-connection: upload-openai sends whole requests"),
+        ("end", "server", "--end: means nothing with --dialect upload-openai: leave it out"),
+        ("trailing_silence", "0.5", "--trailing-silence: means nothing with --dialect upload-openai"),
+        ("utterances_per_connection", "2", "--utterances-per-connection: means nothing with --dialect upload-openai"),
+        ("frame_ms", "20", "--frame-ms: means nothing with --dialect upload-openai"),
         ("dialect_option", ["volume=11"], "--dialect-option volume=11: upload-openai has model=…"),
         ("slo", ["eos_latency:p95<1s"], "--slo 'eos_latency:p95<1s': a run of kind upload has no eos_latency"),
     ],

@@ -12,11 +12,12 @@ import click
 import pytest
 
 from stt_load.cli import COMMANDS, cli
-from stt_load.config import OPTIONS
-from stt_load.dialects.registry import DIALECTS, DialectRow
+from stt_load.dialects.registry import DIALECTS
+from stt_load.dialects.row import DialectRow
 from stt_load.errors import ExitCode, Outcome
 from stt_load.metrics.slo import DEFAULT_SLOS_OF, METRICS
 from stt_load.metrics.validity import CONDITIONS, Condition
+from stt_load.options import OPTIONS
 from stt_load.records import Kind
 from stt_load.report.folder import WRITERS
 from stt_load.report.model import Verdict

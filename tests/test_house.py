@@ -31,6 +31,8 @@ CORE = (
     "config.py",
     "errors.py",
     "kinds.py",
+    "option_values.py",
+    "options.py",
     "records.py",
 )
 ASKS_THE_WORLD = {

@@ -5,9 +5,9 @@ from collections import Counter
 import msgspec
 import pytest
 
-from stt_load.kinds import KINDS, STREAM, LoadKind, dialect_names, kind_of
+from stt_load.kinds import KINDS, STREAM, LoadKind, kind_of
 from stt_load.metrics.slo import parse_slo
-from stt_load.options import parse_url
+from stt_load.option_values import parse_url
 from stt_load.records import UtteranceRecord
 
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
@@ -32,7 +32,8 @@ def test_every_server_of_a_kind_has_what_its_row_promises(kind: LoadKind) -> Non
 
 
 def test_no_two_servers_share_a_name() -> None:
-    assert [name for name, n in Counter(dialect_names()).items() if n > 1] == []
+    names = Counter(name for kind in KINDS.values() for name in kind.dialect_rows())
+    assert [name for name, n in names.items() if n > 1] == []
 
 
 @pytest.mark.parametrize("dialect", [None, "", "no-such-server"])

@@ -14,7 +14,7 @@ from stt_load.calibration.result import summary_lines
 from stt_load.calibration.store import keep
 from stt_load.config import RunConfig, listener_at, parse_options
 from stt_load.errors import ConfigError
-from stt_load.options import parse_web_socket_url, whole_number_from
+from stt_load.option_values import parse_web_socket_url, whole_number_from
 from stt_load.run.preflight import unreachable
 
 _NO_SINK_YET = "ws://127.0.0.1:1/"

@@ -3,35 +3,67 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
-from stt_load.kinds import KINDS, LoadKind, dialect_names, kind_of
+from stt_load.dialects.installed import InstalledDialect, installed_dialects
+from stt_load.dialects.registry import find_dialect
+from stt_load.errors import ConfigError
+from stt_load.kinds import KINDS, STREAM, LoadKind, kind_of
 
 _WIDTH = 110
 
 
 @click.command()
-@click.argument("name", required=False, type=click.Choice(dialect_names()), metavar="[NAME]")
+@click.argument("name", required=False)
 def command(name: str | None) -> None:
-    """What stt-load can speak; with NAME, what it knows of that server and the options it takes."""
-    if name is not None:
-        kind = kind_of(name)
-        lines = list(_describe(kind, kind.dialect_rows()[name]))
-    else:
-        lines = [line for kind in KINDS.values() for line in ("", kind.title, *_list(kind.dialect_rows().values()))][1:]
-    for line in lines:
+    """List what stt-load can speak; with NAME, show what it knows of that server and the options it takes."""
+    for line in _list_all() if name is None else _describe_one(name):
         click.echo(line)
 
 
-def _list(rows: Iterable[Any]) -> Iterator[str]:
-    lines = [(f"  {row.name}", row.default_url, row.summary) for row in rows]
-    widths = [max(len(text) for text in column) for column in zip(*lines, strict=True)]
+def _describe_one(name: str) -> Iterator[str]:
+    """Raises ConfigError for a name that nobody knows."""
+    kind = kind_of(name)
+    try:
+        row = find_dialect(name) if kind is STREAM else kind.dialect_rows()[name]
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return _describe(kind, row)
+
+
+def _list_all() -> Iterator[str]:
+    for kind in KINDS.values():
+        yield kind.title
+        yield from _columns([(row.name, row.default_url, row.summary) for row in kind.dialect_rows().values()])
+        yield ""
+    installed = [dialect for dialects in installed_dialects().values() for dialect in dialects]
+    if installed:
+        yield "streams, from other packages"
+        yield from _columns([_installed_cells(dialect) for dialect in installed])
+
+
+def _installed_cells(dialect: InstalledDialect) -> tuple[str, ...]:
+    """A dialect that can't be used is listed with the reason."""
+    try:
+        dialect.load()
+        row = find_dialect(dialect.name)
+    except ValueError as error:
+        return dialect.name, dialect.package, f"can't be used: {error}"
+    return dialect.name, dialect.package, row.default_url, row.summary
+
+
+def _columns(lines: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """The cells of each line under each other; the last cell of a line is as long as it wants to be."""
+    widths: dict[int, int] = {}
     for line in lines:
-        cells = [text.ljust(width) for text, width in zip(line, widths, strict=True)]
-        yield "  ".join(cells).rstrip()
+        for place, cell in enumerate(line[:-1]):
+            widths[place] = max(widths.get(place, 0), len(cell))
+    for line in lines:
+        cells = [cell.ljust(widths[place]) for place, cell in enumerate(line[:-1])]
+        yield "  " + "  ".join([*cells, line[-1]])
 
 
 def _describe(kind: LoadKind, row: Any) -> Iterator[str]:

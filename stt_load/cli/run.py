@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 
 import click
 
-from stt_load.config import OPTIONS, Option, parse_options
+from stt_load.config import parse_options
 from stt_load.errors import ConfigError, SttLoadError
 from stt_load.locust_plugin.arguments import find_locust_problems
+from stt_load.options import OPTIONS, Option
 from stt_load.run.preflight import find_problems
 
 ALL_OPTIONS = tuple(option.name for option in OPTIONS)
@@ -24,7 +25,8 @@ LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
 def with_options(
     names: Sequence[str] = ALL_OPTIONS, defaults: Mapping[str, str] = MappingProxyType({})
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """These options of `OPTIONS` on a click command; values stay text. `defaults`: other ones than a run's, by key."""
+    """Puts these options of `OPTIONS` on a click command; values stay text. `defaults`: other ones than a run's, by
+    key."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(OPTIONS):
@@ -36,20 +38,21 @@ def with_options(
 
 
 def _click_option(option: Option) -> Callable[..., Any]:
-    text = option.help if option.default in (None, "") else f"{option.help} [default: {option.default}]"
     if option.is_flag:
-        return click.option(f"--{option.name}", is_flag=True, default=None, envvar=option.env_var, help=text)
+        return click.option(
+            f"--{option.name}", is_flag=True, default=None, envvar=option.env_var, help=option.help_with_default
+        )
     return click.option(
         f"--{option.name}",
         metavar=option.metavar,
         multiple=option.is_multiple,
         envvar=option.env_var,
-        help=text,
+        help=option.help_with_default,
     )
 
 
 def find_locustfile(name: str) -> Path:
-    """In a checkout beside the package, in an installed wheel inside it."""
+    """A shipped locustfile: in a checkout beside the package, in an installed wheel inside it."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "_locustfiles", package.parent / "locustfiles"):
         if (folder / name).is_file():

@@ -22,10 +22,11 @@ from stt_load.atomic_file import write_atomically
 from stt_load.audio.texts import Texts
 from stt_load.cli.clips import read_texts
 from stt_load.cli.run import become_locust, with_options
-from stt_load.config import OPTIONS, listener_at
+from stt_load.config import listener_at
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, without_credentials
 from stt_load.errors import ConfigError, ExitCode
-from stt_load.options import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
+from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
+from stt_load.options import OPTIONS
 from stt_load.run.preflight import unreachable, unwritable
 from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar

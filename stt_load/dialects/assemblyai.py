@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
     EndOfTurn,
     Event,
@@ -34,9 +34,18 @@ from stt_load.dialects.events import (
     Ready,
     ServerError,
 )
-from stt_load.dialects.options import milliseconds, number, one_of, or_none, phrases, rate_hz, yes_or_no
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import children, numbers, parse_object, text_of, try_object, with_query
 from stt_load.errors import ProtocolError, Refusal
+from stt_load.option_values import (
+    one_of,
+    or_none,
+    parse_milliseconds,
+    parse_number,
+    parse_phrases,
+    parse_rate_hz,
+    parse_yes_or_no,
+)
 
 END_MESSAGES = {"terminate": "Terminate", "force": "ForceEndpoint"}
 VERSION = "2025-05-12"  # of the API, as the SDK tells it
@@ -63,13 +72,13 @@ class AssemblyAI(Dialect):
     takes_key = True
     options = (
         DialectOption("model", "universal-streaming-english", "which model: speech_model of the query"),
-        DialectOption("sample_rate", "16000", "of what is sent, Hz", rate_hz),
-        DialectOption("format_turns", "true", "tell each end of turn once more, formatted", yes_or_no),
-        DialectOption("end_of_turn_confidence_threshold", "", "0 to 1; the server's own is 0.4", or_none(number)),
-        DialectOption("min_turn_silence", "", "ms; the default model's own is 400", or_none(milliseconds)),
-        DialectOption("max_turn_silence", "", "ms; the default model's own is 1280", or_none(milliseconds)),
-        DialectOption("keyterms", "", "words to listen for, with commas between them", phrases),
-        DialectOption("heartbeat", "false", "the server tells how much audio it has", yes_or_no),
+        DialectOption("sample_rate", "16000", "of what is sent, Hz", parse_rate_hz),
+        DialectOption("format_turns", "true", "tell each end of turn once more, formatted", parse_yes_or_no),
+        DialectOption("end_of_turn_confidence_threshold", "", "0 to 1; the server's own is 0.4", or_none(parse_number)),
+        DialectOption("min_turn_silence", "", "ms; the default model's own is 400", or_none(parse_milliseconds)),
+        DialectOption("max_turn_silence", "", "ms; the default model's own is 1280", or_none(parse_milliseconds)),
+        DialectOption("keyterms", "", "words to listen for, with commas between them", parse_phrases),
+        DialectOption("heartbeat", "false", "the server tells how much audio it has", parse_yes_or_no),
         DialectOption("finish", "terminate", "how the client ends: terminate or force", one_of(*END_MESSAGES)),
     )
     unconfirmed = (

@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from stt_load.dialects.events import Event, Message
+from stt_load.dialects.options import DialectOption
 
 End = Literal["client", "server"]
 """Who ends an utterance: the client by a message when speech ends, or the server's endpointer in the silence."""
@@ -79,16 +80,6 @@ class AudioLength(msgspec.Struct, frozen=True, gc=False):
     def frames_for(self, samples: float) -> int:
         """How many of its frames hold so many samples, at least one: for servers that count frames."""
         return max(1, round(samples * self.frames / self.samples))
-
-
-@dataclass(frozen=True, slots=True)
-class DialectOption:
-    """One `--dialect-option KEY=VALUE`. `parse` raises ValueError with what can be written instead."""
-
-    key: str
-    default: str
-    help: str
-    parse: Callable[[str], Any] = str
 
 
 @dataclass(frozen=True, slots=True)

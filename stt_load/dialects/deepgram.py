@@ -23,21 +23,22 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Ignored, Message, Partial, ServerError
-from stt_load.dialects.options import milliseconds, one_of, or_none, phrases, rate_hz, yes_or_no
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import child, children, is_plausible, parse_object, text_of, try_object, with_query
 from stt_load.errors import ProtocolError, Refusal
+from stt_load.option_values import one_of, or_none, parse_milliseconds, parse_phrases, parse_rate_hz, parse_yes_or_no
 
 END_MESSAGES = {"close": "CloseStream", "finalize": "Finalize"}
 
 
-def milliseconds_or_false(text: str) -> int | None:
-    """None: the server has no endpointer."""
+def parse_milliseconds_or_false(text: str) -> int | None:
+    """Milliseconds, or `false` for a server without an endpointer, which is None."""
     if text == "false":
         return None
     try:
-        return milliseconds(text)
+        return parse_milliseconds(text)
     except ValueError as error:
         raise ValueError(f"{error}, or false") from None
 
@@ -49,12 +50,12 @@ class Deepgram(Dialect):
     options = (
         DialectOption("model", "nova-3", "which model"),
         DialectOption("language", "en", "what is spoken"),
-        DialectOption("sample_rate", "16000", "of what is sent, Hz", rate_hz),
-        DialectOption("endpointing", "300", "ms of silence that end a turn, or false", milliseconds_or_false),
-        DialectOption("utterance_end_ms", "", "ms without a new word that end a turn too", or_none(milliseconds)),
-        DialectOption("interim_results", "true", "texts that may still change", yes_or_no),
-        DialectOption("smart_format", "false", "numbers, dates and punctuation as people write them", yes_or_no),
-        DialectOption("keyterms", "", "words to listen for, with commas between them", phrases),
+        DialectOption("sample_rate", "16000", "of what is sent, Hz", parse_rate_hz),
+        DialectOption("endpointing", "300", "ms of silence that end a turn, or false", parse_milliseconds_or_false),
+        DialectOption("utterance_end_ms", "", "ms without a new word that end a turn too", or_none(parse_milliseconds)),
+        DialectOption("interim_results", "true", "texts that may still change", parse_yes_or_no),
+        DialectOption("smart_format", "false", "numbers, dates and punctuation as people write them", parse_yes_or_no),
+        DialectOption("keyterms", "", "words to listen for, with commas between them", parse_phrases),
         DialectOption("finish", "close", "how the client ends: close or finalize", one_of(*END_MESSAGES)),
     )
     unconfirmed = (

@@ -33,10 +33,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Message, Partial, ServerError
-from stt_load.dialects.options import one_of, or_none, yes_or_no
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import parse_object, text_of, try_object, unknown
+from stt_load.option_values import one_of, or_none, parse_yes_or_no
 
 RATE_HZ = 16_000
 UNIT_SAMPLES = 960  # chunk_size counts 60 ms: the stride of Paraformer's encoder
@@ -72,7 +73,7 @@ class FunAsr(Dialect):
             "chunk_size", "5,10,5", "look-back, chunk and look-ahead of the quick texts, in 60 ms", chunk_sizes
         ),
         DialectOption("hotwords", "", 'words to listen for: word,word, or {"word": 20} for the C++ server'),
-        DialectOption("itn", "true", "numbers in figures", yes_or_no),
+        DialectOption("itn", "true", "numbers in figures", parse_yes_or_no),
         DialectOption("svs_lang", "", "language of SenseVoice behind the C++ server: auto, zh, en, …", or_none()),
     )
     unconfirmed = (

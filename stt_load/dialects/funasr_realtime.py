@@ -25,11 +25,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Partial, ServerError, Snapshot
-from stt_load.dialects.options import one_of, or_none
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import children, parse_object, text_of, try_object, unknown
 from stt_load.errors import Refusal
+from stt_load.option_values import one_of, or_none
 
 RESULT = frozenset({"sentences", "partial", "partial_start_ms", "duration_ms", "is_final"})
 

@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 import msgpack
 import numpy as np
 
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
     AtWork,
     Event,
@@ -39,9 +39,10 @@ from stt_load.dialects.events import (
     ServerError,
     Snapshot,
 )
-from stt_load.dialects.options import one_of, seconds, yes_or_no
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_float32, numbers, text_of
 from stt_load.errors import ProtocolError, Refusal
+from stt_load.option_values import one_of, parse_seconds, parse_yes_or_no
 
 SAMPLE_RATE_HZ = 24_000
 STEP_SAMPLES = 1_920
@@ -59,10 +60,12 @@ class Kyutai(Dialect):
 
     takes_key = True
     options = (
-        DialectOption("delay", "0.5", "s that words come behind the audio: 2.56 for the 2.6B model", seconds),
-        DialectOption("leading_silence", "0", "s of it, at once, before anything else: 1 for the 2.6B model", seconds),
+        DialectOption("delay", "0.5", "s that words come behind the audio: 2.56 for the 2.6B model", parse_seconds),
+        DialectOption(
+            "leading_silence", "0", "s of it, at once, before anything else: 1 for the 2.6B model", parse_seconds
+        ),
         DialectOption("flush", "paced", "the silence after the end: paced, or in one burst", one_of("paced", "burst")),
-        DialectOption("steps", "true", "Steps tell the end: false for the 2.6B and the Python module", yes_or_no),
+        DialectOption("steps", "true", "Steps tell the end: false for the 2.6B and the Python module", parse_yes_or_no),
     )
     unconfirmed = (
         "read in the server's code and its clients, not run: no model was loaded",

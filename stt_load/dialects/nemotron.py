@@ -25,10 +25,11 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from stt_load.dialects.base import DEFAULTS, Capabilities, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, Capabilities, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Message, Partial, Ready, ServerError
-from stt_load.dialects.options import one_of
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import parse_object, text_of, try_object, unknown
+from stt_load.option_values import one_of
 
 
 class Nemotron(Dialect):

@@ -22,10 +22,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects import realtime_events as realtime
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Settings
 from stt_load.dialects.events import Event, Final, Ignored, Message, Ready, SegmentPending
-from stt_load.dialects.options import milliseconds, one_of, or_none, rate_hz
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import text_of, try_object, with_query
+from stt_load.option_values import one_of, or_none, parse_milliseconds, parse_rate_hz
 
 
 class OpenAiRealtime(realtime.RealtimeDialect):
@@ -35,9 +36,9 @@ class OpenAiRealtime(realtime.RealtimeDialect):
         DialectOption("model", "gpt-4o-transcribe", "transcription model; nothing for the server's own", or_none()),
         DialectOption("language", "", "of the speech, as en", or_none()),
         DialectOption("prompt", "", "words to expect; some models refuse one", or_none()),
-        DialectOption("sample_rate", "24000", "Hz; OpenAI takes 24000 only", rate_hz),
+        DialectOption("sample_rate", "24000", "Hz; OpenAI takes 24000 only", parse_rate_hz),
         DialectOption("noise_reduction", "", "near_field or far_field", or_none(one_of("near_field", "far_field"))),
-        DialectOption("silence_ms", "500", "of server_vad, where the server ends the utterance", milliseconds),
+        DialectOption("silence_ms", "500", "of server_vad, where the server ends the utterance", parse_milliseconds),
     )
     unconfirmed = (
         "the events are read from OpenAI's documents and from clients; SGLang's from its source",

@@ -1,23 +1,23 @@
-"""Every server that stt-load can speak to: one row each. The README table and `stt-load dialects` read it."""
+"""Every server that stt-load can speak to: one row each, and the rows that other installed packages bring."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from stt_load.dialects.assemblyai import AssemblyAI
-from stt_load.dialects.base import Capabilities, Dialect, DialectOption, End, Settings
+from stt_load.dialects.base import End, Settings
 from stt_load.dialects.deepgram import Deepgram
 from stt_load.dialects.events import Message
 from stt_load.dialects.funasr import FunAsr
 from stt_load.dialects.funasr_realtime import FunAsrRealtime
+from stt_load.dialects.installed import installed_dialects
 from stt_load.dialects.kyutai import Kyutai
 from stt_load.dialects.nemotron import Nemotron
 from stt_load.dialects.openai_realtime import OpenAiRealtime
-from stt_load.dialects.options import parse_option_texts
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.dialects.riva import Riva
+from stt_load.dialects.row import DialectRow
 from stt_load.dialects.sglang import SglangOmni
 from stt_load.dialects.sherpa_onnx import SherpaOnnx
 from stt_load.dialects.sherpa_onnx_offline import SherpaOnnxOffline
@@ -27,59 +27,6 @@ from stt_load.dialects.vllm_realtime import VllmRealtime
 from stt_load.dialects.vosk import Vosk
 from stt_load.dialects.whisperlive import WhisperLive
 from stt_load.dialects.whisperlivekit import WhisperLiveKit
-
-
-@dataclass(frozen=True, slots=True)
-class DialectRow:
-    """`kind`: the class that speaks it, once for each connection."""
-
-    name: str
-    summary: str
-    default_url: str
-    kind: type[Dialect]
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """With every option at its default."""
-        return self.kind().capabilities
-
-    @property
-    def options(self) -> tuple[DialectOption, ...]:
-        return self.kind.options
-
-    @property
-    def unconfirmed(self) -> tuple[str, ...]:
-        return self.kind.unconfirmed
-
-    @property
-    def takes_key(self) -> bool:
-        return self.kind.takes_key
-
-    def facts(self) -> dict[str, str]:
-        """What `stt-load dialects NAME` says of it, by label."""
-        able = self.capabilities
-        multiple = able.frame_multiple_bytes
-        facts = {
-            "audio": f"{able.encoding} mono, {able.sample_rate_hz} Hz",
-            "frames": "any size" if multiple == 2 else f"multiples of {multiple} bytes",
-            "utterances end by": " or ".join(able.ends) + (", the first by default" if len(able.ends) > 1 else ""),
-            "silence": f"{able.trailing_silence_s:g} s after the clip where the server ends the utterance, "
-            f"{able.min_trailing_silence_s:g} s at the least",
-            "a connection": "carries many utterances" if able.many_utterances else "carries one utterance",
-            "ready message": "yes" if able.has_ready else "no",
-        }
-        if "server" not in able.ends:
-            del facts["silence"]
-        return facts
-
-    def make(self, settings: Settings) -> Dialect:
-        """A fresh dialect for one connection."""
-        return self.kind(settings)
-
-    def parse_options(self, given: Sequence[str]) -> dict[str, Any]:
-        """`KEY=VALUE` texts → parsed values, defaults filled in. Raises ConfigError with every problem."""
-        return parse_option_texts(self.name, self.options, given)
-
 
 DIALECTS: dict[str, DialectRow] = {
     row.name: row
@@ -196,12 +143,26 @@ DIALECTS: dict[str, DialectRow] = {
 }
 
 
-def settings_of(end: End, options: Mapping[str, Any], api_key: str | None) -> Settings:
-    """Of a run that was asked for like this. A key that was read from a file often ends its line, which in a header
+def find_dialect(name: str) -> DialectRow:
+    """The row of this name, from here or from another installed package. Raises ValueError where there is none, where
+    two packages bring one, or where it can't be loaded."""
+    own, installed = DIALECTS.get(name), installed_dialects().get(name, ())
+    if own is not None and not installed:
+        return own
+    if own is None and len(installed) == 1:
+        return installed[0].load()
+    if not installed:
+        raise ValueError(f"{name!r} is not known: see `stt-load dialects`")
+    packages = [*(["stt-load"] if own else []), *(dialect.package for dialect in installed)]
+    raise ValueError(f"{name!r} comes from {' and '.join(packages)}: uninstall all but one of them, or rename theirs")
+
+
+def settings_for_run(end: End, options: Mapping[str, Any], api_key: str | None) -> Settings:
+    """The settings of all dialects of one run. A key that was read from a file often ends its line, which in a header
     would end the request."""
     return Settings(options=options, end=end, api_key=(api_key or "").strip() or None)
 
 
 def detect(messages: Sequence[Message]) -> list[str]:
-    """Names of the dialects that one of these first messages of a server belongs to."""
-    return [row.name for row in DIALECTS.values() if any(row.kind.recognises(message) for message in messages)]
+    """Names of our own dialects that recognise at least one of these messages of a server."""
+    return [row.name for row in DIALECTS.values() if any(row.dialect.recognises(message) for message in messages)]

@@ -22,10 +22,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects import realtime_events as realtime
-from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Message, Ready
-from stt_load.dialects.options import milliseconds, one_of, or_none, phrases, rate_hz, whole_number, yes_or_no
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_base64, text_of, try_object, with_query
+from stt_load.option_values import (
+    one_of,
+    or_none,
+    parse_milliseconds,
+    parse_phrases,
+    parse_rate_hz,
+    parse_whole_number,
+    parse_yes_or_no,
+)
 
 _COMMIT = realtime.event(realtime.COMMIT)
 _STOP_HISTORY_MS = 800
@@ -37,12 +46,12 @@ class Riva(realtime.RealtimeDialect):
     options = (
         DialectOption("language", "en-US", "of the speech"),
         DialectOption("model", "", "as the server lists it; nothing for its default", or_none()),
-        DialectOption("sample_rate", "16000", "Hz", rate_hz),
-        DialectOption("punctuation", "", "true or false: automatic punctuation", or_none(yes_or_no)),
-        DialectOption("verbatim", "", "true or false: numbers as they are spoken", or_none(yes_or_no)),
-        DialectOption("words", "", "words or phrases to boost, with commas between them", phrases),
-        DialectOption("boost", "20", "how much; 20 to 100 for CTC models, 1 or 2 for the others", whole_number),
-        DialectOption("stop_history_ms", "", "of blanks that end an utterance", or_none(milliseconds)),
+        DialectOption("sample_rate", "16000", "Hz", parse_rate_hz),
+        DialectOption("punctuation", "", "true or false: automatic punctuation", or_none(parse_yes_or_no)),
+        DialectOption("verbatim", "", "true or false: numbers as they are spoken", or_none(parse_yes_or_no)),
+        DialectOption("words", "", "words or phrases to boost, with commas between them", parse_phrases),
+        DialectOption("boost", "20", "how much; 20 to 100 for CTC models, 1 or 2 for the others", parse_whole_number),
+        DialectOption("stop_history_ms", "", "of blanks that end an utterance", or_none(parse_milliseconds)),
         DialectOption(
             "key", "bearer", "how the API key is shown: bearer, or secret for a minted one", one_of("bearer", "secret")
         ),

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects import realtime_events as realtime
-from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Settings
 from stt_load.dialects.events import (
     Event,
     Final,
@@ -34,9 +34,10 @@ from stt_load.dialects.events import (
     SegmentPending,
     ServerError,
 )
-from stt_load.dialects.options import milliseconds, one_of, or_none
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import text_of, try_object, with_query
 from stt_load.errors import ProtocolError
+from stt_load.option_values import one_of, or_none, parse_milliseconds
 
 # Of the server's VAD, unless it is told otherwise.
 _SILENCE_MS = 500
@@ -55,7 +56,7 @@ class SglangOmni(realtime.RealtimeDialect):
             "server_vad or none: who cuts segments where the client ends the utterance",
             one_of("server_vad", "none"),
         ),
-        DialectOption("silence_ms", "", "of server_vad; its own default is 500", or_none(milliseconds)),
+        DialectOption("silence_ms", "", "of server_vad; its own default is 500", or_none(parse_milliseconds)),
     )
     unconfirmed = (
         "read from its source, never run: it takes a GPU",

@@ -23,11 +23,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Snapshot
-from stt_load.dialects.options import rate_hz
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_float32, parse_object, text_of, try_object, unknown
 from stt_load.errors import ProtocolError
+from stt_load.option_values import parse_rate_hz
 
 DONE = "Done"
 DONE_ANSWERED = "Done!"
@@ -38,7 +39,7 @@ _ONLY_CPP_SAYS = {"is_final", "is_eof", "tokens"}
 class SherpaOnnx(Dialect):
     """One connection to a streaming server, Python or C++."""
 
-    options = (DialectOption("sample_rate", "16000", "Hz, of the server's model (its --sample-rate)", rate_hz),)
+    options = (DialectOption("sample_rate", "16000", "Hz, of the server's model (its --sample-rate)", parse_rate_hz),)
     unconfirmed = (
         "the C++ server was read, not run: is_final at an endpoint, is_eof on the last text, then Done!",
         "endpointing can be turned off (--use-endpoint=0): then only --end client ends an utterance",

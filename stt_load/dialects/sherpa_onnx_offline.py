@@ -23,11 +23,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Message
-from stt_load.dialects.options import rate_hz
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_float32, text_of, try_object
 from stt_load.errors import ProtocolError
+from stt_load.option_values import parse_rate_hz
 
 EMPTY = "<EMPTY>"
 _FLOAT32_BYTES = 4
@@ -37,7 +38,7 @@ _CPP_SAYS = {"lang", "text", "timestamps", "tokens"}
 class SherpaOnnxOffline(Dialect):
     """One connection to a server that takes whole utterances."""
 
-    options = (DialectOption("sample_rate", "16000", "Hz, told in the header: any rate will do", rate_hz),)
+    options = (DialectOption("sample_rate", "16000", "Hz, told in the header: any rate will do", parse_rate_hz),)
     unconfirmed = ("the C++ server was read, not run: its text comes as JSON, not plain as Python's",)
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:

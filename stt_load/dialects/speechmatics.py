@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
     EndOfTurn,
     Event,
@@ -34,9 +34,10 @@ from stt_load.dialects.events import (
     Ready,
     ServerError,
 )
-from stt_load.dialects.options import one_of, or_none, phrases, rate_hz, seconds, yes_or_no
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import child, parse_object, try_object
 from stt_load.errors import ProtocolError, Refusal
+from stt_load.option_values import one_of, or_none, parse_phrases, parse_rate_hz, parse_seconds, parse_yes_or_no
 
 # Types of the Error message that tell a caller to go away; the others are failures.
 REFUSALS = {
@@ -59,14 +60,14 @@ class Speechmatics(Dialect):
     takes_key = True
     options = (
         DialectOption("language", "en", "what is spoken"),
-        DialectOption("sample_rate", "16000", "of what is sent, Hz", rate_hz),
-        DialectOption("max_delay", "1.0", "the longest wait for a final text, s", seconds),
+        DialectOption("sample_rate", "16000", "of what is sent, Hz", parse_rate_hz),
+        DialectOption("max_delay", "1.0", "the longest wait for a final text, s", parse_seconds),
         DialectOption("max_delay_mode", "", "fixed, or flexible for numbers and the like", or_none()),
-        DialectOption("silence_trigger", "0.5", "s of silence that end an utterance of --end server", seconds),
+        DialectOption("silence_trigger", "0.5", "s of silence that end an utterance of --end server", parse_seconds),
         DialectOption("model", "", "standard or enhanced, as the service calls it", or_none()),
         DialectOption("operating_point", "", "standard or enhanced, as older containers call it", or_none()),
-        DialectOption("partials", "true", "texts that may still change", yes_or_no),
-        DialectOption("vocabulary", "", "words to listen for, with commas between them", phrases),
+        DialectOption("partials", "true", "texts that may still change", parse_yes_or_no),
+        DialectOption("vocabulary", "", "words to listen for, with commas between them", parse_phrases),
         DialectOption("finish", "stream", "how the client ends: stream or utterance", one_of("stream", "utterance")),
     )
     unconfirmed = (

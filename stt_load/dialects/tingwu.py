@@ -25,10 +25,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from stt_load.dialects.base import AudioLength, Capabilities, Dialect, DialectOption
+from stt_load.dialects.base import AudioLength, Capabilities, Dialect
 from stt_load.dialects.events import Event, Final, Ignored, Message, Partial, Ready, Reply
-from stt_load.dialects.options import milliseconds, one_of
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import parse_object, text_of, try_object, unknown
+from stt_load.option_values import one_of, parse_milliseconds
 
 RATE_HZ = 16_000
 MODES = ("2pass-online", "2pass-offline", "online", "offline")
@@ -42,7 +43,7 @@ class TingWu(Dialect):
             "mode", "2pass", "2pass: partials while one speaks; offline: the final alone", one_of("2pass", "offline")
         ),
         DialectOption("hotwords", "", "words to listen for, with blanks between them"),
-        DialectOption("chunk_ms", "600", "audio from one partial to the next, told in frames", milliseconds),
+        DialectOption("chunk_ms", "600", "audio from one partial to the next, told in frames", parse_milliseconds),
     )
     capabilities = Capabilities(has_ready=True, ends=("client",), many_utterances=True)
 

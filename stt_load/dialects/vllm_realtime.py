@@ -21,8 +21,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects import realtime_events as realtime
-from stt_load.dialects.base import AudioLength, Capabilities, Connect, DialectOption
+from stt_load.dialects.base import AudioLength, Capabilities, Connect
 from stt_load.dialects.events import Event, Final, Message, Ready
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import text_of, try_object
 
 

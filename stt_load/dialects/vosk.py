@@ -21,10 +21,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Message, Partial
-from stt_load.dialects.options import or_none, phrases, rate_hz, whole_number, yes_or_no
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import children, parse_object, text_of, try_object, unknown
+from stt_load.option_values import or_none, parse_phrases, parse_rate_hz, parse_whole_number, parse_yes_or_no
 
 EOF = '{"eof" : 1}'
 
@@ -33,10 +34,14 @@ class Vosk(Dialect):
     """One connection to a vosk-server. The config says only what was asked for, the rate always."""
 
     options = (
-        DialectOption("sample_rate", "16000", "Hz, told in the config; 8000 is what telephony models take", rate_hz),
-        DialectOption("words", "", "true or false: texts with the times of their words", or_none(yes_or_no)),
-        DialectOption("max_alternatives", "", "so many guesses, of which the first is taken", or_none(whole_number)),
-        DialectOption("phrase_list", "", "the only phrases to listen for, separated by commas", phrases),
+        DialectOption(
+            "sample_rate", "16000", "Hz, told in the config; 8000 is what telephony models take", parse_rate_hz
+        ),
+        DialectOption("words", "", "true or false: texts with the times of their words", or_none(parse_yes_or_no)),
+        DialectOption(
+            "max_alternatives", "", "so many guesses, of which the first is taken", or_none(parse_whole_number)
+        ),
+        DialectOption("phrase_list", "", "the only phrases to listen for, separated by commas", parse_phrases),
     )
     unconfirmed = (
         "the silence that ends an utterance, 0.5 to 2 s, is Kaldi's default: a model's own conf/model.conf may differ",

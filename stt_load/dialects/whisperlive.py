@@ -27,11 +27,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Ignored, Message, Ready, ServerError, Snapshot
-from stt_load.dialects.options import number, one_of, or_none, whole_number, yes_or_no
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_float32, children, is_plausible, parse_object, text_of, try_object, unknown
 from stt_load.errors import Refusal
+from stt_load.option_values import one_of, or_none, parse_number, parse_whole_number, parse_yes_or_no
 
 _UID = "stt-load"
 
@@ -44,11 +45,11 @@ class WhisperLive(Dialect):
         DialectOption("language", "en", "as in de; empty: the server finds out, from up to 30 s of audio", or_none()),
         DialectOption("task", "transcribe", "transcribe or translate", one_of("transcribe", "translate")),
         DialectOption("model", "small", "ignored by a server with a model of its own"),
-        DialectOption("use_vad", "true", "true or false; the latest caller's holds for all", yes_or_no),
+        DialectOption("use_vad", "true", "true or false; the latest caller's holds for all", parse_yes_or_no),
         DialectOption("audio_format", "float32", "float32 or int16", one_of("float32", "int16")),
-        DialectOption("send_last_n_segments", "10", "segments in each message", whole_number),
-        DialectOption("same_output_threshold", "10", "equal passes that complete a segment", whole_number),
-        DialectOption("no_speech_thresh", "0.45", "segments less likely to be speech are dropped", number),
+        DialectOption("send_last_n_segments", "10", "segments in each message", parse_whole_number),
+        DialectOption("same_output_threshold", "10", "equal passes that complete a segment", parse_whole_number),
+        DialectOption("no_speech_thresh", "0.45", "segments less likely to be speech are dropped", parse_number),
         DialectOption("initial_prompt", "", "context for the model", or_none()),
         DialectOption("hotwords", "", "words to expect", or_none()),
     )

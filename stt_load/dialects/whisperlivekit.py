@@ -22,11 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, DialectOption, Settings
+from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import Event, Gauge, Message, Ready, ServerError, Snapshot
-from stt_load.dialects.options import one_of, or_none
+from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import children, numbers, parse_object, try_object, unknown, with_query
 from stt_load.errors import ProtocolError, Refusal
+from stt_load.option_values import one_of, or_none
 
 _LAG = "remaining_time_"
 _SILENCE = -2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -16,10 +17,10 @@ import gevent
 from locust import events, runners, stats
 from locust.argument_parser import LocustArgumentParser
 
-from stt_load.config import OPTIONS
 from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, SIGN
 from stt_load.locust_plugin.worker import Worker
+from stt_load.options import OPTIONS
 
 _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer than it needs to be
 
@@ -35,9 +36,9 @@ def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
 
 def add_options(parser: LocustArgumentParser, defaults: Mapping[str, str] = MappingProxyType({})) -> None:
     """Our options on Locust's command line and in its web UI, under the same names."""
-    for option in OPTIONS:
-        default = defaults.get(option.key, option.default)
-        kind: dict[str, Any] = {"metavar": option.metavar, "default": default or ""}
+    for declared in OPTIONS:
+        option = replace(declared, default=defaults.get(declared.key, declared.default))
+        kind: dict[str, Any] = {"metavar": option.metavar, "default": option.default or ""}
         if option.is_flag:
             kind = {"action": "store_true", "default": False}
         elif option.is_multiple:
@@ -45,7 +46,7 @@ def add_options(parser: LocustArgumentParser, defaults: Mapping[str, str] = Mapp
         parser.add_argument(
             f"--{option.name}",
             env_var=option.env_var,
-            help=option.help.replace("%", "%%"),
+            help=option.help_with_default.replace("%", "%%"),
             include_in_web_ui=option.in_web_ui,
             **kind,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stt_load.errors import UpgradeRefused
-from stt_load.options import DEFAULT_PORTS
+from stt_load.option_values import DEFAULT_PORTS
 
 # A name is looked up for hundreds of callers a second, under Locust in another thread each time; a server behind a name
 # that moves is followed all the same.

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from stt_load.credentials import without_credentials
 from stt_load.dialects.base import Connect
 from stt_load.errors import ProtocolError, UpgradeRefused
-from stt_load.options import DEFAULT_PORTS
+from stt_load.option_values import DEFAULT_PORTS
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _KEY_BYTES = 16

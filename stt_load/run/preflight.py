@@ -13,7 +13,7 @@ from stt_load.calibration.result import caution
 from stt_load.calibration.store import kept
 from stt_load.config import RunConfig
 from stt_load.errors import ConfigError
-from stt_load.options import DEFAULT_PORTS
+from stt_load.option_values import DEFAULT_PORTS
 from stt_load.report.close import report_file
 
 _REACH_TIMEOUT_S = 3.0

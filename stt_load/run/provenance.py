@@ -7,9 +7,10 @@ from typing import Any
 
 from stt_load.calibration import host_probe as looking
 from stt_load.clips.folder import ClipSet
-from stt_load.config import OPTIONS, RunConfig
+from stt_load.config import RunConfig
 from stt_load.credentials import without_credentials
 from stt_load.metrics.normaliser import Normaliser
+from stt_load.options import OPTIONS
 from stt_load.records import SCHEMA_VERSION
 from stt_load.versions import describe_versions
 from stt_load.workloads.run_clips import frame_rule

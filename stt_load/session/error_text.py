@@ -28,5 +28,5 @@ class ErrorText:
     def worded(self, error: str) -> str:
         """As it is kept and shown."""
         error = without_key(error, self._dialect.settings.api_key)
-        names = [name for name in detect(self._not_understood) if DIALECTS[name].kind is not type(self._dialect)]
+        names = [name for name in detect(self._not_understood) if DIALECTS[name].dialect is not type(self._dialect)]
         return f"{error}; the server seems to speak {' or '.join(names)}: see --dialect" if names else error

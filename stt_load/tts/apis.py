@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stt_load.dialects.base import DialectOption
-from stt_load.dialects.options import number, one_of, or_none, parse_option_texts, whole_number, yes_or_no
+from stt_load.dialects.options import DialectOption, parse_dialect_options
+from stt_load.option_values import number_from_to, one_of, or_none, parse_whole_number, parse_yes_or_no
 from stt_load.tts.engines import ENGINES
 
 Options = Mapping[str, Any]
@@ -42,21 +42,11 @@ class TtsApi:
 
     def parse_options(self, given: Sequence[str]) -> dict[str, Any]:
         """`KEY=VALUE` texts → Options. Raises ConfigError with every problem."""
-        return parse_option_texts(self.name, self.options, given)
-
-
-def _from_to(low: float, high: float, parse: Callable[[str], Any] = number) -> Callable[[str], Any]:
-    def parse_within(text: str) -> Any:
-        value = parse(text)
-        if not low <= value <= high:
-            raise ValueError(f"{text!r} must be from {low:g} to {high:g}")
-        return value
-
-    return or_none(parse_within)
+        return parse_dialect_options(self.name, self.options, given)
 
 
 def _seed(text: str) -> int:
-    seed = whole_number(text)
+    seed = parse_whole_number(text)
     if seed < 1:
         raise ValueError(f"{text!r} must be a whole number from 1: 0 is another voice each time")
     return seed
@@ -95,17 +85,34 @@ TTS_APIS: dict[str, TtsApi] = {
             "http://localhost:8004/tts",
             "/tts",
             (
-                DialectOption("voice", _CHATTERBOX.default_voice, "a voice of the server, or with voice_mode=clone a reference file of it", or_none()),
+                DialectOption(
+                    "voice",
+                    _CHATTERBOX.default_voice,
+                    "a voice of the server, or with voice_mode=clone a reference file of it",
+                    or_none(),
+                ),
                 DialectOption("voice_mode", "predefined", "predefined or clone", one_of("predefined", "clone")),
                 DialectOption("response_format", "wav", "wav, opus or mp3", one_of("wav", "opus", "mp3")),
-                DialectOption("stream", "true", "send audio piece by piece; servers before May 2026 ignore it", yes_or_no),
+                DialectOption(
+                    "stream", "true", "send audio piece by piece; servers before May 2026 ignore it", parse_yes_or_no
+                ),
                 DialectOption("seed", "1", "the same audio each time; never 0", _seed),
-                DialectOption("split_text", "", "speak long texts in pieces", or_none(yes_or_no)),
-                DialectOption("chunk_size", "", "characters of a piece, 50 to 500", _from_to(50, 500, whole_number)),
-                DialectOption("speed", "", "0.25 to 4; the first request with another than 1 stalls for seconds", _from_to(0.25, 4)),
-                DialectOption("temperature", "", "0 to 1.5", _from_to(0, 1.5)),
-                DialectOption("exaggeration", "", "0.25 to 2", _from_to(0.25, 2)),
-                DialectOption("cfg_weight", "", "0.2 to 1", _from_to(0.2, 1)),
+                DialectOption("split_text", "", "speak long texts in pieces", or_none(parse_yes_or_no)),
+                DialectOption(
+                    "chunk_size",
+                    "",
+                    "characters of a piece, 50 to 500",
+                    or_none(number_from_to(50, 500, parse_whole_number)),
+                ),
+                DialectOption(
+                    "speed",
+                    "",
+                    "0.25 to 4; the first request with another than 1 stalls for seconds",
+                    or_none(number_from_to(0.25, 4)),
+                ),
+                DialectOption("temperature", "", "0 to 1.5", or_none(number_from_to(0, 1.5))),
+                DialectOption("exaggeration", "", "0.25 to 2", or_none(number_from_to(0.25, 2))),
+                DialectOption("cfg_weight", "", "0.2 to 1", or_none(number_from_to(0.2, 1))),
                 DialectOption("language", "", "of the text, as the server calls it", or_none()),
             ),
             _chatterbox_body,
@@ -118,10 +125,17 @@ TTS_APIS: dict[str, TtsApi] = {
             (
                 DialectOption("model", _OPENAI.default_model or "", "the server's name of the model", or_none()),
                 DialectOption("voice", _OPENAI.default_voice, "the server's name of the voice", or_none()),
-                DialectOption("response_format", "wav", f"{', '.join(_OPENAI_FORMATS)}; how long aac is can't be told", one_of(*_OPENAI_FORMATS)),
-                DialectOption("stream_format", "", "audio or sse; clones commonly ignore it", or_none(one_of("audio", "sse"))),
-                DialectOption("stream", "", "an addition of some clones", or_none(yes_or_no)),
-                DialectOption("speed", "", "0.25 to 4", _from_to(0.25, 4)),
+                DialectOption(
+                    "response_format",
+                    "wav",
+                    f"{', '.join(_OPENAI_FORMATS)}; how long aac is can't be told",
+                    one_of(*_OPENAI_FORMATS),
+                ),
+                DialectOption(
+                    "stream_format", "", "audio or sse; clones commonly ignore it", or_none(one_of("audio", "sse"))
+                ),
+                DialectOption("stream", "", "an addition of some clones", or_none(parse_yes_or_no)),
+                DialectOption("speed", "", "0.25 to 4", or_none(number_from_to(0.25, 4))),
                 DialectOption("seed", "", "an addition of some clones; never 0", or_none(_seed)),
                 DialectOption("instructions", "", "how to speak", or_none()),
             ),
@@ -129,4 +143,4 @@ TTS_APIS: dict[str, TtsApi] = {
             unconfirmed=("Audio in events (stream_format=sse) is as the API reference has it.",),
         ),
     )
-}  # fmt: skip
+}

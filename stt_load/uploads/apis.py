@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stt_load.dialects.base import DialectOption
-from stt_load.dialects.options import number, one_of, or_none, parse_option_texts, phrases, yes_or_no
+from stt_load.dialects.options import DialectOption, parse_dialect_options
+from stt_load.option_values import one_of, or_none, parse_number, parse_phrases, parse_yes_or_no
 
 SAMPLE_RATE_HZ = 16_000  # of the WAV file; what all of these servers resample to
 
@@ -47,7 +47,7 @@ class UploadRow:
 
     def parse_options(self, given: Sequence[str]) -> dict[str, Any]:
         """`KEY=VALUE` texts → the fields of the form. Raises ConfigError with every problem."""
-        return parse_option_texts(self.name, self.options, given)
+        return parse_dialect_options(self.name, self.options, given)
 
     def headers(self, api_key: str | None) -> Mapping[str, str]:
         return self.key_headers(api_key.strip()) if api_key and self.key_headers else {}
@@ -64,20 +64,20 @@ def _x_api_key(key: str) -> Mapping[str, str]:
 _OPENAI_OPTIONS = (
     DialectOption("model", "whisper-1", "the server's name of the model"),
     DialectOption("response_format", "json", "json, verbose_json or text", one_of("json", "verbose_json", "text")),
-    DialectOption("stream", "false", "answer as server-sent events while it recognises", yes_or_no),
+    DialectOption("stream", "false", "answer as server-sent events while it recognises", parse_yes_or_no),
     DialectOption("language", "", "ISO 639-1 code, as en", or_none()),
     DialectOption("prompt", "", "text that leads up to the speech", or_none()),
-    DialectOption("temperature", "", "of sampling, 0 to 1", or_none(number)),
-    DialectOption("timestamp_granularities[]", "", "with verbose_json: word, segment or both", phrases),
+    DialectOption("temperature", "", "of sampling, 0 to 1", or_none(parse_number)),
+    DialectOption("timestamp_granularities[]", "", "with verbose_json: word, segment or both", parse_phrases),
 )
 _TINGWU_OPTIONS = (
-    DialectOption("with_speaker", "false", "tell speakers apart", yes_or_no),
+    DialectOption("with_speaker", "false", "tell speakers apart", parse_yes_or_no),
     DialectOption(
-        "apply_hotword", "", "correct by the server's hotwords; the server's default is true", or_none(yes_or_no)
+        "apply_hotword", "", "correct by the server's hotwords; the server's default is true", or_none(parse_yes_or_no)
     ),
 )
 _TINGWU_LLM_OPTIONS = (
-    DialectOption("apply_llm", "", "polish by a language model", or_none(yes_or_no)),
+    DialectOption("apply_llm", "", "polish by a language model", or_none(parse_yes_or_no)),
     DialectOption("llm_role", "", "what the language model is to do", or_none()),
 )
 
@@ -121,10 +121,12 @@ UPLOADS: dict[str, UploadRow] = {
             "Parakeet FastAPI /transcribe: one file in, one text out",
             "http://localhost:8000/transcribe",
             (
-                DialectOption("should_chunk", "false", "cut long audio; the original answers 500 to true", yes_or_no),
-                DialectOption("include_timestamps", "", "offsets of words and segments", or_none(yes_or_no)),
+                DialectOption(
+                    "should_chunk", "false", "cut long audio; the original answers 500 to true", parse_yes_or_no
+                ),
+                DialectOption("include_timestamps", "", "offsets of words and segments", or_none(parse_yes_or_no)),
             ),
             _x_api_key,
         ),
     )
-}  # fmt: skip
+}

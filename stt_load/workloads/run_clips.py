@@ -15,7 +15,7 @@ from stt_load.clips.library import clips_from_tts, default_clips
 from stt_load.config import RunConfig
 from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.dialects.base import Dialect
-from stt_load.dialects.registry import DIALECTS, settings_of
+from stt_load.dialects.registry import find_dialect, settings_for_run
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.tts.engines import voice_of
 
@@ -24,7 +24,7 @@ CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio
 
 def dialects_of(config: RunConfig, api_key: str | None = None) -> Callable[[], Dialect]:
     """Makes a fresh one for each connection."""
-    return partial(DIALECTS[config.dialect].make, settings_of(config.end, config.dialect_options, api_key))
+    return partial(find_dialect(config.dialect).make, settings_for_run(config.end, config.dialect_options, api_key))
 
 
 def dialect_of(config: RunConfig, api_key: str | None = None) -> Dialect:

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from stt_load.dialects.base import AudioLength, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Gauge, Ignored, Message, Snapshot
-from stt_load.dialects.registry import DIALECTS, DialectRow, detect
+from stt_load.dialects.registry import DIALECTS, detect
+from stt_load.dialects.row import DialectRow
 from stt_load.errors import ConfigError, ConnectionLost, Outcome, ProtocolError, SttLoadError
 from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
@@ -246,7 +247,7 @@ def test_the_row_tells_what_the_dialect_can(row: DialectRow) -> None:
     assert row.capabilities.frame_multiple_bytes % 2 == 0
 
 
-@pytest.mark.parametrize("row", [row for row in DIALECTS.values() if row.kind.takes_key], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in DIALECTS.values() if row.takes_key], ids=lambda row: row.name)
 def test_without_a_key_no_credentials_are_sent(row: DialectRow) -> None:
     with_key = row.make(Settings(api_key="secret")).connect(row.default_url)
     without = row.make(Settings()).connect(row.default_url)

@@ -9,7 +9,8 @@ import pytest
 from in_time import Phone, sounds
 
 from stt_load.dialects.base import End, Settings
-from stt_load.dialects.registry import DIALECTS, DialectRow
+from stt_load.dialects.registry import DIALECTS
+from stt_load.dialects.row import DialectRow
 from stt_load.errors import Outcome
 from stt_load.server.dialects.registry import SERVER_DIALECTS
 

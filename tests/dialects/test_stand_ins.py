@@ -14,7 +14,8 @@ import requests
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
 from stt_load.dialects.base import End, Settings
-from stt_load.dialects.registry import DIALECTS, DialectRow
+from stt_load.dialects.registry import DIALECTS
+from stt_load.dialects.row import DialectRow
 from stt_load.errors import Outcome, Refusal
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
@@ -100,7 +101,7 @@ def heard() -> Iterator[dict[tuple[str, str], Future[Heard]]]:
 @pytest.fixture(scope="module")
 def knocked() -> Iterator[dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]]]:
     with ThreadPoolExecutor(4) as pool:
-        yield {row.name: pool.submit(knock, row) for row in DIALECTS.values() if row.kind.takes_key}
+        yield {row.name: pool.submit(knock, row) for row in DIALECTS.values() if row.takes_key}
 
 
 each_end = pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_every_utterance_is_heard_whole_and_its_text_comes_back(
     assert result.heard_s == pytest.approx(sum(record.audio_s for record in result.records), abs=2 * result.frame_s)
 
 
-@pytest.mark.parametrize("row", [row for row in DIALECTS.values() if row.kind.takes_key], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in DIALECTS.values() if row.takes_key], ids=lambda row: row.name)
 def test_wrong_credentials_are_a_refusal_for_that_reason(
     knocked: dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]], row: DialectRow
 ) -> None:

@@ -6,7 +6,8 @@ import pytest
 from in_time import Phone, sounds
 
 from stt_load.dialects.base import Settings
-from stt_load.dialects.registry import DIALECTS, DialectRow
+from stt_load.dialects.registry import DIALECTS
+from stt_load.dialects.row import DialectRow
 from stt_load.errors import Outcome, Refusal
 from stt_load.records import UtteranceRecord
 from stt_load.server.dialects.registry import SERVER_DIALECTS

@@ -60,7 +60,8 @@ def test_every_option_is_on_locusts_command_line_with_the_same_default() -> None
     program = """
 import locust
 from locust.argument_parser import get_empty_argument_parser
-from stt_load.config import OPTIONS, parse_options
+from stt_load.config import parse_options
+from stt_load.options import OPTIONS
 from stt_load.locust_plugin.hooks import add_options
 parser = get_empty_argument_parser()
 add_options(parser)

@@ -6,7 +6,7 @@ import pytest
 
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
-from stt_load.options import parse_http_url
+from stt_load.option_values import parse_http_url
 from stt_load.uploads.apis import UPLOADS, UploadRow
 
 each_row = pytest.mark.parametrize("row", UPLOADS.values(), ids=lambda row: row.name)

@@ -1,0 +1,63 @@
+"""One row of the registry: a dialect as the command line, the reports and the docs know it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stt_load.dialects.base import Capabilities, Dialect, Settings
+from stt_load.dialects.options import DialectOption, parse_dialect_options
+
+
+@dataclass(frozen=True, slots=True)
+class DialectRow:
+    """A dialect's name, one line about it, the URL that it is spoken at by default, and the class that speaks it, of
+    which every connection gets an object of its own."""
+
+    name: str
+    summary: str
+    default_url: str
+    dialect: type[Dialect]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do with every option at its default."""
+        return self.dialect().capabilities
+
+    @property
+    def options(self) -> tuple[DialectOption, ...]:
+        return self.dialect.options
+
+    @property
+    def takes_key(self) -> bool:
+        return self.dialect.takes_key
+
+    @property
+    def unconfirmed(self) -> tuple[str, ...]:
+        return self.dialect.unconfirmed
+
+    def facts(self) -> dict[str, str]:
+        """What `stt-load dialects NAME` says of it, by label."""
+        able = self.capabilities
+        multiple = able.frame_multiple_bytes
+        facts = {
+            "audio": f"{able.encoding} mono, {able.sample_rate_hz} Hz",
+            "frames": "any size" if multiple == 2 else f"multiples of {multiple} bytes",
+            "utterances end by": " or ".join(able.ends) + (", the first by default" if len(able.ends) > 1 else ""),
+            "silence": f"{able.trailing_silence_s:g} s after the clip where the server ends the utterance, "
+            f"{able.min_trailing_silence_s:g} s at the least",
+            "a connection": "carries many utterances" if able.many_utterances else "carries one utterance",
+            "ready message": "yes" if able.has_ready else "no",
+        }
+        if "server" not in able.ends:
+            del facts["silence"]
+        return facts
+
+    def make(self, settings: Settings) -> Dialect:
+        """A fresh dialect for one connection."""
+        return self.dialect(settings)
+
+    def parse_options(self, given: Sequence[str]) -> dict[str, Any]:
+        """`KEY=VALUE` texts → parsed values, defaults filled in. Raises ConfigError with every problem."""
+        return parse_dialect_options(self.name, self.options, given)
