@@ -10,7 +10,7 @@ import click
 from stt_load.audio.texts import english_texts, texts_from_json, texts_from_lines
 from stt_load.clips.library import cache_folder
 from stt_load.errors import ConfigError
-from stt_load.server.dialects.registry import SERVER_DIALECTS
+from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.server.embedded import EmbeddedOptions, default_decoders, run
 
 _KEY_VARIABLE = "STT_SERVE_API_KEY"

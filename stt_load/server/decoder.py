@@ -1,4 +1,4 @@
-"""One decoding process: PCM pieces in on standard input, texts out on standard output.
+"""One decoding process: PCM segments in on standard input, texts out on standard output.
 
     request   uint32 LE byte count, then so many bytes of int16 LE mono 16 kHz
     answer    one JSON line {"text", "decode_ms"}
@@ -35,7 +35,7 @@ VOICE_MEANS = "54.78,3.38,-4.17,21.80,-8.33,0.17,-4.97,-18.69,1.28,-10.50,9.14,-
 
 
 class Decoder:
-    """PocketSphinx such that a text depends on nothing but its piece. Loads its model at the first piece."""
+    """PocketSphinx such that a text depends on nothing but its segment. Loads its model at the first segment."""
 
     def __init__(self, model: LanguageModel) -> None:
         self._model = model

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stt_load.errors import ConfigError
-from stt_load.server.dialects.registry import SERVER_DIALECTS
+from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.server.embedded_server import EmbeddedServer
 from stt_load.server.frontend import serve
 from stt_load.server.language import language_model
@@ -34,7 +34,7 @@ def default_decoders() -> int:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedOptions:
-    """`warm_up`: pieces each decoder recognises before callers are welcome. `nice`: added to the decoders' own.
+    """`warm_up`: segments each decoder recognises before callers are welcome. `nice`: added to the decoders' own.
     `api_key`: what callers must show, in the dialect's own way; None lets everybody in."""
 
     texts: Sequence[str]

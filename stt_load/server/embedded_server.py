@@ -21,24 +21,24 @@ from stt_load.dialects.events import Message
 from stt_load.server.connection import Answer, Connection, Session
 from stt_load.server.pool import Decoded, DecoderLost
 from stt_load.server.server_dialect import (
+    Abort,
     Close,
-    Doing,
-    Drop,
+    DiscardAudio,
+    FeedAudio,
     Flush,
-    Forget,
-    Hear,
-    Recognised,
-    Refusal,
-    Say,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
     ServerDialect,
+    UpgradeRefusal,
     UpgradeRequest,
 )
 from stt_load.server.timings import Timings
-from stt_load.server.vad import SAMPLE_RATE_HZ, Piece, Vad
+from stt_load.server.vad import SAMPLE_RATE_HZ, SpeechSegment, Vad
 
 
 class Recogniser(Protocol):
-    """Pieces in, texts out, first come first served."""
+    """Segments in, texts out, first come first served."""
 
     decoders: int
 
@@ -77,7 +77,7 @@ class EmbeddedServer:
         refusal = voice.refuse()
         if refusal is None and len(self._callers) >= self._max_callers:
             told = voice.on_full()
-            if not isinstance(told, Refusal):
+            if not isinstance(told, UpgradeRefusal):
                 return Rejected(connection, told)
             refusal = told
         if refusal is not None:
@@ -106,7 +106,7 @@ class EmbeddedServer:
 
 
 class Caller:
-    """One connection: its voice, its ear, and the pieces whose text it still owes. None among them: a flush."""
+    """One connection: its voice, its ear, and the segments whose text it still owes. None among them: a flush."""
 
     def __init__(
         self, room: EmbeddedServer, connection: Connection, voice: ServerDialect, recogniser: Recogniser
@@ -116,7 +116,7 @@ class Caller:
         self._voice = voice
         self._recogniser = recogniser
         self._ear = Segmenter(voice)
-        self._owed: deque[tuple[Piece, asyncio.Future[Decoded]] | None] = deque()
+        self._owed: deque[tuple[SpeechSegment, asyncio.Future[Decoded]] | None] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def on_open(self) -> None:
@@ -136,26 +136,26 @@ class Caller:
         self._voice.on_closed()
         self._room.leave(self)
 
-    def _do(self, doings: Iterable[Doing]) -> None:
-        for doing in doings:
-            match doing:
-                case Hear(pcm):
+    def _do(self, actions: Iterable[ServerAction]) -> None:
+        for action in actions:
+            match action:
+                case FeedAudio(pcm):
                     self._room.heard_s += len(pcm) / 2 / self._voice.sample_rate_hz
                     self._submit(self._ear.hear(pcm))
                 case Flush():
                     self._submit(self._ear.flush())
                     self._owed.append(None)
                     self._tell_what_is_due()
-                case Forget():
+                case DiscardAudio():
                     self._ear = Segmenter(self._voice)
                 case _:
-                    _tell(self._connection, doing)
+                    _tell(self._connection, action)
 
-    def _submit(self, pieces: Sequence[Piece]) -> None:
-        for piece in pieces:
-            self._do(self._voice.on_cut())
-            decoding = self._recogniser.submit(piece.pcm)
-            self._owed.append((piece, decoding))
+    def _submit(self, segments: Sequence[SpeechSegment]) -> None:
+        for segment in segments:
+            self._do(self._voice.on_segment())
+            decoding = self._recogniser.submit(segment.pcm)
+            self._owed.append((segment, decoding))
             decoding.add_done_callback(self._tell_what_is_due)
 
     def _tell_what_is_due(self, _: asyncio.Future[Decoded] | None = None) -> None:
@@ -166,15 +166,15 @@ class Caller:
             self._owed.popleft()
             self._do(self._voice.on_flushed() if owed is None else self._told(*owed))
 
-    def _told(self, piece: Piece, decoding: asyncio.Future[Decoded]) -> Sequence[Doing]:
+    def _told(self, segment: SpeechSegment, decoding: asyncio.Future[Decoded]) -> Sequence[ServerAction]:
         try:
             decoded = decoding.result()
         except DecoderLost:
             return self._voice.on_failed()
-        times_ms = {"queue": decoded.queue_ms, "decode": decoded.decode_ms, "vad": piece.waited_ms}
-        self._room.timings.add(times_ms, piece.audio_s)
-        end_s = piece.start_s + piece.audio_s
-        return self._voice.on_text(Recognised(decoded.text, piece.start_s, end_s, times_ms))
+        times_ms = {"queue": decoded.queue_ms, "decode": decoded.decode_ms, "vad": segment.waited_ms}
+        self._room.timings.add(times_ms, segment.audio_s)
+        end_s = segment.start_s + segment.audio_s
+        return self._voice.on_text(RecognisedSegment(decoded.text, segment.start_s, end_s, times_ms))
 
     def _tick_later(self) -> None:
         if self._voice.tick_s is not None:
@@ -188,47 +188,47 @@ class Caller:
 class Rejected:
     """A caller too many, whose upgrade was done all the same: told why, and not listened to."""
 
-    def __init__(self, connection: Connection, farewell: Sequence[Doing]) -> None:
+    def __init__(self, connection: Connection, farewell: Sequence[ServerAction]) -> None:
         self._connection = connection
         self._farewell = farewell
 
     def on_open(self) -> None:
-        for doing in self._farewell:
-            _tell(self._connection, doing)
+        for action in self._farewell:
+            _tell(self._connection, action)
 
     def on_message(self, message: Message, received_s: float) -> None: ...
 
     def on_closed(self) -> None: ...
 
 
-def _tell(connection: Connection, doing: Doing) -> None:
+def _tell(connection: Connection, action: ServerAction) -> None:
     """What is done to the connection alone."""
-    match doing:
-        case Say(message):
+    match action:
+        case SendMessage(message):
             connection.send_message(message)
         case Close(code, reason):
             connection.close(code, reason)
-        case Drop():
+        case Abort():
             connection.drop()
 
 
 class Segmenter:
-    """Audio at the voice's rate → pieces at the recogniser's."""
+    """Audio at the voice's rate → segments at the recogniser's."""
 
     def __init__(self, voice: ServerDialect) -> None:
-        self._vad = Vad(voice.endpoint_s, voice.max_piece_s)
+        self._vad = Vad(voice.endpoint_s, voice.max_segment_s)
         rate_hz = voice.sample_rate_hz
         self._stream = None if rate_hz == SAMPLE_RATE_HZ else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, "int16")
 
-    def hear(self, pcm: bytes, is_last: bool = False) -> Sequence[Piece]:
+    def hear(self, pcm: bytes, is_last: bool = False) -> Sequence[SpeechSegment]:
         if self._stream is not None:
             pcm = self._stream.resample_chunk(np.frombuffer(pcm, "<i2"), last=is_last).tobytes()
         return self._vad.feed(pcm)
 
-    def flush(self) -> Sequence[Piece]:
+    def flush(self) -> Sequence[SpeechSegment]:
         """What is left of an utterance; the next one begins anew."""
-        pieces = list(self.hear(b"", is_last=True)) if self._stream is not None else []
+        segments = list(self.hear(b"", is_last=True)) if self._stream is not None else []
         last = self._vad.flush()
         if self._stream is not None:
             self._stream.clear()
-        return pieces if last is None else [*pieces, last]
+        return segments if last is None else [*segments, last]

@@ -27,10 +27,10 @@ class Decoded:
 
 
 class DecoderLost(SttLoadError):
-    """The process died over a piece; another one takes its place."""
+    """The process died over a segment; another one takes its place."""
 
     def __init__(self) -> None:
-        super().__init__("a decoder died over a piece of speech; what it wrote to standard error says why")
+        super().__init__("a decoder died over a segment of speech; what it wrote to standard error says why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class DecoderPool:
 
     @property
     def queue_length(self) -> int:
-        """Pieces that no decoder has taken yet."""
+        """Segments that no decoder has taken yet."""
         return self._jobs.qsize()
 
     async def __aenter__(self) -> DecoderPool:
@@ -67,7 +67,7 @@ class DecoderPool:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def submit(self, pcm: bytes) -> asyncio.Future[Decoded]:
-        """Cancel the future and the piece is not decoded, if its turn hasn't come yet. Fails with DecoderLost."""
+        """Cancel the future and the segment is not decoded, if its turn hasn't come yet. Fails with DecoderLost."""
         result: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
         self._jobs.put_nowait(_Job(pcm, time.monotonic(), result))
         return result

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import click
 
-from stt_load.server.dialects.registry import SERVER_DIALECTS
+from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.server.embedded_server import EmbeddedServer
 from stt_load.server.frontend import serve
 from stt_load.server.listener import open_listener, run_command
@@ -23,7 +23,7 @@ from stt_load.server.uploads import Uploads
 
 @dataclass
 class OneText:
-    """Every piece is `text`, told `delay_s` after it was cut."""
+    """Every segment is `text`, told `delay_s` after it was cut."""
 
     text: str
     delay_s: float
@@ -47,7 +47,7 @@ class OneText:
 @click.option("--text", required=True)
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", default=0, help="0 takes a free one; the first line printed names it.")
-@click.option("--delay", "delay_s", default=0.05, help="Seconds from the cut of a piece to its text.")
+@click.option("--delay", "delay_s", default=0.05, help="Seconds from the cut of a segment to its text.")
 @click.option("--api-key", help="What callers must show, in the dialect's own way.")
 @click.option("--max-callers", default=64)
 @click.option("--exit-with-parent", is_flag=True, help="Also end when standard input ends.")

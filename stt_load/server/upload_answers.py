@@ -15,7 +15,7 @@ from stt_load.server.posts import Reply
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One piece. `start_s`, `end_s`: where it lies in the file. `times_ms`: what recognising it took."""
+    """One segment. `start_s`, `end_s`: where it lies in the file. `times_ms`: what recognising it took."""
 
     text: str
     start_s: float
@@ -29,7 +29,7 @@ def refused(status: int, why: str) -> Reply:
 
 
 def text_of(heard: Sequence[Heard]) -> str:
-    return " ".join(piece.text for piece in heard if piece.text)
+    return " ".join(segment.text for segment in heard if segment.text)
 
 
 def transcription(form: str, heard: Sequence[Heard], audio_s: float, with_timings: bool) -> Reply:
@@ -39,8 +39,13 @@ def transcription(form: str, heard: Sequence[Heard], audio_s: float, with_timing
     body: dict[str, Any] = {"text": text, "usage": {"type": "duration", "seconds": round(audio_s)}}
     if form == "verbose_json":
         segments = [
-            {"id": index, "start": round(piece.start_s, 3), "end": round(piece.end_s, 3), "text": f" {piece.text}"}
-            for index, piece in enumerate(heard)
+            {
+                "id": index,
+                "start": round(segment.start_s, 3),
+                "end": round(segment.end_s, 3),
+                "text": f" {segment.text}",
+            }
+            for index, segment in enumerate(heard)
         ]
         body |= {"task": "transcribe", "language": "english", "duration": round(audio_s, 3), "segments": segments}
     return _timed(body, heard, with_timings)
@@ -48,8 +53,13 @@ def transcription(form: str, heard: Sequence[Heard], audio_s: float, with_timing
 
 def tingwu_answer(heard: Sequence[Heard], with_timings: bool) -> Reply:
     sentences = [
-        {"text": piece.text, "start": round(1000 * piece.start_s), "end": round(1000 * piece.end_s), "speaker": None}
-        for piece in heard
+        {
+            "text": segment.text,
+            "start": round(1000 * segment.start_s),
+            "end": round(1000 * segment.end_s),
+            "speaker": None,
+        }
+        for segment in heard
     ]
     text = text_of(heard)
     body = {"code": 0, "text": text, "sentences": sentences, "transcript": None, "raw_text": text}
@@ -60,12 +70,12 @@ def asr_answer(heard: Sequence[Heard]) -> Reply:
     segments = [
         {
             "sentence_index": index,
-            "text": piece.text,
-            "start": _clock(piece.start_s),
-            "end": _clock(piece.end_s),
+            "text": segment.text,
+            "start": _clock(segment.start_s),
+            "end": _clock(segment.end_s),
             "speaker": "speaker1",
         }
-        for index, piece in enumerate(heard, 1)
+        for index, segment in enumerate(heard, 1)
     ]
     return Reply(200, json.dumps({"text": text_of(heard), "segments": segments, "language": "zh"}))
 
@@ -76,7 +86,7 @@ def parakeet_answer(heard: Sequence[Heard], with_timings: bool) -> Reply:
 
 def _timed(body: dict[str, Any], heard: Sequence[Heard], with_timings: bool) -> Reply:
     if with_timings:
-        names = dict.fromkeys(name for piece in heard for name in piece.times_ms)
+        names = dict.fromkeys(name for segment in heard for name in segment.times_ms)
         body["timings_ms"] = {name: round(sum(p.times_ms.get(name, 0.0) for p in heard), 3) for name in names}
     return Reply(200, json.dumps(body))
 
@@ -105,14 +115,14 @@ async def _vllm_events(heard: AsyncIterator[Heard]) -> AsyncIterator[str]:
 
 
 async def _speaches_events(heard: AsyncIterator[Heard]) -> AsyncIterator[str]:
-    async for piece in heard:
-        yield _event({"text": piece.text})
+    async for segment in heard:
+        yield _event({"text": segment.text})
 
 
 async def _whisperlive_events(heard: AsyncIterator[Heard]) -> AsyncIterator[str]:
     index = 0
-    async for piece in heard:
-        yield _event({"id": index, "start": piece.start_s, "end": piece.end_s, "text": f" {piece.text}"})
+    async for segment in heard:
+        yield _event({"id": index, "start": segment.start_s, "end": segment.end_s, "text": f" {segment.text}"})
         index += 1
     yield "data: [DONE]\n\n"
 
@@ -120,8 +130,8 @@ async def _whisperlive_events(heard: AsyncIterator[Heard]) -> AsyncIterator[str]
 async def _deltas(heard: AsyncIterator[Heard]) -> AsyncIterator[str]:
     """Word by word, as language models say it: the blank belongs to the next word."""
     blank = ""
-    async for piece in heard:
-        for word in piece.text.split():
+    async for segment in heard:
+        for word in segment.text.split():
             yield blank + word
             blank = " "
 

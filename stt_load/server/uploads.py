@@ -103,7 +103,7 @@ class Uploads:
         if form not in _FORMATS:
             return refused(400, f"response_format {form!r} is not supported")
         if post.fields.get("stream", "false").lower() != "true":
-            heard = [piece async for piece in self._recognise(pcm)]
+            heard = [segment async for segment in self._recognise(pcm)]
             return transcription(form, heard, len(pcm) / 2 / SAMPLE_RATE_HZ, _wants_timings(post))
         shape = SHAPES.get(post.query.get("shape", "openai"))
         if shape is None:
@@ -123,13 +123,13 @@ class Uploads:
     async def _parakeet(self, post: Post, pcm: bytes) -> Reply:
         if post.fields.get("should_chunk", "true").lower() != "false":
             return Reply(500, "Internal Server Error", "text/plain; charset=utf-8")
-        return parakeet_answer([piece async for piece in self._recognise(pcm)], _wants_timings(post))
+        return parakeet_answer([segment async for segment in self._recognise(pcm)], _wants_timings(post))
 
     # recognising ---------------------------------------------------------------------------------------
 
     async def _in_turn(self, pcm: bytes) -> Sequence[Heard]:
         async with self._turn:
-            return [piece async for piece in self._recognise(pcm)]
+            return [segment async for segment in self._recognise(pcm)]
 
     async def _counted(self, parts: AsyncIterator[str]) -> AsyncGenerator[str, None]:
         """A streamed answer takes its place until it is complete. A failure then ends it with an error event."""
@@ -143,16 +143,16 @@ class Uploads:
             self._n_uploads -= 1
 
     async def _recognise(self, pcm: bytes) -> AsyncIterator[Heard]:
-        """Piece by piece, in the order of speech; all of them wait for a decoder at once."""
+        """SpeechSegment by segment, in the order of speech; all of them wait for a decoder at once."""
         vad = Vad(_ENDPOINT_S, _MAX_PIECE_S)
-        pieces = [piece for piece in (*vad.feed(pcm), vad.flush()) if piece is not None]
-        decodings = [(piece, self._recogniser.submit(piece.pcm)) for piece in pieces]
+        segments = [segment for segment in (*vad.feed(pcm), vad.flush()) if segment is not None]
+        decodings = [(segment, self._recogniser.submit(segment.pcm)) for segment in segments]
         try:
-            for piece, decoding in decodings:
+            for segment, decoding in decodings:
                 decoded = await decoding
                 times_ms: dict[str, float] = {"queue": decoded.queue_ms, "decode": decoded.decode_ms}
-                self._timings.add(times_ms, piece.audio_s)
-                yield Heard(decoded.text, piece.start_s, piece.start_s + piece.audio_s, times_ms)
+                self._timings.add(times_ms, segment.audio_s)
+                yield Heard(decoded.text, segment.start_s, segment.start_s + segment.audio_s, times_ms)
         finally:
             for _, decoding in decodings:
                 decoding.cancel()

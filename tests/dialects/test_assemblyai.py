@@ -6,7 +6,7 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from talks import answers, cut, understood
+from server_actions import actions_of, actions_on_segment, events_of
 
 from stt_load.dialects.assemblyai import VERSION, AssemblyAI
 from stt_load.dialects.base import End, Settings
@@ -14,7 +14,7 @@ from stt_load.dialects.events import EndOfTurn, Final, Finished, Gauge, Partial,
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.server.dialects.assemblyai import AssemblyAIServer
-from stt_load.server.server_dialect import Close, Hear, Say, UpgradeRequest
+from stt_load.server.server_dialect import Close, FeedAudio, SendMessage, UpgradeRequest
 
 URL = "wss://streaming.assemblyai.com/v3/ws"
 FRAME = bytes(3_200)  # 100 ms at 16 kHz
@@ -58,17 +58,17 @@ def test_only_a_session_that_is_terminated_carries_one_utterance() -> None:
 
 
 def test_the_words_of_a_turn_count_once_and_its_end_when_it_is_formatted() -> None:
-    listening = dialect()
-    assert listening.on_message(turn(0, "seven")) == (Partial("seven"),)
-    assert listening.on_message(turn(0, "seven words", end=True)) == [Final("seven words")]
-    assert listening.on_message(turn(0, "Seven words.", end=True, formatted=True)) == [EndOfTurn()]
-    assert listening.on_message(turn(1, "that", end=True)) == [Final("that")]
+    client = dialect()
+    assert client.on_message(turn(0, "seven")) == (Partial("seven"),)
+    assert client.on_message(turn(0, "seven words", end=True)) == [Final("seven words")]
+    assert client.on_message(turn(0, "Seven words.", end=True, formatted=True)) == [EndOfTurn()]
+    assert client.on_message(turn(1, "that", end=True)) == [Final("that")]
 
 
 @pytest.mark.parametrize("formatted", [True, False])
 def test_an_end_that_is_told_once_is_both(formatted: bool) -> None:
-    listening = dialect(f"format_turns={formatted}")
-    assert listening.on_message(turn(0, "seven", end=True, formatted=formatted)) == [Final("seven"), EndOfTurn()]
+    client = dialect(f"format_turns={formatted}")
+    assert client.on_message(turn(0, "seven", end=True, formatted=formatted)) == [Final("seven"), EndOfTurn()]
 
 
 def test_the_first_words_show_before_they_are_final() -> None:
@@ -96,50 +96,52 @@ def test_an_error_refuses_by_its_code(code: int | None, refusal: Refusal | None)
     assert dialect().on_message(json.dumps(error)) == (ServerError("no", refusal),)
 
 
-# the voice ---------------------------------------------------------------------------------------------------------
+# the server ---------------------------------------------------------------------------------------------------------
 
 
-def voice(**query: str) -> AssemblyAIServer:
+def new_server(**query: str) -> AssemblyAIServer:
     return AssemblyAIServer(UpgradeRequest("/v3/ws", query))
 
 
 def test_the_voice_tells_an_end_twice_where_formatting_was_asked_for() -> None:
-    assert len(cut(voice())) == 1
-    twice = cut(voice(format_turns="true"))
-    texts = [json.loads(say.message)["transcript"] for say in twice if isinstance(say, Say)]
+    assert len(actions_on_segment(new_server())) == 1
+    twice = actions_on_segment(new_server(format_turns="true"))
+    texts = [json.loads(say.message)["transcript"] for say in twice if isinstance(say, SendMessage)]
     assert texts == ["seven words", "Seven words."]
-    assert understood(dialect(), twice) == [Final("seven words"), EndOfTurn()]
+    assert events_of(dialect(), twice) == [Final("seven words"), EndOfTurn()]
 
 
 def test_force_endpoint_ends_the_turn_and_nothing_more() -> None:
-    assert understood(dialect("format_turns=false"), answers(voice(), '{"type": "ForceEndpoint"}')) == [
+    assert events_of(dialect("format_turns=false"), actions_of(new_server(), '{"type": "ForceEndpoint"}')) == [
         Final("seven words"),
         EndOfTurn(),
     ]
 
 
 def test_terminate_is_answered_by_the_last_turn_and_a_close() -> None:
-    doings = answers(voice(format_turns="true"), FRAME, '{"type": "Terminate"}')
-    assert understood(dialect(), doings) == [Hear(FRAME), Final("seven words"), EndOfTurn(), Finished(), Close()]
+    actions = actions_of(new_server(format_turns="true"), FRAME, '{"type": "Terminate"}')
+    assert events_of(dialect(), actions) == [FeedAudio(FRAME), Final("seven words"), EndOfTurn(), Finished(), Close()]
 
 
 @pytest.mark.parametrize("audio_ms", [20, 49, 1_001])
 def test_a_message_of_less_than_50_or_more_than_1000_ms_ends_the_session(audio_ms: int) -> None:
-    error, close = answers(voice(), bytes(32 * audio_ms))
-    assert understood(dialect(), [error]) == [ServerError("Audio chunk duration violation")]
+    error, close = actions_of(new_server(), bytes(32 * audio_ms))
+    assert events_of(dialect(), [error]) == [ServerError("Audio chunk duration violation")]
     assert isinstance(close, Close)
     assert close.code == 3_007
 
 
 @pytest.mark.parametrize("audio_ms", [50, 1_000])
 def test_a_message_of_50_to_1000_ms_is_heard(audio_ms: int) -> None:
-    assert answers(voice(), bytes(32 * audio_ms)) == [Hear(bytes(32 * audio_ms))]
+    assert actions_of(new_server(), bytes(32 * audio_ms)) == [FeedAudio(bytes(32 * audio_ms))]
 
 
 def test_a_caller_too_many_is_told_so_after_the_upgrade() -> None:
-    assert understood(dialect(), voice().on_full())[0] == ServerError("Too many concurrent sessions", Refusal.CAPACITY)
+    assert events_of(dialect(), new_server().on_full())[0] == ServerError(
+        "Too many concurrent sessions", Refusal.CAPACITY
+    )
 
 
 def test_a_turn_ends_after_as_much_silence_as_was_asked_for() -> None:
-    assert voice(min_turn_silence="160").endpoint_s == 0.16
-    assert voice().endpoint_s == 0.4
+    assert new_server(min_turn_silence="160").endpoint_s == 0.16
+    assert new_server().endpoint_s == 0.4

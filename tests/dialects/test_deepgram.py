@@ -6,7 +6,7 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from talks import answers, cut, understood
+from server_actions import actions_of, actions_on_segment, events_of
 
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.deepgram import Deepgram
@@ -14,7 +14,7 @@ from stt_load.dialects.events import EndOfTurn, Final, Finished, Ignored, Partia
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError, Refusal
 from stt_load.server.dialects.deepgram import DeepgramServer
-from stt_load.server.server_dialect import Close, Hear, UpgradeRequest
+from stt_load.server.server_dialect import Close, FeedAudio, UpgradeRequest
 
 URL = "wss://api.deepgram.com/v1/listen"
 
@@ -35,8 +35,8 @@ def test_everything_is_asked_for_in_the_query() -> None:
 
 
 def test_options_reach_the_query_and_the_users_own_query_wins() -> None:
-    asked = dialect("model=nova-2", "endpointing=false", "utterance_end_ms=1000", "keyterms=kappa,lambda wave")
-    query = query_of(asked.connect(f"{URL}?model=base&tag=load").url)
+    client = dialect("model=nova-2", "endpointing=false", "utterance_end_ms=1000", "keyterms=kappa,lambda wave")
+    query = query_of(client.connect(f"{URL}?model=base&tag=load").url)
     assert (query["model"], query["tag"]) == (["base"], ["load"])
     assert (query["endpointing"], query["utterance_end_ms"]) == (["false"], ["1000"])
     assert query["keyterm"] == ["kappa", "lambda wave"]
@@ -82,21 +82,21 @@ def results(text: str, **said: bool) -> str:
 
 
 def test_interim_results_are_replaced_and_final_ones_add_up() -> None:
-    listening = dialect()
-    assert listening.on_message(results("seven")) == (Partial("seven"),)
-    assert listening.on_message(results("seven words", is_final=True)) == (Final("seven words"),)
-    assert listening.on_message(results(" that", is_final=True, speech_final=True)) == (Final("that"), EndOfTurn())
+    client = dialect()
+    assert client.on_message(results("seven")) == (Partial("seven"),)
+    assert client.on_message(results("seven words", is_final=True)) == (Final("seven words"),)
+    assert client.on_message(results(" that", is_final=True, speech_final=True)) == (Final("that"), EndOfTurn())
 
 
 def test_utterance_end_counts_where_the_endpointer_did_not_end_the_turn() -> None:
-    listening = dialect("utterance_end_ms=1000")
-    listening.on_message(results("seven", is_final=True))
-    assert listening.on_message('{"type": "UtteranceEnd"}') == (EndOfTurn(),)
-    listening.on_message(results("words", is_final=True, speech_final=True))
-    listening.on_message(results("", is_final=True))
-    assert isinstance(listening.on_message('{"type": "UtteranceEnd"}')[0], Ignored)
-    listening.on_message(results("that", is_final=True))
-    assert listening.on_message('{"type": "UtteranceEnd"}') == (EndOfTurn(),)
+    client = dialect("utterance_end_ms=1000")
+    client.on_message(results("seven", is_final=True))
+    assert client.on_message('{"type": "UtteranceEnd"}') == (EndOfTurn(),)
+    client.on_message(results("words", is_final=True, speech_final=True))
+    client.on_message(results("", is_final=True))
+    assert isinstance(client.on_message('{"type": "UtteranceEnd"}')[0], Ignored)
+    client.on_message(results("that", is_final=True))
+    assert client.on_message('{"type": "UtteranceEnd"}') == (EndOfTurn(),)
 
 
 def test_an_answer_to_finalize_is_the_last_text() -> None:
@@ -111,49 +111,49 @@ def test_an_error_refuses_parameters_only_before_anything_else() -> None:
     assert failed.on_message(error) == (ServerError("no"),)
 
 
-# the voice ---------------------------------------------------------------------------------------------------------
+# the server ---------------------------------------------------------------------------------------------------------
 
 
-def voice(**query: str) -> DeepgramServer:
+def new_server(**query: str) -> DeepgramServer:
     return DeepgramServer(UpgradeRequest("/v1/listen", query))
 
 
 def test_the_voice_ends_a_turn_after_as_much_silence_as_it_was_asked_to() -> None:
-    assert voice(endpointing="300").endpoint_s == 0.3
-    assert voice(endpointing="false").endpoint_s is None
-    assert voice().endpoint_s == 0.01  # the trap: its own default cuts in mid-sentence
+    assert new_server(endpointing="300").endpoint_s == 0.3
+    assert new_server(endpointing="false").endpoint_s is None
+    assert new_server().endpoint_s == 0.01  # the trap: its own default cuts in mid-sentence
 
 
 def test_a_cut_by_the_endpointer_is_speech_final() -> None:
-    assert understood(dialect(), cut(voice())) == [Final("seven words"), EndOfTurn()]
+    assert events_of(dialect(), actions_on_segment(new_server())) == [Final("seven words"), EndOfTurn()]
 
 
 def test_close_stream_is_answered_by_text_metadata_and_a_close() -> None:
-    doings = answers(voice(), bytes(3_200), '{"type":"CloseStream"}')
-    assert understood(dialect(), doings) == [Hear(bytes(3_200)), Final("seven words"), Finished(), Close()]
+    actions = actions_of(new_server(), bytes(3_200), '{"type":"CloseStream"}')
+    assert events_of(dialect(), actions) == [FeedAudio(bytes(3_200)), Final("seven words"), Finished(), Close()]
 
 
 def test_finalize_marks_its_answer_and_keeps_the_connection() -> None:
-    doings = answers(voice(), '{"type":"Finalize"}')
-    assert understood(dialect(), doings) == [Final("seven words", is_last=True)]
+    actions = actions_of(new_server(), '{"type":"Finalize"}')
+    assert events_of(dialect(), actions) == [Final("seven words", is_last=True)]
 
 
 def test_finalize_with_nothing_left_is_not_answered() -> None:
-    assert answers(voice(), bytes(3_200), '{"type":"Finalize"}', spoken=None) == [Hear(bytes(3_200))]
+    assert actions_of(new_server(), bytes(3_200), '{"type":"Finalize"}', spoken=None) == [FeedAudio(bytes(3_200))]
 
 
 def test_what_is_cut_after_finalize_is_the_endpointers_again() -> None:
-    talking = voice()
-    answers(talking, '{"type":"Finalize"}', bytes(3_200))
-    assert understood(dialect(), cut(talking)) == [Final("seven words"), EndOfTurn()]
+    server = new_server()
+    actions_of(server, '{"type":"Finalize"}', bytes(3_200))
+    assert events_of(dialect(), actions_on_segment(server)) == [Final("seven words"), EndOfTurn()]
 
 
 @pytest.mark.parametrize("text", ['{"type":"KeepAlive"}', "hello", "[]"])
 def test_other_texts_change_nothing(text: str) -> None:
-    assert answers(voice(), text) == []
+    assert actions_of(new_server(), text) == []
 
 
 def test_another_encoding_is_refused() -> None:
-    refusal = voice(encoding="opus").refuse()
+    refusal = new_server(encoding="opus").refuse()
     assert refusal is not None
     assert refusal.status == 400

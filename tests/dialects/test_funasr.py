@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from fakes import first_arrival, open_websocket
-from talks import answers, cut, understood
+from server_actions import actions_of, actions_on_segment, events_of
 from websockets.sync.server import ServerConnection, serve
 
 from stt_load.dialects.base import AudioLength, End, Settings
@@ -18,7 +18,7 @@ from stt_load.dialects.funasr import FunAsr
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.server.dialects.funasr import FunAsrServer
-from stt_load.server.server_dialect import Close, Doing, Hear, UpgradeRequest
+from stt_load.server.server_dialect import Close, FeedAudio, ServerAction, UpgradeRequest
 
 FRAME = bytes(3_200)
 LENGTH = AudioLength(frames=12, samples=19_200)
@@ -30,19 +30,19 @@ def dialect(*options: str, end: End = "client") -> FunAsr:
     return FunAsr(Settings(DIALECTS["funasr"].parse_options(options), end))
 
 
-def voice(server: str = "python") -> FunAsrServer:
+def new_server(server: str = "python") -> FunAsrServer:
     return FunAsrServer(UpgradeRequest("/", {"server": server}, {"sec-websocket-protocol": "binary"}))
 
 
-def config_of(asked: FunAsr, length: AudioLength = LENGTH) -> Message:
-    (config,) = asked.begin(length)
+def config_of(client: FunAsr, length: AudioLength = LENGTH) -> Message:
+    (config,) = client.begin(length)
     return config
 
 
-def utterance(asked: FunAsr, talking: FunAsrServer) -> list[Event | Doing]:
+def utterance(client: FunAsr, server: FunAsrServer) -> list[Event | ServerAction]:
     """A frame and all that goes around it; the audio itself is left out."""
-    said = answers(talking, config_of(asked), FRAME, *asked.finalise())
-    return understood(asked, [doing for doing in said if not isinstance(doing, Hear)])
+    said = actions_of(server, config_of(client), FRAME, *client.finalise())
+    return events_of(client, [action for action in said if not isinstance(action, FeedAudio)])
 
 
 def test_the_config_says_everything_that_its_own_client_says() -> None:
@@ -93,80 +93,80 @@ def test_where_nobody_tells_the_end_a_quiet_period_has_to() -> None:
 
 
 def test_python_acknowledges_the_end() -> None:
-    assert utterance(dialect(), voice()) == [Final(TEXT), Finished()]
+    assert utterance(dialect(), new_server()) == [Final(TEXT), Finished()]
 
 
 def test_behind_the_last_words_there_is_an_empty_text_for_the_silence() -> None:
-    talking, asked = voice(), dialect()
-    answers(talking, config_of(asked), FRAME)
-    assert understood(asked, cut(talking)) == [Final(TEXT)]
-    assert understood(asked, answers(talking, *asked.finalise(), spoken=None)) == [Final(""), Finished()]
+    server, client = new_server(), dialect()
+    actions_of(server, config_of(client), FRAME)
+    assert events_of(client, actions_on_segment(server)) == [Final(TEXT)]
+    assert events_of(client, actions_of(server, *client.finalise(), spoken=None)) == [Final(""), Finished()]
 
 
 def test_without_is_end_python_acknowledges_nothing() -> None:
-    said = answers(voice(), config_of(dialect()), '{"is_speaking": false}')
-    assert understood(dialect(), said) == [Final(TEXT)]
+    said = actions_of(new_server(), config_of(dialect()), '{"is_speaking": false}')
+    assert events_of(dialect(), said) == [Final(TEXT)]
 
 
 @pytest.mark.parametrize("server", ["python", "cpp"])
 def test_the_cpp_server_says_it_in_the_last_message(server: str) -> None:
     """It is known for what it is, with the option or without."""
-    assert utterance(dialect(f"server={server}"), voice("cpp")) == [Final(TEXT, is_last=True)]
+    assert utterance(dialect(f"server={server}"), new_server("cpp")) == [Final(TEXT, is_last=True)]
 
 
 def test_the_cpp_servers_last_message_may_be_empty() -> None:
-    talking, asked = voice("cpp"), dialect()
-    answers(talking, config_of(asked), FRAME)
-    assert understood(asked, cut(talking)) == [Final(TEXT)]
-    assert understood(asked, answers(talking, *asked.finalise(), spoken=None)) == [Final("", is_last=True)]
+    server, client = new_server("cpp"), dialect()
+    actions_of(server, config_of(client), FRAME)
+    assert events_of(client, actions_on_segment(server)) == [Final(TEXT)]
+    assert events_of(client, actions_of(server, *client.finalise(), spoken=None)) == [Final("", is_last=True)]
 
 
 def test_the_old_server_wants_a_frame_behind_the_end_message() -> None:
-    talking, asked = voice("old"), dialect("server=old")
-    end_message, frame = asked.finalise()
-    assert answers(talking, config_of(asked), end_message) == []
-    assert understood(asked, answers(talking, frame)) == [Final(TEXT)]
-    assert understood(asked, answers(talking, FRAME, spoken=None)) == [Final("")]
+    server, client = new_server("old"), dialect("server=old")
+    end_message, frame = client.finalise()
+    assert actions_of(server, config_of(client), end_message) == []
+    assert events_of(client, actions_of(server, frame)) == [Final(TEXT)]
+    assert events_of(client, actions_of(server, FRAME, spoken=None)) == [Final("")]
 
 
 @pytest.mark.parametrize("server", ["python", "cpp", "old"])
 def test_mode_online_adds_up_whatever_the_server_calls_it(server: str) -> None:
-    asked = dialect("mode=online", f"server={server}")
-    assert Final(TEXT, is_last=server == "cpp") in utterance(asked, voice(server))
+    client = dialect("mode=online", f"server={server}")
+    assert Final(TEXT, is_last=server == "cpp") in utterance(client, new_server(server))
 
 
 def test_in_silence_that_flows_each_offline_text_ends_a_turn() -> None:
-    talking, asked = voice(), dialect(end="server")
-    answers(talking, config_of(asked), FRAME)
-    assert understood(asked, cut(talking)) == [Final(TEXT), EndOfTurn()]
+    server, client = new_server(), dialect(end="server")
+    actions_of(server, config_of(client), FRAME)
+    assert events_of(client, actions_on_segment(server)) == [Final(TEXT), EndOfTurn()]
 
 
 def test_frames_before_the_config_are_dropped_and_the_acknowledgement_says_so() -> None:
-    talking, asked = voice(), dialect()
-    assert answers(talking, FRAME) == []
-    said = understood(asked, answers(talking, *asked.finalise(), spoken=None))
+    server, client = new_server(), dialect()
+    assert actions_of(server, FRAME) == []
+    said = events_of(client, actions_of(server, *client.finalise(), spoken=None))
     assert said == [ServerError("audio frame discarded: chunk_size is not configured")]
 
 
 def test_an_unknown_mode_is_an_error_in_the_acknowledgement() -> None:
-    talking = voice()
+    server = new_server()
     end_message, _ = dialect().finalise()
-    said = answers(talking, '{"mode": "3pass", "chunk_size": [5, 10, 5]}', FRAME, end_message, spoken=None)
-    assert understood(dialect(), said)[-1] == ServerError("unsupported mode: '3pass'")
+    said = actions_of(server, '{"mode": "3pass", "chunk_size": [5, 10, 5]}', FRAME, end_message, spoken=None)
+    assert events_of(dialect(), said)[-1] == ServerError("unsupported mode: '3pass'")
 
 
 def test_a_decoder_that_died_is_an_error_in_the_acknowledgement() -> None:
-    talking, asked = voice(), dialect()
-    answers(talking, config_of(asked), FRAME)
-    assert talking.on_failed() == ()
-    *_, last = understood(asked, answers(talking, *asked.finalise(), spoken=None))
+    server, client = new_server(), dialect()
+    actions_of(server, config_of(client), FRAME)
+    assert server.on_failed() == ()
+    *_, last = events_of(client, actions_of(server, *client.finalise(), spoken=None))
     assert last == ServerError("offline inference failed: the decoder died")
 
 
 def test_broken_json_makes_the_cpp_server_deaf_and_is_nothing_to_python() -> None:
-    assert answers(voice("cpp"), "{", config_of(dialect()), FRAME, *dialect().finalise()) == []
-    assert answers(voice(), "{", config_of(dialect()), FRAME) == [Hear(FRAME)]
-    assert answers(voice(), "1") == [Close(1000)]
+    assert actions_of(new_server("cpp"), "{", config_of(dialect()), FRAME, *dialect().finalise()) == []
+    assert actions_of(new_server(), "{", config_of(dialect()), FRAME) == [FeedAudio(FRAME)]
+    assert actions_of(new_server(), "1") == [Close(1000)]
 
 
 @pytest.mark.parametrize(("server", "is_refused"), [("python", True), ("old", True), ("cpp", False)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from talks import answers, cut, understood
+from server_actions import actions_of, actions_on_segment, events_of
 
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Partial, ServerError, Snapshot
@@ -13,7 +13,7 @@ from stt_load.dialects.funasr_realtime import FunAsrRealtime
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError, Refusal
 from stt_load.server.dialects.funasr_realtime import FunAsrRealtimeServer
-from stt_load.server.server_dialect import Close, Doing, Forget, Hear, UpgradeRequest
+from stt_load.server.server_dialect import Close, DiscardAudio, FeedAudio, ServerAction, UpgradeRequest
 
 FRAME = bytes(3_200)
 LENGTH = AudioLength(frames=12, samples=19_200)
@@ -26,7 +26,7 @@ def dialect(*options: str, end: End = "client") -> FunAsrRealtime:
     return FunAsrRealtime(Settings(DIALECTS["funasr-realtime"].parse_options(options), end))
 
 
-def voice(**query: str) -> FunAsrRealtimeServer:
+def new_server(**query: str) -> FunAsrRealtimeServer:
     return FunAsrRealtimeServer(UpgradeRequest("/", query))
 
 
@@ -37,18 +37,18 @@ def result(*sentences: str, partial: str = "", is_final: bool = False) -> str:
     )
 
 
-def meaning(asked: FunAsrRealtime, *messages: str) -> list[Event]:
-    return [event for message in messages for event in asked.on_message(message)]
+def meaning(client: FunAsrRealtime, *messages: str) -> list[Event]:
+    return [event for message in messages for event in client.on_message(message)]
 
 
-def without_results(doings: list[Event | Doing]) -> list[Event | Doing]:
-    return [doing for doing in doings if not isinstance(doing, (Hear, Forget, Ignored))]
+def without_results(actions: list[Event | ServerAction]) -> list[Event | ServerAction]:
+    return [action for action in actions if not isinstance(action, (FeedAudio, DiscardAudio, Ignored))]
 
 
 def test_start_comes_behind_what_is_asked_for() -> None:
     assert dialect().begin(LENGTH) == ("START",)
-    asked = dialect("language=English", "hotwords=kappa,lambda wave")
-    assert asked.begin(LENGTH) == ("LANGUAGE:English", "HOTWORDS:kappa,lambda wave", "START")
+    client = dialect("language=English", "hotwords=kappa,lambda wave")
+    assert client.begin(LENGTH) == ("LANGUAGE:English", "HOTWORDS:kappa,lambda wave", "START")
 
 
 def test_the_end_message_is_chosen() -> None:
@@ -74,69 +74,72 @@ def test_where_the_server_decides_each_further_sentence_ends_a_turn() -> None:
 
 
 def test_the_next_utterance_does_not_hear_the_end_of_the_one_before() -> None:
-    asked = dialect()
-    meaning(asked, STARTED, result(TEXT, is_final=True))
-    asked.begin(LENGTH)
-    assert all(isinstance(event, Ignored) for event in meaning(asked, STOPPED, result(TEXT)))
-    assert meaning(asked, STARTED, result(partial="that"))[1:] == [Partial("that")]
+    client = dialect()
+    meaning(client, STARTED, result(TEXT, is_final=True))
+    client.begin(LENGTH)
+    assert all(isinstance(event, Ignored) for event in meaning(client, STOPPED, result(TEXT)))
+    assert meaning(client, STARTED, result(partial="that"))[1:] == [Partial("that")]
 
 
 def test_an_utterance_is_answered_by_a_result_and_a_word_that_it_is_over() -> None:
-    said = without_results(understood(dialect(), answers(voice(), "START", FRAME, "STOP")))
+    said = without_results(events_of(dialect(), actions_of(new_server(), "START", FRAME, "STOP")))
     assert said == [Snapshot(TEXT, is_last=True), Finished()]
 
 
 def test_audio_before_start_and_after_stop_is_thrown_away() -> None:
-    talking = voice()
-    assert answers(talking, FRAME) == []
-    answers(talking, "START", FRAME, "STOP")
-    assert answers(talking, FRAME) == []
+    server = new_server()
+    assert actions_of(server, FRAME) == []
+    actions_of(server, "START", FRAME, "STOP")
+    assert actions_of(server, FRAME) == []
 
 
 def test_stop_without_audio_only_says_stopped() -> None:
-    asked = dialect()
-    assert without_results(understood(asked, answers(voice(), "START", "STOP"))) == [Finished()]
+    client = dialect()
+    assert without_results(events_of(client, actions_of(new_server(), "START", "STOP"))) == [Finished()]
 
 
 def test_commands_are_taken_in_any_case_and_others_ignored() -> None:
-    assert without_results(understood(dialect(), answers(voice(), " start\n", FRAME, "stop", "bye")))[-1] == Finished()
+    assert (
+        without_results(events_of(dialect(), actions_of(new_server(), " start\n", FRAME, "stop", "bye")))[-1]
+        == Finished()
+    )
 
 
 def test_commit_is_for_servers_that_leave_the_end_to_the_client() -> None:
-    (error,) = without_results(understood(dialect(), answers(voice(), "START", FRAME, "COMMIT")))
+    (error,) = without_results(events_of(dialect(), actions_of(new_server(), "START", FRAME, "COMMIT")))
     assert error == ServerError("COMMIT requires --endpoint-mode client", Refusal.PARAMETERS)
 
 
 def test_commit_ends_an_utterance_and_not_the_session() -> None:
-    asked, talking = dialect("end_message=COMMIT"), voice(endpoint_mode="client")
-    assert talking.endpoint_s is None
+    client, server = dialect("end_message=COMMIT"), new_server(endpoint_mode="client")
+    assert server.endpoint_s is None
     for spoken in (("START", FRAME, "COMMIT"), (FRAME, "COMMIT")):
-        assert without_results(understood(asked, answers(talking, *spoken))) == [Snapshot(TEXT, is_last=True)]
+        assert without_results(events_of(client, actions_of(server, *spoken))) == [Snapshot(TEXT, is_last=True)]
 
 
 def test_commit_before_start_is_an_error() -> None:
-    (error,) = understood(dialect(), answers(voice(endpoint_mode="client"), "COMMIT"))
+    (error,) = events_of(dialect(), actions_of(new_server(endpoint_mode="client"), "COMMIT"))
     assert error == ServerError("Session is not active; send START first", Refusal.PARAMETERS)
 
 
 def test_results_come_as_audio_does() -> None:
     """The first with 0.48 s, the next with 0.96 s more: a locked sentence isn't told before."""
-    asked, talking = dialect(end="server"), voice()
-    understood(asked, answers(talking, "START"))
-    n_results = [len(answers(talking, FRAME)) - 1 for _ in range(16)]
+    client, server = dialect(end="server"), new_server()
+    events_of(client, actions_of(server, "START"))
+    n_results = [len(actions_of(server, FRAME)) - 1 for _ in range(16)]
     assert n_results == [0] * 4 + [1] + [0] * 9 + [1] + [0]
-    assert cut(talking) == []
-    told = understood(asked, answers(talking, *[FRAME] * 10))
+    assert actions_on_segment(server) == []
+    told = events_of(client, actions_of(server, *[FRAME] * 10))
     assert without_results(told) == [Snapshot(TEXT), EndOfTurn()]
 
 
 def test_start_forgets_what_was_heard() -> None:
-    talking = voice()
-    answers(talking, "START", FRAME)
-    cut(talking)
-    said = without_results(understood(dialect(), answers(talking, "START", FRAME, "STOP", spoken=None)))
+    server = new_server()
+    actions_of(server, "START", FRAME)
+    actions_on_segment(server)
+    said = without_results(events_of(dialect(), actions_of(server, "START", FRAME, "STOP", spoken=None)))
     assert said == [Snapshot("", is_last=True), Finished()]
 
 
 def test_an_odd_number_of_bytes_ends_the_connection_in_good_order() -> None:
-    assert answers(voice(), "START", b"\0")[-1] == Close(1000)
+    assert actions_of(new_server(), "START", b"\0")[-1] == Close(1000)

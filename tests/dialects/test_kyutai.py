@@ -10,7 +10,7 @@ import pytest
 from fakes import first_arrival, open_websocket
 from hypothesis import given
 from hypothesis import strategies as st
-from talks import understood
+from server_actions import events_of
 
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import AtWork, Event, Finished, Gauge, Ignored, Ready, ServerError, Snapshot
@@ -19,7 +19,7 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.server.dialects.kyutai import DELAY_STEPS, KyutaiServer
 from stt_load.server.process import stand_in_server
-from stt_load.server.server_dialect import Close, Doing, Drop, Hear, Recognised, UpgradeRequest
+from stt_load.server.server_dialect import Abort, Close, FeedAudio, RecognisedSegment, ServerAction, UpgradeRequest
 
 URL = "ws://localhost:8080/api/asr-streaming"
 STEP = bytes(2 * STEP_SAMPLES)
@@ -60,10 +60,10 @@ def test_the_key_travels_in_the_servers_own_header() -> None:
 
 
 def test_the_marker_bears_the_number_of_the_utterance() -> None:
-    asking = dialect()
+    client = dialect()
     for number in (1, 2):
-        asking.begin(audio(10))
-        assert [unpack(sent) for sent in asking.finalise()] == [{"type": "Marker", "id": number}]
+        client.begin(audio(10))
+        assert [unpack(sent) for sent in client.finalise()] == [{"type": "Marker", "id": number}]
 
 
 def test_silence_behind_the_end_is_paced_or_sent_in_one_burst() -> None:
@@ -76,24 +76,24 @@ def test_silence_behind_the_end_is_paced_or_sent_in_one_burst() -> None:
 
 
 def test_leading_silence_comes_before_the_first_utterance_of_a_connection() -> None:
-    asking = dialect("leading_silence=1")
-    assert asking.begin(audio(10)) == list(asking.encode(STEP)) * 13
-    assert asking.begin(audio(10)) == []
+    client = dialect("leading_silence=1")
+    assert client.begin(audio(10)) == list(client.encode(STEP)) * 13
+    assert client.begin(audio(10)) == []
 
 
 @pytest.mark.parametrize("options", [(), ("leading_silence=0.16", "flush=burst")])
 def test_the_last_step_of_all_that_was_sent_ends_the_utterance(options: tuple[str, ...]) -> None:
-    listening = dialect(*options)
+    client = dialect(*options)
     for _ in range(2):
-        steps_sent = 5 + len(listening.begin(audio(5))) + len(listening.finalise()) - 1
-        ends = [listening.on_message(step())[1] for _ in range(steps_sent)]
+        steps_sent = 5 + len(client.begin(audio(5))) + len(client.finalise()) - 1
+        ends = [client.on_message(step())[1] for _ in range(steps_sent)]
         assert ends == [AtWork()] * (steps_sent - 1) + [Finished()]
 
 
 def test_steps_that_are_not_ones_own_end_nothing() -> None:
-    listening = dialect("steps=false")
-    listening.begin(audio(1))
-    assert listening.on_message(step()) == (Gauge({"buffered_pcm": 0.0}),)
+    client = dialect("steps=false")
+    client.begin(audio(1))
+    assert client.on_message(step()) == (Gauge({"buffered_pcm": 0.0}),)
 
 
 def test_what_waits_for_its_step_is_told_in_milliseconds() -> None:
@@ -101,14 +101,14 @@ def test_what_waits_for_its_step_is_told_in_milliseconds() -> None:
 
 
 def test_words_are_told_as_the_transcript_so_far() -> None:
-    listening = dialect()
-    listening.begin(audio(1))
-    assert [*listening.on_message(word("seven")), *listening.on_message(word("words"))] == [
+    client = dialect()
+    client.begin(audio(1))
+    assert [*client.on_message(word("seven")), *client.on_message(word("words"))] == [
         Snapshot("seven"),
         Snapshot("seven words"),
     ]
-    listening.begin(audio(1))
-    assert listening.on_message(word("that")) == (Snapshot("that"),)
+    client.begin(audio(1))
+    assert client.on_message(word("that")) == (Snapshot("that"),)
 
 
 def test_a_marker_ends_nothing() -> None:
@@ -149,87 +149,87 @@ def test_no_bytes_are_too_odd_to_be_blamed(message: bytes) -> None:
         return
 
 
-# the voice ---------------------------------------------------------------------------------------------------------
+# the server ---------------------------------------------------------------------------------------------------------
 
 
-def voice() -> KyutaiServer:
+def new_server() -> KyutaiServer:
     return KyutaiServer(UpgradeRequest("/api/asr-streaming"))
 
 
-def hear(talking: KyutaiServer, steps: int) -> list[Event | Doing]:
+def hear(server: KyutaiServer, steps: int) -> list[Event | ServerAction]:
     """What the dialect makes of so many steps of audio, in messages of one step."""
     (message,) = dialect().encode(STEP)
-    return understood(dialect("steps=false"), [doing for _ in range(steps) for doing in talking.on_message(message)])
+    return events_of(dialect("steps=false"), [action for _ in range(steps) for action in server.on_message(message)])
 
 
-def texts(heard: list[Event | Doing]) -> list[str]:
+def texts(heard: list[Event | ServerAction]) -> list[str]:
     return [event.text for event in heard if isinstance(event, Snapshot)]
 
 
-def steps_in(heard: list[Event | Doing]) -> int:
+def steps_in(heard: list[Event | ServerAction]) -> int:
     return sum(isinstance(event, Gauge) for event in heard)
 
 
-def markers_in(heard: list[Event | Doing]) -> int:
+def markers_in(heard: list[Event | ServerAction]) -> int:
     return sum(isinstance(event, Ignored) and event.why.startswith("Marker") for event in heard)
 
 
 def test_the_voice_greets_and_steps_through_what_it_hears() -> None:
-    talking = voice()
-    assert understood(dialect(), talking.on_open()) == [Ready()]
-    assert hear(talking, 1) == [Hear(STEP), Gauge({"buffered_pcm": 0.0})]
+    server = new_server()
+    assert events_of(dialect(), server.on_open()) == [Ready()]
+    assert hear(server, 1) == [FeedAudio(STEP), Gauge({"buffered_pcm": 0.0})]
 
 
 def test_short_messages_are_put_together_to_steps() -> None:
-    talking = voice()
+    server = new_server()
     (half,) = dialect().encode(STEP[:STEP_SAMPLES])
-    assert [len(talking.on_message(half)) for _ in range(4)] == [0, 2, 0, 2]
+    assert [len(server.on_message(half)) for _ in range(4)] == [0, 2, 0, 2]
 
 
 def test_no_step_is_made_while_a_text_is_owed_and_words_come_half_a_second_of_audio_late() -> None:
-    talking = voice()
-    assert steps_in(hear(talking, 10)) == 10
-    talking.on_cut()
-    assert steps_in(hear(talking, 5)) == 0
-    told = understood(dialect("steps=false"), talking.on_text(Recognised("seven words", 0.0, 0.8, {})))
+    server = new_server()
+    assert steps_in(hear(server, 10)) == 10
+    server.on_segment()
+    assert steps_in(hear(server, 5)) == 0
+    told = events_of(dialect("steps=false"), server.on_text(RecognisedSegment("seven words", 0.0, 0.8, {})))
     assert (steps_in(told), texts(told)) == (5, ["seven"])  # 1.2 s were heard: what was said until 0.72 s
-    assert texts(hear(talking, 1)) == ["words"]
+    assert texts(hear(server, 1)) == ["words"]
 
 
 def test_without_silence_behind_them_the_last_words_never_come() -> None:
-    talking = voice()
-    hear(talking, 10)
-    talking.on_cut()
-    talking.on_text(Recognised("seven", 0.0, 0.8, {}))
-    assert texts(hear(talking, DELAY_STEPS - 1)) == []
-    assert texts(hear(talking, 1)) == ["seven"]
+    server = new_server()
+    hear(server, 10)
+    server.on_segment()
+    server.on_text(RecognisedSegment("seven", 0.0, 0.8, {}))
+    assert texts(hear(server, DELAY_STEPS - 1)) == []
+    assert texts(hear(server, 1)) == ["seven"]
 
 
 def test_a_marker_waits_for_steps_of_whoever_it_is() -> None:
     """Alone it comes back with the last word; beside another caller it comes before."""
     for neighbours, words_by_then in ((0, ["seven"]), (1, [])):
-        talking, others = voice(), [voice() for _ in range(neighbours)]
-        hear(talking, 10)
-        talking.on_cut()
-        talking.on_text(Recognised("seven", 0.0, 0.8, {}))
-        assert talking.on_message(pack({"type": "Marker", "id": 1})) == ()
-        heard: list[Event | Doing] = []
+        server, others = new_server(), [new_server() for _ in range(neighbours)]
+        hear(server, 10)
+        server.on_segment()
+        server.on_text(RecognisedSegment("seven", 0.0, 0.8, {}))
+        assert server.on_message(pack({"type": "Marker", "id": 1})) == ()
+        heard: list[Event | ServerAction] = []
         while not markers_in(heard):
             for other in others:
                 hear(other, 1)
-            heard += hear(talking, 1)
+            heard += hear(server, 1)
         assert texts(heard) == words_by_then
 
 
 def test_text_is_ignored_and_what_is_no_audio_ends_the_connection() -> None:
-    assert voice().on_message("hello") == ()
+    assert new_server().on_message("hello") == ()
     for rubbish in (b"", b"\xff\xff", pack({"type": "Audio", "pcm": "x"}), pack({"type": "Marker"}), pack({})):
-        assert voice().on_message(rubbish) == (Drop(),)
+        assert new_server().on_message(rubbish) == (Abort(),)
 
 
 def test_a_caller_without_a_slot_is_told_so_after_the_upgrade() -> None:
     error = ServerError("no free channels", Refusal.CAPACITY)
-    assert understood(dialect(), voice().on_full()) == [error, Close()]
+    assert events_of(dialect(), new_server().on_full()) == [error, Close()]
 
 
 def test_the_second_caller_of_a_server_with_one_slot_is_refused_for_capacity() -> None:

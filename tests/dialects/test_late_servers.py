@@ -12,7 +12,7 @@ from stt_load.dialects.base import End, Settings
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
 from stt_load.errors import Outcome
-from stt_load.server.dialects.registry import SERVER_DIALECTS
+from stt_load.server.dialects import SERVER_DIALECTS
 
 SPEECH = {
     "without a pause": ((0.3, 1.23),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from talks import answers, cut, understood
+from server_actions import actions_of, actions_on_segment, events_of
 
 from stt_load.dialects.base import Settings
 from stt_load.dialects.events import Final, Partial, Ready, ServerError
@@ -13,7 +13,7 @@ from stt_load.dialects.nemotron import Nemotron
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.server.dialects.nemotron import NemotronServer
-from stt_load.server.server_dialect import Close, Hear, Recognised, UpgradeRequest
+from stt_load.server.server_dialect import Close, FeedAudio, RecognisedSegment, UpgradeRequest
 
 HARD = '{"type": "reset", "finalize": true}'
 SOFT = '{"type": "reset", "finalize": false}'
@@ -23,7 +23,7 @@ def dialect(*options: str) -> Nemotron:
     return Nemotron(Settings(DIALECTS["nemotron"].parse_options(options), "client"))
 
 
-def voice() -> NemotronServer:
+def new_server() -> NemotronServer:
     return NemotronServer(UpgradeRequest("/"))
 
 
@@ -40,48 +40,48 @@ def test_only_what_a_hard_reset_forgets_leaves_room_for_another_utterance() -> N
 
 
 def test_it_greets() -> None:
-    assert understood(dialect(), voice().on_open()) == [Ready()]
+    assert events_of(dialect(), new_server().on_open()) == [Ready()]
 
 
 def test_each_text_has_all_that_was_said_since_the_hard_reset() -> None:
-    talking = voice()
-    assert understood(dialect(), cut(talking)) == [Partial("seven words")]
-    assert understood(dialect(), answers(talking, HARD)) == [Final("seven words seven words", is_last=True)]
-    assert understood(dialect(), cut(talking)) == [Partial("seven words")]
+    server = new_server()
+    assert events_of(dialect(), actions_on_segment(server)) == [Partial("seven words")]
+    assert events_of(dialect(), actions_of(server, HARD)) == [Final("seven words seven words", is_last=True)]
+    assert events_of(dialect(), actions_on_segment(server)) == [Partial("seven words")]
 
 
 def test_a_text_that_is_no_other_is_not_said_again() -> None:
-    assert cut(voice(), Recognised("", 0.1, 0.9, {})) == []
+    assert actions_on_segment(new_server(), RecognisedSegment("", 0.1, 0.9, {})) == []
 
 
 def test_a_soft_reset_forgets_nothing_and_waits_for_nothing() -> None:
-    talking = voice()
-    cut(talking)
-    assert understood(dialect(), answers(talking, SOFT)) == [Final("seven words", is_last=True)]
-    assert understood(dialect(), answers(talking, HARD, spoken=None)) == [Final("seven words", is_last=True)]
+    server = new_server()
+    actions_on_segment(server)
+    assert events_of(dialect(), actions_of(server, SOFT)) == [Final("seven words", is_last=True)]
+    assert events_of(dialect(), actions_of(server, HARD, spoken=None)) == [Final("seven words", is_last=True)]
 
 
 def test_end_is_another_word_for_reset_and_hard_is_the_default() -> None:
-    said = answers(voice(), '{"type": "end"}')
-    assert understood(dialect(), said) == [Final("seven words", is_last=True)]
+    said = actions_of(new_server(), '{"type": "end"}')
+    assert events_of(dialect(), said) == [Final("seven words", is_last=True)]
 
 
 def test_silence_is_answered_by_an_empty_final() -> None:
-    assert understood(dialect(), answers(voice(), HARD, spoken=None)) == [Final("", is_last=True)]
+    assert events_of(dialect(), actions_of(new_server(), HARD, spoken=None)) == [Final("", is_last=True)]
 
 
 @pytest.mark.parametrize("message", [b"\0", "[]"])
 def test_what_its_handler_stumbles_over_ends_the_connection_with_an_error(message: bytes | str) -> None:
-    error, close = understood(dialect(), answers(voice(), message))
+    error, close = events_of(dialect(), actions_of(new_server(), message))
     assert isinstance(error, ServerError)
     assert close == Close(1000)
 
 
 @pytest.mark.parametrize("text", ["reset", json.dumps({"type": "bye"}), json.dumps({"finalize": True})])
 def test_other_texts_are_ignored(text: str) -> None:
-    assert answers(voice(), text) == []
+    assert actions_of(new_server(), text) == []
 
 
 def test_an_end_message_as_a_binary_one_is_audio() -> None:
     end = HARD.encode() + b" "
-    assert answers(voice(), end) == [Hear(end)]
+    assert actions_of(new_server(), end) == [FeedAudio(end)]

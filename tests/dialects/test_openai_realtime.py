@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from talks import answers, cut, understood
+from server_actions import actions_of, actions_on_segment, events_of
 
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import Event, Final, Ignored, Partial, Ready, SegmentPending, ServerError
 from stt_load.dialects.openai_realtime import OpenAiRealtime
 from stt_load.dialects.registry import DIALECTS
 from stt_load.server.dialects.openai_realtime import OpenAiRealtimeServer
-from stt_load.server.server_dialect import Flush, Forget, Hear, Say, UpgradeRequest
+from stt_load.server.server_dialect import DiscardAudio, FeedAudio, Flush, SendMessage, UpgradeRequest
 
 URL = "wss://api.openai.com/v1/realtime"
 LENGTH = AudioLength(10, 24_000)
@@ -24,9 +24,9 @@ def dialect(*options: str, end: End = "client", key: str | None = None) -> OpenA
     return OpenAiRealtime(Settings(DIALECTS["openai-realtime"].parse_options(options), end, key))
 
 
-def input_of(asking: OpenAiRealtime) -> dict[str, Any]:
+def input_of(client: OpenAiRealtime) -> dict[str, Any]:
     """What the first message asks of the audio."""
-    (first,) = asking.connect(URL).first_messages
+    (first,) = client.connect(URL).first_messages
     body = json.loads(first)
     assert (body["type"], body["session"]["type"]) == ("session.update", "transcription")
     return dict(body["session"]["audio"]["input"])
@@ -42,14 +42,16 @@ def test_the_session_is_a_transcription_without_turn_detection_where_the_client_
 
 
 def test_options_reach_the_session() -> None:
-    asked = dialect("model=whisper-1", "language=de", "prompt=Kappa", "noise_reduction=near_field", "sample_rate=16000")
-    assert input_of(asked) == {
+    client = dialect(
+        "model=whisper-1", "language=de", "prompt=Kappa", "noise_reduction=near_field", "sample_rate=16000"
+    )
+    assert input_of(client) == {
         "format": {"type": "audio/pcm", "rate": 16_000},
         "transcription": {"model": "whisper-1", "language": "de", "prompt": "Kappa"},
         "turn_detection": None,
         "noise_reduction": {"type": "near_field"},
     }
-    assert asked.capabilities.sample_rate_hz == 16_000
+    assert client.capabilities.sample_rate_hz == 16_000
 
 
 def test_without_a_model_none_is_named() -> None:
@@ -57,9 +59,9 @@ def test_without_a_model_none_is_named() -> None:
 
 
 def test_where_the_server_ends_the_turn_its_vad_waits_as_long_as_it_was_asked_to() -> None:
-    asked = dialect("silence_ms=900", end="server")
-    assert input_of(asked)["turn_detection"] == {"type": "server_vad", "silence_duration_ms": 900}
-    able = asked.capabilities
+    client = dialect("silence_ms=900", end="server")
+    assert input_of(client)["turn_detection"] == {"type": "server_vad", "silence_duration_ms": 900}
+    able = client.capabilities
     assert able.min_endpoint_s < 0.9 < able.min_trailing_silence_s < able.trailing_silence_s
 
 
@@ -72,88 +74,88 @@ def committed(item: str) -> str:
     return json.dumps({"type": "input_audio_buffer.committed", "item_id": item})
 
 
-def hear(listening: OpenAiRealtime, *messages: str) -> list[Event]:
-    return [event for message in messages for event in listening.on_message(message)]
+def hear(client: OpenAiRealtime, *messages: str) -> list[Event]:
+    return [event for message in messages for event in client.on_message(message)]
 
 
 def test_the_answer_to_the_clients_commit_is_the_last_text() -> None:
-    listening = dialect()
-    listening.begin(LENGTH)
-    assert hear(listening, committed("a"), completed("a", "too early")) == [SegmentPending(), Final("too early")]
-    listening.finalise()
-    assert hear(listening, committed("b"), completed("b", "words")) == [SegmentPending(), Final("words", is_last=True)]
-    listening.begin(LENGTH)
-    assert hear(listening, completed("c", "of the next utterance")) == [Final("of the next utterance")]
+    client = dialect()
+    client.begin(LENGTH)
+    assert hear(client, committed("a"), completed("a", "too early")) == [SegmentPending(), Final("too early")]
+    client.finalise()
+    assert hear(client, committed("b"), completed("b", "words")) == [SegmentPending(), Final("words", is_last=True)]
+    client.begin(LENGTH)
+    assert hear(client, completed("c", "of the next utterance")) == [Final("of the next utterance")]
 
 
 def test_a_text_that_was_committed_before_the_last_one_is_not_the_last() -> None:
-    listening = dialect()
-    listening.begin(LENGTH)
-    listening.finalise()
-    texts = hear(listening, committed("a"), committed("b"), completed("a", "seven"), completed("b", "words"))[2:]
+    client = dialect()
+    client.begin(LENGTH)
+    client.finalise()
+    texts = hear(client, committed("a"), committed("b"), completed("a", "seven"), completed("b", "words"))[2:]
     assert texts == [Final("seven"), Final("words", is_last=True)]
 
 
 def test_a_server_that_tells_no_commits_is_understood() -> None:
-    listening = dialect()
-    listening.finalise()
-    assert hear(listening, completed(None, "words")) == [Final("words", is_last=True)]
+    client = dialect()
+    client.finalise()
+    assert hear(client, completed(None, "words")) == [Final("words", is_last=True)]
 
 
 def test_texts_stand_in_the_order_of_their_commits_whichever_comes_first() -> None:
-    listening = dialect(end="server")
-    listening.begin(LENGTH)
-    hear(listening, committed("a"), committed("b"), completed("b", "words"), completed("a", "seven"))
-    assert listening.join(["words", "seven"]) == "seven words"
+    client = dialect(end="server")
+    client.begin(LENGTH)
+    hear(client, committed("a"), committed("b"), completed("b", "words"), completed("a", "seven"))
+    assert client.join(["words", "seven"]) == "seven words"
 
 
 def test_an_item_that_is_told_twice_counts_once() -> None:
-    listening = dialect(end="server")
-    first, again = hear(listening, completed("a", "seven"), completed("a", "seven"))
+    client = dialect(end="server")
+    first, again = hear(client, completed("a", "seven"), completed("a", "seven"))
     assert first == Final("seven")
     assert isinstance(again, Ignored)
 
 
 def test_texts_that_came_before_the_utterance_began_do_not_disturb_its_order() -> None:
-    listening = dialect(end="server")
-    hear(listening, completed("a", "before"))
-    listening.begin(LENGTH)
-    assert listening.join(["before"]) == "before"
+    client = dialect(end="server")
+    hear(client, completed("a", "before"))
+    client.begin(LENGTH)
+    assert client.join(["before"]) == "before"
 
 
-# the voice ---------------------------------------------------------------------------------------------------------
+# the server ---------------------------------------------------------------------------------------------------------
 
 
-def voice(asking: OpenAiRealtime | None = None) -> OpenAiRealtimeServer:
-    """One that was told what `asking` asks for."""
-    listening = OpenAiRealtimeServer(UpgradeRequest("/v1/realtime"))
-    if asking is not None:
-        answers(listening, *asking.connect(URL).first_messages)
-    return listening
+def new_server(client: OpenAiRealtime | None = None) -> OpenAiRealtimeServer:
+    """One that was told what `client` asks for."""
+    server = OpenAiRealtimeServer(UpgradeRequest("/v1/realtime"))
+    if client is not None:
+        actions_of(server, *client.connect(URL).first_messages)
+    return server
 
 
-def appended(asking: OpenAiRealtime, pcm: bytes) -> str:
-    (message,) = asking.encode(pcm)
+def appended(client: OpenAiRealtime, pcm: bytes) -> str:
+    (message,) = client.encode(pcm)
     return str(message)
 
 
 def test_the_session_is_set_anew_and_confirmed() -> None:
-    listening = voice()
-    done = answers(listening, *dialect("sample_rate=16000", "silence_ms=900", end="server").connect(URL).first_messages)
-    assert understood(dialect(), done) == [Forget(), Ready()]
-    assert (listening.sample_rate_hz, listening.endpoint_s) == (16_000, 0.9)
-    assert voice(dialect()).endpoint_s is None
+    server = new_server()
+    done = actions_of(server, *dialect("sample_rate=16000", "silence_ms=900", end="server").connect(URL).first_messages)
+    assert events_of(dialect(), done) == [DiscardAudio(), Ready()]
+    assert (server.sample_rate_hz, server.endpoint_s) == (16_000, 0.9)
+    assert new_server(dialect()).endpoint_s is None
 
 
 def test_a_turn_is_one_item_however_long_it_is() -> None:
     """The pieces that the recogniser takes at once show as deltas."""
-    asking = dialect()
-    listening = voice(asking)
-    asking.finalise()
-    early = understood(asking, cut(listening))
-    done = understood(asking, answers(listening, appended(asking, bytes(4_800)), COMMIT))
+    client = dialect()
+    server = new_server(client)
+    client.finalise()
+    early = events_of(client, actions_on_segment(server))
+    done = events_of(client, actions_of(server, appended(client, bytes(4_800)), COMMIT))
     assert early == [Partial("seven words")]
-    assert [event for event in done if not isinstance(event, (Hear, Ignored))] == [
+    assert [event for event in done if not isinstance(event, (FeedAudio, Ignored))] == [
         SegmentPending(),
         Partial("seven words"),
         Final("seven words seven words", is_last=True),
@@ -161,9 +163,9 @@ def test_a_turn_is_one_item_however_long_it_is() -> None:
 
 
 def test_with_server_vad_every_pause_is_an_item() -> None:
-    asking = dialect(end="server")
-    listening = voice(asking)
-    done = understood(asking, [*cut(listening), *cut(listening)])
+    client = dialect(end="server")
+    server = new_server(client)
+    done = events_of(client, [*actions_on_segment(server), *actions_on_segment(server)])
     assert [event for event in done if not isinstance(event, Ignored)] == [
         SegmentPending(),
         Final("seven words"),
@@ -173,34 +175,34 @@ def test_with_server_vad_every_pause_is_an_item() -> None:
 
 
 def test_a_commit_of_next_to_nothing_is_an_error() -> None:
-    asking = dialect()
-    (said,) = understood(asking, answers(voice(asking), COMMIT))
+    client = dialect()
+    (said,) = events_of(client, actions_of(new_server(client), COMMIT))
     assert isinstance(said, ServerError)
     assert "input_audio_buffer_commit_empty" in said.message
 
 
 def test_a_commit_where_the_vad_has_left_nothing_is_answered_by_nothing() -> None:
-    asking = dialect(end="server")
-    listening = voice(asking)
-    assert list(listening.on_message(appended(asking, bytes(48_000)))) == [Hear(bytes(48_000))]
-    assert list(listening.on_message(COMMIT)) == [Flush()]
-    assert list(listening.on_flushed()) == []
+    client = dialect(end="server")
+    server = new_server(client)
+    assert list(server.on_message(appended(client, bytes(48_000)))) == [FeedAudio(bytes(48_000))]
+    assert list(server.on_message(COMMIT)) == [Flush()]
+    assert list(server.on_flushed()) == []
 
 
 def test_audio_is_heard_at_the_rate_that_was_told_not_at_its_own() -> None:
     """The trap: 16 kHz audio in a session of 24 kHz is two thirds as long, and a commit of 0.1 s too short."""
-    asking = dialect()
-    done = answers(voice(asking), appended(asking, bytes(3_200)), COMMIT)
-    assert isinstance(understood(asking, done[-1:])[0], ServerError)
+    client = dialect()
+    done = actions_of(new_server(client), appended(client, bytes(3_200)), COMMIT)
+    assert isinstance(events_of(client, done[-1:])[0], ServerError)
 
 
 def test_a_text_that_never_comes_is_told_as_failed() -> None:
-    (said,) = understood(dialect(), voice().on_failed())
+    (said,) = events_of(dialect(), new_server().on_failed())
     assert said == ServerError("transcription failed: Transcription failed")
 
 
 @pytest.mark.parametrize("session", ['"x"', '{"audio": 1}', '{"audio": {"input": {"format": []}}}'])
 def test_a_session_of_another_shape_is_refused(session: str) -> None:
-    (said,) = answers(voice(), f'{{"type": "session.update", "session": {session}}}')
-    assert isinstance(said, Say)
+    (said,) = actions_of(new_server(), f'{{"type": "session.update", "session": {session}}}')
+    assert isinstance(said, SendMessage)
     assert isinstance(dialect().on_message(said.message)[0], ServerError)

@@ -10,13 +10,13 @@ import websocket
 
 from stt_load.server.dialects.parakeet import ParakeetServer
 from stt_load.server.process import stand_in_server
-from stt_load.server.server_dialect import Hear, Recognised, Say, UpgradeRequest
+from stt_load.server.server_dialect import FeedAudio, RecognisedSegment, SendMessage, UpgradeRequest
 
 ORIGINAL = UpgradeRequest("/ws", {"original": "1"})
 
 
-def said(text: str) -> Recognised:
-    return Recognised(text, 0.0, 1.0, {})
+def said(text: str) -> RecognisedSegment:
+    return RecognisedSegment(text, 0.0, 1.0, {})
 
 
 @pytest.fixture
@@ -30,16 +30,16 @@ def pair() -> Iterator[tuple[ParakeetServer, ParakeetServer]]:
 
 
 def test_the_original_loses_what_is_left_of_a_frame() -> None:
-    assert ParakeetServer(ORIGINAL).on_message(bytes(3_200)) == (Hear(bytes(3_072)),)
-    assert ParakeetServer(ORIGINAL).on_message(bytes(640)) == (Hear(b""),)
-    assert ParakeetServer(UpgradeRequest("/ws")).on_message(bytes(3_200)) == (Hear(bytes(3_200)),)
+    assert ParakeetServer(ORIGINAL).on_message(bytes(3_200)) == (FeedAudio(bytes(3_072)),)
+    assert ParakeetServer(ORIGINAL).on_message(bytes(640)) == (FeedAudio(b""),)
+    assert ParakeetServer(UpgradeRequest("/ws")).on_message(bytes(3_200)) == (FeedAudio(bytes(3_200)),)
 
 
 def test_the_oldest_caller_of_the_original_gets_everybodys_texts(pair: tuple[ParakeetServer, ParakeetServer]) -> None:
     older, newer = pair
     assert (older.on_text(said("mine")), newer.on_text(said("yours"))) == ((), ())
     assert newer.on_tick() == ()
-    assert older.on_tick() == [Say('{"text": "mine"}'), Say('{"text": "yours"}')]
+    assert older.on_tick() == [SendMessage('{"text": "mine"}'), SendMessage('{"text": "yours"}')]
     assert older.on_tick() == []
 
 
@@ -47,7 +47,7 @@ def test_when_the_oldest_has_left_the_next_one_takes_them(pair: tuple[ParakeetSe
     older, newer = pair
     older.on_text(said("late"))
     older.on_closed()
-    assert newer.on_tick() == [Say('{"text": "late"}')]
+    assert newer.on_tick() == [SendMessage('{"text": "late"}')]
 
 
 def test_over_real_sockets_a_caller_hears_another_ones_words() -> None:

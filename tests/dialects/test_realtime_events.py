@@ -6,14 +6,14 @@ import base64
 import json
 
 import pytest
-from talks import answers
+from server_actions import actions_of
 
 from stt_load.dialects.base import Dialect, End, Settings
 from stt_load.dialects.events import ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import Refusal
-from stt_load.server.dialects.registry import SERVER_DIALECTS
-from stt_load.server.server_dialect import Drop, Say, ServerDialect, UpgradeRequest
+from stt_load.server.dialects import SERVER_DIALECTS
+from stt_load.server.server_dialect import Abort, SendMessage, ServerDialect, UpgradeRequest
 
 NAMES = ("openai-realtime", "vllm-realtime", "sglang", "riva")
 each_of_them = pytest.mark.parametrize("name", NAMES)
@@ -23,7 +23,7 @@ def dialect(name: str, end: End = "client", key: str | None = None) -> Dialect:
     return DIALECTS[name].make(Settings(end=end, api_key=key))
 
 
-def voice(name: str) -> ServerDialect:
+def new_server(name: str) -> ServerDialect:
     return SERVER_DIALECTS[name](UpgradeRequest("/v1/realtime", {"intent": "transcription"}))
 
 
@@ -58,8 +58,8 @@ COMMITS = {
 @each_of_them
 def test_commit_means_to_each_of_them_what_it_means_to_its_server(name: str) -> None:
     """Before the audio, at its end, and so many in every frame."""
-    talking = dialect(name)
-    begun, frame, ended = talking.begin(None), talking.encode(b"\0\0"), talking.finalise()  # type: ignore[arg-type]
+    client = dialect(name)
+    begun, frame, ended = client.begin(None), client.encode(b"\0\0"), client.finalise()  # type: ignore[arg-type]
     n_in_frame = sum("commit" in str(message) for message in frame)
     assert (tuple(begun), tuple(ended), n_in_frame) == COMMITS[name]
 
@@ -84,40 +84,40 @@ def test_an_error_before_the_session_is_set_refuses_what_was_asked(name: str) ->
     ],
 )
 def test_some_codes_are_a_refusal_at_any_time(name: str, code: str, refusal: Refusal) -> None:
-    talking = dialect(name)
-    greet(talking, voice(name))
-    assert talking.on_message(error("invalid_request_error", code)) == (ServerError(f"no way ({code})", refusal),)
-    assert talking.on_message(error("invalid_request_error", "other")) == (ServerError("no way (other)"),)
+    client = dialect(name)
+    greet(client, new_server(name))
+    assert client.on_message(error("invalid_request_error", code)) == (ServerError(f"no way ({code})", refusal),)
+    assert client.on_message(error("invalid_request_error", "other")) == (ServerError("no way (other)"),)
 
 
-def greet(talking: Dialect, server: ServerDialect) -> None:
+def greet(client: Dialect, server: ServerDialect) -> None:
     """Up to the point where the dialect takes the session for set."""
-    first = talking.connect("ws://host/v1/realtime").first_messages
-    for doing in [*server.on_open(), *answers(server, *first)]:
-        if isinstance(doing, Say):
-            talking.on_message(doing.message)
+    first = client.connect("ws://host/v1/realtime").first_messages
+    for action in [*server.on_open(), *actions_of(server, *first)]:
+        if isinstance(action, SendMessage):
+            client.on_message(action.message)
 
 
 @each_of_them
 @pytest.mark.parametrize("message", ["hello", "[]", '{"type": "response.create"}', '{"audio": "AA=="}'])
 def test_a_voice_answers_what_it_does_not_know_with_an_error(name: str, message: str) -> None:
-    (said,) = answers(voice(name), message)
-    assert isinstance(said, Say)
+    (said,) = actions_of(new_server(name), message)
+    assert isinstance(said, SendMessage)
     assert isinstance(dialect(name).on_message(said.message)[0], ServerError)
 
 
 @each_of_them
 @pytest.mark.parametrize("audio", ["AAA", "AAAA", None])
 def test_a_voice_takes_no_half_samples_and_no_broken_base64(name: str, audio: str | None) -> None:
-    (said,) = answers(voice(name), json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
-    assert isinstance(said, Say)
+    (said,) = actions_of(new_server(name), json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+    assert isinstance(said, SendMessage)
     assert isinstance(dialect(name).on_message(said.message)[0], ServerError)
 
 
 @each_of_them
 def test_binary_frames_are_no_audio(name: str) -> None:
-    (done,) = answers(voice(name), bytes(3_200))
+    (done,) = actions_of(new_server(name), bytes(3_200))
     if name == "vllm-realtime":
-        assert done == Drop()
+        assert done == Abort()
     else:
-        assert isinstance(done, Say)
+        assert isinstance(done, SendMessage)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from talks import answers, cut, understood
+from server_actions import actions_of, actions_on_segment, events_of
 
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import EndOfTurn, Finished, Ignored, Snapshot
@@ -15,20 +15,20 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.sherpa_onnx import SherpaOnnx
 from stt_load.errors import ProtocolError
 from stt_load.server.dialects.sherpa_onnx import SherpaOnnxServer
-from stt_load.server.server_dialect import Close, Doing, Hear, Say, UpgradeRequest
+from stt_load.server.server_dialect import Close, FeedAudio, SendMessage, ServerAction, UpgradeRequest
 
 STEP = np.zeros(5_120, np.float32).tobytes()  # 320 ms
 PYTHON = UpgradeRequest("/")
 CPP = UpgradeRequest("/", {"server": "cpp"})
-each_server = pytest.mark.parametrize("door", [PYTHON, CPP], ids=["python", "cpp"])
+each_server = pytest.mark.parametrize("upgrade", [PYTHON, CPP], ids=["python", "cpp"])
 
 
 def dialect(*options: str, end: End = "client") -> SherpaOnnx:
     return SherpaOnnx(Settings(DIALECTS["sherpa-onnx"].parse_options(options), end))
 
 
-def said(doings: Sequence[Doing]) -> list[dict[str, object]]:
-    return [json.loads(doing.message) for doing in doings if isinstance(doing, Say)]
+def said(actions: Sequence[ServerAction]) -> list[dict[str, object]]:
+    return [json.loads(action.message) for action in actions if isinstance(action, SendMessage)]
 
 
 def result(text: str, segment: int, **more: bool) -> str:
@@ -51,39 +51,39 @@ def test_the_rate_is_that_of_the_servers_model() -> None:
 
 
 def test_segments_add_up_in_their_order() -> None:
-    asked = dialect()
+    client = dialect()
     for text, segment in (("one", 0), ("one two", 0), ("", 1), ("three", 1)):
-        events = asked.on_message(result(text, segment))
+        events = client.on_message(result(text, segment))
     assert events == (Snapshot("one two three"),)
 
 
 def test_what_was_said_in_an_earlier_utterance_is_forgotten() -> None:
-    asked = dialect(end="server")
-    asked.on_message(result("one", 0))
-    asked.begin(AudioLength(1, 1_600))
-    assert asked.on_message(result("two", 1)) == (Snapshot("two"),)
+    client = dialect(end="server")
+    client.on_message(result("one", 0))
+    client.begin(AudioLength(1, 1_600))
+    assert client.on_message(result("two", 1)) == (Snapshot("two"),)
 
 
 def test_python_shows_an_endpoint_by_the_next_segment() -> None:
-    asked = dialect(end="server")
-    asked.on_message(result("one", 0))
-    assert asked.on_message(result("", 1)) == (Snapshot("one"), EndOfTurn())
-    assert asked.on_message(result("", 2)) == (Snapshot("one"),), "a segment of silence ends no turn"
+    client = dialect(end="server")
+    client.on_message(result("one", 0))
+    assert client.on_message(result("", 1)) == (Snapshot("one"), EndOfTurn())
+    assert client.on_message(result("", 2)) == (Snapshot("one"),), "a segment of silence ends no turn"
 
 
 def test_cpp_marks_an_endpoint_and_it_is_told_once() -> None:
-    asked = dialect(end="server")
-    assert asked.on_message(result("one", 0, is_final=True, is_eof=False)) == (Snapshot("one"), EndOfTurn())
-    assert asked.on_message(result("", 1, is_final=False, is_eof=False)) == (Snapshot("one"),)
-    assert isinstance(asked.on_message(result("", 1, is_final=True, is_eof=False))[0], Ignored)
+    client = dialect(end="server")
+    assert client.on_message(result("one", 0, is_final=True, is_eof=False)) == (Snapshot("one"), EndOfTurn())
+    assert client.on_message(result("", 1, is_final=False, is_eof=False)) == (Snapshot("one"),)
+    assert isinstance(client.on_message(result("", 1, is_final=True, is_eof=False))[0], Ignored)
 
 
 def test_a_step_without_news_is_an_answer_only_where_the_client_ends_the_utterance() -> None:
     """Silence has such steps without end, but behind Done it is the last message."""
     for end, kind in (("client", Snapshot), ("server", Ignored)):
-        asked = dialect(end=end)  # type: ignore[arg-type]
-        asked.on_message(result("one", 0))
-        assert isinstance(asked.on_message(result("one", 0))[0], kind)
+        client = dialect(end=end)  # type: ignore[arg-type]
+        client.on_message(result("one", 0))
+        assert isinstance(client.on_message(result("one", 0))[0], kind)
 
 
 def test_a_segment_without_a_number_is_the_servers_fault() -> None:
@@ -92,54 +92,54 @@ def test_a_segment_without_a_number_is_the_servers_fault() -> None:
 
 
 @each_server
-def test_every_step_is_told_changed_or_not(door: UpgradeRequest) -> None:
+def test_every_step_is_told_changed_or_not(upgrade: UpgradeRequest) -> None:
     half = STEP[: len(STEP) // 2]
-    server = SherpaOnnxServer(door)
-    assert [len(said(answers(server, frame))) for frame in (half, half, STEP + half, half)] == [0, 1, 1, 1]
+    server = SherpaOnnxServer(upgrade)
+    assert [len(said(actions_of(server, frame))) for frame in (half, half, STEP + half, half)] == [0, 1, 1, 1]
 
 
 @each_server
-def test_done_is_answered_with_the_rest(door: UpgradeRequest) -> None:
-    events = understood(dialect(), answers(SherpaOnnxServer(door), "Done"))
+def test_done_is_answered_with_the_rest(upgrade: UpgradeRequest) -> None:
+    events = events_of(dialect(), actions_of(SherpaOnnxServer(upgrade), "Done"))
     assert events == [
-        Snapshot("seven words", is_last=door is CPP),
-        Finished() if door is CPP else Close(1000),
+        Snapshot("seven words", is_last=upgrade is CPP),
+        Finished() if upgrade is CPP else Close(1000),
     ]
 
 
 @each_server
-def test_an_endpoint_begins_the_next_segment(door: UpgradeRequest) -> None:
-    server, asked = SherpaOnnxServer(door), dialect(end="server")
-    events = understood(asked, [*cut(server), *answers(server, STEP)[1:]])
+def test_an_endpoint_begins_the_next_segment(upgrade: UpgradeRequest) -> None:
+    server, client = SherpaOnnxServer(upgrade), dialect(end="server")
+    events = events_of(client, [*actions_on_segment(server), *actions_of(server, STEP)[1:]])
     assert EndOfTurn() in events
-    assert said(answers(server, STEP))[0]["segment"] == 1
+    assert said(actions_of(server, STEP))[0]["segment"] == 1
 
 
 @each_server
-def test_words_behind_an_endpoint_are_a_segment_of_their_own(door: UpgradeRequest) -> None:
-    server = SherpaOnnxServer(door)
-    events = understood(dialect(), [*cut(server), *answers(server, "Done")])
-    assert Snapshot("seven words seven words", is_last=door is CPP) in events
+def test_words_behind_an_endpoint_are_a_segment_of_their_own(upgrade: UpgradeRequest) -> None:
+    server = SherpaOnnxServer(upgrade)
+    events = events_of(dialect(), [*actions_on_segment(server), *actions_of(server, "Done")])
+    assert Snapshot("seven words seven words", is_last=upgrade is CPP) in events
 
 
 @each_server
-def test_a_binary_done_is_audio(door: UpgradeRequest) -> None:
-    assert [type(doing) for doing in answers(SherpaOnnxServer(door), b"Done")] == [Hear]
+def test_a_binary_done_is_audio(upgrade: UpgradeRequest) -> None:
+    assert [type(action) for action in actions_of(SherpaOnnxServer(upgrade), b"Done")] == [FeedAudio]
 
 
 def test_python_dies_of_half_a_sample_and_of_another_word() -> None:
     for wrong in (STEP[:-2], "done"):
-        assert answers(SherpaOnnxServer(PYTHON), wrong) == [Close(1011, "internal error")]
+        assert actions_of(SherpaOnnxServer(PYTHON), wrong) == [Close(1011, "internal error")]
 
 
 def test_cpp_cuts_half_a_sample_off_and_overhears_another_word() -> None:
-    assert answers(SherpaOnnxServer(CPP), b"\0\0\0\0\1\1") == [Hear(b"\0\0")]
-    assert answers(SherpaOnnxServer(CPP), "done") == []
+    assert actions_of(SherpaOnnxServer(CPP), b"\0\0\0\0\1\1") == [FeedAudio(b"\0\0")]
+    assert actions_of(SherpaOnnxServer(CPP), "done") == []
 
 
 def test_int16_sent_as_it_is_becomes_noise() -> None:
     """Two samples make one, and nothing says so: the words are gone."""
     tone = (8_000 * np.sin(np.arange(3_200) / 10)).astype("<i2")
-    (heard,) = answers(SherpaOnnxServer(PYTHON), tone.tobytes())
-    assert isinstance(heard, Hear)
+    (heard,) = actions_of(SherpaOnnxServer(PYTHON), tone.tobytes())
+    assert isinstance(heard, FeedAudio)
     assert len(heard.pcm) == tone.nbytes // 2

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from talks import answers, understood
+from server_actions import actions_of, events_of
 
 from stt_load.dialects.base import AudioLength, Settings
 from stt_load.dialects.events import Final
@@ -14,14 +14,14 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.sherpa_onnx_offline import SherpaOnnxOffline
 from stt_load.errors import ProtocolError
 from stt_load.server.dialects.sherpa_onnx_offline import SherpaOnnxOfflineServer
-from stt_load.server.server_dialect import Close, Forget, Hear, UpgradeRequest
+from stt_load.server.server_dialect import Close, DiscardAudio, FeedAudio, UpgradeRequest
 
 AUDIO = np.full(1_600, 0.5, "<f4").tobytes()
-HEARD = Hear(np.full(1_600, 16_384, "<i2").tobytes())
+HEARD = FeedAudio(np.full(1_600, 16_384, "<i2").tobytes())
 DIED = Close(1011, "internal error")
 PYTHON = UpgradeRequest("/")
 CPP = UpgradeRequest("/", {"server": "cpp"})
-each_server = pytest.mark.parametrize("door", [PYTHON, CPP], ids=["python", "cpp"])
+each_server = pytest.mark.parametrize("upgrade", [PYTHON, CPP], ids=["python", "cpp"])
 
 
 def dialect(*options: str) -> SherpaOnnxOffline:
@@ -67,46 +67,46 @@ def test_plain_text_is_nobody_elses_but_the_streaming_servers_last_word_is() -> 
 
 
 @each_server
-def test_the_last_sample_brings_the_text(door: UpgradeRequest) -> None:
+def test_the_last_sample_brings_the_text(upgrade: UpgradeRequest) -> None:
     half = len(AUDIO) // 2
-    server = SherpaOnnxOfflineServer(door)
-    assert answers(server, header(), AUDIO[:half]) == [Forget()]
-    assert understood(dialect(), answers(server, AUDIO[half:])) == [HEARD, Final("seven words", is_last=True)]
+    server = SherpaOnnxOfflineServer(upgrade)
+    assert actions_of(server, header(), AUDIO[:half]) == [DiscardAudio()]
+    assert events_of(dialect(), actions_of(server, AUDIO[half:])) == [HEARD, Final("seven words", is_last=True)]
 
 
 @each_server
-def test_audio_may_ride_with_the_header_and_utterances_follow_each_other(door: UpgradeRequest) -> None:
-    server = SherpaOnnxOfflineServer(door)
-    once, again = (understood(dialect(), answers(server, header(rate_hz=rate) + AUDIO)) for rate in (16_000, 8_000))
-    assert once == again == [Forget(), HEARD, Final("seven words", is_last=True)]
+def test_audio_may_ride_with_the_header_and_utterances_follow_each_other(upgrade: UpgradeRequest) -> None:
+    server = SherpaOnnxOfflineServer(upgrade)
+    once, again = (events_of(dialect(), actions_of(server, header(rate_hz=rate) + AUDIO)) for rate in (16_000, 8_000))
+    assert once == again == [DiscardAudio(), HEARD, Final("seven words", is_last=True)]
     assert server.sample_rate_hz == 8_000
 
 
 @each_server
-def test_no_words_are_said_so(door: UpgradeRequest) -> None:
-    doings = answers(SherpaOnnxOfflineServer(door), header(), AUDIO, spoken=None)
-    assert understood(dialect(), doings)[-1] == Final("", is_last=True)
+def test_no_words_are_said_so(upgrade: UpgradeRequest) -> None:
+    actions = actions_of(SherpaOnnxOfflineServer(upgrade), header(), AUDIO, spoken=None)
+    assert events_of(dialect(), actions)[-1] == Final("", is_last=True)
 
 
 def test_python_takes_done_for_audio_while_bytes_are_missing() -> None:
     server = SherpaOnnxOfflineServer(PYTHON)
-    assert answers(server, header(), AUDIO[:-8], "Done") == [Forget()]
-    assert answers(server, AUDIO[-4:])[0] != HEARD
+    assert actions_of(server, header(), AUDIO[:-8], "Done") == [DiscardAudio()]
+    assert actions_of(server, AUDIO[-4:])[0] != HEARD
 
 
 def test_python_dies_of_too_many_bytes_a_short_header_and_another_word() -> None:
-    assert answers(SherpaOnnxOfflineServer(PYTHON), header(), AUDIO + b"more")[1:] == [DIED]
-    assert answers(SherpaOnnxOfflineServer(PYTHON), b"short") == [DIED]
-    assert answers(SherpaOnnxOfflineServer(PYTHON), "hello") == [DIED]
+    assert actions_of(SherpaOnnxOfflineServer(PYTHON), header(), AUDIO + b"more")[1:] == [DIED]
+    assert actions_of(SherpaOnnxOfflineServer(PYTHON), b"short") == [DIED]
+    assert actions_of(SherpaOnnxOfflineServer(PYTHON), "hello") == [DIED]
 
 
 def test_audio_without_a_header_is_taken_for_one() -> None:
-    assert answers(SherpaOnnxOfflineServer(PYTHON), AUDIO) == [DIED]
+    assert actions_of(SherpaOnnxOfflineServer(PYTHON), AUDIO) == [DIED]
 
 
 def test_python_leaves_after_the_text_when_it_is_told_done() -> None:
-    doings = answers(SherpaOnnxOfflineServer(PYTHON), header(), AUDIO, "Done")
-    assert understood(dialect(), doings)[-2:] == [Final("seven words", is_last=True), Close(1000)]
+    actions = actions_of(SherpaOnnxOfflineServer(PYTHON), header(), AUDIO, "Done")
+    assert events_of(dialect(), actions)[-2:] == [Final("seven words", is_last=True), Close(1000)]
 
 
 def test_cpp_leaves_at_once_when_it_is_told_done() -> None:
@@ -117,4 +117,6 @@ def test_cpp_leaves_at_once_when_it_is_told_done() -> None:
 
 
 def test_cpp_refuses_more_than_five_minutes() -> None:
-    assert answers(SherpaOnnxOfflineServer(CPP), header(n_bytes=301 * 64_000)) == [Close(1009, "Payload is too large!")]
+    assert actions_of(SherpaOnnxOfflineServer(CPP), header(n_bytes=301 * 64_000)) == [
+        Close(1009, "Payload is too large!")
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from talks import SPOKEN, answers, cut, understood
+from server_actions import SPOKEN, actions_of, actions_on_segment, events_of
 
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import EndOfTurn, Final, Finished, Ignored, Partial, Ready, ServerError
@@ -13,7 +13,7 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.speechmatics import Speechmatics
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.server.dialects.speechmatics import SpeechmaticsServer
-from stt_load.server.server_dialect import Close, Doing, Forget, Hear, UpgradeRequest
+from stt_load.server.server_dialect import Close, DiscardAudio, FeedAudio, ServerAction, UpgradeRequest
 
 URL = "ws://localhost:9000/v2"
 FRAME = bytes(3_200)
@@ -23,8 +23,8 @@ def dialect(*options: str, end: End = "server", key: str | None = None) -> Speec
     return Speechmatics(Settings(DIALECTS["speechmatics"].parse_options(options), end, key))
 
 
-def start_of(asking: Speechmatics) -> str:
-    (start,) = asking.connect(URL).first_messages
+def start_of(client: Speechmatics) -> str:
+    (start,) = client.connect(URL).first_messages
     assert isinstance(start, str)
     return start
 
@@ -64,22 +64,22 @@ def test_the_key_is_a_bearer() -> None:
 
 
 def test_the_end_of_the_stream_counts_all_frames_of_the_connection() -> None:
-    asking = dialect(end="client")
-    asking.begin(AudioLength(frames=12, samples=19_200))
-    assert [json.loads(sent) for sent in asking.finalise()] == [{"message": "EndOfStream", "last_seq_no": 12}]
+    client = dialect(end="client")
+    client.begin(AudioLength(frames=12, samples=19_200))
+    assert [json.loads(sent) for sent in client.finalise()] == [{"message": "EndOfStream", "last_seq_no": 12}]
 
 
 def test_a_forced_end_says_how_much_was_sent_since_the_connection_was_opened() -> None:
-    asking = dialect("finish=utterance", end="client")
-    asking.begin(AudioLength(frames=10, samples=16_000))
-    asking.begin(AudioLength(frames=5, samples=8_000))
-    assert [json.loads(sent) for sent in asking.finalise()] == [{"message": "ForceEndOfUtterance", "timestamp": 1.5}]
+    client = dialect("finish=utterance", end="client")
+    client.begin(AudioLength(frames=10, samples=16_000))
+    client.begin(AudioLength(frames=5, samples=8_000))
+    assert [json.loads(sent) for sent in client.finalise()] == [{"message": "ForceEndOfUtterance", "timestamp": 1.5}]
 
 
 def test_texts_are_put_together_as_they_come() -> None:
-    listening = dialect()
-    finals = [listening.on_message(transcript("AddTranscript", text))[0] for text in ("hel", "lo there ", "us")]
-    assert listening.join([final.text for final in finals if isinstance(final, Final)]) == "hello there us"
+    client = dialect()
+    finals = [client.on_message(transcript("AddTranscript", text))[0] for text in ("hel", "lo there ", "us")]
+    assert client.join([final.text for final in finals if isinstance(final, Final)]) == "hello there us"
 
 
 def test_punctuation_alone_says_no_new_word() -> None:
@@ -124,79 +124,79 @@ def test_a_transcript_without_text_is_the_servers_fault() -> None:
         dialect().on_message('{"message": "AddTranscript", "metadata": {}}')
 
 
-# the voice ---------------------------------------------------------------------------------------------------------
+# the server ---------------------------------------------------------------------------------------------------------
 
 
-def voice() -> SpeechmaticsServer:
+def new_server() -> SpeechmaticsServer:
     return SpeechmaticsServer(UpgradeRequest("/v2"))
 
 
-def begun(asking: Speechmatics) -> SpeechmaticsServer:
-    talking = voice()
-    assert understood(asking, talking.on_message(start_of(asking))) == [Forget(), Ready()]
-    return talking
+def begun(client: Speechmatics) -> SpeechmaticsServer:
+    server = new_server()
+    assert events_of(client, server.on_message(start_of(client))) == [DiscardAudio(), Ready()]
+    return server
 
 
-def protocol_error(doings: list[Doing]) -> str:
-    error, close = understood(dialect(), doings)
+def protocol_error(actions: list[ServerAction]) -> str:
+    error, close = events_of(dialect(), actions)
     assert isinstance(error, ServerError)
     assert isinstance(close, Close)
     return error.message
 
 
 def test_the_voice_hears_what_the_first_message_announced() -> None:
-    talking = begun(dialect("sample_rate=8000", "silence_trigger=0.7"))
-    assert (talking.sample_rate_hz, talking.endpoint_s) == (8_000, 0.7)
+    server = begun(dialect("sample_rate=8000", "silence_trigger=0.7"))
+    assert (server.sample_rate_hz, server.endpoint_s) == (8_000, 0.7)
 
 
 def test_each_frame_is_acknowledged() -> None:
-    talking = begun(dialect())
-    assert [type(event) for event in understood(dialect(), answers(talking, FRAME, FRAME))] == [Hear, Ignored] * 2
+    server = begun(dialect())
+    assert [type(event) for event in events_of(dialect(), actions_of(server, FRAME, FRAME))] == [FeedAudio, Ignored] * 2
 
 
 def test_silence_ends_an_utterance_with_punctuation_and_a_word_for_it() -> None:
-    assert understood(dialect(), cut(begun(dialect()))) == [Final("seven words "), Final(""), EndOfTurn()]
+    assert events_of(dialect(), actions_on_segment(begun(dialect()))) == [Final("seven words "), Final(""), EndOfTurn()]
 
 
 def test_nobody_who_ends_utterances_is_told_of_their_end() -> None:
-    assert understood(dialect(), cut(begun(dialect(end="client")))) == [Final("seven words ")]
+    assert events_of(dialect(), actions_on_segment(begun(dialect(end="client")))) == [Final("seven words ")]
 
 
 def test_the_end_of_the_stream_is_answered_by_the_rest_and_a_close() -> None:
-    asking = dialect(end="client")
-    asking.begin(AudioLength(frames=1, samples=1_600))
-    doings = answers(begun(asking), FRAME, *asking.finalise())
-    assert understood(asking, doings[2:]) == [Final("seven words "), Finished(), Close()]
+    client = dialect(end="client")
+    client.begin(AudioLength(frames=1, samples=1_600))
+    actions = actions_of(begun(client), FRAME, *client.finalise())
+    assert events_of(client, actions[2:]) == [Final("seven words "), Finished(), Close()]
 
 
 def test_a_forced_end_is_answered_and_the_session_goes_on() -> None:
-    asking = dialect("finish=utterance", end="client")
-    talking = begun(asking)
+    client = dialect("finish=utterance", end="client")
+    server = begun(client)
     for _ in range(2):
-        doings = answers(talking, *asking.finalise(), spoken=SPOKEN)
-        assert understood(asking, doings) == [Final("seven words "), EndOfTurn(), Finished()]
+        actions = actions_of(server, *client.finalise(), spoken=SPOKEN)
+        assert events_of(client, actions) == [Final("seven words "), EndOfTurn(), Finished()]
 
 
 def test_a_wrong_number_of_frames_is_told() -> None:
     miscounted = '{"message": "EndOfStream", "last_seq_no": 2}'
-    assert protocol_error(answers(begun(dialect()), FRAME, miscounted)[2:]) == "protocol_error: 1 frames came in"
+    assert protocol_error(actions_of(begun(dialect()), FRAME, miscounted)[2:]) == "protocol_error: 1 frames came in"
 
 
 @pytest.mark.parametrize("message", [FRAME, '{"message": "EndOfStream", "last_seq_no": 0}', "hello"])
 def test_nothing_comes_before_the_first_message(message: bytes | str) -> None:
-    assert protocol_error(answers(voice(), message)).startswith("protocol_error: ")
+    assert protocol_error(actions_of(new_server(), message)).startswith("protocol_error: ")
 
 
 @pytest.mark.parametrize("audio_format", [{"type": "file"}, {"encoding": "pcm_s16le"}, 3])
 def test_audio_that_it_does_not_take_is_refused(audio_format: object) -> None:
     start = {"message": "StartRecognition", "audio_format": audio_format, "transcription_config": {}}
-    error = understood(dialect(), voice().on_message(json.dumps(start)))[0]
+    error = events_of(dialect(), new_server().on_message(json.dumps(start)))[0]
     assert isinstance(error, ServerError)
     assert error.refusal is Refusal.PARAMETERS
 
 
 def test_a_caller_too_many_is_told_so_after_the_upgrade() -> None:
-    error, close = understood(dialect(), voice().on_full())
+    error, close = events_of(dialect(), new_server().on_full())
     assert isinstance(error, ServerError)
     assert error.refusal is Refusal.CAPACITY
     assert isinstance(close, Close)

@@ -21,7 +21,7 @@ from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.records import UtteranceRecord
-from stt_load.server.dialects.registry import SERVER_DIALECTS
+from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.server.process import ServerProcess, stand_in_server
 from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import EncodedClip, encode_clip

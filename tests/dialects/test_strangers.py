@@ -10,7 +10,7 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
 from stt_load.errors import Outcome, Refusal
 from stt_load.records import UtteranceRecord
-from stt_load.server.dialects.registry import SERVER_DIALECTS
+from stt_load.server.dialects import SERVER_DIALECTS
 
 # They say something to whoever comes, so nobody takes them for another one.
 GREETERS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from talks import answers, understood
+from server_actions import actions_of, events_of
 
 from stt_load.dialects.base import AudioLength, Settings
 from stt_load.dialects.events import Final, Ready, Reply
@@ -13,7 +13,7 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.tingwu import TingWu
 from stt_load.errors import ConfigError
 from stt_load.server.dialects.tingwu import TingWuServer
-from stt_load.server.server_dialect import Drop, Hear, UpgradeRequest
+from stt_load.server.server_dialect import Abort, FeedAudio, UpgradeRequest
 
 SPEAKING = '{"is_speaking": true}'
 SILENT = '{"is_speaking": false}'
@@ -25,7 +25,7 @@ def dialect(*options: str) -> TingWu:
     return TingWu(Settings(DIALECTS["tingwu"].parse_options(options), "client"))
 
 
-def voice() -> TingWuServer:
+def new_server() -> TingWuServer:
     return TingWuServer(UpgradeRequest("/ws/realtime"))
 
 
@@ -39,8 +39,8 @@ def test_the_interval_of_partials_is_told_in_frames(frame_samples: int, interval
 
 
 def test_options_reach_the_config() -> None:
-    asked = dialect("mode=offline", "hotwords=阿里 达摩院", "chunk_ms=1000")
-    (config,) = asked.begin(AudioLength(frames=50, samples=80_000))
+    client = dialect("mode=offline", "hotwords=阿里 达摩院", "chunk_ms=1000")
+    (config,) = client.begin(AudioLength(frames=50, samples=80_000))
     expected = {"is_speaking": True, "mode": "offline", "chunk_interval": 10, "hotwords": "阿里 达摩院"}
     assert json.loads(config) == expected
 
@@ -51,47 +51,52 @@ def test_a_mode_without_a_transcript_is_refused() -> None:
 
 
 def test_it_greets_and_wants_its_pings_answered() -> None:
-    assert understood(dialect(), voice().on_open()) == [Ready()]
-    assert understood(dialect(), voice().on_tick()) == [Reply(('{"type": "pong"}',))]
-    assert answers(voice(), '{"type": "pong"}') == []
+    assert events_of(dialect(), new_server().on_open()) == [Ready()]
+    assert events_of(dialect(), new_server().on_tick()) == [Reply(('{"type": "pong"}',))]
+    assert actions_of(new_server(), '{"type": "pong"}') == []
 
 
 def test_the_end_message_is_answered_once_another_frame_comes() -> None:
-    talking = voice()
-    assert answers(talking, SPEAKING, FRAME, SILENT) == [Hear(FRAME)]
-    assert understood(dialect(), answers(talking, b"")) == [Hear(b""), FINAL]
+    server = new_server()
+    assert actions_of(server, SPEAKING, FRAME, SILENT) == [FeedAudio(FRAME)]
+    assert events_of(dialect(), actions_of(server, b"")) == [FeedAudio(b""), FINAL]
 
 
 def test_what_the_dialect_sends_at_the_end_is_enough() -> None:
-    talking = voice()
-    answers(talking, SPEAKING, FRAME)
-    assert understood(dialect(), answers(talking, *dialect().finalise())) == [Hear(b""), FINAL]
+    server = new_server()
+    actions_of(server, SPEAKING, FRAME)
+    assert events_of(dialect(), actions_of(server, *dialect().finalise())) == [FeedAudio(b""), FINAL]
 
 
 def test_silence_has_no_final() -> None:
-    assert answers(voice(), SPEAKING, FRAME, SILENT, b"", spoken=None) == [Hear(FRAME), Hear(b"")]
+    assert actions_of(new_server(), SPEAKING, FRAME, SILENT, b"", spoken=None) == [FeedAudio(FRAME), FeedAudio(b"")]
 
 
 def test_a_failed_pass_has_no_final() -> None:
-    assert voice().on_failed() == ()
+    assert new_server().on_failed() == ()
 
 
 def test_without_a_config_every_frame_is_an_utterance() -> None:
-    assert understood(dialect(), answers(voice(), FRAME, FRAME)) == [Hear(FRAME), FINAL, Hear(FRAME), FINAL]
+    assert events_of(dialect(), actions_of(new_server(), FRAME, FRAME)) == [
+        FeedAudio(FRAME),
+        FINAL,
+        FeedAudio(FRAME),
+        FINAL,
+    ]
 
 
 def test_an_utterance_that_is_over_wants_another_config() -> None:
-    talking = voice()
-    answers(talking, SPEAKING, FRAME, SILENT, b"")
-    assert understood(dialect(), answers(talking, FRAME)) == [Hear(FRAME), FINAL]
-    assert answers(talking, SPEAKING, FRAME) == [Hear(FRAME)]
+    server = new_server()
+    actions_of(server, SPEAKING, FRAME, SILENT, b"")
+    assert events_of(dialect(), actions_of(server, FRAME)) == [FeedAudio(FRAME), FINAL]
+    assert actions_of(server, SPEAKING, FRAME) == [FeedAudio(FRAME)]
 
 
 def test_mode_online_never_says_a_final() -> None:
     config = '{"is_speaking": true, "mode": "online"}'
-    assert answers(voice(), config, FRAME, SILENT, b"") == [Hear(FRAME), Hear(b"")]
+    assert actions_of(new_server(), config, FRAME, SILENT, b"") == [FeedAudio(FRAME), FeedAudio(b"")]
 
 
 def test_json_that_is_no_object_ends_the_connection_and_broken_json_does_not() -> None:
-    assert answers(voice(), "[]") == [Drop()]
-    assert answers(voice(), "{") == []
+    assert actions_of(new_server(), "[]") == [Abort()]
+    assert actions_of(new_server(), "{") == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from talks import SPOKEN, answers, understood
+from server_actions import SPOKEN, actions_of, events_of
 
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import EndOfTurn, Final, Ignored, Partial
@@ -13,10 +13,10 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.vosk import Vosk
 from stt_load.errors import ConfigError
 from stt_load.server.dialects.vosk import VoskServer
-from stt_load.server.server_dialect import Close, Forget, Hear, Say, UpgradeRequest
+from stt_load.server.server_dialect import Close, DiscardAudio, FeedAudio, SendMessage, UpgradeRequest
 
 FRAME = bytes(3_200)
-PARTIAL = Say('{\n  "partial": ""\n}')
+PARTIAL = SendMessage('{\n  "partial": ""\n}')
 EOF = '{"eof" : 1}'
 
 
@@ -24,12 +24,12 @@ def dialect(*options: str, end: End = "client") -> Vosk:
     return Vosk(Settings(DIALECTS["vosk"].parse_options(options), end))
 
 
-def voice() -> VoskServer:
+def new_server() -> VoskServer:
     return VoskServer(UpgradeRequest("/"))
 
 
-def config_of(asked: Vosk) -> object:
-    (message,) = asked.connect("ws://server").first_messages
+def config_of(client: Vosk) -> object:
+    (message,) = client.connect("ws://server").first_messages
     return json.loads(message)
 
 
@@ -38,8 +38,8 @@ def test_the_config_comes_first_and_always_names_the_rate() -> None:
 
 
 def test_options_reach_the_config() -> None:
-    asked = dialect("sample_rate=8000", "words=false", "max_alternatives=3", "phrase_list=one two,three")
-    assert config_of(asked) == {
+    client = dialect("sample_rate=8000", "words=false", "max_alternatives=3", "phrase_list=one two,three")
+    assert config_of(client) == {
         "config": {
             "sample_rate": 8_000,
             "words": False,
@@ -47,7 +47,7 @@ def test_options_reach_the_config() -> None:
             "phrase_list": ["one two", "three"],
         }
     }
-    assert asked.capabilities.sample_rate_hz == 8_000
+    assert client.capabilities.sample_rate_hz == 8_000
 
 
 def test_a_rate_that_is_no_number_is_refused() -> None:
@@ -65,12 +65,12 @@ def test_a_connection_carries_several_utterances_where_nobody_says_eof() -> None
 
 
 def test_a_partial_is_told_once() -> None:
-    asked, hello = dialect(), '{"partial" : "hello"}'
-    once, again = asked.on_message(hello), asked.on_message(hello)
+    client, hello = dialect(), '{"partial" : "hello"}'
+    once, again = client.on_message(hello), client.on_message(hello)
     assert once == (Partial("hello"),)
     assert isinstance(again[0], Ignored)
-    asked.begin(AudioLength(1, 1_600))
-    assert asked.on_message(hello) == once
+    client.begin(AudioLength(1, 1_600))
+    assert client.on_message(hello) == once
 
 
 def test_a_text_ends_a_turn_and_no_text_ends_none() -> None:
@@ -85,59 +85,59 @@ def test_of_several_guesses_the_first_is_taken() -> None:
 
 
 def test_audio_is_taken_for_8_khz_until_a_config_says_otherwise() -> None:
-    server = voice()
+    server = new_server()
     assert server.sample_rate_hz == 8_000
-    assert answers(server, '{"config" : {"sample_rate" : 16000}}') == [Forget()]
+    assert actions_of(server, '{"config" : {"sample_rate" : 16000}}') == [DiscardAudio()]
     assert server.sample_rate_hz == 16_000
 
 
 def test_a_config_behind_the_first_audio_changes_nothing() -> None:
-    server = voice()
-    assert answers(server, FRAME, '{"config" : {"sample_rate" : 16000}}') == [Hear(FRAME), PARTIAL]
+    server = new_server()
+    assert actions_of(server, FRAME, '{"config" : {"sample_rate" : 16000}}') == [FeedAudio(FRAME), PARTIAL]
     assert server.sample_rate_hz == 8_000
 
 
 def test_each_frame_has_one_answer_and_a_text_is_one() -> None:
-    server = voice()
-    assert answers(server, FRAME) == [Hear(FRAME), PARTIAL]
-    doings = server.on_message(FRAME)
-    heard = next(iter(doings))
-    server.on_cut()
-    assert [heard, *doings] == [Hear(FRAME)]
-    assert answers(server, FRAME, FRAME) == [Hear(FRAME)] * 2  # they wait for what was cut before them
+    server = new_server()
+    assert actions_of(server, FRAME) == [FeedAudio(FRAME), PARTIAL]
+    actions = server.on_message(FRAME)
+    heard = next(iter(actions))
+    server.on_segment()
+    assert [heard, *actions] == [FeedAudio(FRAME)]
+    assert actions_of(server, FRAME, FRAME) == [FeedAudio(FRAME)] * 2  # they wait for what was cut before them
     text, *partials = server.on_text(SPOKEN)
-    assert understood(dialect(), [text]) == [Final("seven words"), EndOfTurn()]
+    assert events_of(dialect(), [text]) == [Final("seven words"), EndOfTurn()]
     assert partials == [PARTIAL] * 2
 
 
 def test_eof_is_answered_with_the_rest_and_a_close() -> None:
-    doings = answers(voice(), FRAME, EOF)[2:]
-    assert understood(dialect(), doings) == [Final("seven words"), EndOfTurn(), Close(1000)]
+    actions = actions_of(new_server(), FRAME, EOF)[2:]
+    assert events_of(dialect(), actions) == [Final("seven words"), EndOfTurn(), Close(1000)]
 
 
 def test_behind_an_endpoint_the_answer_to_eof_has_no_words() -> None:
-    assert understood(dialect(), answers(voice(), FRAME, EOF, spoken=None)[2:]) == [Final(""), Close(1000)]
+    assert events_of(dialect(), actions_of(new_server(), FRAME, EOF, spoken=None)[2:]) == [Final(""), Close(1000)]
 
 
 def test_reset_is_answered_like_eof_and_the_connection_stays() -> None:
-    doings = answers(voice(), FRAME, '{"reset" : 1}', FRAME)[2:]
-    assert understood(dialect(), doings)[:2] == [Final("seven words"), EndOfTurn()]
-    assert doings[1:] == [Hear(FRAME), PARTIAL]
+    actions = actions_of(new_server(), FRAME, '{"reset" : 1}', FRAME)[2:]
+    assert events_of(dialect(), actions)[:2] == [Final("seven words"), EndOfTurn()]
+    assert actions[1:] == [FeedAudio(FRAME), PARTIAL]
 
 
 @pytest.mark.parametrize("eof", ['{"eof":1}', '{"eof": 1}', "eof", '{"config'])
 def test_another_text_is_an_internal_error(eof: str) -> None:
-    assert answers(voice(), FRAME, eof)[2:] == [Close(1011, "internal error")]
+    assert actions_of(new_server(), FRAME, eof)[2:] == [Close(1011, "internal error")]
 
 
 def test_eof_in_a_binary_frame_is_audio() -> None:
-    assert answers(voice(), EOF.encode())[1:] == [PARTIAL]
+    assert actions_of(new_server(), EOF.encode())[1:] == [PARTIAL]
 
 
 def test_words_and_guesses_are_told_as_the_config_asks() -> None:
-    with_words = json.loads(answers(voice(), EOF)[0].message)  # type: ignore[union-attr]
+    with_words = json.loads(actions_of(new_server(), EOF)[0].message)  # type: ignore[union-attr]
     assert [word["word"] for word in with_words["result"]] == ["seven", "words"]
-    plain = answers(voice(), '{"config" : {"words" : 0}}', EOF)[1]
+    plain = actions_of(new_server(), '{"config" : {"words" : 0}}', EOF)[1]
     assert json.loads(plain.message) == {"text": "seven words"}  # type: ignore[union-attr]
-    guesses = answers(voice(), '{"config" : {"max_alternatives" : 2}}', EOF)[1]
-    assert understood(dialect(), [guesses]) == [Final("seven words"), EndOfTurn()]
+    guesses = actions_of(new_server(), '{"config" : {"max_alternatives" : 2}}', EOF)[1]
+    assert events_of(dialect(), [guesses]) == [Final("seven words"), EndOfTurn()]

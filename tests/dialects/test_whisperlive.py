@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from talks import understood
+from server_actions import events_of
 
 from stt_load.dialects.base import AudioLength, Settings
 from stt_load.dialects.events import EndOfTurn, Ignored, Ready, ServerError, Snapshot
@@ -15,8 +15,14 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.whisperlive import WhisperLive
 from stt_load.errors import Refusal
 from stt_load.server.dialects.whisperlive import WhisperLiveServer
-from stt_load.server.server_dialect import Close, Doing, Hear, Recognised, UpgradeRequest
-from stt_load.server.server_dialect import Refusal as Answer
+from stt_load.server.server_dialect import (
+    Close,
+    FeedAudio,
+    RecognisedSegment,
+    ServerAction,
+    UpgradeRefusal,
+    UpgradeRequest,
+)
 
 SECOND = np.zeros(16_000, "<f4").tobytes()
 
@@ -33,21 +39,21 @@ def greeting(*options: str) -> str:
 
 def greeted(*options: str, **query: str) -> WhisperLiveServer:
     server = WhisperLiveServer(UpgradeRequest("/", query))
-    assert understood(dialect(), [*server.on_message(greeting(*options))]) == [Ready()]
+    assert events_of(dialect(), [*server.on_message(greeting(*options))]) == [Ready()]
     return server
 
 
-def hear(server: WhisperLiveServer, seconds: float) -> list[Doing]:
+def hear(server: WhisperLiveServer, seconds: float) -> list[ServerAction]:
     """In frames of 1 s."""
-    return [doing for _ in range(round(seconds)) for doing in server.on_message(SECOND)]
+    return [action for _ in range(round(seconds)) for action in server.on_message(SECOND)]
 
 
 def tell(server: WhisperLiveServer, text: str, start_s: float, end_s: float) -> None:
-    server.on_text(Recognised(text, start_s, end_s, {}))
+    server.on_text(RecognisedSegment(text, start_s, end_s, {}))
 
 
-def passes(server: WhisperLiveServer, n_ticks: int) -> list[Doing]:
-    return [doing for _ in range(n_ticks) for doing in server.on_tick()]
+def passes(server: WhisperLiveServer, n_ticks: int) -> list[ServerAction]:
+    return [action for _ in range(n_ticks) for action in server.on_tick()]
 
 
 def segment(text: str, start: float, end: float, is_completed: bool) -> dict[str, object]:
@@ -97,28 +103,30 @@ def test_nothing_is_said_at_the_end() -> None:
 
 
 def test_completed_segments_add_up_and_the_tail_is_one_slot() -> None:
-    asked = dialect("send_last_n_segments=1")
-    asked.on_message(told(segment(" one", 0.1, 0.5, is_completed=False)))
-    asked.on_message(told(segment(" one.", 0.1, 0.6, is_completed=True), segment(" two", 0.6, 0.9, is_completed=False)))
-    events = asked.on_message(told(segment(" two.", 0.6, 1.0, is_completed=True)))
+    client = dialect("send_last_n_segments=1")
+    client.on_message(told(segment(" one", 0.1, 0.5, is_completed=False)))
+    client.on_message(
+        told(segment(" one.", 0.1, 0.6, is_completed=True), segment(" two", 0.6, 0.9, is_completed=False))
+    )
+    events = client.on_message(told(segment(" two.", 0.6, 1.0, is_completed=True)))
     assert events == (Snapshot("one. two."), EndOfTurn())
 
 
 def test_a_completed_segment_that_is_told_again_ends_no_turn() -> None:
-    asked, done = dialect(), told(segment(" one", 0.0, 0.5, is_completed=True))
-    asked.on_message(done)
-    assert isinstance(asked.on_message(done)[0], Ignored)
+    client, done = dialect(), told(segment(" one", 0.0, 0.5, is_completed=True))
+    client.on_message(done)
+    assert isinstance(client.on_message(done)[0], Ignored)
 
 
 def test_segments_of_an_earlier_utterance_belong_to_it() -> None:
-    asked, earlier = dialect(), segment(" one", 0.0, 0.5, is_completed=True)
-    asked.on_message(told(earlier))
-    asked.begin(AudioLength(1, 1_600))
-    assert asked.on_message(told(earlier, segment(" two", 0.5, 0.9, is_completed=False))) == (Snapshot("two"),)
+    client, earlier = dialect(), segment(" one", 0.0, 0.5, is_completed=True)
+    client.on_message(told(earlier))
+    client.begin(AudioLength(1, 1_600))
+    assert client.on_message(told(earlier, segment(" two", 0.5, 0.9, is_completed=False))) == (Snapshot("two"),)
 
 
 def test_a_full_server_lets_callers_in_and_says_how_long_to_wait() -> None:
-    full = understood(dialect(), WhisperLiveServer(UpgradeRequest("/")).on_full())
+    full = events_of(dialect(), WhisperLiveServer(UpgradeRequest("/")).on_full())
     assert full == [ServerError("the server is full, for 5.0 min", Refusal.CAPACITY), Close(1000)]
 
 
@@ -128,11 +136,11 @@ def test_a_greeting_that_is_not_understood_is_answered_with_a_close_alone(wrong:
 
 
 def test_a_key_is_shown_in_the_header_or_the_query() -> None:
-    asked = dialect(key="abc").connect("ws://server").headers
-    headers = {name.lower(): value for name, value in asked.items()}
+    sent = dialect(key="abc").connect("ws://server").headers
+    headers = {name.lower(): value for name, value in sent.items()}
     assert WhisperLiveServer(UpgradeRequest("/", {}, headers, "abc")).refuse() is None
     assert WhisperLiveServer(UpgradeRequest("/", {"token": "abc"}, {}, "abc")).refuse() is None
-    assert WhisperLiveServer(UpgradeRequest("/", {}, {}, "abc")).refuse() == Answer(401, "Unauthorized\n")
+    assert WhisperLiveServer(UpgradeRequest("/", {}, {}, "abc")).refuse() == UpgradeRefusal(401, "Unauthorized\n")
 
 
 def test_no_pass_with_less_than_a_second_to_work_on() -> None:
@@ -143,10 +151,10 @@ def test_no_pass_with_less_than_a_second_to_work_on() -> None:
 
 
 def test_every_pass_is_told_and_the_eleventh_repetition_completes() -> None:
-    server, asked = greeted(), dialect()
+    server, client = greeted(), dialect()
     hear(server, 2)
     tell(server, "one", 0.1, 0.7)
-    events = understood(asked, passes(server, 20))
+    events = events_of(client, passes(server, 20))
     assert [event for event in events if not isinstance(event, Ignored)] == [
         Snapshot("one"),
         Snapshot("one"),
@@ -159,15 +167,15 @@ def test_a_lower_threshold_completes_sooner() -> None:
     server = greeted("same_output_threshold=3")
     hear(server, 2)
     tell(server, "one", 0.1, 0.7)
-    assert EndOfTurn() in understood(dialect(), passes(server, 4))
+    assert EndOfTurn() in events_of(dialect(), passes(server, 4))
 
 
 def test_a_later_segment_completes_the_one_before() -> None:
-    server, asked = greeted(), dialect()
+    server, client = greeted(), dialect()
     hear(server, 2)
     tell(server, "one", 0.1, 0.7)
     tell(server, "two", 0.8, 1.0)
-    assert understood(asked, passes(server, 1)) == [Snapshot("one two")]
+    assert events_of(client, passes(server, 1)) == [Snapshot("one two")]
 
 
 def test_of_a_backlog_the_oldest_is_dropped_without_a_word() -> None:
@@ -175,7 +183,7 @@ def test_of_a_backlog_the_oldest_is_dropped_without_a_word() -> None:
     hear(server, 47)
     tell(server, "too late", 1.0, 9.0)
     tell(server, "in time", 40.0, 44.0)
-    assert understood(dialect(), passes(server, 1)) == [Snapshot("in time")]
+    assert events_of(dialect(), passes(server, 1)) == [Snapshot("in time")]
 
 
 def test_end_of_audio_flushes_nothing() -> None:
@@ -192,9 +200,9 @@ def test_text_or_half_a_sample_ends_the_connection(wrong: str | bytes) -> None:
 
 def test_after_its_time_the_caller_is_sent_away() -> None:
     server = greeted(max_connection_time="1")
-    assert [type(doing) for doing in hear(server, 1)] == [Hear]
+    assert [type(action) for action in hear(server, 1)] == [FeedAudio]
     passes(server, 10)
-    error, close = understood(dialect(), hear(server, 1))
+    error, close = events_of(dialect(), hear(server, 1))
     assert isinstance(error, ServerError)
     assert close == Close(1000)
 
@@ -204,7 +212,7 @@ def kinds(events: Sequence[object]) -> list[type]:
 
 
 def test_troubles_are_told_apart() -> None:
-    asked = dialect()
-    assert kinds(asked.on_message('{"uid": "1", "status": "WARNING", "message": "slow"}')) == [Ignored]
-    assert asked.on_message('{"uid": "1", "status": "ERROR", "message": "no model"}') == (ServerError("no model"),)
-    assert kinds(asked.on_message('{"uid": "1", "language": "en", "language_prob": 0.9}')) == [Ignored]
+    client = dialect()
+    assert kinds(client.on_message('{"uid": "1", "status": "WARNING", "message": "slow"}')) == [Ignored]
+    assert client.on_message('{"uid": "1", "status": "ERROR", "message": "no model"}') == (ServerError("no model"),)
+    assert kinds(client.on_message('{"uid": "1", "language": "en", "language_prob": 0.9}')) == [Ignored]

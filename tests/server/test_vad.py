@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stt_load.server.vad import PAD_WINDOWS, SAMPLE_RATE_HZ, WINDOW_BYTES, Piece, Vad
+from stt_load.server.vad import PAD_WINDOWS, SAMPLE_RATE_HZ, WINDOW_BYTES, SpeechSegment, Vad
 
 
 def tone(seconds: float) -> bytes:
@@ -13,24 +13,24 @@ def silence(seconds: float) -> bytes:
     return bytes(2 * round(seconds * SAMPLE_RATE_HZ))
 
 
-def pieces_of(pcm: bytes, frame_bytes: int) -> list[Piece]:
+def pieces_of(pcm: bytes, frame_bytes: int) -> list[SpeechSegment]:
     vad = Vad()
-    return [piece for at in range(0, len(pcm), frame_bytes) for piece in vad.feed(pcm[at : at + frame_bytes])]
+    return [segment for at in range(0, len(pcm), frame_bytes) for segment in vad.feed(pcm[at : at + frame_bytes])]
 
 
 def test_speech_is_cut_after_256_ms_of_silence_and_not_before() -> None:
     vad = Vad()
     assert vad.feed(tone(0.64) + silence(0.224)) == []
-    (piece,) = vad.feed(silence(0.032))
-    assert piece.waited_ms == 256
+    (segment,) = vad.feed(silence(0.032))
+    assert segment.waited_ms == 256
 
 
 def test_a_piece_keeps_four_windows_of_silence_on_either_side() -> None:
-    (piece,) = pieces_of(silence(0.64) + tone(0.64) + silence(0.64), 3200)
+    (segment,) = pieces_of(silence(0.64) + tone(0.64) + silence(0.64), 3200)
     pad = PAD_WINDOWS * WINDOW_BYTES
-    assert len(piece.pcm) == len(tone(0.64)) + 2 * pad
-    assert piece.pcm[:pad] == bytes(pad)
-    assert piece.pcm[-pad:] == bytes(pad)
+    assert len(segment.pcm) == len(tone(0.64)) + 2 * pad
+    assert segment.pcm[:pad] == bytes(pad)
+    assert segment.pcm[-pad:] == bytes(pad)
 
 
 @pytest.mark.parametrize("frame_bytes", [2, 640, 1024, 3200, 100_000])
@@ -61,12 +61,12 @@ def test_what_lies_below_minus_50_dbfs_is_silence() -> None:
 
 
 def test_where_pauses_cut_nothing_a_flush_does() -> None:
-    vad = Vad(endpoint_s=None, max_piece_s=60.0)
+    vad = Vad(endpoint_s=None, max_segment_s=60.0)
     assert vad.feed(silence(0.32) + tone(0.64) + silence(3.2) + tone(0.32)) == []
-    piece = vad.flush()
-    assert piece is not None
-    assert piece.start_s == pytest.approx(0.32 - 0.128)
-    assert piece.audio_s == pytest.approx(0.128 + 0.64 + 3.2 + 0.32)
+    segment = vad.flush()
+    assert segment is not None
+    assert segment.start_s == pytest.approx(0.32 - 0.128)
+    assert segment.audio_s == pytest.approx(0.128 + 0.64 + 3.2 + 0.32)
     assert vad.flush() is None
 
 

@@ -1,8 +1,7 @@
 """Deepgram's `/v1/listen`, as `stt_load/dialects/deepgram.py` describes it.
 
-`endpointing` (10 ms where nothing is asked for, as Deepgram's; the ear hears silence in steps of 32 ms),
-`sample_rate` and the key are heeded; there are no interim results, and no `UtteranceEnd`. `Finalize` with nothing left
-to recognise is not answered.
+`endpointing` (10 ms where nothing is asked for, as Deepgram's; in steps of 32 ms), `sample_rate` and the key are
+heeded. There are no interim results, and no `UtteranceEnd`. `Finalize` with nothing left to recognise is not answered.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from stt_load.dialects.events import Message
 from stt_load.dialects.wire import try_object
 from stt_load.server.server_dialect import (
     Close,
-    Doing,
+    FeedAudio,
     Flush,
-    Hear,
-    Recognised,
-    Refusal,
-    Say,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
     ServerDialect,
+    UpgradeRefusal,
     UpgradeRequest,
 )
 
@@ -32,42 +31,42 @@ OWN_ENDPOINTING_MS = 10
 class DeepgramServer(ServerDialect):
     path = "/v1/listen"
 
-    def __init__(self, door: UpgradeRequest) -> None:
-        super().__init__(door)
-        rate, endpointing = door.query.get("sample_rate", ""), door.query.get("endpointing", "")
+    def __init__(self, request: UpgradeRequest) -> None:
+        super().__init__(request)
+        rate, endpointing = request.query.get("sample_rate", ""), request.query.get("endpointing", "")
         self.sample_rate_hz = int(rate) if rate.isdecimal() else 16_000
         ends_after_ms = int(endpointing) if endpointing.isdecimal() else OWN_ENDPOINTING_MS
         self.endpoint_s = None if endpointing == "false" else ends_after_ms / 1_000
         self._flush: str | None = None  # the control message whose Flush is under way
-        self._cuts: deque[str | None] = deque()  # what made each owed piece: such a message, or the endpointer
+        self._cuts: deque[str | None] = deque()  # what cut each owed segment; None: the endpointer
         self._heard_bytes = 0
 
-    def refuse(self) -> Refusal | None:
-        if self.door.key is not None and self.door.headers.get("authorization") != f"Token {self.door.key}":
-            return Refusal(401, '{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials."}')
-        if self.door.query.get("encoding", ENCODING) != ENCODING:
-            return Refusal(400, '{"err_code":"Bad Request","err_msg":"only linear16 is taken here"}')
+    def refuse(self) -> UpgradeRefusal | None:
+        if self.request.key is not None and self.request.headers.get("authorization") != f"Token {self.request.key}":
+            return UpgradeRefusal(401, '{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials."}')
+        if self.request.query.get("encoding", ENCODING) != ENCODING:
+            return UpgradeRefusal(400, '{"err_code":"Bad Request","err_msg":"only linear16 is taken here"}')
         return None
 
-    def on_full(self) -> Refusal:
-        return Refusal(429, '{"err_code":"TOO_MANY_REQUESTS","err_msg":"Too many requests."}')
+    def on_full(self) -> UpgradeRefusal:
+        return UpgradeRefusal(429, '{"err_code":"TOO_MANY_REQUESTS","err_msg":"Too many requests."}')
 
-    def on_message(self, message: Message) -> Sequence[Doing]:
+    def on_message(self, message: Message) -> Sequence[ServerAction]:
         if isinstance(message, bytes):
             self._flush = None
             self._heard_bytes += len(message)
-            return (Hear(message),)
+            return (FeedAudio(message),)
         control = try_object(message).get("type")
         if control == "Finalize" or control == "CloseStream":
             self._flush = control
             return (Flush(),)
         return ()
 
-    def on_cut(self) -> Sequence[Doing]:
+    def on_segment(self) -> Sequence[ServerAction]:
         self._cuts.append(self._flush)
         return ()
 
-    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
+    def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         cut = self._cuts.popleft()
         results = {
             "type": "Results",
@@ -79,11 +78,11 @@ class DeepgramServer(ServerDialect):
             "from_finalize": cut == "Finalize",
             "channel": {"alternatives": [{"transcript": recognised.text, "confidence": 1.0, "words": []}]},
         }
-        return (Say(json.dumps(results)),)
+        return (SendMessage(json.dumps(results)),)
 
-    def on_flushed(self) -> Sequence[Doing]:
+    def on_flushed(self) -> Sequence[ServerAction]:
         if self._flush != "CloseStream":
             return ()
         duration_s = self._heard_bytes / 2 / self.sample_rate_hz
         metadata = {"type": "Metadata", "request_id": "1", "sha256": "", "channels": 1, "duration": duration_s}
-        return (Say(json.dumps(metadata)), Close())
+        return (SendMessage(json.dumps(metadata)), Close())

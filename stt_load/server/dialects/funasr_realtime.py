@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from stt_load.dialects.events import Message
 from stt_load.server.server_dialect import (
     Close,
-    Doing,
+    DiscardAudio,
+    FeedAudio,
     Flush,
-    Forget,
-    Hear,
-    Recognised,
-    Say,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
     ServerDialect,
     UpgradeRequest,
 )
@@ -29,13 +29,13 @@ RESULT_S = 0.96
 
 class FunAsrRealtimeServer(ServerDialect):
     path = "/"
-    max_piece_s = 60.0
+    max_segment_s = 60.0
 
-    def __init__(self, door: UpgradeRequest) -> None:
-        super().__init__(door)
-        self._is_client_endpoint = door.query.get("endpoint_mode") == "client"
+    def __init__(self, request: UpgradeRequest) -> None:
+        super().__init__(request)
+        self._is_client_endpoint = request.query.get("endpoint_mode") == "client"
         self.endpoint_s = None if self._is_client_endpoint else 2.0
-        self._commands: Mapping[str, Callable[[], Sequence[Doing]]] = {
+        self._commands: Mapping[str, Callable[[], Sequence[ServerAction]]] = {
             "START": self._start,
             "STOP": self._stop,
             "COMMIT": self._commit,
@@ -48,7 +48,7 @@ class FunAsrRealtimeServer(ServerDialect):
         self._result_waits = False
         self._flushes: deque[str] = deque()  # the command behind each flush that is not done yet
 
-    def on_message(self, message: Message) -> Iterable[Doing]:
+    def on_message(self, message: Message) -> Iterable[ServerAction]:
         if isinstance(message, bytes):
             return self._on_audio(message)
         command, _, value = message.strip().partition(":")
@@ -60,41 +60,41 @@ class FunAsrRealtimeServer(ServerDialect):
         obey = self._commands.get(command.upper())
         return obey() if obey is not None else ()
 
-    def on_cut(self) -> Sequence[Doing]:
+    def on_segment(self) -> Sequence[ServerAction]:
         self._sentences_owed += 1
         return ()
 
-    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
+    def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         if recognised.text:
             start_ms, end_ms = round(1000 * recognised.start_s), round(1000 * recognised.end_s)
             self._sentences.append({"text": recognised.text, "start": start_ms, "end": end_ms})
         return self._on_sentence()
 
-    def on_flushed(self) -> Sequence[Doing]:
+    def on_flushed(self) -> Sequence[ServerAction]:
         result = self._result(is_final=True)
         if self._flushes.popleft() == "STOP":
             return (result, _say({"event": "stopped"}))
         self._sentences = []
         return (result,)
 
-    def on_failed(self) -> Sequence[Doing]:
+    def on_failed(self) -> Sequence[ServerAction]:
         return self._on_sentence()
 
-    def _on_sentence(self) -> Sequence[Doing]:
+    def _on_sentence(self) -> Sequence[ServerAction]:
         self._sentences_owed -= 1
         if not self._result_waits or self._sentences_owed:
             return ()
         self._result_waits = False
         return (self._result(is_final=False),)
 
-    def _on_audio(self, pcm: bytes) -> Iterator[Doing]:
+    def _on_audio(self, pcm: bytes) -> Iterator[ServerAction]:
         if not self._is_active:
             return
         if len(pcm) % 2:
             yield Close()
             return
         self._heard_s += len(pcm) / 2 / self.sample_rate_hz
-        yield Hear(pcm)
+        yield FeedAudio(pcm)
         if self._heard_s < self._next_result_s:
             return
         self._next_result_s = self._heard_s + RESULT_S
@@ -103,15 +103,15 @@ class FunAsrRealtimeServer(ServerDialect):
         else:
             yield self._result(is_final=False)
 
-    def _start(self) -> Sequence[Doing]:
+    def _start(self) -> Sequence[ServerAction]:
         self._is_active = True
         self._sentences = []
         self._heard_s = 0.0
         self._next_result_s = FIRST_RESULT_S
         self._result_waits = False
-        return (Forget(), _say({"event": "started"}))
+        return (DiscardAudio(), _say({"event": "started"}))
 
-    def _stop(self) -> Sequence[Doing]:
+    def _stop(self) -> Sequence[ServerAction]:
         has_heard = self._is_active and self._heard_s > 0
         self._is_active = False
         if not has_heard:
@@ -119,7 +119,7 @@ class FunAsrRealtimeServer(ServerDialect):
         self._flushes.append("STOP")
         return (Flush(),)
 
-    def _commit(self) -> Sequence[Doing]:
+    def _commit(self) -> Sequence[ServerAction]:
         if not self._is_client_endpoint:
             return (_say({"event": "error", "error": "COMMIT requires --endpoint-mode client"}),)
         if not self._is_active:
@@ -127,7 +127,7 @@ class FunAsrRealtimeServer(ServerDialect):
         self._flushes.append("COMMIT")
         return (Flush(),)
 
-    def _result(self, is_final: bool) -> Say:
+    def _result(self, is_final: bool) -> SendMessage:
         heard_ms = round(1000 * self._heard_s)
         return _say(
             {
@@ -140,5 +140,5 @@ class FunAsrRealtimeServer(ServerDialect):
         )
 
 
-def _say(body: Mapping[str, object]) -> Say:
-    return Say(json.dumps(body, ensure_ascii=False))
+def _say(body: Mapping[str, object]) -> SendMessage:
+    return SendMessage(json.dumps(body, ensure_ascii=False))

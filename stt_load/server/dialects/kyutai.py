@@ -1,8 +1,8 @@
 """Kyutai's `/api/asr-streaming`, as `stt_load/dialects/kyutai.py` describes it: the 1B model's server.
 
-Words are told half a second of audio after they were said, and not before the recogniser has them: until then the steps
-wait, as they do in a server that is behind. `Marker` waits for steps of whoever it is, so with several callers it comes
-back before the last words. An audio message of more than one step is stepped through at once.
+Words are sent half a second of audio after they were spoken, and not before the recogniser has them: until then the
+steps wait, as they do in a server that is behind. `Marker` waits for a number of steps of all callers together, so with
+several callers it comes back before the last words. An audio message of more than one step is stepped through at once.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from stt_load.dialects.events import Message
 from stt_load.dialects.kyutai import NO_SLOT, STEP_S, STEP_SAMPLES, pack, unpack
 from stt_load.errors import ProtocolError
 from stt_load.server.server_dialect import (
+    Abort,
     Close,
-    Doing,
-    Drop,
-    Hear,
-    Recognised,
-    Refusal,
-    Say,
+    ConnectionAction,
+    FeedAudio,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
     ServerDialect,
+    UpgradeRefusal,
     UpgradeRequest,
 )
 
@@ -35,7 +36,7 @@ _STEP_BYTES = 2 * STEP_SAMPLES
 
 @dataclass
 class Model:
-    """What all callers of a server share: the number of steps it has made, whoever they were for."""
+    """The state that all callers of a server share. `steps`: how many it has made for all of them."""
 
     steps: int = 0
 
@@ -52,26 +53,26 @@ class KyutaiServer(ServerDialect):
     sample_rate_hz = 24_000
     model: ClassVar[Model] = Model()
 
-    def __init__(self, door: UpgradeRequest) -> None:
-        super().__init__(door)
-        self._rest = b""  # of the audio: not a whole step yet
+    def __init__(self, request: UpgradeRequest) -> None:
+        super().__init__(request)
+        self._rest = b""  # audio that is no whole step yet
         self._heard_steps = 0
         self._made_steps = 0
-        self._pieces_owed = 0
+        self._segments_owed = 0
         self._words: deque[Word] = deque()
-        self._markers: deque[tuple[int, int]] = deque()  # the model's step that each is due at, and its id
+        self._markers: deque[tuple[int, int]] = deque()  # (the model's step at which it is due, its id)
 
-    def refuse(self) -> Refusal | None:
-        shown = self.door.headers.get("kyutai-api-key", self.door.query.get("auth_id"))
-        return None if self.door.key in (None, shown) else Refusal(401)
+    def refuse(self) -> UpgradeRefusal | None:
+        shown = self.request.headers.get("kyutai-api-key", self.request.query.get("auth_id"))
+        return None if self.request.key in (None, shown) else UpgradeRefusal(401)
 
-    def on_full(self) -> Sequence[Doing]:
+    def on_full(self) -> Sequence[ConnectionAction]:
         return (_say("Error", message=NO_SLOT), Close())
 
-    def on_open(self) -> Sequence[Doing]:
+    def on_open(self) -> Sequence[ServerAction]:
         return (_say("Ready"),)
 
-    def on_message(self, message: Message) -> Sequence[Doing]:
+    def on_message(self, message: Message) -> Sequence[ServerAction]:
         if isinstance(message, str):
             return ()
         try:
@@ -85,14 +86,14 @@ class KyutaiServer(ServerDialect):
                     return ()
         except ProtocolError:
             pass
-        return (Drop(),)
+        return (Abort(),)
 
-    def on_cut(self) -> Sequence[Doing]:
-        self._pieces_owed += 1
+    def on_segment(self) -> Sequence[ServerAction]:
+        self._segments_owed += 1
         return ()
 
-    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
-        self._pieces_owed -= 1
+    def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
+        self._segments_owed -= 1
         texts = recognised.text.split()
         each_s = (recognised.end_s - recognised.start_s) / max(1, len(texts))
         for number, text in enumerate(texts):
@@ -100,17 +101,17 @@ class KyutaiServer(ServerDialect):
             self._words.append(Word(text, start_s, start_s + each_s))
         return [*self._due_words(), *self._steps()]
 
-    def _on_audio(self, pcm: bytes) -> Sequence[Doing]:
+    def _on_audio(self, pcm: bytes) -> Sequence[ServerAction]:
         data = self._rest + pcm
         n_steps = len(data) // _STEP_BYTES
         whole, self._rest = data[: n_steps * _STEP_BYTES], data[n_steps * _STEP_BYTES :]
         self._heard_steps += n_steps
-        return [Hear(whole), *self._steps()] if whole else []
+        return [FeedAudio(whole), *self._steps()] if whole else []
 
-    def _steps(self) -> list[Doing]:
-        """As many as there is audio for, while no text is owed."""
-        said: list[Doing] = []
-        while self._made_steps < self._heard_steps and not self._pieces_owed:
+    def _steps(self) -> list[ServerAction]:
+        """Makes as many steps as there is audio for, while no text is owed."""
+        said: list[ServerAction] = []
+        while self._made_steps < self._heard_steps and not self._segments_owed:
             self._made_steps += 1
             self.model.steps += 1
             waiting = (self._heard_steps - self._made_steps) * STEP_SAMPLES
@@ -120,8 +121,8 @@ class KyutaiServer(ServerDialect):
                 said.append(_say("Marker", id=self._markers.popleft()[1]))
         return said
 
-    def _due_words(self) -> list[Doing]:
-        said: list[Doing] = []
+    def _due_words(self) -> list[ServerAction]:
+        said: list[ServerAction] = []
         while self._words and self._words[0].stop_s <= (self._made_steps - DELAY_STEPS) * STEP_S:
             word = self._words.popleft()
             said.append(_say("Word", text=word.text, start_time=round(word.start_s, 2)))
@@ -129,8 +130,8 @@ class KyutaiServer(ServerDialect):
         return said
 
 
-def _say(kind: str, **fields: object) -> Say:
-    return Say(pack({"type": kind, **fields}))
+def _say(kind: str, **fields: object) -> SendMessage:
+    return SendMessage(pack({"type": kind, **fields}))
 
 
 def _as_int16(pcm: object) -> bytes:

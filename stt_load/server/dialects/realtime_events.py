@@ -1,4 +1,4 @@
-"""What the voices behind `/v1/realtime` have in common; the clients' side is `stt_load/dialects/realtime_events.py`."""
+"""What servers behind `/v1/realtime` have in common; the client's side is `stt_load/dialects/realtime_events.py`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from stt_load.dialects.events import Message
 from stt_load.dialects.realtime_events import event
 from stt_load.dialects.wire import parse_object
 from stt_load.errors import ProtocolError
-from stt_load.server.server_dialect import Doing, Refusal, Say, ServerDialect
+from stt_load.server.server_dialect import SendMessage, ServerAction, ServerDialect, UpgradeRefusal
 
 
 class RealtimeServer(ServerDialect):
-    """A key travels as a bearer token. A message that is no JSON object is answered and forgotten."""
+    """The base of servers with OpenAI's events. The key is a bearer token. A message that is no JSON object gets an
+    error, and the session goes on."""
 
     path = "/v1/realtime"
 
-    def refuse(self) -> Refusal | None:
-        if self.door.key is not None and self.door.headers.get("authorization") != f"Bearer {self.door.key}":
-            return Refusal(401, '{"error": "Unauthorized"}')
+    def refuse(self) -> UpgradeRefusal | None:
+        if self.request.key is not None and self.request.headers.get("authorization") != f"Bearer {self.request.key}":
+            return UpgradeRefusal(401, '{"error": "Unauthorized"}')
         return None
 
-    def on_message(self, message: Message) -> Sequence[Doing]:
+    def on_message(self, message: Message) -> Sequence[ServerAction]:
         try:
             if isinstance(message, bytes):
                 return self.on_binary()
@@ -33,18 +34,18 @@ class RealtimeServer(ServerDialect):
             return (self.error("Invalid JSON", "invalid_json"),)
         return self.on_event(str(body.get("type")), body)
 
-    def on_binary(self) -> Sequence[Doing]:
+    def on_binary(self) -> Sequence[ServerAction]:
         return (self.error("Binary frames are not supported", "invalid_payload"),)
 
     @abstractmethod
-    def on_event(self, kind: str, body: Mapping[str, object]) -> Sequence[Doing]: ...
+    def on_event(self, kind: str, body: Mapping[str, object]) -> Sequence[ServerAction]: ...
 
-    def error(self, message: str, code: str, kind: str = "invalid_request_error") -> Say:
-        return Say(event("error", error={"type": kind, "code": code, "message": message}))
+    def error(self, message: str, code: str, kind: str = "invalid_request_error") -> SendMessage:
+        return SendMessage(event("error", error={"type": kind, "code": code, "message": message}))
 
 
 def pcm_of(body: Mapping[str, object]) -> bytes | None:
-    """The audio of an append; None where it is no base64, or no whole samples."""
+    """Decodes the audio of an append event; None where it is no base64 or holds half a sample."""
     try:
         pcm = base64.b64decode(str(body.get("audio")), validate=True)
     except (ValueError, binascii.Error):

@@ -1,7 +1,7 @@
 """SGLang-Omni's realtime transcription, as `stt_load/dialects/sglang.py` describes it.
 
-Segments grow unseen: the recogniser has no text before the end of one. Without turn detection one is cut after 8 s,
-as for a model with so long a longest segment.
+There are no partial texts of a segment. Without turn detection a segment is cut after 8 s, as for a model whose
+longest segment that is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.wire import child
 from stt_load.errors import ProtocolError
 from stt_load.server.dialects.realtime_events import RealtimeServer, pcm_of
-from stt_load.server.server_dialect import Doing, Flush, Forget, Hear, Recognised, Say, UpgradeRequest
+from stt_load.server.server_dialect import (
+    DiscardAudio,
+    FeedAudio,
+    Flush,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
+    UpgradeRequest,
+)
 
 _MAY_BE_SET = {"language", "turn_detection", "input_audio_format"}
 
@@ -21,18 +29,18 @@ _MAY_BE_SET = {"language", "turn_detection", "input_audio_format"}
 class SglangOmniServer(RealtimeServer):
     endpoint_s: float | None = 0.5
 
-    def __init__(self, door: UpgradeRequest) -> None:
-        super().__init__(door)
+    def __init__(self, request: UpgradeRequest) -> None:
+        super().__init__(request)
         self._index = 0
         self._n_segments = 0
         self._texts: list[str] = []
         self._is_done = False
-        self._flushes: deque[bool] = deque()  # for each under way: it is the last one
+        self._flushes: deque[bool] = deque()  # for each flush under way: whether it is the last one
 
-    def on_open(self) -> Sequence[Doing]:
+    def on_open(self) -> Sequence[ServerAction]:
         return (self._session(realtime.CREATED),)
 
-    def on_event(self, kind: str, body: Mapping[str, object]) -> Sequence[Doing]:
+    def on_event(self, kind: str, body: Mapping[str, object]) -> Sequence[ServerAction]:
         if self._is_done:
             return (self.error(f"{kind} is not accepted after transcription.done.", "input_already_done"),)
         match kind:
@@ -40,18 +48,20 @@ class SglangOmniServer(RealtimeServer):
                 return self._on_update(body)
             case realtime.APPEND:
                 pcm = pcm_of(body)
-                return (self.error("Audio must be base64 PCM16.", "invalid_audio"),) if pcm is None else (Hear(pcm),)
+                return (
+                    (self.error("Audio must be base64 PCM16.", "invalid_audio"),) if pcm is None else (FeedAudio(pcm),)
+                )
             case realtime.COMMIT | "transcription.done":
                 self._is_done = kind == "transcription.done"
                 self._flushes.append(self._is_done)
                 return (Flush(),)
         return (self.error(f"Unsupported event type: {kind!r}", "unsupported_event"),)
 
-    def on_cut(self) -> Sequence[Doing]:
+    def on_segment(self) -> Sequence[ServerAction]:
         segment_id, self._n_segments = self._n_segments, self._n_segments + 1
         return (self._say(realtime.COMMITTED, segment_id=segment_id),)
 
-    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
+    def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         self._texts.append(recognised.text)
         return (
             self._say(
@@ -64,19 +74,19 @@ class SglangOmniServer(RealtimeServer):
             ),
         )
 
-    def on_flushed(self) -> Sequence[Doing]:
+    def on_flushed(self) -> Sequence[ServerAction]:
         if not self._flushes.popleft():
             return ()
         return (self._say("transcription.completed", text=" ".join(filter(None, self._texts))),)
 
-    def on_failed(self) -> Sequence[Doing]:
+    def on_failed(self) -> Sequence[ServerAction]:
         self._texts.append("")
         return (self.error("the decoder of this segment died", "transcription_failed", "server_error"),)
 
-    def error(self, message: str, code: str, kind: str = "invalid_request_error") -> Say:
+    def error(self, message: str, code: str, kind: str = "invalid_request_error") -> SendMessage:
         return self._say("error", error={"type": kind, "code": code, "message": message})
 
-    def _on_update(self, body: Mapping[str, object]) -> Sequence[Doing]:
+    def _on_update(self, body: Mapping[str, object]) -> Sequence[ServerAction]:
         try:
             session = child(body, "session")
             vad = child(session, "turn_detection")
@@ -91,9 +101,9 @@ class SglangOmniServer(RealtimeServer):
                 why = "prefix_padding_ms must be at most silence_duration_ms minus 32 ms."
                 return (self.error(why, "invalid_turn_detection"),)
             self.endpoint_s = silence_ms / 1000 if vad else None
-        return (Forget(), self._session(realtime.UPDATED))
+        return (DiscardAudio(), self._session(realtime.UPDATED))
 
-    def _session(self, kind: str) -> Say:
+    def _session(self, kind: str) -> SendMessage:
         vad = None if self.endpoint_s is None else {"type": "server_vad"}
         return self._say(
             kind,
@@ -106,6 +116,6 @@ class SglangOmniServer(RealtimeServer):
             },
         )
 
-    def _say(self, kind: str, **fields: object) -> Say:
+    def _say(self, kind: str, **fields: object) -> SendMessage:
         self._index += 1
-        return Say(realtime.event(kind, event_index=self._index, **fields))
+        return SendMessage(realtime.event(kind, event_index=self._index, **fields))

@@ -12,7 +12,16 @@ from collections.abc import Iterator, Sequence
 
 from stt_load.dialects.events import Message
 from stt_load.dialects.wire import as_int16
-from stt_load.server.server_dialect import Close, Doing, Flush, Hear, Recognised, Say, ServerDialect, UpgradeRequest
+from stt_load.server.server_dialect import (
+    Close,
+    FeedAudio,
+    Flush,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
+    ServerDialect,
+    UpgradeRequest,
+)
 
 _STEP_SAMPLES = 5_120
 _SAMPLE_BYTES = 4
@@ -22,18 +31,18 @@ _INTERNAL_ERROR = Close(1011, "internal error")
 class SherpaOnnxServer(ServerDialect):
     path = "/"
     endpoint_s = 1.2
-    max_piece_s = 20.0
+    max_segment_s = 20.0
 
-    def __init__(self, door: UpgradeRequest) -> None:
-        super().__init__(door)
-        self._is_cpp = door.query.get("server") == "cpp"
+    def __init__(self, request: UpgradeRequest) -> None:
+        super().__init__(request)
+        self._is_cpp = request.query.get("server") == "cpp"
         self._is_done = False
-        self._n_samples = 0  # since the last step
-        self._n_endpoints = 0  # whose text is owed
+        self._n_samples = 0  # samples since the last step
+        self._n_endpoints = 0  # endpoints whose text is owed
         self._segment = 0
-        self._text = ""  # of the present segment
+        self._text = ""  # text of the present segment
 
-    def on_message(self, message: Message) -> Iterator[Doing]:
+    def on_message(self, message: Message) -> Iterator[ServerAction]:
         if self._is_done:
             return
         if isinstance(message, bytes):
@@ -44,21 +53,21 @@ class SherpaOnnxServer(ServerDialect):
         elif not self._is_cpp:
             yield _INTERNAL_ERROR
 
-    def _hear(self, message: bytes) -> Iterator[Doing]:
+    def _hear(self, message: bytes) -> Iterator[ServerAction]:
         n_samples, n_over = divmod(len(message), _SAMPLE_BYTES)
         if n_over and not self._is_cpp:
             yield _INTERNAL_ERROR
             return
-        yield Hear(as_int16(message[: n_samples * _SAMPLE_BYTES]))
+        yield FeedAudio(as_int16(message[: n_samples * _SAMPLE_BYTES]))
         n_steps, self._n_samples = divmod(self._n_samples + n_samples, _STEP_SAMPLES)
         for _ in range(n_steps):
             yield self._say()
 
-    def on_cut(self) -> Sequence[Doing]:
+    def on_segment(self) -> Sequence[ServerAction]:
         self._n_endpoints += not self._is_done
         return ()
 
-    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
+    def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         self._text = f"{self._text} {recognised.text}".strip()
         if not self._n_endpoints:
             return ()
@@ -69,13 +78,13 @@ class SherpaOnnxServer(ServerDialect):
         self._text = ""
         return (told,)
 
-    def on_flushed(self) -> Sequence[Doing]:
+    def on_flushed(self) -> Sequence[ServerAction]:
         told = self._say(is_final=True, is_eof=True)
-        return (told, Say("Done!")) if self._is_cpp else (told, Close(1000))
+        return (told, SendMessage("Done!")) if self._is_cpp else (told, Close(1000))
 
-    def _say(self, is_final: bool = False, is_eof: bool = False) -> Say:
+    def _say(self, is_final: bool = False, is_eof: bool = False) -> SendMessage:
         if not self._is_cpp:
-            return Say(json.dumps({"text": self._text, "segment": self._segment}))
+            return SendMessage(json.dumps({"text": self._text, "segment": self._segment}))
         result = {
             "text": self._text,
             "tokens": self._text.split(),
@@ -89,4 +98,4 @@ class SherpaOnnxServer(ServerDialect):
             "is_final": is_final,
             "is_eof": is_eof,
         }
-        return Say(json.dumps(result))
+        return SendMessage(json.dumps(result))

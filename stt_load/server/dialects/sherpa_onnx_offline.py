@@ -12,35 +12,35 @@ from stt_load.dialects.events import Message
 from stt_load.dialects.wire import as_int16
 from stt_load.server.server_dialect import (
     Close,
-    Doing,
+    DiscardAudio,
+    FeedAudio,
     Flush,
-    Forget,
-    Hear,
-    Recognised,
-    Say,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
     ServerDialect,
     UpgradeRequest,
 )
 
 _HEADER_BYTES = 8
 _CPP_LONGEST_S = 300
-_RATES_HZ = range(1_000, 400_000)  # others are somebody's audio, taken for a header
+_RATES_HZ = range(1_000, 400_000)  # anything else is audio that was taken for a header
 _INTERNAL_ERROR = Close(1011, "internal error")
 
 
 class SherpaOnnxOfflineServer(ServerDialect):
     path = "/"
     endpoint_s = None
-    max_piece_s = math.inf
+    max_segment_s = math.inf
 
-    def __init__(self, door: UpgradeRequest) -> None:
-        super().__init__(door)
-        self._is_cpp = door.query.get("server") == "cpp"
+    def __init__(self, request: UpgradeRequest) -> None:
+        super().__init__(request)
+        self._is_cpp = request.query.get("server") == "cpp"
         self._expected_bytes: int | None = None
         self._heard = bytearray()
         self._texts: list[str] = []
 
-    def on_message(self, message: Message) -> Iterator[Doing]:
+    def on_message(self, message: Message) -> Iterator[ServerAction]:
         if isinstance(message, str):
             yield from self._on_word(message)
         elif self._expected_bytes is None:
@@ -48,7 +48,7 @@ class SherpaOnnxOfflineServer(ServerDialect):
         else:
             yield from self._on_audio(message)
 
-    def _on_word(self, message: str) -> Iterator[Doing]:
+    def _on_word(self, message: str) -> Iterator[ServerAction]:
         if self._is_cpp:
             yield Close(1000, "Done" if message == "Done" else "Invalid payload")
         elif self._expected_bytes is not None:
@@ -56,7 +56,7 @@ class SherpaOnnxOfflineServer(ServerDialect):
         else:
             yield Close(1000) if message == "Done" else _INTERNAL_ERROR
 
-    def _on_header(self, message: bytes) -> Iterator[Doing]:
+    def _on_header(self, message: bytes) -> Iterator[ServerAction]:
         if len(message) < _HEADER_BYTES:
             yield Close(1000, "Payload is too short") if self._is_cpp else _INTERNAL_ERROR
             return
@@ -67,10 +67,10 @@ class SherpaOnnxOfflineServer(ServerDialect):
         if self._is_cpp and self._expected_bytes > 4 * self.sample_rate_hz * _CPP_LONGEST_S:
             yield Close(1009, "Payload is too large!")
             return
-        yield Forget()
+        yield DiscardAudio()
         yield from self._on_audio(message[_HEADER_BYTES:])
 
-    def _on_audio(self, message: bytes) -> Iterator[Doing]:
+    def _on_audio(self, message: bytes) -> Iterator[ServerAction]:
         self._heard += message
         expected_bytes = self._expected_bytes or 0
         if len(self._heard) < expected_bytes:
@@ -79,16 +79,16 @@ class SherpaOnnxOfflineServer(ServerDialect):
         if len(audio) > expected_bytes or len(audio) % 4:
             yield _INTERNAL_ERROR
             return
-        yield Hear(as_int16(audio))
+        yield FeedAudio(as_int16(audio))
         yield Flush()
 
-    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
+    def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         self._texts.append(recognised.text)
         return ()
 
-    def on_flushed(self) -> Sequence[Doing]:
+    def on_flushed(self) -> Sequence[ServerAction]:
         text, self._texts = " ".join(filter(None, self._texts)), []
         if not self._is_cpp:
-            return (Say(text or "<EMPTY>"),)
+            return (SendMessage(text or "<EMPTY>"),)
         result = {"lang": "", "emotion": "", "event": "", "text": text, "timestamps": [], "durations": [], "tokens": []}
-        return (Say(json.dumps(result | {"ys_log_probs": [], "words": []})),)
+        return (SendMessage(json.dumps(result | {"ys_log_probs": [], "words": []})),)

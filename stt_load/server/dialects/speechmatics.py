@@ -1,6 +1,6 @@
 """Speechmatics' `/v2`, as `stt_load/dialects/speechmatics.py` describes it, without partial texts.
 
-Stricter than anybody has seen the service be: an `EndOfStream` with another number of frames than came in is a protocol
+Stricter than the service has been seen to be: an `EndOfStream` with another number of frames than came in is a protocol
 error. An utterance that silence ended closes with punctuation alone before `EndOfUtterance`, as in the SDK's recording.
 """
 
@@ -14,41 +14,42 @@ from stt_load.dialects.wire import child, is_plausible, try_object
 from stt_load.errors import ProtocolError
 from stt_load.server.server_dialect import (
     Close,
-    Doing,
+    ConnectionAction,
+    DiscardAudio,
+    FeedAudio,
     Flush,
-    Forget,
-    Hear,
-    Recognised,
-    Refusal,
-    Say,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
     ServerDialect,
+    UpgradeRefusal,
     UpgradeRequest,
 )
 
 UNSUPPORTED, QUOTA_EXCEEDED = 1003, 4005
-SEGMENT_S = 0.25  # of silence after which a text is final, where nothing else was asked for
+SEGMENT_S = 0.25  # silence after which a text is final, where the client asks for nothing else
 
 
 class SpeechmaticsServer(ServerDialect):
     path = "/v2"
     endpoint_s = SEGMENT_S
 
-    def __init__(self, door: UpgradeRequest) -> None:
-        super().__init__(door)
+    def __init__(self, request: UpgradeRequest) -> None:
+        super().__init__(request)
         self._has_started = False
         self._ends_utterances = False
         self._frames = 0
-        self._closing: str | None = None  # what is said once all is flushed
+        self._closing: str | None = None  # the message that ends the flush under way
 
-    def refuse(self) -> Refusal | None:
-        if self.door.key is not None and self.door.headers.get("authorization") != f"Bearer {self.door.key}":
-            return Refusal(401, '{"error": "unauthorized"}')
+    def refuse(self) -> UpgradeRefusal | None:
+        if self.request.key is not None and self.request.headers.get("authorization") != f"Bearer {self.request.key}":
+            return UpgradeRefusal(401, '{"error": "unauthorized"}')
         return None
 
-    def on_full(self) -> Sequence[Doing]:
+    def on_full(self) -> Sequence[ConnectionAction]:
         return _failed("quota_exceeded", "Concurrent Quota Exceeded", QUOTA_EXCEEDED)
 
-    def on_message(self, message: Message) -> Sequence[Doing]:
+    def on_message(self, message: Message) -> Sequence[ServerAction]:
         if isinstance(message, bytes):
             return self._on_audio(message)
         body = try_object(message)
@@ -65,18 +66,18 @@ class SpeechmaticsServer(ServerDialect):
                 return (Flush(),)
         return _failed("protocol_error", "that is not expected here")
 
-    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
+    def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         if not self._ends_utterances or self._closing:
             return (_final(f"{recognised.text} ", recognised),)
         return (_final(f"{recognised.text} ", recognised), _final(". ", recognised), _say("EndOfUtterance"))
 
-    def on_flushed(self) -> Sequence[Doing]:
+    def on_flushed(self) -> Sequence[ServerAction]:
         closing, self._closing = self._closing, None
         if closing is None:
             return ()
         return (_say(closing), Close()) if closing == "EndOfTranscript" else (_say(closing),)
 
-    def _on_start(self, body: dict[str, object]) -> Sequence[Doing]:
+    def _on_start(self, body: dict[str, object]) -> Sequence[ServerAction]:
         try:
             audio, config = child(body, "audio_format"), child(body, "transcription_config")
             trigger_s = child(config, "conversation_config").get("end_of_utterance_silence_trigger")
@@ -89,24 +90,24 @@ class SpeechmaticsServer(ServerDialect):
         self.sample_rate_hz = rate_hz
         if isinstance(trigger_s, (int, float)) and is_plausible(trigger_s) and trigger_s > 0:
             self._ends_utterances, self.endpoint_s = True, float(trigger_s)
-        # What is heard from now on is heard at that rate, and cut after that silence.
-        return (Forget(), _say("RecognitionStarted", id="1"))
+        # Audio from now on has that rate and is cut after that silence.
+        return (DiscardAudio(), _say("RecognitionStarted", id="1"))
 
-    def _on_audio(self, pcm: bytes) -> Sequence[Doing]:
+    def _on_audio(self, pcm: bytes) -> Sequence[ServerAction]:
         if not self._has_started:
             return _failed("protocol_error", "audio before RecognitionStarted")
         self._frames += 1
-        return (Hear(pcm), _say("AudioAdded", seq_no=self._frames))
+        return (FeedAudio(pcm), _say("AudioAdded", seq_no=self._frames))
 
 
-def _say(message: str, **fields: object) -> Say:
-    return Say(json.dumps({"message": message, **fields}))
+def _say(message: str, **fields: object) -> SendMessage:
+    return SendMessage(json.dumps({"message": message, **fields}))
 
 
-def _final(text: str, recognised: Recognised) -> Say:
+def _final(text: str, recognised: RecognisedSegment) -> SendMessage:
     lies = {"start_time": round(recognised.start_s, 2), "end_time": round(recognised.end_s, 2)}
     return _say("AddTranscript", format="2.9", metadata={"transcript": text, **lies}, results=[])
 
 
-def _failed(kind: str, reason: str, close_code: int = UNSUPPORTED) -> Sequence[Doing]:
+def _failed(kind: str, reason: str, close_code: int = UNSUPPORTED) -> Sequence[ConnectionAction]:
     return (_say("Error", type=kind, reason=reason), Close(close_code, kind))

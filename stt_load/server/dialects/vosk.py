@@ -1,6 +1,6 @@
-"""vosk-server, as `stt_load/dialects/vosk.py` describes it: its strict words, its rate, one answer a frame.
+"""vosk-server, as `stt_load/dialects/vosk.py` describes it: its strict messages, its rate, one answer a frame.
 
-As there, one thing is done after the other: while a piece is being recognised, the frames behind it wait for their
+As there, one thing is done after the other: while a segment is being recognised, the frames behind it wait for their
 answers.
 """
 
@@ -14,12 +14,12 @@ from typing import Any, Literal
 from stt_load.dialects.events import Message
 from stt_load.server.server_dialect import (
     Close,
-    Doing,
+    DiscardAudio,
+    FeedAudio,
     Flush,
-    Forget,
-    Hear,
-    Recognised,
-    Say,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
     ServerDialect,
     UpgradeRequest,
 )
@@ -29,25 +29,25 @@ RESET = '{"reset" : 1}'
 _INTERNAL_ERROR = Close(1011, "internal error")
 
 Answer = Literal["partial", "text", "rest"]
-"""Of a frame, of a frame that had an endpoint in it, of `eof` and `reset`."""
+"""What an answer is owed for: a frame, a frame that had an endpoint in it, or `eof` and `reset`."""
 
 
 class VoskServer(ServerDialect):
     path = "/"
     sample_rate_hz = 8_000
     endpoint_s = 0.5
-    max_piece_s = 20.0
+    max_segment_s = 20.0
 
-    def __init__(self, door: UpgradeRequest) -> None:
-        super().__init__(door)
+    def __init__(self, request: UpgradeRequest) -> None:
+        super().__init__(request)
         self._config: dict[str, Any] = {}
         self._has_begun = False
         self._is_cut = False
         self._is_last = False
         self._owed: deque[Answer] = deque()
-        self._rest: list[Recognised] = []
+        self._rest: list[RecognisedSegment] = []
 
-    def on_message(self, message: Message) -> Iterator[Doing]:
+    def on_message(self, message: Message) -> Iterator[ServerAction]:
         if isinstance(message, str) and "config" in message:
             yield from self._configure(message)
         elif message in (EOF, RESET):
@@ -60,7 +60,7 @@ class VoskServer(ServerDialect):
         else:
             yield from self._hear(message)
 
-    def _configure(self, message: str) -> Iterator[Doing]:
+    def _configure(self, message: str) -> Iterator[ServerAction]:
         try:
             config = json.loads(message)["config"]
             rate_hz = int(float(config.get("sample_rate", self.sample_rate_hz)))
@@ -70,50 +70,50 @@ class VoskServer(ServerDialect):
         if not self._has_begun:  # the recogniser is made with the first audio, once
             self._config |= config
             self.sample_rate_hz = rate_hz
-            yield Forget()
+            yield DiscardAudio()
 
-    def _hear(self, message: bytes) -> Iterator[Doing]:
+    def _hear(self, message: bytes) -> Iterator[ServerAction]:
         self._has_begun, self._is_cut = True, False
-        yield Hear(message[: len(message) // 2 * 2])
+        yield FeedAudio(message[: len(message) // 2 * 2])
         self._owed.append("text" if self._is_cut else "partial")
         yield from self._answer_frames()
 
-    def on_cut(self) -> Sequence[Doing]:
+    def on_segment(self) -> Sequence[ServerAction]:
         self._is_cut = True
         return ()
 
-    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
+    def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         if self._owed[0] == "rest":
             self._rest.append(recognised)
             return ()
         self._owed.popleft()
-        return (Say(_result([recognised], self._config)), *self._answer_frames())
+        return (SendMessage(_result([recognised], self._config)), *self._answer_frames())
 
-    def on_flushed(self) -> Sequence[Doing]:
+    def on_flushed(self) -> Sequence[ServerAction]:
         self._owed.popleft()
-        pieces, self._rest = self._rest, []
-        told = Say(_result(pieces, self._config))
+        segments, self._rest = self._rest, []
+        told = SendMessage(_result(segments, self._config))
         return (told, Close(1000)) if self._is_last else (told, *self._answer_frames())
 
-    def _answer_frames(self) -> Iterator[Doing]:
-        """Those before the next text that is owed."""
+    def _answer_frames(self) -> Iterator[ServerAction]:
+        """Answers the frames that came before the next text that is owed."""
         while self._owed and self._owed[0] == "partial":
             self._owed.popleft()
-            yield Say(json.dumps({"partial": ""}, indent=2))
+            yield SendMessage(json.dumps({"partial": ""}, indent=2))
 
 
-def _result(pieces: Sequence[Recognised], config: Mapping[str, Any]) -> str:
-    text = " ".join(piece.text for piece in pieces)
+def _result(segments: Sequence[RecognisedSegment], config: Mapping[str, Any]) -> str:
+    text = " ".join(segment.text for segment in segments)
     if config.get("max_alternatives"):
         return json.dumps({"alternatives": [{"confidence": 1.0, "text": text}]}, indent=2)
-    words = [word for piece in pieces for word in _words(piece)] if config.get("words", True) else []
+    words = [word for segment in segments for word in _words(segment)] if config.get("words", True) else []
     return json.dumps({"result": words, "text": text} if words else {"text": text}, indent=2)
 
 
-def _words(piece: Recognised) -> Iterator[dict[str, object]]:
-    """Where they lie is a guess: as long as each other."""
-    words = piece.text.split()
-    each_s = (piece.end_s - piece.start_s) / max(1, len(words))
+def _words(segment: RecognisedSegment) -> Iterator[dict[str, object]]:
+    """The words of a segment. Their times are a guess: all words are taken to be equally long."""
+    words = segment.text.split()
+    each_s = (segment.end_s - segment.start_s) / max(1, len(words))
     for number, word in enumerate(words):
-        start_s = piece.start_s + number * each_s
+        start_s = segment.start_s + number * each_s
         yield {"conf": 1.0, "end": round(start_s + each_s, 3), "start": round(start_s, 3), "word": word}

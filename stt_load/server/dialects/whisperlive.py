@@ -1,7 +1,7 @@
 """WhisperLive, as `stt_load/dialects/whisperlive.py` describes it.
 
-A piece of the recogniser is a segment; a pass is a tick of 0.1 s that tells what there is, changed or not. With
-`?max_connection_time=SECONDS` it hangs up sooner than after 300 s.
+A pass is a tick of 0.1 s that sends the segments there are, changed or not. With `?max_connection_time=SECONDS` it
+hangs up sooner than after 300 s.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ from typing import Any
 
 from stt_load.dialects.events import Message
 from stt_load.dialects.wire import as_int16
-from stt_load.server.server_dialect import Close, Doing, Hear, Recognised, Refusal, Say, ServerDialect, UpgradeRequest
+from stt_load.server.server_dialect import (
+    Close,
+    ConnectionAction,
+    FeedAudio,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
+    ServerDialect,
+    UpgradeRefusal,
+    UpgradeRequest,
+)
 
 _ENOUGH_S = 1.0  # unsettled audio that a pass needs
 _BUFFER_S = 45.0
@@ -23,33 +33,33 @@ _FULL_MINUTES = 5.0
 
 class WhisperLiveServer(ServerDialect):
     path = "/"
-    max_piece_s = 30.0
+    max_segment_s = 30.0
     tick_s = 0.1
 
-    def __init__(self, door: UpgradeRequest) -> None:
-        super().__init__(door)
+    def __init__(self, request: UpgradeRequest) -> None:
+        super().__init__(request)
         self._greeting: dict[str, Any] = {}
         self._completed: list[dict[str, object]] = []
-        self._tail: Recognised | None = None
+        self._tail: RecognisedSegment | None = None
         self._n_same = 0
         self._n_ticks = 0
         self._heard_s = 0.0
         self._settled_s = 0.0  # all audio before is settled
         self._buffer_start_s = 0.0
 
-    def refuse(self) -> Refusal | None:
-        shown = (self.door.headers.get("authorization", ""), f"Bearer {self.door.query.get('token', '')}")
-        if self.door.key is not None and f"Bearer {self.door.key}" not in shown:
-            return Refusal(401, "Unauthorized\n")
+    def refuse(self) -> UpgradeRefusal | None:
+        shown = (self.request.headers.get("authorization", ""), f"Bearer {self.request.query.get('token', '')}")
+        if self.request.key is not None and f"Bearer {self.request.key}" not in shown:
+            return UpgradeRefusal(401, "Unauthorized\n")
         return None
 
-    def on_full(self) -> Sequence[Doing]:
+    def on_full(self) -> Sequence[ConnectionAction]:
         return (self._say({"status": "WAIT", "message": _FULL_MINUTES}), Close(1000))
 
-    def on_message(self, message: Message) -> Iterator[Doing]:
+    def on_message(self, message: Message) -> Iterator[ServerAction]:
         if not self._greeting:
             yield self._greet(message)
-        elif self._n_ticks * self.tick_s >= float(self.door.query.get("max_connection_time", "300")):
+        elif self._n_ticks * self.tick_s >= float(self.request.query.get("max_connection_time", "300")):
             yield self._say({"message": "DISCONNECT"})
             yield Close(1000)
         elif isinstance(message, str) or message == b"END_OF_AUDIO":
@@ -57,8 +67,8 @@ class WhisperLiveServer(ServerDialect):
         else:
             yield self._hear(message)
 
-    def _greet(self, message: Message) -> Doing:
-        """What isn't understood is answered with nothing but an orderly close."""
+    def _greet(self, message: Message) -> ServerAction:
+        """The first message: JSON that names the client. Anything else gets a closing handshake and no message."""
         try:
             self._greeting = json.loads(message)
             is_usable = all(key in self._greeting for key in _NEEDED)
@@ -68,7 +78,7 @@ class WhisperLiveServer(ServerDialect):
             return Close(1000)
         return self._say({"message": "SERVER_READY", "backend": "faster_whisper"})
 
-    def _hear(self, message: bytes) -> Doing:
+    def _hear(self, message: bytes) -> ServerAction:
         try:
             pcm = message if self._greeting.get("audio_format") == "int16" else as_int16(message)
         except ValueError:
@@ -79,17 +89,17 @@ class WhisperLiveServer(ServerDialect):
             self._buffer_start_s += _TRIMMED_S
             self._settled_s = max(self._settled_s, self._buffer_start_s)
         self._heard_s += len(pcm) / 2 / self.sample_rate_hz
-        return Hear(pcm)
+        return FeedAudio(pcm)
 
-    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
-        """Shown by the next pass, unless its audio has been dropped meanwhile."""
+    def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
+        """Keeps the text for the next pass, unless its audio has been dropped meanwhile."""
         if recognised.end_s > self._buffer_start_s and recognised.text:
             if self._tail is not None:
                 self._complete(self._tail, self._tail.start_s)
             self._tail, self._n_same = recognised, 0
         return ()
 
-    def on_tick(self) -> Sequence[Doing]:
+    def on_tick(self) -> Sequence[ServerAction]:
         self._n_ticks += 1
         if self._tail is None or self._heard_s - self._settled_s < _ENOUGH_S:
             return ()
@@ -101,17 +111,17 @@ class WhisperLiveServer(ServerDialect):
         self._tail = None
         return (self._say({"segments": self._latest()}),)
 
-    def _complete(self, piece: Recognised, start_s: float) -> None:
-        self._completed.append(_segment(piece, start_s, is_completed=True))
-        self._settled_s = max(self._settled_s, piece.end_s)
+    def _complete(self, segment: RecognisedSegment, start_s: float) -> None:
+        self._completed.append(_segment(segment, start_s, is_completed=True))
+        self._settled_s = max(self._settled_s, segment.end_s)
 
     def _latest(self) -> list[dict[str, object]]:
         return self._completed[-self._greeting.get("send_last_n_segments", 10) :]
 
-    def _say(self, body: dict[str, object]) -> Say:
-        return Say(json.dumps({"uid": self._greeting.get("uid"), **body}))
+    def _say(self, body: dict[str, object]) -> SendMessage:
+        return SendMessage(json.dumps({"uid": self._greeting.get("uid"), **body}))
 
 
-def _segment(piece: Recognised, start_s: float, is_completed: bool = False) -> dict[str, object]:
-    times = {"start": f"{start_s:.3f}", "end": f"{piece.end_s:.3f}"}
-    return {**times, "text": f" {piece.text}", "completed": is_completed}
+def _segment(segment: RecognisedSegment, start_s: float, is_completed: bool = False) -> dict[str, object]:
+    times = {"start": f"{start_s:.3f}", "end": f"{segment.end_s:.3f}"}
+    return {**times, "text": f" {segment.text}", "completed": is_completed}

@@ -12,88 +12,88 @@ from typing import Any
 
 from stt_load.dialects.events import Message
 from stt_load.server.server_dialect import (
+    Abort,
     Close,
-    Doing,
-    Drop,
+    FeedAudio,
     Flush,
-    Hear,
-    Recognised,
-    Refusal,
-    Say,
+    RecognisedSegment,
+    SendMessage,
+    ServerAction,
     ServerDialect,
+    UpgradeRefusal,
     UpgradeRequest,
 )
 
 _PAUSE_S = 5.0
-_LANGUAGES = ("auto", "en")  # of the recogniser behind it
+_LANGUAGES = ("auto", "en")  # what the recogniser behind it understands
 _SILENCE = -2
 
 
 class WhisperLiveKitServer(ServerDialect):
     path = "/asr"
     endpoint_s = 0.3
-    max_piece_s = 15.0
+    max_segment_s = 15.0
     tick_s = 0.05
 
-    def __init__(self, door: UpgradeRequest) -> None:
-        super().__init__(door)
-        self._mode = door.query.get("mode", "full")
-        self._pieces: list[Recognised] = []
+    def __init__(self, request: UpgradeRequest) -> None:
+        super().__init__(request)
+        self._mode = request.query.get("mode", "full")
+        self._segments: list[RecognisedSegment] = []
         self._heard_s = 0.0
         self._is_done = False
         self._told: dict[str, Any] = {}
         self._seq = 0
 
-    def refuse(self) -> Refusal | None:
-        shown = self.door.headers.get("authorization", "").removeprefix("Bearer "), self.door.query.get("token")
-        return Refusal(403) if self.door.key is not None and self.door.key not in shown else None
+    def refuse(self) -> UpgradeRefusal | None:
+        shown = self.request.headers.get("authorization", "").removeprefix("Bearer "), self.request.query.get("token")
+        return UpgradeRefusal(403) if self.request.key is not None and self.request.key not in shown else None
 
-    def on_open(self) -> Sequence[Doing]:
-        language = self.door.query.get("language", "auto")
+    def on_open(self) -> Sequence[ServerAction]:
+        language = self.request.query.get("language", "auto")
         if language not in _LANGUAGES:
             error = {"type": "error", "error": f"language {language!r} is not supported"}
-            return (Say(json.dumps(error)), Close(4400, "invalid session parameters"))
-        takes_pcm = self.door.query.get("pcm_input") != "0"
-        return (Say(json.dumps({"type": "config", "useAudioWorklet": takes_pcm, "mode": self._mode})),)
+            return (SendMessage(json.dumps(error)), Close(4400, "invalid session parameters"))
+        takes_pcm = self.request.query.get("pcm_input") != "0"
+        return (SendMessage(json.dumps({"type": "config", "useAudioWorklet": takes_pcm, "mode": self._mode})),)
 
-    def on_message(self, message: Message) -> Sequence[Doing]:
+    def on_message(self, message: Message) -> Sequence[ServerAction]:
         if isinstance(message, str):
-            return (Drop(),)
+            return (Abort(),)
         if self._is_done:
             return ()
         if not message:
             self._is_done = True
             return (Flush(),)
         self._heard_s += len(message) / 2 / self.sample_rate_hz
-        return (Hear(message),)
+        return (FeedAudio(message),)
 
-    def on_text(self, recognised: Recognised) -> Sequence[Doing]:
-        self._pieces.append(recognised)
+    def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
+        self._segments.append(recognised)
         return self._update()
 
-    def on_flushed(self) -> Sequence[Doing]:
-        return (*self._update(), Say('{"type": "ready_to_stop"}'))
+    def on_flushed(self) -> Sequence[ServerAction]:
+        return (*self._update(), SendMessage('{"type": "ready_to_stop"}'))
 
-    def on_tick(self) -> Sequence[Doing]:
+    def on_tick(self) -> Sequence[ServerAction]:
         return self._update()
 
-    def _update(self) -> Sequence[Doing]:
-        """Told if anything is new, be it the lag."""
+    def _update(self) -> Sequence[ServerAction]:
+        """Sends the state if anything in it is new, be it the lag."""
         state = self._state()
         if state == self._told:
             return ()
         before, self._told, self._seq = self._told, state, self._seq + 1
         if self._mode != "diff":
-            return (Say(json.dumps(state)),)
+            return (SendMessage(json.dumps(state)),)
         if not before:
-            return (Say(json.dumps({"type": "snapshot", "seq": self._seq, **state})),)
-        return (Say(json.dumps({"type": "diff", "seq": self._seq, **_diff(before, state)})),)
+            return (SendMessage(json.dumps({"type": "snapshot", "seq": self._seq, **state})),)
+        return (SendMessage(json.dumps({"type": "diff", "seq": self._seq, **_diff(before, state)})),)
 
     def _state(self) -> dict[str, Any]:
-        done_s = self._pieces[-1].end_s if self._pieces else 0.0
+        done_s = self._segments[-1].end_s if self._segments else 0.0
         return {
-            "status": "active_transcription" if self._pieces else "no_audio_detected",
-            "lines": _lines(self._pieces),
+            "status": "active_transcription" if self._segments else "no_audio_detected",
+            "lines": _lines(self._segments),
             "buffer_transcription": "",
             "buffer_diarization": "",
             "buffer_translation": "",
@@ -102,18 +102,18 @@ class WhisperLiveKitServer(ServerDialect):
         }
 
 
-def _lines(pieces: Sequence[Recognised]) -> list[dict[str, Any]]:
+def _lines(segments: Sequence[RecognisedSegment]) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
-    before: Recognised | None = None
-    for piece in pieces:
-        if before is not None and piece.start_s - before.end_s > _PAUSE_S:
-            lines.append(_line(_SILENCE, "", before.end_s, piece.start_s))
+    before: RecognisedSegment | None = None
+    for segment in segments:
+        if before is not None and segment.start_s - before.end_s > _PAUSE_S:
+            lines.append(_line(_SILENCE, "", before.end_s, segment.start_s))
             before = None
         if before is None:
-            lines.append(_line(1, piece.text, piece.start_s, piece.end_s))
+            lines.append(_line(1, segment.text, segment.start_s, segment.end_s))
         else:
-            lines[-1] |= {"text": f"{lines[-1]['text']} {piece.text}", "end": _time(piece.end_s)}
-        before = piece
+            lines[-1] |= {"text": f"{lines[-1]['text']} {segment.text}", "end": _time(segment.end_s)}
+        before = segment
     return lines
 
 
@@ -127,7 +127,8 @@ def _time(seconds: float) -> str:
 
 
 def _diff(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """As diff_protocol.py: lines pruned where the first one has changed, then all behind the first difference."""
+    """The difference as diff_protocol.py sends it: lines pruned where the first one has changed, then all from the first
+    difference on."""
     old, new = before["lines"], after["lines"]
     n_pruned = old.index(new[0]) if new and new[0] in old else len(old)
     n_same = 0
