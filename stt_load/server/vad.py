@@ -43,8 +43,8 @@ class SpeechSegment:
 
 
 class Vad:
-    """The voice activity detector of one caller. A segment is cut after `endpoint_s` of silence, in whole windows (None:
-    no silence ends it), or when it is `max_segment_s` long. Not thread-safe."""
+    """The voice activity detector of one caller. A segment is cut after `endpoint_s` of silence, in whole windows
+    (None: no silence ends it), or when it is `max_segment_s` long. Not thread-safe."""
 
     def __init__(self, endpoint_s: float | None = 0.25, max_segment_s: float = 8.0) -> None:
         self._min_silence_windows = math.inf if endpoint_s is None else math.ceil(1000 * endpoint_s / WINDOW_MS)

@@ -127,8 +127,8 @@ def _time(seconds: float) -> str:
 
 
 def _diff(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """The difference as diff_protocol.py sends it: lines pruned where the first one has changed, then all from the first
-    difference on."""
+    """The difference, as diff_protocol.py sends it: lines pruned where the first one has changed, then all lines from
+    the first difference on."""
     old, new = before["lines"], after["lines"]
     n_pruned = old.index(new[0]) if new and new[0] in old else len(old)
     n_same = 0
