@@ -1,1 +1,1 @@
-"""How many callers a machine plays honestly, how far off its clock is, and what stands in the way of more."""
+"""Shell. Measures how many callers this machine keeps on time and how exact its clock is, and what limits it."""

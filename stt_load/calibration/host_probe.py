@@ -1,7 +1,7 @@
-"""Looks at this machine: the kernel's files, and what it does on a socket.
+"""Probes this machine: reads the kernel's files and tries out a socket.
 
 Sources: Linux, proc(5), Documentation/networking/ip-sysctl.rst, Documentation/admin-guide/cgroup-v1 and cgroup-v2,
-Documentation/admin-guide/pm/cpufreq.rst. What a machine doesn't tell is None.
+Documentation/admin-guide/pm/cpufreq.rst. What a machine doesn't say is None.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import psutil
 
 from stt_load.calibration.kernel_text import (
     cgroup_folders,
-    counters,
     cpu_quota,
     model_name,
-    numbers,
     stolen_pct,
+    tcp_counters,
     time_waits,
+    whole_numbers,
 )
 from stt_load.calibration.machine import Machine
 
@@ -32,11 +32,11 @@ ROOT = Path("/")
 
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python has no name for it
 _STAMP_DEADLINE_S = 2.0
-_CPUCLOCK_SCHED = 2  # linux/posix-timers.h: what the scheduler gave, of a whole process
+_CPUCLOCK_SCHED = 2  # linux/posix-timers.h: CPU time as the scheduler counts it, for a whole process
 
 
-def look_at_machine(root: Path = ROOT) -> Machine:
-    """`root`: where /proc and /sys are looked for."""
+def probe_machine(root: Path = ROOT) -> Machine:
+    """Reads everything that limits how many callers this machine can simulate. `root`: the folder of /proc and /sys."""
     tcp_memory, send_buffer = _numbers(root, "proc/sys/net/ipv4/tcp_mem"), _numbers(root, "proc/sys/net/ipv4/tcp_wmem")
     ports = _numbers(root, "proc/sys/net/ipv4/ip_local_port_range")
     return Machine(
@@ -57,10 +57,12 @@ def look_at_machine(root: Path = ROOT) -> Machine:
 
 
 def process_cpu_s(pid: int) -> float:
-    """User and system time of a process so far, ended threads' too; not that of its children.
+    """The user and system time of a process so far, ended threads included, its children not.
 
-    The CPU clock that clock_getcpuclockid(3) names, in nanoseconds: /proc/PID/stat, which psutil reads, counts in
-    hundredths of a second, and a caller may cost less in a whole hold. OSError or psutil.Error: the process is gone.
+    It is the CPU clock that clock_getcpuclockid(3) names, in nanoseconds: /proc/PID/stat, which psutil reads, counts in
+    hundredths of a second, and a caller may cost less in a whole hold.
+
+    Raises OSError or psutil.Error if the process is gone.
     """
     if sys.platform == "linux":
         return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
@@ -69,7 +71,7 @@ def process_cpu_s(pid: int) -> float:
 
 
 def describe_host(root: Path = ROOT) -> dict[str, Any]:
-    """What stands in the files about a machine. `container_cpu_limit`: cores, None where there is no limit."""
+    """The host entry of run.json and of a calibration. `container_cpu_limit` is in cores, None if there is no limit."""
     return {
         "host": socket.gethostname(),
         "architecture": platform.machine(),
@@ -85,7 +87,7 @@ def _cpu_model(root: Path) -> str:
 
 
 def container_cpu_limit(root: Path = ROOT) -> float | None:
-    """Cores, the tightest of this process's control groups and those around it; None where there is no limit."""
+    """The tightest CPU limit of this process's control group and its parents, in cores; None if there is no limit."""
     limits = []
     for folder in cgroup_folders(_read(root, "proc/self/cgroup")):
         limits += [
@@ -95,13 +97,13 @@ def container_cpu_limit(root: Path = ROOT) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def look_at_trouble(root: Path = ROOT) -> dict[str, int]:
-    """The kernel's counters of TCP's troubles since boot; nothing where it tells none."""
-    return counters(_read(root, "proc/net/netstat"))
+def read_tcp_counters(root: Path = ROOT) -> dict[str, int]:
+    """How often since boot the kernel ran out of TCP buffers or queues, by counter; empty if it doesn't say."""
+    return tcp_counters(_read(root, "proc/net/netstat"))
 
 
 def has_kernel_stamps() -> bool:
-    """Tried: does a receive stamp come with bytes over TCP on the loopback interface?"""
+    """Tries out whether the kernel stamps bytes that arrive over TCP on the loopback interface."""
     try:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.settimeout(_STAMP_DEADLINE_S)
@@ -115,7 +117,8 @@ def has_kernel_stamps() -> bool:
 
 
 def _stamp_comes(server: socket.socket, client: socket.socket) -> bool:
-    """A socket that has just been told may give the first bytes without a stamp: asked until the deadline."""
+    """True once bytes come with a stamp. The first ones after the option was set may lack it, so it tries again until
+    the deadline."""
     deadline_s = time.monotonic() + _STAMP_DEADLINE_S
     while time.monotonic() < deadline_s:
         server.sendall(b"?")
@@ -136,7 +139,7 @@ def _governors(root: Path) -> tuple[str, ...]:
 
 
 def _numbers(root: Path, name: str) -> tuple[int, ...]:
-    return numbers(_read(root, name))
+    return whole_numbers(_read(root, name))
 
 
 def _number(root: Path, name: str) -> int | None:

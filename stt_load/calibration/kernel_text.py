@@ -1,4 +1,4 @@
-"""What the kernel's files say, from their text. A text that doesn't say it (empty: no such file) gives None."""
+"""Parses the text of the kernel's files. A text that lacks the figure (empty: there is no such file) gives None."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections.abc import Iterator
 
 _STEAL = 7  # proc(5), /proc/stat: user nice system idle iowait irq softirq steal
 
-TROUBLES = ("TCPMemoryPressures", "TCPAbortOnMemory", "PruneCalled", "RcvPruned", "ListenOverflows", "ListenDrops")
+TCP_TROUBLE_COUNTERS = (
+    *("TCPMemoryPressures", "TCPAbortOnMemory", "PruneCalled", "RcvPruned"),
+    *("ListenOverflows", "ListenDrops"),
+)
 """Rows of TcpExt in /proc/net/netstat that say that buffers or a listener's queue were full."""
 
 
-def numbers(text: str) -> tuple[int, ...]:
-    """All whole numbers of a file that holds nothing else; none where it holds something else."""
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """All numbers in a text of whole numbers; an empty tuple if the text holds anything else."""
     parts = text.split()
     return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
 
 
 def cgroup_folders(own: str) -> Iterator[str]:
-    """Where limits of the CPU may stand for a process whose /proc/self/cgroup is `own`, from it up to the top.
+    """The folders that may hold a CPU limit of the process whose /proc/self/cgroup is `own`, from its own to the top.
 
     Version 2 has one tree (`0::/path`), version 1 one for each group of controllers (`4:cpu,cpuacct:/path`). In a
-    container the path may be the host's and lead nowhere: the top is the container's own then.
+    container the path may be the host's and lead nowhere; the top folder is the container's own then.
     """
     for line in own.splitlines():
         number, _, rest = line.partition(":")
@@ -33,8 +36,10 @@ def cgroup_folders(own: str) -> Iterator[str]:
 
 
 def cpu_quota(text: str) -> float | None:
-    """Cores, from quota and period in microseconds: version 2's cpu.max, or the two files of version 1 joined. `max`
-    and -1 are no limit."""
+    """The limit in cores, from quota and period in microseconds: cgroup v2's cpu.max, or v1's two files joined.
+
+    None for `max` and -1, which mean no limit.
+    """
     parts = text.split()
     if len(parts) != 2 or not all(part.isdecimal() for part in parts) or not int(parts[1]):
         return None
@@ -42,13 +47,14 @@ def cpu_quota(text: str) -> float | None:
 
 
 def model_name(cpuinfo: str) -> str | None:
+    """The processor's name in /proc/cpuinfo."""
     return next(
         (line.partition(":")[2].strip() for line in cpuinfo.splitlines() if line.startswith("model name")), None
     )
 
 
 def time_waits(sockstat: str) -> int | None:
-    """Connections in TIME_WAIT: `TCP: inuse 1 orphan 0 tw 5 …`."""
+    """The number of connections in TIME_WAIT, from /proc/net/sockstat: `TCP: inuse 1 orphan 0 tw 5 …`."""
     for line in sockstat.splitlines():
         words = line.split()
         if words[:1] == ["TCP:"] and "tw" in words[:-1]:
@@ -57,8 +63,10 @@ def time_waits(sockstat: str) -> int | None:
 
 
 def stolen_pct(stat: str, before: str | None = None) -> float | None:
-    """What the machine's host gave to others, in percent of all CPU time: between two texts of /proc/stat, or since
-    boot where there is no text from `before`. None where either doesn't say it."""
+    """The share of CPU time that the hypervisor gave to other machines, in percent, from texts of /proc/stat.
+
+    It covers the time between `before` and `stat`, or since boot without `before`. None if a text lacks the column.
+    """
     spent, spent_before = _cpu_ticks(stat), (0,) * (_STEAL + 1) if before is None else _cpu_ticks(before)
     if not spent or not spent_before:
         return None
@@ -67,15 +75,15 @@ def stolen_pct(stat: str, before: str | None = None) -> float | None:
 
 
 def _cpu_ticks(stat: str) -> tuple[int, ...]:
-    """Clock ticks of all cores by what they went to, user to steal; nothing where the text has fewer columns."""
-    ticks: tuple[int, ...] = numbers(stat.partition("\n")[0].removeprefix("cpu "))[: _STEAL + 1]
+    """Clock ticks of all cores by kind, from user to steal; empty if the text has fewer columns."""
+    ticks: tuple[int, ...] = whole_numbers(stat.partition("\n")[0].removeprefix("cpu "))[: _STEAL + 1]
     return ticks if len(ticks) > _STEAL else ()
 
 
-def counters(netstat: str) -> dict[str, int]:
-    """TROUBLES by name, as far as this kernel has them: /proc/net/netstat is pairs of lines, names and values."""
+def tcp_counters(netstat: str) -> dict[str, int]:
+    """The TCP_TROUBLE_COUNTERS that this kernel has, by name. /proc/net/netstat is pairs of lines, names and values."""
     lines = [line.split() for line in netstat.splitlines() if line.startswith("TcpExt:")]
     if len(lines) != 2 or len(lines[0]) != len(lines[1]):
         return {}
     known = dict(zip(*lines, strict=True))
-    return {name: int(known[name]) for name in TROUBLES if name in known}
+    return {name: int(known[name]) for name in TCP_TROUBLE_COUNTERS if name in known}

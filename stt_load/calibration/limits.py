@@ -1,5 +1,5 @@
-"""What keeps a machine from playing more callers, the command that lifts it, and the limits that can be told before
-the first trial: descriptors and ports run out at a known number."""
+"""What can limit the number of callers, how to raise each limit, and the limits that are known before any trial:
+file descriptors and ports run out at a known number."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MORE_DESCRIPTORS = "ulimit -n 65536"
 MORE_PORTS = 'sudo sysctl -w net.ipv4.ip_local_port_range="1024 65535"'
 REUSED_PORTS = "sudo sysctl -w net.ipv4.tcp_tw_reuse=1"
 LONGER_QUEUE = "sudo sysctl -w net.core.somaxconn=4096"
-MORE_CPU = "a higher limit (docker run --cpus, cpus in a compose file, limits.cpu of a pod)"
+MORE_CPU = "raise the limit (docker run --cpus, cpus in a compose file, limits.cpu of a pod)"
 MORE_TCP_MEMORY = 'sudo sysctl -w net.ipv4.tcp_mem="262144 524288 1048576"'
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`name`: one word or two; `detail`: what was seen; `command`: what lifts it, or what to do."""
+    """What limits the number of callers. `name` is a word or two, `detail` what was seen, `command` how to raise it."""
 
     name: str
     detail: str
@@ -31,36 +31,39 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """No more callers than this can be tried."""
+    """The most callers that can be tried, and the limit that says so."""
 
     callers: int
     limit: Limit
 
 
 def ceilings(machine: Machine, most: int | None, utterance_s: float, is_loopback: bool) -> list[Ceiling]:
-    """Lowest first. `most`: what was asked for. `utterance_s`: from dial to dial of a caller, whose ports stay taken
-    for a minute after each unless the kernel takes them again."""
+    """All known ceilings, the lowest first.
+
+    `most` is what the user asked for. `utterance_s` is the time from dial to dial of one caller: each of its ports
+    stays taken for a minute after its connection, unless the kernel reuses it.
+    """
     found = [_descriptors(machine)]
     if machine.ports is not None:
         found.append(_ports(machine, utterance_s, is_loopback))
     if most is not None:
-        found.append(Ceiling(most, Limit("--max", "so many were asked for", "--max with a higher number")))
+        found.append(Ceiling(most, Limit("--max", "the most that you allow", "give a higher --max")))
     return sorted(found, key=lambda ceiling: ceiling.callers)
 
 
-def descriptors_of_a_run(machine: Machine) -> int:
-    """That one process of a run will have."""
+def run_descriptors(machine: Machine) -> int:
+    """How many file descriptors one process of a run may have, after Locust has raised the soft limit."""
     soft, hard = machine.descriptors
     return max(soft, _LOCUST_DESCRIPTORS) if hard >= _LOCUST_DESCRIPTORS else soft
 
 
-def takes_ports_again(machine: Machine, is_loopback: bool) -> bool:
-    """A port in TIME_WAIT may carry a new connection of ours."""
+def reuses_ports(machine: Machine, is_loopback: bool) -> bool:
+    """True if the kernel lets a new connection use a port that is still in TIME_WAIT."""
     return machine.reuses_time_wait == 1 or (machine.reuses_time_wait == 2 and is_loopback)
 
 
 def _descriptors(machine: Machine) -> Ceiling:
-    n = descriptors_of_a_run(machine)
+    n = run_descriptors(machine)
     detail = f"a process may have {n:,} file descriptors, one for each caller"
     return Ceiling(max(1, n - _OTHER_DESCRIPTORS), Limit("file descriptors", detail, MORE_DESCRIPTORS))
 
@@ -68,7 +71,7 @@ def _descriptors(machine: Machine) -> Ceiling:
 def _ports(machine: Machine, utterance_s: float, is_loopback: bool) -> Ceiling:
     assert machine.ports is not None
     n = machine.ports[1] - machine.ports[0] + 1
-    if takes_ports_again(machine, is_loopback):
+    if reuses_ports(machine, is_loopback):
         return Ceiling(n, Limit("ports", f"{n:,} ephemeral ports for each address of the server", MORE_PORTS))
     callers = max(1, math.floor(n / (1 + TIME_WAIT_S / utterance_s)))
     detail = f"{n:,} ephemeral ports, each taken for {TIME_WAIT_S:.0f} s after its connection"

@@ -1,4 +1,4 @@
-"""What a machine is, and the limits that it sets: values, which `looking.py` reads. What isn't told is None."""
+"""A machine and its limits, as values; `host_probe.py` reads them. None: the machine doesn't say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Limits are those of this process, which a run started from the same shell has too."""
+    """One machine. The limits are those of this process; a run started from the same shell has the same ones."""
 
     host: str
     architecture: str
@@ -24,22 +24,22 @@ class Machine:
     clock_source: str | None
     stolen_pct: float | None  # of all CPU time since boot
     has_kernel_stamps: bool
-    tcp_memory_bytes: int | None  # of all TCP buffers together, where the kernel begins to press
+    tcp_memory_bytes: int | None  # of all TCP buffers together, from which on the kernel shrinks them
     send_buffer_bytes: int | None  # the most that one TCP socket may have
     somaxconn: int | None
 
     @property
     def whole_cores(self) -> int:
-        """On which processes can be busy at the same time: at least 1."""
+        """How many processes can be busy at the same time: usable cores within the container's limit, at least 1."""
         limit = self.container_cpu_limit
         return max(1, self.usable_cores if limit is None else min(self.usable_cores, int(limit)))
 
 
-def in_cores(number: float) -> str:
-    """`1 core`, `1.5 cores`."""
+def describe_cores(number: float) -> str:
+    """The number with its unit: `1 core`, `1.5 cores`."""
     return f"{number:g} core" if number == 1 else f"{number:g} cores"
 
 
 def processes_on(whole_cores: int) -> int:
-    """Load processes that so many cores can have: one core is left for the rest, unless that leaves a single one."""
+    """How many load processes to start on that many cores: one core is left for everything else, if there are three."""
     return max(min(2, whole_cores), whole_cores - 1)

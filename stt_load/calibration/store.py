@@ -1,7 +1,7 @@
-"""Calibrations, kept for each host: `<data>/calibration/<host>-<what it is>.json`.
+"""Saved calibrations, one file for each host: `<data>/calibration/<host>-<digest of its hardware>.json`.
 
-The data folder is the user's, or where STT_LOAD_DATA says. A host is its name, processor, cores and container limit:
-a home folder that several machines share keeps theirs apart.
+STT_LOAD_DATA names the data folder; without it, it is the user's own. A host is identified by name, processor, cores
+and container limit, so machines that share a home folder keep separate calibrations.
 """
 
 from __future__ import annotations
@@ -23,29 +23,30 @@ _IDENTITY = ("host", "architecture", "cpu_model", "cores", "container_cpu_limit"
 
 
 def data_folder() -> Path:
-    told = os.environ.get("STT_LOAD_DATA")
-    return Path(told) if told else user_data_path("stt-load")
+    """The folder for what outlives a run: STT_LOAD_DATA, else the user's data folder."""
+    from_environment = os.environ.get("STT_LOAD_DATA")
+    return Path(from_environment) if from_environment else user_data_path("stt-load")
 
 
-def place_of(host: Mapping[str, Any], data: Path | None = None) -> Path:
-    """Where the calibration of that host is kept. `host`: as `looking.describe_host` says."""
+def path_for(host: Mapping[str, Any], data: Path | None = None) -> Path:
+    """The file of a host's calibration. `host`: what `host_probe.describe_host` returns."""
     identity = json.dumps([host[key] for key in _IDENTITY], ensure_ascii=False)
     name = re.sub(r"[^0-9A-Za-z.-]", "_", host["host"])[:64]
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     return (data or data_folder()) / "calibration" / f"{name}-{digest}.json"
 
 
-def keep(calibration: Calibration, data: Path | None = None) -> Path:
-    """Instead of the host's last one. ConfigError where it can't be written."""
-    place = place_of(calibration.host, data)
+def save(calibration: Calibration, data: Path | None = None) -> Path:
+    """Writes the calibration in place of the host's last one and returns its path. Raises ConfigError if it can't."""
+    path = path_for(calibration.host, data)
     advice = "set STT_LOAD_DATA to another folder"
-    write_atomically(place, calibration.to_json() + "\n", make_folder=True, advice=advice)
-    return place
+    write_atomically(path, calibration.to_json() + "\n", make_folder=True, advice=advice)
+    return path
 
 
-def kept(host: Mapping[str, Any], data: Path | None = None) -> Calibration | None:
-    """None where there is none, or none that can be read."""
+def load(host: Mapping[str, Any], data: Path | None = None) -> Calibration | None:
+    """The saved calibration of a host; None if there is none or it can't be read."""
     try:
-        return Calibration.from_json(place_of(host, data).read_text(encoding="utf-8"))
+        return Calibration.from_json(path_for(host, data).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, NotACalibration):
         return None

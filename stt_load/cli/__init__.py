@@ -20,8 +20,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("stt_load.cli.serve", "Run the embedded recogniser on a port."),
     "report": ("stt_load.cli.report", "Rebuild every report file of a run folder from its raw files."),
     "score": ("stt_load.cli.score", "WER and CER of a file of transcripts, without a run."),
-    "calibrate": ("stt_load.cli.calibrate", "How many callers this machine plays honestly, and its clock's error."),
-    "doctor": ("stt_load.cli.doctor", "What this machine is missing for a load test, and what each thing costs."),
+    "calibrate": (
+        "stt_load.cli.calibrate",
+        "Measure how many callers this machine keeps on time.",
+    ),
+    "doctor": ("stt_load.cli.doctor", "Check this machine for a load test, and say how to fix what is wrong."),
     "dialects": ("stt_load.cli.dialects", "What stt-load can speak."),
 }
 

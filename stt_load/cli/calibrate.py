@@ -1,4 +1,4 @@
-"""`stt-load calibrate`: how many callers this machine plays honestly, and how far off its clock is."""
+"""`stt-load calibrate`: measures how many callers this machine keeps on time, and how exact its clock is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 
 import click
 
-from stt_load.calibration.climb import QUICK, THOROUGH, CalibrationRequest, calibrate
-from stt_load.calibration.figures import Trial
-from stt_load.calibration.host_probe import look_at_machine
+from stt_load.calibration.host_probe import probe_machine
+from stt_load.calibration.procedure import QUICK, THOROUGH, CalibrationRequest, calibrate
 from stt_load.calibration.result import summary_lines
-from stt_load.calibration.store import keep
+from stt_load.calibration.store import save
+from stt_load.calibration.trial_figures import TrialFigures
 from stt_load.config import RunConfig, listener_at, parse_options
 from stt_load.errors import ConfigError
 from stt_load.option_values import parse_web_socket_url, whole_number_from
@@ -21,46 +21,55 @@ _NO_SINK_YET = "ws://127.0.0.1:1/"
 
 
 @click.command()
-@click.option("--url", metavar="URL", help="Another sink, which speaks vosk; then the clock's error stays unknown.")
 @click.option(
-    "--max", "most", metavar="N", help="No more callers than this; default: what descriptors and ports allow."
+    "--url",
+    metavar="URL",
+    help="Use the sink at this URL (vosk protocol). The error of the clock is not measured then.",
 )
-@click.option("--frame-ms", metavar="MS", help="Audio per message. [default: 100]")
-@click.option("--hold", metavar="TIME", help="How long each trial is held. [default: 8s, with --quick 3s]")
-@click.option("--quick", is_flag=True, help="Shorter clips and holds, and to 25 % instead of 10 %.")
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@click.option(
+    "--max", "most", metavar="N", help="Try at most this many callers. [default: what file descriptors and ports allow]"
+)
+@click.option("--frame-ms", metavar="MS", help="Milliseconds of audio per message. [default: 100]")
+@click.option("--hold", metavar="TIME", help="How long each trial runs at full load. [default: 8s, with --quick 3s]")
+@click.option(
+    "--quick", is_flag=True, help="Use shorter clips and trials, and find the limit to within 25 % instead of 10 %."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     url: str | None, most: str | None, frame_ms: str | None, hold: str | None, quick: bool, as_json: bool
 ) -> None:
-    """How many callers can this machine play honestly, and how far off is its clock?
+    """Measure how many callers this machine keeps on time, and how exact its clock is.
 
-    Starts a sink of its own in another process and climbs: each trial is a real `stt-load run` in one process, with
-    twice the callers of the one before, until more than 1 % of the frames are sent more than 10 ms late; then it
-    looks between. At half of what held, reported latencies are held against the sink's own log. Takes
-    minutes, fewer with --quick. Nothing else should run on the machine meanwhile.
+    It starts a sink (a server that accepts audio and does no recognition) and runs trials against it. Each trial is a
+    real `stt-load run` in one process with twice as many callers as the last, until more than 1 % of the frames go out
+    more than 10 ms late. Then it tries numbers in between. At half of the number that it found, it compares the
+    reported latencies with the sink's own log.
 
-    The result is kept for this machine (STT_LOAD_DATA names another folder): a run that asks for more is warned.
+    This takes some minutes, less with --quick. Run nothing else on the machine meanwhile.
+
+    The result is saved for this machine, in the folder that STT_LOAD_DATA names if it is set. A later run that asks
+    for more callers warns you.
     """
-    asked = _asked(url, most, frame_ms, hold, quick)
+    request = _parse_request(url, most, frame_ms, hold, quick)
     signal.signal(signal.SIGTERM, _stop)  # so that whatever was started is ended
-    machine = look_at_machine()
-    ceiling = asked.ceilings(machine)[0]
-    _tell(f"no more than {ceiling.callers:,} callers will be tried: {ceiling.limit.detail}")
-    _tell(f"{'callers':>9} {'late':>8} {'worst':>9} {'CPU':>6} {'sink':>6} {'memory':>8}")
-    found = calibrate(asked, machine, _tell_trial)
-    place = keep(found)
+    machine = probe_machine()
+    ceiling = request.ceilings(machine)[0]
+    _print_progress(f"trying up to {ceiling.callers:,} callers: {ceiling.limit.detail}")
+    _print_progress(f"{'callers':>9} {'late':>8} {'worst':>9} {'CPU':>6} {'sink':>6} {'memory':>8}")
+    found = calibrate(request, machine, _print_trial)
+    path = save(found)
     if as_json:
         click.echo(found.to_json())
         return
     click.echo()
-    for label, text in [*summary_lines(found), ("kept in", str(place))]:
+    for label, text in [*summary_lines(found), ("saved in", str(path))]:
         click.echo(f"{label:<13} {text}")
 
 
-def _asked(
+def _parse_request(
     url: str | None, most: str | None, frame_ms: str | None, hold: str | None, quick: bool
 ) -> CalibrationRequest:
-    """Raises ConfigError with everything that is wrong, before anything is started."""
+    """The checked options. Raises ConfigError with every problem, before anything is started."""
     problems: list[str] = []
     config: RunConfig | None = None
     n: int | None = None
@@ -81,19 +90,19 @@ def _asked(
         problems += error.problems
     if problems or config is None:
         raise ConfigError(problems)
-    manner = (QUICK if quick else THOROUGH).held_for(config.hold_s if hold else None)
-    return CalibrationRequest(url, url is None or listener_at(url) is not None, n, config.frame_ms, manner)
+    thoroughness = (QUICK if quick else THOROUGH).held_for(config.hold_s if hold else None)
+    return CalibrationRequest(url, url is None or listener_at(url) is not None, n, config.frame_ms, thoroughness)
 
 
-def _tell(line: str) -> None:
-    """Progress goes to stderr: stdout is the result's."""
+def _print_progress(line: str) -> None:
+    """Prints to stderr: stdout is for the result alone."""
     click.echo(line, err=True)
 
 
-def _tell_trial(trial: Trial) -> None:
+def _print_trial(trial: TrialFigures) -> None:
     sink = "-" if trial.sink_cpu_pct is None else f"{trial.sink_cpu_pct:.0f} %"
-    _tell(
-        f"{trial.callers:>9,} {trial.late:>8.2%} {1_000 * (trial.lag_max_s or 0.0):>6.1f} ms "
+    _print_progress(
+        f"{trial.callers:>9,} {trial.late_ratio:>8.2%} {1_000 * (trial.lag_max_s or 0.0):>6.1f} ms "
         f"{trial.generator.cpu_pct:>4.0f} % {sink:>6} {trial.generator.memory_bytes / 2**20:>4.0f} MiB  "
         f"{trial.broken_by or 'held'}"
     )

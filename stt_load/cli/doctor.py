@@ -1,4 +1,4 @@
-"""`stt-load doctor`: what this machine is missing for a load test."""
+"""`stt-load doctor`: checks this machine and this installation for what gets in the way of a load test."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from stt_load.calibration.checks import Check, Status, check_all
-from stt_load.calibration.host_probe import look_at_machine
-from stt_load.calibration.installation import look_at_installation
+from stt_load.calibration.host_probe import probe_machine
+from stt_load.calibration.installation_probe import probe_installation
 from stt_load.errors import ExitCode
 
 _COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.PROBLEM: "red"}
@@ -21,14 +21,16 @@ _NARROWEST = 80
 
 
 @click.command()
-@click.option("--results", default="results", show_default=True, metavar="FOLDER", help="Where runs are to go.")
-@click.option("--json", "as_json", is_flag=True, help="The checks as JSON.")
+@click.option(
+    "--results", default="results", show_default=True, metavar="FOLDER", help="The folder that runs will be written to."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 def command(results: str, as_json: bool) -> None:
-    """What this machine is missing for a load test, what each thing costs, and the command that lifts it.
+    """Check this machine for a load test: what is wrong, what it means, and how to fix it.
 
-    Ends with 1 where no run could start, else with 0, warnings included.
+    The exit code is 1 if no run can start, else 0, warnings included.
     """
-    checks = check_all(look_at_machine(), look_at_installation(results))
+    checks = check_all(probe_machine(), probe_installation(results))
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], ensure_ascii=False, indent=2))
     else:
@@ -48,7 +50,7 @@ def _table(checks: Sequence[Check]) -> Table:
     for check in checks:
         lines = [escape(check.found)]
         if check.cost:
-            lines += [f"costs: {escape(check.cost)}", f"do: {escape(check.command)}"]
+            lines += [f"effect: {escape(check.cost)}", f"fix: {escape(check.command)}"]
         colour = _COLOURS[check.status]
         table.add_row(f"[{colour}]{check.status}[/{colour}]", check.name, "\n".join(lines))
     return table
@@ -56,4 +58,12 @@ def _table(checks: Sequence[Check]) -> Table:
 
 def _summary(checks: Sequence[Check]) -> str:
     n = {status: sum(check.status is status for check in checks) for status in Status}
-    return f"{n[Status.OK]} ok, {n[Status.WARNING]} to know of, {n[Status.PROBLEM]} that no run gets past"
+    passed = f"{n[Status.OK]} of {len(checks)} checks passed"
+    found = [_counted(n[Status.WARNING], "warning"), _counted(n[Status.PROBLEM], "problem")]
+    if n[Status.PROBLEM]:
+        found[-1] += ": fix it before you run a test" if n[Status.PROBLEM] == 1 else ": fix them before you run a test"
+    return f"{passed}, {found[0]}, {found[1]}"
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"

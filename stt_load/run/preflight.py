@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stt_load.calibration.host_probe import describe_host
-from stt_load.calibration.result import caution
-from stt_load.calibration.store import kept
+from stt_load.calibration.result import overload_warning
+from stt_load.calibration.store import load as load_calibration
 from stt_load.config import RunConfig
 from stt_load.errors import ConfigError
 from stt_load.option_values import DEFAULT_PORTS
@@ -36,7 +36,7 @@ def overload(config: RunConfig, callers: int, processes: int) -> str | None:
     found on this machine. None where they can, and where callers don't speak at a pace."""
     if not config.kind.is_paced:
         return None
-    return caution(kept(describe_host()), callers, config.frame_ms, processes)
+    return overload_warning(load_calibration(describe_host()), callers, config.frame_ms, processes)
 
 
 def unreachable(option: str, url: str) -> str | None:

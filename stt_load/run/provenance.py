@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stt_load.calibration import host_probe as looking
+from stt_load.calibration.host_probe import describe_host as probe_host
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.credentials import without_credentials
@@ -73,7 +73,7 @@ def describe_run(
 
 def describe_host(role: str) -> dict[str, Any]:
     """The machine this process runs on."""
-    return {"role": role, **looking.describe_host()}
+    return {"role": role, **probe_host()}
 
 
 def _frame(config: RunConfig) -> dict[str, Any]:

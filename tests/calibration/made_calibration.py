@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from stt_load.calibration.figures import Trial, Usage
 from stt_load.calibration.limits import Limit
 from stt_load.calibration.machine import Machine
 from stt_load.calibration.result import Calibration, ClockError
+from stt_load.calibration.trial_figures import ProcessUsage, TrialFigures
 from stt_load.metrics.quantiles import Distribution
 
-GOOD_TRIAL = Trial(
+GOOD_TRIAL = TrialFigures(
     callers=1_000,
     reached=1_000,
     hold_s=8.0,
@@ -20,7 +20,7 @@ GOOD_TRIAL = Trial(
     frames=80_000,
     frames_late=0,
     lag_max_s=0.004,
-    generator=Usage(cpu_s=4.0, cpu_pct=50.0, memory_bytes=100 * 2**20),
+    generator=ProcessUsage(cpu_s=4.0, cpu_pct=50.0, memory_bytes=100 * 2**20),
     frames_in_hold=78_000,
     sink_cpu_pct=20.0,
     others_cpu_pct=3.0,
@@ -77,7 +77,7 @@ def found(**other: Any) -> Calibration:
     return replace(FOUND, **other)
 
 
-def trial(**other: Any) -> Trial:
+def trial(**other: Any) -> TrialFigures:
     return replace(GOOD_TRIAL, **other)
 
 
@@ -85,5 +85,5 @@ def machine(**other: Any) -> Machine:
     return replace(GOOD_MACHINE, **other)
 
 
-def busy(cpu_pct: float) -> Usage:
-    return Usage(cpu_s=cpu_pct / 100 * 8.0, cpu_pct=cpu_pct, memory_bytes=100 * 2**20)
+def busy(cpu_pct: float) -> ProcessUsage:
+    return ProcessUsage(cpu_s=cpu_pct / 100 * 8.0, cpu_pct=cpu_pct, memory_bytes=100 * 2**20)

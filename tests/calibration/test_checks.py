@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from made_calibration import FOUND, GOOD_MACHINE, machine
 
-from stt_load.calibration.checks import OF_INSTALLATION, OF_MACHINE, Check, Installation, Status, check_all
+from stt_load.calibration.checks import INSTALLATION_CHECKS, MACHINE_CHECKS, Check, Installation, Status, check_all
 
 PACKAGES = ("locust", "gevent", "espeakng-loader", "pocketsphinx", "altair", "vl-convert-python")
 COMPLETE = Installation(
@@ -26,7 +26,7 @@ def without(*packages: str) -> dict[str, str | None]:
     return {**COMPLETE.packages, **dict.fromkeys(packages)}
 
 
-def the_only_trouble(checks: list[Check]) -> Check:
+def the_only_finding(checks: list[Check]) -> Check:
     (check,) = [check for check in checks if check.status is not Status.OK]
     return check
 
@@ -34,7 +34,7 @@ def the_only_trouble(checks: list[Check]) -> Check:
 def test_a_good_machine_with_everything_is_all_right() -> None:
     checks = check_all(GOOD_MACHINE, COMPLETE)
     assert {check.status for check in checks} == {Status.OK}
-    assert len({check.name for check in checks}) == len(OF_MACHINE) + len(OF_INSTALLATION)
+    assert len({check.name for check in checks}) == len(MACHINE_CHECKS) + len(INSTALLATION_CHECKS)
     assert all(check.found and not check.cost and not check.command for check in checks)
 
 
@@ -43,23 +43,23 @@ def test_a_good_machine_with_everything_is_all_right() -> None:
     [
         ({"usable_cores": 1}, "cores", "late", "taskset"),
         ({"container_cpu_limit": 1.5}, "container CPU limit", "frames go out late", "--cpus"),
-        ({"governors": ("performance", "powersave")}, "CPU governor", "clock down", "cpupower"),
+        ({"governors": ("performance", "powersave")}, "CPU governor", "cores slow down", "cpupower"),
         ({"clock_source": "hpet"}, "clock source", "system call", "tsc"),
-        ({"stolen_pct": 4.0}, "stolen CPU", "to others", "its own"),
-        ({"has_kernel_stamps": False}, "kernel receive stamps", "latencies grow", "gVisor"),
-        ({"descriptors": (1_024, 4_096)}, "file descriptors", "callers beyond 924", "limits.conf"),
-        ({"ports": (50_000, 60_000)}, "ephemeral ports", "callers beyond 10,001", "ip_local_port_range"),
-        ({"reuses_time_wait": 2}, "TIME_WAIT", "471 new connections a second", "tcp_tw_reuse"),
+        ({"stolen_pct": 4.0}, "stolen CPU", "to others", "dedicated cores"),
+        ({"has_kernel_stamps": False}, "kernel receive stamps", "latencies include", "gVisor"),
+        ({"descriptors": (1_024, 4_096)}, "file descriptors", "more than 924 callers", "limits.conf"),
+        ({"ports": (50_000, 60_000)}, "ephemeral ports", "more than 10,001 callers", "ip_local_port_range"),
+        ({"reuses_time_wait": 2}, "TIME_WAIT", "471 new connections per second", "tcp_tw_reuse"),
         ({"time_waits": 20_000}, "TIME_WAIT", "more than half", "wait a minute"),
         ({"send_buffer_bytes": 16_384}, "socket buffers", "after 5 frames", "tcp_wmem"),
         ({"tcp_memory_bytes": 64 * 2**20}, "socket buffers", "4,096 callers", "tcp_mem"),
-        ({"somaxconn": 128}, "listen queue", "beyond 128", "somaxconn"),
+        ({"somaxconn": 128}, "listen queue", "more than 128", "somaxconn"),
     ],
 )
 def test_what_a_machine_lacks_has_its_cost_and_its_command(
     has: dict[str, Any], name: str, cost: str, command: str
 ) -> None:
-    check = the_only_trouble(check_all(machine(**has), COMPLETE))
+    check = the_only_finding(check_all(machine(**has), COMPLETE))
     assert (check.name, check.status) == (name, Status.WARNING)
     assert cost in check.cost
     assert command in check.command
@@ -78,7 +78,7 @@ def test_what_a_machine_lacks_has_its_cost_and_its_command(
     ],
 )
 def test_what_is_not_installed_has_its_command(has: dict[str, Any], name: str, status: Status, word: str) -> None:
-    check = the_only_trouble(check_all(GOOD_MACHINE, replace(COMPLETE, **has)))
+    check = the_only_finding(check_all(GOOD_MACHINE, replace(COMPLETE, **has)))
     assert (check.name, check.status) == (name, status)
     assert check.cost and word in check.command
 

@@ -16,9 +16,9 @@ from stt_load.calibration.host_probe import (
     container_cpu_limit,
     describe_host,
     has_kernel_stamps,
-    look_at_machine,
-    look_at_trouble,
+    probe_machine,
     process_cpu_s,
+    read_tcp_counters,
 )
 
 FILES = {
@@ -48,7 +48,7 @@ def made_root(folder: Path, files: dict[str, str]) -> Path:
 
 
 def test_a_machine_is_read_from_the_kernels_files(tmp_path: Path) -> None:
-    seen = look_at_machine(made_root(tmp_path, FILES))
+    seen = probe_machine(made_root(tmp_path, FILES))
     assert seen.cpu_model == "Made-up 9000"
     assert seen.container_cpu_limit == 1.5
     assert seen.whole_cores == 1
@@ -59,14 +59,14 @@ def test_a_machine_is_read_from_the_kernels_files(tmp_path: Path) -> None:
     assert seen.stolen_pct == pytest.approx(2.5)
     assert seen.send_buffer_bytes == 4_194_304
     assert seen.tcp_memory_bytes is not None and seen.tcp_memory_bytes % 200 == 0
-    assert look_at_trouble(tmp_path) == {"PruneCalled": 4, "ListenDrops": 5}
+    assert read_tcp_counters(tmp_path) == {"PruneCalled": 4, "ListenDrops": 5}
 
 
 def test_a_machine_that_tells_nothing_has_nothing(tmp_path: Path) -> None:
-    seen = look_at_machine(tmp_path)
+    seen = probe_machine(tmp_path)
     assert seen.container_cpu_limit is seen.ports is seen.time_waits is seen.clock_source is seen.stolen_pct is None
     assert seen.governors == ()
-    assert look_at_trouble(tmp_path) == {}
+    assert read_tcp_counters(tmp_path) == {}
 
 
 def test_the_first_version_of_control_groups_keeps_two_files(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_the_first_version_of_control_groups_keeps_two_files(tmp_path: Path) -> 
 
 
 def test_this_machine_has_cores_ports_and_descriptors() -> None:
-    seen = look_at_machine()
+    seen = probe_machine()
     assert 1 <= seen.whole_cores <= seen.usable_cores <= seen.cores
     assert 0 < seen.descriptors[0] <= seen.descriptors[1]
     assert describe_host()["host"] == seen.host

@@ -6,12 +6,12 @@ import pytest
 
 from stt_load.calibration.kernel_text import (
     cgroup_folders,
-    counters,
     cpu_quota,
     model_name,
-    numbers,
     stolen_pct,
+    tcp_counters,
     time_waits,
+    whole_numbers,
 )
 
 SOCKSTAT = """sockets: used 312
@@ -26,9 +26,9 @@ IpExt: 1 2
 
 
 def test_numbers_are_taken_from_a_file_of_numbers_only() -> None:
-    assert numbers("32768\t60999\n") == (32768, 60999)
-    assert numbers("4096 lots") == ()
-    assert numbers("") == ()
+    assert whole_numbers("32768\t60999\n") == (32768, 60999)
+    assert whole_numbers("4096 lots") == ()
+    assert whole_numbers("") == ()
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_stolen_time_between_two_texts_is_a_share_of_the_time_between_them() -> 
 
 
 def test_troubles_are_found_by_name_as_far_as_the_kernel_has_them() -> None:
-    assert counters(NETSTAT) == {"TCPMemoryPressures": 0, "PruneCalled": 3, "ListenOverflows": 86}
-    assert counters("TcpExt: A B\nTcpExt: 1\n") == {}
-    assert counters("") == {}
+    assert tcp_counters(NETSTAT) == {"TCPMemoryPressures": 0, "PruneCalled": 3, "ListenOverflows": 86}
+    assert tcp_counters("TcpExt: A B\nTcpExt: 1\n") == {}
+    assert tcp_counters("") == {}
 
 
 def test_the_processor_has_a_name_or_none() -> None:

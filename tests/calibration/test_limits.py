@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from made_calibration import busy, machine, trial
 
-from stt_load.calibration.limits import ceilings, descriptors_of_a_run
-from stt_load.calibration.reasons import why_broken
+from stt_load.calibration.diagnosis import diagnose
+from stt_load.calibration.limits import ceilings, run_descriptors
 
 UTTERANCE_S = 6.0
 
@@ -18,7 +18,7 @@ UTTERANCE_S = 6.0
     [((1_024, 1_048_576), 10_000), ((1_024, 4_096), 1_024), ((65_536, 65_536), 65_536), ((2_000, 10_000), 10_000)],
 )
 def test_locust_raises_a_low_limit_where_it_may(descriptors: tuple[int, int], n: int) -> None:
-    assert descriptors_of_a_run(machine(descriptors=descriptors)) == n
+    assert run_descriptors(machine(descriptors=descriptors)) == n
 
 
 def test_the_lowest_ceiling_comes_first() -> None:
@@ -76,7 +76,7 @@ LATE = {"frames_late": 8_000}
 def test_a_broken_trial_has_a_reason_and_something_to_do(
     seen: dict[str, Any], has: dict[str, Any], name: str, command: str
 ) -> None:
-    limit = why_broken(trial(**seen), machine(**has))
+    limit = diagnose(trial(**seen), machine(**has))
     assert name in limit.name
     assert command in limit.command
     assert limit.detail

@@ -7,7 +7,7 @@ import json
 import pytest
 from made_calibration import FOUND, found
 
-from stt_load.calibration.result import Calibration, ClockError, NotACalibration, caution, summary_lines
+from stt_load.calibration.result import Calibration, ClockError, NotACalibration, overload_warning, summary_lines
 from stt_load.metrics.quantiles import Distribution
 
 
@@ -34,14 +34,14 @@ def test_one_core_is_left_for_the_rest_of_the_machine(whole_cores: int, callers:
     assert found(whole_cores=whole_cores).callers_of_machine == callers
 
 
-def test_the_words_say_each_figure_with_its_unit() -> None:
-    words = dict(summary_lines(FOUND))
-    assert words["callers"] == "3,000 in one process on one core, with frames of 100 ms (3,200 break)"
-    assert words["this machine"] == "8 cores: about 21,000 with --processes 7"
-    assert words["CPU"] == "0.028 % of a core a caller, 28.0 µs a frame"
-    assert words["memory"] == "13.7 KiB a caller; the process of one caller has 90 MiB"
-    assert words["clock"] == "reported minus true, at 1,500 callers: p50 0.200 ms, p99 0.400 ms, n 3"
-    assert words["lifted by"] == "stt-load run … --processes 7"
+def test_the_summary_gives_each_figure_with_its_unit() -> None:
+    lines = dict(summary_lines(FOUND))
+    assert lines["callers"] == "3,000 per process and core, with frames of 100 ms (3,200 are too many)"
+    assert lines["this machine"] == "8 cores: about 21,000 callers with --processes 7"
+    assert lines["CPU"] == "0.028 % of a core per caller, 28.0 µs per frame"
+    assert lines["memory"] == "13.7 KiB per caller; a process with one caller has 90 MiB"
+    assert lines["clock"] == "reported minus true, at 1,500 callers: p50 0.200 ms, p99 0.400 ms, n 3"
+    assert lines["to raise it"] == "stt-load run … --processes 7"
 
 
 def test_what_other_work_disturbed_says_so() -> None:
@@ -58,42 +58,42 @@ def test_a_sink_that_knows_no_truth_leaves_the_clock_unknown_and_says_so() -> No
     ("callers", "frame_ms", "processes"), [(3_000, 100.0, 1), (6_000, 100.0, 2), (600, 20.0, 1), (3_000, 200.0, 1)]
 )
 def test_a_run_within_the_calibration_is_told_nothing(callers: int, frame_ms: float, processes: int) -> None:
-    assert caution(FOUND, callers, frame_ms, processes) is None
+    assert overload_warning(FOUND, callers, frame_ms, processes) is None
 
 
 @pytest.mark.parametrize(
     ("callers", "frame_ms", "processes", "words"),
     [
-        (3_001, 100.0, 1, ["3,001 callers a process", "plays 3,000", "2026-11-21", "--processes 2"]),
-        (9_001, 100.0, 3, ["3,001 callers a process", "--processes 4"]),
-        (601, 20.0, 1, ["plays 600", "frames of 20 ms", "--processes 2"]),
+        (3_001, 100.0, 1, ["3,001 callers per process", "only 3,000 on time", "2026-11-21", "--processes 2"]),
+        (9_001, 100.0, 3, ["3,001 callers per process", "--processes 4"]),
+        (601, 20.0, 1, ["only 600 on time", "frames of 20 ms", "--processes 2"]),
         (50_000, 100.0, 7, ["add machines"]),  # more than the cores can be
     ],
 )
 def test_a_run_beyond_it_is_told_the_number_and_what_to_do(
     callers: int, frame_ms: float, processes: int, words: list[str]
 ) -> None:
-    line = caution(FOUND, callers, frame_ms, processes)
+    line = overload_warning(FOUND, callers, frame_ms, processes)
     assert line is not None
     assert [word for word in words if word not in line] == []
 
 
-def test_the_most_that_were_tried_are_not_the_most_that_can_be_played() -> None:
+def test_the_most_that_were_tried_are_not_the_most_that_are_possible() -> None:
     tried = found(callers=12, breaks=None)
-    assert caution(tried, 500, 100.0) is None
-    line = caution(tried, 501, 100.0)
-    assert line is not None and "was tried with 12 only" in line and "stt-load calibrate" in line
-    assert caution(found(breaks=None), 3_000, 100.0) is None
+    assert overload_warning(tried, 500, 100.0) is None
+    line = overload_warning(tried, 501, 100.0)
+    assert line is not None and "was only tried with 12" in line and "stt-load calibrate" in line
+    assert overload_warning(found(breaks=None), 3_000, 100.0) is None
 
 
 @pytest.mark.parametrize(("whole_cores", "advice"), [(1, "add machines"), (2, "--processes 2"), (3, "--processes 2")])
 def test_a_second_process_needs_a_second_core(whole_cores: int, advice: str) -> None:
-    line = caution(found(whole_cores=whole_cores), 6_000, 100.0)
+    line = overload_warning(found(whole_cores=whole_cores), 6_000, 100.0)
     assert line is not None and advice in line
 
 
 def test_without_a_calibration_only_a_large_run_is_told_of_it() -> None:
-    assert caution(None, 500, 100.0) is None
-    assert caution(None, 4_000, 100.0, processes=8) is None
-    line = caution(None, 501, 100.0)
+    assert overload_warning(None, 500, 100.0) is None
+    assert overload_warning(None, 4_000, 100.0, processes=8) is None
+    line = overload_warning(None, 501, 100.0)
     assert line is not None and "stt-load calibrate" in line

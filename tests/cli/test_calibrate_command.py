@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 from made_calibration import FOUND, trial
 
-from stt_load.calibration.climb import OnTrial
 from stt_load.calibration.host_probe import describe_host
+from stt_load.calibration.procedure import OnTrial
 from stt_load.calibration.result import Calibration
-from stt_load.calibration.store import place_of
+from stt_load.calibration.store import path_for
 from stt_load.cli import calibrate as under_test
 
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
@@ -25,7 +25,7 @@ STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
 def _found_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As if it had been measured: two trials, then `FOUND` of this host."""
 
-    def calibrate(asked: object, machine: object, on_trial: OnTrial) -> Calibration:
+    def calibrate(request: object, machine: object, on_trial: OnTrial) -> Calibration:
         on_trial(trial())
         on_trial(trial(callers=2_000, reached=2_000, frames_late=9_000, sink_cpu_pct=None))
         return FOUND
@@ -56,12 +56,12 @@ def test_a_sink_that_is_not_there_is_one_line() -> None:
 def test_the_result_is_told_in_words_and_kept(tmp_path: Path) -> None:
     done = CliRunner().invoke(under_test.command, ["--max", "5000"])
     assert done.exit_code == 0, done.output
-    assert "no more than 5,000 callers will be tried" in done.stderr
+    assert "trying up to 5,000 callers" in done.stderr
     assert [line.split()[0] for line in done.stderr.splitlines()[2:]] == ["1,000", "2,000"]
     assert "held" in done.stderr and "of frames more than 10 ms late" in done.stderr
-    assert "3,000 in one process on one core" in done.stdout
-    assert str(place_of(FOUND.host, tmp_path)) in done.stdout
-    assert place_of(FOUND.host, tmp_path).exists()
+    assert "3,000 per process and core" in done.stdout
+    assert str(path_for(FOUND.host, tmp_path)) in done.stdout
+    assert path_for(FOUND.host, tmp_path).exists()
 
 
 @pytest.mark.usefixtures("_found_at_once")

@@ -27,7 +27,7 @@ from runs import (
 )
 
 from stt_load.calibration.host_probe import describe_host
-from stt_load.calibration.store import keep
+from stt_load.calibration.store import save
 
 pytestmark = pytest.mark.locust
 
@@ -77,14 +77,14 @@ def test_no_frame_is_sent_before_a_microphone_had_it(start_sink: StartSink, tmp_
 
 
 def test_a_run_beyond_the_calibration_is_warned_before_it_starts(start_sink: StartSink, tmp_path: Path) -> None:
-    keep(found(host=describe_host(), callers=1), tmp_path)
+    save(found(host=describe_host(), callers=1), tmp_path)
     results = tmp_path / "results"
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "2", "--rounds", "1"]
     line += ["--results", str(results), *EASY_SLOS]
     with Run(line, tmp_path, {"STT_LOAD_DATA": str(tmp_path)}) as run:
         assert_ends_with(0, run, results)
     (note,) = json.loads((run_folder(results) / "run.json").read_text(encoding="utf-8"))["notes"]
-    assert "plays 1 honestly" in note
+    assert "keeps only 1 on time" in note
     assert run.output.index(note) < run.output.index("stage 1/1"), run.output
 
 

@@ -1,4 +1,4 @@
-"""A run that asks for more callers than this machine plays is told so before it starts."""
+"""A run that asks for more callers than this machine keeps on time is told so before it starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from made_calibration import found
 
 from stt_load.calibration.host_probe import describe_host
-from stt_load.calibration.store import keep
+from stt_load.calibration.store import save
 from stt_load.config import parse_options
 from stt_load.run.preflight import overload
 
@@ -19,11 +19,11 @@ def _own_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_a_machine_that_was_calibrated_is_held_to_it() -> None:
-    keep(found(host=describe_host(), callers=40))
+    save(found(host=describe_host(), callers=40))
     config = parse_options({"frame_ms": "100", "dialect": "vosk"})
     assert overload(config, 40, 1) is None
     line = overload(config, 41, 1)
-    assert line is not None and "plays 40 honestly" in line
+    assert line is not None and "keeps only 40 on time" in line
     assert overload(config, 80, 2) is None
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stt_load.calibration.climb import CalibrationRequest, Thoroughness, calibrate
-from stt_load.calibration.figures import Trial
-from stt_load.calibration.host_probe import look_at_machine
-from stt_load.calibration.trial import TestBed, make_clips, run_trial
+from stt_load.calibration import trial as trial_module
+from stt_load.calibration.host_probe import probe_machine
+from stt_load.calibration.procedure import CalibrationRequest, Thoroughness, calibrate
+from stt_load.calibration.trial_figures import TrialFigures
 from stt_load.errors import SttLoadError
 
 
@@ -29,8 +29,8 @@ TINY = Thoroughness(hold_s=1.0, clips_s=(0.5, 0.8), resolution=0.5)
 @pytest.mark.locust
 @pytest.mark.usefixtures("leaves_nothing")
 def test_a_tiny_calibration_finds_what_was_asked_for() -> None:
-    trials: list[Trial] = []
-    found = calibrate(CalibrationRequest(None, True, 8, 100.0, TINY), look_at_machine(), trials.append)
+    trials: list[TrialFigures] = []
+    found = calibrate(CalibrationRequest(None, True, 8, 100.0, TINY), probe_machine(), trials.append)
     assert 1 <= found.callers <= 8  # a machine that is busy may hold fewer
     assert trials[0].callers == 1
     assert trials[-1].callers == max(1, found.callers // 2)
@@ -44,7 +44,7 @@ def test_a_tiny_calibration_finds_what_was_asked_for() -> None:
 @pytest.mark.locust
 @pytest.mark.usefixtures("leaves_nothing")
 def test_a_run_that_can_not_start_is_one_line(tmp_path: Path) -> None:
-    make_clips(tmp_path, 0.5, 0.8)
+    trial_module.make_clips(tmp_path, 0.5, 0.8)
     with pytest.raises(SttLoadError, match="exit code 2: --stt-url: nothing answers") as caught:
-        run_trial(TestBed(tmp_path, "ws://127.0.0.1:1/", None, 100.0, 1.0), 1)
+        trial_module.run_trial(trial_module.TestBed(tmp_path, "ws://127.0.0.1:1/", None, 100.0, 1.0), 1)
     assert "\n" not in str(caught.value)

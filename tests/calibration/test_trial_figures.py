@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from made_calibration import busy, trial
 
-from stt_load.calibration.figures import (
+from stt_load.calibration.trial_figures import (
     clock_errors_s,
-    counted,
-    errors_of,
+    count_errors,
+    counted_utterances,
+    find_hold,
     frames_between,
-    hold_of,
-    is_measured,
+    has_all_utterances,
     usage_between,
 )
 from stt_load.errors import SttLoadError
@@ -39,8 +39,8 @@ def row(**other: Any) -> dict[str, Any]:
         ({"frames_late": 801}, "late"),
         ({"generator": busy(90.0)}, None),
         ({"generator": busy(90.1)}, "of a core"),
-        ({"reached": 999}, "999 callers came"),
-        ({"reached": None}, "0 callers came"),
+        ({"reached": 999}, "999 callers connected"),
+        ({"reached": None}, "0 callers connected"),
         ({"utterances": 0}, "no utterance"),
         ({"failed": 13}, None),  # 1 %
         ({"failed": 14, "errors": {"refused": 3, "Too many open files": 11}}, "Too many open files"),
@@ -58,16 +58,16 @@ def test_a_frame_costs_the_processors_time_over_all_frames_sent() -> None:
 
 
 def test_a_hold_lies_between_two_lines() -> None:
-    assert hold_of(TRANSITIONS) == (TRANSITIONS[1], TRANSITIONS[2])
-    assert hold_of(TRANSITIONS[:2]) is None
-    assert hold_of([]) is None
+    assert find_hold(TRANSITIONS) == (TRANSITIONS[1], TRANSITIONS[2])
+    assert find_hold(TRANSITIONS[:2]) is None
+    assert find_hold([]) is None
 
 
 def test_a_trial_is_measured_when_what_counts_has_ended_and_is_there() -> None:
     rows = [row(phase="ramp"), row(), row()]
-    assert is_measured(TRANSITIONS, rows)
-    assert not is_measured(TRANSITIONS, rows[:2])
-    assert not is_measured(TRANSITIONS[:3], rows)
+    assert has_all_utterances(TRANSITIONS, rows)
+    assert not has_all_utterances(TRANSITIONS, rows[:2])
+    assert not has_all_utterances(TRANSITIONS[:3], rows)
 
 
 def test_usage_is_read_off_between_samples_of_the_hold() -> None:
@@ -103,11 +103,11 @@ def test_frames_in_a_span_are_those_due_in_it(started_at: float, frames: int, n:
 
 def test_failed_utterances_are_counted_by_what_they_said() -> None:
     rows = [row(), row(outcome="refused", error="full"), row(outcome="refused", error="full"), row(outcome="no_final")]
-    assert errors_of(rows) == {"full": 2, "no_final": 1}
+    assert count_errors(rows) == {"full": 2, "no_final": 1}
 
 
 def test_what_began_in_the_hold_counts() -> None:
-    assert counted([row(phase="ramp"), row(text="mine"), row(phase="grace")]) == [row(text="mine")]
+    assert counted_utterances([row(phase="ramp"), row(text="mine"), row(phase="grace")]) == [row(text="mine")]
 
 
 def test_the_clocks_error_is_reported_minus_true_of_the_same_utterance() -> None:

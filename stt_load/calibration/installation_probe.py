@@ -1,4 +1,4 @@
-"""Looks at what is installed beside the machine: packages, the driver's tool, certificates, a folder to write to."""
+"""Finds out what is installed on this machine: packages, nvidia-smi, TLS certificates, a writable results folder."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 
 from stt_load.calibration.checks import Installation
 from stt_load.calibration.host_probe import describe_host
-from stt_load.calibration.store import kept
+from stt_load.calibration.store import load
 from stt_load.versions import installed_version
 
 PACKAGES = ("locust", "gevent", "espeakng-loader", "pocketsphinx", "altair", "vl-convert-python")
 _SMI_DEADLINE_S = 10.0
 
 
-def look_at_installation(results: str) -> Installation:
-    """`results`: the folder that runs are to go to; it is not made."""
+def probe_installation(results: str) -> Installation:
+    """Probes this machine. `results` is the folder that runs will be written to; it is not created."""
     smi, smi_fails = _nvidia_smi()
     return Installation(
         packages={name: installed_version(name) for name in PACKAGES},
@@ -27,12 +27,12 @@ def look_at_installation(results: str) -> Installation:
         authorities=_authorities(),
         unwritable=_unwritable(Path(results)),
         results=results,
-        calibration=kept(describe_host()),
+        calibration=load(describe_host()),
     )
 
 
 def _nvidia_smi() -> tuple[str | None, str | None]:
-    """Its GPUs in one line, or why it can't tell; nothing of either where it is not here."""
+    """(the GPUs in one line, None), or (None, why nvidia-smi failed), or (None, None) if it is not installed."""
     path = shutil.which("nvidia-smi")
     if path is None:
         return None, None
@@ -51,8 +51,10 @@ def _nvidia_smi() -> tuple[str | None, str | None]:
 
 
 def _authorities() -> int:
-    """That the context of a run trusts. A folder of certificates is read when one is asked for, so it counts as a
-    whole: one for each file in it."""
+    """The number of certificate authorities that a run's TLS context trusts.
+
+    OpenSSL reads a folder of certificates only when it needs one, so each file in such a folder counts as one.
+    """
     context = ssl.create_default_context()
     folder = ssl.get_default_verify_paths().capath
     n = context.cert_store_stats()["x509_ca"]
@@ -60,7 +62,8 @@ def _authorities() -> int:
 
 
 def _unwritable(folder: Path) -> str | None:
-    """Tried for real, in the nearest folder that is there: permissions alone don't tell."""
+    """Why `folder` can't be written to, or None. A file is really created, in the nearest existing parent: permissions
+    alone don't tell."""
     folder = folder.absolute()
     while not folder.exists():
         folder = folder.parent

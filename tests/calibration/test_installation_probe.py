@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_load.calibration.installation import look_at_installation
+from stt_load.calibration.installation_probe import probe_installation
 
 
 @pytest.fixture(autouse=True)
@@ -39,20 +39,20 @@ def test_the_drivers_tool_is_asked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str | None, found: str | None, fails: str | None
 ) -> None:
     with_smi(monkeypatch, tmp_path, script)
-    seen = look_at_installation(str(tmp_path))
+    seen = probe_installation(str(tmp_path))
     assert (seen.nvidia_smi, seen.nvidia_smi_fails) == (found, fails)
 
 
 def test_the_results_folder_is_tried_and_not_made(tmp_path: Path) -> None:
-    assert look_at_installation(str(tmp_path / "new" / "results")).unwritable is None
+    assert probe_installation(str(tmp_path / "new" / "results")).unwritable is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_results_folder_that_is_a_file_can_not_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert look_at_installation(str(tmp_path / "file")).unwritable
+    assert probe_installation(str(tmp_path / "file")).unwritable
 
 
 def test_what_a_run_needs_is_here() -> None:
-    packages = look_at_installation(".").packages
+    packages = probe_installation(".").packages
     assert packages["locust"] and packages["gevent"]
