@@ -31,7 +31,22 @@ for _folder in (
 ):
     sys.path.append(str(Path(__file__).parent / _folder))
 
-from stand_in import StandInSmi  # noqa: E402 - found on the path that the lines above make
+from recorded import FOLDERS  # noqa: E402 - found on the path that the lines above make
+from stand_in import StandInSmi  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--conversations",
+        metavar="FOLDER",
+        help="hold the dialects that FOLDER has conversations of against the conformance suite, in place of our own",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = config.getoption("--conversations")
+    if folder:
+        FOLDERS[:] = [Path(folder)]
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from stt_load.cli.run import become_locust, with_options
 from stt_load.config import listener_at
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, without_credentials
 from stt_load.errors import ConfigError, ExitCode
+from stt_load.kinds import TTS
 from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
 from stt_load.options import OPTIONS
 from stt_load.run.preflight import unreachable, unwritable
@@ -44,9 +45,9 @@ _TYPE = re.compile(r"[A-Za-z0-9._-]{1,60}")
 _PIPE_WIDTH = 110
 _STANDARD = "standard-"
 _SHARED = ("dialect-option", "insecure", "gpu-sidecar", "gpu-id", "results")
-_OF_THE_LADDER = (
-    *("hold", "rounds", "at-least", "pause", "arrival", "ramp-rate", "settle"),
-    *("clips", "slo", "server-process", "label", "output", "seed", "verbose"),
+_OF_ITS_OWN = ("stt-url", "dialect", "timeout", "concurrency", "live")  # declared here in other words, or always on
+_OF_THE_LADDER = tuple(
+    option.name for option in OPTIONS if TTS in option.kinds and option.name not in (*_SHARED, *_OF_ITS_OWN)
 )
 
 
@@ -73,7 +74,7 @@ _OF_THE_LADDER = (
     help="What only you know, as often as needed: model=…, optimization=…, batch_size=…",
 )
 @with_options(_SHARED)
-@with_options(("concurrency", *_OF_THE_LADDER), {"concurrency": ""})
+@with_options(("concurrency", *_OF_THE_LADDER), {"concurrency": "", "slo": ", ".join(TTS.default_slos)})
 def command(concurrency: str | None, **given: Any) -> None:
     """How fast a server speaks: time to first audio, gaps, total time and RTF of each text by itself.
 

@@ -1,5 +1,8 @@
 """What every dialect owes, held against each row of DIALECTS and the conversations beside this file.
 
+A dialect of another installed package is held against its own: `pytest THIS_FILE --conversations FOLDER` takes the
+dialects that FOLDER has conversations of, in place of ours.
+
 conversations/<dialect>/*.jsonl: the first line has `source`, `date`, and what comes of it (`outcome`, `transcript`,
 perhaps `server_ms`, `end`, `options` as on the command line); each other line is a message of the server (`server`,
 or `server_hex` where it is binary), `at_s` after the connection is open (audio follows at once, or after the ready
@@ -11,77 +14,55 @@ from __future__ import annotations
 
 import datetime
 import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import msgpack
 import pytest
 from fakes import FakeClock, ScriptedTransport, speak
 from hypothesis import example, given
 from hypothesis import strategies as st
+from recorded import FOLDERS, OURS, Conversation, message_of, read_all
 
 from stt_load.dialects.base import AudioLength, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Gauge, Ignored, Message, Snapshot
-from stt_load.dialects.registry import DIALECTS, detect
+from stt_load.dialects.registry import DIALECTS, detect, find_dialect
 from stt_load.dialects.row import DialectRow
-from stt_load.errors import ConfigError, ConnectionLost, Outcome, ProtocolError, SttLoadError
+from stt_load.dialects.wire import try_object
+from stt_load.errors import ConfigError, Outcome, ProtocolError, SttLoadError
 from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
 
-CONVERSATIONS = Path(__file__).parent / "conversations"
+ALL = read_all()
+HAPPY = [talk for talk in ALL if talk.ends_well]
+ROWS = (
+    list(DIALECTS.values()) if FOLDERS == [OURS] else [*map(find_dialect, dict.fromkeys(talk.dialect for talk in ALL))]
+)
 
 
-@dataclass(frozen=True)
-class Conversation:
-    dialect: str
-    name: str
-    head: dict[str, Any]
-    lines: list[dict[str, Any]]
-
-    @property
-    def messages(self) -> list[Message]:
-        return [message_of(line) for line in self.lines if "close" not in line]
-
-    @property
-    def arrivals(self) -> list[tuple[float, Message | SttLoadError]]:
-        return [(line["at_s"], what_comes(line)) for line in self.lines]
+def is_text(message: Message) -> bool:
+    return isinstance(message, str)
 
 
-def message_of(line: dict[str, Any]) -> Message:
-    return bytes.fromhex(line["server_hex"]) if "server_hex" in line else line["server"]
+# Where any text is a transcript, no text is malformed; where messages are packed, an unknown one is packed too.
+PLAIN_TEXT = {talk.dialect for talk in ALL if any(message[:1] != "{" for message in talk.messages if is_text(message))}
+PACKED = {talk.dialect for talk in ALL if not all(is_text(message) for message in talk.messages)}
 
-
-def what_comes(line: dict[str, Any]) -> Message | SttLoadError:
-    if "close" in line:
-        return ConnectionLost(f"closed by the server with {line['close']}", line["close"])
-    return message_of(line)
-
-
-def read(path: Path) -> Conversation:
-    head, *lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return Conversation(path.parent.name, path.stem, head, lines)
-
-
-ALL = [read(path) for path in sorted(CONVERSATIONS.glob("*/*.jsonl"))]
-HAPPY = [conversation for conversation in ALL if conversation.head["outcome"] == "ok"]
-
-each_dialect = pytest.mark.parametrize("row", DIALECTS.values(), ids=lambda row: row.name)
+each_dialect = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+each_strict_dialect = pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.name not in PLAIN_TEXT], ids=lambda row: row.name
+)
+each_dialect_with_a_key = pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.takes_key], ids=lambda row: row.name
+)
 each_conversation = pytest.mark.parametrize("talk", ALL, ids=lambda talk: f"{talk.dialect}/{talk.name}")
+each_strict_one = pytest.mark.parametrize(
+    "talk", [talk for talk in ALL if talk.dialect not in PLAIN_TEXT], ids=lambda talk: f"{talk.dialect}/{talk.name}"
+)
 each_happy_one = pytest.mark.parametrize("talk", HAPPY, ids=lambda talk: f"{talk.dialect}/{talk.name}")
-
-
-# They need no end message: the client tells at the beginning how long the utterance will be.
-TOLD_BEFORE = {"sherpa-onnx-offline"}
-# Their messages are msgpack: no text message is one of them.
-PACKED = {"kyutai"}
-# Their texts are no JSON: any text message is the transcript.
-PLAIN_TEXT = {"sherpa-onnx-offline"}
-JSON_ROWS = [row for row in DIALECTS.values() if row.name not in PLAIN_TEXT]
+ROW_OF = {row.name: row for row in ROWS}
 
 
 def fresh(talk: Conversation) -> Dialect:
-    row = DIALECTS[talk.dialect]
+    row = ROW_OF[talk.dialect]
     options = row.parse_options(talk.head.get("options", []))
     return row.make(Settings(options, talk.head.get("end", row.capabilities.ends[0])))
 
@@ -106,7 +87,7 @@ def listen(talk: Conversation, *more: tuple[float, Message | SttLoadError]) -> U
 
 @each_dialect
 def test_there_is_a_conversation_that_ends_well_and_one_that_does_not(row: DialectRow) -> None:
-    outcomes = [talk.head["outcome"] == "ok" for talk in ALL if talk.dialect == row.name]
+    outcomes = [talk.ends_well for talk in ALL if talk.dialect == row.name]
     assert True in outcomes
     assert False in outcomes
 
@@ -115,7 +96,7 @@ def test_there_is_a_conversation_that_ends_well_and_one_that_does_not(row: Diale
 def test_a_conversation_names_its_source_and_date(talk: Conversation) -> None:
     assert talk.head["source"]
     assert datetime.date.fromisoformat(talk.head["date"])
-    assert talk.dialect in DIALECTS
+    assert talk.dialect in ROW_OF
 
 
 @each_conversation
@@ -166,7 +147,7 @@ def test_two_clients_that_take_turns_do_not_hear_each_other(talk: Conversation) 
         assert other.on_message(message) == expected
 
 
-@pytest.mark.parametrize("row", JSON_ROWS, ids=lambda row: row.name)
+@each_strict_dialect
 def test_an_unknown_message_changes_nothing(row: DialectRow) -> None:
     body = {"a key of a later version": 1}
     events = row.make(Settings()).on_message(msgpack.packb(body) if row.name in PACKED else json.dumps(body))
@@ -174,10 +155,8 @@ def test_an_unknown_message_changes_nothing(row: DialectRow) -> None:
     assert all(isinstance(event, Ignored) for event in events)
 
 
-@each_conversation
+@each_strict_one
 def test_half_a_message_or_one_with_rubbish_behind_is_the_servers_fault(talk: Conversation) -> None:
-    if talk.dialect in PLAIN_TEXT:
-        pytest.skip("half a text is a text")
     for message in talk.messages:
         half = message[: len(message) // 2]
         more = message + b"}" if isinstance(message, bytes) else message + "}"
@@ -189,7 +168,7 @@ def test_half_a_message_or_one_with_rubbish_behind_is_the_servers_fault(talk: Co
 MALFORMED = ["", "hello", "[]", "null", "1", '"text"', b"", b"\xff\xfe\x00", "[" * 100_000, "9" * 10_000]
 
 
-@pytest.mark.parametrize("row", JSON_ROWS, ids=lambda row: row.name)
+@each_strict_dialect
 @pytest.mark.parametrize("message", MALFORMED, ids=lambda message: repr(message)[:20])
 def test_a_malformed_message_is_blamed_on_the_server_in_one_line(row: DialectRow, message: str | bytes) -> None:
     with pytest.raises(ProtocolError) as caught:
@@ -204,12 +183,7 @@ json_values = st.recursive(
     max_leaves=8,
 )
 known_keys = st.sampled_from(
-    [
-        *("text", "status", "error", "timings_ms", "confidence", "type", "message", "event", "mode", "is_final"),
-        *("is_end", "sentences", "partial", "result", "segment", "segments", "completed", "start", "end", "lines"),
-        *("buffer_transcription", "channel", "alternatives", "transcript", "delta", "item_id", "is_last_result"),
-        *("end_of_turn", "turn_order", "metadata", "results", "seq_no", "step_idx", "prs", "uid", "speech_final"),
-    ]
+    sorted({"timings_ms", *(key for talk in ALL for message in talk.messages for key in try_object(message))})
 )
 
 
@@ -243,11 +217,12 @@ def test_the_row_tells_what_the_dialect_can(row: DialectRow) -> None:
     assert row.capabilities == dialect.capabilities
     assert row.default_url.startswith(("ws://", "wss://"))
     assert dialect.connect(row.default_url).url.startswith(("ws://", "wss://"))
-    assert bool(dialect.finalise()) == ("client" in row.capabilities.ends and row.name not in TOLD_BEFORE)
+    is_told = dialect.finalise() or dialect.begin(AudioLength(10, 16_000))  # some are told the length before the audio
+    assert is_told if "client" in row.capabilities.ends else not dialect.finalise()
     assert row.capabilities.frame_multiple_bytes % 2 == 0
 
 
-@pytest.mark.parametrize("row", [row for row in DIALECTS.values() if row.takes_key], ids=lambda row: row.name)
+@each_dialect_with_a_key
 def test_without_a_key_no_credentials_are_sent(row: DialectRow) -> None:
     with_key = row.make(Settings(api_key="secret")).connect(row.default_url)
     without = row.make(Settings()).connect(row.default_url)
@@ -289,5 +264,7 @@ def test_an_odd_value_of_an_option_is_refused_or_can_be_spoken_with(row: Dialect
 @each_conversation
 def test_somebody_elses_messages_are_told_from_ones_own(talk: Conversation) -> None:
     """A whole conversation names its server. One that failed may name none, but never another server alone."""
-    detected = detect(talk.messages)
-    assert talk.dialect in detected or (talk not in HAPPY and not detected)
+    rows = DIALECTS | ROW_OF
+    detected = [name for name, row in rows.items() if any(row.dialect.recognises(message) for message in talk.messages)]
+    assert [name for name in detected if name in DIALECTS] == detect(talk.messages)
+    assert talk.dialect in detected or (not talk.ends_well and not detected)

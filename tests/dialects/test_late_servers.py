@@ -30,7 +30,8 @@ TOLD_LATER_S = {
 # There is no end message that the recogniser waits for: words come of silence, whoever ends the utterance.
 ENDS_BY_SILENCE = {"kyutai"}
 
-ENDS = [(row, end) for row in DIALECTS.values() for end in row.capabilities.ends]
+ROWS = [row for row in DIALECTS.values() if row.name in SERVER_DIALECTS]  # a dialect needs no stand-in
+ENDS = [(row, end) for row in ROWS for end in row.capabilities.ends]
 
 
 @pytest.mark.parametrize("delay_s", DELAYS_S)
