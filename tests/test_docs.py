@@ -43,6 +43,10 @@ OPTIONS_OF_OTHER_PROGRAMS = {
     **dict.fromkeys(("--ulimit", "--sysctl", "--cpus", "--hostname"), "docker run"),
     "--pcm-input": "WhisperLiveKit",
     "--strict": "mypy",
+    **dict.fromkeys(("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size"), "chromium"),
+    "--screenshot": "chromium",
+    "--force": "pngquant",
+    "--output": "pngquant",
 }
 
 _BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
