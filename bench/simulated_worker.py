@@ -1,7 +1,7 @@
 """A load worker without callers: speaks Locust's worker protocol, and hands over rows made beforehand.
 
-Started by `master_rows.py`, one process each. Everything that a master hears of a real worker it hears of this one:
-heartbeats, spawning, Locust's own statistics, our reports once a second, the drained outbox at the end. What it saw of
+Started by `master_rows.py`, one process each. A master hears everything of it that it hears of a real worker:
+heartbeats, spawning, Locust's own statistics, our reports once a second, the last rows at the end. What it saw of
 the master goes to standard output as one JSON line: rows handed over, and how long an answer to a heartbeat took.
 """
 
@@ -15,24 +15,25 @@ import time
 from typing import Any
 
 import gevent
+import msgspec
 from locust import __version__
 from locust.rpc import Message, zmqrpc
 from locust.stats import RequestStats
 from made_rows import WRONG, heard, made_row, references, strange_word
 
 from stt_load.kinds import STREAM
+from stt_load.locust_plugin.local_pool import REQUEST_TYPE
 from stt_load.locust_plugin.messages import (
     DRAIN,
     DRAINED,
     HELLO,
     REPORT_KEY,
-    REQUEST_TYPE,
-    SIGN,
-    SIGN_OPTION,
+    UPDATE,
+    UPDATE_OPTION,
 )
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
-from stt_load.run.worker_report import WorkerReport
+from stt_load.run.worker_report import ReportMessage, WorkerReport
 
 _TEMPLATES = 1_000
 _HEARTBEAT_S = 0.25  # Locust's own is 1 s: more of them, to see how late the master is
@@ -77,13 +78,13 @@ class RowMaker:
             line = line.replace(mark, place)
         return line, round(1_000 * (row.eos_latency_s or 0.0))
 
-    def make(self, n: int, sign: StageUpdate, stats: RequestStats) -> list[bytes]:
+    def make(self, n: int, update: StageUpdate, stats: RequestStats) -> list[bytes]:
         name = STREAM.request_name
         common = {
-            b"run": sign.run_id.encode(),
-            b"stage": sign.stage,
-            b"users": sign.users,
-            b"phase": str(sign.phase).encode(),
+            b"run": update.run_id.encode(),
+            b"stage": update.stage,
+            b"users": update.users,
+            b"phase": str(update.phase).encode(),
             b"t": time.time() - 7.6,
         }
         lines = []
@@ -103,8 +104,7 @@ class SimulatedWorker:
         self._rows_per_s = options.rows_per_s
         self._maker = RowMaker(options.index)
         self._stats = RequestStats()
-        self._outbox = WorkerReport("")
-        self._sign: StageUpdate | None = None
+        self._worker_report = WorkerReport("")
         self._users = 0
         self._classes: dict[str, int] = {}
         self._state = "ready"
@@ -132,17 +132,18 @@ class SimulatedWorker:
             case "ack":
                 self._send(HELLO, {})
             case "heartbeat" if self._asked_s:
-                in_hold = self._sign is not None and self._sign.phase is Phase.HOLD
-                (self.answers_s if in_hold else self.other_answers_s).append(time.monotonic() - self._asked_s.pop(0))
+                (self.answers_s if self._is_in(Phase.HOLD) else self.other_answers_s).append(
+                    time.monotonic() - self._asked_s.pop(0)
+                )
             case "spawn":
                 self._send("spawning", None)
                 self._classes = message.data["user_classes_count"]
                 self._users = sum(self._classes.values())
-                self._see(message.data["parsed_options"].get(SIGN_OPTION))
+                self._apply(message.data["parsed_options"].get(UPDATE_OPTION))
                 self._state = "running"
                 self._send("spawning_complete", {"user_classes_count": self._classes, "user_count": self._users})
-            case name if name == SIGN:
-                self._see(message.data["sign"])
+            case name if name == UPDATE:
+                self._apply(message.data["update"])
             case name if name == DRAIN:
                 self._make_rows()
                 self._users = 0
@@ -152,34 +153,42 @@ class SimulatedWorker:
                 self._send("client_stopped", None)
                 self._send("client_ready", __version__)
 
-    def _see(self, text: str | None) -> None:
+    def _apply(self, text: str | None) -> None:
         if text is None:
             return
-        sign = StageUpdate.from_json(text)
-        if self._sign is not None and sign.run_id == self._sign.run_id and sign.seq <= self._sign.seq:
-            return
+        update = StageUpdate.from_json(text)
         self._make_rows()
-        if self._sign is None or sign.run_id != self._sign.run_id:
-            self._outbox = WorkerReport(sign.run_id)
-        self._sign = sign
+        if update.run_id != self._worker_report.run_id:
+            self._worker_report = WorkerReport(update.run_id)
+        self._worker_report.apply(update)
+
+    def _is_in(self, *phases: Phase) -> bool:
+        update = self._worker_report.update
+        return update is not None and update.phase in phases
 
     def _make_rows(self) -> None:
         """What this worker's callers have ended since the last time. Only the hold has rows, so that all count."""
-        now_s = time.monotonic()
+        now_s, report = time.monotonic(), self._worker_report
         elapsed_s, self._owed_since_s = now_s - self._owed_since_s, now_s
-        if self._sign is None or self._sign.phase is not Phase.HOLD:
+        if report.update is None or report.update.phase is not Phase.HOLD:
             return
-        lines = self._maker.make(round(elapsed_s * self._rows_per_s), self._sign, self._stats)
-        self._outbox._rows.extend((line, _CLIP_IDS[0]) for line in lines)
-        self._outbox._begun[self._sign.stage] += len(lines)
-        self._outbox.total += len(lines)
+        lines = self._maker.make(round(elapsed_s * self._rows_per_s), report.update, self._stats)
+        report._rows.extend((line, _CLIP_IDS[0]) for line in lines)
+        report._begun[report.update.stage] += len(lines)
+        report.total += len(lines)
         self.rows += len(lines)
 
     def _take(self) -> dict[str, Any]:
-        report = self._outbox.take(self._sign, 50.0, time.monotonic())
-        speaks = self._sign is not None and self._sign.phase in (Phase.RAMP, Phase.HOLD)
-        busy = {"speaking": self._users} if speaks else {}
-        return report | {"speaking": self._users, "doing": busy, "in_flight": sum(busy.values()), "clips": _CLIP_IDS}
+        message = self._worker_report.take(50.0, time.monotonic())
+        busy = {"speaking": self._users} if self._is_in(Phase.RAMP, Phase.HOLD) else {}
+        snapshot = msgspec.structs.replace(
+            message.snapshot,
+            speaking=self._users,
+            caller_states=busy,
+            in_flight=sum(busy.values()),
+            clips=frozenset(_CLIP_IDS),
+        )
+        return ReportMessage(snapshot, message.rows).to_plain()
 
     def _report(self) -> None:
         while True:

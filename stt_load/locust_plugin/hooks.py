@@ -1,4 +1,4 @@
-"""Joins the parts to Locust: options, events, messages, signals. Locustfiles call `install` once, at import.
+"""Joins master and worker to Locust: options, events, messages, signals. Locustfiles call `install` once, at import.
 
 Each listener is one call: Locust logs and swallows what a listener raises.
 """
@@ -18,7 +18,7 @@ from locust import events, runners, stats
 from locust.argument_parser import LocustArgumentParser
 
 from stt_load.locust_plugin.master import Master
-from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, SIGN
+from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, UPDATE
 from stt_load.locust_plugin.worker import Worker
 from stt_load.options import OPTIONS
 
@@ -26,7 +26,7 @@ _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer
 
 
 def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Once, in the locustfile, after `import locust`. `defaults`: other ones than a run's, by option key."""
+    """Called once, in the locustfile, after `import locust`. `defaults`: the file's own, by option key."""
     # In every process, before the first sample: Locust keeps about two digits of a response time otherwise.
     stats.bucket_response_time = _bucket_ms  # type: ignore[assignment]
     runners.WORKER_REPORT_INTERVAL = _REPORT_INTERVAL_S
@@ -35,7 +35,7 @@ def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
 
 
 def add_options(parser: LocustArgumentParser, defaults: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Our options on Locust's command line and in its web UI, under the same names."""
+    """Puts our options on Locust's command line and into its web UI, under the same names."""
     for declared in OPTIONS:
         option = replace(declared, default=defaults.get(declared.key, declared.default))
         kind: dict[str, Any] = {"metavar": option.metavar, "default": option.default or ""}
@@ -57,11 +57,11 @@ def _bucket_ms(response_time_ms: float) -> int:
 
 
 def _on_init(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
-    part = _join_worker(environment) if isinstance(runner, runners.WorkerRunner) else _join_master(environment)
-    environment.stt_part = part
+    role = _join_worker(environment) if isinstance(runner, runners.WorkerRunner) else _join_master(environment)
+    environment.stt_role = role
     for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, part.on_signal, number)
-    part.on_init()
+        gevent.signal_handler(number, role.on_signal, number)
+    role.on_init()
 
 
 def _join_master(environment: Any) -> Master:
@@ -85,6 +85,6 @@ def _join_worker(environment: Any) -> Worker:
     worker = Worker(environment)
     environment.events.report_to_master.add_listener(lambda data, **_: worker.on_report(data))
     runner = environment.runner
-    runner.register_message(SIGN, lambda msg, **_: worker.on_sign(msg.data["sign"]))
+    runner.register_message(UPDATE, lambda msg, **_: worker.on_update(msg.data["update"]))
     runner.register_message(DRAIN, lambda msg, **_: worker.on_drain(**msg.data), concurrent=True)
     return worker

@@ -16,21 +16,21 @@ gevent.config.track_greenlet_tree = False  # who spawned whom, for gevent's debu
 
 
 class CallerUser(User):
-    """Speaks utterances when the stage lets it. Locustfiles subclass it; everything else is in `load.station`."""
+    """Speaks utterances when the stage lets it. Locustfiles subclass it; the rest is in `stt_load.run.caller_pool`."""
 
     abstract = True
     wait_time = constant(0)  # pauses belong to the caller: they must not outlast a stage
 
     def on_start(self) -> None:
-        """Take a place among this process's callers. Nothing is opened here: a fault here would lose the user."""
+        """Takes a place among this process's callers. Nothing is opened here: a fault here would lose the user."""
         try:
-            self._station = self.environment.stt_part.ready_station()
+            self._pool = self.environment.stt_role.ready_pool()
         except ConfigError as error:
             for line in error.problems:
                 log.error(line)
             raise StopUser from error
-        self._caller = self._station.new_caller()
+        self._caller = self._pool.new_caller()
 
     @task
-    def talk(self) -> None:
-        self._station.talk(self._caller)
+    def speak(self) -> None:
+        self._pool.take_turn(self._caller)

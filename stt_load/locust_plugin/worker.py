@@ -1,4 +1,4 @@
-"""The worker's part in Locust's life: callers that follow the master's sign, and rows that reach the master."""
+"""A worker's listeners of Locust's events: callers that follow the master's stage updates, and rows that reach it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import gevent
 from gevent.lock import Semaphore
 
-from stt_load.config import RunConfig, parse_options
-from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, SIGN_OPTION, make_station
+from stt_load.config import parse_options
+from stt_load.locust_plugin.local_pool import make_pool
+from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, UPDATE_OPTION
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.stage_update import StageUpdate
-from stt_load.run.worker_report import Snapshot, WorkerReport
+from stt_load.run.worker_report import WorkerReport
 from stt_load.workloads.run_clips import choose_clips
 
 log = logging.getLogger("stt_load")
@@ -24,88 +25,89 @@ _STOP_LIMIT_S = 2.0
 
 
 class Worker:
-    """One worker process. Its options come from the master, with the first users."""
+    """One worker process. Its options come from the master, with the first users.
+
+    `report` is its part of the newest run that it has heard of; `pool` plays the callers of that run, once there are
+    any.
+    """
 
     def __init__(self, environment: Any) -> None:
         self.environment = environment
-        self.station: CallerPool | None = None
-        self._config: RunConfig | None = None  # what the station was made for
-        self._run_id = ""
-        self._sign: StageUpdate | None = None
+        self.report = WorkerReport("")
+        self.pool: CallerPool | None = None
         self._making = Semaphore()
 
     def on_init(self) -> None:
         self.environment.runner.send_message(HELLO, {})
         gevent.spawn(self._watch_master)
 
-    def on_sign(self, text: str) -> None:
-        self._sign = StageUpdate.from_json(text)
-        if self.station is not None and self._sign.run_id == self._run_id:
-            self.station.show(self._sign)
+    def on_update(self, text: str) -> None:
+        """The master says which stage is on, `text` as JSON."""
+        update = StageUpdate.from_json(text)
+        if update.run_id != self.report.run_id:
+            self.report, self.pool = WorkerReport(update.run_id), None
+        if self.pool is not None:
+            self.pool.apply(update)
+        else:
+            self.report.apply(update)
 
     def on_drain(self, is_cut: bool, limit_s: float) -> None:
-        """Ends every utterance and hands the last rows over, in the order in which the master needs them."""
-        if self.station is not None:
-            self.station.drain(is_cut, limit_s)
-        self._hand_over()
+        """Ends every utterance and sends the last rows, in the order in which the master needs them."""
+        if self.pool is not None:
+            self.pool.drain(is_cut, limit_s)
+        self._send_last_report()
 
     def on_report(self, data: dict[str, Any]) -> None:
-        report = self._report()
-        if report is not None:
-            data[REPORT_KEY] = report
+        """Locust is about to send its own report: ours travels with it."""
+        data.update(self._take_report())
 
     def on_signal(self, number: int) -> None:
-        """Somebody ends this process: cut what is in flight, hand it over, leave."""
+        """Somebody ends this process: what is in flight is cut, and its rows are sent."""
         log.warning("%s: this worker leaves", signal.Signals(number).name)
         gevent.spawn(self._leave)
 
-    def ready_station(self) -> CallerPool:
-        """The station for the current options, made when the first caller of a run asks for it.
+    def ready_pool(self) -> CallerPool:
+        """The callers for the current options, made when the first caller of a run asks for them.
 
         Clips are loaded in a real thread, so that heartbeats go on.
         """
         with self._making:
             options = vars(self.environment.parsed_options)
             config = parse_options(options)
-            carried = options.get(SIGN_OPTION)
-            run_id = StageUpdate.from_json(carried).run_id if carried else ""
-            if self.station is None or (self._config, self._run_id) != (config, run_id):
+            if options.get(UPDATE_OPTION):
+                self.on_update(options[UPDATE_OPTION])
+            if self.pool is None or self.pool.config != config:
                 clips = gevent.get_hub().threadpool.apply(choose_clips, (config,))
-                self.station = make_station(self.environment, config, clips)
-                self._config, self._run_id = config, run_id
-                if carried:
-                    self.station.show(StageUpdate.from_json(carried))
-                if self._sign is not None and self._sign.run_id == run_id:
-                    self.station.show(self._sign)
-            return self.station
+                self.pool = make_pool(self.environment, config, clips, self.report)
+            return self.pool
 
-    def _report(self) -> Snapshot | None:
-        """What the master is owed. None before the first run."""
-        sign = self._sign
-        if self.station is not None and (sign is None or sign.run_id == self._run_id):
-            return self.station.report()
-        if sign is None:
-            return None
-        # No caller of this run has come here yet, or ever will: the conductor waits for our word all the same.
-        return WorkerReport(sign.run_id).take(sign, None, time.monotonic())
+    def _take_report(self) -> dict[str, Any]:
+        """What the master is owed; nothing before the first run.
 
-    def _hand_over(self) -> None:
-        report = self._report()
-        self.environment.runner.send_message(DRAINED, {} if report is None else {REPORT_KEY: report})
+        A worker without callers reports too: the controller waits for every worker's word.
+        """
+        if self.report.update is None:
+            return {}
+        message = self.pool.take_report() if self.pool is not None else self.report.take(None, time.monotonic())
+        return {REPORT_KEY: message.to_plain()}
+
+    def _send_last_report(self) -> None:
+        self.environment.runner.send_message(DRAINED, self._take_report())
 
     def _leave(self) -> None:
-        if self.station is not None:
-            self.station.drain(is_cut=True, limit_s=_STOP_LIMIT_S)
-            self._hand_over()
+        if self.pool is not None:
+            self.pool.drain(is_cut=True, limit_s=_STOP_LIMIT_S)
+            self._send_last_report()
         self.environment.runner.quit()
 
     def _watch_master(self) -> None:
         """Locust's own watch lets a worker load the server for a minute after its master has died."""
-        runner = self.environment.runner
-        while True:
+        while not self._is_master_silent(time.time()):
             gevent.sleep(1.0)
-            heard = runner.last_heartbeat_timestamp
-            if heard and time.time() - heard > MASTER_SILENCE_LIMIT_S:
-                log.error("no word from the master for %g s: this worker leaves", MASTER_SILENCE_LIMIT_S)
-                self._leave()
-                return
+        log.error("no word from the master for %g s: this worker leaves", MASTER_SILENCE_LIMIT_S)
+        self._leave()
+
+    def _is_master_silent(self, now: float) -> bool:
+        """`now`: wall clock, as Locust notes its heartbeats by."""
+        heard = self.environment.runner.last_heartbeat_timestamp
+        return bool(heard) and now - heard > MASTER_SILENCE_LIMIT_S

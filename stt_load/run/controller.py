@@ -1,16 +1,18 @@
-"""The run as the master (or a single process) leads it: asks the plan, tells everybody, keeps the books."""
+"""The run as the master (or a single process) leads it: asks the plan, tells every worker, keeps the ledger current."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
 
+from stt_load.clock import Clock
 from stt_load.credentials import API_KEY_VARIABLE
 from stt_load.errors import Refusal
+from stt_load.run.cluster import Cluster
 from stt_load.run.ledger import Ledger
 from stt_load.run.plan import Observation, Phase, Plan, Transition
 from stt_load.run.run_folder import RunFolder
@@ -19,47 +21,18 @@ from stt_load.run.stolen_cpu import StolenCpu
 
 log = logging.getLogger("stt_load")
 
-_LOOK_PERIOD_S = 0.1
+_STEP_PERIOD_S = 0.1
 
 REFUSAL_ADVICE = {
-    Refusal.AUTH: f"set {API_KEY_VARIABLE} on every worker to a key that it takes, and look at the path of --stt-url",
+    Refusal.AUTH: f"set {API_KEY_VARIABLE} on every worker to a key that it takes, and check the path of --stt-url",
     Refusal.CAPACITY: "it says that it is full: raise its limit, or take these callers for more than it holds",
-    Refusal.PARAMETERS: "it doesn't do what was asked for: see --dialect-option",
+    Refusal.PARAMETERS: "it doesn't do what you asked for: see --dialect-option",
     Refusal.UNREACHABLE: "nothing answers there: is the server up, and is --stt-url right?",
 }
 
 
-class Cluster:
-    """What the conductor asks of Locust: who is there, how many callers, and how to tell the workers.
-
-    Either a master with its workers or a single process that is its own worker.
-    """
-
-    def __init__(
-        self,
-        runner: Any,
-        list_workers: Callable[[], Sequence[str]],
-        show: Callable[[StageUpdate], None],
-        collect: Callable[[], None],
-    ) -> None:
-        """`list_workers`: client ids in the order of their indexes. `show`: tell every worker. `collect`: fetch what
-        can be fetched (a single process hands over its own rows; workers report by themselves)."""
-        self.runner = runner
-        self.list_workers = list_workers
-        self.show = show
-        self.collect = collect
-
-    @property
-    def reached(self) -> int:
-        return int(self.runner.user_count)
-
-    @property
-    def target(self) -> int:
-        return int(self.runner.target_user_count or 0)
-
-
 class RunController:
-    """One run, from its first transition to `finish`."""
+    """Leads one run from its first transition to `finish`, in a greenlet of its own."""
 
     def __init__(
         self,
@@ -68,95 +41,98 @@ class RunController:
         cluster: Cluster,
         ledger: Ledger,
         folder: RunFolder,
-        on_change: Callable[[StageUpdate], None],
-        on_look: Callable[[], None],
+        on_update: Callable[[StageUpdate], None],
+        on_step: Callable[[], None],
+        clock: Clock = time.monotonic,
     ) -> None:
-        """`on_change`: told of every phase that begins. `on_look`: called about ten times a second."""
+        """`on_update`: called with every phase that begins. `on_step`: called about ten times a second."""
         self.run_id = run_id
         self.plan = plan
         self.ledger = ledger
-        self.sign: StageUpdate | None = None
-        self.end_reason: str | None = None
-        self.workers_lost = 0
         self._cluster = cluster
         self._folder = folder
-        self._on_change = on_change
-        self._on_look = on_look
-        self._known_workers: set[str] = set()
-        self._told: set[tuple[str, str | None]] = set()
+        self._on_update = on_update
+        self._on_step = on_step
+        self._clock = clock
+        self._known_workers = set(cluster.workers())
+        self._workers_lost = 0
+        self._warned_of: set[tuple[str, str | None]] = set()
         self._cpu_pct: float | None = None
         self._stolen_cpu = StolenCpu()
-        self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._end_reason: str | None = None
+        self._first = plan.start(clock())
+        self.update = self._update_of(self._first, 0)
+        self._greenlet = gevent.Greenlet(self._lead)
 
     def start(self) -> None:
-        self._known_workers = set(self._cluster.list_workers())
-        self._announce(self.plan.start(time.monotonic()))
-        self._greenlet = gevent.spawn(self._loop)
+        self._announce(self._first, self.update)
+        self._greenlet.start()
 
     @property
     def is_done(self) -> bool:
         """The plan has run through: the shape may end the test."""
         return self.plan.is_done
 
-    def collect(self) -> None:
-        """Fetch what a single process has; workers report by themselves."""
-        self._cluster.collect()
-
     def stop_leading(self) -> None:
         """No more transitions: the run is being stopped."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
-            self._greenlet = None
+        self._greenlet.kill()
 
     def finish(self, reason: str, is_aborted: bool) -> None:
-        """The last line of `stages.jsonl`, once every row that will come has come."""
-        if not is_aborted:  # the last worker to leave stops the run by itself, before the loop has looked
+        """Writes the last line of `stages.jsonl`, once every row that will come has come. `reason`: why the run ends,
+        where its plan has not run through."""
+        if not is_aborted:  # the last worker to leave stops the run by itself, before the next step has noted it
             self._note_lost_workers()
-        transition = self.plan.stop(time.monotonic(), self.end_reason or reason)
-        delivery = {**self.ledger.delivery(), "workers_lost": self.workers_lost}
+        transition = self.plan.stop(self._clock(), self._end_reason or reason)
+        delivery = {**self.ledger.delivery(), "workers_lost": self._workers_lost}
         self._write(transition, delivery=delivery, aborted=is_aborted)
 
-    def _loop(self) -> None:
-        while True:
-            self.collect()
-            self._note_lost_workers()
-            self._note_cpu()
-            self._note_complaints()
-            transition = self.plan.advance(time.monotonic(), self._look())
-            if transition is not None:
-                if transition.phase is Phase.DONE:
-                    self.end_reason = transition.reason
-                    return
-                self._announce(transition)
-            self._on_look()
-            gevent.sleep(_LOOK_PERIOD_S)
+    def _lead(self) -> None:
+        while self.step():
+            gevent.sleep(_STEP_PERIOD_S)
 
-    def _look(self) -> Observation:
-        assert self.sign is not None
-        stage = self.sign.stage
+    def step(self) -> bool:
+        """Takes in what is new, and begins the next phase where it is time. False where the plan has run through."""
+        self._cluster.collect(self.ledger)
+        self._note_lost_workers()
+        self._note_cpu()
+        self._warn_of_failures()
+        transition = self.plan.advance(self._clock(), self._observe())
+        if transition is not None:
+            if transition.phase is Phase.DONE:
+                self._end_reason = transition.reason
+                return False
+            self.update = self._update_of(transition, self.update.seq + 1)
+            self._announce(transition, self.update)
+        self._on_step()
+        return True
+
+    def _observe(self) -> Observation:
+        stage = self.update.stage
         return Observation(
             reached=self._cluster.reached,
             speaking=self.ledger.speaking(stage),
             begun=self.ledger.begun(stage),
             ended=self.ledger.ended(stage),
             in_flight=self.ledger.in_flight(),
-            is_current=self.ledger.is_current(self._cluster.list_workers(), self.sign.seq),
+            is_current=self.ledger.is_current(self._cluster.workers(), self.update.seq),
             target=self._cluster.target,
             refused=self.ledger.refused(stage),
         )
 
-    def _announce(self, transition: Transition) -> None:
-        self._write(transition)
-        self.sign = StageUpdate(
+    def _update_of(self, transition: Transition, seq: int) -> StageUpdate:
+        return StageUpdate(
             run_id=self.run_id,
-            seq=self.sign.seq + 1 if self.sign else 0,
+            seq=seq,
             stage=transition.stage,
             phase=transition.phase,
             users=transition.users,
-            roster=tuple(self._cluster.list_workers()),
+            roster=tuple(self._cluster.workers()),
         )
-        self._cluster.show(self.sign)
-        self._on_change(self.sign)
+
+    def _announce(self, transition: Transition, update: StageUpdate) -> None:
+        self._write(transition)
+        self._cluster.tell(update)
+        self._on_update(update)
 
     def _write(self, transition: Transition, **more: Any) -> None:
         line: Mapping[str, Any] = {
@@ -167,7 +143,7 @@ class RunController:
             "phase": str(transition.phase),
             "users": transition.users,
             "reached": self._cluster.reached,
-            "workers": len(self._cluster.list_workers()),
+            "workers": len(self._cluster.workers()),
             "begun": self.ledger.begun(transition.stage),
             "ended": self.ledger.ended(transition.stage),
             "generator_cpu_pct": self._cpu_pct,
@@ -179,22 +155,23 @@ class RunController:
         self._cpu_pct = None
 
     def _note_cpu(self) -> None:
+        """Keeps the highest since the last transition."""
         cpu_pct = self.ledger.cpu_pct()
         if cpu_pct is not None:
             self._cpu_pct = max(cpu_pct, self._cpu_pct or 0.0)
 
-    def _note_complaints(self) -> None:
+    def _warn_of_failures(self) -> None:
         """The first of each kind, with what to do where that is known: a thousand callers fail for the same reason."""
-        for kind, error in self.ledger.complaints.items():
-            if kind not in self._told:
-                self._told.add(kind)
+        for kind, error in self.ledger.first_errors.items():
+            if kind not in self._warned_of:
+                self._warned_of.add(kind)
                 outcome, refusal = kind
                 advice = f": {REFUSAL_ADVICE[Refusal(refusal)]}" if refusal else ""
                 log.warning("the first %s%s: %s%s", outcome, f" ({refusal})" if refusal else "", error, advice)
 
     def _note_lost_workers(self) -> None:
-        present = set(self._cluster.list_workers())
+        present = set(self._cluster.workers())
         for worker in self._known_workers - present:
-            self.workers_lost += 1
-            self.ledger.lose(worker)
+            self._workers_lost += 1
+            self.ledger.drop_worker(worker)
         self._known_workers = present

@@ -45,9 +45,9 @@ class GpuFeed:
         self._boots: dict[str, str] = {}  # and by its start
         self._readers = [_Reader(self, place, start_local, write) for place in places]
 
-    def announce(self, sign: StageUpdate) -> None:
+    def announce(self, update: StageUpdate) -> None:
         for reader in self._readers:
-            reader.announce(sign)
+            reader.announce(update)
 
     def stop(self) -> None:
         """The last samples, and the end of a local sidecar."""
@@ -75,7 +75,7 @@ class GpuFeed:
 
 
 class _Reader:
-    """One sidecar: told the newest stage, read once a second, asked now and then what it watches."""
+    """Follows one sidecar: tells it the newest stage, reads it once a second, and asks now and then what it watches."""
 
     def __init__(self, feed: GpuFeed, place: str, start_local: StartLocal, write: WriteSample) -> None:
         self.gpus: list[dict[str, Any]] = []
@@ -84,7 +84,7 @@ class _Reader:
         self._place = place
         self._start_local = start_local
         self._write = write
-        self._sign: StageUpdate | None = None  # the newest, as long as it is not told
+        self._untold: StageUpdate | None = None  # the newest, as long as the sidecar has not been told
         self._is_over = False
         self._wake = Event()
         self._local: LocalSidecar | None = None
@@ -93,8 +93,8 @@ class _Reader:
         self._warned_of = ""
         self.greenlet = gevent.spawn(self._run)
 
-    def announce(self, sign: StageUpdate) -> None:
-        self._sign = sign
+    def announce(self, update: StageUpdate) -> None:
+        self._untold = update
         self._wake.set()  # told at once
 
     def stop(self) -> None:
@@ -120,7 +120,7 @@ class _Reader:
         self._tell_news(client.describe(), [])  # one that never answers is named too
         is_last = False
         while True:
-            if not self._look(client):
+            if not self._read_once(client):
                 return
             if is_last:
                 break
@@ -131,13 +131,13 @@ class _Reader:
             self._check(client)
             client.announce(None, None, None, None)  # what comes now is nobody's
 
-    def _look(self, client: SidecarClient) -> bool:
-        """False where this sidecar is read by another reader already."""
-        sign, self._sign = self._sign, None
-        if sign is not None:
-            client.announce(sign.run_id, sign.stage, sign.users, str(sign.phase))
+    def _read_once(self, client: SidecarClient) -> bool:
+        """Tells the sidecar what is new and takes its samples. False where another reader reads this one already."""
+        update, self._untold = self._untold, None
+        if update is not None:
+            client.announce(update.run_id, update.stage, update.users, str(update.phase))
         # One wait for a sidecar that is away, not two.
-        rows = client.pull() if sign is None or client.available else []
+        rows = client.pull() if update is None or client.available else []
         if self._is_twice(client):
             return False
         for row in rows:

@@ -1,13 +1,13 @@
-"""The master's books: every report of every worker accounted for, every row scored and handed on.
+"""The master's ledger: every report of every worker is accounted for, every row scored and written.
 
 Scoring happens here, at the master's door, not in the loop that paces audio. It has an allowance: rows that come faster
-than they can be scored are handed on as they are, and scored when the report is made.
+than they can be scored are written as they are, and scored when the report is made.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,30 +18,23 @@ from stt_load.errors import Outcome
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.metrics.scorer import Scorer
 from stt_load.records import UtteranceRecord
+from stt_load.run.worker_report import Snapshot
 
 _ROWS = msgspec.json.Decoder(UtteranceRecord)
 _LINES = msgspec.json.Encoder()
-_NO_COMPLAINT = frozenset({Outcome.OK, Outcome.INTERRUPTED})
+_NO_FAILURE = frozenset({Outcome.OK, Outcome.INTERRUPTED})
 
 
 @dataclass(slots=True)
 class WorkerState:
-    """What one worker has said so far."""
+    """What the master knows of one worker: its newest snapshot, and what has come of it so far."""
 
+    newest: Snapshot
     next_seq: int = 0
     missing_seq: int = 0
-    total: int = 0
     rows: int = 0
-    sign: int = -1
-    stage: int = 0
-    begun: int = 0
-    ended: Counter[int] = field(default_factory=Counter)
-    refused: Counter[int] = field(default_factory=Counter)
-    speaking: int = 0
-    in_flight: int = 0
-    doing: Callable[[], Mapping[str, int]] = dict
-    clips: Collection[str] = ()
-    cpu_pct: float | None = None
+    ended: Counter[int] = field(default_factory=Counter)  # counted utterances by stage
+    refused: Counter[int] = field(default_factory=Counter)  # those of them that the server would not take
 
 
 @dataclass(slots=True)
@@ -73,21 +66,24 @@ class ClipsInFlight:
     Looked up for the few whose words a message has; nothing is gathered.
     """
 
-    last_heard_s: Mapping[str, float]
+    last_row_s: Mapping[str, float]
     recent_from_s: float
-    books: Mapping[str, WorkerState]
+    workers: Mapping[str, WorkerState]
 
     def __contains__(self, clip_id: object) -> bool:
-        heard_s = self.last_heard_s.get(str(clip_id))
-        if heard_s is not None and heard_s >= self.recent_from_s:
+        row_s = self.last_row_s.get(str(clip_id))
+        if row_s is not None and row_s >= self.recent_from_s:
             return True
-        return any(clip_id in book.clips for book in self.books.values())
+        return any(clip_id in worker.newest.clips for worker in self.workers.values())
 
 
 class Ledger:
-    """The books of one run. `references`: clip id → reference text. `write`: takes the lines of each report at once,
-    whole and in one piece. `allowance`: without one, every row is scored. `utterance_limit_s`: no utterance lasts
-    longer, so what was spoken before that can't reach a caller any more."""
+    """The accounts of one run.
+
+    `references`: clip id → reference text. `write`: takes the lines of each report at once, whole and in one piece.
+    `allowance`: without one, every row is scored. `utterance_limit_s`: no utterance lasts longer, so what was spoken
+    before that can't reach a caller any more.
+    """
 
     def __init__(
         self,
@@ -103,48 +99,45 @@ class Ledger:
         self._recent_s = utterance_limit_s
         self._scorer = Scorer(references, normaliser)
         self._allowance = allowance
-        self._books: dict[str, WorkerState] = {}
-        self._last_heard_s: dict[str, float] = {}  # clip id → when a row of it came last
+        self._workers: dict[str, WorkerState] = {}
+        self._last_row_s: dict[str, float] = {}  # clip id → when a row of it came last
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
         self.outcomes: Counter[str] = Counter()
-        self.complaints: dict[tuple[str, str | None], str] = {}  # outcome and refusal → the first error of that kind
+        self.drained: set[str] = set()  # workers that have sent their last report
+        self.first_errors: dict[tuple[str, str | None], str] = {}  # by outcome and refusal
 
-    def accept(self, worker: str, report: Mapping[str, Any], now_s: float) -> None:
-        """Take one report. A report of another run (a late one of the run before) is left out."""
-        if report["run_id"] != self._run_id:
+    def accept(self, worker: str, snapshot: Snapshot, now_s: float, rows: bytes = b"") -> None:
+        """Takes one report. A report of another run (a late one of the run before) is left out."""
+        if snapshot.run_id != self._run_id:
             return
-        book = self._books.setdefault(worker, WorkerState())
-        book.missing_seq += max(0, report["seq"] - book.next_seq)
-        book.next_seq = report["seq"] + 1
-        for key in ("total", "sign", "stage", "begun", "speaking", "in_flight", "clips", "cpu_pct"):
-            setattr(book, key, report[key])
-        doing = report["doing"]
-        book.doing = doing if callable(doing) else lambda: doing
-        if report["rows"]:
-            records = _records(report["rows"])
+        state = self._workers.setdefault(worker, WorkerState(snapshot))
+        state.newest = snapshot
+        state.missing_seq += max(0, snapshot.seq - state.next_seq)
+        state.next_seq = snapshot.seq + 1
+        if rows:
+            records = _records(rows)
             # All of them first: two callers that ended since the last report were in flight together.
-            self._last_heard_s.update((record.clip_id, now_s) for record in records)
-            self._take_rows(book, records, now_s)
+            self._last_row_s.update((record.clip_id, now_s) for record in records)
+            self._take(state, records, now_s)
 
-    def take_in(self, worker: str, lines: Iterable[bytes], now_s: float) -> None:
-        """Rows of a worker in this process between two of its reports. They are taken one after the other, as fast as
-        they are scored; those still to come are among the clips of its book."""
-        if worker in self._books:
-            self._take_rows(self._books[worker], map(_ROWS.decode, lines), now_s)
+    def take_rows(self, worker: str, lines: Iterable[bytes], now_s: float) -> None:
+        """Takes rows of a worker in this process, one after the other, as fast as they are scored. Its last snapshot
+        names the clips of those still to come. KeyError before its first snapshot."""
+        self._take(self._workers[worker], map(_ROWS.decode, lines), now_s)
 
-    def _take_rows(self, book: WorkerState, records: Iterable[UtteranceRecord], now_s: float) -> None:
-        in_flight = ClipsInFlight(self._last_heard_s, now_s - self._recent_s, self._books)
+    def _take(self, worker: WorkerState, records: Iterable[UtteranceRecord], now_s: float) -> None:
+        in_flight = ClipsInFlight(self._last_row_s, now_s - self._recent_s, self._workers)
         taken = []
         for record in records:
-            self._last_heard_s[record.clip_id] = now_s
+            self._last_row_s[record.clip_id] = now_s
             self._score(record, in_flight)
-            self._note(record)
+            self._count(record)
             if record.is_counted:
-                book.ended[record.stage] += 1
-                book.refused[record.stage] += record.outcome == Outcome.REFUSED
+                worker.ended[record.stage] += 1
+                worker.refused[record.stage] += record.outcome == Outcome.REFUSED
             taken.append(record)
         self._write(_LINES.encode_lines(taken))
-        book.rows += len(taken)
+        worker.rows += len(taken)
 
     def _score(self, record: UtteranceRecord, in_flight: Container[str]) -> None:
         allowance = self._allowance
@@ -153,65 +146,76 @@ class Ledger:
         elif allowance.has_left():
             allowance.spend(lambda: self._scorer.fill(record, in_flight))
 
-    def _note(self, record: UtteranceRecord) -> None:
+    def _count(self, record: UtteranceRecord) -> None:
         self.outcomes[record.outcome] += 1
         if record.text:
             self.last_texts.append(record)
-        if record.outcome not in _NO_COMPLAINT:
-            self.complaints.setdefault((record.outcome, record.refusal), record.error or "without a reason")
+        if record.outcome not in _NO_FAILURE:
+            self.first_errors.setdefault((record.outcome, record.refusal), record.error or "without a reason")
 
-    # what the plan and the panel ask -------------------------------------------------------------------
+    # what the plan and the live view ask ---------------------------------------------------------------
 
     def begun(self, stage: int) -> int:
-        return sum(book.begun for book in self._books.values() if book.stage == stage)
+        """Counted utterances that have begun in this stage."""
+        return sum(snapshot.begun for snapshot in self._newest() if snapshot.stage == stage)
 
     def ended(self, stage: int) -> int:
-        return sum(book.ended[stage] for book in self._books.values())
+        """Counted utterances of this stage that have ended."""
+        return sum(worker.ended[stage] for worker in self._workers.values())
 
     def refused(self, stage: int) -> int:
-        return sum(book.refused[stage] for book in self._books.values())
+        """Counted utterances of this stage that the server would not take."""
+        return sum(worker.refused[stage] for worker in self._workers.values())
 
     def speaking(self, stage: int) -> int:
         """Callers that have begun an utterance in this stage."""
-        return sum(book.speaking for book in self._books.values() if book.stage == stage)
+        return sum(snapshot.speaking for snapshot in self._newest() if snapshot.stage == stage)
 
-    def is_current(self, workers: Sequence[str], sign: int) -> bool:
-        """Every one of these workers has reported since it saw sign number `sign`."""
-        return all(worker in self._books and self._books[worker].sign >= sign for worker in workers)
+    def is_current(self, workers: Sequence[str], update_seq: int) -> bool:
+        """Every one of these workers has reported since it heard this stage update."""
+        return all(
+            worker in self._workers and self._workers[worker].newest.update_seq >= update_seq for worker in workers
+        )
 
-    def doing(self) -> Counter[str]:
+    def caller_states(self) -> Counter[str]:
+        """Active callers by what they do, as last reported."""
         total: Counter[str] = Counter()
-        for book in self._books.values():
-            total.update(book.doing())
+        for snapshot in self._newest():
+            total.update(snapshot.caller_states)
         return total
 
     def in_flight(self) -> int:
         """Callers in the middle of an utterance, as last reported."""
-        return sum(book.in_flight for book in self._books.values())
+        return sum(snapshot.in_flight for snapshot in self._newest())
 
     def cpu_pct(self) -> float | None:
         """The busiest generator process, percent of one core, as last reported."""
-        return max((book.cpu_pct for book in self._books.values() if book.cpu_pct is not None), default=None)
+        return max((snapshot.cpu_pct for snapshot in self._newest() if snapshot.cpu_pct is not None), default=None)
 
-    def lose(self, worker: str) -> None:
+    def drop_worker(self, worker: str) -> None:
         """A worker is gone: what it had begun can't end any more, so nobody waits for it."""
-        book = self._books.get(worker)
-        if book:
-            book.doing, book.clips, book.speaking, book.in_flight = dict, (), 0, 0
-            book.begun = book.ended[book.stage]
+        state = self._workers.get(worker)
+        if state is not None:
+            newest = state.newest
+            state.newest = msgspec.structs.replace(
+                newest, begun=state.ended[newest.stage], speaking=0, in_flight=0, caller_states={}, clips=frozenset()
+            )
 
     def delivery(self) -> dict[str, Any]:
         """Rows received against utterances finished at the workers: equal, or rows were lost."""
         return {
-            "rows": sum(book.rows for book in self._books.values()),
-            "totals": {worker: book.total for worker, book in self._books.items()},
-            "missing_seq": sum(book.missing_seq for book in self._books.values()),
+            "rows": sum(worker.rows for worker in self._workers.values()),
+            "totals": {name: worker.newest.total for name, worker in self._workers.items()},
+            "missing_seq": sum(worker.missing_seq for worker in self._workers.values()),
         }
+
+    def _newest(self) -> Iterable[Snapshot]:
+        return [worker.newest for worker in self._workers.values()]
 
 
 def _records(lines: bytes) -> Sequence[UtteranceRecord]:
-    """A row that is no record (of a worker with another version of this program) costs itself and no other: the books
-    will say that it is missing."""
+    """A row that is no record (of a worker with another version of this program) costs itself and no other: the ledger
+    says that it is missing."""
     try:
         return _ROWS.decode_lines(lines)
     except ValueError:

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from stt_load.records import UtteranceRecord
 from stt_load.report.wording import callers
-from stt_load.run.controller import RunController
-from stt_load.run.plan import Phase
+from stt_load.run.ledger import Ledger
+from stt_load.run.plan import Phase, Plan
 from stt_load.run.stage_update import StageUpdate
 
 _REFRESH_PERIOD_S = 0.5
@@ -26,7 +26,7 @@ _GLYPHS_AT_MOST = 90
 
 @dataclass(frozen=True, slots=True)
 class CallerState:
-    """How a caller's state is drawn. `name` is what a session says of itself."""
+    """How a caller's state is drawn. `name` is the one that a session reports."""
 
     name: str
     glyph: str
@@ -42,40 +42,45 @@ CALLER_STATES = (
 
 
 class LiveView:
-    """Call `look` often; it decides by itself when to draw."""
+    """Draws the state of a run. Call `refresh` often; it decides by itself when to draw."""
 
     def __init__(
-        self, conductor: RunController, ladder: Sequence[int], has_panel: bool = True, console: Console | None = None
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        ladder: Sequence[int],
+        has_panel: bool = True,
+        console: Console | None = None,
     ) -> None:
-        """`ladder`: callers of each stage, empty where nobody knows them before. `has_panel` False: lines even in a
-        terminal, because something else writes to it."""
-        self._conductor = conductor
+        """`ladder`: callers of each stage, empty where the stages are not known before. `has_panel` False: lines even
+        in a terminal, because something else writes to it."""
+        self._ledger = ledger
+        self._plan = plan
         self._ladder = tuple(ladder)
         self._console = console or Console(file=sys.stdout)
         self._drawn_s = 0.0
         self._live: Live | None = None
         if has_panel and self._console.is_terminal:
-            # Drawn by `look`, not by a thread of rich's own: under Locust a thread is a greenlet.
+            # Drawn by `refresh`, not by a thread of rich's own: under Locust a thread is a greenlet.
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
 
-    def announce(self, sign: StageUpdate) -> None:
+    def announce(self, update: StageUpdate) -> None:
         """A phase begins."""
-        self._draw(sign, f"{PHASE_EXPLANATIONS[sign.phase]}; {self._counts(sign)}")
+        self._draw(update, f"{PHASE_EXPLANATIONS[update.phase]}; {self._counts(update)}")
 
-    def look(self) -> None:
-        """Draw again if it is time."""
+    def refresh(self, update: StageUpdate) -> None:
+        """Draws again if it is time. `update`: the newest."""
         period_s = _LINE_PERIOD_S if self._live is None else _REFRESH_PERIOD_S
-        sign = self._conductor.sign
-        if sign is not None and time.monotonic() - self._drawn_s >= period_s:
-            self._draw(sign, self._counts(sign))
+        if time.monotonic() - self._drawn_s >= period_s:
+            self._draw(update, self._counts(update))
 
-    def _draw(self, sign: StageUpdate, line: str) -> None:
+    def _draw(self, update: StageUpdate, line: str) -> None:
         self._drawn_s = time.monotonic()
         if self._live is not None:
-            self._live.update(self._panel(sign), refresh=True)
+            self._live.update(self._panel(update), refresh=True)
         else:
-            self._console.print(f"{_clock()} {self._where(sign)} {line}", highlight=False, soft_wrap=True)
+            self._console.print(f"{_clock()} {self._where(update)} {line}", highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         if self._live is not None:
@@ -84,58 +89,58 @@ class LiveView:
 
     # what is drawn -------------------------------------------------------------------------------------
 
-    def _panel(self, sign: StageUpdate) -> Panel:
+    def _panel(self, update: StageUpdate) -> Panel:
         table = Table.grid(padding=(0, 2))
-        table.add_row("stages", self._stages(sign))
-        table.add_row("phase", self._phase(sign))
-        table.add_row("callers", self._callers(sign))
-        table.add_row("", Text(self._states(sign)))
-        table.add_row("counted", Text(self._counts(sign)))
-        heard = [_heard(record) for record in reversed(self._conductor.ledger.last_texts)]
+        table.add_row("stages", self._stages(update))
+        table.add_row("phase", self._phase(update))
+        table.add_row("callers", self._callers(update))
+        table.add_row("", Text(self._states(update)))
+        table.add_row("counted", Text(self._counts(update)))
+        heard = [_heard(record) for record in reversed(self._ledger.last_texts)]
         table.add_row("heard", Group(*heard) if heard else Text("nothing yet", style="dim"))
         return Panel(table, title="stt-load", title_align="left", border_style="blue")
 
-    def _stages(self, sign: StageUpdate) -> Text:
+    def _stages(self, update: StageUpdate) -> Text:
         line = Text()
         for index, users in enumerate(self._ladder):
-            is_current = index == sign.stage
-            style = "bold reverse" if is_current else "dim" if index > sign.stage else "green"
+            is_current = index == update.stage
+            style = "bold reverse" if is_current else "dim" if index > update.stage else "green"
             line.append(f" {users} ", style=style).append(" ")
         return line
 
-    def _phase(self, sign: StageUpdate) -> Text:
-        return Text(f"{sign.phase}{self._left()} · {PHASE_EXPLANATIONS[sign.phase]}")
+    def _phase(self, update: StageUpdate) -> Text:
+        return Text(f"{update.phase}{self._left()} · {PHASE_EXPLANATIONS[update.phase]}")
 
     def _left(self) -> str:
-        left_s = self._conductor.plan.remaining_s(time.monotonic())
+        left_s = self._plan.remaining_s(time.monotonic())
         return "" if left_s is None else f", {left_s:.0f} s left"
 
-    def _callers(self, sign: StageUpdate) -> Text:
+    def _callers(self, update: StageUpdate) -> Text:
         line = Text()
-        for doing, n in self._doing(sign):
-            line.append(doing.glyph * min(n, _GLYPHS_AT_MOST), style=doing.style)
+        for state, n in self._numbers(update):
+            line.append(state.glyph * min(n, _GLYPHS_AT_MOST), style=state.style)
         return line
 
-    def _states(self, sign: StageUpdate) -> str:
-        return " · ".join(f"{doing.glyph} {n} {doing.name}" for doing, n in self._doing(sign))
+    def _states(self, update: StageUpdate) -> str:
+        return " · ".join(f"{state.glyph} {n} {state.name}" for state, n in self._numbers(update))
 
-    def _doing(self, sign: StageUpdate) -> list[tuple[CallerState, int]]:
-        counts = self._conductor.ledger.doing()
-        counts[CALLER_STATES[-1].name] = max(0, sign.users - sum(counts.values()))
-        return [(doing, counts[doing.name]) for doing in CALLER_STATES]
+    def _numbers(self, update: StageUpdate) -> list[tuple[CallerState, int]]:
+        counts = self._ledger.caller_states()
+        counts[CALLER_STATES[-1].name] = max(0, update.users - sum(counts.values()))
+        return [(state, counts[state.name]) for state in CALLER_STATES]
 
-    def _counts(self, sign: StageUpdate) -> str:
-        ledger = self._conductor.ledger
+    def _counts(self, update: StageUpdate) -> str:
+        ledger = self._ledger
         failed = {name: n for name, n in ledger.outcomes.items() if name != "ok"}
         said = ", ".join(f"{n} {name}" for name, n in sorted(failed.items()))
         return (
-            f"{ledger.ended(sign.stage)} of {ledger.begun(sign.stage)} begun have ended · "
+            f"{ledger.ended(update.stage)} of {ledger.begun(update.stage)} begun have ended · "
             f"whole run: {ledger.outcomes['ok']} ok{', ' + said if said else ''}"
         )
 
-    def _where(self, sign: StageUpdate) -> str:
+    def _where(self, update: StageUpdate) -> str:
         total = f"/{len(self._ladder)}" if self._ladder else ""
-        return f"stage {sign.stage + 1}{total}, {callers(sign.users)}, {sign.phase}{self._left()}:"
+        return f"stage {update.stage + 1}{total}, {callers(update.users)}, {update.phase}{self._left()}:"
 
 
 PHASE_EXPLANATIONS: dict[Phase, str] = {

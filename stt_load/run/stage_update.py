@@ -1,19 +1,20 @@
-"""The sign that the master holds up to its workers: which run, which stage, which phase. Plain values only."""
+"""The stage update: what the master tells its workers at every transition. Plain values, which travel as JSON."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Self
+
+import msgspec
 
 from stt_load.run.plan import Phase
 
 
-@dataclass(frozen=True, slots=True)
-class StageUpdate:
-    """`seq` grows with every transition; the higher one is the newer. `roster`: client ids of the workers, in
-    order: a worker's place in it chooses its share of the clips. `users`: target callers of the stage."""
+class StageUpdate(msgspec.Struct, frozen=True):
+    """Which run, which stage and which phase are on now.
+
+    `seq` grows with every transition of a run; the higher one is the newer. `users`: target callers of the stage.
+    `roster`: client ids of the workers, in order: a worker's place in it chooses its share of the clips.
+    """
 
     run_id: str
     seq: int
@@ -23,12 +24,12 @@ class StageUpdate:
     roster: tuple[str, ...]
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        return msgspec.json.encode(self).decode()
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        row: Mapping[str, Any] = json.loads(text)
-        return cls(**{**row, "phase": Phase(row["phase"]), "roster": tuple(row["roster"])})
+        """Raises ValueError for whatever is no stage update."""
+        return msgspec.json.decode(text, type=cls)
 
     def place_of(self, client_id: str) -> tuple[int, int]:
         """(place, number of workers) of this worker; one that joined later shares the last place's clips."""

@@ -87,7 +87,7 @@ class StreamAttempt:
         self._is_verbose = is_verbose
 
     @property
-    def doing(self) -> str:
+    def state(self) -> str:
         return self._session.doing
 
     def run(self, record: UtteranceRecord) -> None:

@@ -99,7 +99,7 @@ class TtsAttempt:
         self._spoken: Spoken | None = None
 
     @property
-    def doing(self) -> str:
+    def state(self) -> str:
         return "waiting" if self._spoken is None else "done"
 
     def run(self, record: UtteranceRecord) -> None:

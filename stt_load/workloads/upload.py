@@ -55,7 +55,7 @@ class UploadAttempt:
         self._is_verbose = is_verbose
 
     @property
-    def doing(self) -> str:
+    def state(self) -> str:
         return self._exchange.doing
 
     def run(self, record: UtteranceRecord) -> None:

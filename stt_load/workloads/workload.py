@@ -31,8 +31,8 @@ class Attempt(Protocol):
     """One utterance of one caller."""
 
     @property
-    def doing(self) -> str:
-        """What a live view shows of it."""
+    def state(self) -> str:
+        """What the caller does right now: connecting, speaking, waiting. For the live view."""
         ...
 
     def run(self, record: UtteranceRecord) -> None:

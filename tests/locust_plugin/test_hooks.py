@@ -35,7 +35,7 @@ def test_a_failed_utterance_is_one_failure_without_a_response_time() -> None:
     program = """
 import locust, math
 from locust.env import Environment
-from stt_load.locust_plugin.messages import fire_request
+from stt_load.locust_plugin.local_pool import fire_request
 from stt_load.records import UtteranceRecord
 environment = Environment(user_classes=[])
 seen = []

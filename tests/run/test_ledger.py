@@ -1,4 +1,4 @@
-"""From the worker's outbox over the wire into the master's books: nothing lost unnoticed, nobody's words missed."""
+"""From a worker's report over the wire into the master's ledger: nothing lost unnoticed, nobody's words missed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stt_load.records import UtteranceRecord
 from stt_load.run.ledger import Allowance, Ledger
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
-from stt_load.run.worker_report import WorkerReport
+from stt_load.run.worker_report import ReportMessage, Snapshot, WorkerReport
 from stt_load.session.actions import SessionRules
 
 REFERENCES = {
@@ -29,7 +29,7 @@ REFERENCES = {
 }
 
 
-def sign(phase: Phase = Phase.HOLD, stage: int = 0, seq: int = 1, run_id: str = "run") -> StageUpdate:
+def update(phase: Phase = Phase.HOLD, stage: int = 0, seq: int = 1, run_id: str = "run") -> StageUpdate:
     return StageUpdate(run_id, seq, stage, phase, 2, ("w0", "w1"))
 
 
@@ -47,25 +47,34 @@ def record(clip_id: str = "bills", text: str | None = None, **what: Any) -> Utte
     )
 
 
-def over_the_wire(report: dict[str, Any]) -> dict[str, Any]:
+def over_the_wire(message: ReportMessage) -> ReportMessage:
     """What Locust does to a report: msgpack there and back. Fails on whatever is no plain Python value."""
-    packed = msgpack.packb(report, strict_types=True)
-    received: dict[str, Any] = msgpack.unpackb(packed, strict_map_key=True)
-    assert received == report
-    return received
+    received = msgpack.unpackb(msgpack.packb(message.to_plain(), strict_types=True), strict_map_key=True)
+    assert ReportMessage.from_plain(received) == message
+    return ReportMessage.from_plain(received)
 
 
-class Doing:
-    """An utterance in flight that says this of itself."""
+def report_under(update: StageUpdate) -> WorkerReport:
+    """A worker's part of a run that has just heard of this stage."""
+    report = WorkerReport(update.run_id)
+    report.apply(update)
+    return report
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+
+class Speaking:
+    """An active caller in this state."""
+
+    def __init__(self, state: str) -> None:
+        self._state = state
         self.n_asked = 0
 
     @property
-    def doing(self) -> str:
+    def state(self) -> str:
         self.n_asked += 1
-        return self._name
+        return self._state
+
+    def cut(self) -> None:
+        raise AssertionError("nobody ends this one")
 
 
 class Written(list[UtteranceRecord]):
@@ -82,30 +91,40 @@ class Cluster:
     def __init__(self) -> None:
         self.written = Written()
         self.ledger = Ledger("run", REFERENCES, self.written.take)
-        self.outboxes = {"w0": WorkerReport("run"), "w1": WorkerReport("run")}
+        self.reports = {"w0": report_under(update()), "w1": report_under(update())}
         self.now_s = 0.0
 
     def begin(self, worker: str, user: int, clip_id: str = "bills", under: StageUpdate | None = None) -> None:
-        self.outboxes[worker].begin(user, under or sign(), clip_id, Doing("speaking"))
+        under = under or update()
+        self.reports[worker].apply(under)
+        self.reports[worker].begin(user, under, clip_id, Speaking("speaking"))
 
     def end(self, worker: str, user: int, ended: UtteranceRecord | None = None) -> None:
-        self.outboxes[worker].end(user, ended or record())
+        self.reports[worker].end(user, ended or record())
 
-    def take(self, worker: str, under: StageUpdate | None = None) -> dict[str, Any]:
-        return over_the_wire(self.outboxes[worker].take(under or sign(), 12.5, self.now_s))
+    def take(self, worker: str) -> ReportMessage:
+        return over_the_wire(self.reports[worker].take(12.5, self.now_s))
 
-    def report(self, worker: str, under: StageUpdate | None = None) -> None:
-        self.ledger.accept(worker, self.take(worker, under), self.now_s)
+    def report(self, worker: str) -> None:
+        self.accept(worker, self.take(worker))
+
+    def accept(self, worker: str, message: ReportMessage) -> None:
+        self.ledger.accept(worker, message.snapshot, self.now_s, message.rows)
+
+    def accept_snapshot(self, worker: str) -> None:
+        """As a single process does: its rows wait."""
+        self.ledger.accept(worker, self.reports[worker].snapshot(12.5, self.now_s), self.now_s)
 
 
 def test_rows_are_scored_under_the_normaliser_of_the_run() -> None:
     written = Written()
-    outbox = WorkerReport("run")
-    outbox.begin(0, sign(), "bills", Doing("speaking"))
+    report = report_under(update())
+    report.begin(0, update(), "bills", Speaking("speaking"))
     spoken = record(text="我要退號")
     spoken.reference = "我要退货。"
-    outbox.end(0, spoken)
-    Ledger("run", REFERENCES, written.take, normaliser=CHINESE).accept("w0", outbox.take(sign(), 12.5, 0.0), 0.0)
+    report.end(0, spoken)
+    message = report.take(12.5, 0.0)
+    Ledger("run", REFERENCES, written.take, normaliser=CHINESE).accept("w0", message.snapshot, 0.0, message.rows)
     (row,) = written
     assert (row.normaliser, row.wer, row.cer, row.reference_words) == (CHINESE.title, 1 / 4, 1 / 4, 4)
 
@@ -155,10 +174,10 @@ def test_whatever_happens_missing_rows_are_known(steps: list[str]) -> None:
 
 def test_a_late_report_of_the_run_before_is_left_out() -> None:
     cluster = Cluster()
-    before = WorkerReport("run before")
-    before.begin(0, sign(), "bills", Doing("speaking"))
+    before = report_under(update(run_id="run before"))
+    before.begin(0, update(run_id="run before"), "bills", Speaking("speaking"))
     before.end(0, record())
-    cluster.ledger.accept("w0", over_the_wire(before.take(sign(), None, 0.0)), 0.0)
+    cluster.accept("w0", over_the_wire(before.take(None, 0.0)))
     assert cluster.written == []
     assert cluster.ledger.delivery() == {"rows": 0, "totals": {}, "missing_seq": 0}
 
@@ -166,7 +185,7 @@ def test_a_late_report_of_the_run_before_is_left_out() -> None:
 def test_only_what_begins_in_the_hold_counts_but_every_row_is_kept() -> None:
     cluster = Cluster()
     for user, phase in enumerate((Phase.RAMP, Phase.HOLD, Phase.GRACE)):
-        cluster.begin("w0", user, under=sign(phase))
+        cluster.begin("w0", user, under=update(phase))
         cluster.end("w0", user, record(phase=str(phase)))
     cluster.report("w0")
     assert (cluster.ledger.begun(0), cluster.ledger.ended(0), cluster.ledger.speaking(0)) == (1, 1, 3)
@@ -175,11 +194,11 @@ def test_only_what_begins_in_the_hold_counts_but_every_row_is_kept() -> None:
 
 def test_each_stage_is_counted_apart() -> None:
     cluster = Cluster()
-    later = sign(stage=1, seq=5)
+    later = update(stage=1, seq=5)
     cluster.begin("w0", 0)
     cluster.end("w0", 0)
     cluster.begin("w0", 0, under=later)
-    cluster.report("w0", later)
+    cluster.report("w0")
     assert (cluster.ledger.begun(1), cluster.ledger.ended(1)) == (1, 0)
     assert cluster.ledger.ended(0) == 1
 
@@ -193,107 +212,106 @@ def test_a_lost_worker_is_waited_for_by_nobody() -> None:
     cluster.report("w0")
     cluster.report("w1")
     assert (cluster.ledger.begun(0), cluster.ledger.ended(0)) == (4, 1)
-    cluster.ledger.lose("w0")
+    cluster.ledger.drop_worker("w0")
     assert (cluster.ledger.begun(0), cluster.ledger.ended(0)) == (3, 1)
-    assert cluster.ledger.doing() == {"speaking": 2}
-    cluster.ledger.lose("a stranger")
+    assert cluster.ledger.caller_states() == {"speaking": 2}
+    cluster.ledger.drop_worker("a stranger")
 
 
-def test_the_books_are_current_when_every_worker_has_reported_since_the_sign() -> None:
+def test_the_ledger_is_current_when_every_worker_has_reported_since_the_update() -> None:
     cluster = Cluster()
-    cluster.report("w0", sign(seq=7))
-    assert not cluster.ledger.is_current(["w0", "w1"], 7)
-    cluster.report("w1", sign(seq=6))
-    assert not cluster.ledger.is_current(["w0", "w1"], 7)
-    cluster.report("w1", sign(seq=7))
-    assert cluster.ledger.is_current(["w0", "w1"], 7)
-    assert cluster.ledger.cpu_pct() == 12.5
+    for worker, seq, is_current in (("w0", 7, False), ("w1", 6, False), ("w1", 7, True)):
+        cluster.reports[worker].apply(update(seq=seq))
+        cluster.report(worker)
+        assert cluster.ledger.is_current(["w0", "w1"], 7) is is_current
+
+
+def test_the_generators_cpu_is_that_of_its_busiest_process() -> None:
+    """A mean or the idlest one would hide the process whose callers are late."""
+    cluster = Cluster()
+    assert cluster.ledger.cpu_pct() is None
+    for worker, cpu_pct in (("w0", 97.0), ("w1", 40.0), ("w2", None)):
+        report = cluster.reports.get(worker, report_under(update()))
+        cluster.accept(worker, over_the_wire(report.take(cpu_pct, 0.0)))
+    assert cluster.ledger.cpu_pct() == 97.0
 
 
 def test_what_callers_do_is_summed_over_the_cluster() -> None:
     cluster = Cluster()
     cluster.begin("w0", 0)
     cluster.begin("w1", 0)
-    cluster.outboxes["w1"].begin(1, sign(), "house", Doing("waiting"))
+    cluster.reports["w1"].begin(1, update(), "house", Speaking("waiting"))
     cluster.report("w0")
     cluster.report("w1")
-    assert cluster.ledger.doing() == {"speaking": 2, "waiting": 1}
-    assert cluster.outboxes["w1"].n_in_flight == 2
+    assert cluster.ledger.caller_states() == {"speaking": 2, "waiting": 1}
+    assert cluster.ledger.in_flight() == 3
 
 
-def test_thousands_are_not_asked_at_every_report_what_they_do() -> None:
-    outbox, flight = WorkerReport("run"), Doing("speaking")
+@pytest.mark.parametrize("read", [WorkerReport.snapshot, lambda *args: WorkerReport.take(*args).snapshot])
+def test_thousands_are_not_asked_at_every_report_what_they_do(read: Callable[..., Snapshot]) -> None:
+    report, caller = report_under(update()), Speaking("speaking")
     for user in range(1_000):
-        outbox.begin(user, sign(), "bills", flight)
+        report.begin(user, update(), "bills", caller)
     for eighths in range(9):
-        assert outbox.take(sign(), None, eighths / 8)["doing"] == {"speaking": 1_000}
-    assert flight.n_asked == 5_000
-    outbox.end(0, record())
-    report = outbox.take(sign(), None, 1.0)
-    assert (report["in_flight"], report["doing"]) == (999, {"speaking": 1_000})
+        assert read(report, None, eighths / 8).caller_states == {"speaking": 1_000}
+    assert caller.n_asked == 5_000
+    report.end(0, record())
+    snapshot = read(report, None, 1.0)
+    assert (snapshot.in_flight, snapshot.caller_states) == (999, {"speaking": 1_000})
 
 
 def test_a_clip_is_in_flight_as_long_as_anybody_speaks_it_or_owes_its_row() -> None:
-    outbox = WorkerReport("run")
+    report = report_under(update())
     for user in range(2):
-        outbox.begin(user, sign(), "bills", Doing("speaking"))
-    outbox.end(0, record())
-    assert outbox.take(sign(), None, 0.0)["clips"] == ["bills"]
-    outbox.end(1, record())
-    clips = outbox.look(sign(), None, FakeClock())["clips"]
-    assert list(clips) == ["bills"]
-    outbox.hand_over()
-    assert list(clips) == []
+        report.begin(user, update(), "bills", Speaking("speaking"))
+    report.end(0, record())
+    assert report.take(None, 0.0).snapshot.clips == {"bills"}
+    report.end(1, record())
+    assert report.snapshot(None, 0.0).clips == {"bills"}
+    report.pop()
+    assert report.snapshot(None, 0.0).clips == set()
 
 
 # In the same process --------------------------------------------------------------------------------------------
 
 
-def test_a_single_process_keeps_the_books_that_a_master_keeps() -> None:
-    """One ledger gets the report of a worker, the other looks into the outbox and has its rows handed over."""
+def test_a_single_process_keeps_the_accounts_that_a_master_keeps() -> None:
+    """One ledger gets the report of a worker, the other its snapshot, and pops the rows."""
     words = [REFERENCES["bills"], REFERENCES["train"], "", "please send me a copy"]
-    books = []
+    accounts = []
     for is_own in (False, True):
-        written, outbox = Written(), WorkerReport("run")
+        written, report = Written(), report_under(update())
         ledger = Ledger("run", REFERENCES, written.take)
         for user in range(len(words)):
-            outbox.begin(user, sign(), list(REFERENCES)[user % 2], Doing("speaking"))
+            report.begin(user, update(), list(REFERENCES)[user % 2], Speaking("speaking"))
         for user, text in enumerate(words[:3]):
-            outbox.end(user, record(list(REFERENCES)[user % 2], text, user=user))
+            report.end(user, record(list(REFERENCES)[user % 2], text, user=user))
         if is_own:
-            ledger.accept("w0", outbox.look(sign(), 12.5, FakeClock()), 1.0)
-            while outbox.n_waiting:
-                ledger.take_in("w0", (outbox.hand_over() for _ in range(min(2, outbox.n_waiting))), 1.0)
+            ledger.accept("w0", report.snapshot(12.5, 1.0), 1.0)
+            while report.n_waiting:
+                ledger.take_rows("w0", (report.pop() for _ in range(min(2, report.n_waiting))), 1.0)
         else:
-            ledger.accept("w0", over_the_wire(outbox.take(sign(), 12.5, 1.0)), 1.0)
-        told = (ledger.begun(0), ledger.ended(0), ledger.speaking(0), ledger.in_flight(), ledger.cpu_pct())
-        books.append((list(written), told, ledger.doing(), ledger.outcomes, ledger.delivery()))
-    assert books[0] == books[1]
-    rows, told, doing, _, delivery = books[1]
+            message = over_the_wire(report.take(12.5, 1.0))
+            ledger.accept("w0", message.snapshot, 1.0, message.rows)
+        counts = (ledger.begun(0), ledger.ended(0), ledger.speaking(0), ledger.in_flight(), ledger.cpu_pct())
+        accounts.append((list(written), counts, ledger.caller_states(), ledger.outcomes, ledger.delivery()))
+    assert accounts[0] == accounts[1]
+    rows, counts, states, _, delivery = accounts[1]
     assert [row.foreign_text for row in rows] == [0, 0, 0]
-    assert (told, doing) == ((4, 3, 4, 1, 12.5), {"speaking": 1})
+    assert (counts, states) == ((4, 3, 4, 1, 12.5), {"speaking": 1})
     assert delivery == {"rows": 3, "totals": {"w0": 3}, "missing_seq": 0}
-
-
-def test_in_the_same_process_nobody_is_asked_before_somebody_wants_to_know() -> None:
-    outbox, flight = WorkerReport("run"), Doing("waiting")
-    ledger = Ledger("run", REFERENCES, Written().take)
-    outbox.begin(0, sign(), "bills", flight)
-    ledger.accept("w0", outbox.look(sign(), None, FakeClock()), 0.0)
-    assert flight.n_asked == 0
-    assert ledger.doing() == {"waiting": 1}
 
 
 def test_rows_can_be_taken_piece_by_piece_and_stay_till_then() -> None:
     cluster = Cluster()
-    outbox = cluster.outboxes["w0"]
+    report = cluster.reports["w0"]
     for user in range(5):
         cluster.begin("w0", user)
         cluster.end("w0", user, record(user=user))
-    cluster.ledger.accept("w0", outbox.look(sign(), None, FakeClock()), 0.0)
+    cluster.accept_snapshot("w0")
     for waiting in (3, 1, 0):
-        cluster.ledger.take_in("w0", (outbox.hand_over() for _ in range(min(2, outbox.n_waiting))), 0.0)
-        assert outbox.n_waiting == waiting
+        cluster.ledger.take_rows("w0", (report.pop() for _ in range(min(2, report.n_waiting))), 0.0)
+        assert report.n_waiting == waiting
     assert [row.user for row in cluster.written] == [0, 1, 2, 3, 4]
     assert cluster.ledger.delivery() == {"rows": 5, "totals": {"w0": 5}, "missing_seq": 0}
 
@@ -306,9 +324,9 @@ def test_a_row_that_is_no_record_costs_itself_alone() -> None:
     for user in range(3):
         cluster.begin("w0", user)
         cluster.end("w0", user)
-    report = cluster.take("w0")
-    first, _, third = report["rows"].split(b"\n")
-    cluster.ledger.accept("w0", {**report, "rows": b"\n".join([first, b'{"worker": "one"}', third])}, 0.0)
+    message = cluster.take("w0")
+    first, _, third = message.rows.split(b"\n")
+    cluster.accept("w0", ReportMessage(message.snapshot, b"\n".join([first, b'{"worker": "one"}', third])))
     assert cluster.ledger.delivery() == {"rows": 2, "totals": {"w0": 3}, "missing_seq": 0}
     assert len(cluster.written) == 2
 
@@ -340,10 +358,10 @@ def leak_to_the_piece_before(cluster: Cluster) -> None:
     for user, (clip_id, text) in enumerate((("bills", REFERENCES["train"]), ("train", ""))):
         cluster.begin("w0", user, clip_id)
         cluster.end("w0", user, record(clip_id, text))
-    outbox = cluster.outboxes["w0"]
-    cluster.ledger.accept("w0", outbox.look(sign(), None, FakeClock()), cluster.now_s)
+    report = cluster.reports["w0"]
+    cluster.accept_snapshot("w0")
     for _ in range(2):
-        cluster.ledger.take_in("w0", [outbox.hand_over()], cluster.now_s)
+        cluster.ledger.take_rows("w0", [report.pop()], cluster.now_s)
 
 
 def leak_to_another_worker(cluster: Cluster) -> None:
@@ -413,13 +431,14 @@ class SlowClock:
 
 
 def test_rows_beyond_the_allowance_are_handed_on_unscored_and_in_order() -> None:
-    written, outbox = Written(), WorkerReport("run")
+    written, report = Written(), report_under(update())
     texts = ["one two three", "one two four", "one two three", "one two five", REFERENCES["train"]]
     for user, text in enumerate(texts):
-        outbox.begin(user, sign(), "bills", Doing("speaking"))
-        outbox.end(user, record(text=text, user=user))
+        report.begin(user, update(), "bills", Speaking("speaking"))
+        report.end(user, record(text=text, user=user))
     ledger = Ledger("run", REFERENCES, written.take, allowance=Allowance(SlowClock(), share=0.0, burst_s=1.5))
-    ledger.accept("w0", outbox.take(sign(), None, 0.0), 0.0)
+    message = report.take(None, 0.0)
+    ledger.accept("w0", message.snapshot, 0.0, message.rows)
     assert [row.user for row in written] == [0, 1, 2, 3, 4]
     # Two are new and within the allowance, the third was heard before.
     assert [row.reference_words for row in written] == [12, 12, 12, None, None]
@@ -454,33 +473,48 @@ def test_a_measured_record_is_plain_python_and_survives_the_wire() -> None:
     spoken = speak(Parakeet(), SessionRules(), ScriptedTransport(FakeClock(), arrivals))
     measured = record(text="")
     spoken.session.measure_into(measured, spoken.clock())
-    outbox = WorkerReport("run")
-    outbox.begin(0, sign(), "bills", Doing("speaking"))
-    outbox.end(0, measured)
-    report = over_the_wire(outbox.take(sign(), None, 0.0))
-    row = UtteranceRecord.from_json(report["rows"])
+    report = report_under(update())
+    report.begin(0, update(), "bills", Speaking("speaking"))
+    report.end(0, measured)
+    message = over_the_wire(report.take(None, 0.0))
+    row = UtteranceRecord.from_json(message.rows)
     assert (row.outcome, row.text) == ("ok", "café ?")
     assert row.eos_latency_s == pytest.approx(0.6)
 
 
 def test_what_is_no_plain_value_is_refused_by_the_check_above() -> None:
     with pytest.raises(TypeError):
-        over_the_wire({"x": np.float64(1.0)})
+        over_the_wire(report_under(update()).take(np.float64(1.0), 0.0))
 
 
-def test_a_report_before_any_sign_is_empty_and_plain() -> None:
-    report = over_the_wire(WorkerReport("").take(None, None, 0.0))
-    assert (report["rows"], report["begun"], report["sign"]) == (b"", 0, -1)
+def test_a_report_before_any_update_is_empty() -> None:
+    message = over_the_wire(WorkerReport("").take(None, 0.0))
+    assert (message.rows, message.snapshot.begun, message.snapshot.update_seq) == (b"", 0, -1)
 
 
-# The sign -----------------------------------------------------------------------------------------------------------
+def test_a_report_of_another_version_of_this_program_is_refused() -> None:
+    with pytest.raises(ValueError, match="snapshot"):
+        ReportMessage.from_plain({"run_id": "run", "seq": 0, "rows": b"", "sign": 3})
 
 
-def test_a_sign_survives_its_way_to_the_workers() -> None:
-    before = sign(Phase.GRACE, stage=3, seq=14)
+# The stage update ---------------------------------------------------------------------------------------------------
+
+
+def test_a_stage_update_survives_its_way_to_the_workers() -> None:
+    before = update(Phase.GRACE, stage=3, seq=14)
     after = StageUpdate.from_json(before.to_json())
     assert after == before
     assert after.phase is Phase.GRACE
+
+
+def test_only_a_newer_update_of_its_own_run_is_a_workers_newest() -> None:
+    report = WorkerReport("run")
+    assert report.apply(update(seq=1))
+    assert report.apply(update(Phase.GRACE, seq=3))
+    assert not report.apply(update(seq=2))
+    assert not report.apply(update(seq=3))
+    assert not report.apply(update(seq=9, run_id="another run"))
+    assert report.update == update(Phase.GRACE, seq=3)
 
 
 @pytest.mark.parametrize(

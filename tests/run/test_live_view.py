@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on, drawn from real books and a real plan."""
+"""What a person sees while a run goes on, drawn from a real ledger and a real plan."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from stt_load.run.worker_report import WorkerReport
 HOLD = StageUpdate("run", 1, 1, Phase.HOLD, 5, ("worker",))
 
 
-def books_in_a_hold() -> Ledger:
+def ledger_in_a_hold() -> Ledger:
     """Five callers: one speaking, one waiting, one that has ended with a text, two between utterances."""
     ledger = Ledger("run", {}, lambda _: None)
-    outbox = WorkerReport("run")
-    for user, doing in enumerate(("speaking", "waiting", "waiting")):
-        outbox.begin(user, HOLD, f"clip-{user}", SimpleNamespace(doing=doing))
+    report = WorkerReport("run")
+    report.apply(HOLD)
+    for user, state in enumerate(("speaking", "waiting", "waiting")):
+        report.begin(user, HOLD, f"clip-{user}", SimpleNamespace(state=state))  # type: ignore[arg-type]
     heard = UtteranceRecord("run", 0, 2, 1, "hold", 5, "clip-2", "good morning to you", outcome="ok")
     heard.text, heard.eos_latency_s = "good morning to you", 0.345
-    outbox.end(2, heard)
-    ledger.accept("worker", outbox.take(HOLD, 12.0, 1.0), now_s=1.0)
+    report.end(2, heard)
+    message = report.take(12.0, 1.0)
+    ledger.accept("worker", message.snapshot, 1.0, message.rows)
     return ledger
 
 
 def view_on(output: io.StringIO, is_terminal: bool) -> LiveView:
     plan = LadderPlan((1, 5), Timing(hold_s=10, settle_s=1, ramp_rate=10, utterance_limit_s=40))
-    conductor = SimpleNamespace(sign=HOLD, ledger=books_in_a_hold(), plan=plan)
     console = Console(file=output, force_terminal=is_terminal, width=110, color_system=None)
-    return LiveView(conductor, (1, 5), console=console)  # type: ignore[arg-type]
+    return LiveView(ledger_in_a_hold(), plan, (1, 5), console=console)
 
 
 def test_a_pipe_gets_one_whole_line_a_change() -> None:
     output = io.StringIO()
     view = view_on(output, is_terminal=False)
     view.announce(HOLD)
-    view.look()  # too soon after the change: nothing new to say
+    view.refresh(HOLD)  # too soon after the change: nothing new to say
     (line,) = output.getvalue().splitlines()
     assert "stage 2/2, 5 callers, hold" in line
     assert "what starts now counts; 1 of 3 begun have ended · whole run: 1 ok" in line
@@ -61,6 +62,6 @@ def test_a_terminal_gets_a_panel_that_says_what_each_caller_does() -> None:
 def test_failures_are_counted_by_name() -> None:
     output = io.StringIO()
     view = view_on(output, is_terminal=False)
-    view._conductor.ledger.outcomes.update({"refused": 2, "timed_out": 1})
+    view._ledger.outcomes.update({"refused": 2, "timed_out": 1})
     view.announce(HOLD)
     assert "1 ok, 2 refused, 1 timed_out" in output.getvalue()

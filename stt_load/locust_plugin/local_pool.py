@@ -1,0 +1,43 @@
+"""The callers of this process, joined to Locust: every utterance that ends is a request in its tables."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+from stt_load.clips.folder import ClipSet
+from stt_load.config import RunConfig
+from stt_load.kinds import KINDS
+from stt_load.records import UtteranceRecord
+from stt_load.run.caller_pool import CallerPool
+from stt_load.run.worker_report import WorkerReport
+from stt_load.workloads.workload import new_workload
+
+REQUEST_TYPE = "STT"
+
+
+def make_pool(environment: Any, config: RunConfig, clips: ClipSet, report: WorkerReport) -> CallerPool:
+    """Makes the callers that this process plays in one run."""
+    workload = new_workload(config, clips.clips, os.environ.get(config.kind.key_variable))
+    runner = environment.runner
+    on_utterance = partial(fire_request, environment)
+    return CallerPool(config, clips, workload, report, runner.client_id, runner.worker_index, on_utterance)
+
+
+def fire_request(environment: Any, record: UtteranceRecord) -> None:
+    """Fires the one request event of an utterance: Locust's own tables show its headline figure and failures."""
+    latency_s = record.headline_s
+    environment.events.request.fire(
+        request_type=REQUEST_TYPE,
+        name=KINDS[record.kind].request_name,
+        response_time=None if latency_s is None else max(0.0, 1_000 * latency_s),
+        response_length=0,
+        exception=None if record.is_ok else UtteranceFailed(str(record.outcome)),
+        context={},
+    )
+
+
+class UtteranceFailed(Exception):
+    """What Locust's tables show of an utterance that was not ok. Its text is the outcome alone: with more in it,
+    every failure would have a row of its own."""

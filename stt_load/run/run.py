@@ -1,0 +1,168 @@
+"""One run, from its folder to its report: made when it starts, gone when it is closed."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import gevent
+
+from stt_load.audio.pool import shortage
+from stt_load.clips.folder import ClipSet
+from stt_load.config import RunConfig
+from stt_load.errors import ExitCode, SttLoadError
+from stt_load.metrics.normaliser import guess_normaliser
+from stt_load.report.close import close_run
+from stt_load.report.wording import callers
+from stt_load.run.cluster import Cluster
+from stt_load.run.controller import RunController
+from stt_load.run.gpu_feed import Description, GpuFeed
+from stt_load.run.ledger import Allowance, Ledger
+from stt_load.run.live_view import LiveView
+from stt_load.run.plan import FollowPlan, LadderPlan, Plan, Timing
+from stt_load.run.preflight import overload
+from stt_load.run.provenance import describe_run
+from stt_load.run.run_folder import RunFolder
+from stt_load.run.stage_update import StageUpdate
+from stt_load.sidecar.local import LocalSidecar
+from stt_load.workloads.run_clips import utterance_limit_s
+
+log = logging.getLogger("stt_load")
+
+
+def new_run_id() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+class Run:
+    """A run that goes on. `start` it once, `drain` it when it is to end, and `close` it.
+
+    `raw_options`: the options as they were given, for `run.json`. `has_ladder`: stages are those of --concurrency;
+    otherwise each change of the cluster's target opens one. Raises ConfigError where its folder can't be made.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        config: RunConfig,
+        clips: ClipSet,
+        cluster: Cluster,
+        raw_options: Mapping[str, object],
+        has_ladder: bool,
+    ) -> None:
+        self.config = config
+        self.cluster = cluster
+        self.is_aborted = False
+        started_at = time.time()
+        self.folder = RunFolder.create(config.results, config.label, started_at)
+        references = {clip.clip_id: clip.reference for clip in clips.clips}
+        guess = guess_normaliser(references.values())
+        notes = [*_caller_notes(config, clips, cluster, has_ladder), *guess.notes]
+        self._limit_s = utterance_limit_s(config, clips.clips)
+        self._description = {
+            **describe_run(run_id, config, raw_options, clips, guess.normaliser, notes, started_at),
+            "utterance_limit_s": self._limit_s,
+        }
+        self.folder.write_run(self._description)
+        allowance = Allowance(time.monotonic, share=cluster.scoring_share)
+        self.ledger = Ledger(run_id, references, self.folder.add_utterances, self._limit_s, guess.normaliser, allowance)
+        plan = _make_plan(config, cluster.target, self._limit_s, has_ladder)
+        self.controller = RunController(run_id, plan, cluster, self.ledger, self.folder, self._on_update, self._on_step)
+        self._gpu_feed = GpuFeed(
+            config.gpu_sidecars,
+            lambda: LocalSidecar(config.gpu_id, config.server_process),
+            self.folder.add_sample,
+            self._keep_description,
+        )
+        ladder = config.concurrency if has_ladder else ()
+        self._view = LiveView(self.ledger, plan, ladder, has_panel=not config.verbose) if config.live else None
+        self._closing = gevent.Greenlet(self._close)
+
+    def start(self) -> None:
+        log.info("run folder: %s", self.folder.path)
+        self.controller.start()
+
+    @property
+    def users(self) -> int | None:
+        """How many callers there should be now; None once the plan has run through."""
+        return None if self.controller.is_done else self.controller.plan.users
+
+    def abort(self) -> None:
+        """The run ends early: utterances in flight will be cut, and the report says so."""
+        self.is_aborted = True
+
+    def drain(self) -> None:
+        """No utterance begins any more; those in flight end (or are cut, when the run is aborted)."""
+        self.controller.stop_leading()
+        self.cluster.drain(self.ledger, self.is_aborted, self._limit_s)
+
+    def close(self) -> ExitCode:
+        """Closes the folder and writes the report; the exit code of the run. Whoever calls it again gets the same.
+
+        It goes on in a greenlet of its own, even where the calling one is killed.
+        """
+        self._closing.start()
+        code: ExitCode = self._closing.get()
+        return code
+
+    def _close(self) -> ExitCode:
+        try:
+            with ExitStack() as stack:
+                stack.callback(self.folder.close)
+                if self._view is not None:
+                    stack.callback(self._view.close)
+                stack.callback(self._gpu_feed.stop)
+                self.controller.finish("aborted" if self.is_aborted else "stopped", self.is_aborted)
+            self._keep_description({"ended_at": time.time()})
+            # In a real thread: a million rows take seconds, and workers leave a master that is silent.
+            code: ExitCode = gevent.get_hub().threadpool.apply(close_run, (self.folder.path, self.config.output))
+            return code
+        except SttLoadError as error:
+            log.error("%s; what was measured is in %s", error, self.folder.path)
+        except Exception:
+            log.exception("the run could not be closed; what was measured is in %s", self.folder.path)
+        return ExitCode.FAILED
+
+    def _on_update(self, update: StageUpdate) -> None:
+        self._gpu_feed.announce(update)
+        if self._view is not None:
+            self._view.announce(update)
+        log.info("stage %d, %s: %s", update.stage + 1, callers(update.users), update.phase)
+
+    def _on_step(self) -> None:
+        if self._view is not None:
+            self._view.refresh(self.controller.update)
+
+    def _keep_description(self, news: Description | Mapping[str, Any]) -> None:
+        self._description |= news
+        self.folder.write_run(self._description)  # at once: a run that is killed has it too
+
+
+def _caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, has_ladder: bool) -> list[str]:
+    """What makes so many callers hard to believe; each line is logged too."""
+    n_callers = max(config.concurrency) if has_ladder else cluster.target
+    n_workers = max(1, len(cluster.workers()))
+    lines = [shortage(len(clips.clips), n_callers, n_workers), overload(config, n_callers, n_workers)]
+    notes = [line for line in lines if line]
+    for line in notes:
+        log.warning(line)
+    return notes
+
+
+def _make_plan(config: RunConfig, target: int, limit_s: float, has_ladder: bool) -> Plan:
+    if not has_ladder:
+        return FollowPlan(target)
+    timing = Timing(
+        hold_s=config.hold_s,
+        settle_s=config.settle_s,
+        ramp_rate=config.ramp_rate,
+        utterance_limit_s=limit_s + config.pause_s[1],
+        at_least=config.at_least,
+        rounds=config.rounds,
+        is_together=config.arrival == "together",
+    )
+    return LadderPlan(config.concurrency, timing)
