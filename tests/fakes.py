@@ -1,7 +1,9 @@
-"""A clock that only moves when somebody waits, and a connection that follows a script. For the core's tests."""
+"""Virtual time for tests: a clock that only moves when somebody waits, connections that follow a script, and a poller
+and a driver over them."""
 
 from __future__ import annotations
 
+import math
 import selectors
 import time
 from collections.abc import Sequence
@@ -35,7 +37,7 @@ FRAME = FrameRule(asked_ms=100, samples=1_600, sample_rate_hz=RATE_HZ)
 
 @dataclass
 class FakeClock:
-    """Monotonic seconds. Moves forward only."""
+    """A clock of monotonic seconds that is moved by hand, forward only."""
 
     now_s: float = START_S
 
@@ -48,11 +50,12 @@ class FakeClock:
 
 @dataclass
 class ScriptedTransport:
-    """`arrivals`: (seconds after START_S, what comes), in order; an error is raised at its time.
+    """A connection that follows a script. Times are seconds after START_S.
 
-    `connect_takes_s` and `send_takes_s` (of the nth send; the last entry holds for all later ones) move the clock.
-    `on_connect`, `on_send` (by the number of the send): raised instead. `full`: (from, to) seconds after START_S in
-    which the kernel takes nothing.
+    `arrivals`: (when, what comes), in order; an error is raised at its time. `connect_takes_s` and `send_takes_s` (of
+    the nth send; the last entry holds for all later ones) move the clock. `on_connect`, `on_send` (by the number of
+    the send): raised instead. `full`: (from, to), when the kernel takes nothing. `sent`: when each message was whole
+    with the kernel.
     """
 
     clock: FakeClock
@@ -68,7 +71,7 @@ class ScriptedTransport:
 
     def __post_init__(self) -> None:
         self._coming = [(START_S + at_s, what) for at_s, what in self.arrivals]
-        self._held: list[Message] = []
+        self._unsent: list[Message] = []
         self._n_sends = 0
 
     def dial(self, target: Connect) -> None: ...
@@ -80,15 +83,15 @@ class ScriptedTransport:
         return None
 
     @property
-    def too_late(self) -> TransportError:
+    def open_timeout(self) -> TransportError:
         return DeadlineExceeded("it opens at once, or never")
 
     def send(self, message: Message) -> bool:
         number, self._n_sends = self._n_sends, self._n_sends + 1
         if number in self.on_send:
             raise self.on_send[number]
-        if self._held or self.is_full:
-            self._held.append(message)
+        if self._unsent or self.is_full:
+            self._unsent.append(message)
             return False
         self.sent.append((self.clock.now_s - START_S, message))
         self.clock.move_to(self.clock.now_s + self.send_takes_s[min(number, len(self.send_takes_s) - 1)])
@@ -99,9 +102,9 @@ class ScriptedTransport:
 
     def flush(self) -> bool:
         if not self.is_full:
-            self.sent += [(self.clock.now_s - START_S, message) for message in self._held]
-            self._held = []
-        return not self._held
+            self.sent += [(self.clock.now_s - START_S, message) for message in self._unsent]
+            self._unsent = []
+        return not self._unsent
 
     def receive(self) -> Arrival | None:
         if not self._coming or self._coming[0][0] > self.clock.now_s:
@@ -121,70 +124,81 @@ class ScriptedTransport:
     def is_full(self) -> bool:
         return START_S + self.full[0] <= self.clock.now_s < START_S + self.full[1]
 
-    def wait(self, until_s: float, wants_room: bool) -> None:
-        """Until something comes, or there is room."""
-        moments_s = [until_s] + [at_s for at_s, _ in self._coming[:1]]
-        if wants_room and self._held:
-            moments_s.append(START_S + self.full[1])
-        self.clock.move_to(min(moments_s))
+    def ready_at_s(self, until_s: float, wants_writable: bool) -> float:
+        """When the poller tells of it: when something comes, or the kernel takes something; at most `until_s`."""
+        moments_s = [until_s, *(at_s for at_s, _ in self._coming[:1])]
+        if wants_writable:
+            moments_s.append(START_S + self.full[1] if self.is_full else self.clock.now_s)
+        return min(moments_s)
 
 
-class FakePoll:
-    """Of one call. Moves the clock to the next thing that happens; a wait without an end has to end by itself."""
+class FakePoller:
+    """A level-triggered poller of any number of fake connections. A wait moves the clock to the next thing that
+    happens; one that nothing would end, or a loop that never waits, fails the test."""
 
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-        self._calls: list[InFlight] = []
-        self._wants_room = False
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._wants_writable: dict[InFlight, bool] = {}
+        self._n_waits_since = (0, clock.now_s)
 
-    def watch(self, call: InFlight, wants_room: bool = False) -> None:
-        self._calls, self._wants_room = [call], wants_room
+    def watch(self, in_flight: InFlight, wants_writable: bool = False) -> None:
+        self._wants_writable[in_flight] = wants_writable
 
-    def remove(self, call: InFlight) -> None:
-        self._calls = []
+    def remove(self, in_flight: InFlight) -> None:
+        self._wants_writable.pop(in_flight, None)
 
     def wait(self, until_s: float | None) -> Sequence[InFlight]:
-        if self._calls:
-            assert until_s is not None, "nothing would ever end this wait"
-            self._transport.wait(until_s, self._wants_room)
-        return list(self._calls)
+        if not self._wants_writable:
+            return ()
+        until_s = math.inf if until_s is None else until_s
+        ready_at_s = {
+            in_flight: cast(Any, in_flight.transport).ready_at_s(until_s, wants_writable)
+            for in_flight, wants_writable in self._wants_writable.items()
+        }
+        first_s = min([until_s, *ready_at_s.values()])
+        assert first_s < math.inf, "nothing would ever end this wait"
+        self._clock.move_to(first_s)
+        n_waits, since_s = self._n_waits_since
+        self._n_waits_since = (n_waits + 1 if since_s == self._clock.now_s else 0), self._clock.now_s
+        assert n_waits < 10_000, "the loop spins: it never waits for the clock to move"
+        return [in_flight for in_flight, at_s in ready_at_s.items() if at_s <= self._clock.now_s]
 
 
-class FakeCarrier:
-    """Carries calls over `transport` under its clock."""
+class FakeDriver:
+    """Plays utterances over fake connections under their clock."""
 
-    def __init__(self, transport: Any) -> None:
-        self.clock: Clock = transport.clock
-        self._pacer = Pacer(FakePoll(transport), self.clock)
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock: Clock = clock
+        self._pacer = Pacer(FakePoller(clock), clock)
 
-    def run(self, call: InFlight) -> None:
-        run_with(self._pacer, call)
+    def run(self, in_flight: InFlight) -> None:
+        run_with(self._pacer, in_flight)
 
 
 def run_utterance(session: Session, transport: Any, dialect: Dialect, watch: Watcher | None = None) -> Stamp:
-    """One utterance from dial to close. Where its arrival times came from."""
+    """Plays one utterance from dial to close. Gives where its arrival times came from."""
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    CallerConnection(dialect, transport, "ws://server/ws", FakeCarrier(transport)).run(session, record, watch)
+    CallerConnection(dialect, transport, "ws://server/ws", FakeDriver(transport.clock)).run(session, record, watch)
     return cast(Stamp, record.stamp)
 
 
-def open_websocket(url: str, dialect: Dialect | None = None, patience_s: float = 20.0) -> WebSocketTransport:
-    """A real connection, and the wait for it. Raises as opening it does."""
-    transport, deadline_s = WebSocketTransport(), time.monotonic() + patience_s
+def open_websocket(url: str, dialect: Dialect | None = None, timeout_s: float = 20.0) -> WebSocketTransport:
+    """Opens a real connection and waits for it. Raises what opening it raises."""
+    transport, deadline_s = WebSocketTransport(), time.monotonic() + timeout_s
     transport.dial(dialect.connect(url) if dialect else Connect(url))
     while (need := transport.advance()) is not None:
         with selectors.DefaultSelector() as selector:
             selector.register(transport, selectors.EVENT_READ if need is Need.READABLE else selectors.EVENT_WRITE)
             if not selector.select(deadline_s - time.monotonic()):
-                too_late = transport.too_late
+                timeout = transport.open_timeout
                 transport.close()
-                raise too_late
+                raise timeout
     return transport
 
 
-def first_arrival(transport: WebSocketTransport, patience_s: float) -> Arrival:
-    """The next message of a real connection."""
-    deadline_s = time.monotonic() + patience_s
+def first_arrival(transport: WebSocketTransport, timeout_s: float) -> Arrival:
+    """Waits for the next message of a real connection."""
+    deadline_s = time.monotonic() + timeout_s
     with selectors.DefaultSelector() as selector:
         selector.register(transport, selectors.EVENT_READ)
         while (arrival := transport.receive()) is None:

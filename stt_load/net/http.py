@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from stt_load.credentials import without_key
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError
-from stt_load.net.stamped_socket import StampedSocket
+from stt_load.net.sockets import StampedSocket
 from stt_load.net.tcp import dial
 from stt_load.records import Stamp
 from stt_load.session.http_status import fault_of_status

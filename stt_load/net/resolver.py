@@ -1,4 +1,4 @@
-"""Where a server's name leads, looked up once in a while."""
+"""Where a server's name leads, looked up again once in a while."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _TLS_SCHEMES = ("wss", "https")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to knock: addresses in the resolver's order, as `socket` takes them, each with its family."""
+    """A server's host and port, and its addresses in the resolver's order: each a family and what `socket` connects
+    to."""
 
     host: str
     port: int
@@ -30,18 +31,19 @@ class Endpoint:
         return f"{self.host}:{self.port}"
 
 
-_known: dict[str, tuple[float, Endpoint]] = {}  # by scheme and authority: when it was looked up, and what was found
+_known: dict[str, tuple[float, Endpoint]] = {}
+"""By scheme and authority: when it was looked up (monotonic seconds), and what was found."""
 
 
 def resolve(url: str) -> Endpoint:
-    """May wait for the resolver. Raises UpgradeRefused."""
+    """The endpoint that a URL names; may wait for the resolver. Raises UpgradeRefused."""
     parts = urlsplit(url)
     name, now_s = f"{parts.scheme}://{parts.netloc}", time.monotonic()
-    looked_up_s, door = _known.get(name, (0.0, None))
-    if door is None or now_s - looked_up_s > _LOOK_UP_AGAIN_S:
-        door = _look_up(parts.scheme, parts.hostname or "localhost", parts.port or DEFAULT_PORTS[parts.scheme])
-        _known[name] = now_s, door
-    return door
+    looked_up_s, endpoint = _known.get(name, (0.0, None))
+    if endpoint is None or now_s - looked_up_s > _LOOK_UP_AGAIN_S:
+        endpoint = _look_up(parts.scheme, parts.hostname or "localhost", parts.port or DEFAULT_PORTS[parts.scheme])
+        _known[name] = now_s, endpoint
+    return endpoint
 
 
 def _look_up(scheme: str, host: str, port: int) -> Endpoint:

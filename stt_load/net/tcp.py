@@ -1,6 +1,6 @@
 """Opens the TCP or TLS connection to a server under test: step by step, or waiting for it.
 
-Proxies of the environment are not asked: one would be measured instead of the server.
+Proxies that the environment names are not used: one would be measured instead of the server.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from stt_load.net.resolver import resolve
 from stt_load.net.transport import Need
 
 MakeSocket = Callable[[int, int], Any]
-"""Of a family and a type, as `socket.socket`. Under Locust that name stands for sockets that wait cooperatively; a
-pacer never waits for one, and has plain ones, which cost less."""
+"""Makes a socket from a family and a type, as `socket.socket` does. Under Locust that name stands for sockets that wait
+cooperatively; a pacer never waits for one, and has plain ones, which cost less."""
 
-_POLL_FOR = {Need.READABLE: select.POLLIN, Need.WRITABLE: select.POLLOUT}
+_POLL_EVENTS = {Need.READABLE: select.POLLIN, Need.WRITABLE: select.POLLOUT}
 _UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY)
 _CONNECTED = (0, errno.EISCONN)
 
 
 @functools.cache
 def tls_context(checks_certificate: bool) -> ssl.SSLContext:
-    """One for the process: building a context reads every certificate authority from disk."""
+    """The context of all TLS connections of this process: making one reads every certificate authority from disk."""
     context = ssl.create_default_context()
     if not checks_certificate:
         context.check_hostname = False
@@ -39,39 +39,40 @@ def tls_context(checks_certificate: bool) -> ssl.SSLContext:
 
 
 class TcpConnect:
-    """A connection that is being opened. `socket`: non-blocking; the one of the latest address that was tried.
+    """A TCP connection that is being opened, and the TLS handshake where the URL asks for one.
 
-    Looks the name up, which may wait; nothing else here does. Raises UpgradeRefused.
+    Making it looks the name up, which may wait; nothing else here does. `socket` is non-blocking, and another one for
+    each address that is tried. Raises UpgradeRefused.
     """
 
     def __init__(self, url: str, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
-        self.door = resolve(url)
+        self.endpoint = resolve(url)
         self._checks_certificate = checks_certificate
         self._make_socket = make_socket
-        self._addresses = iter(self.door.addresses)
+        self._addresses = iter(self.endpoint.addresses)
         self._is_connected = False
-        self._connect_next()
+        self._try_next_address()
 
     def advance(self) -> Need | None:
-        """As far as it goes now; None when a request can be sent. Raises UpgradeRefused when the last address has
-        failed."""
+        """Goes on as far as it goes now. Gives what it waits for, or None when a request can be sent. Raises
+        UpgradeRefused when the last address has failed."""
         while not self._is_connected:
-            failed = self.socket.connect_ex(self._address)
-            if failed == errno.EINPROGRESS:  # begun; on the same machine it is done by now
-                failed = self.socket.connect_ex(self._address)
-            if failed in _UNDER_WAY:
+            code = self.socket.connect_ex(self._address)
+            if code == errno.EINPROGRESS:  # begun; on the same machine it is done by now
+                code = self.socket.connect_ex(self._address)
+            if code in _UNDER_WAY:
                 return Need.WRITABLE
-            if failed in _CONNECTED:
+            if code in _CONNECTED:
                 self._on_connected()
             else:
                 self.socket.close()
-                self._connect_next(os.strerror(failed))
-        return self._shake_hands() if self.door.is_tls else None
+                self._try_next_address(os.strerror(code))
+        return self._handshake() if self.endpoint.is_tls else None
 
     @property
-    def missing(self) -> str:
-        """What has not happened yet."""
-        return f"no {'TLS handshake with' if self._is_connected else 'TCP connection to'} {self.door}"
+    def missing_step(self) -> str:
+        """What has not happened yet, in words."""
+        return f"no {'TLS handshake with' if self._is_connected else 'TCP connection to'} {self.endpoint}"
 
     def fileno(self) -> int:
         number: int = self.socket.fileno()
@@ -80,23 +81,23 @@ class TcpConnect:
     def close(self) -> None:
         self.socket.close()
 
-    def _connect_next(self, failed: str = "the name has no address") -> None:
-        """At the next address. `failed`: what became of the one before."""
-        knocked_at = next(self._addresses, None)
-        if knocked_at is None:
-            raise UpgradeRefused(f"no TCP connection to {self.door}: {failed}")
-        family, self._address = knocked_at
+    def _try_next_address(self, last_error: str = "the name has no address") -> None:
+        """Makes a socket for the next address. `last_error`: what became of the address before."""
+        family_and_address = next(self._addresses, None)
+        if family_and_address is None:
+            raise UpgradeRefused(f"no TCP connection to {self.endpoint}: {last_error}")
+        family, self._address = family_and_address
         try:
             self.socket = self._make_socket(family, socket.SOCK_STREAM)
         except OSError as error:  # no descriptor is left
-            raise UpgradeRefused(f"no TCP connection to {self.door}: {error.strerror}") from error
+            raise UpgradeRefused(f"no TCP connection to {self.endpoint}: {error.strerror}") from error
         self.socket.setblocking(False)
 
     def _on_connected(self) -> None:
         self._is_connected = True
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def _shake_hands(self) -> Need | None:
+    def _handshake(self) -> Need | None:
         try:
             if not isinstance(self.socket, ssl.SSLSocket):
                 self._wrap()
@@ -106,33 +107,33 @@ class TcpConnect:
         except ssl.SSLWantWriteError:
             return Need.WRITABLE
         except ssl.SSLCertVerificationError as error:
-            why = f"no TLS with {self.door}: {error.verify_message}; --insecure takes any certificate"
+            why = f"no TLS with {self.endpoint}: {error.verify_message}; --insecure takes any certificate"
             raise UpgradeRefused(why) from error
         except OSError as error:
-            raise UpgradeRefused(f"no TLS with {self.door}: {error}") from error
+            raise UpgradeRefused(f"no TLS with {self.endpoint}: {error}") from error
         return None
 
     def _wrap(self) -> None:
         context = tls_context(self._checks_certificate)
-        self.socket = context.wrap_socket(self.socket, server_hostname=self.door.host, do_handshake_on_connect=False)
+        self.socket = context.wrap_socket(
+            self.socket, server_hostname=self.endpoint.host, do_handshake_on_connect=False
+        )
         self.socket.setblocking(False)
 
 
 def dial(url: str, deadline_s: float, checks_certificate: bool = True) -> socket.socket:
-    """The same for who can wait: a socket on which a request can be sent at once. `deadline_s`: monotonic.
-
-    Raises UpgradeRefused, DeadlineExceeded.
-    """
-    dialling = TcpConnect(url, checks_certificate)
+    """Waits until the connection is open; gives a socket on which a request can be sent at once. `deadline_s`:
+    monotonic. Raises UpgradeRefused, DeadlineExceeded."""
+    connect = TcpConnect(url, checks_certificate)
     try:
-        while (need := dialling.advance()) is not None:
+        while (need := connect.advance()) is not None:
             left_s = max(0.0, deadline_s - time.monotonic())
             poll = select.poll()
-            poll.register(dialling.socket, _POLL_FOR[need])
+            poll.register(connect.socket, _POLL_EVENTS[need])
             if not poll.poll(1_000 * left_s):
-                raise DeadlineExceeded(f"{dialling.missing} in time")
+                raise DeadlineExceeded(f"{connect.missing_step} in time")
     except BaseException:
-        dialling.close()
+        connect.close()
         raise
-    opened: socket.socket = dialling.socket
+    opened: socket.socket = connect.socket
     return opened

@@ -1,4 +1,4 @@
-"""What a pacer needs of a connection. Nothing waits but `dial`, for a name: it is done now, or later."""
+"""What a pacer needs of a connection: nothing of it waits, except that `dial` may look a name up."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from stt_load.session.client_frames import ClientFrame
 
 
 class Need(Enum):
-    """What a connection that is being opened waits for."""
+    """What a connection that is being opened waits for: its socket to become readable, or writable."""
 
-    READABLE = "something to read"
-    WRITABLE = "room to write, which comes with the connection"
+    READABLE = "readable"
+    WRITABLE = "writable"
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
-    """A message and when it arrived: monotonic seconds, from the kernel's receive stamp or from our read."""
+    """A message and when it arrived: monotonic seconds, from the kernel's receive stamp or from our read, as `stamp`
+    says."""
 
     at_s: float
     message: Message
@@ -31,42 +32,42 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 
 class Transport(Protocol):
-    """One connection."""
+    """One connection to a server, with messages in both directions."""
 
     def dial(self, target: Connect) -> None:
-        """Begins to open it; may wait for a name to be looked up. Raises UpgradeRefused."""
+        """Begins to open the connection; may wait for a name to be looked up. Raises UpgradeRefused."""
         ...
 
     def advance(self) -> Need | None:
-        """Goes on with that as far as it goes now; None when the websocket is open. Each time it may be another file.
-        Raises UpgradeRefused, ConnectionLost, ProtocolError."""
+        """Goes on with opening as far as it goes now. Gives what it waits for, or None when the websocket is open.
+        After each call `fileno` may be another one. Raises UpgradeRefused, ConnectionLost, ProtocolError."""
         ...
 
     @property
-    def too_late(self) -> TransportError:
-        """What is missing when opening it has taken too long."""
+    def open_timeout(self) -> TransportError:
+        """The error for a connection whose opening has taken too long; it names the step that is missing."""
         ...
 
     def send(self, message: Message) -> bool:
-        """Whether its last byte is with the kernel; else the kernel takes no more now, and `flush` goes on with it.
-        Raises ConnectionLost."""
+        """Whether the kernel has the whole message now; else it takes no more for the moment, and `flush` goes on with
+        the rest. Raises ConnectionLost."""
         ...
 
     def send_frame(self, frame: Sequence[ClientFrame]) -> bool:
-        """The same for a frame of audio."""
+        """Sends a frame of audio, which may be several messages; gives and raises what `send` does."""
         ...
 
     def flush(self) -> bool:
-        """Goes on with what the kernel didn't take; whether all of it is handed over. Raises ConnectionLost."""
+        """Goes on with what the kernel didn't take; whether it has all of it now. Raises ConnectionLost."""
         ...
 
     def receive(self) -> Arrival | None:
-        """The next message that is here; None where there is none, or not all of it. To be asked until it gives None.
-        Raises ConnectionLost, ProtocolError."""
+        """The next message that is here; None where there is none, or not all of it. Call it until it gives None: what
+        it has read no poll tells of again. Raises ConnectionLost, ProtocolError."""
         ...
 
     def fileno(self) -> int:
-        """For whoever watches it; valid from `dial` to `close`."""
+        """The descriptor to poll; valid from `dial` to `close`."""
         ...
 
     def close(self) -> None:

@@ -1,12 +1,9 @@
 """A websocket behind the transport contract.
 
-    upgrade.py       asks for it
-    prepared.py      what we send, made once and masked each time
-    plain_frame.py   what arrives, nearly always
-    websocket-client what arrives otherwise: fragments, halves, pings and their answers, breaches of the protocol
-
-Settings that a load generator needs and the library's defaults don't give: no wait for the peer when closing, and an
-end to messages that never end.
+upgrade.py                   asks for it
+session/client_frames.py     what we send: made once, masked each time
+session/server_frames.py     what arrives, nearly always
+websocket_client_adapter.py  what arrives otherwise: fragments, halves, pings, breaches of the protocol
 """
 
 from __future__ import annotations
@@ -16,18 +13,16 @@ import itertools
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
-
-import websocket
+from collections.abc import Iterator, Sequence
 
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, TransportError, UpgradeRefused
-from stt_load.net.nonblocking_socket import NonBlockingSocket
+from stt_load.net.sockets import NonBlockingSocket
 from stt_load.net.tcp import MakeSocket, TcpConnect
 from stt_load.net.transport import Arrival, Need
 from stt_load.net.upgrade import Upgrade
+from stt_load.net.websocket_client_adapter import PING, PONG, FrameReader
 from stt_load.session.client_frames import ClientFrame, client_frame
 from stt_load.session.server_frames import BINARY, CLOSE, TEXT
 
@@ -43,42 +38,19 @@ def _fresh_keys() -> Iterator[Iterator[tuple[bytes]]]:
 _keys = itertools.chain.from_iterable(itertools.chain.from_iterable(_fresh_keys()))
 """Masking keys, each of them from the system's random source (RFC 6455 section 5.3), fetched by the thousand."""
 
-_GOODBYE = ClientFrame(struct.pack("!H", _NORMAL_CLOSURE), CLOSE)
-
-
-class _Library(websocket.WebSocket):
-    """On a connection that is open. It answers a ping or a close frame inside its read, and loses the frame where the
-    answer fails. A server that said why it closes and left would count as a lost connection; that it has left shows
-    soon enough."""
-
-    def __init__(self, incoming: NonBlockingSocket, say_goodbye: Callable[[], None]) -> None:
-        # Its own UTF-8 check is slow pure Python; the text is decoded strictly below.
-        super().__init__(enable_multithread=False, skip_utf8_validation=True)
-        self.sock: Any = incoming
-        self.connected = True
-        self._send_close = say_goodbye
-
-    def is_between_messages(self) -> bool:
-        return not self.cont_frame.recving_frames
-
-    def send_close(self, *arguments: Any, **options: Any) -> None:
-        self._send_close()
-
-    def pong(self, payload: str | bytes = "") -> None:
-        with contextlib.suppress(websocket.WebSocketException, OSError):
-            super().pong(payload)
+_CLOSE_FRAME = ClientFrame(struct.pack("!H", _NORMAL_CLOSURE), CLOSE)
 
 
 class WebSocketTransport:
-    """One connection. `checks_certificate`: of a wss server; False takes any, as a self-signed one."""
+    """One websocket connection. `checks_certificate` False takes any certificate of a wss server, as a self-signed
+    one."""
 
     __slots__ = (
         "_checks_certificate",
-        "_dialling",
-        "_is_between_messages",
-        "_library",
+        "_connect",
         "_make_socket",
-        "_owes_goodbye",
+        "_owes_close_frame",
+        "_reader",
         "_socket",
         "_upgrade",
     )
@@ -86,47 +58,46 @@ class WebSocketTransport:
     def __init__(self, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
         self._checks_certificate = checks_certificate
         self._make_socket = make_socket
-        self._dialling: TcpConnect | None = None
+        self._connect: TcpConnect | None = None
         self._upgrade: Upgrade | None = None
         self._socket: NonBlockingSocket | None = None
-        self._library: _Library | None = None
-        self._is_between_messages = True
-        self._owes_goodbye = False  # the websocket is open, and no close frame was sent
+        self._reader: FrameReader | None = None  # only of a connection that has needed one
+        self._owes_close_frame = False  # the websocket is open, and no close frame was sent
 
     def dial(self, target: Connect) -> None:
-        self._dialling = TcpConnect(target.url, self._checks_certificate, self._make_socket)
+        self._connect = TcpConnect(target.url, self._checks_certificate, self._make_socket)
         self._upgrade = Upgrade(target)
 
     def advance(self) -> Need | None:
         assert self._upgrade is not None
-        if self._dialling is not None:
-            need = self._dialling.advance()
+        if self._connect is not None:
+            need = self._connect.advance()
             if need is not None:
                 return need
-            self._socket, self._dialling = NonBlockingSocket(self._dialling.socket), None
+            self._socket, self._connect = NonBlockingSocket(self._connect.socket), None
         try:
-            return self._ask(self._open_socket(), self._upgrade)
+            return self._advance_upgrade(self._open_socket(), self._upgrade)
         except OSError as error:
             raise UpgradeRefused(f"the connection ended during the upgrade: {error}") from error
 
-    def _ask(self, opening: NonBlockingSocket, upgrade: Upgrade) -> Need | None:
+    def _advance_upgrade(self, opening: NonBlockingSocket, upgrade: Upgrade) -> Need | None:
         if upgrade.request:
-            opening.hand_over(upgrade.request)
+            opening.write(upgrade.request)
             upgrade.request = b""
         if not opening.flush():
             return Need.WRITABLE
         while opening.has_data():
-            rest = upgrade.feed(opening.take())
+            rest = upgrade.feed(opening.read_buffered())
             if rest is not None:
-                opening.put_back(rest)
-                self._owes_goodbye, self._upgrade = True, None
+                opening.unread(rest)
+                self._owes_close_frame, self._upgrade = True, None
                 return None
         return Need.READABLE
 
     @property
-    def too_late(self) -> TransportError:
-        missing = self._dialling.missing if self._dialling else "no answer to the websocket upgrade"
-        return DeadlineExceeded(f"{missing} in time")
+    def open_timeout(self) -> TransportError:
+        missing_step = self._connect.missing_step if self._connect else "no answer to the websocket upgrade"
+        return DeadlineExceeded(f"{missing_step} in time")
 
     def send(self, message: Message) -> bool:
         return self.send_frame((client_frame(message),))
@@ -134,13 +105,13 @@ class WebSocketTransport:
     def send_frame(self, frame: Sequence[ClientFrame]) -> bool:
         if self._socket is None:
             raise ConnectionLost("not connected")
-        is_out, hand_over = True, self._socket.hand_over
+        is_sent, write = True, self._socket.write
         try:
             for message in frame:
-                is_out = hand_over(message.masked_by(next(_keys)))
+                is_sent = write(message.masked_by(next(_keys)))
         except OSError as error:
             raise ConnectionLost(f"connection lost while sending: {error}") from error
-        return is_out
+        return is_sent
 
     def flush(self) -> bool:
         try:
@@ -152,47 +123,52 @@ class WebSocketTransport:
         incoming = self._open_socket()
         try:
             while incoming.has_data():
-                plain = incoming.take_frame() if self._is_between_messages else None
-                opcode, payload = plain[:2] if plain else self._read_with_library(incoming)
+                is_fast = self._reader is None or self._reader.is_between_messages
+                fast_frame = incoming.read_frame() if is_fast else None
+                opcode, payload = fast_frame[:2] if fast_frame else self._read_with_library(incoming)
                 if opcode == CLOSE:
                     self._send_close()
                     raise _closed_by_peer(payload)
                 if opcode in (TEXT, BINARY):
                     return Arrival(incoming.arrived_s, _decode(opcode, payload), incoming.stamp)
-        except (websocket.WebSocketTimeoutException, TimeoutError):
-            self._is_between_messages = False  # the rest of it is still to come
-        except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
-            raise ProtocolError(f"not a websocket frame: {error}") from error
-        except (websocket.WebSocketException, OSError) as error:
+                if opcode == PING:
+                    self._send_unasked(ClientFrame(payload, PONG))
+        except BlockingIOError:
+            return None  # the rest of it is still to come
+        except OSError as error:
             raise ConnectionLost(f"connection lost: {error}") from error
         return None
 
     def _read_with_library(self, incoming: NonBlockingSocket) -> tuple[int, bytes]:
         """Opcode and payload of a message, a ping, a pong or a close frame."""
-        if self._library is None:
-            self._library = _Library(incoming, self._send_close)
-        opcode, frame = self._library.recv_data_frame(control_frame=True)
+        if self._reader is None:
+            self._reader = FrameReader(incoming.recv)
+        opcode, payload = self._reader.read()
         incoming.begin_message()
-        self._is_between_messages = self._library.is_between_messages()
-        return opcode, bytes(frame.data)
+        return opcode, payload
 
     def _send_close(self) -> None:
-        """The courtesy of a close frame, if the kernel takes it."""
-        if self._owes_goodbye and self._socket is not None:
-            self._owes_goodbye = False
+        if self._owes_close_frame:
+            self._owes_close_frame = False
+            self._send_unasked(_CLOSE_FRAME)
+
+    def _send_unasked(self, frame: ClientFrame) -> None:
+        """Sends what no session asked for: the answer to a ping, the courtesy of a close frame. Where sending fails,
+        what the server has said before it left is still to be read, and reading tells that it has left."""
+        if self._socket is not None:
             with contextlib.suppress(OSError):
-                self._socket.hand_over(_GOODBYE.masked_by(next(_keys)))
+                self._socket.write(frame.masked_by(next(_keys)))
 
     def fileno(self) -> int:
-        return self._open_socket().fileno() if self._dialling is None else self._dialling.fileno()
+        return self._open_socket().fileno() if self._connect is None else self._connect.fileno()
 
     def close(self) -> None:
         self._send_close()
-        for opened in (self._dialling, self._socket):
+        for opened in (self._connect, self._socket):
             if opened is not None:
                 with contextlib.suppress(OSError):
                     opened.close()
-        self._dialling = self._upgrade = self._socket = self._library = None
+        self._connect = self._upgrade = self._socket = self._reader = None
 
     def _open_socket(self) -> NonBlockingSocket:
         if self._socket is None:

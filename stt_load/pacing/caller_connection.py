@@ -19,11 +19,11 @@ class CallerConnection:
     """Carries up to `utterances`, one after the other, as long as each of them ends well."""
 
     __slots__ = (
-        "_carried",
-        "_carrier",
         "_connect_timeout_s",
+        "_driver",
         "_is_open",
-        "_left",
+        "_n_left",
+        "_n_run",
         "_opened_at_s",
         "_target",
         "_transport",
@@ -35,23 +35,26 @@ class CallerConnection:
         dialect: Dialect,
         transport: Transport,
         url: str,
-        carrier: Driver,
+        driver: Driver,
         utterances: int = 1,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         self.dialect = dialect
         self._transport = transport
         self._target = dialect.connect(url)
-        self._carrier = carrier
-        self._left = utterances
+        self._driver = driver
+        self._n_left = utterances
         self._connect_timeout_s = connect_timeout_s
-        self._carried = 0
+        self._n_run = 0
         self._opened_at_s: float | None = None
         self._is_open = False
 
-    def can_go_on(self) -> bool:
-        """The connection is open for another utterance. What the server said since the last one belongs to none; the
-        dialect hears it all the same, for it may be told again."""
+    def prepare_reuse(self) -> bool:
+        """Whether the connection is open for another utterance; closes it where it is not.
+
+        Reads what the server said since the last utterance. That belongs to none, but the dialect is told of it: the
+        server may say it again.
+        """
         if not self._is_open:
             return False
         with contextlib.suppress(ConnectionLost, ProtocolError):
@@ -64,20 +67,23 @@ class CallerConnection:
         return False
 
     def run(self, session: Session, record: UtteranceRecord, watch: Watcher | None = None) -> None:
-        """One utterance; every fault ends up in the session. Notes in `record` what it has of the connection; the rest
-        is the session's to tell. Raises what the caller's greenlet is killed with, and what crashed."""
-        self._left -= 1
-        call = InFlight(session, self._transport, watch=watch)
+        """Plays one utterance; every fault of the connection ends up in its session.
+
+        Notes in `record` what is known of the connection; the rest is the session's to tell. Raises what the caller's
+        greenlet is killed with, and what crashed.
+        """
+        self._n_left -= 1
+        in_flight = InFlight(session, self._transport, watch=watch)
         try:
             if self._is_open:
-                session.on_reuse(self._carrier.clock())
+                session.on_reuse(self._driver.clock())
             else:
-                call.opening = self._dial(session, call.watch)
-            if self._is_open or call.opening:
-                self._carrier.run(call)
+                in_flight.opening = self._dial(session, in_flight.watch)
+            if self._is_open or in_flight.opening:
+                self._driver.run(in_flight)
         finally:
-            record.stamp = call.stamp
-            self._is_open = self._left > 0 and session.is_complete
+            record.stamp = in_flight.stamp
+            self._is_open = self._n_left > 0 and session.is_complete
             if not self._is_open:
                 self._transport.close()
             self._note_connection(session, record)
@@ -87,8 +93,8 @@ class CallerConnection:
         self._transport.close()
 
     def _dial(self, session: Session, watch: Watcher | None) -> Opening | None:
-        """None where there is nobody to dial."""
-        clock = self._carrier.clock
+        """None where the server's name leads nowhere: the session knows."""
+        clock = self._driver.clock
         deadline_s = clock() + self._connect_timeout_s
         try:
             self._transport.dial(self._target)
@@ -102,7 +108,7 @@ class CallerConnection:
     def _note_connection(self, session: Session, record: UtteranceRecord) -> None:
         if self._opened_at_s is None:
             self._opened_at_s = session.opened_at_s
-        record.connection_utterance = self._carried
+        record.connection_utterance = self._n_run
         if session.schedule is not None and self._opened_at_s is not None:
             record.connection_age_s = session.schedule.stream_start_s - self._opened_at_s
-        self._carried += 1
+        self._n_run += 1

@@ -19,105 +19,106 @@ from gevent.hub import Waiter
 from stt_load.clock import Clock
 from stt_load.net.tcp import MakeSocket
 from stt_load.pacing.in_flight import InFlight
-from stt_load.pacing.inline_driver import EpollPoll
+from stt_load.pacing.inline_driver import EpollPoller
 from stt_load.pacing.pacer import Pacer
 
 _READ = 1  # of a libev watcher
 
 plain_socket: MakeSocket = monkey.get_original("socket", "socket")
-"""A socket that waits for nobody, whatever Locust has made of `socket.socket`: a tenth of the cost."""
+"""The standard library's socket, whatever Locust has made of `socket.socket`: it costs a tenth of a cooperative one."""
 
 
-class _Poll(EpollPoll):
-    """Waits without keeping the process to itself. For one greenlet, which is the one that waits."""
+class _GreenletPoller(EpollPoller):
+    """Waits in one greenlet, the pacing loop's, while the others of the process run."""
 
     def __init__(self, clock: Clock) -> None:
         epoll: select.epoll = monkey.get_original("select", "epoll")()
         super().__init__(epoll, clock)
         self._hub = gevent.get_hub()
-        self._is_rung = False
-        self._go_on: Callable[[], object] | None = None  # of the greenlet that waits
+        self._is_woken = False
+        self._resume_waiting: Callable[[], object] | None = None  # switches to the greenlet that waits
         self._watcher = self._hub.loop.io(epoll.fileno(), _READ)
-        self._watcher.start(self._wake)
+        self._watcher.start(self._resume)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Ends a wait, or the next one: there is something new to do."""
-        if not self._is_rung:
-            self._is_rung = True
-            if self._go_on is not None:
-                self._hub.loop.run_callback(self._wake)
+        if not self._is_woken:
+            self._is_woken = True
+            if self._resume_waiting is not None:
+                self._hub.loop.run_callback(self._resume)
 
     def wait(self, until_s: float | None) -> Sequence[InFlight]:
         left_s = None if until_s is None else until_s - self._clock()
         if left_s is not None and left_s <= 0.0:
             gevent.sleep(0)  # others in this process have their turn, however late we are
-        elif not self._is_rung:
+        elif not self._is_woken:
             self._sleep(left_s)
-        self._is_rung = False
-        return self.look(0)
+        self._is_woken = False
+        return self.ready(0)
 
     def _sleep(self, seconds: float | None) -> None:
         """What `gevent.event.Event` does for whoever waits, without what it does for many of them."""
         timer = None if seconds is None else self._hub.loop.timer(seconds)
         if timer is not None:
-            timer.start(self._wake, update=True)  # else it counts from when the loop last looked: too early
-        self._go_on = gevent.getcurrent().switch
+            timer.start(self._resume, update=True)  # else it counts from when the loop last looked: too early
+        self._resume_waiting = gevent.getcurrent().switch
         try:
             self._hub.switch()
         finally:
-            self._go_on = None
+            self._resume_waiting = None
             if timer is not None:
                 timer.close()
 
-    def _wake(self) -> None:
-        """Runs in the hub: nobody else is in the middle of anything."""
-        self._is_rung = True
-        if self._go_on is not None:
-            self._go_on()
+    def _resume(self) -> None:
+        """Runs in the hub: no greenlet is in the middle of anything."""
+        self._is_woken = True
+        if self._resume_waiting is not None:
+            self._resume_waiting()
 
 
 class GreenletDriver:
-    """Carries the calls of all callers at the same time."""
+    """Plays the utterances of all callers at the same time: each caller's greenlet waits in `run` for its own."""
 
     def __init__(self) -> None:
         self.clock: Clock = time.monotonic
-        self._poll = _Poll(self.clock)
-        self._pacer = Pacer(self._poll, self.clock)
+        self._poller = _GreenletPoller(self.clock)
+        self._pacer = Pacer(self._poller, self.clock)
         self._hub = gevent.get_hub()
-        self._carried: set[InFlight] = set()
-        self._death: BaseException | None = None
-        self._loop = gevent.spawn(self._turn_for_ever)
+        self._all_in_flight: set[InFlight] = set()
+        self._loop_error: BaseException | None = None
+        self._loop = gevent.spawn(self._run_forever)
 
-    def run(self, call: InFlight) -> None:
+    def run(self, in_flight: InFlight) -> None:
         waiter: Waiter[None] = Waiter()  # half of what an Event would keep of each caller
-        call.on_done = partial(self._hub.loop.run_callback, waiter.switch, None)
-        self._carried.add(call)
+        in_flight.on_done = partial(self._hub.loop.run_callback, waiter.switch, None)
+        self._all_in_flight.add(in_flight)
         try:
-            self._pacer.begin(call)
-            self._poll.ring()
-            if not (call.is_done or self._death):
+            self._pacer.add(in_flight)
+            self._poller.wake()
+            if not (in_flight.is_done or self._loop_error):
                 waiter.get()
         finally:
-            self._carried.discard(call)
-            self._pacer.drop(call)
-        if self._death is not None:
-            raise RuntimeError("the pacing loop has died: see the lines above") from self._death
-        if call.crash is not None:
-            raise call.crash
+            self._all_in_flight.discard(in_flight)
+            self._pacer.drop(in_flight)
+        if self._loop_error is not None:
+            raise RuntimeError("the pacing loop has died: see the lines above") from self._loop_error
+        if in_flight.crash is not None:
+            raise in_flight.crash
 
-    def _turn_for_ever(self) -> None:
-        """A mistake of ours ends it, and is said once, by the hub."""
+    def _run_forever(self) -> None:
+        """Runs until a mistake of ours ends it. The hub prints that one, once; every caller gets an error."""
         try:
             while True:
-                self._pacer.turn()
-        except BaseException as death:
-            self._death = death
-            for call in self._carried:
-                call.on_done()
+                self._pacer.run_round()
+        except BaseException as error:
+            self._loop_error = error
+            for in_flight in self._all_in_flight:
+                in_flight.on_done()
             raise
 
 
 @functools.cache
 def greenlet_driver() -> GreenletDriver:
-    """That of this process. Asked for first in the process that speaks, not before it forks."""
+    """The pacing loop shared by all callers of this process. Call it first in the process that plays them: a loop
+    doesn't outlive a fork."""
     return GreenletDriver()

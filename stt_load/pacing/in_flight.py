@@ -1,4 +1,4 @@
-"""One utterance and its connection, in the hands of a pacer, and what a pacer needs around it."""
+"""One utterance that a pacer plays over its connection, and what a pacer needs around it."""
 
 from __future__ import annotations
 
@@ -17,60 +17,68 @@ from stt_load.session.session import Session
 
 
 class Watcher(Protocol):
-    """Sees what goes over the wire, as it happens, without the key. `events` is empty for what was sent."""
+    """Sees what goes over the wire, as it happens, without the key."""
 
-    def __call__(self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None: ...
+    def __call__(self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
+        """`direction`: ">" sent, "<" received, "!" an error. `events`: what the dialect made of a received message."""
+        ...
 
 
 def redacted(watch: Watcher, key: str | None) -> Watcher:
-    """Shows `watch` everything but the key."""
+    """A watcher that shows `watch` everything but the key."""
 
-    def tell(at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
+    def watch_redacted(at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
         watch(at_s, direction, without_key(message, key) if isinstance(message, str) else message, events)
 
-    return tell if key else watch
+    return watch_redacted if key else watch
 
 
 class Unsent(msgspec.Struct, frozen=True, gc=False):
-    """What the kernel has not taken whole: messages, of a frame of `schedule` where there is one."""
+    """Messages that the kernel has not taken whole. They are a frame of `schedule`, where that is not None."""
 
     messages: Sequence[Message]
     schedule: Schedule | None
 
 
 class Opening(msgspec.Struct, frozen=True, gc=False):
-    """Of a connection that was dialled. `deadline_s`: monotonic; `first_messages`: what it begins with."""
+    """What a connection that was dialled and is not open yet still needs: to be open at `deadline_s` (monotonic), and
+    then its `first_messages` to be sent."""
 
     deadline_s: float
     first_messages: Sequence[Message] = ()
 
 
 class InFlight:
-    """What a pacer keeps of an utterance; when it is done, the connection is left open. `on_done` is called then, once.
-    `opening`: while the connection is not open yet.
-    `stamp`: where the last arrival time came from. `crash`: what ended it that is no fault of the connection.
+    """One utterance in the hands of a pacer, from its dial or its reuse of an open connection until its session is
+    done. The pacer leaves the connection open then, and calls `on_done`, once.
 
-    `schedule`: of the frames that are spoken now, up to number `speaks_until`; None while none are. Its place in the
-    pacer's order is in the lane, or in the agenda with a `ticket` (0: it has none), at `wakes_at_s`, monotonic. `file`:
-    the descriptor polled.
+    For its owner:
+    `opening`: while the connection is not open yet. `stamp`: where the last arrival time came from. `crash`: what ended
+    the utterance that is no fault of the connection.
+
+    For the pacer:
+    `schedule`: of the frames that are being sent, up to number `until_frame`, which is not; None while none are.
+    `wakes_at_s` (monotonic): when something is to be done next. It waits for that in the frame queue (`is_queued`), or
+    has the timer `timer_id`, or neither (0). `unsent`: what the kernel would not take. `fd`: the descriptor that is
+    polled, below 0 where none is.
     """
 
     __slots__ = (
         "crash",
-        "file",
+        "fd",
         "frames",
-        "held",
         "is_done",
-        "is_in_lane",
+        "is_queued",
         "on_done",
         "opening",
         "schedule",
         "send_frame",
         "session",
-        "speaks_until",
         "stamp",
-        "ticket",
+        "timer_id",
         "transport",
+        "unsent",
+        "until_frame",
         "wakes_at_s",
         "watch",
     )
@@ -89,38 +97,38 @@ class InFlight:
         self.is_done = False
         self.crash: Exception | None = None
         self.schedule: Schedule | None = None
-        self.speaks_until = 0
-        self.file = -1
-        self.is_in_lane = False
-        self.ticket = 0
+        self.until_frame = 0
+        self.fd = -1
+        self.is_queued = False
+        self.timer_id = 0
         self.wakes_at_s = 0.0
-        self.held: Unsent | None = None
+        self.unsent: Unsent | None = None
 
 
-class Poll(Protocol):
-    """Tells which calls have something to read or room to write."""
+class Poller(Protocol):
+    """Tells whose connection has become readable, or writable."""
 
-    def watch(self, call: InFlight, wants_room: bool = False) -> None:
-        """From now on, or from now on otherwise; its transport may have another file than before. `wants_room`: room to
-        write is to be told too."""
+    def watch(self, in_flight: InFlight, wants_writable: bool = False) -> None:
+        """Tells of it whenever its transport's descriptor is readable, and with `wants_writable` when it is writable.
+        Called again where that changes, or the descriptor does."""
         ...
 
-    def remove(self, call: InFlight) -> None:
-        """One that isn't watched is left out."""
+    def remove(self, in_flight: InFlight) -> None:
+        """Tells of it no more. Does nothing where it isn't watched."""
         ...
 
     def wait(self, until_s: float | None) -> Sequence[InFlight]:
-        """Those that are ready, as soon as there are some; none at `until_s`, monotonic (None: no end)."""
+        """Those that are ready, as soon as there are some; none at `until_s`, monotonic (None: waits for ever)."""
         ...
 
 
 class Driver(Protocol):
-    """Carries one call after the other, or those of many callers at a time."""
+    """Plays utterances to their end: one after the other, or those of many callers at a time."""
 
     clock: Clock
 
-    def run(self, call: InFlight) -> None:
-        """Returns when the call is done. Raises what crashed in it."""
+    def run(self, in_flight: InFlight) -> None:
+        """Returns when the utterance is done. Raises what crashed in it."""
         ...
 
 

@@ -1,13 +1,18 @@
-"""The loop that speaks for all callers of a process: each frame when it is due, each message when it is here.
+"""The loop that speaks for all callers of a process: sends each frame when it is due, reads messages as they come.
 
-    lane    calls in the order in which their next frames are due: who has spoken goes to the back, one frame later
-    agenda  a heap of (when, ticket): whoever begins to speak, or wants its session asked again
-    poll    sockets with something to read, or room for what they would not take
+    frame queue  utterances in the order in which their next frames are due: whoever's frame was sent goes to the back,
+                 one frame later
+    timer heap   (when, timer id): a first frame, a frame out of that order, a deadline, a time to ask the session again
+    poller       connections that have become readable, or writable where the kernel would not take everything
 
-One round: whatever is due is done, then the poll is asked until the next thing is. Nobody is waited for: where a kernel
-takes no more, what is left waits beside its call for room, and the lateness goes into the record as any other. Under
-many callers a round comes late to the last of those that fell due together, and the next one starts where this one
-ended: due times are absolute, so nothing drifts.
+A first-in, first-out queue costs a step for each frame where a heap costs a logarithm, and frames of equal length stay
+in order by themselves. A frame that doesn't fit at its back, because its caller was held up or has shorter frames than
+others, takes a timer, which puts it to the queue's front when it is due.
+
+One round: everything that is due is done, then the poller waits until the next thing is. Nobody else is waited for:
+where a kernel takes no more, what is left waits beside its utterance, and the lateness goes into the record as any
+other. Under many callers a round comes late to the last of those that fell due together, and the next one starts where
+this one ended: due times are absolute, so nothing drifts.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from stt_load.clock import Clock
 from stt_load.dialects.events import Message
 from stt_load.errors import DeadlineExceeded, SttLoadError
 from stt_load.net.transport import Need
-from stt_load.pacing.in_flight import InFlight, Opening, Poll, Unsent
+from stt_load.pacing.in_flight import InFlight, Opening, Poller, Unsent
 from stt_load.session.actions import Done, Send, Speak, WaitUntil
 from stt_load.session.schedule import Schedule
 
@@ -29,272 +34,282 @@ _ROUND_S = 0.005  # then a round gives way, so that messages are read and others
 
 
 class Pacer:
-    """Hand a call to `begin` when its connection was dialled, or is open from an earlier utterance (`session.on_reuse`
-    was told), and keep calling `turn`. Every fault of the connection ends up in the call's session."""
+    """Plays utterances. Hand one to `add` when its connection was dialled, or is open from an earlier utterance
+    (`session.on_reuse` was told), and keep calling `run_round`. Every fault of the connection ends up in its
+    session."""
 
-    def __init__(self, poll: Poll, clock: Clock) -> None:
-        self._poll = poll
+    def __init__(self, poller: Poller, clock: Clock) -> None:
+        self._poller = poller
         self._clock = clock
-        self._lane: deque[InFlight] = deque()
-        self._agenda: list[tuple[float, int]] = []  # who leaves it leaves a ticket there, which is nobody's then
-        self._places: dict[int, InFlight] = {}
-        self._tickets = itertools.count(1)
+        self._frame_queue: deque[InFlight] = deque()
+        self._timers: list[tuple[float, int]] = []  # a heap; a timer that was cancelled stays, and is nobody's
+        self._by_timer: dict[int, InFlight] = {}
+        self._timer_ids = itertools.count(1)
 
-    def begin(self, call: InFlight) -> None:
-        """Its turn is the next one: those who speak already go first."""
-        self._take_place(call, self._clock())
+    def add(self, in_flight: InFlight) -> None:
+        """Begins with it in the next round, after the frames that are due by then."""
+        self._set_timer(in_flight, self._clock())
 
-    def drop(self, call: InFlight) -> None:
-        """It is not to be carried any further."""
-        if not call.is_done:
-            self._finish(call)
+    def drop(self, in_flight: InFlight) -> None:
+        """Ends it where it is: nothing more is sent or read. Does nothing where it is done."""
+        if not in_flight.is_done:
+            self._finish(in_flight)
 
-    def turn(self) -> None:
-        """One round."""
-        self._do_what_is_due()
-        for call in self._poll.wait(self._next_due_s):
+    def run_round(self) -> None:
+        """Does what is due, waits for what comes next, and reads what has arrived."""
+        self._run_due()
+        for in_flight in self._poller.wait(self._next_due_s):
             try:
-                if call.opening is not None:
-                    self._go_on_opening(call, call.opening)
+                if in_flight.opening is not None:
+                    self._advance_opening(in_flight, in_flight.opening)
                     continue
-                self._hear(call)
-                if call.held is not None:
-                    self._hand_over_rest(call, call.held)
+                self._receive(in_flight)
+                if in_flight.unsent is not None:
+                    self._flush(in_flight, in_flight.unsent)
             except Exception as crash:
-                self._crash(call, crash)
+                self._crash(in_flight, crash)
 
     # opening -------------------------------------------------------------------------------------------
 
-    def _go_on_opening(self, call: InFlight, opening: Opening) -> None:
-        """Dial and upgrade, as far as that goes now."""
-        if call.is_done:
+    def _advance_opening(self, in_flight: InFlight, opening: Opening) -> None:
+        """Goes on with dial and upgrade as far as that goes now."""
+        if in_flight.is_done:
             return
         try:
-            need = call.transport.advance()
+            need = in_flight.transport.advance()
         except SttLoadError as error:
-            self._fail(call, error)
+            self._fail(in_flight, error)
             return
-        self._poll.watch(call, need is Need.WRITABLE)
+        self._poller.watch(in_flight, need is Need.WRITABLE)
         if need is not None:
-            self._take_place(call, opening.deadline_s)
+            self._set_timer(in_flight, opening.deadline_s)
             return
-        call.opening = None
+        in_flight.opening = None
         now_s = self._clock()
-        call.session.on_open(now_s, opening.first_messages)
-        self._ask(call, now_s)
-        self._hear(call)  # what came along with the upgrade lies in no kernel any more
+        in_flight.session.on_open(now_s, opening.first_messages)
+        self._do_actions(in_flight, now_s)
+        self._receive(in_flight)  # what came along with the upgrade was read with it: no poller will tell of that
 
-    # speaking ------------------------------------------------------------------------------------------
+    # what is due ---------------------------------------------------------------------------------------
 
-    def _do_what_is_due(self) -> None:
-        """The frames of a thousand callers go through here ten times a second: one send, one reading of the clock, one
-        step from the front of the lane to its back."""
-        lane, agenda, clock = self._lane, self._agenda, self._clock
+    def _run_due(self) -> None:
+        """Sends the frames that are due and runs the timers that are, in the order of their times.
+
+        The frames of a thousand callers go through here ten times a second: one send, one reading of the clock, one
+        step from the front of the queue to its back."""
+        queue, timers, clock = self._frame_queue, self._timers, self._clock
         now_s = clock()
         ends_s = now_s + _ROUND_S
         while now_s < ends_s:
-            if not lane or (agenda and agenda[0][0] < lane[0].wakes_at_s):
-                if not agenda or agenda[0][0] > now_s:
+            if not queue or (timers and timers[0][0] < queue[0].wakes_at_s):
+                if not timers or timers[0][0] > now_s:
                     return
-                now_s = self._open_agenda(now_s)
+                now_s = self._run_timer(now_s)
                 continue
-            call = lane[0]
-            if call.wakes_at_s > now_s:
+            in_flight = queue[0]
+            if in_flight.wakes_at_s > now_s:
                 return
-            if call.is_done:
-                lane.popleft()
+            if in_flight.is_done:
+                queue.popleft()
                 continue
             try:
-                schedule = call.schedule
+                schedule = in_flight.schedule
                 assert schedule is not None
-                frame = call.frames[schedule.n_sent]
-                is_out, now_s = call.send_frame(frame), clock()
-                if not is_out:
-                    self._hold(call, [message.message for message in frame], schedule)
+                frame = in_flight.frames[schedule.n_sent]
+                is_sent, now_s = in_flight.send_frame(frame), clock()
+                if not is_sent:
+                    self._keep_unsent(in_flight, [message.message for message in frame], schedule)
                     continue
                 schedule.on_sent(now_s)
-                if call.watch:
-                    self._tell_sent(call, now_s, [message.message for message in frame])
-                if schedule.n_sent >= call.speaks_until:
-                    self._leave_place(call)
-                    self._wake(call, now_s)
-                elif schedule.next_due_s >= lane[-1].wakes_at_s:
-                    call.wakes_at_s = schedule.next_due_s
-                    lane.rotate(-1)
+                if in_flight.watch:
+                    self._show_sent(in_flight, now_s, [message.message for message in frame])
+                if schedule.n_sent >= in_flight.until_frame:
+                    self._unschedule(in_flight)
+                    self._do_actions(in_flight, now_s)
+                elif schedule.next_due_s >= queue[-1].wakes_at_s:
+                    in_flight.wakes_at_s = schedule.next_due_s
+                    queue.rotate(-1)
                 else:  # it was held up, or its frames are shorter than those of others
-                    self._take_place(call, schedule.next_due_s)
+                    self._set_timer(in_flight, schedule.next_due_s)
             except SttLoadError as error:
-                self._lose(call, error)
+                self._fail_sending(in_flight, error)
             except Exception as crash:
-                self._crash(call, crash)
+                self._crash(in_flight, crash)
 
-    def _open_agenda(self, now_s: float) -> float:
-        """Does what stands first in it. Gives the time."""
-        call = self._places.pop(heappop(self._agenda)[1], None)
-        if call is None:
+    def _run_timer(self, now_s: float) -> float:
+        """Runs the first timer. Gives the time after that."""
+        in_flight = self._by_timer.pop(heappop(self._timers)[1], None)
+        if in_flight is None:
             return now_s
-        call.ticket, call.is_in_lane = 0, call.schedule is not None
-        if call.is_in_lane:  # its frame is the first that is due
-            self._lane.appendleft(call)
+        in_flight.timer_id, in_flight.is_queued = 0, in_flight.schedule is not None
+        if in_flight.is_queued:  # its frame is the first that is due
+            self._frame_queue.appendleft(in_flight)
             return now_s
         try:
-            self._wake(call, now_s)
+            self._wake(in_flight, now_s)
         except Exception as crash:
-            self._crash(call, crash)
+            self._crash(in_flight, crash)
         return self._clock()
 
     @property
     def _next_due_s(self) -> float | None:
-        """The earliest place, even of a call that has left it."""
-        if self._lane and not (self._agenda and self._agenda[0][0] < self._lane[0].wakes_at_s):
-            return self._lane[0].wakes_at_s
-        return self._agenda[0][0] if self._agenda else None
+        """When the next round has something to do, or a little earlier: utterances that are done and timers that were
+        cancelled count too."""
+        if self._frame_queue and not (self._timers and self._timers[0][0] < self._frame_queue[0].wakes_at_s):
+            return self._frame_queue[0].wakes_at_s
+        return self._timers[0][0] if self._timers else None
 
-    def _wake(self, call: InFlight, now_s: float) -> None:
-        """Its time has come."""
-        if call.opening is not None:
-            if now_s < call.opening.deadline_s:
-                self._go_on_opening(call, call.opening)
+    def _wake(self, in_flight: InFlight, now_s: float) -> None:
+        """Does what the timer of an utterance that sends no frames was for."""
+        if in_flight.opening is not None:
+            if now_s < in_flight.opening.deadline_s:
+                self._advance_opening(in_flight, in_flight.opening)
             else:
-                self._fail(call, call.transport.too_late)
-        elif call.held is None:
-            if call.file < 0:
-                self._poll.watch(call)
-            self._ask(call, now_s)
+                self._fail(in_flight, in_flight.transport.open_timeout)
+        elif in_flight.unsent is None:
+            if in_flight.fd < 0:  # its connection is open from an earlier utterance
+                self._poller.watch(in_flight)
+            self._do_actions(in_flight, now_s)
         else:
-            self._fail(call, DeadlineExceeded("the server stopped reading: a frame could not be handed over"))
+            self._fail(in_flight, DeadlineExceeded("the server stopped reading: a frame could not be handed over"))
 
-    def _ask(self, call: InFlight, now_s: float) -> None:
-        """What the session wants done now, and when it is to be asked again."""
-        while not call.is_done:
-            match call.session.next_action(now_s):
+    def _do_actions(self, in_flight: InFlight, now_s: float) -> None:
+        """Does what the session wants done now, and sets when it is to be asked again."""
+        while not in_flight.is_done:
+            match in_flight.session.next_action(now_s):
                 case Done():
-                    self._finish(call)
-                case _ if call.held is not None:
+                    self._finish(in_flight)
+                case _ if in_flight.unsent is not None:
                     return
                 case Send(message):
-                    now_s = self._send(call, message)
+                    now_s = self._send(in_flight, message)
                 case Speak(until):
-                    call.schedule, call.speaks_until = call.session.schedule, until
-                    assert call.schedule is not None
-                    self._take_place(call, call.schedule.next_due_s)
+                    in_flight.schedule, in_flight.until_frame = in_flight.session.schedule, until
+                    assert in_flight.schedule is not None
+                    self._set_timer(in_flight, in_flight.schedule.next_due_s)
                     return
                 case WaitUntil(at_s):
-                    call.schedule = None
-                    self._take_place(call, at_s)
+                    in_flight.schedule = None
+                    self._set_timer(in_flight, at_s)
                     return
 
-    def _send(self, call: InFlight, message: Message) -> float:
-        """Gives the time."""
+    def _send(self, in_flight: InFlight, message: Message) -> float:
+        """Sends a message that is no audio. Gives the time after that."""
         try:
-            is_out = call.transport.send(message)
+            is_sent = in_flight.transport.send(message)
         except SttLoadError as error:
-            self._lose(call, error)
+            self._fail_sending(in_flight, error)
             return self._clock()
         now_s = self._clock()
-        if is_out:
-            call.session.on_sent(now_s)
-            self._tell_sent(call, now_s, (message,))
+        if is_sent:
+            in_flight.session.on_sent(now_s)
+            self._show_sent(in_flight, now_s, (message,))
         else:
-            self._hold(call, (message,), None)
+            self._keep_unsent(in_flight, (message,), None)
         return now_s
 
-    def _take_place(self, call: InFlight, at_s: float) -> None:
-        """In the agenda, instead of the one that it may have; where it has one at that time, it keeps that."""
-        if (call.ticket or call.is_in_lane) and call.wakes_at_s == at_s:
+    def _set_timer(self, in_flight: InFlight, at_s: float) -> None:
+        """Replaces its timer, or its place in the frame queue; one for that very time it keeps."""
+        if (in_flight.timer_id or in_flight.is_queued) and in_flight.wakes_at_s == at_s:
             return
-        self._leave_place(call)
-        call.ticket, call.wakes_at_s = next(self._tickets), at_s
-        self._places[call.ticket] = call
-        heappush(self._agenda, (at_s, call.ticket))
+        self._unschedule(in_flight)
+        in_flight.timer_id, in_flight.wakes_at_s = next(self._timer_ids), at_s
+        self._by_timer[in_flight.timer_id] = in_flight
+        heappush(self._timers, (at_s, in_flight.timer_id))
 
-    def _leave_place(self, call: InFlight) -> None:
-        if not call.is_in_lane:
-            self._places.pop(call.ticket, None)
-            call.ticket = 0
+    def _unschedule(self, in_flight: InFlight) -> None:
+        """Cancels its timer, or takes it out of the frame queue."""
+        if not in_flight.is_queued:
+            self._by_timer.pop(in_flight.timer_id, None)
+            in_flight.timer_id = 0
             return
-        call.is_in_lane = False
-        if self._lane[0] is call:
-            self._lane.popleft()
+        in_flight.is_queued = False
+        if self._frame_queue[0] is in_flight:
+            self._frame_queue.popleft()
         else:
-            self._lane.remove(call)
+            self._frame_queue.remove(in_flight)
 
     # what the kernel would not take ----------------------------------------------------------------------
 
-    def _hold(self, call: InFlight, messages: Sequence[Message], schedule: Schedule | None) -> None:
-        """Room is waited for until the session's deadline."""
-        call.held, call.schedule = Unsent(messages, schedule), None
-        self._poll.watch(call, wants_room=True)
-        self._take_place(call, call.session.deadline_s)
+    def _keep_unsent(self, in_flight: InFlight, messages: Sequence[Message], schedule: Schedule | None) -> None:
+        """Waits for the connection to become writable, until the session's deadline."""
+        in_flight.unsent, in_flight.schedule = Unsent(messages, schedule), None
+        self._poller.watch(in_flight, wants_writable=True)
+        self._set_timer(in_flight, in_flight.session.deadline_s)
 
-    def _hand_over_rest(self, call: InFlight, held: Unsent) -> None:
+    def _flush(self, in_flight: InFlight, unsent: Unsent) -> None:
+        """Hands the kernel what it would not take before, and goes on once it has all of it."""
         try:
-            if not call.transport.flush():
+            if not in_flight.transport.flush():
                 return
         except SttLoadError as error:
-            self._lose(call, error)
+            self._fail_sending(in_flight, error)
             return
-        now_s, call.held = self._clock(), None
-        self._poll.watch(call)
-        if held.schedule is None:
-            call.session.on_sent(now_s)
+        now_s, in_flight.unsent = self._clock(), None
+        self._poller.watch(in_flight)
+        if unsent.schedule is None:
+            in_flight.session.on_sent(now_s)
         else:
-            held.schedule.on_sent(now_s)
-        self._tell_sent(call, now_s, held.messages)
-        self._ask(call, now_s)
+            unsent.schedule.on_sent(now_s)
+        self._show_sent(in_flight, now_s, unsent.messages)
+        self._do_actions(in_flight, now_s)
 
-    # hearing ---------------------------------------------------------------------------------------------
+    # receiving -------------------------------------------------------------------------------------------
 
-    def _hear(self, call: InFlight) -> None:
-        """Everything that is here. The session is asked after each message: it may have been the last that it wants."""
+    def _receive(self, in_flight: InFlight) -> None:
+        """Reads everything that is here. The session is asked after each message: it may have been the last that it
+        wants."""
         try:
-            while not call.is_done and self._hear_next(call):
-                self._ask(call, self._clock())
+            while not in_flight.is_done and self._receive_one(in_flight):
+                self._do_actions(in_flight, self._clock())
         except SttLoadError as error:
-            self._fail(call, error)
+            self._fail(in_flight, error)
 
-    def _hear_next(self, call: InFlight) -> bool:
-        """False where nothing is here."""
-        arrival = call.transport.receive()
+    def _receive_one(self, in_flight: InFlight) -> bool:
+        """Tells the session of the next message; False where nothing is here."""
+        arrival = in_flight.transport.receive()
         if arrival is None:
             return False
-        call.stamp = arrival.stamp
-        events = call.session.on_message(arrival.at_s, arrival.message)
-        if call.watch:
-            call.watch(arrival.at_s, "<", arrival.message, events)
+        in_flight.stamp = arrival.stamp
+        events = in_flight.session.on_message(arrival.at_s, arrival.message)
+        if in_flight.watch:
+            in_flight.watch(arrival.at_s, "<", arrival.message, events)
         return True
 
     # the end ---------------------------------------------------------------------------------------------
 
-    def _lose(self, call: InFlight, error: SttLoadError) -> None:
-        """Sending failed. What the peer said before it went (a last text, a close code) may still be unread."""
+    def _fail_sending(self, in_flight: InFlight, error: SttLoadError) -> None:
+        """Ends an utterance whose connection takes no more. What the server said before it went (a last text, a close
+        code) may still be unread."""
         try:
-            while self._hear_next(call):
+            while self._receive_one(in_flight):
                 pass
-        except SttLoadError as last_word:
-            error = last_word
-        self._fail(call, error)
+        except SttLoadError as last_error:
+            error = last_error
+        self._fail(in_flight, error)
 
-    def _fail(self, call: InFlight, error: SttLoadError) -> None:
+    def _fail(self, in_flight: InFlight, error: SttLoadError) -> None:
+        """Ends an utterance with a fault of its connection."""
         now_s = self._clock()
-        call.session.on_fault(error, now_s)
-        if call.watch:
-            call.watch(now_s, "!", str(error), ())
-        self._finish(call)
+        in_flight.session.on_fault(error, now_s)
+        if in_flight.watch:
+            in_flight.watch(now_s, "!", str(error), ())
+        self._finish(in_flight)
 
-    def _crash(self, call: InFlight, crash: Exception) -> None:
-        """A mistake of ours, or of a dialect: it ends this call, whose caller hears of it, and no other."""
-        call.crash = crash
-        self.drop(call)
+    def _crash(self, in_flight: InFlight, crash: Exception) -> None:
+        """Ends an utterance with a mistake of ours, or of a dialect: its driver raises it, and no other caller is
+        disturbed."""
+        in_flight.crash = crash
+        self.drop(in_flight)
 
-    def _finish(self, call: InFlight) -> None:
-        if not call.is_in_lane:  # which forgets who is done within a frame
-            self._leave_place(call)
-        self._poll.remove(call)
-        call.is_done, call.held, call.schedule = True, None, None
-        call.on_done()
+    def _finish(self, in_flight: InFlight) -> None:
+        if not in_flight.is_queued:  # the queue lets go of it when its frame would have been due
+            self._unschedule(in_flight)
+        self._poller.remove(in_flight)
+        in_flight.is_done, in_flight.unsent, in_flight.schedule = True, None, None
+        in_flight.on_done()
 
-    def _tell_sent(self, call: InFlight, at_s: float, messages: Sequence[Message]) -> None:
-        if call.watch:
+    def _show_sent(self, in_flight: InFlight, at_s: float, messages: Sequence[Message]) -> None:
+        if in_flight.watch:
             for message in messages:
-                call.watch(at_s, ">", message, ())
+                in_flight.watch(at_s, ">", message, ())

@@ -1,6 +1,6 @@
 """When a server's socket got its bytes, by the kernel's receive stamps.
 
-The same few lines stand in `stt_load/net/stamped_socket.py`, and should: what the scripted recogniser and the sink log
+The same few lines stand in `stt_load/net/sockets.py`, and should: what the scripted recogniser and the sink log
 is the truth that code is judged by, so it can't be the same code.
 """
 

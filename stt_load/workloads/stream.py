@@ -62,7 +62,7 @@ class StreamWorkload:
     def _line_of(self, caller: Caller) -> CallerConnection:
         """The connection that the caller has, or a new one."""
         line, config = caller.keeps, self._config
-        if isinstance(line, CallerConnection) and line.can_go_on():
+        if isinstance(line, CallerConnection) and line.prepare_reuse():
             return line
         line = CallerConnection(
             self._new_dialect(),

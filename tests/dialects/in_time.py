@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
-from fakes import FakeCarrier, FakeClock
+from fakes import FakeClock, FakeDriver
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
@@ -155,12 +155,11 @@ class Wire:
     def fileno(self) -> int:
         return -1
 
-    def wait(self, until_s: float, wants_room: bool) -> None:
-        """Until something comes."""
+    def ready_at_s(self, until_s: float, wants_writable: bool) -> float:
+        """Runs the server until something comes, at most until `until_s`."""
         while not self._coming and self.timetable.run_next(until_s):
             pass
-        if not self._coming:
-            self.clock.move_to(until_s)
+        return self.clock() if self._coming else until_s
 
     def receive(self) -> Arrival | None:
         if not self._coming:
@@ -188,7 +187,9 @@ class Phone:
     def __init__(self, dialect: Dialect, voice: type[ServerDialect], delay_s: float, utterances: int = 1) -> None:
         self.wire = Wire(voice, delay_s)
         self.dialect = dialect
-        self.line = CallerConnection(dialect, self.wire, f"ws://server{voice.path}", FakeCarrier(self.wire), utterances)
+        self.line = CallerConnection(
+            dialect, self.wire, f"ws://server{voice.path}", FakeDriver(self.wire.clock), utterances
+        )
 
     def encoded(self, clip: Clip) -> EncodedClip:
         able = self.dialect.capabilities

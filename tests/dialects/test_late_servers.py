@@ -46,7 +46,7 @@ def test_every_piece_is_waited_for_and_the_last_words_stop_the_clock(
     recogniser, clip = phone.wire.recogniser, sounds(able.sample_rate_hz, *spans_s)
     speech_s, frame_s = sum(end_s - start_s for start_s, end_s in spans_s), phone.encoded(clip).rule.frame_s
     for n_before in range(2 if able.many_utterances else 1):
-        assert phone.line.can_go_on() == (n_before > 0)
+        assert phone.line.prepare_reuse() == (n_before > 0)
         n_told = len(recogniser.texts)
         record = phone.speak(clip)
         words = record.text.lower().replace(".", "")

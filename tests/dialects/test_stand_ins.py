@@ -75,7 +75,7 @@ def converse(row: DialectRow, end: End) -> Heard:
     with stand_in_server(row.name, WORDS) as server:
         caller = Caller(server, row, end)
         records = [caller.speak()]
-        while caller.line.can_go_on():
+        while caller.line.prepare_reuse():
             records.append(caller.speak())
         health = requests.get(f"{server.http_url}/healthz", timeout=TIMEOUT_S).json()
     return Heard(records, health["heard_s"], caller.audio.rule.frame_s)

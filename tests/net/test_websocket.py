@@ -34,7 +34,7 @@ from stt_load.audio.framing import choose_frame
 from stt_load.dialects.base import Settings
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import ConnectionLost, DeadlineExceeded, Outcome
-from stt_load.net import tcp as dial
+from stt_load.net import tcp
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.inline_driver import InlineDriver
@@ -63,8 +63,8 @@ def speak(
     dialect = Parakeet(Settings(api_key="secret"))
     session = Session(dialect, audio, rules, time.monotonic())
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "some reference words")
-    line = CallerConnection(dialect, WebSocketTransport(), url, InlineDriver(), connect_timeout_s=connect_timeout_s)
-    line.run(session, record)
+    transport = WebSocketTransport()
+    CallerConnection(dialect, transport, url, InlineDriver(), connect_timeout_s=connect_timeout_s).run(session, record)
     session.measure_into(record, time.monotonic())
     return record
 
@@ -109,7 +109,7 @@ def test_the_request_carries_the_key_and_offers_no_compression() -> None:
     assert not [line for line in lines if line.startswith("sec-websocket-extensions")]
 
 
-# At the door ------------------------------------------------------------------------------------------------
+# The upgrade ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
@@ -158,7 +158,7 @@ def reset(caller: Caller) -> None:
     caller.reset()
 
 
-def says(answer: bytes) -> Callable[[Caller], None]:
+def answers_with(answer: bytes) -> Callable[[Caller], None]:
     def behave(caller: Caller) -> None:
         caller.read_request()
         caller.send(answer)
@@ -166,7 +166,7 @@ def says(answer: bytes) -> Callable[[Caller], None]:
     return behave
 
 
-DOORS: dict[str, tuple[Callable[[Caller], None], str]] = {
+UPGRADES: dict[str, tuple[Callable[[Caller], None], str]] = {
     "the connection ends before a status line": (
         leave,
         "the connection ended during the upgrade: it was closed by the server",
@@ -175,11 +175,14 @@ DOORS: dict[str, tuple[Callable[[Caller], None], str]] = {
         reset,
         "the connection ended during the upgrade: [Errno 104] Connection reset by peer",
     ),
-    "no HTTP": (says(b"SSH-2.0-OpenSSH_9.9\r\n\r\n"), "no websocket upgrade: no HTTP answer but 'SSH-2.0-OpenSSH_9.9'"),
-    "a web page": (says(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"), "HTTP 200 at the upgrade: hi"),
-    "a refusal without a body": (says(b"HTTP/1.1 503 Busy\r\n\r\n"), "HTTP 503 at the upgrade"),
+    "no HTTP": (
+        answers_with(b"SSH-2.0-OpenSSH_9.9\r\n\r\n"),
+        "no websocket upgrade: no HTTP answer but 'SSH-2.0-OpenSSH_9.9'",
+    ),
+    "a web page": (answers_with(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"), "HTTP 200 at the upgrade: hi"),
+    "a refusal without a body": (answers_with(b"HTTP/1.1 503 Busy\r\n\r\n"), "HTTP 503 at the upgrade"),
     "a redirect": (
-        says(b"HTTP/1.1 302 Found\r\nlocation: ws://localhost:1/elsewhere?token=abc\r\n\r\n"),
+        answers_with(b"HTTP/1.1 302 Found\r\nlocation: ws://localhost:1/elsewhere?token=abc\r\n\r\n"),
         "HTTP 302 at the upgrade: redirected to ws://localhost:1/elsewhere?token=***; use that URL",
     ),
     "somebody else's key": (
@@ -189,9 +192,9 @@ DOORS: dict[str, tuple[Callable[[Caller], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", DOORS)
+@pytest.mark.parametrize("name", UPGRADES)
 def test_no_upgrade_is_a_refusal_and_nobody_is_asked_twice(name: str) -> None:
-    behave, expected = DOORS[name]
+    behave, expected = UPGRADES[name]
     with raw_server(behave) as server:
         outcome, error, _ = ending(speak(server.url))
         assert len(server.callers) == 1
@@ -224,7 +227,7 @@ def test_a_certificate_that_nobody_signed_is_refused() -> None:
 
 
 def test_a_trusted_certificate_is_spoken_through_and_arrivals_are_read_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dial, "tls_context", lambda _: ssl.create_default_context(cafile=str(SELF_SIGNED)))
+    monkeypatch.setattr(tcp, "tls_context", lambda _: ssl.create_default_context(cafile=str(SELF_SIGNED)))
     with raw_server(answer, is_tls=True) as server:
         record = speak(server.url, PATIENT)
     assert ending(record) == (Outcome.OK, None, None)
@@ -556,7 +559,7 @@ def test_an_address_that_drops_packets_is_given_up() -> None:
                 one.connect_ex(("127.0.0.1", port))
                 waiting.append(one)
             with pytest.raises(DeadlineExceeded, match=f"no TCP connection to 127.0.0.1:{port} in time"):
-                open_websocket(f"ws://127.0.0.1:{port}/ws", patience_s=0.3)
+                open_websocket(f"ws://127.0.0.1:{port}/ws", timeout_s=0.3)
         finally:
             for one in waiting:
                 one.close()

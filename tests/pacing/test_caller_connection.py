@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from fakes import START_S, FakeCarrier, FakeClock, ScriptedTransport, one_second
+from fakes import START_S, FakeClock, FakeDriver, ScriptedTransport, one_second
 
 from stt_load.dialects.base import Dialect, Settings
 from stt_load.dialects.events import Message
@@ -24,61 +24,61 @@ def answer(at_s: float, words: str) -> list[tuple[float, Message | SttLoadError]
     return [(at_s, QUEUED), (at_s + 0.01, f'{{"text":"{words}"}}')]
 
 
-class Phone:
-    """A line and a caller who speaks the one-second clip over it."""
+class Caller:
+    """A caller who speaks the one-second clip over a connection, as often as asked."""
 
     def __init__(
         self, arrivals: list[tuple[float, Message | SttLoadError]], utterances: int, kind: type[Dialect] = Parakeet
     ) -> None:
         self.clock = FakeClock()
         self.transport = ScriptedTransport(self.clock, arrivals, connect_takes_s=0.2)
-        self.line = CallerConnection(
-            kind(Settings()), self.transport, "ws://server/ws", FakeCarrier(self.transport), utterances
+        self.connection = CallerConnection(
+            kind(Settings()), self.transport, "ws://server/ws", FakeDriver(self.clock), utterances
         )
 
     def speak(self) -> UtteranceRecord:
-        session = Session(self.line.dialect, one_second(self.line.dialect), SessionRules(3.0), self.clock())
+        session = Session(self.connection.dialect, one_second(self.connection.dialect), SessionRules(3.0), self.clock())
         record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-        self.line.run(session, record)
+        self.connection.run(session, record)
         session.measure_into(record, self.clock())
         return record
 
 
 def test_the_second_utterance_neither_dials_nor_hears_what_came_in_between() -> None:
-    phone = Phone([*answer(1.1, "one"), (1.4, '{"text":"late"}'), *answer(2.6, "two")], 2)
-    first = phone.speak()
-    assert not phone.transport.is_closed
-    phone.clock.move_to(START_S + 1.5)
-    assert phone.line.can_go_on()
-    second = phone.speak()
+    caller = Caller([*answer(1.1, "one"), (1.4, '{"text":"late"}'), *answer(2.6, "two")], 2)
+    first = caller.speak()
+    assert not caller.transport.is_closed
+    caller.clock.move_to(START_S + 1.5)
+    assert caller.connection.prepare_reuse()
+    second = caller.speak()
     assert [(r.outcome, r.text) for r in (first, second)] == [(Outcome.OK, "one"), (Outcome.OK, "two")]
     assert (first.connect_s, second.connect_s) == (pytest.approx(0.2), None)
     assert (first.connection_utterance, second.connection_utterance) == (0, 1)
     assert (first.connection_age_s, second.connection_age_s) == (pytest.approx(0.0), pytest.approx(1.3))
-    assert phone.transport.is_closed
+    assert caller.transport.is_closed
 
 
 def test_a_connection_that_was_closed_in_between_is_dialled_anew() -> None:
-    phone = Phone([*answer(1.1, "one"), (1.3, ConnectionLost("closed by the server with 1000", 1000))], 2)
-    phone.speak()
-    phone.clock.move_to(START_S + 1.5)
-    assert not phone.line.can_go_on()
-    assert phone.transport.is_closed
+    caller = Caller([*answer(1.1, "one"), (1.3, ConnectionLost("closed by the server with 1000", 1000))], 2)
+    caller.speak()
+    caller.clock.move_to(START_S + 1.5)
+    assert not caller.connection.prepare_reuse()
+    assert caller.transport.is_closed
 
 
 def test_an_utterance_that_failed_ends_the_connection() -> None:
-    phone = Phone([(1.1, '{"error":"oops"}')], 2)
-    assert phone.speak().outcome == Outcome.SERVER_ERROR
-    assert phone.transport.is_closed
-    assert not phone.line.can_go_on()
+    caller = Caller([(1.1, '{"error":"oops"}')], 2)
+    assert caller.speak().outcome == Outcome.SERVER_ERROR
+    assert caller.transport.is_closed
+    assert not caller.connection.prepare_reuse()
 
 
 def test_an_error_that_belongs_to_no_utterance_ends_the_connection() -> None:
-    phone = Phone([*answer(1.1, "one"), (1.3, '{"error":"the decoder died"}')], 2)
-    assert phone.speak().outcome == Outcome.OK
-    phone.clock.move_to(START_S + 1.5)
-    assert not phone.line.can_go_on()
-    assert phone.transport.is_closed
+    caller = Caller([*answer(1.1, "one"), (1.3, '{"error":"the decoder died"}')], 2)
+    assert caller.speak().outcome == Outcome.OK
+    caller.clock.move_to(START_S + 1.5)
+    assert not caller.connection.prepare_reuse()
+    assert caller.transport.is_closed
 
 
 def test_what_is_told_in_between_and_once_more_later_belongs_to_no_utterance() -> None:
@@ -90,10 +90,10 @@ def test_what_is_told_in_between_and_once_more_later_belongs_to_no_utterance() -
 
     one, noise, two = ("0.1", "0.6", "one"), ("0.7", "1.9", "thank you"), ("2.1", "2.6", "two")
     ready = (0.2, '{"uid":"stt-load","message":"SERVER_READY"}')
-    phone = Phone(
+    caller = Caller(
         [ready, (1.3, segments(one)), (1.4, segments(one, noise)), (3.0, segments(one, noise, two))], 2, WhisperLive
     )
-    first = phone.speak()
-    phone.clock.move_to(START_S + 1.5)
-    assert phone.line.can_go_on()
-    assert (first.text, phone.speak().text) == ("one", "two")
+    first = caller.speak()
+    caller.clock.move_to(START_S + 1.5)
+    assert caller.connection.prepare_reuse()
+    assert (first.text, caller.speak().text) == ("one", "two")

@@ -1,4 +1,4 @@
-"""Many callers and one loop, over real sockets: what each of them does is nobody else's business."""
+"""Many callers and one loop, over real sockets: none of them disturbs another."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from fakes import clip
@@ -21,7 +22,7 @@ from stt_load.dialects.vosk import Vosk
 from stt_load.errors import Outcome
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.in_flight import InFlight, Opening
-from stt_load.pacing.inline_driver import EpollPoll, InlineDriver
+from stt_load.pacing.inline_driver import EpollPoller, InlineDriver
 from stt_load.pacing.pacer import Pacer
 from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
@@ -36,33 +37,33 @@ RULES = SessionRules(timeout_s=DEADLINE_S)
 
 
 class Crashing(Vosk):
-    """With a mistake in it."""
+    """A dialect with a mistake in it."""
 
     def on_message(self, message: Message) -> Sequence[Event]:
         raise ZeroDivisionError("a mistake of ours")
 
 
-def told(words: str) -> bytes:
+def text_frame(words: str) -> bytes:
     return frame(TEXT, json.dumps({"text": words}).encode())
 
 
-def told_last(words: str) -> bytes:
-    """And no more will come."""
-    return told(words) + close_frame(1000)
+def last_text(words: str) -> bytes:
+    """A text and the close frame after it."""
+    return text_frame(words) + close_frame(1000)
 
 
 def answer(caller: Caller) -> None:
-    """Hears all of it and says how many frames it was."""
+    """Reads the whole utterance and answers with the number of its frames."""
     caller.upgrade()
     n_frames = 0
     while (received := caller.read_frame()) != (TEXT, b'{"eof" : 1}'):
         n_frames += received[0] == BINARY
-    caller.send(told_last(f"heard {n_frames}"))
+    caller.send(last_text(f"heard {n_frames}"))
     caller.wait_for_end()
 
 
-class ShortPoll(EpollPoll):
-    """Waits no longer than a test wants to: it looks around between two turns."""
+class ShortPoller(EpollPoller):
+    """Waits a few milliseconds at most, so that a test can look at the pacer between two rounds."""
 
     def wait(self, until_s: float | None) -> Sequence[InFlight]:
         soon_s = self._clock() + 0.02
@@ -71,36 +72,36 @@ class ShortPoll(EpollPoll):
 
 @dataclass
 class Callers:
-    """Of one loop, each on a connection of its own."""
+    """The callers of one pacing loop, each on a connection of its own."""
 
     rules: SessionRules = RULES
-    calls: list[InFlight] = field(default_factory=list)
+    all_in_flight: list[InFlight] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # An epoll as probe has it, and more than one call in it.
+        # An epoll as probe has it, with more than one connection in it.
         epoll = selectors.EpollSelector()._selector  # type: ignore[attr-defined]
-        self.pacer = Pacer(ShortPoll(epoll, time.monotonic), time.monotonic)
+        self.pacer = Pacer(ShortPoller(epoll, time.monotonic), time.monotonic)
 
     def join(self, url: str, audio: EncodedClip = AUDIO, dialect: Vosk | None = None) -> InFlight:
         dialect = dialect or Vosk(CLIENT)
         session = Session(dialect, audio, self.rules, time.monotonic())
         transport = WebSocketTransport()
         transport.dial(dialect.connect(url))
-        call = InFlight(session, transport, Opening(time.monotonic() + DEADLINE_S))
-        self.calls.append(call)
-        self.pacer.begin(call)
-        return call
+        in_flight = InFlight(session, transport, Opening(time.monotonic() + DEADLINE_S))
+        self.all_in_flight.append(in_flight)
+        self.pacer.add(in_flight)
+        return in_flight
 
-    def turn_until(self, is_so: Callable[[], bool]) -> None:
+    def run_until(self, is_so: Callable[[], bool]) -> None:
         deadline_s = time.monotonic() + DEADLINE_S
         while not is_so():
             assert time.monotonic() < deadline_s, "it did not happen before the deadline"
-            self.pacer.turn()
+            self.pacer.run_round()
 
     def close(self) -> None:
-        for call in self.calls:
-            self.pacer.drop(call)
-            call.transport.close()
+        for in_flight in self.all_in_flight:
+            self.pacer.drop(in_flight)
+            in_flight.transport.close()
 
 
 @pytest.fixture
@@ -108,19 +109,26 @@ def callers() -> Callers:
     return Callers()
 
 
-def outcome_of(call: InFlight) -> tuple[str, str]:
+def outcome_of(in_flight: InFlight) -> tuple[str, str]:
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    call.session.measure_into(record, time.monotonic())
+    in_flight.session.measure_into(record, time.monotonic())
     return record.outcome, record.text
+
+
+def is_speaking(in_flight: InFlight) -> bool:
+    """More than one of its frames was sent."""
+    schedule = in_flight.session.schedule
+    return schedule is not None and schedule.n_sent > 1
 
 
 def test_all_callers_are_heard_whole_whoever_speaks_at_the_same_time(callers: Callers) -> None:
     with raw_server(answer) as server:
         for _ in range(12):
             callers.join(server.url)
-        callers.turn_until(lambda: all(call.is_done for call in callers.calls))
+        callers.run_until(lambda: all(in_flight.is_done for in_flight in callers.all_in_flight))
         callers.close()
-    assert {outcome_of(call) for call in callers.calls} == {(Outcome.OK, f"heard {len(AUDIO.frames)}")}
+    outcomes = {outcome_of(in_flight) for in_flight in callers.all_in_flight}
+    assert outcomes == {(Outcome.OK, f"heard {len(AUDIO.frames)}")}
 
 
 def test_a_server_that_stops_reading_holds_up_nobody_else_and_gets_the_rest_when_it_reads_again(
@@ -139,34 +147,34 @@ def test_a_server_that_stops_reading_holds_up_nobody_else_and_gets_the_rest_when
         n_bytes = 0
         while n_bytes < sent_bytes:
             n_bytes += len(caller.socket.recv(1 << 20))
-        caller.send(told_last("all of it"))
+        caller.send(last_text("all of it"))
         caller.wait_for_end()
 
     with raw_server(hesitate) as slow, raw_server(answer) as fine:
-        held = callers.join(slow.url, huge)
-        callers.turn_until(lambda: held.held is not None)
+        slow_one = callers.join(slow.url, huge)
+        callers.run_until(lambda: slow_one.unsent is not None)
         other = callers.join(fine.url)
-        callers.turn_until(lambda: other.is_done)
-        assert held.session.schedule is not None
-        assert not held.session.schedule.is_all_sent
+        callers.run_until(lambda: other.is_done)
+        assert slow_one.session.schedule is not None
+        assert not slow_one.session.schedule.is_all_sent
         go_on.set()
-        callers.turn_until(lambda: held.is_done)
+        callers.run_until(lambda: slow_one.is_done)
         callers.close()
     assert outcome_of(other) == (Outcome.OK, f"heard {len(AUDIO.frames)}")
-    assert outcome_of(held) == (Outcome.OK, "all of it")
-    assert max(held.session.schedule.lags_s()) > 0
+    assert outcome_of(slow_one) == (Outcome.OK, "all of it")
+    assert max(slow_one.session.schedule.lags_s()) > 0
 
 
-def test_a_mistake_in_a_dialect_ends_its_own_call_and_no_other(callers: Callers) -> None:
+def test_a_mistake_in_a_dialect_ends_its_own_utterance_and_no_other(callers: Callers) -> None:
     with raw_server(answer) as server:
         bad, good = callers.join(server.url, dialect=Crashing(CLIENT)), callers.join(server.url)
-        callers.turn_until(lambda: good.is_done and bad.is_done)
+        callers.run_until(lambda: good.is_done and bad.is_done)
         callers.close()
     assert isinstance(bad.crash, ZeroDivisionError)
     assert outcome_of(good) == (Outcome.OK, f"heard {len(AUDIO.frames)}")
 
 
-def test_whoever_carries_a_call_hears_of_the_mistake() -> None:
+def test_a_driver_raises_what_crashed() -> None:
     with raw_server(answer) as server:
         dialect = Crashing(CLIENT)
         transport = WebSocketTransport()
@@ -177,19 +185,18 @@ def test_whoever_carries_a_call_hears_of_the_mistake() -> None:
         transport.close()
 
 
-def test_a_call_that_was_dropped_is_done_at_once_and_speaks_no_more(callers: Callers) -> None:
+def test_an_utterance_that_was_dropped_is_done_at_once_and_sends_no_more(callers: Callers) -> None:
     with raw_server(answer) as server:
         dropped, other = callers.join(server.url), callers.join(server.url)
         done = []
         dropped.on_done = lambda: done.append(dropped)
-        callers.turn_until(lambda: dropped.session.schedule is not None)
+        callers.run_until(partial(is_speaking, dropped))
         schedule = dropped.session.schedule
         assert schedule is not None
-        callers.turn_until(lambda: schedule.n_sent > 1)
         callers.pacer.drop(dropped)
         callers.pacer.drop(dropped)
         n_sent = schedule.n_sent
-        callers.turn_until(lambda: other.is_done)
+        callers.run_until(lambda: other.is_done)
         callers.close()
     assert (done, schedule.n_sent) == ([dropped], n_sent)
 
@@ -201,26 +208,26 @@ def test_others_are_heard_whole_when_many_leave_in_mid_speech_and_frames_have_di
     with raw_server(answer) as server:
         leaving = [callers.join(server.url, audio) for audio in (AUDIO, slow) * 3]
         staying = [callers.join(server.url, audio) for audio in (AUDIO, slow) * 3]
-        for call in leaving:
-            callers.turn_until(lambda call=call: call.session.schedule is not None and call.session.schedule.n_sent > 1)
-            callers.pacer.drop(call)
-        callers.turn_until(lambda: all(call.is_done for call in staying))
+        for in_flight in leaving:
+            callers.run_until(partial(is_speaking, in_flight))
+            callers.pacer.drop(in_flight)
+        callers.run_until(lambda: all(in_flight.is_done for in_flight in staying))
         callers.close()
-    assert [outcome_of(call)[1] for call in staying] == [f"heard {len(a.frames)}" for a in (AUDIO, slow)] * 3
-    assert all(outcome_of(call)[0] == Outcome.INTERRUPTED for call in leaving)
+    assert [outcome_of(in_flight)[1] for in_flight in staying] == [f"heard {len(a.frames)}" for a in (AUDIO, slow)] * 3
+    assert all(outcome_of(in_flight)[0] == Outcome.INTERRUPTED for in_flight in leaving)
 
 
-def test_what_came_along_with_the_upgrade_is_heard(callers: Callers) -> None:
+def test_what_came_along_with_the_upgrade_is_read(callers: Callers) -> None:
     """It was read with the head of the answer, so no socket has it any more."""
 
     def hurry(caller: Caller) -> None:
-        send, said = caller.send, told("before a word was said")
-        caller.send = lambda data: send(data + said)  # type: ignore[method-assign]
+        send, greeting = caller.send, text_frame("before any audio")
+        caller.send = lambda data: send(data + greeting)  # type: ignore[method-assign]
         caller.upgrade()
         caller.wait_for_end()
 
     with raw_server(hurry) as server:
-        call = callers.join(server.url)
-        callers.turn_until(lambda: call.opening is None)
+        in_flight = callers.join(server.url)
+        callers.run_until(lambda: in_flight.opening is None)
         callers.close()
-    assert outcome_of(call)[1] == "before a word was said"
+    assert outcome_of(in_flight)[1] == "before any audio"

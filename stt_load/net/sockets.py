@@ -1,0 +1,209 @@
+"""Sockets that read in large pieces and remember when the kernel received them.
+
+    StampedSocket      waits, up to one absolute deadline: for a request and its answer
+    NonBlockingSocket  never waits: for the pacing loop, which has thousands of them
+
+A frame or a line of HTTP is read in several small reads, each of which would cost a system call without the buffer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable
+from typing import Any
+
+from stt_load.errors import ProtocolError
+from stt_load.records import Stamp
+from stt_load.session.server_frames import FastFrame, read_fast_frame
+
+# asm-generic/socket.h; Python has no names for them. The kernel adds a struct timespec of the wall clock to every
+# recvmsg of a TCP socket, taken when the last segment that the call returned came in.
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@qq")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+
+# What three clock readings in a row take at most, undisturbed, and how often they are tried.
+_CLOCK_READING_S = 20e-6
+_CLOCK_READINGS = 3
+
+_READ_BYTES = 65_536
+MAX_MESSAGE_BYTES = 1 << 20  # a transcript is a few hundred bytes; what is larger is no transcript
+
+Data = bytes | memoryview
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class StampedSocket:
+    """Wraps a connected TCP or TLS socket. Set `deadline_s` (monotonic) before every call into it.
+
+    `arrived_s`: when the bytes of the latest read arrived, monotonic seconds. `stamp`: whether the kernel says so, or
+    it is when they were read. Raises TimeoutError at the deadline; ProtocolError when one message grows beyond
+    `MAX_MESSAGE_BYTES`.
+    """
+
+    __slots__ = ("_buffer", "_message_bytes", "_position", "_raw", "arrived_s", "deadline_s", "stamp")
+
+    def __init__(self, raw: socket.socket) -> None:
+        self._raw = raw
+        self._buffer = b""
+        self._position = 0
+        self._message_bytes = 0
+        self.deadline_s = 0.0
+        self.arrived_s = 0.0
+        self.stamp: Stamp = "read"
+        if not isinstance(raw, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                raw.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+                self.stamp = "kernel"
+
+    def begin_message(self) -> None:
+        """Says that the message before this one is complete: its successor's bytes are counted from zero."""
+        self._message_bytes = 0
+
+    def recv(self, n_bytes: int) -> bytes:
+        """At most `n_bytes`, from the buffer or from one read of the kernel; empty at the end of the stream."""
+        if self._position == len(self._buffer):
+            self._fill()
+        chunk = self._buffer[self._position : self._position + n_bytes]
+        self._position += len(chunk)
+        self._message_bytes += len(chunk)
+        if self._message_bytes > MAX_MESSAGE_BYTES:
+            raise ProtocolError(f"a message of more than {MAX_MESSAGE_BYTES} bytes")
+        return chunk
+
+    def send(self, data: Data) -> int:
+        """Waits until the kernel takes something of `data`; gives how many bytes it took."""
+        self._raw.settimeout(max(0.0, self.deadline_s - time.monotonic()))
+        try:
+            return self._raw.send(data)
+        except _WOULD_BLOCK as error:
+            raise TimeoutError("the deadline passed") from error
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def _fill(self) -> None:
+        self._raw.settimeout(max(0.0, self.deadline_s - time.monotonic()))
+        try:
+            self._read()
+        except _WOULD_BLOCK as error:
+            raise TimeoutError("the deadline passed") from error
+
+    def _read(self) -> None:
+        if self.stamp == "kernel":
+            self._buffer, ancillary, _, _ = self._raw.recvmsg(_READ_BYTES, _ANCILLARY_BYTES)
+        else:
+            self._buffer, ancillary = self._raw.recv(_READ_BYTES), []
+        self._position = 0
+        self.arrived_s = _arrival_s(ancillary)
+
+
+class NonBlockingSocket(StampedSocket):
+    """Wraps a connected, non-blocking TCP or TLS socket: reads what is here and writes what the kernel takes.
+
+    `recv` raises BlockingIOError where nothing is here. `deadline_s` is not used.
+    """
+
+    __slots__ = ("_is_drained", "_unsent", "_write")
+
+    def __init__(self, raw: Any) -> None:
+        super().__init__(raw)
+        self._is_drained = False  # the last read left nothing in the kernel
+        self._unsent: bytearray | None = None  # what the kernel has not taken
+        self._write: Callable[[Data], int] = raw.send
+
+    def has_data(self) -> bool:
+        """Whether something is here to be read, or the end of the stream. Reads at most once from the kernel; raises
+        OSError where that fails."""
+        if self._position < len(self._buffer):
+            return True
+        if self._is_drained:
+            self._is_drained = False  # the pacer's poller tells when there is more
+            return False
+        try:
+            self._read()
+        except _WOULD_BLOCK:
+            return False
+        return True
+
+    def read_buffered(self) -> bytes:
+        """All that the kernel gave and nobody has read yet; after `has_data`, empty only at the end of the stream."""
+        data = self._buffer[self._position :]
+        self._position = len(self._buffer)
+        return data
+
+    def unread(self, data: bytes) -> None:
+        """Puts back `data`, the end of what `read_buffered` gave."""
+        self._position = len(self._buffer) - len(data)
+
+    def read_frame(self) -> FastFrame | None:
+        """The next websocket frame of the buffer, or None where the fast path can't read it; it is left there then."""
+        frame = read_fast_frame(self._buffer, self._position)
+        if frame is not None:
+            self._position = frame.end
+        return frame
+
+    def write(self, data: Data) -> bool:
+        """Whether the kernel has all of `data` now. What it didn't take is kept for `flush`. Raises OSError."""
+        if self._unsent is not None:
+            self._unsent += data
+            return False
+        try:
+            n_bytes = self._write(data)
+        except _WOULD_BLOCK:
+            n_bytes = 0
+        if n_bytes == len(data):
+            return True
+        self._unsent = bytearray(data[n_bytes:])
+        return False
+
+    def flush(self) -> bool:
+        """Goes on with what was kept; whether nothing is left of it. Raises OSError."""
+        try:
+            while self._unsent:
+                with memoryview(self._unsent) as rest:
+                    n_bytes = self._write(rest)
+                del self._unsent[:n_bytes]
+        except _WOULD_BLOCK:
+            return False
+        self._unsent = None
+        return True
+
+    def _fill(self) -> None:
+        if self._is_drained:
+            self._is_drained = False
+            raise BlockingIOError("nothing more is here")
+        try:
+            self._read()
+        except _WOULD_BLOCK as error:
+            raise BlockingIOError("nothing more is here") from error
+
+    def _read(self) -> None:
+        super()._read()
+        # Of TLS only it knows itself whether more has been read than was asked for.
+        self._is_drained = self.stamp == "kernel" and 0 < len(self._buffer) < _READ_BYTES
+
+
+def _arrival_s(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """The kernel's receive stamp as monotonic seconds, or now where there is none.
+
+    The kernel stamps with the wall clock. The step between the two clocks is taken at the read, microseconds to
+    milliseconds after the stamp, so only a wall clock set in that very moment could disturb it. A process that is
+    put aside between two readings would make an arrival too early: then they are read again.
+    """
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = map(int, _TIMESPEC.unpack_from(data))
+            for _ in range(_CLOCK_READINGS):
+                before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
+                if now_s - before_s < _CLOCK_READING_S:
+                    break
+            return now_s - max(0.0, wall_s - (seconds + nanoseconds * 1e-9))
+    return time.monotonic()

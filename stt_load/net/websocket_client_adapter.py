@@ -1,0 +1,86 @@
+"""websocket-client reads everything on a websocket that is out of the ordinary, behind one class.
+
+What is used of the library, all of it exported by its `__init__` and public by name:
+
+    frame_buffer(recv, skip_utf8_validation).recv_frame()
+        Reads one frame (RFC 6455 section 5.2) by calling `recv(n_bytes)`. Keeps what it has of a frame when `recv`
+        raises, and goes on with it at the next call. Checks reserved bits, opcodes, and the code of a close frame.
+        Loops for ever on a `recv` that gives nothing at the end of the stream, so ours raises there.
+    continuous_frame(fire_cont_frame, skip_utf8_validation).validate, .add, .extract
+        Joins fragments (section 5.4). Refuses a continuation of nothing, and a message within another.
+    WebSocketProtocolException, WebSocketPayloadException
+        What those two raise.
+
+Its `WebSocket` class is not used: it wants a socket of its own, whose waits it decides about, and answers pings and
+close frames inside a read. UTF-8 is not checked here: the library does it in pure Python, byte by byte; text is decoded
+strictly by whoever gets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import websocket
+
+from stt_load.errors import ConnectionLost, ProtocolError
+
+_ABNF = websocket.ABNF
+PING, PONG = _ABNF.OPCODE_PING, _ABNF.OPCODE_PONG
+_CONTROL = (_ABNF.OPCODE_CLOSE, PING, PONG)
+_LONGEST_CONTROL_PAYLOAD = 125  # section 5.5
+
+
+class FrameReader:
+    """Reads the messages and control frames of one server. `recv(n_bytes)` gives at least one byte and at most that
+    many, or nothing at the end of the stream; it raises BlockingIOError where nothing is here yet.
+
+    `is_between_messages`: no part of a message or frame is kept here, so somebody else may read the next one.
+    """
+
+    __slots__ = ("_fragments", "_frames", "_is_in_fragments", "_recv", "is_between_messages")
+
+    def __init__(self, recv: Callable[[int], bytes]) -> None:
+        self._recv = recv
+        self._frames = websocket.frame_buffer(self._recv_or_raise, skip_utf8_validation=True)
+        self._fragments = websocket.continuous_frame(fire_cont_frame=False, skip_utf8_validation=True)
+        self._is_in_fragments = False
+        self.is_between_messages = True
+
+    def read(self) -> tuple[int, bytes]:
+        """Opcode and payload of the next whole message, or of a control frame, which may come amid fragments.
+
+        Raises what `recv` does: after a BlockingIOError call it again when there is more, nothing is lost. Raises
+        ProtocolError for what RFC 6455 doesn't allow, ConnectionLost at the end of the stream.
+        """
+        self.is_between_messages = False
+        try:
+            opcode, payload = self._read_message()
+        except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
+            raise ProtocolError(f"not a websocket frame: {error}") from error
+        self.is_between_messages = not self._is_in_fragments
+        return opcode, payload
+
+    def _read_message(self) -> tuple[int, bytes]:
+        while True:
+            frame = self._frames.recv_frame()
+            if frame.opcode in _CONTROL:
+                if frame.opcode == PING and len(frame.data) > _LONGEST_CONTROL_PAYLOAD:
+                    raise ProtocolError("not a websocket frame: Ping message is too long")
+                return frame.opcode, _payload(frame)
+            self._fragments.validate(frame)
+            self._fragments.add(frame)
+            self._is_in_fragments = not frame.fin
+            if frame.fin:
+                opcode, message = self._fragments.extract(frame)
+                return opcode, _payload(message)
+
+    def _recv_or_raise(self, n_bytes: int) -> bytes:
+        data = self._recv(n_bytes)
+        if not data:
+            raise ConnectionLost("connection lost: Connection to remote host was lost.")
+        return data
+
+
+def _payload(frame: websocket.ABNF) -> bytes:
+    assert isinstance(frame.data, bytes)  # a str only of a frame that is made to be sent
+    return frame.data
