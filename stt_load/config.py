@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from stt_load.dialects.base import Capabilities, Settings
 from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConfigError
-from stt_load.kinds import KINDS, LoadKind, kind_of
-from stt_load.metrics.slo import ONLY_OF, Slo, parse_slo
+from stt_load.kinds import LoadKind, kind_of
+from stt_load.metrics.slo import Slo, parse_slo
 from stt_load.option_values import DEFAULT_PORTS, parse_url, with_path_of
 from stt_load.options import OPTIONS, Option
 
@@ -106,8 +106,8 @@ def _settle_slos(values: dict[str, Any], kind: LoadKind) -> list[str]:
             problems += error.problems
             continue
         slos.append(slo)
-        if kind.name not in ONLY_OF.get(slo.metric, KINDS):
-            problems.append(f"--slo {text!r}: a run of kind {kind.name} has no {slo.metric}: leave it out")
+        if kind not in slo.figure.kinds:
+            problems.append(f"--slo {text!r}: a run of kind {kind.name} has no {slo.figure.name}: leave it out")
     values["slos"] = tuple(slos)
     return problems
 

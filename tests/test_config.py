@@ -13,7 +13,7 @@ from stt_load.config import RunConfig, parse_options
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM, UPLOAD
-from stt_load.metrics.slo import DEFAULT_SLOS, parse_slo
+from stt_load.metrics.slo import parse_slo
 from stt_load.options import OPTIONS
 
 
@@ -57,7 +57,7 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("tts_url", "http://localhost:8004/tts", "tts_url", "http://localhost:8004/tts"),
     ("slo", ["wer<8%", "foreign_text<1"], "slos", (parse_slo("wer<8%"), parse_slo("foreign_text<1"))),
     ("slo", "wer<8%", "slos", (parse_slo("wer<8%"),)),
-    ("slo", [], "slos", tuple(parse_slo(text) for text in DEFAULT_SLOS)),
+    ("slo", [], "slos", tuple(parse_slo(text) for text in STREAM.default_slos)),
     ("gpu_sidecar", "local", "gpu_sidecars", ("local",)),
     ("gpu_sidecar", "off", "gpu_sidecars", ()),
     ("gpu_sidecar", "https://gpu.example:9550", "gpu_sidecars", ("https://gpu.example:9550",)),
@@ -278,7 +278,7 @@ def test_an_upload_api_has_its_own_default_url_objectives_and_kind() -> None:
     assert config.stt_url == "http://localhost:8000/api/v1/transcribe"
     assert config.dialect_options["with_speaker"] is True
     assert (config.trailing_silence_s, config.end) == (0.0, "client")
-    assert [slo.metric for slo in config.slos] == ["rtf", "error_rate", "wer_delta"]
+    assert [slo.figure.name for slo in config.slos] == ["rtf", "error_rate", "wer_delta"]
     assert parse_options({}).kind is STREAM
 
 

@@ -18,13 +18,12 @@ import click
 from stt_load.cli import COMMANDS, cli
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ExitCode, Outcome
-from stt_load.metrics.slo import DEFAULT_SLOS_OF, METRICS
+from stt_load.kinds import KINDS, STREAM, TTS, UPLOAD, LoadKind
+from stt_load.metrics.figures import in_table, with_slo
 from stt_load.metrics.validity import CONDITIONS
 from stt_load.options import OPTIONS
-from stt_load.records import Kind
 from stt_load.report.folder import WRITERS
 from stt_load.report.model import Verdict
-from stt_load.report.table import COLUMNS
 from stt_load.run.plan import Phase
 from stt_load.tts.apis import TTS_APIS
 from stt_load.uploads.apis import UPLOADS
@@ -36,7 +35,7 @@ DOCUMENTS = {
     for path in (*(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS)
 }
 RAW_FILES = {"run.json", "stages.jsonl", "utterances.jsonl", "gpu.jsonl", "host.jsonl"}
-PAGE_OF_KIND = {Kind.STREAM: "docs/report.md", Kind.UPLOAD: "docs/uploads.md", Kind.TTS: "docs/tts.md"}
+PAGE_OF_KIND = {STREAM: "docs/report.md", UPLOAD: "docs/uploads.md", TTS: "docs/tts.md"}
 README_MAX_LINES = 200
 
 OPTIONS_OF_OTHER_PROGRAMS = {
@@ -197,16 +196,21 @@ def test_the_index_of_docs_links_every_page_and_the_readme_links_the_index() -> 
     assert "docs/README.md" in links_of(DOCUMENTS["README.md"])
 
 
+def columns_of(kind: LoadKind) -> list[str]:
+    """Returns the headings of the main table."""
+    return ["Conc", *(column.heading for _, column in in_table(kind)), "verdict"]
+
+
 def test_every_column_is_explained_on_the_page_of_its_kind_of_load() -> None:
     """A page need not repeat what the pages of other kinds, which it links, explain."""
     pages = {kind: first_cells(DOCUMENTS[page]) for kind, page in PAGE_OF_KIND.items()}
     everywhere = set[str]().union(*pages.values())
-    shared = {heading for heading in COLUMNS[Kind.STREAM] if all(heading in columns for columns in COLUMNS.values())}
+    shared = set.intersection(*(set(columns_of(kind)) for kind in KINDS.values()))
     problems = [
         f"{PAGE_OF_KIND[kind]}: {heading}"
-        for kind, columns in COLUMNS.items()
-        for heading in columns
-        if heading not in (pages[Kind.STREAM] if kind is Kind.STREAM or heading in shared else everywhere)
+        for kind in KINDS.values()
+        for heading in columns_of(kind)
+        if heading not in (pages[STREAM] if kind is STREAM or heading in shared else everywhere)
     ]
     assert problems == []
 
@@ -214,7 +218,7 @@ def test_every_column_is_explained_on_the_page_of_its_kind_of_load() -> None:
 def test_the_sample_reports_have_the_columns_of_today() -> None:
     (block,) = [text for text in _BLOCK.findall(DOCUMENTS["README.md"]) if "exit code" in text]
     head = block.partition("───")[0]
-    assert [word for heading in COLUMNS[Kind.STREAM] for word in heading.split() if word not in head] == []
+    assert [word for heading in columns_of(STREAM) for word in heading.split() if word not in head] == []
 
 
 def test_verdicts_phases_outcomes_and_exit_codes_are_explained() -> None:
@@ -227,9 +231,9 @@ def test_verdicts_phases_outcomes_and_exit_codes_are_explained() -> None:
 
 def test_what_a_bound_can_be_set_on_and_the_default_objectives_are_named() -> None:
     page = DOCUMENTS["docs/report.md"]
-    defaults = {slo for slos in DEFAULT_SLOS_OF.values() for slo in slos}
-    assert [name for name in (*METRICS, *defaults) if f"`{name}`" not in page] == []
-    assert [slo for slo in DEFAULT_SLOS_OF[Kind.STREAM] if f"`{slo}`" not in DOCUMENTS["README.md"]] == []
+    defaults = {slo for kind in KINDS.values() for slo in kind.default_slos}
+    assert [name for name in (*with_slo(), *defaults) if f"`{name}`" not in page] == []
+    assert [slo for slo in STREAM.default_slos if f"`{slo}`" not in DOCUMENTS["README.md"]] == []
 
 
 def test_the_tables_of_dialects_are_those_of_today() -> None:

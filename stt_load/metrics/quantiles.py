@@ -15,6 +15,7 @@ No interpolation, no sketches, no distribution assumed (David & Nagaraja, Order 
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 REPORTED = (0.50, 0.95, 0.99)
 """The percentiles that every table and file carries."""
 
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
 _RISK = 0.05  # a 95 % statement: 5 % on one side, or 2.5 % on each of two
 
 
@@ -77,9 +79,21 @@ class Distribution:
         return self.n >= smallest_n(p)
 
     def statistic(self, name: str) -> float | None:
-        """`mean`, `min`, `max` or `pNN`."""
-        named = {"mean": self.mean, "min": self.min, "max": self.max}
-        return named[name] if name in named else self.at(float(name.removeprefix("p")) / 100)
+        """`mean`, `min`, `max` or `pNN`; `pNN_low` and `pNN_high` are the ends of its 95 % interval."""
+        if name in ("mean", "min", "max"):
+            value: float | None = getattr(self, name)
+            return value
+        of, _, end = name.partition("_")
+        p = percentile(of)
+        if p is None:
+            raise ValueError(f"{name!r} is no statistic")
+        return self.ci95(p)[("low", "high").index(end)] if end else self.at(p)
+
+
+def percentile(statistic: str | None) -> float | None:
+    """0.95 for p95; None for every other statistic."""
+    match = _PERCENTILE.fullmatch(statistic or "")
+    return float(match[1]) / 100 if match and float(match[1]) > 0 else None
 
 
 def rank(n: int, p: float) -> int:

@@ -1,11 +1,11 @@
-"""A service level objective: one metric, one statistic, one bound, as the user writes it.
+"""A service level objective: one figure, one statistic, one bound, as the user writes it.
 
     eos_latency:p95<800ms     a latency, with the statistic it is judged by; s or ms
     rtf:p95<0.5               a factor, with its statistic
     error_rate<1%             a ratio of the whole stage, in percent
     foreign_text<1            a count over the whole stage
 
-`METRICS` is the table of what can be written. Bounds are kept in base units: seconds, ratio (0 to 1), count.
+`figures.py` says which figures have objectives. Bounds are kept in base units: seconds, ratio (0 to 1), count.
 """
 
 from __future__ import annotations
@@ -17,81 +17,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stt_load.errors import ConfigError
-from stt_load.metrics.quantiles import Distribution, smallest_n
-from stt_load.records import TRANSCRIBED, Kind
+from stt_load.kinds import STREAM
+from stt_load.metrics.figures import Figure, Unit, slo_example, with_slo
+from stt_load.metrics.quantiles import Distribution, percentile, smallest_n
 
-DEFAULT_SLOS = ("eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%")
-"""What a run is judged by unless told otherwise: late, failing, or worse than the quiet run."""
+_BOUND_UNITS: dict[Unit, dict[str, float]] = {
+    Unit.SECONDS: {"s": 1.0, "ms": 0.001},
+    Unit.RATIO: {"%": 0.01},
+    Unit.FACTOR: {"": 1.0},
+    Unit.COUNT: {"": 1.0},
+}
+"""The units that a bound on a figure may be written in, and what one of each is in base units."""
 
-DEFAULT_SLOS_OF: dict[Kind, tuple[str, ...]] = {
-    Kind.STREAM: DEFAULT_SLOS,
-    Kind.UPLOAD: ("rtf:p95<1", "error_rate<1%", "wer_delta<5%"),
-    Kind.TTS: ("rtf:p95<1", "underruns<1", "error_rate<1%"),
+_HINTS: dict[Unit, str] = {
+    Unit.SECONDS: " (p50, p95, any other percentile, mean, min or max; s or ms)",
+    Unit.FACTOR: " (p50, p95, any other percentile, mean, min or max)",
+    Unit.RATIO: " (the percent sign is needed)",
 }
 
-
-class MetricKind(StrEnum):
-    """What a bound on the metric looks like."""
-
-    LATENCY = "latency"  # needs a statistic; bound in s or ms
-    FACTOR = "factor"  # needs a statistic; bound is a plain number
-    RATIO = "ratio"  # bound in percent
-    COUNT = "count"  # bound is a plain number
-
-
-METRICS: dict[str, MetricKind] = {
-    "eos_latency": MetricKind.LATENCY,
-    "stream_end_latency": MetricKind.LATENCY,
-    "settled_latency": MetricKind.LATENCY,
-    "finalise_latency": MetricKind.LATENCY,
-    "first_partial": MetricKind.LATENCY,
-    "connect": MetricKind.LATENCY,
-    "ready": MetricKind.LATENCY,
-    "total": MetricKind.LATENCY,
-    "first_text": MetricKind.LATENCY,
-    "first_audio": MetricKind.LATENCY,
-    "gap_max": MetricKind.LATENCY,
-    "rtf": MetricKind.FACTOR,
-    "error_rate": MetricKind.RATIO,
-    "wer": MetricKind.RATIO,
-    "wer_all": MetricKind.RATIO,
-    "wer_delta": MetricKind.RATIO,
-    "cer": MetricKind.RATIO,
-    "foreign_text": MetricKind.COUNT,
-    "underruns": MetricKind.COUNT,
-}
-
-ONLY_OF: dict[str, frozenset[Kind]] = {
-    **dict.fromkeys(
-        ("eos_latency", "stream_end_latency", "settled_latency", "finalise_latency", "first_partial", "ready"),
-        frozenset({Kind.STREAM}),
-    ),
-    **dict.fromkeys(("wer", "wer_all", "wer_delta", "cer", "foreign_text"), TRANSCRIBED),
-    **dict.fromkeys(("total", "rtf"), frozenset({Kind.UPLOAD, Kind.TTS})),
-    "first_text": frozenset({Kind.UPLOAD}),
-    **dict.fromkeys(("first_audio", "gap_max", "underruns"), frozenset({Kind.TTS})),
-}
-"""Metrics that only some kinds of load have."""
-
-_FACTORS: dict[MetricKind, dict[str, float]] = {
-    MetricKind.LATENCY: {"s": 1.0, "ms": 0.001},
-    MetricKind.RATIO: {"%": 0.01},
-    MetricKind.FACTOR: {"": 1.0},
-    MetricKind.COUNT: {"": 1.0},
-}
-
-_EXAMPLES: dict[MetricKind, str] = {
-    MetricKind.LATENCY: "{}:p95<800ms (p50, p95, any other percentile, mean, min or max; s or ms)",
-    MetricKind.RATIO: "{}<1% (the percent sign is needed)",
-    MetricKind.FACTOR: "{}:p95<0.5 (p50, p95, any other percentile, mean, min or max)",
-    MetricKind.COUNT: "{}<1",
-}
-
-_WITH_STATISTIC = (MetricKind.LATENCY, MetricKind.FACTOR)
 _SHAPE = re.compile(
-    r"(?P<metric>[a-z_]+)(:(?P<statistic>[a-z0-9.]+))?(?P<strict><=?)(?P<number>-?\d+(\.\d+)?)(?P<unit>[a-z%]*)"
+    r"(?P<figure>[a-z_]+)(:(?P<statistic>[a-z0-9.]+))?(?P<strict><=?)(?P<number>-?\d+(\.\d+)?)(?P<unit>[a-z%]*)"
 )
-_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +48,7 @@ class Slo:
     """
 
     text: str
-    metric: str
+    figure: Figure
     statistic: str | None
     bound: float
     is_strict: bool
@@ -110,7 +56,7 @@ class Slo:
     @property
     def percentile(self) -> float | None:
         """0.95 for p95; None for every other statistic."""
-        return _percentile(self.statistic)
+        return percentile(self.statistic)
 
     def is_met_by(self, value: float) -> bool:
         return value < self.bound if self.is_strict else value <= self.bound
@@ -120,17 +66,18 @@ def parse_slo(text: str) -> Slo:
     """`eos_latency:p95<1s` and the like; blanks don't matter. Raises ConfigError with one line."""
     match = _SHAPE.fullmatch("".join(text.split()))
     if match is None:
-        raise ConfigError(f"--slo {text!r} can't be read: write it like {', '.join(repr(slo) for slo in DEFAULT_SLOS)}")
-    metric, statistic = match["metric"], match["statistic"]
-    kind = METRICS.get(metric)
-    if kind is None:
-        raise ConfigError(f"--slo {text!r}: there is no metric {metric!r}; it can be one of {', '.join(METRICS)}")
-    factor = _FACTORS[kind].get(match["unit"])
-    if factor is None or (kind in _WITH_STATISTIC) != _is_statistic(statistic):
-        raise ConfigError(f"--slo {text!r} can't be read: write it like {_EXAMPLES[kind].format(metric)}")
+        raise ConfigError(f"--slo {text!r} can't be read: write it like {', '.join(map(repr, STREAM.default_slos))}")
+    name, statistic = match["figure"], match["statistic"]
+    figure = with_slo().get(name)
+    if figure is None:
+        raise ConfigError(f"--slo {text!r}: there is no figure {name!r}; it can be one of {', '.join(with_slo())}")
+    factor = _BOUND_UNITS[figure.unit].get(match["unit"])
+    if factor is None or figure.is_distribution != _is_statistic(statistic):
+        example = f"{slo_example(figure)}{_HINTS.get(figure.unit, '')}"
+        raise ConfigError(f"--slo {text!r} can't be read: write it like {example}")
     return Slo(
         text="".join(text.split()),
-        metric=metric,
+        figure=figure,
         statistic=statistic,
         bound=float(match["number"]) * factor,
         is_strict=match["strict"] == "<",
@@ -138,14 +85,7 @@ def parse_slo(text: str) -> Slo:
 
 
 def _is_statistic(statistic: str | None) -> bool:
-    return statistic in ("mean", "min", "max") or _percentile(statistic) is not None
-
-
-def _percentile(statistic: str | None) -> float | None:
-    match = _PERCENTILE.fullmatch(statistic or "")
-    if match is None or float(match[1]) == 0.0:
-        return None
-    return float(match[1]) / 100
+    return statistic in ("mean", "min", "max") or percentile(statistic) is not None
 
 
 class SloVerdict(StrEnum):

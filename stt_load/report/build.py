@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stt_load.kinds import KINDS, STREAM
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.normaliser import titled
-from stt_load.metrics.slo import DEFAULT_SLOS_OF, Slo, SloResult, SloVerdict, judge, parse_slo
+from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats
 from stt_load.metrics.validity import Evidence, Finding, evaluate
-from stt_load.records import PACED, Kind, UtteranceRecord
+from stt_load.records import UtteranceRecord
 from stt_load.report.hold import Sample
 from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport, StageReport, Verdict
@@ -97,13 +98,13 @@ def build_report(
     tally = _tally(timelines, run, utterances)
     done = next((line for line in transitions if line["phase"] == "done"), None)
     lost = _rows_lost(done, tally.rows)
-    kind = Kind(run.get("kind", Kind.STREAM))
-    slos = [parse_slo(text) for text in run.get("slos", DEFAULT_SLOS_OF[kind])]
+    kind = KINDS[run.get("kind", STREAM.name)]
+    slos = [parse_slo(text) for text in run.get("slos", kind.default_slos)]
     sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in timelines})
     stages: list[StageReport] = []
     for timeline in timelines:
         first = stages[0].figures if stages else None
-        stages.append(_stage_report(timeline, tally.stages[timeline.stage], first, slos, lost, sampling, kind))
+        stages.append(_stage_report(timeline, tally.stages[timeline.stage], first, slos, lost, sampling, kind.is_paced))
     knee = find_knee(stages)
     return RunReport(
         run=run,
@@ -168,17 +169,16 @@ def _stage_report(
     slos: Sequence[Slo],
     lost: int,
     sampling: Sampling,
-    kind: Kind,
+    is_paced: bool,
 ) -> StageReport:
     figures = tally.stats.close(first)
-    results = tuple(judge(slo, figures.measured(slo.metric), figures.without(slo.metric)) for slo in slos)
-    is_paced = kind in PACED
+    results = tuple(judge(slo, figures.measured(slo.figure), figures.without(slo.figure)) for slo in slos)
     evidence = _evidence(timeline, figures, results, lost, is_paced)
     findings = evaluate(evidence)
     span = timeline.hold_span
     duty = tally.duty.close() if tally.duty and is_paced else None
     # A file is sent in no time, so no share of the hold is: its audio is what the requests of the hold held.
-    sent_s = None if is_paced else figures.audio_s
+    sent_s = None if is_paced else figures.sums["audio"]
     audio_s = duty * timeline.users * (span[1] - span[0]) if span and duty is not None else sent_s
     return StageReport(
         figures=figures,
@@ -207,8 +207,8 @@ def _evidence(
         users_reached=None if timeline.hold is None else int(timeline.hold["reached"]),
         workers=timeline.workers,
         is_paced=is_paced,
-        frames=figures.frames,
-        frames_late=figures.frames_late,
+        frames=int(figures.sums["frames"]),
+        frames_late=int(figures.sums["frames_late"]),
         pacing_lag_max_s=figures.pacing_lag_max_s,
         generator_cpu_pct=timeline.generator_cpu_pct,
         stolen_cpu_pct=timeline.stolen_cpu_pct,
@@ -232,7 +232,7 @@ def _verdict(figures: StageFigures, findings: Sequence[Finding], results: Sequen
 
 def _frame_note(run: Mapping[str, Any]) -> list[str]:
     note = (run.get("frame") or {}).get("note")
-    return [f"frames: {note}"] if note else []
+    return [note] if note else []
 
 
 def _notes(done: Line | None, astray: int) -> list[str]:

@@ -89,3 +89,8 @@ class DeviceFigures:
 
     def of(self, name: str) -> Distribution:
         return self.fields.get(name, Distribution())
+
+    def measured(self, name: str) -> Distribution | float | None:
+        """A field of its samples, or a figure of its own such as `energy_j`."""
+        value: Distribution | float | None = self.fields.get(name) or getattr(self, name, None)
+        return value

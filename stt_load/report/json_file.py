@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from stt_load.metrics.ages import AgeFigures
+from stt_load.metrics.figures import Figure, in_json
 from stt_load.metrics.quantiles import REPORTED, Distribution
 from stt_load.metrics.slo import SloResult
 from stt_load.metrics.validity import Finding
@@ -25,7 +26,7 @@ def summary_json(report: RunReport) -> str:
     summary = {
         "schema_version": SCHEMA_VERSION,
         "run": report.run,
-        "kind": report.kind,
+        "kind": report.kind.name,
         "verdict": report.verdict,
         "exit_code": int(exit_code(report)),
         "knee": {
@@ -46,41 +47,21 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "users": figures.users,
         "verdict": stage.verdict,
         "few_samples": stage.is_few,
-        "n": figures.n,
         "outcomes": figures.outcomes,
-        "error_rate": figures.error_rate,
-        **{f"{metric}_s": distribution(values) for metric, values in figures.latencies.items()},
-        "rtf": distribution(figures.rtf),
-        "rtfx": distribution(figures.rtfx),
-        "requests_per_s": stage.requests_per_s,
-        "underruns": figures.underruns,
-        "streamed": figures.latencies["first_audio"].n,
-        "wer": figures.wer,
-        "wer_all": figures.wer_all,
-        "wer_delta": figures.wer_delta,
-        "cer": figures.cer,
-        "foreign_text": figures.foreign_text,
+        **{figure.field: _figure(stage, figure) for figure in in_json()},
         "pacing_lag_s": {"p99": figures.pacing_lag_p99_s, "max": figures.pacing_lag_max_s},
-        "frames": figures.frames,
-        "frames_late": figures.frames_late,
-        "generator_cpu_pct": stage.generator_cpu_pct,
-        "audio_s": figures.audio_s,
-        "speech_s": figures.speech_s,
-        "utterance_s_mean": figures.utterance_s_mean,
-        "hold_s": stage.hold_s,
-        "duty_cycle": stage.duty_cycle,
-        "clips": figures.clips,
-        "clips_reused": figures.clips_reused,
         "kernel_stamped": figures.kernel_stamped,
-        "users_reached": stage.users_reached,
-        "workers": stage.workers,
         "server_ms": {name: distribution(values) for name, values in figures.server_ms.items()},
         "by_connection_age": [_age(figures) for figures in stage.ages],
-        "streams_per_gpu": stage.streams_per_gpu,
         "devices": [_device(figures) for figures in stage.devices],
         "slos": [_slo(result) for result in stage.slos],
         "validity": [_finding(finding) for finding in stage.findings],
     }
+
+
+def _figure(stage: StageReport, figure: Figure) -> Any:
+    measured = stage.measured(figure)
+    return distribution(measured) if isinstance(measured, Distribution) else measured
 
 
 def distribution(values: Distribution) -> dict[str, Any]:

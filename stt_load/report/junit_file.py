@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+from stt_load.kinds import LoadKind
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
-from stt_load.records import Kind
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.wording import callers, judged, title
 
@@ -24,7 +24,7 @@ def junit_xml(report: RunReport) -> str:
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _suite(stage: StageReport, kind: Kind) -> ET.Element:
+def _suite(stage: StageReport, kind: LoadKind) -> ET.Element:
     name = f"stage {stage.figures.stage}: {callers(stage.users, kind)}"
     cases = [_slo_case(name, stage, result) for result in stage.slos]
     cases += [_validity_case(name, finding) for finding in stage.findings]

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from stt_load.kinds import KINDS, STREAM, LoadKind
 from stt_load.metrics.ages import AgeFigures
+from stt_load.metrics.figures import DEVICE_KINDS, Figure, Source
+from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.stage import StageFigures
 from stt_load.metrics.validity import Finding
-from stt_load.records import Kind
 from stt_load.report.device import DeviceFigures, is_covered
 
 SCHEMA_VERSION = 2
@@ -91,6 +93,31 @@ class StageReport:
         return is_covered(self.coverage(kind))
 
     @property
+    def gpu_coverage(self) -> float | None:
+        """Share of the hold with samples, of the GPU that was sampled worst."""
+        return self.coverage("gpu")
+
+    def measured(self, figure: Figure) -> Distribution | float | None:
+        """The value of a figure, whatever its source. None: not measured, or not on this stage."""
+        if figure.source in DEVICE_KINDS:
+            busiest = self.busiest(DEVICE_KINDS[figure.source])
+            return busiest.measured(figure.field) if busiest else None
+        if figure.source is Source.RUN:
+            value: float | None = getattr(self, figure.field)
+            return value
+        return self.figures.measured(figure)
+
+    def value(self, figure: Figure, statistic: str | None) -> float | None:
+        """One number: a statistic of a distribution, or the only value that there is (`statistic` None)."""
+        measured = self.measured(figure)
+        return measured.statistic(statistic or "mean") if isinstance(measured, Distribution) else measured
+
+    def coverage_of(self, figure: Figure) -> float | None:
+        """Share of the hold with the samples that a figure is made of; 1 where it isn't made of samples."""
+        kind = DEVICE_KINDS.get(figure.source)
+        return self.coverage(kind) if kind else 1.0
+
+    @property
     def streams_per_gpu(self) -> float | None:
         """Callers for each GPU that worked in the hold; None where that can't be said."""
         gpus = self._devices("gpu")
@@ -100,7 +127,8 @@ class StageReport:
     @property
     def requests_per_s(self) -> float | None:
         """Completed uploads that began in the hold, over its length; None where nothing was uploaded."""
-        return self.figures.rtf.n / self.hold_s if self.hold_s and self.figures.rtf.n else None
+        n = self.figures.distributions["rtf"].n
+        return n / self.hold_s if self.hold_s and n else None
 
     def _devices(self, kind: str) -> list[DeviceFigures]:
         return [figures for figures in self.devices if figures.device.kind == kind]
@@ -129,6 +157,6 @@ class RunReport:
     notes: tuple[str, ...]
 
     @property
-    def kind(self) -> Kind:
-        """Of load. Runs from before there were others are of kind stream."""
-        return Kind(self.run.get("kind", Kind.STREAM))
+    def kind(self) -> LoadKind:
+        """The kind of load. Runs from before there were others are of kind stream."""
+        return KINDS[self.run.get("kind", STREAM.name)]

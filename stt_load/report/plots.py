@@ -48,7 +48,7 @@ def _latency(metric: str) -> Any:
             base.mark_rule(opacity=0.5).encode(_x(alt), alt.Y("low:Q"), alt.Y2("high:Q"), colour),
             base.mark_line(point=True).encode(_x(alt), alt.Y("value:Q", title="seconds"), colour),
         ]
-        bounds = {r.slo.bound for s in report.stages for r in s.slos if r.slo.metric == metric}
+        bounds = {r.slo.bound for s in report.stages for r in s.slos if r.slo.figure.name == metric}
         layers += [_limit(alt, [{"value": value} for value in sorted(bounds)])] if bounds else []
         layers += [_knee(alt, report.knee.holds)] if report.knee.holds else []
         return _sized(alt, layers)
@@ -57,7 +57,7 @@ def _latency(metric: str) -> Any:
 
 
 def _latency_rows(stage: StageReport, metric: str) -> list[dict[str, Any]]:
-    values = stage.figures.latencies[metric]
+    values = stage.figures.distributions[metric]
     rows = []
     for name, p in (("p50", 0.50), ("p95", 0.95)):
         value, (low, high) = values.at(p), values.ci95(p)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 
+from stt_load.metrics.figures import NOTHING
 from stt_load.report.device import KINDS, Device, DeviceFigures
 from stt_load.report.model import WORKED_PCT, RunReport, StageReport
-from stt_load.report.wording import NOTHING, sampled
+from stt_load.report.wording import sampled
 
 TITLE = "What it took"
 FIRST_HEADINGS = ("Conc", "device")

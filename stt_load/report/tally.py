@@ -47,7 +47,7 @@ class Tally:
                     self.astray += len(mine)
         for stage, messages in late.foreign(utterances).items():
             if stage in self.stages:
-                self.stages[stage].stats.foreign_text += messages
+                self.stages[stage].stats.counts["foreign_text"] += messages
 
 
 def _by_stage(records: Sequence[UtteranceRecord]) -> dict[int, list[UtteranceRecord]]:

@@ -5,25 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from stt_load.metrics.slo import METRICS, MetricKind, Slo, SloResult, SloVerdict
-from stt_load.records import Kind
+from stt_load.kinds import STREAM, LoadKind
+from stt_load.metrics.figures import NOTHING, Unit
+from stt_load.metrics.slo import Slo, SloResult, SloVerdict
 from stt_load.report.device import COVERED, LOST, is_covered
 from stt_load.report.model import Knee, RunReport, StageReport, Verdict
 
-NOTHING = "-"
 DOUBT = "?"
 GONE = "lost"
-
-NOUNS = {
-    Kind.STREAM: ("caller", "callers"),
-    Kind.UPLOAD: ("concurrent request", "concurrent requests"),
-    Kind.TTS: ("concurrent stream", "concurrent streams"),
-}
-SUBTITLES = {
-    Kind.UPLOAD: "uploads: whole files, not microphone pace",
-    Kind.TTS: "text to speech: what the server says, not what it hears",
-}
-"""What stands over every table of a kind whose figures must not be laid beside those of callers who speak."""
 
 _VERBS = {
     SloVerdict.MET: "meets",
@@ -44,7 +33,7 @@ def percent(ratio: float | None) -> str:
 
 def observed(result: SloResult) -> str:
     """`eos_latency p95 1.420 s`."""
-    name = " ".join(part for part in (result.slo.metric, result.slo.statistic) if part)
+    name = " ".join(part for part in (result.slo.figure.name, result.slo.statistic) if part)
     return f"{name} {_value(result)}"
 
 
@@ -72,7 +61,7 @@ def why_not(stage: StageReport) -> str:
     return "; ".join(judged(result) for result in stage.missed)
 
 
-def knee_sentence(knee: Knee, kind: Kind = Kind.STREAM) -> str:
+def knee_sentence(knee: Knee, kind: LoadKind = STREAM) -> str:
     """The answer to the question of the whole program."""
     if knee.holds is None and knee.breaks is None:
         return "no stage was run"
@@ -90,9 +79,8 @@ def _per_gpu(stage: StageReport) -> str:
     return "" if streams is None or streams == stage.users else f", {streams:g} for each GPU that worked"
 
 
-def callers(users: int, kind: Kind = Kind.STREAM) -> str:
-    one, many = NOUNS[kind]
-    return f"{users} {one if users == 1 else many}"
+def callers(users: int, kind: LoadKind = STREAM) -> str:
+    return f"{users} {kind.caller if users == 1 else kind.callers}"
 
 
 def sampled(text: str, coverage: float | None) -> str:
@@ -112,7 +100,7 @@ def sampled_explanation(cells: Iterable[str]) -> list[str]:
 def title(report: RunReport) -> str:
     """`label · dialect · run id`, whatever of them the run has, and what kind of figures these are."""
     run = report.run
-    parts = (run.get("label"), run.get("dialect"), run.get("run_id"), SUBTITLES.get(report.kind))
+    parts = (run.get("label"), run.get("dialect"), run.get("run_id"), report.kind.subtitle)
     return " · ".join(str(part) for part in dict.fromkeys(parts) if part)
 
 
@@ -121,12 +109,12 @@ def _value(result: SloResult) -> str:
         return NOTHING
     if math.isinf(result.value):
         return "falls on utterances that failed, which"
-    match METRICS[result.slo.metric]:
-        case MetricKind.LATENCY:
+    match result.slo.figure.unit:
+        case Unit.SECONDS:
             return seconds(result.value)
-        case MetricKind.RATIO:
+        case Unit.RATIO:
             return percent(result.value)
-        case MetricKind.FACTOR:
-            return f"{result.value:.3f}"
-        case MetricKind.COUNT:
+        case Unit.COUNT:
             return f"{result.value:.0f}"
+        case _:
+            return f"{result.value:.3f}"

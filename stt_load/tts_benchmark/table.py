@@ -54,7 +54,7 @@ STREAMED: Columns = _NAME | {
     "first audio p95": _first_audio(0.95),
     "gap p95": lambda text: _percentile(text.gaps, 0.95),
     "gap max": lambda text: _seconds(text.gaps.max),
-    "dry": lambda text: NOTHING if text.underruns is None else str(text.underruns),
+    "underruns": lambda text: NOTHING if text.underruns is None else str(text.underruns),
 }
 
 
@@ -78,8 +78,8 @@ def explanations(benchmark: Benchmark) -> list[str]:
     done = [text for text in benchmark.texts if text.completed]
     if any(text.is_streamed for text in done):
         lines.append(
-            "first audio: first byte of audio behind the header; gap: between two pieces; dry: how often a player that "
-            f"begins with {PREBUFFER_S:g} s of audio would have run dry, in all runs together."
+            "first audio: first byte of audio after the header; gap: pause between two pieces; underruns: how often a "
+            f"player that starts with {PREBUFFER_S:g} s of audio would have run out of it, in all runs together."
         )
     if not all(text.is_streamed for text in done):
         lines.append(

@@ -5,15 +5,16 @@ import math
 import pytest
 
 from stt_load.errors import ConfigError
+from stt_load.kinds import KINDS
 from stt_load.metrics.quantiles import Distribution
-from stt_load.metrics.slo import DEFAULT_SLOS_OF, METRICS, SloVerdict, judge, parse_slo
+from stt_load.metrics.slo import SloVerdict, judge, parse_slo
 
 P95 = parse_slo("eos_latency:p95<1s")
 EARLY, LATE = 0.5, 1.5
 
 
 @pytest.mark.parametrize(
-    ("text", "metric", "statistic", "bound", "is_strict"),
+    ("text", "name", "statistic", "bound", "is_strict"),
     [
         ("eos_latency:p95<1s", "eos_latency", "p95", 1.0, True),
         ("eos_latency:p95<800ms", "eos_latency", "p95", 0.8, True),
@@ -29,10 +30,10 @@ EARLY, LATE = 0.5, 1.5
     ],
 )
 def test_an_objective_is_read_into_base_units(
-    text: str, metric: str, statistic: str | None, bound: float, is_strict: bool
+    text: str, name: str, statistic: str | None, bound: float, is_strict: bool
 ) -> None:
     slo = parse_slo(text)
-    assert (slo.metric, slo.statistic, slo.is_strict) == (metric, statistic, is_strict)
+    assert (slo.figure.name, slo.statistic, slo.is_strict) == (name, statistic, is_strict)
     assert slo.bound == pytest.approx(bound)
     assert slo.text == text.replace(" ", "")
 
@@ -42,7 +43,7 @@ def test_a_percentile_is_known_as_a_share() -> None:
     assert parse_slo("wer<8%").percentile is None
 
 
-@pytest.mark.parametrize("text", [text for texts in DEFAULT_SLOS_OF.values() for text in texts])
+@pytest.mark.parametrize("text", [text for kind in KINDS.values() for text in kind.default_slos])
 def test_the_defaults_can_be_read(text: str) -> None:
     assert parse_slo(text).text == text
 
@@ -53,7 +54,7 @@ def test_the_defaults_can_be_read(text: str) -> None:
         ("", "write it like 'eos_latency:p95<1s'"),
         ("fast", "write it like 'eos_latency:p95<1s'"),
         ("eos_latency:p95>1s", "write it like 'eos_latency:p95<1s'"),
-        ("latency:p95<1s", "it can be one of eos_latency"),
+        ("latency:p95<1s", "it can be one of error_rate, eos_latency"),
         ("eos_latency<1s", "eos_latency:p95<800ms"),
         ("eos_latency:p95<1", "eos_latency:p95<800ms"),
         ("eos_latency:p0<1s", "eos_latency:p95<800ms"),
@@ -123,12 +124,3 @@ def test_mean_and_maximum_are_judged_at_any_n() -> None:
     assert judge(parse_slo("eos_latency:mean<=1s"), values).verdict is SloVerdict.MET
     assert judge(parse_slo("eos_latency:max<1s"), values).verdict is SloVerdict.MISSED
     assert judge(parse_slo("eos_latency:max<1s"), Distribution()).verdict is SloVerdict.UNDECIDED
-
-
-def test_every_metric_has_a_value_in_a_stage() -> None:
-    from stt_load.metrics.stage import StageStats
-
-    figures = StageStats(0, 1).close()
-    for metric in METRICS:
-        measured = figures.measured(metric)
-        assert measured is None or measured == 0 or isinstance(measured, Distribution)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_run import TEXTS, utterance
 
+from stt_load.metrics.figures import with_slo
 from stt_load.metrics.stage import StageFigures, StageStats
 from stt_load.records import UtteranceRecord
 
@@ -37,10 +38,10 @@ def test_a_stage_without_utterances_has_counts_but_no_figures() -> None:
 
 def test_eos_latency_is_of_completed_utterances_and_connect_time_of_all() -> None:
     figures = closed(utterance(0, 4), utterance(0, 4, 1, outcome="timed_out", eos_latency_s=30.0))
-    assert list(figures.latencies["eos_latency"].values) == [0.4]
-    assert figures.latencies["connect"].n == 2
-    assert figures.without("eos_latency") == 1
-    assert figures.without("connect") == 0
+    assert list(figures.distributions["eos_latency"].values) == [0.4]
+    assert figures.distributions["connect"].n == 2
+    assert figures.without(with_slo()["eos_latency"]) == 1
+    assert figures.without(with_slo()["connect"]) == 0
 
 
 def test_wer_is_one_ratio_of_summed_counts() -> None:
@@ -91,12 +92,13 @@ def test_pacing_lag_weighs_utterances_by_their_frames() -> None:
     )
     assert figures.pacing_lag_p99_s == pytest.approx(0.004)
     assert figures.pacing_lag_max_s == 0.050
-    assert (figures.frames, figures.frames_late) == (40, 2)
+    assert (figures.sums["frames"], figures.sums["frames_late"]) == (40, 2)
 
 
 def test_sums_and_means_of_audio_cover_every_counted_utterance() -> None:
     figures = closed(utterance(0, 4, audio_s=4.0, speech_s=3.0), utterance(0, 4, 1, audio_s=6.0, speech_s=5.0))
-    assert (figures.audio_s, figures.speech_s, figures.utterance_s_mean, figures.clips) == (10.0, 8.0, 5.0, 2)
+    assert (figures.sums["audio"], figures.sums["speech"]) == (10.0, 8.0)
+    assert (figures.utterance_s_mean, figures.clips) == (5.0, 2)
 
 
 def test_what_the_server_says_of_itself_is_gathered_by_name() -> None:
@@ -109,7 +111,7 @@ def test_what_the_server_says_of_itself_is_gathered_by_name() -> None:
 
 def test_foreign_messages_and_shared_clips_are_summed() -> None:
     figures = closed(utterance(0, 4, foreign_text=2), utterance(0, 4, foreign_text=None, clip_reused=True))
-    assert (figures.foreign_text, figures.clips_reused) == (2, 1)
+    assert (figures.sums["foreign_text"], figures.clips_reused) == (2, 1)
 
 
 def random_record(seed: int) -> UtteranceRecord:
@@ -135,16 +137,14 @@ def random_record(seed: int) -> UtteranceRecord:
 
 @settings(max_examples=40, deadline=None)
 @given(parts=st.lists(st.lists(st.integers(0, 10_000), max_size=8), min_size=1, max_size=4))
-def test_parts_merge_into_the_figures_of_the_whole(parts: list[list[int]]) -> None:
-    whole, merged = StageStats(0, 4), StageStats(0, 4)
+def test_figures_do_not_depend_on_how_records_come_in_batches(parts: list[list[int]]) -> None:
+    one_by_one, in_batches = StageStats(0, 4), StageStats(0, 4)
     for seeds in parts:
-        part = StageStats(0, 4)
         records = [random_record(seed) for seed in seeds]
-        part.add(records)
+        in_batches.add(records)
         for record in records:
-            whole.add([record])
-        merged.merge(part)
-    assert merged.close() == whole.close()
+            one_by_one.add([record])
+    assert in_batches.close() == one_by_one.close()
 
 
 def test_the_factor_of_an_upload_is_its_total_time_over_its_audio_and_of_completed_ones_only() -> None:
@@ -153,8 +153,8 @@ def test_the_factor_of_an_upload_is_its_total_time_over_its_audio_and_of_complet
     ]
     failed = utterance(0, 4, 3, kind="upload", eos_latency_s=None, outcome="server_error", audio_s=4.0, total_s=1.0)
     figures = closed(*uploads, failed)
-    assert list(figures.rtf.values) == [0.25, 0.5]
+    assert list(figures.distributions["rtf"].values) == [0.25, 0.5]
     assert list(figures.rtfx.values) == [2.0, 4.0]
-    assert list(figures.latencies["total"].values) == [1, 2]
-    assert figures.latencies["eos_latency"].n == figures.latencies["first_text"].n == 0
-    assert figures.without("rtf") == figures.without("total") == 1
+    assert list(figures.distributions["total"].values) == [1, 2]
+    assert figures.distributions["eos_latency"].n == figures.distributions["first_text"].n == 0
+    assert figures.without(with_slo()["rtf"]) == figures.without(with_slo()["total"]) == 1

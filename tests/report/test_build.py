@@ -55,7 +55,7 @@ def test_what_one_objective_cannot_decide_is_no_matter_where_another_is_missed()
     made.utterances[0].outcome = "timed_out"
     report = built(made)
     assert report.stages[0].verdict is Verdict.FAIL
-    assert [result.slo.metric for result in report.stages[0].missed] == ["error_rate"]
+    assert [result.slo.figure.name for result in report.stages[0].missed] == ["error_rate"]
 
 
 def test_an_objective_without_any_value_is_not_met() -> None:

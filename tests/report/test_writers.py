@@ -172,6 +172,6 @@ def test_the_console_says_answer_reasons_and_warnings(report: RunReport) -> None
     assert "misses < 1s" in text
     assert "at 40: generator CPU ≤ 90 %: 97 % of one core." in text
     assert "messages carried another caller's words (1 at 30 callers)" in text
-    assert "frames: 100 ms asked, 96 ms sent" in text
-    assert "* too few samples" in text
-    assert "Clips shared by two callers: 1 times." in text
+    assert "- 100 ms asked, 96 ms sent" in text
+    assert "* too few utterances" in text
+    assert "Two callers spoke the same clip 1 time:" in text
