@@ -10,7 +10,7 @@ from made_samples import gpu_entry, sidecar_entry
 from stt_load.report.build import build_report
 from stt_load.report.resources import COLUMNS, FIRST_HEADINGS, ResourceTable, resource_table
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
 
 
 def table(made: MadeRun, *, is_short: bool = False) -> ResourceTable:
@@ -111,8 +111,8 @@ def test_a_gpu_that_nobody_ever_saw_has_a_row_that_says_so() -> None:
 
 
 @pytest.mark.parametrize("heading", [*FIRST_HEADINGS, *(column.heading for column in COLUMNS)])
-def test_the_readme_explains_each_column(heading: str) -> None:
-    assert f"`{heading}`" in README
+def test_the_page_about_the_report_explains_each_column(heading: str) -> None:
+    assert f"`{heading}`" in PAGE
 
 
 def test_the_rows_have_a_cell_for_each_heading() -> None:
