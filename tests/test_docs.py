@@ -17,6 +17,7 @@ import click
 
 from stt_load.cli import COMMANDS, cli
 from stt_load.dialects.registry import DIALECTS
+from stt_load.dialects.row import DialectRow
 from stt_load.errors import ExitCode, Outcome
 from stt_load.kinds import KINDS, STREAM, TTS, UPLOAD, LoadKind
 from stt_load.metrics.figures import in_table, with_slo
@@ -25,8 +26,8 @@ from stt_load.options import OPTIONS
 from stt_load.report.folder import WRITERS
 from stt_load.report.model import Verdict
 from stt_load.run.plan import Phase
-from stt_load.tts.apis import TTS_APIS
-from stt_load.uploads.apis import UPLOADS
+from stt_load.tts.apis import TTS_APIS, TtsApi
+from stt_load.uploads.apis import UPLOADS, UploadRow
 
 CHECKOUT = Path(__file__).parents[1]
 DOCS = sorted((CHECKOUT / "docs").glob("*.md"))
@@ -236,11 +237,17 @@ def test_what_a_bound_can_be_set_on_and_the_default_objectives_are_named() -> No
     assert [slo for slo in STREAM.default_slos if f"`{slo}`" not in DOCUMENTS["README.md"]] == []
 
 
+def server_cell(row: DialectRow | UploadRow | TtsApi) -> str:
+    """The summary of the row, with a link to the server's home page where the row has one."""
+    homepage = row.facts().get("homepage")
+    return f"{row.summary} ([server]({homepage}))" if homepage else row.summary
+
+
 def test_the_tables_of_dialects_are_those_of_today() -> None:
     """After a meant change, STT_LOAD_REWRITE_GOLDEN=1 pytest tests/test_docs.py writes them."""
     outdated = []
     for name, registry in (("dialects.md", DIALECTS), ("uploads.md", UPLOADS), ("tts.md", TTS_APIS)):
-        rows = "".join(f"| `{row.name}` | `{row.default_url}` | {row.summary} |\n" for row in registry.values())
+        rows = "".join(f"| `{row.name}` | `{row.default_url}` | {server_cell(row)} |\n" for row in registry.values())
         table = f"<!-- dialects -->\n| `--dialect` | default URL | server |\n|---|---|---|\n{rows}<!-- /dialects -->"
         path = CHECKOUT / "docs" / name
         text = path.read_text(encoding="utf-8")

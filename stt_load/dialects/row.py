@@ -10,15 +10,20 @@ from stt_load.dialects.base import Capabilities, Dialect, Settings
 from stt_load.dialects.options import DialectOption, parse_dialect_options
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DialectRow:
-    """A dialect's name, one line about it, the URL that it is spoken at by default, and the class that speaks it, of
-    which every connection gets an object of its own."""
+    """What everybody but the session knows of a dialect.
+
+    `summary`: the server, what it takes and what it answers, in one line. `default_url`: where it is dialled unless
+    `--stt-url` says otherwise. `homepage`: where its server is described. `dialect`: the class that speaks it; every
+    connection gets an object of its own.
+    """
 
     name: str
     summary: str
     default_url: str
     dialect: type[Dialect]
+    homepage: str = ""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -38,7 +43,7 @@ class DialectRow:
         return self.dialect.unconfirmed
 
     def facts(self) -> dict[str, str]:
-        """What `stt-load dialects NAME` says of it, by label."""
+        """What `stt-load dialects NAME` says about the server, by label."""
         able = self.capabilities
         multiple = able.frame_multiple_bytes
         facts = {
@@ -50,6 +55,8 @@ class DialectRow:
             "a connection": "carries many utterances" if able.many_utterances else "carries one utterance",
             "ready message": "yes" if able.has_ready else "no",
         }
+        if self.homepage:
+            facts = {"homepage": self.homepage, **facts}
         if "server" not in able.ends:
             del facts["silence"]
         return facts
