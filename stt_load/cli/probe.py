@@ -193,7 +193,7 @@ def _end_rule(config: RunConfig, record: UtteranceRecord) -> str:
         who = f"the server notices {config.trailing_silence_s:g} s of silence"
     if record.settled_latency_s is not None:
         return f"{who}; complete when the server said so, {_ms(record.settled_latency_s)} after the end of speech"
-    is_counted = dialect_of(config).capabilities.counts_pieces
+    is_counted = dialect_of(config).capabilities.counts_segments
     return f"{who}; complete {'as soon as every queued piece has its text' if is_counted else 'after a quiet period'}"
 
 

@@ -63,7 +63,7 @@ REFUSALS = {
     4102: Refusal.CAPACITY,
 }
 
-CHANGE_NOTHING = ("SpeechStarted", "Warning", "LLMGatewayResponse", "SpeakerRevision")
+WITHOUT_EFFECT = ("SpeechStarted", "Warning", "LLMGatewayResponse", "SpeakerRevision")
 
 
 class AssemblyAI(Dialect):
@@ -138,7 +138,7 @@ class AssemblyAI(Dialect):
                 return (Finished(),)
             case "Heartbeat":
                 return (Gauge({name: ms for name, ms in numbers(body).items() if name.endswith("_ms")}),)
-            case str(kind) if kind in CHANGE_NOTHING:
+            case str(kind) if kind in WITHOUT_EFFECT:
                 return (Ignored(f"{kind}: {body.get('warning', '')}".rstrip(": ")),)
             case "Error" | None if "error" in body:
                 code = body.get("error_code")

@@ -23,19 +23,18 @@ End = Literal["client", "server"]
 
 
 class Capabilities(msgspec.Struct, frozen=True, gc=False):
-    """What the session must know of a server to play it fairly.
+    """What the session must know about a server to treat it fairly.
 
     `sample_rate_hz`: what the server expects. `encoding`: how, in words for people.
     `frame_multiple_bytes`: frames of int16 that are no multiple of this lose samples on the server.
     `frame_ms`: shorter or longer messages are an error to the server.
     `has_ready`: wait for `Ready` before audio.
     `ends`: who may end an utterance, the default first.
-    `counts_pieces`: every `SegmentPending` is answered by one `Final`; the utterance is complete when all are.
-    `min_endpoint_s`: the server doesn't cut at less silence than this: a piece queued sooner after the end of
-    speech is a part of the clip, and a clip with such a pause may be cut there.
-    `max_piece_s`: it cuts after so much audio, pause or not.
-    `quiet_s`: with nothing owed and no message that says anything for so long after all audio was sent, nothing
-    more comes.
+    `counts_segments`: every `SegmentPending` is answered by one `Final`; the utterance is complete when all are.
+    `min_endpoint_s`: the server doesn't end a segment at less silence than this. A segment queued sooner after the end
+    of speech is an earlier part of the clip, and a clip with such a pause may be cut there.
+    `max_segment_s`: the server ends a segment after so much audio, pause or not.
+    `quiet_s`: when all audio was sent, nothing is owed, and no message with news came for so long, nothing more comes.
     `min_trailing_silence_s`: where the server ends the utterance, less silence after the clip and it may never
     answer. `trailing_silence_s`: what is sent where nothing else was asked for.
     `flush_silence_s`: where the client ends the utterance, silence that has to follow the end message, or the
@@ -51,9 +50,9 @@ class Capabilities(msgspec.Struct, frozen=True, gc=False):
     frame_ms: tuple[float, float] = (0.0, math.inf)
     has_ready: bool = False
     ends: tuple[End, ...] = ("server",)
-    counts_pieces: bool = False
+    counts_segments: bool = False
     min_endpoint_s: float = 0.2
-    max_piece_s: float = math.inf
+    max_segment_s: float = math.inf
     quiet_s: float = 2.0
     min_trailing_silence_s: float = 0.0
     trailing_silence_s: float = 1.0
@@ -72,7 +71,7 @@ class Connect(msgspec.Struct, frozen=True, gc=False):
 
 
 class AudioLength(msgspec.Struct, frozen=True, gc=False):
-    """Of one utterance, all silence included."""
+    """The length of one utterance, all silence included."""
 
     frames: int
     samples: int
@@ -117,7 +116,7 @@ class Dialect(ABC):
         return Connect(url)
 
     def begin(self, length: AudioLength) -> Sequence[Message]:
-        """A new utterance begins on this connection: forget the last one. Messages to send before its first frame."""
+        """A new utterance begins on this connection: forget the last one. What to send before its first frame."""
         return ()
 
     def encode(self, pcm: bytes) -> Sequence[Message]:
@@ -140,10 +139,10 @@ class Dialect(ABC):
     @staticmethod
     @abstractmethod
     def recognises(message: Message) -> bool:
-        """This message is one that this server sends and hardly any other does. Never raises."""
+        """True for a message that this server sends and hardly any other does. Never raises."""
 
 
 @functools.cache
 def _defaults(kind: type[Dialect]) -> dict[str, Any]:
-    """Parsed once: a dialect is made for every connection."""
+    """The default of every option, parsed once: a dialect is made for every connection."""
     return {option.key: option.parse(option.default) for option in kind.options}

@@ -140,7 +140,7 @@ class Deepgram(Dialect):
 
 
 def _on_metadata(body: Mapping[str, object]) -> Sequence[Event]:
-    """The last word after CloseStream; WhisperLiveKit sends it as a greeting too."""
+    """Metadata is the last message after CloseStream; WhisperLiveKit also sends it as a greeting."""
     duration_s = body.get("duration")
     if not is_plausible(duration_s):
         raise ProtocolError(f"Metadata without a duration: {str(body)[:80]}")

@@ -1,7 +1,8 @@
 """What a server's message means, whichever server it came from. All frozen; none knows the time.
 
-A server tells its text in one of two ways. *Finals* add up: each is a piece that won't change. A *snapshot* is the
-whole transcript as the server has it now, and the next one replaces it. A dialect uses one way or the other.
+A server tells its text in one of two ways. `Final`s add up: each is the text of a segment and won't change. A
+`CumulativeTranscript` is all text so far as the server has it now, and the next one replaces it. A dialect uses one way
+or the other.
 
 Structs rather than dataclasses: some are made for every message of every caller, in a tenth of the time.
 """
@@ -23,13 +24,13 @@ class Ready(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """The server has to be answered with these, now."""
+    """These messages have to be sent to the server at once."""
 
     messages: tuple[Message, ...]
 
 
 class SegmentPending(msgspec.Struct, frozen=True, gc=False):
-    """The server has cut a piece of speech and owes a `Final` for it."""
+    """The server has cut a segment of speech and owes a `Final` for it."""
 
 
 class Partial(msgspec.Struct, frozen=True, gc=False):
@@ -46,8 +47,8 @@ class Final(msgspec.Struct, frozen=True, gc=False):
     server_ms: Mapping[str, float] = {}
 
 
-class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """The whole transcript so far, in place of all that was told before. `is_last` as in `Final`."""
+class CumulativeTranscript(msgspec.Struct, frozen=True, gc=False):
+    """All text so far, which replaces all that was told before. `is_last` as in `Final`."""
 
     text: str
     is_last: bool = False
@@ -62,12 +63,12 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
     """The protocol says, without text, that the utterance is over."""
 
 
-class AtWork(msgspec.Struct, frozen=True, gc=False):
-    """The server is still at what was sent to it: there may be silence, but it isn't the end."""
+class StillProcessing(msgspec.Struct, frozen=True, gc=False):
+    """The server is still working on what was sent to it: it may say nothing for a while, but it isn't done."""
 
 
 class Gauge(msgspec.Struct, frozen=True, gc=False):
-    """What the server says of itself besides texts: lag, queue, timings. Named with the server's own words."""
+    """Figures that the server tells about itself: lag, queue, timings, under the server's own names."""
 
     server_ms: Mapping[str, float]
 
@@ -91,14 +92,14 @@ Event = (
     | SegmentPending
     | Partial
     | Final
-    | Snapshot
+    | CumulativeTranscript
     | EndOfTurn
     | Finished
-    | AtWork
+    | StillProcessing
     | Gauge
     | ServerError
     | Ignored
 )
 
-SAYS_NOTHING_NEW = (Ignored, Gauge, Reply)
-"""Events that don't put off a quiet period."""
+NEUTRAL_EVENTS = (Ignored, Gauge, Reply)
+"""Events without news of the transcript: a quiet period goes on through them."""

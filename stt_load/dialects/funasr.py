@@ -41,12 +41,12 @@ from stt_load.option_values import one_of, or_none, parse_yes_or_no
 
 RATE_HZ = 16_000
 UNIT_SAMPLES = 960  # chunk_size counts 60 ms: the stride of Paraformer's encoder
-ONLY_CPP_SAYS = frozenset({"slice_type", "stamp_sents"})
+KEYS_OF_CPP = frozenset({"slice_type", "stamp_sents"})
 QUIET_S = 5.0  # without an acknowledgement: the more, the later a server may be that is still understood
 
 
 def chunk_sizes(text: str) -> list[int]:
-    """For the option: look-back, chunk and look-ahead of the streaming model."""
+    """Parses look-back, chunk and look-ahead of the streaming model."""
     sizes = text.split(",")
     if len(sizes) != 3 or not all(size.strip().isdecimal() for size in sizes) or int(sizes[1]) == 0:
         raise ValueError(f"{text!r}: write three whole numbers like 5,10,5")
@@ -84,7 +84,7 @@ class FunAsr(Dialect):
     capabilities = Capabilities(
         ends=("client", "server"),
         min_endpoint_s=0.8,
-        max_piece_s=60.0,
+        max_segment_s=60.0,
         min_trailing_silence_s=1.0,
         trailing_silence_s=1.5,
     )
@@ -137,7 +137,7 @@ class FunAsr(Dialect):
         return (Final(text, is_last),)
 
     def _is_last(self, body: Mapping[str, object]) -> bool:
-        is_cpp = self.option["server"] == "cpp" or "mode" not in body or not ONLY_CPP_SAYS.isdisjoint(body)
+        is_cpp = self.option["server"] == "cpp" or "mode" not in body or not KEYS_OF_CPP.isdisjoint(body)
         return is_cpp and body.get("is_final") is True
 
     @staticmethod

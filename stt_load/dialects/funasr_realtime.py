@@ -26,7 +26,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
-from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Partial, ServerError, Snapshot
+from stt_load.dialects.events import (
+    CumulativeTranscript,
+    EndOfTurn,
+    Event,
+    Finished,
+    Ignored,
+    Message,
+    Partial,
+    ServerError,
+)
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import children, parse_object, text_of, try_object, unknown
 from stt_load.errors import Refusal
@@ -52,7 +61,7 @@ class FunAsrRealtime(Dialect):
     capabilities = Capabilities(
         ends=("client", "server"),
         min_endpoint_s=0.8,
-        max_piece_s=30.0,
+        max_segment_s=30.0,
         min_trailing_silence_s=3.0,
         trailing_silence_s=3.5,
         many_utterances=True,
@@ -91,8 +100,8 @@ class FunAsrRealtime(Dialect):
         sentences = [text_of(sentence, "text") for sentence in children(body, "sentences")]
         locked = " ".join(sentences)
         if body.get("is_final") is True:
-            return (Snapshot(locked, is_last=True),)
-        events: list[Event] = [Snapshot(locked)] if sentences else []
+            return (CumulativeTranscript(locked, is_last=True),)
+        events: list[Event] = [CumulativeTranscript(locked)] if sentences else []
         if len(sentences) > self._n_locked and self.settings.end == "server":
             events.append(EndOfTurn())
         self._n_locked = len(sentences)

@@ -29,7 +29,7 @@ import numpy as np
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
-    AtWork,
+    CumulativeTranscript,
     Event,
     Finished,
     Gauge,
@@ -37,7 +37,7 @@ from stt_load.dialects.events import (
     Message,
     Ready,
     ServerError,
-    Snapshot,
+    StillProcessing,
 )
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_float32, numbers, text_of
@@ -48,7 +48,7 @@ SAMPLE_RATE_HZ = 24_000
 STEP_SAMPLES = 1_920
 STEP_S = STEP_SAMPLES / SAMPLE_RATE_HZ
 NO_SLOT = "no free channels"
-SPEAKS = ("Ready", "Step", "Word", "EndWord", "Marker", "Error")
+MESSAGE_TYPES = ("Ready", "Step", "Word", "EndWord", "Marker", "Error")
 # A word is told when the pad token behind it shows that it has ended; and words follow the Step that they came of, so
 # those of the very last one are not waited for.
 _AFTER_DELAY_S = 0.5
@@ -121,7 +121,7 @@ class Kyutai(Dialect):
                 return self._on_step(body)
             case "Word":
                 self._words.append(text_of(body, "text"))
-                return (Snapshot(" ".join(self._words)),)
+                return (CumulativeTranscript(" ".join(self._words)),)
             case "Ready":
                 return (Ready(),)
             case "EndWord" | "Marker" as kind:
@@ -134,7 +134,7 @@ class Kyutai(Dialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         try:
-            return unpack(message).get("type") in SPEAKS
+            return unpack(message).get("type") in MESSAGE_TYPES
         except ProtocolError:
             return False
 
@@ -145,11 +145,11 @@ class Kyutai(Dialect):
         gauge = Gauge({} if behind is None else {"buffered_pcm": 1_000 * behind / SAMPLE_RATE_HZ})
         if not self.option["steps"]:
             return (gauge,)
-        return (gauge, Finished() if 0 < self._steps_due <= self._steps else AtWork())
+        return (gauge, Finished() if 0 < self._steps_due <= self._steps else StillProcessing())
 
 
 def audio(pcm: bytes) -> bytes:
-    """9.6 KB for a step: five times what came in."""
+    """The packed message of one step: 9.6 KB, five times what came in."""
     return pack({"type": "Audio", "pcm": np.frombuffer(as_float32(pcm), "<f4").tolist()})
 
 
@@ -159,7 +159,7 @@ def silent_step() -> bytes:
 
 
 def silence(seconds: float) -> list[Message]:
-    """Whole steps of it, a message each."""
+    """Silence in whole steps, one message each."""
     return [silent_step()] * math.ceil(seconds / STEP_S)
 
 

@@ -54,7 +54,7 @@ class OpenAiRealtime(realtime.RealtimeDialect):
             encoding="base64 int16",
             has_ready=True,
             ends=("client", "server"),
-            counts_pieces=True,
+            counts_segments=True,
             min_endpoint_s=0.8 * silence_s,
             min_trailing_silence_s=silence_s + 0.1,
             trailing_silence_s=max(1.0, silence_s + 0.5),
@@ -122,7 +122,7 @@ class OpenAiRealtime(realtime.RealtimeDialect):
         return (Final(text, is_last=self._is_over and is_latest),)
 
     def join(self, finals: Sequence[str]) -> str:
-        """In the order of the commits, where all of them were told since the utterance began."""
+        """The texts in the order of the commits, where all commits were told since the utterance began."""
         if len(finals) != len(self._told):
             return super().join(finals)
         told = sorted(zip(self._told, finals, strict=True), key=lambda pair: self._places.get(pair[0], math.inf))

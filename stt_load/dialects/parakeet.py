@@ -9,7 +9,7 @@ What a client must know:
 - The server cuts every frame into 512-sample windows and throws the rest of the frame away: frames must be a
   multiple of 1,024 bytes (32, 64, 96, 128 ms). 100 ms frames silently lose 4 % of the audio.
 - An utterance ends after 250 ms of silence (238 ms gave none, 366 ms did; 0.5 s is safe) or 8 s of audio.
-- `{"status":"queued"}` when a piece is cut, `{"text"}` when it is recognised: one text per queued piece,
+- `{"status":"queued"}` when a segment is cut, `{"text"}` when it is recognised: one text per queued segment,
   possibly empty. A text frame from the client kills the session.
 - Fork: `{"text","confidence","words"}`; the key travels as `x-api-key`, a wrong one is HTTP 403.
 - Servers that report timings put numbers into `timings_ms` of the text message.
@@ -24,7 +24,7 @@ from stt_load.dialects.events import Event, Final, Message, SegmentPending, Serv
 from stt_load.dialects.wire import numbers, parse_object, try_object, unknown
 
 # Beside a `text`, they show that it is another server's, whose partial texts would pass for finals here.
-OTHERS_SAY = frozenset({"type", "mode", "is_final", "segment", "result"})
+KEYS_OF_OTHER_SERVERS = frozenset({"type", "mode", "is_final", "segment", "result"})
 
 
 class Parakeet(Dialect):
@@ -34,9 +34,9 @@ class Parakeet(Dialect):
     capabilities = Capabilities(
         sample_rate_hz=16_000,
         frame_multiple_bytes=1_024,
-        counts_pieces=True,
+        counts_segments=True,
         min_endpoint_s=0.2,
-        max_piece_s=8.0,
+        max_segment_s=8.0,
         quiet_s=2.0,
         min_trailing_silence_s=0.5,
         many_utterances=True,
@@ -49,7 +49,7 @@ class Parakeet(Dialect):
     def on_message(self, message: Message) -> Sequence[Event]:
         body = parse_object(message)
         text = body.get("text")
-        if isinstance(text, str) and OTHERS_SAY.isdisjoint(body):
+        if isinstance(text, str) and KEYS_OF_OTHER_SERVERS.isdisjoint(body):
             return (Final(text.strip(), server_ms=numbers(body.get("timings_ms"))),)
         if body.get("status") == "queued":
             return (SegmentPending(),)

@@ -33,8 +33,8 @@ DIALECTS: dict[str, DialectRow] = {
     for row in (
         DialectRow(
             name="parakeet",
-            summary="Parakeet FastAPI, its fork by mulkeym, and `stt-load serve`: int16 in, one text for each piece of "
-            "speech out",
+            summary="Parakeet FastAPI, its fork by mulkeym, and `stt-load serve`: int16 in, one text for each "
+            "segment out",
             default_url="ws://localhost:8000/ws",
             homepage="https://github.com/Shadowfita/parakeet-tdt-0.6b-v2-fastapi",
             dialect=Parakeet,

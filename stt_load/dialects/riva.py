@@ -129,12 +129,12 @@ class Riva(realtime.RealtimeDialect):
         return ()
 
     def _on_completed(self, text: str, is_last: bool) -> Sequence[Event]:
-        """Silence is told as an empty text: it ends no turn."""
+        """Turns a result into events. The server answers silence with an empty text, which ends no turn."""
         self._has_last_result |= is_last
         return (Final(text, is_last),) if is_last or not text else (Final(text), EndOfTurn())
 
     def join(self, finals: Sequence[str]) -> str:
-        """Each text once. The last result may say all of it again, or the last of it."""
+        """The transcript with each text once: the last result may repeat all of it, or the end of it."""
         *earlier, last = (*finals,) if self._has_last_result and finals else (*finals, "")
         told: list[str] = []
         for text in filter(None, earlier):
@@ -153,7 +153,7 @@ class Riva(realtime.RealtimeDialect):
 
 
 def _with(told: list[str], text: str) -> list[str]:
-    """A text that begins with all that was told comes in its place."""
+    """Adds a text to what was told, or replaces it where the text begins with all of that."""
     return [text] if told and text.startswith(f"{' '.join(told)} ") else [*told, text]
 
 

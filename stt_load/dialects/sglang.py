@@ -71,9 +71,9 @@ class SglangOmni(realtime.RealtimeDialect):
             encoding="base64 int16",
             has_ready=True,
             ends=("client", "server"),
-            counts_pieces=True,
+            counts_segments=True,
             min_endpoint_s=0.8 * silence_s,
-            max_piece_s=30.0,
+            max_segment_s=30.0,
             min_trailing_silence_s=silence_s + 0.1,
             trailing_silence_s=max(1.0, silence_s + 0.5),
         )

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
-from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Message, Snapshot
+from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Finished, Ignored, Message
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_float32, parse_object, text_of, try_object, unknown
 from stt_load.errors import ProtocolError
@@ -32,8 +32,8 @@ from stt_load.option_values import parse_rate_hz
 
 DONE = "Done"
 DONE_ANSWERED = "Done!"
-_BOTH_SAY = {"text", "segment"}
-_ONLY_CPP_SAYS = {"is_final", "is_eof", "tokens"}
+_KEYS_OF_BOTH = {"text", "segment"}
+_KEYS_OF_CPP = {"is_final", "is_eof", "tokens"}
 
 
 class SherpaOnnx(Dialect):
@@ -53,7 +53,7 @@ class SherpaOnnx(Dialect):
             ends=("client", "server"),
             min_endpoint_s=1.2,
             quiet_s=5.0,
-            max_piece_s=20.0,
+            max_segment_s=20.0,
             min_trailing_silence_s=1.2,
             trailing_silence_s=2.5,
             many_utterances=settings.end == "server",
@@ -74,7 +74,7 @@ class SherpaOnnx(Dialect):
         if message == DONE_ANSWERED:
             return (Finished(),)
         body = parse_object(message)
-        if not body.keys() >= _BOTH_SAY:
+        if not body.keys() >= _KEYS_OF_BOTH:
             return (unknown(body),)
         text, segment = text_of(body, "text"), body["segment"]
         if not isinstance(segment, int):
@@ -84,11 +84,11 @@ class SherpaOnnx(Dialect):
         self._segments[segment] = text
         whole = self.join([text for _, text in sorted(self._segments.items())])
         if body.get("is_eof") is True:
-            return (Snapshot(whole, is_last=True),)
+            return (CumulativeTranscript(whole, is_last=True),)
         if is_turn_over:
-            return (Snapshot(whole), EndOfTurn())
+            return (CumulativeTranscript(whole), EndOfTurn())
         if is_new or self.settings.end == "client":  # it may be the answer to the end
-            return (Snapshot(whole),)
+            return (CumulativeTranscript(whole),)
         return (Ignored("a step that says nothing new"),)
 
     def _is_turn_over(self, body: Mapping[str, object], text: str, segment: int) -> bool:
@@ -101,4 +101,4 @@ class SherpaOnnx(Dialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         body = try_object(message)
-        return message == DONE_ANSWERED or body.keys() == _BOTH_SAY or body.keys() >= _BOTH_SAY | _ONLY_CPP_SAYS
+        return message == DONE_ANSWERED or body.keys() == _KEYS_OF_BOTH or body.keys() >= _KEYS_OF_BOTH | _KEYS_OF_CPP

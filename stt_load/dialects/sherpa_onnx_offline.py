@@ -32,7 +32,7 @@ from stt_load.option_values import parse_rate_hz
 
 EMPTY = "<EMPTY>"
 _FLOAT32_BYTES = 4
-_CPP_SAYS = {"lang", "text", "timestamps", "tokens"}
+_KEYS_OF_CPP = {"lang", "text", "timestamps", "tokens"}
 
 
 class SherpaOnnxOffline(Dialect):
@@ -66,12 +66,12 @@ class SherpaOnnxOffline(Dialect):
 
     @staticmethod
     def recognises(message: Message) -> bool:
-        """Of all servers only this one sends plain text, but for `Done!` of the streaming one."""
+        """Only this server sends plain text, but for the `Done!` of the streaming one."""
         return _is_from_cpp(message) or (isinstance(message, str) and _is_plain(message))
 
 
 def _is_from_cpp(message: Message) -> bool:
-    return try_object(message).keys() >= _CPP_SAYS
+    return try_object(message).keys() >= _KEYS_OF_CPP
 
 
 def _is_plain(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Speechmatics realtime v2: binary int16 PCM in, each frame acknowledged, partial and final pieces of transcript out.
+"""Speechmatics realtime v2: binary int16 PCM in, each frame acknowledged, partial and final segments of transcript out.
 
 Server: `/v2` of the service, and of the container that people host themselves, as speechmatics-python-sdk at a57ee8d
 (2026-06-22), `sdk/rt/speechmatics/rt`, and docs.speechmatics.com tell it; the order of messages and the blanks in
@@ -50,8 +50,8 @@ REFUSALS = {
     "invalid_audio_type": Refusal.PARAMETERS,
     "invalid_language": Refusal.PARAMETERS,
 }
-SPEAKS = ("RecognitionStarted", "AudioAdded", "AddTranscript", "AddPartialTranscript", "EndOfTranscript")
-CHANGE_NOTHING = ("AudioAdded", "Info", "Warning", "AudioEventStarted", "AudioEventEnded", "SpeakersResult")
+MESSAGE_TYPES = ("RecognitionStarted", "AudioAdded", "AddTranscript", "AddPartialTranscript", "EndOfTranscript")
+WITHOUT_EFFECT = ("AudioAdded", "Info", "Warning", "AudioEventStarted", "AudioEventEnded", "SpeakersResult")
 
 
 class Speechmatics(Dialect):
@@ -128,18 +128,20 @@ class Speechmatics(Dialect):
             case "Error":
                 kind = str(body.get("type"))
                 return (ServerError(f"{kind}: {body.get('reason')}", REFUSALS.get(kind)),)
-            case str(kind) if kind in CHANGE_NOTHING:
+            case str(kind) if kind in WITHOUT_EFFECT:
                 return (Ignored(f"{kind} {body.get('reason') or body.get('seq_no') or ''}".rstrip()),)
         return (Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}"),)
 
     def join(self, finals: Sequence[str]) -> str:
-        """The texts bring their own blanks, and languages without any bring none."""
+        """The texts as they are: they bring their own blanks, and languages without blanks bring none."""
         return "".join(finals).strip()
 
     @staticmethod
     def recognises(message: Message) -> bool:
         body = try_object(message)
-        return body.get("message") in SPEAKS or (body.get("message") == "Error" and body.keys() >= {"type", "reason"})
+        return body.get("message") in MESSAGE_TYPES or (
+            body.get("message") == "Error" and body.keys() >= {"type", "reason"}
+        )
 
     def _start(self) -> dict[str, object]:
         option = self.option

@@ -55,7 +55,7 @@ class Vosk(Dialect):
             ends=("client", "server"),
             min_endpoint_s=0.5,
             quiet_s=5.0,
-            max_piece_s=20.0,
+            max_segment_s=20.0,
             min_trailing_silence_s=0.5,
             trailing_silence_s=2.5,
             many_utterances=settings.end == "server",
@@ -91,7 +91,7 @@ class Vosk(Dialect):
         return Partial(text)
 
     def _on_text(self, text: str) -> Sequence[Event]:
-        """Of an endpoint, or the answer to the end: that one is told from the others by the close behind it."""
+        """A final text comes at an endpoint, or answers the end message: then the server closes behind it."""
         self._partial = ""
         return (Final(text), EndOfTurn()) if text else (Final(text),)
 

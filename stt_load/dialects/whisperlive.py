@@ -28,7 +28,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
-from stt_load.dialects.events import EndOfTurn, Event, Ignored, Message, Ready, ServerError, Snapshot
+from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Ignored, Message, Ready, ServerError
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_float32, children, is_plausible, parse_object, text_of, try_object, unknown
 from stt_load.errors import Refusal
@@ -77,7 +77,7 @@ class WhisperLive(Dialect):
         return Connect(url, headers={"Authorization": f"Bearer {key}"} if key else {}, first_messages=(greeting,))
 
     def begin(self, length: AudioLength) -> Sequence[Message]:
-        """The latest segments are told on, whosever utterance they were of."""
+        """The server goes on repeating its newest segments, so those completed before are remembered."""
         self._earlier.update(self._completed)
         self._completed.clear()
         self._told = None
@@ -100,7 +100,7 @@ class WhisperLive(Dialect):
         return (Ignored("the language that it found") if "language_prob" in body else unknown(body),)
 
     def _on_segments(self, segments: Sequence[Mapping[str, object]]) -> Sequence[Event]:
-        """Those completed add up; the unsettled one stands behind them until the next message."""
+        """Completed segments add up; the unfinished one follows them until the next message."""
         tail, is_turn_over = "", False
         for segment in segments:
             text = text_of(segment, "text")
@@ -117,7 +117,7 @@ class WhisperLive(Dialect):
         if whole == self._told and not is_turn_over:
             return (Ignored("a pass that says nothing new"),)
         self._told = whole
-        return (Snapshot(whole), EndOfTurn()) if is_turn_over else (Snapshot(whole),)
+        return (CumulativeTranscript(whole), EndOfTurn()) if is_turn_over else (CumulativeTranscript(whole),)
 
     @staticmethod
     def recognises(message: Message) -> bool:

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, Settings
-from stt_load.dialects.events import Event, Gauge, Message, Ready, ServerError, Snapshot
+from stt_load.dialects.events import CumulativeTranscript, Event, Gauge, Message, Ready, ServerError
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import children, numbers, parse_object, try_object, unknown, with_query
 from stt_load.errors import ProtocolError, Refusal
@@ -76,7 +76,7 @@ class WhisperLiveKit(Dialect):
             case "error":
                 return (ServerError(str(body.get("error")), Refusal.PARAMETERS),)
             case "ready_to_stop":
-                return (Snapshot(self._told or "", is_last=True),)
+                return (CumulativeTranscript(self._told or "", is_last=True),)
             case "diff":
                 self._lines = _patched(self._lines, body)
             case _ if "lines" in body:
@@ -94,7 +94,7 @@ class WhisperLiveKit(Dialect):
         if whole == self._told:
             return (Gauge(lags_ms),)
         self._told = whole
-        return (Snapshot(whole, server_ms=lags_ms),)
+        return (CumulativeTranscript(whole, server_ms=lags_ms),)
 
     @staticmethod
     def recognises(message: Message) -> bool:
@@ -109,7 +109,7 @@ def _on_config(body: Mapping[str, object]) -> Event:
 
 
 def _patched(lines: Sequence[dict[str, object]], body: Mapping[str, object]) -> list[dict[str, object]]:
-    """The lines after a diff. Raises ProtocolError where they can't be had."""
+    """The lines as they are after a diff. Raises ProtocolError for a diff that doesn't fit them."""
     new, n_pruned, n_lines = children(body, "new_lines"), body.get("lines_pruned", 0), body.get("n_lines")
     if not isinstance(n_pruned, int) or not isinstance(n_lines, int):
         raise ProtocolError(f"a diff without numbers of lines: {str(body)[:80]}")

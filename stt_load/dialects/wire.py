@@ -1,4 +1,4 @@
-"""What dialects find on the wire and put there: JSON read with care, PCM in the forms that servers want, queries."""
+"""What dialects share: JSON read with care, PCM in the forms that servers want, queries of URLs."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def parse_object(message: Message) -> dict[str, object]:
 
 
 def _read(message: Message) -> Any:
-    """By the quick reader. What it refuses and servers are known to send (half of an emoji, NaN) is read by Python's,
-    which takes ten times as long."""
+    """Reads JSON with the quick reader. What that refuses though servers send it (half of an emoji, NaN) is read by
+    Python's reader, which takes ten times as long."""
     try:
         return _QUICK.decode(message)
     except ValueError:
@@ -40,7 +40,7 @@ def _read(message: Message) -> Any:
 
 
 def try_object(message: Message) -> dict[str, object]:
-    """The JSON object that a text message is, or {}: for telling whose message it is."""
+    """The JSON object of a text message, or {} where it is none: for `recognises`, which never raises."""
     try:
         return parse_object(message) if isinstance(message, str) else {}
     except ProtocolError:
@@ -76,7 +76,7 @@ def children(body: Mapping[str, object], key: str) -> list[dict[str, object]]:
 
 
 def unknown(body: Mapping[str, object]) -> Ignored:
-    """A message that the protocol doesn't have, as far as it was read."""
+    """The event for a message that the protocol, as far as it was read, doesn't have."""
     return Ignored(f"unknown message with {', '.join(sorted(body)) or 'no keys'}")
 
 
@@ -88,7 +88,7 @@ def numbers(values: object) -> dict[str, float]:
 
 
 def is_plausible(value: object) -> bool:
-    """JSON as Python reads it has NaN, Infinity and whole numbers beyond any float."""
+    """True for numbers that can be kept: JSON as Python reads it has NaN, Infinity and integers beyond any float."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LIMIT_MS < value < _LIMIT_MS
 
 
@@ -98,8 +98,8 @@ def as_float32(pcm: bytes) -> bytes:
 
 
 def as_int16(pcm: bytes) -> bytes:
-    """The way back; what lies beyond the range, or is no number, is cut down to it. Raises ValueError for a part of a
-    sample."""
+    """float32 LE → int16 LE; what lies beyond the range, or is no number, is cut down to it. Raises ValueError for a
+    part of a sample."""
     samples = np.clip(np.nan_to_num(np.frombuffer(pcm, dtype="<f4")), -1.0, 1.0)
     return bytes(np.minimum(np.rint(samples * 32_768), 32_767).astype("<i2").tobytes())
 
@@ -109,8 +109,8 @@ def as_base64(pcm: bytes) -> str:
 
 
 def with_query(url: str, parameters: Mapping[str, object]) -> str:
-    """`url` with these parameters; None leaves one out, a tuple tells it as often as it is long. What the URL says
-    itself stays as it is."""
+    """`url` with these parameters. None leaves one out, a tuple repeats it for each of its values. What the URL has
+    already stays as it is."""
     parts = urlsplit(url)
     said = parse_qsl(parts.query, keep_blank_values=True)
     named = {name for name, _ in said}
@@ -119,7 +119,7 @@ def with_query(url: str, parameters: Mapping[str, object]) -> str:
 
 
 def as_texts(value: object) -> tuple[str, ...]:
-    """As queries and forms tell it: None not at all, a tuple as often as it is long."""
+    """A value as queries and forms write it: None not at all, a tuple once for each of its values."""
     if isinstance(value, tuple):
         return tuple(str(each) for each in value)
     if isinstance(value, bool):

@@ -39,7 +39,7 @@ class EncodedClip:
         """So long before its speech ends lies the first place where the server may cut the clip; 0 where it has no
         reason to cut it earlier."""
         ends_s = [pause.start_s for pause in self.pauses if pause.length_s >= server.min_endpoint_s]
-        return max(0.0, self.clip.speech_end_s - min([*ends_s, server.max_piece_s]))
+        return max(0.0, self.clip.speech_end_s - min([*ends_s, server.max_segment_s]))
 
 
 def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect: Dialect) -> EncodedClip:

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.events import (
-    SAYS_NOTHING_NEW,
+    NEUTRAL_EVENTS,
+    CumulativeTranscript,
     EndOfTurn,
     Event,
     Final,
@@ -25,7 +26,6 @@ from stt_load.dialects.events import (
     Reply,
     SegmentPending,
     ServerError,
-    Snapshot,
 )
 from stt_load.errors import ConnectionLost, Outcome, ProtocolError, Refusal, SttLoadError
 from stt_load.records import UtteranceRecord
@@ -188,7 +188,7 @@ class Session:
         self._outbox.extend(self.dialect.begin(self.audio.length))
 
     def _on_event(self, arrived_s: float, event: Event) -> None:
-        says_something = not isinstance(event, SAYS_NOTHING_NEW)
+        says_something = not isinstance(event, NEUTRAL_EVENTS)
         match event:
             case Ready() if self.schedule is None and self._marks.opened_at_s is not None:
                 # A greeting that came in with the upgrade bears an earlier stamp than our reading of the upgrade.
@@ -202,7 +202,7 @@ class Session:
             case Final(text, is_last, server_ms):
                 self._transcript.on_final(arrived_s, text)
                 self._on_answer(arrived_s, is_last, server_ms)
-            case Snapshot(text, is_last, server_ms):
+            case CumulativeTranscript(text, is_last, server_ms):
                 says_something = self._transcript.on_snapshot(arrived_s, text)
                 self._on_answer(arrived_s, is_last, server_ms)
             case EndOfTurn():

@@ -89,13 +89,13 @@ class Transcript:
         last_frame_s, last_message_s = self._marks.last_frame_at_s, self._marks.last_message_at_s
         if self._is_answered or self._n_owed or not self.finals or last_frame_s is None or last_message_s is None:
             return None
-        if self._server.counts_pieces and self._is_last_piece_known:
+        if self._server.counts_segments and self._is_last_piece_known:
             return last_frame_s
         if self._is_one_piece and self._is_turn_over:
             return self._marks.turn_ended_at_s
         if not self._has_snapshots and not self._marks.is_end_answered:
             return None
-        if not self._server.counts_pieces and not self.has_words:  # empty texts come whenever silence does
+        if not self._server.counts_segments and not self.has_words:  # empty texts come whenever silence does
             return None
         return max(last_frame_s, last_message_s, self._as_late_as_the_first_s) + self._server.quiet_s
 
@@ -105,10 +105,10 @@ class Transcript:
         last piece."""
         if self._n_owed:
             return False
-        is_told_by_close = self._is_answered and not self._server.counts_pieces
+        is_told_by_close = self._is_answered and not self._server.counts_segments
         if self.finals and not is_told_by_close and not self._marks.is_end_answered:
             return False
-        return close_code in ORDERLY_CLOSES or (self._server.counts_pieces and self._is_last_piece_known)
+        return close_code in ORDERLY_CLOSES or (self._server.counts_segments and self._is_last_piece_known)
 
     @property
     def what_is_missing(self) -> str | None:

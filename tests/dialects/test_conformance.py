@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from recorded import FOLDERS, OURS, Conversation, message_of, read_all
 
 from stt_load.dialects.base import AudioLength, Dialect, Settings
-from stt_load.dialects.events import Event, Final, Gauge, Ignored, Message, Snapshot
+from stt_load.dialects.events import CumulativeTranscript, Event, Final, Gauge, Ignored, Message
 from stt_load.dialects.registry import DIALECTS, detect, find_dialect
 from stt_load.dialects.row import DialectRow
 from stt_load.dialects.wire import try_object
@@ -134,7 +134,7 @@ def test_a_text_that_comes_twice_leaves_an_utterance_that_ended_well(talk: Conve
 
 
 def tells(event: Event) -> bool:
-    return isinstance(event, (Final, Snapshot)) and bool(event.text)
+    return isinstance(event, (Final, CumulativeTranscript)) and bool(event.text)
 
 
 @each_conversation
@@ -198,7 +198,7 @@ def test_whatever_comes_is_understood_ignored_or_blamed(row: DialectRow, message
     except ProtocolError:
         return
     for event in events:
-        if isinstance(event, (Final, Snapshot)):
+        if isinstance(event, (Final, CumulativeTranscript)):
             json.dumps([event.text, dict(event.server_ms)], allow_nan=False)
         elif isinstance(event, Gauge):
             json.dumps(dict(event.server_ms), allow_nan=False)

@@ -8,7 +8,7 @@ import pytest
 from server_actions import actions_of, actions_on_segment, events_of
 
 from stt_load.dialects.base import AudioLength, End, Settings
-from stt_load.dialects.events import EndOfTurn, Event, Finished, Ignored, Partial, ServerError, Snapshot
+from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Finished, Ignored, Partial, ServerError
 from stt_load.dialects.funasr_realtime import FunAsrRealtime
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError, Refusal
@@ -60,17 +60,23 @@ def test_the_end_message_is_chosen() -> None:
 
 def test_a_partial_that_has_all_words_is_not_the_transcript() -> None:
     said = meaning(dialect(), STARTED, result(partial=TEXT), result(TEXT, is_final=True), STOPPED)
-    assert said[1:] == [Partial(TEXT), Snapshot(TEXT, is_last=True), Finished()]
+    assert said[1:] == [Partial(TEXT), CumulativeTranscript(TEXT, is_last=True), Finished()]
 
 
 def test_locked_sentences_replace_those_told_before() -> None:
     said = meaning(dialect(), STARTED, result("seven"), result("seven", "words", partial="that"))
-    assert said[1:] == [Snapshot("seven"), Snapshot("seven words"), Partial("that")]
+    assert said[1:] == [CumulativeTranscript("seven"), CumulativeTranscript("seven words"), Partial("that")]
 
 
 def test_where_the_server_decides_each_further_sentence_ends_a_turn() -> None:
     said = meaning(dialect(end="server"), STARTED, result("seven"), result("seven"), result("seven", "words"))
-    assert said[1:] == [Snapshot("seven"), EndOfTurn(), Snapshot("seven"), Snapshot("seven words"), EndOfTurn()]
+    assert said[1:] == [
+        CumulativeTranscript("seven"),
+        EndOfTurn(),
+        CumulativeTranscript("seven"),
+        CumulativeTranscript("seven words"),
+        EndOfTurn(),
+    ]
 
 
 def test_the_next_utterance_does_not_hear_the_end_of_the_one_before() -> None:
@@ -83,7 +89,7 @@ def test_the_next_utterance_does_not_hear_the_end_of_the_one_before() -> None:
 
 def test_an_utterance_is_answered_by_a_result_and_a_word_that_it_is_over() -> None:
     said = without_results(events_of(dialect(), actions_of(new_server(), "START", FRAME, "STOP")))
-    assert said == [Snapshot(TEXT, is_last=True), Finished()]
+    assert said == [CumulativeTranscript(TEXT, is_last=True), Finished()]
 
 
 def test_audio_before_start_and_after_stop_is_thrown_away() -> None:
@@ -114,7 +120,9 @@ def test_commit_ends_an_utterance_and_not_the_session() -> None:
     client, server = dialect("end_message=COMMIT"), new_server(endpoint_mode="client")
     assert server.endpoint_s is None
     for spoken in (("START", FRAME, "COMMIT"), (FRAME, "COMMIT")):
-        assert without_results(events_of(client, actions_of(server, *spoken))) == [Snapshot(TEXT, is_last=True)]
+        assert without_results(events_of(client, actions_of(server, *spoken))) == [
+            CumulativeTranscript(TEXT, is_last=True)
+        ]
 
 
 def test_commit_before_start_is_an_error() -> None:
@@ -130,7 +138,7 @@ def test_results_come_as_audio_does() -> None:
     assert n_results == [0] * 4 + [1] + [0] * 9 + [1] + [0]
     assert actions_on_segment(server) == []
     told = events_of(client, actions_of(server, *[FRAME] * 10))
-    assert without_results(told) == [Snapshot(TEXT), EndOfTurn()]
+    assert without_results(told) == [CumulativeTranscript(TEXT), EndOfTurn()]
 
 
 def test_start_forgets_what_was_heard() -> None:
@@ -138,7 +146,7 @@ def test_start_forgets_what_was_heard() -> None:
     actions_of(server, "START", FRAME)
     actions_on_segment(server)
     said = without_results(events_of(dialect(), actions_of(server, "START", FRAME, "STOP", spoken=None)))
-    assert said == [Snapshot("", is_last=True), Finished()]
+    assert said == [CumulativeTranscript("", is_last=True), Finished()]
 
 
 def test_an_odd_number_of_bytes_ends_the_connection_in_good_order() -> None:

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from server_actions import events_of
 
 from stt_load.dialects.base import AudioLength, End, Settings
-from stt_load.dialects.events import AtWork, Event, Finished, Gauge, Ignored, Ready, ServerError, Snapshot
+from stt_load.dialects.events import (
+    CumulativeTranscript,
+    Event,
+    Finished,
+    Gauge,
+    Ignored,
+    Ready,
+    ServerError,
+    StillProcessing,
+)
 from stt_load.dialects.kyutai import STEP_SAMPLES, Kyutai, pack, unpack
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ProtocolError, Refusal
@@ -87,7 +96,7 @@ def test_the_last_step_of_all_that_was_sent_ends_the_utterance(options: tuple[st
     for _ in range(2):
         steps_sent = 5 + len(client.begin(audio(5))) + len(client.finalise()) - 1
         ends = [client.on_message(step())[1] for _ in range(steps_sent)]
-        assert ends == [AtWork()] * (steps_sent - 1) + [Finished()]
+        assert ends == [StillProcessing()] * (steps_sent - 1) + [Finished()]
 
 
 def test_steps_that_are_not_ones_own_end_nothing() -> None:
@@ -104,11 +113,11 @@ def test_words_are_told_as_the_transcript_so_far() -> None:
     client = dialect()
     client.begin(audio(1))
     assert [*client.on_message(word("seven")), *client.on_message(word("words"))] == [
-        Snapshot("seven"),
-        Snapshot("seven words"),
+        CumulativeTranscript("seven"),
+        CumulativeTranscript("seven words"),
     ]
     client.begin(audio(1))
-    assert client.on_message(word("that")) == (Snapshot("that"),)
+    assert client.on_message(word("that")) == (CumulativeTranscript("that"),)
 
 
 def test_a_marker_ends_nothing() -> None:
@@ -163,7 +172,7 @@ def hear(server: KyutaiServer, steps: int) -> list[Event | ServerAction]:
 
 
 def texts(heard: list[Event | ServerAction]) -> list[str]:
-    return [event.text for event in heard if isinstance(event, Snapshot)]
+    return [event.text for event in heard if isinstance(event, CumulativeTranscript)]
 
 
 def steps_in(heard: list[Event | ServerAction]) -> int:

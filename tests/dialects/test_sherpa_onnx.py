@@ -10,7 +10,7 @@ import pytest
 from server_actions import actions_of, actions_on_segment, events_of
 
 from stt_load.dialects.base import AudioLength, End, Settings
-from stt_load.dialects.events import EndOfTurn, Finished, Ignored, Snapshot
+from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Finished, Ignored
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.sherpa_onnx import SherpaOnnx
 from stt_load.errors import ProtocolError
@@ -54,33 +54,36 @@ def test_segments_add_up_in_their_order() -> None:
     client = dialect()
     for text, segment in (("one", 0), ("one two", 0), ("", 1), ("three", 1)):
         events = client.on_message(result(text, segment))
-    assert events == (Snapshot("one two three"),)
+    assert events == (CumulativeTranscript("one two three"),)
 
 
 def test_what_was_said_in_an_earlier_utterance_is_forgotten() -> None:
     client = dialect(end="server")
     client.on_message(result("one", 0))
     client.begin(AudioLength(1, 1_600))
-    assert client.on_message(result("two", 1)) == (Snapshot("two"),)
+    assert client.on_message(result("two", 1)) == (CumulativeTranscript("two"),)
 
 
 def test_python_shows_an_endpoint_by_the_next_segment() -> None:
     client = dialect(end="server")
     client.on_message(result("one", 0))
-    assert client.on_message(result("", 1)) == (Snapshot("one"), EndOfTurn())
-    assert client.on_message(result("", 2)) == (Snapshot("one"),), "a segment of silence ends no turn"
+    assert client.on_message(result("", 1)) == (CumulativeTranscript("one"), EndOfTurn())
+    assert client.on_message(result("", 2)) == (CumulativeTranscript("one"),), "a segment of silence ends no turn"
 
 
 def test_cpp_marks_an_endpoint_and_it_is_told_once() -> None:
     client = dialect(end="server")
-    assert client.on_message(result("one", 0, is_final=True, is_eof=False)) == (Snapshot("one"), EndOfTurn())
-    assert client.on_message(result("", 1, is_final=False, is_eof=False)) == (Snapshot("one"),)
+    assert client.on_message(result("one", 0, is_final=True, is_eof=False)) == (
+        CumulativeTranscript("one"),
+        EndOfTurn(),
+    )
+    assert client.on_message(result("", 1, is_final=False, is_eof=False)) == (CumulativeTranscript("one"),)
     assert isinstance(client.on_message(result("", 1, is_final=True, is_eof=False))[0], Ignored)
 
 
 def test_a_step_without_news_is_an_answer_only_where_the_client_ends_the_utterance() -> None:
     """Silence has such steps without end, but behind Done it is the last message."""
-    for end, kind in (("client", Snapshot), ("server", Ignored)):
+    for end, kind in (("client", CumulativeTranscript), ("server", Ignored)):
         client = dialect(end=end)  # type: ignore[arg-type]
         client.on_message(result("one", 0))
         assert isinstance(client.on_message(result("one", 0))[0], kind)
@@ -102,7 +105,7 @@ def test_every_step_is_told_changed_or_not(upgrade: UpgradeRequest) -> None:
 def test_done_is_answered_with_the_rest(upgrade: UpgradeRequest) -> None:
     events = events_of(dialect(), actions_of(SherpaOnnxServer(upgrade), "Done"))
     assert events == [
-        Snapshot("seven words", is_last=upgrade is CPP),
+        CumulativeTranscript("seven words", is_last=upgrade is CPP),
         Finished() if upgrade is CPP else Close(1000),
     ]
 
@@ -119,7 +122,7 @@ def test_an_endpoint_begins_the_next_segment(upgrade: UpgradeRequest) -> None:
 def test_words_behind_an_endpoint_are_a_segment_of_their_own(upgrade: UpgradeRequest) -> None:
     server = SherpaOnnxServer(upgrade)
     events = events_of(dialect(), [*actions_on_segment(server), *actions_of(server, "Done")])
-    assert Snapshot("seven words seven words", is_last=upgrade is CPP) in events
+    assert CumulativeTranscript("seven words seven words", is_last=upgrade is CPP) in events
 
 
 @each_server

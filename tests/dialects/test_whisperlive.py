@@ -10,7 +10,7 @@ import pytest
 from server_actions import events_of
 
 from stt_load.dialects.base import AudioLength, Settings
-from stt_load.dialects.events import EndOfTurn, Ignored, Ready, ServerError, Snapshot
+from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Ignored, Ready, ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.whisperlive import WhisperLive
 from stt_load.errors import Refusal
@@ -109,7 +109,7 @@ def test_completed_segments_add_up_and_the_tail_is_one_slot() -> None:
         told(segment(" one.", 0.1, 0.6, is_completed=True), segment(" two", 0.6, 0.9, is_completed=False))
     )
     events = client.on_message(told(segment(" two.", 0.6, 1.0, is_completed=True)))
-    assert events == (Snapshot("one. two."), EndOfTurn())
+    assert events == (CumulativeTranscript("one. two."), EndOfTurn())
 
 
 def test_a_completed_segment_that_is_told_again_ends_no_turn() -> None:
@@ -122,7 +122,9 @@ def test_segments_of_an_earlier_utterance_belong_to_it() -> None:
     client, earlier = dialect(), segment(" one", 0.0, 0.5, is_completed=True)
     client.on_message(told(earlier))
     client.begin(AudioLength(1, 1_600))
-    assert client.on_message(told(earlier, segment(" two", 0.5, 0.9, is_completed=False))) == (Snapshot("two"),)
+    assert client.on_message(told(earlier, segment(" two", 0.5, 0.9, is_completed=False))) == (
+        CumulativeTranscript("two"),
+    )
 
 
 def test_a_full_server_lets_callers_in_and_says_how_long_to_wait() -> None:
@@ -156,8 +158,8 @@ def test_every_pass_is_told_and_the_eleventh_repetition_completes() -> None:
     tell(server, "one", 0.1, 0.7)
     events = events_of(client, passes(server, 20))
     assert [event for event in events if not isinstance(event, Ignored)] == [
-        Snapshot("one"),
-        Snapshot("one"),
+        CumulativeTranscript("one"),
+        CumulativeTranscript("one"),
         EndOfTurn(),
     ]
     assert len(events) == 12
@@ -175,7 +177,7 @@ def test_a_later_segment_completes_the_one_before() -> None:
     hear(server, 2)
     tell(server, "one", 0.1, 0.7)
     tell(server, "two", 0.8, 1.0)
-    assert events_of(client, passes(server, 1)) == [Snapshot("one two")]
+    assert events_of(client, passes(server, 1)) == [CumulativeTranscript("one two")]
 
 
 def test_of_a_backlog_the_oldest_is_dropped_without_a_word() -> None:
@@ -183,7 +185,7 @@ def test_of_a_backlog_the_oldest_is_dropped_without_a_word() -> None:
     hear(server, 47)
     tell(server, "too late", 1.0, 9.0)
     tell(server, "in time", 40.0, 44.0)
-    assert events_of(dialect(), passes(server, 1)) == [Snapshot("in time")]
+    assert events_of(dialect(), passes(server, 1)) == [CumulativeTranscript("in time")]
 
 
 def test_end_of_audio_flushes_nothing() -> None:

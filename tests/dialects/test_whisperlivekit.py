@@ -10,7 +10,7 @@ import pytest
 from server_actions import actions_of, events_of
 
 from stt_load.dialects.base import End, Settings
-from stt_load.dialects.events import Gauge, Ready, ServerError, Snapshot
+from stt_load.dialects.events import CumulativeTranscript, Gauge, Ready, ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.whisperlivekit import WhisperLiveKit
 from stt_load.errors import ProtocolError, Refusal
@@ -52,7 +52,7 @@ def update(*lines: dict[str, object], **more: object) -> str:
 
 def texts(actions: Sequence[ServerAction]) -> list[str]:
     events = events_of(dialect(), actions)
-    return [event.text for event in events if isinstance(event, Snapshot)]
+    return [event.text for event in events if isinstance(event, CumulativeTranscript)]
 
 
 def test_only_what_was_asked_for_is_in_the_query() -> None:
@@ -78,7 +78,7 @@ def test_lines_and_buffers_make_the_transcript_and_silence_is_no_line() -> None:
     message = update(
         line(" One."), line(None, speaker=-2), line(" Two"), buffer_diarization="three", buffer_transcription=" four"
     )
-    assert dialect().on_message(message) == (Snapshot("One. Two three four"),)
+    assert dialect().on_message(message) == (CumulativeTranscript("One. Two three four"),)
 
 
 def test_lags_are_told_in_milliseconds_and_alone_where_nothing_else_is_new() -> None:
@@ -92,7 +92,7 @@ def test_lags_are_told_in_milliseconds_and_alone_where_nothing_else_is_new() -> 
 def test_what_the_buffers_hold_in_the_end_is_the_last_word() -> None:
     client = dialect()
     client.on_message(update(line("one"), buffer_transcription="two"))
-    assert client.on_message('{"type": "ready_to_stop"}') == (Snapshot("one two", is_last=True),)
+    assert client.on_message('{"type": "ready_to_stop"}') == (CumulativeTranscript("one two", is_last=True),)
 
 
 def test_a_line_that_grew_behind_another_is_not_told_twice() -> None:
@@ -101,13 +101,13 @@ def test_a_line_that_grew_behind_another_is_not_told_twice() -> None:
     for number, (n_lines, text) in enumerate([(1, "One."), (2, "Two"), (2, "Two and three")], start=2):
         diff = {"type": "diff", "seq": number, "n_lines": n_lines, "new_lines": [line(text)]}
         events = client.on_message(json.dumps(diff))
-    assert events == (Snapshot("One. Two and three"),)
+    assert events == (CumulativeTranscript("One. Two and three"),)
 
 
 def test_lines_that_left_in_front_are_dropped() -> None:
     client = dialect("mode=diff")
     client.on_message(json.dumps({"type": "snapshot", "lines": [line("One."), line("Two.")]}))
-    assert client.on_message('{"type": "diff", "n_lines": 1, "lines_pruned": 1}') == (Snapshot("Two."),)
+    assert client.on_message('{"type": "diff", "n_lines": 1, "lines_pruned": 1}') == (CumulativeTranscript("Two."),)
 
 
 @pytest.mark.parametrize("diff", ['{"type": "diff"}', '{"type": "diff", "n_lines": 3, "new_lines": []}'])
@@ -162,7 +162,7 @@ def test_a_line_grows_until_a_long_pause(mode: str) -> None:
     server, client = new_server(mode=mode), dialect(f"mode={mode}")
     pieces = [piece("one", 0.0, 1.0), piece("two", 1.5, 2.0), piece("three", 8.0, 9.0), piece("four", 9.5, 10.0)]
     events = [event for spoken in pieces for event in events_of(client, server.on_text(spoken))]
-    assert [event.text for event in events if isinstance(event, Snapshot)] == [
+    assert [event.text for event in events if isinstance(event, CumulativeTranscript)] == [
         "one",
         "one two",
         "one two three",

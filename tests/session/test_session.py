@@ -14,6 +14,7 @@ from msgspec import structs
 from stt_load.audio.clip import Clip
 from stt_load.dialects.base import AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
+    CumulativeTranscript,
     EndOfTurn,
     Event,
     Final,
@@ -25,7 +26,6 @@ from stt_load.dialects.events import (
     Ready,
     Reply,
     ServerError,
-    Snapshot,
 )
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import (
@@ -665,8 +665,8 @@ class Toy(Dialect):
             "part": Partial(words),
             "final": Final(words),
             "last": Final(words, is_last=True),
-            "so": Snapshot(words),
-            "so it is": Snapshot(words, is_last=True),
+            "so": CumulativeTranscript(words),
+            "so it is": CumulativeTranscript(words, is_last=True),
             "turn": EndOfTurn(),
             "gauge": Gauge({"lag": 7.0}),
             "ask": Reply(("answer",)),
