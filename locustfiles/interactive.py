@@ -2,7 +2,7 @@
 
     locust -f locustfiles/interactive.py --stt-url ws://localhost:8000/ws
 
-Options are those of `stt-load run`; --concurrency, --hold, --rounds and --settle mean nothing here.
+Options are those of `stt-load run`; --concurrency, --hold, --rounds and --settle have no effect here.
 """
 
 import locust  # first: it patches the process
