@@ -7,7 +7,7 @@ Field meanings are those of `docs/design.md` ("What the numbers mean"). Times ar
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Literal, Self
@@ -38,17 +38,9 @@ TRANSCRIBED = frozenset(Kind(kind.name) for kind in KINDS.values() if kind.is_tr
 """Kinds whose answer is a transcript, to be held against the reference."""
 
 
-class UtteranceRecord(msgspec.Struct, gc=False):
-    """One clip sent once by one caller, and what came of it.
+class Utterance(msgspec.Struct, gc=False):
+    """Who is to say or hear which clip, where and when: what is known of an utterance before it starts."""
 
-    The first block is known before the utterance starts, the second is measured by the worker, the third
-    is scored at the master's door (no WER arithmetic in the loop that paces audio), or when the report is made.
-
-    A struct, because there may be thousands a second: to JSON and back takes 3 µs each way, and the garbage collector
-    has nothing to look through (no record is ever part of a ring).
-    """
-
-    # who, where, what
     run_id: str
     worker: int  # ordinal of the load worker, 0-based
     user: int  # ordinal of the caller on its worker, 0-based
@@ -58,7 +50,25 @@ class UtteranceRecord(msgspec.Struct, gc=False):
     clip_id: str
     reference: str
     clip_reused: bool = False  # another caller of this worker was speaking this clip at the same time
-    kind: str = STREAM.name
+    kind: str = STREAM.name  # of load: a key of `kinds.KINDS`
+
+
+class Figures(msgspec.Struct, frozen=True, gc=False):
+    """What one part of the load generator has measured of an utterance: some fields of `UtteranceRecord`, under the
+    same names and with the same meanings. A field that no part gives keeps the record's default."""
+
+
+Measured = Sequence[Figures]
+"""Everything that was measured of one utterance, by whatever parts it went through. No two give the same field."""
+
+
+class UtteranceRecord(Utterance, gc=False):
+    """One clip sent once by one caller, and what came of it: the fields of `Utterance`, those that the worker measures,
+    and those that are scored at the master (no WER arithmetic in the loop that paces audio) or when the report is made.
+
+    A struct, because there may be thousands a second: to JSON and back takes 3 µs each way, and the garbage collector
+    has nothing to look through (no record is ever part of a ring).
+    """
 
     # measured by the worker
     outcome: str = Outcome.INTERRUPTED
@@ -116,6 +126,15 @@ class UtteranceRecord(msgspec.Struct, gc=False):
             return _ENCODER.encode(self)
         except UnicodeEncodeError:
             return _ENCODER.encode(_encodable(msgspec.to_builtins(self)))
+
+    @classmethod
+    def assemble(cls, utterance: Utterance, measured: Measured, ended_at: float) -> Self:
+        """The record of an utterance that has ended, at `ended_at` by the wall clock, in seconds since 1970."""
+        fields: dict[str, Any] = {}
+        for figures in measured:
+            fields.update(msgspec.structs.asdict(figures))
+        fields["started_at"] = ended_at - (fields.get("duration_s") or 0.0)
+        return cls(*msgspec.structs.astuple(utterance), **fields)
 
     @classmethod
     def from_json(cls, line: bytes | str) -> Self:

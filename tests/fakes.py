@@ -24,7 +24,7 @@ from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.in_flight import InFlight, Watcher
 from stt_load.pacing.inline_driver import run_with
 from stt_load.pacing.pacer import Pacer
-from stt_load.records import Stamp, UtteranceRecord
+from stt_load.records import Figures, Stamp, Utterance, UtteranceRecord
 from stt_load.session.actions import SessionRules
 from stt_load.session.client_frames import ClientFrame
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
@@ -177,9 +177,14 @@ class FakeDriver:
 
 def run_utterance(session: Session, transport: Any, dialect: Dialect, watch: Watcher | None = None) -> Stamp:
     """Plays one utterance from dial to close. Gives where its arrival times came from."""
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    CallerConnection(dialect, transport, "ws://server/ws", FakeDriver(transport.clock)).run(session, record, watch)
-    return cast(Stamp, record.stamp)
+    connection = CallerConnection(dialect, transport, "ws://server/ws", FakeDriver(transport.clock))
+    connection.run(session, watch)
+    return connection.latest_use.stamp
+
+
+def record_of(*measured: Figures, reference: str = "words") -> UtteranceRecord:
+    """The record of an utterance of which this was measured, and which ended in 1970."""
+    return UtteranceRecord.assemble(Utterance("run", 0, 0, 0, "hold", 1, "clip", reference), measured, 0.0)
 
 
 def open_websocket(url: str, dialect: Dialect | None = None, timeout_s: float = 20.0) -> WebSocketTransport:

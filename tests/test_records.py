@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
 from stt_load.errors import Outcome
-from stt_load.records import UtteranceRecord
+from stt_load.kinds import KINDS
+from stt_load.records import Figures, Utterance, UtteranceRecord
 
 NAN, INFINITY = math.nan, math.inf
 
@@ -92,3 +94,52 @@ def test_only_what_started_in_the_hold_counts(phase: str) -> None:
     started = record()
     started.phase = phase
     assert started.is_counted == (phase == "hold")
+
+
+# what was measured becomes a record ---------------------------------------------------------------------------------
+
+
+class Half(Figures, frozen=True, gc=False):
+    outcome: Outcome
+    duration_s: float | None
+
+
+class OtherHalf(Figures, frozen=True, gc=False):
+    text: str
+
+
+WHO = Utterance("run", 1, 2, 3, "hold", 4, "clip", "hello", True, "upload")
+
+
+def test_a_record_is_who_spoke_and_what_every_part_measured() -> None:
+    record = UtteranceRecord.assemble(WHO, (Half(Outcome.OK, 2.5), OtherHalf("hello")), ended_at=100.0)
+    assert record == UtteranceRecord(
+        "run", 1, 2, 3, "hold", 4, "clip", "hello", True, "upload", Outcome.OK, 97.5, duration_s=2.5, text="hello"
+    )
+
+
+def test_a_record_of_which_nothing_was_measured_was_interrupted() -> None:
+    record = UtteranceRecord.assemble(WHO, (), ended_at=100.0)
+    assert (record.outcome, record.started_at, record.duration_s) == (Outcome.INTERRUPTED, 100.0, None)
+
+
+def parts_of(base: type[Figures]) -> list[type[Figures]]:
+    return [part for child in base.__subclasses__() for part in (child, *parts_of(child))]
+
+
+def test_every_part_measures_fields_of_a_record() -> None:
+    for kind in KINDS.values():
+        kind.workload_class()  # its module has the parts
+    known = {field.name for field in msgspec.structs.fields(UtteranceRecord)}
+    parts = [part for part in parts_of(Figures) if part.__module__.startswith("stt_load.")]
+    assert {part.__name__ for part in parts} >= {"SessionResult", "Latencies", "SentAudio", "ConnectionUse"}
+    for part in parts:
+        assert [field.name for field in msgspec.structs.fields(part) if field.name not in known] == [], part
+
+
+def test_a_field_that_no_record_has_is_no_figure() -> None:
+    class Stray(Figures, frozen=True, gc=False):
+        loudness_db: float
+
+    with pytest.raises(TypeError):
+        UtteranceRecord.assemble(WHO, (Stray(1.0),), ended_at=100.0)

@@ -23,7 +23,7 @@ from stt_load.metrics.wer import scored
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.inline_driver import InlineDriver
-from stt_load.records import UtteranceRecord
+from stt_load.records import Measured, Utterance, UtteranceRecord
 from stt_load.run.preflight import find_problems
 from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import encode_clip
@@ -35,7 +35,7 @@ from stt_load.workloads.upload import http_upload
 
 _SHOWN = 300
 Lines = list[tuple[str, str]]
-Carry = Callable[[RunConfig, Clip, UtteranceRecord, Console], None]
+Carry = Callable[[RunConfig, Clip, Console], Measured]
 PROBE_OPTIONS = (
     *("stt-url", "dialect", "dialect-option", "insecure", "clips", "tts-url"),
     *("frame-ms", "trailing-silence", "end", "timeout"),
@@ -59,10 +59,10 @@ def command(clip_id: str | None, **options: Any) -> None:
         raise ConfigError(problems)
     clip = _find_clip(choose_clips(config).clips, clip_id)
     console = Console(highlight=False, soft_wrap=True)
-    record = UtteranceRecord("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference)
+    utterance = Utterance("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference, kind=config.kind.name)
     carry, tell = _PROBES[config.kind.name]
     console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
-    carry(config, clip, record, console)
+    record = UtteranceRecord.assemble(utterance, carry(config, clip, console), time.time())
     record = scored(record, guess_normaliser([clip.reference]).normaliser)
     _conclude(tell(config, record), record, console)
     click.get_current_context().exit(ExitCode.FINE if record.is_ok else ExitCode.SLO_MISSED)
@@ -75,15 +75,16 @@ def _find_clip(clips: Sequence[Clip], clip_id: str | None) -> Clip:
     raise ConfigError(f"--clip: there is no clip {clip_id}: see `stt-load clips show`")
 
 
-def _stream(config: RunConfig, clip: Clip, record: UtteranceRecord, console: Console) -> None:
+def _stream(config: RunConfig, clip: Clip, console: Console) -> Measured:
     dialect = dialect_of(config, os.environ.get(API_KEY_VARIABLE))
     audio = encode_clip(clip, frame_rule(config), config.trailing_silence_s, dialect)
     session = Session(dialect, audio, SessionRules(config.timeout_s), time.monotonic())
     seen = Transcript(session, console)
     console.print("times are seconds from the end of speech")
     transport = WebSocketTransport(checks_certificate=not config.insecure)
-    CallerConnection(dialect, transport, config.stt_url, InlineDriver()).run(session, record, seen.watch)
-    session.measure_into(record, time.monotonic())
+    connection = CallerConnection(dialect, transport, config.stt_url, InlineDriver())
+    connection.run(session, seen.watch)
+    return *session.measure(time.monotonic()), connection.latest_use
 
 
 class Transcript:
@@ -139,7 +140,7 @@ def _stream_lines(config: RunConfig, record: UtteranceRecord) -> Lines:
     ]
 
 
-def _upload(config: RunConfig, clip: Clip, record: UtteranceRecord, console: Console) -> None:
+def _upload(config: RunConfig, clip: Clip, console: Console) -> Measured:
     exchange = Exchange(clip)
 
     def watch(at_s: float, data: bytes) -> None:
@@ -149,7 +150,7 @@ def _upload(config: RunConfig, clip: Clip, record: UtteranceRecord, console: Con
     console.print("times are seconds from the first byte of the request")
     http = http_upload(config, os.environ.get(API_KEY_VARIABLE))
     http.run(exchange, clip_form(clip, config.dialect_options), watch)
-    exchange.measure_into(record, time.monotonic())
+    return exchange.measure(time.monotonic())
 
 
 def _upload_lines(config: RunConfig, record: UtteranceRecord) -> Lines:

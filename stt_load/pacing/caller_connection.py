@@ -9,10 +9,19 @@ from stt_load.dialects.events import ServerError
 from stt_load.errors import ConnectionLost, ProtocolError, SttLoadError
 from stt_load.net.transport import Transport
 from stt_load.pacing.in_flight import Driver, InFlight, Opening, Watcher
-from stt_load.records import UtteranceRecord
+from stt_load.records import Figures, Stamp
 from stt_load.session.session import Session
 
 CONNECT_TIMEOUT_S = 10.0
+
+
+class ConnectionUse(Figures, frozen=True, gc=False):
+    """What a record tells of the connection that carried its utterance. `connection_utterance`: how many it had carried
+    before; `connection_age_s`: from the upgrade to the start of the stream."""
+
+    stamp: Stamp = "read"
+    connection_utterance: int = 0
+    connection_age_s: float | None = None
 
 
 class CallerConnection:
@@ -28,6 +37,7 @@ class CallerConnection:
         "_target",
         "_transport",
         "dialect",
+        "latest_use",
     )
 
     def __init__(
@@ -48,6 +58,7 @@ class CallerConnection:
         self._n_run = 0
         self._opened_at_s: float | None = None
         self._is_open = False
+        self.latest_use = ConnectionUse()  # by the utterance that `run` carried last, also where that was cut
 
     def prepare_reuse(self) -> bool:
         """Whether the connection is open for another utterance; closes it where it is not.
@@ -66,10 +77,10 @@ class CallerConnection:
         self.close()
         return False
 
-    def run(self, session: Session, record: UtteranceRecord, watch: Watcher | None = None) -> None:
+    def run(self, session: Session, watch: Watcher | None = None) -> None:
         """Plays one utterance; every fault of the connection ends up in its session.
 
-        Notes in `record` what is known of the connection; the rest is the session's to tell. Raises what the caller's
+        What is to be told of the connection is in `latest_use` then, however this ends. Raises what the caller's
         greenlet is killed with, and what crashed.
         """
         self._n_left -= 1
@@ -82,11 +93,11 @@ class CallerConnection:
             if self._is_open or in_flight.opening:
                 self._driver.run(in_flight)
         finally:
-            record.stamp = in_flight.stamp
             self._is_open = self._n_left > 0 and session.is_complete
             if not self._is_open:
                 self._transport.close()
-            self._note_connection(session, record)
+            self.latest_use = self._use_by(session, in_flight.stamp)
+            self._n_run += 1
 
     def close(self) -> None:
         self._is_open = False
@@ -105,10 +116,9 @@ class CallerConnection:
             return None
         return Opening(deadline_s, self._target.first_messages)
 
-    def _note_connection(self, session: Session, record: UtteranceRecord) -> None:
+    def _use_by(self, session: Session, stamp: Stamp) -> ConnectionUse:
         if self._opened_at_s is None:
             self._opened_at_s = session.opened_at_s
-        record.connection_utterance = self._n_run
-        if session.schedule is not None and self._opened_at_s is not None:
-            record.connection_age_s = session.schedule.stream_start_s - self._opened_at_s
-        self._n_run += 1
+        if session.schedule is None or self._opened_at_s is None:
+            return ConnectionUse(stamp, self._n_run)
+        return ConnectionUse(stamp, self._n_run, session.schedule.stream_start_s - self._opened_at_s)

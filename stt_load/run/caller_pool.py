@@ -20,7 +20,7 @@ from stt_load.audio.pool import ClipPool
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.errors import Outcome
-from stt_load.records import UtteranceRecord
+from stt_load.records import Utterance, UtteranceRecord
 from stt_load.run.gc_control import CALLERS_AT_ONCE, UTTERANCES_AT_ONCE, collect_all, collect_young, freeze
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
@@ -75,6 +75,7 @@ class CallerPool:
         self._client_id = client_id
         self._worker_index = worker_index
         self._workload = workload
+        self._kind = config.kind.name
         self._on_utterance = on_utterance
         self._mean_clip_s = sum(clip.duration_s for clip in self._clips) / len(self._clips)
         self._place = (0, 1)
@@ -120,7 +121,7 @@ class CallerPool:
         ordinal = next(self._ordinals)
         if ordinal % CALLERS_AT_ONCE == 0:
             freeze()
-        return Caller(ordinal, self.config.seed + 7_919 * self._worker_index)
+        return Caller(self._worker_index, ordinal, self.config.seed + 7_919 * self._worker_index)
 
     def take_turn(self, caller: Caller) -> None:
         """One utterance when it is this caller's turn, and the pause after it."""
@@ -133,9 +134,9 @@ class CallerPool:
             if pause_s > 0.0:  # otherwise Locust lets others have their turn between two tasks
                 gevent.sleep(pause_s)
         except UtteranceCut:
-            self._workload.hang_up(caller)
+            caller.disconnect()
         except BaseException:  # the caller leaves: its greenlet is killed
-            self._workload.hang_up(caller)
+            caller.disconnect()
             raise
 
     def _wait_for_turn(self, caller: Caller) -> StageUpdate:
@@ -143,7 +144,7 @@ class CallerPool:
             update, changed = self.report.update, self._changed
             if update is None or not self._may_speak(caller, update):
                 caller.has_waited = True
-                self._workload.hang_up(caller)  # may take a while: an update that comes meanwhile sets `changed`
+                caller.disconnect()  # may take a while: an update that comes meanwhile sets `changed`
                 changed.wait()
             elif caller.has_waited:
                 caller.has_waited = False
@@ -172,19 +173,18 @@ class CallerPool:
     def _speak(self, caller: Caller, update: StageUpdate) -> UtteranceRecord:
         clip_pool = self._clip_pool  # a new stage update may replace it while this caller speaks
         clip, is_reused = clip_pool.take()
-        record = self._new_record(caller, update, clip, is_reused)
+        utterance = self._new_utterance(caller, update, clip, is_reused)
         attempt = self._workload.new_attempt(caller, clip, self._is_together)
         greenlet = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
         self.report.begin(caller.ordinal, update, clip.clip_id, SpeakingCaller(attempt, greenlet))
         caller.begun_in_stage += 1
         try:
-            attempt.run(record)
+            measured = attempt.run()
         except BaseException:
-            attempt.interrupt("the run ended first")
+            measured = attempt.interrupt("the run ended first")
             raise
         finally:
-            attempt.measure_into(record)
-            record.started_at = time.time() - (record.duration_s or 0.0)
+            record = UtteranceRecord.assemble(utterance, measured, time.time())
             clip_pool.give_back(clip)
             self.report.end(caller.ordinal, record)
             if self.report.total % UTTERANCES_AT_ONCE == 0:
@@ -193,8 +193,8 @@ class CallerPool:
                 self._on_utterance(record)
         return record
 
-    def _new_record(self, caller: Caller, update: StageUpdate, clip: Clip, is_reused: bool) -> UtteranceRecord:
-        return UtteranceRecord(
+    def _new_utterance(self, caller: Caller, update: StageUpdate, clip: Clip, is_reused: bool) -> Utterance:
+        return Utterance(
             run_id=update.run_id,
             worker=self._worker_index,
             user=caller.ordinal,
@@ -204,6 +204,7 @@ class CallerPool:
             clip_id=clip.clip_id,
             reference=clip.reference,
             clip_reused=is_reused,
+            kind=self._kind,
         )
 
     # inside --------------------------------------------------------------------------------------------

@@ -1,5 +1,4 @@
-"""What is said of an utterance that went wrong: in one line, with whose language the server seems to speak instead, and
-without the caller's key, which servers are known to quote."""
+"""The error of an utterance that went wrong, as it is kept and shown."""
 
 from __future__ import annotations
 
@@ -12,21 +11,22 @@ _KEPT = 5
 
 
 class ErrorText:
-    """Of one utterance in `dialect`."""
+    """Words the error of one utterance in `dialect`: in one line, with the dialect that the server seems to speak
+    instead, and without the caller's key, which servers are known to quote."""
 
-    __slots__ = ("_dialect", "_not_understood")
+    __slots__ = ("_dialect", "_unknown")
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._not_understood: list[Message] = []  # the first few
+        self._unknown: list[Message] = []  # the first few
 
-    def note(self, message: Message) -> None:
-        """The dialect could make nothing of this message."""
-        if len(self._not_understood) < _KEPT:
-            self._not_understood.append(message)
+    def add_unknown(self, message: Message) -> None:
+        """Remembers a message that the dialect could make nothing of."""
+        if len(self._unknown) < _KEPT:
+            self._unknown.append(message)
 
-    def worded(self, error: str) -> str:
-        """As it is kept and shown."""
+    def describe(self, error: str) -> str:
+        """The error as it is kept and shown."""
         error = without_key(error, self._dialect.settings.api_key)
-        names = [name for name in detect(self._not_understood) if DIALECTS[name].dialect is not type(self._dialect)]
+        names = [name for name in detect(self._unknown) if DIALECTS[name].dialect is not type(self._dialect)]
         return f"{error}; the server seems to speak {' or '.join(names)}: see --dialect" if names else error

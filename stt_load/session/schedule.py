@@ -9,9 +9,19 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 
-from stt_load.records import UtteranceRecord
+from stt_load.records import Figures
 
 LATE_S = 0.010  # our own lateness up to which a run is believed
+
+
+class SentAudio(Figures, frozen=True, gc=False):
+    """The frames of one utterance that were handed to the kernel, and how late. `audio_s`: their length."""
+
+    frames: int
+    audio_s: float
+    pacing_lag_p99_s: float | None = None
+    pacing_lag_max_s: float | None = None
+    frames_late: int = 0
 
 
 class Schedule:
@@ -57,17 +67,22 @@ class Schedule:
         frames of every utterance are looked at together."""
         return np.frombuffer(self._sent_at_s, np.float64) - (self.stream_start_s + _due_s(self.n_sent, self.frame_s))
 
-    def measure_into(self, record: UtteranceRecord) -> None:
-        """Write what was sent, and how late."""
-        record.frames = self.n_sent
-        record.audio_s = self.n_sent * self.frame_s
-        if self.n_sent:
-            lags_s = self.lags_s()
-            worst_s = np.maximum.reduce(lags_s)
-            rank = math.ceil(0.99 * self.n_sent)  # nearest rank: of fewer than a hundred frames the worst
-            p99_s = worst_s if rank == self.n_sent else np.partition(lags_s, rank - 1)[rank - 1]
-            record.pacing_lag_p99_s, record.pacing_lag_max_s = max(0.0, float(p99_s)), max(0.0, float(worst_s))
-            record.frames_late = int(np.count_nonzero(lags_s > LATE_S)) if worst_s > LATE_S else 0
+    def sent_audio(self) -> SentAudio:
+        """What was sent so far, and how late."""
+        n_sent = self.n_sent
+        if not n_sent:
+            return SentAudio(0, 0.0)
+        lags_s = self.lags_s()
+        worst_s = np.maximum.reduce(lags_s)
+        rank = math.ceil(0.99 * n_sent)  # nearest rank: of fewer than a hundred frames the worst
+        p99_s = worst_s if rank == n_sent else np.partition(lags_s, rank - 1)[rank - 1]
+        return SentAudio(
+            frames=n_sent,
+            audio_s=n_sent * self.frame_s,
+            pacing_lag_p99_s=max(0.0, float(p99_s)),
+            pacing_lag_max_s=max(0.0, float(worst_s)),
+            frames_late=int(np.count_nonzero(lags_s > LATE_S)) if worst_s > LATE_S else 0,
+        )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -9,8 +9,9 @@ thousands of callers. Every fault becomes an `Outcome` here and nowhere else, by
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from stt_load.dialects.base import Dialect
+from stt_load.dialects.base import Dialect, End
 from stt_load.dialects.events import (
     NEUTRAL_EVENTS,
     CumulativeTranscript,
@@ -28,7 +29,7 @@ from stt_load.dialects.events import (
     ServerError,
 )
 from stt_load.errors import ConnectionLost, Outcome, ProtocolError, Refusal, SttLoadError
-from stt_load.records import UtteranceRecord
+from stt_load.records import Figures, Measured
 from stt_load.session.actions import Action, Done, Send, SessionRules, Speak, WaitUntil
 from stt_load.session.encoded_clip import EncodedClip
 from stt_load.session.error_text import ErrorText
@@ -38,21 +39,37 @@ from stt_load.session.timestamps import Timestamps
 from stt_load.session.transcript import Transcript
 
 
+class SessionResult(Figures, frozen=True, gc=False):
+    """What came of one session, besides its latencies and its frames: fields of `UtteranceRecord`."""
+
+    outcome: Outcome
+    error: str | None
+    refusal: Refusal | None
+    close_code: int | None
+    end: End
+    speech_s: float
+    text: str
+    server_ms: dict[str, float] | None
+    duration_s: float
+    stream_start_s: float | None
+    messages: list[list[Any]]
+
+
 class Session:
     """One utterance. The caller owes: `on_open` (or `on_fault`; `on_reuse` where the connection has carried another
     utterance), then `next_action` until `Done`, with `on_sent` after every `Send`, `schedule.on_sent` after every frame
     of a `Speak`, `on_message` for every message (stamped with its arrival), `on_fault` for every error."""
 
     __slots__ = (
-        "_complaint",
         "_end_messages",
+        "_error_text",
         "_is_finalised",
-        "_marks",
         "_outbox",
         "_outcome",
         "_rest_of_speech",
         "_server_ms",
         "_speech",
+        "_timestamps",
         "_transcript",
         "audio",
         "close_code",
@@ -71,23 +88,23 @@ class Session:
         self.close_code: int | None = None
         self.refusal: Refusal | None = None
         self.schedule: Schedule | None = None
-        self._marks = Timestamps(started_dialling_s)
+        self._timestamps = Timestamps(started_dialling_s)
         server = dialect.capabilities
         is_answered = dialect.settings.end == "client" and server.answers_end
-        self._transcript = Transcript(server, self._marks, audio.may_be_cut_before_end_s(server), is_answered)
+        self._transcript = Transcript(server, self._timestamps, audio.may_be_cut_before_end_s(server), is_answered)
         self._outcome: Outcome | None = None
         self._outbox: list[Message] = []  # a few at most
         self._end_messages: Sequence[Message] = ()
         self._is_finalised = dialect.settings.end == "server"
         self._speech, self._rest_of_speech = Speak(audio.n_before_end), Speak(len(audio.frames))
         self._server_ms: dict[str, float] = {}
-        self._complaint = ErrorText(dialect)
+        self._error_text = ErrorText(dialect)
 
     # what happened ---------------------------------------------------------------------------------------
 
     def on_open(self, opened_s: float, first_messages: Sequence[Message] = ()) -> None:
         """The upgrade was done at `opened_s`. `first_messages`: what the connection begins with, still to be sent."""
-        self._marks.opened_at_s = opened_s
+        self._timestamps.opened_at_s = opened_s
         self._outbox.extend(first_messages)
         if not self.dialect.capabilities.has_ready:
             self._start_stream(opened_s)
@@ -100,18 +117,18 @@ class Session:
         """The message of the last `Send` was handed to the kernel at `now_s`."""
         message = self._outbox.pop(0)
         if self._end_messages and message is self._end_messages[-1]:
-            self._marks.end_sent_at_s = now_s
+            self._timestamps.end_sent_at_s = now_s
 
     def on_message(self, arrived_s: float, message: Message) -> Sequence[Event]:
         """A message arrived. Gives its events, for whoever wants to show them."""
         try:
             events = self.dialect.on_message(message)
         except ProtocolError as error:
-            self._complaint.note(message)
+            self._error_text.add_unknown(message)
             self.on_fault(error, arrived_s)
             return ()
         if all(isinstance(event, Ignored) for event in events):
-            self._complaint.note(message)
+            self._error_text.add_unknown(message)
         if self.schedule is not None and arrived_s > self.deadline_s:
             self._time_out()
         for event in events:
@@ -154,11 +171,11 @@ class Session:
     def deadline_s(self) -> float:
         """When the transcript is given up: on the schedule, so that our own lateness doesn't extend it."""
         if self.schedule is None:
-            return self._marks.dialled_at_s + self.rules.timeout_s
+            return self._timestamps.dialled_at_s + self.rules.timeout_s
         return self.schedule.end_s + self.rules.timeout_s
 
     @property
-    def doing(self) -> str:
+    def state(self) -> str:
         """What a live view shows of this caller."""
         if self.schedule is None:
             return "connecting"
@@ -167,7 +184,7 @@ class Session:
     @property
     def opened_at_s(self) -> float | None:
         """When the upgrade was done; None before, and for a connection opened by an earlier utterance."""
-        return self._marks.opened_at_s
+        return self._timestamps.opened_at_s
 
     @property
     def is_complete(self) -> bool:
@@ -177,28 +194,28 @@ class Session:
     @property
     def speech_end_at_s(self) -> float | None:
         """End of speech on the schedule: where the EOS clock starts. None before the stream starts."""
-        return self._marks.speech_end_at_s
+        return self._timestamps.speech_end_at_s
 
     # inside ----------------------------------------------------------------------------------------------
 
     def _start_stream(self, now_s: float) -> None:
-        self._marks.ready_at_s = now_s
+        self._timestamps.ready_at_s = now_s
         self.schedule = Schedule(now_s + self.rules.phase_s, self.audio.rule.frame_s, len(self.audio.frames))
-        self._marks.on_stream(self.schedule, self.audio.clip)
+        self._timestamps.on_stream(self.schedule, self.audio.clip)
         self._outbox.extend(self.dialect.begin(self.audio.length))
 
     def _on_event(self, arrived_s: float, event: Event) -> None:
         says_something = not isinstance(event, NEUTRAL_EVENTS)
         match event:
-            case Ready() if self.schedule is None and self._marks.opened_at_s is not None:
+            case Ready() if self.schedule is None and self._timestamps.opened_at_s is not None:
                 # A greeting that came in with the upgrade bears an earlier stamp than our reading of the upgrade.
-                self._start_stream(max(arrived_s, self._marks.opened_at_s))
+                self._start_stream(max(arrived_s, self._timestamps.opened_at_s))
             case Reply(messages):
                 self._outbox.extend(messages)
             case SegmentPending():
                 self._transcript.on_segment_pending(arrived_s)
             case Partial(text):
-                self._marks.on_partial(arrived_s, text)
+                self._timestamps.on_partial(arrived_s, text)
             case Final(text, is_last, server_ms):
                 self._transcript.on_final(arrived_s, text)
                 self._on_answer(arrived_s, is_last, server_ms)
@@ -206,7 +223,7 @@ class Session:
                 says_something = self._transcript.on_snapshot(arrived_s, text)
                 self._on_answer(arrived_s, is_last, server_ms)
             case EndOfTurn():
-                self._marks.turn_ended_at_s = arrived_s
+                self._timestamps.turn_ended_at_s = arrived_s
             case Gauge(server_ms):
                 self._server_ms.update(server_ms)
             case Finished() if self._can_be_over(arrived_s):
@@ -216,7 +233,7 @@ class Session:
             case _:
                 pass
         if says_something:
-            self._marks.last_message_at_s = arrived_s
+            self._timestamps.last_message_at_s = arrived_s
 
     def _on_answer(self, arrived_s: float, is_last: bool, server_ms: Mapping[str, float]) -> None:
         self._server_ms.update(server_ms)
@@ -226,12 +243,12 @@ class Session:
     def _can_be_over(self, at_s: float) -> bool:
         """A server that is done before the end of speech has not heard all of it: it speaks of an earlier utterance, or
         has stopped listening."""
-        speech_end_s = self._marks.speech_end_at_s
+        speech_end_s = self._timestamps.speech_end_at_s
         return speech_end_s is not None and at_s >= speech_end_s
 
     def _wait_for_ready(self, now_s: float) -> Action:
-        opened_s = self._marks.opened_at_s
-        limit_s = (self._marks.dialled_at_s if opened_s is None else opened_s) + self.rules.ready_timeout_s
+        opened_s = self._timestamps.opened_at_s
+        limit_s = (self._timestamps.dialled_at_s if opened_s is None else opened_s) + self.rules.ready_timeout_s
         if now_s >= limit_s:
             self._end(
                 Outcome.TIMED_OUT,
@@ -243,7 +260,7 @@ class Session:
     def _wait_for_transcript(self, now_s: float) -> Action:
         settled_s = self._transcript.settled_at_s
         if settled_s is not None and now_s >= settled_s:
-            self._finish(self._marks.turn_ended_at_s if settled_s == self._marks.turn_ended_at_s else None)
+            self._finish(self._timestamps.turn_ended_at_s if settled_s == self._timestamps.turn_ended_at_s else None)
         elif now_s >= self.deadline_s:
             self._time_out()
         if self._outcome is not None:
@@ -262,7 +279,7 @@ class Session:
     def _finish(self, settled_at_s: float | None) -> None:
         """Nothing more comes; `settled_at_s`: when the server said so, None where it is only plain."""
         if self._outcome is None:
-            self._marks.settled_at_s = settled_at_s
+            self._timestamps.settled_at_s = settled_at_s
         if self._transcript.has_words:
             self._end(Outcome.OK, None)
         else:
@@ -271,26 +288,32 @@ class Session:
     def _end(self, outcome: Outcome, error: str | None, refusal: Refusal | None = None) -> None:
         if self._outcome is None:
             self._outcome = outcome
-            self.error = error and self._complaint.worded(error)
+            self.error = error and self._error_text.describe(error)
             self.refusal = refusal
 
     # what came of it -------------------------------------------------------------------------------------
 
-    def measure_into(self, record: UtteranceRecord, now_s: float) -> None:
-        """Write every figure of this utterance into `record`. Latencies only where the transcript was completed."""
-        record.outcome = self._outcome or Outcome.INTERRUPTED
-        record.error = self.error
-        record.refusal = self.refusal
-        record.close_code = self.close_code
-        record.end = self.dialect.settings.end
-        record.speech_s = self.audio.clip.speech_s
-        record.text = self._transcript.assemble(self.dialect)
-        record.server_ms = self._server_ms or None
-        self._marks.measure_into(record)
-        if self.schedule is None:
-            record.duration_s = now_s - self._marks.dialled_at_s
-            return
-        start_s = record.stream_start_s = self.schedule.stream_start_s
-        record.duration_s = max(0.0, now_s - start_s)  # the random phase lies before it
-        record.messages = [[round(at_s - start_s, 6), text] for at_s, text in self._transcript.finals]
-        self.schedule.measure_into(record)
+    def measure(self, now_s: float) -> Measured:
+        """Every figure of this utterance, whether it is over or was cut."""
+        schedule, messages = self.schedule, []
+        if schedule is None:
+            duration_s = now_s - self._timestamps.dialled_at_s
+        else:
+            start_s = schedule.stream_start_s
+            duration_s = max(0.0, now_s - start_s)  # the random phase lies before it
+            messages = [[round(at_s - start_s, 6), text] for at_s, text in self._transcript.finals]
+        result = SessionResult(
+            outcome=self._outcome or Outcome.INTERRUPTED,
+            error=self.error,
+            refusal=self.refusal,
+            close_code=self.close_code,
+            end=self.dialect.settings.end,
+            speech_s=self.audio.clip.speech_s,
+            text=self._transcript.assemble(self.dialect),
+            server_ms=self._server_ms or None,
+            duration_s=duration_s,
+            stream_start_s=None if schedule is None else schedule.stream_start_s,
+            messages=messages,
+        )
+        latencies = self._timestamps.latencies(self.is_complete)
+        return (result, latencies) if schedule is None else (result, latencies, schedule.sent_audio())

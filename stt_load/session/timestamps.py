@@ -13,8 +13,20 @@ from __future__ import annotations
 import msgspec
 
 from stt_load.audio.clip import Clip
-from stt_load.records import UtteranceRecord
+from stt_load.records import Figures
 from stt_load.session.schedule import Schedule
+
+
+class Latencies(Figures, frozen=True, gc=False):
+    """Seconds between two instants of one utterance; None where one of them has not happened."""
+
+    connect_s: float | None
+    ready_s: float | None
+    first_partial_s: float | None
+    eos_latency_s: float | None = None
+    stream_end_latency_s: float | None = None
+    settled_latency_s: float | None = None
+    finalise_latency_s: float | None = None
 
 
 class Timestamps(msgspec.Struct):
@@ -84,16 +96,23 @@ class Timestamps(msgspec.Struct):
             return None
         return answered_s
 
-    def measure_into(self, record: UtteranceRecord) -> None:
-        """Write the latencies. Those of the transcript only where `record` says that it was completed."""
-        record.connect_s = _difference(self.opened_at_s, self.dialled_at_s)
-        record.ready_s = _difference(self.ready_at_s, self.opened_at_s)
-        record.first_partial_s = _difference(self.first_text_at_s, self.speech_start_at_s)
-        if record.is_ok:
-            record.eos_latency_s = _difference(self.completed_at_s, self.speech_end_at_s)
-            record.stream_end_latency_s = _difference(self.completed_at_s, self.last_frame_at_s)
-            record.settled_latency_s = _difference(self.settled_at_s, self.speech_end_at_s)
-            record.finalise_latency_s = _difference(self._final_answer_at_s, self.end_sent_at_s)
+    def latencies(self, is_complete: bool) -> Latencies:
+        """What lies between the instants. `is_complete`: the transcript was completed; otherwise it has no latency."""
+        connect_s = _difference(self.opened_at_s, self.dialled_at_s)
+        ready_s = _difference(self.ready_at_s, self.opened_at_s)
+        first_partial_s = _difference(self.first_text_at_s, self.speech_start_at_s)
+        if not is_complete:
+            return Latencies(connect_s, ready_s, first_partial_s)
+        completed_s = self.completed_at_s
+        return Latencies(
+            connect_s=connect_s,
+            ready_s=ready_s,
+            first_partial_s=first_partial_s,
+            eos_latency_s=_difference(completed_s, self.speech_end_at_s),
+            stream_end_latency_s=_difference(completed_s, self.last_frame_at_s),
+            settled_latency_s=_difference(self.settled_at_s, self.speech_end_at_s),
+            finalise_latency_s=_difference(self._final_answer_at_s, self.end_sent_at_s),
+        )
 
 
 def _difference(later_s: float | None, earlier_s: float | None) -> float | None:

@@ -25,17 +25,19 @@ class Transcript:
         "_has_snapshots",
         "_is_answered",
         "_is_one_piece",
-        "_marks",
         "_may_be_cut_s",
         "_n_owed",
         "_server",
+        "_timestamps",
         "finals",
     )
 
-    def __init__(self, server: Capabilities, marks: Timestamps, may_be_cut_s: float, is_answered: bool = False) -> None:
+    def __init__(
+        self, server: Capabilities, timestamps: Timestamps, may_be_cut_s: float, is_answered: bool = False
+    ) -> None:
         self.finals: list[tuple[float, str]] = []
         self._server = server
-        self._marks = marks
+        self._timestamps = timestamps
         self._may_be_cut_s = may_be_cut_s
         self._is_one_piece = may_be_cut_s == 0.0
         self._is_answered = is_answered
@@ -44,13 +46,13 @@ class Transcript:
 
     def on_segment_pending(self, arrived_s: float) -> None:
         self._n_owed += 1
-        self._marks.last_queued_at_s = arrived_s
+        self._timestamps.last_queued_at_s = arrived_s
 
     def on_final(self, arrived_s: float, text: str) -> None:
         # A text too many (said twice, or somebody else's) doesn't pay for a piece that is still to come.
         self._n_owed = max(0, self._n_owed - 1)
         self.finals.append((arrived_s, text))
-        self._marks.on_final(arrived_s, text)
+        self._timestamps.on_final(arrived_s, text)
 
     def on_snapshot(self, arrived_s: float, text: str) -> bool:
         """False where it says nothing new."""
@@ -58,7 +60,7 @@ class Transcript:
         self._has_snapshots = True
         if is_new:
             self.finals = [(arrived_s, text)]
-        self._marks.on_final(arrived_s, text, is_new)
+        self._timestamps.on_final(arrived_s, text, is_new)
         return is_new
 
     @property
@@ -74,7 +76,7 @@ class Transcript:
         """A snapshot that takes all words back leaves none."""
         if self._has_snapshots:
             return bool(self.finals[-1][1])
-        return self._marks.last_text_at_s is not None
+        return self._timestamps.last_text_at_s is not None
 
     @property
     def settled_at_s(self) -> float | None:
@@ -86,14 +88,14 @@ class Transcript:
         text. No quiet makes a transcript complete while there are no words, or all pieces were answered before the end
         of speech.
         """
-        last_frame_s, last_message_s = self._marks.last_frame_at_s, self._marks.last_message_at_s
+        last_frame_s, last_message_s = self._timestamps.last_frame_at_s, self._timestamps.last_message_at_s
         if self._is_answered or self._n_owed or not self.finals or last_frame_s is None or last_message_s is None:
             return None
         if self._server.counts_segments and self._is_last_piece_known:
             return last_frame_s
         if self._is_one_piece and self._is_turn_over:
-            return self._marks.turn_ended_at_s
-        if not self._has_snapshots and not self._marks.is_end_answered:
+            return self._timestamps.turn_ended_at_s
+        if not self._has_snapshots and not self._timestamps.is_end_answered:
             return None
         if not self._server.counts_segments and not self.has_words:  # empty texts come whenever silence does
             return None
@@ -106,7 +108,7 @@ class Transcript:
         if self._n_owed:
             return False
         is_told_by_close = self._is_answered and not self._server.counts_segments
-        if self.finals and not is_told_by_close and not self._marks.is_end_answered:
+        if self.finals and not is_told_by_close and not self._timestamps.is_end_answered:
             return False
         return close_code in ORDERLY_CLOSES or (self._server.counts_segments and self._is_last_piece_known)
 
@@ -115,7 +117,7 @@ class Transcript:
         """For the error of an utterance that timed out; None where nothing is known to be missing."""
         if self._n_owed:
             return f"{self._n_owed} queued piece(s) never got their text"
-        if self.finals and not self._marks.is_end_answered:
+        if self.finals and not self._timestamps.is_end_answered:
             return "every text came before the end of speech"
         if self.finals and self._is_answered:
             return "texts came, but the end message was never answered"
@@ -125,14 +127,15 @@ class Transcript:
     def _as_late_as_the_first_s(self) -> float:
         """When a server tells the last words that is as late with them as it was with the first text, of which it may
         have cut the piece so long before the end."""
-        first_s = self._marks.first_text_at_s
+        first_s = self._timestamps.first_text_at_s
         return -math.inf if first_s is None else first_s + self._may_be_cut_s
 
     @property
     def _is_turn_over(self) -> bool:
         """The turn that ended holds the last words: it ended after the speech did, and no words came after it."""
-        marks = self._marks
-        ended_s, text_s, speech_end_s = marks.turn_ended_at_s, marks.last_text_at_s, marks.speech_end_at_s
+        timestamps = self._timestamps
+        ended_s, text_s = timestamps.turn_ended_at_s, timestamps.last_text_at_s
+        speech_end_s = timestamps.speech_end_at_s
         if ended_s is None or text_s is None or speech_end_s is None:
             return False
         return ended_s >= max(speech_end_s, text_s)
@@ -142,8 +145,9 @@ class Transcript:
         """It is the piece that was queued while our audio still flowed and after the end of speech: one queued
         earlier is a part of the clip, a server that queues later is behind. A server that is behind may queue a part
         of the clip late, though, so this says nothing of a clip that the server may cut before its end."""
-        marks = self._marks
-        queued_s, speech_end_s, stream_end_s = marks.last_queued_at_s, marks.speech_end_at_s, marks.stream_end_at_s
+        timestamps = self._timestamps
+        queued_s = timestamps.last_queued_at_s
+        speech_end_s, stream_end_s = timestamps.speech_end_at_s, timestamps.stream_end_at_s
         if queued_s is None or speech_end_s is None or stream_end_s is None or not self.has_words:
             return False
         return self._is_one_piece and speech_end_s + self._server.min_endpoint_s <= queued_s <= stream_end_s

@@ -10,13 +10,38 @@ Every `*_at_s` is monotonic seconds, None where it has not happened.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from stt_load.audio.clip import Clip
+from stt_load.dialects.base import End
 from stt_load.errors import Outcome, Refusal, SttLoadError
-from stt_load.kinds import UPLOAD
-from stt_load.records import Stamp, UtteranceRecord
+from stt_load.records import Figures, Measured, Stamp
 from stt_load.session.http_status import outcome_of, refusal_of
 from stt_load.uploads.answers import Answer
+
+
+class UploadFigures(Figures, frozen=True, gc=False):
+    """What came of one upload, besides its transcript: fields of `UtteranceRecord`."""
+
+    outcome: Outcome
+    error: str | None
+    refusal: Refusal | None
+    stamp: Stamp
+    speech_s: float
+    audio_s: float
+    connect_s: float | None
+    duration_s: float | None
+    end: End = "client"
+
+
+class TranscriptFigures(Figures, frozen=True, gc=False):
+    """What an upload was answered: fields of `UtteranceRecord`. Times only where it is a transcript."""
+
+    text: str
+    messages: list[list[Any]]
+    server_ms: dict[str, float] | None
+    total_s: float | None
+    first_text_s: float | None
 
 
 @dataclass(slots=True)
@@ -36,7 +61,7 @@ class Exchange:
     answer: Answer | None = None
 
     @property
-    def doing(self) -> str:
+    def state(self) -> str:
         """Where it stands, as a live view shows it."""
         if self.begun_at_s is None:
             return "connecting"
@@ -60,25 +85,29 @@ class Exchange:
     def interrupt(self, why: str) -> None:
         self._end(Outcome.INTERRUPTED, why)
 
-    def measure_into(self, record: UtteranceRecord, now_s: float) -> None:
+    def measure(self, now_s: float) -> Measured:
         """Every figure of this upload; times of the answer only where it is a transcript."""
-        record.kind = UPLOAD.name
-        record.outcome = self.outcome or Outcome.INTERRUPTED
-        record.error, record.refusal = self.error, self.refusal
-        record.end, record.stamp = "client", self.stamp
-        record.speech_s = self.clip.speech_s
-        record.audio_s = 0.0 if self.sent_at_s is None else self.clip.duration_s
-        record.connect_s = _between(self.dialled_at_s, self.connected_at_s)
-        began_at_s = self.dialled_at_s if self.begun_at_s is None else self.begun_at_s
-        record.duration_s = _between(began_at_s, now_s)
-        if self.answer is None or self.begun_at_s is None:
-            return
-        record.text = self.answer.text
-        record.messages = [[round(at_s - self.begun_at_s, 6), text] for at_s, text in self.answer.messages]
-        record.server_ms = dict(self.answer.server_ms) or None
-        if self.outcome is Outcome.OK:
-            record.total_s = _between(self.begun_at_s, self.ended_at_s)
-            record.first_text_s = _between(self.begun_at_s, self.answer.first_text_at_s)
+        start_s, answer = self.begun_at_s, self.answer
+        request = UploadFigures(
+            outcome=self.outcome or Outcome.INTERRUPTED,
+            error=self.error,
+            refusal=self.refusal,
+            stamp=self.stamp,
+            speech_s=self.clip.speech_s,
+            audio_s=0.0 if self.sent_at_s is None else self.clip.duration_s,
+            connect_s=_between(self.dialled_at_s, self.connected_at_s),
+            duration_s=_between(self.dialled_at_s if start_s is None else start_s, now_s),
+        )
+        if answer is None or start_s is None:
+            return (request,)
+        is_ok = self.outcome is Outcome.OK
+        return request, TranscriptFigures(
+            text=answer.text,
+            messages=[[round(at_s - start_s, 6), text] for at_s, text in answer.messages],
+            server_ms=dict(answer.server_ms) or None,
+            total_s=_between(start_s, self.ended_at_s) if is_ok else None,
+            first_text_s=_between(start_s, answer.first_text_at_s) if is_ok else None,
+        )
 
     def _end(self, outcome: Outcome, error: str | None, refusal: Refusal | None = None) -> None:
         if self.outcome is None:

@@ -1,35 +1,24 @@
-"""Callers who stream: a clip at microphone pace over a websocket, one turn after the other."""
+"""Callers who stream: a clip at microphone pace over a websocket, one utterance after the other."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
+from stt_load.clock import Clock
 from stt_load.config import RunConfig
 from stt_load.dialects.events import Event, Message
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
-from stt_load.pacing.greenlet_driver import GreenletDriver, greenlet_driver, plain_socket
+from stt_load.pacing.greenlet_driver import greenlet_driver, plain_socket
 from stt_load.pacing.in_flight import Watcher
-from stt_load.records import UtteranceRecord
+from stt_load.records import Measured
 from stt_load.session.actions import SessionRules
 from stt_load.session.session import Session
+from stt_load.workloads.message_log import messages_log, show_messages
 from stt_load.workloads.run_clips import dialect_of, dialects_of, encode_clips, load_clips
 from stt_load.workloads.workload import Caller
-
-messages_log = logging.getLogger("stt_load.messages")
-
-
-def log_messages() -> None:
-    """Whatever Locust's --loglevel says of the rest."""
-    messages_log.setLevel(logging.INFO)
-
-
-def who_is(record: UtteranceRecord) -> str:
-    """Whose message it is, for the log of --verbose."""
-    return f"worker {record.worker} caller {record.user} {record.clip_id}"
 
 
 class StreamWorkload:
@@ -39,69 +28,67 @@ class StreamWorkload:
         self._config = config
         self._new_dialect = dialects_of(config, api_key)
         self._encoded = encode_clips(config, clips)
-        self._pacing = greenlet_driver()
+        self._driver = greenlet_driver()
         if config.verbose:
-            log_messages()
+            show_messages()
 
     @classmethod
     def choose_clips(cls, config: RunConfig) -> ClipSet:
         return load_clips(config, dialect_of(config).capabilities.sample_rate_hz)
 
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> StreamAttempt:
-        audio, line = self._encoded[clip.clip_id], self._line_of(caller)
+        audio, connection = self._encoded[clip.clip_id], self._connection_of(caller)
         phase_s = 0.0 if is_together else caller.random.uniform(0.0, audio.rule.frame_s)
         rules = SessionRules(timeout_s=self._config.timeout_s, phase_s=phase_s)
-        session = Session(line.dialect, audio, rules, self._pacing.clock())
-        return StreamAttempt(line, session, self._pacing, self._config.verbose)
+        session = Session(connection.dialect, audio, rules, self._driver.clock())
+        watch = _watcher(f"{caller.name} {clip.clip_id}", session) if self._config.verbose else None
+        return StreamAttempt(connection, session, self._driver.clock, watch)
 
-    def hang_up(self, caller: Caller) -> None:
-        if isinstance(caller.keeps, CallerConnection):
-            caller.keeps.close()
-        caller.keeps = None
-
-    def _line_of(self, caller: Caller) -> CallerConnection:
+    def _connection_of(self, caller: Caller) -> CallerConnection:
         """The connection that the caller has, or a new one."""
-        line, config = caller.keeps, self._config
-        if isinstance(line, CallerConnection) and line.prepare_reuse():
-            return line
-        line = CallerConnection(
+        connection, config = caller.connection, self._config
+        if isinstance(connection, CallerConnection) and connection.prepare_reuse():
+            return connection
+        connection = CallerConnection(
             self._new_dialect(),
             WebSocketTransport(not config.insecure, plain_socket),
             config.stt_url,
-            self._pacing,
+            self._driver,
             config.utterances_per_connection,
         )
-        caller.keeps = line
-        return line
+        caller.connection = connection
+        return connection
 
 
 class StreamAttempt:
-    __slots__ = ("_is_verbose", "_line", "_pacing", "_session")
+    """One utterance of one caller over its connection."""
 
-    def __init__(
-        self, line: CallerConnection, session: Session, greenlet_driver: GreenletDriver, is_verbose: bool
-    ) -> None:
-        self._line = line
-        self._pacing = greenlet_driver
+    __slots__ = ("_clock", "_connection", "_session", "_watch")
+
+    def __init__(self, connection: CallerConnection, session: Session, clock: Clock, watch: Watcher | None) -> None:
+        self._connection = connection
         self._session = session
-        self._is_verbose = is_verbose
+        self._clock = clock
+        self._watch = watch
 
     @property
     def state(self) -> str:
-        return self._session.doing
+        return self._session.state
 
-    def run(self, record: UtteranceRecord) -> None:
-        self._line.run(self._session, record, _watcher(record, self._session) if self._is_verbose else None)
+    def run(self) -> Measured:
+        self._connection.run(self._session, self._watch)
+        return self._measure()
 
-    def interrupt(self, why: str) -> None:
+    def interrupt(self, why: str) -> Measured:
         self._session.interrupt(why)
+        return self._measure()
 
-    def measure_into(self, record: UtteranceRecord) -> None:
-        self._session.measure_into(record, self._pacing.clock())
+    def _measure(self) -> Measured:
+        return *self._session.measure(self._clock()), self._connection.latest_use
 
 
-def _watcher(record: UtteranceRecord, session: Session) -> Watcher:
-    who = who_is(record)
+def _watcher(who: str, session: Session) -> Watcher:
+    """Logs what goes over the wire. `who`: caller and clip."""
 
     def watch(at_s: float, direction: str, message: Message, events: Sequence[Event]) -> None:
         zero_s = session.speech_end_at_s

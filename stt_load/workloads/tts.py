@@ -15,9 +15,9 @@ from stt_load.audio.clip import Clip
 from stt_load.audio.texts import Texts, english_set
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.config import RunConfig
-from stt_load.errors import Outcome
-from stt_load.kinds import TTS
-from stt_load.records import UtteranceRecord
+from stt_load.dialects.base import End
+from stt_load.errors import Outcome, Refusal
+from stt_load.records import Figures, Measured, Stamp
 from stt_load.tts.answer import Spoken
 from stt_load.tts.apis import TTS_APIS
 from stt_load.workloads.tts_http import Speaker
@@ -74,26 +74,51 @@ class TtsWorkload:
         self._server_streams |= spoken.is_streamed
         return spoken
 
-    def measure_into(self, record: UtteranceRecord, spoken: Spoken) -> None:
+    def measure(self, spoken: Spoken, duration_s: float) -> TtsFigures:
         """Outcome and every figure of one answer."""
-        record.outcome, record.error, record.refusal = spoken.outcome, spoken.error, spoken.refusal
-        record.connect_s, record.stamp = spoken.connect_s, spoken.stamp
-        record.audio_s = record.speech_s = spoken.audio_s or 0.0
-        if not spoken.is_ok:
-            return
-        record.total_s = spoken.total_s
-        record.first_audio_s = spoken.first_audio_s(self._server_streams)
-        if record.first_audio_s is not None and spoken.playback is not None:
-            record.gap_max_s = max(spoken.gaps_s, default=0.0)
-            record.underruns, record.stall_s = spoken.playback.underruns, spoken.playback.stall_s
+        first_audio_s = spoken.first_audio_s(self._server_streams)
+        playback = spoken.playback if first_audio_s is not None else None
+        return TtsFigures(
+            outcome=spoken.outcome,
+            error=spoken.error,
+            refusal=spoken.refusal,
+            connect_s=spoken.connect_s,
+            stamp=spoken.stamp,
+            audio_s=spoken.audio_s or 0.0,
+            speech_s=spoken.audio_s or 0.0,
+            duration_s=duration_s,
+            total_s=spoken.total_s if spoken.is_ok else None,
+            first_audio_s=first_audio_s,
+            gap_max_s=None if playback is None else max(spoken.gaps_s, default=0.0),
+            underruns=None if playback is None else playback.underruns,
+            stall_s=None if playback is None else playback.stall_s,
+        )
 
-    def hang_up(self, caller: Caller) -> None:
-        caller.keeps = None
+
+class TtsFigures(Figures, frozen=True, gc=False):
+    """What came of one text to be spoken: fields of `UtteranceRecord`."""
+
+    outcome: Outcome
+    error: str | None
+    refusal: Refusal | None
+    connect_s: float | None
+    stamp: Stamp
+    audio_s: float
+    speech_s: float
+    duration_s: float
+    total_s: float | None
+    first_audio_s: float | None
+    gap_max_s: float | None
+    underruns: int | None
+    stall_s: float | None
+    end: End = "client"
 
 
 class TtsAttempt:
-    def __init__(self, speaking: TtsWorkload, text: str) -> None:
-        self._speaking = speaking
+    """One text of one listener."""
+
+    def __init__(self, workload: TtsWorkload, text: str) -> None:
+        self._workload = workload
         self._text = text
         self._begun_at_s = time.monotonic()
         self._spoken: Spoken | None = None
@@ -102,16 +127,13 @@ class TtsAttempt:
     def state(self) -> str:
         return "waiting" if self._spoken is None else "done"
 
-    def run(self, record: UtteranceRecord) -> None:
+    def run(self) -> Measured:
         self._begun_at_s = time.monotonic()
-        self._spoken = self._speaking.speak(self._text)
+        self._spoken = self._workload.speak(self._text)
+        return self._measure(self._spoken)
 
-    def interrupt(self, why: str) -> None:
-        if self._spoken is None:
-            self._spoken = Spoken(Outcome.INTERRUPTED, error=why)
+    def interrupt(self, why: str) -> Measured:
+        return self._measure(self._spoken or Spoken(Outcome.INTERRUPTED, error=why))
 
-    def measure_into(self, record: UtteranceRecord) -> None:
-        record.kind, record.end = TTS.name, "client"
-        record.duration_s = time.monotonic() - self._begun_at_s
-        if self._spoken is not None:
-            self._speaking.measure_into(record, self._spoken)
+    def _measure(self, spoken: Spoken) -> Measured:
+        return (self._workload.measure(spoken, time.monotonic() - self._begun_at_s),)

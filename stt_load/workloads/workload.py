@@ -1,5 +1,5 @@
-"""What the callers of a run do with a clip, whatever kind of server it is: the contract between the station, which
-knows whose turn it is, and the kinds of load. `streaming.py` is the first of them."""
+"""What the callers of a run do with a clip, whatever kind of load it is: the contract between the caller pool, which
+knows whose turn it is, and the workloads, one file each."""
 
 from __future__ import annotations
 
@@ -9,22 +9,43 @@ from typing import Protocol
 from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
-from stt_load.records import UtteranceRecord
+from stt_load.records import Measured
 from stt_load.workloads.splitmix64 import SplitMix64
 
 
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
 class Caller:
-    """What the station knows of one Locust user. `keeps`: what its manner keeps for it between two turns."""
+    """One caller of this process: one Locust user.
 
-    __slots__ = ("begun_in_stage", "has_waited", "keeps", "ordinal", "random", "stage")
+    `ordinal`: 0-based, among the callers of its worker. `random`: its own numbers. `has_waited`: it was held back since
+    its last utterance, so it arrives anew. `stage`, `begun_in_stage`: where it spoke last, and how many utterances it
+    has begun there. `connection`: what its workload keeps open for it between two utterances.
+    """
 
-    def __init__(self, ordinal: int, seed: int) -> None:
+    __slots__ = ("begun_in_stage", "connection", "has_waited", "ordinal", "random", "stage", "worker")
+
+    def __init__(self, worker: int, ordinal: int, seed: int) -> None:
+        self.worker = worker
         self.ordinal = ordinal
         self.random = SplitMix64(seed * 1_000_003 + ordinal)
         self.has_waited = True
         self.stage = -1
         self.begun_in_stage = 0
-        self.keeps: object | None = None
+        self.connection: Closable | None = None
+
+    @property
+    def name(self) -> str:
+        """How the log of --verbose calls it."""
+        return f"worker {self.worker} caller {self.ordinal}"
+
+    def disconnect(self) -> None:
+        """The caller has to wait, or leaves: nothing of it stays open."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
 
 
 class Attempt(Protocol):
@@ -35,16 +56,14 @@ class Attempt(Protocol):
         """What the caller does right now: connecting, speaking, waiting. For the live view."""
         ...
 
-    def run(self, record: UtteranceRecord) -> None:
-        """Says it and hears the answer. Every fault ends up in the turn; what the greenlet is killed with is raised."""
+    def run(self) -> Measured:
+        """Plays it from the dial to the last of the answer. Every fault is an outcome; what the caller's greenlet is
+        killed with is raised, and so is what crashed: `interrupt` is owed then."""
         ...
 
-    def interrupt(self, why: str) -> None:
-        """The run ends now."""
-        ...
-
-    def measure_into(self, record: UtteranceRecord) -> None:
-        """Outcome and figures, once `run` is over, however it ended."""
+    def interrupt(self, why: str) -> Measured:
+        """`run` did not come to its end: what was measured by then, with the outcome `interrupted` unless it had
+        another already."""
         ...
 
 
@@ -56,10 +75,8 @@ class Workload(Protocol):
         """What its callers speak, or have spoken. ConfigError where there is nothing."""
         ...
 
-    def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> Attempt: ...
-
-    def hang_up(self, caller: Caller) -> None:
-        """The caller has to wait or leaves: nothing of it stays open."""
+    def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> Attempt:
+        """The caller's next utterance. `is_together`: callers are to begin at the same moment."""
         ...
 
 

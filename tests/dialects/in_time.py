@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
-from fakes import FakeClock, FakeDriver
+from fakes import FakeClock, FakeDriver, record_of
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
@@ -199,10 +199,8 @@ class Phone:
 
     def speak(self, clip: Clip) -> UtteranceRecord:
         session = Session(self.dialect, self.encoded(clip), SessionRules(TIMEOUT_S), self.wire.clock())
-        record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "")
-        self.line.run(session, record)
-        session.measure_into(record, self.wire.clock())
-        return record
+        self.line.run(session)
+        return record_of(*session.measure(self.wire.clock()), self.line.latest_use, reference="")
 
 
 def sounds(rate_hz: int, *spans_s: tuple[float, float]) -> Clip:

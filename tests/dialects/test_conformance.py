@@ -17,7 +17,7 @@ import json
 
 import msgpack
 import pytest
-from fakes import FakeClock, ScriptedTransport, speak
+from fakes import FakeClock, ScriptedTransport, record_of, speak
 from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded import FOLDERS, OURS, Conversation, message_of, read_all
@@ -80,9 +80,7 @@ def listen(talk: Conversation, *more: tuple[float, Message | SttLoadError]) -> U
     dialect = fresh(talk)
     rules = SessionRules(timeout_s=10.0)
     spoken = speak(dialect, rules, ScriptedTransport(FakeClock(), sorted([*talk.arrivals, *more], key=at)))
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    spoken.session.measure_into(record, spoken.clock())
-    return record
+    return record_of(*spoken.session.measure(spoken.clock()))
 
 
 @each_dialect

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import requests
+from fakes import record_of
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
@@ -49,10 +50,8 @@ class Caller:
 
     def speak(self) -> UtteranceRecord:
         session = Session(self.dialect, self.audio, SessionRules(TIMEOUT_S), time.monotonic())
-        record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", WORDS)
-        self.line.run(session, record)
-        session.measure_into(record, time.monotonic())
-        return record
+        self.line.run(session)
+        return record_of(*session.measure(time.monotonic()), self.line.latest_use, reference=WORDS)
 
 
 def sound(rate_hz: int) -> Clip:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import clip, first_arrival, open_websocket
+from fakes import clip, first_arrival, open_websocket, record_of
 from raw_server import (
     BINARY,
     CONT,
@@ -62,11 +62,10 @@ def speak(
 ) -> UtteranceRecord:
     dialect = Parakeet(Settings(api_key="secret"))
     session = Session(dialect, audio, rules, time.monotonic())
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "some reference words")
     transport = WebSocketTransport()
-    CallerConnection(dialect, transport, url, InlineDriver(), connect_timeout_s=connect_timeout_s).run(session, record)
-    session.measure_into(record, time.monotonic())
-    return record
+    connection = CallerConnection(dialect, transport, url, InlineDriver(), connect_timeout_s=connect_timeout_s)
+    connection.run(session)
+    return record_of(*session.measure(time.monotonic()), connection.latest_use)
 
 
 def ending(record: UtteranceRecord) -> tuple[str, str | None, int | None]:
@@ -601,7 +600,6 @@ from fakes import clip
 from stt_load.audio.framing import choose_frame
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.pacing.greenlet_driver import greenlet_driver, plain_socket
-from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import encode_clip
 from stt_load.pacing.caller_connection import CallerConnection
@@ -612,9 +610,8 @@ audio = encode_clip(clip(0.0, 0.1, 0.1), choose_frame(100, 16_000, 1_024), 0.4, 
 
 def speak(url):
     session = Session(Parakeet(), audio, SessionRules(timeout_s=300), time.monotonic())
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
     transport = WebSocketTransport(False, plain_socket)
-    CallerConnection(session.dialect, transport, url, greenlet_driver(), connect_timeout_s=300).run(session, record)
+    CallerConnection(session.dialect, transport, url, greenlet_driver(), connect_timeout_s=300).run(session)
     return str(session.next_action(time.monotonic()).outcome)
 
 mute, stalled, fine = (gevent.spawn(speak, url) for url in sys.argv[2:])

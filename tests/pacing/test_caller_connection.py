@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from fakes import START_S, FakeClock, FakeDriver, ScriptedTransport, one_second
+from fakes import START_S, FakeClock, FakeDriver, ScriptedTransport, one_second, record_of
 
 from stt_load.dialects.base import Dialect, Settings
 from stt_load.dialects.events import Message
@@ -38,10 +38,8 @@ class Caller:
 
     def speak(self) -> UtteranceRecord:
         session = Session(self.connection.dialect, one_second(self.connection.dialect), SessionRules(3.0), self.clock())
-        record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-        self.connection.run(session, record)
-        session.measure_into(record, self.clock())
-        return record
+        self.connection.run(session)
+        return record_of(*session.measure(self.clock()), self.connection.latest_use)
 
 
 def test_the_second_utterance_neither_dials_nor_hears_what_came_in_between() -> None:

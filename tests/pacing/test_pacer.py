@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
-from fakes import clip
+from fakes import clip, record_of
 from raw_server import BINARY, DEADLINE_S, TEXT, Caller, close_frame, frame, raw_server
 
 from stt_load.audio.framing import choose_frame
@@ -24,7 +24,6 @@ from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.in_flight import InFlight, Opening
 from stt_load.pacing.inline_driver import EpollPoller, InlineDriver
 from stt_load.pacing.pacer import Pacer
-from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
 from stt_load.session.client_frames import ClientFrame
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
@@ -110,8 +109,7 @@ def callers() -> Callers:
 
 
 def outcome_of(in_flight: InFlight) -> tuple[str, str]:
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    in_flight.session.measure_into(record, time.monotonic())
+    record = record_of(*in_flight.session.measure(time.monotonic()))
     return record.outcome, record.text
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
-from fakes import FakeClock, ScriptedTransport, speak
+from fakes import FakeClock, ScriptedTransport, record_of, speak
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -471,8 +471,7 @@ def test_a_measured_record_is_plain_python_and_survives_the_wire() -> None:
     """No numpy scalar: one of them in a report ends all reports of a worker."""
     arrivals = [(0.9, '{"status":"queued"}'), (1.2, '{"text":"caf\\u00e9 \\ud83d","timings_ms":{"decode":3}}')]
     spoken = speak(Parakeet(), SessionRules(), ScriptedTransport(FakeClock(), arrivals))
-    measured = record(text="")
-    spoken.session.measure_into(measured, spoken.clock())
+    measured = record_of(*spoken.session.measure(spoken.clock()))
     report = report_under(update())
     report.begin(0, update(), "bills", Speaking("speaking"))
     report.end(0, measured)

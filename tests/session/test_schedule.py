@@ -6,15 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.records import UtteranceRecord
 from stt_load.session.schedule import Schedule
 
 
 def lags_of(schedule: Schedule) -> tuple[float | None, float | None, int]:
     """The largest, the 99th percentile, and how many frames were late, as a row tells it."""
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    schedule.measure_into(record)
-    return record.pacing_lag_max_s, record.pacing_lag_p99_s, record.frames_late
+    sent = schedule.sent_audio()
+    return sent.pacing_lag_max_s, sent.pacing_lag_p99_s, sent.frames_late
 
 
 def test_frame_k_is_due_when_all_of_it_was_heard() -> None:

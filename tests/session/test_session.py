@@ -8,7 +8,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from fakes import FRAME, RATE_HZ, START_S, FakeClock, ScriptedTransport, Spoken, clip, one_second, run_utterance, speak
+from fakes import (
+    FRAME,
+    RATE_HZ,
+    START_S,
+    FakeClock,
+    ScriptedTransport,
+    Spoken,
+    clip,
+    one_second,
+    record_of,
+    run_utterance,
+    speak,
+)
 from msgspec import structs
 
 from stt_load.audio.clip import Clip
@@ -55,9 +67,7 @@ def text(words: str) -> str:
 
 
 def measured(spoken: Spoken) -> UtteranceRecord:
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "some reference words")
-    spoken.session.measure_into(record, spoken.clock())
-    return record
+    return record_of(*spoken.session.measure(spoken.clock()), reference="some reference words")
 
 
 def parakeet(*arrivals: tuple[float, Message | SttLoadError], **how: Any) -> tuple[UtteranceRecord, Spoken]:
@@ -338,8 +348,7 @@ def test_the_last_piece_is_known_only_of_a_clip_that_is_one_piece(cut: Cut) -> N
     session = Session(Parakeet(), one_second(Parakeet(), cut.clip), RULES, clock())
     transport = ScriptedTransport(clock, [(end_s + at_s, what) for at_s, what in cut.script])
     run_utterance(session, transport, session.dialect)
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    session.measure_into(record, clock())
+    record = record_of(*session.measure(clock()))
     assert (record.outcome, record.text) == (cut.outcome, cut.text)
     assert clock() - START_S - end_s == pytest.approx(cut.ended_s)
     assert record.eos_latency_s == (None if cut.eos_latency_s is None else pytest.approx(cut.eos_latency_s))
@@ -441,8 +450,7 @@ def test_a_transcript_that_was_complete_before_the_connection_was_lost_stays_com
     session.on_message(START_S + 0.9, QUEUED)
     session.on_message(START_S + 0.95, text("hello"))
     session.on_fault(ConnectionLost("oops", 1011), START_S + 2.0)
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    session.measure_into(record, START_S + 1.0)
+    record = record_of(*session.measure(START_S + 1.0))
     assert (record.outcome, record.error, record.close_code) == (Outcome.OK, None, 1011)
     assert record.eos_latency_s == pytest.approx(0.35)
 
@@ -514,8 +522,7 @@ def test_an_interrupted_utterance_is_counted_apart_and_keeps_its_outcome() -> No
     session.interrupt("the run ended first")
     session.on_fault(ConnectionLost("reset"), START_S + 2.0)
     assert session.next_action(START_S) == Done(Outcome.INTERRUPTED)
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    session.measure_into(record, START_S + 0.3)
+    record = record_of(*session.measure(START_S + 0.3))
     assert (record.outcome, record.error) == (Outcome.INTERRUPTED, "the run ended first")
 
 
@@ -570,8 +577,7 @@ def test_a_text_that_arrived_after_the_deadline_is_too_late_however_soon_it_is_r
     session.on_message(START_S + 0.9, QUEUED)
     session.on_message(START_S + 1.0 + TIMEOUT_S + 0.001, text("too late"))
     assert session.next_action(START_S + 1.0 + TIMEOUT_S + 0.002) == Done(Outcome.TIMED_OUT)
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    session.measure_into(record, START_S + 9)
+    record = record_of(*session.measure(START_S + 9))
     assert (record.eos_latency_s, record.text) == (None, "too late")
 
 
@@ -603,8 +609,7 @@ def test_an_utterance_that_fails_before_its_random_phase_is_over_has_lasted_no_t
     session = Session(Parakeet(), one_second(Parakeet()), structs.replace(RULES, phase_s=0.08), START_S)
     session.on_open(START_S)
     session.on_fault(ProtocolError("garbage"), START_S + 0.01)
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "some reference words")
-    session.measure_into(record, START_S + 0.01)
+    record = record_of(*session.measure(START_S + 0.01), reference="some reference words")
     assert (record.outcome, record.duration_s) == (Outcome.PROTOCOL_ERROR, 0.0)
 
 
@@ -614,8 +619,7 @@ def test_eos_latency_does_not_depend_on_the_trailing_silence_or_the_frames() -> 
     session = Session(Parakeet(), encode_clip(clip(), FRAME, 2.4, Parakeet()), RULES, clock())
     transport = ScriptedTransport(clock, ANSWERED)
     run_utterance(session, transport, session.dialect)
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    session.measure_into(record, clock())
+    record = record_of(*session.measure(clock()))
     assert record.eos_latency_s == pytest.approx(0.6)
     assert record.stream_end_latency_s == pytest.approx(1.2 - 3.0)
     assert clock() - START_S == pytest.approx(3.0)
@@ -628,12 +632,12 @@ def test_timings_of_the_server_are_passed_through() -> None:
 
 def test_what_a_live_view_shows() -> None:
     session = Session(Parakeet(), one_second(Parakeet()), RULES, START_S)
-    shown = [session.doing]
+    shown = [session.state]
     session.on_open(START_S)
-    shown.append(session.doing)
+    shown.append(session.state)
     for k in range(10):
         session.schedule.on_sent(START_S + 0.1 * (k + 1))
-    shown.append(session.doing)
+    shown.append(session.state)
     assert shown == ["connecting", "speaking", "waiting"]
 
 
@@ -838,9 +842,7 @@ def spoken_to_its_endpointer(*arrivals: tuple[float, Message | SttLoadError], sp
     session = Session(Toy(), one_second(Toy(), speech), SessionRules(timeout_s=20.0), clock())
     transport = ScriptedTransport(clock, [(0.0, "ready"), *arrivals])
     run_utterance(session, transport, session.dialect)
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-    session.measure_into(record, clock())
-    return record
+    return record_of(*session.measure(clock()))
 
 
 def long_with_pause() -> Clip:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import pytest
 from fakes import clip
 
-from stt_load.errors import Outcome
-from stt_load.records import UtteranceRecord
 from stt_load.session.schedule import Schedule
 from stt_load.session.timestamps import Timestamps
 
 
-def marks() -> Timestamps:
+def streamed() -> Timestamps:
     made = Timestamps(9.0, opened_at_s=9.5, ready_at_s=9.75)
     schedule = Schedule(10.0, 0.1, 10)
     made.on_stream(schedule, clip())
@@ -20,57 +18,50 @@ def marks() -> Timestamps:
     return made
 
 
-def measured(of: Timestamps, outcome: Outcome = Outcome.OK) -> UtteranceRecord:
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words", outcome=outcome)
-    of.measure_into(record)
-    return record
-
-
 def test_each_latency_lies_between_its_two_instants() -> None:
-    of = marks()
-    of.end_sent_at_s = 11.25
-    of.on_partial(10.5, "hel")
-    of.on_final(11.5, "hello")
-    record = measured(of)
-    assert (record.connect_s, record.ready_s) == (0.5, 0.25)
-    assert record.first_partial_s == pytest.approx(0.4)
-    assert record.eos_latency_s == pytest.approx(0.9)
-    assert record.stream_end_latency_s == pytest.approx(0.5)
-    assert record.finalise_latency_s == pytest.approx(0.25)
+    timestamps = streamed()
+    timestamps.end_sent_at_s = 11.25
+    timestamps.on_partial(10.5, "hel")
+    timestamps.on_final(11.5, "hello")
+    latencies = timestamps.latencies(is_complete=True)
+    assert (latencies.connect_s, latencies.ready_s) == (0.5, 0.25)
+    assert latencies.first_partial_s == pytest.approx(0.4)
+    assert latencies.eos_latency_s == pytest.approx(0.9)
+    assert latencies.stream_end_latency_s == pytest.approx(0.5)
+    assert latencies.finalise_latency_s == pytest.approx(0.25)
 
 
 def test_an_answer_before_the_last_frame_is_a_negative_latency_from_there() -> None:
-    of = marks()
-    of.on_final(10.75, "hello")
-    assert measured(of).stream_end_latency_s == pytest.approx(-0.25)
+    timestamps = streamed()
+    timestamps.on_final(10.75, "hello")
+    assert timestamps.latencies(is_complete=True).stream_end_latency_s == pytest.approx(-0.25)
 
 
-@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome != Outcome.OK])
-def test_an_utterance_that_failed_has_no_latency_of_its_transcript(outcome: Outcome) -> None:
-    of = marks()
-    of.on_final(11.5, "hello")
-    record = measured(of, outcome)
-    assert (record.eos_latency_s, record.stream_end_latency_s, record.finalise_latency_s) == (None, None, None)
-    assert record.first_partial_s == pytest.approx(1.4)
+def test_an_utterance_that_failed_has_no_latency_of_its_transcript() -> None:
+    timestamps = streamed()
+    timestamps.on_final(11.5, "hello")
+    latencies = timestamps.latencies(is_complete=False)
+    assert (latencies.eos_latency_s, latencies.stream_end_latency_s, latencies.finalise_latency_s) == (None, None, None)
+    assert latencies.first_partial_s == pytest.approx(1.4)
 
 
 def test_what_did_not_happen_has_no_latency() -> None:
-    record = measured(Timestamps(9.0))
-    assert (record.connect_s, record.ready_s, record.first_partial_s, record.eos_latency_s) == (None,) * 4
+    latencies = Timestamps(9.0).latencies(is_complete=True)
+    assert (latencies.connect_s, latencies.ready_s, latencies.first_partial_s, latencies.eos_latency_s) == (None,) * 4
 
 
 def test_the_first_text_is_the_first_with_words_in_it() -> None:
-    of = marks()
-    of.on_partial(10.2, "")
-    of.on_final(10.3, "")
-    of.on_final(10.5, "hello")
-    of.on_partial(10.6, "again")
-    assert of.first_text_at_s == 10.5
+    timestamps = streamed()
+    timestamps.on_partial(10.2, "")
+    timestamps.on_final(10.3, "")
+    timestamps.on_final(10.5, "hello")
+    timestamps.on_partial(10.6, "again")
+    assert timestamps.first_text_at_s == 10.5
 
 
 def test_an_empty_final_completes_only_what_was_still_to_be_heard() -> None:
     """All words before the end of speech at 10.6: the empty final answers the rest. After it: it adds nothing."""
-    early, late = marks(), marks()
+    early, late = streamed(), streamed()
     early.on_final(10.5, "hello")
     late.on_final(10.7, "hello")
     assert (early.is_end_answered, late.is_end_answered) == (False, True)

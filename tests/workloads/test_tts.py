@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fakes import record_of
 
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError, Outcome
 from stt_load.kinds import TTS
-from stt_load.records import UtteranceRecord
 from stt_load.server.process import tts_server
 from stt_load.server.tts_requests import split
 from stt_load.workloads.run_clips import choose_clips
@@ -15,10 +15,6 @@ from stt_load.workloads.tts import TtsWorkload
 from stt_load.workloads.workload import Caller
 
 LONG = "This is the first sentence of a text, and long enough for a piece of its own, with some words more in it. " * 2
-
-
-def a_record() -> UtteranceRecord:
-    return UtteranceRecord("r", 0, 0, 0, "hold", 1, "c", "Hello.")
 
 
 def test_a_run_without_clips_speaks_the_shipped_sentences(tmp_path: Path) -> None:
@@ -32,17 +28,14 @@ def test_a_run_without_clips_speaks_the_shipped_sentences(tmp_path: Path) -> Non
 def test_a_turn_becomes_a_record_and_the_server_is_known_by_what_it_did() -> None:
     with tts_server("--rtf", "0.03") as server:
         config = parse_options({"dialect": "tts-chatterbox", "stt_url": f"{server.http_url}/tts"})
-        speaking = TtsWorkload(config, (), None)
+        workload = TtsWorkload(config, (), None)
         records = []
         for text in ("Hello.", LONG, "Hello."):
-            record = a_record()
             clip = choose_clips(config).clips[0]
-            turn = speaking.new_attempt(Caller(0, 1), type(clip)("c", text, clip.samples, 1_000, 0.0, 1.0), False)
-            turn.run(record)
-            turn.measure_into(record)
-            records.append(record)
+            attempt = workload.new_attempt(Caller(0, 0, 1), type(clip)("c", text, clip.samples, 1_000, 0.0, 1.0), False)
+            records.append(record_of(*attempt.run()))
     assert {record.outcome for record in records} == {Outcome.OK}
-    assert {record.kind for record in records} == {"tts"}
+    assert {record.end for record in records} == {"client"}
     # The first one, of one piece, could as well be a file: which of the two it is taken for hangs on its times.
     assert records[1].first_audio_s is not None
     assert records[2].first_audio_s is not None
@@ -52,10 +45,8 @@ def test_a_turn_becomes_a_record_and_the_server_is_known_by_what_it_did() -> Non
 
 def test_a_turn_that_is_cut_says_so() -> None:
     config = parse_options({"dialect": "tts-openai"})
-    turn = TtsWorkload(config, (), None).new_attempt(Caller(0, 1), choose_clips(config).clips[0], False)
-    record = a_record()
-    turn.interrupt("the run ended first")
-    turn.measure_into(record)
+    attempt = TtsWorkload(config, (), None).new_attempt(Caller(0, 0, 1), choose_clips(config).clips[0], False)
+    record = record_of(*attempt.interrupt("the run ended first"))
     assert (record.outcome, record.error) == (Outcome.INTERRUPTED, "the run ended first")
     assert record.total_s is None
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from fakes import clip
+from fakes import clip, record_of
 from wire import STAMP_SLACK_S
 
 from stt_load.errors import Outcome, Refusal
@@ -74,10 +74,8 @@ def http_answer(body: bytes, status: str = "200 OK", kind: str = "application/js
 
 def upload(url: str, timeout_s: float = DEADLINE_S, watch: Watcher | None = None, **headers: str) -> UtteranceRecord:
     exchange = Exchange(clip())
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "some reference words")
     HttpUpload(url, headers, timeout_s).run(exchange, clip_form(clip(), {"model": "m"}), watch)
-    exchange.measure_into(record, time.monotonic())
-    return record
+    return record_of(*exchange.measure(time.monotonic()))
 
 
 GOOD = http_answer(b'{"text": "some words"}')
@@ -87,7 +85,7 @@ def test_a_transcript_has_its_total_time_and_no_first_text() -> None:
     with server(says(GOOD)) as url:
         record = upload(url)
     assert (record.outcome, record.text, record.error) == (Outcome.OK, "some words", None)
-    assert (record.kind, record.end, record.frames) == ("upload", "client", 0)
+    assert (record.end, record.frames) == ("client", 0)
     assert record.total_s is not None and 0 < record.total_s <= (record.duration_s or 0)
     assert record.first_text_s is None
     assert record.eos_latency_s is record.stream_end_latency_s is record.first_partial_s is record.ready_s is None
@@ -292,9 +290,8 @@ def test_a_server_that_speaks_no_tls_is_refused_in_words() -> None:
 
 def test_what_is_cut_by_the_end_of_the_run_is_interrupted() -> None:
     exchange = Exchange(clip(), dialled_at_s=1.0, connected_at_s=1.5, begun_at_s=2.0)
-    assert exchange.doing == "speaking"
+    assert exchange.state == "speaking"
     exchange.interrupt("the run ended first")
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "some reference words")
-    exchange.measure_into(record, 4.0)
+    record = record_of(*exchange.measure(4.0), reference="some reference words")
     assert (record.outcome, record.error, record.audio_s) == (Outcome.INTERRUPTED, "the run ended first", 0.0)
     assert (record.connect_s, record.duration_s) == (0.5, 2.0)
