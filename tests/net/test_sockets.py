@@ -1,0 +1,158 @@
+"""Sockets with a buffer and stamps, over loopback; and a kernel that takes as many bytes as it is told."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from raw_server import BINARY, DEADLINE_S, PING, TEXT, frame
+
+from stt_load.errors import ProtocolError
+from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket, StampedSocket
+
+
+@pytest.fixture
+def connected() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A TCP connection over loopback: our end, and the peer's."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname(), DEADLINE_S) as ours,
+    ):
+        theirs, _ = listener.accept()
+        with closing(theirs):
+            theirs.settimeout(DEADLINE_S)
+            yield ours, theirs
+
+
+def wait_readable(end: socket.socket) -> None:
+    assert select.select([end], [], [], DEADLINE_S)[0], "nothing came before the deadline"
+
+
+def test_a_frame_that_the_kernel_takes_in_parts_arrives_whole_and_in_order(
+    connected: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = connected
+    ours.setblocking(False)
+    outgoing = NonBlockingSocket(ours)
+    first, second = bytes(range(256)) * (1 << 16), b"and the next one"
+    assert not outgoing.write(first)  # 16 MiB: more than two kernels keep
+    assert not outgoing.write(second)
+    received = bytearray()
+    while not outgoing.flush():
+        received += theirs.recv(1 << 20)
+    while len(received) < len(first) + len(second):
+        received += theirs.recv(1 << 20)
+    assert received == first + second
+    assert outgoing.write(b"x")
+
+
+def test_nothing_here_is_told_apart_from_the_end(connected: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = connected
+    ours.setblocking(False)
+    incoming = NonBlockingSocket(ours)
+    assert not incoming.has_data()
+    with pytest.raises(BlockingIOError):
+        incoming.recv(1)
+    theirs.sendall(b"abc")
+    wait_readable(ours)
+    assert incoming.has_data()
+    assert (incoming.recv(2), incoming.recv(2)) == (b"ab", b"c")
+    assert not incoming.has_data()
+    theirs.close()
+    wait_readable(ours)
+    assert incoming.has_data()
+    assert incoming.recv(1) == b""
+
+
+def test_what_was_read_can_be_put_back_and_read_as_frames(connected: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = connected
+    ours.setblocking(False)
+    incoming = NonBlockingSocket(ours)
+    frames = frame(TEXT, b"one") + frame(BINARY, b"two")
+    theirs.sendall(b"head" + frames + frame(PING, b"are you there"))
+    wait_readable(ours)
+    assert incoming.has_data()
+    incoming.unread(incoming.read_buffered()[4:])
+    assert [read and read[:2] for read in (incoming.read_frame(), incoming.read_frame())] == [
+        (TEXT, b"one"),
+        (BINARY, b"two"),
+    ]
+    assert incoming.read_frame() is None  # a ping is not for the fast path, and stays
+    assert incoming.read_buffered() == frame(PING, b"are you there")
+    assert not incoming.has_data()
+
+
+def test_a_socket_that_waits_gives_up_at_its_deadline(connected: tuple[socket.socket, socket.socket]) -> None:
+    incoming = StampedSocket(connected[0])
+    incoming.deadline_s = time.monotonic() - 1.0
+    with pytest.raises(TimeoutError):
+        incoming.recv(1)
+    with pytest.raises(TimeoutError):
+        while True:
+            incoming.send(bytes(1 << 20))
+
+
+def test_a_message_without_end_is_refused_and_each_message_counts_for_itself(
+    connected: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = connected
+    incoming = StampedSocket(ours)
+    incoming.deadline_s = time.monotonic() + DEADLINE_S
+
+    def read(n_bytes: int) -> None:
+        theirs.sendall(bytes(n_bytes))
+        while n_bytes:
+            n_bytes -= len(incoming.recv(n_bytes))
+
+    for _ in range(MAX_MESSAGE_BYTES // 65_536):
+        read(65_536)
+    incoming.begin_message()
+    for _ in range(MAX_MESSAGE_BYTES // 65_536):
+        read(65_536)
+    with pytest.raises(ProtocolError, match="a message of more than 1048576 bytes"):
+        read(1)
+
+
+class Kernel:
+    """Takes at each `send` as many bytes as it is told; after that everything. 0: it would block."""
+
+    def __init__(self, takes: list[int]) -> None:
+        self._takes = deque(takes)
+        self.taken = b""
+
+    def setsockopt(self, *_: int) -> None:
+        raise OSError
+
+    def send(self, data: bytes | memoryview) -> int:
+        n_bytes = min(self._takes.popleft(), len(data)) if self._takes else len(data)
+        if not n_bytes:
+            raise BlockingIOError
+        self.taken += bytes(data[:n_bytes])
+        return n_bytes
+
+
+@given(
+    steps=st.lists(st.binary(min_size=1, max_size=20) | st.none(), max_size=20),
+    takes=st.lists(st.integers(0, 15), max_size=30),
+)
+def test_nothing_is_lost_doubled_or_overtaken_whatever_the_kernel_takes(
+    steps: list[bytes | None], takes: list[int]
+) -> None:
+    """`steps`: what is written, and None where it is flushed."""
+    kernel, written = Kernel(takes), b""
+    outgoing = NonBlockingSocket(kernel)
+    for data in steps:
+        written += data or b""
+        is_all_sent = outgoing.flush() if data is None else outgoing.write(data)
+        assert is_all_sent == (kernel.taken == written)
+        assert written.startswith(kernel.taken)
+    while not outgoing.flush():
+        pass
+    assert kernel.taken == written
