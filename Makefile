@@ -1,8 +1,9 @@
-# `make demo` and `make test` do all their own set-up, in .venv beside this file.
+# `make demo` and `make test` do all their own set-up, in .venv beside this file (VENV=… for another folder).
 PYTHON ?= python3
+VENV ?= .venv
 ARGS ?=
 DIST ?= dist
-BIN := .venv/bin
+BIN := $(VENV)/bin
 
 .PHONY: demo test lint format setup sidecar bench clean
 
@@ -23,12 +24,14 @@ format: setup
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-setup: .venv/.ready
+setup: $(VENV)/.ready
 
-.venv/.ready: pyproject.toml constraints.txt
+# Only pip from 25.1 reads the dependency group; the one that comes with a new environment may be older.
+$(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stt-load needs Python 3.11 or newer, this is " + sys.version.split()[0])'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,report,dev]'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,report]' --group dev
 	touch $@
 
 # One file for a GPU host that has nothing but Python 3.8 or newer: needs no .venv here either.
@@ -45,4 +48,4 @@ bench: setup
 	$(BIN)/python bench/run_all.py $(ARGS)
 
 clean:
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newest dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

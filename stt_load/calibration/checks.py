@@ -23,6 +23,7 @@ from stt_load.calibration.limits import (
 )
 from stt_load.calibration.machine import Machine, describe_cores
 from stt_load.calibration.result import Calibration
+from stt_load.extras import install_command
 
 _ENOUGH_DESCRIPTORS = 10_000
 _ENOUGH_PORTS = 28_000
@@ -208,7 +209,7 @@ def _locust(installation: Installation) -> Check:
         found = ", ".join(f"{name} {installation.packages[name]}" for name in ("locust", "gevent"))
         return Check("Locust", Status.OK, found)
     cost = "no run can start"
-    return Check("Locust", Status.PROBLEM, f"{', '.join(missing)} not installed", cost, "pip install stt-load")
+    return Check("Locust", Status.PROBLEM, f"{', '.join(missing)} not installed", cost, install_command())
 
 
 def _results(installation: Installation) -> Check:
@@ -232,7 +233,7 @@ def _extra(installation: Installation, name: str, packages: tuple[str, ...], cos
     missing = [package for package in packages if installation.packages[package] is None]
     if not missing:
         return Check(name, Status.OK, ", ".join(f"{package} {installation.packages[package]}" for package in packages))
-    return Check(name, Status.WARNING, f"{', '.join(missing)} not installed", cost, f"pip install 'stt-load[{extra}]'")
+    return Check(name, Status.WARNING, f"{', '.join(missing)} not installed", cost, install_command(extra))
 
 
 def _certificates(installation: Installation) -> Check:

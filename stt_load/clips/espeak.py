@@ -23,6 +23,7 @@ import numpy as np
 
 from stt_load.audio.codec import Pcm
 from stt_load.errors import ConfigError
+from stt_load.extras import install_command
 from stt_load.versions import installed_version
 
 # From espeak-ng's speak_lib.h.
@@ -44,7 +45,7 @@ def espeak_version() -> str:
     version = installed_version("espeakng-loader")
     if version is None:
         raise ConfigError(
-            "espeak is not installed: pip install 'stt-load[demo]', or take clips from a folder or a TTS server"
+            f"espeak is not installed: {install_command('demo')}; or take clips from a folder or a TTS server"
         )
     return version
 

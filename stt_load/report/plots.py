@@ -1,4 +1,4 @@
-"""Charts of a report as SVG text, drawn without a browser or a network. Needs the extra `stt-load[report]`."""
+"""Charts of a report as SVG text, drawn without a browser or a network. Needs the extra `report`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from stt_load.extras import install_command
 from stt_load.report.model import RunReport, StageReport
 
-HOW_TO_GET_CHARTS = "charts need altair and vl-convert: pip install 'stt-load[report]'"
+HOW_TO_GET_CHARTS = f"charts need altair and vl-convert: {install_command('report')}"
 _WIDTH, _HEIGHT = 420, 220  # two abreast on a laptop
 _LATE, _EARLY, _LIMIT = "#c2410c", "#1d4ed8", "#6b7280"
 

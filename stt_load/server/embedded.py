@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stt_load.errors import ConfigError
+from stt_load.extras import install_command
 from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.server.embedded_server import EmbeddedServer
 from stt_load.server.frontend import serve
@@ -56,7 +57,7 @@ def run(options: EmbeddedOptions) -> None:
     try:
         import pocketsphinx  # noqa: F401
     except ImportError:
-        raise ConfigError("the recogniser is not installed: pip install 'stt-load[demo]'") from None
+        raise ConfigError(f"the recogniser is not installed: {install_command('demo')}") from None
     listener = open_listener(options.host, options.port)
     model = language_model(options.texts, options.cache)
 
