@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
-from fakes import START_S, FakeClock, FakePoller, ScriptedTransport, clip
-from hypothesis import given
+from fakes import START_S, FakeClock, FakePoller, ScriptedTransport, clip, record_of
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt_load.audio.framing import choose_frame
@@ -22,7 +22,6 @@ from stt_load.dialects.vosk import EOF, Vosk
 from stt_load.errors import ConnectionLost, Outcome, SttLoadError
 from stt_load.pacing.in_flight import InFlight, Opening
 from stt_load.pacing.pacer import Pacer
-from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
 from stt_load.session.client_frames import ClientFrame
 from stt_load.session.encoded_clip import EncodedClip
@@ -108,8 +107,7 @@ class Caller:
 
     @property
     def ended(self) -> tuple[str, str]:
-        record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words")
-        self.in_flight.session.measure_into(record, START_S)
+        record = record_of(*self.in_flight.session.measure(START_S))
         return record.outcome, record.text
 
     def expected_sent(self) -> list[tuple[float, int]]:
@@ -209,18 +207,23 @@ def milliseconds(least: int, most: int) -> st.SearchStrategy[float]:
     return st.integers(least, most).map(lambda ms: ms / 1_000)
 
 
+def half_milliseconds(least: int, most: int) -> st.SearchStrategy[float]:
+    """In seconds, between two whole milliseconds: at the same time as no frame."""
+    return st.integers(least, most).map(lambda ms: (ms + 0.5) / 1_000)
+
+
 @st.composite
 def scripts(draw: st.DrawFn) -> Script:
     joins_at_s = draw(milliseconds(0, 600))
-    full_from_s = draw(milliseconds(0, 1_000))
+    full_from_s = draw(half_milliseconds(0, 1_000))
     script = Script(draw(st.sampled_from(LENGTHS_MS)), draw(st.integers(1, 12)), joins_at_s)
     match draw(st.sampled_from(["stays", "stays", "is held up", "leaves", "crashes"])):
         case "is held up":
             return replace(script, full=(full_from_s, full_from_s + draw(milliseconds(1, 700))))
         case "leaves":
-            return replace(script, leaves_at_s=joins_at_s + draw(milliseconds(1, 800)))
+            return replace(script, leaves_at_s=joins_at_s + draw(half_milliseconds(1, 800)))
         case "crashes":
-            return replace(script, crashes_at_s=joins_at_s + draw(milliseconds(1, 800)))
+            return replace(script, crashes_at_s=joins_at_s + draw(half_milliseconds(1, 800)))
     return script
 
 
@@ -228,6 +231,7 @@ def on_time(sent: Sequence[tuple[float, int]]) -> list[tuple[object, int]]:
     return [(pytest.approx(at_s, abs=1e-9), k) for at_s, k in sent]
 
 
+@settings(max_examples=200)
 @given(st.lists(scripts(), min_size=1, max_size=12))
 def test_every_frame_is_sent_when_it_is_due_or_when_its_own_kernel_takes_it(scripts: list[Script]) -> None:
     """Sending costs nothing here, so whatever is late was kept waiting by somebody else."""
