@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from stt_load.clock import Clock
 from stt_load.errors import Outcome
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.metrics.scorer import Scorer
@@ -39,24 +40,24 @@ class WorkerState:
 
 @dataclass(slots=True)
 class Allowance:
-    """Time that may go into scoring: `share` of all time, and `burst_s` at once after a calm. `now`: any clock."""
+    """How much time may go into scoring: `share` of all time, and `burst_s` at once after a calm."""
 
-    now: Callable[[], float]
+    clock: Clock
     share: float = 0.5
     burst_s: float = 1.0
     _left_s: float = 0.0
-    _seen_s: float | None = None
+    _asked_s: float | None = None
 
     def has_left(self) -> bool:
-        now_s = self.now()
-        earned_s = self.burst_s if self._seen_s is None else self.share * (now_s - self._seen_s)
-        self._left_s, self._seen_s = min(self.burst_s, self._left_s + earned_s), now_s
+        now_s = self.clock()
+        earned_s = self.burst_s if self._asked_s is None else self.share * (now_s - self._asked_s)
+        self._left_s, self._asked_s = min(self.burst_s, self._left_s + earned_s), now_s
         return self._left_s > 0
 
     def spend(self, work: Callable[[], None]) -> None:
-        began_s = self.now()
+        began_s = self.clock()
         work()
-        self._left_s -= self.now() - began_s
+        self._left_s -= self.clock() - began_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +215,8 @@ class Ledger:
 
 
 def _records(lines: bytes) -> Sequence[UtteranceRecord]:
-    """A row that is no record (of a worker with another version of this program) costs itself and no other: the ledger
-    says that it is missing."""
+    """Decodes rows. One that is no record (of a worker with another version of this program) costs itself and no
+    other: the ledger says that it is missing."""
     try:
         return _ROWS.decode_lines(lines)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The stages of a run as a state machine: told the time and what is seen, it says which phase begins.
+"""The stages of a run as a state machine: told the time and what is observed, it says which phase begins.
 
     ladder:  ┌─ ramp ──▶ hold ──▶ grace ──▶ settle ─┐ next stage ─▶ … ─▶ done
              │  callers  what     load goes  no load │
@@ -30,7 +30,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is known of the current stage, cluster-wide.
+    """What is known of the current stage, over all workers.
 
     `reached`: callers there. `speaking`: callers that have begun an utterance in this stage. `begun`, `ended`:
     counted utterances. `in_flight`: utterances in flight, counted or not. `is_current`: every worker has reported
@@ -44,7 +44,7 @@ class Observation:
     ended: int
     in_flight: int
     is_current: bool
-    target: int = 0  # follow only: the number of callers somebody has asked for
+    target: int = 0  # FollowPlan only: the number of callers somebody has asked for
     refused: int = 0
 
 
@@ -104,66 +104,66 @@ class LadderPlan:
         return self._begin(now_s, Phase.RAMP, "run started")
 
     def stop(self, now_s: float, reason: str) -> Transition:
-        """The run ends early."""
+        """The run ends now."""
         return self._begin(now_s, Phase.DONE, reason)
 
     def remaining_s(self, now_s: float) -> float | None:
-        """Until the phase ends by its clock; None where it ends by what is seen."""
+        """Seconds until the phase ends; None where it does not end by time."""
         if self._phase is Phase.HOLD and self._timing.rounds is None:
             return max(0.0, self._since_s + self._timing.hold_s - now_s)
         if self._phase is Phase.SETTLE and self._idle_since_s is not None:
             return max(0.0, self._idle_since_s + self._timing.settle_s - now_s)
         return None
 
-    def advance(self, now_s: float, seen: Observation) -> Transition | None:
-        """The phase that begins now, or None."""
+    def advance(self, now_s: float, observed: Observation) -> Transition | None:
+        """Returns the phase that begins now, or None. To be asked often."""
         match self._phase:
             case Phase.RAMP:
-                return self._end_ramp(now_s, seen)
+                return self._end_ramp(now_s, observed)
             case Phase.HOLD:
-                return self._end_hold(now_s, seen)
+                return self._end_hold(now_s, observed)
             case Phase.GRACE:
-                return self._end_grace(now_s, seen)
+                return self._end_grace(now_s, observed)
             case Phase.SETTLE:
-                return self._end_settle(now_s, seen)
+                return self._end_settle(now_s, observed)
         return None
 
-    def _end_ramp(self, now_s: float, seen: Observation) -> Transition | None:
-        all_speak = self._timing.is_silent_ramp or seen.speaking >= self.users
+    def _end_ramp(self, now_s: float, observed: Observation) -> Transition | None:
+        all_speak = self._timing.is_silent_ramp or observed.speaking >= self.users
         # Not "at least": after a larger stage there are too many until the surplus has gone.
-        if seen.reached == self.users and all_speak:
+        if observed.reached == self.users and all_speak:
             return self._begin(now_s, Phase.HOLD, "target reached")
         limit_s = self.users / self._timing.ramp_rate + self._timing.utterance_limit_s + self._timing.ramp_slack_s
         if now_s - self._since_s >= limit_s:
             return self._begin(now_s, Phase.HOLD, "target not reached in time")
         return None
 
-    def _end_hold(self, now_s: float, seen: Observation) -> Transition | None:
+    def _end_hold(self, now_s: float, observed: Observation) -> Transition | None:
         if self._timing.rounds is not None:
-            if seen.ended >= self.users * self._timing.rounds:
+            if observed.ended >= self.users * self._timing.rounds:
                 return self._begin(now_s, Phase.GRACE, "rounds done")
             if now_s - self._since_s >= self._timing.rounds * self._timing.utterance_limit_s:
                 return self._begin(now_s, Phase.GRACE, "rounds not done in time")
             return None
-        if now_s - self._since_s >= self._timing.hold_s and seen.begun >= self._timing.at_least:
+        if now_s - self._since_s >= self._timing.hold_s and observed.begun >= self._timing.at_least:
             return self._begin(now_s, Phase.GRACE, "held")
         return None
 
-    def _end_grace(self, now_s: float, seen: Observation) -> Transition | None:
-        if seen.is_current and seen.ended >= seen.begun:
+    def _end_grace(self, now_s: float, observed: Observation) -> Transition | None:
+        if observed.is_current and observed.ended >= observed.begun:
             return self._begin(now_s, Phase.SETTLE, "all ended")
         if now_s - self._since_s >= self._timing.utterance_limit_s:
             return self._begin(now_s, Phase.SETTLE, "not all ended in time")
         return None
 
-    def _end_settle(self, now_s: float, seen: Observation) -> Transition | None:
-        """Calm is counted from the moment the last uncounted utterance has ended."""
+    def _end_settle(self, now_s: float, observed: Observation) -> Transition | None:
+        """The time without load is counted from the moment at which the last uncounted utterance has ended."""
         is_late = now_s - self._since_s >= self._timing.utterance_limit_s
-        if self._idle_since_s is None and ((seen.in_flight == 0 and seen.is_current) or is_late):
+        if self._idle_since_s is None and ((observed.in_flight == 0 and observed.is_current) or is_late):
             self._idle_since_s = now_s
         if self._idle_since_s is None or now_s - self._idle_since_s < self._timing.settle_s:
             return None
-        if self._stage == 0 and 0 < seen.ended == seen.refused:
+        if self._stage == 0 and 0 < observed.ended == observed.refused:
             return self._begin(now_s, Phase.DONE, ALL_REFUSED)
         if self._stage + 1 == len(self._ladder):
             return self._begin(now_s, Phase.DONE, "all stages done")
@@ -202,14 +202,14 @@ class FollowPlan:
     def remaining_s(self, now_s: float) -> float | None:
         return None
 
-    def advance(self, now_s: float, seen: Observation) -> Transition | None:
+    def advance(self, now_s: float, observed: Observation) -> Transition | None:
         if self._phase is Phase.DONE:
             return None
-        if seen.target != self._users:
+        if observed.target != self._users:
             self._stage += 1
-            self._users = seen.target
+            self._users = observed.target
             return self._begin(Phase.RAMP, "user count changed")
-        if self._phase is Phase.RAMP and seen.reached == self._users:
+        if self._phase is Phase.RAMP and observed.reached == self._users:
             return self._begin(Phase.HOLD, "target reached")
         return None
 

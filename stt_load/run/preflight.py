@@ -1,4 +1,4 @@
-"""Looks at the world before any load: everything that would make the run pointless, all of it at once."""
+"""Checks before any load: everything that would make the run pointless, all of it at once."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def overload(config: RunConfig, callers: int, processes: int) -> str | None:
 
 
 def unreachable(option: str, url: str) -> str | None:
+    """One line where no TCP connection to the URL comes about; None where one does."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
     try:
@@ -51,13 +52,12 @@ def unreachable(option: str, url: str) -> str | None:
 
 
 def port_taken(option: str, host: str, port: int) -> str | None:
-    """A line where nobody can listen there; None where one can. `*` and the empty host mean every interface."""
+    """One line where that port can't be listened on; None where it can. `*` and the empty host: every interface."""
     try:
         socket.create_server(("" if host == "*" else host, port)).close()
     except OSError as error:
-        return (
-            f"{option}: nobody can listen on {host or '*'}:{port} ({os.strerror(error.errno or 0)}): name another port"
-        )
+        why = os.strerror(error.errno or 0)
+        return f"{option}: can't listen on {host or '*'}:{port} ({why}): name another port"
     return None
 
 

@@ -14,7 +14,7 @@ from stt_load.errors import ConfigError
 
 
 class RunFolder:
-    """Appends raw lines, each with the operating system before the call returns: kill -9 loses none of them."""
+    """Appends raw lines. Each is with the operating system before the call returns, so that kill -9 loses none."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -23,7 +23,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, results: str, label: str, started_at: float) -> RunFolder:
-        """`results/<UTC time>-<label>`, numbered where that exists. ConfigError where it can't be made."""
+        """Makes `results/<UTC time>-<label>`, numbered where that exists. Raises ConfigError where it can't."""
         stem = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started_at)) + f"-{label}"
         for attempt in range(1, 1_000):
             path = Path(results) / (stem if attempt == 1 else f"{stem}-{attempt}")
@@ -47,11 +47,11 @@ class RunFolder:
         self._n_transitions += 1
 
     def add_utterances(self, lines: bytes) -> None:
-        """Whole lines, each with its end."""
+        """Adds whole lines, each with its end."""
         self._append("utterances.jsonl", lines)
 
     def add_sample(self, sample: Mapping[str, Any]) -> None:
-        """One that a sidecar took. GPUs have a file of their own: it is what a run without a GPU doesn't have."""
+        """Adds a sample of a sidecar. Those of GPUs have a file of their own, which a run without a GPU lacks."""
         name = "gpu.jsonl" if sample["kind"] == "gpu" else "host.jsonl"
         self._append(name, _line(sample))
 

@@ -1,4 +1,4 @@
-"""What is set aside is left alone by the garbage collector until somebody sweeps."""
+"""What is frozen is left alone by the garbage collector until everything is collected."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import pytest
 from stt_load.run.gc_control import collect_all, collect_young, freeze
 
 
-class Ring:
-    """Holds itself: only a collection finds it."""
+class Cycle:
+    """Refers to itself: only a collection frees it."""
 
     def __init__(self) -> None:
         self.itself = self
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays_aside() -> Iterator[None]:
+def nothing_stays_frozen() -> Iterator[None]:
     yield
     gc.unfreeze()
 
 
-def test_what_is_set_aside_is_looked_through_by_the_next_sweep_and_not_before() -> None:
-    gone = weakref.ref(Ring())
+def test_what_is_frozen_is_collected_by_collect_all_and_not_before() -> None:
+    gone = weakref.ref(Cycle())
     freeze()
     gc.collect()
     assert gone() is not None
@@ -33,19 +33,19 @@ def test_what_is_set_aside_is_looked_through_by_the_next_sweep_and_not_before() 
     assert gone() is None
 
 
-def test_tidying_up_frees_young_rings_and_leaves_nothing_young_to_look_at() -> None:
+def test_collect_young_frees_young_cycles_and_leaves_nothing_young() -> None:
     collect_all()
-    gone, kept = weakref.ref(Ring()), Ring()
+    gone, kept = weakref.ref(Cycle()), Cycle()
     collect_young()
     assert gone() is None
     assert not any(thing is kept for generation in (0, 1, 2) for thing in gc.get_objects(generation))
     kept.itself = None
     kept = weakref.ref(kept)
-    assert kept() is None, "what is set aside is freed as ever"
+    assert kept() is None, "what is frozen is freed as ever when nothing refers to it"
 
 
-def test_what_comes_after_a_sweep_is_looked_through_as_ever() -> None:
+def test_what_comes_after_collect_all_is_collected_as_ever() -> None:
     collect_all()
-    gone = weakref.ref(Ring())
+    gone = weakref.ref(Cycle())
     gc.collect()
     assert gone() is None
