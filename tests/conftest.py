@@ -26,6 +26,7 @@ for _folder in (
     "integration",
     "net",
     "report",
+    "run",
     "server",
     "tts",
 ):

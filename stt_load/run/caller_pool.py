@@ -55,8 +55,7 @@ class CallerPool:
     """The callers of one worker process in one run.
 
     `workload`: what they do when it is their turn. `report`: the worker's part of the run, which is where the newest
-    stage update is kept, and who is speaking. `on_utterance` is called with every ended utterance that counts for
-    Locust.
+    stage update is kept, and who is speaking. `on_utterance` is called with every ended utterance that was not cut.
     """
 
     def __init__(
@@ -68,6 +67,7 @@ class CallerPool:
         client_id: str,
         worker_index: int,
         on_utterance: Callable[[UtteranceRecord], None],
+        sleep: Callable[[float], object] = gevent.sleep,
     ) -> None:
         self.config = config
         self.report = report
@@ -77,6 +77,7 @@ class CallerPool:
         self._workload = workload
         self._kind = config.kind.name
         self._on_utterance = on_utterance
+        self._sleep = sleep
         self._mean_clip_s = sum(clip.duration_s for clip in self._clips) / len(self._clips)
         self._place = (0, 1)
         self._clip_pool = ClipPool(self._clips, config.seed, *self._place)
@@ -132,7 +133,7 @@ class CallerPool:
             if not record.is_ok:
                 pause_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
             if pause_s > 0.0:  # otherwise Locust lets others have their turn between two tasks
-                gevent.sleep(pause_s)
+                self._sleep(pause_s)
         except UtteranceCut:
             caller.disconnect()
         except BaseException:  # the caller leaves: its greenlet is killed
@@ -148,7 +149,7 @@ class CallerPool:
                 changed.wait()
             elif caller.has_waited:
                 caller.has_waited = False
-                gevent.sleep(self._arrival_delay_s(caller))
+                self._sleep(self._arrival_delay_s(caller))
             else:
                 return update
 
