@@ -1,1 +1,1 @@
-"""Clips: text and PCM, from a folder, a TTS engine or a cache, cut into frames with due times."""
+"""Clips as values: text and PCM, where speech starts and ends, frames, manifests. Imports `errors` only."""

@@ -13,7 +13,7 @@ PcmArray = NDArray[np.int16]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """Mono PCM with its reference.
+    """Mono PCM with its reference text.
 
     `samples`: int16, shape (n_samples,), mono, at `sample_rate_hz`.
     `speech_start_s`, `speech_end_s`: seconds from the first sample, found from the samples themselves
@@ -37,5 +37,5 @@ class Clip:
 
     @property
     def sha256(self) -> str:
-        """Of the little-endian sample bytes."""
+        """The digest of the samples as little-endian bytes."""
         return hashlib.sha256(self.samples.astype("<i2", copy=False).tobytes()).hexdigest()

@@ -1,6 +1,6 @@
-"""Audio file bytes to mono PCM and back.
+"""Decodes audio files to mono PCM and encodes WAV.
 
-What `soundfile` (libsndfile) reads: wav, flac, ogg, at any depth, rate and number of channels.
+Reads what `soundfile` (libsndfile) reads: wav, flac, ogg, at any depth, rate and number of channels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STREAMED_SIZE_BYTES = 0x7FFF_0000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pcm:
-    """`samples`: int16, shape (n_samples,), mono."""
+    """Decoded audio. `samples`: int16, shape (n_samples,), mono."""
 
     samples: PcmArray
     sample_rate_hz: int
@@ -36,9 +36,9 @@ class Pcm:
 
 
 def decode(data: bytes) -> Pcm:
-    """Channels are mixed down by their mean; any depth becomes 16 bit, loud float samples are clipped.
+    """The audio of a file's bytes. Channels are averaged, any depth becomes 16 bit, float samples are clipped.
 
-    Raises ClipError with the reason alone; who calls knows the file's name.
+    Raises ClipError with the reason alone; the caller knows the file's name.
     """
     if not data:
         raise ClipError("the file is empty")
@@ -51,7 +51,7 @@ def decode(data: bytes) -> Pcm:
     if not len(waves):
         raise ClipError("the file holds no samples")
     if not np.isfinite(waves).all():
-        raise ClipError("some samples are no numbers")
+        raise ClipError("some samples are not numbers")
     return Pcm(to_int16(waves.mean(axis=1)), int(sample_rate_hz))
 
 
@@ -63,13 +63,13 @@ def encode_wav(pcm: Pcm) -> bytes:
 
 
 def to_int16(wave: NDArray[np.float32]) -> PcmArray:
-    """float in [-1, 1), shape (n_samples,), to int16: the reverse of libsndfile's division by 32768."""
+    """Samples in [-1, 1), shape (n_samples,), as int16: the reverse of libsndfile's division by 32768."""
     levels: PcmArray = np.clip(np.rint(wave * 32768.0), -32768, 32767).astype(np.int16)
     return levels
 
 
 def _is_cut(data: bytes) -> bool:
-    """A WAV whose RIFF header promises more bytes than there are. libsndfile reads such a file without a word."""
+    """True for a WAV whose RIFF header promises more bytes than there are, which libsndfile reads without an error."""
     if data[:4] != b"RIFF":
         return False
     promised_bytes = 8 + int.from_bytes(data[4:8], "little")

@@ -16,7 +16,7 @@ SAMPLE_BYTES = 2  # int16
 
 @dataclass(frozen=True, slots=True)
 class FrameRule:
-    """The frame size of a run. `note` says what was done where it differs from what was asked, else None."""
+    """The frame size of a run. `note` explains why it differs from `asked_ms`, None if it doesn't."""
 
     asked_ms: float
     samples: int
@@ -36,7 +36,7 @@ class FrameRule:
         return self.samples * SAMPLE_BYTES
 
     def frames_for(self, duration_s: float) -> int:
-        """How many whole frames it takes."""
+        """How many whole frames audio of this length takes."""
         return math.ceil(round(duration_s * self.sample_rate_hz) / self.samples)
 
 

@@ -31,7 +31,7 @@ MANIFEST_NAME = "clips.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
-    """One line; None where the line does not say."""
+    """One line of the manifest; None for each key that is missing."""
 
     clip_id: str
     file: str
@@ -44,13 +44,13 @@ class ManifestEntry:
     source: Mapping[str, str] | None = None
 
     def to_line(self) -> str:
-        """One JSON object without a line end; keys that say nothing are left out."""
+        """The entry as one JSON object without a line end; None values are left out."""
         row = {key: value for key, value in asdict(self).items() if value is not None}
         return json.dumps(row, ensure_ascii=False, allow_nan=False)
 
 
 def parse_line(line: str) -> ManifestEntry:
-    """One line of the manifest; unknown keys are left out. ClipError with the reason alone."""
+    """Reads one line of the manifest; unknown keys are ignored. Raises ClipError with the reason alone."""
     try:
         row = json.loads(line)
     except ValueError as error:
@@ -68,12 +68,12 @@ def parse_line(line: str) -> ManifestEntry:
 
 
 def to_text(entries: Iterable[ManifestEntry]) -> str:
-    """The whole file."""
+    """The text of a whole manifest file."""
     return "".join(entry.to_line() + "\n" for entry in entries)
 
 
 def manifest_sha256(entries: Iterable[ManifestEntry]) -> str:
-    """Of the manifest as `to_text` writes it: says in a report which clips were spoken."""
+    """The digest of the manifest as `to_text` writes it. It shows in a report which clips were spoken."""
     return hashlib.sha256(to_text(entries).encode()).hexdigest()
 
 
@@ -103,7 +103,7 @@ def _is_source(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
-_TEXT = _Rule("a text that is not empty", _is_text)
+_TEXT = _Rule("text that is not empty", _is_text)
 _COUNT = _Rule("a whole number above 0", _is_count)
 _SECONDS = _Rule("a number of seconds, 0 or more", _is_seconds)
 
@@ -116,6 +116,6 @@ _RULES: dict[str, _Rule] = {
     "speech_start_s": _SECONDS,
     "speech_end_s": _SECONDS,
     "sha256": _Rule("64 characters of 0-9 and a-f", _is_sha256),
-    "source": _Rule("an object whose values are texts", _is_source),
+    "source": _Rule("an object with texts as values", _is_source),
 }
 _KEYS = tuple(field.name for field in fields(ManifestEntry))

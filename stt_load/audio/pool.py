@@ -1,4 +1,4 @@
-"""Which clip a caller speaks next, such that callers in flight speak different ones, over the whole cluster.
+"""Chooses the clip that a caller speaks next, so that all callers of a cluster speak different ones at any time.
 
 All workers shuffle the same clips with the same seed; worker w of W then owns the clips at positions
 w, w + W, w + 2W, … of that order. No two workers own the same clip, so nobody has to ask anybody.
@@ -26,7 +26,7 @@ class ClipPool:
     """
 
     def __init__(self, clips: Sequence[Clip], seed: int, worker: int, workers: int) -> None:
-        """`worker`: 0-based ordinal of `workers`. ConfigError where there is no clip at all."""
+        """`worker` counts from 0 to `workers` - 1. Raises ConfigError if there is no clip."""
         if not clips:
             raise ConfigError("no clips to speak: give a folder that holds some")
         if not 0 <= worker < workers:
@@ -43,7 +43,7 @@ class ClipPool:
         self._free = deque(self._ring)
 
     def take(self) -> tuple[Clip, bool]:
-        """The next clip that nobody speaks; True where all are spoken and this one had to be shared."""
+        """The next clip that nobody speaks, and False; or, if all are being spoken, one of those, and True."""
         if self._free:
             clip = self._free.popleft()
             self._speakers[clip.clip_id] = 1
@@ -54,24 +54,25 @@ class ClipPool:
         return self._by_id[clip_id], True
 
     def give_back(self, clip: Clip) -> None:
-        """The caller has ended. KeyError for a clip that nobody had taken."""
+        """Returns the clip of a caller who has ended. Raises KeyError for a clip that nobody had taken."""
         self._speakers[clip.clip_id] -= 1
         if self._speakers[clip.clip_id] == 0:
             del self._speakers[clip.clip_id]
             self._free.append(clip)
 
     def restart(self, from_the_end: bool = False) -> None:
-        """From the beginning of the ring again. To be called as a stage starts to count: every stage then
-        counts the same clips first, and stages can be compared over the clips they have in common. While
-        callers arrive the ring is spoken `from_the_end`, which leaves its beginning free for what counts.
-        Clips still in flight stay so, and are queued when they are given back.
+        """Goes back to the beginning of the ring. Call it when a stage starts to count.
+
+        Every stage then counts the same clips first, so stages can be compared over the clips they have in common.
+        While callers arrive, the ring is spoken `from_the_end`, which leaves its beginning free for what counts. Clips
+        that are being spoken join the queue when they are given back.
         """
         ring = reversed(self._ring) if from_the_end else self._ring
         self._free = deque(clip for clip in ring if clip.clip_id not in self._speakers)
 
 
 def shortage(n_clips: int, users: int, workers: int = 1) -> str | None:
-    """One line where `users` callers, spread evenly over `workers`, can't all speak different clips; else None."""
+    """A warning if `users` callers, spread evenly over `workers`, can't all speak different clips, else None."""
     fewest_owned = n_clips // workers
     most_callers = -(-users // workers)
     if fewest_owned >= most_callers:

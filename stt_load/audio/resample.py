@@ -1,4 +1,4 @@
-"""PCM from one sample rate to another, once, before any load."""
+"""Converts PCM to another sample rate. Done once, before any load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stt_load.audio.codec import to_int16
 
 
 def resample(samples: PcmArray, from_hz: int, to_hz: int) -> PcmArray:
-    """int16, shape (n_samples,), mono, in and out. The same array where the rates are equal.
+    """The samples at another rate: int16, shape (n_samples,), mono, in and out. The same array if the rates are equal.
 
     soxr's "HQ" is linear phase without delay, so an instant keeps its place in seconds.
     """

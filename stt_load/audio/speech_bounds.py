@@ -1,4 +1,4 @@
-"""Where in the samples speech starts, pauses and ends, by energy.
+"""Finds where speech starts, pauses and ends in samples, by their energy.
 
     level      ▁▁▁▁▂▅█▇▅▁▁▃▇█▆▅▃▂▁▁▁▁▁
     threshold  ─────────────────────────
@@ -41,14 +41,14 @@ Flags = NDArray[np.bool_]  # one a window
 
 @dataclass(frozen=True, slots=True)
 class SpeechBounds:
-    """Seconds from the first sample."""
+    """Where speech starts and ends, in seconds from the first sample."""
 
     start_s: float
     end_s: float
 
 
 def find_speech(samples: PcmArray, sample_rate_hz: int) -> SpeechBounds:
-    """First and last moment of speech in mono int16 samples. ClipError where there is only silence."""
+    """The first and last moment of speech in mono int16 samples. Raises ClipError if there is only silence."""
     levels = _levels_dbfs(samples, sample_rate_hz)
     if not np.any(levels > SILENCE_DBFS):
         raise ClipError("silence only: nothing in it is louder than -60 dBFS")
@@ -63,16 +63,16 @@ def find_speech(samples: PcmArray, sample_rate_hz: int) -> SpeechBounds:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """`start_s`: from the first sample."""
+    """A stretch without speech. `start_s` counts from the first sample."""
 
     start_s: float
     length_s: float
 
 
 def find_pauses(samples: PcmArray, sample_rate_hz: int, bounds: SpeechBounds) -> tuple[Pause, ...]:
-    """Every stretch within `bounds` that is no speech, by the rule of `find_speech`, in order.
+    """Every stretch within `bounds` that is not speech by the rule of `find_speech`, in order.
 
-    To within 5 ms, and never longer than the pause is: a window that holds the edge of a sound is speech.
+    Pauses are exact to 5 ms and never too long: a window that contains the edge of a sound counts as speech.
     """
     is_sound = _is_sound(_levels_dbfs(samples, sample_rate_hz))
     first, last = round(bounds.start_s / HOP_S), round((bounds.end_s - WINDOW_S) / HOP_S)
@@ -81,7 +81,7 @@ def find_pauses(samples: PcmArray, sample_rate_hz: int, bounds: SpeechBounds) ->
 
 
 def _levels_dbfs(samples: PcmArray, sample_rate_hz: int) -> Levels:
-    """RMS level of each window, dB under full scale; window k starts at k · HOP_S.
+    """The RMS level of each window in dB relative to full scale; window k starts at k · HOP_S.
 
     Sums over windows are differences of one running sum. The last windows may hang over the end and are
     filled with silence.
@@ -121,7 +121,7 @@ def _noise_dbfs(levels: Levels) -> float:
 
 
 def _without_clicks(is_sound: Flags) -> Flags:
-    """Runs of sound shorter than SHORTEST_SOUND_S are taken out."""
+    """The flags without runs of sound shorter than SHORTEST_SOUND_S."""
     kept = is_sound.copy()
     for first, after in _runs(is_sound):
         if _run_s((first, after)) < SHORTEST_SOUND_S:
@@ -130,21 +130,21 @@ def _without_clicks(is_sound: Flags) -> Flags:
 
 
 def _runs(flags: Flags) -> list[tuple[int, int]]:
-    """(first window, the one after the last) of each run of windows that are set."""
+    """Each run of set flags as (its first window, the window after its last)."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
     return [(int(first), int(after)) for first, after in edges.reshape(-1, 2)]
 
 
 def _run_s(run: tuple[int, int]) -> float:
-    """n windows in a row cover n - 1 hops and one window."""
+    """The length of a run in seconds: n windows in a row cover n - 1 hops and one window."""
     first, after = run
     return (after - first - 1) * HOP_S + WINDOW_S
 
 
 def cut_to_speech(samples: PcmArray, sample_rate_hz: int, pad_s: float) -> tuple[PcmArray, SpeechBounds]:
-    """The speech with exactly `pad_s` before and after it, digital silence where the clip holds less.
+    """The speech with exactly `pad_s` before and after it, filled up with digital silence.
 
-    What a TTS engine appends differs from text to text; a known pad is what makes clips alike.
+    TTS engines append a different amount of silence to each text; a fixed pad makes clips alike.
     """
     bounds = find_speech(samples, sample_rate_hz)
     first, after = round(bounds.start_s * sample_rate_hz), round(bounds.end_s * sample_rate_hz)

@@ -1,4 +1,4 @@
-"""The texts that clips are made of: the shipped English set, and files that people hand in.
+"""The texts that clips are made from: the shipped English set, and files of the user.
 
 A set of texts is a `dict[clip_id, text]`, in the order in which it is spoken. The shipped ones:
 
@@ -20,7 +20,7 @@ Texts = dict[str, str]
 
 
 def english_texts() -> list[str]:
-    """Every text that the shipped clips can speak, the five standard ones included: for a language model."""
+    """Every text of the shipped clips, the five standard ones included, for building a language model."""
     return [*english_set().values(), *standard_set().values()]
 
 
@@ -35,13 +35,13 @@ def standard_set() -> Texts:
 
 
 def texts_from_lines(content: str, prefix: str = "text") -> Texts:
-    """One text a line; empty lines are skipped. Ids are the prefix and a running number."""
+    """The texts of a file with one text a line; empty lines are skipped. Ids are the prefix and a running number."""
     lines = [line.strip() for line in content.splitlines() if line.strip()]
     return numbered(lines, prefix)
 
 
 def texts_from_json(content: str, name: str) -> Texts:
-    """A JSON list of texts, or an object of id and text. ConfigError, naming `name`, for anything else."""
+    """The texts of a JSON list, or of an object of id and text. Raises ConfigError, which starts with `name`."""
     try:
         value = json.loads(content)
     except ValueError as error:
@@ -56,13 +56,13 @@ def texts_from_json(content: str, name: str) -> Texts:
 
 
 def numbered(texts: list[str], prefix: str) -> Texts:
-    """Ids of equal width, so that files sort in the order of the texts."""
+    """Gives texts ids of equal width, so that files sort in the order of the texts."""
     width = max(2, len(str(len(texts))))
     return {f"{prefix}-{number:0{width}}": text for number, text in enumerate(texts, start=1)}
 
 
 def _with_file_safe_ids(named: Texts, name: str) -> Texts:
-    """An id becomes a file name, so every character that is none of `A-Z a-z 0-9 . _ -` becomes `-`."""
+    """Ids become file names, so every character other than `A-Z a-z 0-9 . _ -` is replaced by `-`."""
     safe = {re.sub(r"[^A-Za-z0-9._-]+", "-", key).strip(".-") or "text": text.strip() for key, text in named.items()}
     if len(safe) < len(named):
         raise ConfigError(f"{name}: two ids are the same once written as file names; use letters, digits and -")

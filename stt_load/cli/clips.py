@@ -1,4 +1,4 @@
-"""`stt-load clips make` and `stt-load clips show`: clip folders from text to speech, and what is in one."""
+"""`stt-load clips make` and `stt-load clips show`: make a folder of clips by text to speech, and list one."""
 
 from __future__ import annotations
 
@@ -24,34 +24,49 @@ from stt_load.tts.engines import ENGINES, Voice, voice_of
 
 SHIPPED: dict[str, Callable[[], Texts]] = {"english": english_set, "standard": standard_set}
 
-DEFAULT_VOICES = ", ".join(row.default_voice for row in ENGINES.values())
+DEFAULT_VOICES = ", ".join(f"{row.default_voice} ({name})" for name, row in ENGINES.items())
 
 # A key on the command line would be seen by everybody on the machine.
 
 
 @click.group("clips")
 def command() -> None:
-    """Make clips with a TTS engine, or look at a folder of them."""
+    """Make a folder of clips with a TTS engine, or list one."""
 
 
 @command.command("make")
-@click.option("--from", "engine", default="espeak", show_default=True, metavar="ENGINE", help=f"{', '.join(ENGINES)}.")
-@click.option("--url", help="The TTS server; http://HOST:PORT is enough.")
-@click.option("--voice", help=f"The engine's own name of a voice; without it {DEFAULT_VOICES}.")
-@click.option("--model", help="For openai: the model to ask for; without it tts-1.")
+@click.option(
+    "--from",
+    "engine",
+    default="espeak",
+    show_default=True,
+    metavar="ENGINE",
+    help=f"The TTS engine: {', '.join(ENGINES)}.",
+)
+@click.option("--url", metavar="URL", help="The TTS server, as http://HOST:PORT. Not for espeak.")
+@click.option("--voice", metavar="NAME", help=f"A voice of the engine. [default: {DEFAULT_VOICES}]")
+@click.option("--model", metavar="NAME", help="The model, for openai only. [default: tts-1]")
 @click.option(
     "--texts",
     "texts_from",
     default="english",
     show_default=True,
-    help="english or standard (shipped), a .txt with one text a line, or a .json list or object of id and text.",
+    metavar="NAME|FILE",
+    help="The texts to speak: english or standard (these are shipped), a .txt file with one text per line, or a .json "
+    "file with a list of texts or an object of ids and texts.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make; must not exist yet.")
+@click.option(
+    "--out",
+    required=True,
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="The folder to create. It must not exist yet, or be empty.",
+)
 def make(engine: str, url: str | None, voice: str | None, model: str | None, texts_from: str, out: Path) -> None:
     """Speak texts into a folder of clips.
 
-    What a TTS server has spoken once is kept in the cache. For a server that wants a key, put it into the
-    environment variable STT_LOAD_TTS_API_KEY.
+    What a TTS server has spoken is cached, so that it is asked once for each text. If the server needs a key, put
+    it into the environment variable STT_LOAD_TTS_API_KEY.
     """
     checked_voice, texts = _checked(engine, url, voice, model, texts_from, out)
     with _progress_bar(f"{checked_voice.engine} {without_credentials(checked_voice.url) or ''}".strip()) as progress:
@@ -62,9 +77,12 @@ def make(engine: str, url: str | None, voice: str | None, model: str | None, tex
 
 @command.command("show")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option("--with-standard", is_flag=True, help="Without FOLDER: the five standard texts too.")
+@click.option("--with-standard", is_flag=True, help="Without FOLDER: also list the five standard texts.")
 def show(folder: Path | None, with_standard: bool) -> None:
-    """List the clips in FOLDER; without it the shipped ones, made first where they are not there yet."""
+    """List the clips in FOLDER.
+
+    Without FOLDER it lists the shipped clips, and makes them first if needed.
+    """
     if folder is not None:
         clips = load_folder(folder, None)
     else:
@@ -79,7 +97,7 @@ def show(folder: Path | None, with_standard: bool) -> None:
 def _checked(
     engine: str, url: str | None, voice: str | None, model: str | None, texts_from: str, out: Path
 ) -> tuple[Voice, Texts]:
-    """Every problem of the options at once, before anything is spoken."""
+    """The checked options. Raises ConfigError with every problem, before anything is spoken."""
     problems: list[str] = []
     checked_voice: Voice | None = None
     texts: Texts = {}
@@ -92,7 +110,7 @@ def _checked(
     except ConfigError as error:
         problems += error.problems
     if not is_free(out):
-        problems.append(f"--out {out} already holds something: name a folder that does not exist yet")
+        problems.append(f"--out {out} is not empty: name a folder that does not exist yet")
     if problems or checked_voice is None:
         raise ConfigError(problems)
     return checked_voice, texts
@@ -109,13 +127,13 @@ def read_texts(texts_from: str) -> Texts:
         raise ConfigError(f"--texts {file}: {why}; name a .txt or .json file, or {' or '.join(SHIPPED)}") from None
     texts = texts_from_json(content, str(file)) if file.suffix == ".json" else texts_from_lines(content)
     if not texts:
-        raise ConfigError(f"--texts {file} holds no text: write one a line")
+        raise ConfigError(f"--texts {file} has no texts: write one per line")
     return texts
 
 
 @contextmanager
 def _progress_bar(what: str) -> Iterator[ReportProgress]:
-    """A bar on stderr that is gone when the work is done; nothing where stderr is no terminal."""
+    """A progress bar on stderr, removed at the end of the block; nothing if stderr is not a terminal."""
     columns = (TextColumn("speaking clips: {task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -51,9 +51,9 @@ def espeak_version() -> str:
 
 
 def speak(text: str, voice: str) -> Pcm:
-    """The text in one of espeak's voices ("en-us", "en", "de", "en-us+f3", …), 22,050 Hz, as espeak gives it.
+    """The text spoken by one of espeak's voices ("en-us", "en", "de", "en-us+f3", …), at 22,050 Hz, unchanged.
 
-    ConfigError where espeak is not installed or has no such voice.
+    Raises ConfigError if espeak is not installed or has no such voice.
     """
     espeak_version()
     answers: SimpleQueue[Pcm | Exception] = SimpleQueue()
@@ -95,7 +95,7 @@ def _speak(text: str, voice: str) -> Pcm:
 
 @contextmanager
 def _fresh_library() -> Iterator[tuple[ctypes.CDLL, int]]:
-    """espeak-ng with nothing remembered, and its sample rate in Hz."""
+    """A newly loaded espeak-ng, which remembers no earlier text, and its sample rate in Hz."""
     import espeakng_loader  # an extra: only who speaks with espeak needs it
 
     library = ctypes.CDLL(espeakng_loader.get_library_path())

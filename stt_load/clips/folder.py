@@ -1,7 +1,7 @@
-"""A folder of clips on disk: read whole and verified, or written whole or not at all.
+"""Reads and checks a folder of clips, and writes one, completely or not at all.
 
 Reading takes any folder of wav, flac or ogg files with `clips.jsonl` (see `manifest.py`), or with a `.txt` of
-the same name beside each audio file. Every file that can't be used is told at once, one line each.
+the same name beside each audio file. All files that can't be used are reported together, one line each.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ LONG_TAIL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ClipSet:
-    """Clips ready to be spoken, and what a report has to say about them.
+    """Clips that are ready to be spoken, with their description for a report.
 
-    `source`: where they come from, for people. `manifest_sha256`: equal where the same files were spoken with
-    the same references. `notes`: one line each, nothing that stops a run.
+    `source` says to people where they come from. `manifest_sha256` is equal if the same files were spoken with the
+    same references. `notes` are warnings of one line each.
     """
 
     clips: tuple[Clip, ...]
@@ -43,7 +43,7 @@ class ClipSet:
 def load_folder(path: Path | str, sample_rate_hz: int | None) -> ClipSet:
     """Every clip of the folder, mono, at `sample_rate_hz` (None: each at the rate of its file).
 
-    Raises ConfigError with one line for each thing that is wrong.
+    Raises ConfigError with one line for each problem.
     """
     folder = Path(path)
     if not folder.is_dir():
@@ -55,10 +55,10 @@ def load_folder(path: Path | str, sample_rate_hz: int | None) -> ClipSet:
         raise ConfigError(f"clips folder {folder} holds no wav, flac or ogg file: fill it with `stt-load clips make`")
     checked: list[tuple[ManifestEntry, Clip]] = []
     for entry in entries:
-        with _told_as(problems, f"{folder / entry.file}: "):
+        with _collect_errors(problems, f"{folder / entry.file}: "):
             checked.append(_load_clip(folder, entry, sample_rate_hz))
     problems += [
-        f"{folder}: clip id {clip_id!r} is there {n} times; rename the files or give each line its own `clip_id`"
+        f"{folder}: clip id {clip_id!r} is used {n} times: rename the files or give each line its own `clip_id`"
         for clip_id, n in Counter(entry.clip_id for entry in entries).items()
         if n > 1
     ]
@@ -69,12 +69,12 @@ def load_folder(path: Path | str, sample_rate_hz: int | None) -> ClipSet:
 
 
 def write_folder(path: Path, clips: Iterable[Clip], source: Mapping[str, str]) -> None:
-    """The clips as 16 bit WAV files with their manifest.
+    """Writes the clips as 16 bit WAV files with their manifest.
 
     Everything is written beside `path` under another name and renamed as the last step, so that whatever
-    stops it in between (an error from `clips`, Ctrl-C), `path` is not there. An empty folder is replaced;
-    FileExistsError where somebody else was faster or the folder holds something. ConfigError where the disk
-    says no.
+    stops it in between (an error from `clips`, Ctrl-C), `path` is not there. An empty folder is replaced.
+    Raises FileExistsError if the folder is not empty or another process was faster, ConfigError if the disk
+    refuses.
     """
     part = path.parent / f".{path.name}.{uuid.uuid4().hex}.part"
     try:
@@ -94,7 +94,7 @@ def write_folder(path: Path, clips: Iterable[Clip], source: Mapping[str, str]) -
 
 
 def is_free(path: Path) -> bool:
-    """A folder could be written to this name: nothing is there, or an empty folder."""
+    """True if a folder can be written to this path: nothing is there, or an empty folder."""
     return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
@@ -138,19 +138,19 @@ def _manifest_entries(manifest: Path, problems: list[str]) -> list[ManifestEntry
     entries = []
     lines = manifest.read_text(encoding="utf-8-sig").splitlines()
     if not any(line.strip() for line in lines):
-        problems.append(f"{manifest}: holds no clip; delete it to use a .txt beside each audio file")
+        problems.append(f"{manifest}: lists no clip; delete it if there is a .txt beside each audio file")
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            with _told_as(problems, f"{manifest} line {number}: "):
+            with _collect_errors(problems, f"{manifest} line {number}: "):
                 entries.append(parse_line(line))
     return entries
 
 
 def _text_entries(folder: Path, problems: list[str]) -> list[ManifestEntry]:
-    """A line for each audio file that has a `.txt` of its name."""
+    """An entry for each audio file, with the reference from the `.txt` of the same name."""
     entries = []
     for audio in _audio_files(folder):
-        with _told_as(problems, f"{audio}: "):
+        with _collect_errors(problems, f"{audio}: "):
             entries.append(ManifestEntry(clip_id=audio.stem, file=audio.name, reference=_text_beside(audio)))
     return entries
 
@@ -158,14 +158,14 @@ def _text_entries(folder: Path, problems: list[str]) -> list[ManifestEntry]:
 def _text_beside(audio: Path) -> str:
     text = audio.with_suffix(".txt")
     if not text.exists():
-        raise ClipError(f"no reference text: write what is said to {text.name} beside it")
+        raise ClipError(f"no reference text: write what is spoken into {text.name} beside it")
     try:
         # A text file may be wrapped; a reference is one line.
         reference = " ".join(text.read_text(encoding="utf-8-sig").split())
     except (OSError, UnicodeDecodeError) as error:
         raise ClipError(f"its text {text.name} can't be read as UTF-8 ({error})") from None
     if not reference:
-        raise ClipError(f"its text {text.name} is empty: write what is said")
+        raise ClipError(f"its text {text.name} is empty: write what is spoken")
     return reference
 
 
@@ -174,11 +174,11 @@ def _audio_files(folder: Path) -> list[Path]:
 
 
 def _load_clip(folder: Path, entry: ManifestEntry, sample_rate_hz: int | None) -> tuple[ManifestEntry, Clip]:
-    """The clip, and its entry with everything that a manifest can say filled in. ClipError with the reason."""
+    """The clip, and its entry with every key filled in. Raises ClipError with the reason."""
     try:
         data = (folder / entry.file).read_bytes()
     except FileNotFoundError:
-        raise ClipError(f"the file is missing; it is named in {MANIFEST_NAME}") from None
+        raise ClipError(f"the file is missing, but {MANIFEST_NAME} lists it") from None
     except OSError as error:
         raise ClipError(f"can't be read ({error.strerror})") from None
     sha256 = hashlib.sha256(data).hexdigest()
@@ -208,12 +208,14 @@ def _load_clip(folder: Path, entry: ManifestEntry, sample_rate_hz: int | None) -
 
 
 def _speech(entry: ManifestEntry, pcm: Pcm) -> SpeechBounds:
-    """As the manifest says, else as found. A silent file is refused whatever the manifest says."""
+    """The bounds that the manifest gives, or else those found in the samples. A silent file is always refused."""
     found = find_speech(pcm.samples, pcm.sample_rate_hz)
     start_s = found.start_s if entry.speech_start_s is None else entry.speech_start_s
     end_s = found.end_s if entry.speech_end_s is None else entry.speech_end_s
     if not start_s < end_s <= pcm.duration_s + 1e-6:  # the manifest is rounded to the microsecond
-        raise ClipError(f"speech from {start_s:.3f} to {end_s:.3f} s does not lie in its {pcm.duration_s:.3f} s")
+        raise ClipError(
+            f"speech from {start_s:.3f} to {end_s:.3f} s is not within its length of {pcm.duration_s:.3f} s"
+        )
     return SpeechBounds(start_s, end_s)
 
 
@@ -222,19 +224,19 @@ def _notes(folder: Path, entries: list[ManifestEntry], clips: tuple[Clip, ...]) 
     long_tails = sum(clip.duration_s - clip.speech_end_s > LONG_TAIL_S for clip in clips)
     notes = []
     if unnamed:
-        notes.append(f"{unnamed} audio files in {folder} are not named in {MANIFEST_NAME} and are left out")
+        notes.append(f"{unnamed} audio files in {folder} are not listed in {MANIFEST_NAME} and are ignored")
     if long_tails:
         notes.append(
-            f"{long_tails} clips carry more than {LONG_TAIL_S} s of silence after their speech: a server may answer "
-            "before the clip ends, so figures after the last frame come out low; figures after end of speech don't"
+            f"{long_tails} clips have more than {LONG_TAIL_S} s of silence after their speech: a server may answer "
+            "before the clip ends, so latencies after the last frame come out low; latencies after end of speech do not"
         )
     return tuple(notes)
 
 
 @contextmanager
-def _told_as(problems: list[str], who: str) -> Iterator[None]:
-    """A ClipError inside becomes one line of `problems`, and the work goes on."""
+def _collect_errors(problems: list[str], where: str) -> Iterator[None]:
+    """Turns a ClipError inside the block into one line of `problems`."""
     try:
         yield
     except ClipError as error:
-        problems.append(f"{who}{error}")
+        problems.append(f"{where}{error}")

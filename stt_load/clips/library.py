@@ -1,9 +1,9 @@
-"""Clips made by text to speech, kept so that each is made once.
+"""Makes clips by text to speech and caches them, so that each is made once.
 
     <cache>/clips/<engine>-<recipe>/   a clip folder for each combination of texts and voice
-    <cache>/tts/<request>.wav          each answer of a TTS server, as it came
+    <cache>/tts/<request>.wav          each answer of a TTS server, unchanged
 
-The cache is the user's cache folder, or where STT_LOAD_CACHE says. Its folders are named after the recipe
+STT_LOAD_CACHE names the cache folder; without it, it is in the user's own. Its folders are named after the recipe
 (texts, voice, server, version of the engine, pad), so a change of any of these makes a new one.
 Several processes may fill it at the same time: each writes under a name of its own and renames.
 """
@@ -36,7 +36,7 @@ from stt_load.tts.engines import ENGINES, Voice, voice_of
 # Silence before and after the speech of every clip made here.
 PAD_S = 0.050
 
-# To be raised when the same recipe would give other files than before.
+# Raise this when the same recipe gives other files than before.
 _RECIPE_VERSION = 1
 
 # Called after each clip with the number done and the number in all.
@@ -54,10 +54,10 @@ def default_clips(
     include_standard: bool = False,
     cache: Path | None = None,
 ) -> ClipSet:
-    """The shipped English texts, spoken by espeak: rendered on first use, read from the cache ever after.
+    """The shipped English texts spoken by espeak: rendered on first use, then read from the cache.
 
     `include_standard` puts the five standard texts at the end. `sample_rate_hz` None: as espeak renders them.
-    ConfigError where espeak is not installed or the cache can't be written.
+    Raises ConfigError if espeak is not installed or the cache can't be written.
     """
     texts = english_set() | (standard_set() if include_standard else {})
     return clips_from_tts(voice_of("espeak"), texts, sample_rate_hz, progress=progress, cache=cache)
@@ -71,7 +71,7 @@ def clips_from_tts(
     cache: Path | None = None,
     api_key: str | None = None,
 ) -> ClipSet:
-    """The texts in that voice, from the cache where it has them. ConfigError with every problem."""
+    """The texts in that voice, from the cache if it has them. Raises ConfigError with every problem."""
     cache = cache or cache_folder()
     folder = cache / "clips" / f"{voice.engine}-{_recipe(voice, texts)}"
     notes: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ def clips_from_tts(
             return _named(load_folder(folder, sample_rate_hz), voice)
         except ConfigError as error:
             _remove(folder)
-            notes = (f"cached clips were damaged and made anew ({error.problems[0]})",)
+            notes = (f"the cached clips were damaged and have been made again ({error.problems[0]})",)
     clips = _rendered(voice, texts, progress, cache, api_key)
     with suppress(FileExistsError):  # another process made the same clips in the meantime: then those are read
         write_folder(folder, clips, _source(voice))
@@ -95,8 +95,8 @@ def make_folder(
     cache: Path | None = None,
     api_key: str | None = None,
 ) -> None:
-    """The same clips in a folder of the user's. ConfigError where `out` holds something already."""
-    taken = ConfigError(f"{out} already holds something: name a folder that does not exist yet")
+    """Makes the texts into a clip folder of the user's. Raises ConfigError if `out` is not empty."""
+    taken = ConfigError(f"{out} is not empty: name a folder that does not exist yet")
     if not is_free(out):
         raise taken
     try:
@@ -113,14 +113,14 @@ def _rendered(
             pcm = _spoken(text, voice, cache, api_key)
             samples, speech = cut_to_speech(pcm.samples, pcm.sample_rate_hz, PAD_S)
         except ClipError as error:
-            raise ConfigError(f"{voice.engine} as {voice.name} made of {clip_id} ({text!r}): {error}") from None
+            raise ConfigError(f"{voice.engine} as {voice.name} could not speak {clip_id} ({text!r}): {error}") from None
         yield Clip(clip_id, text, samples, pcm.sample_rate_hz, speech.start_s, speech.end_s)
         if progress is not None:
             progress(done, len(texts))
 
 
 def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Pcm:
-    """espeak is faster than a cache; a server is asked once."""
+    """The audio of one text. A server's answer is cached; espeak is faster than a cache."""
     row = ENGINES[voice.engine]
     if row.body is None:
         return espeak.speak(text, voice.name)
@@ -138,7 +138,7 @@ def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Pcm:
 
 
 def _remove(folder: Path) -> None:
-    """Out of the way in one step, so that nobody finds half of it, then deleted."""
+    """Deletes a damaged folder. It is renamed first, so that no other process finds half of it."""
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
     try:
         folder.rename(aside)

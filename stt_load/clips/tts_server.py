@@ -20,7 +20,7 @@ from stt_load.errors import ClipError, ConfigError
 from stt_load.tts.engines import ENGINES, Voice
 
 CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 120.0  # silence on the wire; Chatterbox sends nothing before the whole file is spoken
+READ_TIMEOUT_S = 120.0  # without any data; Chatterbox sends nothing before the whole file is spoken
 TOTAL_TIMEOUT_S = 300.0  # for one text
 LARGEST_BODY_BYTES = 64 * 1024 * 1024  # about 20 minutes at 24 kHz
 TRIES = 3
@@ -28,10 +28,10 @@ BACKOFF_S = 1.0  # before the second try; doubled before each further one
 
 
 def speak_over_http(text: str, voice: Voice, api_key: str | None = None) -> bytes:
-    """The audio file that the server makes of the text: whole, and known to be readable.
+    """The audio file that the server makes from the text, complete and readable.
 
-    Tries again, `TRIES` times in all, where the connection fails, the answer is 429 or 5xx, or the file is cut
-    or unreadable; not where the server says that the request is wrong (other 4xx). Raises ConfigError.
+    It tries up to `TRIES` times while the connection fails, the answer is 429 or 5xx, or the file is cut or unreadable,
+    but not if the server says that the request is wrong (other 4xx). Raises ConfigError.
     """
     body = ENGINES[voice.engine].body
     assert body is not None and voice.url is not None, "an embedded engine has no server"
@@ -46,7 +46,7 @@ def speak_over_http(text: str, voice: Voice, api_key: str | None = None) -> byte
         except _TryAgain as failure:
             last_failure = str(failure)
         except ClipError as failure:
-            last_failure = f"what it sent is no audio: {failure}"
+            last_failure = f"it sent something that is not audio: {failure}"
         except _Refused as refusal:
             raise ConfigError(f"{who}: {refusal}; check --url, --voice and the text {_shortened(text, 60)!r}") from None
         else:
@@ -55,15 +55,15 @@ def speak_over_http(text: str, voice: Voice, api_key: str | None = None) -> byte
 
 
 class _TryAgain(Exception):
-    """It may go better next time."""
+    """The request failed and may succeed next time."""
 
 
 class _Refused(Exception):
-    """It will not go better."""
+    """The server refused the request and would do so again."""
 
 
 def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> bytes:
-    """One request. Redirects are refused: a POST would arrive as a GET, and a key somewhere else."""
+    """Sends one request. Redirects are refused: they turn a POST into a GET and carry the key to another server."""
     with requests.Session() as session:
         session.trust_env = not _is_loopback(urlsplit(url))  # a proxy can't reach this machine's own servers
         try:
@@ -87,7 +87,7 @@ def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> bytes:
 
 
 def _read(response: requests.Response) -> bytes:
-    """The body, whole. `_TryAgain` where it takes too long or is larger than any clip."""
+    """The whole body. Raises `_TryAgain` if it takes too long or is larger than any clip."""
     deadline = time.monotonic() + TOTAL_TIMEOUT_S
     data = bytearray()
     for chunk in response.iter_content(65536):
@@ -99,10 +99,10 @@ def _read(response: requests.Response) -> bytes:
     return bytes(data)
 
 
-# What requests wraps in many layers, in words; the first that fits.
+# Plain texts for what requests wraps in many layers; the first that fits is used.
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (requests.exceptions.ConnectTimeout, f"no connection within {CONNECT_TIMEOUT_S:.0f} s"),
-    (requests.exceptions.ReadTimeout, f"connected, but silent for {READ_TIMEOUT_S:.0f} s"),
+    (requests.exceptions.ReadTimeout, f"connected, but no data for {READ_TIMEOUT_S:.0f} s"),
     (requests.exceptions.SSLError, "its TLS certificate is not valid here"),
     (requests.exceptions.ChunkedEncodingError, "the connection ended in the middle of the answer"),
     (requests.exceptions.ProxyError, "the proxy of the environment can't reach it"),
@@ -122,6 +122,6 @@ def _is_loopback(parts: SplitResult) -> bool:
 
 
 def _shortened(text: str, most: int) -> str:
-    """On one line, cut to `most` characters."""
+    """The text on one line, cut to `most` characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1] + "…"

@@ -73,7 +73,7 @@ def test_a_streamed_wav_without_its_true_size_is_read(size: bytes) -> None:
         (b"no sound at all", "not readable as wav, flac or ogg"),
         (encode_wav(Pcm(np.ones(4000, np.int16), 8000))[:4000], "cut short"),
         (encode_wav(Pcm(np.zeros(0, np.int16), 8000)), "holds no samples"),
-        (written(np.array([0.1, np.nan]), 8000, format="WAV", subtype="FLOAT"), "no numbers"),
+        (written(np.array([0.1, np.nan]), 8000, format="WAV", subtype="FLOAT"), "not numbers"),
     ],
     ids=["empty", "text", "cut", "no samples", "nan"],
 )

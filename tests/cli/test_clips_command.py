@@ -65,16 +65,16 @@ def test_every_wrong_option_is_told_at_once(tmp_path: Path) -> None:
     assert len(told) == 3
     assert "unknown TTS engine 'festival'" in told[0]
     assert "gone.txt: No such file" in told[1]
-    assert "already holds something" in told[2]
+    assert "is not empty" in told[2]
     assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.txt", b"\n \n", "holds no text"),
+        ("a.txt", b"\n \n", "has no texts"),
         ("a.json", b"{", "not JSON"),
-        ("a.json", b"[]", "holds no text"),
+        ("a.json", b"[]", "has no texts"),
         ("a.txt", b"\xff\xfe\x00", "not UTF-8"),
     ],
 )

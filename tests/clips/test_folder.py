@@ -117,7 +117,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     put(tmp_path, "a.wav")
     put(tmp_path, "a.flac")
     (problem,) = problems_of(tmp_path)
-    assert "clip id 'a' is there 2 times" in problem
+    assert "clip id 'a' is used 2 times" in problem
 
 
 def test_a_hand_written_manifest_is_enough_and_its_bounds_are_kept(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_hand_written_manifest_is_enough_and_its_bounds_are_kept(tmp_path: Pat
     assert [(clip.clip_id, clip.reference) for clip in clips.clips] == [("b", "bee"), ("first", "ay")]
     assert (clips.clips[0].speech_start_s, clips.clips[0].speech_end_s) == (0.2, 0.7)
     assert (clips.clips[1].speech_start_s, clips.clips[1].speech_end_s) == SPEECH
-    assert clips.notes == (f"1 audio files in {tmp_path} are not named in clips.jsonl and are left out",)
+    assert clips.notes == (f"1 audio files in {tmp_path} are not listed in clips.jsonl and are ignored",)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_hand_written_manifest_is_enough_and_its_bounds_are_kept(tmp_path: Pat
         ({"sha256": "0" * 64}, "its sha256 differs"),
         ({"n_samples": 5}, "says n_samples 5, the file has 19200"),
         ({"sample_rate_hz": 8000}, "says sample_rate_hz 8000, the file has 16000"),
-        ({"speech_end_s": 9.0}, "does not lie in its 1.200 s"),
+        ({"speech_end_s": 9.0}, "is not within its length of 1.200 s"),
         ({"speech_start_s": 1.0}, "speech from 1.000 to 0.9"),
         ({"file": "gone.wav"}, "the file is missing"),
     ],
@@ -169,14 +169,14 @@ def test_an_empty_manifest_is_told(tmp_path: Path) -> None:
     put(tmp_path, "a.wav")
     put_manifest(tmp_path)
     (problem,) = problems_of(tmp_path)
-    assert "holds no clip" in problem
+    assert "lists no clip" in problem
 
 
 def test_long_silence_after_the_speech_is_noted(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", tone(0.5, 16000, tail_s=0.8), 16000)
     (tmp_path / "a.txt").write_text("hello")
     (note,) = load_folder(tmp_path, 16000).notes
-    assert note.startswith("1 clips carry more than 0.5 s of silence")
+    assert note.startswith("1 clips have more than 0.5 s of silence")
 
 
 def clip(clip_id: str = "a") -> Clip:

@@ -86,7 +86,7 @@ def test_a_damaged_cache_is_made_anew_and_noted(tmp_path: Path, damage: str) -> 
     healed = clips_from_tts(ESPEAK, TEXTS, None, cache=tmp_path)
     assert healed.manifest_sha256 == good.manifest_sha256
     (note,) = healed.notes
-    assert note.startswith("cached clips were damaged and made anew")
+    assert note.startswith("the cached clips were damaged and have been made again")
     assert clips_from_tts(ESPEAK, TEXTS, None, cache=tmp_path).notes == ()
     assert [item.name for item in (tmp_path / "clips").iterdir()] == [folder.name]
 
@@ -190,7 +190,7 @@ def test_an_answer_of_silence_is_refused_and_not_kept(tmp_path: Path, tts_server
     with pytest.raises(ConfigError) as refused:
         clips_from_tts(voice_of("chatterbox", tts_server.url), TEXTS, 16000, cache=tmp_path)
     assert refused.value.problems[0].startswith(
-        "chatterbox as Emily.wav made of one ('Thank you for calling.'): silence only"
+        "chatterbox as Emily.wav could not speak one ('Thank you for calling.'): silence only"
     )
     assert files_below(tmp_path) == set()
 
@@ -209,14 +209,14 @@ def test_a_damaged_answer_in_the_cache_is_asked_for_again(
 
 
 def test_a_text_of_no_words_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"made of dots \('\.\.\.'\)"):
+    with pytest.raises(ConfigError, match=r"could not speak dots \('\.\.\.'\)"):
         clips_from_tts(ESPEAK, {"dots": "..."}, 16000, cache=tmp_path)
 
 
 def test_a_folder_that_holds_something_is_refused_before_anything_is_spoken(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     told: list[int] = []
-    with pytest.raises(ConfigError, match="already holds something"):
+    with pytest.raises(ConfigError, match="is not empty"):
         make_folder(ESPEAK, TEXTS, tmp_path, lambda done, total: told.append(done), cache=tmp_path / "cache")
     assert told == []
 

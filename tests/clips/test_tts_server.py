@@ -72,7 +72,7 @@ def test_two_failures_are_followed_by_a_third_try(tts_server: TtsStandIn, spoken
         (answer(503, b'{"detail": "model\nis loading"}'), 'HTTP 503: {"detail": "model is loading"}, 3 times'),
         (answer(500, b""), "HTTP 500: Internal Server Error, 3 times"),
         (answer(200, b"RIFF", promised=400), "the connection ended in the middle of the answer, 3 times"),
-        (answer(200, b"hello"), "what it sent is no audio"),
+        (answer(200, b"hello"), "it sent something that is not audio"),
     ],
 )
 def test_the_third_failure_is_one_line_with_the_reason(tts_server: TtsStandIn, failure: object, reason: str) -> None:
