@@ -1,15 +1,15 @@
-"""Requests in, answers out: what each path says, without a socket. `http_server.py` puts it on the wire.
+"""The HTTP API: takes requests and returns responses, without a socket. `http_server.py` puts it on the wire.
 
     POST /stage      {"run_id", "stage", "users", "phase"}: from now on samples carry this; all null ends it.
-                     Also "after": the newest sample that the caller holds of this host. A sidecar that was started
-                     since, and has shown no sample yet, numbers its own from there on
+                     Optional "after": the number of the newest sample that the caller has from this host. A sidecar
+                     that was restarted since, and has shown no sample yet, numbers its own samples from there on
     GET  /samples    ?after=SEQ (default 0): {"samples": [...], "next": SEQ, "dropped": n, "more": bool}
     GET  /stages     every change of stage with the figures of each device
     GET  /metrics    Prometheus text of the newest samples
-    GET  /healthz    which GPUs and processes and why, how the sources go, what the fields mean
+    GET  /healthz    which GPUs and processes are watched and why, the state of the sources, what the fields mean
 
-Every JSON answer, errors too, also has `clock` {"wall", "mono"} in seconds, `boot` (new with each start of the
-sidecar), `host` and `next` (unless it is a page: the newest sample's number).
+Every JSON response, errors too, also has `clock` {"wall", "mono"} in seconds, `boot` (new with each start of the
+sidecar), `host` and `next` (the newest sample's number, or in GET /samples where to continue).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gpu_sidecar.sources.base import SourceStatus
 from gpu_sidecar.timeline import StageChange, StageTag, TaggedSample, Timeline
 
 MAX_BODY_BYTES = 64 * 1024
-_MAX_WORD_CHARACTERS = 200
+_MAX_TEXT_CHARACTERS = 200
 _MAX_SEQ_DIGITS = 15
 _MAX_SEQ = 10**_MAX_SEQ_DIGITS
 
@@ -39,7 +39,7 @@ _TAG_TYPES: Mapping[str, type] = {"run_id": str, "stage": int, "users": int, "ph
 
 
 class Clock(NamedTuple):
-    """One reading of both clocks, seconds: wall since 1970, monotonic since anything."""
+    """One reading of both clocks in seconds: `wall` since 1970, `mono` since any moment."""
 
     wall: float
     mono: float
@@ -62,7 +62,7 @@ class SidecarState:
 
 @dataclass(frozen=True)
 class Request:
-    """`query`: the last value of each name in the query string."""
+    """An HTTP request. `query` has the last value of each name in the query string."""
 
     query: Mapping[str, str]
     body: bytes = b""
@@ -76,7 +76,7 @@ class Response:
 
 
 class BadRequest(Exception):
-    """The caller's mistake, in one line."""
+    """The request is wrong; the text says why in one line."""
 
 
 def json_response(state: SidecarState, clock: Clock, status: int = 200, **content: Any) -> Response:
@@ -124,7 +124,7 @@ def get_metrics(state: SidecarState, clock: Clock, request: Request) -> Response
 
 
 def get_healthz(state: SidecarState, clock: Clock, request: Request) -> Response:
-    """Always 200: the sidecar is well even where there is no GPU; `gpus` empty and `why` say so."""
+    """Always answers 200: without a GPU the sidecar is still healthy; then `gpus` is empty and `why` explains it."""
     timeline, choice, server = state.timeline, state.gpu_choice(), state.server_choice()
     newest = timeline.newest()
     last_mono = max((tagged.mono for tagged in newest), default=None)
@@ -148,14 +148,17 @@ def get_healthz(state: SidecarState, clock: Clock, request: Request) -> Response
 
 
 def _source_entry(status: SourceStatus, newest: Iterable[TaggedSample], mono: float) -> dict[str, Any]:
-    """With the age of its kind's newest sample, None before the first: another source's samples may come all the same,
-    and a tool that takes its time to start is no gap yet."""
+    """The source's status and the age of the newest sample of its kind, None before the first.
+
+    The age shows a source that gives nothing yet: other sources' samples come all the same, and a tool that is slow to
+    start has no gap yet.
+    """
     ages = [mono - tagged.mono for tagged in newest if tagged.sample.kind == status.kind]
     return {**asdict(status), "last_sample_age_s": min(ages, default=None)}
 
 
 def gpu_entry(gpu: Gpu) -> dict[str, Any]:
-    """A GPU as `GET /healthz` and the head of a recording name it."""
+    """The description of a GPU in `GET /healthz` and in the header of a recording."""
     return {key: getattr(gpu, key) for key in _GPU_KEYS}
 
 
@@ -174,8 +177,9 @@ ROUTES: Mapping[str, Mapping[str, Callable[[SidecarState, Clock, Request], Respo
 
 
 def parse_announcement(body: bytes) -> tuple[StageTag, int]:
-    """The tag and `after` (0 where it is missing) of `POST /stage`. All four keys of the tag must be there, each of
-    its type or null; others are ignored. Raises BadRequest.
+    """The tag and `after` (0 if it is missing) in the body of `POST /stage`.
+
+    All four keys of the tag must be there, each of its type or null; other keys are ignored. Raises BadRequest.
     """
     try:
         content = json.loads(body)
@@ -185,11 +189,11 @@ def parse_announcement(body: bytes) -> tuple[StageTag, int]:
         raise BadRequest("the body must be a JSON object")
     for key, expected in _TAG_TYPES.items():
         if key not in content:
-            raise BadRequest(f"{key} is missing: send run_id, stage, users and phase, null where there is none")
+            raise BadRequest(f"{key} is missing: send run_id, stage, users and phase, and null for what has no value")
         value = content[key]
         # type() rather than isinstance: True is an int to Python, not to us.
         if value is not None and (type(value) is not expected or not _is_bounded(value)):
-            kind = "a whole number from 0" if expected is int else f"text of up to {_MAX_WORD_CHARACTERS} characters"
+            kind = "a whole number from 0" if expected is int else f"text of up to {_MAX_TEXT_CHARACTERS} characters"
             raise BadRequest(f"{key} must be {kind}, or null")
     after = content.get("after")
     if after is not None and (type(after) is not int or not 0 <= after < _MAX_SEQ):
@@ -199,5 +203,5 @@ def parse_announcement(body: bytes) -> tuple[StageTag, int]:
 
 def _is_bounded(value: object) -> bool:
     if isinstance(value, str):
-        return len(value) <= _MAX_WORD_CHARACTERS
+        return len(value) <= _MAX_TEXT_CHARACTERS
     return isinstance(value, int) and 0 <= value < 2**53

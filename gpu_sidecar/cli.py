@@ -1,7 +1,7 @@
-"""`python3 -m gpu_sidecar`: signals, and the order in which things start and stop.
+"""The command `gpu-sidecar`, or `python3 -m gpu_sidecar`: handles signals, starts and stops everything in order.
 
-The first line on stdout is `listening on URL`, once it is; nothing else goes there. Warnings go to stderr.
-Exit codes: 0 told to stop, 2 bad input or port in use (one line on stderr).
+Once it listens, it prints `listening on URL` and nothing else to stdout. Warnings go to stderr.
+Exit codes: 0 stopped by a signal, 2 bad input or port in use (one line on stderr).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _make_service(config: ServiceConfig) -> Service:
     try:
         return Service(config)
     except NotARecording as error:
-        raise UsageError(f"{config.replay or config.record} is no recording of --record: {error}") from None
+        raise UsageError(f"{config.replay or config.record} was not written by --record: {error}") from None
     except OSError as error:
         raise UsageError(f"can't open the recording {error.filename}: {error.strerror}") from None
 
@@ -68,10 +68,12 @@ def _make_service(config: ServiceConfig) -> Service:
 def _bind(host: str, port: int, token: str | None) -> SidecarServer:
     try:
         if token is None and not is_loopback(host):
-            raise UsageError(f"beyond loopback ({host}) a token is needed: --token-file FILE or {TOKEN_VARIABLE}")
+            raise UsageError(
+                f"--host {host} needs a token, since other machines can reach it: use --token-file or {TOKEN_VARIABLE}"
+            )
         return SidecarServer(host, port, token)
     except socket.gaierror:
-        raise UsageError(f"--host {host} stands for no address: give this machine's name or address") from None
+        raise UsageError(f"--host {host} has no address: give this machine's name or address") from None
     except OSError as error:
         advice = "choose another with --port (0 picks a free one)"
         raise UsageError(f"can't listen on {host} port {port}: {error.strerror}; {advice}") from None

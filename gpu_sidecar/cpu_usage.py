@@ -1,16 +1,16 @@
-"""CPU use between two readings: of the host, and of a tree of processes that come and go.
+"""Computes CPU use between two readings, of the host and of a tree of processes that come and go.
 
-The rule for the tree. A process has its own ticks and those of its children that ended and were waited for. When a
-child ends, all its ticks move into the latter of its parent, those that were counted while it ran too. So
+The rule for the tree: a process has its own ticks, and the ticks of its children that ended and were waited for. When a
+child ends, all its ticks move to the latter of its parent, even those that were counted while it ran. So
 
     used = what each process used itself since the last reading
          + what ended children brought to each, less what had been counted of those
          + all that new processes used
 
-and no tick counts twice. A child that lived and died between two readings is counted when its parent collects it. One
-that nobody collects (its parent ignores SIGCHLD) keeps what had been counted and loses the rest. When the parent of
-an ended process has ended too, it can't be told whether it had collected the child. It is taken to have: in doubt
-a little is missing, and never an hour too many stands in one sample.
+and no tick counts twice. A child that started and ended between two readings is counted when its parent collects it.
+For a child that nobody collects (its parent ignores SIGCHLD), the ticks since the last reading are lost. If the parent
+of an ended process has ended too, we can't know whether it had collected the child, and assume that it had: in doubt
+a little is missing, and no sample shows an hour too much.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from gpu_sidecar.processes import CpuTicks, ProcessStat, ancestors_of
 
 NEW_FOR_S = 30.0
-"""A process first seen within this time after its start counts from its start: it is a new child, found at the next
-look for children. An older one was running unwatched, and its past is not the tree's."""
+"""A process that is first seen within this time after its start counts from its start: it is a new child, found when
+children were next looked for. An older process ran before it was watched, and its past use is not counted."""
 
 
 def busy_pct(before: CpuTicks, after: CpuTicks) -> float | None:
-    """Share of all cores that was busy; None where no time passed, as when both readings fall into one tick."""
+    """The share of all cores that was busy, in percent. None if no time passed: both readings were in one tick."""
     total = after.total - before.total
     if total <= 0:
         return None
@@ -34,8 +34,10 @@ def busy_pct(before: CpuTicks, after: CpuTicks) -> float | None:
 
 
 def used_ticks(before: Sequence[ProcessStat], after: Sequence[ProcessStat], new_since_ticks: float) -> int:
-    """Ticks that the tree used between the readings. New processes that started earlier than `new_since_ticks`
-    (since boot) bring nothing."""
+    """The ticks that the tree used between two readings.
+
+    Of a process that is new to the tree and started before `new_since_ticks` (since boot), nothing is counted.
+    """
     earlier = {stat.pid: stat for stat in before}
     ended = _ticks_of_ended(earlier, {stat.pid: stat for stat in after})
     used = 0
@@ -50,7 +52,7 @@ def used_ticks(before: Sequence[ProcessStat], after: Sequence[ProcessStat], new_
 
 
 def _ticks_of_ended(earlier: Mapping[int, ProcessStat], now: Mapping[int, ProcessStat]) -> dict[int, int]:
-    """pid → what had been counted of the processes below it that are gone, for the nearest one that isn't."""
+    """Ticks already counted for processes that are gone, by the pid of their nearest ancestor that is left."""
     parents = {stat.pid: stat.ppid for stat in earlier.values()}
     left = {stat.pid for stat in earlier.values() if stat.is_same(now.get(stat.pid))}
     ticks: dict[int, int] = {}
@@ -62,10 +64,10 @@ def _ticks_of_ended(earlier: Mapping[int, ProcessStat], now: Mapping[int, Proces
 
 
 class TreeCpu:
-    """Cores that a tree of processes keeps busy, reading by reading.
+    """How many cores a tree of processes keeps busy, from reading to reading.
 
-    Ticks of children that ended come all at once. What would be more than all cores of the host in one period is
-    carried into the next ones: the mean stays true, and no sample claims cores that aren't there.
+    The ticks of ended children come all at once. What exceeds all cores of the host in one period is carried over to
+    the next: the mean stays true, and no sample shows more cores than there are.
     """
 
     def __init__(self, n_cores: int, ticks_per_s: float) -> None:
@@ -75,7 +77,7 @@ class TreeCpu:
         self._carried_s = 0.0
 
     def take(self, stats: Sequence[ProcessStat], now_s: float) -> float | None:
-        """Cores since the last reading; None at the first one of these processes. `now_s` is seconds since boot."""
+        """Cores used since the last reading; None at the first reading of these processes. `now_s` is since boot."""
         before, before_s = self._before, self._before_s
         self._before, self._before_s = stats, now_s
         elapsed_s = now_s - before_s

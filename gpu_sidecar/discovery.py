@@ -1,8 +1,8 @@
-"""Which GPUs and which processes are watched: decided in threads of its own, and again while things change.
+"""Finds the GPUs and processes to watch, in threads of its own, and again while things change.
 
 The server's processes are looked for every 10 s; `server_choice.py` says how. nvidia-smi is asked at the start, by
-`rediscover`, and while there is a reason: the server's processes are others than at the last time, or the last answer
-told nothing, or was a guess. It is asked every 30 s at most, and may hang: nothing waits for it but its own thread.
+`rediscover`, and while there is a reason: the server has other processes than last time, or the last answer
+was empty or a guess. It is asked every 30 s at most. It may hang: only its own thread waits for it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Discovery:
         self._selector, self._has_server_selector = gpu, server is not None
         self._tree_period_s, self._ask_again_s = tree_period_s, ask_again_s
         self._smi = NvidiaSmi()
-        self._answer = self.gpu_choice  # what the last question came to, taken or not
+        self._answer = self.gpu_choice  # the result of the last query, adopted or not
         self._python_pids: tuple[int, ...] = ()  # on any GPU, as nvidia-smi saw them last
         search = root_search(server) if server else OnGpus(lambda: self._python_pids)
         self._tree = ServerTree(proc or Proc(), search)
@@ -65,13 +65,13 @@ class Discovery:
             self._threads.append(threading.Thread(target=self._follow_gpus, name="watch-gpus", daemon=True))
 
     def start(self) -> None:
-        """Looks for the server at once: a matter of milliseconds. nvidia-smi may take its time."""
+        """Looks for the server at once, which takes milliseconds. nvidia-smi may take longer and is not waited for."""
         self._look_for_server()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Returns when nothing of it is left running, also while nvidia-smi hangs."""
+        """Stops all threads and returns when they have ended, even if nvidia-smi hangs."""
         self._stopping.set()
         self._smi.stop()
         self._server_bell.set()
@@ -81,21 +81,26 @@ class Discovery:
                 thread.join(_JOIN_S)
 
     def rediscover(self) -> None:
-        """Server and GPUs are looked for afresh, soon; what was known gives way to whatever is found."""
+        """Soon looks for server and GPUs afresh. The result replaces what was known, whatever it is."""
         self._again.set()
         self._server_bell.set()
 
     def wait_until_decided(self, timeout_s: float) -> bool:
-        """Whether nvidia-smi has answered (or can't be asked) by then. Raises UnknownGpu when it doesn't have one of
-        the GPUs that were asked for."""
+        """True if nvidia-smi has answered, or can't be asked, within the timeout.
+
+        Raises UnknownGpu if it doesn't have one of the GPUs that were asked for.
+        """
         is_decided = self._decided.wait(timeout_s)
         if self._unknown is not None:
             raise self._unknown
         return is_decided
 
     def selects(self, sample: Sample) -> bool:
-        """GPU samples of the chosen devices, all others always. Where nvidia-smi lists no GPU, samples are of
-        another vendor's tool: then those of the indexes asked for, else all."""
+        """True if the sample should be kept: those of chosen GPUs, and all that are not of a GPU.
+
+        If nvidia-smi lists no GPU, samples come from another vendor's tool: then it keeps those of the indexes asked
+        for, or all.
+        """
         if sample.kind != GPU:
             return True
         if self._has_listed_gpus:
@@ -146,15 +151,17 @@ class Discovery:
             return GpuChoice((), str(error))
 
     def _take(self, choice: GpuChoice, is_again: bool) -> None:
-        """In mid-run only knowledge takes the place of knowledge: a server that is away, or has not loaded its model
-        yet, comes back. A new run begins afresh."""
+        """Adopts the choice, unless it is a guess or empty and a known one is in use.
+
+        Within a run the server may be away or still loading its model, and will be back. A new run starts afresh.
+        """
         if self._stopping.is_set():
             return
         before, self._answer = self.gpu_choice, choice
         if is_again or _is_known(choice) or not _is_known(before):
             self.gpu_choice = choice
         self._decided.set()
-        # An unknown GPU is for whoever waits for the decision to tell.
+        # Whoever waits for the decision reports an unknown GPU.
         if self.gpu_choice.why != before.why and not _is_known(self.gpu_choice) and self._unknown is None:
             _log.warning(
                 "%s", self.gpu_choice.why if self.gpu_choice.gpus else f"{self.gpu_choice.why}: no GPU samples"
@@ -162,7 +169,7 @@ class Discovery:
         self._server_bell.set()
 
     def _wait_for_reason(self, asked_for: tuple[int, ...], asked_at: float) -> None:
-        """Returns when nvidia-smi should be asked again."""
+        """Waits until nvidia-smi should be asked again."""
         while not (self._stopping.is_set() or self._gpus_again.is_set()):
             rest_s = asked_at + self._ask_again_s - time.monotonic()
             if rest_s <= 0 and not self._is_settled(asked_for):

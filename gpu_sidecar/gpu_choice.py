@@ -1,7 +1,7 @@
-"""Which GPUs to watch, and why: from the answers of `nvidia-smi` queries, as text.
+"""Chooses which GPUs to watch, from the text that `nvidia-smi` prints, and says why.
 
-Who uses a GPU comes from the list of compute apps. In a container the driver gives the pids of the host, and names
-that it can't look up there: `[Not Found]`, `[Insufficient Permissions]` or `-`; often the list is empty
+The list of compute apps shows who uses a GPU. In a container the driver gives the pids of the host, and names that it
+can't look up there: `[Not Found]`, `[Insufficient Permissions]` or `-`; often the list is empty
 (https://github.com/NVIDIA/nvidia-docker/issues/179, /1483). Then the choice is a guess, and says so.
 """
 
@@ -16,7 +16,7 @@ APPS_QUERY = ("--query-compute-apps=pid,process_name,gpu_uuid", "--format=csv,no
 MIG_QUERY = ("-L",)
 
 MIG_PREFIX = "MIG-"
-ADVICE = "say which with --gpu-id"
+ADVICE = "choose with --gpu-id"
 
 _PYTHON = re.compile(r"python[0-9.]*")
 _HIDDEN_NAME = re.compile(r"-?|\[.*\]")
@@ -29,7 +29,7 @@ _OLD_MIG_UUID = re.compile(r"MIG-(GPU-[^/]+)/.*")
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU of this host. `memory_total_mib` is None where the driver doesn't say."""
+    """One GPU of this host. `memory_total_mib` is None if the driver doesn't say."""
 
     index: int
     uuid: str
@@ -48,7 +48,7 @@ class ComputeApp:
 
     @property
     def is_hidden(self) -> bool:
-        """The driver couldn't tell its name: it may be of another user, or its pid of another namespace."""
+        """True if the driver doesn't know its name: it may belong to another user, or its pid to another namespace."""
         return _HIDDEN_NAME.fullmatch(self.name) is not None
 
     @property
@@ -62,7 +62,7 @@ class ComputeApp:
 
 @dataclass(frozen=True)
 class GpuSelector:
-    """`ids`: indexes and UUIDs, of GPUs or of MIG devices on them. Neither those nor all nor none: by process."""
+    """Which GPUs the user asked for: `ids` (indexes or UUIDs, of GPUs or MIG devices), all, none, or by process."""
 
     ids: tuple[str, ...] = ()
     is_all: bool = False
@@ -75,9 +75,9 @@ class GpuSelector:
 
 @dataclass(frozen=True)
 class GpuChoice:
-    """`gpus` is empty where there is no GPU to watch. `why` is one line for people.
+    """The GPUs that are watched, empty if there is none. `why` explains the choice in one line.
 
-    `is_guess`: nothing pointed to these GPUs, so that somebody should be told.
+    `is_guess` is True if nothing pointed to these GPUs, so that the user should be told.
     """
 
     gpus: tuple[Gpu, ...]
@@ -86,11 +86,14 @@ class GpuChoice:
 
 
 class UnknownGpu(Exception):
-    """A GPU was asked for that this host doesn't have; one line."""
+    """The user asked for a GPU that this host doesn't have."""
 
 
 def parse_gpu_selector(text: str | None) -> GpuSelector:
-    """`0`, `GPU-5d…`, `MIG-71…`, several with commas, `all` or `none`; nothing means by process. Raises ValueError."""
+    """Reads `0`, `GPU-5d…`, `MIG-71…`, several with commas, `all` or `none`; empty means by process.
+
+    Raises ValueError.
+    """
     ids = tuple(word.strip() for word in (text or "").split(",") if word.strip())
     if ids == ("all",):
         return GpuSelector(is_all=True)
@@ -98,12 +101,14 @@ def parse_gpu_selector(text: str | None) -> GpuSelector:
         return GpuSelector(is_none=True)
     for word in ids:
         if not _GPU_ID.fullmatch(word):
-            raise ValueError(f"{word!r} names no GPU: give an index, a UUID (GPU-… or MIG-…), several, or all, or none")
+            raise ValueError(
+                f"{word!r} is not a GPU: give indexes or UUIDs (GPU-… or MIG-…) with commas between them, all or none"
+            )
     return GpuSelector(ids)
 
 
 def parse_gpus(csv: str) -> list[Gpu]:
-    """Lines of `GPU_QUERY`: `0, GPU-5d…, NVIDIA H200, 143771 MiB, 570.86.15`. Other lines are left out."""
+    """Parses lines of `GPU_QUERY`: `0, GPU-5d…, NVIDIA H200, 143771 MiB, 570.86.15`. Other lines are ignored."""
     gpus = []
     for line in csv.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
@@ -115,7 +120,7 @@ def parse_gpus(csv: str) -> list[Gpu]:
 
 
 def parse_compute_apps(csv: str) -> list[ComputeApp]:
-    """Lines of `APPS_QUERY`: `4242, /usr/bin/python3, GPU-5d…`. A process name may hold commas itself."""
+    """Parses lines of `APPS_QUERY`: `4242, /usr/bin/python3, GPU-5d…`. A process name may itself contain commas."""
     apps = []
     for line in csv.splitlines():
         pid, _, rest = line.partition(",")
@@ -126,7 +131,7 @@ def parse_compute_apps(csv: str) -> list[ComputeApp]:
 
 
 def parse_mig_parents(listing: str) -> dict[str, str]:
-    """MIG UUID → UUID of its GPU, from `MIG_QUERY`:
+    """Maps the UUID of each MIG device to the UUID of its GPU, from the output of `MIG_QUERY`:
 
     GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-7f…)
       MIG 1g.10gb     Device  0: (UUID: MIG-fe…)
@@ -142,7 +147,7 @@ def parse_mig_parents(listing: str) -> dict[str, str]:
 
 
 def gpu_of(uuid: str, mig_parents: Mapping[str, str]) -> str:
-    """The GPU that a MIG device is on; any other UUID stays what it is."""
+    """The UUID of the GPU that a MIG device is on. Any other UUID is returned unchanged."""
     old = _OLD_MIG_UUID.fullmatch(uuid)
     return old.group(1) if old else mig_parents.get(uuid, uuid)
 
@@ -154,10 +159,10 @@ def choose_gpus(
     server_pids: Collection[int] | None = None,
     mig_parents: Mapping[str, str] | None = None,
 ) -> GpuChoice:
-    """The GPUs asked for, else those of the server's processes, else those of python processes, else a guess.
+    """Chooses the GPUs asked for, else those of the server's processes, else those of python processes, else guesses.
 
-    `server_pids` is None when no server was asked for, empty while it isn't there. Raises UnknownGpu when one of
-    those asked for is not among the gpus.
+    `server_pids` is None if the user named no server, and empty while the server isn't running. Raises UnknownGpu if
+    one of the GPUs asked for is not in `gpus`.
     """
     if not gpus:
         return GpuChoice((), "nvidia-smi lists no GPU")
@@ -189,16 +194,16 @@ def _choose_by_python(gpus: Sequence[Gpu], apps: Sequence[ComputeApp]) -> GpuCho
     used = [app for app in apps if app.is_python]
     if used:
         return GpuChoice(_gpus_of_apps(gpus, used), _who(gpus, used))
-    return _guess(gpus, apps, "none is known to be python")
+    return _guess(gpus, apps, "none is known to be a python process")
 
 
 def _guess(gpus: Sequence[Gpu], apps: Sequence[ComputeApp], trouble: str) -> GpuChoice:
-    """The GPUs that hold any process, else all."""
+    """A guess: the GPUs with any process on them, else all GPUs."""
     held = _gpus_of_apps(gpus, apps)
     if held:
         return GpuChoice(held, f"{_who(gpus, apps)}; {trouble}: {ADVICE}", is_guess=True)
     why = "nvidia-smi shows no process on a GPU (in a container it can't)"
-    return GpuChoice(tuple(gpus), f"{why}: took all {len(gpus)}, {ADVICE}", is_guess=True)
+    return GpuChoice(tuple(gpus), f"{why}: watching all {len(gpus)}, {ADVICE}", is_guess=True)
 
 
 def _gpus_of_apps(gpus: Iterable[Gpu], apps: Iterable[ComputeApp]) -> tuple[Gpu, ...]:
@@ -207,7 +212,7 @@ def _gpus_of_apps(gpus: Iterable[Gpu], apps: Iterable[ComputeApp]) -> tuple[Gpu,
 
 
 def _who(gpus: Iterable[Gpu], apps: Sequence[ComputeApp]) -> str:
-    """`GPU 0: python3 (pid 42); GPU 1: [Not Found] (pid 7) and 2 more`."""
+    """Who uses which GPU, as `GPU 0: python3 (pid 42); GPU 1: [Not Found] (pid 7) and 2 more`."""
     parts = []
     for gpu in gpus:
         here = [app for app in apps if app.gpu_uuid == gpu.uuid]

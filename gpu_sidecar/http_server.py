@@ -1,4 +1,4 @@
-"""The HTTP server: bounds, token, one line for every fault. What is said is decided in `api.py`."""
+"""The HTTP server: limits, token, one line for each error. `api.py` makes the responses."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _log = logging.getLogger(__name__)
 
 _REQUEST_S = 10.0  # for a whole request to come, not for each byte of it
 _ANSWER_S = 10.0  # for the answer to go
-# Answers made at once: more would share one interpreter, and samples would get their time stamp late.
+# Responses made at once. They share one interpreter with the sources, whose samples would be stamped late.
 _ANSWERS_AT_ONCE = 4
 _MAX_DISCARDED_BYTES = 1024 * 1024  # of a body that is too large
 _BUSY = b'HTTP/1.0 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n{"error": "busy: try again"}\n'
 
 
 class SidecarServer(ThreadingHTTPServer):
-    """Bound and listening once made; raises OSError when it can't be. `sidecar` is set before it serves."""
+    """The server. It is bound and listens once created, or raises OSError. Set `state` before it serves."""
 
     daemon_threads = True
     request_queue_size = 1024  # the kernel drops what goes beyond, and its client tries again after a second
@@ -69,7 +69,7 @@ class SidecarServer(ThreadingHTTPServer):
             self.slots.release(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away in the middle of an answer is not worth a traceback."""
+        """Logs for debugging only: a client that went away during an answer is no error."""
         _log.debug("connection from %s ended badly", client_address, exc_info=True)
 
     @property
@@ -79,8 +79,10 @@ class SidecarServer(ThreadingHTTPServer):
 
 
 class _RequestReader(io.RawIOBase):
-    """What a client sends, for `_REQUEST_S` in all; raises socket.timeout then. http.server's own timeout begins anew
-    with each byte."""
+    """Reads a client's request, for `_REQUEST_S` in all; then it raises socket.timeout.
+
+    http.server's own timeout starts again with each byte.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -146,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
         return path, dict(parse_qsl(query, keep_blank_values=True))
 
     def _read_body(self) -> tuple[int | None, bytes]:
-        """The announced length (None where there is none or it is no number) and the body; b"" if over the bound."""
+        """The announced length (None if it is missing or not a number) and the body (b"" if it is too long)."""
         announced = self.headers.get("Content-Length", "")
         if not (announced.isascii() and announced.isdigit() and len(announced) <= 15):
             return None, b""
@@ -181,9 +183,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """http.server's own refusals (bad request line, headers too long): one line too, instead of a page.
+        """http.server's own errors (bad request line, headers too long) get one line too, instead of a page.
 
-        What they quote in brackets is left out: somebody may have sent a token in the wrong place.
+        What they quote in brackets is left out, since it may be a token that was sent in the wrong place.
         """
         self._send_error_line(HTTPStatus(code), (message or "").partition("(")[0].strip() or HTTPStatus(code).phrase)
 
@@ -192,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def is_loopback(host: str) -> bool:
-    """True if every address that `host` stands for is this machine's own. Raises OSError if it stands for none."""
+    """True if every address of `host` is a loopback address. Raises OSError if it has none."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return all(ipaddress.ip_address(str(address[4][0]).partition("%")[0]).is_loopback for address in found)
 

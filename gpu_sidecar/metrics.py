@@ -1,7 +1,7 @@
-"""Every metric that a sample can carry: one row each. Parsers, JSON, Prometheus and, through `/healthz`, the
-load test's report read this table.
+"""The table of every metric that a sample can have. Parsers, JSON, Prometheus and, through `/healthz`, the load test's
+report read it.
 
-A column of a tool without a row here is left out; to have it, add its row.
+A tool's column without a row here is ignored; add its row to have it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GPU, HOST, PROCESS = "gpu", "host", "process"
-"""Kinds of device. `process`: the server's process tree, taken as one."""
+"""Kinds of device. `process` is the server's whole process tree."""
 
 BYTES_PER_MIB = 1024.0 * 1024.0
 
@@ -19,7 +19,7 @@ _MEGA = 1e6
 
 @dataclass(frozen=True)
 class Metric:
-    """`field` is our name with its unit; `kind` says of which devices it is.
+    """One metric. `field` is its name with the unit, `kind` says which devices have it.
 
     `exported` is the Prometheus name, in base units (ratio, bytes, hertz): exported value = `field` times `scale`.
     `dmon` is the header word of `nvidia-smi dmon`, `query` the property of `nvidia-smi --query-gpu`; "" where the

@@ -1,4 +1,4 @@
-"""Asking nvidia-smi once: which GPUs there are, and who uses them. Samples come from elsewhere (`sources/`)."""
+"""Asks nvidia-smi which GPUs there are and which processes use them. Samples come from `sources/`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ _END_S = 1.0
 
 
 class QueryFailed(Exception):
-    """nvidia-smi gave no answer; one line with its own words."""
+    """nvidia-smi gave no answer; the text is one line, if possible in its own words."""
 
 
 @dataclass(frozen=True)
 class GpuInventory:
-    """What nvidia-smi told. `mig_parents`: UUID of a MIG device → UUID of its GPU, where MIG devices are in play."""
+    """The GPUs of this host and the processes on them. `mig_parents` maps the UUID of a MIG device to its GPU's, and is
+    empty if no MIG device is in use."""
 
     gpus: list[Gpu]
     apps: list[ComputeApp]
@@ -42,7 +43,7 @@ class GpuInventory:
 
 
 class NvidiaSmi:
-    """One question at a time, from one thread; `stop`, from any, ends a question that hangs, and all later ones."""
+    """Runs one query at a time, from one thread. `stop`, from any thread, ends the query and refuses later ones."""
 
     def __init__(self, timeout_s: float = QUERY_TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
@@ -51,18 +52,21 @@ class NvidiaSmi:
         self._is_stopped = False
 
     def query(self, selector: GpuSelector) -> GpuInventory:
-        """Raises QueryFailed where the GPUs can't be listed. Some containers can't list processes: then none."""
+        """Lists GPUs and processes. Raises QueryFailed if the GPUs can't be listed.
+
+        Some containers can't list processes; then the list is empty.
+        """
         executable = shutil.which("nvidia-smi")
         if executable is None:
             raise QueryFailed("nvidia-smi is not on PATH")
-        gpus = parse_gpus(self._ask(executable, *GPU_QUERY))
+        gpus = parse_gpus(self._run(executable, *GPU_QUERY))
         apps: list[ComputeApp] = []
         with suppress(QueryFailed):
-            apps = parse_compute_apps(self._ask(executable, *APPS_QUERY))
+            apps = parse_compute_apps(self._run(executable, *APPS_QUERY))
         mig_parents: dict[str, str] = {}
         if any(uuid.startswith(MIG_PREFIX) for uuid in (*selector.ids, *(app.gpu_uuid for app in apps))):
             with suppress(QueryFailed):
-                mig_parents = parse_mig_parents(self._ask(executable, *MIG_QUERY))
+                mig_parents = parse_mig_parents(self._run(executable, *MIG_QUERY))
         return GpuInventory(gpus, apps, mig_parents)
 
     def stop(self) -> None:
@@ -72,7 +76,7 @@ class NvidiaSmi:
         if child is not None:
             _kill(child)
 
-    def _ask(self, *command: str) -> str:
+    def _run(self, *command: str) -> str:
         child = self._spawn(command)
         try:
             out, errors = child.communicate(timeout=self._timeout_s)
@@ -84,8 +88,8 @@ class NvidiaSmi:
         text = out.decode("utf-8", "replace")
         if child.returncode != 0:
             # It explains itself on stdout or stderr, depending on the fault.
-            words = (text + errors.decode("utf-8", "replace")).strip().splitlines()
-            raise QueryFailed(f"nvidia-smi failed: {words[0] if words else f'exit {child.returncode}'}")
+            lines = (text + errors.decode("utf-8", "replace")).strip().splitlines()
+            raise QueryFailed(f"nvidia-smi failed: {lines[0] if lines else f'exit {child.returncode}'}")
         return text
 
     def _spawn(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
@@ -94,7 +98,7 @@ class NvidiaSmi:
                 raise QueryFailed("stopped")
             # Stuck in a broken driver it can't even be killed: no second one is sent after it.
             if self._child is not None and self._child.poll() is None:
-                raise QueryFailed("nvidia-smi hangs and can't be killed: the driver needs a look (dmesg)")
+                raise QueryFailed("nvidia-smi hangs and can't be killed: look at the driver's messages (dmesg)")
             try:
                 # A session of its own: Ctrl-C is for us to handle, and what it started is killed with it.
                 self._child = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The command line: what may be asked for, and what is wrong with it in one line."""
+"""The command line's options, and what is wrong with them in one line."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ _LIVE_SOURCES = {name: entry for name, entry in SOURCES.items() if name != _REPL
 _LONGEST_INTERVAL_S = 3600.0
 
 _DESCRIPTION = """\
-Samples the GPUs, the host and the server of this machine, tagged with the stage of the load test, and serves them
-over HTTP: JSON for stt-load, text for Prometheus. Needs Python 3.8 and, for GPUs, nvidia-smi; nothing is installed.
+Sample the GPUs, the CPU and the memory of this machine and of the server under test, tag the samples with the stage of
+the load test, and serve them over HTTP: as JSON for stt-load, as text for Prometheus. It needs Python 3.8 or newer and,
+for GPUs, nvidia-smi. Nothing has to be installed.
 """
 _EXAMPLES = """\
 examples:
-  python3 -m gpu_sidecar                                for a load test on this machine
-  python3 -m gpu_sidecar --server-process port:8000     what the server on that port takes: its GPUs, its CPU
-  python3 -m gpu_sidecar --host 10.0.0.7 --token-file token.txt     for a load test on another machine
-  python3 -m gpu_sidecar --record gpu.jsonl             with a file of all samples; --replay gpu.jsonl plays it
-  curl http://127.0.0.1:9550/healthz                    what is watched and why, and how it goes
+  python3 -m gpu_sidecar                              for a load test that runs on this machine
+  python3 -m gpu_sidecar --server-process port:8000   watch the server on that port: its CPU, its memory, its GPUs
+  python3 -m gpu_sidecar --host 10.0.0.7 --token-file token.txt    for a load test that runs on another machine
+  python3 -m gpu_sidecar --record gpu.jsonl           also write all samples to a file
+  python3 -m gpu_sidecar --replay gpu.jsonl           play that file again
+  curl http://127.0.0.1:9550/healthz                  show what is watched, why, and whether samples arrive
 
-It answers GET /samples, /stages, /metrics (Prometheus) and /healthz, and POST /stage.
+It serves GET /samples, /stages, /metrics (Prometheus) and /healthz, and POST /stage.
 """
 
 
 @dataclass(frozen=True)
 class Options:
-    """`token` None: nobody has to show one. `parent_pid`: the sidecar ends when its parent is another."""
+    """The checked options. `token` None: clients need none. `parent_pid`: the sidecar ends when its parent is another
+    process than this one."""
 
     service: ServiceConfig
     host: str
@@ -50,17 +53,17 @@ class Options:
 
 
 class UsageError(Exception):
-    """Bad input, in one line."""
+    """An option is wrong; the text says why in one line."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """argparse would print its usage first and exit by itself."""
+        """Raises UsageError, where argparse would print its usage and exit."""
         raise UsageError(f"{message} (--help lists the options)")
 
 
 def parse_options(argv: Sequence[str] | None) -> Options:
-    """Raises UsageError. Ends the process for --help and --version."""
+    """Reads the command line. Raises UsageError; ends the process for --help and --version."""
     given = _parser().parse_args(argv)
     return Options(
         service=_service_config(given),
@@ -79,15 +82,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _add_target_options(parser.add_argument_group("what is watched"))
-    _add_access_options(parser.add_argument_group("who may ask"))
+    _add_target_options(parser.add_argument_group("what to watch"))
+    _add_access_options(parser.add_argument_group("where to listen"))
     parser.add_argument(
         "--exit-with-parent",
         nargs="?",
         type=_typed(_whole_number(1, 2**22)),
         const=-1,
         metavar="PID",
-        help="stop when the process that started this one is gone (PID: what it must be)",
+        help="stop when the process that started this one ends (PID: its id, to be sure)",
     )
     parser.add_argument("--version", action="version", version=__version__)
     return parser
@@ -99,44 +102,51 @@ def _add_target_options(group: argparse._ArgumentGroup) -> None:
         type=_typed(parse_gpu_selector),
         default="",
         metavar="ID",
-        help="GPUs by index or UUID, several with commas, `all` or `none` (default: those that the server uses, or "
-        "else those that a python process uses)",
+        help="the GPUs to sample: indexes or UUIDs with commas between them, `all` or `none` (default: those that the "
+        "server uses, or else those that a python process uses)",
     )
     group.add_argument(
         "--server-process",
         type=_typed(parse_server_selector),
         metavar="WHICH",
-        help="the server under test: pid:N, port:N (it listens there) or name:PATTERN (in its command line); its "
-        "CPU and memory are sampled, and its GPUs (default: the python processes on the GPUs)",
+        help="the server under test, whose CPU, memory and GPUs are sampled: pid:N, port:N (the port it listens on) or "
+        "name:PATTERN (a regular expression for its command line) (default: the python processes on the GPUs)",
     )
     group.add_argument(
         "--source",
         choices=list(_LIVE_SOURCES),
         help="; ".join(f"{name}: {entry.summary}" for name, entry in _LIVE_SOURCES.items())
-        + " (default: what is there)",
+        + " (default: the first that this machine has)",
     )
     group.add_argument(
-        "--interval", type=_typed(_seconds), default=1.0, metavar="S", help="seconds from sample to sample (default: 1)"
+        "--interval", type=_typed(_seconds), default=1.0, metavar="S", help="seconds between samples (default: 1)"
     )
-    group.add_argument("--no-host", action="store_true", help="no CPU and memory of the host and the server")
+    group.add_argument("--no-host", action="store_true", help="don't sample CPU and memory of the host and the server")
     group.add_argument(
-        "--record", type=Path, metavar="FILE", help="append every sample to this file, one JSON line each"
+        "--record", type=Path, metavar="FILE", help="append every sample to this file, as one line of JSON each"
     )
     group.add_argument(
-        "--replay", type=Path, metavar="FILE", help="play a file of --record instead of watching this machine"
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="serve the samples of a file that --record wrote, instead of this machine's",
     )
 
 
 def _add_access_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    group.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     group.add_argument(
-        "--port", type=_typed(_whole_number(0, 65535)), default=9550, help="0 picks a free one (default: %(default)s)"
+        "--port",
+        type=_typed(_whole_number(0, 65535)),
+        default=9550,
+        help="the port to listen on; 0 picks a free one (default: %(default)s)",
     )
     group.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
-        help=f"holds the token that callers must show; needed beyond loopback (or set {TOKEN_VARIABLE})",
+        help=f"a file with the token that clients must send; needed if other machines can reach --host (or set "
+        f"{TOKEN_VARIABLE})",
     )
 
 
@@ -159,7 +169,7 @@ def _service_config(given: argparse.Namespace) -> ServiceConfig:
 
 
 def _source_entry(name: str | None) -> SourceEntry:
-    """The one asked for, else the first whose tool is here, else the first."""
+    """The source asked for, else the first whose tool is installed, else the first."""
     entries = list(_LIVE_SOURCES.values())
     return _LIVE_SOURCES[name] if name else next((entry for entry in entries if entry.is_there()), entries[0])
 
@@ -170,7 +180,7 @@ def _check_interval(entry: SourceEntry, interval_s: float) -> None:
     kind = "a whole number of seconds" if entry.in_whole_seconds else "seconds"
     others = [f", or --source {other.name}" for other in _LIVE_SOURCES.values() if _can_keep(other, interval_s)]
     bounds = f"{kind} from {entry.shortest_period_s:g} to {_LONGEST_INTERVAL_S:g}{''.join(others)}"
-    raise UsageError(f"--interval {interval_s:g} doesn't go with --source {entry.name}: give {bounds}")
+    raise UsageError(f"--interval {interval_s:g} is not possible with --source {entry.name}: give {bounds}")
 
 
 def _can_keep(entry: SourceEntry, interval_s: float) -> bool:
@@ -185,14 +195,14 @@ def _check_replay(given: argparse.Namespace) -> None:
     }
     for name, value in live_only.items():
         if value:
-            raise UsageError(f"--replay plays all that was recorded: {name} doesn't go with it")
+            raise UsageError(f"--replay plays everything that was recorded: leave out {name}")
     are_there = given.record is not None and given.record.exists() and given.replay.exists()
     if are_there and given.record.samefile(given.replay):
-        raise UsageError("--record and --replay are the same file: it would never end")
+        raise UsageError("--record and --replay are the same file, which would never end: give two")
 
 
 def _read_token(path: Path | None) -> str | None:
-    """From the file, else the environment. None where neither is given; a variable may be there and empty."""
+    """The token of the file, else of the environment; None without either. An empty variable counts as unset."""
     if path is None:
         return os.environ.get(TOKEN_VARIABLE, "").strip() or None
     try:
@@ -206,7 +216,7 @@ def _read_token(path: Path | None) -> str | None:
 
 
 def _typed(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """A parser that raises ValueError with a line for people, as an option's type: argparse would drop the line."""
+    """Makes an option's type of a parser that raises ValueError with a line for people, which argparse would drop."""
 
     def typed(text: str) -> T:
         try:
@@ -218,7 +228,7 @@ def _typed(parse: Callable[[str], T]) -> Callable[[str], T]:
 
 
 def _whole_number(low: int, high: int) -> Callable[[str], int]:
-    """Within bounds, both allowed."""
+    """Makes a parser for whole numbers from `low` to `high`, both allowed."""
 
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) <= 9 and low <= int(text) <= high):

@@ -1,6 +1,6 @@
-"""One sample as a few numbers in bytes: what hours of samples are kept as.
+"""Packs samples into bytes, so that hours of them can be kept.
 
-A GPU's sample of 21 values takes 0.3 kB that way; as Python objects it takes some four times as much.
+A GPU's sample of 21 values takes 0.3 kB this way, and about four times as much as Python objects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _N_CLOCKS = 2  # wall and monotonic, in front of the values
 
 
 class DeviceKey(NamedTuple):
-    """Whose sample it is: see `Sample`."""
+    """The device of a sample; for the fields see `Sample`."""
 
     kind: str
     gpu: int | None
@@ -25,7 +25,7 @@ class DeviceKey(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """What the numbers of a packed sample are: one layout for all samples of a device with the same fields."""
+    """The meaning of a packed sample's numbers. Samples of one device with the same fields share one layout."""
 
     device: DeviceKey
     fields: tuple[str, ...]
@@ -36,13 +36,13 @@ def layout_of(sample: Sample) -> Layout:
 
 
 def pack(sample: Sample, wall: float, mono: float) -> bytes:
-    """Both clocks and the values in the order of its layout. What is no finite number counts as not known."""
+    """Packs both clocks and the values in the order of the layout. Values that are not finite become unknown."""
     values = (_NOT_KNOWN if value is None else float(value) for value in sample.values.values())
     return array("d", [wall, mono, *(value if math.isfinite(value) else _NOT_KNOWN for value in values)]).tobytes()
 
 
 def unpack(layout: Layout, packed: bytes) -> tuple[Sample, float, float]:
-    """The sample and both its clocks; whole numbers come out whole, as the tools print them."""
+    """The sample and both its clocks. Whole numbers come out as int, as the tools print them."""
     wall, mono, *numbers = array("d", packed)
     values: dict[str, float | None] = {}
     for field, number in zip(layout.fields, numbers):  # noqa: B905 - `strict` came with Python 3.10
@@ -51,9 +51,9 @@ def unpack(layout: Layout, packed: bytes) -> tuple[Sample, float, float]:
     return Sample(kind, values, gpu, mig), wall, mono
 
 
-def columns(layout: Layout, many: Iterable[bytes]) -> dict[str, list[float]]:
-    """Field -> its known values over many samples of one layout. Quicker than unpacking each."""
-    numbers = array("d", b"".join(many))
+def columns(layout: Layout, packed_samples: Iterable[bytes]) -> dict[str, list[float]]:
+    """The known values of each field, over many samples of one layout. Faster than unpacking each sample."""
+    numbers = array("d", b"".join(packed_samples))
     width = _N_CLOCKS + len(layout.fields)
     return {
         field: [number for number in numbers[place::width] if number == number]  # NaN is unequal to itself

@@ -1,7 +1,7 @@
-"""Reading /proc: files and folders to the texts that `processes.py` understands.
+"""Reads /proc. `processes.py` parses the text of its files.
 
-Processes end while one looks at them, and those of other users hide some of their files: what can't be read is
-None, empty or left out, never an exception.
+Processes may end while they are read, and other users' processes hide some files: what can't be read is None, empty or
+left out, and raises nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _READ_BYTES = 16384
 
 
 class Proc:
-    """`root` is /proc, or a folder like it."""
+    """The files of /proc, or of another `root` folder like it."""
 
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
@@ -47,7 +47,7 @@ class Proc:
         return parse_process_stat(self._read(f"{pid}/stat"))
 
     def command_line(self, pid: int) -> str:
-        """Its arguments with blanks between; empty for the kernel's own and for what can't be read."""
+        """The arguments of a process with blanks between them; empty for kernel threads and if it can't be read."""
         return self._read(f"{pid}/cmdline").replace("\0", " ").strip()
 
     def pids(self) -> list[int]:
@@ -58,11 +58,11 @@ class Proc:
             return []
 
     def parents(self) -> dict[int, int]:
-        """pid → pid of its parent, of every process.
+        """Maps the pid of every process to the pid of its parent.
 
-        Only processes that are new, or whose parent has ended since (they have another one then), are read: on a
-        host with thousands the look costs a listing. A pid that was given anew since the last look keeps its old
-        parent until that ends; the kernel hands out all the others first.
+        Only new processes, and those whose parent has ended (they have another one then), are read, so with thousands
+        of processes this costs little more than listing them. A pid that was reused since the last call keeps its old
+        parent until that ends; the kernel reuses pids as late as it can.
         """
         now = set(self.pids())
         kept = {pid: parent for pid, parent in self._parents.items() if pid in now and (parent in now or not parent)}
@@ -74,17 +74,17 @@ class Proc:
         return dict(kept)
 
     def listening_inodes(self, port: int) -> set[int]:
-        """Sockets of this network namespace that listen on the port."""
+        """The inodes of sockets in this network namespace that listen on the port."""
         tables = (self._read_whole(f"net/{name}") for name in ("tcp", "tcp6"))
         return {inode for table in tables for inode in parse_listening_inodes(table, port)}
 
     def holders(self, inodes: Collection[int]) -> list[int]:
-        """Processes that hold one of the sockets. Those of other users don't show theirs, unless one is root."""
+        """The processes that have one of the sockets open. Only root sees the sockets of other users' processes."""
         wanted = {f"socket:[{inode}]" for inode in inodes}
         return [pid for pid in self.pids() if any(target in wanted for target in self._open_files(pid))]
 
     def _open_files(self, pid: int) -> list[str]:
-        """What its descriptors point to; one that is closed meanwhile is left out."""
+        """The targets of a process's descriptors; one that is closed meanwhile is left out."""
         found: list[str] = []
         with suppress(OSError), os.scandir(f"{self._root}/{pid}/fd") as entries:
             for entry in entries:
@@ -93,7 +93,7 @@ class Proc:
         return found
 
     def _read(self, name: str) -> str:
-        """The beginning of a file. Without Python's file objects: half the cost, and this is done every second."""
+        """The beginning of a file. Python's file objects would cost twice as much, and this runs every second."""
         try:
             file = os.open(f"{self._root}/{name}", os.O_RDONLY)
         except OSError:

@@ -1,7 +1,7 @@
-"""What the texts of Linux's /proc say about CPU, memory, processes and sockets (proc(5), kernel 6.x).
+"""Parses what Linux's /proc says about CPU, memory, processes and sockets (proc(5), kernel 6.x), and process trees.
 
-Times are clock ticks, as the kernel gives them; memory is MiB. A text that can't be read gives None or nothing:
-processes come and go between two looks.
+Times are in clock ticks, as the kernel gives them; memory is in MiB. Text that can't be parsed gives None or nothing,
+since processes may end while they are read.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ _ZOMBIE_STATES = frozenset("ZX")
 
 @dataclass(frozen=True)
 class CpuTicks:
-    """Of all cores together, since boot. `busy` is user, nice, system, irq and softirq. Waiting for a disk (iowait)
-    and time that the hypervisor gave to others (steal) are in `total` but are not busy: no core worked for us then.
+    """CPU time of all cores together since boot, in clock ticks.
+
+    `busy` is user, nice, system, irq and softirq. Waiting for a disk (iowait) and time that the hypervisor gave to
+    others (steal) are in `total` but not in `busy`: no core worked for us then.
     """
 
     busy: int
@@ -26,10 +28,11 @@ class CpuTicks:
 
 @dataclass(frozen=True)
 class ProcessStat:
-    """One process. `own_ticks`: its CPU time, all threads. `ended_ticks`: that of its children that have ended and
-    were waited for, and of theirs. `started_ticks`: since boot; with the pid it tells a process from a later one.
+    """One process at one moment.
 
-    `rss_pages` is what the kernel keeps without stopping the process for it: some pages a thread out (proc(5)).
+    `own_ticks` is the CPU time of all its threads, `ended_ticks` that of children that have ended and were waited for,
+    and of their children. `started_ticks` counts from boot; with the pid it identifies the process, since pids are
+    reused. `rss_pages` is an estimate of the kernel, wrong by some pages per thread (proc(5)).
     """
 
     pid: int
@@ -43,7 +46,7 @@ class ProcessStat:
 
     @property
     def is_running(self) -> bool:
-        """False for one that has ended and waits to be collected by its parent."""
+        """False for a process that has ended and waits to be collected by its parent."""
         return self.state not in _ZOMBIE_STATES
 
     def is_same(self, other: ProcessStat | None) -> bool:
@@ -51,7 +54,7 @@ class ProcessStat:
 
 
 def parse_cpu_ticks(stat: str) -> CpuTicks | None:
-    """The first line of /proc/stat: `cpu  user nice system idle iowait irq softirq steal guest guest_nice`.
+    """Parses the first line of /proc/stat: `cpu  user nice system idle iowait irq softirq steal guest guest_nice`.
 
     The guests' time is in user and nice already.
     """
@@ -64,7 +67,7 @@ def parse_cpu_ticks(stat: str) -> CpuTicks | None:
 
 
 def parse_memory_used_mib(meminfo: str) -> float | None:
-    """/proc/meminfo: MemTotal less MemAvailable, what can't be had without swapping. Caches are not in it."""
+    """Memory in use, from /proc/meminfo: MemTotal less MemAvailable. Caches are not counted."""
     kib = {}
     for line in meminfo.splitlines():
         name, _, rest = line.partition(":")
@@ -78,7 +81,7 @@ def parse_memory_used_mib(meminfo: str) -> float | None:
 
 
 def parse_process_stat(text: str) -> ProcessStat | None:
-    """/proc/PID/stat. The name stands in brackets and may hold blanks and brackets itself: the last one closes it."""
+    """Parses /proc/PID/stat. The name is in brackets and may contain blanks and brackets: the last one closes it."""
     head, bracket, tail = text.rpartition(")")
     pid, _, name = head.partition(" (")
     words = tail.split()
@@ -93,7 +96,7 @@ def parse_process_stat(text: str) -> ProcessStat | None:
 
 
 def parse_listening_inodes(table: str, port: int) -> set[int]:
-    """/proc/net/tcp or tcp6: inodes of the sockets that listen on the port, at any address.
+    """The inodes of the sockets that listen on the port at any address, from /proc/net/tcp or tcp6.
 
     `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`, addresses in hex.
     """
@@ -106,7 +109,7 @@ def parse_listening_inodes(table: str, port: int) -> set[int]:
 
 
 def tree_of(roots: Iterable[int], parents: Mapping[int, int]) -> tuple[int, ...]:
-    """The roots that there are and everything below them, sorted. `parents`: pid → pid of its parent."""
+    """The roots that exist and all their descendants, sorted. `parents` maps each pid to its parent's."""
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
         children.setdefault(parent, []).append(pid)
@@ -121,7 +124,10 @@ def tree_of(roots: Iterable[int], parents: Mapping[int, int]) -> tuple[int, ...]
 
 
 def ancestors_of(pid: int, parents: Mapping[int, int]) -> list[int]:
-    """Parent first. Ends at a process that isn't in `parents`, or was seen already: the table is no snapshot."""
+    """All ancestors of a process, its parent first.
+
+    It stops at one that is missing in `parents` or comes a second time: the table is not read at one moment.
+    """
     found: list[int] = []
     above = parents.get(pid, 0)
     while above in parents and above not in (pid, *found):
@@ -131,6 +137,6 @@ def ancestors_of(pid: int, parents: Mapping[int, int]) -> list[int]:
 
 
 def topmost(pids: Collection[int], parents: Mapping[int, int]) -> list[int]:
-    """Those that are below none of the others, sorted."""
+    """The pids that are no descendants of others among them, sorted."""
     chosen = set(pids)
     return sorted(pid for pid in chosen if not chosen.intersection(ancestors_of(pid, parents)))

@@ -1,4 +1,4 @@
-"""The newest samples as Prometheus text (exposition format 0.0.4), from the same table as everything else.
+"""Renders the newest samples as Prometheus text (exposition format 0.0.4), from the table in `metrics.py`.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/: HELP and TYPE once a metric, all its rows together;
 names and base units by https://prometheus.io/docs/practices/naming/.
@@ -14,13 +14,13 @@ from gpu_sidecar.metrics import BYTES_PER_MIB, GPU, METRICS, PROCESS
 from gpu_sidecar.sources.base import SourceStatus
 from gpu_sidecar.timeline import TaggedSample
 
-# A sample is shown until it is this many periods old: an old value shown as a current one would be a lie.
+# A sample is shown until it is this many periods old; an older one must not pass for the current value.
 CURRENT_PERIODS = 3
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What there is to show. `newest`: one sample a device; `n_taken`: since the sidecar started."""
+    """What is rendered at one moment. `newest` has one sample per device, `n_taken` counts all samples so far."""
 
     newest: Sequence[TaggedSample]
     n_taken: int
@@ -42,11 +42,11 @@ def render(snapshot: Snapshot, wall: float, mono: float) -> str:
 
 
 def _source_metrics(sources: Sequence[SourceStatus]) -> Iterable[str]:
-    for name, kind, help_text, value_of in _OF_A_SOURCE:
+    for name, kind, help_text, value_of in _SOURCE_METRICS:
         yield from _metric(name, kind, help_text, [({"source": status.name}, value_of(status)) for status in sources])
 
 
-_OF_A_SOURCE: tuple[tuple[str, str, str, Callable[[SourceStatus], float]], ...] = (
+_SOURCE_METRICS: tuple[tuple[str, str, str, Callable[[SourceStatus], float]], ...] = (
     ("gpu_sidecar_source_up", "gauge", "1 while the source runs", lambda status: int(status.is_alive)),
     (
         "gpu_sidecar_source_restarts_total",
@@ -77,7 +77,10 @@ def _sample_metrics(snapshot: Snapshot, mono: float) -> Iterable[str]:
 
 
 def _is_current(newest: TaggedSample, sources: Sequence[SourceStatus], mono: float) -> bool:
-    """By the period of the source of its kind; the server's and a recording's samples have none of their own."""
+    """True if the sample is younger than CURRENT_PERIODS of its source.
+
+    The server's and a recording's samples have no source of their kind; for them the longest period counts.
+    """
     periods = [status.period_s for status in sources]
     own = [status.period_s for status in sources if status.kind == newest.sample.kind]
     return mono - newest.mono < CURRENT_PERIODS * max(own or periods, default=0.0)
@@ -101,7 +104,7 @@ def _gpu_labels(index: int | None, gpu: Gpu | None) -> Mapping[str, object]:
 
 
 def _metric(name: str, kind: str, help_text: str, rows: Sequence[tuple[Mapping[str, object], float]]) -> list[str]:
-    """Nothing where there are no rows."""
+    """The lines of one metric; none without rows."""
     if not rows:
         return []
     head = [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}"]
@@ -109,7 +112,7 @@ def _metric(name: str, kind: str, help_text: str, rows: Sequence[tuple[Mapping[s
 
 
 def _in_braces(labels: Mapping[str, object]) -> str:
-    """What is not known is there and empty: a series keeps its labels."""
+    """The labels in braces. An unknown one is there and empty, so that a series keeps its labels."""
     if not labels:
         return ""
     pairs = (f'{name}="{"" if value is None else _escape(str(value))}"' for name, value in labels.items())

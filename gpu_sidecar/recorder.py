@@ -1,4 +1,4 @@
-"""The file that `--record` appends to: what a line says is decided in `recording_format.py`."""
+"""Appends samples to the file of `--record`. `recording_format.py` has the format of its lines."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _MAX_HEADER_BYTES = 1024 * 1024
 
 
 class Recorder:
-    """Appends each line with one write: a killed sidecar leaves all that it read, but for half a line at worst.
+    """Appends each line with one write, so that a killed sidecar loses half a line at most.
 
-    Where the disk is full or gone, a warning is logged once and sampling goes on; each further line is tried, so that
-    the recording goes on as soon as it can. `header` is asked before every line: a changed header is written first.
+    If the disk is full or gone, it logs one warning and sampling goes on; it tries to write every further line, so that
+    the recording resumes as soon as it can. It calls `header` before each line and writes a changed header first.
 
-    Making one opens the file. Raises OSError where that can't be done, NotARecording where it holds something else.
+    Creating one opens the file. Raises OSError if that fails, NotARecording if the file is something else.
     """
 
     def __init__(self, path: Path, header: Callable[[], RecordingHeader]) -> None:
@@ -71,13 +71,13 @@ class Recorder:
                 self.n_lines += 1
 
     def _write(self, line: str) -> None:
-        """Raises OSError where not all of it could be written; what was is closed off by the next line."""
+        """Raises OSError if only a part could be written; the next line then starts on a new line."""
         content = ("\n" + line if self._is_torn else line).encode("utf-8")
         n_written = os.write(self._file, content)
         if n_written > 0:
             self._is_torn = n_written < len(content)
         if n_written < len(content):
-            raise OSError(0, "the disk took only part of a line")
+            raise OSError(0, "only part of a line could be written")
 
     def _note_failure(self, why: str) -> None:
         self.error = f"can't write to {self._path}: {why}"
@@ -87,7 +87,7 @@ class Recorder:
 
 
 def _ends_torn(file: int) -> bool:
-    """True if a killed recorder left half a line at the end. Raises NotARecording if it holds anything else."""
+    """True if a killed recorder left half a line at the end. Raises NotARecording if the file is something else."""
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode) or found.st_size == 0:
         return False

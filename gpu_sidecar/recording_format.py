@@ -1,12 +1,12 @@
-"""A recording as text: one JSON line a sample, with headers and marks of the load test's stages between them.
+"""The format of a recording: one JSON line per sample, with headers and changes of stage between them.
 
     {"recording": 1, "host": "gpu7", "boot": "5f…", "t": 1700000000.0, "gpus": [{"index": 0, …}], "sources": [{…}]}
     {"t": 1700000001.2, "mono": 8123.4, "kind": "gpu", "gpu": 0, "sm_pct": 45, …}
     {"t": 1700000001.9, "mono": 8124.1, "mark": {"run_id": "r1", "stage": 2, "users": 20, "phase": "hold"}}
 
-A header stands first, and again for each start of the sidecar and each change of the GPUs. `t` is the wall clock and
+A header comes first, and again for each start of the sidecar and each change of the GPUs. `t` is the wall clock and
 `mono` the monotonic clock of the host, seconds, when the sample was read; `mono` may begin again where `boot` changes.
-The fields are those of `metrics.py`; null is what the device could not tell. `mig` only where it is a MIG device.
+The fields are those of `metrics.py`; null means that the device doesn't say. `mig` is only there for a MIG device.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _HEADER_BEGINNING = '{"recording"'
 
 
 class NotARecording(ValueError):
-    """The text is no recording, or one of another format; one line."""
+    """The file is not a recording, or has another version of the format; the text says which in one line."""
 
 
 @dataclass(frozen=True)
 class RecordingHeader:
-    """Where the samples behind it come from: `gpus` as in `GET /healthz`, of `sources` the SOURCE_KEYS."""
+    """Where the samples after it come from: `gpus` as in `GET /healthz`, and the SOURCE_KEYS of each source."""
 
     host: str
     boot: str
@@ -42,7 +42,7 @@ class RecordingHeader:
 
 @dataclass(frozen=True)
 class RecordedSample:
-    """`wall` and `mono`: when it was read, on the clocks of the host that recorded."""
+    """A sample of a recording. `wall` and `mono`: when it was read, on the clocks of the host that recorded it."""
 
     sample: Sample
     wall: float
@@ -65,17 +65,17 @@ def stage_change_line(change: StageChange) -> str:
 
 
 def check_first_line(line: str) -> None:
-    """Raises NotARecording unless it is the header of a recording that we can read, whole or cut off by a death."""
+    """Raises NotARecording unless the line is a header of our format, complete or cut off when a sidecar was killed."""
     if not line.startswith(_HEADER_BEGINNING):
-        raise NotARecording("its first line is no header of a recording")
+        raise NotARecording("its first line is not a header")
     content = _parse(line)
     if content is not None and content["recording"] != FORMAT:
-        raise NotARecording(f"it is a recording of format {content['recording']!r}; this version reads {FORMAT}")
+        raise NotARecording(f"its format is {content['recording']!r}, and this version reads {FORMAT}")
 
 
 def read_headers(lines: Iterable[str]) -> list[RecordingHeader]:
-    """All headers, the first first, at least one. Raises NotARecording."""
-    # By their beginning: a recording of hours has 100,000s of other lines.
+    """All headers in order, at least one. Raises NotARecording."""
+    # Found by how they begin, since a recording of hours has hundreds of thousands of other lines.
     numbered = (
         (number, line) for number, line in enumerate(lines) if number == 0 or line.startswith(_HEADER_BEGINNING)
     )
@@ -85,12 +85,12 @@ def read_headers(lines: Iterable[str]) -> list[RecordingHeader]:
             check_first_line(line)
         headers += [found for found in read_lines([line]) if isinstance(found, RecordingHeader)]
     if not headers:
-        raise NotARecording("it holds no whole header of a recording")
+        raise NotARecording("it has no complete header")
     return headers
 
 
 def read_lines(lines: Iterable[str]) -> Iterator[RecordingHeader | RecordedSample]:
-    """Heads and samples, in order. Marks and whatever else is no sample (a line cut off by a death) are left out."""
+    """Headers and samples, in order. Changes of stage, and lines cut off when a sidecar was killed, are left out."""
     for line in lines:
         content = _parse(line)
         if content is not None:
@@ -100,29 +100,29 @@ def read_lines(lines: Iterable[str]) -> Iterator[RecordingHeader | RecordedSampl
 
 
 def with_due_times(found: Iterable[RecordingHeader | RecordedSample]) -> Iterator[tuple[float, Sample]]:
-    """Each sample with the seconds after the first one at which it is due: the recording's own spacing, never falling.
+    """Each sample with the seconds after the first one at which it is due, which never fall.
 
-    By the monotonic clock; from one start of the sidecar to the next by the wall clock, since the host may have
-    been started anew between them.
+    They follow the monotonic clock, and from one start of the sidecar to the next the wall clock, since the host may
+    have been rebooted in between.
     """
     due_s, boot = 0.0, ""
-    begin: RecordedSample | None = None  # of what was recorded in one go
-    begin_due_s = 0.0
+    first: RecordedSample | None = None  # the first sample of this start of the sidecar
+    first_due_s = 0.0
     last_wall = 0.0
     for item in found:
         if isinstance(item, RecordingHeader):
-            begin, boot = (begin if item.boot == boot else None), item.boot
+            first, boot = (first if item.boot == boot else None), item.boot
             continue
-        if begin is None:
-            begin_due_s = due_s = due_s + (max(0.0, item.wall - last_wall) if last_wall else 0.0)
-            begin = item
-        due_s = max(due_s, begin_due_s + item.mono - begin.mono)
+        if first is None:
+            first_due_s = due_s = due_s + (max(0.0, item.wall - last_wall) if last_wall else 0.0)
+            first = item
+        due_s = max(due_s, first_due_s + item.mono - first.mono)
         last_wall = item.wall
         yield due_s, item.sample
 
 
 def period_of(headers: Iterable[RecordingHeader], default_s: float = 1.0) -> float:
-    """The longest period of its sources, seconds."""
+    """The longest period of the recorded sources, in seconds."""
     periods: list[Any] = [source.get("period_s") for header in headers for source in header.sources]
     return max((float(period) for period in periods if _is_number(period)), default=default_s)
 

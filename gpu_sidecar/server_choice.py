@@ -1,6 +1,6 @@
-"""The processes of the server under test: asked for by pid, by the port it listens on, or by its command line.
+"""Finds the processes of the server under test by pid, by the port it listens on, or by its command line.
 
-What is found are roots; the server is those and all their descendants.
+A search finds root processes; the server is these and all their descendants.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 from gpu_sidecar.proc import NO_PROC, Proc
 from gpu_sidecar.processes import ProcessStat, ancestors_of, topmost, tree_of
 
-# They hold the port of a container's server on the host; the server is another process, in another namespace.
+# These hold the port of a container's server on the host. The server is another process, in another namespace.
 _FORWARDERS = frozenset({"docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta"})
 _INIT = 1
 _NAMED_AT_MOST = 4
@@ -25,7 +25,7 @@ _PIDS = range(1, 2**22 + 1)
 
 @dataclass(frozen=True)
 class ServerSelector:
-    """`kind` is `pid`, `port` or `name`; a name is a regular expression, searched in the command line."""
+    """How the user named the server. `kind` is `pid`, `port` or `name`, a regular expression for the command line."""
 
     kind: str
     value: str
@@ -33,8 +33,9 @@ class ServerSelector:
 
 @dataclass(frozen=True)
 class ServerChoice:
-    """`pids`: the roots and all their descendants, sorted; empty while there is none. `why` is one line for people.
-    `name` is that of the first root.
+    """The server's processes: the roots and all their descendants, sorted; empty while there are none.
+
+    `why` explains the choice in one line. `name` is the name of the first root.
     """
 
     pids: tuple[int, ...]
@@ -44,24 +45,26 @@ class ServerChoice:
 
 @dataclass(frozen=True)
 class FoundRoots:
-    """`roots` are sorted, none below another."""
+    """The result of a search. The roots are sorted, and none descends from another."""
 
     roots: tuple[int, ...]
     why: str
 
 
 class RootSearch(Protocol):
+    """One way to find the server."""
+
     def __call__(self, proc: Proc, parents: Mapping[int, int]) -> FoundRoots:
-        """Looks for the server's roots. `parents`: pid → pid of its parent, of every process."""
+        """Looks for the server's roots. `parents` maps the pid of every process to its parent's."""
 
 
 def parse_server_selector(text: str) -> ServerSelector:
-    """`pid:4242`, `port:8000`, `name:PATTERN`. Raises ValueError, one line."""
+    """Reads `pid:4242`, `port:8000` or `name:PATTERN`. Raises ValueError with one line."""
     kind, _, value = text.partition(":")
     check = _VALUE_CHECKS.get(kind)
     problem = check(value) if check else "give pid:N, port:N or name:PATTERN"
     if problem:
-        raise ValueError(f"{text!r} names no process: {problem}")
+        raise ValueError(f"{text!r} is not a process: {problem}")
     return ServerSelector(kind, value)
 
 
@@ -70,7 +73,7 @@ def root_search(selector: ServerSelector) -> RootSearch:
 
 
 class ServerTree:
-    """Follows the server: searched for while one of its roots is missing, and when asked to look afresh."""
+    """Follows the server. It searches again while one of the roots is missing, and if told to search afresh."""
 
     def __init__(self, proc: Proc, search: RootSearch) -> None:
         self._proc, self._search = proc, search
@@ -94,7 +97,7 @@ class ServerTree:
 
 
 class _ByPid:
-    """A pid is given away again when its process has ended: only the process that was there first counts."""
+    """Finds the process with this pid. Pids are reused, so only the process that had it first counts."""
 
     def __init__(self, value: str) -> None:
         self._pid = int(value)
@@ -112,6 +115,8 @@ class _ByPid:
 
 
 class _ByPort:
+    """Finds the processes that listen on this port."""
+
     def __init__(self, value: str) -> None:
         self._port = int(value)
 
@@ -130,33 +135,38 @@ class _ByPort:
         if any(stat.pid != _INIT for stat in servers):
             servers = [stat for stat in servers if stat.pid != _INIT]
         if not servers:
-            return FoundRoots((), f"who listens on port {self._port} is hidden: {_UNSEEN}")
+            return FoundRoots((), f"the process that listens on port {self._port} is hidden: {_UNSEEN}")
         return _found_roots(proc, servers, parents, f"listens on port {self._port}")
 
 
 class _ByName:
-    """Never the sidecar, what started it or what it started. Nor a command line with the same `name:PATTERN` in
-    it: that is somebody else who asks for the server, such as a worker of the load test."""
+    """Finds the processes whose command line matches a pattern.
+
+    It never finds the sidecar, its ancestors or its children, nor a command line that contains `name:PATTERN` itself:
+    that is another program that looks for the server, such as a worker of the load test.
+    """
 
     def __init__(self, value: str) -> None:
         self._pattern = re.compile(value)
-        self._question = f"name:{value}"
+        self._own_option = f"name:{value}"
 
     def __call__(self, proc: Proc, parents: Mapping[int, int]) -> FoundRoots:
         own = os.getpid()
         ours = {own, *ancestors_of(own, parents), *tree_of([own], parents)}
-        matching = [pid for pid in parents if pid not in ours and self._fits(proc.command_line(pid))]
+        matching = [pid for pid in parents if pid not in ours and self._matches(proc.command_line(pid))]
         servers = [stat for stat in _processes(proc, matching) if stat.is_running]
         if not servers:
-            return FoundRoots((), f"no command line fits {self._pattern.pattern!r} (not started, or hidden: {_UNSEEN})")
-        return _found_roots(proc, servers, parents, f"command line fits {self._pattern.pattern!r}")
+            return FoundRoots(
+                (), f"no command line matches {self._pattern.pattern!r} (not started, or hidden: {_UNSEEN})"
+            )
+        return _found_roots(proc, servers, parents, f"command line matches {self._pattern.pattern!r}")
 
-    def _fits(self, command_line: str) -> bool:
-        return self._question not in command_line and self._pattern.search(command_line) is not None
+    def _matches(self, command_line: str) -> bool:
+        return self._own_option not in command_line and self._pattern.search(command_line) is not None
 
 
 class OnGpus:
-    """Without a server asked for: the python processes that nvidia-smi has seen on the GPUs."""
+    """Finds the python processes that nvidia-smi has seen on the GPUs, if the user named no server."""
 
     def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
         self._pids = pids
@@ -164,7 +174,7 @@ class OnGpus:
     def __call__(self, proc: Proc, parents: Mapping[int, int]) -> FoundRoots:
         servers = [stat for stat in _processes(proc, self._pids()) if stat.is_running]
         if not servers:
-            return FoundRoots((), "no server was asked for, and no python process is seen on a GPU")
+            return FoundRoots((), "no --server-process was given, and no python process is on a GPU")
         return _found_roots(proc, servers, parents, "on a GPU")
 
 
@@ -177,12 +187,12 @@ def _found_roots(proc: Proc, stats: Iterable[ProcessStat], parents: Mapping[int,
 
 
 def _processes(proc: Proc, pids: Iterable[int]) -> tuple[ProcessStat, ...]:
-    """Those that are still there."""
+    """The processes that still exist."""
     return tuple(stat for stat in map(proc.process, pids) if stat is not None)
 
 
 def _names(stats: Iterable[ProcessStat]) -> str:
-    """`python3 (pid 42), python3 (pid 43) and 3 more`."""
+    """Names processes, as `python3 (pid 42), python3 (pid 43) and 3 more`."""
     names = [f"{stat.name} (pid {stat.pid})" for stat in stats]
     more = len(names) - _NAMED_AT_MOST
     return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Everything behind the HTTP door, joined: who is watched, where samples come from, where they are kept."""
+"""Puts the sidecar together, all but HTTP: discovery, the sources of samples, the timeline and the recording."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gpu_sidecar.timeline import StageChange, Timeline
 
 _log = logging.getLogger(__name__)
 
-# A reading of /proc costs more than a line of nvidia-smi, and what the host takes needs no closer look.
+# Reading /proc costs more than a line of nvidia-smi, and the host's figures need no shorter period.
 _SHORTEST_HOST_PERIOD_S = 1.0
 _DECIDE_S = 5.0
 _POLL_S = 0.1
@@ -35,8 +35,8 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class ServiceConfig:
-    """What the sidecar shall do. `period_s` is the GPU source's. With `replay` everything comes from that recording,
-    and nobody else is watched.
+    """What the sidecar does. `period_s` is the GPU source's. With `replay`, all samples come from that recording and
+    this machine is not watched.
     """
 
     gpu: GpuSelector
@@ -49,7 +49,10 @@ class ServiceConfig:
 
 
 class Service:
-    """Made, nothing runs yet. Raises OSError or NotARecording where a recording can't be written or played."""
+    """The running parts of a sidecar. Nothing runs before `start`.
+
+    Creating one raises OSError or NotARecording if the recording can't be written or played.
+    """
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
@@ -81,8 +84,9 @@ class Service:
         self._starter.start()
 
     def wait_for_gpus(self, stopping: threading.Event) -> None:
-        """Raises UnknownGpu where nvidia-smi soon says that it doesn't have one of the GPUs asked for. One that
-        hangs is not waited for: what it says later is a warning.
+        """Waits a few seconds for nvidia-smi if GPUs were asked for. Raises UnknownGpu if it doesn't have one of them.
+
+        If nvidia-smi answers later than that, an unknown GPU is only a warning.
         """
         deadline = time.monotonic() + _DECIDE_S
         while self._config.gpu.ids and not stopping.is_set() and time.monotonic() < deadline:
@@ -114,7 +118,7 @@ class Service:
         return HostSource(SourceConfig(period_s, self._take), lambda: self._discovery.server_choice.pids)
 
     def _start_gpu_source(self) -> None:
-        """As soon as it is known which GPUs to watch: samples from before would be dropped."""
+        """Starts the GPU source as soon as the GPUs are known: earlier samples would be dropped."""
         if self._gpu_source is None:
             return
         try:
@@ -147,7 +151,7 @@ class Service:
             self._discovery.rediscover()
 
     def _server_choice(self) -> ServerChoice | None:
-        """None where nobody asked for one and none was found."""
+        """The server, or None if the user named none and none was found."""
         server = self._discovery.server_choice
         return server if server.pids or self._config.server else None
 
@@ -159,7 +163,7 @@ class Service:
         return None if recorder is None else {"lines": recorder.n_lines, "complaint": recorder.error}
 
     def _current_header(self) -> RecordingHeader:
-        """The same one until the GPUs change: asked for each sample."""
+        """The header of the recording, called for each sample. A new one is made only when the GPUs change."""
         if self._discovery.gpu_choice.gpus != self._header_gpus:
             self._header = self._make_header()
         return self._header
@@ -176,8 +180,9 @@ class Service:
 
 
 def _indexes(selector: GpuSelector) -> Sequence[int] | None:
-    """What a source can be told at once. UUIDs and processes are known when nvidia-smi has answered: until then, and
-    from then on too, it samples all GPUs, and `Discovery.selects` picks.
+    """The GPU indexes that a source can be limited to from the start, None to sample all GPUs.
+
+    UUIDs and processes need an answer of nvidia-smi, so then the source samples all and `Discovery.selects` filters.
     """
     if selector.ids and all(word.isdigit() for word in selector.ids):
         return [int(word) for word in selector.ids]

@@ -1,4 +1,4 @@
-"""How many connections are served at once, and who has to go when all slots are taken."""
+"""Limits how many connections are served at once, and chooses which one to close when all slots are taken."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import time
 from collections.abc import Callable
 
 MAX_CONNECTIONS = 64
-# A client that has sent nothing whole for this long may lose its slot to the next one. An honest request is read in
-# milliseconds once it is accepted.
+# A client that has not sent its whole request after this time may lose its slot to the next one. A normal request is
+# read in milliseconds once it is accepted.
 _GRACE_S = 0.25
 _LONGEST_WAIT_S = 1.0
 _POLL_S = 0.02
 
 
 class ConnectionSlots:
-    """A slot is a thread. Idle clients can't keep the others out: whoever has been longest without sending its whole
-    request loses its slot, once the grace is over and somebody waits.
+    """Slots for connections, one thread each.
 
-    Refusing the newcomers instead would let 64 idle connections shut out Prometheus and the load test for as long as
-    a request may take, and leaving them to wait in the backlog would do the same more slowly.
+    Idle clients can't keep others out: if all slots are taken, the client that has been sending its request for the
+    longest time loses its slot, once the grace is over. Refusing newcomers instead would let 64 idle connections shut
+    out Prometheus and the load test for as long as a request may take, and so would leaving them in the backlog.
     """
 
     def __init__(self, n: int = MAX_CONNECTIONS, now: Callable[[], float] = time.monotonic) -> None:
@@ -31,7 +31,7 @@ class ConnectionSlots:
         self._readers: dict[socket.socket, float] = {}  # since when; the first has waited longest
 
     def take(self, connection: socket.socket) -> bool:
-        """Waits a moment for a slot. False where all of them are taken by clients that are being answered."""
+        """Takes a slot, if need be after a moment. False if all are taken by clients that are being answered."""
         if not self._free.acquire(blocking=False) and not self._wait_for_one():
             return False
         with self._lock:
@@ -39,7 +39,7 @@ class ConnectionSlots:
         return True
 
     def note_request(self, connection: socket.socket) -> None:
-        """Its request has come whole: the slot is its own until it is answered."""
+        """The whole request has arrived: the client keeps its slot until it is answered."""
         with self._lock:
             self._readers.pop(connection, None)
 

@@ -1,4 +1,4 @@
-"""Values of one device -> its figures over a stage: mean, p95 and peak of every field that has values."""
+"""Summarises the values of one device over a stage: mean, p95 and maximum of every field that has values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FieldSummary:
-    """Of one field, in that field's unit."""
+    """Mean, 95th percentile and maximum of one field, in that field's unit."""
 
     mean: float
     p95: float
@@ -18,7 +18,7 @@ class FieldSummary:
 
 @dataclass(frozen=True)
 class DeviceSummary:
-    """Of the `n` samples of one device. `figures` lacks a field that no sample had a value for."""
+    """The summary of the `n` samples of one device, as in `GET /stages`. `figures` leaves out fields without values."""
 
     kind: str
     gpu: int | None
@@ -28,9 +28,9 @@ class DeviceSummary:
 
 
 def summarise(values: Sequence[float]) -> FieldSummary | None:
-    """None for no values: nothing was measured, which is not the same as an idle device.
+    """The summary of these values. None without values: nothing was measured, which is not the same as an idle device.
 
-    The mean weighs every sample alike (a source's period is constant). p95 is nearest rank, as everywhere in
+    The mean weighs all samples alike, since a source's period is constant. p95 is nearest rank, as everywhere in
     stt-load.
     """
     if not values:
@@ -39,5 +39,8 @@ def summarise(values: Sequence[float]) -> FieldSummary | None:
 
 
 def nearest_rank(values: Sequence[float], p: float) -> float:
-    """`sorted[ceil(p*n) - 1]`: always a value that was measured. `p` in (0, 1]; at least one value."""
+    """The nearest-rank percentile `sorted[ceil(p*n) - 1]`, which is always a measured value.
+
+    `p` is in (0, 1], and there must be a value.
+    """
     return sorted(values)[math.ceil(p * len(values)) - 1]

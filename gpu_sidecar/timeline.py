@@ -1,4 +1,4 @@
-"""Samples of all devices in the order they came, each with the stage that was on when it was read. Bounded."""
+"""Keeps the newest samples of all devices in order, each with the stage that it was read in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gpu_sidecar.packed import DeviceKey, Layout, columns, layout_of, pack, unpa
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.summary import DeviceSummary, summarise
 
-# Four hours of 8 GPUs, the host and the server at one sample a second each.
+# Enough for four hours of 8 GPUs, the host and the server at one sample a second each.
 MAX_SAMPLES = 144_000
 MAX_STAGE_CHANGES = 1_000
 # One answer holds no more than this many samples (2 to 3 MB of JSON); the caller comes back for the rest.
@@ -24,7 +24,7 @@ _HEADLINE = ("sm_pct", "mem_pct", "fb_mib")
 
 @dataclass(frozen=True)
 class StageTag:
-    """What the load test says is going on. All None: nothing is."""
+    """The stage that the load test announced. All None: no load test is running."""
 
     run_id: str | None = None
     stage: int | None = None
@@ -34,7 +34,7 @@ class StageTag:
 
 @dataclass(frozen=True)
 class StageChange:
-    """From this moment on (wall and monotonic clock, seconds) samples carry this tag."""
+    """The moment (wall and monotonic clock, seconds) from which on samples carry this tag."""
 
     tag: StageTag
     wall: float
@@ -43,7 +43,7 @@ class StageChange:
 
 @dataclass(frozen=True)
 class TaggedSample:
-    """`seq` counts up without gaps. `wall` and `mono` are the moment at which the sample was read."""
+    """A sample with its number and stage. `seq` counts up without gaps; `wall` and `mono` say when it was read."""
 
     seq: int
     wall: float
@@ -52,7 +52,7 @@ class TaggedSample:
     change: StageChange
 
     def as_row(self) -> dict[str, Any]:
-        """Flat, as in `GET /samples`. A GPU's three headline values are always there, `mig` only if it is one."""
+        """The row in `GET /samples`. A GPU's three headline fields are always there, `mig` only for a MIG device."""
         sample = self.sample
         row: dict[str, Any] = {"seq": self.seq, "t": self.wall, "mono": self.mono}
         row.update(kind=sample.kind, gpu=sample.gpu)
@@ -67,7 +67,7 @@ class TaggedSample:
 
 @dataclass(frozen=True)
 class Page:
-    """`next` is what to ask for next; `dropped` samples were overwritten before they were asked for."""
+    """A part of the samples. Continue after `next`; `dropped` samples were overwritten before anyone asked for them."""
 
     samples: list[TaggedSample]
     next: int
@@ -82,7 +82,7 @@ class _StoredSample(NamedTuple):
 
 
 class Timeline:
-    """Written by the threads that read samples, read by the threads that answer: every method takes the lock.
+    """The samples and changes of stage, as far as they are kept. All methods may be called from any thread.
 
     Measured: an hour of 8 GPUs with 21 values each, the host and the server, at one sample a second, takes 10 MB;
     the four hours that are kept 39 MB. `tests/gpu_sidecar/test_gpu_timeline.py` holds it to 15 MB an hour.
@@ -93,9 +93,9 @@ class Timeline:
         self._lock = threading.Lock()
         self._kept: list[_StoredSample] = []  # a ring: the nth sample, from 0, is at n % max_samples
         self._n_taken = 0
-        self._n_elsewhere = 0  # counted by an earlier start of the sidecar: sequence numbers go on from there
+        self._first_seq_offset = 0  # the last number of an earlier start of the sidecar, from which ours go on
         self._has_shown_numbers = False
-        self._layouts: dict[Layout, Layout] = {}  # few: a device and a set of columns each
+        self._layouts: dict[Layout, Layout] = {}  # few: one for each device and set of columns
         self._newest: dict[DeviceKey, int] = {}
         self._changes: deque[StageChange] = deque(maxlen=MAX_STAGE_CHANGES)
         self._current_change = StageChange(StageTag(), 0.0, 0.0)
@@ -131,7 +131,7 @@ class Timeline:
             self._n_taken += 1
 
     def change_stage(self, tag: StageTag, wall: float, mono: float) -> StageChange | None:
-        """From now on samples carry `tag`. None if they did already: saying the same again changes nothing."""
+        """Tags all samples from now on. Returns None if they have this tag already."""
         with self._lock:
             if tag == self._current_change.tag:
                 return None
@@ -140,13 +140,13 @@ class Timeline:
             return self._current_change
 
     def count_on_from(self, after: int) -> None:
-        """Numbers all samples of this start from `after` + 1 on, so that a reader's sequence outlives a restart.
+        """Numbers the samples of this start from `after` + 1 on, so that a reader's sequence survives a restart.
 
-        Only forward, and only until somebody has read a sample with its number: numbers once shown stay.
+        Numbers only go up, and stay once somebody has read a sample with its number.
         """
         with self._lock:
             if not self._has_shown_numbers and after > self._last_seq():
-                self._n_elsewhere = after
+                self._first_seq_offset = after
 
     def after(self, seq: int) -> Page:
         """Samples numbered above `seq`, oldest first. `seq` below 0 counts as 0."""
@@ -157,23 +157,23 @@ class Timeline:
             stop = min(start + MAX_PAGE, last_seq + 1)
             found = [(number, self._at(number)) for number in range(start, stop)]
             self._has_shown_numbers = self._has_shown_numbers or bool(found)
-            dropped = max(0, first_kept - max(seq, self._n_elsewhere) - 1)
+            dropped = max(0, first_kept - max(seq, self._first_seq_offset) - 1)
         next_seq = found[-1][0] if found else last_seq
         return Page([_tagged(*each) for each in found], next_seq, dropped, more=next_seq < last_seq)
 
     def newest(self) -> list[TaggedSample]:
-        """The newest sample that is kept of each device, GPUs first."""
+        """The newest kept sample of each device, GPUs first."""
         with self._lock:
             first_kept = self._n_taken - len(self._kept)
             places = {device: place for device, place in self._newest.items() if place >= first_kept}
             found = [
-                (self._n_elsewhere + places[device] + 1, self._kept[places[device] % self.max_samples])
+                (self._first_seq_offset + places[device] + 1, self._kept[places[device] % self.max_samples])
                 for device in sorted(places, key=_device_order)
             ]
         return [_tagged(*each) for each in found]
 
     def stages(self) -> list[dict[str, Any]]:
-        """Every change with the figures of its samples, device by device, as far as they are kept."""
+        """Every change of stage with the summary of its samples for each device, as far as they are kept."""
         with self._lock:
             changes, kept = list(self._changes), list(self._kept)
         by_change: dict[int, dict[Layout, list[bytes]]] = {id(change): {} for change in changes}
@@ -182,10 +182,10 @@ class Timeline:
         return [_stage_row(change, by_change[id(change)]) for change in changes]
 
     def _last_seq(self) -> int:
-        return self._n_elsewhere + self._n_taken
+        return self._first_seq_offset + self._n_taken
 
     def _at(self, seq: int) -> _StoredSample:
-        return self._kept[(seq - self._n_elsewhere - 1) % self.max_samples]
+        return self._kept[(seq - self._first_seq_offset - 1) % self.max_samples]
 
 
 def _tagged(seq: int, kept: _StoredSample) -> TaggedSample:
@@ -201,14 +201,14 @@ def _stage_row(change: StageChange, by_layout: dict[Layout, list[bytes]]) -> dic
 
 
 def _figures_by_device(by_layout: dict[Layout, list[bytes]]) -> Iterable[DeviceSummary]:
-    """A device has several layouts where its source was started again and gave other columns."""
+    """The summary of each device. It has several layouts if its source was restarted and gave other columns."""
     for device in sorted({layout.device for layout in by_layout}, key=_device_order):
         n = 0
         values: dict[str, list[float]] = {}
-        for layout, many in by_layout.items():
+        for layout, packed_samples in by_layout.items():
             if layout.device == device:
-                n += len(many)
-                for field, column in columns(layout, many).items():
+                n += len(packed_samples)
+                for field, column in columns(layout, packed_samples).items():
                     values.setdefault(field, []).extend(column)
         found = {field: summarise(column) for field, column in values.items()}
         yield DeviceSummary(*device, n, {field: figures for field, figures in found.items() if figures is not None})

@@ -1,1 +1,1 @@
-"""Where samples come from. `base.py` says what a source is, `known_sources.py` lists them."""
+"""The sources of samples. `base.py` defines what a source is, `known_sources.py` lists those of GPUs."""

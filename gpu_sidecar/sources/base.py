@@ -1,4 +1,4 @@
-"""What a source of samples is: something that can be started, stopped, and asked how it goes.
+"""Defines what a source of samples is: it can be started, stopped and asked for its status.
 
 A new one is one file here and one row in `known_sources.py`.
 """
@@ -13,12 +13,12 @@ from typing import Callable, Protocol  # noqa: UP035 - Emit is made at run time:
 from gpu_sidecar.sample import Sample
 
 Emit = Callable[[Sample], None]
-"""Takes a sample the moment it was read. May be called from any thread."""
+"""Called with each sample at the moment it was read, from any thread."""
 
 
 @dataclass(frozen=True)
 class SampleGap:
-    """No sample came between these two moments (wall clock, seconds); `ended` is None while it lasts."""
+    """A time without samples (wall clock, seconds). `ended` is None while it lasts."""
 
     began: float
     ended: float | None
@@ -27,7 +27,11 @@ class SampleGap:
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """`complaint`: the last line that was no sample, "" if none. `gaps`: the newest last, bounded."""
+    """The status of a source, as in `GET /healthz`.
+
+    `complaint` is the last thing that went wrong, often a line of the tool that was no sample; "" if there is none.
+    `gaps` has the newest last, and a bounded number of them.
+    """
 
     name: str
     kind: str
@@ -40,7 +44,7 @@ class SourceStatus:
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """What a source is told. `only`: indexes of the GPUs to sample, None for all of them."""
+    """The settings of a source. `only`: the indexes of the GPUs to sample, None for all."""
 
     period_s: float
     emit: Emit
@@ -49,11 +53,11 @@ class SourceConfig:
 
 
 class Source(Protocol):
-    """Emits samples from `start` to `stop`, in threads of its own."""
+    """Emits samples from `start` to `stop`, from threads of its own."""
 
     def start(self) -> None: ...
 
     def stop(self) -> None:
-        """Returns when nothing of it is left running: threads, child processes."""
+        """Returns when its threads and child processes have ended."""
 
     def status(self) -> SourceStatus: ...

@@ -1,12 +1,12 @@
-"""Samples from `nvidia-smi dmon`, which every driver has; its shortest period is a second.
+"""The source of `nvidia-smi dmon`, which every driver has. Its shortest period is a second.
 
     # gpu     sm    mem    enc    dec    jpg    ofa     fb   bar1   ccpm      the header: names
     # Idx      %      %      %      %      %      %     MB     MB     MB      units: only counted
         0     45     32      0      0      0      0   1842      5      0      a row, one for each GPU
 
-dmon repeats the header from time to time, and a driver may change it. `-` means that the card can't tell.
+dmon repeats the header from time to time, and a driver may change it. `-` means that the GPU doesn't say.
 
-What the tool says of itself (`man nvidia-smi`, `nvidia-smi dmon --help`, drivers 418 to 580):
+What its manual says (`man nvidia-smi`, `nvidia-smi dmon --help`, drivers 418 to 580):
 - `-s` takes p, u, c, v, m, e, t; a metric that the device lacks is `-`, no error. A device that dmon doesn't support
   at all ends it: "Not supported on the device(s)", "Failed to process command line".
 - t, PCIe throughput, is measured over 20 ms a direction and GPU (NVML's manual): rows of 8 GPUs come spread over a
@@ -29,15 +29,15 @@ from gpu_sidecar.sources.row_shape import RowShape, shape_of
 from gpu_sidecar.sources.tail import DEFAULT_TIMING, TailSource, TailTiming
 from gpu_sidecar.sources.tool_command import FallbackCommands
 
-# Every group; those that a load test needs; what every driver has. The first that dmon doesn't refuse is kept to.
+# Every group, the groups that a load test needs, the groups that every driver has. The first that dmon accepts is used.
 _GROUPS = ("pucvmet", "pucm", "um")
 
-# What `-s um` gave before drivers grew more columns, cut to what we need: used until a header is seen.
+# What we need of `-s um` on the oldest drivers, used until a header is seen.
 _DEFAULT_NAMES = ("gpu", "sm", "mem", "fb")
 
 
 class DmonSource(TailSource):
-    """`config.period_s` in whole seconds, 1 or more."""
+    """Samples with `nvidia-smi dmon`. `config.period_s` is rounded to whole seconds, 1 or more."""
 
     def __init__(self, config: SourceConfig, timing: TailTiming = DEFAULT_TIMING) -> None:
         period_s = max(1, round(config.period_s))
@@ -49,10 +49,10 @@ class DmonSource(TailSource):
 
 
 class DmonParser:
-    """Feed it lines in the order they came. Nothing that a line holds makes it raise.
+    """Parses dmon's output. Feed it the lines in order; no line makes it raise.
 
-    A header counts if its units line has as many words. One that was cut, or lost while its units came, leaves
-    nothing to read rows by until a whole header comes: better no sample than one with columns swapped.
+    A header counts if its line of units has as many words. If it was cut off or lost, rows give no samples until a
+    whole header comes: no sample is better than one with swapped columns.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class DmonParser:
         self._header: list[str] = []  # the words of the header that was read last, until a row or units end it
 
     def feed(self, line: str) -> Sample | None:
-        """The line's sample, or None for a header, units, dashes, a blank or torn line, or anything else."""
+        """The line's sample; None for a header, units, a blank or torn line, or anything else."""
         text = line.strip()
         if text.startswith("#"):
             # With `-o DT` the header starts "#Date" without a space.

@@ -1,12 +1,12 @@
-"""CPU and memory of this host, and of the server's processes, from /proc.
+"""The source of CPU and memory of this host and of the server's processes, from /proc.
 
-    cpu_pct          share of all cores that was busy; waiting for a disk and time stolen by the hypervisor are not
+    cpu_pct          share of all cores that was busy; waiting for a disk and time stolen by the hypervisor don't count
     memory_used_mib  MemTotal less MemAvailable
     cpu_cores        cores that the server's processes kept busy, ended children included (rule: `cpu_usage.py`)
-    rss_mib          their resident memory added up; pages that two of them share count twice
-    processes        how many they are
+    rss_mib          sum of their resident memory; shared pages count for each process
+    processes        their number
 
-In a container these are figures of the whole host: limits of a cgroup are not considered.
+In a container these are the figures of the whole host; cgroup limits are not considered.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _JOIN_S = 5.0
 
 
 class HostSource:
-    """Each period one `host` sample and, while the server has processes, one `process` sample.
+    """Emits a `host` sample in each period and, while the server has processes, a `process` sample.
 
-    CPU is what was used since the reading before, so that the first reading gives no sample.
+    CPU use is measured from the reading before, so the first reading gives no sample.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class HostSource:
         while True:
             for sample in self._readings.take():
                 self._config.emit(sample)
-            # On the schedule, so that the samples don't wander; after a long halt it begins anew.
+            # The schedule is fixed, so that samples don't drift; after a long pause it starts again.
             due_s = max(due_s + period_s, time.monotonic())
             if self._stopping.wait(due_s - time.monotonic()):
                 return
 
 
 class HostReadings:
-    """Reading after reading, the samples of each."""
+    """Reads /proc again and again, and returns the samples of each reading."""
 
     def __init__(self, proc: Proc, server_pids: Callable[[], Sequence[int]]) -> None:
         self._proc, self._server_pids = proc, server_pids

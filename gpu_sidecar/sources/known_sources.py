@@ -1,17 +1,17 @@
-"""Where GPU samples can come from: one entry each. The command line's `--source` is a name of this table.
+"""The table of sources of GPU samples. `--source` takes a name of this table.
 
-A new one, say for AMD (`rocm-smi`, `amd-smi monitor`) or DCGM (`dcgmi dmon`), is one file and one entry here:
+A new one, say for AMD (`rocm-smi`, `amd-smi monitor`) or DCGM (`dcgmi dmon`), is one file and one row here:
 
-1. `sources/NAME.py`: a parser, `feed(line) -> Sample or None`, that finds columns by the tool's header and raises at
-   nothing; and a class NAMESource, made of a `SourceConfig`, that hands `TailSource` the command, the parser and the
-   period. Watching, restarts, gaps and the end of the tool are `TailSource`'s. `dmon.py` is the example for text in
+1. `sources/NAME.py`: a parser, `feed(line) -> Sample or None`, that finds columns by the tool's header and never
+   raises; and a class NAMESource, made with a `SourceConfig`, that gives `TailSource` the command, the parser and the
+   period. `TailSource` watches and restarts the tool, notes gaps and ends it. `dmon.py` is an example for text in
    columns, `query.py` for a tool that refuses what it doesn't know; `tests/gpu_sidecar/test_tail.py` has one for a
-   tool that prints JSON, in 20 lines. A source that is no child process (a library, a socket) has `start`, `stop` and
+   tool that prints JSON, in 20 lines. A source without a child process (a library, a socket) has `start`, `stop` and
    `status`, as `base.py` says.
-2. A entry of `SOURCES`. `is_there` says whether the tool is on this host: no process is started for it.
-3. What it measures goes by the fields of `metrics.py`, in their units; a field that isn't there yet is a entry there.
-   `sm_pct`, `mem_pct` and `fb_mib` are what the report's first columns are made of.
-4. `tests/gpu_sidecar/test_NAME.py`: texts as the tool prints them, with version and date, in a folder beside it.
+2. A row of `SOURCES`. `is_there` says whether the tool is on this host, without starting a process.
+3. Samples use the fields of `metrics.py`, in their units; a new field is a row there. `sm_pct`, `mem_pct` and
+   `fb_mib` fill the report's first columns.
+4. `tests/gpu_sidecar/test_NAME.py`: real output of the tool, with version and date, in a folder beside it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gpu_sidecar.sources.replay import ReplaySource
 
 @dataclass(frozen=True)
 class SourceEntry:
-    """`kind`: of most of its samples. `shortest_period_s`: what the tool can do; some count in whole seconds."""
+    """One source. `kind`: the kind of most of its samples. `shortest_period_s`: what the tool can do."""
 
     name: str
     kind: str

@@ -1,4 +1,4 @@
-"""Pieces of a child's output -> its lines."""
+"""Splits the output of a child process into lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _MAX_LINE_BYTES = 64 * 1024
 
 
 class LineBuffer:
-    """Pieces of output -> whole lines. What the child's death cut off is none, nor is what is longer than 64 KiB."""
+    """Collects pieces of output and returns whole lines. Lines over 64 KiB, and an unfinished last one, are dropped."""
 
     def __init__(self) -> None:
         self._rest = b""

@@ -1,10 +1,10 @@
-"""Samples from `nvidia-smi --query-gpu=… --format=csv,nounits -lms N`: below a second, and with throttle reasons.
+"""The source of `nvidia-smi --query-gpu=… --format=csv,nounits -lms N`: periods below a second, throttle reasons.
 
     index, utilization.gpu [%], memory.used [MiB], clocks_event_reasons.active     the header, units in brackets
     0, 45, 1842, 0x0000000000000004                                                a row, one for each GPU
 
-`[N/A]`, `[Not Supported]`, `[Unknown Error]` mean that the card can't tell. A property that the driver doesn't know
-ends the tool at its start: `Field "utilization.ofa" is not a valid field to query.` It is left out then.
+`[N/A]`, `[Not Supported]`, `[Unknown Error]` mean that the GPU doesn't say. A property that the driver doesn't know
+ends the tool at its start: `Field "utilization.ofa" is not a valid field to query.` It is then left out.
 Properties: `nvidia-smi --help-query-gpu`.
 """
 
@@ -21,13 +21,13 @@ from gpu_sidecar.sources.tail import DEFAULT_TIMING, TailSource, TailTiming
 
 _REFUSED = re.compile(r'Field "([^"]*)" is not a valid field to query')
 
-# Drivers since 535 print the new name also where they were asked for the old one, which older drivers know alone.
+# Drivers since 535 always print the new name; older ones only know the old one.
 _RENAMED = {"clocks_throttle_reasons.active": "clocks_event_reasons.active"}
 _BY_HEADER = {**BY_QUERY_NAME, **{new: BY_QUERY_NAME[old] for old, new in _RENAMED.items()}}
 
 
 class QuerySource(TailSource):
-    """`config.period_s` from 0.1."""
+    """Samples with `nvidia-smi --query-gpu`. `config.period_s` is 0.1 or more."""
 
     def __init__(self, config: SourceConfig, timing: TailTiming = DEFAULT_TIMING) -> None:
         command = QueryCommand(config.period_s, config.only)
@@ -37,7 +37,7 @@ class QuerySource(TailSource):
 
 
 class QueryCommand:
-    """Every property of the table, less those that the driver has refused."""
+    """Asks for every property of the table, without those that the driver has refused."""
 
     def __init__(self, period_s: float, only: Sequence[int] | None) -> None:
         self._options = ["--format=csv,nounits", "-lms", str(max(1, round(1000 * period_s)))]
@@ -51,14 +51,14 @@ class QueryCommand:
     def ask_less(self, output: Sequence[str]) -> bool:
         refused = set(_REFUSED.findall("\n".join(output)))
         before = self._properties
-        # A renamed one is asked for by its new name; that one, refused too, has no other.
+        # If a renamed property was refused, its new name is tried, and dropped if that is refused too.
         renamed = [_RENAMED.get(name, "") if name in refused else name for name in before]
         self._properties = [name for name in renamed if name]
         return self._properties != before
 
 
 class QueryParser:
-    """Feed it lines in the order they came; without a header there are no samples. Nothing makes it raise."""
+    """Parses the output. Feed it the lines in order; no line makes it raise. Without a header there are no samples."""
 
     def __init__(self) -> None:
         self._shape: RowShape | None = None

@@ -1,4 +1,4 @@
-"""A source that plays a recording: the samples of `--record`, with the spacing in which they came; and its GPUs."""
+"""Plays a recording of `--record`: a source of its samples, with their own spacing, and its GPUs."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from gpu_sidecar.server_choice import ServerChoice
 from gpu_sidecar.sources.base import SourceConfig, SourceStatus
 
 ENDED = "the recording ended"
-_LONGEST_WAIT_S = 3600.0  # at a time: a recording may hold a gap of years, a lock can't wait that long
+_LONGEST_WAIT_S = 3600.0  # at a time: a recording may have a gap of years, and a lock can't wait that long
 _STOP_S = 5.0
 
 
 class ReplaySource:
-    """Plays `config.replay` once, from its first sample, at the times that the recording gives: a wait that came out
-    too long shortens the next one. `config.period_s` doesn't count.
+    """Plays `config.replay` once, from its first sample, at the times of the recording: a wait that took too long
+    shortens the next one. `config.period_s` is ignored.
 
-    Making one reads the headers: raises OSError where the file can't be read, NotARecording where it is none.
+    Creating one reads the headers. Raises OSError if the file can't be read, NotARecording if it is something else.
     """
 
     def __init__(self, config: SourceConfig) -> None:
@@ -81,7 +81,7 @@ class ReplaySource:
                 self._config.emit(sample)
 
     def _wait_until(self, due: float) -> bool:
-        """False as soon as it shall stop."""
+        """Waits until `due` on the monotonic clock. False if it is stopped before."""
         while True:
             left_s = due - time.monotonic()
             if left_s <= 0:
@@ -112,9 +112,9 @@ class ReplayDiscovery:
 
 
 def headers_of(path: Path) -> list[RecordingHeader]:
-    """All headers of a recording. Raises OSError where the file can't be read, NotARecording where it is none."""
+    """All headers of a recording. Raises OSError if the file can't be read, NotARecording if it is something else."""
     if not stat.S_ISREG(path.stat().st_mode):
-        raise NotARecording("it is no regular file")
+        raise NotARecording("it is not a regular file")
     with _open(path) as file:
         return read_headers(file)
 

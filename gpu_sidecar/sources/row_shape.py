@@ -1,4 +1,4 @@
-"""Which cell of a row is which metric. That comes from the header that the tool printed, never from our memory."""
+"""Maps the cells of a row to metrics, by the header that the tool printed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _NO_MIG = ("-", "n/a")
 
 @dataclass(frozen=True)
 class RowShape:
-    """A row has `n_cells`; the GPU's index is at `gpu_at`, the MIG device's number at `mig_at` (None: no such column).
+    """The meaning of each cell of a row with `n_cells` cells.
 
-    `fields`: position and field of every cell that is a metric of ours.
+    `gpu_at` is the position of the GPU's index, `mig_at` that of the MIG device's number (None: no such column).
+    `fields` has the position and the field of every cell that is a metric of ours.
     """
 
     n_cells: int
@@ -29,22 +30,22 @@ class RowShape:
     fields: tuple[tuple[int, str], ...]
 
     def read(self, cells: Sequence[str]) -> Sample | None:
-        """None where the cells aren't a row of this shape: which cell is which can't be known then."""
+        """The row's sample; None if the cells don't have this shape, so that their meaning is unknown."""
         if len(cells) != self.n_cells or not _INDEX.fullmatch(cells[self.gpu_at]):
             return None
         mig = None if self.mig_at is None else cells[self.mig_at].lower()
         if mig in _NO_MIG:
             mig = None
         if mig is not None and not _INDEX.fullmatch(mig):
-            return None  # a part of a GPU, we can't tell which: never to be taken for the whole
-        values: dict[str, float | None] = {field: number(cells[position]) for position, field in self.fields}
+            return None  # an unknown part of a GPU must not be taken for the whole
+        values: dict[str, float | None] = {field: parse_number(cells[position]) for position, field in self.fields}
         return Sample(GPU, values, int(cells[self.gpu_at]), None if mig is None else int(mig))
 
 
 def shape_of(names: Sequence[str], metrics: Mapping[str, Metric], index: str) -> RowShape | None:
-    """The shape of rows under a header of these names; columns that `metrics` doesn't know are left aside.
+    """The shape of rows under a header with these names; columns that `metrics` doesn't know are ignored.
 
-    None where nothing can be read: no `index` column, none of ours, or a name that stands twice (two headers in one).
+    None if rows can't be read: there is no `index` column, no metric of ours, or a name twice (two headers in one).
     """
     if index not in names or len(set(names)) != len(names):
         return None
@@ -54,8 +55,8 @@ def shape_of(names: Sequence[str], metrics: Mapping[str, Metric], index: str) ->
     return RowShape(len(names), names.index(index), names.index("mig") if "mig" in names else None, fields)
 
 
-def number(cell: str) -> float | None:
-    """None for `-`, `N/A`, `[Not Supported]` and rubbish. A bit mask in hexadecimal is a number."""
+def parse_number(cell: str) -> float | None:
+    """The number in a cell, a hexadecimal bit mask too; None for `-`, `N/A`, `[Not Supported]` and anything else."""
     if _DECIMAL.fullmatch(cell):
         return float(cell) if "." in cell else int(cell)
     return int(cell, 16) if _BITS.fullmatch(cell) else None

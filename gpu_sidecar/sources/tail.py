@@ -1,11 +1,11 @@
-"""A source made of a tool that prints samples: a child process, read line by line, watched and started again.
+"""A source that runs a tool which prints samples: reads it line by line, watches it and starts it again.
 
-    child ends without a sample   it refused what it was asked: the tool_command asks for less, at once
+    child ends without a sample   it refused its command: the command asks for less, at once
     child ends, or is quiet       a gap begins; it is started again after 1 s, 2 s, 4 s ... 30 s
     first sample after that       the gap is over, and the next pause is 1 s again
 
-Quiet means that no *sample* came for three periods, whatever else the child prints. It is killed with SIGKILL then:
-a stopped process doesn't act on SIGTERM. A child may take longer for its first sample: the driver may have to load.
+Quiet means that no *sample* came for three periods, whatever else the child prints. Then it is killed with SIGKILL,
+since a stopped process ignores SIGTERM. The first sample may take longer: the driver may have to load.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ _MAX_OUTPUT_LINES = 20
 _LINE_CHARACTERS = 200
 _READ_BYTES = 64 * 1024
 _STOP_S = 5.0
-_STOP_POLL_S = 1.0  # how long `stop` may go unnoticed while the child, or who inherited its pipe, says nothing
+_STOP_POLL_S = (
+    1.0  # how long `stop` may go unnoticed while the child, or a process that inherited its pipe, prints nothing
+)
 
 # Runs in front of the tool in its own process, so that the tool ends when we are killed. Done here and not with
 # preexec_fn, which may hang in a process that has threads. PR_SET_PDEATHSIG (1) watches the *thread* that started
@@ -58,15 +60,17 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 class Parse(Protocol):
-    """A line, in the order they came -> its sample, or None. Nothing that a line holds may make it raise."""
+    """Returns a line's sample or None. Called with the lines in order; no line may make it raise."""
 
     def __call__(self, line: str, /) -> Sample | None: ...
 
 
 @dataclass(frozen=True)
 class TailTiming:
-    """A child is quiet after `quiet_periods` without a sample, but not before `least_quiet_s`: at ten samples a
-    second a tool that takes half a second now and then has not hung. Its first sample may take `start_up_s` more.
+    """When a child counts as quiet, and how long to wait before it is started again.
+
+    It is quiet after `quiet_periods` without a sample, but not before `least_quiet_s`: at ten samples a second, a tool
+    that takes half a second now and then has not hung. Its first sample may take `start_up_s` more.
     """
 
     start_up_s: float = 30.0
@@ -80,10 +84,10 @@ DEFAULT_TIMING = TailTiming()
 
 
 class TailSource:
-    """Emits what `make_parser()` (made anew for each child) finds in the lines of `tool_command.argv()`.
+    """Runs `tool_command.argv()` and emits the samples that a parser finds in its lines.
 
-    The command's first word is looked for on PATH at each start. A line that is neither sample nor blank and doesn't
-    begin with `header` is a complaint. stderr is read with stdout.
+    Each child gets a new parser from `make_parser`. The command's first word is looked up on PATH at each start. A line
+    that is not blank, is no sample and doesn't begin with `header` is a complaint. stderr is read with stdout.
     """
 
     def __init__(
@@ -102,8 +106,8 @@ class TailSource:
         self._timing = timing
         self._quiet_s = max(timing.quiet_periods * period_s, timing.least_quiet_s)
         self._stopping = threading.Event()
-        self._lock = threading.Lock()  # of all below: a stop must not slip between starting a child and noting it
-        self._child: subprocess.Popen[bytes] | None = None  # None once it has ended: its id may be another's
+        self._lock = threading.Lock()  # for all below: a stop must not fall between starting a child and noting it
+        self._child: subprocess.Popen[bytes] | None = None  # None once it has ended: its id may be reused
         self._restarts = 0
         self._last_complaint = ""
         self._gaps: deque[SampleGap] = deque(maxlen=_MAX_GAPS)
@@ -114,7 +118,7 @@ class TailSource:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the tool and the thread; returns when both are gone. A tool that ignores SIGTERM is killed after 5 s."""
+        """Ends the tool and the thread, and returns when both are gone. After 5 s the tool is killed."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._signal_child(signal.SIGTERM)
@@ -129,7 +133,7 @@ class TailSource:
             )
 
     def _run(self) -> None:
-        self._last_sample_at = time.time()  # the gap of a tool that never gave one begins at the start
+        self._last_sample_at = time.time()  # the gap of a tool that never gave a sample begins here
         pause_s = self._timing.first_restart_s
         while not self._stopping.is_set():
             run = self._run_child()
@@ -146,7 +150,7 @@ class TailSource:
                 self._restarts += 1
 
     def _run_child(self) -> _ChildRun:
-        """One child, from its start to its end."""
+        """Runs one child, from its start to its end."""
         run = _ChildRun()
         child = self._spawn(run)
         if child is None or child.stdout is None:
@@ -156,19 +160,19 @@ class TailSource:
         if self._stopping.is_set():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(_STOP_S)
-        self._signal_child(signal.SIGKILL)  # and whoever it started; one that has ended feels nothing
+        self._signal_child(signal.SIGKILL)  # it and whatever it started
         with self._lock:
             self._child = None
         try:
             status = child.wait(_STOP_S)
         except subprocess.TimeoutExpired:
-            status = -signal.SIGKILL  # it hangs in the driver, and will end when that lets it go
+            status = -signal.SIGKILL  # it hangs in the driver and ends when the driver returns
         if was_quiet:
             run.why = f"{self._name} was quiet for {self._limit_s(run):g} s"
         else:
             run.was_refused = status >= 0 and not run.has_worked
-            words = run.output[-1] if run.output and status >= 0 else _describe_exit(status)
-            run.why = f"{self._name} died: {words}"
+            reason = run.output[-1] if run.output and status >= 0 else _describe_exit(status)
+            run.why = f"{self._name} died: {reason}"
         return run
 
     def _spawn(self, run: _ChildRun) -> subprocess.Popen[bytes] | None:
@@ -178,13 +182,13 @@ class TailSource:
             self._note_complaint(f"{tool} is not on PATH", run)
             run.why = run.output[-1]
             return None
-        # -I -S: nothing of the user's Python set-up is wanted, and it starts in a third of the time.
+        # -I -S ignores the user's Python set-up and starts in a third of the time.
         tied = [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), path, *options]
         with self._lock:
             if self._stopping.is_set():
                 return None
             try:
-                # A session of its own: Ctrl-C is for us to handle, and a signal reaches all that it starts.
+                # Its own session: Ctrl-C only reaches us, and a signal to its group reaches all that it started.
                 self._child = subprocess.Popen(
                     tied,
                     stdin=subprocess.DEVNULL,
@@ -194,13 +198,13 @@ class TailSource:
                 )
                 return self._child
             except OSError as error:
-                words = f"{tool} can't be run: {error.strerror}"
-        self._note_complaint(words, run)
-        run.why = words
+                why = f"{tool} can't be run: {error.strerror}"
+        self._note_complaint(why, run)
+        run.why = why
         return None
 
     def _follow(self, pipe: int, run: _ChildRun) -> bool:
-        """Reads the child until it ends (False), is quiet (True) or we stop (False)."""
+        """Reads the child until it ends or we stop (False), or is quiet (True)."""
         parse, lines = self._make_parser(), LineBuffer()
         poll = select.poll()
         poll.register(pipe, select.POLLIN)
@@ -216,12 +220,12 @@ class TailSource:
                     return False
                 if self._take_lines(lines.feed(chunk), parse, run):
                     deadline = time.monotonic() + self._limit_s(run)
-            # After the reading, not before: if it was *we* who slept, the samples are in the pipe.
+            # Checked after reading: if this process was the one that slept, the samples are in the pipe.
             if time.monotonic() >= deadline:
                 return True
 
     def _take_lines(self, lines: Sequence[str], parse: Parse, run: _ChildRun) -> bool:
-        """True if there was a sample among them."""
+        """Emits the samples in these lines. True if there was one."""
         had_sample = False
         for line in lines:
             sample = parse(line)
@@ -237,13 +241,13 @@ class TailSource:
         return self._quiet_s if run.has_worked else self._timing.start_up_s + self._quiet_s
 
     def _note_complaint(self, line: str, run: _ChildRun) -> None:
-        words = line.strip()[:_LINE_CHARACTERS]
-        run.output = [*run.output, words][-_MAX_OUTPUT_LINES:]
+        text = line.strip()[:_LINE_CHARACTERS]
+        run.output = [*run.output, text][-_MAX_OUTPUT_LINES:]
         with self._lock:
-            self._last_complaint = words
+            self._last_complaint = text
 
     def _begin_gap(self, why: str) -> None:
-        """Unless one is open: what began it matters more than what kept it open."""
+        """Begins a gap, unless one is open: its first reason matters more than later ones."""
         with self._lock:
             if self._gaps and self._gaps[-1].ended is None:
                 return
@@ -262,12 +266,12 @@ class TailSource:
                 return
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._child.pid, number)
-                os.killpg(self._child.pid, signal.SIGCONT)  # a stopped one acts on SIGTERM only when it goes on
+                os.killpg(self._child.pid, signal.SIGCONT)  # a stopped process acts on SIGTERM only once it continues
 
 
 @dataclass
 class _ChildRun:
-    """What there is to say of one child. `words`: its newest lines that were no samples."""
+    """What happened to one child. `output`: its newest lines that were no samples."""
 
     has_worked: bool = False
     was_refused: bool = False

@@ -1,4 +1,4 @@
-"""What a tool is asked for: a command line that becomes more modest when the tool refuses it."""
+"""The command line of a tool, which asks for less if the tool refuses it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import Protocol
 
 
 class ToolCommand(Protocol):
-    """One for each source; it lives as long as that does, so that what was refused once isn't asked for again."""
+    """The command of one source. It lives as long as the source, so that it never asks again for what was refused."""
 
     def argv(self) -> Sequence[str]: ...
 
     def ask_less(self, output: Sequence[str]) -> bool:
-        """The tool ended by itself, without a sample, having said `output` (lines). True: `argv` now asks for
-        less and is worth trying at once. Must become False some time, or the tool would be started for ever.
+        """Called when the tool has ended without a sample; `output` is what it printed.
+
+        True if `argv` now asks for less and should be tried at once. It must be False some time, or the tool would be
+        started again for ever.
         """
         ...
 
 
 class FallbackCommands:
-    """The first of these commands that the tool doesn't refuse; after the last one, the first again."""
+    """A list of commands, of which the first that the tool accepts is used; after the last one, the first again."""
 
     def __init__(self, *commands: Sequence[str]) -> None:
         self._commands = commands

@@ -1,7 +1,7 @@
-"""The load test's end of the GPU sidecar: announces stages, pulls samples, asks what is watched.
+"""The load test's client of the GPU sidecar: announces stages, pulls samples, asks what is watched.
 
-Where the sidecar can't be reached the run loses its samples and nothing else: `SidecarClient` never raises
-for it. It blocks for at most about `timeout_s` a call, so whoever paces audio calls it from a greenlet of its own.
+If the sidecar can't be reached, the run only loses its samples: `SidecarClient` never raises for that. A call blocks
+for at most about `timeout_s`, so a process that paces audio calls it from a separate greenlet.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from stt_load.sidecar.clock import Exchange, SidecarClock
 
 _log = logging.getLogger(__name__)
 
-_OF_A_GPU = ("index", "uuid", "name", "driver", "memory_total_mib")
-_OF_A_SIDECAR = ("why", "is_guess", "server", "metrics")
+_GPU_KEYS = ("index", "uuid", "name", "driver", "memory_total_mib")
+_SIDECAR_KEYS = ("why", "is_guess", "server", "metrics")
 _EARLIER_GAPS = 100  # kept; a sidecar keeps as many
 
 
 class _NoAnswer(Exception):
-    """No sidecar answered, or not as one does; one line."""
+    """No sidecar answered; the text says in one line what happened instead."""
 
 
 class SidecarClient:
-    """One sidecar, for one run. Its samples count from the first exchange on; older ones belong to others.
+    """The client of one sidecar for one run. Samples from before the first exchange don't belong to the run.
 
-    A sidecar that was restarted (its `boot` changes) is told the current stage before anything is asked of it, and its
-    clock is estimated anew; so it is told after an announcement that got lost. Rows are numbered on over a restart,
-    whatever the new one counts: `seq` is unique and increasing as long as this client lives.
+    A sidecar that was restarted (its `boot` changes) is told the current stage first, and its clock is estimated again;
+    the stage is also told again if an announcement got lost. Rows are numbered on over a restart, however the new
+    sidecar counts: `seq` is unique and increasing as long as this client lives.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class SidecarClient:
         timeout_s: float = 2.0,
         name_host: Callable[[str], str] = str,
     ) -> None:
-        """`name_host`: what the sidecar calls its host → what rows and descriptions call it."""
+        """`name_host` maps the sidecar's name of its host to the one in rows and descriptions."""
         self.url = url.rstrip("/")
         self.available = False
         self.boot: str | None = None
@@ -58,7 +58,7 @@ class SidecarClient:
         self._has_warned = False
         self._health: Mapping[str, Any] = {"why": "not asked yet"}
         self._clock = SidecarClock()
-        self._earlier_gaps: list[tuple[str, dict[str, Any]]] = []  # source, gap on our clock: of boots before this one
+        self._earlier_gaps: list[tuple[str, dict[str, Any]]] = []  # (source, gap on our clock) of earlier boots
         self._tag: dict[str, Any] | None = None
         self._tag_is_known = False
         self._after = 0  # newest sample read, as this boot of the sidecar numbers it
@@ -76,20 +76,20 @@ class SidecarClient:
         return self._clock.uncertainty_s(time.monotonic())
 
     def announce(self, run_id: str | None, stage: int | None, users: int | None, phase: str | None) -> None:
-        """From now on samples belong to this. Lost announcements are made up for by the next `pull`."""
+        """Tags the sidecar's samples from now on. The next `pull` repeats an announcement that got lost."""
         with self._lock:
             self._tag = {"run_id": run_id, "stage": stage, "users": users, "phase": phase}
             self._tag_is_known = False
             self._tell_tag()
 
     def pull(self) -> list[dict[str, Any]]:
-        """Samples since the last pull as rows of gpu.jsonl and host.jsonl (told apart by `kind`). [] if none.
+        """The samples since the last pull, as rows of gpu.jsonl and host.jsonl (`kind` says which).
 
         `t` is on our wall clock; `host` and `boot` are added.
         """
         with self._lock:
             if not self._tell_tag() or (self.boot is None and not self.check()):
-                return []  # one wait for a sidecar that is away, not one for each request
+                return []  # wait once for a sidecar that is away, not for each request
             rows, more = self._pull_page()
             while more:
                 page_rows, more = self._pull_page()
@@ -97,29 +97,29 @@ class SidecarClient:
             return rows
 
     def check(self) -> bool:
-        """Ask what is watched and how it goes: news for the two below. False where nobody answers."""
+        """Asks for the sidecar's health, which the two methods below describe. False if it doesn't answer."""
         with self._lock:
             health = self._exchange("GET", "/healthz")
             self._health = health or self._health
             return health is not None
 
     def describe(self) -> dict[str, Any]:
-        """The entry of run.json's `sidecars`, as of the last `check`. `host` None: it never answered, and `why` is
-        what came instead."""
+        """The entry of run.json's `sidecars`, as of the last `check`. `host` is None if it never answered; then `why`
+        says what happened instead."""
         return {
             "url": self.url,
             "host": self._host,
-            **{key: self._health.get(key) for key in _OF_A_SIDECAR},
+            **{key: self._health.get(key) for key in _SIDECAR_KEYS},
             "sources": self._sources_with_earlier_gaps(),
             "clock_offset_s": self.clock_offset_s,
             "clock_uncertainty_s": self.clock_uncertainty_s,
         }
 
     def describe_gpus(self) -> list[dict[str, Any]]:
-        """The entries of run.json's `gpu`, as of the last `check`: one for each GPU that is watched."""
+        """The entries of run.json's `gpu`, one for each watched GPU, as of the last `check`."""
         gpus = self._health.get("gpus")
         found = [gpu for gpu in gpus if isinstance(gpu, dict)] if isinstance(gpus, list) else []
-        return [{"host": self._host, **{key: gpu.get(key) for key in _OF_A_GPU}} for gpu in found]
+        return [{"host": self._host, **{key: gpu.get(key) for key in _GPU_KEYS}} for gpu in found]
 
     @property
     def _host(self) -> str | None:
@@ -127,7 +127,7 @@ class SidecarClient:
         return None if host is None else self._name_host(str(host))
 
     def _sources_with_earlier_gaps(self) -> Any:
-        """A restart of the sidecar forgets its gaps; the run doesn't."""
+        """The sources with the gaps from before a restart of the sidecar, which it has forgotten."""
         offset_s = self.clock_offset_s or 0.0
         return [
             {**source, "gaps": [*self._gaps_before(source, offset_s), *source.get("gaps", ())]}
@@ -142,7 +142,7 @@ class SidecarClient:
         return [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
 
     def _keep_gaps(self) -> None:
-        """As of the last `check`, before the clock that they are on is forgotten. What lasted then ended with it."""
+        """Keeps the gaps of the last `check`, on our clock, when the sidecar was restarted. Open gaps are dropped."""
         offset_s = self.clock_offset_s or 0.0
         for source in self._sources():
             for gap in source.get("gaps", ()):
@@ -152,11 +152,11 @@ class SidecarClient:
         self._health = {**self._health, "sources": [{**source, "gaps": []} for source in self._sources()]}
 
     def _tell_tag(self) -> bool:
-        """False where there is a stage to tell and it could not be told."""
+        """Tells the sidecar the stage if it doesn't know it. False if that failed."""
         if self._tag is not None and not self._tag_is_known:
-            # The newest number we hold: a sidecar that was restarted counts on from there.
+            # Our newest number: a restarted sidecar goes on counting from there.
             after = {} if self.boot is None else {"after": self._last_seq}
-            # True even if this exchange finds the sidecar restarted: it is the new one that was told.
+            # True even if this exchange shows that the sidecar was restarted: then the new one has been told.
             self._tag_is_known = self._exchange("POST", "/stage", body={**self._tag, **after}) is not None
         return self._tag is None or self._tag_is_known
 
@@ -165,7 +165,7 @@ class SidecarClient:
         boot = self.boot
         page = self._exchange("GET", "/samples", after=self._after)
         if page is not None and self.boot != boot:
-            # Restarted: told where we are, it is read from its beginning.
+            # After a restart it is told where we are, and read from its beginning.
             boot = self.boot
             page = self._exchange("GET", "/samples", after=self._after) if self._tell_tag() else None
         if page is None or self.boot != boot:
@@ -181,7 +181,7 @@ class SidecarClient:
         return rows, more and bool(rows)
 
     def _as_row(self, sample: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
-        """One line of gpu.jsonl or host.jsonl: `t` on our clock in place of the sidecar's own two."""
+        """A row of gpu.jsonl or host.jsonl: with `t` on our clock in place of the sidecar's two clocks."""
         measured = {key: value for key, value in sample.items() if key not in ("t", "mono")}
         our_mono = self._clock.to_our_mono(float(sample["mono"]))
         assert our_mono is not None  # there was an exchange, or there would be no sample
@@ -189,7 +189,7 @@ class SidecarClient:
         return {**row, **measured, "kind": str(sample["kind"])}
 
     def _number(self, rows: list[dict[str, Any]]) -> None:
-        """Give rows our numbers in place of the sidecar's."""
+        """Gives rows our numbers in place of the sidecar's."""
         if not rows:
             return
         first = int(rows[0]["seq"])
@@ -204,7 +204,7 @@ class SidecarClient:
     def _exchange(
         self, method: str, path: str, body: dict[str, Any] | None = None, after: int | None = None
     ) -> dict[str, Any] | None:
-        """One request and its answer. None, and one warning until it is back, where no sidecar answered."""
+        """Sends one request and returns its answer; None, and one warning until it is back, if no sidecar answered."""
         try:
             answer, exchange = self._request(method, path, body, None if after is None else {"after": after})
         except _NoAnswer as error:
@@ -230,7 +230,7 @@ class SidecarClient:
         except requests.Timeout:
             raise _NoAnswer(f"no answer within {self._timeout_s:g} s") from None
         except requests.ConnectionError:
-            raise _NoAnswer("nobody answers there") from None
+            raise _NoAnswer("nothing answers there") from None
         except (KeyError, TypeError, requests.JSONDecodeError):
             raise _NoAnswer("what answers there is not a GPU sidecar") from None
         except (requests.RequestException, ValueError) as error:
@@ -267,13 +267,13 @@ def _shifted(gap: Mapping[str, Any], by_s: float) -> dict[str, Any]:
 
 
 def _wall_minus_mono_s() -> float:
-    """Of our own clocks, now: it changes when the wall clock is set."""
+    """Our wall clock minus our monotonic clock, now; it changes when the wall clock is set."""
     return time.time() - time.monotonic()
 
 
 def _read_answer(response: requests.Response) -> dict[str, Any]:
     if response.status_code == requests.codes.unauthorized:
-        raise _NoAnswer("it wants a token, or another one")
+        raise _NoAnswer("it needs a token, or another one than it got")
     answer = response.json(parse_constant=_finite, parse_float=_finite)
     if not isinstance(answer, dict):
         raise _NoAnswer("what answers there is not a GPU sidecar")
@@ -283,8 +283,8 @@ def _read_answer(response: requests.Response) -> dict[str, Any]:
 
 
 def _finite(text: str) -> float:
-    """The run folder's files take no NaN and no infinity."""
+    """A number of the sidecar's JSON. Raises ValueError for NaN and infinity, which the run folder can't store."""
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"it answered {text}, which is no number")
+        raise ValueError(f"it answered {text}, which is not a number")
     return number

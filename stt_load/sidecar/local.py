@@ -1,4 +1,4 @@
-"""A GPU sidecar of this machine, as long as a run needs it."""
+"""Starts a GPU sidecar on this machine for the time of a run."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _MAX_LOG_BYTES = 1024 * 1024
 
 
 class LocalSidecar:
-    """A sidecar on this machine, started on entering and stopped on leaving, whatever happens in between.
+    """A sidecar on this machine, started on entering and always stopped on leaving.
 
-    Raises ConfigError where the sidecar refuses its options, SttLoadError where it doesn't come up.
-    A child of this process alone: a fork of it that closes its copy stops nothing.
+    Raises ConfigError if the sidecar refuses its options, SttLoadError if it doesn't start. Only the process that
+    started it can stop it: a fork that closes its copy does nothing.
     """
 
     def __init__(
         self, gpu_id: str | None = None, server_process: str | None = None, start_timeout_s: float = 60.0
     ) -> None:
-        """`gpu_id`, `server_process`: the sidecar's options of these names; None leaves the choice to it."""
+        """`gpu_id` and `server_process` are the sidecar's options of these names; None leaves the choice to it."""
         self.url = ""
         self._gpu_id = gpu_id
         self._server_process = server_process
@@ -59,7 +59,7 @@ class LocalSidecar:
         return None if self._child is None else self._child.pid
 
     def start(self) -> None:
-        """Returns when the sidecar listens; `url` is set then."""
+        """Starts the sidecar and returns when it listens; then `url` is set."""
         # Files and not pipes: nobody has to read them for the child to go on.
         self._output, self._log_file = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         self._owner_pid = os.getpid()
@@ -69,7 +69,7 @@ class LocalSidecar:
             stdout=self._output,
             stderr=self._log_file,
             env=_environment(),
-            start_new_session=True,  # a Ctrl-C is ours: the last samples are pulled after it
+            start_new_session=True,  # Ctrl-C only reaches us: the last samples are pulled after it
         )
         try:
             self.url = self._await_url(self._child, self._output)
@@ -79,7 +79,7 @@ class LocalSidecar:
         self.pass_on_log()
 
     def close(self) -> None:
-        """TERM, then KILL. May be called twice."""
+        """Stops the sidecar with SIGTERM, and if need be SIGKILL. May be called twice."""
         child, self._child = self._child, None
         if child is None or os.getpid() != self._owner_pid:
             return
@@ -117,10 +117,12 @@ class LocalSidecar:
         lines = self._unread_log()
         if exit_code == _USAGE and lines:
             return ConfigError(lines[-1])
-        return SttLoadError(f"the GPU sidecar ended at once (exit {exit_code}): {lines[-1] if lines else 'no word'}")
+        return SttLoadError(
+            f"the GPU sidecar ended at once (exit {exit_code}): {lines[-1] if lines else 'it printed nothing'}"
+        )
 
     def pass_on_log(self) -> None:
-        """What the sidecar had to say since the last time, as warnings of ours."""
+        """Logs what the sidecar has printed since the last call as warnings."""
         if self._log_file is not None and not self._log_file.closed:
             for line in self._unread_log():
                 _log.warning("%s", line)
@@ -133,12 +135,12 @@ class LocalSidecar:
 
 
 def _read_all(file: IO[bytes]) -> bytes:
-    """From its beginning, without moving the place at which the child writes."""
+    """The whole file, read without moving the position at which the child writes."""
     return os.pread(file.fileno(), _MAX_LOG_BYTES, 0)
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with the gpu_sidecar that this process would import, and no token: on loopback none is asked for."""
+    """Our environment with the gpu_sidecar that this process would import, and without a token: loopback needs none."""
     found = importlib.util.find_spec("gpu_sidecar")
     if found is None or found.origin is None:
         raise ConfigError("the package gpu_sidecar is not installed beside stt_load: reinstall stt-load")

@@ -18,7 +18,7 @@ from gpu_sidecar.metrics import BY_DMON_NAME, GPU
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import SourceConfig
 from gpu_sidecar.sources.dmon import DmonParser, DmonSource
-from gpu_sidecar.sources.row_shape import number
+from gpu_sidecar.sources.row_shape import parse_number
 from gpu_sidecar.sources.tail import TailTiming
 
 TEXTS = Path(__file__).parent / "dmon"
@@ -259,7 +259,7 @@ def test_garbage_raises_nothing_and_no_value_is_made_up(lines: list[str]) -> Non
     for line in lines:
         sample = parser.feed(line)
         if sample is not None:
-            there = [number(cell) for cell in line.split()]
+            there = [parse_number(cell) for cell in line.split()]
             assert all(value in there for value in sample.values.values())
             assert sample.gpu in there
 

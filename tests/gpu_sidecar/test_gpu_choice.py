@@ -81,7 +81,7 @@ def test_what_is_asked_for_is_read(text: str | None, selector: GpuSelector) -> N
 
 @pytest.mark.parametrize("text", ["-1", "one", "0,all", "none,1", "0;1", "GPU-", "1.5", "99999", "cuda:0"])
 def test_what_names_no_gpu_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^'.*' names no GPU: give an index, a UUID \(GPU-… or MIG-…\), several, or"):
+    with pytest.raises(ValueError, match=r"^'.*' is not a GPU: give indexes or UUIDs \(GPU-… or MIG-…\) with"):
         parse_gpu_selector(text)
 
 
@@ -104,7 +104,7 @@ def test_without_a_python_process_whatever_is_on_a_gpu_is_a_guess(name: str) -> 
     choice = choose_gpus(BOTH, [ComputeApp(7, name, "GPU-bbbb")], BY_PROCESS)
     assert (choice.gpus, choice.is_guess) == ((H200,), True)
     short = name.rsplit("/", 1)[-1]
-    assert choice.why == f"GPU 1: {short} (pid 7); none is known to be python: say which with --gpu-id"
+    assert choice.why == f"GPU 1: {short} (pid 7); none is known to be a python process: choose with --gpu-id"
 
 
 @pytest.mark.parametrize("name", ["[Not Found]", "[Insufficient Permissions]", "-", ""])
@@ -113,7 +113,7 @@ def test_where_a_container_hides_the_names_it_is_a_guess(name: str, server_pids:
     choice = choose_gpus(BOTH, [ComputeApp(99, name, "GPU-bbbb")], BY_PROCESS, server_pids)
     assert (choice.gpus, choice.is_guess) == ((H200,), True)
     assert choice.why.startswith(f"GPU 1: {name or '-'} (pid 99); ")
-    assert choice.why.endswith(": say which with --gpu-id")
+    assert choice.why.endswith(": choose with --gpu-id")
 
 
 @pytest.mark.parametrize("server_pids", [None, {42}])
@@ -121,7 +121,7 @@ def test_where_no_process_is_listed_all_are_a_guess(server_pids: set[int] | None
     choice = choose_gpus(BOTH, [], BY_PROCESS, server_pids)
     assert (choice.gpus, choice.is_guess) == (BOTH, True)
     assert choice.why == (
-        "nvidia-smi shows no process on a GPU (in a container it can't): took all 2, say which with --gpu-id"
+        "nvidia-smi shows no process on a GPU (in a container it can't): watching all 2, choose with --gpu-id"
     )
 
 

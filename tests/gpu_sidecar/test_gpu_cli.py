@@ -251,12 +251,15 @@ def test_a_port_in_use_gets_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--interval", "0.5"], "--interval 0.5 doesn't go with --source dmon: give a whole number of seconds from 1"),
+        (
+            ["--interval", "0.5"],
+            "--interval 0.5 is not possible with --source dmon: give a whole number of seconds from 1",
+        ),
         (["--record", "/no/such/folder/r"], "can't open the recording /no/such/folder/r: No such file or directory"),
         (["--replay", "/no/such/file"], "can't open the recording /no/such/file: No such file or directory"),
-        (["--replay", __file__], f"{__file__} is no recording of --record: its first line is no head"),
-        (["--record", __file__], f"{__file__} is no recording of --record: its first line is no head"),
-        (["--host", "no-such-host.invalid"], "--host no-such-host.invalid stands for no address"),
+        (["--replay", __file__], f"{__file__} was not written by --record: its first line is not a header"),
+        (["--record", __file__], f"{__file__} was not written by --record: its first line is not a header"),
+        (["--host", "no-such-host.invalid"], "--host no-such-host.invalid has no address"),
     ],
 )
 def test_what_cannot_be_done_gets_one_line(tmp_path: Path, options: list[str], words: str) -> None:

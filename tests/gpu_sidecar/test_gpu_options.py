@@ -54,25 +54,28 @@ def test_the_parent_is_today_s_unless_another_is_named() -> None:
         ("--port 70000", "argument --port: '70000' is not a whole number from 0 to 65535"),
         (
             "--interval 0.5",
-            "--interval 0.5 doesn't go with --source dmon: give a whole number of seconds from 1 to 3600, or --source "
+            "--interval 0.5 is not possible with --source dmon: give a whole number of seconds from 1 to 3600, or --source "
             "query",
         ),
         (
             "--interval 1.5",
-            "--interval 1.5 doesn't go with --source dmon: give a whole number of seconds from 1 to 3600",
+            "--interval 1.5 is not possible with --source dmon: give a whole number of seconds from 1 to 3600",
         ),
-        ("--source query --interval 0.05", "--interval 0.05 doesn't go with --source query: give seconds from 0.1 to"),
+        (
+            "--source query --interval 0.05",
+            "--interval 0.05 is not possible with --source query: give seconds from 0.1 to",
+        ),
         ("--interval nan", "argument --interval: 'nan' is not a number of seconds above 0"),
         ("--interval 1e9", "argument --interval: '1e9' is not a number of seconds above 0"),
         ("--source replay", "argument --source: invalid choice: 'replay'"),
-        ("--gpu-id=-1", "argument --gpu-id: '-1' names no GPU"),
-        ("--server-process 8000", "argument --server-process: '8000' names no process"),
-        ("--replay a --gpu-id 0", "--replay plays all that was recorded: --gpu-id doesn't go with it"),
+        ("--gpu-id=-1", "argument --gpu-id: '-1' is not a GPU"),
+        ("--server-process 8000", "argument --server-process: '8000' is not a process"),
+        ("--replay a --gpu-id 0", "--replay plays everything that was recorded: leave out --gpu-id"),
         (
             "--replay a --server-process pid:1",
-            "--replay plays all that was recorded: --server-process doesn't go with it",
+            "--replay plays everything that was recorded: leave out --server-process",
         ),
-        ("--replay a --source query", "--replay plays all that was recorded: --source doesn't go with it"),
+        ("--replay a --source query", "--replay plays everything that was recorded: leave out --source"),
         ("--token-file /no/such/file", "can't read the token file /no/such/file: No such file or directory"),
         ("--colour", "unrecognized arguments: --colour"),
         ("--int 3", "unrecognized arguments: --int 3"),
@@ -88,7 +91,7 @@ def test_bad_options_get_one_line(argv: str, words: str) -> None:
 def test_a_recording_is_not_played_into_itself(tmp_path: Path) -> None:
     (tmp_path / "r").touch()
     (tmp_path / "same").symlink_to(tmp_path / "r")
-    with pytest.raises(UsageError, match="are the same file: it would never end"):
+    with pytest.raises(UsageError, match="are the same file, which would never end"):
         options("--replay", str(tmp_path / "r"), "--record", str(tmp_path / "same"))
 
 

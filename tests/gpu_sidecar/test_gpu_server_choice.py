@@ -77,7 +77,7 @@ def test_what_is_asked_for_is_read(text: str, selector: ServerSelector) -> None:
 def test_what_names_no_process_is_refused_in_one_line(text: str, complaint: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse_server_selector(text)
-    assert str(caught.value) == f"{text!r} names no process: {complaint}"
+    assert str(caught.value) == f"{text!r} is not a process: {complaint}"
 
 
 def test_by_pid_the_process_and_its_children_are_the_server() -> None:
@@ -150,7 +150,7 @@ def test_a_port_held_by_another_users_process_says_as_whom_to_run() -> None:
         choice = found_from_aside(f"port:{said[0]}", user_id=65534)
     assert choice.pids == ()
     assert choice.why == (
-        f"who listens on port {said[0]} is hidden: run the sidecar as the same user or root, and in its pid namespace"
+        f"the process that listens on port {said[0]} is hidden: run the sidecar as the same user or root, and in its pid namespace"
     )
 
 
@@ -159,7 +159,7 @@ def test_by_name_the_command_line_is_searched() -> None:
         choice = found_from_aside("name:model parakeet-odd-[0-9a-f]+")
     assert choice.pids == (server.pid,)
     assert other.pid not in choice.pids
-    assert choice.why == f"command line fits 'model parakeet-odd-[0-9a-f]+': {choice.name} (pid {server.pid})"
+    assert choice.why == f"command line matches 'model parakeet-odd-[0-9a-f]+': {choice.name} (pid {server.pid})"
 
 
 def test_by_name_all_that_fit_are_the_server() -> None:
@@ -202,7 +202,7 @@ def test_it_is_searched_for_again_when_a_root_ended_or_somebody_asks() -> None:
 def test_a_python_process_on_a_gpu_stands_for_the_server_that_nobody_named() -> None:
     pids: list[int] = []
     tree = ServerTree(Proc(), OnGpus(lambda: pids))
-    assert tree.update() == ServerChoice((), "no server was asked for, and no python process is seen on a GPU")
+    assert tree.update() == ServerChoice((), "no --server-process was given, and no python process is on a GPU")
     with program(IDLE) as server:
         pids.append(server.pid)
         choice = tree.update()

@@ -14,7 +14,7 @@ from gpu_sidecar.metrics import BY_QUERY_NAME, GPU
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import SourceConfig
 from gpu_sidecar.sources.query import QueryCommand, QueryParser, QuerySource
-from gpu_sidecar.sources.row_shape import number
+from gpu_sidecar.sources.row_shape import parse_number
 from gpu_sidecar.sources.tail import TailTiming
 
 OLD_NAME, NEW_NAME = "clocks_throttle_reasons.active", "clocks_event_reasons.active"
@@ -82,7 +82,7 @@ def test_garbage_raises_nothing_and_no_value_is_made_up(lines: list[str]) -> Non
     for line in lines:
         sample = parser.feed(line)
         if sample is not None:
-            there = [number(cell.strip()) for cell in line.split(",")]
+            there = [parse_number(cell.strip()) for cell in line.split(",")]
             assert all(value in there for value in sample.values.values())
 
 
@@ -90,7 +90,7 @@ def test_garbage_raises_nothing_and_no_value_is_made_up(lines: list[str]) -> Non
 def test_a_text_that_is_torn_anywhere_puts_nothing_in_a_wrong_column(at: int) -> None:
     """A number that the cut went through may have become shorter; nothing else."""
     whole = {(sample.gpu, field): value for sample in samples_of(TEXT) for field, value in sample.values.items()}
-    left = number(TEXT[:at].replace("\n", ",").split(",")[-1].strip())
+    left = parse_number(TEXT[:at].replace("\n", ",").split(",")[-1].strip())
     for torn in (TEXT[:at], TEXT[:at] + "\n" + TEXT[at:]):
         for sample in samples_of(torn):
             assert all(whole.get((sample.gpu, f)) == v or v == left for f, v in sample.values.items())

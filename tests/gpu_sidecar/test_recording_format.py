@@ -85,12 +85,12 @@ def test_rubbish_is_never_an_exception_and_never_a_value_that_is_none(line: str)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "it holds no whole header of a recording"),
-        ("seq,t,sm\n", "its first line is no header of a recording"),
-        (sample_line(SAMPLE, 1.0, 1.0), "its first line is no header of a recording"),
-        ('{"recording": 2, "t": 1.0}\n', "it is a recording of format 2; this version reads 1"),
-        (header_line(HEADER)[:30] + "\n", "it holds no whole header of a recording"),
-        ('{"recording": 1, "t": "noon"}\n', "it holds no whole header of a recording"),
+        ("", "it has no complete header"),
+        ("seq,t,sm\n", "its first line is not a header"),
+        (sample_line(SAMPLE, 1.0, 1.0), "its first line is not a header"),
+        ('{"recording": 2, "t": 1.0}\n', "its format is 2, and this version reads 1"),
+        (header_line(HEADER)[:30] + "\n", "it has no complete header"),
+        ('{"recording": 1, "t": "noon"}\n', "it has no complete header"),
     ],
 )
 def test_what_is_no_recording_is_told_so(text: str, words: str) -> None:

@@ -92,7 +92,7 @@ def test_what_is_no_recording_is_refused_before_anything_starts(tmp_path: Path, 
     (tmp_path / "r").write_text("nothing of the kind\n")
     with pytest.raises(NotARecording):
         make(tmp_path / "r")
-    with pytest.raises(NotARecording, match="no regular file"):
+    with pytest.raises(NotARecording, match="not a regular file"):
         make(tmp_path)
     with pytest.raises(FileNotFoundError):
         make(tmp_path / "missing")

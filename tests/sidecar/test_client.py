@@ -189,9 +189,9 @@ def test_nobody_there_costs_one_warning_until_it_is_back(
     client.announce("r1", 0, 5, "hold")
     assert client.pull() == []
     assert client.check() is False
-    assert client.describe()["why"] == "nobody answers there"
+    assert client.describe()["why"] == "nothing answers there"
     assert client.available is False
-    assert warnings_of(caplog) == [f"GPU sidecar {url}: nobody answers there; no samples until it is back"]
+    assert warnings_of(caplog) == [f"GPU sidecar {url}: nothing answers there; no samples until it is back"]
     caplog.clear()
     with bare_sidecar(smi, free_port) as running:
         client.pull()
@@ -203,7 +203,7 @@ def test_nobody_there_costs_one_warning_until_it_is_back(
     client.pull()
     assert warnings_of(caplog) == [
         f"GPU sidecar {url}: back",
-        f"GPU sidecar {url}: nobody answers there; no samples until it is back",
+        f"GPU sidecar {url}: nothing answers there; no samples until it is back",
     ]
 
 
@@ -224,14 +224,14 @@ def test_a_sidecar_that_never_answers_holds_nobody_up(caplog: pytest.LogCaptureF
         (200, "[]", "what answers there is not a GPU sidecar"),
         (200, "{}", "what answers there is not a GPU sidecar"),
         (200, envelope(clock={"wall": "x", "mono": 1}), "could not convert"),
-        (200, envelope(clock={"wall": float("nan"), "mono": 1}), "it answered NaN, which is no number"),
-        (200, envelope(clock={"wall": 1, "mono": 1}).replace("1}", "1.0e999}"), "which is no number"),
+        (200, envelope(clock={"wall": float("nan"), "mono": 1}), "it answered NaN, which is not a number"),
+        (200, envelope(clock={"wall": 1, "mono": 1}).replace("1}", "1.0e999}"), "which is not a number"),
         (200, envelope(), "its samples can't be read"),
         (200, envelope(samples=3), "its samples can't be read"),
         (200, envelope(samples=[{"seq": 1}], more=False), "its samples can't be read"),
         (404, '{"error": "no such path"}', "it answered 404: no such path"),
         (302, "{}", "it answered 302"),
-        (401, "", "it wants a token, or another one"),
+        (401, "", "it needs a token, or another one"),
     ],
 )
 def test_what_is_no_sidecar_is_named_and_never_raises(
@@ -285,7 +285,7 @@ def test_a_token_opens_a_guarded_sidecar(smi: StandInSmi, caplog: pytest.LogCapt
         for token in (None, "wrong"):
             assert SidecarClient(running.url, token=token).check() is False
     assert len(warnings_of(caplog)) == 2
-    assert all("it wants a token, or another one" in line for line in warnings_of(caplog))
+    assert all("it needs a token, or another one" in line for line in warnings_of(caplog))
     assert not any("s3cret" in record.getMessage() for record in caplog.records)
 
 
