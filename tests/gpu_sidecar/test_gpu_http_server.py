@@ -281,7 +281,8 @@ def test_beyond_loopback_a_token_is_needed_to_start(tmp_path: Path) -> None:
     code, lines = refusal(environment_with_path(str(tmp_path)), "--host", "0.0.0.0", "--port", "0")
     assert code == 2
     assert lines == [
-        "gpu_sidecar: --host 0.0.0.0 needs a token, since other machines can reach it: use --token-file or GPU_SIDECAR_TOKEN"
+        "gpu_sidecar: --host 0.0.0.0 needs a token, since other machines can reach it: "
+        "use --token-file or GPU_SIDECAR_TOKEN"
     ]
 
 

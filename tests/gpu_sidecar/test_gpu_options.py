@@ -54,7 +54,8 @@ def test_the_parent_is_today_s_unless_another_is_named() -> None:
         ("--port 70000", "argument --port: '70000' is not a whole number from 0 to 65535"),
         (
             "--interval 0.5",
-            "--interval 0.5 is not possible with --source dmon: give a whole number of seconds from 1 to 3600, or --source "
+            "--interval 0.5 is not possible with --source dmon: "
+            "give a whole number of seconds from 1 to 3600, or --source "
             "query",
         ),
         (

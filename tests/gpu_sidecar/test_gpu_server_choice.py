@@ -150,7 +150,8 @@ def test_a_port_held_by_another_users_process_says_as_whom_to_run() -> None:
         choice = found_from_aside(f"port:{said[0]}", user_id=65534)
     assert choice.pids == ()
     assert choice.why == (
-        f"the process that listens on port {said[0]} is hidden: run the sidecar as the same user or root, and in its pid namespace"
+        f"the process that listens on port {said[0]} is hidden: "
+        "run the sidecar as the same user or root, and in its pid namespace"
     )
 
 
