@@ -14,12 +14,13 @@ _SECRET_NAME = re.compile(r"key|token|secret|auth|jwt|password", re.IGNORECASE)
 
 
 def without_key(text: str, key: str | None) -> str:
-    """What somebody else says, as it may be shown and kept: servers quote the key that they refuse."""
+    """A text of a server as it may be shown and kept: servers quote the key that they refuse."""
     return text.replace(key, HIDDEN) if key else text
 
 
 def without_credentials(url: str | None) -> str | None:
-    """The URL as it may be shown and kept: no user and password, and no value of a parameter that sounds secret."""
+    """The URL as it may be shown and kept: without user and password, and without the value of any parameter whose name
+    sounds secret."""
     if url is None:
         return None
     try:

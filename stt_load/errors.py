@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a server would not take a caller, as far as it says so."""
+    """Why a server would not take a caller, as far as it says."""
 
     CAPACITY = "full"
     AUTH = "auth"  # credentials missing or wrong
@@ -50,7 +50,7 @@ class ExitCode(IntEnum):
 
 
 class SttLoadError(Exception):
-    """Root of every error that this package raises on purpose."""
+    """The root of every error that this package raises on purpose."""
 
 
 class ConfigError(SttLoadError):
@@ -70,7 +70,7 @@ class ProtocolError(SttLoadError):
 
 
 class TransportError(SttLoadError):
-    """Something happened to the connection."""
+    """The connection failed."""
 
 
 class UpgradeRefused(TransportError):

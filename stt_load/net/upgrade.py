@@ -1,7 +1,7 @@
-"""The upgrade to a websocket: what is asked and what is answered, without a socket.
+"""The upgrade to a websocket: the request and its answer, without a socket (RFC 6455 section 4.1).
 
-RFC 6455 section 4.1. A library's costs ten times as much, which at hundreds of utterances a second is a third of what
-all their audio costs. What comes after it is a library's again.
+A library's upgrade costs ten times as much, which at hundreds of utterances a second is a third of what all their audio
+costs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class Upgrade:
-    """One request and its answer. `request`: the bytes to send."""
+    """One upgrade request and its answer. `request` holds the bytes to send; whoever has sent them empties it."""
 
     def __init__(self, target: Connect) -> None:
         self._key = base64.b64encode(os.urandom(_KEY_BYTES))
@@ -37,8 +37,8 @@ class Upgrade:
         self._answer = b""
 
     def feed(self, data: bytes) -> bytes | None:
-        """Some of the answer, empty at the end of the connection. Gives what came behind the answer when the upgrade is
-        done, None before. Raises UpgradeRefused, ProtocolError."""
+        """Takes some of the answer, or nothing at the end of the connection. Gives what came behind the answer when the
+        upgrade is done, None before. Raises UpgradeRefused, ProtocolError."""
         self._answer += data
         head, end, rest = self._answer.partition(_END_OF_HEAD)
         if not end:
@@ -58,8 +58,8 @@ class Upgrade:
 
 
 def _check(headers: Mapping[str, str]) -> None:
-    """Section 4.1, what the client must see in the answer. A subprotocol is not insisted on: servers that want the
-    offer leave out the choice."""
+    """Raises UpgradeRefused where the answer lacks what section 4.1 has a client look for. A subprotocol is not
+    insisted on: servers that want to be offered one may not say which they chose."""
     if headers.get("upgrade", "").lower() != "websocket" or "upgrade" not in headers.get("connection", "").lower():
         raise UpgradeRefused("no websocket upgrade: HTTP 101 without the headers of one")
     if headers.get("sec-websocket-accept") != _ACCEPTED.decode():
@@ -70,17 +70,17 @@ def _check(headers: Mapping[str, str]) -> None:
 
 @functools.lru_cache(maxsize=256)
 def _request(url: str, headers: tuple[tuple[str, str], ...], subprotocols: tuple[str, ...]) -> tuple[bytes, bytes]:
-    """What stands before the key and after it: the same for thousands of callers. `Origin` as browsers send it, for
-    servers that look at it."""
+    """What stands before the key and after it: the same for thousands of callers. `Origin` is what browsers send, since
+    some servers check it."""
     parts = urlsplit(url)
     host = parts.hostname or "localhost"
-    where = f"[{host}]" if ":" in host else host
+    authority = f"[{host}]" if ":" in host else host
     if parts.port not in (None, DEFAULT_PORTS[parts.scheme]):
-        where += f":{parts.port}"
+        authority += f":{parts.port}"
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    before = f"GET {target} HTTP/1.1\r\nUpgrade: websocket\r\nHost: {where}\r\nSec-WebSocket-Key: "
-    origin = "https" if parts.scheme == "wss" else "http"
-    after = {"Origin": f"{origin}://{where}", "Sec-WebSocket-Version": "13", "Connection": "Upgrade"} | dict(headers)
+    before = f"GET {target} HTTP/1.1\r\nUpgrade: websocket\r\nHost: {authority}\r\nSec-WebSocket-Key: "
+    origin = f"{'https' if parts.scheme == 'wss' else 'http'}://{authority}"
+    after = {"Origin": origin, "Sec-WebSocket-Version": "13", "Connection": "Upgrade"} | dict(headers)
     if subprotocols:
         after["Sec-WebSocket-Protocol"] = ", ".join(subprotocols)
     lines = "".join(f"\r\n{name}: {value}" for name, value in after.items())
@@ -89,7 +89,8 @@ def _request(url: str, headers: tuple[tuple[str, str], ...], subprotocols: tuple
 
 @functools.lru_cache(maxsize=64)
 def _read_head(head: bytes) -> tuple[int, Mapping[str, str]]:
-    """The status, and the headers by their names in lower case. But for their clocks servers answer alike."""
+    """The status, and the headers by their names in lower case. Cached: a server's answers differ in their date at
+    most."""
     status_line, *lines = head.decode("latin-1").split("\r\n")
     version, _, status = status_line.partition(" ")
     if not version.startswith("HTTP/1.") or not status[:3].isdigit():
@@ -102,7 +103,8 @@ def _read_head(head: bytes) -> tuple[int, Mapping[str, str]]:
 
 
 def _body_bytes(headers: Mapping[str, str]) -> int:
-    """That are worth waiting for: a body of unknown length is shown as far as it came with the head."""
+    """How many bytes of a refusal's body are waited for. A body of unknown length is shown as far as it came with the
+    head."""
     length = headers.get("content-length", "")
     return min(int(length), _LONGEST_HEAD_BYTES) if length.isdigit() else 0
 
