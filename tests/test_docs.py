@@ -23,8 +23,8 @@ from stt_load.kinds import KINDS, STREAM, TTS, UPLOAD, LoadKind
 from stt_load.metrics.figures import in_table, with_slo
 from stt_load.metrics.validity import CONDITIONS
 from stt_load.options import OPTIONS
-from stt_load.report.folder import WRITERS
 from stt_load.report.model import Verdict
+from stt_load.report.report_files import WRITERS
 from stt_load.run.plan import Phase
 from stt_load.tts.apis import TTS_APIS, TtsApi
 from stt_load.uploads.apis import UPLOADS, UploadRow

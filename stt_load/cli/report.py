@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stt_load.report.close import close_run
+from stt_load.report.publish import publish_report
 
 
 @click.command("report")
@@ -17,4 +17,4 @@ def command(folder: Path, output: str | None) -> None:
 
     Ends with 0 however the run went: the exit code of the run itself stands in summary.json.
     """
-    close_run(folder, output)
+    publish_report(folder, output)

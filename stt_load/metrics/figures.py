@@ -57,8 +57,8 @@ class Source(StrEnum):
 DISTRIBUTED = frozenset({Source.COMPLETED, Source.COUNTED})
 """Sources whose figure is a distribution: one value for each utterance."""
 
-DEVICE_KINDS: dict[Source, str] = {Source.GPU: "gpu", Source.SERVER: "process", Source.HOST: "host"}
-"""The kind of device (`report.device.DEVICE_KINDS`) whose samples a figure is made of."""
+SAMPLED_DEVICES: dict[Source, str] = {Source.GPU: "gpu", Source.SERVER: "process", Source.HOST: "host"}
+"""The kind of device (a key of `report.device.DEVICE_KINDS`) whose samples a figure is made of."""
 
 
 class Place(IntEnum):

@@ -47,7 +47,7 @@ class Pairs:
     not_counted: int
 
 
-Row = tuple[int, Mapping[str, Any]]  # line in the file, keys and values
+NumberedRow = tuple[int, Mapping[str, Any]]  # line in the file, keys and values
 
 
 def read_pairs(text: str, ref_key: str | None = None, hyp_key: str | None = None) -> Pairs:
@@ -69,7 +69,7 @@ def read_pairs(text: str, ref_key: str | None = None, hyp_key: str | None = None
     return Pairs(pairs, keys, len(rows) - len(counted))
 
 
-def _json_rows(text: str, problems: list[str]) -> Iterator[Row]:
+def _json_rows(text: str, problems: list[str]) -> Iterator[NumberedRow]:
     # Not splitlines: a text may hold what Unicode calls a line separator.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -85,7 +85,7 @@ def _json_rows(text: str, problems: list[str]) -> Iterator[Row]:
             problems.append(f'line {number}: not an object: write one like {{"ref": "said", "hyp": "heard"}}')
 
 
-def _csv_rows(text: str, wanted: Sequence[tuple[str, str]], problems: list[str]) -> Iterator[Row]:
+def _csv_rows(text: str, wanted: Sequence[tuple[str, str]], problems: list[str]) -> Iterator[NumberedRow]:
     separator, skipped = _separator(text, wanted)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] | None = None
@@ -133,7 +133,7 @@ def _header(text: str, separator: str) -> set[str]:
         return set()
 
 
-def _keys_of(rows: Sequence[Row], wanted: Sequence[tuple[str, str]]) -> tuple[str, str]:
+def _keys_of(rows: Sequence[NumberedRow], wanted: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """Those of the first row that has both."""
     for _, row in rows:
         for keys in wanted:
@@ -149,7 +149,7 @@ def _is_counted(row: Mapping[str, Any]) -> bool:
     return not is_ours or (row["phase"] == "hold" and row["outcome"] == Outcome.OK)
 
 
-def _pair(row: Row, keys: tuple[str, str], problems: list[str]) -> Pair | None:
+def _pair(row: NumberedRow, keys: tuple[str, str], problems: list[str]) -> Pair | None:
     line, values = row
     missing = [key for key in keys if key not in values]
     if missing:

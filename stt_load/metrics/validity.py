@@ -1,9 +1,7 @@
-"""May this stage be believed? Each condition on its own line, with what to do about it.
+"""Whether a stage can be believed: the conditions, each with what was found and what to do about it.
 
-A load test that can't keep its own promises (callers that never arrived, audio sent late, rows lost on the
-way) measures itself. `CONDITIONS` is the table; a condition is a question to the evidence and an advice.
-
-Evidence that was not gathered (None) does not break a condition: the line says "not measured".
+A load test whose callers never arrived, whose audio was late or whose results were lost measures itself. `CONDITIONS`
+is the table. What was not measured (None) does not break a condition.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ STOLEN_WORTH_SAYING_PCT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of the generator's own conduct during one stage."""
+    """What is known about the load generator's own conduct during one stage."""
 
     users: int  # callers asked for
     users_reached: int | None  # callers there when the hold began; None: it never began
@@ -33,12 +31,12 @@ class Evidence:
     counted: int
     unended: int  # counted utterances cut off or never heard of again
     is_over: bool  # the stage came to its end: False where the run was killed in it
-    undecided: tuple[str, ...]  # objectives that these samples can't decide, one clause each
+    undecided: tuple[str, ...]  # objectives that these utterances can't decide, one clause each
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One condition after looking: `detail` is what was seen, `advice` what to do where it is not met."""
+    """The result of one condition. `detail`: what was found, as a clause. `advice`: what to do where it is not met."""
 
     condition: str
     is_met: bool
@@ -48,7 +46,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`evaluate` says whether the evidence meets the condition, and what was seen, in a few words."""
+    """One condition. `evaluate` returns whether the evidence meets it, and what was found, as a clause."""
 
     name: str
     evaluate: Callable[[Evidence], tuple[bool, str]]
@@ -57,52 +55,56 @@ class Condition:
 
 def _users_reached(evidence: Evidence) -> tuple[bool, str]:
     if evidence.users_reached is None:
-        return False, f"the hold never began: {evidence.users} callers were not there in time"
+        return False, f"the hold never began, because fewer than {evidence.users} callers arrived in time"
     return (
         evidence.users_reached >= evidence.users,
-        f"{evidence.users_reached} of {evidence.users} callers there",
+        f"{evidence.users_reached} of {evidence.users} callers arrived before the hold",
     )
 
 
 def _workers_constant(evidence: Evidence) -> tuple[bool, str]:
     if len(set(evidence.workers)) <= 1:
         return True, f"{evidence.workers[0]} all the time" if evidence.workers else "not measured"
-    return False, "went " + " → ".join(str(workers) for workers in evidence.workers)
+    return False, f"the number of load workers changed: {' → '.join(map(str, evidence.workers))}"
 
 
 def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
-    """The p99 over all frames of the stage is within the limit if at most 1 % of them are beyond it: exact, where a
-    percentile of the utterances' own percentiles would not be."""
+    """The p99 over all frames of the stage is within the limit if at most 1 % of them are beyond it. That is exact,
+    unlike a percentile of the utterances' own percentiles."""
     if not evidence.is_paced:
-        return True, "does not apply: whole files have no pace"
+        return True, "does not apply: requests are sent whole"
     if not evidence.frames:
         return True, "not measured"
     late, worst_ms = evidence.frames_late / evidence.frames, 1_000 * (evidence.pacing_lag_max_s or 0.0)
     limit_ms = 1_000 * PACING_LAG_P99_LIMIT_S
     stolen_pct = evidence.stolen_cpu_pct or 0.0
     why = (
-        f"; the host took {stolen_pct:.0f} % of this machine's CPU away"
+        f"; other virtual machines on the host took {stolen_pct:.0f} % of this machine's CPU time"
         if stolen_pct >= STOLEN_WORTH_SAYING_PCT
         else ""
     )
-    return late <= 0.01, f"{late:.2%} of frames more than {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms{why}"
+    found = f"{100 * late:.2f} % of frames were sent over {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms{why}"
+    return late <= 0.01, found
 
 
 def _generator_cpu(evidence: Evidence) -> tuple[bool, str]:
     cpu_pct = evidence.generator_cpu_pct
     if cpu_pct is None:
         return True, "not measured"
-    return cpu_pct <= GENERATOR_CPU_LIMIT_PCT, f"{cpu_pct:.0f} % of one core"
+    return cpu_pct <= GENERATOR_CPU_LIMIT_PCT, f"the busiest load process used {cpu_pct:.0f} % of one core"
 
 
 def _no_rows_lost(evidence: Evidence) -> tuple[bool, str]:
-    return evidence.rows_lost == 0, f"{evidence.rows_lost} lost"
+    n = evidence.rows_lost
+    return n == 0, f"{n} result{'' if n == 1 else 's'} of utterances got lost" if n else "none got lost"
 
 
 def _all_ended(evidence: Evidence) -> tuple[bool, str]:
     if not evidence.is_over:
         return False, "the run ended in the middle of this stage"
-    return evidence.unended == 0, f"{evidence.unended} of {evidence.counted} cut off or never ended"
+    if not evidence.unended:
+        return True, f"all {evidence.counted} ended"
+    return False, f"{evidence.unended} of {evidence.counted} counted utterances were cut off or never ended"
 
 
 def _enough_samples(evidence: Evidence) -> tuple[bool, str]:
@@ -115,37 +117,37 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "users reached",
         _users_reached,
-        "give the ramp more time, or start more load workers",
+        "lower --ramp-rate, or use more load workers (--processes)",
     ),
     Condition(
         "workers constant",
         _workers_constant,
-        "a load worker died or joined in the middle: read its log and run again",
+        "a worker died or joined during the stage: read its log, then run again",
     ),
     Condition(
         f"pacing lag p99 ≤ {PACING_LAG_P99_LIMIT_S * 1000:.0f} ms",
         _pacing_lag,
-        "the generator sent audio late: use --processes, or another machine than the server's",
+        "use more load workers (--processes), or run the load on another machine than the server",
     ),
     Condition(
         f"generator CPU ≤ {GENERATOR_CPU_LIMIT_PCT:.0f} %",
         _generator_cpu,
-        "the generator had no time to spare: use --processes, or keep the server off this machine",
+        "use more load workers (--processes), or run the load on another machine than the server",
     ),
     Condition(
         "no rows lost",
         _no_rows_lost,
-        "results did not reach the run folder: look for lost workers and a full disk, and run again",
+        "look for workers that died and for a full disk, then run again",
     ),
     Condition(
         "counted utterances all ended",
         _all_ended,
-        "the slow ones are the first to be cut off: let the stage end by itself, or lower --timeout",
+        "let the stage end by itself, or lower --timeout: slow utterances are the first to be cut off",
     ),
     Condition(
         "enough samples",
         _enough_samples,
-        "ask for more with --at-least or a longer --hold",
+        "ask for more utterances with --at-least, or use a longer --hold",
     ),
 )
 

@@ -13,36 +13,36 @@ from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats
 from stt_load.metrics.validity import Evidence, Finding, evaluate
 from stt_load.records import UtteranceRecord
-from stt_load.report.hold import Sample
+from stt_load.report.aggregate import RunAggregate, StageAggregate
+from stt_load.report.device_samples import SampleRow
+from stt_load.report.knee import find_knee, run_verdict
 from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.sampling import Sampling
-from stt_load.report.sizing import find_knee, run_verdict
-from stt_load.report.tally import StageTally, Tally
 from stt_load.report.wording import judged
 
-Line = Mapping[str, Any]
+Transition = Mapping[str, Any]
 
-_UTTERANCE_LIMIT_S = 120.0  # of runs that don't say theirs
+_UTTERANCE_LIMIT_S = 120.0  # for runs whose run.json lacks it
 
 
 @dataclass(frozen=True, slots=True)
 class _Timeline:
-    """What `stages.jsonl` says of one stage. `lines`: its own, and the first line after it."""
+    """The transitions of one stage, as `stages.jsonl` has them. `lines`: its own, and the first line after it."""
 
     stage: int
-    lines: tuple[Line, ...]
+    lines: tuple[Transition, ...]
 
     @property
     def users(self) -> int:
         return int(self.lines[0]["users"])
 
     @property
-    def hold(self) -> Line | None:
+    def hold(self) -> Transition | None:
         return next((line for line in self.lines if line["phase"] == "hold"), None)
 
     @property
-    def after(self) -> tuple[Line, ...]:
+    def after(self) -> tuple[Transition, ...]:
         """The hold's line and what follows; empty where the hold never began."""
         return () if self.hold is None else self.lines[self.lines.index(self.hold) :]
 
@@ -53,26 +53,29 @@ class _Timeline:
 
     @property
     def is_over(self) -> bool:
-        """Something was written after the grace, so every counted utterance had its chance to end."""
+        """The stage came to its end: a line after the grace says that every counted utterance had time to end."""
         return any(line["phase"] in ("settle", "done") or line["stage"] != self.stage for line in self.after)
 
     @property
     def workers(self) -> tuple[int, ...]:
-        """Load workers at each transition. On `done` they have been sent home; what it says of losses counts."""
+        """Load workers at each transition. At `done` they have left already; the losses that it reports count."""
         seen = [int(line["workers"]) for line in self.after if line["phase"] != "done"]
         lost = max((int(_delivery(line).get("workers_lost", 0)) for line in self.after), default=0)
-        # A worker lost in the last phase of a run is seen nowhere but on `done`.
+        # Only `done` reports a worker that was lost in the last phase of a run.
         return (*seen, seen[0] - lost) if lost and len(set(seen)) == 1 else tuple(seen)
 
     @property
     def stolen_cpu_pct(self) -> float | None:
-        """As `generator_cpu_pct`: the larger of what was told of hold and grace."""
+        """CPU time that the host gave to others: the larger share of hold and grace, percent of all cores' time."""
         seen = [line.get("stolen_cpu_pct") for line in self.after[1:3]]
         return max((float(value) for value in seen if value is not None), default=None)
 
     @property
     def generator_cpu_pct(self) -> float | None:
-        """A line tells of the phase that ends there: hold and grace are told by the two lines after the hold."""
+        """The busiest generator process in hold and grace, percent of one core.
+
+        A line reports on the phase that ends there, so hold and grace are in the two lines after the hold's own.
+        """
         seen = [line.get("generator_cpu_pct") for line in self.after[1:3]]
         return max((float(cpu) for cpu in seen if cpu is not None), default=None)
 
@@ -82,29 +85,29 @@ class _Timeline:
 
 def build_report(
     run: Mapping[str, Any],
-    transitions: Sequence[Line],
+    transitions: Sequence[Transition],
     utterances: Iterable[Sequence[UtteranceRecord]],
-    samples: Sequence[Sample] = (),
+    samples: Sequence[SampleRow] = (),
     notes: Iterable[str] = (),
 ) -> RunReport:
-    """The whole report.
+    """Builds the whole report.
 
     `run`, `transitions`, `utterances`: the contents of the raw files, in their order; utterances some thousand at a
-    time, since there may be a million. `samples`: of gpu.jsonl and host.jsonl.
-    `notes`: what the reader of the files has to say of them, once they have been read. Raises ConfigError for an SLO
-    that can't be read.
+    time, since there may be a million. `samples`: the lines of gpu.jsonl and host.jsonl. `notes`: remarks of the reader
+    of the files, complete once they have been read. Raises ConfigError for an SLO that can't be read.
     """
     timelines = _timelines(transitions)
-    tally = _tally(timelines, run, utterances)
+    aggregate = _aggregate(timelines, run, utterances)
     done = next((line for line in transitions if line["phase"] == "done"), None)
-    lost = _rows_lost(done, tally.rows)
+    lost = _rows_lost(done, aggregate.rows)
     kind = KINDS[run.get("kind", STREAM.name)]
     slos = [parse_slo(text) for text in run.get("slos", kind.default_slos)]
     sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in timelines})
     stages: list[StageReport] = []
     for timeline in timelines:
         first = stages[0].figures if stages else None
-        stages.append(_stage_report(timeline, tally.stages[timeline.stage], first, slos, lost, sampling, kind.is_paced))
+        sums = aggregate.stages[timeline.stage]
+        stages.append(_stage_report(timeline, sums, first, slos, lost, sampling, is_paced=kind.is_paced))
     knee = find_knee(stages)
     return RunReport(
         run=run,
@@ -120,30 +123,30 @@ def build_report(
             *_frame_note(run),
             *run.get("notes", ()),
             *notes,
-            *_notes(done, tally.astray),
+            *_notes(done, aggregate.without_stage),
             *sampling.notes({timeline.stage: timeline.users for timeline in timelines}),
         ),
     )
 
 
-def _tally(
+def _aggregate(
     timelines: Sequence[_Timeline], run: Mapping[str, Any], utterances: Iterable[Sequence[UtteranceRecord]]
-) -> Tally:
+) -> RunAggregate:
     stages = {
-        timeline.stage: StageTally(
+        timeline.stage: StageAggregate(
             StageStats(timeline.stage, timeline.users),
             DutyCycle(timeline.users, *timeline.hold_span) if timeline.hold_span else None,
         )
         for timeline in timelines
     }
-    tally = Tally(stages)
+    aggregate = RunAggregate(stages)
     limit_s = float(run.get("utterance_limit_s") or _UTTERANCE_LIMIT_S)
-    tally.add(utterances, LateScores(titled(str(run.get("normaliser", ""))), limit_s))
-    return tally
+    aggregate.add(utterances, LateScores(titled(str(run.get("normaliser", ""))), limit_s))
+    return aggregate
 
 
-def _timelines(transitions: Sequence[Line]) -> list[_Timeline]:
-    """One per stage that `stages.jsonl` knows, in the order in which they began."""
+def _timelines(transitions: Sequence[Transition]) -> list[_Timeline]:
+    """One timeline for each stage in `stages.jsonl`, in the order in which they began."""
     timelines = []
     for stage in dict.fromkeys(int(line["stage"]) for line in transitions):
         places = [index for index, line in enumerate(transitions) if line["stage"] == stage]
@@ -151,11 +154,11 @@ def _timelines(transitions: Sequence[Line]) -> list[_Timeline]:
     return timelines
 
 
-def _delivery(line: Line) -> Mapping[str, Any]:
+def _delivery(line: Transition) -> Mapping[str, Any]:
     return line.get("delivery") or {}
 
 
-def _rows_lost(done: Line | None, rows: int) -> int:
+def _rows_lost(done: Transition | None, rows: int) -> int:
     """Utterances that some worker finished and the file lacks, plus worker reports that never came."""
     delivery = _delivery(done or {})
     finished = max(sum(delivery.get("totals", {}).values()), delivery.get("rows", 0))
@@ -164,20 +167,21 @@ def _rows_lost(done: Line | None, rows: int) -> int:
 
 def _stage_report(
     timeline: _Timeline,
-    tally: StageTally,
+    aggregate: StageAggregate,
     first: StageFigures | None,
     slos: Sequence[Slo],
     lost: int,
     sampling: Sampling,
+    *,
     is_paced: bool,
 ) -> StageReport:
-    figures = tally.stats.close(first)
+    figures = aggregate.stats.close(first)
     results = tuple(judge(slo, figures.measured(slo.figure), figures.without(slo.figure)) for slo in slos)
     evidence = _evidence(timeline, figures, results, lost, is_paced)
     findings = evaluate(evidence)
     span = timeline.hold_span
-    duty = tally.duty.close() if tally.duty and is_paced else None
-    # A file is sent in no time, so no share of the hold is: its audio is what the requests of the hold held.
+    duty = aggregate.duty.close() if aggregate.duty and is_paced else None
+    # A whole file has no share of the hold: the audio is what the requests of the hold carried.
     sent_s = None if is_paced else figures.sums["audio"]
     audio_s = duty * timeline.users * (span[1] - span[0]) if span and duty is not None else sent_s
     return StageReport(
@@ -191,7 +195,7 @@ def _stage_report(
         workers=evidence.workers[0] if evidence.workers else None,
         users_reached=evidence.users_reached,
         generator_cpu_pct=evidence.generator_cpu_pct,
-        ages=tally.ages.close(),
+        ages=aggregate.ages.close(),
     )
 
 
@@ -216,7 +220,7 @@ def _evidence(
         counted=counted,
         unended=counted - ended,
         is_over=timeline.is_over,
-        # One objective missed for certain settles the stage: what another one can't decide is no matter.
+        # One objective that is missed for certain settles the stage, whatever another one can't decide.
         undecided=() if is_missed else tuple(undecided),
     )
 
@@ -235,13 +239,13 @@ def _frame_note(run: Mapping[str, Any]) -> list[str]:
     return [note] if note else []
 
 
-def _notes(done: Line | None, astray: int) -> list[str]:
+def _notes(done: Transition | None, without_stage: int) -> list[str]:
     notes = []
     if done is None:
-        notes.append("the run was killed: stages.jsonl has no `done` line, and what was in flight is missing")
+        notes.append("the run was killed: utterances that were in flight then are missing")
     workers_lost = _delivery(done or {}).get("workers_lost", 0)
     if workers_lost:
         notes.append(f"load workers lost during the run: {workers_lost}")
-    if astray:
-        notes.append(f"utterances that belong to no stage of stages.jsonl, and are left out: {astray}")
+    if without_stage:
+        notes.append(f"utterances left out because stages.jsonl does not have their stage: {without_stage}")
     return notes

@@ -1,4 +1,4 @@
-"""The report on a terminal or in a pipe: the table, the answer, and what stands in its way."""
+"""The report on a terminal or in a pipe: the table, the answer, warnings, resource usage and notes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
-from stt_load.report.resources import TITLE, ResourceTable, resource_table
-from stt_load.report.sizing import exit_code
+from stt_load.report.resources import RESOURCES_TITLE, ResourceTable, resource_table
 from stt_load.report.table import explanations, foreign_warning, headings, rows, validity_lines
-from stt_load.report.wording import judged, knee_sentence, title
+from stt_load.report.wording import at_callers, judged, knee_sentence, title
 
 _PIPE_WIDTH = 110  # a file or CI log has no width; rich would assume 80 and fold the table
 
@@ -28,7 +28,7 @@ _STYLES = {
 
 
 def print_report(report: RunReport, console: Console | None = None) -> None:
-    """Print everything a person needs on the first look. Without a console: standard output."""
+    """Prints what a person needs at first sight, on standard output unless a console is given."""
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=_PIPE_WIDTH, color_system=None)
@@ -37,11 +37,11 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     console.print(_answer(report))
     for heading, style, lines in _blocks(report):
         _print_block(heading, style, lines, console)
-    took = resource_table(report, is_short=True)
-    if took is not None:
-        _print_block(TITLE, "", [], console)
-        _print_uncut(_took_table(took, gap), console)
-        _print_lines(took.explanations, console)
+    resources = resource_table(report, is_short=True)
+    if resources is not None:
+        _print_block(RESOURCES_TITLE, "", [], console)
+        _print_uncut(_resources_table(resources, gap), console)
+        _print_lines(resources.notes, console)
     _print_block("Notes", "", [*report.notes, *explanations(report)], console)
 
 
@@ -58,7 +58,7 @@ def _print_lines(lines: Sequence[str], console: Console) -> None:
 
 
 def _print_uncut(table: Table, console: Console) -> None:
-    """On too narrow a terminal let it fold the lines: rich would cut the figures short."""
+    """Prints a table that is too wide at its full width: the terminal folds it, rich would cut figures short."""
     width = console.width
     console.width = max(width, console.measure(table, options=console.options.update(width=200)).maximum)
     console.print(table)
@@ -73,15 +73,15 @@ def _main_table(report: RunReport, gap: int) -> Table:
     return table
 
 
-def _took_table(took: ResourceTable, gap: int) -> Table:
-    table = _empty_table(took.headings, took.rows, gap)
-    for line in took.rows:
+def _resources_table(resources: ResourceTable, gap: int) -> Table:
+    table = _empty_table(resources.headings, resources.rows, gap)
+    for line in resources.rows:
         table.add_row(*line)
     return table
 
 
 def _empty_table(headings: Sequence[str], lines: Sequence[Sequence[str]], gap: int, title: str | None = None) -> Table:
-    """Its columns, as wide as what comes into them. `gap`: blanks between two columns, at least 1."""
+    """A table without rows whose columns fit `lines`. `gap`: blanks between two columns, at least 1."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, gap - 1, 0, 0), pad_edge=False)
     for heading, *cells in zip(headings, *lines, strict=True):
         width = max(map(len, [*heading.split(), *cells]))
@@ -99,11 +99,15 @@ def _answer(report: RunReport) -> Text:
 
 
 def _blocks(report: RunReport) -> list[tuple[str, str, list[str]]]:
-    """Heading, style and lines of each warning that has any."""
-    missed = [f"at {stage.users}: {judged(result)}" for stage in report.stages for result in stage.missed]
+    """The warnings: heading, style and lines of each that has any."""
+    missed = [
+        f"{at_callers([stage.users], report.kind)}: {judged(result)}"
+        for stage in report.stages
+        for result in stage.missed
+    ]
     foreign = foreign_warning(report)
     blocks = [
-        ("Somebody else's words", "red", [foreign] if foreign else []),
+        ("Foreign text", "red", [foreign] if foreign else []),
         ("Not to be believed", "yellow", validity_lines(report)),
         ("Objectives missed", "red", missed),
     ]

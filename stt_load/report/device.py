@@ -1,4 +1,4 @@
-"""What a sidecar samples: a GPU, the server's processes, a host. One device during one hold, in figures."""
+"""The devices that a sidecar samples (a GPU, the server's processes, a host) and their figures in one hold."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from stt_load.metrics.quantiles import Distribution
 
 COVERED = 0.9
-"""The share of a hold that samples must cover for its figures to be told without a mark."""
+"""The share of a hold that samples must cover for its figures to be shown without a mark."""
 
 LOST = 0.5
-"""Below this share there is nothing to tell."""
+"""Below this share no figure is shown."""
 
 
 def is_covered(coverage: float | None) -> bool:
@@ -19,11 +19,11 @@ def is_covered(coverage: float | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """`busy` and `memory` name the fields of a sample that say how busy it was and what it held in memory."""
+class DeviceKind:
+    """One kind of device. `busy` and `memory` name the fields of its samples for load and memory."""
 
     word: str
-    samples: str  # how its samples are called: GPU samples, CPU samples
+    samples: str  # what its samples are called in notes: GPU samples, CPU samples
     busy: str
     means: str  # what `busy` is, for people
     unit: str  # of `busy`
@@ -31,40 +31,40 @@ class Kind:
     memory: str  # MiB
 
 
-KINDS: dict[str, Kind] = {
-    "gpu": Kind("GPU", "GPU", "sm_pct", "share of time with a kernel running", "%", 0, "fb_mib"),
-    "process": Kind("server", "CPU", "cpu_cores", "cores kept busy", "cores", 2, "rss_mib"),
-    "host": Kind("host", "CPU", "cpu_pct", "share of all cores", "%", 0, "memory_used_mib"),
+DEVICE_KINDS: dict[str, DeviceKind] = {
+    "gpu": DeviceKind("GPU", "GPU", "sm_pct", "share of time with a kernel running", "%", 0, "fb_mib"),
+    "process": DeviceKind("server", "CPU", "cpu_cores", "cores kept busy", "cores", 2, "rss_mib"),
+    "host": DeviceKind("host", "CPU", "cpu_pct", "share of all cores", "%", 0, "memory_used_mib"),
 }
 """By the `kind` of a sample, in the order of the tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`gpu`: the index of a GPU, None where it isn't one or nobody knows. `mig`: of a MIG device on that GPU."""
+    """One device. `gpu`: index of the GPU; None if unknown or no GPU. `mig`: number of a MIG device on that GPU."""
 
     host: str
-    kind: str  # a key of KINDS
+    kind: str  # a key of DEVICE_KINDS
     gpu: int | None = None
     mig: int | None = None
 
     @property
     def name(self) -> str:
         """`GPU 0 MIG 1`, `server`, `host`."""
-        parts = (KINDS[self.kind].word, self.gpu, None if self.mig is None else f"MIG {self.mig}")
+        parts = (DEVICE_KINDS[self.kind].word, self.gpu, None if self.mig is None else f"MIG {self.mig}")
         return " ".join(str(part) for part in parts if part is not None)
 
     @property
     def place(self) -> tuple[str, int, int, int]:
-        """Where it stands in a list."""
+        """Sort key for lists of devices."""
         first = -1  # before every index
-        order = list(KINDS).index(self.kind)
+        order = list(DEVICE_KINDS).index(self.kind)
         return (self.host, order, first if self.gpu is None else self.gpu, first if self.mig is None else self.mig)
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceFigures:
-    """One device during one hold. None: it can't tell, or not enough was sampled to say.
+    """The figures of one device in one hold. None: the device doesn't report it, or too little was sampled.
 
     `fields`: every number of its samples, by its name there. `coverage`: the share of the hold that is near a
     sample, 0 to 1; None where the hold has no end. `throttled`: the share of time in which power or heat held
@@ -81,11 +81,11 @@ class DeviceFigures:
 
     @property
     def busy(self) -> Distribution:
-        return self.of(KINDS[self.device.kind].busy)
+        return self.of(DEVICE_KINDS[self.device.kind].busy)
 
     @property
     def memory(self) -> Distribution:
-        return self.of(KINDS[self.device.kind].memory)
+        return self.of(DEVICE_KINDS[self.device.kind].memory)
 
     def of(self, name: str) -> Distribution:
         return self.fields.get(name, Distribution())

@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from stt_load.report.model import RunReport
 from stt_load.report.plots import HOW_TO_GET_CHARTS, Chart
-from stt_load.report.resources import TITLE, resource_table
+from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, foreign_warning, headings, rows, validity_lines
-from stt_load.report.wording import judged, knee_sentence, title
+from stt_load.report.wording import at_callers, judged, knee_sentence, title
 
 _templates = Environment(
     loader=PackageLoader("stt_load.report", "templates"),
@@ -35,12 +35,14 @@ def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
         warnings=[*filter(None, [foreign_warning(report)]), *validity_lines(report)],
         stages=report.stages,
         judged=judged,
+        at_callers=at_callers,
+        kind=report.kind,
         explanations=explanations(report),
         notes=report.notes,
         charts=None if charts is None else [(chart.title, Markup(chart.svg)) for chart in charts],
         how_to_get_charts=HOW_TO_GET_CHARTS,
-        took_title=TITLE,
-        took=resource_table(report),
+        resources_title=RESOURCES_TITLE,
+        resources=resource_table(report),
         sidecars=Sidecars(report.run).described,
         facts=_facts(report),
     )

@@ -9,14 +9,14 @@ import json
 import math
 from typing import Any
 
-from stt_load.metrics.ages import AgeFigures
+from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.figures import Figure, in_json
 from stt_load.metrics.quantiles import REPORTED, Distribution
 from stt_load.metrics.slo import SloResult
 from stt_load.metrics.validity import Finding
 from stt_load.report.device import DeviceFigures
+from stt_load.report.knee import exit_code
 from stt_load.report.model import SCHEMA_VERSION, RunReport, StageReport
-from stt_load.report.sizing import exit_code
 from stt_load.report.wording import knee_sentence
 
 

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from stt_load.kinds import KINDS, STREAM, LoadKind
-from stt_load.metrics.ages import AgeFigures
-from stt_load.metrics.figures import DEVICE_KINDS, Figure, Source
+from stt_load.metrics.connection_age import AgeFigures
+from stt_load.metrics.figures import SAMPLED_DEVICES, Figure, Source
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.stage import StageFigures
@@ -99,8 +99,8 @@ class StageReport:
 
     def measured(self, figure: Figure) -> Distribution | float | None:
         """The value of a figure, whatever its source. None: not measured, or not on this stage."""
-        if figure.source in DEVICE_KINDS:
-            busiest = self.busiest(DEVICE_KINDS[figure.source])
+        if figure.source in SAMPLED_DEVICES:
+            busiest = self.busiest(SAMPLED_DEVICES[figure.source])
             return busiest.measured(figure.field) if busiest else None
         if figure.source is Source.RUN:
             value: float | None = getattr(self, figure.field)
@@ -114,7 +114,7 @@ class StageReport:
 
     def coverage_of(self, figure: Figure) -> float | None:
         """Share of the hold with the samples that a figure is made of; 1 where it isn't made of samples."""
-        kind = DEVICE_KINDS.get(figure.source)
+        kind = SAMPLED_DEVICES.get(figure.source)
         return self.coverage(kind) if kind else 1.0
 
     @property

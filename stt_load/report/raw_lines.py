@@ -15,13 +15,13 @@ import msgspec
 from stt_load.errors import ConfigError
 from stt_load.records import UtteranceRecord
 
-Row = TypeVar("Row")
+ParsedLine = TypeVar("ParsedLine")
 
 # Larger pieces take twice the time: their memory goes back to the system and is asked for again, piece after piece.
 _AT_ONCE_BYTES = 256 * 1024
 
 
-class RawLines(Generic[Row]):
+class RawLines(Generic[ParsedLine]):
     """The rows of one file, some thousand at a time; may be gone through again. ConfigError where it can't go on.
 
     `notes`: takes what there is to say of the file once it has been read to its end. `read_all`: lines → rows, quickly.
@@ -32,15 +32,15 @@ class RawLines(Generic[Row]):
         self,
         path: Path,
         notes: list[str],
-        read_all: Callable[[bytes], list[Row]],
-        read_one: Callable[[bytes, str], Row],
+        read_all: Callable[[bytes], list[ParsedLine]],
+        read_one: Callable[[bytes, str], ParsedLine],
     ) -> None:
         self._path = path
         self._notes = notes
         self._read_all = read_all
         self._read_one = read_one
 
-    def __iter__(self) -> Iterator[list[Row]]:
+    def __iter__(self) -> Iterator[list[ParsedLine]]:
         cut: ConfigError | None = None
         place = 0  # in bytes
         try:
@@ -61,7 +61,7 @@ class RawLines(Generic[Row]):
         if cut is not None and note not in self._notes:
             self._notes.append(note)
 
-    def _all_at_once(self, lines: bytes) -> list[Row]:
+    def _all_at_once(self, lines: bytes) -> list[ParsedLine]:
         """ValueError where they are not a row a line: some are blank, or hold two rows, or a part of one."""
         rows = self._read_all(lines)
         if len(rows) != lines.count(b"\n") + (not lines.endswith(b"\n")):
@@ -72,9 +72,9 @@ class RawLines(Generic[Row]):
         with self._path.open("rb") as file:
             return file.read(place).count(b"\n")
 
-    def _one_by_one(self, lines: bytes, number: int) -> tuple[list[Row], ConfigError | None]:
+    def _one_by_one(self, lines: bytes, number: int) -> tuple[list[ParsedLine], ConfigError | None]:
         """The rows, and what to say if the last line turns out not to be the last of the file."""
-        rows: list[Row] = []
+        rows: list[ParsedLine] = []
         cut: ConfigError | None = None
         for at, line in enumerate(lines.split(b"\n"), number):
             if not line.strip():

@@ -1,4 +1,4 @@
-"""The second table, "What it took": one row a stage and device, as text cells.
+"""The second table, "Resource usage": one row for each stage and device, as text cells.
 
 Console and page print the same columns, without those that are empty in the whole run. The page shows every device,
 the console only those that a person looks for first.
@@ -10,82 +10,81 @@ from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 
 from stt_load.metrics.figures import NOTHING
-from stt_load.report.device import KINDS, Device, DeviceFigures
+from stt_load.report.device import DEVICE_KINDS, Device, DeviceFigures
 from stt_load.report.model import WORKED_PCT, RunReport, StageReport
 from stt_load.report.wording import sampled
 
-TITLE = "What it took"
-FIRST_HEADINGS = ("Conc", "device")
+RESOURCES_TITLE = "Resource usage"
+KEY_HEADINGS = ("Conc", "device")
+"""The columns that say which stage and device a row is about."""
 
 _CONSOLE_ROWS_AT_MOST = 24
 
-Cell = Callable[[DeviceFigures], str | None]
-Row = tuple[StageReport, DeviceFigures]
+ResourceCell = Callable[[DeviceFigures], str | None]
+StageDevice = tuple[StageReport, DeviceFigures]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """`cell` gives None where the device can't tell. `says`: what the reader must know of it, "" if nothing."""
+class ResourceColumn:
+    """One column. `cell` gives None where the device doesn't report it. `note` explains it below the table."""
 
     heading: str
-    cell: Cell
-    says: str = ""
+    cell: ResourceCell
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceTable:
+    """The table as text: `rows` have a cell for each heading, `notes` are the lines below."""
+
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    explanations: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def _number(value: Callable[[DeviceFigures], float | None], digits: int = 0) -> Cell:
+def _number(value: Callable[[DeviceFigures], float | None], digits: int = 0, factor: float = 1.0) -> ResourceCell:
     def cell(figures: DeviceFigures) -> str | None:
         number = value(figures)
-        return None if number is None else f"{number:.{digits}f}"
+        return None if number is None else f"{number * factor:.{digits}f}"
 
     return cell
 
 
-def _percent(ratio: Callable[[DeviceFigures], float | None]) -> Cell:
+def _busy(statistic: str) -> ResourceCell:
     def cell(figures: DeviceFigures) -> str | None:
-        share = ratio(figures)
-        return None if share is None else f"{share * 100:.0f}"
-
-    return cell
-
-
-def _busy(statistic: str) -> Cell:
-    def cell(figures: DeviceFigures) -> str | None:
-        kind, value = KINDS[figures.device.kind], figures.busy.statistic(statistic)
+        kind, value = DEVICE_KINDS[figures.device.kind], figures.busy.statistic(statistic)
         return None if value is None else f"{value:.{kind.digits}f} {kind.unit}"
 
     return cell
 
 
-_BUSY = Column("busy mean", _busy("mean"))
-_COVERED = Column("covered%", _percent(lambda figures: figures.coverage), "covered: share of the hold with samples")
+_BUSY = ResourceColumn("busy mean", _busy("mean"))
+_COVERED = ResourceColumn(
+    "covered%", _number(lambda figures: figures.coverage, factor=100), "covered: share of the hold with samples"
+)
 
-COLUMNS = (
+RESOURCE_COLUMNS = (
     _BUSY,
-    Column("busy p95", _busy("p95")),
-    Column("memory mean", _number(lambda figures: figures.memory.mean), "memory: MiB"),
-    Column("memory peak", _number(lambda figures: figures.memory.max)),
-    Column(
+    ResourceColumn("busy p95", _busy("p95")),
+    ResourceColumn("memory mean", _number(lambda figures: figures.memory.mean), "memory: MiB in use"),
+    ResourceColumn("memory peak", _number(lambda figures: figures.memory.max)),
+    ResourceColumn(
         "growth /min",
         _number(lambda figures: figures.memory_growth_mib_per_min, 1),
         "growth: slope of the memory over the hold, MiB a minute",
     ),
-    Column("power W", _number(lambda figures: figures.of("power_w").mean)),
-    Column("energy J", _number(lambda figures: figures.energy_j), "energy: mean power times the length of the hold"),
-    Column(
+    ResourceColumn("power W", _number(lambda figures: figures.of("power_w").mean)),
+    ResourceColumn(
+        "energy J", _number(lambda figures: figures.energy_j), "energy: mean power times the length of the hold"
+    ),
+    ResourceColumn(
         "J per audio min",
         _number(lambda figures: figures.energy_per_audio_minute_j, 1),
-        "per audio min: for each minute of audio that callers sent in the hold",
+        "J per audio min: energy for each minute of audio that callers sent in the hold",
     ),
-    Column(
+    ResourceColumn(
         "throttled%",
-        _percent(lambda figures: figures.throttled),
+        _number(lambda figures: figures.throttled, factor=100),
         "throttled: share of time in which power or heat held the clocks back",
     ),
     _COVERED,
@@ -93,55 +92,57 @@ COLUMNS = (
 
 
 def resource_table(report: RunReport, *, is_short: bool = False) -> ResourceTable | None:
-    """None where nothing was to be sampled. `is_short`: as the console shows it."""
+    """The table; None if nothing was to be sampled. `is_short`: as the console shows it."""
     every = [(stage, figures) for stage in report.stages for figures in stage.devices]
     every = [row for row in every if row[1].fields or row[1].coverage is not None]  # its hold began
     picked = _shortened(every) if is_short else every
     if not picked:
         return None
-    known = {(figures.device.kind, column) for _, figures in every for column in COLUMNS if column.cell(figures)}
+    reported = {(f.device.kind, column) for _, f in every for column in RESOURCE_COLUMNS if column.cell(f)}
     shown = [
-        column for column in COLUMNS if column is _BUSY or any((f.device.kind, column) in known for _, f in picked)
+        column
+        for column in RESOURCE_COLUMNS
+        if column is _BUSY or any((f.device.kind, column) in reported for _, f in picked)
     ]
     names_hosts = len({figures.device.host for _, figures in every}) > 1
     rows = tuple(
-        (str(stage.users), _name(figures.device, names_hosts), *(_text(column, figures, known) for column in shown))
+        (str(stage.users), _name(figures.device, names_hosts), *(_text(column, figures, reported) for column in shown))
         for stage, figures in picked
     )
     left_out = len(every) - len(picked)
     return ResourceTable(
-        headings=(*FIRST_HEADINGS, *(column.heading for column in shown)),
+        headings=(*KEY_HEADINGS, *(column.heading for column in shown)),
         rows=rows,
-        explanations=(
-            _words(shown, {figures.device.kind for _, figures in picked}),
+        notes=(
+            *_column_notes(shown, {figures.device.kind for _, figures in picked}),
             *([f"{left_out} more {'row is' if left_out == 1 else 'rows are'} in report.html."] if left_out else []),
         ),
     )
 
 
-def _words(shown: Iterable[Column], kinds: Set[str]) -> str:
-    busy = ", ".join(f"{row.means} ({row.word})" for kind, row in KINDS.items() if kind in kinds)
-    return "; ".join([f"Busy: {busy}", *(column.says for column in shown if column.says)]) + "."
+def _column_notes(shown: Iterable[ResourceColumn], kinds: Set[str]) -> list[str]:
+    busy = ", ".join(f"{row.means} ({row.word})" for kind, row in DEVICE_KINDS.items() if kind in kinds)
+    return [f"{note}." for note in (f"busy: {busy}", *(column.note for column in shown)) if note]
 
 
-def _text(column: Column, figures: DeviceFigures, known: set[tuple[str, Column]]) -> str:
-    """`lost` only where other devices of its kind, or other stages, have a figure: else it can't tell anyhow."""
+def _text(column: ResourceColumn, figures: DeviceFigures, reported: set[tuple[str, ResourceColumn]]) -> str:
+    """The cell. It says `lost` only if devices of this kind report the column elsewhere in the run."""
     text = column.cell(figures)
-    if column is _COVERED or (column is not _BUSY and (figures.device.kind, column) not in known):
+    if column is _COVERED or (column is not _BUSY and (figures.device.kind, column) not in reported):
         return text or NOTHING
     return sampled(text or NOTHING, figures.coverage)
 
 
-def _shortened(rows: list[Row]) -> list[Row]:
-    """GPUs that worked, and the server; hosts where there is nothing else. Of many, only the busiest of each kind."""
+def _shortened(rows: list[StageDevice]) -> list[StageDevice]:
+    """GPUs that worked, and the server; hosts if there is nothing else. Of many, only the busiest of each kind."""
     short = [row for row in rows if row[1].device.kind != "host" and not _is_idle(row)] or rows
     if len(short) > _CONSOLE_ROWS_AT_MOST:
         short = [(stage, figures) for stage, figures in short if figures is stage.busiest(figures.device.kind)]
     return short
 
 
-def _is_idle(row: Row) -> bool:
-    """A GPU without work in this hold, unless the main table shows it."""
+def _is_idle(row: StageDevice) -> bool:
+    """It is a GPU without work in this hold, and not the one that the main table shows."""
     stage, figures = row
     is_gpu = figures.device.kind == "gpu"
     return is_gpu and (figures.busy.mean or 0.0) < WORKED_PCT and figures is not stage.busiest("gpu")

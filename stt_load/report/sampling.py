@@ -1,4 +1,4 @@
-"""All samples of a run: the figures of each device in each hold, and what the reader should know of the sampling."""
+"""All samples of a run: the figures of each device in each hold, and notes about what was not sampled."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from functools import cached_property
 from typing import Any
 
 from stt_load.report.coverage import Span, reach_s
-from stt_load.report.device import KINDS, Device, DeviceFigures
-from stt_load.report.gaps import Gap, Stream, gap_notes, within
-from stt_load.report.hold import Hold, Sample, by_device, measure, times_of
+from stt_load.report.device import DEVICE_KINDS, Device, DeviceFigures
+from stt_load.report.device_samples import SampledHold, SampleRow, by_device, measure, times_of
+from stt_load.report.hold_assignment import Transition, count_mistagged, samples_by_hold
+from stt_load.report.sampling_gaps import SampleStream, SamplingGap, gap_notes, within
 from stt_load.report.sidecars import Sidecars
-from stt_load.report.tags import Line, by_hold, mistagged
 
 
 class Sampling:
-    """The samples, put to the holds they were taken in."""
+    """The samples of a run, assigned to the holds that they were taken in."""
 
     def __init__(
         self,
         run: Mapping[str, Any],
-        samples: Sequence[Sample],
-        lines: Sequence[Line],
+        samples: Sequence[SampleRow],
+        transitions: Sequence[Transition],
         spans: Mapping[int, Span | None],
     ) -> None:
-        """`samples`: of gpu.jsonl and host.jsonl. `lines`: of stages.jsonl. `spans`: stage -> when its hold was, on
-        the master's wall clock; None where it never ended."""
+        """`samples`: the lines of gpu.jsonl and host.jsonl. `transitions`: the lines of stages.jsonl. `spans`: stage ->
+        when its hold was, on the master's wall clock; None where it never ended."""
         self._run_id = run.get("run_id")
         self._samples = samples
-        self._lines = lines
+        self._lines = transitions
         self._spans = spans
         self._sidecars = Sidecars(run)
-        self._holds = by_hold(samples, spans, self._run_id)
+        self._holds = samples_by_hold(samples, spans, self._run_id)
         self._by_device = by_device(samples)
         self._reach_s = {
             device: reach_s(self._sidecars.period_s(device), times_of(mine)) for device, mine in self._by_device.items()
         }
 
     def devices(self, stage: int, audio_s: float | None) -> tuple[DeviceFigures, ...]:
-        """Every device that was to be sampled, also where no sample of it came. `audio_s`: as in `Hold`."""
+        """Every device that should have been sampled, even if no sample of it came. `audio_s`: as in `SampledHold`."""
         span = self._spans[stage]
-        hold = Hold(span, audio_s) if span else None
+        hold = SampledHold(span, audio_s) if span else None
         taken = by_device(self._holds[stage])
         lacking = [device for device in self._expected if not any(_is_part(device, other) for other in taken)]
         return tuple(
@@ -49,12 +49,12 @@ class Sampling:
         )
 
     def _gaps_of(self, device: Device) -> list[Span]:
-        """As the sidecar of its host recorded them."""
-        whose = (device.host, KINDS[device.kind].samples)
+        """The gaps that the sidecar of its host recorded."""
+        whose = (device.host, DEVICE_KINDS[device.kind].samples)
         return [gap.span for gap in self._sidecars.gaps if (gap.host, gap.samples) == whose]
 
     def notes(self, users: Mapping[int, int]) -> list[str]:
-        """`users`: stage -> callers."""
+        """Notes about sidecars without samples, wrong tags and gaps. `users`: stage -> callers."""
         missed = {
             stage: (users[stage], span, within(span, self._sidecars.gaps, self._seen_gaps(span)))
             for stage, span in self._spans.items()
@@ -65,20 +65,23 @@ class Sampling:
 
     @cached_property
     def _expected(self) -> list[Device]:
-        """Which GPUs are sampled may change before the server is found, so the last word on them is run.json's."""
+        """The devices that should have been sampled.
+
+        The choice of GPUs may change until the server is found, so run.json decides which they are.
+        """
         watched = self._sidecars.watched
         seen = by_device(sample for samples in self._holds.values() for sample in samples)
         return [*watched, *(device for device in seen if device.kind != "gpu" or not watched)]
 
     @cached_property
-    def _streams(self) -> list[Stream]:
+    def _streams(self) -> list[SampleStream]:
         groups: dict[tuple[str, str], list[Device]] = {}
         for device in self._by_device:
             if not any(_is_part(expected, device) for expected in self._expected):
-                continue  # sampled before the choice was made, and nobody missed it later
-            groups.setdefault((device.host, KINDS[device.kind].samples), []).append(device)
+                continue  # sampled only until the choice was made
+            groups.setdefault((device.host, DEVICE_KINDS[device.kind].samples), []).append(device)
         return [
-            Stream(
+            SampleStream(
                 host,
                 samples,
                 sorted(
@@ -92,19 +95,19 @@ class Sampling:
             for (host, samples), devices in groups.items()
         ]
 
-    def _seen_gaps(self, hold: Span) -> list[Gap]:
+    def _seen_gaps(self, hold: Span) -> list[SamplingGap]:
         return [gap for stream in self._streams for gap in stream.gaps(hold)]
 
     def _tag_note(self) -> list[str]:
-        wrong, looked_at = mistagged(self._samples, self._lines, self._run_id, self._sidecars.uncertainty_s)
+        wrong, checked = count_mistagged(self._samples, self._lines, self._run_id, self._sidecars.uncertainty_s)
         if not wrong:
             return []
         return [
-            f"{wrong} of {looked_at} samples bear another stage or phase than stages.jsonl has for their moment: "
-            "check the clocks of master and sidecar"
+            f"{wrong} of {checked} samples are tagged with another stage or phase than stages.jsonl has for their "
+            "time: check that the clocks of master and sidecar agree"
         ]
 
 
 def _is_part(device: Device, other: Device) -> bool:
-    """A MIG device stands for the GPU that it is a part of."""
+    """Both are the same device, or MIG devices of the same GPU."""
     return (device.host, device.kind, device.gpu) == (other.host, other.kind, other.gpu)

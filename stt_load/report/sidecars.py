@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from stt_load.report.coverage import Span
-from stt_load.report.device import KINDS, Device
-from stt_load.report.gaps import Gap
+from stt_load.report.device import DEVICE_KINDS, Device
+from stt_load.report.sampling_gaps import SamplingGap
 
-Row = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 
 
 class Sidecars:
     """The entries `sidecars` and `gpu` of one `run.json`."""
 
-    def __init__(self, run: Row) -> None:
+    def __init__(self, run: JsonObject) -> None:
         self._run = run
-        self.entries: tuple[Row, ...] = tuple(run.get("sidecars") or ())
-        self.gpus: tuple[Row, ...] = tuple(run.get("gpu") or ())
+        self.entries: tuple[JsonObject, ...] = tuple(run.get("sidecars") or ())
+        self.gpus: tuple[JsonObject, ...] = tuple(run.get("gpu") or ())
 
     @property
     def was_asked(self) -> bool:
@@ -39,7 +39,7 @@ class Sidecars:
             float(source["period_s"])
             for entry in self._of(device.host)
             for source in entry.get("sources") or ()
-            if _samples(source) == KINDS[device.kind].samples and source.get("period_s")
+            if _samples(source) == DEVICE_KINDS[device.kind].samples and source.get("period_s")
         ]
         return max(told, default=None)
 
@@ -48,10 +48,10 @@ class Sidecars:
         return max((float(entry.get("clock_uncertainty_s") or 0.0) for entry in self._of(host)), default=0.0)
 
     @property
-    def gaps(self) -> tuple[Gap, ...]:
+    def gaps(self) -> tuple[SamplingGap, ...]:
         """As the sidecars themselves recorded them."""
         return tuple(
-            Gap(str(entry.get("host")), _samples(source), _on_our_clock(entry, gap), str(gap.get("why", "")))
+            SamplingGap(str(entry.get("host")), _samples(source), _on_our_clock(entry, gap), str(gap.get("why", "")))
             for entry in self.entries
             for source in entry.get("sources") or ()
             for gap in source.get("gaps") or ()
@@ -68,7 +68,7 @@ class Sidecars:
         """For people: each sidecar, and what is to be said of it."""
         return [(f"{entry.get('url')}", self._facts(entry)) for entry in self.entries]
 
-    def _facts(self, entry: Row) -> list[tuple[str, str]]:
+    def _facts(self, entry: JsonObject) -> list[tuple[str, str]]:
         host = entry.get("host")
         gpus = "; ".join(
             _gpu_line(row) for row in self.gpus if row.get("host") == host and row.get("index") is not None
@@ -78,16 +78,16 @@ class Sidecars:
         facts += [(f"source {source.get('name')}", _source_line(source)) for source in entry.get("sources") or ()]
         return [(name, str(value)) for name, value in [*facts, ("clock", _clock_line(entry))] if value]
 
-    def _of(self, host: str) -> list[Row]:
+    def _of(self, host: str) -> list[JsonObject]:
         return [entry for entry in self.entries if str(entry.get("host")) == host]
 
 
-def _samples(source: Row) -> str:
-    kind = KINDS.get(str(source.get("kind")))
-    return kind.samples if kind else KINDS["gpu"].samples
+def _samples(source: JsonObject) -> str:
+    kind = DEVICE_KINDS.get(str(source.get("kind")))
+    return kind.samples if kind else DEVICE_KINDS["gpu"].samples
 
 
-def _gpu_line(gpu: Row) -> str:
+def _gpu_line(gpu: JsonObject) -> str:
     memory = gpu.get("memory_total_mib")
     parts = (
         f"GPU {gpu.get('index')}",
@@ -99,11 +99,11 @@ def _gpu_line(gpu: Row) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
-def _server_line(server: Row | None) -> str:
+def _server_line(server: JsonObject | None) -> str:
     return ": ".join(str(part) for part in (server.get("name"), server.get("why")) if part) if server else ""
 
 
-def _source_line(source: Row) -> str:
+def _source_line(source: JsonObject) -> str:
     gaps, restarts = source.get("gaps") or (), source.get("restarts")
     parts = (
         f"every {source['period_s']:g} s" if source.get("period_s") else "",
@@ -121,7 +121,7 @@ def _times(n: int) -> str:
     return "once" if n == 1 else f"{n} times"
 
 
-def _clock_line(entry: Row) -> str:
+def _clock_line(entry: JsonObject) -> str:
     offset_s, uncertainty_s = entry.get("clock_offset_s"), entry.get("clock_uncertainty_s")
     if offset_s is None or uncertainty_s is None:
         return ""
@@ -129,7 +129,7 @@ def _clock_line(entry: Row) -> str:
     return f"{abs(offset_s):.4f} s {ahead} the master's, ± {uncertainty_s * 1000:.1f} ms"
 
 
-def _on_our_clock(entry: Row, gap: Row) -> Span:
+def _on_our_clock(entry: JsonObject, gap: JsonObject) -> Span:
     """`clock_offset_s` is the sidecar's wall clock minus ours."""
     offset_s = float(entry.get("clock_offset_s") or 0.0)
     ended = gap.get("ended")

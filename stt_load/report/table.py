@@ -13,7 +13,7 @@ from stt_load.metrics.figures import NOTHING, Figure, Place, TableColumn, in_tab
 from stt_load.metrics.quantiles import percentile, smallest_n
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.resources import resource_table
-from stt_load.report.wording import sampled, sampled_explanation
+from stt_load.report.wording import at_callers, sampled, sampled_explanation
 
 FEW = "*"
 
@@ -57,7 +57,7 @@ def rows(report: RunReport) -> list[tuple[str, ...]]:
 
 
 def explanations(report: RunReport) -> list[str]:
-    """What the reader must know to read this table, and nothing that it does not show."""
+    """The notes that a reader needs for this table, and no others."""
     lines = ["All times are in seconds.", *_meanings(report), *_what_was_sent(report)]
     if report.run.get("normaliser") and report.kind.is_transcribed:
         lines.append(f"WER is counted after {report.run['normaliser']}.")
@@ -69,8 +69,8 @@ def explanations(report: RunReport) -> list[str]:
     lines += sampled_explanation(cell for line in every_row for cell in line)
     reused = sum(stage.figures.clips_reused for stage in report.stages)
     if reused:
-        times = "time" if reused == 1 else "times"
-        lines.append(f"Two callers spoke the same clip {reused} {times}: foreign text between them can't be seen.")
+        utterances = "1 utterance" if reused == 1 else f"{reused} utterances"
+        lines.append(f"Two callers spoke the same clip in {utterances}: foreign text between them can't be seen.")
     return lines
 
 
@@ -111,18 +111,18 @@ def foreign_warning(report: RunReport) -> str | None:
     if not found:
         return None
     places = ", ".join(f"{count} at {users}" for users, count in found)
-    return f"foreign text: messages carried another caller's words ({places} callers): the server mixes up sessions"
+    return f"messages carried another caller's words ({places} callers): the server mixes up its sessions"
 
 
 def validity_lines(report: RunReport) -> list[str]:
     """Broken conditions with advice, one line each; stages that break one in the same way share its line."""
-    broken: dict[tuple[str, str, str], list[int]] = {}
+    broken: dict[tuple[str, str], list[int]] = {}
     for stage in report.stages:
         for finding in stage.broken:
-            broken.setdefault((finding.condition, finding.detail, finding.advice), []).append(stage.users)
+            broken.setdefault((finding.detail, finding.advice), []).append(stage.users)
     return [
-        f"at {', '.join(map(str, users))}: {condition}: {detail}. {advice[0].upper()}{advice[1:]}."
-        for (condition, detail, advice), users in broken.items()
+        f"{at_callers(users, report.kind)}: {detail}. {advice[0].upper()}{advice[1:]}."
+        for (detail, advice), users in broken.items()
     ]
 
 
@@ -140,7 +140,7 @@ def _late(stage: StageReport) -> float | None:
 
 
 def _span(report: RunReport, value: Callable[[StageReport], float | None]) -> str:
-    """`4.8–5.1`, or one number where all stages agree."""
+    """The smallest and largest value of all stages, `4.8–5.1`, or one number where they agree."""
     values = [number for stage in report.stages if (number := value(stage)) is not None]
     ends = dict.fromkeys(f"{end:.1f}" for end in (min(values), max(values))) if values else {NOTHING: None}
     return "–".join(ends)

@@ -1,9 +1,9 @@
-"""How figures are said, in one place, so that the table, the page and the XML say them alike."""
+"""The sentences about figures, in one place, so that the table, the page and the XML agree."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from stt_load.kinds import STREAM, LoadKind
 from stt_load.metrics.figures import NOTHING, Unit
@@ -12,13 +12,7 @@ from stt_load.report.device import COVERED, LOST, is_covered
 from stt_load.report.model import Knee, RunReport, StageReport, Verdict
 
 DOUBT = "?"
-GONE = "lost"
-
-_VERBS = {
-    SloVerdict.MET: "meets",
-    SloVerdict.MISSED: "misses",
-    SloVerdict.UNDECIDED: "may or may not meet",
-}
+LOST_TEXT = "lost"
 
 
 def seconds(value: float | None) -> str:
@@ -33,8 +27,7 @@ def percent(ratio: float | None) -> str:
 
 def observed(result: SloResult) -> str:
     """`eos_latency p95 1.420 s`."""
-    name = " ".join(part for part in (result.slo.figure.name, result.slo.statistic) if part)
-    return f"{name} {_value(result)}"
+    return f"{_name(result.slo)} {_value(result)}"
 
 
 def bound(slo: Slo) -> str:
@@ -44,20 +37,25 @@ def bound(slo: Slo) -> str:
 
 
 def judged(result: SloResult) -> str:
-    """`eos_latency p95 1.420 s misses < 1s`, and why it can't be said where it can't."""
+    """`eos_latency p95 1.420 s misses < 1s`, or why that can't be decided."""
     if result.value is None:
-        return f"{result.slo.text}: nothing was measured"
-    said = f"{observed(result)} {_VERBS[result.verdict]} {bound(result.slo)}"
-    is_open = result.verdict is SloVerdict.UNDECIDED
-    return f"{said}: {result.n} samples, {result.n_needed} needed" if is_open else said
+        return f"{result.slo.text} can't be judged: nothing was measured"
+    if math.isinf(result.value):
+        return (
+            f"{_name(result.slo)} failed: the utterance at that percentile did not complete (SLO {bound(result.slo)})"
+        )
+    if result.verdict is SloVerdict.UNDECIDED:
+        needed = f"{result.n} utterances, {result.n_needed} needed"
+        return f"{observed(result)} can't be judged against {bound(result.slo)}: {needed}"
+    return f"{observed(result)} {'meets' if result.verdict is SloVerdict.MET else 'misses'} {bound(result.slo)}"
 
 
 def why_not(stage: StageReport) -> str:
-    """Why a stage does not pass, in one clause."""
+    """Why a stage does not pass, as one clause."""
     if stage.verdict is Verdict.EMPTY:
         return "nothing was counted"
     if stage.verdict is Verdict.INVALID:
-        return "; ".join(f"{finding.condition} is not met: {finding.detail}" for finding in stage.broken)
+        return "; ".join(finding.detail for finding in stage.broken)
     return "; ".join(judged(result) for result in stage.missed)
 
 
@@ -67,48 +65,59 @@ def knee_sentence(knee: Knee, kind: LoadKind = STREAM) -> str:
         return "no stage was run"
     held = f"holds {callers(knee.holds.users, kind)}{_per_gpu(knee.holds)}" if knee.holds else "no stage passes"
     if knee.breaks is None:
-        return f"{held}, the most that were tried; the knee is above"
+        return f"{held}, the most that were tried: the limit is higher"
     if knee.breaks.verdict is Verdict.FAIL:
         return f"{held}; at {knee.breaks.users} {why_not(knee.breaks)}"
-    return f"{held}; the stage of {knee.breaks.users} can't be judged: {why_not(knee.breaks)}"
+    return f"{held}; {callers(knee.breaks.users, kind)} can't be judged: {why_not(knee.breaks)}"
 
 
 def _per_gpu(stage: StageReport) -> str:
-    """Said where it is another number than the stage's own."""
+    """Callers for each GPU, where that differs from the callers of the stage."""
     streams = stage.streams_per_gpu
-    return "" if streams is None or streams == stage.users else f", {streams:g} for each GPU that worked"
+    return "" if streams is None or streams == stage.users else f" ({streams:g} for each GPU that worked)"
 
 
 def callers(users: int, kind: LoadKind = STREAM) -> str:
     return f"{users} {kind.caller if users == 1 else kind.callers}"
 
 
+def at_callers(users: Sequence[int], kind: LoadKind) -> str:
+    """`at 5, 10 callers`."""
+    return f"at {', '.join(map(str, users))} {kind.caller if tuple(users) == (1,) else kind.callers}"
+
+
 def sampled(text: str, coverage: float | None) -> str:
-    """A figure of samples: `62`, `62?` or `lost`, by the share of the hold that they cover."""
+    """A figure made of samples, marked by the share of the hold that they cover: `62`, `62?` or `lost`."""
     if coverage is not None and coverage < LOST:
-        return GONE
+        return LOST_TEXT
     return text if text == NOTHING or is_covered(coverage) else text + DOUBT
 
 
 def sampled_explanation(cells: Iterable[str]) -> list[str]:
-    """What `sampled` means, where one of the cells needs it."""
-    if not any(cell == GONE or cell.endswith(DOUBT) for cell in cells):
+    """One line about the marks of `sampled`, if one of the cells has any."""
+    if not any(cell == LOST_TEXT or cell.endswith(DOUBT) for cell in cells):
         return []
-    return [f"{DOUBT} samples cover less than {COVERED:.0%} of the hold; {GONE}: less than {LOST:.0%}, or none came."]
+    return [
+        f"{DOUBT} samples cover less than {100 * COVERED:.0f} % of the hold; {LOST_TEXT}: less than {100 * LOST:.0f} %."
+    ]
 
 
 def title(report: RunReport) -> str:
-    """`label · dialect · run id`, whatever of them the run has, and what kind of figures these are."""
+    """`label · dialect · run id`, as far as the run has them, and what kind of load it was."""
     run = report.run
     parts = (run.get("label"), run.get("dialect"), run.get("run_id"), report.kind.subtitle)
     return " · ".join(str(part) for part in dict.fromkeys(parts) if part)
+
+
+def _name(slo: Slo) -> str:
+    return f"{slo.figure.name} {slo.statistic}" if slo.statistic else slo.figure.name
 
 
 def _value(result: SloResult) -> str:
     if result.value is None:
         return NOTHING
     if math.isinf(result.value):
-        return "falls on utterances that failed, which"
+        return "failed"
     match result.slo.figure.unit:
         case Unit.SECONDS:
             return seconds(result.value)

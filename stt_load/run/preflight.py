@@ -14,7 +14,7 @@ from stt_load.calibration.store import load as load_calibration
 from stt_load.config import RunConfig
 from stt_load.errors import ConfigError
 from stt_load.option_values import DEFAULT_PORTS
-from stt_load.report.close import report_file
+from stt_load.report.publish import report_file
 
 _REACH_TIMEOUT_S = 3.0
 

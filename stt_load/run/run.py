@@ -16,7 +16,7 @@ from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.errors import ExitCode, SttLoadError
 from stt_load.metrics.normaliser import guess_normaliser
-from stt_load.report.close import close_run
+from stt_load.report.publish import publish_report
 from stt_load.report.wording import callers
 from stt_load.run.cluster import Cluster
 from stt_load.run.controller import RunController
@@ -119,7 +119,7 @@ class Run:
                 self.controller.finish("aborted" if self.is_aborted else "stopped", self.is_aborted)
             self._keep_description({"ended_at": time.time()})
             # In a real thread: a million rows take seconds, and workers leave a master that is silent.
-            code: ExitCode = gevent.get_hub().threadpool.apply(close_run, (self.folder.path, self.config.output))
+            code: ExitCode = gevent.get_hub().threadpool.apply(publish_report, (self.folder.path, self.config.output))
             return code
         except SttLoadError as error:
             log.error("%s; what was measured is in %s", error, self.folder.path)

@@ -8,7 +8,7 @@ from made_run import made_run
 
 from stt_load.cli.report import command
 from stt_load.errors import ConfigError
-from stt_load.report.folder import WRITERS
+from stt_load.report.report_files import WRITERS
 
 
 @pytest.fixture

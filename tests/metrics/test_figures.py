@@ -20,9 +20,9 @@ from stt_load.errors import ConfigError
 from stt_load.kinds import KINDS, STREAM, TTS, LoadKind
 from stt_load.metrics import figures
 from stt_load.metrics.figures import (
-    DEVICE_KINDS,
     DISTRIBUTED,
     FIGURES,
+    SAMPLED_DEVICES,
     CsvColumn,
     Figure,
     Source,
@@ -67,7 +67,7 @@ def test_its_source_knows_its_field(figure: Figure) -> None:
     if figure.source in DISTRIBUTED | {Source.SUM}:
         fields = {field.name for field in msgspec.structs.fields(UtteranceRecord)}
         assert figure.field in fields or hasattr(UtteranceRecord, figure.field)
-    elif figure.source not in DEVICE_KINDS:
+    elif figure.source not in SAMPLED_DEVICES:
         owner = StageReport if figure.source is Source.RUN else StageFigures
         assert figure.field in owner.__dataclass_fields__ or hasattr(owner, figure.field)
 
@@ -94,7 +94,7 @@ def test_column_heading_field_and_objective_share_its_word(figure: Figure) -> No
         assert column.name.startswith(word)
     for shown in figure.table:
         assert shown.heading.lower().replace(" ", "_").replace("%", "_").startswith(heading)
-    if figure.source not in DEVICE_KINDS and figure.name != "audio_duration":
+    if figure.source not in SAMPLED_DEVICES and figure.name != "audio_duration":
         assert figure.field.startswith(figure.name)
 
 
@@ -128,7 +128,7 @@ def test_each_of_its_columns_has_the_value_of_the_stage_in_the_unit_of_its_name(
 
 @each_figure
 def test_a_statistic_is_shown_of_a_distribution_only(figure: Figure) -> None:
-    many = figure.is_distribution or figure.source in DEVICE_KINDS or figure.name == "rtfx"
+    many = figure.is_distribution or figure.source in SAMPLED_DEVICES or figure.name == "rtfx"
     for column in (*figure.csv, *figure.table):
         assert column.statistic is None or many
         assert column.statistic is not None or not figure.is_distribution

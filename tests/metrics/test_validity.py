@@ -36,7 +36,7 @@ def test_clean_evidence_meets_every_condition() -> None:
 def test_whole_files_have_no_pace_and_the_condition_says_so() -> None:
     (finding,) = [f for f in evaluate(replace(CLEAN, is_paced=False, frames=0)) if f.condition.startswith("pacing lag")]
     assert finding.is_met
-    assert finding.detail == "does not apply: whole files have no pace"
+    assert finding.detail == "does not apply: requests are sent whole"
 
 
 @pytest.mark.parametrize(
@@ -79,5 +79,5 @@ def test_every_finding_says_what_was_seen_and_what_to_do() -> None:
         assert finding.advice
     details = {finding.condition: finding.detail for finding in evaluate(replace(CLEAN, frames_late=14))}
     stolen = {finding.condition: finding.detail for finding in evaluate(replace(CLEAN, stolen_cpu_pct=6.2))}
-    assert stolen["pacing lag p99 ≤ 10 ms"].endswith("; the host took 6 % of this machine's CPU away")
-    assert details["pacing lag p99 ≤ 10 ms"] == "1.40% of frames more than 10 ms late, the worst 14.2 ms"
+    assert stolen["pacing lag p99 ≤ 10 ms"].endswith("on the host took 6 % of this machine's CPU time")
+    assert details["pacing lag p99 ≤ 10 ms"] == "1.40 % of frames were sent over 10 ms late, the worst 14.2 ms"

@@ -5,8 +5,8 @@ from made_run import START_S, MadeRun, made_run, utterance
 
 from stt_load.errors import ExitCode
 from stt_load.report.build import build_report
+from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
-from stt_load.report.sizing import exit_code
 
 
 def built(made: MadeRun) -> RunReport:
@@ -180,7 +180,7 @@ def test_the_busiest_gpu_is_in_the_table_and_memory_is_not_summed() -> None:
 def test_samples_tagged_far_outside_the_hold_are_noted() -> None:
     made = made_run(ladder=(1,), per_stage=5)
     made.gpu[0]["t"] -= 60
-    assert any(f"1 of {len(made.gpu)} samples bear another stage" in note for note in built(made).notes)
+    assert any(f"1 of {len(made.gpu)} samples are tagged with another stage" in note for note in built(made).notes)
 
 
 def test_utterances_of_an_unknown_stage_are_noted_and_left_out() -> None:
@@ -188,4 +188,4 @@ def test_utterances_of_an_unknown_stage_are_noted_and_left_out() -> None:
     made.utterances.append(utterance(9, 1))
     report = built(made)
     assert report.stages[0].figures.n == 5
-    assert any("belong to no stage" in note for note in report.notes)
+    assert any("does not have their stage" in note for note in report.notes)

@@ -44,7 +44,7 @@ def test_streams_per_gpu_count_the_gpus_that_worked() -> None:
     made.gpu += [*idle, *busy]
     report = built(made)
     assert [stage.streams_per_gpu for stage in report.stages] == [2.5, 5.0]
-    assert "callers, 5 for each GPU that worked" in knee_sentence(report.knee)
+    assert "callers (5 for each GPU that worked)" in knee_sentence(report.knee)
     made.gpu = idle
     made.run["gpu"] = []
     assert [stage.streams_per_gpu for stage in built(made).stages] == [None, None]
@@ -100,7 +100,8 @@ def test_a_sidecar_that_died_leaves_its_devices_in_every_later_stage_without_fig
     assert [f.device.name for f in report.stages[1].devices] == ["GPU 0", "server", "host"]
     assert coverages(report, "gpu") == coverages(report, "process") == [1.0, 0.0]
     assert notes_on_samples(report) == [
-        f"{kind} samples missing in the whole hold at 10 callers: none came later in the run" for kind in ("GPU", "CPU")
+        f"{kind} samples missing for the whole hold at 10 callers: none came later in the run"
+        for kind in ("GPU", "CPU")
     ]
 
 
@@ -158,17 +159,18 @@ def test_tags_that_disagree_with_the_stages_are_counted() -> None:
     for row in made.gpu:
         row["t"] += 10
     report = built(made)
-    (note,) = [note for note in report.notes if "bear another stage" in note]
-    assert note.endswith(f"of {len(made.samples)} samples bear another stage or phase than stages.jsonl has for their "
-                         "moment: check the clocks of master and sidecar")  # fmt: skip
-    assert int(note.split()[0]) > 10
+    (note,) = [note for note in report.notes if "tagged with another stage" in note]
+    wrong, _, of_all, *_ = note.split()
+    assert int(wrong) > 10
+    assert int(of_all) == len(made.samples)
+    assert note.endswith("check that the clocks of master and sidecar agree")
 
 
 def test_a_clock_known_to_ten_seconds_explains_ten_seconds() -> None:
     made = watched(clock_uncertainty_s=10.0)
     for row in made.gpu:
         row["t"] += 10
-    assert not any("bear another stage" in note for note in built(made).notes)
+    assert not any("tagged with another stage" in note for note in built(made).notes)
 
 
 @pytest.mark.parametrize("duty", [True, False])

@@ -74,7 +74,7 @@ def test_pacing_does_not_apply_and_everything_else_is_judged() -> None:
     validity = json.loads(summary_json(report_of()))["stages"][0]["validity"]
     (pacing,) = [finding for finding in validity if finding["condition"].startswith("pacing")]
     assert pacing["is_met"]
-    assert pacing["detail"] == "does not apply: whole files have no pace"
+    assert pacing["detail"] == "does not apply: requests are sent whole"
     assert len(validity) == 7
 
 

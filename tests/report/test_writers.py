@@ -170,8 +170,8 @@ def test_the_console_says_answer_reasons_and_warnings(report: RunReport) -> None
     text = " ".join(console_text(report).split())
     assert "FAIL (exit code 3): holds 20 callers; at 30 eos_latency p95" in text
     assert "misses < 1s" in text
-    assert "at 40: generator CPU ≤ 90 %: 97 % of one core." in text
+    assert "at 40 callers: the busiest load process used 97 % of one core." in text
     assert "messages carried another caller's words (1 at 30 callers)" in text
     assert "- 100 ms asked, 96 ms sent" in text
     assert "* too few utterances" in text
-    assert "Two callers spoke the same clip 1 time:" in text
+    assert "Two callers spoke the same clip in 1 utterance:" in text

@@ -3,7 +3,7 @@
 import pytest
 from made_run import START_S, made_run
 
-from stt_load.report.tags import EDGE_S, by_hold, mistagged
+from stt_load.report.hold_assignment import EDGE_S, count_mistagged, samples_by_hold
 
 LINES = made_run(ladder=(1, 5), per_stage=1, gpu=False).transitions
 SPANS = {stage: made_run(ladder=(1, 5), per_stage=1, gpu=False).span(stage) for stage in (0, 1)}
@@ -44,12 +44,12 @@ def sample(t: float | None, stage: int | None, phase: str | None, run_id: str | 
     ],
 )
 def test_a_sample_belongs_to_a_hold(row: dict[str, object], stage: int | None) -> None:
-    holds = by_hold([row], SPANS, "made")
+    holds = samples_by_hold([row], SPANS, "made")
     assert [known for known, samples in holds.items() if samples] == ([] if stage is None else [stage])
 
 
 def test_a_hold_that_never_ended_takes_what_is_tagged_with_it() -> None:
-    holds = by_hold([sample(HOLD_S + 1, 0, "hold"), sample(HOLD_S + 1, None, None)], {0: None}, "made")
+    holds = samples_by_hold([sample(HOLD_S + 1, 0, "hold"), sample(HOLD_S + 1, None, None)], {0: None}, "made")
     assert len(holds[0]) == 1
 
 
@@ -69,14 +69,14 @@ def test_a_hold_that_never_ended_takes_what_is_tagged_with_it() -> None:
     ],
 )
 def test_a_tag_is_held_against_the_time(row: dict[str, object], wrong: int, looked_at: int) -> None:
-    assert mistagged([row], LINES, "made", lambda host: 0.0) == (wrong, looked_at)
+    assert count_mistagged([row], LINES, "made", lambda host: 0.0) == (wrong, looked_at)
 
 
 def test_a_clock_that_is_not_known_well_gets_more_room_at_the_edges() -> None:
     row = sample(HOLD_S - EDGE_S - 2, 0, "hold")
-    assert mistagged([row], LINES, "made", {"h": 2.5}.__getitem__) == (0, 1)
+    assert count_mistagged([row], LINES, "made", {"h": 2.5}.__getitem__) == (0, 1)
 
 
 def test_live_tags_of_a_whole_run_agree_with_its_stages() -> None:
     made = made_run(ladder=(1, 5, 10), per_stage=1, host=True)
-    assert mistagged(made.samples, made.transitions, "made", lambda host: 0.0) == (0, len(made.samples))
+    assert count_mistagged(made.samples, made.transitions, "made", lambda host: 0.0) == (0, len(made.samples))

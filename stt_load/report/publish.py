@@ -9,13 +9,13 @@ from rich.console import Console
 from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.report.console import print_report
-from stt_load.report.folder import WRITERS, write_report
-from stt_load.report.sizing import exit_code
+from stt_load.report.knee import exit_code
+from stt_load.report.report_files import WRITERS, write_report
 
 _BY_SUFFIX = {Path(name).suffix: name for name in WRITERS}
 
 
-def close_run(folder: Path, output: str | None = None, console: Console | None = None) -> ExitCode:
+def publish_report(folder: Path, output: str | None = None, console: Console | None = None) -> ExitCode:
     """Write every report file of `folder`, copy one to `output`, print the table; the exit code of the run.
 
     The suffix of `output` chooses: .csv, .json, .xml or .html. Raises ConfigError; for a suffix that no report

@@ -13,9 +13,9 @@ from stt_load.records import UtteranceRecord
 
 @dataclass(frozen=True, slots=True)
 class AgeFigures:
-    """Of the completed utterances before which their connection had carried `carried` others.
+    """The completed utterances before which their connection had carried `carried` others.
 
-    `age_s_mean`: from the upgrade to the start of the stream.
+    `age_s_mean`: mean seconds from the websocket upgrade to the start of the stream.
     """
 
     carried: int
@@ -24,13 +24,13 @@ class AgeFigures:
 
 
 @dataclass(slots=True)
-class Ages:
-    """In the making: counted utterances by their place on the connection."""
+class ConnectionAges:
+    """Counted utterances by their place on the connection, in the making."""
 
     _places: dict[int, tuple[array[float], array[float]]] = field(default_factory=dict)  # ages and latencies, seconds
 
     def add(self, records: Iterable[UtteranceRecord]) -> None:
-        """Those of the hold that have completed; the others change nothing."""
+        """Adds those that were counted and completed; the others change nothing."""
         for record in records:
             age_s, latency_s = record.connection_age_s, record.eos_latency_s
             if age_s is None or latency_s is None or not record.is_counted or not record.is_ok:
@@ -42,7 +42,7 @@ class Ages:
             place[1].append(latency_s)
 
     def close(self) -> tuple[AgeFigures, ...]:
-        """Place by place; none where no connection carried a second utterance."""
+        """The figures place by place; empty where no connection carried a second utterance."""
         if not any(self._places.keys() - {0}):
             return ()
         return tuple(

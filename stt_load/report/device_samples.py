@@ -1,4 +1,4 @@
-"""The samples of one hold → the figures of each device in it."""
+"""The samples of one hold, and the figures of each device that are made of them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 from stt_load.metrics.quantiles import Distribution
 from stt_load.report.coverage import Span, coverage
-from stt_load.report.device import KINDS, Device, DeviceFigures, is_covered
+from stt_load.report.device import DEVICE_KINDS, Device, DeviceFigures, is_covered
 
-Sample = Mapping[str, Any]
+SampleRow = Mapping[str, Any]
 
-# What says where and when a sample was taken, and the one figure that is no quantity: bits have no mean.
+# These fields say where and when a sample was taken. The last one is a set of bits, which has no mean.
 _NO_QUANTITIES = {
     *("t", "mono", "seq", "host", "kind", "gpu", "mig", "boot", "run_id", "stage", "users", "phase"),
     "throttle_reasons",
 }
 _FEWEST_FOR_A_SLOPE = 10
-_SHORTEST_FOR_A_SLOPE_S = 20.0  # a MiB by chance within 10 s would be 6 MiB a minute
+_SHORTEST_FOR_A_SLOPE_S = 20.0  # one MiB of noise within 10 s would be 6 MiB a minute
 
 _HELD_BACK = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 """Bits of `throttle_reasons` that power or heat sets: software power cap, hardware slowdown, software and hardware
@@ -29,8 +29,8 @@ thermal slowdown, hardware power brake. The others are no trouble: idle (0x01), 
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """`span`: wall clock of the master. `audio_s`: what all callers together sent in it, None where nobody knows."""
+class SampledHold:
+    """One hold. `span`: wall clock of the master. `audio_s`: audio that all callers sent in it; None if unknown."""
 
     span: Span
     audio_s: float | None
@@ -40,10 +40,10 @@ class Hold:
         return self.span[1] - self.span[0]
 
 
-def device_of(sample: Sample) -> Device | None:
-    """What it is a sample of; None where it is of a kind that nobody knows here."""
+def device_of(sample: SampleRow) -> Device | None:
+    """The device that was sampled; None for a kind of device that this version does not know."""
     kind = str(sample.get("kind", "gpu"))
-    if kind not in KINDS:
+    if kind not in DEVICE_KINDS:
         return None
     host = str(sample.get("host", ""))
     return (
@@ -53,9 +53,9 @@ def device_of(sample: Sample) -> Device | None:
     )
 
 
-def by_device(samples: Iterable[Sample]) -> dict[Device, list[Sample]]:
-    """In the order of `Device.place`."""
-    groups: dict[Device, list[Sample]] = {}
+def by_device(samples: Iterable[SampleRow]) -> dict[Device, list[SampleRow]]:
+    """The samples of each device; devices are in the order of `Device.place`."""
+    groups: dict[Device, list[SampleRow]] = {}
     for sample in samples:
         device = device_of(sample)
         if device is not None:
@@ -63,15 +63,15 @@ def by_device(samples: Iterable[Sample]) -> dict[Device, list[Sample]]:
     return {device: groups[device] for device in sorted(groups, key=lambda device: device.place)}
 
 
-def times_of(samples: Iterable[Sample]) -> list[float]:
-    """When they were taken, in order."""
+def times_of(samples: Iterable[SampleRow]) -> list[float]:
+    """When the samples were taken, in order."""
     return sorted(taken for sample in samples if (taken := _number(sample.get("t"))) is not None)
 
 
 def measure(
-    device: Device, samples: Sequence[Sample], hold: Hold | None, reach: float, gaps: Sequence[Span] = ()
+    device: Device, samples: Sequence[SampleRow], hold: SampledHold | None, reach: float, gaps: Sequence[Span] = ()
 ) -> DeviceFigures:
-    """`hold` is None where it never ended. `reach` and `gaps`: as in `coverage`."""
+    """The figures of one device. `hold` is None where it never ended. `reach` and `gaps`: as in `coverage`."""
     names = dict.fromkeys(name for sample in samples for name in sample if name not in _NO_QUANTITIES)
     columns = {name: [value for _, value in _points(samples, name)] for name in names}
     energy_j = _energy_j(samples, hold, reach, gaps)
@@ -83,11 +83,13 @@ def measure(
         throttled=_throttled(samples),
         energy_j=energy_j,
         energy_per_audio_minute_j=energy_j / (audio_s / 60) if energy_j is not None and audio_s else None,
-        memory_growth_mib_per_min=_slope_per_min(_points(samples, KINDS[device.kind].memory)),
+        memory_growth_mib_per_min=_slope_per_min(_points(samples, DEVICE_KINDS[device.kind].memory)),
     )
 
 
-def _energy_j(samples: Sequence[Sample], hold: Hold | None, reach: float, gaps: Sequence[Span]) -> float | None:
+def _energy_j(
+    samples: Sequence[SampleRow], hold: SampledHold | None, reach: float, gaps: Sequence[Span]
+) -> float | None:
     """Mean power times the hold; None where the power was not sampled in 90 % of it."""
     points = _points(samples, "power_w")
     if hold is None or not points:
@@ -96,14 +98,17 @@ def _energy_j(samples: Sequence[Sample], hold: Hold | None, reach: float, gaps: 
     return None if not is_covered(share) else math.fsum(power_w for _, power_w in points) / len(points) * hold.length_s
 
 
-def _throttled(samples: Sequence[Sample]) -> float | None:
-    """The mean over the samples that know."""
+def _throttled(samples: Sequence[SampleRow]) -> float | None:
+    """The mean share of time in which clocks were held back, over the samples that report it."""
     shares = [share for sample in samples if (share := _held_back(sample)) is not None]
     return math.fsum(shares) / len(shares) if shares else None
 
 
-def _held_back(sample: Sample) -> float | None:
-    """The share of one sample's time, 0 to 1. dmon gives a share for power and a flag for heat; reasons are a state."""
+def _held_back(sample: SampleRow) -> float | None:
+    """The share of one sample's time in which clocks were held back, 0 to 1.
+
+    dmon gives a share for power and a flag for heat; `throttle_reasons` is the state at the moment of the sample.
+    """
     power_pct, heat = _number(sample.get("power_violation_pct")), _number(sample.get("thermal_violation"))
     reasons = _number(sample.get("throttle_reasons"))
     shares = [
@@ -122,18 +127,18 @@ def _slope_per_min(points: Sequence[tuple[float | None, float]]) -> float | None
     began, ended = placed[0][0], placed[-1][0]
     if ended - began < _SHORTEST_FOR_A_SLOPE_S:
         return None
-    # From `began`: numbers near zero lose no digits.
+    # Times relative to `began` are small numbers, which lose no digits.
     line = statistics.linear_regression([taken - began for taken, _ in placed], [value for _, value in placed])
     return line.slope * 60
 
 
-def _points(samples: Sequence[Sample], name: str) -> list[tuple[float | None, float]]:
+def _points(samples: Sequence[SampleRow], name: str) -> list[tuple[float | None, float]]:
     """(when, value) of the samples that have the value."""
     return [(_number(sample.get("t")), value) for sample in samples if (value := _number(sample.get(name))) is not None]
 
 
 def _number(value: object) -> float | None:
-    """Samples come from another machine: whatever is no number that can be counted with is left out."""
+    """The value if it is a finite number. Samples come from another machine and may hold anything."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     return float(value) if math.isfinite(value) else None

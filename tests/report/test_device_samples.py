@@ -5,9 +5,9 @@ import random
 import pytest
 
 from stt_load.report.device import Device
-from stt_load.report.hold import Hold, by_device, device_of, measure
+from stt_load.report.device_samples import SampledHold, by_device, device_of, measure
 
-HOLD = Hold((1_000.0, 1_060.0), audio_s=120.0)
+HOLD = SampledHold((1_000.0, 1_060.0), audio_s=120.0)
 GPU = Device("h", "gpu", 0)
 EVERY_SECOND = [1_000.5 + second for second in range(60)]
 
@@ -41,7 +41,7 @@ def test_energy_is_mean_power_times_the_hold_and_is_shared_out_over_the_audio() 
 
 @pytest.mark.parametrize("audio_s", [0.0, None])
 def test_without_audio_there_is_no_energy_for_a_minute_of_it(audio_s: float | None) -> None:
-    figures = measure(GPU, rows(power_w=100), Hold(HOLD.span, audio_s), 1.5)
+    figures = measure(GPU, rows(power_w=100), SampledHold(HOLD.span, audio_s), 1.5)
     assert (figures.energy_j, figures.energy_per_audio_minute_j) == (6_000, None)
 
 

@@ -1,11 +1,11 @@
-"""What all rows of a run come to, stage by stage, in one pass: sums and columns, no record is kept."""
+"""Adds up all utterances of a run, stage by stage, in one pass: no record is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stt_load.metrics.ages import Ages
+from stt_load.metrics.connection_age import ConnectionAges
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.stage import StageStats
 from stt_load.records import UtteranceRecord
@@ -13,12 +13,12 @@ from stt_load.report.late_scores import LateScores
 
 
 @dataclass(slots=True)
-class StageTally:
-    """The rows of one stage. `duty`: None where its hold never ended."""
+class StageAggregate:
+    """The utterances of one stage. `duty`: None where its hold never ended."""
 
     stats: StageStats
     duty: DutyCycle | None
-    ages: Ages = field(default_factory=Ages)
+    ages: ConnectionAges = field(default_factory=ConnectionAges)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         self.stats.add(records)
@@ -28,15 +28,15 @@ class StageTally:
 
 
 @dataclass(slots=True)
-class Tally:
-    """`rows`: all there are. `astray`: those of a stage that nobody knows."""
+class RunAggregate:
+    """All utterances of a run. `rows`: how many there are. `without_stage`: those whose stage stages.jsonl lacks."""
 
-    stages: Mapping[int, StageTally]
+    stages: Mapping[int, StageAggregate]
     rows: int = 0
-    astray: int = 0
+    without_stage: int = 0
 
     def add(self, utterances: Iterable[Sequence[UtteranceRecord]], late: LateScores) -> None:
-        """`utterances`: every row, some thousand at a time; gone through a second time where that is needed."""
+        """Adds every utterance, some thousand at a time. They are read a second time if one may hold foreign text."""
         for records in utterances:
             late.fill(records)
             self.rows += len(records)
@@ -44,7 +44,7 @@ class Tally:
                 if stage in self.stages:
                     self.stages[stage].add(mine)
                 else:
-                    self.astray += len(mine)
+                    self.without_stage += len(mine)
         for stage, messages in late.foreign(utterances).items():
             if stage in self.stages:
                 self.stages[stage].stats.counts["foreign_text"] += messages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stt_load.errors import Outcome
-from stt_load.metrics.ages import AgeFigures, Ages
+from stt_load.metrics.connection_age import AgeFigures, ConnectionAges
 from stt_load.records import UtteranceRecord
 
 
@@ -18,7 +18,7 @@ def spoken(carried: int, age_s: float, eos_s: float, phase: str = "hold", outcom
 
 def by_age(records: list[UtteranceRecord]) -> tuple[AgeFigures, ...]:
     """As two batches."""
-    ages = Ages()
+    ages = ConnectionAges()
     ages.add(records[:1])
     ages.add(records[1:])
     return ages.close()

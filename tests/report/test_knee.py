@@ -7,8 +7,8 @@ from made_run import made_run
 
 from stt_load.errors import ExitCode
 from stt_load.report.build import build_report
+from stt_load.report.knee import exit_code, find_knee, run_verdict
 from stt_load.report.model import RunReport, StageReport, Verdict
-from stt_load.report.sizing import exit_code, find_knee, run_verdict
 
 P, F, I, E = Verdict.PASS, Verdict.FAIL, Verdict.INVALID, Verdict.EMPTY  # noqa: E741
 

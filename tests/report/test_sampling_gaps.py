@@ -4,20 +4,20 @@ import math
 
 import pytest
 
-from stt_load.report.gaps import Gap, Stream, gap_notes, within
+from stt_load.report.sampling_gaps import SampleStream, SamplingGap, gap_notes, within
 
 HOLD = (100.0, 130.0)
 
 
-def gap(began: float, ended: float, why: str = "", host: str = "h", samples: str = "GPU") -> Gap:
-    return Gap(host, samples, (began, ended), why)
+def gap(began: float, ended: float, why: str = "", host: str = "h", samples: str = "GPU") -> SamplingGap:
+    return SamplingGap(host, samples, (began, ended), why)
 
 
-def stream(*times: float, boots: tuple[str, ...] = ()) -> Stream:
-    return Stream("h", "GPU", [(t, boots[n] if boots else "one") for n, t in enumerate(times)], 1.5)
+def stream(*times: float, boots: tuple[str, ...] = ()) -> SampleStream:
+    return SampleStream("h", "GPU", [(t, boots[n] if boots else "one") for n, t in enumerate(times)], 1.5)
 
 
-def notes(*gaps: Gap, users: int = 20, name_hosts: bool = False) -> list[str]:
+def notes(*gaps: SamplingGap, users: int = 20, name_hosts: bool = False) -> list[str]:
     return gap_notes({0: (users, HOLD, gaps)}, name_hosts=name_hosts)
 
 
@@ -73,11 +73,11 @@ def test_the_host_is_named_where_there_are_several() -> None:
 def test_holds_without_any_sample_share_a_line() -> None:
     whole = gap(*HOLD)
     assert gap_notes({stage: (users, HOLD, [whole]) for stage, users in enumerate((5, 10))}, name_hosts=False) == [
-        "GPU samples missing in the whole hold at 5, 10 callers"
+        "GPU samples missing for the whole hold at 5, 10 callers"
     ]
 
 
 def test_many_gaps_are_told_short() -> None:
     lines = notes(*(gap(100 + n, 100.5 + n) for n in range(25)))
     assert len(lines) == 11
-    assert lines[-1] == "15 more gaps of samples"
+    assert lines[-1] == "15 more gaps in the samples"

@@ -7,7 +7,7 @@ import pytest
 from made_run import made_run
 
 from stt_load.errors import ConfigError
-from stt_load.report.folder import WRITERS, read_report, write_report
+from stt_load.report.report_files import WRITERS, read_report, write_report
 
 
 @pytest.fixture

@@ -1,0 +1,88 @@
+"""Gaps: where samples are missing in a hold, and why.
+
+A sidecar records when its source was quiet. It can't record that it was not running itself: such gaps are found in the
+times of its samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from stt_load.report.coverage import Span, holes
+from stt_load.report.wording import callers
+
+_RESTARTED = "the sidecar was restarted"
+_LAST = "none came later in the run"
+_LISTED_AT_MOST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingGap:
+    """A span without samples (on the master's clock; its end is infinite where none came again)."""
+
+    host: str
+    samples: str  # a `samples` of device.DEVICE_KINDS
+    span: Span
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleStream:
+    """The samples that one sidecar takes together, over the whole run. `reach_s`: how far one of them reaches."""
+
+    host: str
+    samples: str  # a `samples` of device.DEVICE_KINDS
+    timed: Sequence[tuple[float, str]]  # when each was taken, in order, and the boot id of its sidecar
+    reach_s: float
+
+    def gaps(self, hold: Span) -> list[SamplingGap]:
+        found = holes([taken for taken, _ in self.timed], hold, self.reach_s)
+        return [SamplingGap(self.host, self.samples, hole, self._why(hole)) for hole in found]
+
+    def _why(self, hole: Span) -> str:
+        """The reason for a hole, as far as the samples around it show it: a restarted sidecar has another boot id."""
+        before = [boot for taken, boot in self.timed if taken <= hole[0]]
+        after = [boot for taken, boot in self.timed if taken >= hole[1]]
+        if before and not after:
+            return _LAST
+        return _RESTARTED if before and before[-1] != after[0] else ""
+
+
+def within(hold: Span, recorded: Iterable[SamplingGap], seen: Iterable[SamplingGap]) -> list[SamplingGap]:
+    """The gaps of one hold, cut to it. A recorded gap, which has a reason, replaces the same one that was seen."""
+    known = [gap for gap in recorded if _overlap(gap.span, hold)]
+    rest = [
+        gap
+        for gap in seen
+        if not any((gap.host, gap.samples) == (o.host, o.samples) and _overlap(gap.span, o.span) for o in known)
+    ]
+    return [replace(gap, span=(max(gap.span[0], hold[0]), min(gap.span[1], hold[1]))) for gap in (*known, *rest)]
+
+
+def gap_notes(missed: Mapping[int, tuple[int, Span, Sequence[SamplingGap]]], *, name_hosts: bool) -> list[str]:
+    """One line for each gap. Holds without any sample share a line.
+
+    `missed`: stage -> its callers, when its hold was, and the gaps in it.
+    """
+    parts: list[str] = []
+    whole: dict[tuple[str, str], list[int]] = {}
+    for users, hold, gaps in missed.values():
+        for gap in gaps:
+            whose = f"{gap.samples} samples{f' of {gap.host}' if name_hosts else ''}"
+            why = f": {gap.why}" if gap.why else ""
+            if gap.span == hold:
+                whole.setdefault((whose, why), []).append(users)
+            else:
+                began, ended = (moment - hold[0] for moment in gap.span)
+                parts.append(f"{whose} missing {began:.1f}–{ended:.1f} s into the hold at {callers(users)}{why}")
+    notes = [
+        f"{whose} missing for the whole hold at {', '.join(map(str, users))} callers{why}"
+        for (whose, why), users in whole.items()
+    ]
+    more = len(parts) - _LISTED_AT_MOST
+    return [*notes, *parts[:_LISTED_AT_MOST], *([f"{more} more gaps in the samples"] if more > 0 else [])]
+
+
+def _overlap(a: Span, b: Span) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
