@@ -1,4 +1,4 @@
-"""Callers as people write them by hand: a coroutine each, `websockets`, a sleep until the next frame is due.
+"""Callers as people write them by hand: one coroutine each, `websockets`, a sleep until the next frame is due.
 
     python bench/asyncio_client.py URL CALLERS SECONDS [--warm S] [--frame-ms MS] [--clip-s S]
 
@@ -29,7 +29,7 @@ class Counts:
 
 
 async def call(url: str, counts: Counts, frame_s: float, n_frames: int, first_s: float) -> None:
-    """Utterance after utterance, a connection each."""
+    """Sends one utterance after another, each on a new connection."""
     loop = asyncio.get_running_loop()
     frame = os.urandom(round(1_000 * frame_s * BYTES_PER_MS))
     await asyncio.sleep(first_s)

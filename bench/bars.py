@@ -1,4 +1,4 @@
-"""A figure beside the bar that it has to meet, and how a bench tells it.
+"""A figure and the bar that it has to meet, and how a bench prints it.
 
 Every bench prints one JSON object as its last line: {"bars": [{"name", "bar", "figure", "unit", "is_met"}, …]} and
 whatever else belongs to it. `run_all.py` collects those.
@@ -15,8 +15,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """`bar`: the most that is allowed (the least where `is_least`), None for a figure without one. `figure`: the median
-    of `repeats`; None where it could not be measured, and `note` says why. `spread`: largest minus smallest."""
+    """One figure of a bench.
+
+    `bar` is the most that is allowed (the least if `is_least`), None for a figure without a bar. `figure` is the median
+    of `repeats`; None if it could not be measured, then `note` says why. `spread` is the largest minus the smallest.
+    """
 
     name: str
     bar: float | None
@@ -45,8 +48,8 @@ class Bar:
         return cls(name, bar, figure, unit, is_met, max(found) - min(found), found, note)
 
 
-def tell(bars: Sequence[Bar], **more: Any) -> None:
-    """For people, then the JSON line."""
+def print_bars(bars: Sequence[Bar], **more: Any) -> None:
+    """Prints a table for people, then one line of JSON."""
     print(table(bar_row(asdict(bar)) for bar in bars), flush=True)
     print(json.dumps({"bars": [asdict(bar) for bar in bars], **more}, ensure_ascii=False))
 
@@ -55,7 +58,7 @@ HEADINGS = ("what", "figure", "spread", "n", "bar", "met")
 
 
 def bar_row(bar: dict[str, Any]) -> tuple[str, ...]:
-    """A row of the table; the keys beyond those of the contract may be missing."""
+    """The cells of a bar in the table. Only name, figure, unit, bar and is_met must be there."""
     note = f" ({bar['note']})" if bar.get("note") else ""
     return (
         bar["name"] + note,
@@ -68,7 +71,7 @@ def bar_row(bar: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _met(bar: dict[str, Any]) -> str:
-    """Met, or by how much not."""
+    """Whether the bar is met, or by which factor it is missed."""
     if bar["is_met"] is None:
         return "-"
     if bar["is_met"] or not bar["bar"] or bar["figure"] is None:

@@ -1,4 +1,4 @@
-"""Clips for the bench: hums of a fixed length, no voice needed. Their references differ, as sentences do."""
+"""Clips for the bench: hums of a fixed length, which need no voice, with different sentences as references."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WORDS = [
 
 
 def write_clips(folder: Path, n: int = 50) -> Path:
-    """`n` clips that are speech from beginning to end. The folder must be new; it is returned."""
+    """Writes `n` clips that are speech from beginning to end to a new folder, and returns the folder."""
     t = np.arange(round(CLIP_S * _RATE_HZ)) / _RATE_HZ
     hums = (np.int16(6_000 * np.sin(2 * np.pi * (150 + 3 * number) * t + 1.0)) for number in range(n))
     clips = [

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 import numpy as np
-from bars import Bar, tell
+from bars import Bar, print_bars
 from clip_folder import write_clips
 from ladder_run import play, rows_of
 from rig import CHECKOUT, pinned_sink
@@ -43,7 +43,7 @@ def main(callers: int, window_s: float, repeats: int, burn_pct: int) -> None:
         ),
         Bar.of(f"CPU of the generator, {where}", [run["generator_cpu_pct"] for run in runs], "%", None),
     ]
-    tell(bars, runs=runs)
+    print_bars(bars, runs=runs)
 
 
 def measure(truth: Path, clips: Path, callers: int, window_s: float, burn_pct: int) -> dict[str, Any]:

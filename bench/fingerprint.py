@@ -1,4 +1,4 @@
-"""What a figure was measured on: machine, kernel, versions, and how much of it was taken away meanwhile."""
+"""Describes what a figure was measured on: machine, kernel, versions, settings and commit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 
 def fingerprint() -> dict[str, Any]:
-    """None: this machine doesn't tell, or has none."""
+    """The description; None for what this machine doesn't say or have."""
     return describe_host("bench") | {
         "kernel": platform.version(),
         "python": platform.python_version(),
@@ -37,7 +37,7 @@ def _read(path: Path) -> str | None:
 
 
 def _commit() -> str | None:
-    """With a + where the checkout differs from it."""
+    """The commit of the checkout, with a + if there are changes; None without git."""
     try:
         line = ["git", "-C", str(CHECKOUT), "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"]
         return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()

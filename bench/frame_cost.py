@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from bars import Bar, tell
+from bars import Bar, print_bars
 from clip_folder import CLIP_S, write_clips
 from ladder_run import RunFailed, play
 from rig import CHECKOUT, last_json, pinned, pinned_sink, watch
@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 class Bench:
-    """One kind of load (`frame_ms`), played by whichever generator."""
+    """One kind of load (`frame_ms`), which every generator can be measured with."""
 
     def __init__(self, folder: Path, frame_ms: int, window_s: float) -> None:
         self.frame_ms = frame_ms
@@ -74,7 +74,7 @@ class Bench:
         return self._by_hand(line)
 
     def _by_hand(self, line_for: Callable[[str], Sequence[str]]) -> Row:
-        """A generator that is told its times and prints figures of its own: its lag is taken from those."""
+        """Measures a generator that is given its times and prints its own figures, from which its lag is taken."""
         with pinned_sink() as sink, pinned(line_for(sink.url.rstrip("/").rpartition(":")[2])) as process:
             time.sleep(_WARM_S)
             window = watch(sink, process.pid, self.window_s)
@@ -90,7 +90,7 @@ class Bench:
 
 
 def compile_c_loop(folder: Path) -> Path | None:
-    """None where there is no compiler."""
+    """The compiled C loop; None without a compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return None
@@ -100,7 +100,7 @@ def compile_c_loop(folder: Path) -> Path | None:
 
 
 def bars_of(callers: int, frame_ms: int, rows: dict[str, list[Row]]) -> list[Bar]:
-    """`rows`: of each generator, repeat by repeat."""
+    """The bars of one load. `rows` has the repeats of each generator."""
     what = f"{callers:,} callers, {frame_ms} ms frames"
     has_cost_bar = frame_ms == 100 and callers >= 1_000
     mine = rows["stt-load"]
@@ -130,7 +130,7 @@ def bars_of(callers: int, frame_ms: int, rows: dict[str, list[Row]]) -> list[Bar
 
 
 def _all(rows: list[Row], name: str) -> list[float | None]:
-    """None of a generator that failed."""
+    """One figure of every repeat; None for one that failed."""
     return [row.get(name) for row in rows]
 
 
@@ -155,11 +155,11 @@ def main(callers: str, frame_ms: int, repeats: int, window_s: float, only: tuple
                     runs.append({"generator": generator, "callers": n, "frame_ms": frame_ms} | row)
                     print(_line(generator, n, row), flush=True)
             bars += bars_of(n, frame_ms, rows)
-    tell(bars, runs=runs)
+    print_bars(bars, runs=runs)
 
 
 def _measured(measure: Callable[[int], Row], callers: int) -> Row:
-    """A generator that fails under a load is a result: the other figures are still wanted."""
+    """Measures a generator. If it fails under the load, that is its result, and the others are still measured."""
     try:
         return measure(callers)
     except (RunFailed, RuntimeError) as error:
@@ -170,7 +170,7 @@ def _line(generator: str, callers: int, row: Row) -> str:
     if "error" in row:
         return f"{generator:9} {callers:6,} callers: {row['error']}"
     return (
-        f"{generator:9} {callers:6,} callers: {row['cpu_us_per_frame']:6.2f} µs a frame, {row['frames_per_s']:8,.0f} "
+        f"{generator:9} {callers:6,} callers: {row['cpu_us_per_frame']:6.2f} µs per frame, {row['frames_per_s']:8,.0f} "
         f"frames/s, {row['utterances_per_s']:5.0f} utterances/s, lag p99 {row['lag_p99_ms'] or 0:6.2f} ms, CPU "
         f"{row['generator_cpu_pct']:3.0f} %, sink {row['sink_cpu_pct']:3.0f} %"
     )

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import click
-from bars import Bar, tell
+from bars import Bar, print_bars
 
 
 @click.command()
@@ -25,7 +25,7 @@ def main(repeats: int) -> None:
         begun_s = time.monotonic()
         subprocess.run([str(command), "--help"], check=True, stdout=subprocess.DEVNULL)
         times_s.append(time.monotonic() - begun_s)
-    tell([Bar.of("stt-load --help", times_s, "s", 0.3)])
+    print_bars([Bar.of("stt-load --help", times_s, "s", 0.3)])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A real run of stt-load for the bench: `stt-load run` as anybody starts it, in one process, watched in its hold."""
+"""A real run of stt-load for the bench: `stt-load run` in one process, measured in its hold."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _LANDED = {0, 3, 4}  # verdicts of the run are data here
 
 
 class RunFailed(Exception):
-    """The run did not come to its end; the message carries what it said last."""
+    """The run failed; the message has the last line that it printed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """Of a run with one stage: its stage of summary.json, its rows, and the window that was watched."""
+class RunResult:
+    """A run with one stage: the stage of summary.json, its rows, and what was measured in the hold."""
 
     stage: dict[str, Any]
     rows: list[dict[str, Any]]
@@ -39,7 +39,7 @@ class Outcome:
 
     @property
     def late_pct(self) -> float | None:
-        """Frames handed over more than 10 ms after they were due, of all of the stage."""
+        """Frames of the stage that were sent more than 10 ms after they were due, in percent."""
         frames = self.stage["frames"]
         return 100 * self.stage["frames_late"] / frames if frames else None
 
@@ -55,7 +55,7 @@ class Outcome:
 
 @dataclass
 class LiveRun:
-    """A run under way."""
+    """A run that is going on."""
 
     process: Generator
     results: Path
@@ -71,7 +71,7 @@ class LiveRun:
         return [row for path in self.results.glob("*/stages.jsonl") for row in rows_of(path)]
 
     def finish(self) -> Path:
-        """Wait for its end; the run folder."""
+        """Waits for the end of the run and returns its folder."""
         try:
             code = self.process.finish(_END_LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -92,7 +92,7 @@ def live_run(
     environment: Mapping[str, str] | None = None,
     nice: int = 0,
 ) -> Iterator[LiveRun]:
-    """`stt-load run`, or Locust on another locustfile with the same options."""
+    """The command line of `stt-load run`, or of Locust with another locustfile and the same options."""
     with tempfile.TemporaryDirectory() as results:
         line = [*STT_LOAD, "run"]
         if locustfile is not None:
@@ -112,9 +112,12 @@ def play(
     while_held: Callable[[int, float], None] | None = None,
     locustfile: Path | None = None,
     nice: int = 0,
-) -> Outcome:
-    """One stage of `callers`. The window is opened when every caller has had a clip's time to begin; `while_held(pid,
-    seconds)` takes its place where it is given."""
+) -> RunResult:
+    """Runs one stage with `callers` callers.
+
+    Measuring starts when every caller has had the time of one clip to begin. If `while_held(pid, seconds)` is given, it
+    is called instead.
+    """
     warm_s = CLIP_S + 1.0
     hold = ["--concurrency", str(callers), "--ramp-rate", str(max(50, callers // _RAMP_S))]
     hold += ["--hold", f"{warm_s + window_s}s"]
@@ -128,7 +131,7 @@ def play(
             window = watch(sink, run.process.pid, window_s - 0.3)
         folder = run.finish()
         (stage,) = stages_of(folder)
-        return Outcome(stage, rows_of(folder / "utterances.jsonl"), window)
+        return RunResult(stage, rows_of(folder / "utterances.jsonl"), window)
 
 
 def stages_of(folder: Path) -> Sequence[dict[str, Any]]:
@@ -137,6 +140,6 @@ def stages_of(folder: Path) -> Sequence[dict[str, Any]]:
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
-    """Whole lines; one that is being written is left out."""
+    """The whole lines of a JSON Lines file; one that is being written is left out."""
     whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
     return [json.loads(line) for line in whole.split("\n") if line]

@@ -1,4 +1,4 @@
-"""Made late on purpose: does lag show it, is the stage invalid, and does latency from the schedule not shrink?
+"""Makes runs late on purpose: does the lag show it, is the stage invalid, and does the latency not shrink?
 
     python bench/lateness.py [--callers 300] [--window 10]
 
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from bars import Bar, tell
+from bars import Bar, print_bars
 from clip_folder import write_clips
-from ladder_run import Outcome, play
+from ladder_run import RunResult, play
 from rig import CHECKOUT, GENERATOR_CORE, pinned_sink
 
 _DELAY_S = 0.3
@@ -43,7 +43,7 @@ while True:
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """`while_held`: what is done to the process in the hold. None: the locustfile does it."""
+    """One way to make a run late. `while_held` is done to the process in the hold; None: the locustfile does it."""
 
     name: str
     while_held: Callable[[int, float], None] | None = None
@@ -87,9 +87,9 @@ def main(callers: int, window_s: float) -> None:
     with tempfile.TemporaryDirectory() as name:
         clips = write_clips(Path(name) / "clips")
 
-        def measure(disturbance: Disturbance) -> Outcome:
+        def measure(disturbance: Disturbance) -> RunResult:
             with pinned_sink(delay_s=_DELAY_S) as sink:
-                outcome = play(
+                result = play(
                     sink,
                     clips,
                     callers,
@@ -98,45 +98,45 @@ def main(callers: int, window_s: float) -> None:
                     locustfile=disturbance.locustfile,
                     nice=disturbance.nice,
                 )
-            runs.append(_row(disturbance.name, outcome))
+            runs.append(_row(disturbance.name, result))
             print(runs[-1], flush=True)
-            return outcome
+            return result
 
         calm = measure(Disturbance("undisturbed"))
         bars = [bar for disturbance in DISTURBANCES for bar in bars_of(disturbance.name, measure(disturbance), calm)]
-    tell(bars, runs=runs)
+    print_bars(bars, runs=runs)
 
 
-def bars_of(name: str, outcome: Outcome, calm: Outcome) -> list[Bar]:
-    assert outcome.eos_median_s is not None and calm.eos_median_s is not None
-    shrunk_ms = 1_000 * (calm.eos_median_s - outcome.eos_median_s)
-    below_ms = 1_000 * (_DELAY_S - outcome.stage["eos_latency_s"]["min"])
+def bars_of(name: str, result: RunResult, calm: RunResult) -> list[Bar]:
+    assert result.eos_median_s is not None and calm.eos_median_s is not None
+    shrunk_ms = 1_000 * (calm.eos_median_s - result.eos_median_s)
+    below_ms = 1_000 * (_DELAY_S - result.stage["eos_latency_s"]["min"])
     return [
-        Bar.of(f"{name}: worst lag", [1_000 * outcome.lag_max_s], "ms", 1_000 * _SHOWS_S, is_least=True),
-        Bar.of(f"{name}: conditions of validity that it breaks", [len(_broken(outcome))], "", 1, is_least=True),
+        Bar.of(f"{name}: worst lag", [1_000 * result.lag_max_s], "ms", 1_000 * _SHOWS_S, is_least=True),
+        Bar.of(f"{name}: conditions of validity that it breaks", [len(_broken(result))], "", 1, is_least=True),
         Bar.of(f"{name}: EOS median is lower than undisturbed by", [shrunk_ms], "ms", _SHRINKS_MS),
         Bar.of(f"{name}: the shortest EOS is below the sink's delay by", [below_ms], "ms", _SHRINKS_MS),
     ]
 
 
-def _broken(outcome: Outcome) -> list[str]:
-    """Pacing among the conditions that don't hold; the others alone would be no proof."""
-    broken = [line["condition"] for line in outcome.stage["validity"] if not line["is_met"]]
+def _broken(result: RunResult) -> list[str]:
+    """The failed conditions of the stage, if pacing is one of them; without it they prove nothing."""
+    broken = [line["condition"] for line in result.stage["validity"] if not line["is_met"]]
     return broken if any(condition.startswith(_PACING) for condition in broken) else []
 
 
-def _row(name: str, outcome: Outcome) -> dict[str, Any]:
-    eos = outcome.stage["eos_latency_s"]
+def _row(name: str, result: RunResult) -> dict[str, Any]:
+    eos = result.stage["eos_latency_s"]
     return {
         "disturbance": name,
-        "verdict": outcome.stage["verdict"],
-        "broken": _broken(outcome),
-        "late_pct": outcome.late_pct,
-        "lag_max_ms": 1_000 * outcome.lag_max_s,
+        "verdict": result.stage["verdict"],
+        "broken": _broken(result),
+        "late_pct": result.late_pct,
+        "lag_max_ms": 1_000 * result.lag_max_s,
         "eos_p50_ms": 1_000 * eos["p50"],
         "eos_p95_ms": 1_000 * eos["p95"],
-        "stream_end_p50_ms": 1_000 * outcome.stage["stream_end_latency_s"]["p50"],
-        "n": outcome.stage["n"],
+        "stream_end_p50_ms": 1_000 * result.stage["stream_end_latency_s"]["p50"],
+        "n": result.stage["n"],
     }
 
 

@@ -1,4 +1,4 @@
-"""Rows as workers send them, made up: about 1 kB each, 100 clips of twelve words, two final messages, and one text in
+"""Synthetic rows as workers send them: about 1 kB each, 100 clips of twelve words, two final messages, and one text in
 ten with an error of its own, so that nobody has heard it before.
 """
 
@@ -22,14 +22,14 @@ _LETTERS = "bcdfghjklmnpqrstvwxz"  # no word, and no number, comes of them
 
 
 def references(clips: int = CLIPS) -> dict[str, str]:
-    """Clip id → text, of words that the normaliser leaves as they are."""
+    """Maps clip ids to texts, of words that the normaliser doesn't change."""
     rng = random.Random(1)
     words = [word for word in _WORDS if ENGLISH.words(word) == (word,)]
     return {f"clip-{n:04d}": " ".join(rng.choices(words, k=12)) for n in range(clips)}
 
 
-def strange_word(n: int) -> str:
-    """Six letters, another word for each n."""
+def unknown_word(n: int) -> str:
+    """A word of six letters, a different one for each n."""
     letters = []
     for _ in range(6):
         n, place = divmod(n, len(_LETTERS))
@@ -37,8 +37,8 @@ def strange_word(n: int) -> str:
     return "".join(letters)
 
 
-def heard(reference: str, wrong: str | None, rng: random.Random) -> str:
-    """The transcript; with `wrong` in the place of one of its words."""
+def make_transcript(reference: str, wrong: str | None, rng: random.Random) -> str:
+    """The transcript: the reference, or with `wrong` in place of one of its words."""
     words = reference.split()
     if wrong is not None:
         words[rng.randrange(len(words))] = wrong
@@ -46,8 +46,10 @@ def heard(reference: str, wrong: str | None, rng: random.Random) -> str:
 
 
 def made_row(rng: random.Random, clip: tuple[str, str], text: str, **what: object) -> UtteranceRecord:
-    """One completed utterance of 7 s of audio, as its worker measures it. `clip`: its id and reference. `what` must say
-    run, worker, user, stage, phase, users and when it started."""
+    """One completed utterance of 7 s of audio, as its worker measures it.
+
+    `clip` is its id and reference. `what` gives run, worker, user, stage, phase, users and when it started.
+    """
     clip_id, reference = clip
     half = len(text) // 2
     eos_s = rng.lognormvariate(-0.9, 0.4)
@@ -79,7 +81,7 @@ def made_row(rng: random.Random, clip: tuple[str, str], text: str, **what: objec
 
 
 def score_by_hand(record: UtteranceRecord) -> None:
-    """As the master's door does, but quickly: one word of twelve is wrong, or none."""
+    """Scores a row as the master does, but quickly: one word of twelve is wrong, or none."""
     wrong = int(record.text != record.reference)
     characters = Levenshtein.distance(record.reference, record.text)
     record.normaliser = ENGLISH.title

@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import psutil
-from bars import Bar, tell
+from bars import Bar, print_bars
 from made_rows import references
 
 from stt_load.audio.clip import Clip
@@ -130,7 +130,7 @@ def main() -> None:
     if options.saturate:
         held = [trial.rate for trial in trials if not trial.is_behind]
         bars.append(Bar.of("master: most rows a second held", [max(held, default=0.0)], "rows/s", None))
-    tell(bars, trials=[trial.told() for trial in trials], seconds=options.seconds, workers=options.workers)
+    print_bars(bars, trials=[trial.told() for trial in trials], seconds=options.seconds, workers=options.workers)
 
 
 def run_trial(rows_per_s: float, seconds: float, n_workers: int) -> Trial:

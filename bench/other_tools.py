@@ -1,4 +1,4 @@
-"""What a frame costs other load tools, where they are installed, and stt-load in turn with them: same sink, same
+"""What a frame costs other load tools, if they are installed, and stt-load in turn with them: same sink, same
 utterances, same core. No bar.
 
     python bench/other_tools.py [--callers 500] [--window 10] [--repeats 3]
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from bars import Bar, tell
+from bars import Bar, print_bars
 from clip_folder import CLIP_S, write_clips
 from ladder_run import play
 from rig import CHECKOUT, pinned, pinned_sink, watch
@@ -31,7 +31,7 @@ _OTHERS = CHECKOUT / "bench/others"
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """`line(url, callers, seconds)`: what follows the program's name."""
+    """Another load tool. `line(url, callers, seconds)` returns its arguments."""
 
     program: str
     install: str
@@ -72,7 +72,7 @@ def main(callers: int, window_s: float, repeats: int) -> None:
                     rows[name].append(_tool(program, TOOLS[name], callers, window_s))
             print({name: found[-1]["cpu_us_per_frame"] for name, found in rows.items() if found}, flush=True)
     bars = [_bar(name, found, callers) for name, found in rows.items()]
-    tell(bars, runs=[{"generator": name, **row} for name, found in rows.items() for row in found])
+    print_bars(bars, runs=[{"generator": name, **row} for name, found in rows.items() for row in found])
 
 
 def _found(tool: Tool) -> str | None:

@@ -20,8 +20,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from bars import Bar, tell
-from made_rows import WRONG, heard, made_row, references, score_by_hand, strange_word
+from bars import Bar, print_bars
+from made_rows import WRONG, made_row, make_transcript, references, score_by_hand, unknown_word
 
 _STT_LOAD = ("-c", "from stt_load.cli import main; main()")
 _LADDER = (1_000, 5_000, 10_000, 20_000, 30_000, 50_000)
@@ -43,7 +43,7 @@ def main() -> None:
         print(f"{options.rows:,} rows, {size / 1e9:.2f} GB, written in {time.perf_counter() - began:.0f} s", flush=True)
         wall_s, cpu_s, peak_mib = time_report(folder)
     print(f"stt-load report: {wall_s:.2f} s wall, {cpu_s:.2f} s CPU, {peak_mib:.0f} MiB at most")
-    tell(
+    print_bars(
         [
             Bar.of("report: wall time", [wall_s], "s", 10),
             Bar.of("report: memory", [peak_mib * 1.048576], "MB", 1000),
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def time_report(folder: Path) -> tuple[float, float, float]:
-    """Wall and CPU seconds, and the highest resident memory in MiB, of the process and those that it starts."""
+    """Times `stt-load report`: wall and CPU seconds and the highest resident memory in MiB, with child processes."""
     began = time.perf_counter()
     process = subprocess.Popen([sys.executable, *_STT_LOAD, "report", str(folder)], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -67,7 +67,7 @@ def time_report(folder: Path) -> tuple[float, float, float]:
 
 
 def write_run(folder: Path, rows: int, unscored: float = 0.0) -> int:
-    """Bytes of utterances.jsonl. The same arguments give the same folder."""
+    """Writes a run folder and returns the bytes of its utterances.jsonl. Equal arguments give equal folders."""
     rng = random.Random(7)
     clips = list(references().items())
     (folder / "run.json").write_text(json.dumps(_run()), encoding="utf-8")
@@ -80,11 +80,11 @@ def write_run(folder: Path, rows: int, unscored: float = 0.0) -> int:
             t = _add_stage(transitions, t, stage, users, n)
             for index in range(n):
                 clip = rng.choice(clips)
-                wrong = strange_word(written) if rng.random() < WRONG else None
+                wrong = unknown_word(written) if rng.random() < WRONG else None
                 record = made_row(
                     rng,
                     clip,
-                    heard(clip[1], wrong, rng),
+                    make_transcript(clip[1], wrong, rng),
                     run_id="made",
                     worker=index % 4,
                     user=index % users,
@@ -117,7 +117,7 @@ def _add_stage(transitions: list[dict[str, object]], t: float, stage: int, users
 
 
 def _write_samples(folder: Path, transitions: list[dict[str, object]], rng: random.Random) -> None:
-    """One GPU, once a second."""
+    """Writes the samples of one GPU, one a second."""
     rows = []
     for line, following in pairwise(transitions):
         tag = {key: line[key] for key in ("stage", "users", "phase")}

@@ -1,4 +1,4 @@
-"""The rig of every bench: a sink on one core, a generator on another, and what both have done between two moments.
+"""What every bench uses: a sink on one core, a generator on another, and what both did between two moments.
 
 Whatever generates is measured in the same way: CPU and memory of its process as the kernel counts them, frames and
 utterances as the sink counted them.
@@ -30,13 +30,13 @@ CORES = sorted(os.sched_getaffinity(0))
 GENERATOR_CORE, SINK_CORE = CORES[0], CORES[-1]
 CHECKOUT = Path(__file__).resolve().parents[1]
 
-# A bench that is told to end takes its processes along: what ends by an exception leaves every `with`.
+# SIGTERM raises an exception, so that a bench leaves every `with` and ends its processes.
 signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 @contextmanager
 def pinned_sink(core: int = SINK_CORE, delay_s: float = 0.02, truth: Path | None = None) -> Iterator[ServerProcess]:
-    """The sink, alone on `core`. The delay of its answers is short, so that callers are nearly always speaking."""
+    """Starts the sink, alone on `core`. It answers quickly, so that callers are nearly always speaking."""
     with sink_server(delay_s, truth=truth) as sink:
         os.sched_setaffinity(sink.pid, {core})
         yield sink
@@ -44,7 +44,7 @@ def pinned_sink(core: int = SINK_CORE, delay_s: float = 0.02, truth: Path | None
 
 @dataclass
 class Generator:
-    """A process on a core of its own. What it says goes to a file: a pipe that nobody reads would stop it."""
+    """A process on a core of its own. Its output goes to a file: a pipe that nobody reads would block it."""
 
     process: subprocess.Popen[bytes]
     told: IO[bytes]
@@ -62,7 +62,7 @@ class Generator:
         return self.told.read().decode("utf-8", "replace")
 
     def finish(self, limit_s: float) -> int:
-        """Its exit code. Raises subprocess.TimeoutExpired."""
+        """Waits for the process and returns its exit code. Raises subprocess.TimeoutExpired."""
         return self.process.wait(limit_s)
 
 
@@ -70,7 +70,7 @@ class Generator:
 def pinned(
     line: Sequence[str], core: int | None = GENERATOR_CORE, environment: Mapping[str, str] | None = None, nice: int = 0
 ) -> Iterator[Generator]:
-    """A process from its first moment on `core` (None: on any); killed at the end if it is still there."""
+    """Starts a process on `core` (None: on any) for the time of the block; it is killed at the end."""
 
     def settle() -> None:
         os.sched_setaffinity(0, CORES if core is None else {core})
@@ -94,7 +94,7 @@ def pinned(
 
 
 def last_json(output: str) -> dict[str, Any]:
-    """The last line of what a bench printed."""
+    """The last line that a bench printed."""
     lines = output.strip().splitlines()
     try:
         found: dict[str, Any] = json.loads(lines[-1])
@@ -111,7 +111,7 @@ def health(sink: ServerProcess) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was done in `seconds`. `connections`: open at its end. `resident_kib`: of the generator, at its end."""
+    """What sink and generator did in `seconds`. `connections` and the generator's `resident_kib` are those at the end."""
 
     seconds: float
     frames: int
@@ -123,7 +123,7 @@ class Window:
     stolen_pct: float | None
 
     def as_row(self) -> dict[str, Any]:
-        """With the figures that everything here is about."""
+        """The fields, and the rates and shares that follow from them."""
         return asdict(self) | {
             "frames_per_s": self.frames / self.seconds,
             "utterances_per_s": self.utterances / self.seconds,
@@ -138,7 +138,7 @@ class Window:
 
 
 def watch(sink: ServerProcess, pid: int, seconds: float) -> Window:
-    """The next `seconds`."""
+    """Measures the next `seconds`."""
     stolen = StolenCpu()
     before, cpu_before_s = health(sink), process_cpu_s(pid)
     time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Every figure of the table of bars, one bench after the other, on a machine that does nothing else.
+"""Runs every bench of the table of bars, one after the other, on a machine that does nothing else.
 
     python bench/run_all.py [--quick] [--only NAME]… [--repeats N] [--label WORDS]
 
@@ -29,7 +29,7 @@ RESULTS = CHECKOUT / "bench/results"
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A command line after `python bench/`, and what to add to it in a hurry. `repeats`: it can be told how often."""
+    """The arguments of `python bench/…`, and more of them for a quick run. `repeats`: whether it takes --repeats."""
 
     command: str
     quick: str = ""

@@ -19,7 +19,7 @@ import msgspec
 from locust import __version__
 from locust.rpc import Message, zmqrpc
 from locust.stats import RequestStats
-from made_rows import WRONG, heard, made_row, references, strange_word
+from made_rows import WRONG, made_row, make_transcript, references, unknown_word
 
 from stt_load.kinds import STREAM
 from stt_load.locust_plugin.local_pool import REQUEST_TYPE
@@ -56,7 +56,7 @@ class RowMaker:
         row = made_row(
             rng,
             clip,
-            heard(clip[1], wrong, rng),
+            make_transcript(clip[1], wrong, rng),
             run_id="@run@",
             worker=self._seed,
             user=987654321,
@@ -90,7 +90,7 @@ class RowMaker:
         lines = []
         for _ in range(n):
             template, latency_ms = self._templates[self.made % _TEMPLATES]
-            word = strange_word(self.made * _WORKERS_AT_MOST + self._seed).encode()
+            word = unknown_word(self.made * _WORKERS_AT_MOST + self._seed).encode()
             lines.append(template % {**common, b"user": self.made, b"word": word})
             stats.log_request(REQUEST_TYPE, name, latency_ms, 0)
             self.made += 1

@@ -1,4 +1,4 @@
-"""Two cores against one: does a second worker process carry as much as the first?
+"""Two cores against one: does a second worker process carry as many callers as the first?
 
     python bench/two_workers.py [--steps 2600,3000,3200,3400,3600,3800] [--hold 10] [--repeats 3]
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from bars import Bar, tell
+from bars import Bar, print_bars
 from clip_folder import write_clips
 from ladder_run import live_run, stages_of
 from rig import CHECKOUT, CORES, pinned, pinned_sink
@@ -32,7 +32,7 @@ _HONEST = ("users reached", "workers constant", "pacing lag", "no rows lost")  #
 @click.option("--repeats", default=3)
 def main(steps: str, hold_s: float, repeats: int) -> None:
     if len(CORES) < 2:
-        tell([Bar("two workers against one", 1.9, None, "×", None, note="needs two cores")])
+        print_bars([Bar("two workers against one", 1.9, None, "×", None, note="needs two cores")])
         return
     per_unit = [int(step) for step in steps.split(",")]
     runs: list[dict[str, Any]] = []
@@ -43,7 +43,7 @@ def main(steps: str, hold_s: float, repeats: int) -> None:
                 found = climb(units, clips, per_unit, hold_s)
                 runs.append({"units": units, "held": held(found), "frames_per_s": carried(found), "stages": found})
                 print(runs[-1], flush=True)
-    tell(bars_of(runs), runs=runs)
+    print_bars(bars_of(runs), runs=runs)
 
 
 def bars_of(runs: list[dict[str, Any]]) -> list[Bar]:
@@ -71,7 +71,7 @@ def bars_of(runs: list[dict[str, Any]]) -> list[Bar]:
 
 
 def climb(units: int, clips: Path, per_unit: list[int], hold_s: float) -> list[dict[str, Any]]:
-    """Every stage of a run with so many units, as far as it matters here."""
+    """The stages of a run with `units` workers, with the figures that matter here."""
     cores = CORES[:units]
     port = _free_port()
     ladder = ",".join(str(units * callers) for callers in per_unit)
@@ -102,7 +102,7 @@ def _row(stage: dict[str, Any], units: int) -> dict[str, Any]:
 
 
 def held(stages: list[dict[str, Any]]) -> int:
-    """The largest stage that holds, all below it holding too; 0 where the first one doesn't."""
+    """The largest stage that holds, if all smaller ones do too; 0 if the first one doesn't."""
     return max((row["callers"] for row in _holding(stages)), default=0)
 
 
@@ -116,7 +116,7 @@ def _holding(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _cost(row: dict[str, Any]) -> float:
-    """CPU of the busiest worker for a frame of its own, any unit of time."""
+    """CPU time per frame of the busiest worker, in any unit."""
     return float(row["generator_cpu_pct"] * row["units"] / row["frames_per_s"])
 
 

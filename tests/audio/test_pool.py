@@ -49,7 +49,7 @@ def test_workers_own_disjoint_clips_that_are_all_clips_together(n: int, workers:
 def test_a_clip_is_shared_only_where_none_is_free_and_is_free_again_when_all_gave_it_back(
     n: int, seed: int, steps: list[str | int]
 ) -> None:
-    """Against the plainest model: a bag of what is in flight. A number gives back that caller's clip."""
+    """Compares the pool with a simple model, a bag of clips in flight. A number gives back that caller's clip."""
     pool = ClipPool(clips(n), seed, 0, 1)
     in_flight: list[Clip] = []
     for step in steps:

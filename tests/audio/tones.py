@@ -1,4 +1,4 @@
-"""Sound whose speech bounds are known."""
+"""Sounds with known speech bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at machines: made-up ones in a folder, and this one."""
+"""Probing machines: made-up ones in a folder, and this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kernel's files say: copies of real ones, and what is no such file."""
+"""What the kernel's files say: copies of real ones, and text that is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits that are known before a trial, and reasons of those that broke."""
+"""Limits that are known before a trial, and the causes of failed trials."""
 
 from __future__ import annotations
 

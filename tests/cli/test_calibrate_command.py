@@ -23,7 +23,7 @@ STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
 
 @pytest.fixture
 def _found_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As if it had been measured: two trials, then `FOUND` of this host."""
+    """Replaces the measuring: two trials, then `FOUND` as the result."""
 
     def calibrate(request: object, machine: object, on_trial: OnTrial) -> Calibration:
         on_trial(trial())

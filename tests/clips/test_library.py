@@ -123,7 +123,7 @@ def test_processes_that_fill_one_cache_at_the_same_time_all_get_the_same_clips(t
 
 
 def test_ctrl_c_while_rendering_ends_it_at_once_and_leaves_nothing(tmp_path: Path) -> None:
-    """More texts than anybody would wait for, so that it is certainly still at it when the signal comes."""
+    """So many texts that it is certainly still running when the signal comes."""
     script = (
         "from stt_load.tts.engines import voice_of; from stt_load.clips.library import clips_from_tts\n"
         "texts = {str(n): 'Thank you for calling.' for n in range(100_000)}\n"

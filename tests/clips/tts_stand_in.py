@@ -12,7 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class TtsStandIn:
-    """`answers`: one for each request in turn, the last one for ever. An answer writes to the open connection."""
+    """A server that gives `answers` in turn, one for each request, and the last one from then on.
+
+    An answer writes to the open connection.
+    """
 
     url: str = ""
     answers: list[Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)

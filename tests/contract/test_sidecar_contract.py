@@ -1,4 +1,4 @@
-"""What the sidecar says is what the run folder promises: both sides looked at together (docs/files.md)."""
+"""The sidecar sends what docs/files.md promises for the run folder: both sides checked together."""
 
 from __future__ import annotations
 

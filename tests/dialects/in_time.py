@@ -55,7 +55,7 @@ class Timetable:
 
 
 class Result:
-    """As much of a future as the room asks for."""
+    """A finished future, with the methods that the embedded server calls."""
 
     def __init__(self, decoded: Decoded) -> None:
         self._decoded = decoded

@@ -81,7 +81,7 @@ def converse(row: DialectRow, end: End) -> Heard:
 
 
 def knock(row: DialectRow) -> tuple[UtteranceRecord, UtteranceRecord]:
-    """With a wrong key, and with the right one."""
+    """Calls a server once with a wrong key and once with the right one."""
     with stand_in_server(row.name, WORDS, "--api-key", KEY) as server:
         refused, welcome = (Caller(server, row, row.capabilities.ends[0], key).speak() for key in ("wrong", KEY))
     return refused, welcome

@@ -1,4 +1,4 @@
-"""Real processes to look at: Python programs that say `ready` and are gone, with all they started, at the end."""
+"""Real processes to observe: Python programs that print `ready` and are killed, with their children, at the end."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ exit 1
 
 
 class StandInSmi:
-    """Lives in `folder`; use `environment` for whoever shall find it."""
+    """A stand-in `nvidia-smi` in `folder`. Processes started with `environment` find it."""
 
     def __init__(self, folder: Path, gpus: str = TWO_GPUS, apps: str = PYTHON_ON_THE_SECOND) -> None:
         self.folder = folder
@@ -90,11 +90,11 @@ class StandInSmi:
         (self.folder / "refused").write_text("".join(f"{word}\n" for word in words))
 
     def calls(self) -> list[str]:
-        """Command lines of every dmon and every query that goes on, oldest first, less those that were refused."""
+        """Command lines of every dmon and every repeated query, oldest first, without refused ones."""
         return _lines(self.folder / "calls")
 
     def dmon_pids(self) -> list[int]:
-        """Of every dmon or query that goes on, started so far, oldest first."""
+        """Process ids of every dmon or repeated query started so far, oldest first."""
         return [int(line) for line in _lines(self.folder / "pids")]
 
     def wait_for_dmon(self, n: int = 1) -> int:
@@ -151,7 +151,7 @@ def sidecar(
     clock_ahead_s: float = 0.0,
     program: Sequence[str] = OF_THE_CHECKOUT,
 ) -> Iterator[RunningSidecar]:
-    """A sidecar on a free port or a given one, stopped in the end. Its clocks may be ahead of everybody's."""
+    """A sidecar on a free port or a given one, stopped at the end. Its clocks may be ahead of the real ones."""
     process = start_sidecar(environment, "--port", str(port), *options, clock_ahead_s=clock_ahead_s, program=program)
     try:
         line = read_line(process)
@@ -195,7 +195,7 @@ def read_line(process: subprocess.Popen[bytes]) -> str:
 
 
 def eventually(look: Callable[[], T]) -> T:
-    """What `look` gives as soon as that is true; fails at the deadline."""
+    """Calls `look` until its result is true, and returns that; fails at the deadline."""
     deadline = time.monotonic() + DEADLINE_S
     while not (found := look()):
         assert time.monotonic() < deadline, "it did not happen before the deadline"
@@ -204,7 +204,7 @@ def eventually(look: Callable[[], T]) -> T:
 
 
 def is_running(pid: int) -> bool:
-    """False for a zombie too: whoever inherited it may never collect it."""
+    """True if the process runs. False for a zombie too: whatever process inherited it may never collect it."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:

@@ -1,4 +1,4 @@
-"""The sidecar is copied to hosts that have nothing but an old Python. `test_house.py` looks after what it imports."""
+"""The sidecar is copied to hosts that have nothing but an old Python. The import contracts check what it imports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.rel
 
 
 def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Everything but annotations: those are never evaluated, by `from __future__ import annotations`."""
+    """All nodes but annotations, which `from __future__ import annotations` never evaluates."""
     yield node
     for name, value in ast.iter_fields(node):
         if name not in ("annotation", "returns"):

@@ -1,4 +1,4 @@
-"""What `deploy/` starts is what the sidecar takes: its command lines, read as systemd and Docker read them."""
+"""The command lines in `deploy/`, read as systemd and Docker read them, are accepted by the sidecar."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ HANGING = '#!/bin/sh\necho $$ >> "${0%/*}/asked"\nsleep 600\n'
 
 
 class CountingSmi(StandInSmi):
-    """One that notes every question."""
+    """An nvidia-smi that notes every query."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -63,7 +63,7 @@ def indexes(discovery: Discovery) -> list[int]:
 
 
 def put_apps(smi: StandInSmi, *apps: str) -> None:
-    """At once, so that nobody reads half of it."""
+    """Replaces the file in one step, so that nobody reads half of it."""
     new = smi.folder / "apps.new"
     new.write_text("".join(f"{app}\n" for app in apps))
     new.replace(smi.folder / "apps")

@@ -201,7 +201,7 @@ Truth = dict[int, tuple[str, int]]
 
 
 def assert_true(samples: Sequence[Sample], truth: Truth, also: Sequence[str] = ()) -> None:
-    """Every value is where the text had it. `also`: what a cut may have left of a number."""
+    """Checks that every value is where the text has it. `also`: what a cut may have left of a number."""
     for sample in samples:
         for field, value in sample.values.items():
             assert truth.get(int(value or 0)) == (field, sample.gpu) or str(value) in also, (field, value)

@@ -1,4 +1,4 @@
-"""The HTTP door of a whole sidecar: what it gives, what it refuses, and who gets in."""
+"""The HTTP server of a whole sidecar: what it answers, what it refuses, and which clients it accepts."""
 
 from __future__ import annotations
 

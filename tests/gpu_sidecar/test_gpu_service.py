@@ -1,4 +1,4 @@
-"""What is joined behind the door, in this process: the command line's tests have it in one of its own."""
+"""The service in this process; the tests of the command line run it in a process of its own."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ sys.stdin.readline()
 
 
 def values_of(samples: list[Sample], kind: str) -> dict[str, float | None]:
-    """Of the last sample of that kind; empty where there is none."""
+    """The values of the last sample of that kind; empty if there is none."""
     return dict(next((sample.values for sample in reversed(samples) if sample.kind == kind), {}))
 
 
@@ -109,7 +109,7 @@ def test_what_a_tree_used_is_what_it_says_itself() -> None:
 
 
 def read_tree(proc: Proc, root: int) -> list[ProcessStat]:
-    """At one moment: read again where a child ended, or came, between the reading of its parent and its own."""
+    """The processes at one moment: read again if a child ended or started between its parent's reading and its own."""
     tree, again = _read_once(proc, root), _read_once(proc, root)
     while _family(tree) != _family(again):
         tree, again = again, _read_once(proc, root)

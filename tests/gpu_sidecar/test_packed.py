@@ -29,7 +29,7 @@ def test_whole_numbers_come_out_whole() -> None:
 
 
 def test_what_is_no_finite_number_is_not_known() -> None:
-    """JSON has no word for it."""
+    """JSON can't express such numbers."""
     sample = Sample("gpu", {"sm_pct": math.nan, "mem_pct": math.inf, "fb_mib": -math.inf, "power_w": None}, 0)
     unpacked, _, _ = unpack(layout_of(sample), pack(sample, 1.0, 1.0))
     assert set(unpacked.values.values()) == {None}

@@ -14,7 +14,7 @@ Connections = list[tuple[socket.socket, socket.socket]]
 
 @pytest.fixture
 def connections() -> Iterator[Connections]:
-    """Three of them: the server's end and the client's."""
+    """Three connections: the server's end and the client's of each."""
     with ExitStack() as opened:
         pairs = [socket.socketpair() for _ in range(3)]
         for end in (end for pair in pairs for end in pair):
@@ -24,7 +24,7 @@ def connections() -> Iterator[Connections]:
 
 
 class Clock:
-    """A tenth of a second passes each time somebody looks, or another time."""
+    """A clock that advances by a tenth of a second, or another step, each time it is read."""
 
     def __init__(self, step_s: float = 0.1) -> None:
         self.now_s = 0.0

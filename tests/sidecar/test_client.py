@@ -1,4 +1,4 @@
-"""The client against whole sidecars, against what is no sidecar, and a sidecar of its own."""
+"""The client against whole sidecars, and against servers that are none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def bare_sidecar(smi: StandInSmi, port: int = 0, clock_ahead_s: float = 0.0) -> Iterator[RunningSidecar]:
-    """One whose only samples are those that are fed to the stand-in, once it knows which GPUs it watches."""
+    """A sidecar that knows its GPUs, and whose only samples are those fed to the stand-in."""
     with sidecar(smi.environment, "--no-host", port=port, clock_ahead_s=clock_ahead_s) as running:
         wait_for_gpus(running)
         yield running
@@ -40,7 +40,7 @@ def wait_for_gpus(running: RunningSidecar) -> None:
 
 
 def wait_until_taken(running: RunningSidecar, n: int) -> None:
-    """Until it has n samples, without looking at them."""
+    """Waits until the sidecar has n samples, without reading them."""
     eventually(lambda: running.get("/healthz").json()["samples"] >= n)
 
 
@@ -49,7 +49,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def envelope(**content: object) -> str:
-    """What every answer of a sidecar holds, and more."""
+    """The fields that every answer of a sidecar has, and more."""
     return json.dumps({"clock": {"wall": 1, "mono": 1}, "boot": "b", "host": "h", "next": 0, **content})
 
 
@@ -252,7 +252,7 @@ def test_a_url_that_is_none_never_raises(url: str, caplog: pytest.LogCaptureFixt
 
 
 class answering:  # noqa: N801 - read as "with answering(404, ...)"
-    """An HTTP server on loopback that says the same to everybody."""
+    """An HTTP server on loopback that gives every client the same answer."""
 
     def __init__(self, status: int, body: str) -> None:
         class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Which exchange is believed, and how much of an error is owned up to."""
+"""Which exchange is used, and how large an error is reported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AHEAD_S = 30.0  # of the sidecar's wall clock; its monotonic one began 1,000 s b
 
 
 def exchange(asked: float, round_trip_s: float, share_out: float = 0.5, drift_ratio: float = 0.0) -> Exchange:
-    """One with a sidecar whose clocks are read after this share of the round trip, and run fast by so much."""
+    """An exchange whose sidecar reads its clocks after this share of the round trip; they run this much too fast."""
     read = asked + share_out * round_trip_s
     mono = read * (1 + drift_ratio) + 1_000
     return Exchange(asked, asked + round_trip_s, wall=mono + 500, mono=mono)
