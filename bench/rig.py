@@ -111,7 +111,7 @@ def health(sink: ServerProcess) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What sink and generator did in `seconds`. `connections` and the generator's `resident_kib` are those at the end."""
+    """What sink and generator did in `seconds`. `connections` and `resident_kib` are those at the end."""
 
     seconds: float
     frames: int

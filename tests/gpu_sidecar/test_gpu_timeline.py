@@ -197,7 +197,7 @@ def test_marks_pushed_out_leave_their_samples_readable(monkeypatch: pytest.Monke
 
 
 def test_an_hour_of_eight_gpus_takes_15_mb_at_most() -> None:
-    """Six minutes with every value that dmon can give, the host and the server too, and a change of stage every minute."""
+    """Six minutes with every value that dmon can give, host and server too, and a change of stage every minute."""
     fields = [metric.field for metric in METRICS if metric.kind == GPU and metric.dmon]
     tracemalloc.start()
     try:
