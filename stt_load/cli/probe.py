@@ -133,7 +133,7 @@ def _stream_lines(config: RunConfig, record: UtteranceRecord) -> Lines:
         ("frames", rule.note or f"{rule.frame_ms:g} ms, {rule.frame_bytes} bytes, as asked"),
         ("end of utterance", _end_rule(config, record)),
         ("EOS latency", _ms(record.eos_latency_s)),
-        ("after last frame", _ms(record.stream_end_latency_s)),
+        ("stream end", _ms(record.stream_end_latency_s)),
         ("first text", _ms(record.first_partial_s) + " after the start of speech"),
         ("our own lateness", _ms(record.pacing_lag_p99_s) + " at p99"),
         *([("advice", advice)] if record.outcome == Outcome.TIMED_OUT else []),

@@ -45,7 +45,7 @@ class RunAggregate:
                     self.stages[stage].add(mine)
                 else:
                     self.without_stage += len(mine)
-        for stage, messages in late.foreign(utterances).items():
+        for stage, messages in late.foreign_text(utterances).items():
             if stage in self.stages:
                 self.stages[stage].stats.counts["foreign_text"] += messages
 

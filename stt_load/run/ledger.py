@@ -142,9 +142,9 @@ class Ledger:
 
     def _score(self, record: UtteranceRecord, in_flight: Container[str]) -> None:
         allowance = self._allowance
-        if allowance is None or self._scorer.knows(record):
+        if allowance is None:
             self._scorer.fill(record, in_flight)
-        elif allowance.has_left():
+        elif not self._scorer.fill_cached(record, in_flight) and allowance.has_left():
             allowance.spend(lambda: self._scorer.fill(record, in_flight))
 
     def _count(self, record: UtteranceRecord) -> None:

@@ -1,4 +1,4 @@
-"""What is remembered is what would be found again."""
+"""Scores from the cache are those that would be computed again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from made_run import TEXTS, utterance
 
 from stt_load.metrics.normaliser import CHINESE, ENGLISH, Normaliser
-from stt_load.metrics.scorer import Memory, Scorer
+from stt_load.metrics.scorer import Scorer
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
 
@@ -36,25 +36,43 @@ def many() -> list[UtteranceRecord]:
 
 
 @pytest.mark.parametrize("normaliser", [ENGLISH, CHINESE])
-def test_memory_changes_no_score(normaliser: Normaliser) -> None:
-    remembering = Scorer(REFERENCES, normaliser)
+def test_the_cache_changes_no_score(normaliser: Normaliser) -> None:
+    caching = Scorer(REFERENCES, normaliser)
     in_flight = {"clip-0", "clip-3"}
     for record in many():
         fresh, expected = copy(record), scored(record, normaliser)
         Scorer(REFERENCES, normaliser).fill(fresh, in_flight)
-        remembering.fill(record, in_flight)
+        caching.fill(record, in_flight)
         assert record == fresh
         expected.foreign_text = record.foreign_text
         assert record == expected
 
 
-def test_it_knows_a_row_whose_texts_were_all_heard_before() -> None:
+def test_what_was_heard_before_is_filled_in_at_once_and_what_is_new_changes_nothing() -> None:
     scorer = Scorer(REFERENCES)
     scorer.fill(heard(0, TEXTS[0], "and more"), set())
-    assert scorer.knows(heard(0, TEXTS[0], "and more"))
-    assert not scorer.knows(heard(0, TEXTS[0]))
-    assert not scorer.knows(heard(1, TEXTS[0], "and more"))  # said of another clip
-    assert scorer.knows(heard(1, kind="tts"))  # there is nothing to score
+    for record, is_cached in (
+        (heard(0, TEXTS[0], "and more"), True),
+        (heard(0, TEXTS[0]), False),
+        (heard(1, TEXTS[0], "and more"), False),  # the same texts, but another clip
+        (heard(1, kind="tts"), True),  # there is nothing to score
+    ):
+        before = copy(record)
+        assert scorer.fill_cached(record, set()) is is_cached
+        if not is_cached:
+            assert record == before
+        scorer.fill(before, set())
+        if is_cached:
+            assert record == before
+
+
+def test_a_new_message_leaves_a_record_unscored_although_its_transcript_was_heard_before() -> None:
+    scorer = Scorer(REFERENCES)
+    scorer.fill(heard(0, TEXTS[0]), set())
+    record = heard(0, TEXTS[0])
+    record.messages = [[1.0, "a piece of it"]]
+    assert not scorer.fill_cached(record, set())
+    assert record.reference_words is record.foreign_text is None
 
 
 def test_words_are_foreign_only_while_somebody_speaks_them() -> None:
@@ -63,13 +81,3 @@ def test_words_are_foreign_only_while_somebody_speaks_them() -> None:
         record = heard(0, TEXTS[0], TEXTS[1])
         scorer.fill(record, in_flight)
         assert record.foreign_text == foreign
-
-
-def test_what_is_asked_for_again_and_again_is_not_forgotten() -> None:
-    memory: Memory[int, str] = Memory(size=10)
-    memory.keep(-1, "hot")
-    for key in range(1_000):
-        memory.keep(key, "cold")
-        assert memory.get(-1) == "hot"
-    assert memory.get(999) == "cold"
-    assert memory.get(0) is None

@@ -84,14 +84,14 @@ def test_whose_words_they_are_is_known_from_when_each_was_spoken(
     late = LateScores(ENGLISH, LIMIT_S)
     for records in batches:
         late.fill(records)
-    assert late.foreign(batches)[0] == foreign
+    assert late.foreign_text(batches)[0] == foreign
     assert victim.foreign_text is None  # a row is not changed by what another one says
 
 
-def test_nobody_looks_twice_at_rows_without_a_suspect() -> None:
+def test_utterances_are_not_read_again_without_a_candidate() -> None:
     late = LateScores(ENGLISH, LIMIT_S)
     late.fill([spoken(0, 2.0, 6.0, TEXTS[0]), spoken(0, 2.0, 6.0, TEXTS[1], phase="ramp")])
-    assert late.foreign(iter(())) == {}
+    assert late.foreign_text(iter(())) == {}
 
 
 def test_rows_that_were_judged_at_the_door_are_not_judged_again() -> None:
@@ -99,4 +99,4 @@ def test_rows_that_were_judged_at_the_door_are_not_judged_again() -> None:
     judged.foreign_text = 0
     late = LateScores(ENGLISH, LIMIT_S)
     late.fill([judged, spoken(1, 2.0, 6.0)])
-    assert late.foreign([[judged, spoken(1, 2.0, 6.0)]]) == {}
+    assert late.foreign_text([[judged, spoken(1, 2.0, 6.0)]]) == {}
