@@ -20,13 +20,15 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
 from stt_load.errors import ExitCode, Outcome
 from stt_load.kinds import KINDS, STREAM, TTS, UPLOAD, LoadKind
-from stt_load.metrics.figures import in_table, with_slo
+from stt_load.metrics.figures import in_table
 from stt_load.metrics.validity import CONDITIONS
 from stt_load.options import OPTIONS
 from stt_load.report.model import Verdict
 from stt_load.report.report_files import WRITERS
+from stt_load.report.resources import RESOURCE_COLUMNS
 from stt_load.run.plan import Phase
 from stt_load.tts.apis import TTS_APIS, TtsApi
+from stt_load.tts_benchmark.table import STREAMED, TOTALS
 from stt_load.uploads.apis import UPLOADS, UploadRow
 
 CHECKOUT = Path(__file__).parents[1]
@@ -230,10 +232,21 @@ def test_verdicts_phases_outcomes_and_exit_codes_are_explained() -> None:
     assert [condition.name for condition in CONDITIONS if f"| {condition.name} | " not in page] == []
 
 
-def test_what_a_bound_can_be_set_on_and_the_default_objectives_are_named() -> None:
-    page = DOCUMENTS["docs/report.md"]
+def test_every_column_in_the_documents_is_one_of_a_table_that_is_printed() -> None:
+    printed = {heading for kind in KINDS.values() for heading in columns_of(kind)}
+    printed |= {"device", *(column.heading for column in RESOURCE_COLUMNS), *TOTALS, *STREAMED}
+    table = re.compile(r"^\| column \|.*\n(?:\|.*\n)+", re.MULTILINE)
+    named = {
+        (name, cell) for name, text in DOCUMENTS.items() for rows in table.findall(text) for cell in first_cells(rows)
+    }
+    assert {(name, cell) for name, cell in named if cell not in printed} == set()
+    documented = {cell for _, cell in named}
+    assert printed - documented == set()
+
+
+def test_the_default_objectives_are_named() -> None:
     defaults = {slo for kind in KINDS.values() for slo in kind.default_slos}
-    assert [name for name in (*with_slo(), *defaults) if f"`{name}`" not in page] == []
+    assert [slo for slo in sorted(defaults) if f"`{slo}`" not in DOCUMENTS["docs/report.md"]] == []
     assert [slo for slo in STREAM.default_slos if f"`{slo}`" not in DOCUMENTS["README.md"]] == []
 
 
