@@ -1,4 +1,5 @@
-"""Two speech servers of our own: the embedded recogniser (`stt-load serve`) and the scripted one (tests, calibration).
+"""Shell. The servers that a command of ours starts: the embedded recogniser and the embedded TTS server (`stt-load
+serve`, `stt-load demo`), and the sink of `stt-load calibrate` and the bench.
 
-Both speak the Parakeet shape (`stt_load/dialects/parakeet.py`) through the same front-end.
+Imports `clips`, `dialects`, `audio`, `metrics` and what lies below them.
 """

@@ -1,234 +1,176 @@
-"""Callers of one voice before one recogniser: does what the voices say, in order, and keeps the count.
+"""The embedded recogniser's HTTP side: websockets of one server dialect, uploads, and how it is doing.
 
-A caller beyond `max_callers` is refused as its voice says, another path with 403. Closing the connection abandons
-what was said.
+ws   PATH           what the server dialect says (`dialects/`)
+POST PATH           whole files, see `uploads.py`
+GET  /healthz       {"ready", "callers", "max_callers", "queue", "decoders", "heard_s"}; 503 while it isn't ready
+GET  /timings       totals and percentiles since the start
+
+A caller beyond `max_callers` is turned away as the dialect says; a websocket at another path with 403.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Protocol
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Sequence
+from urllib.parse import parse_qsl
 
-import numpy as np
-import soxr
-from websockets.http11 import Request
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Message as AsgiMessage
+from starlette.types import Receive, Scope, Send
 
 from stt_load.dialects.events import Message
-from stt_load.server.connection import Answer, Connection, Session
-from stt_load.server.pool import Decoded, DecoderLost
 from stt_load.server.server_dialect import (
-    Abort,
     Close,
-    DiscardAudio,
-    FeedAudio,
-    Flush,
-    RecognisedSegment,
+    ConnectionAction,
     SendMessage,
-    ServerAction,
     ServerDialect,
     UpgradeRefusal,
     UpgradeRequest,
 )
+from stt_load.server.server_session import Recogniser, ServerSession
 from stt_load.server.timings import Timings
-from stt_load.server.vad import SAMPLE_RATE_HZ, SpeechSegment, Vad
-
-
-class Recogniser(Protocol):
-    """Segments in, texts out, first come first served."""
-
-    decoders: int
-
-    @property
-    def queue_length(self) -> int: ...
-
-    def submit(self, pcm: bytes) -> asyncio.Future[Decoded]: ...
+from stt_load.server.uploads import Uploads
 
 
 class EmbeddedServer:
-    """All callers. `is_ready` is set by who prepares the recogniser."""
+    """The ASGI application in front of one recogniser. `is_ready` is set by whoever prepares the recogniser.
+    `api_key`: None lets everybody in."""
 
     def __init__(
-        self, recogniser: Recogniser, voice: type[ServerDialect], max_callers: int, api_key: str | None = None
+        self,
+        recogniser: Recogniser,
+        dialect_class: type[ServerDialect],
+        max_callers: int,
+        api_key: str | None = None,
+        is_ready: bool = False,
     ) -> None:
-        self.path = voice.path
-        self.timings = Timings()
-        self.is_ready = False
-        self.heard_s = 0.0
+        self.path = dialect_class.path
+        self.is_ready = is_ready
         self._recogniser = recogniser
-        self._voice = voice
+        self._dialect_class = dialect_class
         self._max_callers = max_callers
         self._api_key = api_key
-        self._callers: set[Caller] = set()
+        self._timings = Timings()
+        self._n_callers = 0
+        uploads = Uploads(recogniser, self._timings, max_callers, api_key, lambda: self.is_ready)
+        self._http = Starlette(
+            routes=[
+                Route("/healthz", self._answer_health),
+                Route("/timings", self._answer_timings),
+                Route("/{path:path}", self._answer_elsewhere),
+                Route("/{path:path}", uploads.answer, methods=["POST"]),
+            ]
+        )
 
-    def on_request(self, request: Request, connection: Connection) -> Answer | Session:
-        url = urlsplit(request.path)
-        if "Upgrade" not in request.headers:
-            return self._answer(url.path)
-        if url.path != self.path:
-            return Answer(403, json.dumps({"error": f"callers are welcome at {self.path}"}))
-        if not self.is_ready:
-            return Answer(503, json.dumps({"error": "not ready"}))
-        headers = {name.lower(): value for name, value in request.headers.raw_items()}
-        voice = self._voice(UpgradeRequest(url.path, dict(parse_qsl(url.query)), headers, self._api_key))
-        refusal = voice.refuse()
-        if refusal is None and len(self._callers) >= self._max_callers:
-            told = voice.on_full()
-            if not isinstance(told, UpgradeRefusal):
-                return Rejected(connection, told)
-            refusal = told
-        if refusal is not None:
-            return Answer(refusal.status, refusal.body)
-        caller = Caller(self, connection, voice, self._recogniser)
-        self._callers.add(caller)
-        return caller
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Starlette's WebSocket knows no way to end TCP without a closing handshake, so these don't go through it.
+        await (self._websocket if scope["type"] == "websocket" else self._http)(scope, receive, send)
 
-    def leave(self, caller: Caller) -> None:
-        self._callers.discard(caller)
-
-    def _answer(self, path: str) -> Answer:
-        if path == "/timings":
-            return Answer(200, json.dumps(self.timings.summary()))
-        if path != "/healthz":
-            return Answer(404, json.dumps({"error": f"there are /healthz, /timings and the websocket {self.path}"}))
+    async def _answer_health(self, _: Request) -> Response:
         health = {
             "ready": self.is_ready,
-            "callers": len(self._callers),
+            "callers": self._n_callers,
             "max_callers": self._max_callers,
             "queue": self._recogniser.queue_length,
             "decoders": self._recogniser.decoders,
-            "heard_s": round(self.heard_s, 3),
+            "heard_s": round(self._timings.received_s, 3),
         }
-        return Answer(200 if self.is_ready else 503, json.dumps(health))
+        return JSONResponse(health, 200 if self.is_ready else 503)
 
+    async def _answer_timings(self, _: Request) -> Response:
+        return JSONResponse(self._timings.summary())
 
-class Caller:
-    """One connection: its voice, its ear, and the segments whose text it still owes. None among them: a flush."""
+    async def _answer_elsewhere(self, _: Request) -> Response:
+        return JSONResponse({"error": f"there are /healthz, /timings and the websocket {self.path}"}, 404)
 
-    def __init__(
-        self, room: EmbeddedServer, connection: Connection, voice: ServerDialect, recogniser: Recogniser
-    ) -> None:
-        self._room = room
-        self._connection = connection
-        self._voice = voice
-        self._recogniser = recogniser
-        self._ear = Segmenter(voice)
-        self._owed: deque[tuple[SpeechSegment, asyncio.Future[Decoded]] | None] = deque()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def on_open(self) -> None:
-        self._do(self._voice.on_open())
-        self._tick_later()
-
-    def on_message(self, message: Message, received_s: float) -> None:
-        self._do(self._voice.on_message(message))
-
-    def on_closed(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        for owed in self._owed:
-            if owed is not None:
-                owed[1].cancel()
-        self._owed.clear()
-        self._voice.on_closed()
-        self._room.leave(self)
-
-    def _do(self, actions: Iterable[ServerAction]) -> None:
-        for action in actions:
-            match action:
-                case FeedAudio(pcm):
-                    self._room.heard_s += len(pcm) / 2 / self._voice.sample_rate_hz
-                    self._submit(self._ear.hear(pcm))
-                case Flush():
-                    self._submit(self._ear.flush())
-                    self._owed.append(None)
-                    self._tell_what_is_due()
-                case DiscardAudio():
-                    self._ear = Segmenter(self._voice)
-                case _:
-                    _tell(self._connection, action)
-
-    def _submit(self, segments: Sequence[SpeechSegment]) -> None:
-        for segment in segments:
-            self._do(self._voice.on_segment())
-            decoding = self._recogniser.submit(segment.pcm)
-            self._owed.append((segment, decoding))
-            decoding.add_done_callback(self._tell_what_is_due)
-
-    def _tell_what_is_due(self, _: asyncio.Future[Decoded] | None = None) -> None:
-        while self._owed:
-            owed = self._owed[0]
-            if owed is not None and not owed[1].done():
-                return
-            self._owed.popleft()
-            self._do(self._voice.on_flushed() if owed is None else self._told(*owed))
-
-    def _told(self, segment: SpeechSegment, decoding: asyncio.Future[Decoded]) -> Sequence[ServerAction]:
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = _upgrade_request(scope, self._api_key)
+        dialect = self._dialect_class(request)
+        decision = self._admit(request, dialect)
+        if isinstance(decision, Response):
+            await decision(scope, receive, send)
+            return
+        outgoing: asyncio.Queue[ConnectionAction] = asyncio.Queue()
+        await receive()  # the request itself, which `scope` describes
+        await send({"type": "websocket.accept"})
+        if decision is not None:
+            for action in decision:
+                outgoing.put_nowait(action)
+            await _exchange(receive, send, outgoing, None)
+            return
+        session = ServerSession(dialect, self._recogniser, self._timings, outgoing.put_nowait)
+        self._n_callers += 1
         try:
-            decoded = decoding.result()
-        except DecoderLost:
-            return self._voice.on_failed()
-        times_ms = {"queue": decoded.queue_ms, "decode": decoded.decode_ms, "vad": segment.waited_ms}
-        self._room.timings.add(times_ms, segment.audio_s)
-        end_s = segment.start_s + segment.audio_s
-        return self._voice.on_text(RecognisedSegment(decoded.text, segment.start_s, end_s, times_ms))
+            session.on_open()
+            await _exchange(receive, send, outgoing, session)
+        finally:
+            self._n_callers -= 1
+            session.on_closed()
 
-    def _tick_later(self) -> None:
-        if self._voice.tick_s is not None:
-            self._timer = asyncio.get_running_loop().call_later(self._voice.tick_s, self._tick)
-
-    def _tick(self) -> None:
-        self._tick_later()
-        self._do(self._voice.on_tick())
-
-
-class Rejected:
-    """A caller too many, whose upgrade was done all the same: told why, and not listened to."""
-
-    def __init__(self, connection: Connection, farewell: Sequence[ServerAction]) -> None:
-        self._connection = connection
-        self._farewell = farewell
-
-    def on_open(self) -> None:
-        for action in self._farewell:
-            _tell(self._connection, action)
-
-    def on_message(self, message: Message, received_s: float) -> None: ...
-
-    def on_closed(self) -> None: ...
+    def _admit(self, request: UpgradeRequest, dialect: ServerDialect) -> Response | Sequence[ConnectionAction] | None:
+        """Decides about an upgrade: refuses it by a response, turns the client away by actions after it, or, with
+        None, lets it in."""
+        if request.path != self.path:
+            return JSONResponse({"error": f"the websocket is at {self.path}"}, 403)
+        if not self.is_ready:
+            return JSONResponse({"error": "not ready"}, 503)
+        refusal = dialect.refuse()
+        if refusal is None and self._n_callers >= self._max_callers:
+            farewell = dialect.on_full()
+            if not isinstance(farewell, UpgradeRefusal):
+                return farewell
+            refusal = farewell
+        return None if refusal is None else Response(refusal.body, refusal.status, media_type="application/json")
 
 
-def _tell(connection: Connection, action: ServerAction) -> None:
-    """What is done to the connection alone."""
-    match action:
-        case SendMessage(message):
-            connection.send_message(message)
-        case Close(code, reason):
-            connection.close(code, reason)
-        case Abort():
-            connection.drop()
+def _upgrade_request(scope: Scope, api_key: str | None) -> UpgradeRequest:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return UpgradeRequest(scope["path"], dict(parse_qsl(scope["query_string"].decode("latin-1"))), headers, api_key)
 
 
-class Segmenter:
-    """Audio at the voice's rate → segments at the recogniser's."""
+async def _exchange(
+    receive: Receive, send: Send, outgoing: asyncio.Queue[ConnectionAction], session: ServerSession | None
+) -> None:
+    """Passes messages both ways until either side ends the connection. Without a session nobody listens to them."""
+    tasks = {asyncio.ensure_future(_read(receive, session)), asyncio.ensure_future(_write(send, outgoing))}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
 
-    def __init__(self, voice: ServerDialect) -> None:
-        self._vad = Vad(voice.endpoint_s, voice.max_segment_s)
-        rate_hz = voice.sample_rate_hz
-        self._stream = None if rate_hz == SAMPLE_RATE_HZ else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, "int16")
 
-    def hear(self, pcm: bytes, is_last: bool = False) -> Sequence[SpeechSegment]:
-        if self._stream is not None:
-            pcm = self._stream.resample_chunk(np.frombuffer(pcm, "<i2"), last=is_last).tobytes()
-        return self._vad.feed(pcm)
+async def _read(receive: Receive, session: ServerSession | None) -> None:
+    while (event := await receive())["type"] == "websocket.receive":
+        if session is not None:
+            session.on_message(_message_of(event))
 
-    def flush(self) -> Sequence[SpeechSegment]:
-        """What is left of an utterance; the next one begins anew."""
-        segments = list(self.hear(b"", is_last=True)) if self._stream is not None else []
-        last = self._vad.flush()
-        if self._stream is not None:
-            self._stream.clear()
-        return segments if last is None else [*segments, last]
+
+def _message_of(event: AsgiMessage) -> Message:
+    text: str | None = event.get("text")
+    if text is not None:
+        return text
+    data: bytes = event["bytes"]
+    return data
+
+
+async def _write(send: Send, outgoing: asyncio.Queue[ConnectionAction]) -> None:
+    """Carries out actions until one ends the connection. When an ASGI application returns without a close, uvicorn
+    ends TCP without one too: that is the whole of `Abort`."""
+    try:
+        while True:
+            match await outgoing.get():
+                case SendMessage(message):
+                    await send({"type": "websocket.send", "text" if isinstance(message, str) else "bytes": message})
+                case Close(code, reason):
+                    await send({"type": "websocket.close", "code": code, "reason": reason})
+                    return
+                case _:
+                    return
+    except OSError:  # the client has gone away
+        return

@@ -1,7 +1,7 @@
 """What every server begins with: a socket that listens, its URL told to the starter, bad input in one line.
 
-The first line on standard output is `listening on ws://HOST:PORT/PATH`, printed when callers are welcome: who
-starts a server in a process of its own waits for that line.
+The first line on standard output is `listening on URL`, printed when the server is ready for clients: whoever starts a
+server in a process of its own waits for that line.
 """
 
 from __future__ import annotations
@@ -42,19 +42,21 @@ def open_listener(
     return listener
 
 
-def url_of(listener: socket.socket, path: str) -> str:
+def url_of(listener: socket.socket, scheme: str, path: str = "") -> str:
+    """The URL of `path` on this listener; `scheme`: ws or http."""
     host, port = listener.getsockname()[:2]
-    return f"ws://[{host}]:{port}{path}" if ":" in host else f"ws://{host}:{port}{path}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{path}"
 
 
-def announce(listener: socket.socket, path: str) -> None:
+def announce(url: str) -> None:
+    """Prints the line that starters wait for."""
     # A starter that has gone away is no reason to fail.
     with contextlib.suppress(BrokenPipeError):
-        print(f"listening on {url_of(listener, path)}", flush=True)
+        print(f"listening on {url}", flush=True)
 
 
 def run_command(command: Callable[[], object]) -> None:
-    """A server's command line, as a module that is run: bad input is one line and exit code 2."""
+    """Runs the command of a module that is run as a server: bad input is one line and exit code 2."""
     try:
         command()
     except ConfigError as error:

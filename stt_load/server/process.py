@@ -1,4 +1,4 @@
-"""A server in a process of its own, for the demo, calibration and tests: started, waited for, and ended for certain."""
+"""A server in a process of its own, for the demo, calibration and the bench: started, waited for and ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from stt_load.errors import ConfigError, SttLoadError
-from stt_load.server.script import Script
 
 _ANNOUNCEMENT = b"listening on "
 _STT_LOAD = ("-c", "from stt_load.cli import main; main()")
@@ -28,7 +27,7 @@ class ServerFailed(SttLoadError):
 class ServerProcess:
     """`[sys.executable, *arguments, "--exit-with-parent"]`, listening once the constructor returns.
 
-    The server must print `listening on ws://HOST:PORT/PATH` first, and end when its standard input does: then
+    The server must print `listening on URL` first, and end when its standard input does: then
     `kill -9` of this process takes it along. Raises ConfigError where it calls its input bad (exit 2), else
     ServerFailed; nothing is left running then. Use as a context manager, or call `stop`.
     """
@@ -70,7 +69,7 @@ class ServerProcess:
 
     @property
     def stderr(self) -> str:
-        """What it has written to its standard error so far."""
+        """The text that it has written to its standard error so far."""
         self._errors.seek(0)
         return self._errors.read().decode("utf-8", "replace")
 
@@ -120,28 +119,11 @@ class ServerProcess:
 
 
 def embedded_server(*flags: str, start_deadline_s: float = 60.0) -> ServerProcess:
-    """`stt-load serve --port 0 FLAGS`."""
+    """Starts `stt-load serve --port 0 FLAGS`: the recogniser, or with --tts the TTS server."""
     return ServerProcess([*_STT_LOAD, "serve", "--port", "0", *flags], start_deadline_s)
 
 
-def scripted_server(script: Script, truth: Path | None = None) -> ServerProcess:
-    """`python -m stt_load.server.scripted` on a free port."""
-    arguments = ["-m", "stt_load.server.scripted", "--port", "0", "--script", script.to_json()]
-    return ServerProcess(arguments + (["--truth", str(truth)] if truth is not None else []))
-
-
 def sink_server(delay_s: float = 0.3, text: str = "some words", truth: Path | None = None) -> ServerProcess:
-    """`python -m stt_load.server.sink` on a free port: the vosk dialect for thousands of callers, no recogniser."""
+    """Starts `python -m stt_load.server.sink` on a free port: vosk's dialect, thousands of callers, no recogniser."""
     arguments = ["-m", "stt_load.server.sink", "--port", "0", "--delay", str(delay_s), "--text", text]
     return ServerProcess(arguments + (["--truth", str(truth)] if truth is not None else []))
-
-
-def stand_in_server(dialect: str, text: str, *flags: str, delay_s: float = 0.05) -> ServerProcess:
-    """`python -m stt_load.server.stand_in` on a free port: speaks `dialect`, and takes all speech for `text`."""
-    arguments = ["-m", "stt_load.server.stand_in", "--port", "0", "--dialect", dialect, "--text", text]
-    return ServerProcess([*arguments, "--delay", str(delay_s), *flags])
-
-
-def tts_server(*flags: str) -> ServerProcess:
-    """`python -m stt_load.server.tts` on a free port: speaks, as a TTS server would."""
-    return ServerProcess(["-m", "stt_load.server.tts", "--port", "0", *flags])

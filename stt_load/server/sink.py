@@ -24,9 +24,9 @@ from pathlib import Path
 import click
 
 from stt_load.errors import ConfigError
-from stt_load.server.arrival import ANCILLARY_BYTES, Ancillary, ask_for_stamps, received_s
-from stt_load.server.listener import announce, open_listener, run_command
-from stt_load.server.loop import Loop
+from stt_load.server.epoll_loop import EpollLoop
+from stt_load.server.kernel_stamps import ANCILLARY_BYTES, Ancillary, ask_for_stamps, received_s
+from stt_load.server.listener import announce, open_listener, run_command, url_of
 from stt_load.server.sink_frames import BrokenFrame, ClientFrames, Heard, Kind, Tally, close_frame, server_frame
 from stt_load.server.sink_request import HealthQuestion, Refusal, http_answer, read_request
 from stt_load.server.sink_truth import SinkTruth
@@ -67,7 +67,7 @@ class Sink:
     """All callers, from accept to close."""
 
     def __init__(
-        self, loop: Loop, listener: socket.socket, delay_s: float, text: str, truth: SinkTruth | None = None
+        self, loop: EpollLoop, listener: socket.socket, delay_s: float, text: str, truth: SinkTruth | None = None
     ) -> None:
         self._loop = loop
         self._listener = listener
@@ -85,7 +85,7 @@ class Sink:
         """Until the loop is told to stop."""
         self._welcome()
         self._flush_truth()
-        announce(self._listener, "/")
+        announce(url_of(self._listener, "ws", "/"))
         self._loop.run()
         self._listener.close()
         for caller in list(self._callers):
@@ -282,7 +282,7 @@ def command(host: str, port: int, delay_s: float, text: str, truth: Path | None,
         raise ConfigError(f"--text: at most {_LONGEST_ANSWER_BYTES} bytes")
     log = None if truth is None else SinkTruth(truth)
     _lift_file_limit()
-    Sink(Loop(exit_with_parent), open_listener(host, port, backlog=_BACKLOG), delay_s, text, log).run()
+    Sink(EpollLoop(exit_with_parent), open_listener(host, port, backlog=_BACKLOG), delay_s, text, log).run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the recogniser says of its own speed since it started: numbers in, a JSON-ready summary out."""
+"""How fast the recogniser has been since it started: numbers in, a JSON-ready summary out."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ Times = dict[str, float]
 
 
 class Timings:
-    """`times` of every text, milliseconds by name; 8 bytes each are kept, so that percentiles are exact."""
+    """The times of every text, milliseconds by step; each is kept in 8 bytes, so that percentiles are exact.
+    `received_s`: seconds of audio that came over websockets, recognised or not."""
 
     def __init__(self) -> None:
+        self.received_s = 0.0
         self._values_ms: dict[str, array[float]] = {}
         self._texts = 0
         self._audio_s = 0.0
@@ -24,7 +26,7 @@ class Timings:
             self._values_ms.setdefault(name, array("d")).append(value)
 
     def summary(self) -> dict[str, object]:
-        """Totals, and per name `{total, mean, p50, p95, p99, max}`."""
+        """Totals, and `{total, mean, p50, p95, p99, max}` of each step."""
         return {
             "texts": self._texts,
             "audio_s": round(self._audio_s, 3),

@@ -1,4 +1,4 @@
-"""How the servers behind upload APIs say a transcript: values in, answers out.
+"""How the servers behind upload APIs write a transcript: recognised segments in, HTTP responses out.
 
 Sources: those of `stt_load/uploads/apis.py` and `stt_load/uploads/event_reader.py`.
 """
@@ -7,51 +7,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from stt_load.server.posts import Reply
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from stt_load.server.server_dialect import RecognisedSegment
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One segment. `start_s`, `end_s`: where it lies in the file. `times_ms`: what recognising it took."""
-
-    text: str
-    start_s: float
-    end_s: float
-    times_ms: Mapping[str, float]
+def refused(status: int, why: str) -> Response:
+    """An error in FastAPI's form and in OpenAI's at once."""
+    return JSONResponse({"detail": why, "error": {"message": why, "type": "invalid_request_error"}}, status)
 
 
-def refused(status: int, why: str) -> Reply:
-    """As FastAPI says it, and OpenAI."""
-    return Reply(status, json.dumps({"detail": why, "error": {"message": why, "type": "invalid_request_error"}}))
+def text_of(segments: Sequence[RecognisedSegment]) -> str:
+    return " ".join(segment.text for segment in segments if segment.text)
 
 
-def text_of(heard: Sequence[Heard]) -> str:
-    return " ".join(segment.text for segment in heard if segment.text)
-
-
-def transcription(form: str, heard: Sequence[Heard], audio_s: float, with_timings: bool) -> Reply:
-    text = text_of(heard)
+def transcription(form: str, segments: Sequence[RecognisedSegment], audio_s: float, with_timings: bool) -> Response:
+    text = text_of(segments)
     if form == "text":
-        return Reply(200, text + "\n", "text/plain; charset=utf-8")
+        return PlainTextResponse(text + "\n")
     body: dict[str, Any] = {"text": text, "usage": {"type": "duration", "seconds": round(audio_s)}}
     if form == "verbose_json":
-        segments = [
+        rows = [
             {
                 "id": index,
                 "start": round(segment.start_s, 3),
                 "end": round(segment.end_s, 3),
                 "text": f" {segment.text}",
             }
-            for index, segment in enumerate(heard)
+            for index, segment in enumerate(segments)
         ]
-        body |= {"task": "transcribe", "language": "english", "duration": round(audio_s, 3), "segments": segments}
-    return _timed(body, heard, with_timings)
+        body |= {"task": "transcribe", "language": "english", "duration": round(audio_s, 3), "segments": rows}
+    return _timed(body, segments, with_timings)
 
 
-def tingwu_answer(heard: Sequence[Heard], with_timings: bool) -> Reply:
+def tingwu_answer(segments: Sequence[RecognisedSegment], with_timings: bool) -> Response:
     sentences = [
         {
             "text": segment.text,
@@ -59,15 +50,15 @@ def tingwu_answer(heard: Sequence[Heard], with_timings: bool) -> Reply:
             "end": round(1000 * segment.end_s),
             "speaker": None,
         }
-        for segment in heard
+        for segment in segments
     ]
-    text = text_of(heard)
+    text = text_of(segments)
     body = {"code": 0, "text": text, "sentences": sentences, "transcript": None, "raw_text": text}
-    return _timed(body, heard, with_timings)
+    return _timed(body, segments, with_timings)
 
 
-def asr_answer(heard: Sequence[Heard]) -> Reply:
-    segments = [
+def asr_answer(segments: Sequence[RecognisedSegment]) -> Response:
+    rows = [
         {
             "sentence_index": index,
             "text": segment.text,
@@ -75,20 +66,20 @@ def asr_answer(heard: Sequence[Heard]) -> Reply:
             "end": _clock(segment.end_s),
             "speaker": "speaker1",
         }
-        for index, segment in enumerate(heard, 1)
+        for index, segment in enumerate(segments, 1)
     ]
-    return Reply(200, json.dumps({"text": text_of(heard), "segments": segments, "language": "zh"}))
+    return JSONResponse({"text": text_of(segments), "segments": rows, "language": "zh"})
 
 
-def parakeet_answer(heard: Sequence[Heard], with_timings: bool) -> Reply:
-    return _timed({"text": text_of(heard), "timestamps": None}, heard, with_timings)
+def parakeet_answer(segments: Sequence[RecognisedSegment], with_timings: bool) -> Response:
+    return _timed({"text": text_of(segments), "timestamps": None}, segments, with_timings)
 
 
-def _timed(body: dict[str, Any], heard: Sequence[Heard], with_timings: bool) -> Reply:
+def _timed(body: dict[str, Any], segments: Sequence[RecognisedSegment], with_timings: bool) -> Response:
     if with_timings:
-        names = dict.fromkeys(name for segment in heard for name in segment.times_ms)
-        body["timings_ms"] = {name: round(sum(p.times_ms.get(name, 0.0) for p in heard), 3) for name in names}
-    return Reply(200, json.dumps(body))
+        names = dict.fromkeys(name for segment in segments for name in segment.times_ms)
+        body["timings_ms"] = {name: round(sum(p.times_ms.get(name, 0.0) for p in segments), 3) for name in names}
+    return JSONResponse(body)
 
 
 def _clock(seconds: float) -> str:
@@ -99,38 +90,38 @@ def _clock(seconds: float) -> str:
 # server-sent events --------------------------------------------------------------------------------------
 
 
-async def _openai_events(heard: AsyncIterator[Heard]) -> AsyncIterator[str]:
+async def _openai_events(segments: AsyncIterator[RecognisedSegment]) -> AsyncIterator[str]:
     whole = ""
-    async for delta in _deltas(heard):
+    async for delta in _deltas(segments):
         whole += delta
         yield _event({"type": "transcript.text.delta", "delta": delta})
     yield _event({"type": "transcript.text.done", "text": whole})
 
 
-async def _vllm_events(heard: AsyncIterator[Heard]) -> AsyncIterator[str]:
-    async for delta in _deltas(heard):
+async def _vllm_events(segments: AsyncIterator[RecognisedSegment]) -> AsyncIterator[str]:
+    async for delta in _deltas(segments):
         yield _event({"object": "transcription.chunk", "choices": [{"delta": {"content": delta}}]})
     yield _event({"object": "transcription.chunk", "choices": [{"delta": {"content": ""}, "finish_reason": "stop"}]})
     yield "data: [DONE]\n\n"
 
 
-async def _speaches_events(heard: AsyncIterator[Heard]) -> AsyncIterator[str]:
-    async for segment in heard:
+async def _speaches_events(segments: AsyncIterator[RecognisedSegment]) -> AsyncIterator[str]:
+    async for segment in segments:
         yield _event({"text": segment.text})
 
 
-async def _whisperlive_events(heard: AsyncIterator[Heard]) -> AsyncIterator[str]:
+async def _whisperlive_events(segments: AsyncIterator[RecognisedSegment]) -> AsyncIterator[str]:
     index = 0
-    async for segment in heard:
+    async for segment in segments:
         yield _event({"id": index, "start": segment.start_s, "end": segment.end_s, "text": f" {segment.text}"})
         index += 1
     yield "data: [DONE]\n\n"
 
 
-async def _deltas(heard: AsyncIterator[Heard]) -> AsyncIterator[str]:
-    """Word by word, as language models say it: the blank belongs to the next word."""
+async def _deltas(segments: AsyncIterator[RecognisedSegment]) -> AsyncIterator[str]:
+    """Yields word by word, as language models do: the blank belongs to the next word."""
     blank = ""
-    async for segment in heard:
+    async for segment in segments:
         for word in segment.text.split():
             yield blank + word
             blank = " "
@@ -140,7 +131,7 @@ def _event(body: Mapping[str, Any]) -> str:
     return f"data: {json.dumps(body)}\n\n"
 
 
-SHAPES: dict[str, Callable[[AsyncIterator[Heard]], AsyncIterator[str]]] = {
+SHAPES: dict[str, Callable[[AsyncIterator[RecognisedSegment]], AsyncIterator[str]]] = {
     "openai": _openai_events,
     "vllm": _vllm_events,
     "speaches": _speaches_events,

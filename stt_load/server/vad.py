@@ -41,6 +41,10 @@ class SpeechSegment:
     def audio_s(self) -> float:
         return len(self.pcm) / 2 / SAMPLE_RATE_HZ
 
+    @property
+    def end_s(self) -> float:
+        return self.start_s + self.audio_s
+
 
 class Vad:
     """The voice activity detector of one caller. A segment is cut after `endpoint_s` of silence, in whole windows

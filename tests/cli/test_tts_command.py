@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from servers.start import tts_server
 from stand_in import StandInSmi, dmon_row, eventually
 
-from stt_load.server.process import ServerProcess, tts_server
+from stt_load.server.process import ServerProcess
 
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()", "tts"]
 PATIENCE_S = 60.0

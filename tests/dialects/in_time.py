@@ -1,5 +1,5 @@
-"""A stand-in server in the same process, on a clock that only moves when somebody waits: a minute takes a moment, and
-every figure is exact. The voice and the room's caller are the real ones; the wire takes no time."""
+"""A server in the same process, on a clock that only moves when somebody waits: a minute takes a moment, and every
+figure is exact. The server dialect and the server's session are the real ones; the wire takes no time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 from fakes import FakeClock, FakeDriver, record_of
+from servers.script import spelled
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
@@ -19,10 +20,10 @@ from stt_load.errors import ConnectionLost, UpgradeRefused
 from stt_load.net.transport import Arrival
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.records import UtteranceRecord
-from stt_load.server.embedded_server import Caller, EmbeddedServer
-from stt_load.server.pool import Decoded
-from stt_load.server.script import spelled
-from stt_load.server.server_dialect import ServerDialect, UpgradeRequest
+from stt_load.server.decoder_pool import Decoded
+from stt_load.server.server_dialect import Close, ConnectionAction, SendMessage, ServerDialect, UpgradeRequest
+from stt_load.server.server_session import ServerSession
+from stt_load.server.timings import Timings
 from stt_load.server.vad import WINDOW_BYTES, WINDOW_MS, speech_windows
 from stt_load.session.actions import SessionRules
 from stt_load.session.client_frames import ClientFrame
@@ -55,7 +56,7 @@ class Timetable:
 
 
 class Result:
-    """A finished future, with the methods that the embedded server calls."""
+    """A future of the recogniser, with the methods that a server session calls."""
 
     def __init__(self, decoded: Decoded) -> None:
         self._decoded = decoded
@@ -81,7 +82,7 @@ class Result:
 
 
 class Counting:
-    """A recogniser to whom all speech is a number, told `delay_s` after the piece was cut: each piece has its own."""
+    """A recogniser to which all speech is a number: each segment has its own, `delay_s` after it was cut."""
 
     decoders = 1
     queue_length = 0
@@ -102,48 +103,46 @@ class Counting:
         return result
 
 
-class CallerInTime(Caller):
-    """Its voice ticks by the timetable."""
+class SessionInTime(ServerSession):
+    """A server session whose dialect ticks by the timetable."""
 
     timetable: Timetable
 
-    def _tick_later(self) -> None:
-        if self._voice.tick_s is not None:
-            self.timetable.add(self._voice.tick_s, self._tick)
+    def _schedule_tick(self) -> None:
+        if self._dialect.tick_s is not None:
+            self.timetable.add(self._dialect.tick_s, self._tick)
 
 
 class Wire:
     """The transport of the client, and the connection of the server."""
 
-    def __init__(self, voice: type[ServerDialect], delay_s: float) -> None:
+    def __init__(self, server: type[ServerDialect], delay_s: float) -> None:
         self.clock = FakeClock()
         self.timetable = Timetable(self.clock)
         self.recogniser = Counting(self.timetable, delay_s)
-        self._voice = voice
-        self._room = EmbeddedServer(self.recogniser, voice, 1)
+        self._server = server
         self._coming: list[tuple[float, Message | ConnectionLost]] = []
-        self._caller: CallerInTime | None = None
+        self._session: SessionInTime | None = None
 
     def dial(self, target: Connect) -> None:
         headers = {name.lower(): value for name, value in target.headers.items()}
         if target.subprotocols:
             headers["sec-websocket-protocol"] = ", ".join(target.subprotocols)
         url = urlsplit(target.url)
-        voice = self._voice(UpgradeRequest(url.path, dict(parse_qsl(url.query)), headers))
-        refusal = voice.refuse()
+        dialect = self._server(UpgradeRequest(url.path, dict(parse_qsl(url.query)), headers))
+        refusal = dialect.refuse()
         if refusal is not None:
             raise UpgradeRefused(f"HTTP {refusal.status} at the upgrade: {refusal.body}", refusal.status)
-        connection: Any = self
-        self._caller = CallerInTime(self._room, connection, voice, self.recogniser)
-        self._caller.timetable = self.timetable
-        self._caller.on_open()
+        self._session = SessionInTime(dialect, self.recogniser, Timings(), self._transmit)
+        self._session.timetable = self.timetable
+        self._session.on_open()
 
     def advance(self) -> None:
         """It was open at once."""
 
     def send(self, message: Message) -> bool:
-        assert self._caller is not None
-        self._caller.on_message(message, self.clock())
+        assert self._session is not None
+        self._session.on_message(message)
         return True
 
     def send_frame(self, frame: Sequence[ClientFrame]) -> bool:
@@ -169,26 +168,27 @@ class Wire:
             raise what
         return Arrival(at_s, what, "kernel")
 
-    def close(self, code: int | None = None, reason: str = "") -> None:
-        """Without a code by the client, with one by the server."""
-        if code is not None:
-            self._coming.append((self.clock(), ConnectionLost(f"closed by the server with {code}", code)))
+    def close(self) -> None:
+        """The client has nothing more to say."""
 
-    def send_message(self, message: Message) -> None:
-        self._coming.append((self.clock(), message))
-
-    def drop(self) -> None:
-        self._coming.append((self.clock(), ConnectionLost("connection lost")))
+    def _transmit(self, action: ConnectionAction) -> None:
+        """The server's actions are what is coming to the client."""
+        what: Message | ConnectionLost = ConnectionLost("connection lost")
+        if isinstance(action, SendMessage):
+            what = action.message
+        elif isinstance(action, Close):
+            what = ConnectionLost(f"closed by the server with {action.code}", action.code)
+        self._coming.append((self.clock(), what))
 
 
 class Phone:
     """A line of `dialect` to a server `delay_s` behind, and a caller who speaks clips over it."""
 
-    def __init__(self, dialect: Dialect, voice: type[ServerDialect], delay_s: float, utterances: int = 1) -> None:
-        self.wire = Wire(voice, delay_s)
+    def __init__(self, dialect: Dialect, server: type[ServerDialect], delay_s: float, utterances: int = 1) -> None:
+        self.wire = Wire(server, delay_s)
         self.dialect = dialect
         self.line = CallerConnection(
-            dialect, self.wire, f"ws://server{voice.path}", FakeDriver(self.wire.clock), utterances
+            dialect, self.wire, f"ws://server{server.path}", FakeDriver(self.wire.clock), utterances
         )
 
     def encoded(self, clip: Clip) -> EncodedClip:

@@ -11,6 +11,7 @@ from fakes import first_arrival, open_websocket
 from hypothesis import given
 from hypothesis import strategies as st
 from server_actions import events_of
+from servers.start import stand_in_server
 
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import (
@@ -27,7 +28,6 @@ from stt_load.dialects.kyutai import STEP_SAMPLES, Kyutai, pack, unpack
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.server.dialects.kyutai import DELAY_STEPS, KyutaiServer
-from stt_load.server.process import stand_in_server
 from stt_load.server.server_dialect import Abort, Close, FeedAudio, RecognisedSegment, ServerAction, UpgradeRequest
 
 URL = "ws://localhost:8080/api/asr-streaming"

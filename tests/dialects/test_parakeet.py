@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import websocket
+from servers.start import stand_in_server
 
 from stt_load.server.dialects.parakeet import ParakeetServer
-from stt_load.server.process import stand_in_server
 from stt_load.server.server_dialect import FeedAudio, RecognisedSegment, SendMessage, UpgradeRequest
 
 ORIGINAL = UpgradeRequest("/ws", {"original": "1"})

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import requests
 from fakes import record_of
+from servers.start import stand_in_server
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
@@ -23,7 +24,7 @@ from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.records import UtteranceRecord
 from stt_load.server.dialects import SERVER_DIALECTS
-from stt_load.server.process import ServerProcess, stand_in_server
+from stt_load.server.process import ServerProcess
 from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.session.session import Session

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from runs import StartSink
+from servers.script import Script, audio_key
+from servers.start import scripted_server
 
 from stt_load.clips.folder import load_folder, write_folder
 from stt_load.clips.library import default_clips
-from stt_load.server.process import ServerProcess, scripted_server
-from stt_load.server.script import Script, audio_key
+from stt_load.server.process import ServerProcess
 
 SHORT_S = 1.2
 

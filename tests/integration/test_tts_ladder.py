@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from runs import STT_LOAD, Run, assert_ends_with, rows, run_folder, summary
-
-from stt_load.server.process import tts_server
+from servers.start import tts_server
 
 pytestmark = pytest.mark.locust
 

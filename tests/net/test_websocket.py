@@ -29,6 +29,8 @@ from raw_server import (
     frame,
     raw_server,
 )
+from servers.script import Fault, Script
+from servers.start import scripted_server
 
 from stt_load.audio.framing import choose_frame
 from stt_load.dialects.base import Settings
@@ -39,8 +41,6 @@ from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.records import UtteranceRecord
-from stt_load.server.process import scripted_server
-from stt_load.server.script import Fault, Script
 from stt_load.session.actions import SessionRules
 from stt_load.session.client_frames import ClientFrame
 from stt_load.session.encoded_clip import EncodedClip, encode_clip

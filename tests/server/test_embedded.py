@@ -222,7 +222,8 @@ def test_a_signal_ends_it_cleanly_and_no_decoder_stays(tmp_path: Path, number: s
         wait_until(lambda: not process.is_running)
         assert process.stop() == 0
         assert process.stderr == ""
-        assert caller.sock.recv(1) == b""
+        opcode, frame = caller.recv_data_frame(control_frame=True)
+        assert (opcode, int.from_bytes(frame.data[:2])) == (websocket.ABNF.OPCODE_CLOSE, 1012)
         wait_until(lambda: not any(map(is_alive, decoders)))
 
 

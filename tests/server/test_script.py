@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from servers.script import UNKNOWN_CLIP, Fault, Script, audio_key, spelled
 
 from stt_load.errors import ConfigError
-from stt_load.server.script import UNKNOWN_CLIP, Fault, Script, audio_key, spelled
 
 SPEECH = bytes(range(1, 250)) * 200
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import websocket
+from servers.script import Fault, Script, audio_key
+from servers.start import scripted_server, server_of_tests
 from wire import (
     DEADLINE_S,
     FRAME_BYTES,
@@ -26,8 +28,7 @@ from wire import (
     wait_until,
 )
 
-from stt_load.server.process import ServerProcess, scripted_server
-from stt_load.server.script import Fault, Script, audio_key
+from stt_load.server.process import ServerProcess
 
 QUEUED = {"status": "queued"}
 UTTERANCE = tone(0.5) + silence(0.5)
@@ -335,6 +336,6 @@ def test_what_is_no_audio_drops_the_caller_without_a_close_frame(is_text: bool) 
 
 def test_a_script_can_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "script.json").write_text(Script(text="from a file", delay_s=DELAY_S).to_json())
-    with ServerProcess(["-m", "stt_load.server.scripted", "--script", str(tmp_path / "script.json")]) as process:
+    with server_of_tests("scripted", "--script", str(tmp_path / "script.json")) as process:
         say(caller := dial(process), UTTERANCE)
         assert [hear(caller), hear(caller)] == [QUEUED, {"text": "from a file"}]

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from servers.script import Script
+from servers.start import scripted_server, server_of_tests
 from wire import get, is_alive, wait_until
 
 from stt_load.errors import ConfigError
-from stt_load.server.process import ServerFailed, ServerProcess, scripted_server
-from stt_load.server.script import Script
+from stt_load.server.process import ServerFailed, ServerProcess
 
 
 def test_the_server_listens_when_it_is_returned_and_is_gone_after_stop() -> None:
@@ -33,7 +34,7 @@ def test_ctrl_c_in_the_terminal_leaves_the_server_to_its_starter() -> None:
 
 def test_bad_input_is_told_in_the_servers_own_words() -> None:
     with pytest.raises(ConfigError, match=r"^script: .*unexpected keyword argument 'colour'"):
-        ServerProcess(["-m", "stt_load.server.scripted", "--script", '{"colour":"red"}'])
+        server_of_tests("scripted", "--script", '{"colour":"red"}')
 
 
 def test_a_truth_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
@@ -71,8 +72,8 @@ def test_a_server_deaf_to_sigterm_is_killed() -> None:
 
 def test_a_server_ends_with_its_starter_even_if_that_is_killed() -> None:
     code = (
-        "from stt_load.server.process import scripted_server; from stt_load.server.script import Script; import sys; "
-        "server = scripted_server(Script()); print(server.pid, flush=True); sys.stdin.read()"
+        "from stt_load.server.process import sink_server; import sys; "
+        "server = sink_server(); print(server.pid, flush=True); sys.stdin.read()"
     )
     starter = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert starter.stdout is not None and starter.stdin is not None

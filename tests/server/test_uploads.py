@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import requests
 import soundfile
+from servers.start import stand_in_server
 from wire import DEADLINE_S, dial, get, hear, say, silence, tone
 
 from stt_load.clips.library import default_clips
-from stt_load.server.process import ServerProcess, stand_in_server
+from stt_load.server.process import ServerProcess
 from stt_load.uploads.answers import Answer
 from stt_load.uploads.event_reader import EventReader
 

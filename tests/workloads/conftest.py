@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from servers.start import tts_server
 
-from stt_load.server.process import ServerProcess, tts_server
+from stt_load.server.process import ServerProcess
 
 
 @pytest.fixture(scope="session")

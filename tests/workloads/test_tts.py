@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from fakes import record_of
+from servers.start import tts_server
 
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError, Outcome
 from stt_load.kinds import TTS
-from stt_load.server.process import tts_server
 from stt_load.server.tts_requests import split
 from stt_load.workloads.run_clips import choose_clips
 from stt_load.workloads.tts import TtsWorkload

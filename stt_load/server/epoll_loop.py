@@ -21,7 +21,7 @@ _EVENTS_AT_ONCE = 128  # no more, so that a timer that goes off meanwhile doesn'
 Action = Callable[[], None]
 
 
-class Loop:
+class EpollLoop:
     """Level-triggered: an action that leaves something unread is called again. What an action raises ends the loop.
 
     SIGTERM, SIGINT or, with `exit_with_parent`, the end of standard input stop it, from the moment that it is made.

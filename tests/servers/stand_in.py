@@ -1,9 +1,8 @@
-"""A server that speaks any dialect and recognises nothing: all speech is the same text, after a while.
+"""The embedded server with a recogniser that recognises nothing: all speech is the same text, after a while.
 
-    python -m stt_load.server.stand_in --dialect NAME --text TEXT --port 0 [--delay S] [--api-key KEY] [--max-callers N]
+    python -m servers.stand_in --dialect NAME --text TEXT --port 0 [--delay S] [--api-key KEY] [--max-callers N]
 
-For tests of dialects and upload APIs over a real socket: it behaves as `voices/` and `uploads.py` say, and /healthz
-tells how much audio it heard over websockets.
+For tests of dialects and upload APIs over a real socket.
 """
 
 from __future__ import annotations
@@ -13,17 +12,16 @@ from dataclasses import dataclass
 
 import click
 
+from stt_load.server.decoder_pool import Decoded
 from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.server.embedded_server import EmbeddedServer
-from stt_load.server.frontend import serve
-from stt_load.server.listener import open_listener, run_command
-from stt_load.server.pool import Decoded
-from stt_load.server.uploads import Uploads
+from stt_load.server.http_server import serve
+from stt_load.server.listener import open_listener, run_command, url_of
 
 
 @dataclass
 class OneText:
-    """Every segment is `text`, told `delay_s` after it was cut."""
+    """A recogniser to which every segment is `text`, `delay_s` after it was cut."""
 
     text: str
     delay_s: float
@@ -34,11 +32,11 @@ class OneText:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Decoded] = loop.create_future()
 
-        def tell() -> None:
+        def decode() -> None:
             if not future.done():
                 future.set_result(Decoded(self.text, 0.0, 1000 * self.delay_s))
 
-        loop.call_later(self.delay_s, tell)
+        loop.call_later(self.delay_s, decode)
         return future
 
 
@@ -61,12 +59,11 @@ def command(
     max_callers: int,
     exit_with_parent: bool,
 ) -> None:
+    listener = open_listener(host, port)
+
     async def main() -> None:
-        recogniser = OneText(text, delay_s)
-        room = EmbeddedServer(recogniser, SERVER_DIALECTS[dialect], max_callers, api_key)
-        room.is_ready = True
-        uploads = Uploads(recogniser, room.timings, max_callers, api_key, lambda: True)
-        await serve(open_listener(host, port), room, exit_with_parent=exit_with_parent, posts=uploads)
+        server = EmbeddedServer(OneText(text, delay_s), SERVER_DIALECTS[dialect], max_callers, api_key, is_ready=True)
+        await serve(server, listener, url_of(listener, "ws", server.path), exit_with_parent)
 
     asyncio.run(main())
 

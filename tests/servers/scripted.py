@@ -1,6 +1,6 @@
 """The scripted recogniser: the Parakeet shape with chosen texts, delays, losses and faults, and a log of the truth.
 
-    python -m stt_load.server.scripted --script JSON|FILE --port 0 --truth FILE
+    python -m servers.scripted --script JSON|FILE --port 0 --truth FILE
 
 For tests and calibration. It recognises nothing: `script.py` says what it answers, `truth.py` what it logs. GET
 /healthz answers {"ready", "callers", "utterances"}.
@@ -15,13 +15,13 @@ from pathlib import Path
 import click
 from websockets.http11 import Request
 
+from servers.connection import Answer, Connection, NoAnswer, OnSent, Session, text_frame
+from servers.frontend import serve
+from servers.script import AT_THE_DOOR, MID_STREAM, Fault, Script, loud_span
+from servers.truth import TruthLog, Utterance
 from stt_load.dialects.events import Message
 from stt_load.errors import ConfigError
-from stt_load.server.connection import Answer, Connection, NoAnswer, OnSent, Session, text_frame
-from stt_load.server.frontend import serve
 from stt_load.server.listener import open_listener, run_command
-from stt_load.server.script import AT_THE_DOOR, MID_STREAM, Fault, Script, loud_span
-from stt_load.server.truth import TruthLog, Utterance
 from stt_load.server.vad import SAMPLE_RATE_HZ
 
 HUGE_TEXT_BYTES = 64 << 20
@@ -235,7 +235,7 @@ class _Answer:
 
 
 @click.command()
-@click.option("--script", required=True, help="JSON object, or the file that holds it; see stt_load/server/script.py.")
+@click.option("--script", required=True, help="JSON object, or the file that holds it; see script.py.")
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", default=0, help="0 takes a free one; the first line printed names it.")
 @click.option("--truth", type=click.Path(path_type=Path), help="File to append the truth log to.")

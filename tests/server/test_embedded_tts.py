@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from servers.start import tts_server
 
 from stt_load.audio.texts import standard_set
-from stt_load.server.process import ServerProcess, tts_server
-from stt_load.server.tts_requests import Refused, read_request, split
+from stt_load.server.process import ServerProcess
+from stt_load.server.tts_requests import SpeechRefused, read_request, split
 
 LONG = standard_set()["standard-long"]
 PATIENCE_S = 30.0
@@ -88,7 +89,7 @@ def test_it_can_be_asked_how_it_is_and_nothing_else(server: ServerProcess) -> No
     ],
 )
 def test_a_bad_request_is_refused_as_the_original_does(path: str, body: object, status: int) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(SpeechRefused) as caught:
         read_request(path, body)
     assert caught.value.status == status
     assert isinstance(caught.value.detail, list) == (status == 422)

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from servers.script import KEY_BYTES, audio_key, loud_span
 from stt_load.errors import ConfigError
-from stt_load.server.script import KEY_BYTES, audio_key, loud_span
 from stt_load.server.vad import SAMPLE_RATE_HZ
 
 

@@ -23,7 +23,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from stt_load.dialects.events import Message
-from stt_load.server.arrival import ANCILLARY_BYTES, ask_for_stamps, received_s
+from stt_load.server.kernel_stamps import ANCILLARY_BYTES, ask_for_stamps, received_s
 
 _READ_BYTES = 65_536
 _MAX_MESSAGE_BYTES = 1 << 20
@@ -105,12 +105,6 @@ class Connection:
     def send_text(self, text: str, on_sent: OnSent | None = None) -> None:
         """One text message."""
         self.send_raw(text_frame(text.encode()), on_sent)
-
-    def send_message(self, message: Message) -> None:
-        """One message: text where it is a str, else binary."""
-        is_text = isinstance(message, str)
-        payload = message.encode() if isinstance(message, str) else message
-        self.send_raw(Frame(Opcode.TEXT if is_text else Opcode.BINARY, payload).serialize(mask=False))
 
     def send_raw(self, data: bytes, on_sent: OnSent | None = None) -> None:
         """Bytes as they are, whatever they do to the protocol. Nothing happens once the connection is gone."""

@@ -1,0 +1,88 @@
+"""uvicorn around an ASGI application: how the embedded servers listen, announce themselves and end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from stt_load.server.listener import announce
+from stt_load.server.stop_event import stop_event
+
+_MAX_MESSAGE_BYTES = 1 << 20
+_SHUTDOWN_S = 1  # for answers under way; uvicorn takes whole seconds
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves the signals to `stop_event`: uvicorn raises them again after its end, which would make an
+    orderly end look like a death."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    url: str,
+    exit_with_parent: bool = False,
+    prepare: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Runs until SIGTERM, SIGINT or, with `exit_with_parent`, the end of standard input.
+
+    Clients are accepted from the first moment, so that `/healthz` can say "not ready" while `prepare` runs; `url` is
+    announced after it. At the end websockets are closed with 1012, and answers under way have a second left.
+    """
+    stop = stop_event(exit_with_parent)
+    _notice_dead_peers(listener)
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        ws="websockets-sansio",
+        ws_max_size=_MAX_MESSAGE_BYTES,
+        # Servers under test differ in this, and none that is stood in for pings: so there are no pings of ours.
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
+    )
+    server = _Server(config)
+
+    async def run_until_stopped() -> None:
+        await stop.wait()
+        server.should_exit = True
+
+    async def announce_when_ready() -> None:
+        if prepare is not None:
+            await prepare()
+        announce(url)
+
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    tasks = {serving, asyncio.ensure_future(run_until_stopped()), asyncio.ensure_future(announce_when_ready())}
+    waiting = tasks
+    try:
+        while not serving.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()  # a task that failed ends the server with its error
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _notice_dead_peers(listener: socket.socket) -> None:
+    """Has the kernel give up clients whose machine vanished without a word after half a minute. On Linux an accepted
+    socket inherits this from its listener."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
