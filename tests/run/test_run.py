@@ -1,0 +1,211 @@
+"""A whole run of a single process, from its folder to its report. Greenlets and files are real, the server scripted."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from scripted_callers import CLIPS, Callers, settle
+
+from stt_load.errors import ConfigError, ExitCode, Outcome
+from stt_load.run.controller import RunController
+from stt_load.run.plan import Phase
+from stt_load.run.run import Run
+from stt_load.run.single_process import SingleProcess
+
+OPTIONS = {"dialect": "vosk", "stt_url": "ws://127.0.0.1:9/", "concurrency": "2", "settle": "0s", "label": "made"}
+EASY = ["eos_latency:p95<60s", "error_rate<1%"]
+
+
+class Users:
+    """The users that Locust has started, and those that somebody has asked for."""
+
+    def __init__(self) -> None:
+        self.user_count = 0
+        self.target_user_count: int | None = None
+
+
+class Made:
+    """A run, its callers and the users that Locust would start for it."""
+
+    def __init__(self, results: Path, at_once: Outcome | None, has_ladder: bool, options: dict[str, Any]) -> None:
+        raw = {**OPTIONS, "slo": EASY, "results": str(results), **options}
+        self.callers = Callers(at_once=at_once, **raw)
+        self.users = Users()
+        self.users.target_user_count = 2
+        cluster = SingleProcess(self.callers.pool, self.users, "w0")
+        self.run = Run("run", self.callers.pool.config, CLIPS, cluster, raw, has_ladder)
+
+    def start(self) -> None:
+        self.run.start()
+        self.users.user_count = 2
+        self.callers.come(2)
+
+    def wait_for(self, phase: Phase) -> None:
+        while self.run.controller.update.phase is not phase:
+            gevent.sleep(0.01)
+
+    def wait_until_done(self) -> None:
+        while self.run.users is not None:
+            gevent.sleep(0.01)
+
+    def run_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.run.folder.path / "run.json").read_text(encoding="utf-8"))
+        return found
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        file = self.run.folder.path / name
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+
+    def close(self) -> None:
+        self.run.controller.stop_leading()
+        gevent.killall(self.callers._greenlets)
+
+
+MakeRun = Callable[..., Made]
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Iterator[MakeRun]:
+    made: list[Made] = []
+
+    def make(at_once: Outcome | None = Outcome.OK, has_ladder: bool = True, **options: Any) -> Made:
+        made.append(Made(tmp_path / "results", at_once, has_ladder, options))
+        return made[-1]
+
+    with gevent.Timeout(120):
+        yield make
+    for each in made:
+        each.close()
+    gc.unfreeze()
+
+
+def test_a_run_goes_through_its_stages_and_ends_with_its_reports_code(make_run: MakeRun, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.csv"
+    made = make_run(rounds="2", output=str(copy))
+    assert made.run_json()["ended_at"] is None
+    assert made.run.users == 2
+    made.start()
+    made.wait_until_done()
+    made.run.drain()
+    code = made.run.close()
+    assert made.run.close() is code, "the second time too"
+    phases = [line["phase"] for line in made.lines("stages.jsonl")]
+    assert phases == ["ramp", "hold", "grace", "settle", "done"]
+    rows = made.lines("utterances.jsonl")
+    assert [(row["outcome"], row["wer"], row["foreign_text"]) for row in rows] == [("ok", 0.0, 0)] * 4
+    assert made.lines("stages.jsonl")[-1]["delivery"] == {
+        "rows": 4,
+        "totals": {"w0": 4},
+        "missing_seq": 0,
+        "workers_lost": 0,
+    }
+    run_json = made.run_json()
+    assert (run_json["run_id"], run_json["label"], run_json["utterance_limit_s"] > 2) == ("run", "made", True)
+    assert run_json["ended_at"] > run_json["started_at"]
+    summary = json.loads((made.run.folder.path / "summary.json").read_text(encoding="utf-8"))
+    assert code == (ExitCode.FINE if summary["verdict"] == "pass" else ExitCode.NOT_BELIEVABLE)
+    assert [stage["n"] for stage in summary["stages"]] == [4]
+    assert copy.exists()
+
+
+def test_an_aborted_run_cuts_what_is_in_flight_and_ends_with_5(make_run: MakeRun) -> None:
+    made = make_run(at_once=None, hold="600s")
+    made.start()
+    made.wait_for(Phase.HOLD)
+    made.callers.answer(0)
+    made.run.abort()
+    made.run.drain()
+    assert made.run.close() == ExitCode.ABORTED
+    last = made.lines("stages.jsonl")[-1]
+    assert (last["phase"], last["reason"], last["aborted"]) == ("done", "aborted", True)
+    assert last["delivery"]["rows"] == len(made.lines("utterances.jsonl")) == 3
+    assert [row["outcome"] for row in made.lines("utterances.jsonl")] == ["ok", "interrupted", "interrupted"]
+
+
+def test_a_run_that_is_stopped_lets_utterances_end(make_run: MakeRun) -> None:
+    made = make_run(at_once=None, hold="600s")
+    made.start()
+    made.wait_for(Phase.HOLD)
+    draining = gevent.spawn(made.run.drain)
+    settle()
+    assert not draining.ready()
+    made.callers.answer(0)
+    made.callers.answer(1)
+    draining.get()
+    made.run.close()
+    assert [row["outcome"] for row in made.lines("utterances.jsonl")] == ["ok", "ok"]
+    last = made.lines("stages.jsonl")[-1]
+    assert (last["reason"], last["aborted"]) == ("stopped", False)
+
+
+def test_a_report_that_can_not_be_written_ends_with_1_and_loses_nothing(
+    make_run: MakeRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = tmp_path / "copy.csv"
+    copy.mkdir()
+    made = make_run(rounds="1", output=str(copy))
+    made.start()
+    made.wait_until_done()
+    made.run.drain()
+    assert made.run.close() == ExitCode.FAILED
+    assert f"what was measured is in {made.run.folder.path}" in caplog.text
+    assert len(made.lines("utterances.jsonl")) == 2
+
+
+def test_a_fault_of_our_own_at_the_end_does_not_end_with_0(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    made = make_run()
+    made.run.start()
+    monkeypatch.setattr(RunController, "finish", fail)
+    assert made.run.close() == ExitCode.FAILED
+    assert "no space left on device" in caplog.text
+
+
+def test_a_close_goes_on_when_who_asked_for_it_is_killed(make_run: MakeRun) -> None:
+    """Locust kills the greenlet that stops a test when the last worker has quit."""
+    made = make_run(rounds="1")
+    made.start()
+    made.wait_until_done()
+    made.run.drain()
+    asking = gevent.spawn(made.run.close)
+    gevent.sleep(0)
+    asking.kill()
+    made.run.close()
+    assert (made.run.folder.path / "summary.json").exists()
+
+
+def test_without_a_ladder_the_target_of_the_cluster_is_the_stage(make_run: MakeRun) -> None:
+    made = make_run(at_once=None, has_ladder=False)
+    made.start()
+    made.wait_for(Phase.HOLD)
+    assert made.run.users == 2
+    made.users.target_user_count = made.users.user_count = 3
+    while made.run.controller.update.stage == 0:
+        gevent.sleep(0.01)
+    assert made.run.users == 3
+
+
+def test_what_makes_a_run_hard_to_believe_is_noted_and_logged(
+    make_run: MakeRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "stt_load"):
+        made = make_run(concurrency="5")
+    (note,) = [note for note in made.run_json()["notes"] if "4 clips for 5 callers" in note]
+    assert note in caplog.text
+
+
+def test_a_folder_that_can_not_be_made_is_bad_input(make_run: MakeRun, tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(ConfigError, match="--results"):
+        make_run()
