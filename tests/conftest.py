@@ -24,6 +24,7 @@ for _folder in (
     "dialects",
     "gpu_sidecar",
     "integration",
+    "locust_plugin",
     "net",
     "report",
     "run",

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-def run_with_locust(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=CHECKOUT)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from in_locust import run_with_locust
 
 
 @pytest.mark.parametrize("milliseconds", [105, 999.6, 1050.4, 10_500, 45_678.2])

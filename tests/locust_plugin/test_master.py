@@ -1,0 +1,266 @@
+"""What the master makes of Locust's events, alone and with workers: real runs and folders, no Locust, no process."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from made_locust import MadeMasterRunner, MadeRunner, MadeWebUi, made_environment, settle
+
+from stt_load.errors import ConfigError, ExitCode, Outcome
+from stt_load.locust_plugin.master import Master
+from stt_load.locust_plugin.messages import REPORT_KEY, UPDATE
+from stt_load.records import UtteranceRecord
+from stt_load.run.plan import Phase
+from stt_load.run.run import Run
+from stt_load.run.stage_update import StageUpdate
+from stt_load.run.worker_report import WorkerReport
+
+MakeMaster = Callable[..., Master]
+
+
+@pytest.fixture
+def make_master(tmp_path: Path) -> Iterator[MakeMaster]:
+    made: list[Master] = []
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        # Of this kind of load the clips are texts: they are there at once.
+        options = {
+            "dialect": "tts-openai",
+            "stt_url": f"http://127.0.0.1:{port}/v1/audio/speech",
+            "concurrency": "3,5",
+            "ramp_rate": "7",
+            "results": str(tmp_path / "results"),
+        }
+
+        def make(runner: MadeRunner | None = None, web_ui: MadeWebUi | None = None, **more: Any) -> Master:
+            made.append(Master(made_environment(runner or MadeRunner(), web_ui, **{**options, **more})))
+            return made[-1]
+
+        with gevent.Timeout(120):
+            yield make
+    for master in made:
+        if master.run is not None:
+            master.run.controller.stop_leading()
+    gc.unfreeze()
+
+
+def started(master: Master) -> Run:
+    master.on_test_start()
+    assert master.run is not None
+    return master.run
+
+
+# Before the load ----------------------------------------------------------------------------------------------------
+
+
+def test_bad_input_ends_the_process_with_2_before_any_load(
+    make_master: MakeMaster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    master = make_master(hold="soon", clips="/nowhere")
+    with pytest.raises(SystemExit) as caught:
+        master.on_init()
+    assert caught.value.code == ExitCode.USAGE
+    assert "error: --hold" in capsys.readouterr().err
+
+
+def test_a_server_that_is_not_there_is_bad_input(make_master: MakeMaster, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        make_master(stt_url="http://127.0.0.1:1/v1/audio/speech").on_init()
+    assert "nothing answers at 127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_with_a_web_ui_options_are_checked_when_a_run_starts(make_master: MakeMaster) -> None:
+    master = make_master(web_ui=MadeWebUi(), hold="soon")
+    master.on_init()
+    master.on_test_start()
+    settle()
+    assert master.run is None
+    assert master.environment.process_exit_code == ExitCode.USAGE
+    assert master.environment.runner.calls == ["stop"], "the web UI stays"
+
+
+def test_without_a_web_ui_a_run_that_can_not_start_ends_the_process(
+    make_master: MakeMaster, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    master = make_master()
+    master.on_init()
+    (tmp_path / "results").rmdir()
+    (tmp_path / "results").write_text("a file")
+    master.on_test_start()
+    settle()
+    assert master.run is None
+    assert "--results" in caplog.text
+    assert (master.environment.process_exit_code, master.environment.runner.calls) == (ExitCode.USAGE, ["quit"])
+    with pytest.raises(ConfigError, match="could not start"):
+        master.ready_pool()
+
+
+def test_clips_are_loaded_once_for_several_runs(make_master: MakeMaster) -> None:
+    master = make_master()
+    first = master._prepare()[1]
+    assert master._prepare()[1] is first
+    assert make_master()._prepare()[1] is not first
+
+
+# While it goes on ---------------------------------------------------------------------------------------------------
+
+
+def test_the_shape_asks_how_many_users_there_should_be(make_master: MakeMaster) -> None:
+    master = make_master()
+    assert master.tick() == (3, 7.0)
+    run = started(master)
+    assert master.tick() == (3, 7.0)
+    run.controller.plan.stop(0.0, "over")
+    assert master.tick() is None
+
+
+def test_a_single_process_has_callers_of_its_own_that_follow_the_run(make_master: MakeMaster) -> None:
+    master = make_master()
+    run = started(master)
+    pool = master.ready_pool()
+    assert pool.report.update == run.controller.update
+    assert pool.report.update.phase is Phase.RAMP
+
+
+def test_a_worker_that_comes_hears_where_the_run_is(make_master: MakeMaster) -> None:
+    runner = MadeMasterRunner(w0="ready")
+    master = make_master(runner)
+    master.on_hello("w0")
+    assert runner.sent == []
+    update = started(master).controller.update
+    runner.sent.clear()
+    master.on_hello("w1")
+    assert runner.sent == [(UPDATE, {"update": update.to_json()}, "w1")]
+
+
+def row_of(update: StageUpdate, report: WorkerReport) -> None:
+    """One utterance of this worker, from its beginning to its end."""
+
+    class Speaking:
+        state = "waiting"
+
+        def cut(self) -> None:
+            raise AssertionError("nobody ends this one")
+
+    report.begin(0, update, "a clip", Speaking())
+    report.end(0, UtteranceRecord(update.run_id, 0, 0, 0, "hold", 3, "a clip", "words", kind="tts", outcome=Outcome.OK))
+
+
+def test_reports_of_workers_reach_the_ledger_and_those_without_a_run_do_not(make_master: MakeMaster) -> None:
+    runner = MadeMasterRunner(w0="running", w1="running")
+    master = make_master(runner)
+    stray = WorkerReport("run before")
+    data = {REPORT_KEY: stray.take(None, 0.0).to_plain()}
+    master.on_worker_report("w0", data)
+    run = started(master)
+    master.on_worker_report("w0", data)
+    master.on_worker_report("w0", {"only": "Locust's own"})
+    assert run.ledger.delivery()["totals"] == {}
+    update = run.controller.update
+    report = WorkerReport(update.run_id)
+    report.apply(update)
+    row_of(update, report)
+    master.on_worker_report("w0", {REPORT_KEY: report.take(80.0, 0.0).to_plain()})
+    assert run.ledger.delivery() == {"rows": 1, "totals": {"w0": 1}, "missing_seq": 0}
+    assert run.ledger.cpu_pct() == 80.0
+    with pytest.raises(ConfigError):
+        master.ready_pool()
+
+
+def test_a_run_with_workers_ends_when_each_has_sent_its_last_rows(make_master: MakeMaster) -> None:
+    runner = MadeMasterRunner(w0="running", w1="running")
+    master = make_master(runner)
+    run = started(master)
+    update = run.controller.update
+    stopping = gevent.spawn(master.on_test_stopping)
+    settle()
+    report = WorkerReport(update.run_id)
+    report.apply(update)
+    row_of(update, report)
+    master.on_drained("w0", {REPORT_KEY: report.take(None, 0.0).to_plain()})
+    master.on_drained("w1", {})
+    stopping.get()
+    master.on_test_stop()
+    assert master.run is None
+    last = (run.folder.path / "stages.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    assert json.loads(last)["delivery"] == {
+        "rows": 1,
+        "totals": {"w0": 1},
+        "missing_seq": 0,
+        "workers_lost": 0,
+    }
+
+
+# The end ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_ends_leaves_its_exit_code_and_room_for_the_next(make_master: MakeMaster) -> None:
+    master = make_master()
+    first = started(master)
+    master.on_test_stopping()
+    stops = [gevent.spawn(master.on_test_stop) for _ in range(2)]  # a shape and a signal may both stop a test
+    gevent.joinall(stops, raise_error=True)
+    assert master.run is None
+    assert master.environment.process_exit_code == ExitCode.NOT_BELIEVABLE, "nothing was measured"
+    assert (first.folder.path / "summary.json").exists()
+    second = started(master)
+    assert second.folder.path != first.folder.path
+    assert master.ready_pool() is not None
+
+
+def test_events_without_a_run_change_nothing(make_master: MakeMaster) -> None:
+    master = make_master()
+    master.on_test_stopping()
+    master.on_test_stop()
+    master.on_drained("w0", {})
+    master.on_quitting()
+    assert master.environment.process_exit_code is None
+    assert master.environment.runner.calls == []
+
+
+def test_locust_does_not_leave_before_the_run_is_closed(make_master: MakeMaster) -> None:
+    master = make_master()
+    run = started(master)
+    quitting = gevent.spawn(master.on_quitting)
+    settle()
+    assert master.environment.runner.calls == ["stop"]
+    assert not quitting.ready()
+    master.on_test_stopping()
+    master.on_test_stop()
+    quitting.get()
+    assert (run.folder.path / "summary.json").exists()
+
+
+def test_a_signal_aborts_the_run_and_the_second_one_is_not_caught_any_more(
+    make_master: MakeMaster, caplog: pytest.LogCaptureFixture
+) -> None:
+    number, before = signal.SIGUSR1, signal.getsignal(signal.SIGUSR1)
+    web_ui = MadeWebUi()
+    master = make_master(web_ui=web_ui)
+    run = started(master)
+    try:
+        signal.signal(number, signal.SIG_IGN)
+        with caplog.at_level(logging.WARNING, "stt_load"):
+            master.on_signal(number)
+        settle()
+        assert run.is_aborted
+        assert signal.getsignal(number) is signal.SIG_IGN
+        assert (master.environment.runner.calls, web_ui.is_stopped) == (["quit"], True)
+        assert "SIGUSR1: ending the run" in caplog.text
+        master.on_signal(number)
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    master.on_test_stopping()
+    master.on_test_stop()
+    assert master.environment.process_exit_code == ExitCode.ABORTED

@@ -1,0 +1,182 @@
+"""A worker follows the master's stage updates and reports, with callers or without. No Locust, no process."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import pytest
+from made_locust import MadeRunner, made_environment, names, settle
+
+from stt_load.config import parse_options
+from stt_load.errors import Outcome
+from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, UPDATE_OPTION
+from stt_load.locust_plugin.worker import MASTER_SILENCE_LIMIT_S, Worker
+from stt_load.records import UtteranceRecord
+from stt_load.run.plan import Phase
+from stt_load.run.stage_update import StageUpdate
+from stt_load.run.worker_report import ReportMessage, Snapshot
+
+# Of this kind of load the clips are texts: they are there at once.
+OPTIONS = {"dialect": "tts-openai", "stt_url": "http://127.0.0.1:9/v1/audio/speech"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_frozen() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+def update(phase: Phase = Phase.HOLD, seq: int = 1, run_id: str = "run", stage: int = 0) -> str:
+    return StageUpdate(run_id, seq, stage, phase, 2, ("w0",)).to_json()
+
+
+def made_worker(**options: Any) -> Worker:
+    return Worker(made_environment(MadeRunner(), **{**OPTIONS, **options}))
+
+
+def reported(worker: Worker) -> Snapshot | None:
+    """What it adds to Locust's report."""
+    data: dict[str, Any] = {}
+    worker.on_report(data)
+    return ReportMessage.from_plain(data[REPORT_KEY]).snapshot if data else None
+
+
+class Speaking:
+    """A caller in the middle of an utterance, which ends when it is cut."""
+
+    state = "speaking"
+
+    def __init__(self, worker: Worker) -> None:
+        self._report = worker.report
+        assert worker.report.update is not None
+        self._report.begin(0, worker.report.update, "clip", self)
+
+    def cut(self) -> None:
+        record = UtteranceRecord("run", 0, 0, 0, "hold", 2, "clip", "words", outcome=Outcome.INTERRUPTED)
+        self._report.end(0, record)
+
+
+def test_before_the_first_run_there_is_nothing_to_report() -> None:
+    worker = made_worker()
+    assert reported(worker) is None
+    worker.on_drain(is_cut=False, limit_s=1.0)
+    assert worker.environment.runner.sent == [(DRAINED, {})]
+
+
+def test_a_worker_without_callers_reports_that_it_has_heard_of_the_stage() -> None:
+    worker = made_worker()
+    worker.on_update(update(Phase.RAMP, seq=0))
+    worker.on_update(update(seq=1))
+    snapshots = [reported(worker), reported(worker)]
+    assert [(each.run_id, each.seq, each.update_seq, each.in_flight) for each in snapshots if each] == [
+        ("run", 0, 1, 0),
+        ("run", 1, 1, 0),
+    ]
+
+
+def test_callers_are_made_once_a_run_and_follow_what_came_before_and_after() -> None:
+    worker = made_worker()
+    worker.on_update(update(Phase.RAMP, seq=0))
+    reported(worker)
+    setattr(worker.environment.parsed_options, UPDATE_OPTION, update(Phase.RAMP, seq=0))
+    pool = worker.ready_pool()
+    assert worker.ready_pool() is pool
+    assert pool.config == parse_options(OPTIONS)
+    worker.on_update(update(seq=1))
+    worker.on_update(update(Phase.RAMP, seq=0))
+    assert pool.report.update == StageUpdate.from_json(update(seq=1))
+    snapshot = reported(worker)
+    assert snapshot is not None
+    assert (snapshot.seq, snapshot.update_seq) == (1, 1), "numbers go on where the worker without callers was"
+
+
+def test_a_worker_that_joins_late_knows_the_stage_from_its_options() -> None:
+    worker = made_worker(**{UPDATE_OPTION: update(Phase.HOLD, seq=6, stage=2)})
+    assert worker.ready_pool().report.update == StageUpdate.from_json(update(Phase.HOLD, seq=6, stage=2))
+
+
+def test_another_run_has_callers_and_a_report_of_its_own() -> None:
+    worker = made_worker(**{UPDATE_OPTION: update(seq=4)})
+    before = worker.ready_pool()
+    Speaking(worker).cut()
+    worker.on_update(update(Phase.RAMP, seq=0, run_id="next run"))
+    snapshot = reported(worker)
+    assert snapshot is not None
+    assert (snapshot.run_id, snapshot.seq, snapshot.update_seq, snapshot.total) == ("next run", 0, 0, 0)
+    setattr(worker.environment.parsed_options, UPDATE_OPTION, update(Phase.RAMP, seq=0, run_id="next run"))
+    assert worker.ready_pool() is not before
+    assert worker.ready_pool().report is worker.report
+    assert before.report.update == StageUpdate.from_json(update(seq=4)), "the run before hears of nothing more"
+
+
+def test_other_options_are_other_callers_of_the_same_run() -> None:
+    worker = made_worker(**{UPDATE_OPTION: update()})
+    before = worker.ready_pool()
+    worker.environment.parsed_options.seed = "8"
+    after = worker.ready_pool()
+    assert after is not before
+    assert after.config.seed == 8
+    assert after.report is before.report
+
+
+def test_a_drain_ends_what_is_in_flight_and_sends_its_rows() -> None:
+    worker = made_worker(**{UPDATE_OPTION: update()})
+    worker.ready_pool()
+    Speaking(worker)
+    worker.on_drain(is_cut=True, limit_s=60.0)
+    ((name, data),) = worker.environment.runner.sent
+    message = ReportMessage.from_plain(data[REPORT_KEY])
+    assert (name, message.snapshot.in_flight, message.snapshot.total) == (DRAINED, 0, 1)
+    assert UtteranceRecord.from_json(message.rows).outcome == Outcome.INTERRUPTED
+
+
+def test_a_worker_that_is_told_to_end_sends_its_rows_before_it_quits() -> None:
+    worker = made_worker(**{UPDATE_OPTION: update()})
+    worker.ready_pool()
+    Speaking(worker)
+    worker.on_signal(signal.SIGTERM)
+    settle()
+    ((name, data),) = worker.environment.runner.sent
+    assert (name, ReportMessage.from_plain(data[REPORT_KEY]).snapshot.total) == (DRAINED, 1)
+    assert worker.environment.runner.calls == ["quit"]
+
+
+def test_a_worker_says_hello_and_leaves_a_master_that_is_silent() -> None:
+    worker = made_worker()
+    worker.environment.runner.last_heartbeat_timestamp = time.time() - MASTER_SILENCE_LIMIT_S - 1.0
+    worker.on_init()
+    settle()
+    assert names(worker.environment.runner.sent) == [HELLO]
+    assert worker.environment.runner.calls == ["quit"]
+
+
+@pytest.mark.parametrize(
+    ("heard_ago_s", "is_silent"),
+    [(None, False), (0.0, False), (MASTER_SILENCE_LIMIT_S, False), (MASTER_SILENCE_LIMIT_S + 0.1, True)],
+)
+def test_how_long_a_master_may_be_silent(heard_ago_s: float | None, is_silent: bool) -> None:
+    worker = made_worker()
+    now = 1_000_000.0
+    worker.environment.runner.last_heartbeat_timestamp = None if heard_ago_s is None else now - heard_ago_s
+    assert worker._is_master_silent(now) is is_silent
+
+
+def test_heartbeats_go_on_while_clips_are_loaded() -> None:
+    """They are loaded in a real thread: other greenlets have their turn meanwhile."""
+    worker = made_worker(**{UPDATE_OPTION: update()})
+    beats = []
+
+    def beat() -> None:
+        while True:
+            beats.append(time.monotonic())
+            gevent.sleep(0)
+
+    beating = gevent.spawn(beat)
+    worker.ready_pool()
+    beating.kill()
+    assert beats
