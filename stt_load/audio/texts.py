@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from importlib.resources import files
+from pathlib import Path
 
 from stt_load.errors import ConfigError
 
@@ -32,6 +34,24 @@ def english_set() -> Texts:
 def standard_set() -> Texts:
     """The five standard texts: ids `standard-<key>`."""
     return {f"standard-{key}": text for key, text in json.loads(_shipped("standard.json")).items()}
+
+
+def texts_from_file(path: Path, set_names: Iterable[str] = ()) -> Texts:
+    """The texts of a `.json` file (a list, or an object of id and text), or of any other with one text per line.
+
+    ConfigError, in the words of the option `--texts`, if it can't be read or has no texts. `set_names`: what that
+    option takes instead of a file.
+    """
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        instead = " or ".join(("name a .txt file with one text per line, a .json list", *set_names))
+        raise ConfigError(f"--texts {path}: {why}; {instead}") from None
+    texts = texts_from_json(content, str(path)) if path.suffix == ".json" else texts_from_lines(content)
+    if not texts:
+        raise ConfigError(f"--texts {path} has no texts: write one per line")
+    return texts
 
 
 def texts_from_lines(content: str, prefix: str = "text") -> Texts:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from stt_load.audio.texts import Texts, english_set, standard_set, texts_from_json, texts_from_lines
+from stt_load.audio.texts import Texts, english_set, standard_set, texts_from_file
 from stt_load.clips.folder import ClipSet, is_free, load_folder
 from stt_load.clips.library import Progress as ReportProgress
 from stt_load.clips.library import default_clips, make_folder
@@ -117,18 +117,8 @@ def _checked(
 
 
 def read_texts(texts_from: str) -> Texts:
-    if texts_from in SHIPPED:
-        return SHIPPED[texts_from]()
-    file = Path(texts_from)
-    try:
-        content = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigError(f"--texts {file}: {why}; name a .txt or .json file, or {' or '.join(SHIPPED)}") from None
-    texts = texts_from_json(content, str(file)) if file.suffix == ".json" else texts_from_lines(content)
-    if not texts:
-        raise ConfigError(f"--texts {file} has no texts: write one per line")
-    return texts
+    """The texts of a shipped set, by its name, or of a file."""
+    return SHIPPED[texts_from]() if texts_from in SHIPPED else texts_from_file(Path(texts_from), SHIPPED)
 
 
 @contextmanager

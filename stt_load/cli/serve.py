@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from stt_load.audio.texts import english_texts, texts_from_json, texts_from_lines
+from stt_load.audio.texts import english_texts, texts_from_file
 from stt_load.clips.library import cache_folder
 from stt_load.errors import ConfigError
 from stt_load.extras import install_command
@@ -103,7 +103,7 @@ def command(
         return
     words: list[str] = []
     try:
-        words = english_texts() if texts is None else _texts(texts)
+        words = english_texts() if texts is None else list(texts_from_file(texts).values())
     except ConfigError as error:
         problems += error.problems
     if problems:
@@ -139,13 +139,3 @@ def _serve_tts(host: str, port: int, max_callers: int, key: str | None, exit_wit
     except ImportError:
         raise ConfigError(f"the TTS server is not installed: {install_command('demo')}") from None
     run_tts(host, port, max_callers, key, exit_with_parent)
-
-
-def _texts(path: Path) -> list[str]:
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigError(f"--texts {path}: {why}; give a .txt with one text a line, or a .json list") from None
-    texts = texts_from_json(content, str(path)) if path.suffix == ".json" else texts_from_lines(content)
-    return list(texts.values())

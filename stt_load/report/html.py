@@ -32,7 +32,7 @@ def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
         verdict=report.verdict,
         headings=headings(report),
         rows=list(zip(report.stages, rows(report), strict=True)),
-        warnings=[*filter(None, [foreign_warning(report)]), *validity_lines(report)],
+        warnings=_warnings(report),
         stages=report.stages,
         judged=judged,
         at_callers=at_callers,
@@ -46,6 +46,14 @@ def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
         sidecars=Sidecars(report.run).described,
         facts=_facts(report),
     )
+
+
+def _warnings(report: RunReport) -> list[str]:
+    foreign = foreign_warning(report)
+    return [
+        *([f"Foreign text: {foreign}"] if foreign else []),
+        *(f"Not to be believed {line}" for line in validity_lines(report)),
+    ]
 
 
 def _facts(report: RunReport) -> list[tuple[str, str]]:
