@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 
+from gpu_sidecar.child_process import signal_session, spawn
 from gpu_sidecar.gpu_choice import (
     APPS_QUERY,
     GPU_QUERY,
@@ -100,14 +100,7 @@ class NvidiaSmi:
             if self._child is not None and self._child.poll() is None:
                 raise QueryFailed("nvidia-smi hangs and can't be killed: look at the driver's messages (dmesg)")
             try:
-                # A session of its own: Ctrl-C is for us to handle, and what it started is killed with it.
-                self._child = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,
-                )
+                self._child = spawn(command, stderr=subprocess.PIPE)
             except OSError as error:
                 raise QueryFailed(f"nvidia-smi can't be run: {error.strerror}") from None
             return self._child
@@ -115,5 +108,4 @@ class NvidiaSmi:
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
+        signal_session(child, signal.SIGKILL)

@@ -5,7 +5,6 @@ Nothing further in reads flags or the environment. `parse_options` reports every
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConfigError
 from stt_load.kinds import LoadKind, kind_of
 from stt_load.metrics.slo import Slo, parse_slo
-from stt_load.option_values import DEFAULT_PORTS, parse_url, with_path_of
+from stt_load.option_values import DEFAULT_PORTS, is_loopback, parse_url, with_path_of
 from stt_load.options import OPTIONS, Option
 
 
@@ -193,12 +192,4 @@ def _settle_sidecars(values: dict[str, Any]) -> list[str]:
 def listener_at(url: str | None) -> str | None:
     """`port:8000` where the URL leads to this machine; None elsewhere."""
     parts = urlsplit(url or "")
-    return f"port:{parts.port or DEFAULT_PORTS[parts.scheme]}" if _is_loopback(parts.hostname or "") else None
-
-
-def _is_loopback(host: str) -> bool:
-    """True for `localhost`, 127.x.x.x and ::1. Other names are not looked up."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return f"port:{parts.port or DEFAULT_PORTS[parts.scheme]}" if is_loopback(parts.hostname or "") else None

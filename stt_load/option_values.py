@@ -5,6 +5,7 @@ Each turns the text that was typed into the value, or raises ValueError with wha
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -205,6 +206,14 @@ def parse_url(text: str, schemes: Sequence[str]) -> str:
     if not is_usable:
         raise ValueError(f"{text!r} has no usable host and port: write {schemes[0]}://HOST:PORT/PATH")
     return text
+
+
+def is_loopback(host: str) -> bool:
+    """True for `localhost`, 127.x.x.x and ::1. Other names are not looked up."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def parse_sidecars(text: str) -> tuple[str, ...]:

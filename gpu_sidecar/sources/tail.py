@@ -17,7 +17,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -25,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from gpu_sidecar.child_process import signal_session, spawn, tied_to_us
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import Emit, SampleGap, SourceStatus
 from gpu_sidecar.sources.line_buffer import LineBuffer
@@ -40,23 +40,6 @@ _STOP_S = 5.0
 _STOP_POLL_S = (
     1.0  # how long `stop` may go unnoticed while the child, or a process that inherited its pipe, prints nothing
 )
-
-# Runs in front of the tool in its own process, so that the tool ends when we are killed. Done here and not with
-# preexec_fn, which may hang in a process that has threads. PR_SET_PDEATHSIG (1) watches the *thread* that started
-# the child: `_run` starts it and lives as long as the source. SIGKILL, since the tool may be stopped. Where there is
-# no prctl, it ends at its next line, by SIGPIPE: Python ignores that signal and exec would hand the ignoring on.
-_TIE_TO_PARENT = """\
-import os, signal, sys
-try:
-    import ctypes
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-except (ImportError, OSError, AttributeError):
-    pass
-if os.getppid() != int(sys.argv[1]):
-    sys.exit(1)
-signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 class Parse(Protocol):
@@ -182,20 +165,11 @@ class TailSource:
             self._note_complaint(f"{tool} is not on PATH", run)
             run.why = run.output[-1]
             return None
-        # -I -S ignores the user's Python set-up and starts in a third of the time.
-        tied = [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), path, *options]
         with self._lock:
             if self._stopping.is_set():
                 return None
             try:
-                # Its own session: Ctrl-C only reaches us, and a signal to its group reaches all that it started.
-                self._child = subprocess.Popen(
-                    tied,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+                self._child = spawn(tied_to_us([path, *options]), stderr=subprocess.STDOUT)
                 return self._child
             except OSError as error:
                 why = f"{tool} can't be run: {error.strerror}"
@@ -264,9 +238,8 @@ class TailSource:
         with self._lock:
             if self._child is None:
                 return
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._child.pid, number)
-                os.killpg(self._child.pid, signal.SIGCONT)  # a stopped process acts on SIGTERM only once it continues
+            # A stopped process acts on SIGTERM only once it continues.
+            signal_session(self._child, number, signal.SIGCONT)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from stt_load.calibration.limits import (
     reuses_ports,
     run_descriptors,
 )
-from stt_load.calibration.machine import Machine, describe_cores
+from stt_load.calibration.machine import Machine, count_ports, describe_cores
 from stt_load.calibration.result import Calibration
 from stt_load.extras import install_command
 
@@ -119,7 +119,7 @@ def _descriptors(machine: Machine) -> Check:
 def _ports(machine: Machine) -> Check:
     if machine.ports is None:
         return Check("ephemeral ports", Status.OK, "not known on this system")
-    n = machine.ports[1] - machine.ports[0] + 1
+    n = count_ports(machine.ports)
     found = f"{n:,} ({machine.ports[0]} to {machine.ports[1]})"
     if n >= _ENOUGH_PORTS:
         return Check("ephemeral ports", Status.OK, found)
@@ -131,7 +131,7 @@ def _ports(machine: Machine) -> Check:
 def _time_wait(machine: Machine) -> Check:
     if machine.time_waits is None or machine.ports is None:
         return Check("TIME_WAIT", Status.OK, "not known on this system")
-    n = machine.ports[1] - machine.ports[0] + 1
+    n = count_ports(machine.ports)
     found = f"{machine.time_waits:,} ports in TIME_WAIT, tcp_tw_reuse is {machine.reuses_time_wait}"
     if machine.time_waits < n // 2 and reuses_ports(machine, is_loopback=False):
         return Check("TIME_WAIT", Status.OK, found)

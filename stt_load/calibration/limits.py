@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from stt_load.calibration.machine import Machine
+from stt_load.calibration.machine import Machine, count_ports
 
 _LOCUST_DESCRIPTORS = 10_000  # Locust raises a lower soft limit to this where the hard one allows it
 _OTHER_DESCRIPTORS = 100  # of a process besides its callers' sockets
@@ -70,7 +70,7 @@ def _descriptors(machine: Machine) -> Ceiling:
 
 def _ports(machine: Machine, utterance_s: float, is_loopback: bool) -> Ceiling:
     assert machine.ports is not None
-    n = machine.ports[1] - machine.ports[0] + 1
+    n = count_ports(machine.ports)
     if reuses_ports(machine, is_loopback):
         return Ceiling(n, Limit("ports", f"{n:,} ephemeral ports for each address of the server", MORE_PORTS))
     callers = max(1, math.floor(n / (1 + TIME_WAIT_S / utterance_s)))

@@ -35,6 +35,12 @@ class Machine:
         return max(1, self.usable_cores if limit is None else min(self.usable_cores, int(limit)))
 
 
+def count_ports(ports: tuple[int, int]) -> int:
+    """The number of ports from the first to the last."""
+    first, last = ports
+    return last - first + 1
+
+
 def describe_cores(number: float) -> str:
     """The number with its unit: `1 core`, `1.5 cores`."""
     return f"{number:g} core" if number == 1 else f"{number:g} cores"

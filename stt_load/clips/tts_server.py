@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 
 from stt_load.audio.codec import decode
 from stt_load.credentials import without_credentials
 from stt_load.errors import ClipError, ConfigError
+from stt_load.option_values import is_loopback
 from stt_load.tts.engines import ENGINES, Voice
 
 CONNECT_TIMEOUT_S = 5.0
@@ -65,7 +65,9 @@ class _Refused(Exception):
 def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> bytes:
     """Sends one request. Redirects are refused: they turn a POST into a GET and carry the key to another server."""
     with requests.Session() as session:
-        session.trust_env = not _is_loopback(urlsplit(url))  # a proxy can't reach this machine's own servers
+        session.trust_env = not is_loopback(
+            urlsplit(url).hostname or ""
+        )  # a proxy can't reach this machine's own servers
         try:
             with session.post(
                 url,
@@ -112,13 +114,6 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 def _reason(error: requests.RequestException) -> str:
     return next((words for kind, words in _REASONS if isinstance(error, kind)), _shortened(str(error), 120))
-
-
-def _is_loopback(parts: SplitResult) -> bool:
-    try:
-        return parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _shortened(text: str, most: int) -> str:
