@@ -63,6 +63,12 @@ def find_locustfile(name: str) -> Path:
 def locust_command(options: dict[str, Any], extra: Sequence[str], locustfile: str = "ladder.py") -> list[str]:
     """The Locust command line for these options; `extra` goes to Locust as it is."""
     line = [sys.executable, "-m", "locust", "-f", str(find_locustfile(locustfile)), "--headless", *LOCUST_QUIET]
+    return [*line, *option_words(options), *extra]
+
+
+def option_words(options: Mapping[str, Any]) -> list[str]:
+    """These options as the words of a command line, those that nobody set left out."""
+    line: list[str] = []
     for option in OPTIONS:
         value = options.get(option.key)
         if option.is_flag:
@@ -71,7 +77,7 @@ def locust_command(options: dict[str, Any], extra: Sequence[str], locustfile: st
             line += [part for text in value or () for part in (f"--{option.name}", text)]
         elif value is not None:
             line += [f"--{option.name}", str(value)]
-    return [*line, *extra]
+    return line
 
 
 def check(options: dict[str, Any], problems: Sequence[str] = (), has_server: bool = True) -> None:

@@ -33,11 +33,11 @@ from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar
 from stt_load.tts.apis import TTS_APIS
 from stt_load.tts.engines import with_path
+from stt_load.tts_benchmark.benchmark_run import BenchmarkRun
 from stt_load.tts_benchmark.gpu_watch import GpuWatch
-from stt_load.tts_benchmark.measuring import Measuring
-from stt_load.tts_benchmark.results import Benchmark, result_json, told_apart
+from stt_load.tts_benchmark.results import Benchmark, result_json, with_streaming_known
 from stt_load.tts_benchmark.table import explanations, result_tables
-from stt_load.workloads.tts_http import Speaker
+from stt_load.workloads.tts import TtsClient
 
 _PREFIX = "tts-"
 _NAMES = [name.removeprefix(_PREFIX) for name in TTS_APIS]
@@ -52,10 +52,10 @@ _OF_THE_LADDER = tuple(
 
 
 @click.command("tts", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@click.option("--url", metavar="URL", help="The server; http://HOST:PORT is enough. Default: the API's own.")
-@click.option("--api", type=click.Choice(_NAMES), default=_NAMES[0], show_default=True, help="What it speaks.")
-@click.option("--warm-up", default=5, show_default=True, metavar="N", help="Requests before the ones that count.")
-@click.option("--runs", default=20, show_default=True, metavar="N", help="Requests that count, of each text.")
+@click.option("--url", metavar="URL", help="the server; http://HOST:PORT is enough [default: the API's own]")
+@click.option("--api", type=click.Choice(_NAMES), default=_NAMES[0], show_default=True, help="API of the server")
+@click.option("--warm-up", default=5, show_default=True, metavar="N", help="requests before the ones that count")
+@click.option("--runs", default=20, show_default=True, metavar="N", help="requests that count, of each text")
 @click.option(
     "--texts",
     "--text",
@@ -63,25 +63,24 @@ _OF_THE_LADDER = tuple(
     default="standard",
     show_default=True,
     metavar="FILE",
-    help="standard or english (shipped), a .txt with one text a line, or a .json list or object of id and text.",
+    help="standard or english (shipped), a .txt with one text a line, or a .json list or object of id and text",
 )
-@click.option("--timeout", default="120s", show_default=True, metavar="TIME", help="For one request.")
-@click.option("--benchmark-type", metavar="NAME", help="Begins the file's name. [default: tts_ and the API]")
+@click.option("--timeout", default="120s", show_default=True, metavar="TIME", help="limit of one request")
+@click.option("--benchmark-type", metavar="NAME", help="beginning of the file's name [default: tts_ and the API]")
 @click.option(
     "--configuration",
     metavar="KEY=VALUE",
     multiple=True,
-    help="What only you know, as often as needed: model=…, optimization=…, batch_size=…",
+    help="what only you know; can be repeated: model=…, optimization=…, batch_size=…",
 )
 @with_options(_SHARED)
 @with_options(("concurrency", *_OF_THE_LADDER), {"concurrency": "", "slo": ", ".join(TTS.default_slos)})
 def command(concurrency: str | None, **given: Any) -> None:
     """How fast a server speaks: time to first audio, gaps, total time and RTF of each text by itself.
 
-    Writes BENCHMARK-TYPE_DATE_TIME.json. Ends with 3 where a request failed. With --concurrency it is a ladder of so
-    many streams at once, as `stt-load run --dialect tts-NAME`: then the options from --concurrency on hold too, and
-    objectives are rtf:p95<1, underruns<1 and error_rate<1% unless --slo says otherwise.
-    A key for the server comes from the environment variable STT_LOAD_TTS_API_KEY.
+    Writes BENCHMARK-TYPE_DATE_TIME.json. Ends with 3 where a request failed. With --concurrency it climbs a ladder of
+    streams at once, as `stt-load run --dialect tts-NAME` does; the options below --concurrency are for that ladder
+    alone. The API key of the server is read from STT_LOAD_TTS_API_KEY.
     """
     context = click.get_current_context()
     if concurrency is not None:
@@ -90,7 +89,7 @@ def command(concurrency: str | None, **given: Any) -> None:
     for name in _OF_THE_LADDER:
         if context.get_parameter_source(name.replace("-", "_")) is ParameterSource.COMMANDLINE:
             problems.append(f"--{name}: is for a ladder: add --concurrency, or leave it out")
-    context.exit(_Bench(given, problems).run())
+    context.exit(_BenchmarkCommand(given, problems).run())
 
 
 def _ladder_options(given: dict[str, Any], concurrency: str) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def _ladder_options(given: dict[str, Any], concurrency: str) -> dict[str, Any]:
     return {**named, "dialect": api.name, "stt_url": url, "concurrency": concurrency}
 
 
-class _Bench:
+class _BenchmarkCommand:
     """The options, checked all at once, and the benchmark that they ask for."""
 
     def __init__(self, given: dict[str, Any], problems: list[str]) -> None:
@@ -146,8 +145,8 @@ class _Bench:
 
     def run(self) -> ExitCode:
         key = os.environ.get(TTS_KEY_VARIABLE)
-        speaker = Speaker(self._api, self._url, self._options, self._timeout_s, key, not self._given["insecure"])
-        measuring = Measuring(speaker.speak, self._named_texts(), self._given["warm_up"], self._given["runs"])
+        client = TtsClient(self._api, self._url, self._options, self._timeout_s, key, not self._given["insecure"])
+        run = BenchmarkRun(client.synthesise, self._named_texts(), self._given["warm_up"], self._given["runs"])
         started_at, is_complete = time.time(), True
         with contextlib.ExitStack() as stack:
             watch = GpuWatch(self._clients(stack), run_id=uuid.uuid4().hex[:12])
@@ -155,7 +154,7 @@ class _Bench:
             progress = stack.enter_context(_progress_bar())
             stack.enter_context(_interruptible())
             try:
-                measuring.run(watch, progress)
+                run.run(watch, progress)
             except KeyboardInterrupt:
                 is_complete = False
             benchmark = Benchmark(
@@ -164,7 +163,7 @@ class _Bench:
                 self._given["warm_up"],
                 self._given["runs"],
                 self._describe(watch.describe()),
-                told_apart(measuring.done),
+                with_streaming_known(run.done),
                 is_complete,
             )
         return self._conclude(benchmark)

@@ -1,37 +1,22 @@
-"""What can go wrong with one HTTP request, and what it makes of it."""
+"""What an HTTP status other than 2xx means, and the reason that its body gives."""
 
 from __future__ import annotations
 
 import json
 
-from stt_load.errors import Outcome, ProtocolError, Refusal, SttLoadError, UpgradeRefused
-from stt_load.session.outcomes import STATUS_REFUSALS, outcome_of_fault
+from stt_load.errors import ProtocolError, ServerFailed, SttLoadError, UpgradeRefused
+from stt_load.session.outcomes import STATUS_REFUSALS
 
 _REASON_CHARACTERS = 200
 
 
-class ServerFailed(SttLoadError):
-    """The server says that it failed: HTTP 5xx, or an event that says so."""
-
-
 def fault_of_status(status: int, body: str) -> SttLoadError:
-    """Of an answer other than 2xx. RFC 9110 section 15: 4xx is the request, 5xx the server."""
+    """The fault of an answer other than 2xx. RFC 9110 section 15: 4xx is the request, 5xx the server."""
     reason = " ".join(_reason_of(body).split())[:_REASON_CHARACTERS]
     text = f"HTTP {status}: {reason}" if reason else f"HTTP {status}"
     if status in STATUS_REFUSALS or 400 <= status < 500:
         return UpgradeRefused(text, status)
     return ServerFailed(text) if status >= 500 else ProtocolError(text)
-
-
-def outcome_of(fault: SttLoadError) -> Outcome:
-    return Outcome.SERVER_ERROR if isinstance(fault, ServerFailed) else outcome_of_fault(fault)
-
-
-def refusal_of(fault: SttLoadError) -> Refusal | None:
-    """Why the request was refused; None where it was not."""
-    if not isinstance(fault, UpgradeRefused):
-        return None
-    return STATUS_REFUSALS.get(fault.status, Refusal.PARAMETERS)
 
 
 def _reason_of(text: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from stt_load.errors import (
     ConnectionLost,
     DeadlineExceeded,
     Outcome,
     ProtocolError,
     Refusal,
+    ServerFailed,
     SttLoadError,
     UpgradeRefused,
 )
@@ -28,7 +31,16 @@ FAULT_OUTCOMES: dict[type[SttLoadError], Outcome] = {
     UpgradeRefused: Outcome.REFUSED,
     DeadlineExceeded: Outcome.TIMED_OUT,
     ProtocolError: Outcome.PROTOCOL_ERROR,
+    ServerFailed: Outcome.SERVER_ERROR,
 }
+
+
+class Ending(NamedTuple):
+    """How an utterance ended, and why in words where it did not end well."""
+
+    outcome: Outcome
+    error: str | None = None
+    refusal: Refusal | None = None
 
 
 def outcome_of_close(close_code: int) -> Outcome:
@@ -62,3 +74,11 @@ def refusal_of_fault(fault: SttLoadError) -> Refusal | None:
     if isinstance(fault, UpgradeRefused):
         return STATUS_REFUSALS.get(fault.status)
     return CLOSE_REFUSALS.get(fault.close_code) if isinstance(fault, ConnectionLost) else None
+
+
+def ending_of_request(fault: SttLoadError) -> Ending:
+    """How a fault ends one HTTP request. A status that says nothing else refuses what was asked for."""
+    refusal = None
+    if isinstance(fault, UpgradeRefused):
+        refusal = STATUS_REFUSALS.get(fault.status, Refusal.PARAMETERS)
+    return Ending(outcome_of_fault(fault), str(fault), refusal)

@@ -14,8 +14,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from stt_load.errors import ProtocolError
-from stt_load.session.http_status import ServerFailed
+from stt_load.errors import ProtocolError, ServerFailed
 from stt_load.session.sse import DONE, EventFrames
 
 CONTENT_TYPE = "text/event-stream"

@@ -19,7 +19,7 @@ SMALLEST_GAP_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class AudioArrival:
     """Audio that came within a millisecond. `at_s`: from the first byte of the request."""
 
     at_s: float
@@ -32,7 +32,7 @@ class Playback:
     stall_s: float  # how long it was silent for that, in all
 
 
-def play(arrivals: Sequence[Arrival], bytes_per_s: float) -> Playback:
+def play(arrivals: Sequence[AudioArrival], bytes_per_s: float) -> Playback:
     """`bytes_per_s` of audio; of a compressed file the mean, since nothing says which byte holds which second."""
     held_s, empty_at_s = 0.0, None
     underruns, stall_s = 0, 0.0
@@ -51,7 +51,7 @@ def play(arrivals: Sequence[Arrival], bytes_per_s: float) -> Playback:
     return Playback(underruns, stall_s)
 
 
-def gaps_s(arrivals: Sequence[Arrival]) -> list[float]:
+def gaps_s(arrivals: Sequence[AudioArrival]) -> list[float]:
     """Silences on the wire between two pieces of audio."""
     between = [later.at_s - earlier.at_s for earlier, later in pairwise(arrivals)]
     return [gap_s for gap_s in between if gap_s >= SMALLEST_GAP_S]

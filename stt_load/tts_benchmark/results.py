@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stt_load.metrics.quantiles import REPORTED, Distribution
-from stt_load.tts.answer import Spoken
+from stt_load.tts.speech_reader import TtsResult
 
 NOT_STREAMED = "not streamed"
 SCHEMA_VERSION = 1
@@ -27,7 +27,7 @@ class TextRuns:
 
     name: str
     text: str
-    spoken: tuple[Spoken, ...]
+    results: tuple[TtsResult, ...]
     vram_peak_mib: float | None = None  # while this text was spoken
     server_streams: bool = False  # seen with any text of this benchmark
 
@@ -36,22 +36,22 @@ class TextRuns:
         return len(self.text.split())
 
     @property
-    def completed(self) -> tuple[Spoken, ...]:
-        return tuple(spoken for spoken in self.spoken if spoken.is_ok)
+    def completed(self) -> tuple[TtsResult, ...]:
+        return tuple(result for result in self.results if result.is_ok)
 
     @property
     def errors(self) -> int:
-        return len(self.spoken) - len(self.completed)
+        return len(self.results) - len(self.completed)
 
     @property
     def shows_streaming(self) -> bool:
         """More than half of the answers came bit by bit: one pause on the wire makes no stream."""
-        return 2 * sum(spoken.is_streamed for spoken in self.completed) > len(self.completed)
+        return 2 * sum(result.is_streamed for result in self.completed) > len(self.completed)
 
     @property
     def is_streamed(self) -> bool:
         """Most answers were: of a server that streams, those of a single piece too."""
-        heard = [spoken.first_audio_s(self.server_streams) is not None for spoken in self.completed]
+        heard = [result.first_audio_s(self.server_streams) is not None for result in self.completed]
         return self.server_streams and 2 * sum(heard) > len(heard)
 
     @property
@@ -63,7 +63,7 @@ class TextRuns:
         """None where the answers were not streamed."""
         if not self.is_streamed:
             return None
-        first_s = [spoken.first_audio_s(self.server_streams) for spoken in self.completed]
+        first_s = [result.first_audio_s(self.server_streams) for result in self.completed]
         return Distribution.of(value for value in first_s if value is not None)
 
     @property
@@ -74,7 +74,7 @@ class TextRuns:
     @property
     def underruns(self) -> int | None:
         """How often playback would have run dry, in all answers together; None where they were not streamed."""
-        played = [spoken.playback for spoken in self.completed if spoken.playback]
+        played = [result.playback for result in self.completed if result.playback]
         return sum(playback.underruns for playback in played) if self.is_streamed else None
 
     @property
@@ -86,15 +86,15 @@ class TextRuns:
         return Distribution.of(s.rtf for s in self.completed if s.rtf is not None)
 
 
-def told_apart(texts: Sequence[TextRuns]) -> tuple[TextRuns, ...]:
-    """The texts, each knowing what any of them shows of the server: that it streams."""
+def with_streaming_known(texts: Sequence[TextRuns]) -> tuple[TextRuns, ...]:
+    """The texts, each told what any of them has shown of the server: whether it streams."""
     streams = any(text.shows_streaming for text in texts)
     return tuple(replace(text, server_streams=streams) for text in texts)
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """The whole of it. `started_at`: seconds since 1970. `configuration`: its keys in the order of the file."""
+    """A whole benchmark. `started_at`: seconds since 1970. `configuration`: its keys in the order of the file."""
 
     benchmark_type: str
     started_at: float
@@ -109,8 +109,8 @@ class Benchmark:
         return f"{self.benchmark_type}_{time.strftime('%Y%m%d_%H%M%S', time.gmtime(self.started_at))}.json"
 
     @property
-    def completed(self) -> tuple[Spoken, ...]:
-        return tuple(spoken for text in self.texts for spoken in text.completed)
+    def completed(self) -> tuple[TtsResult, ...]:
+        return tuple(result for text in self.texts for result in text.completed)
 
     @property
     def errors(self) -> int:
@@ -144,9 +144,9 @@ def _result(text: TextRuns) -> dict[str, Any]:
         "rtf": _rounded(text.rtf.mean),
         "vram_peak_gb": _gb(text.vram_peak_mib),
         "text": text.text,
-        "runs": len(text.spoken),
+        "runs": len(text.results),
         "errors": text.errors,
-        "outcomes": dict(sorted(Counter(str(spoken.outcome) for spoken in text.spoken).items())),
+        "outcomes": dict(sorted(Counter(str(result.outcome) for result in text.results).items())),
         "first_audio": NOT_STREAMED if first_audio is None else _latency(first_audio),
         "gap": _latency(text.gaps) if text.is_streamed else None,
         "underruns": text.underruns,
@@ -157,9 +157,9 @@ def _result(text: TextRuns) -> dict[str, Any]:
 
 def _summary(benchmark: Benchmark) -> dict[str, Any]:
     completed = benchmark.completed
-    total = Distribution.of(spoken.total_s for spoken in completed if spoken.total_s is not None)
-    timed = [spoken for spoken in completed if spoken.rtf is not None]
-    audio_s = math.fsum(spoken.audio_s or 0.0 for spoken in timed)
+    total = Distribution.of(result.total_s for result in completed if result.total_s is not None)
+    timed = [result for result in completed if result.rtf is not None]
+    audio_s = math.fsum(result.audio_s or 0.0 for result in timed)
     peaks = [text.vram_peak_mib for text in benchmark.texts if text.vram_peak_mib is not None]
     return {
         "overall_mean_ms": _ms(total.mean),
@@ -167,7 +167,7 @@ def _summary(benchmark: Benchmark) -> dict[str, Any]:
         # Seconds of work over seconds of audio: a mean of ratios would weigh "Hello there." like a minute of speech.
         "overall_rtf": _rounded(math.fsum(s.total_s or 0.0 for s in timed) / audio_s if audio_s else None),
         "max_vram_gb": _gb(max(peaks, default=None)),
-        "runs": sum(len(text.spoken) for text in benchmark.texts),
+        "runs": sum(len(text.results) for text in benchmark.texts),
         "errors": benchmark.errors,
     }
 
@@ -184,7 +184,7 @@ def _latency(values: Distribution) -> dict[str, Any]:
 
 
 def deviation(values: Distribution) -> float | None:
-    """Of a sample: over n - 1. None for fewer than two values."""
+    """The standard deviation of a sample, over n - 1. None for fewer than two values."""
     return statistics.stdev(values.values) if values.n > 1 else None
 
 

@@ -94,11 +94,11 @@ def explanations(benchmark: Benchmark) -> list[str]:
 
 
 def _errors(texts: Sequence[TextRuns]) -> list[str]:
-    """Each different complaint once, with how often it came."""
+    """Each different error once, with how often it came."""
     counts: dict[str, int] = {}
     for text in texts:
-        for spoken in text.spoken:
-            if not spoken.is_ok:
-                line = f"{spoken.outcome}: {spoken.error}"
+        for result in text.results:
+            if not result.is_ok:
+                line = f"{result.outcome}: {result.error}"
                 counts[line] = counts.get(line, 0) + 1
     return [f"{count} times {line}" for line, count in counts.items()]

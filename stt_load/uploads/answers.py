@@ -13,16 +13,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from stt_load.dialects.wire import numbers
-from stt_load.errors import ProtocolError
+from stt_load.errors import Outcome, ProtocolError
+from stt_load.session.outcomes import Ending
 
 _SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class UploadAnswer:
     """`messages`: monotonic seconds and text of each part that stands for itself. `first_text_at_s`: None where the
     server did not stream. `error`: what the server said went wrong. `is_whole`: nothing that its shape promises is
     missing."""
@@ -34,19 +35,24 @@ class Answer:
     error: str | None = None
     is_whole: bool = True
 
-
-class AnswerReader(Protocol):
-    def feed(self, data: bytes, at_s: float) -> None:
-        """A piece of the body and when it arrived. Raises ProtocolError."""
-        ...
-
-    def close(self) -> Answer:
-        """The body is complete. Raises ProtocolError."""
-        ...
+    @property
+    def ending(self) -> Ending:
+        """What the upload came to."""
+        if self.error is not None:
+            return Ending(Outcome.SERVER_ERROR, self.error)
+        if not self.is_whole:
+            return Ending(Outcome.DISCONNECTED, "the answer ended before its last event")
+        if not self.text:
+            return Ending(Outcome.NO_FINAL, "the server answered without any text")
+        return Ending(Outcome.OK)
 
 
 class WholeReader:
-    """JSON or plain text: nothing can be said before the end."""
+    """Reads JSON or plain text, of which nothing can be said before the end.
+
+    `feed` takes a piece of the body and when it arrived; `close` says that the body is complete. Both raise
+    ProtocolError.
+    """
 
     def __init__(self, is_plain: bool) -> None:
         self._is_plain = is_plain
@@ -57,31 +63,31 @@ class WholeReader:
         self._parts.append(data)
         self._at_s = at_s
 
-    def close(self) -> Answer:
+    def close(self) -> UploadAnswer:
         data = b"".join(self._parts)
         try:
             told = data.decode("utf-8")
             body = told if self._is_plain else json.loads(told)
         except (ValueError, RecursionError) as error:
             raise ProtocolError(f"neither JSON nor text: {data[:_SHOWN]!r}") from error
-        return self._answer(body)
+        return self._read(body)
 
-    def _answer(self, body: object) -> Answer:
+    def _read(self, body: object) -> UploadAnswer:
         if isinstance(body, str):
-            return self._said(body)
+            return self._answer_of(body)
         if not isinstance(body, dict):
             raise ProtocolError(f"JSON without a text: {str(body)[:_SHOWN]}")
         error = error_in(body)
         if error is not None:
-            return Answer("", error=error)
+            return UploadAnswer("", error=error)
         text = body.get("text")
         if not isinstance(text, str):
             raise ProtocolError(f"JSON without a text: {str(body)[:_SHOWN]}")
-        return self._said(text, timings_in(body))
+        return self._answer_of(text, timings_in(body))
 
-    def _said(self, text: str, server_ms: Mapping[str, float] | None = None) -> Answer:
+    def _answer_of(self, text: str, server_ms: Mapping[str, float] | None = None) -> UploadAnswer:
         text = text.strip()
-        return Answer(text, ((self._at_s, text),) if text else (), server_ms=server_ms or {})
+        return UploadAnswer(text, ((self._at_s, text),) if text else (), server_ms=server_ms or {})
 
 
 def error_in(body: Mapping[str, Any]) -> str | None:

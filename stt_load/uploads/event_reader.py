@@ -16,13 +16,16 @@ from typing import Any
 
 from stt_load.errors import ProtocolError
 from stt_load.session.sse import DONE, EventFrames
-from stt_load.uploads.answers import Answer, error_in, timings_in
+from stt_load.uploads.answers import UploadAnswer, error_in, timings_in
 
 _SHOWN = 80
 
 
 class EventReader:
-    """Events → transcript. An event of no known shape says nothing."""
+    """Reads server-sent events into a transcript. An event of no known shape says nothing.
+
+    `feed` and `close` are those of `answers.WholeReader`.
+    """
 
     def __init__(self) -> None:
         self._frames = EventFrames()
@@ -40,14 +43,14 @@ class EventReader:
         for event in self._frames.feed(data):
             self._on_event(event)
 
-    def close(self) -> Answer:
+    def close(self) -> UploadAnswer:
         for event in self._frames.close():
             self._on_event(event)
         text = self._whole if self._whole is not None else "".join(self._deltas).strip()
         if not text:
             text = " ".join(segment for _, segment in self._segments)
         messages = self._segments or ([(self._at_s, text)] if text else [])
-        return Answer(
+        return UploadAnswer(
             text=text,
             messages=tuple(messages),
             first_text_at_s=self._first_text_at_s,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from stt_load.audio.clip import Clip
@@ -9,16 +10,21 @@ from stt_load.clips.folder import ClipSet
 from stt_load.clock import Clock
 from stt_load.config import RunConfig
 from stt_load.dialects.events import Event, Message
+from stt_load.errors import Outcome
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.greenlet_driver import greenlet_driver, plain_socket
 from stt_load.pacing.in_flight import Watcher
-from stt_load.records import Measured
+from stt_load.pacing.inline_driver import InlineDriver
+from stt_load.records import Measured, UtteranceRecord
 from stt_load.session.actions import SessionRules
+from stt_load.session.encoded_clip import encode_clip
 from stt_load.session.session import Session
 from stt_load.workloads.message_log import messages_log, show_messages
-from stt_load.workloads.run_clips import dialect_of, dialects_of, encode_clips, load_clips
-from stt_load.workloads.workload import Caller
+from stt_load.workloads.run_clips import dialect_of, dialects_of, encode_clips, frame_rule, load_clips
+from stt_load.workloads.workload import Caller, Facts, Show, as_ms, shown_text
+
+MORE_SILENCE_S = 1.0  # what a probe that timed out tries next
 
 
 class StreamWorkload:
@@ -43,6 +49,35 @@ class StreamWorkload:
         session = Session(connection.dialect, audio, rules, self._driver.clock())
         watch = _watcher(f"{caller.name} {clip.clip_id}", session) if self._config.verbose else None
         return StreamAttempt(connection, session, self._driver.clock, watch)
+
+    @classmethod
+    def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
+        dialect, driver = dialect_of(config, api_key), InlineDriver()
+        audio = encode_clip(clip, frame_rule(config), config.trailing_silence_s, dialect)
+        session = Session(dialect, audio, SessionRules(config.timeout_s), driver.clock())
+        show("times are seconds from the end of speech")
+        transport = WebSocketTransport(checks_certificate=not config.insecure)
+        connection = CallerConnection(dialect, transport, config.stt_url, driver)
+        return StreamAttempt(connection, session, driver.clock, MessagePrinter(session, show).watch).run()
+
+    @classmethod
+    def probe_facts(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
+        rule = frame_rule(config)
+        return [
+            ("frames", rule.note or f"{rule.frame_ms:g} ms, {rule.frame_bytes} bytes, as asked"),
+            ("end of utterance", _end_rule(config, record)),
+            ("EOS latency", as_ms(record.eos_latency_s)),
+            ("stream-end latency", as_ms(record.stream_end_latency_s) + " after the last frame"),
+            ("first partial", as_ms(record.first_partial_s) + " after the start of speech"),
+            ("pacing lag", as_ms(record.pacing_lag_p99_s) + " at p99: how late our own frames were"),
+        ]
+
+    @classmethod
+    def probe_advice(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
+        """Many servers end an utterance only after more silence than is usual."""
+        if record.outcome != Outcome.TIMED_OUT or config.end == "client":
+            return []
+        return [("trailing-silence", f"{config.trailing_silence_s + MORE_SILENCE_S:g}s")]
 
     def _connection_of(self, caller: Caller) -> CallerConnection:
         """The connection that the caller has, or a new one."""
@@ -85,6 +120,55 @@ class StreamAttempt:
 
     def _measure(self) -> Measured:
         return *self._session.measure(self._clock()), self._connection.latest_use
+
+
+class MessagePrinter:
+    """Shows what goes over the wire; of the frames only the first, the one that ends the speech, and the last."""
+
+    def __init__(self, session: Session, show: Show) -> None:
+        self._session = session
+        self._show = show
+        clip, rule = session.audio.clip, session.audio.rule
+        n_frames = len(session.audio.frames)
+        self._named = {
+            n_frames: f"last frame sent, {n_frames} in all",
+            math.ceil(clip.speech_end_s / rule.frame_s): "end of speech sent",
+            1: "first frame sent",
+        }
+
+    def watch(self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
+        """A `Watcher`."""
+        if direction == ">":
+            what = self._sent(message)
+        else:
+            kinds = ", ".join(type(event).__name__ for event in events)
+            what = shown_text(message) + (f"   ({kinds})" if kinds else "")
+        if what is not None:
+            zero_s = self._session.speech_end_at_s
+            when = "         " if zero_s is None else f"{at_s - zero_s:+9.3f}"
+            self._show(f"{when} {direction} {what}")
+
+    def _sent(self, message: Message | str) -> str | None:
+        """What is said of a message that was sent; None of a frame like any other. It is counted as sent already."""
+        schedule, frames = self._session.schedule, self._session.audio.frames
+        if schedule is None or not schedule.n_sent:
+            return shown_text(message)
+        latest = [part.message for part in frames[schedule.n_sent - 1]]
+        if message not in latest:
+            return shown_text(message)
+        return self._named.get(schedule.n_sent) if message == latest[-1] else None
+
+
+def _end_rule(config: RunConfig, record: UtteranceRecord) -> str:
+    """Who ends an utterance, and when it counts as complete."""
+    if config.end == "client":
+        who = "the client says so when the audio has been sent"
+    else:
+        who = f"the server notices {config.trailing_silence_s:g} s of silence"
+    if record.settled_latency_s is not None:
+        return f"{who}; complete when the server said so, {as_ms(record.settled_latency_s)} after the end of speech"
+    is_counted = dialect_of(config).capabilities.counts_segments
+    return f"{who}; complete {'as soon as every queued piece has its text' if is_counted else 'after a quiet period'}"
 
 
 def _watcher(who: str, session: Session) -> Watcher:

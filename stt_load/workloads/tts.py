@@ -6,8 +6,10 @@ The clips of such a run are texts: nothing of their samples is sent.
 from __future__ import annotations
 
 import hashlib
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,13 +18,14 @@ from stt_load.audio.texts import Texts, english_set
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.config import RunConfig
 from stt_load.dialects.base import End
-from stt_load.errors import Outcome, Refusal
-from stt_load.records import Figures, Measured, Stamp
-from stt_load.tts.answer import Spoken
-from stt_load.tts.apis import TTS_APIS
-from stt_load.workloads.tts_http import Speaker
-from stt_load.workloads.workload import Caller
+from stt_load.errors import Outcome, Refusal, SttLoadError
+from stt_load.net.http import HttpClient
+from stt_load.records import Figures, Measured, Stamp, UtteranceRecord
+from stt_load.tts.apis import TTS_APIS, Options, TtsApi
+from stt_load.tts.speech_reader import SpeechReader, TtsResult
+from stt_load.workloads.workload import Caller, Facts, Show, as_ms
 
+MAX_ANSWER_BYTES = 256 << 20
 _WORDS_PER_S = 2.5
 _RATE_HZ = 1_000  # of the silence that stands for speech to come
 
@@ -52,47 +55,41 @@ def _silent_clip(name: str, text: str) -> Clip:
     return Clip(name, text, np.zeros(round(duration_s * _RATE_HZ), np.int16), _RATE_HZ, 0.0, duration_s)
 
 
-class TtsWorkload:
-    """A connection for each request: nothing of a listener stays open between two turns. That the server streams is
-    known once this process has seen it."""
+Watcher = Callable[[float, int], None]
+"""Told when a piece of an answer arrived, seconds after the request's first byte, and how many bytes it has."""
 
-    def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
-        api = TTS_APIS[config.dialect]
-        options, is_strict = config.dialect_options, not config.insecure
-        self._speaker = Speaker(api, config.stt_url, options, config.timeout_s, api_key, is_strict)
-        self._server_streams = False
 
-    @classmethod
-    def choose_clips(cls, config: RunConfig) -> ClipSet:
-        return texts_to_speak(config)
+@dataclass(frozen=True, slots=True)
+class TtsClient:
+    """A TTS server, and how it is asked. `timeout_s`: from the first byte of a request to the last of its answer."""
 
-    def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> TtsAttempt:
-        return TtsAttempt(self, clip.reference)
+    api: TtsApi
+    url: str
+    options: Options
+    timeout_s: float
+    api_key: str | None = field(default=None, repr=False)
+    checks_certificate: bool = True
 
-    def speak(self, text: str) -> Spoken:
-        spoken = self._speaker.speak(text)
-        self._server_streams |= spoken.is_streamed
-        return spoken
-
-    def measure(self, spoken: Spoken, duration_s: float) -> TtsFigures:
-        """Outcome and every figure of one answer."""
-        first_audio_s = spoken.first_audio_s(self._server_streams)
-        playback = spoken.playback if first_audio_s is not None else None
-        return TtsFigures(
-            outcome=spoken.outcome,
-            error=spoken.error,
-            refusal=spoken.refusal,
-            connect_s=spoken.connect_s,
-            stamp=spoken.stamp,
-            audio_s=spoken.audio_s or 0.0,
-            speech_s=spoken.audio_s or 0.0,
-            duration_s=duration_s,
-            total_s=spoken.total_s if spoken.is_ok else None,
-            first_audio_s=first_audio_s,
-            gap_max_s=None if playback is None else max(spoken.gaps_s, default=0.0),
-            underruns=None if playback is None else playback.underruns,
-            stall_s=None if playback is None else playback.stall_s,
-        )
+    def synthesise(self, text: str, watch: Watcher | None = None) -> TtsResult:
+        """Has one text spoken, on a connection of its own. Every fault ends up in what is returned; what a greenlet is
+        killed with is raised."""
+        headers = {"Authorization": f"Bearer {self.api_key.strip()}"} if self.api_key else {}
+        client = HttpClient(self.url, headers, self.timeout_s, MAX_ANSWER_BYTES, self.api_key, self.checks_certificate)
+        body = json.dumps(self.api.body(text, self.options)).encode()
+        reader = SpeechReader(str(self.options.get("response_format") or ""))
+        with client.post(body, "application/json") as post:
+            try:
+                post.send()
+                reader.begin(post.headers)
+                for arrived_s, data in post:
+                    at_s = post.since_start_s(arrived_s) or 0.0
+                    reader.feed(at_s, data)
+                    if watch is not None:
+                        watch(at_s, len(data))
+                result = reader.close(post.since_start_s(post.ended_at_s) or 0.0)
+            except SttLoadError as fault:
+                result = reader.fail(fault)
+        return replace(result, connect_s=post.connect_s, stamp=post.stamp)
 
 
 class TtsFigures(Figures, frozen=True, gc=False):
@@ -114,6 +111,78 @@ class TtsFigures(Figures, frozen=True, gc=False):
     end: End = "client"
 
 
+def tts_figures(result: TtsResult, server_streams: bool, duration_s: float) -> TtsFigures:
+    """`server_streams`: it has been seen to, so an answer in one piece is a stream of one piece."""
+    first_audio_s = result.first_audio_s(server_streams)
+    playback = None if first_audio_s is None else result.playback
+    return TtsFigures(
+        outcome=result.outcome,
+        error=result.error,
+        refusal=result.refusal,
+        connect_s=result.connect_s,
+        stamp=result.stamp,
+        audio_s=result.audio_s or 0.0,
+        speech_s=result.audio_s or 0.0,
+        duration_s=duration_s,
+        total_s=result.total_s if result.is_ok else None,
+        first_audio_s=first_audio_s,
+        gap_max_s=None if playback is None else max(result.gaps_s, default=0.0),
+        underruns=None if playback is None else playback.underruns,
+        stall_s=None if playback is None else playback.stall_s,
+    )
+
+
+class TtsWorkload:
+    """A connection for each request: nothing of a listener stays open between two texts. That the server streams is
+    known once this process has seen it."""
+
+    def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
+        self._client = tts_client(config, api_key)
+        self._server_streams = False
+
+    @classmethod
+    def choose_clips(cls, config: RunConfig) -> ClipSet:
+        return texts_to_speak(config)
+
+    def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> TtsAttempt:
+        return TtsAttempt(self, clip.reference)
+
+    def synthesise(self, text: str) -> TtsResult:
+        """Has one text spoken, and notes whether the server streams."""
+        result = self._client.synthesise(text)
+        self._server_streams |= result.is_streamed
+        return result
+
+    def figures(self, result: TtsResult, duration_s: float) -> TtsFigures:
+        """The figures of one text, by what this process has seen of the server."""
+        return tts_figures(result, self._server_streams, duration_s)
+
+    @classmethod
+    def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
+        show("times are seconds from the first byte of the request")
+        begun_at_s = time.monotonic()
+        result = tts_client(config, api_key).synthesise(
+            clip.reference, lambda at_s, n_bytes: show(f"{at_s:+9.3f} < {n_bytes} bytes")
+        )
+        return (tts_figures(result, result.is_streamed, time.monotonic() - begun_at_s),)
+
+    @classmethod
+    def probe_facts(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
+        finished = "the server sent a finished file" if record.is_ok else "none"
+        return [
+            ("total", as_ms(record.total_s)),
+            ("first audio", finished if record.first_audio_s is None else as_ms(record.first_audio_s)),
+            ("longest gap", as_ms(record.gap_max_s)),
+            ("underruns", "none" if record.underruns is None else str(record.underruns)),
+            ("audio", f"{record.audio_s:.2f} s"),
+            ("RTF", "none" if record.rtf is None else f"{record.rtf:.3f}"),
+        ]
+
+    @classmethod
+    def probe_advice(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
+        return []
+
+
 class TtsAttempt:
     """One text of one listener."""
 
@@ -121,19 +190,23 @@ class TtsAttempt:
         self._workload = workload
         self._text = text
         self._begun_at_s = time.monotonic()
-        self._spoken: Spoken | None = None
 
     @property
     def state(self) -> str:
-        return "waiting" if self._spoken is None else "done"
+        return "waiting"
 
     def run(self) -> Measured:
         self._begun_at_s = time.monotonic()
-        self._spoken = self._workload.speak(self._text)
-        return self._measure(self._spoken)
+        return self._measure(self._workload.synthesise(self._text))
 
     def interrupt(self, why: str) -> Measured:
-        return self._measure(self._spoken or Spoken(Outcome.INTERRUPTED, error=why))
+        return self._measure(TtsResult(Outcome.INTERRUPTED, error=why))
 
-    def _measure(self, spoken: Spoken) -> Measured:
-        return (self._workload.measure(spoken, time.monotonic() - self._begun_at_s),)
+    def _measure(self, result: TtsResult) -> Measured:
+        return (self._workload.figures(result, time.monotonic() - self._begun_at_s),)
+
+
+def tts_client(config: RunConfig, api_key: str | None) -> TtsClient:
+    """The client of all texts of a run."""
+    api, checks_certificate = TTS_APIS[config.dialect], not config.insecure
+    return TtsClient(api, config.stt_url, config.dialect_options, config.timeout_s, api_key, checks_certificate)

@@ -3,17 +3,27 @@ knows whose turn it is, and the workloads, one file each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
-from stt_load.records import Measured
+from stt_load.records import Measured, UtteranceRecord
 from stt_load.workloads.splitmix64 import SplitMix64
+
+Show = Callable[[str], None]
+"""Prints one line of a probe."""
+
+Facts = list[tuple[str, str]]
+"""Label and text of each thing that a probe has found."""
+
+_SHOWN_CHARACTERS = 300
 
 
 class Closable(Protocol):
+    """A connection that can be given up."""
+
     def close(self) -> None: ...
 
 
@@ -79,8 +89,33 @@ class Workload(Protocol):
         """The caller's next utterance. `is_together`: callers are to begin at the same moment."""
         ...
 
+    @classmethod
+    def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
+        """Plays one utterance in this thread, which waits, and shows every message with its time."""
+        ...
+
+    @classmethod
+    def probe_facts(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
+        """What a probe has found, besides what it finds with every kind of load."""
+        ...
+
+    @classmethod
+    def probe_advice(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
+        """Options by name, and their values, with which a probe that failed may come to its end."""
+        ...
+
 
 def new_workload(config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> Workload:
     """The workload of this run's kind of load, as its row in `kinds` names it."""
     workload: Workload = config.kind.workload_class()(config, clips, api_key)
     return workload
+
+
+def as_ms(seconds: float | None) -> str:
+    """`620 ms`, as a probe tells it; `none` for what was not measured."""
+    return "none" if seconds is None else f"{1_000 * seconds:.0f} ms"
+
+
+def shown_text(message: object) -> str:
+    """The beginning of a message, as a probe shows it."""
+    return f"{message!s:.{_SHOWN_CHARACTERS}}"

@@ -18,7 +18,7 @@ from wire import DEADLINE_S, dial, get, hear, say, silence, tone
 
 from stt_load.clips.library import default_clips
 from stt_load.server.process import ServerProcess
-from stt_load.uploads.answers import Answer
+from stt_load.uploads.answers import UploadAnswer
 from stt_load.uploads.event_reader import EventReader
 
 TEXT = "one two three"
@@ -68,7 +68,7 @@ def test_timings_come_where_they_are_asked_for(server: ServerProcess) -> None:
         assert "timings_ms" not in post(server, path, **fields).json()
 
 
-def stream(server: ServerProcess, shape: str, file: bytes | None = None) -> tuple[Answer, list[str]]:
+def stream(server: ServerProcess, shape: str, file: bytes | None = None) -> tuple[UploadAnswer, list[str]]:
     answer = post(server, f"{OPENAI}?shape={shape}", file, stream="true")
     assert answer.headers["content-type"].startswith("text/event-stream")
     reader = EventReader()

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from stt_load.tts.playback import PREBUFFER_S, Arrival, gaps_s, play
+from stt_load.tts.playback import PREBUFFER_S, AudioArrival, gaps_s, play
 
 BYTES_PER_S = 48_000.0
 
 
-def arrivals(*pairs: tuple[float, float]) -> list[Arrival]:
+def arrivals(*pairs: tuple[float, float]) -> list[AudioArrival]:
     """(when, seconds of audio)."""
-    return [Arrival(at_s, round(audio_s * BYTES_PER_S)) for at_s, audio_s in pairs]
+    return [AudioArrival(at_s, round(audio_s * BYTES_PER_S)) for at_s, audio_s in pairs]
 
 
 def test_audio_that_keeps_ahead_of_the_listener_never_runs_dry() -> None:

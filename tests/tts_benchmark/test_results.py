@@ -8,30 +8,32 @@ import pytest
 from rich.console import Console
 
 from stt_load.errors import Outcome
-from stt_load.tts.answer import Spoken
 from stt_load.tts.playback import Playback
-from stt_load.tts_benchmark.results import Benchmark, TextRuns, result_json, told_apart
+from stt_load.tts.speech_reader import TtsResult
+from stt_load.tts_benchmark.results import Benchmark, TextRuns, result_json, with_streaming_known
 from stt_load.tts_benchmark.table import STREAMED, TOTALS, explanations, result_tables
 
 LATENCY = ["mean_ms", "std_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms", "max_ms"]
 
 
-def streamed(total_s: float, first_s: float, underruns: int = 0) -> Spoken:
+def streamed(total_s: float, first_s: float, underruns: int = 0) -> TtsResult:
     playback = Playback(underruns, 0.1 * underruns)
-    return Spoken(Outcome.OK, first_byte_s=first_s, total_s=total_s, audio_s=2.0, gaps_s=(0.1, 0.3), playback=playback)
+    return TtsResult(
+        Outcome.OK, first_byte_s=first_s, total_s=total_s, audio_s=2.0, gaps_s=(0.1, 0.3), playback=playback
+    )
 
 
-def whole(total_s: float) -> Spoken:
-    return Spoken(Outcome.OK, first_byte_s=total_s, total_s=total_s, audio_s=2.0, is_length_known=True)
+def whole(total_s: float) -> TtsResult:
+    return TtsResult(Outcome.OK, first_byte_s=total_s, total_s=total_s, audio_s=2.0, is_length_known=True)
 
 
-FAILED = Spoken(Outcome.SERVER_ERROR, error="HTTP 500: TTS engine failed")
+FAILED = TtsResult(Outcome.SERVER_ERROR, error="HTTP 500: TTS engine failed")
 
 
 def benchmark(*texts: TextRuns, **more: Any) -> Benchmark:
     configuration = {"gpu": "NVIDIA H200", "gpu_memory_gb": 140.4, "model": "m", "optimization": None, "batch_size": 1}
     known = {"benchmark_type": "tts_chatterbox", "started_at": 1_800_000_000.0, "warm_up": 5, "runs": 20}
-    return Benchmark(**{**known, "configuration": configuration, "texts": told_apart(texts), **more})
+    return Benchmark(**{**known, "configuration": configuration, "texts": with_streaming_known(texts), **more})
 
 
 def document(*texts: TextRuns, **more: Any) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def test_latencies_are_counted_by_nearest_rank_over_the_measured_runs() -> None:
 
 
 def test_the_overall_rtf_weighs_seconds_and_not_texts() -> None:
-    long = Spoken(Outcome.OK, first_byte_s=1.0, total_s=5.0, audio_s=50.0, is_length_known=True)
+    long = TtsResult(Outcome.OK, first_byte_s=1.0, total_s=5.0, audio_s=50.0, is_length_known=True)
     summary = document(TextRuns("a", "Hi.", (whole(2.0),), 1_024.0), TextRuns("b", "Ho.", (long,), 3_072.0))["summary"]
     assert summary["overall_rtf"] == pytest.approx(7 / 52, abs=1e-4)
     assert summary["overall_mean_ms"] == 3_500

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from stt_load.errors import ProtocolError
-from stt_load.uploads.answers import Answer, WholeReader
+from stt_load.uploads.answers import UploadAnswer, WholeReader
 
 
-def read(body: str | bytes, is_plain: bool = False) -> Answer:
+def read(body: str | bytes, is_plain: bool = False) -> UploadAnswer:
     """In two pieces, at 1 and 2 s."""
     data = body.encode() if isinstance(body, str) else body
     reader = WholeReader(is_plain)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stt_load.errors import ProtocolError
 from stt_load.session.sse import EventFrames
-from stt_load.uploads.answers import Answer
+from stt_load.uploads.answers import UploadAnswer
 from stt_load.uploads.event_reader import EventReader
 
 OPENAI = [
@@ -42,7 +42,7 @@ def wire(events: Events) -> bytes:
     return "".join(f"data: {e if isinstance(e, str) else json.dumps(e)}\n\n" for e in events).encode()
 
 
-def read(events: Events) -> Answer:
+def read(events: Events) -> UploadAnswer:
     """The first event at 1 s, the next at 2 s."""
     reader = EventReader()
     for at_s, event in enumerate(events, 1):

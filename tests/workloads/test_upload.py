@@ -8,18 +8,20 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from fakes import clip, record_of
 from wire import STAMP_SLACK_S
 
+from stt_load.config import RunConfig, parse_options
 from stt_load.errors import Outcome, Refusal
+from stt_load.net.http import HttpClient
 from stt_load.records import UtteranceRecord
 from stt_load.uploads.apis import UPLOADS
-from stt_load.uploads.exchange import Exchange
 from stt_load.uploads.forms import clip_form
-from stt_load.workloads import upload_http as http
-from stt_load.workloads.upload_http import HttpUpload, Watcher
+from stt_load.workloads.upload import MAX_ANSWER_BYTES, UploadAttempt, UploadWorkload, Watcher
+from stt_load.workloads.workload import Caller
 
 DEADLINE_S = 20.0
 Behave = Callable[[socket.socket], None]
@@ -72,10 +74,13 @@ def http_answer(body: bytes, status: str = "200 OK", kind: str = "application/js
     return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def upload(url: str, timeout_s: float = DEADLINE_S, watch: Watcher | None = None, **headers: str) -> UtteranceRecord:
-    exchange = Exchange(clip())
-    HttpUpload(url, headers, timeout_s).run(exchange, clip_form(clip(), {"model": "m"}), watch)
-    return record_of(*exchange.measure(time.monotonic()))
+def attempt_on(url: str, watch: Watcher | None = None, **client: Any) -> UploadAttempt:
+    how = {"headers": {}, "timeout_s": DEADLINE_S, "max_answer_bytes": MAX_ANSWER_BYTES, **client}
+    return UploadAttempt(HttpClient(url, **how), clip(), clip_form(clip(), {"model": "m"}), watch)
+
+
+def upload(url: str, watch: Watcher | None = None, **client: Any) -> UtteranceRecord:
+    return record_of(*attempt_on(url, watch, **client).run())
 
 
 GOOD = http_answer(b'{"text": "some words"}')
@@ -145,7 +150,7 @@ def test_the_request_is_one_that_any_server_understands(monkeypatch: pytest.Monk
         raw.sendall(GOOD)
 
     with server(note) as url:
-        assert upload(url, **UPLOADS["upload-openai"].headers(" secret\n")).is_ok
+        assert upload(url, headers=UPLOADS["upload-openai"].headers(" secret\n")).is_ok
     lines = seen[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")
     assert lines[0] == "POST /v1/audio/transcriptions?a=b HTTP/1.1"
     assert f"Host: {url.split('/')[2]}" in lines
@@ -179,12 +184,11 @@ def test_each_status_is_told_apart(status: str, outcome: Outcome, refusal: Refus
 
 
 def test_a_refusal_that_quotes_the_key_is_not_quoted() -> None:
-    exchange = Exchange(clip())
     with server(says(http_answer(b'{"detail":"Invalid token s3cret"}', "401 Unauthorized"))) as url:
-        HttpUpload(url, {}, DEADLINE_S, api_key="s3cret").run(exchange, clip_form(clip(), {}))
-    assert exchange.refusal is Refusal.AUTH
-    assert (exchange.error or "").startswith("HTTP 401: Invalid token ")
-    assert "s3cret" not in (exchange.error or "")
+        record = upload(url, api_key="s3cret")
+    assert record.refusal is Refusal.AUTH
+    assert (record.error or "").startswith("HTTP 401: Invalid token ")
+    assert "s3cret" not in (record.error or "")
 
 
 def drop(raw: socket.socket) -> None:
@@ -242,9 +246,7 @@ def test_an_answer_that_does_not_end_in_time_is_given_up_even_while_it_drips() -
     assert (record.outcome, record.error) == (Outcome.TIMED_OUT, "no whole answer within 0.3 s")
 
 
-def test_an_answer_without_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 100_000)
-
+def test_an_answer_without_an_end_is_cut_off() -> None:
     def babble(raw: socket.socket) -> None:
         read_request(raw)
         raw.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -252,7 +254,7 @@ def test_an_answer_without_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) ->
             raw.sendall(b"x" * 65_536)
 
     with server(babble) as url:
-        record = upload(url)
+        record = upload(url, max_answer_bytes=100_000)
     assert (record.outcome, record.error) == (Outcome.PROTOCOL_ERROR, "an answer of more than 100000 bytes")
 
 
@@ -288,10 +290,85 @@ def test_a_server_that_speaks_no_tls_is_refused_in_words() -> None:
     assert "no TLS with" in (record.error or "")
 
 
-def test_what_is_cut_by_the_end_of_the_run_is_interrupted() -> None:
-    exchange = Exchange(clip(), dialled_at_s=1.0, connected_at_s=1.5, begun_at_s=2.0)
-    assert exchange.state == "speaking"
-    exchange.interrupt("the run ended first")
-    record = record_of(*exchange.measure(4.0), reference="some reference words")
-    assert (record.outcome, record.error, record.audio_s) == (Outcome.INTERRUPTED, "the run ended first", 0.0)
-    assert (record.connect_s, record.duration_s) == (0.5, 2.0)
+class Cut(BaseException):
+    """What a caller's greenlet is killed with."""
+
+
+def test_what_is_cut_in_the_middle_keeps_what_was_measured_by_then() -> None:
+    is_over = threading.Event()
+
+    def begin(raw: socket.socket) -> None:
+        read_request(raw)
+        raw.sendall(GOOD[:-2])
+        is_over.wait(DEADLINE_S)
+
+    def cut(since_start_s: float, data: bytes) -> None:
+        raise Cut
+
+    with server(begin) as url:
+        attempt = attempt_on(url, cut)
+        assert attempt.state == "connecting"
+        with pytest.raises(Cut):
+            attempt.run()
+        is_over.set()
+    assert attempt.state == "waiting"
+    record = record_of(*attempt.interrupt("the run ended first"))
+    assert (record.outcome, record.error) == (Outcome.INTERRUPTED, "the run ended first")
+    assert (record.text, record.total_s) == ("", None)
+    assert record.connect_s is not None and record.duration_s is not None
+    assert (record.audio_s, record.stamp) == (clip().duration_s, "kernel")
+
+
+def test_what_is_cut_before_it_began_has_nothing_measured() -> None:
+    record = record_of(*attempt_on("http://127.0.0.1:9/").interrupt("the run ended first"))
+    assert (record.outcome, record.error) == (Outcome.INTERRUPTED, "the run ended first")
+    assert record.connect_s is record.duration_s is None
+    assert (record.audio_s, record.stamp) == (0.0, "read")
+
+
+# the workload -------------------------------------------------------------------------------------------------------
+
+
+def config(url: str, **options: Any) -> RunConfig:
+    return parse_options({"dialect": "upload-openai", "stt_url": url, "timeout": f"{DEADLINE_S}s", **options})
+
+
+def test_a_caller_sends_its_clip_with_the_options_and_the_key_of_the_run() -> None:
+    seen: list[bytes] = []
+
+    def note(raw: socket.socket) -> None:
+        seen.append(read_request(raw))
+        raw.sendall(GOOD)
+
+    with server(note) as url:
+        workload = UploadWorkload(config(url, dialect_option=["model=tiny"]), (clip(),), "s3cret")
+        caller = Caller(0, 0, 1)
+        records = [record_of(*workload.new_attempt(caller, clip(), False).run()) for _ in range(2)]
+    assert [record.text for record in records] == ["some words"] * 2
+    assert caller.connection is None
+    assert seen[0] == seen[1]
+    head, _, body = seen[0].partition(b"\r\n\r\n")
+    assert b"Authorization: Bearer s3cret" in head
+    assert b'name="model"\r\n\r\ntiny' in body
+    assert b'filename="clip.wav"' in body
+
+
+def test_a_verbose_run_logs_each_answer_with_its_caller_and_clip(caplog: pytest.LogCaptureFixture) -> None:
+    with server(says(GOOD)) as url:
+        workload = UploadWorkload(config(url, verbose=True), (clip(),), None)
+        workload.new_attempt(Caller(3, 7, 1), clip(), False).run()
+    (line,) = caplog.messages
+    assert line.startswith("worker 3 caller 7 clip ")
+    assert line.endswith('s from the request\'s first byte < {"text": "some words"}')
+
+
+def test_a_probe_shows_each_piece_and_gives_what_was_measured() -> None:
+    shown: list[str] = []
+    with server(says(GOOD)) as url:
+        record = record_of(*UploadWorkload.probe(config(url), clip(), None, shown.append))
+    assert record.text == "some words"
+    assert shown[0] == "times are seconds from the first byte of the request"
+    assert shown[1].endswith(' < {"text": "some words"}')
+    facts = dict(UploadWorkload.probe_facts(config(url), record))
+    assert facts["first text"] == "the server did not stream"
+    assert facts["RTF"].endswith("times real time")

@@ -1,6 +1,6 @@
-"""One spoken text: what the server answered and when, and what that comes to.
+"""One text spoken by a server: what it answered and when, and what that comes to.
 
-All times are seconds after `start_at_s`, the moment at which the request was begun to be handed to the kernel.
+All times are seconds from the first byte of the request.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from stt_load.errors import ConnectionLost, Outcome, Refusal, SttLoadError
 from stt_load.records import Stamp
-from stt_load.session.http_status import outcome_of, refusal_of
+from stt_load.session.outcomes import ending_of_request
 from stt_load.tts.audio_bytes import AudioCounter
 from stt_load.tts.audio_events import CONTENT_TYPE, AudioEvents
-from stt_load.tts.playback import Arrival, Playback, gaps_s, play
+from stt_load.tts.playback import AudioArrival, Playback, gaps_s, play
 
 STREAMED_UP_TO = 0.8
 """An answer was streamed if its first audio came before so much of the total had passed.
@@ -29,8 +29,8 @@ ARRIVAL_RESOLUTION_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """What one request came to. None: not measured, or there is no such thing."""
+class TtsResult:
+    """What one request for speech came to. None: not measured, or there is no such thing."""
 
     outcome: Outcome
     error: str | None = None
@@ -71,94 +71,93 @@ class Spoken:
         return self.total_s / self.audio_s if self.total_s is not None and self.audio_s else None
 
 
-class Answer:
-    """Takes in one answer as it comes. `asked`: the format that was asked for."""
+class SpeechReader:
+    """Reads one answer as it comes. `asked`: the format that was asked for.
 
-    def __init__(self, asked: str, start_at_s: float, connect_s: float | None = None, stamp: Stamp = "read") -> None:
+    The caller owes `begin` once the answer's head is there, `feed` for every piece, and `close` or `fail`.
+    """
+
+    def __init__(self, asked: str) -> None:
         self._asked = asked
-        self._start_at_s = start_at_s
-        self._connect_s = connect_s
-        self._stamp = stamp
         self._counter = AudioCounter(asked)
         self._events: AudioEvents | None = None
         self._has_content_length = False
-        self._arrivals: list[Arrival] = []
+        self._arrivals: list[AudioArrival] = []
 
     def begin(self, headers: Mapping[str, str]) -> None:
-        """HTTP 200. `headers`: names in lower case."""
+        """The server answers with 2xx. `headers`: names in lower case."""
         content_type = headers.get("content-type", "")
         self._counter = AudioCounter(self._asked, content_type)
         self._events = AudioEvents() if content_type.lower().startswith(CONTENT_TYPE) else None
         self._has_content_length = "content-length" in headers
 
-    def take(self, now_s: float, data: bytes) -> None:
-        """ProtocolError where it is no audio."""
-        self._take_audio(now_s, data if self._events is None else self._events.feed(data))
+    def feed(self, at_s: float, data: bytes) -> None:
+        """A piece of the body arrived. Raises ProtocolError where it is no audio."""
+        self._feed_audio(at_s, data if self._events is None else self._events.feed(data))
 
-    def _take_audio(self, now_s: float, audio: bytes) -> None:
+    def close(self, total_s: float) -> TtsResult:
+        """The answer ended in good order; `total_s`: when its last byte arrived."""
+        try:
+            self._check_end(total_s)
+        except SttLoadError as fault:
+            return self.fail(fault)
+        if not self._counter.n_bytes:
+            return self._result(Outcome.NO_FINAL, "the answer holds no audio", total_s=total_s)
+        audio_s = self._counter.seconds()
+        if audio_s is None and self._counter.container == "encoded" and self._asked != "aac":
+            return self._result(Outcome.PROTOCOL_ERROR, "the answer is no audio that can be read")
+        playback = None
+        if audio_s and not self._is_length_known:
+            playback = play(self._arrivals, self._counter.n_bytes / audio_s)
+        return self._result(Outcome.OK, total_s=total_s, audio_s=audio_s, playback=playback)
+
+    def fail(self, fault: SttLoadError) -> TtsResult:
+        """The request ended by a fault."""
+        return self._result(*ending_of_request(fault))
+
+    def _feed_audio(self, at_s: float, audio: bytes) -> None:
         n_bytes = self._counter.feed(audio) if audio else 0
         if not n_bytes:
             return
-        at_s = now_s - self._start_at_s
         last = self._arrivals[-1] if self._arrivals else None
         if last is not None and at_s - last.at_s < ARRIVAL_RESOLUTION_S:
-            self._arrivals[-1] = Arrival(last.at_s, last.n_bytes + n_bytes)
+            self._arrivals[-1] = AudioArrival(last.at_s, last.n_bytes + n_bytes)
         else:
-            self._arrivals.append(Arrival(at_s, n_bytes))
+            self._arrivals.append(AudioArrival(at_s, n_bytes))
 
-    def end(self, now_s: float, fault: SttLoadError | None = None) -> Spoken:
-        """The answer is over, in good order or by a `fault`."""
-        if fault is None:
-            fault = self._find_fault(now_s)
-        total_s = now_s - self._start_at_s
-        if fault is not None:
-            return self._spoken(outcome_of(fault), error=str(fault), refusal=refusal_of(fault))
-        audio_s = self._counter.seconds()
-        if audio_s is None and self._counter.container == "encoded" and self._asked != "aac":
-            return self._spoken(Outcome.PROTOCOL_ERROR, error="the answer is no audio that can be read")
-        spoken = self._spoken(Outcome.OK, total_s=total_s, audio_s=audio_s)
-        if not spoken.is_ok or spoken.is_length_known or not audio_s:
-            return spoken
-        playback = play(self._arrivals, self._counter.n_bytes / audio_s)
-        return self._spoken(Outcome.OK, total_s=total_s, audio_s=audio_s, playback=playback)
-
-    def _find_fault(self, now_s: float) -> SttLoadError | None:
-        """What is wrong with an answer that ended in good order."""
+    def _check_end(self, total_s: float) -> None:
+        """Raises what is wrong with an answer that ended in good order."""
         if self._events is not None:
-            try:
-                self._take_audio(now_s, self._events.close())
-            except SttLoadError as fault:
-                return fault
+            self._feed_audio(total_s, self._events.close())
         if self._counter.is_cut:
-            return ConnectionLost("the answer is cut short: its header promises more audio than came")
+            raise ConnectionLost("the answer is cut short: its header promises more audio than came")
         if self._events is not None and not self._events.is_done:
-            return ConnectionLost("the answer is cut short: its events end without speech.audio.done")
-        return None
+            raise ConnectionLost("the answer is cut short: its events end without speech.audio.done")
 
-    def _spoken(
+    @property
+    def _is_length_known(self) -> bool:
+        return self._counter.promised_bytes is not None or self._has_content_length
+
+    def _result(
         self,
         outcome: Outcome,
-        *,
         error: str | None = None,
         refusal: Refusal | None = None,
+        *,
         total_s: float | None = None,
         audio_s: float | None = None,
         playback: Playback | None = None,
-    ) -> Spoken:
-        if outcome is Outcome.OK and not self._counter.n_bytes:
-            outcome, error = Outcome.NO_FINAL, "the answer holds no audio"
-        return Spoken(
+    ) -> TtsResult:
+        return TtsResult(
             outcome=outcome,
             error=error,
             refusal=refusal,
-            connect_s=self._connect_s,
             first_byte_s=self._arrivals[0].at_s if self._arrivals else None,
             total_s=total_s,
             audio_s=audio_s,
             n_bytes=self._counter.n_bytes,
             container=self._counter.container,
-            is_length_known=self._counter.promised_bytes is not None or self._has_content_length,
+            is_length_known=self._is_length_known,
             gaps_s=tuple(gaps_s(self._arrivals)),
-            stamp=self._stamp,
             playback=playback,
         )

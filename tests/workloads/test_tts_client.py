@@ -17,70 +17,70 @@ from tts_stand_in import running as running_server
 from stt_load.audio.texts import standard_set
 from stt_load.errors import Outcome, Refusal
 from stt_load.server.process import ServerProcess
-from stt_load.tts.answer import Spoken
 from stt_load.tts.apis import TTS_APIS
-from stt_load.workloads.tts_http import Speaker
+from stt_load.tts.speech_reader import TtsResult
+from stt_load.workloads.tts import TtsClient
 
 LONG = standard_set()["standard-long"]
 PATIENCE_S = 30.0
 RTF = 0.03  # of the servers in conftest.py
 
 
-def speaker(url: str, api: str = "tts-chatterbox", *options: str, **more: Any) -> Speaker:
+def client(url: str, api: str = "tts-chatterbox", *options: str, **more: Any) -> TtsClient:
     row = TTS_APIS[api]
-    return Speaker(row, url + row.path, row.parse_options(options), **{"timeout_s": PATIENCE_S, **more})
+    return TtsClient(row, url + row.path, row.parse_options(options), **{"timeout_s": PATIENCE_S, **more})
 
 
 def test_a_stream_is_heard_piece_by_piece(streaming_server: ServerProcess) -> None:
-    spoken = speaker(streaming_server.http_url).speak(LONG)
-    assert spoken.outcome is Outcome.OK, spoken.error
-    assert spoken.is_streamed
-    assert spoken.container == "wav"
-    assert spoken.first_byte_s is not None and spoken.total_s is not None and spoken.audio_s is not None
-    assert spoken.first_byte_s < spoken.total_s
-    assert spoken.audio_s > 10
-    assert spoken.gaps_s
-    assert spoken.playback is not None
-    assert spoken.connect_s is not None
+    result = client(streaming_server.http_url).synthesise(LONG)
+    assert result.outcome is Outcome.OK, result.error
+    assert result.is_streamed
+    assert result.container == "wav"
+    assert result.first_byte_s is not None and result.total_s is not None and result.audio_s is not None
+    assert result.first_byte_s < result.total_s
+    assert result.audio_s > 10
+    assert result.gaps_s
+    assert result.playback is not None
+    assert result.connect_s is not None
 
 
 @pytest.mark.parametrize("options", [("stream=false",), ("response_format=mp3",), ("response_format=opus",)])
 def test_a_finished_file_is_known_for_one(streaming_server: ServerProcess, options: tuple[str, ...]) -> None:
-    spoken = speaker(streaming_server.http_url, "tts-chatterbox", *options).speak(LONG)
-    assert spoken.outcome is Outcome.OK, spoken.error
-    assert spoken.first_audio_s() is None
-    assert spoken.audio_s == pytest.approx(14, abs=1)
+    result = client(streaming_server.http_url, "tts-chatterbox", *options).synthesise(LONG)
+    assert result.outcome is Outcome.OK, result.error
+    assert result.first_audio_s() is None
+    assert result.audio_s == pytest.approx(14, abs=1)
 
 
 def test_a_server_that_ignores_stream_sends_its_true_length(old_server: ServerProcess) -> None:
-    spoken = speaker(old_server.http_url, "tts-chatterbox", "stream=true").speak(LONG)
-    assert spoken.is_length_known
-    assert spoken.first_audio_s(server_streams=True) is None
+    result = client(old_server.http_url, "tts-chatterbox", "stream=true").synthesise(LONG)
+    assert result.is_length_known
+    assert result.first_audio_s(server_streams=True) is None
 
 
 @pytest.mark.parametrize("options", [("response_format=pcm",), ("stream_format=sse", "response_format=pcm"), ()])
 def test_every_shape_of_openais_answer_holds_the_same_audio(
     streaming_server: ServerProcess, options: tuple[str, ...]
 ) -> None:
-    spoken = speaker(streaming_server.http_url, "tts-openai", *options).speak(LONG)
-    assert spoken.is_streamed, spoken.error
-    same = speaker(streaming_server.http_url, "tts-openai", "response_format=flac").speak(LONG)
-    assert spoken.audio_s == pytest.approx(same.audio_s)
+    result = client(streaming_server.http_url, "tts-openai", *options).synthesise(LONG)
+    assert result.is_streamed, result.error
+    same = client(streaming_server.http_url, "tts-openai", "response_format=flac").synthesise(LONG)
+    assert result.audio_s == pytest.approx(same.audio_s)
 
 
 def test_requests_at_the_same_time_are_heard_one_after_the_other(streaming_server: ServerProcess) -> None:
     """The rest of the first file waits for the last one's speech: none of them was streamed for that."""
-    results: list[Spoken] = []
-    asked = speaker(streaming_server.http_url, "tts-chatterbox", "stream=false")
-    threads = [threading.Thread(target=lambda: results.append(asked.speak(LONG))) for _ in range(3)]
+    results: list[TtsResult] = []
+    asking = client(streaming_server.http_url, "tts-chatterbox", "stream=false")
+    threads = [threading.Thread(target=lambda: results.append(asking.synthesise(LONG))) for _ in range(3)]
     begun_s = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(PATIENCE_S)
     took_s = time.monotonic() - begun_s
-    assert [spoken.is_streamed for spoken in results] == [False] * 3
-    assert took_s > sum(RTF * (spoken.audio_s or 0.0) for spoken in results)
+    assert [result.is_streamed for result in results] == [False] * 3
+    assert took_s > sum(RTF * (result.audio_s or 0.0) for result in results)
 
 
 @pytest.mark.parametrize(
@@ -93,31 +93,31 @@ def test_requests_at_the_same_time_are_heard_one_after_the_other(streaming_serve
 def test_a_refusal_says_why(
     streaming_server: ServerProcess, options: tuple[str, ...], outcome: Outcome, refusal: Refusal, reason: str
 ) -> None:
-    spoken = speaker(streaming_server.http_url, "tts-chatterbox", *options).speak(LONG)
-    assert (spoken.outcome, spoken.refusal) == (outcome, refusal)
-    assert spoken.error is not None and spoken.error.startswith(reason)
+    result = client(streaming_server.http_url, "tts-chatterbox", *options).synthesise(LONG)
+    assert (result.outcome, result.refusal) == (outcome, refusal)
+    assert result.error is not None and result.error.startswith(reason)
 
 
 def test_an_empty_text_is_refused_with_the_field_that_is_wrong(streaming_server: ServerProcess) -> None:
-    spoken = speaker(streaming_server.http_url).speak(" ")
-    assert spoken.error == "HTTP 422: body.text: String should have at least 1 character"
+    result = client(streaming_server.http_url).synthesise(" ")
+    assert result.error == "HTTP 422: body.text: String should have at least 1 character"
 
 
 def test_the_request_carries_the_key_and_what_was_asked_for() -> None:
     with running_server() as server:
         server.answers = [answer(200, wav(0.5))]
-        assert speaker(server.url, api_key="s3cret").speak("Hello.").outcome is Outcome.OK
+        assert client(server.url, api_key="s3cret").synthesise("Hello.").outcome is Outcome.OK
         assert server.headers[0]["authorization"] == "Bearer s3cret"
         assert server.headers[0]["host"] == server.url.removeprefix("http://")
         assert server.bodies[0]["text"] == "Hello."
-        assert "s3cret" not in repr(speaker(server.url, api_key="s3cret"))
+        assert "s3cret" not in repr(client(server.url, api_key="s3cret"))
 
 
 def test_the_end_of_the_connection_may_be_the_end_of_the_audio() -> None:
     with running_server() as server:
         server.answers = [answer_without_length(wav(1.0, promised=UNKNOWN))]
-        spoken = speaker(server.url).speak("Hello.")
-        assert (spoken.outcome, spoken.audio_s) == (Outcome.OK, pytest.approx(1.0))
+        result = client(server.url).synthesise("Hello.")
+        assert (result.outcome, result.audio_s) == (Outcome.OK, pytest.approx(1.0))
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,9 @@ def test_an_answer_that_goes_wrong_has_its_outcome(
 ) -> None:
     with running_server() as server:
         server.answers = [answer(status, body, promised)]
-        spoken = speaker(server.url).speak("Hello.")
-        assert spoken.outcome is outcome
-        assert spoken.error
+        result = client(server.url).synthesise("Hello.")
+        assert result.outcome is outcome
+        assert result.error
 
 
 @contextmanager
@@ -178,34 +178,34 @@ HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 def test_a_server_that_hangs_up_in_the_middle(said: bytes, outcome: Outcome) -> None:
     with saying(said, hangs_up=True) as url:
-        assert speaker(url).speak("Hello.").outcome is outcome
+        assert client(url).synthesise("Hello.").outcome is outcome
 
 
 @pytest.mark.parametrize("said", [b"", HEAD, HEAD + b"4\r\nRIFF\r\n"])
 def test_nothing_is_waited_for_beyond_the_deadline(said: bytes) -> None:
     with saying(said, hangs_up=False) as url:
-        spoken = speaker(url, timeout_s=0.3).speak("Hello.")
-        assert spoken.outcome is Outcome.TIMED_OUT
-        assert "0.3 s" in (spoken.error or "")
+        result = client(url, timeout_s=0.3).synthesise("Hello.")
+        assert result.outcome is Outcome.TIMED_OUT
+        assert "0.3 s" in (result.error or "")
 
 
 def test_nobody_there_is_a_refusal() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    spoken = speaker(url).speak("Hello.")
-    assert (spoken.outcome, spoken.refusal) == (Outcome.REFUSED, Refusal.UNREACHABLE)
+    result = client(url).synthesise("Hello.")
+    assert (result.outcome, result.refusal) == (Outcome.REFUSED, Refusal.UNREACHABLE)
 
 
 def test_arrivals_are_the_kernels() -> None:
     with running_server() as server:
         server.answers = [answer(200, wav(0.5))]
-        assert speaker(server.url).speak("Hello.").stamp == "kernel"
+        assert client(server.url).synthesise("Hello.").stamp == "kernel"
 
 
 def test_a_refusal_that_quotes_the_key_is_not_quoted() -> None:
     with running_server() as server:
         server.answers = [answer(401, b'{"error":{"message":"Incorrect API key provided: s3cret."}}')]
-        spoken = speaker(server.url, api_key=" s3cret\n").speak("Hello.")
-    assert spoken.refusal is Refusal.AUTH
-    assert "Incorrect API key provided: " in (spoken.error or "")
-    assert "s3cret" not in (spoken.error or "")
+        result = client(server.url, api_key=" s3cret\n").synthesise("Hello.")
+    assert result.refusal is Refusal.AUTH
+    assert "Incorrect API key provided: " in (result.error or "")
+    assert "s3cret" not in (result.error or "")
