@@ -4,7 +4,7 @@ SttLoadError
 ├── ConfigError            the user asked for something that can't be done; carries every problem at once
 ├── ClipError              a clip or manifest can't be used
 ├── ProtocolError          the server sent something its protocol doesn't allow
-├── ServerFailed           the server says that it failed: HTTP 5xx, or an event that says so
+├── FailureReported           the server says that it failed: HTTP 5xx, or an event that says so
 └── TransportError         the connection itself
     ├── UpgradeRefused     an HTTP answer other than 101, or no TCP connection
     ├── ConnectionLost     ended by the peer or the network; carries the close code if there was one
@@ -70,7 +70,7 @@ class ProtocolError(SttLoadError):
     """The server sent something that its protocol doesn't allow."""
 
 
-class ServerFailed(SttLoadError):
+class FailureReported(SttLoadError):
     """The server says that it failed: HTTP 5xx, or an event that says so."""
 
 

@@ -81,7 +81,7 @@ def _print_facts(workload: type[Workload], config: RunConfig, record: UtteranceR
         lines.append(("server says", ", ".join(f"{name} {value:.1f} ms" for name, value in record.server_ms.items())))
     console.print()
     for label, text in lines:
-        console.print(f"{label:<18} {text}", markup=False)
+        console.print(f"{label:<17} {text}", markup=False)
 
 
 def _print_next(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from stt_load.errors import ProtocolError, ServerFailed, SttLoadError, UpgradeRefused
+from stt_load.errors import FailureReported, ProtocolError, SttLoadError, UpgradeRefused
 from stt_load.session.outcomes import STATUS_REFUSALS
 
 _REASON_CHARACTERS = 200
@@ -16,7 +16,7 @@ def fault_of_status(status: int, body: str) -> SttLoadError:
     text = f"HTTP {status}: {reason}" if reason else f"HTTP {status}"
     if status in STATUS_REFUSALS or 400 <= status < 500:
         return UpgradeRefused(text, status)
-    return ServerFailed(text) if status >= 500 else ProtocolError(text)
+    return FailureReported(text) if status >= 500 else ProtocolError(text)
 
 
 def _reason_of(text: str) -> str:

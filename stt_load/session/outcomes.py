@@ -7,10 +7,10 @@ from typing import NamedTuple
 from stt_load.errors import (
     ConnectionLost,
     DeadlineExceeded,
+    FailureReported,
     Outcome,
     ProtocolError,
     Refusal,
-    ServerFailed,
     SttLoadError,
     UpgradeRefused,
 )
@@ -31,7 +31,7 @@ FAULT_OUTCOMES: dict[type[SttLoadError], Outcome] = {
     UpgradeRefused: Outcome.REFUSED,
     DeadlineExceeded: Outcome.TIMED_OUT,
     ProtocolError: Outcome.PROTOCOL_ERROR,
-    ServerFailed: Outcome.SERVER_ERROR,
+    FailureReported: Outcome.SERVER_ERROR,
 }
 
 

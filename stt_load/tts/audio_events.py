@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from stt_load.errors import ProtocolError, ServerFailed
+from stt_load.errors import FailureReported, ProtocolError
 from stt_load.session.sse import DONE, EventFrames
 
 CONTENT_TYPE = "text/event-stream"
@@ -28,7 +28,7 @@ class AudioEvents:
         self._frames = EventFrames()
 
     def feed(self, data: bytes) -> bytes:
-        """The audio of every event that is whole now. ProtocolError for what is none, ServerFailed where one
+        """The audio of every event that is whole now. ProtocolError for what is none, FailureReported where one
         says that it failed."""
         return self._audio_of_all(self._frames.feed(data))
 
@@ -52,7 +52,7 @@ class AudioEvents:
     def _audio_in(self, event: dict[str, Any]) -> bytes:
         kind = str(event.get("type", ""))
         if "error" in event or kind == "error":
-            raise ServerFailed(f"the server failed: {str(event.get('error') or event.get('message'))[:200]}")
+            raise FailureReported(f"the server failed: {str(event.get('error') or event.get('message'))[:200]}")
         self.is_done |= kind == "speech.audio.done"
         if kind != "speech.audio.delta":
             return b""

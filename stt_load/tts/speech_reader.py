@@ -74,7 +74,8 @@ class TtsResult:
 class SpeechReader:
     """Reads one answer as it comes. `asked`: the format that was asked for.
 
-    The caller owes `begin` once the answer's head is there, `feed` for every piece, and `close` or `fail`.
+    `arrivals`: the audio that came, by the millisecond. The caller owes `begin` once the answer's head is there, `feed`
+    for every piece, and `close` or `fail`.
     """
 
     def __init__(self, asked: str) -> None:
@@ -82,7 +83,7 @@ class SpeechReader:
         self._counter = AudioCounter(asked)
         self._events: AudioEvents | None = None
         self._has_content_length = False
-        self._arrivals: list[AudioArrival] = []
+        self.arrivals: list[AudioArrival] = []
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """The server answers with 2xx. `headers`: names in lower case."""
@@ -108,7 +109,7 @@ class SpeechReader:
             return self._result(Outcome.PROTOCOL_ERROR, "the answer is no audio that can be read")
         playback = None
         if audio_s and not self._is_length_known:
-            playback = play(self._arrivals, self._counter.n_bytes / audio_s)
+            playback = play(self.arrivals, self._counter.n_bytes / audio_s)
         return self._result(Outcome.OK, total_s=total_s, audio_s=audio_s, playback=playback)
 
     def fail(self, fault: SttLoadError) -> TtsResult:
@@ -119,11 +120,11 @@ class SpeechReader:
         n_bytes = self._counter.feed(audio) if audio else 0
         if not n_bytes:
             return
-        last = self._arrivals[-1] if self._arrivals else None
+        last = self.arrivals[-1] if self.arrivals else None
         if last is not None and at_s - last.at_s < ARRIVAL_RESOLUTION_S:
-            self._arrivals[-1] = AudioArrival(last.at_s, last.n_bytes + n_bytes)
+            self.arrivals[-1] = AudioArrival(last.at_s, last.n_bytes + n_bytes)
         else:
-            self._arrivals.append(AudioArrival(at_s, n_bytes))
+            self.arrivals.append(AudioArrival(at_s, n_bytes))
 
     def _check_end(self, total_s: float) -> None:
         """Raises what is wrong with an answer that ended in good order."""
@@ -152,12 +153,12 @@ class SpeechReader:
             outcome=outcome,
             error=error,
             refusal=refusal,
-            first_byte_s=self._arrivals[0].at_s if self._arrivals else None,
+            first_byte_s=self.arrivals[0].at_s if self.arrivals else None,
             total_s=total_s,
             audio_s=audio_s,
             n_bytes=self._counter.n_bytes,
             container=self._counter.container,
             is_length_known=self._is_length_known,
-            gaps_s=tuple(gaps_s(self._arrivals)),
+            gaps_s=tuple(gaps_s(self.arrivals)),
             playback=playback,
         )

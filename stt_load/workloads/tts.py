@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -55,10 +55,6 @@ def _silent_clip(name: str, text: str) -> Clip:
     return Clip(name, text, np.zeros(round(duration_s * _RATE_HZ), np.int16), _RATE_HZ, 0.0, duration_s)
 
 
-Watcher = Callable[[float, int], None]
-"""Told when a piece of an answer arrived, seconds after the request's first byte, and how many bytes it has."""
-
-
 @dataclass(frozen=True, slots=True)
 class TtsClient:
     """A TTS server, and how it is asked. `timeout_s`: from the first byte of a request to the last of its answer."""
@@ -70,22 +66,23 @@ class TtsClient:
     api_key: str | None = field(default=None, repr=False)
     checks_certificate: bool = True
 
-    def synthesise(self, text: str, watch: Watcher | None = None) -> TtsResult:
+    def new_reader(self) -> SpeechReader:
+        """A reader for one answer."""
+        return SpeechReader(str(self.options.get("response_format") or ""))
+
+    def synthesise(self, text: str, reader: SpeechReader | None = None) -> TtsResult:
         """Has one text spoken, on a connection of its own. Every fault ends up in what is returned; what a greenlet is
-        killed with is raised."""
+        killed with is raised. `reader`: for whoever wants to see more of the answer than the result tells."""
+        reader = reader or self.new_reader()
         headers = {"Authorization": f"Bearer {self.api_key.strip()}"} if self.api_key else {}
         client = HttpClient(self.url, headers, self.timeout_s, MAX_ANSWER_BYTES, self.api_key, self.checks_certificate)
         body = json.dumps(self.api.body(text, self.options)).encode()
-        reader = SpeechReader(str(self.options.get("response_format") or ""))
         with client.post(body, "application/json") as post:
             try:
                 post.send()
                 reader.begin(post.headers)
                 for arrived_s, data in post:
-                    at_s = post.since_start_s(arrived_s) or 0.0
-                    reader.feed(at_s, data)
-                    if watch is not None:
-                        watch(at_s, len(data))
+                    reader.feed(post.since_start_s(arrived_s) or 0.0, data)
                 result = reader.close(post.since_start_s(post.ended_at_s) or 0.0)
             except SttLoadError as fault:
                 result = reader.fail(fault)
@@ -160,10 +157,11 @@ class TtsWorkload:
     @classmethod
     def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
         show("times are seconds from the first byte of the request")
-        begun_at_s = time.monotonic()
-        result = tts_client(config, api_key).synthesise(
-            clip.reference, lambda at_s, n_bytes: show(f"{at_s:+9.3f} < {n_bytes} bytes")
-        )
+        client, begun_at_s = tts_client(config, api_key), time.monotonic()
+        reader = client.new_reader()
+        result = client.synthesise(clip.reference, reader)
+        for arrival in reader.arrivals:
+            show(f"{arrival.at_s:+9.3f} < {arrival.n_bytes} bytes of audio")
         return (tts_figures(result, result.is_streamed, time.monotonic() - begun_at_s),)
 
     @classmethod

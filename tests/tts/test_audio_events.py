@@ -6,7 +6,7 @@ import json
 import pytest
 
 from stt_load.errors import ProtocolError
-from stt_load.session.http_status import ServerFailed
+from stt_load.session.http_status import FailureReported
 from stt_load.tts.audio_events import AudioEvents
 
 
@@ -52,8 +52,8 @@ def test_an_event_that_lacks_its_blank_line_is_heard_at_the_end() -> None:
         (b"data: {\n\n", ProtocolError, "no JSON"),
         (event(type="speech.audio.delta", audio="???"), ProtocolError, "no base64"),
         (event(type="speech.audio.delta", audio=7), ProtocolError, "no base64"),
-        (event(type="error", error={"message": "out of memory"}), ServerFailed, "out of memory"),
-        (event(error="busy"), ServerFailed, "busy"),
+        (event(type="error", error={"message": "out of memory"}), FailureReported, "out of memory"),
+        (event(error="busy"), FailureReported, "busy"),
     ],
 )
 def test_events_that_are_no_audio_say_whose_fault_it_is(data: bytes, kind: type[Exception], reason: str) -> None:

@@ -1,0 +1,72 @@
+"""`stt-load probe` in a process of its own: what it ends with is the next command to paste."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+
+import pytest
+from servers.start import stand_in_server, tts_server
+
+from stt_load.cli.probe import PROBE_OPTIONS
+from stt_load.config import parse_options
+from stt_load.options import OPTIONS
+from stt_load.server.process import sink_server
+
+STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
+DEADLINE_S = 60.0
+
+
+def probe(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*STT_LOAD, "probe", *arguments], capture_output=True, text=True, timeout=DEADLINE_S)
+
+
+def next_command(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return shlex.split(done.stdout.splitlines()[-1])
+
+
+def test_a_probe_that_went_well_ends_with_the_run_to_start() -> None:
+    with stand_in_server("vosk", "one two three") as server:
+        how = ["--dialect", "vosk", "--stt-url", server.url, "--end", "client", "--frame-ms", "200"]
+        done = probe(*how)
+    assert done.returncode == 0, done.stdout + done.stderr
+    command = next_command(done)
+    assert command[:2] == ["stt-load", "run"]
+    assert sorted(command[2:]) == sorted(how)
+    assert "outcome           ok" in done.stdout
+
+
+def test_a_url_without_a_path_is_written_as_it_was_used_and_quoted_where_it_must_be() -> None:
+    with tts_server("--rtf", "0.01") as server:
+        done = probe(
+            "--dialect", "tts-openai", "--stt-url", server.http_url, "--dialect-option", "instructions=be kind"
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    url = f"{server.http_url}/v1/audio/speech"
+    options = ["--stt-url", url, "--dialect", "tts-openai", "--dialect-option", "instructions=be kind"]
+    assert next_command(done) == ["stt-load", "run", *options]
+    assert "first audio" in done.stdout
+    assert "WER" not in done.stdout
+
+
+def test_a_server_that_never_ends_an_utterance_is_to_be_probed_with_more_silence() -> None:
+    with sink_server(delay_s=30.0) as server:
+        done = probe("--dialect", "vosk", "--stt-url", server.url, "--end", "server", "--timeout", "0.5s")
+    assert done.returncode == 3, done.stdout + done.stderr
+    command = next_command(done)
+    assert command[:2] == ["stt-load", "probe"]
+    silence_s = parse_options({"dialect": "vosk", "end": "server"}).trailing_silence_s
+    assert command[command.index("--trailing-silence") + 1] == f"{silence_s + 1:g}s"
+
+
+def test_where_nothing_is_known_to_help_nothing_is_advised() -> None:
+    with stand_in_server("vosk", "one two three") as server:
+        done = probe("--dialect", "parakeet", "--stt-url", server.url, "--timeout", "0.5s", "--end", "server")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "Run the load test with" not in done.stdout
+
+
+@pytest.mark.parametrize("name", PROBE_OPTIONS)
+def test_every_option_of_a_probe_is_one_of_a_run(name: str) -> None:
+    assert name in {option.name for option in OPTIONS}
