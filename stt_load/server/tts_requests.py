@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 ESPEAK_VOICES = {
-    "Emily.wav": "en-us+f3",
+    "Emily.wav": "en-us+f1",
     "Michael.wav": "en-us+m3",
     "alloy": "en-us",
     "echo": "en-us+m3",
-    "nova": "en-us+f3",
+    "nova": "en-us+f1",
 }
-"""The voices that may be asked for, of Chatterbox and of OpenAI, and espeak's voice for each."""
+"""The voices that may be asked for, of Chatterbox and of OpenAI, and espeak's voice for each. The same text is the same
+audio each time: f2, f3 and f5 are not among them, since espeak breathes at random in these."""
 
 _CHUNK_SIZE = 120  # characters: Chatterbox's own default
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")

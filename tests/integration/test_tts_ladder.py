@@ -1,4 +1,4 @@
-"""A ladder of streams against the stand-in for TTS servers, with Locust in a process of its own."""
+"""A ladder of streams against the embedded TTS server, with Locust in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 from runs import STT_LOAD, Run, assert_ends_with, rows, run_folder, summary
-from servers.start import tts_server
 
+from stt_load.server.process import embedded_server
+
+pytest.importorskip("espeakng_loader")
 pytestmark = pytest.mark.locust
 
 
 def test_a_ladder_of_streams_leaves_a_whole_folder_of_its_own_kind(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    with tts_server("--rtf", "0.02") as server:
+    with embedded_server("--tts") as server:
         line = [*STT_LOAD, "tts", "--url", server.http_url, "--concurrency", "1,2", "--hold", "1s", "--at-least", "3"]
         line += [
             "--settle",

@@ -29,4 +29,4 @@ def stand_in_server(dialect: str, text: str, *flags: str, delay_s: float = 0.05)
 
 def tts_server(*flags: str) -> ServerProcess:
     """A TTS server on a free port, as slow and as faulty as its flags say."""
-    return server_of_tests("tts", *flags)
+    return server_of_tests("slow_tts", *flags)

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 import websocket
-from servers.script import Fault, Script, audio_key
-from servers.start import scripted_server, server_of_tests
 from wire import (
     DEADLINE_S,
     FRAME_BYTES,
@@ -28,6 +26,8 @@ from wire import (
     wait_until,
 )
 
+from servers.script import Fault, Script, audio_key
+from servers.start import scripted_server, server_of_tests
 from stt_load.server.process import ServerProcess
 
 QUEUED = {"status": "queued"}

@@ -1,6 +1,6 @@
 """The embedded TTS server, made as slow as a model and as faulty as asked for.
 
-    python -m servers.tts --port 0 [--rtf 0.2] [--ignores-stream] [--parallel] [--first-fails N]
+    python -m servers.slow_tts --port 0 [--rtf 0.2] [--ignores-stream] [--parallel] [--first-fails N]
 
 What it has in common with Chatterbox-TTS-Server beyond its routes:
 

@@ -1,8 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from servers.script import UNKNOWN_CLIP, Fault, Script, audio_key, spelled
 
+from servers.script import UNKNOWN_CLIP, Fault, Script, audio_key, spelled
 from stt_load.errors import ConfigError
 
 SPEECH = bytes(range(1, 250)) * 200
