@@ -46,7 +46,7 @@ def command(other_url: str | None, **options: Any) -> None:
     click.echo("starting the embedded recogniser …")
     with embedded_server() as server:
         options["stt_url"] = f"{server.url}?timings=1"
-        click.echo(f"listening at {server.url}; what it recognises is really recognised")
+        click.echo(f"it listens at {server.url}; now callers talk to it")
         code = _run_locust(locust_command(options, extra))
     click.get_current_context().exit(code)
 

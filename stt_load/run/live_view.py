@@ -134,8 +134,8 @@ class LiveView:
         failed = {name: n for name, n in ledger.outcomes.items() if name != "ok"}
         said = ", ".join(f"{n} {name}" for name, n in sorted(failed.items()))
         return (
-            f"{ledger.ended(update.stage)} of {ledger.begun(update.stage)} begun have ended · "
-            f"whole run: {ledger.outcomes['ok']} ok{', ' + said if said else ''}"
+            f"{ledger.ended(update.stage)} of {ledger.begun(update.stage)} counted utterances ended · "
+            f"{ledger.outcomes['ok']} ok{', ' + said if said else ''} in the whole run"
         )
 
     def _where(self, update: StageUpdate) -> str:
@@ -145,9 +145,9 @@ class LiveView:
 
 PHASE_EXPLANATIONS: dict[Phase, str] = {
     Phase.RAMP: "callers arrive",
-    Phase.HOLD: "what starts now counts",
-    Phase.GRACE: "load goes on until what counts has ended",
-    Phase.SETTLE: "no load",
+    Phase.HOLD: "utterances that start now count",
+    Phase.GRACE: "callers speak until every counted utterance has ended",
+    Phase.SETTLE: "no new utterances",
     Phase.DONE: "done",
 }
 

@@ -45,7 +45,7 @@ def test_a_pipe_gets_one_whole_line_a_change() -> None:
     view.refresh(HOLD)  # too soon after the change: nothing new to say
     (line,) = output.getvalue().splitlines()
     assert "stage 2/2, 5 callers, hold" in line
-    assert "what starts now counts; 1 of 3 begun have ended · whole run: 1 ok" in line
+    assert "utterances that start now count; 1 of 3 counted utterances ended · 1 ok in the whole run" in line
 
 
 def test_a_terminal_gets_a_panel_that_says_what_each_caller_does() -> None:
