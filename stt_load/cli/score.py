@@ -14,18 +14,18 @@ from rich.console import Console
 from rich.table import Table
 
 from stt_load.errors import ConfigError
-from stt_load.metrics.corpus import CorpusFigures, add_up, worst_first
+from stt_load.metrics.corpus import CorpusFigures, corpus_figures, worst_first
 from stt_load.metrics.normaliser import NORMALISERS, Guess, Normaliser, guess_normaliser
 from stt_load.metrics.pairs import Pair, Pairs, read_pairs
 from stt_load.metrics.wer import Scores, align, score
 
 _WIDTH = 110
-_NOBODY = "*"  # stands where one side has no word
+_NO_WORD = "*"  # where one side has no word
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A file and all that is to be said of it."""
+    """One scored file: its pairs, their scores and their sums."""
 
     file: Path
     read: Pairs
@@ -53,15 +53,15 @@ def command(
 ) -> None:
     """WER and CER of the transcripts in FILE against their references.
 
-    FILE has JSON lines or is a CSV with a header: references under `ref`, transcripts under `hyp`. The
-    utterances.jsonl of a run folder will do as well; of it the completed utterances of the holds count.
+    FILE has JSON lines or is a CSV with a header: references under `ref`, transcripts under `hyp`. You can also
+    give the utterances.jsonl of a run folder: it is scored over the completed utterances of the holds.
     """
     read = _read(file, ref_key, hyp_key)
     guess = None if name else guess_normaliser(pair.reference for pair in read.pairs)
     normaliser = guess.normaliser if guess else NORMALISERS[str(name)]
     scores = tuple(score(pair.reference, pair.transcript, normaliser) for pair in read.pairs)
     worst = tuple(worst_first(scores)[:n_worst])
-    done = Scored(file, read, normaliser, guess, scores, add_up(scores), worst)
+    done = Scored(file, read, normaliser, guess, scores, corpus_figures(scores), worst)
     if as_json:
         click.echo(json.dumps(_as_data(done), ensure_ascii=False, allow_nan=False))
         return
@@ -86,7 +86,7 @@ def _read(file: Path, ref_key: str | None, hyp_key: str | None) -> Pairs:
 
 
 def _table(figures: CorpusFigures, normaliser: Normaliser) -> Table:
-    """One row. Where a word is a character, WER would only say CER again."""
+    """The table of rates, with one row. Where a word is a character, it leaves out CER, which would repeat WER."""
     cells = {"rows": f"{figures.rows:,}"}
     cells |= {
         f"corpus {normaliser.rate}%": _pct(figures.words.rate),
@@ -139,7 +139,7 @@ def _worst_cases(done: Scored) -> Iterator[str]:
 
 
 def _side_by_side(pairs: Iterable[tuple[str | None, str | None]]) -> Iterator[str]:
-    """Three lines, word below word, as often as the width asks for: reference, transcript, and S, D or I below."""
+    """The alignment in groups of three lines as wide as the terminal: reference, transcript, and S, D or I."""
     lines = ["  ref ", "  hyp ", "      "]
     heads = list(lines)
     for wanted, heard in pairs:
@@ -154,7 +154,7 @@ def _side_by_side(pairs: Iterable[tuple[str | None, str | None]]) -> Iterator[st
 
 
 def _printable(word: str | None) -> str:
-    return _NOBODY if word is None else "".join(sign if sign.isprintable() else "\ufffd" for sign in word)
+    return _NO_WORD if word is None else "".join(sign if sign.isprintable() else "\ufffd" for sign in word)
 
 
 def _as_data(done: Scored) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from stt_load.metrics.wer import Scores
 
 @dataclass(frozen=True, slots=True)
 class CorpusFigures:
-    """Ratios (0 to 1, and above where much was inserted) and counts. None: there is nothing to be wrong about."""
+    """The scores of a whole corpus: ratios (0 to 1, more if much was inserted) and counts. None: no reference words."""
 
     rows: int
     rows_without_reference: int  # no word in it: left out of both means
@@ -32,8 +32,8 @@ class CorpusFigures:
     insertions: int
 
 
-def add_up(scores: Sequence[Scores]) -> CorpusFigures:
-    """The order of the rows does not matter."""
+def corpus_figures(scores: Sequence[Scores]) -> CorpusFigures:
+    """Adds up the scores of all rows, in any order."""
     return CorpusFigures(
         rows=len(scores),
         rows_without_reference=sum(not row.reference_words for row in scores),

@@ -121,7 +121,7 @@ class Figure:
 
     @property
     def is_distribution(self) -> bool:
-        """It has a value for each utterance, so that an objective on it names a statistic."""
+        """The figure has a value for each utterance, so that an objective on it names a statistic."""
         return self.source in DISTRIBUTED
 
 
@@ -657,7 +657,7 @@ def in_csv() -> Iterator[tuple[Figure, CsvColumn]]:
 
 
 def in_table(kind: LoadKind) -> list[tuple[Figure, TableColumn]]:
-    """The columns of the main table of a run of this kind, from left to right, between the callers and the verdict."""
+    """The columns of the main table for this kind of load, from left to right, between callers and verdict."""
     shown = [
         (figure, column)
         for figure in FIGURES
@@ -695,7 +695,7 @@ _BOUND_EXAMPLES = {Unit.SECONDS: "<800ms", Unit.RATIO: "<1%", Unit.FACTOR: "<0.5
 
 
 def slo_example(figure: Figure) -> str:
-    """An objective on it as a user would write it."""
+    """An objective on the figure, as a user would write it."""
     return f"{figure.name}{':p95' if figure.is_distribution else ''}{_BOUND_EXAMPLES[figure.unit]}"
 
 

@@ -1,4 +1,4 @@
-"""Somebody else's words: messages of one caller that carry another caller's speech.
+"""Foreign text: messages to one caller that carry another caller's speech.
 
 Servers that keep results in one queue for all sessions hand them to whoever reads first. The caller that
 gets four texts may well find its own words among them, so a joined transcript hides the fault. Each message
@@ -37,13 +37,13 @@ MARGIN = 0.3
 
 
 def fits_own(message: str, own_reference: str) -> bool:
-    """It is its caller's, whatever else it may fit."""
+    """The message fits its own caller's clip, whatever else it may fit."""
     words = normalised_words(message)
     return LCSseq.similarity(words, normalised_words(own_reference)) >= OWN_FIT * len(words)
 
 
 def clips_fitted(message: str, own_reference: str, spoken: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
-    """The clips whose words a message has, if it hasn't its own: it is foreign if one of them was in flight.
+    """The other clips that a message fits, if it does not fit its own. It is foreign if one of them was in flight.
 
     `message`: a final text. `own_reference`: what its caller spoke. `spoken`: clip id → the normalised words of its
     reference; the own clip among them is harmless. A foreign message costs 0.3 µs a clip beyond its normalisation.

@@ -1,4 +1,4 @@
-"""What of a text counts as a word, by name: both sides of a comparison go through the same normaliser.
+"""Normalisers: what counts as a word of a text. Both sides of a comparison go through the same one.
 
     name      a word is       for
     english   a word          English, with Whisper's rules: "forty-five dollars" is "$45", "colour" is "color"
@@ -44,7 +44,7 @@ Italian 5 %, English (café) well below 1 %. Dutch and the like can't be told fr
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Normaliser:
-    """One way to make words of a text. `title` says what it does; records and reports carry it.
+    """One way to split a text into words. `title` says what it does; records and reports carry it.
 
     `rate`: what errors over words are called under it. `unit`: what a word is, in the plural. `joint`: what stands
     between two words where characters are counted.
@@ -58,11 +58,11 @@ class Normaliser:
     joint: str
 
     def words(self, text: str) -> tuple[str, ...]:
-        """Remembered: a load test hears the same few sentences over and over, and English takes 0.1 ms a text."""
+        """The words of a text, from a cache: a load test hears the same few sentences, and English takes 0.1 ms a text."""
         return _words(self, text)
 
     def characters(self, text: str) -> str:
-        """What CER is counted over."""
+        """The characters that CER is counted over."""
         return self.joint.join(self.words(text))
 
 
@@ -93,7 +93,7 @@ def _mixed_words(text: str) -> list[str]:
 
 
 def _folded(text: str, stays: Callable[[str], bool] = lambda _: False) -> str:
-    """Full width is half width (NFKC), letters are small; what is neither letter nor digit, nor stays, is a blank."""
+    """The text in half width (NFKC) and lower case. Other characters than letters and digits become blanks."""
     folded = unicodedata.normalize("NFKC", text).lower()
     return "".join(sign if sign.isalnum() or stays(sign) else " " for sign in folded)
 
@@ -132,26 +132,26 @@ MIXED = Normaliser(
 NORMALISERS = {normaliser.name: normaliser for normaliser in (ENGLISH, BASIC, CHINESE, MIXED)}
 
 
-def titled(title: str) -> Normaliser:
-    """The one with this title, of whatever version; English where there is none."""
+def normaliser_titled(title: str) -> Normaliser:
+    """The normaliser with this title, whatever its version; English if there is none."""
     return next((normaliser for normaliser in NORMALISERS.values() if title.startswith(f"{normaliser.name}:")), ENGLISH)
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A normaliser that was chosen by looking at the references, and what was seen in them."""
+    """A normaliser that was chosen by the letters of the references, and the reason."""
 
     normaliser: Normaliser
     why: str
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a run has to say about it: nothing where the references are English."""
+        """Notes for the report: none if the references are English."""
         return () if self.normaliser is ENGLISH else (f"normaliser {self.normaliser.name}, guessed: {self.why}",)
 
 
 def guess_normaliser(references: Iterable[str]) -> Guess:
-    """`chinese`, `basic` or `english`, by the letters that the references are written in.
+    """Chooses `chinese`, `basic` or `english` by the letters that the references are written in.
 
     Japanese is taken for Chinese: it has no blanks between words either, and characters are what can be counted.
     `mixed` is never guessed: how English inside Chinese is to be counted is for the reader to say.

@@ -1,7 +1,7 @@
 """A file of references and transcripts, as text: JSON lines, or CSV with a header.
 
 JSON lines begin with `{`. Everything else is CSV; its separator (comma, semicolon as Excel writes it, tab) is the one
-with which the header has both columns. In `KNOWN_KEYS` are the names that are found without being told.
+with which the header has both columns. `KNOWN_KEYS` are the names that are found without being given.
 
 Rows of our own `utterances.jsonl` count as a report counts them: started in a hold, and completed.
 """
@@ -26,12 +26,12 @@ KNOWN_KEYS = (
 )
 _SEPARATORS = ",;\t"
 _SEPARATOR_LINE = re.compile(rf"sep=([{_SEPARATORS}])\r?\n", re.IGNORECASE)
-_PROBLEMS_TOLD = 5
+_PROBLEMS_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What was said and what was heard. `line`: where it begins in the file, from 1."""
+    """A reference and a transcript. `line`: the line of the file on which the pair begins, from 1."""
 
     line: int
     reference: str
@@ -40,7 +40,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """A whole file. `not_counted`: rows of a run that are no completed utterances of a hold."""
+    """All pairs of a file. `not_counted`: rows of a run that are not completed utterances of a hold."""
 
     pairs: tuple[Pair, ...]
     keys: tuple[str, str]
@@ -65,7 +65,7 @@ def read_pairs(text: str, ref_key: str | None = None, hyp_key: str | None = None
     counted = [row for row in rows if _is_counted(row[1])]
     pairs = tuple(pair for row in counted if (pair := _pair(row, keys, problems)))
     if problems:
-        raise ConfigError(_told(problems))
+        raise ConfigError(_listed(problems))
     return Pairs(pairs, keys, len(rows) - len(counted))
 
 
@@ -115,10 +115,10 @@ _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 
 
 def _separator(text: str, wanted: Sequence[tuple[str, str]]) -> tuple[str, int]:
-    """The separator, and how many lines stand before the header: Excel reads a first line `sep=;`."""
-    told = _SEPARATOR_LINE.match(text)
-    if told:
-        return told[1], 1
+    """The separator, and the number of lines before the header: Excel may write a first line `sep=;`."""
+    declared = _SEPARATOR_LINE.match(text)
+    if declared:
+        return declared[1], 1
     headers = {separator: _header(text, separator) for separator in _SEPARATORS}
     found = [separator for separator, header in headers.items() if any(set(keys) <= header for keys in wanted)]
     return (found or sorted(headers, key=lambda separator: -len(headers[separator])))[0], 0
@@ -134,7 +134,7 @@ def _header(text: str, separator: str) -> set[str]:
 
 
 def _keys_of(rows: Sequence[NumberedRow], wanted: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    """Those of the first row that has both."""
+    """The keys of reference and transcript: the first of `wanted` that some row has both of."""
     for _, row in rows:
         for keys in wanted:
             if set(keys) <= set(row):
@@ -164,7 +164,7 @@ def _pair(row: NumberedRow, keys: tuple[str, str], problems: list[str]) -> Pair 
 
 
 def _text(value: Any) -> str | None:
-    """Null is an empty text and a number its digits; a list or an object is none."""
+    """The value as text: null is empty, a number its digits. None for a list, an object or a boolean."""
     if value is None:
         return ""
     if isinstance(value, (list, dict, bool)):
@@ -172,6 +172,6 @@ def _text(value: Any) -> str | None:
     return str(value).encode("utf-8", "replace").decode("utf-8")  # half of an emoji is legal JSON
 
 
-def _told(problems: Sequence[str]) -> list[str]:
-    more = len(problems) - _PROBLEMS_TOLD
-    return [*problems[:_PROBLEMS_TOLD], *([f"and {more} more lines like these"] if more > 0 else [])]
+def _listed(problems: Sequence[str]) -> list[str]:
+    more = len(problems) - _PROBLEMS_LISTED
+    return [*problems[:_PROBLEMS_LISTED], *([f"and {more} more lines like these"] if more > 0 else [])]

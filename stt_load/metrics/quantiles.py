@@ -33,7 +33,7 @@ _RISK = 0.05  # a 95 % statement: 5 % on one side, or 2.5 % on each of two
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Raw values in ascending order, and what can be said of them. Empty: every figure is None.
+    """Raw values in ascending order, and their statistics. If it is empty, every statistic is None.
 
     Eight bytes a value: there may be a million.
     """
@@ -75,7 +75,7 @@ class Distribution:
         )
 
     def supports(self, p: float) -> bool:
-        """Whether n is large enough to say anything of the percentile `p`."""
+        """n is large enough to say anything about the percentile `p`."""
         return self.n >= smallest_n(p)
 
     def statistic(self, name: str) -> float | None:
@@ -120,7 +120,7 @@ def interval_ranks(n: int, p: float) -> tuple[int | None, int | None]:
 
 
 def _binomial_cdf(n: int, p: float) -> NDArray[np.float64]:
-    """float64, shape (n + 1,): P(X <= k) for X ~ Binomial(n, p). In logarithms, so that n may be large."""
+    """P(X <= k) for X ~ Binomial(n, p), as float64 of shape (n + 1,). In logarithms, so that n may be large."""
     k = np.arange(n + 1)
     log_factorial = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1)))))
     log_pmf = log_factorial[n] - log_factorial - log_factorial[::-1] + k * math.log(p) + (n - k) * math.log1p(-p)

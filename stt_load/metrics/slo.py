@@ -63,7 +63,7 @@ class Slo:
 
 
 def parse_slo(text: str) -> Slo:
-    """`eos_latency:p95<1s` and the like; blanks don't matter. Raises ConfigError with one line."""
+    """Reads an objective such as `eos_latency:p95<1s`; blanks don't matter. Raises ConfigError with one line."""
     match = _SHAPE.fullmatch("".join(text.split()))
     if match is None:
         raise ConfigError(f"--slo {text!r} can't be read: write it like {', '.join(map(repr, STREAM.default_slos))}")
@@ -96,7 +96,7 @@ class SloVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SloResult:
-    """What came of one objective on one stage. `few`: n is too small for the percentile to be certain."""
+    """The result of one objective on one stage. `few`: n is too small for the percentile to be certain."""
 
     slo: Slo
     verdict: SloVerdict
@@ -110,7 +110,7 @@ class SloResult:
 
 
 def judge(slo: Slo, measured: Distribution | float | None, without: int = 0) -> SloResult:
-    """Hold what was measured against the objective.
+    """Judges an objective by what was measured.
 
     `without`: utterances that failed before they had a value. For a percentile each of them is later than any
     bound, so that a server can't look fast by dropping the slow ones.

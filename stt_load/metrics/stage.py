@@ -36,7 +36,7 @@ class ErrorCount:
 
     @property
     def rate(self) -> float | None:
-        """Errors over length; None where there is nothing to be wrong about."""
+        """Errors over length; None without any length."""
         return self.errors / self.length if self.length else None
 
 
@@ -87,7 +87,7 @@ class StageFigures:
 
     @property
     def rtfx(self) -> Distribution:
-        """How many times faster than real time."""
+        """How many times faster than real time each request was."""
         return Distribution.of(1 / rtf for rtf in self.distributions["rtf"].values if rtf)
 
     def measured(self, figure: Figure) -> Distribution | float | None:
@@ -118,13 +118,13 @@ def _counted() -> dict[str, int]:
 
 
 def _is_count(figure: Figure) -> bool:
-    """Whole numbers can be added up at once; seconds are kept and added at the end, exactly."""
+    """The figure is a sum of whole numbers, added up at once. Seconds are kept, and added exactly at the end."""
     return figure.source is Source.SUM and figure.unit is Unit.COUNT
 
 
 @dataclass(slots=True)
 class StageStats:
-    """Sums of one stage in the making: an array for each figure, no record is kept."""
+    """The figures of one stage in the making: an array or a count for each figure, no record is kept."""
 
     stage: int
     users: int
@@ -144,7 +144,7 @@ class StageStats:
     server_ms: dict[str, array[float]] = field(default_factory=dict)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
-        """Count utterances, best some thousand at once; those that did not start in the hold change nothing."""
+        """Adds utterances, best some thousand at once; those that did not start in the hold change nothing."""
         counted = [record for record in records if record.is_counted]
         completed = [record for record in counted if record.outcome == Outcome.OK]
         self.outcomes.update([str(record.outcome) for record in counted])

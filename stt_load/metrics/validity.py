@@ -153,7 +153,7 @@ CONDITIONS: tuple[Condition, ...] = (
 
 
 def evaluate(evidence: Evidence) -> tuple[Finding, ...]:
-    """Every condition of the table, met or not, in its order."""
+    """Evaluates every condition, in the order of the table."""
     return tuple(
         Finding(condition.name, *condition.evaluate(evidence), advice=condition.advice) for condition in CONDITIONS
     )

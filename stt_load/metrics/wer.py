@@ -57,12 +57,12 @@ class Scores:
 
 
 def normalised_words(text: str) -> tuple[str, ...]:
-    """Under the English normaliser."""
+    """The words of a text under the English normaliser."""
     return ENGLISH.words(text)
 
 
 def score(reference: str, text: str, normaliser: Normaliser = ENGLISH) -> Scores:
-    """Count what `text` got wrong of `reference`. An empty text is all deletions."""
+    """Counts the errors of `text` against `reference`. An empty text is all deletions."""
     wanted, heard = normaliser.words(reference), normaliser.words(text)
     characters = normaliser.characters(reference)
     # As jiwer counts them, which `align` shows: of all shortest ways the one that rapidfuzz takes.
@@ -82,7 +82,7 @@ def score(reference: str, text: str, normaliser: Normaliser = ENGLISH) -> Scores
 
 
 def scored(record: UtteranceRecord, normaliser: Normaliser = ENGLISH) -> UtteranceRecord:
-    """A copy with its scores filled in, where there is something to score. Its `foreign_text` is left alone."""
+    """A copy of the record with its scores filled in, if it has a transcript. `foreign_text` is left alone."""
     record = copy(record)
     if record.is_transcribed:
         score(record.reference, record.text, normaliser).fill_into(record)
@@ -90,7 +90,7 @@ def scored(record: UtteranceRecord, normaliser: Normaliser = ENGLISH) -> Utteran
 
 
 def align(reference: str, text: str, normaliser: Normaliser) -> Iterator[tuple[str | None, str | None]]:
-    """Word against word, as `score` counted them: a deletion has no second, an insertion no first."""
+    """Pairs of a reference and a transcript word, as `score` counts them. One of them is None if the other has no match."""
     wanted, heard = normaliser.words(reference), normaliser.words(text)
     for chunk in _compared(reference, text, normaliser).alignments[0]:
         left = wanted[chunk.ref_start_idx : chunk.ref_end_idx] or (None,) * (chunk.hyp_end_idx - chunk.hyp_start_idx)

@@ -8,7 +8,7 @@ from typing import Any
 
 from stt_load.kinds import KINDS, STREAM
 from stt_load.metrics.duty import DutyCycle
-from stt_load.metrics.normaliser import titled
+from stt_load.metrics.normaliser import normaliser_titled
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats
 from stt_load.metrics.validity import Evidence, Finding, evaluate
@@ -141,7 +141,7 @@ def _aggregate(
     }
     aggregate = RunAggregate(stages)
     limit_s = float(run.get("utterance_limit_s") or _UTTERANCE_LIMIT_S)
-    aggregate.add(utterances, LateScores(titled(str(run.get("normaliser", ""))), limit_s))
+    aggregate.add(utterances, LateScores(normaliser_titled(str(run.get("normaliser", ""))), limit_s))
     return aggregate
 
 
@@ -159,7 +159,7 @@ def _delivery(line: Transition) -> Mapping[str, Any]:
 
 
 def _rows_lost(done: Transition | None, rows: int) -> int:
-    """Utterances that some worker finished and the file lacks, plus worker reports that never came."""
+    """How many finished utterances are missing from the file, plus how many worker reports never came."""
     delivery = _delivery(done or {})
     finished = max(sum(delivery.get("totals", {}).values()), delivery.get("rows", 0))
     return max(int(finished) - rows, 0) + int(delivery.get("missing_seq", 0))

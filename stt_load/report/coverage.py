@@ -22,17 +22,17 @@ _SLOWER_AT_MOST = 3.0
 _PERIOD_S = 1.0  # of dmon, where there is nothing to go by
 
 
-def reach_s(told_s: float | None, times: Sequence[float]) -> float:
+def reach_s(configured_s: float | None, times: Sequence[float]) -> float:
     """How far a sample reaches, either way: one and a half periods.
 
-    `told_s`: the period that the sidecar was told. A tool that is slower than told (nvidia-smi takes its time for
-    eight GPUs) still samples evenly, so its real period counts: the median spacing of `times` (ascending), up to
-    three told ones, from where on a source counts as quiet.
+    `configured_s`: the period that the sidecar was configured with. A tool that is slower (nvidia-smi takes its time for
+    eight GPUs) still samples evenly, so its real period counts: the median spacing of `times` (ascending), up to three
+    configured ones. A source that is slower than that counts as quiet.
     """
     median_s = statistics.median(later - earlier for earlier, later in pairwise(times)) if len(times) > 1 else None
-    if told_s is None:
+    if configured_s is None:
         return _REACH_PERIODS * (median_s or _PERIOD_S)
-    return _REACH_PERIODS * min(max(told_s, median_s or told_s), _SLOWER_AT_MOST * told_s)
+    return _REACH_PERIODS * min(max(configured_s, median_s or configured_s), _SLOWER_AT_MOST * configured_s)
 
 
 def coverage(times: Sequence[float], hold: Span, reach: float, gaps: Iterable[Span] = ()) -> float | None:
@@ -55,7 +55,7 @@ def coverage(times: Sequence[float], hold: Span, reach: float, gaps: Iterable[Sp
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
-    """Those that overlap as one."""
+    """The spans, in order; those that overlap become one."""
     merged: list[Span] = []
     for began, ended in sorted(spans):
         if merged and began < merged[-1][1]:

@@ -56,7 +56,7 @@ def _csv_cell(figure: Figure, column: CsvColumn) -> CsvCell:
 
 
 def stages_csv(report: RunReport) -> str:
-    """The whole file."""
+    """Writes the whole file as text."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = csv_columns()

@@ -1,6 +1,6 @@
 """Puts each sample into the hold that it was taken in, and checks the sidecar's tags against `stages.jsonl`.
 
-The sidecar tags each sample with the stage and phase that it was told last. `stages.jsonl` has the stage and phase of
+The sidecar tags each sample with the stage and phase that it heard of last. `stages.jsonl` has the stage and phase of
 each moment on the master's clock. The two are found independently, so each checks the other.
 """
 
@@ -22,7 +22,7 @@ EDGE_S = 1.5
 def samples_by_hold(
     samples: Iterable[SampleRow], spans: Mapping[int, Span | None], run_id: object
 ) -> dict[int, list[SampleRow]]:
-    """Stage -> the samples of its hold: by tag, or by time where the sidecar was told nothing of this run.
+    """Stage -> the samples of its hold: by tag, or by time where the sidecar heard nothing of this run.
 
     `spans`: when the hold of each stage began and ended. Tags of another run are ignored: runs may share a sidecar.
     """

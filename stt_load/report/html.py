@@ -25,7 +25,7 @@ _templates = Environment(
 
 
 def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
-    """The whole page. `charts`: from `plots.draw_charts`; None says on the page how to get them."""
+    """Writes the whole page as text. `charts`: from `plots.draw_charts`; if None, the page says how to get them."""
     return _templates.get_template("report.html").render(
         title=title(report),
         sentence=knee_sentence(report.knee, report.kind),
@@ -57,7 +57,7 @@ def _warnings(report: RunReport) -> list[str]:
 
 
 def _facts(report: RunReport) -> list[tuple[str, str]]:
-    """What was run, row by row: whatever `run.json` says that fits on a line."""
+    """The rows of "What was run": everything in `run.json` that fits on a line."""
     run = report.run
     times = [(key, _utc(run[key])) for key in ("started_at", "ended_at") if run.get(key)]
     plain = [(key, str(run[key])) for key in ("dialect", "normaliser", "seed", "end") if run.get(key) is not None]

@@ -21,7 +21,7 @@ from stt_load.report.wording import knee_sentence
 
 
 def summary_json(report: RunReport) -> str:
-    """The whole file."""
+    """Writes the whole file as text."""
     knee = report.knee
     summary = {
         "schema_version": SCHEMA_VERSION,
@@ -65,7 +65,7 @@ def _figure(stage: StageReport, figure: Figure) -> Any:
 
 
 def distribution(values: Distribution) -> dict[str, Any]:
-    """`ci95` holds the two ends of the 95 % interval of each percentile; null where n does not bound it.
+    """A distribution as data. `ci95`: both ends of the 95 % interval of each percentile, null if n does not bound it.
 
     `too_few` names the percentiles that n does not support.
     """

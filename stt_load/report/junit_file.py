@@ -16,7 +16,7 @@ from stt_load.report.wording import callers, judged, title
 
 
 def junit_xml(report: RunReport) -> str:
-    """The whole file."""
+    """Writes the whole file as text."""
     root = ET.Element("testsuites", name=f"stt-load {title(report)}".strip())
     for stage in report.stages:
         root.append(_suite(stage, report.kind))

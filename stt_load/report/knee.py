@@ -9,7 +9,7 @@ Stages are read from the fewest callers upwards, and the first that does not pas
                                                      be believed, so the knee isn't either
     nothing counted at all                 empty     exit 4
     the run was killed (no `done` line)    invalid   exit 4
-    the run was told to end early          aborted   exit 5, whatever the stages say
+    the run was aborted                    aborted   exit 5, whatever the stages say
 
 A ladder is meant to climb until the server breaks, so finding the knee is exit 3: to a CI job that wants
 20 callers held, run a ladder that ends at 20.
@@ -32,7 +32,7 @@ _EXIT_CODES: dict[Verdict, ExitCode] = {
 
 
 def find_knee(stages: Sequence[StageReport]) -> Knee:
-    """Stages of one size count as one: all of them must pass. They keep their order within a size."""
+    """The knee. Stages with the same number of callers count as one: all of them must pass."""
     ladder = sorted(stages, key=lambda stage: stage.users)
     breaks = next((stage for stage in ladder if stage.verdict is not Verdict.PASS), None)
     held = [stage for stage in ladder if breaks is None or stage.users < breaks.users]
@@ -40,7 +40,7 @@ def find_knee(stages: Sequence[StageReport]) -> Knee:
 
 
 def run_verdict(stages: Sequence[StageReport], knee: Knee, *, is_finished: bool, is_aborted: bool) -> Verdict:
-    """`is_finished`: the run wrote its last line. `is_aborted`: it was told to end early."""
+    """The verdict of the run. `is_finished`: it wrote its last transition. `is_aborted`: it was ended early."""
     if is_aborted:
         return Verdict.ABORTED
     if not any(stage.figures.n for stage in stages):
@@ -53,5 +53,5 @@ def run_verdict(stages: Sequence[StageReport], knee: Knee, *, is_finished: bool,
 
 
 def exit_code(report: RunReport) -> ExitCode:
-    """What the process that made this report should end with."""
+    """The exit code of the process that made this report."""
     return _EXIT_CODES[report.verdict]

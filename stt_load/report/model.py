@@ -1,4 +1,4 @@
-"""What a run came to, as one frozen value: all that the writers see."""
+"""The report of a run as one frozen value, which is all that the writers see."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from stt_load.metrics.validity import Finding
 from stt_load.report.device import DeviceFigures, is_covered
 
 SCHEMA_VERSION = 2
-"""Of `summary.json`. It grows with every change that an older reader would misread."""
+"""The version of `summary.json`. It grows with every change that an older reader would misread."""
 
 
 WORKED_PCT = 1.0
-"""A GPU with a mean utilisation of less did no work in the hold."""
+"""A GPU with a lower mean utilisation did no work in the hold."""
 
 
 class Verdict(StrEnum):
-    """Of a stage; of a run too, where it can be ABORTED as well."""
+    """The verdict of a stage or of a run. Only a run can be ABORTED."""
 
     PASS = "pass"
     FAIL = "fail"  # believable, and an SLO was missed
@@ -60,7 +60,7 @@ class StageReport:
 
     @property
     def is_few(self) -> bool:
-        """It passes on fewer samples than a percentile needs to be certain."""
+        """The stage passes on fewer utterances than a percentile needs to be certain."""
         return self.verdict is Verdict.PASS and any(result.few for result in self.slos)
 
     @property
@@ -80,11 +80,11 @@ class StageReport:
         return tuple(finding for finding in self.findings if not finding.is_met)
 
     def busiest(self, kind: str) -> DeviceFigures | None:
-        """The device of this kind with the highest mean: the one of the main table. `devices` has them all."""
+        """The device of this kind with the highest mean load, which the main table shows. `devices` has them all."""
         return max(self._devices(kind), key=lambda figures: figures.busy.mean or 0.0, default=None)
 
     def coverage(self, kind: str) -> float | None:
-        """Of the device that was sampled worst: without it nobody knows which was the busiest. None without one."""
+        """Share of the hold with samples, of the device of this kind that was sampled worst; None without any."""
         shares = [figures.coverage for figures in self._devices(kind)]
         known = [share for share in shares if share is not None]
         return min(known) if known and len(known) == len(shares) else None
@@ -98,7 +98,7 @@ class StageReport:
         return self.coverage("gpu")
 
     def measured(self, figure: Figure) -> Distribution | float | None:
-        """The value of a figure, whatever its source. None: not measured, or not on this stage."""
+        """The value of a figure, whatever its source. None: it was not measured on this stage."""
         if figure.source in SAMPLED_DEVICES:
             busiest = self.busiest(SAMPLED_DEVICES[figure.source])
             return busiest.measured(figure.field) if busiest else None
@@ -126,7 +126,7 @@ class StageReport:
 
     @property
     def requests_per_s(self) -> float | None:
-        """Completed uploads that began in the hold, over its length; None where nothing was uploaded."""
+        """Completed requests that began in the hold, over its length; None if there were none."""
         n = self.figures.distributions["rtf"].n
         return n / self.hold_s if self.hold_s and n else None
 
@@ -148,7 +148,7 @@ class Knee:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """The run. `run` is `run.json` as it was written; `notes` are things the reader should know."""
+    """The report of a run. `run` is `run.json` as it was written; `notes` are things the reader should know."""
 
     run: Mapping[str, Any]
     stages: tuple[StageReport, ...]  # in the order in which they were run
@@ -158,5 +158,5 @@ class RunReport:
 
     @property
     def kind(self) -> LoadKind:
-        """The kind of load. Runs from before there were others are of kind stream."""
+        """The kind of load. Old runs don't name theirs: they are streams."""
         return KINDS[self.run.get("kind", STREAM.name)]

@@ -90,7 +90,7 @@ def _times(factor: float, value: float | None) -> float | None:
 
 
 def _busy_mean(stage: StageReport, kind: str) -> float | None:
-    """Of the busiest device of this kind, where it was sampled well enough."""
+    """Mean load of the busiest device of this kind, if it was sampled well enough."""
     figures = stage.busiest(kind)
     return figures.busy.mean if figures and stage.is_covered(kind) else None
 

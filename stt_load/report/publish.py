@@ -1,4 +1,4 @@
-"""What happens when a run ends, and each time its report is asked for again: files, table, copy, exit code."""
+"""Publishes the report of a run: its files, a copy of one of them, the table on the console, the exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BY_SUFFIX = {Path(name).suffix: name for name in WRITERS}
 
 
 def publish_report(folder: Path, output: str | None = None, console: Console | None = None) -> ExitCode:
-    """Write every report file of `folder`, copy one to `output`, print the table; the exit code of the run.
+    """Writes every report file of `folder`, copies one to `output`, prints the table. Returns the run's exit code.
 
     The suffix of `output` chooses: .csv, .json, .xml or .html. Raises ConfigError; for a suffix that no report
     file has, before anything is written.

@@ -22,9 +22,9 @@ _AT_ONCE_BYTES = 256 * 1024
 
 
 class RawLines(Generic[ParsedLine]):
-    """The rows of one file, some thousand at a time; may be gone through again. ConfigError where it can't go on.
+    """The parsed lines of one file, some thousand at a time, as often as needed. Raises ConfigError at a bad line.
 
-    `notes`: takes what there is to say of the file once it has been read to its end. `read_all`: lines → rows, quickly.
+    `notes`: gets what there is to say about the file when it has been read to its end. `read_all`: lines → rows, fast.
     `read_one`: one line, where that has failed, and what to call it: it says what is wrong.
     """
 
@@ -62,7 +62,7 @@ class RawLines(Generic[ParsedLine]):
             self._notes.append(note)
 
     def _all_at_once(self, lines: bytes) -> list[ParsedLine]:
-        """ValueError where they are not a row a line: some are blank, or hold two rows, or a part of one."""
+        """Parses all lines at once. ValueError if one of them is blank, or is not exactly one JSON value."""
         rows = self._read_all(lines)
         if len(rows) != lines.count(b"\n") + (not lines.endswith(b"\n")):
             raise ValueError
@@ -73,7 +73,7 @@ class RawLines(Generic[ParsedLine]):
             return file.read(place).count(b"\n")
 
     def _one_by_one(self, lines: bytes, number: int) -> tuple[list[ParsedLine], ConfigError | None]:
-        """The rows, and what to say if the last line turns out not to be the last of the file."""
+        """Parses line by line. The second value is the error of the last line, which counts if more lines follow."""
         rows: list[ParsedLine] = []
         cut: ConfigError | None = None
         for at, line in enumerate(lines.split(b"\n"), number):
@@ -89,7 +89,7 @@ class RawLines(Generic[ParsedLine]):
 
 
 def read_objects(path: Path, notes: list[str]) -> list[dict[str, Any]]:
-    """All of a file, JSON objects of any keys."""
+    """Reads a whole file of JSON objects with any keys."""
     objects = msgspec.json.Decoder(dict[str, Any])
     return list(chain.from_iterable(RawLines(path, notes, objects.decode_lines, _object)))
 
@@ -126,7 +126,7 @@ def _utterance(line: bytes, where: str) -> UtteranceRecord:
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Pieces that end with a line; the last one as the file ends."""
+    """The file in pieces that end with a line; the last piece ends with the file."""
     rest = b""
     while piece := file.read(_AT_ONCE_BYTES):
         head, end, tail = piece.rpartition(b"\n")

@@ -1,4 +1,4 @@
-"""A run folder: raw files in, report files out. The only place after the run that touches files.
+"""The files of a run folder: raw files in, report files out.
 
 The raw files are those of `docs/files.md`; `raw_lines.py` reads them.
 """
@@ -31,17 +31,17 @@ WRITERS: dict[str, Callable[[RunReport], str]] = {
 """File name -> its whole text. Another format is another row."""
 
 SAMPLE_FILES = ("gpu.jsonl", "host.jsonl")
-"""What the sidecars sampled; absent where none was asked for."""
+"""The samples of the sidecars; absent if no sidecar was used."""
 
 _TRANSITION_KEYS = {"t", "stage", "phase", "users", "reached", "workers"}
 
 
 def read_report(folder: Path) -> RunReport:
-    """The report of a run folder, from its raw files alone. Raises ConfigError with one line."""
+    """Reads the raw files of a run folder into a report. Raises ConfigError with one line."""
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder: give the run folder that `stt-load run` printed")
     notes: list[str] = []
-    of_samples: list[str] = []  # behind those of utterances, which are read while the report is built
+    sample_notes: list[str] = []  # listed after those of utterances, which are read while the report is built
     run = _read_run(folder / "run.json")
     transitions = read_objects(folder / "stages.jsonl", notes)
     if not transitions:
@@ -50,19 +50,19 @@ def read_report(folder: Path) -> RunReport:
         missing = _TRANSITION_KEYS - line.keys()
         if missing:
             raise ConfigError(f"{folder / 'stages.jsonl'}: a line lacks {', '.join(sorted(missing))}")
-    spoken = folder / "utterances.jsonl"
+    utterances = folder / "utterances.jsonl"
     sampled = [folder / name for name in SAMPLE_FILES if (folder / name).exists()]
     return build_report(
         run,
         transitions,
-        read_utterances(spoken, notes) if spoken.exists() else (),
-        [row for path in sampled for row in read_objects(path, of_samples)],
-        chain(notes, of_samples),
+        read_utterances(utterances, notes) if utterances.exists() else (),
+        [row for path in sampled for row in read_objects(path, sample_notes)],
+        chain(notes, sample_notes),
     )
 
 
 def write_report(folder: Path) -> RunReport:
-    """Rebuild every report file of a run folder; each appears whole or not at all."""
+    """Writes every report file of a run folder anew; each appears whole or not at all."""
     report = read_report(folder)
     for name, write in WRITERS.items():
         write_atomically(folder / name, write(report))

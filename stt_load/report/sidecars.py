@@ -1,4 +1,4 @@
-"""What `run.json` says of the sidecars: what they watched and why, how often, how well their clocks were known."""
+"""The sidecars as `run.json` describes them: what they watched and why, how often, how well their clocks were known."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ class Sidecars:
 
     @property
     def was_asked(self) -> bool:
-        """Somebody wanted samples."""
+        """The run was to be sampled."""
         return (self._run.get("options") or {}).get("gpu-sidecar", "off") not in ("off", None) or bool(self.entries)
 
     @property
     def watched(self) -> tuple[Device, ...]:
-        """The GPUs that were to be sampled. Where no sidecar ever answered: a GPU of which nothing is known."""
+        """The GPUs that were to be sampled; one unknown GPU if no sidecar ever answered."""
         known = [Device(str(row.get("host")), "gpu", row["index"]) for row in self.gpus if row.get("index") is not None]
         has_answered = any(row.get("host") for row in (*self.entries, *self.gpus))
         return tuple(known) if known or has_answered or not self.was_asked else (Device("", "gpu"),)
 
     def period_s(self, device: Device) -> float | None:
-        """What the source of its samples was told; None where nobody says."""
-        told = [
+        """The period that the source of its samples was configured with; None if unknown."""
+        periods_s = [
             float(source["period_s"])
             for entry in self._of(device.host)
             for source in entry.get("sources") or ()
             if _samples(source) == DEVICE_KINDS[device.kind].samples and source.get("period_s")
         ]
-        return max(told, default=None)
+        return max(periods_s, default=None)
 
     def uncertainty_s(self, host: str) -> float:
-        """Of the clock of a host; 0 where nobody says."""
+        """How well the clock of a host is known; 0 if the run doesn't say."""
         return max((float(entry.get("clock_uncertainty_s") or 0.0) for entry in self._of(host)), default=0.0)
 
     @property
     def gaps(self) -> tuple[SamplingGap, ...]:
-        """As the sidecars themselves recorded them."""
+        """The gaps that the sidecars recorded, on the master's clock."""
         return tuple(
             SamplingGap(str(entry.get("host")), _samples(source), _on_our_clock(entry, gap), str(gap.get("why", "")))
             for entry in self.entries
@@ -59,13 +59,13 @@ class Sidecars:
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """One line for each sidecar that never answered, or was left to another address of it."""
+        """One line for each sidecar that gave no samples of its own."""
         silent = [entry for entry in self.entries if not entry.get("host")]
         return tuple(f"no samples from the GPU sidecar {entry.get('url')}: {entry.get('why')}" for entry in silent)
 
     @property
     def described(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """For people: each sidecar, and what is to be said of it."""
+        """Each sidecar by its URL, with rows of name and value that describe it."""
         return [(f"{entry.get('url')}", self._facts(entry)) for entry in self.entries]
 
     def _facts(self, entry: JsonObject) -> list[tuple[str, str]]:
@@ -130,7 +130,7 @@ def _clock_line(entry: JsonObject) -> str:
 
 
 def _on_our_clock(entry: JsonObject, gap: JsonObject) -> Span:
-    """`clock_offset_s` is the sidecar's wall clock minus ours."""
+    """The span on the master's clock. `clock_offset_s` is the sidecar's wall clock minus the master's."""
     offset_s = float(entry.get("clock_offset_s") or 0.0)
     ended = gap.get("ended")
     return float(gap["began"]) - offset_s, math.inf if ended is None else float(ended) - offset_s

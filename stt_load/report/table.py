@@ -21,7 +21,7 @@ TableCell = Callable[[StageReport], str]
 
 
 def table_cells(report: RunReport) -> dict[str, TableCell]:
-    """Heading -> what stands below it, from left to right."""
+    """The columns of the table from left to right: heading -> function that gives the cell of a stage."""
     return {
         "Conc": lambda stage: str(stage.users),
         **{column.heading: _table_cell(figure, column) for figure, column in in_table(report.kind)},
@@ -42,7 +42,7 @@ def _table_cell(figure: Figure, column: TableColumn) -> TableCell:
 
 
 def _is_few(stage: StageReport, figure: Figure, column: TableColumn) -> bool:
-    """The statistic is a percentile, and n does not support it."""
+    """The column shows a percentile that n does not support."""
     p = percentile(column.statistic)
     return p is not None and not stage.figures.distributions[figure.name].supports(p)
 
@@ -52,7 +52,7 @@ def headings(report: RunReport) -> tuple[str, ...]:
 
 
 def rows(report: RunReport) -> list[tuple[str, ...]]:
-    """One row of text cells a stage, in the order of `headings`."""
+    """One row of text cells for each stage, in the order of `headings`."""
     return [tuple(cell(stage) for cell in table_cells(report).values()) for stage in report.stages]
 
 
@@ -106,7 +106,7 @@ def _what_was_sent(report: RunReport) -> list[str]:
 
 
 def foreign_warning(report: RunReport) -> str | None:
-    """One line where some caller got another caller's words; None where none did."""
+    """One line if some caller got another caller's words; None if not."""
     found = [(stage.users, int(n)) for stage in report.stages if (n := stage.figures.sums["foreign_text"])]
     if not found:
         return None
@@ -115,7 +115,7 @@ def foreign_warning(report: RunReport) -> str | None:
 
 
 def validity_lines(report: RunReport) -> list[str]:
-    """Broken conditions with advice, one line each; stages that break one in the same way share its line."""
+    """One line for each broken condition, with advice. Stages that break it in the same way share the line."""
     broken: dict[tuple[str, str], list[int]] = {}
     for stage in report.stages:
         for finding in stage.broken:

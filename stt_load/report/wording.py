@@ -16,28 +16,28 @@ LOST_TEXT = "lost"
 
 
 def seconds(value: float | None) -> str:
-    """`1.420 s`: milliseconds are worth reading, microseconds are not."""
+    """A time with milliseconds: `1.420 s`."""
     return NOTHING if value is None else f"{value:.3f} s"
 
 
 def percent(ratio: float | None) -> str:
-    """`8.3 %` of 0.083."""
+    """A ratio in percent: 0.083 is `8.3 %`."""
     return NOTHING if ratio is None else f"{ratio * 100:.1f} %"
 
 
 def observed(result: SloResult) -> str:
-    """`eos_latency p95 1.420 s`."""
+    """The figure, statistic and value of a result: `eos_latency p95 1.420 s`."""
     return f"{_name(result.slo)} {_value(result)}"
 
 
 def bound(slo: Slo) -> str:
-    """`< 800ms`, as the user wrote it."""
+    """The bound as the user wrote it: `< 800ms`."""
     sign = "<" if slo.is_strict else "<="
     return f"{sign} {slo.text.partition(sign)[2]}"
 
 
 def judged(result: SloResult) -> str:
-    """`eos_latency p95 1.420 s misses < 1s`, or why that can't be decided."""
+    """The result as a clause, `eos_latency p95 1.420 s misses < 1s`, or why that can't be decided."""
     if result.value is None:
         return f"{result.slo.text} can't be judged: nothing was measured"
     if math.isinf(result.value):
@@ -60,7 +60,7 @@ def why_not(stage: StageReport) -> str:
 
 
 def knee_sentence(knee: Knee, kind: LoadKind = STREAM) -> str:
-    """The answer to the question of the whole program."""
+    """How many callers the server holds, as one sentence: the answer that the run was for."""
     if knee.holds is None and knee.breaks is None:
         return "no stage was run"
     held = f"holds {callers(knee.holds.users, kind)}{_per_gpu(knee.holds)}" if knee.holds else "no stage passes"
@@ -82,7 +82,7 @@ def callers(users: int, kind: LoadKind = STREAM) -> str:
 
 
 def at_callers(users: Sequence[int], kind: LoadKind) -> str:
-    """`at 5, 10 callers`."""
+    """The stages that a line is about: `at 5, 10 callers`."""
     return f"at {', '.join(map(str, users))} {kind.caller if tuple(users) == (1,) else kind.callers}"
 
 
@@ -103,7 +103,7 @@ def sampled_explanation(cells: Iterable[str]) -> list[str]:
 
 
 def title(report: RunReport) -> str:
-    """`label · dialect · run id`, as far as the run has them, and what kind of load it was."""
+    """The title of a report, `label · dialect · run id` as far as the run has them, and the kind of load."""
     run = report.run
     parts = (run.get("label"), run.get("dialect"), run.get("run_id"), report.kind.subtitle)
     return " · ".join(str(part) for part in dict.fromkeys(parts) if part)

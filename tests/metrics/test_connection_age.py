@@ -17,7 +17,7 @@ def spoken(carried: int, age_s: float, eos_s: float, phase: str = "hold", outcom
 
 
 def by_age(records: list[UtteranceRecord]) -> tuple[AgeFigures, ...]:
-    """As two batches."""
+    """The figures of the records, added in two batches."""
     ages = ConnectionAges()
     ages.add(records[:1])
     ages.add(records[1:])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.metrics.corpus import add_up, worst_first
+from stt_load.metrics.corpus import corpus_figures, worst_first
 from stt_load.metrics.normaliser import CHINESE, ENGLISH, Normaliser
 from stt_load.metrics.wer import Scores, score
 
@@ -21,7 +21,9 @@ def scores_of(rows: list[tuple[str, str]], normaliser: Normaliser = ENGLISH) -> 
 
 
 def test_a_long_row_weighs_more_in_the_corpus_and_the_same_in_the_mean() -> None:
-    figures = add_up(scores_of([("lamp", "tamp"), ("the red lamp is on", "the red lamp is on"), ("go on", "go")]))
+    figures = corpus_figures(
+        scores_of([("lamp", "tamp"), ("the red lamp is on", "the red lamp is on"), ("go on", "go")])
+    )
     assert figures.words.rate == 2 / 8
     assert figures.mean_wer == pytest.approx((1 + 0 + 1 / 2) / 3)
     assert (figures.substitutions, figures.deletions, figures.insertions) == (1, 1, 0)
@@ -29,17 +31,17 @@ def test_a_long_row_weighs_more_in_the_corpus_and_the_same_in_the_mean() -> None
 
 
 def test_words_where_nothing_was_said_are_errors_of_the_corpus_and_not_of_the_mean() -> None:
-    figures = add_up(scores_of([("", "thank you"), ("good morning", "good"), ("", ""), ("lamp", "")]))
+    figures = corpus_figures(scores_of([("", "thank you"), ("good morning", "good"), ("", ""), ("lamp", "")]))
     assert figures.words.rate == 4 / 3
     assert figures.mean_wer == (1 / 2 + 1) / 2
     assert (figures.rows, figures.rows_without_reference, figures.rows_without_transcript) == (4, 2, 2)
 
 
 def test_a_corpus_without_a_reference_has_no_rate() -> None:
-    figures = add_up(scores_of([("...", "hello")]))
+    figures = corpus_figures(scores_of([("...", "hello")]))
     assert (figures.words.rate, figures.mean_wer, figures.characters.rate, figures.mean_cer) == (None,) * 4
     assert figures.insertions == 1
-    assert add_up([]).words.rate is None
+    assert corpus_figures([]).words.rate is None
 
 
 def test_the_worst_come_first_and_the_perfect_not_at_all() -> None:
@@ -53,12 +55,12 @@ def test_the_corpus_is_the_sum_of_its_rows_in_any_order(
     normaliser: Normaliser, rows: list[tuple[str, str]], data: st.DataObject
 ) -> None:
     scores = scores_of(rows, normaliser)
-    figures = add_up(scores)
-    assert add_up(data.draw(st.permutations(scores))) == figures
+    figures = corpus_figures(scores)
+    assert corpus_figures(data.draw(st.permutations(scores))) == figures
     assert figures.words.errors == figures.substitutions + figures.deletions + figures.insertions
     assert figures.words.length == sum(row.reference_words for row in scores)
     half = len(rows) // 2
-    parts = [add_up(scores[:half]), add_up(scores[half:])]
+    parts = [corpus_figures(scores[:half]), corpus_figures(scores[half:])]
     assert parts[0].words + parts[1].words == figures.words
     assert parts[0].characters + parts[1].characters == figures.characters
 
@@ -66,6 +68,6 @@ def test_the_corpus_is_the_sum_of_its_rows_in_any_order(
 @given(rows=st.lists(st.tuples(WORDS.filter(bool), WORDS), min_size=1, max_size=8))
 def test_the_corpus_rates_are_those_of_jiwer(rows: list[tuple[str, str]]) -> None:
     references, transcripts = map(list, zip(*rows, strict=True))
-    figures = add_up(scores_of(rows))
+    figures = corpus_figures(scores_of(rows))
     assert figures.words.rate == jiwer.wer(references, transcripts)
     assert figures.characters.rate == jiwer.cer(references, transcripts)

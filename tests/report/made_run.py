@@ -45,7 +45,7 @@ class MadeRun:
         return self.transitions[at]["t"], self.transitions[at + 1]["t"]
 
     def drop_samples(self, began: float, ended: float) -> None:
-        """As if none had come between the two moments."""
+        """Drops the samples between two moments, as if none had come."""
         self.gpu = [row for row in self.gpu if not began < row["t"] < ended]
         self.host = [row for row in self.host if not began < row["t"] < ended]
 

@@ -36,7 +36,7 @@ def gpu_row(rng: random.Random, t: float, tag: Mapping[str, Any], **changes: Any
 
 
 def cpu_rows(rng: random.Random, t: float, tag: Mapping[str, Any]) -> list[Row]:
-    """Of the host and of the server on it, whose memory grows by 6 MiB a minute."""
+    """Samples of the host and of the server on it, whose memory grows by 6 MiB a minute."""
     cores = 0.05 * tag["users"] + rng.random() / 50
     common = {"t": t, "host": "gpu", "boot": "first", "gpu": None}
     return [
@@ -46,13 +46,13 @@ def cpu_rows(rng: random.Random, t: float, tag: Mapping[str, Any]) -> list[Row]:
 
 
 def gpu_entry(**changes: Any) -> Row:
-    """Of run.json's `gpu`."""
+    """One entry of run.json's `gpu`."""
     about = {"uuid": "GPU-7a2f", "name": "NVIDIA A10", "driver": "550.54.15", "memory_total_mib": 23_028.0}
     return {"host": "gpu", "index": 0, **about, **changes}
 
 
 def sidecar_entry(gaps: Iterable[Mapping[str, Any]] = (), **changes: Any) -> Row:
-    """Of run.json's `sidecars`. `gaps`: as the sidecar recorded them, by its own clock."""
+    """One entry of run.json's `sidecars`. `gaps`: as the sidecar recorded them, by its own clock."""
     sources = [
         {"name": "dmon", "kind": "gpu", "period_s": 1.0, "is_alive": True, "restarts": 1, "gaps": list(gaps)},
         {"name": "host", "kind": "host", "period_s": 1.0, "is_alive": True, "restarts": 0, "gaps": []},

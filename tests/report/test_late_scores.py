@@ -19,7 +19,7 @@ LIMIT_S = 40.0
 
 
 def unscored(record: UtteranceRecord) -> UtteranceRecord:
-    """As it came from its worker."""
+    """The record as it came from its worker."""
     raw = copy(record)
     for name in ("normaliser", "wer", "cer", "substitutions", "deletions", "insertions", "reference_words"):
         setattr(raw, name, None)
