@@ -90,7 +90,7 @@ def scored(record: UtteranceRecord, normaliser: Normaliser = ENGLISH) -> Utteran
 
 
 def align(reference: str, text: str, normaliser: Normaliser) -> Iterator[tuple[str | None, str | None]]:
-    """Pairs of a reference and a transcript word, as `score` counts them. One of them is None if the other has no match."""
+    """Pairs of a reference and a transcript word, as `score` counts them; None where the other has no match."""
     wanted, heard = normaliser.words(reference), normaliser.words(text)
     for chunk in _compared(reference, text, normaliser).alignments[0]:
         left = wanted[chunk.ref_start_idx : chunk.ref_end_idx] or (None,) * (chunk.hyp_end_idx - chunk.hyp_start_idx)

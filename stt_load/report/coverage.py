@@ -25,9 +25,9 @@ _PERIOD_S = 1.0  # of dmon, where there is nothing to go by
 def reach_s(configured_s: float | None, times: Sequence[float]) -> float:
     """How far a sample reaches, either way: one and a half periods.
 
-    `configured_s`: the period that the sidecar was configured with. A tool that is slower (nvidia-smi takes its time for
-    eight GPUs) still samples evenly, so its real period counts: the median spacing of `times` (ascending), up to three
-    configured ones. A source that is slower than that counts as quiet.
+    `configured_s`: the period that the sidecar was configured with. A tool that is slower (nvidia-smi takes its time
+    for eight GPUs) still samples evenly, so its real period counts: the median spacing of `times` (ascending), up to
+    three configured ones. A source that is slower than that counts as quiet.
     """
     median_s = statistics.median(later - earlier for earlier, later in pairwise(times)) if len(times) > 1 else None
     if configured_s is None:
