@@ -58,7 +58,7 @@ class Normaliser:
     joint: str
 
     def words(self, text: str) -> tuple[str, ...]:
-        """The words of a text. They are cached, since a load test hears few sentences and English takes 0.1 ms a text."""
+        """The words of a text, from a cache: a load test hears few sentences, and English takes 0.1 ms a text."""
         return _words(self, text)
 
     def characters(self, text: str) -> str:
