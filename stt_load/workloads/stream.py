@@ -168,7 +168,7 @@ def _end_rule(config: RunConfig, record: UtteranceRecord) -> str:
     if record.settled_latency_s is not None:
         return f"{who}; complete when the server said so, {as_ms(record.settled_latency_s)} after the end of speech"
     is_counted = dialect_of(config).capabilities.counts_segments
-    return f"{who}; complete {'as soon as every queued piece has its text' if is_counted else 'after a quiet period'}"
+    return f"{who}; complete {'as soon as every queued segment has its text' if is_counted else 'after a quiet period'}"
 
 
 def _watcher(who: str, session: Session) -> Watcher:

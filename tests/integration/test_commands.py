@@ -36,7 +36,7 @@ def test_probe_shows_every_message_and_what_a_run_would_use(start_sink: StartSin
         "> last frame sent",
         "outcome           ok",
         "96 ms instead of 100 ms",
-        "as soon as every queued piece has its text",
+        "as soon as every queued segment has its text",
         "WER               0.0 %",
         "kernel receive stamps",
     ):
