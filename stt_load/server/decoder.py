@@ -29,13 +29,13 @@ HEADER = struct.Struct("<I")
 #   and narrower beams               0.040   13.9 %
 SETTINGS: dict[str, object] = {"fwdflat": False, "topn": 2, "loglevel": "FATAL"}
 
-# Means of the cepstrum of the default clips' voice. The decoder would learn them while it listens; but then the
-# first seconds come out wrong, and a text depends on whatever the process decoded before.
+# Means of the cepstrum of the default clips' voice. The decoder would learn them from the audio; but then the first
+# seconds come out wrong, and a text depends on whatever the process decoded before.
 VOICE_MEANS = "54.78,3.38,-4.17,21.80,-8.33,0.17,-4.97,-18.69,1.28,-10.50,9.14,-5.66,-2.84"
 
 
 class Decoder:
-    """PocketSphinx such that a text depends on nothing but its segment. Loads its model at the first segment."""
+    """PocketSphinx, set up so that a text depends on its segment alone. It loads its model at the first segment."""
 
     def __init__(self, model: LanguageModel) -> None:
         self._model = model

@@ -1,4 +1,4 @@
-"""Several decoding processes behind one queue. First come, first served, whoever asks."""
+"""Several decoding processes behind one queue, first come, first served."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _EXIT_PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`queue_ms`: cut to a free decoder; `decode_ms`: what the decoder took, as it says itself."""
+    """The text of a segment. `queue_ms`: from the cut to a free decoder; `decode_ms`: the decoding, as measured by the
+    decoder."""
 
     text: str
     queue_ms: float
@@ -27,7 +28,7 @@ class Decoded:
 
 
 class DecoderLost(SttLoadError):
-    """The process died over a segment; another one takes its place."""
+    """The decoder died over a segment; another one takes its place."""
 
     def __init__(self) -> None:
         super().__init__("a decoder died over a segment of speech; what it wrote to standard error says why")
@@ -41,7 +42,8 @@ class _Job:
 
 
 class DecoderPool:
-    """Use as an async context manager: processes live inside it, and none outlives it."""
+    """The recogniser of the embedded server. Use as an async context manager: the processes live inside it, and none
+    outlives it."""
 
     def __init__(self, model: LanguageModel, decoders: int, nice: int) -> None:
         self._command = [
@@ -54,7 +56,7 @@ class DecoderPool:
 
     @property
     def queue_length(self) -> int:
-        """Segments that no decoder has taken yet."""
+        """How many segments no decoder has taken yet."""
         return self._jobs.qsize()
 
     async def __aenter__(self) -> DecoderPool:
@@ -67,18 +69,19 @@ class DecoderPool:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def submit(self, pcm: bytes) -> asyncio.Future[Decoded]:
-        """Cancel the future and the segment is not decoded, if its turn hasn't come yet. Fails with DecoderLost."""
+        """Queues int16 LE mono 16 kHz. If the future is cancelled before a decoder has taken the segment, it is not
+        decoded. The future may fail with DecoderLost."""
         result: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
         self._jobs.put_nowait(_Job(pcm, time.monotonic(), result))
         return result
 
     async def warm_up(self, rounds: int, pcm: bytes) -> None:
-        """`pcm` through every decoder `rounds` times, all at once: the queue gives each of them its share."""
+        """Has every decoder recognise `pcm` `rounds` times; the queue gives each of them its share."""
         for _ in range(rounds):
             await asyncio.gather(*(self.submit(pcm) for _ in range(self.decoders)))
 
     async def _run(self) -> None:
-        """One decoder's life; a process that dies is replaced."""
+        """Keeps one decoder running: a process that dies is replaced."""
         while True:
             async with _process(self._command) as process:
                 while process.returncode is None:

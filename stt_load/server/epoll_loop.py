@@ -1,4 +1,4 @@
-"""One thread's loop over epoll and a heap of timers: what the sink runs on.
+"""The event loop of the sink: epoll and a heap of timers, in one thread.
 
 asyncio takes half of the time that the sink has for a frame. Here a readable socket is one call.
 """
@@ -16,50 +16,50 @@ from collections.abc import Callable
 from stt_load.errors import ConfigError
 from stt_load.server.listener import NO_PARENT
 
-_EVENTS_AT_ONCE = 128  # no more, so that a timer that goes off meanwhile doesn't wait for long
+_EVENTS_AT_ONCE = 128  # few, so that a timer that falls due meanwhile doesn't wait for long
 
-Action = Callable[[], None]
+Callback = Callable[[], None]
 
 
 class EpollLoop:
-    """Level-triggered: an action that leaves something unread is called again. What an action raises ends the loop.
+    """Level-triggered: a callback that leaves something unread is called again. What a callback raises ends the loop.
 
     SIGTERM, SIGINT or, with `exit_with_parent`, the end of standard input stop it, from the moment that it is made.
     """
 
     def __init__(self, exit_with_parent: bool) -> None:
         self._poll = select.epoll()
-        self._actions: dict[int, Action] = {}  # by file descriptor
-        self._timers: list[tuple[float, int, Action]] = []  # a heap
+        self._callbacks: dict[int, Callback] = {}  # by file descriptor
+        self._timers: list[tuple[float, int, Callback]] = []  # a heap
         self._order = itertools.count()  # timers of the same moment go off in the order in which they were set
         self._is_told_to_stop = False
         self._watch_signals()
         if exit_with_parent:
             self._watch_parent()
 
-    def watch(self, descriptor: int, on_readable: Action) -> None:
-        """Until `forget`, which comes before the descriptor is closed: its number may be given out again."""
+    def watch(self, descriptor: int, on_readable: Callback) -> None:
+        """Calls `on_readable` whenever there is something to read, until `unwatch`. That comes before the descriptor is
+        closed: its number may be given out again."""
         self._poll.register(descriptor, select.EPOLLIN)
-        self._actions[descriptor] = on_readable
+        self._callbacks[descriptor] = on_readable
 
-    def forget(self, descriptor: int) -> None:
+    def unwatch(self, descriptor: int) -> None:
         self._poll.unregister(descriptor)
-        del self._actions[descriptor]
+        del self._callbacks[descriptor]
 
-    def at(self, due_s: float, action: Action) -> None:
-        """`action` at `due_s`, monotonic seconds: an absolute moment, so that many don't drift. Up to 1 ms late, for
-        epoll counts in milliseconds."""
-        heapq.heappush(self._timers, (due_s, next(self._order), action))
+    def call_at(self, due_s: float, callback: Callback) -> None:
+        """Calls `callback` at `due_s`, monotonic seconds, or up to 1 ms later, since epoll counts in milliseconds."""
+        heapq.heappush(self._timers, (due_s, next(self._order), callback))
 
     def run(self) -> None:
-        """Until it is told to stop."""
-        poll, actions, timers, now = self._poll.poll, self._actions, self._timers, time.monotonic
+        """Runs until it is told to stop."""
+        poll, callbacks, timers, now = self._poll.poll, self._callbacks, self._timers, time.monotonic
         while not self._is_told_to_stop:
             wait_s = max(0.0, timers[0][0] - now()) if timers else None
             for descriptor, _ in poll(wait_s, _EVENTS_AT_ONCE):
-                action = actions.get(descriptor)
-                if action is not None:  # forgotten a moment ago
-                    action()
+                callback = callbacks.get(descriptor)
+                if callback is not None:  # unwatched a moment ago
+                    callback()
             while timers and timers[0][0] <= now():
                 heapq.heappop(timers)[2]()
 

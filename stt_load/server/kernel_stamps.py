@@ -1,4 +1,4 @@
-"""When a server's socket got its bytes, by the kernel's receive stamps.
+"""The times at which a server's socket received its bytes, by the kernel's receive stamps.
 
 The same few lines stand in `stt_load/net/sockets.py`, and should: what the scripted recogniser and the sink log
 is the truth that code is judged by, so it can't be the same code.
@@ -21,7 +21,7 @@ Ancillary = list[tuple[int, int, bytes]]
 
 
 def ask_for_stamps(raw: socket.socket) -> bool:
-    """Has the kernel stamp what `recvmsg(…, ANCILLARY_BYTES)` returns. False where it can't."""
+    """Asks the kernel to stamp what `recvmsg(…, ANCILLARY_BYTES)` returns. False where it can't."""
     try:
         raw.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     except OSError:

@@ -18,7 +18,7 @@ from pathlib import Path
 from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError
 
-_VERSION = 1  # to be raised when the same texts would give other files
+_VERSION = 1  # raise it when the same texts would give other files
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,13 @@ class LanguageModel:
 
 
 def words_of(text: str) -> list[str]:
-    """Lower case, letters and apostrophes only: the spelling of the pronunciation dictionary."""
+    """The words of a text as the pronunciation dictionary spells them: lower case, letters and apostrophes only."""
     return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower().replace("’", "'"))
 
 
 def language_model(texts: Sequence[str], cache: Path) -> LanguageModel:
-    """From the cache, or built now. ConfigError where no text has a word, or the cache can't be written."""
+    """The model of these texts, from the cache or built now. Raises ConfigError where no text has a word, or the cache
+    can't be written."""
     sentences = [words for words in map(words_of, texts) if words]
     if not sentences:
         raise ConfigError("no words to recognise: give --texts a file with one English sentence a line")
@@ -53,7 +54,7 @@ def language_model(texts: Sequence[str], cache: Path) -> LanguageModel:
 
 
 def ngrams(sentences: Iterable[Sequence[str]]) -> str:
-    """ARPA text, by the builder that comes with PocketSphinx (its command `pocketsphinx_lm`)."""
+    """The trigrams as ARPA text, by the builder that comes with PocketSphinx (its command `pocketsphinx_lm`)."""
     from pocketsphinx.lm import ArpaBoLM
 
     builder = ArpaBoLM(text="\n".join(" ".join(words) for words in sentences), add_start=True)
@@ -64,7 +65,7 @@ def ngrams(sentences: Iterable[Sequence[str]]) -> str:
 
 
 def pronunciations(words: set[str]) -> dict[str, list[str]]:
-    """Dictionary lines of each known word, variants like `the(2)` included. A small one loads in no time."""
+    """The dictionary lines of each known word, variants like `the(2)` included. Few words load fast."""
     from pocketsphinx import get_model_path
 
     found: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What every server begins with: a socket that listens, its URL told to the starter, bad input in one line.
+"""The start of every server: a listening socket, its URL for the starter, bad input in one line.
 
 The first line on standard output is `listening on URL`, printed when the server is ready for clients: whoever starts a
 server in a process of its own waits for that line.
@@ -20,7 +20,8 @@ NO_PARENT = "--exit-with-parent needs a pipe on standard input, held open by the
 def open_listener(
     host: str, port: int, receive_buffer_bytes: int | None = None, backlog: int = _BACKLOG
 ) -> socket.socket:
-    """A listening socket; port 0 takes a free one. ConfigError, one line, where that can't be."""
+    """Opens a listening socket, non-blocking; port 0 takes a free one. Raises ConfigError, one line, where that can't
+    be."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)

@@ -1,8 +1,8 @@
-"""The sink: a vosk-server that hears nothing and answers on time, for thousands of callers on one core.
+"""The sink: a vosk-server that recognises nothing and answers on time, for thousands of callers on one core.
 
     python -m stt_load.server.sink --port 0 [--delay 0.3] [--text WORDS] [--truth FILE]
 
-For calibration and the bench: what a load test costs is measured against a server that costs as little as it can.
+For calibration and the bench: the cost of a load test is measured against a server that costs as little as it can.
 Whatever is spoken, `--delay` seconds after the end message `{"text": WORDS}` and the closing handshake go out in one
 piece. With `--truth` each answer ends with a word of its own and leaves a line, see `sink_truth.py`.
 GET /healthz answers with its counters since the start.
@@ -27,8 +27,16 @@ from stt_load.errors import ConfigError
 from stt_load.server.epoll_loop import EpollLoop
 from stt_load.server.kernel_stamps import ANCILLARY_BYTES, Ancillary, ask_for_stamps, received_s
 from stt_load.server.listener import announce, open_listener, run_command, url_of
-from stt_load.server.sink_frames import BrokenFrame, ClientFrames, Heard, Kind, Tally, close_frame, server_frame
-from stt_load.server.sink_request import HealthQuestion, Refusal, http_answer, read_request
+from stt_load.server.sink_frames import (
+    ClientFrames,
+    ClientMessage,
+    FrameCounts,
+    InvalidFrame,
+    MessageKind,
+    close_frame,
+    server_frame,
+)
+from stt_load.server.sink_request import BadRequest, HealthRequest, http_response, read_request
 from stt_load.server.sink_truth import SinkTruth
 
 EOF = b'{"eof" : 1}'
@@ -41,8 +49,8 @@ _TRUTH_EVERY_S = 1.0
 _LONGEST_ANSWER_BYTES = 4_096  # goes into any socket's buffer whole
 
 
-class Caller:
-    """One connection. `frames` is None until its websocket is open."""
+class SinkConnection:
+    """One TCP connection. `frames` is None until its websocket is open."""
 
     __slots__ = ("end", "frames", "is_over", "last_frame", "raw", "request")
 
@@ -50,21 +58,21 @@ class Caller:
         self.raw = raw
         self.request = b""
         self.frames: ClientFrames | None = None
-        self.last_frame: Ancillary | None = None  # stamp of the read that completed it
-        self.end: End | None = None  # of the utterance, until it is answered
+        self.last_frame: Ancillary | None = None  # the stamp of the read that completed the last frame
+        self.end: StreamEnd | None = None  # the end of the utterance, until it is answered
         self.is_over = False  # our side has said its last: only the peer's end still counts
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """Of an utterance: when its last frame and its end message came, monotonic seconds."""
+class StreamEnd:
+    """When the last frame and the end message of an utterance came, monotonic seconds."""
 
     last_frame_s: float | None
     at_s: float
 
 
 class Sink:
-    """All callers, from accept to close."""
+    """The server: all connections, from accept to close."""
 
     def __init__(
         self, loop: EpollLoop, listener: socket.socket, delay_s: float, text: str, truth: SinkTruth | None = None
@@ -74,33 +82,33 @@ class Sink:
         self._delay_s = delay_s
         self._text = text
         self._truth = truth
-        self._tally = Tally()
+        self._counts = FrameCounts()
         self._connections = 0
         self._utterances = 0
-        self._callers: set[Caller] = set()
+        self._open: set[SinkConnection] = set()
         self._buffer = bytearray(_READ_BYTES)
         self._buffers = [self._buffer]
 
     def run(self) -> None:
-        """Until the loop is told to stop."""
-        self._welcome()
+        """Serves until the loop is told to stop."""
+        self._start_accepting()
         self._flush_truth()
         announce(url_of(self._listener, "ws", "/"))
         self._loop.run()
         self._listener.close()
-        for caller in list(self._callers):
-            self._drop(caller)
+        for connection in list(self._open):
+            self._drop(connection)
         if self._truth is not None:
             self._truth.flush()
 
     def _flush_truth(self) -> None:
         if self._truth is not None:
             self._truth.flush()
-            self._loop.at(time.monotonic() + _TRUTH_EVERY_S, self._flush_truth)
+            self._loop.call_at(time.monotonic() + _TRUTH_EVERY_S, self._flush_truth)
 
-    # callers come and go -----------------------------------------------------------------------------------
+    # connections come and go -------------------------------------------------------------------------------
 
-    def _welcome(self) -> None:
+    def _start_accepting(self) -> None:
         self._loop.watch(self._listener.fileno(), self._accept)
 
     def _accept(self) -> None:
@@ -110,159 +118,168 @@ class Sink:
             except (BlockingIOError, ConnectionError):
                 return
             except OSError as error:
-                print(f"can't accept callers: {error.strerror}; raise the limit of open files", file=sys.stderr)
-                self._loop.forget(self._listener.fileno())
-                self._loop.at(time.monotonic() + _PAUSE_WHEN_OUT_OF_FILES_S, self._welcome)
+                print(f"can't accept connections: {error.strerror}; raise the limit of open files", file=sys.stderr)
+                self._loop.unwatch(self._listener.fileno())
+                self._loop.call_at(time.monotonic() + _PAUSE_WHEN_OUT_OF_FILES_S, self._start_accepting)
                 return
             raw.setblocking(False)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             ask_for_stamps(raw)
             self._connections += 1
-            caller = Caller(raw)
-            self._callers.add(caller)
-            self._loop.watch(raw.fileno(), partial(self._read, caller))
+            connection = SinkConnection(raw)
+            self._open.add(connection)
+            self._loop.watch(raw.fileno(), partial(self._read, connection))
 
-    def _drop(self, caller: Caller) -> None:
-        """May be called again."""
-        if caller not in self._callers:
+    def _drop(self, connection: SinkConnection) -> None:
+        """Closes the socket at once. May be called again."""
+        if connection not in self._open:
             return
-        self._callers.remove(caller)
-        self._loop.forget(caller.raw.fileno())
-        caller.raw.close()
-        if caller.end is not None:
-            self._note(caller.end, None, None)
+        self._open.remove(connection)
+        self._loop.unwatch(connection.raw.fileno())
+        connection.raw.close()
+        if connection.end is not None:
+            self._log_truth(connection.end, None, None)
 
-    def _send(self, caller: Caller, data: bytes) -> bool:
-        """Whole or not at all: who has left so much unread that these few bytes find no room is no caller any more."""
+    def _send(self, connection: SinkConnection, data: bytes) -> bool:
+        """Sends all of `data`, or drops the connection: a client that has left so much unread that these few bytes find
+        no room is as good as gone."""
         try:
-            is_sent = caller.raw.send(data) == len(data)
+            is_sent = connection.raw.send(data) == len(data)
         except OSError:
             is_sent = False
         if not is_sent:
-            self._drop(caller)
+            self._drop(connection)
         return is_sent
 
-    def _send_last(self, caller: Caller, data: bytes) -> None:
-        """Nothing comes behind it. The socket stays until the peer has ended too: a close with unread bytes in it would
-        be a reset, which takes what was sent along."""
-        if self._send(caller, data):
+    def _send_last(self, connection: SinkConnection, data: bytes) -> None:
+        """Sends the last bytes of our side. The socket stays open until the peer has ended too: closing it with unread
+        bytes in it would send a reset, which discards what was sent."""
+        if self._send(connection, data):
             with contextlib.suppress(OSError):
-                caller.raw.shutdown(socket.SHUT_WR)
-            self._await_end(caller)
+                connection.raw.shutdown(socket.SHUT_WR)
+            self._await_end(connection)
 
-    def _await_end(self, caller: Caller) -> None:
-        """Our side is over: the peer has a while for its own."""
-        caller.is_over = True
-        self._loop.at(time.monotonic() + _PATIENCE_S, partial(self._drop, caller))
+    def _await_end(self, connection: SinkConnection) -> None:
+        """Gives the peer a while to end its side, now that ours is over."""
+        connection.is_over = True
+        self._loop.call_at(time.monotonic() + _PATIENCE_S, partial(self._drop, connection))
 
-    # what they say -----------------------------------------------------------------------------------------
+    # what comes in -----------------------------------------------------------------------------------------
 
-    def _read(self, caller: Caller) -> None:
+    def _read(self, connection: SinkConnection) -> None:
         try:
-            n_bytes, ancillary, _, _ = caller.raw.recvmsg_into(self._buffers, ANCILLARY_BYTES)
+            n_bytes, ancillary, _, _ = connection.raw.recvmsg_into(self._buffers, ANCILLARY_BYTES)
         except BlockingIOError:
             return
         except OSError:
             n_bytes = 0
         if not n_bytes:
-            self._drop(caller)
-        elif caller.frames is not None:
-            self._hear(caller, caller.frames, self._buffer, n_bytes, ancillary)
-        elif not caller.is_over:
-            self._on_request(caller, bytes(self._buffer[:n_bytes]), ancillary)
+            self._drop(connection)
+        elif connection.frames is not None:
+            self._feed(connection, connection.frames, self._buffer, n_bytes, ancillary)
+        elif not connection.is_over:
+            self._on_request(connection, bytes(self._buffer[:n_bytes]), ancillary)
 
-    def _hear(
-        self, caller: Caller, frames: ClientFrames, data: bytes | bytearray, n_bytes: int, ancillary: Ancillary
+    def _feed(
+        self,
+        connection: SinkConnection,
+        frames: ClientFrames,
+        data: bytes | bytearray,
+        n_bytes: int,
+        ancillary: Ancillary,
     ) -> None:
-        tally = self._tally
-        n_before = tally.frames
+        counts = self._counts
+        n_before = counts.frames
         try:
-            heard = frames.feed(data, n_bytes)
-        except BrokenFrame as error:
-            self._close(caller, error.close_code)
+            messages = frames.feed(data, n_bytes)
+        except InvalidFrame as error:
+            self._close(connection, error.close_code)
             return
-        if tally.frames != n_before:
-            caller.last_frame = ancillary
-        for message in heard:
-            self._on_heard(caller, message, ancillary)
+        if counts.frames != n_before:
+            connection.last_frame = ancillary
+        for message in messages:
+            self._on_message(connection, message, ancillary)
 
-    def _on_request(self, caller: Caller, data: bytes, ancillary: Ancillary) -> None:
-        caller.request += data
-        request = read_request(caller.request)
+    def _on_request(self, connection: SinkConnection, data: bytes, ancillary: Ancillary) -> None:
+        connection.request += data
+        request = read_request(connection.request)
         if request is None:
             return
-        caller.request = b""
-        if isinstance(request, HealthQuestion):
-            self._send_last(caller, http_answer(200, json.dumps(self.health()), "application/json"))
-        elif isinstance(request, Refusal):
-            self._send_last(caller, request.answer)
-        elif self._send(caller, request.answer):
-            caller.frames = ClientFrames(self._tally)
-            self._hear(caller, caller.frames, request.rest, len(request.rest), ancillary)
+        connection.request = b""
+        if isinstance(request, HealthRequest):
+            self._send_last(connection, http_response(200, json.dumps(self.health()), "application/json"))
+        elif isinstance(request, BadRequest):
+            self._send_last(connection, request.answer)
+        elif self._send(connection, request.answer):
+            connection.frames = ClientFrames(self._counts)
+            self._feed(connection, connection.frames, request.rest, len(request.rest), ancillary)
 
-    def _on_heard(self, caller: Caller, heard: Heard, ancillary: Ancillary) -> None:
-        kind, payload = heard
-        if kind is Kind.CLOSE:
-            if not caller.is_over:
-                self._send(caller, server_frame(Kind.CLOSE, payload[:2]))
-            # TCP ends from here first: the port waits here, and the caller may dial from it again at once.
-            self._drop(caller)
-        elif caller.is_over:
+    def _on_message(self, connection: SinkConnection, message: ClientMessage, ancillary: Ancillary) -> None:
+        kind, payload = message
+        if kind is MessageKind.CLOSE:
+            if not connection.is_over:
+                self._send(connection, server_frame(MessageKind.CLOSE, payload[:2]))
+            # We end TCP first: so TIME_WAIT is on this side, and the client may use its port again at once.
+            self._drop(connection)
+        elif connection.is_over:
             return
-        elif kind is Kind.PING:
-            self._send(caller, server_frame(Kind.PONG, payload))
-        elif kind is Kind.TEXT and payload == EOF:
-            self._on_end(caller, ancillary)
-        elif kind is Kind.TEXT and b"config" not in payload:
-            self._close(caller, 1011)
+        elif kind is MessageKind.PING:
+            self._send(connection, server_frame(MessageKind.PONG, payload))
+        elif kind is MessageKind.TEXT and payload == EOF:
+            self._on_end(connection, ancillary)
+        elif kind is MessageKind.TEXT and b"config" not in payload:
+            self._close(connection, 1011)
 
-    def _on_end(self, caller: Caller, ancillary: Ancillary) -> None:
-        if caller.end is None:
-            last_frame = caller.last_frame
+    def _on_end(self, connection: SinkConnection, ancillary: Ancillary) -> None:
+        if connection.end is None:
+            last_frame = connection.last_frame
             last_frame_s, at_s = received_s(ancillary if last_frame is None else last_frame, ancillary)
-            caller.end = End(None if last_frame is None else last_frame_s, at_s)
-            self._loop.at(at_s + self._delay_s, partial(self._answer, caller))
+            connection.end = StreamEnd(None if last_frame is None else last_frame_s, at_s)
+            self._loop.call_at(at_s + self._delay_s, partial(self._answer, connection))
 
-    # what they are told ------------------------------------------------------------------------------------
+    # what goes out -----------------------------------------------------------------------------------------
 
-    def _answer(self, caller: Caller) -> None:
-        """The text and the closing handshake in one piece, as they would come from a server that has them at hand."""
-        if caller.is_over or caller not in self._callers:
+    def _answer(self, connection: SinkConnection) -> None:
+        """Sends the text and the closing handshake in one piece."""
+        if connection.is_over or connection not in self._open:
             return
         self._utterances += 1
         text = self._text if self._truth is None else f"{self._text} u{self._utterances:06d}".lstrip()
-        if self._send(caller, server_frame(Kind.TEXT, json.dumps({"text": text}).encode()) + close_frame(1000)):
+        if self._send(
+            connection, server_frame(MessageKind.TEXT, json.dumps({"text": text}).encode()) + close_frame(1000)
+        ):
             sent_s = time.monotonic()
-            assert caller.end is not None
-            end, caller.end = caller.end, None
-            self._note(end, text, sent_s)
-            self._await_end(caller)
+            assert connection.end is not None
+            end, connection.end = connection.end, None
+            self._log_truth(end, text, sent_s)
+            self._await_end(connection)
 
-    def _close(self, caller: Caller, code: int) -> None:
-        """The closing handshake, of a caller who broke the rules."""
-        if not caller.is_over and self._send(caller, close_frame(code)):
-            self._await_end(caller)
+    def _close(self, connection: SinkConnection, code: int) -> None:
+        """Begins the closing handshake with a client that broke the rules."""
+        if not connection.is_over and self._send(connection, close_frame(code)):
+            self._await_end(connection)
 
-    def _note(self, end: End, text: str | None, text_sent_s: float | None) -> None:
+    def _log_truth(self, end: StreamEnd, text: str | None, text_sent_s: float | None) -> None:
         if self._truth is not None:
             self._truth.add(text, end.last_frame_s, end.at_s, text_sent_s)
 
     def health(self) -> dict[str, object]:
-        """`connections` are open now, this question's own among them; everything else is counted since the start."""
+        """The answer to GET /healthz. `connections`: open now, with that of this request; the rest is counted since the
+        start."""
         return {
             "ready": True,
-            "connections": len(self._callers),
+            "connections": len(self._open),
             "connections_ever": self._connections,
             "utterances": self._utterances,
-            "frames": self._tally.frames,
-            "bytes": self._tally.payload_bytes,
+            "frames": self._counts.frames,
+            "bytes": self._counts.payload_bytes,
             "cpu_s": time.process_time(),
             "monotonic_s": time.monotonic(),
         }
 
 
 def _lift_file_limit() -> None:
-    """As many open files as this process may have at all."""
+    """Allows this process as many open files as it may have at all."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -272,7 +289,7 @@ def _lift_file_limit() -> None:
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", default=0, help="0 takes a free one; the first line printed names it.")
 @click.option("--delay", "delay_s", default=0.3, help="Seconds from the end message to the text.")
-@click.option("--text", default="some words", help="What everybody is taken to have said.")
+@click.option("--text", default="some words", help="The text of every answer.")
 @click.option("--truth", type=click.Path(path_type=Path), help="File to append a line an utterance to.")
 @click.option("--exit-with-parent", is_flag=True, help="Also end when standard input ends.")
 def command(host: str, port: int, delay_s: float, text: str, truth: Path | None, exit_with_parent: bool) -> None:

@@ -1,4 +1,4 @@
-"""The first bytes of a connection to the sink: a websocket's upgrade, a question about its health, or neither.
+"""The first request of a connection to the sink: a websocket's upgrade, GET /healthz, or neither.
 
 RFC 6455, section 4.2, and no more of HTTP than that needs: no extension, no subprotocol, no body. It stands here
 because it takes 2 µs where the `websockets` library takes 37 for upgrade and close, and its core is to have time.
@@ -18,41 +18,41 @@ _END = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """A websocket it is: `answer` opens it, `rest` is what the client sent behind its request."""
+    """The request asks for a websocket. `answer` opens it; `rest` is what the client sent behind its request."""
 
     answer: bytes
     rest: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class HealthQuestion:
-    """GET /healthz, over plain HTTP."""
+class HealthRequest:
+    """The request is GET /healthz, over plain HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Neither; `answer` says why."""
+class BadRequest:
+    """The request is nothing that the sink serves; `answer` says why."""
 
     answer: bytes
 
 
-def read_request(data: bytes) -> Upgrade | HealthQuestion | Refusal | None:
-    """None: not all of it is there."""
+def read_request(data: bytes) -> Upgrade | HealthRequest | BadRequest | None:
+    """Reads the request that `data` begins with; None where not all of it is here."""
     head, end, rest = data.partition(_END)
     if not end:
-        return Refusal(http_answer(400, "the request is too long")) if len(data) > LONGEST_REQUEST_BYTES else None
+        return BadRequest(http_response(400, "the request is too long")) if len(data) > LONGEST_REQUEST_BYTES else None
     request_line, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     method, _, target = request_line.partition(" ")
     if method != "GET" or not target.endswith(" HTTP/1.1"):
-        return Refusal(http_answer(400, "GET over HTTP/1.1 is all that is understood"))
+        return BadRequest(http_response(400, "GET over HTTP/1.1 is all that is understood"))
     if "upgrade" not in headers:
         if target.partition("?")[0].partition(" ")[0] == "/healthz":
-            return HealthQuestion()
-        return Refusal(http_answer(400, "open a websocket, or GET /healthz"))
+            return HealthRequest()
+        return BadRequest(http_response(400, "open a websocket, or GET /healthz"))
     wrong = _what_is_wrong(headers)
     if wrong is not None:
-        return Refusal(http_answer(400, wrong))
+        return BadRequest(http_response(400, wrong))
     accept = base64.b64encode(hashlib.sha1(headers["sec-websocket-key"].encode() + _GUID).digest())
     answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
     return Upgrade(answer + accept + _END, rest)
@@ -72,8 +72,8 @@ def _what_is_wrong(headers: dict[str, str]) -> str | None:
     return None if len(key) == 16 else "Sec-WebSocket-Key must be 16 bytes in base64"
 
 
-def http_answer(status: int, body: str, content_type: str = "text/plain") -> bytes:
-    """A whole answer, after which the connection ends."""
+def http_response(status: int, body: str, content_type: str = "text/plain") -> bytes:
+    """A whole response, after which the connection ends."""
     content = body.encode()
     reason = {200: "OK", 400: "Bad Request"}[status]
     head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {len(content)}\r\n"

@@ -1,4 +1,4 @@
-"""What the sink knows of each utterance, one JSON line each: what reported latencies are judged by.
+"""The log of the sink, one JSON line an utterance: the truth that reported latencies are compared with.
 
 text           the answer, unique to the utterance; null where the caller was gone before it was due
 last_frame_s   kernel receive stamp of the read that completed its last binary frame; null where there was no frame
@@ -17,7 +17,7 @@ from stt_load.errors import ConfigError
 
 
 class SinkTruth:
-    """Appends to a file when told to `flush`, or after `_BATCH` lines: a write per line would take the time of callers.
+    """Appends to a file at `flush`, and after `_BATCH` lines: a write for each line would make answers late. Raises
     ConfigError where the file can't be written."""
 
     _BATCH = 1_000

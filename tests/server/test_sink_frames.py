@@ -1,4 +1,4 @@
-"""Bytes in, what was heard out: in whatever pieces they come."""
+"""Bytes in, what was messages out: in whatever pieces they come."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from websockets.frames import Frame, Opcode
 
 from stt_load.server.sink_frames import (
     LONGEST_TEXT_BYTES,
-    BrokenFrame,
     ClientFrames,
-    Heard,
-    Kind,
-    Tally,
+    ClientMessage,
+    FrameCounts,
+    InvalidFrame,
+    MessageKind,
     close_frame,
     server_frame,
 )
@@ -33,11 +33,11 @@ def wire(opcode: Opcode, payload: bytes, fin: bool = True) -> bytes:
     return Frame(opcode, payload, fin).serialize(mask=True)
 
 
-def heard_of(pieces: list[bytes]) -> tuple[list[Heard], Tally]:
-    tally = Tally()
-    frames = ClientFrames(tally)
-    heard = [message for piece in pieces for message in frames.feed(bytearray(piece) + b"old bytes", len(piece))]
-    return heard, tally
+def messages_of(pieces: list[bytes]) -> tuple[list[ClientMessage], FrameCounts]:
+    counts = FrameCounts()
+    frames = ClientFrames(counts)
+    messages = [message for piece in pieces for message in frames.feed(bytearray(piece) + b"old bytes", len(piece))]
+    return messages, counts
 
 
 @given(FRAMES, st.lists(st.integers(min_value=1, max_value=7_000), max_size=40))
@@ -46,32 +46,34 @@ def test_pieces_make_no_difference(frames: list[tuple[Opcode, bytes]], sizes: li
     for size in sizes:
         pieces.append(data[:size])
         data = data[size:]
-    heard, tally = heard_of([*pieces, data])
+    messages, counts = messages_of([*pieces, data])
     binary = [payload for opcode, payload in frames if opcode is Opcode.BINARY]
-    assert heard == [(Kind(int(opcode)), payload) for opcode, payload in frames if opcode is not Opcode.BINARY]
-    assert (tally.frames, tally.payload_bytes) == (len(binary), sum(map(len, binary)))
+    assert messages == [
+        (MessageKind(int(opcode)), payload) for opcode, payload in frames if opcode is not Opcode.BINARY
+    ]
+    assert (counts.frames, counts.payload_bytes) == (len(binary), sum(map(len, binary)))
 
 
 def test_a_frame_counts_when_its_last_byte_is_there() -> None:
     data = wire(Opcode.BINARY, bytes(3_200))
-    tally = Tally()
-    frames = ClientFrames(tally)
+    counts = FrameCounts()
+    frames = ClientFrames(counts)
     frames.feed(data, len(data) - 1)
-    assert tally.frames == 0
+    assert counts.frames == 0
     frames.feed(data[-1:], 1)
-    assert tally.frames == 1
+    assert counts.frames == 1
 
 
 def test_a_text_in_fragments_is_put_together_around_a_ping() -> None:
     pieces = [wire(Opcode.TEXT, b"hello ", fin=False), wire(Opcode.PING, b"?"), wire(Opcode.CONT, b"world")]
-    assert heard_of(pieces)[0] == [(Kind.PING, b"?"), (Kind.TEXT, b"hello world")]
+    assert messages_of(pieces)[0] == [(MessageKind.PING, b"?"), (MessageKind.TEXT, b"hello world")]
 
 
 def test_audio_in_fragments_is_passed_over() -> None:
     pieces = [wire(Opcode.BINARY, bytes(500), fin=False), wire(Opcode.CONT, bytes(70)), wire(Opcode.TEXT, b"end")]
-    heard, tally = heard_of(pieces)
-    assert heard == [(Kind.TEXT, b"end")]
-    assert tally.payload_bytes == 570
+    messages, counts = messages_of(pieces)
+    assert messages == [(MessageKind.TEXT, b"end")]
+    assert counts.payload_bytes == 570
 
 
 @pytest.mark.parametrize(
@@ -92,14 +94,14 @@ def test_audio_in_fragments_is_passed_over() -> None:
     ids=["unmasked", "reserved bit", "opcode 3", "opcode 11", "long ping", "ping in parts", "long", "long in parts"],
 )
 def test_what_no_client_may_send(data: bytes, code: int) -> None:
-    with pytest.raises(BrokenFrame) as caught:
-        heard_of([data])
+    with pytest.raises(InvalidFrame) as caught:
+        messages_of([data])
     assert caught.value.close_code == code
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
 def test_what_a_server_sends_is_what_the_library_would(size: int) -> None:
-    assert server_frame(Kind.TEXT, bytes(size)) == Frame(Opcode.TEXT, bytes(size)).serialize(mask=False)
+    assert server_frame(MessageKind.TEXT, bytes(size)) == Frame(Opcode.TEXT, bytes(size)).serialize(mask=False)
 
 
 def test_a_close_carries_its_code() -> None:

@@ -7,7 +7,7 @@ from websockets.client import ClientProtocol
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from stt_load.server.sink_request import HealthQuestion, Refusal, Upgrade, read_request
+from stt_load.server.sink_request import BadRequest, HealthRequest, Upgrade, read_request
 
 UPGRADE = (
     b"GET /any/path?x=1 HTTP/1.1\r\nHost: here\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n"
@@ -36,7 +36,7 @@ def test_a_part_of_a_request_is_none_yet() -> None:
 
 @pytest.mark.parametrize("target", ["/healthz", "/healthz?again"])
 def test_the_question_about_health(target: str) -> None:
-    assert read_request(f"GET {target} HTTP/1.1\r\n\r\n".encode()) == HealthQuestion()
+    assert read_request(f"GET {target} HTTP/1.1\r\n\r\n".encode()) == HealthRequest()
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_the_question_about_health(target: str) -> None:
 )
 def test_an_upgrade_with_a_fault_is_refused(old: bytes, new: bytes) -> None:
     request = read_request(UPGRADE.replace(old, new))
-    assert isinstance(request, Refusal) and request.answer.startswith(b"HTTP/1.1 400 ")
+    assert isinstance(request, BadRequest) and request.answer.startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_request_without_end_is_refused() -> None:
-    assert isinstance(read_request(b"GET /" + b"x" * 20_000), Refusal)
+    assert isinstance(read_request(b"GET /" + b"x" * 20_000), BadRequest)
