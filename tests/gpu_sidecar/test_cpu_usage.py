@@ -34,6 +34,7 @@ def test_without_time_between_the_readings_there_is_no_share(after: CpuTicks) ->
 
 def test_a_total_that_went_backwards_in_part_stays_within_bounds() -> None:
     assert busy_pct(CpuTicks(1000, 10000), CpuTicks(1100, 10050)) == 100.0
+    assert busy_pct(CpuTicks(1000, 10000), CpuTicks(990, 10050)) == 0.0
 
 
 def test_what_each_process_used_itself_adds_up() -> None:

@@ -46,7 +46,7 @@ def test_a_device_without_memory_of_its_own_is_still_a_device() -> None:
     assert parse_gpus("0, GPU-aaaa, NVIDIA GB10, [N/A], 580.95") == [Gpu(0, "GPU-aaaa", "NVIDIA GB10", None, "580.95")]
 
 
-@pytest.mark.parametrize("text", ["", "No gpus were found\n", "a, b, c, d, e\n", "0, GPU-aaaa\n"])
+@pytest.mark.parametrize("text", ["", "No devices were found\n", "a, b, c, d, e\n", "0, GPU-aaaa\n"])
 def test_other_text_lists_no_device(text: str) -> None:
     assert parse_gpus(text) == []
 
@@ -185,7 +185,7 @@ def test_mig_devices_are_listed_under_their_gpu() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["", "No gpus found.\n", "  MIG 1g.10gb     Device  0: (UUID: MIG-x)\n", "GPU 0\n"])
+@pytest.mark.parametrize("text", ["", "No devices found.\n", "  MIG 1g.10gb     Device  0: (UUID: MIG-x)\n", "GPU 0\n"])
 def test_other_text_lists_no_mig_device(text: str) -> None:
     assert parse_mig_parents(text) == {}
 

@@ -54,9 +54,9 @@ def test_only_the_gpu_that_python_uses_is_watched(smi: StandInSmi) -> None:
     assert [gpu["index"] for gpu in health["gpus"]] == [1]
 
 
-@pytest.mark.parametrize("wanted", ["0", "GPU-aaaa"])
-def test_the_gpu_asked_for_is_the_one_watched(smi: StandInSmi, wanted: str) -> None:
-    with sidecar(smi.environment, *FED_BY_HAND, "--gpu-id", wanted) as running:
+@pytest.mark.parametrize("gpu_id", ["0", "GPU-aaaa"])
+def test_the_gpu_asked_for_is_the_one_watched(smi: StandInSmi, gpu_id: str) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND, "--gpu-id", gpu_id) as running:
         smi.feed(dmon_row(sm=10, fb=1000, gpu=0), dmon_row(sm=20, fb=1000, gpu=1), dmon_row(sm=30, fb=1000, gpu=0))
         rows = running.wait_for_samples(2)
         health = running.get("/healthz").json()
@@ -199,10 +199,10 @@ def test_a_recording_is_what_was_served_and_survives_a_kill(smi: StandInSmi, tmp
         assert running.get("/healthz").json()["recording"] == {"lines": 3, "complaint": ""}
         running.process.kill()
         running.process.wait(DEADLINE_S)
-    head, *samples, mark = (json.loads(line) for line in path.read_text().splitlines())
-    assert ([gpu["uuid"] for gpu in head["gpus"]], head["sources"][0]["name"]) == (["GPU-bbbb"], "dmon")
+    header, *samples, change = (json.loads(line) for line in path.read_text().splitlines())
+    assert ([gpu["uuid"] for gpu in header["gpus"]], header["sources"][0]["name"]) == (["GPU-bbbb"], "dmon")
     assert [(row["t"], row["gpu"], row["sm_pct"]) for row in samples] == [(row["t"], 1, row["sm_pct"]) for row in rows]
-    assert mark["mark"]["run_id"] == "r1"
+    assert change["mark"]["run_id"] == "r1"
 
 
 def test_a_recording_is_played_with_its_gpus_and_its_spacing(smi: StandInSmi, tmp_path: Path) -> None:

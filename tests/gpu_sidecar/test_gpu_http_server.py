@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import socket
 import threading
@@ -263,11 +262,11 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def test_head_gets_no_body(bare: RunningSidecar) -> None:
-    connection = http.client.HTTPConnection(bare.url.removeprefix("http://"), timeout=DEADLINE_S)
-    connection.request("HEAD", "/healthz")
-    answer = connection.getresponse()
-    assert (answer.status, answer.read()) == (405, b"")
-    connection.close()
+    with connection_to(bare) as connection:
+        connection.sendall(b"HEAD /healthz HTTP/1.0\r\n\r\n")
+        head, end, body = read_all(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 405 ") and b"Content-Length: " in head
+    assert (end, body) == (b"\r\n\r\n", b"")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import SampleGap, SourceStatus
 from gpu_sidecar.timeline import StageChange, StageTag, TaggedSample
 
-DEVICES = (Gpu(0, "GPU-aaaa", "NVIDIA L4", 23034, "570"), Gpu(1, "GPU-bbbb", 'odd "name"\\', None, "570"))
+GPUS = (Gpu(0, "GPU-aaaa", "NVIDIA L4", 23034, "570"), Gpu(1, "GPU-bbbb", 'odd "name"\\', None, "570"))
 SOURCES = (
     SourceStatus("dmon", GPU, 1.0, is_alive=True, restarts=2, gaps=(SampleGap(1.0, 2.0, "dmon died"),)),
     SourceStatus("proc", HOST, 5.0, is_alive=False),
@@ -29,7 +29,7 @@ def newest(sample: Sample, age_s: float = 0.5, tag: StageTag = StageTag("r1", 2,
 
 
 def text_of(*found: TaggedSample, sources: Sequence[SourceStatus] = SOURCES) -> str:
-    return render(Snapshot(found, 7, DEVICES, "uvicorn", sources), wall=1e9 + 0.25, mono=NOW)
+    return render(Snapshot(found, 7, GPUS, "uvicorn", sources), wall=1e9 + 0.25, mono=NOW)
 
 
 def parsed(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:

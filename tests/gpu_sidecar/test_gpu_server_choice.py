@@ -211,6 +211,40 @@ def test_a_python_process_on_a_gpu_stands_for_the_server_that_nobody_named() -> 
     assert choice.why == f"on a GPU: {choice.name} (pid {server.pid})"
 
 
+def made_proc(folder: Path, processes: dict[int, tuple[str, int]], inode: int = 99) -> Proc:
+    """A folder like /proc. `processes`: name and start time by pid; all hold a socket that listens on port 8000."""
+    (folder / "net").mkdir(parents=True, exist_ok=True)
+    (folder / "stat").write_text("cpu  1 2 3 4 5 6 7 8 0 0\n")
+    (folder / "net" / "tcp").write_text(f"  0: 00000000:1F40 00000000:0000 0A 0:0 0:0 0 0 0 {inode} 1\n")
+    for pid, (name, started) in processes.items():
+        descriptors = folder / str(pid) / "fd"
+        if not descriptors.exists():
+            descriptors.mkdir(parents=True)
+            (descriptors / "3").symlink_to(f"socket:[{inode}]")
+        (folder / str(pid) / "stat").write_text(f"{pid} ({name}) S 0 {'0 ' * 17}{started} {'0 ' * 30}\n")
+    return Proc(str(folder))
+
+
+def test_a_socket_that_init_holds_too_is_the_servers(tmp_path: Path) -> None:
+    proc = made_proc(tmp_path, {1: ("systemd", 1), 4242: ("uvicorn", 500)})
+    choice = ServerTree(proc, root_search(ServerSelector("port", "8000"))).update()
+    assert (choice.pids, choice.name) == ((4242,), "uvicorn")
+
+
+def test_in_a_container_the_server_may_be_process_1(tmp_path: Path) -> None:
+    proc = made_proc(tmp_path, {1: ("uvicorn", 1)})
+    assert ServerTree(proc, root_search(ServerSelector("port", "8000"))).update().pids == (1,)
+
+
+def test_a_pid_that_another_process_has_got_is_gone(tmp_path: Path) -> None:
+    tree = ServerTree(made_proc(tmp_path, {4242: ("uvicorn", 500)}), root_search(ServerSelector("pid", "4242")))
+    assert tree.update().pids == (4242,)
+    made_proc(tmp_path, {4242: ("bash", 900)})
+    choice = tree.update()
+    assert choice.pids == ()
+    assert choice.why.startswith("process 4242 is gone")
+
+
 def test_without_proc_there_is_no_server(tmp_path: Path) -> None:
     tree = ServerTree(Proc(str(tmp_path)), root_search(ServerSelector("port", "8000")))
     assert tree.update().pids == ()

@@ -179,7 +179,7 @@ def test_a_device_whose_columns_changed_in_mid_stage_is_one_device() -> None:
     assert (device["n"], device["figures"]["sm_pct"]["mean"], device["figures"]["fb_mib"]["max"]) == (2, 20, 5)
 
 
-def test_the_same_stage_said_again_is_no_new_mark() -> None:
+def test_the_same_stage_announced_again_is_no_new_change() -> None:
     timeline = Timeline()
     assert timeline.change_stage(HOLD, 1.0, 1.0) is not None
     assert timeline.change_stage(HOLD, 2.0, 2.0) is None

@@ -32,7 +32,7 @@ def record(path: Path, *sms: float, header: RecordingHeader = HEADER) -> None:
     recorder.close()
 
 
-def test_a_head_then_a_line_for_each_sample_and_mark(tmp_path: Path) -> None:
+def test_a_header_then_a_line_for_each_sample_and_change_of_stage(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "r", lambda: HEADER)
     recorder.add(sample(1), 101.0, 1.0)
     recorder.add_stage_change(StageChange(StageTag("r1", 0, 1, "hold"), 102.0, 2.0))
@@ -52,13 +52,13 @@ def test_a_line_is_there_as_soon_as_it_was_added(tmp_path: Path) -> None:
     recorder.close()
 
 
-def test_each_start_appends_behind_a_head_of_its_own(tmp_path: Path) -> None:
+def test_each_start_appends_behind_a_header_of_its_own(tmp_path: Path) -> None:
     record(tmp_path / "r", 1)
     record(tmp_path / "r", 2, header=RecordingHeader("gpu7", "b2", 200.0))
     assert [row.get("boot", row.get("sm_pct")) for row in rows_of(tmp_path / "r")] == ["b1", 1, "b2", 2]
 
 
-def test_gpus_that_changed_get_a_new_head(tmp_path: Path) -> None:
+def test_gpus_that_changed_get_a_new_header(tmp_path: Path) -> None:
     headers = [HEADER]
     recorder = Recorder(tmp_path / "r", lambda: headers[-1])
     recorder.add(sample(1), 101.0, 1.0)
@@ -79,7 +79,7 @@ def test_a_line_that_a_death_cut_off_is_closed_off(tmp_path: Path, torn: str) ->
     assert [json.loads(line).get("sm_pct") for line in lines[3:]] == [None, 2]
 
 
-def test_a_recording_that_died_in_its_first_head_goes_on(tmp_path: Path) -> None:
+def test_a_recording_that_died_in_its_first_header_goes_on(tmp_path: Path) -> None:
     (tmp_path / "r").write_text(header_line(HEADER)[:25])
     record(tmp_path / "r", 1)
     assert [json.loads(line).get("sm_pct") for line in (tmp_path / "r").read_text().splitlines()[1:]] == [None, 1]

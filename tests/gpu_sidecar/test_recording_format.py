@@ -53,7 +53,7 @@ def test_a_line_is_one_json_object_on_a_line() -> None:
     }  # fmt: skip
 
 
-def test_a_mark_is_in_the_recording_and_is_no_sample() -> None:
+def test_a_change_of_stage_is_in_the_recording_and_is_no_sample() -> None:
     line = stage_change_line(StageChange(StageTag("r1", 2, 20, "hold"), 101.0, 1.0))
     assert json.loads(line)["mark"] == {"run_id": "r1", "stage": 2, "users": 20, "phase": "hold"}
     assert list(read_lines([line])) == []
@@ -99,7 +99,7 @@ def test_what_is_no_recording_is_told_so(text: str, words: str) -> None:
     assert str(caught.value) == words
 
 
-def test_a_recording_whose_first_head_was_cut_off_begins_with_the_next() -> None:
+def test_a_recording_whose_first_header_was_cut_off_begins_with_the_next() -> None:
     assert read_headers([header_line(HEADER)[:30] + "\n", header_line(HEADER)]) == [HEADER]
 
 
@@ -126,7 +126,7 @@ def test_a_wall_clock_that_went_back_between_two_starts_costs_no_time() -> None:
     assert due_times(found) == [0, 0]
 
 
-def test_a_head_of_the_same_start_changes_no_spacing() -> None:
+def test_a_header_of_the_same_start_changes_no_spacing() -> None:
     assert due_times([HEADER, recorded(50.0), HEADER, recorded(51.0)]) == [0, 1]
 
 

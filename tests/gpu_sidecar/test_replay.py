@@ -75,7 +75,7 @@ def test_one_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
     source.stop()
 
 
-def test_its_gpus_are_those_of_all_its_heads(tmp_path: Path) -> None:
+def test_its_gpus_are_those_of_all_its_headers(tmp_path: Path) -> None:
     path = recording(tmp_path / "r", (0.0, gpu_sample(1)))
     with path.open("a") as file:
         file.write(header_line(RecordingHeader("gpu7", "b2", 200.0, ({"index": 3, "uuid": "GPU-d"},))))

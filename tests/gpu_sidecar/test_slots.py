@@ -55,7 +55,7 @@ def leave_at_the_end_of_the_stream(slots: ConnectionSlots, connection: socket.so
     return thread
 
 
-def test_a_seat_that_was_left_is_free_again(connections: Connections) -> None:
+def test_a_slot_that_was_released_is_free_again(connections: Connections) -> None:
     slots = ConnectionSlots(1, now=Clock())
     (first, first_client), (second, _), _ = connections
     assert slots.take(first)
@@ -88,7 +88,7 @@ def test_nobody_has_to_go_who_has_only_just_come(connections: Connections) -> No
     assert clock.now_s >= sat_down_s + 0.25
 
 
-def test_a_client_whose_request_has_come_keeps_its_seat_until_it_is_answered(connections: Connections) -> None:
+def test_a_client_whose_request_has_come_keeps_its_slot_until_it_is_answered(connections: Connections) -> None:
     slots = ConnectionSlots(1, now=Clock())
     (first, first_client), (second, _), _ = connections
     assert slots.take(first)
