@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Literal, Self
 
@@ -21,21 +20,6 @@ SCHEMA_VERSION = 1
 
 Stamp = Literal["kernel", "read"]
 """Where an arrival time comes from: the kernel's receive timestamp, or the moment at which the bytes were read."""
-
-
-class Kind(StrEnum):
-    """The names of `kinds.KINDS`."""
-
-    STREAM = "stream"
-    UPLOAD = "upload"
-    TTS = "tts"
-
-
-PACED = frozenset(Kind(kind.name) for kind in KINDS.values() if kind.is_paced)
-"""Kinds whose audio is sent in frames, each due at its moment."""
-
-TRANSCRIBED = frozenset(Kind(kind.name) for kind in KINDS.values() if kind.is_transcribed)
-"""Kinds whose answer is a transcript, to be held against the reference."""
 
 
 class Utterance(msgspec.Struct, gc=False):
@@ -138,12 +122,13 @@ class UtteranceRecord(Utterance, gc=False):
 
     @classmethod
     def from_json(cls, line: bytes | str) -> Self:
-        """Unknown keys are left out, so that a newer file still loads. Raises ValueError for whatever is no record."""
+        """Reads one line. Unknown keys are left out, so that a newer file still loads. Raises ValueError for whatever
+        is no record."""
         return msgspec.json.decode(line, type=cls)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """The same from the values of a line. Half of an emoji in it becomes a question mark."""
+        """Makes a record from the values of a line. Half of an emoji in it becomes a question mark."""
         return msgspec.convert(_encodable(row), cls)
 
     @property
@@ -157,18 +142,18 @@ class UtteranceRecord(Utterance, gc=False):
 
     @property
     def headline_s(self) -> float | None:
-        """The one time that this kind of load is about."""
+        """The one time that this utterance's kind of load is about."""
         value: float | None = getattr(self, KINDS[self.kind].headline)
         return value
 
     @property
     def is_transcribed(self) -> bool:
-        """There are words to be scored, or there should be."""
+        """Whether there are words to be scored, or should be."""
         return KINDS[self.kind].is_transcribed
 
     @property
     def is_counted(self) -> bool:
-        """Started in the hold of its stage: the only utterances that a stage's figures are made of."""
+        """Whether it started in the hold of its stage: only such utterances make a stage's figures."""
         return self.phase == "hold"
 
 
@@ -177,7 +162,7 @@ _TIMES = attrgetter(*(f.name for f in msgspec.structs.fields(UtteranceRecord) if
 
 
 def _encodable(value: Any) -> Any:
-    """Half of an emoji is legal in a server's JSON and can't be written as UTF-8 by anybody."""
+    """The value without half emojis, which are legal in a server's JSON and can't be written as UTF-8 by anybody."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, list):

@@ -26,9 +26,9 @@ from stt_load.pacing.inline_driver import run_with
 from stt_load.pacing.pacer import Pacer
 from stt_load.records import Figures, Stamp, Utterance, UtteranceRecord
 from stt_load.session.actions import SessionRules
-from stt_load.session.client_frames import ClientFrame
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.session.session import Session
+from stt_load.session.websocket_frames import ClientFrame
 
 START_S = 1_000.0
 RATE_HZ = 16_000

@@ -18,7 +18,7 @@ from typing import Any
 
 from stt_load.errors import ProtocolError
 from stt_load.records import Stamp
-from stt_load.session.server_frames import FastFrame, read_fast_frame
+from stt_load.session.websocket_frames import FastFrame, read_fast_frame
 
 # asm-generic/socket.h; Python has no names for them. The kernel adds a struct timespec of the wall clock to every
 # recvmsg of a TCP socket, taken when the last segment that the call returned came in.

@@ -12,7 +12,7 @@ from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import TransportError
 from stt_load.records import Stamp
-from stt_load.session.client_frames import ClientFrame
+from stt_load.session.websocket_frames import ClientFrame
 
 
 class Need(Enum):

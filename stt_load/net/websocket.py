@@ -1,8 +1,7 @@
 """A websocket behind the transport contract.
 
 upgrade.py                   asks for it
-session/client_frames.py     what we send: made once, masked each time
-session/server_frames.py     what arrives, nearly always
+session/websocket_frames.py  what we send: made once, masked each time; what arrives, nearly always
 websocket_client_adapter.py  what arrives otherwise: fragments, halves, pings, breaches of the protocol
 """
 
@@ -23,8 +22,7 @@ from stt_load.net.tcp import MakeSocket, TcpConnect
 from stt_load.net.transport import Arrival, Need
 from stt_load.net.upgrade import Upgrade
 from stt_load.net.websocket_client_adapter import PING, PONG, FrameReader
-from stt_load.session.client_frames import ClientFrame, client_frame
-from stt_load.session.server_frames import BINARY, CLOSE, TEXT
+from stt_load.session.websocket_frames import BINARY, CLOSE, TEXT, ClientFrame, client_frame
 
 _KEYS_AT_ONCE, _KEY_BYTES = 4_096, 4
 _NORMAL_CLOSURE, _NO_STATUS = 1000, 1005  # RFC 6455 section 7.4.1; the latter: a close frame without a code

@@ -27,7 +27,7 @@ from stt_load.dialects.events import Message
 from stt_load.errors import DeadlineExceeded, SttLoadError
 from stt_load.net.transport import Need
 from stt_load.pacing.in_flight import InFlight, Opening, Poller, Unsent
-from stt_load.session.actions import Done, Send, Speak, WaitUntil
+from stt_load.session.actions import Done, Send, SendFrames, WaitUntil
 from stt_load.session.schedule import Schedule
 
 _ROUND_S = 0.005  # then a round gives way, so that messages are read and others in the process get their turn
@@ -183,7 +183,7 @@ class Pacer:
                     return
                 case Send(message):
                     now_s = self._send(in_flight, message)
-                case Speak(until):
+                case SendFrames(until):
                     in_flight.schedule, in_flight.until_frame = in_flight.session.schedule, until
                     assert in_flight.schedule is not None
                     self._set_timer(in_flight, in_flight.schedule.next_due_s)

@@ -1,4 +1,4 @@
-"""What a session is told to be, and what it says is to be done next."""
+"""The rules of a session, and the actions with which it says what is to be done next."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from stt_load.errors import Outcome
 
 
 class SessionRules(msgspec.Struct, frozen=True, gc=False):
-    """`timeout_s`: from the moment the last frame is due to the deadline for the transcript.
-    `ready_timeout_s`: from the upgrade to the server's ready message. `phase_s`: the microphone is switched on so
-    long after the server is ready, so that callers don't send in lock-step."""
+    """How long a session waits, and when it begins.
+
+    `timeout_s`: from the moment the last frame is due to the deadline for the transcript. `ready_timeout_s`: from the
+    upgrade to the server's ready message. `phase_s`: how long after the server is ready the microphone is switched on,
+    so that callers don't send in lock-step.
+    """
 
     timeout_s: float = 30.0
     ready_timeout_s: float = 10.0
@@ -24,23 +27,23 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     message: Message
 
 
-class Speak(msgspec.Struct, frozen=True, gc=False):
-    """Hand each frame over when it is due, up to the one with the number `until`, which is not; ask again then, and
+class SendFrames(msgspec.Struct, frozen=True, gc=False):
+    """Hand each frame over when it is due, up to but not including the one with the number `until`; ask again then, and
     after every message that arrives."""
 
     until: int
 
 
 class WaitUntil(msgspec.Struct, frozen=True, gc=False):
-    """Nothing to do before `at_s` unless a message arrives."""
+    """Do nothing before `at_s` (monotonic seconds) unless a message arrives."""
 
     at_s: float
 
 
 class Done(msgspec.Struct, frozen=True, gc=False):
-    """The utterance is over: close the connection."""
+    """Close the connection: the utterance is over."""
 
     outcome: Outcome
 
 
-Action = Send | Speak | WaitUntil | Done
+Action = Send | SendFrames | WaitUntil | Done

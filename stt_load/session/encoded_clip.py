@@ -11,15 +11,16 @@ from stt_load.audio.framing import FrameRule, cut_frames
 from stt_load.audio.speech_bounds import Pause, SpeechBounds, find_pauses
 from stt_load.dialects.base import AudioLength, Capabilities, Dialect
 from stt_load.dialects.events import Message
-from stt_load.session.client_frames import ClientFrame
+from stt_load.session.websocket_frames import ClientFrame
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedClip:
     """A clip cut and encoded for one dialect.
 
-    `frames`: the messages of each, ready to be masked and sent. `n_before_end`: so many are sent before the client says
-    that speech has ended. `pauses`: within its speech. `audio_s`: with its trailing silence."""
+    `frames`: the messages of each, ready to be masked and sent. `n_before_end`: how many are sent before the client
+    says that speech has ended. `pauses`: within its speech. `audio_s`: its length with the trailing silence.
+    """
 
     clip: Clip
     rule: FrameRule
@@ -35,17 +36,20 @@ class EncodedClip:
     def length(self) -> AudioLength:
         return AudioLength(len(self.frames), len(self.frames) * self.rule.samples)
 
-    def may_be_cut_before_end_s(self, server: Capabilities) -> float:
-        """So long before its speech ends lies the first place where the server may cut the clip; 0 where it has no
-        reason to cut it earlier."""
+    def cut_before_end_s(self, server: Capabilities) -> float:
+        """How long before its speech ends the server may cut the clip for the first time; 0 where it has no reason to
+        cut it earlier."""
         ends_s = [pause.start_s for pause in self.pauses if pause.length_s >= server.min_endpoint_s]
         return max(0.0, self.clip.speech_end_s - min([*ends_s, server.max_segment_s]))
 
 
 def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect: Dialect) -> EncodedClip:
-    """Where the client ends the utterance, the audio ends with the frame that holds the end of speech, as it does
-    for somebody who lets go of a button; then `trailing_silence_s`, the end message, and the silence that the server
-    needs to get to the last words."""
+    """Cuts a clip into the frames of one dialect and encodes them.
+
+    Where the client ends the utterance, the audio ends with the frame that holds the end of speech, as it does for
+    somebody who lets go of a button; then come `trailing_silence_s`, the end message, and the silence that the server
+    needs to get to the last words.
+    """
     pcm = cut_frames(clip, rule, trailing_silence_s)
     n_before_end = len(pcm)
     if dialect.settings.end == "client":
@@ -59,7 +63,7 @@ def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect:
 
 
 def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[ClientFrame]]:
-    """Equal frames, as those of silence are, share their messages."""
+    """The messages of each frame. Equal frames, as those of silence are, share theirs."""
     encoded: dict[bytes, Sequence[ClientFrame]] = {}
     return [encoded.get(frame) or encoded.setdefault(frame, _prepare(dialect.encode(frame))) for frame in pcm]
 

@@ -70,7 +70,7 @@ STATUS_REFUSALS: dict[int | None, Refusal] = {
 
 
 def refusal_of_fault(fault: SttLoadError) -> Refusal | None:
-    """Why the caller was refused; None where the fault doesn't say so."""
+    """Why a server refused the caller; None where the fault doesn't say so."""
     if isinstance(fault, UpgradeRefused):
         return STATUS_REFUSALS.get(fault.status)
     return CLOSE_REFUSALS.get(fault.close_code) if isinstance(fault, ConnectionLost) else None

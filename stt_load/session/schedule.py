@@ -25,7 +25,7 @@ class SentAudio(Figures, frozen=True, gc=False):
 
 
 class Schedule:
-    """Due times on absolute deadlines (no drift), and our own lateness per frame.
+    """The due time of each frame, on absolute deadlines (no drift), and how late each was handed over.
 
     `stream_start_s`: when the microphone is switched on, monotonic seconds. Frame k is due at
     `stream_start_s + (k+1)·frame_s`. `n_sent`: frames handed over; `next_due_s`: when the one after them is due.
@@ -59,12 +59,12 @@ class Schedule:
 
     @property
     def last_sent_at_s(self) -> float | None:
-        """When the latest was handed over, None before the first."""
+        """When the latest frame was handed over; None before the first."""
         return self._sent_at_s[-1] if self._sent_at_s else None
 
     def lags_s(self) -> npt.NDArray[np.float64]:
-        """How late each frame was handed over; below 0 where a clock was early by a hair. In a column: some hundred
-        frames of every utterance are looked at together."""
+        """How late each frame was handed over, seconds; below 0 where a clock was early by a hair. An array, because
+        some hundred frames of every utterance are evaluated together."""
         return np.frombuffer(self._sent_at_s, np.float64) - (self.stream_start_s + _due_s(self.n_sent, self.frame_s))
 
     def sent_audio(self) -> SentAudio:
@@ -87,7 +87,7 @@ class Schedule:
 
 @functools.lru_cache(maxsize=1024)
 def _due_s(n_frames: int, frame_s: float) -> npt.NDArray[np.float64]:
-    """Of each frame, after the start of the stream."""
+    """When each frame is due, seconds after the start of the stream."""
     due_s: npt.NDArray[np.float64] = frame_s * np.arange(1, n_frames + 1, dtype=np.float64)
     due_s.flags.writeable = False
     return due_s

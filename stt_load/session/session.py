@@ -30,7 +30,7 @@ from stt_load.dialects.events import (
 )
 from stt_load.errors import ConnectionLost, Outcome, ProtocolError, Refusal, SttLoadError
 from stt_load.records import Figures, Measured
-from stt_load.session.actions import Action, Done, Send, SessionRules, Speak, WaitUntil
+from stt_load.session.actions import Action, Done, Send, SendFrames, SessionRules, WaitUntil
 from stt_load.session.encoded_clip import EncodedClip
 from stt_load.session.error_text import ErrorText
 from stt_load.session.outcomes import ORDERLY_CLOSES, outcome_of_fault, refusal_of_fault
@@ -56,19 +56,23 @@ class SessionResult(Figures, frozen=True, gc=False):
 
 
 class Session:
-    """One utterance. The caller owes: `on_open` (or `on_fault`; `on_reuse` where the connection has carried another
-    utterance), then `next_action` until `Done`, with `on_sent` after every `Send`, `schedule.on_sent` after every frame
-    of a `Speak`, `on_message` for every message (stamped with its arrival), `on_fault` for every error."""
+    """One utterance as it goes on.
+
+    The caller owes: `on_open` (or `on_fault`; `on_reuse` where the connection has carried another utterance), then
+    `next_action` until `Done`, with `on_sent` after every `Send`, `schedule.on_sent` after every frame of a
+    `SendFrames`, `on_message` for every message (stamped with its arrival), `on_fault` for every error. `measure` is
+    good at any time.
+    """
 
     __slots__ = (
+        "_all_frames",
         "_end_messages",
         "_error_text",
+        "_frames_before_end",
         "_is_finalised",
         "_outbox",
         "_outcome",
-        "_rest_of_speech",
         "_server_ms",
-        "_speech",
         "_timestamps",
         "_transcript",
         "audio",
@@ -91,12 +95,12 @@ class Session:
         self._timestamps = Timestamps(started_dialling_s)
         server = dialect.capabilities
         is_answered = dialect.settings.end == "client" and server.answers_end
-        self._transcript = Transcript(server, self._timestamps, audio.may_be_cut_before_end_s(server), is_answered)
+        self._transcript = Transcript(server, self._timestamps, audio.cut_before_end_s(server), is_answered)
         self._outcome: Outcome | None = None
         self._outbox: list[Message] = []  # a few at most
         self._end_messages: Sequence[Message] = ()
         self._is_finalised = dialect.settings.end == "server"
-        self._speech, self._rest_of_speech = Speak(audio.n_before_end), Speak(len(audio.frames))
+        self._frames_before_end, self._all_frames = SendFrames(audio.n_before_end), SendFrames(len(audio.frames))
         self._server_ms: dict[str, float] = {}
         self._error_text = ErrorText(dialect)
 
@@ -165,7 +169,7 @@ class Session:
             return self.next_action(now_s)
         if self.schedule.is_all_sent:
             return self._wait_for_transcript(now_s)
-        return self._rest_of_speech if self._is_finalised else self._speech
+        return self._all_frames if self._is_finalised else self._frames_before_end
 
     @property
     def deadline_s(self) -> float:
@@ -176,7 +180,7 @@ class Session:
 
     @property
     def state(self) -> str:
-        """What a live view shows of this caller."""
+        """What the caller does right now, as the live view shows it."""
         if self.schedule is None:
             return "connecting"
         return "waiting" if self.schedule.is_all_sent else "speaking"
@@ -188,7 +192,7 @@ class Session:
 
     @property
     def is_complete(self) -> bool:
-        """The transcript was completed."""
+        """Whether the transcript was completed."""
         return self._outcome is Outcome.OK
 
     @property
@@ -220,7 +224,7 @@ class Session:
                 self._transcript.on_final(arrived_s, text)
                 self._on_answer(arrived_s, is_last, server_ms)
             case CumulativeTranscript(text, is_last, server_ms):
-                says_something = self._transcript.on_snapshot(arrived_s, text)
+                says_something = self._transcript.on_cumulative(arrived_s, text)
                 self._on_answer(arrived_s, is_last, server_ms)
             case EndOfTurn():
                 self._timestamps.turn_ended_at_s = arrived_s

@@ -43,10 +43,10 @@ class Timestamps(msgspec.Struct):
     stream_end_at_s: float | None = None  # the last frame is due
 
     last_message_at_s: float | None = None  # the latest that said anything: not a gauge, not an unknown one
-    last_queued_at_s: float | None = None
+    last_pending_at_s: float | None = None  # the latest segment that the server cut and owes a text
     first_text_at_s: float | None = None
-    last_text_at_s: float | None = None  # of a final with words, of a snapshot with other words than the last one
-    last_final_at_s: float | None = None  # of any final or snapshot, the empty and the unchanged ones too
+    last_text_at_s: float | None = None  # a final with words, or a cumulative transcript with other words than before
+    last_final_at_s: float | None = None  # any final or cumulative transcript, the empty and the unchanged ones too
     turn_ended_at_s: float | None = None  # the server's endpointer heard the end of a turn
     settled_at_s: float | None = None  # the server said that nothing more comes
 
@@ -59,7 +59,7 @@ class Timestamps(msgspec.Struct):
 
     @property
     def last_frame_at_s(self) -> float | None:
-        """The latest frame was handed over."""
+        """When the latest frame was handed over."""
         return None if self.schedule is None else self.schedule.last_sent_at_s
 
     def on_partial(self, arrived_s: float, text: str) -> None:
@@ -67,7 +67,7 @@ class Timestamps(msgspec.Struct):
             self.first_text_at_s = arrived_s
 
     def on_final(self, arrived_s: float, text: str, is_new: bool = True) -> None:
-        """`is_new`: false for a snapshot that repeats the last one."""
+        """A final, or a cumulative transcript; `is_new`: false where it repeats the last one."""
         self.on_partial(arrived_s, text)
         self.last_final_at_s = arrived_s
         if text and is_new:
@@ -75,13 +75,13 @@ class Timestamps(msgspec.Struct):
 
     @property
     def is_end_answered(self) -> bool:
-        """A final (empty or not) came after the end of speech: earlier ones can't hold the last words."""
+        """Whether a final (empty or not) came after the end of speech: earlier ones can't hold the last words."""
         end_s = self.speech_end_at_s
         return self.last_final_at_s is not None and end_s is not None and self.last_final_at_s >= end_s
 
     @property
     def completed_at_s(self) -> float | None:
-        """Arrival of the message that completed the transcript: the last text. An empty one adds nothing, except
+        """When the message arrived that completed the transcript: the last text. An empty one adds nothing, except
         where all words came before the end of speech: then it is the answer to what was still to be heard."""
         end_s = self.speech_end_at_s
         if self.last_text_at_s is not None and end_s is not None and self.last_text_at_s < end_s:
@@ -90,7 +90,7 @@ class Timestamps(msgspec.Struct):
 
     @property
     def _final_answer_at_s(self) -> float | None:
-        """The answer to the end message: the server's last word. Words that came before it answer nothing."""
+        """When the server's last word answered the end message. Words that came before that answer nothing."""
         answered_s = self.completed_at_s if self.settled_at_s is None else self.settled_at_s
         if answered_s is None or self.end_sent_at_s is None or answered_s < self.end_sent_at_s:
             return None

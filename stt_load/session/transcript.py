@@ -1,7 +1,7 @@
 """The texts of one utterance as they come in, and when nothing more will come.
 
 Protocols with a last message say so themselves (`is_last`, `Finished`). Others are understood from the end of a turn,
-from what is owed, from what the clip can give reason for, and from a quiet period.
+from the segments that are pending, from what the clip can give reason for, and from a quiet period.
 """
 
 from __future__ import annotations
@@ -14,50 +14,53 @@ from stt_load.session.timestamps import Timestamps
 
 
 class Transcript:
-    """`may_be_cut_s`: so long before its speech ends may the server cut the clip; 0 where it has no reason to: then the
-    clip is one piece. `is_answered`: the server will say that the utterance is over, or close, because the client has
-    told it so: then silence means nothing.
+    """The texts of one utterance.
 
-    `finals`: (arrival, text) of each final, the empty ones too; of snapshots the last that said something new.
+    `cut_before_end_s`: how long before its speech ends the server may cut the clip into segments; 0 where it has no
+    reason to, so the clip is one segment. `is_answered`: the server will say that the utterance is over, or close,
+    because the client has told it so: then silence means nothing.
+
+    `finals`: arrival and text of each final, the empty ones too; of cumulative transcripts the last that said something
+    new.
     """
 
     __slots__ = (
-        "_has_snapshots",
+        "_cut_before_end_s",
         "_is_answered",
-        "_is_one_piece",
-        "_may_be_cut_s",
-        "_n_owed",
+        "_is_cumulative",
+        "_is_one_segment",
+        "_n_pending",
         "_server",
         "_timestamps",
         "finals",
     )
 
     def __init__(
-        self, server: Capabilities, timestamps: Timestamps, may_be_cut_s: float, is_answered: bool = False
+        self, server: Capabilities, timestamps: Timestamps, cut_before_end_s: float, is_answered: bool = False
     ) -> None:
         self.finals: list[tuple[float, str]] = []
         self._server = server
         self._timestamps = timestamps
-        self._may_be_cut_s = may_be_cut_s
-        self._is_one_piece = may_be_cut_s == 0.0
+        self._cut_before_end_s = cut_before_end_s
+        self._is_one_segment = cut_before_end_s == 0.0
         self._is_answered = is_answered
-        self._n_owed = 0
-        self._has_snapshots = False
+        self._n_pending = 0
+        self._is_cumulative = False
 
     def on_segment_pending(self, arrived_s: float) -> None:
-        self._n_owed += 1
-        self._timestamps.last_queued_at_s = arrived_s
+        self._n_pending += 1
+        self._timestamps.last_pending_at_s = arrived_s
 
     def on_final(self, arrived_s: float, text: str) -> None:
-        # A text too many (said twice, or somebody else's) doesn't pay for a piece that is still to come.
-        self._n_owed = max(0, self._n_owed - 1)
+        # A text too many (said twice, or somebody else's) doesn't answer a segment that is still pending.
+        self._n_pending = max(0, self._n_pending - 1)
         self.finals.append((arrived_s, text))
         self._timestamps.on_final(arrived_s, text)
 
-    def on_snapshot(self, arrived_s: float, text: str) -> bool:
-        """False where it says nothing new."""
-        is_new = not self._has_snapshots or text != self.finals[-1][1]
-        self._has_snapshots = True
+    def on_cumulative(self, arrived_s: float, text: str) -> bool:
+        """A cumulative transcript arrived. False where it says nothing new."""
+        is_new = not self._is_cumulative or text != self.finals[-1][1]
+        self._is_cumulative = True
         if is_new:
             self.finals = [(arrived_s, text)]
         self._timestamps.on_final(arrived_s, text, is_new)
@@ -68,55 +71,58 @@ class Transcript:
         return [text for _, text in self.finals]
 
     def assemble(self, dialect: Dialect) -> str:
-        """The text so far: the last snapshot, or the finals put together."""
-        return self.finals[-1][1] if self._has_snapshots else dialect.join(self.texts)
+        """The text so far: the last cumulative transcript, or the finals put together."""
+        return self.finals[-1][1] if self._is_cumulative else dialect.join(self.texts)
 
     @property
     def has_words(self) -> bool:
-        """A snapshot that takes all words back leaves none."""
-        if self._has_snapshots:
+        """Whether there is text. A cumulative transcript that takes all words back leaves none."""
+        if self._is_cumulative:
             return bool(self.finals[-1][1])
         return self._timestamps.last_text_at_s is not None
 
     @property
     def settled_at_s(self) -> float | None:
-        """When it may be taken as complete, all frames being sent; None while something is owed or nothing came.
+        """When the transcript may be taken as complete, all frames being sent; None while a segment is pending or
+        nothing came.
 
-        The end of a turn says it where the server had no reason to end one earlier. With counted pieces that is as
-        soon as every queued piece has its text, if the last piece is known. Where it isn't, as for servers that count
-        nothing, only a quiet period says so: not before the last piece could be there, were it as late as the first
-        text. No quiet makes a transcript complete while there are no words, or all pieces were answered before the end
-        of speech.
+        The end of a turn says it where the server had no reason to end one earlier. A server that counts segments says
+        it as soon as every pending one has its text, if the last one is known. Where it isn't, as for servers that
+        count nothing, only a quiet period says so: not before the last segment could be there, were it as late as the
+        first text. No quiet makes a transcript complete while there are no words, or all segments were answered before
+        the end of speech.
         """
         last_frame_s, last_message_s = self._timestamps.last_frame_at_s, self._timestamps.last_message_at_s
-        if self._is_answered or self._n_owed or not self.finals or last_frame_s is None or last_message_s is None:
+        if self._is_answered or self._n_pending or not self.finals or last_frame_s is None or last_message_s is None:
             return None
-        if self._server.counts_segments and self._is_last_piece_known:
+        if self._server.counts_segments and self._is_last_segment_known:
             return last_frame_s
-        if self._is_one_piece and self._is_turn_over:
+        if self._is_one_segment and self._is_turn_over:
             return self._timestamps.turn_ended_at_s
-        if not self._has_snapshots and not self._timestamps.is_end_answered:
+        if not self._is_cumulative and not self._timestamps.is_end_answered:
             return None
         if not self._server.counts_segments and not self.has_words:  # empty texts come whenever silence does
             return None
         return max(last_frame_s, last_message_s, self._as_late_as_the_first_s) + self._server.quiet_s
 
     def is_complete_without(self, close_code: int) -> bool:
-        """Nothing more would have come over the connection that was lost, all frames being sent. That nothing is owed
-        doesn't say so: the server may not have got to the last words yet. An orderly close does, and so does the
-        last piece."""
-        if self._n_owed:
+        """Whether nothing more would have come over the connection that was lost, all frames being sent.
+
+        That nothing is pending doesn't say so: the server may not have got to the last words yet. An orderly close
+        does, and so does the last segment.
+        """
+        if self._n_pending:
             return False
         is_told_by_close = self._is_answered and not self._server.counts_segments
         if self.finals and not is_told_by_close and not self._timestamps.is_end_answered:
             return False
-        return close_code in ORDERLY_CLOSES or (self._server.counts_segments and self._is_last_piece_known)
+        return close_code in ORDERLY_CLOSES or (self._server.counts_segments and self._is_last_segment_known)
 
     @property
     def what_is_missing(self) -> str | None:
-        """For the error of an utterance that timed out; None where nothing is known to be missing."""
-        if self._n_owed:
-            return f"{self._n_owed} queued piece(s) never got their text"
+        """What an utterance that timed out still waited for, in words; None where that is not known."""
+        if self._n_pending:
+            return f"{self._n_pending} pending segment(s) never got their text"
         if self.finals and not self._timestamps.is_end_answered:
             return "every text came before the end of speech"
         if self.finals and self._is_answered:
@@ -125,14 +131,14 @@ class Transcript:
 
     @property
     def _as_late_as_the_first_s(self) -> float:
-        """When a server tells the last words that is as late with them as it was with the first text, of which it may
-        have cut the piece so long before the end."""
+        """When the last words come from a server that is as late with them as it was with the first text: it may have
+        cut their segment `cut_before_end_s` before the end. Minus infinity where there was no text."""
         first_s = self._timestamps.first_text_at_s
-        return -math.inf if first_s is None else first_s + self._may_be_cut_s
+        return -math.inf if first_s is None else first_s + self._cut_before_end_s
 
     @property
     def _is_turn_over(self) -> bool:
-        """The turn that ended holds the last words: it ended after the speech did, and no words came after it."""
+        """Whether the turn that ended holds the last words: it ended after the speech did, and no words came after."""
         timestamps = self._timestamps
         ended_s, text_s = timestamps.turn_ended_at_s, timestamps.last_text_at_s
         speech_end_s = timestamps.speech_end_at_s
@@ -141,13 +147,13 @@ class Transcript:
         return ended_s >= max(speech_end_s, text_s)
 
     @property
-    def _is_last_piece_known(self) -> bool:
-        """It is the piece that was queued while our audio still flowed and after the end of speech: one queued
-        earlier is a part of the clip, a server that queues later is behind. A server that is behind may queue a part
-        of the clip late, though, so this says nothing of a clip that the server may cut before its end."""
+    def _is_last_segment_known(self) -> bool:
+        """Whether the last segment is known. It is the one that the server cut while our audio still flowed and after
+        the end of speech: one cut earlier is a part of the clip, a server that cuts later is behind. A server that is
+        behind may cut a part of the clip late, though, so this says nothing of a clip with more than one segment."""
         timestamps = self._timestamps
-        queued_s = timestamps.last_queued_at_s
+        pending_s = timestamps.last_pending_at_s
         speech_end_s, stream_end_s = timestamps.speech_end_at_s, timestamps.stream_end_at_s
-        if queued_s is None or speech_end_s is None or stream_end_s is None or not self.has_words:
+        if pending_s is None or speech_end_s is None or stream_end_s is None or not self.has_words:
             return False
-        return self._is_one_piece and speech_end_s + self._server.min_endpoint_s <= queued_s <= stream_end_s
+        return self._is_one_segment and speech_end_s + self._server.min_endpoint_s <= pending_s <= stream_end_s

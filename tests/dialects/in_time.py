@@ -26,9 +26,9 @@ from stt_load.server.server_session import ServerSession
 from stt_load.server.timings import Timings
 from stt_load.server.vad import WINDOW_BYTES, WINDOW_MS, speech_windows
 from stt_load.session.actions import SessionRules
-from stt_load.session.client_frames import ClientFrame
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.session.session import Session
+from stt_load.session.websocket_frames import ClientFrame
 
 TIMEOUT_S = 60.0
 

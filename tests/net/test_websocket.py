@@ -42,9 +42,9 @@ from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
-from stt_load.session.client_frames import ClientFrame
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.session.session import Session
+from stt_load.session.websocket_frames import ClientFrame
 
 RULES = SessionRules(timeout_s=0.5)
 PATIENT = SessionRules(timeout_s=DEADLINE_S)  # where the server's answer ends it, however slow the machine
@@ -411,7 +411,7 @@ def test_a_server_that_answers_after_the_deadline_has_not_answered() -> None:
         record = speak(server.url)
     assert ending(record) == (
         Outcome.TIMED_OUT,
-        "no complete transcript within 0.5 s of the last frame; 1 queued piece(s) never got their text",
+        "no complete transcript within 0.5 s of the last frame; 1 pending segment(s) never got their text",
         None,
     )
     assert record.text == ""

@@ -25,9 +25,9 @@ from stt_load.pacing.in_flight import InFlight, Opening
 from stt_load.pacing.inline_driver import EpollPoller, InlineDriver
 from stt_load.pacing.pacer import Pacer
 from stt_load.session.actions import SessionRules
-from stt_load.session.client_frames import ClientFrame
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.session.session import Session
+from stt_load.session.websocket_frames import ClientFrame
 
 CLIENT = Settings(end="client")
 AUDIO = encode_clip(clip(0.0, 0.3, 0.3), choose_frame(20, 16_000, 1), 0.0, Vosk(CLIENT))

@@ -23,9 +23,9 @@ from stt_load.errors import ConnectionLost, Outcome, SttLoadError
 from stt_load.pacing.in_flight import InFlight, Opening
 from stt_load.pacing.pacer import Pacer
 from stt_load.session.actions import SessionRules
-from stt_load.session.client_frames import ClientFrame
 from stt_load.session.encoded_clip import EncodedClip
 from stt_load.session.session import Session
+from stt_load.session.websocket_frames import ClientFrame
 
 RATE_HZ = 16_000
 LENGTHS_MS = (20, 100)

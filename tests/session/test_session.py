@@ -227,7 +227,7 @@ TRANSCRIPTS = (
         Outcome.TIMED_OUT,
         1.0 + TIMEOUT_S,
         text="one",
-        error="no complete transcript within 6 s of the last frame; 1 queued piece(s) never got their text",
+        error="no complete transcript within 6 s of the last frame; 1 pending segment(s) never got their text",
     ),
     Row(
         "no quiet makes a transcript complete whose words all came before the end of speech",
