@@ -62,8 +62,8 @@ class Transport(Protocol):
         ...
 
     def receive(self) -> Arrival | None:
-        """The next message that is here; None where there is none, or not all of it. Call it until it gives None: what
-        it has read no poll tells of again. Raises ConnectionLost, ProtocolError."""
+        """The next message that is here; None where there is none, or not all of it. Call it until it gives None:
+        no poller reports again what was read before. Raises ConnectionLost, ProtocolError."""
         ...
 
     def fileno(self) -> int:

@@ -28,7 +28,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class Upgrade:
-    """One upgrade request and its answer. `request` holds the bytes to send; whoever has sent them empties it."""
+    """One upgrade request and its answer. `request` holds the bytes to send; the sender empties it."""
 
     def __init__(self, target: Connect) -> None:
         self._key = base64.b64encode(os.urandom(_KEY_BYTES))

@@ -12,8 +12,8 @@ What is used of the library, all of it exported by its `__init__` and public by 
         What those two raise.
 
 Its `WebSocket` class is not used: it wants a socket of its own, whose waits it decides about, and answers pings and
-close frames inside a read. UTF-8 is not checked here: the library does it in pure Python, byte by byte; text is decoded
-strictly by whoever gets it.
+close frames inside a read. UTF-8 is not checked here: the library does it in pure Python, byte by byte, and the caller
+decodes text strictly anyway.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One pacing loop for all callers of a process, in a greenlet of its own beside Locust's.
 
 Its sockets are in an epoll of their own, of which Locust's loop watches only whether it has something: thousands of
-sockets cost that loop one watcher, and a message that arrives wakes one greenlet, whosever it is.
+sockets cost that loop one watcher, and a message that arrives wakes one greenlet, whichever caller it is for.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _GreenletPoller(EpollPoller):
         return self.ready(0)
 
     def _sleep(self, seconds: float | None) -> None:
-        """What `gevent.event.Event` does for whoever waits, without what it does for many of them."""
+        """Waits as `gevent.event.Event` does, without what that does for several who wait."""
         timer = None if seconds is None else self._hub.loop.timer(seconds)
         if timer is not None:
             timer.start(self._resume, update=True)  # else it counts from when the loop last looked: too early

@@ -1,7 +1,7 @@
 """The loop that speaks for all callers of a process: sends each frame when it is due, reads messages as they come.
 
-    frame queue  utterances in the order in which their next frames are due: whoever's frame was sent goes to the back,
-                 one frame later
+    frame queue  utterances in the order in which their next frames are due: one whose frame was sent goes to the
+                 back, one frame later
     timer heap   (when, timer id): a first frame, a frame out of that order, a deadline, a time to ask the session again
     poller       connections that have become readable, or writable where the kernel would not take everything
 

@@ -1,4 +1,4 @@
-"""A socket server that does to its callers what it is told, byte by byte. Loopback only; ends with its `with` block."""
+"""A socket server whose every byte a test decides about. Loopback only; it ends with its `with` block."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Caller:
         self.socket.close()
 
     def wait_for_end(self) -> None:
-        """Reads until the caller has gone, so that nothing ends sooner by our doing."""
+        """Reads until the caller has gone, so that the server is not the one who ends the connection."""
         with contextlib.suppress(OSError, EOFError):
             while True:
                 self._read()

@@ -1,4 +1,4 @@
-"""The upgrade, asked of a library's server, in whatever pieces its answer comes."""
+"""The upgrade, answered by a library's server, in whatever pieces the answer comes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from stt_load.net.upgrade import Upgrade
 URL = "ws://server:2700/asr?lang=en"
 
 
-def asked(target: Connect) -> tuple[Request, bytes]:
-    """What a server understood, and its answer."""
-    server, upgrade = ServerProtocol(), Upgrade(target)
-    return answered(server, upgrade)
+def request_of(target: Connect) -> Request:
+    """The request as a server understands it."""
+    request, _ = answer_of(ServerProtocol(), Upgrade(target))
+    return request
 
 
-def answered(server: ServerProtocol, upgrade: Upgrade) -> tuple[Request, bytes]:
+def answer_of(server: ServerProtocol, upgrade: Upgrade) -> tuple[Request, bytes]:
+    """The request as `server` understands it, and its answer."""
     server.receive_data(upgrade.request)
     (request,) = server.events_received()
     assert isinstance(request, Request)
@@ -32,7 +33,7 @@ def answered(server: ServerProtocol, upgrade: Upgrade) -> tuple[Request, bytes]:
 @given(cuts=st.lists(st.integers(1, 40), max_size=20), rest=st.binary(max_size=10))
 def test_a_server_accepts_it_and_its_answer_may_come_in_pieces(cuts: list[int], rest: bytes) -> None:
     upgrade = Upgrade(Connect(URL))
-    request, answer = answered(ServerProtocol(), upgrade)
+    request, answer = answer_of(ServerProtocol(), upgrade)
     assert (request.path, request.headers["Host"]) == ("/asr?lang=en", "server:2700")
     for n_bytes in cuts:
         piece, left = answer[:n_bytes], answer[n_bytes:]
@@ -54,18 +55,18 @@ def test_a_server_accepts_it_and_its_answer_may_come_in_pieces(cuts: list[int], 
     ],
 )
 def test_the_request_names_path_and_host(url: str, path: str, host: str, origin: str) -> None:
-    request, _ = asked(Connect(url))
+    request = request_of(Connect(url))
     assert (request.path, request.headers["Host"], request.headers["Origin"]) == (path, host, origin)
 
 
 def test_headers_and_subprotocols_are_offered() -> None:
-    request, _ = asked(Connect(URL, {"Authorization": "Token abc"}, ("binary", "base64")))
+    request = request_of(Connect(URL, {"Authorization": "Token abc"}, ("binary", "base64")))
     assert request.headers["Authorization"] == "Token abc"
     assert request.headers["Sec-WebSocket-Protocol"] == "binary, base64"
 
 
 def test_every_request_has_a_key_of_its_own() -> None:
-    keys = {asked(Connect(URL))[0].headers["Sec-WebSocket-Key"] for _ in range(20)}
+    keys = {request_of(Connect(URL)).headers["Sec-WebSocket-Key"] for _ in range(20)}
     assert len(keys) == 20
 
 
@@ -96,13 +97,13 @@ def test_any_other_answer_is_refused_with_what_it_says(answer: bytes, why: str) 
 
 def test_an_extension_that_nobody_asked_for_is_refused() -> None:
     upgrade = Upgrade(Connect(URL))
-    _, answer = answered(ServerProtocol(), upgrade)
+    _, answer = answer_of(ServerProtocol(), upgrade)
     with_extension = answer.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
     with pytest.raises(UpgradeRefused, match="an extension that nobody asked for"):
         upgrade.feed(with_extension)
 
 
-def test_the_words_of_a_refusal_are_waited_for() -> None:
+def test_the_body_of_a_refusal_is_waited_for() -> None:
     upgrade = Upgrade(Connect(URL))
     assert upgrade.feed(b"HTTP/1.1 429 Slow\r\nContent-Length: 9\r\n\r\nall ") is None
     with pytest.raises(UpgradeRefused, match="HTTP 429 at the upgrade: all taken") as caught:

@@ -1,4 +1,4 @@
-"""Real sockets against servers that misbehave: what becomes of the utterance, whole."""
+"""Whole utterances over real sockets, to servers that misbehave: how each of them ends."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def speak(
 
 
 def ending(record: UtteranceRecord) -> tuple[str, str | None, int | None]:
-    """How the utterance ended. Only a completed one has latencies."""
+    """Outcome, error and close code of the utterance. Checks that only a completed one has latencies."""
     latencies = (record.eos_latency_s, record.stream_end_latency_s)
     assert all((value is None) == (record.outcome != Outcome.OK) for value in latencies)
     return record.outcome, record.error, record.close_code
 
 
 def answer(caller: Caller, words: str = "hello") -> None:
-    """Upgrade, hear nearly all, and answer as the original does."""
+    """Upgrades, reads nearly all of the audio, and answers as the original server does."""
     caller.upgrade()
     caller.read_audio(N_FRAMES - 1)
     caller.send(QUEUED)

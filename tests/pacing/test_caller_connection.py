@@ -42,7 +42,7 @@ class Caller:
         return record_of(*session.measure(self.clock()), self.connection.latest_use)
 
 
-def test_the_second_utterance_neither_dials_nor_hears_what_came_in_between() -> None:
+def test_the_second_utterance_neither_dials_nor_gets_what_came_in_between() -> None:
     caller = Caller([*answer(1.1, "one"), (1.4, '{"text":"late"}'), *answer(2.6, "two")], 2)
     first = caller.speak()
     assert not caller.transport.is_closed
