@@ -37,7 +37,7 @@ class Option:
 
     `name`: the flag without its dashes; the environment variable and the key of raw values are derived from it.
     `field`: the field of `RunConfig` that it becomes. `parse`: turns its text into the value; raises ValueError.
-    `metavar`: what stands for the value in help, with its unit. `help`: one sentence, lower case, without a full stop.
+    `metavar`: what stands for the value in help, with its unit. `help`: one sentence.
     `default`: the text that is parsed where nothing was typed; None leaves the field None, and `default_help` says in
     words what happens then. `kinds`: the kinds of load that it means something to.
     """
@@ -84,7 +84,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_text,
         metavar="URL",
         default_help="the dialect's own",
-        help="the URL of the server under test",
+        help="The URL of the server under test.",
     ),
     Option(
         name="dialect",
@@ -92,14 +92,14 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_dialect,
         metavar="NAME",
         default="parakeet",
-        help="protocol that the server speaks; `stt-load dialects` lists them",
+        help="The protocol that the server speaks: `stt-load dialects` lists them.",
     ),
     Option(
         name="dialect-option",
         field="dialect_options",
         parse=parse_text,
         metavar="KEY=VALUE",
-        help="set an option of the dialect; can be repeated; `stt-load dialects NAME` lists them",
+        help="Set an option of the dialect; can be repeated. `stt-load dialects NAME` lists them.",
         is_multiple=True,
         in_web_ui=False,
     ),
@@ -108,7 +108,7 @@ OPTIONS: tuple[Option, ...] = (
         field="insecure",
         parse=parse_flag,
         default="",
-        help="accept any TLS certificate of the server, self-signed ones too",
+        help="Accept any TLS certificate of the server, self-signed ones too.",
         is_flag=True,
     ),
     Option(
@@ -117,7 +117,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_ladder,
         metavar="N,N,…",
         default=DEFAULT_CONCURRENCY,
-        help="number of callers in each stage, in order",
+        help="The number of callers in each stage, in order.",
     ),
     Option(
         name="hold",
@@ -125,14 +125,14 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="60s",
-        help="how long each stage is held once all its callers are there",
+        help="How long each stage is held once all its callers are there.",
     ),
     Option(
         name="rounds",
         field="rounds",
         parse=whole_number_from(1),
         metavar="N",
-        help="instead of --hold, every caller sends N utterances, and all callers send the first one together",
+        help="Instead of --hold: every caller sends N utterances, and all callers send their first one together.",
     ),
     Option(
         name="at-least",
@@ -140,7 +140,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=whole_number_from(0),
         metavar="N",
         default="1",
-        help="keep holding a stage until N of its utterances have begun",
+        help="Hold a stage until at least N of its utterances have begun.",
     ),
     Option(
         name="pause",
@@ -148,7 +148,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_duration_range_s,
         metavar="TIME",
         default="0s",
-        help="pause between the utterances of a caller: 2s, or 1..3s for a random length",
+        help="The pause between the utterances of a caller: 2s, or 1..3s for a random length.",
     ),
     Option(
         name="utterances-per-connection",
@@ -156,7 +156,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=whole_number_from(1),
         metavar="N",
         default="1",
-        help="how many utterances a caller sends before it opens a new connection",
+        help="How many utterances a caller sends before it opens a new connection.",
         kinds=(STREAM,),
     ),
     Option(
@@ -165,7 +165,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=one_of("random", "together"),
         metavar="HOW",
         default="random",
-        help="random: each caller starts at a random moment within a clip's length; together: all start at once",
+        help="How callers start: random (each at a random moment within a clip's length) or together.",
     ),
     Option(
         name="ramp-rate",
@@ -173,7 +173,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_number_above_zero,
         metavar="N",
         default="10",
-        help="how many callers arrive per second",
+        help="How many callers arrive per second.",
     ),
     Option(
         name="settle",
@@ -181,7 +181,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_duration_s,
         metavar="TIME",
         default="3s",
-        help="time without load between two stages",
+        help="How long there is no load between two stages.",
     ),
     Option(
         name="end",
@@ -189,7 +189,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_text,
         metavar="WHO",
         default_help="the dialect's own",
-        help="who ends an utterance: client (by a message) or server (by its endpointer)",
+        help="Who ends an utterance: client (by a message) or server (by its endpointer).",
         kinds=(STREAM,),
     ),
     Option(
@@ -198,7 +198,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="30",
-        help="how long to wait for a transcript after the last frame, or for the whole answer to an upload",
+        help="How long to wait for a transcript after the last frame, or for the whole answer to an upload.",
     ),
     Option(
         name="frame-ms",
@@ -206,7 +206,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_number_above_zero,
         metavar="MS",
         default="100",
-        help="milliseconds of audio in each message, rounded to what the server takes without loss",
+        help="Milliseconds of audio in each message, rounded to what the server takes without loss.",
         kinds=(STREAM,),
     ),
     Option(
@@ -215,7 +215,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_duration_s,
         metavar="TIME",
         default_help="what the server needs to hear that speech has ended; 0 where the client tells it",
-        help="silence sent after each clip",
+        help="How much silence is sent after each clip.",
         kinds=(STREAM,),
     ),
     Option(
@@ -224,14 +224,14 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_text,
         metavar="FOLDER",
         default_help="English sentences spoken by espeak, made once",
-        help="folder of audio files with reference texts",
+        help="A folder of audio files with reference texts.",
     ),
     Option(
         name="tts-url",
         field="tts_url",
         parse=parse_http_url,
         metavar="URL",
-        help="a TTS server (POST /tts or /v1/audio/speech) that speaks the clips instead of espeak",
+        help="A TTS server (POST /tts or /v1/audio/speech) that speaks the clips instead of espeak.",
         kinds=(STREAM, UPLOAD),
     ),
     Option(
@@ -240,7 +240,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_text,
         metavar="SLO",
         default_help=", ".join(STREAM.default_slos),
-        help="a bound that every stage must meet; can be repeated",
+        help="A bound that every stage must meet; can be repeated.",
         is_multiple=True,
         in_web_ui=False,
     ),
@@ -250,7 +250,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_sidecars,
         metavar="URL|local|off,…",
         default="off",
-        help="sidecars that sample GPUs, host and server; local starts one on this machine",
+        help="The sidecars that sample GPUs, host and server; local starts one on this machine.",
     ),
     Option(
         name="gpu-id",
@@ -258,7 +258,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_gpus,
         metavar="ID,…|all|none",
         default_help="those that the server uses",
-        help="which GPUs a local sidecar samples, by index or UUID",
+        help="The GPUs that a local sidecar samples, by index or UUID.",
     ),
     Option(
         name="server-process",
@@ -266,7 +266,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_process,
         metavar="HOW:WHAT",
         default_help="the process that listens at --stt-url",
-        help="process whose CPU and memory a local sidecar samples: port:8000, pid:4242 or name:PATTERN",
+        help="The process whose CPU and memory a local sidecar samples: port:8000, pid:4242 or name:PATTERN.",
     ),
     Option(
         name="results",
@@ -274,7 +274,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_text,
         metavar="FOLDER",
         default="results",
-        help="folder in which each run gets a folder of its own",
+        help="The folder in which each run gets a folder of its own.",
         in_web_ui=False,
     ),
     Option(
@@ -283,14 +283,14 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_label,
         metavar="NAME",
         default="run",
-        help="last part of the run folder's name",
+        help="The last part of the run folder's name.",
     ),
     Option(
         name="output",
         field="output",
         parse=parse_text,
         metavar="FILE",
-        help="copy stages.csv to FILE as well, or summary.json where FILE ends in .json",
+        help="Copy stages.csv to FILE as well, or summary.json where FILE ends in .json.",
         in_web_ui=False,
     ),
     Option(
@@ -299,14 +299,14 @@ OPTIONS: tuple[Option, ...] = (
         parse=whole_number_from(0),
         metavar="N",
         default="1",
-        help="seed of everything drawn at random: clips, pauses, moments of arrival",
+        help="The seed of everything drawn at random: clips, pauses, moments of arrival.",
     ),
     Option(
         name="verbose",
         field="verbose",
         parse=parse_flag,
         default="",
-        help="log each message of each caller with its time",
+        help="Log each message of each caller with its time.",
         is_flag=True,
     ),
     Option(
@@ -314,7 +314,7 @@ OPTIONS: tuple[Option, ...] = (
         field="live",
         parse=parse_flag,
         default="",
-        help="show a live panel, or plain lines where the output is no terminal",
+        help="Show a live panel, or plain lines where the output is no terminal.",
         is_flag=True,
         in_web_ui=False,
     ),

@@ -31,7 +31,7 @@ PROBE_OPTIONS = (
 
 @click.command()
 @with_options(PROBE_OPTIONS)
-@click.option("--clip", "clip_id", metavar="ID", help="which clip; default: the first")
+@click.option("--clip", "clip_id", metavar="ID", help="The clip to speak. [default: the first]")
 def command(clip_id: str | None, **options: Any) -> None:
     """One caller, every message with its time.
 

@@ -52,10 +52,16 @@ _OF_THE_LADDER = tuple(
 
 
 @click.command("tts", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@click.option("--url", metavar="URL", help="the server; http://HOST:PORT is enough [default: the API's own]")
-@click.option("--api", type=click.Choice(_NAMES), default=_NAMES[0], show_default=True, help="API of the server")
-@click.option("--warm-up", default=5, show_default=True, metavar="N", help="requests before the ones that count")
-@click.option("--runs", default=20, show_default=True, metavar="N", help="requests that count, of each text")
+@click.option(
+    "--url", metavar="URL", help="The URL of the server; http://HOST:PORT is enough. [default: the API's own]"
+)
+@click.option(
+    "--api", type=click.Choice(_NAMES), default=_NAMES[0], show_default=True, help="The API that the server speaks."
+)
+@click.option(
+    "--warm-up", default=5, show_default=True, metavar="N", help="How many requests come before the ones that count."
+)
+@click.option("--runs", default=20, show_default=True, metavar="N", help="How many requests count, of each text.")
 @click.option(
     "--texts",
     "--text",
@@ -63,15 +69,16 @@ _OF_THE_LADDER = tuple(
     default="standard",
     show_default=True,
     metavar="FILE",
-    help="standard or english (shipped), a .txt with one text a line, or a .json list or object of id and text",
+    help="The texts to speak: standard or english (shipped), a .txt with one text a line, or a .json list or object of "
+    "id and text.",
 )
-@click.option("--timeout", default="120s", show_default=True, metavar="TIME", help="limit of one request")
-@click.option("--benchmark-type", metavar="NAME", help="beginning of the file's name [default: tts_ and the API]")
+@click.option("--timeout", default="120s", show_default=True, metavar="TIME", help="How long one request may take.")
+@click.option("--benchmark-type", metavar="NAME", help="The beginning of the file's name. [default: tts_ and the API]")
 @click.option(
     "--configuration",
     metavar="KEY=VALUE",
     multiple=True,
-    help="what only you know; can be repeated: model=…, optimization=…, batch_size=…",
+    help="Something about the server to note in the file, like optimization=fp16; can be repeated.",
 )
 @with_options(_SHARED)
 @with_options(("concurrency", *_OF_THE_LADDER), {"concurrency": "", "slo": ", ".join(TTS.default_slos)})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -32,3 +35,20 @@ def test_each_command_is_listed_and_has_help_of_its_own(name: str) -> None:
     done = CliRunner().invoke(cli, [name, "--help"])
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith(f"Usage: cli {name}")
+
+
+def commands_of(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), inner)
+            assert below is not None
+            yield from commands_of(below, f"{name} {inner}")
+
+
+@pytest.mark.parametrize("command", dict(commands_of(cli, "stt-load")).values(), ids=dict(commands_of(cli, "stt-load")))
+def test_the_help_of_each_option_is_a_sentence(command: click.Command) -> None:
+    """It begins with a capital letter, or with a value that can be typed, and ends with a full stop; the default may
+    follow in brackets."""
+    helps = [option.help or "" for option in command.params if isinstance(option, click.Option) and not option.hidden]
+    assert [text for text in helps if not re.fullmatch(r"[A-Z0-9].*\.( \[default: [^\]]*\])?", text, re.DOTALL)] == []
