@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """How many live callers does this speech recognition server hold before the transcript is too late or wrong?
 
-    Exit codes: 0 fine, 1 the program failed, 2 usage, 3 an SLO was missed, 4 the run can't be believed,
+    Exit codes: 0 fine, 1 the program failed, 2 usage, 3 an SLO was missed, 4 the run is not valid,
     5 ended early (the summary is still written).
     """
 

@@ -45,8 +45,15 @@ class Scored:
     help="What counts as a word; without it guessed from the letters of the references.",
 )
 @click.option("--ref-key", metavar="KEY", help="Key or column of the references; without it ref or reference.")
-@click.option("--hyp-key", metavar="KEY", help="Of the transcripts; without it hyp, hypothesis or text.")
-@click.option("--worst", "n_worst", type=click.IntRange(min=0), default=10, show_default=True, help="How many to show.")
+@click.option("--hyp-key", metavar="KEY", help="Key or column of the transcripts; without it hyp, hypothesis or text.")
+@click.option(
+    "--worst",
+    "n_worst",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="How many of the worst rows to show.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON, with the counts of every row.")
 def command(
     file: Path, name: str | None, ref_key: str | None, hyp_key: str | None, n_worst: int, as_json: bool

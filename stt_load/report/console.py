@@ -108,7 +108,7 @@ def _blocks(report: RunReport) -> list[tuple[str, str, list[str]]]:
     foreign = foreign_warning(report)
     blocks = [
         ("Foreign text", "red", [foreign] if foreign else []),
-        ("Not to be believed", "yellow", validity_lines(report)),
+        ("Not valid", "yellow", validity_lines(report)),
         ("Objectives missed", "red", missed),
     ]
     return [block for block in blocks if block[2]]

@@ -52,7 +52,7 @@ def _warnings(report: RunReport) -> list[str]:
     foreign = foreign_warning(report)
     return [
         *([f"Foreign text: {foreign}"] if foreign else []),
-        *(f"Not to be believed {line}" for line in validity_lines(report)),
+        *(f"Not valid {line}" for line in validity_lines(report)),
     ]
 
 
