@@ -35,13 +35,13 @@ KEY = "open sesame"
 
 
 class Caller:
-    """One connection, and what is said over it: a second of sound, long enough for every server."""
+    """A connection of our client to a stand-in, and a second of sound to send: long enough for every server."""
 
     def __init__(self, server: ServerProcess, row: DialectRow, end: End, key: str | None = None) -> None:
         self.dialect = row.make(Settings(end=end, api_key=key))
         self.able = self.dialect.capabilities
         utterances = 2 if self.able.many_utterances else 1
-        self.line = CallerConnection(self.dialect, WebSocketTransport(), server.url, InlineDriver(), utterances)
+        self.connection = CallerConnection(self.dialect, WebSocketTransport(), server.url, InlineDriver(), utterances)
 
     @property
     def audio(self) -> EncodedClip:
@@ -51,8 +51,8 @@ class Caller:
 
     def speak(self) -> UtteranceRecord:
         session = Session(self.dialect, self.audio, SessionRules(TIMEOUT_S), time.monotonic())
-        self.line.run(session)
-        return record_of(*session.measure(time.monotonic()), self.line.latest_use, reference=WORDS)
+        self.connection.run(session)
+        return record_of(*session.measure(time.monotonic()), self.connection.latest_use, reference=WORDS)
 
 
 def sound(rate_hz: int) -> Clip:
@@ -63,25 +63,25 @@ def sound(rate_hz: int) -> Clip:
 
 
 @dataclass
-class Heard:
-    """What came of it: two utterances (on one connection where the server allows it), and how much was heard."""
+class Conversation:
+    """Two utterances, on one connection where the server allows it, and how much audio the server received."""
 
     records: list[UtteranceRecord]
     heard_s: float
     frame_s: float
 
 
-def converse(row: DialectRow, end: End) -> Heard:
+def converse(row: DialectRow, end: End) -> Conversation:
     with stand_in_server(row.name, WORDS) as server:
         caller = Caller(server, row, end)
         records = [caller.speak()]
-        while caller.line.prepare_reuse():
+        while caller.connection.prepare_reuse():
             records.append(caller.speak())
         health = requests.get(f"{server.http_url}/healthz", timeout=TIMEOUT_S).json()
-    return Heard(records, health["heard_s"], caller.audio.rule.frame_s)
+    return Conversation(records, health["heard_s"], caller.audio.rule.frame_s)
 
 
-def knock(row: DialectRow) -> tuple[UtteranceRecord, UtteranceRecord]:
+def try_keys(row: DialectRow) -> tuple[UtteranceRecord, UtteranceRecord]:
     """Calls a server once with a wrong key and once with the right one."""
     with stand_in_server(row.name, WORDS, "--api-key", KEY) as server:
         refused, welcome = (Caller(server, row, row.capabilities.ends[0], key).speak() for key in ("wrong", KEY))
@@ -93,16 +93,16 @@ ENDS = [(row, end) for row in ROWS for end in row.capabilities.ends]
 
 
 @pytest.fixture(scope="module")
-def heard() -> Iterator[dict[tuple[str, str], Future[Heard]]]:
+def conversations() -> Iterator[dict[tuple[str, str], Future[Conversation]]]:
     """All conversations at once: each waits for its own microphone."""
     with ThreadPoolExecutor(4) as pool:
         yield {(row.name, end): pool.submit(converse, row, end) for row, end in ENDS}
 
 
 @pytest.fixture(scope="module")
-def knocked() -> Iterator[dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]]]:
+def key_trials() -> Iterator[dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]]]:
     with ThreadPoolExecutor(4) as pool:
-        yield {row.name: pool.submit(knock, row) for row in ROWS if row.takes_key}
+        yield {row.name: pool.submit(try_keys, row) for row in ROWS if row.takes_key}
 
 
 each_end = pytest.mark.parametrize(
@@ -116,21 +116,23 @@ def test_every_stand_in_is_one_for_a_dialect() -> None:
 
 @each_end
 def test_every_utterance_is_heard_whole_and_its_text_comes_back(
-    heard: dict[tuple[str, str], Future[Heard]], row: DialectRow, end: End
+    conversations: dict[tuple[str, str], Future[Conversation]], row: DialectRow, end: End
 ) -> None:
-    result = heard[row.name, end].result()
-    texts = [(record.outcome, record.error, record.text.lower().rstrip(".")) for record in result.records]
-    assert texts == [(Outcome.OK, None, WORDS)] * len(result.records)
-    assert all(record.eos_latency_s is not None for record in result.records)
-    assert len(result.records) == (2 if row.make(Settings(end=end)).capabilities.many_utterances else 1)
-    assert [record.connect_s is None for record in result.records] == [False, True][: len(result.records)]
-    assert result.heard_s == pytest.approx(sum(record.audio_s for record in result.records), abs=2 * result.frame_s)
+    conversation = conversations[row.name, end].result()
+    texts = [(record.outcome, record.error, record.text.lower().rstrip(".")) for record in conversation.records]
+    assert texts == [(Outcome.OK, None, WORDS)] * len(conversation.records)
+    assert all(record.eos_latency_s is not None for record in conversation.records)
+    assert len(conversation.records) == (2 if row.make(Settings(end=end)).capabilities.many_utterances else 1)
+    assert [record.connect_s is None for record in conversation.records] == [False, True][: len(conversation.records)]
+    assert conversation.heard_s == pytest.approx(
+        sum(record.audio_s for record in conversation.records), abs=2 * conversation.frame_s
+    )
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.takes_key], ids=lambda row: row.name)
 def test_wrong_credentials_are_a_refusal_for_that_reason(
-    knocked: dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]], row: DialectRow
+    key_trials: dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]], row: DialectRow
 ) -> None:
-    refused, welcome = knocked[row.name].result()
+    refused, welcome = key_trials[row.name].result()
     assert (refused.outcome, refused.refusal) == (Outcome.REFUSED, Refusal.AUTH)
     assert welcome.outcome == Outcome.OK

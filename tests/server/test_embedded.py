@@ -13,7 +13,18 @@ import jiwer
 import pytest
 import requests
 import websocket
-from wire import DEADLINE_S, children, dial, get, hear, hears_nothing, is_alive, say, silence, wait_until
+from wire import (
+    DEADLINE_S,
+    children,
+    dial,
+    get,
+    has_received_nothing,
+    is_alive,
+    receive,
+    send_audio,
+    silence,
+    wait_until,
+)
 
 from stt_load.audio.codec import Pcm
 from stt_load.audio.resample import resample
@@ -42,14 +53,14 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"[a-z']+", text.lower()))
 
 
-def texts(caller: websocket.WebSocket, n_pieces: int) -> str:
-    heard = [hear(caller) for _ in range(2 * n_pieces)]
-    assert heard.count(QUEUED) == n_pieces
+def texts(caller: websocket.WebSocket, n_segments: int) -> str:
+    heard = [receive(caller) for _ in range(2 * n_segments)]
+    assert heard.count(QUEUED) == n_segments
     return " ".join(message["text"] for message in heard if "text" in message)
 
 
 def whole_windows(pcm: bytes) -> bytes:
-    """With silence on either side, so that it is cut the same whether something comes before it or not."""
+    """The speech with silence on either side, so that it is cut the same whether something comes before it or not."""
     return silence(0.256) + pcm + bytes(-len(pcm) % WINDOW_BYTES)
 
 
@@ -67,9 +78,9 @@ def clips() -> dict[str, bytes]:
 def test_it_understands_speech(embedded: ServerProcess, clips: dict[str, bytes]) -> None:
     caller = dial(embedded)
     for text, pcm in clips.items():
-        say(caller, pcm)
+        send_audio(caller, pcm)
         # Another voice, sentence or pause may cost a word; a recogniser that is broken gets most of them wrong.
-        assert jiwer.wer(plain(text), texts(caller, n_pieces=1)) < 0.35
+        assert jiwer.wer(plain(text), texts(caller, n_segments=1)) < 0.35
     leave(embedded, caller)
 
 
@@ -81,8 +92,8 @@ def test_the_same_audio_gives_the_same_text_whatever_came_before(
     for pcm in (one, other, other, one, one):
         # On one connection, pieces would begin at another offset into the audio each time.
         caller = dial(embedded)
-        say(caller, pcm)
-        heard.append(texts(caller, n_pieces=1))
+        send_audio(caller, pcm)
+        heard.append(texts(caller, n_segments=1))
         leave(embedded, caller)
     assert heard[0] == heard[3] == heard[4]
     assert heard[1] == heard[2]
@@ -93,12 +104,12 @@ def test_texts_of_a_caller_come_in_the_order_of_speech(embedded: ServerProcess, 
     alone = []
     for pcm in (long, short):
         caller = dial(embedded)
-        say(caller, pcm)
-        alone.append(texts(caller, n_pieces=1))
+        send_audio(caller, pcm)
+        alone.append(texts(caller, n_segments=1))
         leave(embedded, caller)
     caller = dial(embedded)
-    say(caller, long + short)  # two decoders work on them at the same time; the second is done first
-    together = texts(caller, n_pieces=2)
+    send_audio(caller, long + short)  # two decoders work on them at the same time; the second is done first
+    together = texts(caller, n_segments=2)
     leave(embedded, caller)
     assert together == " ".join(alone)
 
@@ -107,13 +118,13 @@ def test_timings_come_on_request(embedded: ServerProcess, clips: dict[str, bytes
     before = get(embedded, "/timings")["texts"]
     asking, other = dial(embedded, "?timings=1"), dial(embedded)
     for caller in (asking, other):
-        say(caller, clips[TEXTS[0]])
-        assert hear(caller) == QUEUED
-    timings_ms = hear(asking)["timings_ms"]
+        send_audio(caller, clips[TEXTS[0]])
+        assert receive(caller) == QUEUED
+    timings_ms = receive(asking)["timings_ms"]
     assert set(timings_ms) == {"queue", "decode", "vad"}
     assert timings_ms["vad"] == 256
     assert timings_ms["decode"] > 0
-    assert set(hear(other)) == {"text"}
+    assert set(receive(other)) == {"text"}
     asking.close()
     leave(embedded, other)
     after = get(embedded, "/timings")
@@ -171,9 +182,9 @@ def test_silence_gets_no_answer_and_a_caller_who_leaves_is_forgotten(
     embedded: ServerProcess, clips: dict[str, bytes]
 ) -> None:
     caller = dial(embedded)
-    say(caller, silence(10.0))
-    say(caller, clips[TEXTS[0]])
-    assert hear(caller) == QUEUED  # the first message: nothing came for the silence
+    send_audio(caller, silence(10.0))
+    send_audio(caller, clips[TEXTS[0]])
+    assert receive(caller) == QUEUED  # the first message: nothing came for the silence
     leave(embedded, caller)
     wait_until(lambda: get(embedded, "/healthz")["queue"] == 0)
 
@@ -202,13 +213,13 @@ def test_a_killed_decoder_is_replaced_and_the_caller_told(tmp_path: Path) -> Non
         caller = dial(process)
         os.kill(decoder, signal.SIGKILL)
         wait_until(lambda: not is_alive(decoder))
-        say(caller, spoken(SHORT))
-        assert hear(caller) == QUEUED
-        assert "error" in hear(caller)
-        say(caller, spoken(SHORT))
-        assert jiwer.wer(plain(SHORT), texts(caller, n_pieces=1)) < 0.35
+        send_audio(caller, spoken(SHORT))
+        assert receive(caller) == QUEUED
+        assert "error" in receive(caller)
+        send_audio(caller, spoken(SHORT))
+        assert jiwer.wer(plain(SHORT), texts(caller, n_segments=1)) < 0.35
         assert "a decoder died" in process.stderr
-        assert hears_nothing(caller)
+        assert has_received_nothing(caller)
 
 
 @pytest.mark.usefixtures("own_cache")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 import websocket
-from wire import DEADLINE_S, FRAME_BYTES, STAMP_SLACK_S, dial, get, hear, say, truth, wait_until
+from wire import DEADLINE_S, FRAME_BYTES, STAMP_SLACK_S, dial, get, receive, send_audio, truth, wait_until
 
 from stt_load.errors import ConfigError
 from stt_load.server.process import ServerProcess, sink_server
@@ -26,7 +26,7 @@ def speak(server: ServerProcess) -> websocket.WebSocket:
     """An utterance up to its end message."""
     caller = dial(server)
     caller.send(CONFIG)
-    say(caller, AUDIO)
+    send_audio(caller, AUDIO)
     caller.send(EOF)
     return caller
 
@@ -60,7 +60,7 @@ def is_left(caller: websocket.WebSocket) -> bool:
 def test_an_utterance_is_answered_and_closed() -> None:
     with sink_server(delay_s=0.0, text="grüß dich") as sink:
         caller = speak(sink)
-        assert hear(caller) == {"text": "grüß dich"}
+        assert receive(caller) == {"text": "grüß dich"}
         assert close_code_of(caller) == 1000
         caller.send_close()
         assert is_left(caller)
@@ -73,7 +73,7 @@ def test_an_utterance_is_answered_and_closed() -> None:
 def test_a_caller_who_never_closes_is_left_after_a_while() -> None:
     with sink_server(delay_s=0.0) as sink:
         caller = speak(sink)
-        hear(caller)
+        receive(caller)
         assert close_code_of(caller) == 1000
         assert is_left(caller)
 
@@ -84,7 +84,7 @@ def test_the_truth_is_what_happened_on_the_wire(tmp_path: Path) -> None:
         begun_s = time.monotonic()
         callers = [speak(sink) for _ in range(20)]
         said_s = time.monotonic()
-        heard = [hear(caller)["text"] for caller in callers]
+        heard = [receive(caller)["text"] for caller in callers]
     over_s = time.monotonic()  # read here: a text may be heard before the sink has looked at its clock
     rows = truth(tmp_path / "truth")
     assert sorted(row["text"] for row in rows) == sorted(heard)
@@ -97,7 +97,7 @@ def test_the_truth_is_what_happened_on_the_wire(tmp_path: Path) -> None:
 
 def test_the_truth_is_written_while_the_sink_runs(tmp_path: Path) -> None:
     with sink_server(0.0, truth=tmp_path / "truth") as sink:
-        text = hear(speak(sink))["text"]
+        text = receive(speak(sink))["text"]
         wait_until(lambda: truth(tmp_path / "truth"))
         assert truth(tmp_path / "truth")[0]["text"] == text
 
@@ -113,7 +113,7 @@ def test_an_utterance_that_is_abandoned_before_its_answer_has_none(tmp_path: Pat
 def test_answers_fall_due_from_their_own_end_message(tmp_path: Path) -> None:
     with sink_server(0.2, truth=tmp_path / "truth") as sink:
         first, second = speak(sink), speak(sink)
-        assert hear(first)["text"].endswith("u000001") and hear(second)["text"].endswith("u000002")
+        assert receive(first)["text"].endswith("u000001") and receive(second)["text"].endswith("u000002")
     one, two = truth(tmp_path / "truth")
     assert one["end_s"] < two["end_s"] + STAMP_SLACK_S and one["text_sent_s"] < two["text_sent_s"]
     assert two["end_s"] + 0.2 <= two["text_sent_s"]
@@ -163,13 +163,13 @@ def test_a_caller_who_vanishes_hurts_nobody() -> None:
         for _ in range(5):
             speak(sink).shutdown()
             raw_dial(sink, b"GET / HT").close()
-        assert hear(speak(sink)) == {"text": "some words"}
+        assert receive(speak(sink)) == {"text": "some words"}
 
 
 def test_many_callers_at_once_are_all_answered() -> None:
     with sink_server(delay_s=0.0) as sink:
         callers = [speak(sink) for _ in range(200)]
-        assert {json.dumps(hear(caller)) for caller in callers} == {'{"text": "some words"}'}
+        assert {json.dumps(receive(caller)) for caller in callers} == {'{"text": "some words"}'}
         assert get(sink, "/healthz")["frames"] == 200 * 10
 
 

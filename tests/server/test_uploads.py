@@ -14,7 +14,7 @@ import pytest
 import requests
 import soundfile
 from servers.start import stand_in_server
-from wire import DEADLINE_S, dial, get, hear, say, silence, tone
+from wire import DEADLINE_S, dial, get, receive, send_audio, silence, tone
 
 from stt_load.clips.library import default_clips
 from stt_load.server.process import ServerProcess
@@ -122,9 +122,9 @@ def test_a_request_without_a_file_is_422_and_a_file_that_is_no_audio_400(server:
 def test_websockets_and_gets_go_on_as_before(server: ServerProcess) -> None:
     caller = dial(server)
     assert post(server, OPENAI).ok
-    say(caller, tone(0.5) + silence(0.4))
-    assert hear(caller) == {"status": "queued"}
-    assert hear(caller) == {"text": TEXT}
+    send_audio(caller, tone(0.5) + silence(0.4))
+    assert receive(caller) == {"status": "queued"}
+    assert receive(caller) == {"text": TEXT}
     assert get(server, "/healthz")["callers"] == 1
     caller.close()
 

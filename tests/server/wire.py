@@ -1,4 +1,4 @@
-"""A caller on the wire, and what is left of processes."""
+"""A caller on the wire, and processes looked at from outside."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def dial(server: ServerProcess, query: str = "") -> websocket.WebSocket:
     return websocket.create_connection(server.url + query, timeout=DEADLINE_S, http_no_proxy=["*"])
 
 
-def say(caller: websocket.WebSocket, pcm: bytes) -> None:
-    """In frames, faster than a microphone, and in one piece: however busy the machine is, the server never sees
-    the audio stop in the middle."""
+def send_audio(caller: websocket.WebSocket, pcm: bytes) -> None:
+    """Sends frames faster than a microphone, all in one call: however busy the machine is, the server never sees the
+    audio stop in the middle."""
     frames = (pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm), FRAME_BYTES))
     binary = websocket.ABNF.OPCODE_BINARY
     caller.sock.sendall(b"".join(websocket.ABNF.create_frame(frame, binary).format() for frame in frames))
 
 
-def hear(caller: websocket.WebSocket) -> Any:
+def receive(caller: websocket.WebSocket) -> Any:
     return json.loads(caller.recv())
 
 
-def hears_nothing(caller: websocket.WebSocket) -> bool:
-    """Nothing has arrived by now."""
+def has_received_nothing(caller: websocket.WebSocket) -> bool:
+    """Whether nothing has arrived by now."""
     return select.select([caller.sock], [], [], 0) == ([], [], [])
 
 
@@ -70,7 +70,7 @@ def truth(path: Path) -> list[dict[str, Any]]:
 
 
 def is_alive(pid: int) -> bool:
-    """Runs; a zombie that nobody has collected yet does not."""
+    """Whether the process runs; a zombie that nobody has collected yet does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

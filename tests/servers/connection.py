@@ -1,4 +1,4 @@
-"""One TCP client of a server: websocket bytes in and out, with receive stamps and the means to misbehave.
+"""One TCP connection of the scripted recogniser: websocket bytes in and out, with receive stamps and ways to misbehave.
 
 The protocol is the sans-IO half of `websockets`; the socket is ours, because the scripted recogniser needs the
 kernel's receive stamps, the moment at which the last byte was handed over, and ways to break a connection that
@@ -30,28 +30,28 @@ _MAX_MESSAGE_BYTES = 1 << 20
 _CLOSE_PATIENCE_S = 1.0
 
 OnSent = Callable[[float, float], None]
-"""Told the monotonic times before the first call that handed bytes to the kernel, and after the last one. The peer
-may have the last byte at any moment between the two."""
+"""Called with the monotonic times before the first call that handed bytes to the kernel, and after the last one. The
+peer may have the last byte at any moment between the two."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer that ends the connection: to a plain GET, or instead of the upgrade."""
+class HttpResponse:
+    """An HTTP response that ends the connection: to a plain GET, or in place of the upgrade."""
 
     status: int
     body: str
     content_type: str = "application/json"
 
 
-class NoAnswer:
-    """The request is read and never answered."""
+class NoResponse:
+    """The request is never answered."""
 
 
 class Session(Protocol):
-    """What a recogniser keeps for one caller whose websocket is open. `received_s`: monotonic seconds."""
+    """The state of one caller whose websocket is open. `received_s`: monotonic seconds."""
 
     def on_open(self) -> None:
-        """The upgrade was answered: what is sent now comes after it."""
+        """The upgrade is done: what is sent now comes after it."""
         ...
 
     def on_message(self, message: Message, received_s: float) -> None: ...
@@ -71,12 +71,12 @@ class _Outgoing:
 
 
 class App(Protocol):
-    """A recogniser as the front-end sees it. `path`: where callers are welcome."""
+    """A recogniser as its connections see it. `path`: of its websocket."""
 
     path: str
 
-    def on_request(self, request: Request, connection: Connection) -> Answer | NoAnswer | Session:
-        """A session opens the websocket; everything else does not."""
+    def on_request(self, request: Request, connection: Connection) -> HttpResponse | NoResponse | Session:
+        """Decides about a request: a session opens the websocket."""
         ...
 
 
@@ -103,11 +103,11 @@ class Connection:
         self._loop.add_reader(raw, self._read)
 
     def send_text(self, text: str, on_sent: OnSent | None = None) -> None:
-        """One text message."""
+        """Sends one text message."""
         self.send_raw(text_frame(text.encode()), on_sent)
 
     def send_raw(self, data: bytes, on_sent: OnSent | None = None) -> None:
-        """Bytes as they are, whatever they do to the protocol. Nothing happens once the connection is gone."""
+        """Sends bytes as they are, whatever they do to the protocol. Nothing happens once the connection is gone."""
         if self._is_gone:
             return
         self._unsent.append(_Outgoing(memoryview(data), on_sent))
@@ -115,19 +115,19 @@ class Connection:
             self._write()
 
     def close(self, code: int, reason: str = "") -> None:
-        """The closing handshake, with an end to the wait for the peer's half."""
+        """Begins the closing handshake, and waits for the peer's half for a second."""
         if self._protocol.state is OPEN:
             self._protocol.send_close(code, reason)
             self._flush()
         self._loop.call_later(_CLOSE_PATIENCE_S, self.drop)
 
     def end_after_sending(self) -> None:
-        """TCP ends (FIN) once everything is sent, without a closing handshake: the peer sees 1006."""
+        """Ends TCP (FIN) once everything is sent, without a closing handshake: the peer sees 1006."""
         self._ends_when_sent = True
         self._write()
 
     def drop(self) -> None:
-        """TCP ends now, without a closing handshake: the peer sees 1006."""
+        """Ends TCP now, without a closing handshake: the peer sees 1006."""
         if self._is_gone:
             return
         self._is_gone = True
@@ -140,13 +140,13 @@ class Connection:
         self._on_gone(self)
 
     def reset(self) -> None:
-        """TCP RST: the peer sees a connection reset."""
+        """Ends TCP by RST: the peer sees a connection reset."""
         if not self._is_gone:
             self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.drop()
 
     def stop_reading(self) -> None:
-        """From now on the peer's bytes stay in the kernel's buffers."""
+        """Leaves the peer's bytes in the kernel's buffers from now on."""
         self._loop.remove_reader(self._raw)
 
     def _read(self) -> None:
@@ -175,9 +175,9 @@ class Connection:
 
     def _on_request(self, request: Request) -> None:
         outcome = self._app.on_request(request, self)
-        if isinstance(outcome, NoAnswer):
+        if isinstance(outcome, NoResponse):
             return
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, HttpResponse):
             response = self._protocol.reject(outcome.status, outcome.body)
             del response.headers["Content-Type"]  # assigning adds a second one
             response.headers["Content-Type"] = outcome.content_type
@@ -190,7 +190,7 @@ class Connection:
             self._session.on_open()
 
     def _on_frame(self, frame: Frame, received_s: float) -> None:
-        """Text and binary frames, put together where the peer sent fragments; the library answers the others."""
+        """Takes text and binary frames, and joins fragments; the library answers the other frames."""
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) or self._session is None:
             return
         if frame.opcode is not Opcode.CONT:
@@ -202,7 +202,7 @@ class Connection:
             self._session.on_message(message, received_s)
 
     def _flush(self) -> None:
-        """What the protocol wants sent; its empty bytes mean that TCP ends after them."""
+        """Sends what the protocol has ready; empty bytes mean that TCP ends after them."""
         for data in self._protocol.data_to_send():
             if data:
                 self.send_raw(data)
@@ -234,7 +234,7 @@ class Connection:
                 self._end()
 
     def _end(self) -> None:
-        """FIN, but the socket stays until the peer closes: closing it with unread bytes would send a reset."""
+        """Sends FIN, but keeps the socket until the peer closes: closing it with unread bytes would send a reset."""
         self._is_ended = True
         with contextlib.suppress(OSError):
             self._raw.shutdown(socket.SHUT_WR)
@@ -247,7 +247,7 @@ def text_frame(payload: bytes, fin: bool = True) -> bytes:
 
 
 def _notice_dead_peers(raw: socket.socket) -> None:
-    """A caller whose machine vanished without a word gives its place back after half a minute."""
+    """Has the kernel give up a caller whose machine vanished without a word after half a minute."""
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
         if hasattr(socket, name):

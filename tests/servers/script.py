@@ -1,4 +1,4 @@
-"""What the scripted recogniser is to answer, when, and how it is to fail. Values only; everything seeded.
+"""The script of the scripted recogniser: what it answers, when, and how it fails. Values only; everything is seeded.
 
 A script is chosen whole before the server starts and is the same for all callers; `faulty_ratio` and `loss`
 choose callers and utterances by lot. Lots depend on seed, caller and utterance alone, never on timing.
@@ -22,9 +22,9 @@ UNKNOWN_CLIP = "unknown clip"
 
 
 class Fault(StrEnum):
-    """What goes wrong with a faulty caller. One a script."""
+    """The fault that faulty callers meet. A script has one at most."""
 
-    # at the door
+    # at the upgrade
     REFUSE = "refuse"  # `status` instead of the upgrade
     NO_UPGRADE = "no_upgrade"  # TCP is accepted, the upgrade never answered
     # after `fault_after_s` of audio, in the middle of the stream
@@ -42,7 +42,7 @@ class Fault(StrEnum):
     LEAK = "leak"  # to the oldest open session, as the original Parakeet server does
 
 
-AT_THE_DOOR = frozenset({Fault.REFUSE, Fault.NO_UPGRADE})
+AT_UPGRADE = frozenset({Fault.REFUSE, Fault.NO_UPGRADE})
 MID_STREAM = frozenset({Fault.RESET, Fault.CLOSE, Fault.CLOSE_MID_MESSAGE, Fault.CUT_FRAME, Fault.SLOW_READER})
 
 
@@ -106,7 +106,7 @@ class Script:
 
     @classmethod
     def from_json(cls, content: str) -> Self:
-        """ConfigError for anything but an object of these fields."""
+        """Reads what `to_json` wrote. Raises ConfigError for anything but an object of these fields."""
         try:
             values = json.loads(content)
             if values.get("fault") is not None:
@@ -130,12 +130,12 @@ class Script:
         )
 
     def texts_of(self, text: str) -> list[str]:
-        """The words of `text` in `pieces` parts; late parts are empty where there are fewer words."""
+        """The words of `text` in `pieces` parts; the last ones are empty where there are fewer words."""
         return [" ".join(part) for part in np.array_split(text.split(), self.pieces)]
 
 
 def _lot(*where: object) -> float:
-    """0 to 1, the same for the same arguments in every process."""
+    """A number from 0 to 1, the same for the same arguments in every process."""
     return random.Random(repr(where)).random()
 
 
@@ -145,7 +145,7 @@ _LOUD = 200  # of int16: what is quieter is silence
 
 
 def audio_key(pcm: bytes) -> str | None:
-    """What identifies a clip (int16 LE mono 16 kHz), however it is cut into frames and whatever silence surrounds
+    """A key that identifies a clip (int16 LE mono 16 kHz), however it is cut into frames and whatever silence surrounds
     it. None where nothing is loud. Bit-exact: resampled or lossy audio has another key."""
     loud = loud_span(pcm)
     if loud is None:
@@ -154,7 +154,7 @@ def audio_key(pcm: bytes) -> str | None:
 
 
 def loud_span(pcm: bytes) -> tuple[int, int] | None:
-    """First loud sample, and the one after the last; None where all is silence."""
+    """(first loud sample, the one after the last); None where all is silence."""
     level = np.abs(np.frombuffer(pcm, dtype="<i2").astype(np.int32))
     loud = np.flatnonzero(level > _LOUD)
     return (int(loud[0]), int(loud[-1]) + 1) if len(loud) else None

@@ -15,9 +15,9 @@ from pathlib import Path
 import click
 from websockets.http11 import Request
 
-from servers.connection import Answer, Connection, NoAnswer, OnSent, Session, text_frame
+from servers.connection import Connection, HttpResponse, NoResponse, OnSent, Session, text_frame
 from servers.frontend import serve
-from servers.script import AT_THE_DOOR, MID_STREAM, Fault, Script, loud_span
+from servers.script import AT_UPGRADE, MID_STREAM, Fault, Script, loud_span
 from servers.truth import TruthLog, Utterance
 from stt_load.dialects.events import Message
 from stt_load.errors import ConfigError
@@ -30,7 +30,7 @@ _SMALL_BUFFER_BYTES = 4_096  # so that a caller notices soon that nobody reads
 
 
 class ScriptedRecogniser:
-    """All callers. `utterances`: how many have been answered, lost ones included."""
+    """The server: all callers. `utterances`: how many have been answered, lost ones included."""
 
     path = "/ws"
 
@@ -41,16 +41,16 @@ class ScriptedRecogniser:
         self.utterances = 0
         self._next_caller = 0
 
-    def on_request(self, request: Request, connection: Connection) -> Answer | NoAnswer | Session:
+    def on_request(self, request: Request, connection: Connection) -> HttpResponse | NoResponse | Session:
         if "Upgrade" not in request.headers:
             health = {"ready": True, "callers": len(self.sessions), "utterances": self.utterances}
-            return Answer(200, json.dumps(health))
+            return HttpResponse(200, json.dumps(health))
         caller, self._next_caller = self._next_caller, self._next_caller + 1
         fault = self.script.fault if self.script.is_faulty(caller) else None
         if fault is Fault.NO_UPGRADE:
-            return NoAnswer()
+            return NoResponse()
         if fault is Fault.REFUSE:
-            return Answer(self.script.status, json.dumps({"error": "refused by the script"}))
+            return HttpResponse(self.script.status, json.dumps({"error": "refused by the script"}))
         session = ScriptedSession(self, caller, fault, connection)
         self.sessions[caller] = session
         return session
@@ -62,7 +62,7 @@ class ScriptedSession:
     def __init__(
         self, recogniser: ScriptedRecogniser, caller: int, fault: Fault | None, connection: Connection
     ) -> None:
-        assert fault not in AT_THE_DOOR
+        assert fault not in AT_UPGRADE
         self.caller = caller
         self.connection = connection
         self._recogniser = recogniser
@@ -83,7 +83,7 @@ class ScriptedSession:
             return
         self._audio_bytes += len(message)
         answer = self._answer_for(message)
-        answer.utterance.hear(message, received_s)
+        answer.utterance.receive(message, received_s)
         if self._fault in MID_STREAM and self._audio_bytes >= 2 * SAMPLE_RATE_HZ * self._script.fault_after_s:
             self._strike()
         else:
@@ -101,11 +101,11 @@ class ScriptedSession:
             self._end_utterance()
 
     def receiver(self) -> ScriptedSession:
-        """Whom this caller's texts are sent to."""
+        """The session that this caller's texts are sent to."""
         return next(iter(self._recogniser.sessions.values())) if self._fault is Fault.LEAK else self
 
     def _answer_for(self, pcm: bytes) -> _Answer:
-        """The answer in the making; a new one where the last is given and there is something new to hear."""
+        """The answer under way; a new one where the last was given and `pcm` holds sound."""
         if self._answer is not None and self._answer.is_given and loud_span(pcm) is not None:
             self._end_utterance()
         if self._answer is None:
@@ -160,7 +160,7 @@ class _Answer:
         self._timer: asyncio.TimerHandle | None = None
 
     def go_on(self) -> None:
-        """A frame was heard: whatever was due is due later, or not at all."""
+        """Takes note of a frame: whatever was due is due later, or not at all."""
         self.cancel()
         if self.is_given:
             return
@@ -182,7 +182,7 @@ class _Answer:
             self._timer = None
 
     def _announce(self, n_pieces: int) -> None:
-        """`queued` for the first `n_pieces`, as far as they were not announced before."""
+        """Sends `queued` for the first `n_pieces`, as far as they were not announced before."""
         if not self._script.queued or self._fault is Fault.STALL:
             return
         while self._n_announced < n_pieces:
@@ -190,13 +190,13 @@ class _Answer:
             self._n_announced += 1
 
     def _send_mid_clip(self) -> None:
-        """Every piece but the last, one after each second of audio since the onset."""
+        """Sends every piece but the last, one after each second of audio since the onset."""
         while self._n_sent < min(self._script.pieces - 1, int(self.utterance.speech_s / _MID_CLIP_EVERY_S)):
             self._announce(self._n_sent + 1)
             self._send_next_text()
 
     def _give(self) -> None:
-        """The rest is due."""
+        """Sends the rest, which is due."""
         self.is_given = True
         to = self._session.receiver().connection
         if self._is_silent:

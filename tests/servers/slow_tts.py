@@ -42,7 +42,7 @@ _WORD_S = 0.35
 
 
 class SlowTts(EmbeddedTts):
-    """`rtf`: seconds that a second of speech takes."""
+    """The embedded TTS server with an engine that takes `rtf` seconds for a second of speech."""
 
     def __init__(self, rtf: float, is_parallel: bool, ignores_stream: bool, failures_left: int) -> None:
         super().__init__(max_requests=1_000)

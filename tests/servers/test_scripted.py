@@ -17,9 +17,9 @@ from wire import (
     STAMP_SLACK_S,
     dial,
     get,
-    hear,
-    hears_nothing,
-    say,
+    has_received_nothing,
+    receive,
+    send_audio,
     silence,
     tone,
     truth,
@@ -54,16 +54,16 @@ def test_each_utterance_gets_a_text_of_its_own() -> None:
         first, second = dial(process), dial(process)
         for caller, name in ((first, "zero"), (second, "one")):
             for number in ("zero", "one"):
-                say(caller, UTTERANCE)
-                assert hear(caller) == QUEUED
-                assert hear(caller) == {"text": f"utterance {number} of caller {name}"}
+                send_audio(caller, UTTERANCE)
+                assert receive(caller) == QUEUED
+                assert receive(caller) == {"text": f"utterance {number} of caller {name}"}
 
 
 def test_a_fixed_text_without_announcement() -> None:
     with server(text="always this", queued=False) as process:
         caller = dial(process)
-        say(caller, UTTERANCE)
-        assert hear(caller) == {"text": "always this"}
+        send_audio(caller, UTTERANCE)
+        assert receive(caller) == {"text": "always this"}
 
 
 def test_audio_is_answered_with_its_reference() -> None:
@@ -72,43 +72,43 @@ def test_audio_is_answered_with_its_reference() -> None:
     with server(text="{reference}", references=references) as process:
         caller = dial(process)
         for pcm, words in ((high, "a high tone"), (low, "a low tone"), (tone(1.5, hz=300), "unknown clip")):
-            say(caller, silence(0.07) + pcm + silence(0.5))
-            assert [hear(caller), hear(caller)] == [QUEUED, {"text": words}]
+            send_audio(caller, silence(0.07) + pcm + silence(0.5))
+            assert [receive(caller), receive(caller)] == [QUEUED, {"text": words}]
 
 
 def test_an_answer_in_pieces() -> None:
     with server(text="one two three four", pieces=3) as process:
         caller = dial(process)
-        say(caller, UTTERANCE)
-        assert [hear(caller) for _ in range(3)] == [QUEUED] * 3
-        assert [hear(caller)["text"] for _ in range(3)] == ["one two", "three", "four"]
+        send_audio(caller, UTTERANCE)
+        assert [receive(caller) for _ in range(3)] == [QUEUED] * 3
+        assert [receive(caller)["text"] for _ in range(3)] == ["one two", "three", "four"]
 
 
 def test_pieces_in_the_middle_of_the_clip_come_while_the_caller_still_speaks() -> None:
     with server(text="one two three", pieces=3, mid_clip=True) as process:
         caller = dial(process)
-        say(caller, tone(2.5))
-        assert [hear(caller) for _ in range(4)] == [QUEUED, {"text": "one"}, QUEUED, {"text": "two"}]
-        say(caller, silence(0.5))
-        assert [hear(caller), hear(caller)] == [QUEUED, {"text": "three"}]
+        send_audio(caller, tone(2.5))
+        assert [receive(caller) for _ in range(4)] == [QUEUED, {"text": "one"}, QUEUED, {"text": "two"}]
+        send_audio(caller, silence(0.5))
+        assert [receive(caller), receive(caller)] == [QUEUED, {"text": "three"}]
 
 
 def test_a_pause_shorter_than_the_delay_does_not_end_the_utterance() -> None:
     with server() as process:
         caller = dial(process)
-        say(caller, tone(0.5) + silence(0.4) + tone(0.5) + silence(0.4))
-        assert [hear(caller), hear(caller)] == [QUEUED, {"text": "utterance zero of caller zero"}]
-        assert hears_nothing(caller)
+        send_audio(caller, tone(0.5) + silence(0.4) + tone(0.5) + silence(0.4))
+        assert [receive(caller), receive(caller)] == [QUEUED, {"text": "utterance zero of caller zero"}]
+        assert has_received_nothing(caller)
 
 
 def test_a_delay_from_the_end_of_speech_ignores_the_silence_that_follows(tmp_path: Path) -> None:
     with server(tmp_path / "truth", delay_from="speech_end", delay_s=0.0) as process:
         caller = dial(process)
-        say(caller, tone(0.5) + silence(0.3))
-        assert [hear(caller), hear(caller)] == [QUEUED, {"text": "utterance zero of caller zero"}]
-        say(caller, silence(0.7))
-        say(caller, UTTERANCE)
-        assert [hear(caller), hear(caller)] == [QUEUED, {"text": "utterance one of caller zero"}]
+        send_audio(caller, tone(0.5) + silence(0.3))
+        assert [receive(caller), receive(caller)] == [QUEUED, {"text": "utterance zero of caller zero"}]
+        send_audio(caller, silence(0.7))
+        send_audio(caller, UTTERANCE)
+        assert [receive(caller), receive(caller)] == [QUEUED, {"text": "utterance one of caller zero"}]
     first, second = truth(tmp_path / "truth")
     assert first["frames"] == 15
     assert first["speech_frame_s"] <= first["text_begun_s"] < first["last_frame_s"] + STAMP_SLACK_S
@@ -123,11 +123,11 @@ def test_the_truth_is_what_happened_on_the_wire(tmp_path: Path) -> None:
         caller = dial(process)
         for _ in range(3):
             begun_s = time.monotonic()
-            say(caller, UTTERANCE[: 7 * FRAME_BYTES])  # not yet enough silence for an answer
+            send_audio(caller, UTTERANCE[: 7 * FRAME_BYTES])  # not yet enough silence for an answer
             last_begun_s = time.monotonic()
-            say(caller, UTTERANCE[7 * FRAME_BYTES :])
-            assert hear(caller) == QUEUED
-            heard = hear(caller)["text"]
+            send_audio(caller, UTTERANCE[7 * FRAME_BYTES :])
+            assert receive(caller) == QUEUED
+            heard = receive(caller)["text"]
             heard_s = time.monotonic()
             wait_until(lambda: len(truth(tmp_path / "truth")) == get(process, "/healthz")["utterances"])
             row = truth(tmp_path / "truth")[-1]
@@ -152,10 +152,10 @@ def test_fifty_callers_are_logged_utterance_by_utterance(tmp_path: Path) -> None
         callers = [dial(process) for _ in range(50)]
         for _ in range(2):
             for caller in callers:
-                say(caller, UTTERANCE)
+                send_audio(caller, UTTERANCE)
             for caller in callers:
-                assert hear(caller) == QUEUED
-                assert "text" in hear(caller)
+                assert receive(caller) == QUEUED
+                assert "text" in receive(caller)
         assert get(process, "/healthz") == {"ready": True, "callers": 50, "utterances": 100}
     rows = truth(tmp_path / "truth")
     assert sorted((row["caller"], row["utterance"]) for row in rows) == [(c, u) for c in range(50) for u in (0, 1)]
@@ -166,8 +166,8 @@ def test_fifty_callers_are_logged_utterance_by_utterance(tmp_path: Path) -> None
 def test_an_utterance_that_the_caller_abandons_is_logged_without_text(tmp_path: Path) -> None:
     with server(tmp_path / "truth", delay_s=600.0) as process:
         caller = dial(process)
-        say(caller, UTTERANCE)
-        assert hear(caller) == QUEUED
+        send_audio(caller, UTTERANCE)
+        assert receive(caller) == QUEUED
         caller.close()
         wait_until(lambda: truth(tmp_path / "truth"))
         (row,) = truth(tmp_path / "truth")
@@ -176,7 +176,7 @@ def test_an_utterance_that_the_caller_abandons_is_logged_without_text(tmp_path: 
 
 def test_a_caller_who_only_listens_is_not_logged(tmp_path: Path) -> None:
     with server(tmp_path / "truth") as process:
-        say(caller := dial(process), silence(1.0))
+        send_audio(caller := dial(process), silence(1.0))
         caller.close()
         wait_until(lambda: get(process, "/healthz")["callers"] == 0)
     assert truth(tmp_path / "truth") == []
@@ -201,35 +201,35 @@ def test_the_upgrade_is_never_answered() -> None:
 
 def test_a_stall_answers_nothing_at_all(tmp_path: Path) -> None:
     with server(tmp_path / "truth", fault=Fault.STALL) as process:
-        say(caller := dial(process), UTTERANCE)
+        send_audio(caller := dial(process), UTTERANCE)
         wait_until(lambda: get(process, "/healthz")["utterances"] == 1)
-        assert hears_nothing(caller)
+        assert has_received_nothing(caller)
     (row,) = truth(tmp_path / "truth")
     assert (row["fault"], row["text"], row["text_sent_s"]) == ("stall", None, None)
 
 
 def test_a_lost_text_was_announced_and_never_comes() -> None:
     with server(loss=1.0) as process:
-        say(caller := dial(process), UTTERANCE)
-        assert hear(caller) == QUEUED
+        send_audio(caller := dial(process), UTTERANCE)
+        assert receive(caller) == QUEUED
         wait_until(lambda: get(process, "/healthz")["utterances"] == 1)
-        assert hears_nothing(caller)
+        assert has_received_nothing(caller)
 
 
 def test_half_a_json_object() -> None:
     with faulty(Fault.WRONG_JSON) as process:
-        say(caller := dial(process), UTTERANCE)
-        assert hear(caller) == QUEUED
+        send_audio(caller := dial(process), UTTERANCE)
+        assert receive(caller) == QUEUED
         with pytest.raises(json.JSONDecodeError):
-            hear(caller)
+            receive(caller)
 
 
 def test_a_text_of_64_mib() -> None:
     with faulty(Fault.HUGE_TEXT) as process:
         caller = websocket.WebSocket(skip_utf8_validation=True)  # its check would take minutes
         caller.connect(process.url, timeout=DEADLINE_S)
-        say(caller, UTTERANCE)
-        assert hear(caller) == QUEUED
+        send_audio(caller, UTTERANCE)
+        assert receive(caller) == QUEUED
         _, data = caller.recv_data()
         assert len(data) == 64 * 1024 * 1024
         assert set(json.loads(data)["text"]) == {"x"}
@@ -237,34 +237,34 @@ def test_a_text_of_64_mib() -> None:
 
 def test_an_answer_given_twice() -> None:
     with faulty(Fault.TWICE) as process:
-        say(caller := dial(process), UTTERANCE)
-        assert hear(caller) == QUEUED
-        assert hear(caller) == hear(caller) == {"text": "utterance zero of caller zero"}
+        send_audio(caller := dial(process), UTTERANCE)
+        assert receive(caller) == QUEUED
+        assert receive(caller) == receive(caller) == {"text": "utterance zero of caller zero"}
 
 
 def test_an_empty_text_before_the_real_one() -> None:
     with faulty(Fault.EMPTY_FIRST) as process:
-        say(caller := dial(process), UTTERANCE)
+        send_audio(caller := dial(process), UTTERANCE)
         expected = [QUEUED, QUEUED, {"text": ""}, {"text": "utterance zero of caller zero"}]
-        assert [hear(caller) for _ in expected] == expected
+        assert [receive(caller) for _ in expected] == expected
 
 
 def test_a_leak_gives_the_text_to_the_oldest_session(tmp_path: Path) -> None:
     with server(tmp_path / "truth", fault=Fault.LEAK) as process:
         oldest, other = dial(process), dial(process)
-        say(other, UTTERANCE)
-        assert hear(other) == QUEUED
-        assert hear(oldest) == {"text": "utterance zero of caller one"}
+        send_audio(other, UTTERANCE)
+        assert receive(other) == QUEUED
+        assert receive(oldest) == {"text": "utterance zero of caller one"}
         wait_until(lambda: truth(tmp_path / "truth"))
         (row,) = truth(tmp_path / "truth")
         assert (row["caller"], row["sent_to"]) == (1, 0)
-        assert hears_nothing(other)
+        assert has_received_nothing(other)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011])
 def test_a_close_between_two_messages(code: int) -> None:
     with faulty(Fault.CLOSE, close_code=code) as process:
-        say(caller := dial(process), tone(0.5))
+        send_audio(caller := dial(process), tone(0.5))
         opcode, data = caller.recv_data(control_frame=True)
         assert (opcode, int.from_bytes(data[:2], "big")) == (websocket.ABNF.OPCODE_CLOSE, code)
 
@@ -272,7 +272,7 @@ def test_a_close_between_two_messages(code: int) -> None:
 @pytest.mark.parametrize("code", [1000, 1001, 1011])
 def test_a_close_in_the_middle_of_a_message(code: int) -> None:
     with faulty(Fault.CLOSE_MID_MESSAGE, close_code=code) as process:
-        say(caller := dial(process), tone(0.5))
+        send_audio(caller := dial(process), tone(0.5))
         fragment, close = caller.recv_frame(), caller.recv_frame()
         assert (fragment.opcode, fragment.fin) == (websocket.ABNF.OPCODE_TEXT, 0)
         assert (close.opcode, int.from_bytes(close.data[:2], "big")) == (websocket.ABNF.OPCODE_CLOSE, code)
@@ -280,7 +280,7 @@ def test_a_close_in_the_middle_of_a_message(code: int) -> None:
 
 def test_a_frame_that_ends_in_the_middle() -> None:
     with faulty(Fault.CUT_FRAME) as process:
-        say(caller := dial(process), tone(0.5))
+        send_audio(caller := dial(process), tone(0.5))
         received = b""
         while data := caller.sock.recv(4096):
             received += data
@@ -291,14 +291,14 @@ def test_a_frame_that_ends_in_the_middle() -> None:
 
 def test_a_reset_in_the_middle_of_the_stream() -> None:
     with faulty(Fault.RESET) as process:
-        say(caller := dial(process), tone(0.5))
+        send_audio(caller := dial(process), tone(0.5))
         with pytest.raises(ConnectionResetError):
             caller.sock.recv(1)
 
 
 def test_a_slow_reader_blocks_the_caller_in_the_end() -> None:
     with faulty(Fault.SLOW_READER) as process:
-        say(caller := dial(process), tone(0.5))
+        send_audio(caller := dial(process), tone(0.5))
         caller.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
         caller.settimeout(0.3)
         with pytest.raises(websocket.WebSocketTimeoutException):
@@ -337,5 +337,5 @@ def test_what_is_no_audio_drops_the_caller_without_a_close_frame(is_text: bool) 
 def test_a_script_can_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "script.json").write_text(Script(text="from a file", delay_s=DELAY_S).to_json())
     with server_of_tests("scripted", "--script", str(tmp_path / "script.json")) as process:
-        say(caller := dial(process), UTTERANCE)
-        assert [hear(caller), hear(caller)] == [QUEUED, {"text": "from a file"}]
+        send_audio(caller := dial(process), UTTERANCE)
+        assert [receive(caller), receive(caller)] == [QUEUED, {"text": "from a file"}]

@@ -52,16 +52,16 @@ class Utterance:
 
     @property
     def speech_s(self) -> float:
-        """Audio from its onset to now."""
+        """Seconds of audio since its onset."""
         return self._speech_samples / SAMPLE_RATE_HZ
 
     @property
     def silence_s(self) -> float:
-        """Audio since its last loud sample; 0 before its first one."""
+        """Seconds of audio since its last loud sample; 0 before its first one."""
         return self._silent_samples / SAMPLE_RATE_HZ if self.speech_frame_s is not None else 0.0
 
-    def hear(self, pcm: bytes, received_s: float) -> None:
-        """One frame."""
+    def receive(self, pcm: bytes, received_s: float) -> None:
+        """Takes one frame."""
         if self.first_frame_s is None:
             self.first_frame_s = received_s
         self.last_frame_s = received_s
@@ -83,7 +83,7 @@ class Utterance:
             self._onset += pcm
 
     def identify(self) -> str | None:
-        """The key of what was heard so far."""
+        """The key of the audio so far."""
         self.key = audio_key(self._onset)
         return self.key
 
