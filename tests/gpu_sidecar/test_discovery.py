@@ -10,6 +10,7 @@ import pytest
 from programs import IDLE, LISTENING, WITH_CHILD, program
 from stand_in import StandInSmi, eventually, is_running
 
+from gpu_sidecar import nvidia_smi
 from gpu_sidecar.discovery import Discovery
 from gpu_sidecar.gpu_choice import GpuSelector, UnknownGpu, parse_gpu_selector
 from gpu_sidecar.metrics import GPU, HOST
@@ -258,6 +259,22 @@ def test_an_nvidia_smi_that_hangs_for_too_long_is_ended_and_said_to(smi: Countin
         asking.query(GpuSelector())
     asked = read(smi.folder / "asked")
     assert not asked or not is_running(int(asked))
+
+
+def test_while_one_hangs_that_cannot_be_killed_no_second_one_is_started(
+    smi: CountingSmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (smi.folder / "nvidia-smi").write_text(f"#!/bin/sh\necho $$ >> '{smi.folder}/started'; exec sleep 600\n")
+    monkeypatch.setattr(nvidia_smi, "_END_S", 0.01)
+    asking = NvidiaSmi(timeout_s=0.5)
+    with monkeypatch.context() as broken_driver:
+        broken_driver.setattr(nvidia_smi, "signal_session", lambda *_: None)  # no test can hang in a driver
+        for why in ("did not answer within", "hangs and can't be killed"):
+            with pytest.raises(QueryFailed, match=why):
+                asking.query(GpuSelector())
+    (pid,) = eventually(lambda: read(smi.folder / "started").splitlines())
+    asking.stop()
+    eventually(lambda: not is_running(int(pid)))
 
 
 def test_its_own_words_say_why_nvidia_smi_failed(smi: CountingSmi) -> None:

@@ -148,6 +148,18 @@ def test_each_pause_before_another_attempt_is_twice_the_last_one_up_to_a_bound(t
     assert all(pause_s >= least_s for pause_s, least_s in zip(pauses_s, [0.1, 0.2, 0.4, 0.4], strict=True))
 
 
+def test_the_pause_between_attempts_grows_no_longer_than_its_bound(tmp_path: Path) -> None:
+    timing = TailTiming(first_restart_s=0.01, last_restart_s=0.02)  # unbounded, the 15th would be minutes
+    with tailing(tool(tmp_path, "exit 3"), timing=timing) as (source, _):
+        eventually(lambda: source.status().restarts >= 15)
+
+
+def test_after_a_sample_the_next_pause_is_the_shortest_again(tmp_path: Path) -> None:
+    timing = TailTiming(first_restart_s=0.01, last_restart_s=1e6)  # growing on, the 15th would be minutes
+    with tailing(tool(tmp_path, 'echo \'{"gpu": 0, "load": 1}\''), timing=timing) as (_, samples):
+        eventually(lambda: len(samples) >= 15)
+
+
 def test_a_tool_that_is_not_on_path_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with tailing() as (source, samples):
