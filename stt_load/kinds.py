@@ -84,7 +84,7 @@ UPLOAD = LoadKind(
     request_name="UPLOAD",
     url_schemes=("http", "https"),
     key_variable=API_KEY_VARIABLE,
-    dialects="stt_load.uploads.apis:UPLOADS",
+    dialects="stt_load.uploads.apis:UPLOAD_APIS",
     workload="stt_load.workloads.upload:UploadWorkload",
 )
 TTS = LoadKind(

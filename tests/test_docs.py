@@ -29,7 +29,7 @@ from stt_load.report.resources import RESOURCE_COLUMNS
 from stt_load.run.plan import Phase
 from stt_load.tts.apis import TTS_APIS, TtsApi
 from stt_load.tts_benchmark.table import STREAMED, TOTALS
-from stt_load.uploads.apis import UPLOADS, UploadRow
+from stt_load.uploads.apis import UPLOAD_APIS, UploadApi
 
 CHECKOUT = Path(__file__).parents[1]
 DOCS = sorted((CHECKOUT / "docs").glob("*.md"))
@@ -258,7 +258,7 @@ def test_the_default_objectives_are_named() -> None:
     assert [slo for slo in STREAM.default_slos if f"`{slo}`" not in DOCUMENTS["README.md"]] == []
 
 
-def server_cell(row: DialectRow | UploadRow | TtsApi) -> str:
+def server_cell(row: DialectRow | UploadApi | TtsApi) -> str:
     """The summary of the row, with a link to the server's home page where the row has one."""
     homepage = row.facts().get("homepage")
     return f"{row.summary} ([server]({homepage}))" if homepage else row.summary
@@ -267,7 +267,7 @@ def server_cell(row: DialectRow | UploadRow | TtsApi) -> str:
 def test_the_tables_of_dialects_are_those_of_today() -> None:
     """After a meant change, STT_LOAD_REWRITE_GOLDEN=1 pytest tests/test_docs.py writes them."""
     outdated = []
-    for name, registry in (("dialects.md", DIALECTS), ("uploads.md", UPLOADS), ("tts.md", TTS_APIS)):
+    for name, registry in (("dialects.md", DIALECTS), ("uploads.md", UPLOAD_APIS), ("tts.md", TTS_APIS)):
         rows = "".join(f"| `{row.name}` | `{row.default_url}` | {server_cell(row)} |\n" for row in registry.values())
         table = f"<!-- dialects -->\n| `--dialect` | default URL | server |\n|---|---|---|\n{rows}<!-- /dialects -->"
         path = CHECKOUT / "docs" / name

@@ -6,7 +6,7 @@ tts-chatterbox   https://github.com/devnen/Chatterbox-TTS-Server, models.py and 
                  older servers ignore it; ranges are not enforced there, so they are here.
 tts-openai       https://platform.openai.com/docs/api-reference/audio/createSpeech, and what clones add to it.
 
-Where these servers listen and how their voices are called is told in `audio/engines.py`, which makes clips with them.
+Where these servers listen and how their voices are called is told in `tts/engines.py`, which makes clips with them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class TtsApi:
-    """`path` is used where a URL comes without one. `body`: the JSON to be posted for a text."""
+    """One speech API.
+
+    `path` is used where a URL comes without one. `body`: the JSON to be posted for a text.
+    """
 
     name: str
     summary: str

@@ -28,8 +28,8 @@ _MAGIC_BYTES = 4
 _UNKNOWN_SIZE_BYTES = 0x7FFF_0000
 
 
-class Sound(Protocol):
-    """One answer's audio in one container."""
+class AudioContainer(Protocol):
+    """Counts one answer's audio in one container, as it comes."""
 
     @property
     def name(self) -> str:
@@ -46,12 +46,12 @@ class Sound(Protocol):
         ...
 
     def seconds(self, n_bytes: int) -> float | None:
-        """Of the whole audio, once all of its `n_bytes` have come; None where that can't be told."""
+        """Length of the whole audio, once all of its `n_bytes` have come; None where that can't be told."""
         ...
 
 
-class Raw:
-    """int16 mono samples and nothing else."""
+class RawAudio:
+    """Samples and nothing else: int16, mono."""
 
     name = "pcm"
     promised_bytes = None
@@ -66,8 +66,8 @@ class Raw:
         return n_bytes / self._bytes_per_s
 
 
-class Wav:
-    """A RIFF file as it comes. https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html"""
+class WavAudio:
+    """A RIFF file. https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html"""
 
     name = "wav"
 
@@ -115,8 +115,8 @@ class Wav:
         return None
 
 
-class Encoded:
-    """mp3, opus, flac, …: kept whole, measured once the clock has stopped."""
+class EncodedAudio:
+    """Audio that has to be decoded (mp3, opus, flac, …): kept whole, measured once the clock has stopped."""
 
     name = "encoded"
     promised_bytes = None
@@ -138,51 +138,51 @@ class Encoded:
 
 
 class AudioCounter:
-    """Finds out what comes, and counts it. `asked`: the format that was asked for."""
+    """Finds out in which container an answer's audio comes, and counts it. `asked`: the format that was asked for."""
 
     def __init__(self, asked: str, content_type: str = "") -> None:
         self._asked = asked
         self._content_type = content_type.lower()
         self._first = b""
-        self._sound: Sound | None = None
+        self._audio: AudioContainer | None = None
         self.n_bytes = 0
 
     @property
     def container(self) -> str | None:
-        return self._sound.name if self._sound else None
+        return self._audio.name if self._audio else None
 
     @property
     def promised_bytes(self) -> int | None:
-        return self._sound.promised_bytes if self._sound else None
+        return self._audio.promised_bytes if self._audio else None
 
     @property
     def is_cut(self) -> bool:
-        """Fewer bytes came than the header promised."""
+        """Whether fewer bytes came than the header promised."""
         return self.promised_bytes is not None and self.n_bytes < self.promised_bytes
 
     def feed(self, data: bytes) -> int:
-        """How many bytes of audio have come with these. ProtocolError where it is no audio."""
-        if self._sound is None:
+        """Takes bytes of the answer; gives how many of them are audio. Raises ProtocolError where it is no audio."""
+        if self._audio is None:
             self._first += data
             if len(self._first) < _MAGIC_BYTES:
                 return 0
-            self._sound, data = self._recognise(self._first), self._first
-        n_audio = self._sound.feed(data)
+            self._audio, data = self._recognise(self._first), self._first
+        n_audio = self._audio.feed(data)
         self.n_bytes += n_audio
         return n_audio
 
     def seconds(self) -> float | None:
-        """Of all that came; None where it can't be told."""
-        return self._sound.seconds(self.n_bytes) if self._sound else None
+        """Length of all audio that came; None where it can't be told."""
+        return self._audio.seconds(self.n_bytes) if self._audio else None
 
-    def _recognise(self, first: bytes) -> Sound:
+    def _recognise(self, first: bytes) -> AudioContainer:
         if first.startswith(b"RIFF"):
-            return Wav()
+            return WavAudio()
         if first.startswith((b"OggS", b"ID3", b"fLaC")):
-            return Encoded()
+            return EncodedAudio()
         if _PCM_TYPE.search(self._content_type) or self._asked == "pcm":
             rate = _RATE.search(self._content_type)
-            return Raw(int(rate[1]) if rate and int(rate[1]) else PCM_RATE_HZ)
+            return RawAudio(int(rate[1]) if rate and int(rate[1]) else PCM_RATE_HZ)
         if first.lstrip()[:1] in (b"{", b"<"):
             raise ProtocolError(f"the answer is text and no audio: {first[:40]!r}")
-        return Encoded()
+        return EncodedAudio()

@@ -21,26 +21,26 @@ CONTENT_TYPE = "text/event-stream"
 
 
 class AudioEvents:
-    """Bytes of an event stream in, bytes of audio out. `is_done`: the server has said so."""
+    """Reads audio out of an event stream. `is_done`: the server has said that the audio is complete."""
 
     def __init__(self) -> None:
         self.is_done = False
         self._frames = EventFrames()
 
     def feed(self, data: bytes) -> bytes:
-        """The audio of every event that is whole now. ProtocolError for what is none, FailureReported where one
-        says that it failed."""
+        """Takes bytes; gives the audio of every event that is whole now. Raises ProtocolError for what is no audio,
+        FailureReported where the server says that it failed."""
         return self._audio_of_all(self._frames.feed(data))
 
     def close(self) -> bytes:
-        """The answer is over: the audio of an event that lacked its end. Raises as `feed`."""
+        """Says that the answer is over; gives the audio of an event that lacked its end. Raises as `feed`."""
         return self._audio_of_all(self._frames.close())
 
     def _audio_of_all(self, events: Iterable[bytes]) -> bytes:
         return b"".join(self._audio_of(event) for event in events)
 
     def _audio_of(self, data: bytes) -> bytes:
-        if data.strip() == DONE:  # of clones
+        if data.strip() == DONE:  # some clones end with it
             self.is_done = True
             return b""
         try:

@@ -1,4 +1,4 @@
-"""Every engine that clips can be spoken by: one row each. What is sent to a server, and where, is decided here."""
+"""The engines that can speak the texts of clips: one row each. What is sent to a server, and where, is decided here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Who speaks: everything besides the text that decides how a clip sounds. `url` is None for espeak."""
+    """A voice: everything besides the text that decides how a clip sounds. `url` is None for espeak."""
 
     engine: str
     url: str | None
@@ -24,7 +24,7 @@ class Voice:
     model: str | None = None
 
     def as_source(self) -> dict[str, str]:
-        """For the manifest: keys with something to say, and no user name or password out of the URL."""
+        """What the manifest tells of it: no empty keys, and no user name or password out of the URL."""
         said = {"engine": self.engine, "voice": self.name, "model": self.model, "url": without_credentials(self.url)}
         return {key: value for key, value in said.items() if value is not None}
 

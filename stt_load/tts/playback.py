@@ -28,12 +28,15 @@ class AudioArrival:
 
 @dataclass(frozen=True, slots=True)
 class Playback:
+    """What a listener would have suffered."""
+
     underruns: int  # how often the player had nothing left while more was to come
     stall_s: float  # how long it was silent for that, in all
 
 
 def play(arrivals: Sequence[AudioArrival], bytes_per_s: float) -> Playback:
-    """`bytes_per_s` of audio; of a compressed file the mean, since nothing says which byte holds which second."""
+    """Plays what arrived, at `bytes_per_s`: of a compressed file the mean, since nothing says which byte holds which
+    second."""
     held_s, empty_at_s = 0.0, None
     underruns, stall_s = 0, 0.0
     for arrival in arrivals:
@@ -52,6 +55,6 @@ def play(arrivals: Sequence[AudioArrival], bytes_per_s: float) -> Playback:
 
 
 def gaps_s(arrivals: Sequence[AudioArrival]) -> list[float]:
-    """Silences on the wire between two pieces of audio."""
+    """How long nothing came between two pieces of audio, seconds."""
     between = [later.at_s - earlier.at_s for earlier, later in pairwise(arrivals)]
     return [gap_s for gap_s in between if gap_s >= SMALLEST_GAP_S]

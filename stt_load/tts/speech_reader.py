@@ -52,15 +52,16 @@ class TtsResult:
 
     @property
     def is_streamed(self) -> bool:
-        """Of this answer alone. Under load even a finished file may come with a pause in it, so a length that was
-        known beforehand speaks against it whatever the times say."""
+        """Whether this answer was streamed, by itself alone. Under load even a finished file may come with a pause in
+        it, so a length that was known beforehand speaks against it whatever the times say."""
         if not self.is_ok or self.first_byte_s is None or self.total_s is None or self.is_length_known:
             return False
         return self.first_byte_s <= STREAMED_UP_TO * self.total_s
 
     def first_audio_s(self, server_streams: bool = False) -> float | None:
-        """None where the answer was not streamed: the first byte of a finished file says nothing of its own.
-        `server_streams`: it has been seen to, so an answer in one piece is a stream of one piece."""
+        """When the first audio came; None where the answer was not streamed, because the first byte of a finished file
+        says nothing of its own. `server_streams`: the server has been seen to stream, so that an answer in one piece is
+        a stream of one piece."""
         if self.is_streamed or (server_streams and self.is_ok and not self.is_length_known):
             return self.first_byte_s
         return None

@@ -11,27 +11,28 @@ from stt_load.sidecar.client import SidecarClient
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE_S = 3.0  # a sidecar that has just started looks for its GPUs; a text may be over before the next sample
-_LOOK_S = 0.1
+_TIMEOUT_S = 3.0  # a sidecar that has just started looks for its GPUs; a text may be over before the next sample
+_POLL_S = 0.1
 
 
 class GpuWatch:
-    """`run_id`: what the samples of this benchmark are tagged with."""
+    """Watches GPU memory through sidecars. `run_id`: what the samples of this benchmark are tagged with."""
 
     def __init__(self, clients: Sequence[SidecarClient], run_id: str) -> None:
-        deadline_s = time.monotonic() + _PATIENCE_S
+        deadline_s = time.monotonic() + _TIMEOUT_S
         self._clients = [client for client in clients if _finds_gpus(client, deadline_s)]
         self._run_id = run_id
         self._stage = -1
 
     def begin(self) -> None:
-        """The next text's samples from now on."""
+        """Tags the samples from now on as those of the next text."""
         self._stage += 1
         for client in self._clients:
             client.announce(self._run_id, self._stage, 1, "hold")
 
     def end(self) -> float | None:
-        """Most memory in use on any GPU since `begin`, MiB. Waits for the first sample where none has come yet."""
+        """The most memory that was in use on any GPU since `begin`, MiB. Waits for the first sample where none has come
+        yet."""
         peaks = [client_peak for client in self._clients if (client_peak := self._peak(client)) is not None]
         return max(peaks, default=None)
 
@@ -51,14 +52,14 @@ class GpuWatch:
 
     def _peak(self, client: SidecarClient) -> float | None:
         peak: float | None = None
-        deadline_s = time.monotonic() + _PATIENCE_S
+        deadline_s = time.monotonic() + _TIMEOUT_S
         while True:
             for row in client.pull():
                 if self._is_mine(row):
                     peak = max(peak or 0.0, float(row["fb_mib"]))
             if peak is not None or time.monotonic() > deadline_s or not client.available:
                 return peak
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
     def _is_mine(self, row: Mapping[str, Any]) -> bool:
         tag = (row.get("run_id"), row.get("stage"))
@@ -66,9 +67,9 @@ class GpuWatch:
 
 
 def _finds_gpus(client: SidecarClient, deadline_s: float) -> bool:
-    """Whether there are GPUs that it samples."""
+    """Whether the sidecar samples GPUs; waits for one that has just started."""
     while client.check() and not client.describe_gpus() and time.monotonic() < deadline_s:
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
     if client.available and not client.describe_gpus():
         _log.warning("GPU sidecar %s: %s; no GPU memory", client.url, client.describe()["why"])
     return bool(client.describe_gpus())

@@ -45,12 +45,12 @@ class TextRuns:
 
     @property
     def shows_streaming(self) -> bool:
-        """More than half of the answers came bit by bit: one pause on the wire makes no stream."""
+        """Whether more than half of the answers came bit by bit: one pause on the wire makes no stream."""
         return 2 * sum(result.is_streamed for result in self.completed) > len(self.completed)
 
     @property
     def is_streamed(self) -> bool:
-        """Most answers were: of a server that streams, those of a single piece too."""
+        """Whether most answers were streamed; where the server streams, those of a single piece count too."""
         heard = [result.first_audio_s(self.server_streams) is not None for result in self.completed]
         return self.server_streams and 2 * sum(heard) > len(heard)
 
@@ -60,7 +60,7 @@ class TextRuns:
 
     @property
     def first_audio(self) -> Distribution | None:
-        """None where the answers were not streamed."""
+        """Time to first audio, seconds; None where the answers were not streamed."""
         if not self.is_streamed:
             return None
         first_s = [result.first_audio_s(self.server_streams) for result in self.completed]
@@ -68,7 +68,7 @@ class TextRuns:
 
     @property
     def gaps(self) -> Distribution:
-        """Between pieces of audio, of all answers together; empty where they were not streamed."""
+        """Gaps between pieces of audio, of all answers together; empty where they were not streamed."""
         return Distribution.of(gap_s for s in self.completed if self.is_streamed for gap_s in s.gaps_s)
 
     @property
@@ -118,7 +118,7 @@ class Benchmark:
 
 
 def result_json(benchmark: Benchmark) -> str:
-    """The whole file."""
+    """The text of the result file."""
     document = {
         "metadata": {
             "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(benchmark.started_at)),

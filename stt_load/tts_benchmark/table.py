@@ -59,7 +59,7 @@ STREAMED: Columns = _NAME | {
 
 
 def result_tables(benchmark: Benchmark) -> tuple[Table, Table]:
-    """The whole answers, and below them what came of each before its end: side by side they are too wide to read."""
+    """Two tables: of the whole answers, and of what came before their ends. Side by side they are too wide to read."""
     return _table(TOTALS, benchmark), _table(STREAMED, benchmark)
 
 

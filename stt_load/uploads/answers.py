@@ -1,9 +1,9 @@
-"""What an upload is answered: a body piece by piece in, the transcript out. No socket, no clock.
+"""The answer to an upload: a body piece by piece in, the transcript out. No socket, no clock.
 
 How the body is read follows from its content type, never from what was asked for: a server that was asked to stream
 and answers JSON has not streamed, and then there is no first text.
 
-    text/event-stream     server-sent events, see `sse.py`
+    text/event-stream     server-sent events, see `event_reader.py`
     text/plain            the text itself
     anything else         JSON: {"text": …}, or a string
 """
@@ -24,9 +24,11 @@ _SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class UploadAnswer:
-    """`messages`: monotonic seconds and text of each part that stands for itself. `first_text_at_s`: None where the
-    server did not stream. `error`: what the server said went wrong. `is_whole`: nothing that its shape promises is
-    missing."""
+    """The transcript of an upload.
+
+    `messages`: monotonic seconds and text of each part that stands for itself. `first_text_at_s`: None where the server
+    did not stream. `error`: what the server said went wrong. `is_whole`: nothing that its shape promises is missing.
+    """
 
     text: str
     messages: tuple[tuple[float, str], ...] = ()

@@ -24,8 +24,11 @@ SAMPLE_RATE_HZ = 16_000  # of the WAV file; what all of these servers resample t
 
 
 @dataclass(frozen=True, slots=True)
-class UploadRow:
-    """`key_headers`: how the API key travels; None where there is none. `unconfirmed`: taken for true, never seen."""
+class UploadApi:
+    """One upload API.
+
+    `key_headers`: how the API key travels; None where there is none. `unconfirmed`: taken for true, never seen.
+    """
 
     name: str
     summary: str
@@ -81,17 +84,17 @@ _TINGWU_LLM_OPTIONS = (
     DialectOption("llm_role", "", "what the language model is to do", or_none()),
 )
 
-UPLOADS: dict[str, UploadRow] = {
+UPLOAD_APIS: dict[str, UploadApi] = {
     row.name: row
     for row in (
-        UploadRow(
+        UploadApi(
             "upload-openai",
             "OpenAI's transcriptions and its likes: one file in, JSON, text or server-sent events out",
             "http://localhost:8000/v1/audio/transcriptions",
             _OPENAI_OPTIONS,
             _bearer,
         ),
-        UploadRow(
+        UploadApi(
             "upload-tingwu",
             "TingWu /transcribe: one file in, text and sentences out, one file after the other",
             "http://localhost:8000/api/v1/transcribe",
@@ -103,20 +106,20 @@ UPLOADS: dict[str, UploadRow] = {
             ),
             unconfirmed=("Timings in the answer (`meta.timings_ms`, `timings_ms`) are passed on where they come.",),
         ),
-        UploadRow(
+        UploadApi(
             "upload-tingwu-asr",
             "TingWu /asr: the shape of the Whisper ASR web service",
             "http://localhost:8000/api/v1/asr",
             (*_TINGWU_OPTIONS, DialectOption("file_type", "", "audio or video", or_none(one_of("audio", "video")))),
         ),
-        UploadRow(
+        UploadApi(
             "upload-tingwu-video",
             "TingWu /trans/video: a file whose sound is taken out first; clips are sent as WAV, which it reads too",
             "http://localhost:8000/api/v1/trans/video",
             (*_TINGWU_OPTIONS, *_TINGWU_LLM_OPTIONS),
             unconfirmed=("That a WAV file costs this server what a video of the same length would.",),
         ),
-        UploadRow(
+        UploadApi(
             "upload-parakeet",
             "Parakeet FastAPI /transcribe: one file in, one text out",
             "http://localhost:8000/transcribe",

@@ -15,12 +15,14 @@ FILE_FIELD = "file"
 
 @dataclass(frozen=True, slots=True)
 class Form:
+    """The body of a POST, and what it is said to be."""
+
     content_type: str
     body: bytes
 
 
 def clip_form(clip: Clip, fields: Mapping[str, object]) -> Form:
-    """The clip as `file`, behind its `fields`: None leaves one out, a tuple tells it as often as it is long."""
+    """The form with the clip as `file`, behind its `fields`: None leaves one out, a tuple repeats it."""
     wav = encode_wav(Pcm(clip.samples, clip.sample_rate_hz))
     # What must not occur in the body (RFC 2046 section 5.1.1) is made from it: nobody's file holds its own digest.
     boundary = f"stt-load-{hashlib.sha256(wav).hexdigest()[:32]}"

@@ -1,4 +1,4 @@
-"""What callers speak: the clips of a run, and for callers who stream the frames that their server takes whole."""
+"""The clips of a run, and for callers who stream, the frames into which their server needs them cut."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio
 
 
 def dialects_of(config: RunConfig, api_key: str | None = None) -> Callable[[], Dialect]:
-    """Makes a fresh one for each connection."""
+    """Makes the dialect of this run, a fresh one for each connection."""
     return partial(find_dialect(config.dialect).make, settings_for_run(config.end, config.dialect_options, api_key))
 
 
 def dialect_of(config: RunConfig, api_key: str | None = None) -> Dialect:
-    """For one connection."""
+    """The dialect of this run, for one connection."""
     return dialects_of(config, api_key)()
 
 
@@ -51,7 +51,7 @@ def load_clips(config: RunConfig, rate_hz: int) -> ClipSet:
 
 
 def show_progress(done: int, total: int) -> None:
-    """One line, drawn over and over in a terminal; elsewhere only the last."""
+    """Tells how many clips are rendered: a line drawn over and over in a terminal, elsewhere the last one only."""
     if sys.stderr.isatty():
         print(f"\rrendering clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
     elif done == total:
@@ -71,5 +71,5 @@ def encode_clips(config: RunConfig, clips: Sequence[Clip]) -> dict[str, EncodedC
 
 
 def utterance_limit_s(config: RunConfig, clips: Sequence[Clip]) -> float:
-    """No utterance lasts longer: the longest clip, its silence, connecting, and the timeout."""
+    """What no utterance lasts longer than: the longest clip, its silence, connecting, and the timeout."""
     return max(clip.duration_s for clip in clips) + config.trailing_silence_s + config.timeout_s + CONNECT_AND_CLOSE_S

@@ -1,4 +1,4 @@
-"""Random numbers of one caller. Python's own generator keeps 2.5 kB, which thousands of callers would each have."""
+"""The random numbers of one caller: Python's own generator would keep 2.5 kB for each of thousands of callers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ _64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class SplitMix64:
-    """The same numbers for the same seed, in every process. Neighbouring seeds give unrelated numbers.
+    """A generator whose state is one number. The same seed gives the same numbers in every process; neighbouring seeds
+    give unrelated ones.
 
-    SplitMix64, whose state is one number: G. Steele, D. Lea and C. Flood, "Fast splittable pseudorandom number
+    G. Steele, D. Lea and C. Flood, "Fast splittable pseudorandom number
     generators", 2014.
     """
 
@@ -19,7 +20,7 @@ class SplitMix64:
         self._state = _mixed(seed * _STEP & _64_BITS)
 
     def uniform(self, low: float, high: float) -> float:
-        """From `low` to `high`, each equally likely."""
+        """A number from `low` to `high`, each equally likely."""
         self._state = state = (self._state + _STEP) & _64_BITS
         return low + (high - low) * (_mixed(state) >> 11) * 2.0**-53
 

@@ -22,7 +22,7 @@ from stt_load.net.http import HttpClient
 from stt_load.records import Figures, Measured, Stamp, UtteranceRecord
 from stt_load.session.outcomes import Ending, ending_of_request
 from stt_load.uploads.answers import UploadAnswer, WholeReader
-from stt_load.uploads.apis import SAMPLE_RATE_HZ, UPLOADS
+from stt_load.uploads.apis import SAMPLE_RATE_HZ, UPLOAD_APIS
 from stt_load.uploads.event_reader import EventReader
 from stt_load.uploads.forms import Form, clip_form
 from stt_load.workloads.message_log import messages_log, show_messages
@@ -164,7 +164,7 @@ class UploadWorkload:
 
 def http_client(config: RunConfig, api_key: str | None) -> HttpClient:
     """The client of all uploads of a run."""
-    headers = UPLOADS[config.dialect].headers(api_key)
+    headers = UPLOAD_APIS[config.dialect].headers(api_key)
     return HttpClient(config.stt_url, headers, config.timeout_s, MAX_ANSWER_BYTES, api_key, not config.insecure)
 
 

@@ -7,20 +7,20 @@ import pytest
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.option_values import parse_http_url
-from stt_load.uploads.apis import UPLOADS, UploadRow
+from stt_load.uploads.apis import UPLOAD_APIS, UploadApi
 
-each_row = pytest.mark.parametrize("row", UPLOADS.values(), ids=lambda row: row.name)
+each_row = pytest.mark.parametrize("row", UPLOAD_APIS.values(), ids=lambda row: row.name)
 
 
 @each_row
-def test_a_row_has_a_url_that_is_taken_and_a_name_of_its_own(row: UploadRow) -> None:
+def test_a_row_has_a_url_that_is_taken_and_a_name_of_its_own(row: UploadApi) -> None:
     assert parse_http_url(row.default_url) == row.default_url
     assert row.name not in DIALECTS
     assert row.name.startswith("upload-")
 
 
 @each_row
-def test_defaults_can_be_parsed_and_an_unknown_option_is_refused_with_those_there_are(row: UploadRow) -> None:
+def test_defaults_can_be_parsed_and_an_unknown_option_is_refused_with_those_there_are(row: UploadApi) -> None:
     assert row.parse_options([]).keys() == {option.key for option in row.options}
     with pytest.raises(ConfigError, match=rf"--dialect-option volume=11: {row.name} has ") as refused:
         row.parse_options(["volume=11"])
@@ -28,7 +28,7 @@ def test_defaults_can_be_parsed_and_an_unknown_option_is_refused_with_those_ther
 
 
 def test_what_nobody_set_is_left_to_the_server() -> None:
-    fields = UPLOADS["upload-openai"].parse_options(["language=en"])
+    fields = UPLOAD_APIS["upload-openai"].parse_options(["language=en"])
     assert {key: value for key, value in fields.items() if value not in (None, ())} == {
         "model": "whisper-1",
         "response_format": "json",
@@ -38,7 +38,7 @@ def test_what_nobody_set_is_left_to_the_server() -> None:
 
 
 def test_parakeet_is_not_asked_for_what_it_answers_500_to() -> None:
-    assert UPLOADS["upload-parakeet"].parse_options([])["should_chunk"] is False
+    assert UPLOAD_APIS["upload-parakeet"].parse_options([])["should_chunk"] is False
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_parakeet_is_not_asked_for_what_it_answers_500_to() -> None:
 )
 def test_a_value_that_cannot_be_is_refused(given: str) -> None:
     with pytest.raises(ConfigError, match="--dialect-option"):
-        UPLOADS["upload-openai"].parse_options([given])
+        UPLOAD_APIS["upload-openai"].parse_options([given])
 
 
 def test_the_key_travels_as_each_server_wants_it_and_nowhere_else() -> None:
-    assert UPLOADS["upload-openai"].headers("k") == {"Authorization": "Bearer k"}
-    assert UPLOADS["upload-parakeet"].headers("k") == {"x-api-key": "k"}
-    assert UPLOADS["upload-tingwu"].headers("k") == {}
-    assert UPLOADS["upload-openai"].headers(None) == {}
+    assert UPLOAD_APIS["upload-openai"].headers("k") == {"Authorization": "Bearer k"}
+    assert UPLOAD_APIS["upload-parakeet"].headers("k") == {"x-api-key": "k"}
+    assert UPLOAD_APIS["upload-tingwu"].headers("k") == {}
+    assert UPLOAD_APIS["upload-openai"].headers(None) == {}

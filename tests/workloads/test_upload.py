@@ -18,7 +18,7 @@ from stt_load.config import RunConfig, parse_options
 from stt_load.errors import Outcome, Refusal
 from stt_load.net.http import HttpClient
 from stt_load.records import UtteranceRecord
-from stt_load.uploads.apis import UPLOADS
+from stt_load.uploads.apis import UPLOAD_APIS
 from stt_load.uploads.forms import clip_form
 from stt_load.workloads.upload import MAX_ANSWER_BYTES, UploadAttempt, UploadWorkload, Watcher
 from stt_load.workloads.workload import Caller
@@ -150,7 +150,7 @@ def test_the_request_is_one_that_any_server_understands(monkeypatch: pytest.Monk
         raw.sendall(GOOD)
 
     with server(note) as url:
-        assert upload(url, headers=UPLOADS["upload-openai"].headers(" secret\n")).is_ok
+        assert upload(url, headers=UPLOAD_APIS["upload-openai"].headers(" secret\n")).is_ok
     lines = seen[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")
     assert lines[0] == "POST /v1/audio/transcriptions?a=b HTTP/1.1"
     assert f"Host: {url.split('/')[2]}" in lines
