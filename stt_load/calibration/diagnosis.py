@@ -1,4 +1,4 @@
-"""Finds out why a trial failed: the first of `CHECKS` that finds its cause names the limit."""
+"""Finds out why a trial failed: the first of `CAUSES` that applies names the limit."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _NO_PORT = "Cannot assign requested address"  # EADDRNOTAVAIL
 
 
 def diagnose(trial: TrialFigures, machine: Machine) -> Limit:
-    """What limited a trial that failed. The last check always has an answer."""
-    return next(limit for check in CHECKS if (limit := check(trial, machine)) is not None)
+    """What limited a trial that failed. The last cause always applies."""
+    return next(limit for cause in CAUSES if (limit := cause(trial, machine)) is not None)
 
 
 def _descriptors(trial: TrialFigures, machine: Machine) -> Limit | None:
@@ -109,7 +109,7 @@ def _has_error(trial: TrialFigures, text: str) -> bool:
     return any(text in error for error in trial.errors)
 
 
-CHECKS: tuple[Callable[[TrialFigures, Machine], Limit | None], ...] = (
+CAUSES: tuple[Callable[[TrialFigures, Machine], Limit | None], ...] = (
     _descriptors,
     _ports,
     _container,

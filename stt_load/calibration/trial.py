@@ -36,7 +36,7 @@ from stt_load.errors import ExitCode, Outcome, SttLoadError
 
 TEXT = "some words"  # the text of every clip and every answer, so that scoring costs as little as it can
 _STT_LOAD = ("-c", "from stt_load.cli import main; main()")
-_DATA = (ExitCode.FINE, ExitCode.SLO_MISSED, ExitCode.NOT_BELIEVABLE)  # exit codes of a run with figures
+_CODES_WITH_FIGURES = (ExitCode.FINE, ExitCode.SLO_MISSED, ExitCode.NOT_BELIEVABLE)
 _N_CLIPS = 12
 _RATE_HZ = 16_000
 _PAD_S = 0.05
@@ -144,7 +144,7 @@ def _run_sampled(test_bed: TestBed, callers: int, label: str) -> UsageSamples:
         if process.poll() is None:
             process.kill()  # nothing that it would still do is needed: its rows are in the folder
             process.wait()
-    if not is_measured and process.returncode not in _DATA:
+    if not is_measured and process.returncode not in _CODES_WITH_FIGURES:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         why = next((line for line in lines if line.startswith("error: ")), lines[-1] if lines else "it printed nothing")
         how = "took too long" if process.returncode < 0 else f"ended with exit code {process.returncode}"
