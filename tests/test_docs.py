@@ -154,10 +154,25 @@ def is_example(name: str) -> bool:
 
 
 def test_every_file_of_the_checkout_that_is_named_is_there() -> None:
-    path = re.compile(r"(?<![\w./-])(?:stt_load|gpu_sidecar|locustfiles|tests|docs|bench|deploy)/[\w./-]*")
-    named = [(name, found) for name, text in DOCUMENTS.items() for found in path.findall(code_of(text))]
-    missing = [(name, found) for name, found in named if not is_example(found) and not (CHECKOUT / found).exists()]
+    """Files of the package may be named from the package on, as `net/tcp.py`."""
+    package = CHECKOUT / "stt_load"
+    rooms = "|".join(folder.name for folder in package.iterdir() if folder.is_dir())
+    whole = re.compile(r"(?<![\w./-])(?:stt_load|gpu_sidecar|locustfiles|tests|docs|bench|deploy)/[\w./-]*")
+    inner = re.compile(rf"(?<![\w./-])(?:{rooms})/[\w/]+\.py")
+    missing = []
+    for name, text in DOCUMENTS.items():
+        code = code_of(text)
+        paths = {found: CHECKOUT / found for found in whole.findall(code) if not is_example(found)}
+        paths |= {found: package / found for found in inner.findall(code)}
+        missing += [f"{name}: {found}" for found, path in paths.items() if not path.exists()]
     assert missing == []
+
+
+def test_every_class_that_the_design_names_is_in_the_code() -> None:
+    sources = "\n".join(file.read_text(encoding="utf-8") for file in (CHECKOUT / "stt_load").rglob("*.py"))
+    named = set(re.findall(r"`([A-Z][a-z]\w*[A-Z]\w*)`", DOCUMENTS["docs/design.md"]))
+    assert named
+    assert {name for name in named if f"class {name}" not in sources} == set()
 
 
 def test_every_module_of_ours_that_is_named_is_there() -> None:
