@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from stt_load.errors import Outcome
+from stt_load.kinds import KINDS
 from stt_load.metrics.figures import DISTRIBUTED, Figure, Source, Unit, figures_of
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.wer import score
@@ -144,11 +145,16 @@ class StageStats:
     server_ms: dict[str, array[float]] = field(default_factory=dict)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
-        """Adds utterances, best some thousand at once; those that did not start in the hold change nothing."""
+        """Adds utterances of one kind of load, some thousand at once. Only those that started in the hold count."""
         counted = [record for record in records if record.is_counted]
+        if not counted:
+            return
+        kind = KINDS[counted[0].kind]
         completed = [record for record in counted if record.outcome == Outcome.OK]
         self.outcomes.update([str(record.outcome) for record in counted])
         for figure in figures_of(*DISTRIBUTED, Source.SUM):
+            if kind not in figure.kinds:
+                continue
             having = completed if figure.source is Source.COMPLETED else counted
             values = [value for value in map(attrgetter(figure.field), having) if value is not None]
             if _is_count(figure):
