@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -58,6 +59,8 @@ async def serve(
 
     async def run_until_stopped() -> None:
         await stop.wait()
+        # An answer that the end cuts off is no error of the application, as uvicorn would call it.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         server.should_exit = True
 
     async def announce_when_ready() -> None:
