@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,25 @@ def test_the_source_emits_from_start_to_stop() -> None:
     assert not source.status().is_alive
     n = len(samples)
     assert [sample.kind for sample in samples] == ["host", "process"] * (n // 2)
+
+
+def test_after_a_long_halt_the_missed_readings_are_not_made_up_for() -> None:
+    at_s: list[float] = []
+
+    def halt_at_first(_: Sample) -> None:
+        if not at_s:
+            time.sleep(10 * PERIOD_S)
+        at_s.append(time.monotonic())
+
+    source = HostSource(SourceConfig(PERIOD_S, halt_at_first), list)
+    source.start()
+    eventually(lambda: len(at_s) >= 6)
+    source.stop()
+    halt_ended_s, at_once_s, *later = at_s[:6]
+    assert halt_ended_s <= at_once_s
+    assert (
+        later[-1] - halt_ended_s >= 4 * PERIOD_S
+    )  # the schedule starts again: the first at once, the others due later
 
 
 def test_a_host_without_proc_complains_and_gives_no_sample(tmp_path: Path) -> None:

@@ -136,3 +136,11 @@ def test_a_header_of_the_same_start_changes_no_spacing() -> None:
 )
 def test_the_period_is_the_longest_of_its_sources(sources: list[dict[str, Any]], period_s: float) -> None:
     assert period_of([RecordingHeader("h", "b", 1.0, (), tuple(sources))]) == period_s
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "NaN", "Infinity", "true"])
+def test_a_number_that_fits_no_clock_and_no_value_is_none(number: str) -> None:
+    assert list(read_lines([f'{{"t": {number}, "mono": 1.0, "kind": "gpu", "sm_pct": 1}}'])) == []
+    assert period_of([RecordingHeader("h", "b", 1.0, (), ({"period_s": json.loads(number)},))]) == 1.0
+    (found,) = read_lines([f'{{"t": 1.0, "mono": 1.0, "kind": "gpu", "sm_pct": {number}}}'])
+    assert isinstance(found, RecordedSample) and found.sample.values == {"sm_pct": None}
