@@ -13,6 +13,7 @@ import pytest
 from stand_in import StandInSmi, dmon_row, eventually
 
 from gpu_sidecar import service as service_module
+from gpu_sidecar.discovery import Discovery
 from gpu_sidecar.gpu_choice import UnknownGpu, parse_gpu_selector
 from gpu_sidecar.service import Service, ServiceConfig
 from gpu_sidecar.sources.known_sources import SOURCES
@@ -92,3 +93,15 @@ def test_a_new_run_looks_for_its_gpus_anew_and_the_recording_says_so(smi: StandI
     found = [json.loads(line) for line in path.read_text().splitlines()]
     said = [[gpu["index"] for gpu in row["gpus"]] if "gpus" in row else row.get("sm_pct") for row in found]
     assert [each for each in said if each is not None] == [[1], 10, [0], 30]
+
+
+def test_only_a_new_run_looks_for_gpus_and_server_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    afresh: list[str | None] = []
+    service = Service(config())
+    timeline = service.state.timeline
+    monkeypatch.setattr(Discovery, "rediscover", lambda _: afresh.append(timeline.tag.run_id))
+    for run_id, stage in (("r1", 0), ("r1", 1), (None, None), ("r1", 2), ("r2", 0)):
+        change = timeline.change_stage(StageTag(run_id, stage, 1, "hold"), 1.0, 1.0)
+        assert change is not None
+        service.state.on_stage_change(change)
+    assert afresh == ["r1", "r2"]

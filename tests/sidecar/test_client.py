@@ -278,6 +278,15 @@ class answering:  # noqa: N801 - read as "with answering(404, ...)"
         self._server.server_close()
 
 
+def test_no_proxy_of_the_environment_stands_between(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with sidecar(smi.environment) as running:
+        assert SidecarClient(running.url).check() is True
+
+
 def test_a_token_opens_a_guarded_sidecar(smi: StandInSmi, caplog: pytest.LogCaptureFixture) -> None:
     environment = {**smi.environment, "GPU_SIDECAR_TOKEN": "s3cret-überall"}
     with sidecar(environment) as running:
