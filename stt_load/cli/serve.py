@@ -41,7 +41,7 @@ _RECOGNISER_ONLY = ("dialect", "decoders", "preload", "warm-up", "nice", "texts"
     show_envvar=True,
     help="0 takes a free one; the first line printed names it.",
 )
-@click.option("--max-callers", default=64, show_envvar=True, help="Turn away callers beyond so many.")
+@click.option("--max-callers", default=64, show_envvar=True, help="Callers at the same time; more are turned away.")
 @click.option(
     "--decoders",
     type=int,
@@ -54,7 +54,9 @@ _RECOGNISER_ONLY = ("dialect", "decoders", "preload", "warm-up", "nice", "texts"
 @click.option(
     "--warm-up", default=1, show_envvar=True, help="Segments that each decoder recognises before it is ready."
 )
-@click.option("--nice", default=10, show_envvar=True, help="How much lower the decoders' priority is.")
+@click.option(
+    "--nice", default=10, show_envvar=True, help="Niceness added to the decoders: the higher, the lower their priority."
+)
 @click.option(
     "--texts",
     type=click.Path(path_type=Path),

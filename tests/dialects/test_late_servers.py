@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from in_time import Phone, sounds
+from virtual_time import VirtualCaller, sounds
 
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.registry import DIALECTS
@@ -42,19 +42,19 @@ def test_every_piece_is_waited_for_and_the_last_words_stop_the_clock(
 ) -> None:
     dialect = row.make(Settings(end=end))
     able = dialect.capabilities
-    phone = Phone(dialect, SERVER_DIALECTS[row.name], delay_s, utterances=2)
-    recogniser, clip = phone.wire.recogniser, sounds(able.sample_rate_hz, *spans_s)
-    speech_s, frame_s = sum(end_s - start_s for start_s, end_s in spans_s), phone.encoded(clip).rule.frame_s
+    caller = VirtualCaller(dialect, SERVER_DIALECTS[row.name], delay_s, utterances=2)
+    recogniser, clip = caller.connection.recogniser, sounds(able.sample_rate_hz, *spans_s)
+    speech_s, frame_s = sum(end_s - start_s for start_s, end_s in spans_s), caller.encoded(clip).rule.frame_s
     for n_before in range(2 if able.many_utterances else 1):
-        assert phone.line.prepare_reuse() == (n_before > 0)
+        assert caller.caller_connection.prepare_reuse() == (n_before > 0)
         n_told = len(recogniser.texts)
-        record = phone.speak(clip)
+        record = caller.speak(clip)
         words = record.text.lower().replace(".", "")
         assert (record.outcome, record.error, words) == (Outcome.OK, None, " ".join(recogniser.texts[n_told:]))
         assert recogniser.heard_s >= (n_before + 1) * speech_s - 0.1
         assert record.duration_s is not None
         assert record.eos_latency_s is not None
-        began_s = phone.wire.clock() - record.duration_s
+        began_s = caller.connection.clock() - record.duration_s
         told_s = recogniser.last_told_at_s - began_s - clip.speech_end_s
         assert -1e-6 <= record.eos_latency_s - told_s <= TOLD_LATER_S.get(row.name, 0.0) + 1e-6
         if end == "client" and row.name not in ENDS_BY_SILENCE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from in_time import Phone, sounds
+from virtual_time import VirtualCaller, sounds
 
 from stt_load.dialects.base import Settings
 from stt_load.dialects.registry import DIALECTS
@@ -23,7 +23,9 @@ PAIRS = [(row, server) for row in DIALECTS.values() for server in SERVER_DIALECT
 
 def call(row: DialectRow, server: str) -> UtteranceRecord:
     dialect = row.make(Settings(end=row.capabilities.ends[0]))
-    return Phone(dialect, SERVER_DIALECTS[server], 0.05).speak(sounds(dialect.capabilities.sample_rate_hz, (0.3, 1.2)))
+    return VirtualCaller(dialect, SERVER_DIALECTS[server], 0.05).speak(
+        sounds(dialect.capabilities.sample_rate_hz, (0.3, 1.2))
+    )
 
 
 @pytest.mark.parametrize(("row", "server"), PAIRS, ids=[f"{row.name}-at-{server}" for row, server in PAIRS])

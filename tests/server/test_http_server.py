@@ -96,6 +96,15 @@ def test_a_stream_under_way_does_not_hold_up_the_end() -> None:
         assert (slow.stop(), slow.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("flags", [[], ["--tts"]], ids=["recogniser", "tts"])
+def test_without_its_extra_it_says_what_to_install(flags: list[str]) -> None:
+    code = "import sys; sys.modules['uvicorn'] = None; from stt_load.cli import main; main()"
+    line = [sys.executable, "-c", code, "serve", "--port", "0", *flags]
+    ended = subprocess.run(line, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "is not installed: pip install " in ended.stderr and ended.stderr.count("\n") == 1
+
+
 def test_it_ends_with_its_parent() -> None:
     line = [sys.executable, "-c", "from stt_load.cli import main; main()", "serve", "--tts", "--port", "0"]
     process = subprocess.Popen([*line, "--exit-with-parent"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -34,7 +34,7 @@ TIMEOUT_S = 60.0
 
 
 class Timetable:
-    """What is to be done when."""
+    """Calls that fall due at moments of the clock."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
@@ -81,7 +81,7 @@ class Result:
             callback(self)
 
 
-class Counting:
+class CountingRecogniser:
     """A recogniser to which all speech is a number: each segment has its own, `delay_s` after it was cut."""
 
     decoders = 1
@@ -103,7 +103,7 @@ class Counting:
         return result
 
 
-class SessionInTime(ServerSession):
+class VirtualSession(ServerSession):
     """A server session whose dialect ticks by the timetable."""
 
     timetable: Timetable
@@ -113,16 +113,16 @@ class SessionInTime(ServerSession):
             self.timetable.add(self._dialect.tick_s, self._tick)
 
 
-class Wire:
-    """The transport of the client, and the connection of the server."""
+class VirtualConnection:
+    """The client's transport and the server's connection in one: what either sends arrives at once."""
 
     def __init__(self, server: type[ServerDialect], delay_s: float) -> None:
         self.clock = FakeClock()
         self.timetable = Timetable(self.clock)
-        self.recogniser = Counting(self.timetable, delay_s)
+        self.recogniser = CountingRecogniser(self.timetable, delay_s)
         self._server = server
         self._coming: list[tuple[float, Message | ConnectionLost]] = []
-        self._session: SessionInTime | None = None
+        self._session: VirtualSession | None = None
 
     def dial(self, target: Connect) -> None:
         headers = {name.lower(): value for name, value in target.headers.items()}
@@ -133,7 +133,7 @@ class Wire:
         refusal = dialect.refuse()
         if refusal is not None:
             raise UpgradeRefused(f"HTTP {refusal.status} at the upgrade: {refusal.body}", refusal.status)
-        self._session = SessionInTime(dialect, self.recogniser, Timings(), self._transmit)
+        self._session = VirtualSession(dialect, self.recogniser, Timings(), self._transmit)
         self._session.timetable = self.timetable
         self._session.on_open()
 
@@ -181,14 +181,14 @@ class Wire:
         self._coming.append((self.clock(), what))
 
 
-class Phone:
-    """A line of `dialect` to a server `delay_s` behind, and a caller who speaks clips over it."""
+class VirtualCaller:
+    """A caller of `dialect` who sends clips to a server that is `delay_s` behind."""
 
     def __init__(self, dialect: Dialect, server: type[ServerDialect], delay_s: float, utterances: int = 1) -> None:
-        self.wire = Wire(server, delay_s)
+        self.connection = VirtualConnection(server, delay_s)
         self.dialect = dialect
-        self.line = CallerConnection(
-            dialect, self.wire, f"ws://server{server.path}", FakeDriver(self.wire.clock), utterances
+        self.caller_connection = CallerConnection(
+            dialect, self.connection, f"ws://server{server.path}", FakeDriver(self.connection.clock), utterances
         )
 
     def encoded(self, clip: Clip) -> EncodedClip:
@@ -198,9 +198,9 @@ class Phone:
         return encode_clip(clip, rule, silence_s, self.dialect)
 
     def speak(self, clip: Clip) -> UtteranceRecord:
-        session = Session(self.dialect, self.encoded(clip), SessionRules(TIMEOUT_S), self.wire.clock())
-        self.line.run(session)
-        return record_of(*session.measure(self.wire.clock()), self.line.latest_use, reference="")
+        session = Session(self.dialect, self.encoded(clip), SessionRules(TIMEOUT_S), self.connection.clock())
+        self.caller_connection.run(session)
+        return record_of(*session.measure(self.connection.clock()), self.caller_connection.latest_use, reference="")
 
 
 def sounds(rate_hz: int, *spans_s: tuple[float, float]) -> Clip:
