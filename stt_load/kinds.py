@@ -107,6 +107,11 @@ TTS = LoadKind(
 KINDS: dict[str, LoadKind] = {kind.name: kind for kind in (STREAM, UPLOAD, TTS)}
 """Every kind of load, by its name in records and in `run.json`."""
 
+ALL_KINDS = frozenset(KINDS.values())
+PACED = frozenset(kind for kind in ALL_KINDS if kind.is_paced)
+REQUESTS = ALL_KINDS - PACED
+TRANSCRIBED = frozenset(kind for kind in ALL_KINDS if kind.is_transcribed)
+
 
 def kind_of(dialect: str | None) -> LoadKind:
     """The kind of load that `--dialect` asks for; streams where no kind knows the name."""

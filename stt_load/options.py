@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stt_load.dialects.registry import find_dialect
-from stt_load.kinds import KINDS, STREAM, UPLOAD, LoadKind, kind_of
+from stt_load.kinds import ALL_KINDS, PACED, STREAM, TRANSCRIBED, LoadKind, kind_of
 from stt_load.option_values import (
     DEFAULT_CONCURRENCY,
     one_of,
@@ -52,7 +52,7 @@ class Option:
     is_flag: bool = False
     is_multiple: bool = False
     in_web_ui: bool = True
-    kinds: tuple[LoadKind, ...] = tuple(KINDS.values())
+    kinds: frozenset[LoadKind] = ALL_KINDS
 
     @property
     def key(self) -> str:
@@ -157,7 +157,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="N",
         default="1",
         help="How many utterances a caller sends before it opens a new connection.",
-        kinds=(STREAM,),
+        kinds=PACED,
     ),
     Option(
         name="arrival",
@@ -190,7 +190,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="WHO",
         default_help="the dialect's own",
         help="Who ends an utterance: client (by a message) or server (by its endpointer).",
-        kinds=(STREAM,),
+        kinds=PACED,
     ),
     Option(
         name="timeout",
@@ -207,7 +207,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="MS",
         default="100",
         help="Milliseconds of audio in each message, rounded to what the server takes without loss.",
-        kinds=(STREAM,),
+        kinds=PACED,
     ),
     Option(
         name="trailing-silence",
@@ -216,7 +216,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="TIME",
         default_help="what the server needs to hear that speech has ended; 0 where the client tells it",
         help="How much silence is sent after each clip.",
-        kinds=(STREAM,),
+        kinds=PACED,
     ),
     Option(
         name="clips",
@@ -232,7 +232,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_http_url,
         metavar="URL",
         help="A TTS server (POST /tts or /v1/audio/speech) that speaks the clips instead of espeak.",
-        kinds=(STREAM, UPLOAD),
+        kinds=TRANSCRIBED,
     ),
     Option(
         name="slo",

@@ -12,12 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from stt_load.kinds import KINDS, LoadKind
+from stt_load.kinds import ALL_KINDS, KINDS, PACED, REQUESTS, TRANSCRIBED, LoadKind
 
-ALL_KINDS = frozenset(KINDS.values())
-PACED = frozenset(kind for kind in ALL_KINDS if kind.is_paced)
-REQUESTS = ALL_KINDS - PACED
-TRANSCRIBED = frozenset(kind for kind in ALL_KINDS if kind.is_transcribed)
 UPLOADS = REQUESTS & TRANSCRIBED
 SPEECH = REQUESTS - TRANSCRIBED
 
