@@ -54,8 +54,8 @@ class ScriptedTransport:
 
     `arrivals`: (when, what comes), in order; an error is raised at its time. `connect_takes_s` and `send_takes_s` (of
     the nth send; the last entry holds for all later ones) move the clock. `on_connect`, `on_send` (by the number of
-    the send): raised instead. `full`: (from, to), when the kernel takes nothing. `sent`: when each message was whole
-    with the kernel.
+    the send): raised instead. `opening`: (need, when it is met) of each step before the connection is open. `full`:
+    (from, to), when the kernel takes nothing. `sent`: when each message was whole with the kernel.
     """
 
     clock: FakeClock
@@ -64,6 +64,7 @@ class ScriptedTransport:
     send_takes_s: Sequence[float] = (0.0,)
     on_connect: SttLoadError | None = None
     on_send: dict[int, SttLoadError] = field(default_factory=dict)
+    opening: Sequence[tuple[Need, float]] = ()
     full: tuple[float, float] = (0.0, 0.0)
     stamp: Stamp = "kernel"
     sent: list[tuple[float, Message]] = field(default_factory=list)
@@ -80,11 +81,12 @@ class ScriptedTransport:
         self.clock.move_to(self.clock.now_s + self.connect_takes_s)
         if self.on_connect:
             raise self.on_connect
-        return None
+        need = self._unmet_need
+        return need and need[0]
 
     @property
     def open_timeout(self) -> TransportError:
-        return DeadlineExceeded("it opens at once, or never")
+        return DeadlineExceeded("not open in time")
 
     def send(self, message: Message) -> bool:
         number, self._n_sends = self._n_sends, self._n_sends + 1
@@ -121,11 +123,20 @@ class ScriptedTransport:
         self.is_closed = True
 
     @property
+    def _unmet_need(self) -> tuple[Need, float] | None:
+        """What opening waits for, and when it is met."""
+        left = [(need, START_S + at_s) for need, at_s in self.opening if START_S + at_s > self.clock.now_s]
+        return left[0] if left else None
+
+    @property
     def is_full(self) -> bool:
         return START_S + self.full[0] <= self.clock.now_s < START_S + self.full[1]
 
     def ready_at_s(self, until_s: float, wants_writable: bool) -> float:
         """When the poller tells of it: when something comes, or the kernel takes something; at most `until_s`."""
+        if self._unmet_need is not None:
+            need, met_at_s = self._unmet_need
+            return min(until_s, met_at_s) if wants_writable == (need is Need.WRITABLE) else until_s
         moments_s = [until_s, *(at_s for at_s, _ in self._coming[:1])]
         if wants_writable:
             moments_s.append(START_S + self.full[1] if self.is_full else self.clock.now_s)

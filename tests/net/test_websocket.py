@@ -547,7 +547,7 @@ def test_closing_waits_for_nobody() -> None:
 
 
 def test_an_address_that_drops_packets_is_given_up() -> None:
-    """A listener whose queue is full answers no more: what a firewall does."""
+    """A listener whose queue is full answers no more, as a firewall doesn't."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = []

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import pytest
 from fakes import START_S, FakeClock, FakePoller, ScriptedTransport, clip, record_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_load.audio.framing import choose_frame
@@ -20,6 +20,7 @@ from stt_load.dialects.base import Settings
 from stt_load.dialects.events import Event, Message
 from stt_load.dialects.vosk import EOF, Vosk
 from stt_load.errors import ConnectionLost, Outcome, SttLoadError
+from stt_load.net.transport import Need
 from stt_load.pacing.in_flight import InFlight, Opening
 from stt_load.pacing.pacer import Pacer
 from stt_load.session.actions import SessionRules
@@ -48,8 +49,8 @@ class CrashingVosk(Vosk):
 class Script:
     """What one caller does, and what its server and kernel do. Times are seconds after START_S.
 
-    `full`: when the kernel takes nothing. `says`: what arrives, beside the answer after the last frame. `fails`: what
-    sending raises, by the number of the message; the config is number 0."""
+    `opening`: (need, when it is met) of each step. `full`: when the kernel takes nothing. `says`: what arrives, beside
+    the answer after the last frame. `fails`: what sending raises, by the number of the message; the config is 0."""
 
     frame_ms: int = 100
     n_frames: int = 5
@@ -58,6 +59,7 @@ class Script:
     crashes_at_s: float = math.inf
     full: tuple[float, float] = (0.0, 0.0)
     send_takes_s: float = 0.0
+    opening: tuple[tuple[Need, float], ...] = ()
     says: tuple[tuple[float, Message | SttLoadError], ...] = ()
     fails: dict[int, Exception] = field(default_factory=dict)
 
@@ -175,7 +177,7 @@ class Stage:
 
     def _join(self, script: Script) -> None:
         dialect = CrashingVosk(Settings(end="client"))
-        transport = FrameTransport(self.clock, script.arrivals(), full=script.full)
+        transport = FrameTransport(self.clock, script.arrivals(), full=script.full, opening=script.opening)
         transport.send_takes_s = (script.send_takes_s,)
         transport.on_send = script.fails  # type: ignore[assignment]
         session = Session(dialect, script.audio(), RULES, self.clock())
@@ -231,7 +233,6 @@ def on_time(sent: Sequence[tuple[float, int]]) -> list[tuple[object, int]]:
     return [(pytest.approx(at_s, abs=1e-9), k) for at_s, k in sent]
 
 
-@settings(max_examples=200)
 @given(st.lists(scripts(), min_size=1, max_size=12))
 def test_every_frame_is_sent_when_it_is_due_or_when_its_own_kernel_takes_it(scripts: list[Script]) -> None:
     """Sending costs nothing here, so whatever is late was kept waiting by somebody else."""
@@ -354,6 +355,20 @@ def test_who_is_done_is_forgotten() -> None:
     stage.pacer.run_round()
     gc.collect()
     assert [transport() for transport in transports] == [None] * len(transports)
+
+
+def test_a_connection_is_opened_in_steps_and_the_stream_starts_when_it_is_open() -> None:
+    steps = ((Need.WRITABLE, 0.2), (Need.READABLE, 0.3), (Need.WRITABLE, 0.35))
+    slow, other = Stage(Script(n_frames=3, opening=steps), Script(n_frames=3)).play()
+    assert slow.sent == on_time([(0.45, 0), (0.55, 1), (0.65, 2)])
+    assert other.sent == on_time(other.expected_sent())
+
+
+def test_a_connection_that_does_not_open_in_time_is_given_up() -> None:
+    stuck, other = Stage(Script(opening=((Need.READABLE, 1.5),)), Script(n_frames=3)).play()
+    assert (stuck.ended[0], stuck.in_flight.session.error) == (Outcome.TIMED_OUT, "not open in time")
+    assert stuck.sent == []
+    assert other.ended == (Outcome.OK, "some words")
 
 
 def test_the_end_message_follows_the_last_frame_at_once() -> None:
