@@ -4,7 +4,7 @@
 
 A real master (`stt-load run --master`, that is Locust on the shipped locustfile) is fed by simulated workers
 (`simulated_worker.py`) that claim 50,000 callers between them. Afterwards the run folder is checked: every row that a
-worker handed over is there once, and whole. `--saturate` doubles the rate, run after run, until the master falls
+worker has sent is there once, and whole. `--saturate` doubles the rate, run after run, until the master falls
 behind. The last line of the output is one JSON object.
 """
 
@@ -41,8 +41,8 @@ _LATE_S = 1.0
 behind."""
 
 
-class Line(msgspec.Struct):
-    """What of a row the check looks at."""
+class CheckedRow(msgspec.Struct):
+    """The fields of a row that the check needs."""
 
     worker: int
     user: int
@@ -59,7 +59,7 @@ class Trial:
     """One run. CPU in percent of one core, memory in MiB, both of the master, once a second of the hold."""
 
     rows_per_s: float
-    handed_over: int = 0
+    sent: int = 0
     in_file: int = 0
     twice: int = 0
     wrong: int = 0
@@ -73,7 +73,7 @@ class Trial:
 
     @property
     def lost(self) -> int:
-        return abs(self.handed_over - self.in_file) + self.twice + self.delivery.get("missing_seq", 0)
+        return abs(self.sent - self.in_file) + self.twice + self.delivery.get("missing_seq", 0)
 
     @property
     def rate(self) -> float:
@@ -92,7 +92,7 @@ class Trial:
     def is_behind(self) -> bool:
         return bool(self.lost) or self.answer_s(99) > _LATE_S or self.unscored > 0.001 * self.in_file
 
-    def told(self) -> str:
+    def summary(self) -> str:
         median, p99, worst = (1_000 * self.answer_s(p) for p in (50, 99, 100))
         return (
             f"{self.rate:,.0f} rows a second for {self.hold_s:.0f} s: {self.in_file:,} in the file, {self.lost} lost, "
@@ -113,7 +113,7 @@ def main() -> None:
     rate = options.rows_per_s
     while True:
         trial = run_trial(rate, options.seconds, options.workers)
-        print(trial.told(), flush=True)
+        print(trial.summary(), flush=True)
         trials.append(trial)
         if not options.saturate or trial.is_behind:
             break
@@ -130,7 +130,7 @@ def main() -> None:
     if options.saturate:
         held = [trial.rate for trial in trials if not trial.is_behind]
         bars.append(Bar.of("master: most rows a second held", [max(held, default=0.0)], "rows/s", None))
-    print_bars(bars, trials=[trial.told() for trial in trials], seconds=options.seconds, workers=options.workers)
+    print_bars(bars, trials=[trial.summary() for trial in trials], seconds=options.seconds, workers=options.workers)
 
 
 def run_trial(rows_per_s: float, seconds: float, n_workers: int) -> Trial:
@@ -161,7 +161,7 @@ def run_trial(rows_per_s: float, seconds: float, n_workers: int) -> Trial:
         finally:
             master.kill()  # it has ended, or something above has failed
             master.wait()
-        trial.handed_over = sum(row["rows"] for row in told)
+        trial.sent = sum(row["rows"] for row in told)
         trial.answers_s = [answer_s for row in told for answer_s in row["answers_s"]]
         trial.other_answers_s = [answer_s for row in told for answer_s in row["other_answers_s"]]
         (run,) = Path(folder).glob("*-rows")
@@ -215,7 +215,7 @@ def _check(run: Path, trial: Trial) -> None:
     trial.hold_s = begins["grace"] - begins["hold"]
     trial.delivery = transitions[-1]["delivery"]
     seen: Counter[tuple[int, int]] = Counter()
-    decoder = msgspec.json.Decoder(Line)
+    decoder = msgspec.json.Decoder(CheckedRow)
     with (run / "utterances.jsonl").open("rb") as file:
         for text in file:
             row = decoder.decode(text)
@@ -226,7 +226,7 @@ def _check(run: Path, trial: Trial) -> None:
     trial.in_file = seen.total()
     trial.twice = trial.in_file - len(seen)
     if trial.delivery["rows"] != trial.in_file:
-        print(f"the books have {trial.delivery['rows']} rows, the file {trial.in_file}", file=sys.stderr)
+        print(f"the ledger has {trial.delivery['rows']} rows, the file {trial.in_file}", file=sys.stderr)
 
 
 def _write_clips(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 Started by `master_rows.py`, one process each. A master hears everything of it that it hears of a real worker:
 heartbeats, spawning, Locust's own statistics, our reports once a second, the last rows at the end. What it saw of
-the master goes to standard output as one JSON line: rows handed over, and how long an answer to a heartbeat took.
+the master goes to standard output as one JSON line: rows sent, and how long an answer to a heartbeat took.
 """
 
 from __future__ import annotations

@@ -188,11 +188,12 @@ def test_every_hold_begins_with_the_same_clips_and_a_ramp_leaves_them_free() -> 
         assert made.workload.attempts[0].clip.clip_id == firsts[0][-1]
 
 
-def test_workers_share_the_clips_by_their_places_in_the_roster() -> None:
-    spoken = []
+@pytest.mark.parametrize("is_late", [False, True], ids=["there before", "came later"])
+def test_workers_share_the_clips_by_their_places_in_the_roster(is_late: bool) -> None:
+    hold, spoken = update(Phase.HOLD, roster=("w0", "w1")), []
     for client_id in ("w0", "w1"):
-        with callers(client_id=client_id) as made:
-            made.apply(update(Phase.HOLD, roster=("w0", "w1")))
+        with callers(client_id=client_id, newest=hold if is_late else None) as made:
+            made.apply(hold)
             made.come(2)
             spoken.append({attempt.clip.clip_id for attempt in made.workload.attempts})
     assert len(spoken[0] | spoken[1]) == 4

@@ -78,7 +78,7 @@ class Speaking:
 
 
 class Written(list[UtteranceRecord]):
-    """The rows that a ledger has handed on."""
+    """The rows that a ledger has written."""
 
     def take(self, lines: bytes) -> None:
         assert lines.endswith(b"\n")
@@ -112,7 +112,7 @@ class Cluster:
         self.ledger.accept(worker, message.snapshot, self.now_s, message.rows)
 
     def accept_snapshot(self, worker: str) -> None:
-        """As a single process does: its rows wait."""
+        """A single process sends no rows along: they wait in the report."""
         self.ledger.accept(worker, self.reports[worker].snapshot(12.5, self.now_s), self.now_s)
 
 
@@ -199,8 +199,17 @@ def test_each_stage_is_counted_apart() -> None:
     cluster.end("w0", 0)
     cluster.begin("w0", 0, under=later)
     cluster.report("w0")
-    assert (cluster.ledger.begun(1), cluster.ledger.ended(1)) == (1, 0)
+    assert (cluster.ledger.begun(1), cluster.ledger.ended(1), cluster.ledger.speaking(1)) == (1, 0, 1)
     assert cluster.ledger.ended(0) == 1
+
+
+def test_a_worker_that_has_not_heard_of_a_stage_adds_nothing_to_it() -> None:
+    cluster = Cluster()
+    cluster.begin("w0", 0, under=update(stage=1, seq=5))
+    cluster.begin("w1", 0)
+    cluster.report("w0")
+    cluster.report("w1")
+    assert (cluster.ledger.begun(1), cluster.ledger.speaking(1)) == (1, 1)
 
 
 def test_a_lost_worker_is_waited_for_by_nobody() -> None:
@@ -354,7 +363,7 @@ def leak_to_the_same_report(cluster: Cluster) -> None:
 
 
 def leak_to_the_piece_before(cluster: Cluster) -> None:
-    """As above, in a single process: rows are taken one by one."""
+    """A single process takes such rows one by one."""
     for user, (clip_id, text) in enumerate((("bills", REFERENCES["train"]), ("train", ""))):
         cluster.begin("w0", user, clip_id)
         cluster.end("w0", user, record(clip_id, text))
@@ -430,7 +439,7 @@ class SlowClock:
         return self.now_s
 
 
-def test_rows_beyond_the_allowance_are_handed_on_unscored_and_in_order() -> None:
+def test_rows_beyond_the_allowance_are_written_unscored_and_in_order() -> None:
     written, report = Written(), report_under(update())
     texts = ["one two three", "one two four", "one two three", "one two five", REFERENCES["train"]]
     for user, text in enumerate(texts):
