@@ -86,7 +86,7 @@ class LadderPlan:
 
     def __init__(self, ladder: Sequence[int], timing: Timing) -> None:
         self._ladder = tuple(ladder)
-        self._timing = timing
+        self.timing = timing
         self._stage = 0
         self._phase = Phase.RAMP
         self._since_s = 0.0
@@ -109,10 +109,10 @@ class LadderPlan:
 
     def remaining_s(self, now_s: float) -> float | None:
         """Seconds until the phase ends; None where it does not end by time."""
-        if self._phase is Phase.HOLD and self._timing.rounds is None:
-            return max(0.0, self._since_s + self._timing.hold_s - now_s)
+        if self._phase is Phase.HOLD and self.timing.rounds is None:
+            return max(0.0, self._since_s + self.timing.hold_s - now_s)
         if self._phase is Phase.SETTLE and self._idle_since_s is not None:
-            return max(0.0, self._idle_since_s + self._timing.settle_s - now_s)
+            return max(0.0, self._idle_since_s + self.timing.settle_s - now_s)
         return None
 
     def advance(self, now_s: float, observed: Observation) -> Transition | None:
@@ -129,39 +129,39 @@ class LadderPlan:
         return None
 
     def _end_ramp(self, now_s: float, observed: Observation) -> Transition | None:
-        all_speak = self._timing.is_silent_ramp or observed.speaking >= self.users
+        all_speak = self.timing.is_silent_ramp or observed.speaking >= self.users
         # Not "at least": after a larger stage there are too many until the surplus has gone.
         if observed.reached == self.users and all_speak:
             return self._begin(now_s, Phase.HOLD, "target reached")
-        limit_s = self.users / self._timing.ramp_rate + self._timing.utterance_limit_s + self._timing.ramp_slack_s
+        limit_s = self.users / self.timing.ramp_rate + self.timing.utterance_limit_s + self.timing.ramp_slack_s
         if now_s - self._since_s >= limit_s:
             return self._begin(now_s, Phase.HOLD, "target not reached in time")
         return None
 
     def _end_hold(self, now_s: float, observed: Observation) -> Transition | None:
-        if self._timing.rounds is not None:
-            if observed.ended >= self.users * self._timing.rounds:
+        if self.timing.rounds is not None:
+            if observed.ended >= self.users * self.timing.rounds:
                 return self._begin(now_s, Phase.GRACE, "rounds done")
-            if now_s - self._since_s >= self._timing.rounds * self._timing.utterance_limit_s:
+            if now_s - self._since_s >= self.timing.rounds * self.timing.utterance_limit_s:
                 return self._begin(now_s, Phase.GRACE, "rounds not done in time")
             return None
-        if now_s - self._since_s >= self._timing.hold_s and observed.begun >= self._timing.at_least:
+        if now_s - self._since_s >= self.timing.hold_s and observed.begun >= self.timing.at_least:
             return self._begin(now_s, Phase.GRACE, "held")
         return None
 
     def _end_grace(self, now_s: float, observed: Observation) -> Transition | None:
         if observed.is_current and observed.ended >= observed.begun:
             return self._begin(now_s, Phase.SETTLE, "all ended")
-        if now_s - self._since_s >= self._timing.utterance_limit_s:
+        if now_s - self._since_s >= self.timing.utterance_limit_s:
             return self._begin(now_s, Phase.SETTLE, "not all ended in time")
         return None
 
     def _end_settle(self, now_s: float, observed: Observation) -> Transition | None:
         """The time without load is counted from the moment at which the last uncounted utterance has ended."""
-        is_late = now_s - self._since_s >= self._timing.utterance_limit_s
+        is_late = now_s - self._since_s >= self.timing.utterance_limit_s
         if self._idle_since_s is None and ((observed.in_flight == 0 and observed.is_current) or is_late):
             self._idle_since_s = now_s
-        if self._idle_since_s is None or now_s - self._idle_since_s < self._timing.settle_s:
+        if self._idle_since_s is None or now_s - self._idle_since_s < self.timing.settle_s:
             return None
         if self._stage == 0 and 0 < observed.ended == observed.refused:
             return self._begin(now_s, Phase.DONE, ALL_REFUSED)

@@ -179,7 +179,7 @@ def test_reports_of_workers_reach_the_ledger_and_those_without_a_run_do_not(make
 
 def test_a_run_with_workers_ends_when_each_has_sent_its_last_rows(make_master: MakeMaster) -> None:
     runner = MadeMasterRunner(w0="running", w1="running")
-    master = make_master(runner)
+    master = make_master(runner, timeout="600s")  # longer than this test may take
     run = started(master)
     update = run.controller.update
     stopping = gevent.spawn(master.on_test_stopping)
@@ -261,6 +261,10 @@ def test_a_signal_aborts_the_run_and_the_second_one_is_not_caught_any_more(
         assert signal.getsignal(number) is signal.SIG_DFL
     finally:
         signal.signal(number, before)
+    quitting = gevent.spawn(master.on_quitting)
+    settle()
+    assert master.environment.runner.calls == ["quit"], "it stops what it quits"
     master.on_test_stopping()
     master.on_test_stop()
+    quitting.get()
     assert master.environment.process_exit_code == ExitCode.ABORTED

@@ -11,11 +11,11 @@ from typing import Any
 
 import gevent
 import pytest
-from scripted_callers import CLIPS, Callers, settle
+from scripted_callers import CLIPS, Callers
 
 from stt_load.errors import ConfigError, ExitCode, Outcome
 from stt_load.run.controller import RunController
-from stt_load.run.plan import Phase
+from stt_load.run.plan import LadderPlan, Phase
 from stt_load.run.run import Run
 from stt_load.run.single_process import SingleProcess
 
@@ -116,7 +116,7 @@ def test_a_run_goes_through_its_stages_and_ends_with_its_reports_code(make_run: 
 
 
 def test_an_aborted_run_cuts_what_is_in_flight_and_ends_with_5(make_run: MakeRun) -> None:
-    made = make_run(at_once=None, hold="600s")
+    made = make_run(at_once=None, hold="600s", timeout="600s")  # longer than this test may take
     made.start()
     made.wait_for(Phase.HOLD)
     made.callers.answer(0)
@@ -130,19 +130,47 @@ def test_an_aborted_run_cuts_what_is_in_flight_and_ends_with_5(make_run: MakeRun
 
 
 def test_a_run_that_is_stopped_lets_utterances_end(make_run: MakeRun) -> None:
-    made = make_run(at_once=None, hold="600s")
+    made = make_run(at_once=None, hold="0.1s", at_least="1")
     made.start()
     made.wait_for(Phase.HOLD)
     draining = gevent.spawn(made.run.drain)
-    settle()
+    gevent.sleep(0.5)  # the hold would be over now
     assert not draining.ready()
     made.callers.answer(0)
     made.callers.answer(1)
     draining.get()
     made.run.close()
     assert [row["outcome"] for row in made.lines("utterances.jsonl")] == ["ok", "ok"]
+    assert [line["phase"] for line in made.lines("stages.jsonl")] == ["ramp", "hold", "done"]
     last = made.lines("stages.jsonl")[-1]
     assert (last["reason"], last["aborted"]) == ("stopped", False)
+
+
+def test_callers_that_begin_together_are_not_waited_for_before_the_hold(make_run: MakeRun) -> None:
+    made = make_run(at_once=None, arrival="together", hold="600s", timeout="600s")
+    made.start()
+    made.wait_for(Phase.HOLD)
+    assert made.lines("stages.jsonl")[-1]["reason"] == "target reached"
+
+
+def test_no_phase_is_cut_short_by_a_pause_between_utterances(make_run: MakeRun) -> None:
+    made = make_run(pause="1s..5s")
+    assert isinstance(made.run.controller.plan, LadderPlan)
+    assert made.run.controller.plan.timing.utterance_limit_s == made.run_json()["utterance_limit_s"] + 5.0
+
+
+def test_a_sidecar_that_never_answers_is_named_and_let_go(make_run: MakeRun) -> None:
+    made = make_run(gpu_sidecar="http://127.0.0.1:9", at_once=None)
+    made.start()
+    while not made.run_json()["sidecars"]:
+        gevent.sleep(0.01)
+    made.run.abort()
+    made.run.drain()
+    made.run.close()
+    (sidecar,) = made.run_json()["sidecars"]
+    assert sidecar["url"] == "http://127.0.0.1:9"
+    assert made.run_json()["ended_at"] is not None
+    assert all(reader.greenlet.dead for reader in made.run._gpu_feed._readers)
 
 
 def test_a_report_that_can_not_be_written_ends_with_1_and_loses_nothing(
