@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from stt_load.audio.framing import choose_frame
 from stt_load.dialects.base import Settings
-from stt_load.dialects.events import Event, Message
+from stt_load.dialects.events import Event, Message, Reply
 from stt_load.dialects.vosk import EOF, Vosk
 from stt_load.errors import ConnectionLost, Outcome, SttLoadError
 from stt_load.net.transport import Need
@@ -32,16 +32,19 @@ RATE_HZ = 16_000
 LENGTHS_MS = (20, 100)
 RULES = SessionRules(timeout_s=5.0)
 CRASH = '{"crash": true}'
+QUESTION, REPLY = '{"question": true}', '{"reply": true}'
 ANSWER = '{"text": "some words"}'
 A_ROUND_S = 0.005
 
 
-class CrashingVosk(Vosk):
-    """A dialect with a mistake in it, which one message brings out."""
+class ScriptedVosk(Vosk):
+    """A dialect with a mistake in it, which one message brings out, and with a message that wants an answer."""
 
     def on_message(self, message: Message) -> Sequence[Event]:
         if message == CRASH:
             raise ZeroDivisionError("a mistake of ours")
+        if message == QUESTION:
+            return (Reply((REPLY,)),)
         return super().on_message(message)
 
 
@@ -176,7 +179,7 @@ class Stage:
         return self.callers
 
     def _join(self, script: Script) -> None:
-        dialect = CrashingVosk(Settings(end="client"))
+        dialect = ScriptedVosk(Settings(end="client"))
         transport = FrameTransport(self.clock, script.arrivals(), full=script.full, opening=script.opening)
         transport.send_takes_s = (script.send_takes_s,)
         transport.on_send = script.fails  # type: ignore[assignment]
@@ -219,6 +222,9 @@ def scripts(draw: st.DrawFn) -> Script:
     joins_at_s = draw(milliseconds(0, 600))
     full_from_s = draw(half_milliseconds(0, 1_000))
     script = Script(draw(st.sampled_from(LENGTHS_MS)), draw(st.integers(1, 12)), joins_at_s)
+    asked_at_s = draw(st.none() | half_milliseconds(0, 800))
+    if asked_at_s is not None:
+        script = replace(script, says=((joins_at_s + asked_at_s, QUESTION),))
     match draw(st.sampled_from(["stays", "stays", "is held up", "leaves", "crashes"])):
         case "is held up":
             return replace(script, full=(full_from_s, full_from_s + draw(milliseconds(1, 700))))
@@ -289,6 +295,16 @@ def test_a_caller_with_short_frames_among_callers_with_long_ones_is_never_late()
     long_ones = [Script(100, 6, joins_at_s=0.003 * k) for k in range(5)]
     *_, short = sorted(Stage(*long_ones, Script(20, 20, 0.05)).play(), key=lambda caller: -caller.script.frame_ms)
     assert short.sent == on_time([(0.05 + 0.02 * (k + 1), k) for k in range(20)])
+
+
+def test_a_caller_whose_reply_is_held_up_leaves_the_queue_without_disturbing_it() -> None:
+    """Its next frame is not the first that is due when the kernel takes no more."""
+    held_up = Script(100, 5, joins_at_s=0.05, full=(0.26, 0.27), says=((0.265, QUESTION),))
+    others = [Script(100, 5, joins_at_s=joins_at_s) for joins_at_s in (0.0, 0.02, 0.08)]
+    for caller in Stage(held_up, *others).play():
+        assert caller.sent == on_time(caller.expected_sent())
+        replies = [at_s for at_s, message in caller.transport.sent if message == REPLY]
+        assert replies == ([pytest.approx(0.27)] if caller.script is held_up else [])
 
 
 def test_a_held_up_caller_sends_what_it_owes_at_once_and_is_on_time_again() -> None:
