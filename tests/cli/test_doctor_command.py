@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ def test_it_prints_a_table_of_80_columns_and_ends_with_0(tmp_path: Path) -> None
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "file descriptors" in done.stdout
     assert "stt-load calibrate" in done.stdout  # never done in a new folder
+    assert re.fullmatch(r"\d+ of \d+ checks passed, \d+ warnings?, 0 problems", done.stdout.splitlines()[-1])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -39,6 +41,7 @@ def test_where_no_run_could_start_it_ends_with_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     (problem,) = [check for check in json.loads(done.stdout) if check["status"] == "problem"]
     assert problem["name"] == "results folder"
+    assert asked(tmp_path, "--results", "file").stdout.endswith("1 problem: fix it before you run a test\n")
 
 
 def test_an_option_that_nobody_knows_ends_with_2(tmp_path: Path) -> None:
