@@ -15,6 +15,7 @@ def try_out(capacity: int, most: int, resolution: float = 0.1) -> tuple[RampSear
     search, tried = RampSearch(most, resolution=resolution), []
     while (callers := search.next_callers) is not None:
         tried.append(callers)
+        assert len(tried) < 100, "it does not end"
         search.record(callers <= capacity)
     return search, tried
 
