@@ -22,8 +22,9 @@ class LoadKind:
     laid beside those of callers who speak. `caller`, `callers`: what its concurrency counts. `headline`: the record's
     field with the one time that it is about. `is_paced`: audio is sent in frames, each due at its moment, over a
     connection that may carry several utterances; otherwise an utterance is one whole request. `is_transcribed`: its
-    answer is a transcript, to be held against the reference. `request_name`: its row in Locust's own tables.
-    `url_schemes`: what the server's URL may begin with. `key_variable`: the environment variable with the API key.
+    answer is a transcript, to be held against the reference. `is_synthesised`: its answer is speech. `request_name`:
+    its row in Locust's own tables. `url_schemes`: what the server's URL may begin with. `key_variable`: the environment
+    variable with the API key.
 
     `dialects` and `workload` are written `module:name` and imported when they are asked for, because they lie in rooms
     above this one.
@@ -37,6 +38,7 @@ class LoadKind:
     headline: str
     is_paced: bool
     is_transcribed: bool
+    is_synthesised: bool
     default_slos: tuple[str, ...]
     request_name: str
     url_schemes: tuple[str, ...]
@@ -64,6 +66,7 @@ STREAM = LoadKind(
     headline="eos_latency_s",
     is_paced=True,
     is_transcribed=True,
+    is_synthesised=False,
     default_slos=("eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%"),
     request_name="EOS",
     url_schemes=("ws", "wss"),
@@ -80,6 +83,7 @@ UPLOAD = LoadKind(
     headline="total_s",
     is_paced=False,
     is_transcribed=True,
+    is_synthesised=False,
     default_slos=("rtf:p95<1", "error_rate<1%", "wer_delta<5%"),
     request_name="UPLOAD",
     url_schemes=("http", "https"),
@@ -96,6 +100,7 @@ TTS = LoadKind(
     headline="total_s",
     is_paced=False,
     is_transcribed=False,
+    is_synthesised=True,
     default_slos=("rtf:p95<1", "underruns<1", "error_rate<1%"),
     request_name="TTS",
     url_schemes=("http", "https"),
@@ -111,6 +116,7 @@ ALL_KINDS = frozenset(KINDS.values())
 PACED = frozenset(kind for kind in ALL_KINDS if kind.is_paced)
 REQUESTS = ALL_KINDS - PACED
 TRANSCRIBED = frozenset(kind for kind in ALL_KINDS if kind.is_transcribed)
+SYNTHESISED = frozenset(kind for kind in ALL_KINDS if kind.is_synthesised)
 
 
 def kind_of(dialect: str | None) -> LoadKind:

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from stt_load.kinds import ALL_KINDS, KINDS, PACED, REQUESTS, TRANSCRIBED, LoadKind
+from stt_load.kinds import ALL_KINDS, KINDS, PACED, REQUESTS, SYNTHESISED, TRANSCRIBED, LoadKind
 
 UPLOADS = REQUESTS & TRANSCRIBED
-SPEECH = REQUESTS - TRANSCRIBED
 
 NOTHING = "-"
 NOT_STREAMED = "not streamed"
@@ -575,7 +574,7 @@ FIGURES: tuple[Figure, ...] = (
         unit=Unit.SECONDS,
         source=Source.COMPLETED,
         meaning="first byte of the request → first audio after the header, if the answer is streamed",
-        kinds=SPEECH,
+        kinds=SYNTHESISED,
         has_slo=True,
         csv=_csv("first_audio", "p50", "p95", "p99", "mean"),
         table=_table("first audio", "p50", "p95"),
@@ -587,7 +586,7 @@ FIGURES: tuple[Figure, ...] = (
         unit=Unit.SECONDS,
         source=Source.COMPLETED,
         meaning="longest pause between two pieces of an answer",
-        kinds=SPEECH,
+        kinds=SYNTHESISED,
         has_slo=True,
         csv=_csv("gap_max", "p95", "max"),
         table=_table("gap max", "p95"),
@@ -599,7 +598,7 @@ FIGURES: tuple[Figure, ...] = (
         unit=Unit.COUNT,
         source=Source.SUM,
         meaning="times that playback of an answer would have run out of audio",
-        kinds=SPEECH,
+        kinds=SYNTHESISED,
         has_slo=True,
         csv=_one("underruns"),
         table=(TableColumn("underruns"),),
@@ -610,7 +609,7 @@ FIGURES: tuple[Figure, ...] = (
         unit=Unit.COUNT,
         source=Source.STAGE,
         meaning="answers that were streamed: the utterances with a first audio",
-        kinds=SPEECH,
+        kinds=SYNTHESISED,
         csv=_one("streamed"),
     ),
     Figure(

@@ -42,5 +42,5 @@ def _file(name: str, data: bytes) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    """As browsers do it (WHATWG HTML, "multipart/form-data encoding algorithm")."""
+    """The text, quoted as browsers do it (WHATWG HTML, "multipart/form-data encoding algorithm")."""
     return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

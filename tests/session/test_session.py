@@ -837,7 +837,7 @@ def test_a_turn_that_ended_within_the_speech_settles_nothing() -> None:
 
 
 def spoken_to_its_endpointer(*arrivals: tuple[float, Message | SttLoadError], speech: Clip) -> UtteranceRecord:
-    """Of a toy that decides itself when an utterance is over, and is ready at once."""
+    """The record of an utterance that a toy server ends by itself; it is ready at once."""
     clock = FakeClock()
     session = Session(Toy(), one_second(Toy(), speech), SessionRules(timeout_s=20.0), clock())
     transport = ScriptedTransport(clock, [(0.0, "ready"), *arrivals])
