@@ -59,7 +59,7 @@ class RunConfig:
 
 
 def parse_options(raw: Mapping[str, object]) -> RunConfig:
-    """Text values by option key (missing or None: the default) → RunConfig.
+    """Turns texts by option key (missing or None: the default) into a RunConfig.
 
     Raises ConfigError with one line for every problem.
     """

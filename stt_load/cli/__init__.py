@@ -1,4 +1,4 @@
-"""`stt-load`: parse, call, print. Faults become an exit code and one line each at one door, `main`."""
+"""`stt-load`: parse, call, print. `main` turns every fault into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from stt_load.errors import ClipError, ConfigError, ExitCode, SttLoadError
 
 # Name → (module, one line of help). Modules are imported when they are needed: the help must come at once.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("stt_load.cli.demo", "The whole thing on this machine: embedded recogniser, clips, ladder, report."),
+    "demo": ("stt_load.cli.demo", "Try it on this machine: a real recogniser, callers who talk to it, and the report."),
     "run": ("stt_load.cli.run", "Climb a ladder of callers against a server, headless."),
-    "probe": ("stt_load.cli.probe", "One caller, every message with its time: what to run first against a new server."),
-    "tts": ("stt_load.cli.tts", "How fast a TTS server speaks: each text by itself, or a ladder of streams."),
+    "probe": (
+        "stt_load.cli.probe",
+        "Let one caller speak and show every message: run this first against a new server.",
+    ),
+    "tts": ("stt_load.cli.tts", "Measure how fast a TTS server speaks: each text by itself, or a ladder of streams."),
     "clips": ("stt_load.cli.clips", "Make clips with a TTS engine, or show a folder of them."),
     "serve": ("stt_load.cli.serve", "Run the embedded recogniser on a port."),
     "report": ("stt_load.cli.report", "Rebuild every report file of a run folder from its raw files."),
-    "score": ("stt_load.cli.score", "WER and CER of a file of transcripts, without a run."),
+    "score": ("stt_load.cli.score", "Score a file of transcripts (WER and CER), without a run."),
     "calibrate": (
         "stt_load.cli.calibrate",
         "Measure how many callers this machine keeps on time.",
     ),
     "doctor": ("stt_load.cli.doctor", "Check this machine for a load test, and say how to fix what is wrong."),
-    "dialects": ("stt_load.cli.dialects", "What stt-load can speak."),
+    "dialects": ("stt_load.cli.dialects", "List the servers that stt-load can talk to."),
 }
 
 
 class LazyGroup(click.Group):
-    """Knows its commands by name and imports the one that is asked for."""
+    """A group that knows its commands by name and imports the one that is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -1,4 +1,4 @@
-"""`stt-load dialects`: what it can speak."""
+"""`stt-load dialects`: lists the servers that stt-load can talk to, and describes one."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _WIDTH = 110
 @click.command()
 @click.argument("name", required=False)
 def command(name: str | None) -> None:
-    """List what stt-load can speak; with NAME, show what it knows of that server and the options it takes."""
+    """List the servers that stt-load can talk to; with NAME, show what is known about one and its options."""
     for line in _list_all() if name is None else _describe_one(name):
         click.echo(line)
 
 
 def _describe_one(name: str) -> Iterator[str]:
-    """Raises ConfigError for a name that nobody knows."""
+    """The lines about one server. Raises ConfigError for a name that nobody knows."""
     kind = kind_of(name)
     try:
         row = find_dialect(name) if kind is STREAM else kind.dialect_rows()[name]
@@ -46,7 +46,7 @@ def _list_all() -> Iterator[str]:
 
 
 def _installed_cells(dialect: InstalledDialect) -> tuple[str, ...]:
-    """A dialect that can't be used is listed with the reason."""
+    """The cells of a dialect from another package; one that can't be used has the reason in place of its URL."""
     try:
         dialect.load()
         row = find_dialect(dialect.name)

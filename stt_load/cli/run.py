@@ -103,7 +103,7 @@ def command(**options: Any) -> None:
 
 
 def become_locust(options: dict[str, Any], extra: Sequence[str], locustfile: str = "ladder.py") -> NoReturn:
-    """Raises ConfigError with everything that is wrong, before Locust starts."""
+    """Replaces this process by Locust on the locustfile. Raises ConfigError with everything that is wrong before."""
     options["live"] = True
     check(options, find_locust_problems(extra))
     line = locust_command(options, extra, locustfile)

@@ -179,6 +179,13 @@ def find_dialect(name: str) -> DialectRow:
     raise ValueError(f"{name!r} comes from {' and '.join(packages)}: uninstall all but one of them, or rename theirs")
 
 
+def packages_of(name: str) -> tuple[str, ...]:
+    """The other installed packages that bring a dialect of this name: at most one, unless it can't be used."""
+    return tuple(
+        dialect.entry_point.dist.name for dialect in installed_dialects().get(name, ()) if dialect.entry_point.dist
+    )
+
+
 def settings_for_run(end: End, options: Mapping[str, Any], api_key: str | None) -> Settings:
     """The settings of all dialects of one run. A key that was read from a file often ends its line, which in a header
     would end the request."""

@@ -9,6 +9,7 @@ from stt_load.calibration.host_probe import describe_host as probe_host
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.credentials import without_credentials
+from stt_load.dialects.registry import packages_of
 from stt_load.metrics.normaliser import Normaliser
 from stt_load.options import OPTIONS
 from stt_load.records import SCHEMA_VERSION
@@ -44,7 +45,7 @@ def describe_run(
         "run_id": run_id,
         "label": config.label,
         "options": {option.name: _shown(raw.get(option.key, option.default)) for option in OPTIONS},
-        "versions": describe_versions(_PACKAGES),
+        "versions": describe_versions((*_PACKAGES, *packages_of(config.dialect))),
         "kind": config.kind.name,
         "stt_url": without_credentials(config.stt_url),
         "dialect": config.dialect,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -23,5 +24,7 @@ def test_it_is_spoken_by_a_probe_and_by_every_caller_of_a_run(short_clips: Path,
         ladder = ["--concurrency", "2", "--rounds", "2", "--processes", "2", "--results", str(results)]
         with Run([*STT_LOAD, "run", *asked, *ladder, *EASY_SLOS], tmp_path, {**os.environ, **environment}) as run:
             assert_ends_with(0, run, results)
+    described = json.loads((run_folder(results) / "run.json").read_text(encoding="utf-8"))
+    assert described["versions"]["acme-stt"] == "1.0"
     told = [(row["outcome"], row["text"]) for row in rows(run_folder(results) / "utterances.jsonl")]
     assert told == [("ok", WORDS)] * 4

@@ -13,7 +13,7 @@ from stt_load.records import UtteranceRecord
 from stt_load.server.dialects import SERVER_DIALECTS
 
 # They say something to whoever comes, so nobody takes them for another one.
-GREETERS = {
+SERVERS_THAT_GREET = {
     *("nemotron", "tingwu", "whisperlivekit", "openai-realtime", "vllm-realtime", "sglang"),
     *("assemblyai", "kyutai"),
 }
@@ -37,10 +37,10 @@ def test_another_server_is_no_transcript_and_is_called_by_its_name_if_by_any(row
     assert named in ("", f"{server}: see --dialect")
 
 
-@pytest.mark.parametrize("server", sorted(GREETERS))
+@pytest.mark.parametrize("server", sorted(SERVERS_THAT_GREET))
 def test_a_server_that_greets_is_recognised_by_all_that_it_lets_in(server: str) -> None:
-    strangers = [call(row, server) for row in DIALECTS.values() if row.name != server]
-    let_in = [record.error or "" for record in strangers if record.connect_s is not None]
+    records = [call(row, server) for row in DIALECTS.values() if row.name != server]
+    let_in = [record.error or "" for record in records if record.connect_s is not None]
     assert let_in
     assert all(error.endswith(f"the server seems to speak {server}: see --dialect") for error in let_in)
 
