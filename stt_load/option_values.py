@@ -68,7 +68,7 @@ def parse_whole_number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no whole number") from None
+        raise ValueError(f"{text!r} is not a whole number") from None
 
 
 def whole_number_from(minimum: int) -> Callable[[str], int]:
@@ -87,9 +87,9 @@ def parse_number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
+        raise ValueError(f"{text!r} is not a number") from None
     if not math.isfinite(number):
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"{text!r} is not a number")
     return number
 
 
@@ -117,7 +117,7 @@ def parse_rate_hz(text: str) -> int:
     """A sample rate that speech can be sent at."""
     rate_hz = parse_whole_number(text)
     if not 8_000 <= rate_hz <= 48_000:
-        raise ValueError(f"{text!r} is no sample rate for speech: write 8000 to 48000")
+        raise ValueError(f"{text!r} is not a sample rate for speech: write 8000 to 48000")
     return rate_hz
 
 
@@ -127,7 +127,7 @@ def parse_rate_hz(text: str) -> int:
 def parse_milliseconds(text: str) -> int:
     """Whole milliseconds, from none to a minute."""
     if not text.isdecimal() or int(text) > _LONGEST_MS:
-        raise ValueError(f"{text!r} is no time: write whole milliseconds, 0 to {_LONGEST_MS}")
+        raise ValueError(f"{text!r} is not a time: write whole milliseconds, 0 to {_LONGEST_MS}")
     return int(text)
 
 
@@ -135,7 +135,7 @@ def parse_seconds(text: str) -> float:
     """Seconds without a unit, from none to a minute."""
     seconds = parse_number(text)
     if not 0 <= seconds <= _LONGEST_MS / 1000:
-        raise ValueError(f"{text!r} is no time: write seconds, 0 to {_LONGEST_MS // 1000}")
+        raise ValueError(f"{text!r} is not a time: write seconds, 0 to {_LONGEST_MS // 1000}")
     return seconds
 
 
@@ -143,7 +143,7 @@ def parse_duration_s(text: str) -> float:
     """`60s`, `500ms`, `2m`, `1h` or plain seconds."""
     match = _DURATION.fullmatch(text.strip())
     if not match:
-        raise ValueError(f"{text!r} is no duration: write seconds, or 500ms, 60s, 2m, 1h")
+        raise ValueError(f"{text!r} is not a duration: write seconds, or 500ms, 60s, 2m, 1h")
     return float(match[1]) * _UNIT_S[match[2]]
 
 
@@ -177,7 +177,7 @@ def parse_ladder(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         if not part.strip().isdecimal() or int(part) < 1:
             raise ValueError(
-                f"{part.strip()!r} is no number of callers: write whole numbers from 1, as in {DEFAULT_CONCURRENCY}"
+                f"{part.strip()!r} is not a number of callers: write whole numbers from 1, as in {DEFAULT_CONCURRENCY}"
             )
         steps.append(int(part))
     return tuple(steps)
@@ -254,7 +254,7 @@ def parse_process(text: str) -> str:
         try:
             re.compile(what)
         except re.error as error:
-            raise ValueError(f"{what!r} is no regular expression ({error})") from None
+            raise ValueError(f"{what!r} is not a regular expression ({error})") from None
     elif not (_NUMBER.fullmatch(what) and 1 <= int(what) <= _HIGHEST_NUMBER.get(how, 0)):
         raise ValueError(f"{text!r} names no process: write port:8000, pid:4242 or name:PATTERN")
     return text

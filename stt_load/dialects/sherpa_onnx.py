@@ -78,7 +78,7 @@ class SherpaOnnx(Dialect):
             return (unknown(body),)
         text, segment = text_of(body, "text"), body["segment"]
         if not isinstance(segment, int):
-            raise ProtocolError(f"segment is no number: {segment!r:.80}")
+            raise ProtocolError(f"segment is not a number: {segment!r:.80}")
         is_new = self._segments.get(segment) != text
         is_turn_over = self._is_turn_over(body, text, segment)
         self._segments[segment] = text

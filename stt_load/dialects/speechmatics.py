@@ -167,5 +167,5 @@ class Speechmatics(Dialect):
 def _transcript(body: Mapping[str, object]) -> str:
     text = child(body, "metadata").get("transcript")
     if not isinstance(text, str):
-        raise ProtocolError(f"a transcript that is no text: {str(body)[:80]}")
+        raise ProtocolError(f"a transcript that is not a text: {str(body)[:80]}")
     return text

@@ -17,7 +17,7 @@ What a client must know:
   done: there is no transcript to measure, so it isn't offered here.
 - Every pass runs on the event loop: one caller's pass stalls all the others, their heartbeats and /health too.
 - `{"type":"ping"}` every 30 s wants `{"type":"pong"}`; nothing happens without.
-- JSON that is no object ends the connection without a closing handshake; broken JSON is ignored.
+- JSON that is not an object ends the connection without a closing handshake; broken JSON is ignored.
 """
 
 from __future__ import annotations

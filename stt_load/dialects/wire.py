@@ -51,7 +51,7 @@ def text_of(body: Mapping[str, object], key: str) -> str:
     """The text under `key`, without blanks around it. Raises ProtocolError where it is something else."""
     value = body.get(key)
     if not isinstance(value, str):
-        raise ProtocolError(f"{key} is no text: {str(body)[:_BYTES_SHOWN]}")
+        raise ProtocolError(f"{key} is not a text: {str(body)[:_BYTES_SHOWN]}")
     return value.strip()
 
 
@@ -61,7 +61,7 @@ def child(body: Mapping[str, object], key: str) -> dict[str, object]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ProtocolError(f"{key} is no object: {str(body)[:_BYTES_SHOWN]}")
+        raise ProtocolError(f"{key} is not an object: {str(body)[:_BYTES_SHOWN]}")
     return value
 
 
@@ -71,7 +71,7 @@ def children(body: Mapping[str, object], key: str) -> list[dict[str, object]]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ProtocolError(f"{key} is no list of objects: {str(body)[:_BYTES_SHOWN]}")
+        raise ProtocolError(f"{key} is not a list of objects: {str(body)[:_BYTES_SHOWN]}")
     return value
 
 
@@ -98,7 +98,7 @@ def as_float32(pcm: bytes) -> bytes:
 
 
 def as_int16(pcm: bytes) -> bytes:
-    """float32 LE → int16 LE; what lies beyond the range, or is no number, is cut down to it. Raises ValueError for a
+    """float32 LE → int16 LE; what lies beyond the range, or is not a number, is cut down to it. Raises ValueError for a
     part of a sample."""
     samples = np.clip(np.nan_to_num(np.frombuffer(pcm, dtype="<f4")), -1.0, 1.0)
     return bytes(np.minimum(np.rint(samples * 32_768), 32_767).astype("<i2").tobytes())

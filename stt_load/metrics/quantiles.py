@@ -86,7 +86,7 @@ class Distribution:
         of, _, end = name.partition("_")
         p = percentile(of)
         if p is None:
-            raise ValueError(f"{name!r} is no statistic")
+            raise ValueError(f"{name!r} is not a statistic")
         return self.ci95(p)[("low", "high").index(end)] if end else self.at(p)
 
 

@@ -63,7 +63,7 @@ def _check(headers: Mapping[str, str]) -> None:
     if headers.get("upgrade", "").lower() != "websocket" or "upgrade" not in headers.get("connection", "").lower():
         raise UpgradeRefused("no websocket upgrade: HTTP 101 without the headers of one")
     if headers.get("sec-websocket-accept") != _ACCEPTED.decode():
-        raise UpgradeRefused("no websocket upgrade: Sec-WebSocket-Accept is no answer to this request's key")
+        raise UpgradeRefused("no websocket upgrade: Sec-WebSocket-Accept is not an answer to this request's key")
     if headers.get("sec-websocket-extensions"):
         raise UpgradeRefused("no websocket upgrade: an extension that nobody asked for")
 

@@ -122,7 +122,7 @@ def _utterance(line: bytes, where: str) -> UtteranceRecord:
     try:
         return UtteranceRecord.from_row(_object(line, where))
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where} is no utterance: {error}") from error
+        raise ConfigError(f"{where} is not an utterance: {error}") from error
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:

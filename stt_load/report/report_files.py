@@ -39,7 +39,7 @@ _TRANSITION_KEYS = {"t", "stage", "phase", "users", "reached", "workers"}
 def read_report(folder: Path) -> RunReport:
     """Reads the raw files of a run folder into a report. Raises ConfigError with one line."""
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder: give the run folder that `stt-load run` printed")
+        raise ConfigError(f"{folder} is not a folder: give the run folder that `stt-load run` printed")
     notes: list[str] = []
     sample_notes: list[str] = []  # listed after those of utterances, which are read while the report is built
     run = _read_run(folder / "run.json")

@@ -195,7 +195,7 @@ class Uploads:
 
 
 async def _read(request: Request) -> Upload | None:
-    """Reads the form; None where there is no file in it. Raises ClipError where the file is no audio."""
+    """Reads the form; None where there is no file in it. Raises ClipError where the file is not audio."""
     try:
         async with request.form() as form:
             fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}

@@ -105,7 +105,7 @@ def with_path(url: str, path: str) -> str:
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket left open
+    except ValueError:  # a port that is not a number, a bracket left open
         is_good = False
     if not is_good:
         raise ConfigError(f"TTS server URL {url!r} is not of the form http://HOST:PORT{path}")

@@ -107,7 +107,7 @@ class SpeechReader:
             return self._result(Outcome.NO_FINAL, "the answer holds no audio", total_s=total_s)
         audio_s = self._counter.seconds()
         if audio_s is None and self._counter.container == "encoded" and self._asked != "aac":
-            return self._result(Outcome.PROTOCOL_ERROR, "the answer is no audio that can be read")
+            return self._result(Outcome.PROTOCOL_ERROR, "the answer is not audio that can be read")
         playback = None
         if audio_s and not self._is_length_known:
             playback = play(self.arrivals, self._counter.n_bytes / audio_s)

@@ -97,7 +97,7 @@ def test_a_taken_port_of_the_master_is_one_line(tmp_path: Path, busy_port: int) 
     ("arguments", "words"),
     [
         (["demo", "--stt-url", NOBODY], "brings its own server"),
-        (["demo", "--hold", "soon"], "no duration"),
+        (["demo", "--hold", "soon"], "not a duration"),
         (["probe", "--stt-url", NOBODY], "nothing answers"),
         (["report", "nowhere"], "nowhere"),
         (["clips", "show", "nowhere"], "does not exist"),

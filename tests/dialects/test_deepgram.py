@@ -47,7 +47,7 @@ def test_the_sample_rate_is_what_the_user_says() -> None:
 
 
 def test_a_threshold_that_is_no_number_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"endpointing=soon: 'soon' is no time: .*, or false"):
+    with pytest.raises(ConfigError, match=r"endpointing=soon: 'soon' is not a time: .*, or false"):
         dialect("endpointing=soon")
 
 

@@ -90,7 +90,7 @@ def test_a_step_without_news_is_an_answer_only_where_the_client_ends_the_utteran
 
 
 def test_a_segment_without_a_number_is_the_servers_fault() -> None:
-    with pytest.raises(ProtocolError, match="segment is no number"):
+    with pytest.raises(ProtocolError, match="segment is not a number"):
         dialect().on_message('{"text": "one", "segment": "first"}')
 
 

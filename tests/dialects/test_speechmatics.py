@@ -120,7 +120,7 @@ def test_an_error_refuses_by_its_type(kind: str, refusal: Refusal | None) -> Non
 
 
 def test_a_transcript_without_text_is_the_servers_fault() -> None:
-    with pytest.raises(ProtocolError, match="a transcript that is no text"):
+    with pytest.raises(ProtocolError, match="a transcript that is not a text"):
         dialect().on_message('{"message": "AddTranscript", "metadata": {}}')
 
 

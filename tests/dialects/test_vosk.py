@@ -51,7 +51,7 @@ def test_options_reach_the_config() -> None:
 
 
 def test_a_rate_that_is_no_number_is_refused() -> None:
-    with pytest.raises(ConfigError, match="sample_rate=wide: 'wide' is no whole number"):
+    with pytest.raises(ConfigError, match="sample_rate=wide: 'wide' is not a whole number"):
         dialect("sample_rate=wide")
 
 

@@ -186,7 +186,7 @@ UPGRADES: dict[str, tuple[Callable[[Caller], None], str]] = {
     ),
     "somebody else's key": (
         lambda caller: caller.upgrade(accept="c29tZWJvZHkgZWxzZQ=="),
-        "no websocket upgrade: Sec-WebSocket-Accept is no answer to this request's key",
+        "no websocket upgrade: Sec-WebSocket-Accept is not an answer to this request's key",
     ),
 }
 
@@ -341,7 +341,7 @@ BREACHES = {
     "a text that is no UTF-8": frame(TEXT, b'{"text":"\xff"}'),
     "no JSON": frame(TEXT, b"hello"),
     "a JSON list": frame(TEXT, b"[]"),
-    "bytes that are no text": frame(BINARY, b"\xff\xfe\x00"),
+    "bytes that are not a text": frame(BINARY, b"\xff\xfe\x00"),
 }
 
 

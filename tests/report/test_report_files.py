@@ -56,7 +56,7 @@ def test_a_line_that_is_no_utterance_is_refused_with_its_number(folder: Path) ->
     lines = (folder / "utterances.jsonl").read_text().splitlines()
     lines[1] = '{"text": "hello"}'
     (folder / "utterances.jsonl").write_text("\n".join(lines))
-    with pytest.raises(ConfigError, match=r"utterances\.jsonl, line 2, is no utterance: .*run_id"):
+    with pytest.raises(ConfigError, match=r"utterances\.jsonl, line 2, is not an utterance: .*run_id"):
         read_report(folder)
 
 
@@ -151,7 +151,7 @@ def test_a_folder_that_is_no_run_is_refused_in_one_line(
 
 
 def test_a_missing_folder_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no folder"):
+    with pytest.raises(ConfigError, match="is not a folder"):
         read_report(tmp_path / "nowhere")
 
 

@@ -138,11 +138,11 @@ def _as_int16(pcm: object) -> bytes:
     try:
         floats = np.asarray(pcm, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise ProtocolError("pcm is no list of numbers") from error
+        raise ProtocolError("pcm is not a list of numbers") from error
     return (floats * 32_768).round().clip(-32_768, 32_767).astype("<i2").tobytes()
 
 
 def _as_int(value: object) -> int:
     if not isinstance(value, int):
-        raise ProtocolError("id is no whole number")
+        raise ProtocolError("id is not a whole number")
     return value
