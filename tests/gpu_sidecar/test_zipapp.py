@@ -48,7 +48,8 @@ def executable_of(python: str) -> str | None:
 
 def test_it_carries_the_package_and_nothing_else(zipapp: Path) -> None:
     carried = {name for name in zipfile.ZipFile(zipapp).namelist() if not name.endswith("/")}
-    package = {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "gpu_sidecar").rglob("*.py")}
+    folder = CHECKOUT / "gpu_sidecar"
+    package = {str(path.relative_to(CHECKOUT)) for path in (*folder.rglob("*.py"), folder / "py.typed")}
     assert carried == {"__main__.py"} | package
 
 
