@@ -108,19 +108,19 @@ class Calibration:
             raise NotACalibration(f"not a calibration: {error}") from None
 
 
-def summary_lines(found: Calibration) -> list[tuple[str, str]]:
+def summary_lines(calibration: Calibration) -> list[tuple[str, str]]:
     """The result for people: label and text of each line."""
     lines = [
-        ("callers", _callers(found)),
-        ("this machine", _machine(found)),
-        ("CPU", _cpu(found)),
-        ("memory", _memory(found)),
-        ("clock", _clock(found)),
-        ("limited by", f"{found.limited_by.name}: {found.limited_by.detail}"),
-        ("to raise it", found.limited_by.command),
+        ("callers", _callers(calibration)),
+        ("this machine", _machine(calibration)),
+        ("CPU", _cpu(calibration)),
+        ("memory", _memory(calibration)),
+        ("clock", _clock(calibration)),
+        ("limited by", f"{calibration.limited_by.name}: {calibration.limited_by.detail}"),
+        ("to raise it", calibration.limited_by.command),
     ]
-    if found.others_cpu_pct >= DISTURBING_PCT:
-        taken = f"other work used {found.others_cpu_pct:.0f} % of a core meanwhile"
+    if calibration.others_cpu_pct >= DISTURBING_PCT:
+        taken = f"other work used {calibration.others_cpu_pct:.0f} % of a core meanwhile"
         lines.append(("disturbed", f"{taken}: calibrate again when the machine is idle, it will then manage more"))
     return lines
 
@@ -149,38 +149,36 @@ def _too_many(calibration: Calibration, callers: int, each: int, most: int, fram
     )
 
 
-def _callers(found: Calibration) -> str:
-    more = f"{found.breaks:,} are too many" if found.breaks is not None else "no more were tried"
-    return f"{found.callers:,} per process and core, with frames of {found.frame_ms:g} ms ({more})"
+def _callers(calibration: Calibration) -> str:
+    more = f"{calibration.breaks:,} are too many" if calibration.breaks is not None else "no more were tried"
+    return f"{calibration.callers:,} per process and core, with frames of {calibration.frame_ms:g} ms ({more})"
 
 
-def _machine(found: Calibration) -> str:
-    if found.whole_cores == 1:
-        return f"1 core: up to {found.callers:,} callers, if the server runs elsewhere"
-    if found.whole_cores == 2:
-        return (
-            f"2 cores, one of them left for everything else: about {found.callers_of_machine:,} callers in one process"
-        )
-    with_processes = f"with --processes {found.whole_cores - 1}"
-    return f"{found.whole_cores} cores: about {found.callers_of_machine:,} callers {with_processes}"
+def _machine(calibration: Calibration) -> str:
+    cores, callers = calibration.whole_cores, f"about {calibration.callers_of_machine:,} callers"
+    if cores == 1:
+        return f"1 core: up to {calibration.callers:,} callers, if the server runs elsewhere"
+    if cores == 2:
+        return f"2 cores, one of them left for everything else: {callers} in one process"
+    return f"{cores} cores: {callers} with --processes {cores - 1}"
 
 
-def _cpu(found: Calibration) -> str:
-    frame = "" if found.cpu_us_per_frame is None else f", {found.cpu_us_per_frame:.1f} µs per frame"
-    return f"{found.cpu_pct_per_caller:.3f} % of a core per caller{frame}"
+def _cpu(calibration: Calibration) -> str:
+    frame = "" if calibration.cpu_us_per_frame is None else f", {calibration.cpu_us_per_frame:.1f} µs per frame"
+    return f"{calibration.cpu_pct_per_caller:.3f} % of a core per caller{frame}"
 
 
-def _memory(found: Calibration) -> str:
-    process = f"a process with one caller has {found.process_memory_bytes / 2**20:.0f} MiB"
-    if found.memory_bytes_per_caller is None:
+def _memory(calibration: Calibration) -> str:
+    process = f"a process with one caller has {calibration.process_memory_bytes / 2**20:.0f} MiB"
+    if calibration.memory_bytes_per_caller is None:
         return process
-    return f"{found.memory_bytes_per_caller / 2**10:.1f} KiB per caller; {process}"
+    return f"{calibration.memory_bytes_per_caller / 2**10:.1f} KiB per caller; {process}"
 
 
-def _clock(found: Calibration) -> str:
-    if found.clock is None:
+def _clock(calibration: Calibration) -> str:
+    if calibration.clock is None:
         return "not measured: only the sink that calibrate starts itself logs true latencies"
-    clock = found.clock
+    clock = calibration.clock
     return (
         f"reported minus true, at {clock.callers:,} callers: p50 {1_000 * clock.p50:.3f} ms, "
         f"p99 {1_000 * clock.p99:.3f} ms, n {clock.n:,}"

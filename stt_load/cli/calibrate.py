@@ -56,13 +56,13 @@ def command(
     ceiling = request.ceilings(machine)[0]
     _print_progress(f"trying up to {ceiling.callers:,} callers: {ceiling.limit.detail}")
     _print_progress(f"{'callers':>9} {'late':>8} {'worst':>9} {'CPU':>6} {'sink':>6} {'memory':>8}")
-    found = calibrate(request, machine, _print_trial)
-    path = save(found)
+    calibration = calibrate(request, machine, _print_trial)
+    path = save(calibration)
     if as_json:
-        click.echo(found.to_json())
+        click.echo(calibration.to_json())
         return
     click.echo()
-    for label, text in [*summary_lines(found), ("saved in", str(path))]:
+    for label, text in [*summary_lines(calibration), ("saved in", str(path))]:
         click.echo(f"{label:<13} {text}")
 
 
@@ -72,15 +72,15 @@ def _parse_request(
     """The checked options. Raises ConfigError with every problem, before anything is started."""
     problems: list[str] = []
     config: RunConfig | None = None
-    n: int | None = None
+    most_callers: int | None = None
     try:
         url = parse_web_socket_url(url) if url is not None else None
-        nobody = url and unreachable("--url", url)
-        problems += [nobody] if nobody else []
+        problem = unreachable("--url", url) if url is not None else None
+        problems += [problem] if problem else []
     except ValueError as error:
         problems.append(f"--url: {error}")
     try:
-        n = whole_number_from(1)(most) if most is not None else None
+        most_callers = whole_number_from(1)(most) if most is not None else None
     except ValueError as error:
         problems.append(f"--max: {error}")
     options: dict[str, Any] = {"stt_url": _NO_SINK_YET, "dialect": "vosk", "end": "client"}
@@ -91,7 +91,9 @@ def _parse_request(
     if problems or config is None:
         raise ConfigError(problems)
     thoroughness = (QUICK if quick else THOROUGH).held_for(config.hold_s if hold else None)
-    return CalibrationRequest(url, url is None or listener_at(url) is not None, n, config.frame_ms, thoroughness)
+    return CalibrationRequest(
+        url, url is None or listener_at(url) is not None, most_callers, config.frame_ms, thoroughness
+    )
 
 
 def _print_progress(line: str) -> None:

@@ -44,8 +44,8 @@ Progress = Callable[[int, int], None]
 
 
 def cache_folder() -> Path:
-    told = os.environ.get("STT_LOAD_CACHE")
-    return Path(told) if told else user_cache_path("stt-load")
+    from_environment = os.environ.get("STT_LOAD_CACHE")
+    return Path(from_environment) if from_environment else user_cache_path("stt-load")
 
 
 def default_clips(
