@@ -116,17 +116,17 @@ def _table(figures: CorpusFigures, normaliser: Normaliser) -> Table:
 
 def _notes(done: Scored) -> Iterator[str]:
     figures, read = done.figures, done.read
-    asked = "asked for" if done.guess is None else f"guessed: {done.guess.why}"
+    reason = "as you asked" if done.guess is None else f"guessed: {done.guess.why}"
     yield ""
-    yield f"normaliser {done.normaliser.name}, {asked}"
+    yield f"normaliser {done.normaliser.name}, {reason}"
     yield f"counted after {done.normaliser.title}"
     yield f"references are `{read.keys[0]}`, transcripts `{read.keys[1]}`"
     if read.not_counted:
-        yield f"{_rows(read.not_counted)} left out: not a completed utterance of a hold"
+        yield f"{_rows(read.not_counted)} left out: no completed utterance of a hold"
     if figures.rows_without_reference:
         yield (
             f"{_rows(figures.rows_without_reference)} without a word in the reference: "
-            f"what was heard there counts as inserted, the means leave them out"
+            f"words in the transcript count as insertions there, and the means leave these rows out"
         )
     if figures.rows_without_transcript:
         yield f"{_rows(figures.rows_without_transcript)} without a word in the transcript"
@@ -134,10 +134,10 @@ def _notes(done: Scored) -> Iterator[str]:
 
 def _worst_cases(done: Scored) -> Iterator[str]:
     if not done.figures.words.errors:
-        yield "\nnothing wrong"
+        yield "\nno errors"
     for index in done.worst:
         pair, scores = done.read.pairs[index], done.scores[index]
-        rate = "nothing was said" if scores.wer is None else f"{done.normaliser.rate} {_pct(scores.wer)} %"
+        rate = "empty reference" if scores.wer is None else f"{done.normaliser.rate} {_pct(scores.wer)} %"
         yield (
             f"\nline {pair.line}: {rate}, {scores.word_errors} wrong of {scores.reference_words} "
             f"(S {scores.substitutions}, D {scores.deletions}, I {scores.insertions})"

@@ -76,6 +76,7 @@ def test_without_objectives_a_believable_stage_passes() -> None:
         ("hold", {"reached": 4}, "users reached"),
         ("settle", {"workers": 0}, "workers constant"),
         ("grace", {"generator_cpu_pct": 99.0}, "generator CPU ≤ 90 %"),
+        ("settle", {"generator_cpu_pct": 99.0}, "generator CPU ≤ 90 %"),  # measured in the grace, which ends there
         ("settle", {"begun": 81}, "counted utterances all ended"),
         ("settle", {"ended": 81}, "no rows lost"),
     ],
@@ -93,6 +94,17 @@ def test_cpu_of_the_ramp_does_not_count_against_the_hold() -> None:
     made = made_run(ladder=(1, 5))
     line(made, 1, "hold")["generator_cpu_pct"] = 100.0  # told at the moment the ramp ended
     assert broken(built(made), 1) == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "is_noted"),
+    [("hold", False), ("grace", True), ("settle", True)],  # measured in the phase that ends there
+)
+def test_cpu_that_the_host_took_in_hold_or_grace_is_named_beside_the_pacing_lag(phase: str, is_noted: bool) -> None:
+    made = made_run(ladder=(1, 5))
+    line(made, 1, phase)["stolen_cpu_pct"] = 12.0
+    details = {finding.condition: finding.detail for finding in built(made).stages[1].findings}
+    assert details["pacing lag p99 ≤ 10 ms"].endswith("took 12 % of this machine's CPU time") is is_noted
 
 
 def test_interrupted_utterances_make_their_stage_unbelievable_but_are_no_errors() -> None:
