@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from stt_load.net.http import HttpClient
 from stt_load.records import Figures, Measured, Stamp, UtteranceRecord
 from stt_load.tts.apis import TTS_APIS, Options, TtsApi
 from stt_load.tts.speech_reader import SpeechReader, TtsResult
+from stt_load.workloads.message_log import messages_log, show_messages
 from stt_load.workloads.workload import Caller, Facts, Show, as_ms
 
 MAX_ANSWER_BYTES = 256 << 20
@@ -109,7 +111,7 @@ class TtsFigures(Figures, frozen=True, gc=False):
 
 
 def tts_figures(result: TtsResult, server_streams: bool, duration_s: float) -> TtsFigures:
-    """`server_streams`: it has been seen to, so an answer in one piece is a stream of one piece."""
+    """The figures of one text. `server_streams`: as in `TtsResult.first_audio_s`."""
     first_audio_s = result.first_audio_s(server_streams)
     playback = None if first_audio_s is None else result.playback
     return TtsFigures(
@@ -136,18 +138,27 @@ class TtsWorkload:
     def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
         self._client = tts_client(config, api_key)
         self._server_streams = False
+        self._is_verbose = config.verbose
+        if config.verbose:
+            show_messages()
 
     @classmethod
     def choose_clips(cls, config: RunConfig) -> ClipSet:
         return texts_to_speak(config)
 
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> TtsAttempt:
-        return TtsAttempt(self, clip.reference)
+        who = f"{caller.name} {clip.clip_id}"
+        show = partial(messages_log.info, "%s %s", who) if self._is_verbose else None
+        return TtsAttempt(self, clip.reference, show)
 
-    def synthesise(self, text: str) -> TtsResult:
-        """Has one text spoken, and notes whether the server streams."""
-        result = self._client.synthesise(text)
+    def synthesise(self, text: str, show: Show | None) -> TtsResult:
+        """Has one text spoken, and notes whether the server streams. `show`: is told each piece of audio that came."""
+        reader = self._client.new_reader()
+        result = self._client.synthesise(text, reader)
         self._server_streams |= result.is_streamed
+        if show is not None:
+            for arrival in reader.arrivals:
+                show(f"{arrival.at_s:+9.3f} < {arrival.n_bytes} bytes of audio")
         return result
 
     def figures(self, result: TtsResult, duration_s: float) -> TtsFigures:
@@ -157,12 +168,7 @@ class TtsWorkload:
     @classmethod
     def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
         show("times are seconds from the first byte of the request")
-        client, begun_at_s = tts_client(config, api_key), time.monotonic()
-        reader = client.new_reader()
-        result = client.synthesise(clip.reference, reader)
-        for arrival in reader.arrivals:
-            show(f"{arrival.at_s:+9.3f} < {arrival.n_bytes} bytes of audio")
-        return (tts_figures(result, result.is_streamed, time.monotonic() - begun_at_s),)
+        return TtsAttempt(cls(config, (), api_key), clip.reference, show).run()
 
     @classmethod
     def probe_facts(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
@@ -184,9 +190,10 @@ class TtsWorkload:
 class TtsAttempt:
     """One text of one listener."""
 
-    def __init__(self, workload: TtsWorkload, text: str) -> None:
+    def __init__(self, workload: TtsWorkload, text: str, show: Show | None = None) -> None:
         self._workload = workload
         self._text = text
+        self._show = show
         self._begun_at_s = time.monotonic()
 
     @property
@@ -195,7 +202,7 @@ class TtsAttempt:
 
     def run(self) -> Measured:
         self._begun_at_s = time.monotonic()
-        return self._measure(self._workload.synthesise(self._text))
+        return self._measure(self._workload.synthesise(self._text, self._show))
 
     def interrupt(self, why: str) -> Measured:
         return self._measure(TtsResult(Outcome.INTERRUPTED, error=why))

@@ -25,7 +25,7 @@ def test_a_run_without_clips_speaks_the_shipped_sentences(tmp_path: Path) -> Non
     assert all(len(split(clip.reference, 120)) > 1 for clip in clips.clips), "a server could stream none of it"
 
 
-def test_a_turn_becomes_a_record_and_the_server_is_known_by_what_it_did() -> None:
+def test_an_attempt_becomes_a_record_and_the_server_is_known_by_what_it_did() -> None:
     with tts_server("--rtf", "0.03") as server:
         config = parse_options({"dialect": "tts-chatterbox", "stt_url": f"{server.http_url}/tts"})
         workload = TtsWorkload(config, (), None)
@@ -43,7 +43,7 @@ def test_a_turn_becomes_a_record_and_the_server_is_known_by_what_it_did() -> Non
     assert all(record.rtf for record in records)
 
 
-def test_a_turn_that_is_cut_says_so() -> None:
+def test_an_attempt_that_is_cut_says_so() -> None:
     config = parse_options({"dialect": "tts-openai"})
     attempt = TtsWorkload(config, (), None).new_attempt(Caller(0, 0, 1), choose_clips(config).clips[0], False)
     record = record_of(*attempt.interrupt("the run ended first"))
@@ -59,3 +59,27 @@ def test_the_objectives_of_a_run_are_those_of_its_kind() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_options({"dialect": "tts-chatterbox", "slo": ["wer<8%"], "trailing_silence": "1", "stt_url": "ws://x/"})
     assert len(caught.value.problems) == 3
+
+
+def test_a_verbose_run_logs_the_audio_as_it_came(caplog: pytest.LogCaptureFixture) -> None:
+    with tts_server("--rtf", "0.03") as server:
+        url = f"{server.http_url}/tts"
+        config = parse_options({"dialect": "tts-chatterbox", "stt_url": url, "verbose": True})
+        TtsWorkload(config, (), None).new_attempt(Caller(3, 7, 1), choose_clips(config).clips[0], False).run()
+    assert caplog.messages
+    assert all(line.startswith("worker 3 caller 7 english-01 ") for line in caplog.messages)
+    assert all(line.endswith(" bytes of audio") for line in caplog.messages)
+
+
+def test_a_probe_tells_what_came_and_what_it_comes_to() -> None:
+    shown: list[str] = []
+    with tts_server("--rtf", "0.03", "--ignores-stream") as server:
+        config = parse_options({"dialect": "tts-chatterbox", "stt_url": f"{server.http_url}/tts"})
+        record = record_of(*TtsWorkload.probe(config, choose_clips(config).clips[0], None, shown.append))
+    assert record.is_ok
+    assert shown[0] == "times are seconds from the first byte of the request"
+    assert all(line.endswith(" bytes of audio") for line in shown[1:])
+    facts = dict(TtsWorkload.probe_facts(config, record))
+    assert facts["first audio"] == "the server sent a finished file"
+    assert facts["audio"] == f"{record.audio_s:.2f} s"
+    assert TtsWorkload.probe_advice(config, record) == []
