@@ -40,7 +40,7 @@ def as_data(folder: Path, text: str, *options: str) -> dict[str, Any]:
 
 
 def cells(output: str) -> dict[str, str]:
-    """The table: heading -> what stands below it."""
+    """The printed table: what stands below each heading."""
     headings, row = output.splitlines()[:2]
     return dict(zip(re.split(r" {2,}", headings.strip()), row.split(), strict=True))
 

@@ -76,7 +76,7 @@ def at(arrival: tuple[float, Message | SttLoadError]) -> float:
 
 
 def listen(talk: Conversation, *more: tuple[float, Message | SttLoadError]) -> UtteranceRecord:
-    """One utterance under a fake clock with these messages."""
+    """The record of one utterance under a fake clock, with the messages of `talk` and `more`."""
     dialect = fresh(talk)
     rules = SessionRules(timeout_s=10.0)
     spoken = speak(dialect, rules, ScriptedTransport(FakeClock(), sorted([*talk.arrivals, *more], key=at)))
@@ -190,7 +190,7 @@ known_keys = st.sampled_from(
 @example('{"text":"x","timings_ms":{"a":1' + "0" * 400 + "}}")
 @given(message=st.text() | st.binary() | st.dictionaries(known_keys, json_values).map(json.dumps))
 def test_whatever_comes_is_understood_ignored_or_blamed(row: DialectRow, message: str | bytes) -> None:
-    """Nothing else is raised, and what comes out can be kept as a line of JSON."""
+    """Nothing but ProtocolError is raised, and what comes out can be kept as a line of JSON."""
     try:
         events = row.make(Settings()).on_message(message)
     except ProtocolError:
@@ -225,6 +225,7 @@ def test_without_a_key_no_credentials_are_sent(row: DialectRow) -> None:
     with_key = row.make(Settings(api_key="secret")).connect(row.default_url)
     without = row.make(Settings()).connect(row.default_url)
     assert "secret" in repr(with_key)
+    assert "secret" not in with_key.url  # which stands in reports
     assert with_key != without
 
 

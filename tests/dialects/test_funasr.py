@@ -40,7 +40,7 @@ def config_of(client: FunAsr, length: AudioLength = LENGTH) -> Message:
 
 
 def utterance(client: FunAsr, server: FunAsrServer) -> list[Event | ServerAction]:
-    """A frame and all that goes around it; the audio itself is left out."""
+    """What comes of an utterance of one frame: events and actions, but for the audio itself."""
     said = actions_of(server, config_of(client), FRAME, *client.finalise())
     return events_of(client, [action for action in said if not isinstance(action, FeedAudio)])
 
@@ -110,7 +110,7 @@ def test_without_is_end_python_acknowledges_nothing() -> None:
 
 @pytest.mark.parametrize("server", ["python", "cpp"])
 def test_the_cpp_server_says_it_in_the_last_message(server: str) -> None:
-    """It is known for what it is, with the option or without."""
+    """The C++ server is recognised by what it sends, with the option or without."""
     assert utterance(dialect(f"server={server}"), new_server("cpp")) == [Final(TEXT, is_last=True)]
 
 
@@ -177,7 +177,7 @@ def test_python_refuses_a_client_that_offers_no_subprotocol(server: str, is_refu
 
 @contextmanager
 def chooser() -> Iterator[str]:
-    """A server that wants the subprotocol and chooses it: URL of one that sends what was chosen."""
+    """The URL of a server that chooses the subprotocol it is offered, and sends its name."""
 
     def tell(connection: ServerConnection) -> None:
         connection.send(str(connection.subprotocol))
@@ -191,7 +191,7 @@ def chooser() -> Iterator[str]:
 
 
 def test_a_server_that_chooses_the_subprotocol_is_spoken_to() -> None:
-    """The stand-in chooses none, and is spoken to all the same: `test_stand_ins.py`."""
+    """The stand-in chooses none and is understood all the same: `test_stand_ins.py`."""
     with chooser() as url:
         transport = open_websocket(url, dialect(), DEADLINE_S)
         arrival = first_arrival(transport, DEADLINE_S)

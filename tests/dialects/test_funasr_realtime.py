@@ -131,7 +131,7 @@ def test_commit_before_start_is_an_error() -> None:
 
 
 def test_results_come_as_audio_does() -> None:
-    """The first with 0.48 s, the next with 0.96 s more: a locked sentence isn't told before."""
+    """The first result comes with 0.48 s of audio and the next with 0.96 s more: no locked sentence is told before."""
     client, server = dialect(end="server"), new_server()
     events_of(client, actions_of(server, "START"))
     n_results = [len(actions_of(server, FRAME)) - 1 for _ in range(16)]

@@ -166,7 +166,7 @@ def new_server() -> KyutaiServer:
 
 
 def hear(server: KyutaiServer, steps: int) -> list[Event | ServerAction]:
-    """What the dialect makes of so many steps of audio, in messages of one step."""
+    """The events for so many steps of audio, in messages of one step."""
     (message,) = dialect().encode(STEP)
     return events_of(dialect("steps=false"), [action for _ in range(steps) for action in server.on_message(message)])
 
@@ -215,7 +215,7 @@ def test_without_silence_behind_them_the_last_words_never_come() -> None:
 
 
 def test_a_marker_waits_for_steps_of_whoever_it_is() -> None:
-    """Alone it comes back with the last word; beside another caller it comes before."""
+    """The marker comes back with the last word of a caller who is alone, and before it beside another caller."""
     for neighbours, words_by_then in ((0, ["seven"]), (1, [])):
         server, others = new_server(), [new_server() for _ in range(neighbours)]
         hear(server, 10)

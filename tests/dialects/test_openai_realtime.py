@@ -25,7 +25,7 @@ def dialect(*options: str, end: End = "client", key: str | None = None) -> OpenA
 
 
 def input_of(client: OpenAiRealtime) -> dict[str, Any]:
-    """What the first message asks of the audio."""
+    """The audio part of the session that the first message asks for."""
     (first,) = client.connect(URL).first_messages
     body = json.loads(first)
     assert (body["type"], body["session"]["type"]) == ("session.update", "transcription")
@@ -127,7 +127,7 @@ def test_texts_that_came_before_the_utterance_began_do_not_disturb_its_order() -
 
 
 def new_server(client: OpenAiRealtime | None = None) -> OpenAiRealtimeServer:
-    """One that was told what `client` asks for."""
+    """A server dialect that has received the first message of `client`."""
     server = OpenAiRealtimeServer(UpgradeRequest("/v1/realtime"))
     if client is not None:
         actions_of(server, *client.connect(URL).first_messages)
@@ -148,7 +148,7 @@ def test_the_session_is_set_anew_and_confirmed() -> None:
 
 
 def test_a_turn_is_one_item_however_long_it_is() -> None:
-    """The pieces that the recogniser takes at once show as deltas."""
+    """Segments that the recogniser takes at once show as deltas."""
     client = dialect()
     server = new_server(client)
     client.finalise()

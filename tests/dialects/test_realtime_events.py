@@ -57,7 +57,7 @@ COMMITS = {
 
 @each_of_them
 def test_commit_means_to_each_of_them_what_it_means_to_its_server(name: str) -> None:
-    """Before the audio, at its end, and so many in every frame."""
+    """Where each of them commits: before the audio, at its end, and how often in every frame."""
     client = dialect(name)
     begun, frame, ended = client.begin(None), client.encode(b"\0\0"), client.finalise()  # type: ignore[arg-type]
     n_in_frame = sum("commit" in str(message) for message in frame)
@@ -91,7 +91,7 @@ def test_some_codes_are_a_refusal_at_any_time(name: str, code: str, refusal: Ref
 
 
 def greet(client: Dialect, server: ServerDialect) -> None:
-    """Up to the point where the dialect takes the session for set."""
+    """Opens the session as far as the client then takes it for set up."""
     first = client.connect("ws://host/v1/realtime").first_messages
     for action in [*server.on_open(), *actions_of(server, *first)]:
         if isinstance(action, SendMessage):

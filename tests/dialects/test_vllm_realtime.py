@@ -28,7 +28,7 @@ def new_server(**query: str) -> VllmRealtimeServer:
 
 
 def ready() -> VllmRealtimeServer:
-    """One that knows its model."""
+    """A server dialect that was told its model."""
     server = new_server()
     assert actions_of(server, *dialect().connect(URL).first_messages) == []
     return server

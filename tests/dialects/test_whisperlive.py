@@ -44,7 +44,7 @@ def greeted(*options: str, **query: str) -> WhisperLiveServer:
 
 
 def hear(server: WhisperLiveServer, seconds: float) -> list[ServerAction]:
-    """In frames of 1 s."""
+    """Sends the server so much audio, in frames of 1 s."""
     return [action for _ in range(round(seconds)) for action in server.on_message(SECOND)]
 
 
