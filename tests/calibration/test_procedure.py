@@ -43,7 +43,8 @@ def test_a_tiny_calibration_finds_what_was_asked_for() -> None:
 
 @pytest.mark.locust
 @pytest.mark.usefixtures("leaves_nothing")
-def test_a_run_that_can_not_start_is_one_line(tmp_path: Path) -> None:
+def test_a_run_that_can_not_start_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STT_LOAD_SLO", "meant for other runs")
     trial_module.make_clips(tmp_path, 0.5, 0.8)
     with pytest.raises(SttLoadError, match="exit code 2: --stt-url: nothing answers") as caught:
         trial_module.run_trial(trial_module.TestBed(tmp_path, "ws://127.0.0.1:1/", None, 100.0, 1.0), 1)

@@ -67,6 +67,7 @@ def test_a_run_within_the_calibration_is_told_nothing(callers: int, frame_ms: fl
         (3_001, 100.0, 1, ["3,001 callers per process", "only 3,000 on time", "2026-11-21", "--processes 2"]),
         (9_001, 100.0, 3, ["3,001 callers per process", "--processes 4"]),
         (601, 20.0, 1, ["only 600 on time", "frames of 20 ms", "--processes 2"]),
+        (3_001, 200.0, 1, ["only 3,000 on time"]),  # longer frames cost less, but how much less nobody has tried
         (50_000, 100.0, 7, ["add machines"]),  # more than the cores can be
     ],
 )
