@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from stt_load.errors import ConnectionLost, Outcome, Refusal, SttLoadError
 from stt_load.records import Stamp
-from stt_load.session.outcomes import ending_of_request
+from stt_load.session.outcomes import Ending, ending_of_request
 from stt_load.tts.audio_bytes import AudioCounter
 from stt_load.tts.audio_events import CONTENT_TYPE, AudioEvents
 from stt_load.tts.playback import AudioArrival, Playback, gaps_s, play
@@ -76,7 +76,7 @@ class SpeechReader:
     """Reads one answer as it comes. `asked`: the format that was asked for.
 
     `arrivals`: the audio that came, by the millisecond. The caller owes `begin` once the answer's head is there, `feed`
-    for every piece, and `close` or `fail`.
+    for every piece, and `close` or `end`.
     """
 
     def __init__(self, asked: str) -> None:
@@ -102,7 +102,7 @@ class SpeechReader:
         try:
             self._check_end(total_s)
         except SttLoadError as fault:
-            return self.fail(fault)
+            return self.end(ending_of_request(fault))
         if not self._counter.n_bytes:
             return self._result(Outcome.NO_FINAL, "the answer holds no audio", total_s=total_s)
         audio_s = self._counter.seconds()
@@ -113,9 +113,9 @@ class SpeechReader:
             playback = play(self.arrivals, self._counter.n_bytes / audio_s)
         return self._result(Outcome.OK, total_s=total_s, audio_s=audio_s, playback=playback)
 
-    def fail(self, fault: SttLoadError) -> TtsResult:
-        """The request ended by a fault."""
-        return self._result(*ending_of_request(fault))
+    def end(self, ending: Ending) -> TtsResult:
+        """The request ended by a fault, or was cut."""
+        return self._result(*ending)
 
     def _feed_audio(self, at_s: float, audio: bytes) -> None:
         n_bytes = self._counter.feed(audio) if audio else 0

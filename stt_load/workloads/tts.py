@@ -20,9 +20,11 @@ from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.config import RunConfig
 from stt_load.dialects.base import End
 from stt_load.errors import Outcome, Refusal, SttLoadError
-from stt_load.net.http import HttpClient
+from stt_load.net.http import HttpClient, HttpPost
 from stt_load.records import Figures, Measured, Stamp, UtteranceRecord
+from stt_load.session.outcomes import Ending, ending_of_request
 from stt_load.tts.apis import TTS_APIS, Options, TtsApi
+from stt_load.tts.playback import AudioArrival
 from stt_load.tts.speech_reader import SpeechReader, TtsResult
 from stt_load.workloads.message_log import messages_log, show_messages
 from stt_load.workloads.workload import Caller, Facts, Show, as_ms
@@ -68,27 +70,51 @@ class TtsClient:
     api_key: str | None = field(default=None, repr=False)
     checks_certificate: bool = True
 
-    def new_reader(self) -> SpeechReader:
-        """A reader for one answer."""
-        return SpeechReader(str(self.options.get("response_format") or ""))
-
-    def synthesise(self, text: str, reader: SpeechReader | None = None) -> TtsResult:
-        """Has one text spoken, on a connection of its own. Every fault ends up in what is returned; what a greenlet is
-        killed with is raised. `reader`: for whoever wants to see more of the answer than the result tells."""
-        reader = reader or self.new_reader()
+    def request(self, text: str) -> TtsRequest:
+        """A request that is yet to be sent."""
         headers = {"Authorization": f"Bearer {self.api_key.strip()}"} if self.api_key else {}
         client = HttpClient(self.url, headers, self.timeout_s, MAX_ANSWER_BYTES, self.api_key, self.checks_certificate)
         body = json.dumps(self.api.body(text, self.options)).encode()
-        with client.post(body, "application/json") as post:
-            try:
+        reader = SpeechReader(str(self.options.get("response_format") or ""))
+        return TtsRequest(client.post(body, "application/json"), reader)
+
+    def synthesise(self, text: str) -> TtsResult:
+        """Has one text spoken. Every fault ends up in what is returned; what a greenlet is killed with is raised."""
+        return self.request(text).run()
+
+
+class TtsRequest:
+    """One text that a server is to speak, on a connection of its own."""
+
+    def __init__(self, post: HttpPost, reader: SpeechReader) -> None:
+        self._post = post
+        self._reader = reader
+
+    @property
+    def arrivals(self) -> Sequence[AudioArrival]:
+        """The audio that came so far."""
+        return self._reader.arrivals
+
+    def run(self) -> TtsResult:
+        """Every fault ends up in what is returned; what a greenlet is killed with is raised: `interrupt` then."""
+        reader = self._reader
+        try:
+            with self._post as post:
                 post.send()
                 reader.begin(post.headers)
                 for arrived_s, data in post:
                     reader.feed(post.since_start_s(arrived_s) or 0.0, data)
-                result = reader.close(post.since_start_s(post.ended_at_s) or 0.0)
-            except SttLoadError as fault:
-                result = reader.fail(fault)
-        return replace(result, connect_s=post.connect_s, stamp=post.stamp)
+            result = reader.close(post.since_start_s(post.ended_at_s) or 0.0)
+        except SttLoadError as fault:
+            result = reader.end(ending_of_request(fault))
+        return self._completed(result)
+
+    def interrupt(self, why: str) -> TtsResult:
+        """What was measured of a request that did not come to its end."""
+        return self._completed(self._reader.end(Ending(Outcome.INTERRUPTED, why)))
+
+    def _completed(self, result: TtsResult) -> TtsResult:
+        return replace(result, connect_s=self._post.connect_s, stamp=self._post.stamp)
 
 
 class TtsFigures(Figures, frozen=True, gc=False):
@@ -149,26 +175,17 @@ class TtsWorkload:
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> TtsAttempt:
         who = f"{caller.name} {clip.clip_id}"
         show = partial(messages_log.info, "%s %s", who) if self._is_verbose else None
-        return TtsAttempt(self, clip.reference, show)
-
-    def synthesise(self, text: str, show: Show | None) -> TtsResult:
-        """Has one text spoken, and notes whether the server streams. `show`: is told each piece of audio that came."""
-        reader = self._client.new_reader()
-        result = self._client.synthesise(text, reader)
-        self._server_streams |= result.is_streamed
-        if show is not None:
-            for arrival in reader.arrivals:
-                show(f"{arrival.at_s:+9.3f} < {arrival.n_bytes} bytes of audio")
-        return result
+        return TtsAttempt(self, self._client.request(clip.reference), show)
 
     def figures(self, result: TtsResult, duration_s: float) -> TtsFigures:
-        """The figures of one text, by what this process has seen of the server."""
+        """The figures of one text, by what this process has seen of the server, this text included."""
+        self._server_streams |= result.is_streamed
         return tts_figures(result, self._server_streams, duration_s)
 
     @classmethod
     def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
         show("times are seconds from the first byte of the request")
-        return TtsAttempt(cls(config, (), api_key), clip.reference, show).run()
+        return TtsAttempt(cls(config, (), api_key), tts_client(config, api_key).request(clip.reference), show).run()
 
     @classmethod
     def probe_facts(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
@@ -188,11 +205,11 @@ class TtsWorkload:
 
 
 class TtsAttempt:
-    """One text of one listener."""
+    """One text of one listener. `show`: is told each piece of audio that came."""
 
-    def __init__(self, workload: TtsWorkload, text: str, show: Show | None = None) -> None:
+    def __init__(self, workload: TtsWorkload, request: TtsRequest, show: Show | None = None) -> None:
         self._workload = workload
-        self._text = text
+        self._request = request
         self._show = show
         self._begun_at_s = time.monotonic()
 
@@ -202,10 +219,14 @@ class TtsAttempt:
 
     def run(self) -> Measured:
         self._begun_at_s = time.monotonic()
-        return self._measure(self._workload.synthesise(self._text, self._show))
+        result = self._request.run()
+        if self._show is not None:
+            for arrival in self._request.arrivals:
+                self._show(f"{arrival.at_s:+9.3f} < {arrival.n_bytes} bytes of audio")
+        return self._measure(result)
 
     def interrupt(self, why: str) -> Measured:
-        return self._measure(TtsResult(Outcome.INTERRUPTED, error=why))
+        return self._measure(self._request.interrupt(why))
 
     def _measure(self, result: TtsResult) -> Measured:
         return (self._workload.figures(result, time.monotonic() - self._begun_at_s),)

@@ -18,6 +18,7 @@ from stt_load.errors import (
     UpgradeRefused,
 )
 from stt_load.session.http_status import fault_of_status
+from stt_load.session.outcomes import ending_of_request
 from stt_load.tts.speech_reader import SpeechReader, TtsResult
 
 
@@ -145,7 +146,7 @@ def test_an_answer_without_whole_audio_is_not_ok(data: bytes, asked: str, outcom
     ],
 )
 def test_each_fault_has_its_outcome(fault: SttLoadError, outcome: Outcome, refusal: Refusal | None) -> None:
-    heard = SpeechReader("wav").fail(fault)
+    heard = SpeechReader("wav").end(ending_of_request(fault))
     assert (heard.outcome, heard.refusal, heard.total_s) == (outcome, refusal, None)
 
 

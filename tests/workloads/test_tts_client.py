@@ -16,10 +16,11 @@ from tts_stand_in import running as running_server
 
 from stt_load.audio.texts import standard_set
 from stt_load.errors import Outcome, Refusal
+from stt_load.net.http import HttpClient
 from stt_load.server.process import ServerProcess
 from stt_load.tts.apis import TTS_APIS
-from stt_load.tts.speech_reader import TtsResult
-from stt_load.workloads.tts import TtsClient
+from stt_load.tts.speech_reader import SpeechReader, TtsResult
+from stt_load.workloads.tts import TtsClient, TtsRequest
 
 LONG = standard_set()["standard-long"]
 PATIENCE_S = 30.0
@@ -209,3 +210,27 @@ def test_a_refusal_that_quotes_the_key_is_not_quoted() -> None:
     assert result.refusal is Refusal.AUTH
     assert "Incorrect API key provided: " in (result.error or "")
     assert "s3cret" not in (result.error or "")
+
+
+class Cut(BaseException):
+    """What a listener's greenlet is killed with."""
+
+
+class CuttingReader(SpeechReader):
+    """Its listener is cut with the first piece of audio."""
+
+    def feed(self, at_s: float, data: bytes) -> None:
+        super().feed(at_s, data)
+        raise Cut
+
+
+def test_what_is_cut_in_the_middle_keeps_what_was_measured_by_then() -> None:
+    with saying(HEAD + b"8\r\nRIFF____\r\n", hangs_up=False) as url:
+        post = HttpClient(url, {}, PATIENCE_S, 1 << 20).post(b"{}", "application/json")
+        request = TtsRequest(post, CuttingReader("wav"))
+        with pytest.raises(Cut):
+            request.run()
+    result = request.interrupt("the run ended first")
+    assert (result.outcome, result.error) == (Outcome.INTERRUPTED, "the run ended first")
+    assert result.connect_s is not None
+    assert (result.total_s, result.stamp) == (None, "kernel")
