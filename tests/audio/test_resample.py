@@ -18,6 +18,12 @@ def test_a_tone_keeps_its_length_loudness_and_place(from_hz: int) -> None:
     assert np.abs(samples[middle] - expected[middle]).max() < 100  # of 16384: no delay, no change of level
 
 
+def test_what_the_new_rate_cannot_carry_is_gone_rather_than_folded_down() -> None:
+    wave = 0.5 * np.sin(2 * np.pi * 10_000 * np.arange(24_000) / 24_000)
+    samples = resample(to_int16(wave.astype(np.float32)), 24_000, 16_000)
+    assert np.abs(samples[1_000:-1_000]).max() <= 16  # of 16384: 60 dB down
+
+
 def test_equal_rates_give_the_same_samples() -> None:
     samples = to_int16(tone(0.1, 16000))
     assert resample(samples, 16000, 16000) is samples

@@ -227,3 +227,12 @@ def test_a_disk_that_says_no_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't write clips to") as refused:
         write_folder(tmp_path / "file" / "clips", [clip()], {})
     assert len(refused.value.problems) == 1 and "\n" not in refused.value.problems[0]
+
+
+def test_speech_never_ends_after_the_clip_though_resampling_rounds_its_length(tmp_path: Path) -> None:
+    for n in range(11_025, 11_035):  # speech to the last sample
+        soundfile.write(tmp_path / f"{n}.wav", tone(n / 22_050, 22_050), 22_050)
+        (tmp_path / f"{n}.txt").write_text("hello")
+    clips = load_folder(tmp_path, 16_000).clips
+    assert any(len(clip.samples) / 16_000 < int(clip.clip_id) / 22_050 for clip in clips), "some are rounded down"
+    assert all(clip.speech_end_s <= clip.duration_s for clip in clips)
