@@ -85,6 +85,15 @@ def test_every_restart_begins_with_the_same_clips() -> None:
     assert take_ids(pool, 2) == [first.clip_id, second.clip_id]
 
 
+def test_callers_who_arrive_take_clips_from_the_end_and_leave_the_first_to_those_who_count() -> None:
+    pool = ClipPool(clips(10), seed=3, worker=0, workers=1)
+    order = take_ids(ClipPool(clips(10), seed=3, worker=0, workers=1), 10)
+    pool.restart(from_the_end=True)
+    assert take_ids(pool, 3) == order[:-4:-1]
+    pool.restart()
+    assert take_ids(pool, 3) == order[:3]
+
+
 def test_a_clip_still_in_flight_over_a_restart_is_given_out_when_it_is_back() -> None:
     pool = ClipPool(clips(3), seed=3, worker=0, workers=1)
     late = pool.take()[0]

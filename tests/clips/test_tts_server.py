@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from tts_stand_in import TtsStandIn, answer, answer_without_length
@@ -106,6 +107,19 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
     monkeypatch.delenv("NO_PROXY", raising=False)
     tts_server.answers = [answer(200, spoken_wav)]
     assert speak_over_http("Hello.", voice_of("chatterbox", tts_server.url)) == spoken_wav
+
+
+def test_a_redirect_is_refused_and_no_key_goes_elsewhere(tts_server: TtsStandIn, spoken_wav: bytes) -> None:
+    def redirect(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(307)
+        handler.send_header("location", f"{tts_server.url}/elsewhere")
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+    tts_server.answers = [redirect, answer(200, spoken_wav)]
+    with pytest.raises(ConfigError, match="HTTP 307"):
+        speak_over_http("Hello.", voice_of("openai", tts_server.url), api_key="secret")
+    assert len(tts_server.bodies) == 1
 
 
 def test_an_answer_that_never_ends_is_cut_off(
