@@ -1,7 +1,7 @@
 """Dialects that other installed packages bring: entry points of the group `stt_load.dialects`.
 
     [project.entry-points."stt_load.dialects"]
-    acme = "acme_stt.dialect:ACME"      # a DialectRow whose name is acme
+    acme = "acme_stt:ACME"      # a DialectRow whose name is acme
 
 Nothing is looked for before a dialect is asked for by name, and no package is imported before its dialect is.
 """
@@ -37,16 +37,20 @@ class InstalledDialect:
         try:
             row = self.entry_point.load()
         except Exception as error:  # whatever a stranger's module does
-            reason = (str(error).splitlines() or [""])[0]
-            raise ValueError(f"{where} can't be imported: {type(error).__name__}: {reason}") from error
+            raise ValueError(f"{where} can't be imported: {_one_line(error)}") from error
         if not isinstance(row, DialectRow) or not inspect.isclass(row.dialect) or not issubclass(row.dialect, Dialect):
             raise ValueError(f"{where} must be a DialectRow with a subclass of Dialect")
         if row.name != self.name:
             raise ValueError(f"{where} is a row named {row.name}: entry point and row must have the same name")
-        if inspect.isabstract(row.dialect):
-            missing = ", ".join(sorted(row.dialect.__abstractmethods__))
-            raise ValueError(f"{where} is not finished: {row.dialect.__name__} has no {missing}")
+        try:
+            row.capabilities  # noqa: B018 - makes a dialect, as every connection will
+        except Exception as error:
+            raise ValueError(f"{where} can't be made: {_one_line(error)}") from error
         return row
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 @functools.cache

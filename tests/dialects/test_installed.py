@@ -70,7 +70,7 @@ BROKEN = {
         "acme = broken:ACME",
         "from stt_load.dialects.registry import DIALECTS\nACME = DIALECTS['vosk']",
     ),
-    "is not finished: Acme has no on_message, recognises": (
+    "can't be made: TypeError: Can't instantiate abstract class Acme": (
         "acme = broken:ACME",
         "from stt_load.dialects.base import Dialect\nfrom stt_load.dialects.row import DialectRow\n"
         "class Acme(Dialect): pass\n"
@@ -88,7 +88,7 @@ def test_one_that_cannot_be_used_is_one_line_where_it_is_asked_for_and_in_nobody
     (line,) = asked.stderr.splitlines()
     assert asked.returncode == 2
     assert line.startswith("error: --dialect: acme of broken 2.0 (")
-    assert line.endswith(reason) or f"{reason}:" in line
+    assert reason in line
     listed = run([*STT_LOAD, "dialects"], folder)
     assert listed.returncode == 0, listed.stderr
     assert f"acme  broken 2.0  can't be used: {line.removeprefix('error: --dialect: ')}" in listed.stdout
