@@ -43,7 +43,7 @@ class ConnectionAges:
 
     def close(self) -> tuple[AgeFigures, ...]:
         """The figures place by place; empty where no connection carried a second utterance."""
-        if not any(self._places.keys() - {0}):
+        if not any(self._places):  # all are first utterances
             return ()
         return tuple(
             AgeFigures(carried, math.fsum(ages_s) / len(ages_s), Distribution.of(latencies_s))

@@ -46,12 +46,12 @@ def _latency(metric: str) -> Any:
         colour = alt.Color("statistic:N", title=None, scale=alt.Scale(domain=["p50", "p95"], range=[_EARLY, _LATE]))
         base = _base(alt, rows)
         layers = [
-            base.mark_rule(opacity=0.5).encode(_x(alt), alt.Y("low:Q"), alt.Y2("high:Q"), colour),
-            base.mark_line(point=True).encode(_x(alt), alt.Y("value:Q", title="seconds"), colour),
+            base.mark_rule(opacity=0.5).encode(_x(alt, report), alt.Y("low:Q"), alt.Y2("high:Q"), colour),
+            base.mark_line(point=True).encode(_x(alt, report), alt.Y("value:Q", title="seconds"), colour),
         ]
         bounds = {r.slo.bound for s in report.stages for r in s.slos if r.slo.figure.name == metric}
         layers += [_limit(alt, [{"value": value} for value in sorted(bounds)])] if bounds else []
-        layers += [_knee(alt, report.knee.holds)] if report.knee.holds else []
+        layers += [_knee(alt, report, report.knee.holds)] if report.knee.holds else []
         return _sized(alt, layers)
 
     return draw
@@ -78,7 +78,7 @@ def _line(title: str, value: Callable[[StageReport], float | None], limit: float
         if not rows:
             return None
         y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=True))
-        layers = [_base(alt, rows).mark_line(point=True, color=_EARLY).encode(_x(alt), y)]
+        layers = [_base(alt, rows).mark_line(point=True, color=_EARLY).encode(_x(alt, report), y)]
         layers += [_limit(alt, [{"value": limit}])] if limit is not None else []
         return _sized(alt, layers)
 
@@ -129,19 +129,19 @@ def _base(alt: Any, rows: list[dict[str, Any]]) -> Any:
     return alt.Chart(alt.Data(values=rows))
 
 
-def _x(alt: Any) -> Any:
-    return alt.X("users:Q", title="callers", scale=alt.Scale(zero=False))
+def _x(alt: Any, report: RunReport) -> Any:
+    return alt.X("users:Q", title=report.kind.callers, scale=alt.Scale(zero=False))
 
 
 def _limit(alt: Any, rows: list[dict[str, Any]]) -> Any:
     return _base(alt, rows).mark_rule(strokeDash=[4, 4], color=_LIMIT).encode(alt.Y("value:Q"))
 
 
-def _knee(alt: Any, stage: StageReport) -> Any:
+def _knee(alt: Any, report: RunReport, stage: StageReport) -> Any:
     rows = [{"users": stage.users, "label": f"holds {stage.users}"}]
-    rule = _base(alt, rows).mark_rule(color=_LIMIT).encode(_x(alt))
+    rule = _base(alt, rows).mark_rule(color=_LIMIT).encode(_x(alt, report))
     label = _base(alt, rows).mark_text(align="right", dx=-4, color=_LIMIT)
-    return rule + label.encode(_x(alt), alt.Text("label:N"), y=alt.value(8))
+    return rule + label.encode(_x(alt, report), alt.Text("label:N"), y=alt.value(8))
 
 
 def _sized(alt: Any, layers: list[Any]) -> Any:

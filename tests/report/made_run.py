@@ -146,6 +146,24 @@ def made_uploads(ladder: tuple[int, ...] = (1, 4, 8), per_stage: int = 60, strea
     return made
 
 
+def made_speech(ladder: tuple[int, ...] = (1, 4), per_stage: int = 60, streams: bool = True) -> MadeRun:
+    """Texts spoken by a server. `streams`: it sends audio while it speaks; one answer in thirty has an underrun."""
+    made = made_uploads(ladder, per_stage)
+    made.run |= {"kind": "tts", "dialect": "tts-openai", "slos": ["rtf:p95<1", "underruns<1", "error_rate<1%"]}
+    made.utterances = [
+        replace(
+            record,
+            kind="tts",
+            first_text_s=None,
+            first_audio_s=(record.total_s or 0.0) / 3 if streams else None,
+            gap_max_s=0.05 if streams else None,
+            underruns=int(index % 30 == 0) if streams else None,
+        )
+        for index, record in enumerate(made.utterances)
+    ]
+    return made
+
+
 def _uploaded(rng: random.Random, record: UtteranceRecord, streams: bool) -> UtteranceRecord:
     total_s = record.users * rng.uniform(0.55, 0.65)
     return replace(
