@@ -127,6 +127,9 @@ def test_the_wheel_carries_no_tests_and_no_leftovers(wheel: Path) -> None:
     folders = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     (folder,) = folders - {"stt_load", "gpu_sidecar"}
     assert folder.endswith(".dist-info")
+    test_servers = {path.name for path in (CHECKOUT / "tests" / "servers").glob("*.py")} - {"__init__.py"}
+    assert test_servers
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if Path(name).name in test_servers]
 
 
 def test_the_installed_command_helps(installed: Installed) -> None:
