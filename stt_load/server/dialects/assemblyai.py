@@ -38,7 +38,7 @@ class AssemblyAIServer(ServerDialect):
         self.endpoint_s = (int(silence_ms) if silence_ms.isdecimal() else OWN_MIN_TURN_SILENCE_MS) / 1_000
         self._formats = request.query.get("format_turns") == "true"
         self._turns = 0
-        self._heard_s = 0.0
+        self._received_s = 0.0
         self._is_terminating = False
 
     def on_full(self) -> Sequence[ConnectionAction]:
@@ -54,7 +54,7 @@ class AssemblyAIServer(ServerDialect):
             audio_s = len(message) / 2 / self.sample_rate_hz
             if not MESSAGE_S[0] <= audio_s <= MESSAGE_S[1]:
                 return _refused(BAD_AUDIO_LENGTH, "Audio chunk duration violation")
-            self._heard_s += audio_s
+            self._received_s += audio_s
             return (FeedAudio(message),)
         kind = try_object(message).get("type")
         self._is_terminating = kind == "Terminate"
@@ -63,16 +63,16 @@ class AssemblyAIServer(ServerDialect):
     def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         order, self._turns = self._turns, self._turns + 1
         raw = {"type": "Turn", "turn_order": order, "end_of_turn": True, "end_of_turn_confidence": 1.0, "words": []}
-        told = [raw | {"turn_is_formatted": False, "transcript": recognised.text}]
+        turns = [raw | {"turn_is_formatted": False, "transcript": recognised.text}]
         if self._formats:
-            told.append(raw | {"turn_is_formatted": True, "transcript": _formatted(recognised.text)})
-        return [SendMessage(json.dumps(turn)) for turn in told]
+            turns.append(raw | {"turn_is_formatted": True, "transcript": _formatted(recognised.text)})
+        return [SendMessage(json.dumps(turn)) for turn in turns]
 
     def on_flushed(self) -> Sequence[ServerAction]:
         if not self._is_terminating:
             return ()
         return (
-            SendMessage(json.dumps({"type": "Termination", "audio_duration_seconds": round(self._heard_s)})),
+            SendMessage(json.dumps({"type": "Termination", "audio_duration_seconds": round(self._received_s)})),
             Close(),
         )
 

@@ -39,7 +39,7 @@ class DeepgramServer(ServerDialect):
         self.endpoint_s = None if endpointing == "false" else ends_after_ms / 1_000
         self._flush: str | None = None  # the control message whose Flush is under way
         self._cuts: deque[str | None] = deque()  # what cut each owed segment; None: the endpointer
-        self._heard_bytes = 0
+        self._received_bytes = 0
 
     def refuse(self) -> UpgradeRefusal | None:
         if self.request.key is not None and self.request.headers.get("authorization") != f"Token {self.request.key}":
@@ -54,7 +54,7 @@ class DeepgramServer(ServerDialect):
     def on_message(self, message: Message) -> Sequence[ServerAction]:
         if isinstance(message, bytes):
             self._flush = None
-            self._heard_bytes += len(message)
+            self._received_bytes += len(message)
             return (FeedAudio(message),)
         control = try_object(message).get("type")
         if control == "Finalize" or control == "CloseStream":
@@ -83,6 +83,6 @@ class DeepgramServer(ServerDialect):
     def on_flushed(self) -> Sequence[ServerAction]:
         if self._flush != "CloseStream":
             return ()
-        duration_s = self._heard_bytes / 2 / self.sample_rate_hz
+        duration_s = self._received_bytes / 2 / self.sample_rate_hz
         metadata = {"type": "Metadata", "request_id": "1", "sha256": "", "channels": 1, "duration": duration_s}
         return (SendMessage(json.dumps(metadata)), Close())

@@ -42,7 +42,7 @@ class FunAsrRealtimeServer(ServerDialect):
         }
         self._is_active = False
         self._sentences: list[Mapping[str, object]] = []
-        self._heard_s = 0.0
+        self._received_s = 0.0
         self._next_result_s = FIRST_RESULT_S
         self._sentences_owed = 0
         self._result_waits = False
@@ -53,10 +53,10 @@ class FunAsrRealtimeServer(ServerDialect):
             return self._on_audio(message)
         command, _, value = message.strip().partition(":")
         if command.upper() == "LANGUAGE":
-            return (_say({"event": "language_set", "language": value.strip()}),)
+            return (_message({"event": "language_set", "language": value.strip()}),)
         if command.upper() == "HOTWORDS":
             hotwords = [word.strip() for word in value.split(",") if word.strip()]
-            return (_say({"event": "hotwords_set", "hotwords": hotwords}),)
+            return (_message({"event": "hotwords_set", "hotwords": hotwords}),)
         obey = self._commands.get(command.upper())
         return obey() if obey is not None else ()
 
@@ -73,7 +73,7 @@ class FunAsrRealtimeServer(ServerDialect):
     def on_flushed(self) -> Sequence[ServerAction]:
         result = self._result(is_final=True)
         if self._flushes.popleft() == "STOP":
-            return (result, _say({"event": "stopped"}))
+            return (result, _message({"event": "stopped"}))
         self._sentences = []
         return (result,)
 
@@ -93,11 +93,11 @@ class FunAsrRealtimeServer(ServerDialect):
         if len(pcm) % 2:
             yield Close()
             return
-        self._heard_s += len(pcm) / 2 / self.sample_rate_hz
+        self._received_s += len(pcm) / 2 / self.sample_rate_hz
         yield FeedAudio(pcm)
-        if self._heard_s < self._next_result_s:
+        if self._received_s < self._next_result_s:
             return
-        self._next_result_s = self._heard_s + RESULT_S
+        self._next_result_s = self._received_s + RESULT_S
         if self._sentences_owed:
             self._result_waits = True
         else:
@@ -106,39 +106,39 @@ class FunAsrRealtimeServer(ServerDialect):
     def _start(self) -> Sequence[ServerAction]:
         self._is_active = True
         self._sentences = []
-        self._heard_s = 0.0
+        self._received_s = 0.0
         self._next_result_s = FIRST_RESULT_S
         self._result_waits = False
-        return (DiscardAudio(), _say({"event": "started"}))
+        return (DiscardAudio(), _message({"event": "started"}))
 
     def _stop(self) -> Sequence[ServerAction]:
-        has_heard = self._is_active and self._heard_s > 0
+        has_audio = self._is_active and self._received_s > 0
         self._is_active = False
-        if not has_heard:
-            return (_say({"event": "stopped"}),)
+        if not has_audio:
+            return (_message({"event": "stopped"}),)
         self._flushes.append("STOP")
         return (Flush(),)
 
     def _commit(self) -> Sequence[ServerAction]:
         if not self._is_client_endpoint:
-            return (_say({"event": "error", "error": "COMMIT requires --endpoint-mode client"}),)
+            return (_message({"event": "error", "error": "COMMIT requires --endpoint-mode client"}),)
         if not self._is_active:
-            return (_say({"event": "error", "error": "Session is not active; send START first"}),)
+            return (_message({"event": "error", "error": "Session is not active; send START first"}),)
         self._flushes.append("COMMIT")
         return (Flush(),)
 
     def _result(self, is_final: bool) -> SendMessage:
-        heard_ms = round(1000 * self._heard_s)
-        return _say(
+        received_ms = round(1000 * self._received_s)
+        return _message(
             {
                 "sentences": self._sentences,
                 "partial": "",
-                "partial_start_ms": 0 if is_final else heard_ms,
-                "duration_ms": heard_ms,
+                "partial_start_ms": 0 if is_final else received_ms,
+                "duration_ms": received_ms,
                 "is_final": is_final,
             }
         )
 
 
-def _say(body: Mapping[str, object]) -> SendMessage:
+def _message(body: Mapping[str, object]) -> SendMessage:
     return SendMessage(json.dumps(body, ensure_ascii=False))

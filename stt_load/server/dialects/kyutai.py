@@ -56,21 +56,21 @@ class KyutaiServer(ServerDialect):
     def __init__(self, request: UpgradeRequest) -> None:
         super().__init__(request)
         self._rest = b""  # audio that is no whole step yet
-        self._heard_steps = 0
+        self._received_steps = 0
         self._made_steps = 0
         self._segments_owed = 0
         self._words: deque[Word] = deque()
         self._markers: deque[tuple[int, int]] = deque()  # (the model's step at which it is due, its id)
 
     def refuse(self) -> UpgradeRefusal | None:
-        shown = self.request.headers.get("kyutai-api-key", self.request.query.get("auth_id"))
-        return None if self.request.key in (None, shown) else UpgradeRefusal(401)
+        key = self.request.headers.get("kyutai-api-key", self.request.query.get("auth_id"))
+        return None if self.request.key in (None, key) else UpgradeRefusal(401)
 
     def on_full(self) -> Sequence[ConnectionAction]:
-        return (_say("Error", message=NO_SLOT), Close())
+        return (_message("Error", message=NO_SLOT), Close())
 
     def on_open(self) -> Sequence[ServerAction]:
-        return (_say("Ready"),)
+        return (_message("Ready"),)
 
     def on_message(self, message: Message) -> Sequence[ServerAction]:
         if isinstance(message, str):
@@ -81,7 +81,7 @@ class KyutaiServer(ServerDialect):
                 case "Audio":
                     return self._on_audio(_as_int16(body.get("pcm")))
                 case "Marker":
-                    backlog = self._heard_steps - self._made_steps
+                    backlog = self._received_steps - self._made_steps
                     self._markers.append((self.model.steps + backlog + DELAY_STEPS, _as_int(body.get("id"))))
                     return ()
         except ProtocolError:
@@ -105,32 +105,32 @@ class KyutaiServer(ServerDialect):
         data = self._rest + pcm
         n_steps = len(data) // _STEP_BYTES
         whole, self._rest = data[: n_steps * _STEP_BYTES], data[n_steps * _STEP_BYTES :]
-        self._heard_steps += n_steps
+        self._received_steps += n_steps
         return [FeedAudio(whole), *self._steps()] if whole else []
 
     def _steps(self) -> list[ServerAction]:
         """Makes as many steps as there is audio for, while no text is owed."""
-        said: list[ServerAction] = []
-        while self._made_steps < self._heard_steps and not self._segments_owed:
+        actions: list[ServerAction] = []
+        while self._made_steps < self._received_steps and not self._segments_owed:
             self._made_steps += 1
             self.model.steps += 1
-            waiting = (self._heard_steps - self._made_steps) * STEP_SAMPLES
-            said.append(_say("Step", step_idx=self.model.steps, prs=[0.0] * 4, buffered_pcm=waiting))
-            said += self._due_words()
+            waiting = (self._received_steps - self._made_steps) * STEP_SAMPLES
+            actions.append(_message("Step", step_idx=self.model.steps, prs=[0.0] * 4, buffered_pcm=waiting))
+            actions += self._due_words()
             while self._markers and self._markers[0][0] <= self.model.steps:
-                said.append(_say("Marker", id=self._markers.popleft()[1]))
-        return said
+                actions.append(_message("Marker", id=self._markers.popleft()[1]))
+        return actions
 
     def _due_words(self) -> list[ServerAction]:
-        said: list[ServerAction] = []
+        actions: list[ServerAction] = []
         while self._words and self._words[0].stop_s <= (self._made_steps - DELAY_STEPS) * STEP_S:
             word = self._words.popleft()
-            said.append(_say("Word", text=word.text, start_time=round(word.start_s, 2)))
-            said.append(_say("EndWord", stop_time=round(word.stop_s, 2)))
-        return said
+            actions.append(_message("Word", text=word.text, start_time=round(word.start_s, 2)))
+            actions.append(_message("EndWord", stop_time=round(word.stop_s, 2)))
+        return actions
 
 
-def _say(kind: str, **fields: object) -> SendMessage:
+def _message(kind: str, **fields: object) -> SendMessage:
     return SendMessage(pack({"type": kind, **fields}))
 
 

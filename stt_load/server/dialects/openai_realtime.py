@@ -35,7 +35,7 @@ class OpenAiRealtimeServer(RealtimeServer):
     def __init__(self, request: UpgradeRequest) -> None:
         super().__init__(request)
         self._n_committed = 0
-        self._n_told = 0
+        self._n_completed = 0
         self._uncommitted_bytes = 0
         self._texts: list[str] = []  # texts of the turn that the client will end
 
@@ -65,7 +65,9 @@ class OpenAiRealtimeServer(RealtimeServer):
             return (self._completed(recognised.text),)
         delta = f" {recognised.text}" if self._texts else recognised.text
         self._texts.append(recognised.text)
-        return (SendMessage(realtime.event(realtime.DELTA, item_id=_item(self._n_told), content_index=0, delta=delta)),)
+        return (
+            SendMessage(realtime.event(realtime.DELTA, item_id=_item(self._n_completed), content_index=0, delta=delta)),
+        )
 
     def on_flushed(self) -> Sequence[ServerAction]:
         if self.endpoint_s is not None:
@@ -77,7 +79,9 @@ class OpenAiRealtimeServer(RealtimeServer):
     def on_failed(self) -> Sequence[ServerAction]:
         error = {"type": "server_error", "code": "inference_failed", "message": "Transcription failed"}
         return (
-            SendMessage(realtime.event(realtime.FAILED, item_id=_item(self._n_told), content_index=0, error=error)),
+            SendMessage(
+                realtime.event(realtime.FAILED, item_id=_item(self._n_completed), content_index=0, error=error)
+            ),
         )
 
     def _on_update(self, body: Mapping[str, object]) -> Sequence[ServerAction]:
@@ -102,9 +106,9 @@ class OpenAiRealtimeServer(RealtimeServer):
         return (FeedAudio(pcm),)
 
     def _on_commit(self) -> Sequence[ServerAction]:
-        heard_s = self._uncommitted_bytes / 2 / self.sample_rate_hz
-        if heard_s < _LEAST_COMMIT_S:
-            why = f"buffer too small. Expected at least 100ms of audio, but buffer only has {1000 * heard_s:.2f}ms."
+        received_s = self._uncommitted_bytes / 2 / self.sample_rate_hz
+        if received_s < _LEAST_COMMIT_S:
+            why = f"buffer too small. Expected at least 100ms of audio, but buffer only has {1000 * received_s:.2f}ms."
             return (self.error(f"Error committing input audio buffer: {why}", "input_audio_buffer_commit_empty"),)
         return (Flush(),) if self.endpoint_s is not None else (*self._commit(), Flush())
 
@@ -120,8 +124,8 @@ class OpenAiRealtimeServer(RealtimeServer):
         )
 
     def _completed(self, text: str) -> SendMessage:
-        item = _item(self._n_told)
-        self._n_told += 1
+        item = _item(self._n_completed)
+        self._n_completed += 1
         return SendMessage(realtime.event(realtime.COMPLETED, item_id=item, content_index=0, transcript=text))
 
     def _session(self, kind: str) -> SendMessage:

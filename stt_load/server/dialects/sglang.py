@@ -59,12 +59,12 @@ class SglangOmniServer(RealtimeServer):
 
     def on_segment(self) -> Sequence[ServerAction]:
         segment_id, self._n_segments = self._n_segments, self._n_segments + 1
-        return (self._say(realtime.COMMITTED, segment_id=segment_id),)
+        return (self._message(realtime.COMMITTED, segment_id=segment_id),)
 
     def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         self._texts.append(recognised.text)
         return (
-            self._say(
+            self._message(
                 "transcription.segment",
                 segment_id=len(self._texts) - 1,
                 audio_start_ms=round(1000 * recognised.start_s),
@@ -77,14 +77,14 @@ class SglangOmniServer(RealtimeServer):
     def on_flushed(self) -> Sequence[ServerAction]:
         if not self._flushes.popleft():
             return ()
-        return (self._say("transcription.completed", text=" ".join(filter(None, self._texts))),)
+        return (self._message("transcription.completed", text=" ".join(filter(None, self._texts))),)
 
     def on_failed(self) -> Sequence[ServerAction]:
         self._texts.append("")
         return (self.error("the decoder of this segment died", "transcription_failed", "server_error"),)
 
     def error(self, message: str, code: str, kind: str = "invalid_request_error") -> SendMessage:
-        return self._say("error", error={"type": kind, "code": code, "message": message})
+        return self._message("error", error={"type": kind, "code": code, "message": message})
 
     def _on_update(self, body: Mapping[str, object]) -> Sequence[ServerAction]:
         try:
@@ -105,7 +105,7 @@ class SglangOmniServer(RealtimeServer):
 
     def _session(self, kind: str) -> SendMessage:
         vad = None if self.endpoint_s is None else {"type": "server_vad"}
-        return self._say(
+        return self._message(
             kind,
             session={
                 "id": "sess_0",
@@ -116,6 +116,6 @@ class SglangOmniServer(RealtimeServer):
             },
         )
 
-    def _say(self, kind: str, **fields: object) -> SendMessage:
+    def _message(self, kind: str, **fields: object) -> SendMessage:
         self._index += 1
         return SendMessage(realtime.event(kind, event_index=self._index, **fields))

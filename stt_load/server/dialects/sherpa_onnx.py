@@ -46,14 +46,14 @@ class SherpaOnnxServer(ServerDialect):
         if self._is_done:
             return
         if isinstance(message, bytes):
-            yield from self._hear(message)
+            yield from self._on_audio(message)
         elif message == "Done":
             self._is_done = True
             yield Flush()
         elif not self._is_cpp:
             yield _INTERNAL_ERROR
 
-    def _hear(self, message: bytes) -> Iterator[ServerAction]:
+    def _on_audio(self, message: bytes) -> Iterator[ServerAction]:
         n_samples, n_over = divmod(len(message), _SAMPLE_BYTES)
         if n_over and not self._is_cpp:
             yield _INTERNAL_ERROR
@@ -61,7 +61,7 @@ class SherpaOnnxServer(ServerDialect):
         yield FeedAudio(as_int16(message[: n_samples * _SAMPLE_BYTES]))
         n_steps, self._n_samples = divmod(self._n_samples + n_samples, _STEP_SAMPLES)
         for _ in range(n_steps):
-            yield self._say()
+            yield self._message()
 
     def on_segment(self) -> Sequence[ServerAction]:
         self._n_endpoints += not self._is_done
@@ -72,17 +72,17 @@ class SherpaOnnxServer(ServerDialect):
         if not self._n_endpoints:
             return ()
         self._n_endpoints -= 1
-        told = self._say(is_final=True)
+        result = self._message(is_final=True)
         # The C++ server numbers only segments with words in them.
         self._segment += bool(self._text) or not self._is_cpp
         self._text = ""
-        return (told,)
+        return (result,)
 
     def on_flushed(self) -> Sequence[ServerAction]:
-        told = self._say(is_final=True, is_eof=True)
-        return (told, SendMessage("Done!")) if self._is_cpp else (told, Close(1000))
+        result = self._message(is_final=True, is_eof=True)
+        return (result, SendMessage("Done!")) if self._is_cpp else (result, Close(1000))
 
-    def _say(self, is_final: bool = False, is_eof: bool = False) -> SendMessage:
+    def _message(self, is_final: bool = False, is_eof: bool = False) -> SendMessage:
         if not self._is_cpp:
             return SendMessage(json.dumps({"text": self._text, "segment": self._segment}))
         result = {

@@ -37,7 +37,7 @@ class SherpaOnnxOfflineServer(ServerDialect):
         super().__init__(request)
         self._is_cpp = request.query.get("server") == "cpp"
         self._expected_bytes: int | None = None
-        self._heard = bytearray()
+        self._received = bytearray()
         self._texts: list[str] = []
 
     def on_message(self, message: Message) -> Iterator[ServerAction]:
@@ -71,11 +71,11 @@ class SherpaOnnxOfflineServer(ServerDialect):
         yield from self._on_audio(message[_HEADER_BYTES:])
 
     def _on_audio(self, message: bytes) -> Iterator[ServerAction]:
-        self._heard += message
+        self._received += message
         expected_bytes = self._expected_bytes or 0
-        if len(self._heard) < expected_bytes:
+        if len(self._received) < expected_bytes:
             return
-        audio, self._heard, self._expected_bytes = bytes(self._heard), bytearray(), None
+        audio, self._received, self._expected_bytes = bytes(self._received), bytearray(), None
         if len(audio) > expected_bytes or len(audio) % 4:
             yield _INTERNAL_ERROR
             return

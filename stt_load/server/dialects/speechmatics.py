@@ -69,13 +69,13 @@ class SpeechmaticsServer(ServerDialect):
     def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         if not self._ends_utterances or self._closing:
             return (_final(f"{recognised.text} ", recognised),)
-        return (_final(f"{recognised.text} ", recognised), _final(". ", recognised), _say("EndOfUtterance"))
+        return (_final(f"{recognised.text} ", recognised), _final(". ", recognised), _message("EndOfUtterance"))
 
     def on_flushed(self) -> Sequence[ServerAction]:
         closing, self._closing = self._closing, None
         if closing is None:
             return ()
-        return (_say(closing), Close()) if closing == "EndOfTranscript" else (_say(closing),)
+        return (_message(closing), Close()) if closing == "EndOfTranscript" else (_message(closing),)
 
     def _on_start(self, body: dict[str, object]) -> Sequence[ServerAction]:
         try:
@@ -91,23 +91,23 @@ class SpeechmaticsServer(ServerDialect):
         if isinstance(trigger_s, (int, float)) and is_plausible(trigger_s) and trigger_s > 0:
             self._ends_utterances, self.endpoint_s = True, float(trigger_s)
         # Audio from now on has that rate and is cut after that silence.
-        return (DiscardAudio(), _say("RecognitionStarted", id="1"))
+        return (DiscardAudio(), _message("RecognitionStarted", id="1"))
 
     def _on_audio(self, pcm: bytes) -> Sequence[ServerAction]:
         if not self._has_started:
             return _failed("protocol_error", "audio before RecognitionStarted")
         self._frames += 1
-        return (FeedAudio(pcm), _say("AudioAdded", seq_no=self._frames))
+        return (FeedAudio(pcm), _message("AudioAdded", seq_no=self._frames))
 
 
-def _say(message: str, **fields: object) -> SendMessage:
+def _message(message: str, **fields: object) -> SendMessage:
     return SendMessage(json.dumps({"message": message, **fields}))
 
 
 def _final(text: str, recognised: RecognisedSegment) -> SendMessage:
     lies = {"start_time": round(recognised.start_s, 2), "end_time": round(recognised.end_s, 2)}
-    return _say("AddTranscript", format="2.9", metadata={"transcript": text, **lies}, results=[])
+    return _message("AddTranscript", format="2.9", metadata={"transcript": text, **lies}, results=[])
 
 
 def _failed(kind: str, reason: str, close_code: int = UNSUPPORTED) -> Sequence[ConnectionAction]:
-    return (_say("Error", type=kind, reason=reason), Close(close_code, kind))
+    return (_message("Error", type=kind, reason=reason), Close(close_code, kind))

@@ -45,10 +45,10 @@ class TingWuServer(ServerDialect):
     def on_message(self, message: Message) -> Sequence[ServerAction]:
         if isinstance(message, str):
             return self._on_config(message)
-        heard = FeedAudio(message[: len(message) // 2 * 2])
+        feed = FeedAudio(message[: len(message) // 2 * 2])
         if self._is_speaking:
-            return (heard,)
-        return (heard, Flush())
+            return (feed,)
+        return (feed, Flush())
 
     def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
         self._texts.append(recognised.text)

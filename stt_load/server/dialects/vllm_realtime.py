@@ -97,6 +97,6 @@ class VllmRealtimeServer(RealtimeServer):
         if self._is_decoding:
             return ()
         self._is_decoding = True
-        heard = [FeedAudio(pcm) for pcm in self._waiting]
+        feeds = [FeedAudio(pcm) for pcm in self._waiting]
         self._waiting.clear()
-        return (*heard, Flush()) if self._is_ended else heard
+        return (*feeds, Flush()) if self._is_ended else feeds

@@ -58,7 +58,7 @@ class VoskServer(ServerDialect):
         elif isinstance(message, str):
             yield _INTERNAL_ERROR
         else:
-            yield from self._hear(message)
+            yield from self._on_audio(message)
 
     def _configure(self, message: str) -> Iterator[ServerAction]:
         try:
@@ -72,7 +72,7 @@ class VoskServer(ServerDialect):
             self.sample_rate_hz = rate_hz
             yield DiscardAudio()
 
-    def _hear(self, message: bytes) -> Iterator[ServerAction]:
+    def _on_audio(self, message: bytes) -> Iterator[ServerAction]:
         self._has_begun, self._is_cut = True, False
         yield FeedAudio(message[: len(message) // 2 * 2])
         self._owed.append("text" if self._is_cut else "partial")
@@ -92,8 +92,8 @@ class VoskServer(ServerDialect):
     def on_flushed(self) -> Sequence[ServerAction]:
         self._owed.popleft()
         segments, self._rest = self._rest, []
-        told = SendMessage(_result(segments, self._config))
-        return (told, Close(1000)) if self._is_last else (told, *self._answer_frames())
+        result = SendMessage(_result(segments, self._config))
+        return (result, Close(1000)) if self._is_last else (result, *self._answer_frames())
 
     def _answer_frames(self) -> Iterator[ServerAction]:
         """Answers the frames that came before the next text that is owed."""

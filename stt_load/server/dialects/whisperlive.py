@@ -43,7 +43,7 @@ class WhisperLiveServer(ServerDialect):
         self._tail: RecognisedSegment | None = None
         self._n_same = 0
         self._n_ticks = 0
-        self._heard_s = 0.0
+        self._received_s = 0.0
         self._settled_s = 0.0  # all audio before is settled
         self._buffer_start_s = 0.0
 
@@ -54,18 +54,18 @@ class WhisperLiveServer(ServerDialect):
         return None
 
     def on_full(self) -> Sequence[ConnectionAction]:
-        return (self._say({"status": "WAIT", "message": _FULL_MINUTES}), Close(1000))
+        return (self._message({"status": "WAIT", "message": _FULL_MINUTES}), Close(1000))
 
     def on_message(self, message: Message) -> Iterator[ServerAction]:
         if not self._greeting:
             yield self._greet(message)
         elif self._n_ticks * self.tick_s >= float(self.request.query.get("max_connection_time", "300")):
-            yield self._say({"message": "DISCONNECT"})
+            yield self._message({"message": "DISCONNECT"})
             yield Close(1000)
         elif isinstance(message, str) or message == b"END_OF_AUDIO":
             yield Close(1000)
         else:
-            yield self._hear(message)
+            yield self._on_audio(message)
 
     def _greet(self, message: Message) -> ServerAction:
         """The first message: JSON that names the client. Anything else gets a closing handshake and no message."""
@@ -76,19 +76,19 @@ class WhisperLiveServer(ServerDialect):
             is_usable = False
         if not is_usable or self._greeting.get("audio_format", "float32") not in ("float32", "int16"):
             return Close(1000)
-        return self._say({"message": "SERVER_READY", "backend": "faster_whisper"})
+        return self._message({"message": "SERVER_READY", "backend": "faster_whisper"})
 
-    def _hear(self, message: bytes) -> ServerAction:
+    def _on_audio(self, message: bytes) -> ServerAction:
         try:
             pcm = message if self._greeting.get("audio_format") == "int16" else as_int16(message)
         except ValueError:
             return Close(1000)
         if len(pcm) % 2:
             return Close(1000)
-        if self._heard_s - self._buffer_start_s > _BUFFER_S:
+        if self._received_s - self._buffer_start_s > _BUFFER_S:
             self._buffer_start_s += _TRIMMED_S
             self._settled_s = max(self._settled_s, self._buffer_start_s)
-        self._heard_s += len(pcm) / 2 / self.sample_rate_hz
+        self._received_s += len(pcm) / 2 / self.sample_rate_hz
         return FeedAudio(pcm)
 
     def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
@@ -101,15 +101,15 @@ class WhisperLiveServer(ServerDialect):
 
     def on_tick(self) -> Sequence[ServerAction]:
         self._n_ticks += 1
-        if self._tail is None or self._heard_s - self._settled_s < _ENOUGH_S:
+        if self._tail is None or self._received_s - self._settled_s < _ENOUGH_S:
             return ()
         self._n_same += 1
         if self._n_same <= self._greeting.get("same_output_threshold", 10):
-            return (self._say({"segments": [*self._latest(), _segment(self._tail, self._tail.start_s)]}),)
+            return (self._message({"segments": [*self._latest(), _segment(self._tail, self._tail.start_s)]}),)
         # Repeated often enough: it begins where the last one ended, wherever its words do.
         self._complete(self._tail, self._settled_s)
         self._tail = None
-        return (self._say({"segments": self._latest()}),)
+        return (self._message({"segments": self._latest()}),)
 
     def _complete(self, segment: RecognisedSegment, start_s: float) -> None:
         self._completed.append(_segment(segment, start_s, is_completed=True))
@@ -118,7 +118,7 @@ class WhisperLiveServer(ServerDialect):
     def _latest(self) -> list[dict[str, object]]:
         return self._completed[-self._greeting.get("send_last_n_segments", 10) :]
 
-    def _say(self, body: dict[str, object]) -> SendMessage:
+    def _message(self, body: dict[str, object]) -> SendMessage:
         return SendMessage(json.dumps({"uid": self._greeting.get("uid"), **body}))
 
 

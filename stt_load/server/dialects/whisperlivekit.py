@@ -39,9 +39,9 @@ class WhisperLiveKitServer(ServerDialect):
         super().__init__(request)
         self._mode = request.query.get("mode", "full")
         self._segments: list[RecognisedSegment] = []
-        self._heard_s = 0.0
+        self._received_s = 0.0
         self._is_done = False
-        self._told: dict[str, Any] = {}
+        self._sent_state: dict[str, Any] = {}
         self._seq = 0
 
     def refuse(self) -> UpgradeRefusal | None:
@@ -64,7 +64,7 @@ class WhisperLiveKitServer(ServerDialect):
         if not message:
             self._is_done = True
             return (Flush(),)
-        self._heard_s += len(message) / 2 / self.sample_rate_hz
+        self._received_s += len(message) / 2 / self.sample_rate_hz
         return (FeedAudio(message),)
 
     def on_text(self, recognised: RecognisedSegment) -> Sequence[ServerAction]:
@@ -80,9 +80,9 @@ class WhisperLiveKitServer(ServerDialect):
     def _update(self) -> Sequence[ServerAction]:
         """Sends the state if anything in it is new, be it the lag."""
         state = self._state()
-        if state == self._told:
+        if state == self._sent_state:
             return ()
-        before, self._told, self._seq = self._told, state, self._seq + 1
+        before, self._sent_state, self._seq = self._sent_state, state, self._seq + 1
         if self._mode != "diff":
             return (SendMessage(json.dumps(state)),)
         if not before:
@@ -97,7 +97,7 @@ class WhisperLiveKitServer(ServerDialect):
             "buffer_transcription": "",
             "buffer_diarization": "",
             "buffer_translation": "",
-            "remaining_time_transcription": round(max(0.0, self._heard_s - done_s), 1),
+            "remaining_time_transcription": round(max(0.0, self._received_s - done_s), 1),
             "remaining_time_diarization": 0,
         }
 
