@@ -28,7 +28,7 @@ plain_socket: MakeSocket = monkey.get_original("socket", "socket")
 """The standard library's socket, whatever Locust has made of `socket.socket`: it costs a tenth of a cooperative one."""
 
 
-class _GreenletPoller(EpollPoller):
+class GreenletPoller(EpollPoller):
     """Waits in one greenlet, the pacing loop's, while the others of the process run."""
 
     def __init__(self, clock: Clock) -> None:
@@ -81,7 +81,7 @@ class GreenletDriver:
 
     def __init__(self) -> None:
         self.clock: Clock = time.monotonic
-        self._poller = _GreenletPoller(self.clock)
+        self._poller = GreenletPoller(self.clock)
         self._pacer = Pacer(self._poller, self.clock)
         self._hub = gevent.get_hub()
         self._all_in_flight: set[InFlight] = set()
