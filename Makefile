@@ -43,7 +43,7 @@ sidecar:
 	$(PYTHON) -m zipapp '$(DIST)/gpu-sidecar' --python '/usr/bin/env python3' --output '$(DIST)/gpu-sidecar.pyz'
 	rm -r '$(DIST)/gpu-sidecar'
 
-# Everything that docs/performance.md tells, about three quarters of an hour on a quiet machine. ARGS="--quick" for less.
+# Everything that docs/performance.md describes, about three quarters of an hour on a quiet machine. ARGS="--quick" for less.
 bench: setup
 	$(BIN)/python bench/run_all.py $(ARGS)
 

@@ -84,7 +84,7 @@ DIALECTS: dict[str, DialectRow] = {
         ),
         DialectRow(
             name="sherpa-onnx-offline",
-            summary="sherpa-onnx not streaming: float32 of a length that is told before, one text out",
+            summary="sherpa-onnx not streaming: float32 whose length is announced first, one text out",
             default_url="ws://localhost:6006",
             homepage="https://github.com/k2-fsa/sherpa-onnx",
             dialect=SherpaOnnxOffline,
@@ -134,7 +134,7 @@ DIALECTS: dict[str, DialectRow] = {
         ),
         DialectRow(
             name="assemblyai",
-            summary="AssemblyAI streaming v3: int16 in, turns out, the end of each told twice",
+            summary="AssemblyAI streaming v3: int16 in, turns out, the end of each is sent twice",
             default_url="wss://streaming.assemblyai.com/v3/ws",
             homepage="https://www.assemblyai.com/docs",
             dialect=AssemblyAI,
