@@ -45,7 +45,7 @@ def judged(result: SloResult) -> str:
             f"{_name(result.slo)} failed: the utterance at that percentile did not complete (SLO {bound(result.slo)})"
         )
     if result.verdict is SloVerdict.UNDECIDED:
-        needed = f"{result.n} utterances, {result.n_needed} needed"
+        needed = f"{result.n} of the {result.n_needed} utterances needed"
         return f"{observed(result)} can't be judged against {bound(result.slo)}: {needed}"
     return f"{observed(result)} {'meets' if result.verdict is SloVerdict.MET else 'misses'} {bound(result.slo)}"
 
