@@ -32,7 +32,7 @@ from stt_load.server.server_dialect import (
 )
 from stt_load.server.server_session import Recogniser, ServerSession
 from stt_load.server.timings import Timings
-from stt_load.server.uploads import Uploads
+from stt_load.server.uploads import UploadRoutes
 
 
 class EmbeddedServer:
@@ -55,7 +55,7 @@ class EmbeddedServer:
         self._api_key = api_key
         self._timings = Timings()
         self._n_callers = 0
-        uploads = Uploads(recogniser, self._timings, max_callers, api_key, lambda: self.is_ready)
+        uploads = UploadRoutes(recogniser, self._timings, max_callers, api_key, lambda: self.is_ready)
         self._http = Starlette(
             routes=[
                 Route("/healthz", self._answer_health),

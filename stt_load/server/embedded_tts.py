@@ -81,7 +81,6 @@ class EmbeddedTts:
             body = json.loads(await request.body())
         except ValueError:
             body = None
-        parts: AsyncGenerator[bytes, None] | None = None
         try:
             speech = self.read(request.url.path, body)
             parts = self._parts(speech)

@@ -47,7 +47,7 @@ _FORMATS = ("json", "verbose_json", "text")
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class UploadedAudio:
     """A request whose file was read. `fields`: the other fields of its form. `pcm`: int16 mono 16 kHz."""
 
     request: Request
@@ -63,8 +63,9 @@ class Upload:
         return self.request.query_params.get("timings", "0") not in ("0", "")
 
 
-class Uploads:
-    """All uploads of one server. `is_ready` is asked for each; `max_uploads` at the same time, 503 beyond."""
+class UploadRoutes:
+    """The routes of one server that take files. `is_ready` is asked for each request; `max_uploads` are answered at the
+    same time, and 503 is the answer beyond."""
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class Uploads:
         self._is_ready = is_ready
         self._n_uploads = 0
         self._tingwu_lock = asyncio.Lock()
-        self._apis: dict[str, Callable[[Upload], Awaitable[Response]]] = {
+        self._apis: dict[str, Callable[[UploadedAudio], Awaitable[Response]]] = {
             "/v1/audio/transcriptions": self._openai,
             "/api/v1/transcribe": self._tingwu,
             "/api/v1/trans/video": self._tingwu,
@@ -134,7 +135,7 @@ class Uploads:
 
     # the APIs ------------------------------------------------------------------------------------------
 
-    async def _openai(self, upload: Upload) -> Response:
+    async def _openai(self, upload: UploadedAudio) -> Response:
         form = upload.fields.get("response_format", "json")
         if form not in _FORMATS:
             return refused(400, f"response_format {form!r} is not supported")
@@ -147,7 +148,7 @@ class Uploads:
         events = self._streamed(shape(self._recognise(upload)))
         return StreamingResponse(events, media_type="text/event-stream")
 
-    async def _tingwu(self, upload: Upload) -> Response:
+    async def _tingwu(self, upload: UploadedAudio) -> Response:
         try:
             json.loads(upload.fields.get("asr_options", "{}"))
         except ValueError:
@@ -155,11 +156,11 @@ class Uploads:
         async with self._tingwu_lock:
             return tingwu_answer(await self._all_segments(upload), upload.wants_timings)
 
-    async def _tingwu_asr(self, upload: Upload) -> Response:
+    async def _tingwu_asr(self, upload: UploadedAudio) -> Response:
         async with self._tingwu_lock:
             return asr_answer(await self._all_segments(upload))
 
-    async def _parakeet(self, upload: Upload) -> Response:
+    async def _parakeet(self, upload: UploadedAudio) -> Response:
         if upload.fields.get("should_chunk", "true").lower() != "false":
             return PlainTextResponse("Internal Server Error", 500)
         return parakeet_answer(await self._all_segments(upload), upload.wants_timings)
@@ -175,10 +176,10 @@ class Uploads:
             except DecoderLost as error:
                 yield f"data: {json.dumps({'error': {'message': str(error)}})}\n\n"
 
-    async def _all_segments(self, upload: Upload) -> Sequence[RecognisedSegment]:
+    async def _all_segments(self, upload: UploadedAudio) -> Sequence[RecognisedSegment]:
         return [segment async for segment in self._recognise(upload)]
 
-    async def _recognise(self, upload: Upload) -> AsyncIterator[RecognisedSegment]:
+    async def _recognise(self, upload: UploadedAudio) -> AsyncIterator[RecognisedSegment]:
         """Yields segment by segment, in the order of speech; all of them wait for a decoder at once."""
         vad = Vad(_ENDPOINT_S, _MAX_SEGMENT_S)
         segments = [segment for segment in (*vad.feed(upload.pcm), vad.flush()) if segment is not None]
@@ -194,7 +195,7 @@ class Uploads:
                 decoding.cancel()
 
 
-async def _read(request: Request) -> Upload | None:
+async def _read(request: Request) -> UploadedAudio | None:
     """Reads the form; None where there is no file in it. Raises ClipError where the file is not audio."""
     try:
         async with request.form() as form:
@@ -207,4 +208,4 @@ async def _read(request: Request) -> Upload | None:
         return None
     audio = decode(content)
     pcm = resample(audio.samples, audio.sample_rate_hz, SAMPLE_RATE_HZ).tobytes()
-    return Upload(request, fields, pcm)
+    return UploadedAudio(request, fields, pcm)
