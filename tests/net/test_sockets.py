@@ -89,6 +89,21 @@ def test_what_was_read_can_be_put_back_and_read_as_frames(connected: tuple[socke
     assert not incoming.has_data()
 
 
+def test_an_arrival_is_as_old_as_the_kernel_says(connected: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = connected
+    incoming = StampedSocket(ours)
+    assert incoming.stamp == "kernel"
+    sent_s = time.monotonic()
+    theirs.sendall(b"x")
+    wait_readable(ours)
+    here_s = time.monotonic()
+    while time.monotonic() < here_s + 0.3:
+        pass
+    incoming.deadline_s = time.monotonic() + DEADLINE_S
+    assert incoming.recv(1) == b"x"
+    assert sent_s - 0.1 < incoming.arrived_s < here_s + 0.1
+
+
 def test_a_socket_that_waits_gives_up_at_its_deadline(connected: tuple[socket.socket, socket.socket]) -> None:
     incoming = StampedSocket(connected[0])
     incoming.deadline_s = time.monotonic() - 1.0

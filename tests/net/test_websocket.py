@@ -480,10 +480,11 @@ def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch
 
 def test_an_arrival_is_stamped_by_the_kernel_however_late_it_is_read() -> None:
     sent: list[float] = []
-    is_sent = threading.Event()
+    is_open, is_sent = threading.Event(), threading.Event()
 
     def say(caller: Caller) -> None:
         caller.upgrade()
+        is_open.wait(DEADLINE_S)  # what comes along with the upgrade is read with it
         sent.append(time.monotonic())
         caller.send(frame(TEXT, b"{}"))
         sent.append(time.monotonic())
@@ -492,6 +493,7 @@ def test_an_arrival_is_stamped_by_the_kernel_however_late_it_is_read() -> None:
 
     with raw_server(say) as server:
         transport = open_websocket(server.url)
+        is_open.set()
         assert is_sent.wait(DEADLINE_S)
         while time.monotonic() < sent[1] + 0.2:
             pass
@@ -501,9 +503,14 @@ def test_an_arrival_is_stamped_by_the_kernel_however_late_it_is_read() -> None:
     assert sent[0] - 0.05 < arrival.at_s < sent[1] + 0.1
 
 
-def test_half_a_message_is_none_and_is_kept_until_the_rest_of_it_comes() -> None:
+@pytest.mark.parametrize(
+    ("opcode", "payload"),
+    [(TEXT, b'{"text":"in two halves"}'), (BINARY, b"looks: " + frame(TEXT, b"like a frame"))],
+    ids=["a text", "whose rest looks like a frame"],
+)
+def test_half_a_message_is_none_and_is_kept_until_the_rest_of_it_comes(opcode: int, payload: bytes) -> None:
     is_open, go_on = threading.Event(), threading.Event()
-    message = frame(TEXT, b'{"text":"in two halves"}')
+    message = frame(opcode, payload)
 
     def say(caller: Caller) -> None:
         caller.upgrade()
@@ -523,7 +530,7 @@ def test_half_a_message_is_none_and_is_kept_until_the_rest_of_it_comes() -> None
         go_on.set()
         arrival = first_arrival(transport, DEADLINE_S)
         transport.close()
-    assert arrival.message == '{"text":"in two halves"}'
+    assert arrival.message == (payload if opcode == BINARY else payload.decode())
 
 
 def test_closing_waits_for_nobody() -> None:
