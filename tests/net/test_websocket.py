@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import selectors
 import socket
 import ssl
@@ -18,6 +19,7 @@ import pytest
 from fakes import clip, first_arrival, open_websocket, record_of
 from raw_server import (
     BINARY,
+    CLOSE,
     CONT,
     DEADLINE_S,
     PING,
@@ -522,15 +524,50 @@ def test_half_a_message_is_none_and_is_kept_until_the_rest_of_it_comes(opcode: i
 
     with raw_server(say) as server:
         transport = open_websocket(server.url)
+        assert transport.receive() is None
         is_open.set()
         with selectors.DefaultSelector() as selector:
             selector.register(transport, selectors.EVENT_READ)
             assert selector.select(DEADLINE_S)
         assert transport.receive() is None
+        assert not select.select([transport], [], [], 0)[0], "the first half was not read"
         go_on.set()
         arrival = first_arrival(transport, DEADLINE_S)
         transport.close()
     assert arrival.message == (payload if opcode == BINARY else payload.decode())
+
+
+def test_long_messages_count_each_for_itself() -> None:
+    """Together they are more than one message may have."""
+
+    def say(caller: Caller) -> None:
+        caller.upgrade()
+        for _ in range(20):
+            caller.send(frame(TEXT, b"x" * 70_000))
+        caller.wait_for_end()
+
+    with raw_server(say) as server:
+        transport = open_websocket(server.url)
+        lengths = [len(first_arrival(transport, DEADLINE_S).message) for _ in range(20)]
+        transport.close()
+    assert lengths == [70_000] * 20
+
+
+def test_a_close_frame_is_answered_once() -> None:
+    received = []
+
+    def close(caller: Caller) -> None:
+        caller.upgrade()
+        caller.send(close_frame(1000))
+        while True:
+            received.append(caller.read_frame())
+
+    with raw_server(close) as server:
+        transport = open_websocket(server.url)
+        with pytest.raises(ConnectionLost):
+            first_arrival(transport, DEADLINE_S)
+        transport.close()
+    assert received == [(CLOSE, (1000).to_bytes(2))]
 
 
 def test_closing_waits_for_nobody() -> None:
