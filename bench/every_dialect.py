@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from stt_load.dialects.registry import DIALECTS
-from stt_load.server.process import embedded_server
+from stt_load.server.process import start_embedded_server
 
 _STT_LOAD = ("-c", "from stt_load.cli import main; main()")
 _HEADINGS = ("dialect", "end", "n", "ok", "WER%", "EOS p50", "EOS p95", "settled p50", "verdict")
@@ -31,7 +31,7 @@ _HEADINGS = ("dialect", "end", "n", "ok", "WER%", "EOS p50", "EOS p95", "settled
 def main(names: tuple[str, ...], callers: int, rounds: int) -> None:
     click.echo("| " + " | ".join(_HEADINGS) + " |\n|" + "---|" * len(_HEADINGS))
     for name in names or DIALECTS:
-        with embedded_server("--dialect", name) as server:
+        with start_embedded_server("--dialect", name) as server:
             for end in DIALECTS[name].capabilities.ends:
                 click.echo("| " + " | ".join(_ladder(name, server.url, end, callers, rounds)) + " |")
 

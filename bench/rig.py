@@ -24,7 +24,7 @@ import psutil
 
 from stt_load.calibration.host_probe import process_cpu_s
 from stt_load.run.stolen_cpu import StolenCpu
-from stt_load.server.process import ServerProcess, sink_server
+from stt_load.server.process import ServerProcess, start_sink_server
 
 CORES = sorted(os.sched_getaffinity(0))
 GENERATOR_CORE, SINK_CORE = CORES[0], CORES[-1]
@@ -37,7 +37,7 @@ signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 @contextmanager
 def pinned_sink(core: int = SINK_CORE, delay_s: float = 0.02, truth: Path | None = None) -> Iterator[ServerProcess]:
     """Starts the sink, alone on `core`. It answers quickly, so that callers are nearly always speaking."""
-    with sink_server(delay_s, truth=truth) as sink:
+    with start_sink_server(delay_s, truth=truth) as sink:
         os.sched_setaffinity(sink.pid, {core})
         yield sink
 

@@ -22,7 +22,7 @@ from stt_load.calibration.trial import TEXT, TestBed, make_clips, run_trial
 from stt_load.calibration.trial_figures import TrialFigures, clock_errors_s
 from stt_load.credentials import without_credentials
 from stt_load.errors import SttLoadError
-from stt_load.server.process import sink_server
+from stt_load.server.process import start_sink_server
 from stt_load.versions import describe_versions
 
 OnTrial = Callable[[TrialFigures], None]
@@ -88,7 +88,7 @@ def _test_bed(request: CalibrationRequest, folder: Path, truth: Path | None = No
     if request.url is not None:
         yield TestBed(folder, request.url, None, request.frame_ms, request.thoroughness.hold_s)
         return
-    with sink_server(_DELAY_S, TEXT, truth) as sink:
+    with start_sink_server(_DELAY_S, TEXT, truth) as sink:
         yield TestBed(folder, sink.url, sink.pid, request.frame_ms, request.thoroughness.hold_s)
 
 

@@ -14,7 +14,7 @@ import click
 
 from stt_load.cli.run import ALL_OPTIONS, check, locust_command, with_options
 from stt_load.locust_plugin.arguments import find_locust_problems
-from stt_load.server.process import embedded_server
+from stt_load.server.process import start_embedded_server
 
 # What differs from `stt-load run`: about three minutes instead of ten, and enough of each stage to judge.
 DEMO_OPTIONS = {
@@ -44,7 +44,7 @@ def command(other_url: str | None, **options: Any) -> None:
     options = _with_defaults(options)
     check(options, problems, has_server=False)
     click.echo("starting the embedded recogniser …")
-    with embedded_server() as server:
+    with start_embedded_server() as server:
         options["stt_url"] = f"{server.url}?timings=1"
         click.echo(f"it listens at {server.url}; now callers talk to it")
         code = _run_locust(locust_command(options, extra))

@@ -118,12 +118,12 @@ class ServerProcess:
         return f": {lines[-1]}" if lines else ""
 
 
-def embedded_server(*flags: str, start_deadline_s: float = 60.0) -> ServerProcess:
+def start_embedded_server(*flags: str, start_deadline_s: float = 60.0) -> ServerProcess:
     """Starts `stt-load serve --port 0 FLAGS`: the recogniser, or with --tts the TTS server."""
     return ServerProcess([*_STT_LOAD, "serve", "--port", "0", *flags], start_deadline_s)
 
 
-def sink_server(delay_s: float = 0.3, text: str = "some words", truth: Path | None = None) -> ServerProcess:
+def start_sink_server(delay_s: float = 0.3, text: str = "some words", truth: Path | None = None) -> ServerProcess:
     """Starts `python -m stt_load.server.sink` on a free port: vosk's dialect, thousands of callers, no recogniser."""
     arguments = ["-m", "stt_load.server.sink", "--port", "0", "--delay", str(delay_s), "--text", text]
     return ServerProcess(arguments + (["--truth", str(truth)] if truth is not None else []))

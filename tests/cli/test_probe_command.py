@@ -7,12 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from servers.start import stand_in_server, tts_server
+from servers.start import start_stand_in, start_tts_server
 
 from stt_load.cli.probe import PROBE_OPTIONS
 from stt_load.config import parse_options
 from stt_load.options import OPTIONS
-from stt_load.server.process import sink_server
+from stt_load.server.process import start_sink_server
 
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
 DEADLINE_S = 60.0
@@ -27,7 +27,7 @@ def next_command(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def test_a_probe_that_went_well_ends_with_the_run_to_start() -> None:
-    with stand_in_server("vosk", "one two three") as server:
+    with start_stand_in("vosk", "one two three") as server:
         how = ["--dialect", "vosk", "--stt-url", server.url, "--end", "client", "--frame-ms", "200"]
         done = probe(*how)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -38,7 +38,7 @@ def test_a_probe_that_went_well_ends_with_the_run_to_start() -> None:
 
 
 def test_a_url_without_a_path_is_written_as_it_was_used_and_quoted_where_it_must_be() -> None:
-    with tts_server("--rtf", "0.01") as server:
+    with start_tts_server("--rtf", "0.01") as server:
         done = probe(
             "--dialect", "tts-openai", "--stt-url", server.http_url, "--dialect-option", "instructions=be kind"
         )
@@ -51,7 +51,7 @@ def test_a_url_without_a_path_is_written_as_it_was_used_and_quoted_where_it_must
 
 
 def test_a_server_that_never_ends_an_utterance_is_to_be_probed_with_more_silence() -> None:
-    with sink_server(delay_s=30.0) as server:
+    with start_sink_server(delay_s=30.0) as server:
         done = probe("--dialect", "vosk", "--stt-url", server.url, "--end", "server", "--timeout", "0.5s")
     assert done.returncode == 3, done.stdout + done.stderr
     command = next_command(done)
@@ -61,7 +61,7 @@ def test_a_server_that_never_ends_an_utterance_is_to_be_probed_with_more_silence
 
 
 def test_where_nothing_is_known_to_help_nothing_is_advised() -> None:
-    with stand_in_server("vosk", "one two three") as server:
+    with start_stand_in("vosk", "one two three") as server:
         done = probe("--dialect", "parakeet", "--stt-url", server.url, "--timeout", "0.5s", "--end", "server")
     assert done.returncode == 3, done.stdout + done.stderr
     assert "Run the load test with" not in done.stdout

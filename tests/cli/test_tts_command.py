@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from servers.start import tts_server
+from servers.start import start_tts_server
 from stand_in import StandInSmi, dmon_row, eventually
 
 from stt_load.server.process import ServerProcess
@@ -23,7 +23,7 @@ PATIENCE_S = 60.0
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with tts_server("--rtf", "0.01") as started:
+    with start_tts_server("--rtf", "0.01") as started:
         yield started
 
 
@@ -88,7 +88,7 @@ def test_openais_endpoint_is_found_by_the_api_alone(server: ServerProcess, tmp_p
 
 
 def test_a_server_that_fails_is_exit_3_and_the_failures_are_counted(tmp_path: Path) -> None:
-    with tts_server("--rtf", "0", "--first-fails", "2") as failing:
+    with start_tts_server("--rtf", "0", "--first-fails", "2") as failing:
         line = ["--url", failing.http_url, "--warm-up", "0", "--runs", "2", "--results", tmp_path]
         done = run(*line, "--dialect-option", "stream=false")
     assert done.returncode == 3, done.stderr

@@ -11,7 +11,7 @@ from fakes import first_arrival, open_websocket
 from hypothesis import given
 from hypothesis import strategies as st
 from server_actions import events_of
-from servers.start import stand_in_server
+from servers.start import start_stand_in
 
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import (
@@ -242,7 +242,7 @@ def test_a_caller_without_a_slot_is_told_so_after_the_upgrade() -> None:
 
 
 def test_the_second_caller_of_a_server_with_one_slot_is_refused_for_capacity() -> None:
-    with stand_in_server("kyutai", "seven", "--max-callers", "1") as server:
+    with start_stand_in("kyutai", "seven", "--max-callers", "1") as server:
         callers, greetings = [], []
         for _ in range(2):
             callers.append(open_websocket(server.url, dialect(), PATIENCE_S))

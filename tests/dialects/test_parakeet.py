@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import websocket
-from servers.start import stand_in_server
+from servers.start import start_stand_in
 
 from stt_load.server.dialects.parakeet import ParakeetServer
 from stt_load.server.server_dialect import FeedAudio, RecognisedSegment, SendMessage, UpgradeRequest
@@ -52,7 +52,7 @@ def test_when_the_oldest_has_left_the_next_one_takes_them(pair: tuple[ParakeetSe
 
 def test_over_real_sockets_a_caller_hears_another_ones_words() -> None:
     speech = b"\x00\x20\x00\xe0" * 8_192 + bytes(16_384)  # a second of noise, half a second of silence
-    with stand_in_server("parakeet", "somebody said this") as server, ThreadPoolExecutor(1) as pool:
+    with start_stand_in("parakeet", "somebody said this") as server, ThreadPoolExecutor(1) as pool:
         older, newer = (websocket.create_connection(f"{server.url}?original=1", timeout=10) for _ in range(2))
         hears = pool.submit(older.recv)
         newer.send_binary(speech)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import requests
 from fakes import record_of
-from servers.start import stand_in_server
+from servers.start import start_stand_in
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
@@ -72,7 +72,7 @@ class Conversation:
 
 
 def converse(row: DialectRow, end: End) -> Conversation:
-    with stand_in_server(row.name, WORDS) as server:
+    with start_stand_in(row.name, WORDS) as server:
         caller = Caller(server, row, end)
         records = [caller.speak()]
         while caller.connection.prepare_reuse():
@@ -83,7 +83,7 @@ def converse(row: DialectRow, end: End) -> Conversation:
 
 def try_keys(row: DialectRow) -> tuple[UtteranceRecord, UtteranceRecord]:
     """Calls a server once with a wrong key and once with the right one."""
-    with stand_in_server(row.name, WORDS, "--api-key", KEY) as server:
+    with start_stand_in(row.name, WORDS, "--api-key", KEY) as server:
         refused, welcome = (Caller(server, row, row.capabilities.ends[0], key).speak() for key in ("wrong", KEY))
     return refused, welcome
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from runs import StartSink
 from servers.script import Script, audio_key
-from servers.start import scripted_server
+from servers.start import start_scripted_server
 
 from stt_load.clips.folder import load_folder, write_folder
 from stt_load.clips.library import default_clips
@@ -49,6 +49,6 @@ def start_sink(
         def start(**script: object) -> ServerProcess:
             answer = {"text": "{reference}", "references": references, "delay_s": 0.4, "delay_from": "speech_end"}
             script = {**answer, **script}
-            return stack.enter_context(scripted_server(Script(**script), tmp_path / "truth.jsonl"))  # type: ignore[arg-type]
+            return stack.enter_context(start_scripted_server(Script(**script), tmp_path / "truth.jsonl"))  # type: ignore[arg-type]
 
         yield start

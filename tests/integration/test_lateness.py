@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from runs import EASY_SLOS, STT_LOAD, Run, broken_conditions, rows, run_folder, wait_for_hold
 
-from stt_load.server.process import sink_server
+from stt_load.server.process import start_sink_server
 
 pytestmark = pytest.mark.locust
 
@@ -20,7 +20,7 @@ PACING = "pacing lag p99 ≤ 10 ms"
 
 def test_who_is_stopped_in_mid_sentence_is_late_and_says_so(short_clips: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
-    with sink_server(DELAY_S, "some words") as sink:
+    with start_sink_server(DELAY_S, "some words") as sink:
         line = [*STT_LOAD, "run", "--stt-url", sink.url, "--dialect", "vosk", "--end", "client", "--concurrency", "4"]
         line += ["--clips", str(short_clips), "--hold", "5s", "--settle", "0.2s", "--results", str(results), *EASY_SLOS]
         with Run(line, tmp_path) as run:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from runs import STT_LOAD, Run, assert_ends_with, rows, run_folder, summary
 
-from stt_load.server.process import embedded_server
+from stt_load.server.process import start_embedded_server
 
 pytest.importorskip("espeakng_loader")
 pytestmark = pytest.mark.locust
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.locust
 
 def test_a_ladder_of_streams_leaves_a_whole_folder_of_its_own_kind(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    with embedded_server("--tts") as server:
+    with start_embedded_server("--tts") as server:
         line = [*STT_LOAD, "tts", "--url", server.http_url, "--concurrency", "1,2", "--hold", "1s", "--at-least", "3"]
         line += [
             "--settle",

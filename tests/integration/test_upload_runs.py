@@ -10,7 +10,7 @@ import pytest
 from runs import LOCUST, REPOSITORY, STT_LOAD, Run, assert_ends_with, phases, rows, run_folder, summary
 from wire import STAMP_SLACK_S
 
-from stt_load.server.process import embedded_server
+from stt_load.server.process import start_embedded_server
 
 pytestmark = pytest.mark.locust
 
@@ -22,7 +22,7 @@ def test_a_ladder_of_uploads_leaves_a_folder_like_any_other(tmp_path: Path) -> N
     pytest.importorskip("pocketsphinx")
     results = tmp_path / "results"
     options = ["--concurrency", "1,2", "--hold", "1s", "--at-least", "2", "--settle", "0.1s", "--results", str(results)]
-    with embedded_server() as server:
+    with start_embedded_server() as server:
         url = f"{server.http_url}/v1/audio/transcriptions"
         line = [
             *LOCUST,

@@ -32,7 +32,7 @@ from raw_server import (
     raw_server,
 )
 from servers.script import Fault, Script
-from servers.start import scripted_server
+from servers.start import start_scripted_server
 
 from stt_load.audio.framing import choose_frame
 from stt_load.dialects.base import Settings
@@ -115,7 +115,7 @@ def test_the_request_carries_the_key_and_offers_no_compression() -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
 def test_a_refused_upgrade_names_the_status_and_the_servers_words(status: int) -> None:
-    with scripted_server(Script(fault=Fault.REFUSE, status=status)) as server:
+    with start_scripted_server(Script(fault=Fault.REFUSE, status=status)) as server:
         record = speak(server.url)
     assert ending(record) == (
         Outcome.REFUSED,
@@ -253,7 +253,7 @@ def test_a_server_that_never_finishes_the_tls_handshake_is_given_up() -> None:
     [(1000, Outcome.DISCONNECTED), (1001, Outcome.DISCONNECTED), (1011, Outcome.SERVER_ERROR)],
 )
 def test_a_close_in_the_middle_of_a_message(code: int, outcome: Outcome) -> None:
-    with scripted_server(Script(fault=Fault.CLOSE_MID_MESSAGE, close_code=code, fault_after_s=0.2)) as server:
+    with start_scripted_server(Script(fault=Fault.CLOSE_MID_MESSAGE, close_code=code, fault_after_s=0.2)) as server:
         record = speak(server.url)
     assert ending(record) == (outcome, f"closed by the server with {code}", code)
 
@@ -297,7 +297,7 @@ def test_the_close_code_of_a_server_that_has_left_is_still_read() -> None:
 
 
 def test_a_reset_in_mid_stream() -> None:
-    with scripted_server(Script(fault=Fault.RESET, fault_after_s=0.2)) as server:
+    with start_scripted_server(Script(fault=Fault.RESET, fault_after_s=0.2)) as server:
         outcome, error, code = ending(speak(server.url))
     assert (outcome, code) == (Outcome.DISCONNECTED, 1006)
     assert error is not None
@@ -305,7 +305,7 @@ def test_a_reset_in_mid_stream() -> None:
 
 
 def test_half_a_frame_and_then_nothing() -> None:
-    with scripted_server(Script(fault=Fault.CUT_FRAME, fault_after_s=0.2)) as server:
+    with start_scripted_server(Script(fault=Fault.CUT_FRAME, fault_after_s=0.2)) as server:
         record = speak(server.url)
     assert ending(record) == (
         Outcome.DISCONNECTED,
@@ -398,7 +398,7 @@ def test_a_text_in_fragments_with_a_ping_between_is_one_text_and_the_ping_is_ans
 
 
 def test_a_server_that_stalls_is_given_up_at_the_deadline() -> None:
-    with scripted_server(Script(fault=Fault.STALL)) as server:
+    with start_scripted_server(Script(fault=Fault.STALL)) as server:
         record = speak(server.url)
     assert ending(record) == (
         Outcome.TIMED_OUT,
@@ -409,7 +409,7 @@ def test_a_server_that_stalls_is_given_up_at_the_deadline() -> None:
 
 
 def test_a_server_that_answers_after_the_deadline_has_not_answered() -> None:
-    with scripted_server(Script(delay_s=DEADLINE_S)) as server:
+    with start_scripted_server(Script(delay_s=DEADLINE_S)) as server:
         record = speak(server.url)
     assert ending(record) == (
         Outcome.TIMED_OUT,
@@ -420,34 +420,34 @@ def test_a_server_that_answers_after_the_deadline_has_not_answered() -> None:
 
 
 def test_half_a_json_object() -> None:
-    with scripted_server(Script(fault=Fault.WRONG_JSON)) as server:
+    with start_scripted_server(Script(fault=Fault.WRONG_JSON)) as server:
         record = speak(server.url, PATIENT)
     assert ending(record) == (Outcome.PROTOCOL_ERROR, """not JSON: '{"text": "an object without an en'""", None)
 
 
 def test_a_text_of_64_mib_is_cut_off() -> None:
-    with scripted_server(Script(fault=Fault.HUGE_TEXT)) as server:
+    with start_scripted_server(Script(fault=Fault.HUGE_TEXT)) as server:
         record = speak(server.url, PATIENT)
     assert ending(record) == (Outcome.PROTOCOL_ERROR, "a message of more than 1048576 bytes", None)
     assert record.text == ""
 
 
 def test_a_second_answer_does_not_change_the_first() -> None:
-    with scripted_server(Script(text="hello", fault=Fault.TWICE)) as server:
+    with start_scripted_server(Script(text="hello", fault=Fault.TWICE)) as server:
         record = speak(server.url, PATIENT)
     assert ending(record) == (Outcome.OK, None, None)
     assert record.text == "hello"
 
 
 def test_an_empty_piece_before_the_words_is_waited_out() -> None:
-    with scripted_server(Script(text="hello", fault=Fault.EMPTY_FIRST)) as server:
+    with start_scripted_server(Script(text="hello", fault=Fault.EMPTY_FIRST)) as server:
         record = speak(server.url, PATIENT)
     assert ending(record) == (Outcome.OK, None, None)
     assert [words for _, words in record.messages] == ["", "hello"]
 
 
 def test_every_piece_is_waited_for() -> None:
-    with scripted_server(Script(text="one two three", pieces=3)) as server:
+    with start_scripted_server(Script(text="one two three", pieces=3)) as server:
         record = speak(server.url, PATIENT)
     assert ending(record) == (Outcome.OK, None, None)
     assert record.text == "one two three"

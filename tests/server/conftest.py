@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stt_load.server.process import ServerProcess, embedded_server
+from stt_load.server.process import ServerProcess, start_embedded_server
 
 
 @pytest.fixture(scope="session")
@@ -15,5 +15,5 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess
     pytest.importorskip("pocketsphinx")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STT_LOAD_CACHE", str(tmp_path_factory.mktemp("cache")))
-        with embedded_server("--max-callers", "2", "--decoders", "2") as process:
+        with start_embedded_server("--max-callers", "2", "--decoders", "2") as process:
             yield process

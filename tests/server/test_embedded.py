@@ -29,7 +29,7 @@ from wire import (
 from stt_load.audio.codec import Pcm
 from stt_load.audio.resample import resample
 from stt_load.clips.espeak import speak
-from stt_load.server.process import ServerProcess, embedded_server
+from stt_load.server.process import ServerProcess, start_embedded_server
 from stt_load.server.vad import WINDOW_BYTES
 
 pytest.importorskip("pocketsphinx")
@@ -198,7 +198,7 @@ def test_the_decoders_run_at_a_lower_priority(embedded: ServerProcess) -> None:
 
 def small_server(tmp_path: Path, *flags: str) -> ServerProcess:
     (tmp_path / "texts.txt").write_text(f"{SHORT}\n")
-    return embedded_server("--texts", str(tmp_path / "texts.txt"), "--decoders", "1", *flags)
+    return start_embedded_server("--texts", str(tmp_path / "texts.txt"), "--decoders", "1", *flags)
 
 
 @pytest.fixture

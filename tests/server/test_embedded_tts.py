@@ -19,7 +19,7 @@ from wire import wait_until
 
 from stt_load.audio.codec import decode
 from stt_load.audio.texts import standard_set
-from stt_load.server.process import ServerProcess, embedded_server
+from stt_load.server.process import ServerProcess, start_embedded_server
 
 pytest.importorskip("espeakng_loader")
 
@@ -31,7 +31,7 @@ STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with embedded_server("--tts") as started:
+    with start_embedded_server("--tts") as started:
         yield started
 
 
@@ -107,7 +107,7 @@ def test_a_client_who_goes_away_leaves_no_request_behind(server: ServerProcess) 
 
 def test_a_request_too_many_and_a_wrong_key_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STT_SERVE_API_KEY", "k")
-    with embedded_server("--tts", "--max-callers", "1") as locked:
+    with start_embedded_server("--tts", "--max-callers", "1") as locked:
         assert post(locked, CHATTERBOX).status_code == 401
         line = [
             "tts",
@@ -142,7 +142,7 @@ def test_stt_load_tts_measures_streams_of_it(server: ServerProcess, tmp_path: Pa
 
 
 def test_a_signal_ends_it_cleanly() -> None:
-    with embedded_server("--tts") as process:
+    with start_embedded_server("--tts") as process:
         os.kill(process.pid, signal.SIGINT)
         wait_until(lambda: not process.is_running)
         assert (process.stop(), process.stderr) == (0, "")

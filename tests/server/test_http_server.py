@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 import websocket
-from servers.start import stand_in_server, tts_server
+from servers.start import start_stand_in, start_tts_server
 from wire import DEADLINE_S, dial, get, receive, send_audio, silence, tone, wait_until
 
 from stt_load.server.process import ServerProcess
@@ -22,7 +22,7 @@ TEXT = "one two three"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with stand_in_server("parakeet", TEXT) as process:
+    with start_stand_in("parakeet", TEXT) as process:
         yield process
 
 
@@ -86,7 +86,7 @@ def test_an_upgrade_that_is_none_is_refused(server: ServerProcess) -> None:
 
 
 def test_a_stream_under_way_does_not_hold_up_the_end() -> None:
-    with tts_server("--rtf", "10", "--parallel") as slow:
+    with start_tts_server("--rtf", "10", "--parallel") as slow:
         asked = {"text": "A. " * 500, "predefined_voice_id": "Emily.wav", "stream": True}
         with requests.post(f"{slow.http_url}/tts", json=asked, stream=True, timeout=DEADLINE_S) as answer:
             assert answer.ok

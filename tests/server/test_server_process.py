@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from servers.script import Script
-from servers.start import scripted_server, server_of_tests
+from servers.start import start_scripted_server, start_test_server
 from wire import get, is_alive, wait_until
 
 from stt_load.errors import ConfigError
@@ -18,7 +18,7 @@ from stt_load.server.process import ServerFailed, ServerProcess
 
 
 def test_the_server_listens_when_it_is_returned_and_is_gone_after_stop() -> None:
-    with scripted_server(Script()) as process:
+    with start_scripted_server(Script()) as process:
         assert get(process, "/healthz")["ready"] is True
         assert process.http_url + "/ws" == process.url.replace("ws://", "http://")
         pid = process.pid
@@ -28,18 +28,18 @@ def test_the_server_listens_when_it_is_returned_and_is_gone_after_stop() -> None
 
 
 def test_ctrl_c_in_the_terminal_leaves_the_server_to_its_starter() -> None:
-    with scripted_server(Script()) as process:
+    with start_scripted_server(Script()) as process:
         assert os.getpgid(process.pid) == process.pid != os.getpgid(0)
 
 
 def test_bad_input_is_told_in_the_servers_own_words() -> None:
     with pytest.raises(ConfigError, match=r"^script: .*unexpected keyword argument 'colour'"):
-        server_of_tests("scripted", "--script", '{"colour":"red"}')
+        start_test_server("scripted", "--script", '{"colour":"red"}')
 
 
 def test_a_truth_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--truth .*: Is a directory; ") as caught:
-        scripted_server(Script(), tmp_path)
+        start_scripted_server(Script(), tmp_path)
     assert len(caught.value.problems) == 1
 
 
@@ -72,8 +72,8 @@ def test_a_server_deaf_to_sigterm_is_killed() -> None:
 
 def test_a_server_ends_with_its_starter_even_if_that_is_killed() -> None:
     code = (
-        "from stt_load.server.process import sink_server; import sys; "
-        "server = sink_server(); print(server.pid, flush=True); sys.stdin.read()"
+        "from stt_load.server.process import start_sink_server; import sys; "
+        "server = start_sink_server(); print(server.pid, flush=True); sys.stdin.read()"
     )
     starter = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert starter.stdout is not None and starter.stdin is not None

@@ -15,7 +15,7 @@ import websocket
 from wire import DEADLINE_S, FRAME_BYTES, STAMP_SLACK_S, dial, get, receive, send_audio, truth, wait_until
 
 from stt_load.errors import ConfigError
-from stt_load.server.process import ServerProcess, sink_server
+from stt_load.server.process import ServerProcess, start_sink_server
 
 EOF = '{"eof" : 1}'
 CONFIG = '{"config": {"sample_rate": 16000}}'
@@ -58,7 +58,7 @@ def is_left(caller: websocket.WebSocket) -> bool:
 
 
 def test_an_utterance_is_answered_and_closed() -> None:
-    with sink_server(delay_s=0.0, text="grüß dich") as sink:
+    with start_sink_server(delay_s=0.0, text="grüß dich") as sink:
         caller = speak(sink)
         assert receive(caller) == {"text": "grüß dich"}
         assert close_code_of(caller) == 1000
@@ -71,7 +71,7 @@ def test_an_utterance_is_answered_and_closed() -> None:
 
 
 def test_a_caller_who_never_closes_is_left_after_a_while() -> None:
-    with sink_server(delay_s=0.0) as sink:
+    with start_sink_server(delay_s=0.0) as sink:
         caller = speak(sink)
         receive(caller)
         assert close_code_of(caller) == 1000
@@ -80,7 +80,7 @@ def test_a_caller_who_never_closes_is_left_after_a_while() -> None:
 
 def test_the_truth_is_what_happened_on_the_wire(tmp_path: Path) -> None:
     delay_s = 0.05
-    with sink_server(delay_s, "some words", tmp_path / "truth") as sink:
+    with start_sink_server(delay_s, "some words", tmp_path / "truth") as sink:
         begun_s = time.monotonic()
         callers = [speak(sink) for _ in range(20)]
         said_s = time.monotonic()
@@ -96,14 +96,14 @@ def test_the_truth_is_what_happened_on_the_wire(tmp_path: Path) -> None:
 
 
 def test_the_truth_is_written_while_the_sink_runs(tmp_path: Path) -> None:
-    with sink_server(0.0, truth=tmp_path / "truth") as sink:
+    with start_sink_server(0.0, truth=tmp_path / "truth") as sink:
         text = receive(speak(sink))["text"]
         wait_until(lambda: truth(tmp_path / "truth"))
         assert truth(tmp_path / "truth")[0]["text"] == text
 
 
 def test_an_utterance_that_is_abandoned_before_its_answer_has_none(tmp_path: Path) -> None:
-    with sink_server(600.0, truth=tmp_path / "truth") as sink:
+    with start_sink_server(600.0, truth=tmp_path / "truth") as sink:
         speak(sink).shutdown()
         wait_until(lambda: truth(tmp_path / "truth"))
         (row,) = truth(tmp_path / "truth")
@@ -111,7 +111,7 @@ def test_an_utterance_that_is_abandoned_before_its_answer_has_none(tmp_path: Pat
 
 
 def test_answers_fall_due_from_their_own_end_message(tmp_path: Path) -> None:
-    with sink_server(0.2, truth=tmp_path / "truth") as sink:
+    with start_sink_server(0.2, truth=tmp_path / "truth") as sink:
         first, second = speak(sink), speak(sink)
         assert receive(first)["text"].endswith("u000001") and receive(second)["text"].endswith("u000002")
     one, two = truth(tmp_path / "truth")
@@ -120,7 +120,7 @@ def test_answers_fall_due_from_their_own_end_message(tmp_path: Path) -> None:
 
 
 def test_pings_are_answered_and_closes_too() -> None:
-    with sink_server() as sink:
+    with start_sink_server() as sink:
         caller = dial(sink)
         caller.ping("are you there")
         opcode, frame = caller.recv_data_frame(control_frame=True)
@@ -134,7 +134,7 @@ def test_pings_are_answered_and_closes_too() -> None:
     ("what", "code"), [("{}", 1011), ('{"eof":1}', 1011), (b"\x82\x01x", 1002)], ids=["junk", "almost", "unmasked"]
 )
 def test_who_breaks_the_rules_is_told_so(what: str | bytes, code: int) -> None:
-    with sink_server() as sink:
+    with start_sink_server() as sink:
         caller = dial(sink)
         if isinstance(what, bytes):
             caller.sock.sendall(what)
@@ -153,13 +153,13 @@ def test_who_breaks_the_rules_is_told_so(what: str | bytes, code: int) -> None:
     ],
 )
 def test_a_broken_handshake_gets_400(request_: bytes) -> None:
-    with sink_server() as sink:
+    with start_sink_server() as sink:
         assert rest_of(raw_dial(sink, request_)).startswith(b"HTTP/1.1 400 ")
         assert requests.get(f"{sink.http_url}/healthz", timeout=DEADLINE_S).status_code == 200
 
 
 def test_a_caller_who_vanishes_hurts_nobody() -> None:
-    with sink_server(delay_s=0.0) as sink:
+    with start_sink_server(delay_s=0.0) as sink:
         for _ in range(5):
             speak(sink).shutdown()
             raw_dial(sink, b"GET / HT").close()
@@ -167,7 +167,7 @@ def test_a_caller_who_vanishes_hurts_nobody() -> None:
 
 
 def test_many_callers_at_once_are_all_answered() -> None:
-    with sink_server(delay_s=0.0) as sink:
+    with start_sink_server(delay_s=0.0) as sink:
         callers = [speak(sink) for _ in range(200)]
         assert {json.dumps(receive(caller)) for caller in callers} == {'{"text": "some words"}'}
         assert get(sink, "/healthz")["frames"] == 200 * 10
@@ -189,7 +189,7 @@ def test_bad_input_is_one_line(flags: list[str], words: str) -> None:
 
 
 def test_it_ends_orderly_on_sigterm_and_with_its_parent() -> None:
-    with sink_server() as sink:
+    with start_sink_server() as sink:
         assert sink.stop() == 0
     line = [sys.executable, "-m", "stt_load.server.sink", "--exit-with-parent"]
     process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import requests
 import soundfile
-from servers.start import stand_in_server
+from servers.start import start_stand_in
 from wire import DEADLINE_S, dial, get, receive, send_audio, silence, tone
 
 from stt_load.clips.library import default_clips
@@ -39,7 +39,7 @@ def post(server: ServerProcess, path: str, file: bytes | None = None, **fields: 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with stand_in_server("parakeet", TEXT, "--max-callers", "3") as process:
+    with start_stand_in("parakeet", TEXT, "--max-callers", "3") as process:
         yield process
 
 
@@ -130,7 +130,7 @@ def test_websockets_and_gets_go_on_as_before(server: ServerProcess) -> None:
 
 
 def test_tingwu_takes_one_after_the_other_and_openai_all_at_once(server: ServerProcess) -> None:
-    with stand_in_server("parakeet", TEXT, delay_s=0.15) as slow, ThreadPoolExecutor(3) as pool:
+    with start_stand_in("parakeet", TEXT, delay_s=0.15) as slow, ThreadPoolExecutor(3) as pool:
         took_s = {}
         for path in (TINGWU, OPENAI):
             began_s = time.monotonic()
@@ -141,7 +141,10 @@ def test_tingwu_takes_one_after_the_other_and_openai_all_at_once(server: ServerP
 
 
 def test_too_many_at_once_are_refused_with_503_and_the_place_is_given_back() -> None:
-    with stand_in_server("parakeet", TEXT, "--max-callers", "1", delay_s=0.5) as full, ThreadPoolExecutor(4) as pool:
+    with (
+        start_stand_in("parakeet", TEXT, "--max-callers", "1", delay_s=0.5) as full,
+        ThreadPoolExecutor(4) as pool,
+    ):
         codes = [answer.status_code for answer in pool.map(lambda _: post(full, OPENAI), range(4))]
         assert set(codes) == {200, 503}
         assert post(full, OPENAI).status_code == 200
@@ -150,7 +153,7 @@ def test_too_many_at_once_are_refused_with_503_and_the_place_is_given_back() -> 
 
 
 def test_a_key_is_asked_for_in_either_way_it_may_travel() -> None:
-    with stand_in_server("parakeet", TEXT, "--api-key", "k") as locked:
+    with start_stand_in("parakeet", TEXT, "--api-key", "k") as locked:
         assert post(locked, OPENAI).status_code == 401
         for headers in ({"Authorization": "Bearer k"}, {"x-api-key": "k"}):
             files = {"file": ("a.wav", wav(), "audio/wav")}

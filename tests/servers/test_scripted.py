@@ -27,7 +27,7 @@ from wire import (
 )
 
 from servers.script import Fault, Script, audio_key
-from servers.start import scripted_server, server_of_tests
+from servers.start import start_scripted_server, start_test_server
 from stt_load.server.process import ServerProcess
 
 QUEUED = {"status": "queued"}
@@ -38,7 +38,7 @@ DELAY_S = 0.15
 @contextmanager
 def server(path: Path | None = None, **script: object) -> Iterator[ServerProcess]:
     values = {"delay_s": DELAY_S} | script
-    with scripted_server(Script(**values), path) as process:  # type: ignore[arg-type]
+    with start_scripted_server(Script(**values), path) as process:  # type: ignore[arg-type]
         yield process
 
 
@@ -308,7 +308,7 @@ def test_a_slow_reader_blocks_the_caller_in_the_end() -> None:
 
 def test_only_the_callers_drawn_by_lot_are_faulty() -> None:
     script = Script(fault=Fault.REFUSE, faulty_ratio=0.5, seed=3)
-    with scripted_server(script) as process:
+    with start_scripted_server(script) as process:
         refused = []
         for _ in range(12):
             try:
@@ -336,6 +336,6 @@ def test_what_is_no_audio_drops_the_caller_without_a_close_frame(is_text: bool) 
 
 def test_a_script_can_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "script.json").write_text(Script(text="from a file", delay_s=DELAY_S).to_json())
-    with server_of_tests("scripted", "--script", str(tmp_path / "script.json")) as process:
+    with start_test_server("scripted", "--script", str(tmp_path / "script.json")) as process:
         send_audio(caller := dial(process), UTTERANCE)
         assert [receive(caller), receive(caller)] == [QUEUED, {"text": "from a file"}]

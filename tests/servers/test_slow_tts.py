@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from servers.start import tts_server
+from servers.start import start_tts_server
 from stt_load.audio.texts import standard_set
 from stt_load.server.process import ServerProcess
 
@@ -17,7 +17,7 @@ DEADLINE_S = 30.0
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with tts_server("--rtf", "0") as started:
+    with start_tts_server("--rtf", "0") as started:
         yield started
 
 
@@ -32,17 +32,17 @@ def test_a_file_comes_in_chunks_without_a_length(server: ServerProcess) -> None:
 
 
 def test_a_server_that_ignores_stream_sends_the_same_file(server: ServerProcess) -> None:
-    with tts_server("--rtf", "0", "--ignores-stream") as old:
+    with start_tts_server("--rtf", "0", "--ignores-stream") as old:
         assert post(old, stream=True).content == post(old).content == post(server).content
 
 
 def test_a_server_side_by_side_speaks_the_same(server: ServerProcess) -> None:
-    with tts_server("--rtf", "0.01", "--parallel") as parallel:
+    with start_tts_server("--rtf", "0.01", "--parallel") as parallel:
         assert post(parallel).content == post(server).content
 
 
 def test_the_first_requests_fail_where_they_are_told_to() -> None:
-    with tts_server("--rtf", "0", "--first-fails", "1") as failing:
+    with start_tts_server("--rtf", "0", "--first-fails", "1") as failing:
         refused = post(failing)
         assert (refused.status_code, refused.json()["detail"]) == (500, "TTS engine failed to synthesize audio")
         assert post(failing).ok

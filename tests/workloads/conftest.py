@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from servers.start import tts_server
+from servers.start import start_tts_server
 
 from stt_load.server.process import ServerProcess
 
@@ -13,12 +13,12 @@ from stt_load.server.process import ServerProcess
 @pytest.fixture(scope="session")
 def streaming_server() -> Iterator[ServerProcess]:
     """Serial, as Chatterbox, and quick: a second of speech takes 30 ms."""
-    with tts_server("--rtf", "0.03") as server:
+    with start_tts_server("--rtf", "0.03") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def old_server() -> Iterator[ServerProcess]:
     """It ignores `stream`."""
-    with tts_server("--rtf", "0.03", "--ignores-stream") as server:
+    with start_tts_server("--rtf", "0.03", "--ignores-stream") as server:
         yield server

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from fakes import record_of
-from servers.start import tts_server
+from servers.start import start_tts_server
 
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError, Outcome
@@ -26,7 +26,7 @@ def test_a_run_without_clips_speaks_the_shipped_sentences(tmp_path: Path) -> Non
 
 
 def test_an_attempt_becomes_a_record_and_the_server_is_known_by_what_it_did() -> None:
-    with tts_server("--rtf", "0.03") as server:
+    with start_tts_server("--rtf", "0.03") as server:
         config = parse_options({"dialect": "tts-chatterbox", "stt_url": f"{server.http_url}/tts"})
         workload = TtsWorkload(config, (), None)
         records = []
@@ -62,7 +62,7 @@ def test_the_objectives_of_a_run_are_those_of_its_kind() -> None:
 
 
 def test_a_verbose_run_logs_the_audio_as_it_came(caplog: pytest.LogCaptureFixture) -> None:
-    with tts_server("--rtf", "0.03") as server:
+    with start_tts_server("--rtf", "0.03") as server:
         url = f"{server.http_url}/tts"
         config = parse_options({"dialect": "tts-chatterbox", "stt_url": url, "verbose": True})
         TtsWorkload(config, (), None).new_attempt(Caller(3, 7, 1), choose_clips(config).clips[0], False).run()
@@ -73,7 +73,7 @@ def test_a_verbose_run_logs_the_audio_as_it_came(caplog: pytest.LogCaptureFixtur
 
 def test_a_probe_tells_what_came_and_what_it_comes_to() -> None:
     shown: list[str] = []
-    with tts_server("--rtf", "0.03", "--ignores-stream") as server:
+    with start_tts_server("--rtf", "0.03", "--ignores-stream") as server:
         config = parse_options({"dialect": "tts-chatterbox", "stt_url": f"{server.http_url}/tts"})
         record = record_of(*TtsWorkload.probe(config, choose_clips(config).clips[0], None, shown.append))
     assert record.is_ok
