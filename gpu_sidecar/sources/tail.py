@@ -70,7 +70,7 @@ class TailSource:
     """Runs `tool_command.argv()` and emits the samples that a parser finds in its lines.
 
     Each child gets a new parser from `make_parser`. The command's first word is looked up on PATH at each start. A line
-    that is not blank, is no sample and doesn't begin with `header` is a complaint. stderr is read with stdout.
+    that is not blank, is no sample and doesn't begin with `header` is the status's `complaint`. stderr is read too.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class TailSource:
         self._lock = threading.Lock()  # for all below: a stop must not fall between starting a child and noting it
         self._child: subprocess.Popen[bytes] | None = None  # None once it has ended: its id may be reused
         self._restarts = 0
-        self._last_complaint = ""
+        self._last_message = ""
         self._gaps: deque[SampleGap] = deque(maxlen=_MAX_GAPS)
         self._last_sample_at = 0.0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -112,7 +112,7 @@ class TailSource:
             is_alive = self._child is not None
             gaps = tuple(self._gaps)
             return SourceStatus(
-                self._name, self._kind, self._period_s, is_alive, self._restarts, self._last_complaint, gaps
+                self._name, self._kind, self._period_s, is_alive, self._restarts, self._last_message, gaps
             )
 
     def _run(self) -> None:
@@ -162,7 +162,7 @@ class TailSource:
         tool, *options = self._tool_command.argv()
         path = shutil.which(tool)
         if path is None:
-            self._note_complaint(f"{tool} is not on PATH", run)
+            self._note_message(f"{tool} is not on PATH", run)
             run.why = run.output[-1]
             return None
         with self._lock:
@@ -173,7 +173,7 @@ class TailSource:
                 return self._child
             except OSError as error:
                 why = f"{tool} can't be run: {error.strerror}"
-        self._note_complaint(why, run)
+        self._note_message(why, run)
         run.why = why
         return None
 
@@ -208,17 +208,17 @@ class TailSource:
                 self._note_sample()
                 self._emit(sample)
             elif line.strip() and not line.lstrip().startswith(self._header):
-                self._note_complaint(line, run)
+                self._note_message(line, run)
         return had_sample
 
     def _limit_s(self, run: _ChildRun) -> float:
         return self._quiet_s if run.has_worked else self._timing.start_up_s + self._quiet_s
 
-    def _note_complaint(self, line: str, run: _ChildRun) -> None:
+    def _note_message(self, line: str, run: _ChildRun) -> None:
         text = line.strip()[:_LINE_CHARACTERS]
         run.output = [*run.output, text][-_MAX_OUTPUT_LINES:]
         with self._lock:
-            self._last_complaint = text
+            self._last_message = text
 
     def _begin_gap(self, why: str) -> None:
         """Begins a gap, unless one is open: its first reason matters more than later ones."""

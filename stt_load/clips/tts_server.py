@@ -82,10 +82,10 @@ def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> bytes:
             raise _TryAgain(_reason(error)) from None
     if response.status_code == 200:
         return data
-    complaint = f"HTTP {response.status_code}: {_shortened(data.decode(errors='replace'), 200) or response.reason}"
+    reason = f"HTTP {response.status_code}: {_shortened(data.decode(errors='replace'), 200) or response.reason}"
     if response.status_code == 429 or response.status_code >= 500:
-        raise _TryAgain(complaint)
-    raise _Refused(complaint)
+        raise _TryAgain(reason)
+    raise _Refused(reason)
 
 
 def _read(response: requests.Response) -> bytes:
