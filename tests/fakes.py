@@ -236,7 +236,7 @@ def one_second(dialect: Dialect, speech: Clip | None = None) -> EncodedClip:
 
 
 @dataclass
-class Spoken:
+class PlayedUtterance:
     """An utterance that was run under a fake clock."""
 
     session: Session
@@ -246,7 +246,7 @@ class Spoken:
     seen: list[tuple[float, str, str]]
 
 
-def speak(dialect: Dialect, rules: SessionRules, transport: ScriptedTransport) -> Spoken:
+def speak(dialect: Dialect, rules: SessionRules, transport: ScriptedTransport) -> PlayedUtterance:
     """One utterance of `one_second` from dial to close. `seen`: what a watcher was shown."""
     seen: list[tuple[float, str, str]] = []
 
@@ -257,4 +257,4 @@ def speak(dialect: Dialect, rules: SessionRules, transport: ScriptedTransport) -
     clock = transport.clock
     session = Session(dialect, one_second(dialect), rules, clock())
     stamp = run_utterance(session, transport, dialect, watch)
-    return Spoken(session, transport, clock, stamp, seen)
+    return PlayedUtterance(session, transport, clock, stamp, seen)

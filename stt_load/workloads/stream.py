@@ -47,7 +47,7 @@ class StreamWorkload:
         phase_s = 0.0 if is_together else caller.random.uniform(0.0, audio.rule.frame_s)
         rules = SessionRules(timeout_s=self._config.timeout_s, phase_s=phase_s)
         session = Session(connection.dialect, audio, rules, self._driver.clock())
-        watch = _watcher(f"{caller.name} {clip.clip_id}", session) if self._config.verbose else None
+        watch = _message_logger(f"{caller.name} {clip.clip_id}", session) if self._config.verbose else None
         return StreamAttempt(connection, session, self._driver.clock, watch)
 
     @classmethod
@@ -171,7 +171,7 @@ def _end_rule(config: RunConfig, record: UtteranceRecord) -> str:
     return f"{who}; complete {'as soon as every queued segment has its text' if is_counted else 'after a quiet period'}"
 
 
-def _watcher(who: str, session: Session) -> Watcher:
+def _message_logger(who: str, session: Session) -> Watcher:
     """Logs what goes over the wire. `who`: caller and clip."""
 
     def watch(at_s: float, direction: str, message: Message, events: Sequence[Event]) -> None:

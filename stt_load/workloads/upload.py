@@ -31,7 +31,7 @@ from stt_load.workloads.workload import Caller, Facts, Show, as_ms, shown_text
 
 MAX_ANSWER_BYTES = 16 << 20  # verbose JSON with a time for each word stays far below
 
-Watcher = Callable[[float, bytes], None]
+AnswerWatcher = Callable[[float, bytes], None]
 """Told each piece of a body, and how many seconds after the request's first byte it arrived."""
 
 
@@ -62,7 +62,7 @@ class TranscriptFigures(Figures, frozen=True, gc=False):
 class UploadAttempt:
     """One upload of one clip, on a connection of its own."""
 
-    def __init__(self, client: HttpClient, clip: Clip, form: Form, watch: Watcher | None = None) -> None:
+    def __init__(self, client: HttpClient, clip: Clip, form: Form, watch: AnswerWatcher | None = None) -> None:
         self._post = client.post(form.body, form.content_type)
         self._clip = clip
         self._watch = watch
@@ -138,7 +138,7 @@ class UploadWorkload:
         return load_clips(config, SAMPLE_RATE_HZ)
 
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> UploadAttempt:
-        watch = _log_of(f"{caller.name} {clip.clip_id}") if self._is_verbose else None
+        watch = _answer_logger(f"{caller.name} {clip.clip_id}") if self._is_verbose else None
         return UploadAttempt(self._client, clip, self._forms[clip.clip_id], watch)
 
     @classmethod
@@ -168,7 +168,7 @@ def http_client(config: RunConfig, api_key: str | None) -> HttpClient:
     return HttpClient(config.stt_url, headers, config.timeout_s, MAX_ANSWER_BYTES, api_key, not config.insecure)
 
 
-def _log_of(who: str) -> Watcher:
+def _answer_logger(who: str) -> AnswerWatcher:
     """Logs what the server answers. `who`: caller and clip."""
 
     def watch(since_start_s: float, data: bytes) -> None:

@@ -85,3 +85,13 @@ def test_a_failure_of_the_server_and_a_lost_connection_are_told_apart() -> None:
         with pytest.raises(ConnectionLost):
             list(post)
     assert post.ended_at_s is None
+
+
+def test_a_request_that_the_server_stops_reading_was_not_sent() -> None:
+    def leave(caller: Caller) -> None:
+        caller.read_request()  # closed with the rest of it unread, so the kernel resets the connection
+
+    with raw_server(leave) as server, post_to(server.url, bytes(64 << 20)) as post, pytest.raises(ConnectionLost):
+        post.send()
+    assert post.connected_at_s is not None
+    assert post.sent_at_s is None

@@ -57,3 +57,10 @@ def test_a_clock_that_is_a_hair_early_is_not_negative_lateness() -> None:
 def test_before_the_first_frame_there_is_no_lateness() -> None:
     schedule = Schedule(0.0, 0.1, 2)
     assert lags_of(schedule) == (None, None, 0)
+
+
+def test_a_frame_is_late_from_ten_milliseconds_on() -> None:
+    schedule = Schedule(10.0, 0.1, 3)
+    for lag_s in (0.0, 0.009, 0.011):
+        schedule.on_sent(schedule.next_due_s + lag_s)
+    assert lags_of(schedule) == (pytest.approx(0.011), pytest.approx(0.011), 1)

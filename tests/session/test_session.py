@@ -13,8 +13,8 @@ from fakes import (
     RATE_HZ,
     START_S,
     FakeClock,
+    PlayedUtterance,
     ScriptedTransport,
-    Spoken,
     clip,
     one_second,
     record_of,
@@ -66,11 +66,11 @@ def text(words: str) -> str:
     return json.dumps({"text": words})
 
 
-def measured(spoken: Spoken) -> UtteranceRecord:
+def measured(spoken: PlayedUtterance) -> UtteranceRecord:
     return record_of(*spoken.session.measure(spoken.clock()), reference="some reference words")
 
 
-def parakeet(*arrivals: tuple[float, Message | SttLoadError], **how: Any) -> tuple[UtteranceRecord, Spoken]:
+def parakeet(*arrivals: tuple[float, Message | SttLoadError], **how: Any) -> tuple[UtteranceRecord, PlayedUtterance]:
     spoken = speak(Parakeet(), RULES, ScriptedTransport(FakeClock(), arrivals, **how))
     return measured(spoken), spoken
 
@@ -526,6 +526,11 @@ def test_an_interrupted_utterance_is_counted_apart_and_keeps_its_outcome() -> No
     assert (record.outcome, record.error) == (Outcome.INTERRUPTED, "the run ended first")
 
 
+def test_an_utterance_that_is_measured_in_its_middle_is_interrupted() -> None:
+    record = record_of(*all_sent().measure(START_S + 1.0))
+    assert (record.outcome, record.frames, record.eos_latency_s) == (Outcome.INTERRUPTED, 10, None)
+
+
 def test_an_interruption_does_not_undo_an_outcome() -> None:
     _, spoken = parakeet(*ANSWERED)
     spoken.session.interrupt("the run ended first")
@@ -694,7 +699,7 @@ class AnsweringToy(Toy):
 CLIENT = Settings(end="client")
 
 
-def toy(*arrivals: tuple[float, Message | SttLoadError], **how: Any) -> tuple[UtteranceRecord, Spoken]:
+def toy(*arrivals: tuple[float, Message | SttLoadError], **how: Any) -> tuple[UtteranceRecord, PlayedUtterance]:
     rules = SessionRules(timeout_s=TIMEOUT_S, ready_timeout_s=4.0)
     spoken = speak(Toy(CLIENT), rules, ScriptedTransport(FakeClock(), arrivals, **how))
     return measured(spoken), spoken

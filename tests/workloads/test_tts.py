@@ -10,8 +10,10 @@ from stt_load.config import parse_options
 from stt_load.errors import ConfigError, Outcome
 from stt_load.kinds import TTS
 from stt_load.server.tts_requests import split
+from stt_load.tts.playback import Playback
+from stt_load.tts.speech_reader import TtsResult
 from stt_load.workloads.run_clips import choose_clips
-from stt_load.workloads.tts import TtsWorkload
+from stt_load.workloads.tts import TtsWorkload, tts_figures
 from stt_load.workloads.workload import Caller
 
 LONG = "This is the first sentence of a text, and long enough for a piece of its own, with some words more in it. " * 2
@@ -83,3 +85,11 @@ def test_a_probe_tells_what_came_and_what_it_comes_to() -> None:
     assert facts["first audio"] == "the server sent a finished file"
     assert facts["audio"] == f"{record.audio_s:.2f} s"
     assert TtsWorkload.probe_advice(config, record) == []
+
+
+def test_an_answer_that_was_not_streamed_has_no_gap_and_no_underrun() -> None:
+    """It could have been: nothing said how long it would be. But all of it came at the end."""
+    late = TtsResult(Outcome.OK, first_byte_s=2.9, total_s=3.0, audio_s=2.0, playback=Playback(1, 0.5))
+    alone, of_a_stream = tts_figures(late, False, 3.1), tts_figures(late, True, 3.1)
+    assert (alone.first_audio_s, alone.gap_max_s, alone.underruns, alone.stall_s) == (None,) * 4
+    assert (of_a_stream.first_audio_s, of_a_stream.gap_max_s, of_a_stream.underruns) == (2.9, 0.0, 1)
