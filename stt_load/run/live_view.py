@@ -96,8 +96,8 @@ class LiveView:
         table.add_row("callers", self._callers(update))
         table.add_row("", Text(self._states(update)))
         table.add_row("counted", Text(self._counts(update)))
-        heard = [_heard(record) for record in reversed(self._ledger.last_texts)]
-        table.add_row("heard", Group(*heard) if heard else Text("nothing yet", style="dim"))
+        lines = [_transcript_line(record) for record in reversed(self._ledger.last_texts)]
+        table.add_row("transcripts", Group(*lines) if lines else Text("nothing yet", style="dim"))
         return Panel(table, title="stt-load", title_align="left", border_style="blue")
 
     def _stages(self, update: StageUpdate) -> Text:
@@ -156,6 +156,6 @@ def _clock() -> str:
     return time.strftime("%H:%M:%S")
 
 
-def _heard(record: UtteranceRecord) -> Text:
+def _transcript_line(record: UtteranceRecord) -> Text:
     latency = "" if record.headline_s is None else f"{1_000 * record.headline_s:5.0f} ms  "
     return Text(latency, style="cyan", no_wrap=True, overflow="ellipsis").append(record.text, style="default")
