@@ -124,8 +124,7 @@ class WebSocketTransport:
                 is_fast = self._reader is None or self._reader.is_between_messages
                 fast_frame = incoming.read_frame() if is_fast else None
                 opcode, payload = fast_frame[:2] if fast_frame else self._read_with_library(incoming)
-                if opcode == CLOSE:
-                    self._send_close()
+                if opcode == CLOSE:  # `close` answers it
                     raise _closed_by_peer(payload)
                 if opcode in (TEXT, BINARY):
                     return Arrival(incoming.arrived_s, _decode(opcode, payload), incoming.stamp)
@@ -145,11 +144,6 @@ class WebSocketTransport:
         incoming.begin_message()
         return opcode, payload
 
-    def _send_close(self) -> None:
-        if self._owes_close_frame:
-            self._owes_close_frame = False
-            self._send_unasked(_CLOSE_FRAME)
-
     def _send_unasked(self, frame: ClientFrame) -> None:
         """Sends what no session asked for: the answer to a ping, the courtesy of a close frame. Where sending fails,
         what the server has said before it left is still to be read, and reading tells that it has left."""
@@ -161,7 +155,9 @@ class WebSocketTransport:
         return self._open_socket().fileno() if self._connect is None else self._connect.fileno()
 
     def close(self) -> None:
-        self._send_close()
+        if self._owes_close_frame:
+            self._owes_close_frame = False
+            self._send_unasked(_CLOSE_FRAME)
         for opened in (self._connect, self._socket):
             if opened is not None:
                 with contextlib.suppress(OSError):

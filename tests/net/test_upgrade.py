@@ -77,7 +77,7 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
     ("answer", "why"),
     [
         (SWITCHING + b"\r\n", "HTTP 101 without the headers of one"),
-        (SWITCHING + b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "no answer to this request's key"),
+        (SWITCHING + b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "not an answer to this request's key"),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nall taken", "HTTP 503 at the upgrade: all taken"),
         (b"HTTP/1.0 503\r\n\r\nall taken\nmore", "HTTP 503 at the upgrade: all taken"),
         (

@@ -273,20 +273,12 @@ def test_under_load_the_frame_that_was_due_first_goes_first(scripts: list[Script
 
 @pytest.mark.parametrize("frame_ms", LENGTHS_MS)
 def test_callers_of_one_frame_length_keep_their_order_and_only_join_by_the_timer_heap(frame_ms: int) -> None:
-    """What the queue is for: frames of equal length cost no heap operation. Two timers a caller: the dial, the first
-    frame; the deadline after the last one is the third."""
-    stage = Stage(*[Script(frame_ms, 10, joins_at_s=k / 1_000) for k in range(8)])
-    n_timers = 0
-    set_timer = stage.pacer._set_timer
-
-    def count(in_flight: InFlight, at_s: float) -> None:
-        nonlocal n_timers
-        n_timers += in_flight.session.schedule is not None and not in_flight.session.schedule.is_all_sent
-        set_timer(in_flight, at_s)
-
-    stage.pacer._set_timer = count  # type: ignore[method-assign]
+    """What the queue is for: frames of equal length cost no heap operation, nor do messages that arrive meanwhile. A
+    caller needs three timers: for the dial, the first frame, and the deadline after the last one."""
+    says = tuple((0.05 + 0.01 * k, '{"partial": ""}') for k in range(5))
+    stage = Stage(*[Script(frame_ms, 10, joins_at_s=k / 1_000, says=says) for k in range(8)])
     callers = stage.play()
-    assert n_timers == len(callers)
+    assert next(stage.pacer._timer_ids) - 1 == 3 * len(callers)
     sent = sorted((at_s, number) for number, caller in enumerate(callers) for at_s, _ in caller.sent)
     assert [number for _, number in sent] == [k for _ in range(10) for k in range(8)]
 
