@@ -18,7 +18,7 @@ DEADLINE_S = 20.0
 
 
 class Connection:
-    """As much of an utterance and its transport as a poller knows: a descriptor that may change."""
+    """The part of an utterance and its transport that a poller knows: a descriptor that may change."""
 
     def __init__(self, end: socket.socket) -> None:
         self.end = end
