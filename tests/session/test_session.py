@@ -841,6 +841,13 @@ def test_a_turn_that_ended_within_the_speech_settles_nothing() -> None:
     assert (record.text, record.duration_s, record.settled_latency_s) == ("one two", pytest.approx(3.3), None)
 
 
+def test_words_after_the_end_of_a_turn_are_waited_for_even_if_the_turn_ended_after_the_speech() -> None:
+    """The server went on: it cut a turn while our silence was still being sent, and owes what it heard before."""
+    arrivals = [(0.0, "ready"), (0.5, "final:one"), (0.7, "turn"), (0.9, "final:two"), (1.4, "final:three")]
+    record = measured(speak(Toy(), RULES, ScriptedTransport(FakeClock(), arrivals)))
+    assert (record.text, record.settled_latency_s) == ("one two three", None)
+
+
 def spoken_to_its_endpointer(*arrivals: tuple[float, Message | SttLoadError], speech: Clip) -> UtteranceRecord:
     """The record of an utterance that a toy server ends by itself; it is ready at once."""
     clock = FakeClock()

@@ -1,4 +1,4 @@
-"""Instants of one utterance: speech from 0.1 to 0.6 s of a stream that runs from 10 to 11 s."""
+"""Instants of one utterance: speech from 0.1 to 0.6 s of a clip of 0.8 s, in a stream that runs from 10 to 11 s."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stt_load.session.timestamps import Timestamps
 def streamed() -> Timestamps:
     made = Timestamps(9.0, opened_at_s=9.5, ready_at_s=9.75)
     schedule = Schedule(10.0, 0.1, 10)
-    made.on_stream(schedule, clip())
+    made.on_stream(schedule, clip(duration_s=0.8))  # the file goes on after the speech, as recordings do
     for k in range(10):
         schedule.on_sent(10.0 + 0.1 * (k + 1))
     return made
