@@ -57,14 +57,19 @@ class Master:
             sys.exit(ExitCode.USAGE)
 
     def on_test_start(self) -> None:
+        """Opens the run. Where that can't be done, it raises GreenletExit, so that Locust starts no user either."""
         try:
             self.run = self._open_run(*self._prepare())
             self.run.start()
         except ConfigError as error:
-            for line in error.problems:
-                log.error(line)
-            self.environment.process_exit_code = int(ExitCode.USAGE)
+            self._refuse(error)
             gevent.spawn(self._leave if self.environment.web_ui is None else self.environment.runner.stop)
+            raise gevent.GreenletExit from error
+
+    def _refuse(self, error: ConfigError) -> None:
+        for line in error.problems:
+            log.error(line)
+        self.environment.process_exit_code = int(ExitCode.USAGE)
 
     def _prepare(self) -> tuple[RunConfig, ClipSet]:
         """Raises ConfigError with everything that would make a run with these options pointless."""
@@ -99,7 +104,11 @@ class Master:
         """What Locust asks a shape: how many users there should be now, and how many may come a second. None ends the
         test."""
         if self.run is None:
-            config = parse_options(vars(self.environment.parsed_options))
+            try:
+                config = parse_options(vars(self.environment.parsed_options))
+            except ConfigError as error:  # typed into the web UI
+                self._refuse(error)
+                return None
             return config.concurrency[0], config.ramp_rate
         users = self.run.users
         return None if users is None else (users, self.run.config.ramp_rate)

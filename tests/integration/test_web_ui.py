@@ -19,6 +19,7 @@ from runs import (
     rows,
     run_folder,
     summary,
+    two_processes,
     wait_for,
 )
 
@@ -73,3 +74,34 @@ def test_a_signal_in_the_middle_of_a_run_from_the_web_ui_ends_with_5(
         assert run.wait() == 5, run.output
     assert rows(run_folder(results) / "stages.jsonl")[-1]["aborted"] is True
     assert summary(results)["stages"][0]["users"] == 3
+
+
+@pytest.mark.parametrize(("locustfile", "n_workers"), [(INTERACTIVE, 0), (INTERACTIVE, 2), (LADDER, 0), (LADDER, 2)])
+def test_a_wrong_value_typed_into_the_web_ui_is_one_line_and_the_next_run_starts(
+    start_sink: StartSink, tmp_path: Path, locustfile: Path, n_workers: int
+) -> None:
+    results, port = tmp_path / "results", free_port()
+    site = f"http://127.0.0.1:{port}"
+    line = [*LOCUST, "-f", str(locustfile), "--web-host", "127.0.0.1", "--web-port", str(port)]
+    line += two_processes() if n_workers else []
+    with Run([*line, "--stt-url", start_sink().url, "--results", str(results)], tmp_path) as run:
+        wait_for(lambda: is_up(site) and has_workers(site, n_workers), "the web UI", run)
+        form = {"user_count": 2, "spawn_rate": 10, "concurrency": "2"}
+        assert requests.post(f"{site}/swarm", data={**form, "hold": "soon"}, timeout=30).json()["success"]
+        wait_for(lambda: "--hold: 'soon' is not a duration" in run.output, "the reason", run)
+        wait_for(lambda: state(site) in ("ready", "stopped"), "the end of what did not begin", run)
+        assert not results.exists() or not any(results.iterdir())
+        assert requests.post(f"{site}/swarm", data={**form, "hold": "600s"}, timeout=30).json()["success"]
+        wait_for(lambda: (0, "hold") in phases(results), "the hold", run)
+        run.send(signal.SIGTERM)
+        assert run.wait() == 5, run.output
+    assert "Traceback" not in run.output, run.output
+    assert run.output.count("--hold: 'soon'") == 1, run.output
+
+
+def state(site: str) -> object:
+    return requests.get(f"{site}/stats/requests", timeout=5).json()["state"]
+
+
+def has_workers(site: str, n: int) -> bool:
+    return len(requests.get(f"{site}/stats/requests", timeout=5).json().get("workers", ())) >= n

@@ -82,7 +82,8 @@ def test_a_server_that_is_not_there_is_bad_input(make_master: MakeMaster, capsys
 def test_with_a_web_ui_options_are_checked_when_a_run_starts(make_master: MakeMaster) -> None:
     master = make_master(web_ui=MadeWebUi(), hold="soon")
     master.on_init()
-    master.on_test_start()
+    with pytest.raises(gevent.GreenletExit):
+        master.on_test_start()
     settle()
     assert master.run is None
     assert master.environment.process_exit_code == ExitCode.USAGE
@@ -96,7 +97,8 @@ def test_without_a_web_ui_a_run_that_can_not_start_ends_the_process(
     master.on_init()
     (tmp_path / "results").rmdir()
     (tmp_path / "results").write_text("a file")
-    master.on_test_start()
+    with pytest.raises(gevent.GreenletExit):
+        master.on_test_start()
     settle()
     assert master.run is None
     assert "--results" in caplog.text
@@ -122,6 +124,15 @@ def test_the_shape_asks_how_many_users_there_should_be(make_master: MakeMaster) 
     assert master.tick() == (3, 7.0)
     run.controller.plan.stop(0.0, "over")
     assert master.tick() is None
+
+
+def test_the_shape_ends_where_the_options_make_no_run(
+    make_master: MakeMaster, caplog: pytest.LogCaptureFixture
+) -> None:
+    master = make_master(web_ui=MadeWebUi(), hold="soon")
+    assert master.tick() is None
+    assert "--hold" in caplog.text
+    assert master.environment.process_exit_code == ExitCode.USAGE
 
 
 def test_a_single_process_has_callers_of_its_own_that_follow_the_run(make_master: MakeMaster) -> None:

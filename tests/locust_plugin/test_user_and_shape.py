@@ -72,6 +72,7 @@ runner.quit()
     output = run_with_locust(program)
     assert "ERROR the run could not start" in output
     assert "left 1 {}" in output
+    assert "Traceback" not in output
 
 
 def test_the_shape_asks_the_run_until_it_is_over() -> None:
