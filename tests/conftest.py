@@ -1,10 +1,11 @@
 """What test folders share: stand-ins and made-up runs that live beside the tests they were made for.
 
-pytest puts this folder on the path (so `fakes` is found); the folders below hold modules that others need too.
+The folders below hold modules that tests in other folders need too, so they are on the path.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ from hypothesis import settings
 # A machine that is busy is no fault of the code.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# A shell starts a background job deaf to Ctrl-C, and programs that it starts stay so: tests of Ctrl-C would hang.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for _folder in (
     "",
