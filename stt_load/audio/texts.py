@@ -46,8 +46,8 @@ def texts_from_file(path: Path, set_names: Iterable[str] = ()) -> Texts:
         content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        instead = " or ".join(("name a .txt file with one text per line, a .json list", *set_names))
-        raise ConfigError(f"--texts {path}: {why}; {instead}") from None
+        *first, last = "a .txt file with one text per line", "a .json list", *set_names
+        raise ConfigError(f"--texts {path}: {why}; name {', '.join(first)} or {last}") from None
     texts = texts_from_json(content, str(path)) if path.suffix == ".json" else texts_from_lines(content)
     if not texts:
         raise ConfigError(f"--texts {path} has no texts: write one per line")

@@ -25,6 +25,10 @@ from stt_load.calibration.machine import Machine, count_ports, describe_cores
 from stt_load.calibration.result import Calibration
 from stt_load.extras import install_command
 
+# The packages of the extras in pyproject.toml.
+DEMO_EXTRA = ("espeakng-loader", "pocketsphinx", "starlette", "uvicorn", "python-multipart")
+REPORT_EXTRA = ("altair", "vl-convert-python")
+
 _ENOUGH_DESCRIPTORS = 10_000
 _ENOUGH_PORTS = 28_000
 _ENOUGH_QUEUE = 1_024
@@ -220,13 +224,15 @@ def _results(installation: Installation) -> Check:
 
 
 def _demo(installation: Installation) -> Check:
-    cost = "`stt-load demo` is not available, and runs need --clips or --tts-url"
-    return _extra(installation, "demo extra", ("espeakng-loader", "pocketsphinx"), cost, "demo")
+    cost = "`stt-load demo` and `stt-load serve` are not available"
+    if installation.packages["espeakng-loader"] is None:
+        cost += ", and runs need --clips or --tts-url"
+    return _extra(installation, "demo extra", DEMO_EXTRA, cost, "demo")
 
 
 def _charts(installation: Installation) -> Check:
     cost = "report.html will have no charts"
-    return _extra(installation, "report extra", ("altair", "vl-convert-python"), cost, "report")
+    return _extra(installation, "report extra", REPORT_EXTRA, cost, "report")
 
 
 def _extra(installation: Installation, name: str, packages: tuple[str, ...], cost: str, extra: str) -> Check:

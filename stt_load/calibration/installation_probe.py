@@ -8,12 +8,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from stt_load.calibration.checks import Installation
+from stt_load.calibration.checks import DEMO_EXTRA, REPORT_EXTRA, Installation
 from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.store import load
 from stt_load.versions import installed_version
 
-PACKAGES = ("locust", "gevent", "espeakng-loader", "pocketsphinx", "altair", "vl-convert-python")
+PACKAGES = ("locust", "gevent", *DEMO_EXTRA, *REPORT_EXTRA)
 _SMI_DEADLINE_S = 10.0
 
 

@@ -2,11 +2,19 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from rapidfuzz import fuzz
 
-from stt_load.audio.texts import english_set, english_texts, standard_set, texts_from_json, texts_from_lines
+from stt_load.audio.texts import (
+    english_set,
+    english_texts,
+    standard_set,
+    texts_from_file,
+    texts_from_json,
+    texts_from_lines,
+)
 from stt_load.errors import ConfigError
 
 
@@ -61,3 +69,16 @@ def test_other_json_is_refused_in_one_line_with_the_files_name(content: str) -> 
 
 def test_an_id_cannot_leave_the_folder() -> None:
     assert texts_from_json(json.dumps({"../../etc/x": "One."}), "x.json") == {"etc-x": "One."}
+
+
+@pytest.mark.parametrize(
+    ("set_names", "instead"),
+    [
+        ((), "name a .txt file with one text per line or a .json list"),
+        (("english", "standard"), "name a .txt file with one text per line, a .json list, english or standard"),
+    ],
+)
+def test_a_file_that_is_not_there_is_refused_with_what_may_be_named(set_names: tuple[str, ...], instead: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        texts_from_file(Path("nowhere"), set_names)
+    assert caught.value.problems == (f"--texts nowhere: No such file or directory; {instead}",)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from made_calibration import FOUND, GOOD_MACHINE, machine
 
-from stt_load.calibration.checks import INSTALLATION_CHECKS, MACHINE_CHECKS, Check, Installation, Status, check_all
+from stt_load.calibration.checks import (
+    DEMO_EXTRA,
+    INSTALLATION_CHECKS,
+    MACHINE_CHECKS,
+    REPORT_EXTRA,
+    Check,
+    Installation,
+    Status,
+    check_all,
+)
+from stt_load.calibration.installation_probe import PACKAGES
 
-PACKAGES = ("locust", "gevent", "espeakng-loader", "pocketsphinx", "altair", "vl-convert-python")
 COMPLETE = Installation(
     packages=dict.fromkeys(PACKAGES, "1.0"),
     nvidia_smi="1 GPU, GPU 0: H100",
@@ -72,6 +83,7 @@ def test_what_a_machine_lacks_has_its_cost_and_its_command(
         ({"unwritable": "Permission denied"}, "results folder", Status.PROBLEM, "--results"),
         ({"authorities": 0}, "TLS certificates", Status.WARNING, "ca-certificates"),
         ({"packages": without("pocketsphinx")}, "demo extra", Status.WARNING, "stt-load[demo]"),
+        ({"packages": without("uvicorn")}, "demo extra", Status.WARNING, "stt-load[demo]"),
         ({"packages": without("altair")}, "report extra", Status.WARNING, "stt-load[report]"),
         ({"nvidia_smi": None, "nvidia_smi_fails": "no driver"}, "nvidia-smi", Status.WARNING, "driver"),
         ({"calibration": None}, "calibration", Status.WARNING, "stt-load calibrate"),
@@ -94,3 +106,15 @@ def test_what_the_kernel_does_not_tell_is_no_trouble() -> None:
     )
     checks = check_all(machine(**untold, governors=()), COMPLETE)
     assert {check.status for check in checks} == {Status.OK}
+
+
+@pytest.mark.parametrize(("package", "needs_clips"), [("espeakng-loader", True), ("uvicorn", False)])
+def test_only_without_espeak_a_run_needs_clips(package: str, needs_clips: bool) -> None:
+    found = the_only_finding(check_all(GOOD_MACHINE, replace(COMPLETE, packages=without(package))))
+    assert ("--clips" in found.cost) is needs_clips
+
+
+@pytest.mark.parametrize(("extra", "packages"), [("demo", DEMO_EXTRA), ("report", REPORT_EXTRA)])
+def test_every_package_of_an_extra_is_looked_for(extra: str, packages: tuple[str, ...]) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {line.partition(">")[0] for line in project["optional-dependencies"][extra]} == set(packages)
