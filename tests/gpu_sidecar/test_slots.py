@@ -64,6 +64,19 @@ def test_a_slot_that_was_released_is_free_again(connections: Connections) -> Non
     assert not is_cut_off(first_client)
 
 
+def test_a_client_that_left_before_its_request_was_whole_is_not_closed_again(connections: Connections) -> None:
+    """Its socket's number may be somebody else's by then."""
+    slots = ConnectionSlots(1, now=Clock())
+    (first, first_client), (second, second_client), (third, _) = connections
+    assert slots.take(first)
+    slots.release(first)
+    assert slots.take(second)
+    thread = leave_at_the_end_of_the_stream(slots, second)
+    assert slots.take(third)
+    thread.join()
+    assert [is_cut_off(client) for client in (first_client, second_client)] == [False, True]
+
+
 def test_whoever_has_been_longest_without_a_whole_request_makes_room(connections: Connections) -> None:
     slots = ConnectionSlots(2, now=Clock())
     (first, first_client), (second, second_client), (third, third_client) = connections

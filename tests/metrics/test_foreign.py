@@ -54,6 +54,17 @@ def test_sentences_that_differ_in_a_word_are_not_told_apart() -> None:
     assert foreign_messages([other], own, [other]) == 0
 
 
+def test_a_message_that_fits_another_clip_only_a_little_better_is_a_bad_transcript() -> None:
+    """It shares 5 of its 10 words with its own clip and 7 with the other: a margin of 0.2."""
+    own, other = "red orange yellow green blue seven eight nine", "red orange yellow green blue pear plum fig"
+    assert foreign_messages(["red orange yellow green blue pear plum noise hum hiss"], own, [other]) == 0
+
+
+def test_a_message_that_fits_another_clip_much_better_is_foreign_although_it_shares_words_with_its_own() -> None:
+    own, other = "red orange seven eight nine ten", "red orange yellow green blue pear plum fig"
+    assert foreign_messages(["red orange yellow green blue pear plum noise hum hiss"], own, [other]) == 1
+
+
 def test_case_punctuation_and_spelling_do_not_hide_whose_words_they_are() -> None:
     assert foreign_messages([OTHERS[0].upper() + "!"], OWN, OTHERS) == 1
 

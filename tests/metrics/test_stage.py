@@ -70,6 +70,13 @@ def test_wer_delta_compares_only_clips_that_both_stages_completed() -> None:
     assert later.wer_delta == pytest.approx(1 / 12)
 
 
+def test_wer_delta_is_over_all_words_of_the_clips_that_both_completed() -> None:
+    spoiled = TEXTS[0].rsplit(" ", 1)[0]
+    first = closed(utterance(0, 4, 0), utterance(0, 4, 1))
+    later = closed(utterance(1, 4, 1), utterance(1, 4, 0, text=spoiled), first=first)
+    assert later.wer_delta == pytest.approx(1 / 22)  # twelve words and ten, one of them missing
+
+
 def test_wer_delta_is_blind_to_how_often_each_stage_spoke_a_clip() -> None:
     spoiled = TEXTS[0].rsplit(" ", 1)[0]
     first = closed(utterance(0, 4, 0, text=spoiled), utterance(0, 4, 1))

@@ -420,6 +420,18 @@ def test_own_words_beside_somebody_elses_are_judged_apart() -> None:
     assert [row.foreign_text for row in cluster.written] == [1]
 
 
+def test_words_that_were_spoken_longer_ago_than_an_utterance_lasts_reach_nobody_any_more() -> None:
+    cluster = Cluster()
+    cluster.begin("w1", 0, "train")
+    cluster.end("w1", 0, record("train"))
+    cluster.report("w1")
+    cluster.now_s += 121.0  # one second more than the ledger's limit for an utterance
+    cluster.begin("w0", 0, "bills")
+    cluster.end("w0", 0, record("bills", REFERENCES["train"]))
+    cluster.report("w0")
+    assert [row.foreign_text for row in cluster.written] == [0, 0]
+
+
 def test_words_that_nobody_speaks_are_a_bad_transcript_and_not_foreign() -> None:
     cluster = Cluster()
     cluster.begin("w0", 0)
