@@ -16,6 +16,10 @@ from stt_load.server.stop_event import stop_event
 
 _MAX_MESSAGE_BYTES = 1 << 20
 _SHUTDOWN_S = 1  # for answers under way; uvicorn takes whole seconds
+# What uvicorn logs as errors, one of them with a traceback, though it was the client that left or sent rubbish.
+_FAULTS_OF_CLIENTS = frozenset(
+    {"ASGI callable returned without completing handshake.", "Invalid UTF-8 sequence received from client."}
+)
 
 
 class _Server(uvicorn.Server):
@@ -41,6 +45,8 @@ async def serve(
     """
     stop = stop_event(exit_with_parent)
     _notice_dead_peers(listener)
+    log = logging.getLogger("uvicorn.error")
+    log.addFilter(lambda record: record.msg not in _FAULTS_OF_CLIENTS)
     config = uvicorn.Config(
         app,
         lifespan="off",
@@ -60,7 +66,7 @@ async def serve(
     async def run_until_stopped() -> None:
         await stop.wait()
         # An answer that the end cuts off is no error of the application, as uvicorn would call it.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        log.setLevel(logging.CRITICAL)
         server.should_exit = True
 
     async def announce_when_ready() -> None:

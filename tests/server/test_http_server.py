@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,26 @@ def test_a_body_that_is_not_wanted_is_refused_before_it_is_sent(
 def test_an_upgrade_that_is_none_is_refused(server: ServerProcess) -> None:
     request = "GET /ws HTTP/1.1\nHost: x\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\n\n"
     assert exchange(server, request).startswith(b"HTTP/1.1 400 ")
+
+
+def test_clients_that_leave_or_send_rubbish_leave_no_traceback_behind() -> None:
+    with start_stand_in("parakeet", TEXT) as server:
+        caller = dial(server)
+        caller.send_frame(websocket.ABNF.create_frame(b"\xff\xfe", websocket.ABNF.OPCODE_TEXT))
+        frame = caller.recv_frame()
+        assert (frame.opcode, int.from_bytes(frame.data[:2])) == (websocket.ABNF.OPCODE_CLOSE, 1007)
+        host, _, port = server.http_url.removeprefix("http://").rpartition(":")
+        upgrade = "GET /ws HTTP/1.1\nHost: x\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\n"
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n\n"
+        for _ in range(20):
+            with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as raw:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no goodbye
+                raw.sendall((upgrade + key).replace("\n", "\r\n").encode())
+        caller = dial(server)  # the server goes on
+        send_audio(caller, tone(0.5) + silence(0.6))
+        assert receive(caller) == {"status": "queued"}
+        caller.close()
+        assert (server.stop(), server.stderr) == (0, "")
 
 
 def test_a_stream_under_way_does_not_hold_up_the_end() -> None:
