@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +41,7 @@ def test_lateness_moves_no_due_time_and_is_kept_frame_by_frame(lags_s: list[floa
     surely, perhaps = (sum(lag_s > 0.01 + doubt_s for lag_s in lags_s) for doubt_s in (1e-9, -1e-9))
     assert surely <= n_late <= perhaps
     assert n_above <= 0.01 * len(lags_s)
+    assert p99_s == pytest.approx(sorted(lags_s)[math.ceil(0.99 * len(lags_s)) - 1])
 
 
 def test_the_99th_percentile_is_the_nearest_rank() -> None:
