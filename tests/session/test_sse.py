@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from stt_load.errors import ProtocolError
 from stt_load.session.sse import EventFrames
 
-STREAM = b": a comment\r\n\r\ndata: one\r\n\r\n\nevent: delta\nid: 7\ndata:two\ndata:  and more\n\n\n\ndata: {}\n\ndata: last"
+STREAM = (
+    b": a comment\r\n\r\ndata: one\r\n\r\n\n"
+    b"event: delta\nid: 7\ndata:two\ndata:  and more\n\n\n\n"
+    b"data: {}\n\ndata: last"
+)
 EVENTS = [b"one", b"two\n and more", b"{}", b"last"]
 
 
