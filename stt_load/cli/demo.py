@@ -68,7 +68,8 @@ def _run_locust(line: Sequence[str]) -> int:
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return child.wait()
+        code = child.wait()
+        return code if code >= 0 else 128 - code  # ended by a signal: the number that a shell makes of it
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -93,11 +93,9 @@ _ENDED_BY = {
 
 def _what_was_sent(report: RunReport) -> list[str]:
     if report.kind.is_paced:
-        return [
-            _ENDED_BY.get(str(report.run.get("end")), "This run did not record who ended the utterances."),
-            f"The mean utterance sent {_span(report, _utterance)} s of audio. Callers were sending for "
-            f"{_span(report, _duty)} % of the hold. {_span(report, _late)} % of the frames went out over 10 ms late.",
-        ]
+        ended_by = _ENDED_BY.get(str(report.run.get("end")), "This run did not record who ended the utterances.")
+        found = [(_span(report, value), sentence) for value, sentence in _SENT]
+        return [ended_by, *filter(None, [" ".join(sentence.format(span) for span, sentence in found if span)])]
     ok = sum(stage.figures.ok for stage in report.stages)
     streamed = sum(stage.figures.streamed for stage in report.stages)
     if any(figure.unstreamed for figure, _ in in_table(report.kind)) and streamed < ok:
@@ -139,8 +137,15 @@ def _late(stage: StageReport) -> float | None:
     return 100 * figures["frames_late"] / figures["frames"] if figures["frames"] else None
 
 
-def _span(report: RunReport, value: Callable[[StageReport], float | None]) -> str:
-    """The smallest and largest value of all stages, `4.8–5.1`, or one number where they agree."""
+_SENT: tuple[tuple[Callable[[StageReport], float | None], str], ...] = (
+    (_utterance, "The mean utterance sent {} s of audio."),
+    (_duty, "Callers were sending for {} % of the hold."),
+    (_late, "{} % of the frames went out over 10 ms late."),
+)
+"""Each sentence is left out where nothing was measured of it."""
+
+
+def _span(report: RunReport, value: Callable[[StageReport], float | None]) -> str | None:
+    """The smallest and largest value of all stages, `4.8–5.1`, or one number where they agree; None without any."""
     values = [number for stage in report.stages if (number := value(stage)) is not None]
-    ends = dict.fromkeys(f"{end:.1f}" for end in (min(values), max(values))) if values else {NOTHING: None}
-    return "–".join(ends)
+    return "–".join(dict.fromkeys(f"{end:.1f}" for end in (min(values), max(values)))) if values else None

@@ -96,6 +96,16 @@ def test_a_signal_ends_the_demo_and_all_that_belongs_to_it(tmp_path: Path, numbe
     assert rows(run_folder(results) / "stages.jsonl")[-1]["aborted"] is True
 
 
+def test_a_demo_that_is_left_at_once_ends_as_a_shell_says_it(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    with Run([*SHORT_DEMO, "--hold", "600s", "--results", str(results)], tmp_path) as run:
+        wait_for_hold(results, 0, run)
+        (locust,) = [process for process in run.note_family() if "locust" in " ".join(process.cmdline())]
+        kill(locust.pid)
+        assert run.wait() == 128 + signal.SIGKILL, run.output
+        run.wait_until_nothing_is_left()
+
+
 def test_a_killed_demo_takes_its_children_along(tmp_path: Path) -> None:
     results = tmp_path / "results"
     with Run([*SHORT_DEMO, "--hold", "600s", "--results", str(results)], tmp_path) as run:

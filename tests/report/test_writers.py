@@ -22,6 +22,7 @@ from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import RunReport
 from stt_load.report.plots import HOW_TO_GET_CHARTS, draw_charts
+from stt_load.report.table import explanations
 
 GOLDEN = Path(__file__).parent / "golden"
 FIXED_COLUMNS = (
@@ -88,6 +89,14 @@ def test_a_cell_without_a_figure_is_empty_in_csv_and_a_dash_in_the_table() -> No
     assert row["gpu_util_mean"] == row["vram_peak_mib"] == row["finalise_p50"] == ""
     line = next(line for line in console_text(report).splitlines() if line.strip().startswith("1 "))
     assert line.split().count("-") == 4
+
+
+def test_what_was_never_sent_has_no_sentence() -> None:
+    refused = [utterance(0, 1, outcome="refused", frames=0, audio_s=0.0, duration_s=0.0, text="") for _ in range(3)]
+    made = made_run(ladder=(1,), per_stage=3)
+    report = build_report(made.run, made.transitions, [refused])
+    (sent,) = [line for line in explanations(report) if "Callers were sending" in line]
+    assert sent == "The mean utterance sent 0.0 s of audio. Callers were sending for 0.0 % of the hold."
 
 
 def test_the_summary_is_plain_json_with_every_latency_and_its_interval(report: RunReport) -> None:
