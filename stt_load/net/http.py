@@ -25,6 +25,7 @@ from stt_load.session.http_status import fault_of_status
 
 CONNECT_TIMEOUT_S = 10.0
 _READ_BYTES = 65_536
+_SHOWN_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,8 @@ class HttpPost:
             raise ConnectionLost("the answer was cut off") from error
         except OSError as error:  # before HTTPException: an end instead of an answer is both
             raise ConnectionLost(f"connection lost: {error}") from error
+        except http.client.BadStatusLine as error:
+            raise ProtocolError(f"no HTTP answer but {str(error).strip()[:_SHOWN_CHARACTERS]!r}") from error
         except http.client.HTTPException as error:
             raise ProtocolError(f"no HTTP answer: {type(error).__name__} {error}".strip()) from error
 

@@ -67,9 +67,9 @@ class StreamWorkload:
             ("frames", rule.note or f"{rule.frame_ms:g} ms, {rule.frame_bytes} bytes, as asked"),
             ("end of utterance", _end_rule(config, record)),
             ("EOS latency", as_ms(record.eos_latency_s)),
-            ("stream end", as_ms(record.stream_end_latency_s) + " after the last frame"),
-            ("first partial", as_ms(record.first_partial_s) + " after the start of speech"),
-            ("pacing lag", as_ms(record.pacing_lag_p99_s) + " at p99: how late our own frames were"),
+            ("stream end", as_ms(record.stream_end_latency_s, " after the last frame")),
+            ("first partial", as_ms(record.first_partial_s, " after the start of speech")),
+            ("pacing lag", as_ms(record.pacing_lag_p99_s, " at p99: how late our own frames were")),
         ]
 
     @classmethod

@@ -111,9 +111,9 @@ def new_workload(config: RunConfig, clips: Sequence[Clip], api_key: str | None) 
     return workload
 
 
-def as_ms(seconds: float | None) -> str:
-    """`620 ms`, as a probe tells it; `none` for what was not measured."""
-    return "none" if seconds is None else f"{1_000 * seconds:.0f} ms"
+def as_ms(seconds: float | None, explanation: str = "") -> str:
+    """`620 ms` and the explanation, as a probe tells it; `none` alone for what was not measured."""
+    return "none" if seconds is None else f"{1_000 * seconds:.0f} ms{explanation}"
 
 
 def shown_text(message: object) -> str:

@@ -54,6 +54,7 @@ def test_a_server_that_never_ends_an_utterance_is_to_be_probed_with_more_silence
     with start_sink_server(delay_s=30.0) as server:
         done = probe("--dialect", "vosk", "--stt-url", server.url, "--end", "server", "--timeout", "0.5s")
     assert done.returncode == 3, done.stdout + done.stderr
+    assert {"stream end        none", "first partial     none"} <= set(done.stdout.splitlines())
     command = next_command(done)
     assert command[:2] == ["stt-load", "probe"]
     silence_s = parse_options({"dialect": "vosk", "end": "server"}).trailing_silence_s

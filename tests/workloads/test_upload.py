@@ -205,7 +205,8 @@ def reset(raw: socket.socket) -> None:
     [
         (drop, Outcome.DISCONNECTED, "connection lost"),
         (reset, Outcome.DISCONNECTED, "connection lost"),
-        (says(b"SSH-2.0-OpenSSH\r\n\r\n"), Outcome.PROTOCOL_ERROR, "no HTTP answer"),
+        (says(b"SSH-2.0-OpenSSH\r\n\r\n"), Outcome.PROTOCOL_ERROR, "no HTTP answer but 'SSH-2.0-OpenSSH'"),
+        (says(b"\0\x1b[31m\r\n\r\n"), Outcome.PROTOCOL_ERROR, r"no HTTP answer but '\x00\x1b[31m'"),
         (says(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000), Outcome.PROTOCOL_ERROR, "no HTTP answer"),
         (says(GOOD[:-3]), Outcome.DISCONNECTED, "the answer was cut off"),
         (
