@@ -14,6 +14,7 @@ from stt_load.config import parse_options
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, UPDATE_OPTION
 from stt_load.run.caller_pool import CallerPool
+from stt_load.run.real_thread import call_in_thread
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
 from stt_load.workloads.run_clips import choose_clips
@@ -77,7 +78,7 @@ class Worker:
             if options.get(UPDATE_OPTION):
                 self.on_update(options[UPDATE_OPTION])
             if self.pool is None or self.pool.config != config:
-                clips = gevent.get_hub().threadpool.apply(choose_clips, (config,))
+                clips = call_in_thread(choose_clips, config)
                 self.pool = make_pool(self.environment, config, clips, self.report)
             return self.pool
 

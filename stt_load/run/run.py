@@ -26,6 +26,7 @@ from stt_load.run.live_view import LiveView
 from stt_load.run.plan import FollowPlan, LadderPlan, Plan, Timing
 from stt_load.run.preflight import overload
 from stt_load.run.provenance import describe_run
+from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run_folder import RunFolder
 from stt_load.run.stage_update import StageUpdate
 from stt_load.sidecar.local import LocalSidecar
@@ -119,8 +120,7 @@ class Run:
                 self.controller.finish("aborted" if self.is_aborted else "stopped", self.is_aborted)
             self._keep_description({"ended_at": time.time()})
             # In a real thread: a million rows take seconds, and workers leave a master that is silent.
-            code: ExitCode = gevent.get_hub().threadpool.apply(publish_report, (self.folder.path, self.config.output))
-            return code
+            return call_in_thread(publish_report, self.folder.path, self.config.output)
         except SttLoadError as error:
             log.error("%s; what was measured is in %s", error, self.folder.path)
         except Exception:

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from stt_load.errors import ConfigError
+from stt_load.run.real_thread import call_in_thread
+
+
+def test_a_call_runs_in_another_thread_and_its_value_comes_back() -> None:
+    assert call_in_thread(lambda number: (number, threading.get_native_id()), 7)[0] == 7
+    assert call_in_thread(threading.get_native_id) != threading.get_native_id()
+
+
+def test_what_a_call_raises_is_raised_here_and_printed_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> None:
+        raise ConfigError("no room")
+
+    with pytest.raises(ConfigError, match="no room"):
+        call_in_thread(refuse)
+    assert capfd.readouterr() == ("", "")
