@@ -87,8 +87,12 @@ class RunController:
         self._write(transition, delivery=delivery, aborted=is_aborted)
 
     def _lead(self) -> None:
-        while self.step():
-            gevent.sleep(_STEP_PERIOD_S)
+        try:
+            while self.step():
+                gevent.sleep(_STEP_PERIOD_S)
+        except OSError as error:  # a full disk: without an end of its plan the load would go on for ever
+            log.error("%s can't be written: %s; the run ends", self._folder.path, error.strerror or error)
+            self._end_reason = self.plan.stop(self._clock(), "the run folder could not be written").reason
 
     def step(self) -> bool:
         """Takes in what is new, and begins the next phase where it is time. False where the plan has run through."""

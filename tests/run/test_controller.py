@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -317,3 +318,18 @@ def test_it_leads_in_a_greenlet_until_it_is_told_to_stop(lead: Lead) -> None:
     gevent.sleep(0.2)
     assert led.phase is Phase.HOLD
     led.controller.stop_leading()
+
+
+def test_a_folder_that_takes_no_more_ends_the_plan_with_one_line(
+    lead: Lead, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    led = lead()
+
+    def full(ledger: Ledger) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(led.cluster, "collect", full)
+    led.controller._lead()
+    assert led.controller.is_done
+    assert "can't be written: No space left on device; the run ends" in caplog.text
+    assert "Traceback" not in caplog.text
