@@ -102,9 +102,12 @@ def command(**options: Any) -> None:
     become_locust(options, click.get_current_context().args)
 
 
-def become_locust(options: dict[str, Any], extra: Sequence[str], locustfile: str = "ladder.py") -> NoReturn:
-    """Replaces this process by Locust on the locustfile. Raises ConfigError with everything that is wrong before."""
+def become_locust(
+    options: dict[str, Any], extra: Sequence[str], locustfile: str = "ladder.py", problems: Sequence[str] = ()
+) -> NoReturn:
+    """Replaces this process by Locust on the locustfile. Raises ConfigError with everything that is wrong before:
+    `problems`, which are known already, the words for Locust, and what `check` finds."""
     options["live"] = True
-    check(options, find_locust_problems(extra))
+    check(options, [*problems, *find_locust_problems(extra)])
     line = locust_command(options, extra, locustfile)
     os.execv(line[0], line)  # one process: signals and the exit code are Locust's

@@ -49,6 +49,9 @@ _OF_ITS_OWN = ("stt-url", "dialect", "timeout", "concurrency", "live")  # declar
 _OF_THE_LADDER = tuple(
     option.name for option in OPTIONS if TTS in option.kinds and option.name not in (*_SHARED, *_OF_ITS_OWN)
 )
+_OF_SINGLE_TEXTS = {"warm-up": "warm_up", "runs": "runs", "texts": "texts_from"} | {
+    name: name.replace("-", "_") for name in ("benchmark-type", "configuration")
+}
 
 
 @click.command("tts", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -90,11 +93,23 @@ def command(concurrency: str | None, **given: Any) -> None:
     alone. The API key of the server is read from STT_LOAD_TTS_API_KEY.
     """
     context = click.get_current_context()
+
+    def is_given(parameter: str) -> bool:
+        return context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE
+
     if concurrency is not None:
-        become_locust(_ladder_options(given, concurrency), context.args, "tts.py")
+        problems = [
+            f"--{name}: is for texts one by one: leave it out, or leave out --concurrency"
+            for name, parameter in _OF_SINGLE_TEXTS.items()
+            if is_given(parameter)
+        ]
+        try:
+            become_locust(_ladder_options(given, concurrency), context.args, "tts.py", problems)
+        except ConfigError as error:  # the ladder calls the server's URL by another name
+            raise ConfigError([re.sub("^--stt-url", "--url", line) for line in error.problems]) from error
     problems = [f"unknown option {word}: see --help" for word in context.args]
     for name in _OF_THE_LADDER:
-        if context.get_parameter_source(name.replace("-", "_")) is ParameterSource.COMMANDLINE:
+        if is_given(name.replace("-", "_")):
             problems.append(f"--{name}: is for a ladder: add --concurrency, or leave it out")
     context.exit(_BenchmarkCommand(given, problems).run())
 
@@ -102,7 +117,9 @@ def command(concurrency: str | None, **given: Any) -> None:
 def _ladder_options(given: dict[str, Any], concurrency: str) -> dict[str, Any]:
     api = TTS_APIS[_PREFIX + given["api"]]
     named = {key: value for key, value in given.items() if key in {option.key for option in OPTIONS}}
-    url = with_path(given["url"] or api.default_url, api.path)
+    url = given["url"] or api.default_url
+    with contextlib.suppress(ConfigError):  # the check of all options says what is wrong with it
+        url = with_path(url, api.path)
     return {**named, "dialect": api.name, "stt_url": url, "concurrency": concurrency}
 
 

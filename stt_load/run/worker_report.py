@@ -11,7 +11,7 @@ from stt_load.records import UtteranceRecord
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
 
-_STATE_PERIOD_S = 0.0002
+_STATE_PERIOD_S = 0.0005
 """Caller states are gathered again after this long for each active caller: it takes a thousandth of the time."""
 
 

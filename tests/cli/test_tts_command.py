@@ -136,6 +136,17 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         assert any(start in line for line in lines), start
 
 
+def test_what_a_ladder_does_not_take_is_refused_and_the_url_is_called_as_it_was_typed() -> None:
+    done = run("--concurrency", "1", "--url", "ws://x", "--runs", "3", "--texts", "english", "--hold", "x")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: --runs: is for texts one by one: leave it out, or leave out --concurrency",
+        "error: --texts: is for texts one by one: leave it out, or leave out --concurrency",
+        "error: --url: 'ws://x' must begin with http:// or https://",
+        "error: --hold: 'x' is not a duration: write seconds, or 500ms, 60s, 2m, 1h",
+    ]
+
+
 def test_a_voice_that_the_server_has_not_is_one_line_and_no_file(server: ServerProcess, tmp_path: Path) -> None:
     done = run("--url", server.http_url, "--dialect-option", "voice=Bob", "--results", tmp_path)
     assert done.returncode == 2
