@@ -32,7 +32,7 @@ class Endpoint:
 
 
 _known: dict[str, tuple[float, Endpoint]] = {}
-"""By scheme and authority: when it was looked up (monotonic seconds), and what was found."""
+"""What was found for each scheme and authority, and when it was looked up (monotonic seconds)."""
 
 
 def resolve(url: str) -> Endpoint:

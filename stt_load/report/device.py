@@ -36,7 +36,7 @@ DEVICE_KINDS: dict[str, DeviceKind] = {
     "process": DeviceKind("server", "CPU", "cpu_cores", "cores kept busy", "cores", 2, "rss_mib"),
     "host": DeviceKind("host", "CPU", "cpu_pct", "share of all cores", "%", 0, "memory_used_mib"),
 }
-"""By the `kind` of a sample, in the order of the tables."""
+"""The kinds of devices by the `kind` of their samples, in the order of the tables."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from stt_load.errors import ProtocolError
 
 DONE = b"[DONE]"
-"""By custom of OpenAI and its likes: no more events."""
+"""The data that says no more events come, a custom of OpenAI and servers like it."""
 _LONGEST_LINE_BYTES = 16 << 20
 
 

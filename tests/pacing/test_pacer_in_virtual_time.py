@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
-from fakes import START_S, FakeClock, FakePoller, ScriptedTransport, clip, record_of
+from fakes import START_S, FakeClock, FakePoller, ScriptedTransport, clip, record_of, speak
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ from stt_load.errors import ConnectionLost, Outcome, SttLoadError
 from stt_load.net.transport import Need
 from stt_load.pacing.in_flight import InFlight, Opening
 from stt_load.pacing.pacer import Pacer
-from stt_load.session.actions import SessionRules
+from stt_load.session.actions import Done, SessionRules
 from stt_load.session.encoded_clip import EncodedClip
 from stt_load.session.session import Session
 from stt_load.session.websocket_frames import ClientFrame
@@ -385,3 +385,11 @@ def test_the_end_message_follows_the_last_frame_at_once() -> None:
     (config, *_) = caller.transport.sent
     assert config[0] == 0.0 and isinstance(config[1], str) and "config" in json.loads(config[1])
     assert all(earlier <= later for (earlier, _), (later, _) in pairwise(caller.transport.sent))
+
+
+@pytest.mark.parametrize("number", [0, 11], ids=["the config", "the end message"])
+def test_a_message_without_audio_that_can_not_be_sent_ends_the_utterance_with_that_fault(number: int) -> None:
+    transport = ScriptedTransport(FakeClock(), [], on_send={number: ConnectionLost("broken pipe")})
+    played = speak(Vosk(Settings(end="client")), SessionRules(), transport)
+    assert played.session.next_action(played.clock()) == Done(Outcome.DISCONNECTED)
+    assert played.session.error == "broken pipe"
