@@ -34,6 +34,7 @@ CORE = (
     "option_values.py",
     "options.py",
     "records.py",
+    "text_rows.py",
 )
 ASKS_THE_WORLD = {
     *(("time", name) for name in ("sleep", "time", "monotonic", "perf_counter")),

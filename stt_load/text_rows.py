@@ -1,0 +1,96 @@
+"""Rows of a text file: JSON lines, CSV with a header, tab-separated with a header.
+
+| what | one row | a cell may hold |
+|---|---|---|
+| JSON lines | an object on a line of its own | anything |
+| comma, semicolon | CSV (RFC 4180): cells in quotation marks where they need it, a mark in them doubled | anything |
+| tab | a line; a quotation mark is a letter like any other (Common Voice, FLEURS) | no tab, no line break |
+
+A line ends with LF or CRLF and with nothing else: U+2028, U+0085 and form feed are part of a text
+(`str.splitlines` would cut there). A tab-separated cell with a line break can't be told from a row that lacks cells:
+both are refused, so that no row is lost or joined with the next one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+TAB = "\t"
+SEPARATOR_NAMES = {",": "a comma", ";": "a semicolon", TAB: "a tab", "|": "a bar"}
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One row. `line`: the line of the file on which it begins, from 1."""
+
+    line: int
+    values: Mapping[str, Any]
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, without their ends and without a byte order mark. Only LF and CRLF end a line."""
+    lines = text.removeprefix("\ufeff").split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def json_rows(text: str, problems: list[str]) -> Iterator[TextRow]:
+    """The objects of a file of JSON lines. A line that is none is one more of `problems`; empty lines are skipped."""
+    for number, line in enumerate(lines_of(text), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            problems.append(f"line {number}: not JSON ({error}): write one object a line")
+            continue
+        if isinstance(row, dict):
+            yield TextRow(number, row)
+        else:
+            problems.append(f"line {number}: not an object: write one like {{...}} a line")
+
+
+def separated_rows(text: str, separator: str, problems: list[str], skip: int = 0) -> Iterator[TextRow]:
+    """The rows of a file with a header, each as texts by column, the way the separator says (see above).
+
+    `skip`: lines before the header. A row that doesn't fit the header is one more of `problems`.
+    """
+    header: list[str] | None = None
+    for line, cells in separated_cells(text, separator, problems):
+        if line <= skip or not any(cell.strip() for cell in cells):
+            continue
+        if header is None:
+            header = [cell.strip() for cell in cells]
+        elif len(cells) < len(header) or any(cells[len(header) :]):
+            problems.append(f"line {line}: {len(cells)} cells, the header has {len(header)}: {_cell_advice(separator)}")
+        else:
+            yield TextRow(line, dict(zip(header, cells, strict=False)))
+
+
+def separated_cells(text: str, separator: str, problems: list[str]) -> Iterator[tuple[int, Sequence[str]]]:
+    """The cells of each row with the line on which it begins, empty lines included. No header is expected."""
+    if separator == TAB:
+        for number, line in enumerate(lines_of(text), 1):
+            yield number, line.split(TAB)
+        return
+    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=separator, strict=True)
+    while True:
+        began = lines.line_num + 1
+        try:
+            cells = next(lines, None)
+        except csv.Error as error:
+            problems.append(f"line {began}: not CSV ({error}): look for a quotation mark that isn't doubled or closed")
+            return
+        if cells is None:
+            return
+        yield began, cells
+
+
+def _cell_advice(separator: str) -> str:
+    if separator == TAB:
+        return "a cell may hold no tab and no line break (write such texts as JSON lines)"
+    return f"put texts with {SEPARATOR_NAMES[separator]} into quotation marks"
