@@ -54,7 +54,7 @@ class Bench:
         lag = outcome.stage["pacing_lag_s"]
         return outcome.window.as_row() | {
             "late_pct": outcome.late_pct,
-            "lag_p99_ms": None if lag["p99"] is None else 1_000 * lag["p99"],  # of the utterances' own p99
+            "lag_p99_ms": None if lag["p99"] is None else 1_000 * lag["p99"],  # over all frames, rounded up to 1 ms
             "lag_max_ms": 1_000 * outcome.lag_max_s,
             "caller_kib": (outcome.window.resident_kib - self._resident_of_one) / callers,
             "outcomes": outcome.stage["outcomes"],

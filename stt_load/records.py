@@ -18,6 +18,9 @@ from stt_load.kinds import KINDS, STREAM
 
 SCHEMA_VERSION = 1
 
+MAX_LAG_BUCKET_MS = 50
+"""The upper edge of the last bucket of `pacing_lag_counts` that has one; what is later shares one bucket more."""
+
 Stamp = Literal["kernel", "read"]
 """Where an arrival time comes from: the kernel's receive timestamp, or the moment at which the bytes were read."""
 
@@ -73,6 +76,7 @@ class UtteranceRecord(Utterance, gc=False):
     stall_s: float | None = None  # how long it would have been silent for that
     pacing_lag_p99_s: float | None = None  # frame due -> frame handed to the kernel, over this utterance
     pacing_lag_max_s: float | None = None
+    pacing_lag_counts: dict[int, int] | None = None  # frames by lag: upper edge of each bucket of 1 ms -> how many
     frames_late: int = 0  # frames handed over more than 10 ms after they were due
     audio_s: float = 0.0  # audio sent, trailing silence included
     speech_s: float = 0.0  # speech in it
@@ -129,7 +133,7 @@ class UtteranceRecord(Utterance, gc=False):
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Makes a record from the values of a line. Half of an emoji in it becomes a question mark."""
-        return msgspec.convert(_encodable(row), cls)
+        return msgspec.convert(_encodable(row), cls, str_keys=True)  # as JSON has the keys of a dict
 
     @property
     def is_ok(self) -> bool:

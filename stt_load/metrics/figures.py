@@ -313,7 +313,7 @@ FIGURES: tuple[Figure, ...] = (
         field="clips",
         unit=Unit.COUNT,
         source=Source.STAGE,
-        meaning="different clips spoken",
+        meaning="different clips of which audio was sent, or received",
         csv=_one("clips"),
     ),
     Figure(
@@ -345,7 +345,7 @@ FIGURES: tuple[Figure, ...] = (
         field="utterance_s_mean",
         unit=Unit.SECONDS,
         source=Source.STAGE,
-        meaning="audio of the mean utterance",
+        meaning="audio of the mean completed utterance",
         place=Place.AUDIO,
         csv=_one("audio_duration_s", 3),
         table=(TableColumn("Audio Dur", None, 2),),
@@ -388,7 +388,7 @@ FIGURES: tuple[Figure, ...] = (
         field="pacing_lag_p99_s",
         unit=Unit.SECONDS,
         source=Source.STAGE,
-        meaning="frame due → frame handed to the kernel: each utterance's p99, averaged by frames",
+        meaning="frame due → frame handed to the kernel: p99 over all frames, rounded up to a whole millisecond",
         kinds=PACED,
         in_json=False,  # there it is `pacing_lag_s`
         csv=(CsvColumn("pacing_lag_p99_ms", None, 2, 1000),),
@@ -627,6 +627,15 @@ FIGURES: tuple[Figure, ...] = (
         source=Source.SUM,
         meaning="frames handed over more than 10 ms after they were due",
         kinds=PACED,
+    ),
+    Figure(
+        name="late_frames",
+        field="late_frames",
+        unit=Unit.RATIO,
+        source=Source.STAGE,
+        meaning="share of frames handed over more than 10 ms after they were due; above 1 % a stage is invalid",
+        kinds=PACED,
+        csv=_percent("late_frames_pct", 3),
     ),
 )
 

@@ -19,9 +19,9 @@ from operator import attrgetter
 from stt_load.errors import Outcome
 from stt_load.kinds import KINDS
 from stt_load.metrics.figures import DISTRIBUTED, Figure, Source, Unit, figures_of
-from stt_load.metrics.quantiles import Distribution
+from stt_load.metrics.quantiles import Distribution, rank
 from stt_load.metrics.wer import score
-from stt_load.records import UtteranceRecord
+from stt_load.records import MAX_LAG_BUCKET_MS, UtteranceRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,10 @@ class StageFigures:
     cer: float | None
     wer_delta: float | None  # against the first stage, over clips that both completed
     clip_errors: Mapping[str, ErrorCount]  # clip_id -> word errors of completed utterances
-    pacing_lag_p99_s: float | None  # mean over utterances of their p99, weighted by frames
+    pacing_lag_p99_s: float | None  # over all frames, as the upper edge of its bucket of 1 ms
     pacing_lag_max_s: float | None
-    clips: int  # different clips spoken
+    completed_audio_s: float  # audio of completed utterances
+    clips: int  # different clips of which audio was sent, or received from a TTS server
     clips_reused: int  # utterances whose clip another caller was speaking at the same time
     kernel_stamped: int  # utterances whose arrival times are the kernel's
     server_ms: Mapping[str, Distribution]  # what the server says of itself; milliseconds
@@ -78,8 +79,13 @@ class StageFigures:
 
     @property
     def utterance_s_mean(self) -> float | None:
-        """Audio of the mean utterance."""
-        return self.sums["audio"] / self.n if self.n else None
+        """The audio of the mean completed utterance: a refused caller sends none, or breaks off after a frame."""
+        return self.completed_audio_s / self.ok if self.ok else None
+
+    @property
+    def late_frames(self) -> float | None:
+        """The share of frames that were handed over late; None without frames."""
+        return self.sums["frames_late"] / self.sums["frames"] if self.sums["frames"] else None
 
     @property
     def streamed(self) -> int:
@@ -136,9 +142,10 @@ class StageStats:
     words_missing: list[int] = field(default_factory=lambda: [0, 0])  # length and utterances without a transcript
     characters: list[int] = field(default_factory=lambda: [0, 0, 0])
     clip_errors: dict[str, list[int]] = field(default_factory=dict)
-    lags_s: array[float] = field(default_factory=_new_array)  # p99 of an utterance times its frames
-    lag_frames: int = 0
+    lag_counts: Counter[int] = field(default_factory=Counter)  # frames by the upper edge of their lag, in ms
+    lags_unknown: bool = False  # some row, of an older version, does not have its counts
     lag_max_s: float | None = None
+    completed_audio_s: array[float] = field(default_factory=_new_array)
     clip_ids: set[str] = field(default_factory=set)
     clips_reused: int = 0
     kernel_stamped: int = 0
@@ -161,7 +168,8 @@ class StageStats:
                 self.counts[figure.name] += sum(values)
             else:
                 self.values[figure.name].extend(values)
-        self.clip_ids.update([record.clip_id for record in counted])
+        self.completed_audio_s.extend([record.audio_s for record in completed])
+        self.clip_ids.update([record.clip_id for record in counted if record.audio_s])
         self.clips_reused += sum([record.clip_reused for record in counted])
         self.kernel_stamped += sum([record.stamp == "kernel" for record in counted])
         for reported in [record.server_ms for record in counted if record.server_ms]:
@@ -193,8 +201,9 @@ class StageStats:
             cer=ErrorCount(*self.characters).rate,
             wer_delta=wer_delta(clip_errors, clip_errors if first is None else first.clip_errors),
             clip_errors=clip_errors,
-            pacing_lag_p99_s=math.fsum(self.lags_s) / self.lag_frames if self.lag_frames else None,
+            pacing_lag_p99_s=self._lag_p99_s(),
             pacing_lag_max_s=self.lag_max_s,
+            completed_audio_s=math.fsum(self.completed_audio_s),
             clips=len(self.clip_ids),
             clips_reused=self.clips_reused,
             kernel_stamped=self.kernel_stamped,
@@ -218,12 +227,27 @@ class StageStats:
                 self.words_missing[1] += 1
 
     def _add_lags(self, records: Sequence[UtteranceRecord]) -> None:
-        paced = [(lag_s, record.frames) for record in records if (lag_s := record.pacing_lag_p99_s) is not None]
-        self.lags_s.extend([lag_s * frames for lag_s, frames in paced])
-        self.lag_frames += sum([frames for _, frames in paced])
+        for record in records:
+            if record.pacing_lag_counts is not None:
+                for edge_ms, frames in record.pacing_lag_counts.items():
+                    self.lag_counts[edge_ms] += frames
+            elif record.frames:
+                self.lags_unknown = True
         largest_s = [lag_s for record in records if (lag_s := record.pacing_lag_max_s) is not None]
         known_s = largest_s if self.lag_max_s is None else [self.lag_max_s, *largest_s]
         self.lag_max_s = max(known_s, default=None)
+
+    def _lag_p99_s(self) -> float | None:
+        """The 99th percentile over all frames, by nearest rank: the upper edge of the bucket that it falls into, or the
+        largest lag where that is less, or the bucket has no upper edge. None where it isn't known of all frames."""
+        if self.lags_unknown or self.lag_max_s is None:
+            return None
+        left = rank(self.lag_counts.total(), 0.99)
+        for edge_ms in sorted(self.lag_counts):
+            left -= self.lag_counts[edge_ms]
+            if left <= 0 and edge_ms <= MAX_LAG_BUCKET_MS:
+                return min(edge_ms / 1_000, self.lag_max_s)
+        return self.lag_max_s
 
 
 def wer_delta(here: Mapping[str, ErrorCount], first: Mapping[str, ErrorCount]) -> float | None:

@@ -117,8 +117,8 @@ _CHARTS: dict[str, Callable[[Any, RunReport], Any]] = {
     "Requests per second": _line("completed", lambda stage: stage.requests_per_s),
     "EOS latency p50 against the age of the connection": _ages,
     "Word error rate": _line("percent", lambda stage: _times(100, stage.figures.wer)),
-    "Pacing lag p99 of the generator": _line(
-        "milliseconds", lambda stage: _times(1000, stage.figures.pacing_lag_p99_s), limit=10.0
+    "Frames that the generator sent over 10 ms late": _line(
+        "percent", lambda stage: _times(100, stage.figures.late_frames), limit=1.0
     ),
     "GPU utilisation, mean": _line("percent", lambda stage: _busy_mean(stage, "gpu")),
     "Server CPU, mean": _line("cores", lambda stage: _busy_mean(stage, "process")),

@@ -133,12 +133,12 @@ def _duty(stage: StageReport) -> float | None:
 
 
 def _late(stage: StageReport) -> float | None:
-    figures = stage.figures.sums
-    return 100 * figures["frames_late"] / figures["frames"] if figures["frames"] else None
+    share = stage.figures.late_frames
+    return None if share is None else 100 * share
 
 
 _SENT: tuple[tuple[Callable[[StageReport], float | None], str], ...] = (
-    (_utterance, "The mean utterance sent {} s of audio."),
+    (_utterance, "The mean completed utterance sent {} s of audio."),
     (_duty, "Callers were sending for {} % of the hold."),
     (_late, "{} % of the frames went out over 10 ms late."),
 )

@@ -9,7 +9,7 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 
-from stt_load.records import Figures
+from stt_load.records import MAX_LAG_BUCKET_MS, Figures
 
 LATE_S = 0.010  # our own lateness up to which a run is believed
 
@@ -21,6 +21,7 @@ class SentAudio(Figures, frozen=True, gc=False):
     audio_s: float
     pacing_lag_p99_s: float | None = None
     pacing_lag_max_s: float | None = None
+    pacing_lag_counts: dict[int, int] | None = None
     frames_late: int = 0
 
 
@@ -81,8 +82,18 @@ class Schedule:
             audio_s=n_sent * self.frame_s,
             pacing_lag_p99_s=max(0.0, float(p99_s)),
             pacing_lag_max_s=max(0.0, float(worst_s)),
+            pacing_lag_counts={1: n_sent} if worst_s <= 0.001 else _counts_by_ms(lags_s),
             frames_late=int(np.count_nonzero(lags_s > LATE_S)) if worst_s > LATE_S else 0,
         )
+
+
+def _counts_by_ms(lags_s: npt.NDArray[np.float64]) -> dict[int, int]:
+    """How many frames were late by how much: a bucket of one millisecond each, named by its upper edge, so that 11 is
+    more than 10 ms and at most 11. 1 also holds what was in time, `MAX_LAG_BUCKET_MS` + 1 whatever was later."""
+    edges_ms = np.clip(np.ceil(1_000 * lags_s), 1, MAX_LAG_BUCKET_MS + 1).astype(np.int64)
+    counts = np.bincount(edges_ms)
+    filled = np.flatnonzero(counts)
+    return dict(zip(filled.tolist(), counts[filled].tolist(), strict=True))
 
 
 @functools.lru_cache(maxsize=1024)

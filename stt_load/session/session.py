@@ -277,6 +277,13 @@ class Session:
         self._end(Outcome.TIMED_OUT, f"{error}; {missing}" if missing else error)
 
     @property
+    def _speech_sent_s(self) -> float:
+        """How much of the clip's speech was sent."""
+        clip, schedule = self.audio.clip, self.schedule
+        sent_s = 0.0 if schedule is None else schedule.n_sent * schedule.frame_s
+        return max(0.0, min(sent_s, clip.speech_end_s) - clip.speech_start_s)
+
+    @property
     def _is_sent(self) -> bool:
         return self.schedule is not None and self.schedule.is_all_sent
 
@@ -312,7 +319,7 @@ class Session:
             refusal=self.refusal,
             close_code=self.close_code,
             end=self.dialect.settings.end,
-            speech_s=self.audio.clip.speech_s,
+            speech_s=self._speech_sent_s,
             text=self._transcript.assemble(self.dialect),
             server_ms=self._server_ms or None,
             duration_s=duration_s,

@@ -105,7 +105,7 @@ class UploadAttempt:
         request = UploadFigures(
             *ending,
             stamp=post.stamp,
-            speech_s=self._clip.speech_s,
+            speech_s=0.0 if post.sent_at_s is None else self._clip.speech_s,
             audio_s=0.0 if post.sent_at_s is None else self._clip.duration_s,
             connect_s=post.connect_s,
             duration_s=None if begun_at_s is None else time.monotonic() - begun_at_s,

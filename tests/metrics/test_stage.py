@@ -91,21 +91,50 @@ def test_wer_delta_of_the_first_stage_is_zero_and_without_common_clips_unknown()
     assert closed(utterance(1, 4, 1), first=first).wer_delta is None
 
 
-def test_pacing_lag_weighs_utterances_by_their_frames() -> None:
-    figures = closed(
-        utterance(0, 4, pacing_lag_p99_s=0.002, pacing_lag_max_s=0.003, frames=30, frames_late=0),
-        utterance(0, 4, pacing_lag_p99_s=0.010, pacing_lag_max_s=0.050, frames=10, frames_late=2),
-        utterance(0, 4, outcome="refused", pacing_lag_p99_s=None, pacing_lag_max_s=None, frames=0),
+def test_the_pacing_lag_is_one_percentile_over_all_frames() -> None:
+    in_time = utterance(0, 4, frames=980, pacing_lag_counts={1: 975, 3: 5}, pacing_lag_max_s=0.0028)
+    bursts = [
+        utterance(0, 4, i, frames=10, frames_late=late, pacing_lag_counts=counts, pacing_lag_max_s=0.0383)
+        for i, (late, counts) in enumerate(((5, {1: 5, 38: 4, 39: 1}), (5, {1: 5, 38: 5})))
+    ]
+    refused = utterance(
+        0, 4, outcome="refused", frames=0, pacing_lag_counts=None, pacing_lag_p99_s=None, pacing_lag_max_s=None
     )
-    assert figures.pacing_lag_p99_s == pytest.approx(0.004)
-    assert figures.pacing_lag_max_s == 0.050
-    assert (figures.sums["frames"], figures.sums["frames_late"]) == (40, 2)
+    figures = closed(in_time, *bursts, refused)
+    assert (figures.sums["frames"], figures.late_frames) == (1_000, 0.01)  # within the limit, by one frame
+    assert figures.pacing_lag_p99_s == 0.003  # the mean of their own 99th percentiles would be 3.5 ms
+    assert figures.pacing_lag_max_s == 0.0383
+    one_more = closed(in_time, *bursts, utterance(0, 4, frames=1, frames_late=1, pacing_lag_counts={38: 1}))
+    assert one_more.late_frames is not None and one_more.late_frames > 0.01
+    assert one_more.pacing_lag_p99_s == 0.038
 
 
-def test_sums_and_means_of_audio_cover_every_counted_utterance() -> None:
-    figures = closed(utterance(0, 4, audio_s=4.0, speech_s=3.0), utterance(0, 4, 1, audio_s=6.0, speech_s=5.0))
-    assert (figures.sums["audio"], figures.sums["speech"]) == (10.0, 8.0)
-    assert (figures.utterance_s_mean, figures.clips) == (5.0, 2)
+def test_the_percentile_of_the_lag_is_never_above_the_largest() -> None:
+    quick = closed(utterance(0, 4, frames=9, pacing_lag_counts={1: 9}, pacing_lag_max_s=0.0002))
+    assert quick.pacing_lag_p99_s == 0.0002
+    slow = closed(utterance(0, 4, frames=9, pacing_lag_counts={51: 9}, pacing_lag_max_s=1.5))
+    assert slow.pacing_lag_p99_s == 1.5  # later than every bucket: what is known is the largest
+
+
+def test_rows_without_their_counts_of_lags_give_no_percentile() -> None:
+    figures = closed(utterance(0, 4), utterance(0, 4, 1, pacing_lag_counts=None, frames_late=1))
+    assert figures.pacing_lag_p99_s is None
+    assert (figures.pacing_lag_max_s, figures.late_frames) == (0.004, 1 / 104)
+
+
+def test_what_a_caller_did_not_send_makes_no_mean_and_no_clip() -> None:
+    cut = {"text": "", "audio_s": 0.1, "speech_s": 0.0}
+    figures = closed(
+        utterance(0, 4, audio_s=6.0, speech_s=3.0),
+        utterance(0, 4, 0, audio_s=7.0, speech_s=4.0),
+        *(utterance(0, 4, i, outcome="refused", **cut | {"audio_s": 0.0}) for i in (1, 2)),
+        utterance(0, 4, 3, outcome="disconnected", **cut),
+    )
+    assert figures.utterance_s_mean == 6.5
+    assert (figures.sums["audio"], figures.sums["speech"]) == (pytest.approx(13.1), 7.0)
+    assert figures.clips == 2
+    nobody = closed(utterance(0, 4, outcome="refused", **cut))
+    assert nobody.utterance_s_mean is None
 
 
 def test_what_the_server_says_of_itself_is_gathered_by_name() -> None:
@@ -132,8 +161,8 @@ def random_record(seed: int) -> UtteranceRecord:
         outcome=rng.choice(("ok", "ok", "ok", "timed_out", "refused", "interrupted")),
         eos_latency_s=rng.uniform(0.1, 2),
         finalise_latency_s=rng.choice((None, rng.random())),
-        pacing_lag_p99_s=rng.choice((None, rng.random())),
         pacing_lag_max_s=rng.choice((None, rng.random())),
+        pacing_lag_counts=rng.choice((None, {rng.randrange(1, 52): 52})),
         audio_s=rng.uniform(1, 9),
         total_s=rng.choice((None, rng.random())),
         foreign_text=rng.choice((None, 0, 1)),

@@ -41,6 +41,11 @@ def test_lateness_moves_no_due_time_and_is_kept_frame_by_frame(lags_s: list[floa
     surely, perhaps = (sum(lag_s > 0.01 + doubt_s for lag_s in lags_s) for doubt_s in (1e-9, -1e-9))
     assert surely <= n_late <= perhaps
     assert n_above <= 0.01 * len(lags_s)
+    counts = schedule.sent_audio().pacing_lag_counts
+    assert counts is not None and sum(counts.values()) == len(lags_s)
+    for edge_ms in range(1, 51):
+        surely, perhaps = (sum(1_000 * lag_s > edge_ms + doubt for lag_s in lags_s) for doubt in (1e-6, -1e-6))
+        assert surely <= sum(n for edge, n in counts.items() if edge > edge_ms) <= perhaps
     assert p99_s == pytest.approx(sorted(lags_s)[math.ceil(0.99 * len(lags_s)) - 1])
 
 
@@ -67,3 +72,18 @@ def test_a_frame_is_late_from_ten_milliseconds_on() -> None:
     for lag_s in (0.0, 0.009, 0.011):
         schedule.on_sent(schedule.next_due_s + lag_s)
     assert lags_of(schedule) == (pytest.approx(0.011), pytest.approx(0.011), 1)
+
+
+def test_lags_are_counted_in_buckets_of_a_millisecond_that_are_named_by_their_upper_edge() -> None:
+    schedule = Schedule(0.0, 1.0, 8)
+    for lag_s in (-0.0001, 0.0, 0.0009, 0.0011, 0.0099, 0.0101, 0.0499, 0.0501):
+        schedule.on_sent(schedule.next_due_s + lag_s)
+    assert schedule.sent_audio().pacing_lag_counts == {1: 3, 2: 1, 10: 1, 11: 1, 50: 1, 51: 1}
+
+
+def test_an_utterance_in_time_has_one_bucket_and_one_without_frames_none() -> None:
+    schedule = Schedule(0.0, 1.0, 3)
+    assert schedule.sent_audio().pacing_lag_counts is None
+    for _ in range(3):
+        schedule.on_sent(schedule.next_due_s + 0.0002)
+    assert schedule.sent_audio().pacing_lag_counts == {1: 3}
