@@ -81,4 +81,4 @@ def test_pacing_does_not_apply_and_everything_else_is_judged() -> None:
 def test_charts_are_those_of_uploads() -> None:
     titles = [chart.title for chart in draw_charts(report_of()) or ()]
     assert titles[:2] == ["Total time of a request, p50 and p95 with 95 % interval", "Requests per second"]
-    assert not any(title.startswith(("EOS", "Pacing")) for title in titles)
+    assert not any(title.startswith(("EOS", "Frames")) for title in titles)

@@ -153,7 +153,7 @@ def test_charts_show_what_was_measured_and_leave_out_what_was_not(report: RunRep
     assert [chart.title.split()[0] for chart in draw_charts(report)] == ["EOS", "Word", "Frames", "GPU", "Server"]
     made = made_run(ladder=(1,), per_stage=2, gpu=False)
     without = build_report(made.run, made.transitions, [made.utterances])
-    assert [chart.title.split()[0] for chart in draw_charts(without)] == ["EOS", "Word", "Pacing"]
+    assert [chart.title.split()[0] for chart in draw_charts(without)] == ["EOS", "Word", "Frames"]
 
 
 def test_without_the_drawing_libraries_the_page_says_how_to_get_them(report: RunReport) -> None:

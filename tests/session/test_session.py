@@ -531,6 +531,19 @@ def test_an_utterance_that_is_measured_in_its_middle_is_interrupted() -> None:
     assert (record.outcome, record.frames, record.eos_latency_s) == (Outcome.INTERRUPTED, 10, None)
 
 
+@pytest.mark.parametrize(("n_sent", "speech_s"), [(0, 0.0), (1, 0.0), (5, 0.4), (10, 0.5)])
+def test_speech_is_what_was_sent_of_it(n_sent: int, speech_s: float) -> None:
+    audio = one_second(Parakeet())  # of which 0.1 to 0.6 s is speech
+    session = Session(Parakeet(), audio, RULES, START_S)
+    session.on_open(START_S)
+    assert session.schedule is not None
+    for _ in range(n_sent):
+        session.schedule.on_sent(session.schedule.next_due_s)
+    session.interrupt("the run ended first")
+    (result, *_) = session.measure(START_S + 1.0)
+    assert result.speech_s == pytest.approx(speech_s)
+
+
 def test_an_interruption_does_not_undo_an_outcome() -> None:
     _, spoken = parakeet(*ANSWERED)
     spoken.session.interrupt("the run ended first")
