@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -20,6 +20,7 @@ from stt_load.metrics.normaliser import guess_normaliser
 from stt_load.metrics.wer import scored
 from stt_load.records import Utterance, UtteranceRecord
 from stt_load.run.preflight import find_problems
+from stt_load.session.advice import find_cause
 from stt_load.workloads.run_clips import choose_clips
 from stt_load.workloads.workload import Workload, as_ms
 
@@ -87,15 +88,18 @@ def _print_facts(workload: type[Workload], config: RunConfig, record: UtteranceR
 def _print_next(
     workload: type[Workload], config: RunConfig, record: UtteranceRecord, options: dict[str, Any], console: Console
 ) -> None:
-    """The command to paste next: the run, or the probe that may do better where this one failed."""
-    advice = [] if record.is_ok else workload.probe_advice(config, record)
+    """The command to paste next: the run, or the probe that may do better where this one failed, and why."""
+    changed: Mapping[str, Any] = {}
     if record.is_ok:
         console.print("\nRun the load test with:")
-    elif advice:
-        console.print("\nProbe again with:")
     else:
-        return
-    changed = {name.replace("-", "_"): value for name, value in advice}
+        cause = find_cause(record)
+        if cause is not None:
+            console.print(f"{'advice':<17} {cause.advice(record)}", markup=False)
+        changed = workload.retry_options(config, record)
+        if not changed:
+            return
+        console.print("\nProbe again with:")
     url = without_credentials(config.stt_url)
-    words = option_words({**options, **changed, "stt_url": url, "dialect": config.dialect})
+    words = option_words({**options, "stt_url": url, "dialect": config.dialect, **changed})
     console.print(f"  {shlex.join(['stt-load', 'run' if record.is_ok else 'probe', *words])}", markup=False)

@@ -141,6 +141,12 @@ class Dialect(ABC):
     def recognises(message: Message) -> bool:
         """True for a message that this server sends and hardly any other does. Never raises."""
 
+    @staticmethod
+    def recognises_refusal(said: str) -> bool:
+        """True for what this server says, and hardly any other, when it doesn't open a connection. `said`: the status
+        and its reason in one line."""
+        return False
+
 
 @functools.cache
 def _defaults(kind: type[Dialect]) -> dict[str, Any]:

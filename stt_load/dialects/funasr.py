@@ -143,3 +143,8 @@ class FunAsr(Dialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         return {"wav_name", "is_final"} <= try_object(message).keys()
+
+    @staticmethod
+    def recognises_refusal(said: str) -> bool:
+        """It takes none but the subprotocol `binary`; this is how the library `websockets` words that."""
+        return "missing subprotocol" in said

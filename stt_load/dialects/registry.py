@@ -192,6 +192,11 @@ def settings_for_run(end: End, options: Mapping[str, Any], api_key: str | None) 
     return Settings(options=options, end=end, api_key=(api_key or "").strip() or None)
 
 
+def detect_refusal(said: str) -> list[str]:
+    """Names of our own dialects whose server refuses a connection in these words."""
+    return [row.name for row in DIALECTS.values() if row.dialect.recognises_refusal(said)]
+
+
 def detect(messages: Sequence[Message]) -> list[str]:
     """Names of our own dialects that recognise at least one of these messages of a server."""
     return [row.name for row in DIALECTS.values() if any(row.dialect.recognises(message) for message in messages)]

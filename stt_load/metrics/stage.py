@@ -64,6 +64,7 @@ class StageFigures:
     clips_reused: int  # utterances whose clip another caller was speaking at the same time
     kernel_stamped: int  # utterances whose arrival times are the kernel's
     server_ms: Mapping[str, Distribution]  # what the server says of itself; milliseconds
+    other_dialects: Mapping[str, int]  # dialect that the server seems to speak instead -> utterances that say so
 
     @property
     def ok(self) -> int:
@@ -150,6 +151,7 @@ class StageStats:
     clips_reused: int = 0
     kernel_stamped: int = 0
     server_ms: dict[str, array[float]] = field(default_factory=dict)
+    other_dialects: Counter[str] = field(default_factory=Counter)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of one kind of load, some thousand at once. Only those that started in the hold count."""
@@ -172,6 +174,7 @@ class StageStats:
         self.clip_ids.update([record.clip_id for record in counted if record.audio_s])
         self.clips_reused += sum([record.clip_reused for record in counted])
         self.kernel_stamped += sum([record.stamp == "kernel" for record in counted])
+        self.other_dialects.update([name for record in counted for name in record.other_dialects])
         for reported in [record.server_ms for record in counted if record.server_ms]:
             for name, value in reported.items():
                 if name not in self.server_ms:
@@ -208,6 +211,7 @@ class StageStats:
             clips_reused=self.clips_reused,
             kernel_stamped=self.kernel_stamped,
             server_ms={name: Distribution.of(values) for name, values in sorted(self.server_ms.items())},
+            other_dialects=dict(self.other_dialects),
         )
 
     def _sum(self, figure: Figure) -> float:

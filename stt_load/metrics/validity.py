@@ -31,6 +31,8 @@ class Evidence:
     counted: int
     unended: int  # counted utterances cut off or never heard of again
     is_over: bool  # the stage came to its end: False where the run was killed in it
+    ok: int  # counted utterances that came to a good end
+    other_dialects: tuple[str, ...]  # that the server seems to speak instead
     undecided: tuple[str, ...]  # objectives that these utterances can't decide, one clause each
 
 
@@ -107,6 +109,16 @@ def _all_ended(evidence: Evidence) -> tuple[bool, str]:
     return False, f"{evidence.unended} of {evidence.counted} counted utterances were cut off or never ended"
 
 
+def _dialect_fits(evidence: Evidence) -> tuple[bool, str]:
+    """A server of another kind answers nothing that was asked, whatever it holds."""
+    if evidence.ok or not evidence.other_dialects:
+        return True, "nothing that the server sent says otherwise"
+    return (
+        False,
+        f"no utterance came to a good end, and the server seems to speak {' or '.join(evidence.other_dialects)}",
+    )
+
+
 def _enough_samples(evidence: Evidence) -> tuple[bool, str]:
     if evidence.undecided:
         return False, "; ".join(evidence.undecided)
@@ -143,6 +155,11 @@ CONDITIONS: tuple[Condition, ...] = (
         "counted utterances all ended",
         _all_ended,
         "let the stage end by itself, or lower --timeout: slow utterances are the first to be cut off",
+    ),
+    Condition(
+        "the server speaks this dialect",
+        _dialect_fits,
+        "run again with the --dialect that is named here; try it first with `stt-load probe`",
     ),
     Condition(
         "enough samples",

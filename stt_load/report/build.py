@@ -220,6 +220,8 @@ def _evidence(
         counted=counted,
         unended=counted - ended,
         is_over=timeline.is_over,
+        ok=figures.ok,
+        other_dialects=tuple(figures.other_dialects),
         # One objective that is missed for certain settles the stage, whatever another one can't decide.
         undecided=() if is_missed else tuple(undecided),
     )

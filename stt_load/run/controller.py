@@ -10,25 +10,17 @@ from typing import Any
 import gevent
 
 from stt_load.clock import Clock
-from stt_load.credentials import API_KEY_VARIABLE
-from stt_load.errors import Refusal
 from stt_load.run.cluster import Cluster
 from stt_load.run.ledger import Ledger
 from stt_load.run.plan import Observation, Phase, Plan, Transition
 from stt_load.run.run_folder import RunFolder
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.stolen_cpu import StolenCpu
+from stt_load.session.advice import find_cause
 
 log = logging.getLogger("stt_load")
 
 _STEP_PERIOD_S = 0.1
-
-REFUSAL_ADVICE = {
-    Refusal.AUTH: f"set {API_KEY_VARIABLE} on every worker to a key that it takes, and check the path of --stt-url",
-    Refusal.CAPACITY: "it says that it is full: raise its limit, or take these callers for more than it holds",
-    Refusal.PARAMETERS: "it doesn't do what you asked for: see --dialect-option",
-    Refusal.UNREACHABLE: "nothing answers there: is the server up, and is --stt-url right?",
-}
 
 
 class RunController:
@@ -112,15 +104,18 @@ class RunController:
 
     def _observe(self) -> Observation:
         stage = self.update.stage
+        tally = self.ledger.tally(stage)
         return Observation(
             reached=self._cluster.reached,
             speaking=self.ledger.speaking(stage),
             begun=self.ledger.begun(stage),
-            ended=self.ledger.ended(stage),
+            ended=tally.ended,
             in_flight=self.ledger.in_flight(),
             is_current=self.ledger.is_current(self._cluster.workers(), self.update.seq),
             target=self._cluster.target,
-            refused=self.ledger.refused(stage),
+            refused=tally.refused,
+            ok=tally.ok,
+            other_dialect=tally.other_dialect,
         )
 
     def _update_of(self, transition: Transition, seq: int) -> StageUpdate:
@@ -166,12 +161,13 @@ class RunController:
 
     def _warn_of_failures(self) -> None:
         """The first of each kind, with what to do where that is known: a thousand callers fail for the same reason."""
-        for kind, error in self.ledger.first_errors.items():
+        for kind, record in self.ledger.first_failures.items():
             if kind not in self._warned_of:
                 self._warned_of.add(kind)
-                outcome, refusal = kind
-                advice = f": {REFUSAL_ADVICE[Refusal(refusal)]}" if refusal else ""
-                log.warning("the first %s%s: %s%s", outcome, f" ({refusal})" if refusal else "", error, advice)
+                refusal = f" ({record.refusal})" if record.refusal else ""
+                cause = find_cause(record)
+                advice = f": {cause.advice(record)}" if cause else ""
+                log.warning("the first %s%s: %s%s", record.outcome, refusal, record.error or "without a reason", advice)
 
     def _note_lost_workers(self) -> None:
         present = set(self._cluster.workers())

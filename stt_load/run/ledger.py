@@ -6,7 +6,7 @@ than they can be scored are written as they are, and scored when the report is m
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +27,30 @@ _NO_FAILURE = frozenset({Outcome.OK, Outcome.INTERRUPTED})
 
 
 @dataclass(slots=True)
+class StageTally:
+    """How the counted utterances of one stage have ended."""
+
+    ended: int = 0
+    ok: int = 0
+    refused: int = 0  # the server would not take the caller
+    other_dialect: int = 0  # the server seems to speak another dialect
+
+    def add(self, record: UtteranceRecord) -> None:
+        self.ended += 1
+        self.ok += record.is_ok
+        self.refused += record.outcome == Outcome.REFUSED
+        self.other_dialect += bool(record.other_dialects)
+
+    def __add__(self, other: StageTally) -> StageTally:
+        return StageTally(
+            self.ended + other.ended,
+            self.ok + other.ok,
+            self.refused + other.refused,
+            self.other_dialect + other.other_dialect,
+        )
+
+
+@dataclass(slots=True)
 class WorkerState:
     """What the master knows of one worker: its newest snapshot, and what has come of it so far."""
 
@@ -34,8 +58,7 @@ class WorkerState:
     next_seq: int = 0
     missing_seq: int = 0
     rows: int = 0
-    ended: Counter[int] = field(default_factory=Counter)  # counted utterances by stage
-    refused: Counter[int] = field(default_factory=Counter)  # those of them that the server would not take
+    stages: defaultdict[int, StageTally] = field(default_factory=lambda: defaultdict(StageTally))
 
 
 @dataclass(slots=True)
@@ -105,7 +128,7 @@ class Ledger:
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
         self.outcomes: Counter[str] = Counter()
         self.drained: set[str] = set()  # workers that have sent their last report
-        self.first_errors: dict[tuple[str, str | None], str] = {}  # by outcome and refusal
+        self.first_failures: dict[tuple[str, str | None], UtteranceRecord] = {}  # by outcome and refusal
 
     def accept(self, worker: str, snapshot: Snapshot, now_s: float, rows: bytes = b"") -> None:
         """Takes one report. A report of another run (a late one of the run before) is left out."""
@@ -134,8 +157,7 @@ class Ledger:
             self._score(record, in_flight)
             self._count(record)
             if record.is_counted:
-                worker.ended[record.stage] += 1
-                worker.refused[record.stage] += record.outcome == Outcome.REFUSED
+                worker.stages[record.stage].add(record)
             taken.append(record)
         self._write(_LINES.encode_lines(taken))
         worker.rows += len(taken)
@@ -152,7 +174,7 @@ class Ledger:
         if record.text:
             self.last_texts.append(record)
         if record.outcome not in _NO_FAILURE:
-            self.first_errors.setdefault((record.outcome, record.refusal), record.error or "without a reason")
+            self.first_failures.setdefault((record.outcome, record.refusal), record)
 
     # what the plan and the live view ask ---------------------------------------------------------------
 
@@ -160,13 +182,13 @@ class Ledger:
         """Counted utterances that have begun in this stage."""
         return sum(snapshot.begun for snapshot in self._newest() if snapshot.stage == stage)
 
+    def tally(self, stage: int) -> StageTally:
+        """How the counted utterances of this stage have ended, over all workers."""
+        return sum((worker.stages[stage] for worker in self._workers.values()), StageTally())
+
     def ended(self, stage: int) -> int:
         """Counted utterances of this stage that have ended."""
-        return sum(worker.ended[stage] for worker in self._workers.values())
-
-    def refused(self, stage: int) -> int:
-        """Counted utterances of this stage that the server would not take."""
-        return sum(worker.refused[stage] for worker in self._workers.values())
+        return self.tally(stage).ended
 
     def speaking(self, stage: int) -> int:
         """Callers that have begun an utterance in this stage."""
@@ -199,7 +221,12 @@ class Ledger:
         if state is not None:
             newest = state.newest
             state.newest = msgspec.structs.replace(
-                newest, begun=state.ended[newest.stage], speaking=0, in_flight=0, caller_states={}, clips=frozenset()
+                newest,
+                begun=state.stages[newest.stage].ended,
+                speaking=0,
+                in_flight=0,
+                caller_states={},
+                clips=frozenset(),
             )
 
     def delivery(self) -> dict[str, Any]:

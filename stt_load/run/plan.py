@@ -8,7 +8,8 @@
 
 A hold opens when the callers are there, never by wall clock alone; a grace ends when every counted utterance has
 ended, so slow utterances are never cut off at an edge and none finishes under a lighter load. Where the server
-refuses every caller of the first stage, a larger one would say nothing more: the run is over.
+refuses every caller of the first stage, or seems to speak another dialect, a larger one would say nothing more: the run
+is over.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 ALL_REFUSED = "every caller of the first stage was refused"
+OTHER_DIALECT = "the server seems to speak another dialect, and no utterance of the first stage came to a good end"
 
 
 class Phase(StrEnum):
@@ -35,7 +37,8 @@ class Observation:
     `reached`: callers there. `speaking`: callers that have begun an utterance in this stage. `begun`, `ended`:
     counted utterances. `in_flight`: utterances in flight, counted or not. `is_current`: every worker has reported
     since the current phase was announced, so that `begun` can't grow any more once the hold is over. `refused`: of
-    the ended ones, those that the server would not take.
+    the ended ones, those that the server would not take. `ok`, `other_dialect`: of the ended ones, those that came to a
+    good end, and those whose server seems to speak another dialect.
     """
 
     reached: int
@@ -46,6 +49,17 @@ class Observation:
     is_current: bool
     target: int = 0  # FollowPlan only: the number of callers somebody has asked for
     refused: int = 0
+    ok: int = 0
+    other_dialect: int = 0
+
+    @property
+    def hopeless(self) -> str | None:
+        """Why more callers would only repeat what these have met; None where they may do better."""
+        if not self.ended or self.ok:
+            return None
+        if self.refused == self.ended:
+            return ALL_REFUSED
+        return OTHER_DIALECT if 2 * self.other_dialect >= self.ended else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +177,8 @@ class LadderPlan:
             self._idle_since_s = now_s
         if self._idle_since_s is None or now_s - self._idle_since_s < self.timing.settle_s:
             return None
-        if self._stage == 0 and 0 < observed.ended == observed.refused:
-            return self._begin(now_s, Phase.DONE, ALL_REFUSED)
+        if self._stage == 0 and observed.hopeless:
+            return self._begin(now_s, Phase.DONE, observed.hopeless)
         if self._stage + 1 == len(self._ladder):
             return self._begin(now_s, Phase.DONE, "all stages done")
         self._stage += 1

@@ -5,28 +5,45 @@ from __future__ import annotations
 from stt_load.credentials import without_key
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.events import Message
-from stt_load.dialects.registry import DIALECTS, detect
+from stt_load.dialects.registry import DIALECTS, detect, detect_refusal
 
 _KEPT = 5
 
 
 class ErrorText:
     """Words the error of one utterance in `dialect`: in one line, with the dialect that the server seems to speak
-    instead, and without the caller's key, which servers are known to quote."""
+    instead, and without the caller's key, which servers are known to quote.
 
-    __slots__ = ("_dialect", "_unknown")
+    `is_understood`: the server has sent something that the dialect knows, on this connection.
+    """
+
+    __slots__ = ("_dialect", "_refusal", "_unknown", "is_understood")
 
     def __init__(self, dialect: Dialect) -> None:
+        self.is_understood = False
         self._dialect = dialect
+        self._refusal = ""
         self._unknown: list[Message] = []  # the first few
 
     def add_unknown(self, message: Message) -> None:
-        """Remembers a message that the dialect could make nothing of."""
+        """Remembers a message that the dialect could make nothing of. Some say nothing and come from its own server all
+        the same, `{"partial": ""}` for example."""
+        self.is_understood = self.is_understood or self._dialect.recognises(message)
         if len(self._unknown) < _KEPT:
             self._unknown.append(message)
+
+    def add_refusal(self, refusal: str) -> None:
+        """Remembers what the server said when it would not open the connection."""
+        self._refusal = refusal
+
+    @property
+    def other_dialects(self) -> list[str]:
+        """Names of the dialects that the server seems to speak instead, where its messages or its refusal tell."""
+        names = [*detect(self._unknown), *(detect_refusal(self._refusal) if self._refusal else ())]
+        return [name for name in names if DIALECTS[name].dialect is not type(self._dialect)]
 
     def describe(self, error: str) -> str:
         """The error as it is kept and shown."""
         error = without_key(error, self._dialect.settings.api_key)
-        names = [name for name in detect(self._unknown) if DIALECTS[name].dialect is not type(self._dialect)]
+        names = self.other_dialects
         return f"{error}; the server seems to speak {' or '.join(names)}: see --dialect" if names else error

@@ -28,7 +28,7 @@ from stt_load.dialects.events import (
     SegmentPending,
     ServerError,
 )
-from stt_load.errors import ConnectionLost, Outcome, ProtocolError, Refusal, SttLoadError
+from stt_load.errors import ConnectionLost, Outcome, ProtocolError, Refusal, SttLoadError, UpgradeRefused
 from stt_load.records import Figures, Measured
 from stt_load.session.actions import Action, Done, Send, SendFrames, SessionRules, WaitUntil
 from stt_load.session.encoded_clip import EncodedClip
@@ -53,6 +53,8 @@ class SessionResult(Figures, frozen=True, gc=False):
     duration_s: float
     stream_start_s: float | None
     messages: list[list[Any]]
+    understood: bool | None
+    other_dialects: list[str]
 
 
 class Session:
@@ -114,7 +116,8 @@ class Session:
             self._start_stream(opened_s)
 
     def on_reuse(self, now_s: float) -> None:
-        """The connection was opened for an earlier utterance and is quiet."""
+        """The connection was opened for an earlier utterance, which came to a good end, and is quiet."""
+        self._error_text.is_understood = True
         self._start_stream(now_s)
 
     def on_sent(self, now_s: float) -> None:
@@ -133,6 +136,8 @@ class Session:
             return ()
         if all(isinstance(event, Ignored) for event in events):
             self._error_text.add_unknown(message)
+        else:
+            self._error_text.is_understood = True
         if self.schedule is not None and arrived_s > self.deadline_s:
             self._time_out()
         for event in events:
@@ -143,6 +148,8 @@ class Session:
         """The connection failed. What was complete by then stays complete."""
         if self._outcome is not None:
             return
+        if isinstance(error, UpgradeRefused):
+            self._error_text.add_refusal(str(error))
         if isinstance(error, ConnectionLost):
             self.close_code = error.close_code
             if self._is_sent and self._transcript.is_complete_without(error.close_code):
@@ -284,6 +291,10 @@ class Session:
         return max(0.0, min(sent_s, clip.speech_end_s) - clip.speech_start_s)
 
     @property
+    def _was_open(self) -> bool:
+        return self._timestamps.opened_at_s is not None or self.schedule is not None
+
+    @property
     def _is_sent(self) -> bool:
         return self.schedule is not None and self.schedule.is_all_sent
 
@@ -325,6 +336,8 @@ class Session:
             duration_s=duration_s,
             stream_start_s=None if schedule is None else schedule.stream_start_s,
             messages=messages,
+            understood=self._error_text.is_understood if self._was_open else None,
+            other_dialects=self._error_text.other_dialects if self.error else [],
         )
         latencies = self._timestamps.latencies(self.is_complete)
         return (result, latencies) if schedule is None else (result, latencies, schedule.sent_audio())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
 from stt_load.clock import Clock
 from stt_load.config import RunConfig
 from stt_load.dialects.events import Event, Message
-from stt_load.errors import Outcome
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.greenlet_driver import greenlet_driver, plain_socket
@@ -18,6 +18,7 @@ from stt_load.pacing.in_flight import Watcher
 from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.records import Measured, UtteranceRecord
 from stt_load.session.actions import SessionRules
+from stt_load.session.advice import find_cause
 from stt_load.session.encoded_clip import encode_clip
 from stt_load.session.session import Session
 from stt_load.workloads.message_log import messages_log, show_messages
@@ -73,11 +74,15 @@ class StreamWorkload:
         ]
 
     @classmethod
-    def probe_advice(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
-        """Many servers end an utterance only after more silence than is usual."""
-        if record.outcome != Outcome.TIMED_OUT or config.end == "client":
-            return []
-        return [("trailing-silence", f"{config.trailing_silence_s + MORE_SILENCE_S:g}s")]
+    def retry_options(cls, config: RunConfig, record: UtteranceRecord) -> Mapping[str, Any]:
+        """Those of the one other dialect that the server seems to speak, or more silence where that is what the server
+        may wait for."""
+        if len(record.other_dialects) == 1:
+            return {"dialect": record.other_dialects[0], "dialect_option": (), "trailing_silence": None, "end": None}
+        cause = find_cause(record)
+        if cause is None or not cause.needs_silence:
+            return {}
+        return {"trailing_silence": f"{config.trailing_silence_s + MORE_SILENCE_S:g}s"}
 
     def _connection_of(self, caller: Caller) -> CallerConnection:
         """The connection that the caller has, or a new one."""

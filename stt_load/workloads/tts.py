@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -200,8 +201,8 @@ class TtsWorkload:
         ]
 
     @classmethod
-    def probe_advice(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
-        return []
+    def retry_options(cls, config: RunConfig, record: UtteranceRecord) -> Mapping[str, Any]:
+        return {}
 
 
 class TtsAttempt:

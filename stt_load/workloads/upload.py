@@ -10,7 +10,7 @@ Everything that doesn't change from request to request (WAV, form, headers) is m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stt_load.audio.clip import Clip
@@ -158,8 +158,8 @@ class UploadWorkload:
         ]
 
     @classmethod
-    def probe_advice(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
-        return []
+    def retry_options(cls, config: RunConfig, record: UtteranceRecord) -> Mapping[str, Any]:
+        return {}
 
 
 def http_client(config: RunConfig, api_key: str | None) -> HttpClient:

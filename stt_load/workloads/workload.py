@@ -3,8 +3,8 @@ knows whose turn it is, and the workloads, one file each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
@@ -100,8 +100,8 @@ class Workload(Protocol):
         ...
 
     @classmethod
-    def probe_advice(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
-        """Options by name, and their values, with which a probe that failed may come to its end."""
+    def retry_options(cls, config: RunConfig, record: UtteranceRecord) -> Mapping[str, Any]:
+        """Options by their keys, and their values, with which a probe that failed may come to a good end."""
         ...
 
 

@@ -12,7 +12,6 @@ from servers.start import start_stand_in, start_tts_server
 from stt_load.cli.probe import PROBE_OPTIONS
 from stt_load.config import parse_options
 from stt_load.options import OPTIONS
-from stt_load.server.process import start_sink_server
 
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
 DEADLINE_S = 60.0
@@ -51,7 +50,7 @@ def test_a_url_without_a_path_is_written_as_it_was_used_and_quoted_where_it_must
 
 
 def test_a_server_that_never_ends_an_utterance_is_to_be_probed_with_more_silence() -> None:
-    with start_sink_server(delay_s=30.0) as server:
+    with start_stand_in("vosk", "one two three", delay_s=60.0) as server:
         done = probe("--dialect", "vosk", "--stt-url", server.url, "--end", "server", "--timeout", "0.5s")
     assert done.returncode == 3, done.stdout + done.stderr
     assert {"stream end        none", "first partial     none"} <= set(done.stdout.splitlines())
@@ -61,11 +60,24 @@ def test_a_server_that_never_ends_an_utterance_is_to_be_probed_with_more_silence
     assert command[command.index("--trailing-silence") + 1] == f"{silence_s + 1:g}s"
 
 
-def test_where_nothing_is_known_to_help_nothing_is_advised() -> None:
+def test_the_probe_of_a_server_of_another_dialect_ends_with_the_probe_that_speaks_it() -> None:
     with start_stand_in("vosk", "one two three") as server:
-        done = probe("--dialect", "parakeet", "--stt-url", server.url, "--timeout", "0.5s", "--end", "server")
+        done = probe("--dialect", "parakeet", "--stt-url", server.url, "--timeout", "2s", "--trailing-silence", "1s")
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert "advice            choose --dialect vosk" in done.stdout.splitlines()
+        command = next_command(done)
+        assert command[:2] == ["stt-load", "probe"]
+        again = probe(*command[2:])
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "transcript        one two three" in again.stdout
+
+
+def test_where_nothing_of_the_server_is_known_no_more_silence_is_advised() -> None:
+    with start_stand_in("funasr-realtime", "one two three") as server:
+        done = probe("--dialect", "parakeet", "--stt-url", server.url, "--timeout", "0.5s")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "Run the load test with" not in done.stdout
+    assert "perhaps the server speaks another dialect: see `stt-load dialects`" in done.stdout
+    assert "Probe again with" not in done.stdout
 
 
 @pytest.mark.parametrize("name", PROBE_OPTIONS)

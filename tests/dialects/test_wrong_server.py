@@ -11,6 +11,7 @@ from stt_load.dialects.row import DialectRow
 from stt_load.errors import Outcome, Refusal
 from stt_load.records import UtteranceRecord
 from stt_load.server.dialects import SERVER_DIALECTS
+from stt_load.session.advice import find_cause
 
 # They say something to whoever comes, so nobody takes them for another one.
 SERVERS_THAT_GREET = {
@@ -33,8 +34,13 @@ def test_another_server_is_no_transcript_and_is_called_by_its_name_if_by_any(row
     record = call(row, server)
     assert record.outcome != Outcome.OK
     assert record.error is not None
+    assert record.other_dialects in ([], [server])
     _, _, named = record.error.partition("the server seems to speak ")
-    assert named in ("", f"{server}: see --dialect")
+    assert named == (f"{server}: see --dialect" if record.other_dialects else "")
+    cause = find_cause(record)
+    assert cause is not None
+    assert "dialect" in cause.advice(record) or record.refusal is not None
+    assert not cause.needs_silence
 
 
 @pytest.mark.parametrize("server", sorted(SERVERS_THAT_GREET))
@@ -54,6 +60,11 @@ def test_a_server_that_greets_is_recognised_by_all_that_it_lets_in(server: str) 
 )
 def test_one_that_only_answers_is_recognised_by_its_answers(asked: str, server: str) -> None:
     assert (call(DIALECTS[asked], server).error or "").endswith(f"the server seems to speak {server}: see --dialect")
+
+
+def test_a_refusal_at_the_upgrade_names_it_too() -> None:
+    record = call(DIALECTS["vosk"], "funasr")
+    assert (record.outcome, record.other_dialects, record.understood) == (Outcome.REFUSED, ["funasr"], None)
 
 
 def test_a_refusal_in_another_language_names_it_too() -> None:

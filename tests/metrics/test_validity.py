@@ -20,6 +20,8 @@ CLEAN = Evidence(
     counted=80,
     unended=0,
     is_over=True,
+    ok=78,
+    other_dialects=(),
     undecided=(),
 )
 
@@ -30,13 +32,17 @@ def broken(**changes: object) -> list[str]:
 
 def test_clean_evidence_meets_every_condition() -> None:
     assert broken() == []
-    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 7
+    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 8
 
 
 def test_whole_files_have_no_pace_and_the_condition_says_so() -> None:
     (finding,) = [f for f in evaluate(replace(CLEAN, is_paced=False, frames=0)) if f.condition.startswith("pacing lag")]
     assert finding.is_met
     assert finding.detail == "does not apply: requests are sent whole"
+
+
+def test_one_good_end_says_that_the_dialect_fits_whatever_else_the_server_sent() -> None:
+    assert broken(ok=1, other_dialects=("vosk",)) == []
 
 
 @pytest.mark.parametrize(
@@ -51,6 +57,7 @@ def test_whole_files_have_no_pace_and_the_condition_says_so() -> None:
         ({"rows_lost": 1}, "no rows lost"),
         ({"unended": 1}, "counted utterances all ended"),
         ({"is_over": False}, "counted utterances all ended"),
+        ({"ok": 0, "other_dialects": ("vosk",)}, "the server speaks this dialect"),
         ({"undecided": ("p95 of three",)}, "enough samples"),
     ],
 )

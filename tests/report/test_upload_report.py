@@ -12,6 +12,7 @@ import pytest
 from made_run import made_run, made_uploads
 from test_writers import WRITTEN, console_text
 
+from stt_load.metrics.validity import CONDITIONS
 from stt_load.report.build import build_report
 from stt_load.report.csv_file import stages_csv
 from stt_load.report.json_file import summary_json
@@ -75,7 +76,7 @@ def test_pacing_does_not_apply_and_everything_else_is_judged() -> None:
     (pacing,) = [finding for finding in validity if finding["condition"].startswith("pacing")]
     assert pacing["is_met"]
     assert pacing["detail"] == "does not apply: requests are sent whole"
-    assert len(validity) == 7
+    assert len(validity) == len(CONDITIONS)
 
 
 def test_charts_are_those_of_uploads() -> None:

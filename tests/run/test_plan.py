@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.run.plan import FollowPlan, LadderPlan, Observation, Phase, Timing, Transition
+from stt_load.run.plan import OTHER_DIALECT, FollowPlan, LadderPlan, Observation, Phase, Timing, Transition
 
 TIMING = Timing(hold_s=20, settle_s=3, ramp_rate=10, utterance_limit_s=40, ramp_slack_s=15)
 NOTHING = Observation(reached=0, speaking=0, begun=0, ended=0, in_flight=0, is_current=True)
@@ -97,6 +97,36 @@ ROWS = (
             (25.2, replace(FULL, begun=9, ended=9, refused=8), ("ramp", "next stage")),
         ],
         (5, 10),
+    ),
+    Row(
+        "nor is a server asked for more that seems to speak another dialect to most of them and ends none well",
+        TIMING,
+        [
+            (2.0, FULL, ("hold", "target reached")),
+            (22.0, replace(FULL, begun=9, ended=9, other_dialect=5), ("grace", "held")),
+            (22.1, replace(FULL, begun=9, ended=9, other_dialect=5), ("settle", "all ended")),
+            (22.2, replace(FULL, begun=9, ended=9, other_dialect=5), None),
+            (25.2, replace(FULL, begun=9, ended=9, other_dialect=5), ("done", OTHER_DIALECT)),
+        ],
+        (5, 10),
+    ),
+    *(
+        Row(
+            f"a server is where {why}",
+            TIMING,
+            [
+                (2.0, FULL, ("hold", "target reached")),
+                (22.0, ended, ("grace", "held")),
+                (22.1, ended, ("settle", "all ended")),
+                (22.2, ended, None),
+                (25.2, ended, ("ramp", "next stage")),
+            ],
+            (5, 10),
+        )
+        for why, ended in (
+            ("one utterance came to a good end", replace(FULL, begun=9, ended=9, ok=1, other_dialect=8)),
+            ("few of them look like another dialect", replace(FULL, begun=9, ended=9, other_dialect=4)),
+        )
     ),
     Row(
         "at least so many counted utterances keep the hold open",

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import gevent
+import msgspec
 import pytest
 from fakes import clip, record_of
 from raw_server import DEADLINE_S, TEXT, frame, raw_server
@@ -167,16 +168,24 @@ def test_a_probe_shows_every_message_but_not_every_frame() -> None:
     assert "the server notices 0.5 s of silence" in facts["end of utterance"]
 
 
-def test_more_silence_is_advised_only_where_the_server_did_not_end_the_utterance_in_time() -> None:
+def test_more_silence_is_tried_where_a_server_that_speaks_the_dialect_may_still_wait_for_it() -> None:
     asked = config("ws://localhost:1/")
-    timed_out, refused = (
-        UtteranceRecord("r", 0, 0, 0, "probe", 1, "c", "", outcome=o) for o in ("timed_out", "refused")
+    timed_out = UtteranceRecord(
+        *("r", 0, 0, 0, "probe", 1, "c", ""), outcome="timed_out", end="server", frames=20, understood=True
     )
     silence_s = asked.trailing_silence_s + MORE_SILENCE_S
-    assert StreamWorkload.probe_advice(asked, timed_out) == [("trailing-silence", f"{silence_s:g}s")]
-    assert StreamWorkload.probe_advice(asked, refused) == []
-    told = config("ws://localhost:1/", dialect="vosk", end="client", trailing_silence="0s")
-    assert StreamWorkload.probe_advice(told, timed_out) == []
+    assert StreamWorkload.retry_options(asked, timed_out) == {"trailing_silence": f"{silence_s:g}s"}
+    for changes in ({"outcome": "refused"}, {"end": "client"}, {"frames": 0}, {"understood": False}):
+        assert StreamWorkload.retry_options(asked, msgspec.structs.replace(timed_out, **changes)) == {}
+
+
+def test_the_one_other_dialect_is_tried_without_the_options_of_this_one() -> None:
+    asked = config("ws://localhost:1/")
+    record = UtteranceRecord("r", 0, 0, 0, "probe", 1, "c", "", outcome="timed_out", other_dialects=["vosk"])
+    options = StreamWorkload.retry_options(asked, record)
+    assert (options["dialect"], options["dialect_option"]) == ("vosk", ())
+    undecided = msgspec.structs.replace(record, other_dialects=["vosk", "sherpa-onnx"])
+    assert StreamWorkload.retry_options(asked, undecided) == {}
 
 
 def test_clips_come_at_the_rate_that_the_server_takes() -> None:

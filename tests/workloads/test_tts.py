@@ -84,7 +84,7 @@ def test_a_probe_tells_what_came_and_what_it_comes_to() -> None:
     facts = dict(TtsWorkload.probe_facts(config, record))
     assert facts["first audio"] == "the server sent a finished file"
     assert facts["audio"] == f"{record.audio_s:.2f} s"
-    assert TtsWorkload.probe_advice(config, record) == []
+    assert TtsWorkload.retry_options(config, record) == {}
 
 
 def test_an_answer_that_was_not_streamed_has_no_gap_and_no_underrun() -> None:

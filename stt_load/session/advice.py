@@ -1,0 +1,68 @@
+"""What to do about an utterance that came to no good end, by its cause: for a probe, and for the log of a run.
+
+`CAUSES` is the table; the first that fits is the advice. None fits where nothing that the caller can change is known to
+help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stt_load.credentials import API_KEY_VARIABLE
+from stt_load.errors import Outcome, Refusal
+from stt_load.records import UtteranceRecord
+
+REFUSAL_ADVICE = {
+    Refusal.AUTH: f"set {API_KEY_VARIABLE} on every worker to a key that it takes, and check the path of --stt-url",
+    Refusal.CAPACITY: "it says that it is full: raise its limit, or take these callers for more than it holds",
+    Refusal.PARAMETERS: "it doesn't do what you asked for: see --dialect-option",
+    Refusal.UNREACHABLE: "nothing answers there: is the server up, and is --stt-url right?",
+}
+
+_UNKNOWN_SERVER = "perhaps the server speaks another dialect: see `stt-load dialects`"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why an utterance may have failed. `fits` decides by its record; `advice` says what to do. `needs_silence`: a
+    longer silence after the clip may help."""
+
+    fits: Callable[[UtteranceRecord], bool]
+    advice: Callable[[UtteranceRecord], str]
+    needs_silence: bool = False
+
+
+def _waits_for_silence(record: UtteranceRecord) -> bool:
+    """All audio was sent to a server that is to hear its end by itself, and has said something in the meantime: it may
+    still wait for more silence."""
+    return (
+        record.outcome == Outcome.TIMED_OUT and record.end == "server" and record.frames > 0 and bool(record.understood)
+    )
+
+
+CAUSES: Sequence[Cause] = (
+    Cause(
+        lambda record: bool(record.other_dialects),
+        lambda record: f"choose --dialect {' or '.join(record.other_dialects)}",
+    ),
+    Cause(
+        lambda record: record.refusal is not None,
+        lambda record: REFUSAL_ADVICE[Refusal(str(record.refusal))],
+    ),
+    Cause(
+        lambda record: record.outcome == Outcome.REFUSED,
+        lambda record: "check the path of --stt-url, and whether the server speaks this --dialect",
+    ),
+    Cause(lambda record: record.understood is False, lambda record: _UNKNOWN_SERVER),
+    Cause(
+        _waits_for_silence,
+        lambda record: "many servers end an utterance only after more silence: see --trailing-silence",
+        needs_silence=True,
+    ),
+)
+
+
+def find_cause(record: UtteranceRecord) -> Cause | None:
+    """The first cause that fits a failed utterance; None where none does."""
+    return next((cause for cause in CAUSES if cause.fits(record)), None)

@@ -1,0 +1,36 @@
+"""The error of an utterance names the dialect that the server seems to speak, and never the caller's key."""
+
+from __future__ import annotations
+
+from stt_load.dialects.base import Dialect, Settings
+from stt_load.dialects.registry import DIALECTS
+from stt_load.session.error_text import ErrorText
+
+
+def made(name: str, key: str | None = None) -> Dialect:
+    return DIALECTS[name].make(Settings(api_key=key))
+
+
+def test_messages_of_another_dialect_name_it_and_those_of_ones_own_don_t() -> None:
+    for name, expected in (("parakeet", ["vosk"]), ("vosk", [])):
+        error_text = ErrorText(made(name))
+        error_text.add_unknown('{"partial": ""}')
+        assert error_text.other_dialects == expected
+        assert error_text.is_understood is (name == "vosk")
+
+
+def test_the_words_of_a_refusal_name_it_too() -> None:
+    error_text = ErrorText(made("vosk"))
+    error_text.add_refusal("HTTP 400 at the upgrade: missing subprotocol")
+    assert error_text.describe("HTTP 400") == "HTTP 400; the server seems to speak funasr: see --dialect"
+
+
+def test_words_that_no_dialect_knows_change_nothing() -> None:
+    error_text = ErrorText(made("vosk"))
+    error_text.add_unknown('{"event": "pong"}')
+    error_text.add_refusal("HTTP 400 at the upgrade: bad request")
+    assert error_text.describe("HTTP 400") == "HTTP 400"
+
+
+def test_the_key_is_not_told() -> None:
+    assert "open sesame" not in ErrorText(made("deepgram", "open sesame")).describe("bad key: open sesame")
