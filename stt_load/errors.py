@@ -90,10 +90,12 @@ class UpgradeRefused(TransportError):
 
 
 class ConnectionLost(TransportError):
-    """The connection ended. `close_code` is the websocket close code, 1006 where there was no close frame."""
+    """The connection ended. `close_code` is the websocket close code, 1006 where there was no close frame;
+    `reason` the words beside it, none as a rule."""
 
-    def __init__(self, message: str, close_code: int = 1006) -> None:
+    def __init__(self, message: str, close_code: int = 1006, reason: str = "") -> None:
         self.close_code = close_code
+        self.reason = reason
         super().__init__(message)
 
 

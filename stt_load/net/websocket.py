@@ -173,7 +173,7 @@ class WebSocketTransport:
 def _closed_by_peer(payload: bytes) -> ConnectionLost:
     code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else _NO_STATUS
     reason = payload[2:].decode("utf-8", "replace")
-    return ConnectionLost(f"closed by the server with {code}" + (f": {reason}" if reason else ""), code)
+    return ConnectionLost(f"closed by the server with {code}" + (f": {reason}" if reason else ""), code, reason)
 
 
 def _decode(opcode: int, data: bytes) -> Message:

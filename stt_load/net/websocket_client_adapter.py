@@ -2,7 +2,7 @@
 
 What is used of the library, all of it exported by its `__init__` and public by name:
 
-    frame_buffer(recv, skip_utf8_validation).recv_frame()
+    frame_buffer(recv, skip_utf8_validation).recv_frame(), .recv_strict(n_bytes)
         Reads one frame (RFC 6455 section 5.2) by calling `recv(n_bytes)`. Keeps what it has of a frame when `recv`
         raises, and goes on with it at the next call. Checks reserved bits, opcodes, and the code of a close frame.
         Loops for ever on a `recv` that gives nothing at the end of the stream, so ours raises there.
@@ -14,6 +14,10 @@ What is used of the library, all of it exported by its `__init__` and public by 
 Its `WebSocket` class is not used: it wants a socket of its own, whose waits it decides about, and answers pings and
 close frames inside a read. UTF-8 is not checked here: the library does it in pure Python, byte by byte, and the caller
 decodes text strictly anyway.
+
+Servers close with codes that section 7.4.1 doesn't allow in a frame (1006, 1015, one of their own below 3000) and say
+why beside them. The library refuses such a frame after it has read it; here it is a close like any other, so that code
+and reason reach the user.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ _ABNF = websocket.ABNF
 PING, PONG = _ABNF.OPCODE_PING, _ABNF.OPCODE_PONG
 _CONTROL = (_ABNF.OPCODE_CLOSE, PING, PONG)
 _LONGEST_CONTROL_PAYLOAD = 125  # section 5.5
+_CLOSE_CODE_BYTES = 2  # section 5.5.1
 
 
 class FrameReader:
@@ -41,7 +46,7 @@ class FrameReader:
 
     def __init__(self, recv: Callable[[int], bytes]) -> None:
         self._recv = recv
-        self._frames = websocket.frame_buffer(self._recv_or_raise, skip_utf8_validation=True)
+        self._frames = _FrameBuffer(self._recv_or_raise, skip_utf8_validation=True)
         self._fragments = websocket.continuous_frame(fire_cont_frame=False, skip_utf8_validation=True)
         self._is_in_fragments = False
         self.is_between_messages = True
@@ -56,7 +61,9 @@ class FrameReader:
         try:
             opcode, payload = self._read_message()
         except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
-            raise ProtocolError(f"not a websocket frame: {error}") from error
+            if not self._frames.is_close_with_bad_code(error):
+                raise ProtocolError(f"not a websocket frame: {error}") from error
+            opcode, payload = _ABNF.OPCODE_CLOSE, self._frames.payload
         self.is_between_messages = not self._is_in_fragments
         return opcode, payload
 
@@ -79,6 +86,22 @@ class FrameReader:
         if not data:
             raise ConnectionLost("connection lost: Connection to remote host was lost.")
         return data
+
+
+class _FrameBuffer(websocket.frame_buffer):
+    """A frame buffer that keeps the payload which it read last, for a frame that it refuses."""
+
+    payload = b""
+
+    def recv_strict(self, bufsize: int) -> bytes:
+        self.payload = super().recv_strict(bufsize)
+        return self.payload
+
+    def is_close_with_bad_code(self, error: Exception) -> bool:
+        """Whether `error` refuses a close frame for nothing but its code."""
+        if len(self.payload) < _CLOSE_CODE_BYTES:
+            return False
+        return str(error) == f"Invalid close opcode {int.from_bytes(self.payload[:_CLOSE_CODE_BYTES])}"
 
 
 def _payload(frame: websocket.ABNF) -> bytes:

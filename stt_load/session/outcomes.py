@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from stt_load.errors import (
@@ -21,7 +22,12 @@ CLOSE_OUTCOMES: dict[int, Outcome] = {
     1011: Outcome.SERVER_ERROR,  # internal error
     1013: Outcome.REFUSED,  # try again later: full
     1014: Outcome.SERVER_ERROR,  # bad gateway
-    4401: Outcome.REFUSED,  # credentials, by custom of several servers
+    # By custom of several servers, 4000 and the HTTP status.
+    4401: Outcome.REFUSED,  # credentials
+    4403: Outcome.REFUSED,
+    4429: Outcome.REFUSED,  # too many requests
+    4500: Outcome.SERVER_ERROR,
+    4503: Outcome.REFUSED,  # full
 }
 # The server says in good order that the utterance is over: 1000, or a close frame without a code (seen as 1005).
 ORDERLY_CLOSES = frozenset({1000, 1005})
@@ -43,22 +49,64 @@ class Ending(NamedTuple):
     refusal: Refusal | None = None
 
 
-def outcome_of_close(close_code: int) -> Outcome:
-    return CLOSE_OUTCOMES.get(close_code, Outcome.DISCONNECTED)
-
-
-def outcome_of_fault(fault: SttLoadError) -> Outcome:
-    if isinstance(fault, ConnectionLost):
-        return outcome_of_close(fault.close_code)
-    return next((o for kind, o in FAULT_OUTCOMES.items() if isinstance(fault, kind)), Outcome.DISCONNECTED)
-
-
 # RFC 6455 section 7.4.1, and what servers use by custom.
 CLOSE_REFUSALS: dict[int, Refusal] = {
     1008: Refusal.AUTH,
     1013: Refusal.CAPACITY,
     4401: Refusal.AUTH,
+    4403: Refusal.AUTH,
+    4429: Refusal.CAPACITY,
+    4503: Refusal.CAPACITY,
 }
+
+
+class CloseMeaning(NamedTuple):
+    """What a close says of the utterance that it cut."""
+
+    outcome: Outcome
+    refusal: Refusal | None = None
+
+
+# Codes whose meaning RFC 6455 or IANA's registry has settled: the words beside them add nothing to it. What 1008 and
+# 1013 refuse a caller for, servers say in the reason; every other code is the server's own.
+_SETTLED_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1009, 1010, 1011, 1012, 1014})
+# Words of the reason, in the order in which they decide.
+CLOSE_REASONS: tuple[tuple[str, CloseMeaning], ...] = (
+    (r"time.?out|timed out|\bidle\b|duration|session expired", CloseMeaning(Outcome.DISCONNECTED)),
+    (
+        r"unauthori[sz]ed|authenti|forbidden|credential|\bkey\b|api.?key|permission|denied"
+        r"|(invalid|expired|missing|bad|wrong|no) token|token (is )?(invalid|expired|missing|wrong)",
+        CloseMeaning(Outcome.REFUSED, Refusal.AUTH),
+    ),
+    (
+        r"too many|capacity|overload|\bfull\b|\bbusy\b|rate.?limit|quota|no free|try again|concurren|unavailable"
+        r"|max(imum)?\b.*\b(connections|sessions|clients|streams)|limit (was |is )?(reached|exceeded)",
+        CloseMeaning(Outcome.REFUSED, Refusal.CAPACITY),
+    ),
+    (r"internal|crash|exception|out of memory", CloseMeaning(Outcome.SERVER_ERROR)),
+    (
+        r"\b(bad|invalid|unknown|unsupported|missing|no such|wrong)\b|not (supported|found|available|allowed)",
+        CloseMeaning(Outcome.REFUSED, Refusal.PARAMETERS),
+    ),
+    (r"error|fail", CloseMeaning(Outcome.SERVER_ERROR)),
+)
+
+
+def meaning_of_close(close_code: int, reason: str = "") -> CloseMeaning:
+    """What a close with this code and reason means: by its words where the code leaves that open, else by the code."""
+    if close_code not in _SETTLED_CODES and reason:
+        for words, meaning in CLOSE_REASONS:
+            if re.search(words, reason, re.IGNORECASE):
+                return meaning
+    return CloseMeaning(CLOSE_OUTCOMES.get(close_code, Outcome.DISCONNECTED), CLOSE_REFUSALS.get(close_code))
+
+
+def outcome_of_fault(fault: SttLoadError) -> Outcome:
+    if isinstance(fault, ConnectionLost):
+        return meaning_of_close(fault.close_code, fault.reason).outcome
+    return next((o for kind, o in FAULT_OUTCOMES.items() if isinstance(fault, kind)), Outcome.DISCONNECTED)
+
+
 # RFC 9110 section 15.
 STATUS_REFUSALS: dict[int | None, Refusal] = {
     None: Refusal.UNREACHABLE,
@@ -73,7 +121,7 @@ def refusal_of_fault(fault: SttLoadError) -> Refusal | None:
     """Why a server refused the caller; None where the fault doesn't say so."""
     if isinstance(fault, UpgradeRefused):
         return STATUS_REFUSALS.get(fault.status)
-    return CLOSE_REFUSALS.get(fault.close_code) if isinstance(fault, ConnectionLost) else None
+    return meaning_of_close(fault.close_code, fault.reason).refusal if isinstance(fault, ConnectionLost) else None
 
 
 def ending_of_request(fault: SttLoadError) -> Ending:

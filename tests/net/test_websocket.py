@@ -270,6 +270,22 @@ def test_a_close_tells_its_reason() -> None:
     assert ending(record) == (Outcome.REFUSED, "closed by the server with 1013: all slots taken", 1013)
 
 
+@pytest.mark.parametrize("is_amid_fragments", [False, True])
+@pytest.mark.parametrize("code", [1006, 1015, 2000])
+def test_a_close_with_a_code_that_is_not_allowed_tells_code_and_reason(code: int, is_amid_fragments: bool) -> None:
+    def close(caller: Caller) -> None:
+        caller.upgrade()
+        caller.read_audio(2)
+        if is_amid_fragments:
+            caller.send(frame(TEXT, b"half of a", fin=False))
+        caller.send(close_frame(code, "model crashed"))
+        caller.wait_for_end()
+
+    with raw_server(close) as server:
+        record = speak(server.url)
+    assert ending(record) == (Outcome.SERVER_ERROR, f"closed by the server with {code}: model crashed", code)
+
+
 def test_the_close_code_of_a_server_that_has_left_is_still_read() -> None:
     """It says 1011 and is gone, and our next frames are answered with resets: sending fails, even the courtesy of
     answering its close frame. What it said lies in our kernel."""

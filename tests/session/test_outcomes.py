@@ -9,11 +9,20 @@ from stt_load.errors import (
     DeadlineExceeded,
     Outcome,
     ProtocolError,
+    Refusal,
     SttLoadError,
     TransportError,
     UpgradeRefused,
 )
-from stt_load.session.outcomes import CLOSE_OUTCOMES, ORDERLY_CLOSES, outcome_of_close, outcome_of_fault
+from stt_load.session.outcomes import (
+    CLOSE_OUTCOMES,
+    CLOSE_REFUSALS,
+    ORDERLY_CLOSES,
+    CloseMeaning,
+    meaning_of_close,
+    outcome_of_fault,
+    refusal_of_fault,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +43,43 @@ def test_a_fault_is_counted_as(fault: SttLoadError, outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("code", [1000, 1001, 1005, 1006, 1012, 4999])
 def test_a_close_that_blames_nobody_is_a_lost_connection(code: int) -> None:
-    assert outcome_of_close(code) == Outcome.DISCONNECTED
+    assert meaning_of_close(code) == CloseMeaning(Outcome.DISCONNECTED)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "outcome", "refusal"),
+    [
+        (4000, "unauthorized", Outcome.REFUSED, Refusal.AUTH),
+        (4001, "Invalid API key", Outcome.REFUSED, Refusal.AUTH),
+        (3000, "token expired", Outcome.REFUSED, Refusal.AUTH),
+        (4002, "Too many connections", Outcome.REFUSED, Refusal.CAPACITY),
+        (4002, "rate limit exceeded", Outcome.REFUSED, Refusal.CAPACITY),
+        (1008, "Too many concurrent sessions", Outcome.REFUSED, Refusal.CAPACITY),
+        (1008, "bad key", Outcome.REFUSED, Refusal.AUTH),
+        (1008, "unsupported audio encoding", Outcome.REFUSED, Refusal.PARAMETERS),
+        (1008, "see the manual", Outcome.REFUSED, Refusal.AUTH),
+        (4003, "bad model", Outcome.REFUSED, Refusal.PARAMETERS),
+        (4004, "language not supported", Outcome.REFUSED, Refusal.PARAMETERS),
+        (1006, "model crashed: out of memory", Outcome.SERVER_ERROR, None),
+        (2000, "Internal error", Outcome.SERVER_ERROR, None),
+        (4005, "recognition failed", Outcome.SERVER_ERROR, None),
+        (4006, "idle timeout: too many seconds without audio", Outcome.DISCONNECTED, None),
+        (4429, "", Outcome.REFUSED, Refusal.CAPACITY),
+        (4999, "so long", Outcome.DISCONNECTED, None),
+        (1001, "unauthorized", Outcome.DISCONNECTED, None),
+        (1011, "keepalive ping timeout", Outcome.SERVER_ERROR, None),
+    ],
+)
+def test_a_code_of_the_servers_own_is_known_by_its_reason(
+    code: int, reason: str, outcome: Outcome, refusal: Refusal | None
+) -> None:
+    fault = ConnectionLost("closed", code, reason)
+    assert (outcome_of_fault(fault), refusal_of_fault(fault)) == (outcome, refusal)
+
+
+def test_every_close_that_refuses_says_for_what() -> None:
+    refused = {code for code, outcome in CLOSE_OUTCOMES.items() if outcome is Outcome.REFUSED}
+    assert refused == CLOSE_REFUSALS.keys()
 
 
 def test_no_close_is_both_in_good_order_and_somebodys_fault() -> None:
