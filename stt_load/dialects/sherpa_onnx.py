@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
-from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Finished, Ignored, Message
+from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Finished, Message
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_float32, parse_object, text_of, try_object, unknown
 from stt_load.errors import ProtocolError
@@ -79,17 +79,12 @@ class SherpaOnnx(Dialect):
         text, segment = text_of(body, "text"), body["segment"]
         if not isinstance(segment, int):
             raise ProtocolError(f"segment is not a number: {segment!r:.80}")
-        is_new = self._segments.get(segment) != text
         is_turn_over = self._is_turn_over(body, text, segment)
         self._segments[segment] = text
         whole = self.join([text for _, text in sorted(self._segments.items())])
         if body.get("is_eof") is True:
             return (CumulativeTranscript(whole, is_last=True),)
-        if is_turn_over:
-            return (CumulativeTranscript(whole), EndOfTurn())
-        if is_new or self.settings.end == "client":  # it may be the answer to the end
-            return (CumulativeTranscript(whole),)
-        return (Ignored("a step that says nothing new"),)
+        return (CumulativeTranscript(whole), EndOfTurn()) if is_turn_over else (CumulativeTranscript(whole),)
 
     def _is_turn_over(self, body: Mapping[str, object], text: str, segment: int) -> bool:
         """C++ marks an endpoint; in Python the first message of the segment behind it shows it. Silence ends

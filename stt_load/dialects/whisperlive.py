@@ -69,7 +69,6 @@ class WhisperLive(Dialect):
         )
         self._earlier: set[tuple[str, str, str]] = set()
         self._completed: dict[tuple[str, str, str], str] = {}
-        self._told: str | None = None
 
     def connect(self, url: str) -> Connect:
         key = self.settings.api_key
@@ -80,7 +79,6 @@ class WhisperLive(Dialect):
         """The server goes on repeating its newest segments, so those completed before are remembered."""
         self._earlier.update(self._completed)
         self._completed.clear()
-        self._told = None
         return ()
 
     def encode(self, pcm: bytes) -> Sequence[Message]:
@@ -114,9 +112,6 @@ class WhisperLive(Dialect):
             else:
                 tail = text
         whole = self.join([*self._completed.values(), tail])
-        if whole == self._told and not is_turn_over:
-            return (Ignored("a pass that says nothing new"),)
-        self._told = whole
         return (CumulativeTranscript(whole), EndOfTurn()) if is_turn_over else (CumulativeTranscript(whole),)
 
     @staticmethod

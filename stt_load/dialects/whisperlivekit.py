@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, Settings
-from stt_load.dialects.events import CumulativeTranscript, Event, Gauge, Message, Ready, ServerError
+from stt_load.dialects.events import CumulativeTranscript, Event, Message, Ready, ServerError
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import children, numbers, parse_object, try_object, unknown, with_query
 from stt_load.errors import ProtocolError, Refusal
@@ -91,8 +91,6 @@ class WhisperLiveKit(Dialect):
         lines = [str(line.get("text") or "").strip() for line in self._lines if line.get("speaker") != _SILENCE]
         whole = self.join([*lines, *(str(body.get(name) or "").strip() for name in _BUFFERS)])
         lags_ms = {name: 1_000 * lag_s for name, lag_s in numbers(body).items() if name.startswith(_LAG)}
-        if whole == self._told:
-            return (Gauge(lags_ms),)
         self._told = whole
         return (CumulativeTranscript(whole, server_ms=lags_ms),)
 

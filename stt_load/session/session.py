@@ -234,7 +234,7 @@ class Session:
                 says_something = self._transcript.on_cumulative(arrived_s, text)
                 self._on_answer(arrived_s, is_last, server_ms)
             case EndOfTurn():
-                self._timestamps.turn_ended_at_s = arrived_s
+                self._timestamps.on_turn_end(arrived_s)
             case Gauge(server_ms):
                 self._server_ms.update(server_ms)
             case Finished() if self._can_be_over(arrived_s):
@@ -300,8 +300,8 @@ class Session:
 
     def _finish(self, settled_at_s: float | None) -> None:
         """Nothing more comes; `settled_at_s`: when the server said so, None where it is only plain."""
-        if self._outcome is None:
-            self._timestamps.settled_at_s = settled_at_s
+        if self._outcome is None and settled_at_s is not None:
+            self._timestamps.on_settled(settled_at_s)
         if self._transcript.has_words:
             self._end(Outcome.OK, None)
         else:

@@ -46,7 +46,7 @@ class Timestamps(msgspec.Struct):
     last_pending_at_s: float | None = None  # the latest segment that the server cut and owes a text
     first_text_at_s: float | None = None
     last_text_at_s: float | None = None  # a final with words, or a cumulative transcript with other words than before
-    last_final_at_s: float | None = None  # any final or cumulative transcript, the empty and the unchanged ones too
+    first_answer_at_s: float | None = None  # the first since the end of speech, whatever it says
     turn_ended_at_s: float | None = None  # the server's endpointer heard the end of a turn
     settled_at_s: float | None = None  # the server said that nothing more comes
 
@@ -69,24 +69,39 @@ class Timestamps(msgspec.Struct):
     def on_final(self, arrived_s: float, text: str, is_new: bool = True) -> None:
         """A final, or a cumulative transcript; `is_new`: false where it repeats the last one."""
         self.on_partial(arrived_s, text)
-        self.last_final_at_s = arrived_s
+        self._on_answer(arrived_s)
         if text and is_new:
             self.last_text_at_s = arrived_s
 
+    def on_turn_end(self, arrived_s: float) -> None:
+        """The server's endpointer heard the end of a turn."""
+        self.turn_ended_at_s = arrived_s
+        self._on_answer(arrived_s)
+
+    def on_settled(self, at_s: float) -> None:
+        """The server said that nothing more comes."""
+        self.settled_at_s = at_s
+        self._on_answer(at_s)
+
+    def _on_answer(self, arrived_s: float) -> None:
+        end_s = self.speech_end_at_s
+        if self.first_answer_at_s is None and end_s is not None and arrived_s >= end_s:
+            self.first_answer_at_s = arrived_s
+
     @property
     def is_end_answered(self) -> bool:
-        """Whether a final (empty or not) came after the end of speech: earlier ones can't hold the last words."""
-        end_s = self.speech_end_at_s
-        return self.last_final_at_s is not None and end_s is not None and self.last_final_at_s >= end_s
+        """Whether an answer came after the end of speech, be it empty: earlier ones can't hold the last words."""
+        return self.first_answer_at_s is not None
 
     @property
     def completed_at_s(self) -> float | None:
-        """When the message arrived that completed the transcript: the last text. An empty one adds nothing, except
-        where all words came before the end of speech: then it is the answer to what was still to be heard."""
-        end_s = self.speech_end_at_s
-        if self.last_text_at_s is not None and end_s is not None and self.last_text_at_s < end_s:
-            return self.last_final_at_s
-        return self.last_text_at_s
+        """When the message arrived that completed the transcript: the last text. One that adds no words completes
+        nothing, except where all words came before the end of speech: then the first answer after it is the one that
+        confirms them, however often the server says them again."""
+        end_s, text_s = self.speech_end_at_s, self.last_text_at_s
+        if text_s is not None and end_s is not None and text_s < end_s and self.first_answer_at_s is not None:
+            return self.first_answer_at_s
+        return text_s
 
     @property
     def _final_answer_at_s(self) -> float | None:

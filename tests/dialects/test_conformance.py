@@ -4,9 +4,10 @@ A dialect of another installed package is held against its own: `pytest THIS_FIL
 dialects that FOLDER has conversations of, in place of ours.
 
 conversations/<dialect>/*.jsonl: the first line has `source`, `date`, and what comes of it (`outcome`, `transcript`,
-perhaps `server_ms`, `end`, `options` as on the command line); each other line is a message of the server (`server`,
-or `server_hex` where it is binary), `at_s` after the connection is open (audio follows at once, or after the ready
-message; speech ends 0.6 s into it; where the server ends utterances audio ends at 1.0 s), with the kinds of its events.
+perhaps `server_ms`, `eos_latency_s`, `end`, `options` as on the command line); each other line is a message of the
+server (`server`, or `server_hex` where it is binary), `at_s` after the connection is open (audio follows at once, or
+after the ready message; speech ends 0.6 s into it; where the server ends utterances audio ends at 1.0 s), with the
+kinds of its events.
 A line with `close` in place of a message is the server's closing frame with that code.
 """
 
@@ -29,6 +30,7 @@ from stt_load.dialects.row import DialectRow
 from stt_load.dialects.wire import try_object
 from stt_load.errors import ConfigError, Outcome, ProtocolError, SttLoadError
 from stt_load.records import UtteranceRecord
+from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.session.actions import SessionRules
 
 ALL = read_all()
@@ -47,6 +49,9 @@ PLAIN_TEXT = {talk.dialect for talk in ALL if any(message[:1] != "{" for message
 PACKED = {talk.dialect for talk in ALL if not all(is_text(message) for message in talk.messages)}
 
 each_dialect = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+each_dialect_with_a_stand_in = pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.name in SERVER_DIALECTS], ids=lambda row: row.name
+)
 each_strict_dialect = pytest.mark.parametrize(
     "row", [row for row in ROWS if row.name not in PLAIN_TEXT], ids=lambda row: row.name
 )
@@ -110,6 +115,17 @@ def test_the_utterance_comes_out_as_the_conversation_says(talk: Conversation) ->
     assert (record.outcome, record.text) == (talk.head["outcome"], talk.head["transcript"])
     assert record.server_ms == talk.head.get("server_ms")
     assert (record.eos_latency_s is not None) == (record.outcome == Outcome.OK)
+    if "eos_latency_s" in talk.head:
+        assert record.eos_latency_s == pytest.approx(talk.head["eos_latency_s"])
+
+
+@each_dialect_with_a_stand_in
+def test_the_first_answer_after_the_end_completes_words_that_all_came_before_it(row: DialectRow) -> None:
+    """Quick servers say all words before the end of speech, and then again, or that nothing is left, or a last word:
+    the first of these is the answer, in every dialect."""
+    (talk,) = [talk for talk in ALL if (talk.dialect, talk.name) == (row.name, "words_before_the_end")]
+    assert talk.ends_well
+    assert "eos_latency_s" in talk.head
 
 
 @each_happy_one

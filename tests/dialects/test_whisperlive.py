@@ -115,7 +115,7 @@ def test_completed_segments_add_up_and_the_tail_is_one_slot() -> None:
 def test_a_completed_segment_that_is_told_again_ends_no_turn() -> None:
     client, done = dialect(), told(segment(" one", 0.0, 0.5, is_completed=True))
     client.on_message(done)
-    assert isinstance(client.on_message(done)[0], Ignored)
+    assert client.on_message(done) == (CumulativeTranscript("one"),)
 
 
 def test_segments_of_an_earlier_utterance_belong_to_it() -> None:
@@ -157,12 +157,7 @@ def test_every_pass_is_told_and_the_eleventh_repetition_completes() -> None:
     hear(server, 2)
     tell(server, "one", 0.1, 0.7)
     events = events_of(client, passes(server, 20))
-    assert [event for event in events if not isinstance(event, Ignored)] == [
-        CumulativeTranscript("one"),
-        CumulativeTranscript("one"),
-        EndOfTurn(),
-    ]
-    assert len(events) == 12
+    assert events == [CumulativeTranscript("one")] * 11 + [EndOfTurn()]
 
 
 def test_a_lower_threshold_completes_sooner() -> None:

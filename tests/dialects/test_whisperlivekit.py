@@ -10,7 +10,7 @@ import pytest
 from server_actions import actions_of, events_of
 
 from stt_load.dialects.base import End, Settings
-from stt_load.dialects.events import CumulativeTranscript, Gauge, Ready, ServerError
+from stt_load.dialects.events import CumulativeTranscript, Ready, ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.whisperlivekit import WhisperLiveKit
 from stt_load.errors import ProtocolError, Refusal
@@ -81,11 +81,11 @@ def test_lines_and_buffers_make_the_transcript_and_silence_is_no_line() -> None:
     assert dialect().on_message(message) == (CumulativeTranscript("One. Two three four"),)
 
 
-def test_lags_are_told_in_milliseconds_and_alone_where_nothing_else_is_new() -> None:
+def test_lags_are_told_in_milliseconds_beside_the_words_that_are_not_new() -> None:
     client = dialect()
     client.on_message(update(line("one")))
     assert client.on_message(update(line("one"), remaining_time_transcription=1.5, extra=3)) == (
-        Gauge({"remaining_time_transcription": 1_500.0}),
+        CumulativeTranscript("one", server_ms={"remaining_time_transcription": 1_500.0}),
     )
 
 

@@ -65,7 +65,30 @@ def test_an_empty_final_completes_only_what_was_still_to_be_heard() -> None:
     early.on_final(10.5, "hello")
     late.on_final(10.7, "hello")
     assert (early.is_end_answered, late.is_end_answered) == (False, True)
-    early.on_final(10.9, "")
-    late.on_final(10.9, "")
+    for timestamps in (early, late):
+        for at_s in (10.9, 11.2):
+            timestamps.on_final(at_s, "")
     assert (early.is_end_answered, early.completed_at_s) == (True, 10.9)
     assert (late.is_end_answered, late.completed_at_s) == (True, 10.7)
+
+
+def test_the_first_answer_after_the_end_of_speech_completes_words_that_came_before_it() -> None:
+    """A repetition, the end of a turn or the server's last word: the first of them, however many follow."""
+    repeated, turn_ended, closed = streamed(), streamed(), streamed()
+    for timestamps in (repeated, turn_ended, closed):
+        timestamps.on_final(10.58, "hello")
+    repeated.on_final(10.62, "hello", is_new=False)
+    repeated.on_turn_end(12.9)
+    turn_ended.on_turn_end(10.7)
+    turn_ended.on_final(10.8, "hello", is_new=False)
+    closed.on_settled(11.1)
+    assert [each.completed_at_s for each in (repeated, turn_ended, closed)] == [10.62, 10.7, 11.1]
+    repeated.on_final(13.0, "hello there")
+    assert repeated.completed_at_s == 13.0
+
+
+def test_without_an_answer_the_words_before_the_end_of_speech_are_all_there_is() -> None:
+    timestamps = streamed()
+    timestamps.on_final(10.58, "hello")
+    timestamps.on_turn_end(10.59)
+    assert (timestamps.is_end_answered, timestamps.completed_at_s) == (False, 10.58)
