@@ -6,7 +6,7 @@ SttLoadError
 ├── ProtocolError          the server sent something its protocol doesn't allow
 ├── FailureReported           the server says that it failed: HTTP 5xx, or an event that says so
 └── TransportError         the connection itself
-    ├── UpgradeRefused     an HTTP answer other than 101, or no TCP connection
+    ├── UpgradeRefused     an HTTP answer that refuses the upgrade or the request, or none: no TCP connection, no HTTP
     ├── ConnectionLost     ended by the peer or the network; carries the close code if there was one
     └── DeadlineExceeded   a wait with a deadline met it
 """
@@ -79,7 +79,7 @@ class TransportError(SttLoadError):
 
 
 class UpgradeRefused(TransportError):
-    """The server would not open the websocket.
+    """The server would not open the websocket, or take the request.
 
     `status` is the HTTP status, or None where no HTTP answer came (nobody listening, TCP dropped).
     """

@@ -8,8 +8,6 @@ for.
 from __future__ import annotations
 
 import contextlib
-import http.client
-import io
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,15 +15,16 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from stt_load.credentials import without_key
-from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError
+from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, SttLoadError
 from stt_load.net.sockets import StampedSocket
 from stt_load.net.tcp import dial
 from stt_load.records import Stamp
-from stt_load.session.http_status import fault_of_status
+from stt_load.session.http_answer import AnswerHead, HttpAnswer
+from stt_load.session.http_status import REASON_BYTES, fault_of_status, one_line
 
 CONNECT_TIMEOUT_S = 10.0
 _READ_BYTES = 65_536
-_SHOWN_CHARACTERS = 200
+REASON_TIMEOUT_S = 2.0  # how long the reason of a refusal is waited for, once its status is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,10 @@ class HttpClient:
     max_answer_bytes: int
     api_key: str | None = field(default=None, repr=False)
     checks_certificate: bool = True
+
+    def hide(self, text: str | None) -> str | None:
+        """What a server said, without the key."""
+        return text and without_key(text, self.api_key and self.api_key.strip())
 
     def post(self, body: bytes, content_type: str) -> HttpPost:
         """A request that is yet to be sent."""
@@ -60,7 +63,8 @@ class HttpPost:
         self._body = body
         self._content_type = content_type
         self._socket: StampedSocket | None = None
-        self._response: http.client.HTTPResponse | None = None
+        self._answer = HttpAnswer()
+        self._body_begun = b""  # what of the body was read and not given out yet
         self.dialled_at_s: float | None = None
         self.connected_at_s: float | None = None
         self.sent_at_s: float | None = None
@@ -101,21 +105,28 @@ class HttpPost:
         with self._faults():
             if self._hand_over(stamped):
                 self.sent_at_s = time.monotonic()
-            self._read_head(stamped)
+            head = self._read_head(stamped)
+            if not head.is_success:
+                raise fault_of_status(head.status, head.headers, self._read_refusal(stamped), client.url)
+            coding = head.headers.get("content-encoding", "identity")
+            if coding.lower() != "identity":
+                raise ProtocolError(f"an answer that is compressed, which nobody asked for: {one_line(coding)}")
+        self.headers = head.headers
 
     def __iter__(self) -> Iterator[tuple[float, bytes]]:
         """When a piece of the body arrived, and the piece."""
-        stamped, response = self._socket, self._response
-        assert stamped is not None and response is not None, "not sent yet"
-        n_bytes, limit = 0, self._client.max_answer_bytes
+        stamped, n_bytes, limit = self._socket, 0, self._client.max_answer_bytes
+        assert stamped is not None, "not sent yet"
         with self._faults():
-            while data := response.read1(_READ_BYTES):
-                n_bytes += len(data)
+            while True:
+                n_bytes += len(self._body_begun)
                 if n_bytes > limit:
                     raise ProtocolError(f"an answer of more than {limit} bytes")
-                yield stamped.arrived_s, data
-            if response.length:  # http.client takes the end of the connection for the end of the body
-                raise ConnectionLost("the answer was cut off")
+                if self._body_begun:
+                    yield stamped.arrived_s, self._body_begun
+                if self._answer.is_complete:
+                    break
+                self._body_begun = self._read(stamped)
         self.ended_at_s = stamped.arrived_s
 
     @contextlib.contextmanager
@@ -124,14 +135,8 @@ class HttpPost:
             yield
         except TimeoutError as error:
             raise DeadlineExceeded(f"no whole answer within {self._client.timeout_s:g} s") from error
-        except http.client.IncompleteRead as error:
-            raise ConnectionLost("the answer was cut off") from error
-        except OSError as error:  # before HTTPException: an end instead of an answer is both
+        except OSError as error:
             raise ConnectionLost(f"connection lost: {error}") from error
-        except http.client.BadStatusLine as error:
-            raise ProtocolError(f"no HTTP answer but {str(error).strip()[:_SHOWN_CHARACTERS]!r}") from error
-        except http.client.HTTPException as error:
-            raise ProtocolError(f"no HTTP answer: {type(error).__name__} {error}".strip()) from error
 
     def _hand_over(self, stamped: StampedSocket) -> bool:
         """False where the server stopped listening: it may have answered all the same, and says why."""
@@ -156,47 +161,32 @@ class HttpPost:
             return False
         return True
 
-    def _read_head(self, stamped: StampedSocket) -> None:
-        response = http.client.HTTPResponse(_File(stamped), method="POST")  # type: ignore[arg-type]
-        response.begin()
-        if not 200 <= response.status < 300:
-            key = self._client.api_key and self._client.api_key.strip()
-            raise fault_of_status(response.status, without_key(_beginning(response), key))
-        self._response = response
-        self.headers = {name.lower(): value for name, value in response.getheaders()}
+    def _read_head(self, stamped: StampedSocket) -> AnswerHead:
+        """The head of the answer; of a refusal also where its body breaks the rules."""
+        answer = self._answer
+        try:
+            while answer.head is None:
+                self._body_begun = self._read(stamped)
+        except ProtocolError:
+            if answer.head is None or answer.head.is_success:
+                raise
+        return answer.head
 
+    def _read_refusal(self, stamped: StampedSocket) -> bytes:
+        """The beginning of a body that says what is wrong. The status holds even where nothing of it can be had."""
+        stamped.deadline_s = min(stamped.deadline_s, time.monotonic() + REASON_TIMEOUT_S)
+        body = self._body_begun
+        with contextlib.suppress(OSError, SttLoadError):
+            while not self._answer.is_complete and len(body) < REASON_BYTES:
+                body += self._read(stamped)
+        return body
 
-def _beginning(response: http.client.HTTPResponse) -> str:
-    """The beginning of a body that says what is wrong. The status holds even where nothing of it can be had."""
-    with contextlib.suppress(OSError, http.client.HTTPException):
-        return response.read(_READ_BYTES).decode("utf-8", "replace")
-    return ""
-
-
-class _File:
-    """Stands for a socket: what the standard library asks of one when it reads an answer."""
-
-    def __init__(self, incoming: StampedSocket) -> None:
-        self._incoming = incoming
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Raw(self._incoming), _READ_BYTES)
-
-
-class _Raw(io.RawIOBase):
-    """One read of the socket for each call, so that `arrived_s` is that of the bytes it gave."""
-
-    def __init__(self, incoming: StampedSocket) -> None:
-        self._incoming = incoming
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        self._incoming.begin_message()
-        arrived_s = self._incoming.arrived_s
-        data = self._incoming.recv(len(buffer))
-        if not data:
-            self._incoming.arrived_s = arrived_s  # the end of the connection is no part of the answer
-        buffer[: len(data)] = data
-        return len(data)
+    def _read(self, stamped: StampedSocket) -> bytes:
+        """One read of the socket, so that `arrived_s` is that of what it gives: what of the body came with it."""
+        stamped.begin_message()
+        arrived_s = stamped.arrived_s
+        data = stamped.recv(_READ_BYTES)
+        if data:
+            return self._answer.feed(data)
+        stamped.arrived_s = arrived_s  # the end of the connection is no part of the answer
+        return self._answer.end()

@@ -10,61 +10,66 @@ import base64
 import functools
 import hashlib
 import os
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from stt_load.credentials import without_credentials
 from stt_load.dialects.base import Connect
-from stt_load.errors import ProtocolError, UpgradeRefused
+from stt_load.errors import ConnectionLost, ProtocolError, UpgradeRefused
 from stt_load.option_values import DEFAULT_PORTS
+from stt_load.session.http_answer import END_OF_HEAD, SIGNED, SWITCHING_PROTOCOLS, AnswerHead, HttpAnswer
+from stt_load.session.http_status import REASON_BYTES, refused_upgrade
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _KEY_BYTES = 16
-_LONGEST_HEAD_BYTES = 65_536
-_SHOWN_CHARACTERS = 200
-_SWITCHING_PROTOCOLS = 101
-_ACCEPTED = base64.b64encode(os.urandom(_KEY_BYTES))  # stands for the right answer to any key: nobody can guess it
-_END_OF_HEAD = b"\r\n\r\n"
+_ENDED = "the connection ended during the upgrade: it was closed by the server"
 
 
 class Upgrade:
     """One upgrade request and its answer. `request` holds the bytes to send; the sender empties it."""
 
     def __init__(self, target: Connect) -> None:
+        self._url = target.url
         self._key = base64.b64encode(os.urandom(_KEY_BYTES))
         before_key, after_key = _request(target.url, tuple(target.headers.items()), tuple(target.subprotocols))
         self.request = before_key + self._key + after_key
-        self._answer = b""
+        self._answer = HttpAnswer(base64.b64encode(hashlib.sha1(self._key + _GUID).digest()))
+        self._refusal = b""  # the body of an answer other than 101
 
     def feed(self, data: bytes) -> bytes | None:
         """Takes some of the answer, or nothing at the end of the connection. Gives what came behind the answer when the
         upgrade is done, None before. Raises UpgradeRefused, ProtocolError."""
-        self._answer += data
-        head, end, rest = self._answer.partition(_END_OF_HEAD)
-        if not end:
-            if not data:
-                raise UpgradeRefused("the connection ended during the upgrade: it was closed by the server")
-            if len(head) > _LONGEST_HEAD_BYTES:
-                raise ProtocolError(f"an answer to the upgrade with a head of more than {_LONGEST_HEAD_BYTES} bytes")
+        try:
+            self._refusal += self._answer.feed(data) if data else self._answer.end()
+        except ConnectionLost as error:
+            raise self.refusal or UpgradeRefused(_ENDED) from error
+        except ProtocolError as error:
+            raise self.refusal or error from error
+        head = self._answer.head
+        if head is None:
             return None
-        accepts = base64.b64encode(hashlib.sha1(self._key + _GUID).digest())
-        status, headers = _read_head(head.replace(accepts, _ACCEPTED))
-        if status != _SWITCHING_PROTOCOLS:
-            if data and len(rest) < _body_bytes(headers):
-                return None
-            raise _refusal(status, headers, rest)
-        _check(headers)
-        return rest
+        if head.status == SWITCHING_PROTOCOLS:
+            _check(head)
+            return self._answer.rest
+        if self.refusal and (self._answer.is_complete or len(self._refusal) >= REASON_BYTES):
+            raise self.refusal
+        return None
+
+    @property
+    def refusal(self) -> UpgradeRefused | None:
+        """The refusal by the server, with as much of its reason as has come; None where it has not refused."""
+        head = self._answer.head
+        if head is None or head.status == SWITCHING_PROTOCOLS:
+            return None
+        return refused_upgrade(head.status, head.headers, self._refusal, self._url)
 
 
-def _check(headers: Mapping[str, str]) -> None:
+def _check(head: AnswerHead) -> None:
     """Raises UpgradeRefused where the answer lacks what section 4.1 has a client look for. A subprotocol is not
     insisted on: servers that want to be offered one may not say which they chose."""
-    if headers.get("upgrade", "").lower() != "websocket" or "upgrade" not in headers.get("connection", "").lower():
+    if not (head.lists("upgrade", "websocket") and head.lists("connection", "upgrade")):
         raise UpgradeRefused("no websocket upgrade: HTTP 101 without the headers of one")
-    if headers.get("sec-websocket-accept") != _ACCEPTED.decode():
+    if head.headers.get("sec-websocket-accept") != SIGNED.decode():
         raise UpgradeRefused("no websocket upgrade: Sec-WebSocket-Accept is not an answer to this request's key")
-    if headers.get("sec-websocket-extensions"):
+    if head.headers.get("sec-websocket-extensions"):
         raise UpgradeRefused("no websocket upgrade: an extension that nobody asked for")
 
 
@@ -84,37 +89,4 @@ def _request(url: str, headers: tuple[tuple[str, str], ...], subprotocols: tuple
     if subprotocols:
         after["Sec-WebSocket-Protocol"] = ", ".join(subprotocols)
     lines = "".join(f"\r\n{name}: {value}" for name, value in after.items())
-    return before.encode(), lines.encode() + _END_OF_HEAD
-
-
-@functools.lru_cache(maxsize=64)
-def _read_head(head: bytes) -> tuple[int, Mapping[str, str]]:
-    """The status, and the headers by their names in lower case. Cached: a server's answers differ in their date at
-    most."""
-    status_line, *lines = head.decode("latin-1").split("\r\n")
-    version, _, status = status_line.partition(" ")
-    if not version.startswith("HTTP/1.") or not status[:3].isdigit():
-        raise UpgradeRefused(f"no websocket upgrade: no HTTP answer but {status_line[:_SHOWN_CHARACTERS]!r}")
-    headers = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
-    return int(status[:3]), headers
-
-
-def _body_bytes(headers: Mapping[str, str]) -> int:
-    """How many bytes of a refusal's body are waited for. A body of unknown length is shown as far as it came with the
-    head."""
-    length = headers.get("content-length", "")
-    return min(int(length), _LONGEST_HEAD_BYTES) if length.isdigit() else 0
-
-
-def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> UpgradeRefused:
-    said = f"HTTP {status} at the upgrade"
-    if 300 <= status < 400:
-        where = without_credentials(headers.get("location")) or "nowhere"
-        return UpgradeRefused(f"{said}: redirected to {where}; use that URL", status)
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        body = body.partition(b"\r\n")[2]  # the size of the first chunk
-    lines = body.decode("utf-8", "replace").strip().splitlines()
-    return UpgradeRefused(said + (f": {lines[0][:_SHOWN_CHARACTERS]}" if lines else ""), status)
+    return before.encode(), lines.encode() + END_OF_HEAD

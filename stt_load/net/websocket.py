@@ -94,6 +94,8 @@ class WebSocketTransport:
 
     @property
     def open_timeout(self) -> TransportError:
+        if self._upgrade is not None and self._upgrade.refusal is not None:
+            return self._upgrade.refusal  # the rest of its reason is missing
         missing_step = self._connect.missing_step if self._connect else "no answer to the websocket upgrade"
         return DeadlineExceeded(f"{missing_step} in time")
 

@@ -16,7 +16,7 @@ from stt_load.records import UtteranceRecord
 REFUSAL_ADVICE = {
     Refusal.AUTH: f"set {API_KEY_VARIABLE} on every worker to a key that it takes, and check the path of --stt-url",
     Refusal.CAPACITY: "it says that it is full: raise its limit, or take these callers for more than it holds",
-    Refusal.PARAMETERS: "it doesn't do what you asked for: see --dialect-option",
+    Refusal.PARAMETERS: "it doesn't do what you asked for: see --dialect-option, and check the path of --stt-url",
     Refusal.UNREACHABLE: "nothing answers there: is the server up, and is --stt-url right?",
 }
 

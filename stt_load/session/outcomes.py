@@ -107,26 +107,31 @@ def outcome_of_fault(fault: SttLoadError) -> Outcome:
     return next((o for kind, o in FAULT_OUTCOMES.items() if isinstance(fault, kind)), Outcome.DISCONNECTED)
 
 
-# RFC 9110 section 15.
+# RFC 9110 section 15. Any other 4xx refuses what was asked for; a redirect and a 5xx say nothing of why.
 STATUS_REFUSALS: dict[int | None, Refusal] = {
     None: Refusal.UNREACHABLE,
     401: Refusal.AUTH,
+    402: Refusal.AUTH,
     403: Refusal.AUTH,
+    407: Refusal.AUTH,
     429: Refusal.CAPACITY,
     503: Refusal.CAPACITY,
 }
 
 
+def refusal_of_status(status: int | None) -> Refusal | None:
+    """Why a server refused a request, as far as the status of its answer says; `status` is None where none came."""
+    is_about_request = status is not None and 400 <= status < 500
+    return STATUS_REFUSALS.get(status, Refusal.PARAMETERS if is_about_request else None)
+
+
 def refusal_of_fault(fault: SttLoadError) -> Refusal | None:
     """Why a server refused the caller; None where the fault doesn't say so."""
     if isinstance(fault, UpgradeRefused):
-        return STATUS_REFUSALS.get(fault.status)
+        return refusal_of_status(fault.status)
     return meaning_of_close(fault.close_code, fault.reason).refusal if isinstance(fault, ConnectionLost) else None
 
 
 def ending_of_request(fault: SttLoadError) -> Ending:
-    """How a fault ends one HTTP request. A status that says nothing else refuses what was asked for."""
-    refusal = None
-    if isinstance(fault, UpgradeRefused):
-        refusal = STATUS_REFUSALS.get(fault.status, Refusal.PARAMETERS)
-    return Ending(outcome_of_fault(fault), str(fault), refusal)
+    """How a fault ends one HTTP request."""
+    return Ending(outcome_of_fault(fault), str(fault), refusal_of_fault(fault))

@@ -21,7 +21,7 @@ from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.config import RunConfig
 from stt_load.dialects.base import End
 from stt_load.errors import Outcome, Refusal, SttLoadError
-from stt_load.net.http import HttpClient, HttpPost
+from stt_load.net.http import HttpClient
 from stt_load.records import Figures, Measured, Stamp, UtteranceRecord
 from stt_load.session.outcomes import Ending, ending_of_request
 from stt_load.tts.apis import TTS_APIS, Options, TtsApi
@@ -77,7 +77,7 @@ class TtsClient:
         client = HttpClient(self.url, headers, self.timeout_s, MAX_ANSWER_BYTES, self.api_key, self.checks_certificate)
         body = json.dumps(self.api.body(text, self.options)).encode()
         reader = SpeechReader(str(self.options.get("response_format") or ""))
-        return TtsRequest(client.post(body, "application/json"), reader)
+        return TtsRequest(client, body, reader)
 
     def synthesise(self, text: str) -> TtsResult:
         """Has one text spoken. Every fault ends up in what is returned; what a greenlet is killed with is raised."""
@@ -87,8 +87,9 @@ class TtsClient:
 class TtsRequest:
     """One text that a server is to speak, on a connection of its own."""
 
-    def __init__(self, post: HttpPost, reader: SpeechReader) -> None:
-        self._post = post
+    def __init__(self, client: HttpClient, body: bytes, reader: SpeechReader) -> None:
+        self._client = client
+        self._post = client.post(body, "application/json")
         self._reader = reader
 
     @property
@@ -115,7 +116,8 @@ class TtsRequest:
         return self._completed(self._reader.end(Ending(Outcome.INTERRUPTED, why)))
 
     def _completed(self, result: TtsResult) -> TtsResult:
-        return replace(result, connect_s=self._post.connect_s, stamp=self._post.stamp)
+        error = self._client.hide(result.error)
+        return replace(result, error=error, connect_s=self._post.connect_s, stamp=self._post.stamp)
 
 
 class TtsFigures(Figures, frozen=True, gc=False):

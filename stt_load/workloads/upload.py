@@ -63,6 +63,7 @@ class UploadAttempt:
     """One upload of one clip, on a connection of its own."""
 
     def __init__(self, client: HttpClient, clip: Clip, form: Form, watch: AnswerWatcher | None = None) -> None:
+        self._client = client
         self._post = client.post(form.body, form.content_type)
         self._clip = clip
         self._watch = watch
@@ -103,7 +104,7 @@ class UploadAttempt:
         post, answer = self._post, self._answer
         begun_at_s = post.dialled_at_s if post.connected_at_s is None else post.connected_at_s
         request = UploadFigures(
-            *ending,
+            *ending._replace(error=self._client.hide(ending.error)),
             stamp=post.stamp,
             speech_s=0.0 if post.sent_at_s is None else self._clip.speech_s,
             audio_s=0.0 if post.sent_at_s is None else self._clip.duration_s,

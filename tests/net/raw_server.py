@@ -45,8 +45,14 @@ class Caller:
         self.request = head.decode()
         return self.request
 
-    def upgrade(self, *headers: str, accept: str | None = None) -> None:
-        """Read the request and answer 101."""
+    def upgrade(
+        self,
+        *headers: str,
+        accept: str | None = None,
+        connection: tuple[str, ...] = ("Upgrade",),
+        before: bytes = b"",
+    ) -> None:
+        """Read the request and answer 101, with a `Connection` header for each of `connection`, behind `before`."""
         key = next(
             line.split(": ")[1] for line in self.read_request().split("\r\n") if line.startswith("Sec-WebSocket-Key")
         )
@@ -54,11 +60,11 @@ class Caller:
         lines = [
             "HTTP/1.1 101 Switching Protocols",
             "Upgrade: websocket",
-            "Connection: Upgrade",
+            *(f"Connection: {each}" for each in connection),
             f"Sec-WebSocket-Accept: {accept or base64.b64encode(digest).decode()}",
             *headers,
         ]
-        self.send("\r\n".join(lines).encode() + b"\r\n\r\n")
+        self.send(before + "\r\n".join(lines).encode() + b"\r\n\r\n")
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)

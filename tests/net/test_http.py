@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 from raw_server import DEADLINE_S, Caller, raw_server
 
-from stt_load.errors import ConnectionLost, FailureReported, UpgradeRefused
+from stt_load.errors import ConnectionLost, FailureReported, ProtocolError, UpgradeRefused
+from stt_load.net import http
 from stt_load.net.http import HttpClient, HttpPost
 
 
@@ -95,3 +96,57 @@ def test_a_request_that_the_server_stops_reading_was_not_sent() -> None:
         post.send()
     assert post.connected_at_s is not None
     assert post.sent_at_s is None
+
+
+def test_the_reason_of_a_refusal_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "REASON_TIMEOUT_S", 0.1)
+
+    def refuse(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 401 No\r\n\r\nno such")
+        caller.send(b" key")
+        caller.wait_for_end()
+
+    with raw_server(refuse) as server, post_to(server.url) as post, pytest.raises(UpgradeRefused, match="no such key"):
+        post.send()
+
+
+@pytest.mark.parametrize("status", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
+def test_answers_before_the_answer_are_passed_over(status: bytes) -> None:
+    def answer(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 %b\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none" % status)
+        caller.wait_for_end()
+
+    with raw_server(answer) as server, post_to(server.url) as post:
+        post.send()
+        assert [data for _, data in post] == [b"one"]
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        (b"HTTP/1.1 307 There\r\nLocation: /v2\r\nContent-Length: 0", "HTTP 307: redirected to http://localhost:"),
+        (b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\nZZ", "HTTP 403"),
+        (b"SSH-2.0-OpenSSH", "no HTTP answer but 'SSH-2.0-OpenSSH'"),
+    ],
+)
+def test_a_refusal_is_told_whatever_comes_behind_it(head: bytes, why: str) -> None:
+    def refuse(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(head + b"\r\n\r\n")
+        caller.wait_for_end()
+
+    with raw_server(refuse) as server, post_to(server.url) as post, pytest.raises(UpgradeRefused, match=why):
+        post.send()
+
+
+def test_an_answer_that_is_compressed_unasked_is_said_to_be() -> None:
+    def answer(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b")
+        caller.wait_for_end()
+
+    why = "compressed, which nobody asked for: gzip"
+    with raw_server(answer) as server, post_to(server.url) as post, pytest.raises(ProtocolError, match=why):
+        post.send()

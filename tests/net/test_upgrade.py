@@ -79,12 +79,11 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
         (SWITCHING + b"\r\n", "HTTP 101 without the headers of one"),
         (SWITCHING + b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "not an answer to this request's key"),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nall taken", "HTTP 503 at the upgrade: all taken"),
-        (b"HTTP/1.0 503\r\n\r\nall taken\nmore", "HTTP 503 at the upgrade: all taken"),
         (
             b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nnot yours\r\n0\r\n\r\n",
             "HTTP 403 at the upgrade: not yours",
         ),
-        (b"HTTP/1.1 301 Moved\r\n\r\n", "redirected to nowhere"),
+        (b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n", "HTTP 301 at the upgrade: a redirect without Location"),
         (b"RTSP/1.0 200 OK\r\n\r\n", "no HTTP answer but 'RTSP/1.0 200 OK'"),
         (b"", "it was closed by the server"),
     ],

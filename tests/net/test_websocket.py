@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import clip, first_arrival, open_websocket, record_of
@@ -77,9 +78,9 @@ def ending(record: UtteranceRecord) -> tuple[str, str | None, int | None]:
     return record.outcome, record.error, record.close_code
 
 
-def answer(caller: Caller, words: str = "hello") -> None:
+def answer(caller: Caller, words: str = "hello", **upgrade: Any) -> None:
     """Upgrades, reads nearly all of the audio, and answers as the original server does."""
-    caller.upgrade()
+    caller.upgrade(**upgrade)
     caller.read_audio(N_FRAMES - 1)
     caller.send(QUEUED)
     caller.read_audio(1)
@@ -119,7 +120,7 @@ def test_a_refused_upgrade_names_the_status_and_the_servers_words(status: int) -
         record = speak(server.url)
     assert ending(record) == (
         Outcome.REFUSED,
-        f'HTTP {status} at the upgrade: {{"error": "refused by the script"}}',
+        f"HTTP {status} at the upgrade: refused by the script",
         None,
     )
     assert record.frames == 0
@@ -177,8 +178,8 @@ UPGRADES: dict[str, tuple[Callable[[Caller], None], str]] = {
         "the connection ended during the upgrade: [Errno 104] Connection reset by peer",
     ),
     "no HTTP": (
-        answers_with(b"SSH-2.0-OpenSSH_9.9\r\n\r\n"),
-        "no websocket upgrade: no HTTP answer but 'SSH-2.0-OpenSSH_9.9'",
+        answers_with(b"SSH-2.0-OpenSSH_9.9\r\n"),
+        "no HTTP answer but 'SSH-2.0-OpenSSH_9.9'",
     ),
     "a web page": (answers_with(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"), "HTTP 200 at the upgrade: hi"),
     "a refusal without a body": (answers_with(b"HTTP/1.1 503 Busy\r\n\r\n"), "HTTP 503 at the upgrade"),
@@ -204,9 +205,49 @@ def test_no_upgrade_is_a_refusal_and_nobody_is_asked_twice(name: str) -> None:
     assert error.startswith(expected)
 
 
-def test_a_status_line_without_end_is_cut_off() -> None:
+def test_a_reason_that_comes_after_the_status_is_waited_for() -> None:
+    def refuse(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for piece in (b"9\r\nmodel ", b"no", b"t\r\n6\r\n there\r\n", b"0\r\n\r\n"):
+            caller.send(piece)
+        caller.wait_for_end()
+
+    with raw_server(refuse) as server:
+        outcome, error, _ = ending(speak(server.url))
+    assert (outcome, error) == (Outcome.REFUSED, "HTTP 400 at the upgrade: model not there")
+
+
+def test_a_refusal_whose_reason_has_no_end_is_told_at_the_deadline() -> None:
+    def refuse(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 401 No\r\nContent-Length: 99\r\n\r\nno such key")
+        caller.wait_for_end()
+
+    with raw_server(refuse) as server:
+        record = speak(server.url, connect_timeout_s=0.3)
+    assert ending(record) == (Outcome.REFUSED, "HTTP 401 at the upgrade: no such key", None)
+
+
+@pytest.mark.parametrize(
+    "upgrade",
+    [
+        {"before": b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"},
+        {"connection": ("keep-alive", "Upgrade")},
+        {"connection": ("Upgrade", "keep-alive")},
+        {"connection": ("upgrade , x", "close")},
+    ],
+    ids=str,
+)
+def test_a_proxy_may_add_answers_and_headers_of_its_own(upgrade: dict[str, Any]) -> None:
+    with raw_server(lambda caller: answer(caller, **upgrade)) as server:
+        assert ending(speak(server.url, PATIENT)) == (Outcome.OK, None, None)
+
+
+def test_a_head_without_end_is_cut_off() -> None:
     def babble(caller: Caller) -> None:
         caller.read_request()
+        caller.send(b"HTTP/1.1 101 ")
         while True:
             caller.send(b"x" * 65_536)
 
@@ -214,7 +255,7 @@ def test_a_status_line_without_end_is_cut_off() -> None:
         record = speak(server.url)
     assert ending(record) == (
         Outcome.PROTOCOL_ERROR,
-        "an answer to the upgrade with a head of more than 65536 bytes",
+        "no HTTP answer: its head has more than 65536 bytes",
         None,
     )
 

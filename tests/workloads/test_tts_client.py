@@ -172,9 +172,9 @@ HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     ("said", "outcome"),
     [
         (b"", Outcome.DISCONNECTED),
-        (b"SSH-2.0-OpenSSH\r\n", Outcome.PROTOCOL_ERROR),
+        (b"SSH-2.0-OpenSSH\r\n", Outcome.REFUSED),
         (HEAD + b"4\r\nRIFF\r\n", Outcome.DISCONNECTED),
-        (HEAD + b"zz\r\n", Outcome.DISCONNECTED),
+        (HEAD + b"zz\r\n", Outcome.PROTOCOL_ERROR),
     ],
 )
 def test_a_server_that_hangs_up_in_the_middle(said: bytes, outcome: Outcome) -> None:
@@ -226,8 +226,7 @@ class CuttingReader(SpeechReader):
 
 def test_what_is_cut_in_the_middle_keeps_what_was_measured_by_then() -> None:
     with saying(HEAD + b"8\r\nRIFF____\r\n", hangs_up=False) as url:
-        post = HttpClient(url, {}, PATIENCE_S, 1 << 20).post(b"{}", "application/json")
-        request = TtsRequest(post, CuttingReader("wav"))
+        request = TtsRequest(HttpClient(url, {}, PATIENCE_S, 1 << 20), b"{}", CuttingReader("wav"))
         with pytest.raises(Cut):
             request.run()
     result = request.interrupt("the run ended first")

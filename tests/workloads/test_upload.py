@@ -169,12 +169,12 @@ def test_the_request_is_one_that_any_server_understands(monkeypatch: pytest.Monk
         ("503 Service Unavailable", Outcome.REFUSED, Refusal.CAPACITY),
         ("500 Internal Server Error", Outcome.SERVER_ERROR, None),
         ("504 Gateway Timeout", Outcome.SERVER_ERROR, None),
-        ("302 Found", Outcome.PROTOCOL_ERROR, None),
+        ("304 Not Modified", Outcome.PROTOCOL_ERROR, None),
         ("204 No Content", Outcome.PROTOCOL_ERROR, None),
     ],
 )
 def test_each_status_is_told_apart(status: str, outcome: Outcome, refusal: Refusal | None) -> None:
-    body = b"" if status.startswith("204") else b'{"detail":\n"why"}'
+    body = b"" if status[:3] in ("204", "304") else b'{"detail":\n"why"}'
     with server(says(http_answer(body, status))) as url:
         record = upload(url)
     assert (record.outcome, record.refusal, record.total_s) == (outcome, refusal, None)
@@ -205,8 +205,8 @@ def reset(raw: socket.socket) -> None:
     [
         (drop, Outcome.DISCONNECTED, "connection lost"),
         (reset, Outcome.DISCONNECTED, "connection lost"),
-        (says(b"SSH-2.0-OpenSSH\r\n\r\n"), Outcome.PROTOCOL_ERROR, "no HTTP answer but 'SSH-2.0-OpenSSH'"),
-        (says(b"\0\x1b[31m\r\n\r\n"), Outcome.PROTOCOL_ERROR, r"no HTTP answer but '\x00\x1b[31m'"),
+        (says(b"SSH-2.0-OpenSSH\r\n"), Outcome.REFUSED, "no HTTP answer but 'SSH-2.0-OpenSSH'"),
+        (says(b"\0\x1b[31m\r\n\r\n"), Outcome.REFUSED, r"no HTTP answer but '\x00\x1b[31m'"),
         (says(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000), Outcome.PROTOCOL_ERROR, "no HTTP answer"),
         (says(GOOD[:-3]), Outcome.DISCONNECTED, "the answer was cut off"),
         (
