@@ -22,7 +22,16 @@ def make_pool(environment: Any, config: RunConfig, clips: ClipSet, report: Worke
     workload = new_workload(config, clips.clips, os.environ.get(config.kind.key_variable))
     runner = environment.runner
     on_utterance = partial(fire_request, environment)
-    return CallerPool(config, clips, workload, report, runner.client_id, runner.worker_index, on_utterance)
+    return CallerPool(
+        config,
+        clips,
+        workload,
+        report,
+        runner.client_id,
+        runner.worker_index,
+        on_utterance,
+        finishes_leaving=environment.shape_class is None,  # somebody sets the number of callers by hand
+    )
 
 
 def fire_request(environment: Any, record: UtteranceRecord) -> None:

@@ -79,6 +79,16 @@ class _Timeline:
         seen = [line.get("generator_cpu_pct") for line in self.after[1:3]]
         return max((float(cpu) for cpu in seen if cpu is not None), default=None)
 
+    @property
+    def is_judged(self) -> bool:
+        """Somebody was to speak: without callers there is nothing to judge."""
+        return self.users > 0
+
+    @property
+    def length_s(self) -> float:
+        """From its first line to the first after it."""
+        return float(self.lines[-1]["t"]) - float(self.lines[0]["t"])
+
     def largest(self, key: str) -> int:
         return max((int(line.get(key) or 0) for line in self.lines if line["stage"] == self.stage), default=0)
 
@@ -102,9 +112,10 @@ def build_report(
     lost = _rows_lost(done, aggregate.rows)
     kind = KINDS[run.get("kind", STREAM.name)]
     slos = [parse_slo(text) for text in run.get("slos", kind.default_slos)]
-    sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in timelines})
+    judged_ones = [timeline for timeline in timelines if timeline.is_judged]
+    sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in judged_ones})
     stages: list[StageReport] = []
-    for timeline in timelines:
+    for timeline in judged_ones:
         first = stages[0].figures if stages else None
         sums = aggregate.stages[timeline.stage]
         stages.append(_stage_report(timeline, sums, first, slos, lost, sampling, is_paced=kind.is_paced))
@@ -124,7 +135,8 @@ def build_report(
             *run.get("notes", ()),
             *notes,
             *_notes(done, aggregate.without_stage),
-            *sampling.notes({timeline.stage: timeline.users for timeline in timelines}),
+            *_calms(timelines),
+            *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),
     )
 
@@ -239,6 +251,12 @@ def _verdict(figures: StageFigures, findings: Sequence[Finding], results: Sequen
 def _frame_note(run: Mapping[str, Any]) -> list[str]:
     note = (run.get("frame") or {}).get("note")
     return [note] if note else []
+
+
+def _calms(timelines: Sequence[_Timeline]) -> list[str]:
+    calms = [timeline for timeline in timelines if not timeline.is_judged]
+    lengths = " and ".join(f"{timeline.length_s:.0f} s" for timeline in calms)
+    return [f"the number of callers was 0 for {lengths}: that is not judged"] if calms else []
 
 
 def _notes(done: Transition | None, without_stage: int) -> list[str]:

@@ -56,6 +56,8 @@ class CallerPool:
 
     `workload`: what they do when it is their turn. `report`: the worker's part of the run, which is where the newest
     stage update is kept, and who is speaking. `on_utterance` is called with every ended utterance that was not cut.
+    `finishes_leaving`: a caller whom Locust stops in the middle of an utterance ends it first, because somebody lowers
+    the number of callers at any moment, and slow utterances would be the first to be cut off.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class CallerPool:
         worker_index: int,
         on_utterance: Callable[[UtteranceRecord], None],
         sleep: Callable[[float], object] = gevent.sleep,
+        finishes_leaving: bool = False,
     ) -> None:
         self.config = config
         self.report = report
@@ -78,6 +81,7 @@ class CallerPool:
         self._kind = config.kind.name
         self._on_utterance = on_utterance
         self._sleep = sleep
+        self._take = self._speak_to_the_end if finishes_leaving else self._speak
         self._mean_clip_s = sum(clip.duration_s for clip in self._clips) / len(self._clips)
         self._place = (0, 1)
         self._clip_pool = ClipPool(self._clips, config.seed, *self._place)
@@ -128,7 +132,7 @@ class CallerPool:
         """One utterance when it is this caller's turn, and the pause after it."""
         try:
             update = self._wait_for_turn(caller)
-            record = self._speak(caller, update)
+            record = self._take(caller, update)
             pause_s = caller.random.uniform(*self.config.pause_s)
             if not record.is_ok:
                 pause_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
@@ -193,6 +197,27 @@ class CallerPool:
             if record.outcome != Outcome.INTERRUPTED:
                 self._on_utterance(record)
         return record
+
+    def _speak_to_the_end(self, caller: Caller, update: StageUpdate) -> UtteranceRecord:
+        """Does what `_speak` does, in a greenlet of its own: the caller's own may be killed meanwhile. Its connection
+        is closed then as soon as the utterance has ended."""
+        speaking = gevent.spawn(self._speak_or_be_cut, caller, update)
+        try:
+            record = speaking.get()
+        except BaseException:
+            connection, caller.connection = caller.connection, None  # the caller leaves, its connection stays
+            speaking.link(lambda _: connection and connection.close())
+            raise
+        if record is None:
+            raise UtteranceCut
+        return cast("UtteranceRecord", record)
+
+    def _speak_or_be_cut(self, caller: Caller, update: StageUpdate) -> UtteranceRecord | None:
+        """None where it was cut: an exception that ends a greenlet is printed."""
+        try:
+            return self._speak(caller, update)
+        except UtteranceCut:
+            return None
 
     def _new_utterance(self, caller: Caller, update: StageUpdate, clip: Clip, is_reused: bool) -> Utterance:
         return Utterance(

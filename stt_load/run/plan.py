@@ -4,7 +4,8 @@
              │  callers  what     load goes  no load │
              │  arrive   starts   on, the            │
              │           counts   counted end        │
-    follow:  ramp ──▶ hold ──▶ (target changes) ramp ──▶ hold ──▶ …       until the run is stopped
+    follow:  ramp ──▶ hold ──▶ (target changes) ramp ──▶ hold ──▶ …       until the run is stopped;
+                               settle, where the target is nobody
 
 A hold opens when the callers are there, never by wall clock alone; a grace ends when every counted utterance has
 ended, so slow utterances are never cut off at an edge and none finishes under a lighter load. Where the server
@@ -20,6 +21,7 @@ from enum import StrEnum
 
 ALL_REFUSED = "every caller of the first stage was refused"
 OTHER_DIALECT = "the server seems to speak another dialect, and no utterance of the first stage came to a good end"
+NOBODY = "0 callers: nothing is measured until the user count changes"
 
 
 class Phase(StrEnum):
@@ -192,7 +194,8 @@ class LadderPlan:
 
 
 class FollowPlan:
-    """No fixed stages: each change of the target number of callers opens one, until the run is stopped."""
+    """No fixed stages: each change of the target number of callers opens one, until the run is stopped. One of 0
+    callers is a calm, and no stage to be judged: it has no ramp and no hold."""
 
     def __init__(self, users: int) -> None:
         self._stage = 0
@@ -222,8 +225,12 @@ class FollowPlan:
         if observed.target != self._users:
             self._stage += 1
             self._users = observed.target
+            if not self._users:
+                return self._begin(Phase.SETTLE, NOBODY)
             return self._begin(Phase.RAMP, "user count changed")
-        if self._phase is Phase.RAMP and observed.reached == self._users:
+        # Who has left may still be ending an utterance: until then more callers speak than the stage has.
+        is_there = observed.reached == self._users and observed.in_flight <= self._users
+        if self._phase is Phase.RAMP and is_there:
             return self._begin(Phase.HOLD, "target reached")
         return None
 

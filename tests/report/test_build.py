@@ -201,3 +201,35 @@ def test_utterances_of_an_unknown_stage_are_noted_and_left_out() -> None:
     report = built(made)
     assert report.stages[0].figures.n == 5
     assert any("does not have their stage" in note for note in report.notes)
+
+
+def with_calm(made: MadeRun, after: int, *phases: str) -> MadeRun:
+    """The run with a stage of 0 callers, of these phases, behind a stage; they last 4 s each."""
+    at = next(n for n, row in enumerate(made.transitions) if row["stage"] == after + 1)
+    began = made.transitions[at]["t"]
+    calm = [
+        {**made.transitions[at], "t": began + 4.0 * n, "stage": 99, "phase": phase, "users": 0, "reached": 0}
+        for n, phase in enumerate(phases)
+    ]
+    later = [{**row, "t": row["t"] + 4.0 * len(phases)} for row in made.transitions[at:]]
+    made.transitions[at:] = [*calm, *later]
+    return made
+
+
+@pytest.mark.parametrize("phases", [("settle",), ("ramp", "hold")])  # the latter: as older versions wrote it
+def test_a_while_without_callers_is_told_and_not_judged(phases: tuple[str, ...]) -> None:
+    report = built(with_calm(made_run(ladder=(5, 10), gpu=False), 0, *phases))
+    assert [stage.users for stage in report.stages] == [5, 10]
+    assert (report.verdict, exit_code(report)) == (Verdict.PASS, ExitCode.FINE)
+    assert (report.knee.holds.users, report.knee.breaks) == (10, None)
+    assert [note for note in report.notes if "0 for" in note] == [
+        f"the number of callers was 0 for {4 * len(phases)} s: that is not judged"
+    ]
+
+
+def test_a_run_that_had_nobody_at_all_measured_nothing() -> None:
+    made = made_run(ladder=(5,), gpu=False)
+    made.utterances, made.transitions = [], [{**row, "users": 0, "reached": 0} for row in made.transitions]
+    report = built(made)
+    assert (report.stages, report.verdict) == ((), Verdict.EMPTY)
+    assert exit_code(report) is ExitCode.NOT_BELIEVABLE

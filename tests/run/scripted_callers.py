@@ -113,7 +113,12 @@ class Callers:
     """A pool with callers in it, each in a greenlet that takes one turn after the other, as a Locust user does."""
 
     def __init__(
-        self, client_id: str = "w0", at_once: Outcome | None = None, newest: StageUpdate | None = None, **options: str
+        self,
+        client_id: str = "w0",
+        at_once: Outcome | None = None,
+        newest: StageUpdate | None = None,
+        finishes_leaving: bool = False,
+        **options: str,
     ) -> None:
         self.workload = ScriptedWorkload(at_once)
         self.report = WorkerReport("run")
@@ -123,7 +128,15 @@ class Callers:
         self.sleeps_s: list[float] = []
         config = parse_options({"dialect": "vosk", "seed": "5", **options})
         self.pool = CallerPool(
-            config, CLIPS, self.workload, self.report, client_id, 3, self.ended.append, sleep=self._sleep
+            config,
+            CLIPS,
+            self.workload,
+            self.report,
+            client_id,
+            3,
+            self.ended.append,
+            sleep=self._sleep,
+            finishes_leaving=finishes_leaving,
         )
         self._greenlets: list[gevent.Greenlet] = []
 

@@ -254,6 +254,41 @@ def test_a_caller_that_locust_stops_leaves_its_row_and_its_clip() -> None:
         assert not made.rows()[0].clip_reused, "its clip was free again"
 
 
+def test_who_leaves_a_run_without_a_ladder_ends_its_utterance_first() -> None:
+    with callers(finishes_leaving=True, pause="0s") as made:
+        made.apply(update(Phase.HOLD))
+        made.come(2)
+        made.answer(0)
+        assert (made.speaking, len(made.rows())) == ({0, 1}, 1)
+        made.leave(0)
+        assert (made.speaking, made.rows(), made.workload.closed) == ({0, 1}, [], [])
+        made.answer(0)
+        assert (made.speaking, [row.outcome for row in made.rows()], made.workload.closed) == ({1}, ["ok"], [0])
+        assert made.n_begun == 3, "and begins no other"
+
+
+def test_the_end_of_a_run_cuts_those_that_are_leaving_too(capfd: pytest.CaptureFixture[str]) -> None:
+    with callers(finishes_leaving=True) as made:
+        made.apply(update(Phase.HOLD))
+        made.come(2)
+        made.leave(0)
+        made.pool.drain(True, 60.0)
+        settle()
+        assert [(row.outcome, row.error) for row in made.rows()] == [("interrupted", "the run ended first")] * 2
+        assert sorted(made.workload.closed) == [0, 1]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_mistake_of_ours_reaches_locust_whoever_speaks() -> None:
+    with callers(finishes_leaving=True) as made:
+        made.apply(update(Phase.HOLD))
+        caller = made.pool.new_caller()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(made.workload, "new_attempt", lambda *_: 1 // 0)
+            with pytest.raises(ZeroDivisionError):
+                made.pool.take_turn(caller)
+
+
 def test_the_cpu_of_this_process_is_a_share_of_a_core_or_not_known_yet() -> None:
     with callers() as made:
         assert made.pool.snapshot().cpu_pct is None

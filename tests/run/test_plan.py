@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.run.plan import OTHER_DIALECT, FollowPlan, LadderPlan, Observation, Phase, Timing, Transition
+from stt_load.run.plan import NOBODY, OTHER_DIALECT, FollowPlan, LadderPlan, Observation, Phase, Timing, Transition
 
 TIMING = Timing(hold_s=20, settle_s=3, ramp_rate=10, utterance_limit_s=40, ramp_slack_s=15)
 NOTHING = Observation(reached=0, speaking=0, begun=0, ended=0, in_flight=0, is_current=True)
@@ -347,6 +347,26 @@ def test_each_change_of_the_target_opens_a_stage() -> None:
     assert plan.users == 3
     assert plan.remaining_s(0.0) is None
     assert not plan.is_done
+
+
+def test_a_hold_waits_for_those_who_have_left_and_still_speak() -> None:
+    plan = FollowPlan(5)
+    plan.start(0.0)
+    plan.advance(1.0, seen(reached=5, target=5, in_flight=5))
+    plan.advance(2.0, seen(reached=3, target=3, in_flight=5))
+    assert plan.advance(3.0, seen(reached=3, target=3, in_flight=4)) is None
+    assert plan.advance(4.0, seen(reached=3, target=3, in_flight=3)) == Transition(1, Phase.HOLD, 3, "target reached")
+
+
+def test_nobody_is_a_calm_and_no_stage_with_a_hold() -> None:
+    plan = FollowPlan(5)
+    plan.start(0.0)
+    plan.advance(1.0, seen(reached=5, target=5))
+    assert plan.advance(2.0, seen(reached=5, target=0)) == Transition(1, Phase.SETTLE, 0, NOBODY)
+    for reached in (3, 0, 0):
+        assert plan.advance(3.0, seen(reached=reached, target=0)) is None
+    assert plan.advance(4.0, seen(reached=0, target=2)) == Transition(2, Phase.RAMP, 2, "user count changed")
+    assert plan.advance(5.0, seen(reached=2, target=2)) == Transition(2, Phase.HOLD, 2, "target reached")
 
 
 def test_following_ends_when_it_is_stopped_and_not_before() -> None:
