@@ -206,11 +206,12 @@ class CallerPool:
             record = speaking.get()
         except BaseException:
             connection, caller.connection = caller.connection, None  # the caller leaves, its connection stays
-            speaking.link(lambda _: connection and connection.close())
+            if connection is not None:
+                speaking.link(lambda _: connection.close())
             raise
         if record is None:
             raise UtteranceCut
-        return cast("UtteranceRecord", record)
+        return record
 
     def _speak_or_be_cut(self, caller: Caller, update: StageUpdate) -> UtteranceRecord | None:
         """None where it was cut: an exception that ends a greenlet is printed."""
