@@ -2,7 +2,7 @@
 
 | what comes | told by | seconds |
 |---|---|---|
-| wav | `RIFF` | bytes after the header over its byte rate |
+| wav | `RIFF` | bytes of samples over their byte rate, whatever the header says of their number |
 | raw samples | asked for `pcm`, or such a content type | int16 mono, 24 kHz unless the content type says otherwise |
 | mp3, opus, flac | anything else | read from the whole file once it is there |
 
@@ -11,21 +11,19 @@ What comes decides, not what was asked for: clones ignore `response_format`. A h
 
 from __future__ import annotations
 
-import io
 import re
 from typing import Protocol
 
-import soundfile
-
-from stt_load.errors import ProtocolError
+from stt_load.audio.codec import encoded_seconds
+from stt_load.audio.wav_header import MAGICS, Behind, WavHeader, read_wav_header, what_follows
+from stt_load.errors import ClipError, ProtocolError
 
 PCM_RATE_HZ = 24_000  # of OpenAI's `pcm`
 _PCM_TYPE = re.compile(r"audio/(pcm|l16|raw|x-raw)\b")
 _RATE = re.compile(r"rate=(\d+)")
-_LONGEST_HEADER_BYTES = 64 * 1024
 _MAGIC_BYTES = 4
-# A streamed WAV is written before its length is known: 0, or a size at or near the top of 31 or 32 bits.
-_UNKNOWN_SIZE_BYTES = 0x7FFF_0000
+_BEHIND_BYTES = 8  # behind promised samples, that tell what follows
+_TEXT_SHOWN = 200
 
 
 class AudioContainer(Protocol):
@@ -67,52 +65,70 @@ class RawAudio:
 
 
 class WavAudio:
-    """A RIFF file. https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html"""
+    """A RIFF file, or several one after the other, as `audio/wav_header.py` describes them."""
 
     name = "wav"
 
     def __init__(self) -> None:
         self.promised_bytes: int | None = None
-        self._head = b""
-        self._bytes_per_s: int | None = None
-        self._n_bytes = 0
+        self._held = b""  # of a header, or behind the promised samples, until it is known what it is
+        self._header: WavHeader | None = None
+        self._left: int | None = None  # of the promised samples; None where nothing was promised
+        self._is_over = False
+        self._earlier_s = 0.0  # of the files before this one
+        self._n_bytes = 0  # of this file's samples
 
     def feed(self, data: bytes) -> int:
-        if self._bytes_per_s is None:
-            self._head += data
-            start = self._read_header()
-            if start is None:
-                return 0
-            data, self._head = self._head[start:], b""
-        # Chunks behind the samples (LIST, …) are no audio.
-        left = len(data) if self.promised_bytes is None else max(0, self.promised_bytes - self._n_bytes)
-        n_audio = min(len(data), left)
-        self._n_bytes += n_audio
+        n_audio = 0
+        data, self._held = self._held + data, b""
+        while data and not self._is_over:
+            if self._header is None:
+                data = self._begin_file(data)
+            elif self._left == 0:
+                data = self._look_behind(data)
+            else:
+                taken = len(data) if self._left is None else min(len(data), self._left)
+                self._left = None if self._left is None else self._left - taken
+                self._n_bytes += taken
+                n_audio += taken
+                data = data[taken:]
         return n_audio
 
     def seconds(self, n_bytes: int) -> float | None:
-        return n_bytes / self._bytes_per_s if self._bytes_per_s else None
+        if self._header is None:
+            return self._earlier_s or None
+        return self._earlier_s + self._n_bytes / self._header.format.bytes_per_s
 
-    def _read_header(self) -> int | None:
-        """Where the samples begin; None while the header isn't whole."""
-        head, place, bytes_per_s = self._head, 12, None
-        if len(head) >= 12 and head[8:12] != b"WAVE":
-            raise ProtocolError("the answer is a RIFF file and no WAV")
-        while place + 8 <= len(head):
-            name, size = head[place : place + 4], int.from_bytes(head[place + 4 : place + 8], "little")
-            place += 8
-            if name == b"data":
-                if not bytes_per_s:
-                    raise ProtocolError("the answer's WAV header doesn't say how fast its samples are")
-                self._bytes_per_s = bytes_per_s
-                self.promised_bytes = size if 0 < size < _UNKNOWN_SIZE_BYTES else None
-                return place
-            if name == b"fmt " and place + 16 <= len(head):
-                bytes_per_s = int.from_bytes(head[place + 8 : place + 12], "little")
-            place += size + size % 2
-        if len(head) > _LONGEST_HEADER_BYTES:
-            raise ProtocolError("the answer's WAV header has no end")
-        return None
+    def _begin_file(self, data: bytes) -> bytes:
+        """Reads the header once it is whole; gives what is behind it."""
+        try:
+            self._header = read_wav_header(data)
+        except ClipError as error:
+            raise ProtocolError(f"the answer is no audio: {error}") from None
+        if self._header is None:
+            self._held = data
+            return b""
+        promised = self._header.promised_bytes
+        earlier = 0 if self.promised_bytes is None else self.promised_bytes
+        self.promised_bytes = None if promised is None else earlier + promised
+        self._left = promised
+        return data[self._header.samples_at :]
+
+    def _look_behind(self, data: bytes) -> bytes:
+        """Finds out what follows the promised samples; gives what is still to be counted."""
+        assert self._header is not None
+        if len(data) < _BEHIND_BYTES:
+            self._held = data
+            return b""
+        match what_follows(data):
+            case Behind.WAV:
+                self._earlier_s += self._n_bytes / self._header.format.bytes_per_s
+                self._header, self._n_bytes = None, 0
+            case Behind.SAMPLES:  # it was the header of the first piece
+                self.promised_bytes = self._left = None
+            case _:
+                self._is_over = True
+        return data
 
 
 class EncodedAudio:
@@ -130,11 +146,7 @@ class EncodedAudio:
 
     def seconds(self, n_bytes: int) -> float | None:
         """None for what libsndfile can't read (aac), and for what is no audio at all."""
-        try:
-            with soundfile.SoundFile(io.BytesIO(bytes(self._data))) as file:
-                return file.frames / file.samplerate if file.frames > 0 else None
-        except soundfile.SoundFileError:
-            return None
+        return encoded_seconds(bytes(self._data))
 
 
 class AudioCounter:
@@ -176,7 +188,7 @@ class AudioCounter:
         return self._audio.seconds(self.n_bytes) if self._audio else None
 
     def _recognise(self, first: bytes) -> AudioContainer:
-        if first.startswith(b"RIFF"):
+        if first.startswith(MAGICS):
             return WavAudio()
         if first.startswith((b"OggS", b"ID3", b"fLaC")):
             return EncodedAudio()
@@ -184,5 +196,6 @@ class AudioCounter:
             rate = _RATE.search(self._content_type)
             return RawAudio(int(rate[1]) if rate and int(rate[1]) else PCM_RATE_HZ)
         if first.lstrip()[:1] in (b"{", b"<"):
-            raise ProtocolError(f"the answer is text and no audio: {first[:40]!r}")
+            text = " ".join(first.decode("utf-8", "replace").split())
+            raise ProtocolError(f"the answer is text and no audio: {text[:_TEXT_SHOWN]}")
         return EncodedAudio()

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from tones import tone
 
-from stt_load.audio.codec import Pcm, decode, encode_wav
+from stt_load.audio.codec import Pcm, decode, encode_wav, encoded_seconds
 from stt_load.errors import ClipError
 
 
@@ -70,7 +70,7 @@ def test_a_streamed_wav_without_its_true_size_is_read(size: bytes) -> None:
     ("data", "reason"),
     [
         (b"", "the file is empty"),
-        (b"no sound at all", "not readable as wav, flac or ogg"),
+        (b"no sound at all", "not readable as wav, flac, ogg, opus or mp3"),
         (encode_wav(Pcm(np.ones(4000, np.int16), 8000))[:4000], "cut short"),
         (encode_wav(Pcm(np.zeros(0, np.int16), 8000)), "holds no samples"),
         (written(np.array([0.1, np.nan]), 8000, format="WAV", subtype="FLOAT"), "not numbers"),
@@ -82,3 +82,86 @@ def test_what_is_no_sound_is_refused_in_one_line(data: bytes, reason: str) -> No
         decode(data)
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def flac_of_unknown_length(wave: np.ndarray, rate_hz: int) -> bytes:
+    """A FLAC as `ffmpeg -f flac -` writes it: no number of samples, no digest, no size of the frames in STREAMINFO."""
+    data = bytearray(written(wave, rate_hz, format="FLAC", subtype="PCM_16"))
+    data[12:18] = bytes(6)
+    data[21] &= 0xF0
+    data[22:42] = bytes(20)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 4.096, 4.1, 9.0], ids=lambda value: f"{value} s")
+def test_a_flac_that_does_not_say_how_long_it_is_is_read_to_its_end(seconds: float) -> None:
+    wave = tone(seconds, 16000)
+    data = flac_of_unknown_length(wave, 16000)
+    pcm = decode(data)
+    assert np.abs(pcm.samples - wave * 32768).max() <= 1 and len(pcm.samples) == len(wave)
+    assert encoded_seconds(data) == pytest.approx(seconds, abs=1e-3)
+
+
+def test_a_flac_that_is_cut_is_refused_whether_it_says_its_length_or_not() -> None:
+    wave = np.random.default_rng(1).uniform(-0.5, 0.5, 48000)
+    for data in (written(wave, 16000, format="FLAC", subtype="PCM_16"), flac_of_unknown_length(wave, 16000)):
+        with pytest.raises(ClipError, match="cut short"):
+            decode(data[: len(data) // 2])
+
+
+def test_what_is_left_of_an_mp3_or_ogg_with_several_streams_is_read_too() -> None:
+    """Servers that speak a sentence at a time send one file behind the other."""
+    for container, subtype, why in (
+        ("OGG", "OPUS", "it is 3 Ogg files in one"),
+        ("OGG", "VORBIS", "it is 3 Ogg files in one"),
+        ("MP3", "MPEG_LAYER_III", "its header counts its first piece only"),
+    ):
+        one = written(tone(2.0, 24000), 24000, format=container, subtype=subtype)
+        assert (decode(one).duration_s, decode(one).mended) == (pytest.approx(2.0, abs=0.1), None)
+        pcm = decode(one * 3)
+        assert pcm.duration_s == pytest.approx(6.0, abs=0.3)
+        assert pcm.mended == why
+        assert encoded_seconds(one * 3) == pytest.approx(pcm.duration_s)
+
+
+def without_xing(data: bytes) -> bytes:
+    """An MP3 of a streaming server: nothing in it says how many frames there are."""
+    at = min(place for name in (b"Xing", b"Info") if (place := data.find(name)) >= 0)
+    return data[:at] + bytes(120) + data[at + 120 :]
+
+
+def test_an_mp3_of_variable_bitrate_is_read_to_its_end_without_a_count_of_frames() -> None:
+    """Its length is estimated from its first frames, which are quiet here: the estimate is far too short."""
+    wave = np.concatenate([tone(0.5, 24000) * 0.001, np.random.default_rng(1).uniform(-0.5, 0.5, 24000 * 4)])
+    buffer = io.BytesIO()
+    soundfile.write(
+        buffer, wave, 24000, format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="VARIABLE", compression_level=0.5
+    )
+    data = without_xing(buffer.getvalue())
+    assert decode(data).duration_s == pytest.approx(4.5, abs=0.15)
+    assert encoded_seconds(data) == pytest.approx(4.5, abs=0.15)
+    assert decode(data[:-50]).duration_s > 4  # cut within its last frame
+
+
+def test_an_mp3_that_says_more_than_there_is_was_cut() -> None:
+    data = written(tone(4.0, 24000), 24000, format="MP3", subtype="MPEG_LAYER_III")
+    with pytest.raises(ClipError, match="cut short"):
+        decode(data[: len(data) // 2])
+
+
+def test_an_ogg_without_its_last_page_is_read_and_noted() -> None:
+    data = written(np.random.default_rng(1).uniform(-0.5, 0.5, 96000), 24000, format="OGG", subtype="VORBIS")
+    assert decode(data[: len(data) * 2 // 3]).mended == "it has no end mark, so it may be cut short"
+
+
+def test_channels_that_cancel_each_other_out_are_told() -> None:
+    left = tone(0.2, 8000)
+    with pytest.raises(ClipError, match="cancel each other out"):
+        decode(written(np.stack([left, -left], axis=1), 8000, format="WAV", subtype="PCM_16"))
+    half = decode(written(np.stack([left, -0.5 * left], axis=1), 8000, format="WAV", subtype="PCM_16"))
+    assert np.abs(half.samples).max() > 1000
+
+
+def test_floats_on_the_scale_of_integers_are_told() -> None:
+    with pytest.raises(ClipError, match=r"floats up to 16,384, where full scale is 1"):
+        decode(written(tone(0.2, 8000) * 32768, 8000, format="WAV", subtype="FLOAT"))

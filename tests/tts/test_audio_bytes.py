@@ -52,6 +52,33 @@ def test_chunks_before_and_behind_the_samples_are_no_audio() -> None:
     assert counter.n_bytes == 4_800
 
 
+FIRST_PIECE_ONLY = wav(0.5, promised=4_800)
+THREE_FILES = wav(0.1) + wav(0.2) + wav(0.2)
+
+
+@pytest.mark.parametrize("data", [FIRST_PIECE_ONLY, THREE_FILES], ids=["header of the first piece", "three files"])
+@given(cuts=st.lists(st.integers(0, 24_000), max_size=8))
+def test_all_samples_count_though_the_first_header_speaks_of_the_first_piece(data: bytes, cuts: list[int]) -> None:
+    if data is FIRST_PIECE_ONLY:  # silence behind a header is padding, speech is speech
+        data = data[:44] + bytes(range(1, 241)) * 100
+    counter = AudioCounter("wav")
+    places = [0, *sorted(cuts), len(data)]
+    n_audio = sum(counter.feed(data[start:end]) for start, end in itertools.pairwise(places))
+    assert n_audio == counter.n_bytes == 24_000
+    assert counter.seconds() == pytest.approx(0.5)
+    assert not counter.is_cut
+
+
+def test_a_size_of_hours_promises_nothing() -> None:
+    counter = counted(wav(0.5, promised=2_000_000_000))
+    assert (counter.promised_bytes, counter.seconds(), counter.is_cut) == (None, pytest.approx(0.5), False)
+
+
+def test_the_text_that_came_instead_of_audio_is_shown() -> None:
+    with pytest.raises(ProtocolError, match=r'text and no audio: .*"voice Zoë is not loaded"'):
+        counted('{"error":\n "voice Zoë is not loaded"}'.encode())
+
+
 def test_raw_samples_are_24_khz_unless_the_server_says_otherwise() -> None:
     assert counted(bytes(48_000), "pcm", "audio/pcm").seconds() == pytest.approx(1.0)
     assert counted(bytes(48_000), "pcm", "audio/L16; rate=16000").seconds() == pytest.approx(1.5)
