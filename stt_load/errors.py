@@ -4,6 +4,7 @@ SttLoadError
 ├── ConfigError            the user asked for something that can't be done; carries every problem at once
 ├── ClipError              a clip or manifest can't be used
 ├── ProtocolError          the server sent something its protocol doesn't allow
+│   └── PlainWords         a text message in plain words, where the protocol has none
 ├── FailureReported           the server says that it failed: HTTP 5xx, or an event that says so
 └── TransportError         the connection itself
     ├── UpgradeRefused     an HTTP answer that refuses the upgrade or the request, or none: no TCP connection, no HTTP
@@ -68,6 +69,10 @@ class ClipError(SttLoadError):
 
 class ProtocolError(SttLoadError):
     """The server sent something that its protocol doesn't allow."""
+
+
+class PlainWords(ProtocolError):
+    """The server sent plain words where its protocol has none: a sign of life, or why it is about to close."""
 
 
 class FailureReported(SttLoadError):

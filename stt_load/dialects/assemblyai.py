@@ -30,12 +30,11 @@ from stt_load.dialects.events import (
     Gauge,
     Ignored,
     Message,
-    Partial,
     Ready,
     ServerError,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import children, numbers, parse_object, text_of, try_object, with_query
+from stt_load.dialects.wire import interim_text, numbers, parse_object, partial, text_of, try_object, with_query
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.option_values import (
     one_of,
@@ -152,13 +151,14 @@ class AssemblyAI(Dialect):
         return own_key is not None and own_key in body
 
     def _on_turn(self, body: Mapping[str, object]) -> Sequence[Event]:
+        if body.get("end_of_turn") is not True:
+            words = body.get("words")
+            heard = [interim_text(word, "text") for word in words] if isinstance(words, list) else []
+            return partial(interim_text(body, "transcript") or " ".join(filter(None, heard)))
         order = body.get("turn_order")
         if not isinstance(order, int):
             raise ProtocolError(f"a Turn without turn_order: {str(body)[:80]}")
         text = text_of(body, "transcript")
-        if body.get("end_of_turn") is not True:
-            text = text or " ".join(text_of(word, "text") for word in children(body, "words"))
-            return (Partial(text),) if text else (Ignored("a turn without words"),)
         is_over = body.get("turn_is_formatted") is True or not self.option["format_turns"]
         events: list[Event] = []
         if order > self._told:

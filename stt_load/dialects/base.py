@@ -15,9 +15,12 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from stt_load.dialects.events import Event, Message
+from stt_load.dialects.events import Event, Ignored, Message, Remark
 from stt_load.dialects.options import DialectOption
+from stt_load.dialects.wire import is_blank
+from stt_load.errors import PlainWords
 
+_BYTES_SHOWN = 80
 End = Literal["client", "server"]
 """Who ends an utterance: the client by a message when speech ends, or the server's endpointer in the silence."""
 
@@ -127,6 +130,16 @@ class Dialect(ABC):
     def finalise(self) -> Sequence[Message]:
         """Messages that tell the server that the speech has ended; empty where the protocol has none."""
         return ()
+
+    def read(self, message: Message) -> Sequence[Event]:
+        """What a message means, be it one that no protocol has: an empty one, plain words. Those don't end an
+        utterance: what is right may follow, or the close that explains them. Raises ProtocolError for the rest."""
+        if is_blank(message):
+            return (Ignored("an empty message"),)
+        try:
+            return self.on_message(message)
+        except PlainWords:
+            return (Remark(repr(message[:_BYTES_SHOWN])),)
 
     @abstractmethod
     def on_message(self, message: Message) -> Sequence[Event]:

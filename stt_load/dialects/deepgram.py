@@ -24,9 +24,19 @@ import math
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
-from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Ignored, Message, Partial, ServerError
+from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Ignored, Message, ServerError
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import child, children, is_plausible, parse_object, text_of, try_object, with_query
+from stt_load.dialects.wire import (
+    child,
+    children,
+    interim_text,
+    is_plausible,
+    parse_object,
+    partial,
+    text_of,
+    try_object,
+    with_query,
+)
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.option_values import one_of, or_none, parse_milliseconds, parse_phrases, parse_rate_hz, parse_yes_or_no
 
@@ -125,12 +135,14 @@ class Deepgram(Dialect):
         return body.get("type") == "Results" and "channel_index" in body and isinstance(body.get("channel"), dict)
 
     def _on_results(self, body: Mapping[str, object]) -> Sequence[Event]:
-        alternatives = children(child(body, "channel"), "alternatives")
-        if not alternatives:
-            raise ProtocolError(f"Results without an alternative: {str(body)[:80]}")
-        text = text_of(alternatives[0], "transcript")
+        """An interim result may be anything. A final one has a channel, whose alternatives may be none."""
         if body.get("is_final") is not True:
-            return (Partial(text),) if text else (Ignored("an interim result without words"),)
+            return partial(interim_text(body, "channel", "alternatives", 0, "transcript"))
+        channel = child(body, "channel")
+        if "alternatives" not in channel:
+            raise ProtocolError(f"final Results without alternatives: {str(body)[:80]}")
+        alternatives = children(channel, "alternatives")
+        text = text_of(alternatives[0], "transcript") if alternatives else ""
         final = Final(text, is_last=body.get("from_finalize") is True)
         if body.get("speech_final") is True:
             self._is_turn_over = True

@@ -80,6 +80,13 @@ class ServerError(msgspec.Struct, frozen=True, gc=False):
     refusal: Refusal | None = None
 
 
+class Remark(msgspec.Struct, frozen=True, gc=False):
+    """The server says something that changes nothing by itself: an error that the utterance may get over, plain words
+    where the protocol has none. It is told with the error of an utterance that comes to no good end."""
+
+    text: str
+
+
 class Ignored(msgspec.Struct, frozen=True, gc=False):
     """A message that changes nothing; kept so that `probe` can show it."""
 
@@ -98,8 +105,9 @@ Event = (
     | StillProcessing
     | Gauge
     | ServerError
+    | Remark
     | Ignored
 )
 
-NEUTRAL_EVENTS = (Ignored, Gauge, Reply)
+NEUTRAL_EVENTS = (Ignored, Remark, Gauge, Reply)
 """Events without news of the transcript: a quiet period goes on through them."""

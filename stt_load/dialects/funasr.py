@@ -34,9 +34,9 @@ from collections.abc import Mapping, Sequence
 from msgspec import structs
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
-from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Message, Partial, ServerError
+from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Message, ServerError
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import parse_object, text_of, try_object, unknown
+from stt_load.dialects.wire import interim_text, parse_object, partial, text_of, try_object, unknown
 from stt_load.option_values import one_of, or_none, parse_yes_or_no
 
 RATE_HZ = 16_000
@@ -127,11 +127,13 @@ class FunAsr(Dialect):
             return (Finished(),)
         if "text" not in body:
             return (unknown(body),)
-        text, is_last = text_of(body, "text"), self._is_last(body)
+        is_last = self._is_last(body)
+        if self.option["mode"] != "online" and body.get("mode", "offline") not in ("offline", "2pass-offline"):
+            interim = partial(interim_text(body, "text"))
+            return (*interim, Finished()) if is_last else interim
+        text = text_of(body, "text")
         if self.option["mode"] == "online":
             return (Final(text, is_last),)
-        if body.get("mode", "offline") not in ("offline", "2pass-offline"):
-            return (Partial(text), Finished()) if is_last else (Partial(text),)
         if self.settings.end == "server":
             return (Final(text, is_last), EndOfTurn())
         return (Final(text, is_last),)

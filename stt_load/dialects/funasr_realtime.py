@@ -37,7 +37,7 @@ from stt_load.dialects.events import (
     ServerError,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import children, parse_object, text_of, try_object, unknown
+from stt_load.dialects.wire import children, interim_text, parse_object, text_of, try_object, unknown
 from stt_load.errors import Refusal
 from stt_load.option_values import one_of, or_none
 
@@ -97,17 +97,21 @@ class FunAsrRealtime(Dialect):
         return (unknown(body),)
 
     def _on_result(self, body: dict[str, object]) -> Sequence[Event]:
-        sentences = [text_of(sentence, "text") for sentence in children(body, "sentences")]
-        locked = " ".join(sentences)
+        """The last result is judged. One before it with a sentence that can't be read tells no locked text."""
         if body.get("is_final") is True:
-            return (CumulativeTranscript(locked, is_last=True),)
+            sentences = [text_of(sentence, "text") for sentence in children(body, "sentences")]
+            return (CumulativeTranscript(" ".join(sentences), is_last=True),)
+        given = body.get("sentences")
+        sentences = [interim_text(sentence, "text") for sentence in given] if isinstance(given, list) else []
+        if not all(sentences):
+            sentences = []
+        locked = " ".join(sentences)
         events: list[Event] = [CumulativeTranscript(locked)] if sentences else []
         if len(sentences) > self._n_locked and self.settings.end == "server":
             events.append(EndOfTurn())
-        self._n_locked = len(sentences)
-        partial = text_of(body, "partial")
-        if partial:
-            events.append(Partial(partial))
+        self._n_locked = max(self._n_locked, len(sentences))
+        if text := interim_text(body, "partial"):
+            events.append(Partial(text))
         return events or (Ignored("nothing heard yet"),)
 
     @staticmethod

@@ -41,7 +41,7 @@ from stt_load.dialects.events import (
 )
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_float32, numbers, text_of
-from stt_load.errors import ProtocolError, Refusal
+from stt_load.errors import PlainWords, ProtocolError, Refusal
 from stt_load.option_values import one_of, parse_seconds, parse_yes_or_no
 
 SAMPLE_RATE_HZ = 24_000
@@ -171,7 +171,7 @@ def pack(body: Mapping[str, object]) -> bytes:
 def unpack(message: Message) -> dict[str, object]:
     """A msgpack map. Raises ProtocolError, one line, for anything else."""
     if isinstance(message, str):
-        raise ProtocolError(f"text where msgpack is spoken: {message[:80]!r}")
+        raise PlainWords(f"text where msgpack is spoken: {message[:80]!r}")
     try:
         body = msgpack.unpackb(message)
     except (ValueError, msgpack.UnpackException) as error:

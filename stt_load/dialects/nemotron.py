@@ -26,9 +26,9 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from stt_load.dialects.base import DEFAULTS, Capabilities, Dialect, Settings
-from stt_load.dialects.events import Event, Final, Message, Partial, Ready, ServerError
+from stt_load.dialects.events import Event, Final, Message, Ready, ServerError
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import parse_object, text_of, try_object, unknown
+from stt_load.dialects.wire import interim_text, parse_object, partial, text_of, try_object, unknown
 from stt_load.option_values import one_of
 
 
@@ -59,8 +59,9 @@ class Nemotron(Dialect):
             case "ready":
                 return (Ready(),)
             case "transcript":
-                text = text_of(body, "text")
-                return (Final(text, is_last=True) if body.get("is_final") is True else Partial(text),)
+                if body.get("is_final") is True:
+                    return (Final(text_of(body, "text"), is_last=True),)
+                return partial(interim_text(body, "text"))
             case "error":
                 return (ServerError(str(body.get("message"))),)
         return (unknown(body),)

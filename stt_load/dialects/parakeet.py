@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import Capabilities, Connect, Dialect
 from stt_load.dialects.events import Event, Final, Message, SegmentPending, ServerError
-from stt_load.dialects.wire import numbers, parse_object, try_object, unknown
+from stt_load.dialects.wire import numbers, parse_object, text_of, try_object, unknown
 
 # Beside a `text`, they show that it is another server's, whose partial texts would pass for finals here.
 KEYS_OF_OTHER_SERVERS = frozenset({"type", "mode", "is_final", "segment", "result"})
@@ -48,9 +48,8 @@ class Parakeet(Dialect):
 
     def on_message(self, message: Message) -> Sequence[Event]:
         body = parse_object(message)
-        text = body.get("text")
-        if isinstance(text, str) and KEYS_OF_OTHER_SERVERS.isdisjoint(body):
-            return (Final(text.strip(), server_ms=numbers(body.get("timings_ms"))),)
+        if "text" in body and KEYS_OF_OTHER_SERVERS.isdisjoint(body):
+            return (Final(text_of(body, "text"), server_ms=numbers(body.get("timings_ms"))),)
         if body.get("status") == "queued":
             return (SegmentPending(),)
         if "error" in body:

@@ -29,13 +29,12 @@ from stt_load.dialects.events import (
     Finished,
     Ignored,
     Message,
-    Partial,
     Ready,
     SegmentPending,
     ServerError,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import text_of, try_object, with_query
+from stt_load.dialects.wire import interim_text, partial, text_of, try_object, with_query
 from stt_load.errors import ProtocolError
 from stt_load.option_values import one_of, or_none, parse_milliseconds
 
@@ -112,8 +111,9 @@ class SglangOmni(realtime.RealtimeDialect):
             case realtime.COMMITTED:
                 return (SegmentPending(),)
             case "transcription.segment":
-                text = text_of(body, "text")
-                return (Final(text) if body.get("is_final") is True else Partial(text),)
+                if body.get("is_final") is True:
+                    return (Final(text_of(body, "text")),)
+                return partial(interim_text(body, "text"))
             case "transcription.completed":
                 text_of(body, "text")
                 return (Finished(),)

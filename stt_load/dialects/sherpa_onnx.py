@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
-from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Finished, Message
+from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Finished, Ignored, Message
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import as_float32, parse_object, text_of, try_object, unknown
 from stt_load.errors import ProtocolError
@@ -76,6 +76,8 @@ class SherpaOnnx(Dialect):
         body = parse_object(message)
         if not body.keys() >= _KEYS_OF_BOTH:
             return (unknown(body),)
+        if not (isinstance(body["text"], str) or body.get("is_final") is True or body.get("is_eof") is True):
+            return (Ignored("a step without text"),)
         text, segment = text_of(body, "text"), body["segment"]
         if not isinstance(segment, int):
             raise ProtocolError(f"segment is not a number: {segment!r:.80}")

@@ -21,12 +21,12 @@ What a client must know:
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Message
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import as_float32, text_of, try_object
+from stt_load.dialects.wire import as_float32, parse_object, text_of, try_object, unknown
 from stt_load.errors import ProtocolError
 from stt_load.option_values import parse_rate_hz
 
@@ -59,20 +59,18 @@ class SherpaOnnxOffline(Dialect):
     def on_message(self, message: Message) -> Sequence[Event]:
         if isinstance(message, bytes):
             raise ProtocolError(f"a binary message where a text was due: {message[:80]!r}")
-        if try_object(message) and not _is_from_cpp(message):
-            raise ProtocolError(f"an object where a text was due: {message[:80]!r}")
-        text = text_of(try_object(message), "text") if _is_from_cpp(message) else message.strip()
-        return (Final("" if text == EMPTY else text, is_last=True),)
+        try:
+            body = parse_object(message)
+        except ProtocolError:  # plain words, whatever they begin with
+            text = message.strip()
+            return (Final("" if text == EMPTY else text, is_last=True),)
+        return (Final(text_of(body, "text"), is_last=True),) if _is_from_cpp(body) else (unknown(body),)
 
     @staticmethod
     def recognises(message: Message) -> bool:
-        """Only this server sends plain text, but for the `Done!` of the streaming one."""
-        return _is_from_cpp(message) or (isinstance(message, str) and _is_plain(message))
+        """Plain words alone are no sign of it: any server, or what stands before it, may say some."""
+        return message == EMPTY or _is_from_cpp(try_object(message))
 
 
-def _is_from_cpp(message: Message) -> bool:
-    return try_object(message).keys() >= _KEYS_OF_CPP
-
-
-def _is_plain(text: str) -> bool:
-    return text == EMPTY or (text.strip()[:1].isalpha() and text != "Done!")
+def _is_from_cpp(body: Mapping[str, object]) -> bool:
+    return body.keys() >= _KEYS_OF_CPP

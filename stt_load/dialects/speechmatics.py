@@ -30,12 +30,11 @@ from stt_load.dialects.events import (
     Finished,
     Ignored,
     Message,
-    Partial,
     Ready,
     ServerError,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import child, parse_object, try_object
+from stt_load.dialects.wire import child, interim_text, parse_object, partial, try_object
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.option_values import one_of, or_none, parse_phrases, parse_rate_hz, parse_seconds, parse_yes_or_no
 
@@ -115,8 +114,7 @@ class Speechmatics(Dialect):
             case "RecognitionStarted":
                 return (Ready(),)
             case "AddPartialTranscript":
-                text = _transcript(body).strip()
-                return (Partial(text),) if text else (Ignored("no words yet"),)
+                return partial(interim_text(body, "metadata", "transcript"))
             case "AddTranscript":
                 text = _transcript(body)
                 return (Final(text if any(map(str.isalnum, text)) else ""),)
@@ -165,7 +163,10 @@ class Speechmatics(Dialect):
 
 
 def _transcript(body: Mapping[str, object]) -> str:
-    text = child(body, "metadata").get("transcript")
+    """The final text, with its own blanks; null is an empty one. Raises ProtocolError for anything else."""
+    text = child(body, "metadata").get("transcript", 0)
+    if text is None:
+        return ""
     if not isinstance(text, str):
         raise ProtocolError(f"a transcript that is not a text: {str(body)[:80]}")
     return text

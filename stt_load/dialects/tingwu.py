@@ -26,9 +26,9 @@ import json
 from collections.abc import Sequence
 
 from stt_load.dialects.base import AudioLength, Capabilities, Dialect
-from stt_load.dialects.events import Event, Final, Ignored, Message, Partial, Ready, Reply
+from stt_load.dialects.events import Event, Final, Ignored, Message, Ready, Reply
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import parse_object, text_of, try_object, unknown
+from stt_load.dialects.wire import interim_text, parse_object, partial, text_of, try_object, unknown
 from stt_load.option_values import one_of, parse_milliseconds
 
 RATE_HZ = 16_000
@@ -68,8 +68,9 @@ class TingWu(Dialect):
             case "ping":
                 return (Reply((json.dumps({"type": "pong"}),)),)
         if "text" in body:
-            text = text_of(body, "text")
-            return (Final(text, is_last=True) if body.get("is_final") is True else Partial(text),)
+            if body.get("is_final") is True:
+                return (Final(text_of(body, "text"), is_last=True),)
+            return partial(interim_text(body, "text"))
         if "warning" in body:
             return (Ignored(f"a warning: {body['warning']}"),)
         return (unknown(body),)

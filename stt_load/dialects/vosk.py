@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Message, Partial
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import children, parse_object, text_of, try_object, unknown
+from stt_load.dialects.wire import children, interim_text, parse_object, text_of, try_object, unknown
 from stt_load.option_values import or_none, parse_phrases, parse_rate_hz, parse_whole_number, parse_yes_or_no
 
 EOF = '{"eof" : 1}'
@@ -76,7 +76,7 @@ class Vosk(Dialect):
     def on_message(self, message: Message) -> Sequence[Event]:
         body = parse_object(message)
         if "partial" in body:
-            return (self._on_partial(text_of(body, "partial")),)
+            return (self._on_partial(interim_text(body, "partial")),)
         if "alternatives" in body:
             guesses = children(body, "alternatives")
             return self._on_text(text_of(guesses[0], "text") if guesses else "")

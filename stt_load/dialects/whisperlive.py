@@ -30,7 +30,16 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Ignored, Message, Ready, ServerError
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import as_float32, children, is_plausible, parse_object, text_of, try_object, unknown
+from stt_load.dialects.wire import (
+    as_float32,
+    children,
+    interim_text,
+    is_plausible,
+    parse_object,
+    text_of,
+    try_object,
+    unknown,
+)
 from stt_load.errors import Refusal
 from stt_load.option_values import one_of, or_none, parse_number, parse_whole_number, parse_yes_or_no
 
@@ -69,6 +78,7 @@ class WhisperLive(Dialect):
         )
         self._earlier: set[tuple[str, str, str]] = set()
         self._completed: dict[tuple[str, str, str], str] = {}
+        self._tail = ""
 
     def connect(self, url: str) -> Connect:
         key = self.settings.api_key
@@ -79,6 +89,7 @@ class WhisperLive(Dialect):
         """The server goes on repeating its newest segments, so those completed before are remembered."""
         self._earlier.update(self._completed)
         self._completed.clear()
+        self._tail = ""
         return ()
 
     def encode(self, pcm: bytes) -> Sequence[Message]:
@@ -98,19 +109,21 @@ class WhisperLive(Dialect):
         return (Ignored("the language that it found") if "language_prob" in body else unknown(body),)
 
     def _on_segments(self, segments: Sequence[Mapping[str, object]]) -> Sequence[Event]:
-        """Completed segments add up; the unfinished one follows them until the next message."""
+        """Completed segments add up; the unfinished one follows them until the next message. It may come without a
+        text, and then it stays as it was told."""
         tail, is_turn_over = "", False
         for segment in segments:
-            text = text_of(segment, "text")
+            is_completed = segment.get("completed") is True
+            text = text_of(segment, "text") if is_completed else interim_text(segment, "text")
             name = (str(segment.get("start")), str(segment.get("end")), text)
             if name in self._earlier:
                 continue
-            is_completed = segment.get("completed") is True
             is_turn_over = is_completed and name not in self._completed
             if is_completed:
                 self._completed[name] = text
             else:
-                tail = text
+                tail = text if isinstance(segment.get("text"), str) else self._tail
+        self._tail = tail
         whole = self.join([*self._completed.values(), tail])
         return (CumulativeTranscript(whole), EndOfTurn()) if is_turn_over else (CumulativeTranscript(whole),)
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, Settings
-from stt_load.dialects.events import CumulativeTranscript, Event, Message, Ready, ServerError
+from stt_load.dialects.events import CumulativeTranscript, Event, Ignored, Message, Ready, ServerError
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import children, numbers, parse_object, try_object, unknown, with_query
 from stt_load.errors import ProtocolError, Refusal
@@ -80,7 +80,9 @@ class WhisperLiveKit(Dialect):
             case "diff":
                 self._lines = _patched(self._lines, body)
             case _ if "lines" in body:
-                self._lines = children(body, "lines")
+                if not isinstance(body["lines"], list):
+                    return (Ignored("an update without lines"),)
+                self._lines = [line for line in body["lines"] if isinstance(line, dict)]
             case _:
                 return (unknown(body),)
         return self._on_update(body)
@@ -88,8 +90,12 @@ class WhisperLiveKit(Dialect):
     def _on_update(self, body: Mapping[str, object]) -> Sequence[Event]:
         if body.get("error"):
             return (ServerError(str(body["error"])),)
-        lines = [str(line.get("text") or "").strip() for line in self._lines if line.get("speaker") != _SILENCE]
-        whole = self.join([*lines, *(str(body.get(name) or "").strip() for name in _BUFFERS)])
+        told = [line.get("text") for line in self._lines if line.get("speaker") != _SILENCE]
+        told += [body.get(name, "") for name in _BUFFERS]
+        texts = [text.strip() for text in told if isinstance(text, str)]
+        if len(texts) < len(told):
+            return (Ignored("an update without all of its texts"),)
+        whole = self.join(texts)
         lags_ms = {name: 1_000 * lag_s for name, lag_s in numbers(body).items() if name.startswith(_LAG)}
         self._told = whole
         return (CumulativeTranscript(whole, server_ms=lags_ms),)

@@ -1,4 +1,8 @@
-"""What dialects share: JSON read with care, PCM in the forms that servers want, queries of URLs."""
+"""What dialects share: JSON read with care, PCM in the forms that servers want, queries of URLs.
+
+A text that may still change may be anything: `interim_text` takes what is there, and a message without text says
+nothing. A text that won't change is judged: `text_of` takes a text, or null for "nothing was heard", and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,26 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 import numpy as np
 
-from stt_load.dialects.events import Ignored, Message
-from stt_load.errors import ProtocolError
+from stt_load.dialects.events import Event, Ignored, Message, Partial
+from stt_load.errors import PlainWords, ProtocolError
 
 _BYTES_SHOWN = 80
 _LIMIT_MS = 1e12
+_MISSING = object()
 _QUICK = msgspec.json.Decoder()
 
 
+def is_blank(message: Message) -> bool:
+    """Whether nothing is in a message, or nothing but blanks and line ends: servers and gateways send such a one now
+    and then, as a sign of life."""
+    return not message or message.isspace()
+
+
 def parse_object(message: Message) -> dict[str, object]:
-    """A JSON object. Raises ProtocolError, one line, for anything else."""
+    """A JSON object. Raises PlainWords for a text that doesn't even begin like JSON, ProtocolError for anything else;
+    one line each."""
+    if isinstance(message, str) and message.lstrip()[:1] not in ("{", "["):
+        raise PlainWords(f"plain words: {message[:_BYTES_SHOWN]!r}")
     try:
         body = _read(message)
     except (ValueError, RecursionError) as error:  # too many brackets end in recursion
@@ -36,7 +50,19 @@ def _read(message: Message) -> Any:
     try:
         return _QUICK.decode(message)
     except ValueError:
-        return json.loads(message)
+        return with_whole_characters(json.loads(message))
+
+
+def with_whole_characters(value: Any) -> Any:
+    """JSON values whose texts can be written anywhere: servers cut a character beyond the BMP in two, and half of one
+    (a lone surrogate) can't be encoded. Two halves beside each other become one character, a lone one U+FFFD."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [with_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {with_whole_characters(key): with_whole_characters(item) for key, item in value.items()}
+    return value
 
 
 def try_object(message: Message) -> dict[str, object]:
@@ -48,11 +74,33 @@ def try_object(message: Message) -> dict[str, object]:
 
 
 def text_of(body: Mapping[str, object], key: str) -> str:
-    """The text under `key`, without blanks around it. Raises ProtocolError where it is something else."""
-    value = body.get(key)
+    """The text under `key` that won't change, without blanks around it; null is an empty one. Raises ProtocolError
+    where there is none, or something else."""
+    value = body.get(key, _MISSING)
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise ProtocolError(f"{key} is not a text: {str(body)[:_BYTES_SHOWN]}")
     return value.strip()
+
+
+def interim_text(body: object, *path: str | int) -> str:
+    """The text that may still change, at the end of `path` (keys of objects, places in lists), without blanks around
+    it; an empty one where there is anything else on the way or at its end."""
+    value = body
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return ""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def partial(text: str) -> tuple[Event, ...]:
+    """The events of a text that may still change."""
+    return (Partial(text),) if text else (Ignored("an interim message without text"),)
 
 
 def child(body: Mapping[str, object], key: str) -> dict[str, object]:

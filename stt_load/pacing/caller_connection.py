@@ -71,7 +71,7 @@ class CallerConnection:
         with contextlib.suppress(ConnectionLost, ProtocolError):
             is_well = True
             while (arrival := self._transport.receive()) is not None:
-                is_well &= not any(isinstance(event, ServerError) for event in self.dialect.on_message(arrival.message))
+                is_well &= not any(isinstance(event, ServerError) for event in self.dialect.read(arrival.message))
             if is_well:
                 return True
         self.close()

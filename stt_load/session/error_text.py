@@ -8,21 +8,23 @@ from stt_load.dialects.events import Message
 from stt_load.dialects.registry import DIALECTS, detect, detect_refusal
 
 _KEPT = 5
+_REMARKS_KEPT = 2
 
 
 class ErrorText:
-    """Words the error of one utterance in `dialect`: in one line, with the dialect that the server seems to speak
-    instead, and without the caller's key, which servers are known to quote.
+    """Words the error of one utterance in `dialect`: in one line, with what the server remarked before, with the
+    dialect that it seems to speak instead, and without the caller's key, which servers are known to quote.
 
     `is_understood`: the server has sent something that the dialect knows, on this connection.
     """
 
-    __slots__ = ("_dialect", "_refusal", "_unknown", "is_understood")
+    __slots__ = ("_dialect", "_refusal", "_remarks", "_unknown", "is_understood")
 
     def __init__(self, dialect: Dialect) -> None:
         self.is_understood = False
         self._dialect = dialect
         self._refusal = ""
+        self._remarks: list[str] = []  # the first few, each once
         self._unknown: list[Message] = []  # the first few
 
     def add_unknown(self, message: Message) -> None:
@@ -31,6 +33,11 @@ class ErrorText:
         self.is_understood = self.is_understood or self._dialect.recognises(message)
         if len(self._unknown) < _KEPT:
             self._unknown.append(message)
+
+    def add_remark(self, text: str) -> None:
+        """Remembers what the server said without ending the utterance."""
+        if len(self._remarks) < _REMARKS_KEPT and text not in self._remarks:
+            self._remarks.append(text)
 
     def add_refusal(self, refusal: str) -> None:
         """Remembers what the server said when it would not open the connection."""
@@ -44,6 +51,7 @@ class ErrorText:
 
     def describe(self, error: str) -> str:
         """The error as it is kept and shown."""
+        error = "; the server said before: ".join([error, *self._remarks])
         error = without_key(error, self._dialect.settings.api_key)
         names = self.other_dialects
         return f"{error}; the server seems to speak {' or '.join(names)}: see --dialect" if names else error

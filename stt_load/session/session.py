@@ -24,6 +24,7 @@ from stt_load.dialects.events import (
     Message,
     Partial,
     Ready,
+    Remark,
     Reply,
     SegmentPending,
     ServerError,
@@ -129,12 +130,12 @@ class Session:
     def on_message(self, arrived_s: float, message: Message) -> Sequence[Event]:
         """A message arrived. Gives its events, for whoever wants to show them."""
         try:
-            events = self.dialect.on_message(message)
+            events = self.dialect.read(message)
         except ProtocolError as error:
             self._error_text.add_unknown(message)
             self.on_fault(error, arrived_s)
             return ()
-        if all(isinstance(event, Ignored) for event in events):
+        if all(isinstance(event, (Ignored, Remark)) for event in events):
             self._error_text.add_unknown(message)
         else:
             self._error_text.is_understood = True
@@ -239,6 +240,8 @@ class Session:
                 self._server_ms.update(server_ms)
             case Finished() if self._can_be_over(arrived_s):
                 self._finish(arrived_s)
+            case Remark(text):
+                self._error_text.add_remark(text)
             case ServerError(message, refusal):
                 self._end(Outcome.REFUSED if refusal else Outcome.SERVER_ERROR, message, refusal)
             case _:

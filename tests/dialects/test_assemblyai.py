@@ -78,7 +78,7 @@ def test_the_first_words_show_before_they_are_final() -> None:
 
 def test_a_turn_of_no_order_is_the_servers_fault() -> None:
     with pytest.raises(ProtocolError, match="a Turn without turn_order"):
-        dialect().on_message('{"type": "Turn", "transcript": "seven"}')
+        dialect().on_message('{"type": "Turn", "transcript": "seven", "end_of_turn": true}')
 
 
 def test_a_heartbeat_tells_milliseconds() -> None:

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import msgpack
 import pytest
@@ -24,7 +26,7 @@ from hypothesis import strategies as st
 from recorded import FOLDERS, OURS, Conversation, message_of, read_all
 
 from stt_load.dialects.base import AudioLength, Dialect, Settings
-from stt_load.dialects.events import CumulativeTranscript, Event, Final, Gauge, Ignored, Message
+from stt_load.dialects.events import CumulativeTranscript, Event, Final, Gauge, Ignored, Message, Partial
 from stt_load.dialects.registry import DIALECTS, detect, find_dialect
 from stt_load.dialects.row import DialectRow
 from stt_load.dialects.wire import try_object
@@ -44,6 +46,7 @@ def is_text(message: Message) -> bool:
     return isinstance(message, str)
 
 
+TRANSCRIBES_IN_PLAIN_TEXT = {"sherpa-onnx-offline"}
 # Where any text is a transcript, no text is malformed; where messages are packed, an unknown one is packed too.
 PLAIN_TEXT = {talk.dialect for talk in ALL if any(message[:1] != "{" for message in talk.messages if is_text(message))}
 PACKED = {talk.dialect for talk in ALL if not all(is_text(message) for message in talk.messages)}
@@ -179,6 +182,105 @@ def test_half_a_message_or_one_with_rubbish_behind_is_the_servers_fault(talk: Co
                 fresh(talk).on_message(broken)
 
 
+NOTHING = ["", "\n", b"", "{}"]
+PLAIN_WORDS = ["pong", "Internal error: try later"]
+
+
+@each_happy_one
+def test_messages_that_say_nothing_change_nothing(talk: Conversation) -> None:
+    """An empty one, an object without anything in it, and plain words where the protocol has none."""
+    says_nothing = NOTHING if talk.dialect in TRANSCRIBES_IN_PLAIN_TEXT else NOTHING + PLAIN_WORDS
+    alone = listen(talk)
+    for message in says_nothing:
+        disturbed = listen(talk, *((at_s, message) for at_s, _ in talk.arrivals))
+        assert figures(disturbed) == figures(alone), message
+
+
+def figures(record: UtteranceRecord) -> tuple[object, ...]:
+    times_s = (record.eos_latency_s, record.settled_latency_s)
+    return record.outcome, record.error, record.text, *(at_s and round(at_s, 4) for at_s in times_s)
+
+
+def leaves(body: Any, *path: Any) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Path and text of each text in a JSON value."""
+    if isinstance(body, str):
+        yield path, body
+    for step, inner in body.items() if isinstance(body, dict) else enumerate(body if isinstance(body, list) else ()):
+        yield from leaves(inner, *path, step)
+
+
+def changed(body: dict[str, object], path: tuple[Any, ...], value: object) -> str:
+    """The message with another value at the end of `path`; with nothing there for MISSING."""
+    copy: Any = json.loads(json.dumps(body))
+    inner = copy
+    for step in path[:-1]:
+        inner = inner[step]
+    if value is not MISSING:
+        inner[path[-1]] = value
+    elif isinstance(inner, dict):
+        del inner[path[-1]]
+    return json.dumps(copy)
+
+
+MISSING = object()
+ODD_TEXTS = [None, MISSING, 5, ["hello"], {"text": "hello"}, True]
+IS_FINAL = {"completed", "is_final", "is_eof"}
+
+
+def is_final(body: Any) -> bool:
+    """Whether some part of a message says that its text won't change."""
+    if isinstance(body, list):
+        return any(map(is_final, body))
+    return isinstance(body, dict) and any(
+        (key in IS_FINAL and value is True) or is_final(value) for key, value in body.items()
+    )
+
+
+def interims(talk: Conversation) -> Iterator[tuple[float, dict[str, object], tuple[Any, ...]]]:
+    """When a text came that may still change, its message, and where in it the text is. A diff is no whole message."""
+    dialect = fresh(talk)
+    for at_s, message in talk.arrivals:
+        if isinstance(message, SttLoadError):
+            continue
+        body, events = try_object(message), dialect.on_message(message)
+        told = [event.text for event in events if isinstance(event, Partial)]
+        if not is_final(body) and body.get("type") != "diff":
+            told += [event.text for event in events if isinstance(event, CumulativeTranscript) and not event.is_last]
+        for path, text in leaves(body):
+            if text.strip() and any(text.strip() in whole for whole in told):
+                yield at_s, body, path
+
+
+@each_happy_one
+def test_an_interim_text_may_be_anything(talk: Conversation) -> None:
+    """Null, missing, a number, a list: no text was told then, and the utterance goes on as it does without it."""
+    for at_s, body, path in interims(talk):
+        for odd in ODD_TEXTS:
+            disturbed = listen(talk, (at_s - 1e-6, changed(body, path, odd)))
+            assert figures(disturbed) == figures(listen(talk)), changed(body, path, odd)
+
+
+def test_most_dialects_have_interim_texts() -> None:
+    """So that the test above is none of nothing; the others tell finals alone."""
+    without = {row.name for row in ROWS} - {talk.dialect for talk in HAPPY for _ in interims(talk)}
+    assert without <= {"parakeet", "sherpa-onnx-offline", "kyutai", "acme"}
+
+
+@each_happy_one
+def test_a_final_text_is_judged(talk: Conversation) -> None:
+    """A number or a list is the server's fault; null is the text of nothing."""
+    dialect = fresh(talk)
+    for message in talk.messages:
+        body, events = try_object(message), dialect.on_message(message)
+        told = {event.text for event in events if isinstance(event, Final) and event.text}
+        for path in [path for path, text in leaves(body) if text.strip() in told and WORD_LISTS.isdisjoint(path)]:
+            assert not any(tells(event) for event in fresh(talk).on_message(changed(body, path, None)))
+            for odd in (5, ["hello"]):
+                with pytest.raises(ProtocolError):
+                    fresh(talk).on_message(changed(body, path, odd))
+
+
+WORD_LISTS = {"words", "results", "result"}  # what finals say beside their text
 MALFORMED = ["", "hello", "[]", "null", "1", '"text"', b"", b"\xff\xfe\x00", "[" * 100_000, "9" * 10_000]
 
 
@@ -278,8 +380,10 @@ def test_an_odd_value_of_an_option_is_refused_or_can_be_spoken_with(row: Dialect
 
 @each_conversation
 def test_somebody_elses_messages_are_told_from_ones_own(talk: Conversation) -> None:
-    """A whole conversation names its server. One that failed may name none, but never another server alone."""
+    """A whole conversation names its server. One that failed, or is in plain words, may name none, but never another
+    server alone."""
     rows = DIALECTS | ROW_OF
     detected = [name for name, row in rows.items() if any(row.dialect.recognises(message) for message in talk.messages)]
     assert [name for name in detected if name in DIALECTS] == detect(talk.messages)
-    assert talk.dialect in detected or (not talk.ends_well and not detected)
+    may_be_unknown = not talk.ends_well or talk.dialect in TRANSCRIBES_IN_PLAIN_TEXT
+    assert talk.dialect in detected or (may_be_unknown and not detected)

@@ -60,7 +60,7 @@ def test_a_binary_answer_is_the_servers_fault() -> None:
 
 
 def test_plain_text_is_nobody_elses_but_the_streaming_servers_last_word_is() -> None:
-    assert SherpaOnnxOffline.recognises("hello there")
+    assert not SherpaOnnxOffline.recognises("hello there")  # any server may say a word before it closes
     assert SherpaOnnxOffline.recognises("<EMPTY>")
     assert not SherpaOnnxOffline.recognises("Done!")
     assert not SherpaOnnxOffline.recognises('{"text": "hello there"}')
