@@ -398,7 +398,7 @@ BREACHES = {
     "an endless ping": frame(PING, b"x" * 126),
     "a close frame with half a code": frame(0x8, b"\x03"),
     "a text that is no UTF-8": frame(TEXT, b'{"text":"\xff"}'),
-    "no JSON": frame(TEXT, b"hello"),
+    "no JSON": frame(TEXT, b"{hello"),
     "a JSON list": frame(TEXT, b"[]"),
     "bytes that are not a text": frame(BINARY, b"\xff\xfe\x00"),
 }
