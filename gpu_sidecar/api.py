@@ -15,6 +15,7 @@ sidecar), `host` and `next` (the newest sample's number, or in GET /samples wher
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from gpu_sidecar.timeline import StageChange, StageTag, TaggedSample, Timeline
 
 MAX_BODY_BYTES = 64 * 1024
 _MAX_TEXT_CHARACTERS = 200
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a pair is JSON, but no UTF-8: no answer could hold it
 _MAX_SEQ_DIGITS = 15
 _MAX_SEQ = 10**_MAX_SEQ_DIGITS
 
@@ -56,6 +58,7 @@ class SidecarState:
     gpu_choice: Callable[[], GpuChoice]
     server_choice: Callable[[], ServerChoice | None]
     sources: Callable[[], Sequence[SourceStatus]]
+    warnings: Callable[[], Sequence[str]] = tuple
     recording: Callable[[], Mapping[str, Any] | None] = lambda: None
     on_stage_change: Callable[[StageChange], None] = lambda change: None
 
@@ -116,6 +119,7 @@ def get_metrics(state: SidecarState, clock: Clock, request: Request) -> Response
     snapshot = Snapshot(
         newest=state.timeline.newest(),
         n_taken=state.timeline.n_taken,
+        tag=state.timeline.tag,
         gpus=state.gpu_choice().gpus,
         server_name=_server_name(state),
         sources=state.sources(),
@@ -135,6 +139,7 @@ def get_healthz(state: SidecarState, clock: Clock, request: Request) -> Response
         gpus=[gpu_entry(gpu) for gpu in choice.gpus],
         why=choice.why,
         is_guess=choice.is_guess,
+        warnings=list(state.warnings()),
         server=None if server is None else {"pids": list(server.pids), "name": server.name, "why": server.why},
         sources=[_source_entry(status, newest, clock.mono) for status in state.sources()],
         recording=state.recording(),
@@ -195,6 +200,8 @@ def parse_announcement(body: bytes) -> tuple[StageTag, int]:
         if value is not None and (type(value) is not expected or not _is_bounded(value)):
             kind = "a whole number from 0" if expected is int else f"text of up to {_MAX_TEXT_CHARACTERS} characters"
             raise BadRequest(f"{key} must be {kind}, or null")
+        if isinstance(value, str) and _SURROGATE.search(value):
+            raise BadRequest(f"{key} is not UTF-8 text")
     after = content.get("after")
     if after is not None and (type(after) is not int or not 0 <= after < _MAX_SEQ):
         raise BadRequest("after must be a whole number from 0, or null")

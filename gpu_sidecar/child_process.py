@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Sequence
+import termios
+import tty
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 # Runs in front of the tool in its own process, so that the tool ends when we are killed. Done here and not with
 # preexec_fn, which may hang in a process that has threads. PR_SET_PDEATHSIG (1) watches the *thread* that started
 # the child, so that thread must live as long as the child. SIGKILL, since the tool may be stopped. Where there is no
-# prctl, it ends at its next line, by SIGPIPE: Python ignores that signal and exec would hand the ignoring on.
+# prctl, the tool's terminal hangs up with us (SIGHUP), or its pipe breaks (SIGPIPE: Python ignores that signal, and
+# exec would hand the ignoring on).
 _TIE_TO_PARENT = """\
 import os, signal, sys
 try:
@@ -22,9 +28,17 @@ except (ImportError, OSError, AttributeError):
     pass
 if os.getppid() != int(sys.argv[1]):
     sys.exit(1)
+try:
+    import fcntl, termios
+    fcntl.ioctl(1, termios.TIOCSCTTY, 0)
+except (ImportError, OSError):
+    pass
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 os.execv(sys.argv[2], sys.argv[2:])
 """
+
+# Rows and columns of the terminal. A tool may repeat its header a screenful, and must not break a line.
+_SCREEN = (50, 500)
 
 
 def spawn(command: Sequence[str], stderr: int) -> subprocess.Popen[bytes]:
@@ -36,6 +50,52 @@ def spawn(command: Sequence[str], stderr: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
     )
+
+
+def spawn_line_by_line(command: Sequence[str], environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+    """Starts a tool whose lines come as soon as it prints them: its stdout and stderr are a terminal of its own.
+
+    On a pipe the C library keeps output back until it has 4 KiB, half a minute of `nvidia-smi dmon`. Only on a system
+    without pseudo-terminals it gets a pipe. Like `spawn` otherwise; `environment` is added to ours. The second value is
+    the descriptor to read with `read_output`; the caller closes it.
+    """
+    reader, writer = _terminal_or_pipe()
+    try:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=writer,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    return child, reader
+
+
+def read_output(reader: int, n_bytes: int) -> bytes:
+    """Reads what a tool of `spawn_line_by_line` has printed; empty once nobody can print any more."""
+    try:
+        return os.read(reader, n_bytes)
+    except OSError:  # so Linux says that no process has the terminal open any more (EIO)
+        return b""
+
+
+def _terminal_or_pipe() -> tuple[int, int]:
+    """Two descriptors: the one to read from, and the one that a tool writes to."""
+    try:
+        reader, writer = os.openpty()
+    except OSError:
+        return os.pipe()
+    with contextlib.suppress(OSError, termios.error):
+        # Raw: a line ends as the tool ended it, and no character is a command.
+        tty.setraw(writer)
+        fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", *_SCREEN, 0, 0))
+    return reader, writer
 
 
 def tied_to_us(command: Sequence[str]) -> list[str]:

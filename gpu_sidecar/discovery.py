@@ -1,8 +1,8 @@
 """Finds the GPUs and processes to watch, in threads of its own, and again while things change.
 
 The server's processes are looked for every 10 s; `server_choice.py` says how. nvidia-smi is asked at the start, by
-`rediscover`, and while there is a reason: the server has other processes than last time, or the last answer
-was empty or a guess. It is asked every 30 s at most. It may hang: only its own thread waits for it.
+`rediscover`, and while there is a reason: the server has other processes than last time, samples are missing, or the
+last answer was empty or a guess. It is asked every 30 s at most. It may hang: only its own thread waits for it.
 """
 
 from __future__ import annotations
@@ -45,10 +45,13 @@ class Discovery:
         self._selector, self._has_server_selector = gpu, server is not None
         self._tree_period_s, self._ask_again_s = tree_period_s, ask_again_s
         self._smi = NvidiaSmi()
+        self.warnings: tuple[str, ...] = ()  # what nvidia-smi printed beside its last answer
         self._answer = self.gpu_choice  # the result of the last query, adopted or not
-        self._python_pids: tuple[int, ...] = ()  # on any GPU, as nvidia-smi saw them last
-        search = root_search(server) if server else OnGpus(lambda: self._python_pids)
-        self._tree = ServerTree(proc or Proc(), search)
+        self._is_doubted = False
+        self._known_pids: tuple[int, ...] = ()  # of known servers on any GPU, as nvidia-smi saw them last
+        self._proc = proc or Proc()
+        search = root_search(server) if server else OnGpus(lambda: self._known_pids)
+        self._tree = ServerTree(self._proc, search)
         self._unknown: UnknownGpu | None = None
         self._has_listed_gpus = False
 
@@ -84,6 +87,16 @@ class Discovery:
         """Soon looks for server and GPUs afresh. The result replaces what was known, whatever it is."""
         self._again.set()
         self._server_bell.set()
+
+    def doubt(self) -> None:
+        """Soon asks nvidia-smi again: its GPUs may be others than they were."""
+        self._is_doubted = True
+        self._gpu_bell.set()
+
+    def indexes(self) -> tuple[int, ...]:
+        """The GPUs that should be sampled now; empty if it can't be said, or if another vendor's tool lists them."""
+        chosen = tuple(gpu.index for gpu in self.gpu_choice.gpus)
+        return chosen or tuple(int(word) for word in self._selector.ids if word.isdigit())
 
     def wait_until_decided(self, timeout_s: float) -> bool:
         """True if nvidia-smi has answered, or can't be asked, within the timeout.
@@ -130,6 +143,7 @@ class Discovery:
         while not self._stopping.is_set():
             is_again = self._gpus_again.is_set()
             self._gpus_again.clear()
+            self._is_doubted = False
             pids, asked_at = self.server_choice.pids, time.monotonic()
             try:
                 choice = self._choose(pids)
@@ -141,14 +155,29 @@ class Discovery:
     def _choose(self, pids: tuple[int, ...]) -> GpuChoice:
         inventory = self._smi.query(self._selector)
         self._has_listed_gpus = bool(inventory.gpus)
-        self._python_pids = tuple(sorted(app.pid for app in inventory.apps if app.is_python))
+        self._note_warnings(inventory.warnings)
+        known = {app.pid for app in inventory.apps if app.is_server and app.pid is not None}
+        self._known_pids = tuple(sorted(known))
         self._unknown = None
         server_pids = pids if self._has_server_selector else None
         try:
-            return choose_gpus(inventory.gpus, inventory.apps, self._selector, server_pids, inventory.mig_parents)
+            return choose_gpus(
+                inventory.gpus, inventory.apps, self._selector, server_pids, inventory.mig_parents, self._program_of
+            )
         except UnknownGpu as error:
             self._unknown = error
             return GpuChoice((), str(error))
+
+    def _program_of(self, pid: int) -> int:
+        """The session of a process: what was started together is one program. A pid that isn't here is its own."""
+        stat = self._proc.process(pid)
+        return pid if stat is None else stat.session
+
+    def _note_warnings(self, warnings: tuple[str, ...]) -> None:
+        for warning in warnings:
+            if warning not in self.warnings:
+                _log.warning("%s", warning)
+        self.warnings = warnings
 
     def _take(self, choice: GpuChoice, is_again: bool) -> None:
         """Adopts the choice, unless it is a guess or empty and a known one is in use.
@@ -178,7 +207,9 @@ class Discovery:
             self._gpu_bell.clear()
 
     def _is_settled(self, asked_for: tuple[int, ...]) -> bool:
-        return _is_known(self._answer) and (not self._selector.is_by_process or self.server_choice.pids == asked_for)
+        if self._is_doubted or not _is_known(self._answer):
+            return False
+        return not self._selector.is_by_process or self.server_choice.pids == asked_for
 
 
 def _is_known(choice: GpuChoice) -> bool:

@@ -1,8 +1,9 @@
 """Chooses which GPUs to watch, from the text that `nvidia-smi` prints, and says why.
 
-The list of compute apps shows who uses a GPU. In a container the driver gives the pids of the host, and names that it
-can't look up there: `[Not Found]`, `[Insufficient Permissions]` or `-`; often the list is empty
-(https://github.com/NVIDIA/nvidia-docker/issues/179, /1483). Then the choice is a guess, and says so.
+The list of compute apps shows who uses a GPU; servers are known by their names (`known_servers.py`). In a container the
+driver gives the pids of the host, and names that it can't look up there: `[Not Found]`, `[Insufficient Permissions]` or
+`-`; often the list is empty (https://github.com/NVIDIA/nvidia-docker/issues/179, /1483). Then the choice is a guess,
+and says so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Callable  # noqa: UP035 - ProgramOf is made at run time
+
+from gpu_sidecar.known_servers import is_known_server
 
 GPU_QUERY = ("--query-gpu=index,uuid,name,memory.total,driver_version", "--format=csv,noheader")
 APPS_QUERY = ("--query-compute-apps=pid,process_name,gpu_uuid", "--format=csv,noheader")
@@ -17,9 +21,13 @@ MIG_QUERY = ("-L",)
 
 MIG_PREFIX = "MIG-"
 ADVICE = "choose with --gpu-id"
+SERVER_ADVICE = "choose with --server-process or --gpu-id"
 
-_PYTHON = re.compile(r"python[0-9.]*")
-_HIDDEN_NAME = re.compile(r"-?|\[.*\]")
+ProgramOf = Callable[[int], int]
+"""Maps a pid to a number that all processes of one program share."""
+
+_HIDDEN = re.compile(r"-?|\[.*\]")
+_APP_GPU = re.compile(r"(?:GPU|MIG)-\S+")
 _LEADING_NUMBER = re.compile(r"[0-9]{1,9}")
 _GPU_ID = re.compile(r"[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Za-z/-]+")
 _LISTED_UUID = re.compile(r"\(UUID: ([^)\s]+)\)")
@@ -40,20 +48,21 @@ class Gpu:
 
 @dataclass(frozen=True)
 class ComputeApp:
-    """A process that holds memory on a GPU."""
+    """A process that holds memory on a GPU. `pid` is None where the driver hides it."""
 
-    pid: int
+    pid: int | None
     name: str
     gpu_uuid: str
 
     @property
     def is_hidden(self) -> bool:
         """True if the driver doesn't know its name: it may belong to another user, or its pid to another namespace."""
-        return _HIDDEN_NAME.fullmatch(self.name) is not None
+        return self.pid is None or _HIDDEN.fullmatch(self.name) is not None
 
     @property
-    def is_python(self) -> bool:
-        return _PYTHON.fullmatch(self.short_name) is not None
+    def is_server(self) -> bool:
+        """True for Python and for the servers that are known by name."""
+        return is_known_server(self.short_name)
 
     @property
     def short_name(self) -> str:
@@ -108,25 +117,37 @@ def parse_gpu_selector(text: str | None) -> GpuSelector:
 
 
 def parse_gpus(csv: str) -> list[Gpu]:
-    """Parses lines of `GPU_QUERY`: `0, GPU-5d…, NVIDIA H200, 143771 MiB, 570.86.15`. Other lines are ignored."""
+    """Parses lines of `GPU_QUERY`: `0, GPU-5d…, NVIDIA H200, 143771 MiB, 570.86.15`. Other lines are ignored.
+
+    A name may itself contain commas.
+    """
     gpus = []
-    for line in csv.splitlines():
-        cells = [cell.strip() for cell in line.split(",")]
-        if len(cells) == 5 and _LEADING_NUMBER.fullmatch(cells[0]):
-            memory = _LEADING_NUMBER.match(cells[3])
-            total_mib = int(memory.group()) if memory else None
-            gpus.append(Gpu(int(cells[0]), cells[1], cells[2], total_mib, cells[4]))
+    for line in filter(is_gpu_row, csv.splitlines()):
+        index, uuid, rest = line.split(",", 2)
+        name, memory, driver = (cell.strip() for cell in rest.rsplit(",", 2))
+        total = _LEADING_NUMBER.match(memory)
+        gpus.append(Gpu(int(index), uuid.strip(), name, int(total.group()) if total else None, driver))
     return gpus
 
 
+def is_gpu_row(line: str) -> bool:
+    """True for a line of `GPU_QUERY` that describes a GPU with its index."""
+    return line.count(",") >= 4 and _LEADING_NUMBER.fullmatch(line.partition(",")[0].strip()) is not None
+
+
 def parse_compute_apps(csv: str) -> list[ComputeApp]:
-    """Parses lines of `APPS_QUERY`: `4242, /usr/bin/python3, GPU-5d…`. A process name may itself contain commas."""
+    """Parses lines of `APPS_QUERY`: `4242, /usr/bin/python3, GPU-5d…`. A process name may itself contain commas.
+
+    A pid that is hidden, `[Insufficient Permissions]`, counts if a GPU stands in its line.
+    """
     apps = []
     for line in csv.splitlines():
-        pid, _, rest = line.partition(",")
-        name, comma, gpu_uuid = rest.rpartition(",")
-        if comma and _LEADING_NUMBER.fullmatch(pid.strip()):
-            apps.append(ComputeApp(int(pid), name.strip(), gpu_uuid.strip()))
+        pid, _, rest = (cell.strip() for cell in line.partition(","))
+        name, comma, gpu_uuid = (cell.strip() for cell in rest.rpartition(","))
+        if comma and _LEADING_NUMBER.fullmatch(pid):
+            apps.append(ComputeApp(int(pid), name, gpu_uuid))
+        elif comma and _HIDDEN.fullmatch(pid) and _APP_GPU.fullmatch(gpu_uuid):
+            apps.append(ComputeApp(None, name, gpu_uuid))
     return apps
 
 
@@ -158,11 +179,13 @@ def choose_gpus(
     selector: GpuSelector,
     server_pids: Collection[int] | None = None,
     mig_parents: Mapping[str, str] | None = None,
+    program_of: ProgramOf = lambda pid: pid,
 ) -> GpuChoice:
-    """Chooses the GPUs asked for, else those of the server's processes, else those of python processes, else guesses.
+    """Chooses the GPUs asked for, else those of the server's processes, else those of known servers, else guesses.
 
-    `server_pids` is None if the user named no server, and empty while the server isn't running. Raises UnknownGpu if
-    one of the GPUs asked for is not in `gpus`.
+    `server_pids` is None if the user named no server, and empty while the server isn't running. `program_of` says which
+    processes belong together: several programs on different GPUs are a guess. Raises UnknownGpu if one of the GPUs
+    asked for is not in `gpus`.
     """
     if not gpus:
         return GpuChoice((), "nvidia-smi lists no GPU")
@@ -174,7 +197,7 @@ def choose_gpus(
     on_gpus = [replace(app, gpu_uuid=gpu_of(app.gpu_uuid, parents)) for app in apps]
     if server_pids:
         return _choose_by_server(gpus, on_gpus, server_pids)
-    choice = _choose_by_python(gpus, on_gpus)
+    choice = _choose_by_name(gpus, on_gpus, program_of)
     if server_pids is None:
         return choice
     return GpuChoice(choice.gpus, f"the server was not found: {choice.why}", is_guess=True)
@@ -183,18 +206,40 @@ def choose_gpus(
 def _choose_by_server(gpus: Sequence[Gpu], apps: Sequence[ComputeApp], pids: Collection[int]) -> GpuChoice:
     used = [app for app in apps if app.pid in pids]
     if used:
-        return GpuChoice(_gpus_of_apps(gpus, used), _who(gpus, used))
+        return _choice_of(gpus, used)
     hidden = [app for app in apps if app.is_hidden]
-    if apps and not hidden:
-        return GpuChoice((), f"the server (pid {min(pids)}) uses no GPU; others do: {_who(gpus, apps)}")
-    return _guess(gpus, hidden, "one may be the server")
+    if not apps or hidden:
+        return _guess(gpus, hidden, "one may be the server")
+    # A gateway that hands its work to another program, or a server that uses the CPU.
+    reason = f"the server (pid {min(pids)}) and its children use no GPU"
+    others = [app for app in apps if app.is_server and _gpus_of_apps(gpus, [app])]
+    if others:
+        why = f"{reason}; a known server does: {_who(gpus, others)}: {ADVICE}"
+        return GpuChoice(_gpus_of_apps(gpus, others), why, is_guess=True)
+    return GpuChoice((gpus[0],), f"{reason}; watching GPU {gpus[0].index}: {ADVICE}", is_guess=True)
 
 
-def _choose_by_python(gpus: Sequence[Gpu], apps: Sequence[ComputeApp]) -> GpuChoice:
-    used = [app for app in apps if app.is_python]
-    if used:
+def _choose_by_name(gpus: Sequence[Gpu], apps: Sequence[ComputeApp], program_of: ProgramOf) -> GpuChoice:
+    used = [app for app in apps if app.is_server]
+    if not used:
+        return _guess(gpus, apps, "none is known to be a server")
+    choice = _choice_of(gpus, used)
+    programs = {app.pid if app.pid is None else program_of(app.pid) for app in used}
+    if choice.is_guess or len(choice.gpus) < 2 or len(programs) < 2:
+        return choice
+    return replace(choice, why=f"{choice.why}; any of these may be the server: {SERVER_ADVICE}", is_guess=True)
+
+
+def _choice_of(gpus: Sequence[Gpu], used: Sequence[ComputeApp]) -> GpuChoice:
+    """The GPUs that these processes use; a guess where one of their GPUs is not listed."""
+    listed = {gpu.uuid for gpu in gpus}
+    away = [app for app in used if app.gpu_uuid not in listed]
+    if not away:
         return GpuChoice(_gpus_of_apps(gpus, used), _who(gpus, used))
-    return _guess(gpus, apps, "none is known to be a python process")
+    lost = f"{_named(away[0])} is on {away[0].gpu_uuid}, which nvidia-smi doesn't list"
+    held = _gpus_of_apps(gpus, used)
+    shown = _who(gpus, used) if held else f"watching all {len(gpus)}"
+    return GpuChoice(held or tuple(gpus), f"{lost}; {shown}: {ADVICE}", is_guess=True)
 
 
 def _guess(gpus: Sequence[Gpu], apps: Sequence[ComputeApp], trouble: str) -> GpuChoice:
@@ -218,8 +263,12 @@ def _who(gpus: Iterable[Gpu], apps: Sequence[ComputeApp]) -> str:
         here = [app for app in apps if app.gpu_uuid == gpu.uuid]
         if here:
             more = f" and {len(here) - 1} more" if len(here) > 1 else ""
-            parts.append(f"GPU {gpu.index}: {here[0].short_name or '-'} (pid {here[0].pid}){more}")
+            parts.append(f"GPU {gpu.index}: {_named(here[0])}{more}")
     return "; ".join(parts)
+
+
+def _named(app: ComputeApp) -> str:
+    return f"{app.short_name or '-'} (pid {'hidden' if app.pid is None else app.pid})"
 
 
 def _gpus_of_ids(gpus: Sequence[Gpu], ids: Iterable[str], mig_parents: Mapping[str, str]) -> tuple[Gpu, ...]:

@@ -66,6 +66,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("processes", PROCESS, "", "server_processes", 1.0, "Processes of the server"),
 )  # fmt: skip
 
+_OLD_DMON_NAMES = {"temp": "gtemp"}
+"""What drivers before 396 call it: header word -> the word of today."""
+
 BY_DMON_NAME = {metric.dmon: metric for metric in METRICS if metric.dmon}
+BY_DMON_NAME.update({old: BY_DMON_NAME[new] for old, new in _OLD_DMON_NAMES.items()})
 BY_QUERY_NAME = {metric.query: metric for metric in METRICS if metric.query}
 BY_FIELD = {metric.field: metric for metric in METRICS}

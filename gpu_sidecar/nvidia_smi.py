@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import threading
@@ -18,10 +17,13 @@ from gpu_sidecar.gpu_choice import (
     ComputeApp,
     Gpu,
     GpuSelector,
+    is_gpu_row,
     parse_compute_apps,
     parse_gpus,
     parse_mig_parents,
 )
+from gpu_sidecar.nvidia_smi_errors import describe_exit, reason_of
+from gpu_sidecar.tool_path import find_tool, not_found
 
 # Without persistence mode the driver is loaded anew for each call: seconds, on a host with many GPUs.
 QUERY_TIMEOUT_S = 20.0
@@ -35,11 +37,31 @@ class QueryFailed(Exception):
 @dataclass(frozen=True)
 class GpuInventory:
     """The GPUs of this host and the processes on them. `mig_parents` maps the UUID of a MIG device to its GPU's, and is
-    empty if no MIG device is in use."""
+    empty if no MIG device is in use. `warnings`: what nvidia-smi printed beside them."""
 
     gpus: list[Gpu]
     apps: list[ComputeApp]
     mig_parents: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Output:
+    """What one query printed, and its exit status."""
+
+    text: str
+    status: int
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, in its own words if it has any."""
+        return reason_of(self.text.splitlines()) or describe_exit(self.status)
+
+    @property
+    def words(self) -> str:
+        """The first line of a list of GPUs that is no row of it; "" if there is none."""
+        lines = (line.strip() for line in self.text.splitlines())
+        return next((line for line in lines if line and not is_gpu_row(line)), "")
 
 
 class NvidiaSmi:
@@ -54,20 +76,25 @@ class NvidiaSmi:
     def query(self, selector: GpuSelector) -> GpuInventory:
         """Lists GPUs and processes. Raises QueryFailed if the GPUs can't be listed.
 
-        Some containers can't list processes; then the list is empty.
+        One GPU that is broken makes nvidia-smi fail (exit codes 14 and 15), and the rows of the others are good: they
+        count. Some containers can't list processes; then the list is empty.
         """
-        executable = shutil.which("nvidia-smi")
+        executable = find_tool("nvidia-smi")
         if executable is None:
-            raise QueryFailed("nvidia-smi is not on PATH")
-        gpus = parse_gpus(self._run(executable, *GPU_QUERY))
+            raise QueryFailed(not_found("nvidia-smi"))
+        listed = self._run(executable, *GPU_QUERY)
+        gpus = parse_gpus(listed.text)
+        if listed.status != 0 and not gpus:
+            raise QueryFailed(f"nvidia-smi failed: {listed.reason}")
         apps: list[ComputeApp] = []
         with suppress(QueryFailed):
-            apps = parse_compute_apps(self._run(executable, *APPS_QUERY))
+            apps = parse_compute_apps(self._run(executable, *APPS_QUERY).text)
         mig_parents: dict[str, str] = {}
         if any(uuid.startswith(MIG_PREFIX) for uuid in (*selector.ids, *(app.gpu_uuid for app in apps))):
             with suppress(QueryFailed):
-                mig_parents = parse_mig_parents(self._run(executable, *MIG_QUERY))
-        return GpuInventory(gpus, apps, mig_parents)
+                mig_parents = parse_mig_parents(self._run(executable, *MIG_QUERY).text)
+        warnings = (f"nvidia-smi: {listed.words}",) if gpus and listed.words else ()
+        return GpuInventory(gpus, apps, mig_parents, warnings)
 
     def stop(self) -> None:
         with self._lock:
@@ -76,7 +103,7 @@ class NvidiaSmi:
         if child is not None:
             _kill(child)
 
-    def _run(self, *command: str) -> str:
+    def _run(self, *command: str) -> _Output:
         child = self._spawn(command)
         try:
             out, errors = child.communicate(timeout=self._timeout_s)
@@ -85,12 +112,8 @@ class NvidiaSmi:
             with suppress(subprocess.TimeoutExpired):
                 child.communicate(timeout=_END_S)
             raise QueryFailed(f"nvidia-smi did not answer within {self._timeout_s:g} s") from None
-        text = out.decode("utf-8", "replace")
-        if child.returncode != 0:
-            # It explains itself on stdout or stderr, depending on the fault.
-            lines = (text + errors.decode("utf-8", "replace")).strip().splitlines()
-            raise QueryFailed(f"nvidia-smi failed: {lines[0] if lines else f'exit {child.returncode}'}")
-        return text
+        # It explains itself on stdout or stderr, depending on the fault.
+        return _Output((out + b"\n" + errors).decode("utf-8", "replace"), child.returncode)
 
     def _spawn(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
         with self._lock:

@@ -32,7 +32,8 @@ class ProcessStat:
 
     `own_ticks` is the CPU time of all its threads, `ended_ticks` that of children that have ended and were waited for,
     and of their children. `started_ticks` counts from boot; with the pid it identifies the process, since pids are
-    reused. `rss_pages` is an estimate of the kernel, wrong by some pages per thread (proc(5)).
+    reused. `rss_pages` is an estimate of the kernel, wrong by some pages per thread (proc(5)). `session` is the pid of
+    the process that began the session: in most cases, one session holds what one command started.
     """
 
     pid: int
@@ -43,6 +44,7 @@ class ProcessStat:
     ended_ticks: int
     started_ticks: int
     rss_pages: int
+    session: int = 0
 
     @property
     def is_running(self) -> bool:
@@ -88,9 +90,9 @@ def parse_process_stat(text: str) -> ProcessStat | None:
     if not bracket or len(words) < 23:
         return None
     try:
-        numbers = [int(words[place]) for place in (1, 11, 12, 13, 14, 19, 21)]
-        ppid, utime, stime, cutime, cstime, started, rss = numbers
-        return ProcessStat(int(pid), name, words[0], ppid, utime + stime, cutime + cstime, started, rss)
+        numbers = [int(words[place]) for place in (1, 3, 11, 12, 13, 14, 19, 21)]
+        ppid, session, utime, stime, cutime, cstime, started, rss = numbers
+        return ProcessStat(int(pid), name, words[0], ppid, utime + stime, cutime + cstime, started, rss, session)
     except ValueError:
         return None
 

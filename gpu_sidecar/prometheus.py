@@ -2,28 +2,30 @@
 
 https://prometheus.io/docs/instrumenting/exposition_formats/: HELP and TYPE once a metric, all its rows together;
 names and base units by https://prometheus.io/docs/practices/naming/.
+
+The stage of the load test is a metric of its own, `gpu_sidecar_stage_info`, and no label of the others: their series go
+on when the stage changes, and a query joins the two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from gpu_sidecar.gpu_choice import Gpu
 from gpu_sidecar.metrics import BYTES_PER_MIB, GPU, METRICS, PROCESS
 from gpu_sidecar.sources.base import SourceStatus
-from gpu_sidecar.timeline import TaggedSample
-
-# A sample is shown until it is this many periods old; an older one must not pass for the current value.
-CURRENT_PERIODS = 3
+from gpu_sidecar.timeline import StageTag, TaggedSample
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is rendered at one moment. `newest` has one sample per device, `n_taken` counts all samples so far."""
+    """What is rendered at one moment. `newest` has one sample per device, `n_taken` counts all samples so far, `tag` is
+    the stage that was announced last."""
 
     newest: Sequence[TaggedSample]
     n_taken: int
+    tag: StageTag
     gpus: Sequence[Gpu]
     server_name: str
     sources: Sequence[SourceStatus]
@@ -34,11 +36,18 @@ def render(snapshot: Snapshot, wall: float, mono: float) -> str:
     lines = [
         *_metric("gpu_sidecar_clock_seconds", "gauge", "Wall clock of the sidecar, since 1970", [({}, wall)]),
         *_metric("gpu_sidecar_samples_total", "counter", "Samples since the sidecar started", [({}, snapshot.n_taken)]),
+        *_stage_info(snapshot.tag),
         *_source_metrics(snapshot.sources),
         *_memory_total(snapshot.gpus),
         *_sample_metrics(snapshot, mono),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _stage_info(tag: StageTag) -> Iterable[str]:
+    """One row with the value 1 while a load test is running."""
+    rows = [] if tag == StageTag() else [(asdict(tag), 1)]
+    return _metric("gpu_sidecar_stage_info", "gauge", "The stage of the load test, as labels; always 1", rows)
 
 
 def _source_metrics(sources: Sequence[SourceStatus]) -> Iterable[str]:
@@ -66,6 +75,7 @@ def _memory_total(gpus: Sequence[Gpu]) -> Iterable[str]:
 
 def _sample_metrics(snapshot: Snapshot, mono: float) -> Iterable[str]:
     current = [newest for newest in snapshot.newest if _is_current(newest, snapshot.sources, mono)]
+    yield from _memory_used_ratio(current, snapshot)
     for metric in METRICS:
         rows = []
         for newest in current:
@@ -76,18 +86,30 @@ def _sample_metrics(snapshot: Snapshot, mono: float) -> Iterable[str]:
         yield from _metric(metric.exported, kind, metric.help, rows)
 
 
-def _is_current(newest: TaggedSample, sources: Sequence[SourceStatus], mono: float) -> bool:
-    """True if the sample is younger than CURRENT_PERIODS of its source.
+def _memory_used_ratio(current: Iterable[TaggedSample], snapshot: Snapshot) -> Iterable[str]:
+    """Memory in use over the memory of the GPU. A MIG device has a part of that, which isn't known."""
+    total_mib = {gpu.index: gpu.memory_total_mib for gpu in snapshot.gpus if gpu.memory_total_mib}
+    rows = []
+    for newest in current:
+        sample = newest.sample
+        used_mib = sample.values.get("fb_mib")
+        if sample.kind == GPU and sample.mig is None and used_mib is not None and sample.gpu in total_mib:
+            rows.append((_labels(newest, snapshot), used_mib / total_mib[sample.gpu]))
+    return _metric("gpu_memory_used_ratio", "gauge", "Share of the frame buffer memory that is in use", rows)
 
-    The server's and a recording's samples have no source of their kind; for them the longest period counts.
+
+def _is_current(newest: TaggedSample, sources: Sequence[SourceStatus], mono: float) -> bool:
+    """True if the sample is younger than the limit of its source: an older one must not pass for the current value.
+
+    The server's and a recording's samples have no source of their kind; for them the longest limit counts.
     """
-    periods = [status.period_s for status in sources]
-    own = [status.period_s for status in sources if status.kind == newest.sample.kind]
-    return mono - newest.mono < CURRENT_PERIODS * max(own or periods, default=0.0)
+    limits_s = [status.limit_s for status in sources]
+    own_s = [status.limit_s for status in sources if status.kind == newest.sample.kind]
+    return mono - newest.mono < max(own_s or limits_s, default=0.0)
 
 
 def _labels(newest: TaggedSample, snapshot: Snapshot) -> Mapping[str, object]:
-    sample, tag = newest.sample, newest.change.tag
+    sample = newest.sample
     labels: dict[str, object] = {}
     if sample.kind == GPU:
         gpu = next((gpu for gpu in snapshot.gpus if gpu.index == sample.gpu), None)
@@ -96,7 +118,7 @@ def _labels(newest: TaggedSample, snapshot: Snapshot) -> Mapping[str, object]:
             labels["mig"] = sample.mig
     elif sample.kind == PROCESS:
         labels["name"] = snapshot.server_name
-    return {**labels, "stage": tag.stage, "users": tag.users, "phase": tag.phase}
+    return labels
 
 
 def _gpu_labels(index: int | None, gpu: Gpu | None) -> Mapping[str, object]:

@@ -11,10 +11,15 @@ class Sample:
     """`values` holds fields of `metrics.py`; None is what the device can't tell.
 
     `kind` is `gpu`, `host` or `process`. `gpu` is the GPU's index, None for the other kinds; `mig` the MIG device's
-    number on that GPU, None for a whole GPU.
+    number on that GPU, None for a whole GPU. `fault` is what the tool said in place of figures, in its own words.
     """
 
     kind: str
     values: Mapping[str, float | None]
     gpu: int | None = None
     mig: int | None = None
+    fault: str = ""
+
+    @property
+    def has_values(self) -> bool:
+        return any(value is not None for value in self.values.values())

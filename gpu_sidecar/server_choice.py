@@ -166,7 +166,7 @@ class _ByName:
 
 
 class OnGpus:
-    """Finds the python processes that nvidia-smi has seen on the GPUs, if the user named no server."""
+    """Finds the servers that nvidia-smi has seen on the GPUs, if the user named none."""
 
     def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
         self._pids = pids
@@ -174,7 +174,7 @@ class OnGpus:
     def __call__(self, proc: Proc, parents: Mapping[int, int]) -> FoundRoots:
         servers = [stat for stat in _processes(proc, self._pids()) if stat.is_running]
         if not servers:
-            return FoundRoots((), "no --server-process was given, and no python process is on a GPU")
+            return FoundRoots((), "no --server-process was given, and no known server is on a GPU")
         return _found_roots(proc, servers, parents, "on a GPU")
 
 

@@ -7,7 +7,6 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +69,7 @@ class Service:
             gpu_choice=lambda: self._discovery.gpu_choice,
             server_choice=self._server_choice,
             sources=self._statuses,
+            warnings=lambda: self._discovery.warnings,
             recording=self._recording,
             on_stage_change=self._on_stage_change,
         )
@@ -108,7 +108,10 @@ class Service:
         config = self._config
         if config.gpu.is_none or not config.source.is_there():
             return None
-        return config.source.make(SourceConfig(config.period_s, self._take, _indexes(config.gpu), config.replay))
+        discovery = self._discovery
+        return config.source.make(
+            SourceConfig(config.period_s, self._take, discovery.indexes, config.replay, discovery.doubt)
+        )
 
     def _make_host_source(self) -> Source | None:
         config = self._config
@@ -177,13 +180,3 @@ class Service:
             gpus=tuple(gpu_entry(gpu) for gpu in gpus),
             sources=tuple({key: getattr(status, key) for key in SOURCE_KEYS} for status in self._statuses()),
         )
-
-
-def _indexes(selector: GpuSelector) -> Sequence[int] | None:
-    """The GPU indexes that a source can be limited to from the start, None to sample all GPUs.
-
-    UUIDs and processes need an answer of nvidia-smi, so then the source samples all and `Discovery.selects` filters.
-    """
-    if selector.ids and all(word.isdigit() for word in selector.ids):
-        return [int(word) for word in selector.ids]
-    return None

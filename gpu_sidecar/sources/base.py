@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Protocol  # noqa: UP035 - Emit is made at run time: collections.abc.Callable[…] needs 3.9
+from typing import (  # noqa: UP035 - Emit is made at run time: collections.abc.Callable[…] needs 3.9
+    Callable,
+    NamedTuple,
+    Protocol,
+)
 
 from gpu_sidecar.sample import Sample
 
@@ -16,40 +20,79 @@ Emit = Callable[[Sample], None]
 """Called with each sample at the moment it was read, from any thread."""
 
 
+class Moment(NamedTuple):
+    """One moment on both clocks of this host, seconds: `wall` since 1970, `mono` since any moment."""
+
+    wall: float
+    mono: float
+
+
 @dataclass(frozen=True)
 class SampleGap:
-    """A time without samples (wall clock, seconds). `ended` is None while it lasts."""
+    """A time without samples, in seconds on the wall clock (`began`, `ended`) and on the monotonic clock (`…_mono`).
+
+    The ends are None while it lasts. `kind` and `gpu` say which device was not sampled; both None: all of the source's.
+    """
 
     began: float
     ended: float | None
     why: str
+    began_mono: float = 0.0
+    ended_mono: float | None = None
+    kind: str | None = None
+    gpu: int | None = None
 
 
 @dataclass(frozen=True)
 class SourceStatus:
     """The status of a source, as in `GET /healthz`.
 
-    `complaint` is the last thing that went wrong, often a line of the tool that was no sample; "" if there is none.
-    `gaps` has the newest last, and a bounded number of them.
+    `limit_s`: how long after a sample it is the current one, and without another one there is a gap. `complaint` is
+    the last thing that went wrong and was not got over, often a line of the tool that was no sample; "" if there is
+    none. `note` says what is done in another way than was asked for. `gaps` has the newest last, and a bounded number
+    of them.
     """
 
     name: str
     kind: str
     period_s: float
+    limit_s: float
     is_alive: bool
     restarts: int = 0
     complaint: str = ""
+    note: str = ""
     gaps: tuple[SampleGap, ...] = ()
+
+
+QUIET_PERIODS = 3.0
+LEAST_QUIET_S = 2.0
+
+
+def limit_s(period_s: float, quiet_periods: float = QUIET_PERIODS, least_quiet_s: float = LEAST_QUIET_S) -> float:
+    """How long a source may give no sample, in seconds: the one limit for restarts, gaps, /metrics and the report.
+
+    Three periods, and at least two seconds: at ten samples a second, a tool that takes half a second now and then has
+    not hung.
+    """
+    return max(quiet_periods * period_s, least_quiet_s)
+
+
+def every_gpu() -> Sequence[int]:
+    return ()
 
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """The settings of a source. `only`: the indexes of the GPUs to sample, None for all."""
+    """The settings of a source. `only` gives the indexes of the GPUs to sample at present, none for all.
+
+    `on_gap` is called when a gap begins.
+    """
 
     period_s: float
     emit: Emit
-    only: Sequence[int] | None = None
+    only: Callable[[], Sequence[int]] = every_gpu
     replay: Path | None = None
+    on_gap: Callable[[], None] = lambda: None
 
 
 class Source(Protocol):

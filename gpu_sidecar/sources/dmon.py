@@ -11,7 +11,7 @@ What its manual says (`man nvidia-smi`, `nvidia-smi dmon --help`, drivers 418 to
   at all ends it: "Not supported on the device(s)", "Failed to process command line".
 - t, PCIe throughput, is measured over 20 ms a direction and GPU (NVML's manual): rows of 8 GPUs come spread over a
   third of a second.
-- Older drivers sample 4 GPUs at most, newer ones 16; without `-i` the first ones.
+- Older drivers sample 4 GPUs at most, newer ones 16; without `-i` the first ones. So it is told which ones.
 - "On MIG-enabled GPUs, querying the utilization of encoder, decoder, jpeg, ofa, gpu, and memory is not currently
   supported": these are `-` there. Figures of a MIG device come only with `--gpm-metrics` and `--gpm-options m`, on
   Hopper and later. They aren't asked for, and how dmon names the instance is not documented: a `mig` column, if one
@@ -25,9 +25,11 @@ from collections.abc import Sequence
 from gpu_sidecar.metrics import BY_DMON_NAME, GPU
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import SourceConfig
+from gpu_sidecar.sources.nvidia_command import NvidiaCommand, gpu_option
+from gpu_sidecar.sources.query import QueryCommand
 from gpu_sidecar.sources.row_shape import RowShape, shape_of
 from gpu_sidecar.sources.tail import DEFAULT_TIMING, TailSource, TailTiming
-from gpu_sidecar.sources.tool_command import FallbackCommands
+from gpu_sidecar.sources.tool_command import FirstAccepted, Parse
 
 # Every group, the groups that a load test needs, the groups that every driver has. The first that dmon accepts is used.
 _GROUPS = ("pucvmet", "pucm", "um")
@@ -37,15 +39,35 @@ _DEFAULT_NAMES = ("gpu", "sm", "mem", "fb")
 
 
 class DmonSource(TailSource):
-    """Samples with `nvidia-smi dmon`. `config.period_s` is rounded to whole seconds, 1 or more."""
+    """Samples with `nvidia-smi dmon`; with `nvidia-smi --query-gpu` where dmon supports none of the GPUs.
+
+    `config.period_s` is rounded to whole seconds, 1 or more.
+    """
 
     def __init__(self, config: SourceConfig, timing: TailTiming = DEFAULT_TIMING) -> None:
         period_s = max(1, round(config.period_s))
-        which = ["-i", ",".join(str(index) for index in config.only)] if config.only else []
-        commands = [["nvidia-smi", "dmon", "-s", groups, "-d", str(period_s), *which] for groups in _GROUPS]
-        super().__init__(
-            "dmon", GPU, period_s, config.emit, FallbackCommands(*commands), lambda: DmonParser().feed, timing=timing
-        )
+        command = FirstAccepted(DmonCommand(period_s), QueryCommand(period_s))
+        super().__init__(GPU, period_s, config, command, timing)
+
+
+class DmonCommand(NvidiaCommand):
+    """Asks for all groups of columns, or for fewer once the driver has refused them."""
+
+    name, header = "dmon", "#"
+
+    def __init__(self, period_s: int) -> None:
+        self._period_s = period_s
+        self._at = 0
+
+    def argv(self, only: Sequence[int]) -> list[str]:
+        return ["nvidia-smi", "dmon", "-s", _GROUPS[self._at], "-d", str(self._period_s), *gpu_option(only)]
+
+    def make_parser(self) -> Parse:
+        return DmonParser().feed
+
+    def ask_less(self, output: Sequence[str]) -> bool:
+        self._at = (self._at + 1) % len(_GROUPS)
+        return self._at > 0
 
 
 class DmonParser:

@@ -6,7 +6,8 @@
     rss_mib          sum of their resident memory; shared pages count for each process
     processes        their number
 
-In a container these are the figures of the whole host; cgroup limits are not considered.
+In a container these are the figures of the whole host; cgroup limits are not considered. A server whose processes have
+all ended has 0 processes and no other figure: it doesn't use 0 cores and 0 MiB, it isn't there.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from gpu_sidecar.metrics import BYTES_PER_MIB, HOST, PROCESS
 from gpu_sidecar.proc import NO_PROC, Proc
 from gpu_sidecar.processes import CpuTicks
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import SourceConfig, SourceStatus
+from gpu_sidecar.sources.base import Moment, SourceConfig, SourceStatus, limit_s
+from gpu_sidecar.sources.gap_log import GapLog, GapOf
 
 NAME = "proc"
 
 _JOIN_S = 5.0
+_OF_SERVER = GapOf(PROCESS, None)
 
 
 class HostSource:
@@ -39,6 +42,8 @@ class HostSource:
     ) -> None:
         self._config = config
         self._readings = HostReadings(proc or Proc(), server_pids)
+        self._gaps = GapLog()  # of the server
+        self._last_of_server: Moment | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="host", daemon=True)
 
@@ -52,7 +57,8 @@ class HostSource:
     def status(self) -> SourceStatus:
         is_alive = self._thread.is_alive() and self._readings.is_possible
         error = "" if self._readings.is_possible else NO_PROC
-        return SourceStatus(NAME, HOST, self._config.period_s, is_alive, complaint=error)
+        period_s = self._config.period_s
+        return SourceStatus(NAME, HOST, period_s, limit_s(period_s), is_alive, complaint=error, gaps=self._gaps.all())
 
     def _run(self) -> None:
         if not self._readings.is_possible:
@@ -61,11 +67,21 @@ class HostSource:
         due_s = time.monotonic()
         while True:
             for sample in self._readings.take():
+                if sample.kind == PROCESS:
+                    self._note_server(sample)
                 self._config.emit(sample)
             # The schedule is fixed, so that samples don't drift; after a long pause it starts again.
             due_s = max(due_s + period_s, time.monotonic())
             if self._stopping.wait(due_s - time.monotonic()):
                 return
+
+    def _note_server(self, sample: Sample) -> None:
+        now = Moment(time.time(), time.monotonic())
+        if sample.values["processes"]:
+            self._last_of_server = now
+            self._gaps.end(_OF_SERVER, now)
+        elif self._last_of_server is not None:
+            self._gaps.begin(_OF_SERVER, self._last_of_server, "the server's processes have ended")
 
 
 class HostReadings:
@@ -77,6 +93,7 @@ class HostReadings:
         self._before: CpuTicks | None = None
         self._tree = TreeCpu(os.cpu_count() or 1, os.sysconf("SC_CLK_TCK"))
         self._mib_per_page = os.sysconf("SC_PAGE_SIZE") / BYTES_PER_MIB
+        self._has_seen_server = False
 
     def take(self) -> Iterator[Sample]:
         before, now = self._before, self._proc.cpu_ticks()
@@ -89,7 +106,11 @@ class HostReadings:
     def _take_server(self) -> Iterator[Sample]:
         stats = [stat for stat in map(self._proc.process, self._server_pids()) if stat is not None]
         cores = self._tree.take(stats, time.clock_gettime(time.CLOCK_BOOTTIME))
-        if cores is not None:
-            running = [stat for stat in stats if stat.is_running]
+        running = [stat for stat in stats if stat.is_running]
+        if not running:
+            if self._has_seen_server:
+                yield Sample(PROCESS, {"cpu_cores": None, "rss_mib": None, "processes": 0})
+        elif cores is not None:
+            self._has_seen_server = True
             rss_mib = sum(stat.rss_pages for stat in running) * self._mib_per_page
             yield Sample(PROCESS, {"cpu_cores": cores, "rss_mib": rss_mib, "processes": len(running)})

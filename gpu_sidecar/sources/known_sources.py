@@ -3,11 +3,11 @@
 A new one, say for AMD (`rocm-smi`, `amd-smi monitor`) or DCGM (`dcgmi dmon`), is one file and one row here:
 
 1. `sources/NAME.py`: a parser, `feed(line) -> Sample or None`, that finds columns by the tool's header and never
-   raises; and a class NAMESource, made with a `SourceConfig`, that gives `TailSource` the command, the parser and the
-   period. `TailSource` watches and restarts the tool, notes gaps and ends it. `dmon.py` is an example for text in
-   columns, `query.py` for a tool that refuses what it doesn't know; `tests/gpu_sidecar/test_tail.py` has one for a
-   tool that prints JSON, in 20 lines. A source without a child process (a library, a socket) has `start`, `stop` and
-   `status`, as `base.py` says.
+   raises; and a class NAMESource, made with a `SourceConfig`, that gives `TailSource` the period and a `ToolCommand`:
+   the command line and the parser. `TailSource` watches and restarts the tool, notes gaps and ends it. `dmon.py` is an
+   example for text in columns, `query.py` for a tool that refuses what it doesn't know;
+   `tests/gpu_sidecar/test_tail.py` has one for a tool that prints JSON, in 20 lines. A source without a child process
+   (a library, a socket) has `start`, `stop` and `status`, as `base.py` says.
 2. A row of `SOURCES`. `is_there` says whether the tool is on this host, without starting a process.
 3. Samples use the fields of `metrics.py`, in their units; a new field is a row there. `sm_pct`, `mem_pct` and
    `fb_mib` fill the report's first columns.
@@ -16,7 +16,6 @@ A new one, say for AMD (`rocm-smi`, `amd-smi monitor`) or DCGM (`dcgmi dmon`), i
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from gpu_sidecar.sources.base import Source, SourceConfig
 from gpu_sidecar.sources.dmon import DmonSource
 from gpu_sidecar.sources.query import QuerySource
 from gpu_sidecar.sources.replay import ReplaySource
+from gpu_sidecar.tool_path import find_tool
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SourceEntry:
 
 
 def _has_nvidia_smi() -> bool:
-    return shutil.which("nvidia-smi") is not None
+    return find_tool("nvidia-smi") is not None
 
 
 _ENTRIES = (

@@ -16,8 +16,10 @@ from collections.abc import Sequence
 from gpu_sidecar.metrics import BY_QUERY_NAME, GPU
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import SourceConfig
+from gpu_sidecar.sources.nvidia_command import NvidiaCommand, gpu_option
 from gpu_sidecar.sources.row_shape import RowShape, shape_of
 from gpu_sidecar.sources.tail import DEFAULT_TIMING, TailSource, TailTiming
+from gpu_sidecar.sources.tool_command import Parse
 
 _REFUSED = re.compile(r'Field "([^"]*)" is not a valid field to query')
 
@@ -30,23 +32,24 @@ class QuerySource(TailSource):
     """Samples with `nvidia-smi --query-gpu`. `config.period_s` is 0.1 or more."""
 
     def __init__(self, config: SourceConfig, timing: TailTiming = DEFAULT_TIMING) -> None:
-        command = QueryCommand(config.period_s, config.only)
-        super().__init__(
-            "query", GPU, config.period_s, config.emit, command, lambda: QueryParser().feed, "index", timing
-        )
+        super().__init__(GPU, config.period_s, config, QueryCommand(config.period_s), timing)
 
 
-class QueryCommand:
+class QueryCommand(NvidiaCommand):
     """Asks for every property of the table, without those that the driver has refused."""
 
-    def __init__(self, period_s: float, only: Sequence[int] | None) -> None:
+    name, header = "query", "index"
+
+    def __init__(self, period_s: float) -> None:
         self._options = ["--format=csv,nounits", "-lms", str(max(1, round(1000 * period_s)))]
-        if only:
-            self._options += ["-i", ",".join(str(index) for index in only)]
         self._properties = list(BY_QUERY_NAME)
 
-    def argv(self) -> list[str]:
-        return ["nvidia-smi", "--query-gpu=" + ",".join(["index", *self._properties]), *self._options]
+    def argv(self, only: Sequence[int]) -> list[str]:
+        properties = ",".join(["index", *self._properties])
+        return ["nvidia-smi", f"--query-gpu={properties}", *self._options, *gpu_option(only)]
+
+    def make_parser(self) -> Parse:
+        return QueryParser().feed
 
     def ask_less(self, output: Sequence[str]) -> bool:
         refused = set(_REFUSED.findall("\n".join(output)))

@@ -21,7 +21,7 @@ from gpu_sidecar.recording_format import (
 )
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.server_choice import ServerChoice
-from gpu_sidecar.sources.base import SourceConfig, SourceStatus
+from gpu_sidecar.sources.base import SourceConfig, SourceStatus, limit_s
 
 ENDED = "the recording ended"
 _LONGEST_WAIT_S = 3600.0  # at a time: a recording may have a gap of years, and a lock can't wait that long
@@ -58,6 +58,7 @@ class ReplaySource:
             name="replay",
             kind=GPU,
             period_s=self._period_s,
+            limit_s=limit_s(self._period_s),
             is_alive=self._thread.is_alive() and not self._why_ended,
             complaint=self._why_ended,
         )
@@ -73,11 +74,11 @@ class ReplaySource:
 
     def _play(self, lines: Iterator[str]) -> None:
         started = time.monotonic()
-        only = self._config.only
+        only = self._config.only()
         for due_s, sample in with_due_times(read_lines(lines)):
             if not self._wait_until(started + due_s):
                 return
-            if sample.kind != GPU or only is None or sample.gpu in only:
+            if sample.kind != GPU or not only or sample.gpu in only:
                 self._config.emit(sample)
 
     def _wait_until(self, due: float) -> bool:
@@ -97,12 +98,18 @@ class ReplayDiscovery:
         gpus = {gpu.index: gpu for header in headers_of(path) for gpu in _gpus_of(header)}
         self.gpu_choice = GpuChoice(tuple(gpus[index] for index in sorted(gpus)), f"played from {path.name}")
         self.server_choice = ServerChoice((), f"played from {path.name}")
+        self.warnings: tuple[str, ...] = ()
 
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
 
     def rediscover(self) -> None: ...
+
+    def doubt(self) -> None: ...
+
+    def indexes(self) -> tuple[int, ...]:
+        return ()
 
     def wait_until_decided(self, timeout_s: float) -> bool:
         return True

@@ -14,6 +14,9 @@ _DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 _BITS = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _INDEX = re.compile(r"[0-9]{1,4}")
 _NO_MIG = ("-", "n/a")
+_WORDS = re.compile(r"\[.+\]")
+# The GPU is away. Drivers still print a 0 in some columns, which nobody has measured.
+_GPU_IS_AWAY = re.compile(r"\[.*(is lost|requires reset|fallen off the bus).*\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,13 @@ class RowShape:
             mig = None
         if mig is not None and not _INDEX.fullmatch(mig):
             return None  # an unknown part of a GPU must not be taken for the whole
-        values: dict[str, float | None] = {field: parse_number(cells[position]) for position, field in self.fields}
-        return Sample(GPU, values, int(cells[self.gpu_at]), None if mig is None else int(mig))
+        away = next(filter(_GPU_IS_AWAY.fullmatch, cells), "")
+        values: dict[str, float | None] = {
+            field: None if away else parse_number(cells[position]) for position, field in self.fields
+        }
+        has_values = any(value is not None for value in values.values())
+        fault = away or ("" if has_values else next(filter(_WORDS.fullmatch, cells), ""))
+        return Sample(GPU, values, int(cells[self.gpu_at]), None if mig is None else int(mig), fault)
 
 
 def shape_of(names: Sequence[str], metrics: Mapping[str, Metric], index: str) -> RowShape | None:

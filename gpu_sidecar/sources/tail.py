@@ -3,6 +3,7 @@
     child ends without a sample   it refused its command: the command asks for less, at once
     child ends, or is quiet       a gap begins; it is started again after 1 s, 2 s, 4 s ... 30 s
     first sample after that       the gap is over, and the next pause is 1 s again
+    rows of a GPU without figures, or none of it, for as long: a gap of that GPU, until it has figures again
 
 Quiet means that no *sample* came for three periods, whatever else the child prints. Then it is killed with SIGKILL,
 since a stopped process ignores SIGTERM. The first sample may take longer: the driver may have to load.
@@ -14,51 +15,44 @@ import contextlib
 import logging
 import os
 import select
-import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 
-from gpu_sidecar.child_process import signal_session, spawn, tied_to_us
+from gpu_sidecar.child_process import read_output, signal_session, spawn_line_by_line, tied_to_us
+from gpu_sidecar.metrics import GPU
+from gpu_sidecar.nvidia_smi_errors import reason_of
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources.base import Emit, SampleGap, SourceStatus
+from gpu_sidecar.sources.base import LEAST_QUIET_S, QUIET_PERIODS, Moment, SourceConfig, SourceStatus, limit_s
+from gpu_sidecar.sources.gap_log import WHOLE, GapLog, GapOf
 from gpu_sidecar.sources.line_buffer import LineBuffer
-from gpu_sidecar.sources.tool_command import ToolCommand
+from gpu_sidecar.sources.tool_command import Parse, ToolCommand
+from gpu_sidecar.tool_path import find_tool, not_found
 
 _log = logging.getLogger(__name__)
 
-_MAX_GAPS = 100
 _MAX_OUTPUT_LINES = 20
 _LINE_CHARACTERS = 200
 _READ_BYTES = 64 * 1024
 _STOP_S = 5.0
-_STOP_POLL_S = (
-    1.0  # how long `stop` may go unnoticed while the child, or a process that inherited its pipe, prints nothing
-)
-
-
-class Parse(Protocol):
-    """Returns a line's sample or None. Called with the lines in order; no line may make it raise."""
-
-    def __call__(self, line: str, /) -> Sample | None: ...
+# How long a stop, or another choice of GPUs, may go unnoticed while the child prints nothing.
+_STOP_POLL_S = 1.0
 
 
 @dataclass(frozen=True)
 class TailTiming:
     """When a child counts as quiet, and how long to wait before it is started again.
 
-    It is quiet after `quiet_periods` without a sample, but not before `least_quiet_s`: at ten samples a second, a tool
-    that takes half a second now and then has not hung. Its first sample may take `start_up_s` more.
+    `quiet_periods` and `least_quiet_s`: as in `base.limit_s`. Its first sample may take `start_up_s` more.
     """
 
     start_up_s: float = 30.0
-    quiet_periods: float = 3.0
-    least_quiet_s: float = 2.0
+    quiet_periods: float = QUIET_PERIODS
+    least_quiet_s: float = LEAST_QUIET_S
     first_restart_s: float = 1.0
     last_restart_s: float = 30.0
 
@@ -66,36 +60,44 @@ class TailTiming:
 DEFAULT_TIMING = TailTiming()
 
 
-class TailSource:
-    """Runs `tool_command.argv()` and emits the samples that a parser finds in its lines.
+class _End(Enum):
+    """Why a child is not followed any more."""
 
-    Each child gets a new parser from `make_parser`. The command's first word is looked up on PATH at each start. A line
-    that is not blank, is no sample and doesn't begin with `header` is the status's `complaint`. stderr is read too.
+    ENDED = "it ended, or we stop"
+    QUIET = "it was quiet"
+    REPLACED = "another command is to be run"
+
+
+class TailSource:
+    """Runs `tool_command` and emits the samples that its parser finds in the lines.
+
+    Each child gets a new parser. The command's first word is looked up at each start, and the child is replaced when a
+    GPU is to be sampled that it was not asked for. A line that is not blank, is no sample and doesn't begin with the
+    command's `header` is the status's `complaint`. stderr is read too.
     """
 
     def __init__(
         self,
-        name: str,
         kind: str,
         period_s: float,
-        emit: Emit,
+        config: SourceConfig,
         tool_command: ToolCommand,
-        make_parser: Callable[[], Parse],
-        header: str = "#",
         timing: TailTiming = DEFAULT_TIMING,
     ) -> None:
-        self._name, self._kind, self._period_s = name, kind, period_s
-        self._emit, self._tool_command, self._make_parser, self._header = emit, tool_command, make_parser, header
-        self._timing = timing
-        self._quiet_s = max(timing.quiet_periods * period_s, timing.least_quiet_s)
+        self._kind, self._period_s, self._config = kind, period_s, config
+        self._tool_command, self._timing = tool_command, timing
+        self._quiet_s = limit_s(period_s, timing.quiet_periods, timing.least_quiet_s)
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # for all below: a stop must not fall between starting a child and noting it
         self._child: subprocess.Popen[bytes] | None = None  # None once it has ended: its id may be reused
         self._restarts = 0
         self._last_message = ""
-        self._gaps: deque[SampleGap] = deque(maxlen=_MAX_GAPS)
-        self._last_sample_at = 0.0
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._gaps = GapLog()
+        self._faults: dict[int, str] = {}  # what the tool says in place of the figures of a GPU
+        self._started = self._last_sample = Moment(0.0, 0.0)
+        self._last_values: dict[int, Moment] = {}  # of each GPU
+        self._warned_of: set[str] = set()
+        self._thread = threading.Thread(target=self._run, name=tool_command.name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -109,20 +111,26 @@ class TailSource:
 
     def status(self) -> SourceStatus:
         with self._lock:
-            is_alive = self._child is not None
-            gaps = tuple(self._gaps)
             return SourceStatus(
-                self._name, self._kind, self._period_s, is_alive, self._restarts, self._last_message, gaps
+                name=self._tool_command.name,
+                kind=self._kind,
+                period_s=self._period_s,
+                limit_s=self._quiet_s,
+                is_alive=self._child is not None,
+                restarts=self._restarts,
+                complaint="; ".join(self._faults.values()) or self._last_message,
+                note=self._tool_command.note,
+                gaps=self._gaps.all(),
             )
 
     def _run(self) -> None:
-        self._last_sample_at = time.time()  # the gap of a tool that never gave a sample begins here
+        self._started = self._last_sample = _now()  # the gap of what never gave a sample begins here
         pause_s = self._timing.first_restart_s
         while not self._stopping.is_set():
             run = self._run_child()
             if self._stopping.is_set():
                 return
-            if run.was_refused and self._tool_command.ask_less(run.output):
+            if run.is_replaced or (run.was_refused and self._tool_command.ask_less(run.output)):
                 continue
             if run.has_worked:
                 pause_s = self._timing.first_restart_s
@@ -134,69 +142,81 @@ class TailSource:
 
     def _run_child(self) -> _ChildRun:
         """Runs one child, from its start to its end."""
-        run = _ChildRun()
-        child = self._spawn(run)
-        if child is None or child.stdout is None:
+        run = _ChildRun(only=tuple(self._config.only()))
+        spawned = self._spawn(run)
+        if spawned is None:
             return run
-        with child.stdout as pipe:
-            was_quiet = self._follow(pipe.fileno(), run)
-        if self._stopping.is_set():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(_STOP_S)
-        self._signal_child(signal.SIGKILL)  # it and whatever it started
+        child, reader = spawned
+        try:
+            end = self._follow(reader, run)
+            if self._stopping.is_set():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(_STOP_S)
+            self._signal_child(signal.SIGKILL)  # it and whatever it started
+        finally:
+            os.close(reader)
         with self._lock:
             self._child = None
         try:
             status = child.wait(_STOP_S)
         except subprocess.TimeoutExpired:
             status = -signal.SIGKILL  # it hangs in the driver and ends when the driver returns
-        if was_quiet:
-            run.why = f"{self._name} was quiet for {self._limit_s(run):g} s"
-        else:
-            run.was_refused = status >= 0 and not run.has_worked
-            reason = run.output[-1] if run.output and status >= 0 else _describe_exit(status)
-            run.why = f"{self._name} died: {reason}"
+        name = self._tool_command.name
+        run.is_replaced = end is _End.REPLACED
+        if end is _End.QUIET:
+            run.why = f"{name} was quiet for {self._limit_s(run):g} s"
+        elif end is _End.ENDED:
+            is_refusal = status >= 0 and not run.has_worked
+            run.was_refused = is_refusal and self._tool_command.is_refusal(status, run.output)
+            reason = reason_of(run.output)
+            run.why = f"{name} died: {(status >= 0 and reason) or self._describe_end(status)}"
+            with self._lock:
+                self._last_message = reason or self._last_message
         return run
 
-    def _spawn(self, run: _ChildRun) -> subprocess.Popen[bytes] | None:
-        tool, *options = self._tool_command.argv()
-        path = shutil.which(tool)
+    def _spawn(self, run: _ChildRun) -> tuple[subprocess.Popen[bytes], int] | None:
+        tool, *options = self._tool_command.argv(run.only)
+        path = find_tool(tool)
         if path is None:
-            self._note_message(f"{tool} is not on PATH", run)
+            self._note_message(not_found(tool), run)
             run.why = run.output[-1]
             return None
         with self._lock:
             if self._stopping.is_set():
                 return None
             try:
-                self._child = spawn(tied_to_us([path, *options]), stderr=subprocess.STDOUT)
-                return self._child
+                spawned = spawn_line_by_line(tied_to_us([path, *options]), self._tool_command.environment)
             except OSError as error:
                 why = f"{tool} can't be run: {error.strerror}"
+            else:
+                self._child = spawned[0]
+                return spawned
         self._note_message(why, run)
         run.why = why
         return None
 
-    def _follow(self, pipe: int, run: _ChildRun) -> bool:
-        """Reads the child until it ends or we stop (False), or is quiet (True)."""
-        parse, lines = self._make_parser(), LineBuffer()
+    def _follow(self, reader: int, run: _ChildRun) -> _End:
+        """Reads the child until there is nothing more to read, or no use in it."""
+        parse, lines = self._tool_command.make_parser(), LineBuffer()
         poll = select.poll()
-        poll.register(pipe, select.POLLIN)
+        poll.register(reader, select.POLLIN)
         deadline = time.monotonic() + self._limit_s(run)
         while True:
             left_s = max(0.0, deadline - time.monotonic())
             is_ready = poll.poll(1000.0 * min(left_s, _STOP_POLL_S))
             if self._stopping.is_set():
-                return False
+                return _End.ENDED
             if is_ready:
-                chunk = os.read(pipe, _READ_BYTES)
+                chunk = read_output(reader, _READ_BYTES)
                 if not chunk:
-                    return False
+                    return _End.ENDED
                 if self._take_lines(lines.feed(chunk), parse, run):
                     deadline = time.monotonic() + self._limit_s(run)
-            # Checked after reading: if this process was the one that slept, the samples are in the pipe.
+            if self._is_to_be_replaced(run):
+                return _End.REPLACED
+            # Checked after reading: if this process was the one that slept, the samples are there to be read.
             if time.monotonic() >= deadline:
-                return True
+                return _End.QUIET
 
     def _take_lines(self, lines: Sequence[str], parse: Parse, run: _ChildRun) -> bool:
         """Emits the samples in these lines. True if there was one."""
@@ -204,35 +224,98 @@ class TailSource:
         for line in lines:
             sample = parse(line)
             if sample is not None:
-                had_sample = run.has_worked = True
-                self._note_sample()
-                self._emit(sample)
-            elif line.strip() and not line.lstrip().startswith(self._header):
+                had_sample = True
+                self._note_sample(sample, run)
+                self._config.emit(sample)
+            elif line.strip() and not line.lstrip().startswith(self._tool_command.header):
                 self._note_message(line, run)
         return had_sample
+
+    def _is_to_be_replaced(self, run: _ChildRun) -> bool:
+        """True if a GPU is to be sampled that the child wasn't asked for, or if another tool is to be asked for it.
+
+        A child that was asked for more GPUs than are wanted now goes on.
+        """
+        wanted = self._config.only()
+        known = run.only or tuple(run.last_row)
+        if any(gpu not in known for gpu in wanted):
+            return True
+        return any(self._lacks_row(gpu, run) for gpu in wanted)
+
+    def _lacks_row(self, gpu: int, run: _ChildRun) -> bool:
+        """Notes that a GPU has no row, though others have. True if another tool is to be asked for it."""
+        now = _now()
+        if run.first_sample is None or now.mono - run.last_row.get(gpu, run.first_sample.mono) <= self._quiet_s:
+            return False
+        name, what = self._tool_command.name, f"prints no row of GPU {gpu}"
+        # One that had rows before has fallen away: that is not the tool's limit.
+        if gpu not in self._last_values and gpu not in run.last_row and self._tool_command.ask_another(f"it {what}"):
+            return True
+        self._begin_gap_of(gpu, f"{name} {what}{f': {self._last_message}' if self._last_message else ''}")
+        return False
 
     def _limit_s(self, run: _ChildRun) -> float:
         return self._quiet_s if run.has_worked else self._timing.start_up_s + self._quiet_s
 
     def _note_message(self, line: str, run: _ChildRun) -> None:
         text = line.strip()[:_LINE_CHARACTERS]
-        run.output = [*run.output, text][-_MAX_OUTPUT_LINES:]
+        # The first lines say what is wrong, and the last one is the newest complaint.
+        run.output = [*run.output[: _MAX_OUTPUT_LINES - 1], text]
         with self._lock:
             self._last_message = text
 
     def _begin_gap(self, why: str) -> None:
-        """Begins a gap, unless one is open: its first reason matters more than later ones."""
         with self._lock:
-            if self._gaps and self._gaps[-1].ended is None:
-                return
-            self._gaps.append(SampleGap(self._last_sample_at, None, why))
-        _log.warning("%s; starting it again until it works", why)
+            is_new = self._gaps.begin(WHOLE, self._last_sample, why)
+        if is_new:
+            _log.warning("%s; starting it again until it works", why)
+            self._config.on_gap()
 
-    def _note_sample(self) -> None:
+    def _begin_gap_of(self, gpu: int, why: str) -> None:
         with self._lock:
-            self._last_sample_at = time.time()
-            if self._gaps and self._gaps[-1].ended is None:
-                self._gaps[-1] = replace(self._gaps[-1], ended=self._last_sample_at)
+            since = self._last_values.get(gpu, self._started)
+            is_new = self._gaps.begin(GapOf(GPU, gpu), since, why)
+            is_said = why in self._warned_of
+            self._warned_of.add(why)
+        if is_new and not is_said:
+            _log.warning("%s", why)
+        if is_new:
+            self._config.on_gap()
+
+    def _note_sample(self, sample: Sample, run: _ChildRun) -> None:
+        now = _now()
+        with self._lock:
+            self._last_sample = now
+            self._gaps.end(WHOLE, now)
+            if run.first_sample is None:
+                # Whatever was wrong before this child was started has been got over.
+                self._last_message = run.output[-1] if run.output else ""
+                run.first_sample = now
+            run.output = []
+        if sample.gpu is not None and sample.kind == GPU:
+            self._note_row(sample.gpu, sample, now, run)
+
+    def _note_row(self, gpu: int, sample: Sample, now: Moment, run: _ChildRun) -> None:
+        """Notes whether a GPU has figures. Without any, a gap begins after the time that a source may be quiet."""
+        run.last_row[gpu] = now.mono
+        wanted = self._config.only()
+        with self._lock:
+            if sample.has_values:
+                self._last_values[gpu] = now
+                self._faults.pop(gpu, None)
+                self._gaps.end(GapOf(GPU, gpu), now)
+                return
+            since = self._last_values.get(gpu, run.first_row.setdefault(gpu, now))
+            if wanted and gpu not in wanted:
+                return
+            if sample.fault:
+                self._faults[gpu] = f"GPU {gpu}: {sample.fault}"
+        if now.mono - since.mono > self._quiet_s:
+            said = sample.fault or f"{self._tool_command.name} prints no figures"
+            self._begin_gap_of(gpu, f"GPU {gpu}: {said}")
+
+    def _describe_end(self, status: int) -> str:
+        return f"killed by signal {-status}" if status < 0 else self._tool_command.describe_exit(status)
 
     def _signal_child(self, number: signal.Signals) -> None:
         with self._lock:
@@ -244,13 +327,24 @@ class TailSource:
 
 @dataclass
 class _ChildRun:
-    """What happened to one child. `output`: its newest lines that were no samples."""
+    """What happened to one child, which was asked for the GPUs `only` (all if empty).
 
-    has_worked: bool = False
+    `output`: its lines since the last sample that were no samples. `first_row` and `last_row`: of each GPU.
+    """
+
+    only: tuple[int, ...] = ()
+    first_sample: Moment | None = None
+    first_row: dict[int, Moment] = field(default_factory=dict)
+    last_row: dict[int, float] = field(default_factory=dict)
     was_refused: bool = False
+    is_replaced: bool = False
     why: str = ""
     output: list[str] = field(default_factory=list)
 
+    @property
+    def has_worked(self) -> bool:
+        return self.first_sample is not None
 
-def _describe_exit(status: int) -> str:
-    return f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+
+def _now() -> Moment:
+    return Moment(time.time(), time.monotonic())

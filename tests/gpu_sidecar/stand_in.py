@@ -39,14 +39,16 @@ def dmon_row(sm: int, fb: int, gpu: int = 1) -> str:
 
 # It answers the two queries from files. As dmon it says the header, then what is fed through the FIFO; as a query that
 # goes on (-lms) the names it was asked for, then the same. What the file `refused` names (one word of the command line,
-# or one property, a line) it doesn't know. exec keeps the process id; FIFO gone, or told to fail: it ends by itself.
+# or one property, a line) it doesn't know: it says what the file `words` has, and exits with the number in `status`.
+# A query exits with the number in `gpus.status` or `apps.status`. exec keeps the process id; when the FIFO is gone, or
+# it is told to fail, it ends by itself.
 _SCRIPT = """\
 #!/bin/sh
 here=${0%/*}
 if [ -f "$here/refused" ]; then
   while read -r word; do
     case " $* " in
-      *" $word "*) echo "Failed to process command line"; exit 2 ;;
+      *" $word "*) cat "$here/words"; exit "$(cat "$here/status")" ;;
       *[=,]"$word"[,\\ ]*) echo "Field \\"$word\\" is not a valid field to query."; exit 2 ;;
     esac
   done < "$here/refused"
@@ -55,8 +57,8 @@ case "$*" in
   *" -lms "*)
     echo "$*" >> "$here/calls"; echo $$ >> "$here/pids"
     asked=${1#--query-gpu=}; echo "$asked" | sed 's/,/, /g'; exec cat "$here/rows" ;;
-  *--query-gpu=*) exec cat "$here/gpus" ;;
-  *--query-compute-apps=*) exec cat "$here/apps" ;;
+  *--query-gpu=*) cat "$here/gpus"; exit "$(cat "$here/gpus.status")" ;;
+  *--query-compute-apps=*) cat "$here/apps"; exit "$(cat "$here/apps.status")" ;;
   dmon*) echo "$*" >> "$here/calls"; echo $$ >> "$here/pids"; exec cat "$here/header" "$here/rows" ;;
 esac
 echo "stand-in nvidia-smi: not expected: $*" >&2
@@ -72,8 +74,8 @@ class StandInSmi:
         script = folder / "nvidia-smi"
         script.write_text(_SCRIPT)
         script.chmod(0o755)
-        (folder / "gpus").write_text(gpus)
-        (folder / "apps").write_text(apps)
+        self.list_gpus(gpus)
+        self.list_apps(apps)
         (folder / "header").write_text(DMON_HEADER)
         os.mkfifo(folder / "rows")
         # Held open for reading too: so opening doesn't wait, and dmon sees no end when a writer closes.
@@ -86,7 +88,19 @@ class StandInSmi:
     def feed(self, *rows: str) -> None:
         os.write(self._rows, "".join(rows).encode())
 
-    def refuse(self, *words: str) -> None:
+    def list_gpus(self, text: str, status: int = 0) -> None:
+        """Sets what is printed when GPUs are asked for."""
+        (self.folder / "gpus").write_text(text)
+        (self.folder / "gpus.status").write_text(f"{status}\n")
+
+    def list_apps(self, text: str, status: int = 0) -> None:
+        (self.folder / "apps").write_text(text)
+        (self.folder / "apps.status").write_text(f"{status}\n")
+
+    def refuse(self, *words: str, saying: str = "Failed to process command line\n", status: int = 2) -> None:
+        """Makes it refuse command lines with one of these words, or properties of these names; none: nothing."""
+        (self.folder / "words").write_text(saying)
+        (self.folder / "status").write_text(f"{status}\n")
         (self.folder / "refused").write_text("".join(f"{word}\n" for word in words))
 
     def calls(self) -> list[str]:

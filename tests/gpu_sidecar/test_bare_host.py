@@ -58,10 +58,16 @@ def test_a_file_is_python_3_8(path: Path) -> None:
     assert list(too_new(tree)) == []
 
 
+# What an older Python reads before it is told that it is too old. `python3 -m` reads the package first.
+READ_BY_ANY_PYTHON = [PACKAGE / "__init__.py", PACKAGE / "__main__.py"]
+
+
 @each_file
 def test_no_file_evaluates_its_annotations(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    if len(tree.body) > 1:
+    if path in READ_BY_ANY_PYTHON:
+        assert not [node for node in ast.walk(tree) if isinstance(node, (ast.AnnAssign, ast.FunctionDef))]
+    elif len(tree.body) > 1:
         imported = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
         assert [alias.name for node in imported for alias in node.names] == ["annotations"]
 
@@ -100,3 +106,37 @@ def test_every_file_can_be_imported_by_a_python_3_8_where_there_is_one() -> None
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("path", READ_BY_ANY_PYTHON, ids=lambda path: path.name)
+def test_an_old_python_can_read_what_tells_it_its_age(path: Path) -> None:
+    text = path.read_bytes().decode("ascii")  # Python 2 takes nothing else without a declaration
+    tree = ast.parse(text, feature_version=(3, 4))
+    newer = (ast.JoinedStr, ast.NamedExpr, ast.AnnAssign, ast.AsyncFunctionDef)
+    assert [node for node in ast.walk(tree) if isinstance(node, newer)] == []
+    assert "__future__" not in text  # a future that it doesn't know is an error of syntax
+
+
+def older_pythons() -> list[Path]:
+    """Pythons before 3.8 beside this one: those of pyenv, and those on PATH."""
+    found = [*Path.home().glob(".pyenv/versions/*/bin/python"), *map(Path, filter(None, [shutil.which("python2")]))]
+    ask = "import sys; sys.exit(sys.version_info >= (3, 8))"
+    return [python for python in found if subprocess.run([python, "-c", ask], check=False).returncode == 0]
+
+
+def test_an_old_python_gets_one_line() -> None:
+    pythons = older_pythons()
+    if not pythons:
+        pytest.skip("no Python before 3.8 here")
+    for python in pythons:
+        done = subprocess.run(
+            [python, "-B", "-m", "gpu_sidecar"],
+            env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("gpu_sidecar: it needs Python 3.8 or newer, and this is ")
+        assert (done.returncode, done.stdout) == (2, "")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from programs import IDLE, LISTENING, WITH_CHILD, program
-from stand_in import StandInSmi, eventually, is_running
+from stand_in import TWO_GPUS, StandInSmi, eventually, is_running
 
 from gpu_sidecar import nvidia_smi
 from gpu_sidecar.discovery import Discovery
@@ -18,6 +18,7 @@ from gpu_sidecar.nvidia_smi import NvidiaSmi, QueryFailed
 from gpu_sidecar.proc import Proc
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.server_choice import ServerSelector, parse_server_selector
+from gpu_sidecar.tool_path import not_found
 
 OFTEN_S = 0.05
 
@@ -233,12 +234,12 @@ def test_without_nvidia_smi_there_is_no_gpu_and_samples_of_another_vendors_tool_
     monkeypatch.setenv("PATH", str(tmp_path))
     with watching() as discovery:
         assert discovery.wait_until_decided(30)
-        assert (discovery.gpu_choice.gpus, discovery.gpu_choice.why) == ((), "nvidia-smi is not on PATH")
+        assert (discovery.gpu_choice.gpus, discovery.gpu_choice.why) == ((), not_found("nvidia-smi"))
         assert discovery.selects(gpu_sample(3))
     with watching("1") as discovery:
         assert discovery.wait_until_decided(30)
         assert [discovery.selects(gpu_sample(index)) for index in (0, 1)] == [False, True]
-    assert caplog.messages == ["nvidia-smi is not on PATH: no GPU samples"] * 2
+    assert caplog.messages == [f"{not_found('nvidia-smi')}: no GPU samples"] * 2
 
 
 def test_while_nvidia_smi_hangs_the_server_is_found_and_stop_leaves_nothing(smi: CountingSmi) -> None:
@@ -310,3 +311,65 @@ def test_a_watch_that_was_never_started_can_be_stopped() -> None:
 
 def read(path: Path) -> str:
     return path.read_text().strip() if path.exists() else ""
+
+
+def test_good_rows_count_though_nvidia_smi_fails_and_its_words_are_told_once(
+    smi: CountingSmi, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = "Unable to determine the device handle for GPU0000:02:00.0: Unknown Error"
+    broken = "[Unknown Error], [Unknown Error], [Unknown Error], [Unknown Error], [Unknown Error]"
+    smi.list_gpus(f"{TWO_GPUS}{words}\n{broken}\n", status=15)
+    smi.list_apps(f"{words}\n4242, python3, GPU-bbbb\n", status=15)
+    with watching() as discovery:
+        assert eventually(lambda: indexes(discovery)) == [1]
+        assert discovery.gpu_choice.why == "GPU 1: python3 (pid 4242)"
+        n = smi.n_questions()
+        discovery.rediscover()
+        eventually(lambda: smi.n_questions() >= n + 2)
+        assert discovery.warnings == (f"nvidia-smi: {words}",)
+    assert caplog.messages == [f"nvidia-smi: {words}"]
+
+
+def test_nvidia_smi_without_a_good_row_is_told_by_its_first_line(smi: CountingSmi) -> None:
+    smi.list_gpus("Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 535\n", status=18)
+    with watching() as discovery:
+        assert discovery.wait_until_decided(30)
+        assert discovery.gpu_choice.why == (
+            "nvidia-smi failed: Failed to initialize NVML: Driver/library version mismatch"
+        )
+
+
+def test_nvidia_smi_that_fails_without_a_word_is_told_by_its_exit_status(smi: CountingSmi) -> None:
+    smi.list_gpus("", status=9)
+    with watching() as discovery:
+        assert discovery.wait_until_decided(30)
+        assert discovery.gpu_choice.why == "nvidia-smi failed: exit status 9 (the NVIDIA driver is not loaded)"
+
+
+def test_what_is_doubted_is_asked_again(smi: CountingSmi) -> None:
+    put_apps(smi, "4242, python3, GPU-bbbb")
+    with watching("1") as discovery:
+        eventually(lambda: indexes(discovery) == [1])
+        n = smi.n_questions()
+        discovery.doubt()
+        eventually(lambda: smi.n_questions() > n)
+
+
+def test_processes_of_one_session_are_one_program_and_of_two_sessions_are_not(smi: CountingSmi) -> None:
+    said: list[str] = []
+    with program(WITH_CHILD, said=said) as server, program(IDLE) as notebook:
+        put_apps(smi, f"{server.pid}, python3, GPU-aaaa", f"{said[0]}, python3, GPU-bbbb")
+        with watching() as discovery:
+            eventually(lambda: indexes(discovery) == [0, 1])
+            assert not discovery.gpu_choice.is_guess
+        put_apps(smi, f"{server.pid}, python3, GPU-aaaa", f"{notebook.pid}, python3, GPU-bbbb")
+        with watching() as discovery:
+            eventually(lambda: indexes(discovery) == [0, 1])
+            assert discovery.gpu_choice.is_guess
+
+
+def test_the_gpus_to_sample_are_the_chosen_ones_or_those_asked_for_while_none_is_known(smi: CountingSmi) -> None:
+    assert Discovery(parse_gpu_selector("2,GPU-bbbb"), None).indexes() == (2,)
+    assert Discovery(parse_gpu_selector(""), None).indexes() == ()
+    with watching("GPU-bbbb") as discovery:
+        assert eventually(discovery.indexes) == (1,)

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from stand_in import StandInSmi, dmon_row, eventually
 
-from gpu_sidecar.metrics import BY_DMON_NAME, GPU
+from gpu_sidecar.metrics import BY_DMON_NAME, BY_QUERY_NAME, GPU, METRICS
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import SourceConfig
 from gpu_sidecar.sources.dmon import DmonParser, DmonSource
@@ -22,6 +22,7 @@ from gpu_sidecar.sources.row_shape import parse_number
 from gpu_sidecar.sources.tail import TailTiming
 
 TEXTS = Path(__file__).parent / "dmon"
+NAMES_OF_TODAY = sorted(metric.dmon for metric in METRICS if metric.dmon)
 
 
 def samples_of(text: str) -> list[Sample]:
@@ -81,10 +82,21 @@ def test_each_column_is_found_by_its_header(name: str) -> None:
 
 
 def test_every_column_of_the_table_is_read() -> None:
-    header = "# gpu " + " ".join(BY_DMON_NAME)
-    row = "3 " + " ".join(str(at) for at in range(len(BY_DMON_NAME)))
+    header = "# gpu " + " ".join(NAMES_OF_TODAY)
+    row = "3 " + " ".join(str(at) for at in range(len(NAMES_OF_TODAY)))
     (sample,) = samples_of(f"{header}\n{row}")
-    assert sample == gpu(3, **{metric.field: at for at, metric in enumerate(BY_DMON_NAME.values())})
+    assert sample == gpu(3, **{BY_DMON_NAME[name].field: at for at, name in enumerate(NAMES_OF_TODAY)})
+
+
+def test_drivers_before_396_call_the_temperature_temp() -> None:
+    """The layout of driver 390; the numbers are ours."""
+    text = """\
+# gpu   pwr  temp    sm   mem   enc   dec  mclk  pclk    fb  bar1
+# Idx     W     C     %     %     %     %   MHz   MHz    MB    MB
+    0     -    50    91    66     0     0  3504  1784  3945     2
+"""
+    (sample,) = samples_of(text)
+    assert (sample.values["gpu_temp_c"], sample.values["power_w"], sample.values["sm_pct"]) == (50, None, 91)
 
 
 def test_every_gpu_has_its_own_rows() -> None:
@@ -180,7 +192,7 @@ def test_after_a_torn_header_there_is_nothing_until_a_whole_one(header: str) -> 
 @st.composite
 def dmon_texts(draw: st.DrawFn) -> tuple[list[str], dict[int, tuple[str, int]]]:
     """Lines, and for each number its field ("" if it is none of ours) and GPU."""
-    known = draw(st.lists(st.sampled_from(sorted(BY_DMON_NAME)), min_size=1, unique=True))
+    known = draw(st.lists(st.sampled_from(NAMES_OF_TODAY), min_size=1, unique=True))
     other = draw(st.lists(st.sampled_from(["novel", "smutil", "gpu2", "nvlrx"]), unique=True))
     names = draw(st.permutations([*known, *other]))
     heading = [["#", "gpu", *names], ["#", "Idx", *("%" for _ in names)]]
@@ -280,16 +292,16 @@ def on_path(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> StandInSmi:
 @pytest.mark.parametrize(
     ("period_s", "only", "call"),
     [
-        (1.0, None, "dmon -s pucvmet -d 1"),
+        (1.0, [], "dmon -s pucvmet -d 1"),
         (3.0, [1], "dmon -s pucvmet -d 3 -i 1"),
         (0.2, [0, 1], "dmon -s pucvmet -d 1 -i 0,1"),
     ],
 )
 def test_dmon_is_asked_for_everything_of_the_chosen_gpus(
-    on_path: StandInSmi, period_s: float, only: list[int] | None, call: str
+    on_path: StandInSmi, period_s: float, only: list[int], call: str
 ) -> None:
     samples: list[Sample] = []
-    source = dmon(samples, period_s, only=only)
+    source = dmon(samples, period_s, only=lambda: only)
     source.start()
     try:
         on_path.feed(dmon_row(sm=10, fb=1000))
@@ -333,3 +345,103 @@ def test_a_row_that_comes_in_pieces_is_one_sample(on_path: StandInSmi) -> None:
     finally:
         source.stop()
     assert [(s.values["sm_pct"], s.values["fb_mib"]) for s in samples] == [(9, 999), (10, 1000)]
+
+
+NOT_SUPPORTED = "Not supported on the device(s)\nFailed to process command line\n"
+
+
+def test_where_dmon_is_refused_for_good_the_query_is_used_and_said_once(
+    on_path: StandInSmi, caplog: pytest.LogCaptureFixture
+) -> None:
+    on_path.refuse("dmon", saying=NOT_SUPPORTED, status=3)
+    samples: list[Sample] = []
+    source = dmon(samples)
+    source.start()
+    try:
+        for n in (1, 2):
+            pid = on_path.wait_for_dmon(n)
+            on_path.feed("0, " + ", ".join(["412"] * len(BY_QUERY_NAME)) + "\n")
+            eventually(lambda n=n: len(samples) == n)
+            os.kill(pid, signal.SIGKILL)
+        status = source.status()
+    finally:
+        source.stop()
+    note = "dmon: Not supported on the device(s); query is used instead"
+    assert (status.name, status.note, status.complaint) == ("query", note, "")
+    assert samples[0].values["fb_mib"] == 412
+    assert all(call.endswith("-lms 1000") for call in on_path.calls())
+    assert caplog.messages.count(note) == 1
+
+
+def test_after_trouble_of_the_driver_dmon_is_asked_for_everything_again(on_path: StandInSmi) -> None:
+    words = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
+    on_path.refuse("dmon", saying=f"{words}\n", status=9)
+    samples: list[Sample] = []
+    source = dmon(samples)
+    source.start()
+    try:
+        eventually(lambda: source.status().gaps)
+        on_path.refuse()
+        on_path.wait_for_dmon()
+        on_path.feed(dmon_row(sm=10, fb=1000))
+        eventually(lambda: samples)
+        (gap,) = source.status().gaps
+    finally:
+        source.stop()
+    assert on_path.calls() == ["dmon -s pucvmet -d 1"]
+    assert gap.why == f"dmon died: {words}"
+
+
+def test_dmon_is_told_to_show_all_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newer drivers show 16 of 20 GPUs otherwise."""
+    script = "#!/bin/sh\nprintf '    0 %s 0 0\\n' $NVSMI_SHOW_ALL_DEVICES; exec sleep 600\n"
+    (tmp_path / "nvidia-smi").write_text(script)
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    samples: list[Sample] = []
+    source = dmon(samples)
+    source.start()
+    try:
+        eventually(lambda: samples)
+    finally:
+        source.stop()
+    assert samples[0].values["sm_pct"] == 1
+
+
+# Shows rows of the first two GPUs, whatever it is asked for; as a query those that it is asked for.
+FIRST_TWO = """\
+#!/bin/sh
+case "$*" in
+  dmon*) while :; do echo "    0 5 5 1000"; echo "    1 5 5 1001"; sleep 0.02; done ;;
+  *)
+    for last; do :; done
+    echo "index, memory.used [MiB]"
+    while :; do for gpu in $(echo "$last" | tr , " "); do echo "$gpu, 777"; done; sleep 0.02; done ;;
+esac
+"""
+
+
+def test_where_dmon_shows_too_few_gpus_the_query_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "nvidia-smi").write_text(FIRST_TWO)
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    samples: list[Sample] = []
+    timing = TailTiming(quiet_periods=0.3, least_quiet_s=0.3)
+    source = DmonSource(SourceConfig(1.0, samples.append, only=lambda: (1, 2)), timing=timing)
+    source.start()
+    try:
+        eventually(lambda: {1, 2} <= {sample.gpu for sample in samples if sample.values.get("fb_mib") == 777})
+        status = source.status()
+    finally:
+        source.stop()
+    note = "dmon: it prints no row of GPU 2; query is used instead"
+    assert (status.name, status.restarts, status.note) == ("query", 0, note)
+    assert caplog.messages == [note]
+
+
+def test_a_row_of_dashes_is_a_gpu_without_figures() -> None:
+    text = (TEXTS / "um_new.txt").read_text().splitlines()
+    (sample,) = samples_of("\n".join([*text[:2], "    0" + "      -" * 9]))
+    assert (sample.has_values, sample.fault) == (False, "")

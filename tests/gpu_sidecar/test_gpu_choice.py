@@ -46,6 +46,20 @@ def test_a_device_without_memory_of_its_own_is_still_a_device() -> None:
     assert parse_gpus("0, GPU-aaaa, NVIDIA GB10, [N/A], 580.95") == [Gpu(0, "GPU-aaaa", "NVIDIA GB10", None, "580.95")]
 
 
+def test_a_name_may_hold_commas() -> None:
+    text = "0, GPU-aaaa, Odd, Name, 24564 MiB, 550.1\n"
+    assert parse_gpus(text) == [Gpu(0, "GPU-aaaa", "Odd, Name", 24564, "550.1")]
+
+
+def test_warnings_between_the_rows_are_no_devices() -> None:
+    text = (
+        "0, GPU-aaaa, NVIDIA L4, 23034 MiB, 570.86.15\n"
+        "Unable to determine the device handle for GPU0000:02:00.0: Unknown Error\n"
+        "[Unknown Error], [Unknown Error], [Unknown Error], [Unknown Error], [Unknown Error]\n"
+    )
+    assert parse_gpus(text) == [L4]
+
+
 @pytest.mark.parametrize("text", ["", "No devices were found\n", "a, b, c, d, e\n", "0, GPU-aaaa\n"])
 def test_other_text_lists_no_device(text: str) -> None:
     assert parse_gpus(text) == []
@@ -92,19 +106,65 @@ def test_the_gpu_of_a_python_process_is_chosen(name: str) -> None:
     assert choice.why == f"GPU 1: {name.rsplit('/', 1)[-1]} (pid 42)"
 
 
-def test_every_gpu_with_a_python_process_is_chosen_in_the_order_of_their_numbers() -> None:
+def test_every_gpu_of_one_program_is_chosen_in_the_order_of_their_numbers() -> None:
     apps = [python_on(H200, 1), python_on(L4, 2), python_on(H200, 3), python_on(H200, 4)]
-    choice = choose_gpus(BOTH, apps, BY_PROCESS)
+    choice = choose_gpus(BOTH, apps, BY_PROCESS, program_of=lambda pid: 1)
     assert (choice.gpus, choice.is_guess) == (BOTH, False)
     assert choice.why == "GPU 0: python3 (pid 2); GPU 1: python3 (pid 1) and 2 more"
 
 
-@pytest.mark.parametrize("name", ["tritonserver", "pythonista", "/opt/python3/bin/java"])
-def test_without_a_python_process_whatever_is_on_a_gpu_is_a_guess(name: str) -> None:
+def test_one_process_on_two_gpus_is_one_program() -> None:
+    choice = choose_gpus(BOTH, [python_on(L4), python_on(H200)], BY_PROCESS)
+    assert (choice.gpus, choice.is_guess) == (BOTH, False)
+
+
+@pytest.mark.parametrize("server", ["/opt/tritonserver/bin/tritonserver", "moshi-server", "/usr/bin/python3"])
+def test_of_several_programs_on_several_gpus_nobody_knows_which_is_the_server(server: str) -> None:
+    """A notebook on another GPU than the server's."""
+    apps = [ComputeApp(4100, server, "GPU-aaaa"), ComputeApp(9001, "/opt/conda/bin/python", "GPU-bbbb")]
+    choice = choose_gpus(BOTH, apps, BY_PROCESS)
+    assert (choice.gpus, choice.is_guess) == (BOTH, True)
+    assert choice.why == (
+        f"GPU 0: {server.rsplit('/', 1)[-1]} (pid 4100); GPU 1: python (pid 9001); any of these may be the server: "
+        "choose with --server-process or --gpu-id"
+    )
+
+
+def test_several_programs_on_one_gpu_leave_no_doubt_about_the_gpu() -> None:
+    choice = choose_gpus(BOTH, [python_on(H200, 1), ComputeApp(2, "tritonserver", "GPU-bbbb")], BY_PROCESS)
+    assert (choice.gpus, choice.is_guess) == ((H200,), False)
+
+
+@pytest.mark.parametrize("name", ["Xorg", "pythonista", "/opt/python3/bin/java"])
+def test_without_a_known_server_whatever_is_on_a_gpu_is_a_guess(name: str) -> None:
     choice = choose_gpus(BOTH, [ComputeApp(7, name, "GPU-bbbb")], BY_PROCESS)
     assert (choice.gpus, choice.is_guess) == ((H200,), True)
     short = name.rsplit("/", 1)[-1]
-    assert choice.why == f"GPU 1: {short} (pid 7); none is known to be a python process: choose with --gpu-id"
+    assert choice.why == f"GPU 1: {short} (pid 7); none is known to be a server: choose with --gpu-id"
+
+
+def test_a_process_on_a_gpu_that_is_not_listed_is_told_and_all_are_a_guess() -> None:
+    choice = choose_gpus(BOTH, [ComputeApp(31, "python3", "GPU-cccc")], BY_PROCESS)
+    assert (choice.gpus, choice.is_guess) == (BOTH, True)
+    assert choice.why == (
+        "python3 (pid 31) is on GPU-cccc, which nvidia-smi doesn't list; watching all 2: choose with --gpu-id"
+    )
+
+
+def test_of_a_server_on_two_gpus_of_which_one_is_not_listed_the_other_is_a_guess() -> None:
+    choice = choose_gpus(BOTH, [python_on(H200), ComputeApp(42, "python3", "GPU-cccc")], BY_PROCESS, server_pids={42})
+    assert (choice.gpus, choice.is_guess) == ((H200,), True)
+    assert "which nvidia-smi doesn't list; GPU 1: python3 (pid 42)" in choice.why
+
+
+def test_a_process_whose_pid_is_hidden_still_shows_which_gpu_is_used() -> None:
+    text = "[Insufficient Permissions], [Insufficient Permissions], GPU-bbbb\n[Not Supported]\n-, x, somewhere\n"
+    apps = parse_compute_apps(text)
+    assert apps == [ComputeApp(None, "[Insufficient Permissions]", "GPU-bbbb")]
+    for server_pids in (None, {42}):
+        choice = choose_gpus(BOTH, apps, BY_PROCESS, server_pids)
+        assert (choice.gpus, choice.is_guess) == ((H200,), True)
+        assert choice.why.startswith("GPU 1: [Insufficient Permissions] (pid hidden); ")
 
 
 @pytest.mark.parametrize("name", ["[Not Found]", "[Insufficient Permissions]", "-", ""])
@@ -131,10 +191,20 @@ def test_the_gpus_of_the_server_are_chosen_whatever_its_name() -> None:
     assert (choice.gpus, choice.why, choice.is_guess) == ((H200,), "GPU 1: tritonserver (pid 43)", False)
 
 
-def test_a_server_that_is_on_no_gpu_gets_none() -> None:
-    choice = choose_gpus(BOTH, [python_on(L4, 7)], BY_PROCESS, server_pids=(42, 43))
-    assert (choice.gpus, choice.is_guess) == ((), False)
-    assert choice.why == "the server (pid 42) uses no GPU; others do: GPU 0: python3 (pid 7)"
+def test_where_a_gateway_uses_no_gpu_that_of_a_known_server_is_a_guess() -> None:
+    apps = [ComputeApp(3, "Xorg", "GPU-aaaa"), ComputeApp(7, "tritonserver", "GPU-bbbb")]
+    choice = choose_gpus(BOTH, apps, BY_PROCESS, server_pids=(42, 43))
+    assert (choice.gpus, choice.is_guess) == ((H200,), True)
+    assert choice.why == (
+        "the server (pid 42) and its children use no GPU; a known server does: GPU 1: tritonserver (pid 7): "
+        "choose with --gpu-id"
+    )
+
+
+def test_where_nobody_known_uses_a_gpu_the_first_one_is_a_guess() -> None:
+    choice = choose_gpus(BOTH, [ComputeApp(3, "Xorg", "GPU-bbbb")], BY_PROCESS, server_pids=(42,))
+    assert (choice.gpus, choice.is_guess) == ((L4,), True)
+    assert choice.why == "the server (pid 42) and its children use no GPU; watching GPU 0: choose with --gpu-id"
 
 
 def test_while_the_server_is_not_there_its_gpu_is_a_guess() -> None:

@@ -24,6 +24,8 @@ from stand_in import (
     start_sidecar,
 )
 
+from gpu_sidecar.tool_path import not_found
+
 # A dmon that says nothing for three periods is killed: a test that feeds it may take its time.
 FED_BY_HAND = ("--no-host", "--interval", "60")
 
@@ -167,10 +169,10 @@ def test_without_nvidia_smi_there_is_one_warning_and_it_still_serves(tmp_path: P
         samples = running.get("/samples").json()["samples"]
         running.process.terminate()
         output, log = running.process.communicate(timeout=DEADLINE_S)
-    assert (health["gpus"], health["why"], health["sources"]) == ([], "nvidia-smi is not on PATH", [])
+    assert (health["gpus"], health["why"], health["sources"]) == ([], not_found("nvidia-smi"), [])
     assert samples == []
     assert output == b""
-    assert log.decode().splitlines() == ["gpu_sidecar: nvidia-smi is not on PATH: no GPU samples"]
+    assert log.decode().splitlines() == [f"gpu_sidecar: {not_found('nvidia-smi')}: no GPU samples"]
 
 
 def test_an_nvidia_smi_that_fails_is_quoted(smi: StandInSmi) -> None:

@@ -94,8 +94,10 @@ def test_metrics_show_the_newest_sample(smi: StandInSmi) -> None:
         running.wait_for_samples(1)
         answer = running.get("/metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    labels = 'gpu="1",uuid="GPU-bbbb",name="NVIDIA H200",stage="2",users="20",phase="hold"'
+    labels = 'gpu="1",uuid="GPU-bbbb",name="NVIDIA H200"'
     assert f"gpu_sm_utilization_ratio{{{labels}}} 0.45\n" in answer.text
+    stage = 'run_id="r1",stage="2",users="20",phase="hold"'
+    assert f"gpu_sidecar_stage_info{{{stage}}} 1\n" in answer.text
 
 
 def test_healthz_says_what_is_watched_and_how_it_goes(smi: StandInSmi) -> None:
@@ -117,8 +119,10 @@ def test_healthz_says_what_is_watched_and_how_it_goes(smi: StandInSmi) -> None:
     (source,) = health["sources"]
     assert source.pop("last_sample_age_s") >= 0
     assert source == {
-        "name": "dmon", "kind": "gpu", "period_s": 60, "is_alive": True, "restarts": 0, "complaint": "", "gaps": [],
+        "name": "dmon", "kind": "gpu", "period_s": 60, "limit_s": 180, "is_alive": True, "restarts": 0, "complaint": "",
+        "note": "", "gaps": [],
     }  # fmt: skip
+    assert health["warnings"] == []
     assert (health["samples"], health["kept"], health["max_kept"]) == (1, 1, MAX_SAMPLES)
     assert health["last_sample_age_s"] >= 0
     assert health["host"] == socket.gethostname()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Sequence
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from stand_in import DEADLINE_S
 
 from gpu_sidecar.gpu_choice import Gpu
 from gpu_sidecar.metrics import GPU, HOST, METRICS, PROCESS, Metric
@@ -17,19 +20,19 @@ from gpu_sidecar.timeline import StageChange, StageTag, TaggedSample
 
 GPUS = (Gpu(0, "GPU-aaaa", "NVIDIA L4", 23034, "570"), Gpu(1, "GPU-bbbb", 'odd "name"\\', None, "570"))
 SOURCES = (
-    SourceStatus("dmon", GPU, 1.0, is_alive=True, restarts=2, gaps=(SampleGap(1.0, 2.0, "dmon died"),)),
-    SourceStatus("proc", HOST, 5.0, is_alive=False),
+    SourceStatus("dmon", GPU, 1.0, 3.0, is_alive=True, restarts=2, gaps=(SampleGap(1.0, 2.0, "dmon died"),)),
+    SourceStatus("proc", HOST, 5.0, 15.0, is_alive=False),
 )
 NOW = 1000.0
-OF_STAGE = {"stage": "2", "users": "20", "phase": "hold"}
+HOLD = StageTag("r1", 2, 20, "hold")
 
 
-def newest(sample: Sample, age_s: float = 0.5, tag: StageTag = StageTag("r1", 2, 20, "hold")) -> TaggedSample:  # noqa: B008
-    return TaggedSample(7, 100.0, NOW - age_s, sample, StageChange(tag, 90.0, 0.5))
+def newest(sample: Sample, age_s: float = 0.5) -> TaggedSample:
+    return TaggedSample(7, 100.0, NOW - age_s, sample, StageChange(HOLD, 90.0, 0.5))
 
 
-def text_of(*found: TaggedSample, sources: Sequence[SourceStatus] = SOURCES) -> str:
-    return render(Snapshot(found, 7, GPUS, "uvicorn", sources), wall=1e9 + 0.25, mono=NOW)
+def text_of(*found: TaggedSample, sources: Sequence[SourceStatus] = SOURCES, tag: StageTag = HOLD) -> str:
+    return render(Snapshot(found, 7, tag, GPUS, "uvicorn", sources), wall=1e9 + 0.25, mono=NOW)
 
 
 def parsed(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
@@ -51,9 +54,9 @@ def test_every_metric_of_the_table_is_exported_in_base_units_with_its_labels() -
         text_of(*(newest(Sample(kind, values, 0 if kind == GPU else None)) for kind in (GPU, HOST, PROCESS)))
     )
     labels = {
-        GPU: {"gpu": "0", "uuid": "GPU-aaaa", "name": "NVIDIA L4", **OF_STAGE},
-        HOST: OF_STAGE,
-        PROCESS: {"name": "uvicorn", **OF_STAGE},
+        GPU: {"gpu": "0", "uuid": "GPU-aaaa", "name": "NVIDIA L4"},
+        HOST: {},
+        PROCESS: {"name": "uvicorn"},
     }
     for metric in METRICS:
         assert found[metric.exported] == [(labels[metric.kind], 12.5 * metric.scale)]
@@ -70,14 +73,44 @@ def test_all_devices_are_shown_at_once_each_metric_in_one_group() -> None:
 
 def test_labels_survive_quotes_backslashes_and_newlines() -> None:
     odd = 'a"b\\c\nd'
-    found = parsed(text_of(newest(Sample(GPU, {"sm_pct": 45}, 1), tag=StageTag("r1", 2, 20, odd))))
-    ((labels, _),) = found["gpu_sm_utilization_ratio"]
-    assert (labels["name"], labels["phase"]) == ('odd "name"\\', odd)
+    found = parsed(text_of(newest(Sample(GPU, {"sm_pct": 45}, 1)), tag=StageTag("r1", 2, 20, odd)))
+    ((labels, _),), ((stage, _),) = found["gpu_sm_utilization_ratio"], found["gpu_sidecar_stage_info"]
+    assert (labels["name"], stage["phase"]) == ('odd "name"\\', odd)
 
 
-def test_a_gpu_that_nobody_described_and_no_stage_leave_their_labels_empty() -> None:
-    ((labels, _),) = parsed(text_of(newest(Sample(GPU, {"sm_pct": 45}, 9), tag=StageTag())))["gpu_sm_utilization_ratio"]
-    assert labels == {"gpu": "9", "uuid": "", "name": "", "stage": "", "users": "", "phase": ""}
+def test_a_gpu_that_nobody_described_leaves_its_labels_empty() -> None:
+    ((labels, _),) = parsed(text_of(newest(Sample(GPU, {"sm_pct": 45}, 9))))["gpu_sm_utilization_ratio"]
+    assert labels == {"gpu": "9", "uuid": "", "name": ""}
+
+
+def test_the_stage_is_a_metric_of_its_own_and_starts_no_other_series() -> None:
+    samples = [newest(Sample(GPU, {"sm_pct": 45, "fb_mib": 9}, 0)), newest(Sample(PROCESS, {"cpu_cores": 1}))]
+    before, after = parsed(text_of(*samples)), parsed(text_of(*samples, tag=StageTag("r1", 3, 40, "ramp")))
+    assert before.pop("gpu_sidecar_stage_info") == [({"run_id": "r1", "stage": "2", "users": "20", "phase": "hold"}, 1)]
+    assert after.pop("gpu_sidecar_stage_info") == [({"run_id": "r1", "stage": "3", "users": "40", "phase": "ramp"}, 1)]
+    assert before == after
+    assert "gpu_sidecar_stage_info" not in parsed(text_of(*samples, tag=StageTag()))
+
+
+def test_memory_is_also_shown_as_a_share_of_the_gpus() -> None:
+    """Not of a MIG device, whose own memory isn't known, nor of a GPU that doesn't say how much it has."""
+    used = {"fb_mib": 11517}
+    shown = [newest(Sample(GPU, used, 0)), newest(Sample(GPU, used, 0, mig=1)), newest(Sample(GPU, used, 1))]
+    assert parsed(text_of(*shown))["gpu_memory_used_ratio"] == [
+        ({"gpu": "0", "uuid": "GPU-aaaa", "name": "NVIDIA L4"}, 0.5)
+    ]
+    assert "gpu_memory_used_ratio" not in text_of(newest(Sample(GPU, {"fb_mib": None}, 0)))
+
+
+def test_promtool_finds_nothing_to_mend() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool on PATH (Debian: prometheus)")
+    values = {metric.field: 12.5 for metric in METRICS}
+    text = text_of(*(newest(Sample(kind, values, 0 if kind == GPU else None)) for kind in (GPU, HOST, PROCESS)))
+    command = [promtool, "check", "metrics"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_mig_device_is_a_row_of_its_own() -> None:
@@ -96,7 +129,7 @@ def test_a_mig_device_is_a_row_of_its_own() -> None:
         (Sample(PROCESS, {"cpu_cores": 1}), 15.1, False),
     ],
 )
-def test_a_sample_older_than_three_periods_is_not_shown_as_a_current_one(
+def test_a_sample_older_than_its_sources_limit_is_not_shown_as_a_current_one(
     sample: Sample, age_s: float, is_shown: bool
 ) -> None:
     found = parsed(text_of(newest(sample, age_s)))
@@ -125,7 +158,12 @@ def test_the_sidecar_itself_is_shown_and_memory_of_gpus_that_say_it() -> None:
 
 def test_a_sidecar_without_sources_still_has_valid_text() -> None:
     found = parsed(text_of(newest(Sample(HOST, {"cpu_pct": 1})), sources=()))
-    assert sorted(found) == ["gpu_memory_total_bytes", "gpu_sidecar_clock_seconds", "gpu_sidecar_samples_total"]
+    assert sorted(found) == [
+        "gpu_memory_total_bytes",
+        "gpu_sidecar_clock_seconds",
+        "gpu_sidecar_samples_total",
+        "gpu_sidecar_stage_info",
+    ]
 
 
 UNITS = ("_ratio", "_bytes", "_celsius", "_watts", "_hertz", "_bytes_per_second", "_cores", "_total")

@@ -203,7 +203,7 @@ def test_it_is_searched_for_again_when_a_root_ended_or_somebody_asks() -> None:
 def test_a_python_process_on_a_gpu_stands_for_the_server_that_nobody_named() -> None:
     pids: list[int] = []
     tree = ServerTree(Proc(), OnGpus(lambda: pids))
-    assert tree.update() == ServerChoice((), "no --server-process was given, and no python process is on a GPU")
+    assert tree.update() == ServerChoice((), "no --server-process was given, and no known server is on a GPU")
     with program(IDLE) as server:
         pids.append(server.pid)
         choice = tree.update()

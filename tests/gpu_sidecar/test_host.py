@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from programs import BURNING, IDLE, WITH_CHILD, program
-from stand_in import eventually, read_line
+from stand_in import DEADLINE_S, eventually, is_running, read_line
 
 from gpu_sidecar.cpu_usage import used_ticks
 from gpu_sidecar.proc import Proc
@@ -134,14 +134,47 @@ def test_processes_that_are_gone_when_they_are_read_are_left_out() -> None:
         assert values_of(list(readings.take()), "process")["processes"] == 1
 
 
-def test_a_server_that_is_gone_gives_no_sample() -> None:
-    pids: list[int] = []
+@pytest.mark.parametrize("is_collected", [True, False], ids=["gone", "a zombie"])
+def test_a_server_that_has_ended_has_no_memory_and_no_cpu_rather_than_none_used(is_collected: bool) -> None:
     with program(IDLE) as process:
-        pids.append(process.pid)
-        readings = HostReadings(Proc(), lambda: pids)
+        readings = HostReadings(Proc(), lambda: [process.pid])
         list(readings.take())
-        assert values_of(list(readings.take()), "process")
+        assert values_of(list(readings.take()), "process")["processes"] == 1
+        process.kill()
+        if is_collected:
+            process.wait(DEADLINE_S)
+        eventually(lambda: not is_running(process.pid))
+        for _ in range(2):
+            ended = values_of(list(readings.take()), "process")
+            assert ended == {"cpu_cores": None, "rss_mib": None, "processes": 0}
+
+
+def test_a_server_that_was_never_there_gives_no_sample() -> None:
+    readings = HostReadings(Proc(), list)
+    list(readings.take())
     assert [sample.kind for sample in readings.take()] == ["host"]
+
+
+def test_the_time_without_the_server_is_a_gap_of_the_server_alone() -> None:
+    pids: list[int] = []
+    source = HostSource(SourceConfig(PERIOD_S, lambda _: None), lambda: pids)
+    source.start()
+    try:
+        with program(IDLE) as process:
+            pids.append(process.pid)
+            before = time.monotonic()
+            time.sleep(3 * PERIOD_S)
+            assert source.status().gaps == ()
+            process.kill()
+            (gap,) = eventually(lambda: source.status().gaps)
+        assert (gap.kind, gap.gpu, gap.ended, gap.ended_mono) == ("process", None, None, None)
+        assert gap.why == "the server's processes have ended"
+        assert before <= gap.began_mono <= time.monotonic()
+        with program(IDLE) as process:
+            pids[:] = [process.pid]
+            eventually(lambda: source.status().gaps[0].ended_mono is not None)
+    finally:
+        source.stop()
 
 
 def test_the_source_emits_from_start_to_stop() -> None:

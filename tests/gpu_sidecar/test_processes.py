@@ -30,7 +30,9 @@ STAT = (
     "4242 (python3) S 1 4242 4242 0 -1 4194560 2793 61073 0 9 100 30 7 3 20 0 5 0 62013 5124096 935 "
     "18446744073709551615 1 1 0 0 0 0 0 4096 134 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
 )
-PYTHON = ProcessStat(4242, "python3", "S", 1, own_ticks=130, ended_ticks=10, started_ticks=62013, rss_pages=935)
+PYTHON = ProcessStat(
+    4242, "python3", "S", 1, own_ticks=130, ended_ticks=10, started_ticks=62013, rss_pages=935, session=4242
+)
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -72,7 +74,7 @@ def test_a_process_is_read_with_its_childrens_time_apart() -> None:
 @pytest.mark.parametrize("name", ["a b", "a) S 1 (b", "(sd-pam)", ") ", "", "1 (x) S 2"])
 def test_a_name_may_hold_blanks_and_brackets(name: str) -> None:
     stat = parse_process_stat(STAT.replace("python3", name))
-    assert stat == ProcessStat(4242, name, "S", 1, 130, 10, 62013, 935)
+    assert stat == ProcessStat(4242, name, "S", 1, 130, 10, 62013, 935, 4242)
 
 
 @given(st.integers(0, len(STAT)))

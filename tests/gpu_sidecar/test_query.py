@@ -97,7 +97,7 @@ def test_a_text_that_is_torn_anywhere_puts_nothing_in_a_wrong_column(at: int) ->
 
 
 def test_it_asks_for_the_table_at_the_period_of_the_chosen_gpus() -> None:
-    command = QueryCommand(0.1, [0, 2]).argv()
+    command = QueryCommand(0.1).argv([0, 2])
     assert command == [
         "nvidia-smi",
         "--query-gpu=index," + ",".join(BY_QUERY_NAME),
@@ -114,21 +114,21 @@ def refusal(name: str) -> str:
 
 
 def test_a_renamed_property_is_asked_for_by_its_new_name_and_then_not_at_all() -> None:
-    command = QueryCommand(1.0, None)
+    command = QueryCommand(1.0)
     assert command.ask_less([refusal(OLD_NAME), "", "hm"])
-    assert OLD_NAME not in command.argv()[1]
-    assert NEW_NAME in command.argv()[1]
+    assert OLD_NAME not in command.argv([])[1]
+    assert NEW_NAME in command.argv([])[1]
     assert command.ask_less([refusal(NEW_NAME)])
-    assert NEW_NAME not in command.argv()[1]
+    assert NEW_NAME not in command.argv([])[1]
     assert not command.ask_less([refusal(NEW_NAME)])
 
 
 def test_a_tool_that_ends_for_another_reason_is_asked_for_the_same_later() -> None:
-    command = QueryCommand(1.0, None)
-    before = command.argv()
+    command = QueryCommand(1.0)
+    before = command.argv([])
     assert not command.ask_less(["NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."])
     assert not command.ask_less([refusal("index")])
-    assert command.argv() == before
+    assert command.argv([]) == before
 
 
 def test_what_an_old_driver_refuses_is_left_out_for_good(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,3 +154,25 @@ def test_what_an_old_driver_refuses_is_left_out_for_good(smi: StandInSmi, monkey
     assert [dict(sample.values) for sample in samples] == [{f: n + at for at, f in enumerate(fields)} for n in (1, 2)]
     assert set(smi.calls()) == {f"--query-gpu=index,{','.join(left)} --format=csv,nounits -lms 100"}
     assert status.gaps[0].why == "query died: killed by signal 9"
+
+
+HEADER = "index, utilization.gpu [%], memory.used [MiB], power.draw [W]\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "fault", "values"),
+    [
+        ("0, [GPU is lost], [GPU is lost], [GPU is lost]", "[GPU is lost]", (None, None, None)),
+        # Drivers print 0 for the memory of a GPU that they can't reach: nobody has measured that.
+        ("0, [GPU requires reset], 0, [GPU requires reset]", "[GPU requires reset]", (None, None, None)),
+        ("0, [Unknown Error], [Unknown Error], [Unknown Error]", "[Unknown Error]", (None, None, None)),
+        ("0, [Not Supported], [N/A], [N/A]", "[Not Supported]", (None, None, None)),
+        ("0, [Unknown Error], 412, [N/A]", "", (None, 412, None)),
+        ("0, 0, 0, 0", "", (0, 0, 0)),
+    ],
+)
+def test_what_is_said_in_place_of_figures_is_kept_and_no_figure_is(
+    row: str, fault: str, values: tuple[float | None, ...]
+) -> None:
+    (sample,) = samples_of(HEADER + row)
+    assert (sample.fault, tuple(sample.values.values())) == (fault, values)

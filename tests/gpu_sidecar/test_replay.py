@@ -62,7 +62,7 @@ def test_a_gap_of_years_can_be_waited_for(tmp_path: Path) -> None:
 def test_only_the_gpus_asked_for_are_played(tmp_path: Path) -> None:
     played: list[Sample] = []
     path = recording(tmp_path / "r", (0.0, gpu_sample(1)), (0.0, gpu_sample(2, gpu=1)), (0.0, Sample("host", {})))
-    source = ReplaySource(SourceConfig(1.0, played.append, only=[1], replay=path))
+    source = ReplaySource(SourceConfig(1.0, played.append, only=lambda: [1], replay=path))
     source.start()
     eventually(lambda: source.status().complaint)
     assert played == [gpu_sample(2, gpu=1), Sample("host", {})]

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,6 @@ from stand_in import CHECKOUT, DEADLINE_S, eventually, is_running, read_line
 
 from gpu_sidecar.metrics import GPU
 from gpu_sidecar.sample import Sample
-from gpu_sidecar.sources import tail
 from gpu_sidecar.sources.base import SampleGap, Source, SourceConfig
 from gpu_sidecar.sources.known_sources import SOURCES, SourceEntry
 from gpu_sidecar.sources.line_buffer import LineBuffer
@@ -33,10 +32,21 @@ SOON_QUIET = TailTiming(start_up_s=DEADLINE_S, first_restart_s=0.01, last_restar
 FOR_EVER = "while :; do echo '{\"gpu\": 0, \"load\": '$$'}'; sleep 0.02; done"
 
 
-# What it takes to add a source: the next 17 lines and a row. The tool is invented; it prints a line of JSON a sample.
+# Buffers as the C library does: 4 KiB at a time on a pipe, a line at a time on a terminal.
+BUFFERING = """\
+import sys, time
+for sample in range(1, 600):
+    print('{"gpu": 0, "load": %d}' % sample)
+    time.sleep(0.02)
+"""
+
+
+# What it takes to add a source: the next 19 lines and a row. The tool is invented; it prints a line of JSON a sample.
 def read_json(line: str) -> Sample | None:
     try:
         row = json.loads(line)
+        if "fault" in row:
+            return Sample(GPU, {"sm_pct": None}, gpu=int(row["gpu"]), fault=row["fault"])
         return Sample(GPU, {"sm_pct": float(row["load"])}, gpu=int(row["gpu"]))
     except (ValueError, TypeError, KeyError):
         return None
@@ -44,8 +54,8 @@ def read_json(line: str) -> Sample | None:
 
 class JsonSource(TailSource):
     def __init__(self, config: SourceConfig, *commands: list[str], timing: TailTiming = AT_ONCE) -> None:
-        command = FallbackCommands(*(commands or (["invented-smi", "--json", f"--every={config.period_s}"],)))
-        super().__init__("invented", GPU, config.period_s, config.emit, command, lambda: read_json, timing=timing)
+        asked = commands or (["invented-smi", "--json", f"--every={config.period_s}"],)
+        super().__init__(GPU, config.period_s, config, FallbackCommands("invented", lambda: read_json, *asked), timing)
 
 
 ENTRY = SourceEntry("invented", GPU, "an invented tool", JsonSource, lambda: True)
@@ -111,7 +121,7 @@ def test_nvidia_smi_is_there_when_it_is_on_path(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_tool_that_is_killed_is_started_again_and_the_gap_is_told(tmp_path: Path) -> None:
-    before = time.time()
+    before, before_mono = time.time(), time.monotonic()
     with tailing(tool(tmp_path, FOR_EVER)) as (source, samples):
         pid = int(eventually(lambda: loads(samples))[0] or 0)
         os.kill(pid, signal.SIGKILL)
@@ -119,8 +129,9 @@ def test_a_tool_that_is_killed_is_started_again_and_the_gap_is_told(tmp_path: Pa
         assert source.status().restarts == 1
         eventually(lambda: loads(samples)[-1] != pid)
     assert gap.why == "invented died: killed by signal 9"
-    assert gap.ended is not None
+    assert gap.ended is not None and gap.ended_mono is not None
     assert before <= gap.began <= gap.ended <= time.time()
+    assert before_mono <= gap.began_mono <= gap.ended_mono <= time.monotonic()
 
 
 def test_a_tool_that_ends_is_quoted_and_its_gap_stays_open_until_a_sample(tmp_path: Path) -> None:
@@ -233,20 +244,128 @@ def test_a_tool_that_was_killed_before_its_first_sample_has_refused_nothing(tmp_
     assert set(asked.read_text().split()) == {"more"}
 
 
+def test_the_lines_of_a_tool_that_buffers_come_one_by_one(tmp_path: Path) -> None:
+    with tailing([sys.executable, "-I", "-S", "-c", BUFFERING]) as (source, samples):
+        eventually(lambda: len(samples) >= 5)
+        assert len(samples) < 100  # a full buffer would hold 180
+        assert (source.status().restarts, source.status().gaps) == (0, ())
+    assert loads(samples) == list(range(1, len(samples) + 1))
+
+
+def test_the_first_line_of_a_failure_is_told(tmp_path: Path) -> None:
+    command = tool(tmp_path, "echo 'Failed to initialize it: versions differ'; echo 'its version: 535'; exit 18")
+    with tailing(command) as (source, _):
+        gap = eventually(lambda: source.status().gaps)[0]
+        assert source.status().complaint == "Failed to initialize it: versions differ"
+    assert gap.why == "invented died: Failed to initialize it: versions differ"
+
+
+def test_a_complaint_that_was_got_over_is_no_longer_told(tmp_path: Path) -> None:
+    failed = tmp_path / "failed"
+    command = tool(tmp_path, f"[ -e '{failed}' ] || {{ touch '{failed}'; echo 'no driver yet'; exit 9; }}; {FOR_EVER}")
+    with tailing(command) as (source, samples):
+        eventually(lambda: samples)
+        assert source.status().complaint == ""
+        assert [gap.why for gap in source.status().gaps] == ["invented died: no driver yet"]
+
+
+def test_a_warning_of_a_tool_that_works_stays(tmp_path: Path) -> None:
+    with tailing(tool(tmp_path, f"echo 'WARNING: infoROM is corrupted'; {FOR_EVER}")) as (source, samples):
+        eventually(lambda: len(samples) > 2)
+        assert source.status().complaint == "WARNING: infoROM is corrupted"
+
+
+def test_another_choice_of_gpus_starts_the_tool_again_only_for_a_gpu_that_it_was_not_asked_for(tmp_path: Path) -> None:
+    chosen: list[int] = [6]
+    asked = tmp_path / "asked"
+    script = "while :; do echo '{\"gpu\": '$1', \"load\": 1}'; sleep 0.02; done"
+    (command,) = tool(tmp_path, f'echo "$1" >> {asked}; {script}')
+
+    class Choosing(FallbackCommands):
+        def argv(self, only: Sequence[int]) -> list[str]:
+            return [command, str(only[-1])]
+
+    samples: list[Sample] = []
+    config = SourceConfig(0.0, samples.append, only=lambda: tuple(chosen))
+    source = TailSource(GPU, 0.0, config, Choosing("invented", lambda: read_json, []), AT_ONCE)
+    with running(source):
+        eventually(lambda: samples)
+        chosen.append(7)
+        eventually(lambda: samples[-1].gpu == 7)
+        chosen.remove(6)
+        n = len(samples)
+        eventually(lambda: len(samples) > n + 5)
+        assert (source.status().restarts, source.status().gaps) == (0, ())
+    assert asked.read_text().split() == ["6", "7"]
+
+
+QUIET_S = 0.3
+PER_GPU = TailTiming(first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=QUIET_S)
+
+
+def told_gaps(source: TailSource) -> list[tuple[int | None, str, bool]]:
+    return [(gap.gpu, gap.why, gap.ended is None) for gap in source.status().gaps]
+
+
+def test_a_gpu_whose_row_is_missing_has_a_gap_of_its_own_and_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    samples: list[Sample] = []
+    doubts: list[bool] = []
+    config = SourceConfig(0.0, samples.append, only=lambda: (0, 4), on_gap=lambda: doubts.append(True))
+    row = '{"gpu": 0, "load": 1}'
+    command = tool(tmp_path, f"while :; do echo '{row}'; sleep 0.02; done")
+    source = JsonSource(config, command, timing=PER_GPU)
+    with running(source):
+        eventually(lambda: source.status().gaps)
+        assert told_gaps(source) == [(4, "invented prints no row of GPU 4", True)]
+        n = len(samples)
+        eventually(lambda: len(samples) > n + 5)
+        assert source.status().restarts == 0
+    assert caplog.messages == ["invented prints no row of GPU 4"]
+    assert doubts == [True]
+
+
+LOST = """\
+lost='{"gpu": 0, "fault": "[GPU is lost]"}'
+fine='{"gpu": 0, "load": 97}'
+other='{"gpu": 1, "load": 5}'
+while :; do
+  if [ -e "$0.flip" ]; then echo "$lost"; else echo "$fine"; fi
+  echo "$other"
+  sleep 0.02
+done
+"""
+
+
+def test_a_gpu_that_is_lost_has_a_gap_in_the_tools_own_words_until_it_is_back(tmp_path: Path) -> None:
+    command = tool(tmp_path, LOST)
+    flip = Path(f"{command[0]}.flip")
+    with tailing(command, timing=PER_GPU) as (source, samples):
+        eventually(lambda: samples)
+        flip.touch()
+        lost_mono = time.monotonic()
+        eventually(lambda: source.status().gaps)
+        assert told_gaps(source) == [(0, "GPU 0: [GPU is lost]", True)]
+        assert source.status().complaint == "GPU 0: [GPU is lost]"
+        assert source.status().gaps[0].began_mono <= lost_mono + QUIET_S
+        flip.unlink()
+        eventually(lambda: ended_gaps(source))
+        assert (source.status().complaint, source.status().restarts) == ("", 0)
+
+
+def test_rows_without_figures_that_are_short_of_the_limit_are_no_gap(tmp_path: Path) -> None:
+    script = 'while :; do echo \'{"gpu": 0, "fault": ""}\'; echo \'{"gpu": 0, "load": 1}\'; sleep 0.02; done'
+    with tailing(tool(tmp_path, script), timing=PER_GPU) as (source, samples):
+        eventually(lambda: len(samples) > 20)
+        assert source.status().gaps == ()
+
+
 def test_a_line_cut_off_by_the_tools_death_is_no_sample(tmp_path: Path) -> None:
     command = tool(tmp_path, 'echo \'{"gpu": 0, "load": 7}\'; printf \'{"gpu": 0, "load": 8}\'')
     with tailing(command) as (_, samples):
         eventually(lambda: len(samples) > 2)
     assert set(loads(samples)) == {7.0}
-
-
-def test_gaps_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "_MAX_GAPS", 3)
-    with tailing(tool(tmp_path, 'echo \'{"gpu": 0, "load": 7}\'')) as (source, _):
-        eventually(lambda: source.status().restarts > 5)
-        gaps = source.status().gaps
-    assert len(gaps) == 3
-    assert all(gap.ended is not None for gap in gaps[:-1])
 
 
 def test_stop_leaves_nothing_even_of_a_stopped_tool_with_children(tmp_path: Path) -> None:

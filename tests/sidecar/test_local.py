@@ -17,6 +17,8 @@ from stt_load.errors import ConfigError, DeadlineExceeded, SttLoadError
 from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar
 
+WITHOUT_SMI = "nvidia-smi is not on PATH, nor in /usr/local/nvidia/bin, /usr/lib/wsl/lib"
+
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
@@ -93,11 +95,11 @@ def test_without_nvidia_smi_a_local_sidecar_passes_on_the_one_warning(
     monkeypatch.setenv("PATH", str(tmp_path))
     with LocalSidecar() as local:
         client = SidecarClient(local.url)
-        eventually(lambda: client.check() and client.describe()["why"] == "nvidia-smi is not on PATH")
+        eventually(lambda: client.check() and client.describe()["why"] == WITHOUT_SMI)
         local.pass_on_log()
         local.pass_on_log()
         assert client.describe_gpus() == []
-    assert warnings_of(caplog) == ["gpu_sidecar: nvidia-smi is not on PATH: no GPU samples"]
+    assert warnings_of(caplog) == [f"gpu_sidecar: {WITHOUT_SMI}: no GPU samples"]
 
 
 def test_a_local_sidecar_that_does_not_come_up_in_time_is_stopped(
