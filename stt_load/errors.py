@@ -7,7 +7,8 @@ SttLoadError
 │   └── PlainWords         a text message in plain words, where the protocol has none
 ├── FailureReported           the server says that it failed: HTTP 5xx, or an event that says so
 └── TransportError         the connection itself
-    ├── UpgradeRefused     an HTTP answer that refuses the upgrade or the request, or none: no TCP connection, no HTTP
+    ├── UpgradeRefused     an HTTP answer that refuses the upgrade or the request, or no TCP connection
+    │   └── HandshakeFailed  something answers, but neither TLS nor HTTP nor a websocket comes about
     ├── ConnectionLost     ended by the peer or the network; carries the close code if there was one
     └── DeadlineExceeded   a wait with a deadline met it
 """
@@ -37,7 +38,8 @@ class Refusal(StrEnum):
     CAPACITY = "full"
     AUTH = "auth"  # credentials missing or wrong
     PARAMETERS = "parameters"  # it doesn't do what was asked: model, language, rate
-    UNREACHABLE = "unreachable"  # nobody listens, or no HTTP answer came
+    UNREACHABLE = "unreachable"  # nobody listens there
+    HANDSHAKE = "handshake"  # something answers, but the handshake of TLS or of the websocket doesn't come about
 
 
 class ExitCode(IntEnum):
@@ -92,6 +94,10 @@ class UpgradeRefused(TransportError):
     def __init__(self, message: str, status: int | None = None) -> None:
         self.status = status
         super().__init__(message)
+
+
+class HandshakeFailed(UpgradeRefused):
+    """Something answers there, but the handshake of TLS or of the websocket doesn't come about."""
 
 
 class ConnectionLost(TransportError):

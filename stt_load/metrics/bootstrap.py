@@ -105,7 +105,10 @@ def _dealt(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> tuple[NDA
     if len(parts) <= _MAX_CLUSTERS:
         return parts, wholes
     places = np.random.default_rng(_SEED).permutation(len(parts)) % _MAX_CLUSTERS
-    return np.bincount(places, parts, _MAX_CLUSTERS), np.bincount(places, wholes, _MAX_CLUSTERS)
+    # The stubs of numpy know only the counts that bincount gives without weights.
+    dealt = (np.bincount(places, weights, _MAX_CLUSTERS) for weights in (parts, wholes))
+    dealt_parts, dealt_wholes = (np.asarray(sums, np.float64) for sums in dealt)
+    return dealt_parts, dealt_wholes
 
 
 def _resampled(

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from stt_load.errors import DeadlineExceeded, UpgradeRefused
+from stt_load.errors import DeadlineExceeded, HandshakeFailed, UpgradeRefused
 from stt_load.net.resolver import resolve
 from stt_load.net.transport import Need
 
@@ -108,9 +108,9 @@ class TcpConnect:
             return Need.WRITABLE
         except ssl.SSLCertVerificationError as error:
             why = f"no TLS with {self.endpoint}: {error.verify_message}; --insecure takes any certificate"
-            raise UpgradeRefused(why) from error
+            raise HandshakeFailed(why) from error
         except OSError as error:
-            raise UpgradeRefused(f"no TLS with {self.endpoint}: {error}") from error
+            raise HandshakeFailed(f"no TLS with {self.endpoint}: {error}") from error
         return None
 
     def _wrap(self) -> None:

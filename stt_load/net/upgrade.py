@@ -13,7 +13,7 @@ import os
 from urllib.parse import urlsplit
 
 from stt_load.dialects.base import Connect
-from stt_load.errors import ConnectionLost, ProtocolError, UpgradeRefused
+from stt_load.errors import ConnectionLost, HandshakeFailed, ProtocolError, UpgradeRefused
 from stt_load.option_values import DEFAULT_PORTS
 from stt_load.session.http_answer import END_OF_HEAD, SIGNED, SWITCHING_PROTOCOLS, AnswerHead, HttpAnswer
 from stt_load.session.http_status import REASON_BYTES, refused_upgrade
@@ -40,7 +40,7 @@ class Upgrade:
         try:
             self._refusal += self._answer.feed(data) if data else self._answer.end()
         except ConnectionLost as error:
-            raise self.refusal or UpgradeRefused(_ENDED) from error
+            raise self.refusal or HandshakeFailed(_ENDED) from error
         except ProtocolError as error:
             raise self.refusal or error from error
         head = self._answer.head
@@ -66,11 +66,11 @@ def _check(head: AnswerHead) -> None:
     """Raises UpgradeRefused where the answer lacks what section 4.1 has a client look for. A subprotocol is not
     insisted on: servers that want to be offered one may not say which they chose."""
     if not (head.lists("upgrade", "websocket") and head.lists("connection", "upgrade")):
-        raise UpgradeRefused("no websocket upgrade: HTTP 101 without the headers of one")
+        raise HandshakeFailed("no websocket upgrade: HTTP 101 without the headers of one")
     if head.headers.get("sec-websocket-accept") != SIGNED.decode():
-        raise UpgradeRefused("no websocket upgrade: Sec-WebSocket-Accept is not an answer to this request's key")
+        raise HandshakeFailed("no websocket upgrade: Sec-WebSocket-Accept is not an answer to this request's key")
     if head.headers.get("sec-websocket-extensions"):
-        raise UpgradeRefused("no websocket upgrade: an extension that nobody asked for")
+        raise HandshakeFailed("no websocket upgrade: an extension that nobody asked for")
 
 
 @functools.lru_cache(maxsize=256)

@@ -18,6 +18,7 @@ REFUSAL_ADVICE = {
     Refusal.CAPACITY: "it says that it is full: raise its limit, or take these callers for more than it holds",
     Refusal.PARAMETERS: "it doesn't do what you asked for: see --dialect-option, and check the path of --stt-url",
     Refusal.UNREACHABLE: "nothing answers there: is the server up, and is --stt-url right?",
+    Refusal.HANDSHAKE: "something answers there, but not as it should: check scheme, port and path of --stt-url",
 }
 
 _UNKNOWN_SERVER = "perhaps the server speaks another dialect: see `stt-load dialects`"

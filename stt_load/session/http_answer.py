@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from stt_load.errors import ConnectionLost, ProtocolError, UpgradeRefused
+from stt_load.errors import ConnectionLost, HandshakeFailed, ProtocolError, UpgradeRefused
 from stt_load.session.http_status import one_line
 
 SIGNED = os.urandom(16).hex().encode()  # stands for the signature of any answer: nobody can guess it
@@ -233,6 +233,6 @@ def _refuse_once_shown(data: bytes) -> None:
 
 def _no_http(data: bytes) -> UpgradeRefused:
     if data.startswith(_TLS_RECORD):
-        return UpgradeRefused("no HTTP answer but TLS: write wss:// instead of ws://, https:// instead of http://")
+        return HandshakeFailed("no HTTP answer but TLS: write wss:// instead of ws://, https:// instead of http://")
     line = data.decode("latin-1").strip().partition("\n")[0].rstrip()
-    return UpgradeRefused(f"no HTTP answer but {line[:_SHOWN_CHARACTERS]!r}")
+    return HandshakeFailed(f"no HTTP answer but {line[:_SHOWN_CHARACTERS]!r}")

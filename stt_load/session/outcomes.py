@@ -9,6 +9,7 @@ from stt_load.errors import (
     ConnectionLost,
     DeadlineExceeded,
     FailureReported,
+    HandshakeFailed,
     Outcome,
     ProtocolError,
     Refusal,
@@ -127,6 +128,8 @@ def refusal_of_status(status: int | None) -> Refusal | None:
 
 def refusal_of_fault(fault: SttLoadError) -> Refusal | None:
     """Why a server refused the caller; None where the fault doesn't say so."""
+    if isinstance(fault, HandshakeFailed):
+        return Refusal.HANDSHAKE
     if isinstance(fault, UpgradeRefused):
         return refusal_of_status(fault.status)
     return meaning_of_close(fault.close_code, fault.reason).refusal if isinstance(fault, ConnectionLost) else None

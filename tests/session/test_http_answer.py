@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.errors import ConnectionLost, ProtocolError, SttLoadError, UpgradeRefused
+from stt_load.errors import ConnectionLost, HandshakeFailed, ProtocolError, SttLoadError
 from stt_load.session.http_answer import MAX_HEAD_BYTES, SIGNED, HttpAnswer
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -174,13 +174,13 @@ def test_a_body_ends_where_it_says(data: bytes, status: int, body: bytes, rest: 
         (OK + b"Content-Length: 3\r\n\r\nok", ConnectionLost, "the answer was cut off"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", ConnectionLost, "the answer was cut off"),
         (b"HTTP/1.1 100 Continue\r\n\r\n", ConnectionLost, "closed by the server before its answer"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", UpgradeRefused, "no HTTP answer but 'SSH-2.0-OpenSSH_9.6'"),
-        (b"+PONG", UpgradeRefused, "no HTTP answer but '+PONG'"),
-        (b"\x00" * 300, UpgradeRefused, r"no HTTP answer but '\x00\x00"),
-        (b"\x15\x03\x03\x00\x02\x02\x0a", UpgradeRefused, "no HTTP answer but TLS: write wss://"),
-        (b"HTTP/2 200\r\n\r\n", UpgradeRefused, "no HTTP answer but 'HTTP/2 200'"),
-        (b"HTTP/1.1 wat\r\n\r\n", UpgradeRefused, "no HTTP answer but 'HTTP/1.1 wat'"),
-        (b"HTTP/1.1 099 No\r\n\r\n", UpgradeRefused, "no HTTP answer but 'HTTP/1.1 099 No'"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", HandshakeFailed, "no HTTP answer but 'SSH-2.0-OpenSSH_9.6'"),
+        (b"+PONG", HandshakeFailed, "no HTTP answer but '+PONG'"),
+        (b"\x00" * 300, HandshakeFailed, r"no HTTP answer but '\x00\x00"),
+        (b"\x15\x03\x03\x00\x02\x02\x0a", HandshakeFailed, "no HTTP answer but TLS: write wss://"),
+        (b"HTTP/2 200\r\n\r\n", HandshakeFailed, "no HTTP answer but 'HTTP/2 200'"),
+        (b"HTTP/1.1 wat\r\n\r\n", HandshakeFailed, "no HTTP answer but 'HTTP/1.1 wat'"),
+        (b"HTTP/1.1 099 No\r\n\r\n", HandshakeFailed, "no HTTP answer but 'HTTP/1.1 099 No'"),
         (OK + b"X: " + b"y" * MAX_HEAD_BYTES, ProtocolError, "its head has more than 65536 bytes"),
         (b"HTTP/1.1 102 Wait\r\n\r\n" * 200, ProtocolError, "more than 100 interim answers, the last one HTTP 102"),
         (OK + b"Content-Length: two\r\n\r\nok", ProtocolError, "whose length is no number: 'two'"),

@@ -7,6 +7,7 @@ import pytest
 from stt_load.errors import (
     ConnectionLost,
     DeadlineExceeded,
+    HandshakeFailed,
     Outcome,
     ProtocolError,
     Refusal,
@@ -31,6 +32,7 @@ from stt_load.session.outcomes import (
         (UpgradeRefused("HTTP 503", 503), Outcome.REFUSED),
         (DeadlineExceeded("no answer"), Outcome.TIMED_OUT),
         (ProtocolError("not JSON"), Outcome.PROTOCOL_ERROR),
+        (HandshakeFailed("no TLS"), Outcome.REFUSED),
         (ConnectionLost("reset"), Outcome.DISCONNECTED),
         (ConnectionLost("oops", 1011), Outcome.SERVER_ERROR),
         (TransportError("of a kind that is still to be thought of"), Outcome.DISCONNECTED),
@@ -39,6 +41,14 @@ from stt_load.session.outcomes import (
 )
 def test_a_fault_is_counted_as(fault: SttLoadError, outcome: Outcome) -> None:
     assert outcome_of_fault(fault) == outcome
+
+
+def test_what_answers_with_something_else_is_there_unlike_what_answers_nothing() -> None:
+    for fault, refusal in (
+        (HandshakeFailed("no TLS"), Refusal.HANDSHAKE),
+        (UpgradeRefused("no TCP connection"), Refusal.UNREACHABLE),
+    ):
+        assert (outcome_of_fault(fault), refusal_of_fault(fault)) == (Outcome.REFUSED, refusal)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1005, 1006, 1012, 4999])
