@@ -29,7 +29,10 @@ from runs import (
     wait_for_hold,
     wait_for_rows,
 )
+from servers.start import start_stand_in
 from stand_in import StandInSmi, dmon_row, sidecar
+
+from stt_load.run.plan import OTHER_DIALECT
 
 pytestmark = pytest.mark.locust
 
@@ -190,6 +193,20 @@ def test_a_run_in_which_nobody_gets_a_transcript_does_not_end_with_0(start_sink:
     assert {row["stage"] for row in rows(run_folder(results) / "stages.jsonl")} == {0}
     assert {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")} == {"refused"}
     assert "503" in rows(run_folder(results) / "utterances.jsonl")[0]["error"]
+
+
+def test_a_server_of_another_dialect_is_named_and_the_run_ends_unmeasured(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    with start_stand_in("vosk", "one two three") as server:
+        line = [*STT_LOAD, "run", "--stt-url", server.url, "--dialect", "parakeet", "--concurrency", "1,2"]
+        line = [*line, "--hold", "2s", "--settle", "0.2s", "--timeout", "2", "--results", str(results)]
+        with Run(line, tmp_path) as run:
+            assert_ends_with(4, run, results)
+    assert ": choose --dialect vosk" in run.output
+    transitions = rows(run_folder(results) / "stages.jsonl")
+    assert {row["stage"] for row in transitions} == {0}
+    assert transitions[-1]["reason"] == OTHER_DIALECT
+    assert "the server speaks this dialect" in broken_conditions(results)
 
 
 def test_a_hung_server_holds_up_neither_other_callers_nor_the_end(start_sink: StartSink, tmp_path: Path) -> None:
