@@ -43,6 +43,7 @@ class RunConfig:
     clips: str | None
     tts_url: str | None
     slos: tuple[Slo, ...]
+    is_strict: bool  # every objective must be proven
     gpu_sidecars: tuple[str, ...]  # a URL each, or `local`
     gpu_id: str | None
     server_process: str | None

@@ -245,6 +245,14 @@ OPTIONS: tuple[Option, ...] = (
         in_web_ui=False,
     ),
     Option(
+        name="strict",
+        field="is_strict",
+        parse=parse_flag,
+        default="",
+        help="An objective must be proven: a stage that meets it on too few utterances (pass*) does not pass.",
+        is_flag=True,
+    ),
+    Option(
         name="gpu-sidecar",
         field="gpu_sidecars",
         parse=parse_sidecars,

@@ -30,6 +30,8 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("dialect", "parakeet", "dialect", "parakeet"),
     ("dialect_option", [], "dialect_options", {}),
     ("insecure", True, "insecure", True),
+    ("strict", True, "is_strict", True),
+    ("strict", "0", "is_strict", False),
     ("utterances_per_connection", "3", "utterances_per_connection", 3),
     ("concurrency", "1, 5,10", "concurrency", (1, 5, 10)),
     ("concurrency", "7", "concurrency", (7,)),
@@ -165,7 +167,15 @@ def test_a_bad_value_is_one_line_that_names_the_option(key: str, given: object, 
     assert "\n" not in line
 
 
-FREE = {"insecure", "clips", "results", "output", "verbose", "live"}  # any text is good: looked at when the run starts
+FREE = {
+    "insecure",
+    "strict",
+    "clips",
+    "results",
+    "output",
+    "verbose",
+    "live",
+}  # any text is good: looked at when the run starts
 
 
 def test_every_option_has_a_good_and_a_bad_value_here() -> None:

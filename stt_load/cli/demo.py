@@ -20,7 +20,7 @@ from stt_load.server.process import start_embedded_server
 DEMO_OPTIONS = {
     "hold": "12s",
     "settle": "1s",
-    "at_least": "3",
+    "at_least": "6",
     "label": "demo",
     "gpu_sidecar": "local",
     "gpu_id": "none",

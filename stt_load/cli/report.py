@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
+from stt_load.cli.run import with_options
 from stt_load.report.publish import publish_report
 
 
 @click.command("report")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", metavar="FILE", help="Also copy the report there: .csv, .json, .xml or .html.")
-def command(folder: Path, output: str | None) -> None:
+@with_options(["strict"])
+def command(folder: Path, output: str | None, strict: bool | None) -> None:
     """Rebuild stages.csv, summary.json, report.html and junit.xml from the raw files of FOLDER.
 
     Ends with 0 however the run went: the exit code of the run itself stands in summary.json.
     """
-    publish_report(folder, output)
+    publish_report(folder, output, is_strict=bool(strict))

@@ -2,14 +2,14 @@
 
     rate of a sample            sum of parts / sum of wholes          word errors / reference words
     one of 2,000 resamples      k of the k clusters, drawn with replacement, and their rate
-    one-sided limit at 95 %     the 5th or 95th percentile of these rates, widened for small k
+    one-sided limit at 95 %     the 5th or 95th percentile of these rates, farther out for small k
 
 A *cluster* is what was drawn independently: a clip with all its utterances for error rates (Bisani & Ney 2004,
 "Bootstrap estimates for confidence intervals in ASR performance evaluation"; one hard clip spoken ten times is one
 piece of evidence), an utterance for a mean. Between two stages the clips are paired: a clip is drawn with its errors on
 both sides, so that hard clips cancel out.
 
-Two corrections, both for small samples:
+Two corrections, both for small samples; a limit is the farther of the two:
 
 - The percentiles are expanded from the normal distribution's to those of Student's t with k − 1 degrees of freedom
   (Hesterberg 2015, "What teachers should know about the bootstrap", section 5.3).
@@ -61,10 +61,13 @@ def rate_limits(
     if len(part) < MIN_CLUSTERS or not whole.sum() > 0:
         return None, None
     part, whole = _dealt(part, whole)
-    below = _expanded(risk, len(part))
-    lower = np.quantile(_resampled(part, whole, best), below, method="inverted_cdf")
-    upper = np.quantile(_resampled(part, whole, worst), 1 - below, method="inverted_cdf")
-    return float(lower), float(upper)
+    seen, expanded = _resampled(part, whole), _expanded(risk, len(part))
+    lower, upper = _quantile(seen, expanded), _quantile(seen, 1 - expanded)
+    if best is not None:
+        lower = min(lower, _quantile(_resampled(part, whole, best), risk))
+    if worst is not None:
+        upper = max(upper, _quantile(_resampled(part, whole, worst), 1 - risk))
+    return lower, upper
 
 
 def error_rate_limits(errors: ArrayLike, lengths: ArrayLike, utterances: ArrayLike, risk: float = RISK) -> Limits:
@@ -112,7 +115,7 @@ def _dealt(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> tuple[NDA
 
 
 def _resampled(
-    parts: NDArray[np.float64], wholes: NDArray[np.float64], one_more: Cluster | None
+    parts: NDArray[np.float64], wholes: NDArray[np.float64], one_more: Cluster | None = None
 ) -> NDArray[np.float64]:
     """The rates of all resamples, of shape (_RESAMPLES,)."""
     if one_more is not None:
@@ -122,6 +125,10 @@ def _resampled(
     # A resample of nothing but empty references has no rate.
     rates: NDArray[np.float64] = parts[drawn].sum(axis=1)[totals > 0] / totals[totals > 0]
     return rates
+
+
+def _quantile(rates: NDArray[np.float64], share: float) -> float:
+    return float(np.quantile(rates, share, method="inverted_cdf"))
 
 
 def _expanded(risk: float, k: int) -> float:

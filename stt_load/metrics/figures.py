@@ -637,6 +637,33 @@ FIGURES: tuple[Figure, ...] = (
         kinds=PACED,
         csv=_percent("late_frames_pct", 3),
     ),
+    Figure(
+        name="wer_utterances",
+        field="wer_utterances",
+        unit=Unit.COUNT,
+        source=Source.STAGE,
+        meaning="completed utterances behind the WER",
+        kinds=TRANSCRIBED,
+        csv=_one("wer_utterances"),
+    ),
+    Figure(
+        name="wer_ci95_low",
+        field="wer_ci95_low",
+        unit=Unit.RATIO,
+        source=Source.STAGE,
+        meaning="lower end of the 95 % interval of the WER: bootstrap over clips, none for fewer than 5",
+        kinds=TRANSCRIBED,
+        csv=_percent("wer_ci95_low_pct"),
+    ),
+    Figure(
+        name="wer_ci95_high",
+        field="wer_ci95_high",
+        unit=Unit.RATIO,
+        source=Source.STAGE,
+        meaning="upper end of the same",
+        kinds=TRANSCRIBED,
+        csv=_percent("wer_ci95_high_pct"),
+    ),
 )
 
 

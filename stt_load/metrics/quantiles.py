@@ -5,6 +5,7 @@
         X ~ Binomial(n, p) is how many of n values fall below the true percentile;
         l is the largest rank with P(X < l) <= 2.5 %, u the smallest with P(X >= u) <= 2.5 %.
         Where n is too small for such a rank the end is None: the data does not bound it on that side.
+    one-sided limits of it        the same with 5 % on the one side that is asked for: what objectives are judged by
     n supports p                  p^n <= 5 % and (1 − p)^n <= 5 %
         When all n values meet a bound, "the true percentile meets it" is wrong in at most 5 % of cases
         only from this n on: p50 needs 5 values, p95 needs 59, p99 needs 299.
@@ -29,6 +30,7 @@ REPORTED = (0.50, 0.95, 0.99)
 
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
 _RISK = 0.05  # a 95 % statement: 5 % on one side, or 2.5 % on each of two
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,19 @@ class Distribution:
             None if upper is None else self.values[upper - 1],
         )
 
+    def limits(self, p: float) -> tuple[float | None, float | None]:
+        """Two one-sided limits of the percentile `p` at 95 %: it is below the first, or above the second, in at most
+        5 % of samples each. None for one that n values don't give."""
+        lower, upper = interval_ranks(self.n, p, _RISK)
+        return (
+            None if lower is None else self.values[lower - 1],
+            None if upper is None else self.values[upper - 1],
+        )
+
+    def with_infinite(self, n: int) -> Distribution:
+        """The same values and n infinite ones."""
+        return Distribution(self.values + array("d", [math.inf]) * n) if n else self
+
     def supports(self, p: float) -> bool:
         """n is large enough to say anything about the percentile `p`."""
         return self.n >= smallest_n(p)
@@ -109,13 +124,17 @@ def smallest_n(p: float) -> int:
 
 
 @lru_cache(maxsize=4096)
-def interval_ranks(n: int, p: float) -> tuple[int | None, int | None]:
-    """1-based ranks of the two ends of the 95 % interval of percentile `p`; None where n is too small."""
+def interval_ranks(n: int, p: float, risk: float = _RISK / 2) -> tuple[int | None, int | None]:
+    """1-based ranks of the two ends of an interval of percentile `p`; None where n is too small.
+
+    `risk`: of each end, the probability that the percentile is beyond it. Half of 5 % make the 95 % interval.
+    """
     if n == 0:
         return None, None
     below = _binomial_cdf(n, p)  # below[k] = P(X <= k)
-    lower = int(np.searchsorted(below, _RISK / 2, side="right"))  # how many k have P(X <= k) <= 2.5 %
-    upper = int(np.searchsorted(below, 1 - _RISK / 2, side="left")) + 1
+    # One value beyond p95 has a risk of exactly 5 %, which rounding must not decide: it proves nothing.
+    lower = int(np.searchsorted(below, risk - _ROUNDING, side="right"))  # how many k have P(X <= k) < risk
+    upper = int(np.searchsorted(below, 1 - risk, side="left")) + 1
     return (lower or None), (upper if upper <= n else None)
 
 

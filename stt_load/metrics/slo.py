@@ -10,16 +10,15 @@
 
 from __future__ import annotations
 
-import math
 import re
-from array import array
 from dataclasses import dataclass
 from enum import StrEnum
 
 from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM
+from stt_load.metrics.estimates import Estimate
 from stt_load.metrics.figures import Figure, Unit, slo_example, with_slo
-from stt_load.metrics.quantiles import Distribution, percentile, smallest_n
+from stt_load.metrics.quantiles import percentile
 
 _BOUND_UNITS: dict[Unit, dict[str, float]] = {
     Unit.SECONDS: {"s": 1.0, "ms": 0.001},
@@ -89,61 +88,64 @@ def _is_statistic(statistic: str | None) -> bool:
 
 
 class SloVerdict(StrEnum):
-    MET = "met"
-    MISSED = "missed"
-    UNDECIDED = "undecided"  # too few values to say, or none at all
+    MET = "met"  # the upper limit meets the bound
+    MISSED = "missed"  # the lower limit misses it
+    UNDECIDED = "undecided"  # neither: too few utterances to say, or none at all
 
 
 @dataclass(frozen=True, slots=True)
 class SloResult:
-    """The result of one objective on one stage. `few`: n is too small for the percentile to be certain."""
+    """The result of one objective on one stage.
+
+    `low`, `high`: one-sided limits of the value at 95 %; None where n doesn't bound it. `n`: utterances behind it; None
+    for a count. `n_needed`: about how many would decide it; None where it is decided, or where no number would.
+    `compares`: the first stage needs as many.
+    """
 
     slo: Slo
     verdict: SloVerdict
     value: float | None  # what was measured; infinite where the percentile falls on a failed utterance
-    n: int | None  # values behind it; None for a ratio or a count
-    few: bool = False
+    n: int | None = None
+    low: float | None = None
+    high: float | None = None
+    n_needed: int | None = None
+    compares: bool = False
 
     @property
-    def n_needed(self) -> int | None:
-        return None if self.slo.percentile is None else smallest_n(self.slo.percentile)
+    def seems_met(self) -> bool:
+        """The measured value meets the bound, proven or not."""
+        return self.value is not None and self.slo.is_met_by(self.value)
+
+    @property
+    def is_unproven(self) -> bool:
+        """Too few utterances were measured to prove that the bound is met, and nothing says that it isn't."""
+        return self.verdict is SloVerdict.UNDECIDED and (self.seems_met or self._may_be_chance)
+
+    @property
+    def is_open(self) -> bool:
+        """What was measured misses the bound, and too few utterances were measured to prove it."""
+        return self.verdict is SloVerdict.UNDECIDED and not self.is_unproven
+
+    @property
+    def _may_be_chance(self) -> bool:
+        """The first stage differs as much as this by chance: a change that is no more than that is none."""
+        return self.compares and self.low is not None and self.low <= 0
 
 
-def judge(slo: Slo, measured: Distribution | float | None, without: int = 0) -> SloResult:
-    """Judges an objective by what was measured.
+def judge(slo: Slo, estimate: Estimate | None) -> SloResult:
+    """Judges an objective by what was measured. None: nothing was, and what can't be judged is not met.
 
-    `without`: utterances that failed before they had a value. For a percentile each of them is later than any
-    bound, so that a server can't look fast by dropping the slow ones.
-
-    A percentile over too few values (`quantiles.smallest_n`) decides only what more values would hardly
-    change, and is marked `few`:
-
-        the observed percentile meets the bound               met
-        so does not even the lower end of its 95 % interval   missed
-        anything between                                      undecided
-
-    Nothing measured is undecided too: an objective that can't be judged is not met.
+    the upper limit meets the bound      met          wrong in at most 5 % of stages
+    the lower limit misses it            missed       wrong in at most 5 % of stages
+    anything else                        undecided
     """
-    if not isinstance(measured, Distribution):
-        return SloResult(slo, _verdict(slo, measured), measured, None)
-    p = slo.percentile
-    if p is None:
-        value = measured.statistic(slo.statistic) if slo.statistic else None
-        return SloResult(slo, _verdict(slo, value), value, measured.n)
-    values = Distribution(measured.values + array("d", [math.inf]) * without)
-    few = not values.supports(p)
-    return SloResult(slo, _percentile_verdict(slo, p, values), values.at(p), values.n, few)
-
-
-def _verdict(slo: Slo, value: float | None) -> SloVerdict:
-    if value is None:
-        return SloVerdict.UNDECIDED
-    return SloVerdict.MET if slo.is_met_by(value) else SloVerdict.MISSED
-
-
-def _percentile_verdict(slo: Slo, p: float, values: Distribution) -> SloVerdict:
-    observed = _verdict(slo, values.at(p))
-    if observed is not SloVerdict.MISSED or values.supports(p):
-        return observed
-    lower, _ = values.ci95(p)
-    return SloVerdict.MISSED if _verdict(slo, lower) is SloVerdict.MISSED else SloVerdict.UNDECIDED
+    if estimate is None:
+        return SloResult(slo, SloVerdict.UNDECIDED, None)
+    low, high = estimate.low, estimate.high
+    verdict = SloVerdict.UNDECIDED
+    if high is not None and slo.is_met_by(high):
+        verdict = SloVerdict.MET
+    elif low is not None and not slo.is_met_by(low):
+        verdict = SloVerdict.MISSED
+    needed = estimate.needed(slo.bound, slo.is_met_by) if verdict is SloVerdict.UNDECIDED else None
+    return SloResult(slo, verdict, estimate.value, estimate.n, low, high, needed, estimate.compares)

@@ -18,6 +18,8 @@ from operator import attrgetter
 
 from stt_load.errors import Outcome
 from stt_load.kinds import KINDS
+from stt_load.metrics.bootstrap import RISK, Limits, error_rate_limits, paired_limits
+from stt_load.metrics.estimates import Estimate, Exact, Resampled, Share, of_distribution
 from stt_load.metrics.figures import DISTRIBUTED, Figure, Source, Unit, figures_of
 from stt_load.metrics.quantiles import Distribution, rank
 from stt_load.metrics.wer import score
@@ -49,13 +51,10 @@ class StageFigures:
     users: int
     n: int  # counted utterances, the interrupted included
     outcomes: Mapping[str, int]  # outcome -> utterances; only outcomes that happened
-    error_rate: float | None  # neither ok nor interrupted, over all that were not interrupted
     distributions: Mapping[str, Distribution]  # by name of the figure
     sums: Mapping[str, float]  # by name of the figure; counts are whole numbers
-    wer: float | None  # over completed utterances
-    wer_all: float | None  # utterances without a transcript count as all deleted
-    cer: float | None
-    wer_delta: float | None  # against the first stage, over clips that both completed
+    estimates: Mapping[str, Estimate]  # by name of the figure: those that are neither distributions nor sums
+    wer_ci95: tuple[float | None, float | None]  # both ends of the 95 % interval
     clip_errors: Mapping[str, ErrorCount]  # clip_id -> word errors of completed utterances
     pacing_lag_p99_s: float | None  # over all frames, as the upper edge of its bucket of 1 ms
     pacing_lag_max_s: float | None
@@ -77,6 +76,43 @@ class StageFigures:
     @property
     def errors(self) -> int:
         return self.n - self.ok - self.interrupted
+
+    @property
+    def error_rate(self) -> float | None:
+        """Neither ok nor interrupted, over all that were not interrupted."""
+        return self._value("error_rate")
+
+    @property
+    def wer(self) -> float | None:
+        """Word errors over reference words of completed utterances."""
+        return self._value("wer")
+
+    @property
+    def wer_all(self) -> float | None:
+        """The same with utterances without a transcript, which count as all deleted."""
+        return self._value("wer_all")
+
+    @property
+    def cer(self) -> float | None:
+        return self._value("cer")
+
+    @property
+    def wer_delta(self) -> float | None:
+        """WER here minus WER on the first stage, over clips that both completed."""
+        return self._value("wer_delta")
+
+    @property
+    def wer_ci95_low(self) -> float | None:
+        return self.wer_ci95[0]
+
+    @property
+    def wer_ci95_high(self) -> float | None:
+        return self.wer_ci95[1]
+
+    @property
+    def wer_utterances(self) -> int:
+        """Completed utterances that were scored."""
+        return sum(count.utterances for count in self.clip_errors.values())
 
     @property
     def utterance_s_mean(self) -> float | None:
@@ -107,9 +143,21 @@ class StageFigures:
         value: Distribution | float | None = getattr(self, figure.field)
         return value
 
-    def without(self, figure: Figure) -> int:
-        """Failed utterances without a value of a figure that only completed ones have: later than any bound."""
-        return self.errors if figure.source is Source.COMPLETED else 0
+    def estimate(self, figure: Figure, statistic: str | None = None) -> Estimate | None:
+        """The figure with its limits; None where nothing was measured. `statistic`: which one of a distribution.
+
+        Failed utterances without a value of a figure that only completed ones have are later than any bound.
+        """
+        if figure.is_distribution:
+            without = self.errors if figure.source is Source.COMPLETED else 0
+            return of_distribution(self.distributions[figure.name], statistic or "", without)
+        if figure.source is Source.SUM:
+            return Exact(self.sums[figure.name])
+        return self.estimates.get(figure.name)
+
+    def _value(self, name: str) -> float | None:
+        estimate = self.estimates.get(name)
+        return None if estimate is None else estimate.value
 
 
 def _new_array() -> array[float]:
@@ -139,10 +187,10 @@ class StageStats:
     outcomes: Counter[str] = field(default_factory=Counter)
     values: dict[str, array[float]] = field(default_factory=_gathered)  # by name of the figure
     counts: dict[str, int] = field(default_factory=_counted)  # by name of the figure
-    # Errors, length, utterances: what becomes an ErrorCount when it is closed.
-    words_missing: list[int] = field(default_factory=lambda: [0, 0])  # length and utterances without a transcript
-    characters: list[int] = field(default_factory=lambda: [0, 0, 0])
-    clip_errors: dict[str, list[int]] = field(default_factory=dict)
+    # By clip_id errors, length and utterances: what becomes an ErrorCount when it is closed.
+    words: dict[str, list[int]] = field(default_factory=dict)
+    characters: dict[str, list[int]] = field(default_factory=dict)
+    words_missing: dict[str, list[int]] = field(default_factory=dict)  # utterances without a transcript
     lag_counts: Counter[int] = field(default_factory=Counter)  # frames by the upper edge of their lag, in ms
     lags_unknown: bool = False  # some row, of an older version, does not have its counts
     lag_max_s: float | None = None
@@ -188,22 +236,28 @@ class StageStats:
         n = self.outcomes.total()
         judged = n - self.outcomes[Outcome.INTERRUPTED]
         errors = judged - self.outcomes[Outcome.OK]
-        clip_errors = {clip_id: ErrorCount(*sums) for clip_id, sums in self.clip_errors.items()}
-        words = sum(clip_errors.values(), ErrorCount())
-        missing, without = self.words_missing
+        words, characters, missing = map(_closed, (self.words, self.characters, self.words_missing))
+        every_word = {
+            clip_id: words.get(clip_id, ErrorCount()) + missing.get(clip_id, ErrorCount())
+            for clip_id in {**words, **missing}
+        }
+        estimates = {
+            "error_rate": Share(errors, judged) if judged else None,
+            "wer": error_rate(words),
+            "wer_all": error_rate(every_word),
+            "cer": error_rate(characters),
+            "wer_delta": wer_delta(words, words if first is None else first.clip_errors),
+        }
         return StageFigures(
             stage=self.stage,
             users=self.users,
             n=n,
             outcomes={outcome: count for outcome, count in sorted(self.outcomes.items()) if count},
-            error_rate=errors / judged if judged else None,
             distributions={f.name: Distribution.of(self.values[f.name]) for f in figures_of(*DISTRIBUTED)},
             sums={f.name: self._sum(f) for f in figures_of(Source.SUM)},
-            wer=words.rate,
-            wer_all=(words + ErrorCount(missing, missing, without)).rate,
-            cer=ErrorCount(*self.characters).rate,
-            wer_delta=wer_delta(clip_errors, clip_errors if first is None else first.clip_errors),
-            clip_errors=clip_errors,
+            estimates={name: estimate for name, estimate in estimates.items() if estimate is not None},
+            wer_ci95=_limits(words, RISK / 2),
+            clip_errors=words,
             pacing_lag_p99_s=self._lag_p99_s(),
             pacing_lag_max_s=self.lag_max_s,
             completed_audio_s=math.fsum(self.completed_audio_s),
@@ -221,14 +275,12 @@ class StageStats:
         for record in records:
             if record.outcome == Outcome.OK:
                 errors = (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
-                _add_up(self.clip_errors, record.clip_id, errors, record.reference_words or 0)
-                self.characters[0] += record.character_errors or 0
-                self.characters[1] += record.reference_characters or 0
-                self.characters[2] += 1
+                _add_up(self.words, record.clip_id, errors, record.reference_words or 0)
+                _add_up(self.characters, record.clip_id, record.character_errors or 0, record.reference_characters or 0)
             elif record.outcome != Outcome.INTERRUPTED:
-                length = record.reference_words
-                self.words_missing[0] += score(record.reference, "").reference_words if length is None else length
-                self.words_missing[1] += 1
+                known = record.reference_words
+                length = score(record.reference, "").reference_words if known is None else known
+                _add_up(self.words_missing, record.clip_id, length, length)
 
     def _add_lags(self, records: Sequence[UtteranceRecord]) -> None:
         for record in records:
@@ -254,18 +306,43 @@ class StageStats:
         return self.lag_max_s
 
 
-def wer_delta(here: Mapping[str, ErrorCount], first: Mapping[str, ErrorCount]) -> float | None:
+def error_rate(clips: Mapping[str, ErrorCount]) -> Resampled | None:
+    """Errors over lengths, each summed over all clips; None without any length."""
+    total = sum(clips.values(), ErrorCount())
+    return None if total.rate is None else Resampled(total.rate, *_limits(clips, RISK), total.utterances)
+
+
+def wer_delta(here: Mapping[str, ErrorCount], first: Mapping[str, ErrorCount]) -> Estimate | None:
     """WER here minus WER on the first stage, over clips that both completed; None without such clips.
 
     Each clip weighs the same on both sides, however often either stage spoke it: a stage that happened to
-    speak the hard clips more often is not worse for it.
+    speak the hard clips more often is not worse for it. The first stage differs from itself by exactly nothing.
     """
-    common = [clip_id for clip_id in here if clip_id in first]
-    mean_length = sum(here[clip_id].length / here[clip_id].utterances for clip_id in common)
-    if not mean_length:
+    common = [(here[clip_id], first[clip_id]) for clip_id in sorted(here) if clip_id in first]
+    lengths = [mine.length / mine.utterances for mine, _ in common]
+    if not sum(lengths):
         return None
-    extra = math.fsum(_mean_errors(here[clip_id]) - _mean_errors(first[clip_id]) for clip_id in common)
-    return extra / mean_length
+    if here is first:
+        return Exact(0.0, sum(count.utterances for count in here.values()), compares=True)
+    errors, errors_first = ([count.errors / count.utterances for count in side] for side in zip(*common, strict=True))
+    utterances, utterances_first = (sum(count.utterances for count in side) for side in zip(*common, strict=True))
+    value = (math.fsum(errors) - math.fsum(errors_first)) / sum(lengths)
+    limits = paired_limits(errors, errors_first, lengths, utterances)
+    return Resampled(value, *limits, min(utterances, utterances_first), compares=True)
+
+
+def _limits(clips: Mapping[str, ErrorCount], risk: float) -> Limits:
+    counts = [clips[clip_id] for clip_id in sorted(clips)]  # however the utterances came, the limits are the same
+    return error_rate_limits(
+        [count.errors for count in counts],
+        [count.length for count in counts],
+        [count.utterances for count in counts],
+        risk,
+    )
+
+
+def _closed(sums: Mapping[str, Sequence[int]]) -> dict[str, ErrorCount]:
+    return {clip_id: ErrorCount(*counts) for clip_id, counts in sums.items()}
 
 
 def _add_up(counts: dict[str, list[int]], clip_id: str, errors: int, length: int, utterances: int = 1) -> None:
@@ -276,7 +353,3 @@ def _add_up(counts: dict[str, list[int]], clip_id: str, errors: int, length: int
         sums[0] += errors
         sums[1] += length
         sums[2] += utterances
-
-
-def _mean_errors(count: ErrorCount) -> float:
-    return count.errors / count.utterances

@@ -93,6 +93,21 @@ class _Timeline:
         return max((int(line.get(key) or 0) for line in self.lines if line["stage"] == self.stage), default=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Objectives:
+    """What every stage is judged by. `is_strict`: what nothing speaks against must be proven too."""
+
+    slos: tuple[Slo, ...]
+    is_strict: bool
+
+    def left_open(self, results: Sequence[SloResult]) -> tuple[SloResult, ...]:
+        """The objectives that these utterances had to decide, and don't. One that is missed for certain settles the
+        stage, whatever another one can't decide."""
+        if any(result.verdict is SloVerdict.MISSED for result in results):
+            return ()
+        return tuple(result for result in results if result.is_open or (self.is_strict and result.is_unproven))
+
+
 def build_report(
     run: Mapping[str, Any],
     transitions: Sequence[Transition],
@@ -111,15 +126,18 @@ def build_report(
     done = next((line for line in transitions if line["phase"] == "done"), None)
     lost = _rows_lost(done, aggregate.rows)
     kind = KINDS[run.get("kind", STREAM.name)]
-    slos = [parse_slo(text) for text in run.get("slos", kind.default_slos)]
+    slos = tuple(parse_slo(text) for text in run.get("slos", kind.default_slos))
+    objectives = _Objectives(slos, is_strict=bool(run.get("strict")))
     judged_ones = [timeline for timeline in timelines if timeline.is_judged]
     sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in judged_ones})
     stages: list[StageReport] = []
     for timeline in judged_ones:
         first = stages[0].figures if stages else None
         sums = aggregate.stages[timeline.stage]
-        stages.append(_stage_report(timeline, sums, first, slos, lost, sampling, is_paced=kind.is_paced))
-    knee = find_knee(stages)
+        stages.append(_stage_report(timeline, sums, first, objectives, lost, sampling, is_paced=kind.is_paced))
+    is_aborted = bool(done and done.get("aborted"))
+    is_cut_short = bool(stages) and (is_aborted or done is None)
+    knee = find_knee(stages, ended_at=stages[-1].users if is_cut_short else None)
     return RunReport(
         run=run,
         stages=tuple(stages),
@@ -128,7 +146,7 @@ def build_report(
             stages,
             knee,
             is_finished=done is not None,
-            is_aborted=bool(done and done.get("aborted")),
+            is_aborted=is_aborted,
         ),
         notes=(
             *_frame_note(run),
@@ -181,15 +199,16 @@ def _stage_report(
     timeline: _Timeline,
     aggregate: StageAggregate,
     first: StageFigures | None,
-    slos: Sequence[Slo],
+    objectives: _Objectives,
     lost: int,
     sampling: Sampling,
     *,
     is_paced: bool,
 ) -> StageReport:
     figures = aggregate.stats.close(first)
-    results = tuple(judge(slo, figures.measured(slo.figure), figures.without(slo.figure)) for slo in slos)
-    evidence = _evidence(timeline, figures, results, lost, is_paced)
+    results = tuple(judge(slo, figures.estimate(slo.figure, slo.statistic)) for slo in objectives.slos)
+    left_open = objectives.left_open(results)
+    evidence = _evidence(timeline, figures, left_open, lost, is_paced)
     findings = evaluate(evidence)
     span = timeline.hold_span
     duty = aggregate.duty.close() if aggregate.duty and is_paced else None
@@ -201,6 +220,7 @@ def _stage_report(
         verdict=_verdict(figures, findings, results),
         findings=findings,
         slos=results,
+        left_open=left_open,
         devices=sampling.devices(timeline.stage, audio_s),
         hold_span=span,
         duty_cycle=duty,
@@ -212,12 +232,10 @@ def _stage_report(
 
 
 def _evidence(
-    timeline: _Timeline, figures: StageFigures, results: Sequence[SloResult], lost: int, is_paced: bool
+    timeline: _Timeline, figures: StageFigures, undecided: Sequence[SloResult], lost: int, is_paced: bool
 ) -> Evidence:
     ended = figures.n - figures.interrupted
     counted = max(figures.n, timeline.largest("begun"))
-    is_missed = any(result.verdict is SloVerdict.MISSED for result in results)
-    undecided = [judged(result) for result in results if result.verdict is SloVerdict.UNDECIDED]
     return Evidence(
         users=timeline.users,
         users_reached=None if timeline.hold is None else int(timeline.hold["reached"]),
@@ -234,8 +252,7 @@ def _evidence(
         is_over=timeline.is_over,
         ok=figures.ok,
         other_dialects=tuple(figures.other_dialects),
-        # One objective that is missed for certain settles the stage, whatever another one can't decide.
-        undecided=() if is_missed else tuple(undecided),
+        undecided=tuple(judged(result) for result in undecided),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.figures import Figure, in_json
 from stt_load.metrics.quantiles import REPORTED, Distribution
-from stt_load.metrics.slo import SloResult
+from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
 from stt_load.report.device import DeviceFigures
 from stt_load.report.knee import exit_code
@@ -32,6 +32,8 @@ def summary_json(report: RunReport) -> str:
         "knee": {
             "holds": knee.holds.users if knee.holds else None,
             "breaks": knee.breaks.users if knee.breaks else None,
+            "tried": knee.tried,
+            "ended_early": knee.ended_at is not None,
             "sentence": knee_sentence(knee, report.kind),
         },
         "notes": report.notes,
@@ -110,16 +112,22 @@ def _device(figures: DeviceFigures) -> dict[str, Any]:
 
 
 def _slo(result: SloResult) -> dict[str, Any]:
-    # JSON has no infinity: a percentile that falls on failed utterances has no value, only a verdict.
-    value = None if result.value is None or math.isinf(result.value) else result.value
     return {
         "slo": result.slo.text,
         "verdict": result.verdict,
-        "value": value,
+        "value": _finite(result.value),
         "bound": result.slo.bound,
         "n": result.n,
-        "few_samples": result.few,
+        "low": _finite(result.low),
+        "high": _finite(result.high),
+        "n_needed": result.n_needed,
+        "few_samples": result.verdict is SloVerdict.UNDECIDED,
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: a percentile that falls on failed utterances has no value, only a verdict."""
+    return None if value is None or math.isinf(value) else value
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

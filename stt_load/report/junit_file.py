@@ -1,33 +1,49 @@
 """`junit.xml`: what CI systems show. One suite a stage, one case per SLO and per validity condition.
 
-A missed SLO is a failure of the server, a broken condition an error of the measurement. An SLO is skipped
-where it can't be decided, and in a stage that can't be believed.
+A missed SLO is a failure of the server, a broken condition an error of the measurement, and so is an SLO that had to
+be decided and is not (all of them with --strict). An SLO is skipped where it is met without a proof, and in a stage
+that can't be believed. The first suite is the run itself: it is an error if it was ended early.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from stt_load.kinds import LoadKind
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
 from stt_load.report.model import RunReport, StageReport, Verdict
-from stt_load.report.wording import callers, judged, title
+from stt_load.report.wording import callers, judged, knee_sentence, title
 
 
 def junit_xml(report: RunReport) -> str:
     """Writes the whole file as text."""
     root = ET.Element("testsuites", name=f"stt-load {title(report)}".strip())
+    root.append(_run_suite(report))
     for stage in report.stages:
-        root.append(_suite(stage, report.kind))
+        root.append(_stage_suite(stage, report.kind))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _suite(stage: StageReport, kind: LoadKind) -> ET.Element:
+def _run_suite(report: RunReport) -> ET.Element:
+    sentence = knee_sentence(report.knee, report.kind)
+    case = ET.Element("testcase", classname="run", name="came to its end")
+    if report.knee.ended_at is not None:
+        ET.SubElement(case, "error", message=sentence)
+    suite = _suite("run", [case])
+    ET.SubElement(suite, "system-out").text = f"{report.verdict}: {sentence}"
+    return suite
+
+
+def _stage_suite(stage: StageReport, kind: LoadKind) -> ET.Element:
     name = f"stage {stage.figures.stage}: {callers(stage.users, kind)}"
     cases = [_slo_case(name, stage, result) for result in stage.slos]
-    cases += [_validity_case(name, finding) for finding in stage.findings]
+    return _suite(name, cases + [_validity_case(name, finding) for finding in stage.findings])
+
+
+def _suite(name: str, cases: Sequence[ET.Element]) -> ET.Element:
     counts = {f"{tag}s": sum(case.find(tag) is not None for case in cases) for tag in ("failure", "error")}
     skipped = sum(case.find("skipped") is not None for case in cases)
     suite = ET.Element("testsuite", name=name, tests=str(len(cases)), skipped=str(skipped))
@@ -40,6 +56,8 @@ def _slo_case(name: str, stage: StageReport, result: SloResult) -> ET.Element:
     case = ET.Element("testcase", classname=name, name=result.slo.text)
     if result in stage.missed:
         ET.SubElement(case, "failure", message=judged(result))
+    elif result in stage.left_open:
+        ET.SubElement(case, "error", message=judged(result))
     elif result.verdict is SloVerdict.UNDECIDED or stage.verdict in (Verdict.INVALID, Verdict.EMPTY):
         ET.SubElement(case, "skipped", message=judged(result))
     return case

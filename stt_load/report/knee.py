@@ -6,7 +6,7 @@ Stages are read from the fewest callers upwards, and the first that does not pas
     the first that does not pass fails     fail      exit 3: believable, and an SLO was missed. What happened
                                                      above it, invalid stages included, changes nothing
     ... is invalid or empty                invalid   exit 4: below the first clear failure something is not to
-                                                     be believed, so the knee isn't either
+                                                     be believed, or not decided, so the knee isn't either
     nothing counted at all                 empty     exit 4
     the run was killed (no `done` line)    invalid   exit 4
     the run was aborted                    aborted   exit 5, whatever the stages say
@@ -31,12 +31,14 @@ _EXIT_CODES: dict[Verdict, ExitCode] = {
 }
 
 
-def find_knee(stages: Sequence[StageReport]) -> Knee:
-    """The knee. Stages with the same number of callers count as one: all of them must pass."""
+def find_knee(stages: Sequence[StageReport], *, ended_at: int | None = None) -> Knee:
+    """The knee. Stages with the same number of callers count as one: all of them must pass. `ended_at`: callers of the
+    stage in which the run was killed or ended early."""
     ladder = sorted(stages, key=lambda stage: stage.users)
     breaks = next((stage for stage in ladder if stage.verdict is not Verdict.PASS), None)
     held = [stage for stage in ladder if breaks is None or stage.users < breaks.users]
-    return Knee(holds=held[-1] if held else None, breaks=breaks)
+    tried = max((stage.users for stage in stages if stage.figures.n), default=None)
+    return Knee(holds=held[-1] if held else None, breaks=breaks, tried=tried, ended_at=ended_at)
 
 
 def run_verdict(stages: Sequence[StageReport], knee: Knee, *, is_finished: bool, is_aborted: bool) -> Verdict:

@@ -42,6 +42,7 @@ class StageReport:
     verdict: Verdict
     findings: tuple[Finding, ...]
     slos: tuple[SloResult, ...]
+    left_open: tuple[SloResult, ...]  # of these, what had to be decided and is not
     devices: tuple[DeviceFigures, ...]  # by host, GPUs first
     hold_span: tuple[float, float] | None  # when the hold began and ended
     duty_cycle: float | None  # share of the hold in which the mean caller was sending audio
@@ -60,12 +61,19 @@ class StageReport:
 
     @property
     def is_few(self) -> bool:
-        """The stage passes on fewer utterances than a percentile needs to be certain."""
-        return self.verdict is Verdict.PASS and any(result.few for result in self.slos)
+        """The stage passes, but too few utterances were measured to prove it."""
+        return bool(self.unproven)
+
+    @property
+    def unproven(self) -> tuple[SloResult, ...]:
+        """Objectives of a stage that passes which nothing speaks against, without a proof."""
+        if self.verdict is not Verdict.PASS:
+            return ()
+        return tuple(result for result in self.slos if result.is_unproven)
 
     @property
     def mark(self) -> str:
-        """The verdict as tables print it: `pass*` where it rests on few samples."""
+        """The verdict as tables print it: `pass*` where it is not proven."""
         return f"{self.verdict}*" if self.is_few else str(self.verdict)
 
     @property
@@ -136,14 +144,18 @@ class StageReport:
 
 @dataclass(frozen=True, slots=True)
 class Knee:
-    """How many callers the server holds, and where it stopped holding them.
+    """How many callers the server holds, where it stopped holding them, and how far that was tried.
 
     `holds`: the largest stage that passes with all smaller stages passing; None where the smallest does not.
-    `breaks`: the smallest stage that does not pass; None where all do.
+    `breaks`: the smallest stage that does not pass; None where all do. `tried`: callers of the largest stage with a
+    counted utterance; None without any. `ended_at`: callers of the stage in which the run was killed or ended early;
+    None where it came to its end.
     """
 
     holds: StageReport | None
     breaks: StageReport | None
+    tried: int | None = None
+    ended_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,17 @@ from stt_load.report.report_files import WRITERS, write_report
 _BY_SUFFIX = {Path(name).suffix: name for name in WRITERS}
 
 
-def publish_report(folder: Path, output: str | None = None, console: Console | None = None) -> ExitCode:
+def publish_report(
+    folder: Path, output: str | None = None, console: Console | None = None, *, is_strict: bool = False
+) -> ExitCode:
     """Writes every report file of `folder`, copies one to `output`, prints the table. Returns the run's exit code.
 
-    The suffix of `output` chooses: .csv, .json, .xml or .html. Raises ConfigError; for a suffix that no report
-    file has, before anything is written.
+    `is_strict`: every objective must be proven, also where the run did not ask for that. The suffix of `output`
+    chooses: .csv, .json, .xml or .html. Raises ConfigError; for a suffix that no report file has, before anything is
+    written.
     """
     source = report_file(output) if output is not None else None
-    report = write_report(folder)
+    report = write_report(folder, is_strict=is_strict)
     if output is not None and source is not None:
         write_atomically(Path(output), (folder / source).read_text(encoding="utf-8"))
     console = console or Console()

@@ -36,8 +36,11 @@ SAMPLE_FILES = ("gpu.jsonl", "host.jsonl")
 _TRANSITION_KEYS = {"t", "stage", "phase", "users", "reached", "workers"}
 
 
-def read_report(folder: Path) -> RunReport:
-    """Reads the raw files of a run folder into a report. Raises ConfigError with one line."""
+def read_report(folder: Path, *, is_strict: bool = False) -> RunReport:
+    """Reads the raw files of a run folder into a report. Raises ConfigError with one line.
+
+    `is_strict`: every objective must be proven, also where the run did not ask for that.
+    """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder: give the run folder that `stt-load run` printed")
     notes: list[str] = []
@@ -53,7 +56,7 @@ def read_report(folder: Path) -> RunReport:
     utterances = folder / "utterances.jsonl"
     sampled = [folder / name for name in SAMPLE_FILES if (folder / name).exists()]
     return build_report(
-        run,
+        run | {"strict": True} if is_strict else run,
         transitions,
         read_utterances(utterances, notes) if utterances.exists() else (),
         [row for path in sampled for row in read_objects(path, sample_notes)],
@@ -61,9 +64,9 @@ def read_report(folder: Path) -> RunReport:
     )
 
 
-def write_report(folder: Path) -> RunReport:
+def write_report(folder: Path, *, is_strict: bool = False) -> RunReport:
     """Writes every report file of a run folder anew; each appears whole or not at all."""
-    report = read_report(folder)
+    report = read_report(folder, is_strict=is_strict)
     for name, write in WRITERS.items():
         write_atomically(folder / name, write(report))
     return report

@@ -1,21 +1,25 @@
 """The one table that people read, as text cells: the console and the page print the same.
 
-`metrics/figures.py` declares the columns. Latencies are seconds. A `*` behind a percentile says that n is too small to
-be certain of it; behind a verdict, that it rests on such a percentile. A `?` behind a GPU figure, or `lost` in its
-place: too much of the hold was not sampled.
+`metrics/figures.py` declares the columns. Latencies are seconds. A `*` behind a percentile or a WER says that n is too
+small to be certain of it; behind a verdict, that nothing is missed, which so few utterances don't prove. A `?`
+behind a GPU figure, or `lost` in its place: too much of the hold was not sampled.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+from stt_load.metrics.bootstrap import MIN_CLUSTERS
 from stt_load.metrics.figures import NOTHING, Figure, Place, TableColumn, in_table
 from stt_load.metrics.quantiles import percentile, smallest_n
+from stt_load.metrics.slo import SloResult
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.resources import resource_table
-from stt_load.report.wording import at_callers, sampled, sampled_explanation
+from stt_load.report.wording import at_callers, needed, sampled, sampled_explanation, utterances
 
 FEW = "*"
+_WER = "WER%"
 
 TableCell = Callable[[StageReport], str]
 
@@ -35,16 +39,19 @@ def _table_cell(figure: Figure, column: TableColumn) -> TableCell:
             return figure.unstreamed if stage.figures.ok else NOTHING
         value = stage.value(figure, column.statistic)
         text = NOTHING if value is None else f"{value * column.factor:.{column.digits}f}"
-        mark = FEW if figure.is_distribution and value is not None and _is_few(stage, figure, column) else ""
+        mark = FEW if value is not None and _is_few(stage, figure, column.statistic) else ""
         return sampled(text + mark, stage.coverage_of(figure))
 
     return cell
 
 
-def _is_few(stage: StageReport, figure: Figure, column: TableColumn) -> bool:
-    """The column shows a percentile that n does not support."""
-    p = percentile(column.statistic)
-    return p is not None and not stage.figures.distributions[figure.name].supports(p)
+def _is_few(stage: StageReport, figure: Figure, statistic: str | None) -> bool:
+    """n does not support the percentile, or does not bound the rate on either side."""
+    p = percentile(statistic)
+    if p is not None:
+        return figure.is_distribution and not stage.figures.distributions[figure.name].supports(p)
+    estimate = stage.figures.estimates.get(figure.name)
+    return estimate is not None and estimate.high is None
 
 
 def headings(report: RunReport) -> tuple[str, ...]:
@@ -61,17 +68,55 @@ def explanations(report: RunReport) -> list[str]:
     lines = ["All times are in seconds.", *_meanings(report), *_what_was_sent(report)]
     if report.run.get("normaliser") and report.kind.is_transcribed:
         lines.append(f"WER is counted after {report.run['normaliser']}.")
-    if any(cell.endswith(FEW) for line in rows(report) for cell in line):
-        needed = " and ".join(f"p{p * 100:g} needs {smallest_n(p)}" for p in (0.50, 0.95))
-        lines.append(f"{FEW} too few utterances to be certain: {needed}. Ask for more with --at-least.")
+    lines += [*_wer_intervals(report), *_few(report), *_unproven(report)]
     resources = resource_table(report)
     every_row = (*rows(report), *(resources.rows if resources else ()))
     lines += sampled_explanation(cell for line in every_row for cell in line)
     reused = sum(stage.figures.clips_reused for stage in report.stages)
     if reused:
-        utterances = "1 utterance" if reused == 1 else f"{reused} utterances"
-        lines.append(f"Two callers spoke the same clip in {utterances}: foreign text between them can't be seen.")
+        lines.append(
+            f"Two callers spoke the same clip in {utterances(reused)}: foreign text between them can't be seen."
+        )
     return lines
+
+
+def _wer_intervals(report: RunReport) -> list[str]:
+    """One line with the 95 % interval of the WER of each stage that has one."""
+    figures = [(stage.users, stage.figures.wer_ci95_low, stage.figures.wer_ci95_high) for stage in report.stages]
+    known = [
+        f"{100 * low:.1f}–{100 * high:.1f} at {users}"
+        for users, low, high in figures
+        if low is not None and high is not None
+    ]
+    return [f"95 % interval of WER%: {', '.join(known)} {report.kind.callers}."] if known else []
+
+
+def _few(report: RunReport) -> list[str]:
+    """One line about the marks of figures, if one of them has any."""
+    columns = zip(headings(report)[:-1], *(line[:-1] for line in rows(report)), strict=True)
+    marked = [heading for heading, *cells in columns if any(cell.endswith(FEW) for cell in cells)]
+    needed = [f"p{p * 100:g} needs {smallest_n(p)}" for p in (0.50, 0.95)] if set(marked) - {_WER} else []
+    needed += [f"WER needs {MIN_CLUSTERS} clips"] if _WER in marked else []
+    if not needed:
+        return []
+    return [f"{FEW} too few utterances to be certain: {' and '.join(needed)}. Ask for more with --at-least."]
+
+
+def _unproven(report: RunReport) -> list[str]:
+    """One line that says for `pass*` which objectives are not proven, and about how many utterances would do that."""
+    open_: dict[str, list[tuple[int, SloResult]]] = {}
+    for stage in report.stages:
+        for result in stage.unproven:
+            open_.setdefault(result.slo.text, []).append((stage.users, result))
+    clauses = [
+        f"{text} {at_callers([users for users, _ in found], report.kind)} "
+        f"({needed(max((result for _, result in found), key=lambda result: result.n_needed or math.inf))})"
+        for text, found in open_.items()
+    ]
+    if not clauses:
+        return []
+    found = "; ".join(clauses)
+    return [f"pass{FEW}: nothing is missed, but this is not proven at 95 %: {found}. With --strict they do not pass."]
 
 
 def _meanings(report: RunReport) -> list[str]:

@@ -40,14 +40,31 @@ def judged(result: SloResult) -> str:
     """The result as a clause, `eos_latency p95 1.420 s misses < 1s`, or why that can't be decided."""
     if result.value is None:
         return f"{result.slo.text} can't be judged: nothing was measured"
+    if result.verdict is SloVerdict.UNDECIDED:
+        meets = "meets" if result.seems_met else "misses"
+        return f"{observed(result)} {meets} {bound(result.slo)}, but {_not_proven(result)}"
     if math.isinf(result.value):
         return (
             f"{_name(result.slo)} failed: the utterance at that percentile did not complete (SLO {bound(result.slo)})"
         )
-    if result.verdict is SloVerdict.UNDECIDED:
-        needed = f"{result.n} of the {result.n_needed} utterances needed"
-        return f"{observed(result)} can't be judged against {bound(result.slo)}: {needed}"
     return f"{observed(result)} {'meets' if result.verdict is SloVerdict.MET else 'misses'} {bound(result.slo)}"
+
+
+def _not_proven(result: SloResult) -> str:
+    """How many utterances are too few, and about how many would do: `72 utterances don't prove it: about 299 would`."""
+    subject = f"{utterances(result.n or 0)} {'does' if result.n == 1 else 'do'}n't prove it"
+    return f"{subject}: {needed(result)}"
+
+
+def needed(result: SloResult) -> str:
+    """About how many utterances would decide an objective."""
+    if result.n_needed is None:
+        return "it is too close for any number"
+    return f"about {result.n_needed} would{', here and in the first stage' if result.compares else ''}"
+
+
+def utterances(n: int) -> str:
+    return f"{n} utterance{'' if n == 1 else 's'}"
 
 
 def why_not(stage: StageReport) -> str:
@@ -63,12 +80,27 @@ def knee_sentence(knee: Knee, kind: LoadKind = STREAM) -> str:
     """How many callers the server holds, as one sentence: the answer that the run was for."""
     if knee.holds is None and knee.breaks is None:
         return "no stage was run"
-    held = f"holds {callers(knee.holds.users, kind)}{_per_gpu(knee.holds)}" if knee.holds else "no stage passes"
+    return "; ".join(filter(None, [_held(knee.holds, kind), _limit(knee, kind), _end(knee, kind)]))
+
+
+def _held(stage: StageReport | None, kind: LoadKind) -> str:
+    if stage is None:
+        return "no stage passes"
+    proof = f", not proven by {utterances(stage.figures.n)}" if stage.is_few else ""
+    return f"holds {callers(stage.users, kind)}{_per_gpu(stage)}{proof}"
+
+
+def _limit(knee: Knee, kind: LoadKind) -> str:
+    """What happened at the smallest stage that does not pass, or how far it was tried."""
     if knee.breaks is None:
-        return f"{held}, the most that were tried: the limit is higher"
+        return f"nothing above {knee.tried} was tried"
     if knee.breaks.verdict is Verdict.FAIL:
-        return f"{held}; at {knee.breaks.users} {why_not(knee.breaks)}"
-    return f"{held}; {callers(knee.breaks.users, kind)} can't be judged: {why_not(knee.breaks)}"
+        return f"at {knee.breaks.users} {why_not(knee.breaks)}"
+    return f"{callers(knee.breaks.users, kind)} can't be judged: {why_not(knee.breaks)}"
+
+
+def _end(knee: Knee, kind: LoadKind) -> str:
+    return "" if knee.ended_at is None else f"the run ended early at {callers(knee.ended_at, kind)}"
 
 
 def _per_gpu(stage: StageReport) -> str:
@@ -117,7 +149,7 @@ def _value(result: SloResult) -> str:
     if result.value is None:
         return NOTHING
     if math.isinf(result.value):
-        return "failed"
+        return "of a failed utterance"
     match result.slo.figure.unit:
         case Unit.SECONDS:
             return seconds(result.value)

@@ -63,6 +63,7 @@ def describe_run(
         "normaliser": normaliser.title if config.kind.is_transcribed else None,
         "seed": config.seed,
         "slos": [slo.text for slo in config.slos],
+        "strict": config.is_strict,
         "hosts": [describe_host("master")],
         "gpu": [],
         "sidecars": [],

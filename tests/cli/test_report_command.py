@@ -1,5 +1,6 @@
 """`stt-load report`: everything rebuilt from the raw files, printed, copied."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,18 @@ def test_it_prints_the_table_and_rebuilds_every_file(folder: Path) -> None:
     assert "Conc" in result.output
     assert "holds 5 callers" in result.output
     assert all((folder / name).stat().st_size for name in WRITERS)
+
+
+def test_strict_wants_proof_of_a_run_that_did_not_ask_for_it_and_keeps_the_run_as_it_was(folder: Path) -> None:
+    def rebuilt(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(command, [str(folder), *words])
+        assert result.exit_code == 0
+        return json.loads((folder / "summary.json").read_text())["exit_code"], result.output
+
+    code, output = rebuilt("--strict")
+    assert code == 4
+    assert "error_rate 0.0 % meets < 1%, but 5 utterances don't prove it: about 299 would" in " ".join(output.split())
+    assert rebuilt()[0] == 0
 
 
 @pytest.mark.parametrize(("suffix", "name"), [(".csv", "stages.csv"), (".JSON", "summary.json")])

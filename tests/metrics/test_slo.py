@@ -1,15 +1,16 @@
 """What can be written as an objective, and what comes of it."""
 
 import math
+import random
 
 import pytest
 
 from stt_load.errors import ConfigError
 from stt_load.kinds import KINDS
+from stt_load.metrics.estimates import Exact, Share, of_distribution
 from stt_load.metrics.quantiles import Distribution
-from stt_load.metrics.slo import SloVerdict, judge, parse_slo
+from stt_load.metrics.slo import SloResult, SloVerdict, judge, parse_slo
 
-P95 = parse_slo("eos_latency:p95<1s")
 EARLY, LATE = 0.5, 1.5
 
 
@@ -39,7 +40,7 @@ def test_an_objective_is_read_into_base_units(
 
 
 def test_a_percentile_is_known_as_a_share() -> None:
-    assert P95.percentile == pytest.approx(0.95)
+    assert parse_slo("eos_latency:p95<1s").percentile == pytest.approx(0.95)
     assert parse_slo("wer<8%").percentile is None
 
 
@@ -76,51 +77,125 @@ def test_what_cannot_be_read_gets_one_line_with_what_can_be_written(text: str, s
     assert "\n" not in line
 
 
+def judged(text: str, values: list[float], without: int = 0) -> SloResult:
+    """The result of an objective on a distribution."""
+    slo = parse_slo(text)
+    return judge(slo, of_distribution(Distribution.of(values), str(slo.statistic), without))
+
+
 @pytest.mark.parametrize(
-    ("early", "late", "verdict", "few"),
+    ("early", "late", "verdict", "seems_met", "n_needed"),
     [
-        (59, 0, SloVerdict.MET, False),
-        (57, 2, SloVerdict.MET, False),  # the 57th of 59 is the p95
-        (56, 3, SloVerdict.MISSED, False),
-        (3, 0, SloVerdict.MET, True),
-        (24, 1, SloVerdict.MET, True),  # the 24th of 25 is the p95
-        (23, 2, SloVerdict.UNDECIDED, True),
-        (22, 3, SloVerdict.UNDECIDED, True),
-        (21, 4, SloVerdict.UNDECIDED, True),
-        (20, 5, SloVerdict.MISSED, True),  # 5 of 25 late happens in less than 2.5 % where p95 is met
-        (2, 1, SloVerdict.UNDECIDED, True),
-        (0, 2, SloVerdict.MISSED, True),
-        (0, 1, SloVerdict.UNDECIDED, True),
-        (0, 0, SloVerdict.UNDECIDED, True),
+        (59, 0, SloVerdict.MET, True, None),
+        (58, 0, SloVerdict.UNDECIDED, True, 59),
+        (57, 2, SloVerdict.UNDECIDED, True, 500),  # a server that is late in 7 % does this in a quarter of all stages
+        (91, 1, SloVerdict.UNDECIDED, True, 93),
+        (92, 1, SloVerdict.MET, True, None),
+        (56, 3, SloVerdict.UNDECIDED, False, 180_000),  # 5.08 % late
+        (53, 6, SloVerdict.UNDECIDED, False, 60),
+        (52, 7, SloVerdict.MISSED, False, None),  # 7 of 59 are late in less than 5 % of stages where 5 % are
+        (3, 0, SloVerdict.UNDECIDED, True, 59),
+        (19, 1, SloVerdict.UNDECIDED, True, None),  # exactly 5 %: no number of utterances like these decides
+        (21, 4, SloVerdict.MISSED, False, None),
+        (0, 2, SloVerdict.MISSED, False, None),
+        (0, 1, SloVerdict.UNDECIDED, False, 59),
+        (0, 0, SloVerdict.UNDECIDED, False, None),
     ],
 )
-def test_a_percentile_over_few_values_decides_only_what_more_would_hardly_change(
-    early: int, late: int, verdict: SloVerdict, few: bool
+def test_a_percentile_is_met_or_missed_only_where_that_is_proven(
+    early: int, late: int, verdict: SloVerdict, seems_met: bool, n_needed: int | None
 ) -> None:
-    result = judge(P95, Distribution.of([EARLY] * early + [LATE] * late))
-    assert (result.verdict, result.few, result.n) == (verdict, few, early + late)
-    assert result.n_needed == 59
+    result = judged("eos_latency:p95<1s", [EARLY] * early + [LATE] * late)
+    assert (result.verdict, result.seems_met, result.n_needed) == (verdict, seems_met, n_needed)
+    assert result.is_unproven == (verdict is SloVerdict.UNDECIDED and seems_met)
 
 
 def test_utterances_that_failed_count_as_later_than_any_bound() -> None:
-    result = judge(P95, Distribution.of([EARLY] * 60), without=40)
+    result = judged("eos_latency:p95<1s", [EARLY] * 60, without=40)
     assert (result.verdict, result.value, result.n) == (SloVerdict.MISSED, math.inf, 100)
+    assert judged("eos_latency:p95<1s", [], without=9).verdict is SloVerdict.MISSED
 
 
 @pytest.mark.parametrize(
-    ("value", "verdict"),
-    [(0.0, SloVerdict.MET), (0.01, SloVerdict.MISSED), (0.02, SloVerdict.MISSED), (None, SloVerdict.UNDECIDED)],
+    ("errors", "n", "verdict", "n_needed"),
+    [
+        (0, 3, SloVerdict.UNDECIDED, 299),
+        (0, 298, SloVerdict.UNDECIDED, 299),
+        (0, 299, SloVerdict.MET, None),
+        (1, 472, SloVerdict.UNDECIDED, 480),
+        (1, 473, SloVerdict.MET, None),
+        (1, 80, SloVerdict.UNDECIDED, 4_300),
+        (2, 80, SloVerdict.UNDECIDED, 300),
+        (3, 80, SloVerdict.MISSED, None),  # P(3 or more of 80) at 1 % is 4.7 %
+        (1, 100, SloVerdict.UNDECIDED, None),
+    ],
 )
-def test_a_ratio_is_held_against_a_strict_bound(value: float | None, verdict: SloVerdict) -> None:
-    assert judge(parse_slo("error_rate<1%"), value).verdict is verdict
+def test_a_share_of_utterances_is_judged_by_the_binomial(
+    errors: int, n: int, verdict: SloVerdict, n_needed: int | None
+) -> None:
+    result = judge(parse_slo("error_rate<1%"), Share(errors, n))
+    assert (result.verdict, result.n, result.n_needed) == (verdict, n, n_needed)
+
+
+def test_what_was_not_measured_is_undecided_and_does_not_seem_met() -> None:
+    result = judge(parse_slo("error_rate<1%"), None)
+    assert (result.verdict, result.value, result.is_unproven) == (SloVerdict.UNDECIDED, None, False)
 
 
 def test_a_bound_that_is_not_strict_is_met_by_itself() -> None:
-    assert judge(parse_slo("foreign_text<=2"), 2).verdict is SloVerdict.MET
+    assert judge(parse_slo("foreign_text<=2"), Exact(2)).verdict is SloVerdict.MET
+    assert judge(parse_slo("foreign_text<2"), Exact(2)).verdict is SloVerdict.MISSED
 
 
-def test_mean_and_maximum_are_judged_at_any_n() -> None:
-    values = Distribution.of([EARLY, LATE])
-    assert judge(parse_slo("eos_latency:mean<=1s"), values).verdict is SloVerdict.MET
-    assert judge(parse_slo("eos_latency:max<1s"), values).verdict is SloVerdict.MISSED
-    assert judge(parse_slo("eos_latency:max<1s"), Distribution()).verdict is SloVerdict.UNDECIDED
+def test_minimum_and_maximum_are_what_happened_at_any_n() -> None:
+    assert judged("eos_latency:min<1s", [EARLY, LATE]).verdict is SloVerdict.MET
+    assert judged("eos_latency:max<1s", [EARLY, LATE]).verdict is SloVerdict.MISSED
+    assert judged("eos_latency:max<1s", []).verdict is SloVerdict.UNDECIDED
+
+
+def test_a_mean_is_judged_by_a_bootstrap_and_needs_five_values() -> None:
+    assert judged("eos_latency:mean<1s", [EARLY] * 4).verdict is SloVerdict.UNDECIDED
+    assert judged("eos_latency:mean<1s", [EARLY] * 4).n_needed == 5
+    assert judged("eos_latency:mean<1s", [EARLY] * 5).verdict is SloVerdict.MET
+    close = judged("eos_latency:mean<1s", [EARLY, LATE] * 20 + [EARLY])
+    assert (close.verdict, close.seems_met) == (SloVerdict.UNDECIDED, True)
+    assert judged("eos_latency:mean<1s", [EARLY] * 10 + [LATE] * 40).verdict is SloVerdict.MISSED
+
+
+STAGES = 400
+SLACK = 0.03
+
+
+@pytest.mark.parametrize("n", [20, 59, 200])
+@pytest.mark.parametrize("late_share", [0.05, 0.07])
+def test_a_server_that_is_late_too_often_passes_unmarked_in_at_most_one_of_twenty_stages(
+    n: int, late_share: float
+) -> None:
+    rng = random.Random(n)
+    verdicts = [
+        judged("eos_latency:p95<1s", [LATE if rng.random() < late_share else EARLY for _ in range(n)]).verdict
+        for _ in range(STAGES)
+    ]
+    assert verdicts.count(SloVerdict.MET) <= (0.05 + SLACK) * STAGES
+
+
+@pytest.mark.parametrize("n", [20, 59, 200])
+@pytest.mark.parametrize("late_share", [0.03, 0.0499])
+def test_a_server_that_is_seldom_late_fails_in_at_most_one_of_twenty_stages(n: int, late_share: float) -> None:
+    rng = random.Random(n)
+    verdicts = [
+        judged("eos_latency:p95<1s", [LATE if rng.random() < late_share else EARLY for _ in range(n)]).verdict
+        for _ in range(STAGES)
+    ]
+    assert verdicts.count(SloVerdict.MISSED) <= (0.05 + SLACK) * STAGES
+
+
+@pytest.mark.parametrize("n", [20, 200, 600])
+@pytest.mark.parametrize(("true_rate", "wrong"), [(0.01, SloVerdict.MET), (0.0099, SloVerdict.MISSED)])
+def test_an_error_rate_at_its_bound_is_misjudged_in_at_most_one_of_twenty_stages(
+    n: int, true_rate: float, wrong: SloVerdict
+) -> None:
+    rng = random.Random(n)
+    slo = parse_slo("error_rate<1%")
+    verdicts = [judge(slo, Share(sum(rng.random() < true_rate for _ in range(n)), n)).verdict for _ in range(STAGES)]
+    assert verdicts.count(wrong) <= (0.05 + SLACK) * STAGES

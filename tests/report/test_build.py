@@ -50,6 +50,36 @@ def test_a_few_samples_that_contradict_each_other_are_not_enough() -> None:
     assert exit_code(report) is ExitCode.NOT_BELIEVABLE
 
 
+@pytest.mark.parametrize(
+    ("failed", "is_strict", "mark", "code"),
+    [
+        (0, False, "pass*", ExitCode.FINE),  # 0 errors of 80 meet 1 %, and prove 4 %
+        (0, True, "invalid", ExitCode.NOT_BELIEVABLE),
+        (1, False, "invalid", ExitCode.NOT_BELIEVABLE),  # 1 of 80 misses 1 %, which chance does too
+        (4, False, "fail", ExitCode.SLO_MISSED),
+        (4, True, "fail", ExitCode.SLO_MISSED),
+    ],
+)
+def test_what_is_not_proven_passes_marked_if_it_seems_met_and_only_without_strict(
+    failed: int, is_strict: bool, mark: str, code: ExitCode
+) -> None:
+    made = made_run(ladder=(1,))
+    made.run |= {"slos": ["error_rate<1%"], "strict": is_strict}
+    for record in made.utterances[:failed]:
+        record.outcome = "server_error"
+    report = built(made)
+    assert (report.stages[0].mark, exit_code(report)) == (mark, code)
+    assert broken(report, 0) == (["enough samples"] if mark == "invalid" else [])
+
+
+def test_enough_utterances_pass_a_strict_run() -> None:
+    made = made_run(ladder=(1,), per_stage=300)
+    made.run["strict"] = True
+    report = built(made)
+    assert [result.verdict for result in report.stages[0].slos] == ["met"] * 3
+    assert (report.stages[0].mark, exit_code(report)) == ("pass", ExitCode.FINE)
+
+
 def test_what_one_objective_cannot_decide_is_no_matter_where_another_is_missed() -> None:
     made = made_run(ladder=(1,), per_stage=3)
     made.utterances[0].outcome = "timed_out"

@@ -63,7 +63,7 @@ def test_first_text_is_a_number_only_where_the_server_streamed() -> None:
 
 def test_failed_uploads_are_later_than_any_bound_on_the_factor() -> None:
     made = made_uploads(ladder=(1,), per_stage=60)
-    for record in made.utterances[:6]:
+    for record in made.utterances[:12]:
         record.outcome, record.total_s = "timed_out", None
     (slo, *_) = json.loads(summary_json(build_report(made.run, made.transitions, [made.utterances])))["stages"][0][
         "slos"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from made_run import made_run, utterance
+from made_run import MadeRun, made_run, utterance
 
 from stt_load.kinds import STREAM, UPLOAD
+from stt_load.metrics.estimates import Estimate, Exact, Resampled, Share, of_distribution
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.slo import judge, parse_slo
 from stt_load.report.build import build_report
@@ -23,7 +24,25 @@ FAST, SLOW = 0.5, 1.5
             "eos_latency:p95<1s",
             [SLOW],
             0,
-            "eos_latency p95 1.500 s can't be judged against < 1s: 1 of the 59 utterances needed",
+            "eos_latency p95 1.500 s misses < 1s, but 1 utterance doesn't prove it: about 59 would",
+        ),
+        (
+            "eos_latency:p95<1s",
+            [FAST] * 20,
+            0,
+            "eos_latency p95 0.500 s meets < 1s, but 20 utterances don't prove it: about 59 would",
+        ),
+        (
+            "eos_latency:p95<1s",
+            [FAST] * 19 + [SLOW],
+            0,
+            "eos_latency p95 0.500 s meets < 1s, but 20 utterances don't prove it: it is too close for any number",
+        ),
+        (
+            "eos_latency:p95<1s",
+            [FAST] * 40,
+            4,
+            "eos_latency p95 of a failed utterance misses < 1s, but 44 utterances don't prove it: about 77 would",
         ),
         (
             "eos_latency:p95<1s",
@@ -36,33 +55,70 @@ FAST, SLOW = 0.5, 1.5
     ],
 )
 def test_a_result_is_one_clause(slo: str, measured: list[float], without: int, says: str) -> None:
-    assert judged(judge(parse_slo(slo), Distribution.of(measured), without)) == says
+    parsed = parse_slo(slo)
+    assert judged(judge(parsed, of_distribution(Distribution.of(measured), str(parsed.statistic), without))) == says
 
 
 @pytest.mark.parametrize(
-    ("slo", "value", "says"),
-    [("error_rate<1%", 0.017, "error_rate 1.7 % misses < 1%"), ("foreign_text<1", 0, "foreign_text 0 meets < 1")],
+    ("slo", "measured", "says"),
+    [
+        ("error_rate<1%", Share(17, 1_000), "error_rate 1.7 % misses < 1%"),
+        ("foreign_text<1", Exact(0), "foreign_text 0 meets < 1"),
+        (
+            "wer_delta<5%",
+            Resampled(0.021, None, None, 2, compares=True),
+            "wer_delta 2.1 % meets < 5%, but 2 utterances don't prove it: about 110 would, here and in the first stage",
+        ),
+    ],
 )
-def test_a_ratio_is_read_in_percent_and_a_count_as_a_number(slo: str, value: float, says: str) -> None:
-    assert judged(judge(parse_slo(slo), value)) == says
+def test_a_ratio_is_read_in_percent_and_a_count_as_a_number(slo: str, measured: Estimate, says: str) -> None:
+    assert judged(judge(parse_slo(slo), measured)) == says
 
 
-def test_the_knee_says_how_many_are_held_and_why_more_are_not() -> None:
+def sentence(made: MadeRun) -> str:
+    return knee_sentence(build_report(made.run, made.transitions, [made.utterances]).knee)
+
+
+def test_the_knee_says_how_many_are_held_and_how_far_that_was_tried() -> None:
     made = made_run(ladder=(1, 5), knee_at=100)
-    assert knee_sentence(build_report(made.run, made.transitions, [made.utterances]).knee) == (
-        "holds 5 callers, the most that were tried: the limit is higher"
-    )
+    made.run["slos"] = ["eos_latency:p95<1s"]
+    assert sentence(made) == "holds 5 callers; nothing above 5 was tried"
+    made.run["slos"].append("error_rate<1%")
+    assert sentence(made) == "holds 5 callers, not proven by 80 utterances; nothing above 5 was tried"
+
+
+def test_the_knee_says_why_more_are_not_held() -> None:
+    made = made_run(ladder=(1, 5), knee_at=100)
+    made.run["slos"] = ["eos_latency:p95<1s"]
     made.transitions[6]["generator_cpu_pct"] = 97.0  # the grace of the second stage
-    assert knee_sentence(build_report(made.run, made.transitions, [made.utterances]).knee) == (
-        "holds 1 caller; 5 callers can't be judged: the busiest load process used 97 % of one core"
+    assert sentence(made) == "holds 1 caller; 5 callers can't be judged: the busiest load process used 97 % of one core"
+    made.transitions = made.transitions[:4] + made.transitions[-1:]
+    made.transitions[-1] |= {"stage": 0, "users": 1, "delivery": {}}
+    made.utterances = [utterance(0, 1, eos_latency_s=2.0) for _ in range(80)]
+    assert sentence(made) == "no stage passes; at 1 eos_latency p95 2.000 s misses < 1s"
+    made.utterances = []
+    for row in made.transitions:
+        row["begun"] = row["ended"] = 0
+    assert sentence(made) == "no stage passes; 1 caller can't be judged: nothing was counted"
+
+
+def test_a_run_that_was_ended_in_its_first_settle_claims_nothing_beyond_its_one_utterance() -> None:
+    made = made_run(ladder=(1,), per_stage=1)
+    made.transitions[-1]["aborted"] = True
+    assert sentence(made) == (
+        "holds 1 caller, not proven by 1 utterance; nothing above 1 was tried; the run ended early at 1 caller"
     )
-    late = [utterance(0, 1, eos_latency_s=2.0) for _ in range(80)]
-    assert knee_sentence(build_report(made.run, made.transitions[:4], [late]).knee) == (
-        "no stage passes; at 1 eos_latency p95 2.000 s misses < 1s"
-    )
-    assert knee_sentence(build_report(made.run, made.transitions[:4], []).knee) == (
-        "no stage passes; 1 caller can't be judged: nothing was counted"
-    )
+
+
+def test_a_run_that_was_killed_or_ended_above_its_knee_says_where() -> None:
+    made = made_run(ladder=(1, 30, 40), knee_at=20)
+    made.run["slos"] = ["eos_latency:p95<1s"]
+    made.transitions[-1]["aborted"] = True
+    aborted = sentence(made)
+    assert aborted.startswith("holds 1 caller; at 30 eos_latency p95")
+    assert aborted.endswith("misses < 1s; the run ended early at 40 callers")
+    made.transitions = made.transitions[:-1]
+    assert sentence(made) == aborted
 
 
 def test_callers_have_the_name_of_their_kind_of_load() -> None:

@@ -123,14 +123,33 @@ def test_a_percentile_on_failed_utterances_has_a_verdict_and_no_value_in_json() 
 
 def test_junit_has_a_case_for_each_stage_and_question_and_counts_them_right(report: RunReport) -> None:
     root = ET.fromstring(junit_xml(report))
-    for suite in root:
+    whole, *stages = root
+    assert (whole.get("name"), whole.get("errors")) == ("run", "0")
+    assert "holds 20 callers" in whole.findtext("system-out")
+    for suite in stages:
         cases = suite.findall("testcase")
         assert len(cases) == int(suite.get("tests")) == 3 + len(CONDITIONS)
         for tag in ("failure", "error"):
             assert len(suite.findall(f"testcase/{tag}")) == int(suite.get(f"{tag}s"))
-    assert [suite.get("failures") != "0" for suite in root] == [False, False, False, True, False]
-    assert [suite.get("skipped") for suite in root] == ["0", "0", "0", "0", "3"]
-    assert [suite.get("errors") for suite in root] == ["0", "0", "0", "0", "1"]
+    assert [suite.get("failures") != "0" for suite in stages] == [False, False, False, True, False]
+    assert [suite.get("skipped") for suite in stages] == ["2", "2", "2", "2", "3"]
+    assert [suite.get("errors") for suite in stages] == ["0", "0", "0", "0", "1"]
+
+
+def test_junit_has_an_error_where_an_objective_had_to_be_proven() -> None:
+    made = made_run(ladder=(1,), per_stage=20)
+    made.run["strict"] = True
+    _, stage = ET.fromstring(junit_xml(build_report(made.run, made.transitions, [made.utterances])))
+    messages = {case.get("name"): case.find("error").get("message") for case in stage if case.find("error") is not None}
+    assert messages.keys() == {"eos_latency:p95<1s", "error_rate<1%", "enough samples"}
+    assert "20 utterances don't prove it: about 299 would" in messages["error_rate<1%"]
+
+
+def test_junit_has_an_error_for_a_run_that_was_ended_early() -> None:
+    made = made_run(ladder=(1,), per_stage=20)
+    made.transitions[-1]["aborted"] = True
+    whole, *_ = ET.fromstring(junit_xml(build_report(made.run, made.transitions, [made.utterances])))
+    assert "the run ended early at 1 caller" in whole.find("testcase/error").get("message")
 
 
 def test_the_page_fetches_nothing_and_runs_nothing(report: RunReport) -> None:
@@ -178,10 +197,15 @@ def test_a_pipe_gets_no_control_characters_and_bounded_lines(report: RunReport) 
 
 def test_the_console_says_answer_reasons_and_warnings(report: RunReport) -> None:
     text = " ".join(console_text(report).split())
-    assert "FAIL (exit code 3): holds 20 callers; at 30 eos_latency p95" in text
+    assert "FAIL (exit code 3): holds 20 callers, not proven by 60 utterances; at 30 eos_latency p95" in text
     assert "misses < 1s" in text
     assert "at 40 callers: the busiest load process used 97 % of one core." in text
     assert "messages carried another caller's words (1 at 30 callers)" in text
     assert "- 100 ms asked, 96 ms sent" in text
     assert "* too few utterances" in text
+    assert (
+        "pass*: nothing is missed, but this is not proven at 95 %: eos_latency:p95<1s at 1 caller (about 59 would);"
+        in text
+    )
+    assert "95 % interval of WER%: 0.6–" in text
     assert "Two callers spoke the same clip in 1 utterance:" in text
