@@ -224,7 +224,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_text,
         metavar="FOLDER",
         default_help="English sentences spoken by espeak, made once",
-        help="A folder of audio files with reference texts.",
+        help="A folder of audio files with reference texts, or a list of clips in it.",
     ),
     Option(
         name="tts-url",

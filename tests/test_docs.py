@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from stt_load.cli import COMMANDS, cli
+from stt_load.clips.layouts import LAYOUTS
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
 from stt_load.errors import ExitCode, Outcome
@@ -293,6 +294,18 @@ def test_the_tables_of_dialects_are_those_of_today() -> None:
         elif updated != text or table not in text:
             outdated.append(name)
     assert outdated == []
+
+
+def test_the_table_of_layouts_is_that_of_today() -> None:
+    """After a meant change, STT_LOAD_REWRITE_GOLDEN=1 pytest tests/test_docs.py writes it."""
+    path, text = CHECKOUT / "docs/clips.md", DOCUMENTS["docs/clips.md"]
+    rows = "".join(f"| {row.name} | {row.listing} | {row.audio} |\n" for row in LAYOUTS)
+    table = f"<!-- layouts -->\n| data set | list | audio |\n|---|---|---|\n{rows}<!-- /layouts -->"
+    updated = re.sub(r"<!-- layouts -->.*<!-- /layouts -->", lambda _: table, text, flags=re.DOTALL)
+    if os.environ.get("STT_LOAD_REWRITE_GOLDEN"):
+        path.write_text(updated, encoding="utf-8")
+    else:
+        assert text == updated
 
 
 def test_every_file_of_a_run_folder_is_described() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-CONVERT = "convert it: ffmpeg -i IN -ar 16000 -ac 1 OUT.flac"
+CONVERT = "ffmpeg -i IN -ar 16000 -ac 1 OUT.flac"
 
 # File name endings of audio that libsndfile can't read. Such files are named, never dropped without a word.
 UNREADABLE_SUFFIXES = (
@@ -37,7 +37,7 @@ def not_audio(data: bytes) -> str | None:
     """Why a file with these bytes can't be read, where its beginning tells; else None."""
     for at, magic, name in _KNOWN:
         if data[at : at + len(magic)] == magic:
-            return f"it is {name}, which libsndfile can't read: {CONVERT}"
+            return f"it is {name}, which libsndfile can't read: convert it ({CONVERT})"
     if data.startswith(b"version https://git-lfs"):
         return "it is a pointer of Git LFS instead of the audio: fetch it with `git lfs pull`"
     if data.startswith(b"\x00\x05\x16\x07"):

@@ -9,6 +9,7 @@
 | `speech_start_s`, `speech_end_s` | seconds from the first sample; found from the samples where left out |
 | `sha256` | of the file's bytes, as `sha256sum` prints it |
 | `source` | how it was made: `engine`, `voice`, `url`, … |
+| `offset_s`, `duration_s` | the clip is this part of the file; to its end without `duration_s` |
 
 Only `file` and `reference` are required, so that a manifest can be written by hand. Whatever else is there
 must be true of the file. `write_folder` writes every key.
@@ -42,6 +43,13 @@ class ManifestEntry:
     speech_end_s: float | None = None
     sha256: str | None = None
     source: Mapping[str, str] | None = None
+    offset_s: float | None = None
+    duration_s: float | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the clip is cut out of its file."""
+        return self.offset_s is not None or self.duration_s is not None
 
     def to_line(self) -> str:
         """The entry as one JSON object without a line end; None values are left out."""
@@ -57,6 +65,8 @@ def parse_line(line: str) -> ManifestEntry:
         raise ClipError(f"not JSON ({error})") from None
     if not isinstance(row, dict):
         raise ClipError('not a JSON object: write {"file": "a.wav", "reference": "the words spoken"}')
+    if "audio_filepath" in row:
+        row = {ours: row[theirs] for ours, theirs in _NEMO.items() if row.get(theirs) is not None} | row
     for key, rule in _RULES.items():
         if key in row and not rule.holds(row[key]):
             raise ClipError(f"`{key}` must be {rule.wanted}")
@@ -103,6 +113,9 @@ def _is_source(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
+# A line of NeMo's manifests is one of ours under other names.
+_NEMO = {"file": "audio_filepath", "reference": "text", "offset_s": "offset", "duration_s": "duration"}
+
 _TEXT = _Rule("text that is not empty", _is_text)
 _COUNT = _Rule("a whole number above 0", _is_count)
 _SECONDS = _Rule("a number of seconds, 0 or more", _is_seconds)
@@ -117,5 +130,7 @@ _RULES: dict[str, _Rule] = {
     "speech_end_s": _SECONDS,
     "sha256": _Rule("64 characters of 0-9 and a-f", _is_sha256),
     "source": _Rule("an object with texts as values", _is_source),
+    "offset_s": _SECONDS,
+    "duration_s": _SECONDS,
 }
 _KEYS = tuple(field.name for field in fields(ManifestEntry))

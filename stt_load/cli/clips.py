@@ -89,6 +89,8 @@ def show(folder: Path | None, with_standard: bool) -> None:
         with _progress_bar("espeak") as progress:
             clips = default_clips(None, progress, include_standard=with_standard)
     Console().print(_table(clips))
+    if clips.layout:
+        click.echo(f"read as {clips.layout}")
     click.echo(f"{len(clips.clips)} clips, {_speech_line(clips)} ({clips.source})")
     for note in clips.notes:
         click.echo(f"note: {note}")

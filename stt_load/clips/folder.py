@@ -1,7 +1,7 @@
 """Reads and checks a folder of clips, and writes one, completely or not at all.
 
-Reading takes any folder of wav, flac or ogg files with `clips.jsonl` (see `manifest.py`), or with a `.txt` of
-the same name beside each audio file. All files that can't be used are reported together, one line each.
+Reading takes the layouts that `layouts.py` knows. All files that can't be used are reported together, one line each;
+audio that no list names is counted and named.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stt_load.audio.clip import Clip
-from stt_load.audio.codec import AUDIO_SUFFIXES, Pcm, decode, encode_wav
-from stt_load.audio.manifest import MANIFEST_NAME, ManifestEntry, manifest_sha256, parse_line, to_text
+from stt_load.audio.codec import READABLE, Pcm, decode, encode_wav
+from stt_load.audio.containers import CONVERT, UNREADABLE_SUFFIXES
+from stt_load.audio.manifest import MANIFEST_NAME, ManifestEntry, manifest_sha256, to_text
 from stt_load.audio.resample import resample
 from stt_load.audio.speech_bounds import SpeechBounds, find_speech
+from stt_load.clips.layouts import Listed, read_layout
 from stt_load.errors import ClipError, ConfigError
 
 # A clip with more silence than this after its speech lets a server end the utterance before the clip ends.
 LONG_TAIL_S = 0.5
+# The lengths that lists give are rounded, and an MP3 is decoded some frames longer or shorter.
+PART_TOLERANCE_S = 0.25
+NAMED = 5  # of many files
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,41 +36,45 @@ class ClipSet:
     """Clips that are ready to be spoken, with their description for a report.
 
     `source` says to people where they come from. `manifest_sha256` is equal if the same files were spoken with the
-    same references. `notes` are warnings of one line each.
+    same references. `notes` are warnings of one line each. `layout` says how a folder was read.
     """
 
     clips: tuple[Clip, ...]
     source: str
     manifest_sha256: str
     notes: tuple[str, ...] = ()
+    layout: str = ""
 
 
 def load_folder(path: Path | str, sample_rate_hz: int | None) -> ClipSet:
-    """Every clip of the folder, mono, at `sample_rate_hz` (None: each at the rate of its file).
+    """Every clip of the folder, or of one list of clips in it, mono, at `sample_rate_hz` (None: each at its own rate).
 
     Raises ConfigError with one line for each problem.
     """
-    folder = Path(path)
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise ConfigError(f"clips folder {folder} {what}: give a folder of wav, flac or ogg files")
+    path = Path(path)
+    if not path.exists():
+        raise ConfigError(f"clips folder {path} does not exist: give a folder of audio files, or a list of clips")
     problems: list[str] = []
-    entries = _read_entries(folder, problems)
-    if not entries and not problems:
-        raise ConfigError(f"clips folder {folder} holds no wav, flac or ogg file: fill it with `stt-load clips make`")
-    checked: list[tuple[ManifestEntry, Clip]] = []
-    for entry in entries:
-        with _collect_errors(problems, f"{folder / entry.file}: "):
-            checked.append(_load_clip(folder, entry, sample_rate_hz))
+    listed = read_layout(path, problems)
+    folder = path if path.is_dir() else path.parent
+    if not listed.entries and not problems:
+        raise ConfigError(_nothing_in(folder, listed))
+    loaded: list[_Loaded] = []
+    files = _FileReader()
+    for entry in listed.entries:
+        with _collect_errors(problems, f"{folder / entry.file}{_part_of(entry)}: "):
+            loaded.append(_load_clip(files, folder, entry, sample_rate_hz))
     problems += [
         f"{folder}: clip id {clip_id!r} is used {n} times: rename the files or give each line its own `clip_id`"
-        for clip_id, n in Counter(entry.clip_id for entry in entries).items()
+        for clip_id, n in Counter(entry.clip_id for entry in listed.entries).items()
         if n > 1
     ]
     if problems:
         raise ConfigError(problems)
-    clips = tuple(clip for _, clip in checked)
-    return ClipSet(clips, str(folder), manifest_sha256(entry for entry, _ in checked), _notes(folder, entries, clips))
+    digest = manifest_sha256(item.entry for item in loaded)
+    return ClipSet(
+        tuple(item.clip for item in loaded), str(path), digest, _notes(folder, listed, loaded), listed.layout
+    )
 
 
 def write_folder(path: Path, clips: Iterable[Clip], source: Mapping[str, str]) -> None:
@@ -124,67 +133,41 @@ def _write_clip(folder: Path, clip: Clip, source: Mapping[str, str]) -> Manifest
     )
 
 
-def _read_entries(folder: Path, problems: list[str]) -> list[ManifestEntry]:
-    manifest = folder / MANIFEST_NAME
-    try:
-        if manifest.exists():
-            return _manifest_entries(manifest, problems)
-        return _text_entries(folder, problems)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{manifest if manifest.exists() else folder}: can't be read ({error})") from None
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A clip, its entry with every key filled in, and what was wrong with its file's header."""
+
+    entry: ManifestEntry
+    clip: Clip
+    mended: str | None
 
 
-def _manifest_entries(manifest: Path, problems: list[str]) -> list[ManifestEntry]:
-    entries = []
-    lines = manifest.read_text(encoding="utf-8-sig").splitlines()
-    if not any(line.strip() for line in lines):
-        problems.append(f"{manifest}: lists no clip; delete it if there is a .txt beside each audio file")
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            with _collect_errors(problems, f"{manifest} line {number}: "):
-                entries.append(parse_line(line))
-    return entries
+class _FileReader:
+    """Decodes files; the last one is kept, since the clips of a long recording follow each other."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Path, str, Pcm] | None = None
+
+    def read(self, path: Path) -> tuple[str, Pcm]:
+        """The digest of the file's bytes, and its audio. Raises ClipError with the reason alone."""
+        if self._last is None or self._last[0] != path:
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                is_link = path.is_symlink()
+                raise ClipError("a link to a file that is not there" if is_link else "the file is missing") from None
+            except OSError as error:
+                raise ClipError(f"can't be read ({error.strerror})") from None
+            self._last = path, hashlib.sha256(data).hexdigest(), decode(data)
+        return self._last[1], self._last[2]
 
 
-def _text_entries(folder: Path, problems: list[str]) -> list[ManifestEntry]:
-    """An entry for each audio file, with the reference from the `.txt` of the same name."""
-    entries = []
-    for audio in _audio_files(folder):
-        with _collect_errors(problems, f"{audio}: "):
-            entries.append(ManifestEntry(clip_id=audio.stem, file=audio.name, reference=_text_beside(audio)))
-    return entries
-
-
-def _text_beside(audio: Path) -> str:
-    text = audio.with_suffix(".txt")
-    if not text.exists():
-        raise ClipError(f"no reference text: write what is spoken into {text.name} beside it")
-    try:
-        # A text file may be wrapped; a reference is one line.
-        reference = " ".join(text.read_text(encoding="utf-8-sig").split())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ClipError(f"its text {text.name} can't be read as UTF-8 ({error})") from None
-    if not reference:
-        raise ClipError(f"its text {text.name} is empty: write what is spoken")
-    return reference
-
-
-def _audio_files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
-
-
-def _load_clip(folder: Path, entry: ManifestEntry, sample_rate_hz: int | None) -> tuple[ManifestEntry, Clip]:
-    """The clip, and its entry with every key filled in. Raises ClipError with the reason."""
-    try:
-        data = (folder / entry.file).read_bytes()
-    except FileNotFoundError:
-        raise ClipError(f"the file is missing, but {MANIFEST_NAME} lists it") from None
-    except OSError as error:
-        raise ClipError(f"can't be read ({error.strerror})") from None
-    sha256 = hashlib.sha256(data).hexdigest()
+def _load_clip(files: _FileReader, folder: Path, entry: ManifestEntry, sample_rate_hz: int | None) -> _Loaded:
+    """The clip of an entry. Raises ClipError with the reason."""
+    sha256, whole = files.read(folder / entry.file)
     if entry.sha256 not in (None, sha256):
         raise ClipError(f"the file is not the one that {MANIFEST_NAME} describes: its sha256 differs")
-    pcm = decode(data)
+    pcm = _part(whole, entry)
     for key, said, is_so in (
         ("sample_rate_hz", entry.sample_rate_hz, pcm.sample_rate_hz),
         ("n_samples", entry.n_samples, len(pcm.samples)),
@@ -204,7 +187,26 @@ def _load_clip(folder: Path, entry: ManifestEntry, sample_rate_hz: int | None) -
         speech_end_s=speech.end_s,
         sha256=sha256,
     )
-    return complete, Clip(entry.clip_id, entry.reference, samples, rate_hz, speech.start_s, end_s)
+    clip = Clip(entry.clip_id, entry.reference, samples, rate_hz, speech.start_s, end_s)
+    return _Loaded(complete, clip, pcm.mended)
+
+
+def _part(whole: Pcm, entry: ManifestEntry) -> Pcm:
+    """The part of a file that is the clip. Raises ClipError where the file is shorter than that."""
+    if not entry.is_part:
+        return whole
+    start_s = entry.offset_s or 0.0
+    end_s = whole.duration_s if entry.duration_s is None else start_s + entry.duration_s
+    if start_s >= whole.duration_s or end_s > whole.duration_s + PART_TOLERANCE_S:
+        raise ClipError(
+            f"the clip is from {start_s:.2f} to {end_s:.2f} s, but the file is {whole.duration_s:.2f} s long"
+        )
+    first, after = round(start_s * whole.sample_rate_hz), round(end_s * whole.sample_rate_hz)
+    return replace(whole, samples=whole.samples[first:after])
+
+
+def _part_of(entry: ManifestEntry) -> str:
+    return f" from {entry.offset_s:g} s" if entry.offset_s else ""
 
 
 def _speech(entry: ManifestEntry, pcm: Pcm) -> SpeechBounds:
@@ -219,18 +221,58 @@ def _speech(entry: ManifestEntry, pcm: Pcm) -> SpeechBounds:
     return SpeechBounds(start_s, end_s)
 
 
-def _notes(folder: Path, entries: list[ManifestEntry], clips: tuple[Clip, ...]) -> tuple[str, ...]:
-    unnamed = len({file.name for file in _audio_files(folder)} - {str(Path(entry.file)) for entry in entries})
-    long_tails = sum(clip.duration_s - clip.speech_end_s > LONG_TAIL_S for clip in clips)
+def _nothing_in(folder: Path, listed: Listed) -> str:
+    unreadable = sorted(file.name for file in listed.audio_files)
+    if unreadable:
+        named = first_few(unreadable)
+        return f"clips folder {folder} holds no audio that libsndfile can read ({named}): convert it ({CONVERT})"
+    return f"clips folder {folder} holds no audio file ({READABLE}): fill it with `stt-load clips make`"
+
+
+def _notes(folder: Path, listed: Listed, loaded: list[_Loaded]) -> tuple[str, ...]:
+    used = {(folder / item.entry.file).resolve() for item in loaded}
+    unused = sorted(file for file in listed.audio_files if file.resolve() not in used)
+    unreadable = [_name_in(folder, file) for file in unused if file.suffix.lower() in UNREADABLE_SUFFIXES]
+    unlisted = [_name_in(folder, file) for file in unused if file.suffix.lower() not in UNREADABLE_SUFFIXES]
+    outside = [str(file) for file in sorted(used) if not file.is_relative_to(folder.resolve())]
+    mended = [f"{_name_in(folder, folder / item.entry.file)}: {item.mended}" for item in loaded if item.mended]
+    long_tails = sum(item.clip.duration_s - item.clip.speech_end_s > LONG_TAIL_S for item in loaded)
     notes = []
-    if unnamed:
-        notes.append(f"{unnamed} audio files in {folder} are not listed in {MANIFEST_NAME} and are ignored")
+    if unlisted:
+        notes.append(f"{counted(unlisted, 'audio file')} not listed and not used: {first_few(unlisted)}")
+    if unreadable:
+        notes.append(
+            f"{counted(unreadable, 'audio file')} not used, since libsndfile can't read such files: "
+            f"{first_few(unreadable)}; convert them ({CONVERT})"
+        )
+    if outside:
+        notes.append(f"{counted(outside, 'file')} outside {folder}: {first_few(outside)}")
+    if mended:
+        notes.append(
+            f"{counted(mended, 'file')} taken as long as the audio in them, whatever their headers say: "
+            f"{first_few(mended)}"
+        )
     if long_tails:
         notes.append(
             f"{long_tails} clips have more than {LONG_TAIL_S} s of silence after their speech: a server may answer "
             "before the clip ends, so latencies after the last frame come out low; latencies after end of speech do not"
         )
     return tuple(notes)
+
+
+def _name_in(folder: Path, file: Path) -> str:
+    return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
+
+
+def counted(names: list[str], what: str) -> str:
+    """`1 file is`, `2 files are`."""
+    return f"1 {what} is" if len(names) == 1 else f"{len(names):,} {what}s are"
+
+
+def first_few(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 @contextmanager

@@ -24,7 +24,7 @@ OGG = written("OGG", "VORBIS")
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"\0\0\0\x1cftypM4A \0", "it is m4a or mp4, which libsndfile can't read: convert it: ffmpeg -i IN"),
+        (b"\0\0\0\x1cftypM4A \0", "it is m4a or mp4, which libsndfile can't read: convert it (ffmpeg -i IN"),
         (b"\x1a\x45\xdf\xa3webm", "it is webm or matroska"),
         (b"\xff\xf1\x50\x80", "it is raw aac"),
         (b"#!AMR-WB\n", "it is amr"),

@@ -57,3 +57,9 @@ def test_a_wrong_line_is_refused_with_its_reason(line: str, reason: str) -> None
         parse_line(line)
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_line_of_nemo_is_read_by_its_own_names() -> None:
+    entry = parse_line('{"audio_filepath": "/data/a.wav", "text": "hello", "offset": 1.5, "duration": 2, "lang": "en"}')
+    assert entry == ManifestEntry("a", "/data/a.wav", "hello", offset_s=1.5, duration_s=2)
+    assert entry.is_part and not parse_line('{"file": "a.wav", "reference": "x", "duration": 9}').is_part

@@ -77,7 +77,7 @@ def test_a_folder_without_clips_is_one_line(tmp_path: Path, busy_port: int) -> N
     (tmp_path / "clips").mkdir()
     line = [*LADDER, "--stt-url", f"ws://127.0.0.1:{busy_port}/ws", "--clips", "clips"]
     (problem,) = refused(line, tmp_path)
-    assert "holds no wav" in problem
+    assert "holds no audio file" in problem
 
 
 def test_a_taken_port_of_the_web_ui_is_one_line(tmp_path: Path, busy_port: int) -> None:

@@ -35,7 +35,8 @@ def test_texts_are_spoken_into_a_folder_that_show_lists(tmp_path: Path) -> None:
     assert "text-01" in shown.output and "Thank you for calling." in shown.output
     assert "Please hold [the line]." in shown.output
     assert "22050" in shown.output
-    assert shown.output.splitlines()[-1].startswith("2 clips, ")
+    layout, summary = shown.output.splitlines()[-2:]
+    assert layout == "read as stt-load, clips.jsonl" and summary.startswith("2 clips, ")
 
 
 def test_json_texts_keep_their_ids_and_the_voice_is_written_down(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_every_bad_file_is_told_at_once_one_line_each(tmp_path: Path) -> None:
     [
         (lambda path: None, "does not exist"),
         (lambda path: path.write_text(""), "is a file, not a folder"),
-        (lambda path: path.mkdir(), "holds no wav, flac or ogg file"),
+        (lambda path: path.mkdir(), "holds no audio file (wav, flac, ogg, opus or mp3)"),
     ],
     ids=["missing", "file", "empty"],
 )
@@ -133,7 +133,7 @@ def test_a_hand_written_manifest_is_enough_and_its_bounds_are_kept(tmp_path: Pat
     assert [(clip.clip_id, clip.reference) for clip in clips.clips] == [("b", "bee"), ("first", "ay")]
     assert (clips.clips[0].speech_start_s, clips.clips[0].speech_end_s) == (0.2, 0.7)
     assert (clips.clips[1].speech_start_s, clips.clips[1].speech_end_s) == SPEECH
-    assert clips.notes == (f"1 audio files in {tmp_path} are not listed in clips.jsonl and are ignored",)
+    assert clips.notes == ("1 audio file is not listed and not used: c.wav",)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,8 @@ def test_a_hand_written_manifest_is_enough_and_its_bounds_are_kept(tmp_path: Pat
         ({"speech_end_s": 9.0}, "is not within its length of 1.200 s"),
         ({"speech_start_s": 1.0}, "speech from 1.000 to 0.9"),
         ({"file": "gone.wav"}, "the file is missing"),
+        ({"offset_s": 2.0}, "from 2 s: the clip is from 2.00 to 1.20 s, but the file is 1.20 s long"),
+        ({"offset_s": 1.0, "duration_s": 1.0}, "the clip is from 1.00 to 2.00 s, but the file is 1.20 s long"),
     ],
 )
 def test_a_manifest_that_is_not_true_of_its_file_is_refused(tmp_path: Path, told: dict, reason: str) -> None:
@@ -170,6 +172,100 @@ def test_an_empty_manifest_is_told(tmp_path: Path) -> None:
     put_manifest(tmp_path)
     (problem,) = problems_of(tmp_path)
     assert "lists no clip" in problem
+
+
+def test_part_of_a_file_can_be_a_clip(tmp_path: Path) -> None:
+    put(tmp_path, "long.wav", text=None)
+    put_manifest(
+        tmp_path,
+        {"file": "long.wav", "reference": "one", "offset_s": 0.3, "duration_s": 0.4},
+        {"file": "long.wav", "reference": "two", "offset_s": 0.7},
+        {"file": "long.wav", "reference": "all", "clip_id": "whole"},
+    )
+    loaded = load_folder(tmp_path, None)
+    assert [(clip.clip_id, clip.duration_s) for clip in loaded.clips] == [
+        ("long@0.3", pytest.approx(0.4)),
+        ("long@0.7", pytest.approx(0.5)),
+        ("whole", pytest.approx(1.2)),
+    ]
+    first, second, whole = (clip.samples for clip in loaded.clips)
+    assert np.array_equal(np.concatenate([first, second]), whole[4800:])
+    assert loaded.clips[1].speech_end_s == pytest.approx(0.2, abs=0.011)
+
+
+def test_what_a_header_said_wrongly_is_noted(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        file = put(tmp_path, name)
+        data = bytearray(file.read_bytes())
+        data[4:8] = data[40:44] = (2_000_000_000).to_bytes(4, "little")
+        file.write_bytes(data)
+    loaded = load_folder(tmp_path, None)
+    assert [clip.duration_s for clip in loaded.clips] == [pytest.approx(1.2)] * 2
+    assert loaded.notes == (
+        "2 files are taken as long as the audio in them, whatever their headers say: "
+        "a.wav: its header doesn't say how long it is, b.wav: its header doesn't say how long it is",
+    )
+
+
+def test_audio_that_is_not_used_is_counted_and_named(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav")
+    (tmp_path / "below").mkdir()
+    for name in ("b.m4a", "below/c.webm"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x1cftypM4A ")
+    (note,) = load_folder(tmp_path, None).notes
+    assert note == (
+        "2 audio files are not used, since libsndfile can't read such files: b.m4a, below/c.webm; "
+        "convert them (ffmpeg -i IN -ar 16000 -ac 1 OUT.flac)"
+    )
+
+
+def test_a_folder_of_audio_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "b.m4a").write_bytes(b"\0\0\0\x1cftypM4A ")
+    (problem,) = problems_of(tmp_path)
+    assert "no audio that libsndfile can read (b.m4a): convert it (ffmpeg" in problem
+
+
+def test_files_outside_of_the_folder_are_used_and_named(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    put(outside, "a.wav", text=None)
+    put(outside, "b.wav", text=None)
+    put_manifest(
+        inside,
+        {"file": "../outside/a.wav", "reference": "x"},
+        {"file": str(outside / "b.wav"), "reference": "x"},
+    )
+    loaded = load_folder(inside, None)
+    assert [clip.clip_id for clip in loaded.clips] == ["a", "b"]
+    assert loaded.notes == (f"2 files are outside {inside}: {outside / 'a.wav'}, {outside / 'b.wav'}",)
+
+
+def test_what_macos_leaves_behind_and_hidden_files_are_nobodys_clips(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav")
+    (tmp_path / "._a.wav").write_bytes(b"\x00\x05\x16\x07" + bytes(100))
+    for folder in (".cache", "__MACOSX"):
+        (tmp_path / folder).mkdir()
+        put(tmp_path / folder, "x.wav", text=None)
+    loaded = load_folder(tmp_path, None)
+    assert (len(loaded.clips), loaded.notes) == (1, ())
+
+
+def test_a_link_to_nothing_is_told(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav")
+    (tmp_path / "b.wav").symlink_to(tmp_path / "gone.wav")
+    (tmp_path / "b.txt").write_text("x")
+    (problem,) = problems_of(tmp_path)
+    assert problem.endswith("b.wav: a link to a file that is not there")
+
+
+def test_a_reference_may_hold_what_unicode_calls_a_line_separator(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav", text=None)
+    reference = "one\u2028two\x85three\x0cfour"
+    line = json.dumps({"file": "a.wav", "reference": reference}, ensure_ascii=False)
+    (tmp_path / MANIFEST_NAME).write_text(line + "\n", encoding="utf-8")
+    (clip,) = load_folder(tmp_path, None).clips
+    assert clip.reference == reference
 
 
 def test_long_silence_after_the_speech_is_noted(tmp_path: Path) -> None:
