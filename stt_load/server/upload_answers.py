@@ -106,8 +106,20 @@ async def _vllm_events(segments: AsyncIterator[RecognisedSegment]) -> AsyncItera
 
 
 async def _speaches_events(segments: AsyncIterator[RecognisedSegment]) -> AsyncIterator[str]:
+    """The text of `done` is empty, as it is there: the deltas have used up the segments."""
+    async for segment in segments:
+        yield _event({"type": "transcript.text.delta", "delta": f" {segment.text}", "logprobs": None})
+    yield _event({"type": "transcript.text.done", "text": "", "logprobs": None})
+
+
+async def _segment_events(segments: AsyncIterator[RecognisedSegment]) -> AsyncIterator[str]:
     async for segment in segments:
         yield _event({"text": segment.text})
+
+
+async def _text_events(segments: AsyncIterator[RecognisedSegment]) -> AsyncIterator[str]:
+    async for segment in segments:
+        yield f"data:  {segment.text}\n\n"
 
 
 async def _whisperlive_events(segments: AsyncIterator[RecognisedSegment]) -> AsyncIterator[str]:
@@ -135,5 +147,7 @@ SHAPES: dict[str, Callable[[AsyncIterator[RecognisedSegment]], AsyncIterator[str
     "openai": _openai_events,
     "vllm": _vllm_events,
     "speaches": _speaches_events,
+    "segments": _segment_events,  # speaches until 2025
+    "text": _text_events,  # the same, asked for response_format=text
     "whisperlive": _whisperlive_events,
 }

@@ -1,7 +1,8 @@
 """The upload APIs that `stt_load/uploads/apis.py` names, in front of the recogniser of the websockets: whole files in,
 transcripts out, with the quirks of the servers that are stood in for.
 
-    POST /v1/audio/transcriptions    json, verbose_json, text; streamed as ?shape=openai, vllm, speaches, whisperlive
+    POST /v1/audio/transcriptions    json, verbose_json, text; streamed as ?shape=openai, vllm, speaches, whisperlive,
+                                     segments, text
     POST /api/v1/transcribe          TingWu: one request after the other
     POST /api/v1/trans/video         the same shape
     POST /api/v1/asr                 TingWu in the shape of the Whisper web service

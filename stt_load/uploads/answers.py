@@ -1,25 +1,31 @@
 """The answer to an upload: a body piece by piece in, the transcript out. No socket, no clock.
 
-How the body is read follows from its content type, never from what was asked for: a server that was asked to stream
-and answers JSON has not streamed, and then there is no first text.
+How the body is read follows from its content type and from the body itself. A server that was asked to stream and
+answers JSON has not streamed, and then there is no first text.
 
-    text/event-stream     server-sent events, see `event_reader.py`
-    text/plain            the text itself
-    anything else         JSON: {"text": …}, or a string
+    text/event-stream           server-sent events, see `event_reader.py`
+    a JSON object, whatever     {"text": …}, null where nothing was heard; or what went wrong
+    the type says
+    text/plain, and whatever    the text itself: servers call it text/html, or nothing at all
+    comes where text was asked
+    for
+    anything else               JSON: a string
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stt_load.dialects.wire import numbers
+from stt_load.dialects.wire import numbers, text_of, with_whole_characters
 from stt_load.errors import Outcome, ProtocolError
 from stt_load.session.outcomes import Ending
 
 _SHOWN = 80
+_IS_PAGE = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +56,15 @@ class UploadAnswer:
 
 
 class WholeReader:
-    """Reads JSON or plain text, of which nothing can be said before the end.
+    """Reads JSON or plain text, of which nothing can be said before the end. `may_be_plain`: the text itself may come,
+    because the server says so or was asked for it.
 
     `feed` takes a piece of the body and when it arrived; `close` says that the body is complete. Both raise
     ProtocolError.
     """
 
-    def __init__(self, is_plain: bool) -> None:
-        self._is_plain = is_plain
+    def __init__(self, may_be_plain: bool) -> None:
+        self._may_be_plain = may_be_plain
         self._parts: list[bytes] = []
         self._at_s = 0.0
 
@@ -68,28 +75,34 @@ class WholeReader:
     def close(self) -> UploadAnswer:
         data = b"".join(self._parts)
         try:
-            told = data.decode("utf-8")
-            body = told if self._is_plain else json.loads(told)
-        except (ValueError, RecursionError) as error:
+            told = data.decode("utf-8-sig")
+        except ValueError as error:
             raise ProtocolError(f"neither JSON nor text: {data[:_SHOWN]!r}") from error
-        return self._read(body)
+        return self._read(told, data)
 
-    def _read(self, body: object) -> UploadAnswer:
-        if isinstance(body, str):
-            return self._answer_of(body)
-        if not isinstance(body, dict):
-            raise ProtocolError(f"JSON without a text: {str(body)[:_SHOWN]}")
+    def _read(self, told: str, data: bytes) -> UploadAnswer:
+        """A transcript is no JSON object, and no page of HTML, whatever it is said to be."""
+        try:
+            body = with_whole_characters(json.loads(told))
+        except (ValueError, RecursionError) as error:
+            if self._may_be_plain and not _IS_PAGE.match(told):
+                return self._answer_of(told)
+            raise ProtocolError(f"neither JSON nor text: {data[:_SHOWN]!r}") from error
+        if isinstance(body, dict):
+            return self._read_object(body)
+        if isinstance(body, str) or body is None:
+            return self._answer_of(body or "")
+        if self._may_be_plain:  # "1984" is a text
+            return self._answer_of(told)
+        raise ProtocolError(f"JSON without a text: {str(body)[:_SHOWN]}")
+
+    def _read_object(self, body: Mapping[str, Any]) -> UploadAnswer:
         error = error_in(body)
-        if error is not None:
-            return UploadAnswer("", error=error)
-        text = body.get("text")
-        if not isinstance(text, str):
-            raise ProtocolError(f"JSON without a text: {str(body)[:_SHOWN]}")
-        return self._answer_of(text, timings_in(body))
+        return UploadAnswer("", error=error) if error is not None else self._answer_of(text_of(body, "text"), body)
 
-    def _answer_of(self, text: str, server_ms: Mapping[str, float] | None = None) -> UploadAnswer:
+    def _answer_of(self, text: str, body: Mapping[str, Any] | None = None) -> UploadAnswer:
         text = text.strip()
-        return UploadAnswer(text, ((self._at_s, text),) if text else (), server_ms=server_ms or {})
+        return UploadAnswer(text, ((self._at_s, text),) if text else (), server_ms=timings_in(body or {}))
 
 
 def error_in(body: Mapping[str, Any]) -> str | None:

@@ -1,11 +1,17 @@
-"""A transcript as server-sent events, in the three shapes that servers use; told apart by what comes.
+"""A transcript as server-sent events, in the shapes that servers use; told apart by what comes.
 
-    OpenAI                 {"type":"transcript.text.delta","delta":…} …  {"type":"transcript.text.done","text":…}
+    OpenAI, speaches       {"type":"transcript.text.delta","delta":…} …  {"type":"transcript.text.done","text":…}
     vLLM                   {"choices":[{"delta":{"content":…}}]} …        [DONE]
-    speaches, WhisperLive  {"text":…} for each segment …                  the end of the answer; WhisperLive: [DONE] too
+    WhisperLive, and       {"text":…} for each segment …                  the end of the answer; WhisperLive: [DONE] too
+    speaches until 2025
+    the same as text       the bare text of each segment …                the end of the answer
+
+In speaches the text of `done` is always empty: the server has read its segments already, for the deltas. There the
+deltas are the transcript.
 
 Sources: openai/openai-python `src/openai/types/audio/`, vllm-project/vllm `vllm/entrypoints/speech_to_text`,
-speaches-ai/speaches `src/speaches/routers/stt.py`, collabora/WhisperLive `whisper_live/server.py`.
+speaches-ai/speaches `src/speaches/executors/whisper.py` at 0d7d569 and, before, `src/speaches/routers/stt.py` at
+06120fb, collabora/WhisperLive `whisper_live/server.py`.
 """
 
 from __future__ import annotations
@@ -14,24 +20,28 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from stt_load.dialects.wire import interim_text, with_whole_characters
 from stt_load.errors import ProtocolError
 from stt_load.session.sse import DONE, EventFrames
-from stt_load.uploads.answers import UploadAnswer, error_in, timings_in
+from stt_load.uploads.answers import UploadAnswer, WholeReader, error_in, timings_in
 
+EVENTS = "text/event-stream"
 _SHOWN = 80
 
 
 class EventReader:
-    """Reads server-sent events into a transcript. An event of no known shape says nothing.
+    """Reads server-sent events into a transcript. An event of no known shape says nothing. `may_be_plain`: text was
+    asked for, so that an event which is no JSON is the text of a segment.
 
     `feed` and `close` are those of `answers.WholeReader`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, may_be_plain: bool = False) -> None:
+        self._may_be_plain = may_be_plain
         self._frames = EventFrames()
         self._deltas: list[str] = []
         self._segments: list[tuple[float, str]] = []
-        self._whole: str | None = None
+        self._whole = ""
         self._first_text_at_s: float | None = None
         self._at_s = 0.0
         self._is_done = False
@@ -46,9 +56,9 @@ class EventReader:
     def close(self) -> UploadAnswer:
         for event in self._frames.close():
             self._on_event(event)
-        text = self._whole if self._whole is not None else "".join(self._deltas).strip()
-        if not text:
-            text = " ".join(segment for _, segment in self._segments)
+        # A server may cut a character in two, so deltas are joined before they are looked at.
+        text = self._whole or with_whole_characters("".join(self._deltas)).strip()
+        text = text or " ".join(segment for _, segment in self._segments)
         messages = self._segments or ([(self._at_s, text)] if text else [])
         return UploadAnswer(
             text=text,
@@ -63,14 +73,14 @@ class EventReader:
         if data.strip() == DONE:
             self._is_done = True
             return
-        try:
-            body = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise ProtocolError(f"an event that is not JSON: {data[:_SHOWN]!r}") from error
-        if not isinstance(body, dict):
-            raise ProtocolError(f"an event that is no JSON object: {data[:_SHOWN]!r}")
+        body = _object_in(data)
+        if body is None:
+            if not self._may_be_plain:
+                raise ProtocolError(f"an event that is no JSON object: {data[:_SHOWN]!r}")
+            self._on_text(data.decode("utf-8", "replace"))
+            return
         self._server_ms |= timings_in(body)
-        self._error = self._error or _error_of(body)
+        self._error = self._error or with_whole_characters(_error_of(body))
         for is_mine, take in _SHAPES:
             if is_mine(body):
                 take(self, body)
@@ -90,11 +100,14 @@ class EventReader:
             self._add(delta.get("content") if isinstance(delta, Mapping) else None)
 
     def _on_done(self, body: Mapping[str, Any]) -> None:
-        self._whole, self._is_done = str(body.get("text", "")).strip(), True
+        self._whole, self._is_done = with_whole_characters(interim_text(body, "text")), True
         self._note(self._whole)
 
     def _on_segment(self, body: Mapping[str, Any]) -> None:
-        text = body["text"].strip()
+        self._on_text(with_whole_characters(body["text"]))
+
+    def _on_text(self, text: str) -> None:
+        text = " ".join(text.split())
         self._note(text)
         if text:
             self._segments.append((self._at_s, text))
@@ -102,6 +115,21 @@ class EventReader:
     def _note(self, text: str) -> None:
         if self._first_text_at_s is None and text.strip():
             self._first_text_at_s = self._at_s
+
+
+def reader_of(content_type: str, asked_for: str | None = None) -> EventReader | WholeReader:
+    """The reader for a body that is said to be of this type. `asked_for`: the `response_format` of the request."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    is_text = asked_for == "text"
+    return EventReader(is_text) if media_type == EVENTS else WholeReader(is_text or media_type == "text/plain")
+
+
+def _object_in(data: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _error_of(body: Mapping[str, Any]) -> str | None:

@@ -21,9 +21,9 @@ from stt_load.errors import Outcome, Refusal, SttLoadError
 from stt_load.net.http import HttpClient
 from stt_load.records import Figures, Measured, Stamp, UtteranceRecord
 from stt_load.session.outcomes import Ending, ending_of_request
-from stt_load.uploads.answers import UploadAnswer, WholeReader
+from stt_load.uploads.answers import UploadAnswer
 from stt_load.uploads.apis import SAMPLE_RATE_HZ, UPLOAD_APIS
-from stt_load.uploads.event_reader import EventReader
+from stt_load.uploads.event_reader import reader_of
 from stt_load.uploads.forms import Form, clip_form
 from stt_load.workloads.message_log import messages_log, show_messages
 from stt_load.workloads.run_clips import load_clips
@@ -60,13 +60,21 @@ class TranscriptFigures(Figures, frozen=True, gc=False):
 
 
 class UploadAttempt:
-    """One upload of one clip, on a connection of its own."""
+    """One upload of one clip, on a connection of its own. `asked_for`: the `response_format` of its form."""
 
-    def __init__(self, client: HttpClient, clip: Clip, form: Form, watch: AnswerWatcher | None = None) -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        clip: Clip,
+        form: Form,
+        watch: AnswerWatcher | None = None,
+        asked_for: str | None = None,
+    ) -> None:
         self._client = client
         self._post = client.post(form.body, form.content_type)
         self._clip = clip
         self._watch = watch
+        self._asked_for = asked_for
         self._answer: UploadAnswer | None = None
 
     @property
@@ -88,12 +96,7 @@ class UploadAttempt:
     def _exchange(self) -> UploadAnswer:
         with self._post as post:
             post.send()
-            # How the body is read follows from what it is said to be, without the parameters behind it.
-            match post.headers.get("content-type", "").partition(";")[0].strip().lower():
-                case "text/event-stream":
-                    reader: EventReader | WholeReader = EventReader()
-                case content_type:
-                    reader = WholeReader(is_plain=content_type == "text/plain")
+            reader = reader_of(post.headers.get("content-type", ""), self._asked_for)
             for at_s, data in post:
                 reader.feed(data, at_s)
                 if self._watch is not None:
@@ -129,6 +132,7 @@ class UploadWorkload:
 
     def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
         self._client = http_client(config, api_key)
+        self._asked_for = _format_asked_for(config)
         self._is_verbose = config.verbose
         if config.verbose:
             show_messages()
@@ -140,13 +144,17 @@ class UploadWorkload:
 
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> UploadAttempt:
         watch = _answer_logger(f"{caller.name} {clip.clip_id}") if self._is_verbose else None
-        return UploadAttempt(self._client, clip, self._forms[clip.clip_id], watch)
+        return UploadAttempt(self._client, clip, self._forms[clip.clip_id], watch, self._asked_for)
 
     @classmethod
     def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
         show("times are seconds from the first byte of the request")
         form = clip_form(clip, config.dialect_options)
-        return UploadAttempt(http_client(config, api_key), clip, form, lambda s, data: show(_piece(s, data))).run()
+
+        def watch(since_start_s: float, data: bytes) -> None:
+            show(_piece(since_start_s, data))
+
+        return UploadAttempt(http_client(config, api_key), clip, form, watch, _format_asked_for(config)).run()
 
     @classmethod
     def probe_facts(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
@@ -161,6 +169,10 @@ class UploadWorkload:
     @classmethod
     def retry_options(cls, config: RunConfig, record: UtteranceRecord) -> Mapping[str, Any]:
         return {}
+
+
+def _format_asked_for(config: RunConfig) -> str | None:
+    return config.dialect_options.get("response_format")
 
 
 def http_client(config: RunConfig, api_key: str | None) -> HttpClient:

@@ -81,7 +81,8 @@ def stream(server: ServerProcess, shape: str, file: bytes | None = None) -> tupl
     [
         ("openai", {"type": "transcript.text.delta", "delta": "one"}, '{"type": "transcript.text.done"'),
         ("vllm", {"object": "transcription.chunk", "choices": [{"delta": {"content": "one"}}]}, "[DONE]"),
-        ("speaches", {"text": TEXT}, '{"text"'),
+        ("speaches", {"type": "transcript.text.delta", "delta": f" {TEXT}", "logprobs": None}, '{"type"'),
+        ("segments", {"text": TEXT}, '{"text"'),
         ("whisperlive", {"id": 0, "start": 0.0, "end": 0.64, "text": f" {TEXT}"}, "[DONE]"),
     ],
 )
@@ -92,8 +93,19 @@ def test_it_streams_in_each_of_the_shapes(server: ServerProcess, shape: str, fir
     assert lines[-1].startswith(f"data: {last}")
 
 
+def test_speaches_says_all_words_in_deltas_and_none_at_the_end(server: ServerProcess) -> None:
+    answer, lines = stream(server, "speaches", wav((tone(0.5) + silence(0.5)) * 2))
+    assert (answer.text, answer.is_whole) == (f"{TEXT} {TEXT}", True)
+    assert json.loads(lines[-1].removeprefix("data: "))["text"] == ""
+
+
+def test_bare_texts_are_streamed_where_text_was_asked_for(server: ServerProcess) -> None:
+    answer = post(server, f"{OPENAI}?shape=text", stream="true", response_format="text")
+    assert answer.text == f"data:  {TEXT}\n\n"
+
+
 def test_a_file_with_a_pause_is_recognised_piece_by_piece(server: ServerProcess) -> None:
-    answer, _ = stream(server, "speaches", wav((tone(0.5) + silence(0.5)) * 2))
+    answer, _ = stream(server, "segments", wav((tone(0.5) + silence(0.5)) * 2))
     assert [text for _, text in answer.messages] == [TEXT, TEXT]
 
 

@@ -1,4 +1,4 @@
-"""Server-sent events, in three shapes, however they are cut into pieces."""
+"""Server-sent events, in each of their shapes, however they are cut into pieces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stt_load.errors import ProtocolError
 from stt_load.session.sse import EventFrames
 from stt_load.uploads.answers import UploadAnswer
-from stt_load.uploads.event_reader import EventReader
+from stt_load.uploads.event_reader import EventReader, reader_of
 
 OPENAI = [
     {"type": "transcript.text.delta", "delta": ""},
@@ -27,6 +27,11 @@ VLLM = [
     {"choices": [{"delta": {"content": " two"}, "finish_reason": "stop"}]},
     {"choices": [], "usage": {"completion_tokens": 2}},
     "[DONE]",
+]
+SPEACHES = [
+    {"type": "transcript.text.delta", "delta": " one", "logprobs": None},
+    {"type": "transcript.text.delta", "delta": " two", "logprobs": None},
+    {"type": "transcript.text.done", "text": "", "logprobs": None},
 ]
 SEGMENTS = [{"text": ""}, {"text": " one "}, {"text": "two"}]
 WHISPERLIVE = [
@@ -55,10 +60,11 @@ def read(events: Events) -> UploadAnswer:
     [
         (OPENAI, "One two.", ((5.0, "One two."),)),
         (VLLM, "one two", ((5.0, "one two"),)),
+        (SPEACHES, "one two", ((3.0, "one two"),)),
         (SEGMENTS, "one two", ((2.0, "one"), (3.0, "two"))),
         (WHISPERLIVE, "one two", ((1.0, "one"), (2.0, "two"))),
     ],
-    ids=["openai", "vllm", "speaches", "whisperlive"],
+    ids=["openai", "vllm", "speaches", "segments", "whisperlive"],
 )
 def test_each_shape_gives_its_text_and_when_the_first_words_came(events: Events, text: str, messages: object) -> None:
     answer = read(events)
@@ -66,13 +72,14 @@ def test_each_shape_gives_its_text_and_when_the_first_words_came(events: Events,
     assert answer.first_text_at_s == next(at for at, e in enumerate(events, 1) if "one" in json.dumps(e))
 
 
-@pytest.mark.parametrize("events", [OPENAI[:-1], VLLM[:-1]], ids=["openai", "vllm"])
+@pytest.mark.parametrize("events", [OPENAI[:-1], VLLM[:-1], SPEACHES[:-1]], ids=["openai", "vllm", "speaches"])
 def test_an_answer_without_the_event_that_ends_it_is_not_whole(events: Events) -> None:
     assert not read(events).is_whole
 
 
-def test_no_text_at_all_has_no_first_text() -> None:
-    answer = read([{"type": "transcript.text.done", "text": ""}])
+@pytest.mark.parametrize("text", ["", None, 7])
+def test_no_text_at_all_has_no_first_text(text: object) -> None:
+    answer = read([{"type": "transcript.text.done", "text": text}])
     assert (answer.text, answer.first_text_at_s, answer.messages, answer.is_whole) == ("", None, (), True)
 
 
@@ -97,6 +104,53 @@ def test_an_event_of_no_known_shape_says_nothing() -> None:
 def test_an_event_that_is_no_object_is_the_servers_fault(event: str) -> None:
     with pytest.raises(ProtocolError):
         read([event])
+
+
+def test_bare_texts_are_segments_where_text_was_asked_for() -> None:
+    """An event that is an object stays one: an error, or a server that doesn't do text."""
+    reader = reader_of("text/event-stream; charset=utf-8", "text")
+    for at_s, data in enumerate([" Please bring", "", "3", "chairs.\ndata: Now", '{"text": "go"}', "[DONE]"], 1):
+        reader.feed(f"data: {data}\n\n".encode(), float(at_s))
+    answer = reader.close()
+    assert answer.text == "Please bring 3 chairs. Now go"
+    assert [text for _, text in answer.messages] == ["Please bring", "3", "chairs. Now", "go"]
+    assert (answer.first_text_at_s, answer.is_whole) == (1.0, True)
+
+
+def test_a_character_that_is_cut_over_two_deltas_is_whole_again() -> None:
+    halves = ['"one \\ud83d"', '"\\ude00 two \\ud83d"']
+    answer = read([f'{{"type": "transcript.text.delta", "delta": {half}}}' for half in halves] + ["[DONE]"])
+    assert (answer.text, answer.is_whole) == ("one \U0001f600 two \ufffd", True)
+    assert answer.text.encode()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "asked_for", "body", "text"),
+    [
+        ("text/html; charset=utf-8", "text", " one two\n", "one two"),
+        ("", "text", "one two", "one two"),
+        ("application/octet-stream", "text", "one two", "one two"),
+        ("application/json", "text", "one two", "one two"),
+        ("text/plain", "text", '{"text": "one two"}', "one two"),
+        ("text/plain", "json", '{"text": "one two"}', "one two"),
+        ("text/plain", None, "one two", "one two"),
+        ("text/html", "json", '{"text": "one two"}', "one two"),
+    ],
+)
+def test_a_whole_body_is_read_by_its_type_and_by_what_was_asked_for(
+    content_type: str, asked_for: str | None, body: str, text: str
+) -> None:
+    reader = reader_of(content_type, asked_for)
+    reader.feed(body.encode(), 1.0)
+    assert reader.close().text == text
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "", "application/json"])
+def test_bare_text_that_nobody_asked_for_is_no_json(content_type: str) -> None:
+    reader = reader_of(content_type, "json")
+    reader.feed(b"one two", 1.0)
+    with pytest.raises(ProtocolError, match="neither JSON nor text"):
+        reader.close()
 
 
 def test_timings_of_any_event_are_passed_on() -> None:
