@@ -15,6 +15,8 @@ SttLoadError
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 
@@ -53,6 +55,17 @@ class ExitCode(IntEnum):
     ABORTED = 5  # ended early by SIGTERM or Ctrl-C; the summary is written all the same
 
 
+LISTED_OF_A_KIND = 5
+LISTED_IN_ALL = 50
+_NAMED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\d[\d.,]*|\S+\.\w+")
+
+
+def _kind(problem: str) -> str:
+    """What a problem is, without what it is about: the file or line in front, and names and numbers within."""
+    about, colon, rest = problem.partition(": ")
+    return _NAMED.sub("…", (rest if colon else about).partition(": ")[0].partition(" (")[0])
+
+
 class SttLoadError(Exception):
     """The root of every error that this package raises on purpose."""
 
@@ -63,6 +76,22 @@ class ConfigError(SttLoadError):
     def __init__(self, problems: Sequence[str] | str) -> None:
         self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems))
+
+    @property
+    def lines(self) -> list[str]:
+        """The problems as they are shown: `LISTED_OF_A_KIND` of each kind, then how many more like them there are."""
+        counts = Counter(_kind(problem) for problem in self.problems)
+        seen: Counter[str] = Counter()
+        lines = []
+        for problem in self.problems:
+            kind = _kind(problem)
+            seen[kind] += 1
+            if seen[kind] <= LISTED_OF_A_KIND:
+                lines.append(problem)
+            if seen[kind] == LISTED_OF_A_KIND < counts[kind]:
+                lines.append(f"… and {counts[kind] - LISTED_OF_A_KIND:,} more like these")
+        more = len(lines) - LISTED_IN_ALL
+        return lines if more <= 0 else [*lines[:LISTED_IN_ALL], f"… and {more:,} more problems"]
 
 
 class ClipError(SttLoadError):

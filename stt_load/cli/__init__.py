@@ -70,7 +70,7 @@ def main() -> None:
         error.show()
         code = ExitCode.USAGE
     except (ConfigError, ClipError) as error:
-        for line in getattr(error, "problems", None) or (str(error),):
+        for line in error.lines if isinstance(error, ConfigError) else (str(error),):
             print(f"error: {line}", file=sys.stderr)
         code = ExitCode.USAGE
     except SttLoadError as error:

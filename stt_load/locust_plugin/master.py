@@ -52,7 +52,7 @@ class Master:
             if self.environment.web_ui is None or options.autostart:
                 self._prepare()  # otherwise options are still to be typed: checked when the run starts
         except ConfigError as error:
-            for line in error.problems:
+            for line in error.lines:
                 print(f"error: {line}", file=sys.stderr)
             sys.exit(ExitCode.USAGE)
 
@@ -67,7 +67,7 @@ class Master:
             raise gevent.GreenletExit from error
 
     def _refuse(self, error: ConfigError) -> None:
-        for line in error.problems:
+        for line in error.lines:
             log.error(line)
         self.environment.process_exit_code = int(ExitCode.USAGE)
 

@@ -25,7 +25,7 @@ class CallerUser(User):
         try:
             self._pool = self.environment.stt_role.ready_pool()
         except ConfigError as error:
-            for line in error.problems:
+            for line in error.lines:
                 log.error(line)
             raise gevent.GreenletExit from error  # quiet: of a StopUser here Locust prints the traceback
         self._caller = self._pool.new_caller()
