@@ -12,6 +12,7 @@ from typing import Any
 
 from stt_load.dialects.registry import find_dialect
 from stt_load.kinds import ALL_KINDS, PACED, STREAM, TRANSCRIBED, LoadKind, kind_of
+from stt_load.metrics.languages import parse_language
 from stt_load.option_values import (
     DEFAULT_CONCURRENCY,
     one_of,
@@ -225,6 +226,15 @@ OPTIONS: tuple[Option, ...] = (
         metavar="FOLDER",
         default_help="English sentences spoken by espeak, made once",
         help="A folder of audio files with reference texts, or a list of clips in it.",
+    ),
+    Option(
+        name="language",
+        field="language",
+        parse=parse_language,
+        metavar="CODE",
+        default_help="guessed from the references",
+        help="The language of the references (en, de, th, …): what counts as a word of a transcript.",
+        kinds=TRANSCRIBED,
     ),
     Option(
         name="tts-url",

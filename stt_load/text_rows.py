@@ -9,6 +9,8 @@
 A line ends with LF or CRLF and with nothing else: U+2028, U+0085 and form feed are part of a text
 (`str.splitlines` would cut there). A tab-separated cell with a line break can't be told from a row that lacks cells:
 both are refused, so that no row is lost or joined with the next one.
+
+A source is a whole text, or the lines of a file of any size: opened as `utf-8-sig` with `newline="\\n"`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,15 +40,16 @@ def lines_of(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
-def json_rows(text: str, problems: list[str]) -> Iterator[TextRow]:
+def json_rows(source: str | Iterable[str], problems: list[str]) -> Iterator[TextRow]:
     """The objects of a file of JSON lines. A line that is none is one more of `problems`; empty lines are skipped."""
-    for number, line in enumerate(lines_of(text), 1):
+    for number, line in enumerate(_lines(source), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            problems.append(f"line {number}: not JSON ({error}): write one object a line")
+            reason = "nested too deep" if isinstance(error, RecursionError) else error
+            problems.append(f"line {number}: not JSON ({reason}): write one object a line")
             continue
         if isinstance(row, dict):
             yield TextRow(number, row)
@@ -54,13 +57,15 @@ def json_rows(text: str, problems: list[str]) -> Iterator[TextRow]:
             problems.append(f"line {number}: not an object: write one like {{...}} a line")
 
 
-def separated_rows(text: str, separator: str, problems: list[str], skip: int = 0) -> Iterator[TextRow]:
+def separated_rows(
+    source: str | Iterable[str], separator: str, problems: list[str], skip: int = 0
+) -> Iterator[TextRow]:
     """The rows of a file with a header, each as texts by column, the way the separator says (see above).
 
     `skip`: lines before the header. A row that doesn't fit the header is one more of `problems`.
     """
     header: list[str] | None = None
-    for line, cells in separated_cells(text, separator, problems):
+    for line, cells in separated_cells(source, separator, problems):
         if line <= skip or not any(cell.strip() for cell in cells):
             continue
         if header is None:
@@ -71,13 +76,15 @@ def separated_rows(text: str, separator: str, problems: list[str], skip: int = 0
             yield TextRow(line, dict(zip(header, cells, strict=False)))
 
 
-def separated_cells(text: str, separator: str, problems: list[str]) -> Iterator[tuple[int, Sequence[str]]]:
+def separated_cells(
+    source: str | Iterable[str], separator: str, problems: list[str]
+) -> Iterator[tuple[int, Sequence[str]]]:
     """The cells of each row with the line on which it begins, empty lines included. No header is expected."""
     if separator == TAB:
-        for number, line in enumerate(lines_of(text), 1):
+        for number, line in enumerate(_lines(source), 1):
             yield number, line.split(TAB)
         return
-    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=separator, strict=True)
+    lines = csv.reader(_csv_lines(source), delimiter=separator, strict=True)
     while True:
         began = lines.line_num + 1
         try:
@@ -88,6 +95,18 @@ def separated_cells(text: str, separator: str, problems: list[str]) -> Iterator[
         if cells is None:
             return
         yield began, cells
+
+
+def _lines(source: str | Iterable[str]) -> Iterable[str]:
+    if isinstance(source, str):
+        return lines_of(source)
+    return (line.removesuffix("\n").removesuffix("\r") for line in source)
+
+
+def _csv_lines(source: str | Iterable[str]) -> Iterator[str]:
+    """The lines with their ends, which may stand in a cell. Old spreadsheets end them with CR alone."""
+    for line in [source.removeprefix("\ufeff")] if isinstance(source, str) else source:
+        yield from io.StringIO(line, newline="")
 
 
 def _cell_advice(separator: str) -> str:

@@ -16,7 +16,8 @@ from stt_load.cli.run import option_words, with_options
 from stt_load.config import RunConfig, parse_options
 from stt_load.credentials import without_credentials
 from stt_load.errors import ConfigError, ExitCode
-from stt_load.metrics.normaliser import guess_normaliser
+from stt_load.metrics.language_guess import LanguageChoice, choose_language
+from stt_load.metrics.model_tags import has_model_tags
 from stt_load.metrics.wer import scored
 from stt_load.records import Utterance, UtteranceRecord
 from stt_load.run.preflight import find_problems
@@ -25,7 +26,7 @@ from stt_load.workloads.run_clips import choose_clips
 from stt_load.workloads.workload import Workload, as_ms
 
 PROBE_OPTIONS = (
-    *("stt-url", "dialect", "dialect-option", "insecure", "clips", "tts-url"),
+    *("stt-url", "dialect", "dialect-option", "insecure", "clips", "language", "tts-url"),
     *("frame-ms", "trailing-silence", "end", "timeout"),
 )
 
@@ -44,7 +45,8 @@ def command(clip_id: str | None, **options: Any) -> None:
     problems = find_problems(config)
     if problems:
         raise ConfigError(problems)
-    clip = _find_clip(choose_clips(config).clips, clip_id)
+    clips = choose_clips(config).clips
+    clip = _find_clip(clips, clip_id)
     workload: type[Workload] = config.kind.workload_class()
     console = Console(highlight=False, soft_wrap=True)
     utterance = Utterance("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference, kind=config.kind.name)
@@ -52,8 +54,9 @@ def command(clip_id: str | None, **options: Any) -> None:
     key = os.environ.get(config.kind.key_variable)
     measured = workload.probe(config, clip, key, lambda line: console.print(line, markup=False))
     record = UtteranceRecord.assemble(utterance, measured, time.time())
-    record = scored(record, guess_normaliser([clip.reference]).normaliser)
-    _print_facts(workload, config, record, console)
+    choice = choose_language(config.language, (clip.reference for clip in clips))
+    record = scored(record, choice.normaliser)
+    _print_facts(workload, config, record, choice, console)
     _print_next(workload, config, record, options, console)
     click.get_current_context().exit(ExitCode.FINE if record.is_ok else ExitCode.SLO_MISSED)
 
@@ -65,14 +68,18 @@ def _find_clip(clips: Sequence[Clip], clip_id: str | None) -> Clip:
     raise ConfigError(f"--clip: there is no clip {clip_id}: see `stt-load clips show`")
 
 
-def _print_facts(workload: type[Workload], config: RunConfig, record: UtteranceRecord, console: Console) -> None:
+def _print_facts(
+    workload: type[Workload], config: RunConfig, record: UtteranceRecord, choice: LanguageChoice, console: Console
+) -> None:
     lines = [
         ("outcome", str(record.outcome) + (f": {record.error}" if record.error else "")),
         ("reference", record.reference),
     ]
     if record.is_transcribed:
         wer = "no transcript" if record.wer is None or not record.text else f"{100 * record.wer:.1f} %"
-        lines += [("transcript", record.text or "(none)"), ("WER", wer)]
+        tags = ", without the tags of the model in it" if has_model_tags(record.text) else ""
+        lines += [("transcript", record.text or "(none)"), ("WER", wer + tags)]
+        lines += [("scored as", choice.told)]
     lines += [
         *workload.probe_facts(config, record),
         ("connect", as_ms(record.connect_s)),

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+from stt_load.cli.run import with_options
 from stt_load.errors import ConfigError
-from stt_load.metrics.corpus import CorpusFigures, corpus_figures, worst_first
-from stt_load.metrics.normaliser import NORMALISERS, Guess, Normaliser, guess_normaliser
-from stt_load.metrics.pairs import Pair, Pairs, read_pairs
+from stt_load.metrics.bootstrap import MIN_CLUSTERS
+from stt_load.metrics.corpus import Corpus, CorpusFigures
+from stt_load.metrics.language_guess import LanguageChoice, choose_language
+from stt_load.metrics.languages import parse_language
+from stt_load.metrics.model_tags import has_model_tags
+from stt_load.metrics.normaliser import NORMALISERS, Normaliser
+from stt_load.metrics.pairs import Pair, PairFile
 from stt_load.metrics.wer import Scores, align, score
 
 _WIDTH = 110
@@ -25,24 +34,25 @@ _NO_WORD = "*"  # where one side has no word
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One scored file: its pairs, their scores and their sums."""
+    """One scored file, and its sums. `choice`: None where a normaliser was asked for by name."""
 
     file: Path
-    read: Pairs
+    pairs: PairFile
     normaliser: Normaliser
-    guess: Guess | None  # None where the normaliser was asked for
-    scores: tuple[Scores, ...]
+    choice: LanguageChoice | None
+    corpus: Corpus
     figures: CorpusFigures
-    worst: tuple[int, ...]  # indices of rows
+    tagged: int  # transcripts with tags of the model in them
 
 
 @click.command("score")
 @click.argument("file", type=click.Path(path_type=Path))
+@with_options(("language",))
 @click.option(
     "--normaliser",
     "name",
     type=click.Choice(list(NORMALISERS)),
-    help="What counts as a word; without it guessed from the letters of the references.",
+    help="What counts as a word, instead of what --language says.",
 )
 @click.option("--ref-key", metavar="KEY", help="Key or column of the references; without it ref or reference.")
 @click.option("--hyp-key", metavar="KEY", help="Key or column of the transcripts; without it hyp, hypothesis or text.")
@@ -56,32 +66,58 @@ class Scored:
 )
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON, with the counts of every row.")
 def command(
-    file: Path, name: str | None, ref_key: str | None, hyp_key: str | None, n_worst: int, as_json: bool
+    file: Path,
+    language: str | None,
+    name: str | None,
+    ref_key: str | None,
+    hyp_key: str | None,
+    n_worst: int,
+    as_json: bool,
 ) -> None:
     """WER and CER of the transcripts in FILE against their references.
 
-    FILE has JSON lines or is a CSV with a header: references under `ref`, transcripts under `hyp`. You can also
-    give the utterances.jsonl of a run folder: it is scored over the completed utterances of the holds.
+    FILE has JSON lines, or is a CSV or a tab-separated file with a header: references under `ref`, transcripts under
+    `hyp`. You can also give the utterances.jsonl of a run folder: it is scored over the completed utterances of the
+    holds.
     """
-    read = _read(file, ref_key, hyp_key)
-    guess = None if name else guess_normaliser(pair.reference for pair in read.pairs)
-    normaliser = guess.normaliser if guess else NORMALISERS[str(name)]
-    scores = tuple(score(pair.reference, pair.transcript, normaliser) for pair in read.pairs)
-    worst = tuple(worst_first(scores)[:n_worst])
-    done = Scored(file, read, normaliser, guess, scores, corpus_figures(scores), worst)
+    code = _code(language, name)
+    with _opened(file) as source:
+        pairs = PairFile(source, ref_key, hyp_key)
+        choice = None if name else choose_language(code, pairs.references)
+        normaliser = NORMALISERS[str(name)] if choice is None else choice.normaliser
+        corpus = Corpus(n_worst)
+        tagged = 0
+        for pair in pairs:
+            corpus.add(pair, score(pair.reference, pair.transcript, normaliser))
+            tagged += has_model_tags(pair.transcript)
+    done = Scored(file, pairs, normaliser, choice, corpus, corpus.close(), tagged)
     if as_json:
-        click.echo(json.dumps(_as_data(done), ensure_ascii=False, allow_nan=False))
+        _print_json(done)
         return
     Console(width=_WIDTH).print(_table(done.figures, normaliser))
     for line in (*_notes(done), *_worst_cases(done)):
         click.echo(line)
 
 
-def _read(file: Path, ref_key: str | None, hyp_key: str | None) -> Pairs:
+def _code(language: str | None, normaliser: str | None) -> str | None:
+    if language and normaliser:
+        raise ConfigError("--language and --normaliser both say what counts as a word: give one of them")
     try:
-        # Line ends as they are: inside a quoted cell they are text.
-        with file.open(encoding="utf-8-sig", newline="") as source:
-            return read_pairs(source.read(), ref_key, hyp_key)
+        return parse_language(language) if language else None
+    except ValueError as error:
+        raise ConfigError(f"--language: {error}") from None
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[TextIO]:
+    """The lines of the file, from the start as often as is wanted. Raises ConfigError, which names the file."""
+    try:
+        with file.open("rb") as binary, tempfile.TemporaryFile() as copy:
+            if not binary.seekable():  # a pipe
+                shutil.copyfileobj(binary, copy)
+                copy.seek(0)
+            source = binary if binary.seekable() else copy
+            yield io.TextIOWrapper(source, encoding="utf-8-sig", newline="\n")
     except IsADirectoryError:
         raise ConfigError(f"{file} is a folder: name a file; in a run folder it is utterances.jsonl") from None
     except OSError as error:
@@ -97,6 +133,7 @@ def _table(figures: CorpusFigures, normaliser: Normaliser) -> Table:
     cells = {"rows": f"{figures.rows:,}"}
     cells |= {
         f"corpus {normaliser.rate}%": _pct(figures.words.rate),
+        "95 % interval": _interval(figures),
         f"mean {normaliser.rate}%": _pct(figures.mean_wer),
     }
     if normaliser.rate != "CER":
@@ -114,15 +151,27 @@ def _table(figures: CorpusFigures, normaliser: Normaliser) -> Table:
     return table
 
 
+def _interval(figures: CorpusFigures) -> str:
+    lower, upper = figures.interval
+    return "-" if lower is None or upper is None else f"{_pct(lower)}–{_pct(upper)}"
+
+
 def _notes(done: Scored) -> Iterator[str]:
-    figures, read = done.figures, done.read
-    reason = "as you asked" if done.guess is None else f"guessed: {done.guess.why}"
+    figures, pairs = done.figures, done.pairs
     yield ""
-    yield f"normaliser {done.normaliser.name}, {reason}"
+    if done.choice is not None:
+        yield f"scored as {done.choice.told}"
+    yield f"normaliser {done.normaliser.name}{', as you asked' if done.choice is None else ''}"
     yield f"counted after {done.normaliser.title}"
-    yield f"references are `{read.keys[0]}`, transcripts `{read.keys[1]}`"
-    if read.not_counted:
-        yield f"{_rows(read.not_counted)} left out: no completed utterance of a hold"
+    yield f"references are `{pairs.keys[0]}`, transcripts `{pairs.keys[1]}`"
+    if _interval(figures) == "-":
+        yield f"no interval: {figures.references} different references bound nothing, at least {MIN_CLUSTERS} do"
+    else:
+        yield f"the interval is a bootstrap over the {figures.references:,} different references"
+    if done.tagged:
+        yield f"{_rows(done.tagged)} with tags of the model in the transcript, like <|en|>: taken out before scoring"
+    if pairs.not_counted:
+        yield f"{_rows(pairs.not_counted)} left out: no completed utterance of a hold"
     if figures.rows_without_reference:
         yield (
             f"{_rows(figures.rows_without_reference)} without a word in the reference: "
@@ -135,8 +184,7 @@ def _notes(done: Scored) -> Iterator[str]:
 def _worst_cases(done: Scored) -> Iterator[str]:
     if not done.figures.words.errors:
         yield "\nno errors"
-    for index in done.worst:
-        pair, scores = done.read.pairs[index], done.scores[index]
+    for pair, scores in done.corpus.worst:
         rate = "empty reference" if scores.wer is None else f"{done.normaliser.rate} {_pct(scores.wer)} %"
         yield (
             f"\nline {pair.line}: {rate}, {scores.word_errors} wrong of {scores.reference_words} "
@@ -164,23 +212,36 @@ def _printable(word: str | None) -> str:
     return _NO_WORD if word is None else "".join(sign if sign.isprintable() else "\ufffd" for sign in word)
 
 
+def _print_json(done: Scored) -> None:
+    """One object on one line. The rows are written one by one: a million of them take no room."""
+    head = json.dumps(_as_data(done), ensure_ascii=False, allow_nan=False).removesuffix("}")
+    click.echo(f'{head}, "scores": [', nl=False)
+    for n, row in enumerate(done.corpus.rows()):
+        click.echo(f"{', ' if n else ''}{json.dumps(row)}", nl=False)
+    click.echo("]}")
+
+
 def _as_data(done: Scored) -> dict[str, Any]:
+    """Everything but the rows."""
     figures = done.figures
     return {
         "file": str(done.file),
-        "keys": {"reference": done.read.keys[0], "transcript": done.read.keys[1]},
+        "keys": {"reference": done.pairs.keys[0], "transcript": done.pairs.keys[1]},
+        "language": done.choice.as_data() if done.choice else None,
         "normaliser": {
             "name": done.normaliser.name,
             "title": done.normaliser.title,
-            "guessed": done.guess.why if done.guess else None,
             "rate": done.normaliser.rate,
             "words_are": done.normaliser.unit,
         },
         "rows": figures.rows,
-        "rows_not_counted": done.read.not_counted,
+        "rows_not_counted": done.pairs.not_counted,
         "rows_without_reference": figures.rows_without_reference,
         "rows_without_transcript": figures.rows_without_transcript,
+        "rows_with_model_tags": done.tagged,
+        "references": figures.references,
         "corpus_wer": figures.words.rate,
+        "corpus_wer_interval": list(figures.interval),
         "mean_wer": figures.mean_wer,
         "corpus_cer": figures.characters.rate,
         "mean_cer": figures.mean_cer,
@@ -190,19 +251,13 @@ def _as_data(done: Scored) -> dict[str, Any]:
         "reference_words": figures.words.length,
         "character_errors": figures.characters.errors,
         "reference_characters": figures.characters.length,
-        "worst": [_case(done, index) for index in done.worst],
-        "scores": [_counts(pair, scores) for pair, scores in zip(done.read.pairs, done.scores, strict=True)],
+        "worst": [_case(done, pair, scores) for pair, scores in done.corpus.worst],
     }
 
 
-def _case(done: Scored, index: int) -> dict[str, Any]:
-    pair = done.read.pairs[index]
+def _case(done: Scored, pair: Pair, scores: Scores) -> dict[str, Any]:
     alignment = list(align(pair.reference, pair.transcript, done.normaliser))
-    return {**asdict(pair), "wer": done.scores[index].wer, "alignment": alignment}
-
-
-def _counts(pair: Pair, scores: Scores) -> dict[str, Any]:
-    return {"line": pair.line, **{key: value for key, value in asdict(scores).items() if key != "normaliser"}}
+    return {**asdict(pair), "wer": scores.wer, "alignment": alignment}
 
 
 def _rows(n: int) -> str:

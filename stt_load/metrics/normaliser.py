@@ -1,19 +1,27 @@
 """Normalisers: what counts as a word of a text. Both sides of a comparison go through the same one.
 
-    name      a word is       for
-    english   a word          English, with Whisper's rules: "forty-five dollars" is "$45", "colour" is "color"
-    basic     a word          languages that are written with blanks and have no normaliser of their own
-    chinese   a character     Chinese: WER over characters is CER. Letters and digits of Latin words are characters too
-    mixed     a character of  Chinese with English in it: the mixed error rate (MER). "用 Python 写" has three words
-              Chinese, or a
-              Latin word
+    name        a word is        for
+    english     a word           English, with Whisper's rules: "forty-five dollars" is "$45", "colour" is "color"
+    basic       a word           languages that are written with blanks and have no normaliser of their own
+    turkish     a word           Turkish, Azerbaijani: İ is i, I is ı
+    russian     a word           Russian: ё is е, as most texts write it
+    arabic      a word           Arabic: every alef is an alef
+    chinese     a character      Chinese: WER over characters is CER. Letters and digits of Latin words count one by one
+    characters  a character      Japanese, Thai, Lao, Khmer, Burmese, Tibetan: the same
+    mixed       a character of   Chinese with English in it: the mixed error rate (MER). "用 Python 写" has three words
+                Chinese, or a
+                Latin word
+
+A character is a code point after NFKC, combining vowels and tone marks too: what `jiwer.cer`, and with it most
+published figures, count. (Whisper counts grapheme clusters after it has dropped the marks, which hides every wrong tone
+of Thai.)
 
 `mixed` counts as WeNet's AISHELL recipes do (wenet-e2e/wenet, tools/compute-wer.py with --char=1, as of 0e1042b): each
 ideograph is a token, each run of Latin letters is one. On Chinese without Latin words it agrees with `chinese`.
 
-`basic` differs from Whisper's BasicTextNormalizer in two ways: combining marks stay (without them it takes Hindi and
-Thai words apart), and so does what stands in brackets. All but `english` leave numbers alone ("5" and "五" differ), and
-traditional characters too.
+`basic` differs from Whisper's BasicTextNormalizer in two ways: combining marks stay (without them it takes Hindi
+words apart), and so does what stands in brackets. All but `english` leave number words alone ("5" and "五" differ), and
+traditional characters too. `letters.py` has the steps that they share, `model_tags.py` the one before all of them.
 
 Figures under different normalisers must not be compared, so each one's title, version included, rides in every record.
 """
@@ -21,25 +29,21 @@ Figures under different normalisers must not be compared, so each one's title, v
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 
-from whisper_normalizer.english import EnglishTextNormalizer
+from stt_load.metrics.english import english_words, spelled_alike
+from stt_load.metrics.letters import folded, lower_turkish
+from stt_load.metrics.model_tags import without_model_tags
 
 # Scripts written without blanks between words: ideographs (with 々 and 〇) and kana.
-_CJK = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_CJK_OR_WORD = re.compile(rf"[{_CJK}]|[^{_CJK}\s]+")
-_IS_CJK = re.compile(rf"[{_CJK}]")
-_APOSTROPHES = re.compile("['’＇]")
+CJK = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_CJK_OR_WORD = re.compile(rf"[{CJK}]|[^{CJK}\s]+")
+_APOSTROPHES_INSIDE = re.compile(r"['’＇]|(?<=\w)[‘ʼ`｀´′](?=\w)")
 
-CJK_FROM = 0.5
-"""Share of Chinese characters among characters and Latin words from which references are taken for Chinese."""
-BEYOND_ENGLISH_FROM = 0.03
-"""Share of words with letters beyond a to z from which references are not taken for English: German has about 10 %,
-Italian 5 %, English (café) well below 1 %. Dutch and the like can't be told from English in this way."""
+Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -47,7 +51,8 @@ class Normaliser:
     """One way to split a text into words. `title` says what it does; records and reports carry it.
 
     `rate`: what errors over words are called under it. `unit`: what a word is, in the plural. `joint`: what stands
-    between two words where characters are counted.
+    between two words where characters are counted. `alike`: the words of a transcript, spelled as the reference's are
+    where both spellings are the same to a listener; None where there is no such spelling.
     """
 
     name: str
@@ -56,71 +61,79 @@ class Normaliser:
     unit: str
     split: Callable[[str], Iterable[str]]
     joint: str
+    alike: Callable[[Sequence[str], Sequence[str]], Words] | None = None
 
-    def words(self, text: str) -> tuple[str, ...]:
-        """The words of a text, from a cache: a load test hears few sentences, and English takes 0.1 ms a text."""
+    def words(self, text: str) -> Words:
+        """The words of a text, from a cache: a load test hears few sentences. Tags of the model are no words."""
         return _words(self, text)
 
-    def characters(self, text: str) -> str:
+    def paired(self, reference: str, text: str) -> tuple[Words, Words]:
+        """The words of a reference and those of a transcript, as they are to be compared."""
+        wanted, heard = self.words(reference), self.words(text)
+        return wanted, heard if self.alike is None or wanted == heard else self.alike(wanted, heard)
+
+    def characters(self, words: Words) -> str:
         """The characters that CER is counted over."""
-        return self.joint.join(self.words(text))
+        return self.joint.join(words)
 
 
 @lru_cache(maxsize=16_384)
-def _words(normaliser: Normaliser, text: str) -> tuple[str, ...]:
-    return tuple(normaliser.split(text))
+def _words(normaliser: Normaliser, text: str) -> Words:
+    return tuple(normaliser.split(without_model_tags(text)))
 
 
-_english = EnglishTextNormalizer()
-
-
-def _english_words(text: str) -> list[str]:
-    # It knows "it's" and takes "it’s" apart; it leaves "well ..." as "well .": a full stop is no word that was said.
-    return _spoken(str(_english(_APOSTROPHES.sub("'", text))))
+def _spoken(text: str) -> list[str]:
+    return [word for word in text.split() if word.isalnum() or any(map(str.isalnum, word))]
 
 
 def _basic_words(text: str) -> list[str]:
-    return _spoken(_folded(text, lambda sign: unicodedata.category(sign).startswith("M")))
+    return _spoken(folded(text))
 
 
-def _chinese_characters(text: str) -> str:
-    return _folded(text).replace(" ", "")
+def _turkish_words(text: str) -> list[str]:
+    return _spoken(folded(text, lower_turkish))
+
+
+def _russian_words(text: str) -> list[str]:
+    return _spoken(folded(text).replace("ё", "е"))
+
+
+_ALEF = str.maketrans(dict.fromkeys("أإآٱ", "ا"))
+
+
+def _arabic_words(text: str) -> list[str]:
+    return _spoken(folded(text).translate(_ALEF))
+
+
+def _characters(text: str) -> str:
+    return "".join(_spoken(folded(text)))
 
 
 def _mixed_words(text: str) -> list[str]:
     # "don't" is one word, with whichever apostrophe.
-    return _CJK_OR_WORD.findall(_folded(_APOSTROPHES.sub("", text)))
+    return _CJK_OR_WORD.findall(" ".join(_spoken(folded(_APOSTROPHES_INSIDE.sub("", text)))))
 
 
-def _folded(text: str, stays: Callable[[str], bool] = lambda _: False) -> str:
-    """The text in half width (NFKC) and lower case. Other characters than letters and digits become blanks."""
-    folded = unicodedata.normalize("NFKC", text).lower()
-    return "".join(sign if sign.isalnum() or stays(sign) else " " for sign in folded)
-
-
-def _spoken(text: str) -> list[str]:
-    return [word for word in text.split() if any(map(str.isalnum, word))]
-
+_TAGS = "model tags and joiners dropped"
+_FOLDED = f"{_TAGS}, width folded (NFKC), lower case, vowel marks of Arabic and Hebrew, punctuation and symbols dropped"
+_EACH_CHARACTER = "blanks too; each character is a word, those of Latin words too, so WER is CER"
 
 ENGLISH = Normaliser(
     name="english",
-    title=f"whisper-normalizer {version('whisper-normalizer')} EnglishTextNormalizer, apostrophes alike, "
-    "lone symbols dropped",
+    title=f"whisper-normalizer {version('whisper-normalizer')} EnglishTextNormalizer, {_TAGS}, apostrophes, okay/ok, "
+    "cannot/can not, all right/alright and acronyms alike, lone symbols dropped",
     rate="WER",
     unit="words",
-    split=_english_words,
+    split=english_words,
     joint=" ",
+    alike=spelled_alike,
 )
-_FOLDED = "width folded (NFKC), lower case, punctuation and symbols dropped"
 BASIC = Normaliser("basic", f"basic: {_FOLDED}", "WER", "words", _basic_words, " ")
-CHINESE = Normaliser(
-    name="chinese",
-    title=f"chinese: {_FOLDED}, blanks too; each character is a word, those of Latin words too, so WER is CER",
-    rate="CER",
-    unit="characters",
-    split=_chinese_characters,
-    joint="",
-)
+TURKISH = Normaliser("turkish", f"turkish: {_FOLDED}; İ is i, I is ı", "WER", "words", _turkish_words, " ")
+RUSSIAN = Normaliser("russian", f"russian: {_FOLDED}; ё is е", "WER", "words", _russian_words, " ")
+ARABIC = Normaliser("arabic", f"arabic: {_FOLDED}; أ, إ, آ and ٱ are ا", "WER", "words", _arabic_words, " ")
+CHINESE = Normaliser("chinese", f"chinese: {_FOLDED}, {_EACH_CHARACTER}", "CER", "characters", _characters, "")
+CHARACTERS = Normaliser("characters", f"characters: {_FOLDED}, {_EACH_CHARACTER}", "CER", "characters", _characters, "")
 MIXED = Normaliser(
     name="mixed",
     title=f"mixed: {_FOLDED}; each Chinese character and each Latin word is a word, so WER is MER",
@@ -129,40 +142,11 @@ MIXED = Normaliser(
     split=_mixed_words,
     joint="",
 )
-NORMALISERS = {normaliser.name: normaliser for normaliser in (ENGLISH, BASIC, CHINESE, MIXED)}
+NORMALISERS = {
+    normaliser.name: normaliser for normaliser in (ENGLISH, BASIC, TURKISH, RUSSIAN, ARABIC, CHINESE, CHARACTERS, MIXED)
+}
 
 
 def normaliser_titled(title: str) -> Normaliser:
     """The normaliser with this title, whatever its version; English if there is none."""
     return next((normaliser for normaliser in NORMALISERS.values() if title.startswith(f"{normaliser.name}:")), ENGLISH)
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """A normaliser that was chosen by the letters of the references, and the reason."""
-
-    normaliser: Normaliser
-    why: str
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes for the report: none if the references are English."""
-        return () if self.normaliser is ENGLISH else (f"normaliser {self.normaliser.name}, guessed: {self.why}",)
-
-
-def guess_normaliser(references: Iterable[str]) -> Guess:
-    """Chooses `chinese`, `basic` or `english` by the letters that the references are written in.
-
-    Japanese is taken for Chinese: it has no blanks between words either, and characters are what can be counted.
-    `mixed` is never guessed: how English inside Chinese is to be counted is for the reader to say.
-    """
-    words = [word for reference in references for word in _mixed_words(reference)]
-    cjk = _share(words, lambda word: _IS_CJK.match(word) is not None)
-    beyond = _share(words, lambda word: not word.isascii()) - cjk
-    normaliser = CHINESE if cjk >= CJK_FROM else BASIC if beyond >= BEYOND_ENGLISH_FROM else ENGLISH
-    why = f"of the references' words {cjk:.0%} are Chinese characters, {beyond:.0%} have letters beyond a to z"
-    return Guess(normaliser, why)
-
-
-def _share(words: Sequence[str], holds: Callable[[str], bool]) -> float:
-    return sum(map(holds, words)) / len(words) if words else 0.0

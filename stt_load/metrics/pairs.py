@@ -1,7 +1,7 @@
-"""A file of references and transcripts, as text: JSON lines, or CSV with a header.
+"""A file of references and transcripts: JSON lines, or rows with a header.
 
-JSON lines begin with `{`. Everything else is CSV; its separator (comma, semicolon as Excel writes it, tab) is the one
-with which the header has both columns. `KNOWN_KEYS` are the names that are found without being given.
+JSON lines begin with `{`. Everything else has a header; its separator (comma, semicolon as Excel writes it, tab) is the
+one with which the header has both columns. `KNOWN_KEYS` are the names that are found without being given.
 
 Rows of our own `utterances.jsonl` count as a report counts them: started in a hold, and completed.
 """
@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, TextIO
 
 from stt_load.errors import ConfigError, Outcome
+from stt_load.metrics.language_guess import SAMPLE
+from stt_load.text_rows import TAB, TextRow, json_rows, separated_rows
 
 KNOWN_KEYS = (
     ("ref", "hyp"),
@@ -24,9 +27,10 @@ KNOWN_KEYS = (
     ("reference", "text"),  # our own utterances.jsonl
     ("text", "pred_text"),  # manifests of NeMo
 )
-_SEPARATORS = ",;\t"
+_SEPARATORS = f",;{TAB}"
 _SEPARATOR_LINE = re.compile(rf"sep=([{_SEPARATORS}])\r?\n", re.IGNORECASE)
 _PROBLEMS_LISTED = 5
+_HEAD = 65_536  # characters in which the header is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,129 +42,110 @@ class Pair:
     transcript: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """All pairs of a file. `not_counted`: rows of a run that are not completed utterances of a hold."""
+class PairFile:
+    """The pairs of a file, to be gone through one after the other: no row is kept, and a million take no room.
 
-    pairs: tuple[Pair, ...]
-    keys: tuple[str, str]
-    not_counted: int
+    `keys`: those of reference and transcript. `not_counted`: rows of a run that are not completed utterances of a hold.
+    `references`: a fair sample of at most `SAMPLE` of them, to guess the language from.
+    """
 
+    def __init__(self, source: TextIO, ref_key: str | None = None, hyp_key: str | None = None) -> None:
+        """Reads the file once, so that all problems are known before the first pair is used. ConfigError names lines.
 
-NumberedRow = tuple[int, Mapping[str, Any]]  # line in the file, keys and values
+        `source`: can be rewound; `text_rows` says how it is opened. Without a key, `KNOWN_KEYS` are tried.
+        """
+        self._source = source
+        head = source.read(_HEAD)
+        if head.lstrip().startswith("["):
+            raise ConfigError("this is a JSON list: write one object a line (`jq -c '.[]'` does)")
+        wanted = [(ref_key or ref, hyp_key or hyp) for ref, hyp in KNOWN_KEYS]
+        wanted = [keys for keys in wanted if keys[0] != keys[1]]
+        self._is_json = head.lstrip().startswith("{")
+        self._separator, self._skipped = _separator(head, wanted)
+        self.keys = self._find_keys(wanted)
+        self.not_counted = 0
+        sample: list[str] = []
+        problems: list[str] = []
+        draws = random.Random(1)
+        for n, pair in enumerate(self._pairs(problems)):
+            place = n if n < SAMPLE else draws.randrange(n + 1)
+            if n < SAMPLE:
+                sample.append(pair.reference)
+            elif place < SAMPLE:
+                sample[place] = pair.reference
+        if problems:
+            raise ConfigError(_listed(problems))
+        self.references = tuple(sample)
 
+    def __iter__(self) -> Iterator[Pair]:
+        return self._pairs([])
 
-def read_pairs(text: str, ref_key: str | None = None, hyp_key: str | None = None) -> Pairs:
-    """The pairs of a file with this text. Without a key, `KNOWN_KEYS` are tried. ConfigError names lines."""
-    text = text.removeprefix("\ufeff")
-    if text.lstrip().startswith("["):
-        raise ConfigError("this is a JSON list: write one object a line (`jq -c '.[]'` does)")
-    wanted = [(ref_key or ref, hyp_key or hyp) for ref, hyp in KNOWN_KEYS]
-    wanted = [keys for keys in wanted if keys[0] != keys[1]]
-    problems: list[str] = []
-    rows = list(_json_rows(text, problems) if text.lstrip().startswith("{") else _csv_rows(text, wanted, problems))
-    if not rows and not problems:
-        raise ConfigError("there is no row in it")
-    keys = _keys_of(rows, wanted) if rows else wanted[0]
-    counted = [row for row in rows if _is_counted(row[1])]
-    pairs = tuple(pair for row in counted if (pair := _pair(row, keys, problems)))
-    if problems:
-        raise ConfigError(_listed(problems))
-    return Pairs(pairs, keys, len(rows) - len(counted))
+    def _rows(self, problems: list[str]) -> Iterator[TextRow]:
+        self._source.seek(0)
+        if self._is_json:
+            return json_rows(self._source, problems)
+        return separated_rows(self._source, self._separator, problems, self._skipped)
 
+    def _find_keys(self, wanted: Sequence[tuple[str, str]]) -> tuple[str, str]:
+        """The keys of reference and transcript: the first of `wanted` that some row has both of."""
+        problems: list[str] = []
+        rows = self._rows(problems)
+        first = next(rows, None)
+        if first is None:
+            raise ConfigError(_listed(problems) or "there is no row in it")
+        for row in chain((first,), rows):
+            for keys in wanted:
+                if set(keys) <= set(row.values):
+                    return keys
+        known = ", ".join(dict.fromkeys(f"`{ref}` and `{hyp}`" for ref, hyp in wanted))
+        has = ", ".join(f"`{key[:30]}`" for key in list(first.values)[:12])
+        raise ConfigError(
+            f"there is no {known} (there is {has or 'nothing'}): name the keys with --ref-key and --hyp-key"
+        )
 
-def _json_rows(text: str, problems: list[str]) -> Iterator[NumberedRow]:
-    # Not splitlines: a text may hold what Unicode calls a line separator.
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            problems.append(f"line {number}: not JSON ({error}): write one object a line")
-            continue
-        if isinstance(row, dict):
-            yield number, row
-        else:
-            problems.append(f'line {number}: not an object: write one like {{"ref": "said", "hyp": "heard"}}')
-
-
-def _csv_rows(text: str, wanted: Sequence[tuple[str, str]], problems: list[str]) -> Iterator[NumberedRow]:
-    separator, skipped = _separator(text, wanted)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    header: list[str] | None = None
-    while True:
-        began = lines.line_num + 1
-        try:
-            cells = next(lines, None)
-        except csv.Error as error:
-            problems.append(f"line {began}: not CSV ({error}): look for a quotation mark that isn't doubled or closed")
-            return
-        if cells is None:
-            return
-        if not any(cell.strip() for cell in cells) or began <= skipped:
-            continue
-        if header is None:
-            header = [cell.strip() for cell in cells]
-        elif len(cells) < len(header) or any(cells[len(header) :]):
-            problems.append(
-                f"line {began}: {len(cells)} cells, the header has {len(header)}: "
-                f"put texts with {_NAMES[separator]} into quotation marks"
-            )
-        else:
-            yield began, dict(zip(header, cells, strict=False))
+    def _pairs(self, problems: list[str]) -> Iterator[Pair]:
+        self.not_counted = 0
+        for row in self._rows(problems):
+            if not _is_counted(row.values):
+                self.not_counted += 1
+            elif pair := _pair(row, self.keys, problems):
+                yield pair
 
 
-_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
-
-
-def _separator(text: str, wanted: Sequence[tuple[str, str]]) -> tuple[str, int]:
+def _separator(head: str, wanted: Sequence[tuple[str, str]]) -> tuple[str, int]:
     """The separator, and the number of lines before the header: Excel may write a first line `sep=;`."""
-    declared = _SEPARATOR_LINE.match(text)
+    declared = _SEPARATOR_LINE.match(head)
     if declared:
         return declared[1], 1
-    headers = {separator: _header(text, separator) for separator in _SEPARATORS}
+    headers = {separator: _header(head, separator) for separator in _SEPARATORS}
     found = [separator for separator, header in headers.items() if any(set(keys) <= header for keys in wanted)]
     return (found or sorted(headers, key=lambda separator: -len(headers[separator])))[0], 0
 
 
-def _header(text: str, separator: str) -> set[str]:
+def _header(head: str, separator: str) -> set[str]:
     try:
-        return {
-            cell.strip() for cell in next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=separator), ())
-        }
+        cells = next(csv.reader(io.StringIO(head.lstrip(), newline=""), delimiter=separator), ())
     except csv.Error:
         return set()
-
-
-def _keys_of(rows: Sequence[NumberedRow], wanted: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    """The keys of reference and transcript: the first of `wanted` that some row has both of."""
-    for _, row in rows:
-        for keys in wanted:
-            if set(keys) <= set(row):
-                return keys
-    known = ", ".join(dict.fromkeys(f"`{ref}` and `{hyp}`" for ref, hyp in wanted))
-    has = ", ".join(f"`{key[:30]}`" for key in list(rows[0][1])[:12])
-    raise ConfigError(f"there is no {known} (there is {has or 'nothing'}): name the keys with --ref-key and --hyp-key")
+    return {cell.strip() for cell in cells}
 
 
 def _is_counted(row: Mapping[str, Any]) -> bool:
-    is_ours = {"run_id", "phase", "outcome"} <= set(row)
+    is_ours = {"run_id", "phase", "outcome"} <= row.keys()
     return not is_ours or (row["phase"] == "hold" and row["outcome"] == Outcome.OK)
 
 
-def _pair(row: NumberedRow, keys: tuple[str, str], problems: list[str]) -> Pair | None:
-    line, values = row
-    missing = [key for key in keys if key not in values]
+def _pair(row: TextRow, keys: tuple[str, str], problems: list[str]) -> Pair | None:
+    missing = [key for key in keys if key not in row.values]
     if missing:
-        problems.append(f"line {line}: no `{'` and no `'.join(missing)}`")
+        problems.append(f"line {row.line}: no `{'` and no `'.join(missing)}`")
         return None
-    texts = [_text(values[key]) for key in keys]
+    texts = [_text(row.values[key]) for key in keys]
     for key, text in zip(keys, texts, strict=True):
         if text is None:
-            problems.append(f"line {line}: `{key}` must be a text")
+            problems.append(f"line {row.line}: `{key}` must be a text")
     reference, transcript = texts
-    return None if reference is None or transcript is None else Pair(line, reference, transcript)
+    return None if reference is None or transcript is None else Pair(row.line, reference, transcript)
 
 
 def _text(value: Any) -> str | None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from stt_load.metrics.foreign import clips_fitted
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
-from stt_load.metrics.wer import Scores, normalised_words, score
+from stt_load.metrics.wer import Scores, score
 from stt_load.records import UtteranceRecord
 
 CACHE_SIZE = 32_768
@@ -28,7 +28,7 @@ class Scorer:
 
     def __init__(self, references: Mapping[str, str], normaliser: Normaliser = ENGLISH) -> None:
         # Normalised now, at 0.1 ms each, and not in the middle of a load.
-        self._spoken = {clip_id: normalised_words(text) for clip_id, text in references.items()}
+        self._spoken = {clip_id: normaliser.words(text) for clip_id, text in references.items()}
         self._normaliser = normaliser
         self._may_compute = True
         # functools can't be asked what it holds. What it lacks it asks these two for, and they may refuse.
@@ -74,4 +74,4 @@ class Scorer:
     def _compute_fits(self, clip_id: str, reference: str, message: str) -> frozenset[str]:
         if not self._may_compute:
             raise _NotCached
-        return clips_fitted(message, reference, self._spoken)
+        return clips_fitted(message, reference, self._spoken, self._normaliser)

@@ -56,18 +56,13 @@ class Scores:
         return self.reference_words - self.deletions + self.insertions
 
 
-def normalised_words(text: str) -> tuple[str, ...]:
-    """The words of a text under the English normaliser."""
-    return ENGLISH.words(text)
-
-
 def score(reference: str, text: str, normaliser: Normaliser = ENGLISH) -> Scores:
     """Counts the errors of `text` against `reference`. An empty text is all deletions."""
-    wanted, heard = normaliser.words(reference), normaliser.words(text)
-    characters = normaliser.characters(reference)
+    wanted, heard = normaliser.paired(reference, text)
+    characters = normaliser.characters(wanted)
     # As jiwer counts them, which `align` shows: of all shortest ways the one that rapidfuzz takes.
     edits = Counter(edit.tag for edit in Levenshtein.editops(wanted, heard))
-    character_errors = Levenshtein.distance(characters, normaliser.characters(text))
+    character_errors = Levenshtein.distance(characters, normaliser.characters(heard))
     return Scores(
         normaliser=normaliser.title,
         wer=_ratio(edits.total(), len(wanted)),
@@ -91,15 +86,11 @@ def scored(record: UtteranceRecord, normaliser: Normaliser = ENGLISH) -> Utteran
 
 def align(reference: str, text: str, normaliser: Normaliser) -> Iterator[tuple[str | None, str | None]]:
     """Pairs of a reference and a transcript word, as `score` counts them; None where the other has no match."""
-    wanted, heard = normaliser.words(reference), normaliser.words(text)
-    for chunk in _compared(reference, text, normaliser).alignments[0]:
+    wanted, heard = normaliser.paired(reference, text)
+    for chunk in jiwer.process_words(" ".join(wanted), " ".join(heard)).alignments[0]:
         left = wanted[chunk.ref_start_idx : chunk.ref_end_idx] or (None,) * (chunk.hyp_end_idx - chunk.hyp_start_idx)
         right = heard[chunk.hyp_start_idx : chunk.hyp_end_idx] or (None,) * len(left)
         yield from zip(left, right, strict=True)
-
-
-def _compared(reference: str, text: str, normaliser: Normaliser) -> jiwer.WordOutput:
-    return jiwer.process_words(" ".join(normaliser.words(reference)), " ".join(normaliser.words(text)))
 
 
 def _ratio(errors: int, n: int) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from stt_load.metrics.connection_age import ConnectionAges
 from stt_load.metrics.duty import DutyCycle
+from stt_load.metrics.model_tags import has_model_tags
 from stt_load.metrics.stage import StageStats
 from stt_load.records import UtteranceRecord
 from stt_load.report.late_scores import LateScores
@@ -29,17 +30,20 @@ class StageAggregate:
 
 @dataclass(slots=True)
 class RunAggregate:
-    """All utterances of a run. `rows`: how many there are. `without_stage`: those whose stage stages.jsonl lacks."""
+    """All utterances of a run. `rows`: how many there are. `without_stage`: those whose stage stages.jsonl lacks.
+    `tagged`: those whose transcript has tags of the model in it."""
 
     stages: Mapping[int, StageAggregate]
     rows: int = 0
     without_stage: int = 0
+    tagged: int = 0
 
     def add(self, utterances: Iterable[Sequence[UtteranceRecord]], late: LateScores) -> None:
         """Adds every utterance, some thousand at a time. They are read a second time if one may hold foreign text."""
         for records in utterances:
             late.fill(records)
             self.rows += len(records)
+            self.tagged += sum(has_model_tags(record.text) for record in records if record.is_transcribed)
             for stage, mine in _by_stage(records).items():
                 if stage in self.stages:
                     self.stages[stage].add(mine)

@@ -152,7 +152,7 @@ def build_report(
             *_frame_note(run),
             *run.get("notes", ()),
             *notes,
-            *_notes(done, aggregate.without_stage),
+            *_notes(done, aggregate),
             *_calms(timelines),
             *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),
@@ -276,13 +276,18 @@ def _calms(timelines: Sequence[_Timeline]) -> list[str]:
     return [f"the number of callers was 0 for {lengths}: that is not judged"] if calms else []
 
 
-def _notes(done: Transition | None, without_stage: int) -> list[str]:
+def _notes(done: Transition | None, aggregate: RunAggregate) -> list[str]:
     notes = []
     if done is None:
         notes.append("the run was killed: utterances that were in flight then are missing")
     workers_lost = _delivery(done or {}).get("workers_lost", 0)
     if workers_lost:
         notes.append(f"load workers lost during the run: {workers_lost}")
-    if without_stage:
-        notes.append(f"utterances left out because stages.jsonl does not have their stage: {without_stage}")
+    if aggregate.without_stage:
+        notes.append(f"utterances left out because stages.jsonl does not have their stage: {aggregate.without_stage}")
+    if aggregate.tagged:
+        notes.append(
+            f"transcripts with tags of the model in them, like <|en|>, which were taken out before scoring: "
+            f"{aggregate.tagged}"
+        )
     return notes

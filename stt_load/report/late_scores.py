@@ -35,6 +35,7 @@ class LateScores:
 
     def __init__(self, normaliser: Normaliser, utterance_limit_s: float) -> None:
         """`utterance_limit_s`: the longest that an utterance takes, so that older words can't arrive any more."""
+        self._normaliser = normaliser
         self._scorer = Scorer({}, normaliser)
         self._limit_s = utterance_limit_s
         self._fits_own = lru_cache(CACHE_SIZE)(fits_own)
@@ -53,7 +54,7 @@ class LateScores:
         if not self._candidates:
             return Counter()
         spoken = _SpokenClips(utterances, self._limit_s)
-        scorer = Scorer(spoken.references)
+        scorer = Scorer(spoken.references, self._normaliser)
         return Counter(
             candidate.stage
             for candidate in self._candidates
@@ -66,7 +67,7 @@ class LateScores:
     def _candidates_of(self, record: UtteranceRecord) -> Iterable[ForeignCandidate]:
         ended_at = record.started_at + (record.duration_s or 0.0)
         for _, text in record.messages:
-            if not self._fits_own(text, record.reference):
+            if not self._fits_own(text, record.reference, self._normaliser):
                 yield ForeignCandidate(record.stage, record.clip_id, record.reference, text, ended_at)
 
 

@@ -67,6 +67,8 @@ def explanations(report: RunReport) -> list[str]:
     """The notes that a reader needs for this table, and no others."""
     lines = ["All times are in seconds.", *_meanings(report), *_what_was_sent(report)]
     if report.run.get("normaliser") and report.kind.is_transcribed:
+        language = report.run.get("language")  # a run of an older version has none
+        lines += [f"Transcripts are scored as {language['told']}."] if language else []
         lines.append(f"WER is counted after {report.run['normaliser']}.")
     lines += [*_wer_intervals(report), *_few(report), *_unproven(report)]
     resources = resource_table(report)

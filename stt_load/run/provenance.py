@@ -10,7 +10,7 @@ from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.credentials import without_credentials
 from stt_load.dialects.registry import packages_of
-from stt_load.metrics.normaliser import Normaliser
+from stt_load.metrics.language_guess import LanguageChoice
 from stt_load.options import OPTIONS
 from stt_load.records import SCHEMA_VERSION
 from stt_load.versions import describe_versions
@@ -35,7 +35,7 @@ def describe_run(
     config: RunConfig,
     raw: Mapping[str, object],
     clips: ClipSet,
-    normaliser: Normaliser,
+    language: LanguageChoice,
     notes: Sequence[str],
     started_at: float,
 ) -> dict[str, Any]:
@@ -60,7 +60,8 @@ def describe_run(
             "manifest_sha256": clips.manifest_sha256,
             "speech_s_mean": sum(clip.speech_s for clip in clips.clips) / len(clips.clips),
         },
-        "normaliser": normaliser.title if config.kind.is_transcribed else None,
+        "language": language.as_data() if config.kind.is_transcribed else None,
+        "normaliser": language.normaliser.title if config.kind.is_transcribed else None,
         "seed": config.seed,
         "slos": [slo.text for slo in config.slos],
         "strict": config.is_strict,

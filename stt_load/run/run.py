@@ -15,7 +15,7 @@ from stt_load.audio.pool import shortage
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.errors import ExitCode, SttLoadError
-from stt_load.metrics.normaliser import guess_normaliser
+from stt_load.metrics.language_guess import choose_language
 from stt_load.report.publish import publish_report
 from stt_load.report.wording import callers
 from stt_load.run.cluster import Cluster
@@ -61,16 +61,18 @@ class Run:
         started_at = time.time()
         self.folder = RunFolder.create(config.results, config.label, started_at)
         references = {clip.clip_id: clip.reference for clip in clips.clips}
-        guess = guess_normaliser(references.values())
-        notes = [*_caller_notes(config, clips, cluster, has_ladder), *guess.notes]
+        choice = choose_language(config.language, references.values())
+        notes = _caller_notes(config, clips, cluster, has_ladder)
         self._limit_s = utterance_limit_s(config, clips.clips)
         self._description = {
-            **describe_run(run_id, config, raw_options, clips, guess.normaliser, notes, started_at),
+            **describe_run(run_id, config, raw_options, clips, choice, notes, started_at),
             "utterance_limit_s": self._limit_s,
         }
         self.folder.write_run(self._description)
         allowance = Allowance(time.monotonic, share=cluster.scoring_share)
-        self.ledger = Ledger(run_id, references, self.folder.add_utterances, self._limit_s, guess.normaliser, allowance)
+        self.ledger = Ledger(
+            run_id, references, self.folder.add_utterances, self._limit_s, choice.normaliser, allowance
+        )
         plan = _make_plan(config, cluster.target, self._limit_s, has_ladder)
         self.controller = RunController(run_id, plan, cluster, self.ledger, self.folder, self._on_update, self._on_step)
         self._gpu_feed = GpuFeed(

@@ -49,6 +49,7 @@ def test_the_table_has_both_rates_of_corpus_and_mean_row(tmp_path: Path) -> None
     assert cells(scored(tmp_path, ENGLISH)) == {
         "rows": "4",
         "corpus WER%": "40.00",  # 6 of 15
+        "95 % interval": "-",
         "mean WER%": "40.00",  # of 20 %, 0 and 100 %
         "corpus CER%": "42.19",  # 27 of 64
         "mean CER%": "38.33",
@@ -65,6 +66,7 @@ def test_of_chinese_the_character_error_rate_is_the_only_headline(tmp_path: Path
     assert table == {
         "rows": "2",
         "corpus CER%": "16.67",
+        "95 % interval": "-",
         "mean CER%": "16.67",
         "S": "1",
         "D": "1",
@@ -72,7 +74,8 @@ def test_of_chinese_the_character_error_rate_is_the_only_headline(tmp_path: Path
         "of characters": "12",
     }
     assert "WER%" not in output
-    assert "normaliser chinese, guessed" in output
+    assert "scored as Chinese (zh), guessed: 93% of the references' characters and words are Chinese" in output
+    assert "--language names another" in output
     assert "so WER is CER" in output
 
 

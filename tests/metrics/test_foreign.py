@@ -7,14 +7,14 @@ import pytest
 from made_run import TEXTS
 
 from stt_load.metrics.foreign import clips_fitted
-from stt_load.metrics.wer import normalised_words
+from stt_load.metrics.normaliser import ENGLISH
 
 OWN, *OTHERS = TEXTS
 
 
 def foreign_messages(messages: Sequence[str], own: str, others: Sequence[str]) -> int:
     """How many of them have the words of one of `others`, all of whom are in flight."""
-    spoken = {f"clip-{n}": normalised_words(text) for n, text in enumerate(others)}
+    spoken = {f"clip-{n}": ENGLISH.words(text) for n, text in enumerate(others)}
     return sum(bool(clips_fitted(message, own, spoken)) for message in messages)
 
 

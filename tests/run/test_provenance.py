@@ -8,10 +8,11 @@ from fakes import clip
 
 from stt_load.clips.folder import ClipSet
 from stt_load.config import parse_options
-from stt_load.metrics.normaliser import CHINESE
+from stt_load.metrics.language_guess import choose_language
 from stt_load.run.provenance import describe_host, describe_run
 
 RAW = {"stt_url": "ws://user:hunter2@127.0.0.1:8000/ws?api_key=hunter2", "label": "night", "concurrency": "2,4"}
+CHINESE = choose_language("zh", ())
 CLIPS = ClipSet((clip(),), "a folder", "abc", ("a note of the clips",))
 
 
@@ -25,7 +26,8 @@ def test_a_run_says_all_that_is_needed_to_repeat_it() -> None:
     assert run["options"]["hold"] == "60s"
     assert run["frame"] == {"asked_ms": 100.0, "ms": 96.0, "bytes": 3072, "note": run["frame"]["note"]}
     assert run["clips"]["manifest_sha256"] == "abc"
-    assert run["normaliser"] == CHINESE.title
+    assert run["normaliser"] == CHINESE.normaliser.title
+    assert (run["language"]["code"], run["language"]["told"]) == ("zh", "Chinese (zh), as you asked")
     assert run["notes"] == ["a note of the clips", "a note of the run"]
     assert {"stt-load", "locust", "gevent", "python", "websockets", "msgspec"} <= set(run["versions"])
     assert (run["started_at"], run["ended_at"]) == (12.5, None)
