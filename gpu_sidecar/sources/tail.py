@@ -247,11 +247,11 @@ class TailSource:
         now = _now()
         if run.first_sample is None or now.mono - run.last_row.get(gpu, run.first_sample.mono) <= self._quiet_s:
             return False
-        name, what = self._tool_command.name, f"prints no row of GPU {gpu}"
+        name = self._tool_command.name
         # One that had rows before has fallen away: that is not the tool's limit.
-        if gpu not in self._last_values and gpu not in run.last_row and self._tool_command.ask_another(f"it {what}"):
+        if gpu not in self._last_values and gpu not in run.last_row and self._tool_command.ask_another(f"it prints no row of GPU {gpu}"):
             return True
-        self._begin_gap_of(gpu, f"{name} {what}{f': {self._last_message}' if self._last_message else ''}")
+        self._begin_gap_of(gpu, f"{name} prints no row of it{f': {self._last_message}' if self._last_message else ''}")
         return False
 
     def _limit_s(self, run: _ChildRun) -> float:
@@ -275,10 +275,11 @@ class TailSource:
         with self._lock:
             since = self._last_values.get(gpu, self._started)
             is_new = self._gaps.begin(GapOf(GPU, gpu), since, why)
-            is_said = why in self._warned_of
-            self._warned_of.add(why)
+            line = f"GPU {gpu}: {why}"
+            is_said = line in self._warned_of
+            self._warned_of.add(line)
         if is_new and not is_said:
-            _log.warning("%s", why)
+            _log.warning("%s", line)
         if is_new:
             self._config.on_gap()
 
@@ -311,8 +312,7 @@ class TailSource:
             if sample.fault:
                 self._faults[gpu] = f"GPU {gpu}: {sample.fault}"
         if now.mono - since.mono > self._quiet_s:
-            said = sample.fault or f"{self._tool_command.name} prints no figures"
-            self._begin_gap_of(gpu, f"GPU {gpu}: {said}")
+            self._begin_gap_of(gpu, sample.fault or f"{self._tool_command.name} prints no figures of it")
 
     def _describe_end(self, status: int) -> str:
         return f"killed by signal {-status}" if status < 0 else self._tool_command.describe_exit(status)

@@ -22,8 +22,10 @@ _SLOWER_AT_MOST = 3.0
 _PERIOD_S = 1.0  # of dmon, where there is nothing to go by
 
 
-def reach_s(configured_s: float | None, times: Sequence[float]) -> float:
-    """How far a sample reaches, either way: one and a half periods.
+def reach_s(configured_s: float | None, times: Sequence[float], limit_s: float | None = None) -> float:
+    """How far a sample reaches, either way: one and a half periods, and at least half of `limit_s`.
+
+    `limit_s`: how long the sidecar lets its source be quiet before it calls that a gap; None if it didn't say.
 
     `configured_s`: the period that the sidecar was configured with. A tool that is slower (nvidia-smi takes its time
     for eight GPUs) still samples evenly, so its real period counts: the median spacing of `times` (ascending), up to
@@ -32,7 +34,8 @@ def reach_s(configured_s: float | None, times: Sequence[float]) -> float:
     median_s = statistics.median(later - earlier for earlier, later in pairwise(times)) if len(times) > 1 else None
     if configured_s is None:
         return _REACH_PERIODS * (median_s or _PERIOD_S)
-    return _REACH_PERIODS * min(max(configured_s, median_s or configured_s), _SLOWER_AT_MOST * configured_s)
+    period_s = min(max(configured_s, median_s or configured_s), _SLOWER_AT_MOST * configured_s)
+    return max(_REACH_PERIODS * period_s, (limit_s or 0.0) / 2)
 
 
 def coverage(times: Sequence[float], hold: Span, reach: float, gaps: Iterable[Span] = ()) -> float | None:

@@ -14,6 +14,10 @@ LOST = 0.5
 """Below this share no figure is shown."""
 
 
+_GROWTH = "memory_growth_mib_per_min"
+_MADE_OF = {"energy_j": "power_w", "energy_per_audio_minute_j": "power_w"}
+
+
 def is_covered(coverage: float | None) -> bool:
     return coverage is not None and coverage >= COVERED
 
@@ -55,6 +59,11 @@ class Device:
         return " ".join(str(part) for part in parts if part is not None)
 
     @property
+    def in_words(self) -> str:
+        """Its name inside a sentence: `GPU 0`, `the server`."""
+        return self.name if self.kind == "gpu" else f"the {self.name}"
+
+    @property
     def place(self) -> tuple[str, int, int, int]:
         """Sort key for lists of devices."""
         first = -1  # before every index
@@ -67,13 +76,15 @@ class DeviceFigures:
     """The figures of one device in one hold. None: the device doesn't report it, or too little was sampled.
 
     `fields`: every number of its samples, by its name there. `coverage`: the share of the hold that is near a
-    sample, 0 to 1; None where the hold has no end. `throttled`: the share of time in which power or heat held
-    its clocks back. `energy_j`: mean power times the length of the hold.
+    sample which holds its load (or its memory, where it never reports a load), 0 to 1; None where the hold has no end.
+    `coverages`: the same for each field that it reports anywhere in the run. `throttled`: the share of time in which
+    power or heat held its clocks back. `energy_j`: mean power times the length of the hold.
     """
 
     device: Device
     fields: Mapping[str, Distribution] = field(default_factory=dict)
     coverage: float | None = None
+    coverages: Mapping[str, float | None] = field(default_factory=dict)
     throttled: float | None = None
     energy_j: float | None = None
     energy_per_audio_minute_j: float | None = None
@@ -89,6 +100,14 @@ class DeviceFigures:
 
     def of(self, name: str) -> Distribution:
         return self.fields.get(name, Distribution())
+
+    def coverage_of(self, name: str) -> float | None:
+        """The share of the hold with samples that hold a field, or what a figure such as `energy_j` is made of.
+
+        Where the device never reports it in the run, nothing of it is missing: then as `coverage`.
+        """
+        memory = DEVICE_KINDS[self.device.kind].memory
+        return self.coverages.get(_MADE_OF.get(name, memory if name == _GROWTH else name), self.coverage)
 
     def measured(self, name: str) -> Distribution | float | None:
         """A field of its samples, or a figure of its own such as `energy_j`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,10 @@ from stt_load.report.device import DEVICE_KINDS, Device, DeviceFigures, is_cover
 
 SampleRow = Mapping[str, Any]
 
-# These fields say where and when a sample was taken. The last one is a set of bits, which has no mean.
-_NO_QUANTITIES = {
-    *("t", "mono", "seq", "host", "kind", "gpu", "mig", "boot", "run_id", "stage", "users", "phase"),
-    "throttle_reasons",
-}
+# These fields say where and when a sample was taken.
+_TAGS = frozenset({"t", "mono", "seq", "host", "kind", "gpu", "mig", "boot", "run_id", "stage", "users", "phase"})
+_NO_QUANTITIES = _TAGS | {"throttle_reasons"}  # a set of bits has no mean
+_THROTTLE_FIELDS = frozenset({"power_violation_pct", "thermal_violation", "throttle_reasons"})
 _FEWEST_FOR_A_SLOPE = 10
 _SHORTEST_FOR_A_SLOPE_S = 20.0  # one MiB of noise within 10 s would be 6 MiB a minute
 
@@ -68,23 +67,68 @@ def times_of(samples: Iterable[SampleRow]) -> list[float]:
     return sorted(taken for sample in samples if (taken := _number(sample.get("t"))) is not None)
 
 
+def fields_of(samples: Iterable[SampleRow]) -> frozenset[str]:
+    """The fields that have a value in any of these samples."""
+    names = {name for sample in samples for name in sample} - _TAGS
+    return frozenset(name for name in names if any(_value(sample, name) is not None for sample in samples))
+
+
+def headline_of(device: Device, reported: Collection[str]) -> str:
+    """The field by which a device counts as sampled: its load, or its memory where it never reports a load."""
+    kind = DEVICE_KINDS[device.kind]
+    return kind.memory if kind.memory in reported and kind.busy not in reported else kind.busy
+
+
+def holds(sample: SampleRow, name: str) -> bool:
+    """True if the sample has a value of this field."""
+    return _value(sample, name) is not None
+
+
+def times_with(samples: Iterable[SampleRow], name: str) -> list[float]:
+    """When the samples that hold a field were taken, in order."""
+    return times_of(sample for sample in samples if holds(sample, name))
+
+
 def measure(
-    device: Device, samples: Sequence[SampleRow], hold: SampledHold | None, reach: float, gaps: Sequence[Span] = ()
+    device: Device,
+    samples: Sequence[SampleRow],
+    hold: SampledHold | None,
+    reach: float,
+    gaps: Sequence[Span] = (),
+    reported: Set[str] | None = None,
 ) -> DeviceFigures:
-    """The figures of one device. `hold` is None where it never ended. `reach` and `gaps`: as in `coverage`."""
+    """The figures of one device. `hold` is None where it never ended. `reach` and `gaps`: as in `coverage`.
+
+    `reported`: the fields that the device reports anywhere in the run; None: those of these samples.
+    """
     names = dict.fromkeys(name for sample in samples for name in sample if name not in _NO_QUANTITIES)
+    reported = fields_of(samples) if reported is None else reported
     columns = {name: [value for _, value in _points(samples, name)] for name in names}
     energy_j = _energy_j(samples, hold, reach, gaps)
     audio_s = hold.audio_s if hold else None
     return DeviceFigures(
         device=device,
         fields={name: Distribution.of(values) for name, values in sorted(columns.items()) if values},
-        coverage=coverage(times_of(samples), hold.span, reach, gaps) if hold else None,
+        coverage=coverage(times_with(samples, headline_of(device, reported)), hold.span, reach, gaps) if hold else None,
+        coverages=_coverages(samples, hold, reach, gaps, reported) if hold else {},
         throttled=_throttled(samples),
         energy_j=energy_j,
         energy_per_audio_minute_j=energy_j / (audio_s / 60) if energy_j is not None and audio_s else None,
         memory_growth_mib_per_min=_slope_per_min(_points(samples, DEVICE_KINDS[device.kind].memory)),
     )
+
+
+def _coverages(
+    samples: Sequence[SampleRow], hold: SampledHold, reach: float, gaps: Sequence[Span], reported: Set[str]
+) -> dict[str, float | None]:
+    """The coverage of each field, and of `throttled`, which is made of several."""
+    throttling = [sample for sample in samples if _held_back(sample) is not None]
+    times = {name: times_with(samples, name) for name in reported} | {"throttled": times_of(throttling)}
+    if not reported & _THROTTLE_FIELDS:
+        del times["throttled"]
+    # Most fields stand in the same samples: what is counted once is not counted again.
+    known = {tuple(taken): coverage(taken, hold.span, reach, gaps) for taken in times.values()}
+    return {name: known[tuple(taken)] for name, taken in times.items()}
 
 
 def _energy_j(
@@ -134,7 +178,13 @@ def _slope_per_min(points: Sequence[tuple[float | None, float]]) -> float | None
 
 def _points(samples: Sequence[SampleRow], name: str) -> list[tuple[float | None, float]]:
     """(when, value) of the samples that have the value."""
-    return [(_number(sample.get("t")), value) for sample in samples if (value := _number(sample.get(name))) is not None]
+    return [(_number(sample.get("t")), value) for sample in samples if (value := _value(sample, name)) is not None]
+
+
+def _value(sample: SampleRow, name: str) -> float | None:
+    """A field of a sample. A server without a process has no memory and uses no CPU: older sidecars give 0 for it."""
+    is_gone = sample.get("processes") == 0 and name != "processes"
+    return None if is_gone else _number(sample.get(name))
 
 
 def _number(value: object) -> float | None:

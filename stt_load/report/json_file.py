@@ -101,7 +101,13 @@ def _device(figures: DeviceFigures) -> dict[str, Any]:
         "mig": device.mig,
         "coverage": figures.coverage,
         "fields": {
-            name: {"mean": values.mean, "p95": values.at(0.95), "peak": values.max, "n": values.n}
+            name: {
+                "mean": values.mean,
+                "p95": values.at(0.95),
+                "peak": values.max,
+                "n": values.n,
+                "coverage": figures.coverage_of(name),
+            }
             for name, values in figures.fields.items()
         },
         "throttled": figures.throttled,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -93,9 +93,7 @@ class StageReport:
 
     def coverage(self, kind: str) -> float | None:
         """Share of the hold with samples, of the device of this kind that was sampled worst; None without any."""
-        shares = [figures.coverage for figures in self._devices(kind)]
-        known = [share for share in shares if share is not None]
-        return min(known) if known and len(known) == len(shares) else None
+        return _worst([figures.coverage for figures in self._devices(kind)])
 
     def is_covered(self, kind: str) -> bool:
         return is_covered(self.coverage(kind))
@@ -121,9 +119,12 @@ class StageReport:
         return measured.statistic(statistic or "mean") if isinstance(measured, Distribution) else measured
 
     def coverage_of(self, figure: Figure) -> float | None:
-        """Share of the hold with the samples that a figure is made of; 1 where it isn't made of samples."""
+        """Share of the hold with samples that hold what a figure is made of, of the device that was sampled worst.
+
+        It is 1 where the figure isn't made of samples.
+        """
         kind = SAMPLED_DEVICES.get(figure.source)
-        return self.coverage(kind) if kind else 1.0
+        return _worst([figures.coverage_of(figure.field) for figures in self._devices(kind)]) if kind else 1.0
 
     @property
     def streams_per_gpu(self) -> float | None:
@@ -140,6 +141,12 @@ class StageReport:
 
     def _devices(self, kind: str) -> list[DeviceFigures]:
         return [figures for figures in self.devices if figures.device.kind == kind]
+
+
+def _worst(shares: Sequence[float | None]) -> float | None:
+    """The smallest share; None if there is none, or one is not known."""
+    known = [share for share in shares if share is not None]
+    return min(known) if known and len(known) == len(shares) else None
 
 
 @dataclass(frozen=True, slots=True)

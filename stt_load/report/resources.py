@@ -26,11 +26,19 @@ StageDevice = tuple[StageReport, DeviceFigures]
 
 @dataclass(frozen=True, slots=True)
 class ResourceColumn:
-    """One column. `cell` gives None where the device doesn't report it. `note` explains it below the table."""
+    """One column. `cell` gives None where the device doesn't report it. `note` explains it below the table.
+
+    `made_of`: what must be in the samples: `busy`, `memory` (as in DeviceKind), or a figure of the device.
+    """
 
     heading: str
     cell: ResourceCell
     note: str = ""
+    made_of: str = "busy"
+
+    def coverage(self, figures: DeviceFigures) -> float | None:
+        kind = DEVICE_KINDS[figures.device.kind]
+        return figures.coverage_of({"busy": kind.busy, "memory": kind.memory}.get(self.made_of, self.made_of))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +68,40 @@ def _busy(statistic: str) -> ResourceCell:
 
 _BUSY = ResourceColumn("busy mean", _busy("mean"))
 _COVERED = ResourceColumn(
-    "covered%", _number(lambda figures: figures.coverage, factor=100), "covered: share of the hold with samples"
+    "covered%",
+    _number(lambda figures: figures.coverage, factor=100),
+    "covered: share of the hold in which busy was sampled",
 )
 
 RESOURCE_COLUMNS = (
     _BUSY,
     ResourceColumn("busy p95", _busy("p95")),
-    ResourceColumn("memory mean", _number(lambda figures: figures.memory.mean), "memory: MiB in use"),
-    ResourceColumn("memory peak", _number(lambda figures: figures.memory.max)),
+    ResourceColumn("memory mean", _number(lambda figures: figures.memory.mean), "memory: MiB in use", "memory"),
+    ResourceColumn("memory peak", _number(lambda figures: figures.memory.max), made_of="memory"),
     ResourceColumn(
         "growth /min",
         _number(lambda figures: figures.memory_growth_mib_per_min, 1),
         "growth: slope of the memory over the hold, MiB a minute",
+        "memory",
     ),
-    ResourceColumn("power W", _number(lambda figures: figures.of("power_w").mean)),
+    ResourceColumn("power W", _number(lambda figures: figures.of("power_w").mean), made_of="power_w"),
     ResourceColumn(
-        "energy J", _number(lambda figures: figures.energy_j), "energy: mean power times the length of the hold"
+        "energy J",
+        _number(lambda figures: figures.energy_j),
+        "energy: mean power times the length of the hold",
+        "power_w",
     ),
     ResourceColumn(
         "J per audio min",
         _number(lambda figures: figures.energy_per_audio_minute_j, 1),
         "J per audio min: energy for each minute of audio that callers sent in the hold",
+        "power_w",
     ),
     ResourceColumn(
         "throttled%",
         _number(lambda figures: figures.throttled, factor=100),
         "throttled: share of time in which power or heat held the clocks back",
+        "throttled",
     ),
     _COVERED,
 )
@@ -130,7 +146,7 @@ def _text(column: ResourceColumn, figures: DeviceFigures, reported: set[tuple[st
     text = column.cell(figures)
     if column is _COVERED or (column is not _BUSY and (figures.device.kind, column) not in reported):
         return text or NOTHING
-    return sampled(text or NOTHING, figures.coverage)
+    return sampled(text or NOTHING, column.coverage(figures))
 
 
 def _shortened(rows: list[StageDevice]) -> list[StageDevice]:

@@ -8,7 +8,16 @@ from typing import Any
 
 from stt_load.report.coverage import Span, reach_s
 from stt_load.report.device import DEVICE_KINDS, Device, DeviceFigures
-from stt_load.report.device_samples import SampledHold, SampleRow, by_device, measure, times_of
+from stt_load.report.device_samples import (
+    SampledHold,
+    SampleRow,
+    by_device,
+    fields_of,
+    headline_of,
+    holds,
+    measure,
+    times_of,
+)
 from stt_load.report.hold_assignment import Transition, count_mistagged, samples_by_hold
 from stt_load.report.sampling_gaps import SampleStream, SamplingGap, gap_notes, within
 from stt_load.report.sidecars import Sidecars
@@ -33,35 +42,69 @@ class Sampling:
         self._sidecars = Sidecars(run)
         self._holds = samples_by_hold(samples, spans, self._run_id)
         self._by_device = by_device(samples)
+        self._reported = {device: fields_of(mine) for device, mine in self._by_device.items()}
         self._reach_s = {
-            device: reach_s(self._sidecars.period_s(device), times_of(mine)) for device, mine in self._by_device.items()
+            device: reach_s(self._sidecars.period_s(device), times_of(mine), self._sidecars.limit_s(device))
+            for device, mine in self._by_device.items()
         }
 
     def devices(self, stage: int, audio_s: float | None) -> tuple[DeviceFigures, ...]:
         """Every device that should have been sampled, even if no sample of it came. `audio_s`: as in `SampledHold`."""
         span = self._spans[stage]
         hold = SampledHold(span, audio_s) if span else None
-        taken = by_device(self._holds[stage])
+        taken = {device: mine for device, mine in by_device(self._holds[stage]).items() if self._is_whole(device)}
         lacking = [device for device in self._expected if not any(_is_part(device, other) for other in taken)]
         return tuple(
-            measure(device, taken.get(device, ()), hold, self._reach_s.get(device, 0.0), self._gaps_of(device))
+            measure(
+                device,
+                taken.get(device, ()),
+                hold,
+                self._reach_s.get(device, 0.0),
+                self._gaps_of(device),
+                self._reported.get(device, frozenset()),
+            )
             for device in sorted([*taken, *lacking], key=lambda device: device.place)
+        )
+
+    def _is_whole(self, device: Device) -> bool:
+        """False for a GPU that never has figures of its own, because its MIG devices have them."""
+        return bool(self._reported[device]) or not any(
+            _is_part(device, other) for other, fields in self._reported.items() if fields
         )
 
     def _gaps_of(self, device: Device) -> list[Span]:
         """The gaps that the sidecar of its host recorded."""
         whose = (device.host, DEVICE_KINDS[device.kind].samples)
-        return [gap.span for gap in self._sidecars.gaps if (gap.host, gap.samples) == whose]
+        return [
+            gap.span
+            for gap in self._sidecars.gaps
+            if gap.whose == whose and (gap.device is None or _is_part(gap.device, device))
+        ]
 
     def notes(self, users: Mapping[int, int]) -> list[str]:
-        """Notes about sidecars without samples, wrong tags and gaps. `users`: stage -> callers."""
+        """Notes about sidecars without samples, guesses, wrong tags and gaps. `users`: stage -> callers."""
+        devices = {(stream.host, stream.samples): tuple(stream.timed) for stream in self._streams}
         missed = {
-            stage: (users[stage], span, within(span, self._sidecars.gaps, self._seen_gaps(span)))
+            stage: (users[stage], span, within(span, self._gaps_to_tell, self._seen_gaps(span), devices))
             for stage, span in self._spans.items()
             if span
         }
         name_hosts = len({device.host for device in self._by_device}) > 1
-        return [*self._sidecars.silent, *self._tag_note(), *gap_notes(missed, name_hosts=name_hosts)]
+        return [
+            *self._sidecars.silent,
+            *self._sidecars.warnings,
+            *self._tag_note(),
+            *gap_notes(missed, name_hosts=name_hosts),
+        ]
+
+    @cached_property
+    def _gaps_to_tell(self) -> list[SamplingGap]:
+        """The recorded gaps of everything that should have been sampled."""
+        return [
+            gap
+            for gap in self._sidecars.gaps
+            if gap.device is None or any(_is_part(expected, gap.device) for expected in self._expected)
+        ]
 
     @cached_property
     def _expected(self) -> list[Device]:
@@ -77,23 +120,27 @@ class Sampling:
     def _streams(self) -> list[SampleStream]:
         groups: dict[tuple[str, str], list[Device]] = {}
         for device in self._by_device:
-            if not any(_is_part(expected, device) for expected in self._expected):
+            if not (self._is_whole(device) and any(_is_part(expected, device) for expected in self._expected)):
                 continue  # sampled only until the choice was made
             groups.setdefault((device.host, DEVICE_KINDS[device.kind].samples), []).append(device)
         return [
             SampleStream(
                 host,
                 samples,
-                sorted(
-                    (taken, str(sample.get("boot")))
-                    for device in devices
-                    for sample in self._by_device[device]
-                    if (taken := sample.get("t")) is not None
-                ),
+                {device: self._timed(device) for device in devices},
                 max(self._reach_s[device] for device in devices),
             )
             for (host, samples), devices in groups.items()
         ]
+
+    def _timed(self, device: Device) -> list[tuple[float, str]]:
+        """When its samples with figures were taken, in order, and the boot id of the sidecar."""
+        headline = headline_of(device, self._reported[device])
+        return sorted(
+            (taken, str(sample.get("boot")))
+            for sample in self._by_device[device]
+            if (taken := sample.get("t")) is not None and holds(sample, headline)
+        )
 
     def _seen_gaps(self, hold: Span) -> list[SamplingGap]:
         return [gap for stream in self._streams for gap in stream.gaps(hold)]

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from types import MappingProxyType
 
 from stt_load.report.coverage import Span, holes
+from stt_load.report.device import Device
 from stt_load.report.wording import callers
 
 _RESTARTED = "the sidecar was restarted"
@@ -19,44 +22,73 @@ _LISTED_AT_MOST = 10
 
 @dataclass(frozen=True, slots=True)
 class SamplingGap:
-    """A span without samples (on the master's clock; its end is infinite where none came again)."""
+    """A span without samples (on the master's clock; its end is infinite where none came again).
+
+    `device`: the only one that was not sampled; None where it is all that give these samples.
+    """
 
     host: str
     samples: str  # a `samples` of device.DEVICE_KINDS
     span: Span
     why: str
+    device: Device | None = None
+
+    @property
+    def whose(self) -> tuple[str, str]:
+        return self.host, self.samples
 
 
 @dataclass(frozen=True, slots=True)
 class SampleStream:
-    """The samples that one sidecar takes together, over the whole run. `reach_s`: how far one of them reaches."""
+    """The samples that one sidecar takes together, over the whole run. `reach_s`: how far one of them reaches.
+
+    `timed`: for each device, when its samples were taken that hold figures, in order, and the boot id of its sidecar.
+    """
 
     host: str
     samples: str  # a `samples` of device.DEVICE_KINDS
-    timed: Sequence[tuple[float, str]]  # when each was taken, in order, and the boot id of its sidecar
+    timed: Mapping[Device, Sequence[tuple[float, str]]]
     reach_s: float
 
     def gaps(self, hold: Span) -> list[SamplingGap]:
-        found = holes([taken for taken, _ in self.timed], hold, self.reach_s)
-        return [SamplingGap(self.host, self.samples, hole, self._why(hole)) for hole in found]
+        """The gaps in which no device was sampled, then those of single devices."""
+        whole = self._gaps(hold, sorted(chain.from_iterable(self.timed.values())), None)
+        single = [gap for device, timed in self.timed.items() for gap in self._gaps(hold, timed, device)]
+        return [*whole, *(gap for gap in single if not any(_overlap(gap.span, other.span) for other in whole))]
 
-    def _why(self, hole: Span) -> str:
-        """The reason for a hole, as far as the samples around it show it: a restarted sidecar has another boot id."""
-        before = [boot for taken, boot in self.timed if taken <= hole[0]]
-        after = [boot for taken, boot in self.timed if taken >= hole[1]]
-        if before and not after:
-            return _LAST
-        return _RESTARTED if before and before[-1] != after[0] else ""
+    def _gaps(self, hold: Span, timed: Sequence[tuple[float, str]], device: Device | None) -> list[SamplingGap]:
+        found = holes([taken for taken, _ in timed], hold, self.reach_s)
+        return [SamplingGap(self.host, self.samples, hole, _why(timed, hole), device) for hole in found]
 
 
-def within(hold: Span, recorded: Iterable[SamplingGap], seen: Iterable[SamplingGap]) -> list[SamplingGap]:
-    """The gaps of one hold, cut to it. A recorded gap, which has a reason, replaces the same one that was seen."""
+def _why(timed: Sequence[tuple[float, str]], hole: Span) -> str:
+    """The reason for a hole, as far as the samples around it show it: a restarted sidecar has another boot id."""
+    before = [boot for taken, boot in timed if taken <= hole[0]]
+    after = [boot for taken, boot in timed if taken >= hole[1]]
+    if before and not after:
+        return _LAST
+    return _RESTARTED if before and before[-1] != after[0] else ""
+
+
+def within(
+    hold: Span,
+    recorded: Iterable[SamplingGap],
+    seen: Iterable[SamplingGap],
+    devices: Mapping[tuple[str, str], Iterable[Device]] = MappingProxyType({}),
+) -> list[SamplingGap]:
+    """The gaps of one hold, cut to it. A recorded gap, which has a reason, replaces the same one that was seen.
+
+    `devices`: (host, samples) -> all devices that give these samples there.
+    """
     known = [gap for gap in recorded if _overlap(gap.span, hold)]
-    rest = [
-        gap
-        for gap in seen
-        if not any((gap.host, gap.samples) == (o.host, o.samples) and _overlap(gap.span, o.span) for o in known)
-    ]
+
+    def is_known(gap: SamplingGap) -> bool:
+        same = [other for other in known if other.whose == gap.whose and _overlap(other.span, gap.span)]
+        told = {other.device for other in same}
+        concerned = devices.get(gap.whose, ()) if gap.device is None else (gap.device,)
+        return None in told or (bool(told) and all(device in told for device in concerned))
+
+    rest = [gap for gap in seen if not is_known(gap)]
     return [replace(gap, span=(max(gap.span[0], hold[0]), min(gap.span[1], hold[1]))) for gap in (*known, *rest)]
 
 
@@ -69,7 +101,9 @@ def gap_notes(missed: Mapping[int, tuple[int, Span, Sequence[SamplingGap]]], *, 
     whole: dict[tuple[str, str], list[int]] = {}
     for users, hold, gaps in missed.values():
         for gap in gaps:
-            whose = f"{gap.samples} samples{f' of {gap.host}' if name_hosts else ''}"
+            what = f"{gap.samples} samples" if gap.device is None else f"samples of {gap.device.in_words}"
+            host = f" {'of' if gap.device is None else 'on'} {gap.host}" if name_hosts else ""
+            whose = what + host
             why = f": {gap.why}" if gap.why else ""
             if gap.span == hold:
                 whole.setdefault((whose, why), []).append(users)

@@ -43,6 +43,16 @@ class Sidecars:
         ]
         return max(periods_s, default=None)
 
+    def limit_s(self, device: Device) -> float | None:
+        """How long the source of its samples may be quiet before that is a gap; None if the sidecar didn't say."""
+        limits_s = [
+            float(source["limit_s"])
+            for entry in self._of(device.host)
+            for source in entry.get("sources") or ()
+            if _samples(source) == DEVICE_KINDS[device.kind].samples and source.get("limit_s")
+        ]
+        return max(limits_s, default=None)
+
     def uncertainty_s(self, host: str) -> float:
         """How well the clock of a host is known; 0 if the run doesn't say."""
         return max((float(entry.get("clock_uncertainty_s") or 0.0) for entry in self._of(host)), default=0.0)
@@ -51,7 +61,13 @@ class Sidecars:
     def gaps(self) -> tuple[SamplingGap, ...]:
         """The gaps that the sidecars recorded, on the master's clock."""
         return tuple(
-            SamplingGap(str(entry.get("host")), _samples(source), _on_our_clock(entry, gap), str(gap.get("why", "")))
+            SamplingGap(
+                str(entry.get("host")),
+                _samples(source),
+                _on_our_clock(entry, gap),
+                str(gap.get("why", "")),
+                _device(entry, gap),
+            )
             for entry in self.entries
             for source in entry.get("sources") or ()
             for gap in source.get("gaps") or ()
@@ -62,6 +78,18 @@ class Sidecars:
         """One line for each sidecar that gave no samples of its own."""
         silent = [entry for entry in self.entries if not entry.get("host")]
         return tuple(f"no samples from the GPU sidecar {entry.get('url')}: {entry.get('why')}" for entry in silent)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people must know of the figures: GPUs that were guessed, what the tool warned of or can't do."""
+        found = []
+        for entry in self.entries:
+            host = entry.get("host")
+            if host and entry.get("is_guess") and any(row.get("host") == host for row in self.gpus):
+                found.append(f"which GPUs of {host} the server uses is a guess: {entry.get('why')}")
+            found += [f"{host}: {warning}" for warning in entry.get("warnings") or ()]
+            found += [f"{host}: {source['note']}" for source in entry.get("sources") or () if source.get("note")]
+        return tuple(found)
 
     @property
     def described(self) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -112,6 +140,7 @@ def _source_line(source: JsonObject) -> str:
         if gaps
         else "no gap",
         "" if source.get("is_alive", True) else "not running at the end",
+        str(source.get("note") or ""),
         str(source.get("complaint") or ""),
     )
     return "; ".join(part for part in parts if part)
@@ -127,6 +156,14 @@ def _clock_line(entry: JsonObject) -> str:
         return ""
     ahead = "ahead of" if offset_s >= 0 else "behind"
     return f"{abs(offset_s):.4f} s {ahead} the master's, ± {uncertainty_s * 1000:.1f} ms"
+
+
+def _device(entry: JsonObject, gap: JsonObject) -> Device | None:
+    """The device that a gap is of; None for a gap of the whole source, as older sidecars have them all."""
+    kind, gpu = gap.get("kind"), gap.get("gpu")
+    if kind not in DEVICE_KINDS:
+        return None
+    return Device(str(entry.get("host")), str(kind), gpu if isinstance(gpu, int) else None)
 
 
 def _on_our_clock(entry: JsonObject, gap: JsonObject) -> Span:

@@ -90,7 +90,7 @@ class _Reader:
         self._local: LocalSidecar | None = None
         self._checked_s = 0.0
         self._known_boot: str | None = None
-        self._warned_of = ""
+        self._warned_of: set[str] = set()
         self.greenlet = gevent.spawn(self._run)
 
     def announce(self, update: StageUpdate) -> None:
@@ -165,10 +165,13 @@ class _Reader:
 
     def _warn_of(self, entry: Mapping[str, Any], gpus: Sequence[object]) -> None:
         """Once for each reason, and not before it has had time to find its GPUs. A local sidecar warns by itself."""
-        why = str(entry["why"])
-        if why != self._warned_of and (entry["is_guess"] or not (gpus or entry["server"])):
-            _log.warning("GPU sidecar %s: %s%s", self._place, why, "" if gpus else "; no GPU samples")
-            self._warned_of = why
+        lines = [str(warning) for warning in entry["warnings"] or ()]
+        if entry["is_guess"] or not (gpus or entry["server"]):
+            lines.append(f"{entry['why']}{'' if gpus else '; no GPU samples'}")
+        for line in lines:
+            if line not in self._warned_of:
+                _log.warning("GPU sidecar %s: %s", self._place, line)
+                self._warned_of.add(line)
 
     def _is_twice(self, client: SidecarClient) -> bool:
         """Two URLs can lead to one sidecar: its samples are taken once."""

@@ -20,7 +20,7 @@ from stt_load.sidecar.clock import Exchange, SidecarClock
 _log = logging.getLogger(__name__)
 
 _GPU_KEYS = ("index", "uuid", "name", "driver", "memory_total_mib")
-_SIDECAR_KEYS = ("why", "is_guess", "server", "metrics")
+_SIDECAR_KEYS = ("why", "is_guess", "warnings", "server", "metrics")
 _EARLIER_GAPS = 100  # kept; a sidecar keeps as many
 
 
@@ -58,7 +58,7 @@ class SidecarClient:
         self._has_warned = False
         self._health: Mapping[str, Any] = {"why": "not asked yet"}
         self._clock = SidecarClock()
-        self._earlier_gaps: list[tuple[str, dict[str, Any]]] = []  # (source, gap on our clock) of earlier boots
+        self._earlier_gaps: list[tuple[str, dict[str, Any]]] = []  # (kind of source, gap on our clock) of earlier boots
         self._tag: dict[str, Any] | None = None
         self._tag_is_known = False
         self._after = 0  # newest sample read, as this boot of the sidecar numbers it
@@ -127,15 +127,29 @@ class SidecarClient:
         return None if host is None else self._name_host(str(host))
 
     def _sources_with_earlier_gaps(self) -> Any:
-        """The sources with the gaps from before a restart of the sidecar, which it has forgotten."""
+        """The sources with all gaps, also those from before a restart of the sidecar, which it has forgotten.
+
+        `began` and `ended` are where the sidecar's wall clock would be, had nobody set it in between.
+        """
         offset_s = self.clock_offset_s or 0.0
         return [
-            {**source, "gaps": [*self._gaps_before(source, offset_s), *source.get("gaps", ())]}
+            {**source, "gaps": [_shifted(gap, offset_s) for gap in self._gaps_on_our_clock(source)]}
             for source in self._sources()
         ]
 
-    def _gaps_before(self, source: Mapping[str, Any], offset_s: float) -> list[dict[str, Any]]:
-        return [_shifted(gap, offset_s) for name, gap in self._earlier_gaps if name == source.get("name")]
+    def _gaps_on_our_clock(self, source: Mapping[str, Any]) -> list[dict[str, Any]]:
+        earlier = [gap for kind, gap in self._earlier_gaps if kind == source.get("kind")]
+        return [*earlier, *(self._on_our_clock(gap) for gap in source.get("gaps", ()))]
+
+    def _on_our_clock(self, gap: Mapping[str, Any]) -> dict[str, Any]:
+        """The gap with `began` and `ended` on our wall clock, by the monotonic clock that the sidecar's gap has too."""
+        ours = _shifted(gap, -(self.clock_offset_s or 0.0))
+        for name in ("began", "ended"):
+            mono = ours.pop(f"{name}_mono", None)
+            our_mono = self._clock.to_our_mono(float(mono)) if mono is not None else None
+            if our_mono is not None:
+                ours[name] = our_mono + _wall_minus_mono_s()
+        return ours
 
     def _sources(self) -> list[dict[str, Any]]:
         sources = self._health.get("sources")
@@ -143,11 +157,10 @@ class SidecarClient:
 
     def _keep_gaps(self) -> None:
         """Keeps the gaps of the last `check`, on our clock, when the sidecar was restarted. Open gaps are dropped."""
-        offset_s = self.clock_offset_s or 0.0
         for source in self._sources():
             for gap in source.get("gaps", ()):
                 if gap.get("ended") is not None:
-                    self._earlier_gaps.append((str(source.get("name")), _shifted(gap, -offset_s)))
+                    self._earlier_gaps.append((str(source.get("kind")), self._on_our_clock(gap)))
         self._earlier_gaps = self._earlier_gaps[-_EARLIER_GAPS:]
         self._health = {**self._health, "sources": [{**source, "gaps": []} for source in self._sources()]}
 
@@ -263,7 +276,8 @@ class SidecarClient:
 
 
 def _shifted(gap: Mapping[str, Any], by_s: float) -> dict[str, Any]:
-    return {**gap, "began": gap["began"] + by_s, "ended": gap["ended"] + by_s}
+    ended = gap.get("ended")
+    return {**gap, "began": gap["began"] + by_s, "ended": None if ended is None else ended + by_s}
 
 
 def _wall_minus_mono_s() -> float:

@@ -318,11 +318,11 @@ def test_a_gpu_whose_row_is_missing_has_a_gap_of_its_own_and_is_told(
     source = JsonSource(config, command, timing=PER_GPU)
     with running(source):
         eventually(lambda: source.status().gaps)
-        assert told_gaps(source) == [(4, "invented prints no row of GPU 4", True)]
+        assert told_gaps(source) == [(4, "invented prints no row of it", True)]
         n = len(samples)
         eventually(lambda: len(samples) > n + 5)
         assert source.status().restarts == 0
-    assert caplog.messages == ["invented prints no row of GPU 4"]
+    assert caplog.messages == ["GPU 4: invented prints no row of it"]
     assert doubts == [True]
 
 
@@ -346,7 +346,7 @@ def test_a_gpu_that_is_lost_has_a_gap_in_the_tools_own_words_until_it_is_back(tm
         flip.touch()
         lost_mono = time.monotonic()
         eventually(lambda: source.status().gaps)
-        assert told_gaps(source) == [(0, "GPU 0: [GPU is lost]", True)]
+        assert told_gaps(source) == [(0, "[GPU is lost]", True)]
         assert source.status().complaint == "GPU 0: [GPU is lost]"
         assert source.status().gaps[0].began_mono <= lost_mono + QUIET_S
         flip.unlink()

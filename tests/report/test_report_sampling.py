@@ -8,6 +8,7 @@ from made_samples import gap_entry, gpu_entry, sidecar_entry
 
 from stt_load.report.build import build_report
 from stt_load.report.model import RunReport
+from stt_load.report.table import headings, rows
 from stt_load.report.wording import knee_sentence
 
 
@@ -187,3 +188,119 @@ def test_energy_is_shared_out_over_the_audio_that_callers_sent(duty: bool) -> No
         assert gpu.energy_per_audio_minute_j == pytest.approx(gpu.energy_j / audio_min)
     else:
         assert gpu.energy_per_audio_minute_j is None
+
+
+def lost(row: dict[str, Any], *fields: str) -> dict[str, Any]:
+    """The row with these fields unknown; without any, all that a GPU says."""
+    names = fields or ("sm_pct", "mem_pct", "fb_mib", "power_w", "power_violation_pct", "thermal_violation")
+    return {**row, **dict.fromkeys(names)}
+
+
+def gpu_cells(report: RunReport, users: int = 10) -> dict[str, str]:
+    (row,) = [row for row in rows(report) if row[0] == str(users)]
+    return {name: cell for name, cell in zip(headings(report), row, strict=True) if "GPU%" in name or "VRAM" in name}
+
+
+def test_a_gpu_that_is_lost_in_a_hold_is_covered_until_then_and_the_tools_words_are_told() -> None:
+    """Its rows go on to come, without figures."""
+    made = watched()
+    start = made.span(1)[0]
+    made.gpu = [lost(row) if row["t"] > start + 6 else row for row in made.gpu]
+    made.run["sidecars"] = [sidecar_entry([gap_entry(start + 5.5, None, "[GPU is lost]") | {"kind": "gpu", "gpu": 0}])]
+    report = built(made)
+    assert coverages(report, "gpu") == [1.0, pytest.approx(0.2, abs=0.02)]
+    assert notes_on_samples(report) == [
+        "samples of GPU 0 missing 5.5–30.0 s into the hold at 10 callers: [GPU is lost]"
+    ]
+    assert set(gpu_cells(report).values()) == {"lost"}
+    made.run["sidecars"] = [sidecar_entry()]  # an older sidecar, which records no such gap
+    report = built(made)
+    assert coverages(report, "gpu") == [1.0, pytest.approx(0.2, abs=0.02)]
+    assert notes_on_samples(report) == [
+        "GPU samples missing 6.0–30.0 s into the hold at 10 callers: none came later in the run"
+    ]
+
+
+def test_each_figure_is_covered_by_the_samples_that_hold_it() -> None:
+    made = watched()
+    start = made.span(1)[0]
+    made.gpu = [lost(row, "sm_pct") if row["t"] > start + 20 else row for row in made.gpu]
+    report = built(made)
+    cells = gpu_cells(report)
+    assert cells["GPU%p95"].endswith("?") and cells["GPU%mean"].endswith("?")
+    assert not cells["VRAM peak"].endswith("?") and not cells["VRAM mean"].endswith("?")
+    gpu = report.stages[1].busiest("gpu")
+    assert gpu is not None
+    assert (gpu.coverage_of("sm_pct"), gpu.coverage_of("fb_mib")) == (gpu.coverage, 1.0)
+    assert gpu.energy_j is not None
+
+
+def test_a_gpu_that_never_says_how_busy_it_is_is_covered_by_its_memory() -> None:
+    """MIG devices, and GPUs whose driver has no utilisation: that column is empty, not lost."""
+    made = watched()
+    made.gpu = [lost(row, "sm_pct") for row in made.gpu]
+    report = built(made)
+    assert coverages(report, "gpu") == [1.0, 1.0]
+    assert notes_on_samples(report) == []
+    cells = gpu_cells(report)
+    assert (cells["GPU%p95"], cells["VRAM peak"].isdigit()) == ("-", True)
+
+
+def test_a_gpu_that_never_has_a_figure_is_lost_and_not_covered() -> None:
+    made = watched()
+    made.gpu = [lost(row) for row in made.gpu]
+    made.run["sidecars"] = [
+        sidecar_entry([gap_entry(made.span(0)[0] - 9, None, "[GPU requires reset]") | {"kind": "gpu", "gpu": 0}])
+    ]
+    report = built(made)
+    assert coverages(report, "gpu") == [0.0, 0.0]
+    assert notes_on_samples(report) == [
+        "samples of GPU 0 missing for the whole hold at 5, 10 callers: [GPU requires reset]"
+    ]
+
+
+def test_a_gpu_whose_figures_are_all_on_its_mig_devices_is_no_device_of_its_own() -> None:
+    made = watched()
+    made.gpu = [row for row in made.gpu for row in (lost(row), {**row, "mig": 1})]
+    report = built(made)
+    assert [f.device.name for f in report.stages[0].devices if f.device.kind == "gpu"] == ["GPU 0 MIG 1"]
+    assert (coverages(report, "gpu"), notes_on_samples(report)) == ([1.0, 1.0], [])
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["a sidecar of today", "an older one"])
+def test_a_dead_server_has_no_memory_rather_than_none_used(is_old: bool) -> None:
+    made = watched()
+    start = made.span(1)[0]
+    gone = {"cpu_cores": 0.0 if is_old else None, "rss_mib": 0.0 if is_old else None, "processes": 0}
+    made.host = [{**row, **gone} if row["kind"] == "process" and row["t"] > start + 6 else row for row in made.host]
+    if not is_old:
+        gap = gap_entry(start + 5.5, None, "the server's processes have ended") | {"kind": "process", "gpu": None}
+        made.run["sidecars"] = [sidecar_entry()]
+        made.run["sidecars"][0]["sources"][1]["gaps"] = [gap]
+    report = built(made)
+    assert coverages(report, "process") == [1.0, pytest.approx(0.2, abs=0.02)]
+    assert coverages(report, "host") == [1.0, 1.0]
+    server = report.stages[1].busiest("process")
+    assert server is not None and (server.memory.mean or 0) > 1_000
+    (note,) = notes_on_samples(report)
+    assert note.startswith("samples of the server missing ")
+    assert note.endswith("none came later in the run" if is_old else "the server's processes have ended")
+
+
+def test_a_source_that_may_be_quiet_for_longer_is_not_missed_sooner() -> None:
+    """The sidecar, /metrics and the report have one limit: asked for ten samples a second, the tool gave one."""
+    made = watched()
+    source = made.run["sidecars"][0]["sources"][0]
+    source |= {"period_s": 0.1, "limit_s": 2.0}
+    assert coverages(built(made), "gpu") == [1.0, 1.0]
+    del source["limit_s"]
+    assert coverages(built(made), "gpu") != [1.0, 1.0]
+
+
+def test_a_guess_and_what_the_tool_warned_of_are_told() -> None:
+    made = watched(is_guess=True, warnings=["nvidia-smi: WARNING: infoROM is corrupted"])
+    made.run["sidecars"][0]["sources"][0]["note"] = "dmon: Not supported on the device(s); query is used instead"
+    notes = built(made).notes
+    assert "which GPUs of gpu the server uses is a guess: pid 4242 (python3) uses GPU 0" in notes
+    assert "gpu: nvidia-smi: WARNING: infoROM is corrupted" in notes
+    assert "gpu: dmon: Not supported on the device(s); query is used instead" in notes

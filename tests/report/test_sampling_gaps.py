@@ -1,9 +1,11 @@
 """Gaps of a hold: what the sidecars recorded, what only the samples tell, and how both are said."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
+from stt_load.report.device import Device
 from stt_load.report.sampling_gaps import SampleStream, SamplingGap, gap_notes, within
 
 HOLD = (100.0, 130.0)
@@ -13,8 +15,11 @@ def gap(began: float, ended: float, why: str = "", host: str = "h", samples: str
     return SamplingGap(host, samples, (began, ended), why)
 
 
+GPU_0, GPU_1 = Device("h", "gpu", 0), Device("h", "gpu", 1)
+
+
 def stream(*times: float, boots: tuple[str, ...] = ()) -> SampleStream:
-    return SampleStream("h", "GPU", [(t, boots[n] if boots else "one") for n, t in enumerate(times)], 1.5)
+    return SampleStream("h", "GPU", {GPU_0: [(t, boots[n] if boots else "one") for n, t in enumerate(times)]}, 1.5)
 
 
 def notes(*gaps: SamplingGap, users: int = 20, name_hosts: bool = False) -> list[str]:
@@ -41,6 +46,39 @@ def test_a_sidecar_that_never_came_back_was_not_restarted() -> None:
 
 def test_samples_that_came_too_late_tell_no_reason() -> None:
     assert stream(*map(float, range(120, 135))).gaps(HOLD) == [gap(100.0, 120.0)]
+
+
+def two_gpus(lost_from: float) -> SampleStream:
+    """Samples every second, of GPU 1 only until it is lost."""
+    seconds = [(float(t), "one") for t in range(95, 135)]
+    return SampleStream("h", "GPU", {GPU_0: seconds, GPU_1: [s for s in seconds if s[0] <= lost_from]}, 1.5)
+
+
+def test_one_gpu_of_two_has_gaps_of_its_own() -> None:
+    assert two_gpus(110.0).gaps(HOLD) == [SamplingGap("h", "GPU", (110.0, 130.0), "none came later in the run", GPU_1)]
+
+
+def test_a_recorded_gap_of_one_gpu_replaces_the_one_that_was_seen_of_it_and_no_other() -> None:
+    recorded = SamplingGap("h", "GPU", (110.2, math.inf), "[GPU is lost]", GPU_1)
+    devices = {("h", "GPU"): (GPU_0, GPU_1)}
+    (found,) = within(HOLD, [recorded], two_gpus(110.0).gaps(HOLD), devices)
+    assert (found.device, found.why) == (GPU_1, "[GPU is lost]")
+    every = gap(110.0, 118.0, "the sidecar was restarted")
+    assert within(HOLD, [recorded], [every], devices) == [replace(recorded, span=(110.2, 130.0)), every]
+    assert within(HOLD, [recorded], [every], {("h", "GPU"): (GPU_1,)}) == [replace(recorded, span=(110.2, 130.0))]
+
+
+@pytest.mark.parametrize(
+    ("device", "name_hosts", "what"),
+    [
+        (GPU_1, False, "samples of GPU 1"),
+        (GPU_1, True, "samples of GPU 1 on h"),
+        (Device("h", "process"), False, "samples of the server"),
+    ],
+)
+def test_a_gap_of_one_device_names_it(device: Device, name_hosts: bool, what: str) -> None:
+    (note,) = notes(SamplingGap("h", "GPU", (110.0, 120.0), "[GPU is lost]", device), name_hosts=name_hosts)
+    assert note == f"{what} missing 10.0–20.0 s into the hold at 20 callers: [GPU is lost]"
 
 
 def test_a_gap_that_a_sidecar_recorded_stands_for_the_same_one_that_was_seen() -> None:
