@@ -247,11 +247,12 @@ class TailSource:
         now = _now()
         if run.first_sample is None or now.mono - run.last_row.get(gpu, run.first_sample.mono) <= self._quiet_s:
             return False
-        name = self._tool_command.name
         # One that had rows before has fallen away: that is not the tool's limit.
-        if gpu not in self._last_values and gpu not in run.last_row and self._tool_command.ask_another(f"it prints no row of GPU {gpu}"):
+        was_there = gpu in self._last_values or gpu in run.last_row
+        if not was_there and self._tool_command.ask_another(f"it prints no row of GPU {gpu}"):
             return True
-        self._begin_gap_of(gpu, f"{name} prints no row of it{f': {self._last_message}' if self._last_message else ''}")
+        said = f": {self._last_message}" if self._last_message else ""
+        self._begin_gap_of(gpu, f"{self._tool_command.name} prints no row of it{said}")
         return False
 
     def _limit_s(self, run: _ChildRun) -> float:
