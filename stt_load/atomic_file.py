@@ -6,20 +6,22 @@ import uuid
 from pathlib import Path
 
 from stt_load.errors import ConfigError
+from stt_load.whole_characters import with_whole_characters
 
 
 def write_atomically(path: Path, content: str | bytes, *, make_folder: bool = False, advice: str = "") -> None:
     """Replaces `path`. Several processes may write the same file at once: the last one to finish wins.
 
-    Text is written as UTF-8. `make_folder`: create the folder if it is missing. Raises ConfigError with one line that
-    ends with `advice`; nothing is left behind then.
+    Text is written as UTF-8, and half of a character as U+FFFD: what was measured isn't lost to a server's bad text.
+    `make_folder`: create the folder if it is missing. Raises ConfigError with one line that ends with `advice`; nothing
+    is left behind then.
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            draft.write_bytes(content.encode() if isinstance(content, str) else content)
+            draft.write_bytes(with_whole_characters(content).encode() if isinstance(content, str) else content)
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

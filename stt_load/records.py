@@ -15,6 +15,7 @@ import msgspec
 
 from stt_load.errors import Outcome
 from stt_load.kinds import KINDS, STREAM
+from stt_load.whole_characters import with_whole_characters
 
 SCHEMA_VERSION = 1
 
@@ -115,7 +116,7 @@ class UtteranceRecord(Utterance, gc=False):
         try:
             return _ENCODER.encode(self)
         except UnicodeEncodeError:
-            return _ENCODER.encode(_encodable(msgspec.to_builtins(self)))
+            return _ENCODER.encode(with_whole_characters(msgspec.to_builtins(self)))
 
     @classmethod
     def assemble(cls, utterance: Utterance, measured: Measured, ended_at: float) -> Self:
@@ -134,8 +135,8 @@ class UtteranceRecord(Utterance, gc=False):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """Makes a record from the values of a line. Half of an emoji in it becomes a question mark."""
-        return msgspec.convert(_encodable(row), cls, str_keys=True)  # as JSON has the keys of a dict
+        """Makes a record from the values of a line. Half of an emoji in it becomes U+FFFD."""
+        return msgspec.convert(with_whole_characters(row), cls, str_keys=True)  # as JSON has the keys of a dict
 
     @property
     def is_ok(self) -> bool:
@@ -165,14 +166,3 @@ class UtteranceRecord(Utterance, gc=False):
 
 _ENCODER = msgspec.json.Encoder()
 _TIMES = attrgetter(*(f.name for f in msgspec.structs.fields(UtteranceRecord) if f.type in (float, float | None)))
-
-
-def _encodable(value: Any) -> Any:
-    """The value without half emojis, which are legal in a server's JSON and can't be written as UTF-8 by anybody."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, list):
-        return [_encodable(inner) for inner in value]
-    if isinstance(value, dict):
-        return {_encodable(key): _encodable(inner) for key, inner in value.items()}
-    return value

@@ -22,6 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stt_load.whole_characters import with_whole_characters
+
 TAB = "\t"
 SEPARATOR_NAMES = {",": "a comma", ";": "a semicolon", TAB: "a tab", "|": "a bar"}
 
@@ -46,7 +48,7 @@ def json_rows(source: str | Iterable[str], problems: list[str]) -> Iterator[Text
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = with_whole_characters(json.loads(line))
         except (ValueError, RecursionError) as error:
             reason = "nested too deep" if isinstance(error, RecursionError) else error
             problems.append(f"line {number}: not JSON ({reason}): write one object a line")

@@ -45,3 +45,8 @@ def test_a_reader_never_sees_half_of_it_though_several_write_at_once(tmp_path: P
             assert path.read_text() in contents
     assert all(write.exception() is None for write in writes)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_half_of_a_character_loses_no_file(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a", "out of memory \ud83d, \ud83d\ude00")
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "out of memory \ufffd, \U0001f600"

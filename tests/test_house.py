@@ -35,6 +35,7 @@ CORE = (
     "options.py",
     "records.py",
     "text_rows.py",
+    "whole_characters.py",
 )
 ASKS_THE_WORLD = {
     *(("time", name) for name in ("sleep", "time", "monotonic", "perf_counter")),

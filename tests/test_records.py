@@ -80,7 +80,12 @@ def test_half_an_emoji_from_a_server_can_be_written_everywhere() -> None:
     broken = record(text="a \ud83d", messages=[[1.0, "b \ud83d"]], error="c \ud83d", server_ms={"\ud83d": 1.0})
     line = broken.to_json()
     row = json.loads(line)
-    assert (row["text"], row["messages"], row["error"], row["server_ms"]) == ("a ?", [[1.0, "b ?"]], "c ?", {"?": 1.0})
+    assert (row["text"], row["messages"], row["error"], row["server_ms"]) == (
+        "a \ufffd",
+        [[1.0, "b \ufffd"]],
+        "c \ufffd",
+        {"\ufffd": 1.0},
+    )
 
 
 @pytest.mark.parametrize("outcome", Outcome)

@@ -26,6 +26,7 @@ from pathlib import PurePath
 from typing import Any
 
 from stt_load.errors import ClipError
+from stt_load.whole_characters import with_whole_characters
 
 MANIFEST_NAME = "clips.jsonl"
 
@@ -60,8 +61,8 @@ class ManifestEntry:
 def parse_line(line: str) -> ManifestEntry:
     """Reads one line of the manifest; unknown keys are ignored. Raises ClipError with the reason alone."""
     try:
-        row = json.loads(line)
-    except ValueError as error:
+        row = with_whole_characters(json.loads(line))
+    except (ValueError, RecursionError) as error:
         raise ClipError(f"not JSON ({error})") from None
     if not isinstance(row, dict):
         raise ClipError('not a JSON object: write {"file": "a.wav", "reference": "the words spoken"}')
@@ -84,7 +85,7 @@ def to_text(entries: Iterable[ManifestEntry]) -> str:
 
 def manifest_sha256(entries: Iterable[ManifestEntry]) -> str:
     """The digest of the manifest as `to_text` writes it. It shows in a report which clips were spoken."""
-    return hashlib.sha256(to_text(entries).encode()).hexdigest()
+    return hashlib.sha256(to_text(entries).encode(errors="surrogateescape")).hexdigest()  # names of files are bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,12 +222,12 @@ class _BenchmarkCommand:
         console = Console(highlight=False, soft_wrap=True)
         if not console.is_terminal:
             console = Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
+        path = Path(self._results) / benchmark.file_name
+        write_atomically(path, result_json(benchmark))  # first: nothing that is printed may lose it
         for table in result_tables(benchmark):
             console.print(table)
         for line in explanations(benchmark):
             console.print(f"  - {line}", markup=False)
-        path = Path(self._results) / benchmark.file_name
-        write_atomically(path, result_json(benchmark))
         console.print(f"result file: {path}", markup=False)
         if not benchmark.is_complete:
             return ExitCode.ABORTED

@@ -19,6 +19,7 @@ from stt_load.audio.containers import UNREADABLE_SUFFIXES
 from stt_load.audio.manifest import MANIFEST_NAME, ManifestEntry, parse_line
 from stt_load.errors import ClipError, ConfigError
 from stt_load.text_rows import lines_of
+from stt_load.whole_characters import with_whole_characters
 
 _HEAD_CHARS = 64 * 1024  # of a list: enough to know it by
 _SEVERAL_NAMED = 6
@@ -184,14 +185,14 @@ def _with_ids(entries: Iterable[ManifestEntry]) -> tuple[ManifestEntry, ...]:
     uses = Counter(entry.clip_id for entry in entries)
     return tuple(
         replace(entry, clip_id=_longer_id(entry))
-        if uses[entry.clip_id] > 1 and entry.clip_id == PurePath(entry.file).stem
+        if uses[entry.clip_id] > 1 and entry.clip_id == with_whole_characters(PurePath(entry.file).stem)
         else entry
         for entry in entries
     )
 
 
 def _longer_id(entry: ManifestEntry) -> str:
-    name = str(PurePath(entry.file).with_suffix(""))
+    name = with_whole_characters(PurePath(entry.file).with_suffix("").as_posix())
     return f"{name}@{entry.offset_s or 0:g}" if entry.is_part else name
 
 
@@ -202,7 +203,7 @@ def _texts_beside(folder: Path, audio: Iterable[Path], problems: Problems) -> li
         if file.suffix.lower() in AUDIO_SUFFIXES:
             name = file.relative_to(folder).as_posix()
             try:
-                entries.append(ManifestEntry(file.stem, name, _text_beside(file)))
+                entries.append(ManifestEntry(with_whole_characters(file.stem), name, _text_beside(file)))
             except ClipError as error:
                 problems.append(f"{file}: {error}")
     return entries

@@ -17,6 +17,7 @@ import numpy as np
 
 from stt_load.dialects.events import Event, Ignored, Message, Partial
 from stt_load.errors import PlainWords, ProtocolError
+from stt_load.whole_characters import with_whole_characters
 
 _BYTES_SHOWN = 80
 _LIMIT_MS = 1e12
@@ -51,18 +52,6 @@ def _read(message: Message) -> Any:
         return _QUICK.decode(message)
     except ValueError:
         return with_whole_characters(json.loads(message))
-
-
-def with_whole_characters(value: Any) -> Any:
-    """JSON values whose texts can be written anywhere: servers cut a character beyond the BMP in two, and half of one
-    (a lone surrogate) can't be encoded. Two halves beside each other become one character, a lone one U+FFFD."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [with_whole_characters(item) for item in value]
-    if isinstance(value, dict):
-        return {with_whole_characters(key): with_whole_characters(item) for key, item in value.items()}
-    return value
 
 
 def try_object(message: Message) -> dict[str, object]:

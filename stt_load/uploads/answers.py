@@ -20,9 +20,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stt_load.dialects.wire import numbers, text_of, with_whole_characters
+from stt_load.dialects.wire import numbers, text_of
 from stt_load.errors import Outcome, ProtocolError
 from stt_load.session.outcomes import Ending
+from stt_load.whole_characters import with_whole_characters
 
 _SHOWN = 80
 _IS_PAGE = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)

@@ -20,10 +20,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stt_load.dialects.wire import interim_text, with_whole_characters
+from stt_load.dialects.wire import interim_text
 from stt_load.errors import ProtocolError
 from stt_load.session.sse import DONE, EventFrames
 from stt_load.uploads.answers import UploadAnswer, WholeReader, error_in, timings_in
+from stt_load.whole_characters import with_whole_characters
 
 EVENTS = "text/event-stream"
 _SHOWN = 80

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from stt_load.clips.folder import load_folder
 from stt_load.clips.layouts import LAYOUTS, read_layout
 from stt_load.errors import ConfigError
 
+STT_LOAD = Path(sys.executable).parent / "stt-load"
 TEXTS = ("it was a dark night", 'he said "hello" to me', "the end")
 
 
@@ -282,3 +286,14 @@ def test_a_folder_of_links_is_followed(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "linked").symlink_to(tmp_path / "data")
     assert len(load_folder(tmp_path / "clips", None).clips) == 1
+
+
+def test_a_name_that_is_not_utf_8_is_a_name(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    for ending, content in ((b".wav", (tmp_path / "a.wav").read_bytes()), (b".txt", b"x")):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9" + ending)).write_bytes(content)
+    (tmp_path / "a.wav").unlink()
+    loaded = load_folder(tmp_path, None)
+    assert [clip.clip_id for clip in loaded.clips] == ["caf\ufffd"] and len(loaded.manifest_sha256) == 64
+    shown = subprocess.run([STT_LOAD, "clips", "show", tmp_path], capture_output=True, timeout=60)
+    assert shown.returncode == 0 and b"Traceback" not in shown.stderr
