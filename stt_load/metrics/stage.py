@@ -53,7 +53,7 @@ class StageFigures:
     outcomes: Mapping[str, int]  # outcome -> utterances; only outcomes that happened
     distributions: Mapping[str, Distribution]  # by name of the figure
     sums: Mapping[str, float]  # by name of the figure; counts are whole numbers
-    estimates: Mapping[str, Estimate]  # by name of the figure: those that are neither distributions nor sums
+    estimates: Mapping[str, Estimate]  # by name of the figure: rates of the whole stage
     wer_ci95: tuple[float | None, float | None]  # both ends of the 95 % interval
     clip_errors: Mapping[str, ErrorCount]  # clip_id -> word errors of completed utterances
     pacing_lag_p99_s: float | None  # over all frames, as the upper edge of its bucket of 1 ms
@@ -151,9 +151,10 @@ class StageFigures:
         if figure.is_distribution:
             without = self.errors if figure.source is Source.COMPLETED else 0
             return of_distribution(self.distributions[figure.name], statistic or "", without)
-        if figure.source is Source.SUM:
-            return Exact(self.sums[figure.name])
-        return self.estimates.get(figure.name)
+        if figure.name in self.estimates:
+            return self.estimates[figure.name]
+        value = self.measured(figure)
+        return None if value is None or isinstance(value, Distribution) else Exact(value)
 
     def _value(self, name: str) -> float | None:
         estimate = self.estimates.get(name)
