@@ -131,11 +131,13 @@ class HandshakeFailed(UpgradeRefused):
 
 class ConnectionLost(TransportError):
     """The connection ended. `close_code` is the websocket close code, 1006 where there was no close frame;
-    `reason` the words beside it, none as a rule."""
+    `reason` the words beside it, none as a rule. `at_s`: when the close frame arrived, monotonic seconds; None where
+    there was none."""
 
-    def __init__(self, message: str, close_code: int = 1006, reason: str = "") -> None:
+    def __init__(self, message: str, close_code: int = 1006, reason: str = "", at_s: float | None = None) -> None:
         self.close_code = close_code
         self.reason = reason
+        self.at_s = at_s
         super().__init__(message)
 
 

@@ -85,6 +85,7 @@ class UtteranceRecord(Utterance, gc=False):
     frames: int = 0
     text: str = ""  # the assembled transcript
     messages: list[list[Any]] = []  # [seconds after stream_start, text] per final text
+    arrival_late_s: float | None = None  # how long before its time the completing message may have arrived; null: not
     stamp: str = "read"  # arrival times are "kernel" receive stamps, or when the bytes were "read"
     server_ms: dict[str, float] | None = None  # what the server says of itself
     end: str = "server"  # who ended the utterance: "server" (endpointing) or "client" (end message)

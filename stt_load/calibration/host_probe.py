@@ -27,11 +27,10 @@ from stt_load.calibration.kernel_text import (
     whole_numbers,
 )
 from stt_load.calibration.machine import Machine
+from stt_load.net.receive_stamps import kernel_stamps
 
 ROOT = Path("/")
 
-_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python has no name for it
-_STAMP_DEADLINE_S = 2.0
 _CPUCLOCK_SCHED = 2  # linux/posix-timers.h: CPU time as the scheduler counts it, for a whole process
 
 
@@ -49,7 +48,7 @@ def probe_machine(root: Path = ROOT) -> Machine:
         governors=_governors(root),
         clock_source=_read(root, "sys/devices/system/clocksource/clocksource0/current_clocksource").strip() or None,
         stolen_pct=stolen_pct(_read(root, "proc/stat")),
-        has_kernel_stamps=has_kernel_stamps(),
+        has_kernel_stamps=kernel_stamps(),
         tcp_memory_bytes=tcp_memory[1] * os.sysconf("SC_PAGE_SIZE") if len(tcp_memory) == 3 else None,
         send_buffer_bytes=send_buffer[2] if len(send_buffer) == 3 else None,
         somaxconn=_number(root, "proc/sys/net/core/somaxconn"),
@@ -100,32 +99,6 @@ def container_cpu_limit(root: Path = ROOT) -> float | None:
 def read_tcp_counters(root: Path = ROOT) -> dict[str, int]:
     """How often since boot the kernel ran out of TCP buffers or queues, by counter; empty if it doesn't say."""
     return tcp_counters(_read(root, "proc/net/netstat"))
-
-
-def has_kernel_stamps() -> bool:
-    """Tries out whether the kernel stamps bytes that arrive over TCP on the loopback interface."""
-    try:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.settimeout(_STAMP_DEADLINE_S)
-            with socket.create_connection(listener.getsockname(), _STAMP_DEADLINE_S) as client:
-                server, _ = listener.accept()
-                with server:
-                    client.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-                    return _stamp_comes(server, client)
-    except OSError:
-        return False
-
-
-def _stamp_comes(server: socket.socket, client: socket.socket) -> bool:
-    """True once bytes come with a stamp. The first ones after the option was set may lack it, so it tries again until
-    the deadline."""
-    deadline_s = time.monotonic() + _STAMP_DEADLINE_S
-    while time.monotonic() < deadline_s:
-        server.sendall(b"?")
-        _, ancillary, _, _ = client.recvmsg(1, socket.CMSG_SPACE(16))
-        if any(kind == _SO_TIMESTAMPNS for _, kind, _ in ancillary):
-            return True
-    return False
 
 
 def _descriptors() -> tuple[int, int]:

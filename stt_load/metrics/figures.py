@@ -664,6 +664,14 @@ FIGURES: tuple[Figure, ...] = (
         kinds=TRANSCRIBED,
         csv=_percent("wer_ci95_high_pct"),
     ),
+    Figure(
+        name="arrival_late",
+        field="arrival_late_s",
+        unit=Unit.SECONDS,
+        source=Source.COMPLETED,
+        meaning="how long before its time the completing message may have arrived; empty where the kernel stamped it",
+        csv=_csv("arrival_late", "p99", "max"),
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 PACING_LAG_P99_LIMIT_S = 0.010
+ARRIVAL_LATE_LIMIT_S = 0.010
 GENERATOR_CPU_LIMIT_PCT = 90.0
 STOLEN_WORTH_SAYING_PCT = 1.0
 
@@ -25,6 +26,9 @@ class Evidence:
     frames: int  # sent in counted utterances
     frames_late: int  # of them handed over more than PACING_LAG_P99_LIMIT_S after they were due
     pacing_lag_max_s: float | None
+    arrivals: int  # completed utterances
+    arrivals_late: int  # of them those whose answer may have arrived over ARRIVAL_LATE_LIMIT_S before its time
+    arrival_late_max_s: float | None
     generator_cpu_pct: float | None  # the busiest generator process, percent of one core
     stolen_cpu_pct: float | None  # of all CPU time of the master's machine, taken by its host
     rows_lost: int  # utterances that finished on a worker and are not in the file, and reports lost
@@ -89,6 +93,16 @@ def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
     return late <= 0.01, found
 
 
+def _arrivals(evidence: Evidence) -> tuple[bool, str]:
+    """What the kernel stamped, in one piece, is exact however late it is read."""
+    if not evidence.arrivals_late:
+        return True, f"all {evidence.arrivals} completing messages are timed to {1_000 * ARRIVAL_LATE_LIMIT_S:.0f} ms"
+    late, worst_ms = evidence.arrivals_late / evidence.arrivals, 1_000 * (evidence.arrival_late_max_s or 0.0)
+    limit_ms = 1_000 * ARRIVAL_LATE_LIMIT_S
+    found = f"{evidence.arrivals_late} of {evidence.arrivals} completing messages may have come over {limit_ms:.0f} ms"
+    return late <= 0.01, f"{found} before they were read, up to {worst_ms:.0f} ms, because this program was held up"
+
+
 def _generator_cpu(evidence: Evidence) -> tuple[bool, str]:
     cpu_pct = evidence.generator_cpu_pct
     if cpu_pct is None:
@@ -140,6 +154,12 @@ CONDITIONS: tuple[Condition, ...] = (
         f"pacing lag p99 ≤ {PACING_LAG_P99_LIMIT_S * 1000:.0f} ms",
         _pacing_lag,
         "use more load workers (--processes), or run the load on another machine than the server",
+    ),
+    Condition(
+        f"arrival times within {ARRIVAL_LATE_LIMIT_S * 1000:.0f} ms",
+        _arrivals,
+        "use more load workers (--processes), keep other work off this machine, and run on Linux, whose kernel stamps "
+        "what arrives",
     ),
     Condition(
         f"generator CPU ≤ {GENERATOR_CPU_LIMIT_PCT:.0f} %",

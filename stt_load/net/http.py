@@ -71,6 +71,7 @@ class HttpPost:
         self.ended_at_s: float | None = None
         self.headers: Mapping[str, str] = {}
         self.stamp: Stamp = "read"
+        self._late_s: tuple[float | None, float | None] | None = None  # of the first and the last reading of the body
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +84,12 @@ class HttpPost:
     def connect_s(self) -> float | None:
         """From the dial to the connection."""
         return self.seconds_between(self.dialled_at_s, self.connected_at_s)
+
+    @property
+    def arrival_late_s(self) -> float | None:
+        """How long before their times the first or the last piece of the body may have arrived, seconds; None where
+        both times are certain."""
+        return max((late_s for late_s in self._late_s or () if late_s is not None), default=None)
 
     def since_start_s(self, at_s: float | None) -> float | None:
         """Seconds from the request's first byte to `at_s`."""
@@ -187,6 +194,9 @@ class HttpPost:
         arrived_s = stamped.arrived_s
         data = stamped.recv(_READ_BYTES)
         if data:
-            return self._answer.feed(data)
+            body, self.stamp = self._answer.feed(data), stamped.stamp
+            first = (stamped.late_s, None) if self._late_s is None else self._late_s
+            self._late_s = (first[0], stamped.late_s) if body or self._late_s else None
+            return body
         stamped.arrived_s = arrived_s  # the end of the connection is no part of the answer
         return self._answer.end()

@@ -8,7 +8,9 @@ A frame or a line of HTTP is read in several small reads, each of which would co
 
 from __future__ import annotations
 
+import _socket
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -17,14 +19,15 @@ from collections.abc import Callable
 from typing import Any
 
 from stt_load.errors import ProtocolError
+from stt_load.net.heartbeat import heartbeat
+from stt_load.net.receive_stamps import ANCILLARY_BYTES, SO_TIMESTAMPNS, kernel_stamps
 from stt_load.records import Stamp
 from stt_load.session.websocket_frames import FastFrame, read_fast_frame
 
-# asm-generic/socket.h; Python has no names for them. The kernel adds a struct timespec of the wall clock to every
-# recvmsg of a TCP socket, taken when the last segment that the call returned came in.
-_SO_TIMESTAMPNS = 35
+# The kernel adds a struct timespec of the wall clock to every recvmsg of a TCP socket, taken when the last segment that
+# the call returned came in.
 _TIMESPEC = struct.Struct("@qq")
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+_Ancillary = list[tuple[int, int, bytes]]
 
 # What three clock readings in a row take at most, undisturbed, and how often they are tried.
 _CLOCK_READING_S = 20e-6
@@ -41,11 +44,23 @@ class StampedSocket:
     """Wraps a connected TCP or TLS socket. Set `deadline_s` (monotonic) before every call into it.
 
     `arrived_s`: when the bytes of the latest read arrived, monotonic seconds. `stamp`: whether the kernel says so, or
-    it is when they were read. Raises TimeoutError at the deadline; ProtocolError when one message grows beyond
-    `MAX_MESSAGE_BYTES`.
+    they were read then. `late_s`: how long before that they may have arrived, seconds; None where the kernel knows.
+    Raises TimeoutError at the deadline; ProtocolError when one message grows beyond `MAX_MESSAGE_BYTES`.
     """
 
-    __slots__ = ("_buffer", "_message_bytes", "_position", "_raw", "arrived_s", "deadline_s", "stamp")
+    __slots__ = (
+        "_buffer",
+        "_has_stamps",
+        "_message_bytes",
+        "_peeked",
+        "_position",
+        "_raw",
+        "_since_s",
+        "arrived_s",
+        "deadline_s",
+        "late_s",
+        "stamp",
+    )
 
     def __init__(self, raw: socket.socket) -> None:
         self._raw = raw
@@ -54,11 +69,18 @@ class StampedSocket:
         self._message_bytes = 0
         self.deadline_s = 0.0
         self.arrived_s = 0.0
-        self.stamp: Stamp = "read"
-        if not isinstance(raw, ssl.SSLSocket):
+        self.late_s: float | None = None
+        self._since_s = time.monotonic()
+        # OpenSSL reads without asking for stamps. They come with a look at the bytes that leaves them where they are.
+        self._peeked = _inner_socket(raw) if isinstance(raw, ssl.SSLSocket) else None
+        self._has_stamps = False
+        if kernel_stamps() and (self._peeked is not None or not isinstance(raw, ssl.SSLSocket)):
             with contextlib.suppress(OSError):
-                raw.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-                self.stamp = "kernel"
+                raw.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+                self._has_stamps = True
+        self.stamp: Stamp = "kernel" if self._has_stamps else "read"
+        if not self._has_stamps:
+            heartbeat()
 
     def begin_message(self) -> None:
         """Says that the message before this one is complete: its successor's bytes are counted from zero."""
@@ -90,19 +112,38 @@ class StampedSocket:
         self._raw.close()
 
     def _fill(self) -> None:
-        self._raw.settimeout(max(0.0, self.deadline_s - time.monotonic()))
-        try:
-            self._read()
-        except _WOULD_BLOCK as error:
-            raise TimeoutError("the deadline passed") from error
+        while True:
+            left_s = max(0.0, self.deadline_s - time.monotonic())
+            # TLS would wait within a read, for the rest of a record, which comes later than what was looked at before.
+            waits = self._peeked is None
+            self._raw.settimeout(left_s if waits else 0.0)
+            try:
+                self._read()
+                return
+            except _WOULD_BLOCK as error:
+                if waits or not _wait_for(self._raw, isinstance(error, ssl.SSLWantWriteError), left_s):
+                    raise TimeoutError("the deadline passed") from error
 
     def _read(self) -> None:
-        if self.stamp == "kernel":
-            self._buffer, ancillary, _, _ = self._raw.recvmsg(_READ_BYTES, _ANCILLARY_BYTES)
+        ancillary: _Ancillary = []
+        if not self._has_stamps:
+            self._buffer = self._raw.recv(_READ_BYTES)
+        elif self._peeked is None:
+            self._buffer, ancillary, _, _ = self._raw.recvmsg(_READ_BYTES, ANCILLARY_BYTES)
         else:
-            self._buffer, ancillary = self._raw.recv(_READ_BYTES), []
+            _, ancillary, _, _ = _socket.socket.recvmsg(self._peeked, _READ_BYTES, ANCILLARY_BYTES, socket.MSG_PEEK)
+            self._buffer = self._raw.recv(_READ_BYTES)
         self._position = 0
-        self.arrived_s = _arrival_s(ancillary)
+        self._note_arrival(ancillary)
+
+    def _note_arrival(self, ancillary: _Ancillary) -> None:
+        arrived_s = _kernel_stamp_s(ancillary)
+        if arrived_s is not None:
+            self.arrived_s, self.stamp, self.late_s = arrived_s, "kernel", None
+            return
+        self.arrived_s = time.monotonic()
+        if self._buffer:  # the end of the stream has no stamp, and is no message
+            self.stamp, self.late_s = "read", heartbeat().late_s(self.arrived_s, self._since_s)
 
 
 class NonBlockingSocket(StampedSocket):
@@ -111,10 +152,11 @@ class NonBlockingSocket(StampedSocket):
     `recv` raises BlockingIOError where nothing is here. `deadline_s` is not used.
     """
 
-    __slots__ = ("_is_drained", "_unsent", "_write")
+    __slots__ = ("_is_drained", "_is_tls", "_unsent", "_write")
 
     def __init__(self, raw: Any) -> None:
         super().__init__(raw)
+        self._is_tls = isinstance(raw, ssl.SSLSocket)
         self._is_drained = False  # the last read left nothing in the kernel
         self._unsent: bytearray | None = None  # what the kernel has not taken
         self._write: Callable[[Data], int] = raw.send
@@ -188,22 +230,35 @@ class NonBlockingSocket(StampedSocket):
     def _read(self) -> None:
         super()._read()
         # Of TLS only it knows itself whether more has been read than was asked for.
-        self._is_drained = self.stamp == "kernel" and 0 < len(self._buffer) < _READ_BYTES
+        self._is_drained = not self._is_tls and 0 < len(self._buffer) < _READ_BYTES
 
 
-def _arrival_s(ancillary: list[tuple[int, int, bytes]]) -> float:
-    """The kernel's receive stamp as monotonic seconds, or now where there is none.
+def _inner_socket(raw: Any) -> _socket.socket | None:
+    """The socket of the C library inside a TLS socket: its own base, or what gevent's has inside."""
+    inner = getattr(raw, "_sock", raw)
+    return inner if isinstance(inner, _socket.socket) else None
+
+
+def _wait_for(raw: socket.socket, wants_writable: bool, limit_s: float) -> bool:
+    """Waits until the socket is readable, or writable; False where it is not within `limit_s`."""
+    poll = select.poll()
+    poll.register(raw, select.POLLOUT if wants_writable else select.POLLIN)
+    return bool(poll.poll(1_000 * limit_s))
+
+
+def _kernel_stamp_s(ancillary: _Ancillary) -> float | None:
+    """The kernel's receive stamp as monotonic seconds; None where there is none.
 
     The kernel stamps with the wall clock. The step between the two clocks is taken at the read, microseconds to
     milliseconds after the stamp, so only a wall clock set in that very moment could disturb it. A process that is
     put aside between two readings would make an arrival too early: then they are read again.
     """
     for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
             seconds, nanoseconds = map(int, _TIMESPEC.unpack_from(data))
             for _ in range(_CLOCK_READINGS):
                 before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
                 if now_s - before_s < _CLOCK_READING_S:
                     break
             return now_s - max(0.0, wall_s - (seconds + nanoseconds * 1e-9))
-    return time.monotonic()
+    return None

@@ -24,11 +24,12 @@ class Need(Enum):
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A message and when it arrived: monotonic seconds, from the kernel's receive stamp or from our read, as `stamp`
-    says."""
+    says. `late_s`: how long before that it may have arrived, seconds; None where the kernel knows."""
 
     at_s: float
     message: Message
     stamp: Stamp
+    late_s: float | None = None
 
 
 class Transport(Protocol):

@@ -127,9 +127,9 @@ class WebSocketTransport:
                 fast_frame = incoming.read_frame() if is_fast else None
                 opcode, payload = fast_frame[:2] if fast_frame else self._read_with_library(incoming)
                 if opcode == CLOSE:  # `close` answers it
-                    raise _closed_by_peer(payload)
+                    raise _closed_by_peer(payload, incoming.arrived_s)
                 if opcode in (TEXT, BINARY):
-                    return Arrival(incoming.arrived_s, _decode(opcode, payload), incoming.stamp)
+                    return Arrival(incoming.arrived_s, _decode(opcode, payload), incoming.stamp, incoming.late_s)
                 if opcode == PING:
                     self._send_unasked(ClientFrame(payload, PONG))
         except BlockingIOError:
@@ -172,10 +172,10 @@ class WebSocketTransport:
         return self._socket
 
 
-def _closed_by_peer(payload: bytes) -> ConnectionLost:
+def _closed_by_peer(payload: bytes, at_s: float) -> ConnectionLost:
     code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else _NO_STATUS
     reason = payload[2:].decode("utf-8", "replace")
-    return ConnectionLost(f"closed by the server with {code}" + (f": {reason}" if reason else ""), code, reason)
+    return ConnectionLost(f"closed by the server with {code}" + (f": {reason}" if reason else ""), code, reason, at_s)
 
 
 def _decode(opcode: int, data: bytes) -> Message:

@@ -24,13 +24,14 @@ from heapq import heappop, heappush
 
 from stt_load.clock import Clock
 from stt_load.dialects.events import Message
-from stt_load.errors import DeadlineExceeded, SttLoadError
+from stt_load.errors import ConnectionLost, DeadlineExceeded, SttLoadError
 from stt_load.net.transport import Need
 from stt_load.pacing.in_flight import InFlight, Opening, Poller, Unsent
 from stt_load.session.actions import Done, Send, SendFrames, WaitUntil
 from stt_load.session.schedule import Schedule
 
 _ROUND_S = 0.005  # then a round gives way, so that messages are read and others in the process get their turn
+_HELD_UP_S = 0.010  # a timer that is so late: what it waited for may have arrived in time, and is still to be read
 
 
 class Pacer:
@@ -146,7 +147,10 @@ class Pacer:
             self._frame_queue.appendleft(in_flight)
             return now_s
         try:
-            self._wake(in_flight, now_s)
+            if now_s - in_flight.wakes_at_s > _HELD_UP_S:
+                self._catch_up(in_flight)
+            if not (in_flight.is_done or in_flight.timer_id or in_flight.is_queued):
+                self._wake(in_flight, now_s)
         except Exception as crash:
             self._crash(in_flight, crash)
         return self._clock()
@@ -158,6 +162,13 @@ class Pacer:
         if self._frame_queue and not (self._timers and self._timers[0][0] < self._frame_queue[0].wakes_at_s):
             return self._frame_queue[0].wakes_at_s
         return self._timers[0][0] if self._timers else None
+
+    def _catch_up(self, in_flight: InFlight) -> None:
+        """Goes on with what arrived while this process was held up, before a deadline that passed meanwhile ends it."""
+        if in_flight.opening is not None:
+            self._advance_opening(in_flight, in_flight.opening)
+        else:
+            self._receive(in_flight)
 
     def _wake(self, in_flight: InFlight, now_s: float) -> None:
         """Does what the timer of an utterance that sends no frames was for."""
@@ -258,23 +269,23 @@ class Pacer:
 
     def _receive(self, in_flight: InFlight) -> None:
         """Reads everything that is here. The session is asked after each message: it may have been the last that it
-        wants."""
+        wants. It is asked as of the arrival: a deadline that passed between that and the reading is not met yet."""
         try:
-            while not in_flight.is_done and self._receive_one(in_flight):
-                self._do_actions(in_flight, self._clock())
+            while not in_flight.is_done and (at_s := self._receive_one(in_flight)) is not None:
+                self._do_actions(in_flight, at_s)
         except SttLoadError as error:
             self._fail(in_flight, error)
 
-    def _receive_one(self, in_flight: InFlight) -> bool:
-        """Tells the session of the next message; False where nothing is here."""
+    def _receive_one(self, in_flight: InFlight) -> float | None:
+        """Tells the session of the next message. Gives its arrival, monotonic seconds; None where nothing is here."""
         arrival = in_flight.transport.receive()
         if arrival is None:
-            return False
+            return None
         in_flight.stamp = arrival.stamp
-        events = in_flight.session.on_message(arrival.at_s, arrival.message)
+        events = in_flight.session.on_message(arrival.at_s, arrival.message, arrival.late_s)
         if in_flight.watch:
             in_flight.watch(arrival.at_s, "<", arrival.message, events)
-        return True
+        return arrival.at_s
 
     # the end ---------------------------------------------------------------------------------------------
 
@@ -282,7 +293,7 @@ class Pacer:
         """Ends an utterance whose connection takes no more. What the server said before it went (a last text, a close
         code) may still be unread."""
         try:
-            while self._receive_one(in_flight):
+            while self._receive_one(in_flight) is not None:
                 pass
         except SttLoadError as last_error:
             error = last_error
@@ -291,6 +302,8 @@ class Pacer:
     def _fail(self, in_flight: InFlight, error: SttLoadError) -> None:
         """Ends an utterance with a fault of its connection."""
         now_s = self._clock()
+        if isinstance(error, ConnectionLost) and error.at_s is not None:
+            now_s = error.at_s  # a close frame may have waited to be read, as any message
         in_flight.session.on_fault(error, now_s)
         if in_flight.watch:
             in_flight.watch(now_s, "!", str(error), ())

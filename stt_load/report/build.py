@@ -11,7 +11,7 @@ from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.normaliser import normaliser_titled
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats
-from stt_load.metrics.validity import Evidence, Finding, evaluate
+from stt_load.metrics.validity import ARRIVAL_LATE_LIMIT_S, Evidence, Finding, evaluate
 from stt_load.records import UtteranceRecord
 from stt_load.report.aggregate import RunAggregate, StageAggregate
 from stt_load.report.device_samples import SampleRow
@@ -235,6 +235,7 @@ def _evidence(
     timeline: _Timeline, figures: StageFigures, undecided: Sequence[SloResult], lost: int, is_paced: bool
 ) -> Evidence:
     ended = figures.n - figures.interrupted
+    late = figures.distributions["arrival_late"]
     counted = max(figures.n, timeline.largest("begun"))
     return Evidence(
         users=timeline.users,
@@ -244,6 +245,9 @@ def _evidence(
         frames=int(figures.sums["frames"]),
         frames_late=int(figures.sums["frames_late"]),
         pacing_lag_max_s=figures.pacing_lag_max_s,
+        arrivals=figures.ok,
+        arrivals_late=sum(late_s > ARRIVAL_LATE_LIMIT_S for late_s in late.values),
+        arrival_late_max_s=late.max,
         generator_cpu_pct=timeline.generator_cpu_pct,
         stolen_cpu_pct=timeline.stolen_cpu_pct,
         rows_lost=max(lost, timeline.largest("ended") - figures.n),

@@ -56,6 +56,7 @@ class SessionResult(Figures, frozen=True, gc=False):
     messages: list[list[Any]]
     understood: bool | None
     other_dialects: list[str]
+    arrival_late_s: float | None
 
 
 class Session:
@@ -73,6 +74,7 @@ class Session:
         "_error_text",
         "_frames_before_end",
         "_is_finalised",
+        "_late_s",
         "_outbox",
         "_outcome",
         "_server_ms",
@@ -105,6 +107,7 @@ class Session:
         self._is_finalised = dialect.settings.end == "server"
         self._frames_before_end, self._all_frames = SendFrames(audio.n_before_end), SendFrames(len(audio.frames))
         self._server_ms: dict[str, float] = {}
+        self._late_s: dict[float, float] = {}  # of the arrivals that are not certain
         self._error_text = ErrorText(dialect)
 
     # what happened ---------------------------------------------------------------------------------------
@@ -127,8 +130,11 @@ class Session:
         if self._end_messages and message is self._end_messages[-1]:
             self._timestamps.end_sent_at_s = now_s
 
-    def on_message(self, arrived_s: float, message: Message) -> Sequence[Event]:
-        """A message arrived. Gives its events, for whoever wants to show them."""
+    def on_message(self, arrived_s: float, message: Message, late_s: float | None = None) -> Sequence[Event]:
+        """A message arrived. Gives its events, for whoever wants to show them. `late_s`: how long before `arrived_s` it
+        may have been here, seconds; None where that is certain."""
+        if late_s is not None:
+            self._late_s[arrived_s] = late_s
         try:
             events = self.dialect.read(message)
         except ProtocolError as error:
@@ -287,6 +293,12 @@ class Session:
         self._end(Outcome.TIMED_OUT, f"{error}; {missing}" if missing else error)
 
     @property
+    def _completing_late_s(self) -> float | None:
+        """How late the reading of the message that completed the transcript may be."""
+        completed_s = self._timestamps.completed_at_s
+        return None if completed_s is None or not self.is_complete else self._late_s.get(completed_s)
+
+    @property
     def _speech_sent_s(self) -> float:
         """How much of the clip's speech was sent."""
         clip, schedule = self.audio.clip, self.schedule
@@ -339,6 +351,7 @@ class Session:
             duration_s=duration_s,
             stream_start_s=None if schedule is None else schedule.stream_start_s,
             messages=messages,
+            arrival_late_s=self._completing_late_s,
             understood=self._error_text.is_understood if self._was_open else None,
             other_dialects=self._error_text.other_dialects if self.error else [],
         )

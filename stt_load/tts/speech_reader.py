@@ -44,6 +44,7 @@ class TtsResult:
     is_length_known: bool = False  # before the first byte of audio: it was finished by then
     gaps_s: tuple[float, ...] = ()
     stamp: Stamp = "read"
+    arrival_late_s: float | None = None  # how long before their times its first or last byte may have arrived
     playback: Playback | None = None  # as if it was streamed; None where that can't be
 
     @property

@@ -116,8 +116,14 @@ class TtsRequest:
         return self._completed(self._reader.end(Ending(Outcome.INTERRUPTED, why)))
 
     def _completed(self, result: TtsResult) -> TtsResult:
-        error = self._client.hide(result.error)
-        return replace(result, error=error, connect_s=self._post.connect_s, stamp=self._post.stamp)
+        post = self._post
+        return replace(
+            result,
+            error=self._client.hide(result.error),
+            connect_s=post.connect_s,
+            stamp=post.stamp,
+            arrival_late_s=post.arrival_late_s if result.is_ok else None,
+        )
 
 
 class TtsFigures(Figures, frozen=True, gc=False):
@@ -128,6 +134,7 @@ class TtsFigures(Figures, frozen=True, gc=False):
     refusal: Refusal | None
     connect_s: float | None
     stamp: Stamp
+    arrival_late_s: float | None
     audio_s: float
     speech_s: float
     duration_s: float
@@ -149,6 +156,7 @@ def tts_figures(result: TtsResult, server_streams: bool, duration_s: float) -> T
         refusal=result.refusal,
         connect_s=result.connect_s,
         stamp=result.stamp,
+        arrival_late_s=result.arrival_late_s,
         audio_s=result.audio_s or 0.0,
         speech_s=result.audio_s or 0.0,
         duration_s=duration_s,

@@ -42,6 +42,7 @@ class UploadFigures(Figures, frozen=True, gc=False):
     error: str | None
     refusal: Refusal | None
     stamp: Stamp
+    arrival_late_s: float | None
     speech_s: float
     audio_s: float
     connect_s: float | None
@@ -109,6 +110,7 @@ class UploadAttempt:
         request = UploadFigures(
             *ending._replace(error=self._client.hide(ending.error)),
             stamp=post.stamp,
+            arrival_late_s=post.arrival_late_s if ending.outcome is Outcome.OK else None,
             speech_s=0.0 if post.sent_at_s is None else self._clip.speech_s,
             audio_s=0.0 if post.sent_at_s is None else self._clip.duration_s,
             connect_s=post.connect_s,

@@ -15,7 +15,6 @@ from made_calibration import machine
 from stt_load.calibration.host_probe import (
     container_cpu_limit,
     describe_host,
-    has_kernel_stamps,
     probe_machine,
     process_cpu_s,
     read_tcp_counters,
@@ -83,12 +82,6 @@ def test_this_machine_has_cores_ports_and_descriptors() -> None:
     assert 1 <= seen.whole_cores <= seen.usable_cores <= seen.cores
     assert 0 < seen.descriptors[0] <= seen.descriptors[1]
     assert describe_host()["host"] == seen.host
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="stamps are Linux's")
-def test_stamps_are_tried_on_a_real_socket() -> None:
-    assert has_kernel_stamps() in (True, False)  # gVisor has none; that it answers is the test
-    assert has_kernel_stamps() == has_kernel_stamps()
 
 
 @pytest.mark.parametrize(("limit", "usable", "whole"), [(None, 8, 8), (2.5, 8, 2), (0.5, 8, 1), (16.0, 8, 8)])

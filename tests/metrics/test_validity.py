@@ -14,6 +14,9 @@ CLEAN = Evidence(
     frames=1_000,
     frames_late=3,
     pacing_lag_max_s=0.0142,
+    arrivals=78,
+    arrivals_late=0,
+    arrival_late_max_s=0.004,
     generator_cpu_pct=60.0,
     stolen_cpu_pct=0.4,
     rows_lost=0,
@@ -32,13 +35,22 @@ def broken(**changes: object) -> list[str]:
 
 def test_clean_evidence_meets_every_condition() -> None:
     assert broken() == []
-    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 8
+    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 9
 
 
 def test_whole_files_have_no_pace_and_the_condition_says_so() -> None:
     (finding,) = [f for f in evaluate(replace(CLEAN, is_paced=False, frames=0)) if f.condition.startswith("pacing lag")]
     assert finding.is_met
     assert finding.detail == "does not apply: requests are sent whole"
+
+
+def test_arrivals_that_were_read_late_are_told_with_how_many_and_how_late() -> None:
+    late = replace(CLEAN, arrivals=20, arrivals_late=3, arrival_late_max_s=0.6021)
+    (finding,) = [finding for finding in evaluate(late) if not finding.is_met]
+    assert finding.detail == (
+        "3 of 20 completing messages may have come over 10 ms before they were read, up to 602 ms, because this "
+        "program was held up"
+    )
 
 
 def test_one_good_end_says_that_the_dialect_fits_whatever_else_the_server_sent() -> None:
@@ -53,6 +65,7 @@ def test_one_good_end_says_that_the_dialect_fits_whatever_else_the_server_sent()
         ({"workers": (2, 1, 1)}, "workers constant"),
         ({"workers": (2, 1, 2)}, "workers constant"),
         ({"frames_late": 11}, "pacing lag p99 ≤ 10 ms"),
+        ({"arrivals_late": 1}, "arrival times within 10 ms"),
         ({"generator_cpu_pct": 91.0}, "generator CPU ≤ 90 %"),
         ({"rows_lost": 1}, "no rows lost"),
         ({"unended": 1}, "counted utterances all ended"),
@@ -69,6 +82,8 @@ def test_a_condition_is_broken_by_its_own_evidence_alone(changes: dict[str, obje
     "changes",
     [
         {"frames_late": 10},
+        {"arrivals": 100, "arrivals_late": 1, "arrival_late_max_s": 0.6},
+        {"arrivals": 0, "arrival_late_max_s": None},
         {"generator_cpu_pct": 90.0},
         {"users_reached": 11},
         {"workers": ()},

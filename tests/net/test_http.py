@@ -9,7 +9,7 @@ import pytest
 from raw_server import DEADLINE_S, Caller, raw_server
 
 from stt_load.errors import ConnectionLost, FailureReported, ProtocolError, UpgradeRefused
-from stt_load.net import http
+from stt_load.net import http, sockets
 from stt_load.net.http import HttpClient, HttpPost
 
 
@@ -150,3 +150,28 @@ def test_an_answer_that_is_compressed_unasked_is_said_to_be() -> None:
     why = "compressed, which nobody asked for: gzip"
     with raw_server(answer) as server, post_to(server.url) as post, pytest.raises(ProtocolError, match=why):
         post.send()
+
+
+@pytest.mark.parametrize(("has_stamps", "late_s"), [(True, None), (False, 0.6)])
+def test_an_answer_without_stamps_of_the_kernel_says_how_late_it_may_be(
+    monkeypatch: pytest.MonkeyPatch, has_stamps: bool, late_s: float | None
+) -> None:
+    class HeldUp:
+        def late_s(self, now_s: float, waited_since_s: float) -> float:
+            assert now_s >= waited_since_s
+            return 0.6
+
+    monkeypatch.setattr(sockets, "heartbeat", HeldUp)
+    if not has_stamps:
+        monkeypatch.setattr(sockets, "kernel_stamps", lambda: False)
+
+    def answer(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none")
+        caller.wait_for_end()
+
+    with raw_server(answer) as server, post_to(server.url) as post:
+        assert post.arrival_late_s is None
+        post.send()
+        assert [data for _, data in post] == [b"one"]
+    assert (post.stamp, post.arrival_late_s) == ("kernel" if has_stamps else "read", late_s)

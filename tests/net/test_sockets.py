@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raw_server import BINARY, DEADLINE_S, PING, TEXT, frame
+from raw_server import BINARY, DEADLINE_S, PING, SELF_SIGNED, TEXT, frame
 
 from stt_load.errors import ProtocolError
+from stt_load.net import sockets
+from stt_load.net.heartbeat import Heartbeat
 from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket, StampedSocket
 
 
@@ -102,6 +106,105 @@ def test_an_arrival_is_as_old_as_the_kernel_says(connected: tuple[socket.socket,
     incoming.deadline_s = time.monotonic() + DEADLINE_S
     assert incoming.recv(1) == b"x"
     assert sent_s - 0.1 < incoming.arrived_s < here_s + 0.1
+
+
+def let_pass(seconds: float) -> None:
+    """The bytes that were sent stay unread so long."""
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        pass
+
+
+@contextmanager
+def secured(ours: socket.socket, theirs: socket.socket) -> Iterator[tuple[ssl.SSLSocket, ssl.SSLSocket]]:
+    """TLS over a connection: our end, and the peer's."""
+    serving, asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(SELF_SIGNED))
+    serving.load_cert_chain(SELF_SIGNED)
+    with ThreadPoolExecutor(1) as thread:
+        accepted = thread.submit(serving.wrap_socket, theirs, server_side=True)
+        mine = asking.wrap_socket(ours, server_hostname="localhost")
+        with closing(mine), closing(accepted.result(DEADLINE_S)) as peer:
+            yield mine, peer
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["that waits", "of the pacing loop"])
+def test_over_tls_an_arrival_is_as_old_as_the_kernel_says(
+    connected: tuple[socket.socket, socket.socket], waits: bool
+) -> None:
+    with secured(*connected) as (ours, theirs):
+        ours.settimeout(DEADLINE_S if waits else 0.0)
+        incoming = StampedSocket(ours) if waits else NonBlockingSocket(ours)
+        incoming.deadline_s = time.monotonic() + DEADLINE_S
+        theirs.sendall(b"behind the tickets")
+        while isinstance(incoming, NonBlockingSocket) and not incoming.has_data():
+            wait_readable(ours)  # at first for the tickets, which are no data
+        assert incoming.recv(100) == b"behind the tickets"
+        sent_s = time.monotonic()
+        theirs.sendall(b"x")
+        here_s = time.monotonic()
+        let_pass(0.3)
+        assert incoming.recv(1) == b"x"
+        assert sent_s - 0.1 < incoming.arrived_s < here_s + 0.1
+        assert (incoming.stamp, incoming.late_s) == ("kernel", None)
+
+
+def test_over_tls_a_record_that_comes_in_two_parts_arrives_with_its_end(
+    connected: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = connected
+    serving, asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(SELF_SIGNED))
+    serving.load_cert_chain(SELF_SIGNED)
+    from_us, to_us = ssl.MemoryBIO(), ssl.MemoryBIO()
+    peer = serving.wrap_bio(from_us, to_us, server_side=True)
+
+    def shake_hands() -> None:
+        is_done = False
+        while not is_done:
+            try:
+                peer.do_handshake()
+                is_done = True
+            except ssl.SSLWantReadError:
+                pass
+            theirs.sendall(to_us.read())
+            if not is_done:
+                from_us.write(theirs.recv(65_536))
+
+    with ThreadPoolExecutor(1) as thread:
+        shaken = thread.submit(shake_hands)
+        with closing(asking.wrap_socket(ours, server_hostname="localhost")) as mine:
+            shaken.result(DEADLINE_S)
+            incoming = StampedSocket(mine)
+            incoming.deadline_s = time.monotonic() + DEADLINE_S
+            peer.write(b"a text in two parts")
+            record = to_us.read()
+            theirs.sendall(record[:-4])
+            reading = thread.submit(incoming.recv, 100)
+            let_pass(0.2)
+            sent_s = time.monotonic()
+            theirs.sendall(record[-4:])
+            assert reading.result(DEADLINE_S) == b"a text in two parts"
+            assert sent_s - 0.05 < incoming.arrived_s
+            assert incoming.stamp == "kernel"
+
+
+def test_without_stamps_of_the_kernel_an_arrival_says_how_late_it_may_be(
+    connected: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heart = Heartbeat()
+    monkeypatch.setattr(sockets, "kernel_stamps", lambda: False)
+    monkeypatch.setattr(sockets, "heartbeat", lambda: heart)
+    ours, theirs = connected
+    incoming = StampedSocket(ours)
+    incoming.deadline_s = time.monotonic() + DEADLINE_S
+    for _ in range(3):
+        heart.beat()
+    theirs.sendall(b"x")
+    let_pass(0.2)  # and the heart stands still, as everything else
+    before_s = time.monotonic()
+    assert incoming.recv(1) == b"x"
+    assert before_s <= incoming.arrived_s
+    assert incoming.stamp == "read"
+    assert incoming.late_s is not None and incoming.late_s >= 0.2
 
 
 def test_a_socket_that_waits_gives_up_at_its_deadline(connected: tuple[socket.socket, socket.socket]) -> None:

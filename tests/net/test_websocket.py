@@ -268,12 +268,12 @@ def test_a_certificate_that_nobody_signed_is_refused() -> None:
     assert "self-signed certificate; --insecure takes any" in error
 
 
-def test_a_trusted_certificate_is_spoken_through_and_arrivals_are_read_times(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trusted_certificate_is_spoken_through_and_arrivals_are_stamped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp, "tls_context", lambda _: ssl.create_default_context(cafile=str(SELF_SIGNED)))
     with raw_server(answer, is_tls=True) as server:
         record = speak(server.url, PATIENT)
     assert ending(record) == (Outcome.OK, None, None)
-    assert record.stamp == "read"
+    assert record.stamp == "kernel"
 
 
 def test_a_server_that_never_finishes_the_tls_handshake_is_given_up() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
-from fakes import START_S, FakeClock, FakePoller, ScriptedTransport, clip, record_of, speak
+from fakes import START_S, FakeClock, FakePoller, ScriptedTransport, clip, one_second, record_of, speak
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +22,9 @@ from stt_load.dialects.vosk import EOF, Vosk
 from stt_load.errors import ConnectionLost, Outcome, SttLoadError
 from stt_load.net.transport import Need
 from stt_load.pacing.in_flight import InFlight, Opening
+from stt_load.pacing.inline_driver import run_with
 from stt_load.pacing.pacer import Pacer
+from stt_load.records import UtteranceRecord
 from stt_load.session.actions import Done, SessionRules
 from stt_load.session.encoded_clip import EncodedClip
 from stt_load.session.session import Session
@@ -393,3 +395,68 @@ def test_a_message_without_audio_that_can_not_be_sent_ends_the_utterance_with_th
     played = speak(Vosk(Settings(end="client")), SessionRules(), transport)
     assert played.session.next_action(played.clock()) == Done(Outcome.DISCONNECTED)
     assert played.session.error == "broken pipe"
+
+
+# A process that is held up ------------------------------------------------------------------------------------------
+
+
+class HeldUpPoller(FakePoller):
+    """A process that is stopped behind a wait: what is ready then is not told, and the clock has gone on."""
+
+    def __init__(self, clock: FakeClock, from_s: float, until_s: float) -> None:
+        super().__init__(clock)
+        self._stop_s: tuple[float, float] | None = (START_S + from_s, START_S + until_s)
+
+    def wait(self, until_s: float | None) -> Sequence[InFlight]:
+        ready = super().wait(until_s)
+        if self._stop_s is None or self._clock.now_s < self._stop_s[0]:
+            return ready
+        self._clock.move_to(self._stop_s[1])
+        self._stop_s = None
+        return ()
+
+
+def held_up(
+    *arrivals: tuple[float, Message | SttLoadError],
+    from_s: float,
+    until_s: float,
+    opening: Sequence[tuple[Need, float]] = (),
+) -> UtteranceRecord:
+    """One utterance: speech from 0.1 to 0.6 s after the connection is open, the last frame at 1.0 s."""
+    clock = FakeClock()
+    transport = ScriptedTransport(clock, arrivals, opening=opening)
+    dialect = Vosk(Settings(end="client"))
+    session = Session(dialect, one_second(dialect), RULES, clock())
+    pacer = Pacer(HeldUpPoller(clock, from_s, until_s), clock)
+    connect = dialect.connect("ws://server")
+    transport.dial(connect)
+    in_flight = InFlight(session, transport, Opening(START_S + 2.0, connect.first_messages))
+    run_with(pacer, in_flight)
+    return record_of(*session.measure(clock()))
+
+
+def closed_at(at_s: float) -> ConnectionLost:
+    return ConnectionLost("closed by the server with 1000", 1000, at_s=START_S + at_s)
+
+
+def test_an_answer_that_came_in_time_counts_though_the_deadline_has_passed_before_it_is_read() -> None:
+    partial = '{"partial": "some"}'
+    record = held_up((1.5, partial), (1.9, ANSWER), (2.0, closed_at(2.0)), from_s=1.2, until_s=60.0)
+    assert (record.outcome, record.text) == (Outcome.OK, "some words")
+    assert record.eos_latency_s == pytest.approx(1.3)
+
+
+def test_an_answer_that_came_too_late_does_not_count_however_late_it_is_read() -> None:
+    record = held_up((30.0, ANSWER), (30.1, closed_at(30.1)), from_s=1.2, until_s=60.0)
+    assert record.outcome == Outcome.TIMED_OUT
+
+
+def test_a_connection_that_was_open_in_time_is_not_given_up() -> None:
+    record = held_up((62.0, ANSWER), (62.1, closed_at(62.1)), from_s=0.1, until_s=60.0, opening=[(Need.READABLE, 0.5)])
+    assert record.outcome == Outcome.OK
+
+
+def test_a_close_frame_has_the_time_at_which_it_arrived() -> None:
+    record = held_up((1.9, ANSWER), (2.5, closed_at(2.5)), from_s=1.95, until_s=4.0)
+    assert record.eos_latency_s == pytest.approx(1.3)
+    assert record.settled_latency_s == pytest.approx(1.9)

@@ -263,3 +263,17 @@ def test_a_run_that_had_nobody_at_all_measured_nothing() -> None:
     report = built(made)
     assert (report.stages, report.verdict) == ((), Verdict.EMPTY)
     assert exit_code(report) is ExitCode.NOT_BELIEVABLE
+
+
+def test_answers_that_may_have_come_earlier_than_they_were_read_are_not_believed() -> None:
+    made = made_run(ladder=(1, 5), per_stage=80, gpu=False)
+    for record in made.utterances[:2]:
+        record.arrival_late_s, record.stamp = 0.6, "read"
+    made.utterances[-1].arrival_late_s = 0.6  # one of 80 is more than 1 % too
+    made.utterances[-2].arrival_late_s = 0.009
+    report = built(made)
+    assert [broken(report, stage) for stage in (0, 1)] == [["arrival times within 10 ms"]] * 2
+    assert exit_code(report) is ExitCode.NOT_BELIEVABLE
+    for record in made.utterances:
+        record.arrival_late_s = 0.009
+    assert built(made).verdict is Verdict.PASS

@@ -1037,3 +1037,18 @@ def test_a_watcher_sees_everything_in_order() -> None:
     _, spoken = parakeet((0.95, QUEUED), (1.2, text("hello")))
     assert spoken.seen[-4:] == [(0.9, ">", ""), (0.95, "<", "SegmentPending"), (1.0, ">", ""), (1.2, "<", "Final")]
     assert spoken.stamp == "kernel"
+
+
+@pytest.mark.parametrize(
+    ("late_s", "told_s"), [((None, None), None), ((0.3, None), None), ((None, 0.3), 0.3), ((0.5, 0.3), 0.3)]
+)
+def test_how_late_an_answer_may_be_is_that_of_the_message_that_completed_it(
+    late_s: tuple[float | None, float | None], told_s: float | None
+) -> None:
+    session = all_sent()
+    first, last = [START_S + 1.1, START_S + 1.3]
+    session.on_message(first, QUEUED, late_s[0])
+    session.on_message(last, text("some words"), late_s[1])
+    session.next_action(START_S + 60.0)
+    record = record_of(*session.measure(START_S + 60.0))
+    assert (record.outcome, record.arrival_late_s) == (Outcome.OK, told_s)
