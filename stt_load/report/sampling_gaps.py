@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from types import MappingProxyType
 
+from stt_load.kinds import STREAM
 from stt_load.report.coverage import Span, holes
 from stt_load.report.device import Device
-from stt_load.report.wording import callers
+from stt_load.report.wording import at_callers, callers
 
 _RESTARTED = "the sidecar was restarted"
 _LAST = "none came later in the run"
@@ -111,8 +112,7 @@ def gap_notes(missed: Mapping[int, tuple[int, Span, Sequence[SamplingGap]]], *, 
                 began, ended = (moment - hold[0] for moment in gap.span)
                 parts.append(f"{whose} missing {began:.1f}–{ended:.1f} s into the hold at {callers(users)}{why}")
     notes = [
-        f"{whose} missing for the whole hold at {', '.join(map(str, users))} callers{why}"
-        for (whose, why), users in whole.items()
+        f"{whose} missing for the whole hold {at_callers(users, STREAM)}{why}" for (whose, why), users in whole.items()
     ]
     more = len(parts) - _LISTED_AT_MOST
     return [*notes, *parts[:_LISTED_AT_MOST], *([f"{more} more gaps in the samples"] if more > 0 else [])]

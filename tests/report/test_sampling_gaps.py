@@ -115,6 +115,10 @@ def test_holds_without_any_sample_share_a_line() -> None:
     ]
 
 
+def test_a_whole_hold_of_one_caller_is_told_of_one_caller() -> None:
+    assert notes(gap(*HOLD), users=1) == ["GPU samples missing for the whole hold at 1 caller"]
+
+
 def test_many_gaps_are_told_short() -> None:
     lines = notes(*(gap(100 + n, 100.5 + n) for n in range(25)))
     assert len(lines) == 11

@@ -123,6 +123,17 @@ def test_two_sidecars_of_one_host_stay_two(smi: StandInSmi, other_smi: StandInSm
     assert [entry["host"] for entry in news["sidecars"]] == [gpu["host"] for gpu in news["gpu"]] == [first, second]
 
 
+def test_what_nvidia_smi_warns_of_stands_in_the_run(smi: StandInSmi, tmp_path: Path) -> None:
+    smi.list_gpus("WARNING: infoROM is corrupted at gpu 0000:67:00.0\n1, GPU-bbbb, NVIDIA H200, 143771 MiB, 570\n", 14)
+    with bare(smi) as running, feeding(tmp_path, running.url) as feed:
+        feed.wait_until_reached(1)
+        smi.feed(dmon_row(sm=10, fb=1000))
+        feed.wait_for_rows(len)
+        feed.stop()
+        (entry,) = feed.said("news")[-1]["sidecars"]
+    assert entry["warnings"] == ["nvidia-smi: WARNING: infoROM is corrupted at gpu 0000:67:00.0"]
+
+
 def test_one_sidecar_under_two_addresses_is_read_once(smi: StandInSmi, tmp_path: Path) -> None:
     with bare(smi) as running:
         port = running.url.rpartition(":")[2]

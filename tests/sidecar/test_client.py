@@ -141,6 +141,41 @@ def test_gaps_from_before_a_restart_are_not_forgotten(smi: StandInSmi, free_port
     assert after["why"] == before["why"]
 
 
+def health(wall: float, mono: float, *gaps: dict[str, Any]) -> str:
+    """What a sidecar answers to GET /healthz whose clocks show this, as far as the client reads it."""
+    source = {"name": "dmon", "kind": "gpu", "period_s": 1.0, "limit_s": 3.0, "is_alive": True, "gaps": list(gaps)}
+    return json.dumps(
+        {"clock": {"wall": wall, "mono": mono}, "boot": "b", "host": "h", "next": 0, "gpus": [], "sources": [source]}
+    )
+
+
+@pytest.mark.parametrize("set_by_s", [0.0, 3600.0, -86_400.0])
+def test_a_gap_stays_where_it_was_though_the_sidecars_wall_clock_is_set(set_by_s: float) -> None:
+    """It began 100 s and ended 40 s ago, by its monotonic clock; since then the wall clock was set."""
+    now, mono = time.time() + 30.0, 5_000.0
+    gap = {"began": now - 100 - set_by_s, "ended": now - 40 - set_by_s, "why": "dmon died", "kind": "gpu", "gpu": 1}
+    with answering(200, health(now, mono, {**gap, "began_mono": mono - 100, "ended_mono": mono - 40})) as url:
+        client = SidecarClient(url, timeout_s=DEADLINE_S)
+        assert client.check()
+        asked = time.time()
+        entry = client.describe()
+    (told,) = entry["sources"][0]["gaps"]
+    ours = [told["began"] - entry["clock_offset_s"], told["ended"] - entry["clock_offset_s"]]
+    assert ours == pytest.approx([asked - 100, asked - 40], abs=5.0)
+    assert told["ended"] - told["began"] == pytest.approx(60.0)
+    assert (told["why"], told["kind"], told["gpu"]) == ("dmon died", "gpu", 1)
+
+
+def test_a_gap_of_an_older_sidecar_has_a_wall_clock_only_and_one_that_lasts_has_no_end() -> None:
+    now = time.time()
+    gap = {"began": now - 100, "ended": None, "why": "dmon died"}
+    with answering(200, health(now, 5_000.0, gap)) as url:
+        client = SidecarClient(url, timeout_s=DEADLINE_S)
+        assert client.check()
+        (told,) = client.describe()["sources"][0]["gaps"]
+    assert told == {**gap, "began": pytest.approx(now - 100)}
+
+
 def test_numbers_go_on_after_a_restart_though_somebody_else_read_first(smi: StandInSmi, free_port: int) -> None:
     """What was shown once stays with its number, so the new sidecar keeps its own; ours go on all the same."""
     with bare_sidecar(smi, free_port) as running:

@@ -75,6 +75,26 @@ def test_a_local_sidecar_looks_after_the_process_asked_for(monkeypatch: pytest.M
     assert os.getpid() in server["pids"]
 
 
+def test_a_gateway_without_a_gpu_leads_to_the_known_server_that_uses_one(
+    smi: StandInSmi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It hands its work to a process that is none of its children."""
+    monkeypatch.setenv("PATH", smi.environment["PATH"])
+    smi.list_apps("3, /usr/lib/xorg/Xorg, GPU-aaaa\n4100, /opt/tritonserver/bin/tritonserver, GPU-bbbb\n")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        LocalSidecar(server_process=f"port:{listening.getsockname()[1]}") as local,
+    ):
+        assert uuids_watched(local) == ["GPU-bbbb"]
+        client = SidecarClient(local.url)
+        assert client.check()
+        entry = client.describe()
+        eventually(lambda: local.pass_on_log() or warnings_of(caplog))
+    assert entry["is_guess"] is True
+    assert "and its children use no GPU; a known server does: GPU 1: tritonserver (pid 4100)" in entry["why"]
+    assert warnings_of(caplog) == [f"gpu_sidecar: {entry['why']}"]
+
+
 def test_a_pattern_may_begin_with_a_dash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with LocalSidecar(gpu_id="none", server_process="name:--no such option") as local:
