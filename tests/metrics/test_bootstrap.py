@@ -78,3 +78,41 @@ def test_the_truth_is_beyond_a_limit_of_a_mean_in_about_one_of_twenty_samples(n:
     limits = [mean_limits(draw()) for _ in range(300)]  # the true mean is 1 in both
     assert sum(upper < 1.0 for _, upper in limits) <= 300 * 0.08
     assert sum(lower > 1.0 for lower, _ in limits) <= 300 * 0.08
+
+
+def heard(rng: np.random.Generator, n: int, word_errors: float, whole: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Errors and utterances of 52 clips of ten words, spoken in turn. `whole`: the share of transcripts that are wrong
+    in every word."""
+    spoken = np.bincount(np.arange(n) % 52, minlength=52)
+    errors = [
+        sum(LENGTH if rng.random() < whole else rng.binomial(LENGTH, word_errors) for _ in range(times))
+        for times in spoken
+    ]
+    return np.array(errors), spoken
+
+
+@pytest.mark.parametrize("n", [(10, 49), (20, 20), (59, 59), (100, 300)])
+@pytest.mark.parametrize(
+    ("first", "here", "truth"),
+    [((0.08,), (0.08,), 0.0), ((0.08,), (0.13,), 0.05), ((0.0,), (0.0, 0.05), 0.05), ((0.03,), (0.13,), 0.1)],
+    ids=["no change", "single words", "whole transcripts", "far worse"],
+)
+def test_the_change_between_two_stages_is_beyond_a_limit_in_at_most_one_of_twenty(
+    n: tuple[int, int], first: tuple[float, ...], here: tuple[float, ...], truth: float
+) -> None:
+    rng = np.random.default_rng(11)
+    stages = 120
+    too_low = too_high = 0
+    for _ in range(stages):
+        (errors_first, spoken_first), (errors, spoken) = heard(rng, n[0], *first), heard(rng, n[1], *here)
+        both = (spoken_first > 0) & (spoken > 0)
+        lower, upper = paired_limits(
+            errors[both] / spoken[both],
+            errors_first[both] / spoken_first[both],
+            np.full(both.sum(), LENGTH),
+            spoken[both].sum(),
+        )
+        too_low += upper < truth  # a worse server would pass
+        too_high += lower > truth  # a better server would fail
+    assert too_low <= 0.05 * stages + 5
+    assert too_high <= 0.05 * stages + 5
