@@ -68,6 +68,8 @@ def parse_options(raw: Mapping[str, object]) -> RunConfig:
     values: dict[str, Any] = {}
     problems: list[str] = []
     for option in OPTIONS:
+        if option.is_secret:
+            continue
         try:
             values[option.field] = _value(option, raw.get(option.key))
         except ValueError as error:

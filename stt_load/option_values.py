@@ -10,10 +10,13 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 DEFAULT_CONCURRENCY = "1,5,10,20,30,40"
 DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
+_SCHEMES_WITH_TLS = ("wss", "https")
+_KEPT = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 section 2: what has a meaning in a URL, and what is encoded already
+_USER_INFO = re.compile(r"(?:(?<=://)|^(?!\w+://)).*@", re.DOTALL)
 _UNIT_S = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
 _GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")
@@ -194,18 +197,36 @@ def parse_http_url(text: str) -> str:
 
 
 def parse_url(text: str, schemes: Sequence[str]) -> str:
-    """A URL that begins with one of `schemes` and names a usable host."""
-    if text.partition("://")[0] not in schemes:
-        raise ValueError(f"{text!r} must begin with {' or '.join(s + '://' for s in schemes)}")
+    """A URL that begins with one of `schemes` and names a usable host, in ASCII. Errors don't show its password."""
+    shown = _USER_INFO.sub("***@", text)
+    scheme, separator, rest = shown.partition("://")
+    if scheme not in schemes:
+        begins = " or ".join(f"{each}://" for each in schemes)
+        is_with_tls = scheme in _SCHEMES_WITH_TLS
+        meant = next((each for each in schemes if (each in _SCHEMES_WITH_TLS) == is_with_tls), schemes[0])
+        raise ValueError(f"{shown!r} must begin with {begins}: write {meant}://{rest if separator else shown}")
     try:
-        parts = urlsplit(text)
-        # What the resolver will make of the name: it stumbles over empty and over-long parts.
-        is_usable = bool((parts.hostname or "").encode("idna")) and parts.port != 0 and not re.search(r"\s", text)
+        url = _in_ascii(text)
+        is_usable = bool(urlsplit(url).hostname) and urlsplit(url).port != 0 and not re.search(r"\s", text)
     except ValueError:
         is_usable = False
     if not is_usable:
-        raise ValueError(f"{text!r} has no usable host and port: write {schemes[0]}://HOST:PORT/PATH")
-    return text
+        raise ValueError(f"{shown!r} has no usable host and port: write {schemes[0]}://HOST:PORT/PATH")
+    return url
+
+
+def _in_ascii(url: str) -> str:
+    """The URL as it is sent: the host as DNS knows it (IDNA), the rest percent-encoded as UTF-8, as browsers do it.
+    Raises ValueError for a name that no resolver takes."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").encode("idna").decode()  # stumbles over empty and over-long parts
+    if url.isascii():
+        return url
+    user, at, _ = parts.netloc.rpartition("@")
+    port = "" if parts.port is None else f":{parts.port}"
+    netloc = f"{quote(user, safe=_KEPT)}{at}{f'[{host}]' if ':' in host else host}{port}"
+    path, query = quote(parts.path, safe=_KEPT), quote(parts.query, safe=_KEPT)
+    return urlunsplit(parts._replace(netloc=netloc, path=path, query=query))
 
 
 def is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from stt_load.credentials import HEADERS_VARIABLE, parse_header
 from stt_load.dialects.registry import find_dialect
 from stt_load.kinds import ALL_KINDS, PACED, STREAM, TRANSCRIBED, LoadKind, kind_of
 from stt_load.metrics.languages import parse_language
@@ -40,7 +41,9 @@ class Option:
     `field`: the field of `RunConfig` that it becomes. `parse`: turns its text into the value; raises ValueError.
     `metavar`: what stands for the value in help, with its unit. `help`: one sentence.
     `default`: the text that is parsed where nothing was typed; None leaves the field None, and `default_help` says in
-    words what happens then. `kinds`: the kinds of load that it means something to.
+    words what happens then. `kinds`: the kinds of load that it means something to. `is_secret`: its values are
+    credentials, which go from process to process by the environment variable alone, and are no part of `RunConfig`.
+    `variable`: the environment variable, where it isn't the one that the name makes.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Option:
     default_help: str = ""
     is_flag: bool = False
     is_multiple: bool = False
+    is_secret: bool = False
+    variable: str = ""
     in_web_ui: bool = True
     kinds: frozenset[LoadKind] = ALL_KINDS
 
@@ -62,7 +67,7 @@ class Option:
 
     @property
     def env_var(self) -> str:
-        return f"STT_LOAD_{self.key.upper()}"
+        return self.variable or f"STT_LOAD_{self.key.upper()}"
 
     @property
     def help_with_default(self) -> str:
@@ -102,6 +107,17 @@ OPTIONS: tuple[Option, ...] = (
         metavar="KEY=VALUE",
         help="Set an option of the dialect; can be repeated. `stt-load dialects NAME` lists them.",
         is_multiple=True,
+        in_web_ui=False,
+    ),
+    Option(
+        name="header",
+        field="headers",
+        parse=parse_header,
+        metavar="NAME=VALUE",
+        help=f"Send a header of your own with each request; can be repeated. {HEADERS_VARIABLE} has one on each line.",
+        is_multiple=True,
+        is_secret=True,
+        variable=HEADERS_VARIABLE,
         in_web_ui=False,
     ),
     Option(

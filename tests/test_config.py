@@ -101,8 +101,24 @@ def test_a_good_value_becomes(key: str, given: object, into: str, expected: obje
 
 
 BAD = [
-    ("stt_url", "http://localhost:8000/ws", "--stt-url: 'http://localhost:8000/ws' must begin with ws:// or wss://"),
-    ("stt_url", "localhost:8000", "--stt-url: 'localhost:8000' must begin with ws:// or wss://"),
+    (
+        "stt_url",
+        "http://localhost:8000/ws",
+        "--stt-url: 'http://localhost:8000/ws' must begin with ws:// or wss://: write ws://localhost:8000/ws",
+    ),
+    ("stt_url", "https://host/ws", "must begin with ws:// or wss://: write wss://host/ws"),
+    (
+        "stt_url",
+        "localhost:8000",
+        "--stt-url: 'localhost:8000' must begin with ws:// or wss://: write ws://localhost:8000",
+    ),
+    (
+        "stt_url",
+        "http://me:secret@host/",
+        "--stt-url: 'http://***@host/' must begin with ws:// or wss://: write ws://***@host/",
+    ),
+    ("stt_url", "me:secret@host/", "--stt-url: '***@host/' must begin with ws:// or wss://: write ws://***@host/"),
+    ("stt_url", "ws://me:sec#ret@host/", "--stt-url: 'ws://***@host/' has no usable host and port"),
     ("stt_url", "ws://host:99999/ws", "has no usable host and port: write ws://HOST:PORT/PATH"),
     ("stt_url", "ws://host:0/ws", "has no usable host and port"),
     ("stt_url", "ws:///ws", "has no usable host and port"),
@@ -186,7 +202,7 @@ FREE = {
 
 
 def test_every_option_has_a_good_and_a_bad_value_here() -> None:
-    keys = {option.key for option in OPTIONS}
+    keys = {option.key for option in OPTIONS if not option.is_secret}
     assert {key for key, *_ in GOOD} == keys
     assert {key for key, *_ in BAD} == keys - FREE
 
@@ -250,19 +266,36 @@ def test_without_any_option_there_is_a_run() -> None:
         config.seed = 2  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        (
+            "ws://bücher.example/речь?hotwords=阿里",
+            "ws://xn--bcher-kva.example/%D1%80%D0%B5%D1%87%D1%8C?hotwords=%E9%98%BF%E9%87%8C",
+        ),
+        ("wss://mé:pß@[::1]:9/é", "wss://m%C3%A9:p%C3%9F@[::1]:9/%C3%A9"),
+        ("ws://host/a%20b?c=%E9", "ws://host/a%20b?c=%E9"),
+    ],
+)
+def test_a_url_with_letters_of_any_language_is_kept_as_it_is_sent(given: str, used: str) -> None:
+    assert parse_options({"stt_url": given, "dialect": "vosk"}).stt_url == used
+
+
 def test_none_is_the_default() -> None:
     assert parse_options({option.key: None for option in OPTIONS}) == parse_options({})
 
 
 def test_options_and_fields_are_the_same_set() -> None:
-    assert sorted(option.field for option in OPTIONS) == sorted(f.name for f in dataclasses.fields(RunConfig))
+    assert sorted(option.field for option in OPTIONS if not option.is_secret) == sorted(
+        f.name for f in dataclasses.fields(RunConfig)
+    )
     assert len({option.name for option in OPTIONS}) == len(OPTIONS)
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_every_option_says_what_it_is(option: Any) -> None:
     assert bool(option.metavar) != option.is_flag
-    assert option.env_var == "STT_LOAD_" + option.name.upper().replace("-", "_")
+    assert option.env_var == (option.variable or "STT_LOAD_" + option.name.upper().replace("-", "_"))
 
 
 _LOCUSTS_OWN = """\

@@ -1,8 +1,27 @@
+"""Credentials: what is sent, and what is never shown."""
+
 from __future__ import annotations
+
+import base64
 
 import pytest
 
-from stt_load.credentials import without_credentials, without_key
+from stt_load.credentials import (
+    API_KEY_VARIABLE,
+    HEADERS_VARIABLE,
+    Credentials,
+    header_names,
+    parse_header,
+    read_credentials,
+    without_credentials,
+)
+from stt_load.errors import ConfigError
+
+URL = "ws://host:8000/ws"
+
+
+def credentials(headers: str = "", url: str = URL, key: str = "") -> Credentials:
+    return read_credentials({HEADERS_VARIABLE: headers, API_KEY_VARIABLE: key}, API_KEY_VARIABLE, url)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +44,92 @@ def test_no_url_stays_none() -> None:
     assert without_credentials(None) is None
 
 
-def test_a_key_that_somebody_quotes_is_not_shown() -> None:
-    assert without_key("bad key sesame: sesame", "sesame") == "bad key ***: ***"
-    assert without_key("no key", None) == "no key"
+def test_own_headers_are_one_on_each_line() -> None:
+    found = credentials("X-Tenant=acme\r\n\n  Cookie = a=b; c=d \nAuthorization=Bearer s3cret-token\n", key=" key\n")
+    assert found.headers == {"X-Tenant": "acme", "Cookie": "a=b; c=d", "Authorization": "Bearer s3cret-token"}
+    assert found.api_key == "key"
+    assert header_names({HEADERS_VARIABLE: "X-Tenant=acme\nCookie=a=b"}) == ["X-Tenant", "Cookie"]
+    assert header_names({}) == []
+
+
+def test_own_headers_win_over_those_of_the_dialect_whatever_their_letters() -> None:
+    found = credentials("authorization=Bearer mine\nX-A=1")
+    assert found.added_to({"Authorization": "Token key", "X-B": "2"}) == {
+        "X-B": "2",
+        "authorization": "Bearer mine",
+        "X-A": "1",
+    }
+    assert Credentials().added_to({"X-B": "2"}) == {"X-B": "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("X-Secret: hunter2", "write NAME=VALUE"),
+        ("hunter2", "write NAME=VALUE"),
+        ("=hunter2", "write NAME=VALUE"),
+        ("X Y=hunter2", "write NAME=VALUE"),
+        ("Überschrift=hunter2", "write NAME=VALUE"),
+        ("X-A=", "X-A has no value, or one with a line break"),
+        ("X-A=hunter2\rX-B: hunter2", "X-A has no value, or one with a line break"),
+        ("X-A=hunter2\x00", "X-A has no value, or one with a line break"),
+        *(
+            (f"{name}=hunter2", f"{name} is set by stt-load itself: leave it out")
+            for name in ("Host", "upgrade", "Connection", "Sec-WebSocket-Key", "sec-websocket-protocol")
+        ),
+        *(
+            (f"{name}=hunter2", f"{name} is set by stt-load itself: leave it out")
+            for name in ("Content-Length", "Content-Type", "Transfer-Encoding", "Accept-Encoding", "Expect")
+        ),
+    ],
+)
+def test_a_header_that_can_not_be_sent_is_refused_without_its_value(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why) as caught:
+        parse_header(text)
+    with pytest.raises(ConfigError) as told:
+        credentials(f"X-Ok=1\n{text}")
+    assert "hunter2" not in str(caught.value) + str(told.value)
+    assert f"--header, or {HEADERS_VARIABLE}: " in str(told.value)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        credentials("X-A=1\nx-a=2\nHost=a\nnothing", key="a\nb")
+    twice, ours, nothing, key = caught.value.problems
+    assert "x-a is set twice" in twice
+    assert "Host is set by" in ours
+    assert "write NAME=VALUE" in nothing
+    assert key.startswith(f"{API_KEY_VARIABLE}: it holds a line break")
+
+
+@pytest.mark.parametrize(
+    ("url", "pair"),
+    [
+        ("ws://me:pass%20word@host/", b"me:pass word"),
+        ("https://me@host/", b"me:"),
+        ("ws://:p%40ss@host/", b":p@ss"),
+        ("ws://m%C3%A9:%C3%9F@host/", "mé:ß".encode()),
+    ],
+)
+def test_user_and_password_of_the_url_are_sent_as_basic(url: str, pair: bytes) -> None:
+    assert credentials(url=url).headers == {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    assert credentials("authorization=Bearer a", url=url).headers == {"authorization": "Bearer a"}
+    assert credentials().headers == {}
+
+
+def test_what_is_secret_is_hidden_in_what_a_server_says() -> None:
+    found = credentials(
+        "X-Lang=en\nCookie=session=abcdef123456\nX-Token=Bearer top-secret-1",
+        url="ws://me:hunter22@host/",
+        key="sesame",
+    )
+    said = "bad key sesame, token top-secret-1, hunter22 of me:hunter22, session=abcdef123456; when in Spanish: en"
+    assert found.hide(said) == "bad key ***, token ***, *** of ***, ***; when in Spanish: ***"
+    assert found.hide(found.headers["Authorization"]) == "***"
+    assert Credentials().hide("no key, nothing to hide") == "no key, nothing to hide"
+
+
+def test_nothing_secret_is_in_a_repr() -> None:
+    shown = repr(credentials("X-Token=hunter2", url="ws://me:hunter2@host/", key="hunter2"))
+    assert "hunter2" not in shown
+    assert "X-Token" not in shown

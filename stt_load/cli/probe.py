@@ -14,7 +14,7 @@ from rich.console import Console
 from stt_load.audio.clip import Clip
 from stt_load.cli.run import option_words, with_options
 from stt_load.config import RunConfig, parse_options
-from stt_load.credentials import without_credentials
+from stt_load.credentials import read_credentials, without_credentials
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import LanguageChoice, choose_language
 from stt_load.metrics.model_tags import has_model_tags
@@ -26,7 +26,7 @@ from stt_load.workloads.run_clips import choose_clips
 from stt_load.workloads.workload import Workload, as_ms
 
 PROBE_OPTIONS = (
-    *("stt-url", "dialect", "dialect-option", "insecure", "clips", "language", "tts-url"),
+    *("stt-url", "dialect", "dialect-option", "header", "insecure", "clips", "language", "tts-url"),
     *("frame-ms", "trailing-silence", "end", "timeout"),
 )
 
@@ -51,8 +51,8 @@ def command(clip_id: str | None, **options: Any) -> None:
     console = Console(highlight=False, soft_wrap=True)
     utterance = Utterance("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference, kind=config.kind.name)
     console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
-    key = os.environ.get(config.kind.key_variable)
-    measured = workload.probe(config, clip, key, lambda line: console.print(line, markup=False))
+    credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)
+    measured = workload.probe(config, clip, credentials, lambda line: console.print(line, markup=False))
     record = UtteranceRecord.assemble(utterance, measured, time.time())
     choice = choose_language(config.language, (clip.reference for clip in clips))
     record = scored(record, choice.normaliser)

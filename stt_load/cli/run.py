@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -42,6 +43,15 @@ def _click_option(option: Option) -> Callable[..., Any]:
         return click.option(
             f"--{option.name}", is_flag=True, default=None, envvar=option.env_var, help=option.help_with_default
         )
+    if option.is_secret:
+        return click.option(
+            f"--{option.name}",
+            metavar=option.metavar,
+            multiple=True,
+            expose_value=False,
+            callback=partial(_into_environment, option.env_var),
+            help=option.help_with_default,
+        )
     return click.option(
         f"--{option.name}",
         metavar=option.metavar,
@@ -49,6 +59,24 @@ def _click_option(option: Option) -> Callable[..., Any]:
         envvar=option.env_var,
         help=option.help_with_default,
     )
+
+
+def _into_environment(variable: str, context: click.Context, _: click.Parameter, values: Sequence[str]) -> None:
+    """Adds the values to those of the environment variable, a line each. It is where whoever needs them looks, in this
+    process and in those that it starts, and it is in no process list."""
+    if any("\n" in value for value in values):
+        raise click.BadParameter("it holds a line break: write one NAME=VALUE for each --header")
+    before = os.environ.get(variable)
+    context.call_on_close(partial(_set_environment, variable, before))
+    if values:
+        _set_environment(variable, "\n".join([*([before] if before else []), *values]))
+
+
+def _set_environment(variable: str, text: str | None) -> None:
+    if text is None:
+        os.environ.pop(variable, None)
+    else:
+        os.environ[variable] = text
 
 
 def find_locustfile(name: str) -> Path:
@@ -70,7 +98,7 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
     """These options as the words of a command line, those that nobody set left out."""
     line: list[str] = []
     for option in OPTIONS:
-        value = options.get(option.key)
+        value = None if option.is_secret else options.get(option.key)
         if option.is_flag:
             line += [f"--{option.name}"] * bool(value)
         elif option.is_multiple:

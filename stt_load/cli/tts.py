@@ -23,7 +23,7 @@ from stt_load.audio.texts import Texts
 from stt_load.cli.clips import read_texts
 from stt_load.cli.run import become_locust, with_options
 from stt_load.config import listener_at
-from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, without_credentials
+from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, read_credentials, without_credentials
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.kinds import TTS
 from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
@@ -44,7 +44,7 @@ _NAMES = [name.removeprefix(_PREFIX) for name in TTS_APIS]
 _TYPE = re.compile(r"[A-Za-z0-9._-]{1,60}")
 _PIPE_WIDTH = 110
 _STANDARD = "standard-"
-_SHARED = ("dialect-option", "insecure", "gpu-sidecar", "gpu-id", "results")
+_SHARED = ("dialect-option", "header", "insecure", "gpu-sidecar", "gpu-id", "results")
 _OF_ITS_OWN = ("stt-url", "dialect", "timeout", "concurrency", "live")  # declared here in other words, or always on
 _OF_THE_LADDER = tuple(
     option.name for option in OPTIONS if TTS in option.kinds and option.name not in (*_SHARED, *_OF_ITS_OWN)
@@ -136,6 +136,7 @@ class _BenchmarkCommand:
         self._places = self._parsed("gpu-sidecar", parse_sidecars, given["gpu_sidecar"]) or ()
         self._gpu_id = self._parsed("gpu-id", parse_gpus, given["gpu_id"])
         self._options = self._tried(lambda: self._api.parse_options(given["dialect_option"])) or {}
+        self._credentials = self._tried(lambda: read_credentials(os.environ, TTS_KEY_VARIABLE, self._url or ""))
         self._texts: Texts = self._tried(lambda: read_texts(given["texts_from"])) or {}
         self._configuration = [self._parsed("configuration", _pair, text) for text in given["configuration"]]
         self._results = given["results"] or "results"
@@ -168,8 +169,9 @@ class _BenchmarkCommand:
             return None
 
     def run(self) -> ExitCode:
-        key = os.environ.get(TTS_KEY_VARIABLE)
-        client = TtsClient(self._api, self._url, self._options, self._timeout_s, key, not self._given["insecure"])
+        client = TtsClient(
+            self._api, self._url, self._options, self._timeout_s, self._credentials, not self._given["insecure"]
+        )
         run = BenchmarkRun(client.synthesise, self._named_texts(), self._given["warm_up"], self._given["runs"])
         started_at, is_complete = time.time(), True
         with contextlib.ExitStack() as stack:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.assemblyai import AssemblyAI
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.deepgram import Deepgram
@@ -186,10 +187,9 @@ def packages_of(name: str) -> tuple[str, ...]:
     )
 
 
-def settings_for_run(end: End, options: Mapping[str, Any], api_key: str | None) -> Settings:
-    """The settings of all dialects of one run. A key that was read from a file often ends its line, which in a header
-    would end the request."""
-    return Settings(options=options, end=end, api_key=(api_key or "").strip() or None)
+def settings_for_run(end: End, options: Mapping[str, Any], credentials: Credentials) -> Settings:
+    """The settings of all dialects of one run."""
+    return Settings(options=options, end=end, api_key=credentials.api_key, headers=credentials.headers)
 
 
 def detect_refusal(said: str) -> list[str]:

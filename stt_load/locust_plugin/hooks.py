@@ -37,6 +37,8 @@ def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
 def add_options(parser: LocustArgumentParser, defaults: Mapping[str, str] = MappingProxyType({})) -> None:
     """Puts our options on Locust's command line and into its web UI, under the same names."""
     for declared in OPTIONS:
+        if declared.is_secret:  # Locust sends options to workers and shows them: each process has it by environment
+            continue
         option = replace(declared, default=defaults.get(declared.key, declared.default))
         kind: dict[str, Any] = {"metavar": option.metavar, "default": option.default or ""}
         if option.is_flag:

@@ -8,6 +8,7 @@ from typing import Any
 
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
+from stt_load.credentials import read_credentials
 from stt_load.kinds import KINDS
 from stt_load.records import UtteranceRecord
 from stt_load.run.caller_pool import CallerPool
@@ -19,7 +20,8 @@ REQUEST_TYPE = "STT"
 
 def make_pool(environment: Any, config: RunConfig, clips: ClipSet, report: WorkerReport) -> CallerPool:
     """Makes the callers that this process plays in one run."""
-    workload = new_workload(config, clips.clips, os.environ.get(config.kind.key_variable))
+    credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)
+    workload = new_workload(config, clips.clips, credentials)
     runner = environment.runner
     on_utterance = partial(fire_request, environment)
     return CallerPool(

@@ -12,14 +12,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import urlsplit
 
-from stt_load.credentials import without_key
+from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, SttLoadError
 from stt_load.net.sockets import StampedSocket
 from stt_load.net.tcp import dial
 from stt_load.records import Stamp
 from stt_load.session.http_answer import AnswerHead, HttpAnswer
+from stt_load.session.http_request import USER_AGENT, request_head
 from stt_load.session.http_status import REASON_BYTES, fault_of_status, one_line
 
 CONNECT_TIMEOUT_S = 10.0
@@ -30,18 +30,22 @@ REASON_TIMEOUT_S = 2.0  # how long the reason of a refusal is waited for, once i
 @dataclass(frozen=True, slots=True)
 class HttpClient:
     """A server, and how it is asked. `timeout_s`: from the first byte of a request to the last of its answer.
-    `api_key`: what `headers` hold of it; servers are known to quote it in their refusals."""
+    `api_headers`: those of its API, with the key in them; own headers of the `credentials` replace them."""
 
     url: str
-    headers: Mapping[str, str] = field(repr=False)
+    api_headers: Mapping[str, str] = field(repr=False)
     timeout_s: float
     max_answer_bytes: int
-    api_key: str | None = field(default=None, repr=False)
+    credentials: Credentials = NO_CREDENTIALS
     checks_certificate: bool = True
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.credentials.added_to(self.api_headers)
+
     def hide(self, text: str | None) -> str | None:
-        """What a server said, without the key."""
-        return text and without_key(text, self.api_key and self.api_key.strip())
+        """What a server said, without what is secret."""
+        return text and self.credentials.hide(text)
 
     def post(self, body: bytes, content_type: str) -> HttpPost:
         """A request that is yet to be sent."""
@@ -147,20 +151,15 @@ class HttpPost:
 
     def _hand_over(self, stamped: StampedSocket) -> bool:
         """False where the server stopped listening: it may have answered all the same, and says why."""
-        parts = urlsplit(self._client.url)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = {
-            "Host": parts.netloc.rpartition("@")[2],
-            "User-Agent": "stt-load",
-            "Accept": "*/*",
-            "Connection": "close",
-            **self._client.headers,
-            "Content-Type": self._content_type,
-            "Content-Length": str(len(self._body)),
-        }
-        lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        head = request_head(
+            "POST",
+            self._client.url,
+            {"User-Agent": USER_AGENT, "Accept": "*/*"},
+            self._client.headers,
+            {"Connection": "close", "Content-Type": self._content_type, "Content-Length": str(len(self._body))},
+        )
         try:
-            for part in ("\r\n".join(lines).encode(), self._body):
+            for part in (head, self._body):
                 rest = memoryview(part)
                 while rest:
                     rest = rest[stamped.send(rest) :]

@@ -106,11 +106,8 @@ class TcpConnect:
             return Need.READABLE
         except ssl.SSLWantWriteError:
             return Need.WRITABLE
-        except ssl.SSLCertVerificationError as error:
-            why = f"no TLS with {self.endpoint}: {error.verify_message}; --insecure takes any certificate"
-            raise HandshakeFailed(why) from error
         except OSError as error:
-            raise HandshakeFailed(f"no TLS with {self.endpoint}: {error}") from error
+            raise HandshakeFailed(f"no TLS with {self.endpoint}: {_tls_trouble(error)}") from error
         return None
 
     def _wrap(self) -> None:
@@ -119,6 +116,31 @@ class TcpConnect:
             self.socket, server_hostname=self.endpoint.host, do_handshake_on_connect=False
         )
         self.socket.setblocking(False)
+
+
+# X509_V_ERR_… of OpenSSL's x509_vfy.h, and what helps besides --insecure.
+_CERTIFICATE_ADVICE = {
+    9: "check the clock of this machine",
+    10: "the server needs a new one",
+    **dict.fromkeys((18, 19, 20, 21), "SSL_CERT_FILE names a file with the certificate of its authority"),
+    **dict.fromkeys((62, 64), "write the name that it was made for"),
+}
+_WITHOUT_TLS = "write ws:// instead of wss://, http:// instead of https://"
+# What OpenSSL says where the server's first bytes are none of TLS.
+_NO_TLS_REASONS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+
+
+def _tls_trouble(error: OSError) -> str:
+    """Why a handshake failed, and what to type instead where that is known."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        advice = _CERTIFICATE_ADVICE.get(error.verify_code)
+        words = (error.verify_message.rstrip("."), advice, "--insecure takes any certificate")
+        return "; ".join(word for word in words if word)
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS_REASONS:
+        return f"the server answers without it: {_WITHOUT_TLS}"
+    if isinstance(error, (ssl.SSLEOFError, ConnectionResetError)):
+        return f"the server ended the connection instead; if it has none, {_WITHOUT_TLS}"
+    return str(error)
 
 
 def dial(url: str, deadline_s: float, checks_certificate: bool = True) -> socket.socket:

@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 
 from stt_load.dialects.base import Connect
 from stt_load.errors import ConnectionLost, HandshakeFailed, ProtocolError, UpgradeRefused
-from stt_load.option_values import DEFAULT_PORTS
-from stt_load.session.http_answer import END_OF_HEAD, SIGNED, SWITCHING_PROTOCOLS, AnswerHead, HttpAnswer
+from stt_load.session.http_answer import SIGNED, SWITCHING_PROTOCOLS, AnswerHead, HttpAnswer
+from stt_load.session.http_request import USER_AGENT, authority, request_head
 from stt_load.session.http_status import REASON_BYTES, refused_upgrade
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _KEY_BYTES = 16
-_ENDED = "the connection ended during the upgrade: it was closed by the server"
+_PLACE_OF_KEY = os.urandom(_KEY_BYTES).hex()  # stands for the key of any request
+_ENDED = "the connection ended during the upgrade: {}"
+_WANTS_TLS = "; servers with TLS do so too: write wss:// if it has it"
 
 
 class Upgrade:
@@ -40,7 +42,7 @@ class Upgrade:
         try:
             self._refusal += self._answer.feed(data) if data else self._answer.end()
         except ConnectionLost as error:
-            raise self.refusal or HandshakeFailed(_ENDED) from error
+            raise self.ended("it was closed by the server") from error
         except ProtocolError as error:
             raise self.refusal or error from error
         head = self._answer.head
@@ -49,9 +51,17 @@ class Upgrade:
         if head.status == SWITCHING_PROTOCOLS:
             _check(head)
             return self._answer.rest
-        if self.refusal and (self._answer.is_complete or len(self._refusal) >= REASON_BYTES):
-            raise self.refusal
+        if self._answer.is_complete or len(self._refusal) >= REASON_BYTES:
+            raise refused_upgrade(head.status, head.headers, self._refusal, self._url)
         return None
+
+    def ended(self, how: str) -> UpgradeRefused:
+        """The fault of a connection that has ended: the refusal that came before, or in words how it ended."""
+        refusal = self.refusal
+        if refusal is not None:
+            return refusal
+        is_plain = urlsplit(self._url).scheme == "ws"
+        return HandshakeFailed(_ENDED.format(how) + _WANTS_TLS * (is_plain and not self._answer.has_begun))
 
     @property
     def refusal(self) -> UpgradeRefused | None:
@@ -77,16 +87,15 @@ def _check(head: AnswerHead) -> None:
 def _request(url: str, headers: tuple[tuple[str, str], ...], subprotocols: tuple[str, ...]) -> tuple[bytes, bytes]:
     """What stands before the key and after it: the same for thousands of callers. `Origin` is what browsers send, since
     some servers check it."""
-    parts = urlsplit(url)
-    host = parts.hostname or "localhost"
-    authority = f"[{host}]" if ":" in host else host
-    if parts.port not in (None, DEFAULT_PORTS[parts.scheme]):
-        authority += f":{parts.port}"
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    before = f"GET {target} HTTP/1.1\r\nUpgrade: websocket\r\nHost: {authority}\r\nSec-WebSocket-Key: "
-    origin = f"{'https' if parts.scheme == 'wss' else 'http'}://{authority}"
-    after = {"Origin": origin, "Sec-WebSocket-Version": "13", "Connection": "Upgrade"} | dict(headers)
-    if subprotocols:
-        after["Sec-WebSocket-Protocol"] = ", ".join(subprotocols)
-    lines = "".join(f"\r\n{name}: {value}" for name, value in after.items())
-    return before.encode(), lines.encode() + END_OF_HEAD
+    origin = f"{'https' if urlsplit(url).scheme == 'wss' else 'http'}://{authority(url)}"
+    usual = {"User-Agent": USER_AGENT, "Origin": origin}
+    handshake = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": _PLACE_OF_KEY,
+    }
+    offered = {"Sec-WebSocket-Protocol": ", ".join(subprotocols)} if subprotocols else {}
+    head = request_head("GET", url, usual, dict(headers), offered, handshake)
+    before, _, after = head.partition(_PLACE_OF_KEY.encode())
+    return before, after

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
-from stt_load.errors import ConnectionLost, DeadlineExceeded, HandshakeFailed, ProtocolError, TransportError
+from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, TransportError
 from stt_load.net.sockets import NonBlockingSocket
 from stt_load.net.tcp import MakeSocket, TcpConnect
 from stt_load.net.transport import Arrival, Need
@@ -76,7 +76,7 @@ class WebSocketTransport:
         try:
             return self._advance_upgrade(self._open_socket(), self._upgrade)
         except OSError as error:
-            raise HandshakeFailed(f"the connection ended during the upgrade: {error}") from error
+            raise self._upgrade.ended(str(error)) from error
 
     def _advance_upgrade(self, opening: NonBlockingSocket, upgrade: Upgrade) -> Need | None:
         if upgrade.request:

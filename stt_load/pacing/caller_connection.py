@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
-from stt_load.dialects.base import Dialect
+import msgspec
+
+from stt_load.credentials import Credentials
+from stt_load.dialects.base import Connect, Dialect
 from stt_load.dialects.events import ServerError
 from stt_load.errors import ConnectionLost, ProtocolError, SttLoadError
 from stt_load.net.transport import Transport
@@ -51,7 +54,7 @@ class CallerConnection:
     ) -> None:
         self.dialect = dialect
         self._transport = transport
-        self._target = dialect.connect(url)
+        self._target = _with_own_headers(dialect.connect(url), dialect.settings.credentials)
         self._driver = driver
         self._n_left = utterances
         self._connect_timeout_s = connect_timeout_s
@@ -122,3 +125,9 @@ class CallerConnection:
         if session.schedule is None or self._opened_at_s is None:
             return ConnectionUse(stamp, self._n_run)
         return ConnectionUse(stamp, self._n_run, session.schedule.stream_start_s - self._opened_at_s)
+
+
+def _with_own_headers(target: Connect, credentials: Credentials) -> Connect:
+    if not credentials.headers:
+        return target
+    return msgspec.structs.replace(target, headers=credentials.added_to(target.headers))

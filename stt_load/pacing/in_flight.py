@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from stt_load.clock import Clock
-from stt_load.credentials import without_key
+from stt_load.credentials import Credentials
 from stt_load.dialects.events import Event, Message
 from stt_load.net.transport import Transport
 from stt_load.records import Stamp
@@ -17,20 +17,20 @@ from stt_load.session.session import Session
 
 
 class Watcher(Protocol):
-    """Sees what goes over the wire, as it happens, without the key."""
+    """Sees what goes over the wire, as it happens, without what is secret."""
 
     def __call__(self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
         """`direction`: ">" sent, "<" received, "!" an error. `events`: what the dialect made of a received message."""
         ...
 
 
-def redacted(watch: Watcher, key: str | None) -> Watcher:
-    """A watcher that shows `watch` everything but the key."""
+def redacted(watch: Watcher, credentials: Credentials) -> Watcher:
+    """A watcher that shows `watch` everything but what is secret."""
 
     def watch_redacted(at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
-        watch(at_s, direction, without_key(message, key) if isinstance(message, str) else message, events)
+        watch(at_s, direction, credentials.hide(message) if isinstance(message, str) else message, events)
 
-    return watch_redacted if key else watch
+    return watch_redacted
 
 
 class Unsent(msgspec.Struct, frozen=True, gc=False):
@@ -91,7 +91,7 @@ class InFlight:
         self.transport = transport
         self.send_frame = transport.send_frame
         self.on_done: Callable[[], object] = _nobody_waits
-        self.watch = watch and redacted(watch, session.dialect.settings.api_key)
+        self.watch = watch and redacted(watch, session.dialect.settings.credentials)
         self.frames = session.audio.frames
         self.stamp: Stamp = "read"
         self.is_done = False

@@ -12,6 +12,7 @@ from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.result import overload_warning
 from stt_load.calibration.store import load as load_calibration
 from stt_load.config import RunConfig
+from stt_load.credentials import read_credentials
 from stt_load.errors import ConfigError
 from stt_load.option_values import DEFAULT_PORTS
 from stt_load.report.publish import report_file
@@ -21,7 +22,7 @@ _REACH_TIMEOUT_S = 3.0
 
 def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
     """One line for each thing that is wrong; none where the run can start. `has_server` False: it is started later."""
-    lines = [unwritable(config.results), _unusable_output(config.output)]
+    lines = [unwritable(config.results), _unusable_output(config.output), *_unusable_credentials(config)]
     if has_server:
         lines.insert(0, unreachable("--stt-url", config.stt_url))
     if config.tts_url:
@@ -69,6 +70,15 @@ def unwritable(results: str) -> str | None:
             return None
     except OSError as error:
         return f"--results: {results} can't be written to ({error.strerror}): name a folder that you may write to"
+
+
+def _unusable_credentials(config: RunConfig) -> list[str]:
+    """One line for each credential of the environment that can't be sent."""
+    try:
+        read_credentials(os.environ, config.kind.key_variable, config.stt_url)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def _unusable_output(output: str | None) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stt_load.calibration.host_probe import describe_host as probe_host
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
-from stt_load.credentials import without_credentials
+from stt_load.credentials import header_names, without_credentials
 from stt_load.dialects.registry import packages_of
 from stt_load.metrics.language_guess import LanguageChoice
 from stt_load.options import OPTIONS
@@ -44,7 +45,10 @@ def describe_run(
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
         "label": config.label,
-        "options": {option.name: _shown(raw.get(option.key, option.default)) for option in OPTIONS},
+        "options": {
+            option.name: _shown(raw.get(option.key, option.default)) for option in OPTIONS if not option.is_secret
+        },
+        "headers": header_names(os.environ),
         "versions": describe_versions((*_PACKAGES, *packages_of(config.dialect))),
         "kind": config.kind.name,
         "stt_url": without_credentials(config.stt_url),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from stt_load.credentials import without_key
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.events import Message
 from stt_load.dialects.registry import DIALECTS, detect, detect_refusal
@@ -52,6 +51,6 @@ class ErrorText:
     def describe(self, error: str) -> str:
         """The error as it is kept and shown."""
         error = "; the server said before: ".join([error, *self._remarks])
-        error = without_key(error, self._dialect.settings.api_key)
+        error = self._dialect.settings.credentials.hide(error)
         names = self.other_dialects
         return f"{error}; the server seems to speak {' or '.join(names)}: see --dialect" if names else error

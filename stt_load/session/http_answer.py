@@ -16,7 +16,6 @@ from stt_load.errors import ConnectionLost, HandshakeFailed, ProtocolError, Upgr
 from stt_load.session.http_status import one_line
 
 SIGNED = os.urandom(16).hex().encode()  # stands for the signature of any answer: nobody can guess it
-END_OF_HEAD = b"\r\n\r\n"  # as we write it
 MAX_HEAD_BYTES = 65_536
 _MAX_INTERIM_ANSWERS = 100  # 102 Processing comes every few seconds, 103 Early Hints once
 _MAX_CHUNK_LINE_BYTES = 4_096
@@ -67,6 +66,11 @@ class HttpAnswer:
         self._n_interim = 0
         self._body_left: int | None = None  # bytes of a body of known length, or of a chunk; None: until the end
         self._chunks: Chunks | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of it has come."""
+        return bool(self.head or self._unread or self._n_interim)
 
     def feed(self, data: bytes) -> bytes:
         """Takes what arrived; gives what of the body is in it."""

@@ -53,7 +53,7 @@ class UploadApi:
         return parse_dialect_options(self.name, self.options, given)
 
     def headers(self, api_key: str | None) -> Mapping[str, str]:
-        return self.key_headers(api_key.strip()) if api_key and self.key_headers else {}
+        return self.key_headers(api_key) if api_key and self.key_headers else {}
 
 
 def _bearer(key: str) -> Mapping[str, str]:

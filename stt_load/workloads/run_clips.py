@@ -13,7 +13,7 @@ from stt_load.audio.texts import english_set
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.clips.library import clips_from_tts, default_clips
 from stt_load.config import RunConfig
-from stt_load.credentials import TTS_KEY_VARIABLE
+from stt_load.credentials import NO_CREDENTIALS, TTS_KEY_VARIABLE, Credentials
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.registry import find_dialect, settings_for_run
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
@@ -22,14 +22,14 @@ from stt_load.tts.engines import voice_of
 CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio and its timeout
 
 
-def dialects_of(config: RunConfig, api_key: str | None = None) -> Callable[[], Dialect]:
+def dialects_of(config: RunConfig, credentials: Credentials = NO_CREDENTIALS) -> Callable[[], Dialect]:
     """Makes the dialect of this run, a fresh one for each connection."""
-    return partial(find_dialect(config.dialect).make, settings_for_run(config.end, config.dialect_options, api_key))
+    return partial(find_dialect(config.dialect).make, settings_for_run(config.end, config.dialect_options, credentials))
 
 
-def dialect_of(config: RunConfig, api_key: str | None = None) -> Dialect:
+def dialect_of(config: RunConfig, credentials: Credentials = NO_CREDENTIALS) -> Dialect:
     """The dialect of this run, for one connection."""
-    return dialects_of(config, api_key)()
+    return dialects_of(config, credentials)()
 
 
 def choose_clips(config: RunConfig) -> ClipSet:

@@ -10,6 +10,7 @@ from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
 from stt_load.clock import Clock
 from stt_load.config import RunConfig
+from stt_load.credentials import Credentials
 from stt_load.dialects.events import Event, Message
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
@@ -31,9 +32,9 @@ MORE_SILENCE_S = 1.0  # what a probe that timed out tries next
 class StreamWorkload:
     """Clips are encoded once for all callers of this process, and one loop speaks for all of them."""
 
-    def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
+    def __init__(self, config: RunConfig, clips: Sequence[Clip], credentials: Credentials) -> None:
         self._config = config
-        self._new_dialect = dialects_of(config, api_key)
+        self._new_dialect = dialects_of(config, credentials)
         self._encoded = encode_clips(config, clips)
         self._driver = greenlet_driver()
         if config.verbose:
@@ -52,8 +53,8 @@ class StreamWorkload:
         return StreamAttempt(connection, session, self._driver.clock, watch)
 
     @classmethod
-    def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
-        dialect, driver = dialect_of(config, api_key), InlineDriver()
+    def probe(cls, config: RunConfig, clip: Clip, credentials: Credentials, show: Show) -> Measured:
+        dialect, driver = dialect_of(config, credentials), InlineDriver()
         audio = encode_clip(clip, frame_rule(config), config.trailing_silence_s, dialect)
         session = Session(dialect, audio, SessionRules(config.timeout_s), driver.clock())
         show("times are seconds from the end of speech")

@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from stt_load.audio.clip import Clip
 from stt_load.audio.texts import Texts, english_set
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.config import RunConfig
+from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.dialects.base import End
 from stt_load.errors import Outcome, Refusal, SttLoadError
 from stt_load.net.http import HttpClient
@@ -68,13 +69,20 @@ class TtsClient:
     url: str
     options: Options
     timeout_s: float
-    api_key: str | None = field(default=None, repr=False)
+    credentials: Credentials = NO_CREDENTIALS
     checks_certificate: bool = True
 
     def request(self, text: str) -> TtsRequest:
         """A request that is yet to be sent."""
-        headers = {"Authorization": f"Bearer {self.api_key.strip()}"} if self.api_key else {}
-        client = HttpClient(self.url, headers, self.timeout_s, MAX_ANSWER_BYTES, self.api_key, self.checks_certificate)
+        key = self.credentials.api_key
+        client = HttpClient(
+            self.url,
+            {"Authorization": f"Bearer {key}"} if key else {},
+            self.timeout_s,
+            MAX_ANSWER_BYTES,
+            self.credentials,
+            self.checks_certificate,
+        )
         body = json.dumps(self.api.body(text, self.options)).encode()
         reader = SpeechReader(str(self.options.get("response_format") or ""))
         return TtsRequest(client, body, reader)
@@ -172,8 +180,8 @@ class TtsWorkload:
     """A connection for each request: nothing of a listener stays open between two texts. That the server streams is
     known once this process has seen it."""
 
-    def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
-        self._client = tts_client(config, api_key)
+    def __init__(self, config: RunConfig, clips: Sequence[Clip], credentials: Credentials) -> None:
+        self._client = tts_client(config, credentials)
         self._server_streams = False
         self._is_verbose = config.verbose
         if config.verbose:
@@ -194,9 +202,11 @@ class TtsWorkload:
         return tts_figures(result, self._server_streams, duration_s)
 
     @classmethod
-    def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
+    def probe(cls, config: RunConfig, clip: Clip, credentials: Credentials, show: Show) -> Measured:
         show("times are seconds from the first byte of the request")
-        return TtsAttempt(cls(config, (), api_key), tts_client(config, api_key).request(clip.reference), show).run()
+        return TtsAttempt(
+            cls(config, (), credentials), tts_client(config, credentials).request(clip.reference), show
+        ).run()
 
     @classmethod
     def probe_facts(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
@@ -243,7 +253,7 @@ class TtsAttempt:
         return (self._workload.figures(result, time.monotonic() - self._begun_at_s),)
 
 
-def tts_client(config: RunConfig, api_key: str | None) -> TtsClient:
+def tts_client(config: RunConfig, credentials: Credentials) -> TtsClient:
     """The client of all texts of a run."""
     api, checks_certificate = TTS_APIS[config.dialect], not config.insecure
-    return TtsClient(api, config.stt_url, config.dialect_options, config.timeout_s, api_key, checks_certificate)
+    return TtsClient(api, config.stt_url, config.dialect_options, config.timeout_s, credentials, checks_certificate)

@@ -16,6 +16,7 @@ from typing import Any
 from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import End
 from stt_load.errors import Outcome, Refusal, SttLoadError
 from stt_load.net.http import HttpClient
@@ -132,8 +133,8 @@ class UploadWorkload:
     """Clips are made into forms once for all callers of this process. Nothing of a caller stays open between two
     uploads."""
 
-    def __init__(self, config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> None:
-        self._client = http_client(config, api_key)
+    def __init__(self, config: RunConfig, clips: Sequence[Clip], credentials: Credentials) -> None:
+        self._client = http_client(config, credentials)
         self._asked_for = _format_asked_for(config)
         self._is_verbose = config.verbose
         if config.verbose:
@@ -149,14 +150,14 @@ class UploadWorkload:
         return UploadAttempt(self._client, clip, self._forms[clip.clip_id], watch, self._asked_for)
 
     @classmethod
-    def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
+    def probe(cls, config: RunConfig, clip: Clip, credentials: Credentials, show: Show) -> Measured:
         show("times are seconds from the first byte of the request")
         form = clip_form(clip, config.dialect_options)
 
         def watch(since_start_s: float, data: bytes) -> None:
             show(_piece(since_start_s, data))
 
-        return UploadAttempt(http_client(config, api_key), clip, form, watch, _format_asked_for(config)).run()
+        return UploadAttempt(http_client(config, credentials), clip, form, watch, _format_asked_for(config)).run()
 
     @classmethod
     def probe_facts(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
@@ -177,10 +178,10 @@ def _format_asked_for(config: RunConfig) -> str | None:
     return config.dialect_options.get("response_format")
 
 
-def http_client(config: RunConfig, api_key: str | None) -> HttpClient:
+def http_client(config: RunConfig, credentials: Credentials) -> HttpClient:
     """The client of all uploads of a run."""
-    headers = UPLOAD_APIS[config.dialect].headers(api_key)
-    return HttpClient(config.stt_url, headers, config.timeout_s, MAX_ANSWER_BYTES, api_key, not config.insecure)
+    headers = UPLOAD_APIS[config.dialect].headers(credentials.api_key)
+    return HttpClient(config.stt_url, headers, config.timeout_s, MAX_ANSWER_BYTES, credentials, not config.insecure)
 
 
 def _answer_logger(who: str) -> AnswerWatcher:

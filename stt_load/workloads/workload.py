@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
+from stt_load.credentials import Credentials
 from stt_load.records import Measured, UtteranceRecord
 from stt_load.workloads.splitmix64 import SplitMix64
 
@@ -78,7 +79,7 @@ class Attempt(Protocol):
 
 
 class Workload(Protocol):
-    """One kind of load, in one process. Made as `(config, clips, api_key)`."""
+    """One kind of load, in one process. Made as `(config, clips, credentials)`."""
 
     @classmethod
     def choose_clips(cls, config: RunConfig) -> ClipSet:
@@ -90,7 +91,7 @@ class Workload(Protocol):
         ...
 
     @classmethod
-    def probe(cls, config: RunConfig, clip: Clip, api_key: str | None, show: Show) -> Measured:
+    def probe(cls, config: RunConfig, clip: Clip, credentials: Credentials, show: Show) -> Measured:
         """Plays one utterance in this thread, which waits, and shows every message with its time."""
         ...
 
@@ -105,9 +106,9 @@ class Workload(Protocol):
         ...
 
 
-def new_workload(config: RunConfig, clips: Sequence[Clip], api_key: str | None) -> Workload:
+def new_workload(config: RunConfig, clips: Sequence[Clip], credentials: Credentials) -> Workload:
     """The workload of this run's kind of load, as its row in `kinds` names it."""
-    workload: Workload = config.kind.workload_class()(config, clips, api_key)
+    workload: Workload = config.kind.workload_class()(config, clips, credentials)
     return workload
 
 

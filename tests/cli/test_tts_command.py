@@ -142,7 +142,7 @@ def test_what_a_ladder_does_not_take_is_refused_and_the_url_is_called_as_it_was_
     assert done.stderr.splitlines() == [
         "error: --runs: is for texts one by one: leave it out, or leave out --concurrency",
         "error: --texts: is for texts one by one: leave it out, or leave out --concurrency",
-        "error: --url: 'ws://x' must begin with http:// or https://",
+        "error: --url: 'ws://x' must begin with http:// or https://: write http://x",
         "error: --hold: 'x' is not a duration: write seconds, or 500ms, 60s, 2m, 1h",
     ]
 

@@ -113,18 +113,18 @@ class Caller:
 class RawServer:
     """`url`, and the callers so far in order of arrival."""
 
-    def __init__(self, behave: Callable[[Caller], None], is_tls: bool) -> None:
+    def __init__(self, behave: Callable[[Caller], None], certificate: Path | None) -> None:
         self.callers: list[Caller] = []
         self.errors: list[BaseException] = []
         self._behave = behave
         self._threads: list[threading.Thread] = []
         self._context: ssl.SSLContext | None = None
-        if is_tls:
+        if certificate is not None:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._context.load_cert_chain(SELF_SIGNED)
+            self._context.load_cert_chain(certificate)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        self.url = f"ws{'s' if is_tls else ''}://localhost:{self.port}/ws"
+        self.url = f"ws{'s' if certificate else ''}://localhost:{self.port}/ws"
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
 
@@ -163,9 +163,9 @@ class RawServer:
 
 
 @contextmanager
-def raw_server(behave: Callable[[Caller], None], is_tls: bool = False) -> Iterator[RawServer]:
+def raw_server(behave: Callable[[Caller], None], certificate: Path | None = None) -> Iterator[RawServer]:
     """Every caller gets a thread that runs `behave`; the connection is closed when that returns."""
-    server = RawServer(behave, is_tls)
+    server = RawServer(behave, certificate)
     try:
         yield server
     finally:

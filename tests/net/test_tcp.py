@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from fakes import FakeClock
-from raw_server import DEADLINE_S
+from raw_server import DEADLINE_S, SELF_SIGNED, Caller, raw_server
 
 from stt_load.errors import UpgradeRefused
 from stt_load.net import resolver
 from stt_load.net.resolver import Endpoint, resolve
-from stt_load.net.tcp import TcpConnect, dial
+from stt_load.net.tcp import TcpConnect, dial, tls_context
 from stt_load.net.transport import Need
 
 
@@ -114,6 +115,72 @@ def test_an_open_connection_sends_small_messages_at_once() -> None:
         with closing(opened):
             assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert opened.gettimeout() == 0.0
+
+
+def refusal_of(behave: Callable[[Caller], None], certificate: Path | None = None) -> str:
+    """Why there is no TLS with a server that behaves like this."""
+    with raw_server(behave, certificate) as server, pytest.raises(UpgradeRefused) as caught:
+        dial(server.url.replace("ws://", "wss://"), time.monotonic() + DEADLINE_S)
+    said, _, why = str(caught.value).partition(f"localhost:{server.port}: ")
+    assert said == "no TLS with "
+    return why
+
+
+def greets(data: bytes) -> Callable[[Caller], None]:
+    def greet(caller: Caller) -> None:
+        caller.socket.recv(65_536)
+        caller.send(data)
+        caller.wait_for_end()
+
+    return greet
+
+
+def hang_up(caller: Caller) -> None:
+    caller.socket.recv(65_536)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "why"),
+    [
+        (SELF_SIGNED, "self-signed certificate; SSL_CERT_FILE names a file with the certificate of its authority"),
+        ("expired.pem", "certificate has expired; the server needs a new one"),
+        (
+            "other_name.pem",
+            "Hostname mismatch, certificate is not valid for 'localhost'; write the name that it was made for",
+        ),
+    ],
+)
+def test_a_certificate_that_does_not_do_is_told_with_what_helps(
+    certificate: Path | str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = SELF_SIGNED.parent / certificate
+    if path != SELF_SIGNED:
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    tls_context.cache_clear()
+    try:
+        assert refusal_of(hang_up, path) == f"{why}; --insecure takes any certificate"
+    finally:
+        tls_context.cache_clear()
+
+
+def test_an_authority_of_ones_own_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(SELF_SIGNED))
+    tls_context.cache_clear()
+    try:
+        with raw_server(hang_up, SELF_SIGNED) as server:
+            dial(server.url, time.monotonic() + DEADLINE_S).close()
+    finally:
+        tls_context.cache_clear()
+
+
+@pytest.mark.parametrize("data", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH\r\n"])
+def test_a_server_without_tls_is_told_with_what_to_type(data: bytes) -> None:
+    assert refusal_of(greets(data)).endswith("without it: write ws:// instead of wss://, http:// instead of https://")
+
+
+@pytest.mark.parametrize("behave", [hang_up, lambda caller: (caller.socket.recv(10), caller.reset())])
+def test_a_server_that_hangs_up_instead_of_a_handshake_may_have_no_tls(behave: Callable[[Caller], None]) -> None:
+    assert refusal_of(behave).startswith("the server ended the connection instead; if it has none, write ws://")
 
 
 def test_a_connection_under_way_waits_to_become_writable(full_port: int) -> None:

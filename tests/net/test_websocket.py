@@ -171,7 +171,7 @@ def answers_with(answer: bytes) -> Callable[[Caller], None]:
 UPGRADES: dict[str, tuple[Callable[[Caller], None], str]] = {
     "the connection ends before a status line": (
         leave,
-        "the connection ended during the upgrade: it was closed by the server",
+        "the connection ended during the upgrade: it was closed by the server; servers with TLS do so too: write wss://",
     ),
     "the connection is reset before a status line": (
         reset,
@@ -261,16 +261,25 @@ def test_a_head_without_end_is_cut_off() -> None:
 
 
 def test_a_certificate_that_nobody_signed_is_refused() -> None:
-    with raw_server(answer, is_tls=True) as server:
+    with raw_server(answer, SELF_SIGNED) as server:
         outcome, error, _ = ending(speak(server.url))
     assert outcome == Outcome.REFUSED
     assert error is not None
-    assert "self-signed certificate; --insecure takes any" in error
+    assert "self-signed certificate; SSL_CERT_FILE names" in error
+
+
+def test_a_server_that_wants_tls_is_said_to() -> None:
+    with raw_server(answer, SELF_SIGNED) as server:
+        outcome, error, _ = ending(speak(server.url.replace("wss://", "ws://")))
+    assert outcome == Outcome.REFUSED
+    assert error is not None
+    assert error.startswith("the connection ended during the upgrade: ")
+    assert error.endswith("; servers with TLS do so too: write wss:// if it has it")
 
 
 def test_a_trusted_certificate_is_spoken_through_and_arrivals_are_stamped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp, "tls_context", lambda _: ssl.create_default_context(cafile=str(SELF_SIGNED)))
-    with raw_server(answer, is_tls=True) as server:
+    with raw_server(answer, SELF_SIGNED) as server:
         record = speak(server.url, PATIENT)
     assert ending(record) == (Outcome.OK, None, None)
     assert record.stamp == "kernel"
@@ -721,8 +730,8 @@ gevent.killall([mute, stalled])
 """
 
 
-@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
-def test_a_hung_server_never_blocks_another_caller(is_tls: bool) -> None:
+@pytest.mark.parametrize("certificate", [None, SELF_SIGNED], ids=["plain", "TLS"])
+def test_a_hung_server_never_blocks_another_caller(certificate: Path | None) -> None:
     """Three callers of one process: one is never let in, one is never answered, and the third doesn't notice."""
 
     def stall(caller: Caller) -> None:
@@ -730,9 +739,9 @@ def test_a_hung_server_never_blocks_another_caller(is_tls: bool) -> None:
         caller.wait_for_end()
 
     with (
-        raw_server(Caller.wait_for_end, is_tls) as mute,
-        raw_server(stall, is_tls) as stalled,
-        raw_server(answer, is_tls) as fine,
+        raw_server(Caller.wait_for_end, certificate) as mute,
+        raw_server(stall, certificate) as stalled,
+        raw_server(answer, certificate) as fine,
     ):
         tests = str(Path(__file__).parents[1])
         done = subprocess.run(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from fakes import clip
 
 from stt_load.clips.folder import ClipSet
 from stt_load.config import parse_options
+from stt_load.credentials import HEADERS_VARIABLE
 from stt_load.metrics.language_guess import choose_language
 from stt_load.run.provenance import describe_host, describe_run
 
@@ -34,8 +36,12 @@ def test_a_run_says_all_that_is_needed_to_repeat_it() -> None:
     assert json.loads(json.dumps(run)) == run
 
 
-def test_no_credential_gets_into_a_run() -> None:
-    assert "hunter2" not in json.dumps(described())
+def test_no_credential_gets_into_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HEADERS_VARIABLE, "X-Tenant=hunter2\nCookie=a=hunter2")
+    run = described()
+    assert "hunter2" not in json.dumps(run)
+    assert run["headers"] == ["X-Tenant", "Cookie"]
+    assert "header" not in run["options"]
 
 
 def test_the_host_is_described() -> None:

@@ -16,6 +16,7 @@ from raw_server import DEADLINE_S, TEXT, frame, raw_server
 from raw_server import Caller as Connection
 
 from stt_load.config import RunConfig, parse_options
+from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import Outcome
 from stt_load.records import UtteranceRecord
 from stt_load.workloads.stream import MORE_SILENCE_S, StreamWorkload
@@ -59,7 +60,7 @@ def eventually(is_so: Any) -> None:
 def test_a_caller_keeps_its_connection_as_long_as_it_may() -> None:
     caller = Caller(0, 0, 1)
     with raw_server(answer) as server:
-        workload = StreamWorkload(config(server.url, utterances_per_connection="2"), (CLIP,), None)
+        workload = StreamWorkload(config(server.url, utterances_per_connection="2"), (CLIP,), NO_CREDENTIALS)
         first = play(workload, caller)
         kept = caller.connection
         second, third = play(workload, caller), play(workload, caller)
@@ -75,7 +76,7 @@ def test_a_caller_keeps_its_connection_as_long_as_it_may() -> None:
 def test_a_caller_that_had_to_wait_dials_anew() -> None:
     caller = Caller(0, 0, 1)
     with raw_server(answer) as server:
-        workload = StreamWorkload(config(server.url, utterances_per_connection="2"), (CLIP,), None)
+        workload = StreamWorkload(config(server.url, utterances_per_connection="2"), (CLIP,), NO_CREDENTIALS)
         play(workload, caller)
         caller.disconnect()
         caller.disconnect()  # nothing is left to be closed
@@ -88,7 +89,7 @@ def test_a_caller_that_had_to_wait_dials_anew() -> None:
 def test_callers_start_in_lock_step_only_where_they_are_to(is_together: bool) -> None:
     """The microphone is switched on so long after the connection is open."""
     with raw_server(answer) as server:
-        workload = StreamWorkload(config(server.url), (CLIP,), None)
+        workload = StreamWorkload(config(server.url), (CLIP,), NO_CREDENTIALS)
         caller, same = Caller(0, 5, 1), Caller(0, 5, 1)
         phase_s = 0.0 if is_together else same.random.uniform(0.0, 0.096)
         assert play(workload, caller, is_together).connection_age_s == pytest.approx(phase_s, abs=1e-6)
@@ -109,7 +110,7 @@ def test_what_is_cut_in_the_middle_keeps_what_was_measured_by_then() -> None:
         connection.wait_for_end()
 
     with raw_server(listen) as server:
-        attempt = StreamWorkload(config(server.url), (CLIP,), None).new_attempt(caller, CLIP, True)
+        attempt = StreamWorkload(config(server.url), (CLIP,), NO_CREDENTIALS).new_attempt(caller, CLIP, True)
         assert attempt.state == "connecting"
         records: list[UtteranceRecord] = []
 
@@ -136,14 +137,14 @@ def test_nobody_listening_is_an_outcome_and_no_connection_is_kept_open() -> None
     caller = Caller(0, 0, 1)
     with raw_server(answer) as server:
         url = server.url
-    record = play(StreamWorkload(config(url), (CLIP,), None), caller)
+    record = play(StreamWorkload(config(url), (CLIP,), NO_CREDENTIALS), caller)
     assert (record.outcome, record.frames, record.stream_start_s) == (Outcome.REFUSED, 0, None)
     caller.disconnect()
 
 
 def test_a_verbose_run_logs_every_message_with_its_caller_clip_and_time(caplog: pytest.LogCaptureFixture) -> None:
     with raw_server(answer) as server, caplog.at_level(logging.INFO, "stt_load.messages"):
-        play(StreamWorkload(config(server.url, verbose=True), (CLIP,), "s3cret"), Caller(3, 7, 1))
+        play(StreamWorkload(config(server.url, verbose=True), (CLIP,), Credentials("s3cret")), Caller(3, 7, 1))
     assert all(line.startswith("worker 3 caller 7 clip ") for line in caplog.messages)
     assert sum("3072 bytes" in line for line in caplog.messages) == N_FRAMES
     assert any(line.endswith('s from end of speech < {"text": "one"}') for line in caplog.messages)
@@ -153,7 +154,7 @@ def test_a_probe_shows_every_message_but_not_every_frame() -> None:
     shown: list[str] = []
     with raw_server(answer) as server:
         asked = config(server.url)
-        record = record_of(*StreamWorkload.probe(asked, CLIP, None, shown.append))
+        record = record_of(*StreamWorkload.probe(asked, CLIP, NO_CREDENTIALS, shown.append))
     assert (record.outcome, record.text, record.stamp) == (Outcome.OK, "one", "kernel")
     told = [line.split(maxsplit=1)[1] for line in shown[1:]]
     assert told == [

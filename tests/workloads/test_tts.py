@@ -7,6 +7,7 @@ from fakes import record_of
 from servers.start import start_tts_server
 
 from stt_load.config import parse_options
+from stt_load.credentials import NO_CREDENTIALS
 from stt_load.errors import ConfigError, Outcome
 from stt_load.kinds import TTS
 from stt_load.server.tts_requests import split
@@ -30,7 +31,7 @@ def test_a_run_without_clips_speaks_the_shipped_sentences(tmp_path: Path) -> Non
 def test_an_attempt_becomes_a_record_and_the_server_is_known_by_what_it_did() -> None:
     with start_tts_server("--rtf", "0.03") as server:
         config = parse_options({"dialect": "tts-chatterbox", "stt_url": f"{server.http_url}/tts"})
-        workload = TtsWorkload(config, (), None)
+        workload = TtsWorkload(config, (), NO_CREDENTIALS)
         records = []
         for text in ("Hello.", LONG, "Hello."):
             clip = choose_clips(config).clips[0]
@@ -47,7 +48,7 @@ def test_an_attempt_becomes_a_record_and_the_server_is_known_by_what_it_did() ->
 
 def test_an_attempt_that_is_cut_says_so() -> None:
     config = parse_options({"dialect": "tts-openai"})
-    attempt = TtsWorkload(config, (), None).new_attempt(Caller(0, 0, 1), choose_clips(config).clips[0], False)
+    attempt = TtsWorkload(config, (), NO_CREDENTIALS).new_attempt(Caller(0, 0, 1), choose_clips(config).clips[0], False)
     record = record_of(*attempt.interrupt("the run ended first"))
     assert (record.outcome, record.error) == (Outcome.INTERRUPTED, "the run ended first")
     assert record.total_s is None
@@ -67,7 +68,7 @@ def test_a_verbose_run_logs_the_audio_as_it_came(caplog: pytest.LogCaptureFixtur
     with start_tts_server("--rtf", "0.03") as server:
         url = f"{server.http_url}/tts"
         config = parse_options({"dialect": "tts-chatterbox", "stt_url": url, "verbose": True})
-        TtsWorkload(config, (), None).new_attempt(Caller(3, 7, 1), choose_clips(config).clips[0], False).run()
+        TtsWorkload(config, (), NO_CREDENTIALS).new_attempt(Caller(3, 7, 1), choose_clips(config).clips[0], False).run()
     assert caplog.messages
     assert all(line.startswith("worker 3 caller 7 english-01 ") for line in caplog.messages)
     assert all(line.endswith(" bytes of audio") for line in caplog.messages)
@@ -77,7 +78,7 @@ def test_a_probe_tells_what_came_and_what_it_comes_to() -> None:
     shown: list[str] = []
     with start_tts_server("--rtf", "0.03", "--ignores-stream") as server:
         config = parse_options({"dialect": "tts-chatterbox", "stt_url": f"{server.http_url}/tts"})
-        record = record_of(*TtsWorkload.probe(config, choose_clips(config).clips[0], None, shown.append))
+        record = record_of(*TtsWorkload.probe(config, choose_clips(config).clips[0], NO_CREDENTIALS, shown.append))
     assert record.is_ok
     assert shown[0] == "times are seconds from the first byte of the request"
     assert all(line.endswith(" bytes of audio") for line in shown[1:])

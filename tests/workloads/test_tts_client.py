@@ -15,6 +15,7 @@ from tts_stand_in import answer, answer_without_length
 from tts_stand_in import running as running_server
 
 from stt_load.audio.texts import standard_set
+from stt_load.credentials import Credentials
 from stt_load.errors import Outcome, Refusal
 from stt_load.net.http import HttpClient
 from stt_load.server.process import ServerProcess
@@ -107,11 +108,11 @@ def test_an_empty_text_is_refused_with_the_field_that_is_wrong(streaming_server:
 def test_the_request_carries_the_key_and_what_was_asked_for() -> None:
     with running_server() as server:
         server.answers = [answer(200, wav(0.5))]
-        assert client(server.url, api_key="s3cret").synthesise("Hello.").outcome is Outcome.OK
+        assert client(server.url, credentials=Credentials("s3cret")).synthesise("Hello.").outcome is Outcome.OK
         assert server.headers[0]["authorization"] == "Bearer s3cret"
         assert server.headers[0]["host"] == server.url.removeprefix("http://")
         assert server.bodies[0]["text"] == "Hello."
-        assert "s3cret" not in repr(client(server.url, api_key="s3cret"))
+        assert "s3cret" not in repr(client(server.url, credentials=Credentials("s3cret")))
 
 
 def test_the_end_of_the_connection_may_be_the_end_of_the_audio() -> None:
@@ -206,7 +207,7 @@ def test_arrivals_are_the_kernels() -> None:
 def test_a_refusal_that_quotes_the_key_is_not_quoted() -> None:
     with running_server() as server:
         server.answers = [answer(401, b'{"error":{"message":"Incorrect API key provided: s3cret."}}')]
-        result = client(server.url, api_key=" s3cret\n").synthesise("Hello.")
+        result = client(server.url, credentials=Credentials("s3cret")).synthesise("Hello.")
     assert result.refusal is Refusal.AUTH
     assert "Incorrect API key provided: " in (result.error or "")
     assert "s3cret" not in (result.error or "")

@@ -15,6 +15,7 @@ from fakes import clip, record_of
 from wire import STAMP_SLACK_S
 
 from stt_load.config import RunConfig, parse_options
+from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import Outcome, Refusal
 from stt_load.net.http import HttpClient
 from stt_load.records import UtteranceRecord
@@ -75,7 +76,7 @@ def http_answer(body: bytes, status: str = "200 OK", kind: str = "application/js
 
 
 def attempt_on(url: str, watch: AnswerWatcher | None = None, **client: Any) -> UploadAttempt:
-    how = {"headers": {}, "timeout_s": DEADLINE_S, "max_answer_bytes": MAX_ANSWER_BYTES, **client}
+    how = {"api_headers": {}, "timeout_s": DEADLINE_S, "max_answer_bytes": MAX_ANSWER_BYTES, **client}
     return UploadAttempt(HttpClient(url, **how), clip(), clip_form(clip(), {"model": "m"}), watch)
 
 
@@ -150,7 +151,7 @@ def test_the_request_is_one_that_any_server_understands(monkeypatch: pytest.Monk
         raw.sendall(GOOD)
 
     with server(note) as url:
-        assert upload(url, headers=UPLOAD_APIS["upload-openai"].headers(" secret\n")).is_ok
+        assert upload(url, api_headers=UPLOAD_APIS["upload-openai"].headers("secret")).is_ok
     lines = seen[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")
     assert lines[0] == "POST /v1/audio/transcriptions?a=b HTTP/1.1"
     assert f"Host: {url.split('/')[2]}" in lines
@@ -185,7 +186,7 @@ def test_each_status_is_told_apart(status: str, outcome: Outcome, refusal: Refus
 
 def test_a_refusal_that_quotes_the_key_is_not_quoted() -> None:
     with server(says(http_answer(b'{"detail":"Invalid token s3cret"}', "401 Unauthorized"))) as url:
-        record = upload(url, api_key="s3cret")
+        record = upload(url, credentials=Credentials("s3cret"))
     assert record.refusal is Refusal.AUTH
     assert (record.error or "").startswith("HTTP 401: Invalid token ")
     assert "s3cret" not in (record.error or "")
@@ -340,7 +341,7 @@ def test_a_caller_sends_its_clip_with_the_options_and_the_key_of_the_run() -> No
         raw.sendall(GOOD)
 
     with server(note) as url:
-        workload = UploadWorkload(config(url, dialect_option=["model=tiny"]), (clip(),), "s3cret")
+        workload = UploadWorkload(config(url, dialect_option=["model=tiny"]), (clip(),), Credentials("s3cret"))
         caller = Caller(0, 0, 1)
         records = [record_of(*workload.new_attempt(caller, clip(), False).run()) for _ in range(2)]
     assert [record.text for record in records] == ["some words"] * 2
@@ -354,7 +355,7 @@ def test_a_caller_sends_its_clip_with_the_options_and_the_key_of_the_run() -> No
 
 def test_a_verbose_run_logs_each_answer_with_its_caller_and_clip(caplog: pytest.LogCaptureFixture) -> None:
     with server(says(GOOD)) as url:
-        workload = UploadWorkload(config(url, verbose=True), (clip(),), None)
+        workload = UploadWorkload(config(url, verbose=True), (clip(),), NO_CREDENTIALS)
         workload.new_attempt(Caller(3, 7, 1), clip(), False).run()
     (line,) = caplog.messages
     assert line.startswith("worker 3 caller 7 clip ")
@@ -364,7 +365,7 @@ def test_a_verbose_run_logs_each_answer_with_its_caller_and_clip(caplog: pytest.
 def test_a_probe_shows_each_piece_and_gives_what_was_measured() -> None:
     shown: list[str] = []
     with server(says(GOOD)) as url:
-        record = record_of(*UploadWorkload.probe(config(url), clip(), None, shown.append))
+        record = record_of(*UploadWorkload.probe(config(url), clip(), NO_CREDENTIALS, shown.append))
     assert record.text == "some words"
     assert shown[0] == "times are seconds from the first byte of the request"
     assert shown[1].endswith(' < {"text": "some words"}')

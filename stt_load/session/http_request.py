@@ -1,0 +1,36 @@
+"""The head of an HTTP/1.1 request, as bytes. The same for the upgrade to a websocket, uploads and text to speech."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+from stt_load import __version__
+from stt_load.option_values import DEFAULT_PORTS
+
+USER_AGENT = f"stt-load/{__version__}"  # proxies are known to turn away who has none
+END_OF_HEAD = b"\r\n\r\n"
+_KEPT = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 section 2: what has a meaning in a URL, and what is encoded already
+
+
+def request_head(method: str, url: str, *headers: Mapping[str, str]) -> bytes:
+    """The request line and the headers, with the empty line behind them. Of headers with the same name the last one is
+    sent."""
+    lines: dict[str, str] = {}
+    for name, value in (("Host", authority(url)), *(pair for each in headers for pair in each.items())):
+        lines[name.lower()] = f"{name}: {value}"
+    return "\r\n".join([f"{method} {_target(url)} HTTP/1.1", *lines.values()]).encode() + END_OF_HEAD
+
+
+def authority(url: str) -> str:
+    """Host and port as `Host` has them: without user and password, without the port that goes without saying."""
+    parts = urlsplit(url)
+    host = parts.hostname or "localhost"
+    host = f"[{host}]" if ":" in host else host
+    return host if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f"{host}:{parts.port}"
+
+
+def _target(url: str) -> str:
+    """Path and query in ASCII, as RFC 9112 section 3.2.1 wants them: browsers encode the rest as UTF-8."""
+    parts = urlsplit(url)
+    return quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_KEPT)
