@@ -15,7 +15,7 @@ UNREADABLE_SUFFIXES = (
     *(".ape", ".wv", ".tta", ".ac3", ".spx", ".g722", ".g729", ".shn", ".gsm", ".ra"),
 )
 
-_TEXT_SHOWN = 60
+_TEXT_SHOWN = 200
 _XING_WITHIN_BYTES = 4096  # its frame is the first one, behind an ID3 tag
 _XING_HAS_BYTES = 0x2
 _XING_HAS_FRAMES = 0x1
@@ -42,10 +42,17 @@ def not_audio(data: bytes) -> str | None:
         return "it is a pointer of Git LFS instead of the audio: fetch it with `git lfs pull`"
     if data.startswith(b"\x00\x05\x16\x07"):
         return "it is a leftover of macOS (AppleDouble) and no audio: delete it"
-    if data.lstrip()[:1] in (b"<", b"{", b"["):
-        text = " ".join(data[:400].decode("utf-8", "replace").split())
-        return f"it is text and no audio: {text[:_TEXT_SHOWN]}"
-    return None
+    text = readable_text(data)
+    return f"it is text and no audio: {text}" if text else None
+
+
+def readable_text(data: bytes) -> str | None:
+    """The beginning of a text on one line, None where these bytes are none."""
+    text = data[: 4 * _TEXT_SHOWN].decode("utf-8", "replace").removesuffix("\ufffd")  # cut within a letter
+    line = " ".join(text.split())
+    if not line.isprintable() or "\ufffd" in line:
+        return None
+    return (line if len(line) <= _TEXT_SHOWN else line[: _TEXT_SHOWN - 1] + "…") or None
 
 
 def promised_bytes(data: bytes) -> int:

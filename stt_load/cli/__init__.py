@@ -71,6 +71,7 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
+        print("interrupted", file=sys.stderr)
         code = ExitCode.ABORTED
     except click.ClickException as error:
         error.show()

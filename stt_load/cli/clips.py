@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from stt_load.audio.texts import Texts, english_set, standard_set, texts_from_file
+from stt_load.cli.interrupts import interruptible
 from stt_load.clips.folder import ClipSet, is_free, load_folder
 from stt_load.clips.library import Progress as ReportProgress
-from stt_load.clips.library import default_clips, make_folder
+from stt_load.clips.library import cache_folder, default_clips, make_folder
 from stt_load.credentials import TTS_KEY_VARIABLE, without_credentials
-from stt_load.errors import ConfigError
+from stt_load.errors import ConfigError, ExitCode
 from stt_load.tts.engines import ENGINES, Voice, voice_of
 
 SHIPPED: dict[str, Callable[[], Texts]] = {"english": english_set, "standard": standard_set}
@@ -52,8 +54,8 @@ def command() -> None:
     default="english",
     show_default=True,
     metavar="NAME|FILE",
-    help="The texts to speak: english or standard (these are shipped), a .txt file with one text per line, or a .json "
-    "file with a list of texts or an object of ids and texts.",
+    help="The texts to speak: english or standard (these are shipped), a .txt file with one text per line, a .json "
+    "file with a list of texts or an object of ids and texts, or a .jsonl, .csv or .tsv file with a column of texts.",
 )
 @click.option(
     "--out",
@@ -69,8 +71,18 @@ def make(engine: str, url: str | None, voice: str | None, model: str | None, tex
     it into the environment variable STT_LOAD_TTS_API_KEY.
     """
     checked_voice, texts = _checked(engine, url, voice, model, texts_from, out)
-    with _progress_bar(f"{checked_voice.engine} {without_credentials(checked_voice.url) or ''}".strip()) as progress:
-        make_folder(checked_voice, texts, out, progress, api_key=os.environ.get(TTS_KEY_VARIABLE))
+    done = 0
+
+    def spoken(n: int, _total: int) -> None:
+        nonlocal done
+        done = n
+
+    try:
+        with interruptible(), _progress_bar(_who(checked_voice), spoken) as progress:
+            make_folder(checked_voice, texts, out, progress, api_key=os.environ.get(TTS_KEY_VARIABLE))
+    except KeyboardInterrupt:
+        click.echo(_interrupted(checked_voice, done, len(texts), out), err=True)
+        sys.exit(ExitCode.ABORTED)
     clips = load_folder(out, None)
     click.echo(f"{len(clips.clips)} clips, {_speech_line(clips)}, in {out}")
 
@@ -86,7 +98,7 @@ def show(folder: Path | None, with_standard: bool) -> None:
     if folder is not None:
         clips = load_folder(folder, None)
     else:
-        with _progress_bar("espeak") as progress:
+        with interruptible(), _progress_bar("espeak") as progress:
             clips = default_clips(None, progress, include_standard=with_standard)
     Console().print(_table(clips))
     if clips.layout:
@@ -119,18 +131,47 @@ def _checked(
 
 
 def read_texts(texts_from: str) -> Texts:
-    """The texts of a shipped set, by its name, or of a file."""
-    return SHIPPED[texts_from]() if texts_from in SHIPPED else texts_from_file(Path(texts_from), SHIPPED)
+    """The texts of a shipped set, by its name, or of a file; which column of it they are from is said on stderr."""
+    if texts_from in SHIPPED:
+        return SHIPPED[texts_from]()
+    found = texts_from_file(Path(texts_from), SHIPPED)
+    if found.column is not None:
+        click.echo(f"{len(found.texts):,} texts, from `{found.column}` of {texts_from}", err=True)
+    return found.texts
+
+
+def _who(voice: Voice) -> str:
+    return f"{voice.engine} {without_credentials(voice.url) or ''}".strip()
+
+
+def _interrupted(voice: Voice, done: int, total: int, out: Path) -> str:
+    """One line on what an interrupted `make` has done and how to go on."""
+    if not is_free(out):
+        return f"interrupted when all {total} texts were spoken: {out} is complete"
+    if voice.url is None:
+        rest = "run it again to make them all"
+    else:
+        rest = f"what the server has spoken is kept in {cache_folder() / 'tts'}: run it again for the rest"
+    return f"interrupted: {done} of {total} texts were spoken, and {out} was not made; {rest}"
 
 
 @contextmanager
-def _progress_bar(what: str) -> Iterator[ReportProgress]:
-    """A progress bar on stderr, removed at the end of the block; nothing if stderr is not a terminal."""
+def _progress_bar(what: str, told: ReportProgress | None = None) -> Iterator[ReportProgress]:
+    """A progress bar on stderr, removed at the end of the block; nothing if stderr is not a terminal.
+
+    `told` hears of each clip, too.
+    """
     columns = (TextColumn("speaking clips: {task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+        def update(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=True)
+            if told is not None:
+                told(done, total)
+
+        yield update
 
 
 def _table(clips: ClipSet) -> Table:

@@ -105,7 +105,7 @@ def command(
         return
     words: list[str] = []
     try:
-        words = english_texts() if texts is None else list(texts_from_file(texts).values())
+        words = english_texts() if texts is None else list(texts_from_file(texts).texts.values())
     except ConfigError as error:
         problems += error.problems
     if problems:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from stt_load.atomic_file import write_atomically
 from stt_load.audio.texts import Texts
 from stt_load.cli.clips import read_texts
+from stt_load.cli.interrupts import interruptible
 from stt_load.cli.run import become_locust, with_options
 from stt_load.config import listener_at
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, read_credentials, without_credentials
@@ -72,8 +72,8 @@ _OF_SINGLE_TEXTS = {"warm-up": "warm_up", "runs": "runs", "texts": "texts_from"}
     default="standard",
     show_default=True,
     metavar="FILE",
-    help="The texts to speak: standard or english (shipped), a .txt with one text a line, or a .json list or object of "
-    "id and text.",
+    help="The texts to speak: standard or english (shipped), a .txt with one text a line, a .json list or object of "
+    "id and text, or .jsonl or .csv with a column of texts.",
 )
 @click.option("--timeout", default="120s", show_default=True, metavar="TIME", help="How long one request may take.")
 @click.option("--benchmark-type", metavar="NAME", help="The beginning of the file's name. [default: tts_ and the API]")
@@ -178,7 +178,7 @@ class _BenchmarkCommand:
             watch = GpuWatch(self._clients(stack), run_id=uuid.uuid4().hex[:12])
             stack.callback(watch.close)
             progress = stack.enter_context(_progress_bar())
-            stack.enter_context(_interruptible())
+            stack.enter_context(interruptible())
             try:
                 run.run(watch, progress)
             except KeyboardInterrupt:
@@ -256,17 +256,3 @@ def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda name, done, total: bar.update(task, description=name, completed=done, total=total)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM is a Ctrl-C: what was measured is written."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 
 from stt_load.audio.codec import decode
+from stt_load.audio.containers import readable_text
 from stt_load.credentials import without_credentials
 from stt_load.errors import ClipError, ConfigError
 from stt_load.option_values import is_loopback
@@ -41,12 +42,12 @@ def speak_over_http(text: str, voice: Voice, api_key: str | None = None) -> byte
         if attempt:
             time.sleep(BACKOFF_S * 2 ** (attempt - 1))
         try:
-            data = _post(voice.url, body(text, voice), api_key)
+            data, content_type = _post(voice.url, body(text, voice), api_key)
             decode(data)
         except _TryAgain as failure:
             last_failure = str(failure)
         except ClipError as failure:
-            last_failure = f"it sent something that is not audio: {failure}"
+            last_failure = f"it sent something that is not audio ({content_type or 'of no type'}): {failure}"
         except _Refused as refusal:
             raise ConfigError(f"{who}: {refusal}; check --url, --voice and the text {_shortened(text, 60)!r}") from None
         else:
@@ -62,8 +63,11 @@ class _Refused(Exception):
     """The server refused the request and would do so again."""
 
 
-def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> bytes:
-    """Sends one request. Redirects are refused: they turn a POST into a GET and carry the key to another server."""
+def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> tuple[bytes, str]:
+    """Sends one request; gives the body of its answer and its content type.
+
+    Redirects are refused: they turn a POST into a GET and carry the key to another server.
+    """
     with requests.Session() as session:
         session.trust_env = not is_loopback(
             urlsplit(url).hostname or ""
@@ -80,9 +84,9 @@ def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> bytes:
                 data = _read(response)
         except requests.RequestException as error:
             raise _TryAgain(_reason(error)) from None
-    if response.status_code == 200:
-        return data
-    reason = f"HTTP {response.status_code}: {_shortened(data.decode(errors='replace'), 200) or response.reason}"
+    if response.status_code == 200 or (data and 200 < response.status_code < 300):
+        return data, _shortened(response.headers.get("content-type", ""), 60)
+    reason = f"HTTP {response.status_code}: {readable_text(data) or response.reason}"
     if response.status_code == 429 or response.status_code >= 500:
         raise _TryAgain(reason)
     raise _Refused(reason)

@@ -15,6 +15,7 @@ import re
 from typing import Protocol
 
 from stt_load.audio.codec import encoded_seconds
+from stt_load.audio.containers import readable_text
 from stt_load.audio.wav_header import MAGICS, Behind, WavHeader, read_wav_header, what_follows
 from stt_load.errors import ClipError, ProtocolError
 
@@ -23,7 +24,6 @@ _PCM_TYPE = re.compile(r"audio/(pcm|l16|raw|x-raw)\b")
 _RATE = re.compile(r"rate=(\d+)")
 _MAGIC_BYTES = 4
 _BEHIND_BYTES = 8  # behind promised samples, that tell what follows
-_TEXT_SHOWN = 200
 
 
 class AudioContainer(Protocol):
@@ -196,6 +196,5 @@ class AudioCounter:
             rate = _RATE.search(self._content_type)
             return RawAudio(int(rate[1]) if rate and int(rate[1]) else PCM_RATE_HZ)
         if first.lstrip()[:1] in (b"{", b"<"):
-            text = " ".join(first.decode("utf-8", "replace").split())
-            raise ProtocolError(f"the answer is text and no audio: {text[:_TEXT_SHOWN]}")
+            raise ProtocolError(f"the answer is text and no audio: {readable_text(first) or first[:40]!r}")
         return EncodedAudio()

@@ -70,12 +70,13 @@ def test_a_streamed_wav_without_its_true_size_is_read(size: bytes) -> None:
     ("data", "reason"),
     [
         (b"", "the file is empty"),
-        (b"no sound at all", "not readable as wav, flac, ogg, opus or mp3"),
+        (b"no sound at all", "it is text and no audio: no sound at all"),
+        (bytes(range(256)), "not readable as wav, flac, ogg, opus or mp3"),
         (encode_wav(Pcm(np.ones(4000, np.int16), 8000))[:4000], "cut short"),
         (encode_wav(Pcm(np.zeros(0, np.int16), 8000)), "holds no samples"),
         (written(np.array([0.1, np.nan]), 8000, format="WAV", subtype="FLOAT"), "not numbers"),
     ],
-    ids=["empty", "text", "cut", "no samples", "nan"],
+    ids=["empty", "text", "rubbish", "cut", "no samples", "nan"],
 )
 def test_what_is_no_sound_is_refused_in_one_line(data: bytes, reason: str) -> None:
     with pytest.raises(ClipError) as refused:

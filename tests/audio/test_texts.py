@@ -8,6 +8,7 @@ import pytest
 from rapidfuzz import fuzz
 
 from stt_load.audio.texts import (
+    TextFile,
     english_set,
     english_texts,
     standard_set,
@@ -74,11 +75,64 @@ def test_an_id_cannot_leave_the_folder() -> None:
 @pytest.mark.parametrize(
     ("set_names", "instead"),
     [
-        ((), "name a .txt file with one text per line or a .json list"),
-        (("english", "standard"), "name a .txt file with one text per line, a .json list, english or standard"),
+        ((), "name a .txt file with one text per line, a .json list or a .jsonl or .csv file"),
+        (
+            ("english", "standard"),
+            "name a .txt file with one text per line, a .json list, a .jsonl or .csv file, english or standard",
+        ),
     ],
 )
 def test_a_file_that_is_not_there_is_refused_with_what_may_be_named(set_names: tuple[str, ...], instead: str) -> None:
     with pytest.raises(ConfigError) as caught:
         texts_from_file(Path("nowhere"), set_names)
     assert caught.value.problems == (f"--texts nowhere: No such file or directory; {instead}",)
+
+
+def put(folder: Path, name: str, content: str) -> Path:
+    (folder / name).write_text(content, encoding="utf-8", newline="")
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts", "column"),
+    [
+        ("a.txt", "One.\u2028Still one.\nTwo.", {"text-01": "One.\u2028Still one.", "text-02": "Two."}, None),
+        (
+            "a.jsonl",
+            '{"text": "One."}\n\n{"text": "Two.", "lang": "en"}\n',
+            {"text-01": "One.", "text-02": "Two."},
+            "text",
+        ),
+        ("a.JSONL", '{"sentence": "One.\u2028", "id": "a b"}', {"a-b": "One."}, "sentence"),
+        ("a.jsonl", '{"audio_filepath": "x.wav", "text": "One.", "id": 7}', {"7": "One."}, "text"),
+        ("a.jsonl", '{"text": "half \\ud83d of one"}', {"text-01": "half \ufffd of one"}, "text"),
+        ("a.csv", 'transcription,speaker\n"One, ""two""",x\n', {"text-01": 'One, "two"'}, "transcription"),
+        ("a.csv", "\ufeffclip_id;text\r\na;One, two\r\n", {"a": "One, two"}, "text"),
+        ("a.tsv", 'path\tsentence\nx.mp3\t"One\ny.mp3\tTwo"\n', {"text-01": '"One', "text-02": 'Two"'}, "sentence"),
+    ],
+)
+def test_a_file_of_texts_is_read_as_its_ending_says(
+    tmp_path: Path, name: str, content: str, texts: dict[str, str], column: str | None
+) -> None:
+    assert texts_from_file(put(tmp_path, name, content)) == TextFile(texts, column)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.jsonl", '{"words": "One."}', "line 1: no text in it: name its column one of reference, transcription"),
+        ("a.jsonl", '{"text": "One."}\n{"text": 2}', "line 2: `text` must be a text that is not empty"),
+        ("a.jsonl", '{"text": "One."}\n["two"]', "line 2: not an object"),
+        ("a.jsonl", '{"text": "One.", "id": "a"}\n{"text": "Two.", "id": "a"}', "an id in `id` is used twice"),
+        ("a.jsonl", "\n", "has no texts"),
+        ("a.csv", "One, two and three.\nFour.\n", "line 2: 1 cells, the header has 2"),
+        ("a.csv", "text\n", "has no texts"),
+        ("a.json", '{"text": "One."}\n{"text": "Two."}\n', "a file with one JSON object a line is called .jsonl"),
+    ],
+)
+def test_a_file_of_texts_that_is_none_is_told(tmp_path: Path, name: str, content: str, told: str) -> None:
+    path = put(tmp_path, name, content)
+    with pytest.raises(ConfigError) as refused:
+        texts_from_file(path)
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"--texts {path}") and told in problem

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import io
 import json
+import signal
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner, Result
 
 from stt_load.cli.clips import command
@@ -88,3 +96,72 @@ def test_a_texts_file_that_holds_none_is_one_line(tmp_path: Path, name: str, con
 def test_show_of_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     (problem,) = problems_of(clips("show", tmp_path / "gone"))
     assert "does not exist" in problem
+
+
+STT_LOAD = Path(sys.executable).parent / "stt-load"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_make_says_what_is_done_leaves_no_folder_and_goes_on(tmp_path: Path, number: int) -> None:
+    """The server speaks two texts and then waits, until the command is told to stop."""
+    rate_hz, speech = 16000, io.BytesIO()
+    soundfile.write(speech, 0.5 * np.sin(np.arange(rate_hz) / 6), rate_hz, format="WAV")
+    asked: list[bytes] = []
+    third, is_over = threading.Event(), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["content-length"])))
+            if len(asked) == 3:
+                third.set()
+                is_over.wait(60)
+            self.send_response(200)
+            self.send_header("content-length", str(len(speech.getvalue())))
+            self.end_headers()
+            self.wfile.write(speech.getvalue())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    texts, out, cache = tmp_path / "texts.txt", tmp_path / "out", tmp_path / "cache"
+    texts.write_text("One.\nTwo.\nThree.\nFour.\n")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    line = [STT_LOAD, "clips", "make", "--from", "openai", "--url", url, "--texts", texts, "--out", out]
+    child = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert third.wait(60)
+        child.send_signal(number)
+        said, told = child.communicate(timeout=60)
+        is_over.set()
+        assert (child.returncode, said) == (5, "")
+        assert told == (
+            f"interrupted: 2 of 4 texts were spoken, and {out} was not made; "
+            f"what the server has spoken is kept in {cache / 'tts'}: run it again for the rest\n"
+        )
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["cache", "texts.txt"]
+        again = subprocess.run(line, capture_output=True, text=True, timeout=60)
+        assert again.returncode == 0, again.stderr
+        assert len(asked) == 5 and len(set(asked)) == 4
+    finally:
+        is_over.set()
+        child.kill()
+        child.communicate()
+        server.shutdown()
+        server.server_close()
+
+
+def test_it_is_said_which_column_the_texts_are_from(tmp_path: Path) -> None:
+    texts = tmp_path / "texts.csv"
+    texts.write_text("id,sentence\na,Thank you.\n")
+    made = clips("make", "--texts", texts, "--out", tmp_path / "out")
+    assert made.exit_code == 0 and f"1 texts, from `sentence` of {texts}" in made.stderr
+    assert (tmp_path / "out" / "a.wav").exists()
+
+
+def test_a_text_with_what_unicode_calls_a_line_end_is_made_and_read(tmp_path: Path) -> None:
+    texts = tmp_path / "texts.json"
+    texts.write_text('["Please hold\\u2028the line.", "Thank\\u0085you, \\ud83d."]')
+    assert clips("make", "--texts", texts, "--out", tmp_path / "out").exit_code == 0
+    assert "2 clips" in clips("show", tmp_path / "out").output

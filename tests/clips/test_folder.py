@@ -88,7 +88,7 @@ def test_every_bad_file_is_told_at_once_one_line_each(tmp_path: Path) -> None:
         "latin_text.wav": "can't be read as UTF-8",
         "silent.wav": "silence only",
         "empty.wav": "the file is empty",
-        "rubbish.flac": "not readable as wav, flac, ogg, opus or mp3",
+        "rubbish.flac": "it is text and no audio: rubbish",
         "cut.wav": "cut short",
     }
     assert len(told) == len(expected)

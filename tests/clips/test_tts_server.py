@@ -73,7 +73,14 @@ def test_two_failures_are_followed_by_a_third_try(tts_server: TtsStandIn, spoken
         (answer(503, b'{"detail": "model\nis loading"}'), 'HTTP 503: {"detail": "model is loading"}, 3 times'),
         (answer(500, b""), "HTTP 500: Internal Server Error, 3 times"),
         (answer(200, b"RIFF", promised=400), "the connection ended in the middle of the answer, 3 times"),
-        (answer(200, b"hello"), "it sent something that is not audio"),
+        (
+            answer(200, b'{"error":\n{"message": "model not loaded"}}', content_type="application/json"),
+            "it sent something that is not audio (application/json): it is text and no audio: "
+            '{"error": {"message": "model not loaded"}}, 3 times',
+        ),
+        (answer(200, b"<html>log in</html>"), "not audio (of no type): it is text and no audio: <html>log in</html>"),
+        (answer(200, b"busy"), "it is text and no audio: busy"),
+        (answer(200, bytes(range(256)), content_type="audio/pcm"), "not audio (audio/pcm): not readable as wav"),
     ],
 )
 def test_the_third_failure_is_one_line_with_the_reason(tts_server: TtsStandIn, failure: object, reason: str) -> None:
@@ -81,6 +88,17 @@ def test_the_third_failure_is_one_line_with_the_reason(tts_server: TtsStandIn, f
     problem = refusal_of(voice_of("chatterbox", tts_server.url))
     assert f"TTS server {tts_server.url}/tts" in problem and reason in problem
     assert len(tts_server.bodies) == 3
+
+
+@pytest.mark.parametrize("status", [200, 201])
+def test_audio_with_any_good_status_is_taken(tts_server: TtsStandIn, spoken_wav: bytes, status: int) -> None:
+    tts_server.answers = [answer(status, spoken_wav)]
+    assert speak_over_http("Hello.", voice_of("chatterbox", tts_server.url)) == spoken_wav
+
+
+def test_bytes_that_are_no_text_are_not_shown(tts_server: TtsStandIn, spoken_wav: bytes) -> None:
+    tts_server.answers = [answer(400, spoken_wav)]
+    assert "HTTP 400: Bad Request; check" in refusal_of(voice_of("chatterbox", tts_server.url))
 
 
 @pytest.mark.parametrize("status", [307, 400, 401, 404, 422])

@@ -24,12 +24,16 @@ class TtsStandIn:
     in_flight_max: int = 0
 
 
-def answer(status: int, body: bytes, promised: int | None = None) -> Callable[[BaseHTTPRequestHandler], None]:
+def answer(
+    status: int, body: bytes, promised: int | None = None, content_type: str | None = None
+) -> Callable[[BaseHTTPRequestHandler], None]:
     """`promised`: the content-length, where it is to differ from the truth."""
 
     def send(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
         handler.send_header("content-length", str(len(body) if promised is None else promised))
+        if content_type is not None:
+            handler.send_header("content-type", content_type)
         handler.end_headers()
         handler.wfile.write(body)
 
