@@ -21,6 +21,7 @@ from runs import (
     broken_conditions,
     free_port,
     kill,
+    phases,
     rows,
     run_folder,
     summary,
@@ -59,6 +60,21 @@ def test_a_signal_in_a_hold_ends_the_run_with_5_and_a_summary(
     assert done["delivery"]["rows"] == sum(done["delivery"]["totals"].values()) == len(utterances)
     assert "interrupted" in {row["outcome"] for row in utterances}
     assert summary(results)["stages"][0]["n"] > 0
+
+
+def test_a_run_that_is_ended_in_its_first_settle_claims_nothing_about_more_callers(
+    start_sink: StartSink, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "1,5", "--hold", "1s", "--settle", "600s"]
+    with Run([*line, *EASY_SLOS, "--results", str(results)], tmp_path) as run:
+        wait_for(lambda: (0, "settle") in phases(results), "the settle of the first stage", run)
+        run.send(signal.SIGINT)
+        assert run.wait() == 5, run.output
+    knee = summary(results)["knee"]
+    assert (knee["tried"], knee["ended_early"]) == (1, True)
+    assert knee["sentence"].endswith("the run ended early at 1 caller")
+    assert "the run ended early at 1 caller" in (run_folder(results) / "junit.xml").read_text(encoding="utf-8")
 
 
 def test_a_worker_that_dies_makes_the_run_unbelievable(start_sink: StartSink, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from runs import (
     Run,
     StartSink,
     assert_ends_with,
+    broken_conditions,
     free_port,
     phases,
     rows,
@@ -61,6 +62,16 @@ def test_a_headless_ladder_leaves_a_whole_folder_and_ends_with_0(start_sink: Sta
     assert run_json["frame"]["bytes"] == 3072
     assert "1024" in run_json["frame"]["note"]
     assert run_json["ended_at"] > run_json["started_at"]
+
+
+def test_a_strict_run_does_not_pass_on_a_few_utterances(start_sink: StartSink, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "1", "--hold", "1s", "--settle", "0s"]
+    with Run([*line, *EASY_SLOS, "--strict", "--results", str(results)], tmp_path) as run:
+        assert run.wait() == 4, run.output
+    assert "enough samples" in broken_conditions(results)
+    assert "about 299 would" in " ".join(run.output.split())
+    assert json.loads((run_folder(results) / "run.json").read_text(encoding="utf-8"))["strict"] is True
 
 
 def test_no_frame_is_sent_before_a_microphone_had_it(start_sink: StartSink, tmp_path: Path) -> None:
