@@ -129,8 +129,7 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
         values["dialect_options"] = row.parse_options(values["dialect_options"])
     except ConfigError as error:
         return list(error.problems)
-    if values["stt_url"] is None:
-        values["stt_url"] = row.default_url
+    values["stt_url"] = with_path_of(row.default_url, values["stt_url"] or row.default_url, is_root_bare=False)
     able = row.make(Settings(values["dialect_options"])).capabilities
     values["end"] = values.get("end") or able.ends[0]
     if values["end"] not in able.ends:
@@ -191,6 +190,14 @@ def _settle_sidecars(values: dict[str, Any]) -> list[str]:
         for name in ("gpu-id", "server-process")
         if values.get(name.replace("-", "_")) is not None
     ]
+
+
+def path_note(given_url: object, config: RunConfig) -> str | None:
+    """What to say where the URL that is called has another path than the one that was typed; None elsewhere."""
+    path = urlsplit(config.stt_url).path
+    if not given_url or urlsplit(str(given_url)).path == path:
+        return None
+    return f"the URL has no path: {path} is taken, the one of {config.dialect}"
 
 
 def listener_at(url: str | None) -> str | None:

@@ -288,10 +288,12 @@ def parse_label(text: str) -> str:
     return text
 
 
-def with_path_of(default_url: str, url: str) -> str:
-    """`url` with the path of `default_url` where it has none: no server takes audio or texts at its root."""
+def with_path_of(default_url: str, url: str, is_root_bare: bool = True) -> str:
+    """`url` with the path of `default_url` where it has none. `is_root_bare`: a lone slash is none; no server takes
+    files or texts at its root, but some websockets are there, behind a proxy for example."""
     try:
         parts = urlsplit(url)
     except ValueError:  # its parser says so
         return url
-    return urlunsplit(parts._replace(path=urlsplit(default_url).path)) if parts.path in ("", "/") else url
+    is_bare = not parts.path or (is_root_bare and parts.path == "/")
+    return urlunsplit(parts._replace(path=urlsplit(default_url).path)) if is_bare else url

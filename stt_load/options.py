@@ -90,7 +90,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_text,
         metavar="URL",
         default_help="the dialect's own",
-        help="The URL of the server under test.",
+        help="The URL of the server under test; ws://HOST:PORT alone takes the dialect's path.",
     ),
     Option(
         name="dialect",
@@ -215,7 +215,8 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="30",
-        help="How long to wait for a transcript after the last frame, or for the whole answer to an upload.",
+        help="How long to wait for a transcript after the last frame, for a server that has to get ready first, or for "
+        "the whole answer to an upload.",
     ),
     Option(
         name="frame-ms",

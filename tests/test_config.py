@@ -6,10 +6,11 @@ import dataclasses
 import subprocess
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from stt_load.config import RunConfig, parse_options
+from stt_load.config import RunConfig, parse_options, path_note
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM, UPLOAD
@@ -352,10 +353,20 @@ def test_what_only_callers_who_speak_can_have_is_refused(key: str, value: object
         ("upload-openai", "http://host:9", "http://host:9/v1/audio/transcriptions"),
         ("tts-chatterbox", "https://host/?a=b", "https://host/tts?a=b"),
         ("upload-openai", "http://host:9/other", "http://host:9/other"),
+        ("parakeet", "ws://host:9", "ws://host:9/ws"),
+        ("deepgram", "wss://host?a=b", "wss://host/v1/listen?a=b"),
+        ("parakeet", "ws://host:9/", "ws://host:9/"),
+        ("parakeet", "ws://host:9/other", "ws://host:9/other"),
+        ("vosk", "ws://host:9", "ws://host:9"),
     ],
 )
-def test_a_url_without_a_path_gets_the_apis_own(dialect: str, given: str, used: str) -> None:
-    assert parse_options({"dialect": dialect, "stt_url": given}).stt_url == used
+def test_a_url_without_a_path_gets_the_servers_own_and_that_is_told(dialect: str, given: str, used: str) -> None:
+    config = parse_options({"dialect": dialect, "stt_url": given})
+    assert config.stt_url == used
+    path = urlsplit(used).path
+    told = f"the URL has no path: {path} is taken, the one of {dialect}"
+    assert path_note(given, config) == (None if given == used else told)
+    assert path_note(None, config) is None
 
 
 def test_a_url_that_is_none_is_told_with_an_upload_api_too() -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from stt_load.audio.clip import Clip
 from stt_load.cli.run import option_words, with_options
-from stt_load.config import RunConfig, parse_options
+from stt_load.config import RunConfig, parse_options, path_note
 from stt_load.credentials import read_credentials, without_credentials
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import LanguageChoice, choose_language
@@ -51,6 +51,8 @@ def command(clip_id: str | None, **options: Any) -> None:
     console = Console(highlight=False, soft_wrap=True)
     utterance = Utterance("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference, kind=config.kind.name)
     console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
+    if note := path_note(options.get("stt_url"), config):
+        console.print(note, markup=False)
     credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)
     measured = workload.probe(config, clip, credentials, lambda line: console.print(line, markup=False))
     record = UtteranceRecord.assemble(utterance, measured, time.time())
@@ -107,6 +109,7 @@ def _print_next(
         if not changed:
             return
         console.print("\nProbe again with:")
-    url = without_credentials(config.stt_url)
+    # As it was typed where the dialect changes: a path that was left out is the other dialect's.
+    url = without_credentials(str(options.get("stt_url") or config.stt_url) if "dialect" in changed else config.stt_url)
     words = option_words({**options, "stt_url": url, "dialect": config.dialect, **changed})
     console.print(f"  {shlex.join(['stt-load', 'run' if record.is_ok else 'probe', *words])}", markup=False)

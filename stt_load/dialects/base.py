@@ -44,7 +44,8 @@ class Capabilities(msgspec.Struct, frozen=True, gc=False):
     `flush_silence_s`: where the client ends the utterance, silence that has to follow the end message, or the
     server never gets to the last words.
     `answers_end`: the end message is answered by the last text, by a word that nothing more comes, or by an orderly
-    close: a quiet period is neither needed nor believed then.
+    close: a quiet period is neither needed nor believed then. `unanswered_end`: what to try where texts came and that
+    answer never did.
     `many_utterances`: one connection may carry several, one after the other.
     """
 
@@ -62,6 +63,7 @@ class Capabilities(msgspec.Struct, frozen=True, gc=False):
     trailing_silence_s: float = 1.0
     flush_silence_s: float = 0.0
     answers_end: bool = True
+    unanswered_end: str = ""
     many_utterances: bool = False
 
 

@@ -12,7 +12,10 @@ What a client must know:
   audio is an error. With `server_vad` the server commits by itself after `silence_duration_ms`.
 - Every commit is an item: `input_audio_buffer.committed` names it, `…transcription.completed` tells its text. Items
   are recognised beside each other: a later one may be told first, `item_id` says which is which.
-- Deltas come before or after the commit, by model. Most errors leave the connection open. The server never closes.
+- Deltas come before or after the commit, by model. The server never closes.
+- Most errors are about one event of the client and leave the session as it was ("most errors are recoverable and the
+  session will stay open"); `event_id` names the event, where it had one. An utterance ends with an error of the server
+  itself (`server_error`, behind which SGLang closes), one about its commit, and the end of the session.
 - SGLang: the model must be the one that is served (`model=` sends none), 16,000, 24,000 or 48,000 Hz, no VAD.
 """
 
@@ -28,6 +31,10 @@ from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import text_of, try_object, with_query
 from stt_load.option_values import one_of, or_none, parse_milliseconds, parse_rate_hz
 
+_END_ID = "the end of the utterance"  # of our commit: an error about it names it
+_CODES_OF_COMMIT = ("input_audio_buffer_commit_empty", "invalid_state")  # OpenAI's, SGLang's
+_ENDS_OF_SESSION = ("session_expired",)
+
 
 class OpenAiRealtime(realtime.RealtimeDialect):
     """One connection. Items are kept in the order in which the server committed them."""
@@ -42,6 +49,7 @@ class OpenAiRealtime(realtime.RealtimeDialect):
     )
     unconfirmed = (
         "the events are read from OpenAI's documents and from clients; SGLang's from its source",
+        "an error that names no event of ours and no failure of the server is got over: told if the utterance fails",
         "an error before session.updated counts as refused parameters, unless its code says key or quota",
         "server_vad never cuts before four fifths of silence_ms have passed",
     )
@@ -93,7 +101,7 @@ class OpenAiRealtime(realtime.RealtimeDialect):
 
     def finalise(self) -> Sequence[Message]:
         self._is_over = True
-        return (realtime.event(realtime.COMMIT),)
+        return (realtime.event(realtime.COMMIT, event_id=_END_ID),)
 
     def on_event(self, kind: str, body: Mapping[str, object]) -> Sequence[Event]:
         match kind:
@@ -110,6 +118,12 @@ class OpenAiRealtime(realtime.RealtimeDialect):
             case realtime.FAILED:
                 return (realtime.failure_of(body),)
         return ()
+
+    def _gets_over(self, error: Mapping[str, object]) -> bool:
+        if error.get("type") == "server_error" or error.get("code") in _ENDS_OF_SESSION:
+            return False
+        is_about_end = error.get("event_id") == _END_ID or error.get("code") in _CODES_OF_COMMIT
+        return not (self._is_over and is_about_end)
 
     def _on_completed(self, body: Mapping[str, object]) -> Sequence[Event]:
         """The text of an item: the last one, if the client has ended the turn and nothing was committed after it."""

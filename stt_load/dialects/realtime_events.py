@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stt_load.dialects.base import Dialect
-from stt_load.dialects.events import Event, Ignored, Message, Partial, ServerError
+from stt_load.dialects.events import Event, Ignored, Message, Partial, Remark, ServerError
 from stt_load.dialects.wire import as_base64, interim_text, parse_object
 from stt_load.errors import Refusal
 
@@ -37,6 +37,7 @@ _REFUSALS = {
     "invalid_api_key": Refusal.AUTH,
     "insufficient_quota": Refusal.CAPACITY,
     "rate_limit_exceeded": Refusal.CAPACITY,
+    "too_many_sessions": Refusal.CAPACITY,
     "model_not_found": Refusal.PARAMETERS,
     "model_not_validated": Refusal.PARAMETERS,
 }
@@ -77,16 +78,23 @@ class RealtimeDialect(Dialect):
     def on_event(self, kind: str, body: Mapping[str, object]) -> Sequence[Event]:
         """What the event means; nothing for one that changes nothing. Raises ProtocolError."""
 
-    def _on_error(self, body: Mapping[str, object]) -> ServerError:
+    def _on_error(self, body: Mapping[str, object]) -> ServerError | Remark:
         """`error` is an object that says `message`, `code` and `type`; vLLM's is a text with a `code` beside it."""
         error = body.get("error")
         said: Mapping[str, object] = error if isinstance(error, dict) else {"message": error, "code": body.get("code")}
         code = said.get("code")
-        refusal = _REFUSALS.get(str(code))
+        refusal = _REFUSALS.get(str(code)) or _REFUSALS.get(str(said.get("type")))
         if refusal is None and not self._is_configured and said.get("type") != "server_error":
             refusal = Refusal.PARAMETERS
         message = " ".join(str(said.get("message")).split())
-        return ServerError(f"{message} ({code})" if code else message, refusal)
+        message = f"{message} ({code})" if code else message
+        if refusal is None and self._gets_over(said):
+            return Remark(message)
+        return ServerError(message, refusal)
+
+    def _gets_over(self, error: Mapping[str, object]) -> bool:
+        """Whether the utterance goes on after an error that refuses nobody."""
+        return False
 
 
 def failure_of(body: Mapping[str, object]) -> ServerError:

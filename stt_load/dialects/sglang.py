@@ -30,6 +30,7 @@ from stt_load.dialects.events import (
     Ignored,
     Message,
     Ready,
+    Remark,
     SegmentPending,
     ServerError,
 )
@@ -119,7 +120,7 @@ class SglangOmni(realtime.RealtimeDialect):
                 return (Finished(),)
         return ()
 
-    def _on_error(self, body: Mapping[str, object]) -> ServerError:
+    def _on_error(self, body: Mapping[str, object]) -> ServerError | Remark:
         self._is_next(body.get("event_index"))
         return super()._on_error(body)
 

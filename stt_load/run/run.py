@@ -13,7 +13,7 @@ import gevent
 
 from stt_load.audio.pool import shortage
 from stt_load.clips.folder import ClipSet
-from stt_load.config import RunConfig
+from stt_load.config import RunConfig, path_note
 from stt_load.errors import ExitCode, SttLoadError
 from stt_load.metrics.language_guess import choose_language
 from stt_load.report.publish import publish_report
@@ -63,6 +63,9 @@ class Run:
         references = {clip.clip_id: clip.reference for clip in clips.clips}
         choice = choose_language(config.language, references.values())
         notes = _caller_notes(config, clips, cluster, has_ladder)
+        if note := path_note(raw_options.get("stt_url"), config):
+            log.info(note)
+            notes.insert(0, note)
         self._limit_s = utterance_limit_s(config, clips.clips)
         self._description = {
             **describe_run(run_id, config, raw_options, clips, choice, notes, started_at),

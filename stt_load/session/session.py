@@ -272,7 +272,8 @@ class Session:
         if now_s >= limit_s:
             self._end(
                 Outcome.TIMED_OUT,
-                f"no ready message within {self.rules.ready_timeout_s:g} s of the upgrade",
+                f"no ready message within {self.rules.ready_timeout_s:g} s of the upgrade: a server that loads a model "
+                "for each caller may need a longer --timeout",
             )
             return Done(Outcome.TIMED_OUT)
         return WaitUntil(limit_s)

@@ -126,7 +126,8 @@ class Transcript:
         if self.finals and not self._timestamps.is_end_answered:
             return "every text came before the end of speech"
         if self.finals and self._is_answered:
-            return "texts came, but the end message was never answered"
+            hint = self._server.unanswered_end
+            return "texts came, but the end message was never answered" + (f" ({hint})" if hint else "")
         return None
 
     @property

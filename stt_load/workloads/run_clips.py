@@ -16,6 +16,7 @@ from stt_load.config import RunConfig
 from stt_load.credentials import NO_CREDENTIALS, TTS_KEY_VARIABLE, Credentials
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.registry import find_dialect, settings_for_run
+from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.tts.engines import voice_of
 
@@ -71,5 +72,8 @@ def encode_clips(config: RunConfig, clips: Sequence[Clip]) -> dict[str, EncodedC
 
 
 def utterance_limit_s(config: RunConfig, clips: Sequence[Clip]) -> float:
-    """What no utterance lasts longer than: the longest clip, its silence, connecting, and the timeout."""
-    return max(clip.duration_s for clip in clips) + config.trailing_silence_s + config.timeout_s + CONNECT_AND_CLOSE_S
+    """What no utterance lasts longer than: connecting, getting ready, the longest clip, its silence, the timeout."""
+    longest_s = max(clip.duration_s for clip in clips)
+    has_ready = config.kind.is_paced and dialect_of(config).capabilities.has_ready
+    ready_s = SessionRules(config.timeout_s).ready_timeout_s if has_ready else 0.0
+    return CONNECT_AND_CLOSE_S + ready_s + longest_s + config.trailing_silence_s + config.timeout_s

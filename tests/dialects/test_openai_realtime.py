@@ -9,7 +9,7 @@ import pytest
 from server_actions import actions_of, actions_on_segment, events_of
 
 from stt_load.dialects.base import AudioLength, End, Settings
-from stt_load.dialects.events import Event, Final, Ignored, Partial, Ready, SegmentPending, ServerError
+from stt_load.dialects.events import Event, Final, Ignored, Partial, Ready, Remark, SegmentPending, ServerError
 from stt_load.dialects.openai_realtime import OpenAiRealtime
 from stt_load.dialects.registry import DIALECTS
 from stt_load.server.dialects.openai_realtime import OpenAiRealtimeServer
@@ -176,9 +176,36 @@ def test_with_server_vad_every_pause_is_an_item() -> None:
 
 def test_a_commit_of_next_to_nothing_is_an_error() -> None:
     client = dialect()
-    (said,) = events_of(client, actions_of(new_server(client), COMMIT))
+    server = new_server(client)
+    (said,) = events_of(client, actions_of(server, *client.finalise()))
     assert isinstance(said, ServerError)
     assert "input_audio_buffer_commit_empty" in said.message
+
+
+def error(kind: str, code: str, event_id: str | None = None) -> str:
+    return json.dumps({"type": "error", "error": {"type": kind, "code": code, "message": "no", "event_id": event_id}})
+
+
+def test_an_error_about_one_event_of_ours_is_a_remark_unless_it_is_the_commit() -> None:
+    client = dialect()
+    client.on_message('{"type": "session.updated", "session": {}}')
+    commit_id = json.loads(str(client.finalise()[0]))["event_id"]
+    client.begin(None)  # type: ignore[arg-type]
+    unnamed, about_commit = error("invalid_request_error", "invalid_value"), error("x", "invalid_value", commit_id)
+    empty = error("invalid_request_error", "input_audio_buffer_commit_empty")
+    assert client.on_message(unnamed) == (Remark("no (invalid_value)"),)
+    assert client.on_message(empty) == (Remark("no (input_audio_buffer_commit_empty)"),)
+    client.finalise()
+    assert client.on_message(unnamed) == (Remark("no (invalid_value)"),)
+    assert client.on_message(empty) == (ServerError("no (input_audio_buffer_commit_empty)"),)
+    assert client.on_message(about_commit) == (ServerError("no (invalid_value)"),)
+
+
+@pytest.mark.parametrize(("kind", "code"), [("server_error", "died"), ("invalid_request_error", "session_expired")])
+def test_an_error_behind_which_nothing_comes_ends_the_utterance(kind: str, code: str) -> None:
+    client = dialect()
+    client.on_message('{"type": "session.updated", "session": {}}')
+    assert client.on_message(error(kind, code)) == (ServerError(f"no ({code})"),)
 
 
 def test_a_commit_where_the_vad_has_left_nothing_is_answered_by_nothing() -> None:
@@ -192,7 +219,7 @@ def test_a_commit_where_the_vad_has_left_nothing_is_answered_by_nothing() -> Non
 def test_audio_is_heard_at_the_rate_that_was_told_not_at_its_own() -> None:
     """The trap: 16 kHz audio in a session of 24 kHz is two thirds as long, and a commit of 0.1 s too short."""
     client = dialect()
-    done = actions_of(new_server(client), appended(client, bytes(3_200)), COMMIT)
+    done = actions_of(new_server(client), appended(client, bytes(3_200)), *client.finalise())
     assert isinstance(events_of(client, done[-1:])[0], ServerError)
 
 

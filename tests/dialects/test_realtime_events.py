@@ -44,7 +44,11 @@ def test_the_key_is_a_bearer_token(name: str) -> None:
 
 
 COMMITS = {
-    "openai-realtime": ((), ('{"type": "input_audio_buffer.commit"}',), 0),
+    "openai-realtime": (
+        (),
+        ('{"type": "input_audio_buffer.commit", "event_id": "the end of the utterance"}',),
+        0,
+    ),
     "vllm-realtime": (
         ('{"type": "input_audio_buffer.commit", "final": false}',),
         ('{"type": "input_audio_buffer.commit", "final": true}',),
@@ -80,6 +84,7 @@ def test_an_error_before_the_session_is_set_refuses_what_was_asked(name: str) ->
         ("invalid_api_key", Refusal.AUTH),
         ("insufficient_quota", Refusal.CAPACITY),
         ("rate_limit_exceeded", Refusal.CAPACITY),
+        ("too_many_sessions", Refusal.CAPACITY),
         ("model_not_found", Refusal.PARAMETERS),
     ],
 )
@@ -87,7 +92,16 @@ def test_some_codes_are_a_refusal_at_any_time(name: str, code: str, refusal: Ref
     client = dialect(name)
     greet(client, new_server(name))
     assert client.on_message(error("invalid_request_error", code)) == (ServerError(f"no way ({code})", refusal),)
-    assert client.on_message(error("invalid_request_error", "other")) == (ServerError("no way (other)"),)
+    assert client.on_message(error("rate_limit_exceeded", "other")) == (
+        ServerError("no way (other)", Refusal.CAPACITY),
+    )
+
+
+@each_of_them
+def test_an_error_of_the_server_itself_ends_an_utterance(name: str) -> None:
+    client = dialect(name)
+    greet(client, new_server(name))
+    assert client.on_message(error("server_error", "other")) == (ServerError("no way (other)"),)
 
 
 def greet(client: Dialect, server: ServerDialect) -> None:

@@ -498,7 +498,7 @@ def test_a_measured_record_is_plain_python_and_survives_the_wire() -> None:
     report.end(0, measured)
     message = over_the_wire(report.take(None, 0.0))
     row = UtteranceRecord.from_json(message.rows)
-    assert (row.outcome, row.text) == ("ok", "café ?")
+    assert (row.outcome, row.text) == ("ok", "café \ufffd")
     assert row.eos_latency_s == pytest.approx(0.6)
 
 

@@ -19,6 +19,7 @@ class RealtimeServer(ServerDialect):
     error, and the session goes on."""
 
     path = "/v1/realtime"
+    _event_id: object = None  # of the client's event that is being answered
 
     def refuse(self) -> UpgradeRefusal | None:
         if self.request.key is not None and self.request.headers.get("authorization") != f"Bearer {self.request.key}":
@@ -32,6 +33,7 @@ class RealtimeServer(ServerDialect):
             body = parse_object(message)
         except ProtocolError:
             return (self.error("Invalid JSON", "invalid_json"),)
+        self._event_id = body.get("event_id")
         return self.on_event(str(body.get("type")), body)
 
     def on_binary(self) -> Sequence[ServerAction]:
@@ -41,7 +43,8 @@ class RealtimeServer(ServerDialect):
     def on_event(self, kind: str, body: Mapping[str, object]) -> Sequence[ServerAction]: ...
 
     def error(self, message: str, code: str, kind: str = "invalid_request_error") -> SendMessage:
-        return SendMessage(event("error", error={"type": kind, "code": code, "message": message}))
+        error = {"type": kind, "code": code, "message": message, "event_id": self._event_id}
+        return SendMessage(event("error", error=error))
 
 
 def pcm_of(body: Mapping[str, object]) -> bytes | None:
