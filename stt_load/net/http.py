@@ -19,8 +19,8 @@ from stt_load.net.sockets import StampedSocket
 from stt_load.net.tcp import dial
 from stt_load.records import Stamp
 from stt_load.session.http_answer import AnswerHead, HttpAnswer
-from stt_load.session.http_request import USER_AGENT, request_head
-from stt_load.session.http_status import REASON_BYTES, fault_of_status, one_line
+from stt_load.session.http_request import USER_AGENT, request_head, tls_hint
+from stt_load.session.http_status import REASON_BYTES, fault_of_status, is_compressed, one_line
 
 CONNECT_TIMEOUT_S = 10.0
 _READ_BYTES = 65_536
@@ -119,9 +119,9 @@ class HttpPost:
             head = self._read_head(stamped)
             if not head.is_success:
                 raise fault_of_status(head.status, head.headers, self._read_refusal(stamped), client.url)
-            coding = head.headers.get("content-encoding", "identity")
-            if coding.lower() != "identity":
-                raise ProtocolError(f"an answer that is compressed, which nobody asked for: {one_line(coding)}")
+            if is_compressed(head.headers):
+                coding = one_line(head.headers["content-encoding"])
+                raise ProtocolError(f"an answer that is compressed, which nobody asked for: {coding}")
         self.headers = head.headers
 
     def __iter__(self) -> Iterator[tuple[float, bytes]]:
@@ -147,7 +147,13 @@ class HttpPost:
         except TimeoutError as error:
             raise DeadlineExceeded(f"no whole answer within {self._client.timeout_s:g} s") from error
         except OSError as error:
-            raise ConnectionLost(f"connection lost: {error}") from error
+            raise ConnectionLost(f"connection lost: {error}{self._tls_hint}") from error
+        except ConnectionLost as error:
+            raise ConnectionLost(f"{error}{self._tls_hint}") from error
+
+    @property
+    def _tls_hint(self) -> str:
+        return "" if self._answer.has_begun else tls_hint(self._client.url)
 
     def _hand_over(self, stamped: StampedSocket) -> bool:
         """False where the server stopped listening: it may have answered all the same, and says why."""

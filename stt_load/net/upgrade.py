@@ -15,14 +15,13 @@ from urllib.parse import urlsplit
 from stt_load.dialects.base import Connect
 from stt_load.errors import ConnectionLost, HandshakeFailed, ProtocolError, UpgradeRefused
 from stt_load.session.http_answer import SIGNED, SWITCHING_PROTOCOLS, AnswerHead, HttpAnswer
-from stt_load.session.http_request import USER_AGENT, authority, request_head
+from stt_load.session.http_request import USER_AGENT, authority, request_head, tls_hint
 from stt_load.session.http_status import REASON_BYTES, refused_upgrade
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _KEY_BYTES = 16
 _PLACE_OF_KEY = os.urandom(_KEY_BYTES).hex()  # stands for the key of any request
 _ENDED = "the connection ended during the upgrade: {}"
-_WANTS_TLS = "; servers with TLS do so too: write wss:// if it has it"
 
 
 class Upgrade:
@@ -60,8 +59,8 @@ class Upgrade:
         refusal = self.refusal
         if refusal is not None:
             return refusal
-        is_plain = urlsplit(self._url).scheme == "ws"
-        return HandshakeFailed(_ENDED.format(how) + _WANTS_TLS * (is_plain and not self._answer.has_begun))
+        hint = "" if self._answer.has_begun else tls_hint(self._url)
+        return HandshakeFailed(_ENDED.format(how) + hint)
 
     @property
     def refusal(self) -> UpgradeRefused | None:

@@ -10,6 +10,7 @@ from stt_load.option_values import DEFAULT_PORTS
 
 USER_AGENT = f"stt-load/{__version__}"  # proxies are known to turn away who has none
 END_OF_HEAD = b"\r\n\r\n"
+WITH_TLS = {"ws": "wss", "http": "https"}
 _KEPT = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 section 2: what has a meaning in a URL, and what is encoded already
 
 
@@ -20,6 +21,12 @@ def request_head(method: str, url: str, *headers: Mapping[str, str]) -> bytes:
     for name, value in (("Host", authority(url)), *(pair for each in headers for pair in each.items())):
         lines[name.lower()] = f"{name}: {value}"
     return "\r\n".join([f"{method} {_target(url)} HTTP/1.1", *lines.values()]).encode() + END_OF_HEAD
+
+
+def tls_hint(url: str) -> str:
+    """What to say of a server that leaves without a word: those with TLS do, where a request comes without it."""
+    scheme = WITH_TLS.get(urlsplit(url).scheme)
+    return f"; servers with TLS do so too: write {scheme}:// if it has it" if scheme else ""
 
 
 def authority(url: str) -> str:

@@ -11,13 +11,13 @@ from urllib.parse import urljoin, urlsplit
 
 from stt_load.credentials import without_credentials
 from stt_load.errors import FailureReported, ProtocolError, SttLoadError, UpgradeRefused
+from stt_load.session.http_request import WITH_TLS
 from stt_load.session.outcomes import STATUS_REFUSALS
 
 REASON_BYTES = 65_536  # of a refusal's body; its reason stands in the first hundred
 _REASON_CHARACTERS = 200
 _REDIRECTS = (301, 302, 303, 307, 308)  # RFC 9110 section 15.4: those whose Location is meant to be gone to
 _SCHEME_OF_WEBSOCKETS = {"http": "ws", "https": "wss"}
-_SCHEME_WITH_TLS = {"ws": "wss", "http": "https"}
 _CHARSET = re.compile(r"charset=\"?([A-Za-z0-9._-]+)")
 _TITLE = re.compile(r"<title[^<>]*>([^<]+)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
@@ -49,8 +49,8 @@ def _told(status: int, headers: Mapping[str, str], body: bytes, url: str) -> str
         return _redirect(url, headers.get("location"))
     reason = one_line(_reason_of(_text_of(headers, body)))
     scheme = urlsplit(url).scheme
-    if scheme in _SCHEME_WITH_TLS and _WANTS_TLS.search(reason):
-        reason += f"; write {_SCHEME_WITH_TLS[scheme]}:// instead of {scheme}://"
+    if scheme in WITH_TLS and _WANTS_TLS.search(reason):
+        reason += f"; write {WITH_TLS[scheme]}:// instead of {scheme}://"
     return f": {reason}" if reason else ""
 
 
@@ -69,13 +69,18 @@ def _redirect(url: str, location: str | None) -> str:
 
 def _text_of(headers: Mapping[str, str], body: bytes) -> str:
     """The body as text; empty where it is compressed, which nobody asked for."""
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if is_compressed(headers):
         return ""
     charset = _CHARSET.search(headers.get("content-type", ""))
     try:
         return body.decode(charset[1] if charset else "utf-8-sig", "replace")
     except (LookupError, ValueError):  # nobody knows that charset
         return body.decode("utf-8", "replace")
+
+
+def is_compressed(headers: Mapping[str, str]) -> bool:
+    """Whether an answer comes in a content coding (RFC 9110 section 8.4), which no request of ours allows."""
+    return headers.get("content-encoding", "").lower() not in ("", "identity")
 
 
 def _reason_of(text: str) -> str:

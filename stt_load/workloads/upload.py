@@ -146,7 +146,7 @@ class UploadWorkload:
         return load_clips(config, SAMPLE_RATE_HZ)
 
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> UploadAttempt:
-        watch = _answer_logger(f"{caller.name} {clip.clip_id}") if self._is_verbose else None
+        watch = _answer_logger(f"{caller.name} {clip.clip_id}", self._client.credentials) if self._is_verbose else None
         return UploadAttempt(self._client, clip, self._forms[clip.clip_id], watch, self._asked_for)
 
     @classmethod
@@ -155,7 +155,7 @@ class UploadWorkload:
         form = clip_form(clip, config.dialect_options)
 
         def watch(since_start_s: float, data: bytes) -> None:
-            show(_piece(since_start_s, data))
+            show(f"{since_start_s:+9.3f} < {shown_text(_said(data, credentials))}")
 
         return UploadAttempt(http_client(config, credentials), clip, form, watch, _format_asked_for(config)).run()
 
@@ -184,15 +184,16 @@ def http_client(config: RunConfig, credentials: Credentials) -> HttpClient:
     return HttpClient(config.stt_url, headers, config.timeout_s, MAX_ANSWER_BYTES, credentials, not config.insecure)
 
 
-def _answer_logger(who: str) -> AnswerWatcher:
+def _answer_logger(who: str, credentials: Credentials) -> AnswerWatcher:
     """Logs what the server answers. `who`: caller and clip."""
 
     def watch(since_start_s: float, data: bytes) -> None:
         when = f"{since_start_s:+8.3f} s from the request's first byte"
-        messages_log.info("%s %s < %s", who, when, data.decode("utf-8", "replace").strip()[:500])
+        messages_log.info("%s %s < %s", who, when, _said(data, credentials)[:500])
 
     return watch
 
 
-def _piece(since_start_s: float, data: bytes) -> str:
-    return f"{since_start_s:+9.3f} < {shown_text(data.decode('utf-8', 'replace').strip())}"
+def _said(data: bytes, credentials: Credentials) -> str:
+    """A piece of an answer as it is shown."""
+    return credentials.hide(data.decode("utf-8", "replace").strip())

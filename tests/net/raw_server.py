@@ -163,9 +163,12 @@ class RawServer:
 
 
 @contextmanager
-def raw_server(behave: Callable[[Caller], None], certificate: Path | None = None) -> Iterator[RawServer]:
-    """Every caller gets a thread that runs `behave`; the connection is closed when that returns."""
-    server = RawServer(behave, certificate)
+def raw_server(
+    behave: Callable[[Caller], None], is_tls: bool = False, certificate: Path = SELF_SIGNED
+) -> Iterator[RawServer]:
+    """Every caller gets a thread that runs `behave`; the connection is closed when that returns. `certificate`: of one
+    with TLS, together with its key."""
+    server = RawServer(behave, certificate if is_tls else None)
     try:
         yield server
     finally:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from raw_server import DEADLINE_S, Caller, raw_server
 
 from stt_load.errors import ConnectionLost, FailureReported, ProtocolError, UpgradeRefused
@@ -138,6 +141,43 @@ def test_a_refusal_is_told_whatever_comes_behind_it(head: bytes, why: str) -> No
         caller.wait_for_end()
 
     with raw_server(refuse) as server, post_to(server.url) as post, pytest.raises(UpgradeRefused, match=why):
+        post.send()
+
+
+@given(data=st.data())
+@settings(max_examples=25)
+def test_an_answer_is_the_same_however_it_is_sent(data: st.DataObject) -> None:
+    body = data.draw(st.binary(max_size=2_000))
+    ways = {
+        "length": b"Content-Length: %d\r\n\r\n" % len(body) + body,
+        "chunks": b"Transfer-Encoding: chunked\r\n\r\n%b0\r\n\r\n"
+        % (b"%x\r\n%b\r\n" % (len(body), body) if body else b""),
+        "end": b"\r\n" + body,
+    }
+    sent = b"HTTP/1.1 103 Hint\r\n\r\nHTTP/1.1 200 OK\r\n" + data.draw(st.sampled_from(sorted(ways.items())))[1]
+    places = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=6)))
+
+    def answer(caller: Caller) -> None:
+        caller.read_request()
+        caller.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start, end in pairwise([0, *places, len(sent)]):
+            caller.send(sent[start:end])
+
+    with raw_server(answer) as server, post_to(server.url, b"") as post:
+        post.send()
+        pieces = list(post)
+    assert b"".join(piece for _, piece in pieces) == body
+    arrivals = [at_s for at_s, _ in pieces]
+    assert arrivals == sorted(arrivals)
+    assert post.ended_at_s is not None and all(at_s <= post.ended_at_s for at_s in arrivals)
+
+
+def test_a_server_that_leaves_without_a_word_may_want_tls() -> None:
+    def leave(caller: Caller) -> None:
+        caller.read_request()
+
+    why = "; servers with TLS do so too: write https:// if it has it"
+    with raw_server(leave) as server, post_to(server.url) as post, pytest.raises(ConnectionLost, match=why):
         post.send()
 
 

@@ -119,7 +119,10 @@ def test_an_open_connection_sends_small_messages_at_once() -> None:
 
 def refusal_of(behave: Callable[[Caller], None], certificate: Path | None = None) -> str:
     """Why there is no TLS with a server that behaves like this."""
-    with raw_server(behave, certificate) as server, pytest.raises(UpgradeRefused) as caught:
+    with (
+        raw_server(behave, certificate is not None, certificate or SELF_SIGNED) as server,
+        pytest.raises(UpgradeRefused) as caught,
+    ):
         dial(server.url.replace("ws://", "wss://"), time.monotonic() + DEADLINE_S)
     said, _, why = str(caught.value).partition(f"localhost:{server.port}: ")
     assert said == "no TLS with "
@@ -167,7 +170,7 @@ def test_an_authority_of_ones_own_is_named_by_the_environment(monkeypatch: pytes
     monkeypatch.setenv("SSL_CERT_FILE", str(SELF_SIGNED))
     tls_context.cache_clear()
     try:
-        with raw_server(hang_up, SELF_SIGNED) as server:
+        with raw_server(hang_up, is_tls=True) as server:
             dial(server.url, time.monotonic() + DEADLINE_S).close()
     finally:
         tls_context.cache_clear()

@@ -261,7 +261,7 @@ def test_a_head_without_end_is_cut_off() -> None:
 
 
 def test_a_certificate_that_nobody_signed_is_refused() -> None:
-    with raw_server(answer, SELF_SIGNED) as server:
+    with raw_server(answer, is_tls=True) as server:
         outcome, error, _ = ending(speak(server.url))
     assert outcome == Outcome.REFUSED
     assert error is not None
@@ -269,7 +269,7 @@ def test_a_certificate_that_nobody_signed_is_refused() -> None:
 
 
 def test_a_server_that_wants_tls_is_said_to() -> None:
-    with raw_server(answer, SELF_SIGNED) as server:
+    with raw_server(answer, is_tls=True) as server:
         outcome, error, _ = ending(speak(server.url.replace("wss://", "ws://")))
     assert outcome == Outcome.REFUSED
     assert error is not None
@@ -279,7 +279,7 @@ def test_a_server_that_wants_tls_is_said_to() -> None:
 
 def test_a_trusted_certificate_is_spoken_through_and_arrivals_are_stamped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp, "tls_context", lambda _: ssl.create_default_context(cafile=str(SELF_SIGNED)))
-    with raw_server(answer, SELF_SIGNED) as server:
+    with raw_server(answer, is_tls=True) as server:
         record = speak(server.url, PATIENT)
     assert ending(record) == (Outcome.OK, None, None)
     assert record.stamp == "kernel"
@@ -730,8 +730,8 @@ gevent.killall([mute, stalled])
 """
 
 
-@pytest.mark.parametrize("certificate", [None, SELF_SIGNED], ids=["plain", "TLS"])
-def test_a_hung_server_never_blocks_another_caller(certificate: Path | None) -> None:
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
+def test_a_hung_server_never_blocks_another_caller(is_tls: bool) -> None:
     """Three callers of one process: one is never let in, one is never answered, and the third doesn't notice."""
 
     def stall(caller: Caller) -> None:
@@ -739,9 +739,9 @@ def test_a_hung_server_never_blocks_another_caller(certificate: Path | None) -> 
         caller.wait_for_end()
 
     with (
-        raw_server(Caller.wait_for_end, certificate) as mute,
-        raw_server(stall, certificate) as stalled,
-        raw_server(answer, certificate) as fine,
+        raw_server(Caller.wait_for_end, is_tls) as mute,
+        raw_server(stall, is_tls) as stalled,
+        raw_server(answer, is_tls) as fine,
     ):
         tests = str(Path(__file__).parents[1])
         done = subprocess.run(
