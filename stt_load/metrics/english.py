@@ -37,49 +37,58 @@ _SPELLINGS = {
     re.compile(r"\bo['\s]\s?clock\b"): "oclock",
     re.compile(r"\b(\d{1,2}):00\b"): r"\1 oclock",
 }
-_MAY_NEED_SPELLING = re.compile(r"ok|o\.|o k|cannot|alright|mail|fi\b|clock|:00")
+_MAY_NEED_SPELLING = ("ok", "o.", "o k", "cannot", "alright", "mail", "wi", "clock", ":00")
+_NUMERIC = re.compile("[0-9$%.]")
+_PARTS = str.maketrans({chr(code): " " for code in range(128) if not chr(code).isalnum()})
 
 
 class WhisperEnglish:
-    """Whisper's normaliser, with every step that can't change the text left out."""
+    """Whisper's normaliser, with every step left out that can't change the text."""
 
     def __init__(self) -> None:
         self._whisper = EnglishTextNormalizer()
-        numbers = self._whisper.standardize_numbers
-        self._may_be_replaced = re.compile("|".join(self._whisper.replacers))
-        # Its steps for numbers need a digit, a sign of a currency, or one of its words; "and" alone changes nothing.
-        words = sorted(numbers.words - {"and"}, key=len, reverse=True)
-        self._may_have_number = re.compile(rf"[0-9%$¢€£.+-]|\b(?:{'|'.join(map(re.escape, words))})\b|\ba\s+half\b")
+        self._fillers = frozenset(re.findall("[a-z]{2,}", self._whisper.ignore_patterns))
+        # Each pattern is a word between word boundaries, or has an apostrophe.
+        self._replaced = frozenset(
+            word for pattern in self._whisper.replacers for word in re.findall(r"^\\b([a-z]+)\\b$", pattern)
+        )
+        # What it does to numbers needs a digit, a sign, or one of its words; "and" alone changes nothing.
+        self._number_words = frozenset(self._whisper.standardize_numbers.words - {"and"} | {"half"})
         blanked = r"""!"#&'()*+,-/:;<=>?@[\]^_`{|}~"""
-        self._ascii_signs = str.maketrans(blanked, " " * len(blanked))
+        self._blanks = str.maketrans(blanked, " " * len(blanked))
         self._spellings: dict[str, str] = self._whisper.standardize_spellings.mapping
 
-    def __call__(self, text: str) -> str:
-        text = text.lower()
+    def words(self, text: str) -> list[str]:
+        """The words of a text in lower case."""
         if not text.isascii():
-            return str(self._whisper(text))
+            return str(self._whisper(text)).split()
         if "<" in text or "[" in text:
             text = re.sub(r"[<\[][^>\]]*[>\]]", "", text)
         if "(" in text:
             text = re.sub(r"\(([^)]+?)\)", "", text)
-        if "m" in text or "uh" in text:
+        parts = text.translate(_PARTS).split()
+        if not self._fillers.isdisjoint(parts):
             text = re.sub(self._whisper.ignore_patterns, "", text)
         if "'" in text:
             text = re.sub(r"\s+'", "'", text)
-        if self._may_be_replaced.search(text):
+        if "'" in text or not self._replaced.isdisjoint(parts):
             for pattern, replacement in self._whisper.replacers.items():
                 text = re.sub(pattern, replacement, text)
+            parts = text.translate(_PARTS).split()
         if "," in text:
             text = re.sub(r"(\d),(\d)", r"\1\2", text)
         if "." in text:
             text = re.sub(r"\.([^0-9]|$)", r" \1", text)
-        text = text.translate(self._ascii_signs)
-        if self._may_have_number.search(text):
+        text = text.translate(self._blanks)
+        has_number = _NUMERIC.search(text) is not None or not self._number_words.isdisjoint(parts)
+        if has_number:
             text = self._whisper.standardize_numbers(text)
         spellings = self._spellings
-        text = " ".join([spellings.get(word, word) for word in text.split()])
-        text = re.sub(r"[.$¢€£]([^0-9])", r" \1", text)
-        return re.sub(r"([^0-9])%", r"\1 ", text)
+        words = [spellings.get(word, word) for word in text.split()]
+        if not has_number:
+            return words
+        text = re.sub(r"[.$¢€£]([^0-9])", r" \1", " ".join(words))
+        return re.sub(r"([^0-9])%", r"\1 ", text).split()
 
 
 _whisper_english = WhisperEnglish()
@@ -87,13 +96,15 @@ _whisper_english = WhisperEnglish()
 
 def english_words(text: str) -> list[str]:
     """The words of a text. Lone symbols are none: "well ..." leaves a full stop that nobody said."""
-    text = _APOSTROPHES.sub("'", without_joiners(text)).lower()
+    if not text.isascii() or "`" in text:
+        text = _APOSTROPHES.sub("'", without_joiners(text))
+    text = text.lower()
     if "<" in text:
         text = _LESS_THAN.sub(" ", text)
-    if _MAY_NEED_SPELLING.search(text):
+    if any(sign in text for sign in _MAY_NEED_SPELLING):
         for pattern, spelling in _SPELLINGS.items():
             text = pattern.sub(spelling, text)
-    return [word for word in _whisper_english(text).split() if word.isalnum() or any(map(str.isalnum, word))]
+    return [word for word in _whisper_english.words(text) if word.isalnum() or any(map(str.isalnum, word))]
 
 
 def spelled_alike(wanted: Sequence[str], heard: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ different ones must not be compared. Under `chinese` a word is a character, so t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -61,15 +60,15 @@ def score(reference: str, text: str, normaliser: Normaliser = ENGLISH) -> Scores
     wanted, heard = normaliser.paired(reference, text)
     characters = normaliser.characters(wanted)
     # As jiwer counts them, which `align` shows: of all shortest ways the one that rapidfuzz takes.
-    edits = Counter(edit.tag for edit in Levenshtein.editops(wanted, heard))
-    character_errors = Levenshtein.distance(characters, normaliser.characters(heard))
+    edits = [] if wanted == heard else [edit.tag for edit in Levenshtein.editops(wanted, heard)]
+    character_errors = Levenshtein.distance(characters, normaliser.characters(heard)) if edits else 0
     return Scores(
         normaliser=normaliser.title,
-        wer=_ratio(edits.total(), len(wanted)),
+        wer=_ratio(len(edits), len(wanted)),
         cer=_ratio(character_errors, len(characters)),
-        substitutions=edits["replace"],
-        deletions=edits["delete"],
-        insertions=edits["insert"],
+        substitutions=edits.count("replace"),
+        deletions=edits.count("delete"),
+        insertions=edits.count("insert"),
         reference_words=len(wanted),
         character_errors=character_errors,
         reference_characters=len(characters),
