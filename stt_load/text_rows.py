@@ -48,7 +48,9 @@ def json_rows(source: str | Iterable[str], problems: list[str]) -> Iterator[Text
         if not line.strip():
             continue
         try:
-            row = with_whole_characters(json.loads(line))
+            row = json.loads(line)
+            if "\\u" in line:  # only an escape can be half of a character
+                row = with_whole_characters(row)
         except (ValueError, RecursionError) as error:
             reason = "nested too deep" if isinstance(error, RecursionError) else error
             problems.append(f"line {number}: not JSON ({reason}): write one object a line")

@@ -154,7 +154,7 @@ def _text(value: Any) -> str | None:
         return ""
     if isinstance(value, (list, dict, bool)):
         return None
-    return str(value).encode("utf-8", "replace").decode("utf-8")  # half of an emoji is legal JSON
+    return str(value)
 
 
 def _listed(problems: Sequence[str]) -> list[str]:

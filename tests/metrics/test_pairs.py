@@ -67,7 +67,7 @@ def test_one_key_is_never_both() -> None:
 def test_nothing_is_an_empty_text_and_a_number_its_digits() -> None:
     assert pairs_of('{"ref": null, "hyp": 42}') == [Pair(1, "", "42")]
     assert pairs_of("ref,hyp\n,\nlamp,\n") == [Pair(3, "lamp", "")]
-    assert pairs_of('{"ref": "\\ud83d", "hyp": ""}') == [Pair(1, "?", "")]
+    assert pairs_of('{"ref": "\\ud83d", "hyp": ""}') == [Pair(1, "\ufffd", "")]
 
 
 def test_of_a_run_the_completed_utterances_of_a_hold_count() -> None:
