@@ -23,6 +23,7 @@ from stt_load.calibration.trial_figures import TrialFigures, clock_errors_s
 from stt_load.credentials import without_credentials
 from stt_load.errors import SttLoadError
 from stt_load.server.process import start_sink_server
+from stt_load.text_rows import lines_of
 from stt_load.versions import describe_versions
 
 OnTrial = Callable[[TrialFigures], None]
@@ -120,7 +121,7 @@ def _measure_clock(request: CalibrationRequest, folder: Path, callers: int, on_t
     with _test_bed(request, folder, truth) as test_bed:
         trial, rows = run_trial(test_bed, callers)
         on_trial(trial)
-    lines = truth.read_text(encoding="utf-8").splitlines()
+    lines = lines_of(truth.read_text(encoding="utf-8"))
     return ClockError.of(callers, clock_errors_s(rows, (json.loads(line) for line in lines)))
 
 

@@ -247,4 +247,4 @@ def _rows(path: Path) -> list[JsonRow]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    return [json.loads(line) for line in text.split("\n")[:-1]]  # what follows the last end is half a line

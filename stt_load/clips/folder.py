@@ -156,8 +156,8 @@ class _FileReader:
             except FileNotFoundError:
                 is_link = path.is_symlink()
                 raise ClipError("a link to a file that is not there" if is_link else "the file is missing") from None
-            except OSError as error:
-                raise ClipError(f"can't be read ({error.strerror})") from None
+            except (OSError, ValueError) as error:
+                raise ClipError(f"can't be read ({getattr(error, 'strerror', error)})") from None
             self._last = path, hashlib.sha256(data).hexdigest(), decode(data)
         return self._last[1], self._last[2]
 

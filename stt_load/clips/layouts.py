@@ -106,9 +106,16 @@ def _chosen(path: Path, files: list[Path]) -> tuple[Layout | None, list[Path]]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Every file below the folder that is not hidden, links followed. A loop of links is walked once."""
+    """Every file below the folder that is not hidden, links followed. A loop of links is walked once.
+
+    Raises ConfigError for a folder that can't be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise ConfigError(f"{error.filename}: can't be read ({error.strerror})") from error
+
     seen = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
         real = os.path.realpath(place)
         if real in seen:
             folders.clear()
@@ -157,13 +164,21 @@ def _located(folder: Path, listing: Path, layout: Layout, name: str) -> str:
         for place in layout.folders
         for spelling in _spellings(name)
     ]
-    found = next((place for place in places if place.is_file()), None)
+    found = next(filter(_is_file, places), None)
     if found is None:
-        found = next((file for place in places for file in _with_ending(place) if file.is_file()), places[0])
+        found = next((file for place in places for file in _with_ending(place) if _is_file(file)), places[0])
     try:
         return found.relative_to(folder).as_posix()
     except ValueError:
         return str(found)
+
+
+def _is_file(place: Path) -> bool:
+    """Whether a file is there; no list can name one that the system has no name for."""
+    try:
+        return place.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _spellings(name: str) -> list[str]:

@@ -297,3 +297,18 @@ def test_a_name_that_is_not_utf_8_is_a_name(tmp_path: Path) -> None:
     assert [clip.clip_id for clip in loaded.clips] == ["caf\ufffd"] and len(loaded.manifest_sha256) == 64
     shown = subprocess.run([STT_LOAD, "clips", "show", tmp_path], capture_output=True, timeout=60)
     assert shown.returncode == 0 and b"Traceback" not in shown.stderr
+
+
+@pytest.mark.parametrize("name", ["a\0.wav", "x" * 300 + ".wav", "~nobody/a.wav", "clips.jsonl/a.wav", "."])
+def test_a_name_that_no_file_can_have_is_one_line(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "clips.jsonl", lines({"file": name, "reference": "x", "clip_id": "a"}))
+    (problem,) = problems_of(tmp_path)
+    assert "can't be read" in problem or "the file is missing" in problem
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_below_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    (tmp_path / "below").mkdir(mode=0)
+    (problem,) = problems_of(tmp_path)
+    assert problem == f"{tmp_path / 'below'}: can't be read (Permission denied)"
