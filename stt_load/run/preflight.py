@@ -27,7 +27,7 @@ def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
         lines.insert(0, unreachable("--stt-url", config.stt_url))
     if config.tts_url:
         lines.append(unreachable("--tts-url", config.tts_url))
-    if config.clips and not Path(config.clips).is_dir():
+    if config.clips and not Path(config.clips).exists():
         lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
     return [line for line in lines if line]
 

@@ -80,6 +80,16 @@ def test_a_folder_without_clips_is_one_line(tmp_path: Path, busy_port: int) -> N
     assert "holds no audio file" in problem
 
 
+def test_one_list_of_clips_may_be_named_and_its_missing_audio_is_told(tmp_path: Path, busy_port: int) -> None:
+    (tmp_path / "test.tsv").write_text("path\tsentence\n" + "".join(f"{n}.mp3\thello\n" for n in range(900)))
+    for name, told in (("test.tsv", "0.mp3: the file is missing"), ("a.txt", "no list of clips that is known")):
+        (tmp_path / "a.txt").write_text("hello")
+        line = [*STT_LOAD, "run", "--stt-url", f"ws://127.0.0.1:{busy_port}/ws", "--clips", name]
+        problems = refused(line, tmp_path)
+        assert told in problems[0]
+        assert problems[5:] == ([] if name == "a.txt" else ["… and 895 more like these"])
+
+
 def test_a_taken_port_of_the_web_ui_is_one_line(tmp_path: Path, busy_port: int) -> None:
     line = [option for option in LADDER if option != "--headless"]
     (problem,) = refused([*line, "--web-host", "127.0.0.1", "--web-port", str(busy_port)], tmp_path)
