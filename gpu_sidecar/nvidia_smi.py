@@ -22,7 +22,7 @@ from gpu_sidecar.gpu_choice import (
     parse_gpus,
     parse_mig_parents,
 )
-from gpu_sidecar.nvidia_smi_errors import describe_exit, reason_of
+from gpu_sidecar.nvidia_smi_errors import describe_exit, is_away, reason_of
 from gpu_sidecar.tool_path import find_tool, not_found
 
 # Without persistence mode the driver is loaded anew for each call: seconds, on a host with many GPUs.
@@ -59,9 +59,9 @@ class _Output:
 
     @property
     def words(self) -> str:
-        """The first line of a list of GPUs that is no row of it; "" if there is none."""
+        """The first line of a list of GPUs that is no row of a GPU in use; "" if there is none."""
         lines = (line.strip() for line in self.text.splitlines())
-        return next((line for line in lines if line and not is_gpu_row(line)), "")
+        return next((line for line in lines if line and (is_away(line) or not is_gpu_row(line))), "")
 
 
 class NvidiaSmi:

@@ -28,12 +28,18 @@ _TROUBLE_WORDS = re.compile(
     "|No devices were found|is lost|requires reset|Driver Not Loaded|Insufficient Permissions",
     re.IGNORECASE,
 )
+_AWAY = re.compile("is lost|requires reset|fallen off the bus", re.IGNORECASE)
 _WARNING = re.compile("warning", re.IGNORECASE)
 
 
 def is_driver_trouble(status: int, output: Sequence[str]) -> bool:
     """True if a command failed because of driver or GPU, so that asking for less would not help."""
     return status in _DRIVER_TROUBLE or any(_TROUBLE_WORDS.search(line) for line in output)
+
+
+def is_away(words: str) -> bool:
+    """True if these words, which stand in place of a figure, say that the GPU can't be used."""
+    return _AWAY.search(words) is not None
 
 
 def reason_of(output: Sequence[str]) -> str:

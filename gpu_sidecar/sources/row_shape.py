@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gpu_sidecar.metrics import GPU, Metric
+from gpu_sidecar.nvidia_smi_errors import is_away
 from gpu_sidecar.sample import Sample
 
 # float() would also take "nan", "inf" and "1_000"; ever longer digits would make int() raise.
@@ -15,8 +16,6 @@ _BITS = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _INDEX = re.compile(r"[0-9]{1,4}")
 _NO_MIG = ("-", "n/a")
 _WORDS = re.compile(r"\[.+\]")
-# The GPU is away. Drivers still print a 0 in some columns, which nobody has measured.
-_GPU_IS_AWAY = re.compile(r"\[.*(is lost|requires reset|fallen off the bus).*\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,14 @@ class RowShape:
             mig = None
         if mig is not None and not _INDEX.fullmatch(mig):
             return None  # an unknown part of a GPU must not be taken for the whole
-        away = next(filter(_GPU_IS_AWAY.fullmatch, cells), "")
+        words = [cell for cell in cells if _WORDS.fullmatch(cell)]
+        # A GPU that is away still has a 0 in some columns, which nobody has measured.
+        away = next(filter(is_away, words), "")
         values: dict[str, float | None] = {
             field: None if away else parse_number(cells[position]) for position, field in self.fields
         }
         has_values = any(value is not None for value in values.values())
-        fault = away or ("" if has_values else next(filter(_WORDS.fullmatch, cells), ""))
+        fault = away or ("" if has_values else next(iter(words), ""))
         return Sample(GPU, values, int(cells[self.gpu_at]), None if mig is None else int(mig), fault)
 
 

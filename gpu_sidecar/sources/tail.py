@@ -97,6 +97,7 @@ class TailSource:
         self._started = self._last_sample = Moment(0.0, 0.0)
         self._last_values: dict[int, Moment] = {}  # of each GPU
         self._warned_of: set[str] = set()
+        self._asks_for_all = False
         self._thread = threading.Thread(target=self._run, name=tool_command.name, daemon=True)
 
     def start(self) -> None:
@@ -134,6 +135,9 @@ class TailSource:
                 continue
             if run.has_worked:
                 pause_s = self._timing.first_restart_s
+            else:
+                # One GPU that can't be reached may make the tool fail for all that it is asked for by number.
+                self._asks_for_all = not self._asks_for_all and len(run.wanted) > 1
             self._begin_gap(run.why)
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, self._timing.last_restart_s)
@@ -142,7 +146,7 @@ class TailSource:
 
     def _run_child(self) -> _ChildRun:
         """Runs one child, from its start to its end."""
-        run = _ChildRun(only=tuple(self._config.only()))
+        run = _ChildRun(wanted=tuple(self._config.only()))
         spawned = self._spawn(run)
         if spawned is None:
             return run
@@ -175,7 +179,7 @@ class TailSource:
         return run
 
     def _spawn(self, run: _ChildRun) -> tuple[subprocess.Popen[bytes], int] | None:
-        tool, *options = self._tool_command.argv(run.only)
+        tool, *options = self._tool_command.argv(() if self._asks_for_all else run.wanted)
         path = find_tool(tool)
         if path is None:
             self._note_message(not_found(tool), run)
@@ -237,15 +241,17 @@ class TailSource:
         A child that was asked for more GPUs than are wanted now goes on.
         """
         wanted = self._config.only()
-        known = run.only or tuple(run.last_row)
-        if any(gpu not in known for gpu in wanted):
+        if any(gpu not in run.wanted and gpu not in run.last_row for gpu in wanted):
+            self._asks_for_all = False
             return True
         return any(self._lacks_row(gpu, run) for gpu in wanted)
 
     def _lacks_row(self, gpu: int, run: _ChildRun) -> bool:
         """Notes that a GPU has no row, though others have. True if another tool is to be asked for it."""
-        now = _now()
-        if run.first_sample is None or now.mono - run.last_row.get(gpu, run.first_sample.mono) <= self._quiet_s:
+        if run.first_sample is None:
+            return False
+        newest = max(run.last_row.values(), default=0.0)  # of any GPU: the source as a whole may be quiet
+        if newest - run.last_row.get(gpu, run.first_sample.mono) <= self._quiet_s:
             return False
         # One that had rows before has fallen away: that is not the tool's limit.
         was_there = gpu in self._last_values or gpu in run.last_row
@@ -279,6 +285,7 @@ class TailSource:
             line = f"GPU {gpu}: {why}"
             is_said = line in self._warned_of
             self._warned_of.add(line)
+            self._faults[gpu] = line
         if is_new and not is_said:
             _log.warning("%s", line)
         if is_new:
@@ -328,12 +335,12 @@ class TailSource:
 
 @dataclass
 class _ChildRun:
-    """What happened to one child, which was asked for the GPUs `only` (all if empty).
+    """What happened to one child. `wanted`: the GPUs that were to be sampled when it was started, empty for all.
 
     `output`: its lines since the last sample that were no samples. `first_row` and `last_row`: of each GPU.
     """
 
-    only: tuple[int, ...] = ()
+    wanted: tuple[int, ...] = ()
     first_sample: Moment | None = None
     first_row: dict[int, Moment] = field(default_factory=dict)
     last_row: dict[int, float] = field(default_factory=dict)

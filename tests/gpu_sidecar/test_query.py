@@ -168,6 +168,7 @@ HEADER = "index, utilization.gpu [%], memory.used [MiB], power.draw [W]\n"
         ("0, [Unknown Error], [Unknown Error], [Unknown Error]", "[Unknown Error]", (None, None, None)),
         ("0, [Not Supported], [N/A], [N/A]", "[Not Supported]", (None, None, None)),
         ("0, [Unknown Error], 412, [N/A]", "", (None, 412, None)),
+        ("0, [Unknown Error], 0, [GPU is lost]", "[GPU is lost]", (None, None, None)),
         ("0, 0, 0, 0", "", (0, 0, 0)),
     ],
 )
