@@ -26,6 +26,7 @@ import json, time
 import numpy as np
 from stt_load.audio.clip import Clip
 from stt_load.config import parse_options
+from stt_load.credentials import NO_CREDENTIALS
 from stt_load.workloads.stream import StreamWorkload
 from stt_load.workloads.upload import UploadWorkload
 from stt_load.workloads.workload import Caller
@@ -35,9 +36,9 @@ dialect = "upload-openai" if kind == "upload" else "vosk"
 config = parse_options({"dialect": dialect, "stt_url": url, "insecure": True, "timeout": "20s"})
 clip = Clip("one", "some words", np.zeros(16_000, np.int16), 16_000, 0.2, 0.8)
 if kind == "probe":
-    measured = StreamWorkload.probe(config, clip, None, lambda line: None)
+    measured = StreamWorkload.probe(config, clip, NO_CREDENTIALS, lambda line: None)
 else:
-    workload = (UploadWorkload if kind == "upload" else StreamWorkload)(config, [clip], None)
+    workload = (UploadWorkload if kind == "upload" else StreamWorkload)(config, [clip], NO_CREDENTIALS)
     measured = workload.new_attempt(Caller(0, 0, 1), clip, True).run()
 ended_s = time.monotonic()
 record = UtteranceRecord.assemble(Utterance("run", 0, 0, 0, "hold", 1, "one", "some words"), measured, 0.0)
