@@ -225,8 +225,8 @@ def first_arrival(transport: WebSocketTransport, timeout_s: float) -> Arrival:
 def clip(
     speech_start_s: float = 0.1, speech_end_s: float = 0.6, duration_s: float = 0.6, clip_id: str = "clip"
 ) -> Clip:
-    """A loud clip; its bounds are what the arguments say."""
-    samples = np.full(round(duration_s * RATE_HZ), 8_000, np.int16)
+    """A loud clip; its bounds are what the arguments say. A constant would be no sound."""
+    samples = np.resize(np.array([8_000, -8_000], np.int16), round(duration_s * RATE_HZ))
     return Clip(clip_id, "some reference words", samples, RATE_HZ, speech_start_s, speech_end_s)
 
 

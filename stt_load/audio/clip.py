@@ -17,7 +17,8 @@ class Clip:
 
     `samples`: int16, shape (n_samples,), mono, at `sample_rate_hz`.
     `speech_start_s`, `speech_end_s`: seconds from the first sample, found from the samples themselves
-    (a TTS file's end is not the end of its speech). The EOS clock starts at `speech_end_s`.
+    (a TTS file's end is not the end of its speech). The EOS clock starts at `speech_end_s`. `latest_end_s`: where
+    speech has ended in any case, None where `speech_end_s` is exact.
     """
 
     clip_id: str
@@ -26,6 +27,12 @@ class Clip:
     sample_rate_hz: int
     speech_start_s: float
     speech_end_s: float
+    latest_end_s: float | None = None
+
+    @property
+    def can_be_cut_at_s(self) -> float:
+        """Where a client that ends the utterance may stop sending without losing anything of the last word."""
+        return self.speech_end_s if self.latest_end_s is None else self.latest_end_s
 
     @property
     def duration_s(self) -> float:

@@ -1,15 +1,15 @@
-"""Finds where speech starts, pauses and ends in samples, by their energy.
+"""Finds where sound starts, pauses and ends in samples, by its level alone.
 
     level      ▁▁▁▁▂▅█▇▅▁▁▃▇█▆▅▃▂▁▁▁▁▁
     threshold  ─────────────────────────
-    speech         ├───────────────┤       pauses inside count as speech
+    sound          ├───────────────┤       pauses inside count as sound
 
-Level: RMS of 10 ms windows, one every 5 ms. A window is speech where its level is over the threshold, and a
-run of such windows shorter than 20 ms is a click. The threshold lies 40 dB under the loud part of the clip
-(the 95th percentile of all windows over -60 dBFS): the weakest sounds that end English words (f, th) are
-25-35 dB under its vowels. Where the clip carries noise, the threshold is lifted to just above it. Noise is
-what stays steady (within 12 dB) for 0.3 s and is more than 15 dB under the loud part: a last f is as quiet,
-but not as long.
+In digital silence this is exact, which is what TTS engines put around their speech; `found_speech.py` finds speech in
+recordings. A window is sound where its level is over the threshold, and a sound shorter than 20 ms is a click. The
+threshold lies 40 dB under the loud part of the clip (the 95th percentile of all windows over -60 dBFS): the weakest
+sounds that end English words (f, th) are 25-35 dB under its vowels. Where the clip carries noise, the threshold is
+lifted to just above it. Noise is what stays steady (within 12 dB) for 0.3 s and is more than 15 dB under the loud part:
+a last f is as quiet, but not as long.
 
 The windows decide to within 5 ms. A TTS clip rendered at 22.05 kHz and the same clip at 16 kHz give the same
 bounds to within that.
@@ -20,13 +20,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stt_load.audio.clip import PcmArray
+from stt_load.audio.sound_levels import (
+    HOP_S,
+    WINDOW_S,
+    Flags,
+    Levels,
+    Wave,
+    levels_dbfs,
+    runs_of,
+    to_wave,
+    without_rumble,
+)
 from stt_load.errors import ClipError
 
-WINDOW_S = 0.010
-HOP_S = 0.005
 SILENCE_DBFS = -60.0  # nothing louder than this in the whole clip: there is no speech in it
 BELOW_LOUD_DB = 40.0
 STEADY_S = 0.300
@@ -34,9 +42,8 @@ STEADY_WITHIN_DB = 12.0
 ABOVE_NOISE_DB = 3.0
 NOISE_BELOW_LOUD_DB = 15.0
 SHORTEST_SOUND_S = 0.020
-
-Levels = NDArray[np.float64]
-Flags = NDArray[np.bool_]  # one a window
+DIGITAL_SILENCE_DBFS = -84.0  # two steps of 16 bits: dither at most
+SURROUNDINGS_S = 0.100  # what lies outside the speech tells how loud a pause is, if there is so much of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +54,25 @@ class SpeechBounds:
     end_s: float
 
 
-def find_speech(samples: PcmArray, sample_rate_hz: int) -> SpeechBounds:
-    """The first and last moment of speech in mono int16 samples. Raises ClipError if there is only silence."""
-    levels = _levels_dbfs(samples, sample_rate_hz)
+def find_sound(samples: PcmArray, sample_rate_hz: int) -> SpeechBounds:
+    """The first and last moment of sound in mono int16 samples. Raises ClipError if there is only silence."""
+    wave = to_wave(samples)
+    levels = levels_dbfs(wave, sample_rate_hz)
     if not np.any(levels > SILENCE_DBFS):
         raise ClipError("silence only: nothing in it is louder than -60 dBFS")
-    where = np.flatnonzero(_is_sound(levels))
+    where = np.flatnonzero(_is_sound(levels, wave, sample_rate_hz, _threshold_dbfs(levels, _noise_dbfs(levels))))
     if not len(where):
         raise ClipError("no speech: clicks shorter than 20 ms and silence")
     return SpeechBounds(
         start_s=float(where[0] * HOP_S),
         end_s=min(float(where[-1] * HOP_S + WINDOW_S), len(samples) / sample_rate_hz),
     )
+
+
+def is_in_digital_silence(samples: PcmArray, sample_rate_hz: int, bounds: SpeechBounds) -> bool:
+    """Whether there is something outside these bounds, and nothing of it is more than digital silence."""
+    around = _around(levels_dbfs(to_wave(samples), sample_rate_hz), bounds)
+    return len(around) > 0 and bool(np.all(around <= DIGITAL_SILENCE_DBFS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +84,41 @@ class Pause:
 
 
 def find_pauses(samples: PcmArray, sample_rate_hz: int, bounds: SpeechBounds) -> tuple[Pause, ...]:
-    """Every stretch within `bounds` that is not speech by the rule of `find_speech`, in order.
+    """Every stretch within `bounds` that is no louder than what surrounds the speech, in order.
 
-    Pauses are exact to 5 ms and never too long: a window that contains the edge of a sound counts as speech.
+    In digital silence pauses are exact to 5 ms and never too long: a window that contains the edge of a sound counts
+    as speech.
     """
-    is_sound = _is_sound(_levels_dbfs(samples, sample_rate_hz))
+    wave = to_wave(samples)
+    levels = levels_dbfs(wave, sample_rate_hz)
+    noise_dbfs = _noise_dbfs(levels)
+    if np.any(_around(levels, bounds) > DIGITAL_SILENCE_DBFS):
+        wave = without_rumble(wave, sample_rate_hz)
+        levels = levels_dbfs(wave, sample_rate_hz)
+        around = _around(levels, bounds)
+        noise_dbfs = _noise_dbfs(levels)
+        if len(around) * HOP_S >= SURROUNDINGS_S:
+            noise_dbfs = max(noise_dbfs, float(np.percentile(around, 95)))
+    is_sound = _is_sound(levels, wave, sample_rate_hz, _threshold_dbfs(levels, noise_dbfs))
     first, last = round(bounds.start_s / HOP_S), round((bounds.end_s - WINDOW_S) / HOP_S)
-    runs = _runs(~is_sound[first : last + 1])
+    runs = runs_of(~is_sound[first : last + 1])
     return tuple(Pause((first + run[0]) * HOP_S, _run_s(run)) for run in runs)
 
 
-def _levels_dbfs(samples: PcmArray, sample_rate_hz: int) -> Levels:
-    """The RMS level of each window in dB relative to full scale; window k starts at k · HOP_S.
-
-    Sums over windows are differences of one running sum. The last windows may hang over the end and are
-    filled with silence.
-    """
-    energy = np.concatenate(([0.0], np.cumsum((samples.astype(np.float64) / 32768.0) ** 2)))
-    n_windows = max(1, int(np.ceil(len(samples) / (HOP_S * sample_rate_hz))))
-    starts = np.rint(np.arange(n_windows) * HOP_S * sample_rate_hz).astype(np.int64)
-    window_samples = max(1, round(WINDOW_S * sample_rate_hz))
-    starts = np.minimum(starts, len(samples))
-    ends = np.minimum(starts + window_samples, len(samples))
-    mean_square = np.maximum((energy[ends] - energy[starts]) / window_samples, 1e-12)
-    return np.asarray(10.0 * np.log10(mean_square))
+def _around(levels: Levels, bounds: SpeechBounds) -> Levels:
+    """The levels of the windows that lie wholly outside the bounds."""
+    starts_s = np.arange(len(levels)) * HOP_S
+    return levels[(starts_s + WINDOW_S <= bounds.start_s + 1e-9) | (starts_s >= bounds.end_s - 1e-9)]
 
 
-def _is_sound(levels: Levels) -> Flags:
-    return _without_clicks(levels > _threshold_dbfs(levels))
+def _is_sound(levels: Levels, wave: Wave, sample_rate_hz: int, threshold_dbfs: float) -> Flags:
+    return _without_clicks(levels > threshold_dbfs, wave, sample_rate_hz, threshold_dbfs)
 
 
-def _threshold_dbfs(levels: Levels) -> float:
+def _threshold_dbfs(levels: Levels, noise_dbfs: float) -> float:
     audible = levels[levels > SILENCE_DBFS]
     loud = float(np.percentile(audible, 95)) if len(audible) else SILENCE_DBFS
-    above_noise = _noise_dbfs(levels) + ABOVE_NOISE_DB
+    above_noise = noise_dbfs + ABOVE_NOISE_DB
     if above_noise > loud - NOISE_BELOW_LOUD_DB:
         above_noise = SILENCE_DBFS  # a steady sound as loud as this is speech, not noise
     return max(SILENCE_DBFS, loud - BELOW_LOUD_DB, above_noise)
@@ -120,19 +135,19 @@ def _noise_dbfs(levels: Levels) -> float:
     return float(steady.min()) if len(steady) else -np.inf
 
 
-def _without_clicks(is_sound: Flags) -> Flags:
-    """The flags without runs of sound shorter than SHORTEST_SOUND_S."""
-    kept = is_sound.copy()
-    for first, after in _runs(is_sound):
-        if _run_s((first, after)) < SHORTEST_SOUND_S:
-            kept[first:after] = False
+def _without_clicks(is_sound: Flags, wave: Wave, sample_rate_hz: int, threshold_dbfs: float) -> Flags:
+    """The flags without sounds shorter than SHORTEST_SOUND_S.
+
+    Windows overlap, so that a run of them is longer than its sound by up to two: how long a sound is, its samples say.
+    """
+    kept, amplitude = is_sound.copy(), 10 ** (threshold_dbfs / 20)
+    for first, after in runs_of(is_sound):
+        if _run_s((first, after)) < SHORTEST_SOUND_S + 2 * WINDOW_S:
+            start, end = (round(at_s * sample_rate_hz) for at_s in (first * HOP_S, (after - 1) * HOP_S + WINDOW_S))
+            loud = np.flatnonzero(np.abs(wave[start:end]) > amplitude)
+            if not len(loud) or (loud[-1] - loud[0] + 1) / sample_rate_hz < SHORTEST_SOUND_S:
+                kept[first:after] = False
     return kept
-
-
-def _runs(flags: Flags) -> list[tuple[int, int]]:
-    """Each run of set flags as (its first window, the window after its last)."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
-    return [(int(first), int(after)) for first, after in edges.reshape(-1, 2)]
 
 
 def _run_s(run: tuple[int, int]) -> float:
@@ -141,12 +156,13 @@ def _run_s(run: tuple[int, int]) -> float:
     return (after - first - 1) * HOP_S + WINDOW_S
 
 
-def cut_to_speech(samples: PcmArray, sample_rate_hz: int, pad_s: float) -> tuple[PcmArray, SpeechBounds]:
-    """The speech with exactly `pad_s` before and after it, filled up with digital silence.
+def cut_to_bounds(
+    samples: PcmArray, sample_rate_hz: int, bounds: SpeechBounds, pad_s: float
+) -> tuple[PcmArray, SpeechBounds]:
+    """The speech with exactly `pad_s` before and after it, filled up with digital silence, and its bounds then.
 
     TTS engines append a different amount of silence to each text; a fixed pad makes clips alike.
     """
-    bounds = find_speech(samples, sample_rate_hz)
     first, after = round(bounds.start_s * sample_rate_hz), round(bounds.end_s * sample_rate_hz)
     pad = round(pad_s * sample_rate_hz)
     padded = np.pad(samples, pad)

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from stt_load.audio.texts import english_texts, texts_from_file
-from stt_load.clips.library import cache_folder
+from stt_load.clips.cache_folder import cache_folder
 from stt_load.errors import ConfigError
 from stt_load.extras import install_command
 from stt_load.server.dialects import SERVER_DIALECTS

@@ -10,17 +10,19 @@ import hashlib
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.codec import READABLE, Pcm, decode, encode_wav
 from stt_load.audio.containers import CONVERT, UNREADABLE_SUFFIXES
+from stt_load.audio.found_speech import Doubt, FoundSpeech
 from stt_load.audio.manifest import MANIFEST_NAME, ManifestEntry, manifest_sha256, to_text
 from stt_load.audio.resample import resample
-from stt_load.audio.speech_bounds import SpeechBounds, find_speech
+from stt_load.audio.speech_bounds import SpeechBounds, find_sound
+from stt_load.clips.bounds_cache import remembered_speech
 from stt_load.clips.layouts import Listed, read_layout
 from stt_load.errors import ClipError, ConfigError
 
@@ -37,6 +39,7 @@ class ClipSet:
 
     `source` says to people where they come from. `manifest_sha256` is equal if the same files were spoken with the
     same references. `notes` are warnings of one line each. `layout` says how a folder was read.
+    `found`: by clip id, the bounds of speech that were found where no list says when it ends.
     """
 
     clips: tuple[Clip, ...]
@@ -44,12 +47,21 @@ class ClipSet:
     manifest_sha256: str
     notes: tuple[str, ...] = ()
     layout: str = ""
+    found: Mapping[str, FoundSpeech] = field(default_factory=dict)
+
+    @property
+    def doubts(self) -> dict[str, tuple[Doubt, ...]]:
+        """Why the bounds of a clip may be wrong, by clip id, for each clip with any doubt."""
+        return {clip_id: found.doubts for clip_id, found in self.found.items() if found.doubts}
 
 
-def load_folder(path: Path | str, sample_rate_hz: int | None) -> ClipSet:
+def load_folder(
+    path: Path | str, sample_rate_hz: int | None, progress: Callable[[int, int], None] | None = None
+) -> ClipSet:
     """Every clip of the folder, or of one list of clips in it, mono, at `sample_rate_hz` (None: each at its own rate).
 
-    Raises ConfigError with one line for each problem.
+    `progress` is called after each clip with the number read and the number in all: finding the speech in a thousand
+    clips takes minutes, once. Raises ConfigError with one line for each problem.
     """
     path = Path(path)
     if not path.exists():
@@ -61,9 +73,11 @@ def load_folder(path: Path | str, sample_rate_hz: int | None) -> ClipSet:
         raise ConfigError(_nothing_in(folder, listed))
     loaded: list[_Loaded] = []
     files = _FileReader()
-    for entry in listed.entries:
+    for number, entry in enumerate(listed.entries, start=1):
         with _collect_errors(problems, f"{folder / entry.file}{_part_of(entry)}: "):
             loaded.append(_load_clip(files, folder, entry, sample_rate_hz))
+        if progress is not None:
+            progress(number, len(listed.entries))
     problems += [
         f"{folder}: clip id {clip_id!r} is used {n} times: rename the files or give each line its own `clip_id`"
         for clip_id, n in Counter(entry.clip_id for entry in listed.entries).items()
@@ -73,7 +87,12 @@ def load_folder(path: Path | str, sample_rate_hz: int | None) -> ClipSet:
         raise ConfigError(problems)
     digest = manifest_sha256(item.entry for item in loaded)
     return ClipSet(
-        tuple(item.clip for item in loaded), str(path), digest, _notes(folder, listed, loaded), listed.layout
+        tuple(item.clip for item in loaded),
+        str(path),
+        digest,
+        _notes(folder, listed, loaded),
+        listed.layout,
+        {item.clip.clip_id: item.found for item in loaded if item.found is not None},
     )
 
 
@@ -135,11 +154,13 @@ def _write_clip(folder: Path, clip: Clip, source: Mapping[str, str]) -> Manifest
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A clip, its entry with every key filled in, and what was wrong with its file's header."""
+    """A clip, its entry with every key filled in, what was wrong with its file's header, and the bounds that were found
+    where the entry had no end of speech."""
 
     entry: ManifestEntry
     clip: Clip
     mended: str | None
+    found: FoundSpeech | None
 
 
 class _FileReader:
@@ -174,7 +195,7 @@ def _load_clip(files: _FileReader, folder: Path, entry: ManifestEntry, sample_ra
     ):
         if said not in (None, is_so):
             raise ClipError(f"{MANIFEST_NAME} says {key} {said}, the file has {is_so}")
-    speech = _speech(entry, pcm)
+    speech, found = _speech(entry, pcm)
     rate_hz = sample_rate_hz or pcm.sample_rate_hz
     samples = resample(pcm.samples, pcm.sample_rate_hz, rate_hz)
     # Resampling may round the length down by one sample: speech can't end after the clip does.
@@ -187,8 +208,9 @@ def _load_clip(files: _FileReader, folder: Path, entry: ManifestEntry, sample_ra
         speech_end_s=speech.end_s,
         sha256=sha256,
     )
-    clip = Clip(entry.clip_id, entry.reference, samples, rate_hz, speech.start_s, end_s)
-    return _Loaded(complete, clip, pcm.mended)
+    latest_end_s = None if found is None else max(end_s, min(found.latest_end_s, len(samples) / rate_hz))
+    clip = Clip(entry.clip_id, entry.reference, samples, rate_hz, speech.start_s, end_s, latest_end_s)
+    return _Loaded(complete, clip, pcm.mended, found)
 
 
 def _part(whole: Pcm, entry: ManifestEntry) -> Pcm:
@@ -209,16 +231,22 @@ def _part_of(entry: ManifestEntry) -> str:
     return f" from {entry.offset_s:g} s" if entry.offset_s else ""
 
 
-def _speech(entry: ManifestEntry, pcm: Pcm) -> SpeechBounds:
-    """The bounds that the manifest gives, or else those found in the samples. A silent file is always refused."""
-    found = find_speech(pcm.samples, pcm.sample_rate_hz)
-    start_s = found.start_s if entry.speech_start_s is None else entry.speech_start_s
-    end_s = found.end_s if entry.speech_end_s is None else entry.speech_end_s
+def _speech(entry: ManifestEntry, pcm: Pcm) -> tuple[SpeechBounds, FoundSpeech | None]:
+    """The bounds that the list gives, or else those found in the samples, and what was found where the list has no end
+    of speech. A silent file is always refused."""
+    start_s, end_s, found = entry.speech_start_s, entry.speech_end_s, None
+    if start_s is None or end_s is None:
+        heard = remembered_speech(pcm.samples, pcm.sample_rate_hz)
+        found = heard if end_s is None else None
+        start_s = heard.bounds.start_s if start_s is None else start_s
+        end_s = heard.bounds.end_s if end_s is None else end_s
+    else:
+        find_sound(pcm.samples, pcm.sample_rate_hz)
     if not start_s < end_s <= pcm.duration_s + 1e-6:  # the manifest is rounded to the microsecond
         raise ClipError(
             f"speech from {start_s:.3f} to {end_s:.3f} s is not within its length of {pcm.duration_s:.3f} s"
         )
-    return SpeechBounds(start_s, end_s)
+    return SpeechBounds(start_s, end_s), found
 
 
 def _nothing_in(folder: Path, listed: Listed) -> str:

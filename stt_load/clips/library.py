@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,14 +19,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from stt_load.atomic_file import write_atomically
 from stt_load.audio.clip import Clip
 from stt_load.audio.codec import Pcm, decode
-from stt_load.audio.speech_bounds import cut_to_speech, find_speech
+from stt_load.audio.speech_bounds import SpeechBounds, cut_to_bounds, find_sound
 from stt_load.audio.texts import Texts, english_set, standard_set
 from stt_load.clips import espeak
+from stt_load.clips.bounds_cache import remembered_speech
+from stt_load.clips.cache_folder import cache_folder
 from stt_load.clips.folder import ClipSet, is_free, load_folder, write_folder
 from stt_load.clips.tts_server import speak_over_http
 from stt_load.errors import ClipError, ConfigError
@@ -41,11 +40,6 @@ _RECIPE_VERSION = 1
 
 # Called after each clip with the number done and the number in all.
 Progress = Callable[[int, int], None]
-
-
-def cache_folder() -> Path:
-    from_environment = os.environ.get("STT_LOAD_CACHE")
-    return Path(from_environment) if from_environment else user_cache_path("stt-load")
 
 
 def default_clips(
@@ -111,12 +105,19 @@ def _rendered(
     for done, (clip_id, text) in enumerate(texts.items(), start=1):
         try:
             pcm = _spoken(text, voice, cache, api_key)
-            samples, speech = cut_to_speech(pcm.samples, pcm.sample_rate_hz, PAD_S)
+            samples, speech = cut_to_bounds(pcm.samples, pcm.sample_rate_hz, _bounds(pcm, voice), PAD_S)
         except ClipError as error:
             raise ConfigError(f"{voice.engine} as {voice.name} could not speak {clip_id} ({text!r}): {error}") from None
         yield Clip(clip_id, text, samples, pcm.sample_rate_hz, speech.start_s, speech.end_s)
         if progress is not None:
             progress(done, len(texts))
+
+
+def _bounds(pcm: Pcm, voice: Voice) -> SpeechBounds:
+    """The bounds of what an engine has spoken. espeak puts digital silence around it, others noise and breath too."""
+    if ENGINES[voice.engine].body is None:
+        return find_sound(pcm.samples, pcm.sample_rate_hz)
+    return remembered_speech(pcm.samples, pcm.sample_rate_hz).bounds
 
 
 def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Pcm:
@@ -132,7 +133,7 @@ def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Pcm:
             pass  # damaged: ask the server again
     data = speak_over_http(text, voice, api_key)
     pcm = decode(data)
-    find_speech(pcm.samples, pcm.sample_rate_hz)  # an answer without speech is not kept
+    find_sound(pcm.samples, pcm.sample_rate_hz)  # an answer without speech is not kept
     write_atomically(kept, data, make_folder=True, advice="set STT_LOAD_CACHE to another folder")
     return pcm
 

