@@ -51,11 +51,13 @@ def test_in_digital_silence_the_level_alone_decides_and_is_exact(text: str) -> N
 
 
 @pytest.mark.parametrize("noise", NOISES)
-@pytest.mark.parametrize(("snr_db", "within_s"), [(40, 0.06), (30, 0.12)])
+@pytest.mark.parametrize(("snr_db", "median_s", "within_s"), [(40, 0.04, 0.06), (30, 0.07, 0.12)])
 @pytest.mark.parametrize("margin_s", [0.15, 0.5])
-def test_noise_does_not_move_the_end_of_speech(noise: str, snr_db: float, within_s: float, margin_s: float) -> None:
+def test_noise_does_not_move_the_end_of_speech(
+    noise: str, snr_db: float, median_s: float, within_s: float, margin_s: float
+) -> None:
     errors_s = end_errors_s([in_noise(n, NOISES[noise], snr_db, margin_s) for n in EVERY_SENTENCE])
-    assert abs(np.median(errors_s)) <= 0.06
+    assert abs(np.median(errors_s)) <= median_s
     assert np.max(np.abs(errors_s)) <= within_s
 
 
