@@ -51,16 +51,16 @@ def judged(result: SloResult) -> str:
 
 
 def _not_proven(result: SloResult) -> str:
-    """How many utterances are too few, and about how many would do: `72 utterances don't prove it: about 299 would`."""
+    """How many utterances are too few: `72 utterances don't prove it: that needs about 299`."""
     subject = f"{utterances(result.n or 0)} {'does' if result.n == 1 else 'do'}n't prove it"
-    return f"{subject}: {needed(result)}"
+    return f"{subject}: {'it is' if result.n_needed is None else 'that needs'} {needed(result)}"
 
 
 def needed(result: SloResult) -> str:
     """About how many utterances would decide an objective."""
     if result.n_needed is None:
-        return "it is too close for any number"
-    return f"about {result.n_needed} would{', here and in the first stage' if result.compares else ''}"
+        return "too close for any number"
+    return f"about {result.n_needed}{', here and in the first stage' if result.compares else ''}"
 
 
 def utterances(n: int) -> str:

@@ -33,7 +33,9 @@ def test_strict_wants_proof_of_a_run_that_did_not_ask_for_it_and_keeps_the_run_a
 
     code, output = rebuilt("--strict")
     assert code == 4
-    assert "error_rate 0.0 % meets < 1%, but 5 utterances don't prove it: about 299 would" in " ".join(output.split())
+    assert "error_rate 0.0 % meets < 1%, but 5 utterances don't prove it: that needs about 299" in " ".join(
+        output.split()
+    )
     assert rebuilt()[0] == 0
 
 

@@ -24,13 +24,13 @@ FAST, SLOW = 0.5, 1.5
             "eos_latency:p95<1s",
             [SLOW],
             0,
-            "eos_latency p95 1.500 s misses < 1s, but 1 utterance doesn't prove it: about 59 would",
+            "eos_latency p95 1.500 s misses < 1s, but 1 utterance doesn't prove it: that needs about 59",
         ),
         (
             "eos_latency:p95<1s",
             [FAST] * 20,
             0,
-            "eos_latency p95 0.500 s meets < 1s, but 20 utterances don't prove it: about 59 would",
+            "eos_latency p95 0.500 s meets < 1s, but 20 utterances don't prove it: that needs about 59",
         ),
         (
             "eos_latency:p95<1s",
@@ -42,7 +42,7 @@ FAST, SLOW = 0.5, 1.5
             "eos_latency:p95<1s",
             [FAST] * 40,
             4,
-            "eos_latency p95 of a failed utterance misses < 1s, but 44 utterances don't prove it: about 77 would",
+            "eos_latency p95 of a failed utterance misses < 1s, but 44 utterances don't prove it: that needs about 77",
         ),
         (
             "eos_latency:p95<1s",
@@ -67,7 +67,8 @@ def test_a_result_is_one_clause(slo: str, measured: list[float], without: int, s
         (
             "wer_delta<5%",
             Resampled(0.021, None, None, 2, compares=True),
-            "wer_delta 2.1 % meets < 5%, but 2 utterances don't prove it: about 110 would, here and in the first stage",
+            "wer_delta 2.1 % meets < 5%, but 2 utterances don't prove it: "
+            "that needs about 110, here and in the first stage",
         ),
     ],
 )
