@@ -17,9 +17,10 @@ from rich.table import Table
 
 from stt_load.audio.texts import Texts, english_set, standard_set, texts_from_file
 from stt_load.cli.interrupts import interruptible
+from stt_load.clips.cache_folder import cache_folder
 from stt_load.clips.folder import ClipSet, is_free, load_folder
 from stt_load.clips.library import Progress as ReportProgress
-from stt_load.clips.library import cache_folder, default_clips, make_folder
+from stt_load.clips.library import default_clips, make_folder
 from stt_load.credentials import TTS_KEY_VARIABLE, without_credentials
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.tts.engines import ENGINES, Voice, voice_of
