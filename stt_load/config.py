@@ -195,7 +195,7 @@ def _settle_sidecars(values: dict[str, Any]) -> list[str]:
 def path_note(given_url: object, config: RunConfig) -> str | None:
     """What to say where the URL that is called has another path than the one that was typed; None elsewhere."""
     path = urlsplit(config.stt_url).path
-    if not given_url or urlsplit(str(given_url)).path == path:
+    if not given_url or urlsplit(str(given_url)).path not in ("", "/") or path in ("", "/"):
         return None
     return f"the URL has no path: {path} is taken, the one of {config.dialect}"
 

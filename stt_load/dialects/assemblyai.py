@@ -147,7 +147,13 @@ class AssemblyAI(Dialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         body = try_object(message)
-        own_key = {"Turn": "turn_order", "Begin": "expires_at", "Error": "error_code"}.get(str(body.get("type")))
+        own_key = {
+            "Begin": "expires_at",
+            "Turn": "turn_order",
+            "Heartbeat": "total_audio_received_ms",
+            "Termination": "audio_duration_seconds",
+            "Error": "error_code",
+        }.get(str(body.get("type")))
         return own_key is not None and own_key in body
 
     def _on_turn(self, body: Mapping[str, object]) -> Sequence[Event]:

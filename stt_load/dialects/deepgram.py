@@ -132,7 +132,14 @@ class Deepgram(Dialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         body = try_object(message)
-        return body.get("type") == "Results" and "channel_index" in body and isinstance(body.get("channel"), dict)
+        own_keys = {
+            "Results": {"channel_index", "channel"},
+            "Metadata": {"request_id", "channels"},
+            "SpeechStarted": {"channel", "timestamp"},
+            "UtteranceEnd": {"channel", "last_word_end"},
+            "Error": {"description"},
+        }.get(str(body.get("type")))
+        return own_keys is not None and body.keys() >= own_keys
 
     def _on_results(self, body: Mapping[str, object]) -> Sequence[Event]:
         """An interim result may be anything. A final one has a channel, whose alternatives may be none."""

@@ -43,6 +43,8 @@ from stt_load.option_values import one_of, or_none
 
 RESULT = frozenset({"sentences", "partial", "partial_start_ms", "duration_ms", "is_final"})
 
+EVENTS = ("started", "stopped", "language_set", "hotwords_set")
+
 
 class FunAsrRealtime(Dialect):
     """One connection to realtime_ws. What comes before `started` belongs to the utterance before."""
@@ -117,4 +119,4 @@ class FunAsrRealtime(Dialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         body = try_object(message)
-        return body == {"event": "started"} or body.keys() == RESULT
+        return body.get("event") in EVENTS or body.keys() == {"event", "error"} or body.keys() == RESULT

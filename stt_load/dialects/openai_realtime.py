@@ -148,4 +148,6 @@ class OpenAiRealtime(realtime.RealtimeDialect):
         kind, session = body.get("type"), body.get("session")
         if kind in (realtime.CREATED, realtime.UPDATED):
             return isinstance(session, dict) and "audio" in session and "intent" not in session
+        if kind in ("conversation.item.added", "conversation.item.created"):
+            return isinstance(body.get("item"), dict)
         return kind == realtime.COMPLETED and "item_id" in body and "is_last_result" not in body

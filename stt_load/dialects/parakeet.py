@@ -58,4 +58,6 @@ class Parakeet(Dialect):
 
     @staticmethod
     def recognises(message: Message) -> bool:
-        return try_object(message) == {"status": "queued"}
+        """The text of the original, alone in its object, could be vosk-server's as well."""
+        body = try_object(message)
+        return body == {"status": "queued"} or body.keys() in ({"text", "confidence", "words"}, {"text", "timings_ms"})

@@ -139,7 +139,7 @@ class SglangOmni(realtime.RealtimeDialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         body = try_object(message)
-        kind, session = body.get("type"), body.get("session")
-        if kind in (realtime.CREATED, realtime.UPDATED):
-            return isinstance(session, dict) and session.get("intent") == "transcription"
-        return kind in ("transcription.segment", "transcription.completed") and "event_index" in body
+        session = body.get("session")
+        if isinstance(session, dict) and session.get("intent") == "transcription":
+            return True
+        return body.keys() >= {"type", "event_index"}

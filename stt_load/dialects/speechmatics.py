@@ -49,7 +49,10 @@ REFUSALS = {
     "invalid_audio_type": Refusal.PARAMETERS,
     "invalid_language": Refusal.PARAMETERS,
 }
-MESSAGE_TYPES = ("RecognitionStarted", "AudioAdded", "AddTranscript", "AddPartialTranscript", "EndOfTranscript")
+MESSAGE_TYPES = (
+    *("RecognitionStarted", "AudioAdded", "AddTranscript", "AddPartialTranscript"),
+    *("EndOfUtterance", "EndOfTranscript"),
+)
 WITHOUT_EFFECT = ("AudioAdded", "Info", "Warning", "AudioEventStarted", "AudioEventEnded", "SpeakersResult")
 
 
@@ -138,7 +141,7 @@ class Speechmatics(Dialect):
     def recognises(message: Message) -> bool:
         body = try_object(message)
         return body.get("message") in MESSAGE_TYPES or (
-            body.get("message") == "Error" and body.keys() >= {"type", "reason"}
+            body.get("message") in ("Error", "Info", "Warning") and body.keys() >= {"type", "reason"}
         )
 
     def _start(self) -> dict[str, object]:

@@ -80,4 +80,6 @@ class TingWu(Dialect):
         body = try_object(message)
         if body.get("type") == "connected":
             return body.keys() == {"type", "connection_id", "config"}
+        if "warning" in body:
+            return body.keys() == {"warning", "backend"}
         return body.keys() == {"mode", "text", "is_final"} and body["mode"] in MODES

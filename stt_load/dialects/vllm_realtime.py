@@ -68,4 +68,8 @@ class VllmRealtime(realtime.RealtimeDialect):
         body = try_object(message)
         if body.get("type") == realtime.CREATED:
             return body.keys() == {"type", "id", "created"}
+        if body.get("type") == "transcription.delta":
+            return body.keys() == {"type", "delta"}
+        if body.get("type") == "error":
+            return body.keys() == {"type", "error", "code"}
         return body.get("type") == "transcription.done" and "usage" in body

@@ -97,5 +97,8 @@ class Vosk(Dialect):
 
     @staticmethod
     def recognises(message: Message) -> bool:
+        """A text alone in its object could be Parakeet's as well."""
         body = try_object(message)
-        return "partial" in body and body.keys() <= {"partial", "partial_result"}
+        if "partial" in body:
+            return body.keys() <= {"partial", "partial_result"}
+        return body.keys() == {"alternatives"} or (body.keys() == {"result", "text"})

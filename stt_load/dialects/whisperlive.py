@@ -44,6 +44,7 @@ from stt_load.errors import Refusal
 from stt_load.option_values import one_of, or_none, parse_number, parse_whole_number, parse_yes_or_no
 
 _UID = "stt-load"
+_MESSAGES = ("SERVER_READY", "DISCONNECT")
 
 
 class WhisperLive(Dialect):
@@ -130,7 +131,9 @@ class WhisperLive(Dialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         body = try_object(message)
-        return "uid" in body and ("segments" in body or body.get("message") in ("SERVER_READY", "DISCONNECT"))
+        if "uid" not in body:
+            return False
+        return not body.keys().isdisjoint(("segments", "status", "language_prob")) or body.get("message") in _MESSAGES
 
 
 def _on_status(body: Mapping[str, object]) -> Event:

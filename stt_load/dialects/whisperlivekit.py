@@ -103,6 +103,8 @@ class WhisperLiveKit(Dialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         body = try_object(message)
+        if body.get("type") in ("diff", "snapshot"):
+            return body.keys() >= {"n_lines", *_BUFFERS} or body.keys() >= {"lines", *_BUFFERS}
         return "useAudioWorklet" in body or body.keys() >= {"lines", *_BUFFERS} or body == {"type": "ready_to_stop"}
 
 

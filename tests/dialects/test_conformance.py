@@ -379,6 +379,14 @@ def test_an_odd_value_of_an_option_is_refused_or_can_be_spoken_with(row: Dialect
             assert not any("NaN" in message or "Infinity" in message for message in said if isinstance(message, str))
 
 
+@each_happy_one
+def test_what_a_server_says_first_is_known_from_everybody_elses(talk: Conversation) -> None:
+    """A greeting, or the first answer. A text alone in its object is what two servers say, and plain words anybody."""
+    (first, *_) = talk.messages
+    if talk.dialect not in TRANSCRIBES_IN_PLAIN_TEXT and try_object(first).keys() != {"text"}:
+        assert ROW_OF[talk.dialect].dialect.recognises(first)
+
+
 @each_conversation
 def test_somebody_elses_messages_are_told_from_ones_own(talk: Conversation) -> None:
     """A whole conversation names its server. One that failed, or is in plain words, may name none, but never another
@@ -386,5 +394,7 @@ def test_somebody_elses_messages_are_told_from_ones_own(talk: Conversation) -> N
     rows = DIALECTS | ROW_OF
     detected = [name for name, row in rows.items() if any(row.dialect.recognises(message) for message in talk.messages)]
     assert [name for name in detected if name in DIALECTS] == detect(talk.messages)
+    for message in talk.messages:
+        assert detect([message]) in ([], [talk.dialect] if talk.dialect in DIALECTS else [])
     may_be_unknown = not talk.ends_well or talk.dialect in TRANSCRIBES_IN_PLAIN_TEXT
     assert talk.dialect in detected or (may_be_unknown and not detected)
