@@ -69,6 +69,10 @@ def read_layout(path: Path, problems: Problems) -> Listed:
     layout, lists = _chosen(path, files)
     if layout is None:
         texts = _texts_beside(folder, audio, problems)
+        if len(problems) > 1 and not texts:
+            problems.append(
+                f"{folder}: no audio file has a text, and there is no list that is known: see docs/clips.md"
+            )
         return Listed(BESIDE, _with_ids(texts), audio)
     entries: list[ManifestEntry] = []
     for listing in lists:

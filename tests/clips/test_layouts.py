@@ -312,3 +312,12 @@ def test_a_folder_below_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir(mode=0)
     (problem,) = problems_of(tmp_path)
     assert problem == f"{tmp_path / 'below'}: can't be read (Permission denied)"
+
+
+def test_a_data_set_whose_texts_are_not_found_is_sent_to_the_docs(tmp_path: Path) -> None:
+    for n in range(8):
+        put(tmp_path / "wav" / f"{n}.wav")
+    write(tmp_path / "transcript" / "all.txt", "0 one\n1 two\n")
+    *told, last = problems_of(tmp_path)
+    assert len(told) == 8 and all("no reference text" in problem for problem in told)
+    assert last == f"{tmp_path}: no audio file has a text, and there is no list that is known: see docs/clips.md"
