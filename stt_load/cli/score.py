@@ -165,7 +165,7 @@ def _notes(done: Scored) -> Iterator[str]:
     yield f"counted after {done.normaliser.title}"
     yield f"references are `{pairs.keys[0]}`, transcripts `{pairs.keys[1]}`"
     if _interval(figures) == "-":
-        yield f"no interval: {figures.references} different references bound nothing, at least {MIN_CLUSTERS} do"
+        yield f"no interval: it needs {MIN_CLUSTERS} different references, and there are {figures.references}"
     else:
         yield f"the interval is a bootstrap over the {figures.references:,} different references"
     if done.tagged:

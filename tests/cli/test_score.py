@@ -86,6 +86,53 @@ def test_latin_words_in_chinese_count_whole_where_that_is_asked_for(tmp_path: Pa
     assert "normaliser mixed, as you asked" in output
 
 
+def test_a_language_can_be_named_and_is_told(tmp_path: Path) -> None:
+    german = "ref,hyp\nWir treffen uns um acht Uhr,Wir treffen uns acht Uhr\n"
+    guessed = scored(tmp_path, german)
+    assert "scored as German (de), guessed: 50% of the references' words are among the commonest of German" in guessed
+    assert cells(guessed)["D"] == "1"
+    asked = scored(tmp_path, german, "--language", "en")
+    assert "scored as English (en), as you asked" in asked
+    assert cells(asked)["D"] == "0"  # "um" is a filler there
+    assert as_data(tmp_path, german, "--language", "de-AT")["language"]["code"] == "de"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--language", "xx"), "--language: 'xx' is no language"),
+        (("--language", "de", "--normaliser", "basic"), "give one of them"),
+    ],
+)
+def test_a_language_that_cannot_be_used_is_one_line(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
+    (tmp_path / "texts").write_text(ENGLISH)
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        CliRunner().invoke(command, [str(tmp_path / "texts"), *options], catch_exceptions=False)
+
+
+def test_tags_of_the_model_are_counted_and_no_words(tmp_path: Path) -> None:
+    row = {"ref": "今天天气很好", "hyp": "<|zh|><|NEUTRAL|><|Speech|><|woitn|>今天天气很好"}
+    output = scored(tmp_path, json.dumps(row))
+    assert cells(output)["corpus CER%"] == "0.00"
+    assert "1 row with tags of the model in the transcript" in output
+    assert as_data(tmp_path, json.dumps(row))["rows_with_model_tags"] == 1
+
+
+def test_an_interval_stands_beside_the_rate_once_there_are_enough_references(tmp_path: Path) -> None:
+    rows = "".join(f"lamp number {n} is on,lamp number {n} is{' on' * (n % 2)}\n" for n in range(40))
+    data = as_data(tmp_path, f"ref,hyp\n{rows}")
+    low, high = data["corpus_wer_interval"]
+    assert low < data["corpus_wer"] < high
+    assert cells(scored(tmp_path, f"ref,hyp\n{rows}"))["95 % interval"] == f"{100 * low:.2f}–{100 * high:.2f}"
+    assert "no interval: it needs 5 different references, and there are 4" in scored(tmp_path, ENGLISH)
+
+
+def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from stt_load.cli import main; main()", "score", "/dev/stdin", "--json"]
+    done = subprocess.run(program, input=ENGLISH.encode(), capture_output=True, timeout=60)
+    assert json.loads(done.stdout)["corpus_wer"] == as_data(tmp_path, ENGLISH)["corpus_wer"]
+
+
 def test_the_worst_stand_first_word_below_word(tmp_path: Path) -> None:
     blocks = scored(tmp_path, ENGLISH).split("\n\n")[2:]
     assert [block.splitlines()[0] for block in blocks] == [
@@ -161,6 +208,7 @@ def test_a_run_scores_as_its_report_does(tmp_path: Path) -> None:
         (b"\xff\xfer\0e\0f\0", "is not UTF-8"),
         (b"one,two\na,b\n", "name the keys with --ref-key and --hyp-key"),
         (b'ref,hyp\n"a,b\n', "line 2: not CSV"),
+        (b'{"ref":' + b"[" * 10_000, "line 1: not JSON (nested too deep)"),
     ],
 )
 def test_a_file_that_cannot_be_scored_is_one_line(tmp_path: Path, content: bytes, told: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 from made_run import TEXTS
 
 from stt_load.metrics.foreign import clips_fitted
-from stt_load.metrics.normaliser import ENGLISH
+from stt_load.metrics.languages import LANGUAGES
+from stt_load.metrics.normaliser import ENGLISH, NORMALISERS
 
 OWN, *OTHERS = TEXTS
 
@@ -99,3 +100,30 @@ def test_a_caller_speaking_the_same_clip_makes_nothing_foreign() -> None:
 
 def test_with_nobody_else_in_flight_nothing_is_foreign() -> None:
     assert foreign_messages([OTHERS[0]], OWN, []) == 0
+
+
+SPOKEN = {
+    "zh": [
+        "请问明天早上八点去北京的火车还有票吗",
+        "我想换一张靠窗户的桌子，今天晚上六个人吃饭",
+        "你们公司的退货地址能再说一遍吗",
+    ],
+    "th": ["ฉันต้องการสอบถามเกี่ยวกับการจัดส่งโต๊ะ", "พรุ่งนี้เช้ามีรถไฟไปเชียงใหม่กี่โมง", "ขอเปลี่ยนที่นั่งเป็นริมหน้าต่างได้ไหม"],
+    "ja": [
+        "明日の朝、東京行きの電車は何時に出ますか",
+        "窓際の席に変えていただけませんか",
+        "返品の送り先をもう一度教えてください",
+    ],
+}
+
+
+@pytest.mark.parametrize("code", SPOKEN)
+def test_in_languages_without_blanks_characters_tell_whose_words_they_are(code: str) -> None:
+    normaliser = NORMALISERS[LANGUAGES[code].normaliser]
+    own, *others = SPOKEN[code]
+    spoken = {f"clip-{n}": normaliser.words(text) for n, text in enumerate(others)}
+    assert clips_fitted(own, own, spoken, normaliser) == frozenset()
+    assert clips_fitted(own[2:12], own, spoken, normaliser) == frozenset()
+    assert clips_fitted(others[0], own, spoken, normaliser) == {"clip-0"}
+    assert clips_fitted(others[1][:12], own, spoken, normaliser) == {"clip-1"}
+    assert clips_fitted(others[1][:4], own, spoken, normaliser) == frozenset()  # chance

@@ -4,9 +4,11 @@ import pytest
 from made_run import START_S, MadeRun, made_run, utterance
 
 from stt_load.errors import ExitCode
+from stt_load.metrics.language_guess import choose_language
 from stt_load.report.build import build_report
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
+from stt_load.report.table import explanations
 
 
 def built(made: MadeRun) -> RunReport:
@@ -32,6 +34,26 @@ def test_rows_give_the_same_report_however_they_are_cut_into_batches() -> None:
     made = made_run(ladder=(1, 5), per_stage=10)
     batches = [made.utterances[:3], [], made.utterances[3:13], made.utterances[13:]]
     assert build_report(made.run, made.transitions, batches, made.gpu) == built(made)
+
+
+def test_tags_of_the_model_are_counted_in_a_note_and_stay_in_the_rows() -> None:
+    made = made_run(ladder=(1,), per_stage=10)
+    for record in made.utterances[:3]:
+        record.text = f"<|en|><|NEUTRAL|>{record.text}"
+    report = built(made)
+    note = "transcripts with tags of the model in them, like <|en|>, which were taken out before scoring: 3"
+    assert note in report.notes
+    assert made.utterances[0].text.startswith("<|en|>")
+    assert not any("tags of the model" in line for line in built(made_run(ladder=(1,))).notes)
+
+
+def test_a_report_says_which_language_was_scored_and_why() -> None:
+    made = made_run(ladder=(1,), per_stage=3)
+    assert not any("scored as" in line for line in explanations(built(made)))  # a run of an older version
+    made.run["language"] = choose_language(None, ["Wir treffen uns um acht Uhr"]).as_data()
+    (line,) = [line for line in explanations(built(made)) if "scored as" in line]
+    assert line.startswith("Transcripts are scored as German (de), guessed: 50% of the references' words")
+    assert line.endswith("--language names another.")
 
 
 def test_a_small_clean_run_passes_marked_and_ends_with_zero() -> None:
