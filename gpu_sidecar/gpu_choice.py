@@ -66,7 +66,9 @@ class ComputeApp:
 
     @property
     def short_name(self) -> str:
-        return self.name.rsplit("/", 1)[-1]
+        """The name without its folders, and without the arguments that some programs leave in it."""
+        first = self.name.partition(" ")[0].rsplit("/", 1)[-1]
+        return first if is_known_server(first) else self.name.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class Service:
             SourceConfig(config.period_s, self._take, discovery.indexes, config.replay, discovery.doubt)
         )
 
-    def _make_host_source(self) -> Source | None:
+    def _make_host_source(self) -> HostSource | None:
         config = self._config
         if not config.has_host or config.replay is not None:
             return None
@@ -152,6 +152,8 @@ class Service:
         if change.tag.run_id not in (None, self._run_id):
             self._run_id = change.tag.run_id
             self._discovery.rediscover()
+            if self._host_source is not None:
+                self._host_source.forget_server()
 
     def _server_choice(self) -> ServerChoice | None:
         """The server, or None if the user named none and none was found."""

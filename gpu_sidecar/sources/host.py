@@ -54,6 +54,12 @@ class HostSource:
         self._stopping.set()
         self._thread.join(_JOIN_S)
 
+    def forget_server(self) -> None:
+        """Begins anew with the server: one that ended before is not missed any more."""
+        self._readings.forget_server()
+        self._last_of_server = None
+        self._gaps.end(_OF_SERVER, _now())
+
     def status(self) -> SourceStatus:
         is_alive = self._thread.is_alive() and self._readings.is_possible
         error = "" if self._readings.is_possible else NO_PROC
@@ -76,7 +82,7 @@ class HostSource:
                 return
 
     def _note_server(self, sample: Sample) -> None:
-        now = Moment(time.time(), time.monotonic())
+        now = _now()
         if sample.values["processes"]:
             self._last_of_server = now
             self._gaps.end(_OF_SERVER, now)
@@ -93,6 +99,9 @@ class HostReadings:
         self._before: CpuTicks | None = None
         self._tree = TreeCpu(os.cpu_count() or 1, os.sysconf("SC_CLK_TCK"))
         self._mib_per_page = os.sysconf("SC_PAGE_SIZE") / BYTES_PER_MIB
+        self._has_seen_server = False
+
+    def forget_server(self) -> None:
         self._has_seen_server = False
 
     def take(self) -> Iterator[Sample]:
@@ -114,3 +123,7 @@ class HostReadings:
             self._has_seen_server = True
             rss_mib = sum(stat.rss_pages for stat in running) * self._mib_per_page
             yield Sample(PROCESS, {"cpu_cores": cores, "rss_mib": rss_mib, "processes": len(running)})
+
+
+def _now() -> Moment:
+    return Moment(time.time(), time.monotonic())

@@ -130,6 +130,20 @@ def test_of_several_programs_on_several_gpus_nobody_knows_which_is_the_server(se
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("/usr/bin/python3 /app/server.py", "python3"),
+        ("tritonserver --model-repository=/models", "tritonserver"),
+        ("VLLM::EngineCore", "VLLM::EngineCore"),
+        ("/opt/my programs/serve it", "serve it"),
+        ("", ""),
+    ],
+)
+def test_a_name_is_short_without_folders_and_arguments(name: str, short: str) -> None:
+    assert ComputeApp(1, name, "GPU-aaaa").short_name == short
+
+
 def test_several_programs_on_one_gpu_leave_no_doubt_about_the_gpu() -> None:
     choice = choose_gpus(BOTH, [python_on(H200, 1), ComputeApp(2, "tritonserver", "GPU-bbbb")], BY_PROCESS)
     assert (choice.gpus, choice.is_guess) == ((H200,), False)

@@ -46,6 +46,16 @@ def test_the_host_is_read_no_more_often_than_once_a_second(asked_s: float, host_
     assert periods == {"query": asked_s, "proc": host_s}
 
 
+@pytest.mark.parametrize(
+    ("source", "period_s", "limit_s"), [("query", 0.1, 2.0), ("query", 5.0, 15.0), ("dmon", 1.0, 3.0)]
+)
+def test_a_source_says_how_long_it_may_be_quiet(source: str, period_s: float, limit_s: float) -> None:
+    """Three periods, and two seconds: it is what /metrics and the report go by."""
+    settings = replace(config(), source=SOURCES[source], period_s=period_s)
+    (status,) = Service(settings).state.sources()
+    assert status.limit_s == pytest.approx(limit_s)
+
+
 def test_an_unknown_gpu_is_refused_while_somebody_waits_to_hear_it(caplog: pytest.LogCaptureFixture) -> None:
     with started(config("7")) as service, pytest.raises(UnknownGpu):
         service.wait_for_gpus(threading.Event())

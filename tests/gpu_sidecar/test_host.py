@@ -149,6 +149,24 @@ def test_a_server_that_has_ended_has_no_memory_and_no_cpu_rather_than_none_used(
             assert ended == {"cpu_cores": None, "rss_mib": None, "processes": 0}
 
 
+def test_a_new_run_does_not_miss_a_server_that_ended_before_it() -> None:
+    samples: list[Sample] = []
+    with program(IDLE) as process:
+        source = HostSource(SourceConfig(PERIOD_S, samples.append), lambda: [process.pid])
+        source.start()
+        try:
+            eventually(lambda: values_of(samples, "process"))
+            process.kill()
+            eventually(lambda: source.status().gaps)
+            source.forget_server()
+            (gap,) = source.status().gaps
+            assert gap.ended is not None
+            eventually(lambda: samples[-1].kind == samples[-2].kind == "host")
+            assert len(source.status().gaps) == 1
+        finally:
+            source.stop()
+
+
 def test_a_server_that_was_never_there_gives_no_sample() -> None:
     readings = HostReadings(Proc(), list)
     list(readings.take())
