@@ -37,6 +37,7 @@ class Evidence:
     is_over: bool  # the stage came to its end: False where the run was killed in it
     ok: int  # counted utterances that came to a good end
     other_dialects: tuple[str, ...]  # that the server seems to speak instead
+    misfit: str | None  # what is wrong with the transcripts of the quiet server; None: nothing, or not measured
     undecided: tuple[str, ...]  # objectives that these utterances can't decide, one clause each
 
 
@@ -133,6 +134,12 @@ def _dialect_fits(evidence: Evidence) -> tuple[bool, str]:
     )
 
 
+def _transcripts_fit(evidence: Evidence) -> tuple[bool, str]:
+    if evidence.misfit is None:
+        return True, "they do, or nothing says that they don't"
+    return False, evidence.misfit
+
+
 def _enough_samples(evidence: Evidence) -> tuple[bool, str]:
     if evidence.undecided:
         return False, "; ".join(evidence.undecided)
@@ -180,6 +187,12 @@ CONDITIONS: tuple[Condition, ...] = (
         "the server speaks this dialect",
         _dialect_fits,
         "run again with the --dialect that is named here; try it first with `stt-load probe`",
+    ),
+    Condition(
+        "transcripts fit what was spoken",
+        _transcripts_fit,
+        "compare both texts with `stt-load probe`, and check the server's language and --clips; a model that is meant "
+        "to be so bad needs an objective that allows it, such as --slo 'wer<90%'",
     ),
     Condition(
         "enough samples",

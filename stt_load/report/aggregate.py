@@ -9,6 +9,7 @@ from stt_load.metrics.connection_age import ConnectionAges
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.model_tags import has_model_tags
 from stt_load.metrics.stage import StageStats
+from stt_load.metrics.transcript_fit import TranscriptSample
 from stt_load.records import UtteranceRecord
 from stt_load.report.late_scores import LateScores
 
@@ -20,9 +21,11 @@ class StageAggregate:
     stats: StageStats
     duty: DutyCycle | None
     ages: ConnectionAges = field(default_factory=ConnectionAges)
+    transcripts: TranscriptSample = field(default_factory=TranscriptSample)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         self.stats.add(records)
+        self.transcripts.add(records)
         self.ages.add(records)
         if self.duty is not None:
             self.duty.add(records)

@@ -8,9 +8,10 @@ from typing import Any
 
 from stt_load.kinds import KINDS, STREAM
 from stt_load.metrics.duty import DutyCycle
-from stt_load.metrics.normaliser import normaliser_titled
+from stt_load.metrics.normaliser import Normaliser, normaliser_titled
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats
+from stt_load.metrics.transcript_fit import find_misfit
 from stt_load.metrics.validity import ARRIVAL_LATE_LIMIT_S, Evidence, Finding, evaluate
 from stt_load.records import UtteranceRecord
 from stt_load.report.aggregate import RunAggregate, StageAggregate
@@ -122,7 +123,8 @@ def build_report(
     of the files, complete once they have been read. Raises ConfigError for an SLO that can't be read.
     """
     timelines = _timelines(transitions)
-    aggregate = _aggregate(timelines, run, utterances)
+    normaliser = normaliser_titled(str(run.get("normaliser", "")))
+    aggregate = _aggregate(timelines, run, utterances, normaliser)
     done = next((line for line in transitions if line["phase"] == "done"), None)
     lost = _rows_lost(done, aggregate.rows)
     kind = KINDS[run.get("kind", STREAM.name)]
@@ -130,11 +132,24 @@ def build_report(
     objectives = _Objectives(slos, is_strict=bool(run.get("strict")))
     judged_ones = [timeline for timeline in timelines if timeline.is_judged]
     sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in judged_ones})
-    stages: list[StageReport] = []
+    figures: list[StageFigures] = []
     for timeline in judged_ones:
-        first = stages[0].figures if stages else None
-        sums = aggregate.stages[timeline.stage]
-        stages.append(_stage_report(timeline, sums, first, objectives, lost, sampling, is_paced=kind.is_paced))
+        figures.append(aggregate.stages[timeline.stage].stats.close(figures[0] if figures else None))
+    samples_of = [aggregate.stages[timeline.stage].transcripts for timeline in judged_ones]
+    misfit = find_misfit(list(zip(figures, samples_of, strict=True)), slos, normaliser)
+    stages = [
+        _stage_report(
+            timeline,
+            aggregate.stages[timeline.stage],
+            closed,
+            objectives,
+            lost,
+            misfit,
+            sampling,
+            is_paced=kind.is_paced,
+        )
+        for timeline, closed in zip(judged_ones, figures, strict=True)
+    ]
     is_aborted = bool(done and done.get("aborted"))
     is_cut_short = bool(stages) and (is_aborted or done is None)
     knee = find_knee(stages, ended_at=stages[-1].users if is_cut_short else None)
@@ -160,7 +175,10 @@ def build_report(
 
 
 def _aggregate(
-    timelines: Sequence[_Timeline], run: Mapping[str, Any], utterances: Iterable[Sequence[UtteranceRecord]]
+    timelines: Sequence[_Timeline],
+    run: Mapping[str, Any],
+    utterances: Iterable[Sequence[UtteranceRecord]],
+    normaliser: Normaliser,
 ) -> RunAggregate:
     stages = {
         timeline.stage: StageAggregate(
@@ -171,7 +189,7 @@ def _aggregate(
     }
     aggregate = RunAggregate(stages)
     limit_s = float(run.get("utterance_limit_s") or _UTTERANCE_LIMIT_S)
-    aggregate.add(utterances, LateScores(normaliser_titled(str(run.get("normaliser", ""))), limit_s))
+    aggregate.add(utterances, LateScores(normaliser, limit_s))
     return aggregate
 
 
@@ -198,17 +216,17 @@ def _rows_lost(done: Transition | None, rows: int) -> int:
 def _stage_report(
     timeline: _Timeline,
     aggregate: StageAggregate,
-    first: StageFigures | None,
+    figures: StageFigures,
     objectives: _Objectives,
     lost: int,
+    misfit: str | None,
     sampling: Sampling,
     *,
     is_paced: bool,
 ) -> StageReport:
-    figures = aggregate.stats.close(first)
     results = tuple(judge(slo, figures.estimate(slo.figure, slo.statistic)) for slo in objectives.slos)
     left_open = objectives.left_open(results)
-    evidence = _evidence(timeline, figures, left_open, lost, is_paced)
+    evidence = _evidence(timeline, figures, left_open, lost, misfit, is_paced)
     findings = evaluate(evidence)
     span = timeline.hold_span
     duty = aggregate.duty.close() if aggregate.duty and is_paced else None
@@ -232,7 +250,12 @@ def _stage_report(
 
 
 def _evidence(
-    timeline: _Timeline, figures: StageFigures, undecided: Sequence[SloResult], lost: int, is_paced: bool
+    timeline: _Timeline,
+    figures: StageFigures,
+    undecided: Sequence[SloResult],
+    lost: int,
+    misfit: str | None,
+    is_paced: bool,
 ) -> Evidence:
     ended = figures.n - figures.interrupted
     late = figures.distributions["arrival_late"]
@@ -256,6 +279,7 @@ def _evidence(
         is_over=timeline.is_over,
         ok=figures.ok,
         other_dialects=tuple(figures.other_dialects),
+        misfit=misfit,
         undecided=tuple(judged(result) for result in undecided),
     )
 

@@ -25,6 +25,7 @@ CLEAN = Evidence(
     is_over=True,
     ok=78,
     other_dialects=(),
+    misfit=None,
     undecided=(),
 )
 
@@ -35,7 +36,7 @@ def broken(**changes: object) -> list[str]:
 
 def test_clean_evidence_meets_every_condition() -> None:
     assert broken() == []
-    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 9
+    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 10
 
 
 def test_whole_files_have_no_pace_and_the_condition_says_so() -> None:
@@ -71,6 +72,7 @@ def test_one_good_end_says_that_the_dialect_fits_whatever_else_the_server_sent()
         ({"unended": 1}, "counted utterances all ended"),
         ({"is_over": False}, "counted utterances all ended"),
         ({"ok": 0, "other_dialects": ("vosk",)}, "the server speaks this dialect"),
+        ({"misfit": "WER 97 %"}, "transcripts fit what was spoken"),
         ({"undecided": ("p95 of three",)}, "enough samples"),
     ],
 )

@@ -5,10 +5,11 @@ from made_run import START_S, MadeRun, made_run, utterance
 
 from stt_load.errors import ExitCode
 from stt_load.metrics.language_guess import choose_language
+from stt_load.metrics.wer import score
 from stt_load.report.build import build_report
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
-from stt_load.report.table import explanations
+from stt_load.report.table import explanations, validity_lines
 
 
 def built(made: MadeRun) -> RunReport:
@@ -299,3 +300,32 @@ def test_answers_that_may_have_come_earlier_than_they_were_read_are_not_believed
     for record in made.utterances:
         record.arrival_late_s = 0.009
     assert built(made).verdict is Verdict.PASS
+
+
+def with_answers_of_before(made: MadeRun) -> MadeRun:
+    """The run on a server that gives every caller the text of the utterance before."""
+    for users in {record.users for record in made.utterances}:
+        mine = [record for record in made.utterances if record.users == users]
+        texts = ["uh", *(record.reference for record in mine)]
+        for n, (record, text) in enumerate(zip(mine, texts, strict=False)):
+            record.text, record.user, record.started_at = text, 0, float(n)
+            score(record.reference, text).fill_into(record)
+    return made
+
+
+def test_a_run_whose_transcripts_do_not_fit_is_not_believed_on_any_stage() -> None:
+    report = built(with_answers_of_before(made_run(ladder=(1, 5), per_stage=80, gpu=False)))
+    assert [stage.verdict for stage in report.stages] == [Verdict.INVALID] * 2
+    assert [broken(report, stage) for stage in (0, 1)] == [["transcripts fit what was spoken"]] * 2
+    (line,) = validity_lines(report)
+    assert line.startswith("at 1, 5 callers: WER ")
+    assert "have the words of the utterance that the same caller spoke before. Compare both texts" in line
+    assert exit_code(report) is ExitCode.NOT_BELIEVABLE
+
+
+def test_who_allows_such_a_wer_gets_a_verdict() -> None:
+    made = with_answers_of_before(made_run(ladder=(1, 5), per_stage=80, gpu=False))
+    made.run["slos"] = ["eos_latency:p95<1s", "wer<150%"]
+    assert built(made).verdict is Verdict.PASS
+    made.run["slos"] = ["eos_latency:p95<1s", "wer<60%"]
+    assert built(made).verdict is Verdict.FAIL
