@@ -108,6 +108,7 @@ class UtteranceRecord(Utterance, gc=False):
     character_errors: int | None = None
     reference_characters: int | None = None
     foreign_text: int | None = None  # messages of this utterance that are another caller's words
+    late_text: int | None = None  # messages that are this caller's own words of an earlier utterance
 
     def to_json(self) -> bytes:
         """One line without its end. Raises ValueError for a number that JSON doesn't have (NaN, infinity)."""

@@ -672,6 +672,16 @@ FIGURES: tuple[Figure, ...] = (
         meaning="how long before its time the completing message may have arrived; empty where the kernel stamped it",
         csv=_csv("arrival_late", "p99", "max"),
     ),
+    Figure(
+        name="late_text",
+        field="late_text",
+        unit=Unit.COUNT,
+        source=Source.SUM,
+        meaning="messages that carried the caller's own words of an earlier utterance",
+        kinds=TRANSCRIBED,
+        has_slo=True,
+        csv=_one("late_text"),
+    ),
 )
 
 

@@ -14,6 +14,8 @@ the share is taken of the message and not of the reference.
       another clip in flight, fits it by
       OTHER_FIT or more, and MARGIN better
       than its own                          foreign
+    fits a clip that its own caller spoke
+      before, by the same rule                late: the server's answer to an earlier utterance
     anything else                           a bad transcript, for WER to count
 
 Chance alone gives unrelated English sentences a fit of 0.1 to 0.4 (the, to, a), and a recognition error
@@ -28,7 +30,9 @@ them in order, and every 20th piece of a sentence half; six that agree are not c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import Protocol
 
 from rapidfuzz.distance import LCSseq
 
@@ -39,6 +43,44 @@ MIN_CHARACTERS = 6
 OWN_FIT = 0.6
 OTHER_FIT = 0.6
 MARGIN = 0.3
+OWN_LAST = 3
+"""How many utterances before this one are the first that a message which doesn't fit it is looked for in."""
+
+
+class Origin(StrEnum):
+    """Whose words a message has that does not fit its utterance: the field of the record that counts it."""
+
+    OTHERS = "foreign_text"
+    OWN = "late_text"
+
+
+class ClipsAround(Protocol):
+    """What was spoken around the end of one utterance, so that its words could have reached the caller."""
+
+    def was_just_spoken(self, clip_id: str) -> bool:
+        """By the same caller, in one of its `OWN_LAST` utterances before this one."""
+        ...
+
+    def is_of_others(self, clip_id: str) -> bool:
+        """Another caller speaks it, or spoke it not long ago."""
+        ...
+
+    def was_own(self, clip_id: str) -> bool:
+        """The same caller spoke it not long ago."""
+        ...
+
+
+def origin_of(clip_ids: Collection[str], around: ClipsAround) -> Origin | None:
+    """Whose words a message has that fits these clips; None where nobody spoke them.
+
+    With few clips every caller has spoken each of them before, so only the utterances just before come ahead of other
+    callers: a server that mixes up callers hits one of them by chance alone.
+    """
+    if any(map(around.was_just_spoken, clip_ids)):
+        return Origin.OWN
+    if any(map(around.is_of_others, clip_ids)):
+        return Origin.OTHERS
+    return Origin.OWN if any(map(around.was_own, clip_ids)) else None
 
 
 def fits_own(message: str, own_reference: str, normaliser: Normaliser = ENGLISH) -> bool:

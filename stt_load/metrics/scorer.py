@@ -7,10 +7,10 @@ rest.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
-from stt_load.metrics.foreign import clips_fitted
+from stt_load.metrics.foreign import ClipsAround, Origin, clips_fitted, origin_of
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.metrics.wer import Scores, score
 from stt_load.records import UtteranceRecord
@@ -35,22 +35,20 @@ class Scorer:
         self._scores = lru_cache(CACHE_SIZE)(self._compute_scores)
         self._fits = lru_cache(CACHE_SIZE)(self._compute_fits)
 
-    def fill(self, record: UtteranceRecord, in_flight: Container[str]) -> None:
-        """Fills in the scores and `foreign_text`. `in_flight`: clips whose words could have reached its caller."""
+    def fill(self, record: UtteranceRecord, around: ClipsAround) -> None:
+        """Fills in the scores, `foreign_text` and `late_text`. `around`: whose words could have reached its caller."""
         scores = self._scores(record.reference, record.text) if record.is_transcribed else None
-        foreign_text = sum(
-            any(clip_id in in_flight for clip_id in self.clips_fitted(record.clip_id, record.reference, text))
-            for _, text in record.messages
-        )
+        fitted = [self.clips_fitted(record.clip_id, record.reference, text) for _, text in record.messages]
+        origins = [origin_of(clip_ids, around) for clip_ids in fitted if clip_ids]
         if scores is not None:
             scores.fill_into(record)
-        record.foreign_text = foreign_text
+        record.foreign_text, record.late_text = origins.count(Origin.OTHERS), origins.count(Origin.OWN)
 
-    def fill_cached(self, record: UtteranceRecord, in_flight: Container[str]) -> bool:
+    def fill_cached(self, record: UtteranceRecord, around: ClipsAround) -> bool:
         """Does the same if every text of the record was heard before. False: one is new, and nothing was changed."""
         self._may_compute = False
         try:
-            self.fill(record, in_flight)
+            self.fill(record, around)
         except _NotCached:
             return False
         finally:
@@ -58,7 +56,7 @@ class Scorer:
         return True
 
     def fill_scores(self, record: UtteranceRecord) -> None:
-        """Fills in the scores and leaves `foreign_text` alone."""
+        """Fills in the scores, and leaves `foreign_text` and `late_text` alone."""
         if record.is_transcribed:
             self._scores(record.reference, record.text).fill_into(record)
 

@@ -52,9 +52,9 @@ class RunAggregate:
                     self.stages[stage].add(mine)
                 else:
                     self.without_stage += len(mine)
-        for stage, messages in late.foreign_text(utterances).items():
+        for (stage, origin), messages in late.found(utterances).items():
             if stage in self.stages:
-                self.stages[stage].stats.counts["foreign_text"] += messages
+                self.stages[stage].stats.counts[origin] += messages
 
 
 def _by_stage(records: Sequence[UtteranceRecord]) -> dict[int, list[UtteranceRecord]]:

@@ -13,7 +13,7 @@ from rich.text import Text
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.resources import RESOURCES_TITLE, ResourceTable, resource_table
-from stt_load.report.table import explanations, foreign_warning, headings, rows, validity_lines
+from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
 from stt_load.report.wording import at_callers, judged, knee_sentence, title
 
 _PIPE_WIDTH = 110  # a file or CI log has no width; rich would assume 80 and fold the table
@@ -105,9 +105,8 @@ def _blocks(report: RunReport) -> list[tuple[str, str, list[str]]]:
         for stage in report.stages
         for result in stage.missed
     ]
-    foreign = foreign_warning(report)
     blocks = [
-        ("Foreign text", "red", [foreign] if foreign else []),
+        *((heading, "red", [line]) for heading, line in stray_text(report)),
         ("Not valid", "yellow", validity_lines(report)),
         ("Objectives missed", "red", missed),
     ]

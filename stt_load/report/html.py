@@ -12,7 +12,7 @@ from stt_load.report.model import RunReport
 from stt_load.report.plots import HOW_TO_GET_CHARTS, Chart
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.sidecars import Sidecars
-from stt_load.report.table import explanations, foreign_warning, headings, rows, validity_lines
+from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
 from stt_load.report.wording import at_callers, judged, knee_sentence, title
 
 _templates = Environment(
@@ -49,9 +49,8 @@ def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
 
 
 def _warnings(report: RunReport) -> list[str]:
-    foreign = foreign_warning(report)
     return [
-        *([f"Foreign text: {foreign}"] if foreign else []),
+        *(f"{heading}: {line}" for heading, line in stray_text(report)),
         *(f"Not valid {line}" for line in validity_lines(report)),
     ]
 

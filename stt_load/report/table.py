@@ -149,13 +149,26 @@ def _what_was_sent(report: RunReport) -> list[str]:
     return []
 
 
-def foreign_warning(report: RunReport) -> str | None:
-    """One line if some caller got another caller's words; None if not."""
-    found = [(stage.users, int(n)) for stage in report.stages if (n := stage.figures.sums["foreign_text"])]
-    if not found:
-        return None
-    places = ", ".join(f"{count} at {users}" for users, count in found)
-    return f"messages carried another caller's words ({places} callers): the server mixes up its sessions"
+_STRAY_TEXT = (
+    ("Foreign text", "foreign_text", "another caller's words", "the server mixes up its sessions"),
+    (
+        "Late text",
+        "late_text",
+        "the caller's own words of an earlier utterance",
+        "the server repeats itself, or answers one utterance with another",
+    ),
+)
+"""Heading, figure, what the messages are, and what that says of the server."""
+
+
+def stray_text(report: RunReport) -> list[tuple[str, str]]:
+    """Heading and line for each kind of text that some caller got and that does not belong to what it spoke then."""
+    found = []
+    for heading, figure, words, why in _STRAY_TEXT:
+        places = [f"{n:.0f} at {stage.users}" for stage in report.stages if (n := stage.figures.sums[figure])]
+        if places:
+            found.append((heading, f"messages carried {words} ({', '.join(places)} {report.kind.callers}): {why}"))
+    return found
 
 
 def validity_lines(report: RunReport) -> list[str]:

@@ -7,7 +7,7 @@ than they can be scored are written as they are, and scored when the report is m
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 
 from stt_load.clock import Clock
 from stt_load.errors import Outcome
+from stt_load.metrics.foreign import OWN_LAST
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.metrics.scorer import Scorer
 from stt_load.records import UtteranceRecord
@@ -83,22 +84,64 @@ class Allowance:
         self._left_s -= self.clock() - began_s
 
 
-@dataclass(frozen=True, slots=True)
-class ClipsInFlight:
-    """Clips that callers speak now or spoke recently: whose words could have reached a caller that just ended.
+Caller = tuple[int, int]
+"""Worker and user."""
 
-    Looked up for the few whose words a message has; nothing is gathered.
+
+class RecentClips:
+    """Who spoke which clip when: as far as it can matter for what a message says that doesn't fit its utterance.
+
+    Of each clip the newest row is kept, and the newest of another caller; of each caller the last few clips.
     """
 
-    last_row_s: Mapping[str, float]
+    def __init__(self) -> None:
+        self._newest: dict[str, tuple[tuple[Caller, float], ...]] = {}
+        self._last: dict[Caller, tuple[str, ...]] = {}
+
+    def note(self, record: UtteranceRecord, now_s: float) -> None:
+        """A row has come."""
+        caller = (record.worker, record.user)
+        others = [entry for entry in self._newest.get(record.clip_id, ()) if entry[0] != caller]
+        self._newest[record.clip_id] = ((caller, now_s), *others[:1])
+
+    def end(self, record: UtteranceRecord) -> None:
+        """The row was judged: its clip is one of those before the caller's next."""
+        caller = (record.worker, record.user)
+        self._last[caller] = (*self._last.get(caller, ())[1 - OWN_LAST :], record.clip_id)
+
+    def last(self, caller: Caller) -> tuple[str, ...]:
+        return self._last.get(caller, ())
+
+    def spoken_by(self, clip_id: str, from_s: float) -> list[Caller]:
+        """Those of whom a row of this clip has come since then: two at most."""
+        return [caller for caller, row_s in self._newest.get(clip_id, ()) if row_s >= from_s]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipsInFlight:
+    """What could have reached the caller of a row that has just come: `metrics.foreign.ClipsAround`. Looked up for the
+    few messages that don't fit; nothing is gathered."""
+
+    record: UtteranceRecord
+    recent: RecentClips
     recent_from_s: float
     workers: Mapping[str, WorkerState]
 
-    def __contains__(self, clip_id: object) -> bool:
-        row_s = self.last_row_s.get(str(clip_id))
-        if row_s is not None and row_s >= self.recent_from_s:
+    @property
+    def _caller(self) -> Caller:
+        return self.record.worker, self.record.user
+
+    def was_just_spoken(self, clip_id: str) -> bool:
+        return clip_id in self.recent.last(self._caller)
+
+    def is_of_others(self, clip_id: str) -> bool:
+        if any(caller != self._caller for caller in self.recent.spoken_by(clip_id, self.recent_from_s)):
             return True
-        return any(clip_id in worker.newest.clips for worker in self.workers.values())
+        # Workers don't say whose clips are in flight. Of a single caller they are its own.
+        return self.record.users > 1 and any(clip_id in worker.newest.clips for worker in self.workers.values())
+
+    def was_own(self, clip_id: str) -> bool:
+        return self._caller in self.recent.spoken_by(clip_id, self.recent_from_s)
 
 
 class Ledger:
@@ -124,7 +167,7 @@ class Ledger:
         self._scorer = Scorer(references, normaliser)
         self._allowance = allowance
         self._workers: dict[str, WorkerState] = {}
-        self._last_row_s: dict[str, float] = {}  # clip id → when a row of it came last
+        self._recent = RecentClips()
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
         self.outcomes: Counter[str] = Counter()
         self.drained: set[str] = set()  # workers that have sent their last report
@@ -141,7 +184,8 @@ class Ledger:
         if rows:
             records = _records(rows)
             # All of them first: two callers that ended since the last report were in flight together.
-            self._last_row_s.update((record.clip_id, now_s) for record in records)
+            for record in records:
+                self._recent.note(record, now_s)
             self._take(state, records, now_s)
 
     def take_rows(self, worker: str, lines: Iterable[bytes], now_s: float) -> None:
@@ -150,11 +194,11 @@ class Ledger:
         self._take(self._workers[worker], map(_ROWS.decode, lines), now_s)
 
     def _take(self, worker: WorkerState, records: Iterable[UtteranceRecord], now_s: float) -> None:
-        in_flight = ClipsInFlight(self._last_row_s, now_s - self._recent_s, self._workers)
         taken = []
         for record in records:
-            self._last_row_s[record.clip_id] = now_s
-            self._score(record, in_flight)
+            self._recent.note(record, now_s)
+            self._score(record, ClipsInFlight(record, self._recent, now_s - self._recent_s, self._workers))
+            self._recent.end(record)
             self._count(record)
             if record.is_counted:
                 worker.stages[record.stage].add(record)
@@ -162,12 +206,12 @@ class Ledger:
         self._write(_LINES.encode_lines(taken))
         worker.rows += len(taken)
 
-    def _score(self, record: UtteranceRecord, in_flight: Container[str]) -> None:
+    def _score(self, record: UtteranceRecord, around: ClipsInFlight) -> None:
         allowance = self._allowance
         if allowance is None:
-            self._scorer.fill(record, in_flight)
-        elif not self._scorer.fill_cached(record, in_flight) and allowance.has_left():
-            allowance.spend(lambda: self._scorer.fill(record, in_flight))
+            self._scorer.fill(record, around)
+        elif not self._scorer.fill_cached(record, around) and allowance.has_left():
+            allowance.spend(lambda: self._scorer.fill(record, around))
 
     def _count(self, record: UtteranceRecord) -> None:
         self.outcomes[record.outcome] += 1

@@ -7,6 +7,7 @@ from copy import copy
 import pytest
 from made_run import START_S, TEXTS, MadeRun, made_run, utterance
 
+from stt_load.metrics.foreign import Origin
 from stt_load.metrics.normaliser import CHINESE, ENGLISH
 from stt_load.metrics.scorer import Scorer
 from stt_load.metrics.wer import scored
@@ -23,8 +24,24 @@ def unscored(record: UtteranceRecord) -> UtteranceRecord:
     raw = copy(record)
     for name in ("normaliser", "wer", "cer", "substitutions", "deletions", "insertions", "reference_words"):
         setattr(raw, name, None)
-    raw.character_errors = raw.reference_characters = raw.foreign_text = None
+    raw.character_errors = raw.reference_characters = raw.foreign_text = raw.late_text = None
     return raw
+
+
+class Everybody:
+    """Others speak every clip, and nobody has spoken before."""
+
+    def was_just_spoken(self, clip_id: str) -> bool:
+        return False
+
+    def is_of_others(self, clip_id: str) -> bool:
+        return True
+
+    def was_own(self, clip_id: str) -> bool:
+        return False
+
+
+EVERYBODY = Everybody()
 
 
 def report_of(made: MadeRun, records: list[UtteranceRecord]) -> RunReport:
@@ -38,7 +55,7 @@ def test_unscored_rows_give_the_same_report_as_scored_ones() -> None:
     scorer = Scorer({record.clip_id: record.reference for record in made.utterances})
     for record in made.utterances:
         record.messages = [[1.0, record.text]]
-        scorer.fill(record, set(map("clip-{}".format, range(len(TEXTS)))))
+        scorer.fill(record, EVERYBODY)
     every_third = [unscored(row) if n % 3 else copy(row) for n, row in enumerate(made.utterances)]
     raw = [unscored(row) for row in made.utterances]
     expected = report_of(made, made.utterances)
@@ -56,8 +73,11 @@ def test_they_are_scored_under_the_normaliser_of_the_run() -> None:
     assert by_door.stages[0].figures.wer == 1 / 4
 
 
-def spoken(index: int, began_s: float, lasted_s: float, *messages: str, phase: str = "hold") -> UtteranceRecord:
-    record = utterance(0, 4, index, text=" ".join(messages), phase=phase, started_at=START_S + began_s)
+def spoken(
+    index: int, began_s: float, lasted_s: float, *messages: str, phase: str = "hold", user: int | None = None
+) -> UtteranceRecord:
+    user = index % 4 if user is None else user
+    record = utterance(0, 4, index, text=" ".join(messages), phase=phase, started_at=START_S + began_s, user=user)
     record.duration_s = lasted_s
     record.messages = [[1.0, message] for message in messages]
     return unscored(record)
@@ -84,14 +104,37 @@ def test_whose_words_they_are_is_known_from_when_each_was_spoken(
     late = LateScores(ENGLISH, LIMIT_S)
     for records in batches:
         late.fill(records)
-    assert late.foreign_text(batches)[0] == foreign
+    assert late.found(batches) == ({(0, Origin.OTHERS): foreign} if foreign else {})
     assert victim.foreign_text is None  # a row is not changed by what another one says
+
+
+@pytest.mark.parametrize(
+    ("before", "origin"),
+    [
+        ([(1, 0, -8.0)], Origin.OWN),  # its own utterance just before
+        ([(1, 0, -30.0), (2, 0, -20.0), (3, 0, -10.0)], Origin.OWN),
+        ([(1, 0, -36.0), (2, 0, -27.0), (3, 0, -18.0), (4, 0, -9.0)], Origin.OWN),  # nobody else has spoken it
+        ([(1, 0, -36.0), (2, 0, -27.0), (3, 0, -18.0), (4, 0, -9.0), (1, 1, -4.0)], Origin.OTHERS),
+        ([(1, 0, -8.0), (1, 1, -4.0)], Origin.OWN),
+        ([(1, 1, -4.0)], Origin.OTHERS),
+        ([(1, 0, -60.0), (2, 0, -50.0), (3, 0, -45.0), (4, 0, -42.0)], None),  # too long ago
+    ],
+)
+def test_an_answer_to_an_earlier_utterance_of_the_same_caller_is_no_foreign_text(
+    before: list[tuple[int, int, float]], origin: Origin | None
+) -> None:
+    victim = spoken(0, 2.0, 6.0, TEXTS[0], TEXTS[1], user=0)
+    batches = [[spoken(index, began_s, 3.0, user=user) for index, user, began_s in before], [victim]]
+    late = LateScores(ENGLISH, LIMIT_S)
+    for records in batches:
+        late.fill(records)
+    assert late.found(batches) == ({(0, origin): 1} if origin else {})
 
 
 def test_utterances_are_not_read_again_without_a_candidate() -> None:
     late = LateScores(ENGLISH, LIMIT_S)
     late.fill([spoken(0, 2.0, 6.0, TEXTS[0]), spoken(0, 2.0, 6.0, TEXTS[1], phase="ramp")])
-    assert late.foreign_text(iter(())) == {}
+    assert late.found(iter(())) == {}
 
 
 def test_rows_that_were_judged_at_the_door_are_not_judged_again() -> None:
@@ -99,4 +142,4 @@ def test_rows_that_were_judged_at_the_door_are_not_judged_again() -> None:
     judged.foreign_text = 0
     late = LateScores(ENGLISH, LIMIT_S)
     late.fill([judged, spoken(1, 2.0, 6.0)])
-    assert late.foreign_text([[judged, spoken(1, 2.0, 6.0)]]) == {}
+    assert late.found([[judged, spoken(1, 2.0, 6.0)]]) == {}

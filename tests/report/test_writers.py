@@ -65,7 +65,7 @@ def report() -> RunReport:
             row["generator_cpu_pct"] = 97.0
     made.transitions[-1]["delivery"].update(rows=len(made.utterances), totals={"one": len(made.utterances)})
     late = [record for record in made.utterances if record.stage == 3]
-    late[0].foreign_text, late[1].clip_reused, late[2].outcome = 1, True, "timed_out"
+    late[0].foreign_text, late[1].clip_reused, late[2].outcome, late[3].late_text = 1, True, "timed_out", 2
     return build_report(made.run, made.transitions, [made.utterances], made.samples)
 
 

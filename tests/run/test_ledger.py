@@ -100,7 +100,9 @@ class Cluster:
         self.reports[worker].begin(user, under, clip_id, Speaking("speaking"))
 
     def end(self, worker: str, user: int, ended: UtteranceRecord | None = None) -> None:
-        self.reports[worker].end(user, ended or record())
+        ended = ended or record()
+        ended.worker, ended.user = int(worker.removeprefix("w")), user
+        self.reports[worker].end(user, ended)
 
     def take(self, worker: str) -> ReportMessage:
         return over_the_wire(self.reports[worker].take(12.5, self.now_s))
@@ -418,6 +420,43 @@ def test_own_words_beside_somebody_elses_are_judged_apart() -> None:
     cluster.end("w0", 0, both)
     cluster.report("w0")
     assert [row.foreign_text for row in cluster.written] == [1]
+
+
+def test_an_answer_to_an_earlier_utterance_of_the_same_caller_is_late_and_not_foreign() -> None:
+    cluster = Cluster()
+    for clip_id, text in (("train", None), ("bills", REFERENCES["train"])):
+        cluster.begin("w0", 0, clip_id)
+        cluster.end("w0", 0, record(clip_id, text, users=1))
+    cluster.report("w0")  # both at once, as those of quick answers come
+    assert [(row.foreign_text, row.late_text) for row in cluster.written] == [(0, 0), (0, 1)]
+
+
+def test_a_duplicate_is_late_although_another_caller_speaks_its_clip_now() -> None:
+    cluster = Cluster()
+    cluster.begin("w0", 0, "train")
+    cluster.end("w0", 0, record("train"))
+    cluster.begin("w1", 0, "train")
+    cluster.report("w0")
+    cluster.report("w1")
+    both = record("bills")
+    both.messages = [[0.1, REFERENCES["train"]], [1.1, REFERENCES["bills"]]]
+    cluster.begin("w0", 0)
+    cluster.end("w0", 0, both)
+    cluster.report("w0")
+    assert [(row.foreign_text, row.late_text) for row in cluster.written] == [(0, 0), (0, 1)]
+
+
+def test_a_caller_that_is_alone_gets_nobody_elses_words_however_long_ago_it_spoke_them() -> None:
+    cluster = Cluster()
+    for clip_id in ("train", *["bills"] * 4):
+        cluster.begin("w0", 0, clip_id)
+        cluster.end("w0", 0, record(clip_id, users=1))
+    cluster.report("w0")
+    cluster.begin("w0", 0, "train")  # it speaks on while the row is on its way
+    cluster.begin("w0", 0, "bills")
+    cluster.end("w0", 0, record("bills", REFERENCES["train"], users=1))
+    cluster.report("w0")
+    assert [(row.foreign_text, row.late_text) for row in cluster.written] == [(0, 0)] * 5 + [(0, 1)]
 
 
 def test_words_that_were_spoken_longer_ago_than_an_utterance_lasts_reach_nobody_any_more() -> None:
