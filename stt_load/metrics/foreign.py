@@ -58,7 +58,7 @@ class ClipsAround(Protocol):
     """What was spoken around the end of one utterance, so that its words could have reached the caller."""
 
     def was_just_spoken(self, clip_id: str) -> bool:
-        """By the same caller, in one of its `OWN_LAST` utterances before this one."""
+        """The same caller spoke it in one of its `OWN_LAST` utterances before this one."""
         ...
 
     def is_of_others(self, clip_id: str) -> bool:
