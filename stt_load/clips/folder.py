@@ -7,6 +7,7 @@ audio that no list names is counted and named.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import uuid
 from collections import Counter
@@ -29,8 +30,8 @@ from stt_load.errors import ClipError, ConfigError
 # A clip with more silence than this after its speech lets a server end the utterance before the clip ends.
 LONG_TAIL_S = 0.5
 # The lengths that lists give are rounded, and an MP3 is decoded some frames longer or shorter.
-PART_TOLERANCE_S = 0.25
-NAMED = 5  # of many files
+_PART_TOLERANCE_S = 0.25
+_NAMED = 5  # of many files
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ def _part(whole: Pcm, entry: ManifestEntry) -> Pcm:
         return whole
     start_s = entry.offset_s or 0.0
     end_s = whole.duration_s if entry.duration_s is None else start_s + entry.duration_s
-    if start_s >= whole.duration_s or end_s > whole.duration_s + PART_TOLERANCE_S:
+    if start_s >= whole.duration_s or end_s > whole.duration_s + _PART_TOLERANCE_S:
         raise ClipError(
             f"the clip is from {start_s:.2f} to {end_s:.2f} s, but the file is {whole.duration_s:.2f} s long"
         )
@@ -252,7 +253,7 @@ def _speech(entry: ManifestEntry, pcm: Pcm) -> tuple[SpeechBounds, FoundSpeech |
 def _nothing_in(folder: Path, listed: Listed) -> str:
     unreadable = sorted(file.name for file in listed.audio_files)
     if unreadable:
-        named = first_few(unreadable)
+        named = _first_few(unreadable)
         return f"clips folder {folder} holds no audio that libsndfile can read ({named}): convert it ({CONVERT})"
     return f"clips folder {folder} holds no audio file ({READABLE}): fill it with `stt-load clips make`"
 
@@ -262,23 +263,25 @@ def _notes(folder: Path, listed: Listed, loaded: list[_Loaded]) -> tuple[str, ..
     unused = sorted(file for file in listed.audio_files if file.resolve() not in used)
     unreadable = [_name_in(folder, file) for file in unused if file.suffix.lower() in UNREADABLE_SUFFIXES]
     unlisted = [_name_in(folder, file) for file in unused if file.suffix.lower() not in UNREADABLE_SUFFIXES]
-    outside = [str(file) for file in sorted(used) if not file.is_relative_to(folder.resolve())]
-    mended = [f"{_name_in(folder, folder / item.entry.file)}: {item.mended}" for item in loaded if item.mended]
+    named = dict.fromkeys(_place(folder / item.entry.file) for item in loaded)
+    outside = [str(file) for file in named if not file.is_relative_to(_place(folder))]
+    told = [f"{_name_in(folder, folder / item.entry.file)}: {item.mended}" for item in loaded if item.mended]
+    mended = list(dict.fromkeys(told))  # once for a recording of many clips
     long_tails = sum(item.clip.duration_s - item.clip.speech_end_s > LONG_TAIL_S for item in loaded)
     notes = []
     if unlisted:
-        notes.append(f"{counted(unlisted, 'audio file')} not listed and not used: {first_few(unlisted)}")
+        notes.append(f"{_counted(unlisted, 'audio file')} not listed and not used: {_first_few(unlisted)}")
     if unreadable:
         notes.append(
-            f"{counted(unreadable, 'audio file')} not used, since libsndfile can't read such files: "
-            f"{first_few(unreadable)}; convert them ({CONVERT})"
+            f"{_counted(unreadable, 'audio file')} not used, since libsndfile can't read such files: "
+            f"{_first_few(unreadable)}; convert them ({CONVERT})"
         )
     if outside:
-        notes.append(f"{counted(outside, 'file')} outside {folder}: {first_few(outside)}")
+        notes.append(f"{_counted(outside, 'file')} outside {folder}: {_first_few(outside)}")
     if mended:
         notes.append(
-            f"{counted(mended, 'file')} taken as long as the audio in them, whatever their headers say: "
-            f"{first_few(mended)}"
+            f"{_counted(mended, 'file')} taken as long as the audio that is there, whatever the header says: "
+            f"{_first_few(mended)}"
         )
     if long_tails:
         notes.append(
@@ -288,19 +291,24 @@ def _notes(folder: Path, listed: Listed, loaded: list[_Loaded]) -> tuple[str, ..
     return tuple(notes)
 
 
+def _place(path: Path) -> Path:
+    """Where a path leads, without following links: a link in the folder is a file of the folder."""
+    return Path(os.path.normpath(path.absolute()))
+
+
 def _name_in(folder: Path, file: Path) -> str:
     return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
 
 
-def counted(names: list[str], what: str) -> str:
+def _counted(names: list[str], what: str) -> str:
     """`1 file is`, `2 files are`."""
     return f"1 {what} is" if len(names) == 1 else f"{len(names):,} {what}s are"
 
 
-def first_few(names: list[str]) -> str:
+def _first_few(names: list[str]) -> str:
     """The first names, and how many more there are."""
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 @contextmanager

@@ -182,7 +182,12 @@ def test_part_of_a_file_can_be_a_clip(tmp_path: Path) -> None:
         {"file": "long.wav", "reference": "two", "offset_s": 0.7},
         {"file": "long.wav", "reference": "all", "clip_id": "whole"},
     )
+    data = bytearray((tmp_path / "long.wav").read_bytes())
+    data[4:8] = data[40:44] = b"\xff" * 4
+    (tmp_path / "long.wav").write_bytes(data)
     loaded = load_folder(tmp_path, None)
+    (note,) = loaded.notes  # once for the file
+    assert note.startswith("1 file is taken as long as the audio that is there")
     assert [(clip.clip_id, clip.duration_s) for clip in loaded.clips] == [
         ("long@0.3", pytest.approx(0.4)),
         ("long@0.7", pytest.approx(0.5)),
@@ -202,7 +207,7 @@ def test_what_a_header_said_wrongly_is_noted(tmp_path: Path) -> None:
     loaded = load_folder(tmp_path, None)
     assert [clip.duration_s for clip in loaded.clips] == [pytest.approx(1.2)] * 2
     assert loaded.notes == (
-        "2 files are taken as long as the audio in them, whatever their headers say: "
+        "2 files are taken as long as the audio that is there, whatever the header says: "
         "a.wav: its header doesn't say how long it is, b.wav: its header doesn't say how long it is",
     )
 

@@ -285,7 +285,8 @@ def test_a_folder_of_links_is_followed(tmp_path: Path) -> None:
     write(tmp_path / "data" / "a.txt", "x")
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "linked").symlink_to(tmp_path / "data")
-    assert len(load_folder(tmp_path / "clips", None).clips) == 1
+    loaded = load_folder(tmp_path / "clips", None)
+    assert (len(loaded.clips), loaded.notes) == (1, ())
 
 
 def test_a_name_that_is_not_utf_8_is_a_name(tmp_path: Path) -> None:
