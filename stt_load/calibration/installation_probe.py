@@ -15,6 +15,7 @@ from stt_load.versions import installed_version
 
 PACKAGES = ("locust", "gevent", *DEMO_EXTRA, *REPORT_EXTRA)
 _SMI_DEADLINE_S = 10.0
+_SMI_OUTSIDE_PATH = "/usr/local/nvidia/bin:/usr/lib/wsl/lib"  # containers of GKE, WSL: the sidecar looks there too
 
 
 def probe_installation(results: str) -> Installation:
@@ -32,8 +33,11 @@ def probe_installation(results: str) -> Installation:
 
 
 def _nvidia_smi() -> tuple[str | None, str | None]:
-    """(the GPUs in one line, None), or (None, why nvidia-smi failed), or (None, None) if it is not installed."""
-    path = shutil.which("nvidia-smi")
+    """(the GPUs in one line, None), or (None, why nvidia-smi failed), or (None, None) if it is not installed.
+
+    Where one GPU is broken it fails and lists the others all the same: then they count, and its words stand behind them.
+    """
+    path = shutil.which("nvidia-smi") or shutil.which("nvidia-smi", path=_SMI_OUTSIDE_PATH)
     if path is None:
         return None, None
     try:
@@ -45,9 +49,11 @@ def _nvidia_smi() -> tuple[str | None, str | None]:
     except OSError as error:
         return None, f"can't be started ({error.strerror})"
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    if done.returncode or not lines:
-        return None, lines[0] if lines else f"ended with {done.returncode}"
-    return f"{len(lines)} GPU, {lines[0].partition(' (UUID')[0]}", None
+    gpus = [line for line in lines if line.startswith("GPU ")]
+    words = next((line for line in lines if not line.startswith(("GPU ", "MIG "))), "")
+    if not gpus:
+        return None, words or f"ended with {done.returncode}"
+    return f"{len(gpus)} GPU, {gpus[0].partition(' (UUID')[0]}{f'; {words}' if words else ''}", None
 
 
 def _authorities() -> int:
