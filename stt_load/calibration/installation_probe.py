@@ -35,7 +35,7 @@ def probe_installation(results: str) -> Installation:
 def _nvidia_smi() -> tuple[str | None, str | None]:
     """(the GPUs in one line, None), or (None, why nvidia-smi failed), or (None, None) if it is not installed.
 
-    Where one GPU is broken it fails and lists the others all the same: then they count, and its words stand behind them.
+    Where one GPU is broken it fails and lists the others all the same: they count, and its words stand behind them.
     """
     path = shutil.which("nvidia-smi") or shutil.which("nvidia-smi", path=_SMI_OUTSIDE_PATH)
     if path is None:
