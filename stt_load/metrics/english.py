@@ -13,6 +13,7 @@ What Whisper lacks, done before it:
     it’s, itʼs, it`s, it´s      have the same apostrophe
     soft hyphens, joiners, BOM  are no letters
     5 < 7                       is no bracket
+    N A T O, N.A.T.O.           end with a letter (Whisper takes a single o for a zero)
 
 and one after it, in `spelled_alike`: an acronym is taken as its reference spells it.
 """
@@ -29,7 +30,7 @@ from stt_load.metrics.letters import without_joiners
 _APOSTROPHES = re.compile("[’＇]|(?<=\\w)[‘‛ʼʻ`´′](?=\\w)")
 _LESS_THAN = re.compile(r"<(?=[\s\d])")
 _SPELLINGS = {
-    re.compile(r"\b(?:o\.\s?k\b\.?|o k\b|ok\b)"): "okay",
+    re.compile(r"\b(?:o\.\s?k\b\.?|(?<!\b\w )o k\b(?! \w\b)|ok\b)"): "okay",
     re.compile(r"\bcannot\b"): "can not",
     re.compile(r"\balright\b"): "all right",
     re.compile(r"\be[- ]mail"): "email",
@@ -37,6 +38,9 @@ _SPELLINGS = {
     re.compile(r"\bo['\s]\s?clock\b"): "oclock",
     re.compile(r"\b(\d{1,2}):00\b"): r"\1 oclock",
 }
+_SINGLE_O = re.compile(r"\bo\b")
+_LETTERS = re.compile(r"(?<![\w'])[a-z](?:(?:\.\s?|[ -])[a-z])+(?![\w'])")
+_LETTER_O = "zozoz"  # stands for the o of NATO, which Whisper takes for a zero
 _MAY_NEED_SPELLING = ("ok", "o.", "o k", "cannot", "alright", "mail", "wi", "clock", ":00")
 _NUMERIC = re.compile("[0-9$%.]")
 _PARTS = str.maketrans({chr(code): " " for code in range(128) if not chr(code).isalnum()})
@@ -104,7 +108,11 @@ def english_words(text: str) -> list[str]:
     if any(sign in text for sign in _MAY_NEED_SPELLING):
         for pattern, spelling in _SPELLINGS.items():
             text = pattern.sub(spelling, text)
-    return [word for word in _whisper_english.words(text) if word.isalnum() or any(map(str.isalnum, word))]
+    has_letter_o = _SINGLE_O.search(text) is not None
+    if has_letter_o:
+        text = _LETTERS.sub(lambda run: _SINGLE_O.sub(_LETTER_O, run[0]), text)
+    words = [word for word in _whisper_english.words(text) if word.isalnum() or any(map(str.isalnum, word))]
+    return ["o" if word == _LETTER_O else word for word in words] if has_letter_o else words
 
 
 def spelled_alike(wanted: Sequence[str], heard: Sequence[str]) -> tuple[str, ...]:

@@ -69,4 +69,6 @@ def parse_language(text: str) -> str:
         return names[wanted]
     close = get_close_matches(wanted, [*LANGUAGES, *names], n=1)
     meant = f" ({names.get(close[0], close[0])} for {LANGUAGES[names.get(close[0], close[0])].name}?)" if close else ""
-    raise ValueError(f"{text!r} is no language{meant}: write its code, like en, de or th")
+    raise ValueError(
+        f"{text!r} is no language{meant}: write its code, like en, de or th, or leave it out to have it guessed"
+    )

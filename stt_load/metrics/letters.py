@@ -52,7 +52,7 @@ _VOWEL_MARKS = frozenset(
         ],
     )
 )
-_SPELLINGS = {"œ": "oe", "ș": "ş", "ț": "ţ", "ي": "ی", "ك": "ک", "ĸ": "k"}
+_SPELLINGS = {"œ": "oe", "ș": "ş", "ț": "ţ", "ي": "ی", "ك": "ک"}
 _APOSTROPHES = frozenset("ʹʻʼˈˊˋ")  # letters by their category
 _RECOMPOSED = {"\u0e4d\u0e32": "\u0e33", "\u0ecd\u0eb2": "\u0eb3"}
 """Thai and Lao am, which NFKC takes apart: one character, as every published CER counts it."""

@@ -31,7 +31,7 @@ def test_composed_and_decomposed_are_the_same(text: str) -> None:
 @given(text=st.text(st.characters(categories=["Ll", "Lo", "Nd"], max_codepoint=0x24F), max_size=20))
 def test_letters_of_latin_words_stay_as_they_are(text: str) -> None:
     """Normalisation may not make two words of one text the same: only what the table of steps names is changed."""
-    kept = "".join(sign for sign in text if unicodedata.normalize("NFKC", sign) == sign and sign not in "œșțĸŉ")
+    kept = "".join(sign for sign in text if unicodedata.normalize("NFKC", sign) == sign and sign not in "œșț")
     assert folded(kept) == kept
 
 
