@@ -276,6 +276,8 @@ def _notes(folder: Path, listed: Listed, loaded: list[_Loaded]) -> tuple[str, ..
             f"{_counted(unreadable, 'audio file')} not used, since libsndfile can't read such files: "
             f"{_first_few(unreadable)}; convert them ({CONVERT})"
         )
+    if listed.without_audio:
+        notes.append(f"{listed.without_audio:,} texts of the list have no audio here and are left out")
     if outside:
         notes.append(f"{_counted(outside, 'file')} outside {folder}: {_first_few(outside)}")
     if mended:

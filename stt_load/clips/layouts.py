@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -35,7 +35,8 @@ class Layout:
 
     `patterns`: names of its lists. `recognises`: whether a list is one, by its first 64 Ki characters. `folders`: where
     its audio may be, from the folder of the list; `{stem}` is the name of the list without its ending. `everywhere`:
-    the lists of all folders below belong together; else there must be one.
+    the lists of all folders below belong together; else there must be one. `by_name`: audio has the id as its name and
+    may be in any folder below; ids without any are of parts of the data set that aren't there.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Layout:
     read: Read
     folders: tuple[str, ...] = ("",)
     everywhere: bool = False
+    by_name: bool = False
 
     def is_listed_by(self, path: Path) -> bool:
         """Whether this file is a list of this layout."""
@@ -54,11 +56,16 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The clips of a folder as its lists have them, with `file` as a path from the folder, or absolute."""
+    """The clips of a folder as its lists have them, with `file` as a path from the folder, or absolute.
+
+    `audio_files`: those of the folder and below, listed or not. `without_audio`: texts whose audio isn't there, where
+    that is no fault.
+    """
 
     layout: str
     entries: tuple[ManifestEntry, ...]
-    audio_files: frozenset[Path]  # of the folder and those below, whether they are listed or not
+    audio_files: frozenset[Path]
+    without_audio: int = 0
 
 
 def read_layout(path: Path, problems: Problems) -> Listed:
@@ -68,22 +75,28 @@ def read_layout(path: Path, problems: Problems) -> Listed:
     audio = frozenset(file for file in files if file.suffix.lower() in (*AUDIO_SUFFIXES, *UNREADABLE_SUFFIXES))
     layout, lists = _chosen(path, files)
     if layout is None:
-        texts = _texts_beside(folder, audio, problems)
+        texts = _texts_beside(folder, audio, files, problems)
         if len(problems) > 1 and not texts:
             problems.append(
                 f"{folder}: no audio file has a text, and there is no list that is known: see docs/clips.md"
             )
         return Listed(BESIDE, _with_ids(texts), audio)
     entries: list[ManifestEntry] = []
+    named = {file.stem: file.relative_to(folder).as_posix() for file in sorted(audio)} if layout.by_name else {}
+    without_audio = 0
     for listing in lists:
         found: Problems = []
-        text = _text_of(listing)
-        for entry in layout.read(listing, text, found):
-            entries.append(replace(entry, file=_located(folder, listing, layout, entry.file)))
+        read = layout.read(listing, _text_of(listing), found)
+        if layout.by_name:
+            there = [replace(entry, file=named[entry.file]) for entry in read if entry.file in named]
+            without_audio += len(read) - len(there)
+            entries += there
+        else:
+            entries += (replace(entry, file=_located(folder, listing, layout, entry.file)) for entry in read)
         problems += [f"{listing} {problem}" for problem in found]
         if not entries and not found:
             problems.append(f"{listing}: lists no clip; delete it if there is a .txt beside each audio file")
-    return Listed(f"{layout.name}, {', '.join(_shown(folder, lists))}", _with_ids(entries), audio)
+    return Listed(f"{layout.name}, {', '.join(_shown(folder, lists))}", _with_ids(entries), audio, without_audio)
 
 
 def _chosen(path: Path, files: list[Path]) -> tuple[Layout | None, list[Path]]:
@@ -215,27 +228,42 @@ def _longer_id(entry: ManifestEntry) -> str:
     return f"{name}@{entry.offset_s or 0:g}" if entry.is_part else name
 
 
-def _texts_beside(folder: Path, audio: Iterable[Path], problems: Problems) -> list[ManifestEntry]:
-    """An entry for each audio file that can be read, with the reference from the text file of the same name."""
+def _texts_beside(
+    folder: Path, audio: Iterable[Path], files: Iterable[Path], problems: Problems
+) -> list[ManifestEntry]:
+    """An entry for each audio file that can be read, with the reference from the text file of the same name: beside it,
+    or in another folder (`wav/`, `txt/`) if the name is there once."""
+    readable = [file for file in sorted(audio) if file.suffix.lower() in AUDIO_SUFFIXES]
+    uses = Counter(file.stem for file in readable)
+    texts = [file for file in files if file.name.endswith(_TEXT_ENDINGS)]
+    names = Counter(file.name for file in texts)
+    alone = {file.name: file for file in texts if names[file.name] == 1}
     entries = []
-    for file in sorted(audio):
-        if file.suffix.lower() in AUDIO_SUFFIXES:
+    for file in readable:
+        elsewhere = alone if uses[file.stem] == 1 else {}
+        try:
+            reference = _reference(_text_for(file, elsewhere))
+        except ClipError as error:
+            problems.append(f"{file}: {error}")
+        else:
             name = file.relative_to(folder).as_posix()
-            try:
-                entries.append(ManifestEntry(with_whole_characters(file.stem), name, _text_beside(file)))
-            except ClipError as error:
-                problems.append(f"{file}: {error}")
+            entries.append(ManifestEntry(with_whole_characters(file.stem), name, reference))
     return entries
 
 
 _TEXT_ENDINGS = (".txt", ".TXT", ".lab", ".normalized.txt")
 
 
-def _text_beside(audio: Path) -> str:
-    texts = [audio.with_name(audio.stem + ending) for ending in _TEXT_ENDINGS]
-    text = next((file for file in texts if file.is_file()), None)
+def _text_for(audio: Path, elsewhere: Mapping[str, Path]) -> Path:
+    names = [audio.stem + ending for ending in _TEXT_ENDINGS]
+    beside = next((text for text in map(audio.with_name, names) if text.is_file()), None)
+    text = beside or next((elsewhere[name] for name in names if name in elsewhere), None)
     if text is None:
-        raise ClipError(f"no reference text: write what is spoken into {texts[0].name} beside it")
+        raise ClipError(f"no reference text: write what is spoken into {names[0]} beside it")
+    return text
+
+
+def _reference(text: Path) -> str:
     try:
         # A text file may be wrapped; a reference is one line.
         words = _decoded(text.read_bytes()).split()
@@ -355,5 +383,15 @@ LAYOUTS: tuple[Layout, ...] = (
         recognises=lambda text: True,
         read=lambda listing, text, problems: listings.read_transcripts(text, problems),
         everywhere=True,
+    ),
+    Layout(
+        name="AISHELL",
+        listing="`transcript/aishell_transcript*.txt`",
+        audio="in any folder, with the id as its name; texts of parts that aren't there are left out",
+        patterns=("aishell_transcript*.txt",),
+        recognises=lambda text: True,
+        read=lambda listing, text, problems: listings.read_transcripts(text, problems),
+        everywhere=True,
+        by_name=True,
     ),
 )

@@ -126,6 +126,22 @@ def librispeech(folder: Path) -> list[str]:
     return ["12-34-0", "12-34-1", "12-34-2"]
 
 
+def aishell(folder: Path) -> list[str]:
+    for n in range(3):
+        put(folder / "wav" / "test" / f"S{n}" / f"BAC009S{n}.wav")
+    rows = "".join(f"BAC009S{n} {TEXTS[n]}\n" for n in range(3))
+    write(folder / "transcript" / "aishell_transcript_v0.8.txt", rows)
+    return ["BAC009S0", "BAC009S1", "BAC009S2"]
+
+
+def text_folder(folder: Path) -> list[str]:
+    """VCTK: the texts have a tree of their own."""
+    for n in range(3):
+        put(folder / "wav48" / "p225" / f"p225_00{n}.wav")
+        write(folder / "txt" / "p225" / f"p225_00{n}.txt", TEXTS[n])
+    return ["p225_000", "p225_001", "p225_002"]
+
+
 def beside(folder: Path) -> list[str]:
     """One folder a speaker, and the text files of several toolkits: plain, MFA's, TIMIT's with its sample numbers."""
     for n, (ending, before) in enumerate(((".txt", ""), (".lab", ""), (".TXT", "0 46797 "))):
@@ -135,6 +151,7 @@ def beside(folder: Path) -> list[str]:
 
 
 MAKERS: dict[str, Callable[[Path], list[str]]] = {
+    "AISHELL, transcript/aishell_transcript_v0.8.txt": aishell,
     "stt-load, clips.jsonl": own,
     "Hugging Face audiofolder, test/metadata.jsonl, train/metadata.jsonl": audiofolder_jsonl,
     "Hugging Face audiofolder, metadata.csv": audiofolder_csv,
@@ -149,7 +166,11 @@ MAKERS: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("layout", "make"), MAKERS.items(), ids=[make.__name__ for make in MAKERS.values()])
+@pytest.mark.parametrize(
+    ("layout", "make"),
+    [*MAKERS.items(), ("a text beside each audio file", text_folder)],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
 def test_a_data_set_is_read_as_it_comes(tmp_path: Path, layout: str, make: Callable[[Path], list[str]]) -> None:
     ids = make(tmp_path)
     loaded = load_folder(tmp_path, 16000)
@@ -322,3 +343,23 @@ def test_a_data_set_whose_texts_are_not_found_is_sent_to_the_docs(tmp_path: Path
     *told, last = problems_of(tmp_path)
     assert len(told) == 8 and all("no reference text" in problem for problem in told)
     assert last == f"{tmp_path}: no audio file has a text, and there is no list that is known: see docs/clips.md"
+
+
+def test_texts_of_parts_that_are_not_there_are_counted(tmp_path: Path) -> None:
+    aishell(tmp_path)
+    (tmp_path / "wav/test/S1/BAC009S1.wav").unlink()
+    loaded = load_folder(tmp_path, None)
+    assert [clip.clip_id for clip in loaded.clips] == ["BAC009S0", "BAC009S2"]
+    assert loaded.notes == ("1 texts of the list have no audio here and are left out",)
+
+
+@pytest.mark.parametrize(("audio", "texts"), [(("a", "b"), ("txt",)), (("a",), ("txt-1", "txt-2"))])
+def test_a_text_of_another_folder_is_taken_only_where_its_name_is_there_once(
+    tmp_path: Path, audio: tuple[str, ...], texts: tuple[str, ...]
+) -> None:
+    for folder in audio:
+        put(tmp_path / "wav" / folder / "1.wav")
+    for folder in texts:
+        write(tmp_path / folder / "1.txt", "whose?")
+    told = problems_of(tmp_path)
+    assert len([problem for problem in told if "no reference text" in problem]) == len(audio)
