@@ -31,7 +31,7 @@ from stt_load.calibration.trial_figures import (
     usage_between,
 )
 from stt_load.clips.folder import write_folder
-from stt_load.credentials import API_KEY_VARIABLE
+from stt_load.credentials import API_KEY_VARIABLE, HEADERS_VARIABLE
 from stt_load.errors import ExitCode, Outcome, SttLoadError
 
 TEXT = "some words"  # the text of every clip and every answer, so that scoring costs as little as it can
@@ -103,9 +103,10 @@ def _command(test_bed: TestBed, callers: int, label: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Our environment without the options that the user keeps there for runs; the key stays, for a sink of --url."""
-    ours = ("STT_LOAD_", "LOCUST_")
-    return {name: text for name, text in os.environ.items() if not name.startswith(ours) or name == API_KEY_VARIABLE}
+    """Our environment without the options that the user keeps there for runs; the credentials stay, for a sink of
+    --url."""
+    ours, kept = ("STT_LOAD_", "LOCUST_"), (API_KEY_VARIABLE, HEADERS_VARIABLE)
+    return {name: text for name, text in os.environ.items() if not name.startswith(ours) or name in kept}
 
 
 @dataclass(slots=True)

@@ -99,8 +99,10 @@ def _print_next(
 ) -> None:
     """The command to paste next: the run, or the probe that may do better where this one failed, and why."""
     changed: Mapping[str, Any] = {}
+    own = read_credentials(os.environ, config.kind.key_variable, config.stt_url).headers
+    how = f"with your {', '.join(own)} (not shown) and with:" if own else "with:"
     if record.is_ok:
-        console.print("\nRun the load test with:")
+        console.print(f"\nRun the load test {how}", markup=False)
     else:
         cause = find_cause(record)
         if cause is not None:
@@ -108,7 +110,7 @@ def _print_next(
         changed = workload.retry_options(config, record)
         if not changed:
             return
-        console.print("\nProbe again with:")
+        console.print(f"\nProbe again {how}", markup=False)
     # As it was typed where the dialect changes: a path that was left out is the other dialect's.
     url = without_credentials(str(options.get("stt_url") or config.stt_url) if "dialect" in changed else config.stt_url)
     words = option_words({**options, "stt_url": url, "dialect": config.dialect, **changed})

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stt_load.credentials import API_KEY_VARIABLE
+from stt_load.credentials import HEADERS_VARIABLE
 from stt_load.errors import Outcome, Refusal
+from stt_load.kinds import KINDS
 from stt_load.records import UtteranceRecord
 
 REFUSAL_ADVICE = {
-    Refusal.AUTH: f"set {API_KEY_VARIABLE} on every worker to a key that it takes, and check the path of --stt-url",
+    Refusal.AUTH: f"set {{key_variable}} on every worker to a key that it takes, or {HEADERS_VARIABLE}, and check the "
+    "path of --stt-url",
     Refusal.CAPACITY: "it says that it is full: raise its limit, or take these callers for more than it holds",
     Refusal.PARAMETERS: "it doesn't do what you asked for: see --dialect-option, and check the path of --stt-url",
     Refusal.UNREACHABLE: "nothing answers there: is the server up, and is --stt-url right?",
@@ -34,6 +36,10 @@ class Cause:
     needs_silence: bool = False
 
 
+def _refusal_advice(record: UtteranceRecord) -> str:
+    return REFUSAL_ADVICE[Refusal(str(record.refusal))].format(key_variable=KINDS[record.kind].key_variable)
+
+
 def _waits_for_silence(record: UtteranceRecord) -> bool:
     """All audio was sent to a server that is to hear its end by itself, and has said something in the meantime: it may
     still wait for more silence."""
@@ -49,7 +55,7 @@ CAUSES: Sequence[Cause] = (
     ),
     Cause(
         lambda record: record.refusal is not None,
-        lambda record: REFUSAL_ADVICE[Refusal(str(record.refusal))],
+        _refusal_advice,
     ),
     Cause(
         lambda record: record.outcome == Outcome.REFUSED,

@@ -49,9 +49,11 @@ def _told(status: int, headers: Mapping[str, str], body: bytes, url: str) -> str
         return _redirect(url, headers.get("location"))
     reason = one_line(_reason_of(_text_of(headers, body)))
     scheme = urlsplit(url).scheme
+    if status == 401 and headers.get("www-authenticate", "").lower().startswith("basic"):
+        reason += f"; it wants a user and a password: {scheme}://USER:PASSWORD@HOST/"
     if scheme in WITH_TLS and _WANTS_TLS.search(reason):
         reason += f"; write {WITH_TLS[scheme]}:// instead of {scheme}://"
-    return f": {reason}" if reason else ""
+    return f": {reason.removeprefix('; ')}" if reason else ""
 
 
 def _redirect(url: str, location: str | None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from runs import STT_LOAD, Run, rows, run_folder, wait_for_rows
+from servers.start import start_stand_in
 
 from stt_load import __version__
 
@@ -93,6 +94,16 @@ def test_a_probe_sends_them_and_shows_none(dialect: str, url: str, short_clips: 
     assert_sent(seen)
     assert_hidden(run.output)
     assert re.search(r"outcome +refused: HTTP 403.*: not for .*\*\*\*", run.output)
+
+
+def test_a_probe_says_which_of_them_the_run_needs(tmp_path: Path, short_clips: Path) -> None:
+    with start_stand_in("vosk", "one two three") as server:
+        url = server.url.replace("ws://", f"ws://me:{PASSWORD}@")
+        options = ["--dialect", "vosk", "--stt-url", url, "--clips", str(short_clips), *HEADERS]
+        with Run([*STT_LOAD, "probe", *options], tmp_path) as run:
+            assert run.wait() == 0, run.output
+    assert "Run the load test with your X-Tenant, Cookie, Authorization (not shown) and with:" in run.output
+    assert_hidden(run.output)
 
 
 @pytest.mark.locust

@@ -46,6 +46,22 @@ print([(e["request_type"], e["name"], e["response_time"], str(e["exception"])) f
     ]
 
 
+def test_no_secret_is_an_option_of_locust() -> None:
+    """It would send them to workers, and show them in its web UI."""
+    program = """
+import locust
+from locust.argument_parser import get_empty_argument_parser
+from stt_load.options import OPTIONS
+from stt_load.locust_plugin.hooks import add_options
+parser = get_empty_argument_parser()
+add_options(parser)
+known = {action.dest for action in parser._actions}
+print([option.name for option in OPTIONS if option.is_secret])
+print([option.name for option in OPTIONS if option.key not in known])
+"""
+    assert run_with_locust(program).split() == ["['header']", "['header']"]
+
+
 def test_every_option_is_on_locusts_command_line_with_the_same_default() -> None:
     program = """
 import locust

@@ -38,6 +38,13 @@ def test_the_cause_decides(changes: dict[str, Any], expected: str) -> None:
     assert expected in cause.advice(record)
 
 
+def test_a_key_is_missed_by_the_name_that_its_kind_of_load_has() -> None:
+    record = failed(kind="tts", refusal=Refusal.AUTH)
+    cause = find_cause(record)
+    assert cause is not None
+    assert cause.advice(record).startswith("set STT_LOAD_TTS_API_KEY on every worker")
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"frames": 0}, {"end": "client"}, {"outcome": "server_error"}, {"outcome": "no_final"}, {"outcome": "ok"}],
@@ -50,4 +57,4 @@ def test_nothing_is_advised_where_nothing_is_known_to_help(changes: dict[str, An
 def test_every_kind_of_refusal_has_its_advice(refusal: Refusal) -> None:
     cause = find_cause(failed(outcome="refused", refusal=refusal, understood=None))
     assert cause is not None
-    assert cause.advice(failed(refusal=refusal)) == REFUSAL_ADVICE[refusal]
+    assert cause.advice(failed(refusal=refusal)) == REFUSAL_ADVICE[refusal].format(key_variable="STT_LOAD_API_KEY")

@@ -70,6 +70,14 @@ def test_a_server_that_wants_tls_is_told_with_what_to_type(url: str, said: str) 
     assert "write" not in str(fault_of_status(400, {}, NGINX, url.replace("://", "s://")))
 
 
+@pytest.mark.parametrize("body", [b"", b"<title>401 Authorization Required</title>"])
+def test_who_wants_a_user_and_a_password_is_told_where_they_go(body: bytes) -> None:
+    fault = refused_upgrade(401, {"www-authenticate": 'Basic realm="stt"'}, body, SOCKET_URL)
+    assert str(fault).startswith("HTTP 401 at the upgrade: ")
+    assert str(fault).endswith("it wants a user and a password: ws://USER:PASSWORD@HOST/")
+    assert "PASSWORD" not in str(refused_upgrade(401, {"www-authenticate": "Bearer"}, body, SOCKET_URL))
+
+
 @pytest.mark.parametrize(
     ("url", "location", "told"),
     [
