@@ -216,7 +216,8 @@ def _choose_by_server(gpus: Sequence[Gpu], apps: Sequence[ComputeApp], pids: Col
     reason = f"the server (pid {min(pids)}) and its children use no GPU"
     others = [app for app in apps if app.is_server and _gpus_of_apps(gpus, [app])]
     if others:
-        why = f"{reason}; a known server does: {_who(gpus, others)}: {ADVICE}"
+        do = "a known server does" if len(others) == 1 else "known servers do"
+        why = f"{reason}; {do}: {_who(gpus, others)}: {ADVICE}"
         return GpuChoice(_gpus_of_apps(gpus, others), why, is_guess=True)
     return GpuChoice((gpus[0],), f"{reason}; watching GPU {gpus[0].index}: {ADVICE}", is_guess=True)
 

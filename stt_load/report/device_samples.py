@@ -13,6 +13,8 @@ from stt_load.report.coverage import Span, coverage
 from stt_load.report.device import DEVICE_KINDS, Device, DeviceFigures, is_covered
 
 SampleRow = Mapping[str, Any]
+Points = Sequence[tuple[float | None, float]]
+"""(when, value) of the samples that hold one field."""
 
 # These fields say where and when a sample was taken.
 _TAGS = frozenset({"t", "mono", "seq", "host", "kind", "gpu", "mig", "boot", "run_id", "stage", "users", "phase"})
@@ -69,8 +71,10 @@ def times_of(samples: Iterable[SampleRow]) -> list[float]:
 
 def fields_of(samples: Iterable[SampleRow]) -> frozenset[str]:
     """The fields that have a value in any of these samples."""
-    names = {name for sample in samples for name in sample} - _TAGS
-    return frozenset(name for name in names if any(_value(sample, name) is not None for sample in samples))
+    found = set(_TAGS)
+    for sample in samples:
+        found.update(name for name in sample.keys() - found if holds(sample, name))
+    return frozenset(found - _TAGS)
 
 
 def headline_of(device: Device, reported: Collection[str]) -> str:
@@ -82,11 +86,6 @@ def headline_of(device: Device, reported: Collection[str]) -> str:
 def holds(sample: SampleRow, name: str) -> bool:
     """True if the sample has a value of this field."""
     return _value(sample, name) is not None
-
-
-def times_with(samples: Iterable[SampleRow], name: str) -> list[float]:
-    """When the samples that hold a field were taken, in order."""
-    return times_of(sample for sample in samples if holds(sample, name))
 
 
 def measure(
@@ -101,45 +100,48 @@ def measure(
 
     `reported`: the fields that the device reports anywhere in the run; None: those of these samples.
     """
-    names = dict.fromkeys(name for sample in samples for name in sample if name not in _NO_QUANTITIES)
     reported = fields_of(samples) if reported is None else reported
-    columns = {name: [value for _, value in _points(samples, name)] for name in names}
-    energy_j = _energy_j(samples, hold, reach, gaps)
+    points = {name: _points(samples, name) for name in sorted(reported)}
+    covered = _coverages(samples, points, hold, reach, gaps) if hold else {}
+    headline, memory = headline_of(device, reported), DEVICE_KINDS[device.kind].memory
+    energy_j = _energy_j(points.get("power_w", ()), hold, covered.get("power_w"))
     audio_s = hold.audio_s if hold else None
     return DeviceFigures(
         device=device,
-        fields={name: Distribution.of(values) for name, values in sorted(columns.items()) if values},
-        coverage=coverage(times_with(samples, headline_of(device, reported)), hold.span, reach, gaps) if hold else None,
-        coverages=_coverages(samples, hold, reach, gaps, reported) if hold else {},
+        fields={
+            name: Distribution.of(value for _, value in found)
+            for name, found in points.items()
+            if found and name not in _NO_QUANTITIES
+        },
+        coverage=covered.get(headline, coverage((), hold.span, reach, gaps)) if hold else None,
+        coverages=covered,
         throttled=_throttled(samples),
         energy_j=energy_j,
         energy_per_audio_minute_j=energy_j / (audio_s / 60) if energy_j is not None and audio_s else None,
-        memory_growth_mib_per_min=_slope_per_min(_points(samples, DEVICE_KINDS[device.kind].memory)),
+        memory_growth_mib_per_min=_slope_per_min(points.get(memory, ())),
     )
 
 
 def _coverages(
-    samples: Sequence[SampleRow], hold: SampledHold, reach: float, gaps: Sequence[Span], reported: Set[str]
+    samples: Sequence[SampleRow], points: Mapping[str, Points], hold: SampledHold, reach: float, gaps: Sequence[Span]
 ) -> dict[str, float | None]:
-    """The coverage of each field, and of `throttled`, which is made of several."""
-    throttling = [sample for sample in samples if _held_back(sample) is not None]
-    times = {name: times_with(samples, name) for name in reported} | {"throttled": times_of(throttling)}
-    if not reported & _THROTTLE_FIELDS:
-        del times["throttled"]
-    # Most fields stand in the same samples: what is counted once is not counted again.
-    known = {tuple(taken): coverage(taken, hold.span, reach, gaps) for taken in times.values()}
+    """The coverage of each field of `points`, and of `throttled`, which is made of several."""
+    times = {name: sorted(taken for taken, _ in found if taken is not None) for name, found in points.items()}
+    if points.keys() & _THROTTLE_FIELDS:
+        times["throttled"] = times_of(sample for sample in samples if _held_back(sample) is not None)
+    # Most fields stand in the same samples: what was counted once is not counted again.
+    known: dict[tuple[float, ...], float | None] = {}
+    for taken in times.values():
+        if (key := tuple(taken)) not in known:
+            known[key] = coverage(taken, hold.span, reach, gaps)
     return {name: known[tuple(taken)] for name, taken in times.items()}
 
 
-def _energy_j(
-    samples: Sequence[SampleRow], hold: SampledHold | None, reach: float, gaps: Sequence[Span]
-) -> float | None:
-    """Mean power times the hold; None where the power was not sampled in 90 % of it."""
-    points = _points(samples, "power_w")
-    if hold is None or not points:
+def _energy_j(points: Points, hold: SampledHold | None, share: float | None) -> float | None:
+    """Mean power times the hold; None where the power was not sampled in 90 % of it. `share`: how much was."""
+    if hold is None or not points or not is_covered(share):
         return None
-    share = coverage(sorted(taken for taken, _ in points if taken is not None), hold.span, reach, gaps)
-    return None if not is_covered(share) else math.fsum(power_w for _, power_w in points) / len(points) * hold.length_s
+    return math.fsum(power_w for _, power_w in points) / len(points) * hold.length_s
 
 
 def _throttled(samples: Sequence[SampleRow]) -> float | None:
@@ -163,7 +165,7 @@ def _held_back(sample: SampleRow) -> float | None:
     return max((share for share in shares if share is not None), default=None)
 
 
-def _slope_per_min(points: Sequence[tuple[float | None, float]]) -> float | None:
+def _slope_per_min(points: Points) -> float | None:
     """Least squares of value over time; None for fewer than ten points, or for less than 20 s of them."""
     placed = sorted((taken, value) for taken, value in points if taken is not None)
     if len(placed) < _FEWEST_FOR_A_SLOPE:
@@ -176,8 +178,8 @@ def _slope_per_min(points: Sequence[tuple[float | None, float]]) -> float | None
     return line.slope * 60
 
 
-def _points(samples: Sequence[SampleRow], name: str) -> list[tuple[float | None, float]]:
-    """(when, value) of the samples that have the value."""
+def _points(samples: Sequence[SampleRow], name: str) -> Points:
+    """The samples that have a value of this field."""
     return [(_number(sample.get("t")), value) for sample in samples if (value := _value(sample, name)) is not None]
 
 
