@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from stt_load.audio.codec import Pcm, encode_wav
 from stt_load.dialects.wire import as_texts
 
 FILE_FIELD = "file"
+_FOLDERS = re.compile(r"[/\\]+")  # of a clip's id: a server that saves the file must not look for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ def clip_form(clip: Clip, fields: Mapping[str, object]) -> Form:
     # What must not occur in the body (RFC 2046 section 5.1.1) is made from it: nobody's file holds its own digest.
     boundary = f"stt-load-{hashlib.sha256(wav).hexdigest()[:32]}"
     parts = [_field(name, text) for name, value in fields.items() for text in as_texts(value)]
-    parts.append(_file(f"{clip.clip_id}.wav", wav))
+    parts.append(_file(f"{_FOLDERS.sub('-', clip.clip_id)}.wav", wav))
     body = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
     return Form(f"multipart/form-data; boundary={boundary}", body + b"--%b--\r\n" % boundary.encode())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from email import message_from_bytes
 from email.message import Message
 
@@ -35,6 +36,12 @@ def test_a_list_is_a_field_for_each_of_its_values_and_the_file_comes_last() -> N
     file = parts[-1][1]
     assert (file.get_filename() or "").endswith(".wav")
     assert file.get_content_type() == "audio/wav"
+
+
+def test_the_name_of_the_file_holds_no_folder() -> None:
+    """A clip of a nested data set has its folder in its id, and a server may save the file under its name."""
+    nested = dataclasses.replace(clip(), clip_id="../speaker-1/a")
+    assert parts_of(clip_form(nested, {}))[-1][1].get_filename() == "..-speaker-1-a.wav"
 
 
 def test_the_boundary_is_nowhere_in_the_file() -> None:
