@@ -35,6 +35,7 @@ ENOUGH_WORDS = 20
 ENOUGH_UTTERANCES = 3
 _RATES = ("wer", "wer_all", "cer")
 _KEPT = 500
+_HELD = 0.8  # of the spoken words, to be in the transcript as a whole
 _MOST = 0.5  # of the wrong transcripts, to be named as the reason
 
 
@@ -83,7 +84,7 @@ def explain(heard: Iterable[Heard], normaliser: Normaliser = ENGLISH) -> str:
     wrong = [one for one in told if one.is_wrong]
     if not wrong:
         return "nothing is known of them"
-    for reason in (_always_the_same, _utterance_before, _other_clips, _other_script):
+    for reason in (_always_the_same, _utterance_before, _other_clips, _more_than_spoken, _other_script):
         found = reason(told, wrong, normaliser)
         if found:
             return found
@@ -122,6 +123,14 @@ def _other_clips(told: Sequence[Heard], wrong: Sequence[Heard], normaliser: Norm
     is_fixed = all(pairs.values()) and len(wrong) > len(pairs)
     what = "have the words of another clip"
     return _named(found, wrong, f"{what}, always the same one: clips and texts don't match" if is_fixed else what)
+
+
+def _more_than_spoken(told: Sequence[Heard], wrong: Sequence[Heard], normaliser: Normaliser) -> str | None:
+    found = 0
+    for one in wrong:
+        words, spoken = normaliser.words(one.text), normaliser.words(one.reference)
+        found += len(spoken) > 0 and _shared(words, spoken) >= _HELD * len(spoken)
+    return _named(found, wrong, "hold what was spoken, and more besides: repetitions, other text, tags of the model")
 
 
 def _other_script(told: Sequence[Heard], wrong: Sequence[Heard], normaliser: Normaliser) -> str | None:

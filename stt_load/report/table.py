@@ -165,9 +165,10 @@ def stray_text(report: RunReport) -> list[tuple[str, str]]:
     """Heading and line for each kind of text that some caller got and that does not belong to what it spoke then."""
     found = []
     for heading, figure, words, why in _STRAY_TEXT:
-        places = [f"{n:.0f} at {stage.users}" for stage in report.stages if (n := stage.figures.sums[figure])]
-        if places:
-            found.append((heading, f"messages carried {words} ({', '.join(places)} {report.kind.callers}): {why}"))
+        counts = [(n, stage.users) for stage in report.stages if (n := stage.figures.sums[figure])]
+        if counts:
+            places = [f"{n:.0f} {at_callers([users], report.kind)}" for n, users in counts]
+            found.append((heading, f"messages carried {words} ({', '.join(places)}): {why}"))
     return found
 
 

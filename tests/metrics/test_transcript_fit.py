@@ -105,12 +105,17 @@ RUSSIAN = "добрый вечер и спокойной ночи всем кт�
             "match",
         ),
         (
+            [f"{TEXTS[n - 1]} {TEXTS[n]}" for n in range(6)],
+            "6 of 6 wrong transcripts hold what was spoken, and more besides: repetitions, other text, tags of the "
+            "model",
+        ),
+        (
             [f"{RUSSIAN} {n}" for n in ("один", "два", "три", "десять", "сорок", "сто")],
             "6 of 6 wrong transcripts are in Cyrillic letters, and the texts in Latin ones",
         ),
         (OTHERS, "another language, other texts than were spoken, or a model that does not understand them"),
     ],
-    ids=["one text", "nearly one text", "clips mixed up", "another script", "nothing known"],
+    ids=["one text", "nearly one text", "clips mixed up", "more than was said", "another script", "nothing known"],
 )
 def test_the_reason_is_told_where_it_can_be_seen(answers: Sequence[str], told: str) -> None:
     found = misfit_of(spoken(answers, users=len(answers)))
