@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from stt_load.run.preflight import port_taken
 
@@ -28,3 +29,16 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
         return [f"unexpected argument {word}: only options go here" for word in options.user_classes]
     taken = port_taken("--master-bind-port", options.master_bind_host, options.master_bind_port)
     return [taken] if options.master and taken else []
+
+
+def find_tag_problems(options: Any) -> list[str]:
+    """One line for each list of tags in Locust's parsed options, which would leave the callers without a task: Locust
+    throws an exception then for each of them, as fast as it can. They may come from another project's environment.
+    """
+    lists = [("--tags", "LOCUST_TAGS", "tags"), ("--exclude-tags", "LOCUST_EXCLUDE_TAGS", "exclude_tags")]
+    return [
+        f"{flag} {' '.join(tags)}: callers have no tags: leave it out, in the environment ({variable}) and in "
+        "locust.conf too"
+        for flag, variable, name in lists
+        if (tags := getattr(options, name, None))
+    ]

@@ -14,6 +14,7 @@ import gevent
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, parse_options
 from stt_load.errors import ConfigError, ExitCode
+from stt_load.locust_plugin.arguments import find_tag_problems
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import REPORT_KEY, UPDATE
 from stt_load.locust_plugin.worker_cluster import WorkerCluster
@@ -45,6 +46,8 @@ class Master:
         """Refuses bad input before any load. Leaves the process with 2 where there is some."""
         options = self.environment.parsed_options
         try:
+            if problems := find_tag_problems(options):
+                raise ConfigError(problems)
             if self.environment.web_ui is not None:
                 taken = port_taken("--web-port", options.web_host, options.web_port)
                 if taken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import time
 from typing import Any
 
@@ -11,6 +12,8 @@ import gevent
 from gevent.lock import Semaphore
 
 from stt_load.config import parse_options
+from stt_load.errors import ExitCode
+from stt_load.locust_plugin.arguments import find_tag_problems
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, UPDATE_OPTION
 from stt_load.run.caller_pool import CallerPool
@@ -39,6 +42,11 @@ class Worker:
         self._making = Semaphore()
 
     def on_init(self) -> None:
+        """Says hello to the master. Leaves the process with 2 where its environment leaves callers nothing to do."""
+        if problems := find_tag_problems(self.environment.parsed_options):
+            for line in problems:
+                print(f"error: {line}", file=sys.stderr)
+            sys.exit(ExitCode.USAGE)
         self.environment.runner.send_message(HELLO, {})
         gevent.spawn(self._watch_master)
 

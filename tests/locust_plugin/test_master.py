@@ -73,6 +73,19 @@ def test_bad_input_ends_the_process_with_2_before_any_load(
     assert "error: --hold" in capsys.readouterr().err
 
 
+def test_tags_of_another_project_are_bad_input(make_master: MakeMaster, capsys: pytest.CaptureFixture[str]) -> None:
+    """Locust would filter the callers' one task away, and throw an exception for each of them without a pause."""
+    with pytest.raises(SystemExit) as caught:
+        make_master(tags=["smoke"], exclude_tags=["slow", "big"]).on_init()
+    assert caught.value.code == ExitCode.USAGE
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["error", "--tags smoke"],
+        ["error", "--exclude-tags slow big"],
+    ]
+    assert "LOCUST_TAGS" in lines[0]
+
+
 def test_a_server_that_is_not_there_is_bad_input(make_master: MakeMaster, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         make_master(stt_url="http://127.0.0.1:1/v1/audio/speech").on_init()

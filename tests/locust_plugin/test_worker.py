@@ -61,6 +61,15 @@ class Speaking:
         self._report.end(0, record)
 
 
+def test_a_worker_with_tags_in_its_environment_leaves_before_it_says_hello(capsys: pytest.CaptureFixture[str]) -> None:
+    worker = made_worker(tags=["smoke"])
+    with pytest.raises(SystemExit) as caught:
+        worker.on_init()
+    assert caught.value.code == 2
+    assert "LOCUST_TAGS" in capsys.readouterr().err
+    assert worker.environment.runner.sent == []
+
+
 def test_before_the_first_run_there_is_nothing_to_report() -> None:
     worker = made_worker()
     assert reported(worker) is None
