@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from stt_load.kinds import STREAM, LoadKind
+from stt_load.metrics.bootstrap import MIN_CLUSTERS
 from stt_load.metrics.figures import NOTHING, Unit
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict
 from stt_load.report.device import COVERED, LOST, is_covered
@@ -60,7 +61,9 @@ def needed(result: SloResult) -> str:
     """About how many utterances would decide an objective."""
     if result.n_needed is None:
         return "too close for any number"
-    return f"about {result.n_needed}{', here and in the first stage' if result.compares else ''}"
+    is_rate_without_limits = result.slo.figure.unit is Unit.RATIO and result.low is result.high is None
+    clips = f" of {MIN_CLUSTERS} clips or more" if is_rate_without_limits else ""
+    return f"about {result.n_needed}{clips}{', here and in the first stage' if result.compares else ''}"
 
 
 def utterances(n: int) -> str:
