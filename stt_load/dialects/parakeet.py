@@ -9,6 +9,9 @@ What a client must know:
 - The server cuts every frame into 512-sample windows and throws the rest of the frame away: frames must be a
   multiple of 1,024 bytes (32, 64, 96, 128 ms). 100 ms frames silently lose 4 % of the audio.
 - An utterance ends after 250 ms of silence (238 ms gave none, 366 ms did; 0.5 s is safe) or 8 s of audio.
+- Nothing says which segment is the last. A clip without a pause is one. One with pauses is complete at once where as
+  many segments were queued as it has parts, the last of them when the speech had ended; where the server passed over a
+  pause, or is behind, a caller waits for 2 s, and for as long as the last part may be late, without speaking.
 - `{"status":"queued"}` when a segment is cut, `{"text"}` when it is recognised: one text per queued segment,
   possibly empty. A text frame from the client kills the session.
 - Fork: `{"text","confidence","words"}`; the key travels as `x-api-key`, a wrong one is HTTP 403.

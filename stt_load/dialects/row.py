@@ -57,6 +57,11 @@ class DialectRow:
         }
         if self.homepage:
             facts = {"homepage": self.homepage, **facts}
+        if able.counts_segments and "client" not in able.ends:
+            facts["clips with pauses"] = (
+                f"nothing says which text is the last: where the server passes over a pause, or is behind, a caller "
+                f"waits for {able.quiet_s:g} s and more without speaking (duty cycle)"
+            )
         if "server" not in able.ends:
             del facts["silence"]
         return facts

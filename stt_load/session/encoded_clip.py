@@ -39,8 +39,16 @@ class EncodedClip:
     def cut_before_end_s(self, server: Capabilities) -> float:
         """How long before its speech ends the server may cut the clip for the first time; 0 where it has no reason to
         cut it earlier."""
-        ends_s = [pause.start_s for pause in self.pauses if pause.length_s >= server.min_endpoint_s]
+        ends_s = self._cut_at_s(server)
         return max(0.0, self.clip.speech_end_s - min([*ends_s, server.max_segment_s]))
+
+    def most_segments(self, server: Capabilities) -> int | None:
+        """Into how many segments the server may cut the clip, one for each pause and the last; None where it is longer
+        than a segment may be, and cut anywhere."""
+        return None if self.clip.speech_end_s > server.max_segment_s else len(self._cut_at_s(server)) + 1
+
+    def _cut_at_s(self, server: Capabilities) -> Sequence[float]:
+        return [pause.start_s for pause in self.pauses if pause.length_s >= server.min_endpoint_s]
 
 
 def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect: Dialect) -> EncodedClip:

@@ -100,7 +100,8 @@ class Session:
         self._timestamps = Timestamps(started_dialling_s)
         server = dialect.capabilities
         is_answered = dialect.settings.end == "client" and server.answers_end
-        self._transcript = Transcript(server, self._timestamps, audio.cut_before_end_s(server), is_answered)
+        cut_before_end_s, most_segments = audio.cut_before_end_s(server), audio.most_segments(server)
+        self._transcript = Transcript(server, self._timestamps, cut_before_end_s, most_segments, is_answered)
         self._outcome: Outcome | None = None
         self._outbox: list[Message] = []  # a few at most
         self._end_messages: Sequence[Message] = ()

@@ -17,8 +17,9 @@ class Transcript:
     """The texts of one utterance.
 
     `cut_before_end_s`: how long before its speech ends the server may cut the clip into segments; 0 where it has no
-    reason to, so the clip is one segment. `is_answered`: the server will say that the utterance is over, or close,
-    because the client has told it so: then silence means nothing.
+    reason to, so the clip is one segment. `most_segments`: how many it may cut; None where nobody knows. `is_answered`:
+    the server will say that the utterance is over, or close, because the client has told it so: then silence means
+    nothing.
 
     `finals`: arrival and text of each final, the empty ones too; of cumulative transcripts the last that said something
     new.
@@ -29,6 +30,8 @@ class Transcript:
         "_is_answered",
         "_is_cumulative",
         "_is_one_segment",
+        "_most_segments",
+        "_n_cut",
         "_n_pending",
         "_server",
         "_timestamps",
@@ -36,7 +39,12 @@ class Transcript:
     )
 
     def __init__(
-        self, server: Capabilities, timestamps: Timestamps, cut_before_end_s: float, is_answered: bool = False
+        self,
+        server: Capabilities,
+        timestamps: Timestamps,
+        cut_before_end_s: float,
+        most_segments: int | None,
+        is_answered: bool = False,
     ) -> None:
         self.finals: list[tuple[float, str]] = []
         self._server = server
@@ -44,10 +52,13 @@ class Transcript:
         self._cut_before_end_s = cut_before_end_s
         self._is_one_segment = cut_before_end_s == 0.0
         self._is_answered = is_answered
+        self._most_segments = most_segments
+        self._n_cut = 0  # segments of which the server has said so
         self._n_pending = 0
         self._is_cumulative = False
 
     def on_segment_pending(self, arrived_s: float) -> None:
+        self._n_cut += 1
         self._n_pending += 1
         self._timestamps.last_pending_at_s = arrived_s
 
@@ -151,10 +162,13 @@ class Transcript:
     def _is_last_segment_known(self) -> bool:
         """Whether the last segment is known. It is the one that the server cut while our audio still flowed and after
         the end of speech: one cut earlier is a part of the clip, a server that cuts later is behind. A server that is
-        behind may cut a part of the clip late, though, so this says nothing of a clip with more than one segment."""
+        behind may cut a part of the clip late, though, so in a clip with pauses it has to be the last that there can
+        be: a server that passed over one of the pauses leaves that open."""
         timestamps = self._timestamps
         pending_s = timestamps.last_pending_at_s
         speech_end_s, stream_end_s = timestamps.speech_end_at_s, timestamps.stream_end_at_s
         if pending_s is None or speech_end_s is None or stream_end_s is None or not self.has_words:
             return False
-        return self._is_one_segment and speech_end_s + self._server.min_endpoint_s <= pending_s <= stream_end_s
+        if self._most_segments is None or self._n_cut < self._most_segments:
+            return False
+        return speech_end_s + self._server.min_endpoint_s <= pending_s <= stream_end_s
