@@ -18,6 +18,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,9 @@ def separated_rows(
             continue
         if header is None:
             header = [cell.strip() for cell in cells]
+            twice = ", ".join(f"`{name}`" for name, n in Counter(filter(None, header)).items() if n > 1)
+            if twice:
+                problems.append(f"line {line}: the header names {twice} twice: give each column a name of its own")
         elif len(cells) < len(header) or any(cells[len(header) :]):
             problems.append(f"line {line}: {len(cells)} cells, the header has {len(header)}: {_cell_advice(separator)}")
         else:

@@ -71,5 +71,11 @@ def test_csv_that_does_not_fit_its_header_is_told(text: str, told: str) -> None:
     assert rows == [] and problem.startswith(told)
 
 
+def test_a_column_that_is_there_twice_is_told() -> None:
+    """Which of the two is meant nobody can say; empty names, of a spreadsheet's empty columns, may come often."""
+    _, (problem,) = rows_of("ref,ref,hyp,,\na,b,c,,\n", ",")
+    assert problem == "line 1: the header names `ref` twice: give each column a name of its own"
+
+
 def test_empty_cells_at_the_end_are_nothing() -> None:
     assert rows_of("a\tb\n1\t2\t\t\n", TAB) == ([(2, {"a": "1", "b": "2"})], [])
