@@ -100,7 +100,9 @@ def _few(report: RunReport) -> list[str]:
     needed += [f"WER needs {MIN_CLUSTERS} clips"] if _WER in marked else []
     if not needed:
         return []
-    return [f"{FEW} too few utterances to be certain: {' and '.join(needed)}. Ask for more with --at-least."]
+    *most, last = needed
+    every = f"{', '.join(most)} and {last}" if most else last
+    return [f"{FEW} too few utterances to be certain: {every}. Ask for more with --at-least."]
 
 
 def _unproven(report: RunReport) -> list[str]:
