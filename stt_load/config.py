@@ -41,6 +41,7 @@ class RunConfig:
     frame_ms: float
     trailing_silence_s: float
     clips: str | None
+    has_strict_bounds: bool  # clips whose end of speech is uncertain are refused
     language: str | None  # a code; None: guessed from the references
     tts_url: str | None
     slos: tuple[Slo, ...]

@@ -254,6 +254,15 @@ OPTIONS: tuple[Option, ...] = (
         kinds=TRANSCRIBED,
     ),
     Option(
+        name="strict-bounds",
+        field="has_strict_bounds",
+        parse=parse_flag,
+        default="",
+        help="Refuse clips in which the end of speech is uncertain; `stt-load clips show --bounds` draws them.",
+        is_flag=True,
+        kinds=PACED,
+    ),
+    Option(
         name="tts-url",
         field="tts_url",
         parse=parse_http_url,

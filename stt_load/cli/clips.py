@@ -16,8 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from stt_load.audio.texts import Texts, english_set, standard_set, texts_from_file
+from stt_load.cli.clip_bounds import bounds_lines
 from stt_load.cli.interrupts import interruptible
 from stt_load.clips.cache_folder import cache_folder
+from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet, is_free, load_folder
 from stt_load.clips.library import Progress as ReportProgress
 from stt_load.clips.library import default_clips, make_folder
@@ -91,21 +93,27 @@ def make(engine: str, url: str | None, voice: str | None, model: str | None, tex
 @command.command("show")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--with-standard", is_flag=True, help="Without FOLDER: also list the five standard texts.")
-def show(folder: Path | None, with_standard: bool) -> None:
+@click.option("--bounds", is_flag=True, help="Draw where the speech in each clip is, and say how sure that is.")
+def show(folder: Path | None, with_standard: bool, bounds: bool) -> None:
     """List the clips in FOLDER.
 
     Without FOLDER it lists the shipped clips, and makes them first if needed.
     """
     if folder is not None:
-        clips = load_folder(folder, None)
+        with interruptible(), _progress_bar(str(folder), doing="reading clips") as progress:
+            clips = load_folder(folder, None, progress)
     else:
         with interruptible(), _progress_bar("espeak") as progress:
             clips = default_clips(None, progress, include_standard=with_standard)
-    Console().print(_table(clips))
+    if bounds:
+        for line in bounds_lines(clips):
+            click.echo(line)
+    else:
+        Console().print(_table(clips))
     if clips.layout:
         click.echo(f"read as {clips.layout}")
     click.echo(f"{len(clips.clips)} clips, {_speech_line(clips)} ({clips.source})")
-    for note in clips.notes:
+    for note in [*clips.notes, *filter(None, [bounds_note(clips)])]:
         click.echo(f"note: {note}")
 
 
@@ -157,12 +165,14 @@ def _interrupted(voice: Voice, done: int, total: int, out: Path) -> str:
 
 
 @contextmanager
-def _progress_bar(what: str, told: ReportProgress | None = None) -> Iterator[ReportProgress]:
+def _progress_bar(
+    what: str, told: ReportProgress | None = None, doing: str = "speaking clips"
+) -> Iterator[ReportProgress]:
     """A progress bar on stderr, removed at the end of the block; nothing if stderr is not a terminal.
 
     `told` hears of each clip, too.
     """
-    columns = (TextColumn("speaking clips: {task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn(doing + ": {task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None, visible=False)

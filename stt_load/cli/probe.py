@@ -13,6 +13,7 @@ from rich.console import Console
 
 from stt_load.audio.clip import Clip
 from stt_load.cli.run import option_words, with_options
+from stt_load.clips.doubts import words_of
 from stt_load.config import RunConfig, parse_options, path_note
 from stt_load.credentials import read_credentials, without_credentials
 from stt_load.errors import ConfigError, ExitCode
@@ -26,7 +27,7 @@ from stt_load.workloads.run_clips import choose_clips
 from stt_load.workloads.workload import Workload, as_ms
 
 PROBE_OPTIONS = (
-    *("stt-url", "dialect", "dialect-option", "header", "insecure", "clips", "language", "tts-url"),
+    *("stt-url", "dialect", "dialect-option", "header", "insecure", "clips", "strict-bounds", "language", "tts-url"),
     *("frame-ms", "trailing-silence", "end", "timeout"),
 )
 
@@ -45,12 +46,15 @@ def command(clip_id: str | None, **options: Any) -> None:
     problems = find_problems(config)
     if problems:
         raise ConfigError(problems)
-    clips = choose_clips(config).clips
+    clip_set = choose_clips(config)
+    clips = clip_set.clips
     clip = _find_clip(clips, clip_id)
     workload: type[Workload] = config.kind.workload_class()
     console = Console(highlight=False, soft_wrap=True)
     utterance = Utterance("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference, kind=config.kind.name)
-    console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
+    console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s", markup=False)
+    if doubts := clip_set.doubts.get(clip.clip_id):
+        console.print(f"where its speech ends is uncertain: {words_of(doubts)}", markup=False)
     if note := path_note(options.get("stt_url"), config):
         console.print(note, markup=False)
     credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)

@@ -18,6 +18,8 @@ from stt_load.report.resources import resource_table
 from stt_load.report.wording import at_callers, needed, sampled, sampled_explanation, utterances
 
 FEW = "*"
+UNSURE = "~"  # behind a heading: the end of speech is uncertain in some clips
+FROM_END_OF_SPEECH = ("eos_latency", "settled_latency")
 _WER = "WER%"
 
 TableCell = Callable[[StageReport], str]
@@ -27,7 +29,10 @@ def table_cells(report: RunReport) -> dict[str, TableCell]:
     """The columns of the table from left to right: heading -> function that gives the cell of a stage."""
     return {
         "Conc": lambda stage: str(stage.users),
-        **{column.heading: _table_cell(figure, column) for figure, column in in_table(report.kind)},
+        **{
+            column.heading + _unsure(report, figure): _table_cell(figure, column)
+            for figure, column in in_table(report.kind)
+        },
         "verdict": lambda stage: stage.mark,
     }
 
@@ -53,6 +58,15 @@ def _is_few(stage: StageReport, figure: Figure, statistic: str | None) -> bool:
     return estimate is not None and estimate.high is None
 
 
+def _unsure(report: RunReport, figure: Figure) -> str:
+    """The mark of a figure whose clock starts at an end of speech that is uncertain in some clips."""
+    return UNSURE if figure.name in FROM_END_OF_SPEECH and _n_uncertain(report) else ""
+
+
+def _n_uncertain(report: RunReport) -> int:
+    return int((report.run.get("clips") or {}).get("uncertain_bounds") or 0)
+
+
 def headings(report: RunReport) -> tuple[str, ...]:
     return tuple(table_cells(report))
 
@@ -70,6 +84,9 @@ def explanations(report: RunReport) -> list[str]:
         lines += [f"Transcripts are scored as {language['told']}."] if language else []
         lines.append(f"WER is counted after {report.run['normaliser']}.")
     lines += [*_wer_intervals(report), *_few(report), *_unproven(report)]
+    if n_uncertain := _n_uncertain(report):
+        of = f"{n_uncertain} of {report.run['clips']['n']} clips"
+        lines.append(f"{UNSURE} where speech ends is uncertain in {of}, and the clock starts there: see the notes.")
     resources = resource_table(report)
     every_row = (*rows(report), *(resources.rows if resources else ()))
     lines += sampled_explanation(cell for line in every_row for cell in line)

@@ -63,6 +63,7 @@ def describe_run(
             "n": len(clips.clips),
             "source": clips.source,
             "manifest_sha256": clips.manifest_sha256,
+            "uncertain_bounds": len(clips.doubts) if config.kind.is_paced else None,
             "speech_s_mean": sum(clip.speech_s for clip in clips.clips) / len(clips.clips),
         },
         "language": language.as_data() if config.kind.is_transcribed else None,

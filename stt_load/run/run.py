@@ -12,6 +12,7 @@ from typing import Any
 import gevent
 
 from stt_load.audio.pool import shortage
+from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, path_note
 from stt_load.errors import ExitCode, SttLoadError
@@ -152,6 +153,7 @@ def _caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, has_ladde
     n_callers = max(config.concurrency) if has_ladder else cluster.target
     n_workers = max(1, len(cluster.workers()))
     lines = [shortage(len(clips.clips), n_callers, n_workers), overload(config, n_callers, n_workers)]
+    lines += [bounds_note(clips)] if config.kind.is_paced else []
     notes = [line for line in lines if line]
     for line in notes:
         log.warning(line)

@@ -13,6 +13,7 @@ from stt_load.credentials import HEADERS_VARIABLE
 from stt_load.errors import Outcome, Refusal
 from stt_load.kinds import KINDS
 from stt_load.records import UtteranceRecord
+from stt_load.session.transcript import ENDS_EARLIER
 
 REFUSAL_ADVICE = {
     Refusal.AUTH: f"set {{key_variable}} on every worker to a key that it takes, or {HEADERS_VARIABLE}, and check the "
@@ -48,7 +49,19 @@ def _waits_for_silence(record: UtteranceRecord) -> bool:
     )
 
 
+def _clip_ends_earlier(record: UtteranceRecord) -> bool:
+    """The server was done before the moment where the speech of the clip is believed to end."""
+    return record.outcome == Outcome.TIMED_OUT and ENDS_EARLIER in (record.error or "")
+
+
 CAUSES: Sequence[Cause] = (
+    Cause(
+        _clip_ends_earlier,
+        lambda record: (
+            f"look at clip {record.clip_id} with `stt-load clips show --bounds`, and give its `speech_end_s` "
+            "in clips.jsonl"
+        ),
+    ),
     Cause(
         lambda record: bool(record.other_dialects),
         lambda record: f"choose --dialect {' or '.join(record.other_dialects)}",

@@ -37,7 +37,7 @@ from stt_load.session.error_text import ErrorText
 from stt_load.session.outcomes import ORDERLY_CLOSES, outcome_of_fault, refusal_of_fault
 from stt_load.session.schedule import Schedule
 from stt_load.session.timestamps import Timestamps
-from stt_load.session.transcript import Transcript
+from stt_load.session.transcript import ALL_CAME_EARLY, ENDS_EARLIER, Transcript, ends_as_reference
 
 
 class SessionResult(Figures, frozen=True, gc=False):
@@ -292,6 +292,9 @@ class Session:
     def _time_out(self) -> None:
         error = f"no complete transcript within {self.rules.timeout_s:g} s of the last frame"
         missing = self._transcript.what_is_missing
+        text = self._transcript.assemble(self.dialect)
+        if missing == ALL_CAME_EARLY and ends_as_reference(text, self.audio.clip.reference):
+            missing = f"{missing}, {ENDS_EARLIER}"
         self._end(Outcome.TIMED_OUT, f"{error}; {missing}" if missing else error)
 
     @property

@@ -12,6 +12,16 @@ from stt_load.dialects.base import Capabilities, Dialect
 from stt_load.session.outcomes import ORDERLY_CLOSES
 from stt_load.session.timestamps import Timestamps
 
+ALL_CAME_EARLY = "every text came before the end of speech"
+ENDS_EARLIER = "with all words of the clip, so its speech seems to end earlier than is believed"
+_LAST_LETTERS = 8
+
+
+def ends_as_reference(text: str, reference: str) -> bool:
+    """Whether the last letters of the reference are the last of the text: then its last word is there."""
+    said, wanted = ("".join(filter(str.isalnum, words.casefold())) for words in (text, reference))
+    return bool(wanted) and said.endswith(wanted[-_LAST_LETTERS:])
+
 
 class Transcript:
     """The texts of one utterance.
@@ -135,7 +145,7 @@ class Transcript:
         if self._n_pending:
             return f"{self._n_pending} pending segment(s) never got their text"
         if self.finals and not self._timestamps.is_end_answered:
-            return "every text came before the end of speech"
+            return ALL_CAME_EARLY
         if self.finals and self._is_answered:
             hint = self._server.unanswered_end
             return "texts came, but the end message was never answered" + (f" ({hint})" if hint else "")

@@ -10,12 +10,14 @@ from functools import partial
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule, choose_frame
 from stt_load.audio.texts import english_set
+from stt_load.clips.doubts import strict_problems
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.clips.library import clips_from_tts, default_clips
 from stt_load.config import RunConfig
 from stt_load.credentials import NO_CREDENTIALS, TTS_KEY_VARIABLE, Credentials
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.registry import find_dialect, settings_for_run
+from stt_load.errors import ConfigError
 from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.tts.engines import voice_of
@@ -34,8 +36,13 @@ def dialect_of(config: RunConfig, credentials: Credentials = NO_CREDENTIALS) -> 
 
 
 def choose_clips(config: RunConfig) -> ClipSet:
-    """The clips of this run, as its kind of load needs them. ConfigError where there are none."""
+    """The clips of this run, as its kind of load needs them.
+
+    ConfigError where there are none, or, where that is refused, a line for each whose end of speech is uncertain.
+    """
     clips: ClipSet = config.kind.workload_class().choose_clips(config)
+    if config.has_strict_bounds and clips.doubts:
+        raise ConfigError(strict_problems(clips))
     return clips
 
 
@@ -43,7 +50,7 @@ def load_clips(config: RunConfig, rate_hz: int) -> ClipSet:
     """The clips of this run as audio of `rate_hz`: a folder, texts spoken by a TTS server, or the shipped texts spoken
     by espeak. ConfigError where there are none."""
     if config.clips:
-        return load_folder(config.clips, rate_hz)
+        return load_folder(config.clips, rate_hz, show_reading)
     if config.tts_url:
         engine = "openai" if "/audio/speech" in config.tts_url else "chatterbox"
         key = os.environ.get(TTS_KEY_VARIABLE)
@@ -57,6 +64,12 @@ def show_progress(done: int, total: int) -> None:
         print(f"\rrendering clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
     elif done == total:
         print(f"rendered {total} clips", file=sys.stderr)
+
+
+def show_reading(done: int, total: int) -> None:
+    """Tells in a terminal how many clips are read: finding the speech in them takes minutes where there are many."""
+    if sys.stderr.isatty():
+        print(f"\rreading clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 def frame_rule(config: RunConfig) -> FrameRule:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recordings import NOISES, SPEECH_DBFS, gain, placed, sentence
 from tones import tone
 
 from stt_load.audio.clip import PcmArray
@@ -164,3 +165,21 @@ def test_two_sentences_have_a_pause_between_them_and_one_has_none_of_that_length
 
     assert pause_s("Thank you for calling. Please hold the line.") > 0.25
     assert pause_s("Thank you for calling us on the other line.") < 0.2
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("snr_db", [40, 30, 20])
+def test_a_pause_in_noise_is_a_pause(noise: str, snr_db: float) -> None:
+    wave, start_s, end_s = placed(np.concatenate([sentence(0), np.zeros(RATE_HZ), sentence(1)]), 0.3, 0.3)
+    noisy = wave + NOISES[noise](np.random.default_rng(snr_db), len(wave)) * gain(SPEECH_DBFS - snr_db)
+    found = find_pauses(to_int16(noisy), RATE_HZ, SpeechBounds(start_s, end_s))
+    longest = max(found, key=lambda pause: pause.length_s)
+    assert longest.length_s == pytest.approx(1.0, abs=0.2)
+    assert longest.start_s == pytest.approx(start_s + len(sentence(0)) / RATE_HZ, abs=0.15)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_noise_makes_no_long_pause_in_a_sentence_that_has_none(noise: str) -> None:
+    wave, start_s, end_s = placed(sentence(0), 0.3, 0.3)
+    noisy = wave + NOISES[noise](np.random.default_rng(1), len(wave)) * gain(SPEECH_DBFS - 30)
+    assert longest_pause_s(to_int16(noisy), RATE_HZ, SpeechBounds(start_s, end_s)) < 0.3

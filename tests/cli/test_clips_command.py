@@ -165,3 +165,19 @@ def test_a_text_with_what_unicode_calls_a_line_end_is_made_and_read(tmp_path: Pa
     texts.write_text('["Please hold\\u2028the line.", "Thank\\u0085you, \\ud83d."]')
     assert clips("make", "--texts", texts, "--out", tmp_path / "out").exit_code == 0
     assert "2 clips" in clips("show", tmp_path / "out").output
+
+
+def test_the_bounds_are_drawn_instead_of_the_table_and_what_is_uncertain_is_a_note(tmp_path: Path) -> None:
+    assert clips("make", "--texts", "standard", "--out", tmp_path / "out").exit_code == 0
+    shown = clips("show", "--bounds", tmp_path / "out")
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.count("├") == shown.output.count("  given  ") == 5
+    assert "note: where speech ends" not in shown.output
+    (tmp_path / "out" / "clips.jsonl").unlink()
+    for wav in (tmp_path / "out").glob("*.wav"):
+        samples, rate_hz = soundfile.read(wav)
+        soundfile.write(wav, samples[: -rate_hz // 4], rate_hz)
+        wav.with_suffix(".txt").write_text("words")
+    shown = clips("show", "--bounds", tmp_path / "out")
+    assert "note: where speech ends is uncertain in 5 of 5 clips" in shown.output
+    assert "--strict-bounds" not in shown.output

@@ -9,6 +9,7 @@ import pytest
 from stt_load.errors import Refusal
 from stt_load.records import UtteranceRecord
 from stt_load.session.advice import REFUSAL_ADVICE, find_cause
+from stt_load.session.transcript import ENDS_EARLIER
 
 
 def failed(**changes: Any) -> UtteranceRecord:
@@ -21,6 +22,7 @@ def failed(**changes: Any) -> UtteranceRecord:
     ("changes", "expected"),
     [
         ({}, "--trailing-silence"),
+        ({"error": f"every text came before the end of speech, {ENDS_EARLIER}"}, "clips show --bounds"),
         ({"understood": False}, "another dialect"),
         ({"understood": False, "frames": 0}, "another dialect"),
         ({"understood": False, "outcome": "disconnected"}, "another dialect"),

@@ -55,6 +55,7 @@ from stt_load.session.actions import READY_TIMEOUT_S, Done, SessionRules, WaitUn
 from stt_load.session.encoded_clip import encode_clip
 from stt_load.session.outcomes import CLOSE_OUTCOMES
 from stt_load.session.session import Session
+from stt_load.session.transcript import ENDS_EARLIER
 
 TIMEOUT_S = 6.0
 RULES = SessionRules(timeout_s=TIMEOUT_S)
@@ -933,6 +934,13 @@ def test_finals_that_all_came_before_the_end_of_speech_are_no_transcript_however
     assert record.error.endswith("every text came before the end of speech")
 
 
+def test_where_all_words_came_before_the_end_of_speech_the_clip_seems_to_end_earlier() -> None:
+    record, _ = toy((0.0, "ready"), (0.4, "final:Some reference words."))
+    assert (record.outcome, record.eos_latency_s) == (Outcome.TIMED_OUT, None)
+    assert record.error is not None
+    assert record.error.endswith("every text came before the end of speech, " + ENDS_EARLIER)
+
+
 @pytest.mark.parametrize("word", ["last:one", "so it is:one", "over"])
 def test_a_server_that_says_it_is_done_before_the_speech_is_has_not_heard_all_of_it(word: str) -> None:
     record, _ = toy((0.0, "ready"), (0.3, "final:and"), (0.4, word), (1.4, "last:two"))
@@ -994,6 +1002,12 @@ def test_gauges_are_kept_and_do_not_put_off_the_quiet_period() -> None:
 def test_where_the_client_ends_the_audio_ends_with_the_frame_that_holds_the_end_of_speech() -> None:
     audio = encode_clip(clip(0.1, 0.55, 2.0), FRAME, 0.0, Toy(CLIENT))
     assert (len(audio.frames), audio.n_before_end, audio.length.samples) == (6, 6, 6 * 1_600)
+
+
+def test_in_a_recording_the_audio_goes_on_to_where_speech_has_ended_in_any_case() -> None:
+    recorded = replace(clip(0.1, 0.55, 2.0), latest_end_s=0.63)
+    audio = encode_clip(recorded, FRAME, 0.0, Toy(CLIENT))
+    assert (len(audio.frames), audio.n_before_end) == (7, 7)
 
 
 class Flushing(Toy):

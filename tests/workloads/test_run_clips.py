@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from tts_stand_in import answer, running
 
-from stt_load.audio.codec import Pcm, encode_wav
+from stt_load.audio.codec import Pcm, decode, encode_wav
 from stt_load.audio.texts import english_set
 from stt_load.clips.folder import write_folder
 from stt_load.clips.library import default_clips
 from stt_load.config import RunConfig, parse_options
+from stt_load.errors import ConfigError
 from stt_load.workloads.run_clips import choose_clips, encode_clips, frame_rule, utterance_limit_s
 
 
@@ -62,3 +63,20 @@ def test_no_utterance_lasts_longer_than_its_limit() -> None:
     clips = default_clips(16_000).clips
     longest_s = max(clip.duration_s for clip in clips)
     assert utterance_limit_s(config(timeout="5"), clips) > longest_s + 1.0 + 5.0
+
+
+def test_clips_whose_end_of_speech_is_uncertain_are_refused_where_that_is_asked(tmp_path: Path) -> None:
+    write_folder(tmp_path / "clips", default_clips(16_000).clips[:3], {})
+    kept = str(tmp_path / "clips")
+    assert not choose_clips(config(clips=kept, strict_bounds="1")).doubts, "their manifest says when speech ends"
+    (tmp_path / "clips" / "clips.jsonl").unlink()
+    for wav in sorted((tmp_path / "clips").glob("*.wav")):
+        wav.with_suffix(".txt").write_text("words")
+    assert choose_clips(config(clips=kept, strict_bounds="1")).found
+    pcm = decode(wav.read_bytes())
+    wav.write_bytes(encode_wav(Pcm(pcm.samples[: len(pcm.samples) // 2], pcm.sample_rate_hz)))
+    assert list(choose_clips(config(clips=kept)).doubts) == [wav.stem]
+    with pytest.raises(ConfigError) as refused:
+        choose_clips(config(clips=kept, strict_bounds="1"))
+    (line,) = refused.value.problems
+    assert line.startswith(f"--strict-bounds: clip {wav.stem}: speech ends at the file's edge")
