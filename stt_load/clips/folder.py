@@ -253,7 +253,7 @@ def _speech(entry: ManifestEntry, pcm: Pcm) -> tuple[SpeechBounds, FoundSpeech |
 def _nothing_in(folder: Path, listed: Listed) -> str:
     unreadable = sorted(file.name for file in listed.audio_files)
     if unreadable:
-        named = _first_few(unreadable)
+        named = first_few(unreadable)
         return f"clips folder {folder} holds no audio that libsndfile can read ({named}): convert it ({CONVERT})"
     return f"clips folder {folder} holds no audio file ({READABLE}): fill it with `stt-load clips make`"
 
@@ -270,20 +270,20 @@ def _notes(folder: Path, listed: Listed, loaded: list[_Loaded]) -> tuple[str, ..
     long_tails = sum(item.clip.duration_s - item.clip.speech_end_s > LONG_TAIL_S for item in loaded)
     notes = []
     if unlisted:
-        notes.append(f"{_counted(unlisted, 'audio file')} not listed and not used: {_first_few(unlisted)}")
+        notes.append(f"{_counted(unlisted, 'audio file')} not listed and not used: {first_few(unlisted)}")
     if unreadable:
         notes.append(
             f"{_counted(unreadable, 'audio file')} not used, since libsndfile can't read such files: "
-            f"{_first_few(unreadable)}; convert them ({CONVERT})"
+            f"{first_few(unreadable)}; convert them ({CONVERT})"
         )
     if listed.without_audio:
         notes.append(f"{listed.without_audio:,} texts of the list have no audio here and are left out")
     if outside:
-        notes.append(f"{_counted(outside, 'file')} outside {folder}: {_first_few(outside)}")
+        notes.append(f"{_counted(outside, 'file')} outside {folder}: {first_few(outside)}")
     if mended:
         notes.append(
             f"{_counted(mended, 'file')} taken as long as the audio that is there, whatever the header says: "
-            f"{_first_few(mended)}"
+            f"{first_few(mended)}"
         )
     if long_tails:
         notes.append(
@@ -307,7 +307,7 @@ def _counted(names: list[str], what: str) -> str:
     return f"1 {what} is" if len(names) == 1 else f"{len(names):,} {what}s are"
 
 
-def _first_few(names: list[str]) -> str:
+def first_few(names: list[str]) -> str:
     """The first names, and how many more there are."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
