@@ -195,7 +195,7 @@ def test_rubbish_is_no_sign_of_life(tmp_path: Path) -> None:
     command = tool(tmp_path, 'echo \'{"gpu": 0, "load": 1}\'; exec yes rubbish')
     with tailing(command, timing=SOON_QUIET) as (source, samples):
         eventually(lambda: len(samples) > 1)
-        assert source.status().complaint == "rubbish"
+        eventually(lambda: source.status().complaint == "rubbish")
         assert source.status().gaps[0].why == "invented was quiet for 0.5 s"
 
 
