@@ -64,8 +64,8 @@ def _click_option(option: Option) -> Callable[..., Any]:
 def _into_environment(variable: str, context: click.Context, _: click.Parameter, values: Sequence[str]) -> None:
     """Adds the values to those of the environment variable, a line each. It is where whoever needs them looks, in this
     process and in those that it starts, and it is in no process list."""
-    if any("\n" in value for value in values):
-        raise click.BadParameter("it holds a line break: write one NAME=VALUE for each --header")
+    if any("\n" in value or not value.strip() for value in values):
+        raise ConfigError("--header: write one NAME=VALUE for each, without a line break")
     before = os.environ.get(variable)
     context.call_on_close(partial(_set_environment, variable, before))
     if values:

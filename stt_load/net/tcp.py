@@ -122,7 +122,7 @@ class TcpConnect:
 _CERTIFICATE_ADVICE = {
     9: "check the clock of this machine",
     10: "the server needs a new one",
-    **dict.fromkeys((18, 19, 20, 21), "SSL_CERT_FILE names a file with the certificate of its authority"),
+    **dict.fromkeys((18, 19, 20, 21), "set SSL_CERT_FILE to the certificate of its authority"),
     **dict.fromkeys((62, 64), "write the name that it was made for"),
 }
 _WITHOUT_TLS = "write ws:// instead of wss://, http:// instead of https://"

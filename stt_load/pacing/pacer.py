@@ -165,10 +165,14 @@ class Pacer:
 
     def _catch_up(self, in_flight: InFlight) -> None:
         """Goes on with what arrived while this process was held up, before a deadline that passed meanwhile ends it."""
-        if in_flight.opening is not None:
-            self._advance_opening(in_flight, in_flight.opening)
-        else:
+        opening = in_flight.opening
+        if opening is None:
             self._receive(in_flight)
+            return
+        self._advance_opening(in_flight, opening)
+        # It has a timer for its deadline again: where that has passed, this process would be late for it for ever.
+        if in_flight.opening is opening and not in_flight.is_done and self._clock() >= opening.deadline_s:
+            self._fail(in_flight, in_flight.transport.open_timeout)
 
     def _wake(self, in_flight: InFlight, now_s: float) -> None:
         """Does what the timer of an utterance that sends no frames was for."""

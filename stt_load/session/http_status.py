@@ -61,6 +61,7 @@ def _redirect(url: str, location: str | None) -> str:
     one server would be sent to another."""
     if not location:
         return ": a redirect without Location"
+    location = location.encode("latin-1", "replace").decode("utf-8", "replace")  # heads are read byte by byte
     with contextlib.suppress(ValueError):  # what is no URL is shown as it is
         location = urljoin(url, location)
         scheme = urlsplit(location).scheme

@@ -145,7 +145,7 @@ def hang_up(caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("certificate", "why"),
     [
-        (SELF_SIGNED, "self-signed certificate; SSL_CERT_FILE names a file with the certificate of its authority"),
+        (SELF_SIGNED, "self-signed certificate; set SSL_CERT_FILE to the certificate of its authority"),
         ("expired.pem", "certificate has expired; the server needs a new one"),
         (
             "other_name.pem",

@@ -85,13 +85,24 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n"
         ),
         (b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n", "HTTP 301 at the upgrade: a redirect without Location"),
         (b"RTSP/1.0 200 OK\r\n\r\n", "no HTTP answer but 'RTSP/1.0 200 OK'"),
-        (b"", "it was closed by the server"),
+        (b"", "it was closed by the server; servers with TLS do so too: write wss:// if it has it"),
+        (b"HTTP/1.1 ", "it was closed by the server"),
+        (b"HTTP/1.0 503\r\n\r\nall taken\nmore", "HTTP 503 at the upgrade: all taken more"),
+        (
+            b'HTTP/1.1 400 No\r\nContent-Length: 90\r\n\r\n{\n "detail": "why',
+            'HTTP 400 at the upgrade: { "detail": "why',
+        ),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 70_000, "HTTP 200 at the upgrade: xxx"),
+        (b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\nbad", "HTTP 403 at the upgrade"),
     ],
 )
 def test_any_other_answer_is_refused_with_what_it_says(answer: bytes, why: str) -> None:
-    with pytest.raises(UpgradeRefused) as caught:
-        Upgrade(Connect(URL)).feed(answer)
-    assert why in str(caught.value)
+    for pieces in ([answer], [answer[k : k + 1] for k in range(len(answer))]):
+        upgrade = Upgrade(Connect(URL))
+        with pytest.raises(UpgradeRefused) as caught:
+            for piece in [*pieces, b""]:
+                upgrade.feed(piece)
+        assert why in str(caught.value)
 
 
 def test_an_extension_that_nobody_asked_for_is_refused() -> None:

@@ -265,7 +265,7 @@ def test_a_certificate_that_nobody_signed_is_refused() -> None:
         outcome, error, _ = ending(speak(server.url))
     assert outcome == Outcome.REFUSED
     assert error is not None
-    assert "self-signed certificate; SSL_CERT_FILE names" in error
+    assert "self-signed certificate; set SSL_CERT_FILE" in error
 
 
 def test_a_server_that_wants_tls_is_said_to() -> None:

@@ -456,6 +456,12 @@ def test_a_connection_that_was_open_in_time_is_not_given_up() -> None:
     assert record.outcome == Outcome.OK
 
 
+def test_a_connection_that_is_not_open_is_given_up_however_late_its_deadline_is_seen() -> None:
+    record = held_up(from_s=0.1, until_s=60.0, opening=[(Need.READABLE, 70.0)])
+    assert (record.outcome, record.frames) == (Outcome.TIMED_OUT, 0)
+    assert record.duration_s == pytest.approx(60.0)
+
+
 def test_a_close_frame_has_the_time_at_which_it_arrived() -> None:
     record = held_up((1.9, ANSWER), (2.5, closed_at(2.5)), from_s=1.95, until_s=4.0)
     assert record.eos_latency_s == pytest.approx(1.3)

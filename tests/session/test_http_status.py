@@ -89,6 +89,7 @@ def test_who_wants_a_user_and_a_password_is_told_where_they_go(body: bytes) -> N
         (SOCKET_URL, "/asr/", "ws://server:8000/asr/"),
         (SOCKET_URL, "http://[not a url", "***"),
         (SOCKET_URL, "/a\x1b[31m", "ws://server:8000/a [31m"),
+        (SOCKET_URL, "/речь".encode().decode("latin-1"), "ws://server:8000/речь"),
     ],
 )
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
