@@ -48,7 +48,7 @@ def test_probe_of_a_silent_server_says_what_to_try(start_sink: StartSink, tmp_pa
     with Run(line, tmp_path) as run:
         assert run.wait() == 3, run.output
     assert "timed_out" in run.output
-    assert "--trailing-silence" in run.output
+    assert "perhaps the server speaks another dialect" in run.output
 
 
 def test_verbose_tells_every_message_of_every_caller(start_sink: StartSink, tmp_path: Path) -> None:
