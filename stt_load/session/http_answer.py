@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from stt_load.errors import ConnectionLost, HandshakeFailed, ProtocolError, UpgradeRefused
+from stt_load.errors import ConnectionLost, HandshakeFailed, ProtocolError
 from stt_load.session.http_status import one_line
 
 SIGNED = os.urandom(16).hex().encode()  # stands for the signature of any answer: nobody can guess it
@@ -53,7 +53,7 @@ class HttpAnswer:
 
     `head`: None until all of it is there; interim answers (RFC 9110 section 15.2) before it are left out.
     `is_complete`: its body has ended. `rest`: what came behind its end. `signature`: what no other answer has in its
-    head; it is read as `SIGNED`, so that heads which differ in nothing else are read once. Raises UpgradeRefused for
+    head; it is read as `SIGNED`, so that heads which differ in nothing else are read once. Raises HandshakeFailed for
     what is no HTTP, and ProtocolError for what HTTP doesn't allow.
     """
 
@@ -62,9 +62,9 @@ class HttpAnswer:
         self._signature = signature
         self.is_complete = False
         self.rest = b""
-        self._unread = b""  # the beginning of a head, or of a line between two chunks
+        self._unread = b""  # the beginning of a head
         self._n_interim = 0
-        self._body_left: int | None = None  # bytes of a body of known length, or of a chunk; None: until the end
+        self._body_left: int | None = None  # bytes of a body of known length; None: until the end
         self._chunks: Chunks | None = None
 
     @property
@@ -230,12 +230,12 @@ def _length_of(text: str) -> int:
 
 
 def _refuse_once_shown(data: bytes) -> None:
-    """Raises UpgradeRefused as soon as enough of what is no HTTP has come to be told: a line of it."""
+    """Raises HandshakeFailed as soon as enough of what is no HTTP has come to be told: a line of it."""
     if b"\n" in data or len(data) > _SHOWN_CHARACTERS or data.startswith(_TLS_RECORD):
         raise _no_http(data)
 
 
-def _no_http(data: bytes) -> UpgradeRefused:
+def _no_http(data: bytes) -> HandshakeFailed:
     if data.startswith(_TLS_RECORD):
         return HandshakeFailed("no HTTP answer but TLS: write wss:// instead of ws://, https:// instead of http://")
     line = data.decode("latin-1").strip().partition("\n")[0].rstrip()
