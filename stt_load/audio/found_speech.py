@@ -46,7 +46,7 @@ from stt_load.audio.speech_bounds import (
 from stt_load.audio.voice_activity import CHUNK_S, Probabilities, speech_probabilities
 from stt_load.errors import ClipError
 
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2
 """What was found by another version is found anew."""
 
 IS_SPEECH = 0.5  # the probability from which a chunk is speech
@@ -169,7 +169,7 @@ def find_speech(samples: PcmArray, sample_rate_hz: int) -> FoundSpeech:
         if not bounds.start_s < bounds.end_s:
             bounds = SpeechBounds(start_s, end_s)
     doubts = [*_cut(bounds, duration_s)]
-    if _is_weak(levels, bounds, end.noise_dbfs):
+    if Doubt.CUT_AT_END not in doubts and _is_weak(levels, bounds, end.noise_dbfs):
         doubts.append(Doubt.WEAK_END)
     noise_dbfs = max(start.noise_dbfs, end.noise_dbfs)
     if loud_dbfs - noise_dbfs < _BACKGROUND_BELOW_DB and _has_background(wave, levels, sample_rate_hz, bounds):

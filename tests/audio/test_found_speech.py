@@ -197,3 +197,9 @@ def test_the_shortest_clips_have_bounds_within_them_or_are_refused(n_samples: in
 
 def test_every_doubt_has_words() -> None:
     assert len({doubt.words for doubt in Doubt}) == len(Doubt)
+
+
+def test_speech_that_is_cut_off_in_a_word_is_not_called_weak_as_well() -> None:
+    recording = in_noise(0, NOISES["pink"], 40)
+    cut = recording.samples[: round((recording.end_s - 0.5) * RATE_HZ)]
+    assert find_speech(cut, RATE_HZ).doubts == (Doubt.CUT_AT_END,)
