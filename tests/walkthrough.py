@@ -53,7 +53,7 @@ def follow(step: Step, folder: Path) -> None:
     elif "at the end of" in step.words:
         text, place = text + "\n\n", len(text) + 2
     else:
-        place = text.index("from stt_load")
+        place = text.index("from stt_load.dialects")
     path.write_text(text[:place] + step.code + text[place:], encoding="utf-8")
 
 

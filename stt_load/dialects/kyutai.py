@@ -121,7 +121,7 @@ class Kyutai(Dialect):
                 return self._on_step(body)
             case "Word":
                 self._words.append(text_of(body, "text"))
-                return (CumulativeTranscript(" ".join(self._words)),)
+                return (CumulativeTranscript(self.join(self._words)),)
             case "Ready":
                 return (Ready(),)
             case "EndWord" | "Marker" as kind:

@@ -22,6 +22,7 @@ from stt_load.whole_characters import with_whole_characters
 _BYTES_SHOWN = 80
 _LIMIT_MS = 1e12
 _MISSING = object()
+_JSON = ("{", "[")  # what objects and lists begin with
 _QUICK = msgspec.json.Decoder()
 
 
@@ -34,7 +35,7 @@ def is_blank(message: Message) -> bool:
 def parse_object(message: Message) -> dict[str, object]:
     """A JSON object. Raises PlainWords for a text that doesn't even begin like JSON, ProtocolError for anything else;
     one line each."""
-    if isinstance(message, str) and message.lstrip()[:1] not in ("{", "["):
+    if isinstance(message, str) and message[:1] not in _JSON and message.lstrip()[:1] not in _JSON:
         raise PlainWords(f"plain words: {message[:_BYTES_SHOWN]!r}")
     try:
         body = _read(message)

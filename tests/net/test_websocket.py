@@ -38,7 +38,7 @@ from servers.start import start_scripted_server
 from stt_load.audio.framing import choose_frame
 from stt_load.dialects.base import Settings
 from stt_load.dialects.parakeet import Parakeet
-from stt_load.errors import ConnectionLost, DeadlineExceeded, Outcome
+from stt_load.errors import ConnectionLost, DeadlineExceeded, Outcome, Refusal
 from stt_load.net import tcp
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
@@ -318,6 +318,35 @@ def test_a_close_tells_its_reason() -> None:
     with raw_server(close) as server:
         record = speak(server.url)
     assert ending(record) == (Outcome.REFUSED, "closed by the server with 1013: all slots taken", 1013)
+
+
+def test_plain_words_and_a_close_are_told_together_and_the_close_decides() -> None:
+    def close(caller: Caller) -> None:
+        caller.upgrade()
+        caller.read_audio(2)
+        caller.send(frame(TEXT, b"") + frame(TEXT, b"Unauthorized") + close_frame(1008, "bad key"))
+        caller.wait_for_end()
+
+    with raw_server(close) as server:
+        record = speak(server.url)
+    why = "closed by the server with 1008: bad key; the server said before: 'Unauthorized'"
+    assert ending(record) == (Outcome.REFUSED, why, 1008)
+    assert record.refusal == Refusal.AUTH
+
+
+def test_plain_words_in_mid_stream_cost_no_utterance() -> None:
+    def chat(caller: Caller) -> None:
+        caller.upgrade()
+        caller.read_audio(N_FRAMES - 1)
+        caller.send(frame(TEXT, b"pong") + frame(TEXT, b"\n") + QUEUED)
+        caller.read_audio(1)
+        caller.send(frame(TEXT, text_of("hello")))
+        caller.wait_for_end()
+
+    with raw_server(chat) as server:
+        record = speak(server.url, PATIENT)
+    assert ending(record) == (Outcome.OK, None, None)
+    assert record.text == "hello"
 
 
 @pytest.mark.parametrize("is_amid_fragments", [False, True])

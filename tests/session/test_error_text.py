@@ -32,5 +32,16 @@ def test_words_that_no_dialect_knows_change_nothing() -> None:
     assert error_text.describe("HTTP 400") == "HTTP 400"
 
 
+def test_what_the_server_remarked_before_is_told_behind_the_error_each_once_and_two_at_the_most() -> None:
+    error_text = ErrorText(made("vosk"))
+    for remark in ("one", "one", "two", "three"):
+        error_text.add_remark(remark)
+    told = "it closed; the server said before: one; the server said before: two"
+    assert error_text.describe("it closed") == told
+
+
 def test_the_key_is_not_told() -> None:
+    remarked = ErrorText(made("deepgram", "open sesame"))
+    remarked.add_remark("'bad key: open sesame'")
+    assert "open sesame" not in remarked.describe("it closed")
     assert "open sesame" not in ErrorText(made("deepgram", "open sesame")).describe("bad key: open sesame")
