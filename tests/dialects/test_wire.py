@@ -68,8 +68,6 @@ def test_broken_json_is_no_plain_words(message: str | bytes) -> None:
 @pytest.mark.parametrize(
     ("message", "expected"), [("", True), (" \n", True), (b"", True), (b"\r\n", True), ("{}", False)]
 )
-    ("message", "expected"), [("", True), (" \n", True), (b"", True), (b"\r\n", True), ("{}", False)]
-)
 def test_a_message_without_anything_in_it_is_blank(message: str | bytes, expected: bool) -> None:
     assert is_blank(message) == expected
 
