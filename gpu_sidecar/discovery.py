@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 
 from gpu_sidecar.gpu_choice import GpuChoice, GpuSelector, UnknownGpu, choose_gpus
 from gpu_sidecar.metrics import GPU
 from gpu_sidecar.nvidia_smi import NvidiaSmi, QueryFailed
+from gpu_sidecar.nvidia_smi_errors import is_away
 from gpu_sidecar.proc import Proc
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.server_choice import OnGpus, ServerChoice, ServerSelector, ServerTree, root_search
@@ -54,6 +56,7 @@ class Discovery:
         self._tree = ServerTree(self._proc, search)
         self._unknown: UnknownGpu | None = None
         self._has_listed_gpus = False
+        self._usable: frozenset[str] = frozenset()  # the UUIDs of GPUs that can be used, as nvidia-smi lists them
 
         self._stopping = threading.Event()
         self._decided = threading.Event()
@@ -155,6 +158,7 @@ class Discovery:
     def _choose(self, pids: tuple[int, ...]) -> GpuChoice:
         inventory = self._smi.query(self._selector)
         self._has_listed_gpus = bool(inventory.gpus)
+        self._usable = frozenset(gpu.uuid for gpu in inventory.gpus if not is_away(gpu.name))
         self._note_warnings(inventory.warnings)
         known = {app.pid for app in inventory.apps if app.is_server and app.pid is not None}
         self._known_pids = tuple(sorted(known))
@@ -182,11 +186,17 @@ class Discovery:
     def _take(self, choice: GpuChoice, is_again: bool) -> None:
         """Adopts the choice, unless it is a guess or empty and a known one is in use.
 
-        Within a run the server may be away or still loading its model, and will be back. A new run starts afresh.
+        Within a run the server may be away or still loading its model, and will be back; a GPU that is lost stays
+        chosen, so that it is missed. A new run starts afresh.
         """
         if self._stopping.is_set():
             return
         before, self._answer = self.gpu_choice, choice
+        if not is_again and _is_known(choice) and _is_known(before):
+            # As they were described before: now they may be called "[GPU is lost]".
+            lost = {gpu.uuid: gpu for gpu in before.gpus if gpu.uuid not in self._usable}
+            by_uuid = {**{gpu.uuid: gpu for gpu in choice.gpus}, **lost}
+            choice = replace(choice, gpus=tuple(sorted(by_uuid.values(), key=lambda gpu: gpu.index)))
         if is_again or _is_known(choice) or not _is_known(before):
             self.gpu_choice = choice
         self._decided.set()

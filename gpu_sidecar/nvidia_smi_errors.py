@@ -28,7 +28,7 @@ _TROUBLE_WORDS = re.compile(
     "|No devices were found|is lost|requires reset|Driver Not Loaded|Insufficient Permissions",
     re.IGNORECASE,
 )
-_AWAY = re.compile("is lost|requires reset|fallen off the bus", re.IGNORECASE)
+_AWAY = re.compile("is lost|requires reset|fallen off the bus|Unable to determine the device handle", re.IGNORECASE)
 _WARNING = re.compile("warning", re.IGNORECASE)
 
 
@@ -38,7 +38,7 @@ def is_driver_trouble(status: int, output: Sequence[str]) -> bool:
 
 
 def is_away(words: str) -> bool:
-    """True if these words, which stand in place of a figure, say that the GPU can't be used."""
+    """True if these words, which may stand in place of a figure, say that a GPU can't be used."""
     return _AWAY.search(words) is not None
 
 

@@ -25,7 +25,7 @@ from enum import Enum
 
 from gpu_sidecar.child_process import read_output, signal_session, spawn_line_by_line, tied_to_us
 from gpu_sidecar.metrics import GPU
-from gpu_sidecar.nvidia_smi_errors import reason_of
+from gpu_sidecar.nvidia_smi_errors import is_away, reason_of
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import LEAST_QUIET_S, QUIET_PERIODS, Moment, SourceConfig, SourceStatus, limit_s
 from gpu_sidecar.sources.gap_log import WHOLE, GapLog, GapOf
@@ -111,7 +111,9 @@ class TailSource:
             self._thread.join(_STOP_POLL_S + 2 * _STOP_S)
 
     def status(self) -> SourceStatus:
+        wanted = self._config.only()
         with self._lock:
+            faults = "; ".join(fault for gpu, fault in self._faults.items() if not wanted or gpu in wanted)
             return SourceStatus(
                 name=self._tool_command.name,
                 kind=self._kind,
@@ -119,7 +121,7 @@ class TailSource:
                 limit_s=self._quiet_s,
                 is_alive=self._child is not None,
                 restarts=self._restarts,
-                complaint="; ".join(self._faults.values()) or self._last_message,
+                complaint=faults or self._last_message,
                 note=self._tool_command.note,
                 gaps=self._gaps.all(),
             )
@@ -137,7 +139,8 @@ class TailSource:
                 pause_s = self._timing.first_restart_s
             else:
                 # One GPU that can't be reached may make the tool fail for all that it is asked for by number.
-                self._asks_for_all = not self._asks_for_all and len(run.wanted) > 1
+                is_one_away = len(run.wanted) > 1 and any(map(is_away, run.output))
+                self._asks_for_all = is_one_away and not self._asks_for_all
             self._begin_gap(run.why)
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, self._timing.last_restart_s)

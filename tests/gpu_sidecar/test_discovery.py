@@ -373,3 +373,25 @@ def test_the_gpus_to_sample_are_the_chosen_ones_or_those_asked_for_while_none_is
     assert Discovery(parse_gpu_selector(""), None).indexes() == ()
     with watching("GPU-bbbb") as discovery:
         assert eventually(discovery.indexes) == (1,)
+
+
+@pytest.mark.parametrize("asked_for", ["", "all"])
+@pytest.mark.parametrize("is_listed", [False, True], ids=["listed no more", "listed as lost"])
+def test_a_gpu_that_is_lost_in_a_run_stays_chosen_so_that_it_is_missed(
+    smi: CountingSmi, is_listed: bool, asked_for: str
+) -> None:
+    put_apps(smi, "42, python3, GPU-aaaa", "42, python3, GPU-bbbb")
+    with watching(asked_for) as discovery:
+        eventually(lambda: indexes(discovery) == [0, 1])
+        left, lost = TWO_GPUS.splitlines()
+        row = f"1, {lost.split(', ')[1]}, [GPU is lost], [GPU is lost], [GPU is lost]"
+        smi.list_gpus(f"{left}\n{row if is_listed else ''}\n", status=15)
+        put_apps(smi, "42, python3, GPU-aaaa")
+        n = smi.n_questions()
+        discovery.doubt()
+        eventually(lambda: smi.n_questions() >= n + 4 or discovery.doubt())
+        assert indexes(discovery) == [0, 1]
+        assert discovery.gpu_choice.gpus[1].name == "NVIDIA H200"
+        discovery.rediscover()  # a new run
+        seen = [0, 1] if asked_for == "all" and is_listed else [0]
+        eventually(lambda: indexes(discovery) == seen)
