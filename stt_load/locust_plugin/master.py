@@ -39,6 +39,7 @@ class Master:
         self.run: Run | None = None
         self._clip_sets: dict[tuple[object, ...], ClipSet] = {}  # loaded once, also for several runs from the web UI
         self._is_leaving = False
+        self._has_begun = False
 
     # before the load -----------------------------------------------------------------------------------
 
@@ -61,6 +62,7 @@ class Master:
 
     def on_test_start(self) -> None:
         """Opens the run. Where that can't be done, it raises GreenletExit, so that Locust starts no user either."""
+        self._has_begun = True
         try:
             self.run = self._open_run(*self._prepare())
             self.run.start()
@@ -178,3 +180,5 @@ class Master:
         self.environment.runner.quit()
         if self.environment.web_ui is not None:
             self.environment.web_ui.stop()
+        elif not self._has_begun:  # Locust waits for workers, and for nothing else: gevent hands this to its greenlet
+            sys.exit(ExitCode.ABORTED)

@@ -62,6 +62,21 @@ def test_a_signal_in_a_hold_ends_the_run_with_5_and_a_summary(
     assert summary(results)["stages"][0]["n"] > 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_master_that_still_waits_for_its_workers_leaves_with_5(
+    start_sink: StartSink, tmp_path: Path, number: int
+) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, "--results", str(results), "--master"]
+    where = ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(free_port()), "--expect-workers", "2"]
+    with Run([*line, *where, "--loglevel", "DEBUG"], tmp_path) as run:  # which says that it waits
+        wait_for(lambda: "Waiting for workers" in run.output, "the master to wait", run)
+        run.send(number)
+        assert run.wait() == 5, run.output
+        assert "Traceback" not in run.output
+    assert not list(results.iterdir()), "nothing was measured"
+
+
 def test_a_run_that_is_ended_in_its_first_settle_claims_nothing_about_more_callers(
     start_sink: StartSink, tmp_path: Path
 ) -> None:

@@ -292,3 +292,11 @@ def test_a_signal_aborts_the_run_and_the_second_one_is_not_caught_any_more(
     master.on_test_stop()
     quitting.get()
     assert master.environment.process_exit_code == ExitCode.ABORTED
+
+
+def test_a_master_that_is_told_to_leave_before_its_run_ends_the_process(make_master: MakeMaster) -> None:
+    master = make_master()
+    with pytest.raises(SystemExit) as ended:
+        master._leave()
+    assert ended.value.code == ExitCode.ABORTED
+    assert master.environment.runner.calls == ["quit"]
