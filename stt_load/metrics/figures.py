@@ -416,7 +416,7 @@ FIGURES: tuple[Figure, ...] = (
         field="gpu_coverage",
         unit=Unit.RATIO,
         source=Source.RUN,
-        meaning="share of the hold with GPU samples; below 90 % the other GPU columns are empty",
+        meaning="share of the hold in which the GPU's load was sampled",
         in_json=False,  # there every device has its own
         csv=_percent("gpu_coverage_pct", 1),
     ),
