@@ -1,8 +1,8 @@
 """`stages.csv`: one row a stage. The first thirteen column names are a contract; new columns go to the end.
 
 `metrics/figures.py` declares the columns. Latencies are seconds, `*_pct` percent (0 to 100), memory MiB. GPU columns
-are those of the busiest GPU, and empty where the samples of a GPU that hold them cover less than 90 % of the hold; server
-and host columns likewise. What was not measured is an empty cell.
+are those of the busiest GPU, and empty where the samples of a GPU that hold them cover less than 90 % of the hold;
+server and host columns likewise. What was not measured is an empty cell.
 """
 
 from __future__ import annotations
