@@ -173,9 +173,12 @@ class Discovery:
             return GpuChoice((), str(error))
 
     def _program_of(self, pid: int) -> int:
-        """The session of a process: what was started together is one program. A pid that isn't here is its own."""
+        """The session of a process: what was started together is one program.
+
+        A pid that isn't here is a program of its own, and so is one whose session began outside this container (0).
+        """
         stat = self._proc.process(pid)
-        return pid if stat is None else stat.session
+        return (stat and stat.session) or pid
 
     def _note_warnings(self, warnings: tuple[str, ...]) -> None:
         for warning in warnings:

@@ -223,11 +223,12 @@ def _choose_by_server(gpus: Sequence[Gpu], apps: Sequence[ComputeApp], pids: Col
 
 
 def _choose_by_name(gpus: Sequence[Gpu], apps: Sequence[ComputeApp], program_of: ProgramOf) -> GpuChoice:
-    used = [app for app in apps if app.is_server]
-    if not used:
+    if not any(app.is_server for app in apps):
         return _guess(gpus, apps, "none is known to be a server")
-    choice = _choice_of(gpus, used)
-    programs = {app.pid if app.pid is None else program_of(app.pid) for app in used}
+    # One whose name is hidden may be the server as well.
+    candidates = [app for app in apps if app.is_server or app.is_hidden]
+    choice = _choice_of(gpus, candidates)
+    programs = {app.gpu_uuid if app.pid is None else program_of(app.pid) for app in candidates}
     if choice.is_guess or len(choice.gpus) < 2 or len(programs) < 2:
         return choice
     return replace(choice, why=f"{choice.why}; any of these may be the server: {SERVER_ADVICE}", is_guess=True)

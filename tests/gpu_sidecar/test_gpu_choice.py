@@ -144,6 +144,14 @@ def test_a_name_is_short_without_folders_and_arguments(name: str, short: str) ->
     assert ComputeApp(1, name, "GPU-aaaa").short_name == short
 
 
+def test_a_process_whose_name_is_hidden_may_be_the_server_too() -> None:
+    """The server runs in another container, and a notebook in this one."""
+    apps = [ComputeApp(4100, "[Not Found]", "GPU-aaaa"), python_on(H200)]
+    choice = choose_gpus(BOTH, apps, BY_PROCESS)
+    assert (choice.gpus, choice.is_guess) == (BOTH, True)
+    assert choice.why.startswith("GPU 0: [Not Found] (pid 4100); GPU 1: python3 (pid 42); any of these may be")
+
+
 def test_several_programs_on_one_gpu_leave_no_doubt_about_the_gpu() -> None:
     choice = choose_gpus(BOTH, [python_on(H200, 1), ComputeApp(2, "tritonserver", "GPU-bbbb")], BY_PROCESS)
     assert (choice.gpus, choice.is_guess) == ((H200,), False)
