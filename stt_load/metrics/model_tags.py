@@ -37,6 +37,11 @@ def has_model_tags(text: str) -> bool:
     return ("<" in text or "[" in text) and _TAG.search(text) is not None
 
 
+def says_something(text: str) -> bool:
+    """There is more in the text than blanks and tags: SenseVoice answers silence with <|nospeech|> and nothing else."""
+    return bool(without_model_tags(text).strip())
+
+
 def without_model_tags(text: str) -> str:
     """The text with a blank in place of each tag."""
     return _TAG.sub(" ", text) if "<" in text or "[" in text else text

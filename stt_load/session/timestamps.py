@@ -13,6 +13,7 @@ from __future__ import annotations
 import msgspec
 
 from stt_load.audio.clip import Clip
+from stt_load.metrics.model_tags import says_something
 from stt_load.records import Figures
 from stt_load.session.schedule import Schedule
 
@@ -63,14 +64,14 @@ class Timestamps(msgspec.Struct):
         return None if self.schedule is None else self.schedule.last_sent_at_s
 
     def on_partial(self, arrived_s: float, text: str) -> None:
-        if text and self.first_text_at_s is None:
+        if self.first_text_at_s is None and says_something(text):
             self.first_text_at_s = arrived_s
 
     def on_final(self, arrived_s: float, text: str, is_new: bool = True) -> None:
         """A final, or a cumulative transcript; `is_new`: false where it repeats the last one."""
         self.on_partial(arrived_s, text)
         self._on_answer(arrived_s)
-        if text and is_new:
+        if is_new and says_something(text):
             self.last_text_at_s = arrived_s
 
     def on_turn_end(self, arrived_s: float) -> None:

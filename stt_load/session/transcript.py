@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from stt_load.dialects.base import Capabilities, Dialect
+from stt_load.metrics.model_tags import says_something
 from stt_load.session.outcomes import ORDERLY_CLOSES
 from stt_load.session.timestamps import Timestamps
 
@@ -97,9 +98,9 @@ class Transcript:
 
     @property
     def has_words(self) -> bool:
-        """Whether there is text. A cumulative transcript that takes all words back leaves none."""
+        """Whether there are words. A cumulative transcript that takes all words back leaves none."""
         if self._is_cumulative:
-            return bool(self.finals[-1][1])
+            return says_something(self.finals[-1][1])
         return self._timestamps.last_text_at_s is not None
 
     @property

@@ -22,6 +22,7 @@ from typing import Any
 
 from stt_load.dialects.wire import interim_text
 from stt_load.errors import ProtocolError
+from stt_load.metrics.model_tags import says_something
 from stt_load.session.sse import DONE, EventFrames
 from stt_load.uploads.answers import UploadAnswer, WholeReader, error_in, timings_in
 from stt_load.whole_characters import with_whole_characters
@@ -114,7 +115,7 @@ class EventReader:
             self._segments.append((self._at_s, text))
 
     def _note(self, text: str) -> None:
-        if self._first_text_at_s is None and text.strip():
+        if self._first_text_at_s is None and says_something(text):
             self._first_text_at_s = self._at_s
 
 

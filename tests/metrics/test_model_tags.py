@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.metrics.model_tags import has_model_tags, without_model_tags
+from stt_load.metrics.model_tags import has_model_tags, says_something, without_model_tags
 from stt_load.metrics.normaliser import NORMALISERS, Normaliser
 from stt_load.metrics.wer import score
 
@@ -62,6 +62,14 @@ def test_what_may_have_been_said_stays(said: str) -> None:
 def test_a_comparison_that_was_read_out_is_no_bracket_of_the_english_rules() -> None:
     assert score("is 5 < 7 and 9 > 3", "is 5 7 and 9 3").word_errors == 0
     assert score("is 5 < 7 and 9 > 3", "is 5").word_errors > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("<|nospeech|><|EMO_UNKNOWN|>", False), (" ", False), ("", False), ("<|en|>a", True), ("...", True)],
+)
+def test_a_text_of_nothing_but_tags_says_nothing(text: str, says: bool) -> None:
+    assert says_something(text) is says
 
 
 def test_an_unknown_word_is_still_an_error() -> None:

@@ -92,3 +92,14 @@ def test_without_an_answer_the_words_before_the_end_of_speech_are_all_there_is()
     timestamps.on_final(10.58, "hello")
     timestamps.on_turn_end(10.59)
     assert (timestamps.is_end_answered, timestamps.completed_at_s) == (False, 10.58)
+
+
+def test_tags_of_the_model_are_no_words() -> None:
+    """SenseVoice answers silence with tags and nothing else."""
+    timestamps = streamed()
+    timestamps.on_partial(10.3, "<|zh|>")
+    timestamps.on_final(11.5, "<|en|><|NEUTRAL|><|Speech|>hello")
+    timestamps.on_final(11.9, "<|nospeech|><|EMO_UNKNOWN|>")
+    latencies = timestamps.latencies(is_complete=True)
+    assert latencies.first_partial_s == pytest.approx(1.4)
+    assert latencies.eos_latency_s == pytest.approx(0.9)

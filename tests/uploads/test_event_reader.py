@@ -77,6 +77,11 @@ def test_an_answer_without_the_event_that_ends_it_is_not_whole(events: Events) -
     assert not read(events).is_whole
 
 
+def test_tags_of_the_model_are_no_first_words() -> None:
+    answer = read([{"text": "<|en|>"}, {"text": "<|0.00|> one"}])
+    assert answer.first_text_at_s == 2
+
+
 @pytest.mark.parametrize("text", ["", None, 7])
 def test_no_text_at_all_has_no_first_text(text: object) -> None:
     answer = read([{"type": "transcript.text.done", "text": text}])
