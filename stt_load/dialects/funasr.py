@@ -42,7 +42,7 @@ from stt_load.option_values import one_of, or_none, parse_yes_or_no
 RATE_HZ = 16_000
 UNIT_SAMPLES = 960  # chunk_size counts 60 ms: the stride of Paraformer's encoder
 KEYS_OF_CPP = frozenset({"slice_type", "stamp_sents"})
-UNANSWERED_END = "a FunASR server before 1.4 answers it never, a C++ one otherwise: --dialect-option server=old or cpp"
+UNANSWERED_END = "FunASR before 1.4 never answers it, the C++ server otherwise: --dialect-option server=old or cpp"
 QUIET_S = 5.0  # without an acknowledgement: the more, the later a server may be that is still understood
 
 
