@@ -278,7 +278,7 @@ class TailSource:
         with self._lock:
             is_new = self._gaps.begin(WHOLE, self._last_sample, why)
         if is_new:
-            _log.warning("%s; starting it again until it works", why)
+            _log.warning("%s; starting it again until it works", why.rstrip("."))
             self._config.on_gap()
 
     def _begin_gap_of(self, gpu: int, why: str) -> None:
