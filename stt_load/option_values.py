@@ -198,7 +198,7 @@ def parse_http_url(text: str) -> str:
 
 def parse_url(text: str, schemes: Sequence[str]) -> str:
     """A URL that begins with one of `schemes` and names a usable host, in ASCII. Errors don't show its password."""
-    shown = _USER_INFO.sub("***@", text)
+    shown = without_user(text)
     scheme, separator, rest = shown.partition("://")
     if scheme not in schemes:
         begins = " or ".join(f"{each}://" for each in schemes)
@@ -213,6 +213,11 @@ def parse_url(text: str, schemes: Sequence[str]) -> str:
     if not is_usable:
         raise ValueError(f"{shown!r} has no usable host and port: write {schemes[0]}://HOST:PORT/PATH")
     return url
+
+
+def without_user(text: str) -> str:
+    """What was typed for a URL, which may be none, without what may be a user and a password in it."""
+    return _USER_INFO.sub("***@", text)
 
 
 def _in_ascii(url: str) -> str:

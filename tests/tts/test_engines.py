@@ -36,6 +36,7 @@ def test_a_url_without_a_path_gets_the_engines_own(engine: str, url: str | None,
         ("openai", "ws://gpu", "is not of the form http://HOST:PORT/v1/audio/speech"),
         ("chatterbox", "localhost:8004", "is not of the form http://HOST:PORT/tts"),
         ("chatterbox", "http://gpu:port", "is not of the form"),
+        ("chatterbox", "ws://me:hunter2@gpu", "TTS server URL 'ws://***@gpu' is not of the form"),
         ("chatterbox", "http://[gpu", "is not of the form"),
     ],
 )
