@@ -82,8 +82,13 @@ class _Timeline:
 
     @property
     def is_judged(self) -> bool:
-        """Somebody was to speak: without callers there is nothing to judge."""
-        return self.users > 0
+        """There is something to judge: not where nobody was to speak, and not where somebody asked for another number
+        of callers before these had arrived. (A ladder goes on to a hold, whoever has come by then.)"""
+        return self.users > 0 and not self.is_passed_through
+
+    @property
+    def is_passed_through(self) -> bool:
+        return self.hold is None and self.lines[-1]["stage"] != self.stage
 
     @property
     def length_s(self) -> float:
@@ -299,9 +304,17 @@ def _frame_note(run: Mapping[str, Any]) -> list[str]:
 
 
 def _calms(timelines: Sequence[_Timeline]) -> list[str]:
-    calms = [timeline for timeline in timelines if not timeline.is_judged]
-    lengths = " and ".join(f"{timeline.length_s:.0f} s" for timeline in calms)
-    return [f"the number of callers was 0 for {lengths}: that is not judged"] if calms else []
+    """What happened to the number of callers that is no stage to be judged."""
+    calms = " and ".join(f"{timeline.length_s:.0f} s" for timeline in timelines if not timeline.users)
+    passed = ", ".join(str(timeline.users) for timeline in timelines if timeline.users and not timeline.is_judged)
+    return [
+        *([f"the number of callers was 0 for {calms}: that is not judged"] if calms else []),
+        *(
+            [f"numbers of callers that were changed again before all had arrived are not judged: {passed}"]
+            if passed
+            else []
+        ),
+    ]
 
 
 def _notes(done: Transition | None, aggregate: RunAggregate) -> list[str]:

@@ -280,6 +280,14 @@ def test_a_while_without_callers_is_told_and_not_judged(phases: tuple[str, ...])
     ]
 
 
+def test_numbers_of_callers_that_were_only_passed_through_are_told_and_not_judged() -> None:
+    made = with_calm(made_run(ladder=(5, 10), gpu=False), 0, "ramp")
+    made.transitions = [{**row, "users": 7} if row["stage"] == 99 else row for row in made.transitions]
+    report = built(made)
+    assert ([stage.users for stage in report.stages], report.verdict) == ([5, 10], Verdict.PASS)
+    assert "numbers of callers that were changed again before all had arrived are not judged: 7" in report.notes
+
+
 def test_a_run_that_had_nobody_at_all_measured_nothing() -> None:
     made = made_run(ladder=(5,), gpu=False)
     made.utterances, made.transitions = [], [{**row, "users": 0, "reached": 0} for row in made.transitions]
