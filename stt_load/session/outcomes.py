@@ -31,7 +31,8 @@ CLOSE_OUTCOMES: dict[int, Outcome] = {
     4503: Outcome.REFUSED,  # full
 }
 # The server says in good order that the utterance is over: 1000, or a close frame without a code (seen as 1005).
-ORDERLY_CLOSES = frozenset({1000, 1005})
+_NO_CODE = 1005
+ORDERLY_CLOSES = frozenset({1000, _NO_CODE})
 
 # What is not listed counts as disconnected. A lost connection has its close code to say more.
 FAULT_OUTCOMES: dict[type[SttLoadError], Outcome] = {
@@ -59,6 +60,12 @@ CLOSE_REFUSALS: dict[int, Refusal] = {
     4429: Refusal.CAPACITY,
     4503: Refusal.CAPACITY,
 }
+
+
+def is_orderly(close_code: int, reason: str = "") -> bool:
+    """Whether a close ends the utterance in good order. A frame that holds 1005, which no frame may, and gives a reason
+    is none of those without a code."""
+    return close_code in ORDERLY_CLOSES and not (close_code == _NO_CODE and reason)
 
 
 class CloseMeaning(NamedTuple):

@@ -34,7 +34,7 @@ from stt_load.records import Figures, Measured
 from stt_load.session.actions import Action, Done, Send, SendFrames, SessionRules, WaitUntil
 from stt_load.session.encoded_clip import EncodedClip
 from stt_load.session.error_text import ErrorText
-from stt_load.session.outcomes import ORDERLY_CLOSES, outcome_of_fault, refusal_of_fault
+from stt_load.session.outcomes import is_orderly, outcome_of_fault, refusal_of_fault
 from stt_load.session.schedule import Schedule
 from stt_load.session.timestamps import Timestamps
 from stt_load.session.transcript import ALL_CAME_EARLY, ENDS_EARLIER, Transcript, ends_as_reference
@@ -160,8 +160,9 @@ class Session:
             self._error_text.add_refusal(str(error))
         if isinstance(error, ConnectionLost):
             self.close_code = error.close_code
-            if self._is_sent and self._transcript.is_complete_without(error.close_code):
-                self._finish(now_s if error.close_code in ORDERLY_CLOSES else None)
+            is_close = is_orderly(error.close_code, error.reason)
+            if self._is_sent and self._transcript.is_complete_after(is_close):
+                self._finish(now_s if is_close else None)
         self._end(outcome_of_fault(error), str(error), refusal_of_fault(error))
 
     def interrupt(self, why: str) -> None:

@@ -10,7 +10,6 @@ import math
 
 from stt_load.dialects.base import Capabilities, Dialect
 from stt_load.metrics.model_tags import says_something
-from stt_load.session.outcomes import ORDERLY_CLOSES
 from stt_load.session.timestamps import Timestamps
 
 ALL_CAME_EARLY = "every text came before the end of speech"
@@ -127,8 +126,8 @@ class Transcript:
             return None
         return max(last_frame_s, last_message_s, self._as_late_as_the_first_s) + self._server.quiet_s
 
-    def is_complete_without(self, close_code: int) -> bool:
-        """Whether nothing more would have come over the connection that was lost, all frames being sent.
+    def is_complete_after(self, is_orderly_close: bool) -> bool:
+        """Whether nothing more would have come over the connection that was closed or lost, all frames being sent.
 
         That nothing is pending doesn't say so: the server may not have got to the last words yet. An orderly close
         does, and so does the last segment.
@@ -138,7 +137,7 @@ class Transcript:
         is_told_by_close = self._is_answered and not self._server.counts_segments
         if self.finals and not is_told_by_close and not self._timestamps.is_end_answered:
             return False
-        return close_code in ORDERLY_CLOSES or (self._server.counts_segments and self._is_last_segment_known)
+        return is_orderly_close or (self._server.counts_segments and self._is_last_segment_known)
 
     @property
     def what_is_missing(self) -> str | None:

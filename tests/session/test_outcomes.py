@@ -20,6 +20,7 @@ from stt_load.session.outcomes import (
     CLOSE_REFUSALS,
     ORDERLY_CLOSES,
     CloseMeaning,
+    is_orderly,
     meaning_of_close,
     outcome_of_fault,
     refusal_of_fault,
@@ -85,6 +86,14 @@ def test_a_code_of_the_servers_own_is_known_by_its_reason(
 ) -> None:
     fault = ConnectionLost("closed", code, reason)
     assert (outcome_of_fault(fault), refusal_of_fault(fault)) == (outcome, refusal)
+
+
+def test_a_close_is_orderly_without_a_code_but_not_with_the_code_that_stands_for_none_and_a_reason() -> None:
+    assert is_orderly(1000)
+    assert is_orderly(1000, "bye")
+    assert is_orderly(1005)
+    assert not is_orderly(1005, "model crashed")
+    assert not is_orderly(1001)
 
 
 def test_every_close_that_refuses_says_for_what() -> None:
