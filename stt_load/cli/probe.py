@@ -89,13 +89,20 @@ def _print_facts(
     lines += [
         *workload.probe_facts(config, record),
         ("connect", as_ms(record.connect_s)),
-        ("arrival times", "kernel receive stamps" if record.stamp == "kernel" else "when the bytes were read"),
+        ("arrival times", _arrival_times(record)),
     ]
     if record.server_ms:
         lines.append(("server says", ", ".join(f"{name} {value:.1f} ms" for name, value in record.server_ms.items())))
     console.print()
     for label, text in lines:
         console.print(f"{label:<17} {text}", markup=False)
+
+
+def _arrival_times(record: UtteranceRecord) -> str:
+    if record.stamp == "kernel":
+        return "kernel receive stamps"
+    late = "" if record.arrival_late_s is None else f", up to {as_ms(record.arrival_late_s)} after they came"
+    return f"when the bytes were read{late}"
 
 
 def _print_next(

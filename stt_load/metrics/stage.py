@@ -221,7 +221,7 @@ class StageStats:
                 self.values[figure.name].extend(values)
         self.completed_audio_s.extend([record.audio_s for record in completed])
         self.clip_ids.update([record.clip_id for record in counted if record.audio_s])
-        self.clips_reused += sum([record.clip_reused for record in counted])
+        self.clips_reused += sum([record.clip_reused for record in counted if record.audio_s])
         self.kernel_stamped += sum([record.stamp == "kernel" for record in counted])
         self.other_dialects.update([name for record in counted for name in record.other_dialects])
         for reported in [record.server_ms for record in counted if record.server_ms]:

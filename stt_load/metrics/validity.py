@@ -96,6 +96,8 @@ def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
 
 def _arrivals(evidence: Evidence) -> tuple[bool, str]:
     """What the kernel stamped, in one piece, is exact however late it is read."""
+    if not evidence.arrivals:
+        return True, "not measured"
     if not evidence.arrivals_late:
         return True, f"all {evidence.arrivals} completing messages are timed to {1_000 * ARRIVAL_LATE_LIMIT_S:.0f} ms"
     late, worst_ms = evidence.arrivals_late / evidence.arrivals, 1_000 * (evidence.arrival_late_max_s or 0.0)

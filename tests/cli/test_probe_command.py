@@ -9,9 +9,10 @@ import sys
 import pytest
 from servers.start import start_stand_in, start_tts_server
 
-from stt_load.cli.probe import PROBE_OPTIONS
+from stt_load.cli.probe import PROBE_OPTIONS, _arrival_times
 from stt_load.config import parse_options
 from stt_load.options import OPTIONS
+from stt_load.records import UtteranceRecord
 
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
 DEADLINE_S = 60.0
@@ -23,6 +24,19 @@ def probe(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def next_command(done: subprocess.CompletedProcess[str]) -> list[str]:
     return shlex.split(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("stamp", "late_s", "told"),
+    [
+        ("kernel", None, "kernel receive stamps"),
+        ("read", None, "when the bytes were read"),
+        ("read", 0.0062, "when the bytes were read, up to 6 ms after they came"),
+    ],
+)
+def test_where_arrival_times_come_from_is_told(stamp: str, late_s: float | None, told: str) -> None:
+    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words", stamp=stamp, arrival_late_s=late_s)
+    assert _arrival_times(record) == told
 
 
 def test_a_probe_that_went_well_ends_with_the_run_to_start() -> None:
