@@ -7,7 +7,7 @@ than they can be scored are written as they are, and scored when the report is m
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,8 +101,10 @@ class RecentClips:
     def note(self, record: UtteranceRecord, now_s: float) -> None:
         """A row has come."""
         caller = (record.worker, record.user)
-        others = [entry for entry in self._newest.get(record.clip_id, ()) if entry[0] != caller]
-        self._newest[record.clip_id] = ((caller, now_s), *others[:1])
+        known = self._newest.get(record.clip_id, ())
+        if known:
+            known = known[1:] if known[0][0] == caller else known[:1]
+        self._newest[record.clip_id] = ((caller, now_s), *known)
 
     def end(self, record: UtteranceRecord) -> None:
         """The row was judged: its clip is one of those before the caller's next."""
@@ -117,7 +119,7 @@ class RecentClips:
         return [caller for caller, row_s in self._newest.get(clip_id, ()) if row_s >= from_s]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClipsInFlight:
     """What could have reached the caller of a row that has just come: `metrics.foreign.ClipsAround`. Looked up for the
     few messages that don't fit; nothing is gathered."""
@@ -191,12 +193,16 @@ class Ledger:
     def take_rows(self, worker: str, lines: Iterable[bytes], now_s: float) -> None:
         """Takes rows of a worker in this process, one after the other, as fast as they are scored. Its last snapshot
         names the clips of those still to come. KeyError before its first snapshot."""
-        self._take(self._workers[worker], map(_ROWS.decode, lines), now_s)
+        self._take(self._workers[worker], self._noted(map(_ROWS.decode, lines), now_s), now_s)
+
+    def _noted(self, records: Iterable[UtteranceRecord], now_s: float) -> Iterator[UtteranceRecord]:
+        for record in records:
+            self._recent.note(record, now_s)
+            yield record
 
     def _take(self, worker: WorkerState, records: Iterable[UtteranceRecord], now_s: float) -> None:
         taken = []
         for record in records:
-            self._recent.note(record, now_s)
             self._score(record, ClipsInFlight(record, self._recent, now_s - self._recent_s, self._workers))
             self._recent.end(record)
             self._count(record)
