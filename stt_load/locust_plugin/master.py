@@ -21,10 +21,11 @@ from stt_load.locust_plugin.worker_cluster import WorkerCluster
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.cluster import Cluster
 from stt_load.run.preflight import find_problems, port_taken
+from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run import Run, new_run_id
 from stt_load.run.single_process import SingleProcess
 from stt_load.run.worker_report import ReportMessage, WorkerReport
-from stt_load.workloads.run_clips import choose_clips
+from stt_load.workloads.run_clips import ClipsInterrupted, choose_clips, stop_making_clips
 
 log = logging.getLogger("stt_load")
 
@@ -40,11 +41,13 @@ class Master:
         self._clip_sets: dict[tuple[object, ...], ClipSet] = {}  # loaded once, also for several runs from the web UI
         self._is_leaving = False
         self._has_begun = False
+        self._is_preparing = False  # its clips are being made or read
 
     # before the load -----------------------------------------------------------------------------------
 
     def on_init(self) -> None:
-        """Refuses bad input before any load. Leaves the process with 2 where there is some."""
+        """Refuses bad input before any load. Leaves the process with 2 where there is some, with 5 where it was told to
+        end meanwhile."""
         options = self.environment.parsed_options
         try:
             if problems := find_tag_problems(options):
@@ -55,6 +58,9 @@ class Master:
                     raise ConfigError(taken)
             if self.environment.web_ui is None or options.autostart:
                 self._prepare()  # otherwise options are still to be typed: checked when the run starts
+        except ClipsInterrupted as interrupted:
+            print(interrupted, file=sys.stderr)
+            sys.exit(ExitCode.ABORTED)
         except ConfigError as error:
             for line in error.lines:
                 print(f"error: {line}", file=sys.stderr)
@@ -68,6 +74,10 @@ class Master:
             self.run.start()
         except ConfigError as error:
             self._refuse(error)
+            if isinstance(error, ClipsInterrupted):
+                self.environment.process_exit_code = int(ExitCode.ABORTED)
+                gevent.spawn(self._leave)
+                raise gevent.GreenletExit from error
             gevent.spawn(self._leave if self.environment.web_ui is None else self.environment.runner.stop)
             raise gevent.GreenletExit from error
 
@@ -84,7 +94,12 @@ class Master:
             raise ConfigError(problems)
         key = (config.clips, config.tts_url, config.dialect)
         if key not in self._clip_sets:
-            self._clip_sets[key] = choose_clips(config)
+            # In a real thread: a signal is heard meanwhile.
+            self._is_preparing = True
+            try:
+                self._clip_sets[key] = call_in_thread(choose_clips, config)
+            finally:
+                self._is_preparing = False
         return config, self._clip_sets[key]
 
     def _open_run(self, config: RunConfig, clips: ClipSet) -> Run:
@@ -171,6 +186,10 @@ class Master:
             signal.signal(number, signal.SIG_DFL)
             return
         self._is_leaving = True
+        if self._is_preparing:
+            log.warning("%s: no run is started; repeat it to leave at once", signal.Signals(number).name)
+            stop_making_clips()
+            return
         if self.run is not None:
             self.run.abort()
         log.warning("%s: ending the run; repeat it to leave at once", signal.Signals(number).name)

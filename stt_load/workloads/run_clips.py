@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -58,8 +59,29 @@ def load_clips(config: RunConfig, rate_hz: int) -> ClipSet:
     return default_clips(rate_hz, show_progress)
 
 
+class ClipsInterrupted(ConfigError):
+    """This process was told to end while the clips of a run were being made or read."""
+
+
+# Whoever makes clips may be another thread than the one that hears of a signal.
+_is_ending = threading.Event()
+
+
+def stop_making_clips() -> None:
+    """Lets whoever makes or reads the clips of a run in this process raise ClipsInterrupted before the next one."""
+    _is_ending.set()
+
+
+def go_on(done: int, total: int) -> None:
+    """Raises ClipsInterrupted once this process is to end."""
+    if _is_ending.is_set():
+        raise ClipsInterrupted(f"interrupted when {done} of {total} clips were ready: no run was started")
+
+
 def show_progress(done: int, total: int) -> None:
-    """Tells how many clips are rendered: a line drawn over and over in a terminal, elsewhere the last one only."""
+    """Tells how many clips are rendered: a line drawn over and over in a terminal, elsewhere the last one only. Raises
+    ClipsInterrupted once this process is to end."""
+    go_on(done, total)
     if sys.stderr.isatty():
         print(f"\rrendering clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
     elif done == total:
@@ -67,7 +89,11 @@ def show_progress(done: int, total: int) -> None:
 
 
 def show_reading(done: int, total: int) -> None:
-    """Tells in a terminal how many clips are read: finding the speech in them takes minutes where there are many."""
+    """Tells in a terminal how many clips are read: finding the speech in them takes minutes where there are many.
+
+    Raises ClipsInterrupted once this process is to end.
+    """
+    go_on(done, total)
     if sys.stderr.isatty():
         print(f"\rreading clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 

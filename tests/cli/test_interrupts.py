@@ -1,0 +1,107 @@
+"""Told to end while clips are made: one line, exit 5, no hidden folder, whichever command it is."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from stt_load.cli.interrupts import interruptible
+
+STT_LOAD = Path(sys.executable).parent / "stt-load"
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+
+
+@dataclass
+class HeldServer:
+    """A TTS server that speaks two texts, and the third once it may."""
+
+    url: str
+    third: threading.Event = field(default_factory=threading.Event)
+    may_go_on: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def held() -> Iterator[HeldServer]:
+    speech = io.BytesIO()
+    soundfile.write(speech, 0.5 * np.sin(np.arange(16000) / 6), 16000, format="WAV")
+    asked: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["content-length"])))
+            if len(asked) > 2:
+                server.third.set()
+                server.may_go_on.wait(60)
+            self.send_response(200)
+            self.send_header("content-length", str(len(speech.getvalue())))
+            self.end_headers()
+            self.wfile.write(speech.getvalue())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = HeldServer(f"http://127.0.0.1:{http.server_port}/tts")
+    threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield server
+    server.may_go_on.set()
+    http.shutdown()
+    http.server_close()
+
+
+def hidden(folder: Path) -> list[str]:
+    return [file.name for file in folder.rglob(".*")]
+
+
+@SIGNALS
+@pytest.mark.parametrize("command", ["run", "probe"])
+def test_a_command_that_is_told_to_end_while_its_clips_are_made_starts_nothing(
+    tmp_path: Path, held: HeldServer, number: signal.Signals, command: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stt:
+        stt_url = f"ws://127.0.0.1:{stt.getsockname()[1]}/ws"
+        child = subprocess.Popen(
+            [STT_LOAD, command, "--stt-url", stt_url, "--tts-url", held.url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "STT_LOAD_CACHE": str(tmp_path / "cache")},
+        )
+        try:
+            assert held.third.wait(60)
+            child.send_signal(number)
+            heard = ""
+            if command == "run":  # it ends between two clips, so that nothing is left half done
+                assert child.stderr is not None
+                heard = child.stderr.readline()
+                held.may_go_on.set()
+            told = heard + child.communicate(timeout=60)[1]
+        finally:
+            child.kill()
+            child.communicate()
+    assert child.returncode == 5, told
+    assert told.strip().splitlines()[-1].startswith("interrupted"), told
+    assert "Traceback" not in told
+    assert hidden(tmp_path / "cache") == [] and not list(tmp_path.glob("results/*/utterances.jsonl"))
+
+
+def test_what_was_done_on_sigterm_before_is_done_again_afterwards() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.sigtimedwait([], 10)  # the handler comes before the next instruction, or ends this wait
+    assert signal.getsignal(signal.SIGTERM) is before
