@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import CumulativeTranscript, Event, Ignored, Message, Ready, ServerError
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import children, numbers, parse_object, try_object, unknown, with_query
+from stt_load.dialects.wire import children, interim_text, numbers, parse_object, try_object, unknown, with_query
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.option_values import one_of, or_none
 
@@ -58,6 +58,7 @@ class WhisperLiveKit(Dialect):
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         super().__init__(settings)
         self._lines: list[dict[str, object]] = []
+        self._texts: list[str] = []  # of the lines, as they were told last
         self._told: str | None = None
 
     def connect(self, url: str) -> Connect:
@@ -88,14 +89,18 @@ class WhisperLiveKit(Dialect):
         return self._on_update(body)
 
     def _on_update(self, body: Mapping[str, object]) -> Sequence[Event]:
+        """A line that comes without its text keeps the one that it had. A buffer without text is empty: its words may
+        have moved to a line."""
         if body.get("error"):
             return (ServerError(str(body["error"])),)
-        told = [line.get("text") for line in self._lines if line.get("speaker") != _SILENCE]
-        told += [body.get(name, "") for name in _BUFFERS]
-        texts = [text.strip() for text in told if isinstance(text, str)]
-        if len(texts) < len(told):
-            return (Ignored("an update without all of its texts"),)
-        whole = self.join(texts)
+        before = [*self._texts, *[""] * len(self._lines)]
+        self._texts = [
+            text.strip() if isinstance(text := line.get("text"), str) else before[place]
+            for place, line in enumerate(self._lines)
+        ]
+        spoken = zip(self._lines, self._texts, strict=True)
+        lines = [text for line, text in spoken if line.get("speaker") != _SILENCE]
+        whole = self.join([*lines, *(interim_text(body, name) for name in _BUFFERS)])
         lags_ms = {name: 1_000 * lag_s for name, lag_s in numbers(body).items() if name.startswith(_LAG)}
         self._told = whole
         return (CumulativeTranscript(whole, server_ms=lags_ms),)

@@ -10,7 +10,7 @@ import pytest
 from server_actions import actions_of, events_of
 
 from stt_load.dialects.base import End, Settings
-from stt_load.dialects.events import CumulativeTranscript, Ready, ServerError
+from stt_load.dialects.events import CumulativeTranscript, Ignored, Ready, ServerError
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.whisperlivekit import WhisperLiveKit
 from stt_load.errors import ProtocolError, Refusal
@@ -87,6 +87,14 @@ def test_lags_are_told_in_milliseconds_beside_the_words_that_are_not_new() -> No
     assert client.on_message(update(line("one"), remaining_time_transcription=1.5, extra=3)) == (
         CumulativeTranscript("one", server_ms={"remaining_time_transcription": 1_500.0}),
     )
+
+
+def test_a_line_without_its_text_keeps_the_one_it_had_and_a_buffer_without_text_is_empty() -> None:
+    client = dialect()
+    client.on_message(update(line("one"), buffer_transcription="two"))
+    assert client.on_message(update(line(None), buffer_transcription=None)) == (CumulativeTranscript("one"),)
+    assert client.on_message(update(line("one two"), line(None))) == (CumulativeTranscript("one two"),)
+    assert client.on_message('{"lines": null}') == (Ignored("an update without lines"),)
 
 
 def test_what_the_buffers_hold_in_the_end_is_the_last_word() -> None:
