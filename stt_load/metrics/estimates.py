@@ -19,7 +19,7 @@ from statistics import NormalDist
 from typing import Protocol
 
 from stt_load.metrics.bootstrap import MIN_CLUSTERS, RISK, mean_limits
-from stt_load.metrics.quantiles import Distribution, percentile, smallest_n
+from stt_load.metrics.quantiles import Distribution, binomial_cdf, percentile, smallest_n
 
 _MOST_NEEDED = 1_000_000
 _Z = NormalDist().inv_cdf(1 - RISK)
@@ -165,26 +165,6 @@ def of_distribution(values: Distribution, statistic: str, without: int = 0) -> E
     if statistic == "mean":
         return Resampled(value, *mean_limits(values.values), values.n, is_rate=False)
     return Exact(value, values.n)
-
-
-def binomial_cdf(k: int, n: int, p: float) -> float:
-    """P(X <= k) for X ~ Binomial(n, p). Summed from the largest term of the smaller tail, so that n may be large."""
-    if k < 0:
-        return 0.0
-    if k >= n or p <= 0:
-        return 1.0
-    if p >= 1:
-        return 0.0
-    if k >= n * p:
-        return 1 - binomial_cdf(n - k - 1, n, 1 - p)
-    log_term = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * math.log(p)
-    term = math.exp(log_term + (n - k) * math.log1p(-p))
-    total, odds = term, (1 - p) / p
-    while k and term > 1e-17 * total:
-        term *= odds * k / (n - k + 1)
-        total += term
-        k -= 1
-    return total
 
 
 def needed_for_share(part: int, n: int, allowed: float) -> int | None:

@@ -18,12 +18,12 @@ from __future__ import annotations
 import math
 import re
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 REPORTED = (0.50, 0.95, 0.99)
 """The percentiles that every table and file carries."""
@@ -70,16 +70,15 @@ class Distribution:
 
     def ci95(self, p: float) -> tuple[float | None, float | None]:
         """The 95 % interval of the percentile `p`; None for an end that n values don't bound."""
-        lower, upper = interval_ranks(self.n, p)
-        return (
-            None if lower is None else self.values[lower - 1],
-            None if upper is None else self.values[upper - 1],
-        )
+        return self._interval(p, _RISK / 2)
 
     def limits(self, p: float) -> tuple[float | None, float | None]:
         """Two one-sided limits of the percentile `p` at 95 %: it is below the first, or above the second, in at most
         5 % of samples each. None for one that n values don't give."""
-        lower, upper = interval_ranks(self.n, p, _RISK)
+        return self._interval(p, _RISK)
+
+    def _interval(self, p: float, risk: float) -> tuple[float | None, float | None]:
+        lower, upper = interval_ranks(self.n, p, risk)
         return (
             None if lower is None else self.values[lower - 1],
             None if upper is None else self.values[upper - 1],
@@ -124,24 +123,38 @@ def smallest_n(p: float) -> int:
 
 
 @lru_cache(maxsize=4096)
-def interval_ranks(n: int, p: float, risk: float = _RISK / 2) -> tuple[int | None, int | None]:
+def interval_ranks(n: int, p: float, risk: float) -> tuple[int | None, int | None]:
     """1-based ranks of the two ends of an interval of percentile `p`; None where n is too small.
 
     `risk`: of each end, the probability that the percentile is beyond it. Half of 5 % make the 95 % interval.
     """
     if n == 0:
         return None, None
-    below = _binomial_cdf(n, p)  # below[k] = P(X <= k)
+
+    def below(k: int) -> float:
+        return binomial_cdf(k, n, p)
+
     # One value beyond p95 has a risk of exactly 5 %, which rounding must not decide: it proves nothing.
-    lower = int(np.searchsorted(below, risk - _ROUNDING, side="right"))  # how many k have P(X <= k) < risk
-    upper = int(np.searchsorted(below, 1 - risk, side="left")) + 1
+    lower = bisect_right(range(n + 1), risk - _ROUNDING, key=below)  # how many k have P(X <= k) < risk
+    upper = bisect_left(range(n + 1), 1 - risk, key=below) + 1
     return (lower or None), (upper if upper <= n else None)
 
 
-def _binomial_cdf(n: int, p: float) -> NDArray[np.float64]:
-    """P(X <= k) for X ~ Binomial(n, p), as float64 of shape (n + 1,). In logarithms, so that n may be large."""
-    k = np.arange(n + 1)
-    log_factorial = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1)))))
-    log_pmf = log_factorial[n] - log_factorial - log_factorial[::-1] + k * math.log(p) + (n - k) * math.log1p(-p)
-    cdf: NDArray[np.float64] = np.minimum(np.cumsum(np.exp(log_pmf)), 1.0)
-    return cdf
+def binomial_cdf(k: int, n: int, p: float) -> float:
+    """P(X <= k) for X ~ Binomial(n, p). Summed from the largest term of the smaller tail, so that n may be large."""
+    if k < 0:
+        return 0.0
+    if k >= n or p <= 0:
+        return 1.0
+    if p >= 1:
+        return 0.0
+    if k >= n * p:
+        return 1 - binomial_cdf(n - k - 1, n, 1 - p)
+    log_term = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * math.log(p)
+    term = math.exp(log_term + (n - k) * math.log1p(-p))
+    total, odds = term, (1 - p) / p
+    while k and term > 1e-17 * total:
+        term *= odds * k / (n - k + 1)
+        total += term
+        k -= 1
+    return total

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.metrics.quantiles import Distribution, interval_ranks, rank, smallest_n
+from stt_load.metrics.quantiles import Distribution, binomial_cdf, interval_ranks, rank, smallest_n
 
 VALUES = st.lists(st.floats(-100, 100), min_size=1, max_size=200)
 PERCENTILES = st.sampled_from((0.05, 0.5, 0.9, 0.95, 0.99))
@@ -48,7 +48,7 @@ def test_a_percentile_is_supported_from_the_n_at_which_no_miss_proves_it(p: floa
     ],
 )
 def test_interval_ranks_are_those_of_the_binomial(n: int, p: float, ranks: tuple[int | None, int | None]) -> None:
-    assert interval_ranks(n, p) == ranks
+    assert interval_ranks(n, p, 0.025) == ranks
 
 
 @given(n=st.integers(1, 300), p=PERCENTILES)
@@ -56,13 +56,24 @@ def test_each_end_of_the_interval_risks_at_most_two_and_a_half_percent_and_the_n
     def below(k: int) -> float:
         return math.fsum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
 
-    lower, upper = interval_ranks(n, p)
+    lower, upper = interval_ranks(n, p, 0.025)
     assert below((lower or 0) - 1) <= 0.025 + 1e-9
     assert below(lower or 0) > 0.025 - 1e-9
     if upper is None:
         assert 1 - below(n - 1) > 0.025 - 1e-9
     else:
         assert 1 - below(upper - 1) <= 0.025 + 1e-9
+
+
+@pytest.mark.parametrize(("n", "p"), [(1, 0.5), (12, 0.05), (60, 0.95), (300, 0.01)])
+def test_the_binomial_is_that_of_the_sum(n: int, p: float) -> None:
+    for k in range(-1, n + 2):
+        exact = math.fsum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(min(k, n) + 1))
+        assert binomial_cdf(k, n, p) == pytest.approx(exact, abs=1e-12)
+
+
+def test_the_binomial_of_a_million_is_finite() -> None:
+    assert binomial_cdf(10_000, 1_000_000, 0.01) == pytest.approx(0.5, abs=0.01)
 
 
 @given(values=VALUES, p=PERCENTILES)
