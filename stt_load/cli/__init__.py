@@ -64,9 +64,8 @@ def cli() -> None:
 def main() -> None:
     """The console script."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a file name or a server's text that the terminal can't show is no fault
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name or a server's text that the terminal can't show is no fault.
             stream.reconfigure(errors="replace")
     try:
         code = cli.main(standalone_mode=False)

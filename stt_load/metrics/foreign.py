@@ -83,6 +83,11 @@ def origin_of(clip_ids: Collection[str], around: ClipsAround) -> Origin | None:
     return Origin.OWN if any(map(around.was_own, clip_ids)) else None
 
 
+def least_shared(words: Words, normaliser: Normaliser) -> float:
+    """How many of its words a text must share with a clip to fit it: fewer are chance."""
+    return max(MIN_WORDS if normaliser.joint else MIN_CHARACTERS, OTHER_FIT * len(words))
+
+
 def fits_own(message: str, own_reference: str, normaliser: Normaliser = ENGLISH) -> bool:
     """The message fits its own caller's clip, whatever else it may fit."""
     words = normaliser.words(message)
@@ -101,7 +106,6 @@ def clips_fitted(
         return frozenset()
     words = normaliser.words(message)
     shared_with_own = LCSseq.similarity(words, normaliser.words(own_reference))
-    fewest = MIN_WORDS if normaliser.joint else MIN_CHARACTERS
-    least, margin = max(fewest, OTHER_FIT * len(words)), MARGIN * len(words)
+    least, margin = least_shared(words, normaliser), MARGIN * len(words)
     shared = {clip_id: LCSseq.similarity(words, other) for clip_id, other in spoken.items()}
     return frozenset(clip_id for clip_id, n in shared.items() if n >= least and n - shared_with_own >= margin)

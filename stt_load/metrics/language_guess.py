@@ -22,7 +22,7 @@ from itertools import islice
 
 from stt_load.metrics.language_signs import LANGUAGE_OF_SCRIPT, LANGUAGES_WITH, LETTERS_OF, WITHOUT_BLANKS
 from stt_load.metrics.languages import LANGUAGES, OTHER, Language
-from stt_load.metrics.letters import folded
+from stt_load.metrics.letters import folded, script_of
 from stt_load.metrics.model_tags import without_model_tags
 from stt_load.metrics.normaliser import NORMALISERS, Normaliser
 
@@ -96,7 +96,7 @@ def _tokens(texts: Sequence[str]) -> tuple[Counter[str], Counter[str]]:
     letters: Counter[str] = Counter()
     for text in texts:
         for word in folded(text).split():
-            seen = Counter(_script(sign) for sign in word if sign.isalpha())
+            seen = Counter(script_of(sign) for sign in word if sign.isalpha())
             letters.update(word)
             for script, n in seen.items():
                 if script in WITHOUT_BLANKS or script in _KANA:
@@ -106,18 +106,9 @@ def _tokens(texts: Sequence[str]) -> tuple[Counter[str], Counter[str]]:
     return scripts, letters
 
 
-_scripts: dict[str, str] = {}
-
-
-def _script(letter: str) -> str:
-    if letter not in _scripts:
-        _scripts[letter] = unicodedata.name(letter, "UNKNOWN").partition(" ")[0]
-    return _scripts[letter]
-
-
 def _by_letters(script: str, letters: Counter[str]) -> str:
     rows = LETTERS_OF.get(script, {})
-    total = sum(n for letter, n in letters.items() if _script(letter) == script)
+    total = sum(n for letter, n in letters.items() if script_of(letter) == script)
     least = max(1.0, _LETTERS_FROM * total)
     return next((code for code, own in rows.items() if sum(letters[sign] for sign in own) >= least), "")
 

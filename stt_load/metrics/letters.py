@@ -16,6 +16,7 @@ Vowel signs of Indic scripts and tone marks are letters of their words and stay.
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Callable
 
@@ -108,3 +109,9 @@ def folded(text: str, lower: Callable[[str], str] = str.lower) -> str:
 def lower_turkish(text: str) -> str:
     """Lower case as Turkish and Azerbaijani have it: I without a dot stays without."""
     return text.replace("I", "ı").replace("İ", "i").lower()
+
+
+@functools.cache
+def script_of(letter: str) -> str:
+    """The script of a letter, by the first word of its Unicode name: LATIN, CYRILLIC, HANGUL, CJK."""
+    return unicodedata.name(letter, "UNKNOWN").partition(" ")[0]

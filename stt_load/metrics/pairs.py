@@ -29,7 +29,6 @@ KNOWN_KEYS = (
 )
 _SEPARATORS = f",;{TAB}"
 _SEPARATOR_LINE = re.compile(rf"sep=([{_SEPARATORS}])\r?\n", re.IGNORECASE)
-_PROBLEMS_LISTED = 5
 _HEAD = 65_536  # characters in which the header is looked for
 
 
@@ -74,7 +73,7 @@ class PairFile:
             elif place < SAMPLE:
                 sample[place] = pair.reference
         if problems:
-            raise ConfigError(_listed(problems))
+            raise ConfigError(problems)
         self.references = tuple(sample)
 
     def __iter__(self) -> Iterator[Pair]:
@@ -92,7 +91,7 @@ class PairFile:
         rows = self._rows(problems)
         first = next(rows, None)
         if first is None:
-            raise ConfigError(_listed(problems) or "there is no row in it")
+            raise ConfigError(problems or "there is no row in it")
         for row in chain((first,), rows):
             for keys in wanted:
                 if set(keys) <= set(row.values):
@@ -155,8 +154,3 @@ def _text(value: Any) -> str | None:
     if isinstance(value, (list, dict, bool)):
         return None
     return str(value)
-
-
-def _listed(problems: Sequence[str]) -> list[str]:
-    more = len(problems) - _PROBLEMS_LISTED
-    return [*problems[:_PROBLEMS_LISTED], *([f"and {more} more lines like these"] if more > 0 else [])]

@@ -16,14 +16,14 @@ with an objective on the WER whose bound is higher.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rapidfuzz.distance import LCSseq
 
-from stt_load.metrics.foreign import MIN_CHARACTERS, MIN_WORDS, OTHER_FIT
+from stt_load.metrics.foreign import least_shared
+from stt_load.metrics.letters import script_of
 from stt_load.metrics.normaliser import ENGLISH, Normaliser, Words
 from stt_load.metrics.slo import Slo
 from stt_load.metrics.stage import ErrorCount, StageFigures
@@ -149,7 +149,7 @@ def _named(n: int, wrong: Sequence[Heard], what: str) -> str | None:
 def _fits(one: Heard, reference: str, normaliser: Normaliser) -> bool:
     """The transcript's words are in the reference, and not in its own."""
     words = normaliser.words(one.text)
-    least = max(MIN_WORDS if normaliser.joint else MIN_CHARACTERS, OTHER_FIT * len(words))
+    least = least_shared(words, normaliser)
     return _shared(words, normaliser.words(reference)) >= least > _shared(words, normaliser.words(one.reference))
 
 
@@ -160,7 +160,7 @@ def _shared(words: Words, others: Words) -> int:
 
 def _script(texts: Iterable[str]) -> str | None:
     """The script of most letters: Latin, Cyrillic, Hangul, CJK; None without letters."""
-    names = Counter(unicodedata.name(sign, "?").split()[0] for text in texts for sign in text if sign.isalpha())
+    names = Counter(script_of(sign) for text in texts for sign in text if sign.isalpha())
     found = next((name for name, _ in names.most_common(1)), None)
     return found if found in ("CJK", None) else found.capitalize()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.metrics.letters import folded, lower_turkish, without_joiners
+from stt_load.metrics.letters import folded, lower_turkish, script_of, without_joiners
 
 MARKED = "ก้าวน้ำ क्ष हिन्दी مَرْحَبًا שָׁלוֹם é ñ İıI'ʼ’ﬁ½ｶﾞ​‌‍­œ5٥"
 
@@ -42,3 +42,11 @@ def test_turkish_has_two_letters_i(text: str, lower: str) -> None:
 
 def test_joiners_are_dropped_and_a_zero_width_space_parts_words() -> None:
     assert without_joiners("a\u00adb\u200cc\u200dd\u2060e\ufefff\u200bg") == "abcdef g"
+
+
+@pytest.mark.parametrize(
+    ("letter", "script"),
+    [("a", "LATIN"), ("é", "LATIN"), ("ж", "CYRILLIC"), ("한", "HANGUL"), ("字", "CJK"), ("\ue000", "UNKNOWN")],
+)
+def test_a_letter_has_the_script_of_its_name(letter: str, script: str) -> None:
+    assert script_of(letter) == script

@@ -93,14 +93,14 @@ def test_of_a_run_the_completed_utterances_of_a_hold_count() -> None:
         ("ref,hyp\na,b,c\na\nx,y\n", ["line 2: 3 cells, the header has 2", "line 3: 1 cells"]),
         ('ref,hyp\na,b\n"a,b\nc,d\n', ["line 3: not CSV"]),
         ('{"ref": "a", "hyp": ' + "[" * 100_000, ["line 1: not JSON (nested too deep)"]),
-        ("{\n" * 9, [f"line {n}: not JSON" for n in range(1, 6)] + ["and 4 more lines like these"]),
+        ("{\n" * 9, [f"line {n}: not JSON" for n in range(1, 6)] + ["… and 4 more like these"]),
     ],
 )
 def test_what_is_wrong_has_a_line_each(text: str, lines: list[str]) -> None:
     with pytest.raises(ConfigError) as error:
         pairs_of(text)
-    assert len(error.value.problems) == len(lines)
-    assert all(told.startswith(line) for told, line in zip(error.value.problems, lines, strict=True))
+    assert len(error.value.lines) == len(lines)
+    assert all(told.startswith(line) for told, line in zip(error.value.lines, lines, strict=True))
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1).filter(str.strip)
