@@ -1,6 +1,6 @@
 """Lists of clips as data sets have them: text of a list in, one `ManifestEntry` for each of its rows out.
 
-Audio files are named as the list names them; `clips/layouts.py` finds them. A row that can't be used is one more of
+Audio files are named as the list names them; `clips/data_set.py` finds them. A row that can't be used is one more of
 `problems`, with its line.
 """
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stt_load.audio.found_speech import Doubt
-from stt_load.clips.folder import ClipSet, first_few
+from stt_load.clips.folder import ClipSet
+from stt_load.clips.wording import first_few
 
 
 def words_of(doubts: Sequence[Doubt]) -> str:
