@@ -1,4 +1,8 @@
-"""Recordings with known bounds of speech: sentences of espeak in rooms, noise and accidents made from a seed."""
+"""Recordings with known bounds of speech: sentences of espeak in rooms, noise and accidents made from a seed.
+
+espeak makes the noise of its fricatives anew in each process, so no two runs have the same samples: what is asserted of
+them leaves room for that.
+"""
 
 from __future__ import annotations
 
