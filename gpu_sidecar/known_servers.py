@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 
+KNOWN_SERVERS: Mapping[str, str] = {
+    "a server in Python": r"python[0-9.]*|pt_main_thread|uvicorn|gunicorn|hypercorn|ray::.*",
+    "NVIDIA Triton": r"tritonserver",
+    "NVIDIA Riva": r"riva[-_].*",
+    "TensorRT-LLM": r"trtllm-serve",
+    "vLLM": r"vllm(::.*)?",
+    "SGLang": r"sglang(::.*)?",
+    "whisper.cpp": r"whisper-(server|stream)",
+    "llama.cpp": r"llama-server",
+    "sherpa-onnx": r"sherpa-onnx-.*",
+    "Kyutai's moshi-server": r"moshi-(server|backend)",
+    "FunASR": r"funasr-wss-.*",
+    "NeMo": r"nemo[-_].*",
+}
+"""Program -> a pattern that matches the whole of a process's short name, in any case."""
 
-@dataclass(frozen=True)
-class KnownServer:
-    """One program. `pattern` matches the whole of a process's short name, in any case."""
-
-    program: str
-    pattern: str
-
-
-KNOWN_SERVERS = (
-    KnownServer("a server in Python", r"python[0-9.]*|pt_main_thread|uvicorn|gunicorn|hypercorn|ray::.*"),
-    KnownServer("NVIDIA Triton", r"tritonserver"),
-    KnownServer("NVIDIA Riva", r"riva[-_].*"),
-    KnownServer("TensorRT-LLM", r"trtllm-serve"),
-    KnownServer("vLLM", r"vllm(::.*)?"),
-    KnownServer("SGLang", r"sglang(::.*)?"),
-    KnownServer("whisper.cpp", r"whisper-(server|stream)"),
-    KnownServer("llama.cpp", r"llama-server"),
-    KnownServer("sherpa-onnx", r"sherpa-onnx-.*"),
-    KnownServer("Kyutai's moshi-server", r"moshi-(server|backend)"),
-    KnownServer("FunASR", r"funasr-wss-.*"),
-    KnownServer("NeMo", r"nemo[-_].*"),
-)
-
-_ANY = re.compile("|".join(f"(?:{server.pattern})" for server in KNOWN_SERVERS), re.IGNORECASE)
+_ANY = re.compile("|".join(f"(?:{pattern})" for pattern in KNOWN_SERVERS.values()), re.IGNORECASE)
 
 
 def is_known_server(short_name: str) -> bool:

@@ -25,6 +25,9 @@ MAX_LAG_BUCKET_MS = 50
 Stamp = Literal["kernel", "read"]
 """Where an arrival time comes from: the kernel's receive timestamp, or the moment at which the bytes were read."""
 
+CallerKey = tuple[int, int]
+"""A caller of a run: the ordinal of its worker, and its own on that worker."""
+
 
 class Utterance(msgspec.Struct, gc=False):
     """Who is to say or hear which clip, where and when: what is known of an utterance before it starts."""
@@ -39,6 +42,10 @@ class Utterance(msgspec.Struct, gc=False):
     reference: str
     clip_reused: bool = False  # another caller of this worker was speaking this clip at the same time
     kind: str = STREAM.name  # of load: a key of `kinds.KINDS`
+
+    @property
+    def caller(self) -> CallerKey:
+        return self.worker, self.user
 
 
 class Figures(msgspec.Struct, frozen=True, gc=False):

@@ -27,7 +27,7 @@ from stt_load.metrics.letters import script_of
 from stt_load.metrics.normaliser import ENGLISH, Normaliser, Words
 from stt_load.metrics.slo import Slo
 from stt_load.metrics.stage import ErrorCount, StageFigures
-from stt_load.records import UtteranceRecord
+from stt_load.records import CallerKey, UtteranceRecord
 
 WER_LIMIT = 0.5
 CER_LIMIT = 0.25
@@ -43,7 +43,7 @@ _MOST = 0.5  # of the wrong transcripts, to be named as the reason
 class Heard:
     """What one caller said, and what it got for it. `is_judged`: it was counted and completed."""
 
-    caller: tuple[int, int]  # worker and user
+    caller: CallerKey
     started_at: float
     clip_id: str
     reference: str
@@ -67,7 +67,7 @@ class TranscriptSample:
             if record.is_transcribed:
                 self.heard.append(
                     Heard(
-                        (record.worker, record.user),
+                        record.caller,
                         record.started_at,
                         record.clip_id,
                         record.reference,
@@ -102,7 +102,7 @@ def _always_the_same(told: Sequence[Heard], wrong: Sequence[Heard], normaliser: 
 
 
 def _utterance_before(told: Sequence[Heard], wrong: Sequence[Heard], normaliser: Normaliser) -> str | None:
-    before: dict[tuple[int, int], Heard] = {}
+    before: dict[CallerKey, Heard] = {}
     found = 0
     for one in told:
         previous = before.get(one.caller)

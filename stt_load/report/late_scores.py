@@ -16,10 +16,7 @@ from itertools import accumulate
 from stt_load.metrics.foreign import OWN_LAST, Origin, fits_own, origin_of
 from stt_load.metrics.normaliser import Normaliser
 from stt_load.metrics.scorer import CACHE_SIZE, Scorer
-from stt_load.records import UtteranceRecord
-
-Caller = tuple[int, int]
-"""Worker and user."""
+from stt_load.records import CallerKey, UtteranceRecord
 
 _MOST_BEFORE = 100  # own utterances that are looked at: nobody speaks more in the longest that one takes
 
@@ -29,7 +26,7 @@ class ForeignCandidate:
     """A message that doesn't fit its caller's own clip, so that it may be another caller's, or an earlier one's."""
 
     stage: int
-    caller: Caller
+    caller: CallerKey
     clip_id: str
     reference: str
     text: str
@@ -72,11 +69,11 @@ class LateScores:
         return found
 
     def _candidates_of(self, record: UtteranceRecord) -> Iterable[ForeignCandidate]:
-        caller, ended_at = (record.worker, record.user), record.started_at + (record.duration_s or 0.0)
+        ended_at = record.started_at + (record.duration_s or 0.0)
         for _, text in record.messages:
             if not self._fits_own(text, record.reference, self._normaliser):
                 yield ForeignCandidate(
-                    record.stage, caller, record.clip_id, record.reference, text, record.started_at, ended_at
+                    record.stage, record.caller, record.clip_id, record.reference, text, record.started_at, ended_at
                 )
 
 
@@ -85,15 +82,15 @@ class _SpokenClips:
     then, with the latest end of those of another caller. What `callers` spoke is kept one by one."""
 
     def __init__(
-        self, utterances: Iterable[Sequence[UtteranceRecord]], limit_s: float, callers: Container[Caller]
+        self, utterances: Iterable[Sequence[UtteranceRecord]], limit_s: float, callers: Container[CallerKey]
     ) -> None:
         self.references: dict[str, str] = {}
         self._limit_s = limit_s
-        self._spoken_by: dict[Caller, list[tuple[float, float, str]]] = {}
-        spans: dict[str, list[tuple[float, float, Caller]]] = {}
+        self._spoken_by: dict[CallerKey, list[tuple[float, float, str]]] = {}
+        spans: dict[str, list[tuple[float, float, CallerKey]]] = {}
         for record in (record for records in utterances for record in records):
             self.references[record.clip_id] = record.reference
-            caller, ended = (record.worker, record.user), record.started_at + (record.duration_s or 0.0)
+            caller, ended = record.caller, record.started_at + (record.duration_s or 0.0)
             spans.setdefault(record.clip_id, []).append((record.started_at, ended, caller))
             if caller in callers:
                 self._spoken_by.setdefault(caller, []).append((record.started_at, ended, record.clip_id))
@@ -107,21 +104,21 @@ class _SpokenClips:
         for own in self._spoken_by.values():
             own.sort()
 
-    def was_in_flight(self, clip_id: str, moment: float, besides: Caller) -> bool:
+    def was_in_flight(self, clip_id: str, moment: float, besides: CallerKey) -> bool:
         """Another caller spoke the clip at that moment, or less than the longest utterance before it."""
         n = bisect_right(self._began[clip_id], moment)
         return n > 0 and any(
             caller != besides and ended >= moment - self._limit_s for ended, caller in self._ended[clip_id][n - 1]
         )
 
-    def before(self, caller: Caller, moment: float) -> list[tuple[float, float, str]]:
+    def before(self, caller: CallerKey, moment: float) -> list[tuple[float, float, str]]:
         """Start, end and clip of what the caller spoke before, and not too long ago, oldest first."""
         own = self._spoken_by[caller]
         n = bisect_left(own, (moment,))
         return [spoken for spoken in own[max(0, n - _MOST_BEFORE) : n] if spoken[1] >= moment - self._limit_s]
 
 
-_LatestEnds = list[tuple[float, Caller]]
+_LatestEnds = list[tuple[float, CallerKey]]
 
 
 def _latest(until_now: _LatestEnds, newest: _LatestEnds) -> _LatestEnds:

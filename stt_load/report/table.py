@@ -113,11 +113,11 @@ def _few(report: RunReport) -> list[str]:
     """One line about the marks of figures, if one of them has any."""
     columns = zip(headings(report)[:-1], *(line[:-1] for line in rows(report)), strict=True)
     marked = [heading for heading, *cells in columns if any(cell.endswith(FEW) for cell in cells)]
-    needed = [f"p{p * 100:g} needs {smallest_n(p)}" for p in (0.50, 0.95)] if set(marked) - {_WER} else []
-    needed += [f"WER needs {MIN_CLUSTERS} clips"] if _WER in marked else []
-    if not needed:
+    enough = [f"p{p * 100:g} needs {smallest_n(p)}" for p in (0.50, 0.95)] if set(marked) - {_WER} else []
+    enough += [f"WER needs {MIN_CLUSTERS} clips"] if _WER in marked else []
+    if not enough:
         return []
-    *most, last = needed
+    *most, last = enough
     every = f"{', '.join(most)} and {last}" if most else last
     return [f"{FEW} too few utterances to be certain: {every}. Ask for more with --at-least."]
 

@@ -6,60 +6,26 @@ than they can be scored are written as they are, and scored when the report is m
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from stt_load.clock import Clock
 from stt_load.errors import Outcome
-from stt_load.metrics.foreign import OWN_LAST
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.metrics.scorer import Scorer
 from stt_load.records import UtteranceRecord
+from stt_load.run.recent_clips import ClipsInFlight, RecentClips
 from stt_load.run.worker_report import Snapshot
+from stt_load.run.worker_state import StageTally, WorkerState
 
 _ROWS = msgspec.json.Decoder(UtteranceRecord)
 _LINES = msgspec.json.Encoder()
 _NO_FAILURE = frozenset({Outcome.OK, Outcome.INTERRUPTED})
-
-
-@dataclass(slots=True)
-class StageTally:
-    """How the counted utterances of one stage have ended."""
-
-    ended: int = 0
-    ok: int = 0
-    refused: int = 0  # the server would not take the caller
-    other_dialect: int = 0  # the server seems to speak another dialect
-
-    def add(self, record: UtteranceRecord) -> None:
-        self.ended += 1
-        self.ok += record.is_ok
-        self.refused += record.outcome == Outcome.REFUSED
-        self.other_dialect += bool(record.other_dialects)
-
-    def __add__(self, other: StageTally) -> StageTally:
-        return StageTally(
-            self.ended + other.ended,
-            self.ok + other.ok,
-            self.refused + other.refused,
-            self.other_dialect + other.other_dialect,
-        )
-
-
-@dataclass(slots=True)
-class WorkerState:
-    """What the master knows of one worker: its newest snapshot, and what has come of it so far."""
-
-    newest: Snapshot
-    next_seq: int = 0
-    missing_seq: int = 0
-    rows: int = 0
-    stages: defaultdict[int, StageTally] = field(default_factory=lambda: defaultdict(StageTally))
 
 
 @dataclass(slots=True)
@@ -82,68 +48,6 @@ class Allowance:
         began_s = self.clock()
         work()
         self._left_s -= self.clock() - began_s
-
-
-Caller = tuple[int, int]
-"""Worker and user."""
-
-
-class RecentClips:
-    """Who spoke which clip when: as far as it can matter for what a message says that doesn't fit its utterance.
-
-    Of each clip the newest row is kept, and the newest of another caller; of each caller the last few clips.
-    """
-
-    def __init__(self) -> None:
-        self._newest: dict[str, tuple[tuple[Caller, float], ...]] = {}
-        self._last: dict[Caller, tuple[str, ...]] = {}
-
-    def note(self, record: UtteranceRecord, now_s: float) -> None:
-        """A row has come."""
-        caller = (record.worker, record.user)
-        known = self._newest.get(record.clip_id, ())
-        if known:
-            known = known[1:] if known[0][0] == caller else known[:1]
-        self._newest[record.clip_id] = ((caller, now_s), *known)
-
-    def end(self, record: UtteranceRecord) -> None:
-        """The row was judged: its clip is one of those before the caller's next."""
-        caller = (record.worker, record.user)
-        self._last[caller] = (*self._last.get(caller, ())[1 - OWN_LAST :], record.clip_id)
-
-    def last(self, caller: Caller) -> tuple[str, ...]:
-        return self._last.get(caller, ())
-
-    def spoken_by(self, clip_id: str, from_s: float) -> list[Caller]:
-        """Those of whom a row of this clip has come since then: two at most."""
-        return [caller for caller, row_s in self._newest.get(clip_id, ()) if row_s >= from_s]
-
-
-@dataclass(slots=True)
-class ClipsInFlight:
-    """What could have reached the caller of a row that has just come: `metrics.foreign.ClipsAround`. Looked up for the
-    few messages that don't fit; nothing is gathered."""
-
-    record: UtteranceRecord
-    recent: RecentClips
-    recent_from_s: float
-    workers: Mapping[str, WorkerState]
-
-    @property
-    def _caller(self) -> Caller:
-        return self.record.worker, self.record.user
-
-    def was_just_spoken(self, clip_id: str) -> bool:
-        return clip_id in self.recent.last(self._caller)
-
-    def is_of_others(self, clip_id: str) -> bool:
-        if any(caller != self._caller for caller in self.recent.spoken_by(clip_id, self.recent_from_s)):
-            return True
-        # Workers don't say whose clips are in flight. Of a single caller they are its own.
-        return self.record.users > 1 and any(clip_id in worker.newest.clips for worker in self.workers.values())
-
-    def was_own(self, clip_id: str) -> bool:
-        return self._caller in self.recent.spoken_by(clip_id, self.recent_from_s)
 
 
 class Ledger:

@@ -1,0 +1,45 @@
+"""What the master knows of each worker: its newest snapshot, the rows that came, and how utterances have ended."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from stt_load.errors import Outcome
+from stt_load.records import UtteranceRecord
+from stt_load.run.worker_report import Snapshot
+
+
+@dataclass(slots=True)
+class StageTally:
+    """How the counted utterances of one stage have ended."""
+
+    ended: int = 0
+    ok: int = 0
+    refused: int = 0  # the server would not take the caller
+    other_dialect: int = 0  # the server seems to speak another dialect
+
+    def add(self, record: UtteranceRecord) -> None:
+        self.ended += 1
+        self.ok += record.is_ok
+        self.refused += record.outcome == Outcome.REFUSED
+        self.other_dialect += bool(record.other_dialects)
+
+    def __add__(self, other: StageTally) -> StageTally:
+        return StageTally(
+            self.ended + other.ended,
+            self.ok + other.ok,
+            self.refused + other.refused,
+            self.other_dialect + other.other_dialect,
+        )
+
+
+@dataclass(slots=True)
+class WorkerState:
+    """What the master knows of one worker: its newest snapshot, and what has come of it so far."""
+
+    newest: Snapshot
+    next_seq: int = 0
+    missing_seq: int = 0
+    rows: int = 0
+    stages: defaultdict[int, StageTally] = field(default_factory=lambda: defaultdict(StageTally))
