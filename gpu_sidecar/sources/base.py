@@ -5,6 +5,7 @@ A new one is one file here and one row in `known_sources.py`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ class Moment(NamedTuple):
 
     wall: float
     mono: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        return cls(time.time(), time.monotonic())
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class HostSource:
         """Begins anew with the server: one that ended before is not missed any more."""
         self._readings.forget_server()
         self._last_of_server = None
-        self._gaps.end(_OF_SERVER, _now())
+        self._gaps.end(_OF_SERVER, Moment.now())
 
     def status(self) -> SourceStatus:
         is_alive = self._thread.is_alive() and self._readings.is_possible
@@ -82,7 +82,7 @@ class HostSource:
                 return
 
     def _note_server(self, sample: Sample) -> None:
-        now = _now()
+        now = Moment.now()
         if sample.values["processes"]:
             self._last_of_server = now
             self._gaps.end(_OF_SERVER, now)
@@ -123,7 +123,3 @@ class HostReadings:
             self._has_seen_server = True
             rss_mib = sum(stat.rss_pages for stat in running) * self._mib_per_page
             yield Sample(PROCESS, {"cpu_cores": cores, "rss_mib": rss_mib, "processes": len(running)})
-
-
-def _now() -> Moment:
-    return Moment(time.time(), time.monotonic())

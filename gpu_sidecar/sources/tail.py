@@ -127,7 +127,7 @@ class TailSource:
             )
 
     def _run(self) -> None:
-        self._started = self._last_sample = _now()  # the gap of what never gave a sample begins here
+        self._started = self._last_sample = Moment.now()  # the gap of what never gave a sample begins here
         pause_s = self._timing.first_restart_s
         while not self._stopping.is_set():
             run = self._run_child()
@@ -295,7 +295,7 @@ class TailSource:
             self._config.on_gap()
 
     def _note_sample(self, sample: Sample, run: _ChildRun) -> None:
-        now = _now()
+        now = Moment.now()
         with self._lock:
             self._last_sample = now
             self._gaps.end(WHOLE, now)
@@ -355,7 +355,3 @@ class _ChildRun:
     @property
     def has_worked(self) -> bool:
         return self.first_sample is not None
-
-
-def _now() -> Moment:
-    return Moment(time.time(), time.monotonic())

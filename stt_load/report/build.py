@@ -20,91 +20,25 @@ from stt_load.report.knee import find_knee, run_verdict
 from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.sampling import Sampling
+from stt_load.report.stage_timeline import StageTimeline, Transition, delivery_of, timelines_of
 from stt_load.report.wording import judged
-
-Transition = Mapping[str, Any]
 
 _UTTERANCE_LIMIT_S = 120.0  # for runs whose run.json lacks it
 
 
 @dataclass(frozen=True, slots=True)
-class _Timeline:
-    """The transitions of one stage, as `stages.jsonl` has them. `lines`: its own, and the first line after it."""
+class _RunFacts:
+    """What is the same for every stage of a run.
 
-    stage: int
-    lines: tuple[Transition, ...]
-
-    @property
-    def users(self) -> int:
-        return int(self.lines[0]["users"])
-
-    @property
-    def hold(self) -> Transition | None:
-        return next((line for line in self.lines if line["phase"] == "hold"), None)
-
-    @property
-    def after(self) -> tuple[Transition, ...]:
-        """The hold's line and what follows; empty where the hold never began."""
-        return () if self.hold is None else self.lines[self.lines.index(self.hold) :]
-
-    @property
-    def hold_span(self) -> tuple[float, float] | None:
-        """When the hold began and ended, wall clock; None where it never did either."""
-        return (float(self.after[0]["t"]), float(self.after[1]["t"])) if len(self.after) > 1 else None
-
-    @property
-    def is_over(self) -> bool:
-        """The stage came to its end: a line after the grace says that every counted utterance had time to end."""
-        return any(line["phase"] in ("settle", "done") or line["stage"] != self.stage for line in self.after)
-
-    @property
-    def workers(self) -> tuple[int, ...]:
-        """Load workers at each transition. At `done` they have left already; the losses that it reports count."""
-        seen = [int(line["workers"]) for line in self.after if line["phase"] != "done"]
-        lost = max((int(_delivery(line).get("workers_lost", 0)) for line in self.after), default=0)
-        # Only `done` reports a worker that was lost in the last phase of a run.
-        return (*seen, seen[0] - lost) if lost and len(set(seen)) == 1 else tuple(seen)
-
-    @property
-    def stolen_cpu_pct(self) -> float | None:
-        """CPU time that the host gave to others: the larger share of hold and grace, percent of all cores' time."""
-        seen = [line.get("stolen_cpu_pct") for line in self.after[1:3]]
-        return max((float(value) for value in seen if value is not None), default=None)
-
-    @property
-    def generator_cpu_pct(self) -> float | None:
-        """The busiest generator process in hold and grace, percent of one core.
-
-        A line reports on the phase that ends there, so hold and grace are in the two lines after the hold's own.
-        """
-        seen = [line.get("generator_cpu_pct") for line in self.after[1:3]]
-        return max((float(cpu) for cpu in seen if cpu is not None), default=None)
-
-    @property
-    def is_judged(self) -> bool:
-        """There is something to judge: not where nobody was to speak, and not where somebody asked for another number
-        of callers before these had arrived. (A ladder goes on to a hold, whoever has come by then.)"""
-        return self.users > 0 and not self.is_passed_through
-
-    @property
-    def is_passed_through(self) -> bool:
-        return self.hold is None and self.lines[-1]["stage"] != self.stage
-
-    @property
-    def length_s(self) -> float:
-        """From its first line to the first after it."""
-        return float(self.lines[-1]["t"]) - float(self.lines[0]["t"])
-
-    def largest(self, key: str) -> int:
-        return max((int(line.get(key) or 0) for line in self.lines if line["stage"] == self.stage), default=0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Objectives:
-    """What every stage is judged by. `is_strict`: what nothing speaks against must be proven too."""
+    `is_strict`: what nothing speaks against must be proven too. `rows_lost`: utterances that are not in the file.
+    `misfit`: what is wrong with the transcripts of the quiet server, None where nothing is.
+    """
 
     slos: tuple[Slo, ...]
     is_strict: bool
+    is_paced: bool
+    rows_lost: int
+    misfit: str | None
 
     def left_open(self, results: Sequence[SloResult]) -> tuple[SloResult, ...]:
         """The objectives that these utterances had to decide, and don't. One that is missed for certain settles the
@@ -127,32 +61,27 @@ def build_report(
     time, since there may be a million. `samples`: the lines of gpu.jsonl and host.jsonl. `notes`: remarks of the reader
     of the files, complete once they have been read. Raises ConfigError for an SLO that can't be read.
     """
-    timelines = _timelines(transitions)
+    timelines = timelines_of(transitions)
     normaliser = normaliser_titled(str(run.get("normaliser", "")))
     aggregate = _aggregate(timelines, run, utterances, normaliser)
     done = next((line for line in transitions if line["phase"] == "done"), None)
-    lost = _rows_lost(done, aggregate.rows)
     kind = KINDS[run.get("kind", STREAM.name)]
     slos = tuple(parse_slo(text) for text in run.get("slos", kind.default_slos))
-    objectives = _Objectives(slos, is_strict=bool(run.get("strict")))
     judged_ones = [timeline for timeline in timelines if timeline.is_judged]
     sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in judged_ones})
     figures: list[StageFigures] = []
     for timeline in judged_ones:
         figures.append(aggregate.stages[timeline.stage].stats.close(figures[0] if figures else None))
     samples_of = [aggregate.stages[timeline.stage].transcripts for timeline in judged_ones]
-    misfit = find_misfit(list(zip(figures, samples_of, strict=True)), slos, normaliser)
+    facts = _RunFacts(
+        slos=slos,
+        is_strict=bool(run.get("strict")),
+        is_paced=kind.is_paced,
+        rows_lost=_rows_lost(done, aggregate.rows),
+        misfit=find_misfit(list(zip(figures, samples_of, strict=True)), slos, normaliser),
+    )
     stages = [
-        _stage_report(
-            timeline,
-            aggregate.stages[timeline.stage],
-            closed,
-            objectives,
-            lost,
-            misfit,
-            sampling,
-            is_paced=kind.is_paced,
-        )
+        _stage_report(timeline, aggregate.stages[timeline.stage], closed, facts, sampling)
         for timeline, closed in zip(judged_ones, figures, strict=True)
     ]
     is_aborted = bool(done and done.get("aborted"))
@@ -162,25 +91,20 @@ def build_report(
         run=run,
         stages=tuple(stages),
         knee=knee,
-        verdict=run_verdict(
-            stages,
-            knee,
-            is_finished=done is not None,
-            is_aborted=is_aborted,
-        ),
+        verdict=run_verdict(stages, knee, is_finished=done is not None, is_aborted=is_aborted),
         notes=(
             *_frame_note(run),
             *run.get("notes", ()),
             *notes,
             *_notes(done, aggregate),
-            *_calms(timelines),
+            *_not_judged(timelines),
             *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),
     )
 
 
 def _aggregate(
-    timelines: Sequence[_Timeline],
+    timelines: Sequence[StageTimeline],
     run: Mapping[str, Any],
     utterances: Iterable[Sequence[UtteranceRecord]],
     normaliser: Normaliser,
@@ -198,45 +122,28 @@ def _aggregate(
     return aggregate
 
 
-def _timelines(transitions: Sequence[Transition]) -> list[_Timeline]:
-    """One timeline for each stage in `stages.jsonl`, in the order in which they began."""
-    timelines = []
-    for stage in dict.fromkeys(int(line["stage"]) for line in transitions):
-        places = [index for index, line in enumerate(transitions) if line["stage"] == stage]
-        timelines.append(_Timeline(stage, tuple(transitions[places[0] : places[-1] + 2])))
-    return timelines
-
-
-def _delivery(line: Transition) -> Mapping[str, Any]:
-    return line.get("delivery") or {}
-
-
 def _rows_lost(done: Transition | None, rows: int) -> int:
     """How many finished utterances are missing from the file, plus how many worker reports never came."""
-    delivery = _delivery(done or {})
+    delivery = delivery_of(done or {})
     finished = max(sum(delivery.get("totals", {}).values()), delivery.get("rows", 0))
     return max(int(finished) - rows, 0) + int(delivery.get("missing_seq", 0))
 
 
 def _stage_report(
-    timeline: _Timeline,
+    timeline: StageTimeline,
     aggregate: StageAggregate,
     figures: StageFigures,
-    objectives: _Objectives,
-    lost: int,
-    misfit: str | None,
+    facts: _RunFacts,
     sampling: Sampling,
-    *,
-    is_paced: bool,
 ) -> StageReport:
-    results = tuple(judge(slo, figures.estimate(slo.figure, slo.statistic)) for slo in objectives.slos)
-    left_open = objectives.left_open(results)
-    evidence = _evidence(timeline, figures, left_open, lost, misfit, is_paced)
+    results = tuple(judge(slo, figures.estimate(slo.figure, slo.statistic)) for slo in facts.slos)
+    left_open = facts.left_open(results)
+    evidence = _evidence(timeline, figures, left_open, facts)
     findings = evaluate(evidence)
     span = timeline.hold_span
-    duty = aggregate.duty.close() if aggregate.duty and is_paced else None
+    duty = aggregate.duty.close() if aggregate.duty and facts.is_paced else None
     # A whole file has no share of the hold: the audio is what the requests of the hold carried.
-    sent_s = None if is_paced else figures.sums["audio"]
+    sent_s = None if facts.is_paced else figures.sums["audio"]
     audio_s = duty * timeline.users * (span[1] - span[0]) if span and duty is not None else sent_s
     return StageReport(
         figures=figures,
@@ -255,12 +162,10 @@ def _stage_report(
 
 
 def _evidence(
-    timeline: _Timeline,
+    timeline: StageTimeline,
     figures: StageFigures,
     undecided: Sequence[SloResult],
-    lost: int,
-    misfit: str | None,
-    is_paced: bool,
+    facts: _RunFacts,
 ) -> Evidence:
     ended = figures.n - figures.interrupted
     late = figures.distributions["arrival_late"]
@@ -269,7 +174,7 @@ def _evidence(
         users=timeline.users,
         users_reached=None if timeline.hold is None else int(timeline.hold["reached"]),
         workers=timeline.workers,
-        is_paced=is_paced,
+        is_paced=facts.is_paced,
         frames=int(figures.sums["frames"]),
         frames_late=int(figures.sums["frames_late"]),
         pacing_lag_max_s=figures.pacing_lag_max_s,
@@ -278,13 +183,13 @@ def _evidence(
         arrival_late_max_s=late.max,
         generator_cpu_pct=timeline.generator_cpu_pct,
         stolen_cpu_pct=timeline.stolen_cpu_pct,
-        rows_lost=max(lost, timeline.largest("ended") - figures.n),
+        rows_lost=max(facts.rows_lost, timeline.largest("ended") - figures.n),
         counted=counted,
         unended=counted - ended,
         is_over=timeline.is_over,
         ok=figures.ok,
         other_dialects=tuple(figures.other_dialects),
-        misfit=misfit,
+        misfit=facts.misfit,
         undecided=tuple(judged(result) for result in undecided),
     )
 
@@ -303,25 +208,23 @@ def _frame_note(run: Mapping[str, Any]) -> list[str]:
     return [note] if note else []
 
 
-def _calms(timelines: Sequence[_Timeline]) -> list[str]:
-    """What happened to the number of callers that is no stage to be judged."""
+def _not_judged(timelines: Sequence[StageTimeline]) -> list[str]:
+    """Lines about numbers of callers with which there is no stage to be judged."""
     calms = " and ".join(f"{timeline.length_s:.0f} s" for timeline in timelines if not timeline.users)
     passed = ", ".join(str(timeline.users) for timeline in timelines if timeline.users and not timeline.is_judged)
-    return [
-        *([f"the number of callers was 0 for {calms}: that is not judged"] if calms else []),
-        *(
-            [f"numbers of callers that were changed again before all had arrived are not judged: {passed}"]
-            if passed
-            else []
-        ),
-    ]
+    notes = []
+    if calms:
+        notes.append(f"the number of callers was 0 for {calms}: that is not judged")
+    if passed:
+        notes.append(f"numbers of callers that were changed again before all had arrived are not judged: {passed}")
+    return notes
 
 
 def _notes(done: Transition | None, aggregate: RunAggregate) -> list[str]:
     notes = []
     if done is None:
         notes.append("the run was killed: utterances that were in flight then are missing")
-    workers_lost = _delivery(done or {}).get("workers_lost", 0)
+    workers_lost = delivery_of(done or {}).get("workers_lost", 0)
     if workers_lost:
         notes.append(f"load workers lost during the run: {workers_lost}")
     if aggregate.without_stage:

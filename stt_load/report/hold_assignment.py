@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from stt_load.report.coverage import Span
 from stt_load.report.device_samples import SampleRow
-
-Transition = Mapping[str, Any]
+from stt_load.report.stage_timeline import Transition
 
 EDGE_S = 1.5
 """How far a tag and the master's clock may differ at the edge of a phase: it takes a moment to tell the sidecar."""

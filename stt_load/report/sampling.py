@@ -18,9 +18,10 @@ from stt_load.report.device_samples import (
     measure,
     times_of,
 )
-from stt_load.report.hold_assignment import Transition, count_mistagged, samples_by_hold
+from stt_load.report.hold_assignment import count_mistagged, samples_by_hold
 from stt_load.report.sampling_gaps import SampleStream, SamplingGap, gap_notes, within
 from stt_load.report.sidecars import Sidecars
+from stt_load.report.stage_timeline import Transition
 
 
 class Sampling:

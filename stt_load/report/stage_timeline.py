@@ -1,0 +1,96 @@
+"""The lines of `stages.jsonl` by stage: when its phases began, and what was seen of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Transition = Mapping[str, Any]
+"""A line of `stages.jsonl`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimeline:
+    """The transitions of one stage, as `stages.jsonl` has them. `lines`: its own, and the first line after it."""
+
+    stage: int
+    lines: tuple[Transition, ...]
+
+    @property
+    def users(self) -> int:
+        return int(self.lines[0]["users"])
+
+    @property
+    def hold(self) -> Transition | None:
+        return next((line for line in self.lines if line["phase"] == "hold"), None)
+
+    @property
+    def after(self) -> tuple[Transition, ...]:
+        """The hold's line and what follows; empty where the hold never began."""
+        return () if self.hold is None else self.lines[self.lines.index(self.hold) :]
+
+    @property
+    def hold_span(self) -> tuple[float, float] | None:
+        """When the hold began and ended, wall clock; None where it never did either."""
+        return (float(self.after[0]["t"]), float(self.after[1]["t"])) if len(self.after) > 1 else None
+
+    @property
+    def is_over(self) -> bool:
+        """The stage came to its end: a line after the grace says that every counted utterance had time to end."""
+        return any(line["phase"] in ("settle", "done") or line["stage"] != self.stage for line in self.after)
+
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """Load workers at each transition. At `done` they have left already; the losses that it reports count."""
+        seen = [int(line["workers"]) for line in self.after if line["phase"] != "done"]
+        lost = max((int(delivery_of(line).get("workers_lost", 0)) for line in self.after), default=0)
+        # Only `done` reports a worker that was lost in the last phase of a run.
+        return (*seen, seen[0] - lost) if lost and len(set(seen)) == 1 else tuple(seen)
+
+    @property
+    def stolen_cpu_pct(self) -> float | None:
+        """CPU time that the host gave to others: the larger share of hold and grace, percent of all cores' time."""
+        seen = [line.get("stolen_cpu_pct") for line in self.after[1:3]]
+        return max((float(value) for value in seen if value is not None), default=None)
+
+    @property
+    def generator_cpu_pct(self) -> float | None:
+        """The busiest generator process in hold and grace, percent of one core.
+
+        A line reports on the phase that ends there, so hold and grace are in the two lines after the hold's own.
+        """
+        seen = [line.get("generator_cpu_pct") for line in self.after[1:3]]
+        return max((float(cpu) for cpu in seen if cpu is not None), default=None)
+
+    @property
+    def is_judged(self) -> bool:
+        """There is something to judge: not where nobody was to speak, and not where somebody asked for another number
+        of callers before these had arrived. (A ladder goes on to a hold, whoever has come by then.)"""
+        return self.users > 0 and not self.is_passed_through
+
+    @property
+    def is_passed_through(self) -> bool:
+        return self.hold is None and self.lines[-1]["stage"] != self.stage
+
+    @property
+    def length_s(self) -> float:
+        """From its first line to the first after it."""
+        return float(self.lines[-1]["t"]) - float(self.lines[0]["t"])
+
+    def largest(self, key: str) -> int:
+        return max((int(line.get(key) or 0) for line in self.lines if line["stage"] == self.stage), default=0)
+
+
+def timelines_of(transitions: Sequence[Transition]) -> list[StageTimeline]:
+    """One timeline for each stage in `stages.jsonl`, in the order in which they began."""
+    timelines = []
+    for stage in dict.fromkeys(int(line["stage"]) for line in transitions):
+        places = [index for index, line in enumerate(transitions) if line["stage"] == stage]
+        timelines.append(StageTimeline(stage, tuple(transitions[places[0] : places[-1] + 2])))
+    return timelines
+
+
+def delivery_of(line: Transition) -> Mapping[str, Any]:
+    """What the last line says of rows that were sent and lost; nothing on every other line."""
+    return line.get("delivery") or {}
