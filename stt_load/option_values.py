@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 DEFAULT_CONCURRENCY = "1,5,10,20,30,40"
 DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _SCHEMES_WITH_TLS = ("wss", "https")
-_KEPT = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 section 2: what has a meaning in a URL, and what is encoded already
+URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 section 2: what has a meaning in a URL, and what is encoded already
 _USER_INFO = re.compile(r"(?:(?<=://)|^(?!\w+://)).*@", re.DOTALL)
 _UNIT_S = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
@@ -229,8 +229,8 @@ def _in_ascii(url: str) -> str:
         return url
     user, at, _ = parts.netloc.rpartition("@")
     port = "" if parts.port is None else f":{parts.port}"
-    netloc = f"{quote(user, safe=_KEPT)}{at}{f'[{host}]' if ':' in host else host}{port}"
-    path, query = quote(parts.path, safe=_KEPT), quote(parts.query, safe=_KEPT)
+    netloc = f"{quote(user, safe=URL_CHARACTERS)}{at}{f'[{host}]' if ':' in host else host}{port}"
+    path, query = quote(parts.path, safe=URL_CHARACTERS), quote(parts.query, safe=URL_CHARACTERS)
     return urlunsplit(parts._replace(netloc=netloc, path=path, query=query))
 
 

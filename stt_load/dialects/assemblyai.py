@@ -34,7 +34,7 @@ from stt_load.dialects.events import (
     ServerError,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import interim_text, numbers, parse_object, partial, text_of, try_object, with_query
+from stt_load.dialects.wire import interim_text, numbers, parse_object, partial, shown, text_of, try_object, with_query
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.option_values import (
     one_of,
@@ -163,7 +163,7 @@ class AssemblyAI(Dialect):
             return partial(interim_text(body, "transcript") or " ".join(filter(None, heard)))
         order = body.get("turn_order")
         if not isinstance(order, int):
-            raise ProtocolError(f"a Turn without turn_order: {str(body)[:80]}")
+            raise ProtocolError(f"a Turn without turn_order: {shown(body)}")
         text = text_of(body, "transcript")
         is_over = body.get("turn_is_formatted") is True or not self.option["format_turns"]
         events: list[Event] = []

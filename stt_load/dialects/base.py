@@ -18,10 +18,9 @@ import msgspec
 from stt_load.credentials import Credentials
 from stt_load.dialects.events import Event, Ignored, Message, Remark
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import is_blank
+from stt_load.dialects.wire import is_blank, shown
 from stt_load.errors import PlainWords
 
-_BYTES_SHOWN = 80
 End = Literal["client", "server"]
 """Who ends an utterance: the client by a message when speech ends, or the server's endpointer in the silence."""
 
@@ -148,7 +147,7 @@ class Dialect(ABC):
         try:
             return self.on_message(message)
         except PlainWords:
-            return (Remark(repr(message[:_BYTES_SHOWN])),)
+            return (Remark(shown(message)),)
 
     @abstractmethod
     def on_message(self, message: Message) -> Sequence[Event]:

@@ -33,6 +33,7 @@ from stt_load.dialects.wire import (
     is_plausible,
     parse_object,
     partial,
+    shown,
     text_of,
     try_object,
     with_query,
@@ -147,7 +148,7 @@ class Deepgram(Dialect):
             return partial(interim_text(body, "channel", "alternatives", 0, "transcript"))
         channel = child(body, "channel")
         if "alternatives" not in channel:
-            raise ProtocolError(f"final Results without alternatives: {str(body)[:80]}")
+            raise ProtocolError(f"final Results without alternatives: {shown(body)}")
         alternatives = children(channel, "alternatives")
         text = text_of(alternatives[0], "transcript") if alternatives else ""
         final = Final(text, is_last=body.get("from_finalize") is True)
@@ -162,7 +163,7 @@ def _on_metadata(body: Mapping[str, object]) -> Sequence[Event]:
     """Metadata is the last message after CloseStream; WhisperLiveKit also sends it as a greeting."""
     duration_s = body.get("duration")
     if not is_plausible(duration_s):
-        raise ProtocolError(f"Metadata without a duration: {str(body)[:80]}")
+        raise ProtocolError(f"Metadata without a duration: {shown(body)}")
     return (Finished(),) if duration_s else (Ignored("a greeting: nothing was heard yet"),)
 
 

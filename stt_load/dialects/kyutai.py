@@ -40,7 +40,7 @@ from stt_load.dialects.events import (
     StillProcessing,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import as_float32, numbers, text_of
+from stt_load.dialects.wire import as_float32, numbers, shown, text_of
 from stt_load.errors import PlainWords, ProtocolError, Refusal
 from stt_load.option_values import one_of, parse_seconds, parse_yes_or_no
 
@@ -171,11 +171,11 @@ def pack(body: Mapping[str, object]) -> bytes:
 def unpack(message: Message) -> dict[str, object]:
     """A msgpack map. Raises ProtocolError, one line, for anything else."""
     if isinstance(message, str):
-        raise PlainWords(f"text where msgpack is spoken: {message[:80]!r}")
+        raise PlainWords(f"text where msgpack is spoken: {shown(message)}")
     try:
         body = msgpack.unpackb(message)
     except (ValueError, msgpack.UnpackException) as error:
-        raise ProtocolError(f"not msgpack: {message[:80]!r}") from error
+        raise ProtocolError(f"not msgpack: {shown(message)}") from error
     if not isinstance(body, dict) or not all(isinstance(key, str) for key in body):
-        raise ProtocolError(f"not a msgpack map: {message[:80]!r}")
+        raise ProtocolError(f"not a msgpack map: {shown(message)}")
     return body

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Message
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import as_float32, parse_object, text_of, try_object, unknown
+from stt_load.dialects.wire import as_float32, parse_object, shown, text_of, try_object, unknown
 from stt_load.errors import ProtocolError
 from stt_load.option_values import parse_rate_hz
 
@@ -58,7 +58,7 @@ class SherpaOnnxOffline(Dialect):
 
     def on_message(self, message: Message) -> Sequence[Event]:
         if isinstance(message, bytes):
-            raise ProtocolError(f"a binary message where a text was due: {message[:80]!r}")
+            raise ProtocolError(f"a binary message where a text was due: {shown(message)}")
         try:
             body = parse_object(message)
         except ProtocolError:  # plain words, whatever they begin with

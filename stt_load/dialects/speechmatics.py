@@ -34,7 +34,7 @@ from stt_load.dialects.events import (
     ServerError,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import child, interim_text, parse_object, partial, try_object
+from stt_load.dialects.wire import child, interim_text, parse_object, partial, shown, try_object
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.option_values import one_of, or_none, parse_phrases, parse_rate_hz, parse_seconds, parse_yes_or_no
 
@@ -171,5 +171,5 @@ def _transcript(body: Mapping[str, object]) -> str:
     if text is None:
         return ""
     if not isinstance(text, str):
-        raise ProtocolError(f"a transcript that is not a text: {str(body)[:80]}")
+        raise ProtocolError(f"a transcript that is not a text: {shown(body)}")
     return text

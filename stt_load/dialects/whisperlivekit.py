@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import CumulativeTranscript, Event, Ignored, Message, Ready, ServerError
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import children, interim_text, numbers, parse_object, try_object, unknown, with_query
+from stt_load.dialects.wire import children, interim_text, numbers, parse_object, shown, try_object, unknown, with_query
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.option_values import one_of, or_none
 
@@ -123,7 +123,7 @@ def _patched(lines: Sequence[dict[str, object]], body: Mapping[str, object]) -> 
     """The lines as they are after a diff. Raises ProtocolError for a diff that doesn't fit them."""
     new, n_pruned, n_lines = children(body, "new_lines"), body.get("lines_pruned", 0), body.get("n_lines")
     if not isinstance(n_pruned, int) or not isinstance(n_lines, int):
-        raise ProtocolError(f"a diff without numbers of lines: {str(body)[:80]}")
+        raise ProtocolError(f"a diff without numbers of lines: {shown(body)}")
     kept = [*lines[max(0, n_pruned) :]][: max(0, n_lines - len(new))]
     if len(kept) + len(new) != n_lines:
         raise ProtocolError(f"a diff to {n_lines} lines, of which {n_lines - len(kept) - len(new)} were never told")

@@ -19,11 +19,18 @@ from stt_load.dialects.events import Event, Ignored, Message, Partial
 from stt_load.errors import PlainWords, ProtocolError
 from stt_load.whole_characters import with_whole_characters
 
-_BYTES_SHOWN = 80
+_CHARACTERS_SHOWN = 80
 _LIMIT_MS = 1e12
 _MISSING = object()
 _JSON = ("{", "[")  # what objects and lists begin with
 _QUICK = msgspec.json.Decoder()
+
+
+def shown(what: object) -> str:
+    """The beginning of a message, or of what was read from it, as an error shows it."""
+    if isinstance(what, (str, bytes)):
+        return repr(what[:_CHARACTERS_SHOWN])
+    return str(what)[:_CHARACTERS_SHOWN]
 
 
 def is_blank(message: Message) -> bool:
@@ -36,13 +43,13 @@ def parse_object(message: Message) -> dict[str, object]:
     """A JSON object. Raises PlainWords for a text that doesn't even begin like JSON, ProtocolError for anything else;
     one line each."""
     if isinstance(message, str) and message[:1] not in _JSON and message.lstrip()[:1] not in _JSON:
-        raise PlainWords(f"plain words: {message[:_BYTES_SHOWN]!r}")
+        raise PlainWords(f"plain words: {shown(message)}")
     try:
         body = _read(message)
     except (ValueError, RecursionError) as error:  # too many brackets end in recursion
-        raise ProtocolError(f"not JSON: {message[:_BYTES_SHOWN]!r}") from error
+        raise ProtocolError(f"not JSON: {shown(message)}") from error
     if not isinstance(body, dict):
-        raise ProtocolError(f"not a JSON object: {message[:_BYTES_SHOWN]!r}")
+        raise ProtocolError(f"not a JSON object: {shown(message)}")
     return body
 
 
@@ -70,7 +77,7 @@ def text_of(body: Mapping[str, object], key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ProtocolError(f"{key} is not a text: {str(body)[:_BYTES_SHOWN]}")
+        raise ProtocolError(f"{key} is not a text: {shown(body)}")
     return value.strip()
 
 
@@ -99,7 +106,7 @@ def child(body: Mapping[str, object], key: str) -> dict[str, object]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ProtocolError(f"{key} is not an object: {str(body)[:_BYTES_SHOWN]}")
+        raise ProtocolError(f"{key} is not an object: {shown(body)}")
     return value
 
 
@@ -109,7 +116,7 @@ def children(body: Mapping[str, object], key: str) -> list[dict[str, object]]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ProtocolError(f"{key} is not a list of objects: {str(body)[:_BYTES_SHOWN]}")
+        raise ProtocolError(f"{key} is not a list of objects: {shown(body)}")
     return value
 
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from stt_load import __version__
-from stt_load.option_values import DEFAULT_PORTS
+from stt_load.option_values import DEFAULT_PORTS, URL_CHARACTERS
 
 USER_AGENT = f"stt-load/{__version__}"  # proxies are known to turn away who has none
 END_OF_HEAD = b"\r\n\r\n"
 WITH_TLS = {"ws": "wss", "http": "https"}
-_KEPT = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 section 2: what has a meaning in a URL, and what is encoded already
 
 
 def request_head(method: str, url: str, *headers: Mapping[str, str]) -> bytes:
@@ -40,4 +39,4 @@ def authority(url: str) -> str:
 def _target(url: str) -> str:
     """Path and query in ASCII, as RFC 9112 section 3.2.1 wants them: browsers encode the rest as UTF-8."""
     parts = urlsplit(url)
-    return quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_KEPT)
+    return quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=URL_CHARACTERS)

@@ -20,12 +20,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stt_load.dialects.wire import numbers, text_of
+from stt_load.dialects.wire import numbers, shown, text_of
 from stt_load.errors import Outcome, ProtocolError
 from stt_load.session.outcomes import Ending
 from stt_load.whole_characters import with_whole_characters
 
-_SHOWN = 80
 _IS_PAGE = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
 
 
@@ -78,7 +77,7 @@ class WholeReader:
         try:
             told = data.decode("utf-8-sig")
         except ValueError as error:
-            raise ProtocolError(f"neither JSON nor text: {data[:_SHOWN]!r}") from error
+            raise ProtocolError(f"neither JSON nor text: {shown(data)}") from error
         return self._read(told, data)
 
     def _read(self, told: str, data: bytes) -> UploadAnswer:
@@ -88,14 +87,14 @@ class WholeReader:
         except (ValueError, RecursionError) as error:
             if self._may_be_plain and not _IS_PAGE.match(told):
                 return self._answer_of(told)
-            raise ProtocolError(f"neither JSON nor text: {data[:_SHOWN]!r}") from error
+            raise ProtocolError(f"neither JSON nor text: {shown(data)}") from error
         if isinstance(body, dict):
             return self._read_object(body)
         if isinstance(body, str) or body is None:
             return self._answer_of(body or "")
         if self._may_be_plain:  # "1984" is a text
             return self._answer_of(told)
-        raise ProtocolError(f"JSON without a text: {str(body)[:_SHOWN]}")
+        raise ProtocolError(f"JSON without a text: {shown(body)}")
 
     def _read_object(self, body: Mapping[str, Any]) -> UploadAnswer:
         error = error_in(body)

@@ -20,7 +20,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stt_load.dialects.wire import interim_text
+from stt_load.dialects.wire import interim_text, shown
 from stt_load.errors import ProtocolError
 from stt_load.metrics.model_tags import says_something
 from stt_load.session.sse import DONE, EventFrames
@@ -28,7 +28,6 @@ from stt_load.uploads.answers import UploadAnswer, WholeReader, error_in, timing
 from stt_load.whole_characters import with_whole_characters
 
 EVENTS = "text/event-stream"
-_SHOWN = 80
 
 
 class EventReader:
@@ -78,7 +77,7 @@ class EventReader:
         body = _object_in(data)
         if body is None:
             if not self._may_be_plain:
-                raise ProtocolError(f"an event that is no JSON object: {data[:_SHOWN]!r}")
+                raise ProtocolError(f"an event that is no JSON object: {shown(data)}")
             self._on_text(data.decode("utf-8", "replace"))
             return
         self._server_ms |= timings_in(body)

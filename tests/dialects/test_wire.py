@@ -12,6 +12,7 @@ from stt_load.dialects.wire import (
     is_blank,
     parse_object,
     partial,
+    shown,
     text_of,
     try_object,
     with_whole_characters,
@@ -78,3 +79,11 @@ def test_halves_of_a_character_are_put_together_or_replaced() -> None:
     assert json.dumps(body, ensure_ascii=False).encode()
     assert with_whole_characters("\ud83d" + "\ude00") == "\U0001f600"
     assert with_whole_characters("größe") == "größe"
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [("a\nb", r"'a\nb'"), (b"\xff", r"b'\xff'"), ({"a": None}, "{'a': None}"), ("x" * 100, repr("x" * 80))],
+)
+def test_an_error_shows_the_beginning_of_a_message(what: object, line: str) -> None:
+    assert shown(what) == line
