@@ -25,7 +25,8 @@ from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run import Run, new_run_id
 from stt_load.run.single_process import SingleProcess
 from stt_load.run.worker_report import ReportMessage, WorkerReport
-from stt_load.workloads.run_clips import ClipsInterrupted, choose_clips, stop_making_clips
+from stt_load.workloads.clip_progress import ClipsInterrupted, stop_making_clips
+from stt_load.workloads.run_clips import choose_clips
 
 log = logging.getLogger("stt_load")
 

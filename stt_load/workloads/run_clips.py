@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -22,6 +20,7 @@ from stt_load.errors import ConfigError
 from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.tts.engines import voice_of
+from stt_load.workloads.clip_progress import tell_read, tell_rendered
 
 CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio and its timeout
 
@@ -51,51 +50,12 @@ def load_clips(config: RunConfig, rate_hz: int) -> ClipSet:
     """The clips of this run as audio of `rate_hz`: a folder, texts spoken by a TTS server, or the shipped texts spoken
     by espeak. ConfigError where there are none."""
     if config.clips:
-        return load_folder(config.clips, rate_hz, show_reading)
+        return load_folder(config.clips, rate_hz, tell_read)
     if config.tts_url:
         engine = "openai" if "/audio/speech" in config.tts_url else "chatterbox"
         key = os.environ.get(TTS_KEY_VARIABLE)
-        return clips_from_tts(voice_of(engine, config.tts_url), english_set(), rate_hz, show_progress, api_key=key)
-    return default_clips(rate_hz, show_progress)
-
-
-class ClipsInterrupted(ConfigError):
-    """This process was told to end while the clips of a run were being made or read."""
-
-
-# Whoever makes clips may be another thread than the one that hears of a signal.
-_is_ending = threading.Event()
-
-
-def stop_making_clips() -> None:
-    """Lets whoever makes or reads the clips of a run in this process raise ClipsInterrupted before the next one."""
-    _is_ending.set()
-
-
-def go_on(done: int, total: int) -> None:
-    """Raises ClipsInterrupted once this process is to end."""
-    if _is_ending.is_set():
-        raise ClipsInterrupted(f"interrupted when {done} of {total} clips were ready: no run was started")
-
-
-def show_progress(done: int, total: int) -> None:
-    """Tells how many clips are rendered: a line drawn over and over in a terminal, elsewhere the last one only. Raises
-    ClipsInterrupted once this process is to end."""
-    go_on(done, total)
-    if sys.stderr.isatty():
-        print(f"\rrendering clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-    elif done == total:
-        print(f"rendered {total} clips", file=sys.stderr)
-
-
-def show_reading(done: int, total: int) -> None:
-    """Tells in a terminal how many clips are read: finding the speech in them takes minutes where there are many.
-
-    Raises ClipsInterrupted once this process is to end.
-    """
-    go_on(done, total)
-    if sys.stderr.isatty():
-        print(f"\rreading clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        return clips_from_tts(voice_of(engine, config.tts_url), english_set(), rate_hz, tell_rendered, api_key=key)
+    return default_clips(rate_hz, tell_rendered)
 
 
 def frame_rule(config: RunConfig) -> FrameRule:

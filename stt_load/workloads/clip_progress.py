@@ -1,0 +1,45 @@
+"""Tells how many clips of a run are ready, and ends their making and reading where this process is to end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from stt_load.errors import ConfigError
+
+# Whoever makes clips may be another thread than the one that hears of a signal.
+_is_ending = threading.Event()
+
+
+class ClipsInterrupted(ConfigError):
+    """This process was told to end while the clips of a run were being made or read."""
+
+
+def stop_making_clips() -> None:
+    """Lets whoever makes or reads the clips of a run in this process raise ClipsInterrupted before the next one."""
+    _is_ending.set()
+
+
+def tell_rendered(done: int, total: int) -> None:
+    """Tells how many clips are rendered: in a terminal as they come along, elsewhere when the last one is done.
+
+    Raises ClipsInterrupted once this process is to end.
+    """
+    _tell("rendering", done, total)
+    if done == total and not sys.stderr.isatty():
+        print(f"rendered {total} clips", file=sys.stderr)
+
+
+def tell_read(done: int, total: int) -> None:
+    """Tells in a terminal how many clips are read: finding the speech in them takes minutes where there are many.
+
+    Raises ClipsInterrupted once this process is to end.
+    """
+    _tell("reading", done, total)
+
+
+def _tell(doing: str, done: int, total: int) -> None:
+    if _is_ending.is_set():
+        raise ClipsInterrupted(f"interrupted when {done} of {total} clips were ready: no run was started")
+    if sys.stderr.isatty():
+        print(f"\r{doing} clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
