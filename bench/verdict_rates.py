@@ -17,10 +17,10 @@ import click
 import numpy as np
 
 from stt_load.audio.texts import english_set
+from stt_load.metrics.clip_errors import ErrorCount, wer_delta
 from stt_load.metrics.estimates import Share, of_distribution
 from stt_load.metrics.quantiles import Distribution, rank, smallest_n
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
-from stt_load.metrics.stage import ErrorCount, wer_delta
 
 VERDICTS = ("pass", "pass*", "fail", "invalid")
 SIZES = (20, 59, 200, 600)

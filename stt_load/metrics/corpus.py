@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from stt_load.metrics.bootstrap import RISK, Limits, error_rate_limits
+from stt_load.metrics.clip_errors import ErrorCount
 from stt_load.metrics.pairs import Pair
-from stt_load.metrics.stage import ErrorCount
 from stt_load.metrics.wer import Scores
 
 _COUNTS = (

@@ -18,29 +18,13 @@ from operator import attrgetter
 
 from stt_load.errors import Outcome
 from stt_load.kinds import KINDS
-from stt_load.metrics.bootstrap import RISK, Limits, error_rate_limits, paired_limits
-from stt_load.metrics.estimates import Estimate, Exact, Resampled, Share, of_distribution
+from stt_load.metrics.bootstrap import RISK
+from stt_load.metrics.clip_errors import ClipErrors, ErrorCount, error_limits, error_rate, wer_delta
+from stt_load.metrics.estimates import Estimate, Exact, Share, of_distribution
 from stt_load.metrics.figures import DISTRIBUTED, Figure, Source, Unit, figures_of
 from stt_load.metrics.quantiles import Distribution, rank
 from stt_load.metrics.wer import score
 from stt_load.records import MAX_LAG_BUCKET_MS, UtteranceRecord
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorCount:
-    """Errors against a reference of `length` words or characters, over `utterances`."""
-
-    errors: int = 0
-    length: int = 0
-    utterances: int = 0
-
-    def __add__(self, other: ErrorCount) -> ErrorCount:
-        return ErrorCount(self.errors + other.errors, self.length + other.length, self.utterances + other.utterances)
-
-    @property
-    def rate(self) -> float | None:
-        """Errors over length; None without any length."""
-        return self.errors / self.length if self.length else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +172,9 @@ class StageStats:
     outcomes: Counter[str] = field(default_factory=Counter)
     values: dict[str, array[float]] = field(default_factory=_gathered)  # by name of the figure
     counts: dict[str, int] = field(default_factory=_counted)  # by name of the figure
-    # By clip_id errors, length and utterances: what becomes an ErrorCount when it is closed.
-    words: dict[str, list[int]] = field(default_factory=dict)
-    characters: dict[str, list[int]] = field(default_factory=dict)
-    words_missing: dict[str, list[int]] = field(default_factory=dict)  # utterances without a transcript
+    words: ClipErrors = field(default_factory=ClipErrors)
+    characters: ClipErrors = field(default_factory=ClipErrors)
+    words_missing: ClipErrors = field(default_factory=ClipErrors)  # utterances without a transcript
     lag_counts: Counter[int] = field(default_factory=Counter)  # frames by the upper edge of their lag, in ms
     lags_unknown: bool = False  # some row, of an older version, does not have its counts
     lag_max_s: float | None = None
@@ -237,7 +220,7 @@ class StageStats:
         n = self.outcomes.total()
         judged = n - self.outcomes[Outcome.INTERRUPTED]
         errors = judged - self.outcomes[Outcome.OK]
-        words, characters, missing = map(_closed, (self.words, self.characters, self.words_missing))
+        words, characters, missing = self.words.close(), self.characters.close(), self.words_missing.close()
         every_word = {
             clip_id: words.get(clip_id, ErrorCount()) + missing.get(clip_id, ErrorCount())
             for clip_id in {**words, **missing}
@@ -257,7 +240,7 @@ class StageStats:
             distributions={f.name: Distribution.of(self.values[f.name]) for f in figures_of(*DISTRIBUTED)},
             sums={f.name: self._sum(f) for f in figures_of(Source.SUM)},
             estimates={name: estimate for name, estimate in estimates.items() if estimate is not None},
-            wer_ci95=_limits(words, RISK / 2),
+            wer_ci95=error_limits(words, RISK / 2),
             clip_errors=words,
             pacing_lag_p99_s=self._lag_p99_s(),
             pacing_lag_max_s=self.lag_max_s,
@@ -276,12 +259,12 @@ class StageStats:
         for record in records:
             if record.outcome == Outcome.OK:
                 errors = (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
-                _add_up(self.words, record.clip_id, errors, record.reference_words or 0)
-                _add_up(self.characters, record.clip_id, record.character_errors or 0, record.reference_characters or 0)
+                self.words.add(record.clip_id, errors, record.reference_words or 0)
+                self.characters.add(record.clip_id, record.character_errors or 0, record.reference_characters or 0)
             elif record.outcome != Outcome.INTERRUPTED:
                 known = record.reference_words
                 length = score(record.reference, "").reference_words if known is None else known
-                _add_up(self.words_missing, record.clip_id, length, length)
+                self.words_missing.add(record.clip_id, length, length)
 
     def _add_lags(self, records: Sequence[UtteranceRecord]) -> None:
         for record in records:
@@ -305,52 +288,3 @@ class StageStats:
             if left <= 0 and edge_ms <= MAX_LAG_BUCKET_MS:
                 return min(edge_ms / 1_000, self.lag_max_s)
         return self.lag_max_s
-
-
-def error_rate(clips: Mapping[str, ErrorCount]) -> Resampled | None:
-    """Errors over lengths, each summed over all clips; None without any length."""
-    total = sum(clips.values(), ErrorCount())
-    return None if total.rate is None else Resampled(total.rate, *_limits(clips, RISK), total.utterances)
-
-
-def wer_delta(here: Mapping[str, ErrorCount], first: Mapping[str, ErrorCount]) -> Estimate | None:
-    """WER here minus WER on the first stage, over clips that both completed; None without such clips.
-
-    Each clip weighs the same on both sides, however often either stage spoke it: a stage that happened to
-    speak the hard clips more often is not worse for it. The first stage differs from itself by exactly nothing.
-    """
-    common = [(here[clip_id], first[clip_id]) for clip_id in sorted(here) if clip_id in first]
-    lengths = [mine.length / mine.utterances for mine, _ in common]
-    if not sum(lengths):
-        return None
-    if here is first:
-        return Exact(0.0, sum(count.utterances for count in here.values()), compares=True)
-    errors, errors_first = ([count.errors / count.utterances for count in side] for side in zip(*common, strict=True))
-    utterances, utterances_first = (sum(count.utterances for count in side) for side in zip(*common, strict=True))
-    value = (math.fsum(errors) - math.fsum(errors_first)) / sum(lengths)
-    limits = paired_limits(errors, errors_first, lengths, utterances)
-    return Resampled(value, *limits, min(utterances, utterances_first), compares=True)
-
-
-def _limits(clips: Mapping[str, ErrorCount], risk: float) -> Limits:
-    counts = [clips[clip_id] for clip_id in sorted(clips)]  # however the utterances came, the limits are the same
-    return error_rate_limits(
-        [count.errors for count in counts],
-        [count.length for count in counts],
-        [count.utterances for count in counts],
-        risk,
-    )
-
-
-def _closed(sums: Mapping[str, Sequence[int]]) -> dict[str, ErrorCount]:
-    return {clip_id: ErrorCount(*counts) for clip_id, counts in sums.items()}
-
-
-def _add_up(counts: dict[str, list[int]], clip_id: str, errors: int, length: int, utterances: int = 1) -> None:
-    sums = counts.get(clip_id)
-    if sums is None:
-        counts[clip_id] = [errors, length, utterances]
-    else:
-        sums[0] += errors
-        sums[1] += length
-        sums[2] += utterances

@@ -22,11 +22,12 @@ from dataclasses import dataclass, field
 
 from rapidfuzz.distance import LCSseq
 
+from stt_load.metrics.clip_errors import ErrorCount
 from stt_load.metrics.foreign import least_shared
 from stt_load.metrics.letters import script_of
 from stt_load.metrics.normaliser import ENGLISH, Normaliser, Words
 from stt_load.metrics.slo import Slo
-from stt_load.metrics.stage import ErrorCount, StageFigures
+from stt_load.metrics.stage import StageFigures
 from stt_load.records import CallerKey, UtteranceRecord
 
 WER_LIMIT = 0.5
