@@ -26,11 +26,37 @@ _Parts = dict[str, tuple[str, float | None, float | None]]
 _SEPARATORS = (TAB, ",", ";")
 _FLEURS_CELLS = 4  # id, file, raw text, normalised text, …
 _NO_TEXT = "no text of what is spoken"
+_NAMES_SHOWN = 8
+_NAME_CHARS = 30
 
 
 def has_named_clips(text: str) -> bool:
     """Whether the rows of a list have names, and among them a file and a text."""
     return _shape_of(text) is not None
+
+
+def why_not_named(text: str) -> str:
+    """What the first row of such a list would need: why `has_named_clips` is false."""
+    first = _first_line(text).strip()
+    if not first:
+        return "it is empty"
+    if first.startswith("["):
+        return "it is a JSON list: write one object a line (`jq -c '.[]'` does)"
+    if first.startswith("{"):
+        problems: list[str] = []
+        rows = [row.values for row in json_rows(first, problems)]
+        if problems:
+            return problems[0]
+    else:
+        tables = [next(separated_cells(first, separator, []), (0, ()))[1] for separator in _SEPARATORS]
+        rows = [dict.fromkeys(cell.strip() for cell in max(tables, key=len))]
+    lacking = [
+        f"{what} ({', '.join(keys)})"
+        for what, keys in (("file", FILE_KEYS), ("text", TEXT_KEYS))
+        if _first(rows[0], keys) is None
+    ]
+    names = [str(name)[:_NAME_CHARS] for name in rows[0]][:_NAMES_SHOWN]
+    return f"it begins with {', '.join(names) or 'nothing'}, and none of these names a {' or a '.join(lacking)}"
 
 
 def read_named(text: str, problems: list[str]) -> list[ManifestEntry]:
@@ -137,7 +163,7 @@ def entry_of(row: Mapping[str, Any]) -> ManifestEntry:
 
 def _shape_of(text: str) -> str | None:
     """The separator of a table with a file and a text in its header, "" for JSON lines with both, else None."""
-    first = text.lstrip("\ufeff\r\n").partition("\n")[0]
+    first = _first_line(text)
     if first.lstrip().startswith("{"):
         rows: list[Mapping[str, Any]] = [row.values for row in json_rows(first, [])]
         shapes = [("", row) for row in rows]
@@ -145,6 +171,10 @@ def _shape_of(text: str) -> str | None:
         cells = [(separator, next(separated_cells(first, separator, []), (0, ()))[1]) for separator in _SEPARATORS]
         shapes = [(separator, dict.fromkeys(cell.strip() for cell in row)) for separator, row in cells]
     return next((shape for shape, row in shapes if _first(row, FILE_KEYS) and _first(row, TEXT_KEYS)), None)
+
+
+def _first_line(text: str) -> str:
+    return text.lstrip("\ufeff\r\n").partition("\n")[0]
 
 
 def _first(row: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:

@@ -87,7 +87,7 @@ def make(engine: str, url: str | None, voice: str | None, model: str | None, tex
         click.echo(_interrupted(checked_voice, done, len(texts), out), err=True)
         sys.exit(ExitCode.ABORTED)
     clips = load_folder(out, None)
-    click.echo(f"{len(clips.clips)} clips, {_speech_line(clips)}, in {out}")
+    click.echo(f"{_speech_line(clips)}, in {out}")
 
 
 @command.command("show")
@@ -112,7 +112,7 @@ def show(folder: Path | None, with_standard: bool, bounds: bool) -> None:
         Console().print(_table(clips))
     if clips.layout:
         click.echo(f"read as {clips.layout}")
-    click.echo(f"{len(clips.clips)} clips, {_speech_line(clips)} ({clips.source})")
+    click.echo(f"{_speech_line(clips)} ({clips.source})")
     for note in [*clips.notes, *filter(None, [bounds_note(clips)])]:
         click.echo(f"note: {note}")
 
@@ -204,7 +204,8 @@ def _table(clips: ClipSet) -> Table:
 
 def _speech_line(clips: ClipSet) -> str:
     speech_s = sorted(clip.speech_s for clip in clips.clips)
+    number = "1 clip" if len(speech_s) == 1 else f"{len(speech_s)} clips"
     return (
-        f"{sum(speech_s):.0f} s of speech in all, "
+        f"{number}, {sum(speech_s):.0f} s of speech in all, "
         f"{speech_s[0]:.1f} to {speech_s[-1]:.1f} s each, median {median(speech_s):.1f} s"
     )

@@ -15,9 +15,10 @@ from pathlib import Path, PurePath
 
 from stt_load.audio.codec import AUDIO_SUFFIXES
 from stt_load.audio.containers import UNREADABLE_SUFFIXES
+from stt_load.audio.listings import has_named_clips, why_not_named
 from stt_load.audio.manifest import ManifestEntry
 from stt_load.clips.layouts import LAYOUTS, Layout
-from stt_load.clips.text_files import text_of
+from stt_load.clips.text_files import head_of, text_of
 from stt_load.clips.texts_beside import texts_beside
 from stt_load.clips.wording import first_few
 from stt_load.errors import ConfigError
@@ -47,7 +48,15 @@ def read_data_set(path: Path, problems: list[str]) -> Listed:
     audio = frozenset(file for file in files if file.suffix.lower() in (*AUDIO_SUFFIXES, *UNREADABLE_SUFFIXES))
     layout, lists = _chosen(path, files)
     if layout is None:
-        texts = texts_beside(folder, audio, files, problems)
+        found: list[str] = []
+        texts = texts_beside(folder, audio, files, found)
+        if found and not texts:
+            problems += [
+                f"{file}: is not read as a list: {why_not_named(head_of(file))}"
+                for file in files
+                if _seems_a_list(file, folder)
+            ]
+        problems += found
         if len(problems) > 1 and not texts:
             problems.append(
                 f"{folder}: no audio file has a text, and there is no list that is known: see docs/clips.md"
@@ -57,7 +66,7 @@ def read_data_set(path: Path, problems: list[str]) -> Listed:
     named = {file.stem: file.relative_to(folder).as_posix() for file in sorted(audio)} if layout.by_name else {}
     without_audio = 0
     for listing in lists:
-        found: list[str] = []
+        found = []
         read = layout.read(listing, text_of(listing), found)
         if layout.by_name:
             there = [replace(entry, file=named[entry.file]) for entry in read if entry.file in named]
@@ -77,8 +86,10 @@ def _chosen(path: Path, files: list[Path]) -> tuple[Layout | None, list[Path]]:
     if not path.is_dir():
         layout = next((layout for layout in LAYOUTS if layout.is_listed_by(path)), None)
         if layout is None:
+            reason = f" ({why_not_named(head_of(path))})" if _seems_a_list(path, path.parent) else ""
             raise ConfigError(
-                f"clips folder {path} is a file, not a folder, and no list of clips that is known: see docs/clips.md"
+                f"clips folder {path} is a file, not a folder, and no list of clips that is known{reason}: "
+                "see docs/clips.md"
             )
         return layout, [path]
     for layout in LAYOUTS:
@@ -91,6 +102,16 @@ def _chosen(path: Path, files: list[Path]) -> tuple[Layout | None, list[Path]]:
         if lists:
             return layout, lists
     return None, []
+
+
+def _seems_a_list(file: Path, folder: Path) -> bool:
+    """Whether a file has the name of a list whose columns have names, where such a list is looked for."""
+    return any(
+        layout.recognises is has_named_clips
+        and (layout.everywhere or file.parent == folder)
+        and any(file.match(pattern) for pattern in layout.patterns)
+        for layout in LAYOUTS
+    )
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -45,7 +45,8 @@ def folder_notes(folder: Path, listed: Listed, loaded: Sequence[LoadedClip]) -> 
             f"{first_few(unreadable)}; convert them ({CONVERT})"
         )
     if listed.without_audio:
-        notes.append(f"{listed.without_audio:,} texts of the list have no audio here and are left out")
+        texts = "text of the list has no audio here and is" if listed.without_audio == 1 else None
+        notes.append(f"{listed.without_audio:,} {texts or 'texts of the list have no audio here and are'} left out")
     if outside:
         notes.append(f"{counted(outside, 'file')} outside {folder}: {first_few(outside)}")
     if mended:
@@ -54,8 +55,9 @@ def folder_notes(folder: Path, listed: Listed, loaded: Sequence[LoadedClip]) -> 
             f"{first_few(mended)}"
         )
     if long_tails:
+        these = "1 clip has" if long_tails == 1 else f"{long_tails} clips have"
         notes.append(
-            f"{long_tails} clips have more than {LONG_TAIL_S} s of silence after their speech: a server may answer "
+            f"{these} more than {LONG_TAIL_S} s of silence after the speech: a server may answer "
             "before the clip ends, so latencies after the last frame come out low; latencies after end of speech do not"
         )
     return tuple(notes)

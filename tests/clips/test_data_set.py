@@ -117,9 +117,45 @@ def test_a_data_set_whose_texts_are_not_found_is_sent_to_the_docs(tmp_path: Path
     assert last == f"{tmp_path}: no audio file has a text, and there is no list that is known: see docs/clips.md"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        (
+            "test.tsv",
+            "path\tsatz\n0.wav\teins\n",
+            "it begins with path, satz, and none of these names a text (reference, transcription, sentence, text,",
+        ),
+        ("metadata.csv", "name;words\n0.wav;eins\n", "names a file (audio_filepath, "),
+        ("data/metadata.csv", "file_name,label\n0.wav,3\n", "it begins with file_name, label, and none of these"),
+        ("manifest.json", '{"audio_filepath": "0.wav", "duration": 3}\n', "duration, and none of these"),
+        ("manifest.json", '[{"audio_filepath": "0.wav", "text": "x"}]', "it is a JSON list: write one object a line"),
+        ("manifest.jsonl", '{"audio_filepath": "0.wav", "text": "x"\n', "line 1: not JSON"),
+        ("manifest.jsonl", "{}\n", "it begins with nothing, and none of these names a file ("),
+        ("test.csv", "\n", "it is empty"),
+    ],
+)
+def test_a_list_that_is_not_read_says_what_its_columns_lack(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    put(tmp_path / "0.wav")
+    write(tmp_path / name, text)
+    first, beside, last = problems_of(tmp_path)
+    assert first.startswith(f"{tmp_path / name}: is not read as a list: ") and reason in first
+    assert "no reference text" in beside and "no list that is known" in last
+    (alone,) = problems_of(tmp_path / name)
+    assert reason in alone or "/" in name
+
+
+def test_a_file_beside_clips_with_texts_is_nobodys_list(tmp_path: Path) -> None:
+    put(tmp_path / "0.wav")
+    write(tmp_path / "0.txt", "x")
+    put(tmp_path / "1.wav")
+    write(tmp_path / "config.json", "{}")
+    (problem,) = problems_of(tmp_path)
+    assert "1.wav: no reference text" in problem
+
+
 def test_texts_of_parts_that_are_not_there_are_counted(tmp_path: Path) -> None:
     aishell(tmp_path)
     (tmp_path / "wav/test/S1/BAC009S1.wav").unlink()
     loaded = load_folder(tmp_path, None)
     assert [clip.clip_id for clip in loaded.clips] == ["BAC009S0", "BAC009S2"]
-    assert loaded.notes == ("1 texts of the list have no audio here and are left out",)
+    assert loaded.notes == ("1 text of the list has no audio here and is left out",)

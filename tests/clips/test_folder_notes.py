@@ -62,4 +62,4 @@ def test_long_silence_after_the_speech_is_noted(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", tone(0.5, 16000, tail_s=0.8), 16000)
     (tmp_path / "a.txt").write_text("hello")
     (note,) = load_folder(tmp_path, 16000).notes
-    assert note.startswith("1 clips have more than 0.5 s of silence")
+    assert note.startswith("1 clip has more than 0.5 s of silence")
