@@ -17,6 +17,7 @@ DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _SCHEMES_WITH_TLS = ("wss", "https")
 URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 section 2: what has a meaning in a URL, and what is encoded already
 _USER_INFO = re.compile(r"(?:(?<=://)|^(?!\w+://)).*@", re.DOTALL)
+_SCHEME_WITHOUT_SLASHES = re.compile(r"^(?:wss?|https?):(?:/|(?!\d))", re.IGNORECASE)  # but `ws:8000` is a host
 _UNIT_S = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
 _GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")
@@ -204,7 +205,8 @@ def parse_url(text: str, schemes: Sequence[str]) -> str:
         begins = " or ".join(f"{each}://" for each in schemes)
         is_with_tls = scheme in _SCHEMES_WITH_TLS
         meant = next((each for each in schemes if (each in _SCHEMES_WITH_TLS) == is_with_tls), schemes[0])
-        raise ValueError(f"{shown!r} must begin with {begins}: write {meant}://{rest if separator else shown}")
+        place = rest if separator else _SCHEME_WITHOUT_SLASHES.sub("", shown)
+        raise ValueError(f"{shown!r} must begin with {begins}: write {meant}://{place}")
     try:
         url = _in_ascii(text)
         is_usable = bool(urlsplit(url).hostname) and urlsplit(url).port != 0 and not re.search(r"\s", text)

@@ -50,7 +50,7 @@ def command(clip_id: str | None, **options: Any) -> None:
     with interruptible():
         clip_set = choose_clips(config)
     clips = clip_set.clips
-    clip = _find_clip(clips, clip_id)
+    clip = _find_clip(clips, clip_id, config.clips)
     workload: type[Workload] = config.kind.workload_class()
     console = Console(highlight=False, soft_wrap=True)
     utterance = Utterance("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference, kind=config.kind.name)
@@ -69,11 +69,12 @@ def command(clip_id: str | None, **options: Any) -> None:
     click.get_current_context().exit(ExitCode.FINE if record.is_ok else ExitCode.SLO_MISSED)
 
 
-def _find_clip(clips: Sequence[Clip], clip_id: str | None) -> Clip:
+def _find_clip(clips: Sequence[Clip], clip_id: str | None, folder: str | None) -> Clip:
     for clip in clips:
         if clip_id in (None, clip.clip_id):
             return clip
-    raise ConfigError(f"--clip: there is no clip {clip_id}: see `stt-load clips show`")
+    show = ["stt-load", "clips", "show", *([folder] if folder else [])]
+    raise ConfigError(f"--clip: there is no clip {clip_id}: see `{shlex.join(show)}`")
 
 
 def _print_facts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from stt_load.credentials import Credentials
@@ -175,7 +176,9 @@ def find_dialect(name: str) -> DialectRow:
     if own is None and len(installed) == 1:
         return installed[0].load()
     if not installed:
-        raise ValueError(f"{name!r} is not known: see `stt-load dialects`")
+        close = get_close_matches(name.lower(), [*DIALECTS, *installed_dialects()], n=1)
+        meant = f" ({close[0]}?)" if close else ""
+        raise ValueError(f"{name!r} is not known{meant}: see `stt-load dialects`")
     packages = [*(["stt-load"] if own else []), *(dialect.package for dialect in installed)]
     raise ValueError(f"{name!r} comes from {' and '.join(packages)}: uninstall all but one of them, or rename theirs")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
+from stt_load.options import OPTIONS
 from stt_load.run.preflight import port_taken
 
 
@@ -20,10 +22,13 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
 
     parser = get_parser()
     known = {name for action in parser._actions for name in action.option_strings}
+    meant = [*known, *(f"--{option.name}" for option in OPTIONS)]
     flags = [word.partition("=")[0] for word in words if word.startswith("--")]
     unknown = [flag for flag in flags if flag not in known]
     if unknown:
-        return [f"unknown option {flag}: see --help here and `locust --help`" for flag in unknown]
+        return [
+            f"unknown option {flag}{_close_to(flag, meant)}: see --help here and `locust --help`" for flag in unknown
+        ]
     options = parser.parse_args(list(words))
     if options.user_classes:  # what Locust takes a bare word for; the shipped locustfiles have one class each
         return [f"unexpected argument {word}: only options go here" for word in options.user_classes]
@@ -42,3 +47,8 @@ def find_tag_problems(options: Any) -> list[str]:
         for flag, variable, name in lists
         if (tags := getattr(options, name, None))
     ]
+
+
+def _close_to(flag: str, names: Sequence[str]) -> str:
+    close = get_close_matches(flag, names, n=1, cutoff=0.8)
+    return f" ({close[0]}?)" if close else ""

@@ -58,6 +58,29 @@ OTHER = Language("und", "a language other than English", _BASIC)
 """What a guess says where the words are not English and of no language that it knows."""
 
 
+# What speakers may type instead of the English name, to be told the code: "Deutsch" looks like Dutch.
+_OWN_NAMES = {
+    "deutsch": "de",
+    "español": "es",
+    "français": "fr",
+    "italiano": "it",
+    "nederlands": "nl",
+    "polski": "pl",
+    "português": "pt",
+    "svenska": "sv",
+    "türkçe": "tr",
+    "русский": "ru",
+    "українська": "uk",
+    "中文": "zh",
+    "mandarin": "zh",
+    "日本語": "ja",
+    "한국어": "ko",
+    "العربية": "ar",
+    "हिन्दी": "hi",
+    "ไทย": "th",
+}
+
+
 def parse_language(text: str) -> str:
     """The code of a language, written as a code (`pt`, `pt-BR`) or as its English name. ValueError if there is none."""
     wanted = text.strip().lower().replace("_", "-")
@@ -67,8 +90,9 @@ def parse_language(text: str) -> str:
     names = {language.name.lower(): language.code for language in LANGUAGES.values()}
     if wanted in names:
         return names[wanted]
-    close = get_close_matches(wanted, [*LANGUAGES, *names], n=1)
-    meant = f" ({names.get(close[0], close[0])} for {LANGUAGES[names.get(close[0], close[0])].name}?)" if close else ""
+    codes = {**{code: code for code in LANGUAGES}, **names, **_OWN_NAMES}
+    close = [codes[name] for name in get_close_matches(wanted, codes, n=1)]
+    meant = f" ({close[0]} for {LANGUAGES[close[0]].name}?)" if close else ""
     raise ValueError(
         f"{text!r} is no language{meant}: write its code, like en, de or th, or leave it out to have it guessed"
     )

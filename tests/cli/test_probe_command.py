@@ -5,9 +5,12 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import soundfile
 from servers.start import start_stand_in, start_tts_server
+from tones import tone
 
 from stt_load.cli.probe import PROBE_OPTIONS, _arrival_times
 from stt_load.config import parse_options
@@ -84,6 +87,17 @@ def test_the_probe_of_a_server_of_another_dialect_ends_with_the_probe_that_speak
         again = probe(*command[2:])
     assert again.returncode == 0, again.stdout + again.stderr
     assert "transcript        one two three" in again.stdout
+
+
+def test_a_clip_that_is_not_there_is_sent_to_the_list_of_the_same_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "my clips"
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", tone(0.8, 16000, lead_s=0.1, tail_s=0.3), 16000)
+    (folder / "a.txt").write_text("hello")
+    with start_stand_in("parakeet", "hello") as server:
+        done = probe("--stt-url", server.url, "--clips", str(folder), "--clip", "b")
+    assert done.returncode == 2
+    assert done.stderr == f"error: --clip: there is no clip b: see `stt-load clips show '{folder}'`\n"
 
 
 def test_where_nothing_of_the_server_is_known_no_more_silence_is_advised() -> None:

@@ -76,3 +76,12 @@ def test_a_region_is_left_out_and_a_wrong_code_is_told(text: str, code: str | No
             parse_language(text)
     else:
         assert parse_language(text) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("Deutsch", "de for German"), ("dutc", "nl for Dutch"), ("Français", "fr for French")],
+)
+def test_the_language_that_was_probably_meant_is_named(text: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=rf"\({meant}\?\)"):
+        parse_language(text)
