@@ -17,15 +17,14 @@ In digital silence, where TTS engines put their speech, the level alone is exact
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 
+from stt_load.audio.bounds_doubts import Doubt, cut_doubts, find_doubts
 from stt_load.audio.clip import PcmArray
 from stt_load.audio.sound_levels import (
     HOP_S,
-    PITCH_HOP_S,
-    PITCH_WINDOW_S,
+    VOICED_WINDOWS,
     WINDOW_S,
     Levels,
     Wave,
@@ -33,6 +32,7 @@ from stt_load.audio.sound_levels import (
     pitches_hz,
     runs_of,
     to_wave,
+    windows_between,
     without_rumble,
 )
 from stt_load.audio.speech_bounds import (
@@ -55,7 +55,6 @@ _AGREES_WITHIN_S = 0.15  # in digital silence: how far the level may be from the
 # A stretch at the edge is no speech where it stands so far from the rest, is no longer, and has fewer voiced windows.
 _ALONE_S = 0.15
 _SHORT_S = 0.60
-_VOICED_WINDOWS = 3
 
 # Where the level is looked at, around the model's moment.
 _BEFORE_S, _BEHIND_S = 0.14, 0.12
@@ -76,43 +75,6 @@ _DROP_WINDOWS, _DROP_DB = 6, (10.0, 20.0)  # a last sound that falls so far into
 _LEVEL_HEADROOM_DB, _LEVEL_WEIGHT = (16.0, 28.0), (0.2, 0.5)
 
 _OUTERMOST_MARGIN_S = 0.040  # with it, 95 % of the clips lose less than 20 ms in noise of 20 dB, and none at 30 dB
-
-_AT_EDGE_S = 0.030
-_LAST_S = 0.20
-_WEAK_DB = 12.0
-_BACKGROUND_SHARE = 0.2  # of the windows outside the speech that are voiced
-_BACKGROUND_BELOW_DB = 40.0  # under the loud part: nothing quieter is told
-_STEADY_DB = 2.5
-_CLEAR_S = 0.10  # so far from the speech nothing of it is heard any more
-_TURN_S = 0.5  # a pause between two people
-_TURN_VOICED = 20  # windows
-_OTHER_PITCH = 1.5
-_OTHER_LEVEL_DB = 12.0
-
-
-class Doubt(StrEnum):
-    """A reason why the bounds of a clip may be wrong. The value is its name in files."""
-
-    CUT_AT_START = "cut_at_start"
-    CUT_AT_END = "cut_at_end"
-    WEAK_END = "weak_end"
-    BACKGROUND = "background"
-    SEVERAL_VOICES = "several_voices"
-    NO_VOICE = "no_voice"
-
-    @property
-    def words(self) -> str:
-        return _WORDS[self]
-
-
-_WORDS = {
-    Doubt.CUT_AT_START: "speech begins at the file's edge",
-    Doubt.CUT_AT_END: "speech ends at the file's edge",
-    Doubt.WEAK_END: f"the last {_LAST_S:g} s are less than {_WEAK_DB:g} dB above the noise",
-    Doubt.BACKGROUND: "other voices or music in the background",
-    Doubt.SEVERAL_VOICES: "more than one voice",
-    Doubt.NO_VOICE: "no voice found: bounds by level alone",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +110,7 @@ def find_speech(samples: PcmArray, sample_rate_hz: int) -> FoundSpeech:
     probabilities = speech_probabilities(samples, sample_rate_hz)
     stretches = _stretches(probabilities, wave, sample_rate_hz)
     if not stretches:
-        return FoundSpeech(sound, sound.end_s, (Doubt.NO_VOICE, *_cut(sound, duration_s)))
+        return FoundSpeech(sound, sound.end_s, (Doubt.NO_VOICE, *cut_doubts(sound, duration_s)))
     first, last = stretches[0][0], stretches[-1][1] - 1
     start_s = max(0.0, _crossing_s(probabilities, first, first - 1))
     end_s = min(duration_s, _crossing_s(probabilities, last, last + 1))
@@ -168,16 +130,9 @@ def find_speech(samples: PcmArray, sample_rate_hz: int) -> FoundSpeech:
         bounds = SpeechBounds(max(0.0, start.at_s), min(duration_s, end.at_s))
         if not bounds.start_s < bounds.end_s:
             bounds = SpeechBounds(start_s, end_s)
-    doubts = [*_cut(bounds, duration_s)]
-    if Doubt.CUT_AT_END not in doubts and _is_weak(levels, bounds, end.noise_dbfs):
-        doubts.append(Doubt.WEAK_END)
-    noise_dbfs = max(start.noise_dbfs, end.noise_dbfs)
-    if loud_dbfs - noise_dbfs < _BACKGROUND_BELOW_DB and _has_background(wave, levels, sample_rate_hz, bounds):
-        doubts.append(Doubt.BACKGROUND)
-    if _are_several(wave, levels, sample_rate_hz, stretches):
-        doubts.append(Doubt.SEVERAL_VOICES)
+    doubts = find_doubts(wave, levels, sample_rate_hz, bounds, stretches, loud_dbfs, (start.noise_dbfs, end.noise_dbfs))
     latest_end_s = min(duration_s, max(bounds.end_s, end.outermost_s))
-    return FoundSpeech(bounds, latest_end_s, tuple(doubts))
+    return FoundSpeech(bounds, latest_end_s, doubts)
 
 
 def _without_offset(samples: PcmArray) -> PcmArray:
@@ -198,7 +153,7 @@ def _stretches(probabilities: Probabilities, wave: Wave, sample_rate_hz: int) ->
         if gap * CHUNK_S < _ALONE_S or (after - first) * CHUNK_S > _SHORT_S:
             return True
         voiced = pitches_hz(wave, sample_rate_hz, (first - 1) * CHUNK_S, (after + 1) * CHUNK_S)
-        return len(voiced) >= _VOICED_WINDOWS
+        return len(voiced) >= VOICED_WINDOWS
 
     while len(runs) > 1 and not is_speech(runs[-1], runs[-1][0] - runs[-2][1]):
         runs.pop()
@@ -216,12 +171,8 @@ def _crossing_s(probabilities: Probabilities, speech: int, other: int) -> float:
     return float(middle_s + (other - speech) * share * CHUNK_S)
 
 
-def _windows(levels: Levels, start_s: float, end_s: float) -> Levels:
-    return levels[max(0, round(start_s / HOP_S)) : max(0, round(end_s / HOP_S))]
-
-
 def _loud_dbfs(levels: Levels, stretches: list[tuple[int, int]]) -> float:
-    spoken = [_windows(levels, first * CHUNK_S, after * CHUNK_S) for first, after in stretches]
+    spoken = [windows_between(levels, first * CHUNK_S, after * CHUNK_S) for first, after in stretches]
     return float(np.percentile(np.concatenate([*spoken, levels[-1:]]), 90))
 
 
@@ -232,7 +183,7 @@ def _smoothed(levels: Levels) -> Levels:
 
 def _refined(levels: Levels, model_s: float, loud_dbfs: float, corrections_s: tuple[float, ...]) -> _Edge:
     """The end of speech near the moment that the model gives. For the start, levels and moment run backwards."""
-    behind = _windows(levels, model_s + _SURROUNDINGS_S[0], model_s + _SURROUNDINGS_S[1])
+    behind = windows_between(levels, model_s + _SURROUNDINGS_S[0], model_s + _SURROUNDINGS_S[1])
     if np.count_nonzero(behind > DIGITAL_SILENCE_DBFS) >= _LEAST_SURROUNDINGS:
         behind = behind[behind > DIGITAL_SILENCE_DBFS]  # some telephones send nothing at all between words
     if len(behind) >= _LEAST_SURROUNDINGS:
@@ -261,43 +212,3 @@ def _refined(levels: Levels, model_s: float, loud_dbfs: float, corrections_s: tu
     correction_s = (1 - clean) * float(np.interp(headroom_db, _HEADROOM_DB, corrections_s))
     at_s = model_s + (weight + clean * (1 - weight)) * pull_s + correction_s
     return _Edge(at_s, max(at_s, level_s, model_s) + _OUTERMOST_MARGIN_S, noise_dbfs)
-
-
-def _cut(bounds: SpeechBounds, duration_s: float) -> list[Doubt]:
-    at_start = [Doubt.CUT_AT_START] if bounds.start_s < _AT_EDGE_S else []
-    return at_start + ([Doubt.CUT_AT_END] if duration_s - bounds.end_s < _AT_EDGE_S else [])
-
-
-def _is_weak(levels: Levels, bounds: SpeechBounds, noise_dbfs: float) -> bool:
-    last = _windows(levels, max(bounds.start_s, bounds.end_s - _LAST_S), bounds.end_s)
-    return bool(len(last)) and float(np.percentile(last, 90)) < noise_dbfs + _WEAK_DB
-
-
-def _has_background(wave: Wave, levels: Levels, sample_rate_hz: int, bounds: SpeechBounds) -> bool:
-    """Whether a good part of what lies outside the speech is voiced, and comes and goes, which hum doesn't."""
-    before, behind = (0.0, bounds.start_s - _CLEAR_S), (bounds.end_s + _CLEAR_S, len(wave) / sample_rate_hz)
-    spans = [span for span in (before, behind) if span[1] > span[0] + PITCH_WINDOW_S]
-    n_voiced = sum(len(pitches_hz(wave, sample_rate_hz, *span)) for span in spans)
-    outside = np.concatenate([_windows(levels, *span) for span in spans]) if spans else levels[:0]
-    if n_voiced < _VOICED_WINDOWS or n_voiced * PITCH_HOP_S < _BACKGROUND_SHARE * len(outside) * HOP_S:
-        return False
-    return float(np.percentile(outside, 90) - np.percentile(outside, 10)) > _STEADY_DB
-
-
-def _are_several(wave: Wave, levels: Levels, sample_rate_hz: int, stretches: list[tuple[int, int]]) -> bool:
-    """Whether what is said before and after a long pause differs in pitch or level as two people do."""
-    turns: list[list[int]] = []
-    for first, after in stretches:
-        if turns and (first - turns[-1][1]) * CHUNK_S < _TURN_S:
-            turns[-1][1] = after
-        else:
-            turns.append([first, after])
-    pitches, louds = [], []
-    for first, after in turns if len(turns) > 1 else []:
-        voiced = pitches_hz(wave, sample_rate_hz, first * CHUNK_S, after * CHUNK_S)
-        if len(voiced) >= _TURN_VOICED:
-            pitches.append(float(np.median(voiced)))
-            louds.append(float(np.percentile(_windows(levels, first * CHUNK_S, after * CHUNK_S), 90)))
-    if len(pitches) < 2:
-        return False
-    return max(pitches) > _OTHER_PITCH * min(pitches) or max(louds) - min(louds) > _OTHER_LEVEL_DB

@@ -21,6 +21,7 @@ PITCH_HOP_S = 0.010
 LOWEST_PITCH_HZ, HIGHEST_PITCH_HZ = 70.0, 400.0
 _PERIODIC = 0.6  # the correlation with itself one period later, from which a window is voiced
 _NEARLY = 0.9
+VOICED_WINDOWS = 3  # fewer are no voice
 
 Wave = NDArray[np.float64]  # full scale is 1
 Levels = NDArray[np.float64]  # dB relative to full scale, one a window; window k starts at k · HOP_S
@@ -57,6 +58,11 @@ def levels_dbfs(wave: Wave, sample_rate_hz: int) -> Levels:
     ends = np.minimum(starts + window_samples, len(wave))
     mean_square = np.maximum((energy[ends] - energy[starts]) / window_samples, 1e-12)
     return np.asarray(10.0 * np.log10(mean_square))
+
+
+def windows_between(levels: Levels, start_s: float, end_s: float) -> Levels:
+    """The levels of the windows that begin between two moments."""
+    return levels[max(0, round(start_s / HOP_S)) : max(0, round(end_s / HOP_S))]
 
 
 def runs_of(flags: Flags) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stt_load.audio.found_speech import Doubt
+from stt_load.audio.bounds_doubts import Doubt
 from stt_load.clips.folder import ClipSet
 from stt_load.clips.wording import first_few
 

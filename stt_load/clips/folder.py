@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stt_load.audio.bounds_doubts import Doubt
 from stt_load.audio.clip import Clip
 from stt_load.audio.codec import Pcm, encode_wav
-from stt_load.audio.found_speech import Doubt, FoundSpeech
+from stt_load.audio.found_speech import FoundSpeech
 from stt_load.audio.manifest import MANIFEST_NAME, ManifestEntry, manifest_sha256, to_text
 from stt_load.clips.clip_file import ClipFiles, LoadedClip, load_clip
 from stt_load.clips.data_set import read_data_set

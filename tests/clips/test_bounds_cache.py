@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from tones import tone
 
+from stt_load.audio.bounds_doubts import Doubt
 from stt_load.audio.codec import to_int16
-from stt_load.audio.found_speech import Doubt, find_speech
+from stt_load.audio.found_speech import find_speech
 from stt_load.clips import bounds_cache
 from stt_load.clips.bounds_cache import remembered_speech
 from stt_load.errors import ClipError

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from stt_load.audio.found_speech import Doubt, FoundSpeech
+from stt_load.audio.bounds_doubts import Doubt
+from stt_load.audio.found_speech import FoundSpeech
 from stt_load.audio.speech_bounds import SpeechBounds
 from stt_load.clips.doubts import bounds_note, strict_problems, words_of
 from stt_load.clips.folder import ClipSet
