@@ -45,8 +45,9 @@ def folder_notes(folder: Path, listed: Listed, loaded: Sequence[LoadedClip]) -> 
             f"{first_few(unreadable)}; convert them ({CONVERT})"
         )
     if listed.without_audio:
-        texts = "text of the list has no audio here and is" if listed.without_audio == 1 else None
-        notes.append(f"{listed.without_audio:,} {texts or 'texts of the list have no audio here and are'} left out")
+        n = listed.without_audio
+        lacking = "1 text of the list has" if n == 1 else f"{n:,} texts of the list have"
+        notes.append(f"left out: {lacking} no audio here")
     if outside:
         notes.append(f"{counted(outside, 'file')} outside {folder}: {first_few(outside)}")
     if mended:

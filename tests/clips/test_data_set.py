@@ -158,4 +158,4 @@ def test_texts_of_parts_that_are_not_there_are_counted(tmp_path: Path) -> None:
     (tmp_path / "wav/test/S1/BAC009S1.wav").unlink()
     loaded = load_folder(tmp_path, None)
     assert [clip.clip_id for clip in loaded.clips] == ["BAC009S0", "BAC009S2"]
-    assert loaded.notes == ("1 text of the list has no audio here and is left out",)
+    assert loaded.notes == ("left out: 1 text of the list has no audio here",)

@@ -257,7 +257,8 @@ def test_a_server_that_refuses_everybody_ends_the_run_after_its_first_stage(
     led.controller.finish("stopped", is_aborted=False)
     assert led.lines()[-1]["reason"] == ALL_REFUSED
     (warning,) = [record.getMessage() for record in caplog.records]
-    assert warning.startswith("the first refused (auth): HTTP 401: set STT_LOAD_API_KEY on every worker")
+    assert warning.startswith("the first refused (auth): HTTP 401: ")
+    assert "set STT_LOAD_API_KEY on every worker" in warning
 
 
 def test_one_warning_for_each_kind_of_failure(lead: Lead, caplog: pytest.LogCaptureFixture) -> None:
