@@ -101,6 +101,8 @@ class Master:
                 self._clip_sets[key] = call_in_thread(choose_clips, config)
             finally:
                 self._is_preparing = False
+        if self._is_leaving:  # heard when there was no clip left that could have been stopped
+            raise ClipsInterrupted("interrupted when its clips were ready: no run was started")
         return config, self._clip_sets[key]
 
     def _open_run(self, config: RunConfig, clips: ClipSet) -> Run:
