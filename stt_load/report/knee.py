@@ -38,7 +38,8 @@ def find_knee(stages: Sequence[StageReport], *, ended_at: int | None = None) -> 
     breaks = next((stage for stage in ladder if stage.verdict is not Verdict.PASS), None)
     held = [stage for stage in ladder if breaks is None or stage.users < breaks.users]
     tried = max((stage.users for stage in stages if stage.figures.n), default=None)
-    return Knee(holds=held[-1] if held else None, breaks=breaks, tried=tried, ended_at=ended_at)
+    above = breaks is not None and any(stage.verdict is Verdict.PASS for stage in ladder if stage.users > breaks.users)
+    return Knee(held[-1] if held else None, breaks, tried, ended_at, above)
 
 
 def run_verdict(stages: Sequence[StageReport], knee: Knee, *, is_finished: bool, is_aborted: bool) -> Verdict:

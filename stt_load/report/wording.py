@@ -83,12 +83,13 @@ def knee_sentence(knee: Knee, kind: LoadKind = STREAM) -> str:
     """How many callers the server holds, as one sentence: the answer that the run was for."""
     if knee.holds is None and knee.breaks is None:
         return "no stage was run"
-    return "; ".join(filter(None, [_held(knee.holds, kind), _limit(knee, kind), _end(knee, kind)]))
+    return "; ".join(filter(None, [_held(knee, kind), _limit(knee, kind), _end(knee, kind)]))
 
 
-def _held(stage: StageReport | None, kind: LoadKind) -> str:
+def _held(knee: Knee, kind: LoadKind) -> str:
+    stage = knee.holds
     if stage is None:
-        return "no stage passes"
+        return f"no stage passes{' with all those below it' if knee.passes_above else ''}"
     proof = f", not proven by {utterances(stage.figures.n)}" if stage.is_few else ""
     return f"holds {callers(stage.users, kind)}{_per_gpu(stage)}{proof}"
 

@@ -97,6 +97,13 @@ def test_the_knee_says_why_more_are_not_held() -> None:
     made.transitions[-1] |= {"stage": 0, "users": 1, "delivery": {}}
     made.utterances = [utterance(0, 1, eos_latency_s=2.0) for _ in range(80)]
     assert sentence(made) == "no stage passes; at 1 eos_latency p95 2.000 s misses < 1s"
+    both = made_run(ladder=(1, 5), knee_at=100)
+    both.run["slos"] = ["eos_latency:p95<1s"]
+    both.transitions[2]["generator_cpu_pct"] = 97.0  # the grace of the first stage
+    assert sentence(both) == (
+        "no stage passes with all those below it; "
+        "1 caller can't be judged: the busiest load process used 97 % of one core"
+    )
     made.utterances = []
     for row in made.transitions:
         row["begun"] = row["ended"] = 0
