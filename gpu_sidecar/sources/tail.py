@@ -12,7 +12,6 @@ since a stopped process ignores SIGTERM. The first sample may take longer: the d
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import select
 import signal
@@ -28,12 +27,10 @@ from gpu_sidecar.metrics import GPU
 from gpu_sidecar.nvidia_smi_errors import is_away, reason_of
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import LEAST_QUIET_S, QUIET_PERIODS, Moment, SourceConfig, SourceStatus, limit_s
-from gpu_sidecar.sources.gap_log import WHOLE, GapLog, GapOf
 from gpu_sidecar.sources.line_buffer import LineBuffer
+from gpu_sidecar.sources.source_health import SourceHealth
 from gpu_sidecar.sources.tool_command import Parse, ToolCommand
 from gpu_sidecar.tool_path import find_tool, not_found
-
-_log = logging.getLogger(__name__)
 
 _MAX_OUTPUT_LINES = 20
 _LINE_CHARACTERS = 200
@@ -88,15 +85,10 @@ class TailSource:
         self._tool_command, self._timing = tool_command, timing
         self._quiet_s = limit_s(period_s, timing.quiet_periods, timing.least_quiet_s)
         self._stopping = threading.Event()
-        self._lock = threading.Lock()  # for all below: a stop must not fall between starting a child and noting it
+        self._health = SourceHealth(config.on_gap)
+        self._lock = threading.Lock()  # for the two below: a stop must not fall between starting a child and noting it
         self._child: subprocess.Popen[bytes] | None = None  # None once it has ended: its id may be reused
         self._restarts = 0
-        self._last_message = ""
-        self._gaps = GapLog()
-        self._faults: dict[int, str] = {}  # what the tool says in place of the figures of a GPU
-        self._started = self._last_sample = Moment(0.0, 0.0)
-        self._last_values: dict[int, Moment] = {}  # of each GPU
-        self._warned_of: set[str] = set()
         self._asks_for_all = False
         self._thread = threading.Thread(target=self._run, name=tool_command.name, daemon=True)
 
@@ -111,9 +103,8 @@ class TailSource:
             self._thread.join(_STOP_POLL_S + 2 * _STOP_S)
 
     def status(self) -> SourceStatus:
-        wanted = self._config.only()
+        complaint, gaps = self._health.complaint(self._config.only()), self._health.gaps
         with self._lock:
-            faults = "; ".join(fault for gpu, fault in self._faults.items() if not wanted or gpu in wanted)
             return SourceStatus(
                 name=self._tool_command.name,
                 kind=self._kind,
@@ -121,13 +112,13 @@ class TailSource:
                 limit_s=self._quiet_s,
                 is_alive=self._child is not None,
                 restarts=self._restarts,
-                complaint=faults or self._last_message,
+                complaint=complaint,
                 note=self._tool_command.note,
-                gaps=self._gaps.all(),
+                gaps=gaps,
             )
 
     def _run(self) -> None:
-        self._started = self._last_sample = Moment.now()  # the gap of what never gave a sample begins here
+        self._health.note_start(Moment.now())
         pause_s = self._timing.first_restart_s
         while not self._stopping.is_set():
             run = self._run_child()
@@ -141,7 +132,7 @@ class TailSource:
                 # One GPU that can't be reached may make the tool fail for all that it is asked for by number.
                 is_one_away = len(run.wanted) > 1 and any(map(is_away, run.output))
                 self._asks_for_all = is_one_away and not self._asks_for_all
-            self._begin_gap(run.why)
+            self._health.begin_gap(run.why)
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, self._timing.last_restart_s)
             with self._lock:
@@ -177,8 +168,8 @@ class TailSource:
             run.was_refused = is_refusal and self._tool_command.is_refusal(status, run.output)
             reason = reason_of(run.output)
             run.why = f"{name} died: {(status >= 0 and reason) or self._describe_end(status)}"
-            with self._lock:
-                self._last_message = reason or self._last_message
+            if reason:
+                self._health.note_message(reason)
         return run
 
     def _spawn(self, run: _ChildRun) -> tuple[subprocess.Popen[bytes], int] | None:
@@ -257,11 +248,11 @@ class TailSource:
         if newest - run.last_row.get(gpu, run.first_sample.mono) <= self._quiet_s:
             return False
         # One that had rows before has fallen away: that is not the tool's limit.
-        was_there = gpu in self._last_values or gpu in run.last_row
+        was_there = self._health.last_figures(gpu) is not None or gpu in run.last_row
         if not was_there and self._tool_command.ask_another(f"it prints no row of GPU {gpu}"):
             return True
-        said = f": {self._last_message}" if self._last_message else ""
-        self._begin_gap_of(gpu, f"{self._tool_command.name} prints no row of it{said}")
+        said = f": {message}" if (message := self._health.last_message) else ""
+        self._health.begin_gap_of(gpu, f"{self._tool_command.name} prints no row of it{said}")
         return False
 
     def _limit_s(self, run: _ChildRun) -> float:
@@ -271,59 +262,33 @@ class TailSource:
         text = line.strip()[:_LINE_CHARACTERS]
         # The first lines say what is wrong, and the last one is the newest complaint.
         run.output = [*run.output[: _MAX_OUTPUT_LINES - 1], text]
-        with self._lock:
-            self._last_message = text
-
-    def _begin_gap(self, why: str) -> None:
-        with self._lock:
-            is_new = self._gaps.begin(WHOLE, self._last_sample, why)
-        if is_new:
-            _log.warning("%s; starting it again until it works", why.rstrip("."))
-            self._config.on_gap()
-
-    def _begin_gap_of(self, gpu: int, why: str) -> None:
-        with self._lock:
-            since = self._last_values.get(gpu, self._started)
-            is_new = self._gaps.begin(GapOf(GPU, gpu), since, why)
-            line = f"GPU {gpu}: {why}"
-            is_said = line in self._warned_of
-            self._warned_of.add(line)
-            self._faults[gpu] = line
-        if is_new and not is_said:
-            _log.warning("%s", line)
-        if is_new:
-            self._config.on_gap()
+        self._health.note_message(text)
 
     def _note_sample(self, sample: Sample, run: _ChildRun) -> None:
         now = Moment.now()
-        with self._lock:
-            self._last_sample = now
-            self._gaps.end(WHOLE, now)
-            if run.first_sample is None:
-                # Whatever was wrong before this child was started has been got over.
-                self._last_message = run.output[-1] if run.output else ""
-                run.first_sample = now
-            run.output = []
+        self._health.note_sample(now)
+        if run.first_sample is None:
+            # Whatever was wrong before this child was started has been got over.
+            self._health.note_message(run.output[-1] if run.output else "")
+            run.first_sample = now
+        run.output = []
         if sample.gpu is not None and sample.kind == GPU:
             self._note_row(sample.gpu, sample, now, run)
 
     def _note_row(self, gpu: int, sample: Sample, now: Moment, run: _ChildRun) -> None:
         """Notes whether a GPU has figures. Without any, a gap begins after the time that a source may be quiet."""
         run.last_row[gpu] = now.mono
+        if sample.has_values:
+            self._health.note_figures(gpu, now)
+            return
+        since = self._health.last_figures(gpu) or run.first_row.setdefault(gpu, now)
         wanted = self._config.only()
-        with self._lock:
-            if sample.has_values:
-                self._last_values[gpu] = now
-                self._faults.pop(gpu, None)
-                self._gaps.end(GapOf(GPU, gpu), now)
-                return
-            since = self._last_values.get(gpu, run.first_row.setdefault(gpu, now))
-            if wanted and gpu not in wanted:
-                return
-            if sample.fault:
-                self._faults[gpu] = f"GPU {gpu}: {sample.fault}"
+        if wanted and gpu not in wanted:
+            return
+        if sample.fault:
+            self._health.note_fault(gpu, sample.fault)
         if now.mono - since.mono > self._quiet_s:
-            self._begin_gap_of(gpu, sample.fault or f"{self._tool_command.name} prints no figures of it")
+            self._health.begin_gap_of(gpu, sample.fault or f"{self._tool_command.name} prints no figures of it")
 
     def _describe_end(self, status: int) -> str:
         return f"killed by signal {-status}" if status < 0 else self._tool_command.describe_exit(status)
