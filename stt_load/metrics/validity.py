@@ -162,20 +162,20 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         f"pacing lag p99 ≤ {PACING_LAG_P99_LIMIT_S * 1000:.0f} ms",
         _pacing_lag,
-        "use more load workers (--processes 2), keep other work off this machine, or run the load on another machine than "
-        "the server",
+        "use more load workers (--processes 2), keep other work off this machine, or run the load on another machine "
+        "than the server",
     ),
     Condition(
         f"arrival times within {ARRIVAL_LATE_LIMIT_S * 1000:.0f} ms",
         _arrivals,
-        "use more load workers (--processes 2), keep other work off this machine, and run on Linux, whose kernel stamps "
-        "what arrives",
+        "use more load workers (--processes 2), keep other work off this machine, and run on Linux, whose kernel "
+        "stamps what arrives",
     ),
     Condition(
         f"generator CPU ≤ {GENERATOR_CPU_LIMIT_PCT:.0f} %",
         _generator_cpu,
-        "use more load workers (--processes 2), keep other work off this machine, or run the load on another machine than "
-        "the server",
+        "use more load workers (--processes 2), keep other work off this machine, or run the load on another machine "
+        "than the server",
     ),
     Condition(
         "no rows lost",
