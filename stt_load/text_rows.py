@@ -26,7 +26,7 @@ from typing import Any
 from stt_load.whole_characters import with_whole_characters
 
 TAB = "\t"
-SEPARATOR_NAMES = {",": "a comma", ";": "a semicolon", TAB: "a tab", "|": "a bar"}
+_SEPARATOR_NAMES = {",": "a comma", ";": "a semicolon"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +120,4 @@ def _csv_lines(source: str | Iterable[str]) -> Iterator[str]:
 def _cell_advice(separator: str) -> str:
     if separator == TAB:
         return "a cell may hold no tab and no line break (write such texts as JSON lines)"
-    return f"put texts with {SEPARATOR_NAMES[separator]} into quotation marks"
+    return f"put texts with {_SEPARATOR_NAMES[separator]} into quotation marks"
