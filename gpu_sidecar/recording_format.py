@@ -121,10 +121,10 @@ def with_due_times(found: Iterable[RecordingHeader | RecordedSample]) -> Iterato
         yield due_s, item.sample
 
 
-def period_of(headers: Iterable[RecordingHeader], default_s: float = 1.0) -> float:
-    """The longest period of the recorded sources, in seconds."""
+def period_of(headers: Iterable[RecordingHeader]) -> float:
+    """The longest period of the recorded sources, in seconds; 1 where none is known."""
     periods: list[Any] = [source.get("period_s") for header in headers for source in header.sources]
-    return max((float(period) for period in periods if _is_number(period)), default=default_s)
+    return max((float(period) for period in periods if _is_number(period)), default=1.0)
 
 
 def _as_line(content: Mapping[str, Any]) -> str:

@@ -81,18 +81,16 @@ def error_rate_limits(errors: ArrayLike, lengths: ArrayLike, utterances: ArrayLi
     return rate_limits(errors, lengths, best=(0.0, mean), worst=(mean, mean), risk=risk)
 
 
-def mean_limits(values: ArrayLike, risk: float = RISK) -> Limits:
+def mean_limits(values: ArrayLike) -> Limits:
     """One-sided limits of a mean. `values`: of shape (n,). One more value may be as low, or as high, as any seen."""
     sample = np.asarray(values, np.float64)
     if not len(sample):
         return None, None
     best, worst = float(sample.min()), float(sample.max())
-    return rate_limits(sample, np.ones_like(sample), (best, 1.0), (worst, 1.0), risk)
+    return rate_limits(sample, np.ones_like(sample), (best, 1.0), (worst, 1.0))
 
 
-def paired_limits(
-    here: ArrayLike, first: ArrayLike, lengths: ArrayLike, utterances: float, risk: float = RISK
-) -> Limits:
+def paired_limits(here: ArrayLike, first: ArrayLike, lengths: ArrayLike, utterances: float) -> Limits:
     """One-sided limits of an error rate here minus the same on the first stage, over clips that both completed.
 
     `here`, `first`: errors of the mean utterance of each clip. `lengths`: reference words of the clip. All of shape
@@ -100,7 +98,7 @@ def paired_limits(
     """
     extra, length = np.asarray(here, np.float64) - np.asarray(first, np.float64), np.asarray(lengths, np.float64)
     unseen = float(length.sum() / utterances) if utterances else 0.0  # a clip weighs as much as its mean utterance
-    return rate_limits(extra, length, worst=(unseen, unseen), risk=risk)
+    return rate_limits(extra, length, worst=(unseen, unseen))
 
 
 def _dealt(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
