@@ -48,6 +48,7 @@ class StageFigures:
     kernel_stamped: int  # utterances whose arrival times are the kernel's
     server_ms: Mapping[str, Distribution]  # what the server says of itself; milliseconds
     other_dialects: Mapping[str, int]  # dialect that the server seems to speak instead -> utterances that say so
+    first_errors: Mapping[str, str]  # outcome -> what was told of the first utterance that ended so
 
     @property
     def ok(self) -> int:
@@ -184,6 +185,7 @@ class StageStats:
     kernel_stamped: int = 0
     server_ms: dict[str, array[float]] = field(default_factory=dict)
     other_dialects: Counter[str] = field(default_factory=Counter)
+    first_errors: dict[str, str] = field(default_factory=dict)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of one kind of load, some thousand at once. Only those that started in the hold count."""
@@ -207,6 +209,9 @@ class StageStats:
         self.clips_reused += sum([record.clip_reused for record in counted if record.audio_s])
         self.kernel_stamped += sum([record.stamp == "kernel" for record in counted])
         self.other_dialects.update([name for record in counted for name in record.other_dialects])
+        for record in counted:
+            if record.error and record.outcome != Outcome.OK:
+                self.first_errors.setdefault(str(record.outcome), record.error)
         for reported in [record.server_ms for record in counted if record.server_ms]:
             for name, value in reported.items():
                 if name not in self.server_ms:
@@ -250,6 +255,7 @@ class StageStats:
             kernel_stamped=self.kernel_stamped,
             server_ms={name: Distribution.of(values) for name, values in sorted(self.server_ms.items())},
             other_dialects=dict(self.other_dialects),
+            first_errors=dict(self.first_errors),
         )
 
     def _sum(self, figure: Figure) -> float:

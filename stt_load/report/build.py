@@ -21,7 +21,7 @@ from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.sampling import Sampling
 from stt_load.report.stage_timeline import StageTimeline, Transition, delivery_of, timelines_of
-from stt_load.report.wording import judged
+from stt_load.report.wording import error_notes, judged
 
 _UTTERANCE_LIMIT_S = 120.0  # for runs whose run.json lacks it
 
@@ -97,6 +97,7 @@ def build_report(
             *run.get("notes", ()),
             *notes,
             *_notes(done, aggregate),
+            *error_notes(stages, kind),
             *_not_judged(timelines),
             *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),

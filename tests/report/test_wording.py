@@ -10,7 +10,7 @@ from stt_load.metrics.estimates import Estimate, Exact, Resampled, Share, of_dis
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.slo import judge, parse_slo
 from stt_load.report.build import build_report
-from stt_load.report.wording import at_callers, callers, judged, knee_sentence, sampled
+from stt_load.report.wording import at_callers, callers, error_notes, judged, knee_sentence, sampled
 
 FAST, SLOW = 0.5, 1.5
 
@@ -74,6 +74,24 @@ def test_a_result_is_one_clause(slo: str, measured: list[float], without: int, s
 )
 def test_a_ratio_is_read_in_percent_and_a_count_as_a_number(slo: str, measured: Estimate, says: str) -> None:
     assert judged(judge(parse_slo(slo), measured)) == says
+
+
+def test_the_notes_say_how_utterances_failed_and_what_was_told_of_the_first() -> None:
+    made = made_run(ladder=(1, 5), per_stage=3)
+    made.utterances = [
+        utterance(0, 1, 0, outcome="refused", error="HTTP 403 at the upgrade"),
+        utterance(0, 1, 1),
+        utterance(1, 5, 0, outcome="refused", error="HTTP 503"),
+        utterance(1, 5, 1, outcome="refused", error="HTTP 503"),
+        utterance(1, 5, 2, outcome="timed_out", error="x" * 300),
+        utterance(1, 5, 3, outcome="interrupted", error="cut off"),
+    ]
+    report = build_report(made.run, made.transitions, [made.utterances])
+    assert [note for note in report.notes if note.startswith(("refused", "timed_out", "interrupted", "ok"))] == [
+        "refused: 1 at 1, 2 at 5 callers; the first: HTTP 403 at the upgrade",
+        f"timed_out: 1 at 5 callers; the first: {'x' * 200}…",
+    ]
+    assert error_notes(report.stages[:1]) == ["refused: 1 at 1 caller; the first: HTTP 403 at the upgrade"]
 
 
 def sentence(made: MadeRun) -> str:
