@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from stt_load.credentials import Credentials
+from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.dialects.events import Event, Ignored, Message, Remark
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import is_blank, shown
@@ -88,17 +88,18 @@ class AudioLength(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a dialect is made with. `options`: the parsed value of every option that its class declares. `headers`: own
-    ones of the user, which are sent whatever the dialect sends."""
+    """What a dialect is made with. `options`: the parsed value of every option that its class declares.
+
+    Of the credentials a dialect sends the API key; own headers of the user are sent whatever the dialect sends.
+    """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     end: End = "server"
-    api_key: str | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Credentials = NO_CREDENTIALS
 
     @property
-    def credentials(self) -> Credentials:
-        return Credentials(self.api_key, self.headers)
+    def api_key(self) -> str | None:
+        return self.credentials.api_key
 
 
 DEFAULTS = Settings()

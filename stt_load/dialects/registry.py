@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any
 
-from stt_load.credentials import Credentials
 from stt_load.dialects.assemblyai import AssemblyAI
-from stt_load.dialects.base import End, Settings
 from stt_load.dialects.deepgram import Deepgram
 from stt_load.dialects.events import Message
 from stt_load.dialects.funasr import FunAsr
@@ -188,11 +185,6 @@ def packages_of(name: str) -> tuple[str, ...]:
     return tuple(
         dialect.entry_point.dist.name for dialect in installed_dialects().get(name, ()) if dialect.entry_point.dist
     )
-
-
-def settings_for_run(end: End, options: Mapping[str, Any], credentials: Credentials) -> Settings:
-    """The settings of all dialects of one run."""
-    return Settings(options=options, end=end, api_key=credentials.api_key, headers=credentials.headers)
 
 
 def detect_refusal(said: str) -> list[str]:

@@ -14,8 +14,8 @@ from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.clips.library import clips_from_tts, default_clips
 from stt_load.config import RunConfig
 from stt_load.credentials import NO_CREDENTIALS, TTS_KEY_VARIABLE, Credentials
-from stt_load.dialects.base import Dialect
-from stt_load.dialects.registry import find_dialect, settings_for_run
+from stt_load.dialects.base import Dialect, Settings
+from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConfigError
 from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
@@ -27,7 +27,7 @@ CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio
 
 def dialects_of(config: RunConfig, credentials: Credentials = NO_CREDENTIALS) -> Callable[[], Dialect]:
     """Makes the dialect of this run, a fresh one for each connection."""
-    return partial(find_dialect(config.dialect).make, settings_for_run(config.end, config.dialect_options, credentials))
+    return partial(find_dialect(config.dialect).make, Settings(config.dialect_options, config.end, credentials))
 
 
 def dialect_of(config: RunConfig, credentials: Credentials = NO_CREDENTIALS) -> Dialect:

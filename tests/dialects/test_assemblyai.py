@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from server_actions import actions_of, actions_on_segment, events_of
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.assemblyai import VERSION, AssemblyAI
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.events import EndOfTurn, Final, Finished, Gauge, Partial, ServerError
@@ -21,7 +22,7 @@ FRAME = bytes(3_200)  # 100 ms at 16 kHz
 
 
 def dialect(*options: str, end: End = "server", key: str | None = None) -> AssemblyAI:
-    return AssemblyAI(Settings(DIALECTS["assemblyai"].parse_options(options), end, key))
+    return AssemblyAI(Settings(DIALECTS["assemblyai"].parse_options(options), end, Credentials(key)))
 
 
 def turn(order: int, text: str, *, end: bool = False, formatted: bool = False) -> str:

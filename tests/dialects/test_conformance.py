@@ -25,6 +25,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded import FOLDERS, OURS, Conversation, message_of, read_all
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, Dialect, Settings
 from stt_load.dialects.events import CumulativeTranscript, Event, Final, Gauge, Ignored, Message, Partial
 from stt_load.dialects.registry import DIALECTS, detect, find_dialect
@@ -325,7 +326,7 @@ def test_whatever_comes_is_understood_ignored_or_blamed(row: DialectRow, message
 def test_a_frame_is_encoded_the_same_by_every_connection(row: DialectRow) -> None:
     pcm = bytes(range(256)) * 4
     dialect = row.make(Settings())
-    assert dialect.encode(pcm) == dialect.encode(pcm) == row.make(Settings(api_key="key")).encode(pcm)
+    assert dialect.encode(pcm) == dialect.encode(pcm) == row.make(Settings(credentials=Credentials("key"))).encode(pcm)
 
 
 @each_dialect
@@ -341,7 +342,7 @@ def test_the_row_tells_what_the_dialect_can(row: DialectRow) -> None:
 
 @each_dialect_with_a_key
 def test_without_a_key_no_credentials_are_sent(row: DialectRow) -> None:
-    with_key = row.make(Settings(api_key="secret")).connect(row.default_url)
+    with_key = row.make(Settings(credentials=Credentials("secret"))).connect(row.default_url)
     without = row.make(Settings()).connect(row.default_url)
     assert "secret" in repr(with_key)
     assert "secret" not in with_key.url  # which stands in reports
@@ -350,7 +351,7 @@ def test_without_a_key_no_credentials_are_sent(row: DialectRow) -> None:
 
 @each_dialect
 def test_a_key_is_not_shown_by_what_is_printed_of_the_dialect_and_its_settings(row: DialectRow) -> None:
-    settings = Settings(row.parse_options([]), api_key="secret")
+    settings = Settings(row.parse_options([]), credentials=Credentials("secret"))
     assert "secret" not in f"{settings!r} {row.make(settings)!r}"
 
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from server_actions import actions_of, actions_on_segment, events_of
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.deepgram import Deepgram
 from stt_load.dialects.events import EndOfTurn, Final, Finished, Ignored, Partial, ServerError
@@ -20,7 +21,7 @@ URL = "wss://api.deepgram.com/v1/listen"
 
 
 def dialect(*options: str, end: End = "server", key: str | None = None) -> Deepgram:
-    return Deepgram(Settings(DIALECTS["deepgram"].parse_options(options), end, key))
+    return Deepgram(Settings(DIALECTS["deepgram"].parse_options(options), end, Credentials(key)))
 
 
 def query_of(url: str) -> dict[str, list[str]]:

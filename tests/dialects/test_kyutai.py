@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from server_actions import events_of
 from servers.start import start_stand_in
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import (
     CumulativeTranscript,
@@ -36,7 +37,7 @@ PATIENCE_S = 20.0
 
 
 def dialect(*options: str, end: End = "client", key: str | None = None) -> Kyutai:
-    return Kyutai(Settings(DIALECTS["kyutai"].parse_options(options), end, key))
+    return Kyutai(Settings(DIALECTS["kyutai"].parse_options(options), end, Credentials(key)))
 
 
 def audio(steps: int) -> AudioLength:

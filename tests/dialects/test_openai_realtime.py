@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from server_actions import actions_of, actions_on_segment, events_of
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import Event, Final, Ignored, Partial, Ready, Remark, SegmentPending, ServerError
 from stt_load.dialects.openai_realtime import OpenAiRealtime
@@ -21,7 +22,7 @@ COMMIT = '{"type": "input_audio_buffer.commit"}'
 
 
 def dialect(*options: str, end: End = "client", key: str | None = None) -> OpenAiRealtime:
-    return OpenAiRealtime(Settings(DIALECTS["openai-realtime"].parse_options(options), end, key))
+    return OpenAiRealtime(Settings(DIALECTS["openai-realtime"].parse_options(options), end, Credentials(key)))
 
 
 def input_of(client: OpenAiRealtime) -> dict[str, Any]:

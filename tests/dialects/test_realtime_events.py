@@ -8,6 +8,7 @@ import json
 import pytest
 from server_actions import actions_of
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import Dialect, End, Settings
 from stt_load.dialects.events import ServerError
 from stt_load.dialects.registry import DIALECTS
@@ -20,7 +21,7 @@ each_of_them = pytest.mark.parametrize("name", NAMES)
 
 
 def dialect(name: str, end: End = "client", key: str | None = None) -> Dialect:
-    return DIALECTS[name].make(Settings(end=end, api_key=key))
+    return DIALECTS[name].make(Settings(end=end, credentials=Credentials(key)))
 
 
 def new_server(name: str) -> ServerDialect:

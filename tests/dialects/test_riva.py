@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from server_actions import SPOKEN, actions_of, actions_on_segment, events_of
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Ready, ServerError
 from stt_load.dialects.registry import DIALECTS
@@ -21,7 +22,7 @@ PCM = bytes(3_200)
 
 
 def dialect(*options: str, end: End = "client", key: str | None = None) -> Riva:
-    return Riva(Settings(DIALECTS["riva"].parse_options(options), end, key))
+    return Riva(Settings(DIALECTS["riva"].parse_options(options), end, Credentials(key)))
 
 
 def session_of(client: Riva) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import pytest
 from server_actions import SPOKEN, actions_of, actions_on_segment, events_of
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import EndOfTurn, Final, Finished, Ignored, Partial, Ready, ServerError
 from stt_load.dialects.registry import DIALECTS
@@ -20,7 +21,7 @@ FRAME = bytes(3_200)
 
 
 def dialect(*options: str, end: End = "server", key: str | None = None) -> Speechmatics:
-    return Speechmatics(Settings(DIALECTS["speechmatics"].parse_options(options), end, key))
+    return Speechmatics(Settings(DIALECTS["speechmatics"].parse_options(options), end, Credentials(key)))
 
 
 def start_of(client: Speechmatics) -> str:

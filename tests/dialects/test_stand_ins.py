@@ -15,6 +15,7 @@ from servers.start import start_stand_in
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import choose_frame
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
@@ -38,7 +39,7 @@ class Caller:
     """A connection of our client to a stand-in, and a second of sound to send: long enough for every server."""
 
     def __init__(self, server: ServerProcess, row: DialectRow, end: End, key: str | None = None) -> None:
-        self.dialect = row.make(Settings(end=end, api_key=key))
+        self.dialect = row.make(Settings(end=end, credentials=Credentials(key)))
         self.able = self.dialect.capabilities
         utterances = 2 if self.able.many_utterances else 1
         self.connection = CallerConnection(self.dialect, WebSocketTransport(), server.url, InlineDriver(), utterances)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from server_actions import events_of
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, Settings
 from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Ignored, Ready, ServerError
 from stt_load.dialects.registry import DIALECTS
@@ -28,7 +29,7 @@ SECOND = np.zeros(16_000, "<f4").tobytes()
 
 
 def dialect(*options: str, key: str | None = None) -> WhisperLive:
-    return WhisperLive(Settings(DIALECTS["whisperlive"].parse_options(options), "server", key))
+    return WhisperLive(Settings(DIALECTS["whisperlive"].parse_options(options), "server", Credentials(key)))
 
 
 def greeting(*options: str) -> str:

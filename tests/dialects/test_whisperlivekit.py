@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from server_actions import actions_of, events_of
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.events import CumulativeTranscript, Ignored, Ready, ServerError
 from stt_load.dialects.registry import DIALECTS
@@ -31,7 +32,7 @@ FRAME = bytes(3_200)
 
 
 def dialect(*options: str, end: End = "client", key: str | None = None) -> WhisperLiveKit:
-    return WhisperLiveKit(Settings(DIALECTS["whisperlivekit"].parse_options(options), end, key))
+    return WhisperLiveKit(Settings(DIALECTS["whisperlivekit"].parse_options(options), end, Credentials(key)))
 
 
 def new_server(**query: str) -> WhisperLiveKitServer:

@@ -36,6 +36,7 @@ from servers.script import Fault, Script
 from servers.start import start_scripted_server
 
 from stt_load.audio.framing import choose_frame
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import Settings
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import ConnectionLost, DeadlineExceeded, Outcome, Refusal
@@ -63,7 +64,7 @@ def text_of(words: str) -> bytes:
 def speak(
     url: str, rules: SessionRules = RULES, audio: EncodedClip = AUDIO, connect_timeout_s: float = DEADLINE_S
 ) -> UtteranceRecord:
-    dialect = Parakeet(Settings(api_key="secret"))
+    dialect = Parakeet(Settings(credentials=Credentials("secret")))
     session = Session(dialect, audio, rules, time.monotonic())
     transport = WebSocketTransport()
     connection = CallerConnection(dialect, transport, url, InlineDriver(), connect_timeout_s=connect_timeout_s)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import Dialect, Settings
 from stt_load.dialects.registry import DIALECTS
 from stt_load.session.error_text import ErrorText
 
 
 def made(name: str, key: str | None = None) -> Dialect:
-    return DIALECTS[name].make(Settings(api_key=key))
+    return DIALECTS[name].make(Settings(credentials=Credentials(key)))
 
 
 def test_messages_of_another_dialect_name_it_and_those_of_ones_own_don_t() -> None:

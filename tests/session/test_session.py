@@ -24,6 +24,7 @@ from fakes import (
 from msgspec import structs
 
 from stt_load.audio.clip import Clip
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
     CumulativeTranscript,
@@ -1056,7 +1057,7 @@ def test_a_server_that_quotes_the_key_is_not_quoted() -> None:
         if direction != ">":
             seen.append(message)
 
-    dialect = Toy(Settings(end="client", api_key="sesame"))
+    dialect = Toy(Settings(end="client", credentials=Credentials("sesame")))
     for arrival in ((0.0, why), (0.1, "full:sesame is not welcome")):
         transport = ScriptedTransport(FakeClock(), [arrival])
         session = Session(dialect, one_second(dialect), RULES, transport.clock())
