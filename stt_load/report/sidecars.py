@@ -35,23 +35,11 @@ class Sidecars:
 
     def period_s(self, device: Device) -> float | None:
         """The period that the source of its samples was configured with; None if unknown."""
-        periods_s = [
-            float(source["period_s"])
-            for entry in self._of(device.host)
-            for source in entry.get("sources") or ()
-            if _samples(source) == DEVICE_KINDS[device.kind].samples and source.get("period_s")
-        ]
-        return max(periods_s, default=None)
+        return self._largest(device, "period_s")
 
     def limit_s(self, device: Device) -> float | None:
         """How long the source of its samples may be quiet before that is a gap; None if the sidecar didn't say."""
-        limits_s = [
-            float(source["limit_s"])
-            for entry in self._of(device.host)
-            for source in entry.get("sources") or ()
-            if _samples(source) == DEVICE_KINDS[device.kind].samples and source.get("limit_s")
-        ]
-        return max(limits_s, default=None)
+        return self._largest(device, "limit_s")
 
     def uncertainty_s(self, host: str) -> float:
         """How well the clock of a host is known; 0 if the run doesn't say."""
@@ -105,6 +93,16 @@ class Sidecars:
         facts = [("host", host), ("GPUs", gpus), ("why", why), ("server", _server_line(entry.get("server")))]
         facts += [(f"source {source.get('name')}", _source_line(source)) for source in entry.get("sources") or ()]
         return [(name, str(value)) for name, value in [*facts, ("clock", _clock_line(entry))] if value]
+
+    def _largest(self, device: Device, key: str) -> float | None:
+        """The largest value that the sources of its samples have under a key."""
+        values = [
+            float(source[key])
+            for entry in self._of(device.host)
+            for source in entry.get("sources") or ()
+            if _samples(source) == DEVICE_KINDS[device.kind].samples and source.get(key)
+        ]
+        return max(values, default=None)
 
     def _of(self, host: str) -> list[JsonObject]:
         return [entry for entry in self.entries if str(entry.get("host")) == host]
