@@ -168,6 +168,14 @@ class UtteranceRecord(Utterance, gc=False):
         return KINDS[self.kind].is_transcribed
 
     @property
+    def seems_other_dialect(self) -> bool:
+        """Whether the server seems to speak another dialect: what it sent is another's, or nothing that this one knows.
+        A refusal alone says nothing of that."""
+        if self.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED):
+            return bool(self.other_dialects)
+        return bool(self.other_dialects) or self.understood is False
+
+    @property
     def is_counted(self) -> bool:
         """Whether it started in the hold of its stage: only such utterances make a stage's figures."""
         return self.phase == "hold"

@@ -47,7 +47,8 @@ class StageFigures:
     clips_reused: int  # utterances whose clip another caller was speaking at the same time
     kernel_stamped: int  # utterances whose arrival times are the kernel's
     server_ms: Mapping[str, Distribution]  # what the server says of itself; milliseconds
-    other_dialects: Mapping[str, int]  # dialect that the server seems to speak instead -> utterances that say so
+    other_dialect: int  # utterances whose server seems to speak another dialect
+    other_dialects: Mapping[str, int]  # its name, where it is known -> utterances that say so
     first_errors: Mapping[str, str]  # outcome -> what was told of the first utterance that ended so
 
     @property
@@ -184,6 +185,7 @@ class StageStats:
     clips_reused: int = 0
     kernel_stamped: int = 0
     server_ms: dict[str, array[float]] = field(default_factory=dict)
+    other_dialect: int = 0
     other_dialects: Counter[str] = field(default_factory=Counter)
     first_errors: dict[str, str] = field(default_factory=dict)
 
@@ -208,6 +210,7 @@ class StageStats:
         self.clip_ids.update([record.clip_id for record in counted if record.audio_s])
         self.clips_reused += sum([record.clip_reused for record in counted if record.audio_s])
         self.kernel_stamped += sum([record.stamp == "kernel" for record in counted])
+        self.other_dialect += sum([record.seems_other_dialect for record in counted])
         self.other_dialects.update([name for record in counted for name in record.other_dialects])
         for record in counted:
             if record.error and record.outcome != Outcome.OK:
@@ -254,6 +257,7 @@ class StageStats:
             clips_reused=self.clips_reused,
             kernel_stamped=self.kernel_stamped,
             server_ms={name: Distribution.of(values) for name, values in sorted(self.server_ms.items())},
+            other_dialect=self.other_dialect,
             other_dialects=dict(self.other_dialects),
             first_errors=dict(self.first_errors),
         )
@@ -294,3 +298,13 @@ class StageStats:
             if left <= 0 and edge_ms <= MAX_LAG_BUCKET_MS:
                 return min(edge_ms / 1_000, self.lag_max_s)
         return self.lag_max_s
+
+
+def other_dialect(figures: StageFigures) -> str | None:
+    """What says that the server speaks another dialect, as a clause: not one good end, and to at least half of the
+    utterances it sent what is another dialect's, or nothing that this one knows. None where nothing says so."""
+    if figures.ok or not figures.n or 2 * figures.other_dialect < figures.n:
+        return None
+    names = " or ".join(figures.other_dialects)
+    sent = f"the server seems to speak {names}" if names else "no message of the server is one that this dialect knows"
+    return f"no utterance came to a good end, and {sent}"

@@ -35,8 +35,7 @@ class Evidence:
     counted: int
     unended: int  # counted utterances cut off or never heard of again
     is_over: bool  # the stage came to its end: False where the run was killed in it
-    ok: int  # counted utterances that came to a good end
-    other_dialects: tuple[str, ...]  # that the server seems to speak instead
+    other_dialect: str | None  # what says that the server speaks another dialect, a clause; None where nothing does
     misfit: str | None  # what is wrong with the transcripts of the quiet server; None: nothing, or not measured
     undecided: tuple[str, ...]  # objectives that these utterances can't decide, one clause each
 
@@ -128,12 +127,7 @@ def _all_ended(evidence: Evidence) -> tuple[bool, str]:
 
 def _dialect_fits(evidence: Evidence) -> tuple[bool, str]:
     """A server of another kind answers nothing that was asked, whatever it holds."""
-    if evidence.ok or not evidence.other_dialects:
-        return True, "nothing that the server sent says otherwise"
-    return (
-        False,
-        f"no utterance came to a good end, and the server seems to speak {' or '.join(evidence.other_dialects)}",
-    )
+    return evidence.other_dialect is None, evidence.other_dialect or "nothing that the server sent says otherwise"
 
 
 def _transcripts_fit(evidence: Evidence) -> tuple[bool, str]:
@@ -190,7 +184,8 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "the server speaks this dialect",
         _dialect_fits,
-        "run again with the --dialect that is named here; try it first with `stt-load probe`",
+        "check --dialect and the path of --stt-url with `stt-load probe`; docs/dialects.md says how to add a dialect "
+        "for a server of your own",
     ),
     Condition(
         "transcripts fit what was spoken",

@@ -10,7 +10,7 @@ from stt_load.kinds import KINDS, STREAM
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.normaliser import Normaliser, normaliser_titled
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
-from stt_load.metrics.stage import StageFigures, StageStats
+from stt_load.metrics.stage import StageFigures, StageStats, other_dialect
 from stt_load.metrics.transcript_fit import find_misfit
 from stt_load.metrics.validity import ARRIVAL_LATE_LIMIT_S, Evidence, Finding, evaluate
 from stt_load.records import UtteranceRecord
@@ -31,7 +31,8 @@ class _RunFacts:
     """What is the same for every stage of a run.
 
     `is_strict`: what nothing speaks against must be proven too. `rows_lost`: utterances that are not in the file.
-    `misfit`: what is wrong with the transcripts of the quiet server, None where nothing is.
+    `misfit`: what is wrong with the transcripts of the quiet server, None where nothing is. `other_dialect`: what says,
+    in the first stage, that the server speaks another dialect; None where nothing does.
     """
 
     slos: tuple[Slo, ...]
@@ -39,6 +40,7 @@ class _RunFacts:
     is_paced: bool
     rows_lost: int
     misfit: str | None
+    other_dialect: str | None
 
     def left_open(self, results: Sequence[SloResult]) -> tuple[SloResult, ...]:
         """The objectives that these utterances had to decide, and don't. One that is missed for certain settles the
@@ -79,6 +81,7 @@ def build_report(
         is_paced=kind.is_paced,
         rows_lost=_rows_lost(done, aggregate.rows),
         misfit=find_misfit(list(zip(figures, samples_of, strict=True)), slos, normaliser),
+        other_dialect=other_dialect(figures[0]) if figures else None,
     )
     stages = [
         _stage_report(timeline, aggregate.stages[timeline.stage], closed, facts, sampling)
@@ -188,8 +191,7 @@ def _evidence(
         counted=counted,
         unended=counted - ended,
         is_over=timeline.is_over,
-        ok=figures.ok,
-        other_dialects=tuple(figures.other_dialects),
+        other_dialect=facts.other_dialect,
         misfit=facts.misfit,
         undecided=tuple(judged(result) for result in undecided),
     )

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 ALL_REFUSED = "every caller of the first stage was refused"
-OTHER_DIALECT = "the server seems to speak another dialect, and no utterance of the first stage came to a good end"
+OTHER_DIALECT = "no utterance of the first stage came to a good end, and the server seems to speak another dialect"
 NOBODY = "0 callers: nothing is measured until the user count changes"
 
 

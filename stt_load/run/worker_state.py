@@ -23,7 +23,7 @@ class StageTally:
         self.ended += 1
         self.ok += record.is_ok
         self.refused += record.outcome == Outcome.REFUSED
-        self.other_dialect += bool(record.other_dialects)
+        self.other_dialect += record.seems_other_dialect
 
     def __add__(self, other: StageTally) -> StageTally:
         return StageTally(

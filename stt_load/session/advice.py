@@ -24,7 +24,10 @@ REFUSAL_ADVICE = {
     Refusal.HANDSHAKE: "something answers there, but not as it should: check scheme, port and path of --stt-url",
 }
 
-_UNKNOWN_SERVER = "perhaps the server speaks another dialect: see `stt-load dialects`"
+_UNKNOWN_SERVER = (
+    "perhaps the server speaks another dialect: see `stt-load dialects`; or this is not the path of --stt-url that it "
+    "listens on"
+)
 
 
 @dataclass(frozen=True, slots=True)

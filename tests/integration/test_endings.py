@@ -240,6 +240,18 @@ def test_a_server_of_another_dialect_is_named_and_the_run_ends_unmeasured(tmp_pa
     assert "the server speaks this dialect" in broken_conditions(results)
 
 
+def test_a_server_that_says_nothing_this_dialect_knows_ends_the_run_unmeasured(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    with start_stand_in("funasr-realtime", "one two three") as server:
+        line = [*STT_LOAD, "run", "--stt-url", server.url, "--dialect", "parakeet", "--concurrency", "1,2"]
+        line = [*line, "--hold", "2s", "--settle", "0.2s", "--timeout", "1", "--results", str(results)]
+        with Run(line, tmp_path) as run:
+            assert_ends_with(4, run, results)
+    assert "perhaps the server speaks another dialect" in run.output
+    assert {row["stage"] for row in rows(run_folder(results) / "stages.jsonl")} == {0}
+    assert "the server speaks this dialect" in broken_conditions(results)
+
+
 def test_a_hung_server_holds_up_neither_other_callers_nor_the_end(start_sink: StartSink, tmp_path: Path) -> None:
     results = tmp_path / "results"
     url = start_sink(fault="stall", faulty_ratio=0.5).url

@@ -2,6 +2,7 @@
 
 import math
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from made_run import TEXTS, utterance
 
 from stt_load.metrics.figures import Figure, with_slo
-from stt_load.metrics.stage import StageFigures, StageStats
+from stt_load.metrics.stage import StageFigures, StageStats, other_dialect
 from stt_load.records import UtteranceRecord
 
 
@@ -226,3 +227,25 @@ def test_the_factor_of_an_upload_is_its_total_time_over_its_audio_and_of_complet
     assert list(figures.distributions["total"].values) == [1, 2]
     assert figures.distributions["eos_latency"].n == figures.distributions["first_text"].n == 0
     assert figures.estimate(with_slo()["rtf"], "p99").n == figures.estimate(with_slo()["total"], "p99").n == 3
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ([{"other_dialects": ["vosk"]}] * 2, "no utterance came to a good end, and the server seems to speak vosk"),
+        (
+            [{"understood": False}] * 2,
+            "no utterance came to a good end, and no message of the server is one that this dialect knows",
+        ),
+        ([{"understood": False}, {"understood": True}, {"understood": True}], None),
+        ([{"understood": False}, {"outcome": "ok", "understood": True}], None),
+        ([{"outcome": "refused", "understood": False}] * 2, None),
+        ([{"understood": None}] * 2, None),
+        ([], None),
+    ],
+)
+def test_a_server_of_another_dialect_shows_in_a_stage_without_one_good_end(
+    ends: list[dict[str, Any]], expected: str | None
+) -> None:
+    figures = closed(*(utterance(0, 4, n, **{"outcome": "timed_out", **end}) for n, end in enumerate(ends)))
+    assert other_dialect(figures) == expected
