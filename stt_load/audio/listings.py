@@ -13,13 +13,9 @@ from typing import Any
 
 from stt_load.audio.codec import AUDIO_SUFFIXES
 from stt_load.audio.containers import UNREADABLE_SUFFIXES
-from stt_load.audio.manifest import ManifestEntry
+from stt_load.audio.manifest import FILE_KEYS, TEXT_KEYS, ManifestEntry
 from stt_load.errors import ClipError
 from stt_load.text_rows import TAB, json_rows, lines_of, separated_cells, separated_rows
-
-# Names of the columns, the first that a row has counts.
-FILE_KEYS = ("audio_filepath", "file_name", "file", "path", "audio", "audio_path", "wav_filename", "filename", "wav")
-TEXT_KEYS = ("reference", "transcription", "sentence", "text", "transcript", "raw_transcription", "normalized_text")
 
 # Of Kaldi: the recording, and start and end in it in seconds, of each utterance.
 _Parts = dict[str, tuple[str, float | None, float | None]]

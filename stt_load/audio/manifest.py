@@ -11,8 +11,8 @@
 | `source` | how it was made: `engine`, `voice`, `url`, … |
 | `offset_s`, `duration_s` | the clip is this part of the file; to its end without `duration_s` |
 
-Only `file` and `reference` are required, so that a manifest can be written by hand. Whatever else is there
-must be true of the file. `write_folder` writes every key.
+Only `file` and `reference` are required, so that a manifest can be written by hand; other lists' names for these two
+(`FILE_KEYS`, `TEXT_KEYS`) will do. Whatever else is there must be true of the file. `write_folder` writes every key.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ from stt_load.errors import ClipError
 from stt_load.whole_characters import with_whole_characters
 
 MANIFEST_NAME = "clips.jsonl"
+
+# What lists of clips call the audio file and the words spoken in it. The first that a row has counts.
+FILE_KEYS = ("audio_filepath", "file_name", "file", "path", "audio", "audio_path", "wav_filename", "filename", "wav")
+TEXT_KEYS = ("reference", "transcription", "sentence", "text", "transcript", "raw_transcription", "normalized_text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,13 @@ def parse_line(line: str) -> ManifestEntry:
         raise ClipError(f"not JSON ({error})") from None
     if not isinstance(row, dict):
         raise ClipError('not a JSON object: write {"file": "a.wav", "reference": "the words spoken"}')
-    if "audio_filepath" in row:
-        row = {ours: row[theirs] for ours, theirs in _NEMO.items() if row.get(theirs) is not None} | row
+    names = dict(_NEMO_PARTS) if "audio_filepath" in row else {}
+    names |= {ours: _first_given(row, keys) for ours, keys in (("file", FILE_KEYS), ("reference", TEXT_KEYS))}
+    names = {ours: theirs for ours, theirs in names.items() if ours not in row and row.get(theirs) is not None}
+    row |= {ours: row[theirs] for ours, theirs in names.items()}
     for key, rule in _RULES.items():
         if key in row and not rule.holds(row[key]):
-            raise ClipError(f"`{key}` must be {rule.wanted}")
+            raise ClipError(f"`{names.get(key, key)}` must be {rule.wanted}")
     missing = [key for key in ("file", "reference") if key not in row]
     if missing:
         raise ClipError(f"`{'` and `'.join(missing)}` missing")
@@ -114,8 +120,13 @@ def _is_source(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
-# A line of NeMo's manifests is one of ours under other names.
-_NEMO = {"file": "audio_filepath", "reference": "text", "offset_s": "offset", "duration_s": "duration"}
+def _first_given(row: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """The first of these keys that has a value; "" where none has."""
+    return next((key for key in keys if row.get(key) is not None), "")
+
+
+# What NeMo calls the part of a file. Elsewhere `duration` describes the file, in whatever unit.
+_NEMO_PARTS = {"offset_s": "offset", "duration_s": "duration"}
 
 _TEXT = _Rule("text that is not empty", _is_text)
 _COUNT = _Rule("a whole number above 0", _is_count)

@@ -18,7 +18,7 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from stt_load.audio.listings import TEXT_KEYS
+from stt_load.audio.manifest import TEXT_KEYS
 from stt_load.errors import ConfigError
 from stt_load.text_rows import TAB, TextRow, json_rows, lines_of, separated_rows
 from stt_load.whole_characters import with_whole_characters

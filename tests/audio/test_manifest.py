@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.audio.manifest import ManifestEntry, manifest_sha256, parse_line, to_text
+from stt_load.audio.manifest import FILE_KEYS, TEXT_KEYS, ManifestEntry, manifest_sha256, parse_line, to_text
 from stt_load.errors import ClipError
 
 WHOLE = ManifestEntry("a", "a.wav", "It's “here”.", 16000, 32000, 0.05, 1.95, "0" * 64, {"engine": "espeak"})
@@ -37,6 +38,8 @@ def test_the_hash_is_that_of_the_file_as_written_and_moves_with_every_reference(
     ("line", "reason"),
     [
         ("{", "not JSON"),
+        ('{"file": "a.wav", "text": null}', "`reference` missing"),
+        ('{"file": "a.wav", "sentence": " "}', "`sentence` must be text that is not empty"),
         ("[]", "not a JSON object"),
         ("{}", "`file` and `reference` missing"),
         ('{"file": "a.wav"}', "`reference` missing"),
@@ -57,6 +60,17 @@ def test_a_wrong_line_is_refused_with_its_reason(line: str, reason: str) -> None
         parse_line(line)
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text_key", TEXT_KEYS)
+@pytest.mark.parametrize("file_key", FILE_KEYS)
+def test_file_and_text_have_the_names_that_other_lists_give_them(file_key: str, text_key: str) -> None:
+    assert parse_line(json.dumps({file_key: "a.wav", text_key: "hello"})) == ManifestEntry("a", "a.wav", "hello")
+
+
+def test_the_own_names_win() -> None:
+    line = '{"path": "b.wav", "file": "a.wav", "text": "what was heard", "reference": "what was said"}'
+    assert parse_line(line) == ManifestEntry("a", "a.wav", "what was said")
 
 
 def test_a_line_of_nemo_is_read_by_its_own_names() -> None:
