@@ -94,6 +94,10 @@ def read_credentials(environ: Mapping[str, str], key_variable: str, url: str) ->
 
 def parse_header(text: str) -> tuple[str, str]:
     """`NAME=VALUE` as name and value. Raises ValueError, in whose text no value is."""
+    before_colon, colon, _ = text.partition(":")
+    if colon and _HEADER_NAME.fullmatch(before_colon.strip()) and "=" not in before_colon:  # as curl has it
+        name = before_colon.strip()
+        raise ValueError(f"{name} has `:` where `=` belongs: write {name}=VALUE")
     name, separator, value = (part.strip() for part in text.partition("="))
     if not separator or not _HEADER_NAME.fullmatch(name):
         raise ValueError("write NAME=VALUE with the name of a header, as in X-Tenant=acme")

@@ -65,7 +65,8 @@ def test_own_headers_win_over_those_of_the_dialect_whatever_their_letters() -> N
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("X-Secret: hunter2", "write NAME=VALUE"),
+        ("X-Secret: hunter2", "X-Secret has `:` where `=` belongs: write X-Secret=VALUE"),
+        (" X-Secret :hunter2==", "X-Secret has `:` where `=` belongs: write X-Secret=VALUE"),
         ("hunter2", "write NAME=VALUE"),
         ("=hunter2", "write NAME=VALUE"),
         ("X Y=hunter2", "write NAME=VALUE"),
