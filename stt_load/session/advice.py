@@ -19,7 +19,7 @@ REFUSAL_ADVICE = {
     Refusal.AUTH: "check the path of --stt-url; where it wants a key, set {key_variable} on every worker to one it "
     f"takes, or {HEADERS_VARIABLE}",
     Refusal.CAPACITY: "it says that it is full: raise its limit, or take these callers for more than it holds",
-    Refusal.PARAMETERS: "it doesn't do what you asked for: see --dialect-option, and check the path of --stt-url",
+    Refusal.PARAMETERS: "it doesn't do what you asked for: check the path of --stt-url, and see --dialect-option",
     Refusal.UNREACHABLE: "nothing answers there: is the server up, and is --stt-url right?",
     Refusal.HANDSHAKE: "something answers there, but not as it should: check scheme, port and path of --stt-url",
 }
@@ -68,6 +68,10 @@ CAUSES: Sequence[Cause] = (
     Cause(
         lambda record: bool(record.other_dialects),
         lambda record: f"choose --dialect {' or '.join(record.other_dialects)}",
+    ),
+    Cause(  # it has answered in the dialect, so the path is right
+        lambda record: record.refusal == Refusal.PARAMETERS and bool(record.understood),
+        lambda record: "it doesn't do what you asked for: see --dialect-option",
     ),
     Cause(
         lambda record: record.refusal is not None,

@@ -30,6 +30,8 @@ def failed(**changes: Any) -> UtteranceRecord:
         ({"other_dialects": ["vosk", "sherpa-onnx"]}, "--dialect vosk or sherpa-onnx"),
         ({"outcome": "refused", "understood": None}, "check the path of --stt-url"),
         ({"outcome": "refused", "refusal": "full", "understood": None}, "raise its limit"),
+        ({"outcome": "refused", "refusal": "parameters", "understood": None}, "for: check the path of --stt-url"),
+        ({"outcome": "refused", "refusal": "parameters"}, "for: see --dialect-option"),
         ({"outcome": "refused", "refusal": "parameters", "other_dialects": ["riva"]}, "--dialect riva"),
     ],
 )
