@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -63,7 +64,7 @@ def read_named(text: str, problems: list[str]) -> list[ManifestEntry]:
     entries = []
     for row in rows:
         try:
-            entries.append(entry_of(row.values))
+            entries.append(replace(entry_of(row.values), listed_at=f"line {row.line}"))
         except ClipError as error:
             problems.append(f"line {row.line}: {error}")
     return entries
@@ -94,18 +95,18 @@ def read_transcripts(text: str, problems: list[str]) -> list[ManifestEntry]:
 
 def read_kaldi(wav_scp: str, text: str, segments: str | None, problems: list[str]) -> list[ManifestEntry]:
     """A Kaldi data folder: `wav.scp` (recording, file), `text` (utterance, words), and maybe `segments` (utterance,
-    recording, start, end in seconds). A command in `wav.scp` is refused, never run.
+    recording, start, end in seconds). A command in `wav.scp` is refused, never run. Lines are told with their file.
 
     https://kaldi-asr.org/doc/data_prep.html
     """
-    files: dict[str, str] = {}
+    files: dict[str, tuple[int, str]] = {}
     for line, recording, file in _pairs(wav_scp):
         if file.startswith("|") or file.endswith("|"):
             problems.append(f"wav.scp line {line}: {recording} is made by a command, which is not run: save its output")
         elif not file or ".ark:" in file:
             problems.append(f"wav.scp line {line}: {recording} is no audio file ({file or 'nothing'}): name one")
         else:
-            files[recording] = file
+            files[recording] = line, file
     refused = {recording for _, recording, _ in _pairs(wav_scp)} - files.keys()
     words_of = {utterance: (line, words) for line, utterance, words in _pairs(text)}
     parts: _Parts = {utterance: (utterance, None, None) for utterance in (*files, *refused)}
@@ -122,7 +123,17 @@ def read_kaldi(wav_scp: str, text: str, segments: str | None, problems: list[str
             problems.append(f"text{f' line {line}' if line else ''}: {_NO_TEXT} in {utterance}")
         else:
             length_s = end_s - start_s if start_s is not None and end_s is not None else None
-            entries.append(ManifestEntry(utterance, files[recording], words, offset_s=start_s, duration_s=length_s))
+            line, file = files[recording]
+            entries.append(
+                ManifestEntry(
+                    utterance,
+                    file,
+                    words,
+                    offset_s=start_s,
+                    duration_s=length_s,
+                    listed_at=f"wav.scp line {line}",
+                )
+            )
     problems += [
         f"text line {line}: {utterance} has no audio in wav.scp or segments"
         for utterance, (line, _) in words_of.items()
@@ -227,5 +238,6 @@ def _checked(rows: list[tuple[int, str, str]], problems: list[str]) -> list[Mani
         else:
             name = file.strip()
             is_file = PurePath(name).suffix.lower() in (*AUDIO_SUFFIXES, *UNREADABLE_SUFFIXES)
-            entries.append(ManifestEntry(PurePath(name).stem if is_file else name, name, words.strip()))
+            clip_id = PurePath(name).stem if is_file else name
+            entries.append(ManifestEntry(clip_id, name, words.strip(), listed_at=f"line {line}"))
     return entries

@@ -21,7 +21,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import PurePath
 from typing import Any
 
@@ -37,7 +37,10 @@ TEXT_KEYS = ("reference", "transcription", "sentence", "text", "transcript", "ra
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
-    """One line of the manifest; None for each key that is missing."""
+    """One line of the manifest; None for each key that is missing.
+
+    `listed_at`: where its list names it, such as `line 3`: for whoever has to mend it, and no part of the manifest.
+    """
 
     clip_id: str
     file: str
@@ -50,6 +53,7 @@ class ManifestEntry:
     source: Mapping[str, str] | None = None
     offset_s: float | None = None
     duration_s: float | None = None
+    listed_at: str | None = field(default=None, compare=False)
 
     @property
     def is_part(self) -> bool:
@@ -58,7 +62,7 @@ class ManifestEntry:
 
     def to_line(self) -> str:
         """The entry as one JSON object without a line end; None values are left out."""
-        row = {key: value for key, value in asdict(self).items() if value is not None}
+        row = {key: value for key in _KEYS if (value := getattr(self, key)) is not None}
         return json.dumps(row, ensure_ascii=False, allow_nan=False)
 
 
@@ -145,4 +149,4 @@ _RULES: dict[str, _Rule] = {
     "offset_s": _SECONDS,
     "duration_s": _SECONDS,
 }
-_KEYS = tuple(field.name for field in fields(ManifestEntry))
+_KEYS = tuple(each.name for each in fields(ManifestEntry) if each.name != "listed_at")

@@ -68,13 +68,23 @@ def read_data_set(path: Path, problems: list[str]) -> Listed:
     for listing in lists:
         found = []
         read = layout.read(listing, text_of(listing), found)
+        where = f"{listing.parent}{os.sep}" if layout.several_files else f"{listing} "
         if layout.by_name:
-            there = [replace(entry, file=named[entry.file]) for entry in read if entry.file in named]
+            there = [
+                replace(entry, file=named[entry.file], listed_at=f"{where}{entry.listed_at}")
+                for entry in read
+                if entry.file in named
+            ]
             without_audio += len(read) - len(there)
             entries += there
         else:
-            entries += (replace(entry, file=_located(folder, listing, layout, entry.file)) for entry in read)
-        problems += [f"{listing} {problem}" for problem in found]
+            entries += (
+                replace(
+                    entry, file=_located(folder, listing, layout, entry.file), listed_at=f"{where}{entry.listed_at}"
+                )
+                for entry in read
+            )
+        problems += [f"{where}{problem}" for problem in found]
         if not entries and not found:
             problems.append(f"{listing}: lists no clip; delete it if there is a .txt beside each audio file")
     shown = first_few([str(listing.relative_to(folder)) for listing in lists])

@@ -67,7 +67,8 @@ def load_folder(
     loaded: list[LoadedClip] = []
     files = ClipFiles()
     for number, entry in enumerate(listed.entries, start=1):
-        with _collect_errors(problems, f"{folder / entry.file}{_part_of(entry)}: "):
+        listed_at = f"{entry.listed_at}: " if entry.listed_at else ""
+        with _collect_errors(problems, f"{listed_at}{folder / entry.file}{_part_of(entry)}: "):
             loaded.append(load_clip(files, folder, entry, sample_rate_hz))
         if progress is not None:
             progress(number, len(listed.entries))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stt_load.audio import listings
@@ -23,7 +23,8 @@ class Layout:
     `patterns`: names of its lists. `recognises`: whether a list is one, by its first 64 Ki characters. `folders`: where
     its audio may be, from the folder of the list; `{stem}` is the name of the list without its ending. `everywhere`:
     the lists of all folders below belong together; else there must be one. `by_name`: audio has the id as its name and
-    may be in any folder below; ids without any are of parts of the data set that aren't there.
+    may be in any folder below; ids without any are of parts of the data set that aren't there. `several_files`: the
+    list is several files in one folder, and what `read` tells begins with the name of one of them.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Layout:
     folders: tuple[str, ...] = ("",)
     everywhere: bool = False
     by_name: bool = False
+    several_files: bool = False
 
     def is_listed_by(self, path: Path) -> bool:
         """Whether this file is a list of this layout."""
@@ -51,7 +53,7 @@ def _read_own(text: str, problems: list[str]) -> list[ManifestEntry]:
     for number, line in enumerate(lines_of(text), start=1):
         if line.strip():
             try:
-                entries.append(parse_line(line))
+                entries.append(replace(parse_line(line), listed_at=f"line {number}"))
             except ClipError as error:
                 problems.append(f"line {number}: {error}")
     return entries
@@ -60,7 +62,9 @@ def _read_own(text: str, problems: list[str]) -> list[ManifestEntry]:
 def _read_kaldi(listing: Path, text: str, problems: list[str]) -> list[ManifestEntry]:
     words, segments = listing.with_name("text"), listing.with_name("segments")
     if not words.is_file():
-        problems.append("has no file `text` beside it: write one, with a line `ID words spoken` for each of its ids")
+        problems.append(
+            "wav.scp has no file `text` beside it: write one, with a line `ID words spoken` for each of its ids"
+        )
         return []
     return listings.read_kaldi(text, text_of(words), text_of(segments) if segments.is_file() else None, problems)
 
@@ -99,6 +103,7 @@ LAYOUTS: tuple[Layout, ...] = (
         patterns=("wav.scp",),
         recognises=lambda text: True,
         read=_read_kaldi,
+        several_files=True,
     ),
     Layout(
         name="NeMo",

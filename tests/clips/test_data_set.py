@@ -49,7 +49,7 @@ def test_bad_rows_and_missing_files_are_told_with_their_lines(tmp_path: Path) ->
         "(write such texts as JSON lines)",
         f"{listing} line 5: `path` must be the name of a file",
         f"{listing} line 6: no text of what is spoken: `sentence` is empty",
-        f"{tmp_path / 'clips' / 'b.wav'}: the file is missing",
+        f"{listing} line 3: {tmp_path / 'clips' / 'b.wav'}: the file is missing",
     )
 
 

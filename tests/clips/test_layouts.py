@@ -7,6 +7,7 @@ import pytest
 from clip_folders import problems_of
 from data_sets import MAKERS, TEXTS, put, text_folder, write
 
+from stt_load.clips.data_set import BESIDE
 from stt_load.clips.folder import load_folder
 from stt_load.clips.layouts import LAYOUTS
 
@@ -45,7 +46,7 @@ def test_a_command_in_wav_scp_is_refused_and_never_run(tmp_path: Path) -> None:
     write(tmp_path / "text", "utt-1 one\nutt-2 two\nutt-3 three\n")
     told = problems_of(tmp_path)
     assert len(told) == 3 and not touched.exists()
-    assert "wav.scp line 1: utt-1 is made by a command, which is not run" in told[0]
+    assert told[0].startswith(f"{tmp_path / 'wav.scp'} line 1: utt-1 is made by a command, which is not run")
     assert "wav.scp line 2: utt-2 is made by a command" in told[1]
     assert "wav.scp line 3: utt-3 is no audio file (raw.ark:17)" in told[2]
 
@@ -67,10 +68,36 @@ def test_what_does_not_fit_together_in_a_kaldi_folder_is_told(tmp_path: Path) ->
     write(tmp_path / "wav.scp", "rec a.wav\n")
     write(tmp_path / "segments", "utt-1 rec 0 0.4\nutt-2 rec 0.4 0.1\nutt-3 other 0 1\nutt-4 rec 0 0.2\n")
     write(tmp_path / "text", "utt-1 one\nutt-3 three\nutt-5 five\n")
-    told = [problem.partition("wav.scp ")[2] for problem in problems_of(tmp_path)]
+    told = [problem.removeprefix(f"{tmp_path}/") for problem in problems_of(tmp_path)]
     assert told == [
         "segments line 2: write utterance, recording, start and end in seconds",
         "segments: utt-3 is of other, which wav.scp lacks",
         "text: no text of what is spoken in utt-4",
         "text line 3: utt-5 has no audio in wav.scp or segments",
     ]
+
+
+@pytest.mark.parametrize(("layout", "make"), MAKERS.items(), ids=list(MAKERS))
+def test_audio_that_is_missing_is_told_with_its_list_and_line(
+    tmp_path: Path, layout: str, make: Callable[[Path], list[str]]
+) -> None:
+    make(tmp_path)
+    audio = [file for file in tmp_path.rglob("*") if file.suffix in (".wav", ".flac", ".mp3", ".opus", ".ogg")]
+    gone = max(audio, key=lambda file: file.stem)
+    gone.unlink()
+    if layout.startswith(("AISHELL", BESIDE)):
+        assert len(load_folder(tmp_path, None).clips) == len(TEXTS) - 1
+        return
+    told = problems_of(tmp_path)
+    assert told
+    for problem in told:
+        place, _, rest = problem.partition(": ")
+        listing, _, line = place.rpartition(" line ")
+        assert gone.stem in Path(listing).read_text(encoding="utf-8-sig").split("\n")[int(line) - 1]
+        assert rest.endswith(": the file is missing") and gone.stem in rest
+
+
+def test_a_kaldi_folder_without_texts_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "wav.scp", "rec a.wav\n")
+    (problem,) = problems_of(tmp_path)
+    assert problem.startswith(f"{tmp_path / 'wav.scp'} has no file `text` beside it")
