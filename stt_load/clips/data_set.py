@@ -25,6 +25,7 @@ from stt_load.errors import ConfigError
 from stt_load.whole_characters import with_whole_characters
 
 BESIDE = "a text beside each audio file"
+_PACKED_SUFFIXES = (".parquet", ".arrow", ".tar", ".tgz", ".gz", ".zip", ".zst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,14 @@ class Listed:
     """The clips of a folder as its lists have them, with `file` as a path from the folder, or absolute.
 
     `audio_files`: those of the folder and below, listed or not. `without_audio`: texts whose audio isn't there, where
-    that is no fault.
+    that is no fault. `packed`: files in which audio may be packed, where no audio file is there.
     """
 
     layout: str
     entries: tuple[ManifestEntry, ...]
     audio_files: frozenset[Path]
     without_audio: int = 0
+    packed: frozenset[Path] = frozenset()
 
 
 def read_data_set(path: Path, problems: list[str]) -> Listed:
@@ -61,7 +63,8 @@ def read_data_set(path: Path, problems: list[str]) -> Listed:
             problems.append(
                 f"{folder}: no audio file has a text, and there is no list that is known: see docs/clips.md"
             )
-        return Listed(BESIDE, _with_ids(texts), audio)
+        packed = () if audio else (file for file in files if file.suffix.lower() in _PACKED_SUFFIXES)
+        return Listed(BESIDE, _with_ids(texts), audio, packed=frozenset(packed))
     entries: list[ManifestEntry] = []
     named = {file.stem: file.relative_to(folder).as_posix() for file in sorted(audio)} if layout.by_name else {}
     without_audio = 0

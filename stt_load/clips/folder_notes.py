@@ -22,6 +22,12 @@ def nothing_in(folder: Path, listed: Listed) -> str:
     if unreadable:
         named = first_few(unreadable)
         return f"clips folder {folder} holds no audio that libsndfile can read ({named}): convert it ({CONVERT})"
+    if listed.packed:
+        named = first_few(sorted(_name_in(folder, file) for file in listed.packed))
+        return (
+            f"clips folder {folder} holds no audio file, but {named}: unpack or export it to audio files with a list "
+            "(docs/clips.md, “Packed data sets”, has the lines for parquet)"
+        )
     return f"clips folder {folder} holds no audio file ({READABLE}): fill it with `stt-load clips make`"
 
 

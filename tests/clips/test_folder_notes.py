@@ -42,6 +42,18 @@ def test_a_folder_of_audio_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert "no audio that libsndfile can read (b.m4a): convert it (ffmpeg" in problem
 
 
+def test_a_data_set_that_is_packed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "README.md").write_text("A data set.")
+    for name in ("data/test-00000-of-00001.parquet", "data/dev.tar.gz"):
+        (tmp_path / name).write_bytes(b"PAR1")
+    (problem,) = problems_of(tmp_path)
+    assert problem == (
+        f"clips folder {tmp_path} holds no audio file, but data/dev.tar.gz, data/test-00000-of-00001.parquet: "
+        "unpack or export it to audio files with a list (docs/clips.md, “Packed data sets”, has the lines for parquet)"
+    )
+
+
 def test_files_outside_of_the_folder_are_used_and_named(tmp_path: Path) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     inside.mkdir()
