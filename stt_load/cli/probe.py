@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -16,7 +17,7 @@ from stt_load.cli.interrupts import interruptible
 from stt_load.cli.run import option_words, with_options
 from stt_load.clips.doubts import words_of
 from stt_load.config import RunConfig, parse_options, path_note
-from stt_load.credentials import read_credentials, without_credentials
+from stt_load.credentials import HEADERS_VARIABLE, HIDDEN, header_names, read_credentials, without_credentials
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import LanguageChoice, choose_language
 from stt_load.metrics.model_tags import has_model_tags
@@ -108,13 +109,27 @@ def _arrival_times(record: UtteranceRecord) -> str:
     return f"when the bytes were read{late}"
 
 
+def _how_to_paste(url: str) -> str:
+    """What goes with the command to paste. What is secret isn't in it, and has to be given again."""
+    hidden = []
+    if names := header_names(os.environ):
+        hidden.append(f"your {', '.join(names)}")
+    if urlsplit(url).username is not None:
+        hidden.append("the user and password of --stt-url")
+    if HIDDEN in str(without_credentials(url)) and HIDDEN not in url:
+        hidden.append(f"what is {HIDDEN} in --stt-url")
+    if not hidden:
+        return "with:"
+    again = f"not shown: type it again, or set headers in {HEADERS_VARIABLE}"
+    return f"with {', '.join(hidden)} ({again}) and with:"
+
+
 def _print_next(
     workload: type[Workload], config: RunConfig, record: UtteranceRecord, options: dict[str, Any], console: Console
 ) -> None:
     """The command to paste next: the run, or the probe that may do better where this one failed, and why."""
     changed: Mapping[str, Any] = {}
-    own = read_credentials(os.environ, config.kind.key_variable, config.stt_url).headers
-    how = f"with your {', '.join(own)} (not shown) and with:" if own else "with:"
+    how = _how_to_paste(config.stt_url)
     if record.is_ok:
         console.print(f"\nRun the load test {how}", markup=False)
     else:

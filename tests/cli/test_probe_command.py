@@ -53,6 +53,27 @@ def test_a_probe_that_went_well_ends_with_the_run_to_start() -> None:
     assert "outcome           ok" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("user", "query", "headers", "told"),
+    [
+        ("", "", [], "with:"),
+        ("me:word@", "", [], "with the user and password of --stt-url (not shown: type it again"),
+        ("", "?token=word", [], "with what is *** in --stt-url (not shown: type it again"),
+        ("me:word@", "", ["X-A=word"], "with your X-A, the user and password of --stt-url (not shown: type it again"),
+    ],
+    ids=["nothing", "user", "query", "both"],
+)
+def test_what_the_command_to_paste_lacks_is_told(user: str, query: str, headers: list[str], told: str) -> None:
+    with start_stand_in("vosk", "one two three") as server:
+        url = f"{server.url.replace('://', f'://{user}')}{query}"
+        own = [word for header in headers for word in ("--header", header)]
+        done = probe("--dialect", "vosk", "--stt-url", url, "--end", "client", *own)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Run the load test {told}" in done.stdout
+    assert ("or set headers in STT_LOAD_HEADERS) and with:" in done.stdout) == (told != "with:")
+    assert "word" not in done.stdout.partition("Run the load test")[2].replace("password", "")
+
+
 def test_a_url_without_a_path_is_written_as_it_was_used_and_quoted_where_it_must_be() -> None:
     with start_tts_server("--rtf", "0.01") as server:
         done = probe(

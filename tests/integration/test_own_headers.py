@@ -102,7 +102,7 @@ def test_a_probe_says_which_of_them_the_run_needs(tmp_path: Path, short_clips: P
         options = ["--dialect", "vosk", "--stt-url", url, "--clips", str(short_clips), *HEADERS]
         with Run([*STT_LOAD, "probe", *options], tmp_path) as run:
             assert run.wait() == 0, run.output
-    assert "Run the load test with your X-Tenant, Cookie, Authorization (not shown) and with:" in run.output
+    assert "Run the load test with your X-Tenant, Cookie, the user and password of --stt-url (not shown" in run.output
     assert_hidden(run.output)
 
 
