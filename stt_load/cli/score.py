@@ -30,6 +30,8 @@ from stt_load.metrics.wer import Scores, align, score
 
 _WIDTH = 110
 _NO_WORD = "*"  # where one side has no word
+_MAX_GROUPS = 40  # three lines each, of one row
+_WORD_CHARS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,26 +192,54 @@ def _worst_cases(done: Scored) -> Iterator[str]:
             f"\nline {pair.line}: {rate}, {scores.word_errors} wrong of {scores.reference_words} "
             f"(S {scores.substitutions}, D {scores.deletions}, I {scores.insertions})"
         )
-        yield from _side_by_side(align(pair.reference, pair.transcript, done.normaliser))
+        yield from _side_by_side(align(pair.reference, pair.transcript, done.normaliser), done.normaliser.unit)
 
 
-def _side_by_side(pairs: Iterable[tuple[str | None, str | None]]) -> Iterator[str]:
-    """The alignment in groups of three lines as wide as the terminal: reference, transcript, and S, D or I."""
-    lines = ["  ref ", "  hyp ", "      "]
-    heads = list(lines)
+def _side_by_side(pairs: Iterable[tuple[str | None, str | None]], unit: str) -> Iterator[str]:
+    """The alignment in groups of three lines as wide as the terminal: reference, transcript, and S, D or I. Of an
+    alignment of more than `_MAX_GROUPS` those with errors, no more than that many, and how much that leaves out."""
+    groups = list(_groups(pairs))
+    shown = groups
+    if len(groups) > _MAX_GROUPS:
+        shown = [group for group in groups if group.errors][:_MAX_GROUPS]
+    for group in shown:
+        yield from group.lines
+    n = sum(group.columns for group in groups) - sum(group.columns for group in shown)
+    errors = sum(group.errors for group in groups) - sum(group.errors for group in shown)
+    if n:
+        yield f"  not shown: {n:,} more {unit}, {errors:,} of them wrong (--json has every one)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """As many columns of an alignment as fit beside each other."""
+
+    lines: tuple[str, ...]
+    columns: int
+    errors: int
+
+
+def _groups(pairs: Iterable[tuple[str | None, str | None]]) -> Iterator[_Group]:
+    heads = ["  ref ", "  hyp ", "      "]
+    lines, columns, errors = heads, 0, 0
     for wanted, heard in pairs:
         mark = "" if wanted == heard else "I" if wanted is None else "D" if heard is None else "S"
         column = [_printable(wanted), _printable(heard), mark]
         width = max(map(cell_len, column))
-        if lines != heads and cell_len(lines[0]) + 1 + width > _WIDTH:
-            yield from (line.rstrip() for line in lines)
-            lines = list(heads)
+        if columns and cell_len(lines[0]) + 1 + width > _WIDTH:
+            yield _Group(tuple(line.rstrip() for line in lines), columns, errors)
+            lines, columns, errors = heads, 0, 0
         lines = [f"{line} {word}{' ' * (width - cell_len(word))}" for line, word in zip(lines, column, strict=True)]
-    yield from (line.rstrip() for line in lines)
+        columns += 1
+        errors += bool(mark)
+    yield _Group(tuple(line.rstrip() for line in lines), columns, errors)
 
 
 def _printable(word: str | None) -> str:
-    return _NO_WORD if word is None else "".join(sign if sign.isprintable() else "\ufffd" for sign in word)
+    if word is None:
+        return _NO_WORD
+    shown = word if len(word) <= _WORD_CHARS else f"{word[: _WORD_CHARS - 1]}…"
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in shown)
 
 
 def _print_json(done: Scored) -> None:

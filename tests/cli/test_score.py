@@ -228,3 +228,23 @@ def test_the_wrong_file_ends_the_program_with_2(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert told in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_of_a_long_row_only_errors_are_shown_and_no_more_than_a_screen_or_two(tmp_path: Path) -> None:
+    words = [f"word{n}" for n in range(20_000)]
+    few = scored(tmp_path, json.dumps({"ref": " ".join(words), "hyp": " ".join([*words[:-1], "last"])}))
+    assert "word19999" in few and "word0 " not in few and len(few.splitlines()) < 20
+    (left_out,) = [line for line in few.splitlines() if "not shown" in line]
+    shown = next(line for line in few.splitlines() if line.startswith("  ref ")).split()[1:]
+    assert left_out == f"  not shown: {20_000 - len(shown):,} more words, 0 of them wrong (--json has every one)"
+
+    heard = [f"wrong{n}" if n % 4 == 0 else word for n, word in enumerate(words)]
+    text = json.dumps({"ref": " ".join(words), "hyp": " ".join(heard)})
+    many = scored(tmp_path, text)
+    assert len(many.splitlines()) < 150 and re.search(r"not shown: 19,\d+ more words, 4,\d+ of them wrong", many)
+    assert len(as_data(tmp_path, text)["worst"][0]["alignment"]) == 20_000
+
+
+def test_a_word_without_end_is_cut(tmp_path: Path) -> None:
+    output = scored(tmp_path, json.dumps({"ref": "a" * 5_000, "hyp": "b"}))
+    assert f"  ref  {'a' * 79}…\n" in output
