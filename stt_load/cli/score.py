@@ -212,7 +212,7 @@ def _side_by_side(pairs: Iterable[tuple[str | None, str | None]], unit: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """As many columns of an alignment as fit beside each other."""
+    """The columns of an alignment that fit beside each other, as three lines."""
 
     lines: tuple[str, ...]
     columns: int
