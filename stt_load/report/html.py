@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from stt_load.report.model import RunReport
 from stt_load.report.plots import HOW_TO_GET_CHARTS, Chart
@@ -22,6 +23,17 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+# Words that a narrow page would break at their dashes.
+_WHOLE_WORD = re.compile(r"(?<![\w-])(?:--[a-z][a-z0-9-]*|(?:stt-load|gpu-sidecar)(?![\w-]))")
+
+
+def unbroken(text: object) -> Markup:
+    """The text for a page on which no line ends within the name of an option or a command."""
+    return Markup(_WHOLE_WORD.sub(lambda word: f'<span class="word">{word[0]}</span>', escape(text)))
+
+
+_templates.filters["unbroken"] = unbroken
 
 
 def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -18,7 +19,7 @@ from stt_load.metrics.validity import CONDITIONS
 from stt_load.report.build import build_report
 from stt_load.report.console import print_report
 from stt_load.report.csv_file import stages_csv
-from stt_load.report.html import report_html
+from stt_load.report.html import report_html, unbroken
 from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import RunReport
@@ -167,6 +168,22 @@ def test_text_from_a_run_cannot_become_markup() -> None:
     page = report_html(build_report(made.run, made.transitions, [made.utterances]), None)
     assert "<b>" not in page
     assert "<script" not in page
+
+
+def test_a_page_has_no_heading_above_nothing(report: RunReport) -> None:
+    everything = report_html(report, None)
+    assert all(f"<h2>{heading}</h2>" in everything for heading in ("Charts", "Objectives", "Validity"))
+    stages = tuple(replace(stage, slos=(), findings=()) for stage in report.stages)
+    page = report_html(replace(report, stages=stages), ())
+    assert not any(f"<h2>{heading}</h2>" in page for heading in ("Charts", "Objectives", "Validity"))
+    assert "<h2>What was run</h2>" in page
+
+
+def test_no_line_of_the_page_ends_within_the_name_of_an_option() -> None:
+    assert unbroken("use <b> --processes 2, or `stt-load run --at-least=3`: a--b, x-stt-load-y") == (
+        'use &lt;b&gt; <span class="word">--processes</span> 2, or `<span class="word">stt-load</span> run '
+        '<span class="word">--at-least</span>=3`: a--b, x-stt-load-y'
+    )
 
 
 def test_charts_show_what_was_measured_and_leave_out_what_was_not(report: RunReport) -> None:
