@@ -14,7 +14,7 @@ from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.resources import RESOURCES_TITLE, ResourceTable, resource_table
 from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
-from stt_load.report.wording import at_callers, judged, knee_sentence, title
+from stt_load.report.wording import at_callers, judged, knee_sentence, names_of, title
 
 _PIPE_WIDTH = 110  # a file or CI log has no width; rich would assume 80 and fold the table
 
@@ -100,8 +100,9 @@ def _answer(report: RunReport) -> Text:
 
 def _blocks(report: RunReport) -> list[tuple[str, str, list[str]]]:
     """The warnings: heading, style and lines of each that has any."""
+    names = names_of(report.stages)
     missed = [
-        f"{at_callers([stage.users], report.kind)}: {judged(result)}"
+        f"{at_callers([names[stage.figures.stage]], report.kind)}: {judged(result)}"
         for stage in report.stages
         for result in stage.missed
     ]

@@ -14,7 +14,7 @@ from stt_load.report.plots import HOW_TO_GET_CHARTS, Chart
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
-from stt_load.report.wording import at_callers, judged, knee_sentence, title
+from stt_load.report.wording import at_callers, judged, knee_sentence, names_of, title
 
 _templates = Environment(
     loader=PackageLoader("stt_load.report", "templates"),
@@ -48,6 +48,7 @@ def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
         stages=report.stages,
         judged=judged,
         at_callers=at_callers,
+        names=names_of(report.stages),
         kind=report.kind,
         explanations=explanations(report),
         notes=report.notes,

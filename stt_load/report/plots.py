@@ -8,6 +8,7 @@ from typing import Any
 
 from stt_load.extras import install_command
 from stt_load.report.model import RunReport, StageReport
+from stt_load.report.wording import names_of
 
 HOW_TO_GET_CHARTS = f"charts need altair and vl-convert: {install_command('report')}"
 _WIDTH, _HEIGHT = 420, 220  # two abreast on a laptop
@@ -97,8 +98,9 @@ def _busy_mean(stage: StageReport, kind: str) -> float | None:
 
 def _ages(alt: Any, report: RunReport) -> Any:
     """EOS latency p50 against the age of the connection, a line for each number of callers."""
+    names = names_of(report.stages)
     rows = [
-        {"age": figures.age_s_mean, "value": figures.eos_latency.at(0.50), "callers": str(stage.users)}
+        {"age": figures.age_s_mean, "value": figures.eos_latency.at(0.50), "callers": names[stage.figures.stage]}
         for stage in report.stages
         for figures in stage.ages
     ]

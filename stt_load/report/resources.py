@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from stt_load.metrics.figures import NOTHING
 from stt_load.report.device import DEVICE_KINDS, Device, DeviceFigures
 from stt_load.report.model import WORKED_PCT, RunReport, StageReport
-from stt_load.report.wording import sampled
+from stt_load.report.wording import names_of, sampled
 
 RESOURCES_TITLE = "Resource usage"
 KEY_HEADINGS = ("Conc", "device")
@@ -121,8 +121,13 @@ def resource_table(report: RunReport, *, is_short: bool = False) -> ResourceTabl
         if column is _BUSY or any((f.device.kind, column) in reported for _, f in picked)
     ]
     names_hosts = len({figures.device.host for _, figures in every}) > 1
+    names = names_of(report.stages)
     rows = tuple(
-        (str(stage.users), _name(figures.device, names_hosts), *(_text(column, figures, reported) for column in shown))
+        (
+            names[stage.figures.stage],
+            _name(figures.device, names_hosts),
+            *(_text(column, figures, reported) for column in shown),
+        )
         for stage, figures in picked
     )
     left_out = len(every) - len(picked)

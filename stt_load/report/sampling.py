@@ -22,6 +22,7 @@ from stt_load.report.hold_assignment import count_mistagged, samples_by_hold
 from stt_load.report.sampling_gaps import SampleStream, SamplingGap, gap_notes, within
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.stage_timeline import Transition
+from stt_load.report.wording import stage_names
 
 
 class Sampling:
@@ -85,8 +86,9 @@ class Sampling:
     def notes(self, users: Mapping[int, int]) -> list[str]:
         """Notes about sidecars without samples, guesses, wrong tags and gaps. `users`: stage -> callers."""
         devices = {(stream.host, stream.samples): tuple(stream.timed) for stream in self._streams}
+        names = stage_names(users)
         missed = {
-            stage: (users[stage], span, within(span, self._gaps_to_tell, self._seen_gaps(span), devices))
+            stage: (names[stage], span, within(span, self._gaps_to_tell, self._seen_gaps(span), devices))
             for stage, span in self._spans.items()
             if span
         }

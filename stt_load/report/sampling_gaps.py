@@ -93,24 +93,24 @@ def within(
     return [replace(gap, span=(max(gap.span[0], hold[0]), min(gap.span[1], hold[1]))) for gap in (*known, *rest)]
 
 
-def gap_notes(missed: Mapping[int, tuple[int, Span, Sequence[SamplingGap]]], *, name_hosts: bool) -> list[str]:
+def gap_notes(missed: Mapping[int, tuple[str, Span, Sequence[SamplingGap]]], *, name_hosts: bool) -> list[str]:
     """One line for each gap. Holds without any sample share a line.
 
-    `missed`: stage -> its callers, when its hold was, and the gaps in it.
+    `missed`: stage -> its name (`wording.stage_names`), when its hold was, and the gaps in it.
     """
     parts: list[str] = []
-    whole: dict[tuple[str, str], list[int]] = {}
-    for users, hold, gaps in missed.values():
+    whole: dict[tuple[str, str], list[str]] = {}
+    for name, hold, gaps in missed.values():
         for gap in gaps:
             what = f"{gap.samples} samples" if gap.device is None else f"samples of {gap.device.in_words}"
             host = f" {'of' if gap.device is None else 'on'} {gap.host}" if name_hosts else ""
             whose = what + host
             why = f": {gap.why}" if gap.why else ""
             if gap.span == hold:
-                whole.setdefault((whose, why), []).append(users)
+                whole.setdefault((whose, why), []).append(name)
             else:
                 began, ended = (moment - hold[0] for moment in gap.span)
-                parts.append(f"{whose} missing {began:.1f}–{ended:.1f} s into the hold at {callers(users)}{why}")
+                parts.append(f"{whose} missing {began:.1f}–{ended:.1f} s into the hold at {callers(name)}{why}")
     notes = [
         f"{whose} missing for the whole hold {at_callers(users, STREAM)}{why}" for (whose, why), users in whole.items()
     ]

@@ -15,7 +15,7 @@ from stt_load.metrics.quantiles import percentile, smallest_n
 from stt_load.metrics.slo import SloResult
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.resources import resource_table
-from stt_load.report.wording import at_callers, needed, sampled, sampled_explanation, utterances
+from stt_load.report.wording import at_callers, names_of, needed, sampled, sampled_explanation, utterances
 
 FEW = "*"
 UNSURE = "~"  # behind a heading: the end of speech is uncertain in some clips
@@ -27,8 +27,9 @@ TableCell = Callable[[StageReport], str]
 
 def table_cells(report: RunReport) -> dict[str, TableCell]:
     """The columns of the table from left to right: heading -> function that gives the cell of a stage."""
+    names = names_of(report.stages)
     return {
-        "Conc": lambda stage: str(stage.users),
+        "Conc": lambda stage: names[stage.figures.stage],
         **{
             column.heading + _unsure(report, figure): _table_cell(figure, column)
             for figure, column in in_table(report.kind)
@@ -100,10 +101,13 @@ def explanations(report: RunReport) -> list[str]:
 
 def _wer_intervals(report: RunReport) -> list[str]:
     """One line with the 95 % interval of the WER of each stage that has one."""
-    figures = [(stage.users, stage.figures.wer_ci95_low, stage.figures.wer_ci95_high) for stage in report.stages]
+    names = names_of(report.stages)
+    figures = [
+        (names[stage.figures.stage], stage.figures.wer_ci95_low, stage.figures.wer_ci95_high) for stage in report.stages
+    ]
     known = [
-        f"{100 * low:.1f}–{100 * high:.1f} at {users}"
-        for users, low, high in figures
+        f"{100 * low:.1f}–{100 * high:.1f} at {name}"
+        for name, low, high in figures
         if low is not None and high is not None
     ]
     return [f"95 % interval of WER%: {', '.join(known)} {report.kind.callers}."] if known else []
@@ -124,12 +128,13 @@ def _few(report: RunReport) -> list[str]:
 
 def _unproven(report: RunReport) -> list[str]:
     """One line that says for `pass*` which objectives are not proven, and about how many utterances would do that."""
-    open_: dict[str, list[tuple[int, SloResult]]] = {}
+    names = names_of(report.stages)
+    open_: dict[str, list[tuple[str, SloResult]]] = {}
     for stage in report.stages:
         for result in stage.unproven:
-            open_.setdefault(result.slo.text, []).append((stage.users, result))
+            open_.setdefault(result.slo.text, []).append((names[stage.figures.stage], result))
     clauses = [
-        f"{text} {at_callers([users for users, _ in found], report.kind)} "
+        f"{text} {at_callers([name for name, _ in found], report.kind)} "
         f"({needed(max((result for _, result in found), key=lambda result: result.n_needed or 0))})"
         for text, found in open_.items()
     ]
@@ -183,20 +188,22 @@ _STRAY_TEXT = (
 def stray_text(report: RunReport) -> list[tuple[str, str]]:
     """Heading and line for each kind of text that some caller got and that does not belong to what it spoke then."""
     found = []
+    names = names_of(report.stages)
     for heading, figure, words, why in _STRAY_TEXT:
-        counts = [(n, stage.users) for stage in report.stages if (n := stage.figures.sums[figure])]
+        counts = [(n, names[stage.figures.stage]) for stage in report.stages if (n := stage.figures.sums[figure])]
         if counts:
-            places = [f"{n:.0f} {at_callers([users], report.kind)}" for n, users in counts]
+            places = [f"{n:.0f} {at_callers([name], report.kind)}" for n, name in counts]
             found.append((heading, f"messages carried {words} ({', '.join(places)}): {why}"))
     return found
 
 
 def validity_lines(report: RunReport) -> list[str]:
     """One line for each broken condition, with advice. Stages that break it in the same way share the line."""
-    broken: dict[tuple[str, str], list[int]] = {}
+    names = names_of(report.stages)
+    broken: dict[tuple[str, str], list[str]] = {}
     for stage in report.stages:
         for finding in stage.broken:
-            broken.setdefault((finding.detail, finding.advice), []).append(stage.users)
+            broken.setdefault((finding.detail, finding.advice), []).append(names[stage.figures.stage])
     return [
         f"{at_callers(users, report.kind)}: {detail}. {advice[0].upper()}{advice[1:]}."
         for (detail, advice), users in broken.items()

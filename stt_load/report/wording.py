@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from stt_load.errors import Outcome
 from stt_load.kinds import STREAM, LoadKind
@@ -72,8 +73,9 @@ def error_notes(stages: Sequence[StageReport], kind: LoadKind = STREAM) -> list[
     """A line for each outcome of utterances that failed: how many at which numbers of callers, and what was told of the
     first."""
     notes = []
+    names = names_of(stages)
     for outcome in Outcome:
-        counts = [(stage.users, stage.figures.outcomes.get(outcome, 0)) for stage in stages]
+        counts = [(names[stage.figures.stage], stage.figures.outcomes.get(outcome, 0)) for stage in stages]
         failed = [(users, n) for users, n in counts if n]
         if failed and outcome not in (Outcome.OK, Outcome.INTERRUPTED):
             *before, (most, last) = failed
@@ -131,13 +133,31 @@ def _per_gpu(stage: StageReport) -> str:
     return "" if streams is None or streams == stage.users else f" ({streams:g} for each GPU that worked)"
 
 
-def callers(users: int, kind: LoadKind = STREAM) -> str:
-    return f"{users} {kind.caller if users == 1 else kind.callers}"
+def stage_names(users: Mapping[int, int]) -> dict[int, str]:
+    """The name of each stage: its callers, `10`, and its number where others have as many, `10 (stage 2)`.
+
+    `users`: stage -> callers.
+    """
+    uses = Counter(users.values())
+    return {stage: str(n) if uses[n] == 1 else f"{n} (stage {stage})" for stage, n in users.items()}
 
 
-def at_callers(users: Sequence[int], kind: LoadKind) -> str:
-    """The stages that a line is about: `at 5, 10 callers`."""
-    return f"at {', '.join(map(str, users))} {kind.caller if tuple(users) == (1,) else kind.callers}"
+def names_of(stages: Iterable[StageReport]) -> dict[int, str]:
+    """The names of all stages of a report, by their numbers."""
+    return stage_names({stage.figures.stage: stage.users for stage in stages})
+
+
+def callers(users: int | str, kind: LoadKind = STREAM) -> str:
+    """Callers, or the name of a stage, with their word: `10 callers`, `10 callers (stage 2)`."""
+    n, _, stage = str(users).partition(" ")
+    return f"{n} {kind.caller if n == '1' else kind.callers}{f' {stage}' if stage else ''}"
+
+
+def at_callers(users: Sequence[int | str], kind: LoadKind) -> str:
+    """The stages that a line is about, by callers or by name: `at 5, 10 callers`."""
+    if len(users) == 1:
+        return f"at {callers(users[0], kind)}"
+    return f"at {', '.join(map(str, users))} {kind.callers}"
 
 
 def sampled(text: str, coverage: float | None) -> str:

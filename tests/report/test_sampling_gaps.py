@@ -23,7 +23,7 @@ def stream(*times: float, boots: tuple[str, ...] = ()) -> SampleStream:
 
 
 def notes(*gaps: SamplingGap, users: int = 20, name_hosts: bool = False) -> list[str]:
-    return gap_notes({0: (users, HOLD, gaps)}, name_hosts=name_hosts)
+    return gap_notes({0: (str(users), HOLD, gaps)}, name_hosts=name_hosts)
 
 
 def test_samples_that_stay_away_are_a_gap() -> None:
@@ -110,7 +110,7 @@ def test_the_host_is_named_where_there_are_several() -> None:
 
 def test_holds_without_any_sample_share_a_line() -> None:
     whole = gap(*HOLD)
-    assert gap_notes({stage: (users, HOLD, [whole]) for stage, users in enumerate((5, 10))}, name_hosts=False) == [
+    assert gap_notes({stage: (str(users), HOLD, [whole]) for stage, users in enumerate((5, 10))}, name_hosts=False) == [
         "GPU samples missing for the whole hold at 5, 10 callers"
     ]
 

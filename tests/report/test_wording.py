@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from made_run import MadeRun, made_run, utterance
 
@@ -10,7 +12,10 @@ from stt_load.metrics.estimates import Estimate, Exact, Resampled, Share, of_dis
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.slo import judge, parse_slo
 from stt_load.report.build import build_report
-from stt_load.report.wording import at_callers, callers, error_notes, judged, knee_sentence, sampled
+from stt_load.report.html import report_html
+from stt_load.report.resources import resource_table
+from stt_load.report.table import explanations, rows
+from stt_load.report.wording import at_callers, callers, error_notes, judged, knee_sentence, sampled, stage_names
 
 FAST, SLOW = 0.5, 1.5
 
@@ -147,8 +152,30 @@ def test_a_run_that_was_killed_or_ended_above_its_knee_says_where() -> None:
     assert sentence(made) == aborted
 
 
+def test_stages_with_as_many_callers_as_another_are_told_apart_by_their_number() -> None:
+    assert stage_names({0: 3, 1: 5, 3: 3}) == {0: "3 (stage 0)", 1: "5", 3: "3 (stage 3)"}
+    made = made_run(ladder=(3, 5, 3), per_stage=60)
+    began, ended = made.span(2)
+    made.drop_samples(began + 1, began + (ended - began) / 2)
+    made.utterances[0].outcome, made.utterances[0].error = "refused", "HTTP 503"
+    report = build_report(made.run, made.transitions, [made.utterances])
+    assert [row[0] for row in rows(report)] == ["3 (stage 0)", "5", "3 (stage 2)"]
+    (intervals,) = [line for line in explanations(report) if "interval of WER%" in line]
+    assert re.fullmatch(
+        r"95 % interval of WER%: \S+ at 3 \(stage 0\), \S+ at 5, \S+ at 3 \(stage 2\) callers\.", intervals
+    )
+    assert "refused: 1 at 3 callers (stage 0); the first: HTTP 503" in report.notes
+    table = resource_table(report)
+    assert table is None or {row[0] for row in table.rows} <= {"3 (stage 0)", "5", "3 (stage 2)"}
+    page = report_html(report, None)
+    assert '<th scope="row">3 (stage 2)</th>' in page and "at 3 callers (stage 2): " in page
+
+
 def test_callers_have_the_name_of_their_kind_of_load() -> None:
     assert [callers(1), callers(2, STREAM), callers(2, UPLOAD)] == ["1 caller", "2 callers", "2 concurrent requests"]
+    assert [callers("1 (stage 2)"), callers("2 (stage 2)")] == ["1 caller (stage 2)", "2 callers (stage 2)"]
+    assert at_callers(["1", "3 (stage 1)", "3 (stage 4)"], STREAM) == "at 1, 3 (stage 1), 3 (stage 4) callers"
+    assert at_callers(["3 (stage 1)"], STREAM) == "at 3 callers (stage 1)"
     assert [at_callers([1], STREAM), at_callers([5, 10], UPLOAD)] == ["at 1 caller", "at 5, 10 concurrent requests"]
 
 
