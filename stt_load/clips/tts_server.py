@@ -18,6 +18,7 @@ from stt_load.audio.containers import readable_text
 from stt_load.credentials import without_credentials
 from stt_load.errors import ClipError, ConfigError
 from stt_load.option_values import is_loopback
+from stt_load.session.http_status import fault_of_status
 from stt_load.tts.engines import ENGINES, Voice
 
 CONNECT_TIMEOUT_S = 5.0
@@ -86,7 +87,8 @@ def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> tuple[bytes
             raise _TryAgain(_reason(error)) from None
     if response.status_code == 200 or (data and 200 < response.status_code < 300):
         return data, _shortened(response.headers.get("content-type", ""), 60)
-    reason = f"HTTP {response.status_code}: {readable_text(data) or response.reason}"
+    headers = {name.lower(): value for name, value in response.headers.items() if name.lower() != "content-encoding"}
+    reason = str(fault_of_status(response.status_code, headers, data if readable_text(data) else b"", url))
     if response.status_code == 429 or response.status_code >= 500:
         raise _TryAgain(reason)
     raise _Refused(reason)

@@ -70,8 +70,8 @@ def test_two_failures_are_followed_by_a_third_try(tts_server: TtsStandIn, spoken
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
-        (answer(503, b'{"detail": "model\nis loading"}'), 'HTTP 503: {"detail": "model is loading"}, 3 times'),
-        (answer(500, b""), "HTTP 500: Internal Server Error, 3 times"),
+        (answer(503, b'{"detail": "model\\nis loading"}'), "HTTP 503: model is loading, 3 times"),
+        (answer(500, b""), "HTTP 500, 3 times"),
         (answer(200, b"RIFF", promised=400), "the connection ended in the middle of the answer, 3 times"),
         (
             answer(200, b'{"error":\n{"message": "model not loaded"}}', content_type="application/json"),
@@ -98,14 +98,14 @@ def test_audio_with_any_good_status_is_taken(tts_server: TtsStandIn, spoken_wav:
 
 def test_bytes_that_are_no_text_are_not_shown(tts_server: TtsStandIn, spoken_wav: bytes) -> None:
     tts_server.answers = [answer(400, spoken_wav)]
-    assert "HTTP 400: Bad Request; check" in refusal_of(voice_of("chatterbox", tts_server.url))
+    assert "HTTP 400; check" in refusal_of(voice_of("chatterbox", tts_server.url))
 
 
-@pytest.mark.parametrize("status", [307, 400, 401, 404, 422])
+@pytest.mark.parametrize("status", [400, 401, 404, 422])
 def test_a_request_that_the_server_calls_wrong_is_not_repeated(tts_server: TtsStandIn, status: int) -> None:
     tts_server.answers = [answer(status, b'{"detail": "Voice file not found"}')]
     problem = refusal_of(voice_of("chatterbox", tts_server.url, voice="Nobody.wav"))
-    assert f'HTTP {status}: {{"detail": "Voice file not found"}}; check --url, --voice' in problem
+    assert f"HTTP {status}: Voice file not found; check --url, --voice" in problem
     assert len(tts_server.bodies) == 1
 
 
@@ -135,7 +135,7 @@ def test_a_redirect_is_refused_and_no_key_goes_elsewhere(tts_server: TtsStandIn,
         handler.end_headers()
 
     tts_server.answers = [redirect, answer(200, spoken_wav)]
-    with pytest.raises(ConfigError, match="HTTP 307"):
+    with pytest.raises(ConfigError, match=r"HTTP 307: redirected to http://127.0.0.1:[0-9]*/elsewhere; use that URL"):
         speak_over_http("Hello.", voice_of("openai", tts_server.url), api_key="secret")
     assert len(tts_server.bodies) == 1
 
