@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 
 from stt_load.audio.codec import AUDIO_SUFFIXES
 from stt_load.audio.containers import UNREADABLE_SUFFIXES
-from stt_load.audio.listings import has_named_clips, why_not_named
+from stt_load.audio.listings import why_not_named
 from stt_load.audio.manifest import ManifestEntry
 from stt_load.clips.layouts import LAYOUTS, Layout
 from stt_load.clips.text_files import head_of, text_of
@@ -50,43 +50,19 @@ def read_data_set(path: Path, problems: list[str]) -> Listed:
     audio = frozenset(file for file in files if file.suffix.lower() in (*AUDIO_SUFFIXES, *UNREADABLE_SUFFIXES))
     layout, lists = _chosen(path, files)
     if layout is None:
-        found: list[str] = []
-        texts = texts_beside(folder, audio, files, found)
-        if found and not texts:
-            problems += [
-                f"{file}: is not read as a list: {why_not_named(head_of(file))}"
-                for file in files
-                if _seems_a_list(file, folder)
-            ]
-        problems += found
-        if len(problems) > 1 and not texts:
-            problems.append(
-                f"{folder}: no audio file has a text, and there is no list that is known: see docs/clips.md"
-            )
-        packed = () if audio else (file for file in files if file.suffix.lower() in _PACKED_SUFFIXES)
-        return Listed(BESIDE, _with_ids(texts), audio, packed=frozenset(packed))
+        return _read_beside(folder, files, audio, problems)
     entries: list[ManifestEntry] = []
-    named = {file.stem: file.relative_to(folder).as_posix() for file in sorted(audio)} if layout.by_name else {}
     without_audio = 0
+    named = {file.stem: file.relative_to(folder).as_posix() for file in sorted(audio)} if layout.by_name else {}
     for listing in lists:
-        found = []
-        read = layout.read(listing, text_of(listing), found)
+        found: list[str] = []
         where = f"{listing.parent}{os.sep}" if layout.several_files else f"{listing} "
-        if layout.by_name:
-            there = [
-                replace(entry, file=named[entry.file], listed_at=f"{where}{entry.listed_at}")
-                for entry in read
-                if entry.file in named
-            ]
-            without_audio += len(read) - len(there)
-            entries += there
-        else:
-            entries += (
-                replace(
-                    entry, file=_located(folder, listing, layout, entry.file), listed_at=f"{where}{entry.listed_at}"
-                )
-                for entry in read
-            )
+        for entry in layout.read(listing, text_of(listing), found):
+            file = named.get(entry.file) if layout.by_name else _located(folder, listing, layout, entry.file)
+            if file is None:
+                without_audio += 1
+            else:
+                entries.append(replace(entry, file=file, listed_at=f"{where}{entry.listed_at}"))
         problems += [f"{where}{problem}" for problem in found]
         if not entries and not found:
             problems.append(f"{listing}: lists no clip; delete it if there is a .txt beside each audio file")
@@ -94,10 +70,27 @@ def read_data_set(path: Path, problems: list[str]) -> Listed:
     return Listed(f"{layout.name}, {shown}", _with_ids(entries), audio, without_audio)
 
 
+def _read_beside(folder: Path, files: list[Path], audio: frozenset[Path], problems: list[str]) -> Listed:
+    """The clips of a folder without a list that is known, and why what looks like one was not read."""
+    found: list[str] = []
+    texts = texts_beside(folder, audio, files, found)
+    if found and not texts:
+        problems += [
+            f"{file}: is not read as a list: {why_not_named(head_of(file))}"
+            for file in files
+            if _seems_a_list(file, folder)
+        ]
+    problems += found
+    if len(problems) > 1 and not texts:
+        problems.append(f"{folder}: no audio file has a text, and there is no list that is known: see docs/clips.md")
+    packed = () if audio else (file for file in files if file.suffix.lower() in _PACKED_SUFFIXES)
+    return Listed(BESIDE, _with_ids(texts), audio, packed=frozenset(packed))
+
+
 def _chosen(path: Path, files: list[Path]) -> tuple[Layout | None, list[Path]]:
     """The layout and its lists; None where texts stand beside the audio."""
     if not path.is_dir():
-        layout = next((layout for layout in LAYOUTS if layout.is_listed_by(path)), None)
+        layout = next((layout for layout in LAYOUTS if layout.is_listed_by(path, path.parent)), None)
         if layout is None:
             reason = f" ({why_not_named(head_of(path))})" if _seems_a_list(path, path.parent) else ""
             raise ConfigError(
@@ -106,7 +99,7 @@ def _chosen(path: Path, files: list[Path]) -> tuple[Layout | None, list[Path]]:
             )
         return layout, [path]
     for layout in LAYOUTS:
-        lists = [file for file in files if (layout.everywhere or file.parent == path) and layout.is_listed_by(file)]
+        lists = [file for file in files if layout.is_listed_by(file, path)]
         if len(lists) > 1 and not layout.everywhere:
             raise ConfigError(
                 f"{path} holds several lists of clips ({first_few([file.name for file in lists])}): "
@@ -119,12 +112,7 @@ def _chosen(path: Path, files: list[Path]) -> tuple[Layout | None, list[Path]]:
 
 def _seems_a_list(file: Path, folder: Path) -> bool:
     """Whether a file has the name of a list whose columns have names, where such a list is looked for."""
-    return any(
-        layout.recognises is has_named_clips
-        and (layout.everywhere or file.parent == folder)
-        and any(file.match(pattern) for pattern in layout.patterns)
-        for layout in LAYOUTS
-    )
+    return any(layout.has_named_columns and layout.is_looked_for(file, folder) for layout in LAYOUTS)
 
 
 def _files(folder: Path) -> Iterator[Path]:

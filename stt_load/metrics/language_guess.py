@@ -30,7 +30,7 @@ SAMPLE = 2_000
 """How many references are looked at, and how many characters of each: a guess costs less than a tenth of a second."""
 _SAMPLE_CHARACTERS = 200
 _FEW_WORDS = 4
-"""With fewer words, none of them in any table, nothing is known."""
+"""Fewer words than this, none of them in any table, say nothing about the language."""
 _SHOWN_FROM = 0.05
 """Share of words that must be common ones of a language for it to be named, those of several languages counted in part.
 Texts have 15 to 60 %, lists of names 0."""

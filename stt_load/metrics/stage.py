@@ -300,10 +300,15 @@ class StageStats:
         return self.lag_max_s
 
 
-def other_dialect(figures: StageFigures) -> str | None:
-    """What says that the server speaks another dialect, as a clause: not one good end, and to at least half of the
-    utterances it sent what is another dialect's, or nothing that this one knows. None where nothing says so."""
-    if figures.ok or not figures.n or 2 * figures.other_dialect < figures.n:
+def speaks_another_dialect(ended: int, ok: int, other_dialect: int) -> bool:
+    """Whether a server seems to speak another dialect, by how `ended` utterances ended: `ok` of them well, and to
+    `other_dialect` the server sent what is another dialect's, or nothing that this one knows."""
+    return 0 < ended <= 2 * other_dialect and not ok
+
+
+def find_other_dialect(figures: StageFigures) -> str | None:
+    """What says that the server speaks another dialect, as a clause; None where nothing says so."""
+    if not speaks_another_dialect(figures.n, figures.ok, figures.other_dialect):
         return None
     names = " or ".join(figures.other_dialects)
     sent = f"the server seems to speak {names}" if names else "no message of the server is one that this dialect knows"

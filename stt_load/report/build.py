@@ -10,7 +10,7 @@ from stt_load.kinds import KINDS, STREAM
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.normaliser import Normaliser, normaliser_titled
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
-from stt_load.metrics.stage import StageFigures, StageStats, other_dialect
+from stt_load.metrics.stage import StageFigures, StageStats, find_other_dialect
 from stt_load.metrics.transcript_fit import find_misfit
 from stt_load.metrics.validity import ARRIVAL_LATE_LIMIT_S, Evidence, Finding, evaluate
 from stt_load.records import UtteranceRecord
@@ -81,7 +81,7 @@ def build_report(
         is_paced=kind.is_paced,
         rows_lost=_rows_lost(done, aggregate.rows),
         misfit=find_misfit(list(zip(figures, samples_of, strict=True)), slos, normaliser),
-        other_dialect=other_dialect(figures[0]) if figures else None,
+        other_dialect=find_other_dialect(figures[0]) if figures else None,
     )
     stages = [
         _stage_report(timeline, aggregate.stages[timeline.stage], closed, facts, sampling)

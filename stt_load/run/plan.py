@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stt_load.metrics.stage import speaks_another_dialect
+
 ALL_REFUSED = "every caller of the first stage was refused"
 OTHER_DIALECT = "no utterance of the first stage came to a good end, and the server seems to speak another dialect"
 NOBODY = "0 callers: nothing is measured until the user count changes"
@@ -57,11 +59,9 @@ class Observation:
     @property
     def hopeless(self) -> str | None:
         """Why more callers would only repeat what these have met; None where they may do better."""
-        if not self.ended or self.ok:
-            return None
-        if self.refused == self.ended:
+        if 0 < self.ended == self.refused:
             return ALL_REFUSED
-        return OTHER_DIALECT if 2 * self.other_dialect >= self.ended else None
+        return OTHER_DIALECT if speaks_another_dialect(self.ended, self.ok, self.other_dialect) else None
 
 
 @dataclass(frozen=True, slots=True)

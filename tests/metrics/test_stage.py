@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from made_run import TEXTS, utterance
 
 from stt_load.metrics.figures import Figure, with_slo
-from stt_load.metrics.stage import StageFigures, StageStats, other_dialect
+from stt_load.metrics.stage import StageFigures, StageStats, find_other_dialect
 from stt_load.records import UtteranceRecord
 
 
@@ -248,4 +248,4 @@ def test_a_server_of_another_dialect_shows_in_a_stage_without_one_good_end(
     ends: list[dict[str, Any]], expected: str | None
 ) -> None:
     figures = closed(*(utterance(0, 4, n, **{"outcome": "timed_out", **end}) for n, end in enumerate(ends)))
-    assert other_dialect(figures) == expected
+    assert find_other_dialect(figures) == expected

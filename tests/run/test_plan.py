@@ -74,58 +74,45 @@ ROWS = (
             (55.5, seen(reached=4, speaking=4), ("hold", "target not reached in time")),
         ],
     ),
-    Row(
-        "a server that refuses every caller of the first stage is not asked for more",
-        TIMING,
-        [
-            (2.0, FULL, ("hold", "target reached")),
-            (22.0, replace(FULL, begun=9, ended=9, refused=9), ("grace", "held")),
-            (22.1, replace(FULL, begun=9, ended=9, refused=9), ("settle", "all ended")),
-            (22.2, replace(FULL, begun=9, ended=9, refused=9), None),
-            (25.2, replace(FULL, begun=9, ended=9, refused=9), ("done", "every caller of the first stage was refused")),
-        ],
-        (5, 10),
-    ),
-    Row(
-        "a server that takes one of them is",
-        TIMING,
-        [
-            (2.0, FULL, ("hold", "target reached")),
-            (22.0, replace(FULL, begun=9, ended=9, refused=8), ("grace", "held")),
-            (22.1, replace(FULL, begun=9, ended=9, refused=8), ("settle", "all ended")),
-            (22.2, replace(FULL, begun=9, ended=9, refused=8), None),
-            (25.2, replace(FULL, begun=9, ended=9, refused=8), ("ramp", "next stage")),
-        ],
-        (5, 10),
-    ),
-    Row(
-        "nor is a server asked for more that seems to speak another dialect to most of them and ends none well",
-        TIMING,
-        [
-            (2.0, FULL, ("hold", "target reached")),
-            (22.0, replace(FULL, begun=9, ended=9, other_dialect=5), ("grace", "held")),
-            (22.1, replace(FULL, begun=9, ended=9, other_dialect=5), ("settle", "all ended")),
-            (22.2, replace(FULL, begun=9, ended=9, other_dialect=5), None),
-            (25.2, replace(FULL, begun=9, ended=9, other_dialect=5), ("done", OTHER_DIALECT)),
-        ],
-        (5, 10),
-    ),
     *(
         Row(
-            f"a server is where {why}",
+            sentence,
             TIMING,
             [
                 (2.0, FULL, ("hold", "target reached")),
                 (22.0, ended, ("grace", "held")),
                 (22.1, ended, ("settle", "all ended")),
                 (22.2, ended, None),
-                (25.2, ended, ("ramp", "next stage")),
+                (25.2, ended, then),
             ],
             (5, 10),
         )
-        for why, ended in (
-            ("one utterance came to a good end", replace(FULL, begun=9, ended=9, ok=1, other_dialect=8)),
-            ("few of them look like another dialect", replace(FULL, begun=9, ended=9, other_dialect=4)),
+        for sentence, ended, then in (
+            (
+                "a server that refuses every caller of the first stage is not asked for more",
+                replace(FULL, begun=9, ended=9, refused=9),
+                ("done", "every caller of the first stage was refused"),
+            ),
+            (
+                "a server that takes one of them is",
+                replace(FULL, begun=9, ended=9, refused=8),
+                ("ramp", "next stage"),
+            ),
+            (
+                "nor is a server asked for more that seems to speak another dialect to most of them and ends none well",
+                replace(FULL, begun=9, ended=9, other_dialect=5),
+                ("done", OTHER_DIALECT),
+            ),
+            (
+                "a server is where one utterance came to a good end",
+                replace(FULL, begun=9, ended=9, ok=1, other_dialect=8),
+                ("ramp", "next stage"),
+            ),
+            (
+                "a server is where few of them look like another dialect",
+                replace(FULL, begun=9, ended=9, other_dialect=4),
+                ("ramp", "next stage"),
+            ),
         )
     ),
     Row(
