@@ -20,6 +20,8 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 
+from stt_load.printable import printable
+
 
 class Outcome(StrEnum):
     """How an utterance ended. Exactly one per utterance."""
@@ -87,7 +89,7 @@ class ConfigError(SttLoadError):
             kind = _kind(problem)
             seen[kind] += 1
             if seen[kind] <= LISTED_OF_A_KIND:
-                lines.append(problem)
+                lines.append(printable(problem))
             if seen[kind] == LISTED_OF_A_KIND < counts[kind]:
                 lines.append(f"… and {counts[kind] - LISTED_OF_A_KIND:,} more like these")
         more = len(lines) - LISTED_IN_ALL

@@ -15,6 +15,7 @@ import msgspec
 
 from stt_load.errors import Outcome
 from stt_load.kinds import KINDS, STREAM
+from stt_load.printable import printable
 from stt_load.whole_characters import with_whole_characters
 
 SCHEMA_VERSION = 1
@@ -133,6 +134,8 @@ class UtteranceRecord(Utterance, gc=False):
         fields: dict[str, Any] = {}
         for figures in measured:
             fields.update(msgspec.structs.asdict(figures))
+        if fields.get("error"):
+            fields["error"] = printable(fields["error"])  # words of a server, logged and printed as they stand here
         fields["started_at"] = ended_at - (fields.get("duration_s") or 0.0)
         return cls(*msgspec.structs.astuple(utterance), **fields)
 

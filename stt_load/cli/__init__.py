@@ -10,6 +10,7 @@ import click
 
 from stt_load import __version__
 from stt_load.errors import ClipError, ConfigError, ExitCode, SttLoadError
+from stt_load.printable import printable
 
 # Name → (module, one line of help). Modules are imported when they are needed: the help must come at once.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -76,10 +77,10 @@ def main() -> None:
         error.show()
         code = ExitCode.USAGE
     except (ConfigError, ClipError) as error:
-        for line in error.lines if isinstance(error, ConfigError) else (str(error),):
+        for line in error.lines if isinstance(error, ConfigError) else (printable(str(error)),):
             print(f"error: {line}", file=sys.stderr)
         code = ExitCode.USAGE
     except SttLoadError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         code = ExitCode.FAILED
     sys.exit(int(code or 0))

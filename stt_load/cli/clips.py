@@ -25,6 +25,7 @@ from stt_load.clips.library import Progress as ReportProgress
 from stt_load.clips.library import default_clips, make_folder
 from stt_load.credentials import TTS_KEY_VARIABLE, without_credentials
 from stt_load.errors import ConfigError, ExitCode
+from stt_load.printable import printable
 from stt_load.tts.engines import ENGINES, Voice, voice_of
 
 SHIPPED: dict[str, Callable[[], Texts]] = {"english": english_set, "standard": standard_set}
@@ -112,9 +113,9 @@ def show(folder: Path | None, with_standard: bool, bounds: bool) -> None:
         Console().print(_table(clips))
     if clips.layout:
         click.echo(f"read as {clips.layout}")
-    click.echo(f"{_speech_line(clips)} ({clips.source})")
+    click.echo(f"{_speech_line(clips)} ({printable(clips.source)})")
     for note in [*clips.notes, *filter(None, [bounds_note(clips)])]:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {printable(note)}")
 
 
 def _checked(
@@ -194,10 +195,10 @@ def _table(clips: ClipSet) -> Table:
     for clip in clips.clips:
         seconds = (clip.speech_s, clip.speech_start_s, clip.speech_end_s)
         table.add_row(
-            escape(clip.clip_id),
+            escape(printable(clip.clip_id)),
             *(f"{value:.2f}" for value in seconds),
             str(clip.sample_rate_hz),
-            escape(clip.reference),
+            escape(printable(clip.reference)),
         )
     return table
 

@@ -15,6 +15,7 @@ from stt_load.calibration.checks import Check, Status, check_all
 from stt_load.calibration.host_probe import probe_machine
 from stt_load.calibration.installation_probe import probe_installation
 from stt_load.errors import ExitCode
+from stt_load.printable import printable
 
 _COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.PROBLEM: "red"}
 _NARROWEST = 80
@@ -48,9 +49,9 @@ def _table(checks: Sequence[Check]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for check in checks:
-        lines = [escape(check.found)]
+        lines = [escape(printable(check.found))]
         if check.cost:
-            lines += [f"effect: {escape(check.cost)}", f"fix: {escape(check.command)}"]
+            lines += [f"effect: {escape(printable(check.cost))}", f"fix: {escape(check.command)}"]
         colour = _COLOURS[check.status]
         table.add_row(f"[{colour}]{check.status}[/{colour}]", check.name, "\n".join(lines))
     return table

@@ -6,6 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,11 +23,12 @@ from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import LanguageChoice, choose_language
 from stt_load.metrics.model_tags import has_model_tags
 from stt_load.metrics.wer import scored
+from stt_load.printable import printable
 from stt_load.records import Utterance, UtteranceRecord
 from stt_load.run.preflight import find_problems
 from stt_load.session.advice import find_cause
 from stt_load.workloads.run_clips import choose_clips
-from stt_load.workloads.workload import Workload, as_ms
+from stt_load.workloads.workload import Show, Workload, as_ms
 
 PROBE_OPTIONS = (
     *("stt-url", "dialect", "dialect-option", "header", "insecure", "clips", "strict-bounds", "language", "tts-url"),
@@ -53,21 +55,25 @@ def command(clip_id: str | None, **options: Any) -> None:
     clips = clip_set.clips
     clip = _find_clip(clips, clip_id, config.clips)
     workload: type[Workload] = config.kind.workload_class()
-    console = Console(highlight=False, soft_wrap=True)
+    show = partial(_show, Console(highlight=False, soft_wrap=True))
     utterance = Utterance("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference, kind=config.kind.name)
-    console.print(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s", markup=False)
+    show(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
     if doubts := clip_set.doubts.get(clip.clip_id):
-        console.print(f"where its speech ends is uncertain: {words_of(doubts)}", markup=False)
+        show(f"where its speech ends is uncertain: {words_of(doubts)}")
     if note := path_note(options.get("stt_url"), config):
-        console.print(note, markup=False)
+        show(note)
     credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)
-    measured = workload.probe(config, clip, credentials, lambda line: console.print(line, markup=False))
+    measured = workload.probe(config, clip, credentials, show)
     record = UtteranceRecord.assemble(utterance, measured, time.time())
     choice = choose_language(config.language, (clip.reference for clip in clips))
     record = scored(record, choice.normaliser)
-    _print_facts(workload, config, record, choice, console)
-    _print_next(workload, config, record, options, console)
+    _print_facts(workload, config, record, choice, show)
+    _print_next(workload, config, record, options, show)
     click.get_current_context().exit(ExitCode.FINE if record.is_ok else ExitCode.SLO_MISSED)
+
+
+def _show(console: Console, line: str) -> None:
+    console.print(printable(line), markup=False)
 
 
 def _find_clip(clips: Sequence[Clip], clip_id: str | None, folder: str | None) -> Clip:
@@ -79,7 +85,7 @@ def _find_clip(clips: Sequence[Clip], clip_id: str | None, folder: str | None) -
 
 
 def _print_facts(
-    workload: type[Workload], config: RunConfig, record: UtteranceRecord, choice: LanguageChoice, console: Console
+    workload: type[Workload], config: RunConfig, record: UtteranceRecord, choice: LanguageChoice, show: Show
 ) -> None:
     lines = [
         ("outcome", str(record.outcome) + (f": {record.error}" if record.error else "")),
@@ -97,9 +103,9 @@ def _print_facts(
     ]
     if record.server_ms:
         lines.append(("server says", ", ".join(f"{name} {value:.1f} ms" for name, value in record.server_ms.items())))
-    console.print()
+    show("")
     for label, text in lines:
-        console.print(f"{label:<17} {text}", markup=False)
+        show(f"{label:<17} {text}")
 
 
 def _arrival_times(record: UtteranceRecord) -> str:
@@ -125,22 +131,24 @@ def _how_to_paste(url: str) -> str:
 
 
 def _print_next(
-    workload: type[Workload], config: RunConfig, record: UtteranceRecord, options: dict[str, Any], console: Console
+    workload: type[Workload], config: RunConfig, record: UtteranceRecord, options: dict[str, Any], show: Show
 ) -> None:
     """The command to paste next: the run, or the probe that may do better where this one failed, and why."""
     changed: Mapping[str, Any] = {}
     how = _how_to_paste(config.stt_url)
     if record.is_ok:
-        console.print(f"\nRun the load test {how}", markup=False)
+        show("")
+        show(f"Run the load test {how}")
     else:
         cause = find_cause(record)
         if cause is not None:
-            console.print(f"{'advice':<17} {cause.advice(record)}", markup=False)
+            show(f"{'advice':<17} {cause.advice(record)}")
         changed = workload.retry_options(config, record)
         if not changed:
             return
-        console.print(f"\nProbe again {how}", markup=False)
+        show("")
+        show(f"Probe again {how}")
     # As it was typed where the dialect changes: a path that was left out is the other dialect's.
     url = without_credentials(str(options.get("stt_url") or config.stt_url) if "dialect" in changed else config.stt_url)
     words = option_words({**options, "stt_url": url, "dialect": config.dialect, **changed})
-    console.print(f"  {shlex.join(['stt-load', 'run' if record.is_ok else 'probe', *words])}", markup=False)
+    show(f"  {shlex.join(['stt-load', 'run' if record.is_ok else 'probe', *words])}")

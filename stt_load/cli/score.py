@@ -27,6 +27,7 @@ from stt_load.metrics.model_tags import has_model_tags
 from stt_load.metrics.normaliser import NORMALISERS, Normaliser
 from stt_load.metrics.pairs import Pair, PairFile
 from stt_load.metrics.wer import Scores, align, score
+from stt_load.printable import printable
 
 _WIDTH = 110
 _NO_WORD = "*"  # where one side has no word
@@ -224,7 +225,7 @@ def _groups(pairs: Iterable[tuple[str | None, str | None]]) -> Iterator[_Group]:
     lines, columns, errors = heads, 0, 0
     for wanted, heard in pairs:
         mark = "" if wanted == heard else "I" if wanted is None else "D" if heard is None else "S"
-        column = [_printable(wanted), _printable(heard), mark]
+        column = [_shown(wanted), _shown(heard), mark]
         width = max(map(cell_len, column))
         if columns and cell_len(lines[0]) + 1 + width > _WIDTH:
             yield _Group(tuple(line.rstrip() for line in lines), columns, errors)
@@ -235,11 +236,11 @@ def _groups(pairs: Iterable[tuple[str | None, str | None]]) -> Iterator[_Group]:
     yield _Group(tuple(line.rstrip() for line in lines), columns, errors)
 
 
-def _printable(word: str | None) -> str:
+def _shown(word: str | None) -> str:
     if word is None:
         return _NO_WORD
     shown = word if len(word) <= _WORD_CHARS else f"{word[: _WORD_CHARS - 1]}…"
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in shown)
+    return printable(shown)
 
 
 def _print_json(done: Scored) -> None:

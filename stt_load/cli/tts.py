@@ -28,6 +28,7 @@ from stt_load.errors import ConfigError, ExitCode
 from stt_load.kinds import TTS
 from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
 from stt_load.options import OPTIONS
+from stt_load.printable import printable
 from stt_load.run.preflight import unreachable, unwritable
 from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar
@@ -229,7 +230,7 @@ class _BenchmarkCommand:
         for table in result_tables(benchmark):
             console.print(table)
         for line in explanations(benchmark):
-            console.print(f"  - {line}", markup=False)
+            console.print(f"  - {printable(line)}", markup=False)
         console.print(f"result file: {path}", markup=False)
         if not benchmark.is_complete:
             return ExitCode.ABORTED

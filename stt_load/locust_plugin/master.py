@@ -3,7 +3,6 @@ run."""
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 import time
@@ -18,6 +17,7 @@ from stt_load.locust_plugin.arguments import find_tag_problems
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import REPORT_KEY, UPDATE
 from stt_load.locust_plugin.worker_cluster import WorkerCluster
+from stt_load.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.cluster import Cluster
 from stt_load.run.preflight import find_problems, port_taken
@@ -27,8 +27,6 @@ from stt_load.run.single_process import SingleProcess
 from stt_load.run.worker_report import ReportMessage, WorkerReport
 from stt_load.workloads.clip_progress import ClipsInterrupted, stop_making_clips
 from stt_load.workloads.run_clips import choose_clips
-
-log = logging.getLogger("stt_load")
 
 _CLOSE_LIMIT_S = 60.0
 

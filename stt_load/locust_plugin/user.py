@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 import gevent
 from locust import User, constant, task
 
 from stt_load.errors import ConfigError
-
-log = logging.getLogger("stt_load")
+from stt_load.log import log
 
 gevent.config.track_greenlet_tree = False  # who spawned whom, for gevent's debugging: 0.4 kB a caller
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 import time
@@ -16,13 +15,12 @@ from stt_load.errors import ExitCode
 from stt_load.locust_plugin.arguments import find_tag_problems
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, UPDATE_OPTION
+from stt_load.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
 from stt_load.workloads.run_clips import choose_clips
-
-log = logging.getLogger("stt_load")
 
 MASTER_SILENCE_LIMIT_S = 10.0
 _STOP_LIMIT_S = 2.0

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from stt_load.printable import printable
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.resources import RESOURCES_TITLE, ResourceTable, resource_table
@@ -47,13 +49,13 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
 
 def _print_block(heading: str, style: str, lines: Sequence[str], console: Console) -> None:
     console.print()
-    console.print(Text(heading, style=f"bold {style}".strip()))
+    console.print(Text(printable(heading), style=f"bold {style}".strip()))
     _print_lines(lines, console)
 
 
 def _print_lines(lines: Sequence[str], console: Console) -> None:
     for line in lines:
-        folded = textwrap.wrap(line, console.width, initial_indent="  - ", subsequent_indent="    ")
+        folded = textwrap.wrap(printable(line), console.width, initial_indent="  - ", subsequent_indent="    ")
         console.print(Text("\n".join(folded)))
 
 
@@ -67,17 +69,21 @@ def _print_uncut(table: Table, console: Console) -> None:
 
 def _main_table(report: RunReport, gap: int) -> Table:
     lines = rows(report)
-    table = _empty_table(headings(report), lines, gap, title(report) or None)
+    table = _empty_table(headings(report), lines, gap, escape(printable(title(report))) or None)
     for stage, line in zip(report.stages, lines, strict=True):
-        table.add_row(*line[:-1], Text(line[-1], style=_STYLES[stage.verdict]))
+        table.add_row(*_cells(line[:-1]), Text(line[-1], style=_STYLES[stage.verdict]))
     return table
 
 
 def _resources_table(resources: ResourceTable, gap: int) -> Table:
     table = _empty_table(resources.headings, resources.rows, gap)
     for line in resources.rows:
-        table.add_row(*line)
+        table.add_row(*_cells(line))
     return table
+
+
+def _cells(texts: Sequence[str]) -> list[Text]:
+    return [Text(printable(text)) for text in texts]
 
 
 def _empty_table(headings: Sequence[str], lines: Sequence[Sequence[str]], gap: int, title: str | None = None) -> Table:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from stt_load.printable import printable
 from stt_load.report.model import RunReport
 from stt_load.report.plots import HOW_TO_GET_CHARTS, Chart
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
@@ -22,6 +23,7 @@ _templates = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    finalize=lambda value: printable(value) if type(value) is str else value,  # a Markup is a str of ours
 )
 
 # Words that a narrow page would break at their dashes.
@@ -30,7 +32,7 @@ _WHOLE_WORD = re.compile(r"(?<![\w-])(?:--[a-z][a-z0-9-]*|(?:stt-load|gpu-sideca
 
 def unbroken(text: object) -> Markup:
     """The text for a page on which no line ends within the name of an option or a command."""
-    return Markup(_WHOLE_WORD.sub(lambda word: f'<span class="word">{word[0]}</span>', escape(text)))
+    return Markup(_WHOLE_WORD.sub(lambda word: f'<span class="word">{word[0]}</span>', escape(printable(str(text)))))
 
 
 _templates.filters["unbroken"] = unbroken

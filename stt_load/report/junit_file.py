@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 from stt_load.kinds import LoadKind
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
+from stt_load.printable import printable
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.wording import callers, judged, knee_sentence, title
 
@@ -23,6 +24,9 @@ def junit_xml(report: RunReport) -> str:
     root.append(_run_suite(report))
     for stage in report.stages:
         root.append(_stage_suite(stage, report.kind))
+    for element in root.iter():  # XML has no way at all to write most control characters
+        element.attrib.update({name: printable(value) for name, value in element.attrib.items()})
+        element.text = element.text and printable(element.text)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import gevent
 
 from stt_load.clock import Clock
+from stt_load.log import log
 from stt_load.run.cluster import Cluster
 from stt_load.run.ledger import Ledger
 from stt_load.run.plan import Observation, Phase, Plan, Transition
@@ -17,8 +17,6 @@ from stt_load.run.run_folder import RunFolder
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.stolen_cpu import StolenCpu
 from stt_load.session.advice import find_cause
-
-log = logging.getLogger("stt_load")
 
 _STEP_PERIOD_S = 0.1
 

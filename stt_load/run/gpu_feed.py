@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +13,10 @@ import gevent
 from gevent.event import Event
 
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE
+from stt_load.log import log
 from stt_load.run.stage_update import StageUpdate
 from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar
-
-_log = logging.getLogger(__name__)
 
 _PULL_PERIOD_S = 1.0
 _CHECK_PERIOD_S = 10.0  # what is watched may change: a server that starts late, a source that broke
@@ -106,7 +104,7 @@ class _Reader:
             with contextlib.ExitStack() as stack:
                 self._read(self._client(stack))
         except Exception as error:
-            _log.warning("no samples from the GPU sidecar %s: %s", self._place, error)
+            log.warning("no samples from the GPU sidecar %s: %s", self._place, error)
             self._tell_news({**self.entry, "why": str(error)}, self.gpus)
 
     def _client(self, stack: contextlib.ExitStack) -> SidecarClient:
@@ -170,14 +168,14 @@ class _Reader:
             lines.append(f"{entry['why']}{'' if gpus else '; no GPU samples'}")
         for line in lines:
             if line not in self._warned_of:
-                _log.warning("GPU sidecar %s: %s", self._place, line)
+                log.warning("GPU sidecar %s: %s", self._place, line)
                 self._warned_of.add(line)
 
     def _is_twice(self, client: SidecarClient) -> bool:
         """Two URLs can lead to one sidecar: its samples are taken once."""
         other = self._feed.same_as(client.boot, client.url) if client.boot is not None else None
         if other is not None:
-            _log.warning("GPU sidecar %s is the one at %s: read once", client.url, other)
+            log.warning("GPU sidecar %s is the one at %s: read once", client.url, other)
             self._tell_news({**client.describe(), "why": f"it is the one at {other}, and read there"}, [])
         return other is not None
 

@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from stt_load.printable import printable
 from stt_load.records import UtteranceRecord
 from stt_load.report.wording import callers
 from stt_load.run.ledger import Ledger
@@ -158,4 +159,6 @@ def _clock() -> str:
 
 def _transcript_line(record: UtteranceRecord) -> Text:
     latency = "" if record.headline_s is None else f"{1_000 * record.headline_s:5.0f} ms  "
-    return Text(latency, style="cyan", no_wrap=True, overflow="ellipsis").append(record.text, style="default")
+    return Text(latency, style="cyan", no_wrap=True, overflow="ellipsis").append(
+        printable(record.text), style="default"
+    )

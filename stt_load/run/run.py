@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, path_note
 from stt_load.errors import ExitCode, SttLoadError
+from stt_load.log import log
 from stt_load.metrics.language_guess import choose_language
 from stt_load.report.publish import publish_report
 from stt_load.report.wording import callers
@@ -32,8 +32,6 @@ from stt_load.run.run_folder import RunFolder
 from stt_load.run.stage_update import StageUpdate
 from stt_load.sidecar.local import LocalSidecar
 from stt_load.workloads.run_clips import utterance_limit_s
-
-log = logging.getLogger("stt_load")
 
 
 def new_run_id() -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from stt_load.credentials import without_credentials
 from stt_load.errors import FailureReported, ProtocolError, SttLoadError, UpgradeRefused
+from stt_load.printable import printable
 from stt_load.session.http_request import WITH_TLS
 from stt_load.session.outcomes import STATUS_REFUSALS
 
@@ -25,9 +26,8 @@ _WANTS_TLS = re.compile(r"HTTPS port|HTTPS server|plain HTTP request", re.IGNORE
 
 
 def one_line(text: str) -> str:
-    """The beginning of a server's text as it is shown: on one line, without what a terminal takes for a command."""
-    printable = "".join(sign if sign.isprintable() else " " for sign in text[:REASON_BYTES])
-    return " ".join(printable.split())[:_REASON_CHARACTERS]
+    """The beginning of a server's text as it is shown: on one line, each run of blanks one blank."""
+    return printable(" ".join(text[:REASON_BYTES].split()))[:_REASON_CHARACTERS]
 
 
 def fault_of_status(status: int, headers: Mapping[str, str], body: bytes, url: str) -> SttLoadError:

@@ -6,7 +6,6 @@ for at most about `timeout_s`, so a process that paces audio calls it from a sep
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
@@ -15,9 +14,8 @@ from typing import Any
 
 import requests
 
+from stt_load.log import log
 from stt_load.sidecar.clock import Exchange, SidecarClock
-
-_log = logging.getLogger(__name__)
 
 _GPU_KEYS = ("index", "uuid", "name", "driver", "memory_total_mib")
 _SIDECAR_KEYS = ("why", "is_guess", "warnings", "server", "metrics")
@@ -210,7 +208,7 @@ class SidecarClient:
             self._ahead = 0 if first > self._last_seq else self._last_seq
         n_lost = first + self._ahead - self._last_seq - 1
         if n_lost > 0:
-            _log.warning("GPU sidecar %s: %d samples were overwritten before they were read", self.url, n_lost)
+            log.warning("GPU sidecar %s: %d samples were overwritten before they were read", self.url, n_lost)
         for row in rows:
             row["seq"] = self._last_seq = int(row["seq"]) + self._ahead
 
@@ -265,13 +263,13 @@ class SidecarClient:
         if self._host is None:
             self._health = {"why": why}
         if not self._has_warned:
-            _log.warning("GPU sidecar %s: %s; no samples until it is back", self.url, why)
+            log.warning("GPU sidecar %s: %s; no samples until it is back", self.url, why)
         self._has_warned = True
 
     def _note_success(self) -> None:
         self.available = True
         if self._has_warned:
-            _log.warning("GPU sidecar %s: back", self.url)
+            log.warning("GPU sidecar %s: back", self.url)
         self._has_warned = False
 
 

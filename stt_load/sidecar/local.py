@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 import subprocess
 import sys
@@ -15,8 +14,7 @@ from typing import IO, Self
 
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE
 from stt_load.errors import ConfigError, DeadlineExceeded, SttLoadError
-
-_log = logging.getLogger(__name__)
+from stt_load.log import log
 
 _STOP_S = 10.0  # the sidecar gives dmon five of them
 _POLL_S = 0.02
@@ -125,7 +123,7 @@ class LocalSidecar:
         """Logs what the sidecar has printed since the last call as warnings."""
         if self._log_file is not None and not self._log_file.closed:
             for line in self._unread_log():
-                _log.warning("%s", line)
+                log.warning("%s", line)
 
     def _unread_log(self) -> list[str]:
         assert self._log_file is not None

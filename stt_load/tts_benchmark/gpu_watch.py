@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stt_load.log import log
 from stt_load.sidecar.client import SidecarClient
-
-_log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 3.0  # a sidecar that has just started looks for its GPUs; a text may be over before the next sample
 _POLL_S = 0.1
@@ -71,5 +69,5 @@ def _finds_gpus(client: SidecarClient, deadline_s: float) -> bool:
     while client.check() and not client.describe_gpus() and time.monotonic() < deadline_s:
         time.sleep(_POLL_S)
     if client.available and not client.describe_gpus():
-        _log.warning("GPU sidecar %s: %s; no GPU memory", client.url, client.describe()["why"])
+        log.warning("GPU sidecar %s: %s; no GPU memory", client.url, client.describe()["why"])
     return bool(client.describe_gpus())

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from stt_load.metrics.quantiles import Distribution, smallest_n
+from stt_load.printable import printable
 from stt_load.tts.playback import PREBUFFER_S
 from stt_load.tts_benchmark.results import NOT_STREAMED, Benchmark, TextRuns, deviation
 
@@ -68,7 +70,7 @@ def _table(columns: Columns, benchmark: Benchmark) -> Table:
     for heading in columns:
         table.add_column(heading, justify="left" if heading == "text" else "right", vertical="bottom", no_wrap=False)
     for text in benchmark.texts:
-        table.add_row(*(cell(text) for cell in columns.values()))
+        table.add_row(*(Text(printable(cell(text))) for cell in columns.values()))
     return table
 
 

@@ -12,6 +12,7 @@ from stt_load.clock import Clock
 from stt_load.config import RunConfig
 from stt_load.credentials import Credentials
 from stt_load.dialects.events import Event, Message
+from stt_load.log import messages_log, show_messages
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.greenlet_driver import greenlet_driver, plain_socket
@@ -22,7 +23,6 @@ from stt_load.session.actions import SessionRules
 from stt_load.session.advice import find_cause
 from stt_load.session.encoded_clip import encode_clip
 from stt_load.session.session import Session
-from stt_load.workloads.message_log import messages_log, show_messages
 from stt_load.workloads.run_clips import dialect_of, dialects_of, encode_clips, frame_rule, load_clips
 from stt_load.workloads.workload import Caller, Facts, Show, as_ms, shown_text
 

@@ -22,13 +22,13 @@ from stt_load.config import RunConfig
 from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.dialects.base import End
 from stt_load.errors import Outcome, Refusal, SttLoadError
+from stt_load.log import messages_log, show_messages
 from stt_load.net.http import HttpClient
 from stt_load.records import Figures, Measured, Stamp, UtteranceRecord
 from stt_load.session.outcomes import Ending, ending_of_request
 from stt_load.tts.apis import TTS_APIS, Options, TtsApi
 from stt_load.tts.playback import AudioArrival
 from stt_load.tts.speech_reader import SpeechReader, TtsResult
-from stt_load.workloads.message_log import messages_log, show_messages
 from stt_load.workloads.workload import Caller, Facts, Show, as_ms
 
 MAX_ANSWER_BYTES = 256 << 20

@@ -19,6 +19,7 @@ from stt_load.config import RunConfig
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import End
 from stt_load.errors import Outcome, Refusal, SttLoadError
+from stt_load.log import messages_log, show_messages
 from stt_load.net.http import HttpClient
 from stt_load.records import Figures, Measured, Stamp, UtteranceRecord
 from stt_load.session.outcomes import Ending, ending_of_request
@@ -26,7 +27,6 @@ from stt_load.uploads.answers import UploadAnswer
 from stt_load.uploads.apis import SAMPLE_RATE_HZ, UPLOAD_APIS
 from stt_load.uploads.event_reader import reader_of
 from stt_load.uploads.forms import Form, clip_form
-from stt_load.workloads.message_log import messages_log, show_messages
 from stt_load.workloads.run_clips import load_clips
 from stt_load.workloads.workload import Caller, Facts, Show, as_ms, shown_text
 
