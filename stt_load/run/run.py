@@ -122,7 +122,7 @@ class Run:
                     stack.callback(self._view.close)
                 stack.callback(self._gpu_feed.stop)
                 self.controller.finish("aborted" if self.is_aborted else "stopped", self.is_aborted)
-            self._keep_description({"ended_at": time.time()})
+            self._keep_description({"ended_at": time.time(), "lines": self.folder.n_lines})
             # In a real thread: a million rows take seconds, and workers leave a master that is silent.
             return call_in_thread(publish_report, self.folder.path, self.config.output)
         except SttLoadError as error:

@@ -14,12 +14,15 @@ import pytest
 from stt_load.errors import ConfigError
 from stt_load.records import UtteranceRecord
 from stt_load.run.run_folder import RunFolder
+from stt_load.sealed_lines import is_whole_file, line_number
 
 T = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 
 
 def lines(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """The rows of a file, without the seals of their lines."""
+    rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+    return [{key: value for key, value in row.items() if key not in ("line", "crc32")} for row in rows]
 
 
 def test_a_folder_is_named_after_its_start_and_numbered_where_that_exists(tmp_path: Path) -> None:
@@ -38,11 +41,11 @@ def test_run_json_is_replaced_whole(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.write_run({"run_id": "a", "ended_at": None})
     folder.write_run({"run_id": "a", "ended_at": 1.5, "label": "à"})
-    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {
-        "run_id": "a",
-        "ended_at": 1.5,
-        "label": "à",
-    }
+    text = (tmp_path / "run.json").read_bytes()
+    run = json.loads(text)
+    assert len(run.pop("crc32")) == 8
+    assert run == {"run_id": "a", "ended_at": 1.5, "label": "à"}
+    assert is_whole_file(text)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
@@ -62,6 +65,18 @@ def test_transitions_are_numbered_and_every_kind_has_its_file(tmp_path: Path) ->
     row, again = lines(tmp_path / "utterances.jsonl")
     assert (row["text"], row["outcome"]) == ("café", "interrupted")
     assert row == again
+
+
+def test_every_line_is_sealed_with_its_number_in_its_file(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.add_utterances(b'{"a":1}\n{"a":2}\n')
+    folder.add_transition({"phase": "ramp"})
+    folder.add_utterances(b'{"a":3}\n')
+    folder.add_sample({"kind": "gpu", "sm_pct": 45})
+    folder.close()
+    assert folder.n_lines == {"utterances.jsonl": 3, "stages.jsonl": 1, "gpu.jsonl": 1}
+    for name, n in folder.n_lines.items():
+        assert [line_number(line) for line in (tmp_path / name).read_bytes().splitlines()] == list(range(n))
 
 
 def test_without_a_sidecar_there_is_no_file_of_samples(tmp_path: Path) -> None:

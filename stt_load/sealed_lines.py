@@ -1,0 +1,75 @@
+"""Seals of raw lines: what is written with one is known, when it is read again, to be whole and to be there once.
+
+A line is one JSON object. Its last two keys are its seal: its number in its file, from 0, and the CRC-32 of all bytes
+before that key.
+
+    {"run_id":"3f2a90c1d2e4","worker":0, … ,"line":17,"crc32":"5f1d0c2e"}
+
+So a reader tells a line that was damaged (a flipped bit, a span that is missing, zeros after a power loss) from one
+that was not, finds a whole line within a damaged one, and sees which lines are missing or there twice. `run.json` ends
+with a CRC-32 too.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+_MARK = b',"crc32":"'
+_NUMBER = b',"line":'
+_SEAL = re.compile(rb',"line":\d{1,12},"crc32":"[0-9a-f]{8}"}')
+_SEAL_LENGTH = len(_MARK) + 8 + len(b'"}')
+_MOST_DIGITS = 12
+_FILE_MARK = b',\n  "crc32": "'
+_MOST_BEGINNINGS = 200  # tried within a damaged line for each seal in it: a row has few objects inside
+
+
+class BrokenSeal(ValueError):
+    """The bytes are not those that were sealed."""
+
+
+def sealed(row: bytes, number: int) -> bytes:
+    """The line of a row: a JSON object with a key at least, without its line end. `number`: of the line in its file."""
+    body = b"%b%b%d" % (row[:-1], _NUMBER, number)
+    return b'%b%b%08x"}' % (body, _MARK, zlib.crc32(body))
+
+
+def line_number(line: bytes) -> int | None:
+    """The number of a sealed line; None for a line without a seal. Raises BrokenSeal where the checksum is another."""
+    body, seal = line[:-_SEAL_LENGTH], line[-_SEAL_LENGTH:]
+    if not seal.startswith(_MARK):
+        return None
+    number = body.rpartition(_NUMBER)[2]
+    if seal != b'%b%08x"}' % (_MARK, zlib.crc32(body)) or not (number.isdigit() and len(number) <= _MOST_DIGITS):
+        raise BrokenSeal("its checksum is wrong")
+    return int(number)
+
+
+def whole_lines_within(line: bytes) -> list[bytes]:
+    """The sealed lines that stand whole within a damaged one: two that were glued together, one behind a torn one."""
+    found = []
+    searched_to = 0
+    for seal in _SEAL.finditer(line):
+        begins = [brace.start() for brace in re.finditer(rb'{"', line[searched_to : seal.start()])]
+        for begin in reversed(begins[-_MOST_BEGINNINGS:]):
+            candidate = line[searched_to + begin : seal.end()]
+            try:
+                line_number(candidate)
+            except BrokenSeal:
+                continue
+            found.append(candidate)
+            searched_to = seal.end()
+            break
+    return found
+
+
+def sealed_file(text: bytes) -> bytes:
+    """The whole file of a JSON object that was written with an indent of 2."""
+    body = text.rstrip().removesuffix(b"\n}")
+    return b'%b%b%08x"\n}\n' % (body, _FILE_MARK, zlib.crc32(body))
+
+
+def is_whole_file(text: bytes) -> bool:
+    """False where the file is not as it was sealed. One without a seal, of an earlier version, can't be told."""
+    body, mark, rest = text.rpartition(_FILE_MARK)
+    return not mark or rest == b'%08x"\n}\n' % zlib.crc32(body)

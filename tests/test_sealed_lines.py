@@ -1,0 +1,72 @@
+"""Sealed lines: every damage is seen, and what is whole within a damaged line is found."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from stt_load.sealed_lines import BrokenSeal, is_whole_file, line_number, sealed, sealed_file, whole_lines_within
+
+ROWS = [b'{"worker":0,"counts":{"1":50},"text":"caf\xc3\xa9 {\\"a\\":1}"}', b'{"worker":1,"messages":[[1.5,"two"]]}']
+LINES = [sealed(row, number) for number, row in enumerate(ROWS)]
+
+
+def test_a_sealed_line_is_the_row_with_two_more_keys() -> None:
+    assert json.loads(LINES[1]) == {**json.loads(ROWS[1]), "line": 1, "crc32": LINES[1][-10:-2].decode()}
+    assert [line_number(line) for line in LINES] == [0, 1]
+
+
+def test_a_line_without_a_seal_has_no_number() -> None:
+    assert [line_number(line) for line in (*ROWS, b"", b"{}", b'"}')] == [None] * 5
+
+
+def test_no_damage_leaves_a_line_whole() -> None:
+    rng = random.Random(5)
+    line = LINES[0]
+    for place in range(len(line)):
+        for bit in range(8):
+            damaged = bytearray(line)
+            damaged[place] ^= 1 << bit
+            assert seal_of(bytes(damaged)) is None
+        assert seal_of(line[:place] + line[place + rng.randrange(1, 9) :]) is None
+        assert seal_of(line[:place] + b"\0" * 4 + line[place:]) is None
+
+
+def seal_of(line: bytes) -> int | None:
+    try:
+        return line_number(line)
+    except BrokenSeal:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("damaged", "found"),
+    [
+        (LINES[0] + LINES[1], LINES),
+        (LINES[0][:30] + LINES[1], LINES[1:]),
+        (LINES[0] + LINES[1][:-4], LINES[:1]),
+        (LINES[0][:-5] + b"\0\0\0" + LINES[1] + b"\0", LINES[1:]),
+        (LINES[0][5:], []),
+        (b'{"a":' * 1_000 + LINES[1], LINES[1:]),
+        (b"", []),
+    ],
+)
+def test_whole_lines_are_found_within_a_damaged_one(damaged: bytes, found: list[bytes]) -> None:
+    assert whole_lines_within(damaged) == found
+
+
+def test_a_seal_that_no_writer_makes_is_broken() -> None:
+    with pytest.raises(BrokenSeal):
+        line_number(LINES[0][:-10] + b'ffffffff"}')
+    assert seal_of(sealed(b'{"a":1}', 10**13)) is None
+
+
+def test_a_whole_file_is_told_from_one_that_was_changed() -> None:
+    text = sealed_file(json.dumps({"slos": ["eos_latency:p95<1s"], "label": "é"}, indent=2).encode() + b"\n")
+    assert json.loads(text)["slos"] == ["eos_latency:p95<1s"]
+    assert is_whole_file(text)
+    assert not is_whole_file(text.replace(b"<1s", b"<9s"))
+    assert not is_whole_file(text[:-1])
+    assert is_whole_file(b'{"label": "of an earlier version"}')
