@@ -100,7 +100,7 @@ def _answer(report: RunReport) -> Text:
     sentence = knee_sentence(report.knee, report.kind)
     return Text.assemble(
         (str(report.verdict).upper(), f"bold {_STYLES[report.verdict]}"),
-        f" (exit code {int(code)}): {sentence}.",
+        f" (exit code {int(code)}): {printable(sentence)}.",
     )
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -168,6 +169,33 @@ def test_text_from_a_run_cannot_become_markup() -> None:
     page = report_html(build_report(made.run, made.transitions, [made.utterances]), None)
     assert "<b>" not in page
     assert "<script" not in page
+
+
+PLANT = "\x1b]0;owned\x07\x1b[2J\r\nPASS\x9b31m\u202e[/bold]"
+
+
+def planted(value: Any) -> Any:
+    """The value with a control sequence behind each of its texts."""
+    if isinstance(value, dict):
+        return {key: planted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [planted(item) for item in value]
+    return value + PLANT if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("name", [name for name in WRITTEN if name != "summary.json"])  # data, as it was given
+def test_texts_of_other_machines_command_no_terminal_and_break_no_file(name: str) -> None:
+    made = made_run(ladder=(1, 2), per_stage=4, host=True)
+    made.run |= planted({"label": "night", "notes": ["a note"], "hosts": [{"name": "gpu-box"}]})
+    entry = planted({**sidecar_entry([gap_entry(*made.span(0), "dmon was quiet")]), "url": "http://gpu-box:9550"})
+    made.run |= {"gpu": [gpu_entry() | {"name": f"H200{PLANT}"}], "sidecars": [entry]}
+    made.transitions[-1]["reason"] = f"aborted{PLANT}"
+    report = build_report(made.run, made.transitions, [made.utterances], made.samples)
+    text = WRITTEN[name](report)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
+    assert not any(line.startswith("PASS") for line in text.splitlines())
+    assert name == "stages.csv" or r"\x1b]0;owned\x07" in text
+    assert name != "junit.xml" or ET.fromstring(text).tag == "testsuites"
 
 
 def test_a_page_has_no_heading_above_nothing(report: RunReport) -> None:

@@ -17,7 +17,7 @@ from stt_load.run.worker_report import WorkerReport
 HOLD = StageUpdate("run", 1, 1, Phase.HOLD, 5, ("worker",))
 
 
-def ledger_in_a_hold() -> Ledger:
+def ledger_in_a_hold(text: str = "good morning to you") -> Ledger:
     """Five callers: one speaking, one waiting, one that has ended with a text, two between utterances."""
     ledger = Ledger("run", {}, lambda _: None)
     report = WorkerReport("run")
@@ -25,17 +25,17 @@ def ledger_in_a_hold() -> Ledger:
     for user, state in enumerate(("speaking", "waiting", "waiting")):
         report.begin(user, HOLD, f"clip-{user}", SimpleNamespace(state=state))  # type: ignore[arg-type]
     heard = UtteranceRecord("run", 0, 2, 1, "hold", 5, "clip-2", "good morning to you", outcome="ok")
-    heard.text, heard.eos_latency_s = "good morning to you", 0.345
+    heard.text, heard.eos_latency_s = text, 0.345
     report.end(2, heard)
     message = report.take(12.0, 1.0)
     ledger.accept("worker", message.snapshot, 1.0, message.rows)
     return ledger
 
 
-def view_on(output: io.StringIO, is_terminal: bool) -> LiveView:
+def view_on(output: io.StringIO, is_terminal: bool, text: str = "good morning to you") -> LiveView:
     plan = LadderPlan((1, 5), Timing(hold_s=10, settle_s=1, ramp_rate=10, utterance_limit_s=40))
     console = Console(file=output, force_terminal=is_terminal, width=110, color_system=None)
-    return LiveView(ledger_in_a_hold(), plan, (1, 5), console=console)
+    return LiveView(ledger_in_a_hold(text), plan, (1, 5), console=console)
 
 
 def test_a_pipe_gets_one_whole_line_a_change() -> None:
@@ -57,6 +57,14 @@ def test_a_terminal_gets_a_panel_that_says_what_each_caller_does() -> None:
     assert "●◐···" in seen
     assert "◌ 0 connecting · ● 1 speaking · ◐ 1 waiting · · 3 between utterances" in seen
     assert "345 ms  good morning to you" in seen
+
+
+def test_a_transcript_cannot_command_the_terminal() -> None:
+    output = io.StringIO()
+    view = view_on(output, is_terminal=True, text="good \x1b]0;owned\x07\x1b[2J\r\nPASS [bold]day")
+    view.announce(HOLD)
+    view.close()
+    assert r"345 ms  good \x1b]0;owned\x07\x1b[2J\r\nPASS [bold]day" in output.getvalue()
 
 
 def test_failures_are_counted_by_name() -> None:
