@@ -243,6 +243,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="FOLDER",
         default_help="English sentences spoken by espeak, made once",
         help="A folder of audio files with reference texts, or a list of clips in it.",
+        in_web_ui=False,
     ),
     Option(
         name="language",

@@ -111,9 +111,8 @@ def known_flags() -> set[str]:
     ours = {f"--{option.name}" for option in OPTIONS} | set(click_flags(cli))
     scripts = [path.read_text(encoding="utf-8") for path in (CHECKOUT / "bench").glob("*.py")]
     benches = {"--help"}.union(*(re.findall(r"(--[a-z-]+)", script) for script in scripts))
-    return (
-        ours | benches | flags_of(help_of("locust")) | flags_of(help_of("gpu_sidecar")) | {*OPTIONS_OF_OTHER_PROGRAMS}
-    )
+    locust = flags_of(help_of("locust", "-f", str(CHECKOUT / "locustfiles" / "ladder.py")))
+    return ours | benches | locust | flags_of(help_of("gpu_sidecar")) | {*OPTIONS_OF_OTHER_PROGRAMS}
 
 
 def test_every_option_in_the_documents_exists() -> None:

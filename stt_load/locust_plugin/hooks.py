@@ -19,6 +19,7 @@ from locust.argument_parser import LocustArgumentParser
 
 from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, UPDATE
+from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
 from stt_load.options import OPTIONS
 
@@ -52,6 +53,7 @@ def add_options(parser: LocustArgumentParser, defaults: Mapping[str, str] = Mapp
             include_in_web_ui=option.in_web_ui,
             **kind,
         )
+    add_hosts_option(parser)
 
 
 def _bucket_ms(response_time_ms: float) -> int:
@@ -68,6 +70,8 @@ def _on_init(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
 
 def _join_master(environment: Any) -> Master:
     master = Master(environment)
+    if environment.web_ui is not None:
+        guard(environment)
     listen = environment.events
     listen.test_start.add_listener(lambda **_: master.on_test_start())
     listen.test_stopping.add_listener(lambda **_: master.on_test_stopping())

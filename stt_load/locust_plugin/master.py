@@ -3,6 +3,7 @@ run."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -15,11 +16,12 @@ from stt_load.config import RunConfig, parse_options
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.locust_plugin.arguments import find_tag_problems
 from stt_load.locust_plugin.local_pool import make_pool
-from stt_load.locust_plugin.messages import REPORT_KEY, UPDATE
+from stt_load.locust_plugin.messages import REPORT_KEY, SERVERS_OPTION, UPDATE
 from stt_load.locust_plugin.worker_cluster import WorkerCluster
 from stt_load.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.cluster import Cluster
+from stt_load.run.named_servers import find_unnamed, named_servers
 from stt_load.run.preflight import find_problems, port_taken
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run import Run, new_run_id
@@ -36,6 +38,8 @@ class Master:
 
     def __init__(self, environment: Any) -> None:
         self.environment = environment
+        options = environment.parsed_options  # as the command line and the environment have them: nobody has typed yet
+        setattr(options, SERVERS_OPTION, named_servers(vars(options)))
         self.run: Run | None = None
         self._clip_sets: dict[tuple[object, ...], ClipSet] = {}  # loaded once, also for several runs from the web UI
         self._is_leaving = False
@@ -87,8 +91,9 @@ class Master:
 
     def _prepare(self) -> tuple[RunConfig, ClipSet]:
         """Raises ConfigError with everything that would make a run with these options pointless."""
-        config = parse_options(vars(self.environment.parsed_options))
-        problems = find_problems(config)
+        options = vars(self.environment.parsed_options)
+        config = parse_options(options)
+        problems = [*find_problems(config), *find_unnamed(config, options[SERVERS_OPTION], os.environ)]
         if problems:
             raise ConfigError(problems)
         key = (config.clips, config.tts_url, config.dialect)

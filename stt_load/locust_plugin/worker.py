@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -11,12 +12,13 @@ import gevent
 from gevent.lock import Semaphore
 
 from stt_load.config import parse_options
-from stt_load.errors import ExitCode
+from stt_load.errors import ConfigError, ExitCode
 from stt_load.locust_plugin.arguments import find_tag_problems
 from stt_load.locust_plugin.local_pool import make_pool
-from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, UPDATE_OPTION
+from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.log import log
 from stt_load.run.caller_pool import CallerPool
+from stt_load.run.named_servers import find_unnamed
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
@@ -81,6 +83,8 @@ class Worker:
         with self._making:
             options = vars(self.environment.parsed_options)
             config = parse_options(options)
+            if problems := find_unnamed(config, options.get(SERVERS_OPTION, {}), os.environ):
+                raise ConfigError(problems)
             if options.get(UPDATE_OPTION):
                 self.on_update(options[UPDATE_OPTION])
             if self.pool is None or self.pool.config != config:
