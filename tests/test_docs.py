@@ -21,6 +21,7 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
 from stt_load.errors import ExitCode, Outcome
 from stt_load.kinds import KINDS, STREAM, TTS, UPLOAD, LoadKind
+from stt_load.locust_plugin.request_origin import HOSTS_FLAG
 from stt_load.metrics.figures import in_table
 from stt_load.metrics.validity import CONDITIONS
 from stt_load.options import OPTIONS
@@ -108,11 +109,12 @@ def known_flags() -> set[str]:
 
     Locust is asked in a process of its own, because importing it patches the process.
     """
-    ours = {f"--{option.name}" for option in OPTIONS} | set(click_flags(cli))
+    ours = {f"--{option.name}" for option in OPTIONS} | set(click_flags(cli)) | {HOSTS_FLAG}
     scripts = [path.read_text(encoding="utf-8") for path in (CHECKOUT / "bench").glob("*.py")]
     benches = {"--help"}.union(*(re.findall(r"(--[a-z-]+)", script) for script in scripts))
-    locust = flags_of(help_of("locust", "-f", str(CHECKOUT / "locustfiles" / "ladder.py")))
-    return ours | benches | locust | flags_of(help_of("gpu_sidecar")) | {*OPTIONS_OF_OTHER_PROGRAMS}
+    return (
+        ours | benches | flags_of(help_of("locust")) | flags_of(help_of("gpu_sidecar")) | {*OPTIONS_OF_OTHER_PROGRAMS}
+    )
 
 
 def test_every_option_in_the_documents_exists() -> None:
