@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from importlib import import_module
 
@@ -11,6 +10,7 @@ import click
 from stt_load import __version__
 from stt_load.errors import ClipError, ConfigError, ExitCode, SttLoadError
 from stt_load.printable import printable
+from stt_load.standard_streams import protect_streams
 
 # Name → (module, one line of help). Modules are imported when they are needed: the help must come at once.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -64,10 +64,7 @@ def cli() -> None:
 
 def main() -> None:
     """The console script."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A file name or a server's text that the terminal can't show is no fault.
-            stream.reconfigure(errors="replace")
+    protect_streams()
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -26,6 +26,7 @@ from stt_load.clips.library import default_clips, make_folder
 from stt_load.credentials import TTS_KEY_VARIABLE, without_credentials
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.printable import printable
+from stt_load.standard_streams import require_output
 from stt_load.tts.engines import ENGINES, Voice, voice_of
 
 SHIPPED: dict[str, Callable[[], Texts]] = {"english": english_set, "standard": standard_set}
@@ -116,6 +117,7 @@ def show(folder: Path | None, with_standard: bool, bounds: bool) -> None:
     click.echo(f"{_speech_line(clips)} ({printable(clips.source)})")
     for note in [*clips.notes, *filter(None, [bounds_note(clips)])]:
         click.echo(f"note: {printable(note)}")
+    require_output()
 
 
 def _checked(

@@ -15,6 +15,7 @@ import click
 from stt_load.cli.run import ALL_OPTIONS, check, locust_command, with_options
 from stt_load.locust_plugin.arguments import find_locust_problems
 from stt_load.server.process import start_embedded_server
+from stt_load.standard_streams import flush_streams
 
 # What differs from `stt-load run`: about three minutes instead of ten, and enough of each stage to judge.
 DEMO_OPTIONS = {
@@ -61,6 +62,7 @@ def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
 
 def _run_locust(line: Sequence[str]) -> int:
     """Locust as a child, so that the server can be stopped after it. Signals are passed on; it ends with us."""
+    flush_streams()
     child = subprocess.Popen(line, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
 
     def pass_on(number: int, _: FrameType | None) -> None:

@@ -12,6 +12,7 @@ from stt_load.dialects.installed import InstalledDialect, installed_dialects
 from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConfigError
 from stt_load.kinds import KINDS, STREAM, LoadKind, kind_of
+from stt_load.standard_streams import require_output
 
 _WIDTH = 110
 
@@ -22,6 +23,7 @@ def command(name: str | None) -> None:
     """List the servers that stt-load can talk to; with NAME, show what is known about one and its options."""
     for line in _list_all() if name is None else _describe_one(name):
         click.echo(line)
+    require_output()
 
 
 def _describe_one(name: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from stt_load.calibration.host_probe import probe_machine
 from stt_load.calibration.installation_probe import probe_installation
 from stt_load.errors import ExitCode
 from stt_load.printable import printable
+from stt_load.standard_streams import require_output
 
 _COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.PROBLEM: "red"}
 _NARROWEST = 80
@@ -39,6 +40,7 @@ def command(results: str, as_json: bool) -> None:
         console = console if console.is_terminal else Console(width=_NARROWEST)
         console.print(_table(checks))
         click.echo(_summary(checks))
+    require_output()
     is_impossible = any(check.status is Status.PROBLEM for check in checks)
     click.get_current_context().exit(ExitCode.FAILED if is_impossible else ExitCode.FINE)
 

@@ -27,6 +27,7 @@ from stt_load.printable import printable
 from stt_load.records import Utterance, UtteranceRecord
 from stt_load.run.preflight import find_problems
 from stt_load.session.advice import find_cause
+from stt_load.standard_streams import print_in_background
 from stt_load.workloads.run_clips import choose_clips
 from stt_load.workloads.workload import Show, Workload, as_ms
 
@@ -62,6 +63,7 @@ def command(clip_id: str | None, **options: Any) -> None:
         show(f"where its speech ends is uncertain: {words_of(doubts)}")
     if note := path_note(options.get("stt_url"), config):
         show(note)
+    print_in_background()
     credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)
     measured = workload.probe(config, clip, credentials, show)
     record = UtteranceRecord.assemble(utterance, measured, time.time())

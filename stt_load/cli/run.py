@@ -18,6 +18,7 @@ from stt_load.errors import ConfigError, SttLoadError
 from stt_load.locust_plugin.arguments import find_locust_problems
 from stt_load.options import OPTIONS, Option
 from stt_load.run.preflight import find_problems
+from stt_load.standard_streams import flush_streams
 
 ALL_OPTIONS = tuple(option.name for option in OPTIONS)
 LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
@@ -138,4 +139,14 @@ def become_locust(
     options["live"] = True
     check(options, [*problems, *find_locust_problems(extra)])
     line = locust_command(options, extra, locustfile)
+    flush_streams()
+    _let_go_of_the_keyboard()
     os.execv(line[0], line)  # one process: signals and the exit code are Locust's
+
+
+def _let_go_of_the_keyboard() -> None:
+    """Nothing is read from the terminal. Locust would change the number of callers at a key that is pressed by mistake,
+    and a run in the background would be stopped by the kernel as soon as Locust looks for keys."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)

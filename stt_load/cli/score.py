@@ -28,6 +28,7 @@ from stt_load.metrics.normaliser import NORMALISERS, Normaliser
 from stt_load.metrics.pairs import Pair, PairFile
 from stt_load.metrics.wer import Scores, align, score
 from stt_load.printable import printable
+from stt_load.standard_streams import require_output
 
 _WIDTH = 110
 _NO_WORD = "*"  # where one side has no word
@@ -96,10 +97,11 @@ def command(
     done = Scored(file, pairs, normaliser, choice, corpus, corpus.close(), tagged)
     if as_json:
         _print_json(done)
-        return
-    Console(width=_WIDTH).print(_table(done.figures, normaliser))
-    for line in (*_notes(done), *_worst_cases(done)):
-        click.echo(line)
+    else:
+        Console(width=_WIDTH).print(_table(done.figures, normaliser))
+        for line in (*_notes(done), *_worst_cases(done)):
+            click.echo(line)
+    require_output()
 
 
 def _code(language: str | None, normaliser: str | None) -> str | None:

@@ -14,6 +14,7 @@ from stt_load.errors import ConfigError
 from stt_load.extras import install_command
 from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.server.embedded_recogniser import RecogniserOptions, default_decoders, run_recogniser
+from stt_load.standard_streams import print_in_background
 
 _KEY_VARIABLE = "STT_SERVE_API_KEY"
 _PORT, _TTS_PORT = 8000, 8004  # the defaults of `stt-load run` and of `stt-load tts`
@@ -89,6 +90,7 @@ def command(
     With --tts it is a text-to-speech server instead: espeak behind POST /tts (Chatterbox) and POST /v1/audio/speech
     (OpenAI). Try it with `stt-load tts`.
     """
+    print_in_background()
     port = (_TTS_PORT if tts else _PORT) if port is None else port
     numbers = {"port": port, "max-callers": max_callers, "decoders": decoders, "warm-up": warm_up, "nice": nice}
     problems = [

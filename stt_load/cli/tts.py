@@ -32,6 +32,7 @@ from stt_load.printable import printable
 from stt_load.run.preflight import unreachable, unwritable
 from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar
+from stt_load.standard_streams import print_in_background
 from stt_load.tts.apis import TTS_APIS
 from stt_load.tts.engines import with_path
 from stt_load.tts_benchmark.benchmark_run import BenchmarkRun
@@ -174,6 +175,7 @@ class _BenchmarkCommand:
             self._api, self._url, self._options, self._timeout_s, self._credentials, not self._given["insecure"]
         )
         run = BenchmarkRun(client.synthesise, self._named_texts(), self._given["warm_up"], self._given["runs"])
+        print_in_background()
         started_at, is_complete = time.time(), True
         with contextlib.ExitStack() as stack:
             watch = GpuWatch(self._clients(stack), run_id=uuid.uuid4().hex[:12])

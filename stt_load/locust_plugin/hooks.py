@@ -22,12 +22,14 @@ from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, UPDATE
 from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
 from stt_load.options import OPTIONS
+from stt_load.standard_streams import print_in_background
 
 _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer than it needs to be
 
 
 def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
     """Called once, in the locustfile, after `import locust`. `defaults`: the file's own, by option key."""
+    print_in_background()  # before Locust sets up its logging, which keeps the stream that it finds
     # In every process, before the first sample: Locust keeps about two digits of a response time otherwise.
     stats.bucket_response_time = _bucket_ms  # type: ignore[assignment]
     runners.WORKER_REPORT_INTERVAL = _REPORT_INTERVAL_S

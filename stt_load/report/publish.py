@@ -8,6 +8,7 @@ from rich.console import Console
 
 from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError, ExitCode
+from stt_load.log import log
 from stt_load.report.console import print_report
 from stt_load.report.knee import exit_code
 from stt_load.report.report_files import WRITERS, write_report
@@ -29,8 +30,11 @@ def publish_report(
     if output is not None and source is not None:
         write_atomically(Path(output), (folder / source).read_text(encoding="utf-8"))
     console = console or Console()
-    print_report(report, console)
-    console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)
+    try:
+        print_report(report, console)
+        console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)
+    except Exception:  # the files say what came of the run, and so does the exit code
+        log.exception("the report can't be printed; it is in %s", folder)
     return exit_code(report)
 
 

@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from stt_load.log import log
 from stt_load.printable import printable
 from stt_load.records import UtteranceRecord
 from stt_load.report.wording import callers
@@ -60,6 +61,7 @@ class LiveView:
         self._ladder = tuple(ladder)
         self._console = console or Console(file=sys.stdout)
         self._drawn_s = 0.0
+        self._is_broken = False
         self._live: Live | None = None
         if has_panel and self._console.is_terminal:
             # Drawn by `refresh`, not by a thread of rich's own: under Locust a thread is a greenlet.
@@ -78,10 +80,16 @@ class LiveView:
 
     def _draw(self, update: StageUpdate, line: str) -> None:
         self._drawn_s = time.monotonic()
-        if self._live is not None:
-            self._live.update(self._panel(update), refresh=True)
-        else:
-            self._console.print(f"{_clock()} {self._where(update)} {line}", highlight=False, soft_wrap=True)
+        if self._is_broken:
+            return
+        try:
+            if self._live is not None:
+                self._live.update(self._panel(update), refresh=True)
+            else:
+                self._console.print(f"{_clock()} {self._where(update)} {line}", highlight=False, soft_wrap=True)
+        except Exception:  # what can't be shown goes on all the same
+            self._is_broken = True
+            log.exception("the state of the run can't be shown any more; the run goes on")
 
     def close(self) -> None:
         if self._live is not None:

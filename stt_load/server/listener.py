@@ -6,12 +6,12 @@ server in a process of its own waits for that line.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import sys
 from collections.abc import Callable
 
 from stt_load.errors import ConfigError
+from stt_load.standard_streams import print_in_background
 
 _BACKLOG = 1024
 NO_PARENT = "--exit-with-parent needs a pipe on standard input, held open by the parent"
@@ -51,13 +51,12 @@ def url_of(listener: socket.socket, scheme: str, path: str = "") -> str:
 
 def announce(url: str) -> None:
     """Prints the line that starters wait for."""
-    # A starter that has gone away is no reason to fail.
-    with contextlib.suppress(BrokenPipeError):
-        print(f"listening on {url}", flush=True)
+    print(f"listening on {url}", flush=True)
 
 
 def run_command(command: Callable[[], object]) -> None:
     """Runs the command of a module that is run as a server: bad input is one line and exit code 2."""
+    print_in_background()
     try:
         command()
     except ConfigError as error:

@@ -31,13 +31,20 @@ StartSink = Callable[..., ServerProcess]
 class Run:
     """A process with its output in a file; on leaving, it and whatever is left of its family is killed."""
 
-    def __init__(self, line: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        line: Sequence[str],
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        printed_to: int | None = None,
+    ) -> None:
+        """`printed_to`: a file descriptor in the place of the file."""
         self.log = folder / f"output-{time.monotonic_ns()}.txt"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 line,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=output if printed_to is None else printed_to,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
                 env={**os.environ, **(environment or {})},
@@ -144,8 +151,10 @@ def broken_conditions(results: Path) -> set[str]:
 
 
 def assert_ends_with(code: int, run: Run, results: Path) -> None:
-    """The run's exit code, or 4 where nothing but this machine's own lateness made it unbelievable."""
+    """The run's exit code, or 4 where nothing but this machine's own lateness made it unbelievable; and the summary
+    says the same."""
     ended_with = run.wait()
+    assert summary(results)["exit_code"] == ended_with, run.output
     if ended_with != code:
         assert ended_with == 4, run.output
         assert broken_conditions(results) & THE_MACHINES, run.output

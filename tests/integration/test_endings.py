@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -60,6 +63,7 @@ def test_a_signal_in_a_hold_ends_the_run_with_5_and_a_summary(
     assert done["delivery"]["rows"] == sum(done["delivery"]["totals"].values()) == len(utterances)
     assert "interrupted" in {row["outcome"] for row in utterances}
     assert summary(results)["stages"][0]["n"] > 0
+    assert (summary(results)["exit_code"], summary(results)["verdict"]) == (5, "aborted")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -102,6 +106,7 @@ def test_a_worker_that_dies_makes_the_run_unbelievable(start_sink: StartSink, tm
         kill(min(process.pid for process in workers))
         assert run.wait() == 4, run.output
         run.wait_until_nothing_is_left()
+    assert summary(results)["exit_code"] == 4
     stage = summary(results)["stages"][0]
     assert stage["verdict"] == "invalid"
     assert "workers" in str(stage["validity"])
@@ -255,6 +260,38 @@ def test_a_hung_server_holds_up_neither_other_callers_nor_the_end(start_sink: St
         assert_ends_with(3, run, results)
     outcomes = [row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")]
     assert set(outcomes) == {"ok", "timed_out"}
+
+
+def test_a_terminal_that_is_stopped_and_then_lost_holds_up_nothing(start_sink: StartSink, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "1,2", "--rounds", "1", *EASY_SLOS]
+    ours, terminal = os.openpty()
+    termios.tcflow(terminal, termios.TCOOFF)  # as Ctrl-S does: whoever writes now waits in the kernel
+    try:
+        with Run([*line, "--settle", "0s", "--results", str(results)], tmp_path, printed_to=terminal) as run:
+            os.close(terminal)
+            wait_for(lambda: bool(list(results.glob("*/junit.xml"))), "the report", run)
+            os.close(ours)
+            assert_ends_with(0, run, results)
+    finally:
+        with suppress(OSError):
+            os.close(ours)
+    assert len(rows(run_folder(results) / "utterances.jsonl")) == 3
+
+
+def test_a_reader_of_the_output_that_goes_away_ends_no_process_of_a_run(start_sink: StartSink, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "2", "--rounds", "1", *EASY_SLOS]
+    reading, writing = os.pipe()
+    os.close(reading)
+    line += ["--settle", "0s", "--loglevel", "DEBUG", "--results", str(results), *two_processes()]
+    with Run(line, tmp_path, printed_to=writing) as run:
+        os.close(writing)
+        assert_ends_with(0, run, results)
+        run.wait_until_nothing_is_left()
+    done = rows(run_folder(results) / "stages.jsonl")[-1]
+    assert done["delivery"]["rows"] == sum(done["delivery"]["totals"].values()) == 2
+    assert (len(done["delivery"]["totals"]), done["delivery"]["workers_lost"]) == (2, 0)
 
 
 def test_a_report_that_cannot_be_copied_ends_with_1_and_loses_nothing(start_sink: StartSink, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from types import SimpleNamespace
 
+import pytest
 from rich.console import Console
 
 from stt_load.records import UtteranceRecord
@@ -46,6 +47,16 @@ def test_a_pipe_gets_one_whole_line_a_change() -> None:
     (line,) = output.getvalue().splitlines()
     assert "stage 2/2, 5 callers, hold" in line
     assert "utterances that start now count; 1 of 3 counted utterances ended · 1 ok in the whole run" in line
+
+
+def test_what_cannot_be_drawn_is_told_once_and_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    view = view_on(io.StringIO(), is_terminal=False)
+    view._console = None  # type: ignore[assignment] - whatever is wrong with it
+    view.announce(HOLD)
+    view.announce(HOLD)
+    view.close()
+    (told,) = caplog.messages
+    assert told == "the state of the run can't be shown any more; the run goes on"
 
 
 def test_a_terminal_gets_a_panel_that_says_what_each_caller_does() -> None:
