@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import uuid
 from pathlib import Path
 
-from stt_load.errors import ConfigError
+from stt_load.errors import ConfigError, WriteError
 from stt_load.whole_characters import with_whole_characters
+
+_WRONG_PATH = {errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EPERM}
 
 
 def write_atomically(path: Path, content: str | bytes, *, make_folder: bool = False, advice: str = "") -> None:
     """Replaces `path`. Several processes may write the same file at once: the last one to finish wins.
 
     Text is written as UTF-8, and half of a character as U+FFFD: what was measured isn't lost to a server's bad text.
-    `make_folder`: create the folder if it is missing. Raises ConfigError with one line that ends with `advice`; nothing
-    is left behind then.
+    `make_folder`: create the folder if it is missing. Raises an error with one line that ends with `advice`, and leaves
+    nothing behind: ConfigError for a path at which no file can be, WriteError for a disk that is full or broken.
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
@@ -27,4 +30,5 @@ def write_atomically(path: Path, content: str | bytes, *, make_folder: bool = Fa
             draft.unlink(missing_ok=True)
     except OSError as error:
         line = f"{path} can't be written: {error.strerror}"
-        raise ConfigError(f"{line}; {advice}" if advice else line) from error
+        kind = ConfigError if error.errno in _WRONG_PATH else WriteError
+        raise kind(f"{line}; {advice}" if advice else line) from error

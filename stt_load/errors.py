@@ -2,6 +2,7 @@
 
 SttLoadError
 ├── ConfigError            the user asked for something that can't be done; carries every problem at once
+│   └── WriteError         a file that is right can't be written: its disk is full or broken, its folder gone
 ├── ClipError              a clip or manifest can't be used
 ├── ProtocolError          the server sent something its protocol doesn't allow
 │   └── PlainWords         a text message in plain words, where the protocol has none
@@ -19,6 +20,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
+from typing import ClassVar
 
 from stt_load.printable import printable
 
@@ -69,11 +71,15 @@ def _kind(problem: str) -> str:
 
 
 class SttLoadError(Exception):
-    """The root of every error that this package raises on purpose."""
+    """The root of every error that this package raises on purpose. `exit_code`: of a command that it ends."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
 class ConfigError(SttLoadError):
     """Bad input. `problems` holds one line each, every one saying what is wrong and what to do."""
+
+    exit_code = ExitCode.USAGE
 
     def __init__(self, problems: Sequence[str] | str) -> None:
         self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
@@ -96,8 +102,17 @@ class ConfigError(SttLoadError):
         return lines if more <= 0 else [*lines[:LISTED_IN_ALL], f"… and {more:,} more problems"]
 
 
+class WriteError(ConfigError):
+    """A file can't be written, though nothing was asked for that can't be done: the disk is full, broken or read-only,
+    or its folder has gone."""
+
+    exit_code = ExitCode.FAILED
+
+
 class ClipError(SttLoadError):
     """A clip or a manifest can't be used; the message is one line with the file's name."""
+
+    exit_code = ExitCode.USAGE
 
 
 class ProtocolError(SttLoadError):

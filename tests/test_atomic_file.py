@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from small_disk import no_room_beyond
 
 from stt_load.atomic_file import write_atomically
-from stt_load.errors import ConfigError
+from stt_load.errors import ConfigError, ExitCode, WriteError
 
 
 @pytest.mark.parametrize("content", ["five €", b"\x00\xff"])
@@ -22,9 +23,20 @@ def test_a_file_has_the_new_content_and_nothing_else_is_left(tmp_path: Path, con
 
 def test_what_cannot_be_written_leaves_nothing_behind_and_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "stages.csv").mkdir()
-    with pytest.raises(ConfigError, match=r"stages\.csv can't be written: .*; set STT_LOAD_CACHE"):
+    with pytest.raises(ConfigError, match=r"stages\.csv can't be written: .*; set STT_LOAD_CACHE") as caught:
         write_atomically(tmp_path / "stages.csv", "text", advice="set STT_LOAD_CACHE")
+    assert caught.value.exit_code is ExitCode.USAGE
     assert [path.name for path in tmp_path.iterdir()] == ["stages.csv"]
+
+
+def test_a_full_disk_is_no_bad_input_and_leaves_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "stages.csv"
+    path.write_text("old")
+    with no_room_beyond(2), pytest.raises(WriteError, match=r"stages\.csv can't be written: File too large$") as caught:
+        write_atomically(path, "new")
+    assert caught.value.exit_code is ExitCode.FAILED
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_missing_folder_is_made_only_where_that_is_asked_for(tmp_path: Path) -> None:

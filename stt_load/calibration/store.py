@@ -8,24 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_data_path
-
 from stt_load.atomic_file import write_atomically
 from stt_load.calibration.result import Calibration, NotACalibration
+from stt_load.data_folder import data_folder
 
 _IDENTITY = ("host", "architecture", "cpu_model", "cores", "container_cpu_limit")
-
-
-def data_folder() -> Path:
-    """The folder for what outlives a run: STT_LOAD_DATA, else the user's data folder."""
-    from_environment = os.environ.get("STT_LOAD_DATA")
-    return Path(from_environment) if from_environment else user_data_path("stt-load")
 
 
 def path_for(host: Mapping[str, Any], data: Path | None = None) -> Path:

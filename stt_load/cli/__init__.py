@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from stt_load import __version__
-from stt_load.errors import ClipError, ConfigError, ExitCode, SttLoadError
+from stt_load.errors import ConfigError, ExitCode, SttLoadError
 from stt_load.printable import printable
 from stt_load.standard_streams import protect_streams
 
@@ -73,11 +73,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = ExitCode.USAGE
-    except (ConfigError, ClipError) as error:
+    except SttLoadError as error:
         for line in error.lines if isinstance(error, ConfigError) else (printable(str(error)),):
             print(f"error: {line}", file=sys.stderr)
-        code = ExitCode.USAGE
-    except SttLoadError as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
-        code = ExitCode.FAILED
+        code = error.exit_code
     sys.exit(int(code or 0))

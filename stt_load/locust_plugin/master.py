@@ -13,7 +13,7 @@ import gevent
 
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, parse_options
-from stt_load.errors import ConfigError, ExitCode
+from stt_load.errors import ConfigError, ExitCode, WriteError
 from stt_load.locust_plugin.arguments import find_tag_problems
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import REPORT_KEY, SERVERS_OPTION, UPDATE
@@ -21,6 +21,7 @@ from stt_load.locust_plugin.worker_cluster import WorkerCluster
 from stt_load.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.cluster import Cluster
+from stt_load.run.fault import fault_line
 from stt_load.run.named_servers import find_unnamed, named_servers
 from stt_load.run.preflight import find_problems, port_taken
 from stt_load.run.real_thread import call_in_thread
@@ -67,7 +68,7 @@ class Master:
         except ConfigError as error:
             for line in error.lines:
                 print(f"error: {line}", file=sys.stderr)
-            sys.exit(ExitCode.USAGE)
+            sys.exit(error.exit_code)
 
     def on_test_start(self) -> None:
         """Opens the run. Where that can't be done, it raises GreenletExit, so that Locust starts no user either."""
@@ -81,13 +82,22 @@ class Master:
                 self.environment.process_exit_code = int(ExitCode.ABORTED)
                 gevent.spawn(self._leave)
                 raise gevent.GreenletExit from error
-            gevent.spawn(self._leave if self.environment.web_ui is None else self.environment.runner.stop)
+            self._stop_load()
+            raise gevent.GreenletExit from error
+        except Exception as error:  # Locust would swallow it, and play callers of no run for ever
+            self._refuse(WriteError(f"the run could not start: {fault_line(error)}"))
+            log.debug("the run could not start", exc_info=error)
+            self._stop_load()
             raise gevent.GreenletExit from error
 
     def _refuse(self, error: ConfigError) -> None:
         for line in error.lines:
             log.error(line)
-        self.environment.process_exit_code = int(ExitCode.USAGE)
+        self.environment.process_exit_code = int(error.exit_code)
+
+    def _stop_load(self) -> None:
+        """In a greenlet of its own, since whoever calls this may be one that is stopped with the load."""
+        gevent.spawn(self._leave if self.environment.web_ui is None else self.environment.runner.stop)
 
     def _prepare(self) -> tuple[RunConfig, ClipSet]:
         """Raises ConfigError with everything that would make a run with these options pointless."""
@@ -115,7 +125,13 @@ class Master:
             pool = make_pool(environment, config, clips, WorkerReport(run_id))
             cluster = SingleProcess(pool, environment.runner, environment.runner.client_id)
         has_ladder = environment.shape_class is not None
-        return Run(run_id, config, clips, cluster, vars(environment.parsed_options), has_ladder)
+        options = vars(environment.parsed_options)
+        return Run(run_id, config, clips, cluster, options, has_ladder, self._on_failure)
+
+    def _on_failure(self) -> None:
+        """The run has failed: its load stops, whether there is a shape that would end it or not."""
+        self.environment.process_exit_code = int(ExitCode.FAILED)
+        self._stop_load()
 
     # while it goes on ----------------------------------------------------------------------------------
 
@@ -184,6 +200,10 @@ class Master:
         deadline_s = time.monotonic() + _CLOSE_LIMIT_S
         while self.run is not None and time.monotonic() < deadline_s:
             gevent.sleep(0.05)
+        if self.run is not None:
+            path = self.run.folder.path
+            log.error("the report is not ready after %g s: make it with `stt-load report %s`", _CLOSE_LIMIT_S, path)
+            self.environment.process_exit_code = int(ExitCode.FAILED)
 
     def on_signal(self, number: int) -> None:
         """SIGTERM or Ctrl-C: the report is still written. Repeated, it leaves at once: on the third, since a terminal

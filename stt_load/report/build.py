@@ -20,7 +20,7 @@ from stt_load.report.knee import find_knee, run_verdict
 from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.sampling import Sampling
-from stt_load.report.stage_timeline import StageTimeline, Transition, delivery_of, timelines_of
+from stt_load.report.stage_timeline import FAILED, StageTimeline, Transition, delivery_of, timelines_of
 from stt_load.report.wording import error_notes, judged
 
 _UTTERANCE_LIMIT_S = 120.0  # for runs whose run.json lacks it
@@ -88,14 +88,18 @@ def build_report(
         for timeline, closed in zip(judged_ones, figures, strict=True)
     ]
     is_aborted = bool(done and done.get("aborted"))
-    is_cut_short = bool(stages) and (is_aborted or done is None)
+    failure = run.get("failure")
+    is_cut_short = bool(stages) and (is_aborted or done is None or done.get("reason") == FAILED)
     knee = find_knee(stages, ended_at=stages[-1].users if is_cut_short else None)
     return RunReport(
         run=run,
         stages=tuple(stages),
         knee=knee,
-        verdict=run_verdict(stages, knee, is_finished=done is not None, is_aborted=is_aborted),
+        verdict=run_verdict(
+            stages, knee, is_finished=done is not None, is_aborted=is_aborted, has_failed=bool(failure)
+        ),
         notes=(
+            *([f"the run failed: {failure}"] if failure else []),
             *_frame_note(run),
             *run.get("notes", ()),
             *notes,

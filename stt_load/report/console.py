@@ -26,6 +26,7 @@ _STYLES = {
     Verdict.INVALID: "yellow",
     Verdict.EMPTY: "yellow",
     Verdict.ABORTED: "yellow",
+    Verdict.ERROR: "red",
 }
 
 

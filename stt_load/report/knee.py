@@ -10,6 +10,7 @@ Stages are read from the fewest callers upwards, and the first that does not pas
     nothing counted at all                 empty     exit 4
     the run was killed (no `done` line)    invalid   exit 4
     the run was aborted                    aborted   exit 5, whatever the stages say
+    the program failed (`failure`)         error     exit 1, whatever else happened
 
 A ladder is meant to climb until the server breaks, so finding the knee is exit 3: to a CI job that wants
 20 callers held, run a ladder that ends at 20.
@@ -28,6 +29,7 @@ _EXIT_CODES: dict[Verdict, ExitCode] = {
     Verdict.INVALID: ExitCode.NOT_BELIEVABLE,
     Verdict.EMPTY: ExitCode.NOT_BELIEVABLE,
     Verdict.ABORTED: ExitCode.ABORTED,
+    Verdict.ERROR: ExitCode.FAILED,
 }
 
 
@@ -42,8 +44,13 @@ def find_knee(stages: Sequence[StageReport], *, ended_at: int | None = None) -> 
     return Knee(held[-1] if held else None, breaks, tried, ended_at, above)
 
 
-def run_verdict(stages: Sequence[StageReport], knee: Knee, *, is_finished: bool, is_aborted: bool) -> Verdict:
-    """The verdict of the run. `is_finished`: it wrote its last transition. `is_aborted`: it was ended early."""
+def run_verdict(
+    stages: Sequence[StageReport], knee: Knee, *, is_finished: bool, is_aborted: bool, has_failed: bool = False
+) -> Verdict:
+    """The verdict of the run. `is_finished`: it wrote its last transition. `is_aborted`: it was ended early.
+    `has_failed`: this program or its machine did."""
+    if has_failed:
+        return Verdict.ERROR
     if is_aborted:
         return Verdict.ABORTED
     if not any(stage.figures.n for stage in stages):

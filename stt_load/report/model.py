@@ -25,13 +25,14 @@ WORKED_PCT = 1.0
 
 
 class Verdict(StrEnum):
-    """The verdict of a stage or of a run. Only a run can be ABORTED."""
+    """The verdict of a stage or of a run. Only a run can be ABORTED or end in an ERROR."""
 
     PASS = "pass"
     FAIL = "fail"  # believable, and an SLO was missed
     INVALID = "invalid"  # not to be believed
     EMPTY = "empty"  # nothing was counted
     ABORTED = "aborted"  # SIGTERM or Ctrl-C; a run only
+    ERROR = "error"  # the program failed, or the disk that it writes to; a run only
 
 
 @dataclass(frozen=True, slots=True)

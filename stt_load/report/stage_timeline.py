@@ -9,6 +9,9 @@ from typing import Any
 Transition = Mapping[str, Any]
 """A line of `stages.jsonl`."""
 
+FAILED = "failed"
+"""The `reason` of the last line where the run had to end because this program or its machine failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class StageTimeline:

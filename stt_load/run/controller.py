@@ -33,9 +33,11 @@ class RunController:
         folder: RunFolder,
         on_update: Callable[[StageUpdate], None],
         on_step: Callable[[], None],
+        on_fault: Callable[[Exception], None],
         clock: Clock = time.monotonic,
     ) -> None:
-        """`on_update`: called with every phase that begins. `on_step`: called about ten times a second."""
+        """`on_update`: called with every phase that begins. `on_step`: called about ten times a second. `on_fault`:
+        called once, where an error ends the leading before the plan has run through."""
         self.run_id = run_id
         self.plan = plan
         self.ledger = ledger
@@ -43,6 +45,7 @@ class RunController:
         self._folder = folder
         self._on_update = on_update
         self._on_step = on_step
+        self._on_fault = on_fault
         self._clock = clock
         self._known_workers = set(cluster.workers())
         self._workers_lost = 0
@@ -80,13 +83,16 @@ class RunController:
         try:
             while self.step():
                 gevent.sleep(_STEP_PERIOD_S)
-        except OSError as error:  # a full disk: without an end of its plan the load would go on for ever
-            log.error("%s can't be written: %s; the run ends", self._folder.path, error.strerror or error)
-            self._end_reason = self.plan.stop(self._clock(), "the run folder could not be written").reason
+        except Exception as error:  # whatever it is: a load that nobody leads would go on for ever
+            self._on_fault(error)
 
     def step(self) -> bool:
-        """Takes in what is new, and begins the next phase where it is time. False where the plan has run through."""
+        """Takes in what is new, and begins the next phase where it is time. False where the plan has run through.
+        Raises WriteError where the folder takes no more, and any fault that was met with a row."""
         self._cluster.collect(self.ledger)
+        self._folder.keep_up()
+        if self.ledger.fault is not None:
+            raise self.ledger.fault
         self._note_lost_workers()
         self._note_cpu()
         self._warn_of_failures()

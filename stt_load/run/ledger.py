@@ -77,6 +77,7 @@ class Ledger:
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
         self.outcomes: Counter[str] = Counter()
         self.drained: set[str] = set()  # workers that have sent their last report
+        self.fault: Exception | None = None  # of ours, the first one met with a row
         self.first_failures: dict[tuple[str, str | None], UtteranceRecord] = {}  # by outcome and refusal
 
     def accept(self, worker: str, snapshot: Snapshot, now_s: float, rows: bytes = b"") -> None:
@@ -107,14 +108,20 @@ class Ledger:
     def _take(self, worker: WorkerState, records: Iterable[UtteranceRecord], now_s: float) -> None:
         taken = []
         for record in records:
-            self._score(record, ClipsInFlight(record, self._recent, now_s - self._recent_s, self._workers))
-            self._recent.end(record)
-            self._count(record)
-            if record.is_counted:
-                worker.stages[record.stage].add(record)
             taken.append(record)
+            try:
+                self._account(worker, record, now_s)
+            except Exception as error:  # Locust would swallow it, and with it every row that came along
+                self.fault = self.fault or error
         self._write(_LINES.encode_lines(taken))
         worker.rows += len(taken)
+
+    def _account(self, worker: WorkerState, record: UtteranceRecord, now_s: float) -> None:
+        self._score(record, ClipsInFlight(record, self._recent, now_s - self._recent_s, self._workers))
+        self._recent.end(record)
+        self._count(record)
+        if record.is_counted:
+            worker.stages[record.stage].add(record)
 
     def _score(self, record: UtteranceRecord, around: ClipsInFlight) -> None:
         allowance = self._allowance

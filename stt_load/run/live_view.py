@@ -70,15 +70,15 @@ class LiveView:
 
     def announce(self, update: StageUpdate) -> None:
         """A phase begins."""
-        self._draw(update, f"{PHASE_EXPLANATIONS[update.phase]}; {self._counts(update)}")
+        self._draw(update, f"{PHASE_EXPLANATIONS[update.phase]}; ")
 
     def refresh(self, update: StageUpdate) -> None:
         """Draws again if it is time. `update`: the newest."""
         period_s = _LINE_PERIOD_S if self._live is None else _REFRESH_PERIOD_S
         if time.monotonic() - self._drawn_s >= period_s:
-            self._draw(update, self._counts(update))
+            self._draw(update)
 
-    def _draw(self, update: StageUpdate, line: str) -> None:
+    def _draw(self, update: StageUpdate, news: str = "") -> None:
         self._drawn_s = time.monotonic()
         if self._is_broken:
             return
@@ -86,15 +86,19 @@ class LiveView:
             if self._live is not None:
                 self._live.update(self._panel(update), refresh=True)
             else:
-                self._console.print(f"{_clock()} {self._where(update)} {line}", highlight=False, soft_wrap=True)
+                line = f"{_clock()} {self._where(update)} {news}{self._counts(update)}"
+                self._console.print(line, highlight=False, soft_wrap=True)
         except Exception:  # what can't be shown goes on all the same
             self._is_broken = True
             log.exception("the state of the run can't be shown any more; the run goes on")
 
     def close(self) -> None:
         if self._live is not None:
-            self._live.stop()
-            self._live = None
+            live, self._live = self._live, None
+            try:
+                live.stop()
+            except Exception as error:
+                log.warning("the panel can't be taken away: %s", error)
 
     # what is drawn -------------------------------------------------------------------------------------
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -14,13 +14,15 @@ from stt_load.audio.pool import shortage
 from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, path_note
-from stt_load.errors import ExitCode, SttLoadError
+from stt_load.errors import ConfigError, ExitCode
 from stt_load.log import log
 from stt_load.metrics.language_guess import choose_language
 from stt_load.report.publish import publish_report
+from stt_load.report.stage_timeline import FAILED
 from stt_load.report.wording import callers
 from stt_load.run.cluster import Cluster
 from stt_load.run.controller import RunController
+from stt_load.run.fault import fault_line
 from stt_load.run.gpu_feed import Description, GpuFeed
 from stt_load.run.ledger import Allowance, Ledger
 from stt_load.run.live_view import LiveView
@@ -42,7 +44,10 @@ class Run:
     """A run that goes on. `start` it once, `drain` it when it is to end, and `close` it.
 
     `raw_options`: the options as they were given, for `run.json`. `has_ladder`: stages are those of --concurrency;
-    otherwise each change of the cluster's target opens one. Raises ConfigError where its folder can't be made.
+    otherwise each change of the cluster's target opens one. `on_failure`: called once where the run has failed and its
+    load has to stop. Raises ConfigError where its folder can't be made.
+
+    `failure`: what has failed, one line; None while nothing has.
     """
 
     def __init__(
@@ -53,12 +58,15 @@ class Run:
         cluster: Cluster,
         raw_options: Mapping[str, object],
         has_ladder: bool,
+        on_failure: Callable[[], None],
     ) -> None:
         self.config = config
         self.cluster = cluster
         self.is_aborted = False
+        self.failure: str | None = None
+        self._on_failure = on_failure
         started_at = time.time()
-        self.folder = RunFolder.create(config.results, config.label, started_at)
+        self.folder = RunFolder.create(config.results, config.label, started_at, bool(config.gpu_sidecars))
         references = {clip.clip_id: clip.reference for clip in clips.clips}
         choice = choose_language(config.language, references.values())
         notes = _caller_notes(config, clips, cluster, has_ladder)
@@ -70,13 +78,19 @@ class Run:
             **describe_run(run_id, config, raw_options, clips, choice, notes, started_at),
             "utterance_limit_s": self._limit_s,
         }
-        self.folder.write_run(self._description)
+        try:
+            self.folder.write_run(self._description)
+        except ConfigError:
+            self.folder.close()
+            raise
         allowance = Allowance(time.monotonic, share=cluster.scoring_share)
         self.ledger = Ledger(
             run_id, references, self.folder.add_utterances, self._limit_s, choice.normaliser, allowance
         )
         plan = _make_plan(config, cluster.target, self._limit_s, has_ladder)
-        self.controller = RunController(run_id, plan, cluster, self.ledger, self.folder, self._on_update, self._on_step)
+        self.controller = RunController(
+            run_id, plan, cluster, self.ledger, self.folder, self._on_update, self._on_step, self.fail
+        )
         self._gpu_feed = GpuFeed(
             config.gpu_sidecars,
             lambda: LocalSidecar(config.gpu_id, config.server_process),
@@ -100,10 +114,20 @@ class Run:
         """The run ends early: utterances in flight will be cut, and the report says so."""
         self.is_aborted = True
 
+    def fail(self, error: Exception) -> None:
+        """Something has failed without which the run can't go on: its load stops now, utterances in flight are cut, and
+        what was measured is kept."""
+        if self.failure is None:
+            self._note_failure(error, "; the run ends")
+            self._on_failure()
+
     def drain(self) -> None:
-        """No utterance begins any more; those in flight end (or are cut, when the run is aborted)."""
+        """No utterance begins any more; those in flight end (or are cut, when the run is aborted or has failed)."""
         self.controller.stop_leading()
-        self.cluster.drain(self.ledger, self.is_aborted, self._limit_s)
+        try:
+            self.cluster.drain(self.ledger, self.is_aborted or self.failure is not None, self._limit_s)
+        except Exception as error:  # Locust would swallow it
+            self._note_failure(error, "; the run ends")
 
     def close(self) -> ExitCode:
         """Closes the folder and writes the report; the exit code of the run. Whoever calls it again gets the same.
@@ -115,21 +139,47 @@ class Run:
         return code
 
     def _close(self) -> ExitCode:
+        """Every part is tried, whatever has become of the others."""
+        self._try(lambda: self.cluster.collect(self.ledger))  # rows of callers that outlasted the drain
+        for part in (self._finish, self._gpu_feed.stop, self._close_view, self._settle, self.folder.close):
+            self._try(part)
+        code = ExitCode.FAILED
         try:
-            with ExitStack() as stack:
-                stack.callback(self.folder.close)
-                if self._view is not None:
-                    stack.callback(self._view.close)
-                stack.callback(self._gpu_feed.stop)
-                self.controller.finish("aborted" if self.is_aborted else "stopped", self.is_aborted)
-            self._keep_description({"ended_at": time.time(), "lines": self.folder.n_lines})
             # In a real thread: a million rows take seconds, and workers leave a master that is silent.
-            return call_in_thread(publish_report, self.folder.path, self.config.output)
-        except SttLoadError as error:
-            log.error("%s; what was measured is in %s", error, self.folder.path)
-        except Exception:
-            log.exception("the run could not be closed; what was measured is in %s", self.folder.path)
-        return ExitCode.FAILED
+            code = call_in_thread(publish_report, self.folder.path, self.config.output)
+        except Exception as error:
+            self._note_failure(error, f"; what was measured is in {self.folder.path}")
+        return code if self.failure is None else ExitCode.FAILED
+
+    def _try(self, part: Callable[[], None]) -> None:
+        try:
+            part()
+        except Exception as error:
+            self._note_failure(error)
+
+    def _finish(self) -> None:
+        reason = FAILED if self.failure is not None else "aborted" if self.is_aborted else "stopped"
+        self.controller.finish(reason, self.is_aborted)
+
+    def _close_view(self) -> None:
+        if self._view is not None:
+            self._view.close()
+
+    def _settle(self) -> None:
+        """Everything is written, here or elsewhere, and `run.json` has the last word."""
+        if self.folder.waited_s:
+            waited = f"the run folder took no lines for {self.folder.waited_s:.1f} s"
+            self._description["notes"].append(f"{waited}: they waited in memory, and none got lost")
+        self._keep_description({"ended_at": time.time(), "lines": self.folder.n_lines, "failure": self.failure})
+        self._try(self.folder.settle)
+        if self.failure != self._description["failure"]:
+            self._keep_description({"failure": self.failure})
+
+    def _note_failure(self, error: Exception, end: str = "") -> None:
+        line = fault_line(error)
+        self.failure = self.failure or line
+        log.error("%s%s", line, end)
+        log.debug("%s", line, exc_info=error)
 
     def _on_update(self, update: StageUpdate) -> None:
         self._gpu_feed.announce(update)
@@ -143,7 +193,8 @@ class Run:
 
     def _keep_description(self, news: Description | Mapping[str, Any]) -> None:
         self._description |= news
-        self.folder.write_run(self._description)  # at once: a run that is killed has it too
+        with suppress(ConfigError):  # the folder tries again
+            self.folder.write_run(self._description)  # at once: a run that is killed has it too
 
 
 def _caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, has_ladder: bool) -> list[str]:

@@ -1,86 +1,232 @@
-"""The run folder while the run goes on: files that only grow, and `run.json`."""
+"""The run folder while the run goes on: files that only grow, and `run.json`.
+
+the disk takes a line        it is with the operating system at once: kill -9 loses none
+it is full                   lines wait in memory and are tried again; if there is room in time, the run goes on
+it stays full, or is broken,
+or the folder has gone       the run ends, and the whole folder is copied to another place
+"""
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from io import FileIO
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import gevent
+
 from stt_load.atomic_file import write_atomically
-from stt_load.errors import ConfigError
+from stt_load.clock import Clock
+from stt_load.data_folder import rescue_folders
+from stt_load.errors import ConfigError, WriteError
+from stt_load.log import log
+from stt_load.run.raw_file import RawFile
 from stt_load.sealed_lines import sealed, sealed_file
 from stt_load.whole_characters import with_whole_characters
 
+PATIENCE_S = 10.0
+"""How long a disk may be full before the run ends."""
+MEMORY_BYTES = 64 * 2**20
+"""How much may wait in memory: some 40,000 utterances. Half of it ends the run, so that the rest holds what is still
+being measured then; what finds no room even here is counted as lost."""
+
+_RETRY_PERIOD_S = 0.1
+_DESCRIPTION_PERIOD_S = 1.0
+_PASSES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN, errno.EINTR}
+_STAGES, _UTTERANCES, _GPU, _HOST = "stages.jsonl", "utterances.jsonl", "gpu.jsonl", "host.jsonl"
+_SAMPLES = (_GPU, _HOST)
+_RUN = "run.json"
+_OF_A_NAME = 1_000  # folders
+
 
 class RunFolder:
-    """Appends raw lines. Each is with the operating system before the call returns, so that kill -9 loses none.
+    """Appends raw lines. Adding one never fails: `keep_up` says when the run had better end, `settle` that every line
+    is in a file in the end.
 
     Every line is sealed (`sealed_lines.py`), so that a reader knows which of them are whole, missing or there twice.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, has_samples: bool = True, clock: Clock = time.monotonic) -> None:
+        """Opens every file that the run may need. `has_samples`: a sidecar takes part. Raises OSError."""
         self.path = path
-        self._files: dict[str, FileIO] = {}
+        self.waited_s = 0.0  # how long lines have waited for a disk that was full, and then was not
+        self._clock = clock
+        names = (_STAGES, _UTTERANCES, *(_SAMPLES if has_samples else ()))
+        self._files = {name: RawFile(path / name) for name in names}
         self._n_lines: Counter[str] = Counter()
+        self._n_lost = 0
+        self._refusal: OSError | None = None  # why lines wait
+        self._refused_s = 0.0  # since when
+        self._description = b""  # what run.json should hold
+        self._is_described = True
+        self._described_s = 0.0
 
     @classmethod
-    def create(cls, results: str, label: str, started_at: float) -> RunFolder:
+    def create(cls, results: str, label: str, started_at: float, has_samples: bool = True) -> RunFolder:
         """Makes `results/<UTC time>-<label>`, numbered where that exists. Raises ConfigError where it can't."""
-        stem = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started_at)) + f"-{label}"
-        for attempt in range(1, 1_000):
-            path = Path(results) / (stem if attempt == 1 else f"{stem}-{attempt}")
-            try:
-                path.mkdir(parents=True)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise ConfigError(
-                    f"--results: {path} can't be made ({error.strerror}): name a folder that you may write to"
-                ) from error
-            return cls(path)
-        raise ConfigError(f"--results: {results} is full of runs of this second")
-
-    def write_run(self, run: Mapping[str, Any]) -> None:
-        """Replaces `run.json` in one step."""
-        text = with_whole_characters(json.dumps(run, indent=2, ensure_ascii=False, allow_nan=False))
-        write_atomically(self.path / "run.json", sealed_file(text.encode()))
+        name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started_at)) + f"-{label}"
+        try:
+            return cls(_make_folder(Path(results), name), has_samples)
+        except OSError as error:
+            line = f"--results: {Path(results) / name} can't be made ({error.strerror})"
+            raise ConfigError(f"{line}: name a folder that you may write to") from error
 
     @property
     def n_lines(self) -> dict[str, int]:
-        """How many lines each file has, by its name."""
+        """How many lines each file was given, by its name."""
         return dict(self._n_lines)
 
+    # what is written -----------------------------------------------------------------------------------
+
+    def write_run(self, run: Mapping[str, Any]) -> None:
+        """Replaces `run.json` in one step. Raises ConfigError where that is not possible now: it is tried again."""
+        text = with_whole_characters(json.dumps(run, indent=2, ensure_ascii=False, allow_nan=False))
+        self._description = sealed_file(text.encode())
+        self._is_described = False
+        self._write_description()
+
     def add_transition(self, transition: Mapping[str, Any]) -> None:
-        self._append("stages.jsonl", [_row({"seq": self._n_lines["stages.jsonl"], **transition})])
+        self._append(_STAGES, [_row({"seq": self._n_lines[_STAGES], **transition})])
 
     def add_utterances(self, lines: bytes) -> None:
         """Adds whole rows, each with its line end."""
-        self._append("utterances.jsonl", lines.splitlines())
+        self._append(_UTTERANCES, lines.splitlines())
 
     def add_sample(self, sample: Mapping[str, Any]) -> None:
         """Adds a sample of a sidecar. Those of GPUs have a file of their own, which a run without a GPU lacks."""
-        name = "gpu.jsonl" if sample["kind"] == "gpu" else "host.jsonl"
-        self._append(name, [_row(sample)])
+        self._append(_GPU if sample["kind"] == "gpu" else _HOST, [_row(sample)])
+
+    # what becomes of it --------------------------------------------------------------------------------
+
+    def keep_up(self) -> None:
+        """Writes what waits, as far as that is possible now. To be called often. Raises WriteError where the run has to
+        end: the folder has gone, or it takes no lines and that is not going to change in time."""
+        self._write_waiting()
+        if not all(file.is_there for file in self._files.values()):
+            raise WriteError(f"{self.path} has been removed or renamed")
+        if self._refusal is not None and self._is_final(self._refusal):
+            raise WriteError(f"{self.path} can't be written: {self._refusal.strerror}")
+        if not self._is_described and self._clock() - self._described_s >= _DESCRIPTION_PERIOD_S:
+            with suppress(ConfigError):  # `settle` has the last word
+                self._write_description()
+
+    def settle(self) -> None:
+        """Returns when every line is in its file. Where this folder does not take them, all of it is copied to another
+        place, which is `path` then, and a WriteError says so."""
+        try:
+            self.keep_up()
+            while self._refusal is not None:
+                gevent.sleep(_RETRY_PERIOD_S)
+                self.keep_up()
+            if not self._is_described:
+                self._write_description()
+        except ConfigError as error:
+            raise WriteError(f"{error}{self._move()}") from error
+        if self._n_lost:
+            raise WriteError(f"{self.path}: {self._n_lost:,} lines found no room on the disk or in memory: lost")
 
     def close(self) -> None:
-        for file in self._files.values():
+        """Closes the files. Those of samples are removed where there was none."""
+        for name, file in self._files.items():
+            if name in _SAMPLES and file.is_empty:
+                with suppress(OSError):
+                    file.path.unlink()
             file.close()
-        self._files.clear()
+        self._files = {}
 
-    def _append(self, name: str, rows: Iterable[bytes]) -> None:
-        lines = [sealed(row, number) + b"\n" for number, row in enumerate(rows, self._n_lines[name])]
-        if name not in self._files:
-            self._files[name] = (self.path / name).open("ab", buffering=0)
-        # One call for all of them, so that they are whole or not begun when the process is killed. The kernel may take
-        # less at once (a disk that is nearly full), and then the rest needs another.
-        rest = memoryview(b"".join(lines))
-        while rest:
-            rest = rest[self._files[name].write(rest) :]
-        self._n_lines[name] += len(lines)
+    # inside --------------------------------------------------------------------------------------------
+
+    @property
+    def _waiting_bytes(self) -> int:
+        return sum(file.waiting_bytes for file in self._files.values())
+
+    def _append(self, name: str, rows: Sequence[bytes]) -> None:
+        if name not in self._files:  # closed: too late for the report, whose books say that it is missing
+            return
+        lines = b"".join(sealed(row, number) + b"\n" for number, row in enumerate(rows, self._n_lines[name]))
+        self._n_lines[name] += len(rows)
+        if self._refusal is not None and name != _STAGES and self._waiting_bytes + len(lines) > MEMORY_BYTES:
+            self._n_lost += len(rows)
+            return
+        try:
+            self._files[name].add(lines)
+        except OSError as error:
+            self._note(error)
+
+    def _write_waiting(self) -> None:
+        try:
+            for file in self._files.values():
+                file.write_waiting()
+        except OSError as error:
+            self._note(error)
+            return
+        if self._refusal is not None:
+            waited_s, self._refusal = self._clock() - self._refused_s, None
+            self.waited_s += waited_s
+            log.warning("%s takes lines again after %.1f s: none is lost, the run goes on", self.path, waited_s)
+
+    def _note(self, error: OSError) -> None:
+        """A file takes no lines, for whatever reason."""
+        if self._refusal is None:
+            self._refused_s = self._clock()
+            log.warning(
+                "%s can't be written: %s; lines wait in memory and are tried again for %g s",
+                *(self.path, error.strerror, PATIENCE_S),
+            )
+        self._refusal = error
+
+    def _is_final(self, refusal: OSError) -> bool:
+        is_late = self._clock() - self._refused_s >= PATIENCE_S
+        return refusal.errno not in _PASSES or is_late or self._waiting_bytes > MEMORY_BYTES / 2
+
+    def _write_description(self) -> None:
+        self._described_s = self._clock()
+        write_atomically(self.path / _RUN, self._description)
+        self._is_described = True
+
+    def _move(self) -> str:
+        """Copies everything to the first place that takes it. Returns what has come of it, as the end of a line."""
+        for place in ((self.path.parent,) if not self.path.exists() else ()) + rescue_folders():
+            try:
+                path = _make_folder(place, self.path.name)
+                files = self._copied_to(path)
+            except OSError as error:
+                log.debug("%s takes it neither: %s", place, error)
+                continue
+            self.close()
+            self.path, self._files, self._refusal = path, files, None
+            lost = f"; {self._n_lost:,} lines are lost" if self._n_lost else ""
+            return f"; everything measured is in {path}{lost}"
+        n_lost = self._n_lost + sum(file.waiting_lines for file in self._files.values())
+        return f", and no other place takes what was measured: {n_lost:,} lines are lost; name another with --results"
+
+    def _copied_to(self, path: Path) -> dict[str, RawFile]:
+        """All files, in this folder too. Raises OSError, and leaves no folder, where they don't fit."""
+        copies: dict[str, RawFile] = {}
+        try:
+            for name, file in self._files.items():
+                copies[name] = file.copy_to(path / name)
+            (path / _RUN).write_bytes(self._description)
+        except OSError:
+            for copy in copies.values():
+                copy.close()
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        return copies
+
+
+def _make_folder(place: Path, name: str) -> Path:
+    """Makes a folder of this name there, numbered where that exists. Raises OSError where it can't be made."""
+    for path in (place / (name if n == 1 else f"{name}-{n}") for n in range(1, _OF_A_NAME)):
+        with suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+    raise FileExistsError(errno.EEXIST, "there are too many of this name", str(place / name))
 
 
 def _row(row: Mapping[str, Any]) -> bytes:

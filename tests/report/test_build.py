@@ -207,6 +207,17 @@ def test_an_aborted_run_says_so_whatever_its_stages_say() -> None:
     assert exit_code(built(made)) is ExitCode.ABORTED
 
 
+@pytest.mark.parametrize(("reason", "is_cut_short"), [("failed", True), ("all stages done", False)])
+def test_a_run_that_has_failed_says_so_whatever_its_stages_say(reason: str, is_cut_short: bool) -> None:
+    made = made_run(ladder=(1, 5))
+    made.run["failure"] = "no space left"
+    made.transitions[-1]["reason"] = reason
+    report = built(made)
+    assert (report.verdict, exit_code(report)) == (Verdict.ERROR, ExitCode.FAILED)
+    assert report.notes[0] == "the run failed: no space left"
+    assert (report.knee.ended_at is not None) is is_cut_short
+
+
 def test_nothing_counted_is_not_believed() -> None:
     made = made_run(ladder=(1,), per_stage=0)
     report = built(made)

@@ -55,12 +55,18 @@ def test_the_first_stage_from_below_that_does_not_pass_decides(
 
 
 @pytest.mark.parametrize(
-    ("is_finished", "is_aborted", "code"),
-    [(True, True, ExitCode.ABORTED), (False, False, ExitCode.NOT_BELIEVABLE)],
+    ("is_finished", "is_aborted", "has_failed", "code"),
+    [
+        (True, True, False, ExitCode.ABORTED),
+        (False, False, False, ExitCode.NOT_BELIEVABLE),
+        (True, True, True, ExitCode.FAILED),
+    ],
 )
 def test_how_the_run_ended_comes_before_what_its_stages_say(
-    report: RunReport, is_finished: bool, is_aborted: bool, code: ExitCode
+    report: RunReport, is_finished: bool, is_aborted: bool, has_failed: bool, code: ExitCode
 ) -> None:
     stages = ladder(report, (1, P), (5, F))
-    verdict = run_verdict(stages, find_knee(stages), is_finished=is_finished, is_aborted=is_aborted)
+    verdict = run_verdict(
+        stages, find_knee(stages), is_finished=is_finished, is_aborted=is_aborted, has_failed=has_failed
+    )
     assert exit_code(replace(report, verdict=verdict)) is code

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from fakes import FakeClock
 from scripted_callers import CLIPS
 
-from stt_load.errors import Outcome
+from stt_load.errors import Outcome, WriteError
 from stt_load.records import UtteranceRecord
 from stt_load.run.controller import RunController
 from stt_load.run.ledger import Ledger
@@ -97,8 +97,10 @@ class Led:
         self.ledger = Ledger("run", references, self.folder.add_utterances)
         self.updates: list[StageUpdate] = []
         self.n_steps = 0
+        self.faults: list[Exception] = []
         self.controller = RunController(
-            "run", plan, cluster, self.ledger, self.folder, self.updates.append, self._count_step, self.clock
+            *("run", plan, cluster, self.ledger, self.folder),
+            *(self.updates.append, self._count_step, self.faults.append, self.clock),
         )
         self.controller.start()
 
@@ -321,16 +323,24 @@ def test_it_leads_in_a_greenlet_until_it_is_told_to_stop(lead: Lead) -> None:
     led.controller.stop_leading()
 
 
-def test_a_folder_that_takes_no_more_ends_the_plan_with_one_line(
-    lead: Lead, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_any_error_ends_the_leading_and_is_handed_on(lead: Lead) -> None:
     led = lead()
-
-    def full(ledger: Ledger) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(led.cluster, "collect", full)
+    led.cluster.present = ["a stranger"]  # of whom the cluster has no report
     led.controller._lead()
-    assert led.controller.is_done
-    assert "can't be written: No space left on device; the run ends" in caplog.text
-    assert "Traceback" not in caplog.text
+    assert [type(fault) for fault in led.faults] == [KeyError]
+
+
+def test_a_folder_that_has_gone_ends_the_leading(lead: Lead) -> None:
+    led = lead()
+    shutil.rmtree(led.folder.path)
+    led.controller._lead()
+    assert [type(fault) for fault in led.faults] == [WriteError]
+
+
+def test_a_fault_met_with_a_row_ends_the_leading_and_the_row_is_kept(lead: Lead) -> None:
+    led = lead()
+    led.cluster.begin()
+    led.cluster.end(text="words", messages=[["no time and text"]])
+    led.controller._lead()
+    assert [type(fault) for fault in led.faults] == [ValueError]
+    assert len((led.folder.path / "utterances.jsonl").read_text(encoding="utf-8").splitlines()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 import gevent
 import pytest
 from scripted_callers import CLIPS, Callers
+from small_disk import no_room_beyond
 
 from stt_load.errors import ConfigError, ExitCode, Outcome
 from stt_load.run.controller import RunController
+from stt_load.run.live_view import LiveView
 from stt_load.run.plan import LadderPlan, Phase
 from stt_load.run.run import Run
 from stt_load.run.single_process import SingleProcess
@@ -40,7 +43,11 @@ class Made:
         self.users = Users()
         self.users.target_user_count = 2
         cluster = SingleProcess(self.callers.pool, self.users, "w0")
-        self.run = Run("run", self.callers.pool.config, CLIPS, cluster, raw, has_ladder)
+        self.n_failures = 0
+        self.run = Run("run", self.callers.pool.config, CLIPS, cluster, raw, has_ladder, self._on_failure)
+
+    def _on_failure(self) -> None:
+        self.n_failures += 1
 
     def start(self) -> None:
         self.run.start()
@@ -198,6 +205,87 @@ def test_a_fault_of_our_own_at_the_end_does_not_end_with_0(
     monkeypatch.setattr(RunController, "finish", fail)
     assert made.run.close() == ExitCode.FAILED
     assert "no space left on device" in caplog.text
+
+
+def end(made: Made) -> ExitCode:
+    made.run.drain()
+    return made.run.close()
+
+
+def summary(made: Made) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((made.run.folder.path / "summary.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("has_ladder", [True, False])
+def test_a_folder_that_is_removed_stops_the_load_and_ends_with_1_and_every_row(
+    make_run: MakeRun, has_ladder: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = make_run(at_once=None, has_ladder=has_ladder, hold="600s", timeout="600s")
+    made.start()
+    made.wait_for(Phase.HOLD)
+    made.callers.answer(0)
+    shutil.rmtree(made.run.folder.path)
+    while not made.n_failures:
+        gevent.sleep(0.01)
+    assert end(made) == ExitCode.FAILED
+    assert made.n_failures == 1
+    assert [row["outcome"] for row in made.lines("utterances.jsonl")] == ["ok", "interrupted", "interrupted"]
+    assert made.lines("stages.jsonl")[-1]["reason"] == "failed"
+    assert made.run_json()["failure"] == f"{made.run.folder.path} has been removed or renamed"
+    assert (summary(made)["verdict"], summary(made)["exit_code"]) == ("error", 1)
+    assert summary(made)["knee"]["ended_early"]
+    assert all("\n" not in record.getMessage() and not record.exc_info for record in caplog.records)
+
+
+def test_a_disk_that_is_full_for_a_while_costs_neither_a_row_nor_the_run(make_run: MakeRun) -> None:
+    made = make_run(at_once=None, rounds="1")
+    made.start()
+    made.wait_for(Phase.HOLD)
+    with no_room_beyond(20):
+        made.callers.answer(0)
+        made.callers.answer(1)
+        made.run._keep_description({"news": "what is new"})
+        made.wait_for(Phase.SETTLE)
+    made.wait_until_done()
+    assert end(made) == summary(made)["exit_code"]
+    assert made.n_failures == 0
+    assert len(made.lines("utterances.jsonl")) == 2
+    assert [line["phase"] for line in made.lines("stages.jsonl")] == ["ramp", "hold", "grace", "settle", "done"]
+    assert made.run_json()["failure"] is None
+    assert made.run_json()["news"] == "what is new"
+    assert [note for note in summary(made)["notes"] if "they waited in memory, and none got lost" in note]
+
+
+def test_a_drain_that_fails_ends_with_1_and_the_rows_that_came(make_run: MakeRun) -> None:
+    made = make_run(rounds="1")
+    made.start()
+    made.wait_until_done()
+
+    def fail(*_: object) -> None:
+        raise TypeError("of ours")
+
+    made.run.cluster.drain = fail  # type: ignore[method-assign]
+    assert end(made) == ExitCode.FAILED
+    assert len(made.lines("utterances.jsonl")) == 2
+    assert "TypeError: of ours (test_run.py, line " in made.run_json()["failure"]
+    assert (summary(made)["verdict"], summary(made)["exit_code"]) == ("error", 1)
+
+
+def test_a_view_that_can_not_be_drawn_does_not_end_the_run(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = make_run(rounds="1", live=True)
+
+    def fail(*_: object) -> None:
+        raise UnicodeError("of ours")
+
+    monkeypatch.setattr(LiveView, "_counts", fail)
+    made.start()
+    made.wait_until_done()
+    assert end(made) == summary(made)["exit_code"]
+    assert made.n_failures == 0
+    assert caplog.text.count("the state of the run can't be shown any more; the run goes on") == 1
 
 
 def test_a_close_goes_on_when_who_asked_for_it_is_killed(make_run: MakeRun) -> None:

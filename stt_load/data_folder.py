@@ -1,0 +1,20 @@
+"""The user's data folder, and where results go that could not be written where they were asked for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+
+def data_folder() -> Path:
+    """The folder for what outlives a run: STT_LOAD_DATA, else the user's data folder."""
+    from_environment = os.environ.get("STT_LOAD_DATA")
+    return Path(from_environment) if from_environment else user_data_path("stt-load")
+
+
+def rescue_folders() -> tuple[Path, ...]:
+    """Where results are written, in this order, when the place that was asked for takes none."""
+    return data_folder() / "results", Path(tempfile.gettempdir()) / "stt-load-results"
