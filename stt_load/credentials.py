@@ -9,17 +9,15 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from stt_load.errors import ConfigError
+from stt_load.url_secrets import HIDDEN, secrets_of_url
 
 API_KEY_VARIABLE = "STT_LOAD_API_KEY"  # of the server under test
 TTS_KEY_VARIABLE = "STT_LOAD_TTS_API_KEY"  # of the TTS server
 HEADERS_VARIABLE = "STT_LOAD_HEADERS"  # of the server under test: NAME=VALUE, one a line
 SIDECAR_TOKEN_VARIABLE = "GPU_SIDECAR_TOKEN"  # the sidecar reads the same one
-
-HIDDEN = "***"
-_SECRET_NAME = re.compile(r"key|token|secret|auth|jwt|password", re.IGNORECASE)
 
 # RFC 9110 section 5.1: what a header's name is made of.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -40,16 +38,20 @@ _HEADERS_OF_OURS = frozenset(
     ]
 )
 _HEADERS_OF_THE_HANDSHAKE = "sec-websocket-"
+_BEGINNING_CHARACTERS = 12  # of a secret that was cut off: fewer may be a word
+_LONGEST_REST = 60  # how much more of such a beginning is looked for
+HIDDEN_WORD = "hidden"  # in a transcript, where a sign would be no word
 _SURE_CHARACTERS = 8  # a shorter secret is hidden as a whole word only: it may be a part of ordinary words
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a run shows to the server under test. `headers`: own ones, by the names that were typed; they replace those
-    of the dialect. Neither is in its `repr`."""
+    of the dialect. `url_secrets`: what is secret in the URL. None of it is in its `repr`."""
 
     api_key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url_secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def added_to(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """The headers of a dialect with the own ones, which win."""
@@ -57,9 +59,19 @@ class Credentials:
         return {name: value for name, value in headers.items() if name.lower() not in own} | dict(self.headers)
 
     def hide(self, text: str) -> str:
-        """A text of a server as it may be shown and kept: servers quote what they refuse."""
-        pattern = _secrets_of(self.api_key, tuple(self.headers.values()))
-        return pattern.sub(HIDDEN, text) if pattern else text
+        """A text of a server as it may be shown and kept: servers quote what they refuse, and more than that."""
+        return self._replaced(text, HIDDEN)
+
+    def hide_in_transcript(self, text: str, reference: str) -> str:
+        """A transcript as it may be kept. What `reference` holds was spoken, and stays; a secret that it doesn't hold
+        becomes one other word, so that no error rate changes."""
+        return self._replaced(text, HIDDEN_WORD, reference)
+
+    def _replaced(self, text: str, by: str, kept: str = "") -> str:
+        pattern = _secrets_of(self.api_key, tuple(self.headers.values()), self.url_secrets)
+        if pattern is None:
+            return text
+        return pattern.sub(lambda found: found[0] if found[0] in kept else by, text)
 
 
 NO_CREDENTIALS = Credentials()
@@ -89,7 +101,7 @@ def read_credentials(environ: Mapping[str, str], key_variable: str, url: str) ->
     basic = _basic(url)
     if basic and "authorization" not in (name.lower() for name in headers):
         headers["Authorization"] = basic
-    return Credentials(key or None, headers)
+    return Credentials(key or None, headers, tuple(secrets_of_url(url)))
 
 
 def parse_header(text: str) -> tuple[str, str]:
@@ -124,15 +136,17 @@ def _basic(url: str) -> str | None:
 
 
 @functools.lru_cache(maxsize=16)
-def _secrets_of(api_key: str | None, values: tuple[str, ...]) -> re.Pattern[str] | None:
-    """What matches each secret in a text, the longest first."""
-    secrets = {text for value in (api_key or "", *values) for text in _forms(value) if text}
-    if not secrets:
-        return None
-    return re.compile("|".join(_matching(text) for text in sorted(secrets, key=len, reverse=True)))
+def _secrets_of(
+    api_key: str | None, values: tuple[str, ...], url_secrets: tuple[str, ...] = ()
+) -> re.Pattern[str] | None:
+    """What matches each secret in a text, the longest first; None where there is none."""
+    secrets = {text for value in (api_key or "", *values) for text in _parts(value)} | {*url_secrets}
+    forms = sorted({form for secret in secrets if secret for form in _forms(secret)}, key=len, reverse=True)
+    long = [form for form in forms if len(form) > _BEGINNING_CHARACTERS]
+    return re.compile("|".join([*map(_whole, forms), *map(_beginning, long)])) if forms else None
 
 
-def _forms(value: str) -> Iterator[str]:
+def _parts(value: str) -> Iterator[str]:
     """The value of a header, the part of it behind `Bearer` or the like, and the password in `Basic`."""
     yield value
     scheme, _, token = value.partition(" ")
@@ -146,25 +160,23 @@ def _forms(value: str) -> Iterator[str]:
         yield user_and_password.partition(":")[2]
 
 
-def _matching(text: str) -> str:
-    escaped = re.escape(text)
-    return escaped if len(text) >= _SURE_CHARACTERS else rf"(?<!\w){escaped}(?!\w)"
+def _forms(secret: str) -> Iterator[str]:
+    """The secret, and how it looks in a URL and in base64, in which programs quote it too."""
+    yield secret
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    if len(secret) >= _SURE_CHARACTERS:
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            text = encode(secret.encode()).decode()
+            yield from (text, text.rstrip("="))
 
 
-def without_credentials(url: str | None) -> str | None:
-    """The URL as it may be shown and kept: without user and password, and without the value of any parameter whose name
-    sounds secret."""
-    if url is None:
-        return None
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # a server redirected to what is no URL
-        return HIDDEN
-    query = urlencode(
-        [
-            (name, HIDDEN if _SECRET_NAME.search(name) else value)
-            for name, value in parse_qsl(parts.query, keep_blank_values=True)
-        ],
-        safe="*",
-    )
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))
+def _whole(text: str) -> str:
+    """Matches the text, a short one only as a word of its own."""
+    return re.escape(text) if len(text) >= _SURE_CHARACTERS else rf"(?<!\w){re.escape(text)}(?!\w)"
+
+
+def _beginning(text: str) -> str:
+    """Matches what is left of the text where a longer one that held it was cut off."""
+    rest = text[_BEGINNING_CHARACTERS : _BEGINNING_CHARACTERS + _LONGEST_REST]
+    return re.escape(text[:_BEGINNING_CHARACTERS]) + "".join(f"(?:{re.escape(c)}" for c in rest) + ")?" * len(rest)

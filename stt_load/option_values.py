@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from stt_load.url_secrets import as_typed
+
 DEFAULT_CONCURRENCY = "1,5,10,20,30,40"
 DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _SCHEMES_WITH_TLS = ("wss", "https")
 URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 section 2: what has a meaning in a URL, and what is encoded already
-_USER_INFO = re.compile(r"(?:(?<=://)|^(?!\w+://)).*@", re.DOTALL)
 _SCHEME_WITHOUT_SLASHES = re.compile(r"^(?:wss?|https?):(?:/|(?!\d))", re.IGNORECASE)  # but `ws:8000` is a host
 _UNIT_S = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
@@ -198,8 +199,8 @@ def parse_http_url(text: str) -> str:
 
 
 def parse_url(text: str, schemes: Sequence[str]) -> str:
-    """A URL that begins with one of `schemes` and names a usable host, in ASCII. Errors don't show its password."""
-    shown = without_user(text)
+    """A URL that begins with one of `schemes` and names a usable host, in ASCII. Errors hide its secrets."""
+    shown = as_typed(text)
     scheme, separator, rest = shown.partition("://")
     if scheme not in schemes:
         begins = " or ".join(f"{each}://" for each in schemes)
@@ -215,11 +216,6 @@ def parse_url(text: str, schemes: Sequence[str]) -> str:
     if not is_usable:
         raise ValueError(f"{shown!r} has no usable host and port: write {schemes[0]}://HOST:PORT/PATH")
     return url
-
-
-def without_user(text: str) -> str:
-    """What was typed for a URL, which may be none, without what may be a user and a password in it."""
-    return _USER_INFO.sub("***@", text)
 
 
 def _in_ascii(url: str) -> str:

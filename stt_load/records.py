@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, Literal, Self
 
 import msgspec
 
+from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import Outcome
 from stt_load.kinds import KINDS, STREAM
 from stt_load.printable import printable
@@ -129,13 +131,24 @@ class UtteranceRecord(Utterance, gc=False):
             return _ENCODER.encode(with_whole_characters(msgspec.to_builtins(self)))
 
     @classmethod
-    def assemble(cls, utterance: Utterance, measured: Measured, ended_at: float) -> Self:
-        """The record of an utterance that has ended, at `ended_at` by the wall clock, in seconds since 1970."""
+    def assemble(
+        cls, utterance: Utterance, measured: Measured, ended_at: float, credentials: Credentials = NO_CREDENTIALS
+    ) -> Self:
+        """The record of an utterance that has ended, at `ended_at` by the wall clock, in seconds since 1970. What the
+        server said is in it without `credentials`."""
         fields: dict[str, Any] = {}
         for figures in measured:
             fields.update(msgspec.structs.asdict(figures))
         if fields.get("error"):
-            fields["error"] = printable(fields["error"])  # words of a server, logged and printed as they stand here
+            fields["error"] = printable(
+                credentials.hide(fields["error"])
+            )  # words of a server, logged and printed as they stand here
+        if fields.get("text"):
+            hide = partial(credentials.hide_in_transcript, reference=utterance.reference)
+            fields["text"] = hide(fields["text"])
+            fields["messages"] = [[at_s, hide(text)] for at_s, text in fields.get("messages", ())]
+        if fields.get("server_ms"):
+            fields["server_ms"] = {credentials.hide(name): ms for name, ms in fields["server_ms"].items()}
         fields["started_at"] = ended_at - (fields.get("duration_s") or 0.0)
         return cls(*msgspec.structs.astuple(utterance), **fields)
 

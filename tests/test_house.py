@@ -35,6 +35,7 @@ CORE = (
     "options.py",
     "records.py",
     "text_rows.py",
+    "url_secrets.py",
     "whole_characters.py",
 )
 ASKS_THE_WORLD = {

@@ -18,7 +18,7 @@ from stt_load.cli.interrupts import interruptible
 from stt_load.cli.run import option_words, with_options
 from stt_load.clips.doubts import words_of
 from stt_load.config import RunConfig, parse_options, path_note
-from stt_load.credentials import HEADERS_VARIABLE, HIDDEN, header_names, read_credentials, without_credentials
+from stt_load.credentials import HEADERS_VARIABLE, header_names, read_credentials
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import LanguageChoice, choose_language
 from stt_load.metrics.model_tags import has_model_tags
@@ -28,6 +28,7 @@ from stt_load.records import Utterance, UtteranceRecord
 from stt_load.run.preflight import find_problems
 from stt_load.session.advice import find_cause
 from stt_load.standard_streams import print_in_background
+from stt_load.url_secrets import HIDDEN, without_credentials
 from stt_load.workloads.run_clips import choose_clips
 from stt_load.workloads.workload import Show, Workload, as_ms
 
@@ -66,7 +67,7 @@ def command(clip_id: str | None, **options: Any) -> None:
     print_in_background()
     credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)
     measured = workload.probe(config, clip, credentials, show)
-    record = UtteranceRecord.assemble(utterance, measured, time.time())
+    record = UtteranceRecord.assemble(utterance, measured, time.time(), credentials)
     choice = choose_language(config.language, (clip.reference for clip in clips))
     record = scored(record, choice.normaliser)
     _print_facts(workload, config, record, choice, show)

@@ -23,7 +23,7 @@ from stt_load.cli.clips import read_texts
 from stt_load.cli.interrupts import interruptible
 from stt_load.cli.run import become_locust, with_options
 from stt_load.config import listener_at
-from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, read_credentials, without_credentials
+from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, read_credentials
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.kinds import TTS
 from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
@@ -39,6 +39,7 @@ from stt_load.tts_benchmark.benchmark_run import BenchmarkRun
 from stt_load.tts_benchmark.gpu_watch import GpuWatch
 from stt_load.tts_benchmark.results import Benchmark, result_json, with_streaming_known
 from stt_load.tts_benchmark.table import explanations, result_tables
+from stt_load.url_secrets import without_credentials
 from stt_load.workloads.tts import TtsClient
 
 _PREFIX = "tts-"

@@ -15,11 +15,12 @@ import requests
 
 from stt_load.audio.codec import decode
 from stt_load.audio.containers import readable_text
-from stt_load.credentials import without_credentials
+from stt_load.credentials import Credentials
 from stt_load.errors import ClipError, ConfigError
 from stt_load.option_values import is_loopback
 from stt_load.session.http_status import fault_of_status
 from stt_load.tts.engines import ENGINES, Voice
+from stt_load.url_secrets import secrets_of_url, without_credentials
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 120.0  # without any data; Chatterbox sends nothing before the whole file is spoken
@@ -38,6 +39,7 @@ def speak_over_http(text: str, voice: Voice, api_key: str | None = None) -> byte
     body = ENGINES[voice.engine].body
     assert body is not None and voice.url is not None, "an embedded engine has no server"
     who = f"TTS server {without_credentials(voice.url)}"
+    hide = Credentials(api_key, url_secrets=tuple(secrets_of_url(voice.url))).hide
     last_failure = ""
     for attempt in range(TRIES):
         if attempt:
@@ -50,10 +52,14 @@ def speak_over_http(text: str, voice: Voice, api_key: str | None = None) -> byte
         except ClipError as failure:
             last_failure = f"it sent something that is not audio ({content_type or 'of no type'}): {failure}"
         except _Refused as refusal:
-            raise ConfigError(f"{who}: {refusal}; check --url, --voice and the text {_shortened(text, 60)!r}") from None
+            raise ConfigError(
+                f"{who}: {hide(str(refusal))}; check --url, --voice and the text {_shortened(text, 60)!r}"
+            ) from None
         else:
             return data
-    raise ConfigError(f"{who}: {last_failure}, {TRIES} times; is it running and loaded? What is done so far is kept")
+    raise ConfigError(
+        f"{who}: {hide(last_failure)}, {TRIES} times; is it running and loaded? What is done so far is kept"
+    )
 
 
 class _TryAgain(Exception):

@@ -33,6 +33,7 @@ def make_pool(environment: Any, config: RunConfig, clips: ClipSet, report: Worke
         runner.worker_index,
         on_utterance,
         finishes_leaving=environment.shape_class is None,  # somebody sets the number of callers by hand
+        credentials=credentials,
     )
 
 

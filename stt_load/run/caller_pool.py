@@ -19,6 +19,7 @@ from stt_load.audio.clip import Clip
 from stt_load.audio.pool import ClipPool
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
+from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import Outcome
 from stt_load.records import Utterance, UtteranceRecord
 from stt_load.run.gc_control import CALLERS_AT_ONCE, UTTERANCES_AT_ONCE, collect_all, collect_young, freeze
@@ -71,6 +72,7 @@ class CallerPool:
         on_utterance: Callable[[UtteranceRecord], None],
         sleep: Callable[[float], object] = gevent.sleep,
         finishes_leaving: bool = False,
+        credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
         self.config = config
         self.report = report
@@ -80,6 +82,7 @@ class CallerPool:
         self._workload = workload
         self._kind = config.kind.name
         self._on_utterance = on_utterance
+        self._credentials = credentials
         self._sleep = sleep
         self._take = self._speak_to_the_end if finishes_leaving else self._speak
         self._mean_clip_s = sum(clip.duration_s for clip in self._clips) / len(self._clips)
@@ -189,7 +192,7 @@ class CallerPool:
             measured = attempt.interrupt("the run ended first")
             raise
         finally:
-            record = UtteranceRecord.assemble(utterance, measured, time.time())
+            record = UtteranceRecord.assemble(utterance, measured, time.time(), self._credentials)
             clip_pool.give_back(clip)
             self.report.end(caller.ordinal, record)
             if self.report.total % UTTERANCES_AT_ONCE == 0:

@@ -9,11 +9,12 @@ from typing import Any
 from stt_load.calibration.host_probe import describe_host as probe_host
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
-from stt_load.credentials import header_names, without_credentials
+from stt_load.credentials import header_names
 from stt_load.dialects.registry import packages_of
 from stt_load.metrics.language_guess import LanguageChoice
 from stt_load.options import OPTIONS
 from stt_load.records import SCHEMA_VERSION
+from stt_load.url_secrets import without_credentials
 from stt_load.versions import describe_versions
 from stt_load.workloads.run_clips import frame_rule
 

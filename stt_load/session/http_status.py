@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
-from stt_load.credentials import without_credentials
 from stt_load.errors import FailureReported, ProtocolError, SttLoadError, UpgradeRefused
 from stt_load.printable import printable
 from stt_load.session.http_request import WITH_TLS
 from stt_load.session.outcomes import STATUS_REFUSALS
+from stt_load.url_secrets import without_credentials
 
 REASON_BYTES = 65_536  # of a refusal's body; its reason stands in the first hundred
 _REASON_CHARACTERS = 200

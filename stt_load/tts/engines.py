@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from stt_load.credentials import without_credentials
 from stt_load.errors import ConfigError
-from stt_load.option_values import without_user
+from stt_load.url_secrets import as_typed, without_credentials
 
 # Chatterbox reads 0 as "another voice each time".
 _SEED = 1
@@ -109,5 +108,5 @@ def with_path(url: str, path: str) -> str:
     except ValueError:  # a port that is not a number, a bracket left open
         is_good = False
     if not is_good:
-        raise ConfigError(f"TTS server URL {without_user(url)!r} is not of the form http://HOST:PORT{path}")
+        raise ConfigError(f"TTS server URL {as_typed(url)!r} is not of the form http://HOST:PORT{path}")
     return urlunsplit(parts._replace(path=path)) if parts.path in ("", "/") else url
