@@ -69,6 +69,8 @@ class ScriptedTransport:
     stamp: Stamp = "kernel"
     sent: list[tuple[float, Message]] = field(default_factory=list)
     is_closed: bool = False
+    has_more: bool = False
+    is_refused: bool = False
 
     def __post_init__(self) -> None:
         self._coming = [(START_S + at_s, what) for at_s, what in self.arrivals]

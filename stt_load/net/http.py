@@ -18,13 +18,13 @@ from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, Stt
 from stt_load.net.sockets import StampedSocket
 from stt_load.net.tcp import dial
 from stt_load.records import Stamp
-from stt_load.session.http_answer import AnswerHead, HttpAnswer
+from stt_load.session.http_answer import MAX_HEAD_BYTES, AnswerHead, HttpAnswer
 from stt_load.session.http_request import USER_AGENT, request_head, tls_hint
-from stt_load.session.http_status import REASON_BYTES, fault_of_status, is_compressed, one_line
+from stt_load.session.http_status import REASON_BYTES, REASON_TIMEOUT_S, fault_of_status, is_compressed, one_line
 
 CONNECT_TIMEOUT_S = 10.0
-_READ_BYTES = 65_536
-REASON_TIMEOUT_S = 2.0  # how long the reason of a refusal is waited for, once its status is there
+_READ_BYTES = 16_384  # that are looked at before others in this process have their turn
+_MORE_THAN_BODY = 2  # an answer may have so many times the bytes of the longest body, with what is around its chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class HttpPost:
         self._socket: StampedSocket | None = None
         self._answer = HttpAnswer()
         self._body_begun = b""  # what of the body was read and not given out yet
+        self._n_read = 0  # bytes of the answer, whatever they are
         self.dialled_at_s: float | None = None
         self.connected_at_s: float | None = None
         self.sent_at_s: float | None = None
@@ -132,7 +133,7 @@ class HttpPost:
             while True:
                 n_bytes += len(self._body_begun)
                 if n_bytes > limit:
-                    raise ProtocolError(f"an answer of more than {limit} bytes")
+                    raise ProtocolError(f"an answer of more than {limit:,} bytes")
                 if self._body_begun:
                     yield stamped.arrived_s, self._body_begun
                 if self._answer.is_complete:
@@ -156,7 +157,7 @@ class HttpPost:
         return "" if self._answer.has_begun else tls_hint(self._client.url)
 
     def _hand_over(self, stamped: StampedSocket) -> bool:
-        """False where the server stopped listening: it may have answered all the same, and says why."""
+        """False where the server stopped listening, or has answered before it heard everything: it says why."""
         head = request_head(
             "POST",
             self._client.url,
@@ -168,21 +169,42 @@ class HttpPost:
             for part in (head, self._body):
                 rest = memoryview(part)
                 while rest:
-                    rest = rest[stamped.send(rest) :]
+                    n_sent = stamped.send(rest) if self._answer.head else stamped.send_or_hear(rest)
+                    if n_sent is not None:
+                        rest = rest[n_sent:]
+                    elif self._has_answered(stamped):
+                        return False
         except (BrokenPipeError, ConnectionResetError):
             return False
         return True
 
+    def _has_answered(self, stamped: StampedSocket) -> bool:
+        """Whether the server wants to hear no more: it has refused, or said all. Of one that has begun to answer well
+        the rest is read when it has heard everything."""
+        data = stamped.recv_if_here(_READ_BYTES)
+        if data is None:
+            return False
+        with self._forgiving_refusals():
+            self._body_begun = self._taken(stamped, data)
+        head = self._answer.head
+        return head is not None and (self._answer.is_complete or not head.is_success)
+
     def _read_head(self, stamped: StampedSocket) -> AnswerHead:
         """The head of the answer; of a refusal also where its body breaks the rules."""
-        answer = self._answer
-        try:
-            while answer.head is None:
+        with self._forgiving_refusals():
+            while self._answer.head is None:
                 self._body_begun = self._read(stamped)
+        assert self._answer.head is not None
+        return self._answer.head
+
+    @contextlib.contextmanager
+    def _forgiving_refusals(self) -> Iterator[None]:
+        """A refusal is one whatever comes behind its head."""
+        try:
+            yield
         except ProtocolError:
-            if answer.head is None or answer.head.is_success:
+            if self._answer.head is None or self._answer.head.is_success:
                 raise
-        return answer.head
 
     def _read_refusal(self, stamped: StampedSocket) -> bytes:
         """The beginning of a body that says what is wrong. The status holds even where nothing of it can be had."""
@@ -195,10 +217,18 @@ class HttpPost:
 
     def _read(self, stamped: StampedSocket) -> bytes:
         """One read of the socket, so that `arrived_s` is that of what it gives: what of the body came with it."""
+        if self._n_read:
+            time.sleep(0)  # under Locust: a server that never pauses keeps nobody else waiting
         stamped.begin_message()
         arrived_s = stamped.arrived_s
-        data = stamped.recv(_READ_BYTES)
+        return self._taken(stamped, stamped.recv(_READ_BYTES), arrived_s)
+
+    def _taken(self, stamped: StampedSocket, data: bytes, arrived_s: float = 0.0) -> bytes:
+        """What of the body is in `data`, which was read just now; nothing is, at the end of the connection."""
         if data:
+            self._n_read += len(data)
+            if self._n_read > MAX_HEAD_BYTES + _MORE_THAN_BODY * self._client.max_answer_bytes:
+                raise ProtocolError(f"the server floods: an answer of more than {self._n_read:,} bytes")
             body, self.stamp = self._answer.feed(data), stamped.stamp
             first = (stamped.late_s, None) if self._late_s is None else self._late_s
             self._late_s = (first[0], stamped.late_s) if body or self._late_s else None

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stt_load.errors import ProtocolError
+from stt_load.net.flood_limit import BYTES, FloodLimit
 from stt_load.net.heartbeat import heartbeat
 from stt_load.net.receive_stamps import ANCILLARY_BYTES, SO_TIMESTAMPNS, kernel_stamps
 from stt_load.records import Stamp
@@ -32,6 +33,8 @@ _Ancillary = list[tuple[int, int, bytes]]
 # What three clock readings in a row take at most, undisturbed, and how often they are tried.
 _CLOCK_READING_S = 20e-6
 _CLOCK_READINGS = 3
+# A segment is stamped a little before it is there to be read, and the two clocks are read one after the other.
+_STAMP_SLACK_S = 0.005
 
 _READ_BYTES = 65_536
 MAX_MESSAGE_BYTES = 1 << 20  # a transcript is a few hundred bytes; what is larger is no transcript
@@ -44,13 +47,15 @@ class StampedSocket:
     """Wraps a connected TCP or TLS socket. Set `deadline_s` (monotonic) before every call into it.
 
     `arrived_s`: when the bytes of the latest read arrived, monotonic seconds. `stamp`: whether the kernel says so, or
-    they were read then. `late_s`: how long before that they may have arrived, seconds; None where the kernel knows.
+    they were read then: the kernel has no stamp for the end of the stream, and one that the wall clock moved is not
+    believed. `late_s`: how long before that they may have arrived, seconds; None where the kernel knows.
     Raises TimeoutError at the deadline; ProtocolError when one message grows beyond `MAX_MESSAGE_BYTES`.
     """
 
     __slots__ = (
         "_buffer",
         "_has_stamps",
+        "_is_tls",
         "_message_bytes",
         "_peeked",
         "_position",
@@ -70,11 +75,12 @@ class StampedSocket:
         self.deadline_s = 0.0
         self.arrived_s = 0.0
         self.late_s: float | None = None
-        self._since_s = time.monotonic()
+        self._since_s = time.monotonic()  # nothing that is still unread can have come before this
         # OpenSSL reads without asking for stamps. They come with a look at the bytes that leaves them where they are.
-        self._peeked = _inner_socket(raw) if isinstance(raw, ssl.SSLSocket) else None
+        self._is_tls = isinstance(raw, ssl.SSLSocket)
+        self._peeked = _inner_socket(raw) if self._is_tls else None
         self._has_stamps = False
-        if kernel_stamps() and (self._peeked is not None or not isinstance(raw, ssl.SSLSocket)):
+        if kernel_stamps() and (self._peeked is not None or not self._is_tls):
             with contextlib.suppress(OSError):
                 raw.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
                 self._has_stamps = True
@@ -94,7 +100,7 @@ class StampedSocket:
         self._position += len(chunk)
         self._message_bytes += len(chunk)
         if self._message_bytes > MAX_MESSAGE_BYTES:
-            raise ProtocolError(f"a message of more than {MAX_MESSAGE_BYTES} bytes")
+            raise ProtocolError(f"a message of more than {MAX_MESSAGE_BYTES:,} bytes")
         return chunk
 
     def send(self, data: Data) -> int:
@@ -104,6 +110,29 @@ class StampedSocket:
             return self._raw.send(data)
         except _WOULD_BLOCK as error:
             raise TimeoutError("the deadline passed") from error
+
+    def send_or_hear(self, data: Data) -> int | None:
+        """Does what `send` does, but gives None where the peer has said something, or left, before it took any."""
+        while True:
+            self._raw.settimeout(0.0)
+            try:
+                return self._raw.send(data)
+            except _WOULD_BLOCK as error:
+                events = _wait_for(self._raw, select.POLLIN | select.POLLOUT, self.deadline_s - time.monotonic())
+                if not events:
+                    raise TimeoutError("the deadline passed") from error
+                if events & select.POLLIN:
+                    return None
+
+    def recv_if_here(self, n_bytes: int) -> bytes | None:
+        """Does what `recv` does, but gives None where nothing is here yet."""
+        if self._position == len(self._buffer):
+            self._raw.settimeout(0.0)
+            try:
+                self._read()
+            except _WOULD_BLOCK:
+                return None
+        return self.recv(n_bytes)
 
     def fileno(self) -> int:
         return self._raw.fileno()
@@ -121,23 +150,31 @@ class StampedSocket:
                 self._read()
                 return
             except _WOULD_BLOCK as error:
-                if waits or not _wait_for(self._raw, isinstance(error, ssl.SSLWantWriteError), left_s):
+                wanted = select.POLLOUT if isinstance(error, ssl.SSLWantWriteError) else select.POLLIN
+                if waits or not _wait_for(self._raw, wanted, left_s):
                     raise TimeoutError("the deadline passed") from error
 
     def _read(self) -> None:
         ancillary: _Ancillary = []
-        if not self._has_stamps:
-            self._buffer = self._raw.recv(_READ_BYTES)
-        elif self._peeked is None:
-            self._buffer, ancillary, _, _ = self._raw.recvmsg(_READ_BYTES, ANCILLARY_BYTES)
-        else:
-            _, ancillary, _, _ = _socket.socket.recvmsg(self._peeked, _READ_BYTES, ANCILLARY_BYTES, socket.MSG_PEEK)
-            self._buffer = self._raw.recv(_READ_BYTES)
+        looked_s = time.monotonic()
+        try:
+            if not self._has_stamps:
+                self._buffer = self._raw.recv(_READ_BYTES)
+            elif self._peeked is None:
+                self._buffer, ancillary, _, _ = self._raw.recvmsg(_READ_BYTES, ANCILLARY_BYTES)
+            else:
+                _, ancillary, _, _ = _socket.socket.recvmsg(self._peeked, _READ_BYTES, ANCILLARY_BYTES, socket.MSG_PEEK)
+                self._buffer = self._raw.recv(_READ_BYTES)
+        except _WOULD_BLOCK:
+            self._since_s = looked_s
+            raise
         self._position = 0
         self._note_arrival(ancillary)
+        if len(self._buffer) < _READ_BYTES and not self._is_tls:
+            self._since_s = looked_s  # the read took all there was; of TLS it takes a record, and there may be more
 
     def _note_arrival(self, ancillary: _Ancillary) -> None:
-        arrived_s = _kernel_stamp_s(ancillary)
+        arrived_s = _kernel_stamp_s(ancillary, self._since_s)
         if arrived_s is not None:
             self.arrived_s, self.stamp, self.late_s = arrived_s, "kernel", None
             return
@@ -149,14 +186,15 @@ class StampedSocket:
 class NonBlockingSocket(StampedSocket):
     """Wraps a connected, non-blocking TCP or TLS socket: reads what is here and writes what the kernel takes.
 
-    `recv` raises BlockingIOError where nothing is here. `deadline_s` is not used.
+    `recv` raises BlockingIOError where nothing is here, `has_data` and `recv` ProtocolError where the peer floods.
+    `deadline_s` is not used.
     """
 
-    __slots__ = ("_is_drained", "_is_tls", "_unsent", "_write")
+    __slots__ = ("_bytes_limit", "_is_drained", "_unsent", "_write")
 
     def __init__(self, raw: Any) -> None:
         super().__init__(raw)
-        self._is_tls = isinstance(raw, ssl.SSLSocket)
+        self._bytes_limit = FloodLimit(BYTES)
         self._is_drained = False  # the last read left nothing in the kernel
         self._unsent: bytearray | None = None  # what the kernel has not taken
         self._write: Callable[[Data], int] = raw.send
@@ -231,6 +269,7 @@ class NonBlockingSocket(StampedSocket):
         super()._read()
         # Of TLS only it knows itself whether more has been read than was asked for.
         self._is_drained = not self._is_tls and 0 < len(self._buffer) < _READ_BYTES
+        self._bytes_limit.take(len(self._buffer))
 
 
 def _inner_socket(raw: Any) -> _socket.socket | None:
@@ -239,19 +278,19 @@ def _inner_socket(raw: Any) -> _socket.socket | None:
     return inner if isinstance(inner, _socket.socket) else None
 
 
-def _wait_for(raw: socket.socket, wants_writable: bool, limit_s: float) -> bool:
-    """Waits until the socket is readable, or writable; False where it is not within `limit_s`."""
+def _wait_for(raw: socket.socket, events: int, limit_s: float) -> int:
+    """Waits until one of these events of poll(2) happens, or an error does; 0 where none does within `limit_s`."""
     poll = select.poll()
-    poll.register(raw, select.POLLOUT if wants_writable else select.POLLIN)
-    return bool(poll.poll(1_000 * limit_s))
+    poll.register(raw, events)
+    return next((happened for _, happened in poll.poll(1_000 * max(0.0, limit_s))), 0)
 
 
-def _kernel_stamp_s(ancillary: _Ancillary) -> float | None:
-    """The kernel's receive stamp as monotonic seconds; None where there is none.
+def _kernel_stamp_s(ancillary: _Ancillary, since_s: float) -> float | None:
+    """The kernel's receive stamp as monotonic seconds; None where there is none to be believed.
 
     The kernel stamps with the wall clock. The step between the two clocks is taken at the read, microseconds to
-    milliseconds after the stamp, so only a wall clock set in that very moment could disturb it. A process that is
-    put aside between two readings would make an arrival too early: then they are read again.
+    milliseconds after the stamp. A process that is put aside between two readings would make an arrival too early: then
+    they are read again.
     """
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
@@ -260,5 +299,15 @@ def _kernel_stamp_s(ancillary: _Ancillary) -> float | None:
                 before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
                 if now_s - before_s < _CLOCK_READING_S:
                     break
-            return now_s - max(0.0, wall_s - (seconds + nanoseconds * 1e-9))
+            return believed_arrival_s(wall_s - (seconds + nanoseconds * 1e-9), since_s, now_s)
     return None
+
+
+def believed_arrival_s(age_s: float, since_s: float, now_s: float) -> float | None:
+    """When bytes arrived whose stamp was `age_s` old at `now_s` by the wall clock; monotonic seconds. None where that
+    can't be, because somebody set the wall clock in between: in the future, or before `since_s`, when nothing of them
+    was there. So can't be the stamp of a segment that had to wait for a lost one before it."""
+    arrived_s = now_s - age_s
+    if not since_s - _STAMP_SLACK_S <= arrived_s <= now_s + _STAMP_SLACK_S:
+        return None
+    return min(arrived_s, now_s)

@@ -33,7 +33,12 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 
 class Transport(Protocol):
-    """One connection to a server, with messages in both directions."""
+    """One connection to a server, with messages in both directions.
+
+    `has_more`: the last `receive` gave None and left something unread: others are to have their turn first.
+    """
+
+    has_more: bool
 
     def dial(self, target: Connect) -> None:
         """Begins to open the connection; may wait for a name to be looked up. Raises UpgradeRefused."""
@@ -42,6 +47,11 @@ class Transport(Protocol):
     def advance(self) -> Need | None:
         """Goes on with opening as far as it goes now. Gives what it waits for, or None when the websocket is open.
         After each call `fileno` may be another one. Raises UpgradeRefused, ConnectionLost, ProtocolError."""
+        ...
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the server has refused to open it, and the rest of its reason is still to come."""
         ...
 
     @property
@@ -63,8 +73,9 @@ class Transport(Protocol):
         ...
 
     def receive(self) -> Arrival | None:
-        """The next message that is here; None where there is none, or not all of it. Call it until it gives None:
-        no poller reports again what was read before. Raises ConnectionLost, ProtocolError."""
+        """The next message that is here; None where there is none, or not all of it, or where it `has_more`. Call it
+        until it gives None and has no more: no poller reports again what was read before. Raises ConnectionLost,
+        ProtocolError, of a server that floods too."""
         ...
 
     def fileno(self) -> int:

@@ -63,10 +63,15 @@ class Upgrade:
         return HandshakeFailed(_ENDED.format(how) + hint)
 
     @property
+    def is_refused(self) -> bool:
+        """Whether the server has refused, and the rest of its reason is still to come."""
+        return self._answer.head is not None and self._answer.head.status != SWITCHING_PROTOCOLS
+
+    @property
     def refusal(self) -> UpgradeRefused | None:
         """The refusal by the server, with as much of its reason as has come; None where it has not refused."""
         head = self._answer.head
-        if head is None or head.status == SWITCHING_PROTOCOLS:
+        if head is None or not self.is_refused:
             return None
         return refused_upgrade(head.status, head.headers, self._refusal, self._url)
 

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, TransportError
-from stt_load.net.sockets import NonBlockingSocket
+from stt_load.net.flood_limit import MESSAGES, FloodLimit
+from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket
 from stt_load.net.tcp import MakeSocket, TcpConnect
 from stt_load.net.transport import Arrival, Need
 from stt_load.net.upgrade import Upgrade
@@ -25,6 +26,7 @@ from stt_load.net.websocket_client_adapter import PING, PONG, FrameReader
 from stt_load.session.websocket_frames import BINARY, CLOSE, TEXT, ClientFrame, client_frame
 
 _KEYS_AT_ONCE, _KEY_BYTES = 4_096, 4
+_FRAMES_AT_ONCE = 64  # that `receive` reads for one message: pings, pongs and fragments before it
 _NORMAL_CLOSURE, _NO_STATUS = 1000, 1005  # RFC 6455 section 7.4.1; the latter: a close frame without a code
 
 
@@ -47,10 +49,12 @@ class WebSocketTransport:
         "_checks_certificate",
         "_connect",
         "_make_socket",
+        "_messages",
         "_owes_close_frame",
         "_reader",
         "_socket",
         "_upgrade",
+        "has_more",
     )
 
     def __init__(self, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
@@ -61,10 +65,13 @@ class WebSocketTransport:
         self._socket: NonBlockingSocket | None = None
         self._reader: FrameReader | None = None  # only of a connection that has needed one
         self._owes_close_frame = False  # the websocket is open, and no close frame was sent
+        self._messages = FloodLimit(MESSAGES)
+        self.has_more = False
 
     def dial(self, target: Connect) -> None:
         self._connect = TcpConnect(target.url, self._checks_certificate, self._make_socket)
         self._upgrade = Upgrade(target)
+        self._messages = FloodLimit(MESSAGES)
 
     def advance(self) -> Need | None:
         assert self._upgrade is not None
@@ -85,12 +92,17 @@ class WebSocketTransport:
         if not opening.flush():
             return Need.WRITABLE
         while opening.has_data():
+            self._messages.take()
             rest = upgrade.feed(opening.read_buffered())
             if rest is not None:
                 opening.unread(rest)
                 self._owes_close_frame, self._upgrade = True, None
                 return None
         return Need.READABLE
+
+    @property
+    def is_refused(self) -> bool:
+        return self._upgrade is not None and self._upgrade.is_refused
 
     @property
     def open_timeout(self) -> TransportError:
@@ -121,11 +133,18 @@ class WebSocketTransport:
 
     def receive(self) -> Arrival | None:
         incoming = self._open_socket()
+        self.has_more = False
         try:
-            while incoming.has_data():
+            for _ in range(_FRAMES_AT_ONCE):
+                if not incoming.has_data():
+                    return None
+                self._messages.take()
                 is_fast = self._reader is None or self._reader.is_between_messages
                 fast_frame = incoming.read_frame() if is_fast else None
-                opcode, payload = fast_frame[:2] if fast_frame else self._read_with_library(incoming)
+                message = fast_frame[:2] if fast_frame else self._read_with_library(incoming)
+                if message is None:
+                    continue
+                opcode, payload = message
                 if opcode == CLOSE:  # `close` answers it
                     raise _closed_by_peer(payload, incoming.arrived_s)
                 if opcode in (TEXT, BINARY):
@@ -136,15 +155,18 @@ class WebSocketTransport:
             return None  # the rest of it is still to come
         except OSError as error:
             raise ConnectionLost(f"connection lost: {error}") from error
+        self.has_more = True
         return None
 
-    def _read_with_library(self, incoming: NonBlockingSocket) -> tuple[int, bytes]:
-        """Opcode and payload of a message, a ping, a pong or a close frame."""
+    def _read_with_library(self, incoming: NonBlockingSocket) -> tuple[int, bytes] | None:
+        """Opcode and payload of a message, a ping, a pong or a close frame; None of a message whose last fragment is
+        still to come."""
         if self._reader is None:
-            self._reader = FrameReader(incoming.recv)
-        opcode, payload = self._reader.read()
-        incoming.begin_message()
-        return opcode, payload
+            self._reader = FrameReader(incoming.recv, MAX_MESSAGE_BYTES)
+        message = self._reader.read()
+        if message is not None:
+            incoming.begin_message()
+        return message
 
     def _send_unasked(self, frame: ClientFrame) -> None:
         """Sends what no session asked for: the answer to a ping, the courtesy of a close frame. Where sending fails,

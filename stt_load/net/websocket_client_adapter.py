@@ -2,7 +2,7 @@
 
 What is used of the library, all of it exported by its `__init__` and public by name:
 
-    frame_buffer(recv, skip_utf8_validation).recv_frame(), .recv_strict(n_bytes)
+    frame_buffer(recv, skip_utf8_validation).recv_frame(), .recv_length(), .length, .recv_strict(n_bytes)
         Reads one frame (RFC 6455 section 5.2) by calling `recv(n_bytes)`. Keeps what it has of a frame when `recv`
         raises, and goes on with it at the next call. Checks reserved bits, opcodes, and the code of a close frame.
         Loops for ever on a `recv` that gives nothing at the end of the stream, so ours raises there.
@@ -39,47 +39,49 @@ class FrameReader:
     """Reads the messages and control frames of one server. `recv(n_bytes)` gives at least one byte and at most that
     many, or nothing at the end of the stream; it raises BlockingIOError where nothing is here yet.
 
-    `is_between_messages`: no part of a message or frame is kept here, so somebody else may read the next one.
+    `is_between_messages`: no part of a message or frame is kept here, so somebody else may read the next one. No frame
+    is waited for that says to be longer than `most_bytes`.
     """
 
     __slots__ = ("_fragments", "_frames", "_is_in_fragments", "_recv", "is_between_messages")
 
-    def __init__(self, recv: Callable[[int], bytes]) -> None:
+    def __init__(self, recv: Callable[[int], bytes], most_bytes: int) -> None:
         self._recv = recv
-        self._frames = _FrameBuffer(self._recv_or_raise, skip_utf8_validation=True)
+        self._frames = _FrameBuffer(self._recv_or_raise, most_bytes)
         self._fragments = websocket.continuous_frame(fire_cont_frame=False, skip_utf8_validation=True)
         self._is_in_fragments = False
         self.is_between_messages = True
 
-    def read(self) -> tuple[int, bytes]:
-        """Opcode and payload of the next whole message, or of a control frame, which may come amid fragments.
+    def read(self) -> tuple[int, bytes] | None:
+        """Reads the next frame. Gives opcode and payload of a message that is whole with it, or of a control frame,
+        which may come amid fragments; None where more fragments are to come.
 
         Raises what `recv` does: after a BlockingIOError call it again when there is more, nothing is lost. Raises
         ProtocolError for what RFC 6455 doesn't allow, ConnectionLost at the end of the stream.
         """
         self.is_between_messages = False
         try:
-            opcode, payload = self._read_message()
+            message = self._read_frame()
         except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
             if not self._frames.is_close_with_bad_code(error):
                 raise ProtocolError(f"not a websocket frame: {error}") from error
-            opcode, payload = _ABNF.OPCODE_CLOSE, self._frames.payload
+            message = _ABNF.OPCODE_CLOSE, self._frames.payload
         self.is_between_messages = not self._is_in_fragments
-        return opcode, payload
+        return message
 
-    def _read_message(self) -> tuple[int, bytes]:
-        while True:
-            frame = self._frames.recv_frame()
-            if frame.opcode in _CONTROL:
-                if frame.opcode == PING and len(frame.data) > _LONGEST_CONTROL_PAYLOAD:
-                    raise ProtocolError("not a websocket frame: Ping message is too long")
-                return frame.opcode, _payload(frame)
-            self._fragments.validate(frame)
-            self._fragments.add(frame)
-            self._is_in_fragments = not frame.fin
-            if frame.fin:
-                opcode, message = self._fragments.extract(frame)
-                return opcode, _payload(message)
+    def _read_frame(self) -> tuple[int, bytes] | None:
+        frame = self._frames.recv_frame()
+        if frame.opcode in _CONTROL:
+            if frame.opcode == PING and len(frame.data) > _LONGEST_CONTROL_PAYLOAD:
+                raise ProtocolError("not a websocket frame: Ping message is too long")
+            return frame.opcode, _payload(frame)
+        self._fragments.validate(frame)
+        self._fragments.add(frame)
+        self._is_in_fragments = not frame.fin
+        if self._is_in_fragments:
+            return None
+        opcode, message = self._fragments.extract(frame)
+        return opcode, _payload(message)
 
     def _recv_or_raise(self, n_bytes: int) -> bytes:
         data = self._recv(n_bytes)
@@ -89,9 +91,19 @@ class FrameReader:
 
 
 class _FrameBuffer(websocket.frame_buffer):
-    """A frame buffer that keeps the payload which it read last, for a frame that it refuses."""
+    """A frame buffer that keeps the payload which it read last, for a frame that it refuses. It waits for no frame
+    that is longer than `most_bytes`."""
 
     payload = b""
+
+    def __init__(self, recv: Callable[[int], bytes], most_bytes: int) -> None:
+        super().__init__(recv, skip_utf8_validation=True)
+        self._most_bytes = most_bytes
+
+    def recv_length(self) -> None:
+        super().recv_length()
+        if self.length is not None and self.length > self._most_bytes:
+            raise ProtocolError(f"a frame of {self.length:,} bytes, where {self._most_bytes:,} are the most")
 
     def recv_strict(self, bufsize: int) -> bytes:
         self.payload = super().recv_strict(bufsize)

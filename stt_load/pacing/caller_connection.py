@@ -16,6 +16,7 @@ from stt_load.records import Figures, Stamp
 from stt_load.session.session import Session
 
 CONNECT_TIMEOUT_S = 10.0
+_MOST_BETWEEN = 500  # messages between two utterances
 
 
 class ConnectionUse(Figures, frozen=True, gc=False):
@@ -67,15 +68,20 @@ class CallerConnection:
         """Whether the connection is open for another utterance; closes it where it is not.
 
         Reads what the server said since the last utterance. That belongs to none, but the dialect is told of it: the
-        server may say it again.
+        server may say it again. One that has more to say than `_MOST_BETWEEN` is not waited for.
         """
         if not self._is_open:
             return False
         with contextlib.suppress(ConnectionLost, ProtocolError):
             is_well = True
-            while (arrival := self._transport.receive()) is not None:
+            for _ in range(_MOST_BETWEEN):
+                arrival = self._transport.receive()
+                if arrival is None:
+                    break
                 is_well &= not any(isinstance(event, ServerError) for event in self.dialect.read(arrival.message))
-            if is_well:
+            else:
+                is_well = False
+            if is_well and not self._transport.has_more:
                 return True
         self.close()
         return False

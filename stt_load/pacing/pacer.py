@@ -9,10 +9,11 @@ A first-in, first-out queue costs a step for each frame where a heap costs a log
 in order by themselves. A frame that doesn't fit at its back, because its caller was held up or has shorter frames than
 others, takes a timer, which puts it to the queue's front when it is due.
 
-One round: everything that is due is done, then the poller waits until the next thing is. Nobody else is waited for:
-where a kernel takes no more, what is left waits beside its utterance, and the lateness goes into the record as any
-other. Under many callers a round comes late to the last of those that fell due together, and the next one starts where
-this one ended: due times are absolute, so nothing drifts.
+One round: everything that is due is done, then the poller waits until the next thing is, and connections have their
+turns to be read. Nobody else is waited for: where a kernel takes no more, what is left waits beside its utterance, and
+the lateness goes into the record as any other. A server that says more than fits into a turn, or a round, is read on in
+the next one. Under many callers a round comes late to the last of those that fell due together, and the next one starts
+where this one ended: due times are absolute, so nothing drifts.
 """
 
 from __future__ import annotations
@@ -22,15 +23,20 @@ from collections import deque
 from collections.abc import Sequence
 from heapq import heappop, heappush
 
+import msgspec
+
 from stt_load.clock import Clock
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, SttLoadError
-from stt_load.net.transport import Need
+from stt_load.net.transport import Arrival, Need
 from stt_load.pacing.in_flight import InFlight, Opening, Poller, Unsent
 from stt_load.session.actions import Done, Send, SendFrames, WaitUntil
+from stt_load.session.http_status import REASON_TIMEOUT_S
 from stt_load.session.schedule import Schedule
 
 _ROUND_S = 0.005  # then a round gives way, so that messages are read and others in the process get their turn
+_TURN_MESSAGES = 64  # of one connection: then others have theirs
+_TURN_MESSAGE_BYTES = 4_096  # a message that is longer counts as several
 _HELD_UP_S = 0.010  # a timer that is so late: what it waited for may have arrived in time, and is still to be read
 
 
@@ -46,6 +52,7 @@ class Pacer:
         self._timers: list[tuple[float, int]] = []  # a heap; a timer that was cancelled stays, and is nobody's
         self._by_timer: dict[int, InFlight] = {}
         self._timer_ids = itertools.count(1)
+        self._unread: dict[InFlight, None] = {}  # in their order: those that may have more to be read
 
     def add(self, in_flight: InFlight) -> None:
         """Begins with it in the next round, after the frames that are due by then."""
@@ -59,16 +66,28 @@ class Pacer:
     def run_round(self) -> None:
         """Does what is due, waits for what comes next, and reads what has arrived."""
         self._run_due()
-        for in_flight in self._poller.wait(self._next_due_s):
-            try:
-                if in_flight.opening is not None:
-                    self._advance_opening(in_flight, in_flight.opening)
-                    continue
-                self._receive(in_flight)
-                if in_flight.unsent is not None:
-                    self._flush(in_flight, in_flight.unsent)
-            except Exception as crash:
-                self._crash(in_flight, crash)
+        unread = self._unread
+        ready = self._poller.wait(self._clock() if unread else self._next_due_s)
+        turns = iter(dict.fromkeys((*unread, *ready)) if unread else ready)
+        self._unread = {}
+        ends_s = self._clock() + _ROUND_S
+        for in_flight in turns:
+            self._take_turn(in_flight)
+            if self._clock() >= ends_s:
+                self._unread = dict.fromkeys(turns) | self._unread
+                return
+
+    def _take_turn(self, in_flight: InFlight) -> None:
+        """Goes on with a connection that is ready, as far as that goes now and others don't have to wait for it."""
+        try:
+            if in_flight.opening is not None:
+                self._advance_opening(in_flight, in_flight.opening)
+                return
+            self._receive(in_flight)
+            if in_flight.unsent is not None:
+                self._flush(in_flight, in_flight.unsent)
+        except Exception as crash:
+            self._crash(in_flight, crash)
 
     # opening -------------------------------------------------------------------------------------------
 
@@ -83,6 +102,9 @@ class Pacer:
             return
         self._poller.watch(in_flight, need is Need.WRITABLE)
         if need is not None:
+            if in_flight.transport.is_refused:
+                limit_s = min(opening.deadline_s, self._clock() + REASON_TIMEOUT_S)
+                in_flight.opening = opening = msgspec.structs.replace(opening, deadline_s=limit_s)
             self._set_timer(in_flight, opening.deadline_s)
             return
         in_flight.opening = None
@@ -147,7 +169,7 @@ class Pacer:
             self._frame_queue.appendleft(in_flight)
             return now_s
         try:
-            if now_s - in_flight.wakes_at_s > _HELD_UP_S:
+            if now_s - in_flight.wakes_at_s > _HELD_UP_S or in_flight in self._unread:
                 self._catch_up(in_flight)
             if not (in_flight.is_done or in_flight.timer_id or in_flight.is_queued):
                 self._wake(in_flight, now_s)
@@ -167,11 +189,15 @@ class Pacer:
         """Goes on with what arrived while this process was held up, before a deadline that passed meanwhile ends it."""
         opening = in_flight.opening
         if opening is None:
-            self._receive(in_flight)
+            self._unread[in_flight] = None
+            while in_flight in self._unread:
+                del self._unread[in_flight]
+                self._receive(in_flight)
             return
         self._advance_opening(in_flight, opening)
         # It has a timer for its deadline again: where that has passed, this process would be late for it for ever.
-        if in_flight.opening is opening and not in_flight.is_done and self._clock() >= opening.deadline_s:
+        still = in_flight.opening
+        if still is not None and not in_flight.is_done and self._clock() >= still.deadline_s:
             self._fail(in_flight, in_flight.transport.open_timeout)
 
     def _wake(self, in_flight: InFlight, now_s: float) -> None:
@@ -272,16 +298,21 @@ class Pacer:
     # receiving -------------------------------------------------------------------------------------------
 
     def _receive(self, in_flight: InFlight) -> None:
-        """Reads everything that is here. The session is asked after each message: it may have been the last that it
-        wants. It is asked as of the arrival: a deadline that passed between that and the reading is not met yet."""
+        """Reads what is here, up to a turn's worth. The session is asked after each message: it may have been the last
+        that it wants. It is asked as of the arrival: a deadline that passed between that and the reading is not met
+        yet."""
+        left = _TURN_MESSAGES
         try:
-            while not in_flight.is_done and (at_s := self._receive_one(in_flight)) is not None:
-                self._do_actions(in_flight, at_s)
+            while not in_flight.is_done and left > 0 and (arrival := self._receive_one(in_flight)) is not None:
+                self._do_actions(in_flight, arrival.at_s)
+                left -= 1 + len(arrival.message) // _TURN_MESSAGE_BYTES
         except SttLoadError as error:
             self._fail(in_flight, error)
+        if (left <= 0 or in_flight.transport.has_more) and not in_flight.is_done:
+            self._unread[in_flight] = None
 
-    def _receive_one(self, in_flight: InFlight) -> float | None:
-        """Tells the session of the next message. Gives its arrival, monotonic seconds; None where nothing is here."""
+    def _receive_one(self, in_flight: InFlight) -> Arrival | None:
+        """Tells the session of the next message, and gives it; None where nothing is here."""
         arrival = in_flight.transport.receive()
         if arrival is None:
             return None
@@ -289,7 +320,7 @@ class Pacer:
         events = in_flight.session.on_message(arrival.at_s, arrival.message, arrival.late_s)
         if in_flight.watch:
             in_flight.watch(arrival.at_s, "<", arrival.message, events)
-        return arrival.at_s
+        return arrival
 
     # the end ---------------------------------------------------------------------------------------------
 
@@ -297,7 +328,7 @@ class Pacer:
         """Ends an utterance whose connection takes no more. What the server said before it went (a last text, a close
         code) may still be unread."""
         try:
-            while self._receive_one(in_flight) is not None:
+            while self._receive_one(in_flight) is not None or in_flight.transport.has_more:
                 pass
         except SttLoadError as last_error:
             error = last_error

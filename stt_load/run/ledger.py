@@ -25,6 +25,7 @@ from stt_load.run.worker_state import StageTally, WorkerState
 
 _ROWS = msgspec.json.Decoder(UtteranceRecord)
 _LINES = msgspec.json.Encoder()
+_MOST_CHARACTERS = 20_000  # texts of an hour of speech are scored when the report is made: audio is due meanwhile
 _NO_FAILURE = frozenset({Outcome.OK, Outcome.INTERRUPTED})
 
 
@@ -127,7 +128,7 @@ class Ledger:
         allowance = self._allowance
         if allowance is None:
             self._scorer.fill(record, around)
-        elif not self._scorer.fill_cached(record, around) and allowance.has_left():
+        elif _is_quickly_scored(record) and not self._scorer.fill_cached(record, around) and allowance.has_left():
             allowance.spend(lambda: self._scorer.fill(record, around))
 
     def _count(self, record: UtteranceRecord) -> None:
@@ -200,6 +201,10 @@ class Ledger:
 
     def _newest(self) -> Iterable[Snapshot]:
         return [worker.newest for worker in self._workers.values()]
+
+
+def _is_quickly_scored(record: UtteranceRecord) -> bool:
+    return len(record.text) + sum(len(text) for _, text in record.messages) <= _MOST_CHARACTERS
 
 
 def _records(lines: bytes) -> Sequence[UtteranceRecord]:

@@ -16,6 +16,7 @@ from stt_load.session.outcomes import STATUS_REFUSALS
 from stt_load.url_secrets import without_credentials
 
 REASON_BYTES = 65_536  # of a refusal's body; its reason stands in the first hundred
+REASON_TIMEOUT_S = 2.0  # how long the reason of a refusal is waited for, once its status is there
 _REASON_CHARACTERS = 200
 _REDIRECTS = (301, 302, 303, 307, 308)  # RFC 9110 section 15.4: those whose Location is meant to be gone to
 _SCHEME_OF_WEBSOCKETS = {"http": "ws", "https": "wss"}

@@ -39,6 +39,8 @@ from stt_load.session.schedule import Schedule
 from stt_load.session.timestamps import Timestamps
 from stt_load.session.transcript import ALL_CAME_EARLY, ENDS_EARLIER, Transcript, ends_as_reference
 
+_MOST_TIMINGS = 100  # that a server reports of itself, by name
+
 
 class SessionResult(Figures, frozen=True, gc=False):
     """What came of one session, besides its latencies and its frames: fields of `UtteranceRecord`."""
@@ -148,8 +150,11 @@ class Session:
             self._error_text.is_understood = True
         if self.schedule is not None and arrived_s > self.deadline_s:
             self._time_out()
-        for event in events:
-            self._on_event(arrived_s, event)
+        try:
+            for event in events:
+                self._on_event(arrived_s, event)
+        except ProtocolError as error:
+            self.on_fault(error, arrived_s)
         return events
 
     def on_fault(self, error: SttLoadError, now_s: float) -> None:
@@ -245,7 +250,7 @@ class Session:
             case EndOfTurn():
                 self._timestamps.on_turn_end(arrived_s)
             case Gauge(server_ms):
-                self._server_ms.update(server_ms)
+                self._note_server_ms(server_ms)
             case Finished() if self._can_be_over(arrived_s):
                 self._finish(arrived_s)
             case Remark(text):
@@ -258,9 +263,14 @@ class Session:
             self._timestamps.last_message_at_s = arrived_s
 
     def _on_answer(self, arrived_s: float, is_last: bool, server_ms: Mapping[str, float]) -> None:
-        self._server_ms.update(server_ms)
+        self._note_server_ms(server_ms)
         if is_last and self._can_be_over(arrived_s):
             self._finish(arrived_s)
+
+    def _note_server_ms(self, server_ms: Mapping[str, float]) -> None:
+        self._server_ms.update(server_ms)
+        if len(self._server_ms) > _MOST_TIMINGS:
+            raise ProtocolError(f"the server floods: timings of more than {_MOST_TIMINGS} names")
 
     def _can_be_over(self, at_s: float) -> bool:
         """A server that is done before the end of speech has not heard all of it: it speaks of an earlier utterance, or

@@ -12,26 +12,38 @@ from stt_load.errors import ProtocolError
 DONE = b"[DONE]"
 """The data that says no more events come, a custom of OpenAI and servers like it."""
 _LONGEST_LINE_BYTES = 16 << 20
+MOST_LINES = 200_000  # an event for each word of an hour of speech takes 30,000
 
 
 class EventFrames:
-    """ProtocolError where a line has no end."""
+    """ProtocolError where a line has no end, and where there are more than `MOST_LINES`."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []  # of the line that has begun
+        self._n_bytes = 0  # of it
+        self._n_lines = 0
         self._data: list[bytes] = []
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > _LONGEST_LINE_BYTES:
-            raise ProtocolError("an event of the answer has no end")
+        self._parts.append(data)
+        self._n_bytes += len(data)
+        if b"\n" not in data:
+            if self._n_bytes > _LONGEST_LINE_BYTES:
+                raise ProtocolError(f"the server floods: an event of more than {_LONGEST_LINE_BYTES:,} bytes")
+            return
+        *lines, rest = b"".join(self._parts).split(b"\n")
+        self._parts, self._n_bytes = [rest], len(rest)
+        self._n_lines += len(lines)
+        if self._n_lines > MOST_LINES:
+            raise ProtocolError(f"the server floods: an answer of more than {MOST_LINES:,} lines of events")
         for line in lines:
             yield from self._on_line(line.removesuffix(b"\r"))
 
     def close(self) -> Iterator[bytes]:
         """An event that lacks its blank line: the standard drops it, servers that end in good order mean it."""
-        if self._rest:
-            yield from self._on_line(self._rest)
+        rest = b"".join(self._parts)
+        if rest:
+            yield from self._on_line(rest)
         yield from self._on_line(b"")
 
     def _on_line(self, line: bytes) -> Iterator[bytes]:

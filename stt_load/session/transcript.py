@@ -9,12 +9,19 @@ from __future__ import annotations
 import math
 
 from stt_load.dialects.base import Capabilities, Dialect
+from stt_load.errors import ProtocolError
 from stt_load.metrics.model_tags import says_something
 from stt_load.session.timestamps import Timestamps
 
 ALL_CAME_EARLY = "every text came before the end of speech"
 ENDS_EARLIER = "with all words of the clip, so its speech seems to end earlier than is believed"
 _LAST_LETTERS = 8
+
+# What one utterance may have: servers that cut at every pause send a text a second, and an hour of speech has 60,000
+# characters. A server that says more floods, and each of its texts would be kept, written and scored.
+TEXTS_AT_ONCE = 200
+TEXTS_PER_S = 20
+MOST_CHARACTERS = 1 << 20
 
 
 def ends_as_reference(text: str, reference: str) -> bool:
@@ -41,6 +48,7 @@ class Transcript:
         "_is_cumulative",
         "_is_one_segment",
         "_most_segments",
+        "_n_characters",
         "_n_cut",
         "_n_pending",
         "_server",
@@ -65,6 +73,7 @@ class Transcript:
         self._most_segments = most_segments
         self._n_cut = 0  # segments of which the server has said so
         self._n_pending = 0
+        self._n_characters = 0
         self._is_cumulative = False
 
     def on_segment_pending(self, arrived_s: float) -> None:
@@ -73,10 +82,16 @@ class Transcript:
         self._timestamps.last_pending_at_s = arrived_s
 
     def on_final(self, arrived_s: float, text: str) -> None:
+        """A final arrived. Raises ProtocolError where there are more of them than anybody says."""
         # A text too many (said twice, or somebody else's) doesn't answer a segment that is still pending.
         self._n_pending = max(0, self._n_pending - 1)
         self.finals.append((arrived_s, text))
         self._timestamps.on_final(arrived_s, text)
+        self._n_characters += len(text)
+        if self._n_characters > MOST_CHARACTERS:
+            raise ProtocolError(f"the server floods: texts of more than {MOST_CHARACTERS:,} characters")
+        if len(self.finals) > TEXTS_AT_ONCE:
+            self._check_pace(arrived_s)
 
     def on_cumulative(self, arrived_s: float, text: str) -> bool:
         """A cumulative transcript arrived. False where it says nothing new."""
@@ -86,6 +101,12 @@ class Transcript:
             self.finals = [(arrived_s, text)]
         self._timestamps.on_final(arrived_s, text, is_new)
         return is_new
+
+    def _check_pace(self, now_s: float) -> None:
+        schedule = self._timestamps.schedule
+        spoken_s = 0.0 if schedule is None else now_s - schedule.stream_start_s
+        if len(self.finals) > TEXTS_AT_ONCE + TEXTS_PER_S * spoken_s:
+            raise ProtocolError(f"the server floods: more than {TEXTS_AT_ONCE} texts, and {TEXTS_PER_S} a second")
 
     @property
     def texts(self) -> list[str]:

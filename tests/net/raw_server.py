@@ -69,6 +69,13 @@ class Caller:
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
 
+    def read_body(self, n_bytes: int) -> None:
+        """Returns when so much of a request's body has come."""
+        n_bytes -= len(self._buffer)
+        self._buffer = b""
+        while n_bytes > 0:
+            n_bytes -= len(self._read())
+
     def read_frame(self) -> tuple[int, bytes]:
         """(opcode, payload) of the caller's next frame."""
         first, second = self._take(2)

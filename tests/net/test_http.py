@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from itertools import pairwise
 
 import pytest
@@ -99,6 +100,63 @@ def test_a_request_that_the_server_stops_reading_was_not_sent() -> None:
         post.send()
     assert post.connected_at_s is not None
     assert post.sent_at_s is None
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
+def test_a_refusal_in_mid_upload_is_heard_from_a_server_that_neither_reads_nor_closes(is_tls: bool) -> None:
+    is_over = threading.Event()
+
+    def refuse(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 413 Too much\r\nContent-Length: 8\r\n\r\ntoo long")
+        is_over.wait(DEADLINE_S)
+
+    with raw_server(refuse, is_tls) as server:
+        client = HttpClient(server.url.replace("ws", "http", 1), {}, DEADLINE_S, 1 << 20, checks_certificate=False)
+        with client.post(bytes(64 << 20), "text/plain") as post, pytest.raises(UpgradeRefused, match="too long"):
+            post.send()
+        is_over.set()
+    assert post.sent_at_s is None
+
+
+def test_what_a_server_says_before_it_has_heard_everything_is_no_end_of_the_upload() -> None:
+    """Answers before the answer, and the beginning of one, while it keeps the rest of the request waiting."""
+    body = bytes(range(256)) * (64 << 10)
+
+    def answer(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none")
+        caller.read_body(len(body))
+        caller.send(b"two")
+        caller.wait_for_end()
+
+    with raw_server(answer) as server, post_to(server.url, body) as post:
+        post.send()
+        assert post.sent_at_s is not None
+        assert b"".join(data for _, data in post) == b"onetwo"
+
+
+def test_an_answer_that_never_ends_is_cut_off_and_others_have_their_turn_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns: list[float] = []
+    monkeypatch.setattr(time, "sleep", turns.append)
+
+    def babble(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            caller.send((b"1;" + b"x" * 1_000 + b"\r\nx\r\n") * 60)  # until the caller has left
+
+    with (
+        raw_server(babble) as server,
+        post_to(server.url, b"") as post,
+        pytest.raises(ProtocolError, match="the server floods: an answer of more than"),
+    ):
+        post.send()
+        list(post)
+    assert set(turns) == {0}
+    assert len(turns) > 2 << 20 >> 14  # one for each 16 KiB
 
 
 def test_the_reason_of_a_refusal_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

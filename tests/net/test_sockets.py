@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ from raw_server import BINARY, DEADLINE_S, PING, SELF_SIGNED, TEXT, frame
 from stt_load.errors import ProtocolError
 from stt_load.net import sockets
 from stt_load.net.heartbeat import Heartbeat
-from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket, StampedSocket
+from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket, StampedSocket, believed_arrival_s
 
 
 @pytest.fixture
@@ -106,6 +106,43 @@ def test_an_arrival_is_as_old_as_the_kernel_says(connected: tuple[socket.socket,
     incoming.deadline_s = time.monotonic() + DEADLINE_S
     assert incoming.recv(1) == b"x"
     assert sent_s - 0.1 < incoming.arrived_s < here_s + 0.1
+
+
+@pytest.mark.parametrize(
+    ("age_s", "arrived_s"),
+    [
+        (0.0, 100.0),
+        (0.2, 99.8),
+        (1.0, 99.0),
+        (-0.001, 100.0),  # the clocks were read one after the other
+        (1.1, None),  # before anything of it was there
+        (3_600.0, None),
+        (-0.1, None),  # in the future
+        (-3_600.0, None),
+    ],
+)
+def test_a_stamp_is_believed_where_the_bytes_can_have_come_then(age_s: float, arrived_s: float | None) -> None:
+    assert believed_arrival_s(age_s, since_s=99.0, now_s=100.0) == arrived_s
+
+
+@pytest.mark.parametrize("step_s", [3_600.0, -3_600.0])
+@pytest.mark.parametrize("has_tls", [False, True], ids=["plain", "TLS"])
+def test_a_wall_clock_that_is_set_moves_no_arrival(
+    connected: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, step_s: float, has_tls: bool
+) -> None:
+    """The bytes are stamped before the clock is set, and read after."""
+    with secured(*connected) if has_tls else nullcontext(connected) as (ours, theirs):
+        incoming = StampedSocket(ours)
+        incoming.deadline_s = time.monotonic() + DEADLINE_S
+        sent_s = time.monotonic()
+        theirs.sendall(b"x")
+        wait_readable(ours)
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + step_s)
+        assert incoming.recv(1) == b"x"
+        assert sent_s <= incoming.arrived_s <= time.monotonic()
+        assert incoming.stamp == "read"
+        assert incoming.late_s is not None
 
 
 def let_pass(seconds: float) -> None:
@@ -234,7 +271,7 @@ def test_a_message_without_end_is_refused_and_each_message_counts_for_itself(
     incoming.begin_message()
     for _ in range(MAX_MESSAGE_BYTES // 65_536):
         read(65_536)
-    with pytest.raises(ProtocolError, match="a message of more than 1048576 bytes"):
+    with pytest.raises(ProtocolError, match="a message of more than 1,048,576 bytes"):
         read(1)
 
 

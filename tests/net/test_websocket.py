@@ -7,6 +7,7 @@ import select
 import selectors
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -42,6 +43,7 @@ from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import ConnectionLost, DeadlineExceeded, Outcome, Refusal
 from stt_load.net import tcp
 from stt_load.net.websocket import WebSocketTransport
+from stt_load.pacing import pacer
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.records import UtteranceRecord
@@ -460,13 +462,13 @@ def test_a_breach_of_protocol_is_blamed_on_the_server(name: str) -> None:
 def test_fragments_without_end_are_cut_off() -> None:
     def babble(caller: Caller) -> None:
         caller.upgrade()
-        caller.send(frame(TEXT, b"x" * 1_000, fin=False))
+        caller.send(frame(TEXT, b"x" * 50_000, fin=False))
         while True:
-            caller.send(frame(CONT, b"x" * 1_000, fin=False))
+            caller.send(frame(CONT, b"x" * 50_000, fin=False))
 
     with raw_server(babble) as server:
         record = speak(server.url)
-    assert ending(record) == (Outcome.PROTOCOL_ERROR, "a message of more than 1048576 bytes", None)
+    assert ending(record) == (Outcome.PROTOCOL_ERROR, "a message of more than 1,048,576 bytes", None)
 
 
 def test_a_text_in_fragments_with_a_ping_between_is_one_text_and_the_ping_is_answered() -> None:
@@ -524,8 +526,65 @@ def test_half_a_json_object() -> None:
 def test_a_text_of_64_mib_is_cut_off() -> None:
     with start_scripted_server(Script(fault=Fault.HUGE_TEXT)) as server:
         record = speak(server.url, PATIENT)
-    assert ending(record) == (Outcome.PROTOCOL_ERROR, "a message of more than 1048576 bytes", None)
+    error = "a frame of 67,108,864 bytes, where 1,048,576 are the most"
+    assert ending(record) == (Outcome.PROTOCOL_ERROR, error, None)
     assert record.text == ""
+
+
+@pytest.mark.parametrize("length", [(1 << 20) + 1, 1 << 62, (1 << 63) + 5])
+def test_a_frame_that_says_to_be_too_long_is_not_waited_for(length: int) -> None:
+    def promise(caller: Caller) -> None:
+        caller.upgrade()
+        caller.send(b"\x81\x7f" + struct.pack("!Q", length))
+        caller.wait_for_end()
+
+    with raw_server(promise) as server:
+        record = speak(server.url, PATIENT)
+    error = f"a frame of {length:,} bytes, where 1,048,576 are the most"
+    assert ending(record) == (Outcome.PROTOCOL_ERROR, error, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "said", "more_than"),
+    [
+        (b"", frame(TEXT, text_of("hello")), "200 texts, and 20 a second"),
+        (b"", frame(TEXT, text_of("hello" * 20_000)), "1,048,576 characters"),
+        (b"", QUEUED, "500 messages"),
+        (b"", frame(TEXT, b"{}"), "500 messages"),
+        (b"", frame(PING), "500 messages"),
+        (b"", frame(PONG, bytes(125)), "500 messages"),
+        (frame(TEXT, b"{", fin=False), frame(CONT, b"", fin=False), "500 messages"),
+        (b"", frame(TEXT, b'{"filler": "' + bytes(b"x" * 1_000_000) + b'"}'), "4,194,304 bytes a second"),
+    ],
+    ids=["finals", "long finals", "segments", "empty", "pings", "pongs", "fragments", "bytes"],
+)
+def test_a_server_that_floods_breaks_the_protocol(first: bytes, said: bytes, more_than: str) -> None:
+    def flood(caller: Caller) -> None:
+        caller.upgrade()
+        caller.send(first)
+        at_once = said * max(1, 60_000 // len(said))
+        while True:
+            caller.send(at_once)  # until the caller has left
+
+    with raw_server(flood) as server:
+        record = speak(server.url, PATIENT)
+    assert record.outcome == Outcome.PROTOCOL_ERROR
+    assert "the server floods" in str(record.error) and more_than in str(record.error)
+
+
+def test_the_reason_of_a_refusal_that_never_ends_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacer, "REASON_TIMEOUT_S", 0.1)
+
+    def refuse(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 401 No\r\nContent-Length: 60000\r\n\r\nno such")
+        caller.send(b" key")
+        caller.wait_for_end()
+
+    with raw_server(refuse) as server:
+        record = speak(server.url, PATIENT)
+    assert ending(record) == (Outcome.REFUSED, "HTTP 401 at the upgrade: no such key", None)
+    assert record.duration_s is not None and record.duration_s < DEADLINE_S / 2
 
 
 def test_a_second_answer_does_not_change_the_first() -> None:
@@ -745,6 +804,7 @@ from stt_load.session.encoded_clip import encode_clip
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.session.session import Session
 from stt_load.net.websocket import WebSocketTransport
+from stt_load.pacing import pacer
 
 audio = encode_clip(clip(0.0, 0.1, 0.1), choose_frame(100, 16_000, 1_024), 0.4, Parakeet())
 

@@ -14,6 +14,8 @@ from raw_server import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame
 from stt_load.errors import ConnectionLost, ProtocolError
 from stt_load.net.websocket_client_adapter import FrameReader
 
+MOST_BYTES = 1 << 20
+
 
 class Incoming:
     """Bytes that come in pieces, between which nothing is here."""
@@ -40,12 +42,15 @@ class Incoming:
 
 def read_all(incoming: Incoming) -> list[tuple[int, bytes, bool]]:
     """(opcode, payload, whether it ends between messages) of everything that comes."""
-    reader = FrameReader(incoming.recv)
+    reader = FrameReader(incoming.recv, MOST_BYTES)
     found = []
     while incoming.next_piece():
         while True:
             try:
-                found.append((*reader.read(), reader.is_between_messages))
+                message = reader.read()
+                assert message is not None or not reader.is_between_messages
+                if message is not None:
+                    found.append((*message, reader.is_between_messages))
             except BlockingIOError:
                 assert not reader.is_between_messages
                 break
@@ -112,13 +117,15 @@ def test_a_breach_of_the_protocol_is_named(wire: bytes, why: str) -> None:
 
 @pytest.mark.parametrize("begun", [b"", frame(TEXT, b"half")[:4], frame(TEXT, b"half", fin=False)])
 def test_the_end_of_the_stream_is_a_lost_connection_however_much_of_a_message_has_come(begun: bytes) -> None:
-    reader = FrameReader(Incoming([begun], is_ended=True).recv)
+    reader = FrameReader(Incoming([begun], is_ended=True).recv, MOST_BYTES)
     with pytest.raises(BlockingIOError):
         reader.read()
     incoming = Incoming([begun], is_ended=True)
     incoming.next_piece()
     with pytest.raises(ConnectionLost) as caught:
-        FrameReader(incoming.recv).read()
+        reader = FrameReader(incoming.recv, MOST_BYTES)
+        while reader.read() is None:
+            pass
     assert caught.value.close_code == 1006
 
 
@@ -127,4 +134,4 @@ def test_what_recv_raises_comes_through() -> None:
         raise ProtocolError("a message of more than 1048576 bytes")
 
     with pytest.raises(ProtocolError, match="a message of more than"):
-        FrameReader(too_much).read()
+        FrameReader(too_much, MOST_BYTES).read()

@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 from fakes import clip, record_of
-from raw_server import BINARY, DEADLINE_S, TEXT, Caller, close_frame, frame, raw_server
+from raw_server import BINARY, DEADLINE_S, PONG, TEXT, Caller, close_frame, frame, raw_server
 
 from stt_load.audio.framing import choose_frame
 from stt_load.dialects.base import Settings
@@ -161,6 +161,24 @@ def test_a_server_that_stops_reading_holds_up_nobody_else_and_gets_the_rest_when
     assert outcome_of(other) == (Outcome.OK, f"heard {len(AUDIO.frames)}")
     assert outcome_of(slow_one) == (Outcome.OK, "all of it")
     assert max(slow_one.session.schedule.lags_s()) > 0
+
+
+@pytest.mark.parametrize(
+    "said", [text_frame("word"), frame(PONG), frame(TEXT, b"{}")], ids=["finals", "pongs", "empty"]
+)
+def test_a_server_that_floods_ends_its_own_utterance_and_others_are_heard_whole(callers: Callers, said: bytes) -> None:
+    def flood(caller: Caller) -> None:
+        caller.upgrade()
+        while True:
+            caller.send(said * 10_000)  # until the caller has left
+
+    with raw_server(flood) as bad, raw_server(answer) as fine:
+        flooded = [callers.join(bad.url) for _ in range(4)]
+        others = [callers.join(fine.url) for _ in range(4)]
+        callers.run_until(lambda: all(in_flight.is_done for in_flight in callers.all_in_flight))
+        callers.close()
+    assert {outcome_of(in_flight)[0] for in_flight in flooded} == {Outcome.PROTOCOL_ERROR}
+    assert {outcome_of(in_flight) for in_flight in others} == {(Outcome.OK, f"heard {len(AUDIO.frames)}")}
 
 
 def test_a_mistake_in_a_dialect_ends_its_own_utterance_and_no_other(callers: Callers) -> None:

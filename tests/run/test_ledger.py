@@ -506,6 +506,20 @@ def test_rows_beyond_the_allowance_are_written_unscored_and_in_order() -> None:
     assert ledger.outcomes == {"ok": 5}
 
 
+def test_a_row_with_the_texts_of_a_flood_is_scored_when_the_report_is_made() -> None:
+    written, report = Written(), report_under(update())
+    flood = [[0.0, f"word {n} of very many"] for n in range(2_000)]
+    report.begin(0, update(), "bills", Speaking("speaking"))
+    flooded = record(text="one two three")
+    flooded.messages = flood
+    report.end(0, flooded)
+    allowance = Allowance(SlowClock(), burst_s=1_000.0)
+    ledger = Ledger("run", REFERENCES, written.take, allowance=allowance)
+    message = report.take(None, 0.0)
+    ledger.accept("w0", message.snapshot, 0.0, message.rows)
+    assert [(row.reference_words, len(row.messages)) for row in written] == [(None, 2_000)]
+
+
 def test_an_allowance_grows_again_with_time_up_to_a_burst() -> None:
     clock = FakeClock()
     allowance = Allowance(clock, share=0.5, burst_s=1.0)

@@ -56,7 +56,7 @@ from stt_load.session.actions import READY_TIMEOUT_S, Done, SessionRules, WaitUn
 from stt_load.session.encoded_clip import encode_clip
 from stt_load.session.outcomes import CLOSE_OUTCOMES
 from stt_load.session.session import Session
-from stt_load.session.transcript import ENDS_EARLIER
+from stt_load.session.transcript import ENDS_EARLIER, MOST_CHARACTERS, TEXTS_AT_ONCE, TEXTS_PER_S
 
 TIMEOUT_S = 6.0
 RULES = SessionRules(timeout_s=TIMEOUT_S)
@@ -534,6 +534,31 @@ def test_what_the_server_says_while_it_does_not_read_is_heard() -> None:
         Outcome.SERVER_ERROR,
         "CUDA out of memory",
         pytest.approx(0.7),
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_texts", "n_letters", "why"),
+    [
+        (TEXTS_AT_ONCE + 50, 5, f"more than {TEXTS_AT_ONCE} texts, and {TEXTS_PER_S} a second"),
+        (2, MOST_CHARACTERS, f"texts of more than {MOST_CHARACTERS:,} characters"),
+    ],
+)
+def test_a_server_that_says_more_than_anybody_can_say_breaks_the_protocol(
+    n_texts: int, n_letters: int, why: str
+) -> None:
+    flood = [(0.5, text("x" * n_letters))] * n_texts
+    record, _ = parakeet(*flood, (0.9, QUEUED), (1.3, text("hello")))
+    assert (record.outcome, record.error) == (Outcome.PROTOCOL_ERROR, f"the server floods: {why}")
+    assert len(record.messages) <= TEXTS_AT_ONCE + 0.5 * TEXTS_PER_S + 1
+
+
+def test_a_server_that_names_ever_new_timings_breaks_the_protocol() -> None:
+    timings = {f"step {n}": n for n in range(101)}
+    record, _ = parakeet((0.5, json.dumps({"text": "hello", "timings_ms": timings})))
+    assert (record.outcome, record.error) == (
+        Outcome.PROTOCOL_ERROR,
+        "the server floods: timings of more than 100 names",
     )
 
 

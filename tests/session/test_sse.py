@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_load.errors import ProtocolError
-from stt_load.session.sse import EventFrames
+from stt_load.session.sse import MOST_LINES, EventFrames
 
 STREAM = (
     b": a comment\r\n\r\ndata: one\r\n\r\n\n"
@@ -35,6 +35,13 @@ def test_an_event_is_given_as_soon_as_its_blank_line_has_come() -> None:
 
 def test_a_line_without_an_end_is_refused() -> None:
     frames = EventFrames()
-    with pytest.raises(ProtocolError, match="no end"):
+    with pytest.raises(ProtocolError, match="an event of more than 16,777,216 bytes"):
         for _ in range(18):
             list(frames.feed(b"x" * (1 << 20)))
+
+
+def test_an_answer_of_nothing_but_events_ends() -> None:
+    frames = EventFrames()
+    with pytest.raises(ProtocolError, match="more than 200,000 lines of events"):
+        for _ in range(MOST_LINES):
+            list(frames.feed(b"data: x\n\n"))

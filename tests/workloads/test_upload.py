@@ -255,7 +255,7 @@ def test_an_answer_that_is_too_long_is_cut_off() -> None:
 
     with server(babble) as url:
         record = upload(url, max_answer_bytes=100_000)
-    assert (record.outcome, record.error) == (Outcome.PROTOCOL_ERROR, "an answer of more than 100000 bytes")
+    assert (record.outcome, record.error) == (Outcome.PROTOCOL_ERROR, "an answer of more than 100,000 bytes")
 
 
 def test_a_server_that_answers_before_it_has_read_the_file_is_heard() -> None:
