@@ -17,10 +17,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from gpu_sidecar import __version__
+from gpu_sidecar.failures import FailureLog
 from gpu_sidecar.gpu_choice import Gpu, GpuChoice
 from gpu_sidecar.metrics import METRICS
 from gpu_sidecar.prometheus import Snapshot, render
@@ -58,6 +59,7 @@ class SidecarState:
     gpu_choice: Callable[[], GpuChoice]
     server_choice: Callable[[], ServerChoice | None]
     sources: Callable[[], Sequence[SourceStatus]]
+    failures: FailureLog = field(default_factory=FailureLog)
     warnings: Callable[[], Sequence[str]] = tuple
     recording: Callable[[], Mapping[str, Any] | None] = lambda: None
     on_stage_change: Callable[[StageChange], None] = lambda change: None
@@ -123,6 +125,8 @@ def get_metrics(state: SidecarState, clock: Clock, request: Request) -> Response
         gpus=state.gpu_choice().gpus,
         server_name=_server_name(state),
         sources=state.sources(),
+        failures=state.failures.all(),
+        lost_samples=state.failures.lost_samples,
     )
     return Response(200, "text/plain; version=0.0.4; charset=utf-8", render(snapshot, clock.wall, clock.mono))
 
@@ -145,6 +149,8 @@ def get_healthz(state: SidecarState, clock: Clock, request: Request) -> Response
         recording=state.recording(),
         metrics=[{key: getattr(metric, key) for key in _METRIC_KEYS} for metric in METRICS],
         samples=timeline.n_taken,
+        lost_samples=state.failures.lost_samples,
+        failures=[failure._asdict() for failure in state.failures.all()],
         kept=timeline.n_kept,
         max_kept=timeline.max_samples,
         last_sample_age_s=None if last_mono is None else clock.mono - last_mono,

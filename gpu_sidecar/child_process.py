@@ -13,12 +13,13 @@ import termios
 import tty
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 # Runs in front of the tool in its own process, so that the tool ends when we are killed. Done here and not with
 # preexec_fn, which may hang in a process that has threads. PR_SET_PDEATHSIG (1) watches the *thread* that started
 # the child, so that thread must live as long as the child. SIGKILL, since the tool may be stopped. Where there is no
-# prctl, the tool's terminal hangs up with us (SIGHUP), or its pipe breaks (SIGPIPE: Python ignores that signal, and
-# exec would hand the ignoring on).
+# prctl, the tool's terminal hangs up with us (SIGHUP, which nohup ignores), or its pipe breaks (SIGPIPE, which Python
+# ignores): exec would hand the ignoring on.
 _TIE_TO_PARENT = """\
 import os, signal, sys
 try:
@@ -33,8 +34,12 @@ try:
     fcntl.ioctl(1, termios.TIOCSCTTY, 0)
 except (ImportError, OSError):
     pass
-signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-os.execv(sys.argv[2], sys.argv[2:])
+for number in (signal.SIGPIPE, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+try:
+    os.execv(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit("%s can't be run: %s" % (sys.argv[2], error.strerror))
 """
 
 # Rows and columns of the terminal. A tool may repeat its header a screenful, and must not break a line.
@@ -52,50 +57,68 @@ def spawn(command: Sequence[str], stderr: int) -> subprocess.Popen[bytes]:
     )
 
 
-def spawn_line_by_line(command: Sequence[str], environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
-    """Starts a tool whose lines come as soon as it prints them: its stdout and stderr are a terminal of its own.
+class FollowedTool(NamedTuple):
+    """A tool whose output is read while it runs, through two descriptors: `reader` of its stdout, `errors` of its
+    stderr, which never blocks. `why_pipe`: why its stdout is a pipe; "" for a terminal."""
 
-    On a pipe the C library keeps output back until it has 4 KiB, half a minute of `nvidia-smi dmon`. Only on a system
-    without pseudo-terminals it gets a pipe. Like `spawn` otherwise; `environment` is added to ours. The second value is
-    the descriptor to read with `read_output`; the caller closes it.
+    process: subprocess.Popen[bytes]
+    reader: int
+    errors: int
+    why_pipe: str
+
+    def close(self) -> None:
+        """Closes both descriptors; a tool that still runs on a terminal is hung up on."""
+        os.close(self.reader)
+        os.close(self.errors)
+
+
+def spawn_line_by_line(command: Sequence[str], environment: Mapping[str, str]) -> FollowedTool:
+    """Starts a tool whose lines come as soon as it prints them: its stdout is a terminal of its own.
+
+    On a pipe the C library keeps output back until it has 4 KiB, half a minute of `nvidia-smi dmon`. Only where no
+    pseudo-terminal is to be had it gets a pipe. stderr is a pipe, on which nothing is kept back: what it says there
+    can't fall into a row. Like `spawn` otherwise; `environment` is added to ours.
     """
-    reader, writer = _terminal_or_pipe()
-    try:
-        child = subprocess.Popen(
+    with contextlib.ExitStack() as ours, contextlib.ExitStack() as the_tools:
+        reader, writer, why_pipe = _terminal_or_pipe()
+        ours.callback(os.close, reader)
+        the_tools.callback(os.close, writer)
+        errors, errors_writer = os.pipe()
+        ours.callback(os.close, errors)
+        the_tools.callback(os.close, errors_writer)
+        os.set_blocking(errors, False)
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=writer,
-            stderr=writer,
+            stderr=errors_writer,
             env={**os.environ, **environment},
             start_new_session=True,
         )
-    except BaseException:
-        os.close(reader)
-        raise
-    finally:
-        os.close(writer)
-    return child, reader
+        ours.pop_all()
+    return FollowedTool(process, reader, errors, why_pipe)
 
 
 def read_output(reader: int, n_bytes: int) -> bytes:
-    """Reads what a tool of `spawn_line_by_line` has printed; empty once nobody can print any more."""
+    """Reads what a tool of `spawn_line_by_line` has printed; empty once nobody can print any more, or if `errors` has
+    nothing now."""
     try:
         return os.read(reader, n_bytes)
     except OSError:  # so Linux says that no process has the terminal open any more (EIO)
         return b""
 
 
-def _terminal_or_pipe() -> tuple[int, int]:
-    """Two descriptors: the one to read from, and the one that a tool writes to."""
+def _terminal_or_pipe() -> tuple[int, int, str]:
+    """Two descriptors, the one to read from and the one that a tool writes to, and why they are no terminal."""
     try:
         reader, writer = os.openpty()
-    except OSError:
-        return os.pipe()
+    except OSError as error:
+        return (*os.pipe(), error.strerror or str(error))
     with contextlib.suppress(OSError, termios.error):
         # Raw: a line ends as the tool ended it, and no character is a command.
         tty.setraw(writer)
         fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", *_SCREEN, 0, 0))
-    return reader, writer
+    return reader, writer, ""
 
 
 def tied_to_us(command: Sequence[str]) -> list[str]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
+from gpu_sidecar.failures import FailureLog
 from gpu_sidecar.gpu_choice import GpuChoice, GpuSelector, UnknownGpu, choose_gpus
+from gpu_sidecar.lasting_thread import LastingThread
 from gpu_sidecar.metrics import GPU
 from gpu_sidecar.nvidia_smi import NvidiaSmi, QueryFailed
 from gpu_sidecar.nvidia_smi_errors import is_away
@@ -41,6 +44,7 @@ class Discovery:
         proc: Proc | None = None,
         tree_period_s: float = TREE_PERIOD_S,
         ask_again_s: float = ASK_AGAIN_S,
+        failures: FailureLog | None = None,
     ) -> None:
         self.gpu_choice = GpuChoice((), "nvidia-smi has not answered yet")
         self.server_choice = ServerChoice((), "not looked for yet")
@@ -63,16 +67,20 @@ class Discovery:
         self._again = threading.Event()  # for the server's thread, which passes it on
         self._gpus_again = threading.Event()
         self._server_bell, self._gpu_bell = threading.Event(), threading.Event()
-        self._threads = [threading.Thread(target=self._follow_server, name="watch-server", daemon=True)]
+        self._failures = failures or FailureLog()
+        self._threads = [self._lasting("watch-server", self._follow_server)]
         if gpu.is_none:
             self.gpu_choice = GpuChoice((), "no GPU was asked for")
             self._decided.set()
         else:
-            self._threads.append(threading.Thread(target=self._follow_gpus, name="watch-gpus", daemon=True))
+            self._threads.append(self._lasting("watch-gpus", self._follow_gpus))
 
     def start(self) -> None:
         """Looks for the server at once, which takes milliseconds. nvidia-smi may take longer and is not waited for."""
-        self._look_for_server()
+        try:
+            self._look_for_server()
+        except Exception as error:
+            self._failures.note("watch-server", error)  # its thread looks again
         for thread in self._threads:
             thread.start()
 
@@ -83,8 +91,10 @@ class Discovery:
         self._server_bell.set()
         self._gpu_bell.set()
         for thread in self._threads:
-            if thread.is_alive():
-                thread.join(_JOIN_S)
+            thread.join(_JOIN_S)
+
+    def _lasting(self, name: str, work: Callable[[], None]) -> LastingThread:
+        return LastingThread(name, work, self._failures, self._stopping)
 
     def rediscover(self) -> None:
         """Soon looks for server and GPUs afresh. The result replaces what was known, whatever it is."""
@@ -133,8 +143,13 @@ class Discovery:
         is_again = self._again.is_set()
         self._again.clear()
         before = self.server_choice
-        # Those on GPUs are looked up afresh always: that costs nothing, and nvidia-smi may know others by now.
-        self.server_choice = self._tree.update(is_afresh=is_again or not self._has_server_selector)
+        try:
+            # Those on GPUs are looked up afresh always: that costs nothing, and nvidia-smi may know others by now.
+            self.server_choice = self._tree.update(is_afresh=is_again or not self._has_server_selector)
+        except Exception:
+            if is_again:
+                self.rediscover()
+            raise
         if self._has_server_selector and not self.server_choice.pids and self.server_choice.why != before.why:
             _log.warning("%s", self.server_choice.why)
         if is_again:
@@ -152,6 +167,10 @@ class Discovery:
                 choice = self._choose(pids)
             except QueryFailed as error:
                 choice, is_again = GpuChoice((), str(error)), False
+            except Exception:
+                if is_again:
+                    self._gpus_again.set()
+                raise
             self._take(choice, is_again)
             self._wait_for_reason(pids, asked_at)
 

@@ -9,14 +9,18 @@ import ipaddress
 import logging
 import socket
 import socketserver
+import sys
 import threading
 import time
 from http import HTTPStatus
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
 from gpu_sidecar.api import MAX_BODY_BYTES, ROUTES, BadRequest, Clock, Request, Response, SidecarState, json_response
+from gpu_sidecar.browser_requests import refusal
+from gpu_sidecar.failures import in_words
 from gpu_sidecar.slots import ConnectionSlots
 
 _log = logging.getLogger(__name__)
@@ -26,6 +30,10 @@ _ANSWER_S = 10.0  # for the answer to go
 # Responses made at once. They share one interpreter with the sources, whose samples would be stamped late.
 _ANSWERS_AT_ONCE = 4
 _MAX_DISCARDED_BYTES = 1024 * 1024  # of a body that is too large
+_DISCARD_BYTES = 64 * 1024  # at a time
+# Of request line and headers. More than the 64 KiB that http.server takes for one line, which it answers in one line.
+_MAX_HEAD_BYTES = 128 * 1024
+_NO_DESCRIPTOR_S = 0.1
 _BUSY = b'HTTP/1.0 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n{"error": "busy: try again"}\n'
 
 
@@ -42,12 +50,21 @@ class SidecarServer(ThreadingHTTPServer):
         self.token = token
         self.slots = ConnectionSlots()
         self.answering = threading.Semaphore(_ANSWERS_AT_ONCE)
+        self.own_names = frozenset({host.lower(), socket.gethostname().lower()})
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
         # HTTPServer's own looks up the host's full name, which can take many seconds without a name server.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def get_request(self) -> Any:
+        try:
+            return super().get_request()
+        except OSError:
+            # No descriptor is free. The connection stays in the queue, and would be tried again at once.
+            time.sleep(_NO_DESCRIPTOR_S)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self.slots.take(request):
@@ -69,8 +86,11 @@ class SidecarServer(ThreadingHTTPServer):
             self.slots.release(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Logs for debugging only: a client that went away during an answer is no error."""
+        """Logs for debugging only: a client that went away during an answer is no error. Anything else is a failure."""
         _log.debug("connection from %s ended badly", client_address, exc_info=True)
+        error = sys.exc_info()[1]
+        if isinstance(error, Exception) and not isinstance(error, (OSError, HTTPException)):
+            self.state.failures.note("http", error)
 
     @property
     def url(self) -> str:
@@ -81,22 +101,32 @@ class SidecarServer(ThreadingHTTPServer):
 class _RequestReader(io.RawIOBase):
     """Reads a client's request, for `_REQUEST_S` in all; then it raises socket.timeout.
 
-    http.server's own timeout starts again with each byte.
+    http.server's own timeout starts again with each byte. Of request line and headers, which it keeps in memory, it
+    takes 100 of 64 KiB; here HTTPException is raised before.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._ends = time.monotonic() + _REQUEST_S
+        self._left_bytes = _MAX_HEAD_BYTES
 
     def readable(self) -> bool:
         return True
+
+    def begin_body(self) -> None:
+        """From here on the body is read, whose length the handler knows."""
+        self._left_bytes = sys.maxsize
 
     def readinto(self, buffer: Any) -> int:
         left_s = self._ends - time.monotonic()
         if left_s <= 0:
             raise socket.timeout("the request did not come in time")  # noqa: UP041 - another class before Python 3.10
+        if self._left_bytes <= 0:
+            raise HTTPException("the headers are too long")
         self._connection.settimeout(left_s)
-        return self._connection.recv_into(buffer)
+        n_read = self._connection.recv_into(buffer, min(len(buffer), self._left_bytes))
+        self._left_bytes -= n_read
+        return n_read
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -109,13 +139,20 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.rfile.close()
-        self.rfile = io.BufferedReader(_RequestReader(self.connection))
+        self._reader = _RequestReader(self.connection)
+        self.rfile = io.BufferedReader(self._reader)
 
     def _handle(self) -> None:
         try:
-            self._send(self._answer())
+            answer = self._answer()
         except BadRequest as error:
-            self._send_error_line(HTTPStatus.BAD_REQUEST, str(error))
+            answer = self._error_response(HTTPStatus.BAD_REQUEST, str(error))
+        except OSError:
+            raise  # the client's connection
+        except Exception as error:
+            self.server.state.failures.note("http", error)
+            answer = self._error_response(HTTPStatus.INTERNAL_SERVER_ERROR, f"the sidecar failed: {in_words(error)}")
+        self._send(answer)
 
     # http.server finds these by name. A method not listed here is answered 501 by send_error.
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815
@@ -127,6 +164,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.settimeout(_ANSWER_S)
         if not self._is_authorised():
             return self._error_response(HTTPStatus.UNAUTHORIZED, "a valid token is needed: Authorization: Bearer TOKEN")
+        # A page has no token. Where there is one, any name may lead here: that of a container, of a tunnel.
+        refused = "" if self.server.token else refusal(self.command, self.headers.get, self.server.own_names)
+        if refused:
+            return self._error_response(HTTPStatus.FORBIDDEN, refused)
         path, query = self._target()
         methods = ROUTES.get(path)
         if methods is None:
@@ -153,9 +194,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not (announced.isascii() and announced.isdigit() and len(announced) <= 15):
             return None, b""
         length = int(announced)
+        self._reader.begin_body()
         if length <= MAX_BODY_BYTES:
             return length, self.rfile.read(length)
-        self.rfile.read(min(length, _MAX_DISCARDED_BYTES))
+        left_bytes = min(length, _MAX_DISCARDED_BYTES)
+        while left_bytes > 0 and (discarded := self.rfile.read(min(left_bytes, _DISCARD_BYTES))):
+            left_bytes -= len(discarded)
         return length, b""
 
     def _is_authorised(self) -> bool:

@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gpu_sidecar.child_process import signal_session, spawn
+from gpu_sidecar.child_process import signal_session, spawn, tied_to_us
 from gpu_sidecar.gpu_choice import (
     APPS_QUERY,
     GPU_QUERY,
@@ -123,7 +123,7 @@ class NvidiaSmi:
             if self._child is not None and self._child.poll() is None:
                 raise QueryFailed("nvidia-smi hangs and can't be killed: look at the driver's messages (dmesg)")
             try:
-                self._child = spawn(command, stderr=subprocess.PIPE)
+                self._child = spawn(tied_to_us(command), stderr=subprocess.PIPE)
             except OSError as error:
                 raise QueryFailed(f"nvidia-smi can't be run: {error.strerror}") from None
             return self._child

@@ -1,14 +1,16 @@
 """Reads /proc. `processes.py` parses the text of its files.
 
 Processes may end while they are read, and other users' processes hide some files: what can't be read is None, empty or
-left out, and raises nothing.
+left out, and raises nothing. But where this process lacks what reading takes (a descriptor, memory), every method
+raises OSError: a server must not pass for ended then.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gpu_sidecar.processes import (
@@ -25,6 +27,8 @@ NO_PROC = "this host has no /proc: its CPU and processes can't be seen (Linux ha
 # More than any file of one process or of memory; /proc/stat is longer on hosts with many cores, but its first line
 # is all that is wanted.
 _READ_BYTES = 16384
+
+_OUR_OWN_LACK = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class Proc:
@@ -51,11 +55,9 @@ class Proc:
         return self._read(f"{pid}/cmdline").replace("\0", " ").strip()
 
     def pids(self) -> list[int]:
-        try:
-            with os.scandir(self._root) as entries:
-                return [int(entry.name) for entry in entries if entry.name.isdigit()]
-        except OSError:
-            return []
+        with _unless_we_lack_something(), os.scandir(self._root) as entries:
+            return [int(entry.name) for entry in entries if entry.name.isdigit()]
+        return []
 
     def parents(self) -> dict[int, int]:
         """Maps the pid of every process to the pid of its parent.
@@ -86,27 +88,33 @@ class Proc:
     def _open_files(self, pid: int) -> list[str]:
         """The targets of a process's descriptors; one that is closed meanwhile is left out."""
         found: list[str] = []
-        with suppress(OSError), os.scandir(f"{self._root}/{pid}/fd") as entries:
+        with _unless_we_lack_something(), os.scandir(f"{self._root}/{pid}/fd") as entries:
             for entry in entries:
-                with suppress(OSError):
+                with _unless_we_lack_something():
                     found.append(os.readlink(entry.path))  # noqa: PTH115 (Path's came with Python 3.9)
         return found
 
     def _read(self, name: str) -> str:
         """The beginning of a file. Python's file objects would cost twice as much, and this runs every second."""
-        try:
+        with _unless_we_lack_something():
             file = os.open(f"{self._root}/{name}", os.O_RDONLY)
-        except OSError:
-            return ""
-        try:
-            return os.read(file, _READ_BYTES).decode("utf-8", "replace")
-        except OSError:
-            return ""
-        finally:
-            os.close(file)
+            try:
+                return os.read(file, _READ_BYTES).decode("utf-8", "replace")
+            finally:
+                os.close(file)
+        return ""
 
     def _read_whole(self, name: str) -> str:
-        try:
+        with _unless_we_lack_something():
             return Path(self._root, name).read_bytes().decode("utf-8", "replace")
-        except OSError:
-            return ""
+        return ""
+
+
+@contextmanager
+def _unless_we_lack_something() -> Iterator[None]:
+    """Takes an OSError for a file that isn't there or isn't for us, but not if this process lacks something itself."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _OUR_OWN_LACK:
+            raise

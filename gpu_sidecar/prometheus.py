@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from gpu_sidecar.failures import Failure
 from gpu_sidecar.gpu_choice import Gpu
 from gpu_sidecar.metrics import BYTES_PER_MIB, GPU, METRICS, PROCESS
 from gpu_sidecar.sources.base import SourceStatus
@@ -29,6 +30,8 @@ class Snapshot:
     gpus: Sequence[Gpu]
     server_name: str
     sources: Sequence[SourceStatus]
+    failures: Sequence[Failure] = ()
+    lost_samples: int = 0
 
 
 def render(snapshot: Snapshot, wall: float, mono: float) -> str:
@@ -36,6 +39,18 @@ def render(snapshot: Snapshot, wall: float, mono: float) -> str:
     lines = [
         *_metric("gpu_sidecar_clock_seconds", "gauge", "Wall clock of the sidecar, since 1970", [({}, wall)]),
         *_metric("gpu_sidecar_samples_total", "counter", "Samples since the sidecar started", [({}, snapshot.n_taken)]),
+        *_metric(
+            "gpu_sidecar_lost_samples_total",
+            "counter",
+            "Samples that were taken and could not be kept",
+            [({}, snapshot.lost_samples)],
+        ),
+        *_metric(
+            "gpu_sidecar_failures_total",
+            "counter",
+            "Exceptions in a part of the sidecar, which went on",
+            [({"where": failure.where}, failure.times) for failure in snapshot.failures],
+        ),
         *_stage_info(snapshot.tag),
         *_source_metrics(snapshot.sources),
         *_memory_total(snapshot.gpus),

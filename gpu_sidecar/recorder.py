@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from gpu_sidecar.failures import in_words
 from gpu_sidecar.recording_format import RecordingHeader, check_first_line, header_line, sample_line, stage_change_line
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.timeline import StageChange
@@ -21,8 +22,9 @@ _MAX_HEADER_BYTES = 1024 * 1024
 class Recorder:
     """Appends each line with one write, so that a killed sidecar loses half a line at most.
 
-    If the disk is full or gone, it logs one warning and sampling goes on; it tries to write every further line, so that
-    the recording resumes as soon as it can. It calls `header` before each line and writes a changed header first.
+    If the disk is full or gone, it logs a warning and sampling goes on; it tries to write every further line, so that
+    the recording resumes as soon as it can, and counts the lines that are missing in `n_lost`. If the file was moved or
+    removed, it begins another one at its path. It calls `header` before each line and writes a changed header first.
 
     Creating one opens the file. Raises OSError if that fails, NotARecording if the file is something else.
     """
@@ -33,14 +35,13 @@ class Recorder:
         self._lock = threading.Lock()  # samples come from several threads
         self._written_header: RecordingHeader | None = None
         self._has_warned = False
+        self._is_torn = False
         self.error = ""
         self.n_lines = 0
-        self._file = os.open(str(path), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            self._is_torn = _ends_torn(self._file)
-        except BaseException:
-            os.close(self._file)
-            raise
+        self.n_lost = 0
+        self._file = -1
+        self._is_closed = False
+        self._open()
 
     def add(self, sample: Sample, wall: float, mono: float) -> None:
         self._append(sample_line(sample, wall, mono))
@@ -50,25 +51,52 @@ class Recorder:
 
     def close(self) -> None:
         with self._lock:
-            if self._file >= 0:
-                os.close(self._file)
-            self._file = -1
+            self._is_closed = True
+            self._close_file()
 
     def _append(self, line: str) -> None:
-        header = self._header()
         with self._lock:
-            if self._file < 0:
+            if self._is_closed:
                 return
             try:
+                header = self._header()
+                if self._is_elsewhere():
+                    self._open()
                 if header != self._written_header:
                     self._write(header_line(header))
                     self._written_header = header
                 self._write(line)
             except OSError as error:
                 self._note_failure(error.strerror or str(error))
+            except Exception as error:  # a line that can't be made must not cost the sample itself
+                self._note_failure(in_words(error))
             else:
-                self.error = ""
-                self.n_lines += 1
+                self._note_success()
+
+    def _open(self) -> None:
+        """Opens the file, and makes it if need be. Raises OSError, or NotARecording if it is something else."""
+        file = os.open(str(self._path), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._is_torn = _ends_torn(file)
+        except BaseException:
+            os.close(file)
+            raise
+        self._close_file()
+        self._file, self._written_header = file, None
+
+    def _is_elsewhere(self) -> bool:
+        """True if the open file is not the one at the path any more: it was rotated, moved or removed."""
+        try:
+            return not os.path.samestat(os.stat(self._path), os.fstat(self._file))  # noqa: PTH116 - as cheap as it gets
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False  # nobody can look; the open file may be written to all the same
+
+    def _close_file(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
     def _write(self, line: str) -> None:
         """Raises OSError if only a part could be written; the next line then starts on a new line."""
@@ -80,10 +108,18 @@ class Recorder:
             raise OSError(0, "only part of a line could be written")
 
     def _note_failure(self, why: str) -> None:
+        self.n_lost += 1
         self.error = f"can't write to {self._path}: {why}"
         if not self._has_warned:
             _log.warning("recording: %s; sampling goes on", self.error)
         self._has_warned = True
+
+    def _note_success(self) -> None:
+        self.n_lines += 1
+        self.error = ""
+        if self._has_warned:
+            _log.warning("recording: it goes on; %d lines are missing in all", self.n_lost)
+        self._has_warned = False
 
 
 def _ends_torn(file: int) -> bool:

@@ -13,7 +13,9 @@ from typing import Any
 
 from gpu_sidecar.api import SidecarState, gpu_entry
 from gpu_sidecar.discovery import Discovery
+from gpu_sidecar.failures import FailureLog
 from gpu_sidecar.gpu_choice import Gpu, GpuSelector, UnknownGpu
+from gpu_sidecar.lasting_thread import LastingThread
 from gpu_sidecar.recorder import Recorder
 from gpu_sidecar.recording_format import SOURCE_KEYS, RecordingHeader
 from gpu_sidecar.sample import Sample
@@ -30,6 +32,7 @@ _log = logging.getLogger(__name__)
 _SHORTEST_HOST_PERIOD_S = 1.0
 _DECIDE_S = 5.0
 _POLL_S = 0.1
+_JOIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,13 @@ class Service:
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
         self._timeline = Timeline()
-        self._discovery = ReplayDiscovery(config.replay) if config.replay else Discovery(config.gpu, config.server)
+        self._failures = failures = FailureLog()
+        self._discovery = (
+            ReplayDiscovery(config.replay) if config.replay else Discovery(config.gpu, config.server, failures=failures)
+        )
         self._gpu_source, self._host_source = self._make_gpu_source(), self._make_host_source()
-        self._starter = threading.Thread(target=self._start_gpu_source, name="starter", daemon=True)
         self._stopping = threading.Event()
+        self._starter = LastingThread("starter", self._start_gpu_source, failures, self._stopping)
         self._has_waited = False
         self._run_id: str | None = None
         self.state = SidecarState(
@@ -69,7 +75,8 @@ class Service:
             gpu_choice=lambda: self._discovery.gpu_choice,
             server_choice=self._server_choice,
             sources=self._statuses,
-            warnings=lambda: self._discovery.warnings,
+            failures=failures,
+            warnings=lambda: (*self._discovery.warnings, *failures.warnings),
             recording=self._recording,
             on_stage_change=self._on_stage_change,
         )
@@ -97,8 +104,7 @@ class Service:
     def stop(self) -> None:
         """Returns when nothing is left running."""
         self._stopping.set()
-        if self._starter.is_alive():
-            self._starter.join()
+        self._starter.join(_JOIN_S)
         for part in (*self._sources(), self._discovery):
             part.stop()
         if self._recorder is not None:
@@ -110,7 +116,7 @@ class Service:
             return None
         discovery = self._discovery
         return config.source.make(
-            SourceConfig(config.period_s, self._take, discovery.indexes, config.replay, discovery.doubt)
+            SourceConfig(config.period_s, self._take, discovery.indexes, config.replay, discovery.doubt, self._failures)
         )
 
     def _make_host_source(self) -> HostSource | None:
@@ -118,7 +124,8 @@ class Service:
         if not config.has_host or config.replay is not None:
             return None
         period_s = max(config.period_s, _SHORTEST_HOST_PERIOD_S)
-        return HostSource(SourceConfig(period_s, self._take), lambda: self._discovery.server_choice.pids)
+        settings = SourceConfig(period_s, self._take, failures=self._failures)
+        return HostSource(settings, lambda: self._discovery.server_choice.pids)
 
     def _start_gpu_source(self) -> None:
         """Starts the GPU source as soon as the GPUs are known: earlier samples would be dropped."""
@@ -139,10 +146,15 @@ class Service:
         return [source for source in (self._gpu_source, self._host_source) if source is not None]
 
     def _take(self, sample: Sample) -> None:
-        if not self._discovery.selects(sample):
+        """Keeps a sample. What fails here costs this sample, and is counted; the source goes on."""
+        try:
+            if not self._discovery.selects(sample):
+                return
+            wall, mono = time.time(), time.monotonic()
+            self._timeline.add(sample, wall, mono)
+        except Exception as error:
+            self._failures.note_lost_sample(error)
             return
-        wall, mono = time.time(), time.monotonic()
-        self._timeline.add(sample, wall, mono)
         if self._recorder is not None:
             self._recorder.add(sample, wall, mono)
 
@@ -165,7 +177,9 @@ class Service:
 
     def _recording(self) -> dict[str, Any] | None:
         recorder = self._recorder
-        return None if recorder is None else {"lines": recorder.n_lines, "complaint": recorder.error}
+        if recorder is None:
+            return None
+        return {"lines": recorder.n_lines, "lost": recorder.n_lost, "complaint": recorder.error}
 
     def _current_header(self) -> RecordingHeader:
         """The header of the recording, called for each sample. A new one is made only when the GPUs change."""

@@ -16,8 +16,9 @@ from gpu_sidecar.summary import DeviceSummary, summarise
 # Enough for four hours of 8 GPUs, the host and the server at one sample a second each.
 MAX_SAMPLES = 144_000
 MAX_STAGE_CHANGES = 1_000
-# One answer holds no more than this many samples (2 to 3 MB of JSON); the caller comes back for the rest.
-MAX_PAGE = 5_000
+# One answer holds no more than this many samples (half a MB of JSON), since 64 clients may take their time to read
+# theirs; the caller comes back for the rest.
+MAX_PAGE = 1_000
 
 _HEADLINE = ("sm_pct", "mem_pct", "fb_mib")
 

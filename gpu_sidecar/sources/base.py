@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (  # noqa: UP035 - Emit is made at run time: collections.abc.Callable[…] needs 3.9
     Callable,
@@ -15,6 +15,7 @@ from typing import (  # noqa: UP035 - Emit is made at run time: collections.abc.
     Protocol,
 )
 
+from gpu_sidecar.failures import FailureLog
 from gpu_sidecar.sample import Sample
 
 Emit = Callable[[Sample], None]
@@ -55,7 +56,7 @@ class SourceStatus:
     `limit_s`: how long after a sample it is the current one, and without another one there is a gap. `complaint` is
     the last thing that went wrong and was not got over, often a line of the tool that was no sample; "" if there is
     none. `note` says what is done in another way than was asked for. `gaps` has the newest last, and a bounded number
-    of them.
+    of them. `output` says what a tool prints on, `terminal` or `pipe`; "" where no tool runs.
     """
 
     name: str
@@ -67,6 +68,7 @@ class SourceStatus:
     complaint: str = ""
     note: str = ""
     gaps: tuple[SampleGap, ...] = ()
+    output: str = ""
 
 
 QUIET_PERIODS = 3.0
@@ -90,7 +92,7 @@ def every_gpu() -> Sequence[int]:
 class SourceConfig:
     """The settings of a source. `only` gives the indexes of the GPUs to sample at present, none for all.
 
-    `on_gap` is called when a gap begins.
+    `on_gap` is called when a gap begins. `failures` is told what fails in the source itself.
     """
 
     period_s: float
@@ -98,6 +100,7 @@ class SourceConfig:
     only: Callable[[], Sequence[int]] = every_gpu
     replay: Path | None = None
     on_gap: Callable[[], None] = lambda: None
+    failures: FailureLog = field(default_factory=FailureLog)
 
 
 class Source(Protocol):

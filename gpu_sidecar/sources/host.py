@@ -18,12 +18,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from gpu_sidecar.cpu_usage import TreeCpu, busy_pct
+from gpu_sidecar.lasting_thread import LastingThread
 from gpu_sidecar.metrics import BYTES_PER_MIB, HOST, PROCESS
 from gpu_sidecar.proc import NO_PROC, Proc
 from gpu_sidecar.processes import CpuTicks
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import Moment, SourceConfig, SourceStatus, limit_s
-from gpu_sidecar.sources.gap_log import GapLog, GapOf
+from gpu_sidecar.sources.gap_log import WHOLE, GapLog, GapOf
 
 NAME = "proc"
 
@@ -42,12 +43,16 @@ class HostSource:
     ) -> None:
         self._config = config
         self._readings = HostReadings(proc or Proc(), server_pids)
-        self._gaps = GapLog()  # of the server
+        self._lock = threading.Lock()  # of the three below
+        self._gaps = GapLog()
+        self._last = Moment(0.0, 0.0)
         self._last_of_server: Moment | None = None
+        self._restarts = 0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="host", daemon=True)
+        self._thread = LastingThread("host", self._run, config.failures, self._stopping, self._note_failure)
 
     def start(self) -> None:
+        self._last = Moment.now()
         self._thread.start()
 
     def stop(self) -> None:
@@ -57,14 +62,23 @@ class HostSource:
     def forget_server(self) -> None:
         """Begins anew with the server: one that ended before is not missed any more."""
         self._readings.forget_server()
-        self._last_of_server = None
-        self._gaps.end(_OF_SERVER, Moment.now())
+        with self._lock:
+            self._last_of_server = None
+            self._gaps.end(_OF_SERVER, Moment.now())
 
     def status(self) -> SourceStatus:
-        is_alive = self._thread.is_alive() and self._readings.is_possible
-        error = "" if self._readings.is_possible else NO_PROC
-        period_s = self._config.period_s
-        return SourceStatus(NAME, HOST, period_s, limit_s(period_s), is_alive, complaint=error, gaps=self._gaps.all())
+        with self._lock:
+            gaps, restarts = self._gaps.all(), self._restarts
+        return SourceStatus(
+            name=NAME,
+            kind=HOST,
+            period_s=self._config.period_s,
+            limit_s=limit_s(self._config.period_s),
+            is_alive=self._thread.is_alive() and self._readings.is_possible,
+            restarts=restarts,
+            complaint="" if self._readings.is_possible else NO_PROC,
+            gaps=gaps,
+        )
 
     def _run(self) -> None:
         if not self._readings.is_possible:
@@ -73,21 +87,30 @@ class HostSource:
         due_s = time.monotonic()
         while True:
             for sample in self._readings.take():
-                if sample.kind == PROCESS:
-                    self._note_server(sample)
+                self._note_sample(sample)
                 self._config.emit(sample)
             # The schedule is fixed, so that samples don't drift; after a long pause it starts again.
             due_s = max(due_s + period_s, time.monotonic())
             if self._stopping.wait(due_s - time.monotonic()):
                 return
 
-    def _note_server(self, sample: Sample) -> None:
+    def _note_sample(self, sample: Sample) -> None:
         now = Moment.now()
-        if sample.values["processes"]:
-            self._last_of_server = now
-            self._gaps.end(_OF_SERVER, now)
-        elif self._last_of_server is not None:
-            self._gaps.begin(_OF_SERVER, self._last_of_server, "the server's processes have ended")
+        with self._lock:
+            self._last = now
+            self._gaps.end(WHOLE, now)
+            if sample.kind != PROCESS:
+                return
+            if sample.values["processes"]:
+                self._last_of_server = now
+                self._gaps.end(_OF_SERVER, now)
+            elif self._last_of_server is not None:
+                self._gaps.begin(_OF_SERVER, self._last_of_server, "the server's processes have ended")
+
+    def _note_failure(self, why: str) -> None:
+        with self._lock:
+            self._gaps.begin(WHOLE, self._last, why)
+            self._restarts += 1
 
 
 class HostReadings:

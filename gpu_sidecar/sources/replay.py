@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from gpu_sidecar.failures import in_words
 from gpu_sidecar.gpu_choice import Gpu, GpuChoice
 from gpu_sidecar.metrics import GPU
 from gpu_sidecar.recording_format import (
@@ -69,6 +70,9 @@ class ReplaySource:
                 self._play(file)
         except OSError as error:
             self._why_ended = f"{self._path} can't be read: {error.strerror}"
+        except Exception as error:  # played again it would give its samples twice
+            self._config.failures.note("replay", error)
+            self._why_ended = f"{self._path} can't be played on: {in_words(error)}"
         else:
             self._why_ended = ENDED
 

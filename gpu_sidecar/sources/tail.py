@@ -7,12 +7,14 @@
 
 Quiet means that no *sample* came for three periods, whatever else the child prints. Then it is killed with SIGKILL,
 since a stopped process ignores SIGTERM. The first sample may take longer: the driver may have to load.
+
+A line that the parser fails at is a lost sample. If anything else fails in here, that is a gap too, and the tool is
+started again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import signal
 import subprocess
@@ -22,7 +24,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from gpu_sidecar.child_process import read_output, signal_session, spawn_line_by_line, tied_to_us
+from gpu_sidecar.child_process import FollowedTool, read_output, signal_session, spawn_line_by_line, tied_to_us
+from gpu_sidecar.lasting_thread import LastingThread
 from gpu_sidecar.metrics import GPU
 from gpu_sidecar.nvidia_smi_errors import is_away, reason_of
 from gpu_sidecar.sample import Sample
@@ -70,7 +73,7 @@ class TailSource:
 
     Each child gets a new parser. The command's first word is looked up at each start, and the child is replaced when a
     GPU is to be sampled that it was not asked for. A line that is not blank, is no sample and doesn't begin with the
-    command's `header` is the status's `complaint`. stderr is read too.
+    command's `header` is the status's `complaint`, and so is each line on stderr.
     """
 
     def __init__(
@@ -89,18 +92,28 @@ class TailSource:
         self._lock = threading.Lock()  # for the two below: a stop must not fall between starting a child and noting it
         self._child: subprocess.Popen[bytes] | None = None  # None once it has ended: its id may be reused
         self._restarts = 0
+        self._why_pipe = ""  # of the last child
+        self._has_spawned = False
         self._asks_for_all = False
-        self._thread = threading.Thread(target=self._run, name=tool_command.name, daemon=True)
+        self._thread = LastingThread(
+            tool_command.name,
+            self._run,
+            config.failures,
+            self._stopping,
+            self._note_failure,
+            timing.first_restart_s,
+            timing.last_restart_s,
+        )
 
     def start(self) -> None:
+        self._health.note_start(Moment.now())
         self._thread.start()
 
     def stop(self) -> None:
         """Ends the tool and the thread, and returns when both are gone. After 5 s the tool is killed."""
         self._stopping.set()
-        if self._thread.ident is not None:
-            self._signal_child(signal.SIGTERM)
-            self._thread.join(_STOP_POLL_S + 2 * _STOP_S)
+        self._signal_child(signal.SIGTERM)
+        self._thread.join(_STOP_POLL_S + 2 * _STOP_S)
 
     def status(self) -> SourceStatus:
         complaint, gaps = self._health.complaint(self._config.only()), self._health.gaps
@@ -113,12 +126,20 @@ class TailSource:
                 is_alive=self._child is not None,
                 restarts=self._restarts,
                 complaint=complaint,
-                note=self._tool_command.note,
+                note="; ".join(filter(None, [self._tool_command.note, self._pipe_note()])),
                 gaps=gaps,
+                output=("pipe" if self._why_pipe else "terminal") if self._has_spawned else "",
             )
 
+    def _pipe_note(self) -> str:
+        return f"no terminal to be had ({self._why_pipe}): samples may come late, on a pipe" if self._why_pipe else ""
+
+    def _note_failure(self, why: str) -> None:
+        self._health.begin_gap(why)
+        with self._lock:
+            self._restarts += 1
+
     def _run(self) -> None:
-        self._health.note_start(Moment.now())
         pause_s = self._timing.first_restart_s
         while not self._stopping.is_set():
             run = self._run_child()
@@ -141,24 +162,17 @@ class TailSource:
     def _run_child(self) -> _ChildRun:
         """Runs one child, from its start to its end."""
         run = _ChildRun(wanted=tuple(self._config.only()))
-        spawned = self._spawn(run)
-        if spawned is None:
+        tool = self._spawn(run)
+        if tool is None:
             return run
-        child, reader = spawned
+        status = 0
         try:
-            end = self._follow(reader, run)
+            end = self._follow(tool, run)
             if self._stopping.is_set():
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(_STOP_S)
-            self._signal_child(signal.SIGKILL)  # it and whatever it started
+                    tool.process.wait(_STOP_S)
         finally:
-            os.close(reader)
-        with self._lock:
-            self._child = None
-        try:
-            status = child.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            status = -signal.SIGKILL  # it hangs in the driver and ends when the driver returns
+            status = self._end_child(tool)
         name = self._tool_command.name
         run.is_replaced = end is _End.REPLACED
         if end is _End.QUIET:
@@ -172,41 +186,60 @@ class TailSource:
                 self._health.note_message(reason)
         return run
 
-    def _spawn(self, run: _ChildRun) -> tuple[subprocess.Popen[bytes], int] | None:
-        tool, *options = self._tool_command.argv(() if self._asks_for_all else run.wanted)
-        path = find_tool(tool)
+    def _end_child(self, tool: FollowedTool) -> int:
+        """Kills the child if it still runs, with all that it started. Returns its exit status."""
+        self._signal_child(signal.SIGKILL)
+        tool.close()
+        with self._lock:
+            self._child = None
+        try:
+            return tool.process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            return -signal.SIGKILL  # it hangs in the driver and ends when the driver returns
+
+    def _spawn(self, run: _ChildRun) -> FollowedTool | None:
+        word, *options = self._tool_command.argv(() if self._asks_for_all else run.wanted)
+        path = find_tool(word)
         if path is None:
-            self._note_message(not_found(tool), run)
+            self._note_message(not_found(word), run)
             run.why = run.output[-1]
             return None
         with self._lock:
             if self._stopping.is_set():
                 return None
             try:
-                spawned = spawn_line_by_line(tied_to_us([path, *options]), self._tool_command.environment)
+                tool = spawn_line_by_line(tied_to_us([path, *options]), self._tool_command.environment)
             except OSError as error:
-                why = f"{tool} can't be run: {error.strerror}"
+                why = f"{word} can't be run: {error.strerror}"
             else:
-                self._child = spawned[0]
-                return spawned
+                self._child, self._why_pipe, self._has_spawned = tool.process, tool.why_pipe, True
+                return tool
         self._note_message(why, run)
         run.why = why
         return None
 
-    def _follow(self, reader: int, run: _ChildRun) -> _End:
+    def _follow(self, tool: FollowedTool, run: _ChildRun) -> _End:
         """Reads the child until there is nothing more to read, or no use in it."""
-        parse, lines = self._tool_command.make_parser(), LineBuffer()
+        parse, lines, error_lines = self._tool_command.make_parser(), LineBuffer(), LineBuffer()
         poll = select.poll()
-        poll.register(reader, select.POLLIN)
+        poll.register(tool.reader, select.POLLIN)
+        poll.register(tool.errors, select.POLLIN)
         deadline = time.monotonic() + self._limit_s(run)
         while True:
             left_s = max(0.0, deadline - time.monotonic())
-            is_ready = poll.poll(1000.0 * min(left_s, _STOP_POLL_S))
+            ready = {file for file, _ in poll.poll(1000.0 * min(left_s, _STOP_POLL_S))}
             if self._stopping.is_set():
                 return _End.ENDED
-            if is_ready:
-                chunk = read_output(reader, _READ_BYTES)
+            if tool.errors in ready:
+                chunk = read_output(tool.errors, _READ_BYTES)
                 if not chunk:
+                    poll.unregister(tool.errors)
+                self._take_errors(error_lines.feed(chunk or b"\n"), run)
+            if tool.reader in ready:
+                chunk = read_output(tool.reader, _READ_BYTES)
+                if not chunk:
+                    last_words = read_output(tool.errors, _READ_BYTES)
+                    self._take_errors(error_lines.feed(last_words + b"\n"), run)
                     return _End.ENDED
                 if self._take_lines(lines.feed(chunk), parse, run):
                     deadline = time.monotonic() + self._limit_s(run)
@@ -216,11 +249,19 @@ class TailSource:
             if time.monotonic() >= deadline:
                 return _End.QUIET
 
+    def _take_errors(self, lines: Sequence[str], run: _ChildRun) -> None:
+        for line in filter(str.strip, lines):
+            self._note_message(line, run)
+
     def _take_lines(self, lines: Sequence[str], parse: Parse, run: _ChildRun) -> bool:
         """Emits the samples in these lines. True if there was one."""
         had_sample = False
         for line in lines:
-            sample = parse(line)
+            try:
+                sample = parse(line)
+            except Exception as error:
+                self._config.failures.note_lost_sample(error)
+                sample = None
             if sample is not None:
                 had_sample = True
                 self._note_sample(sample, run)

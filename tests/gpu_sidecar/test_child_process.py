@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import subprocess
+import sys
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,13 +47,10 @@ def test_a_tool_runs_unless_its_starter_has_ended_before_it_was_tied_to_it() -> 
 
 
 def output_of(command: list[str], environment: dict[str, str] | None = None) -> bytes:
-    tool, reader = spawn_line_by_line(command, environment or {})
-    with tool:
-        try:
-            chunks = list(iter(lambda: read_output(reader, 1000), b""))
-        finally:
-            os.close(reader)
-    return b"".join(chunks)
+    """Its stdout."""
+    tool = spawn_line_by_line(command, environment or {})
+    with tool.process, closing(tool):
+        return b"".join(iter(lambda: read_output(tool.reader, 1000), b""))
 
 
 def test_a_tool_on_a_terminal_is_read_to_its_end_and_byte_for_byte() -> None:
@@ -59,8 +61,20 @@ def test_a_tool_on_a_terminal_is_read_to_its_end_and_byte_for_byte() -> None:
     assert long.decode().splitlines() == [f"line {n}" for n in range(1, 20_001)]
 
 
-def test_both_outputs_of_a_tool_are_read_and_its_variables_are_set() -> None:
-    assert output_of(["/bin/sh", "-c", "echo $HELLO; echo bad >&2"], {"HELLO": "world"}) == b"world\nbad\n"
+def test_both_outputs_of_a_tool_are_read_apart_and_its_variables_are_set() -> None:
+    """What it says on stderr can't fall into the middle of a line."""
+    tool = spawn_line_by_line(["/bin/sh", "-c", "printf 'hello '; printf bad >&2; echo $HELLO"], {"HELLO": "world"})
+    with tool.process, closing(tool):
+        output = b"".join(iter(lambda: read_output(tool.reader, 1000), b""))
+        assert (output, read_output(tool.errors, 1000)) == (b"hello world\n", b"bad")
+    assert tool.why_pipe == ""
+
+
+def test_reading_what_a_tool_has_not_said_on_stderr_waits_for_nobody() -> None:
+    tool = spawn_line_by_line(["/bin/sh", "-c", "sleep 600"], {})
+    with tool.process, closing(tool):
+        assert read_output(tool.errors, 1000) == b""
+        signal_session(tool.process, signal.SIGKILL)
 
 
 def test_the_terminal_is_wide_and_there_is_nothing_to_read_and_no_signal_from_it() -> None:
@@ -70,10 +84,13 @@ def test_the_terminal_is_wide_and_there_is_nothing_to_read_and_no_signal_from_it
 
 def test_without_terminals_a_tool_gets_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> tuple[int, int]:
-        raise OSError(2, "no such device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "openpty", none)
-    assert output_of(["/bin/sh", "-c", "test -t 1 || echo pipe"]) == b"pipe\n"
+    tool = spawn_line_by_line(["/bin/sh", "-c", "test -t 1 || echo pipe"], {})
+    with tool.process, closing(tool):
+        assert b"".join(iter(lambda: read_output(tool.reader, 1000), b"")) == b"pipe\n"
+    assert tool.why_pipe == "No space left on device"
 
 
 def open_descriptors() -> list[str]:
@@ -87,9 +104,48 @@ def test_a_tool_that_cannot_be_run_leaves_no_descriptor_open() -> None:
     assert open_descriptors() == before
 
 
+def test_a_tool_has_no_descriptor_of_ours_but_its_own_three() -> None:
+    with socket.socket(), tempfile.TemporaryFile():
+        names = output_of(["/bin/sh", "-c", "ls -l /proc/$$/fd"]).decode().splitlines()
+    assert len([name for name in names if "->" in name]) == 3, names
+
+
 def test_a_tied_tool_is_hung_up_on_when_nobody_reads_its_terminal_any_more() -> None:
-    tool, reader = spawn_line_by_line(tied_to_us(["/bin/sh", "-c", "echo $$; sleep 600"]), {})
-    with tool:
-        assert int(read_output(reader, 100)) == tool.pid
-        os.close(reader)
-        assert tool.wait(DEADLINE_S) == -signal.SIGHUP
+    """Even one that was started where hanging up is ignored, as by nohup."""
+    code = """\
+import os, signal, sys
+from gpu_sidecar.child_process import read_output, spawn_line_by_line, tied_to_us
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+tool = spawn_line_by_line(tied_to_us(["/bin/sh", "-c", "echo $$; sleep 600"]), {})
+assert int(read_output(tool.reader, 100)) == tool.process.pid
+tool.close()
+print(tool.process.wait())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=DEADLINE_S, check=True)
+    assert int(done.stdout) == -signal.SIGHUP
+
+
+# Says the controlling terminal of a session's leader (the field tty_nr of /proc/PID/stat) before and after it has
+# started a tool, and the tool's.
+TERMINALS = """\
+import signal
+from pathlib import Path
+from gpu_sidecar.child_process import read_output, signal_session, spawn_line_by_line, tied_to_us
+def terminal_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[4])
+before = terminal_of("self")
+tool = spawn_line_by_line(tied_to_us(["/bin/sh", "-c", "echo ready; sleep 600"]), {})
+read_output(tool.reader, 100)
+print(before, terminal_of("self"), terminal_of(tool.process.pid))
+signal_session(tool.process, signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_the_terminal_of_a_tool_becomes_nobody_elses_terminal() -> None:
+    """A leader of a session without a terminal, as under systemd, would get the first one that it opens."""
+    done = subprocess.run(
+        [sys.executable, "-c", TERMINALS], capture_output=True, timeout=DEADLINE_S, check=True, start_new_session=True
+    )
+    before, after, the_tools = map(int, done.stdout.split())
+    assert before == after == 0 != the_tools

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from stand_in import (
     DEADLINE_S,
+    RunningSidecar,
     StandInSmi,
     dmon_row,
     environment_with_path,
@@ -95,7 +97,7 @@ def test_an_nvidia_smi_that_hangs_keeps_nobody_from_listening_nor_from_stopping(
     assert rows
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_to_stop_leaves_no_dmon(smi: StandInSmi, number: signal.Signals) -> None:
     with sidecar(smi.environment) as running:
         dmon_pid = smi.wait_for_dmon()
@@ -103,6 +105,110 @@ def test_a_signal_to_stop_leaves_no_dmon(smi: StandInSmi, number: signal.Signals
         running.process.send_signal(number)
         assert running.process.wait(DEADLINE_S) == 0
         assert not is_running(dmon_pid)
+
+
+# As nohup starts a program, and a script's `&`.
+DEAF = """\
+import signal, sys
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD):
+    signal.signal(number, signal.SIG_IGN)
+from gpu_sidecar.cli import main
+sys.exit(main())
+"""
+
+
+def test_signals_that_were_ignored_at_the_start_do_not_end_it_and_sigterm_does(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, *FED_BY_HAND, program=[sys.executable, "-c", DEAF]) as running:
+        dmon_pid = smi.wait_for_dmon()
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            running.process.send_signal(number)
+        smi.feed(dmon_row(sm=10, fb=1000))
+        assert len(running.wait_for_samples(1)) == 1
+        subprocess.run(["kill", "-9", str(dmon_pid)], check=True, timeout=DEADLINE_S)
+        source = eventually(lambda: with_gap(running.get("/healthz").json()["sources"][0]))
+        assert source["gaps"][0]["why"] == "dmon died: killed by signal 9", "children are waited for all the same"
+        dmon_pid = smi.wait_for_dmon(2)
+        running.process.terminate()
+        assert running.process.wait(DEADLINE_S) == 0
+        assert not is_running(dmon_pid)
+
+
+def test_kill_9_of_a_deaf_sidecar_leaves_no_dmon(smi: StandInSmi) -> None:
+    with sidecar(smi.environment, program=[sys.executable, "-c", DEAF]) as running:
+        dmon_pid = smi.wait_for_dmon()
+        running.process.kill()
+        eventually(lambda: not is_running(dmon_pid))
+
+
+def test_a_second_signal_leaves_at_once_and_no_dmon(smi: StandInSmi) -> None:
+    """A dmon that ignores SIGTERM would be waited for."""
+    (smi.folder / "header").write_text("")
+    script = smi.folder / "nvidia-smi"
+    script.write_text(script.read_text().replace("dmon*) ", "dmon*) trap '' TERM; "))
+    with sidecar(smi.environment, *FED_BY_HAND) as running:
+        dmon_pid = smi.wait_for_dmon()
+        running.process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.process.wait(0.5)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(4.0) == 0  # dmon has five seconds
+        eventually(lambda: not is_running(dmon_pid))
+
+
+# Its stdout and stderr are what the first word says.
+WITH_STREAMS = """\
+import os, socket, sys
+from pathlib import Path
+kind = sys.argv.pop(1)
+reader, writer = os.pipe()
+if kind == "closed":
+    os.closerange(0, 3)
+else:
+    stream = os.open("/dev/full", os.O_WRONLY) if kind == "full disk" else writer
+    os.dup2(stream, 1)
+    os.dup2(stream, 2)
+    if kind == "no reader":
+        os.close(reader)
+    else:
+        os.set_blocking(writer, False)
+        try:
+            while True:
+                os.write(writer, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(writer, True)
+from gpu_sidecar.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("kind", ["closed", "full disk", "no reader", "full pipe"])
+def test_it_samples_and_answers_whatever_its_stdout_and_stderr_are(smi: StandInSmi, kind: str) -> None:
+    smi.list_apps("")  # so that it has a warning to print
+    port = free_port()
+    command = [sys.executable, "-c", WITH_STREAMS, kind, "--port", str(port), *FED_BY_HAND]
+    with subprocess.Popen(command, env=smi.environment) as process:
+        running = RunningSidecar(f"http://127.0.0.1:{port}", process)
+        try:
+            smi.wait_for_dmon()
+            smi.feed(dmon_row(sm=10, fb=1000))
+            eventually(lambda: answers(running))
+            assert len(running.wait_for_samples(1)) == 1
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(DEADLINE_S) == 0
+        finally:
+            process.kill()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def answers(running: RunningSidecar) -> bool:
+    try:
+        return running.get("/healthz").ok
+    except requests.ConnectionError:
+        return False
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere dmon ends at its next line")
@@ -198,7 +304,7 @@ def test_a_recording_is_what_was_served_and_survives_a_kill(smi: StandInSmi, tmp
         smi.feed(dmon_row(sm=10, fb=1000), dmon_row(sm=20, fb=1000))
         rows = running.wait_for_samples(2)
         running.post_stage(run_id="r1", stage=0, users=1, phase="hold")
-        assert running.get("/healthz").json()["recording"] == {"lines": 3, "complaint": ""}
+        assert running.get("/healthz").json()["recording"] == {"lines": 3, "lost": 0, "complaint": ""}
         running.process.kill()
         running.process.wait(DEADLINE_S)
     header, *samples, change = (json.loads(line) for line in path.read_text().splitlines())
@@ -230,10 +336,11 @@ def test_a_full_disk_costs_the_recording_and_no_sample(smi: StandInSmi) -> None:
     with sidecar(smi.environment, *FED_BY_HAND, "--record", "/dev/full") as running:
         smi.feed(dmon_row(sm=10, fb=1000), dmon_row(sm=20, fb=1000))
         assert len(running.wait_for_samples(2)) == 2
-        complaint = running.get("/healthz").json()["recording"]["complaint"]
+        recording = running.get("/healthz").json()["recording"]
         running.process.terminate()
         _, log = running.process.communicate(timeout=DEADLINE_S)
-    assert complaint == "can't write to /dev/full: No space left on device"
+    complaint = "can't write to /dev/full: No space left on device"
+    assert recording == {"lines": 0, "lost": 2, "complaint": complaint}
     assert log.decode().splitlines() == [f"gpu_sidecar: recording: {complaint}; sampling goes on"]
 
 
@@ -278,6 +385,10 @@ def with_reason(health: dict[str, Any]) -> dict[str, Any]:
 
 def when_ended(health: dict[str, Any]) -> dict[str, Any]:
     return health if health["sources"][0]["complaint"] else {}
+
+
+def with_gap(source: dict[str, Any]) -> dict[str, Any]:
+    return source if source["gaps"] else {}
 
 
 def with_closed_gap(source: dict[str, Any]) -> dict[str, Any]:

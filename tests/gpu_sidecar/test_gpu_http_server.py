@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,9 @@ from stand_in import (
 )
 
 from gpu_sidecar import http_server
-from gpu_sidecar.timeline import MAX_SAMPLES
+from gpu_sidecar.api import Response, SidecarState
+from gpu_sidecar.gpu_choice import GpuChoice
+from gpu_sidecar.timeline import MAX_SAMPLES, Timeline
 
 # A dmon that says nothing for three periods is killed: a test that feeds it may take its time.
 FED_BY_HAND = ("--no-host", "--interval", "60")
@@ -120,7 +124,7 @@ def test_healthz_says_what_is_watched_and_how_it_goes(smi: StandInSmi) -> None:
     assert source.pop("last_sample_age_s") >= 0
     assert source == {
         "name": "dmon", "kind": "gpu", "period_s": 60, "limit_s": 180, "is_alive": True, "restarts": 0, "complaint": "",
-        "note": "", "gaps": [],
+        "note": "", "gaps": [], "output": "terminal",
     }  # fmt: skip
     assert health["warnings"] == []
     assert (health["samples"], health["kept"], health["max_kept"]) == (1, 1, MAX_SAMPLES)
@@ -263,6 +267,93 @@ def connection_to(running: RunningSidecar) -> socket.socket:
 
 def read_all(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_a_page_in_a_browser_can_announce_no_stage_and_its_name_leads_nowhere(bare: RunningSidecar) -> None:
+    before = bare.get("/healthz").json()["stage"]
+    page = {"Origin": "https://evil.example", "Content-Type": "text/plain"}
+    posted = requests.post(f"{bare.url}/stage", json=STAGE, headers=page, timeout=DEADLINE_S)
+    rebound = bare.get("/samples", headers={"Host": "evil.example"})
+    assert [answer.status_code for answer in (posted, rebound)] == [403, 403]
+    assert "another origin" in posted.json()["error"] and "Host is another name" in rebound.json()["error"]
+    assert bare.get("/healthz", headers={"Host": f"localhost:{bare.url.rpartition(':')[2]}"}).json()["stage"] == before
+
+
+def test_with_a_token_every_name_leads_to_the_sidecar(guarded: RunningSidecar) -> None:
+    """A container has one, and a tunnel: whoever has the token is no page."""
+    token = "Bearer s3cret-überall".encode()
+    assert guarded.get("/healthz", headers={"Host": "gpu-sidecar:9550", "Authorization": token}).status_code == 200
+    assert guarded.get("/healthz", headers={"Host": "gpu-sidecar:9550"}).status_code == 401
+
+
+def test_headers_without_an_end_are_refused_before_they_fill_the_memory(bare: RunningSidecar) -> None:
+    headers = b"".join(b"a%d: %s\r\n" % (n, b"x" * 60_000) for n in range(90))
+    with ExitStack() as clients:
+        connections = [clients.enter_context(connection_to(bare)) for _ in range(20)]
+        for connection in connections:
+            with suppress(ConnectionError):  # it is refused while it is still sending
+                connection.sendall(b"GET /healthz HTTP/1.0\r\n" + headers)
+        assert bare.get("/healthz").status_code == 200
+    peak_kib = int(Path(f"/proc/{bare.pid}/status").read_text().partition("VmHWM:")[2].split()[0])
+    assert peak_kib < 80 * 1024, "20 clients had 5 MiB of headers each"
+
+
+def test_headers_of_a_moderate_length_are_taken_and_longer_ones_answered(bare: RunningSidecar) -> None:
+    assert bare.get("/healthz", headers={"X-Long": "x" * 60_000}).status_code == 200
+    answer = bare.get("/healthz", headers={f"X-{n}": "x" * 60_000 for n in range(3)})
+    assert (answer.status_code, answer.json()["error"]) == (431, "Too many headers")
+
+
+def test_a_request_that_the_sidecar_fails_at_is_answered_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Response:
+        raise KeyError("x")
+
+    monkeypatch.setitem(http_server.ROUTES, "/healthz", {"GET": fail})  # type: ignore[arg-type]
+    state = SidecarState("gpu7", "b1", Timeline(), lambda: GpuChoice((), ""), lambda: None, list)
+    with http_server.SidecarServer("127.0.0.1", 0, token=None) as server:
+        server.state = state
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            failed = requests.get(f"{server.url}/healthz", timeout=DEADLINE_S)
+            told = requests.get(f"{server.url}/metrics", timeout=DEADLINE_S)
+        finally:
+            server.shutdown()
+            thread.join(DEADLINE_S)
+    assert failed.status_code == 500
+    assert failed.json()["error"].startswith("the sidecar failed: KeyError: 'x' (test_gpu_http_server.py:")
+    assert 'gpu_sidecar_failures_total{where="http"} 1\n' in told.text
+
+
+# Leaves a few descriptors for connections.
+WITH_FEW_DESCRIPTORS = """\
+import resource, sys
+from gpu_sidecar.cli import main
+resource.setrlimit(resource.RLIMIT_NOFILE, (24, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+sys.exit(main())
+"""
+
+
+def test_connections_that_use_up_all_descriptors_cost_no_processor_and_it_answers_when_they_are_gone(
+    smi: StandInSmi,
+) -> None:
+    program = [sys.executable, "-c", WITH_FEW_DESCRIPTORS]
+    with sidecar(smi.environment, *FED_BY_HAND, program=program) as running:
+        smi.wait_for_dmon()
+        with ExitStack() as idle:
+            for _ in range(40):
+                idle.enter_context(connection_to(running))
+            eventually(lambda: len(list(Path(f"/proc/{running.pid}/fd").iterdir())) >= 24)
+            before_s = cpu_s(running.pid)
+            smi.feed(dmon_row(sm=10, fb=1000))
+            time.sleep(1.0)  # a busy loop would take all of it
+            assert cpu_s(running.pid) - before_s < 0.5
+        assert len(running.wait_for_samples(1)) == 1
+
+
+def cpu_s(pid: int) -> float:
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_head_gets_no_body(bare: RunningSidecar) -> None:

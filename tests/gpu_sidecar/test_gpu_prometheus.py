@@ -161,6 +161,7 @@ def test_a_sidecar_without_sources_still_has_valid_text() -> None:
     assert sorted(found) == [
         "gpu_memory_total_bytes",
         "gpu_sidecar_clock_seconds",
+        "gpu_sidecar_lost_samples_total",
         "gpu_sidecar_samples_total",
         "gpu_sidecar_stage_info",
     ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stand_in import StandInSmi, dmon_row, eventually
@@ -15,9 +16,12 @@ from stand_in import StandInSmi, dmon_row, eventually
 from gpu_sidecar import service as service_module
 from gpu_sidecar.discovery import Discovery
 from gpu_sidecar.gpu_choice import UnknownGpu, parse_gpu_selector
+from gpu_sidecar.nvidia_smi import NvidiaSmi
+from gpu_sidecar.sample import Sample
+from gpu_sidecar.server_choice import ServerTree
 from gpu_sidecar.service import Service, ServiceConfig
 from gpu_sidecar.sources.known_sources import SOURCES
-from gpu_sidecar.timeline import StageTag
+from gpu_sidecar.timeline import StageChange, StageTag
 
 
 def config(gpu: str = "", record: Path | None = None) -> ServiceConfig:
@@ -115,3 +119,51 @@ def test_only_a_new_run_looks_for_gpus_and_server_afresh(monkeypatch: pytest.Mon
         assert change is not None
         service.state.on_stage_change(change)
     assert afresh == ["r1", "r2"]
+
+
+def test_a_sample_that_cannot_be_kept_is_counted_and_told_and_the_next_one_comes(
+    smi: StandInSmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with started(config()) as service:
+        timeline = service.state.timeline
+        add = timeline.add
+
+        def fail_once(sample: Sample, wall: float, mono: float) -> None:
+            monkeypatch.setattr(timeline, "add", add)
+            raise MemoryError
+
+        monkeypatch.setattr(timeline, "add", fail_once)
+        eventually(smi.dmon_pids)
+        smi.feed(dmon_row(sm=10, fb=1), dmon_row(sm=20, fb=1))
+        eventually(lambda: timeline.n_taken == 1)
+        assert [tagged.sample.values["sm_pct"] for tagged in timeline.newest()] == [20]
+        (warning,) = service.state.warnings()
+        (status,) = service.state.sources()
+    assert warning.startswith("1 samples were lost in the sidecar, the last by MemoryError:")
+    assert service.state.failures.lost_samples == 1
+    assert (status.restarts, status.gaps) == (0, ())
+
+
+def test_gpus_and_server_are_still_followed_after_a_failure(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both threads of the discovery fail once, and look again a second later."""
+    failed: set[str] = set()
+
+    def once(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            name = threading.current_thread().name
+            if name.startswith("watch-") and name not in failed:
+                failed.add(name)
+                raise RuntimeError(name)
+            return real(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(ServerTree, "update", once(ServerTree.update))
+    monkeypatch.setattr(NvidiaSmi, "query", once(NvidiaSmi.query))
+    with started(config()) as service:
+        eventually(lambda: [gpu.index for gpu in service.state.gpu_choice().gpus] == [1])
+        service.state.on_stage_change(StageChange(StageTag("r1", 0, 1, "hold"), 1.0, 1.0))
+        eventually(lambda: failed == {"watch-gpus", "watch-server"})
+        smi.list_apps("4343, /usr/bin/python3, GPU-aaaa\n")
+        eventually(lambda: [gpu.index for gpu in service.state.gpu_choice().gpus] == [0])
+    assert {failure.where: failure.times for failure in service.state.failures.all()} == dict.fromkeys(failed, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -13,7 +14,7 @@ from stand_in import DEADLINE_S, eventually, is_running, read_line
 
 from gpu_sidecar.cpu_usage import used_ticks
 from gpu_sidecar.proc import Proc
-from gpu_sidecar.processes import ProcessStat, tree_of
+from gpu_sidecar.processes import CpuTicks, ProcessStat, tree_of
 from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import SourceConfig
 from gpu_sidecar.sources.host import HostReadings, HostSource
@@ -236,3 +237,47 @@ def test_a_host_without_proc_complains_and_gives_no_sample(tmp_path: Path) -> No
     status = source.status()
     assert not status.is_alive
     assert status.complaint == "this host has no /proc: its CPU and processes can't be seen (Linux has one)"
+
+
+class LackingProc(Proc):
+    """A /proc for which this process has no descriptor, for as long as `is_lacking`."""
+
+    is_lacking = False
+
+    def cpu_ticks(self) -> CpuTicks | None:
+        if self.is_lacking:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().cpu_ticks()
+
+
+def test_what_fails_in_a_reading_is_a_gap_and_readings_go_on() -> None:
+    proc, samples = LackingProc(), list[Sample]()
+    config = SourceConfig(PERIOD_S, samples.append)
+    source = HostSource(config, list, proc)
+    source.start()
+    try:
+        eventually(lambda: samples)
+        proc.is_lacking = True
+        gap = eventually(lambda: source.status().gaps)[0]
+        proc.is_lacking = False
+        eventually(lambda: source.status().gaps[0].ended_mono is not None)
+    finally:
+        source.stop()
+    assert (gap.kind, gap.gpu, gap.ended) == (None, None, None)
+    assert gap.why.startswith("host failed: OSError: [Errno 24] Too many open files (test_host.py:")
+    assert source.status().restarts == config.failures.all()[0].times >= 1
+
+
+def test_a_process_that_cannot_be_read_for_want_of_descriptors_has_not_ended() -> None:
+    """Each part of /proc raises then, rather than say that nothing is there."""
+    resource = pytest.importorskip("resource")
+    proc = Proc()
+    assert proc.process(os.getpid()) is not None
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        for read in (lambda: proc.process(os.getpid()), proc.pids, lambda: proc.holders([1]), proc.memory_used_mib):
+            with pytest.raises(OSError, match="Too many open files"):
+                read()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

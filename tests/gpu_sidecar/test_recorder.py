@@ -102,7 +102,7 @@ def test_a_full_disk_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None
     recorder.close()
     line = "can't write to /dev/full: No space left on device"
     assert [record.getMessage() for record in caplog.records] == [f"recording: {line}; sampling goes on"]
-    assert (recorder.error, recorder.n_lines) == (line, 0)
+    assert (recorder.error, recorder.n_lines, recorder.n_lost) == (line, 0, 3)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a limit on file sizes is POSIX")
@@ -130,6 +130,50 @@ def test_after_half_a_line_that_the_disk_took_the_recording_goes_on_with_whole_o
     lines = (tmp_path / "r").read_text().splitlines()
     assert lines[2] == '{"t": 102.0, "mono":'
     assert [json.loads(line).get("sm_pct") for line in (*lines[:2], *lines[3:])] == [None, 1, 4]
+
+
+@pytest.mark.parametrize("rotate", [True, False])
+def test_a_file_that_was_rotated_or_removed_is_followed_by_another(tmp_path: Path, rotate: bool) -> None:
+    path = tmp_path / "r"
+    recorder = Recorder(path, lambda: HEADER)
+    recorder.add(sample(1), 101.0, 1.0)
+    path.rename(tmp_path / "r.1") if rotate else path.unlink()
+    recorder.add(sample(2), 102.0, 2.0)
+    recorder.close()
+    assert [row.get("sm_pct") for row in rows_of(path)] == [None, 2]
+    assert (recorder.n_lines, recorder.n_lost, recorder.error) == (2, 0, "")
+
+
+def test_lines_that_find_no_folder_are_counted_and_the_recording_goes_on_in_the_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "folder" / "r"
+    path.parent.mkdir()
+    recorder = Recorder(path, lambda: HEADER)
+    path.unlink()
+    path.parent.rmdir()
+    for sm in (1, 2):
+        recorder.add(sample(sm), 101.0, 1.0)
+    assert (recorder.n_lost, recorder.error) == (2, f"can't write to {path}: No such file or directory")
+    path.parent.mkdir()
+    recorder.add(sample(3), 103.0, 3.0)
+    recorder.close()
+    assert [row.get("sm_pct") for row in rows_of(path)] == [None, 3]
+    assert (recorder.n_lines, recorder.n_lost, recorder.error) == (1, 2, "")
+    assert caplog.messages == [
+        f"recording: can't write to {path}: No such file or directory; sampling goes on",
+        "recording: it goes on; 2 lines are missing in all",
+    ]
+
+
+def test_a_header_that_cannot_be_made_costs_a_line_and_raises_nothing(tmp_path: Path) -> None:
+    headers = iter([HEADER])
+    recorder = Recorder(tmp_path / "r", lambda: next(headers))
+    for sm in (1, 2):
+        recorder.add(sample(sm), 101.0, 1.0)
+    recorder.close()
+    assert (recorder.n_lines, recorder.n_lost) == (1, 1)
+    assert "StopIteration" in recorder.error
 
 
 def test_threads_that_add_at_once_write_whole_lines(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from gpu_sidecar.sources.base import SampleGap, Source, SourceConfig
 from gpu_sidecar.sources.known_sources import SOURCES, SourceEntry
 from gpu_sidecar.sources.line_buffer import LineBuffer
 from gpu_sidecar.sources.tail import TailSource, TailTiming
-from gpu_sidecar.sources.tool_command import FallbackCommands
+from gpu_sidecar.sources.tool_command import FallbackCommands, Parse
 
 # A period of zero: what is quiet is said by the timing alone.
 AT_ONCE = TailTiming(first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=DEADLINE_S)
@@ -250,6 +251,77 @@ def test_the_lines_of_a_tool_that_buffers_come_one_by_one(tmp_path: Path) -> Non
         assert len(samples) < 100  # a full buffer would hold 180
         assert (source.status().restarts, source.status().gaps) == (0, ())
     assert loads(samples) == list(range(1, len(samples) + 1))
+
+
+def failing_at(load: float) -> Parse:
+    def parse(line: str) -> Sample | None:
+        sample = read_json(line)
+        if sample is not None and sample.values["sm_pct"] == load:
+            raise ValueError(load)
+        return sample
+
+    return parse
+
+
+def test_a_line_that_the_parser_fails_at_is_a_lost_sample_and_the_others_come(tmp_path: Path) -> None:
+    samples: list[Sample] = []
+    rows = "".join(f'{{"gpu": 0, "load": {n}}}\\n' for n in (1, 2, 3))
+    command = FallbackCommands("invented", lambda: failing_at(2), tool(tmp_path, f"printf '{rows}'; exec sleep 600"))
+    config = SourceConfig(0.0, samples.append)
+    source = TailSource(GPU, 0.0, config, command, AT_ONCE)
+    with running(source):
+        eventually(lambda: len(samples) == 2)
+        assert (source.status().restarts, source.status().gaps) == (0, ())
+    assert loads(samples) == [1, 3]
+    assert config.failures.lost_samples == 1
+    assert config.failures.all()[0].last.startswith("ValueError: 2 (test_tail.py:")
+
+
+def test_a_source_that_fails_itself_ends_its_tool_and_starts_it_again_and_says_so(tmp_path: Path) -> None:
+    samples: list[Sample] = []
+
+    def take(sample: Sample) -> None:
+        if not config.failures.all():
+            raise ValueError(sample.values["sm_pct"])
+        samples.append(sample)
+
+    config = SourceConfig(0.0, take)
+    source = JsonSource(config, tool(tmp_path, FOR_EVER), timing=AT_ONCE)
+    with running(source):
+        eventually(lambda: samples)
+        (gap,) = eventually(lambda: ended_gaps(source))
+        status = source.status()
+    (failure,) = config.failures.all()
+    first = int(float(failure.last.split()[1]))
+    assert (failure.where, failure.times) == ("invented", 1)
+    assert not Path(f"/proc/{first}").exists(), "neither running nor a zombie"
+    assert loads(samples)[0] != first
+    assert (status.restarts, status.is_alive) == (1, True)
+    assert gap.why == f"invented failed: {failure.last}"
+
+
+def test_a_tool_without_a_terminal_is_read_from_a_pipe_which_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> tuple[int, int]:
+        raise OSError(errno.ENOENT, "No such file or directory")
+
+    with tailing(tool(tmp_path, FOR_EVER)) as (source, samples):
+        assert eventually(lambda: source.status().output) == "terminal"
+        monkeypatch.setattr(os, "openpty", none)
+        os.kill(int(eventually(lambda: loads(samples))[-1] or 0), signal.SIGKILL)
+        eventually(lambda: source.status().output == "pipe")
+        n = len(samples)
+        eventually(lambda: len(samples) > n)
+        assert source.status().note.startswith("no terminal to be had (No such file or directory): ")
+
+
+def test_what_a_tool_says_on_stderr_is_told_and_falls_into_no_row(tmp_path: Path) -> None:
+    script = "while :; do printf '{\"gpu\": 0, '; echo 'a warning' >&2; echo '\"load\": 1}'; sleep 0.02; done"
+    with tailing(tool(tmp_path, script)) as (source, samples):
+        eventually(lambda: len(samples) > 3)
+        eventually(lambda: source.status().complaint == "a warning")
+    assert set(loads(samples)) == {1}
 
 
 def test_the_first_line_of_a_failure_is_told(tmp_path: Path) -> None:
