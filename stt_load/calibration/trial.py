@@ -35,7 +35,7 @@ from stt_load.credentials import API_KEY_VARIABLE, HEADERS_VARIABLE
 from stt_load.errors import ExitCode, Outcome, SttLoadError
 
 TEXT = "some words"  # the text of every clip and every answer, so that scoring costs as little as it can
-_STT_LOAD = ("-c", "from stt_load.cli import main; main()")
+_STT_LOAD = ("-P", "-m", "stt_load")
 _CODES_WITH_FIGURES = (ExitCode.FINE, ExitCode.SLO_MISSED, ExitCode.NOT_BELIEVABLE)
 _N_CLIPS = 12
 _RATE_HZ = 16_000

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
 from stt_load import __version__
+from stt_load.cli.interrupts import interruptible
 from stt_load.errors import ConfigError, ExitCode, SttLoadError
 from stt_load.printable import printable
 from stt_load.standard_streams import protect_streams
@@ -34,6 +36,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+def import_command(words: Sequence[str]) -> click.Command | None:
+    """The first of these words that is a command."""
+    for name in words:
+        if name in COMMANDS:
+            command = import_module(COMMANDS[name][0]).command
+            assert isinstance(command, click.Command)
+            return command
+    return None
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports the one that is asked for."""
 
@@ -41,11 +53,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command = import_module(COMMANDS[cmd_name][0]).command
-        assert isinstance(command, click.Command)
-        return command
+        return import_command([cmd_name])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -63,11 +71,13 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """A command, from its words to its exit code."""
     protect_streams()
+    import_command(sys.argv[1:])  # before signals become exceptions, which get lost in an import
     try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
+        with interruptible():
+            code = cli.main(standalone_mode=False)
+    except (click.exceptions.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         code = ExitCode.ABORTED
     except click.ClickException as error:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -51,7 +50,6 @@ def command(
     for more callers warns you.
     """
     request = _parse_request(url, most, frame_ms, hold, quick)
-    signal.signal(signal.SIGTERM, _stop)  # so that whatever was started is ended
     machine = probe_machine()
     ceiling = request.ceilings(machine)[0]
     _print_progress(f"trying up to {ceiling.callers:,} callers: {ceiling.limit.detail}")
@@ -108,7 +106,3 @@ def _print_trial(trial: TrialFigures) -> None:
         f"{trial.generator.cpu_pct:>4.0f} % {sink:>6} {trial.generator.memory_bytes / 2**20:>4.0f} MiB  "
         f"{trial.broken_by or 'held'}"
     )
-
-
-def _stop(*_: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -17,7 +17,6 @@ from rich.table import Table
 
 from stt_load.audio.texts import Texts, english_set, standard_set, texts_from_file
 from stt_load.cli.clip_bounds import bounds_lines
-from stt_load.cli.interrupts import interruptible
 from stt_load.clips.cache_folder import cache_folder
 from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet, is_free, load_folder
@@ -84,7 +83,7 @@ def make(engine: str, url: str | None, voice: str | None, model: str | None, tex
         done = n
 
     try:
-        with interruptible(), _progress_bar(_who(checked_voice), spoken) as progress:
+        with _progress_bar(_who(checked_voice), spoken) as progress:
             make_folder(checked_voice, texts, out, progress, api_key=os.environ.get(TTS_KEY_VARIABLE))
     except KeyboardInterrupt:
         click.echo(_interrupted(checked_voice, done, len(texts), out), err=True)
@@ -103,10 +102,10 @@ def show(folder: Path | None, with_standard: bool, bounds: bool) -> None:
     Without FOLDER it lists the shipped clips, and makes them first if needed.
     """
     if folder is not None:
-        with interruptible(), _progress_bar(str(folder), doing="reading clips") as progress:
+        with _progress_bar(str(folder), doing="reading clips") as progress:
             clips = load_folder(folder, None, progress)
     else:
-        with interruptible(), _progress_bar("espeak") as progress:
+        with _progress_bar("espeak") as progress:
             clips = default_clips(None, progress, include_standard=with_standard)
     if bounds:
         for line in bounds_lines(clips):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
+import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
-from types import FrameType
+from functools import partial
 from typing import Any
 
 import click
 
 from stt_load.cli.run import ALL_OPTIONS, check, locust_command, with_options
+from stt_load.ending_signals import die_with_parent, heard, hearing, held_back, leave_before_start, restore
 from stt_load.locust_plugin.arguments import find_locust_problems
 from stt_load.server.process import start_embedded_server
 from stt_load.standard_streams import flush_streams
@@ -27,7 +27,6 @@ DEMO_OPTIONS = {
     "gpu_id": "none",
 }
 _NOT_HERE = "--stt-url"
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -39,11 +38,12 @@ def command(other_url: str | None, **options: Any) -> None:
     Takes the options of `stt-load run`; --stt-url is not among them, since the server is the embedded one.
     """
     extra = click.get_current_context().args
-    problems = find_locust_problems(extra)
-    if other_url is not None:
-        problems.append(f"{_NOT_HERE}: the demo brings its own server; use `stt-load run` for yours")
     options = _with_defaults(options)
-    check(options, problems, has_server=False)
+    with hearing(leave_before_start):
+        problems = find_locust_problems(extra)
+        if other_url is not None:
+            problems.append(f"{_NOT_HERE}: the demo brings its own server; use `stt-load run` for yours")
+        check(options, problems, has_server=False)
     click.echo("starting the embedded recogniser …")
     with start_embedded_server() as server:
         options["stt_url"] = f"{server.url}?timings=1"
@@ -61,23 +61,14 @@ def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run_locust(line: Sequence[str]) -> int:
-    """Locust as a child, so that the server can be stopped after it. Signals are passed on; it ends with us."""
+    """Locust as a child, so that the server can be stopped after it. It ends with us, even of kill -9, and every ending
+    signal is passed on to it: what a terminal has sent to both of us comes twice and counts once."""
     flush_streams()
-    child = subprocess.Popen(line, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
-
-    def pass_on(number: int, _: FrameType | None) -> None:
-        child.send_signal(number)
-
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    with held_back():  # until there is a child that it can be passed on to, and until that child hears it
+        child = subprocess.Popen(line, stdin=subprocess.DEVNULL, preexec_fn=partial(die_with_parent, os.getpid()))
+        before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in heard()}
     try:
         code = child.wait()
         return code if code >= 0 else 128 - code  # ended by a signal: the number that a shell makes of it
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _die_with_parent() -> None:
-    """Runs in the child: SIGTERM when this process dies, even of kill -9, so that the run is closed in good order."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        restore(before)

@@ -1,21 +1,19 @@
-"""Commands that can be stopped: what they say, and what is left behind, is the same for Ctrl-C and SIGTERM."""
+"""Commands that can be stopped: what they say, and what is left behind, is the same for each signal that ends them."""
 
 from __future__ import annotations
 
-import contextlib
 import signal
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import NoReturn
+
+from stt_load.ending_signals import hearing
 
 
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt inside the block, as Ctrl-C does, so that what was begun is ended in order."""
+def interruptible() -> AbstractContextManager[None]:
+    """SIGTERM, SIGHUP and SIGQUIT raise KeyboardInterrupt inside the block, as Ctrl-C does, so that what was begun is
+    ended in order."""
+    return hearing(_interrupt)
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _interrupt(_: signal.Signals) -> NoReturn:
+    raise KeyboardInterrupt

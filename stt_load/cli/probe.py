@@ -14,7 +14,6 @@ import click
 from rich.console import Console
 
 from stt_load.audio.clip import Clip
-from stt_load.cli.interrupts import interruptible
 from stt_load.cli.run import option_words, with_options
 from stt_load.clips.doubts import words_of
 from stt_load.config import RunConfig, parse_options, path_note
@@ -52,8 +51,7 @@ def command(clip_id: str | None, **options: Any) -> None:
     problems = find_problems(config)
     if problems:
         raise ConfigError(problems)
-    with interruptible():
-        clip_set = choose_clips(config)
+    clip_set = choose_clips(config)
     clips = clip_set.clips
     clip = _find_clip(clips, clip_id, config.clips)
     workload: type[Workload] = config.kind.workload_class()

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from stt_load.config import parse_options
+from stt_load.ending_signals import hearing, held_back, leave_before_start
 from stt_load.errors import ConfigError, SttLoadError
 from stt_load.locust_plugin.arguments import find_locust_problems
 from stt_load.options import OPTIONS, Option
@@ -21,6 +22,7 @@ from stt_load.run.preflight import find_problems
 from stt_load.standard_streams import flush_streams
 
 ALL_OPTIONS = tuple(option.name for option in OPTIONS)
+LOCUST = (sys.executable, "-P", "-m", "stt_load.locust_plugin")
 LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
 
 
@@ -91,7 +93,7 @@ def find_locustfile(name: str) -> Path:
 
 def locust_command(options: dict[str, Any], extra: Sequence[str], locustfile: str = "ladder.py") -> list[str]:
     """The Locust command line for these options; `extra` goes to Locust as it is."""
-    line = [sys.executable, "-m", "locust", "-f", str(find_locustfile(locustfile)), "--headless", *LOCUST_QUIET]
+    line = [*LOCUST, "-f", str(find_locustfile(locustfile)), "--headless", *LOCUST_QUIET]
     return [*line, *option_words(options), *extra]
 
 
@@ -137,11 +139,13 @@ def become_locust(
     """Replaces this process by Locust on the locustfile. Raises ConfigError with everything that is wrong before:
     `problems`, which are known already, the words for Locust, and what `check` finds."""
     options["live"] = True
-    check(options, [*problems, *find_locust_problems(extra)])
-    line = locust_command(options, extra, locustfile)
-    flush_streams()
-    _let_go_of_the_keyboard()
-    os.execv(line[0], line)  # one process: signals and the exit code are Locust's
+    with hearing(leave_before_start):
+        check(options, [*problems, *find_locust_problems(extra)])
+        line = locust_command(options, extra, locustfile)
+        flush_streams()
+        _let_go_of_the_keyboard()
+        with held_back():
+            os.execv(line[0], line)  # one process: signals and the exit code are Locust's
 
 
 def _let_go_of_the_keyboard() -> None:

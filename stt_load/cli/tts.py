@@ -20,7 +20,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from stt_load.atomic_file import write_atomically
 from stt_load.audio.texts import Texts
 from stt_load.cli.clips import read_texts
-from stt_load.cli.interrupts import interruptible
 from stt_load.cli.run import become_locust, with_options
 from stt_load.config import listener_at
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, read_credentials
@@ -182,7 +181,6 @@ class _BenchmarkCommand:
             watch = GpuWatch(self._clients(stack), run_id=uuid.uuid4().hex[:12])
             stack.callback(watch.close)
             progress = stack.enter_context(_progress_bar())
-            stack.enter_context(interruptible())
             try:
                 run.run(watch, progress)
             except KeyboardInterrupt:

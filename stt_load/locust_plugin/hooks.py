@@ -6,7 +6,6 @@ Each listener is one call: Locust logs and swallows what a listener raises.
 from __future__ import annotations
 
 import logging
-import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,10 +14,12 @@ from typing import Any
 
 import gevent
 from locust import events, runners, stats
+from locust import main as locust_main
 from locust.argument_parser import LocustArgumentParser
 
+from stt_load.ending_signals import end_with_parent_after_fork, hear, hear_before_start
 from stt_load.locust_plugin.master import Master
-from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, UPDATE
+from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, RECEIVED, UPDATE
 from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
 from stt_load.options import OPTIONS
@@ -33,6 +34,7 @@ def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
     # In every process, before the first sample: Locust keeps about two digits of a response time otherwise.
     stats.bucket_response_time = _bucket_ms  # type: ignore[assignment]
     runners.WORKER_REPORT_INTERVAL = _REPORT_INTERVAL_S
+    _end_by_our_signals()
     events.init_command_line_parser.add_listener(partial(add_options, defaults=defaults))
     events.init.add_listener(_on_init)
 
@@ -62,11 +64,28 @@ def _bucket_ms(response_time_ms: float) -> int:
     return round(response_time_ms)
 
 
+class _GeventWithoutSignals:
+    """Gevent for Locust's `main`, which would put a handler of SIGTERM over ours once it has started. It leaves while
+    rows are still on their way."""
+
+    def signal_handler(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(gevent, name)
+
+
+def _end_by_our_signals() -> None:
+    hear_before_start()
+    vars(locust_main)["gevent"] = _GeventWithoutSignals()
+    end_with_parent_after_fork()  # the workers of --processes: they would look for a master for five minutes
+
+
 def _on_init(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
     role = _join_worker(environment) if isinstance(runner, runners.WorkerRunner) else _join_master(environment)
     environment.stt_role = role
-    for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, role.on_signal, number)
+    # In a greenlet: a handler of signals comes between two instructions of any greenlet, and may not wait.
+    hear(partial(gevent.spawn, role.on_signal))
     role.on_init()
 
 
@@ -94,5 +113,6 @@ def _join_worker(environment: Any) -> Worker:
     environment.events.report_to_master.add_listener(lambda data, **_: worker.on_report(data))
     runner = environment.runner
     runner.register_message(UPDATE, lambda msg, **_: worker.on_update(msg.data["update"]))
+    runner.register_message(RECEIVED, lambda **_: worker.on_received())
     runner.register_message(DRAIN, lambda msg, **_: worker.on_drain(**msg.data), concurrent=True)
     return worker

@@ -16,7 +16,7 @@ from stt_load.config import RunConfig, parse_options
 from stt_load.errors import ConfigError, ExitCode, WriteError
 from stt_load.locust_plugin.arguments import find_tag_problems
 from stt_load.locust_plugin.local_pool import make_pool
-from stt_load.locust_plugin.messages import REPORT_KEY, SERVERS_OPTION, UPDATE
+from stt_load.locust_plugin.messages import RECEIVED, REPORT_KEY, SERVERS_OPTION, UPDATE
 from stt_load.locust_plugin.worker_cluster import WorkerCluster
 from stt_load.log import log
 from stt_load.run.caller_pool import CallerPool
@@ -172,6 +172,7 @@ class Master:
         self.on_worker_report(client_id, data)
         if self.run is not None:
             self.run.ledger.drained.add(client_id)
+        self.environment.runner.send_message(RECEIVED, {}, client_id)
 
     # the end -------------------------------------------------------------------------------------------
 
@@ -205,21 +206,17 @@ class Master:
             log.error("the report is not ready after %g s: make it with `stt-load report %s`", _CLOSE_LIMIT_S, path)
             self.environment.process_exit_code = int(ExitCode.FAILED)
 
-    def on_signal(self, number: int) -> None:
-        """SIGTERM or Ctrl-C: the report is still written. Repeated, it leaves at once: on the third, since a terminal
-        may send the first one twice."""
-        if self._is_leaving:
-            signal.signal(number, signal.SIG_DFL)
-            return
+    def on_signal(self, number: signal.Signals) -> None:
+        """The first ending signal: the report is still written. A second one is not heard here: it leaves at once."""
         self._is_leaving = True
         if self._is_preparing:
-            log.warning("%s: no run is started; repeat it to leave at once", signal.Signals(number).name)
+            log.warning("%s: no run is started; repeat it to leave at once", number.name)
             stop_making_clips()
             return
         if self.run is not None:
             self.run.abort()
-        log.warning("%s: ending the run; repeat it to leave at once", signal.Signals(number).name)
-        gevent.spawn(self._leave)
+        log.warning("%s: ending the run; repeat it to leave at once", number.name)
+        self._leave()
 
     def _leave(self) -> None:
         self.environment.runner.quit()

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import gevent
+from gevent.event import Event
 from gevent.lock import Semaphore
 
 from stt_load.config import parse_options
@@ -22,10 +23,12 @@ from stt_load.run.named_servers import find_unnamed
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
+from stt_load.workloads.clip_progress import stop_making_clips
 from stt_load.workloads.run_clips import choose_clips
 
 MASTER_SILENCE_LIMIT_S = 10.0
 _STOP_LIMIT_S = 2.0
+_RECEIVED_LIMIT_S = 5.0
 
 
 class Worker:
@@ -40,6 +43,8 @@ class Worker:
         self.report = WorkerReport("")
         self.pool: CallerPool | None = None
         self._making = Semaphore()
+        self._received = Event()
+        self._is_leaving = False
 
     def on_init(self) -> None:
         """Says hello to the master. Leaves the process with 2 where its environment leaves callers nothing to do."""
@@ -70,10 +75,14 @@ class Worker:
         """Locust is about to send its own report: ours travels with it."""
         data.update(self._take_report())
 
-    def on_signal(self, number: int) -> None:
+    def on_received(self) -> None:
+        """The master has the last rows."""
+        self._received.set()
+
+    def on_signal(self, number: signal.Signals) -> None:
         """Somebody ends this process: what is in flight is cut, and its rows are sent."""
-        log.warning("%s: this worker leaves", signal.Signals(number).name)
-        gevent.spawn(self._leave)
+        log.warning("%s: this worker leaves", number.name)
+        self._leave()
 
     def ready_pool(self) -> CallerPool:
         """The callers for the current options, made when the first caller of a run asks for them.
@@ -106,9 +115,16 @@ class Worker:
         self.environment.runner.send_message(DRAINED, self._take_report())
 
     def _leave(self) -> None:
+        """Ends this process, once the master has the rows of what was cut."""
+        if self._is_leaving:
+            return
+        self._is_leaving = True
+        stop_making_clips()
         if self.pool is not None:
             self.pool.drain(is_cut=True, limit_s=_STOP_LIMIT_S)
+            self._received.clear()
             self._send_last_report()
+            self._received.wait(_RECEIVED_LIMIT_S)
         self.environment.runner.quit()
 
     def _watch_master(self) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from stt_load.errors import ConfigError, SttLoadError
 
 _ANNOUNCEMENT = b"listening on "
-_STT_LOAD = ("-c", "from stt_load.cli import main; main()")
+_STT_LOAD = ("-P", "-m", "stt_load")
 
 
 class ServerFailed(SttLoadError):
