@@ -43,6 +43,7 @@ class Option:
     `default`: the text that is parsed where nothing was typed; None leaves the field None, and `default_help` says in
     words what happens then. `kinds`: the kinds of load that it means something to. `is_secret`: its values are
     credentials, which go from process to process by the environment variable alone, and are no part of `RunConfig`.
+    `may_hold_secrets`: its value is handed on by the environment too, since everybody can read command lines.
     `variable`: the environment variable, where it isn't the one that the name makes.
     """
 
@@ -56,6 +57,7 @@ class Option:
     is_flag: bool = False
     is_multiple: bool = False
     is_secret: bool = False
+    may_hold_secrets: bool = False
     variable: str = ""
     in_web_ui: bool = True
     kinds: frozenset[LoadKind] = ALL_KINDS
@@ -90,6 +92,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_text,
         metavar="URL",
         default_help="the dialect's own",
+        may_hold_secrets=True,
         help="The URL of the server under test; ws://HOST:PORT alone takes the dialect's path.",
     ),
     Option(
@@ -268,6 +271,7 @@ OPTIONS: tuple[Option, ...] = (
         field="tts_url",
         parse=parse_http_url,
         metavar="URL",
+        may_hold_secrets=True,
         help="A TTS server (POST /tts or /v1/audio/speech) that speaks the clips instead of espeak.",
         kinds=TRANSCRIBED,
     ),

@@ -86,7 +86,6 @@ def run_trial(test_bed: TestBed, callers: int) -> tuple[TrialFigures, list[JsonR
 
 def _command(test_bed: TestBed, callers: int, label: str) -> list[str]:
     options = {
-        "stt-url": test_bed.url,
         "dialect": "vosk",
         "end": "client",
         "concurrency": callers,
@@ -102,11 +101,12 @@ def _command(test_bed: TestBed, callers: int, label: str) -> list[str]:
     return [sys.executable, *_STT_LOAD, "run", *arguments]
 
 
-def _environment() -> dict[str, str]:
+def _environment(test_bed: TestBed) -> dict[str, str]:
     """Our environment without the options that the user keeps there for runs; the credentials stay, for a sink of
-    --url."""
+    --url, which may hold some itself and is in no command line for that reason."""
     ours, kept = ("STT_LOAD_", "LOCUST_"), (API_KEY_VARIABLE, HEADERS_VARIABLE)
-    return {name: text for name, text in os.environ.items() if not name.startswith(ours) or name in kept}
+    kept_here = {name: text for name, text in os.environ.items() if not name.startswith(ours) or name in kept}
+    return {**kept_here, "STT_LOAD_STT_URL": test_bed.url}
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ def _run_sampled(test_bed: TestBed, callers: int, label: str) -> UsageSamples:
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=test_bed.folder,  # no locust.conf of the user's
-            env=_environment(),
+            env=_environment(test_bed),
             process_group=0,  # Ctrl-C is for us, and we end it
         )
     samples = UsageSamples()

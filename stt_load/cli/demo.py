@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import click
 
-from stt_load.cli.run import ALL_OPTIONS, check, locust_command, with_options
+from stt_load.cli.run import ALL_OPTIONS, check, handed_on, locust_command, with_options
 from stt_load.ending_signals import die_with_parent, heard, hearing, held_back, leave_before_start, restore
 from stt_load.locust_plugin.arguments import find_locust_problems
 from stt_load.server.process import start_embedded_server
@@ -48,7 +48,7 @@ def command(other_url: str | None, **options: Any) -> None:
     with start_embedded_server() as server:
         options["stt_url"] = f"{server.url}?timings=1"
         click.echo(f"it listens at {server.url}; now callers talk to it")
-        code = _run_locust(locust_command(options, extra))
+        code = _run_locust(locust_command(options, extra), handed_on(options))
     click.get_current_context().exit(code)
 
 
@@ -60,12 +60,13 @@ def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, **defaults, **given, "live": True}
 
 
-def _run_locust(line: Sequence[str]) -> int:
+def _run_locust(line: Sequence[str], environment: Mapping[str, str]) -> int:
     """Locust as a child, so that the server can be stopped after it. It ends with us, even of kill -9, and every ending
     signal is passed on to it: what a terminal has sent to both of us comes twice and counts once."""
     flush_streams()
     with held_back():  # until there is a child that it can be passed on to, and until that child hears it
-        child = subprocess.Popen(line, stdin=subprocess.DEVNULL, preexec_fn=partial(die_with_parent, os.getpid()))
+        tied_to_us = partial(die_with_parent, os.getpid())
+        child = subprocess.Popen(line, stdin=subprocess.DEVNULL, env=environment, preexec_fn=tied_to_us)
         before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in heard()}
     try:
         code = child.wait()

@@ -92,9 +92,17 @@ def find_locustfile(name: str) -> Path:
 
 
 def locust_command(options: dict[str, Any], extra: Sequence[str], locustfile: str = "ladder.py") -> list[str]:
-    """The Locust command line for these options; `extra` goes to Locust as it is."""
+    """The Locust command line for these options, but for those of `handed_on`; `extra` goes to Locust as it is."""
     line = [*LOCUST, "-f", str(find_locustfile(locustfile)), "--headless", *LOCUST_QUIET]
-    return [*line, *option_words(options), *extra]
+    shown = {option.key: options.get(option.key) for option in OPTIONS if not option.may_hold_secrets}
+    return [*line, *option_words(shown), *extra]
+
+
+def handed_on(options: Mapping[str, Any]) -> dict[str, str]:
+    """The environment in which Locust starts: ours, with the options that may hold secrets. A URL with a password would
+    be in its command line otherwise, which everybody on this machine may read."""
+    given = {option.env_var: options.get(option.key) for option in OPTIONS if option.may_hold_secrets}
+    return {**os.environ, **{variable: str(value) for variable, value in given.items() if value is not None}}
 
 
 def option_words(options: Mapping[str, Any]) -> list[str]:
@@ -145,7 +153,7 @@ def become_locust(
         flush_streams()
         _let_go_of_the_keyboard()
         with held_back():
-            os.execv(line[0], line)  # one process: signals and the exit code are Locust's
+            os.execve(line[0], line, handed_on(options))  # one process: signals and the exit code are Locust's
 
 
 def _let_go_of_the_keyboard() -> None:

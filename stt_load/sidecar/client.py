@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 
+from stt_load.credentials import Credentials
 from stt_load.log import log
 from stt_load.sidecar.clock import Exchange, SidecarClock
 
@@ -50,6 +51,7 @@ class SidecarClient:
         self._lock = threading.RLock()  # stages are announced while samples are pulled
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy between us and the GPU host
+        self._credentials = Credentials(token)
         if token is not None:
             # UTF-8 on the wire, whatever the token holds: http.client writes text as latin-1.
             self._session.headers["Authorization"] = f"Bearer {token}".encode().decode("latin-1")
@@ -259,6 +261,7 @@ class SidecarClient:
         self.boot, self._clock, self._tag_is_known = boot, SidecarClock(), False
 
     def _note_failure(self, why: str) -> None:
+        why = self._credentials.hide(why)
         self.available = False
         if self._host is None:
             self._health = {"why": why}
