@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from stt_load.printable import printable
 from stt_load.report.model import RunReport
-from stt_load.report.plots import HOW_TO_GET_CHARTS, Chart
+from stt_load.report.plots import Chart
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
@@ -38,8 +38,8 @@ def unbroken(text: object) -> Markup:
 _templates.filters["unbroken"] = unbroken
 
 
-def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
-    """Writes the whole page as text. `charts`: from `plots.draw_charts`; if None, the page says how to get them."""
+def report_html(report: RunReport, charts: Sequence[Chart] | str) -> str:
+    """Writes the whole page as text. `charts`: from `plots.draw_charts`, or why there are none."""
     return _templates.get_template("report.html").render(
         title=title(report),
         sentence=knee_sentence(report.knee, report.kind),
@@ -54,8 +54,8 @@ def report_html(report: RunReport, charts: Sequence[Chart] | None) -> str:
         kind=report.kind,
         explanations=explanations(report),
         notes=report.notes,
-        charts=None if charts is None else [(chart.title, Markup(chart.svg)) for chart in charts],
-        how_to_get_charts=HOW_TO_GET_CHARTS,
+        charts=None if isinstance(charts, str) else [(chart.title, Markup(chart.svg)) for chart in charts],
+        why_no_charts=charts,
         resources_title=RESOURCES_TITLE,
         resources=resource_table(report),
         sidecars=Sidecars(report.run).described,

@@ -21,19 +21,23 @@ class Chart:
     svg: str
 
 
-def draw_charts(report: RunReport) -> tuple[Chart, ...] | None:
-    """Every chart that has something to show; None where the drawing libraries are not installed."""
+def draw_charts(report: RunReport) -> tuple[Chart, ...] | str:
+    """Every chart that has something to show; a line that says why, where none can be drawn."""
     try:
         import altair
         import vl_convert
     except ImportError:
-        return None
+        return HOW_TO_GET_CHARTS
     # The embedded fonts and Vega come with vl-convert: nothing is fetched.
     drawn = []
     for title, draw in _CHARTS.items():
         chart = draw(altair, report)
         if chart is not None:
-            drawn.append(Chart(title, vl_convert.vegalite_to_svg(chart.to_dict())))
+            try:
+                svg = vl_convert.vegalite_to_svg(chart.to_dict())
+            except Exception as error:  # no memory or no thread is left: the tables say as much
+                return f"the charts can't be drawn: {str(error).partition(chr(10))[0]}"
+            drawn.append(Chart(title, svg))
     return tuple(drawn)
 
 

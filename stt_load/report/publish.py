@@ -11,7 +11,8 @@ from stt_load.errors import ConfigError, ExitCode
 from stt_load.log import log
 from stt_load.report.console import print_report
 from stt_load.report.knee import exit_code
-from stt_load.report.report_files import WRITERS, write_report
+from stt_load.report.model import RunReport
+from stt_load.report.report_files import WRITERS, write_report, write_what_fits
 
 _BY_SUFFIX = {Path(name).suffix: name for name in WRITERS}
 
@@ -29,13 +30,23 @@ def publish_report(
     report = write_report(folder, is_strict=is_strict)
     if output is not None and source is not None:
         write_atomically(Path(output), (folder / source).read_text(encoding="utf-8"))
+    _print(report, folder, console)
+    return exit_code(report)
+
+
+def publish_failure(folder: Path, console: Console | None = None) -> None:
+    """Writes those report files that can be written and prints the table, once the run has failed and `run.json` says
+    so: the report then tells what the exit code tells."""
+    _print(write_what_fits(folder), folder, console)
+
+
+def _print(report: RunReport, folder: Path, console: Console | None) -> None:
     console = console or Console()
     try:
         print_report(report, console)
         console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)
     except Exception:  # the files say what came of the run, and so does the exit code
         log.exception("the report can't be printed; it is in %s", folder)
-    return exit_code(report)
 
 
 def report_file(output: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,11 @@ from stt_load.report.raw_lines import read_objects, read_text, read_utterances
 
 WRITERS: dict[str, Callable[[RunReport], str]] = {
     "stages.csv": stages_csv,
-    "summary.json": summary_json,
     "junit.xml": junit_xml,
     "report.html": lambda report: report_html(report, draw_charts(report)),
+    "summary.json": summary_json,
 }
-"""File name -> its whole text. Another format is another row."""
+"""File name -> its whole text. Another format is another row. The summary is written last: where it is, all are."""
 
 SAMPLE_FILES = ("gpu.jsonl", "host.jsonl")
 """The samples of the sidecars; absent if no sidecar was used."""
@@ -65,10 +66,19 @@ def read_report(folder: Path, *, is_strict: bool = False) -> RunReport:
 
 
 def write_report(folder: Path, *, is_strict: bool = False) -> RunReport:
-    """Writes every report file of a run folder anew; each appears whole or not at all."""
+    """Writes every report file of a run folder anew; each appears whole or not at all. Raises ConfigError."""
     report = read_report(folder, is_strict=is_strict)
     for name, write in WRITERS.items():
         write_atomically(folder / name, write(report))
+    return report
+
+
+def write_what_fits(folder: Path) -> RunReport:
+    """Does the same with a folder that may take no more files: those that can't be written are left out."""
+    report = read_report(folder)
+    for name, write in WRITERS.items():
+        with suppress(ConfigError):
+            write_atomically(folder / name, write(report))
     return report
 
 

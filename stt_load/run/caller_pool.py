@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -266,6 +267,7 @@ class CallerPool:
         now_s = time.monotonic()
         if now_s - self._cpu_asked_s >= _CPU_PERIOD_S:
             is_first, self._cpu_asked_s = self._cpu_asked_s == 0.0, now_s
-            busy_pct = self._process.cpu_percent()
-            self._cpu_pct = None if is_first else busy_pct
+            with suppress(OSError, psutil.Error):  # no descriptor is left, which is no fault of the run
+                busy_pct = self._process.cpu_percent()
+                self._cpu_pct = None if is_first else busy_pct
         return self._cpu_pct

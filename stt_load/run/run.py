@@ -17,7 +17,7 @@ from stt_load.config import RunConfig, path_note
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.log import log
 from stt_load.metrics.language_guess import choose_language
-from stt_load.report.publish import publish_report
+from stt_load.report.publish import publish_failure, publish_report
 from stt_load.report.stage_timeline import FAILED
 from stt_load.report.wording import callers
 from stt_load.run.cluster import Cluster
@@ -143,13 +143,19 @@ class Run:
         self._try(lambda: self.cluster.collect(self.ledger))  # rows of callers that outlasted the drain
         for part in (self._finish, self._gpu_feed.stop, self._close_view, self._settle, self.folder.close):
             self._try(part)
-        code = ExitCode.FAILED
+        code = self._publish()
+        return code if self.failure is None else ExitCode.FAILED
+
+    def _publish(self) -> ExitCode:
+        # In a real thread: a million rows take seconds, and workers leave a master that is silent.
         try:
-            # In a real thread: a million rows take seconds, and workers leave a master that is silent.
-            code = call_in_thread(publish_report, self.folder.path, self.config.output)
+            return call_in_thread(publish_report, self.folder.path, self.config.output)
         except Exception as error:
             self._note_failure(error, f"; what was measured is in {self.folder.path}")
-        return code if self.failure is None else ExitCode.FAILED
+        self._keep_description({"failure": self.failure})
+        with suppress(Exception):
+            call_in_thread(publish_failure, self.folder.path)
+        return ExitCode.FAILED
 
     def _try(self, part: Callable[[], None]) -> None:
         try:

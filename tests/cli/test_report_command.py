@@ -48,7 +48,7 @@ def test_output_is_a_copy_chosen_by_its_suffix(folder: Path, tmp_path: Path, suf
 
 @pytest.mark.parametrize(
     ("output", "says"),
-    [("copy.pdf", "must end in one of .csv, .json"), ("nowhere/copy.csv", "can't be written")],
+    [("copy.pdf", "must end in one of .csv, "), ("nowhere/copy.csv", "can't be written")],
 )
 def test_an_output_that_cannot_be_is_one_line(folder: Path, output: str, says: str) -> None:
     result = CliRunner().invoke(command, [str(folder), "--output", str(folder / output)])

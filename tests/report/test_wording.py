@@ -167,7 +167,7 @@ def test_stages_with_as_many_callers_as_another_are_told_apart_by_their_number()
     assert "refused: 1 at 3 callers (stage 0); the first: HTTP 503" in report.notes
     table = resource_table(report)
     assert table is None or {row[0] for row in table.rows} <= {"3 (stage 0)", "5", "3 (stage 2)"}
-    page = report_html(report, None)
+    page = report_html(report, ())
     assert '<th scope="row">3 (stage 2)</th>' in page and "at 3 callers (stage 2): " in page
 
 

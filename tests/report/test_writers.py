@@ -44,7 +44,7 @@ WRITTEN: dict[str, Callable[[RunReport], str]] = {
     "stages.csv": stages_csv,
     "summary.json": summary_json,
     "junit.xml": junit_xml,
-    "report.html": lambda report: report_html(report, None),
+    "report.html": lambda report: report_html(report, HOW_TO_GET_CHARTS),
     "console.txt": console_text,
 }
 
@@ -166,7 +166,7 @@ def test_the_page_fetches_nothing_and_runs_nothing(report: RunReport) -> None:
 def test_text_from_a_run_cannot_become_markup() -> None:
     made = made_run(ladder=(1,), per_stage=2)
     made.run |= {"label": "<b>bold</b>", "notes": ["<script>x</script>"]}
-    page = report_html(build_report(made.run, made.transitions, [made.utterances]), None)
+    page = report_html(build_report(made.run, made.transitions, [made.utterances]), HOW_TO_GET_CHARTS)
     assert "<b>" not in page
     assert "<script" not in page
 
@@ -199,7 +199,7 @@ def test_texts_of_other_machines_command_no_terminal_and_break_no_file(name: str
 
 
 def test_a_page_has_no_heading_above_nothing(report: RunReport) -> None:
-    everything = report_html(report, None)
+    everything = report_html(report, HOW_TO_GET_CHARTS)
     assert all(f"<h2>{heading}</h2>" in everything for heading in ("Charts", "Objectives", "Validity"))
     stages = tuple(replace(stage, slos=(), findings=()) for stage in report.stages)
     page = report_html(replace(report, stages=stages), ())
@@ -223,7 +223,15 @@ def test_charts_show_what_was_measured_and_leave_out_what_was_not(report: RunRep
 
 def test_without_the_drawing_libraries_the_page_says_how_to_get_them(report: RunReport) -> None:
     assert "pip install" in HOW_TO_GET_CHARTS
-    assert "pip install" in report_html(report, None)
+    assert "pip install" in report_html(report, HOW_TO_GET_CHARTS)
+
+
+def test_charts_that_can_not_be_drawn_cost_no_report(report: RunReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> str:
+        raise ValueError("no thread is left\nin 100 lines")
+
+    monkeypatch.setattr("vl_convert.vegalite_to_svg", fail)
+    assert "the charts can&#39;t be drawn: no thread is left</p>" in report_html(report, draw_charts(report))
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, None])

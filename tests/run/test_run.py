@@ -192,6 +192,8 @@ def test_a_report_that_can_not_be_written_ends_with_1_and_loses_nothing(
     assert made.run.close() == ExitCode.FAILED
     assert f"what was measured is in {made.run.folder.path}" in caplog.text
     assert len(made.lines("utterances.jsonl")) == 2
+    assert (summary(made)["verdict"], summary(made)["exit_code"]) == ("error", 1)
+    assert "copy.csv" in summary(made)["notes"][0]
 
 
 def test_a_fault_of_our_own_at_the_end_does_not_end_with_0(
@@ -255,6 +257,22 @@ def test_a_disk_that_is_full_for_a_while_costs_neither_a_row_nor_the_run(make_ru
     assert made.run_json()["failure"] is None
     assert made.run_json()["news"] == "what is new"
     assert [note for note in summary(made)["notes"] if "they waited in memory, and none got lost" in note]
+
+
+def test_a_disk_that_is_full_at_the_report_leaves_the_raw_files_and_the_table(
+    make_run: MakeRun, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = make_run(rounds="1")
+    made.start()
+    made.wait_until_done()
+    with no_room_beyond(20_000):  # the raw files fit, the page doesn't
+        assert end(made) == ExitCode.FAILED
+    assert "report.html can't be written: File too large; what was measured is in" in caplog.text
+    assert made.run_json()["failure"].endswith("report.html can't be written: File too large")
+    assert len(made.lines("utterances.jsonl")) == 2
+    assert not (made.run.folder.path / "report.html").exists()
+    assert (summary(made)["verdict"], summary(made)["exit_code"]) == ("error", 1)
+    assert "run folder:" in capsys.readouterr().out
 
 
 def test_a_drain_that_fails_ends_with_1_and_the_rows_that_came(make_run: MakeRun) -> None:
