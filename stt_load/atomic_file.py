@@ -30,5 +30,9 @@ def write_atomically(path: Path, content: str | bytes, *, make_folder: bool = Fa
             draft.unlink(missing_ok=True)
     except OSError as error:
         line = f"{path} can't be written: {error.strerror}"
-        kind = ConfigError if error.errno in _WRONG_PATH else WriteError
-        raise kind(f"{line}; {advice}" if advice else line) from error
+        raise write_error(f"{line}; {advice}" if advice else line, error) from error
+
+
+def write_error(line: str, error: OSError) -> ConfigError:
+    """What to raise with this line: a ConfigError for a path at which no file can be, else a WriteError."""
+    return ConfigError(line) if error.errno in _WRONG_PATH else WriteError(line)

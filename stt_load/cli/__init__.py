@@ -12,6 +12,7 @@ from stt_load import __version__
 from stt_load.cli.interrupts import interruptible
 from stt_load.errors import ConfigError, ExitCode, SttLoadError
 from stt_load.printable import printable
+from stt_load.run.fault import fault_line
 from stt_load.standard_streams import protect_streams
 
 # Name → (module, one line of help). Modules are imported when they are needed: the help must come at once.
@@ -87,4 +88,7 @@ def main() -> None:
         for line in error.lines if isinstance(error, ConfigError) else (printable(str(error)),):
             print(f"error: {line}", file=sys.stderr)
         code = error.exit_code
+    except OSError as error:  # a disk that is full or a folder that has gone, in the middle of something
+        print(f"error: {printable(fault_line(error))}", file=sys.stderr)
+        code = ExitCode.FAILED
     sys.exit(int(code or 0))

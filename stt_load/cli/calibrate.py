@@ -12,7 +12,7 @@ from stt_load.calibration.result import summary_lines
 from stt_load.calibration.store import save
 from stt_load.calibration.trial_figures import TrialFigures
 from stt_load.config import RunConfig, listener_at, parse_options
-from stt_load.errors import ConfigError
+from stt_load.errors import ConfigError, WriteError
 from stt_load.option_values import parse_web_socket_url, whole_number_from
 from stt_load.run.preflight import unreachable
 
@@ -55,13 +55,19 @@ def command(
     _print_progress(f"trying up to {ceiling.callers:,} callers: {ceiling.limit.detail}")
     _print_progress(f"{'callers':>9} {'late':>8} {'worst':>9} {'CPU':>6} {'sink':>6} {'memory':>8}")
     calibration = calibrate(request, machine, _print_trial)
-    path = save(calibration)
+    failure: ConfigError | None = None
+    try:
+        saved = str(save(calibration))
+    except ConfigError as error:  # minutes of measuring: its result is printed all the same
+        failure, saved = error, "(nowhere)"
     if as_json:
         click.echo(calibration.to_json())
-        return
-    click.echo()
-    for label, text in [*summary_lines(calibration), ("saved in", str(path))]:
-        click.echo(f"{label:<13} {text}")
+    else:
+        click.echo()
+        for label, text in [*summary_lines(calibration), ("saved in", saved)]:
+            click.echo(f"{label:<13} {text}")
+    if failure is not None:
+        raise WriteError(failure.problems)
 
 
 def _parse_request(

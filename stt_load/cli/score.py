@@ -7,10 +7,10 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 import click
 from rich.cells import cell_len
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stt_load.cli.run import with_options
-from stt_load.errors import ConfigError
+from stt_load.errors import ConfigError, WriteError
 from stt_load.metrics.bootstrap import MIN_CLUSTERS
 from stt_load.metrics.corpus import Corpus, CorpusFigures
 from stt_load.metrics.language_guess import LanguageChoice, choose_language
@@ -117,11 +117,8 @@ def _code(language: str | None, normaliser: str | None) -> str | None:
 def _opened(file: Path) -> Iterator[TextIO]:
     """The lines of the file, from the start as often as is wanted. Raises ConfigError, which names the file."""
     try:
-        with file.open("rb") as binary, tempfile.TemporaryFile() as copy:
-            if not binary.seekable():  # a pipe
-                shutil.copyfileobj(binary, copy)
-                copy.seek(0)
-            source = binary if binary.seekable() else copy
+        with file.open("rb") as binary, ExitStack() as stack:
+            source = binary if binary.seekable() else stack.enter_context(_copy_of_pipe(binary))
             yield io.TextIOWrapper(source, encoding="utf-8-sig", newline="\n")
     except IsADirectoryError:
         raise ConfigError(f"{file} is a folder: name a file; in a run folder it is utterances.jsonl") from None
@@ -130,7 +127,19 @@ def _opened(file: Path) -> Iterator[TextIO]:
     except UnicodeDecodeError:
         raise ConfigError(f"{file} is not UTF-8: save it as such (in Excel: “CSV UTF-8”)") from None
     except ConfigError as error:
-        raise ConfigError([f"{file}: {problem}" for problem in error.problems]) from None
+        raise type(error)([f"{file}: {problem}" for problem in error.problems]) from None
+
+
+def _copy_of_pipe(pipe: BinaryIO) -> BinaryIO:
+    """What comes through the pipe, in a file without a name. Raises WriteError where there is no room for that."""
+    folder = tempfile.gettempdir()
+    try:
+        copy = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the caller closes it
+        shutil.copyfileobj(pipe, copy)
+        copy.seek(0)
+    except OSError as error:
+        raise WriteError(f"no room for a copy in {folder}: {error.strerror}; name another in TMPDIR") from None
+    return cast("BinaryIO", copy)
 
 
 def _table(figures: CorpusFigures, normaliser: Normaliser) -> Table:

@@ -23,7 +23,8 @@ from stt_load.cli.clips import read_texts
 from stt_load.cli.run import become_locust, with_options
 from stt_load.config import listener_at
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, read_credentials
-from stt_load.errors import ConfigError, ExitCode
+from stt_load.data_folder import rescue_folders
+from stt_load.errors import ConfigError, ExitCode, WriteError
 from stt_load.kinds import TTS
 from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
 from stt_load.options import OPTIONS
@@ -226,18 +227,33 @@ class _BenchmarkCommand:
         console = Console(highlight=False, soft_wrap=True)
         if not console.is_terminal:
             console = Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
-        path = Path(self._results) / benchmark.file_name
-        write_atomically(path, result_json(benchmark))  # first: nothing that is printed may lose it
+        # First: nothing that is printed may lose it.
+        path, failure = _write_somewhere(Path(self._results) / benchmark.file_name, result_json(benchmark))
         for table in result_tables(benchmark):
             console.print(table)
         for line in explanations(benchmark):
             console.print(f"  - {printable(line)}", markup=False)
-        console.print(f"result file: {path}", markup=False)
+        console.print(f"result file: {path or '(none)'}", markup=False)
+        if failure is not None:
+            raise WriteError(failure.problems)
         if not benchmark.is_complete:
             return ExitCode.ABORTED
         if not benchmark.completed:
             return ExitCode.NOT_BELIEVABLE
         return ExitCode.SLO_MISSED if benchmark.errors else ExitCode.FINE
+
+
+def _write_somewhere(path: Path, content: str) -> tuple[Path | None, ConfigError | None]:
+    """Writes the file, to another folder where its own does not take it. Returns where it is, and why it is not where
+    it was to be."""
+    failure: ConfigError | None = None
+    for place in (path, *(folder / path.name for folder in rescue_folders())):
+        try:
+            write_atomically(place, content, make_folder=True)
+            return place, failure
+        except ConfigError as error:
+            failure = failure or error
+    return None, failure
 
 
 def _pair(text: str) -> tuple[str, Any]:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stt_load.atomic_file import write_error
 from stt_load.audio.bounds_doubts import Doubt
 from stt_load.audio.clip import Clip
 from stt_load.audio.codec import Pcm, encode_wav
@@ -107,10 +108,8 @@ def write_folder(path: Path, clips: Iterable[Clip], source: Mapping[str, str]) -
     except FileExistsError:
         raise
     except OSError as error:
-        raise ConfigError(
-            f"can't write clips to {path}: {error.strerror or error}; choose another folder "
-            "(the cache is where STT_LOAD_CACHE says)"
-        ) from error
+        line = f"can't write clips to {path}: {error.strerror or error}; choose another folder"
+        raise write_error(f"{line} (the cache is where STT_LOAD_CACHE says)", error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

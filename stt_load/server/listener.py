@@ -55,10 +55,10 @@ def announce(url: str) -> None:
 
 
 def run_command(command: Callable[[], object]) -> None:
-    """Runs the command of a module that is run as a server: bad input is one line and exit code 2."""
+    """Runs the command of a module that is run as a server: what ends it is one line, and 2 for bad input."""
     print_in_background()
     try:
         command()
     except ConfigError as error:
         print(f"error: {error.problems[0]}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)

@@ -13,16 +13,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from stt_load.errors import ConfigError
+from stt_load.errors import ConfigError, WriteError
 
 
 class SinkTruth:
     """Appends to a file at `flush`, and after `_BATCH` lines: a write for each line would make answers late. Raises
-    ConfigError where the file can't be written."""
+    ConfigError where the file can't be opened, WriteError where it takes no more."""
 
     _BATCH = 1_000
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             self._file = path.open("a", encoding="utf-8")
         except OSError as error:
@@ -37,6 +38,9 @@ class SinkTruth:
 
     def flush(self) -> None:
         if self._lines:
-            self._file.write("".join(self._lines))
-            self._file.flush()
+            try:
+                self._file.write("".join(self._lines))
+                self._file.flush()
+            except OSError as error:
+                raise WriteError(f"--truth {self._path}: {error.strerror}") from None
             self._lines.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from stt_load.cli import main
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
@@ -132,3 +135,16 @@ def test_help_needs_no_locust(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for command in ("demo", "run", "probe", "clips", "serve", "report", "dialects"):
         assert command in done.stdout
+
+
+def test_a_disk_that_fails_in_the_middle_of_something_is_one_line_and_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/part")
+
+    monkeypatch.setattr("stt_load.cli.cli.main", fail)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
+    assert capsys.readouterr().err == "error: No space left on device: /tmp/part\n"

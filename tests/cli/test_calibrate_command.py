@@ -17,6 +17,7 @@ from stt_load.calibration.procedure import OnTrial
 from stt_load.calibration.result import Calibration
 from stt_load.calibration.store import path_for
 from stt_load.cli import calibrate as under_test
+from stt_load.errors import WriteError
 
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
 
@@ -62,6 +63,17 @@ def test_the_result_is_told_in_words_and_kept(tmp_path: Path) -> None:
     assert "3,000 per process and core" in done.stdout
     assert str(path_for(FOUND.host, tmp_path)) in done.stdout
     assert path_for(FOUND.host, tmp_path).exists()
+
+
+@pytest.mark.usefixtures("_found_at_once")
+def test_a_result_that_can_not_be_kept_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STT_LOAD_DATA", str(tmp_path / "file"))
+    done = CliRunner().invoke(under_test.command, ["--max", "5000"])
+    assert isinstance(done.exception, WriteError)
+    assert "can't be written: Not a directory; set STT_LOAD_DATA to another folder" in str(done.exception)
+    assert "3,000 per process and core" in done.stdout
+    assert done.stdout.rstrip().endswith("(nowhere)")
 
 
 @pytest.mark.usefixtures("_found_at_once")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from made_run import made_run, utterance
+from small_disk import set_room
 
 from stt_load.cli.score import command
 from stt_load.errors import ConfigError
@@ -131,6 +134,22 @@ def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
     program = [sys.executable, "-c", "from stt_load.cli import main; main()", "score", "/dev/stdin", "--json"]
     done = subprocess.run(program, input=ENGLISH.encode(), capture_output=True, timeout=60)
     assert json.loads(done.stdout)["corpus_wer"] == as_data(tmp_path, ENGLISH)["corpus_wer"]
+
+
+def test_a_pipe_that_finds_no_room_is_one_line(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from stt_load.cli import main; main()", "score", "/dev/stdin"]
+    done = subprocess.run(
+        program,
+        input=ENGLISH,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        preexec_fn=partial(set_room, 10),
+    )
+    assert done.returncode == 1
+    line = f"error: /dev/stdin: no room for a copy in {tmp_path}: File too large; name another in TMPDIR\n"
+    assert done.stderr == line
 
 
 def test_the_worst_stand_first_word_below_word(tmp_path: Path) -> None:

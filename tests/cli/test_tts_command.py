@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 from servers.start import start_tts_server
+from small_disk import set_room
 from stand_in import StandInSmi, dmon_row, eventually
 
+from stt_load.cli.tts import _write_somewhere
 from stt_load.server.process import ServerProcess
 
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()", "tts"]
@@ -52,6 +56,38 @@ def test_the_five_texts_are_measured_into_a_table_and_a_file(server: ServerProce
     assert configuration["options"]["stream"] is True
     assert "telephony_typical" in done.stdout
     assert done.stdout.rstrip().endswith(".json")
+
+
+def test_a_result_that_no_folder_takes_is_printed_and_ends_with_1(server: ServerProcess, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("Hello there.\n")
+    line = [*STT_LOAD, "--url", server.http_url, "--warm-up", "0", "--runs", "1", "--texts", str(text)]
+    line += ["--gpu-sidecar", "off", "--results", str(tmp_path / "results")]
+    places = {"STT_LOAD_DATA": str(tmp_path / "data"), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        line,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        env={**os.environ, **places},
+        preexec_fn=partial(set_room, 100),
+    )
+    assert done.returncode == 1, done.stderr
+    (complaint,) = done.stderr.splitlines()
+    assert re.fullmatch(r"error: .*/results/.*\.json can't be written: File too large", complaint)
+    assert "words" in done.stdout and "result file: (none)" in done.stdout
+    assert not list(tmp_path.rglob("*.json*"))
+
+
+def test_a_result_goes_elsewhere_where_its_own_folder_takes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STT_LOAD_DATA", str(tmp_path / "data"))
+    (tmp_path / "results").write_text("no folder")
+    place, failure = _write_somewhere(tmp_path / "results" / "tts.json", "{}")
+    assert place == tmp_path / "data" / "results" / "tts.json" and place.read_text() == "{}"
+    assert "results/tts.json can't be written" in str(failure)
+    assert _write_somewhere(tmp_path / "tts.json", "{}") == (tmp_path / "tts.json", None)
 
 
 def test_gpu_and_memory_come_from_the_sidecar(server: ServerProcess, smi: StandInSmi, tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 from clip_folders import problems_of, put, put_manifest
+from small_disk import no_room_beyond
 from tones import tone
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.manifest import MANIFEST_NAME
 from stt_load.clips.folder import load_folder, write_folder
-from stt_load.errors import ClipError, ConfigError
+from stt_load.errors import ClipError, ConfigError, WriteError
 
 SPEECH = (pytest.approx(0.1, abs=0.011), pytest.approx(0.9, abs=0.011))
 
@@ -164,6 +165,12 @@ def test_a_folder_that_holds_something_is_left_alone_and_an_empty_one_is_filled(
     assert [file.name for file in full.iterdir()] == ["precious"]
     assert len(load_folder(empty, None).clips) == 1
     assert sorted(file.name for file in tmp_path.iterdir()) == ["empty", "full"]
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_a_folder(tmp_path: Path) -> None:
+    with no_room_beyond(1_000), pytest.raises(WriteError, match=r"can't write clips to .*: File too large; choose"):
+        write_folder(tmp_path / "clips", [clip()], {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_disk_that_says_no_is_one_line(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import requests
 import websocket
+from small_disk import no_room_beyond
 from wire import DEADLINE_S, FRAME_BYTES, STAMP_SLACK_S, dial, get, receive, send_audio, truth, wait_until
 
-from stt_load.errors import ConfigError
+from stt_load.errors import ConfigError, WriteError
 from stt_load.server.process import ServerProcess, start_sink_server
+from stt_load.server.sink_truth import SinkTruth
 
 EOF = '{"eof" : 1}'
 CONFIG = '{"config": {"sample_rate": 16000}}'
@@ -93,6 +95,13 @@ def test_the_truth_is_what_happened_on_the_wire(tmp_path: Path) -> None:
         assert set(row) == {"text", "last_frame_s", "end_s", "text_sent_s"}
         assert begun_s - STAMP_SLACK_S <= row["last_frame_s"] <= row["end_s"] <= said_s + STAMP_SLACK_S
         assert row["end_s"] + delay_s <= row["text_sent_s"] <= over_s
+
+
+def test_a_truth_that_finds_no_room_is_one_line(tmp_path: Path) -> None:
+    truth_file = SinkTruth(tmp_path / "truth")
+    truth_file.add("some words", None, 1.0, None)
+    with no_room_beyond(10), pytest.raises(WriteError, match=r"--truth .*/truth: File too large"):
+        truth_file.flush()
 
 
 def test_the_truth_is_written_while_the_sink_runs(tmp_path: Path) -> None:
