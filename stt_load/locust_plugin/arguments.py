@@ -36,17 +36,31 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
     return [taken] if options.master and taken else []
 
 
-def find_tag_problems(options: Any) -> list[str]:
-    """One line for each list of tags in Locust's parsed options, which would leave the callers without a task: Locust
-    throws an exception then for each of them, as fast as it can. They may come from another project's environment.
-    """
-    lists = [("--tags", "LOCUST_TAGS", "tags"), ("--exclude-tags", "LOCUST_EXCLUDE_TAGS", "exclude_tags")]
-    return [
-        f"{flag} {' '.join(tags)}: callers have no tags: leave it out, in the environment ({variable}) and in "
-        "locust.conf too"
-        for flag, variable, name in lists
-        if (tags := getattr(options, name, None))
-    ]
+def find_task_problems(environment: Any) -> list[str]:
+    """One line for each user class that Locust has chosen and that has nothing to do, as it is or with the tags that
+    Locust has found: Locust throws an exception then for each of its users, as fast as it can. Tags may come from
+    another project's environment."""
+    options, lines = environment.parsed_options, []
+    for user_class in environment.user_classes:
+        left = list(user_class.tasks)
+        if not left:
+            lines.append(f"{user_class.__name__}: it has no task: mark one with @task, or leave the class out")
+        for flag, name, is_wanted in (("--tags", "tags", True), ("--exclude-tags", "exclude_tags", False)):
+            tags = getattr(options, name, None) or ()
+            before, left = left, [task for task in left if not tags or _has_tag(task, tags) is is_wanted]
+            if before and not left:
+                lines.append(
+                    f"{flag} {' '.join(tags)}: leaves {user_class.__name__} no task: leave it out, in the environment "
+                    f"(LOCUST_{name.upper()}) and in locust.conf too"
+                )
+    if environment.user_classes and not any(each.weight or each.fixed_count for each in environment.user_classes):
+        names = ", ".join(each.__name__ for each in environment.user_classes)
+        lines.append(f"{names}: has no weight, so Locust starts nobody: give it a weight of 1")
+    return lines
+
+
+def _has_tag(task: Any, tags: Sequence[str]) -> bool:
+    return bool(getattr(task, "locust_tag_set", set()) & set(tags))
 
 
 def _close_to(flag: str, names: Sequence[str]) -> str:

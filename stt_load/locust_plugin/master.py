@@ -14,7 +14,7 @@ import gevent
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, parse_options
 from stt_load.errors import ConfigError, ExitCode, WriteError
-from stt_load.locust_plugin.arguments import find_tag_problems
+from stt_load.locust_plugin.arguments import find_task_problems
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import RECEIVED, REPORT_KEY, SERVERS_OPTION, UPDATE
 from stt_load.locust_plugin.worker_cluster import WorkerCluster
@@ -54,7 +54,7 @@ class Master:
         end meanwhile."""
         options = self.environment.parsed_options
         try:
-            if problems := find_tag_problems(options):
+            if problems := find_task_problems(self.environment):
                 raise ConfigError(problems)
             if self.environment.web_ui is not None:
                 taken = port_taken("--web-port", options.web_host, options.web_port)
@@ -103,7 +103,11 @@ class Master:
         """Raises ConfigError with everything that would make a run with these options pointless."""
         options = vars(self.environment.parsed_options)
         config = parse_options(options)
-        problems = [*find_problems(config), *find_unnamed(config, options[SERVERS_OPTION], os.environ)]
+        problems = [
+            *find_task_problems(self.environment),
+            *find_problems(config),
+            *find_unnamed(config, options[SERVERS_OPTION], os.environ),
+        ]
         if problems:
             raise ConfigError(problems)
         key = (config.clips, config.tts_url, config.dialect)

@@ -14,7 +14,7 @@ from gevent.lock import Semaphore
 
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError, ExitCode
-from stt_load.locust_plugin.arguments import find_tag_problems
+from stt_load.locust_plugin.arguments import find_task_problems
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.log import log
@@ -48,7 +48,7 @@ class Worker:
 
     def on_init(self) -> None:
         """Says hello to the master. Leaves the process with 2 where its environment leaves callers nothing to do."""
-        if problems := find_tag_problems(self.environment.parsed_options):
+        if problems := find_task_problems(self.environment):
             for line in problems:
                 print(f"error: {line}", file=sys.stderr)
             sys.exit(ExitCode.USAGE)

@@ -12,7 +12,7 @@ from stt_load.clock import Clock
 from stt_load.log import log
 from stt_load.run.cluster import Cluster
 from stt_load.run.ledger import Ledger
-from stt_load.run.plan import Observation, Phase, Plan, Transition
+from stt_load.run.plan import NOBODY_BEGAN, NOBODY_CAME, Observation, Phase, Plan, Transition
 from stt_load.run.run_folder import RunFolder
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.stolen_cpu import StolenCpu
@@ -73,7 +73,9 @@ class RunController:
     def finish(self, reason: str, is_aborted: bool) -> None:
         """Writes the last line of `stages.jsonl`, once every row that will come has come. `reason`: why the run ends,
         where its plan has not run through."""
-        if not is_aborted:  # the last worker to leave stops the run by itself, before the next step has noted it
+        if is_aborted:  # then workers may leave, but not before their last rows have come
+            self._workers_lost += len(self._known_workers - self.ledger.drained)
+        else:  # the last worker to leave stops the run by itself, before the next step has noted it
             self._note_lost_workers()
         transition = self.plan.stop(self._clock(), self._end_reason or reason)
         delivery = {**self.ledger.delivery(), "workers_lost": self._workers_lost}
@@ -100,6 +102,8 @@ class RunController:
         if transition is not None:
             if transition.phase is Phase.DONE:
                 self._end_reason = transition.reason
+                if transition.reason in (NOBODY_CAME, NOBODY_BEGAN):
+                    log.error("the run ends: %s", transition.reason)
                 return False
             self.update = self._update_of(transition, self.update.seq + 1)
             self._announce(transition, self.update)

@@ -10,7 +10,7 @@
 A hold opens when the callers are there, never by wall clock alone; a grace ends when every counted utterance has
 ended, so slow utterances are never cut off at an edge and none finishes under a lighter load. Where the server
 refuses every caller of the first stage, or seems to speak another dialect, a larger one would say nothing more: the run
-is over.
+is over. So it is where nobody comes or begins. Each phase of a ladder has a limit, whatever is seen.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from stt_load.metrics.stage import speaks_another_dialect
 
 ALL_REFUSED = "every caller of the first stage was refused"
 OTHER_DIALECT = "no utterance of the first stage came to a good end, and the server seems to speak another dialect"
+NOBODY_CAME = "no caller came: Locust started none, or none stayed"
+NOBODY_BEGAN = "no caller began to speak"
 NOBODY = "0 callers: nothing is measured until the user count changes"
 
 
@@ -79,8 +81,9 @@ class Timing:
     """How long phases last, seconds.
 
     `rounds`: instead of `hold_s`, every caller speaks so many utterances. `utterance_limit_s`: no utterance lasts
-    longer (longest clip, silence, timeout). `ramp_slack_s`: how much longer than its arithmetic a ramp may take.
-    `is_together`: callers begin together, so nobody speaks before the hold.
+    longer, pause included (longest clip, silence, timeout). `slack_s`: how much longer than its arithmetic a ramp may
+    take, and the time in which a caller begins its next utterance. `is_together`: callers begin together, so nobody
+    speaks before the hold.
     """
 
     hold_s: float
@@ -90,7 +93,12 @@ class Timing:
     at_least: int = 0
     rounds: int | None = None
     is_together: bool = False
-    ramp_slack_s: float = 15.0
+    slack_s: float = 15.0
+
+    @property
+    def idle_limit_s(self) -> float:
+        """In so many seconds at least one utterance begins, where there is a caller."""
+        return self.utterance_limit_s + self.slack_s
 
     @property
     def is_silent_ramp(self) -> bool:
@@ -106,6 +114,8 @@ class LadderPlan:
         self._stage = 0
         self._phase = Phase.RAMP
         self._since_s = 0.0
+        self._begun = 0
+        self._begun_at_s = 0.0  # the last time at which one more had begun
         self._idle_since_s: float | None = None
 
     @property
@@ -149,21 +159,29 @@ class LadderPlan:
         # Not "at least": after a larger stage there are too many until the surplus has gone.
         if observed.reached == self.users and all_speak:
             return self._begin(now_s, Phase.HOLD, "target reached")
-        limit_s = self.users / self.timing.ramp_rate + self.timing.utterance_limit_s + self.timing.ramp_slack_s
-        if now_s - self._since_s >= limit_s:
-            return self._begin(now_s, Phase.HOLD, "target not reached in time")
-        return None
+        limit_s = self.users / self.timing.ramp_rate + self.timing.utterance_limit_s + self.timing.slack_s
+        if now_s - self._since_s < limit_s:
+            return None
+        if not observed.reached:
+            return self._begin(now_s, Phase.DONE, NOBODY_CAME)
+        return self._begin(now_s, Phase.HOLD, "target not reached in time")
 
     def _end_hold(self, now_s: float, observed: Observation) -> Transition | None:
+        held_s = now_s - self._since_s
+        if observed.begun > self._begun:
+            self._begun, self._begun_at_s = observed.begun, now_s
         if self.timing.rounds is not None:
             if observed.ended >= self.users * self.timing.rounds:
                 return self._begin(now_s, Phase.GRACE, "rounds done")
-            if now_s - self._since_s >= self.timing.rounds * self.timing.utterance_limit_s:
+            if held_s >= self.timing.rounds * self.timing.utterance_limit_s:
                 return self._begin(now_s, Phase.GRACE, "rounds not done in time")
-            return None
-        if now_s - self._since_s >= self.timing.hold_s and observed.begun >= self.timing.at_least:
+        elif held_s >= self.timing.hold_s and observed.begun >= self.timing.at_least:
             return self._begin(now_s, Phase.GRACE, "held")
-        return None
+        if now_s - self._begun_at_s < self.timing.idle_limit_s:
+            return None
+        if not self._begun:
+            return self._begin(now_s, Phase.DONE, NOBODY_BEGAN)
+        return self._begin(now_s, Phase.GRACE, "nobody began any more")
 
     def _end_grace(self, now_s: float, observed: Observation) -> Transition | None:
         if observed.is_current and observed.ended >= observed.begun:
@@ -188,7 +206,8 @@ class LadderPlan:
 
     def _begin(self, now_s: float, phase: Phase, reason: str) -> Transition:
         self._phase = phase
-        self._since_s = now_s
+        self._since_s = self._begun_at_s = now_s
+        self._begun = 0
         self._idle_since_s = None
         return Transition(self._stage, phase, self.users, reason)
 

@@ -66,6 +66,7 @@ class SingleProcess:
     def drain(self, ledger: Ledger, is_cut: bool, limit_s: float) -> None:
         self.pool.drain(is_cut, limit_s)
         self.collect(ledger)
+        ledger.drained.add(self._client_id)
 
     def _pop_for_a_moment(self) -> Iterator[bytes]:
         report, until_s = self.pool.report, time.monotonic() + _MOMENT_S

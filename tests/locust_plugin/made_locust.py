@@ -48,6 +48,14 @@ class MadeMasterRunner(MadeRunner):
         return int(client_id.removeprefix("w"))
 
 
+class MadeUser:
+    """A user class: one task, without tags."""
+
+    tasks = (len,)
+    weight = 1
+    fixed_count = 0
+
+
 class MadeWebUi:
     def __init__(self) -> None:
         self.is_stopped = False
@@ -57,13 +65,18 @@ class MadeWebUi:
 
 
 def made_environment(
-    runner: MadeRunner, web_ui: MadeWebUi | None = None, has_shape: bool = True, **options: Any
+    runner: MadeRunner,
+    web_ui: MadeWebUi | None = None,
+    has_shape: bool = True,
+    user_classes: Sequence[Any] = (MadeUser,),
+    **options: Any,
 ) -> Any:
     """What Locust hands to a listener. `options`: by option key, as on a command line."""
     return Namespace(
         runner=runner,
         web_ui=web_ui,
         shape_class=object(),
+        user_classes=user_classes,
         parsed_options=Namespace(web_host="127.0.0.1", web_port=0, autostart=False, **options),
         process_exit_code=None,
     )

@@ -78,14 +78,11 @@ def test_bad_input_ends_the_process_with_2_before_any_load(
 def test_tags_of_another_project_are_bad_input(make_master: MakeMaster, capsys: pytest.CaptureFixture[str]) -> None:
     """Locust would filter the callers' one task away, and throw an exception for each of them without a pause."""
     with pytest.raises(SystemExit) as caught:
-        make_master(tags=["smoke"], exclude_tags=["slow", "big"]).on_init()
+        make_master(tags=["smoke"]).on_init()
     assert caught.value.code == ExitCode.USAGE
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split(": ")[:2] for line in lines] == [
-        ["error", "--tags smoke"],
-        ["error", "--exclude-tags slow big"],
-    ]
-    assert "LOCUST_TAGS" in lines[0]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: --tags smoke: ")
+    assert "LOCUST_TAGS" in line
 
 
 def test_a_server_that_is_not_there_is_bad_input(make_master: MakeMaster, capsys: pytest.CaptureFixture[str]) -> None:

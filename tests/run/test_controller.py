@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from stt_load.errors import Outcome, WriteError
 from stt_load.records import UtteranceRecord
 from stt_load.run.controller import RunController
 from stt_load.run.ledger import Ledger
-from stt_load.run.plan import ALL_REFUSED, FollowPlan, LadderPlan, Phase, Plan, Timing
+from stt_load.run.plan import ALL_REFUSED, NOBODY_BEGAN, FollowPlan, LadderPlan, Phase, Plan, Timing
 from stt_load.run.run_folder import RunFolder
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
@@ -228,18 +229,32 @@ def test_a_worker_that_is_lost_is_counted_and_not_waited_for(lead: Lead) -> None
     assert led.lines()[-1]["delivery"]["workers_lost"] == 1
 
 
-@pytest.mark.parametrize(("is_aborted", "lost"), [(False, 2), (True, 0)])
-def test_workers_that_are_gone_at_the_end_are_lost_unless_the_run_was_aborted(
+@pytest.mark.parametrize(("is_aborted", "lost"), [(False, 2), (True, 1)])
+def test_workers_that_are_gone_at_the_end_are_lost_unless_the_run_was_aborted_and_their_last_rows_have_come(
     is_aborted: bool, lost: int, lead: Lead
 ) -> None:
     cluster = MadeCluster("w0", "w1")
     led = lead(cluster)
     to_hold(led)
     cluster.present.clear()
+    led.ledger.drained.add("w0")
     led.controller.finish("aborted" if is_aborted else "stopped", is_aborted)
     last = led.lines()[-1]
     assert (last["phase"], last["aborted"], last["delivery"]["workers_lost"]) == ("done", is_aborted, lost)
     assert last["reason"] == ("aborted" if is_aborted else "stopped")
+
+
+def test_a_run_without_callers_ends_with_one_line(lead: Lead, caplog: pytest.LogCaptureFixture) -> None:
+    led = lead(plan=LadderPlan((1, 2), replace(TIMING, at_least=5)))
+    led.cluster.reached = 1
+    assert led.step()
+    with caplog.at_level(logging.WARNING, "stt_load"):
+        while led.step(after_s=10.0):
+            pass
+    assert led.controller.is_done
+    led.controller.finish("stopped", is_aborted=False)
+    assert led.lines()[-1]["reason"] == NOBODY_BEGAN
+    assert [record.getMessage() for record in caplog.records] == [f"the run ends: {NOBODY_BEGAN}"]
 
 
 def test_a_server_that_refuses_everybody_ends_the_run_after_its_first_stage(

@@ -9,9 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.run.plan import NOBODY, OTHER_DIALECT, FollowPlan, LadderPlan, Observation, Phase, Timing, Transition
+from stt_load.run.plan import (
+    NOBODY,
+    NOBODY_BEGAN,
+    NOBODY_CAME,
+    OTHER_DIALECT,
+    FollowPlan,
+    LadderPlan,
+    Observation,
+    Phase,
+    Timing,
+    Transition,
+)
 
-TIMING = Timing(hold_s=20, settle_s=3, ramp_rate=10, utterance_limit_s=40, ramp_slack_s=15)
+TIMING = Timing(hold_s=20, settle_s=3, ramp_rate=10, utterance_limit_s=40, slack_s=15)
 NOTHING = Observation(reached=0, speaking=0, begun=0, ended=0, in_flight=0, is_current=True)
 
 Step = tuple[
@@ -123,6 +134,38 @@ ROWS = (
             (21.0, replace(FULL, begun=29), None),
             (60.0, replace(FULL, begun=30), ("grace", "held")),
         ],
+    ),
+    Row(
+        "a ramp to which nobody comes ends the run",
+        TIMING,
+        [(55.4, NOTHING, None), (55.5, NOTHING, ("done", NOBODY_CAME))],
+        (5, 10),
+    ),
+    Row(
+        "a hold in which nobody begins ends the run, however many utterances it waits for",
+        replace(TIMING, at_least=30, hold_s=600),
+        [
+            (1.0, FULL, ("hold", "target reached")),
+            (55.9, FULL, None),
+            (56.0, FULL, ("done", NOBODY_BEGAN)),
+        ],
+        (5, 10),
+    ),
+    Row(
+        "a hold in which nobody begins any more ends, and what has begun counts",
+        replace(TIMING, at_least=30),
+        [
+            (1.0, FULL, ("hold", "target reached")),
+            (50.0, replace(FULL, begun=29), None),
+            (104.9, replace(FULL, begun=29, ended=29), None),
+            (105.0, replace(FULL, begun=29, ended=29), ("grace", "nobody began any more")),
+            (105.1, replace(FULL, begun=29, ended=29), ("settle", "all ended")),
+        ],
+    ),
+    Row(
+        "rounds that nobody begins are not waited for",
+        replace(TIMING, rounds=50),
+        [(1.0, seen(reached=5), ("hold", "target reached")), (56.0, FULL, ("done", NOBODY_BEGAN))],
     ),
     Row(
         "at least so many do not make the hold shorter",
@@ -242,8 +285,8 @@ def test_time_left_is_told_where_the_clock_ends_the_phase() -> None:
 # For any sequence of what is seen ----------------------------------------------------------------------------
 
 LEGAL = {
-    Phase.RAMP: {Phase.HOLD},
-    Phase.HOLD: {Phase.GRACE},
+    Phase.RAMP: {Phase.HOLD, Phase.DONE},
+    Phase.HOLD: {Phase.GRACE, Phase.DONE},
     Phase.GRACE: {Phase.SETTLE},
     Phase.SETTLE: {Phase.RAMP, Phase.DONE},
     Phase.DONE: set(),
@@ -295,13 +338,11 @@ def test_phases_follow_each_other_in_order_whatever_is_seen(
 def test_every_run_ends_in_time_even_if_nothing_ever_changes(
     ladder: list[int], timing: Timing, what: Observation
 ) -> None:
-    """Only --at-least waits for something without an end: here as many as asked for have begun."""
-    what = replace(what, begun=max(what.begun, timing.at_least))
     plan = LadderPlan(ladder, timing)
     plan.start(0.0)
     stage_limit_s = (
-        (max(ladder) / timing.ramp_rate + timing.utterance_limit_s + timing.ramp_slack_s)
-        + max(timing.hold_s, (timing.rounds or 0) * timing.utterance_limit_s)
+        (max(ladder) / timing.ramp_rate + timing.utterance_limit_s + timing.slack_s)
+        + max(timing.hold_s, timing.idle_limit_s, (timing.rounds or 0) * timing.utterance_limit_s)
         + 2 * timing.utterance_limit_s
         + timing.settle_s
         + 5  # one look a phase
