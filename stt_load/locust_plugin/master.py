@@ -7,9 +7,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import gevent
+import psutil
 
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, parse_options
@@ -32,6 +34,13 @@ from stt_load.workloads.clip_progress import ClipsInterrupted, stop_making_clips
 from stt_load.workloads.run_clips import choose_clips
 
 _CLOSE_LIMIT_S = 60.0
+_LOOK_PERIOD_S = 0.5
+
+
+class WorkersGone(ConfigError):
+    """There is no worker any more that a run could begin with."""
+
+    exit_code = ExitCode.FAILED
 
 
 class Master:
@@ -46,6 +55,7 @@ class Master:
         self._is_leaving = False
         self._has_begun = False
         self._is_preparing = False  # its clips are being made or read
+        self._is_asked_to_start = False  # Locust has been told how many users a run begins with
 
     # before the load -----------------------------------------------------------------------------------
 
@@ -62,6 +72,8 @@ class Master:
                     raise ConfigError(taken)
             if self.environment.web_ui is None or options.autostart:
                 self._prepare()  # otherwise options are still to be typed: checked when the run starts
+            if getattr(options, "processes", None):
+                gevent.spawn(self._watch_workers, psutil.Process().children())
         except ClipsInterrupted as interrupted:
             print(interrupted, file=sys.stderr)
             sys.exit(ExitCode.ABORTED)
@@ -69,6 +81,15 @@ class Master:
             for line in error.lines:
                 print(f"error: {line}", file=sys.stderr)
             sys.exit(error.exit_code)
+
+    def _watch_workers(self, workers: Sequence[psutil.Process]) -> None:
+        """Before the run Locust waits for all workers of --processes, for ever where one of them has ended."""
+        while all(map(_is_alive, workers)):
+            gevent.sleep(_LOOK_PERIOD_S)
+            if self._has_begun or self._is_leaving:
+                return
+        log.error("a worker of --processes ended before the run began: see the lines above")
+        self._leave(ExitCode.FAILED)
 
     def on_test_start(self) -> None:
         """Opens the run. Where that can't be done, it raises GreenletExit, so that Locust starts no user either."""
@@ -152,10 +173,16 @@ class Master:
         if self.run is None:
             try:
                 config = parse_options(vars(self.environment.parsed_options))
-            except ConfigError as error:  # typed into the web UI
+                if self._is_asked_to_start and self.environment.process_exit_code is None:
+                    # Locust starts no test where no worker is there, and takes the stage for done.
+                    raise WorkersGone("no worker is there any more: no run was started")
+            except ConfigError as error:  # typed into the web UI, or WorkersGone
+                self._is_asked_to_start = False
                 self._refuse(error)
                 return None
+            self._is_asked_to_start = True
             return config.concurrency[0], config.ramp_rate
+        self._is_asked_to_start = False
         users = self.run.users
         return None if users is None else (users, self.run.config.ramp_rate)
 
@@ -222,9 +249,17 @@ class Master:
         log.warning("%s: ending the run; repeat it to leave at once", number.name)
         self._leave()
 
-    def _leave(self) -> None:
+    def _leave(self, code: ExitCode = ExitCode.ABORTED) -> None:
+        """Ends this process. `code`: what it ends with where no run has begun."""
         self.environment.runner.quit()
         if self.environment.web_ui is not None:
             self.environment.web_ui.stop()
         elif not self._has_begun:  # Locust waits for workers, and for nothing else: gevent hands this to its greenlet
-            sys.exit(ExitCode.ABORTED)
+            sys.exit(code)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

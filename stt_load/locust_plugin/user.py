@@ -7,6 +7,10 @@ from locust import User, constant, task
 
 from stt_load.errors import ConfigError
 from stt_load.log import log
+from stt_load.run.caller_pool import PAUSE_AFTER_FAILURE_S
+from stt_load.run.fault import fault_line
+
+_told: set[str] = set()  # faults of callers, each told once a process: a thousand callers meet the same
 
 gevent.config.track_greenlet_tree = False  # who spawned whom, for gevent's debugging: 0.4 kB a caller
 
@@ -29,4 +33,12 @@ class CallerUser(User):
 
     @task
     def speak(self) -> None:
-        self._pool.take_turn(self._caller)
+        try:
+            self._pool.take_turn(self._caller)
+        except Exception as error:  # Locust would print the traceback, and call again at once
+            line = fault_line(error)
+            if line not in _told:
+                _told.add(line)
+                log.error("a caller failed: %s", line)
+                log.debug("a caller failed", exc_info=error)
+            gevent.sleep(PAUSE_AFTER_FAILURE_S)

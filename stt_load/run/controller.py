@@ -181,5 +181,6 @@ class RunController:
         present = set(self._cluster.workers())
         for worker in self._known_workers - present:
             self._workers_lost += 1
+            log.warning("a load worker has gone: %d left", len(present))
             self.ledger.drop_worker(worker)
         self._known_workers = present

@@ -7,12 +7,15 @@ import json
 import logging
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import gevent
+import psutil
 import pytest
 from made_locust import MadeMasterRunner, MadeRunner, MadeWebUi, made_environment, settle
 
@@ -149,6 +152,31 @@ def test_the_shape_asks_how_many_users_there_should_be(make_master: MakeMaster) 
     assert master.tick() == (3, 7.0)
     run.controller.plan.stop(0.0, "over")
     assert master.tick() is None
+
+
+def test_the_shape_ends_where_no_worker_is_left_to_begin_with(
+    make_master: MakeMaster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Locust fires no event then, and takes the number of users for told."""
+    master = make_master(MadeMasterRunner())
+    assert master.tick() == (3, 7.0)
+    assert master.tick() is None
+    assert "no worker is there any more" in caplog.text
+    assert master.environment.process_exit_code == ExitCode.FAILED
+
+
+def test_a_worker_of_processes_that_ends_before_the_run_ends_the_wait(
+    make_master: MakeMaster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Locust would wait for it for ever."""
+    master = make_master(MadeMasterRunner())
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
+        gevent.spawn(child.kill)
+        with pytest.raises(SystemExit) as caught:
+            master._watch_workers([psutil.Process(child.pid), psutil.Process()])
+    assert caught.value.code == ExitCode.FAILED
+    assert "ended before the run began" in caplog.text
+    assert master.environment.runner.calls == ["quit"]
 
 
 def test_the_shape_ends_where_the_options_make_no_run(

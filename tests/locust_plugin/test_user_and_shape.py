@@ -42,6 +42,45 @@ print(Role.pool.n_callers, sorted(set(Pool.turns)))
     assert run_with_locust(program).strip() == "2 ['caller 1', 'caller 2']"
 
 
+def test_a_caller_that_fails_is_told_once_and_waits_before_it_tries_again() -> None:
+    """Locust would print a traceback thousands of times a second."""
+    program = """
+import locust, gevent, logging, sys
+from locust.env import Environment
+from stt_load.locust_plugin import user
+from stt_load.locust_plugin.user import CallerUser
+
+class Pool:
+    turns = 0
+    def new_caller(self):
+        return "caller"
+    def take_turn(self, caller):
+        Pool.turns += 1
+        raise RuntimeError("out of coffee")
+
+class Role:
+    def ready_pool(self):
+        return Pool()
+
+class Caller(CallerUser):
+    pass
+
+user.PAUSE_AFTER_FAILURE_S = 0.05
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+environment = Environment(user_classes=[Caller])
+environment.stt_role = Role()
+runner = environment.create_local_runner()
+runner.start(2, spawn_rate=2)
+with gevent.Timeout(50):
+    while Pool.turns < 6:
+        gevent.sleep(0.01)
+runner.quit()
+"""
+    output = run_with_locust(program)
+    assert output.count("out of coffee") == 1, output
+    assert "Traceback" not in output
+
+
 def test_a_user_of_a_run_that_could_not_start_leaves_with_the_reason() -> None:
     program = """
 import locust, gevent, logging, sys
