@@ -14,6 +14,7 @@ from gevent.event import Event
 
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE
 from stt_load.log import log
+from stt_load.run.fault import fault_line
 from stt_load.run.stage_update import StageUpdate
 from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar
@@ -118,8 +119,11 @@ class _Reader:
         self._tell_news(client.describe(), [])  # one that never answers is named too
         is_last = False
         while True:
-            if not self._read_once(client):
-                return
+            try:
+                if not self._read_once(client):
+                    return
+            except Exception as error:  # costs the samples of this moment, not those to come
+                self._warn_once(f"samples are lost: {fault_line(error)}")
             if is_last:
                 break
             self._wake.wait(_PULL_PERIOD_S)
@@ -167,9 +171,12 @@ class _Reader:
         if entry["is_guess"] or not (gpus or entry["server"]):
             lines.append(f"{entry['why']}{'' if gpus else '; no GPU samples'}")
         for line in lines:
-            if line not in self._warned_of:
-                log.warning("GPU sidecar %s: %s", self._place, line)
-                self._warned_of.add(line)
+            self._warn_once(line)
+
+    def _warn_once(self, line: str) -> None:
+        if line not in self._warned_of:
+            log.warning("GPU sidecar %s: %s", self._place, line)
+            self._warned_of.add(line)
 
     def _is_twice(self, client: SidecarClient) -> bool:
         """Two URLs can lead to one sidecar: its samples are taken once."""

@@ -28,9 +28,14 @@ from stt_load.sidecar.local import LocalSidecar
 def say(what, value):
     print(json.dumps([what, value]), flush=True)
 
+def write(row):
+    if row.get("sm_pct") == 99:
+        raise KeyError("of ours")
+    say("row", row)
+
 logging.basicConfig(level=logging.WARNING, format="%(message)s")
 gpu_id, *places = sys.argv[1:]
-feed = GpuFeed(places, lambda: LocalSidecar(gpu_id), lambda row: say("row", row), lambda news: say("news", news))
+feed = GpuFeed(places, lambda: LocalSidecar(gpu_id), write, lambda news: say("news", news))
 feed.announce(StageUpdate("r1", 0, 3, Phase.HOLD, 20, ()))
 gevent.get_hub().threadpool.apply(sys.stdin.readline)
 feed.stop()
@@ -188,6 +193,16 @@ def test_the_last_samples_are_fetched_before_the_end(smi: StandInSmi, tmp_path: 
         eventually(lambda: running.get("/healthz").json()["samples"] == 50)
         feed.stop()
     assert [row["sm_pct"] for row in feed.said("row")] == list(range(50))
+
+
+def test_an_error_costs_the_samples_of_its_moment_alone(smi: StandInSmi, tmp_path: Path) -> None:
+    with bare(smi) as running, feeding(tmp_path, running.url) as feed:
+        feed.wait_until_reached(1)
+        smi.feed(dmon_row(99, 1_024))  # which the run can't take
+        eventually(lambda: smi.feed(dmon_row(10, 1_024)) or feed.said("row"))
+        told = [line for line in feed.stop().splitlines() if "of ours" in line]
+    (line,) = told
+    assert line.startswith(f"GPU sidecar {running.url}: samples are lost: KeyError: 'of ours' (")
 
 
 def test_a_local_one_that_can_not_start_costs_a_warning_and_no_other(smi: StandInSmi, tmp_path: Path) -> None:
