@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import termios
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from runs import (
     EASY_SLOS,
+    INTERACTIVE,
     LADDER,
     LOCUST,
     STT_LOAD,
@@ -303,3 +305,34 @@ def test_a_report_that_cannot_be_copied_ends_with_1_and_loses_nothing(start_sink
     assert "copy.csv" in run.output
     assert "what was measured is in" in run.output
     assert summary(results)["stages"][0]["n"] == 1
+
+
+def without_a_shape() -> list[str]:
+    return [*LOCUST, "-f", str(INTERACTIVE), "--headless", "--users", "3", "--spawn-rate", "10"]
+
+
+def with_two_workers() -> list[str]:
+    return [*STT_LOAD, "run", *LONG, *two_processes()]
+
+
+@pytest.mark.parametrize("command", [without_a_shape, with_two_workers])
+def test_a_run_whose_folder_is_removed_stops_its_load_and_ends_with_1_and_every_row(
+    start_sink: StartSink, tmp_path: Path, command: Callable[[], list[str]]
+) -> None:
+    results = tmp_path / "results"
+    line = [*command(), "--stt-url", start_sink().url, "--results", str(results), *EASY_SLOS]
+    with Run(line, tmp_path) as run:
+        wait_for_hold(results, 0, run)
+        wait_for_rows(results, 4, run)
+        run.note_family()
+        shutil.rmtree(run_folder(results))
+        assert run.wait() == 1, run.output
+        run.wait_until_nothing_is_left()
+    assert "Traceback" not in run.output, run.output
+    assert run.output.count("has been removed or renamed; the run ends") == 1
+    assert run.output.count(f"everything measured is in {run_folder(results)}") == 1
+    done = rows(run_folder(results) / "stages.jsonl")[-1]
+    utterances = rows(run_folder(results) / "utterances.jsonl")
+    assert done["reason"] == "failed"
+    assert done["delivery"]["rows"] == sum(done["delivery"]["totals"].values()) == len(utterances) >= 4
+    assert (summary(results)["verdict"], summary(results)["exit_code"]) == ("error", 1)
