@@ -11,7 +11,8 @@ SttLoadError
     ├── UpgradeRefused     an HTTP answer that refuses the upgrade or the request, or no TCP connection
     │   └── HandshakeFailed  something answers, but neither TLS nor HTTP nor a websocket comes about
     ├── ConnectionLost     ended by the peer or the network; carries the close code if there was one
-    └── DeadlineExceeded   a wait with a deadline met it
+    ├── DeadlineExceeded   a wait with a deadline met it
+    └── GeneratorFailure   this machine lacked something of its own: a port, a descriptor, memory
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"  # the server would not take the caller (full, credentials, nobody listening)
     DISCONNECTED = "disconnected"  # the connection ended before the transcript was complete
     TIMED_OUT = "timed_out"  # the transcript was not complete at the deadline
-    INTERRUPTED = "interrupted"  # cut by the end of the run; counted apart, never an error of the server
+    INTERRUPTED = "interrupted"  # cut by the end of the run, or by a fault of our own; never an error of the server
 
 
 class Refusal(StrEnum):
@@ -160,3 +161,8 @@ class ConnectionLost(TransportError):
 
 class DeadlineExceeded(TransportError):
     """A wait met its deadline; the message names the wait."""
+
+
+class GeneratorFailure(TransportError):
+    """The load generator lacked something of its own: a port, a file descriptor, memory, a name server. Nothing was
+    learned of the server."""

@@ -104,6 +104,7 @@ class UtteranceRecord(Utterance, gc=False):
     close_code: int | None = None
     refusal: str | None = None  # why a refused caller was refused, where it is known: full, auth, …
     error: str | None = None
+    is_own_fault: bool = False  # the load generator itself failed: nothing was learned of the server
     understood: bool | None = None  # the server sent a message that the dialect knows; null: no connection came about
     other_dialects: list[str] = []  # that the server seems to speak instead, by its messages or its refusal
 

@@ -13,17 +13,14 @@ from enum import StrEnum
 from stt_load.calibration.limits import (
     LONGER_QUEUE,
     MORE_CPU,
-    MORE_DESCRIPTORS,
-    MORE_PORTS,
     MORE_TCP_MEMORY,
-    REUSED_PORTS,
-    TIME_WAIT_S,
     reuses_ports,
     run_descriptors,
 )
 from stt_load.calibration.machine import Machine, count_ports, describe_cores
 from stt_load.calibration.result import Calibration
 from stt_load.extras import install_command
+from stt_load.net.own_faults import MORE_DESCRIPTORS, MORE_PORTS, REUSED_PORTS, TIME_WAIT_S
 
 # The packages of the extras in pyproject.toml.
 DEMO_EXTRA = ("espeakng-loader", "pocketsphinx", "starlette", "uvicorn", "python-multipart")

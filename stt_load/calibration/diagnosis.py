@@ -7,15 +7,13 @@ from collections.abc import Callable
 from stt_load.calibration.limits import (
     LONGER_QUEUE,
     MORE_CPU,
-    MORE_DESCRIPTORS,
-    MORE_PORTS,
     MORE_TCP_MEMORY,
-    REUSED_PORTS,
     Limit,
     run_descriptors,
 )
 from stt_load.calibration.machine import Machine, describe_cores, processes_on
 from stt_load.calibration.trial_figures import DISTURBING_PCT, TrialFigures
+from stt_load.net.own_faults import MORE_DESCRIPTORS, MORE_PORTS, REUSED_PORTS
 
 _BUSY_PCT = 70.0  # of a core: work comes in bursts, so frames wait long before all of it is taken
 _FULL_PCT = 85.0

@@ -7,14 +7,12 @@ import math
 from dataclasses import dataclass
 
 from stt_load.calibration.machine import Machine, count_ports
+from stt_load.net.own_faults import MORE_DESCRIPTORS, MORE_PORTS, REUSED_PORTS, TIME_WAIT_S
 
 _LOCUST_DESCRIPTORS = 10_000  # Locust raises a lower soft limit to this where the hard one allows it
 _OTHER_DESCRIPTORS = 100  # of a process besides its callers' sockets
-TIME_WAIT_S = 60.0  # Linux, TCP_TIMEWAIT_LEN: how long the port of a closed connection stays taken
+_SPARE_DESCRIPTORS = 20  # of a process that writes its report besides
 
-MORE_DESCRIPTORS = "ulimit -n 65536"
-MORE_PORTS = 'sudo sysctl -w net.ipv4.ip_local_port_range="1024 65535"'
-REUSED_PORTS = "sudo sysctl -w net.ipv4.tcp_tw_reuse=1"
 LONGER_QUEUE = "sudo sysctl -w net.core.somaxconn=4096"
 MORE_CPU = "raise the limit (docker run --cpus, cpus in a compose file, limits.cpu of a pod)"
 MORE_TCP_MEMORY = 'sudo sysctl -w net.ipv4.tcp_mem="262144 524288 1048576"'
@@ -49,6 +47,36 @@ def ceilings(machine: Machine, most: int | None, utterance_s: float, is_loopback
     if most is not None:
         found.append(Ceiling(most, Limit("--max", "the most that you allow", "give a higher --max")))
     return sorted(found, key=lambda ceiling: ceiling.callers)
+
+
+def shortages(
+    machine: Machine, callers: int, processes: int, utterance_s: float | None, is_loopback: bool, in_use: int
+) -> list[str]:
+    """One line for each limit of this machine that so many callers in so many processes would run into.
+
+    `utterance_s`: the least time from dial to dial of one caller; None where only the server decides. `in_use`: file
+    descriptors that a process has open without any caller.
+    """
+    lines = []
+    needed, allowed = in_use + _SPARE_DESCRIPTORS + math.ceil(callers / processes), machine.descriptors[0]
+    if needed > allowed:
+        lines.append(
+            f"{callers:,} callers in {processes} load process{'es' if processes > 1 else ''} need {needed:,} file "
+            f"descriptors each, and {allowed:,} are allowed: some callers won't get in: {MORE_DESCRIPTORS}"
+        )
+    if machine.ports is None:
+        return lines
+    dials_per_min = 60 * callers / utterance_s if utterance_s else 0.0
+    waiting = 0 if reuses_ports(machine, is_loopback) else math.ceil(dials_per_min * TIME_WAIT_S / 60)
+    needed, n_ports = callers + waiting, count_ports(machine.ports)
+    if needed > n_ports:
+        churn = f" and dial {dials_per_min:,.0f} times a minute, each port being taken for {TIME_WAIT_S} s more"
+        lines.append(
+            f"{callers:,} callers take a port each{churn if waiting else ''}: {needed:,}, and this machine has "
+            f"{n_ports:,} for one server ({machine.ports[0]} to {machine.ports[1]}, net.ipv4.ip_local_port_range): "
+            f"some callers won't get in: {MORE_PORTS}{f'; {REUSED_PORTS}' if waiting else ''}"
+        )
+    return lines
 
 
 def run_descriptors(machine: Machine) -> int:

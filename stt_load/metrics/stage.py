@@ -50,6 +50,8 @@ class StageFigures:
     other_dialect: int  # utterances whose server seems to speak another dialect
     other_dialects: Mapping[str, int]  # its name, where it is known -> utterances that say so
     first_errors: Mapping[str, str]  # outcome -> what was told of the first utterance that ended so
+    own_faults: int  # utterances that the load generator itself failed to play; among the interrupted ones
+    first_own_fault: str | None  # what was told of the first
 
     @property
     def ok(self) -> int:
@@ -188,6 +190,8 @@ class StageStats:
     other_dialect: int = 0
     other_dialects: Counter[str] = field(default_factory=Counter)
     first_errors: dict[str, str] = field(default_factory=dict)
+    own_faults: int = 0
+    first_own_fault: str | None = None
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of one kind of load, some thousand at once. Only those that started in the hold count."""
@@ -215,6 +219,9 @@ class StageStats:
         for record in counted:
             if record.error and record.outcome != Outcome.OK:
                 self.first_errors.setdefault(str(record.outcome), record.error)
+            if record.is_own_fault:
+                self.own_faults += 1
+                self.first_own_fault = self.first_own_fault or record.error
         for reported in [record.server_ms for record in counted if record.server_ms]:
             for name, value in reported.items():
                 if name not in self.server_ms:
@@ -260,6 +267,8 @@ class StageStats:
             other_dialect=self.other_dialect,
             other_dialects=dict(self.other_dialects),
             first_errors=dict(self.first_errors),
+            own_faults=self.own_faults,
+            first_own_fault=self.first_own_fault,
         )
 
     def _sum(self, figure: Figure) -> float:

@@ -34,6 +34,8 @@ class Evidence:
     rows_lost: int  # utterances that finished on a worker and are not in the file, and reports lost
     counted: int
     unended: int  # counted utterances cut off or never heard of again
+    own_faults: int  # counted utterances that the load generator itself failed to play
+    first_own_fault: str | None  # what was told of the first
     is_over: bool  # the stage came to its end: False where the run was killed in it
     other_dialect: str | None  # what says that the server speaks another dialect, a clause; None where nothing does
     misfit: str | None  # what is wrong with the transcripts of the quiet server; None: nothing, or not measured
@@ -112,6 +114,16 @@ def _generator_cpu(evidence: Evidence) -> tuple[bool, str]:
     return cpu_pct <= GENERATOR_CPU_LIMIT_PCT, f"the busiest load process used {cpu_pct:.0f} % of one core"
 
 
+def _no_own_faults(evidence: Evidence) -> tuple[bool, str]:
+    if not evidence.own_faults:
+        return True, "it had what it needed"
+    first = f": {evidence.first_own_fault}" if evidence.first_own_fault else ""
+    return (
+        False,
+        f"the load generator failed to play {evidence.own_faults} of {evidence.counted} counted utterances{first}",
+    )
+
+
 def _no_rows_lost(evidence: Evidence) -> tuple[bool, str]:
     n = evidence.rows_lost
     return n == 0, f"{n} result{'' if n == 1 else 's'} of utterances got lost" if n else "none got lost"
@@ -170,6 +182,11 @@ CONDITIONS: tuple[Condition, ...] = (
         _generator_cpu,
         "use more load workers (--processes 2), keep other work off this machine, or run the load on another machine "
         "than the server",
+    ),
+    Condition(
+        "the load generator itself did not fail",
+        _no_own_faults,
+        "raise the limit that is named, use more load machines, or fewer callers; `stt-load doctor` shows the limits",
     ),
     Condition(
         "no rows lost",

@@ -15,6 +15,7 @@ from typing import Self
 
 from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, SttLoadError
+from stt_load.net.own_faults import fault_of
 from stt_load.net.sockets import StampedSocket
 from stt_load.net.tcp import dial
 from stt_load.records import Stamp
@@ -148,7 +149,8 @@ class HttpPost:
         except TimeoutError as error:
             raise DeadlineExceeded(f"no whole answer within {self._client.timeout_s:g} s") from error
         except OSError as error:
-            raise ConnectionLost(f"connection lost: {error}{self._tls_hint}") from error
+            lost = ConnectionLost(f"connection lost: {error}{self._tls_hint}")
+            raise fault_of(error, "connection lost", lost) from error
         except ConnectionLost as error:
             raise ConnectionLost(f"{error}{self._tls_hint}") from error
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from stt_load.errors import UpgradeRefused
+from stt_load.errors import GeneratorFailure, UpgradeRefused
+from stt_load.net.own_faults import fault_of
 from stt_load.option_values import DEFAULT_PORTS
 
 # A name is looked up for hundreds of callers a second, under Locust in another thread each time; a server behind a name
@@ -32,17 +33,25 @@ class Endpoint:
 
 
 _known: dict[str, tuple[float, Endpoint]] = {}
-"""What was found for each scheme and authority, and when it was looked up (monotonic seconds)."""
+"""What was found for each scheme and authority, and when it was looked up last (monotonic seconds)."""
 
 
 def resolve(url: str) -> Endpoint:
-    """The endpoint that a URL names; may wait for the resolver. Raises UpgradeRefused."""
+    """The endpoint that a URL names; may wait for the resolver. Where that fails, the last one that was found is taken.
+    Raises UpgradeRefused, GeneratorFailure."""
     parts = urlsplit(url)
     name, now_s = f"{parts.scheme}://{parts.netloc}", time.monotonic()
     looked_up_s, endpoint = _known.get(name, (0.0, None))
-    if endpoint is None or now_s - looked_up_s > _LOOK_UP_AGAIN_S:
+    if endpoint is not None:
+        if now_s - looked_up_s <= _LOOK_UP_AGAIN_S:
+            return endpoint
+        _known[name] = now_s, endpoint  # others don't wait meanwhile: they go where it led before
+    try:
         endpoint = _look_up(parts.scheme, parts.hostname or "localhost", parts.port or DEFAULT_PORTS[parts.scheme])
-        _known[name] = now_s, endpoint
+    except GeneratorFailure:
+        if endpoint is None:
+            raise
+    _known[name] = now_s, endpoint
     return endpoint
 
 
@@ -50,5 +59,6 @@ def _look_up(scheme: str, host: str, port: int) -> Endpoint:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise UpgradeRefused(f"no TCP connection to {host}:{port}: {error.strerror or error}") from error
+        text = f"no TCP connection to {host}:{port}"
+        raise fault_of(error, text, UpgradeRefused(f"{text}: {error.strerror or error}")) from error
     return Endpoint(host, port, scheme in _TLS_SCHEMES, tuple((family, address) for family, _, _, _, address in found))

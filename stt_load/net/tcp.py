@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from stt_load.errors import DeadlineExceeded, HandshakeFailed, UpgradeRefused
+from stt_load.errors import DeadlineExceeded, HandshakeFailed, SttLoadError, UpgradeRefused
+from stt_load.net.own_faults import fault_of
 from stt_load.net.resolver import resolve
 from stt_load.net.transport import Need
 
@@ -42,7 +43,7 @@ class TcpConnect:
     """A TCP connection that is being opened, and the TLS handshake where the URL asks for one.
 
     Making it looks the name up, which may wait; nothing else here does. `socket` is non-blocking, and another one for
-    each address that is tried. Raises UpgradeRefused.
+    each address that is tried. Raises UpgradeRefused, GeneratorFailure.
     """
 
     def __init__(self, url: str, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
@@ -55,7 +56,7 @@ class TcpConnect:
 
     def advance(self) -> Need | None:
         """Goes on as far as it goes now. Gives what it waits for, or None when a request can be sent. Raises
-        UpgradeRefused when the last address has failed."""
+        UpgradeRefused, GeneratorFailure when the last address has failed."""
         while not self._is_connected:
             code = self.socket.connect_ex(self._address)
             if code == errno.EINPROGRESS:  # begun; on the same machine it is done by now
@@ -66,7 +67,7 @@ class TcpConnect:
                 self._on_connected()
             else:
                 self.socket.close()
-                self._try_next_address(os.strerror(code))
+                self._try_next_address(OSError(code, os.strerror(code)))
         return self._handshake() if self.endpoint.is_tls else None
 
     @property
@@ -81,17 +82,21 @@ class TcpConnect:
     def close(self) -> None:
         self.socket.close()
 
-    def _try_next_address(self, last_error: str = "the name has no address") -> None:
+    def _try_next_address(self, last_error: OSError | None = None) -> None:
         """Makes a socket for the next address. `last_error`: what became of the address before."""
         family_and_address = next(self._addresses, None)
         if family_and_address is None:
-            raise UpgradeRefused(f"no TCP connection to {self.endpoint}: {last_error}")
+            raise self._not_connected(last_error or OSError(0, "the name has no address"))
         family, self._address = family_and_address
         try:
             self.socket = self._make_socket(family, socket.SOCK_STREAM)
-        except OSError as error:  # no descriptor is left
-            raise UpgradeRefused(f"no TCP connection to {self.endpoint}: {error.strerror}") from error
+        except OSError as error:
+            raise self._not_connected(error) from error
         self.socket.setblocking(False)
+
+    def _not_connected(self, error: OSError) -> SttLoadError:
+        text = f"no TCP connection to {self.endpoint}"
+        return fault_of(error, text, UpgradeRefused(f"{text}: {error.strerror}"))
 
     def _on_connected(self) -> None:
         self._is_connected = True
@@ -107,7 +112,8 @@ class TcpConnect:
         except ssl.SSLWantWriteError:
             return Need.WRITABLE
         except OSError as error:
-            raise HandshakeFailed(f"no TLS with {self.endpoint}: {_tls_trouble(error)}") from error
+            text = f"no TLS with {self.endpoint}"
+            raise fault_of(error, text, HandshakeFailed(f"{text}: {_tls_trouble(error)}")) from error
         return None
 
     def _wrap(self) -> None:
@@ -145,7 +151,7 @@ def _tls_trouble(error: OSError) -> str:
 
 def dial(url: str, deadline_s: float, checks_certificate: bool = True) -> socket.socket:
     """Waits until the connection is open; gives a socket on which a request can be sent at once. `deadline_s`:
-    monotonic. Raises UpgradeRefused, DeadlineExceeded."""
+    monotonic. Raises UpgradeRefused, GeneratorFailure, DeadlineExceeded."""
     connect = TcpConnect(url, checks_certificate)
     try:
         while (need := connect.advance()) is not None:

@@ -41,7 +41,10 @@ class Transport(Protocol):
     has_more: bool
 
     def dial(self, target: Connect) -> None:
-        """Begins to open the connection; may wait for a name to be looked up. Raises UpgradeRefused."""
+        """Begins to open the connection; may wait for a name to be looked up. Raises UpgradeRefused.
+
+        This and everything else raises GeneratorFailure where this machine lacks something of its own.
+        """
         ...
 
     def advance(self) -> Need | None:

@@ -16,8 +16,9 @@ from collections.abc import Iterator, Sequence
 
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
-from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, TransportError
+from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, SttLoadError, TransportError
 from stt_load.net.flood_limit import MESSAGES, FloodLimit
+from stt_load.net.own_faults import fault_of
 from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket
 from stt_load.net.tcp import MakeSocket, TcpConnect
 from stt_load.net.transport import Arrival, Need
@@ -83,7 +84,7 @@ class WebSocketTransport:
         try:
             return self._advance_upgrade(self._open_socket(), self._upgrade)
         except OSError as error:
-            raise self._upgrade.ended(str(error)) from error
+            raise fault_of(error, "the upgrade", self._upgrade.ended(str(error))) from error
 
     def _advance_upgrade(self, opening: NonBlockingSocket, upgrade: Upgrade) -> Need | None:
         if upgrade.request:
@@ -122,14 +123,14 @@ class WebSocketTransport:
             for message in frame:
                 is_sent = write(message.masked_by(next(_keys)))
         except OSError as error:
-            raise ConnectionLost(f"connection lost while sending: {error}") from error
+            raise _lost(error, "connection lost while sending") from error
         return is_sent
 
     def flush(self) -> bool:
         try:
             return self._open_socket().flush()
         except OSError as error:
-            raise ConnectionLost(f"connection lost while sending: {error}") from error
+            raise _lost(error, "connection lost while sending") from error
 
     def receive(self) -> Arrival | None:
         incoming = self._open_socket()
@@ -154,7 +155,7 @@ class WebSocketTransport:
         except BlockingIOError:
             return None  # the rest of it is still to come
         except OSError as error:
-            raise ConnectionLost(f"connection lost: {error}") from error
+            raise _lost(error, "connection lost") from error
         self.has_more = True
         return None
 
@@ -198,6 +199,10 @@ def _closed_by_peer(payload: bytes, at_s: float) -> ConnectionLost:
     code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else _NO_STATUS
     reason = payload[2:].decode("utf-8", "replace")
     return ConnectionLost(f"closed by the server with {code}" + (f": {reason}" if reason else ""), code, reason, at_s)
+
+
+def _lost(error: OSError, text: str) -> SttLoadError:
+    return fault_of(error, text, ConnectionLost(f"{text}: {error}"))
 
 
 def _decode(opcode: int, data: bytes) -> Message:

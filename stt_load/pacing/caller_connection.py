@@ -9,7 +9,7 @@ import msgspec
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import Connect, Dialect
 from stt_load.dialects.events import ServerError
-from stt_load.errors import ConnectionLost, ProtocolError, SttLoadError
+from stt_load.errors import SttLoadError
 from stt_load.net.transport import Transport
 from stt_load.pacing.in_flight import Driver, InFlight, Opening, Watcher
 from stt_load.records import Figures, Stamp
@@ -72,7 +72,7 @@ class CallerConnection:
         """
         if not self._is_open:
             return False
-        with contextlib.suppress(ConnectionLost, ProtocolError):
+        with contextlib.suppress(SttLoadError):
             is_well = True
             for _ in range(_MOST_BETWEEN):
                 arrival = self._transport.receive()

@@ -8,12 +8,10 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
 import gevent
-import psutil
 from gevent.event import Event as GeventEvent
 
 from stt_load.audio.clip import Clip
@@ -23,6 +21,7 @@ from stt_load.config import RunConfig
 from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import Outcome
 from stt_load.records import Utterance, UtteranceRecord
+from stt_load.run.fault import fault_line
 from stt_load.run.gc_control import CALLERS_AT_ONCE, UTTERANCES_AT_ONCE, collect_all, collect_young, freeze
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
@@ -92,8 +91,7 @@ class CallerPool:
         self._changed = GeventEvent()
         self._is_draining = False
         self._ordinals = itertools.count()
-        self._process = psutil.Process()
-        self._cpu_asked_s = 0.0
+        self._cpu_asked: tuple[float, float] | None = None  # when, and CPU seconds by then
         self._cpu_pct: float | None = None
         if report.update is not None:
             self._enter(report.update)
@@ -144,6 +142,10 @@ class CallerPool:
                 self._sleep(pause_s)
         except UtteranceCut:
             caller.disconnect()
+        except Exception:  # Locust prints it, and goes on at once
+            caller.disconnect()
+            self._sleep(PAUSE_AFTER_FAILURE_S)
+            raise
         except BaseException:  # the caller leaves: its greenlet is killed
             caller.disconnect()
             raise
@@ -187,13 +189,18 @@ class CallerPool:
         greenlet = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
         self.report.begin(caller.ordinal, update, clip.clip_id, SpeakingCaller(attempt, greenlet))
         caller.begun_in_stage += 1
+        is_crash = False
         try:
             measured = attempt.run()
+        except Exception as error:  # no thread can be started, no memory is left, or a mistake of ours
+            is_crash, measured = True, attempt.interrupt(f"the load generator failed: {fault_line(error)}")
+            raise
         except BaseException:
             measured = attempt.interrupt("the run ended first")
             raise
         finally:
             record = UtteranceRecord.assemble(utterance, measured, time.time(), self._credentials)
+            record.is_own_fault |= is_crash
             clip_pool.give_back(clip)
             self.report.end(caller.ordinal, record)
             if self.report.total % UTTERANCES_AT_ONCE == 0:
@@ -264,10 +271,11 @@ class CallerPool:
 
     def _own_cpu_pct(self) -> float | None:
         """CPU of this process, percent of one core, over the last second or more; None in the first."""
-        now_s = time.monotonic()
-        if now_s - self._cpu_asked_s >= _CPU_PERIOD_S:
-            is_first, self._cpu_asked_s = self._cpu_asked_s == 0.0, now_s
-            with suppress(OSError, psutil.Error):  # no descriptor is left, which is no fault of the run
-                busy_pct = self._process.cpu_percent()
-                self._cpu_pct = None if is_first else busy_pct
+        now_s, busy_s = time.monotonic(), time.process_time()
+        if self._cpu_asked is None:
+            self._cpu_asked = now_s, busy_s
+        passed_s = now_s - self._cpu_asked[0]
+        if passed_s >= _CPU_PERIOD_S:
+            self._cpu_pct = 100 * (busy_s - self._cpu_asked[1]) / passed_s
+            self._cpu_asked = now_s, busy_s
         return self._cpu_pct

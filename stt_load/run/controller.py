@@ -175,7 +175,8 @@ class RunController:
                 refusal = f" ({record.refusal})" if record.refusal else ""
                 cause = find_cause(record)
                 advice = f": {cause.advice(record)}" if cause else ""
-                log.warning("the first %s%s: %s%s", record.outcome, refusal, record.error or "without a reason", advice)
+                what = "failure of the load generator itself" if record.is_own_fault else f"{record.outcome}{refusal}"
+                log.warning("the first %s: %s%s", what, record.error or "without a reason", advice)
 
     def _note_lost_workers(self) -> None:
         present = set(self._cluster.workers())

@@ -135,7 +135,7 @@ class Ledger:
         self.outcomes[record.outcome] += 1
         if record.text:
             self.last_texts.append(record)
-        if record.outcome not in _NO_FAILURE:
+        if record.outcome not in _NO_FAILURE or record.is_own_fault:
             self.first_failures.setdefault((record.outcome, record.refusal), record)
 
     # what the plan and the live view ask ---------------------------------------------------------------

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stt_load.calibration.host_probe import describe_host
+import psutil
+
+from stt_load.audio.clip import Clip
+from stt_load.calibration.host_probe import describe_host, probe_machine
+from stt_load.calibration.limits import shortages
 from stt_load.calibration.result import overload_warning
 from stt_load.calibration.store import load as load_calibration
 from stt_load.config import RunConfig
 from stt_load.credentials import read_credentials
 from stt_load.errors import ConfigError
-from stt_load.option_values import DEFAULT_PORTS
+from stt_load.net.own_faults import own_cause
+from stt_load.option_values import DEFAULT_PORTS, is_loopback
 from stt_load.report.publish import report_file
 
 _REACH_TIMEOUT_S = 3.0
@@ -40,6 +46,16 @@ def overload(config: RunConfig, callers: int, processes: int) -> str | None:
     return overload_warning(load_calibration(describe_host()), callers, config.frame_ms, processes)
 
 
+def shortages_of_limits(config: RunConfig, clips: Sequence[Clip], callers: int, processes: int) -> list[str]:
+    """One line for each limit of this machine that so many callers would run into: ports, file descriptors."""
+    utterance_s = None
+    if config.kind.is_paced:
+        clip_s = sum(clip.duration_s for clip in clips) / len(clips)
+        utterance_s = (clip_s + config.trailing_silence_s + sum(config.pause_s) / 2) * config.utterances_per_connection
+    is_near = is_loopback(urlsplit(config.stt_url).hostname or "")
+    return shortages(probe_machine(), callers, processes, utterance_s, is_near, in_use=psutil.Process().num_fds())
+
+
 def unreachable(option: str, url: str) -> str | None:
     """One line where no TCP connection to the URL comes about; None where one does."""
     parts = urlsplit(url)
@@ -47,7 +63,9 @@ def unreachable(option: str, url: str) -> str | None:
     try:
         socket.create_connection(address, timeout=_REACH_TIMEOUT_S).close()
     except OSError as error:
-        why = error.strerror or str(error) or "no answer"
+        why, cause = error.strerror or str(error) or "no answer", own_cause(error)
+        if cause is not None:
+            return f"{option}: no connection to {address[0]}:{address[1]} ({why}): {cause}"
         return f"{option}: nothing answers at {address[0]}:{address[1]} ({why}): start the server or correct the URL"
     return None
 

@@ -27,7 +27,7 @@ from stt_load.run.gpu_feed import Description, GpuFeed
 from stt_load.run.ledger import Allowance, Ledger
 from stt_load.run.live_view import LiveView
 from stt_load.run.plan import FollowPlan, LadderPlan, Plan, Timing
-from stt_load.run.preflight import overload
+from stt_load.run.preflight import overload, shortages_of_limits
 from stt_load.run.provenance import describe_run
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run_folder import RunFolder
@@ -208,6 +208,7 @@ def _caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, has_ladde
     n_callers = max(config.concurrency) if has_ladder else cluster.target
     n_workers = max(1, len(cluster.workers()))
     lines = [shortage(len(clips.clips), n_callers, n_workers), overload(config, n_callers, n_workers)]
+    lines += shortages_of_limits(config, clips.clips, n_callers, n_workers)
     lines += [bounds_note(clips)] if config.kind.is_paced else []
     notes = [line for line in lines if line]
     for line in notes:

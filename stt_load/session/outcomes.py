@@ -9,6 +9,7 @@ from stt_load.errors import (
     ConnectionLost,
     DeadlineExceeded,
     FailureReported,
+    GeneratorFailure,
     HandshakeFailed,
     Outcome,
     ProtocolError,
@@ -40,15 +41,18 @@ FAULT_OUTCOMES: dict[type[SttLoadError], Outcome] = {
     DeadlineExceeded: Outcome.TIMED_OUT,
     ProtocolError: Outcome.PROTOCOL_ERROR,
     FailureReported: Outcome.SERVER_ERROR,
+    GeneratorFailure: Outcome.INTERRUPTED,
 }
 
 
 class Ending(NamedTuple):
-    """How an utterance ended, and why in words where it did not end well."""
+    """How an utterance ended, and why in words where it did not end well. `is_own_fault`: by the load generator
+    itself."""
 
     outcome: Outcome
     error: str | None = None
     refusal: Refusal | None = None
+    is_own_fault: bool = False
 
 
 # RFC 6455 section 7.4.1, and what servers use by custom.
@@ -144,4 +148,6 @@ def refusal_of_fault(fault: SttLoadError) -> Refusal | None:
 
 def ending_of_request(fault: SttLoadError) -> Ending:
     """How a fault ends one HTTP request."""
-    return Ending(outcome_of_fault(fault), str(fault), refusal_of_fault(fault))
+    return Ending(
+        outcome_of_fault(fault), str(fault), refusal_of_fault(fault), is_own_fault=isinstance(fault, GeneratorFailure)
+    )

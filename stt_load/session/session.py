@@ -29,7 +29,15 @@ from stt_load.dialects.events import (
     SegmentPending,
     ServerError,
 )
-from stt_load.errors import ConnectionLost, Outcome, ProtocolError, Refusal, SttLoadError, UpgradeRefused
+from stt_load.errors import (
+    ConnectionLost,
+    GeneratorFailure,
+    Outcome,
+    ProtocolError,
+    Refusal,
+    SttLoadError,
+    UpgradeRefused,
+)
 from stt_load.records import Figures, Measured
 from stt_load.session.actions import Action, Done, Send, SendFrames, SessionRules, WaitUntil
 from stt_load.session.encoded_clip import EncodedClip
@@ -48,6 +56,7 @@ class SessionResult(Figures, frozen=True, gc=False):
     outcome: Outcome
     error: str | None
     refusal: Refusal | None
+    is_own_fault: bool
     close_code: int | None
     end: End
     speech_s: float
@@ -86,6 +95,7 @@ class Session:
         "close_code",
         "dialect",
         "error",
+        "is_own_fault",
         "refusal",
         "rules",
         "schedule",
@@ -98,6 +108,7 @@ class Session:
         self.error: str | None = None
         self.close_code: int | None = None
         self.refusal: Refusal | None = None
+        self.is_own_fault = False
         self.schedule: Schedule | None = None
         self._timestamps = Timestamps(started_dialling_s)
         server = dialect.capabilities
@@ -168,6 +179,8 @@ class Session:
             is_close = is_orderly(error.close_code, error.reason)
             if self._is_sent and self._transcript.is_complete_after(is_close):
                 self._finish(now_s if is_close else None)
+        if self._outcome is None:
+            self.is_own_fault = isinstance(error, GeneratorFailure)
         self._end(outcome_of_fault(error), str(error), refusal_of_fault(error))
 
     def interrupt(self, why: str) -> None:
@@ -359,6 +372,7 @@ class Session:
             outcome=self._outcome or Outcome.INTERRUPTED,
             error=self.error,
             refusal=self.refusal,
+            is_own_fault=self.is_own_fault,
             close_code=self.close_code,
             end=self.dialect.settings.end,
             speech_s=self._speech_sent_s,

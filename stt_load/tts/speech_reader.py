@@ -35,6 +35,7 @@ class TtsResult:
     outcome: Outcome
     error: str | None = None
     refusal: Refusal | None = None
+    is_own_fault: bool = False
     connect_s: float | None = None
     first_byte_s: float | None = None  # first byte of audio, streamed or not
     total_s: float | None = None  # the answer's end
@@ -146,6 +147,7 @@ class SpeechReader:
         outcome: Outcome,
         error: str | None = None,
         refusal: Refusal | None = None,
+        is_own_fault: bool = False,
         *,
         total_s: float | None = None,
         audio_s: float | None = None,
@@ -155,6 +157,7 @@ class SpeechReader:
             outcome=outcome,
             error=error,
             refusal=refusal,
+            is_own_fault=is_own_fault,
             first_byte_s=self.arrivals[0].at_s if self.arrivals else None,
             total_s=total_s,
             audio_s=audio_s,

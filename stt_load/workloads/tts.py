@@ -140,6 +140,7 @@ class TtsFigures(Figures, frozen=True, gc=False):
     outcome: Outcome
     error: str | None
     refusal: Refusal | None
+    is_own_fault: bool
     connect_s: float | None
     stamp: Stamp
     arrival_late_s: float | None
@@ -162,6 +163,7 @@ def tts_figures(result: TtsResult, server_streams: bool, duration_s: float) -> T
         outcome=result.outcome,
         error=result.error,
         refusal=result.refusal,
+        is_own_fault=result.is_own_fault,
         connect_s=result.connect_s,
         stamp=result.stamp,
         arrival_late_s=result.arrival_late_s,

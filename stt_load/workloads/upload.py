@@ -42,6 +42,7 @@ class UploadFigures(Figures, frozen=True, gc=False):
     outcome: Outcome
     error: str | None
     refusal: Refusal | None
+    is_own_fault: bool
     stamp: Stamp
     arrival_late_s: float | None
     speech_s: float

@@ -22,6 +22,8 @@ CLEAN = Evidence(
     rows_lost=0,
     counted=80,
     unended=0,
+    own_faults=0,
+    first_own_fault=None,
     is_over=True,
     other_dialect=None,
     misfit=None,
@@ -35,7 +37,7 @@ def broken(**changes: object) -> list[str]:
 
 def test_clean_evidence_meets_every_condition() -> None:
     assert broken() == []
-    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 10
+    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 11
 
 
 def test_whole_files_have_no_pace_and_the_condition_says_so() -> None:
@@ -63,6 +65,7 @@ def test_arrivals_that_were_read_late_are_told_with_how_many_and_how_late() -> N
         ({"frames_late": 11}, "pacing lag p99 ≤ 10 ms"),
         ({"arrivals_late": 1}, "arrival times within 10 ms"),
         ({"generator_cpu_pct": 91.0}, "generator CPU ≤ 90 %"),
+        ({"own_faults": 1}, "the load generator itself did not fail"),
         ({"rows_lost": 1}, "no rows lost"),
         ({"unended": 1}, "counted utterances all ended"),
         ({"is_over": False}, "counted utterances all ended"),

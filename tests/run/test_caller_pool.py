@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections import Counter
 from collections.abc import Iterator
 
 import gevent
 import pytest
-from scripted_callers import CLIP_S, TEXTS, callers, settle, update
+from scripted_callers import CLIP_S, TEXTS, ScriptedAttempt, callers, settle, update
 
 from stt_load.errors import Outcome
+from stt_load.records import Measured
 from stt_load.run.caller_pool import PAUSE_AFTER_FAILURE_S
 from stt_load.run.plan import Phase
 
@@ -289,9 +291,29 @@ def test_a_mistake_of_ours_reaches_locust_whoever_speaks() -> None:
                 made.pool.take_turn(caller)
 
 
+def test_what_crashed_is_a_failure_of_the_load_generator_and_no_hot_loop() -> None:
+    def crash() -> Measured:
+        raise RuntimeError("can't start new thread")
+
+    with callers() as made:
+        made.apply(update(Phase.HOLD))
+        caller = made.pool.new_caller()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ScriptedAttempt, "run", lambda attempt: crash())
+            with pytest.raises(RuntimeError):
+                made.pool.take_turn(caller)
+        (row,) = made.rows()
+        assert (row.outcome, row.is_own_fault) == ("interrupted", True)
+        assert row.error is not None and row.error.startswith(
+            "the load generator failed: RuntimeError: can't start new"
+        )
+        assert made.sleeps_s[-1] == PAUSE_AFTER_FAILURE_S
+        assert made.ended == []
+
+
 def test_the_cpu_of_this_process_is_a_share_of_a_core_or_not_known_yet() -> None:
     with callers() as made:
         assert made.pool.snapshot().cpu_pct is None
-        made.pool._cpu_asked_s -= 2.0
+        made.pool._cpu_asked = (time.monotonic() - 2.0, time.process_time() - 1.0)
         cpu_pct = made.pool.snapshot().cpu_pct
-        assert cpu_pct is not None and cpu_pct >= 0.0
+        assert cpu_pct == pytest.approx(50.0, abs=25.0)
