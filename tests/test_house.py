@@ -43,6 +43,19 @@ ASKS_THE_WORLD = {
     *(("os", name) for name in ("environ", "getenv")),
     *(("datetime", name) for name in ("now", "utcnow")),
 }
+READS_THE_WALL_CLOCK = {
+    "gpu_sidecar/http_server.py",  # beside the monotonic clock, in each answer
+    "gpu_sidecar/service.py",  # beside the monotonic clock, for each sample
+    "gpu_sidecar/sources/base.py",  # beside the monotonic clock, for each gap
+    "stt_load/cli/probe.py",  # when the one utterance of a probe was
+    "stt_load/cli/tts.py",  # when a benchmark began
+    "stt_load/locust_plugin/hooks.py",  # once, for Locust
+    "stt_load/net/sockets.py",  # kernel stamps
+    "stt_load/run/caller_pool.py",  # once a run
+    "stt_load/run/run.py",  # once a run
+    "stt_load/server/kernel_stamps.py",  # kernel stamps
+    "stt_load/sidecar/client.py",  # once
+}
 VAGUE_NAMES = {"utils", "helpers", "manager", "util", "helper", "common", "misc"}
 FRAGMENT_STARTS = {"Of", "As", "That", "For", "By", "With"}
 
@@ -71,6 +84,17 @@ def test_the_core_neither_waits_nor_asks_the_time_or_the_environment() -> None:
                     continue
                 found += [f"{path.relative_to(CHECKOUT)}:{node.lineno} {pair}" for pair in asked & ASKS_THE_WORLD]
     assert not found
+
+
+def test_the_wall_clock_is_read_only_where_a_moment_is_named_or_a_kernel_stamp_is_converted() -> None:
+    """It may be set at any moment: what lasts, or comes before something else, is told by the monotonic clock."""
+    found = {
+        path.relative_to(CHECKOUT).as_posix()
+        for path in SOURCES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "time.time"
+    }
+    assert found == READS_THE_WALL_CLOCK
 
 
 def test_the_sidecar_needs_the_standard_library_alone() -> None:

@@ -6,17 +6,20 @@ Each listener is one call: Locust logs and swallows what a listener raises.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import gevent
 from locust import events, runners, stats
 from locust import main as locust_main
 from locust.argument_parser import LocustArgumentParser
+from locust.util import cache
 
+from stt_load.clock import SteadyWallClock
 from stt_load.ending_signals import end_with_parent_after_fork, hear, hear_before_start
 from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, RECEIVED, UPDATE
@@ -35,8 +38,19 @@ def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
     stats.bucket_response_time = _bucket_ms  # type: ignore[assignment]
     runners.WORKER_REPORT_INTERVAL = _REPORT_INTERVAL_S
     _end_by_our_signals()
+    _steady_locusts_time()
     events.init_command_line_parser.add_listener(partial(add_options, defaults=defaults))
     events.init.add_listener(_on_init)
+
+
+def _steady_locusts_time() -> None:
+    """Locust tells by the wall clock how long a master has been silent, which of two spawn messages is newer, and how
+    old its statistics are. Where that clock is set in mid-run, workers would leave, or take no more users."""
+    steady = SteadyWallClock.read(time.time, time.monotonic)
+    its_time = SimpleNamespace(**{**vars(time), "time": lambda: steady.at(time.monotonic())})
+    for module in (runners, stats):
+        module.time = its_time  # type: ignore[attr-defined]
+    cache.time = its_time.time  # type: ignore[attr-defined]
 
 
 def add_options(parser: LocustArgumentParser, defaults: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -111,6 +125,7 @@ def _join_master(environment: Any) -> Master:
 def _join_worker(environment: Any) -> Worker:
     worker = Worker(environment)
     environment.events.report_to_master.add_listener(lambda data, **_: worker.on_report(data))
+    environment.events.heartbeat_received.add_listener(lambda **_: worker.on_heartbeat())
     runner = environment.runner
     runner.register_message(UPDATE, lambda msg, **_: worker.on_update(msg.data["update"]))
     runner.register_message(RECEIVED, lambda **_: worker.on_received())

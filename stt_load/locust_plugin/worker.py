@@ -45,6 +45,7 @@ class Worker:
         self._making = Semaphore()
         self._received = Event()
         self._is_leaving = False
+        self._heard_s: float | None = None  # when the master's newest heartbeat came
 
     def on_init(self) -> None:
         """Says hello to the master. Leaves the process with 2 where its environment leaves callers nothing to do."""
@@ -54,6 +55,10 @@ class Worker:
             sys.exit(ExitCode.USAGE)
         self.environment.runner.send_message(HELLO, {})
         gevent.spawn(self._watch_master)
+
+    def on_heartbeat(self) -> None:
+        """The master lives."""
+        self._heard_s = time.monotonic()
 
     def on_update(self, text: str) -> None:
         """The master says which stage is on, `text` as JSON."""
@@ -129,12 +134,10 @@ class Worker:
 
     def _watch_master(self) -> None:
         """Locust's own watch lets a worker load the server for a minute after its master has died."""
-        while not self._is_master_silent(time.time()):
+        while not self._is_master_silent(time.monotonic()):
             gevent.sleep(1.0)
         log.error("no word from the master for %g s: this worker leaves", MASTER_SILENCE_LIMIT_S)
         self._leave()
 
-    def _is_master_silent(self, now: float) -> bool:
-        """`now`: wall clock, as Locust notes its heartbeats by."""
-        heard = self.environment.runner.last_heartbeat_timestamp
-        return bool(heard) and now - heard > MASTER_SILENCE_LIMIT_S
+    def _is_master_silent(self, now_s: float) -> bool:
+        return self._heard_s is not None and now_s - self._heard_s > MASTER_SILENCE_LIMIT_S

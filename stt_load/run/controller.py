@@ -8,7 +8,7 @@ from typing import Any
 
 import gevent
 
-from stt_load.clock import Clock
+from stt_load.clock import Clock, SteadyWallClock
 from stt_load.log import log
 from stt_load.run.cluster import Cluster
 from stt_load.run.ledger import Ledger
@@ -34,10 +34,12 @@ class RunController:
         on_update: Callable[[StageUpdate], None],
         on_step: Callable[[], None],
         on_fault: Callable[[Exception], None],
+        wall_clock: SteadyWallClock,
         clock: Clock = time.monotonic,
     ) -> None:
         """`on_update`: called with every phase that begins. `on_step`: called about ten times a second. `on_fault`:
-        called once, where an error ends the leading before the plan has run through."""
+        called once, where an error ends the leading before the plan has run through. `wall_clock`: the run's, carried
+        on by `clock`."""
         self.run_id = run_id
         self.plan = plan
         self.ledger = ledger
@@ -46,6 +48,7 @@ class RunController:
         self._on_update = on_update
         self._on_step = on_step
         self._on_fault = on_fault
+        self._wall_clock = wall_clock
         self._clock = clock
         self._known_workers = set(cluster.workers())
         self._workers_lost = 0
@@ -142,9 +145,10 @@ class RunController:
         self._on_update(update)
 
     def _write(self, transition: Transition, **more: Any) -> None:
+        now_s = self._clock()
         line: Mapping[str, Any] = {
-            "t": time.time(),
-            "mono": time.monotonic(),
+            "t": self._wall_clock.at(now_s),
+            "mono": now_s,
             "run_id": self.run_id,
             "stage": transition.stage,
             "phase": str(transition.phase),

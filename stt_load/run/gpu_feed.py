@@ -6,12 +6,14 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
 from gevent.event import Event
 
+from stt_load.clock import SteadyWallClock
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE
 from stt_load.log import log
 from stt_load.run.fault import fault_line
@@ -35,10 +37,16 @@ class GpuFeed:
     """
 
     def __init__(
-        self, places: Sequence[str], start_local: StartLocal, write: WriteSample, on_news: Callable[[Description], None]
+        self,
+        places: Sequence[str],
+        start_local: StartLocal,
+        write: WriteSample,
+        on_news: Callable[[Description], None],
+        wall_clock: SteadyWallClock,
     ) -> None:
         """`places`: URLs, or `local` for one that `start_local` makes and that lives as long as this feed.
-        `on_news`: takes `gpu` and `sidecars` of `run.json` whenever there is something new."""
+        `on_news`: takes `gpu` and `sidecars` of `run.json` whenever there is something new. `wall_clock`: the run's."""
+        self.wall_clock = wall_clock
         self._on_news = on_news
         self._owners: dict[str, str] = {}  # URL of the sidecar that first went under a host's name
         self._boots: dict[str, str] = {}  # and by its start
@@ -113,7 +121,8 @@ class _Reader:
             self._local = stack.enter_context(self._start_local())
         url = self._place if self._local is None else self._local.url
         token = os.environ.get(SIDECAR_TOKEN_VARIABLE)
-        return SidecarClient(url, token, name_host=lambda host: self._feed.name_host(url, host))
+        name_host = partial(self._feed.name_host, url)
+        return SidecarClient(url, token, name_host=name_host, wall_clock=self._feed.wall_clock)
 
     def _read(self, client: SidecarClient) -> None:
         self._tell_news(client.describe(), [])  # one that never answers is named too

@@ -13,6 +13,7 @@ import gevent
 from stt_load.audio.pool import shortage
 from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet
+from stt_load.clock import SteadyWallClock
 from stt_load.config import RunConfig, path_note
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.log import log
@@ -65,7 +66,8 @@ class Run:
         self.is_aborted = False
         self.failure: str | None = None
         self._on_failure = on_failure
-        started_at = time.time()
+        self._wall_clock = SteadyWallClock.read(time.time, time.monotonic)
+        started_at = self._wall_clock.at(time.monotonic())
         self.folder = RunFolder.create(config.results, config.label, started_at, bool(config.gpu_sidecars))
         references = {clip.clip_id: clip.reference for clip in clips.clips}
         choice = choose_language(config.language, references.values())
@@ -89,13 +91,15 @@ class Run:
         )
         plan = _make_plan(config, cluster.target, self._limit_s, has_ladder)
         self.controller = RunController(
-            run_id, plan, cluster, self.ledger, self.folder, self._on_update, self._on_step, self.fail
+            *(run_id, plan, cluster, self.ledger, self.folder),
+            *(self._on_update, self._on_step, self.fail, self._wall_clock),
         )
         self._gpu_feed = GpuFeed(
             config.gpu_sidecars,
             lambda: LocalSidecar(config.gpu_id, config.server_process),
             self.folder.add_sample,
             self._keep_description,
+            self._wall_clock,
         )
         ladder = config.concurrency if has_ladder else ()
         self._view = LiveView(self.ledger, plan, ladder, has_panel=not config.verbose) if config.live else None
@@ -176,7 +180,8 @@ class Run:
         if self.folder.waited_s:
             waited = f"the run folder took no lines for {self.folder.waited_s:.1f} s"
             self._description["notes"].append(f"{waited}: they waited in memory, and none got lost")
-        self._keep_description({"ended_at": time.time(), "lines": self.folder.n_lines, "failure": self.failure})
+        ended_at = self._wall_clock.at(time.monotonic())
+        self._keep_description({"ended_at": ended_at, "lines": self.folder.n_lines, "failure": self.failure})
         self._try(self.folder.settle)
         if self.failure != self._description["failure"]:
             self._keep_description({"failure": self.failure})

@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 
+from stt_load.clock import SteadyWallClock
 from stt_load.credentials import Credentials
 from stt_load.log import log
 from stt_load.sidecar.clock import Exchange, SidecarClock
@@ -41,12 +42,15 @@ class SidecarClient:
         token: str | None = None,
         timeout_s: float = 2.0,
         name_host: Callable[[str], str] = str,
+        wall_clock: SteadyWallClock | None = None,
     ) -> None:
-        """`name_host` maps the sidecar's name of its host to the one in rows and descriptions."""
+        """`name_host` maps the sidecar's name of its host to the one in rows and descriptions. `wall_clock`: what "our
+        wall clock" means below; None: the one of now."""
         self.url = url.rstrip("/")
         self.available = False
         self.boot: str | None = None
         self._name_host = name_host
+        self._wall_clock = wall_clock or SteadyWallClock.read(time.time, time.monotonic)
         self._timeout_s = timeout_s
         self._lock = threading.RLock()  # stages are announced while samples are pulled
         self._session = requests.Session()
@@ -68,7 +72,7 @@ class SidecarClient:
     @property
     def clock_offset_s(self) -> float | None:
         """The sidecar's wall clock minus ours; None before the first exchange."""
-        return self._clock.offset_s(_wall_minus_mono_s())
+        return self._clock.offset_s(self._wall_clock.ahead_s)
 
     @property
     def clock_uncertainty_s(self) -> float | None:
@@ -148,7 +152,7 @@ class SidecarClient:
             mono = ours.pop(f"{name}_mono", None)
             our_mono = self._clock.to_our_mono(float(mono)) if mono is not None else None
             if our_mono is not None:
-                ours[name] = our_mono + _wall_minus_mono_s()
+                ours[name] = self._wall_clock.at(our_mono)
         return ours
 
     def _sources(self) -> list[dict[str, Any]]:
@@ -198,7 +202,7 @@ class SidecarClient:
         measured = {key: value for key, value in sample.items() if key not in ("t", "mono")}
         our_mono = self._clock.to_our_mono(float(sample["mono"]))
         assert our_mono is not None  # there was an exchange, or there would be no sample
-        row = {"t": our_mono + _wall_minus_mono_s(), "host": self._name_host(page["host"]), "boot": page["boot"]}
+        row = {"t": self._wall_clock.at(our_mono), "host": self._name_host(page["host"]), "boot": page["boot"]}
         return {**row, **measured, "kind": str(sample["kind"])}
 
     def _number(self, rows: list[dict[str, Any]]) -> None:
@@ -279,11 +283,6 @@ class SidecarClient:
 def _shifted(gap: Mapping[str, Any], by_s: float) -> dict[str, Any]:
     ended = gap.get("ended")
     return {**gap, "began": gap["began"] + by_s, "ended": None if ended is None else ended + by_s}
-
-
-def _wall_minus_mono_s() -> float:
-    """Our wall clock minus our monotonic clock, now; it changes when the wall clock is set."""
-    return time.time() - time.monotonic()
 
 
 def _read_answer(response: requests.Response) -> dict[str, Any]:

@@ -19,7 +19,6 @@ class MadeRunner:
     def __init__(self) -> None:
         self.user_count = 0
         self.target_user_count: int | None = None
-        self.last_heartbeat_timestamp: float | None = None
         self.sent: list[tuple[Any, ...]] = []
         self.calls: list[str] = []
 

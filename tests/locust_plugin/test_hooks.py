@@ -46,6 +46,24 @@ print([(e["request_type"], e["name"], e["response_time"], str(e["exception"])) f
     ]
 
 
+def test_no_moment_that_locust_compares_moves_when_the_wall_clock_is_set() -> None:
+    """Heartbeats and spawn messages of its runners, its statistics, and what its web UI keeps for two seconds."""
+    program = """
+import locust, time
+from stt_load.locust_plugin.hooks import install
+install()
+asked = [locust.runners.time.time, locust.stats.time.time, locust.util.cache.time]
+before = [ask() for ask in asked]
+true = time.time
+print(all(abs(each - true()) < 60 for each in before))
+for step_s in (3600, -3600, 30, -30):
+    time.time = lambda: true() + step_s
+    print(all(0 <= ask() - each < 25 for ask, each in zip(asked, before)))
+print(locust.runners.time.monotonic is time.monotonic)
+"""
+    assert run_with_locust(program).split() == ["True"] * 6
+
+
 def test_no_secret_is_an_option_of_locust() -> None:
     """It would send them to workers, and show them in its web UI."""
     program = """

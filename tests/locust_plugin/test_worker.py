@@ -157,7 +157,7 @@ def test_a_worker_that_is_told_to_end_sends_its_rows_before_it_quits() -> None:
 
 def test_a_worker_says_hello_and_leaves_a_master_that_is_silent() -> None:
     worker = made_worker()
-    worker.environment.runner.last_heartbeat_timestamp = time.time() - MASTER_SILENCE_LIMIT_S - 1.0
+    worker._heard_s = time.monotonic() - MASTER_SILENCE_LIMIT_S - 1.0
     worker.on_init()
     settle()
     assert names(worker.environment.runner.sent) == [HELLO]
@@ -170,9 +170,15 @@ def test_a_worker_says_hello_and_leaves_a_master_that_is_silent() -> None:
 )
 def test_how_long_a_master_may_be_silent(heard_ago_s: float | None, is_silent: bool) -> None:
     worker = made_worker()
-    now = 1_000_000.0
-    worker.environment.runner.last_heartbeat_timestamp = None if heard_ago_s is None else now - heard_ago_s
-    assert worker._is_master_silent(now) is is_silent
+    worker._heard_s = None if heard_ago_s is None else 1_000_000.0 - heard_ago_s
+    assert worker._is_master_silent(1_000_000.0) is is_silent
+
+
+def test_a_worker_whose_clock_is_set_stays_with_its_master(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = made_worker()
+    worker.on_heartbeat()
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    assert not worker._is_master_silent(time.monotonic())
 
 
 def test_heartbeats_go_on_while_clips_are_loaded() -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import gevent
 import pytest
-from fakes import FakeClock
+from fakes import START_S, FakeClock
 from scripted_callers import CLIPS
 
+from stt_load.clock import SteadyWallClock
 from stt_load.errors import Outcome, WriteError
 from stt_load.records import UtteranceRecord
 from stt_load.run.controller import RunController
@@ -25,6 +26,7 @@ from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
 
 LIMIT_S = 30.0
+AHEAD_S = 1_700_000_000.0  # of the wall clock
 TIMING = Timing(hold_s=10.0, settle_s=1.0, ramp_rate=10.0, utterance_limit_s=LIMIT_S)
 
 
@@ -101,7 +103,7 @@ class Led:
         self.faults: list[Exception] = []
         self.controller = RunController(
             *("run", plan, cluster, self.ledger, self.folder),
-            *(self.updates.append, self._count_step, self.faults.append, self.clock),
+            *(self.updates.append, self._count_step, self.faults.append, SteadyWallClock(AHEAD_S), self.clock),
         )
         self.controller.start()
 
@@ -165,6 +167,8 @@ def test_a_ladder_is_led_from_its_first_stage_to_its_last(lead: Lead) -> None:
         (1, "done"),
     ]
     assert [line["seq"] for line in lines] == list(range(9))
+    assert {line["t"] - line["mono"] for line in lines} == {AHEAD_S}
+    assert lines[-1]["t"] - lines[0]["t"] == led.clock.now_s - START_S
     assert [(line["begun"], line["ended"]) for line in lines if line["phase"] == "settle"] == [(1, 1), (2, 2)]
     assert (lines[-1]["reason"], lines[-1]["aborted"]) == ("all stages done", False)
     assert lines[-1]["delivery"] == {"rows": 6, "totals": {"w0": 6}, "missing_seq": 0, "workers_lost": 0}

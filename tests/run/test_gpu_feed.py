@@ -18,8 +18,9 @@ from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, environme
 FEED = """\
 from gevent import monkey
 monkey.patch_all()
-import json, logging, sys
+import json, logging, sys, time
 import gevent
+from stt_load.clock import SteadyWallClock
 from stt_load.run.gpu_feed import GpuFeed
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
@@ -35,7 +36,8 @@ def write(row):
 
 logging.basicConfig(level=logging.WARNING, format="%(message)s")
 gpu_id, *places = sys.argv[1:]
-feed = GpuFeed(places, lambda: LocalSidecar(gpu_id), write, lambda news: say("news", news))
+wall_clock = SteadyWallClock.read(time.time, time.monotonic)
+feed = GpuFeed(places, lambda: LocalSidecar(gpu_id), write, lambda news: say("news", news), wall_clock)
 feed.announce(StageUpdate("r1", 0, 3, Phase.HOLD, 20, ()))
 gevent.get_hub().threadpool.apply(sys.stdin.readline)
 feed.stop()

@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,27 @@ def test_a_run_goes_through_its_stages_and_ends_with_its_reports_code(make_run: 
     assert code == (ExitCode.FINE if summary["verdict"] == "pass" else ExitCode.NOT_BELIEVABLE)
     assert [stage["n"] for stage in summary["stages"]] == [4]
     assert copy.exists()
+
+
+@pytest.mark.parametrize("set_by_s", [3600.0, -3600.0, 30.0, -30.0])
+def test_a_wall_clock_that_is_set_in_mid_run_moves_nothing(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, set_by_s: float
+) -> None:
+    made = make_run(at_once=None, hold="600s")
+    began_s, began = time.monotonic(), time.time()
+    made.start()
+    made.wait_for(Phase.HOLD)
+    true = time.time
+    monkeypatch.setattr(time, "time", lambda: true() + set_by_s)
+    made.callers.answer(0)
+    made.run.drain()
+    made.run.close()
+    lasted_s = time.monotonic() - began_s
+    lines, rows, run = made.lines("stages.jsonl"), made.lines("utterances.jsonl"), made.run_json()
+    assert lines[-1]["t"] - lines[0]["t"] == pytest.approx(lines[-1]["mono"] - lines[0]["mono"])
+    moments = [line["t"] for line in lines] + [row["started_at"] + row["duration_s"] for row in rows]
+    assert rows
+    assert all(-1 < moment - began < lasted_s + 1 for moment in [*moments, run["started_at"], run["ended_at"]])
 
 
 def test_an_aborted_run_cuts_what_is_in_flight_and_ends_with_5(make_run: MakeRun) -> None:

@@ -166,6 +166,21 @@ def test_a_gap_stays_where_it_was_though_the_sidecars_wall_clock_is_set(set_by_s
     assert (told["why"], told["kind"], told["gpu"]) == ("dmon died", "gpu", 1)
 
 
+def test_samples_and_gaps_stay_where_they_were_though_our_wall_clock_is_set(
+    smi: StandInSmi, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bare_sidecar(smi, free_port) as running:
+        client = SidecarClient(running.url)
+        assert client.check()
+        smi.feed(dmon_row(sm=10, fb=1000))
+        wait_until_taken(running, 1)
+        offset_s, true = client.clock_offset_s, time.time
+        monkeypatch.setattr(time, "time", lambda: true() - 3600.0)
+        (row,) = client.pull()
+        assert row["t"] == pytest.approx(true(), abs=DEADLINE_S)
+        assert client.clock_offset_s == pytest.approx(offset_s, abs=1.0)
+
+
 def test_a_gap_of_an_older_sidecar_has_a_wall_clock_only_and_one_that_lasts_has_no_end() -> None:
     now = time.time()
     gap = {"began": now - 100, "ended": None, "why": "dmon died"}
