@@ -1,8 +1,16 @@
-"""Locust, as `stt-load run` and `demo` start it: `python -P -m stt_load.locust_plugin`, with Locust's own words."""
+"""Locust, as `stt-load run` and `demo` start it: `python -P -m stt_load.locust_plugin`, with Locust's own words.
+
+The folder that it is started in decides nothing. Locust itself imports modules from there before any of Python's or its
+own (a `random.py` of the user's), and takes options from a `locust.conf` or `pyproject.toml` there that nobody has
+checked. Who wants that starts `locust`.
+"""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from stt_load.ending_signals import hear_before_start
 
@@ -10,10 +18,19 @@ from stt_load.ending_signals import hear_before_start
 def main() -> None:
     """Hears signals first: the import of Locust takes a second."""
     hear_before_start()
-    from locust.main import main as run_locust
+    import locust.main  # first: it patches the process
 
+    import_module("stt_load.locust_plugin.hooks")  # what the locustfile needs, while nothing comes from this folder
+    locust.events.init_command_line_parser.add_listener(leave_out_this_folder)
     sys.argv[0] = "locust"  # what it calls itself in its messages
-    run_locust()
+    locust.main.main()
+
+
+def leave_out_this_folder(parser: Any, **_: Any) -> None:
+    """Locust has imported the locustfile, with this folder at the head of the path, and is about to read options."""
+    if sys.path[0] == str(Path.cwd()):
+        del sys.path[0]
+    parser._default_config_files = []  # there is no other way; a file that is named with --config is still read
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
         return []
     from locust.argument_parser import get_parser
 
-    parser = get_parser()
+    parser = get_parser(default_config_files=())  # as when it is started
     known = {name for action in parser._actions for name in action.option_strings}
     meant = [*known, *(f"--{option.name}" for option in OPTIONS)]
     flags = [word.partition("=")[0] for word in words if word.startswith("--")]

@@ -47,7 +47,7 @@ class DecoderPool:
 
     def __init__(self, model: LanguageModel, decoders: int, nice: int) -> None:
         self._command = [
-            *(sys.executable, "-m", "stt_load.server.decoder"),
+            *(sys.executable, "-P", "-m", "stt_load.server.decoder"),  # no module of the current folder
             *(str(model.ngrams), str(model.pronunciations), str(nice)),
         ]
         self.decoders = decoders

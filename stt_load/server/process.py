@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from stt_load.errors import ConfigError, SttLoadError
 
 _ANNOUNCEMENT = b"listening on "
-_STT_LOAD = ("-P", "-m", "stt_load")
+_STT_LOAD = ("-m", "stt_load")
 
 
 class ServerFailed(SttLoadError):
@@ -25,7 +25,7 @@ class ServerFailed(SttLoadError):
 
 
 class ServerProcess:
-    """`[sys.executable, *arguments, "--exit-with-parent"]`, listening once the constructor returns.
+    """`[sys.executable, "-P", *arguments, "--exit-with-parent"]`, listening once the constructor returns.
 
     The server must print `listening on URL` first, and end when its standard input does: then
     `kill -9` of this process takes it along. Raises ConfigError where it calls its input bad (exit 2), else
@@ -40,7 +40,7 @@ class ServerProcess:
     ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - read after the process has ended
         self._process = subprocess.Popen(
-            [sys.executable, *arguments, "--exit-with-parent"],
+            [sys.executable, "-P", *arguments, "--exit-with-parent"],  # no module of the current folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

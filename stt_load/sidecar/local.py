@@ -93,7 +93,7 @@ class LocalSidecar:
                 file.close()
 
     def _command(self) -> list[str]:
-        command = [sys.executable, "-m", "gpu_sidecar", "--port", "0", "--exit-with-parent", str(os.getpid())]
+        command = [sys.executable, "-P", "-m", "gpu_sidecar", "--port", "0", "--exit-with-parent", str(os.getpid())]
         for option, value in (("--gpu-id", self._gpu_id), ("--server-process", self._server_process)):
             if value is not None:
                 command.append(f"{option}={value}")  # one word: a pattern may begin with a dash
