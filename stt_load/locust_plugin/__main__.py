@@ -21,16 +21,18 @@ def main() -> None:
     import locust.main  # first: it patches the process
 
     import_module("stt_load.locust_plugin.hooks")  # what the locustfile needs, while nothing comes from this folder
+    # The files that are read without being named with --config.
+    locust.argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
+    locust.argument_parser.get_parser.__defaults__ = ((),)
     locust.events.init_command_line_parser.add_listener(leave_out_this_folder)
     sys.argv[0] = "locust"  # what it calls itself in its messages
     locust.main.main()
 
 
-def leave_out_this_folder(parser: Any, **_: Any) -> None:
-    """Locust has imported the locustfile, with this folder at the head of the path, and is about to read options."""
+def leave_out_this_folder(**_: Any) -> None:
+    """Locust has imported the locustfile, with this folder at the head of the path, and is about to make its parser."""
     if sys.path[0] == str(Path.cwd()):
         del sys.path[0]
-    parser._default_config_files = []  # there is no other way; a file that is named with --config is still read
 
 
 if __name__ == "__main__":

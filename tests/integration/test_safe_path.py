@@ -31,6 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             f"open({str(tmp_path / 'imported')!r}, 'a').write('{name} ')\n", encoding="utf-8"
         )
     (here / "locust.conf").write_text(CONFIG, encoding="utf-8")
+    (here / "pyproject.toml").write_text("[tool.locust]\nno TOML", encoding="utf-8")
     monkeypatch.chdir(here)
     return here
 
