@@ -48,6 +48,7 @@ class Run:
                 stderr=subprocess.STDOUT,
                 cwd=folder,
                 env={**os.environ, **(environment or {})},
+                process_group=0,
             )
         self._family: set[psutil.Process] = set()
 
@@ -82,6 +83,10 @@ class Run:
 
     def send(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def send_to_all(self, number: int) -> None:
+        """As a terminal does it, `timeout`, a container runtime or systemd."""
+        os.killpg(self.process.pid, number)
 
     def wait_until_nothing_is_left(self) -> None:
         """Raises AssertionError where a child outlives its parent for long."""

@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import termios
+import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -38,6 +40,7 @@ from runs import (
 from servers.start import start_stand_in
 from stand_in import StandInSmi, dmon_row, sidecar
 
+from stt_load.ending_signals import REPEATED_AFTER_S
 from stt_load.run.plan import OTHER_DIALECT
 
 pytestmark = pytest.mark.locust
@@ -45,10 +48,18 @@ pytestmark = pytest.mark.locust
 LONG = ["--concurrency", "6", "--hold", "600s"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("processes", [list, two_processes], ids=["one process", "two workers"])
+@pytest.mark.parametrize(
+    ("number", "processes", "is_for_all"),
+    [
+        (signal.SIGINT, list, True),
+        (signal.SIGHUP, list, False),
+        (signal.SIGTERM, two_processes, False),
+        (signal.SIGTERM, two_processes, True),
+        (signal.SIGQUIT, two_processes, True),
+    ],
+)
 def test_a_signal_in_a_hold_ends_the_run_with_5_and_a_summary(
-    start_sink: StartSink, tmp_path: Path, number: int, processes: Callable[[], list[str]]
+    start_sink: StartSink, tmp_path: Path, number: int, processes: Callable[[], list[str]], is_for_all: bool
 ) -> None:
     results = tmp_path / "results"
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results)]
@@ -56,14 +67,21 @@ def test_a_signal_in_a_hold_ends_the_run_with_5_and_a_summary(
         wait_for_hold(results, 0, run)
         wait_for_rows(results, 8, run)
         run.note_family()
-        run.send(number)
+        if is_for_all:
+            run.send_to_all(number)
+        else:
+            run.send(number)
         assert run.wait() == 5, run.output
         run.wait_until_nothing_is_left()
     done = rows(run_folder(results) / "stages.jsonl")[-1]
     utterances = rows(run_folder(results) / "utterances.jsonl")
     assert (done["phase"], done["aborted"]) == ("done", True)
     assert done["delivery"]["rows"] == sum(done["delivery"]["totals"].values()) == len(utterances)
-    assert "interrupted" in {row["outcome"] for row in utterances}
+    assert done["delivery"]["workers_lost"] == 0
+    outcomes = Counter(row["outcome"] for row in utterances)
+    answered = sum(row["text_sent_s"] is not None for row in rows(tmp_path / "truth.jsonl"))
+    assert outcomes["ok"] <= answered <= outcomes["ok"] + outcomes["interrupted"]
+    assert 0 < outcomes["interrupted"] <= 6
     assert summary(results)["stages"][0]["n"] > 0
     assert (summary(results)["exit_code"], summary(results)["verdict"]) == (5, "aborted")
 
@@ -81,6 +99,25 @@ def test_a_master_that_still_waits_for_its_workers_leaves_with_5(
         assert run.wait() == 5, run.output
         assert "Traceback" not in run.output
     assert not list(results.iterdir()), "nothing was measured"
+
+
+def test_a_second_signal_leaves_at_once_and_takes_the_workers_along(start_sink: StartSink, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results)]
+    with Run([*line, *two_processes()], tmp_path) as run:
+        wait_for_hold(results, 0, run)
+        wait_for_rows(results, 8, run)
+        (worker, _) = run.note_family()
+        worker.suspend()  # the run waits for its last rows
+        run.send_to_all(signal.SIGINT)
+        wait_for(lambda: "SIGINT: ending the run" in run.output, "the first signal to be heard", run)
+        heard_s = time.monotonic()
+        wait_for(lambda: time.monotonic() - heard_s > REPEATED_AFTER_S, "the next one to be a second one")
+        run.send_to_all(signal.SIGINT)
+        assert run.wait() == 128 + signal.SIGINT, run.output
+        worker.resume()
+        run.wait_until_nothing_is_left()
+    assert len(rows(run_folder(results) / "utterances.jsonl")) >= 8
 
 
 def test_a_run_that_is_ended_in_its_first_settle_claims_nothing_about_more_callers(
