@@ -72,7 +72,7 @@ def made_row(rng: random.Random, clip: tuple[str, str], text: str, **what: objec
         duration_s=7.0 + eos_s,
         frames=70,
         text=text,
-        messages=[[rng.uniform(3, 5), text[:half]], [6.4 + eos_s, text[half:]]],
+        messages=[(rng.uniform(3, 5), text[:half]), (6.4 + eos_s, text[half:])],
         stamp="kernel",
         server_ms={"decode": 100 * eos_s, "queue": rng.uniform(0, 20)},
         connection_age_s=rng.uniform(0.0005, 0.004),

@@ -7,12 +7,13 @@ Field meanings are those of `docs/design.md` ("What the numbers mean"). Times ar
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
+from msgspec import Meta
 
 from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import Outcome
@@ -28,6 +29,28 @@ MAX_LAG_BUCKET_MS = 50
 Stamp = Literal["kernel", "read"]
 """Where an arrival time comes from: the kernel's receive timestamp, or the moment at which the bytes were read."""
 
+# What a number or a word of a row must be. A row with anything else is refused where it is read, from a worker or from
+# a file, and makes no figure. The limits are far beyond what can be measured, and near enough for sums to be finite.
+Seconds = Annotated[float, Meta(ge=-1e6, le=1e6)]  # signed: some latencies are below zero
+Length = Annotated[float, Meta(ge=0, le=1e6)]  # seconds
+Moment = Annotated[float, Meta(ge=-1e6, le=1e11)]  # seconds since 1970, or since a machine started
+Milliseconds = Annotated[float, Meta(ge=-1e12, le=1e12)]
+Count = Annotated[int, Meta(ge=0, le=10**9)]
+Ratio = Annotated[float, Meta(ge=0, le=1e9)]  # insertions have no upper end
+
+
+def _one_of(words: Iterable[str]) -> Meta:
+    return Meta(pattern=f"^({'|'.join(words)})$")
+
+
+PHASES = ("ramp", "hold", "grace", "settle", "done")
+PhaseName = Annotated[str, _one_of(PHASES)]
+KindName = Annotated[str, _one_of(KINDS)]
+OutcomeName = Annotated[str, _one_of(Outcome)]
+
+End = Literal["server", "client"]
+"""Who ended the utterance: the server (endpointing), or the client (end message)."""
+
 CallerKey = tuple[int, int]
 """A caller of a run: the ordinal of its worker, and its own on that worker."""
 
@@ -36,15 +59,15 @@ class Utterance(msgspec.Struct, gc=False):
     """Who is to say or hear which clip, where and when: what is known of an utterance before it starts."""
 
     run_id: str
-    worker: int  # ordinal of the load worker, 0-based
-    user: int  # ordinal of the caller on its worker, 0-based
-    stage: int  # 0-based
-    phase: str  # phase when the utterance started: only "hold" counts
-    users: int  # target number of callers of the stage
+    worker: Count  # ordinal of the load worker, 0-based
+    user: Count  # ordinal of the caller on its worker, 0-based
+    stage: Count  # 0-based
+    phase: PhaseName  # phase when the utterance started: only "hold" counts
+    users: Count  # target number of callers of the stage
     clip_id: str
     reference: str
     clip_reused: bool = False  # another caller of this worker was speaking this clip at the same time
-    kind: str = STREAM.name  # of load: a key of `kinds.KINDS`
+    kind: KindName = STREAM.name  # of load: a key of `kinds.KINDS`
 
     @property
     def caller(self) -> CallerKey:
@@ -69,39 +92,39 @@ class UtteranceRecord(Utterance, gc=False):
     """
 
     # measured by the worker
-    outcome: str = Outcome.INTERRUPTED
-    started_at: float = 0.0  # stream_start (or the dial, if it never started), wall clock, seconds since 1970
-    stream_start_s: float | None = None  # stream_start on the load worker's monotonic clock; null if it never started
-    eos_latency_s: float | None = None  # end of speech on the schedule -> last message completing the transcript
-    stream_end_latency_s: float | None = None  # last frame handed over -> last transcript text; signed
-    settled_latency_s: float | None = None  # end of speech -> the server's word that nothing more comes
-    finalise_latency_s: float | None = None  # end message sent -> the server's answer to it
-    first_partial_s: float | None = None  # start of speech on the schedule -> first non-empty text
-    connect_s: float | None = None  # dial -> upgrade done
-    ready_s: float | None = None  # upgrade done -> server ready; 0 where the protocol has no ready message
-    total_s: float | None = None  # upload, tts: first byte of the request handed over -> last byte of the answer
-    first_text_s: float | None = None  # the same start -> first text, where the server streams its answer
-    first_audio_s: float | None = None  # the same start -> first audio behind the header, where the server streams
-    gap_max_s: float | None = None  # longest silence between two pieces of streamed audio; 0 where there was one piece
-    underruns: int | None = None  # how often playback of streamed audio would have run dry
-    stall_s: float | None = None  # how long it would have been silent for that
-    pacing_lag_p99_s: float | None = None  # frame due -> frame handed to the kernel, over this utterance
-    pacing_lag_max_s: float | None = None
-    pacing_lag_counts: dict[int, int] | None = None  # frames by lag: upper edge of each bucket of 1 ms -> how many
-    frames_late: int = 0  # frames handed over more than 10 ms after they were due
-    audio_s: float = 0.0  # audio sent, trailing silence included
-    speech_s: float = 0.0  # speech in it
-    duration_s: float | None = None  # stream_start -> end of the utterance on the client, all waits included
-    frames: int = 0
+    outcome: OutcomeName = Outcome.INTERRUPTED
+    started_at: Moment = 0.0  # stream_start (or the dial, if it never started), wall clock, seconds since 1970
+    stream_start_s: Moment | None = None  # stream_start on the load worker's monotonic clock; null if it never started
+    eos_latency_s: Seconds | None = None  # end of speech on the schedule -> last message completing the transcript
+    stream_end_latency_s: Seconds | None = None  # last frame handed over -> last transcript text; signed
+    settled_latency_s: Seconds | None = None  # end of speech -> the server's word that nothing more comes
+    finalise_latency_s: Seconds | None = None  # end message sent -> the server's answer to it
+    first_partial_s: Seconds | None = None  # start of speech on the schedule -> first non-empty text
+    connect_s: Seconds | None = None  # dial -> upgrade done
+    ready_s: Seconds | None = None  # upgrade done -> server ready; 0 where the protocol has no ready message
+    total_s: Seconds | None = None  # upload, tts: first byte of the request handed over -> last byte of the answer
+    first_text_s: Seconds | None = None  # the same start -> first text, where the server streams its answer
+    first_audio_s: Seconds | None = None  # the same start -> first audio behind the header, where the server streams
+    gap_max_s: Length | None = None  # longest silence between two pieces of streamed audio; 0 where there was one piece
+    underruns: Count | None = None  # how often playback of streamed audio would have run dry
+    stall_s: Length | None = None  # how long it would have been silent for that
+    pacing_lag_p99_s: Length | None = None  # frame due -> frame handed to the kernel, over this utterance
+    pacing_lag_max_s: Length | None = None
+    pacing_lag_counts: dict[Count, Count] | None = None  # frames by lag: upper edge of each bucket of 1 ms -> how many
+    frames_late: Count = 0  # frames handed over more than 10 ms after they were due
+    audio_s: Length = 0.0  # audio sent, trailing silence included
+    speech_s: Length = 0.0  # speech in it
+    duration_s: Seconds | None = None  # stream_start -> end of the utterance on the client, all waits included
+    frames: Count = 0
     text: str = ""  # the assembled transcript
-    messages: list[list[Any]] = []  # [seconds after stream_start, text] per final text
-    arrival_late_s: float | None = None  # how long before its time the completing message may have arrived; null: not
-    stamp: str = "read"  # arrival times are "kernel" receive stamps, or when the bytes were "read"
-    server_ms: dict[str, float] | None = None  # what the server says of itself
-    end: str = "server"  # who ended the utterance: "server" (endpointing) or "client" (end message)
-    connection_utterance: int = 0  # how many this connection had carried before
-    connection_age_s: float | None = None  # upgrade done -> stream_start
-    close_code: int | None = None
+    messages: list[tuple[Seconds, str]] = []  # [seconds after stream_start, text] per final text
+    arrival_late_s: Seconds | None = None  # how long before its time the completing message may have arrived; null: not
+    stamp: Stamp = "read"  # arrival times are "kernel" receive stamps, or when the bytes were "read"
+    server_ms: dict[str, Milliseconds] | None = None  # what the server says of itself
+    end: End = "server"
+    connection_utterance: Count = 0  # how many this connection had carried before
+    connection_age_s: Seconds | None = None  # upgrade done -> stream_start
+    close_code: Count | None = None
     refusal: str | None = None  # why a refused caller was refused, where it is known: full, auth, …
     error: str | None = None
     is_own_fault: bool = False  # the load generator itself failed: nothing was learned of the server
@@ -110,16 +133,16 @@ class UtteranceRecord(Utterance, gc=False):
 
     # scored at the master
     normaliser: str | None = None
-    wer: float | None = None
-    cer: float | None = None
-    substitutions: int | None = None
-    deletions: int | None = None
-    insertions: int | None = None
-    reference_words: int | None = None
-    character_errors: int | None = None
-    reference_characters: int | None = None
-    foreign_text: int | None = None  # messages of this utterance that are another caller's words
-    late_text: int | None = None  # messages that are this caller's own words of an earlier utterance
+    wer: Ratio | None = None
+    cer: Ratio | None = None
+    substitutions: Count | None = None
+    deletions: Count | None = None
+    insertions: Count | None = None
+    reference_words: Count | None = None
+    character_errors: Count | None = None
+    reference_characters: Count | None = None
+    foreign_text: Count | None = None  # messages of this utterance that are another caller's words
+    late_text: Count | None = None  # messages that are this caller's own words of an earlier utterance
 
     def to_json(self) -> bytes:
         """One line without its end. Raises ValueError for a number that JSON doesn't have (NaN, infinity)."""
@@ -141,13 +164,12 @@ class UtteranceRecord(Utterance, gc=False):
         for figures in measured:
             fields.update(msgspec.structs.asdict(figures))
         if fields.get("error"):
-            fields["error"] = printable(
-                credentials.hide(fields["error"])
-            )  # words of a server, logged and printed as they stand here
+            # Words of a server, logged and printed as they stand here.
+            fields["error"] = printable(credentials.hide(fields["error"]))
         if fields.get("text"):
             hide = partial(credentials.hide_in_transcript, reference=utterance.reference)
             fields["text"] = hide(fields["text"])
-            fields["messages"] = [[at_s, hide(text)] for at_s, text in fields.get("messages", ())]
+            fields["messages"] = [(at_s, hide(text)) for at_s, text in fields.get("messages", ())]
         if fields.get("server_ms"):
             fields["server_ms"] = {credentials.hide(name): ms for name, ms in fields["server_ms"].items()}
         fields["started_at"] = ended_at - (fields.get("duration_s") or 0.0)
@@ -199,4 +221,11 @@ class UtteranceRecord(Utterance, gc=False):
 
 
 _ENCODER = msgspec.json.Encoder()
-_TIMES = attrgetter(*(f.name for f in msgspec.structs.fields(UtteranceRecord) if f.type in (float, float | None)))
+_NUMBERS = (Seconds, Length, Moment, Ratio)
+_TIMES = attrgetter(
+    *(
+        f.name
+        for f in msgspec.structs.fields(UtteranceRecord)
+        if any(f.type in (kind, kind | None) for kind in _NUMBERS)
+    )
+)

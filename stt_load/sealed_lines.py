@@ -45,6 +45,11 @@ def line_number(line: bytes) -> int | None:
     return int(number)
 
 
+def mentions_seal(text: bytes) -> bool:
+    """Whether something in the text looks like a seal: then all lines of the file have one."""
+    return _MARK in text
+
+
 def whole_lines_within(line: bytes) -> list[bytes]:
     """The sealed lines that stand whole within a damaged one: two that were glued together, one behind a torn one."""
     found = []

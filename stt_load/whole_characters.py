@@ -14,7 +14,7 @@ def with_whole_characters(value: Any) -> Any:
     a lone one U+FFFD."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [with_whole_characters(item) for item in value]
     if isinstance(value, dict):
         return {with_whole_characters(key): with_whole_characters(item) for key, item in value.items()}

@@ -24,7 +24,7 @@ FULL = record(
     outcome=Outcome.OK,
     eos_latency_s=0.25,
     stream_end_latency_s=-0.5,
-    messages=[[1.25, "héllo"], [1.5, ""]],
+    messages=[(1.25, "héllo"), (1.5, "")],
     server_ms={"decode": 3.5},
     text="héllo",
     close_code=1000,
@@ -53,6 +53,36 @@ def test_a_row_that_is_none_is_refused() -> None:
         UtteranceRecord.from_row({"worker": 0})
     with pytest.raises(ValueError, match="run_id"):
         UtteranceRecord.from_json('{"worker": 0}')
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("eos_latency_s", "0.4"),
+        ("eos_latency_s", 1e308),
+        ("eos_latency_s", 10**30),
+        ("audio_s", -1.0),
+        ("started_at", -1e9),
+        ("frames", 1.5),
+        ("frames", True),
+        ("frames", -1),
+        ("stage", None),
+        ("phase", "held"),
+        ("outcome", "fine"),
+        ("kind", "video"),
+        ("end", ""),
+        ("messages", [[1.5]]),
+        ("messages", [[1.5, None]]),
+        ("pacing_lag_counts", {"one": 1}),
+        ("server_ms", {"decode": []}),
+        ("wer", -0.1),
+    ],
+)
+def test_a_row_with_a_value_that_can_not_be_is_refused_with_its_field(field: str, value: object) -> None:
+    row = {**json.loads(FULL.to_json()), field: value}
+    for read in (lambda: UtteranceRecord.from_json(json.dumps(row)), lambda: UtteranceRecord.from_row(row)):
+        with pytest.raises(ValueError, match=rf"\$\.{field}"):
+            read()
 
 
 def test_the_outcome_is_a_word() -> None:

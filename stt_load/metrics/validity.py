@@ -32,6 +32,7 @@ class Evidence:
     generator_cpu_pct: float | None  # the busiest generator process, percent of one core
     stolen_cpu_pct: float | None  # of all CPU time of the master's machine, taken by its host
     rows_lost: int  # utterances that finished on a worker and are not in the file, and reports lost
+    damage: str | None  # which raw files are not as the run wrote them, a clause; None where all are
     counted: int
     unended: int  # counted utterances cut off or never heard of again
     own_faults: int  # counted utterances that the load generator itself failed to play
@@ -129,6 +130,11 @@ def _no_rows_lost(evidence: Evidence) -> tuple[bool, str]:
     return n == 0, f"{n} result{'' if n == 1 else 's'} of utterances got lost" if n else "none got lost"
 
 
+def _files_whole(evidence: Evidence) -> tuple[bool, str]:
+    """What was left out may have been the slowest utterance, and what was changed may be any figure."""
+    return evidence.damage is None, evidence.damage or "every line is as it was written"
+
+
 def _all_ended(evidence: Evidence) -> tuple[bool, str]:
     if not evidence.is_over:
         return False, "the run ended in the middle of this stage"
@@ -192,6 +198,12 @@ CONDITIONS: tuple[Condition, ...] = (
         "no rows lost",
         _no_rows_lost,
         "look for workers that died and for a full disk, then run again",
+    ),
+    Condition(
+        "raw files whole",
+        _files_whole,
+        "see the notes, and look for a full disk, a machine that lost power or a file that somebody edited; "
+        "copy the folder again, or run again",
     ),
     Condition(
         "counted utterances all ended",

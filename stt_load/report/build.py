@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stt_load.errors import ConfigError
 from stt_load.kinds import KINDS, STREAM
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.normaliser import Normaliser, normaliser_titled
@@ -15,6 +16,7 @@ from stt_load.metrics.transcript_fit import find_misfit
 from stt_load.metrics.validity import ARRIVAL_LATE_LIMIT_S, Evidence, Finding, evaluate
 from stt_load.records import UtteranceRecord
 from stt_load.report.aggregate import RunAggregate, StageAggregate
+from stt_load.report.damage import RUN, UTTERANCES, Damage, Flaw
 from stt_load.report.device_samples import SampleRow
 from stt_load.report.knee import find_knee, run_verdict
 from stt_load.report.late_scores import LateScores
@@ -31,6 +33,7 @@ class _RunFacts:
     """What is the same for every stage of a run.
 
     `is_strict`: what nothing speaks against must be proven too. `rows_lost`: utterances that are not in the file.
+    `damage`: which raw files are not as they were written; None where all are.
     `misfit`: what is wrong with the transcripts of the quiet server, None where nothing is. `other_dialect`: what says,
     in the first stage, that the server speaks another dialect; None where nothing does.
     """
@@ -39,6 +42,7 @@ class _RunFacts:
     is_strict: bool
     is_paced: bool
     rows_lost: int
+    damage: str | None
     misfit: str | None
     other_dialect: str | None
 
@@ -55,20 +59,23 @@ def build_report(
     transitions: Sequence[Transition],
     utterances: Iterable[Sequence[UtteranceRecord]],
     samples: Sequence[SampleRow] = (),
-    notes: Iterable[str] = (),
+    damage: Damage | None = None,
 ) -> RunReport:
     """Builds the whole report.
 
     `run`, `transitions`, `utterances`: the contents of the raw files, in their order; utterances some thousand at a
-    time, since there may be a million. `samples`: the lines of gpu.jsonl and host.jsonl. `notes`: remarks of the reader
-    of the files, complete once they have been read. Raises ConfigError for an SLO that can't be read.
+    time, since there may be a million. `samples`: the lines of gpu.jsonl and host.jsonl. `damage`: what the readers of
+    the files have left out; None where nothing was. It is complete once the utterances have been read.
     """
+    damage = Damage() if damage is None else damage
     timelines = timelines_of(transitions)
     normaliser = normaliser_titled(str(run.get("normaliser", "")))
     aggregate = _aggregate(timelines, run, utterances, normaliser)
     done = next((line for line in transitions if line["phase"] == "done"), None)
     kind = KINDS[run.get("kind", STREAM.name)]
-    slos = tuple(parse_slo(text) for text in run.get("slos", kind.default_slos))
+    slos = _slos(run.get("slos", kind.default_slos), damage)
+    if aggregate.without_stage:
+        damage.note(UTTERANCES, Flaw.NO_STAGE, n=aggregate.without_stage)
     judged_ones = [timeline for timeline in timelines if timeline.is_judged]
     sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in judged_ones})
     figures: list[StageFigures] = []
@@ -80,6 +87,7 @@ def build_report(
         is_strict=bool(run.get("strict")),
         is_paced=kind.is_paced,
         rows_lost=_rows_lost(done, aggregate.rows),
+        damage=damage.clause(is_finished=done is not None),
         misfit=find_misfit(list(zip(figures, samples_of, strict=True)), slos, normaliser),
         other_dialect=find_other_dialect(figures[0]) if figures else None,
     )
@@ -102,13 +110,24 @@ def build_report(
             *([f"the run failed: {failure}"] if failure else []),
             *_frame_note(run),
             *run.get("notes", ()),
-            *notes,
+            *damage.notes,
             *_notes(done, aggregate),
             *error_notes(stages, kind),
             *_not_judged(timelines),
             *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),
     )
+
+
+def _slos(texts: Iterable[str], damage: Damage) -> tuple[Slo, ...]:
+    """The objectives of run.json; one that can't be read is left out."""
+    slos = []
+    for text in texts:
+        try:
+            slos.append(parse_slo(text))
+        except ConfigError as error:
+            damage.note(RUN, Flaw.VALUE, f"`slos`: {error}")
+    return tuple(slos)
 
 
 def _aggregate(
@@ -192,6 +211,7 @@ def _evidence(
         generator_cpu_pct=timeline.generator_cpu_pct,
         stolen_cpu_pct=timeline.stolen_cpu_pct,
         rows_lost=max(facts.rows_lost, timeline.largest("ended") - figures.n),
+        damage=facts.damage,
         counted=counted,
         unended=counted - ended - figures.own_faults,
         own_faults=figures.own_faults,
@@ -236,8 +256,6 @@ def _notes(done: Transition | None, aggregate: RunAggregate) -> list[str]:
     workers_lost = delivery_of(done or {}).get("workers_lost", 0)
     if workers_lost:
         notes.append(f"load workers lost during the run: {workers_lost}")
-    if aggregate.without_stage:
-        notes.append(f"utterances left out because stages.jsonl does not have their stage: {aggregate.without_stage}")
     if aggregate.tagged:
         notes.append(
             f"transcripts with tags of the model in them, like <|en|>, which were taken out before scoring: "

@@ -1,107 +1,195 @@
-"""The raw lines of a run folder. A run may have been killed in the middle of a line: what can't be read at the end of a
-file is left out and noted, anything unreadable before the end is refused.
+"""The raw lines of a run folder. What is not as the run wrote it is left out and noted as damage: a line that was cut
+off, a flipped bit, zeros after a power loss, a span that is missing, a line that is there twice, one of another run.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from itertools import chain
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic
 
 import msgspec
 
 from stt_load.errors import ConfigError
-from stt_load.records import UtteranceRecord
-
-ParsedLine = TypeVar("ParsedLine")
+from stt_load.report.damage import Damage, Flaw
+from stt_load.report.raw_rows import Accept, Row, said
+from stt_load.sealed_lines import BrokenSeal, line_number, mentions_seal, whole_lines_within
+from stt_load.whole_characters import with_whole_characters
 
 # Larger pieces take twice the time: their memory goes back to the system and is asked for again, piece after piece.
 _AT_ONCE_BYTES = 256 * 1024
+_LONGEST_LINE_BYTES = 16 * 1024 * 1024  # no utterance has so much text, and to score it would take minutes
+_LOOKED_AT_BYTES = 1024 * 1024  # to see whether the lines of a file are sealed
 
 
-class RawLines(Generic[ParsedLine]):
-    """The parsed lines of one file, some thousand at a time, as often as needed. Raises ConfigError at a bad line.
+class NotJson(ValueError):
+    """A text is not JSON; the message says why."""
 
-    `notes`: gets what there is to say about the file when it has been read to its end. `read_all`: lines → rows, fast.
-    `read_one`: one line, where that has failed, and what to call it: it says what is wrong.
+
+class RawLines(Generic[Row]):
+    """The rows of one file, some thousand at a time, as often as needed; none where the file is absent. Raises
+    ConfigError where it can't be read.
+
+    `damage`: gets what there is to say about the file, complete when it has been read to its end. `kind`: of its rows.
+    `accept`: what a row must be besides. `n_lines`: how many the run has written; None if that isn't known.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        notes: list[str],
-        read_all: Callable[[bytes], list[ParsedLine]],
-        read_one: Callable[[bytes, str], ParsedLine],
-    ) -> None:
+    def __init__(self, path: Path, damage: Damage, kind: Any, accept: Accept[Row], n_lines: int | None = None) -> None:
         self._path = path
-        self._notes = notes
-        self._read_all = read_all
-        self._read_one = read_one
+        self._damage = damage
+        self._kind = kind
+        self._decoder = msgspec.json.Decoder(kind)
+        self._accept = accept
+        self._n_lines = n_lines
+        # Of the pass that goes on:
+        self._numbers = LineNumbers()
+        self._unsealed: set[int] = set()  # hashes of the lines without a seal
+        self._is_sealed = False
 
-    def __iter__(self) -> Iterator[list[ParsedLine]]:
-        cut: ConfigError | None = None
-        place = 0  # in bytes
+    def __iter__(self) -> Iterator[list[Row]]:
+        self._damage.forget(self._path.name)
+        self._numbers, self._unsealed = LineNumbers(), set()
+        n_before = 0
         try:
             with self._path.open("rb") as file:
-                for lines in _whole_lines(file):
-                    if cut is not None and lines.strip():
-                        raise cut
-                    try:
-                        rows = self._all_at_once(lines)
-                    except ValueError:
-                        rows, torn = self._one_by_one(lines, 1 + self._lines_before(place))
-                        cut = cut or torn
-                    place += len(lines)
-                    yield rows
+                self._is_sealed = mentions_seal(file.read(_LOOKED_AT_BYTES))
+                file.seek(0)
+                for piece in _whole_lines(file):
+                    lines = piece.split(b"\n")
+                    rows = self._all_at_once(piece, lines, n_before)
+                    yield self._one_by_one(lines, n_before) if rows is None else rows
+                    n_before += len(lines) - 1
+        except FileNotFoundError:
+            pass  # a run without a sidecar has no samples, one that was killed early no utterances
         except OSError as error:
             raise unreadable(self._path, error) from error
-        note = f"{self._path.name}: the last line is cut off and left out"
-        if cut is not None and note not in self._notes:
-            self._notes.append(note)
+        if n_missing := self._numbers.missing(self._n_lines):
+            self._note(Flaw.MISSING, n=n_missing)
 
-    def _all_at_once(self, lines: bytes) -> list[ParsedLine]:
-        """Parses all lines at once. ValueError if one of them is blank, or is not exactly one JSON value."""
-        rows = self._read_all(lines)
-        if len(rows) != lines.count(b"\n") + (not lines.endswith(b"\n")):
-            raise ValueError
+    def _all_at_once(self, piece: bytes, lines: Sequence[bytes], n_before: int) -> list[Row] | None:
+        """The rows of a piece in which every line is whole, in its place, and a row; None where one is not."""
+        whole = lines[:-1]
+        if lines[-1]:
+            return None
+        try:
+            if not self._numbers.are_next([line_number(line) for line in whole]):
+                return None
+            parsed = self._decoder.decode_lines(piece)
+        except (ValueError, RecursionError):
+            return None
+        if len(parsed) != len(whole):
+            return None
+        self._numbers.skip(len(whole))
+        return [row for at, one in enumerate(parsed, n_before + 1) for row in self._accepted(one, at)]
+
+    def _one_by_one(self, lines: Sequence[bytes], n_before: int) -> list[Row]:
+        """The rows of a piece that may have any damage. Its last line has no end: there is none, or it is cut off."""
+        rows: list[Row] = []
+        for at, line in enumerate(lines, n_before + 1):
+            if line.strip():
+                for whole in self._whole(line, at, is_last=at == n_before + len(lines)):
+                    rows += self._parsed(whole, at, is_last=at == n_before + len(lines))
         return rows
 
-    def _lines_before(self, place: int) -> int:
-        with self._path.open("rb") as file:
-            return file.read(place).count(b"\n")
+    def _whole(self, line: bytes, at: int, *, is_last: bool) -> list[bytes]:
+        """What is whole of a line and was not there before: the line, or those that are found within a damaged one."""
+        try:
+            if len(line) > _LONGEST_LINE_BYTES:
+                raise BrokenSeal(f"it is longer than {_LONGEST_LINE_BYTES:,} bytes")
+            number = line_number(line)
+            if number is None and self._is_sealed:
+                raise BrokenSeal("it has no checksum")
+        except BrokenSeal as error:
+            self._note(Flaw.CUT if is_last else Flaw.DAMAGED, f"line {at} ({error})")
+            return [found for found in whole_lines_within(line) if self._is_new(found, line_number(found), at)]
+        return [line] if self._is_new(line, number, at) else []
 
-    def _one_by_one(self, lines: bytes, number: int) -> tuple[list[ParsedLine], ConfigError | None]:
-        """Parses line by line. The second value is the error of the last line, which counts if more lines follow."""
-        rows: list[ParsedLine] = []
-        cut: ConfigError | None = None
-        for at, line in enumerate(lines.split(b"\n"), number):
-            if not line.strip():
-                continue
-            if cut is not None:
-                raise cut
+    def _is_new(self, line: bytes, number: int | None, at: int) -> bool:
+        if number is not None:
+            is_new = self._numbers.add(number)
+        else:
+            is_new = (key := hash(line)) not in self._unsealed
+            self._unsealed.add(key)
+        if not is_new:
+            self._note(Flaw.TWICE, f"line {at}")
+        return is_new
+
+    def _parsed(self, line: bytes, at: int, *, is_last: bool) -> Iterator[Row]:
+        try:
+            row = self._decoder.decode(line)
+        except (ValueError, RecursionError):
             try:
-                rows.append(self._read_one(line, f"{self._path}, line {at},"))
-            except json.JSONDecodeError as error:
-                cut = ConfigError(f"{self._path}, line {at}, is not JSON: {error}")
-        return rows, cut
+                row = msgspec.convert(with_whole_characters(parse_json(line)), self._kind, str_keys=True)
+            except NotJson as error:
+                self._note(Flaw.CUT if is_last else Flaw.DAMAGED, f"line {at} (no JSON: {error})")
+                return
+            except msgspec.ValidationError as error:
+                self._note(Flaw.WRONG, f"line {at} ({said(error)})")
+                return
+        yield from self._accepted(row, at)
+
+    def _accepted(self, parsed: Row, at: int) -> Iterator[Row]:
+        row, objections = self._accept(parsed)
+        for flaw, why in objections:
+            self._note(flaw, f"line {at} ({why})")
+        if row is not None:
+            yield row
+
+    def _note(self, flaw: Flaw, first: str = "", n: int = 1) -> None:
+        self._damage.note(self._path.name, flaw, first, n)
 
 
-def read_objects(path: Path, notes: list[str]) -> list[dict[str, Any]]:
-    """Reads a whole file of JSON objects with any keys."""
-    objects = msgspec.json.Decoder(dict[str, Any])
-    return list(chain.from_iterable(RawLines(path, notes, objects.decode_lines, _object)))
+class LineNumbers:
+    """The numbers of the lines that have been there. They come in order but for damage, so only the gaps are kept."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._gaps: list[range] = []  # in order
+
+    def are_next(self, numbers: Sequence[int | None]) -> bool:
+        return numbers == list(range(self._next, self._next + len(numbers)))
+
+    def skip(self, n: int) -> None:
+        """The next `n` have been there."""
+        self._next += n
+
+    def add(self, number: int) -> bool:
+        """False for one that has been there before."""
+        if number >= self._next:
+            self._gaps += [range(self._next, number)] if number > self._next else []
+            self._next = number + 1
+            return True
+        place = bisect_right(self._gaps, number, key=lambda gap: gap.start) - 1
+        if place < 0 or number not in self._gaps[place]:
+            return False
+        gap = self._gaps[place]
+        parts = (range(gap.start, number), range(number + 1, gap.stop))
+        self._gaps[place : place + 1] = [part for part in parts if part]
+        return True
+
+    def missing(self, n_lines: int | None) -> int:
+        """How many are missing. `n_lines`: how many there should be; None if that isn't known."""
+        return sum(map(len, self._gaps)) + max(0, (n_lines or 0) - self._next)
 
 
-def read_utterances(path: Path, notes: list[str]) -> RawLines[UtteranceRecord]:
-    records = msgspec.json.Decoder(UtteranceRecord)
-    return RawLines(path, notes, records.decode_lines, _utterance)
-
-
-def read_text(path: Path) -> str:
+def parse_json(text: bytes) -> Any:
+    """Any JSON value, with half of a character where one is. Raises NotJson with one line."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return json.loads(text.decode(), parse_constant=_finite, parse_float=_finite)
+    except UnicodeDecodeError as error:
+        raise NotJson(f"byte {error.start + 1} is no UTF-8") from error
+    except RecursionError as error:
+        raise NotJson("nested too deep") from error
+    except ValueError as error:
+        raise NotJson(str(error)) from error
+
+
+def read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from error
 
@@ -110,30 +198,22 @@ def unreadable(path: Path, error: OSError) -> ConfigError:
     return ConfigError(f"{path} can't be read: {error.strerror}; is {path.parent} a run folder?")
 
 
-def _object(line: bytes, where: str) -> dict[str, Any]:
-    # Cut in mid-character, the last line has broken UTF-8: it is then no JSON either.
-    row = json.loads(line.decode("utf-8", "replace"))
-    if not isinstance(row, dict):
-        raise ConfigError(f"{where} is no JSON object")
-    return row
-
-
-def _utterance(line: bytes, where: str) -> UtteranceRecord:
-    try:
-        return UtteranceRecord.from_row(_object(line, where))
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where} is not an utterance: {error}") from error
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is no number of JSON")
+    return number
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
     """The file in pieces that end with a line; the last piece ends with the file."""
-    rest = b""
+    rest: list[bytes] = []
     while piece := file.read(_AT_ONCE_BYTES):
         head, end, tail = piece.rpartition(b"\n")
         if end:
-            yield rest + head + end
-            rest = tail
+            yield b"".join([*rest, head, end])
+            rest = [tail]
         else:
-            rest += piece
-    if rest:
-        yield rest
+            rest.append(piece)
+    if last := b"".join(rest):
+        yield last

@@ -5,8 +5,7 @@ The raw files are those of `docs/files.md`; `raw_lines.py` reads them.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -14,54 +13,61 @@ from typing import Any
 
 from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError
+from stt_load.kinds import STREAM
+from stt_load.records import UtteranceRecord
 from stt_load.report.build import build_report
 from stt_load.report.csv_file import stages_csv
+from stt_load.report.damage import RUN, SAMPLE_FILES, STAGES, UTTERANCES, Damage, Flaw
 from stt_load.report.html import report_html
 from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import RunReport
 from stt_load.report.plots import draw_charts
-from stt_load.report.raw_lines import read_objects, read_text, read_utterances
+from stt_load.report.raw_lines import NotJson, RawLines, parse_json, read_bytes
+from stt_load.report.raw_rows import Accept, JsonObject, accept_sample, checked_run, transitions_of, utterances_of
+from stt_load.sealed_lines import is_whole_file
+from stt_load.whole_characters import with_whole_characters
+
+_SUMMARY = "summary.json"
 
 WRITERS: dict[str, Callable[[RunReport], str]] = {
     "stages.csv": stages_csv,
     "junit.xml": junit_xml,
     "report.html": lambda report: report_html(report, draw_charts(report)),
-    "summary.json": summary_json,
+    _SUMMARY: summary_json,
 }
 """File name -> its whole text. Another format is another row. The summary is written last: where it is, all are."""
 
-SAMPLE_FILES = ("gpu.jsonl", "host.jsonl")
-"""The samples of the sidecars; absent if no sidecar was used."""
-
-_TRANSITION_KEYS = {"t", "stage", "phase", "users", "reached", "workers"}
-
 
 def read_report(folder: Path, *, is_strict: bool = False) -> RunReport:
-    """Reads the raw files of a run folder into a report. Raises ConfigError with one line.
+    """Reads the raw files of a run folder into a report. What is damaged is left out, and makes the run invalid. Raises
+    ConfigError with one line where nothing can be told of a run.
 
     `is_strict`: every objective must be proven, also where the run did not ask for that.
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder: give the run folder that `stt-load run` printed")
-    notes: list[str] = []
-    sample_notes: list[str] = []  # listed after those of utterances, which are read while the report is built
-    run = _read_run(folder / "run.json")
-    transitions = read_objects(folder / "stages.jsonl", notes)
+    damage = Damage()
+    run = _read_run(folder, damage)
+    n_lines: dict[str, int] = run.get("lines") or {}
+    run_id = run.get("run_id")
+
+    def lines(name: str, row: Any, accept: Accept[Any]) -> RawLines[Any]:
+        return RawLines(folder / name, damage, row, accept, n_lines.get(name))
+
+    transitions: list[JsonObject] = _all(lines(STAGES, JsonObject, transitions_of(run_id)))
     if not transitions:
-        raise ConfigError(f"{folder / 'stages.jsonl'} is empty: the run ended before its first stage")
-    for line in transitions:
-        missing = _TRANSITION_KEYS - line.keys()
-        if missing:
-            raise ConfigError(f"{folder / 'stages.jsonl'}: a line lacks {', '.join(sorted(missing))}")
-    utterances = folder / "utterances.jsonl"
-    sampled = [folder / name for name in SAMPLE_FILES if (folder / name).exists()]
+        raise ConfigError(_no_stage(folder / STAGES, damage))
+    run_id = run_id or transitions[0].get("run_id")
+    kind = run.get("kind") or _first_kind(lines(UTTERANCES, UtteranceRecord, utterances_of(run_id, None)))
+    if kind != STREAM.name:  # runs of earlier versions don't name theirs
+        run["kind"] = kind
     return build_report(
         run | {"strict": True} if is_strict else run,
         transitions,
-        read_utterances(utterances, notes) if utterances.exists() else (),
-        [row for path in sampled for row in read_objects(path, sample_notes)],
-        chain(notes, sample_notes),
+        lines(UTTERANCES, UtteranceRecord, utterances_of(run_id, kind)),
+        [row for name in SAMPLE_FILES for row in _all(lines(name, JsonObject, accept_sample))],
+        damage,
     )
 
 
@@ -82,11 +88,52 @@ def write_what_fits(folder: Path) -> RunReport:
     return report
 
 
-def _read_run(path: Path) -> dict[str, Any]:
+def _read_run(folder: Path, damage: Damage) -> JsonObject:
+    """run.json, without what can't be right in it. Where it can't be read: the copy of it in the report that was made
+    when the run ended, else nothing."""
     try:
-        run = json.loads(read_text(path))
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
-    if not isinstance(run, dict):
-        raise ConfigError(f"{path} is no JSON object: this is not a run folder")
+        text = read_bytes(folder / RUN)
+        run = _json_object(text)
+        if not is_whole_file(text):
+            damage.note(RUN, Flaw.CHANGED)
+    except (ConfigError, NotJson) as error:
+        if not (folder / STAGES).exists():
+            raise ConfigError(f"{folder / RUN}: {error}; this is not a run folder") from error
+        run = _copied_run(folder)
+        instead = f"its copy in {_SUMMARY} is used" if run else "what was run and its objectives are unknown"
+        damage.note(RUN, Flaw.UNREADABLE, f"{error}; {instead}")
+    run, wrong = checked_run(run)
+    for objection in wrong:
+        damage.note(RUN, Flaw.VALUE, objection)
+    run.pop("crc32", None)  # it is that of the file
     return run
+
+
+def _copied_run(folder: Path) -> JsonObject:
+    try:
+        run = _json_object(read_bytes(folder / _SUMMARY)).get("run")
+    except (ConfigError, NotJson):
+        return {}
+    return run if isinstance(run, dict) else {}
+
+
+def _json_object(text: bytes) -> JsonObject:
+    value = with_whole_characters(parse_json(text))
+    if not isinstance(value, dict):
+        raise NotJson("it is no JSON object")
+    return value
+
+
+def _no_stage(path: Path, damage: Damage) -> str:
+    if not path.exists():
+        return f"{path} is not there; is {path.parent} a run folder?"
+    why = [note.partition(": ")[2] for note in damage.notes if note.startswith(f"{STAGES}:")]
+    return f"{path} has no stage: {'; '.join(why) or 'the run ended before its first'}"
+
+
+def _first_kind(utterances: Iterable[Sequence[UtteranceRecord]]) -> str:
+    return next((record.kind for records in utterances for record in records), STREAM.name)
+
+
+def _all(rows: Iterable[Sequence[JsonObject]]) -> list[JsonObject]:
+    return list(chain.from_iterable(rows))

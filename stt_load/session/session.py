@@ -9,7 +9,6 @@ thousands of callers. Every fault becomes an `Outcome` here and nowhere else, by
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from stt_load.dialects.base import Dialect, End
 from stt_load.dialects.events import (
@@ -64,7 +63,7 @@ class SessionResult(Figures, frozen=True, gc=False):
     server_ms: dict[str, float] | None
     duration_s: float
     stream_start_s: float | None
-    messages: list[list[Any]]
+    messages: list[tuple[float, str]]
     understood: bool | None
     other_dialects: list[str]
     arrival_late_s: float | None
@@ -367,7 +366,7 @@ class Session:
         else:
             start_s = schedule.stream_start_s
             duration_s = max(0.0, now_s - start_s)  # the random phase lies before it
-            messages = [[round(at_s - start_s, 6), text] for at_s, text in self._transcript.finals]
+            messages = [(round(at_s - start_s, 6), text) for at_s, text in self._transcript.finals]
         result = SessionResult(
             outcome=self._outcome or Outcome.INTERRUPTED,
             error=self.error,

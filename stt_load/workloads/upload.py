@@ -56,7 +56,7 @@ class TranscriptFigures(Figures, frozen=True, gc=False):
     """What an upload was answered: fields of `UtteranceRecord`. Times only where it is a transcript."""
 
     text: str
-    messages: list[list[Any]]
+    messages: list[tuple[float, str]]
     server_ms: dict[str, float] | None
     total_s: float | None
     first_text_s: float | None
@@ -123,7 +123,7 @@ class UploadAttempt:
         is_ok = ending.outcome is Outcome.OK
         return request, TranscriptFigures(
             text=answer.text,
-            messages=[[round(post.since_start_s(at_s) or 0.0, 6), text] for at_s, text in answer.messages],
+            messages=[(round(post.since_start_s(at_s) or 0.0, 6), text) for at_s, text in answer.messages],
             server_ms=dict(answer.server_ms) or None,
             total_s=post.since_start_s(post.ended_at_s) if is_ok else None,
             first_text_s=post.since_start_s(answer.first_text_at_s) if is_ok else None,

@@ -20,7 +20,7 @@ REFERENCES = {f"clip-{n}": text for n, text in enumerate(TEXTS)}
 
 def heard(index: int, *messages: str, **what: object) -> UtteranceRecord:
     record = utterance(0, 4, index, text=" ".join(messages), **what)
-    record.messages = [[1.0 + n, message] for n, message in enumerate(messages)]
+    record.messages = [(1.0 + n, message) for n, message in enumerate(messages)]
     record.foreign_text = record.late_text = record.reference_words = record.wer = record.normaliser = None
     return record
 
@@ -93,7 +93,7 @@ def test_a_new_message_leaves_a_record_unscored_although_its_transcript_was_hear
     scorer = Scorer(REFERENCES)
     scorer.fill(heard(0, TEXTS[0]), NOBODY)
     record = heard(0, TEXTS[0])
-    record.messages = [[1.0, "a piece of it"]]
+    record.messages = [(1.0, "a piece of it")]
     assert not scorer.fill_cached(record, NOBODY)
     assert record.reference_words is record.foreign_text is None
 

@@ -20,6 +20,7 @@ CLEAN = Evidence(
     generator_cpu_pct=60.0,
     stolen_cpu_pct=0.4,
     rows_lost=0,
+    damage=None,
     counted=80,
     unended=0,
     own_faults=0,
@@ -37,7 +38,7 @@ def broken(**changes: object) -> list[str]:
 
 def test_clean_evidence_meets_every_condition() -> None:
     assert broken() == []
-    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 11
+    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 12
 
 
 def test_whole_files_have_no_pace_and_the_condition_says_so() -> None:
@@ -67,6 +68,7 @@ def test_arrivals_that_were_read_late_are_told_with_how_many_and_how_late() -> N
         ({"generator_cpu_pct": 91.0}, "generator CPU ≤ 90 %"),
         ({"own_faults": 1}, "the load generator itself did not fail"),
         ({"rows_lost": 1}, "no rows lost"),
+        ({"damage": "gpu.jsonl is not as the run wrote it"}, "raw files whole"),
         ({"unended": 1}, "counted utterances all ended"),
         ({"is_over": False}, "counted utterances all ended"),
         ({"other_dialect": "the server seems to speak vosk"}, "the server speaks this dialect"),

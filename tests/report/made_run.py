@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
+from stt_load.sealed_lines import sealed, sealed_file
 
 START_S = 1_790_000_000.0
 TEXTS = (
@@ -50,12 +51,20 @@ class MadeRun:
         self.host = [row for row in self.host if not began < row["t"] < ended]
 
     def write(self, folder: Path) -> Path:
+        """Writes the raw files as a run does, every line with its seal."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "run.json").write_text(json.dumps(self.run), encoding="utf-8")
-        for name, rows in (("stages", self.transitions), ("gpu", self.gpu), ("host", self.host)):
-            text = "".join(json.dumps(row) + "\n" for row in rows)
-            (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
-        (folder / "utterances.jsonl").write_bytes(b"".join(record.to_json() + b"\n" for record in self.utterances))
+        files = {
+            "stages.jsonl": [json.dumps(row).encode() for row in self.transitions],
+            "gpu.jsonl": [json.dumps(row).encode() for row in self.gpu],
+            "host.jsonl": [json.dumps(row).encode() for row in self.host],
+            "utterances.jsonl": [record.to_json() for record in self.utterances],
+        }
+        for name, rows in files.items():
+            lines = [sealed(row, number) + b"\n" for number, row in enumerate(rows)]
+            (folder / name).write_bytes(b"".join(lines))
+        is_finished = self.transitions[-1]["phase"] == "done"
+        run = self.run | ({"lines": {name: len(rows) for name, rows in files.items()}} if is_finished else {})
+        (folder / "run.json").write_bytes(sealed_file(json.dumps(run, indent=2).encode()))
         return folder
 
 

@@ -259,12 +259,13 @@ def test_samples_tagged_far_outside_the_hold_are_noted() -> None:
     assert any(f"1 of {len(made.gpu)} samples are tagged with another stage" in note for note in built(made).notes)
 
 
-def test_utterances_of_an_unknown_stage_are_noted_and_left_out() -> None:
+def test_utterances_of_an_unknown_stage_are_noted_and_left_out_and_make_the_run_invalid() -> None:
     made = made_run(ladder=(1,), per_stage=5)
     made.utterances.append(utterance(9, 1))
     report = built(made)
     assert report.stages[0].figures.n == 5
-    assert any("does not have their stage" in note for note in report.notes)
+    assert "utterances.jsonl: 1 utterance is left out because stages.jsonl does not have its stage" in report.notes
+    assert broken(report, 0) == ["raw files whole"]
 
 
 def with_calm(made: MadeRun, after: int, *phases: str) -> MadeRun:

@@ -54,7 +54,7 @@ def test_unscored_rows_give_the_same_report_as_scored_ones() -> None:
     made.utterances[4].outcome = "interrupted"
     scorer = Scorer({record.clip_id: record.reference for record in made.utterances})
     for record in made.utterances:
-        record.messages = [[1.0, record.text]]
+        record.messages = [(1.0, record.text)]
         scorer.fill(record, EVERYBODY)
     every_third = [unscored(row) if n % 3 else copy(row) for n, row in enumerate(made.utterances)]
     raw = [unscored(row) for row in made.utterances]
@@ -79,7 +79,7 @@ def spoken(
     user = index % 4 if user is None else user
     record = utterance(0, 4, index, text=" ".join(messages), phase=phase, started_at=START_S + began_s, user=user)
     record.duration_s = lasted_s
-    record.messages = [[1.0, message] for message in messages]
+    record.messages = [(1.0, message) for message in messages]
     return unscored(record)
 
 

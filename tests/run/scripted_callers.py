@@ -48,7 +48,7 @@ class Told(Figures):
     duration_s: float = CLIP_S
     text: str = ""
     eos_latency_s: float | None = None
-    messages: list[list[object]] = msgspec.field(default_factory=list)
+    messages: list[tuple[float, str]] = msgspec.field(default_factory=list)
 
 
 @dataclass
@@ -66,7 +66,7 @@ class ScriptedAttempt:
     def answer(self, outcome: Outcome = Outcome.OK, error: str | None = None) -> None:
         text = self.clip.reference
         is_ok = outcome == Outcome.OK
-        self.told = Told(outcome, error, CLIP_S, text, 0.3, [[CLIP_S, text]]) if is_ok else Told(outcome, error)
+        self.told = Told(outcome, error, CLIP_S, text, 0.3, [(CLIP_S, text)]) if is_ok else Told(outcome, error)
         self._answered.set()
 
     def run(self) -> Measured:

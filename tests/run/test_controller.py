@@ -356,10 +356,16 @@ def test_a_folder_that_has_gone_ends_the_leading(lead: Lead) -> None:
     assert [type(fault) for fault in led.faults] == [WriteError]
 
 
-def test_a_fault_met_with_a_row_ends_the_leading_and_the_row_is_kept(lead: Lead) -> None:
+def test_a_fault_met_with_a_row_ends_the_leading_and_the_row_is_kept(
+    lead: Lead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*row: object) -> None:
+        raise ValueError("no row can be scored")
+
     led = lead()
     led.cluster.begin()
-    led.cluster.end(text="words", messages=[["no time and text"]])
+    monkeypatch.setattr("stt_load.metrics.scorer.Scorer.fill", fail)
+    led.cluster.end(text="words")
     led.controller._lead()
     assert [type(fault) for fault in led.faults] == [ValueError]
     assert len((led.folder.path / "utterances.jsonl").read_text(encoding="utf-8").splitlines()) == 1

@@ -43,7 +43,7 @@ def record(clip_id: str = "bills", text: str | None = None, **what: Any) -> Utte
         reference=reference,
         outcome=Outcome.OK,
         text=words,
-        messages=[[1.2, words]] if words else [],
+        messages=[(1.2, words)] if words else [],
     )
 
 
@@ -414,7 +414,7 @@ def test_own_words_beside_somebody_elses_are_judged_apart() -> None:
     cluster.begin("w1", 0, "train")
     cluster.report("w1")
     both = record("bills")
-    both.messages = [[1.0, REFERENCES["bills"]], [1.1, REFERENCES["train"]]]
+    both.messages = [(1.0, REFERENCES["bills"]), (1.1, REFERENCES["train"])]
     both.text = " ".join(text for _, text in both.messages)
     cluster.begin("w0", 0)
     cluster.end("w0", 0, both)
@@ -439,7 +439,7 @@ def test_a_duplicate_is_late_although_another_caller_speaks_its_clip_now() -> No
     cluster.report("w0")
     cluster.report("w1")
     both = record("bills")
-    both.messages = [[0.1, REFERENCES["train"]], [1.1, REFERENCES["bills"]]]
+    both.messages = [(0.1, REFERENCES["train"]), (1.1, REFERENCES["bills"])]
     cluster.begin("w0", 0)
     cluster.end("w0", 0, both)
     cluster.report("w0")

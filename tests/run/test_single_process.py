@@ -50,7 +50,7 @@ class Collected:
         report, what = self.callers.report, CLIPS.clips[clip]
         report.begin(user, update(), what.clip_id, Speaking())
         record = UtteranceRecord("run", 0, user, 0, "hold", 2, what.clip_id, what.reference, outcome=Outcome.OK)
-        record.text, record.messages = text, [[1.0, text]]
+        record.text, record.messages = text, [(1.0, text)]
         report.end(user, record)
 
 

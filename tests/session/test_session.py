@@ -125,7 +125,7 @@ TRANSCRIPTS = (
         1.2,
         0.6,
         "one two",
-        more={"first_partial_s": 0.3, "messages": [[0.4, "one"], [1.2, "two"]]},
+        more={"first_partial_s": 0.3, "messages": [(0.4, "one"), (1.2, "two")]},
     ),
     Row(
         "every queued piece is waited for, and the empty one adds no latency",
@@ -825,7 +825,7 @@ def test_partials_start_the_first_text_and_complete_nothing() -> None:
     record, spoken = toy((0.0, "ready"), (0.45, "part:hel"), (1.4, "last:hello"))
     assert record.first_partial_s == pytest.approx(0.35)
     assert record.eos_latency_s == pytest.approx(0.8)
-    assert record.messages == [[1.4, "hello"]]
+    assert record.messages == [(1.4, "hello")]
     assert spoken.clock() - START_S == pytest.approx(1.4)
 
 
@@ -881,7 +881,7 @@ def test_a_snapshot_takes_the_place_of_the_one_before_and_is_timed_where_it_says
     record, spoken = toy((0.0, "ready"), (0.5, "so:some"), (1.2, "so:some words"), (1.9, "so:some words"))
     assert (record.outcome, record.text) == (Outcome.OK, "some words")
     assert record.eos_latency_s == pytest.approx(0.6)
-    assert record.messages == [[1.2, "some words"]]
+    assert record.messages == [(1.2, "some words")]
     assert spoken.clock() - START_S == pytest.approx(3.2)  # two seconds after the last new one
 
 
