@@ -23,6 +23,7 @@ from stt_load.sidecar.local import LocalSidecar
 
 _PULL_PERIOD_S = 1.0
 _CHECK_PERIOD_S = 10.0  # what is watched may change: a server that starts late, a source that broke
+_FIRST_START_PAUSE_S, _LONGEST_START_PAUSE_S = 1.0, 30.0
 _STOP_LIMIT_S = 20.0  # a few waits for a sidecar that is away, and the end of a local one
 
 WriteSample = Callable[[Mapping[str, Any]], None]
@@ -98,6 +99,9 @@ class _Reader:
         self._checked_s = 0.0
         self._known_boot: str | None = None
         self._warned_of: set[str] = set()
+        self._is_down = False  # the local one
+        self._start_again_s = 0.0
+        self._start_pause_s = _FIRST_START_PAUSE_S
         self.greenlet = gevent.spawn(self._run)
 
     def announce(self, update: StageUpdate) -> None:
@@ -142,8 +146,24 @@ class _Reader:
             self._check(client)
             client.announce(None, None, None, None)  # what comes now is nobody's
 
+    def _start_again(self, client: SidecarClient, local: LocalSidecar) -> None:
+        """Starts a local sidecar again that has ended by itself: at once, then after 2 s, 4 s ... 30 s."""
+        exit_code = local.exit_code
+        if exit_code is not None and not self._is_down:
+            local.pass_on_log()
+            log.warning("the local GPU sidecar ended (exit code %d): starting it again", exit_code)
+            self._is_down = True
+        if self._is_over or not self._is_down or time.monotonic() < self._start_again_s:
+            return
+        self._start_pause_s = min(2 * self._start_pause_s, _LONGEST_START_PAUSE_S)
+        self._start_again_s = time.monotonic() + self._start_pause_s
+        local.start()
+        client.url, self._is_down = local.url, False
+
     def _read_once(self, client: SidecarClient) -> bool:
         """Tells the sidecar what is new and takes its samples. False where another reader reads this one already."""
+        if self._local is not None:
+            self._start_again(client, self._local)
         update, self._untold = self._untold, None
         if update is not None:
             client.announce(update.run_id, update.stage, update.users, str(update.phase))
@@ -151,8 +171,7 @@ class _Reader:
         rows = client.pull() if update is None or client.available else []
         if self._is_twice(client):
             return False
-        for row in rows:
-            self._write(row)
+        self._write_all(rows)
         if client.available:
             self._check_if_due(client)
         elif client.describe()["why"] != self.entry["why"]:  # it never answered, and this is what came instead
@@ -160,6 +179,17 @@ class _Reader:
         if self._local is not None:
             self._local.pass_on_log()
         return True
+
+    def _write_all(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes every row that can be written, then raises the first exception of the others."""
+        errors: list[Exception] = []
+        for row in rows:
+            try:
+                self._write(row)
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _check_if_due(self, client: SidecarClient) -> None:
         if client.boot != self._known_boot:

@@ -6,6 +6,7 @@ for at most about `timeout_s`, so a process that paces audio calls it from a sep
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
+import urllib3
 
 from stt_load.clock import SteadyWallClock
 from stt_load.credentials import Credentials
@@ -20,8 +22,16 @@ from stt_load.log import log
 from stt_load.sidecar.clock import Exchange, SidecarClock
 
 _GPU_KEYS = ("index", "uuid", "name", "driver", "memory_total_mib")
-_SIDECAR_KEYS = ("why", "is_guess", "warnings", "server", "metrics")
+# What of a sidecar's health becomes its entry in run.json, and of which kind each is.
+_SIDECAR_KINDS: Mapping[str, type] = {"why": str, "is_guess": bool, "warnings": list, "server": dict, "metrics": list}
+_GAP_TIMES = ("began", "ended", "began_mono", "ended_mono")
 _EARLIER_GAPS = 100  # kept; a sidecar keeps as many
+_MAX_PAGES = 200  # of one pull: all that a sidecar holds, and more
+_MAX_ANSWER_BYTES = 32 * 1024 * 1024  # a page is far smaller; what is longer is no sidecar's
+_READ_BYTES = 64 * 1024
+_MOST_TIMEOUTS = 5  # for a whole answer
+_MAX_NUMBER = 1e15
+_TOLD_CLOCK_S = 0.1  # a contradiction between clocks that is worth a line
 
 
 class _NoAnswer(Exception):
@@ -94,10 +104,12 @@ class SidecarClient:
         with self._lock:
             if not self._tell_tag() or (self.boot is None and not self.check()):
                 return []  # wait once for a sidecar that is away, not for each request
-            rows, more = self._pull_page()
-            while more:
+            rows: list[dict[str, Any]] = []
+            for _ in range(_MAX_PAGES):
                 page_rows, more = self._pull_page()
                 rows += page_rows
+                if not more:
+                    break
             return rows
 
     def check(self) -> bool:
@@ -113,7 +125,7 @@ class SidecarClient:
         return {
             "url": self.url,
             "host": self._host,
-            **{key: self._health.get(key) for key in _SIDECAR_KEYS},
+            **{key: _of_kind(self._health.get(key), kind) for key, kind in _SIDECAR_KINDS.items()},
             "sources": self._sources_with_earlier_gaps(),
             "clock_offset_s": self.clock_offset_s,
             "clock_uncertainty_s": self.clock_uncertainty_s,
@@ -121,8 +133,7 @@ class SidecarClient:
 
     def describe_gpus(self) -> list[dict[str, Any]]:
         """The entries of run.json's `gpu`, one for each watched GPU, as of the last `check`."""
-        gpus = self._health.get("gpus")
-        found = [gpu for gpu in gpus if isinstance(gpu, dict)] if isinstance(gpus, list) else []
+        found = [gpu for gpu in _objects(self._health.get("gpus")) if _is_gpu(gpu)]
         return [{"host": self._host, **{key: gpu.get(key) for key in _GPU_KEYS}} for gpu in found]
 
     @property
@@ -156,8 +167,11 @@ class SidecarClient:
         return ours
 
     def _sources(self) -> list[dict[str, Any]]:
-        sources = self._health.get("sources")
-        return [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
+        """The sources, each with those of its gaps that say when they began."""
+        return [
+            {**source, "gaps": [gap for gap in _objects(source.get("gaps")) if _is_gap(gap)]}
+            for source in _objects(self._health.get("sources"))
+        ]
 
     def _keep_gaps(self) -> None:
         """Keeps the gaps of the last `check`, on our clock, when the sidecar was restarted. Open gaps are dropped."""
@@ -187,36 +201,46 @@ class SidecarClient:
             page = self._exchange("GET", "/samples", after=self._after) if self._tell_tag() else None
         if page is None or self.boot != boot:
             return [], False
-        try:
-            rows = [self._as_row(sample, page) for sample in page["samples"]]
-            after, more = int(page["next"]), bool(page["more"])
-            self._number(rows)
-        except (KeyError, TypeError, ValueError) as error:
-            self._note_failure(f"its samples can't be read ({error!r})")
+        before, samples, more = self._after, page.get("samples"), page.get("more")
+        if not isinstance(samples, list) or not isinstance(more, bool):
+            self._note_failure("its samples can't be read (no list of them)")
             return [], False
-        self._after = after
-        return rows, more and bool(rows)
+        # What can't be read now can't be read later either: the next page follows all the same.
+        self._after = page["next"]
+        rows = [row for sample in samples if (row := self._as_row(sample, page)) is not None]
+        if samples and not rows:
+            self._note_failure("its samples can't be read")
+        elif len(rows) < len(samples):
+            n_unread = len(samples) - len(rows)
+            log.warning("GPU sidecar %s: %d of %d samples can't be read", self.url, n_unread, len(samples))
+        self._number(rows)
+        return rows, more and self._after > before
 
-    def _as_row(self, sample: Mapping[str, Any], page: Mapping[str, Any]) -> dict[str, Any]:
-        """A row of gpu.jsonl or host.jsonl: with `t` on our clock in place of the sidecar's two clocks."""
+    def _as_row(self, sample: Any, page: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A row of gpu.jsonl or host.jsonl: with `t` on our clock in place of the sidecar's two clocks. None for what
+        is no sample."""
+        if not isinstance(sample, dict) or not (_is_number(sample.get("mono")) and isinstance(sample.get("kind"), str)):
+            return None
+        if type(sample.get("seq")) is not int:
+            return None
         measured = {key: value for key, value in sample.items() if key not in ("t", "mono")}
         our_mono = self._clock.to_our_mono(float(sample["mono"]))
         assert our_mono is not None  # there was an exchange, or there would be no sample
         row = {"t": self._wall_clock.at(our_mono), "host": self._name_host(page["host"]), "boot": page["boot"]}
-        return {**row, **measured, "kind": str(sample["kind"])}
+        return {**row, **measured}
 
     def _number(self, rows: list[dict[str, Any]]) -> None:
         """Gives rows our numbers in place of the sidecar's."""
         if not rows:
             return
-        first = int(rows[0]["seq"])
+        first = rows[0]["seq"]
         if self._ahead is None:
             self._ahead = 0 if first > self._last_seq else self._last_seq
         n_lost = first + self._ahead - self._last_seq - 1
         if n_lost > 0:
             log.warning("GPU sidecar %s: %d samples were overwritten before they were read", self.url, n_lost)
         for row in rows:
-            row["seq"] = self._last_seq = int(row["seq"]) + self._ahead
+            row["seq"] = self._last_seq = row["seq"] + self._ahead
 
     def _exchange(
         self, method: str, path: str, body: dict[str, Any] | None = None, after: int | None = None
@@ -228,7 +252,12 @@ class SidecarClient:
             self._note_failure(str(error))
             return None
         self._note_boot(answer["boot"], answer["next"])
-        self._clock.note(exchange)
+        apart_s = self._clock.note(exchange)
+        if abs(apart_s) > _TOLD_CLOCK_S:
+            stood = "its clock" if apart_s < 0 else "our clock"
+            log.warning(
+                "GPU sidecar %s: %s stood still for %.1f s; times are right again", self.url, stood, abs(apart_s)
+            )
         self._note_success()
         return answer
 
@@ -237,22 +266,45 @@ class SidecarClient:
     ) -> tuple[dict[str, Any], Exchange]:
         asked = time.monotonic()
         try:
-            response = self._session.request(
-                method, self.url + path, json=body, params=params, timeout=self._timeout_s, allow_redirects=False
-            )
-            answered = time.monotonic()
-            answer = _read_answer(response)
+            with self._session.request(
+                method,
+                self.url + path,
+                json=body,
+                params=params,
+                timeout=self._timeout_s,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                content = self._read_body(response, asked)
+                answered = time.monotonic()
+            answer = _read_answer(response, content)
             wall, mono = float(answer["clock"]["wall"]), float(answer["clock"]["mono"])
             answer |= {"boot": str(answer["boot"]), "host": str(answer["host"]), "next": int(answer["next"])}
         except requests.Timeout:
             raise _NoAnswer(f"no answer within {self._timeout_s:g} s") from None
         except requests.ConnectionError:
             raise _NoAnswer("nothing answers there") from None
-        except (KeyError, TypeError, requests.JSONDecodeError):
+        except urllib3.exceptions.HTTPError as error:
+            raise _NoAnswer(f"its answer ends early ({type(error).__name__})") from None
+        except (KeyError, TypeError, RecursionError, json.JSONDecodeError, UnicodeDecodeError):
             raise _NoAnswer("what answers there is not a GPU sidecar") from None
         except (requests.RequestException, ValueError) as error:
             raise _NoAnswer(str(error)) from None
         return answer, Exchange(asked, answered, wall, mono)
+
+    def _read_body(self, response: requests.Response, asked: float) -> bytes:
+        """The whole answer. Raises _NoAnswer for one without an end: a time-out of `requests` begins again with each
+        piece."""
+        if response.is_redirect:
+            return response.content  # `requests` has read it already
+        content = bytearray()
+        while piece := response.raw.read1(_READ_BYTES, decode_content=True):  # what is there; others wait for all of it
+            content += piece
+            if len(content) > _MAX_ANSWER_BYTES:
+                raise _NoAnswer(f"its answer is longer than {_MAX_ANSWER_BYTES >> 20} MiB")
+            if time.monotonic() - asked > _MOST_TIMEOUTS * self._timeout_s:
+                raise _NoAnswer(f"no whole answer within {_MOST_TIMEOUTS * self._timeout_s:g} s")
+        return bytes(content)
 
     def _note_boot(self, boot: str, next_seq: int) -> None:
         if boot == self.boot:
@@ -285,10 +337,32 @@ def _shifted(gap: Mapping[str, Any], by_s: float) -> dict[str, Any]:
     return {**gap, "began": gap["began"] + by_s, "ended": None if ended is None else ended + by_s}
 
 
-def _read_answer(response: requests.Response) -> dict[str, Any]:
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The JSON objects in a list; none in anything else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _of_kind(value: Any, kind: type) -> Any:
+    return value if isinstance(value, kind) else None
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < _MAX_NUMBER
+
+
+def _is_gap(gap: Mapping[str, Any]) -> bool:
+    return _is_number(gap.get("began")) and all(gap.get(name) is None or _is_number(gap[name]) for name in _GAP_TIMES)
+
+
+def _is_gpu(gpu: Mapping[str, Any]) -> bool:
+    total_mib = gpu.get("memory_total_mib")
+    return type(gpu.get("index")) is int and (total_mib is None or _is_number(total_mib))
+
+
+def _read_answer(response: requests.Response, content: bytes) -> dict[str, Any]:
     if response.status_code == requests.codes.unauthorized:
         raise _NoAnswer("it needs a token, or another one than it got")
-    answer = response.json(parse_constant=_finite, parse_float=_finite)
+    answer = json.loads(content, parse_constant=_finite, parse_float=_finite)
     if not isinstance(answer, dict):
         raise _NoAnswer("what answers there is not a GPU sidecar")
     if response.status_code != requests.codes.ok:

@@ -5,6 +5,9 @@ the round trip. The shortest exchange is best, but not for ever: the clocks of t
 gets less certain with age. A newer exchange replaces the one in use as soon as it is better, so the error is never more
 than half the round trip of the newest exchange. Where round trips vary between
 1 and 5 ms, an old best gives way after (2.5 - 0.5) ms / 50 ppm = 40 s at the latest.
+
+A machine that sleeps, or a virtual one that is paused, has a monotonic clock that stands still meanwhile. Then two
+exchanges contradict each other: no drift explains both. The newer one is used, whatever its round trip.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from dataclasses import dataclass
 DRIFT_RATIO = 50e-6
 """How fast two clocks may drift apart: quartz is exact to some 20 to 50 ppm. RFC 5905 assumes 15 ppm (its PHI) between
 clocks that NTP corrects, which may not be so here."""
+
+
+_ROUNDING_S = 1e-6  # of sums of seconds since a boot that is years ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +50,19 @@ class SidecarClock:
     def __init__(self) -> None:
         self._best: Exchange | None = None
 
-    def note(self, exchange: Exchange) -> None:
-        now = exchange.answered
-        if self._best is None or exchange.uncertainty_s(now) <= self._best.uncertainty_s(now):
+    def note(self, exchange: Exchange) -> float:
+        """Takes an exchange into account. Returns the seconds by which it contradicts the estimate so far, negative
+        where the sidecar's clock stood still; 0 where the two agree."""
+        now, best = exchange.answered, self._best
+        if best is None:
             self._best = exchange
+            return 0.0
+        apart_s = (exchange.mono - best.mono) - (exchange.middle - best.middle)
+        uncertainty_s = exchange.uncertainty_s(now) + best.uncertainty_s(now)
+        is_contradiction = abs(apart_s) > uncertainty_s + _ROUNDING_S
+        if is_contradiction or exchange.uncertainty_s(now) <= best.uncertainty_s(now):
+            self._best = exchange
+        return apart_s if is_contradiction else 0.0
 
     def uncertainty_s(self, now: float) -> float | None:
         return None if self._best is None else self._best.uncertainty_s(now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -56,8 +57,15 @@ class LocalSidecar:
     def pid(self) -> int | None:
         return None if self._child is None else self._child.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of a sidecar that ended by itself, negative for a signal; None while it runs, or has to."""
+        return None if self._child is None else self._child.poll()
+
     def start(self) -> None:
-        """Starts the sidecar and returns when it listens; then `url` is set."""
+        """Starts the sidecar and returns when it listens; then `url` is set. One that ended can be started again."""
+        self._close_files()
+        self._logged_bytes = 0
         # Files and not pipes: nobody has to read them for the child to go on.
         self._output, self._log_file = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         self._owner_pid = os.getpid()
@@ -82,12 +90,16 @@ class LocalSidecar:
         if child is None or os.getpid() != self._owner_pid:
             return
         child.terminate()
+        child.send_signal(signal.SIGCONT)  # one that was stopped ends only once it continues
         try:
             child.wait(_STOP_S)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
         self.pass_on_log()
+        self._close_files()
+
+    def _close_files(self) -> None:
         for file in (self._output, self._log_file):
             if file is not None:
                 file.close()

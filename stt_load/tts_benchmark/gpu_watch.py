@@ -61,7 +61,9 @@ class GpuWatch:
 
     def _is_mine(self, row: Mapping[str, Any]) -> bool:
         tag = (row.get("run_id"), row.get("stage"))
-        return row["kind"] == "gpu" and row.get("fb_mib") is not None and tag == (self._run_id, self._stage)
+        return (
+            row["kind"] == "gpu" and isinstance(row.get("fb_mib"), int | float) and tag == (self._run_id, self._stage)
+        )
 
 
 def _finds_gpus(client: SidecarClient, deadline_s: float) -> bool:

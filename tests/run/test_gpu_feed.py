@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, environment_with_path, eventually, sidecar
 
 FEED = """\
@@ -230,3 +232,40 @@ def test_a_local_one_brings_samples_and_ends_with_the_feed(smi: StandInSmi, tmp_
     url = feed.said("news")[-1]["sidecars"][0]["url"]
     with pytest.raises(ConnectionRefusedError), socket.socket() as probe:
         probe.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+
+
+def test_a_local_one_that_is_killed_is_started_again_and_told_the_stage(smi: StandInSmi, tmp_path: Path) -> None:
+    with feeding(tmp_path, "local", environment=smi.environment) as feed:
+        feed.wait_until_reached(2)
+        smi.wait_for_dmon()
+        smi.feed(dmon_row(sm=10, fb=1000))
+        feed.wait_for_rows(lambda rows: gpu_rows(rows))
+        killed = Path(f"/proc/{feed.process.pid}/task/{feed.process.pid}/children").read_text().split()
+        for pid in killed:
+            os.kill(int(pid), signal.SIGKILL)
+        smi.wait_for_dmon(2)
+        smi.feed(*(dmon_row(sm=20, fb=1000) for _ in range(3)))
+        eventually(lambda: stage_at(feed) == 3)
+        smi.feed(dmon_row(sm=30, fb=1000))
+        rows = gpu_rows(feed.wait_for_rows(lambda rows: gpu_rows(rows)[-1]["sm_pct"] == 30))
+        warnings = feed.stop()
+    assert len(killed) == 1
+    assert (rows[0]["sm_pct"], rows[-1]["stage"]) == (10, 3)
+    assert len({row["boot"] for row in rows}) == 2
+    assert len({row["host"] for row in rows}) == 1
+    assert [row["seq"] for row in rows] == sorted({row["seq"] for row in rows})
+    assert "the local GPU sidecar ended (exit code -9): starting it again" in warnings.splitlines()
+
+
+def gpu_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["kind"] == "gpu"]
+
+
+def stage_at(feed: Feed) -> int | None:
+    """The stage that the sidecar knows which answers now at the address that the feed told last."""
+    url = feed.said("news")[-1]["sidecars"][0]["url"]
+    try:
+        stage: int | None = requests.get(f"{url}/healthz", timeout=DEADLINE_S).json()["stage"]["stage"]
+    except requests.ConnectionError:
+        return None
+    return stage

@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, eventually, sidecar
 
-from stt_load.sidecar.client import SidecarClient
+from stt_load.sidecar import client as client_module
+from stt_load.sidecar.client import _MAX_PAGES, SidecarClient
 
 
 @pytest.fixture
@@ -295,6 +297,83 @@ def test_what_is_no_sidecar_is_named_and_never_raises(
     assert words in warnings_of(caplog)[0]
 
 
+def test_a_sample_that_cannot_be_read_costs_itself_and_not_those_around_it(caplog: pytest.LogCaptureFixture) -> None:
+    def row(seq: int, **more: Any) -> dict[str, Any]:
+        return {"seq": seq, "mono": 1.0, "kind": "host", "cpu_pct": seq, **more}
+
+    rows = [row(1), row(2, mono=None), row(3, kind=7), row(4, mono=10**400), {**row(5), "seq": "5"}, "no row", row(7)]
+    with answering(200, envelope(samples=rows, more=False)) as url:
+        client = SidecarClient(url, timeout_s=DEADLINE_S)
+        assert [row["cpu_pct"] for row in client.pull()] == [1, 7]
+        assert client.available
+    assert warnings_of(caplog)[-1] == f"GPU sidecar {url}: 5 of 7 samples can't be read"
+
+
+def test_pages_that_lead_nowhere_and_pages_without_an_end_are_left() -> None:
+    row = {"seq": 1, "mono": 1.0, "kind": "host"}
+    with answering(200, envelope(samples=[row], more=True)) as url:
+        assert len(SidecarClient(url, timeout_s=DEADLINE_S).pull()) == 1
+    with answering(200, *(envelope(samples=[{**row, "seq": n}], more=True, next=n) for n in range(1000))) as url:
+        assert len(SidecarClient(url, timeout_s=DEADLINE_S).pull()) == _MAX_PAGES
+
+
+@pytest.mark.parametrize(("piece", "pause_s", "words"), [(b"[" * 65536, 0.0, "longer than"), (b"[", 0.02, "no whole")])
+def test_an_answer_without_an_end_is_left(
+    piece: bytes, pause_s: float, words: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_MAX_ANSWER_BYTES", 1 << 20)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+                while True:
+                    connection.sendall(piece)
+                    time.sleep(pause_s)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert not SidecarClient(f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.3).check()
+        thread.join(DEADLINE_S)
+    assert not thread.is_alive()
+    assert words in warnings_of(caplog)[0]
+
+
+def test_health_of_wrong_kinds_is_left_out_of_what_is_told() -> None:
+    wrong_gaps = [3, {}, {"began": "x"}, {"began": 1.0, "ended": "x"}, {"began": 1.0, "began_mono": [2]}]
+    good_gap = {"began": 1.0, "ended": 2.0, "why": "dmon died"}
+    health = {
+        "why": 3, "is_guess": "x", "warnings": "text", "server": [], "metrics": {},
+        "gpus": [3, {"index": "0"}, {"index": 0, "memory_total_mib": "x"}, {"index": 1, "memory_total_mib": 10}],
+        "sources": [7, {"kind": "gpu", "gaps": [*wrong_gaps, good_gap]}, {"kind": "host", "gaps": "none"}],
+    }  # fmt: skip
+    with answering(200, envelope(**health)) as url:
+        client = SidecarClient(url, timeout_s=DEADLINE_S)
+        assert client.check()
+        entry, gpus = client.describe(), client.describe_gpus()
+    assert {entry[key] for key in ("why", "is_guess", "warnings", "server", "metrics")} == {None}
+    assert [(source["kind"], [gap["why"] for gap in source["gaps"]]) for source in entry["sources"]] == [
+        ("gpu", ["dmon died"]),
+        ("host", []),
+    ]
+    assert [gpu["index"] for gpu in gpus] == [1]
+
+
+def test_times_are_right_again_after_the_sidecars_machine_was_asleep(caplog: pytest.LogCaptureFixture) -> None:
+    """Its monotonic clock stood still for a minute."""
+    row = {"seq": 1, "mono": 4_939.9, "kind": "host"}
+    first = envelope(clock={"wall": 1.0, "mono": 5_000.0})
+    later = envelope(clock={"wall": 1.0, "mono": 4_940.0}, samples=[row], more=False, next=1)
+    with answering(200, first, later) as url:
+        client = SidecarClient(url, timeout_s=DEADLINE_S)
+        assert client.check()
+        (pulled,) = client.pull()
+    assert pulled["t"] == pytest.approx(time.time() - 0.1, abs=5.0)
+    (line,) = warnings_of(caplog)
+    assert line.startswith(f"GPU sidecar {url}: its clock stood still for 60.")
+
+
 @pytest.mark.parametrize("url", ["localhost:9550", "http://", "http://[::1", "gopher://x", "http://a b"])
 def test_a_url_that_is_none_never_raises(url: str, caplog: pytest.LogCaptureFixture) -> None:
     assert SidecarClient(url).pull() == []
@@ -302,15 +381,17 @@ def test_a_url_that_is_none_never_raises(url: str, caplog: pytest.LogCaptureFixt
 
 
 class answering:  # noqa: N801 - read as "with answering(404, ...)"
-    """An HTTP server on loopback that gives every client the same answer."""
+    """An HTTP server on loopback that gives these answers one after the other, and the last one to all that follow."""
 
-    def __init__(self, status: int, body: str) -> None:
+    def __init__(self, status: int, *bodies: str) -> None:
+        left = deque(bodies)
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(status)
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
-                self.wfile.write(body.encode())
+                self.wfile.write((left.popleft() if len(left) > 1 else left[0]).encode())
 
             def log_message(self, format: str, *args: object) -> None:
                 return

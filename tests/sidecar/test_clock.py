@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +59,28 @@ def test_what_is_not_known_any_better_is_owned_up_to() -> None:
     assert clock.uncertainty_s(3_600.001) == pytest.approx(0.001 + 3_600 * DRIFT_RATIO)
 
 
+@pytest.mark.parametrize("stood_still_s", [60.0, 0.5, -60.0])
+def test_a_clock_that_stood_still_is_seen_at_the_next_exchange(
+    stood_still_s: float,
+) -> None:
+    """The sidecar's machine was asleep for so long; ours, where it is negative."""
+    clock = SidecarClock()
+    assert clock.note(exchange(100.0, 0.001)) == 0.0
+    later = exchange(200.0, 0.2)
+    apart_s = clock.note(replace(later, mono=later.mono - stood_still_s))
+    assert apart_s == pytest.approx(-stood_still_s)
+    assert clock.to_our_mono(1_300.0 - stood_still_s) == pytest.approx(300.0)
+    assert clock.uncertainty_s(200.2) == pytest.approx(0.1, abs=0.001)
+
+
+def test_a_step_of_the_wall_clock_is_no_contradiction_and_moves_no_sample() -> None:
+    clock = SidecarClock()
+    clock.note(exchange(100.0, 0.001))
+    later = exchange(200.0, 0.001)
+    assert clock.note(replace(later, wall=later.wall + 3_600)) == 0.0
+    assert clock.to_our_mono(1_300.0) == pytest.approx(300.0)
+
+
 ROUND_TRIPS = st.tuples(st.floats(0.0, 5.0), st.floats(0.0, 1.0))
 
 
@@ -71,7 +95,7 @@ def test_the_error_is_within_what_is_said_and_no_worse_than_the_newest_exchange(
     clock = SidecarClock()
     for n, (round_trip_s, share_out) in enumerate(trips):
         newest = exchange(n * (spacing_s + 5.0), round_trip_s, share_out, drift_ratio)
-        clock.note(newest)
+        assert clock.note(newest) == 0.0, "a drift is no contradiction"
         now = newest.answered
         told_s, ours = clock.uncertainty_s(now), clock.to_our_mono(now * (1 + drift_ratio) + 1_000)
         assert told_s is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -41,6 +42,29 @@ def test_a_local_sidecar_runs_inside_its_block_only(smi: StandInSmi, monkeypatch
     assert not is_running(sidecar_pid)
     assert not is_running(dmon_pid)
     local.close()  # once more is fine
+
+
+def test_a_local_sidecar_that_was_killed_can_be_started_again(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", smi.environment["PATH"])
+    with LocalSidecar() as local:
+        assert (local.exit_code, local.pid is None) == (None, False)
+        os.kill(local.pid or 0, signal.SIGKILL)
+        assert eventually(lambda: local.exit_code) == -signal.SIGKILL
+        local.start()
+        assert local.exit_code is None
+        assert uuids_watched(local) == ["GPU-bbbb"]
+    assert local.exit_code is None
+
+
+def test_a_local_sidecar_that_was_stopped_ends_like_any_other(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has its time to end in order, and leaves no dmon."""
+    monkeypatch.setenv("PATH", smi.environment["PATH"])
+    with LocalSidecar() as local:
+        child, dmon_pid = local._child, smi.wait_for_dmon()
+        assert child is not None
+        child.send_signal(signal.SIGSTOP)
+    assert child.returncode == 0
+    assert not is_running(dmon_pid)
 
 
 def test_a_local_sidecar_watches_the_gpu_asked_for(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
