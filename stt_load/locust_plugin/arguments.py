@@ -8,6 +8,7 @@ from typing import Any
 
 from stt_load.options import OPTIONS
 from stt_load.run.preflight import port_taken
+from stt_load.url_secrets import as_typed
 
 
 def find_locust_problems(words: Sequence[str]) -> list[str]:
@@ -31,7 +32,7 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
         ]
     options = parser.parse_args(list(words))
     if options.user_classes:  # what Locust takes a bare word for; the shipped locustfiles have one class each
-        return [f"unexpected argument {word}: only options go here" for word in options.user_classes]
+        return [f"unexpected argument {as_typed(word)}: only options go here" for word in options.user_classes]
     taken = port_taken("--master-bind-port", options.master_bind_host, options.master_bind_port)
     return [taken] if options.master and taken else []
 

@@ -159,7 +159,7 @@ def is_up(site: str) -> bool:
         return False
 
 
-def test_no_secret_is_in_a_probe_or_in_an_error(server: Quoter, short_clips: Path) -> None:
+def test_no_secret_is_in_a_probe_or_in_an_error(server: Quoter, short_clips: Path, tmp_path: Path) -> None:
     url = url_of(server)
     probe = ["probe", "--dialect", "deepgram", "--clips", str(short_clips), "--timeout", "1", "--stt-url"]
     run = ["run", "--clips", str(short_clips), "--stt-url"]
@@ -168,14 +168,22 @@ def test_no_secret_is_in_a_probe_or_in_an_error(server: Quoter, short_clips: Pat
         "probe": [*probe, url],
         "wrong scheme": [*run, url.replace("ws:", "htp:")],
         "wrong port": [*run, url.replace(f":{server.port}", ":99999")],
+        "no option": ["run", url],
+        "no option of a probe": ["probe", url],
+        "benchmark of a TTS server": ["tts", "--url", url_of(server, "http"), "--runs", "1"],
         "TTS server": ["clips", "make", "--from", "openai", "--url", url_of(server, "http"), "--out", "made"],
     }
     said = {}
     for name, words in commands.items():
         done = subprocess.run(
-            [*STT_LOAD, *words], capture_output=True, text=True, timeout=120, env={**os.environ, **environment()}
+            [*STT_LOAD, *words],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=tmp_path,
+            env={**os.environ, **environment()},
         )
         said[name] = done.stdout + done.stderr
         assert done.returncode in (2, 3), said[name]
         assert "Traceback" not in said[name], said[name]
-    assert found_in(said) == []
+    assert found_in({**said, **files_of(tmp_path)}) == []

@@ -13,8 +13,9 @@ import pytest
 from made_locust import MadeRunner, made_environment, names, settle
 
 from stt_load.config import parse_options
-from stt_load.errors import Outcome
-from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, UPDATE_OPTION
+from stt_load.credentials import TTS_KEY_VARIABLE
+from stt_load.errors import ConfigError, Outcome
+from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.locust_plugin.worker import MASTER_SILENCE_LIMIT_S, Worker
 from stt_load.records import UtteranceRecord
 from stt_load.run.plan import Phase
@@ -68,6 +69,17 @@ def test_a_worker_with_tags_in_its_environment_leaves_before_it_says_hello(capsy
     assert caught.value.code == 2
     assert "LOCUST_TAGS" in capsys.readouterr().err
     assert worker.environment.runner.sent == []
+
+
+def test_a_worker_shows_its_key_to_no_server_that_its_master_was_not_started_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody has typed another server into the master's web UI, and the master has no key itself."""
+    monkeypatch.setenv(TTS_KEY_VARIABLE, "sesame")
+    with pytest.raises(ConfigError, match=r"would go to http://127\.0\.0\.1:9, which was not named"):
+        made_worker(**{SERVERS_OPTION: {"stt-url": ["http://127.0.0.1:8"]}}).ready_pool()
+    named = made_worker(**{SERVERS_OPTION: {"stt-url": ["http://127.0.0.1:9"]}, UPDATE_OPTION: update()})
+    assert named.ready_pool() is not None
 
 
 def test_before_the_first_run_there_is_nothing_to_report() -> None:
