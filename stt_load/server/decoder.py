@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from stt_load.ending_signals import ENDING
 from stt_load.server.language import LanguageModel
 
 HEADER = struct.Struct("<I")
@@ -63,7 +64,8 @@ class Decoder:
 
 def main(arguments: list[str]) -> None:
     ngrams, pronunciations, nice = arguments
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)  # systemd sends it to every process; the parent decides
     os.nice(int(nice))
     decoder = Decoder(LanguageModel(Path(ngrams), Path(pronunciations)))
     source, sink = sys.stdin.buffer, sys.stdout

@@ -111,7 +111,8 @@ async def _decode(process: asyncio.subprocess.Process, job: _Job) -> Decoded:
 @contextlib.asynccontextmanager
 async def _process(command: list[str]) -> AsyncIterator[asyncio.subprocess.Process]:
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    # In a group of its own: Ctrl-C in the terminal is for the server, which ends it.
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, process_group=0)
     try:
         yield process
     finally:

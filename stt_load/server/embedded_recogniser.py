@@ -45,7 +45,7 @@ class RecogniserOptions:
 
 
 def run_recogniser(options: RecogniserOptions) -> None:
-    """Runs until SIGTERM or SIGINT. Raises ConfigError before anything was started."""
+    """Runs until an ending signal. Raises ConfigError before anything was started."""
     try:
         import pocketsphinx  # noqa: F401 - the decoders need it
 

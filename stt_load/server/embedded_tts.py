@@ -140,7 +140,7 @@ def _event(event: dict[str, str]) -> bytes:
 
 
 def run_tts(host: str, port: int, max_requests: int, api_key: str | None, exit_with_parent: bool) -> None:
-    """Runs until SIGTERM or SIGINT. Raises ConfigError before anything was started."""
+    """Runs until an ending signal. Raises ConfigError before anything was started."""
     espeak_version()
     listener = open_listener(host, port)
     asyncio.run(serve(EmbeddedTts(max_requests, api_key), listener, url_of(listener, "http"), exit_with_parent))

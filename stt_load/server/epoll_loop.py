@@ -9,10 +9,10 @@ import heapq
 import itertools
 import os
 import select
-import signal
 import time
 from collections.abc import Callable
 
+from stt_load.ending_signals import hear
 from stt_load.errors import ConfigError
 from stt_load.server.listener import NO_PARENT
 
@@ -24,7 +24,7 @@ Callback = Callable[[], None]
 class EpollLoop:
     """Level-triggered: a callback that leaves something unread is called again. What a callback raises ends the loop.
 
-    SIGTERM, SIGINT or, with `exit_with_parent`, the end of standard input stop it, from the moment that it is made.
+    An ending signal or, with `exit_with_parent`, the end of standard input stop it, from the moment that it is made.
     """
 
     def __init__(self, exit_with_parent: bool) -> None:
@@ -69,9 +69,7 @@ class EpollLoop:
     def _watch_signals(self) -> None:
         """A signal becomes a byte in a pipe, which wakes the loop up."""
         reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(writing)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+        hear(lambda _: os.write(writing, b"."))
         self.watch(reading, self._stop)
 
     def _watch_parent(self) -> None:

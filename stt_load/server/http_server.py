@@ -38,7 +38,7 @@ async def serve(
     exit_with_parent: bool = False,
     prepare: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Runs until SIGTERM, SIGINT or, with `exit_with_parent`, the end of standard input.
+    """Runs until an ending signal or, with `exit_with_parent`, the end of standard input.
 
     Clients are accepted from the first moment, so that `/healthz` can say "not ready" while `prepare` runs; `url` is
     announced after it. At the end websockets are closed with 1012, and answers under way have a second left.

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable
 
+from stt_load.ending_signals import hear
 from stt_load.errors import ConfigError
 from stt_load.server.listener import NO_PARENT
 
 
 def stop_event(exit_with_parent: bool) -> asyncio.Event:
-    """An event for the running loop, set by SIGTERM, SIGINT or, with `exit_with_parent`, the end of standard input."""
+    """An event for the running loop, set by an ending signal or, with `exit_with_parent`, the end of standard input."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    hear(lambda _: loop.call_soon_threadsafe(stop.set))
     if exit_with_parent:
         _on_end_of_stdin(loop, stop.set)
     return stop

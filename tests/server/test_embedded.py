@@ -29,6 +29,7 @@ from wire import (
 from stt_load.audio.codec import Pcm
 from stt_load.audio.resample import resample
 from stt_load.clips.espeak import speak
+from stt_load.ending_signals import ENDING
 from stt_load.server.process import ServerProcess, start_embedded_server
 from stt_load.server.vad import WINDOW_BYTES
 
@@ -223,13 +224,13 @@ def test_a_killed_decoder_is_replaced_and_the_caller_told(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("own_cache")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", ENDING)
 def test_a_signal_ends_it_cleanly_and_no_decoder_stays(tmp_path: Path, number: signal.Signals) -> None:
     with small_server(tmp_path, "--no-preload", "--warm-up", "0") as process:
         wait_until(lambda: children(process.pid))
         decoders = children(process.pid)
         caller = dial(process)
-        os.kill(process.pid, number)
+        os.killpg(process.pid, number)
         wait_until(lambda: not process.is_running)
         assert process.stop() == 0
         assert process.stderr == ""
