@@ -85,7 +85,7 @@ class Run:
         self.process.send_signal(number)
 
     def send_to_all(self, number: int) -> None:
-        """As a terminal does it, `timeout`, a container runtime or systemd."""
+        """Sends it to the whole group, as a terminal, `timeout`, a container runtime and systemd do."""
         os.killpg(self.process.pid, number)
 
     def wait_until_nothing_is_left(self) -> None:
