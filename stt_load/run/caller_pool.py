@@ -38,19 +38,25 @@ class UtteranceCut(BaseException):
     """Thrown into a caller's greenlet: the run ends now. No `Exception`, so that nothing takes it for a fault."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SpeakingCaller:
-    """A caller in the middle of an utterance: what it tries, and the greenlet that does."""
+    """A caller in the middle of an utterance: what it tries, and the greenlet that does. `is_over`: it has ended."""
 
     attempt: Attempt
     greenlet: gevent.Greenlet[..., object]
+    is_over: bool = False
 
     @property
     def state(self) -> str:
         return self.attempt.state
 
     def cut(self) -> None:
-        self.greenlet.kill(UtteranceCut, block=False)
+        # Not by `kill`: it takes the arguments of the greenlet, by which Locust knows its user when it stops it.
+        gevent.get_hub().loop.run_callback(self._throw)
+
+    def _throw(self) -> None:
+        if not (self.is_over or self.greenlet.dead):
+            self.greenlet.throw(UtteranceCut)
 
 
 class CallerPool:
@@ -189,7 +195,8 @@ class CallerPool:
         utterance = self._new_utterance(caller, update, clip, is_reused)
         attempt = self._workload.new_attempt(caller, clip, self._is_together)
         greenlet = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
-        self.report.begin(caller.ordinal, update, clip.clip_id, SpeakingCaller(attempt, greenlet))
+        speaking = SpeakingCaller(attempt, greenlet)
+        self.report.begin(caller.ordinal, update, clip.clip_id, speaking)
         caller.begun_in_stage += 1
         is_crash = False
         try:
@@ -201,6 +208,7 @@ class CallerPool:
             measured = attempt.interrupt("the run ended first")
             raise
         finally:
+            speaking.is_over = True
             ended_at = self._wall_clock.at(time.monotonic())
             record = UtteranceRecord.assemble(utterance, measured, ended_at, self._credentials)
             record.is_own_fault |= is_crash

@@ -92,8 +92,11 @@ class Ledger:
         if rows:
             records = _records(rows)
             # All of them first: two callers that ended since the last report were in flight together.
-            for record in records:
-                self._recent.note(record, now_s)
+            try:
+                for record in records:
+                    self._recent.note(record, now_s)
+            except Exception as error:
+                self.fault = self.fault or error
             self._take(state, records, now_s)
 
     def take_rows(self, worker: str, lines: Iterable[bytes], now_s: float) -> None:

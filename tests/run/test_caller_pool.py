@@ -269,6 +269,27 @@ def test_who_leaves_a_run_without_a_ladder_ends_its_utterance_first() -> None:
         assert made.n_begun == 3, "and begins no other"
 
 
+def test_locust_still_knows_the_users_whose_utterances_were_cut() -> None:
+    """It stops them by the arguments of their greenlets; those that it does not know would stay for ever."""
+    with callers(newest=update()) as made:
+        made.come(2)
+        made.pool.drain(is_cut=True, limit_s=60.0)
+        settle()
+        assert [row.outcome for row in made.rows()] == [Outcome.INTERRUPTED] * 2
+        assert [(len(user.args), user.dead) for user in made._greenlets] == [(1, False)] * 2
+
+
+def test_an_utterance_that_ends_before_it_is_cut_ends_well() -> None:
+    with callers(newest=update()) as made:
+        made.come()
+        (speaking,) = made.report.active.values()
+        made.workload.attempts[0].answer()  # of which its caller hears in a moment
+        speaking.cut()
+        settle()
+        assert [row.outcome for row in made.rows()] == [Outcome.OK]
+        assert not made._greenlets[0].dead
+
+
 def test_the_end_of_a_run_cuts_those_that_are_leaving_too(capfd: pytest.CaptureFixture[str]) -> None:
     with callers(finishes_leaving=True) as made:
         made.apply(update(Phase.HOLD))
