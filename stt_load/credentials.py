@@ -18,6 +18,7 @@ API_KEY_VARIABLE = "STT_LOAD_API_KEY"  # of the server under test
 TTS_KEY_VARIABLE = "STT_LOAD_TTS_API_KEY"  # of the TTS server
 HEADERS_VARIABLE = "STT_LOAD_HEADERS"  # of the server under test: NAME=VALUE, one a line
 SIDECAR_TOKEN_VARIABLE = "GPU_SIDECAR_TOKEN"  # the sidecar reads the same one
+CLUSTER_TOKEN_VARIABLE = "STT_LOAD_CLUSTER_TOKEN"  # master and workers have the same one
 
 # RFC 9110 section 5.1: what a header's name is made of.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

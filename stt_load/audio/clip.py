@@ -18,7 +18,8 @@ class Clip:
     `samples`: int16, shape (n_samples,), mono, at `sample_rate_hz`.
     `speech_start_s`, `speech_end_s`: seconds from the first sample, found from the samples themselves
     (a TTS file's end is not the end of its speech). The EOS clock starts at `speech_end_s`. `latest_end_s`: where
-    speech has ended in any case, None where `speech_end_s` is exact.
+    speech has ended in any case, None where `speech_end_s` is exact. `origin`: the digest of the file it was read from,
+    and where in it the clip begins; "" where it is from none.
     """
 
     clip_id: str
@@ -28,6 +29,7 @@ class Clip:
     speech_start_s: float
     speech_end_s: float
     latest_end_s: float | None = None
+    origin: str = ""
 
     @property
     def can_be_cut_at_s(self) -> float:

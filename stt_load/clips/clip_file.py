@@ -76,7 +76,8 @@ def load_clip(files: ClipFiles, folder: Path, entry: ManifestEntry, sample_rate_
         sha256=sha256,
     )
     latest_end_s = None if found is None else max(end_s, min(found.latest_end_s, len(samples) / rate_hz))
-    clip = Clip(entry.clip_id, entry.reference, samples, rate_hz, speech.start_s, end_s, latest_end_s)
+    origin = f"{sha256} {entry.offset_s or 0.0:g}"
+    clip = Clip(entry.clip_id, entry.reference, samples, rate_hz, speech.start_s, end_s, latest_end_s, origin)
     return LoadedClip(complete, clip, pcm.mended, found)
 
 

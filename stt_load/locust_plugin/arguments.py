@@ -10,6 +10,8 @@ from stt_load.options import OPTIONS
 from stt_load.run.preflight import port_taken
 from stt_load.url_secrets import as_typed
 
+LOOPBACK = "127.0.0.1"
+
 
 def find_locust_problems(words: Sequence[str]) -> list[str]:
     """One line for each flag that Locust doesn't know either, for each word that is no option, and for a master's port
@@ -22,6 +24,7 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
     from locust.argument_parser import get_parser
 
     parser = get_parser(default_config_files=())  # as when it is started
+    listen_on_loopback(parser)
     known = {name for action in parser._actions for name in action.option_strings}
     meant = [*known, *(f"--{option.name}" for option in OPTIONS)]
     flags = [word.partition("=")[0] for word in words if word.startswith("--")]
@@ -35,6 +38,15 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
         return [f"unexpected argument {as_typed(word)}: only options go here" for word in options.user_classes]
     taken = port_taken("--master-bind-port", options.master_bind_host, options.master_bind_port)
     return [taken] if options.master and taken else []
+
+
+def listen_on_loopback(parser: Any) -> None:
+    """Lets Locust's command line default to this machine alone: its own default is every interface."""
+    for action in parser._actions:
+        if action.dest in ("master_bind_host", "web_host"):
+            action.default = LOOPBACK
+            purpose = action.help.partition(". ")[0]
+            action.help = f"{purpose}. Defaults to {LOOPBACK}; '*' is every interface"
 
 
 def find_task_problems(environment: Any) -> list[str]:

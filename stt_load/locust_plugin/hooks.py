@@ -6,6 +6,7 @@ Each listener is one call: Locust logs and swallows what a listener raises.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,15 +18,22 @@ import gevent
 from locust import events, runners, stats
 from locust import main as locust_main
 from locust.argument_parser import LocustArgumentParser
+from locust.rpc import Message
 from locust.util import cache
 
 from stt_load.clock import SteadyWallClock
 from stt_load.ending_signals import end_with_parent_after_fork, hear, hear_before_start
+from stt_load.errors import ConfigError, ExitCode
+from stt_load.locust_plugin.admission import Admission
+from stt_load.locust_plugin.arguments import listen_on_loopback
+from stt_load.locust_plugin.cluster_set_up import set_up_cluster
 from stt_load.locust_plugin.master import Master
-from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, RECEIVED, UPDATE
+from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
 from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
 from stt_load.options import OPTIONS
+from stt_load.run.loaded_clips import LoadedClips
+from stt_load.run.terms import this_program
 from stt_load.standard_streams import print_in_background
 
 _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer than it needs to be
@@ -39,8 +47,39 @@ def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
     runners.WORKER_REPORT_INTERVAL = _REPORT_INTERVAL_S
     _end_by_our_signals()
     _steady_locusts_time()
-    events.init_command_line_parser.add_listener(partial(add_options, defaults=defaults))
-    events.init.add_listener(_on_init)
+    admission, clips = Admission(this_program()), LoadedClips()
+    command_line = _CommandLine(defaults, admission, clips)
+    events.init_command_line_parser.add_listener(lambda parser: command_line.extend(parser))
+    events.init.add_listener(partial(_on_init, admission=admission, clips=clips))
+
+
+class _CommandLine:
+    """Locust's command line with our options. Locust makes a parser anew for each look at its web UI; the first one is
+    that of the process."""
+
+    def __init__(self, defaults: Mapping[str, str], admission: Admission, clips: LoadedClips) -> None:
+        self._defaults = defaults
+        self._admission = admission
+        self._clips = clips
+        self._is_set_up = False
+
+    def extend(self, parser: LocustArgumentParser) -> None:
+        add_options(parser, self._defaults)
+        listen_on_loopback(parser)
+        parse_args = parser.parse_args
+        parser.parse_args = lambda *arguments, **more: self._set_up(parse_args(*arguments, **more))
+
+    def _set_up(self, options: Any) -> Any:
+        if self._is_set_up:
+            return options
+        self._is_set_up = True
+        try:
+            set_up_cluster(options, self._admission, self._clips)
+        except ConfigError as error:
+            for line in error.lines:
+                print(f"error: {line}", file=sys.stderr)
+            sys.exit(ExitCode.USAGE)
+        return options
 
 
 def _steady_locusts_time() -> None:
@@ -95,16 +134,17 @@ def _end_by_our_signals() -> None:
     end_with_parent_after_fork()  # the workers of --processes: they would look for a master for five minutes
 
 
-def _on_init(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
-    role = _join_worker(environment) if isinstance(runner, runners.WorkerRunner) else _join_master(environment)
+def _on_init(environment: Any, runner: Any, web_ui: Any, admission: Admission, clips: LoadedClips, **_: Any) -> None:
+    is_worker = isinstance(runner, runners.WorkerRunner)
+    role = _join_worker(environment, clips) if is_worker else _join_master(environment, admission, clips)
     environment.stt_role = role
     # In a greenlet: a handler of signals comes between two instructions of any greenlet, and may not wait.
     hear(partial(gevent.spawn, role.on_signal))
     role.on_init()
 
 
-def _join_master(environment: Any) -> Master:
-    master = Master(environment)
+def _join_master(environment: Any, admission: Admission, clips: LoadedClips) -> Master:
+    master = Master(environment, admission, clips)
     if environment.web_ui is not None:
         guard(environment)
     listen = environment.events
@@ -114,6 +154,7 @@ def _join_master(environment: Any) -> Master:
     listen.quitting.add_listener(lambda **_: master.on_quitting())
     listen.worker_report.add_listener(lambda client_id, data, **_: master.on_worker_report(client_id, data))
     runner = environment.runner
+    admission.on_refused = partial(_drop, runner)
     runner.register_message(HELLO, lambda msg, **_: master.on_hello(msg.node_id))
     runner.register_message(DRAINED, lambda msg, **_: master.on_drained(msg.node_id, msg.data))
     if environment.parsed_options.live:
@@ -122,12 +163,20 @@ def _join_master(environment: Any) -> Master:
     return master
 
 
-def _join_worker(environment: Any) -> Worker:
-    worker = Worker(environment)
+def _drop(runner: Any, worker: str) -> None:
+    """Locust forgets a worker that was refused after it had joined, as one that has stopped."""
+    if worker in runner.clients:
+        runner.handle_message(worker, Message("client_stopped", None, worker))
+
+
+def _join_worker(environment: Any, clips: LoadedClips) -> Worker:
+    worker = Worker(environment, clips)
     environment.events.report_to_master.add_listener(lambda data, **_: worker.on_report(data))
     environment.events.heartbeat_received.add_listener(lambda **_: worker.on_heartbeat())
     runner = environment.runner
-    runner.register_message(UPDATE, lambda msg, **_: worker.on_update(msg.data["update"]))
+    runner.register_message(UPDATE, lambda msg, **_: worker.on_update(**msg.data))
+    runner.register_message(TERMS, lambda msg, **_: worker.on_terms(**msg.data), concurrent=True)
+    runner.register_message(REFUSED, lambda msg, **_: worker.on_refused(**msg.data))
     runner.register_message(RECEIVED, lambda **_: worker.on_received())
     runner.register_message(DRAIN, lambda msg, **_: worker.on_drain(**msg.data), concurrent=True)
     return worker

@@ -4,6 +4,7 @@ run."""
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import sys
 import time
@@ -16,6 +17,8 @@ import psutil
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, parse_options
 from stt_load.errors import ConfigError, ExitCode, WriteError
+from stt_load.locust_plugin.admission import Admission, Terms
+from stt_load.locust_plugin.agreement import reach_agreement
 from stt_load.locust_plugin.arguments import find_task_problems
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import RECEIVED, REPORT_KEY, SERVERS_OPTION, UPDATE
@@ -24,14 +27,15 @@ from stt_load.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.cluster import Cluster
 from stt_load.run.fault import fault_line
+from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.named_servers import find_unnamed, named_servers
 from stt_load.run.preflight import find_problems, port_taken
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run import Run, new_run_id
 from stt_load.run.single_process import SingleProcess
+from stt_load.run.terms import describe_equipment, shared_options, this_program
 from stt_load.run.worker_report import ReportMessage, WorkerReport
 from stt_load.workloads.clip_progress import ClipsInterrupted, stop_making_clips
-from stt_load.workloads.run_clips import choose_clips
 
 _CLOSE_LIMIT_S = 60.0
 _LOOK_PERIOD_S = 0.5
@@ -46,12 +50,14 @@ class WorkersGone(ConfigError):
 class Master:
     """Listens to Locust's events. There is one `run` at a time, and none between two."""
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Any, admission: Admission | None = None, clips: LoadedClips | None = None) -> None:
         self.environment = environment
         options = environment.parsed_options  # as the command line and the environment have them: nobody has typed yet
         setattr(options, SERVERS_OPTION, named_servers(vars(options)))
         self.run: Run | None = None
-        self._clip_sets: dict[tuple[object, ...], ClipSet] = {}  # loaded once, also for several runs from the web UI
+        self._admission = admission or Admission(this_program())
+        self._clips = clips or LoadedClips()
+        self._left_out: set[str] = set()  # workers whose reports make no sense, each told once
         self._is_leaving = False
         self._has_begun = False
         self._is_preparing = False  # its clips are being made or read
@@ -71,7 +77,9 @@ class Master:
                 if taken:
                     raise ConfigError(taken)
             if self.environment.web_ui is None or options.autostart:
-                self._prepare()  # otherwise options are still to be typed: checked when the run starts
+                self._settle_terms(*self._prepare())
+            else:
+                self._admission.open(None)  # options are still to be typed: checked when the run starts
             if getattr(options, "processes", None):
                 gevent.spawn(self._watch_workers, psutil.Process().children())
         except ClipsInterrupted as interrupted:
@@ -95,7 +103,13 @@ class Master:
         """Opens the run. Where that can't be done, it raises GreenletExit, so that Locust starts no user either."""
         self._has_begun = True
         try:
-            self.run = self._open_run(*self._prepare())
+            config, clips = self._prepare()
+            self._settle_terms(config, clips)
+            if self._has_workers:
+                reach_agreement(self._admission, self.environment.runner, lambda: self._is_leaving)
+            if self._is_leaving:
+                raise ClipsInterrupted("interrupted before its workers were ready: no run was started")
+            self.run = self._open_run(config, clips)
             self.run.start()
         except ConfigError as error:
             self._refuse(error)
@@ -131,22 +145,33 @@ class Master:
         ]
         if problems:
             raise ConfigError(problems)
-        key = (config.clips, config.tts_url, config.dialect)
-        if key not in self._clip_sets:
-            # In a real thread: a signal is heard meanwhile.
-            self._is_preparing = True
-            try:
-                self._clip_sets[key] = call_in_thread(choose_clips, config)
-            finally:
-                self._is_preparing = False
+        self._is_preparing = True
+        try:
+            clips = self._clips.of(config)
+        finally:
+            self._is_preparing = False
         if self._is_leaving:  # heard when there was no clip left that could have been stopped
             raise ClipsInterrupted("interrupted when its clips were ready: no run was started")
-        return config, self._clip_sets[key]
+        return config, clips
+
+    def _settle_terms(self, config: RunConfig, clips: ClipSet) -> None:
+        """From now on workers are held against what a run with this configuration takes."""
+        if not self._has_workers:
+            return
+        equipment = call_in_thread(describe_equipment, config, clips.clips, os.environ)
+        options = vars(self.environment.parsed_options)
+        shared = shared_options(options) | {SERVERS_OPTION: options[SERVERS_OPTION]}
+        self._admission.open(Terms(shared, equipment, clips.source))
+
+    @property
+    def _has_workers(self) -> bool:
+        """Whether callers are played elsewhere; otherwise this process is its own worker."""
+        return hasattr(self.environment.runner, "clients")
 
     def _open_run(self, config: RunConfig, clips: ClipSet) -> Run:
         run_id, environment = new_run_id(), self.environment
-        cluster: Cluster = WorkerCluster(environment)
-        if not hasattr(environment.runner, "clients"):
+        cluster: Cluster = WorkerCluster(environment, secrets.token_hex(16))
+        if not self._has_workers:
             pool = make_pool(environment, config, clips, WorkerReport(run_id))
             cluster = SingleProcess(pool, environment.runner, environment.runner.client_id)
         has_ladder = environment.shape_class is not None
@@ -188,22 +213,38 @@ class Master:
 
     def on_hello(self, client_id: str) -> None:
         """A worker that has just come asks which stage is on."""
-        if self.run is not None:
-            update = self.run.controller.update.to_json()
-            self.environment.runner.send_message(UPDATE, {"update": update}, client_id)
+        match self.run:
+            case Run(cluster=WorkerCluster() as cluster, controller=controller):
+                self.environment.runner.send_message(UPDATE, cluster.update_message(controller.update), client_id)
 
-    def on_worker_report(self, client_id: str, data: dict[str, Any]) -> None:
-        if self.run is not None and REPORT_KEY in data:
+    def on_worker_report(self, client_id: str, data: object) -> None:
+        """A report of one of the workers. Without the token of this run it is of another one, and left out."""
+        if self.run is None or not isinstance(data, dict) or REPORT_KEY not in data:
+            return
+        try:
             message = ReportMessage.from_plain(data[REPORT_KEY])
+        except ValueError as error:
+            if client_id not in self._left_out:
+                self._left_out.add(client_id)
+                log.warning("reports of worker %s make no sense and are left out: %s", client_id, error)
+            return
+        if self._is_of_this_run(message.token):
             self.run.ledger.accept(client_id, message.snapshot, time.monotonic(), message.rows)
             gevent.sleep(0)  # the controller has its turn even while reports queue up: Locust's listener never yields
 
-    def on_drained(self, client_id: str, data: dict[str, Any]) -> None:
+    def on_drained(self, client_id: str, data: object) -> None:
         """None of this worker's utterances is in flight any more."""
         self.on_worker_report(client_id, data)
-        if self.run is not None:
+        if self.run is not None and isinstance(data, dict) and self._is_of_this_run(data.get("token")):
             self.run.ledger.drained.add(client_id)
         self.environment.runner.send_message(RECEIVED, {}, client_id)
+
+    def _is_of_this_run(self, token: object) -> bool:
+        """Whether a worker has shown what this run has handed out."""
+        match self.run:
+            case Run(cluster=WorkerCluster() as cluster):
+                return token == cluster.token
+        return False
 
     # the end -------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import gevent
@@ -15,16 +16,16 @@ from gevent.lock import Semaphore
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.locust_plugin.arguments import find_task_problems
+from stt_load.locust_plugin.joining import find_equipment, refusal_lines
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.log import log
 from stt_load.run.caller_pool import CallerPool
+from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.named_servers import find_unnamed
-from stt_load.run.real_thread import call_in_thread
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
 from stt_load.workloads.clip_progress import stop_making_clips
-from stt_load.workloads.run_clips import choose_clips
 
 MASTER_SILENCE_LIMIT_S = 10.0
 _STOP_LIMIT_S = 2.0
@@ -38,9 +39,11 @@ class Worker:
     any.
     """
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Any, clips: LoadedClips | None = None) -> None:
         self.environment = environment
+        self.clips = clips or LoadedClips()
         self.report = WorkerReport("")
+        self._token = ""
         self.pool: CallerPool | None = None
         self._making = Semaphore()
         self._received = Event()
@@ -60,21 +63,32 @@ class Worker:
         """The master lives."""
         self._heard_s = time.monotonic()
 
-    def on_update(self, text: str) -> None:
-        """The master says which stage is on, `text` as JSON."""
-        update = StageUpdate.from_json(text)
-        if update.run_id != self.report.run_id:
-            self.report, self.pool = WorkerReport(update.run_id), None
-        if self.pool is not None:
-            self.pool.apply(update)
-        else:
-            self.report.apply(update)
+    def on_terms(self, options: dict[str, Any]) -> None:
+        """The master asks what this worker has for a run with these options."""
+        self.environment.runner.send_message(*find_equipment(options, self.clips))
 
-    def on_drain(self, is_cut: bool, limit_s: float) -> None:
+    def on_refused(self, problems: Sequence[str]) -> None:
+        """The master doesn't take this worker any more: it plays no caller and leaves with 2."""
+        for line in refusal_lines(problems):
+            log.error("%s", line)
+        self.environment.process_exit_code = int(ExitCode.USAGE)
+        gevent.spawn(self._leave)
+
+    def on_update(self, update: str, token: str) -> None:
+        """The master says which stage is on, `update` as JSON, and what is to be shown with reports about it."""
+        news = StageUpdate.from_json(update)
+        if news.run_id != self.report.run_id:
+            self.report, self.pool, self._token = WorkerReport(news.run_id), None, token
+        if self.pool is not None:
+            self.pool.apply(news)
+        else:
+            self.report.apply(news)
+
+    def on_drain(self, is_cut: bool, limit_s: float, token: str) -> None:
         """Ends every utterance and sends the last rows, in the order in which the master needs them."""
         if self.pool is not None:
             self.pool.drain(is_cut, limit_s)
-        self._send_last_report()
+        self._send_last_report(token)
 
     def on_report(self, data: dict[str, Any]) -> None:
         """Locust is about to send its own report: ours travels with it."""
@@ -90,20 +104,16 @@ class Worker:
         self._leave()
 
     def ready_pool(self) -> CallerPool:
-        """The callers for the current options, made when the first caller of a run asks for them.
-
-        Clips are loaded in a real thread, so that heartbeats go on.
-        """
+        """The callers for the current options, made when the first caller of a run asks for them."""
         with self._making:
             options = vars(self.environment.parsed_options)
             config = parse_options(options)
             if problems := find_unnamed(config, options.get(SERVERS_OPTION, {}), os.environ):
                 raise ConfigError(problems)
             if options.get(UPDATE_OPTION):
-                self.on_update(options[UPDATE_OPTION])
+                self.on_update(**options[UPDATE_OPTION])
             if self.pool is None or self.pool.config != config:
-                clips = call_in_thread(choose_clips, config)
-                self.pool = make_pool(self.environment, config, clips, self.report)
+                self.pool = make_pool(self.environment, config, self.clips.of(config), self.report)
             return self.pool
 
     def _take_report(self) -> dict[str, Any]:
@@ -114,10 +124,10 @@ class Worker:
         if self.report.update is None:
             return {}
         message = self.pool.take_report() if self.pool is not None else self.report.take(None, time.monotonic())
-        return {REPORT_KEY: message.to_plain()}
+        return {REPORT_KEY: message.to_plain() | {"token": self._token}}
 
-    def _send_last_report(self) -> None:
-        self.environment.runner.send_message(DRAINED, self._take_report())
+    def _send_last_report(self, token: str) -> None:
+        self.environment.runner.send_message(DRAINED, self._take_report() | {"token": token})
 
     def _leave(self) -> None:
         """Ends this process, once the master has the rows of what was cut."""
@@ -128,7 +138,7 @@ class Worker:
         if self.pool is not None:
             self.pool.drain(is_cut=True, limit_s=_STOP_LIMIT_S)
             self._received.clear()
-            self._send_last_report()
+            self._send_last_report(self._token)
             self._received.wait(_RECEIVED_LIMIT_S)
         self.environment.runner.quit()
 

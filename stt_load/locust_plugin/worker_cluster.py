@@ -16,11 +16,12 @@ _LAST_REPORT_SLACK_S = 5.0
 
 
 class WorkerCluster:
-    """The cluster of a master and its workers, in one run."""
+    """The cluster of a master and its workers, in one run. `token`: what its workers show with their reports."""
 
     scoring_share = 0.5
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Any, token: str) -> None:
+        self.token = token
         self._environment = environment
         self._runner = environment.runner
 
@@ -39,14 +40,18 @@ class WorkerCluster:
     def tell(self, update: StageUpdate) -> None:
         # Twice: the message reaches those who are there, the option travels with every spawn message and so reaches
         # those who join later.
-        setattr(self._environment.parsed_options, UPDATE_OPTION, update.to_json())
-        self._runner.send_message(UPDATE, {"update": update.to_json()})
+        setattr(self._environment.parsed_options, UPDATE_OPTION, self.update_message(update))
+        self._runner.send_message(UPDATE, self.update_message(update))
+
+    def update_message(self, update: StageUpdate) -> dict[str, str]:
+        """The stage update as workers get it: with the token of the run."""
+        return {"update": update.to_json(), "token": self.token}
 
     def collect(self, ledger: Ledger) -> None:
         """Nothing to fetch: workers report once a second by themselves."""
 
     def drain(self, ledger: Ledger, is_cut: bool, limit_s: float) -> None:
-        self._runner.send_message(DRAIN, {"is_cut": is_cut, "limit_s": limit_s})
+        self._runner.send_message(DRAIN, {"is_cut": is_cut, "limit_s": limit_s, "token": self.token})
         deadline_s = time.monotonic() + _LAST_REPORT_SLACK_S + (0.0 if is_cut else limit_s)
         while set(self.workers()) - ledger.drained and time.monotonic() < deadline_s:
             gevent.sleep(0.05)

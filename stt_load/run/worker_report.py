@@ -45,10 +45,12 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class ReportMessage(msgspec.Struct, frozen=True):
-    """A report as it travels to the master: a snapshot, and the rows of all utterances that ended since the last."""
+    """A report as it travels to the master: a snapshot, and the rows of all utterances that ended since the last.
+    `token`: what the master has handed out for this run."""
 
     snapshot: Snapshot
     rows: bytes  # lines of JSON
+    token: str = ""
 
     def to_plain(self) -> dict[str, Any]:
         """Plain Python values with string keys: the master's msgpack decoder refuses others."""

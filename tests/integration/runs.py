@@ -172,9 +172,7 @@ def free_port() -> int:
 
 
 def two_processes() -> list[str]:
-    """`--processes 2`, on a port of its own: another run's workers would join the wrong master."""
-    port = str(free_port())
-    return ["--processes", "2", "--master-bind-port", port, "--master-port", port]
+    return ["--processes", "2"]
 
 
 def kill(pid: int) -> None:

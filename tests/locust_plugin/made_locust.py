@@ -9,6 +9,12 @@ from typing import Any
 
 import gevent
 
+from stt_load.locust_plugin.admission import Admission
+from stt_load.locust_plugin.joining import find_equipment
+from stt_load.locust_plugin.messages import TERMS
+from stt_load.run.loaded_clips import LoadedClips
+from stt_load.run.terms import this_program
+
 
 class MadeRunner:
     """A runner of one process, or of a worker: notes what it is told."""
@@ -38,6 +44,14 @@ class MadeMasterRunner(MadeRunner):
     def __init__(self, **workers: str) -> None:
         super().__init__()
         self.states = workers
+        self.admission = Admission(this_program())
+
+    def send_message(self, name: str, data: Any = None, client_id: str | None = None) -> None:
+        """A worker that is asked what it has answers as one on this machine does."""
+        super().send_message(name, data, client_id)
+        if name == TERMS:
+            assert client_id is not None
+            self.admission.answer(client_id, *find_equipment(data["options"], LoadedClips()))
 
     @property
     def clients(self) -> Namespace:

@@ -22,6 +22,7 @@ from made_locust import MadeMasterRunner, MadeRunner, MadeWebUi, made_environmen
 from stt_load.errors import ConfigError, ExitCode, Outcome
 from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.messages import REPORT_KEY, UPDATE
+from stt_load.locust_plugin.worker_cluster import WorkerCluster
 from stt_load.records import UtteranceRecord
 from stt_load.run.plan import Phase
 from stt_load.run.run import Run
@@ -48,7 +49,8 @@ def make_master(tmp_path: Path) -> Iterator[MakeMaster]:
         }
 
         def make(runner: MadeRunner | None = None, web_ui: MadeWebUi | None = None, **more: Any) -> Master:
-            made.append(Master(made_environment(runner or MadeRunner(), web_ui, **{**options, **more})))
+            environment = made_environment(runner or MadeRunner(), web_ui, **{**options, **more})
+            made.append(Master(environment, getattr(runner, "admission", None)))
             return made[-1]
 
         with gevent.Timeout(120):
@@ -204,7 +206,14 @@ def test_a_worker_that_comes_hears_where_the_run_is(make_master: MakeMaster) -> 
     update = started(master).controller.update
     runner.sent.clear()
     master.on_hello("w1")
-    assert runner.sent == [(UPDATE, {"update": update.to_json()}, "w1")]
+    assert runner.sent == [(UPDATE, {"update": update.to_json(), "token": token_of(master)}, "w1")]
+
+
+def token_of(master: Master) -> str:
+    """What the master's run has handed out to its workers."""
+    assert master.run is not None
+    assert isinstance(master.run.cluster, WorkerCluster)
+    return master.run.cluster.token
 
 
 def row_of(update: StageUpdate, report: WorkerReport) -> None:
@@ -234,11 +243,41 @@ def test_reports_of_workers_reach_the_ledger_and_those_without_a_run_do_not(make
     report = WorkerReport(update.run_id)
     report.apply(update)
     row_of(update, report)
-    master.on_worker_report("w0", {REPORT_KEY: report.take(80.0, 0.0).to_plain()})
+    sent = report.take(80.0, 0.0).to_plain()
+    master.on_worker_report("w0", {REPORT_KEY: sent})
+    master.on_worker_report("w0", {REPORT_KEY: sent | {"token": "of another run"}})
+    assert run.ledger.delivery()["totals"] == {}
+    master.on_worker_report("w0", {REPORT_KEY: sent | {"token": token_of(master)}})
     assert run.ledger.delivery() == {"rows": 1, "totals": {"w0": 1}, "missing_seq": 0}
     assert run.ledger.cpu_pct() == 80.0
     with pytest.raises(ConfigError):
         master.ready_pool()
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        None,
+        5,
+        {},
+        {"snapshot": None, "rows": b""},
+        {"snapshot": {"run_id": "run", "seq": "first"}, "rows": b""},
+        {"snapshot": {}, "rows": 7, "token": []},
+    ],
+)
+def test_a_report_that_makes_no_sense_is_left_out_and_told_once(
+    make_master: MakeMaster, report: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    master = make_master(MadeMasterRunner(w0="running"))
+    run = started(master)
+    for _ in range(3):
+        master.on_worker_report("w0", {REPORT_KEY: report})
+        master.on_drained("w0", {REPORT_KEY: report})
+    for data in (None, 5, {}, {"token": None}):
+        master.on_worker_report("w0", data)
+        master.on_drained("w0", data)
+    assert caplog.text.count("make no sense and are left out") == 1
+    assert (run.ledger.delivery()["totals"], run.ledger.drained) == ({}, set())
 
 
 def test_a_run_with_workers_ends_when_each_has_sent_its_last_rows(make_master: MakeMaster) -> None:
@@ -251,8 +290,12 @@ def test_a_run_with_workers_ends_when_each_has_sent_its_last_rows(make_master: M
     report = WorkerReport(update.run_id)
     report.apply(update)
     row_of(update, report)
-    master.on_drained("w0", {REPORT_KEY: report.take(None, 0.0).to_plain()})
-    master.on_drained("w1", {})
+    token = token_of(master)
+    master.on_drained("w0", {REPORT_KEY: report.take(None, 0.0).to_plain() | {"token": token}, "token": token})
+    master.on_drained("w1", {"token": "of the run before"})
+    gevent.sleep(0.1)
+    assert not stopping.ready()
+    master.on_drained("w1", {"token": token})
     stopping.get()
     master.on_test_stop()
     assert master.run is None

@@ -23,6 +23,7 @@ from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import ReportMessage, Snapshot
 
 # Of this kind of load the clips are texts: they are there at once.
+TOKEN = "what the master handed out"
 OPTIONS = {"dialect": "tts-openai", "stt_url": "http://127.0.0.1:9/v1/audio/speech"}
 
 
@@ -34,6 +35,11 @@ def nothing_stays_frozen() -> Iterator[None]:
 
 def update(phase: Phase = Phase.HOLD, seq: int = 1, run_id: str = "run", stage: int = 0) -> str:
     return StageUpdate(run_id, seq, stage, phase, 2, ("w0",)).to_json()
+
+
+def told(*arguments: Any, **more: Any) -> dict[str, str]:
+    """The update as it travels."""
+    return {"update": update(*arguments, **more), "token": TOKEN}
 
 
 def made_worker(**options: Any) -> Worker:
@@ -78,21 +84,21 @@ def test_a_worker_shows_its_key_to_no_server_that_its_master_was_not_started_wit
     monkeypatch.setenv(TTS_KEY_VARIABLE, "sesame")
     with pytest.raises(ConfigError, match=r"would go to http://127\.0\.0\.1:9, which was not named"):
         made_worker(**{SERVERS_OPTION: {"stt-url": ["http://127.0.0.1:8"]}}).ready_pool()
-    named = made_worker(**{SERVERS_OPTION: {"stt-url": ["http://127.0.0.1:9"]}, UPDATE_OPTION: update()})
+    named = made_worker(**{SERVERS_OPTION: {"stt-url": ["http://127.0.0.1:9"]}, UPDATE_OPTION: told()})
     assert named.ready_pool() is not None
 
 
 def test_before_the_first_run_there_is_nothing_to_report() -> None:
     worker = made_worker()
     assert reported(worker) is None
-    worker.on_drain(is_cut=False, limit_s=1.0)
-    assert worker.environment.runner.sent == [(DRAINED, {})]
+    worker.on_drain(is_cut=False, limit_s=1.0, token=TOKEN)
+    assert worker.environment.runner.sent == [(DRAINED, {"token": TOKEN})]
 
 
 def test_a_worker_without_callers_reports_that_it_has_heard_of_the_stage() -> None:
     worker = made_worker()
-    worker.on_update(update(Phase.RAMP, seq=0))
-    worker.on_update(update(seq=1))
+    worker.on_update(update(Phase.RAMP, seq=0), TOKEN)
+    worker.on_update(update(seq=1), TOKEN)
     snapshots = [reported(worker), reported(worker)]
     assert [(each.run_id, each.seq, each.update_seq, each.in_flight) for each in snapshots if each] == [
         ("run", 0, 1, 0),
@@ -102,14 +108,14 @@ def test_a_worker_without_callers_reports_that_it_has_heard_of_the_stage() -> No
 
 def test_callers_are_made_once_a_run_and_follow_what_came_before_and_after() -> None:
     worker = made_worker()
-    worker.on_update(update(Phase.RAMP, seq=0))
+    worker.on_update(update(Phase.RAMP, seq=0), TOKEN)
     reported(worker)
-    setattr(worker.environment.parsed_options, UPDATE_OPTION, update(Phase.RAMP, seq=0))
+    setattr(worker.environment.parsed_options, UPDATE_OPTION, told(Phase.RAMP, seq=0))
     pool = worker.ready_pool()
     assert worker.ready_pool() is pool
     assert pool.config == parse_options(OPTIONS)
-    worker.on_update(update(seq=1))
-    worker.on_update(update(Phase.RAMP, seq=0))
+    worker.on_update(update(seq=1), TOKEN)
+    worker.on_update(update(Phase.RAMP, seq=0), TOKEN)
     assert pool.report.update == StageUpdate.from_json(update(seq=1))
     snapshot = reported(worker)
     assert snapshot is not None
@@ -117,26 +123,26 @@ def test_callers_are_made_once_a_run_and_follow_what_came_before_and_after() -> 
 
 
 def test_a_worker_that_joins_late_knows_the_stage_from_its_options() -> None:
-    worker = made_worker(**{UPDATE_OPTION: update(Phase.HOLD, seq=6, stage=2)})
+    worker = made_worker(**{UPDATE_OPTION: told(Phase.HOLD, seq=6, stage=2)})
     assert worker.ready_pool().report.update == StageUpdate.from_json(update(Phase.HOLD, seq=6, stage=2))
 
 
 def test_another_run_has_callers_and_a_report_of_its_own() -> None:
-    worker = made_worker(**{UPDATE_OPTION: update(seq=4)})
+    worker = made_worker(**{UPDATE_OPTION: told(seq=4)})
     before = worker.ready_pool()
     Speaking(worker).cut()
-    worker.on_update(update(Phase.RAMP, seq=0, run_id="next run"))
+    worker.on_update(update(Phase.RAMP, seq=0, run_id="next run"), TOKEN)
     snapshot = reported(worker)
     assert snapshot is not None
     assert (snapshot.run_id, snapshot.seq, snapshot.update_seq, snapshot.total) == ("next run", 0, 0, 0)
-    setattr(worker.environment.parsed_options, UPDATE_OPTION, update(Phase.RAMP, seq=0, run_id="next run"))
+    setattr(worker.environment.parsed_options, UPDATE_OPTION, told(Phase.RAMP, seq=0, run_id="next run"))
     assert worker.ready_pool() is not before
     assert worker.ready_pool().report is worker.report
     assert before.report.update == StageUpdate.from_json(update(seq=4)), "the run before hears of nothing more"
 
 
 def test_other_options_are_other_callers_of_the_same_run() -> None:
-    worker = made_worker(**{UPDATE_OPTION: update()})
+    worker = made_worker(**{UPDATE_OPTION: told()})
     before = worker.ready_pool()
     worker.environment.parsed_options.seed = "8"
     after = worker.ready_pool()
@@ -146,10 +152,10 @@ def test_other_options_are_other_callers_of_the_same_run() -> None:
 
 
 def test_a_drain_ends_what_is_in_flight_and_sends_its_rows() -> None:
-    worker = made_worker(**{UPDATE_OPTION: update()})
+    worker = made_worker(**{UPDATE_OPTION: told()})
     worker.ready_pool()
     Speaking(worker)
-    worker.on_drain(is_cut=True, limit_s=60.0)
+    worker.on_drain(is_cut=True, limit_s=60.0, token=TOKEN)
     ((name, data),) = worker.environment.runner.sent
     message = ReportMessage.from_plain(data[REPORT_KEY])
     assert (name, message.snapshot.in_flight, message.snapshot.total) == (DRAINED, 0, 1)
@@ -157,7 +163,7 @@ def test_a_drain_ends_what_is_in_flight_and_sends_its_rows() -> None:
 
 
 def test_a_worker_that_is_told_to_end_sends_its_rows_before_it_quits() -> None:
-    worker = made_worker(**{UPDATE_OPTION: update()})
+    worker = made_worker(**{UPDATE_OPTION: told()})
     worker.ready_pool()
     Speaking(worker)
     worker.on_signal(signal.SIGTERM)
@@ -195,7 +201,7 @@ def test_a_worker_whose_clock_is_set_stays_with_its_master(monkeypatch: pytest.M
 
 def test_heartbeats_go_on_while_clips_are_loaded() -> None:
     """They are loaded in a real thread: other greenlets have their turn meanwhile."""
-    worker = made_worker(**{UPDATE_OPTION: update()})
+    worker = made_worker(**{UPDATE_OPTION: told()})
     beats = []
 
     def beat() -> None:

@@ -17,7 +17,7 @@ HOLD = StageUpdate("run", 3, 1, Phase.HOLD, 5, ("w0", "w1"))
 
 def made_cluster(**workers: str) -> tuple[WorkerCluster, MadeMasterRunner]:
     runner = MadeMasterRunner(**workers)
-    return WorkerCluster(made_environment(runner)), runner
+    return WorkerCluster(made_environment(runner), "token"), runner
 
 
 def test_workers_are_listed_by_their_index_without_those_that_are_missing() -> None:
@@ -32,9 +32,10 @@ def test_workers_are_listed_by_their_index_without_those_that_are_missing() -> N
 def test_an_update_reaches_who_is_there_and_who_joins_later() -> None:
     runner = MadeMasterRunner(w0="running")
     environment = made_environment(runner)
-    WorkerCluster(environment).tell(HOLD)
-    assert runner.sent == [(UPDATE, {"update": HOLD.to_json()})]
-    assert getattr(environment.parsed_options, UPDATE_OPTION) == HOLD.to_json()
+    WorkerCluster(environment, "token").tell(HOLD)
+    message = {"update": HOLD.to_json(), "token": "token"}
+    assert runner.sent == [(UPDATE, message)]
+    assert getattr(environment.parsed_options, UPDATE_OPTION) == message
 
 
 def test_a_drain_waits_for_the_last_report_of_every_worker_that_is_there() -> None:
@@ -42,7 +43,7 @@ def test_a_drain_waits_for_the_last_report_of_every_worker_that_is_there() -> No
     ledger = Ledger("run", {}, lambda _: None)
     draining = gevent.spawn(cluster.drain, ledger, False, 600.0)
     settle()
-    assert runner.sent == [(DRAIN, {"is_cut": False, "limit_s": 600.0})]
+    assert runner.sent == [(DRAIN, {"is_cut": False, "limit_s": 600.0, "token": "token"})]
     ledger.drained |= {"w0", "w1"}
     gevent.sleep(0.1)
     assert not draining.ready()

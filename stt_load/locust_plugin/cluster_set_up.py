@@ -1,0 +1,101 @@
+"""Sets a cluster up before Locust makes its sockets: who can reach the master's port, and who is heard there.
+
+Locust has no hook between its command line and its fork, so the options are looked at as soon as they are parsed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import socket
+from typing import Any
+
+import zmq
+from locust.rpc import zmqrpc
+
+from stt_load.credentials import CLUSTER_TOKEN_VARIABLE
+from stt_load.errors import ConfigError
+from stt_load.locust_plugin.admission import Admission
+from stt_load.locust_plugin.arguments import LOOPBACK
+from stt_load.locust_plugin.cluster_sockets import Keys, MasterSocket, WorkerSocket
+from stt_load.locust_plugin.cluster_token import shared_token, token_file
+from stt_load.locust_plugin.joining import Joining
+from stt_load.log import log
+from stt_load.run.loaded_clips import LoadedClips
+from stt_load.run.preflight import port_taken
+
+DEFAULT_MASTER_PORT = 5557  # Locust's
+
+
+def set_up_cluster(options: Any, admission: Admission, clips: LoadedClips) -> None:
+    """Replaces Locust's sockets, where these parsed options make this process a master or a worker.
+
+    `--processes` gets a port and a token that no other process knows. Raises ConfigError with one line where that can't
+    be done.
+    """
+    if not (options.master or options.worker or options.processes):
+        return
+    if not zmq.has("curve"):
+        raise ConfigError("this pyzmq can't encrypt: install its wheel (pip install --force-reinstall pyzmq)")
+    if options.processes and not options.worker and options.master_bind_port == DEFAULT_MASTER_PORT:
+        listener = socket.create_server((LOOPBACK, 0))
+        port = listener.getsockname()[1]
+        options.master_bind_host, options.master_host = LOOPBACK, LOOPBACK
+        options.master_bind_port, options.master_port = port, port
+        _use(_Sockets(Keys(secrets.token_hex()), admission, clips, listener))
+        return
+    file = token_file()
+    if options.worker and not is_loopback(options.master_host) and not _is_set() and not file.exists():
+        raise ConfigError(f"{CLUSTER_TOKEN_VARIABLE} is not set: a worker needs the token of its master")
+    token = shared_token(os.environ, file)
+    taken = (
+        None if options.worker else port_taken("--master-bind-port", options.master_bind_host, options.master_bind_port)
+    )
+    if taken:
+        raise ConfigError(taken)
+    _use(_Sockets(Keys(token), admission, clips, None))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Sockets:
+    """Makes the sockets of this process, with the arguments that Locust gives."""
+
+    def __init__(self, keys: Keys, admission: Admission, clips: LoadedClips, listener: socket.socket | None) -> None:
+        self._keys = keys
+        self._admission = admission
+        self._clips = clips
+        self._listener = listener
+
+    def make_master(self, host: str, port: int) -> MasterSocket:
+        listener, self._listener = self._listener, None  # a second one, after a failure, has to listen anew
+        if listener is None and not is_loopback(host) and not _is_set():
+            log.warning(
+                "other machines can reach port %d: their workers need the token in %s as %s",
+                port,
+                token_file(),
+                CLUSTER_TOKEN_VARIABLE,
+            )
+        return MasterSocket(host, port, self._keys, self._admission, listener)
+
+    def make_worker(self, host: str, port: int, identity: str) -> WorkerSocket:
+        if self._listener is not None:  # the master's, from before the fork
+            self._listener.close()
+            self._listener = None
+        return WorkerSocket(host, port, identity, self._keys, Joining(self._clips))
+
+
+def _use(sockets: _Sockets) -> None:
+    zmqrpc.Server = sockets.make_master  # type: ignore[misc, assignment]
+    zmqrpc.Client = sockets.make_worker  # type: ignore[misc, assignment]
+
+
+def _is_set() -> bool:
+    return bool(os.environ.get(CLUSTER_TOKEN_VARIABLE, "").strip())

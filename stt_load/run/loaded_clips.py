@@ -1,0 +1,25 @@
+"""The clip sets of this process, each loaded once, also for several runs from the web UI."""
+
+from __future__ import annotations
+
+from stt_load.clips.folder import ClipSet
+from stt_load.config import RunConfig
+from stt_load.run.real_thread import call_in_thread
+from stt_load.workloads.run_clips import choose_clips
+
+
+class LoadedClips:
+    """What was loaded so far."""
+
+    def __init__(self) -> None:
+        self._sets: dict[tuple[object, ...], ClipSet] = {}
+
+    def of(self, config: RunConfig) -> ClipSet:
+        """The clips of a run with this configuration. Raises ConfigError where there are none.
+
+        They are loaded in a real thread: heartbeats go on, and a signal is heard meanwhile.
+        """
+        key = (config.clips, config.tts_url, config.dialect, config.has_strict_bounds)
+        if key not in self._sets:
+            self._sets[key] = call_in_thread(choose_clips, config)
+        return self._sets[key]
