@@ -129,4 +129,9 @@ def _leave_at_once(number: int) -> NoReturn:
 
 def _tell(what: bytes) -> None:
     with suppress(OSError):  # nobody reads it
-        os.write(2, what)
+        could_block = os.get_blocking(2)
+        os.set_blocking(2, False)  # a terminal that is stopped would keep the process
+        try:
+            os.write(2, what)
+        finally:
+            os.set_blocking(2, could_block)

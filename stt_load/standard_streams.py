@@ -17,6 +17,7 @@ import os
 import sys
 from _queue import Empty, SimpleQueue  # queue.SimpleQueue itself is gevent's, where gevent has patched the process
 from collections.abc import Callable
+from typing import BinaryIO, cast
 
 from stt_load.errors import SttLoadError
 
@@ -188,12 +189,14 @@ def _unfailing(stream: io.TextIOWrapper | None, fd: int, errors: str) -> io.Text
     if stream is not None:
         with contextlib.suppress(OSError):
             stream.flush()
+    file = _UnfailingFile(fd)
+    is_unbuffered = getattr(stream, "write_through", False)  # PYTHONUNBUFFERED, as container images set it
     return io.TextIOWrapper(
-        io.BufferedWriter(_UnfailingFile(fd)),
+        cast("BinaryIO", file) if is_unbuffered else io.BufferedWriter(file),
         encoding=getattr(stream, "encoding", None) or "utf-8",
         errors=errors,
         line_buffering=fd == _STDERR or getattr(stream, "line_buffering", False),
-        write_through=fd == _STDERR,
+        write_through=is_unbuffered,
     )
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,9 +37,8 @@ time.sleep(600)
 @contextmanager
 def program(source: str, **how: object) -> Iterator[subprocess.Popen[str]]:
     """Runs it from the line that says that it is ready."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", source], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how
-    )
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    child = subprocess.Popen([sys.executable, "-c", source], text=True, **{**streams, **how})
     try:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
@@ -79,6 +79,17 @@ def test_before_anything_is_started_a_signal_leaves_with_one_line(number: signal
         child.send_signal(number)
         assert rest(child) == ("", "interrupted before anything was started\n")
     assert child.returncode == ExitCode.ABORTED == ending_signals._INTERRUPTED
+
+
+def test_a_terminal_that_is_stopped_keeps_no_process() -> None:
+    ours, terminal = os.openpty()
+    termios.tcflow(terminal, termios.TCOOFF)  # as Ctrl-S does
+    with program(IMPORTS, stderr=terminal) as child:
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(60) == ExitCode.ABORTED
+    assert os.get_blocking(terminal)
+    os.close(ours)
+    os.close(terminal)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])

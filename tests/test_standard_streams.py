@@ -158,6 +158,11 @@ print("parent")
         ]
 
 
+def test_an_unbuffered_process_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    assert ended(child(SYNCHRONOUS + "import os; print('seen', end=''); os._exit(0)")) == (0, "seen", "")
+
+
 def test_a_character_that_the_terminal_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     assert ended(child(BACKGROUND + "print('\\u25cf \\ud83d', flush=True)"))[:2] == (0, "? ?\n")
