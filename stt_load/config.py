@@ -38,6 +38,8 @@ class RunConfig:
     settle_s: float
     end: Literal["client", "server"]
     timeout_s: float
+    connect_timeout_s: float  # these two as they were typed
+    ready_timeout_s: float
     frame_ms: float
     trailing_silence_s: float
     clips: str | None
@@ -59,6 +61,16 @@ class RunConfig:
     @property
     def kind(self) -> LoadKind:
         return kind_of(self.dialect)
+
+    @property
+    def connect_limit_s(self) -> float:
+        """From the dial to the open connection, upgrade included."""
+        return max(self.connect_timeout_s, self.timeout_s)
+
+    @property
+    def ready_limit_s(self) -> float:
+        """From the upgrade to the server's ready message."""
+        return max(self.ready_timeout_s, self.timeout_s)
 
 
 def parse_options(raw: Mapping[str, object]) -> RunConfig:

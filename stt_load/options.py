@@ -218,8 +218,26 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="30",
-        help="How long to wait for a transcript after the last frame, for a server that has to get ready first, or for "
-        "the whole answer to an upload.",
+        help="How long to wait for a transcript after the last frame, or for the whole answer to an upload; a "
+        "connection, and a server that has to get ready first, have so long at the least.",
+    ),
+    Option(
+        name="connect-timeout",
+        field="connect_timeout_s",
+        parse=parse_positive_duration_s,
+        metavar="TIME",
+        default="10",
+        help="How long a connection may take to open, upgrade included; --timeout holds where it is longer.",
+    ),
+    Option(
+        name="ready-timeout",
+        field="ready_timeout_s",
+        parse=parse_positive_duration_s,
+        metavar="TIME",
+        default="10",
+        help="How long a server that says when it is ready may take to, as one that loads a model for each caller; "
+        "--timeout holds where it is longer.",
+        kinds=PACED,
     ),
     Option(
         name="frame-ms",

@@ -173,7 +173,13 @@ class _BenchmarkCommand:
 
     def run(self) -> ExitCode:
         client = TtsClient(
-            self._api, self._url, self._options, self._timeout_s, self._credentials, not self._given["insecure"]
+            self._api,
+            self._url,
+            self._options,
+            self._timeout_s,
+            self._credentials,
+            not self._given["insecure"],
+            self._timeout_s,
         )
         run = BenchmarkRun(client.synthesise, self._named_texts(), self._given["warm_up"], self._given["runs"])
         print_in_background()

@@ -23,7 +23,6 @@ from stt_load.session.http_answer import MAX_HEAD_BYTES, AnswerHead, HttpAnswer
 from stt_load.session.http_request import USER_AGENT, request_head, tls_hint
 from stt_load.session.http_status import REASON_BYTES, REASON_TIMEOUT_S, fault_of_status, is_compressed, one_line
 
-CONNECT_TIMEOUT_S = 10.0
 _READ_BYTES = 16_384  # that are looked at before others in this process have their turn
 _MORE_THAN_BODY = 2  # an answer may have so many times the bytes of the longest body, with what is around its chunks
 
@@ -39,6 +38,7 @@ class HttpClient:
     max_answer_bytes: int
     credentials: Credentials = NO_CREDENTIALS
     checks_certificate: bool = True
+    connect_timeout_s: float = 10.0
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -110,7 +110,7 @@ class HttpPost:
         than 2xx too."""
         client = self._client
         self.dialled_at_s = time.monotonic()
-        raw = dial(client.url, self.dialled_at_s + CONNECT_TIMEOUT_S, client.checks_certificate)
+        raw = dial(client.url, self.dialled_at_s + client.connect_timeout_s, client.checks_certificate)
         stamped = self._socket = StampedSocket(raw)
         self.stamp = stamped.stamp
         self.connected_at_s = time.monotonic()

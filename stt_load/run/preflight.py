@@ -30,7 +30,7 @@ def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
     """One line for each thing that is wrong; none where the run can start. `has_server` False: it is started later."""
     lines = [unwritable(config.results), _unusable_output(config.output), *_unusable_credentials(config)]
     if has_server:
-        lines.insert(0, unreachable("--stt-url", config.stt_url))
+        lines.insert(0, unreachable("--stt-url", config.stt_url, config.connect_timeout_s))
     if config.tts_url:
         lines.append(unreachable("--tts-url", config.tts_url))
     if config.clips and not Path(config.clips).exists():
@@ -56,12 +56,12 @@ def shortages_of_limits(config: RunConfig, clips: Sequence[Clip], callers: int, 
     return shortages(probe_machine(), callers, processes, utterance_s, is_near, in_use=psutil.Process().num_fds())
 
 
-def unreachable(option: str, url: str) -> str | None:
+def unreachable(option: str, url: str, timeout_s: float = _REACH_TIMEOUT_S) -> str | None:
     """One line where no TCP connection to the URL comes about; None where one does."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
     try:
-        socket.create_connection(address, timeout=_REACH_TIMEOUT_S).close()
+        socket.create_connection(address, timeout=timeout_s).close()
     except OSError as error:
         why, cause = error.strerror or str(error) or "no answer", own_cause(error)
         if cause is not None:

@@ -7,23 +7,18 @@ import msgspec
 from stt_load.dialects.events import Message
 from stt_load.errors import Outcome
 
-READY_TIMEOUT_S = 10.0  # at the least, however short the timeout is
-
 
 class SessionRules(msgspec.Struct, frozen=True, gc=False):
     """How long a session waits, and when it begins.
 
     `timeout_s`: from the moment the last frame is due to the deadline for the transcript. `phase_s`: how long after the
-    server is ready the microphone is switched on, so that callers don't send in lock-step.
+    server is ready the microphone is switched on, so that callers don't send in lock-step. `ready_timeout_s`: from the
+    upgrade to the server's ready message: some servers load a model for each new caller.
     """
 
     timeout_s: float = 30.0
     phase_s: float = 0.0
-
-    @property
-    def ready_timeout_s(self) -> float:
-        """From the upgrade to the server's ready message: some servers load a model for each new caller."""
-        return max(READY_TIMEOUT_S, self.timeout_s)
+    ready_timeout_s: float = 10.0
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):

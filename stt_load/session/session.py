@@ -297,7 +297,7 @@ class Session:
             self._end(
                 Outcome.TIMED_OUT,
                 f"no ready message within {self.rules.ready_timeout_s:g} s of the upgrade: a server that loads a model "
-                "for each caller may need a longer --timeout",
+                "for each caller may need a longer --ready-timeout",
             )
             return Done(Outcome.TIMED_OUT)
         return WaitUntil(limit_s)

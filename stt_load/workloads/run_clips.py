@@ -17,12 +17,11 @@ from stt_load.credentials import NO_CREDENTIALS, TTS_KEY_VARIABLE, Credentials
 from stt_load.dialects.base import Dialect, Settings
 from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConfigError
-from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.tts.engines import voice_of
 from stt_load.workloads.clip_progress import tell_read, tell_rendered
 
-CONNECT_AND_CLOSE_S = 12.0  # more than an utterance may spend outside its audio and its timeout
+_CLOSE_S = 2.0  # more than an utterance may spend beside all of its waits
 
 
 def dialects_of(config: RunConfig, credentials: Credentials = NO_CREDENTIALS) -> Callable[[], Dialect]:
@@ -74,5 +73,5 @@ def utterance_limit_s(config: RunConfig, clips: Sequence[Clip]) -> float:
     """What no utterance lasts longer than: connecting, getting ready, the longest clip, its silence, the timeout."""
     longest_s = max(clip.duration_s for clip in clips)
     has_ready = config.kind.is_paced and dialect_of(config).capabilities.has_ready
-    ready_s = SessionRules(config.timeout_s).ready_timeout_s if has_ready else 0.0
-    return CONNECT_AND_CLOSE_S + ready_s + longest_s + config.trailing_silence_s + config.timeout_s
+    ready_s = config.ready_limit_s if has_ready else 0.0
+    return config.connect_limit_s + ready_s + _CLOSE_S + longest_s + config.trailing_silence_s + config.timeout_s

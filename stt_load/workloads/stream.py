@@ -47,7 +47,7 @@ class StreamWorkload:
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> StreamAttempt:
         audio, connection = self._encoded[clip.clip_id], self._connection_of(caller)
         phase_s = 0.0 if is_together else caller.random.uniform(0.0, audio.rule.frame_s)
-        rules = SessionRules(timeout_s=self._config.timeout_s, phase_s=phase_s)
+        rules = SessionRules(self._config.timeout_s, phase_s, self._config.ready_limit_s)
         session = Session(connection.dialect, audio, rules, self._driver.clock())
         watch = _message_logger(f"{caller.name} {clip.clip_id}", session) if self._config.verbose else None
         return StreamAttempt(connection, session, self._driver.clock, watch)
@@ -56,10 +56,13 @@ class StreamWorkload:
     def probe(cls, config: RunConfig, clip: Clip, credentials: Credentials, show: Show) -> Measured:
         dialect, driver = dialect_of(config, credentials), InlineDriver()
         audio = encode_clip(clip, frame_rule(config), config.trailing_silence_s, dialect)
-        session = Session(dialect, audio, SessionRules(config.timeout_s), driver.clock())
+        rules = SessionRules(config.timeout_s, ready_timeout_s=config.ready_limit_s)
+        session = Session(dialect, audio, rules, driver.clock())
         show("times are seconds from the end of speech")
         transport = WebSocketTransport(checks_certificate=not config.insecure)
-        connection = CallerConnection(dialect, transport, config.stt_url, driver)
+        connection = CallerConnection(
+            dialect, transport, config.stt_url, driver, connect_timeout_s=config.connect_limit_s
+        )
         return StreamAttempt(connection, session, driver.clock, MessagePrinter(session, show).watch).run()
 
     @classmethod
@@ -96,6 +99,7 @@ class StreamWorkload:
             config.stt_url,
             self._driver,
             config.utterances_per_connection,
+            config.connect_limit_s,
         )
         caller.connection = connection
         return connection

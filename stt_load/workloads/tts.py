@@ -71,6 +71,7 @@ class TtsClient:
     timeout_s: float
     credentials: Credentials = NO_CREDENTIALS
     checks_certificate: bool = True
+    connect_timeout_s: float = 10.0
 
     def request(self, text: str) -> TtsRequest:
         """A request that is yet to be sent."""
@@ -82,6 +83,7 @@ class TtsClient:
             MAX_ANSWER_BYTES,
             self.credentials,
             self.checks_certificate,
+            self.connect_timeout_s,
         )
         body = json.dumps(self.api.body(text, self.options)).encode()
         reader = SpeechReader(str(self.options.get("response_format") or ""))
@@ -257,5 +259,12 @@ class TtsAttempt:
 
 def tts_client(config: RunConfig, credentials: Credentials) -> TtsClient:
     """The client of all texts of a run."""
-    api, checks_certificate = TTS_APIS[config.dialect], not config.insecure
-    return TtsClient(api, config.stt_url, config.dialect_options, config.timeout_s, credentials, checks_certificate)
+    return TtsClient(
+        TTS_APIS[config.dialect],
+        config.stt_url,
+        config.dialect_options,
+        config.timeout_s,
+        credentials,
+        not config.insecure,
+        config.connect_limit_s,
+    )

@@ -182,7 +182,15 @@ def _format_asked_for(config: RunConfig) -> str | None:
 def http_client(config: RunConfig, credentials: Credentials) -> HttpClient:
     """The client of all uploads of a run."""
     headers = UPLOAD_APIS[config.dialect].headers(credentials.api_key)
-    return HttpClient(config.stt_url, headers, config.timeout_s, MAX_ANSWER_BYTES, credentials, not config.insecure)
+    return HttpClient(
+        config.stt_url,
+        headers,
+        config.timeout_s,
+        MAX_ANSWER_BYTES,
+        credentials,
+        not config.insecure,
+        config.connect_limit_s,
+    )
 
 
 def _answer_logger(who: str, credentials: Credentials) -> AnswerWatcher:

@@ -62,7 +62,9 @@ def test_every_clip_is_cut_into_frames_that_the_server_takes_whole() -> None:
 def test_no_utterance_lasts_longer_than_its_limit() -> None:
     clips = default_clips(16_000).clips
     longest_s = max(clip.duration_s for clip in clips)
-    assert utterance_limit_s(config(timeout="5"), clips) > longest_s + 1.0 + 5.0
+    assert utterance_limit_s(config(timeout="5"), clips) > 10.0 + longest_s + 1.0 + 5.0
+    waits = {"connect_timeout": "40", "ready_timeout": "50"}
+    assert utterance_limit_s(config(timeout="5", dialect="whisperlive", **waits), clips) > 40.0 + 50.0 + longest_s + 5.0
 
 
 def test_clips_whose_end_of_speech_is_uncertain_are_refused_where_that_is_asked(tmp_path: Path) -> None:

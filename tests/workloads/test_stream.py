@@ -57,6 +57,19 @@ def eventually(is_so: Any) -> None:
         gevent.sleep(0.01)
 
 
+@pytest.mark.parametrize(("connect_timeout", "timeout"), [("0.1s", "0.3s"), ("0.3s", "0.1s")])
+def test_a_connection_may_take_as_long_as_the_longer_of_the_two_timeouts(connect_timeout: str, timeout: str) -> None:
+    def keep_waiting(connection: Connection) -> None:
+        connection.read_request()
+        connection.wait_for_end()
+
+    with raw_server(keep_waiting) as server:
+        options = config(server.url, connect_timeout=connect_timeout, timeout=timeout)
+        record = play(StreamWorkload(options, (CLIP,), NO_CREDENTIALS), Caller(0, 0, 1))
+    assert (record.outcome, record.error) == (Outcome.TIMED_OUT, "no answer to the websocket upgrade in time")
+    assert record.duration_s is not None and record.duration_s >= 0.3
+
+
 def test_a_caller_keeps_its_connection_as_long_as_it_may() -> None:
     caller = Caller(0, 0, 1)
     with raw_server(answer) as server:
