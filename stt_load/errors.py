@@ -57,7 +57,7 @@ class ExitCode(IntEnum):
     USAGE = 2  # bad input; nothing was started
     SLO_MISSED = 3  # the run can be believed and an SLO was missed
     NOT_BELIEVABLE = 4  # the run can't be believed: see the validity lines
-    ABORTED = 5  # ended early by SIGTERM or Ctrl-C; the summary is written all the same
+    ABORTED = 5  # ended early by a signal; the summary is written all the same
 
 
 LISTED_OF_A_KIND = 5

@@ -31,7 +31,7 @@ class Verdict(StrEnum):
     FAIL = "fail"  # believable, and an SLO was missed
     INVALID = "invalid"  # not to be believed
     EMPTY = "empty"  # nothing was counted
-    ABORTED = "aborted"  # SIGTERM or Ctrl-C; a run only
+    ABORTED = "aborted"  # ended early by a signal; a run only
     ERROR = "error"  # the program failed, or the disk that it writes to; a run only
 
 
