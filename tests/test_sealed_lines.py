@@ -69,4 +69,5 @@ def test_a_whole_file_is_told_from_one_that_was_changed() -> None:
     assert is_whole_file(text)
     assert not is_whole_file(text.replace(b"<1s", b"<9s"))
     assert not is_whole_file(text[:-1])
+    assert not is_whole_file(json.dumps(json.loads(text)).encode())
     assert is_whole_file(b'{"label": "of an earlier version"}')

@@ -66,7 +66,11 @@ class RawLines(Generic[Row]):
             pass  # a run without a sidecar has no samples, one that was killed early no utterances
         except OSError as error:
             raise unreadable(self._path, error) from error
-        if n_missing := self._numbers.missing(self._n_lines):
+        n_missing = self._numbers.missing(self._n_lines)
+        if self._unsealed and self._n_lines is not None:  # the run has sealed them, and somebody wrote them anew
+            self._note(Flaw.CHANGED)
+            n_missing -= len(self._unsealed)
+        if n_missing > 0:
             self._note(Flaw.MISSING, n=n_missing)
 
     def _all_at_once(self, piece: bytes, lines: Sequence[bytes], n_before: int) -> list[Row] | None:
