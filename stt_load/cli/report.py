@@ -14,9 +14,9 @@ from stt_load.report.publish import publish_report
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", metavar="FILE", help="Also copy the report there: .csv, .json, .xml or .html.")
 @with_options(["strict"])
-def command(folder: Path, output: str | None, strict: bool | None) -> None:
+def command(folder: Path, output: str | None, strict: bool | None) -> int:
     """Rebuild stages.csv, summary.json, report.html and junit.xml from the raw files of FOLDER.
 
-    Ends with 0 however the run went: the exit code of the run itself stands in summary.json.
+    Ends with the exit code of the run, as the report prints it.
     """
-    publish_report(folder, output, is_strict=bool(strict))
+    return publish_report(folder, output, is_strict=bool(strict))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from made_run import made_run
+from msgspec.structs import replace
 
 from stt_load.cli.report import command
 from stt_load.errors import ConfigError
@@ -27,9 +28,9 @@ def test_it_prints_the_table_and_rebuilds_every_file(folder: Path) -> None:
 
 def test_strict_wants_proof_of_a_run_that_did_not_ask_for_it_and_keeps_the_run_as_it_was(folder: Path) -> None:
     def rebuilt(*words: str) -> tuple[int, str]:
-        result = CliRunner().invoke(command, [str(folder), *words])
-        assert result.exit_code == 0
-        return json.loads((folder / "summary.json").read_text())["exit_code"], result.output
+        result = CliRunner().invoke(command, [str(folder), *words], standalone_mode=False)
+        assert result.return_value == json.loads((folder / "summary.json").read_text())["exit_code"]
+        return result.return_value, result.output
 
     code, output = rebuilt("--strict")
     assert code == 4
@@ -37,6 +38,22 @@ def test_strict_wants_proof_of_a_run_that_did_not_ask_for_it_and_keeps_the_run_a
         output.split()
     )
     assert rebuilt()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, 0),
+        ({"eos_latency_s": 5.0}, 3),
+        ({"outcome": "interrupted"}, 4),
+    ],
+)
+def test_it_ends_with_the_exit_code_of_the_run(tmp_path: Path, change: dict[str, object], code: int) -> None:
+    made = made_run(ladder=(1, 5), per_stage=60)
+    made.utterances = [replace(record, **change) for record in made.utterances]
+    result = CliRunner().invoke(command, [str(made.write(tmp_path / "run"))], standalone_mode=False)
+    assert result.return_value == code
+    assert f"(exit code {code})" in result.output
 
 
 @pytest.mark.parametrize(("suffix", "name"), [(".csv", "stages.csv"), (".JSON", "summary.json")])
