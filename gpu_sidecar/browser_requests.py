@@ -3,7 +3,7 @@
 A sidecar on a loopback address needs no token, and every page that is open in a browser there can send requests to it:
 as a request to another origin, which the browser sends although the page can't read the answer, or as one to its own
 name, which it has pointed at 127.0.0.1 meanwhile (DNS rebinding). Programs (stt-load, Prometheus, curl) send neither
-`Origin` nor `Sec-Fetch-Site`, and in `Host` the address that they were given.
+`Origin` nor `Sec-Fetch-Site`, and in `Host` the address that they were given. A link from elsewhere may be followed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ def refusal(method: str, header: Callable[[str], str | None], own_names: Collect
     host = header("Host")
     if host is not None and not _is_own(_name_of(host), own_names):
         return "Host is another name than this sidecar's: use its address or localhost, or give the sidecar a token"
-    if method in _CHANGE_NOTHING:
-        return ""
     origin, site = header("Origin"), header("Sec-Fetch-Site")
     is_own_origin = origin is None or (host is not None and origin.lower() == f"http://{host}".lower())
-    if not is_own_origin or site not in (None, *_OWN_SITE):
-        return "a web page of another origin can't change anything here"
-    return ""
+    is_link = method in _CHANGE_NOTHING and header("Sec-Fetch-Mode") == "navigate"
+    if is_link or (is_own_origin and site in (None, *_OWN_SITE)):
+        return ""
+    return "a web page of another origin can use nothing here"
 
 
 def _is_own(name: str, own_names: Collection[str]) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import signal
 import struct
 import subprocess
 import sys
 import termios
+import time
 import tty
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -45,6 +47,8 @@ except OSError as error:
 # Rows and columns of the terminal. A tool may repeat its header a screenful, and must not break a line.
 _SCREEN = (50, 500)
 
+_READ_BYTES = 64 * 1024
+
 
 def spawn(command: Sequence[str], stderr: int) -> subprocess.Popen[bytes]:
     """Starts a tool with a pipe for stdout, and nothing to read. `stderr` is a constant of subprocess.
@@ -55,6 +59,40 @@ def spawn(command: Sequence[str], stderr: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
     )
+
+
+class OutputTooLong(Exception):
+    """A tool has printed more than it ever should."""
+
+
+def read_to_end(tool: subprocess.Popen[bytes], timeout_s: float, max_bytes: int) -> tuple[bytes, bytes]:
+    """All that a tool of `spawn` prints on stdout and stderr (a pipe too), until it has ended.
+
+    Raises subprocess.TimeoutExpired, or OutputTooLong where it has printed more than `max_bytes`; the tool runs then.
+    """
+    assert tool.stdout is not None and tool.stderr is not None
+    deadline = time.monotonic() + timeout_s
+    printed = {tool.stdout.fileno(): bytearray(), tool.stderr.fileno(): bytearray()}
+    poll = select.poll()
+    for file in printed:
+        poll.register(file, select.POLLIN)
+    with tool.stdout, tool.stderr:
+        n_open = len(printed)
+        while n_open:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise subprocess.TimeoutExpired(tool.args, timeout_s)
+            for file, _ in poll.poll(1000.0 * left_s):
+                chunk = os.read(file, _READ_BYTES)
+                printed[file] += chunk
+                if not chunk:
+                    poll.unregister(file)
+                    n_open -= 1
+            if sum(map(len, printed.values())) > max_bytes:
+                raise OutputTooLong
+        tool.wait(max(0.0, deadline - time.monotonic()))
+    out, errors = map(bytes, printed.values())
+    return out, errors
 
 
 class FollowedTool(NamedTuple):

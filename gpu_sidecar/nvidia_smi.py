@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gpu_sidecar.child_process import signal_session, spawn, tied_to_us
+from gpu_sidecar.child_process import OutputTooLong, read_to_end, signal_session, spawn, tied_to_us
 from gpu_sidecar.gpu_choice import (
     APPS_QUERY,
     GPU_QUERY,
@@ -28,6 +28,7 @@ from gpu_sidecar.tool_path import find_tool, not_found
 # Without persistence mode the driver is loaded anew for each call: seconds, on a host with many GPUs.
 QUERY_TIMEOUT_S = 20.0
 _END_S = 1.0
+_MAX_OUTPUT_BYTES = 4 * 1024 * 1024  # thousands of processes take a tenth of it
 
 
 class QueryFailed(Exception):
@@ -106,12 +107,15 @@ class NvidiaSmi:
     def _run(self, *command: str) -> _Output:
         child = self._spawn(command)
         try:
-            out, errors = child.communicate(timeout=self._timeout_s)
+            out, errors = read_to_end(child, self._timeout_s, _MAX_OUTPUT_BYTES)
         except subprocess.TimeoutExpired:
+            raise QueryFailed(f"nvidia-smi did not answer within {self._timeout_s:g} s") from None
+        except OutputTooLong:
+            raise QueryFailed(f"nvidia-smi printed more than {_MAX_OUTPUT_BYTES >> 20} MiB") from None
+        finally:
             _kill(child)
             with suppress(subprocess.TimeoutExpired):
-                child.communicate(timeout=_END_S)
-            raise QueryFailed(f"nvidia-smi did not answer within {self._timeout_s:g} s") from None
+                child.wait(_END_S)
         # It explains itself on stdout or stderr, depending on the fault.
         return _Output((out + b"\n" + errors).decode("utf-8", "replace"), child.returncode)
 

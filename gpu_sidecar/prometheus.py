@@ -157,4 +157,7 @@ def _in_braces(labels: Mapping[str, object]) -> str:
 
 
 def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    """The text as the format wants it. Other control characters, which a process's name may hold, become blanks:
+    somebody may look at it in a terminal."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return "".join(character if character.isprintable() else " " for character in escaped)

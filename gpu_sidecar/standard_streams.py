@@ -31,8 +31,12 @@ def make_safe() -> None:
 
 
 def write_line(stream: int, line: str) -> bool:
-    """Writes one line, of up to 4 KiB. False if it can't be written at once."""
-    content = (line.replace("\n", " ") + "\n").encode("utf-8", "replace")
+    """Writes one line, of up to 4 KiB. False if it can't be written at once.
+
+    What it quotes may come from any user of the host, as the name of a process does: control characters are written as
+    escapes, so that they command no terminal and begin no line.
+    """
+    content = f"{printable(line)}\n".encode("utf-8", "replace")
     if len(content) > _MAX_BYTES:
         content = content[: _MAX_BYTES - 1] + b"\n"
     with suppress(OSError):
@@ -40,6 +44,13 @@ def write_line(stream: int, line: str) -> bool:
         poll.register(stream, select.POLLOUT)
         return bool(poll.poll(0)) and os.write(stream, content) == len(content)
     return False
+
+
+def printable(text: str) -> str:
+    """The text with every character as an escape that can't be printed, such as a line end."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 class StderrHandler(logging.Handler):

@@ -22,7 +22,7 @@ OF_A_SIDECAR = {
     *("url", "host", "why", "is_guess", "warnings", "server", "sources", "metrics"),
     *("clock_offset_s", "clock_uncertainty_s"),
 }
-OF_A_SOURCE = {"name", "kind", "period_s", "limit_s", "is_alive", "restarts", "complaint", "note", "gaps"}
+OF_A_SOURCE = {"name", "kind", "period_s", "limit_s", "is_alive", "restarts", "complaint", "note", "output", "gaps"}
 
 
 @contextmanager

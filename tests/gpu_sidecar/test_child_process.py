@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 from stand_in import DEADLINE_S, eventually, is_running
 
-from gpu_sidecar.child_process import read_output, signal_session, spawn, spawn_line_by_line, tied_to_us
+from gpu_sidecar.child_process import (
+    OutputTooLong,
+    read_output,
+    read_to_end,
+    signal_session,
+    spawn,
+    spawn_line_by_line,
+    tied_to_us,
+)
 
 # Prints the pid of its child; both idle.
 WITH_CHILD = ["/bin/sh", "-c", "sleep 600 & echo $!; wait"]
@@ -44,6 +52,26 @@ def test_a_tool_runs_unless_its_starter_has_ended_before_it_was_tied_to_it() -> 
     assert orphaned != command
     runs = [subprocess.run(each, capture_output=True, timeout=DEADLINE_S, check=False) for each in (command, orphaned)]
     assert [(run.returncode, run.stdout) for run in runs] == [(0, b"started\n"), (1, b"")]
+
+
+def test_all_that_a_tool_prints_is_read_until_it_has_ended() -> None:
+    with spawn(["/bin/sh", "-c", "seq 20000; echo bad >&2; exit 3"], stderr=subprocess.PIPE) as tool:
+        out, errors = read_to_end(tool, DEADLINE_S, 1 << 20)
+    assert out.decode().splitlines() == [str(n) for n in range(1, 20_001)]
+    assert (errors, tool.returncode) == (b"bad\n", 3)
+
+
+@pytest.mark.parametrize(
+    ("script", "timeout_s", "error"),
+    [("yes", DEADLINE_S, OutputTooLong), ("sleep 600", 0.1, subprocess.TimeoutExpired)],
+)
+def test_a_tool_that_prints_without_an_end_or_never_is_given_up(
+    script: str, timeout_s: float, error: type[Exception]
+) -> None:
+    with spawn(["/bin/sh", "-c", script], stderr=subprocess.PIPE) as tool:
+        with pytest.raises(error):
+            read_to_end(tool, timeout_s, 1 << 20)
+        signal_session(tool, signal.SIGKILL)
 
 
 def output_of(command: list[str], environment: dict[str, str] | None = None) -> bytes:

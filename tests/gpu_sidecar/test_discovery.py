@@ -262,6 +262,12 @@ def test_an_nvidia_smi_that_hangs_for_too_long_is_ended_and_said_to(smi: Countin
     assert not asked or not is_running(int(asked))
 
 
+def test_an_nvidia_smi_that_prints_without_an_end_is_ended_and_said_to(smi: CountingSmi) -> None:
+    (smi.folder / "nvidia-smi").write_text("#!/bin/sh\nexec yes\n")
+    with pytest.raises(QueryFailed, match=r"^nvidia-smi printed more than 4 MiB$"):
+        NvidiaSmi().query(GpuSelector())
+
+
 def test_while_one_hangs_that_cannot_be_killed_no_second_one_is_started(
     smi: CountingSmi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

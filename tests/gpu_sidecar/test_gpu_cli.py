@@ -133,6 +133,15 @@ def test_signals_that_were_ignored_at_the_start_do_not_end_it_and_sigterm_does(s
         assert not is_running(dmon_pid)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere it ends when the driver answers")
+def test_kill_9_of_the_sidecar_leaves_no_nvidia_smi_that_hangs(smi: StandInSmi) -> None:
+    (smi.folder / "nvidia-smi").write_text(f"#!/bin/sh\necho $$ >> '{smi.folder}/pids'\nexec sleep 600\n")
+    with sidecar(smi.environment) as running:
+        hanging_pid = smi.wait_for_dmon()
+        running.process.kill()
+        eventually(lambda: not is_running(hanging_pid))
+
+
 def test_kill_9_of_a_deaf_sidecar_leaves_no_dmon(smi: StandInSmi) -> None:
     with sidecar(smi.environment, program=[sys.executable, "-c", DEAF]) as running:
         dmon_pid = smi.wait_for_dmon()

@@ -45,8 +45,8 @@ def empty(reader: int) -> None:
 
 def test_a_line_is_one_line_of_a_bounded_length(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
-    assert write_line(writer, "two\nlines \udc00")
-    assert os.read(reader, 9999) == b"two lines ?\n"
+    assert write_line(writer, "two\nlines, \x1b[31mred\x1b]0;title\x07 \u202e \udc00 größer")
+    assert os.read(reader, 9999).decode() == "two\\nlines, \\x1b[31mred\\x1b]0;title\\x07 \\u202e \\udc00 größer\n"
     assert write_line(writer, "x" * 9999)
     assert os.read(reader, 9999) == b"x" * 4095 + b"\n"
 
