@@ -3,6 +3,7 @@ run."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import signal
@@ -22,6 +23,7 @@ from stt_load.locust_plugin.agreement import reach_agreement
 from stt_load.locust_plugin.arguments import find_task_problems
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import RECEIVED, REPORT_KEY, SERVERS_OPTION, UPDATE
+from stt_load.locust_plugin.own_workers import end_workers, is_alive, own_workers
 from stt_load.locust_plugin.worker_cluster import WorkerCluster
 from stt_load.log import log
 from stt_load.run.caller_pool import CallerPool
@@ -69,6 +71,10 @@ class Master:
         """Refuses bad input before any load. Leaves the process with 2 where there is some, with 5 where it was told to
         end meanwhile."""
         options = self.environment.parsed_options
+        if getattr(options, "processes", None):
+            workers = own_workers()
+            atexit.register(end_workers, workers)  # before Locust waits for them
+            gevent.spawn(self._watch_workers, workers)
         try:
             if problems := find_task_problems(self.environment):
                 raise ConfigError(problems)
@@ -80,8 +86,6 @@ class Master:
                 self._settle_terms(*self._prepare())
             else:
                 self._admission.open(None)  # options are still to be typed: checked when the run starts
-            if getattr(options, "processes", None):
-                gevent.spawn(self._watch_workers, psutil.Process().children())
         except ClipsInterrupted as interrupted:
             print(interrupted, file=sys.stderr)
             sys.exit(ExitCode.ABORTED)
@@ -92,7 +96,7 @@ class Master:
 
     def _watch_workers(self, workers: Sequence[psutil.Process]) -> None:
         """Before the run Locust waits for all workers of --processes, for ever where one of them has ended."""
-        while all(map(_is_alive, workers)):
+        while all(map(is_alive, workers)):
             gevent.sleep(_LOOK_PERIOD_S)
             if self._has_begun or self._is_leaving:
                 return
@@ -297,10 +301,3 @@ class Master:
             self.environment.web_ui.stop()
         elif not self._has_begun:  # Locust waits for workers, and for nothing else: gevent hands this to its greenlet
             sys.exit(code)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -1,0 +1,48 @@
+"""The workers of --processes, which are forks of the master: Locust waits without an end for one that has died before
+the run, and for one that doesn't leave after it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import psutil
+
+_LEAVE_S = 3.0  # they have been told to quit
+_HURRY_S = 12.0  # they cut what is in flight, and wait for the master's word that the last rows are there
+_LOOK_PERIOD_S = 0.05
+
+
+def own_workers() -> list[psutil.Process]:
+    """To be asked before this process has other children."""
+    return psutil.Process().children()
+
+
+def is_alive(worker: psutil.Process) -> bool:
+    try:
+        return worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end_workers(workers: Sequence[psutil.Process], leave_s: float = _LEAVE_S, hurry_s: float = _HURRY_S) -> None:
+    """Returns when none of them is alive any more: they leave by themselves, else on SIGTERM, else they are killed."""
+    _await_end(workers, leave_s)
+    _signal(workers, signal.SIGTERM, signal.SIGCONT)  # a stopped one acts once it goes on
+    _await_end(workers, hurry_s)
+    _signal(workers, signal.SIGKILL)
+
+
+def _await_end(workers: Sequence[psutil.Process], limit_s: float) -> None:
+    deadline_s = time.monotonic() + limit_s
+    while any(map(is_alive, workers)) and time.monotonic() < deadline_s:
+        time.sleep(_LOOK_PERIOD_S)
+
+
+def _signal(workers: Sequence[psutil.Process], *numbers: signal.Signals) -> None:
+    for worker in filter(is_alive, workers):
+        for number in numbers:
+            with suppress(psutil.NoSuchProcess):
+                worker.send_signal(number)
