@@ -6,13 +6,15 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import html
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from stt_load.errors import ConfigError
-from stt_load.url_secrets import HIDDEN, secrets_of_url
+from stt_load.url_secrets import HIDDEN, looks_like_token, secrets_of_url
 
 API_KEY_VARIABLE = "STT_LOAD_API_KEY"  # of the server under test
 TTS_KEY_VARIABLE = "STT_LOAD_TTS_API_KEY"  # of the TTS server
@@ -148,8 +150,10 @@ def _secrets_of(
 
 
 def _parts(value: str) -> Iterator[str]:
-    """The value of a header, the part of it behind `Bearer` or the like, and the password in `Basic`."""
+    """The value of a header, the part of it behind `Bearer` or the like, the password in `Basic`, and each part that
+    looks like a token, as that of a session in a cookie."""
     yield value
+    yield from (part for part in re.split(r"[\s,;:=\"']+", value) if looks_like_token(part))
     scheme, _, token = value.partition(" ")
     yield token
     if scheme.lower() == "basic":
@@ -162,8 +166,11 @@ def _parts(value: str) -> Iterator[str]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The secret, and how it looks in a URL and in base64, in which programs quote it too."""
+    """The secret, and how it looks in a URL, in JSON, in HTML and in base64, in which programs quote it too."""
     yield secret
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret)[1:-1].replace("/", "\\/")
+    yield html.escape(secret)
     yield quote(secret, safe="")
     yield quote_plus(secret)
     if len(secret) >= _SURE_CHARACTERS:

@@ -35,6 +35,11 @@ _SECRET_NAME = re.compile(r"key|token|secret|auth|jwt|pass|pwd|sig|cred|code", r
 _SURE_CHARACTERS = 8
 
 
+def looks_like_token(text: str) -> bool:
+    """Whether the text, or a part of it, looks like a key rather than like words."""
+    return _TOKEN.search(text) is not None
+
+
 def without_credentials(url: str | None) -> str | None:
     """The URL as it may be shown and kept: without user and password, and with `***` for all else that is secret."""
     if url is None:
@@ -46,7 +51,7 @@ def without_credentials(url: str | None) -> str | None:
     return urlunsplit(
         parts._replace(
             netloc=parts.netloc.rpartition("@")[2],
-            path="/".join(HIDDEN if _TOKEN.search(part) else part for part in parts.path.split("/")),
+            path="/".join(HIDDEN if looks_like_token(part) else part for part in parts.path.split("/")),
             query="&".join(_shown_parameter(part) for part in parts.query.split("&")),
             fragment=parts.fragment and HIDDEN,
         )
@@ -57,7 +62,7 @@ def as_typed(text: str) -> str:
     """What was typed for a URL, which may be none, as an error shows it: without what may be secret in it."""
     place, mark, query = _USER_INFO.sub(f"{HIDDEN}@", text).partition("?")
     query, hash_, _ = query.partition("#")
-    place = "/".join(HIDDEN if _TOKEN.search(part) else part for part in place.split("/"))
+    place = "/".join(HIDDEN if looks_like_token(part) else part for part in place.split("/"))
     return place + mark + "&".join(_shown_parameter(part) for part in query.split("&")) + (hash_ and f"#{HIDDEN}")
 
 
@@ -74,7 +79,7 @@ def secrets_of_url(url: str) -> Iterator[str]:
         yield unquote(parts.username)
     if parts.password:
         yield unquote(parts.password)
-    yield from (unquote(part) for part in parts.path.split("/") if _TOKEN.search(part))
+    yield from (unquote(part) for part in parts.path.split("/") if looks_like_token(part))
     for part in parts.query.split("&"):
         name, _, value = part.partition("=")
         if HIDDEN in _shown_parameter(part) and (len(value) >= _SURE_CHARACTERS or _SECRET_NAME.search(name)):
@@ -86,5 +91,5 @@ def _shown_parameter(part: str) -> str:
     name, equals, value = part.partition("=")
     if not equals:
         return part and HIDDEN
-    is_harmless = unquote_plus(name).lower() in HARMLESS_PARAMETERS and not _TOKEN.search(unquote_plus(value))
+    is_harmless = unquote_plus(name).lower() in HARMLESS_PARAMETERS and not looks_like_token(unquote_plus(value))
     return part if is_harmless else f"{name}={HIDDEN}"

@@ -115,16 +115,18 @@ def test_nothing_secret_is_in_a_repr() -> None:
     assert "X-Token" not in shown
 
 
-SECRET = "Hunter2-of-the_north+/="
+SECRET = "Hunter2-of-the_north+/=&é"
 
 
 @pytest.mark.parametrize(
     "quoted",
     [
         SECRET,
-        "Hunter2-of-the_north%2B%2F%3D",
+        "Hunter2-of-the_north%2B%2F%3D%26%C3%A9",
         base64.b64encode(SECRET.encode()).decode(),
         base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
+        "Hunter2-of-the_north+\\/=&\\u00e9",  # JSON, as PHP writes it
+        "Hunter2-of-the_north+/=&amp;é",
         SECRET[:15],  # an error that is cut off
     ],
 )
@@ -133,13 +135,18 @@ SECRET = "Hunter2-of-the_north+/="
     [
         credentials(key=SECRET),
         credentials(f"X-Token=Bearer {SECRET}"),
-        credentials(url="ws://me:Hunter2-of-the_north%2B%2F%3D@host/"),
-        credentials(url="ws://host/?sig=Hunter2-of-the_north%2B%2F%3D"),
-        credentials(url="ws://host/?profile=Hunter2-of-the_north%2B%2F%3D"),
+        credentials(url="ws://me:Hunter2-of-the_north%2B%2F%3D%26%C3%A9@host/"),
+        credentials(url="ws://host/?sig=Hunter2-of-the_north%2B%2F%3D%26%C3%A9"),
+        credentials(url="ws://host/?profile=Hunter2-of-the_north%2B%2F%3D%26%C3%A9"),
     ],
 )
 def test_a_secret_is_hidden_however_a_server_quotes_it(found: Credentials, quoted: str) -> None:
     assert found.hide(f"no such thing as {quoted}, sorry") == "no such thing as ***, sorry"
+
+
+def test_a_part_of_a_header_that_looks_like_a_token_is_hidden_by_itself() -> None:
+    found = credentials('Cookie=theme=dark; session="abcdef0123456789"; lang=en\nAccept=application/json')
+    assert found.hide("session abcdef0123456789 is dark, no JSON") == "session *** is dark, no JSON"
 
 
 def test_parameters_that_may_be_words_are_not_taken_out_of_what_a_server_says() -> None:
