@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -15,6 +16,12 @@ def data_folder() -> Path:
     return Path(from_environment) if from_environment else user_data_path("stt-load")
 
 
-def rescue_folders() -> tuple[Path, ...]:
-    """Where results are written, in this order, when the place that was asked for takes none."""
-    return data_folder() / "results", Path(tempfile.gettempdir()) / "stt-load-results"
+def rescue_folders() -> Iterator[Path]:
+    """Where results are written, in this order, when the place that was asked for takes none. The last is made when it
+    is asked for, and is nobody else's: the folder above it is everybody's."""
+    yield data_folder() / "results"
+    try:
+        private = tempfile.mkdtemp(prefix="stt-load-results-")
+    except OSError:
+        return
+    yield Path(private)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 from stt_load.printable import printable
 
@@ -23,6 +24,18 @@ def _new_logger(name: str) -> logging.Logger:
     logger = logging.getLogger(name)
     logger.addFilter(_make_printable)
     return logger
+
+
+def tell_once_of_lost_entries() -> None:
+    """A log file on a full disk costs its entries and one line, where `logging` prints a traceback for each of them."""
+    told: set[logging.Handler] = set()
+
+    def tell(handler: logging.Handler, _: logging.LogRecord) -> None:
+        if handler not in told:
+            told.add(handler)
+            print(f"entries of the log are lost: {sys.exc_info()[1]}", file=sys.stderr)
+
+    logging.Handler.handleError = tell  # type: ignore[assignment, method-assign]
 
 
 log = _new_logger("stt_load")

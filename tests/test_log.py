@@ -3,10 +3,12 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from small_disk import no_room_beyond
 
-from stt_load.log import log, messages_log
+from stt_load.log import log, messages_log, tell_once_of_lost_entries
 
 PLANTED = "\x1b]0;owned\x07\r\nPASS (exit code 0)"
 SHOWN = r"\x1b]0;owned\x07\r\nPASS (exit code 0)"
@@ -39,3 +41,18 @@ def test_a_traceback_keeps_its_lines_and_what_it_quotes_is_shown_as_its_escape(w
     assert all(line.startswith("  ") for line in traceback)
     assert "\x1b" not in written.getvalue()
     assert r"ValueError: no number: \x1b]0;owned\x07" in written.getvalue()
+
+
+def test_a_log_file_that_is_full_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(logging.Handler, "handleError", logging.Handler.handleError)
+    tell_once_of_lost_entries()
+    handler = logging.FileHandler(tmp_path / "log")
+    logging.getLogger().addHandler(handler)
+    with no_room_beyond(3):
+        log.warning("first")
+        log.warning("second")
+    logging.getLogger().removeHandler(handler)
+    handler.close()
+    assert capsys.readouterr().err == "entries of the log are lost: [Errno 27] File too large\n"

@@ -31,6 +31,7 @@ from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
 from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
+from stt_load.log import tell_once_of_lost_entries
 from stt_load.options import OPTIONS
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.terms import this_program
@@ -41,6 +42,7 @@ _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer
 
 def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
     """Called once, in the locustfile, after `import locust`. `defaults`: the file's own, by option key."""
+    tell_once_of_lost_entries()
     print_in_background()  # before Locust sets up its logging, which keeps the stream that it finds
     # In every process, before the first sample: Locust keeps about two digits of a response time otherwise.
     stats.bucket_response_time = _bucket_ms  # type: ignore[assignment]

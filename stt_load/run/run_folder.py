@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,8 @@ class RunFolder:
 
     def _move(self) -> str:
         """Copies everything to the first place that takes it. Returns what has come of it, as the end of a line."""
-        for place in ((self.path.parent,) if not self.path.exists() else ()) + rescue_folders():
+        own = () if self.path.exists() else (self.path.parent,)
+        for place in chain(own, rescue_folders()):
             try:
                 path = _make_folder(place, self.path.name)
                 files = self._copied_to(path)

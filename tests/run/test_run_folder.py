@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -175,7 +176,7 @@ def test_a_disk_that_is_full_for_a_while_costs_no_line(full: Full, caplog: pytes
 def test_a_disk_that_stays_full_ends_the_run_and_everything_is_elsewhere(
     full: Full, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def on_another_disk() -> tuple[Path, ...]:
+    def on_another_disk() -> Iterator[Path]:
         set_room(None)
         return rescue_folders()
 
