@@ -6,12 +6,13 @@ audio that no list names is counted and named.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import shutil
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from stt_load.clips.clip_file import ClipFiles, LoadedClip, load_clip
 from stt_load.clips.data_set import read_data_set
 from stt_load.clips.folder_notes import folder_notes, nothing_in
 from stt_load.errors import ClipError, ConfigError
+
+_ABANDONED_AFTER_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +98,15 @@ def write_folder(path: Path, clips: Iterable[Clip], source: Mapping[str, str]) -
     """Writes the clips as 16 bit WAV files with their manifest.
 
     Everything is written beside `path` under another name and renamed as the last step, so that whatever
-    stops it in between (an error from `clips`, Ctrl-C), `path` is not there. An empty folder is replaced.
+    stops it in between (an error from `clips`, Ctrl-C), `path` is not there. An empty folder is replaced. What a
+    process that was killed has left beside it is removed by a later one.
     Raises FileExistsError if the folder is not empty or another process was faster, ConfigError if the disk
     refuses.
     """
     part = path.parent / f".{path.name}.{uuid.uuid4().hex}.part"
     try:
         part.mkdir(parents=True)
+        _remove_abandoned(path, part)
         entries = [_write_clip(part, clip, source) for clip in clips]
         (part / MANIFEST_NAME).write_text(to_text(entries), encoding="utf-8")
         _rename(part, path)
@@ -112,6 +117,15 @@ def write_folder(path: Path, clips: Iterable[Clip], source: Mapping[str, str]) -
         raise write_error(f"{line} (the cache is where STT_LOAD_CACHE says)", error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _remove_abandoned(path: Path, new: Path) -> None:
+    """Removes the halves of this folder to which, as their file system has it, nothing has been added for an hour:
+    nobody takes so long to speak a clip. `new` has just been made there."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):  # another process was faster
+            if new.stat().st_mtime - part.stat().st_mtime > _ABANDONED_AFTER_S:
+                shutil.rmtree(part, ignore_errors=True)
 
 
 def is_free(path: Path) -> bool:

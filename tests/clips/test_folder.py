@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,6 +156,24 @@ def test_nothing_is_left_when_writing_stops_half_way(tmp_path: Path, stop: BaseE
     with pytest.raises(type(stop)):
         write_folder(tmp_path / "clips", clips(), {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_has_left_is_removed_by_a_later_one(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from stt_load.clips.folder import write_folder
+def clips():
+    os.kill(os.getpid(), signal.SIGKILL)
+    yield from ()
+write_folder(Path(sys.argv[1]), clips(), {})
+"""
+    line = [sys.executable, "-c", program, str(tmp_path / "clips")]
+    assert [subprocess.run(line).returncode for _ in range(2)] == [-signal.SIGKILL] * 2
+    abandoned, new = tmp_path.glob(".clips.*.part")
+    os.utime(abandoned, (0, 0))
+    write_folder(tmp_path / "clips", [clip()], {})
+    assert set(tmp_path.iterdir()) == {new, tmp_path / "clips"}, "the new one may be another process's at work"
 
 
 def test_a_folder_that_holds_something_is_left_alone_and_an_empty_one_is_filled(tmp_path: Path) -> None:
