@@ -63,18 +63,17 @@ class Credentials:
 
     def hide(self, text: str) -> str:
         """A text of a server as it may be shown and kept: servers quote what they refuse, and more than that."""
-        return self._replaced(text, HIDDEN)
+        pattern = self._pattern()
+        return pattern.sub(HIDDEN, text) if pattern else text
 
     def hide_in_transcript(self, text: str, reference: str) -> str:
-        """A transcript as it may be kept. What `reference` holds was spoken, and stays; a secret that it doesn't hold
-        becomes one other word, so that no error rate changes."""
-        return self._replaced(text, HIDDEN_WORD, reference)
+        """A transcript as it may be kept. What `reference` holds was spoken, and what is short may be a word: they stay.
+        Anything else that is secret becomes one other word, so that no error rate changes."""
+        pattern = self._pattern(_SURE_CHARACTERS)
+        return pattern.sub(lambda found: found[0] if found[0] in reference else HIDDEN_WORD, text) if pattern else text
 
-    def _replaced(self, text: str, by: str, kept: str = "") -> str:
-        pattern = _secrets_of(self.api_key, tuple(self.headers.values()), self.url_secrets)
-        if pattern is None:
-            return text
-        return pattern.sub(lambda found: found[0] if found[0] in kept else by, text)
+    def _pattern(self, shortest: int = 1) -> re.Pattern[str] | None:
+        return _secrets_of(self.api_key, tuple(self.headers.values()), self.url_secrets, shortest)
 
 
 NO_CREDENTIALS = Credentials()
@@ -140,11 +139,14 @@ def _basic(url: str) -> str | None:
 
 @functools.lru_cache(maxsize=16)
 def _secrets_of(
-    api_key: str | None, values: tuple[str, ...], url_secrets: tuple[str, ...] = ()
+    api_key: str | None, values: tuple[str, ...], url_secrets: tuple[str, ...], shortest: int
 ) -> re.Pattern[str] | None:
-    """What matches each secret in a text, the longest first; None where there is none."""
+    """What matches each secret of `shortest` characters and more in a text, the longest first; None where there is
+    none."""
     secrets = {text for value in (api_key or "", *values) for text in _parts(value)} | {*url_secrets}
-    forms = sorted({form for secret in secrets if secret for form in _forms(secret)}, key=len, reverse=True)
+    forms = sorted(
+        {form for secret in secrets if len(secret) >= shortest for form in _forms(secret)}, key=len, reverse=True
+    )
     long = [form for form in forms if len(form) > _BEGINNING_CHARACTERS]
     return re.compile("|".join([*map(_whole, forms), *map(_beginning, long)])) if forms else None
 

@@ -155,7 +155,7 @@ def test_parameters_that_may_be_words_are_not_taken_out_of_what_a_server_says() 
 
 
 def test_a_transcript_keeps_what_was_spoken_and_its_number_of_words() -> None:
-    found = credentials(key="sesame", url="ws://host/?code=0123456789")
-    assert found.hide_in_transcript("open sesame 0123456789", "open sesame") == "open sesame hidden"
-    assert found.hide_in_transcript("open sesame now", "close it") == "open hidden now"
+    found = credentials("X-Lang=en", key="open-sesame", url="ws://host/?code=0123456789")
+    assert found.hide_in_transcript("an open-sesame 0123456789", "open-sesame") == "an open-sesame hidden"
+    assert found.hide_in_transcript("open-sesame now en", "close it") == "hidden now en"
     assert Credentials().hide_in_transcript("open sesame", "") == "open sesame"
