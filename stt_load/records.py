@@ -18,6 +18,7 @@ from msgspec import Meta
 from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import Outcome
 from stt_load.kinds import KINDS, STREAM
+from stt_load.plausible import Count, Length, Milliseconds, Moment, Ratio, Seconds
 from stt_load.printable import printable
 from stt_load.whole_characters import with_whole_characters
 
@@ -28,15 +29,6 @@ MAX_LAG_BUCKET_MS = 50
 
 Stamp = Literal["kernel", "read"]
 """Where an arrival time comes from: the kernel's receive timestamp, or the moment at which the bytes were read."""
-
-# What a number or a word of a row must be. A row with anything else is refused where it is read, from a worker or from
-# a file, and makes no figure. The limits are far beyond what can be measured, and near enough for sums to be finite.
-Seconds = Annotated[float, Meta(ge=-1e6, le=1e6)]  # signed: some latencies are below zero
-Length = Annotated[float, Meta(ge=0, le=1e6)]  # seconds
-Moment = Annotated[float, Meta(ge=-1e6, le=1e11)]  # seconds since 1970, or since a machine started
-Milliseconds = Annotated[float, Meta(ge=-1e12, le=1e12)]
-Count = Annotated[int, Meta(ge=0, le=10**9)]
-Ratio = Annotated[float, Meta(ge=0, le=1e9)]  # insertions have no upper end
 
 
 def _one_of(words: Iterable[str]) -> Meta:

@@ -14,8 +14,9 @@ from typing import Any, BinaryIO, Generic
 import msgspec
 
 from stt_load.errors import ConfigError
+from stt_load.plausible import said
 from stt_load.report.damage import Damage, Flaw
-from stt_load.report.raw_rows import Accept, Row, said
+from stt_load.report.raw_rows import Accept, Row
 from stt_load.sealed_lines import BrokenSeal, line_number, mentions_seal, whole_lines_within
 from stt_load.whole_characters import with_whole_characters
 

@@ -19,11 +19,12 @@ import urllib3
 from stt_load.clock import SteadyWallClock
 from stt_load.credentials import Credentials
 from stt_load.log import log
+from stt_load.plausible import Moment, objection
 from stt_load.sidecar.clock import Exchange, SidecarClock
+from stt_load.sidecar_rows import Gap, GpuEntry, SampleTags, SidecarEntry, Source, wrong_figures
 
 _GPU_KEYS = ("index", "uuid", "name", "driver", "memory_total_mib")
-# What of a sidecar's health becomes its entry in run.json, and of which kind each is.
-_SIDECAR_KINDS: Mapping[str, type] = {"why": str, "is_guess": bool, "warnings": list, "server": dict, "metrics": list}
+_SIDECAR_KEYS = ("why", "is_guess", "warnings", "server", "metrics")  # of a sidecar's health, for run.json
 _GAP_TIMES = ("began", "ended", "began_mono", "ended_mono")
 _EARLIER_GAPS = 100  # kept; a sidecar keeps as many
 _MAX_PAGES = 200  # of one pull: all that a sidecar holds, and more
@@ -70,6 +71,7 @@ class SidecarClient:
             # UTF-8 on the wire, whatever the token holds: http.client writes text as latin-1.
             self._session.headers["Authorization"] = f"Bearer {token}".encode().decode("latin-1")
         self._has_warned = False
+        self._wrong_figures: set[str] = set()  # names that were warned of
         self._health: Mapping[str, Any] = {"why": "not asked yet"}
         self._clock = SidecarClock()
         self._earlier_gaps: list[tuple[str, dict[str, Any]]] = []  # (kind of source, gap on our clock) of earlier boots
@@ -125,7 +127,7 @@ class SidecarClient:
         return {
             "url": self.url,
             "host": self._host,
-            **{key: _of_kind(self._health.get(key), kind) for key, kind in _SIDECAR_KINDS.items()},
+            **{key: self._health.get(key) if self._is_plausible(key) else None for key in _SIDECAR_KEYS},
             "sources": self._sources_with_earlier_gaps(),
             "clock_offset_s": self.clock_offset_s,
             "clock_uncertainty_s": self.clock_uncertainty_s,
@@ -133,13 +135,17 @@ class SidecarClient:
 
     def describe_gpus(self) -> list[dict[str, Any]]:
         """The entries of run.json's `gpu`, one for each watched GPU, as of the last `check`."""
-        found = [gpu for gpu in _objects(self._health.get("gpus")) if _is_gpu(gpu)]
+        gpus = _objects(self._health.get("gpus"))
+        found = [gpu for gpu in gpus if gpu.get("index") is not None and not objection(gpu, GpuEntry)]
         return [{"host": self._host, **{key: gpu.get(key) for key in _GPU_KEYS}} for gpu in found]
 
     @property
     def _host(self) -> str | None:
         host = self._health.get("host")
         return None if host is None else self._name_host(str(host))
+
+    def _is_plausible(self, key: str) -> bool:
+        return not objection({key: self._health.get(key)}, SidecarEntry)
 
     def _sources_with_earlier_gaps(self) -> Any:
         """The sources with all gaps, also those from before a restart of the sidecar, which it has forgotten.
@@ -168,10 +174,11 @@ class SidecarClient:
 
     def _sources(self) -> list[dict[str, Any]]:
         """The sources, each with those of its gaps that say when they began."""
-        return [
+        sources = [
             {**source, "gaps": [gap for gap in _objects(source.get("gaps")) if _is_gap(gap)]}
             for source in _objects(self._health.get("sources"))
         ]
+        return [source for source in sources if not objection(source, Source)]
 
     def _keep_gaps(self) -> None:
         """Keeps the gaps of the last `check`, on our clock, when the sidecar was restarted. Open gaps are dropped."""
@@ -227,7 +234,15 @@ class SidecarClient:
         our_mono = self._clock.to_our_mono(float(sample["mono"]))
         assert our_mono is not None  # there was an exchange, or there would be no sample
         row = {"t": self._wall_clock.at(our_mono), "host": self._name_host(page["host"]), "boot": page["boot"]}
-        return {**row, **measured}
+        row |= measured
+        if objection(row, SampleTags):
+            return None
+        for name in wrong_figures(row):
+            if name not in self._wrong_figures:
+                self._wrong_figures.add(name)
+                log.warning("GPU sidecar %s: %s is %.40s, which is no figure", self.url, name, row[name])
+            del row[name]
+        return row
 
     def _number(self, rows: list[dict[str, Any]]) -> None:
         """Gives rows our numbers in place of the sidecar's."""
@@ -279,6 +294,8 @@ class SidecarClient:
                 answered = time.monotonic()
             answer = _read_answer(response, content)
             wall, mono = float(answer["clock"]["wall"]), float(answer["clock"]["mono"])
+            if why := objection({"wall": wall, "mono": mono}, dict[str, Moment]):
+                raise ValueError(f"its clock says {wall:g} and {mono:g}: {why}")
             answer |= {"boot": str(answer["boot"]), "host": str(answer["host"]), "next": int(answer["next"])}
         except requests.Timeout:
             raise _NoAnswer(f"no answer within {self._timeout_s:g} s") from None
@@ -342,21 +359,13 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _of_kind(value: Any, kind: type) -> Any:
-    return value if isinstance(value, kind) else None
-
-
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) < _MAX_NUMBER
 
 
 def _is_gap(gap: Mapping[str, Any]) -> bool:
-    return _is_number(gap.get("began")) and all(gap.get(name) is None or _is_number(gap[name]) for name in _GAP_TIMES)
-
-
-def _is_gpu(gpu: Mapping[str, Any]) -> bool:
-    total_mib = gpu.get("memory_total_mib")
-    return type(gpu.get("index")) is int and (total_mib is None or _is_number(total_mib))
+    times = [gap.get(name) for name in _GAP_TIMES]
+    return times[0] is not None and all(time is None or _is_number(time) for time in times) and not objection(gap, Gap)
 
 
 def _read_answer(response: requests.Response, content: bytes) -> dict[str, Any]:

@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, eventually, sidecar
 
+from stt_load.plausible import objection
 from stt_load.sidecar import client as client_module
 from stt_load.sidecar.client import _MAX_PAGES, SidecarClient
+from stt_load.sidecar_rows import GpuEntry, SampleTags, SidecarEntry, wrong_figures
 
 
 @pytest.fixture
@@ -278,6 +280,7 @@ def test_a_sidecar_that_never_answers_holds_nobody_up(caplog: pytest.LogCaptureF
         (200, envelope(clock={"wall": "x", "mono": 1}), "could not convert"),
         (200, envelope(clock={"wall": float("nan"), "mono": 1}), "it answered NaN, which is not a number"),
         (200, envelope(clock={"wall": 1, "mono": 1}).replace("1}", "1.0e999}"), "which is not a number"),
+        (200, envelope(clock={"wall": 1e300, "mono": 1}), "its clock says 1e+300"),
         (200, envelope(), "its samples can't be read"),
         (200, envelope(samples=3), "its samples can't be read"),
         (200, envelope(samples=[{"seq": 1}], more=False), "its samples can't be read"),
@@ -307,6 +310,45 @@ def test_a_sample_that_cannot_be_read_costs_itself_and_not_those_around_it(caplo
         assert [row["cpu_pct"] for row in client.pull()] == [1, 7]
         assert client.available
     assert warnings_of(caplog)[-1] == f"GPU sidecar {url}: 5 of 7 samples can't be read"
+
+
+def test_a_figure_that_can_not_be_is_left_out_of_its_sample_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    wrong = ["x", [], -1, 1e300, True, 10**30]
+    rows = [
+        {"seq": n, "mono": 1.0, "kind": "gpu", "gpu": 0, "sm_pct": value, "fb_mib": n} for n, value in enumerate(wrong)
+    ]
+    with answering(200, envelope(samples=rows, more=False)) as url:
+        taken = SidecarClient(url, timeout_s=DEADLINE_S).pull()
+    assert [(row["fb_mib"], "sm_pct" in row) for row in taken] == [(n, False) for n in range(len(wrong))]
+    assert warnings_of(caplog) == [f"GPU sidecar {url}: sm_pct is x, which is no figure"]
+
+
+ODD_VALUES = (None, "x", -1, 1e308, 10**30, True, [], {}, [1], {"a": 1}, [None], [{"gaps": [{}]}], 0.5)
+
+
+@pytest.mark.parametrize(
+    "key", ["host", "gpus", "sources", "why", "is_guess", "warnings", "server", "metrics", "samples", "more", "next"]
+)
+def test_whatever_a_sidecar_answers_a_report_can_read_what_is_written_of_it(key: str) -> None:
+    good = {
+        "gpus": [{"index": 0, "name": "A10"}], "sources": [{"kind": "gpu", "period_s": 1.0, "gaps": []}], "more": False,
+        "samples": [{"seq": 1, "mono": 1.0, "kind": "gpu", "gpu": 0, "stage": 0, "sm_pct": 5}],
+    }  # fmt: skip
+    inner = [
+        json.dumps(good["samples"][0] | {name: value})
+        for name in ("seq", "mono", "kind", "gpu", "stage", "run_id", "sm_pct")
+        for value in ODD_VALUES
+    ]
+    answers = [good | {key: value} for value in ODD_VALUES]
+    answers += [good | {"samples": [json.loads(row)]} for row in inner] if key == "samples" else []
+    for answer in answers:
+        with answering(200, envelope(**answer)) as url:
+            client = SidecarClient(url, timeout_s=DEADLINE_S)
+            client.check()
+            rows = client.pull()
+            entry, gpus = client.describe(), client.describe_gpus()
+        assert [objection(row, SampleTags) or wrong_figures(row) for row in rows] == [[]] * len(rows)
+        assert objection(entry, SidecarEntry) == objection(gpus, list[GpuEntry]) == ""
 
 
 def test_pages_that_lead_nowhere_and_pages_without_an_end_are_left() -> None:

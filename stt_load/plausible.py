@@ -1,0 +1,40 @@
+"""What numbers from elsewhere (a file, a worker, a sidecar) must be to be believed. What is not is refused where it is
+read, and makes no figure. The limits are far beyond what can be measured, and near enough for sums to be finite.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(ge=-1e6, le=1e6)]  # signed: some latencies are below zero
+Length = Annotated[float, Meta(ge=0, le=1e6)]  # seconds
+Moment = Annotated[float, Meta(ge=-1e6, le=1e11)]  # seconds since 1970, or since a machine started
+ClockOffset = Annotated[float, Meta(ge=-1e11, le=1e11)]  # seconds between two clocks, one of which may start in 1970
+Milliseconds = Annotated[float, Meta(ge=-1e12, le=1e12)]
+Percent = Annotated[float, Meta(ge=0, le=1e6)]  # of one core: a process may use many
+Mebibytes = Annotated[float, Meta(ge=0, le=1e12)]
+Ratio = Annotated[float, Meta(ge=0, le=1e9)]  # insertions have no upper end
+Count = Annotated[int, Meta(ge=0, le=10**9)]
+SampleNumber = Annotated[int, Meta(ge=0, le=10**15)]
+
+
+def objection(value: object, kind: Any) -> str:
+    """What is wrong with a JSON value that must be of a kind, in one line with its key; "" where nothing is."""
+    try:
+        msgspec.convert(value, kind, str_keys=True)
+    except msgspec.ValidationError as error:
+        return said(error)
+    return ""
+
+
+def said(error: msgspec.ValidationError) -> str:
+    """What msgspec says of a value, with its key first: `frames`: expected int, got float."""
+    text, _, path = str(error).partition(" - at ")
+    key = path.strip("`").removeprefix("$").removeprefix(".")
+    what = re.sub(r"`([^`]*)`", r"\1", text)
+    what = f"{what[:1].lower()}{what[1:]}"
+    return f"`{key}`: {what}" if key else what
