@@ -67,8 +67,8 @@ class Credentials:
         return pattern.sub(HIDDEN, text) if pattern else text
 
     def hide_in_transcript(self, text: str, reference: str) -> str:
-        """A transcript as it may be kept. What `reference` holds was spoken, and what is short may be a word: they stay.
-        Anything else that is secret becomes one other word, so that no error rate changes."""
+        """A transcript as it may be kept. What `reference` holds was spoken, and what is short may be a word: both are
+        kept. Any other secret becomes one other word, so that no error rate changes."""
         pattern = self._pattern(_SURE_CHARACTERS)
         return pattern.sub(lambda found: found[0] if found[0] in reference else HIDDEN_WORD, text) if pattern else text
 
