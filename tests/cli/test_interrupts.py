@@ -1,4 +1,4 @@
-"""Told to end while clips are made: one line, exit 5, no hidden folder, whichever command it is."""
+"""Told to end while it imports, reads or makes clips: one line, exit 5, nothing left, whichever command it is."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ import pytest
 import soundfile
 
 from stt_load.cli.interrupts import interruptible
+from stt_load.ending_signals import ENDING
 
-STT_LOAD = Path(sys.executable).parent / "stt-load"
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+STT_LOAD = [sys.executable, "-P", "-m", "stt_load"]
+SIGNALS = pytest.mark.parametrize("number", ENDING)
 
 
 @dataclass
@@ -74,7 +75,7 @@ def test_a_command_that_is_told_to_end_while_its_clips_are_made_starts_nothing(
     with socket.create_server(("127.0.0.1", 0)) as stt:
         stt_url = f"ws://127.0.0.1:{stt.getsockname()[1]}/ws"
         child = subprocess.Popen(
-            [STT_LOAD, command, "--stt-url", stt_url, "--tts-url", held.url],
+            [*STT_LOAD, command, "--stt-url", stt_url, "--tts-url", held.url],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,6 +98,65 @@ def test_a_command_that_is_told_to_end_while_its_clips_are_made_starts_nothing(
     assert told.strip().splitlines()[-1].startswith("interrupted"), told
     assert "Traceback" not in told
     assert hidden(tmp_path / "cache") == [] and not list(tmp_path.glob("results/*/utterances.jsonl"))
+
+
+@SIGNALS
+@pytest.mark.parametrize("module", ["click", "flask"], ids=["of the command", "of Locust"])
+def test_a_run_that_is_told_to_end_during_an_import_says_so_in_one_line(
+    tmp_path: Path, number: signal.Signals, module: str
+) -> None:
+    """The import waits until somebody writes to a pipe."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "before" / module).mkdir(parents=True)
+    (tmp_path / "before" / module / "__init__.py").write_text(f"open({str(tmp_path / 'pipe')!r}).read()")
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as stt:
+        child = subprocess.Popen(
+            [*STT_LOAD, "run", "--stt-url", f"ws://127.0.0.1:{stt.getsockname()[1]}/ws", "--clips", str(clips)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "before")},
+        )
+        try:
+            with (tmp_path / "pipe").open("w"):
+                child.send_signal(number)
+                assert child.communicate(timeout=60) == ("", "interrupted before anything was started\n")
+        finally:
+            child.kill()
+            child.communicate()
+    assert child.returncode == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("score pipe.txt", signal.SIGINT),
+        ("report run", signal.SIGTERM),
+        ("clips make --texts pipe.txt --out made", signal.SIGHUP),
+        ("tts --texts pipe.txt", signal.SIGQUIT),
+        ("serve --texts pipe.txt", signal.SIGTERM),
+    ],
+)
+def test_each_command_ends_with_5_and_one_line(tmp_path: Path, words: str, number: signal.Signals) -> None:
+    """It waits for its input, which comes from a pipe."""
+    (tmp_path / "run").mkdir()
+    pipe = tmp_path / ("run/run.json" if "run" in words else "pipe.txt")
+    os.mkfifo(pipe)
+    child = subprocess.Popen(
+        [*STT_LOAD, *words.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    try:
+        with pipe.open("w"):
+            child.send_signal(number)
+            out, errors = child.communicate(timeout=60)
+    finally:
+        child.kill()
+        child.communicate()
+    assert (child.returncode, out, errors.strip()) == (5, "", "interrupted")
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted({"run", pipe.relative_to(tmp_path).parts[0]})
 
 
 def test_what_was_done_on_sigterm_before_is_done_again_afterwards() -> None:
