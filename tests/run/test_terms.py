@@ -32,7 +32,7 @@ KEYS = {"STT_LOAD_API_KEY": "sesame", "STT_LOAD_HEADERS": "X-Tenant=acme", "HOME
 
 
 def described(clips: tuple[Clip, ...] = CLIPS, environ: dict[str, str] | None = None) -> Equipment:
-    """As it is after it has travelled."""
+    """Describes it as it is after it has travelled."""
     plain = msgspec.to_builtins(describe_equipment(CONFIG, clips, KEYS if environ is None else environ))
     return msgspec.convert(plain, Equipment)
 
