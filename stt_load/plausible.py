@@ -16,6 +16,8 @@ Moment = Annotated[float, Meta(ge=-1e6, le=1e11)]  # seconds since 1970, or sinc
 ClockOffset = Annotated[float, Meta(ge=-1e11, le=1e11)]  # seconds between two clocks, one of which may start in 1970
 Milliseconds = Annotated[float, Meta(ge=-1e12, le=1e12)]
 Percent = Annotated[float, Meta(ge=0, le=1e6)]  # of one core: a process may use many
+FrameLength = Annotated[float, Meta(gt=0, le=1e6)]  # milliseconds
+Bytes = Annotated[float, Meta(ge=-1e18, le=1e18)]  # signed: a process may give some back
 Mebibytes = Annotated[float, Meta(ge=0, le=1e12)]
 Ratio = Annotated[float, Meta(ge=0, le=1e9)]  # insertions have no upper end
 Count = Annotated[int, Meta(ge=0, le=10**9)]

@@ -75,6 +75,11 @@ def sealed_file(text: bytes) -> bytes:
 
 
 def is_whole_file(text: bytes) -> bool:
-    """False where the file is not as it was sealed. One without a seal, of an earlier version, can't be told."""
+    """Whether the file is as it was sealed; False for one without a seal."""
     body, mark, rest = text.rpartition(_FILE_MARK)
-    return rest == b'%08x"\n}\n' % zlib.crc32(body) if mark else b'"crc32"' not in text
+    return bool(mark) and rest == b'%08x"\n}\n' % zlib.crc32(body)
+
+
+def lacks_seal(text: bytes) -> bool:
+    """Whether nothing in the file is a seal, nor was one: an earlier version has written it."""
+    return b'"crc32"' not in text

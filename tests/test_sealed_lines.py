@@ -7,7 +7,15 @@ import random
 
 import pytest
 
-from stt_load.sealed_lines import BrokenSeal, is_whole_file, line_number, sealed, sealed_file, whole_lines_within
+from stt_load.sealed_lines import (
+    BrokenSeal,
+    is_whole_file,
+    lacks_seal,
+    line_number,
+    sealed,
+    sealed_file,
+    whole_lines_within,
+)
 
 ROWS = [b'{"worker":0,"counts":{"1":50},"text":"caf\xc3\xa9 {\\"a\\":1}"}', b'{"worker":1,"messages":[[1.5,"two"]]}']
 LINES = [sealed(row, number) for number, row in enumerate(ROWS)]
@@ -70,4 +78,7 @@ def test_a_whole_file_is_told_from_one_that_was_changed() -> None:
     assert not is_whole_file(text.replace(b"<1s", b"<9s"))
     assert not is_whole_file(text[:-1])
     assert not is_whole_file(json.dumps(json.loads(text)).encode())
-    assert is_whole_file(b'{"label": "of an earlier version"}')
+    assert not lacks_seal(text)
+    earlier = b'{"label": "of an earlier version"}'
+    assert lacks_seal(earlier)
+    assert not is_whole_file(earlier)

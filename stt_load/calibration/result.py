@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+import msgspec
+
 from stt_load.calibration.limits import Limit
 from stt_load.calibration.machine import processes_on
 from stt_load.calibration.trial_figures import DISTURBING_PCT
 from stt_load.errors import SttLoadError
 from stt_load.metrics.quantiles import Distribution
+from stt_load.plausible import Bytes, Count, FrameLength, Length, Percent, Seconds
 
 SCHEMA_VERSION = 1
 
@@ -30,12 +33,12 @@ class NotACalibration(SttLoadError):
 class ClockError:
     """Reported minus true `stream_end_latency_s`, in seconds, measured with `callers` callers over `n` utterances."""
 
-    callers: int
-    n: int
-    p50: float
-    p99: float
-    min: float
-    max: float
+    callers: Count
+    n: Count
+    p50: Seconds
+    p99: Seconds
+    min: Seconds
+    max: Seconds
 
     @classmethod
     def of(cls, callers: int, errors_s: Distribution) -> Self | None:
@@ -58,18 +61,18 @@ class Calibration:
     versions: Mapping[str, str]
     made_at: str  # UTC, ISO 8601
     sink: str  # "own", or the URL of another
-    frame_ms: float
-    hold_s: float
+    frame_ms: FrameLength
+    hold_s: Length
     is_quick: bool
-    whole_cores: int
-    callers: int
-    breaks: int | None
+    whole_cores: Count
+    callers: Count
+    breaks: Count | None
     limited_by: Limit
     cpu_us_per_frame: float | None
-    cpu_pct_per_caller: float  # of one core
-    memory_bytes_per_caller: float | None
-    process_memory_bytes: int  # with one caller
-    others_cpu_pct: float  # of one core: the median of what else this machine did during the trials
+    cpu_pct_per_caller: Percent  # of one core
+    memory_bytes_per_caller: Bytes | None
+    process_memory_bytes: Bytes  # with one caller
+    others_cpu_pct: Percent  # of one core: the median of what else this machine did during the trials
     clock: ClockError | None
     trials: tuple[Mapping[str, Any], ...]
 
@@ -95,16 +98,14 @@ class Calibration:
     def from_json(cls, text: str) -> Self:
         """Reads what `to_json` wrote. Raises NotACalibration."""
         try:
-            raw = json.loads(text)
+            raw = msgspec.json.decode(text)
             if raw.pop("schema_version") != SCHEMA_VERSION:
                 raise ValueError("another version")
             raw.pop("callers_of_machine")
-            clock = raw.pop("clock")
-            return cls(
-                **{**raw, "trials": tuple(raw["trials"]), "limited_by": Limit(**raw["limited_by"])},
-                clock=None if clock is None else ClockError(**clock),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if strange := raw.keys() - cls.__dataclass_fields__.keys():
+                raise ValueError(f"{', '.join(sorted(strange))} is no part of one")
+            return msgspec.convert(raw, cls)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise NotACalibration(f"not a calibration: {error}") from None
 
 

@@ -3,7 +3,8 @@
     <cache>/bounds/<digest>.json   of the samples, their rate and the version of the algorithm
 
 So every clip is listened to once on each machine, whatever its file is called. Several processes may find the same
-bounds at the same time: they write the same file.
+bounds at the same time: they write the same file. Each is sealed, because the headline's clock starts at what it says:
+one that is damaged is made anew.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from stt_load.audio.found_speech import ALGORITHM_VERSION, FoundSpeech, find_spe
 from stt_load.audio.speech_bounds import SpeechBounds
 from stt_load.clips.cache_folder import cache_folder
 from stt_load.errors import ConfigError
+from stt_load.sealed_lines import is_whole_file, sealed_file
 
 
 def remembered_speech(samples: PcmArray, sample_rate_hz: int) -> FoundSpeech:
@@ -43,15 +45,18 @@ def _file(samples: PcmArray, sample_rate_hz: int) -> Path:
     return cache_folder() / "bounds" / f"{digest.hexdigest()}.json"
 
 
-def _to_text(found: FoundSpeech) -> str:
+def _to_text(found: FoundSpeech) -> bytes:
     row = {"start_s": found.bounds.start_s, "end_s": found.bounds.end_s, "latest_end_s": found.latest_end_s}
-    return json.dumps(row | {"doubts": found.doubts})
+    return sealed_file(json.dumps(row | {"doubts": found.doubts}, indent=2).encode())
 
 
 def _read(file: Path) -> FoundSpeech | None:
     """None for a file that is not there or is damaged."""
     try:
-        row = json.loads(file.read_bytes())
+        text = file.read_bytes()
+        if not is_whole_file(text):
+            return None
+        row = json.loads(text)
         bounds = SpeechBounds(float(row["start_s"]), float(row["end_s"]))
         return FoundSpeech(bounds, float(row["latest_end_s"]), tuple(Doubt(name) for name in row["doubts"]))
     except (OSError, ValueError, KeyError, TypeError):

@@ -25,7 +25,7 @@ from stt_load.report.model import RunReport
 from stt_load.report.plots import draw_charts
 from stt_load.report.raw_lines import NotJson, RawLines, parse_json, read_bytes
 from stt_load.report.raw_rows import Accept, JsonObject, accept_sample, checked_run, transitions_of, utterances_of
-from stt_load.sealed_lines import is_whole_file
+from stt_load.sealed_lines import is_whole_file, lacks_seal
 from stt_load.whole_characters import with_whole_characters
 
 _SUMMARY = "summary.json"
@@ -94,7 +94,7 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
     try:
         text = read_bytes(folder / RUN)
         run = _json_object(text)
-        if not is_whole_file(text):
+        if not (is_whole_file(text) or lacks_seal(text)):
             damage.note(RUN, Flaw.CHANGED)
     except (ConfigError, NotJson) as error:
         if not (folder / STAGES).exists():

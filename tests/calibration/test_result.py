@@ -24,6 +24,17 @@ def test_what_is_no_calibration_is_refused(text: str) -> None:
         Calibration.from_json(text)
 
 
+@pytest.mark.parametrize("key", json.loads(FOUND.to_json()))
+@pytest.mark.parametrize("value", [None, "x", -1, 1e308, 10**30, [], {}, [1], True, 0])
+def test_a_value_of_the_wrong_kind_is_refused_or_harmless(key: str, value: object) -> None:
+    try:
+        read = Calibration.from_json(json.dumps({**json.loads(FOUND.to_json()), key: value}))
+    except NotACalibration:
+        return
+    summary_lines(read)
+    overload_warning(read, 1_000, 20.0, 2)
+
+
 def test_a_calibration_of_another_schema_is_refused() -> None:
     with pytest.raises(NotACalibration, match="version"):
         Calibration.from_json(json.dumps({**json.loads(FOUND.to_json()), "schema_version": 99}))

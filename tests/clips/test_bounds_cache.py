@@ -47,6 +47,15 @@ def test_a_damaged_file_is_found_anew(cache: Path, rubbish: bytes) -> None:
     assert file.read_bytes() != rubbish
 
 
+def test_a_file_with_another_digit_is_found_anew(cache: Path) -> None:
+    found = remembered_speech(SAMPLES, RATE_HZ)
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b'"end_s": 0.', b'"end_s": 1.'))
+    assert remembered_speech(SAMPLES, RATE_HZ) == found
+    assert file.read_bytes() == whole
+
+
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("STT_LOAD_CACHE", str(tmp_path / "file"))
