@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import itertools
 import json
 import socket
@@ -17,9 +18,8 @@ import threading
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from wsproto.utilities import generate_accept_token
-
 _TEXT, _CLOSE = 1, 8
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 WAYS = ("body", "redirect", "close reason", "error message", "transcript", "close reason in base64", "unknown message")
 
 
@@ -73,7 +73,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 pass
 
     def _upgrade(self, key: str) -> None:
-        accept = generate_accept_token(key.encode()).decode()
+        accept = base64.b64encode(hashlib.sha1(f"{key}{_GUID}".encode()).digest()).decode()
         head = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
         self.request.sendall(f"HTTP/1.1 101 yes\r\n{head}\r\n".encode())
 
