@@ -12,6 +12,7 @@ class Sample:
 
     `kind` is `gpu`, `host` or `process`. `gpu` is the GPU's index, None for the other kinds; `mig` the MIG device's
     number on that GPU, None for a whole GPU. `fault` is what the tool said in place of figures, in its own words.
+    `age_s`: how long ago it was taken, for one that could not be read at once.
     """
 
     kind: str
@@ -19,6 +20,7 @@ class Sample:
     gpu: int | None = None
     mig: int | None = None
     fault: str = ""
+    age_s: float = 0.0
 
     @property
     def has_values(self) -> bool:

@@ -150,7 +150,7 @@ class Service:
         try:
             if not self._discovery.selects(sample):
                 return
-            wall, mono = time.time(), time.monotonic()
+            wall, mono = time.time() - sample.age_s, time.monotonic() - sample.age_s
             self._timeline.add(sample, wall, mono)
         except Exception as error:
             self._failures.note_lost_sample(error)

@@ -42,6 +42,9 @@ class StageChange:
     mono: float
 
 
+_BEFORE_ALL = StageChange(StageTag(), 0.0, 0.0)
+
+
 @dataclass(frozen=True)
 class TaggedSample:
     """A sample with its number and stage. `seq` counts up without gaps; `wall` and `mono` say when it was read."""
@@ -99,7 +102,7 @@ class Timeline:
         self._layouts: dict[Layout, Layout] = {}  # few: one for each device and set of columns
         self._newest: dict[DeviceKey, int] = {}
         self._changes: deque[StageChange] = deque(maxlen=MAX_STAGE_CHANGES)
-        self._current_change = StageChange(StageTag(), 0.0, 0.0)
+        self._current_change = _BEFORE_ALL
 
     @property
     def n_taken(self) -> int:
@@ -123,7 +126,7 @@ class Timeline:
     def add(self, sample: Sample, wall: float, mono: float) -> None:
         layout, packed = layout_of(sample), pack(sample, wall, mono)
         with self._lock:
-            kept = _StoredSample(self._layouts.setdefault(layout, layout), self._current_change, packed)
+            kept = _StoredSample(self._layouts.setdefault(layout, layout), self._change_at(mono), packed)
             if len(self._kept) < self.max_samples:
                 self._kept.append(kept)
             else:
@@ -181,6 +184,12 @@ class Timeline:
         for layout, change, packed in kept:
             by_change.setdefault(id(change), {}).setdefault(layout, []).append(packed)
         return [_stage_row(change, by_change[id(change)]) for change in changes]
+
+    def _change_at(self, mono: float) -> StageChange:
+        """The change of stage that a sample of this moment belongs to: one may be added a while after it was taken."""
+        if self._current_change.mono <= mono:
+            return self._current_change
+        return next((change for change in reversed(self._changes) if change.mono <= mono), _BEFORE_ALL)
 
     def _last_seq(self) -> int:
         return self._first_seq_offset + self._n_taken

@@ -20,8 +20,9 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from gpu_sidecar.child_process import FollowedTool, read_output, signal_session, spawn_line_by_line, tied_to_us
@@ -47,10 +48,12 @@ _STOP_POLL_S = 1.0
 class TailTiming:
     """When a child counts as quiet, and how long to wait before it is started again.
 
-    `quiet_periods` and `least_quiet_s`: as in `base.limit_s`. Its first sample may take `start_up_s` more.
+    `quiet_periods` and `least_quiet_s`: as in `base.limit_s`. Its first sample may take `start_up_s` more, and each one
+    `on_pipe_s` more where its stdout is a pipe: 4 KiB of short rows, a second each.
     """
 
     start_up_s: float = 30.0
+    on_pipe_s: float = 90.0
     quiet_periods: float = QUIET_PERIODS
     least_quiet_s: float = LEAST_QUIET_S
     first_restart_s: float = 1.0
@@ -66,6 +69,19 @@ class _End(Enum):
     ENDED = "it ended, or we stop"
     QUIET = "it was quiet"
     REPLACED = "another command is to be run"
+
+
+def with_ages(samples: Sequence[Sample], period_s: float, most_s: float) -> list[Sample]:
+    """Samples that were read at once: the last of each device was taken now, those before it a period earlier each, but
+    none more than `most_s` ago."""
+    n_later: Counter[tuple[int | None, int | None]] = Counter()
+    aged: list[Sample] = []
+    for sample in reversed(samples):
+        device = (sample.gpu, sample.mig)
+        age_s = min(n_later[device] * period_s, most_s)
+        aged.append(replace(sample, age_s=age_s) if age_s else sample)
+        n_later[device] += 1
+    return aged[::-1]
 
 
 class TailSource:
@@ -132,7 +148,11 @@ class TailSource:
             )
 
     def _pipe_note(self) -> str:
-        return f"no terminal to be had ({self._why_pipe}): samples may come late, on a pipe" if self._why_pipe else ""
+        return (
+            f"no terminal to be had ({self._why_pipe}): samples may come a minute late, on a pipe"
+            if self._why_pipe
+            else ""
+        )
 
     def _note_failure(self, why: str) -> None:
         self._health.begin_gap(why)
@@ -224,10 +244,12 @@ class TailSource:
         poll = select.poll()
         poll.register(tool.reader, select.POLLIN)
         poll.register(tool.errors, select.POLLIN)
-        deadline = time.monotonic() + self._limit_s(run)
+        looked_s = time.monotonic()
+        deadline = looked_s + self._limit_s(run)
         while True:
             left_s = max(0.0, deadline - time.monotonic())
             ready = {file for file, _ in poll.poll(1000.0 * min(left_s, _STOP_POLL_S))}
+            looked_before_s, looked_s = looked_s, time.monotonic()
             if self._stopping.is_set():
                 return _End.ENDED
             if tool.errors in ready:
@@ -241,7 +263,8 @@ class TailSource:
                     last_words = read_output(tool.errors, _READ_BYTES)
                     self._take_errors(error_lines.feed(last_words + b"\n"), run)
                     return _End.ENDED
-                if self._take_lines(lines.feed(chunk), parse, run):
+                most_s = self._most_age_s(tool, looked_s - looked_before_s)
+                if self._take_lines(lines.feed(chunk), parse, run, most_s):
                     deadline = time.monotonic() + self._limit_s(run)
             if self._is_to_be_replaced(run):
                 return _End.REPLACED
@@ -253,9 +276,16 @@ class TailSource:
         for line in filter(str.strip, lines):
             self._note_message(line, run)
 
-    def _take_lines(self, lines: Sequence[str], parse: Parse, run: _ChildRun) -> bool:
-        """Emits the samples in these lines. True if there was one."""
-        had_sample = False
+    def _most_age_s(self, tool: FollowedTool, turn_s: float) -> float:
+        """How old a sample may be that is read now, `turn_s` after the last look: 0 unless this process could not run
+        for a while (it was stopped, or the host was busy), or the tool keeps its output back."""
+        if tool.why_pipe:
+            return self._limit_s(_ChildRun())
+        return turn_s if turn_s > _STOP_POLL_S + self._period_s else 0.0
+
+    def _take_lines(self, lines: Sequence[str], parse: Parse, run: _ChildRun, most_age_s: float) -> bool:
+        """Emits the samples in these lines, none older than this. True if there was one."""
+        samples: list[Sample] = []
         for line in lines:
             try:
                 sample = parse(line)
@@ -263,12 +293,13 @@ class TailSource:
                 self._config.failures.note_lost_sample(error)
                 sample = None
             if sample is not None:
-                had_sample = True
+                samples.append(sample)
                 self._note_sample(sample, run)
-                self._config.emit(sample)
             elif line.strip() and not line.lstrip().startswith(self._tool_command.header):
                 self._note_message(line, run)
-        return had_sample
+        for sample in with_ages(samples, self._period_s, most_age_s):
+            self._config.emit(sample)
+        return bool(samples)
 
     def _is_to_be_replaced(self, run: _ChildRun) -> bool:
         """True if a GPU is to be sampled that the child wasn't asked for, or if another tool is to be asked for it.
@@ -297,7 +328,8 @@ class TailSource:
         return False
 
     def _limit_s(self, run: _ChildRun) -> float:
-        return self._quiet_s if run.has_worked else self._timing.start_up_s + self._quiet_s
+        quiet_s = self._quiet_s + (self._timing.on_pipe_s if self._why_pipe else 0.0)
+        return quiet_s if run.has_worked else self._timing.start_up_s + quiet_s
 
     def _note_message(self, line: str, run: _ChildRun) -> None:
         text = line.strip()[:_LINE_CHARACTERS]

@@ -38,6 +38,15 @@ def test_samples_carry_the_stage_that_was_on_when_they_were_read() -> None:
     assert [tagged.change.tag for tagged in timeline.after(0).samples] == [StageTag(), HOLD, SETTLE]
 
 
+def test_a_sample_that_comes_late_carries_the_stage_of_the_moment_when_it_was_taken() -> None:
+    timeline = Timeline()
+    timeline.change_stage(HOLD, 101.0, 1.0)
+    timeline.change_stage(SETTLE, 102.0, 2.0)
+    for mono in (0.5, 1.5, 2.0):
+        timeline.add(gpu_sample(50), 100.0 + mono, mono)
+    assert [tagged.change.tag for tagged in timeline.after(0).samples] == [StageTag(), HOLD, SETTLE]
+
+
 def test_a_row_is_flat_and_a_gpu_always_has_the_headline_values() -> None:
     timeline = Timeline()
     timeline.change_stage(HOLD, 1.0, 1.0)

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from gpu_sidecar.sample import Sample
 from gpu_sidecar.sources.base import SampleGap, Source, SourceConfig
 from gpu_sidecar.sources.known_sources import SOURCES, SourceEntry
 from gpu_sidecar.sources.line_buffer import LineBuffer
-from gpu_sidecar.sources.tail import TailSource, TailTiming
+from gpu_sidecar.sources.tail import TailSource, TailTiming, with_ages
 from gpu_sidecar.sources.tool_command import FallbackCommands, Parse
 
 # A period of zero: what is quiet is said by the timing alone.
@@ -314,6 +315,69 @@ def test_a_tool_without_a_terminal_is_read_from_a_pipe_which_is_said(
         n = len(samples)
         eventually(lambda: len(samples) > n)
         assert source.status().note.startswith("no terminal to be had (No such file or directory): ")
+
+
+def test_samples_that_were_read_at_once_are_a_period_apart_and_no_older_than_they_can_be() -> None:
+    rows = [Sample(GPU, {"sm_pct": n}, gpu) for n in range(4) for gpu in (0, 1)]
+    ages = [(sample.values["sm_pct"], sample.gpu, sample.age_s) for sample in with_ages(rows, 2.0, 5.0)]
+    assert ages == [(n, gpu, age_s) for n, age_s in enumerate([5.0, 4.0, 2.0, 0.0]) for gpu in (0, 1)]
+    assert with_ages(rows, 2.0, 0.0) == rows
+
+
+def test_what_a_tool_keeps_back_on_a_pipe_is_waited_for_and_has_the_times_at_which_it_was_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none() -> tuple[int, int]:
+        raise OSError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(os, "openpty", none)
+    samples: list[Sample] = []
+    timing = replace(SOON_QUIET, on_pipe_s=DEADLINE_S)  # the first 4 KiB take 180 lines of 0.02 s, quiet is 0.5 s
+    command = FallbackCommands("invented", lambda: read_json, [sys.executable, "-I", "-S", "-c", BUFFERING])
+    source = TailSource(GPU, 0.02, SourceConfig(0.02, samples.append), command, timing)
+    with running(source):
+        eventually(lambda: samples)
+        first = list(samples)
+        assert (source.status().restarts, source.status().gaps) == (0, ())
+    assert loads(first) == list(range(1, len(first) + 1))
+    assert [sample.age_s for sample in first] == pytest.approx([0.02 * n for n in reversed(range(len(first)))])
+    assert len(first) > 100
+
+
+def test_what_a_tool_printed_while_the_sidecar_was_stopped_has_the_times_at_which_it_was_taken(tmp_path: Path) -> None:
+    command = tool(tmp_path, "n=0; while :; do n=$((n+1)); echo '{\"gpu\": 0, \"load\": '$n'}'; sleep 0.1; done")
+    process = subprocess.Popen([sys.executable, "-c", STOPPED, *command], stdout=subprocess.PIPE, cwd=CHECKOUT)
+    with process:
+        try:
+            read_line(process)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(2.5)  # rows pile up in the terminal
+            process.send_signal(signal.SIGCONT)
+            told = list[list[float]]()
+            while not told or max(age_s for _, age_s in told) == 0.0 or told[-1][1] > 0.0:
+                told.append(json.loads(read_line(process)))
+        finally:
+            process.kill()
+    late = [age_s for _, age_s in told if age_s]
+    assert late == pytest.approx([0.1 * n for n in range(len(late), 0, -1)])
+    assert len(late) > 10, "a row each 0.1 s"
+    loads_told = [load for load, _ in told]
+    assert loads_told == list(range(int(loads_told[0]), int(loads_told[0]) + len(told)))
+
+
+# Prints load and age of each sample, one every 0.1 s.
+STOPPED = """\
+import json, sys, time
+sys.path.insert(0, "tests/gpu_sidecar")
+from test_tail import GPU, SOON_QUIET, FallbackCommands, SourceConfig, TailSource, read_json
+
+def say(sample):
+    print(json.dumps([sample.values["sm_pct"], sample.age_s]), flush=True)
+
+command = FallbackCommands("invented", lambda: read_json, sys.argv[1:])
+TailSource(GPU, 0.1, SourceConfig(0.1, say), command, SOON_QUIET).start()
+time.sleep(600)
+"""
 
 
 def test_what_a_tool_says_on_stderr_is_told_and_falls_into_no_row(tmp_path: Path) -> None:
