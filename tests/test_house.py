@@ -51,8 +51,8 @@ READS_THE_WALL_CLOCK = {
     "stt_load/cli/tts.py",  # when a benchmark began
     "stt_load/locust_plugin/hooks.py",  # once, for Locust
     "stt_load/net/sockets.py",  # kernel stamps
-    "stt_load/run/caller_pool.py",  # once a run
     "stt_load/run/run.py",  # once a run
+    "stt_load/run/worker_report.py",  # once a run
     "stt_load/server/kernel_stamps.py",  # kernel stamps
     "stt_load/sidecar/client.py",  # once
 }

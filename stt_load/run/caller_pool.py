@@ -17,7 +17,6 @@ from gevent.event import Event as GeventEvent
 from stt_load.audio.clip import Clip
 from stt_load.audio.pool import ClipPool
 from stt_load.clips.folder import ClipSet
-from stt_load.clock import SteadyWallClock
 from stt_load.config import RunConfig
 from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import Outcome
@@ -98,7 +97,6 @@ class CallerPool:
         self._changed = GeventEvent()
         self._is_draining = False
         self._ordinals = itertools.count()
-        self._wall_clock = SteadyWallClock.read(time.time, time.monotonic)
         self._cpu_asked: tuple[float, float] | None = None  # when, and CPU seconds by then
         self._cpu_pct: float | None = None
         if report.update is not None:
@@ -209,7 +207,7 @@ class CallerPool:
             raise
         finally:
             speaking.is_over = True
-            ended_at = self._wall_clock.at(time.monotonic())
+            ended_at = self.report.wall_clock.at(time.monotonic())
             record = UtteranceRecord.assemble(utterance, measured, ended_at, self._credentials)
             record.is_own_fault |= is_crash
             clip_pool.give_back(clip)

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from stt_load.clock import Clock
+from stt_load.clock import Clock, SteadyWallClock
 from stt_load.errors import Outcome
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.metrics.scorer import Scorer
@@ -55,7 +55,8 @@ class Ledger:
     """The accounts of one run.
 
     `references`: clip id → reference text. `write`: takes the lines of each report at once, whole and in one piece.
-    `allowance`: without one, every row is scored. `utterance_limit_s`: no utterance lasts longer, so what was spoken
+    `wall_clock`: the run's; the moments of workers with another one are moved to it. `allowance`: without one, every
+    row is scored. `utterance_limit_s`: no utterance lasts longer, so what was spoken
     before that can't reach a caller any more.
     """
 
@@ -67,12 +68,14 @@ class Ledger:
         utterance_limit_s: float = 120.0,
         normaliser: Normaliser = ENGLISH,
         allowance: Allowance | None = None,
+        wall_clock: SteadyWallClock | None = None,
     ) -> None:
         self._run_id = run_id
         self._write = write
         self._recent_s = utterance_limit_s
         self._scorer = Scorer(references, normaliser)
         self._allowance = allowance
+        self._wall_clock = wall_clock
         self._workers: dict[str, WorkerState] = {}
         self._recent = RecentClips()
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
@@ -89,6 +92,8 @@ class Ledger:
         state.newest = snapshot
         state.missing_seq += max(0, snapshot.seq - state.next_seq)
         state.next_seq = snapshot.seq + 1
+        if self._wall_clock is not None:
+            state.compare_clocks(self._wall_clock.at(now_s))
         if rows:
             records = _records(rows)
             # All of them first: two callers that ended since the last report were in flight together.
@@ -121,6 +126,7 @@ class Ledger:
         worker.rows += len(taken)
 
     def _account(self, worker: WorkerState, record: UtteranceRecord, now_s: float) -> None:
+        record.started_at += worker.clock_shift_s
         self._score(record, ClipsInFlight(record, self._recent, now_s - self._recent_s, self._workers))
         self._recent.end(record)
         self._count(record)
@@ -201,6 +207,15 @@ class Ledger:
             "totals": {name: worker.newest.total for name, worker in self._workers.items()},
             "missing_seq": sum(worker.missing_seq for worker in self._workers.values()),
         }
+
+    def clock_notes(self) -> list[str]:
+        """One line for each worker whose wall clock is another than the master's."""
+        return [
+            f"the clock of load worker {name} is {abs(state.clock_shift_s):,.0f} s "
+            f"{'behind' if state.clock_shift_s > 0 else 'ahead of'} the master's: its rows are told by the master's"
+            for name, state in self._workers.items()
+            if state.clock_shift_s
+        ]
 
     def _newest(self) -> Iterable[Snapshot]:
         return [worker.newest for worker in self._workers.values()]

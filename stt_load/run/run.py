@@ -87,7 +87,13 @@ class Run:
             raise
         allowance = Allowance(time.monotonic, share=cluster.scoring_share)
         self.ledger = Ledger(
-            run_id, references, self.folder.add_utterances, self._limit_s, choice.normaliser, allowance
+            run_id,
+            references,
+            self.folder.add_utterances,
+            self._limit_s,
+            choice.normaliser,
+            allowance,
+            self._wall_clock,
         )
         plan = _make_plan(config, cluster.target, self._limit_s, has_ladder)
         self.controller = RunController(
@@ -180,6 +186,7 @@ class Run:
         if self.folder.waited_s:
             waited = f"the run folder took no lines for {self.folder.waited_s:.1f} s"
             self._description["notes"].append(f"{waited}: they waited in memory, and none got lost")
+        self._description["notes"] += self.ledger.clock_notes()
         ended_at = self._wall_clock.at(time.monotonic())
         self._keep_description({"ended_at": ended_at, "lines": self.folder.n_lines, "failure": self.failure})
         self._try(self.folder.settle)

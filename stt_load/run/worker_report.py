@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from typing import Any, Protocol, Self
 
 import msgspec
 
+from stt_load.clock import SteadyWallClock
 from stt_load.records import UtteranceRecord
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
@@ -42,6 +44,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     caller_states: dict[str, int]  # active callers by what they do, or did not long ago
     clips: frozenset[str]  # ids of the clips that are spoken now, or whose rows still wait
     cpu_pct: float | None = None  # CPU of the worker's process, percent of one core
+    wall_s: float | None = None  # the wall clock by which the worker's rows are told: the master compares it
 
 
 class ReportMessage(msgspec.Struct, frozen=True):
@@ -72,6 +75,7 @@ class WorkerReport:
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
+        self.wall_clock = SteadyWallClock.read(time.time, time.monotonic)
         self.update: StageUpdate | None = None
         self.active: dict[int, ActiveCaller] = {}  # by the caller's ordinal
         self.total = 0
@@ -138,6 +142,7 @@ class WorkerReport:
             caller_states=self._caller_states(now_s),
             clips=frozenset(self._clips),
             cpu_pct=cpu_pct,
+            wall_s=self.wall_clock.at(now_s),
         )
 
     def _caller_states(self, now_s: float) -> dict[str, int]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
 from stt_load.errors import Outcome
 from stt_load.records import UtteranceRecord
 from stt_load.run.worker_report import Snapshot
+
+_CLOCKS_DIFFER_S = 5.0  # more than a report can be under way, and less than matters where nobody keeps clocks
 
 
 @dataclass(slots=True)
@@ -42,4 +45,16 @@ class WorkerState:
     next_seq: int = 0
     missing_seq: int = 0
     rows: int = 0
+    clock_behind_s: float = math.inf  # the worker's wall clock, behind the master's: at most so far
     stages: defaultdict[int, StageTally] = field(default_factory=lambda: defaultdict(StageTally))
+
+    def compare_clocks(self, master_wall_s: float) -> None:
+        """The newest snapshot has just come. One that took longer says less: the smallest difference counts."""
+        if self.newest.wall_s is not None:
+            self.clock_behind_s = min(self.clock_behind_s, master_wall_s - self.newest.wall_s)
+
+    @property
+    def clock_shift_s(self) -> float:
+        """What moments of this worker's rows lack to be told by the master's wall clock; 0 where clocks agree."""
+        differs = _CLOCKS_DIFFER_S < abs(self.clock_behind_s) < math.inf
+        return self.clock_behind_s if differs else 0.0

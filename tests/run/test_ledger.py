@@ -12,6 +12,7 @@ from fakes import FakeClock, ScriptedTransport, record_of, speak
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stt_load.clock import SteadyWallClock
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import Outcome
 from stt_load.metrics.normaliser import CHINESE
@@ -85,13 +86,18 @@ class Written(list[UtteranceRecord]):
         self.extend(map(UtteranceRecord.from_json, lines.splitlines()))
 
 
+AHEAD_S = 1_700_000_000.0  # of the master's wall clock
+
+
 class Cluster:
     """Two workers and a master, with the wire between them."""
 
     def __init__(self) -> None:
         self.written = Written()
-        self.ledger = Ledger("run", REFERENCES, self.written.take)
+        self.ledger = Ledger("run", REFERENCES, self.written.take, wall_clock=SteadyWallClock(AHEAD_S))
         self.reports = {"w0": report_under(update()), "w1": report_under(update())}
+        for report in self.reports.values():
+            report.wall_clock = SteadyWallClock(AHEAD_S)
         self.now_s = 0.0
 
     def begin(self, worker: str, user: int, clip_id: str = "bills", under: StageUpdate | None = None) -> None:
@@ -603,3 +609,28 @@ def test_a_workers_place_in_the_roster_is_its_share_of_the_clips(
     roster: tuple[str, ...], client_id: str, expected: tuple[int, int]
 ) -> None:
     assert StageUpdate("run", 0, 0, Phase.RAMP, 5, roster).place_of(client_id) == expected
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "told_by_own_clock", "note"),
+    [(0.0, True, None), (-2.0, True, None), (-3600.0, False, "3,600 s behind"), (86_400.0, False, "86,400 s ahead of")],
+)
+def test_rows_of_a_worker_whose_clock_is_another_are_told_by_the_masters(
+    ahead_s: float, told_by_own_clock: bool, note: str | None
+) -> None:
+    """Reports are under way for a while; the quickest of them says best how far apart the clocks are."""
+    cluster = Cluster()
+    clock = cluster.reports["w1"].wall_clock = SteadyWallClock(AHEAD_S + ahead_s)
+    for delay_s in (3.0, 0.0, 1.0):
+        message = cluster.take("w1")
+        cluster.now_s += delay_s
+        cluster.accept("w1", message)
+    cluster.begin("w1", 0)
+    ended = record()
+    ended.started_at = clock.at(cluster.now_s)
+    cluster.end("w1", 0, ended)
+    cluster.report("w1")
+    (row,) = cluster.written
+    assert row.started_at == AHEAD_S + cluster.now_s + (ahead_s if told_by_own_clock else 0.0)
+    line = f"the clock of load worker w1 is {note} the master's: its rows are told by the master's"
+    assert cluster.ledger.clock_notes() == ([line] if note else [])
