@@ -6,6 +6,7 @@ for each other. What a server sent is kept by `library.py`, so it is asked once 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,8 @@ from stt_load.option_values import is_loopback
 from stt_load.session.http_status import fault_of_status
 from stt_load.tts.engines import ENGINES, Voice
 from stt_load.url_secrets import secrets_of_url, without_credentials
+
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # its lines of DEBUG hold the URL as it is
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 120.0  # without any data; Chatterbox sends nothing before the whole file is spoken

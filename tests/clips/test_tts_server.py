@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import socket
 from http.server import BaseHTTPRequestHandler
 
@@ -45,6 +46,18 @@ def test_openai_is_asked_with_model_voice_and_key(tts_server: TtsStandIn, spoken
     speak_over_http("Hello.", voice_of("openai", tts_server.url, voice="nova", model="tts-2"), api_key="secret")
     assert tts_server.bodies == [{"model": "tts-2", "input": "Hello.", "voice": "nova", "response_format": "wav"}]
     assert tts_server.headers[0]["authorization"] == "Bearer secret"
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_what_is_secret_is_in_no_error_and_in_no_log(
+    tts_server: TtsStandIn, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    tts_server.answers = [answer(status, b"planted-key was shown, and planted-sig")] * 3
+    caplog.set_level(logging.DEBUG)
+    voice = voice_of("openai", f"{tts_server.url}/v1/audio/speech?sig=planted-sig")
+    with pytest.raises(ConfigError, match=r"\*\*\* was shown, and \*\*\*") as refused:
+        speak_over_http("Hello.", voice, api_key="planted-key")
+    assert "planted" not in str(refused.value) + caplog.text
 
 
 @pytest.mark.parametrize(
