@@ -116,14 +116,16 @@ class Ledger:
 
     def _take(self, worker: WorkerState, records: Iterable[UtteranceRecord], now_s: float) -> None:
         taken = []
-        for record in records:
-            taken.append(record)
-            try:
-                self._account(worker, record, now_s)
-            except Exception as error:  # Locust would swallow it, and with it every row that came along
-                self.fault = self.fault or error
-        self._write(_LINES.encode_lines(taken))
-        worker.rows += len(taken)
+        try:
+            for record in records:
+                taken.append(record)
+                try:
+                    self._account(worker, record, now_s)
+                except Exception as error:  # Locust would swallow it, and with it every row that came along
+                    self.fault = self.fault or error
+        finally:
+            self._write(_LINES.encode_lines(taken))
+            worker.rows += len(taken)
 
     def _account(self, worker: WorkerState, record: UtteranceRecord, now_s: float) -> None:
         record.started_at += worker.clock_shift_s

@@ -150,8 +150,14 @@ class Run:
 
     def _close(self) -> ExitCode:
         """Every part is tried, whatever has become of the others."""
-        self._try(lambda: self.cluster.collect(self.ledger))  # rows of callers that outlasted the drain
-        for part in (self._finish, self._gpu_feed.stop, self._close_view, self._settle, self.folder.close):
+        for part in (
+            self._collect_rest,
+            self._finish,
+            self._gpu_feed.stop,
+            self._close_view,
+            self._settle,
+            self.folder.close,
+        ):
             self._try(part)
         code = self._publish()
         return code if self.failure is None else ExitCode.FAILED
@@ -172,6 +178,12 @@ class Run:
             part()
         except Exception as error:
             self._note_failure(error)
+
+    def _collect_rest(self) -> None:
+        """Rows of callers that outlasted the drain. Raises the fault that was met with one since the leading ended."""
+        self.cluster.collect(self.ledger)
+        if self.ledger.fault is not None and self.failure is None:
+            raise self.ledger.fault
 
     def _finish(self) -> None:
         reason = FAILED if self.failure is not None else "aborted" if self.is_aborted else "stopped"

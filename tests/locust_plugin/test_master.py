@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import logging
@@ -323,6 +324,46 @@ def test_a_run_that_ends_leaves_its_exit_code_and_room_for_the_next(make_master:
     second = started(master)
     assert second.folder.path != first.folder.path
     assert master.ready_pool() is not None
+
+
+@pytest.mark.parametrize(("web_ui", "called"), [(None, "quit"), (MadeWebUi(), "stop")])
+def test_a_run_that_fails_stops_its_load_with_or_without_a_shape(
+    make_master: MakeMaster, web_ui: MadeWebUi | None, called: str
+) -> None:
+    master = make_master(web_ui=web_ui)
+    started(master).fail(OSError(errno.EIO, "Input/output error"))
+    settle()
+    assert master.environment.runner.calls == [called]
+    master.on_test_stopping()
+    master.on_test_stop()
+    assert master.environment.process_exit_code == ExitCode.FAILED
+
+
+def test_whatever_goes_wrong_at_the_start_is_one_line_and_plays_no_callers(
+    make_master: MakeMaster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> None:
+        raise TypeError("of ours")
+
+    monkeypatch.setattr(Run, "start", fail)
+    master = make_master()
+    with pytest.raises(gevent.GreenletExit):
+        master.on_test_start()
+    settle()
+    assert master.environment.runner.calls == ["quit"]
+    assert master.environment.process_exit_code == ExitCode.FAILED
+    assert "the run could not start: TypeError: of ours (test_master.py, line " in caplog.text
+
+
+def test_a_report_that_is_not_ready_in_time_is_no_success(
+    make_master: MakeMaster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("stt_load.locust_plugin.master._CLOSE_LIMIT_S", 0.1)
+    master = make_master()
+    run = started(master)
+    master.on_quitting()
+    assert master.environment.process_exit_code == ExitCode.FAILED
+    assert f"make it with `stt-load report {run.folder.path}`" in caplog.text
 
 
 def test_events_without_a_run_change_nothing(make_master: MakeMaster) -> None:

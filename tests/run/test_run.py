@@ -312,6 +312,23 @@ def test_a_drain_that_fails_ends_with_1_and_the_rows_that_came(make_run: MakeRun
     assert (summary(made)["verdict"], summary(made)["exit_code"]) == ("error", 1)
 
 
+def test_a_fault_met_with_one_of_the_last_rows_ends_with_1_and_the_row_is_kept(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("of ours")
+
+    made = make_run(at_once=None, hold="600s", timeout="600s")
+    made.start()
+    made.wait_for(Phase.HOLD)
+    made.run.controller.stop_leading()
+    monkeypatch.setattr("stt_load.metrics.scorer.Scorer.fill", fail)
+    made.run.abort()
+    assert end(made) == ExitCode.FAILED
+    assert len(made.lines("utterances.jsonl")) == 2
+    assert made.run_json()["failure"].startswith("ValueError: ")
+
+
 def test_a_view_that_can_not_be_drawn_does_not_end_the_run(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
