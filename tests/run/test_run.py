@@ -134,6 +134,7 @@ def test_a_wall_clock_that_is_set_in_mid_run_moves_nothing(
     true = time.time
     monkeypatch.setattr(time, "time", lambda: true() + set_by_s)
     made.callers.answer(0)
+    made.run.abort()
     made.run.drain()
     made.run.close()
     lasted_s = time.monotonic() - began_s
