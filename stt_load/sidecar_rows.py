@@ -3,7 +3,6 @@ report what it reads. What is not read here may be anything."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Required, TypedDict
 
@@ -88,7 +87,7 @@ def wrong_figures(sample: Mapping[str, Any]) -> list[str]:
 def _is_figure(name: str, value: object) -> bool:
     if value is None or name in _SEAL:
         return True
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     if name.endswith("_pct"):
         return 0 <= value <= _LARGEST_PCT

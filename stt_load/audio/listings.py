@@ -194,7 +194,7 @@ def _seconds(row: Mapping[str, Any], key: str) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 <= number < math.inf:
         raise ClipError(f"`{key}` must be a number of seconds, 0 or more")

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import PurePath
@@ -29,6 +28,8 @@ from stt_load.errors import ClipError
 from stt_load.whole_characters import with_whole_characters
 
 MANIFEST_NAME = "clips.jsonl"
+
+_MOST_SECONDS = 1e9
 
 # What lists of clips call the audio file and the words spoken in it. The first that a row has counts.
 FILE_KEYS = ("audio_filepath", "file_name", "file", "path", "audio", "audio_path", "wav_filename", "filename", "wav")
@@ -113,7 +114,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_seconds(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _MOST_SECONDS
 
 
 def _is_sha256(value: Any) -> bool:

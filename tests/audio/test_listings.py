@@ -62,6 +62,7 @@ def test_offsets_are_read_as_numbers_and_durations_only_where_they_mean_a_part()
         ({"file_name": None, "text": "x"}, "`file_name` must be the name of a file"),
         ({"file_name": "a.wav", "text": " "}, "no text of what is spoken: `text` is empty"),
         ({"file_name": "a.wav", "text": 7}, "`text` is empty"),
+        ({"audio_filepath": "a.wav", "text": "x", "offset": 10**400}, "`offset` must be a number of seconds"),
         ({"audio_filepath": "a.wav", "text": "x", "offset": -1}, "`offset` must be a number of seconds"),
         ({"audio_filepath": "a.wav", "text": "x", "duration": "long"}, "`duration` must be a number of seconds"),
         ({"audio_filepath": "a.wav", "text": "x", "duration": [1]}, "`duration` must be a number of seconds"),

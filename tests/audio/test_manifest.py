@@ -50,6 +50,10 @@ def test_the_hash_is_that_of_the_file_as_written_and_moves_with_every_reference(
         ('{"file": "a.wav", "reference": "x", "speech_end_s": NaN}', "`speech_end_s` must be a number of seconds"),
         ('{"file": "a.wav", "reference": "x", "speech_end_s": Infinity}', "`speech_end_s` must be a number of seconds"),
         ('{"file": "a.wav", "reference": "x", "speech_end_s": true}', "`speech_end_s` must be a number of seconds"),
+        (
+            '{"file": "a.wav", "reference": "x", "offset_s": 1' + 400 * "0" + "}",
+            "`offset_s` must be a number of seconds",
+        ),
         ('{"file": "a.wav", "reference": "x", "speech_start_s": -1}', "`speech_start_s` must be a number of seconds"),
         ('{"file": "a.wav", "reference": "x", "sha256": "abc"}', "`sha256` must be 64 characters"),
         ('{"file": "a.wav", "reference": "x", "source": "tts"}', "`source` must be an object"),

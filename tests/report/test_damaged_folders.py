@@ -165,7 +165,27 @@ def verdict_of(folder: Path) -> Verdict | None:
 
 # values of the wrong kind, in lines that are whole ----------------------------------------------------------------
 
-ODD_VALUES = (None, "x", "", -1, 0, 1e308, -1e308, 10**30, True, [], {}, [1], {"a": 1}, "12", 0.5, "NaN", "\0", [None])
+ODD_VALUES = (
+    None,
+    "x",
+    "",
+    -1,
+    0,
+    1e308,
+    -1e308,
+    10**30,
+    10**400,
+    True,
+    [],
+    {},
+    [1],
+    {"a": 1},
+    "12",
+    0.5,
+    "NaN",
+    "\0",
+    [None],
+)
 
 
 @pytest.mark.parametrize("name", RAW_FILES)

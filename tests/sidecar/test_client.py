@@ -323,7 +323,7 @@ def test_a_figure_that_can_not_be_is_left_out_of_its_sample_and_told_once(caplog
     assert warnings_of(caplog) == [f"GPU sidecar {url}: sm_pct is x, which is no figure"]
 
 
-ODD_VALUES = (None, "x", -1, 1e308, 10**30, True, [], {}, [1], {"a": 1}, [None], [{"gaps": [{}]}], 0.5)
+ODD_VALUES = (None, "x", -1, 1e308, 10**30, 10**400, True, [], {}, [1], {"a": 1}, [None], [{"gaps": [{}]}], 0.5)
 
 
 @pytest.mark.parametrize(
