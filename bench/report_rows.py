@@ -10,23 +10,26 @@ JSON object.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 from bars import Bar, print_bars
 from made_rows import WRONG, made_row, make_transcript, references, score_by_hand, unknown_word
 
+from stt_load.run.run_folder import RunFolder
+
 _STT_LOAD = ("-c", "from stt_load.cli import main; main()")
 _LADDER = (1_000, 5_000, 10_000, 20_000, 30_000, 50_000)
 _START_S = 1_790_000_000.0
 _HOLD_S = 120.0
+_AT_ONCE = 1_000  # rows of one report
 
 
 def main() -> None:
@@ -70,11 +73,11 @@ def write_run(folder: Path, rows: int, unscored: float = 0.0) -> int:
     """Writes a run folder and returns the bytes of its utterances.jsonl. Equal arguments give equal folders."""
     rng = random.Random(7)
     clips = list(references().items())
-    (folder / "run.json").write_text(json.dumps(_run()), encoding="utf-8")
     transitions: list[dict[str, object]] = []
+    waiting: list[bytes] = []
     written = 0
     t = _START_S
-    with (folder / "utterances.jsonl").open("wb") as file:
+    with closing(RunFolder(folder)) as files:
         for stage, users in enumerate(_LADDER):
             n = rows // len(_LADDER) + (stage < rows % len(_LADDER))
             t = _add_stage(transitions, t, stage, users, n)
@@ -95,16 +98,26 @@ def write_run(folder: Path, rows: int, unscored: float = 0.0) -> int:
                 )
                 if rng.random() >= unscored:
                     score_by_hand(record)
-                file.write(record.to_json() + b"\n")
+                waiting.append(record.to_json() + b"\n")
                 written += 1
-        size = file.tell()
+                if len(waiting) == _AT_ONCE or written == rows:
+                    files.add_utterances(b"".join(waiting))
+                    waiting = []
+        _write_the_rest(files, rows, transitions, t, rng)
+    return (folder / "utterances.jsonl").stat().st_size
+
+
+def _write_the_rest(
+    files: RunFolder, rows: int, transitions: list[dict[str, object]], t: float, rng: random.Random
+) -> None:
     totals = {"one": rows}
     done = {"phase": "done", "delivery": {"rows": rows, "totals": totals, "missing_seq": 0, "workers_lost": 0}}
     transitions.append({**transitions[-1], **done, "aborted": False, "workers": 0, "t": t})
-    lines = "".join(json.dumps({"seq": seq, **line}) + "\n" for seq, line in enumerate(transitions))
-    (folder / "stages.jsonl").write_text(lines, encoding="utf-8")
-    _write_samples(folder, transitions, rng)
-    return size
+    for line in transitions:
+        files.add_transition(line)
+    for sample in _samples(transitions, rng):
+        files.add_sample(sample)
+    files.write_run(_run() | {"lines": files.n_lines})
 
 
 def _add_stage(transitions: list[dict[str, object]], t: float, stage: int, users: int, n: int) -> float:
@@ -116,9 +129,9 @@ def _add_stage(transitions: list[dict[str, object]], t: float, stage: int, users
     return t
 
 
-def _write_samples(folder: Path, transitions: list[dict[str, object]], rng: random.Random) -> None:
-    """Writes the samples of one GPU, one a second."""
-    rows = []
+def _samples(transitions: list[dict[str, object]], rng: random.Random) -> list[dict[str, object]]:
+    """The samples of one GPU, one a second."""
+    rows: list[dict[str, object]] = []
     for line, following in pairwise(transitions):
         tag = {key: line[key] for key in ("stage", "users", "phase")}
         for second in range(int(following["t"] - line["t"])):  # type: ignore[operator]
@@ -130,7 +143,7 @@ def _write_samples(folder: Path, transitions: list[dict[str, object]], rng: rand
             }
             where = {"seq": len(rows), "host": "gpu", "boot": "a", "kind": "gpu", "gpu": 0, "run_id": "made"}
             rows.append({"t": line["t"] + second, **where, **tag, **figures})  # type: ignore[operator]
-    (folder / "gpu.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return rows
 
 
 def _run() -> dict[str, object]:

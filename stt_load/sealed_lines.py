@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterable
 
 _MARK = b',"crc32":"'
 _NUMBER = b',"line":'
@@ -43,6 +44,14 @@ def line_number(line: bytes) -> int | None:
     if seal != b'%b%08x"}' % (_MARK, zlib.crc32(body)) or not (number.isdigit() and len(number) <= _MOST_DIGITS):
         raise BrokenSeal("its checksum is wrong")
     return int(number)
+
+
+def are_numbered(lines: Iterable[bytes], first: int) -> bool:
+    """Whether all of these lines are whole and have the numbers from `first` on, without a gap: the quick question."""
+    return all(
+        line.endswith(b'%b%d%b%08x"}' % (_NUMBER, number, _MARK, zlib.crc32(line[:-_SEAL_LENGTH])))
+        for number, line in enumerate(lines, first)
+    )
 
 
 def mentions_seal(text: bytes) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from stt_load.sealed_lines import (
     BrokenSeal,
+    are_numbered,
     is_whole_file,
     lacks_seal,
     line_number,
@@ -24,6 +25,16 @@ LINES = [sealed(row, number) for number, row in enumerate(ROWS)]
 def test_a_sealed_line_is_the_row_with_two_more_keys() -> None:
     assert json.loads(LINES[1]) == {**json.loads(ROWS[1]), "line": 1, "crc32": LINES[1][-10:-2].decode()}
     assert [line_number(line) for line in LINES] == [0, 1]
+
+
+def test_lines_in_order_are_whole_at_a_glance() -> None:
+    assert are_numbered(LINES, 0)
+    assert are_numbered(LINES[1:], 1)
+    assert are_numbered([], 5)
+    assert not are_numbered(LINES, 1)
+    assert not are_numbered([*LINES, LINES[1]], 0)
+    assert not are_numbered([LINES[0].replace(b"50", b"60"), LINES[1]], 0)
+    assert not are_numbered(ROWS, 0)
 
 
 def test_a_line_without_a_seal_has_no_number() -> None:

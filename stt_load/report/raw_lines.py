@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Generic
 
@@ -17,7 +17,7 @@ from stt_load.errors import ConfigError
 from stt_load.plausible import said
 from stt_load.report.damage import Damage, Flaw
 from stt_load.report.raw_rows import Accept, Row
-from stt_load.sealed_lines import BrokenSeal, line_number, mentions_seal, whole_lines_within
+from stt_load.sealed_lines import BrokenSeal, are_numbered, line_number, mentions_seal, whole_lines_within
 from stt_load.whole_characters import with_whole_characters
 
 # Larger pieces take twice the time: their memory goes back to the system and is asked for again, piece after piece.
@@ -77,18 +77,16 @@ class RawLines(Generic[Row]):
     def _all_at_once(self, piece: bytes, lines: Sequence[bytes], n_before: int) -> list[Row] | None:
         """The rows of a piece in which every line is whole, in its place, and a row; None where one is not."""
         whole = lines[:-1]
-        if lines[-1]:
+        if lines[-1] or not are_numbered(whole, self._numbers.next):
             return None
         try:
-            if not self._numbers.are_next([line_number(line) for line in whole]):
-                return None
             parsed = self._decoder.decode_lines(piece)
         except (ValueError, RecursionError):
             return None
         if len(parsed) != len(whole):
             return None
         self._numbers.skip(len(whole))
-        return [row for at, one in enumerate(parsed, n_before + 1) for row in self._accepted(one, at)]
+        return self._accepted(parsed, n_before + 1)
 
     def _one_by_one(self, lines: Sequence[bytes], n_before: int) -> list[Row]:
         """The rows of a piece that may have any damage. Its last line has no end: there is none, or it is cut off."""
@@ -122,7 +120,7 @@ class RawLines(Generic[Row]):
             self._note(Flaw.TWICE, f"line {at}")
         return is_new
 
-    def _parsed(self, line: bytes, at: int, *, is_last: bool) -> Iterator[Row]:
+    def _parsed(self, line: bytes, at: int, *, is_last: bool) -> list[Row]:
         try:
             row = self._decoder.decode(line)
         except (ValueError, RecursionError):
@@ -130,18 +128,22 @@ class RawLines(Generic[Row]):
                 row = msgspec.convert(with_whole_characters(parse_json(line)), self._kind, str_keys=True)
             except NotJson as error:
                 self._note(Flaw.CUT if is_last else Flaw.DAMAGED, f"line {at} (no JSON: {error})")
-                return
+                return []
             except msgspec.ValidationError as error:
                 self._note(Flaw.WRONG, f"line {at} ({said(error)})")
-                return
-        yield from self._accepted(row, at)
+                return []
+        return self._accepted([row], at)
 
-    def _accepted(self, parsed: Row, at: int) -> Iterator[Row]:
-        row, objections = self._accept(parsed)
-        for flaw, why in objections:
-            self._note(flaw, f"line {at} ({why})")
-        if row is not None:
-            yield row
+    def _accepted(self, parsed: Iterable[Row], first: int) -> list[Row]:
+        """What is accepted of the rows of the lines from `first` on."""
+        rows = []
+        for at, one in enumerate(parsed, first):
+            row, objections = self._accept(one)
+            for flaw, why in objections:
+                self._note(flaw, f"line {at} ({why})")
+            if row is not None:
+                rows.append(row)
+        return rows
 
     def _note(self, flaw: Flaw, first: str = "", n: int = 1) -> None:
         self._damage.note(self._path.name, flaw, first, n)
@@ -151,21 +153,18 @@ class LineNumbers:
     """The numbers of the lines that have been there. They come in order but for damage, so only the gaps are kept."""
 
     def __init__(self) -> None:
-        self._next = 0
+        self.next = 0
         self._gaps: list[range] = []  # in order
-
-    def are_next(self, numbers: Sequence[int | None]) -> bool:
-        return numbers == list(range(self._next, self._next + len(numbers)))
 
     def skip(self, n: int) -> None:
         """The next `n` have been there."""
-        self._next += n
+        self.next += n
 
     def add(self, number: int) -> bool:
         """False for one that has been there before."""
-        if number >= self._next:
-            self._gaps += [range(self._next, number)] if number > self._next else []
-            self._next = number + 1
+        if number >= self.next:
+            self._gaps += [range(self.next, number)] if number > self.next else []
+            self.next = number + 1
             return True
         place = bisect_right(self._gaps, number, key=lambda gap: gap.start) - 1
         if place < 0 or number not in self._gaps[place]:
@@ -177,7 +176,7 @@ class LineNumbers:
 
     def missing(self, n_lines: int | None) -> int:
         """How many are missing. `n_lines`: how many there should be; None if that isn't known."""
-        return sum(map(len, self._gaps)) + max(0, (n_lines or 0) - self._next)
+        return sum(map(len, self._gaps)) + max(0, (n_lines or 0) - self.next)
 
 
 def parse_json(text: bytes) -> Any:
