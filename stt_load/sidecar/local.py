@@ -67,7 +67,7 @@ class LocalSidecar:
         self._close_files()
         self._logged_bytes = 0
         # Files and not pipes: nobody has to read them for the child to go on.
-        self._output, self._log_file = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        self._output, self._log_file = _scratch_file(), _scratch_file()
         self._owner_pid = os.getpid()
         self._child = subprocess.Popen(
             self._command(),
@@ -142,6 +142,13 @@ class LocalSidecar:
         whole = _read_all(self._log_file)
         unread, self._logged_bytes = whole[self._logged_bytes :], len(whole)
         return unread.decode("utf-8", "replace").splitlines()
+
+
+def _scratch_file() -> IO[bytes]:
+    """A file without a name, in memory where the system can: a disk that is full must not keep the sidecar's URL."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("gpu-sidecar"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _read_all(file: IO[bytes]) -> bytes:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ def test_a_local_sidecar_that_was_killed_can_be_started_again(smi: StandInSmi, m
         assert local.exit_code is None
         assert uuids_watched(local) == ["GPU-bbbb"]
     assert local.exit_code is None
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="files in memory are Linux's")
+def test_a_local_sidecar_needs_no_room_on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    with LocalSidecar(gpu_id="none") as local:
+        assert SidecarClient(local.url).check()
 
 
 def test_a_local_sidecar_that_was_stopped_ends_like_any_other(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
