@@ -174,13 +174,14 @@ class StampedSocket:
             self._since_s = looked_s  # the read took all there was; of TLS it takes a record, and there may be more
 
     def _note_arrival(self, ancillary: _Ancillary) -> None:
-        arrived_s = _kernel_stamp_s(ancillary, self._since_s)
+        arrived_s, late_s = _kernel_stamp(ancillary, self._since_s)
         if arrived_s is not None:
             self.arrived_s, self.stamp, self.late_s = arrived_s, "kernel", None
             return
         self.arrived_s = time.monotonic()
         if self._buffer:  # the end of the stream has no stamp, and is no message
-            self.stamp, self.late_s = "read", heartbeat().late_s(self.arrived_s, self._since_s)
+            known_s = heartbeat().late_s(self.arrived_s, self._since_s) if late_s is None else late_s
+            self.stamp, self.late_s = "read", known_s
 
 
 class NonBlockingSocket(StampedSocket):
@@ -285,13 +286,19 @@ def _wait_for(raw: socket.socket, events: int, limit_s: float) -> int:
     return next((happened for _, happened in poll.poll(1_000 * max(0.0, limit_s))), 0)
 
 
-def _kernel_stamp_s(ancillary: _Ancillary, since_s: float) -> float | None:
-    """The kernel's receive stamp as monotonic seconds; None where there is none to be believed.
+_wall_ahead_s = 0.0
+"""How far the wall clock was ahead of the monotonic one at the last stamp that was believed."""
+
+
+def _kernel_stamp(ancillary: _Ancillary, since_s: float) -> tuple[float | None, float | None]:
+    """The kernel's receive stamp as monotonic seconds. None where there is none to be believed; then, where that is
+    known, how long ago the bytes came.
 
     The kernel stamps with the wall clock. The step between the two clocks is taken at the read, microseconds to
     milliseconds after the stamp. A process that is put aside between two readings would make an arrival too early: then
-    they are read again.
+    they are read again. A stamp that can't be right was taken before somebody set the wall clock.
     """
+    global _wall_ahead_s
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
             seconds, nanoseconds = map(int, _TIMESPEC.unpack_from(data))
@@ -299,15 +306,19 @@ def _kernel_stamp_s(ancillary: _Ancillary, since_s: float) -> float | None:
                 before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
                 if now_s - before_s < _CLOCK_READING_S:
                     break
-            return believed_arrival_s(wall_s - (seconds + nanoseconds * 1e-9), since_s, now_s)
-    return None
+            stamp_s, ahead_s = seconds + nanoseconds * 1e-9, wall_s - now_s
+            arrived_s = believed_s(stamp_s - ahead_s, since_s, now_s)
+            if arrived_s is not None:
+                _wall_ahead_s = ahead_s
+                return arrived_s, None
+            arrived_s = believed_s(stamp_s - _wall_ahead_s, since_s, now_s)
+            return None, None if arrived_s is None else now_s - arrived_s
+    return None, None
 
 
-def believed_arrival_s(age_s: float, since_s: float, now_s: float) -> float | None:
-    """When bytes arrived whose stamp was `age_s` old at `now_s` by the wall clock; monotonic seconds. None where that
-    can't be, because somebody set the wall clock in between: in the future, or before `since_s`, when nothing of them
-    was there. So can't be the stamp of a segment that had to wait for a lost one before it."""
-    arrived_s = now_s - age_s
+def believed_s(arrived_s: float, since_s: float, now_s: float) -> float | None:
+    """An arrival by its stamp, monotonic seconds; None where it can't be right: in the future, or before `since_s`,
+    when nothing was there. The stamp of a segment that had to wait for a lost one before it is wrong too."""
     if not since_s - _STAMP_SLACK_S <= arrived_s <= now_s + _STAMP_SLACK_S:
         return None
     return min(arrived_s, now_s)

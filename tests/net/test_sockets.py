@@ -19,7 +19,7 @@ from raw_server import BINARY, DEADLINE_S, PING, SELF_SIGNED, TEXT, frame
 from stt_load.errors import ProtocolError
 from stt_load.net import sockets
 from stt_load.net.heartbeat import Heartbeat
-from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket, StampedSocket, believed_arrival_s
+from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket, StampedSocket, believed_s
 
 
 @pytest.fixture
@@ -109,20 +109,20 @@ def test_an_arrival_is_as_old_as_the_kernel_says(connected: tuple[socket.socket,
 
 
 @pytest.mark.parametrize(
-    ("age_s", "arrived_s"),
+    ("stamped_s", "arrived_s"),
     [
-        (0.0, 100.0),
-        (0.2, 99.8),
-        (1.0, 99.0),
-        (-0.001, 100.0),  # the clocks were read one after the other
-        (1.1, None),  # before anything of it was there
-        (3_600.0, None),
-        (-0.1, None),  # in the future
-        (-3_600.0, None),
+        (100.0, 100.0),
+        (99.8, 99.8),
+        (99.0, 99.0),
+        (100.001, 100.0),  # the clocks were read one after the other
+        (98.9, None),  # before anything of it was there
+        (100.0 - 3_600.0, None),
+        (100.1, None),  # in the future
+        (100.0 + 3_600.0, None),
     ],
 )
-def test_a_stamp_is_believed_where_the_bytes_can_have_come_then(age_s: float, arrived_s: float | None) -> None:
-    assert believed_arrival_s(age_s, since_s=99.0, now_s=100.0) == arrived_s
+def test_a_stamp_is_believed_where_the_bytes_can_have_come_then(stamped_s: float, arrived_s: float | None) -> None:
+    assert believed_s(stamped_s, since_s=99.0, now_s=100.0) == arrived_s
 
 
 @pytest.mark.parametrize("step_s", [3_600.0, -3_600.0])
@@ -130,19 +130,23 @@ def test_a_stamp_is_believed_where_the_bytes_can_have_come_then(age_s: float, ar
 def test_a_wall_clock_that_is_set_moves_no_arrival(
     connected: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, step_s: float, has_tls: bool
 ) -> None:
-    """The bytes are stamped before the clock is set, and read after."""
+    """The bytes are stamped before the clock is set, and read a while after."""
     with secured(*connected) if has_tls else nullcontext(connected) as (ours, theirs):
         incoming = StampedSocket(ours)
         incoming.deadline_s = time.monotonic() + DEADLINE_S
-        sent_s = time.monotonic()
         theirs.sendall(b"x")
+        assert (incoming.recv(1), incoming.stamp) == (b"x", "kernel")
+        sent_s = time.monotonic()
+        theirs.sendall(b"y")
         wait_readable(ours)
+        here_s = time.monotonic()
+        let_pass(0.1)
         real = time.time
         monkeypatch.setattr(time, "time", lambda: real() + step_s)
-        assert incoming.recv(1) == b"x"
-        assert sent_s <= incoming.arrived_s <= time.monotonic()
-        assert incoming.stamp == "read"
-        assert incoming.late_s is not None
+        assert (incoming.recv(1), incoming.stamp) == (b"y", "read")
+        assert here_s + 0.1 <= incoming.arrived_s <= time.monotonic()
+        assert incoming.late_s is not None  # as the clock was before, the kernel knows
+        assert sent_s - 0.01 <= incoming.arrived_s - incoming.late_s <= here_s + 0.01
 
 
 def let_pass(seconds: float) -> None:
