@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stt_load.errors import ProtocolError
-from stt_load.net.flood_limit import BYTES, FloodLimit
+from stt_load.net.flood_limit import FloodLimit
 from stt_load.net.heartbeat import heartbeat
 from stt_load.net.receive_stamps import ANCILLARY_BYTES, SO_TIMESTAMPNS, kernel_stamps
 from stt_load.records import Stamp
@@ -187,15 +187,15 @@ class StampedSocket:
 class NonBlockingSocket(StampedSocket):
     """Wraps a connected, non-blocking TCP or TLS socket: reads what is here and writes what the kernel takes.
 
-    `recv` raises BlockingIOError where nothing is here, `has_data` and `recv` ProtocolError where the peer floods.
-    `deadline_s` is not used.
+    `recv` raises BlockingIOError where nothing is here, `has_data` and `recv` ProtocolError where the peer floods, by
+    `flood_limit`. `deadline_s` is not used.
     """
 
-    __slots__ = ("_bytes_limit", "_is_drained", "_unsent", "_write")
+    __slots__ = ("_is_drained", "_unsent", "_write", "flood_limit")
 
     def __init__(self, raw: Any) -> None:
         super().__init__(raw)
-        self._bytes_limit = FloodLimit(BYTES)
+        self.flood_limit = FloodLimit()
         self._is_drained = False  # the last read left nothing in the kernel
         self._unsent: bytearray | None = None  # what the kernel has not taken
         self._write: Callable[[Data], int] = raw.send
@@ -270,7 +270,7 @@ class NonBlockingSocket(StampedSocket):
         super()._read()
         # Of TLS only it knows itself whether more has been read than was asked for.
         self._is_drained = not self._is_tls and 0 < len(self._buffer) < _READ_BYTES
-        self._bytes_limit.take(len(self._buffer))
+        self.flood_limit.take_bytes(len(self._buffer))
 
 
 def _inner_socket(raw: Any) -> _socket.socket | None:

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, SttLoadError, TransportError
-from stt_load.net.flood_limit import MESSAGES, FloodLimit
 from stt_load.net.own_faults import fault_of
 from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket
 from stt_load.net.tcp import MakeSocket, TcpConnect
@@ -50,7 +49,6 @@ class WebSocketTransport:
         "_checks_certificate",
         "_connect",
         "_make_socket",
-        "_messages",
         "_owes_close_frame",
         "_reader",
         "_socket",
@@ -66,13 +64,11 @@ class WebSocketTransport:
         self._socket: NonBlockingSocket | None = None
         self._reader: FrameReader | None = None  # only of a connection that has needed one
         self._owes_close_frame = False  # the websocket is open, and no close frame was sent
-        self._messages = FloodLimit(MESSAGES)
         self.has_more = False
 
     def dial(self, target: Connect) -> None:
         self._connect = TcpConnect(target.url, self._checks_certificate, self._make_socket)
         self._upgrade = Upgrade(target)
-        self._messages = FloodLimit(MESSAGES)
 
     def advance(self) -> Need | None:
         assert self._upgrade is not None
@@ -93,7 +89,7 @@ class WebSocketTransport:
         if not opening.flush():
             return Need.WRITABLE
         while opening.has_data():
-            self._messages.take()
+            opening.flood_limit.take_message()
             rest = upgrade.feed(opening.read_buffered())
             if rest is not None:
                 opening.unread(rest)
@@ -139,7 +135,7 @@ class WebSocketTransport:
             for _ in range(_FRAMES_AT_ONCE):
                 if not incoming.has_data():
                     return None
-                self._messages.take()
+                incoming.flood_limit.take_message()
                 is_fast = self._reader is None or self._reader.is_between_messages
                 fast_frame = incoming.read_frame() if is_fast else None
                 message = fast_frame[:2] if fast_frame else self._read_with_library(incoming)

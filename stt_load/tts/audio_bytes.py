@@ -131,6 +131,10 @@ class WavAudio:
         return data
 
 
+MOST_ENCODED_BYTES = 32 << 20
+"""Of one answer that is kept to be decoded: ten minutes of FLAC, half an hour of MP3."""
+
+
 class EncodedAudio:
     """Audio that has to be decoded (mp3, opus, flac, …): kept whole, measured once the clock has stopped."""
 
@@ -141,6 +145,8 @@ class EncodedAudio:
         self._data = bytearray()
 
     def feed(self, data: bytes) -> int:
+        if len(self._data) + len(data) > MOST_ENCODED_BYTES:
+            raise ProtocolError(f"an answer of more than {MOST_ENCODED_BYTES:,} bytes that have to be decoded")
         self._data += data
         return len(data)
 

@@ -6,51 +6,60 @@ import pytest
 from fakes import FakeClock
 
 from stt_load.errors import ProtocolError
-from stt_load.net.flood_limit import Flood, FloodLimit
+from stt_load.net import flood_limit
+from stt_load.net.flood_limit import BYTES, MESSAGES, FloodLimit
 
-TEN_A_SECOND = Flood("messages", per_s=10, at_first=20, most_at_once=100)
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
+    monkeypatch.setattr(flood_limit.time, "monotonic", clock)
+    return clock
 
 
-def sent_before_it_floods(limit: FloodLimit, most: int) -> int:
-    """How many messages are taken, of `most`."""
+def taken(limit: FloodLimit, most: int) -> int:
+    """How many messages are taken at once, of `most`."""
     for n in range(most):
         try:
-            limit.take()
+            limit.take_message()
         except ProtocolError:
             return n
     return most
 
 
-def test_so_many_come_at_once_and_no_more() -> None:
-    limit = FloodLimit(TEN_A_SECOND, FakeClock())
-    assert sent_before_it_floods(limit, 1_000) == 20
-    with pytest.raises(ProtocolError, match=r"^the server floods: more than 10 messages a second$"):
-        limit.take()
+def test_so_many_messages_come_at_once_and_no_more(clock: FakeClock) -> None:
+    limit = FloodLimit()
+    assert taken(limit, 5_000) == MESSAGES.at_first
+    with pytest.raises(ProtocolError, match="more than 500 messages, pings, pongs and fragments a second"):
+        limit.take_message()
 
 
-@pytest.mark.parametrize(("per_s", "lasts_s"), [(9, 600), (11, 25), (1_000, 1)])
-def test_who_keeps_below_the_limit_goes_on_for_ever_and_others_end(per_s: int, lasts_s: int) -> None:
-    clock = FakeClock()
-    limit = FloodLimit(TEN_A_SECOND, clock)
+@pytest.mark.parametrize(("per_s", "lasts_s"), [(490, 60.0), (1_000, 2.5), (10_000, 0.2)])
+def test_who_keeps_below_the_limit_goes_on_and_others_end_the_sooner_the_more_they_send(
+    clock: FakeClock, per_s: int, lasts_s: float
+) -> None:
+    limit = FloodLimit()
     n = 0
-    while n < 600 * per_s and sent_before_it_floods(limit, 1):
+    while n < 60 * per_s and taken(limit, 1):
         n += 1
         clock.now_s += 1 / per_s
     assert n / per_s <= lasts_s
-    assert per_s > 10 or n == 600 * per_s
+    assert per_s > MESSAGES.per_s or n == 60 * per_s
 
 
-@pytest.mark.parametrize(("held_up_s", "at_once"), [(5.0, 50), (60.0, 100)])
-def test_a_server_that_was_held_up_may_catch_up(held_up_s: float, at_once: int) -> None:
-    clock = FakeClock()
-    limit = FloodLimit(TEN_A_SECOND, clock)
-    assert sent_before_it_floods(limit, 20) == 20
+@pytest.mark.parametrize(("held_up_s", "at_once"), [(5.0, 2_500), (60.0, MESSAGES.most_at_once)])
+def test_a_server_that_was_held_up_may_catch_up(clock: FakeClock, held_up_s: float, at_once: int) -> None:
+    limit = FloodLimit()
+    assert taken(limit, MESSAGES.at_first) == MESSAGES.at_first
     clock.now_s += held_up_s
-    assert sent_before_it_floods(limit, 1_000) == at_once
+    assert taken(limit, 50_000) == pytest.approx(at_once, abs=1)
 
 
-def test_what_comes_in_pieces_is_counted_by_its_size() -> None:
-    limit = FloodLimit(TEN_A_SECOND, FakeClock())
-    limit.take(15)
-    with pytest.raises(ProtocolError):
-        limit.take(15)
+def test_bytes_are_counted_apart(clock: FakeClock) -> None:
+    limit = FloodLimit()
+    limit.take_bytes(BYTES.at_first)
+    assert taken(limit, 10) == 10
+    with pytest.raises(ProtocolError, match="more than 4,194,304 bytes a second"):
+        limit.take_bytes(1)
+    clock.now_s += 1.0
+    limit.take_bytes(BYTES.per_s - 1)

@@ -123,3 +123,10 @@ def test_nothing_is_counted_before_it_is_known_what_comes() -> None:
     counter = AudioCounter("wav")
     assert counter.feed(b"RI") == 0
     assert counter.container is None
+
+
+def test_an_answer_that_has_to_be_decoded_is_not_kept_without_end() -> None:
+    counter = AudioCounter("mp3", "audio/mpeg")
+    with pytest.raises(ProtocolError, match="more than 33,554,432 bytes that have to be decoded"):
+        for _ in range(40):
+            counter.feed(b"ID3" + bytes(1 << 20))
