@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 
 _MARK = b',"crc32":"'
 _NUMBER = b',"line":'
@@ -22,7 +23,7 @@ _SEAL = re.compile(rb',"line":\d{1,12},"crc32":"[0-9a-f]{8}"}')
 _SEAL_LENGTH = len(_MARK) + 8 + len(b'"}')
 _MOST_DIGITS = 12
 _FILE_MARK = b',\n  "crc32": "'
-_MOST_BEGINNINGS = 200  # tried within a damaged line for each seal in it: a row has few objects inside
+_MOST_BEGINNINGS = 20  # tried before each seal within a damaged line: a row has few objects inside
 
 
 class BrokenSeal(ValueError):
@@ -62,18 +63,16 @@ def mentions_seal(text: bytes) -> bool:
 def whole_lines_within(line: bytes) -> list[bytes]:
     """The sealed lines that stand whole within a damaged one: two that were glued together, one behind a torn one."""
     found = []
-    searched_to = 0
+    began = 0
     for seal in _SEAL.finditer(line):
-        begins = [brace.start() for brace in re.finditer(rb'{"', line[searched_to : seal.start()])]
+        part = line[began : seal.end()]
+        began = seal.end()  # no line goes on behind a seal
+        begins = [brace.start() for brace in re.finditer(rb'{"', part)]
         for begin in reversed(begins[-_MOST_BEGINNINGS:]):
-            candidate = line[searched_to + begin : seal.end()]
-            try:
-                line_number(candidate)
-            except BrokenSeal:
-                continue
-            found.append(candidate)
-            searched_to = seal.end()
-            break
+            with suppress(BrokenSeal):
+                line_number(part[begin:])
+                found.append(part[begin:])
+                break
     return found
 
 

@@ -92,8 +92,8 @@ class RawLines(Generic[Row]):
         """The rows of a piece that may have any damage. Its last line has no end: there is none, or it is cut off."""
         rows: list[Row] = []
         for at, line in enumerate(lines, n_before + 1):
-            if line.strip():
-                for whole in self._whole(line, at, is_last=at == n_before + len(lines)):
+            if row := line.strip():  # a copy may end its lines with CRLF
+                for whole in self._whole(row, at, is_last=at == n_before + len(lines)):
                     rows += self._parsed(whole, at, is_last=at == n_before + len(lines))
         return rows
 

@@ -54,7 +54,7 @@ class Frame(TypedDict, total=False):
 
 
 class Clips(TypedDict, total=False):
-    n: Count
+    n: Required[Count]
     uncertain_bounds: Count | None
 
 

@@ -39,7 +39,11 @@ Mutation = Callable[[random.Random, bytes], bytes]
 def small_run() -> MadeRun:
     made = made_run(ladder=(1, 2), per_stage=5, hold_s=3.0, host=True)
     began, _ = made.span(0)
-    made.run |= {"gpu": [gpu_entry()], "sidecars": [sidecar_entry([gap_entry(began, began + 1, "it hung")])]}
+    made.run |= {
+        "clips": made.run["clips"] | {"uncertain_bounds": 2},
+        "gpu": [gpu_entry()],
+        "sidecars": [sidecar_entry([gap_entry(began, began + 1, "it hung")])],
+    }
     return made
 
 
@@ -208,7 +212,10 @@ def with_odd_value(rng: random.Random, name: str, data: bytes) -> bytes:
     place = row
     for step in way:
         place = place[step]
-    place[last] = rng.choice(ODD_VALUES)
+    if rng.random() < 0.2:
+        del place[last]
+    else:
+        place[last] = rng.choice(ODD_VALUES)
     if name == RUN:
         return sealed_file(json.dumps(rows[0], indent=2).encode())
     return b"".join(sealed(json.dumps(row).encode(), number) + b"\n" for number, row in enumerate(rows))

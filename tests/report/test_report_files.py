@@ -165,6 +165,13 @@ def test_blank_lines_are_no_damage(folder: Path) -> None:
     assert read_report(folder) == before
 
 
+def test_lines_that_a_copy_ends_with_crlf_are_whole(folder: Path) -> None:
+    before = read_report(folder)
+    for name in ("utterances.jsonl", "stages.jsonl", "gpu.jsonl"):
+        (folder / name).write_bytes((folder / name).read_bytes().replace(b"\n", b"\r\n"))
+    assert read_report(folder) == before
+
+
 def test_a_line_of_a_hundred_megabytes_costs_itself_alone(folder: Path) -> None:
     with (folder / "utterances.jsonl").open("ab") as file:
         file.write(b'{"text":"' + b"x" * 100_000_000 + b'"}\n')
