@@ -134,7 +134,7 @@ class RunFolder:
     def close(self) -> None:
         """Closes the files. Those of samples are removed where there was none."""
         for name, file in self._files.items():
-            if name in _SAMPLES and file.is_empty:
+            if name in _SAMPLES and file.is_empty and file.is_there:
                 with suppress(OSError):
                     file.path.unlink()
             file.close()
@@ -175,10 +175,11 @@ class RunFolder:
         """A file takes no lines, for whatever reason."""
         if self._refusal is None:
             self._refused_s = self._clock()
-            log.warning(
-                "%s can't be written: %s; lines wait in memory and are tried again for %g s",
-                *(self.path, error.strerror, PATIENCE_S),
-            )
+            if error.errno in _PASSES:
+                log.warning(
+                    "%s can't be written: %s; lines wait in memory and are tried again for %g s",
+                    *(self.path, error.strerror, PATIENCE_S),
+                )
         self._refusal = error
 
     def _is_final(self, refusal: OSError) -> bool:

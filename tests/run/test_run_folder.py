@@ -225,12 +225,13 @@ def test_what_waits_has_a_bound_and_what_is_beyond_it_is_counted(full: Full, mon
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="nothing else here fails for good at a write")
-def test_a_disk_that_is_broken_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_disk_that_is_broken_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "utterances.jsonl").symlink_to("/proc/self/mem")
     folder = RunFolder(tmp_path)
     folder.add_utterances(b'{"a":1}\n')
     with pytest.raises(WriteError, match="can't be written: Input/output error"):
         folder.keep_up()
+    assert not caplog.text
     folder.close()
 
 
@@ -241,8 +242,11 @@ def test_a_folder_that_is_removed_is_made_again_with_all_its_lines(full: Full, t
         full.folder.keep_up()
     with pytest.raises(WriteError, match=f"everything measured is in {tmp_path / 'run'}$"):
         full.folder.settle()
+    full.folder.add_sample({"kind": "gpu"})
     full.folder.close()
     assert full.numbers() == list(range(6))
+    assert lines(tmp_path / "run" / "gpu.jsonl") == [{"kind": "gpu"}]
+    assert not (tmp_path / "run" / "host.jsonl").exists()
     assert run_id(tmp_path / "run") == "a"
 
 
