@@ -61,7 +61,12 @@ def killed() -> MadeRun:
     return made
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["printed", "output lost"])
+def failed() -> MadeRun:
+    made = made_run(ladder=(1, 5))
+    made.run["failure"] = "the run folder can't be written: No space left on device"
+    return made
+
+
 @pytest.mark.parametrize(
     ("ending", "code"),
     [
@@ -71,13 +76,14 @@ def killed() -> MadeRun:
         (empty, ExitCode.NOT_BELIEVABLE),
         (aborted, ExitCode.ABORTED),
         (killed, ExitCode.NOT_BELIEVABLE),
+        (failed, ExitCode.FAILED),
     ],
 )
-def test_the_exit_code_is_that_of_the_summary_in_every_ending(
-    ending: Callable[[], MadeRun], code: ExitCode, lost: bool, tmp_path: Path
+def test_the_exit_code_is_that_of_the_summary_in_every_ending_and_printing_changes_neither(
+    ending: Callable[[], MadeRun], code: ExitCode, tmp_path: Path
 ) -> None:
     folder = ending().write(tmp_path / "run")
-    console = Console(file=LostTerminal()) if lost else Console(file=(tmp_path / "printed").open("w"))  # type: ignore[arg-type]
+    console = Console(file=LostTerminal())  # type: ignore[arg-type]
     copy = tmp_path / "copy.json"
     assert publish_report(folder, str(copy), console) is code
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
