@@ -82,9 +82,9 @@ class Run:
         }
         try:
             self.folder.write_run(self._description)
-        except ConfigError:
-            self.folder.close()
-            raise
+        except ConfigError as error:
+            self.folder.discard()
+            raise type(error)(f"{error}; name another folder with --results") from error
         allowance = Allowance(time.monotonic, share=cluster.scoring_share)
         self.ledger = Ledger(
             run_id,

@@ -140,6 +140,11 @@ class RunFolder:
             file.close()
         self._files = {}
 
+    def discard(self) -> None:
+        """Closes the files and removes the folder, in which nothing was measured yet."""
+        self.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+
     # inside --------------------------------------------------------------------------------------------
 
     @property

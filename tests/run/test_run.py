@@ -16,7 +16,7 @@ import pytest
 from scripted_callers import CLIPS, Callers
 from small_disk import no_room_beyond
 
-from stt_load.errors import ConfigError, ExitCode, Outcome
+from stt_load.errors import ConfigError, ExitCode, Outcome, WriteError
 from stt_load.run.controller import RunController
 from stt_load.run.live_view import LiveView
 from stt_load.run.plan import LadderPlan, Phase
@@ -377,6 +377,15 @@ def test_what_makes_a_run_hard_to_believe_is_noted_and_logged(
         made = make_run(concurrency="5")
     (note,) = [note for note in made.run_json()["notes"] if "4 clips for 5 callers" in note]
     assert note in caplog.text
+
+
+def test_a_disk_that_is_full_at_the_start_starts_no_run_and_leaves_no_folder(make_run: MakeRun, tmp_path: Path) -> None:
+    with (
+        no_room_beyond(10),
+        pytest.raises(WriteError, match=r"run\.json can't be written: .*; name another folder with --results"),
+    ):
+        make_run()
+    assert not list((tmp_path / "results").iterdir())
 
 
 def test_a_folder_that_can_not_be_made_is_bad_input(make_run: MakeRun, tmp_path: Path) -> None:
