@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from stt_load.ending_signals import hear_before_start
+import sys
+
+from stt_load.ending_signals import go_on_in_fork, hear_before_start
+
+# A library compares two long texts for minutes in one call, and no handler of a signal runs meanwhile.
+_DEAF = {"score"}
 
 
 def main() -> None:
@@ -10,7 +15,10 @@ def main() -> None:
     hear_before_start()
     from stt_load.cli import main as run_command
 
-    run_command()
+    is_deaf = not _DEAF.isdisjoint(sys.argv[1:2])
+    if is_deaf:
+        go_on_in_fork()
+    run_command(is_heard_elsewhere=is_deaf)
 
 
 if __name__ == "__main__":

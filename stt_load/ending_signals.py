@@ -90,6 +90,31 @@ def held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def go_on_in_fork() -> None:
+    """Returns in a fork of this process, which an ending signal ends at once. This one waits for it and ends with its
+    exit code, or, told to end, with 5 and one line: it hears signals whatever the fork does."""
+    parent = os.getpid()
+    with held_back():
+        fork = os.fork()
+        if fork == 0:
+            for number in heard():
+                signal.signal(number, signal.SIG_DFL)
+            die_with_parent(parent)
+            return
+
+        def end(_: signal.Signals) -> NoReturn:
+            with suppress(ProcessLookupError):  # it ended a moment ago
+                os.kill(fork, signal.SIGKILL)
+            _tell(b"interrupted\n")
+            os._exit(_INTERRUPTED)
+
+        hear(end)
+    code = os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])
+    if -code in ENDING:  # sent to both, and this one hears it next
+        end(signal.Signals(-code))
+    os._exit(code if code >= 0 else 128 - code)
+
+
 def die_with_parent(parent: int) -> None:
     """To be called in a child: it gets SIGTERM when its parent dies, even of kill -9. Does nothing where the system has
     no such thing."""

@@ -141,6 +141,34 @@ os.kill(os.getpid(), signal.SIGKILL)
         assert said(child) == "child heard SIGTERM"
 
 
+@pytest.mark.parametrize("is_for_all", [False, True])
+def test_a_program_that_is_deaf_in_a_long_call_hears_signals_in_the_process_that_waits_for_it(is_for_all: bool) -> None:
+    source = """
+from stt_load.ending_signals import go_on_in_fork
+go_on_in_fork()
+print("ready", flush=True)
+sum(range(10**12))
+"""
+    with program(source, process_group=0) as child:
+        (os.killpg if is_for_all else os.kill)(child.pid, signal.SIGINT)
+        assert rest(child) == ("", "interrupted\n")
+    assert child.returncode == ExitCode.ABORTED
+
+
+@pytest.mark.parametrize(("how", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 137), ("print('done')", 0)])
+def test_a_fork_that_ends_by_itself_gives_its_exit_code(how: str, code: int) -> None:
+    source = f"""
+import os, sys
+from stt_load.ending_signals import go_on_in_fork
+go_on_in_fork()
+print("ready", flush=True)
+{how}
+"""
+    with program(source) as child:
+        rest(child)
+    assert child.returncode == code
+
+
 def test_handlers_are_those_of_before_after_the_block() -> None:
     before = [signal.getsignal(number) for number in ENDING]
     heard: list[signal.Signals] = []

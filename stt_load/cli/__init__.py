@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 
 import click
@@ -73,12 +74,12 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """A command, from its words to its exit code."""
+def main(is_heard_elsewhere: bool = False) -> None:
+    """A command, from its words to its exit code. `is_heard_elsewhere`: another process hears signals for this one."""
     protect_streams()
     import_command(sys.argv[1:])  # before signals become exceptions, which get lost in an import
     try:
-        with interruptible():
+        with nullcontext() if is_heard_elsewhere else interruptible():
             code = cli.main(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
