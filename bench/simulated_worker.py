@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import socket
 import time
@@ -17,11 +18,14 @@ from typing import Any
 import gevent
 import msgspec
 from locust import __version__
-from locust.rpc import Message, zmqrpc
+from locust.rpc import Message
 from locust.stats import RequestStats
 from made_rows import WRONG, made_row, make_transcript, references, unknown_word
 
 from stt_load.kinds import STREAM
+from stt_load.locust_plugin.cluster_sockets import Keys, WorkerSocket
+from stt_load.locust_plugin.cluster_token import shared_token, token_file
+from stt_load.locust_plugin.joining import Joining
 from stt_load.locust_plugin.local_pool import REQUEST_TYPE
 from stt_load.locust_plugin.messages import (
     DRAIN,
@@ -31,6 +35,7 @@ from stt_load.locust_plugin.messages import (
     UPDATE,
     UPDATE_OPTION,
 )
+from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import ReportMessage, WorkerReport
@@ -100,7 +105,9 @@ class RowMaker:
 class SimulatedWorker:
     def __init__(self, options: argparse.Namespace) -> None:
         self._name = f"{socket.gethostname()}_simulated{options.index}"
-        self._client = zmqrpc.Client("127.0.0.1", options.port, self._name)
+        keys = Keys(shared_token(os.environ, token_file()))
+        self._client = WorkerSocket("127.0.0.1", options.port, self._name, keys, Joining(LoadedClips()))
+        self._token = ""
         self._rows_per_s = options.rows_per_s
         self._maker = RowMaker(options.index)
         self._stats = RequestStats()
@@ -139,24 +146,27 @@ class SimulatedWorker:
                 self._send("spawning", None)
                 self._classes = message.data["user_classes_count"]
                 self._users = sum(self._classes.values())
-                self._apply(message.data["parsed_options"].get(UPDATE_OPTION))
+                self._apply(**message.data["parsed_options"].get(UPDATE_OPTION, {}))
                 self._state = "running"
                 self._send("spawning_complete", {"user_classes_count": self._classes, "user_count": self._users})
             case name if name == UPDATE:
-                self._apply(message.data["update"])
+                self._apply(**message.data)
             case name if name == DRAIN:
                 self._make_rows()
                 self._users = 0
-                self._send(DRAINED, {REPORT_KEY: self._take()})
+                self._send(DRAINED, {REPORT_KEY: self._take(), "token": self._token})
             case "stop":
                 self._users, self._classes, self._state = 0, dict.fromkeys(self._classes, 0), "ready"
                 self._send("client_stopped", None)
                 self._send("client_ready", __version__)
 
-    def _apply(self, text: str | None) -> None:
-        if text is None:
+    def _apply(self, update: str | None = None, token: str = "") -> None:
+        if update is None:
             return
-        update = StageUpdate.from_json(text)
+        self._follow(StageUpdate.from_json(update))
+        self._token = token
+
+    def _follow(self, update: StageUpdate) -> None:
         self._make_rows()
         if update.run_id != self._worker_report.run_id:
             self._worker_report = WorkerReport(update.run_id)
@@ -188,7 +198,7 @@ class SimulatedWorker:
             in_flight=sum(busy.values()),
             clips=frozenset(_CLIP_IDS),
         )
-        return ReportMessage(snapshot, message.rows).to_plain()
+        return ReportMessage(snapshot, message.rows, self._token).to_plain()
 
     def _report(self) -> None:
         while True:
