@@ -160,7 +160,7 @@ class SimulatedWorker:
                 self._send("client_stopped", None)
                 self._send("client_ready", __version__)
 
-    def _apply(self, update: str | None = None, token: str = "") -> None:
+    def _apply(self, update: str | None = None, token: str = "", **_: Any) -> None:
         if update is None:
             return
         self._follow(StageUpdate.from_json(update))

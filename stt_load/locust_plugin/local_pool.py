@@ -18,8 +18,10 @@ from stt_load.workloads.workload import new_workload
 REQUEST_TYPE = "STT"
 
 
-def make_pool(environment: Any, config: RunConfig, clips: ClipSet, report: WorkerReport) -> CallerPool:
-    """Makes the callers that this process plays in one run."""
+def make_pool(
+    environment: Any, config: RunConfig, clips: ClipSet, report: WorkerReport, has_ladder: bool
+) -> CallerPool:
+    """Makes the callers that this process plays in one run. `has_ladder` False: somebody sets their number by hand."""
     credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)
     workload = new_workload(config, clips.clips, credentials)
     runner = environment.runner
@@ -32,7 +34,7 @@ def make_pool(environment: Any, config: RunConfig, clips: ClipSet, report: Worke
         runner.client_id,
         runner.worker_index,
         on_utterance,
-        finishes_leaving=environment.shape_class is None,  # somebody sets the number of callers by hand
+        finishes_leaving=not has_ladder,
         credentials=credentials,
     )
 

@@ -174,11 +174,11 @@ class Master:
 
     def _open_run(self, config: RunConfig, clips: ClipSet) -> Run:
         run_id, environment = new_run_id(), self.environment
+        has_ladder = environment.shape_class is not None
         cluster: Cluster = WorkerCluster(environment, secrets.token_hex(16))
         if not self._has_workers:
-            pool = make_pool(environment, config, clips, WorkerReport(run_id))
+            pool = make_pool(environment, config, clips, WorkerReport(run_id), has_ladder)
             cluster = SingleProcess(pool, environment.runner, environment.runner.client_id)
-        has_ladder = environment.shape_class is not None
         options = vars(environment.parsed_options)
         return Run(run_id, config, clips, cluster, options, has_ladder, self._on_failure)
 

@@ -44,6 +44,7 @@ class Worker:
         self.clips = clips or LoadedClips()
         self.report = WorkerReport("")
         self._token = ""
+        self._has_ladder = True
         self.pool: CallerPool | None = None
         self._making = Semaphore()
         self._received = Event()
@@ -74,8 +75,9 @@ class Worker:
         self.environment.process_exit_code = int(ExitCode.USAGE)
         gevent.spawn(self._leave)
 
-    def on_update(self, update: str, token: str) -> None:
+    def on_update(self, update: str, token: str, has_ladder: bool) -> None:
         """The master says which stage is on, `update` as JSON, and what is to be shown with reports about it."""
+        self._has_ladder = has_ladder
         news = StageUpdate.from_json(update)
         if news.run_id != self.report.run_id:
             self.report, self.pool, self._token = WorkerReport(news.run_id), None, token
@@ -113,7 +115,7 @@ class Worker:
             if options.get(UPDATE_OPTION):
                 self.on_update(**options[UPDATE_OPTION])
             if self.pool is None or self.pool.config != config:
-                self.pool = make_pool(self.environment, config, self.clips.of(config), self.report)
+                self.pool = make_pool(self.environment, config, self.clips.of(config), self.report, self._has_ladder)
             return self.pool
 
     def _take_report(self) -> dict[str, Any]:

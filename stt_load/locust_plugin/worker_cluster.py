@@ -43,9 +43,11 @@ class WorkerCluster:
         setattr(self._environment.parsed_options, UPDATE_OPTION, self.update_message(update))
         self._runner.send_message(UPDATE, self.update_message(update))
 
-    def update_message(self, update: StageUpdate) -> dict[str, str]:
-        """The stage update as workers get it: with the token of the run."""
-        return {"update": update.to_json(), "token": self.token}
+    def update_message(self, update: StageUpdate) -> dict[str, Any]:
+        """The stage update as workers get it: with the token of the run, and whether it has a ladder. A worker's own
+        locustfile may be another one than the master's."""
+        has_ladder = self._environment.shape_class is not None
+        return {"update": update.to_json(), "token": self.token, "has_ladder": has_ladder}
 
     def collect(self, ledger: Ledger) -> None:
         """Nothing to fetch: workers report once a second by themselves."""

@@ -207,7 +207,7 @@ def test_a_worker_that_comes_hears_where_the_run_is(make_master: MakeMaster) -> 
     update = started(master).controller.update
     runner.sent.clear()
     master.on_hello("w1")
-    assert runner.sent == [(UPDATE, {"update": update.to_json(), "token": token_of(master)}, "w1")]
+    assert runner.sent == [(UPDATE, {"update": update.to_json(), "token": token_of(master), "has_ladder": True}, "w1")]
 
 
 def token_of(master: Master) -> str:

@@ -15,7 +15,7 @@ from made_locust import MadeRunner, made_environment, names, settle
 from stt_load.config import parse_options
 from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.errors import ConfigError, Outcome
-from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
+from stt_load.locust_plugin.messages import DRAINED, EQUIPMENT, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.locust_plugin.worker import MASTER_SILENCE_LIMIT_S, Worker
 from stt_load.records import UtteranceRecord
 from stt_load.run.plan import Phase
@@ -37,9 +37,9 @@ def update(phase: Phase = Phase.HOLD, seq: int = 1, run_id: str = "run", stage: 
     return StageUpdate(run_id, seq, stage, phase, 2, ("w0",)).to_json()
 
 
-def told(*arguments: Any, **more: Any) -> dict[str, str]:
+def told(*arguments: Any, **more: Any) -> dict[str, Any]:
     """The update as it travels."""
-    return {"update": update(*arguments, **more), "token": TOKEN}
+    return {"update": update(*arguments, **more), "token": TOKEN, "has_ladder": True}
 
 
 def made_worker(**options: Any) -> Worker:
@@ -97,8 +97,8 @@ def test_before_the_first_run_there_is_nothing_to_report() -> None:
 
 def test_a_worker_without_callers_reports_that_it_has_heard_of_the_stage() -> None:
     worker = made_worker()
-    worker.on_update(update(Phase.RAMP, seq=0), TOKEN)
-    worker.on_update(update(seq=1), TOKEN)
+    worker.on_update(update(Phase.RAMP, seq=0), TOKEN, has_ladder=True)
+    worker.on_update(update(seq=1), TOKEN, has_ladder=True)
     snapshots = [reported(worker), reported(worker)]
     assert [(each.run_id, each.seq, each.update_seq, each.in_flight) for each in snapshots if each] == [
         ("run", 0, 1, 0),
@@ -108,14 +108,14 @@ def test_a_worker_without_callers_reports_that_it_has_heard_of_the_stage() -> No
 
 def test_callers_are_made_once_a_run_and_follow_what_came_before_and_after() -> None:
     worker = made_worker()
-    worker.on_update(update(Phase.RAMP, seq=0), TOKEN)
+    worker.on_update(update(Phase.RAMP, seq=0), TOKEN, has_ladder=True)
     reported(worker)
     setattr(worker.environment.parsed_options, UPDATE_OPTION, told(Phase.RAMP, seq=0))
     pool = worker.ready_pool()
     assert worker.ready_pool() is pool
     assert pool.config == parse_options(OPTIONS)
-    worker.on_update(update(seq=1), TOKEN)
-    worker.on_update(update(Phase.RAMP, seq=0), TOKEN)
+    worker.on_update(update(seq=1), TOKEN, has_ladder=True)
+    worker.on_update(update(Phase.RAMP, seq=0), TOKEN, has_ladder=True)
     assert pool.report.update == StageUpdate.from_json(update(seq=1))
     snapshot = reported(worker)
     assert snapshot is not None
@@ -131,7 +131,7 @@ def test_another_run_has_callers_and_a_report_of_its_own() -> None:
     worker = made_worker(**{UPDATE_OPTION: told(seq=4)})
     before = worker.ready_pool()
     Speaking(worker).cut()
-    worker.on_update(update(Phase.RAMP, seq=0, run_id="next run"), TOKEN)
+    worker.on_update(update(Phase.RAMP, seq=0, run_id="next run"), TOKEN, has_ladder=True)
     snapshot = reported(worker)
     assert snapshot is not None
     assert (snapshot.run_id, snapshot.seq, snapshot.update_seq, snapshot.total) == ("next run", 0, 0, 0)
@@ -213,3 +213,24 @@ def test_heartbeats_go_on_while_clips_are_loaded() -> None:
     worker.ready_pool()
     beating.kill()
     assert beats
+
+
+@pytest.mark.parametrize("has_ladder", [True, False])
+def test_whether_callers_finish_when_they_leave_is_the_masters_word(has_ladder: bool) -> None:
+    """The worker's own locustfile may be another one."""
+    worker = made_worker(**{UPDATE_OPTION: told() | {"has_ladder": has_ladder}})
+    pool = worker.ready_pool()
+    assert pool._take == (pool._speak if has_ladder else pool._speak_to_the_end)
+
+
+def test_a_worker_that_is_asked_says_what_it_has_and_one_that_is_refused_leaves_with_2(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = made_worker()
+    worker.on_terms({**OPTIONS, "seed": "8"})
+    ((name, data),) = worker.environment.runner.sent
+    assert (name, data["problems"], len(data["equipment"]["clips"]) > 0) == (EQUIPMENT, [], True)
+    worker.on_refused(["its clips are others"])
+    settle()
+    assert "the master refuses this worker: its clips are others" in caplog.text
+    assert (worker.environment.process_exit_code, worker.environment.runner.calls) == (2, ["quit"])

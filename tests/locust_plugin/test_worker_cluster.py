@@ -33,7 +33,7 @@ def test_an_update_reaches_who_is_there_and_who_joins_later() -> None:
     runner = MadeMasterRunner(w0="running")
     environment = made_environment(runner)
     WorkerCluster(environment, "token").tell(HOLD)
-    message = {"update": HOLD.to_json(), "token": "token"}
+    message = {"update": HOLD.to_json(), "token": "token", "has_ladder": True}
     assert runner.sent == [(UPDATE, message)]
     assert getattr(environment.parsed_options, UPDATE_OPTION) == message
 
