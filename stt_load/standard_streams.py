@@ -52,13 +52,13 @@ def print_in_background() -> None:
     _writer.use_thread()
 
 
-def flush_streams() -> None:
-    """Returns when all that was printed is written, or its reader takes nothing any more. To be called before another
-    process goes on printing to the same place."""
+def flush_streams() -> bool:
+    """Returns when all that was printed is written, or its reader takes nothing any more (False). To be called before
+    another process goes on printing to the same place."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # of a stream that is not ours
             stream.flush()
-    _writer.drain()
+    return _writer.drain()
 
 
 def require_output() -> None:
@@ -80,6 +80,7 @@ class _Writer:
         self.errors: dict[int, OSError] = {}  # file descriptor → its newest
         self._queue: SimpleQueue[_Chunk | SimpleQueue[None]] | None = None  # None: written at once
         self._has_thread = False
+        self._n_dropped = 0
         self._is_prepared = False
 
     def prepare_ends(self) -> None:
@@ -109,11 +110,12 @@ class _Writer:
         while self._queue.qsize() > _CHUNKS_AT_MOST:
             with contextlib.suppress(Empty):
                 self._queue.get_nowait()
+                self._n_dropped += 1
 
-    def drain(self) -> None:
-        """Waits for the thread, as long as it gets on."""
+    def drain(self) -> bool:
+        """Waits for the thread, as long as it gets on. False where it stands still."""
         if self._queue is None or not self._has_thread:
-            return
+            return True
         done: SimpleQueue[None] = SimpleQueue()
         self._queue.put(done)
         left = self._queue.qsize() + 1
@@ -121,14 +123,17 @@ class _Writer:
             left = self._queue.qsize()
             with contextlib.suppress(Empty):
                 done.get(timeout=_STANDSTILL_LIMIT_S)
-                return
+                return True
+        return False
 
     def _finish(self) -> None:
-        """The process ends: whatever is still printed after this is written at once."""
-        flush_streams()
-        self._queue = None
-        if (lost := self.lost_output()) is not None:
-            self._write_out(_STDERR, f"warning: {lost}\n".encode())
+        """The process ends: whatever is still printed after this is written at once, if somebody reads."""
+        is_read = flush_streams()
+        dropped = f"{self._n_dropped:,} pieces of output were dropped: nobody read them" if self._n_dropped else None
+        for line in filter(None, (self.lost_output(), dropped)):
+            self.write(_STDERR, f"warning: {line}\n".encode())
+        if is_read and self.drain():
+            self._queue = None
 
     def lost_output(self) -> str | None:
         """Why standard output is not whole, in one line; None where it is, or its reader has closed it."""

@@ -14,6 +14,14 @@ from pathlib import Path
 import pytest
 
 LIMIT_S = 60
+
+
+@pytest.fixture(autouse=True)
+def buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that is printed is one piece, as where nobody sets the variable."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
 SYNCHRONOUS = "from stt_load.standard_streams import *; protect_streams()\n"
 BACKGROUND = "from stt_load.standard_streams import *; print_in_background()\n"
 WAYS = pytest.mark.parametrize("start", [SYNCHRONOUS, BACKGROUND], ids=["at once", "in the background"])
@@ -121,6 +129,22 @@ def test_a_process_does_not_wait_for_ever_for_a_reader_that_reads_nothing() -> N
         process.communicate()
 
 
+def test_what_is_dropped_for_a_reader_that_is_too_slow_is_told() -> None:
+    told, tell = os.pipe()
+    few = "import stt_load.standard_streams as streams; streams._CHUNKS_AT_MOST = 20\n"
+    program = f"for n in range(1000): print(n, 'x' * 1000, flush=True)\nimport os; os.write({tell}, b'measured')"
+    process = child(few + BACKGROUND + program, also_open=(tell,))
+    os.close(tell)
+    try:
+        assert select.select([told], [], [], LIMIT_S)[0]
+    finally:
+        code, output, errors = ended(process)
+        os.close(told)
+    n_printed = len(output.splitlines())
+    assert (code, n_printed < 1000, output.splitlines()[-1].split()[0]) == (0, True, "999")
+    assert errors == f"warning: {1000 - n_printed} pieces of output were dropped: nobody read them\n"
+
+
 @WAYS
 def test_a_stream_that_another_process_has_made_non_blocking_loses_nothing(start: str) -> None:
     reading, writing = os.pipe()
@@ -159,7 +183,7 @@ print("parent")
 
 
 def test_an_unbuffered_process_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")  # as container images do
     assert ended(child(SYNCHRONOUS + "import os; print('seen', end=''); os._exit(0)")) == (0, "seen", "")
 
 
