@@ -86,7 +86,7 @@ def test_the_wheel_has_a_command_for_each_of_its_programs(wheel: Path) -> None:
     entry_points = configparser.ConfigParser()
     entry_points.read_string(metadata_file(wheel, "entry_points.txt"))
     assert dict(entry_points["console_scripts"]) == {
-        "stt-load": "stt_load.cli:main",
+        "stt-load": "stt_load.__main__:main",
         "gpu-sidecar": "gpu_sidecar.cli:main",
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,13 +85,15 @@ def test_the_demo_recognises_real_speech_and_leaves_nothing_running(tmp_path: Pa
     assert "nvidia-smi" not in run.output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_demo_and_all_that_belongs_to_it(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize(("number", "send"), [(signal.SIGINT, Run.send_to_all), (signal.SIGHUP, Run.send)])
+def test_a_signal_ends_the_demo_and_all_that_belongs_to_it(
+    tmp_path: Path, number: int, send: Callable[[Run, int], None]
+) -> None:
     results = tmp_path / "results"
     with Run([*SHORT_DEMO, "--hold", "600s", "--results", str(results)], tmp_path) as run:
         wait_for_hold(results, 0, run)
         run.note_family()
-        run.send(number)
+        send(run, number)
         assert run.wait() == 5, run.output
         run.wait_until_nothing_is_left()
     assert rows(run_folder(results) / "stages.jsonl")[-1]["aborted"] is True
