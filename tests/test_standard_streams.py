@@ -15,16 +15,15 @@ import pytest
 
 LIMIT_S = 60
 
+SYNCHRONOUS = "from stt_load.standard_streams import *; protect_streams()\n"
+BACKGROUND = "from stt_load.standard_streams import *; print_in_background()\n"
+WAYS = pytest.mark.parametrize("start", [SYNCHRONOUS, BACKGROUND], ids=["at once", "in the background"])
+
 
 @pytest.fixture(autouse=True)
 def buffered(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is printed is one piece, as where nobody sets the variable."""
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-
-
-SYNCHRONOUS = "from stt_load.standard_streams import *; protect_streams()\n"
-BACKGROUND = "from stt_load.standard_streams import *; print_in_background()\n"
-WAYS = pytest.mark.parametrize("start", [SYNCHRONOUS, BACKGROUND], ids=["at once", "in the background"])
 
 
 def child(
