@@ -16,7 +16,7 @@ from stt_load.records import Figures, Stamp
 from stt_load.session.session import Session
 
 CONNECT_TIMEOUT_S = 10.0
-_MOST_BETWEEN = 500  # messages between two utterances
+_MOST_BETWEEN = 2_000  # messages between two utterances: all are read at once
 
 
 class ConnectionUse(Figures, frozen=True, gc=False):

@@ -12,13 +12,14 @@ from stt_load.errors import ProtocolError
 DONE = b"[DONE]"
 """The data that says no more events come, a custom of OpenAI and servers like it."""
 _LONGEST_LINE_BYTES = 16 << 20
-MOST_LINES = 200_000  # an event for each word of an hour of speech takes 30,000
+MOST_LINES = 60_000  # ten minutes of audio in events of 20 ms
 
 
 class EventFrames:
-    """ProtocolError where a line has no end, and where there are more than `MOST_LINES`."""
+    """ProtocolError where a line has no end, and where there are more than `most_lines`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_lines: int = MOST_LINES) -> None:
+        self._most_lines = most_lines
         self._parts: list[bytes] = []  # of the line that has begun
         self._n_bytes = 0  # of it
         self._n_lines = 0
@@ -34,8 +35,8 @@ class EventFrames:
         *lines, rest = b"".join(self._parts).split(b"\n")
         self._parts, self._n_bytes = [rest], len(rest)
         self._n_lines += len(lines)
-        if self._n_lines > MOST_LINES:
-            raise ProtocolError(f"the server floods: an answer of more than {MOST_LINES:,} lines of events")
+        if self._n_lines > self._most_lines:
+            raise ProtocolError(f"the server floods: an answer of more than {self._most_lines:,} lines of events")
         for line in lines:
             yield from self._on_line(line.removesuffix(b"\r"))
 

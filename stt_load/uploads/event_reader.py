@@ -28,18 +28,21 @@ from stt_load.uploads.answers import UploadAnswer, WholeReader, error_in, timing
 from stt_load.whole_characters import with_whole_characters
 
 EVENTS = "text/event-stream"
+# Of one answer: an event takes two or three, and nobody says 50 words a second.
+_LINES_AT_ONCE = 5_000
+_LINES_PER_S = 150
 
 
 class EventReader:
     """Reads server-sent events into a transcript. An event of no known shape says nothing. `may_be_plain`: text was
-    asked for, so that an event which is no JSON is the text of a segment.
+    asked for, so that an event which is no JSON is the text of a segment. `audio_s`: length of the clip.
 
     `feed` and `close` are those of `answers.WholeReader`.
     """
 
-    def __init__(self, may_be_plain: bool = False) -> None:
+    def __init__(self, may_be_plain: bool = False, audio_s: float = 0.0) -> None:
         self._may_be_plain = may_be_plain
-        self._frames = EventFrames()
+        self._frames = EventFrames(_LINES_AT_ONCE + round(_LINES_PER_S * audio_s))
         self._deltas: list[str] = []
         self._segments: list[tuple[float, str]] = []
         self._whole = ""
@@ -118,11 +121,12 @@ class EventReader:
             self._first_text_at_s = self._at_s
 
 
-def reader_of(content_type: str, asked_for: str | None = None) -> EventReader | WholeReader:
-    """The reader for a body that is said to be of this type. `asked_for`: the `response_format` of the request."""
+def reader_of(content_type: str, asked_for: str | None = None, audio_s: float = 0.0) -> EventReader | WholeReader:
+    """The reader for a body that is said to be of this type. `asked_for`: the `response_format` of the request.
+    `audio_s`: length of the clip."""
     media_type = content_type.partition(";")[0].strip().lower()
     is_text = asked_for == "text"
-    return EventReader(is_text) if media_type == EVENTS else WholeReader(is_text or media_type == "text/plain")
+    return EventReader(is_text, audio_s) if media_type == EVENTS else WholeReader(is_text or media_type == "text/plain")
 
 
 def _object_in(data: bytes) -> dict[str, Any] | None:

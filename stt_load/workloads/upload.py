@@ -99,7 +99,7 @@ class UploadAttempt:
     def _exchange(self) -> UploadAnswer:
         with self._post as post:
             post.send()
-            reader = reader_of(post.headers.get("content-type", ""), self._asked_for)
+            reader = reader_of(post.headers.get("content-type", ""), self._asked_for, self._clip.duration_s)
             for at_s, data in post:
                 reader.feed(data, at_s)
                 if self._watch is not None:

@@ -79,6 +79,15 @@ def test_an_error_that_belongs_to_no_utterance_ends_the_connection() -> None:
     assert caller.transport.is_closed
 
 
+def test_a_connection_that_has_ever_more_to_say_is_dialled_anew() -> None:
+    chatter = [(1.3, '{"status":"queued"}')] * 3_000
+    caller = Caller([*answer(1.1, "one"), *chatter], 2)
+    assert caller.speak().outcome == Outcome.OK
+    caller.clock.move_to(START_S + 1.5)
+    assert not caller.connection.prepare_reuse()
+    assert caller.transport.is_closed
+
+
 def test_what_is_told_in_between_and_once_more_later_belongs_to_no_utterance() -> None:
     """WhisperLive tells the latest segments again and again, those of earlier utterances too."""
 

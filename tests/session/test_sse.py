@@ -42,6 +42,6 @@ def test_a_line_without_an_end_is_refused() -> None:
 
 def test_an_answer_of_nothing_but_events_ends() -> None:
     frames = EventFrames()
-    with pytest.raises(ProtocolError, match="more than 200,000 lines of events"):
+    with pytest.raises(ProtocolError, match="more than 60,000 lines of events"):
         for _ in range(MOST_LINES):
             list(frames.feed(b"data: x\n\n"))

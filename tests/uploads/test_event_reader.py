@@ -188,3 +188,13 @@ def test_framing_is_that_of_the_standard_and_a_last_event_may_lack_its_blank_lin
 ) -> None:
     frames = EventFrames()
     assert [*frames.feed(data), *frames.close()] == events
+
+
+@pytest.mark.parametrize("audio_s", [0.0, 100.0])
+def test_an_answer_has_no_more_events_than_its_clip_has_words(audio_s: float) -> None:
+    reader, event = EventReader(audio_s=audio_s), b'data: {"type":"transcript.text.delta","delta":"word "}\n\n'
+    most = 5_000 + round(150 * audio_s)
+    for _ in range(most // 2):
+        reader.feed(event, 0.0)
+    with pytest.raises(ProtocolError, match=f"more than {most:,} lines of events"):
+        reader.feed(event, 0.0)
