@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -25,3 +26,5 @@ def rescue_folders() -> Iterator[Path]:
     except OSError:
         return
     yield Path(private)
+    with suppress(OSError):  # it was not taken either
+        Path(private).rmdir()
