@@ -346,8 +346,8 @@ def test_connections_that_use_up_all_descriptors_cost_no_processor_and_it_answer
             eventually(lambda: len(list(Path(f"/proc/{running.pid}/fd").iterdir())) >= 24)
             before_s = cpu_s(running.pid)
             smi.feed(dmon_row(sm=10, fb=1000))
-            time.sleep(1.0)  # a busy loop would take all of it
-            assert cpu_s(running.pid) - before_s < 0.5
+            time.sleep(1.0)  # a busy loop would take all that it gets
+            assert cpu_s(running.pid) - before_s < 0.15
         assert len(running.wait_for_samples(1)) == 1
 
 
