@@ -160,6 +160,18 @@ def test_cpu_that_the_host_took_in_hold_or_grace_is_named_beside_the_pacing_lag(
     assert details["pacing lag p99 ≤ 10 ms"].endswith("took 12 % of this machine's CPU time") is is_noted
 
 
+def test_what_the_load_generator_failed_to_play_is_no_error_of_the_server_and_makes_the_stage_unbelievable() -> None:
+    made = made_run(ladder=(1, 5), knee_at=99)
+    for record in made.utterances[-30:]:
+        record.outcome, record.is_own_fault, record.error = "interrupted", True, "no port is left of 12"
+    report = built(made)
+    assert broken(report, 1) == ["the load generator itself did not fail"]
+    (finding,) = report.stages[1].broken
+    assert finding.detail == "the load generator failed to play 30 of 80 counted utterances: no port is left of 12"
+    assert report.stages[1].figures.error_rate == 0.0
+    assert exit_code(report) is ExitCode.NOT_BELIEVABLE
+
+
 def test_interrupted_utterances_make_their_stage_unbelievable_but_are_no_errors() -> None:
     made = made_run(ladder=(1, 5))
     made.utterances[-1].outcome = "interrupted"
