@@ -76,6 +76,8 @@ def build_report(
     slos = _slos(run.get("slos", kind.default_slos), damage)
     if aggregate.without_stage:
         damage.note(UTTERANCES, Flaw.NO_STAGE, n=aggregate.without_stage)
+    if surplus := _surplus(done, aggregate.rows):
+        damage.note(UTTERANCES, Flaw.SURPLUS, n=surplus)
     judged_ones = [timeline for timeline in timelines if timeline.is_judged]
     sampling = Sampling(run, samples, transitions, {timeline.stage: timeline.hold_span for timeline in judged_ones})
     figures: list[StageFigures] = []
@@ -154,6 +156,12 @@ def _rows_lost(done: Transition | None, rows: int) -> int:
     delivery = delivery_of(done or {})
     finished = max(sum(delivery.get("totals", {}).values()), delivery.get("rows", 0))
     return max(int(finished) - rows, 0) + int(delivery.get("missing_seq", 0))
+
+
+def _surplus(done: Transition | None, rows: int) -> int:
+    """How many utterances are in the file that no worker has finished: a report of a worker was taken twice."""
+    totals = delivery_of(done or {}).get("totals")
+    return max(rows - sum(totals.values()), 0) if totals else 0
 
 
 def _stage_report(

@@ -29,6 +29,10 @@ class Flaw(Enum):
         f"1 utterance is left out because {STAGES} does not have its stage",
         f"{{n}} utterances are left out because {STAGES} does not have their stage",
     )
+    SURPLUS = (
+        "1 utterance is there that no worker has finished",
+        "{n} utterances are there that no worker has finished",
+    )
     VALUE = ("1 value is left out that can't be right", "{n} values are left out that can't be right")
 
     def told(self, n: int) -> str:

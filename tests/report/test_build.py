@@ -280,6 +280,14 @@ def test_utterances_of_an_unknown_stage_are_noted_and_left_out_and_make_the_run_
     assert broken(report, 0) == ["raw files whole"]
 
 
+def test_more_utterances_than_workers_have_finished_make_the_run_invalid() -> None:
+    made = made_run(ladder=(1,), per_stage=5)
+    made.utterances += made.utterances[:2]
+    report = built(made)
+    assert "utterances.jsonl: 2 utterances are there that no worker has finished" in report.notes
+    assert broken(report, 0) == ["raw files whole"]
+
+
 def with_calm(made: MadeRun, after: int, *phases: str) -> MadeRun:
     """The run with a stage of 0 callers, of these phases, behind a stage; they last 4 s each."""
     at = next(n for n, row in enumerate(made.transitions) if row["stage"] == after + 1)

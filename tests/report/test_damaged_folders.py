@@ -188,6 +188,7 @@ ODD_VALUES = (
     0.5,
     "NaN",
     "\0",
+    "\ud83d",
     [None],
 )
 
