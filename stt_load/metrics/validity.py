@@ -202,7 +202,7 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "raw files whole",
         _files_whole,
-        "see the notes, and look for a full disk, a machine that lost power or a file that somebody edited; "
+        "look for a full disk, a machine that lost power or a file that somebody edited; "
         "copy the folder again, or run again",
     ),
     Condition(
