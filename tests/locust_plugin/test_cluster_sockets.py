@@ -8,7 +8,7 @@ from in_locust import run_with_locust
 _BEGIN = """
 import locust, gevent, os, socket, sys
 from contextlib import suppress
-import msgpack, zmq.green as zmq
+import msgpack, msgspec, zmq.green as zmq
 from locust.rpc import Message
 from stt_load.locust_plugin.admission import Admission
 from stt_load.locust_plugin.cluster_sockets import Keys, MasterSocket, WorkerSocket
@@ -70,6 +70,7 @@ the_master = master()
 names = ("client_ready", "stats", "quit", "heartbeat", "spawning", "logs", "exception", "stt_drained", "stt_join")
 sent = [b"", b"\\xff" * 100, os.urandom(5_000), b"\\xc1", msgpack.dumps({"a": 1}), msgpack.dumps([1, 2])]
 sent += [msgpack.dumps((name, data, "evil")) for name in names for data in (None, {}, 5, {"stt": {}})]
+sent += [msgpack.dumps(("stt_join", msgspec.to_builtins(this_program()), "evil"))]  # as a worker does
 strangers = [stranger(the_master.port), stranger(the_master.port, keys=Keys("another token, as long"))]
 for each in strangers:
     for content in sent:
@@ -134,13 +135,14 @@ except SystemExit as ended:
 
 def test_a_worker_waits_for_a_master_that_comes_later_or_has_nothing_to_say_yet() -> None:
     program = """
-listener = socket.create_server(("127.0.0.1", 0))
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))  # nobody listens yet
 port = listener.getsockname()[1]
-listener.close()
 joining = gevent.spawn(worker, port)
 gevent.sleep(0.2)
+listener.listen()
 admission = Admission(this_program())
-the_master = MasterSocket("127.0.0.1", port, Keys("the token of this cluster"), admission)
+the_master = MasterSocket("127.0.0.1", port, Keys("the token of this cluster"), admission, listener)
 heard = gevent.spawn(the_master.recv_from_client)
 gevent.sleep(0.2)
 print(joining.ready())
