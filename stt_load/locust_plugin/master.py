@@ -74,7 +74,7 @@ class Master:
         if getattr(options, "processes", None):
             workers = own_workers()
             atexit.register(end_workers, workers)  # before Locust waits for them
-            gevent.spawn(self._watch_workers, workers)
+            gevent.spawn(self._watch_workers, workers, options.processes)
         try:
             if problems := find_task_problems(self.environment):
                 raise ConfigError(problems)
@@ -94,9 +94,9 @@ class Master:
                 print(f"error: {line}", file=sys.stderr)
             sys.exit(error.exit_code)
 
-    def _watch_workers(self, workers: Sequence[psutil.Process]) -> None:
+    def _watch_workers(self, workers: Sequence[psutil.Process], n_wanted: int) -> None:
         """Before the run Locust waits for all workers of --processes, for ever where one of them has ended."""
-        while all(map(is_alive, workers)):
+        while sum(map(is_alive, workers)) >= n_wanted:
             gevent.sleep(_LOOK_PERIOD_S)
             if self._has_begun or self._is_leaving:
                 return

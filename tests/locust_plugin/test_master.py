@@ -176,7 +176,7 @@ def test_a_worker_of_processes_that_ends_before_the_run_ends_the_wait(
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
         gevent.spawn(child.kill)
         with pytest.raises(SystemExit) as caught:
-            master._watch_workers([psutil.Process(child.pid), psutil.Process()])
+            master._watch_workers([psutil.Process(child.pid), psutil.Process()], n_wanted=2)
     assert caught.value.code == ExitCode.FAILED
     assert "ended before the run began" in caplog.text
     assert master.environment.runner.calls == ["quit"]
