@@ -73,9 +73,10 @@ def unreachable(option: str, url: str, timeout_s: float = _REACH_TIMEOUT_S) -> s
 def port_taken(option: str, host: str, port: int) -> str | None:
     """One line where that port can't be listened on; None where it can. `*` and the empty host: every interface."""
     try:
-        socket.create_server(("" if host == "*" else host, port)).close()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server(("" if host == "*" else host, port), family=family).close()
     except OSError as error:
-        why = os.strerror(error.errno or 0)
+        why = (error.strerror or str(error)).partition(" (while ")[0]  # create_server adds the address
         return f"{option}: can't listen on {host or '*'}:{port} ({why}): name another port"
     return None
 

@@ -9,7 +9,7 @@ from fakes import clip
 
 from stt_load.config import parse_options
 from stt_load.run import preflight
-from stt_load.run.preflight import shortages_of_limits, unreachable
+from stt_load.run.preflight import port_taken, shortages_of_limits, unreachable
 
 
 def test_a_server_that_nobody_started_is_told_from_a_name_server_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +37,29 @@ def test_a_run_is_held_against_the_limits_of_this_machine() -> None:
     assert "file descriptors each, and" in lines[0]
     requests = parse_options({"dialect": "upload-openai", "stt_url": "http://127.0.0.1:9/"})
     assert len(shortages_of_limits(requests, [clip(0.0, 1.0, 1.0)], callers=10**20, processes=2)) == len(lines)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "*", "", "::1", "::"])
+def test_a_port_can_be_listened_on_until_somebody_does(host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if family is socket.AF_INET6 and not _has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with socket.create_server(("" if host == "*" else host, 0), family=family) as listening:
+        port = listening.getsockname()[1]
+        line = port_taken("--web-port", host, port)
+        assert line == f"--web-port: can't listen on {host or '*'}:{port} (Address already in use): name another port"
+    assert port_taken("--web-port", host, port) is None
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_name_that_is_none_is_told_in_words() -> None:
+    line = port_taken("--master-bind-port", "no-such-name.invalid", 5557)
+    assert line is not None
+    assert "Unknown error" not in line
