@@ -18,6 +18,7 @@ from stt_load.audio.codec import decode
 from stt_load.audio.containers import readable_text
 from stt_load.credentials import Credentials
 from stt_load.errors import ClipError, ConfigError
+from stt_load.net.direct_session import DirectSession
 from stt_load.option_values import is_loopback
 from stt_load.session.http_status import fault_of_status
 from stt_load.tts.engines import ENGINES, Voice
@@ -78,7 +79,7 @@ def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> tuple[bytes
 
     Redirects are refused: they turn a POST into a GET and carry the key to another server.
     """
-    with requests.Session() as session:
+    with DirectSession() as session:
         session.trust_env = not is_loopback(
             urlsplit(url).hostname or ""
         )  # a proxy can't reach this machine's own servers
@@ -89,7 +90,6 @@ def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> tuple[bytes
                 headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
                 stream=True,
-                allow_redirects=False,
             ) as response:
                 data = _read(response)
         except requests.RequestException as error:

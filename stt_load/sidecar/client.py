@@ -19,6 +19,7 @@ import urllib3
 from stt_load.clock import SteadyWallClock
 from stt_load.credentials import Credentials
 from stt_load.log import log
+from stt_load.net.direct_session import DirectSession
 from stt_load.plausible import Moment, objection
 from stt_load.sidecar.clock import Exchange, SidecarClock
 from stt_load.sidecar_rows import Gap, GpuEntry, SampleTags, SidecarEntry, Source, wrong_figures
@@ -64,7 +65,7 @@ class SidecarClient:
         self._wall_clock = wall_clock or SteadyWallClock.read(time.time, time.monotonic)
         self._timeout_s = timeout_s
         self._lock = threading.RLock()  # stages are announced while samples are pulled
-        self._session = requests.Session()
+        self._session = DirectSession()
         self._session.trust_env = False  # no proxy between us and the GPU host
         self._credentials = Credentials(token)
         if token is not None:
@@ -287,7 +288,6 @@ class SidecarClient:
                 json=body,
                 params=params,
                 timeout=self._timeout_s,
-                allow_redirects=False,
                 stream=True,
             ) as response:
                 content = self._read_body(response, asked)
@@ -312,8 +312,6 @@ class SidecarClient:
     def _read_body(self, response: requests.Response, asked: float) -> bytes:
         """The whole answer. Raises _NoAnswer for one without an end: a time-out of `requests` begins again with each
         piece."""
-        if response.is_redirect:
-            return response.content  # `requests` has read it already
         content = bytearray()
         while piece := response.raw.read1(_READ_BYTES, decode_content=True):  # what is there; others wait for all of it
             content += piece

@@ -153,6 +153,24 @@ def test_a_redirect_is_refused_and_no_key_goes_elsewhere(tts_server: TtsStandIn,
     assert len(tts_server.bodies) == 1
 
 
+def test_a_redirect_whose_body_never_ends_is_cut_off(tts_server: TtsStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LARGEST_BODY_BYTES", 1 << 20)
+    n_sent = 0
+
+    def redirect(handler: BaseHTTPRequestHandler) -> None:
+        nonlocal n_sent
+        handler.send_response(307)
+        handler.send_header("location", "/elsewhere")
+        handler.end_headers()
+        while n_sent < 64:
+            handler.wfile.write(bytes(1 << 20))
+            n_sent += 1
+
+    tts_server.answers = [redirect]
+    assert "longer than 1 MiB" in refusal_of(voice_of("openai", tts_server.url))
+    assert n_sent < 64
+
+
 def test_an_answer_that_never_ends_is_cut_off(
     tts_server: TtsStandIn, spoken_wav: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -359,9 +359,15 @@ def test_pages_that_lead_nowhere_and_pages_without_an_end_are_left() -> None:
         assert len(SidecarClient(url, timeout_s=DEADLINE_S).pull()) == _MAX_PAGES
 
 
+@pytest.mark.parametrize("head", ["200 OK", "302 Found\r\nLocation: http://127.0.0.1:9/"])
 @pytest.mark.parametrize(("piece", "pause_s", "words"), [(b"[" * 65536, 0.0, "longer than"), (b"[", 0.02, "no whole")])
 def test_an_answer_without_an_end_is_left(
-    piece: bytes, pause_s: float, words: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    piece: bytes,
+    pause_s: float,
+    words: str,
+    head: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(client_module, "_MAX_ANSWER_BYTES", 1 << 20)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -369,7 +375,7 @@ def test_an_answer_without_an_end_is_left(
         def answer() -> None:
             connection, _ = server.accept()
             with connection, contextlib.suppress(OSError):
-                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+                connection.sendall(f"HTTP/1.0 {head}\r\n\r\n".encode())
                 while True:
                     connection.sendall(piece)
                     time.sleep(pause_s)
