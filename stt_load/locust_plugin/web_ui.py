@@ -51,7 +51,7 @@ def guard(environment: Any) -> None:
         shown = ui_extra_args_dict()
         form = [(key, _as_given(value, shown.get(key))) for key, value in request.form.items(multi=True)]
         request.form = ImmutableMultiDict(form)
-        problems = _find_problems(dict(form), shown, vars(options))
+        problems = _find_problems(request.form.to_dict(), shown, vars(options))
         # As Locust answers a wrong value: its page shows `message`.
         return jsonify(success=False, message="; ".join(problems), host=environment.host) if problems else None
 

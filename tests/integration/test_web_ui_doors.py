@@ -120,6 +120,8 @@ def test_what_can_be_asked_of_the_web_ui_and_by_whom(start_sink: StartSink, tmp_
             assert not said["success"]
             assert "--stt-url: STT_LOAD_API_KEY would go to" in said["message"]
             assert "--gpu-sidecar: GPU_SIDECAR_TOKEN would go to" in said["message"]
+            twice = [*start.items(), ("stt_url", evil.replace("http", "ws")), ("stt_url", shown)]
+            assert not requests.post(f"{site}/swarm", data=twice, timeout=30).json()["success"]
             assert "type the whole URL" in swarm(stt_url=shown + "&more=***").json()["message"]
             assert seen == []
             assert not (tmp_path / "made").exists()
