@@ -106,6 +106,11 @@ def read_credentials(environ: Mapping[str, str], key_variable: str, url: str) ->
     return Credentials(key or None, headers, tuple(secrets_of_url(url)))
 
 
+def sidecar_token(environ: Mapping[str, str]) -> str | None:
+    """What sidecars are shown; None where there is none. They read it in the same way: without the end of a line."""
+    return environ.get(SIDECAR_TOKEN_VARIABLE, "").strip() or None
+
+
 def parse_header(text: str) -> tuple[str, str]:
     """`NAME=VALUE` as name and value. Raises ValueError, in whose text no value is."""
     before_colon, colon, _ = text.partition(":")

@@ -9,10 +9,12 @@ import pytest
 from stt_load.credentials import (
     API_KEY_VARIABLE,
     HEADERS_VARIABLE,
+    SIDECAR_TOKEN_VARIABLE,
     Credentials,
     header_names,
     parse_header,
     read_credentials,
+    sidecar_token,
 )
 from stt_load.errors import ConfigError
 
@@ -29,6 +31,14 @@ def test_own_headers_are_one_on_each_line() -> None:
     assert found.api_key == "key"
     assert header_names({HEADERS_VARIABLE: "X-Tenant=acme\nCookie=a=b"}) == ["X-Tenant", "Cookie"]
     assert header_names({}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "token"), [("abc", "abc"), ("abc\r", "abc"), (" abc\n", "abc"), ("", None), ("\n", None)]
+)
+def test_the_token_of_sidecars_is_read_as_they_read_it(value: str, token: str | None) -> None:
+    """Files that Windows has written end their lines with two characters."""
+    assert sidecar_token({SIDECAR_TOKEN_VARIABLE: value}) == token
 
 
 def test_own_headers_win_over_those_of_the_dialect_whatever_their_letters() -> None:

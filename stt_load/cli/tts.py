@@ -22,7 +22,7 @@ from stt_load.audio.texts import Texts
 from stt_load.cli.clips import read_texts
 from stt_load.cli.run import become_locust, with_options
 from stt_load.config import listener_at
-from stt_load.credentials import SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE, read_credentials
+from stt_load.credentials import TTS_KEY_VARIABLE, read_credentials, sidecar_token
 from stt_load.data_folder import rescue_folders
 from stt_load.errors import ConfigError, ExitCode, WriteError
 from stt_load.kinds import TTS
@@ -208,13 +208,13 @@ class _BenchmarkCommand:
         return {name.removeprefix(_STANDARD): text for name, text in self._texts.items()}
 
     def _clients(self, stack: contextlib.ExitStack) -> list[SidecarClient]:
-        token = os.environ.get(SIDECAR_TOKEN_VARIABLE)
         clients = []
         for place in self._places:
-            local = (
-                stack.enter_context(LocalSidecar(self._gpu_id, listener_at(self._url))) if place == "local" else None
-            )
-            clients.append(SidecarClient(local.url if local else place, token))
+            if place == "local":
+                local = stack.enter_context(LocalSidecar(self._gpu_id, listener_at(self._url)))
+                clients.append(SidecarClient(local.url, local.token))
+            else:
+                clients.append(SidecarClient(place, sidecar_token(os.environ)))
         return clients
 
     def _describe(self, gpu: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import gevent
 from gevent.event import Event
 
 from stt_load.clock import SteadyWallClock
-from stt_load.credentials import SIDECAR_TOKEN_VARIABLE
+from stt_load.credentials import sidecar_token
 from stt_load.log import log
 from stt_load.run.fault import fault_line
 from stt_load.run.stage_update import StageUpdate
@@ -121,10 +121,10 @@ class _Reader:
             self._tell_news({**self.entry, "why": str(error)}, self.gpus)
 
     def _client(self, stack: contextlib.ExitStack) -> SidecarClient:
+        url, token = self._place, sidecar_token(os.environ)
         if self._place == "local":
             self._local = stack.enter_context(self._start_local())
-        url = self._place if self._local is None else self._local.url
-        token = os.environ.get(SIDECAR_TOKEN_VARIABLE)
+            url, token = self._local.url, self._local.token
         name_host = partial(self._feed.name_host, url)
         return SidecarClient(url, token, name_host=name_host, wall_clock=self._feed.wall_clock)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -33,8 +34,13 @@ class LocalSidecar:
     def __init__(
         self, gpu_id: str | None = None, server_process: str | None = None, start_timeout_s: float = 60.0
     ) -> None:
-        """`gpu_id` and `server_process` are the sidecar's options of these names; None leaves the choice to it."""
+        """`gpu_id` and `server_process` are the sidecar's options of these names; None leaves the choice to it.
+
+        `token`: what the sidecar is to be shown. Every user of this machine reaches its port, and could tag its samples
+        with another stage.
+        """
         self.url = ""
+        self.token = secrets.token_hex()
         self._gpu_id = gpu_id
         self._server_process = server_process
         self._start_timeout_s = start_timeout_s
@@ -74,7 +80,7 @@ class LocalSidecar:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._log_file,
-            env=_environment(),
+            env=_environment(self.token),
             start_new_session=True,  # Ctrl-C only reaches us: the last samples are pulled after it
         )
         try:
@@ -156,11 +162,11 @@ def _read_all(file: IO[bytes]) -> bytes:
     return os.pread(file.fileno(), _MAX_LOG_BYTES, 0)
 
 
-def _environment() -> dict[str, str]:
-    """Our environment with the gpu_sidecar that this process would import, and without a token: loopback needs none."""
+def _environment(token: str) -> dict[str, str]:
+    """Our environment with the gpu_sidecar that this process would import, and with this token."""
     found = importlib.util.find_spec("gpu_sidecar")
     if found is None or found.origin is None:
         raise ConfigError("the package gpu_sidecar is not installed beside stt_load: reinstall stt-load")
     places = [str(Path(found.origin).parent.parent), os.environ.get("PYTHONPATH", "")]
-    ours = {name: value for name, value in os.environ.items() if name != SIDECAR_TOKEN_VARIABLE}
-    return {**ours, "PYTHONPATH": os.pathsep.join(place for place in places if place)}
+    path = os.pathsep.join(place for place in places if place)
+    return {**os.environ, "PYTHONPATH": path, SIDECAR_TOKEN_VARIABLE: token}

@@ -31,6 +31,11 @@ from stt_load.sidecar.local import LocalSidecar
 def say(what, value):
     print(json.dumps([what, value]), flush=True)
 
+def start_local():
+    local = LocalSidecar(gpu_id)
+    say("token", local.token)
+    return local
+
 def write(row):
     if row.get("sm_pct") == 99:
         raise KeyError("of ours")
@@ -39,7 +44,7 @@ def write(row):
 logging.basicConfig(level=logging.WARNING, format="%(message)s")
 gpu_id, *places = sys.argv[1:]
 wall_clock = SteadyWallClock.read(time.time, time.monotonic)
-feed = GpuFeed(places, lambda: LocalSidecar(gpu_id), write, lambda news: say("news", news), wall_clock)
+feed = GpuFeed(places, start_local, write, lambda news: say("news", news), wall_clock)
 feed.announce(StageUpdate("r1", 0, 3, Phase.HOLD, 20, ()))
 gevent.get_hub().threadpool.apply(sys.stdin.readline)
 feed.stop()
@@ -264,8 +269,9 @@ def gpu_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def stage_at(feed: Feed) -> int | None:
     """The stage that the sidecar knows which answers now at the address that the feed told last."""
     url = feed.said("news")[-1]["sidecars"][0]["url"]
+    headers = {"Authorization": f"Bearer {feed.said('token')[-1]}"}
     try:
-        stage: int | None = requests.get(f"{url}/healthz", timeout=DEADLINE_S).json()["stage"]["stage"]
+        stage: int | None = requests.get(f"{url}/healthz", headers=headers, timeout=DEADLINE_S).json()["stage"]["stage"]
     except requests.ConnectionError:
         return None
     return stage

@@ -27,7 +27,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def uuids_watched(local: LocalSidecar) -> list[str]:
-    client = SidecarClient(local.url)
+    client = SidecarClient(local.url, local.token)
     return eventually(lambda: client.check() and [gpu["uuid"] for gpu in client.describe_gpus()]) or []
 
 
@@ -43,6 +43,18 @@ def test_a_local_sidecar_runs_inside_its_block_only(smi: StandInSmi, monkeypatch
     assert not is_running(sidecar_pid)
     assert not is_running(dmon_pid)
     local.close()  # once more is fine
+
+
+def test_a_local_sidecar_is_told_a_stage_by_its_own_run_only(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other users of the machine reach its port too, and one that listens there later is shown no token of ours."""
+    monkeypatch.setenv("PATH", smi.environment["PATH"])
+    monkeypatch.setenv("GPU_SIDECAR_TOKEN", "meant for another sidecar")
+    with LocalSidecar(gpu_id="none") as local:
+        assert SidecarClient(local.url, local.token).check()
+        for token in (None, "meant for another sidecar"):
+            stranger = SidecarClient(local.url, token)
+            stranger.announce("theirs", 7, 7, "hold")
+            assert not stranger.available
 
 
 def test_a_local_sidecar_that_was_killed_can_be_started_again(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +73,7 @@ def test_a_local_sidecar_that_was_killed_can_be_started_again(smi: StandInSmi, m
 def test_a_local_sidecar_needs_no_room_on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
     with LocalSidecar(gpu_id="none") as local:
-        assert SidecarClient(local.url).check()
+        assert SidecarClient(local.url, local.token).check()
 
 
 def test_a_local_sidecar_that_was_stopped_ends_like_any_other(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +99,7 @@ def test_a_local_sidecar_that_is_to_watch_no_gpu_asks_for_none(
     monkeypatch.setenv("PATH", smi.environment["PATH"])
     (smi.folder / "gpus").unlink()  # a question would fail, and be warned of
     with LocalSidecar(gpu_id="none", server_process=f"pid:{os.getpid()}") as local:
-        client = SidecarClient(local.url)
+        client = SidecarClient(local.url, local.token)
         kinds: set[str] = set()
         eventually(lambda: kinds.update(row["kind"] for row in client.pull()) or kinds == {"host", "process"})
         assert client.describe()["why"] == "no GPU was asked for"
@@ -101,7 +113,7 @@ def test_a_local_sidecar_looks_after_the_process_asked_for(monkeypatch: pytest.M
         socket.create_server(("127.0.0.1", 0)) as listening,
         LocalSidecar(server_process=f"port:{listening.getsockname()[1]}") as local,
     ):
-        client = SidecarClient(local.url)
+        client = SidecarClient(local.url, local.token)
         assert client.check()
         server = client.describe()["server"]
     assert os.getpid() in server["pids"]
@@ -118,7 +130,7 @@ def test_a_gateway_without_a_gpu_leads_to_the_known_server_that_uses_one(
         LocalSidecar(server_process=f"port:{listening.getsockname()[1]}") as local,
     ):
         assert uuids_watched(local) == ["GPU-bbbb"]
-        client = SidecarClient(local.url)
+        client = SidecarClient(local.url, local.token)
         assert client.check()
         entry = client.describe()
         eventually(lambda: local.pass_on_log() or warnings_of(caplog))
@@ -130,7 +142,7 @@ def test_a_gateway_without_a_gpu_leads_to_the_known_server_that_uses_one(
 def test_a_pattern_may_begin_with_a_dash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with LocalSidecar(gpu_id="none", server_process="name:--no such option") as local:
-        client = SidecarClient(local.url)
+        client = SidecarClient(local.url, local.token)
         assert client.check()
         assert client.describe()["server"]["pids"] == []
 
@@ -146,7 +158,7 @@ def test_without_nvidia_smi_a_local_sidecar_passes_on_the_one_warning(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with LocalSidecar() as local:
-        client = SidecarClient(local.url)
+        client = SidecarClient(local.url, local.token)
         eventually(lambda: client.check() and client.describe()["why"] == WITHOUT_SMI)
         local.pass_on_log()
         local.pass_on_log()
@@ -188,7 +200,7 @@ with LocalSidecar(gpu_id="none") as local:
         local.close()
         os._exit(0)
     os.waitpid(fork, 0)
-    client = SidecarClient(local.url)
+    client = SidecarClient(local.url, local.token)
     client.check()
     while client.available and not client.pull():
         gevent.sleep(0.02)
@@ -220,7 +232,7 @@ def tick():
 gevent.spawn(tick)
 with LocalSidecar() as local:
     ticks_of_start = ticks
-    client = SidecarClient(local.url)
+    client = SidecarClient(local.url, local.token)
     announcing = [gevent.spawn(client.announce, "r1", 0, users, "hold") for users in range(5)]
     gevent.joinall([*announcing, gevent.spawn(client.pull)], timeout=30, raise_error=True)
     print(json.dumps([local.pid, client.available, ticks_of_start]), flush=True)

@@ -13,9 +13,9 @@ from stt_load.tts_benchmark.gpu_watch import GpuWatch
 def test_each_text_has_the_peak_of_its_own_time(smi: StandInSmi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", smi.environment["PATH"])
     with LocalSidecar() as local:
-        eventually(lambda: SidecarClient(local.url).check())
+        eventually(lambda: SidecarClient(local.url, local.token).check())
         smi.wait_for_dmon()
-        watch = GpuWatch([SidecarClient(local.url)], "r1")
+        watch = GpuWatch([SidecarClient(local.url, local.token)], "r1")
         watch.begin()
         smi.feed(dmon_row(50, 3_072) + dmon_row(60, 4_096) + dmon_row(60, 3_500))
         eventually(lambda: watch.end() == 4_096)
