@@ -17,6 +17,8 @@ import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 
+SEAL_KEYS = frozenset({"line", "crc32"})
+
 _MARK = b',"crc32":"'
 _NUMBER = b',"line":'
 _SEAL = re.compile(rb',"line":\d{1,12},"crc32":"[0-9a-f]{8}"}')

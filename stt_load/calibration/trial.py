@@ -33,6 +33,7 @@ from stt_load.calibration.trial_figures import (
 from stt_load.clips.folder import write_folder
 from stt_load.credentials import API_KEY_VARIABLE, HEADERS_VARIABLE
 from stt_load.errors import ExitCode, Outcome, SttLoadError
+from stt_load.report.raw_files import RUN, STAGES, UTTERANCES
 
 TEXT = "some words"  # the text of every clip and every answer, so that scoring costs as little as it can
 _STT_LOAD = ("-P", "-m", "stt_load")
@@ -80,7 +81,7 @@ def run_trial(test_bed: TestBed, callers: int) -> tuple[TrialFigures, list[JsonR
     risen = {name: n - troubles.get(name, n) for name, n in read_tcp_counters().items()}
     run = _run_folder(test_bed, label)
     assert run is not None
-    rows = _rows(run / "utterances.jsonl")
+    rows = _rows(run / UTTERANCES)
     return _trial_figures(callers, run, rows, samples, risen), rows
 
 
@@ -164,11 +165,7 @@ def _sample_until_measured(
             process.wait(_SAMPLED_EVERY_S)
             return False
         run = _run_folder(test_bed, label)
-        if (
-            run is not None
-            and _has_settled(run)
-            and has_all_utterances(_transitions(run), _rows(run / "utterances.jsonl"))
-        ):
+        if run is not None and _has_settled(run) and has_all_utterances(_transitions(run), _rows(run / UTTERANCES)):
             return True
     return False
 
@@ -218,7 +215,7 @@ def _hold_figures(
     began: JsonRow, ended: JsonRow, run: Path, rows: list[JsonRow], samples: UsageSamples
 ) -> dict[str, Any]:
     """Figures of the hold, between two lines of stages.jsonl: the fields that `_NO_HOLD` names."""
-    frame_s = json.loads((run / "run.json").read_text(encoding="utf-8"))["frame"]["ms"] / 1_000
+    frame_s = json.loads((run / RUN).read_text(encoding="utf-8"))["frame"]["ms"] / 1_000
     span = began["mono"], ended["mono"]
     generator = usage_between(samples.generator, *span)
     sink_cpu_pct = usage_between(samples.sink, *span).cpu_pct if samples.sink else None
@@ -239,7 +236,7 @@ def _run_folder(test_bed: TestBed, label: str) -> Path | None:
 
 
 def _transitions(run: Path) -> list[JsonRow]:
-    return _rows(run / "stages.jsonl")
+    return _rows(run / STAGES)
 
 
 def _rows(path: Path) -> list[JsonRow]:

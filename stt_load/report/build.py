@@ -16,11 +16,12 @@ from stt_load.metrics.transcript_fit import find_misfit
 from stt_load.metrics.validity import ARRIVAL_LATE_LIMIT_S, Evidence, Finding, evaluate
 from stt_load.records import UtteranceRecord
 from stt_load.report.aggregate import RunAggregate, StageAggregate
-from stt_load.report.damage import RUN, UTTERANCES, Damage, Flaw
+from stt_load.report.damage import Damage, Flaw
 from stt_load.report.device_samples import SampleRow
 from stt_load.report.knee import find_knee, run_verdict
 from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport, StageReport, Verdict
+from stt_load.report.raw_files import RUN, UTTERANCES
 from stt_load.report.sampling import Sampling
 from stt_load.report.stage_timeline import FAILED, StageTimeline, Transition, delivery_of, timelines_of
 from stt_load.report.wording import error_notes, judged

@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-UTTERANCES = "utterances.jsonl"
-STAGES = "stages.jsonl"
-SAMPLE_FILES = ("gpu.jsonl", "host.jsonl")
-"""The samples of the sidecars; absent if no sidecar was used."""
-
-RUN = "run.json"
-RAW_FILES = (RUN, STAGES, UTTERANCES, *SAMPLE_FILES)
+from stt_load.report.raw_files import RAW_FILES, STAGES
 
 
 class Flaw(Enum):

@@ -11,13 +11,13 @@ from typing import Any
 from stt_load.metrics.quantiles import Distribution
 from stt_load.report.coverage import Span, coverage
 from stt_load.report.device import DEVICE_KINDS, Device, DeviceFigures, is_covered
+from stt_load.sidecar_rows import SampleTags
 
 SampleRow = Mapping[str, Any]
 Points = Sequence[tuple[float | None, float]]
 """(when, value) of the samples that hold one field."""
 
-# These fields say where and when a sample was taken.
-_TAGS = frozenset({"t", "mono", "seq", "host", "kind", "gpu", "mig", "boot", "run_id", "stage", "users", "phase"})
+_TAGS = frozenset(SampleTags.__annotations__)
 _NO_QUANTITIES = _TAGS | {"throttle_reasons"}  # a set of bits has no mean
 _THROTTLE_FIELDS = frozenset({"power_violation_pct", "thermal_violation", "throttle_reasons"})
 _FEWEST_FOR_A_SLOPE = 10

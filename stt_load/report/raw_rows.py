@@ -10,6 +10,7 @@ from typing import Any, Required, TypedDict, TypeVar
 from stt_load.plausible import Count, Length, Moment, Percent, objection
 from stt_load.records import KindName, PhaseName, UtteranceRecord
 from stt_load.report.damage import Flaw
+from stt_load.sealed_lines import SEAL_KEYS
 from stt_load.sidecar_rows import GpuEntry, SampleTags, SidecarEntry, wrong_figures
 
 Row = TypeVar("Row")
@@ -116,11 +117,12 @@ def transitions_of(run_id: str | None) -> Accept[JsonObject]:
 
 
 def accept_sample(row: JsonObject) -> tuple[JsonObject | None, Sequence[Objection]]:
-    """Accepts a sample, without the figures that can't be right."""
+    """Accepts a sample, without its seal and the figures that can't be right."""
     if why := objection(row, SampleTags):
         return None, [(Flaw.WRONG, why)]
-    wrong = wrong_figures(row)
-    kept = {name: value for name, value in row.items() if name not in wrong} if wrong else row
+    unsealed = {name: value for name, value in row.items() if name not in SEAL_KEYS}
+    wrong = wrong_figures(unsealed)
+    kept = {name: value for name, value in unsealed.items() if name not in wrong} if wrong else unsealed
     return kept, [(Flaw.VALUE, f"`{name}` is {str(row[name])[:40]}") for name in wrong]
 
 

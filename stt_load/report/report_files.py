@@ -17,12 +17,13 @@ from stt_load.kinds import STREAM
 from stt_load.records import UtteranceRecord
 from stt_load.report.build import build_report
 from stt_load.report.csv_file import stages_csv
-from stt_load.report.damage import RUN, SAMPLE_FILES, STAGES, UTTERANCES, Damage, Flaw
+from stt_load.report.damage import Damage, Flaw
 from stt_load.report.html import report_html
 from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import RunReport
 from stt_load.report.plots import draw_charts
+from stt_load.report.raw_files import RUN, SAMPLE_FILES, STAGES, UTTERANCES
 from stt_load.report.raw_lines import NotJson, RawLines, parse_json, read_bytes
 from stt_load.report.raw_rows import Accept, JsonObject, accept_sample, checked_run, transitions_of, utterances_of
 from stt_load.sealed_lines import is_whole_file, lacks_seal

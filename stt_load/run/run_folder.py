@@ -26,6 +26,7 @@ from stt_load.clock import Clock
 from stt_load.data_folder import rescue_folders
 from stt_load.errors import ConfigError, WriteError
 from stt_load.log import log
+from stt_load.report.raw_files import GPU_SAMPLES, HOST_SAMPLES, RUN, SAMPLE_FILES, STAGES, UTTERANCES
 from stt_load.run.raw_file import RawFile
 from stt_load.sealed_lines import sealed, sealed_file
 from stt_load.whole_characters import with_whole_characters
@@ -39,9 +40,6 @@ being measured then; what finds no room even here is counted as lost."""
 _RETRY_PERIOD_S = 0.1
 _DESCRIPTION_PERIOD_S = 1.0
 _PASSES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN, errno.EINTR}
-_STAGES, _UTTERANCES, _GPU, _HOST = "stages.jsonl", "utterances.jsonl", "gpu.jsonl", "host.jsonl"
-_SAMPLES = (_GPU, _HOST)
-_RUN = "run.json"
 _OF_A_NAME = 1_000  # folders
 
 
@@ -57,7 +55,7 @@ class RunFolder:
         self.path = path
         self.waited_s = 0.0  # how long lines have waited for a disk that was full, and then was not
         self._clock = clock
-        names = (_STAGES, _UTTERANCES, *(_SAMPLES if has_samples else ()))
+        names = (STAGES, UTTERANCES, *(SAMPLE_FILES if has_samples else ()))
         self._files = {name: RawFile(path / name) for name in names}
         self._n_lines: Counter[str] = Counter()
         self._n_lost = 0
@@ -92,15 +90,15 @@ class RunFolder:
         self._write_description()
 
     def add_transition(self, transition: Mapping[str, Any]) -> None:
-        self._append(_STAGES, [_row({"seq": self._n_lines[_STAGES], **transition})])
+        self._append(STAGES, [_row({"seq": self._n_lines[STAGES], **transition})])
 
     def add_utterances(self, lines: bytes) -> None:
         """Adds whole rows, each with its line end."""
-        self._append(_UTTERANCES, lines.splitlines())
+        self._append(UTTERANCES, lines.splitlines())
 
     def add_sample(self, sample: Mapping[str, Any]) -> None:
         """Adds a sample of a sidecar. Those of GPUs have a file of their own, which a run without a GPU lacks."""
-        self._append(_GPU if sample["kind"] == "gpu" else _HOST, [_row(sample)])
+        self._append(GPU_SAMPLES if sample["kind"] == "gpu" else HOST_SAMPLES, [_row(sample)])
 
     # what becomes of it --------------------------------------------------------------------------------
 
@@ -134,7 +132,7 @@ class RunFolder:
     def close(self) -> None:
         """Closes the files. Those of samples are removed where there was none."""
         for name, file in self._files.items():
-            if name in _SAMPLES and file.is_empty and file.is_there:
+            if name in SAMPLE_FILES and file.is_empty and file.is_there:
                 with suppress(OSError):
                     file.path.unlink()
             file.close()
@@ -156,7 +154,7 @@ class RunFolder:
             return
         lines = b"".join(sealed(row, number) + b"\n" for number, row in enumerate(rows, self._n_lines[name]))
         self._n_lines[name] += len(rows)
-        if self._refusal is not None and name != _STAGES and self._waiting_bytes + len(lines) > MEMORY_BYTES:
+        if self._refusal is not None and name != STAGES and self._waiting_bytes + len(lines) > MEMORY_BYTES:
             self._n_lost += len(rows)
             return
         try:
@@ -193,7 +191,7 @@ class RunFolder:
 
     def _write_description(self) -> None:
         self._described_s = self._clock()
-        write_atomically(self.path / _RUN, self._description)
+        write_atomically(self.path / RUN, self._description)
         self._is_described = True
 
     def _move(self) -> str:
@@ -219,7 +217,7 @@ class RunFolder:
         try:
             for name, file in self._files.items():
                 copies[name] = file.copy_to(path / name)
-            (path / _RUN).write_bytes(self._description)
+            (path / RUN).write_bytes(self._description)
         except OSError:
             for copy in copies.values():
                 copy.close()

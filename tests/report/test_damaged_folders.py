@@ -21,11 +21,12 @@ from stt_load.errors import ConfigError
 from stt_load.records import UtteranceRecord
 from stt_load.report.console import print_report
 from stt_load.report.csv_file import stages_csv
-from stt_load.report.damage import RAW_FILES, RUN, SAMPLE_FILES, STAGES, UTTERANCES, Damage
+from stt_load.report.damage import Damage
 from stt_load.report.html import report_html
 from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import Verdict
+from stt_load.report.raw_files import RAW_FILES, RUN, SAMPLE_FILES, STAGES, UTTERANCES
 from stt_load.report.raw_lines import RawLines
 from stt_load.report.raw_rows import JsonObject, accept_sample, transitions_of, utterances_of
 from stt_load.report.report_files import read_report

@@ -20,7 +20,7 @@ from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.report_files import WRITERS, read_report, write_report
-from stt_load.sealed_lines import sealed, sealed_file
+from stt_load.sealed_lines import SEAL_KEYS, sealed, sealed_file
 
 
 @pytest.fixture
@@ -352,6 +352,13 @@ def test_a_figure_of_a_sample_that_can_not_be_is_left_out_and_told(folder: Path,
         "gpu.jsonl: 1 value is left out that can't be right: line 8 (`sm_pct` is" in note for note in report.notes
     )
     assert report.verdict is Verdict.INVALID
+
+
+def test_the_seal_of_a_sample_is_no_figure(folder: Path) -> None:
+    summary = json.loads(summary_json(read_report(folder)))
+    devices = [device for stage in summary["stages"] for device in stage["devices"]]
+    assert [device["kind"] for device in devices] == ["gpu", "process", "host"] * 2
+    assert not [device for device in devices if not SEAL_KEYS.isdisjoint(device["fields"])]
 
 
 def test_samples_that_are_missing_altogether_are_told(folder: Path) -> None:

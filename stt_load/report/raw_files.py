@@ -1,0 +1,14 @@
+"""The raw files of a run folder, by name. `docs/files.md` says what is in them."""
+
+from __future__ import annotations
+
+RUN = "run.json"
+STAGES = "stages.jsonl"
+UTTERANCES = "utterances.jsonl"
+GPU_SAMPLES = "gpu.jsonl"
+HOST_SAMPLES = "host.jsonl"
+
+SAMPLE_FILES = (GPU_SAMPLES, HOST_SAMPLES)
+"""The samples of the sidecars; absent if no sidecar was used."""
+
+RAW_FILES = (RUN, STAGES, UTTERANCES, *SAMPLE_FILES)
