@@ -41,7 +41,7 @@ def test_the_unit_starts_a_sidecar(tmp_path: Path, more: str) -> None:
     python, zipapp, *given = (word.replace("${CREDENTIALS_DIRECTORY}", str(tmp_path)) for word in words)
     options = parse_options(given)
     assert python == "/usr/bin/python3"
-    assert f"install -D /tmp/gpu-sidecar.pyz {zipapp}" in UNIT
+    assert f"install -D gpu-sidecar.pyz {zipapp}" in UNIT
     assert (options.token, options.host) == (TOKEN, "0.0.0.0")
     assert options.service.record is not None
     assert options.service.record.parent == Path("/var/lib") / setting("StateDirectory")
