@@ -18,15 +18,15 @@ _SAFE_METHODS = ("GET", "HEAD")  # RFC 9110 section 9.2.1: they change nothing, 
 
 
 def find_refusal(
-    method: str, host: str, headers: Mapping[str, str], allowed: Collection[str], web_host: str = ""
+    method: str, host: str, headers: Mapping[str, str], allowed: Collection[str], own: Collection[str] = ()
 ) -> str | None:
     """Why a request is refused, in one line; None where it isn't.
 
     `host`: its `Host`. `allowed`: further names of ours, each with or without a port, such as those of a reverse proxy,
-    which may send another `Host` than the browser did. `web_host`: the name that is listened at.
+    which may send another `Host` than the browser did. `own`: names of this machine, which nobody else can have.
     """
     host = host.lower()
-    if not _is_ours(host, {*allowed, web_host.lower()} - {""}):
+    if not _is_ours(host, {*allowed, *own}):
         return (
             f"{host!r} is no name of this web UI: open it as http://127.0.0.1 with its port, or name the host when "
             f"Locust is started, with {HOSTS_FLAG} or {HOSTS_VARIABLE}"

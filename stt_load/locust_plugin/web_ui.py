@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,8 +29,8 @@ def add_hosts_option(parser: LocustArgumentParser) -> None:
         default="",
         env_var=HOSTS_VARIABLE,
         include_in_web_ui=False,
-        help="More names under which the web UI is opened, behind a reverse proxy for example. localhost, addresses "
-        "and --web-host are known.",
+        help="More names under which the web UI is opened, behind a reverse proxy for example. localhost, addresses, "
+        "--web-host and the name of this machine are known.",
     )
 
 
@@ -38,10 +39,11 @@ def guard(environment: Any) -> None:
     app: Flask = environment.web_ui.app
     options = environment.parsed_options
     names = {name.strip().lower() for name in options.web_allowed_hosts.split(",")} - {""}
+    own = {options.web_host.lower(), socket.gethostname().lower()} - {""}
 
     @app.before_request
     def refuse_strangers() -> Response | None:
-        why = find_refusal(request.method, request.host, dict(request.headers), names, options.web_host)
+        why = find_refusal(request.method, request.host, dict(request.headers), names, own)
         return None if why is None else make_response(why + "\n", 403, {"Content-Type": "text/plain; charset=utf-8"})
 
     @app.before_request

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,6 +95,7 @@ def test_what_can_be_asked_of_the_web_ui_and_by_whom(start_sink: StartSink, tmp_
             for path in ("/", "/stats/requests", "/logs", "/exceptions", "/stats/report", "/nothing"):
                 for headers in (foreign, {"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
                     assert requests.get(site + path, headers=headers, timeout=30).status_code == 403, (path, headers)
+            assert requests.get(site, headers={"Host": socket.gethostname()}, timeout=30).ok
             assert requests.get(site, headers={"Host": "stt.example"}, timeout=30).headers["Content-Security-Policy"]
 
             page = html.unescape(requests.get(site, timeout=30).text)

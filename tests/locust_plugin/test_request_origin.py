@@ -28,7 +28,7 @@ def said(site: str, mode: str = "cors", **more: str) -> dict[str, str]:
         ("POST", HOST, said("same-origin", Origin=f"http://{HOST}")),
         ("GET", HOST, said("none", "navigate")),  # typed into the address bar
         ("GET", HOST, said("cross-site", "navigate")),  # a link on another page
-        ("POST", "bench.lan:8089", {"Origin": "http://bench.lan:8089"}),  # --web-host
+        ("POST", "bench.lan:8089", {"Origin": "http://bench.lan:8089"}),  # --web-host, or this machine
         ("POST", "stt.example", {"Origin": "https://stt.example"}),
         ("POST", "stt.example:444", {"Origin": "https://stt.example:444"}),
         ("POST", "lab:8443", {}),
@@ -36,7 +36,7 @@ def said(site: str, mode: str = "cors", **more: str) -> dict[str, str]:
     ],
 )
 def test_our_own_page_and_programs_are_let_in(method: str, host: str, headers: dict[str, str]) -> None:
-    assert find_refusal(method, host, headers, BEHIND_PROXY, "bench.lan") is None
+    assert find_refusal(method, host, headers, BEHIND_PROXY, {"bench.lan"}) is None
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE"])
@@ -58,6 +58,11 @@ def test_our_own_page_and_programs_are_let_in(method: str, host: str, headers: d
 )
 def test_a_page_of_another_origin_is_refused(method: str, headers: dict[str, str]) -> None:
     assert "a page of another origin" in str(find_refusal(method, HOST, headers, BEHIND_PROXY))
+
+
+def test_another_server_on_this_machine_is_another_origin_under_its_name_too() -> None:
+    headers = {"Origin": "http://bench.lan:3000"}
+    assert "a page of another origin" in str(find_refusal("POST", "bench.lan:8089", headers, (), {"bench.lan"}))
 
 
 def test_a_form_of_another_page_is_refused_though_it_navigates() -> None:
