@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from stt_load.errors import ConfigError
-from stt_load.url_secrets import HIDDEN, looks_like_token, secrets_of_url
+from stt_load.url_secrets import HIDDEN, SURE_CHARACTERS, looks_like_token, secrets_of_url
 
 API_KEY_VARIABLE = "STT_LOAD_API_KEY"  # of the server under test
 TTS_KEY_VARIABLE = "STT_LOAD_TTS_API_KEY"  # of the TTS server
@@ -44,7 +44,6 @@ _HEADERS_OF_THE_HANDSHAKE = "sec-websocket-"
 _BEGINNING_CHARACTERS = 12  # of a secret that was cut off: fewer may be a word
 _LONGEST_REST = 60  # how much more of such a beginning is looked for
 HIDDEN_WORD = "hidden"  # in a transcript, where a sign would be no word
-_SURE_CHARACTERS = 8  # a shorter secret is hidden as a whole word only: it may be a part of ordinary words
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Credentials:
     def hide_in_transcript(self, text: str, reference: str) -> str:
         """A transcript as it may be kept. What `reference` holds was spoken, and what is short may be a word: both are
         kept. Any other secret becomes one other word, so that no error rate changes."""
-        pattern = self._pattern(_SURE_CHARACTERS)
+        pattern = self._pattern(SURE_CHARACTERS)
         return pattern.sub(lambda found: found[0] if found[0] in reference else HIDDEN_WORD, text) if pattern else text
 
     def _pattern(self, shortest: int = 1) -> re.Pattern[str] | None:
@@ -180,7 +179,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield html.escape(secret)
     yield quote(secret, safe="")
     yield quote_plus(secret)
-    if len(secret) >= _SURE_CHARACTERS:
+    if len(secret) >= SURE_CHARACTERS:
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             text = encode(secret.encode()).decode()
             yield from (text, text.rstrip("="))
@@ -188,7 +187,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 def _whole(text: str) -> str:
     """Matches the text, a short one only as a word of its own."""
-    return re.escape(text) if len(text) >= _SURE_CHARACTERS else rf"(?<!\w){re.escape(text)}(?!\w)"
+    return re.escape(text) if len(text) >= SURE_CHARACTERS else rf"(?<!\w){re.escape(text)}(?!\w)"
 
 
 def _beginning(text: str) -> str:

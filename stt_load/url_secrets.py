@@ -32,7 +32,7 @@ _TOKEN = re.compile(
 )
 # Their values are never words, however short they are.
 _SECRET_NAME = re.compile(r"key|token|secret|auth|jwt|pass|pwd|sig|cred|code", re.IGNORECASE)
-_SURE_CHARACTERS = 8
+SURE_CHARACTERS = 8  # a shorter secret may be a part of ordinary words
 
 
 def looks_like_token(text: str) -> bool:
@@ -75,14 +75,14 @@ def secrets_of_url(url: str) -> Iterator[str]:
     """Each text in the URL that may not be shown where a server quotes it. Values that may be words of a sentence, such
     as `fast` in `?profile=fast`, are not among them."""
     parts = urlsplit(url)
-    if parts.username and len(parts.username) >= _SURE_CHARACTERS:  # some services take a key for the user
+    if parts.username and len(parts.username) >= SURE_CHARACTERS:  # some services take a key for the user
         yield unquote(parts.username)
     if parts.password:
         yield unquote(parts.password)
     yield from (unquote(part) for part in parts.path.split("/") if looks_like_token(part))
     for part in parts.query.split("&"):
         name, _, value = part.partition("=")
-        if HIDDEN in _shown_parameter(part) and (len(value) >= _SURE_CHARACTERS or _SECRET_NAME.search(name)):
+        if HIDDEN in _shown_parameter(part) and (len(value) >= SURE_CHARACTERS or _SECRET_NAME.search(name)):
             yield unquote_plus(value)
 
 

@@ -5,7 +5,6 @@ Locust has no hook between its command line and its fork, so the options are loo
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 import socket
@@ -22,6 +21,7 @@ from stt_load.locust_plugin.cluster_sockets import Keys, MasterSocket, WorkerSoc
 from stt_load.locust_plugin.cluster_token import shared_token, token_file
 from stt_load.locust_plugin.joining import Joining
 from stt_load.log import log
+from stt_load.option_values import is_loopback
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.preflight import port_taken
 
@@ -55,14 +55,6 @@ def set_up_cluster(options: Any, admission: Admission, clips: LoadedClips) -> No
     if taken:
         raise ConfigError(taken)
     _use(_Sockets(Keys(token), admission, clips, None))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Sockets:

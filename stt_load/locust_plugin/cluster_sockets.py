@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import socket
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -24,8 +23,8 @@ from zmq.utils import z85
 from zmq.utils.monitor import parse_monitor_message
 
 from stt_load.credentials import CLUSTER_TOKEN_VARIABLE
-from stt_load.errors import ExitCode
 from stt_load.locust_plugin.admission import Admission
+from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.joining import Joining, Refused, is_answer
 from stt_load.log import log
 
@@ -122,9 +121,7 @@ class WorkerSocket(zmqrpc.BaseSocket):
         try:
             self._join(joining, events)
         except Refused as refused:
-            for line in refused.lines:
-                print(f"error: {line}", file=sys.stderr)
-            sys.exit(ExitCode.USAGE)
+            exit_with(refused.lines)
         finally:
             self.socket.disable_monitor()
 

@@ -6,7 +6,6 @@ Each listener is one call: Locust logs and swallows what a listener raises.
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,10 +22,11 @@ from locust.util import cache
 
 from stt_load.clock import SteadyWallClock
 from stt_load.ending_signals import end_with_parent_after_fork, hear, hear_before_start
-from stt_load.errors import ConfigError, ExitCode
+from stt_load.errors import ConfigError
 from stt_load.locust_plugin.admission import Admission
 from stt_load.locust_plugin.arguments import listen_on_loopback
 from stt_load.locust_plugin.cluster_set_up import set_up_cluster
+from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
 from stt_load.locust_plugin.web_ui import add_hosts_option, guard
@@ -78,9 +78,7 @@ class _CommandLine:
         try:
             set_up_cluster(options, self._admission, self._clips)
         except ConfigError as error:
-            for line in error.lines:
-                print(f"error: {line}", file=sys.stderr)
-            sys.exit(ExitCode.USAGE)
+            exit_with(error.lines)
         return options
 
 

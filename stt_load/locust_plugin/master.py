@@ -21,6 +21,7 @@ from stt_load.errors import ConfigError, ExitCode, WriteError
 from stt_load.locust_plugin.admission import Admission, Terms
 from stt_load.locust_plugin.agreement import reach_agreement
 from stt_load.locust_plugin.arguments import find_task_problems
+from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import RECEIVED, REPORT_KEY, SERVERS_OPTION, UPDATE
 from stt_load.locust_plugin.own_workers import end_workers, is_alive, own_workers
@@ -90,9 +91,7 @@ class Master:
             print(interrupted, file=sys.stderr)
             sys.exit(ExitCode.ABORTED)
         except ConfigError as error:
-            for line in error.lines:
-                print(f"error: {line}", file=sys.stderr)
-            sys.exit(error.exit_code)
+            exit_with(error.lines, error.exit_code)
 
     def _watch_workers(self, workers: Sequence[psutil.Process], n_wanted: int) -> None:
         """Before the run Locust waits for all workers of --processes, for ever where one of them has ended."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from gevent.lock import Semaphore
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.locust_plugin.arguments import find_task_problems
+from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.joining import find_equipment, refusal_lines
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
@@ -54,9 +54,7 @@ class Worker:
     def on_init(self) -> None:
         """Says hello to the master. Leaves the process with 2 where its environment leaves callers nothing to do."""
         if problems := find_task_problems(self.environment):
-            for line in problems:
-                print(f"error: {line}", file=sys.stderr)
-            sys.exit(ExitCode.USAGE)
+            exit_with(problems)
         self.environment.runner.send_message(HELLO, {})
         gevent.spawn(self._watch_master)
 

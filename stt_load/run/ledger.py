@@ -56,8 +56,8 @@ class Ledger:
 
     `references`: clip id → reference text. `write`: takes the lines of each report at once, whole and in one piece.
     `wall_clock`: the run's; the moments of workers with another one are moved to it. `allowance`: without one, every
-    row is scored. `utterance_limit_s`: no utterance lasts longer, so what was spoken
-    before that can't reach a caller any more.
+    row is scored. `utterance_limit_s`: no utterance lasts longer, so what was spoken before that can't reach a caller
+    any more.
     """
 
     def __init__(
