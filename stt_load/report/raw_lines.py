@@ -4,8 +4,10 @@ off, a flipped bit, zeros after a power loss, a span that is missing, a line tha
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import stat
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -55,7 +57,7 @@ class RawLines(Generic[Row]):
         self._numbers, self._unsealed = LineNumbers(), set()
         n_before = 0
         try:
-            with self._path.open("rb") as file:
+            with _open(self._path) as file:
                 self._is_sealed = mentions_seal(file.read(_LOOKED_AT_BYTES))
                 file.seek(0)
                 for piece in _whole_lines(file):
@@ -193,9 +195,19 @@ def parse_json(text: bytes) -> Any:
 
 def read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with _open(path) as file:
+            return file.read()
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _open(path: Path) -> BinaryIO:
+    """Raises OSError for a pipe and for a device too: a folder that somebody else has packed may hold one that never
+    ends."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is a pipe or a device")
+    return path.open("rb")
 
 
 def unreadable(path: Path, error: OSError) -> ConfigError:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -400,6 +401,19 @@ def test_a_folder_without_a_stage_is_refused_in_one_line(
     assert name in line
     assert "\n" not in line
     assert not (folder / "summary.json").exists()
+
+
+@pytest.mark.parametrize("name", ["stages.jsonl", "utterances.jsonl", "gpu.jsonl"])
+def test_a_pipe_or_a_device_in_the_place_of_a_file_is_refused_in_one_line(folder: Path, name: str) -> None:
+    """Of a folder that somebody else has packed: it would be read for ever."""
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(ConfigError, match=rf"{name} can't be read: it is a pipe or a device; is .* a run folder\?$"):
+        read_report(folder)
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match="it is a pipe or a device"):
+        read_report(folder)
 
 
 def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
