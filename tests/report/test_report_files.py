@@ -405,7 +405,7 @@ def test_a_folder_without_a_stage_is_refused_in_one_line(
 
 @pytest.mark.parametrize("name", ["stages.jsonl", "utterances.jsonl", "gpu.jsonl"])
 def test_a_pipe_or_a_device_in_the_place_of_a_file_is_refused_in_one_line(folder: Path, name: str) -> None:
-    """Of a folder that somebody else has packed: it would be read for ever."""
+    """A folder that somebody else has packed may hold one, and it would be read for ever."""
     (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
     with pytest.raises(ConfigError, match=rf"{name} can't be read: it is a pipe or a device; is .* a run folder\?$"):
