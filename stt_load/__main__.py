@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from stt_load.ending_signals import go_on_in_fork, hear_before_start
+from stt_load.process.ending_signals import go_on_in_fork, hear_before_start
 
 # A library compares two long texts for minutes in one call, and no handler of a signal runs meanwhile.
 _DEAF = {"score"}

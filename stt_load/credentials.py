@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from stt_load.errors import ConfigError
-from stt_load.url_secrets import HIDDEN, SURE_CHARACTERS, looks_like_token, secrets_of_url
+from stt_load.text.url_secrets import HIDDEN, SURE_CHARACTERS, looks_like_token, secrets_of_url
 
 API_KEY_VARIABLE = "STT_LOAD_API_KEY"  # of the server under test
 TTS_KEY_VARIABLE = "STT_LOAD_TTS_API_KEY"  # of the TTS server

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 from typing import ClassVar
 
-from stt_load.printable import printable
+from stt_load.text.printable import printable
 
 
 class Outcome(StrEnum):

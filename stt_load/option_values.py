@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from stt_load.url_secrets import as_typed
+from stt_load.text.url_secrets import as_typed
 
 DEFAULT_CONCURRENCY = "1,5,10,20,30,40"
 DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}

@@ -19,8 +19,8 @@ from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import Outcome
 from stt_load.kinds import KINDS, STREAM
 from stt_load.plausible import Count, Length, Milliseconds, Moment, Ratio, Seconds
-from stt_load.printable import printable
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.printable import printable
+from stt_load.text.whole_characters import with_whole_characters
 
 SCHEMA_VERSION = 1
 

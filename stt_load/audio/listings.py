@@ -16,7 +16,7 @@ from stt_load.audio.codec import AUDIO_SUFFIXES
 from stt_load.audio.containers import UNREADABLE_SUFFIXES
 from stt_load.audio.manifest import FILE_KEYS, TEXT_KEYS, ManifestEntry
 from stt_load.errors import ClipError
-from stt_load.text_rows import TAB, json_rows, lines_of, separated_cells, separated_rows
+from stt_load.text.text_rows import TAB, json_rows, lines_of, separated_cells, separated_rows
 
 # Of Kaldi: the recording, and start and end in it in seconds, of each utterance.
 _Parts = dict[str, tuple[str, float | None, float | None]]

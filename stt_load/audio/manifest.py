@@ -25,7 +25,7 @@ from pathlib import PurePath
 from typing import Any
 
 from stt_load.errors import ClipError
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.whole_characters import with_whole_characters
 
 MANIFEST_NAME = "clips.jsonl"
 

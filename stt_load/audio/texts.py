@@ -20,8 +20,8 @@ from pathlib import Path
 
 from stt_load.audio.manifest import TEXT_KEYS
 from stt_load.errors import ConfigError
-from stt_load.text_rows import TAB, TextRow, json_rows, lines_of, separated_rows
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.text_rows import TAB, TextRow, json_rows, lines_of, separated_rows
+from stt_load.text.whole_characters import with_whole_characters
 
 # Columns that name a text; files are called after them.
 ID_KEYS = ("id", "clip_id", "name", "key")

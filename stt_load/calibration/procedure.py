@@ -22,8 +22,8 @@ from stt_load.calibration.trial import TEXT, TestBed, make_clips, run_trial
 from stt_load.calibration.trial_figures import TrialFigures, clock_errors_s
 from stt_load.errors import SttLoadError
 from stt_load.server.process import start_sink_server
-from stt_load.text_rows import lines_of
-from stt_load.url_secrets import without_credentials
+from stt_load.text.text_rows import lines_of
+from stt_load.text.url_secrets import without_credentials
 from stt_load.versions import describe_versions
 
 OnTrial = Callable[[TrialFigures], None]

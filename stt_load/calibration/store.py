@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stt_load.atomic_file import write_atomically
 from stt_load.calibration.result import Calibration, NotACalibration
-from stt_load.data_folder import data_folder
+from stt_load.process.atomic_file import write_atomically
+from stt_load.process.data_folder import data_folder
 
 _IDENTITY = ("host", "architecture", "cpu_model", "cores", "container_cpu_limit")
 

@@ -13,10 +13,10 @@ import click
 from stt_load import __version__
 from stt_load.cli.interrupts import interruptible
 from stt_load.errors import ConfigError, ExitCode, SttLoadError
-from stt_load.printable import printable
+from stt_load.process.standard_streams import protect_streams
 from stt_load.run.fault import fault_line
-from stt_load.standard_streams import protect_streams
-from stt_load.url_secrets import without_secrets_of_urls
+from stt_load.text.printable import printable
+from stt_load.text.url_secrets import without_secrets_of_urls
 
 # Name → (module, one line of help). Modules are imported when they are needed: the help must come at once.
 COMMANDS: dict[str, tuple[str, str]] = {

@@ -24,10 +24,10 @@ from stt_load.clips.library import Progress as ReportProgress
 from stt_load.clips.library import default_clips, make_folder
 from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.errors import ConfigError, ExitCode
-from stt_load.printable import printable
-from stt_load.standard_streams import require_output
+from stt_load.process.standard_streams import require_output
+from stt_load.text.printable import printable
+from stt_load.text.url_secrets import without_credentials
 from stt_load.tts.engines import ENGINES, Voice, voice_of
-from stt_load.url_secrets import without_credentials
 
 SHIPPED: dict[str, Callable[[], Texts]] = {"english": english_set, "standard": standard_set}
 

@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from stt_load.cli.run import ALL_OPTIONS, check, handed_on, locust_command, with_options
-from stt_load.ending_signals import die_with_parent, heard, hearing, held_back, leave_before_start, restore
 from stt_load.locust_plugin.arguments import find_locust_problems
+from stt_load.process.ending_signals import die_with_parent, heard, hearing, held_back, leave_before_start, restore
+from stt_load.process.standard_streams import flush_streams
 from stt_load.server.process import start_embedded_server
-from stt_load.standard_streams import flush_streams
 
 # What differs from `stt-load run`: about three minutes instead of ten, and enough of each stage to judge.
 DEMO_OPTIONS = {

@@ -12,7 +12,7 @@ from stt_load.dialects.installed import InstalledDialect, installed_dialects
 from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConfigError
 from stt_load.kinds import KINDS, STREAM, LoadKind, kind_of
-from stt_load.standard_streams import require_output
+from stt_load.process.standard_streams import require_output
 
 _WIDTH = 110
 

@@ -15,8 +15,8 @@ from stt_load.calibration.checks import Check, Status, check_all
 from stt_load.calibration.host_probe import probe_machine
 from stt_load.calibration.installation_probe import probe_installation
 from stt_load.errors import ExitCode
-from stt_load.printable import printable
-from stt_load.standard_streams import require_output
+from stt_load.process.standard_streams import require_output
+from stt_load.text.printable import printable
 
 _COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.PROBLEM: "red"}
 _NARROWEST = 80

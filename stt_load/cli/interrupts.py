@@ -6,7 +6,7 @@ import signal
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
-from stt_load.ending_signals import hearing
+from stt_load.process.ending_signals import hearing
 
 
 def interruptible() -> AbstractContextManager[None]:

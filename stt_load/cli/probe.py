@@ -22,12 +22,12 @@ from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import LanguageChoice, choose_language
 from stt_load.metrics.model_tags import has_model_tags
 from stt_load.metrics.wer import scored
-from stt_load.printable import printable
+from stt_load.process.standard_streams import print_in_background
 from stt_load.records import Utterance, UtteranceRecord
 from stt_load.run.preflight import find_problems
 from stt_load.session.advice import find_cause
-from stt_load.standard_streams import print_in_background
-from stt_load.url_secrets import HIDDEN, without_credentials
+from stt_load.text.printable import printable
+from stt_load.text.url_secrets import HIDDEN, without_credentials
 from stt_load.workloads.run_clips import choose_clips
 from stt_load.workloads.workload import Show, Workload, as_ms
 

@@ -14,12 +14,12 @@ from typing import Any, NoReturn
 import click
 
 from stt_load.config import parse_options
-from stt_load.ending_signals import hearing, held_back, leave_before_start
 from stt_load.errors import ConfigError, SttLoadError
 from stt_load.locust_plugin.arguments import find_locust_problems
 from stt_load.options import OPTIONS, Option
+from stt_load.process.ending_signals import hearing, held_back, leave_before_start
+from stt_load.process.standard_streams import flush_streams
 from stt_load.run.preflight import find_problems
-from stt_load.standard_streams import flush_streams
 
 ALL_OPTIONS = tuple(option.name for option in OPTIONS)
 LOCUST = (sys.executable, "-P", "-m", "stt_load.locust_plugin")

@@ -27,8 +27,8 @@ from stt_load.metrics.model_tags import has_model_tags
 from stt_load.metrics.normaliser import NORMALISERS, Normaliser
 from stt_load.metrics.pairs import Pair, PairFile
 from stt_load.metrics.wer import Scores, align, score
-from stt_load.printable import printable
-from stt_load.standard_streams import require_output
+from stt_load.process.standard_streams import require_output
+from stt_load.text.printable import printable
 
 _WIDTH = 110
 _NO_WORD = "*"  # where one side has no word

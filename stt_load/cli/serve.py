@@ -12,9 +12,9 @@ from stt_load.audio.texts import english_texts, texts_from_file
 from stt_load.clips.cache_folder import cache_folder
 from stt_load.errors import ConfigError
 from stt_load.extras import install_command
+from stt_load.process.standard_streams import print_in_background
 from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.server.embedded_recogniser import RecogniserOptions, default_decoders, run_recogniser
-from stt_load.standard_streams import print_in_background
 
 _KEY_VARIABLE = "STT_SERVE_API_KEY"
 _PORT, _TTS_PORT = 8000, 8004  # the defaults of `stt-load run` and of `stt-load tts`

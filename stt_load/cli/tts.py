@@ -17,29 +17,29 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from stt_load.atomic_file import write_atomically
 from stt_load.audio.texts import Texts
 from stt_load.cli.clips import read_texts
 from stt_load.cli.run import become_locust, with_options
 from stt_load.config import listener_at
 from stt_load.credentials import TTS_KEY_VARIABLE, read_credentials, sidecar_token
-from stt_load.data_folder import rescue_folders
 from stt_load.errors import ConfigError, ExitCode, WriteError
 from stt_load.kinds import TTS
 from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
 from stt_load.options import OPTIONS
-from stt_load.printable import printable
+from stt_load.process.atomic_file import write_atomically
+from stt_load.process.data_folder import rescue_folders
+from stt_load.process.standard_streams import print_in_background
 from stt_load.run.preflight import unreachable, unwritable
 from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar
-from stt_load.standard_streams import print_in_background
+from stt_load.text.printable import printable
+from stt_load.text.url_secrets import without_credentials
 from stt_load.tts.apis import TTS_APIS
 from stt_load.tts.engines import with_path
 from stt_load.tts_benchmark.benchmark_run import BenchmarkRun
 from stt_load.tts_benchmark.gpu_watch import GpuWatch
 from stt_load.tts_benchmark.results import Benchmark, result_json, with_streaming_known
 from stt_load.tts_benchmark.table import explanations, result_tables
-from stt_load.url_secrets import without_credentials
 from stt_load.workloads.tts import TtsClient
 
 _PREFIX = "tts-"

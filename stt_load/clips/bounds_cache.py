@@ -14,13 +14,13 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from stt_load.atomic_file import write_atomically
 from stt_load.audio.bounds_doubts import Doubt
 from stt_load.audio.clip import PcmArray
 from stt_load.audio.found_speech import ALGORITHM_VERSION, FoundSpeech, find_speech
 from stt_load.audio.speech_bounds import SpeechBounds
 from stt_load.clips.cache_folder import cache_folder
 from stt_load.errors import ConfigError
+from stt_load.process.atomic_file import write_atomically
 from stt_load.sealed_lines import is_whole_file, sealed_file
 
 

@@ -22,7 +22,7 @@ from stt_load.clips.text_files import head_of, text_of
 from stt_load.clips.texts_beside import texts_beside
 from stt_load.clips.wording import first_few
 from stt_load.errors import ConfigError
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.whole_characters import with_whole_characters
 
 BESIDE = "a text beside each audio file"
 _PACKED_SUFFIXES = (".parquet", ".arrow", ".tar", ".tgz", ".gz", ".zip", ".zst")

@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stt_load.atomic_file import write_error
 from stt_load.audio.bounds_doubts import Doubt
 from stt_load.audio.clip import Clip
 from stt_load.audio.codec import Pcm, encode_wav
@@ -26,6 +25,7 @@ from stt_load.clips.clip_file import ClipFiles, LoadedClip, load_clip
 from stt_load.clips.data_set import read_data_set
 from stt_load.clips.folder_notes import folder_notes, nothing_in
 from stt_load.errors import ClipError, ConfigError
+from stt_load.process.atomic_file import write_error
 
 _ABANDONED_AFTER_S = 3_600.0
 

@@ -10,7 +10,7 @@ from stt_load.audio import listings
 from stt_load.audio.manifest import MANIFEST_NAME, ManifestEntry, parse_line
 from stt_load.clips.text_files import head_of, text_of
 from stt_load.errors import ClipError
-from stt_load.text_rows import lines_of
+from stt_load.text.text_rows import lines_of
 
 Read = Callable[[Path, str, list[str]], list[ManifestEntry]]
 """Reads a list. It is given the path, the text and the problems that were found so far, to which it adds its own."""

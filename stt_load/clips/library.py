@@ -19,7 +19,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from stt_load.atomic_file import write_atomically
 from stt_load.audio.clip import Clip
 from stt_load.audio.codec import Pcm, decode
 from stt_load.audio.speech_bounds import SpeechBounds, cut_to_bounds, find_sound
@@ -30,6 +29,7 @@ from stt_load.clips.cache_folder import cache_folder
 from stt_load.clips.folder import ClipSet, is_free, load_folder, write_folder
 from stt_load.clips.tts_server import speak_over_http
 from stt_load.errors import ClipError, ConfigError
+from stt_load.process.atomic_file import write_atomically
 from stt_load.tts.engines import ENGINES, Voice, voice_of
 
 # Silence before and after the speech of every clip made here.

@@ -10,7 +10,7 @@ from stt_load.audio.codec import AUDIO_SUFFIXES
 from stt_load.audio.manifest import ManifestEntry
 from stt_load.clips.text_files import decoded
 from stt_load.errors import ClipError
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.whole_characters import with_whole_characters
 
 _TEXT_ENDINGS = (".txt", ".TXT", ".lab", ".normalized.txt")
 

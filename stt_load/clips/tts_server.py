@@ -21,8 +21,8 @@ from stt_load.errors import ClipError, ConfigError
 from stt_load.net.direct_session import DirectSession
 from stt_load.option_values import is_loopback
 from stt_load.session.http_status import fault_of_status
+from stt_load.text.url_secrets import secrets_of_url, without_credentials
 from stt_load.tts.engines import ENGINES, Voice
-from stt_load.url_secrets import secrets_of_url, without_credentials
 
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # its lines of DEBUG hold the URL as it is
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from stt_load.dialects.events import Event, Ignored, Message, Partial
 from stt_load.errors import PlainWords, ProtocolError
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.whole_characters import with_whole_characters
 
 _CHARACTERS_SHOWN = 80
 _LIMIT_MS = 1e12

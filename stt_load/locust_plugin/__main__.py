@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stt_load.ending_signals import hear_before_start
+from stt_load.process.ending_signals import hear_before_start
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stt_load.locust_plugin.messages import EQUIPMENT, JOIN, REFUSED, TERMS, WAIT, WELCOME
-from stt_load.log import log
+from stt_load.process.log import log
 from stt_load.run.terms import Equipment, Program, equipment_differences, program_differences
 
 Answer = tuple[str, dict[str, Any]]

@@ -10,7 +10,7 @@ import gevent
 
 from stt_load.errors import ConfigError
 from stt_load.locust_plugin.admission import Admission
-from stt_load.log import log
+from stt_load.process.log import log
 
 _LIMIT_S = 1_800.0  # finding the speech in thousands of clips takes minutes
 _TELL_AFTER_S = 10.0

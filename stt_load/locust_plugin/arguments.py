@@ -8,7 +8,7 @@ from typing import Any
 
 from stt_load.options import OPTIONS
 from stt_load.run.preflight import port_taken
-from stt_load.url_secrets import as_typed
+from stt_load.text.url_secrets import as_typed
 
 LOOPBACK = "127.0.0.1"
 

@@ -20,8 +20,8 @@ from stt_load.locust_plugin.arguments import LOOPBACK
 from stt_load.locust_plugin.cluster_sockets import Keys, MasterSocket, WorkerSocket
 from stt_load.locust_plugin.cluster_token import shared_token, token_file
 from stt_load.locust_plugin.joining import Joining
-from stt_load.log import log
 from stt_load.option_values import is_loopback
+from stt_load.process.log import log
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.preflight import port_taken
 

@@ -26,7 +26,7 @@ from stt_load.credentials import CLUSTER_TOKEN_VARIABLE
 from stt_load.locust_plugin.admission import Admission
 from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.joining import Joining, Refused, is_answer
-from stt_load.log import log
+from stt_load.process.log import log
 
 # What a failed handshake means, on either side.
 _OTHER_TOKEN = (

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from stt_load.credentials import CLUSTER_TOKEN_VARIABLE
-from stt_load.data_folder import data_folder
 from stt_load.errors import ConfigError
+from stt_load.process.data_folder import data_folder
 
 _FEWEST_CHARACTERS = 16
 _TOKEN_BYTES = 32

@@ -21,7 +21,6 @@ from locust.rpc import Message
 from locust.util import cache
 
 from stt_load.clock import SteadyWallClock
-from stt_load.ending_signals import end_with_parent_after_fork, hear, hear_before_start
 from stt_load.errors import ConfigError
 from stt_load.locust_plugin.admission import Admission
 from stt_load.locust_plugin.arguments import listen_on_loopback
@@ -31,11 +30,12 @@ from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
 from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
-from stt_load.log import tell_once_of_lost_entries
 from stt_load.options import OPTIONS
+from stt_load.process.ending_signals import end_with_parent_after_fork, hear, hear_before_start
+from stt_load.process.log import tell_once_of_lost_entries
+from stt_load.process.standard_streams import print_in_background
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.terms import this_program
-from stt_load.standard_streams import print_in_background
 
 _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer than it needs to be
 

@@ -26,7 +26,7 @@ from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import RECEIVED, REPORT_KEY, SERVERS_OPTION, UPDATE
 from stt_load.locust_plugin.own_workers import end_workers, is_alive, own_workers
 from stt_load.locust_plugin.worker_cluster import WorkerCluster
-from stt_load.log import log
+from stt_load.process.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.cluster import Cluster
 from stt_load.run.fault import fault_line

@@ -6,7 +6,7 @@ import gevent
 from locust import User, constant, task
 
 from stt_load.errors import ConfigError
-from stt_load.log import log
+from stt_load.process.log import log
 from stt_load.run.caller_pool import PAUSE_AFTER_FAILURE_S
 from stt_load.run.fault import fault_line
 

@@ -16,7 +16,7 @@ from stt_load.errors import ConfigError
 from stt_load.locust_plugin.messages import SERVERS_OPTION
 from stt_load.locust_plugin.request_origin import HOSTS_FLAG, HOSTS_VARIABLE, find_refusal
 from stt_load.run.named_servers import find_unnamed
-from stt_load.url_secrets import HIDDEN, without_credentials
+from stt_load.text.url_secrets import HIDDEN, without_credentials
 
 # The fields of Locust's own form; the others are custom parameters.
 _FIELDS = frozenset(["user_count", "spawn_rate", "host", "run_time", "profile", "user_classes", "shape_class"])

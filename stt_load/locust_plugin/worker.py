@@ -19,7 +19,7 @@ from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.joining import find_equipment, refusal_lines
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
-from stt_load.log import log
+from stt_load.process.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.named_servers import find_unnamed

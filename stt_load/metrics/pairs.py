@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 from stt_load.errors import ConfigError, Outcome
 from stt_load.metrics.language_guess import SAMPLE
-from stt_load.text_rows import TAB, TextRow, json_rows, separated_rows
+from stt_load.text.text_rows import TAB, TextRow, json_rows, separated_rows
 
 KNOWN_KEYS = (
     ("ref", "hyp"),

@@ -11,12 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from stt_load.printable import printable
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.resources import RESOURCES_TITLE, ResourceTable, resource_table
 from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
 from stt_load.report.wording import at_callers, judged, knee_sentence, names_of, title
+from stt_load.text.printable import printable
 
 _PIPE_WIDTH = 110  # a file or CI log has no width; rich would assume 80 and fold the table
 

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from stt_load.printable import printable
 from stt_load.report.model import RunReport
 from stt_load.report.plots import Chart
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
 from stt_load.report.wording import at_callers, judged, knee_sentence, names_of, title
+from stt_load.text.printable import printable
 
 _templates = Environment(
     loader=PackageLoader("stt_load.report", "templates"),

@@ -13,9 +13,9 @@ from xml.etree import ElementTree as ET
 from stt_load.kinds import LoadKind
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
-from stt_load.printable import printable
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.wording import callers, judged, knee_sentence, title
+from stt_load.text.printable import printable
 
 
 def junit_xml(report: RunReport) -> str:

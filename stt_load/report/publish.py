@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError, ExitCode
-from stt_load.log import log
+from stt_load.process.atomic_file import write_atomically
+from stt_load.process.log import log
 from stt_load.report.console import print_report
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport

@@ -20,7 +20,7 @@ from stt_load.plausible import said
 from stt_load.report.damage import Damage, Flaw
 from stt_load.report.raw_rows import Accept, Row
 from stt_load.sealed_lines import BrokenSeal, are_numbered, line_number, mentions_seal, whole_lines_within
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.whole_characters import with_whole_characters
 
 # Larger pieces take twice the time: their memory goes back to the system and is asked for again, piece after piece.
 _AT_ONCE_BYTES = 256 * 1024

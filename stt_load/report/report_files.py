@@ -11,9 +11,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM
+from stt_load.process.atomic_file import write_atomically
 from stt_load.records import UtteranceRecord
 from stt_load.report.build import build_report
 from stt_load.report.csv_file import stages_csv
@@ -27,7 +27,7 @@ from stt_load.report.raw_files import RUN, SAMPLE_FILES, STAGES, UTTERANCES
 from stt_load.report.raw_lines import NotJson, RawLines, parse_json, read_bytes
 from stt_load.report.raw_rows import Accept, JsonObject, accept_sample, checked_run, transitions_of, utterances_of
 from stt_load.sealed_lines import is_whole_file, lacks_seal
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.whole_characters import with_whole_characters
 
 _SUMMARY = "summary.json"
 

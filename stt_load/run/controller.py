@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 
 from stt_load.clock import Clock, SteadyWallClock
-from stt_load.log import log
+from stt_load.process.log import log
 from stt_load.run.cluster import Cluster
 from stt_load.run.ledger import Ledger
 from stt_load.run.plan import NOBODY_BEGAN, NOBODY_CAME, Observation, Phase, Plan, Transition

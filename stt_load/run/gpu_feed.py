@@ -15,7 +15,7 @@ from gevent.event import Event
 
 from stt_load.clock import SteadyWallClock
 from stt_load.credentials import sidecar_token
-from stt_load.log import log
+from stt_load.process.log import log
 from stt_load.run.fault import fault_line
 from stt_load.run.stage_update import StageUpdate
 from stt_load.sidecar.client import SidecarClient

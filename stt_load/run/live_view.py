@@ -13,13 +13,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from stt_load.log import log
-from stt_load.printable import printable
+from stt_load.process.log import log
 from stt_load.records import UtteranceRecord
 from stt_load.report.wording import callers
 from stt_load.run.ledger import Ledger
 from stt_load.run.plan import Phase, Plan
 from stt_load.run.stage_update import StageUpdate
+from stt_load.text.printable import printable
 
 _REFRESH_PERIOD_S = 0.5
 _LINE_PERIOD_S = 5.0

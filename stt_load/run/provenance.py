@@ -14,7 +14,7 @@ from stt_load.dialects.registry import packages_of
 from stt_load.metrics.language_guess import LanguageChoice
 from stt_load.options import OPTIONS
 from stt_load.records import SCHEMA_VERSION
-from stt_load.url_secrets import without_credentials
+from stt_load.text.url_secrets import without_credentials
 from stt_load.versions import describe_versions
 from stt_load.workloads.run_clips import frame_rule
 

@@ -16,8 +16,8 @@ from stt_load.clips.folder import ClipSet
 from stt_load.clock import SteadyWallClock
 from stt_load.config import RunConfig, path_note
 from stt_load.errors import ConfigError, ExitCode
-from stt_load.log import log
 from stt_load.metrics.language_guess import choose_language
+from stt_load.process.log import log
 from stt_load.report.publish import publish_failure, publish_report
 from stt_load.report.stage_timeline import FAILED
 from stt_load.report.wording import callers

@@ -21,15 +21,15 @@ from typing import Any
 
 import gevent
 
-from stt_load.atomic_file import write_atomically
 from stt_load.clock import Clock
-from stt_load.data_folder import rescue_folders
 from stt_load.errors import ConfigError, WriteError
-from stt_load.log import log
+from stt_load.process.atomic_file import write_atomically
+from stt_load.process.data_folder import rescue_folders
+from stt_load.process.log import log
 from stt_load.report.raw_files import GPU_SAMPLES, HOST_SAMPLES, RUN, SAMPLE_FILES, STAGES, UTTERANCES
 from stt_load.run.raw_file import RawFile
 from stt_load.sealed_lines import sealed, sealed_file
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.whole_characters import with_whole_characters
 
 PATIENCE_S = 10.0
 """How long a disk may be full before the run ends."""

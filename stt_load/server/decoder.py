@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stt_load.ending_signals import ENDING
+from stt_load.process.ending_signals import ENDING
 from stt_load.server.language import LanguageModel
 
 HEADER = struct.Struct("<I")

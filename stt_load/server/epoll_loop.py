@@ -12,8 +12,8 @@ import select
 import time
 from collections.abc import Callable
 
-from stt_load.ending_signals import hear
 from stt_load.errors import ConfigError
+from stt_load.process.ending_signals import hear
 from stt_load.server.listener import NO_PARENT
 
 _EVENTS_AT_ONCE = 128  # few, so that a timer that falls due meanwhile doesn't wait for long

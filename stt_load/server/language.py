@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError
+from stt_load.process.atomic_file import write_atomically
 
 _VERSION = 1  # raise it when the same texts would give other files
 

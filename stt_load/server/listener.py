@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 
 from stt_load.errors import ConfigError
-from stt_load.standard_streams import print_in_background
+from stt_load.process.standard_streams import print_in_background
 
 _BACKLOG = 1024
 NO_PARENT = "--exit-with-parent needs a pipe on standard input, held open by the parent"

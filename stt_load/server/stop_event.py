@@ -6,8 +6,8 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from stt_load.ending_signals import hear
 from stt_load.errors import ConfigError
+from stt_load.process.ending_signals import hear
 from stt_load.server.listener import NO_PARENT
 
 

@@ -10,10 +10,10 @@ from html import unescape
 from urllib.parse import urljoin, urlsplit
 
 from stt_load.errors import FailureReported, ProtocolError, SttLoadError, UpgradeRefused
-from stt_load.printable import printable
 from stt_load.session.http_request import WITH_TLS
 from stt_load.session.outcomes import STATUS_REFUSALS
-from stt_load.url_secrets import without_credentials
+from stt_load.text.printable import printable
+from stt_load.text.url_secrets import without_credentials
 
 REASON_BYTES = 65_536  # of a refusal's body; its reason stands in the first hundred
 REASON_TIMEOUT_S = 2.0  # how long the reason of a refusal is waited for, once its status is there

@@ -18,9 +18,9 @@ import urllib3
 
 from stt_load.clock import SteadyWallClock
 from stt_load.credentials import Credentials
-from stt_load.log import log
 from stt_load.net.direct_session import DirectSession
 from stt_load.plausible import Moment, objection
+from stt_load.process.log import log
 from stt_load.sidecar.clock import Exchange, SidecarClock
 from stt_load.sidecar_rows import Gap, GpuEntry, SampleTags, SidecarEntry, Source, wrong_figures
 

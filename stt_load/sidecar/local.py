@@ -16,7 +16,7 @@ from typing import IO, Self
 
 from stt_load.credentials import SIDECAR_TOKEN_VARIABLE
 from stt_load.errors import ConfigError, DeadlineExceeded, SttLoadError
-from stt_load.log import log
+from stt_load.process.log import log
 
 _STOP_S = 10.0  # the sidecar gives dmon five of them
 _POLL_S = 0.02

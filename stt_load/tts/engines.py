@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from stt_load.errors import ConfigError
-from stt_load.url_secrets import as_typed, without_credentials
+from stt_load.text.url_secrets import as_typed, without_credentials
 
 # Chatterbox reads 0 as "another voice each time".
 _SEED = 1

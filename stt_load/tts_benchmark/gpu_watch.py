@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stt_load.log import log
+from stt_load.process.log import log
 from stt_load.sidecar.client import SidecarClient
 
 _TIMEOUT_S = 3.0  # a sidecar that has just started looks for its GPUs; a text may be over before the next sample

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stt_load.metrics.quantiles import Distribution, smallest_n
-from stt_load.printable import printable
+from stt_load.text.printable import printable
 from stt_load.tts.playback import PREBUFFER_S
 from stt_load.tts_benchmark.results import NOT_STREAMED, Benchmark, TextRuns, deviation
 

@@ -23,7 +23,7 @@ from typing import Any
 from stt_load.dialects.wire import numbers, shown, text_of
 from stt_load.errors import Outcome, ProtocolError
 from stt_load.session.outcomes import Ending
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.whole_characters import with_whole_characters
 
 _IS_PAGE = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
 

@@ -24,8 +24,8 @@ from stt_load.dialects.wire import interim_text, shown
 from stt_load.errors import ProtocolError
 from stt_load.metrics.model_tags import says_something
 from stt_load.session.sse import DONE, EventFrames
+from stt_load.text.whole_characters import with_whole_characters
 from stt_load.uploads.answers import UploadAnswer, WholeReader, error_in, timings_in
-from stt_load.whole_characters import with_whole_characters
 
 EVENTS = "text/event-stream"
 # Of one answer: an event takes two or three, and nobody says 50 words a second.

@@ -12,12 +12,12 @@ from stt_load.clock import Clock
 from stt_load.config import RunConfig
 from stt_load.credentials import Credentials
 from stt_load.dialects.events import Event, Message
-from stt_load.log import messages_log, show_messages
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.greenlet_driver import greenlet_driver, plain_socket
 from stt_load.pacing.in_flight import Watcher
 from stt_load.pacing.inline_driver import InlineDriver
+from stt_load.process.log import messages_log, show_messages
 from stt_load.records import Measured, UtteranceRecord
 from stt_load.session.actions import SessionRules
 from stt_load.session.advice import find_cause

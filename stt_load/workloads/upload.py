@@ -19,8 +19,8 @@ from stt_load.config import RunConfig
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import End
 from stt_load.errors import Outcome, Refusal, SttLoadError
-from stt_load.log import messages_log, show_messages
 from stt_load.net.http import HttpClient
+from stt_load.process.log import messages_log, show_messages
 from stt_load.records import Figures, Measured, Stamp, UtteranceRecord
 from stt_load.session.outcomes import Ending, ending_of_request
 from stt_load.uploads.answers import UploadAnswer

@@ -19,7 +19,7 @@ import pytest
 import soundfile
 
 from stt_load.cli.interrupts import interruptible
-from stt_load.ending_signals import ENDING
+from stt_load.process.ending_signals import ENDING
 
 STT_LOAD = [sys.executable, "-P", "-m", "stt_load"]
 SIGNALS = pytest.mark.parametrize("number", ENDING)

@@ -40,7 +40,7 @@ from runs import (
 from servers.start import start_stand_in
 from stand_in import StandInSmi, dmon_row, sidecar
 
-from stt_load.ending_signals import REPEATED_AFTER_S
+from stt_load.process.ending_signals import REPEATED_AFTER_S
 from stt_load.run.plan import OTHER_DIALECT
 
 pytestmark = pytest.mark.locust

@@ -17,8 +17,8 @@ import pytest
 from fakes import FakeClock
 from small_disk import no_room_beyond, set_room
 
-from stt_load.data_folder import rescue_folders
 from stt_load.errors import ConfigError, WriteError
+from stt_load.process.data_folder import rescue_folders
 from stt_load.records import UtteranceRecord
 from stt_load.run.run_folder import PATIENCE_S, RunFolder
 from stt_load.sealed_lines import is_whole_file, line_number

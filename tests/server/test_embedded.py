@@ -29,7 +29,7 @@ from wire import (
 from stt_load.audio.codec import Pcm
 from stt_load.audio.resample import resample
 from stt_load.clips.espeak import speak
-from stt_load.ending_signals import ENDING
+from stt_load.process.ending_signals import ENDING
 from stt_load.server.process import ServerProcess, start_embedded_server
 from stt_load.server.vad import WINDOW_BYTES
 

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from stt_load.errors import ConfigError, WriteError
-from stt_load.whole_characters import with_whole_characters
+from stt_load.text.whole_characters import with_whole_characters
 
 _WRONG_PATH = {errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EPERM}
 

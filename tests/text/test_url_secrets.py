@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stt_load.url_secrets import as_typed, secrets_of_url, without_credentials, without_secrets_of_urls
+from stt_load.text.url_secrets import as_typed, secrets_of_url, without_credentials, without_secrets_of_urls
 
 KEY = "sk0live1abcdefgh2345"
 UUID = "0b0e1d5c-9a55-4f5e-8d0a-0123456789ab"

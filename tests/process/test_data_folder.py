@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_load.data_folder import rescue_folders
+from stt_load.process.data_folder import rescue_folders
 
 
 @pytest.fixture(autouse=True)

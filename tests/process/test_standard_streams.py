@@ -15,8 +15,8 @@ import pytest
 
 LIMIT_S = 60
 
-SYNCHRONOUS = "from stt_load.standard_streams import *; protect_streams()\n"
-BACKGROUND = "from stt_load.standard_streams import *; print_in_background()\n"
+SYNCHRONOUS = "from stt_load.process.standard_streams import *; protect_streams()\n"
+BACKGROUND = "from stt_load.process.standard_streams import *; print_in_background()\n"
 WAYS = pytest.mark.parametrize("start", [SYNCHRONOUS, BACKGROUND], ids=["at once", "in the background"])
 
 
@@ -119,7 +119,7 @@ os.write({tell}, b"measured")
 
 
 def test_a_process_does_not_wait_for_ever_for_a_reader_that_reads_nothing() -> None:
-    hurry = "import stt_load.standard_streams as streams; streams._STANDSTILL_LIMIT_S = 0.2\n"
+    hurry = "import stt_load.process.standard_streams as streams; streams._STANDSTILL_LIMIT_S = 0.2\n"
     process = child(hurry + BACKGROUND + "for n in range(1000): print('x' * 1000, flush=True)\nraise SystemExit(3)")
     try:
         assert process.wait(LIMIT_S) == 3
@@ -130,7 +130,7 @@ def test_a_process_does_not_wait_for_ever_for_a_reader_that_reads_nothing() -> N
 
 def test_what_is_dropped_for_a_reader_that_is_too_slow_is_told() -> None:
     told, tell = os.pipe()
-    few = "import stt_load.standard_streams as streams; streams._CHUNKS_AT_MOST = 20\n"
+    few = "import stt_load.process.standard_streams as streams; streams._CHUNKS_AT_MOST = 20\n"
     program = f"for n in range(1000): print(n, 'x' * 1000, flush=True)\nimport os; os.write({tell}, b'measured')"
     process = child(few + BACKGROUND + program, also_open=(tell,))
     os.close(tell)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from small_disk import no_room_beyond
 
-from stt_load.atomic_file import write_atomically
 from stt_load.errors import ConfigError, ExitCode, WriteError
+from stt_load.process.atomic_file import write_atomically
 
 
 @pytest.mark.parametrize("content", ["five €", b"\x00\xff"])

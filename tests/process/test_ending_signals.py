@@ -12,21 +12,21 @@ from contextlib import contextmanager
 
 import pytest
 
-from stt_load import ending_signals
-from stt_load.ending_signals import ENDING, REPEATED_AFTER_S
 from stt_load.errors import ExitCode
+from stt_load.process import ending_signals
+from stt_load.process.ending_signals import ENDING, REPEATED_AFTER_S
 
 EACH = pytest.mark.parametrize("number", ENDING)
 
 COUNTS = """
 import signal, time
-from stt_load.ending_signals import hear
+from stt_load.process.ending_signals import hear
 hear(lambda number: print("heard", number.name, flush=True))
 print("ready", flush=True)
 time.sleep(600)
 """
 IMPORTS = """
-from stt_load.ending_signals import hear_before_start
+from stt_load.process.ending_signals import hear_before_start
 hear_before_start()
 print("ready", flush=True)
 import time
@@ -67,7 +67,8 @@ def test_what_comes_again_at_once_is_the_same_signal_and_a_second_one_leaves(num
     waits = f"import time\ntime.sleep({2 * REPEATED_AFTER_S})\nprint('later', flush=True)\n"
     act = "lambda number: print('heard', number.name, flush=True)"
     again = "\n".join(f"os.kill(os.getpid(), {int(number)})" for _ in range(3))
-    source = f"import os\nfrom stt_load.ending_signals import hear\nhear({act})\nprint('ready', flush=True)\n{again}\n"
+    source = f"import os\nfrom stt_load.process.ending_signals import hear\nhear({act})\n"
+    source += f"print('ready', flush=True)\n{again}\n"
     with program(source + waits + f"os.kill(os.getpid(), {int(number)})\nprint('still here')") as child:
         assert rest(child) == (f"heard {number.name}\nlater\n", "")
     assert child.returncode == 128 + number
@@ -109,7 +110,7 @@ def test_ctrl_c_is_heard_in_the_background_of_a_script_too() -> None:
 def test_a_program_that_is_started_while_signals_are_held_back_hears_them_once_it_listens() -> None:
     source = f"""
 import os, signal, subprocess, sys
-from stt_load.ending_signals import hear, held_back
+from stt_load.process.ending_signals import hear, held_back
 hear(lambda number: print("heard here", flush=True))
 print("ready", flush=True)
 with held_back():
@@ -126,7 +127,7 @@ print(child.wait(), flush=True)
 def test_a_fork_ends_with_its_parent() -> None:
     source = """
 import os, signal, time
-from stt_load.ending_signals import end_with_parent_after_fork, hear
+from stt_load.process.ending_signals import end_with_parent_after_fork, hear
 end_with_parent_after_fork()
 reading, writing = os.pipe()
 if os.fork() == 0:
@@ -144,7 +145,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.mark.parametrize("is_for_all", [False, True])
 def test_a_program_that_is_deaf_in_a_long_call_hears_signals_in_the_process_that_waits_for_it(is_for_all: bool) -> None:
     source = """
-from stt_load.ending_signals import go_on_in_fork
+from stt_load.process.ending_signals import go_on_in_fork
 go_on_in_fork()
 print("ready", flush=True)
 sum(range(10**12))
@@ -159,7 +160,7 @@ sum(range(10**12))
 def test_a_fork_that_ends_by_itself_gives_its_exit_code(how: str, code: int) -> None:
     source = f"""
 import os, sys
-from stt_load.ending_signals import go_on_in_fork
+from stt_load.process.ending_signals import go_on_in_fork
 go_on_in_fork()
 print("ready", flush=True)
 {how}

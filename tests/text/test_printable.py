@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stt_load.printable import printable
+from stt_load.text.printable import printable
 
 ANY_LETTER = st.characters(codec=None, exclude_categories=())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from small_disk import no_room_beyond
 
-from stt_load.log import log, messages_log, tell_once_of_lost_entries
+from stt_load.process.log import log, messages_log, tell_once_of_lost_entries
 
 PLANTED = "\x1b]0;owned\x07\r\nPASS (exit code 0)"
 SHOWN = r"\x1b]0;owned\x07\r\nPASS (exit code 0)"

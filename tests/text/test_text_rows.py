@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stt_load.text_rows import TAB, json_rows, lines_of, separated_rows
+from stt_load.text.text_rows import TAB, json_rows, lines_of, separated_rows
 
 # What Unicode, and str.splitlines, call the end of a line, and what is part of a text here.
 INSIDE_A_TEXT = "one\u2028two\x85three\x0bfour\x0cfive\x1csix\u2029seven"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from stt_load.printable import printable
+from stt_load.text.printable import printable
 
 _formatter = logging.Formatter()
 
