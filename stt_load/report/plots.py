@@ -35,7 +35,9 @@ def draw_charts(report: RunReport) -> tuple[Chart, ...] | str:
         if chart is not None:
             try:
                 svg = vl_convert.vegalite_to_svg(chart.to_dict())
-            except Exception as error:  # no memory or no thread is left: the tables say as much
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # no memory, thread or descriptor is left: a panic in Rust is no Exception
                 return f"the charts can't be drawn: {str(error).partition(chr(10))[0]}"
             drawn.append(Chart(title, svg))
     return tuple(drawn)

@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 def call_in_thread(function: Callable[..., Value], *arguments: object) -> Value:
     """Returns what the call returns and raises the Exception that it raises; gevent's own way to do this prints the
-    traceback as well."""
+    traceback as well. What is no Exception (a library in Rust that panics) comes as a RuntimeError."""
 
     raised: list[Exception] = []
 
@@ -21,7 +21,9 @@ def call_in_thread(function: Callable[..., Value], *arguments: object) -> Value:
             return function(*arguments)
         except Exception as error:
             raised.append(error)
-            return None
+        except BaseException as panic:
+            raised.append(RuntimeError(f"{type(panic).__name__}: {panic}"))
+        return None
 
     value = gevent.get_hub().threadpool.apply(attempt)
     if raised:

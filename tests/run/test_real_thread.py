@@ -20,3 +20,15 @@ def test_what_a_call_raises_is_raised_here_and_printed_nowhere(capfd: pytest.Cap
     with pytest.raises(ConfigError, match="no room"):
         call_in_thread(refuse)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_panic_of_a_library_is_an_exception_here(capfd: pytest.CaptureFixture[str]) -> None:
+    class Panic(BaseException):
+        """What a library in Rust raises where it has met a bug or has no descriptor left."""
+
+    def refuse() -> None:
+        raise Panic("too many open files")
+
+    with pytest.raises(RuntimeError, match="Panic: too many open files"):
+        call_in_thread(refuse)
+    assert capfd.readouterr() == ("", "")
