@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -63,6 +64,24 @@ def held() -> Iterator[HeldServer]:
     http.server_close()
 
 
+@contextmanager
+def started(words: Sequence[str], folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """The command `stt-load` with these words in that folder; it has ended when the block has."""
+    child = subprocess.Popen(
+        [*STT_LOAD, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, **environment},
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
 def hidden(folder: Path) -> list[str]:
     return [file.name for file in folder.rglob(".*")]
 
@@ -74,15 +93,8 @@ def test_a_command_that_is_told_to_end_while_its_clips_are_made_starts_nothing(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stt:
         stt_url = f"ws://127.0.0.1:{stt.getsockname()[1]}/ws"
-        child = subprocess.Popen(
-            [*STT_LOAD, command, "--stt-url", stt_url, "--tts-url", held.url],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "STT_LOAD_CACHE": str(tmp_path / "cache")},
-        )
-        try:
+        words = [command, "--stt-url", stt_url, "--tts-url", held.url]
+        with started(words, tmp_path, STT_LOAD_CACHE=str(tmp_path / "cache")) as child:
             assert held.third.wait(60)
             child.send_signal(number)
             heard = ""
@@ -91,9 +103,6 @@ def test_a_command_that_is_told_to_end_while_its_clips_are_made_starts_nothing(
                 heard = child.stderr.readline()
                 held.may_go_on.set()
             told = heard + child.communicate(timeout=60)[1]
-        finally:
-            child.kill()
-            child.communicate()
     assert child.returncode == 5, told
     assert told.strip().splitlines()[-1].startswith("interrupted"), told
     assert "Traceback" not in told
@@ -112,21 +121,10 @@ def test_a_run_that_is_told_to_end_during_an_import_says_so_in_one_line(
     clips = tmp_path / "clips"
     clips.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as stt:
-        child = subprocess.Popen(
-            [*STT_LOAD, "run", "--stt-url", f"ws://127.0.0.1:{stt.getsockname()[1]}/ws", "--clips", str(clips)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(tmp_path / "before")},
-        )
-        try:
-            with (tmp_path / "pipe").open("w"):
-                child.send_signal(number)
-                assert child.communicate(timeout=60) == ("", "interrupted before anything was started\n")
-        finally:
-            child.kill()
-            child.communicate()
+        words = ["run", "--stt-url", f"ws://127.0.0.1:{stt.getsockname()[1]}/ws", "--clips", str(clips)]
+        with started(words, tmp_path, PYTHONPATH=str(tmp_path / "before")) as child, (tmp_path / "pipe").open("w"):
+            child.send_signal(number)
+            assert child.communicate(timeout=60) == ("", "interrupted before anything was started\n")
     assert child.returncode == 5
 
 
@@ -134,29 +132,21 @@ def test_a_run_that_is_told_to_end_during_an_import_says_so_in_one_line(
     ("words", "number"),
     [
         ("score pipe.txt", signal.SIGINT),
-        ("report run", signal.SIGTERM),
         ("clips make --texts pipe.txt --out made", signal.SIGHUP),
         ("tts --texts pipe.txt", signal.SIGQUIT),
         ("serve --texts pipe.txt", signal.SIGTERM),
     ],
 )
-def test_each_command_ends_with_5_and_one_line(tmp_path: Path, words: str, number: signal.Signals) -> None:
-    """It waits for its input, which comes from a pipe."""
-    (tmp_path / "run").mkdir()
-    pipe = tmp_path / ("run/run.json" if "run" in words else "pipe.txt")
+def test_a_command_that_waits_for_its_input_ends_with_5_and_one_line(
+    tmp_path: Path, words: str, number: signal.Signals
+) -> None:
+    pipe = tmp_path / "pipe.txt"
     os.mkfifo(pipe)
-    child = subprocess.Popen(
-        [*STT_LOAD, *words.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    )
-    try:
-        with pipe.open("w"):
-            child.send_signal(number)
-            out, errors = child.communicate(timeout=60)
-    finally:
-        child.kill()
-        child.communicate()
+    with started(words.split(), tmp_path) as child, pipe.open("w"):
+        child.send_signal(number)
+        out, errors = child.communicate(timeout=60)
     assert (child.returncode, out, errors.strip()) == (5, "", "interrupted")
-    assert sorted(file.name for file in tmp_path.iterdir()) == sorted({"run", pipe.relative_to(tmp_path).parts[0]})
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_what_was_done_on_sigterm_before_is_done_again_afterwards() -> None:
