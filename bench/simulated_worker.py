@@ -137,7 +137,7 @@ class SimulatedWorker:
     def _hear(self, message: Message) -> None:
         match message.type:
             case "ack":
-                self._send(HELLO, {})
+                self._send(HELLO, {"user_classes": ["Caller"]})
             case "heartbeat" if self._asked_s:
                 (self.answers_s if self._is_in(Phase.HOLD) else self.other_answers_s).append(
                     time.monotonic() - self._asked_s.pop(0)

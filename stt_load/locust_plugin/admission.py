@@ -79,7 +79,7 @@ class Admission:
 
     def _on_join(self, worker: str, program: Program) -> Answer:
         if problems := program_differences(self._program, program):
-            return self._refuse(worker, problems)
+            return self.refuse(worker, problems)
         if not self.is_open:
             return WAIT, {}
         return self._welcome(worker) if self.terms is None else self.terms_message()
@@ -90,13 +90,14 @@ class Admission:
         problems = list(found.problems)
         if found.equipment is not None:
             problems += equipment_differences(self.terms.equipment, found.equipment, self.terms.source)
-        return self._refuse(worker, problems) if problems else self._welcome(worker)
+        return self.refuse(worker, problems) if problems else self._welcome(worker)
 
     def _welcome(self, worker: str) -> Answer:
         self._agreed[worker] = self.terms
         return WELCOME, {}
 
-    def _refuse(self, worker: str, problems: list[str]) -> Answer:
+    def refuse(self, worker: str, problems: list[str]) -> Answer:
+        """Hears this worker no more. What it is to be told."""
         self._agreed.pop(worker, None)
         for problem in problems:
             log.error("worker %s is refused: %s", worker, problem)

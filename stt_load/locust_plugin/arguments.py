@@ -72,6 +72,11 @@ def find_task_problems(environment: Any) -> list[str]:
     return lines
 
 
+def user_class_names(environment: Any) -> list[str]:
+    """The user classes of this process's locustfile: Locust tells its workers by these names whom to start."""
+    return [each.__name__ for each in environment.user_classes]
+
+
 def _has_tag(task: Any, tags: Sequence[str]) -> bool:
     return bool(getattr(task, "locust_tag_set", set()) & set(tags))
 

@@ -155,7 +155,7 @@ def _join_master(environment: Any, admission: Admission, clips: LoadedClips) -> 
     listen.worker_report.add_listener(lambda client_id, data, **_: master.on_worker_report(client_id, data))
     runner = environment.runner
     admission.on_refused = partial(_drop, runner)
-    runner.register_message(HELLO, lambda msg, **_: master.on_hello(msg.node_id))
+    runner.register_message(HELLO, lambda msg, **_: master.on_hello(msg.node_id, **msg.data))
     runner.register_message(DRAINED, lambda msg, **_: master.on_drained(msg.node_id, msg.data))
     if environment.parsed_options.live:
         # Our own panel and table say more than Locust's, which would tear it apart.

@@ -20,7 +20,7 @@ from stt_load.config import RunConfig, parse_options
 from stt_load.errors import ConfigError, ExitCode, WriteError
 from stt_load.locust_plugin.admission import Admission, Terms
 from stt_load.locust_plugin.agreement import reach_agreement
-from stt_load.locust_plugin.arguments import find_task_problems
+from stt_load.locust_plugin.arguments import find_task_problems, user_class_names
 from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.locust_plugin.messages import RECEIVED, REPORT_KEY, SERVERS_OPTION, UPDATE
@@ -214,8 +214,14 @@ class Master:
         users = self.run.users
         return None if users is None else (users, self.run.config.ramp_rate)
 
-    def on_hello(self, client_id: str) -> None:
-        """A worker that has just come asks which stage is on."""
+    def on_hello(self, client_id: str, user_classes: Sequence[str]) -> None:
+        """A worker that has just come says whom it can start, and asks which stage is on. One that lacks a user class
+        is refused: Locust would wait for its users."""
+        lacking = [name for name in user_class_names(self.environment) if name not in user_classes]
+        if lacking:
+            why = f"its locustfile has no class {', '.join(lacking)}: start it with that of the master (-f)"
+            self.environment.runner.send_message(*self._admission.refuse(client_id, [why]), client_id)
+            return
         match self.run:
             case Run(cluster=WorkerCluster() as cluster, controller=controller):
                 self.environment.runner.send_message(UPDATE, cluster.update_message(controller.update), client_id)

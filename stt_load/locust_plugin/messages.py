@@ -9,7 +9,7 @@ WELCOME = "stt_welcome"  # master → worker: it is heard from now on
 REFUSED = "stt_refused"  # master → worker: why it is not
 
 # A run.
-HELLO = "stt_hello"  # worker → master: which stage is on?
+HELLO = "stt_hello"  # worker → master: the names of its user classes; which stage is on?
 UPDATE = "stt_update"  # master → worker: a stage update, as JSON
 UPDATE_OPTION = "stt_update"  # the same, as a hidden option that travels with every spawn message
 SERVERS_OPTION = "stt_servers"  # which servers the master may show credentials, as another hidden option

@@ -14,7 +14,7 @@ from gevent.lock import Semaphore
 
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError, ExitCode
-from stt_load.locust_plugin.arguments import find_task_problems
+from stt_load.locust_plugin.arguments import find_task_problems, user_class_names
 from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.joining import find_equipment, refusal_lines
 from stt_load.locust_plugin.local_pool import make_pool
@@ -55,7 +55,7 @@ class Worker:
         """Says hello to the master. Leaves the process with 2 where its environment leaves callers nothing to do."""
         if problems := find_task_problems(self.environment):
             exit_with(problems)
-        self.environment.runner.send_message(HELLO, {})
+        self.environment.runner.send_message(HELLO, {"user_classes": user_class_names(self.environment)})
         gevent.spawn(self._watch_master)
 
     def on_heartbeat(self) -> None:

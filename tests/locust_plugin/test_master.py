@@ -22,7 +22,7 @@ from made_locust import MadeMasterRunner, MadeRunner, MadeWebUi, made_environmen
 
 from stt_load.errors import ConfigError, ExitCode, Outcome
 from stt_load.locust_plugin.master import Master
-from stt_load.locust_plugin.messages import REPORT_KEY, UPDATE
+from stt_load.locust_plugin.messages import REFUSED, REPORT_KEY, UPDATE
 from stt_load.locust_plugin.worker_cluster import WorkerCluster
 from stt_load.records import UtteranceRecord
 from stt_load.run.plan import Phase
@@ -202,12 +202,19 @@ def test_a_single_process_has_callers_of_its_own_that_follow_the_run(make_master
 def test_a_worker_that_comes_hears_where_the_run_is(make_master: MakeMaster) -> None:
     runner = MadeMasterRunner(w0="ready")
     master = make_master(runner)
-    master.on_hello("w0")
+    master.on_hello("w0", ["MadeUser"])
     assert runner.sent == []
     update = started(master).controller.update
     runner.sent.clear()
-    master.on_hello("w1")
+    master.on_hello("w1", ["MadeUser", "Other"])
     assert runner.sent == [(UPDATE, {"update": update.to_json(), "token": token_of(master), "has_ladder": True}, "w1")]
+
+
+def test_a_worker_whose_locustfile_is_another_is_refused(make_master: MakeMaster) -> None:
+    runner = MadeMasterRunner(w0="ready")
+    make_master(runner).on_hello("w0", ["Speaker"])
+    why = "its locustfile has no class MadeUser: start it with that of the master (-f)"
+    assert runner.sent == [(REFUSED, {"problems": [why]}, "w0")]
 
 
 def token_of(master: Master) -> str:
