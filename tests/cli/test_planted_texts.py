@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from control_sequences import PLANT
 from raw_server import BINARY, TEXT, Caller, close_frame, frame, raw_server
 from tones import tone
 
@@ -16,7 +17,6 @@ from stt_load.audio.clip import Clip
 from stt_load.cli import cli
 from stt_load.clips.folder import write_folder
 
-PLANT = "\x1b]0;owned\x07\x1b[2J\r\nPASS (exit code 0)\x9b31m\u202e"
 Behave = Callable[[Caller], None]
 EVENTS = "text/event-stream"
 UPLOAD = "upload-openai"

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from control_sequences import PLANT
 from fakes import FakeClock, ScriptedTransport, record_of, speak
 from recorded import Conversation, read_all
 
@@ -19,7 +20,6 @@ from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConnectionLost, SttLoadError
 from stt_load.session.actions import SessionRules
 
-PLANT = "\x1b]0;owned\x07\r\nPASS (exit code 0)\x9b2J\u202e"
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202e]")
 Path = tuple[Any, ...]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from ports import free_port
 from stand_in import (
     DEADLINE_S,
     RunningSidecar,
@@ -206,11 +207,6 @@ def test_it_samples_and_answers_whatever_its_stdout_and_stderr_are(smi: StandInS
             assert process.wait(DEADLINE_S) == 0
         finally:
             process.kill()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def answers(running: RunningSidecar) -> bool:

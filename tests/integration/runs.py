@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -164,11 +163,6 @@ def assert_ends_with(code: int, run: Run, results: Path) -> None:
         assert ended_with == 4, run.output
         assert broken_conditions(results) & THE_MACHINES, run.output
         assert broken_conditions(results) <= THE_MACHINES, run.output
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def two_processes() -> list[str]:

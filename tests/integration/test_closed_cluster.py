@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import zmq
+from ports import free_port
 from runs import (
     EASY_SLOS,
     LADDER,
@@ -18,7 +19,6 @@ from runs import (
     Run,
     StartSink,
     broken_conditions,
-    free_port,
     rows,
     run_folder,
     wait_for,

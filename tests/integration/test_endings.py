@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from ports import free_port
 from runs import (
     EASY_SLOS,
     INTERACTIVE,
@@ -26,7 +27,6 @@ from runs import (
     StartSink,
     assert_ends_with,
     broken_conditions,
-    free_port,
     kill,
     phases,
     rows,

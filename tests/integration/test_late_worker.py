@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from ports import free_port
 from runs import (
     EASY_SLOS,
     LADDER,
@@ -13,7 +14,6 @@ from runs import (
     Run,
     StartSink,
     broken_conditions,
-    free_port,
     rows,
     run_folder,
     wait_for,

@@ -20,7 +20,8 @@ from urllib.parse import quote, quote_plus
 import psutil
 import pytest
 import requests
-from runs import INTERACTIVE, LOCUST, STT_LOAD, Run, free_port, phases, run_folder, two_processes, wait_for
+from ports import free_port
+from runs import INTERACTIVE, LOCUST, STT_LOAD, Run, phases, run_folder, two_processes, wait_for
 from servers.quoter import WAYS, Quoter, quoter
 
 pytestmark = pytest.mark.locust

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from made_calibration import found
+from ports import free_port
 from runs import (
     EASY_SLOS,
     LADDER,
@@ -19,7 +20,6 @@ from runs import (
     StartSink,
     assert_ends_with,
     broken_conditions,
-    free_port,
     phases,
     rows,
     run_folder,

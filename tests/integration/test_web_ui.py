@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from ports import free_port
 from runs import (
     INTERACTIVE,
     LADDER,
@@ -14,7 +15,6 @@ from runs import (
     Run,
     StartSink,
     assert_ends_with,
-    free_port,
     phases,
     rows,
     run_folder,

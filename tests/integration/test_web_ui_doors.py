@@ -15,7 +15,8 @@ import pytest
 import requests
 from browser import CHROMIUM, Browser
 from in_locust import run_with_locust
-from runs import INTERACTIVE, LOCUST, Run, StartSink, free_port, phases, run_folder, wait_for
+from ports import free_port
+from runs import INTERACTIVE, LOCUST, Run, StartSink, phases, run_folder, wait_for
 
 pytestmark = pytest.mark.locust
 

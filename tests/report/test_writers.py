@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from control_sequences import PLANT
 from made_run import made_run, utterance
 from made_samples import gap_entry, gpu_entry, sidecar_entry
 from rich.console import Console
@@ -171,7 +172,7 @@ def test_text_from_a_run_cannot_become_markup() -> None:
     assert "<script" not in page
 
 
-PLANT = "\x1b]0;owned\x07\x1b[2J\r\nPASS\x9b31m\u202e[/bold]"
+PLANT_AND_MARKUP = f"{PLANT}[/bold]"
 
 
 def planted(value: Any) -> Any:
@@ -180,7 +181,7 @@ def planted(value: Any) -> Any:
         return {key: planted(item) for key, item in value.items()}
     if isinstance(value, list):
         return [planted(item) for item in value]
-    return value + PLANT if isinstance(value, str) else value
+    return value + PLANT_AND_MARKUP if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize("name", [name for name in WRITTEN if name != "summary.json"])  # data, as it was given
@@ -188,8 +189,8 @@ def test_texts_of_other_machines_command_no_terminal_and_break_no_file(name: str
     made = made_run(ladder=(1, 2), per_stage=4, host=True)
     made.run |= planted({"label": "night", "notes": ["a note"], "hosts": [{"name": "gpu-box"}]})
     entry = planted({**sidecar_entry([gap_entry(*made.span(0), "dmon was quiet")]), "url": "http://gpu-box:9550"})
-    made.run |= {"gpu": [gpu_entry() | {"name": f"H200{PLANT}"}], "sidecars": [entry]}
-    made.transitions[-1]["reason"] = f"aborted{PLANT}"
+    made.run |= {"gpu": [gpu_entry() | {"name": f"H200{PLANT_AND_MARKUP}"}], "sidecars": [entry]}
+    made.transitions[-1]["reason"] = f"aborted{PLANT_AND_MARKUP}"
     report = build_report(made.run, made.transitions, [made.utterances], made.samples)
     text = WRITTEN[name](report)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from ports import free_port
 from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, eventually, sidecar
 
 from stt_load.plausible import objection
@@ -25,10 +26,8 @@ from stt_load.sidecar_rows import GpuEntry, SampleTags, SidecarEntry, wrong_figu
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def port() -> int:
+    return free_port()
 
 
 @contextlib.contextmanager
@@ -102,8 +101,8 @@ def test_times_and_stages_are_right_whatever_the_sidecars_clock_says(smi: StandI
     assert (row["stage"], row["phase"]) == (2, "hold")
 
 
-def test_a_restarted_sidecar_is_told_the_stage_and_counts_on(smi: StandInSmi, free_port: int) -> None:
-    with bare_sidecar(smi, free_port) as running:
+def test_a_restarted_sidecar_is_told_the_stage_and_counts_on(smi: StandInSmi, port: int) -> None:
+    with bare_sidecar(smi, port) as running:
         client = SidecarClient(running.url)
         client.announce("r1", 3, 20, "hold")
         smi.feed(dmon_row(sm=10, fb=1000), dmon_row(sm=20, fb=1000))
@@ -111,7 +110,7 @@ def test_a_restarted_sidecar_is_told_the_stage_and_counts_on(smi: StandInSmi, fr
         before = client.pull()
         running.process.kill()
         running.process.wait(DEADLINE_S)
-    with bare_sidecar(smi, free_port) as running:
+    with bare_sidecar(smi, port) as running:
         smi.feed(dmon_row(sm=30, fb=1000))
         wait_until_taken(running, 1)
         after = client.pull()  # nothing but a pull is needed for it to know the stage
@@ -126,9 +125,9 @@ def test_a_restarted_sidecar_is_told_the_stage_and_counts_on(smi: StandInSmi, fr
     assert before[0]["boot"] != after[0]["boot"]
 
 
-def test_gaps_from_before_a_restart_are_not_forgotten(smi: StandInSmi, free_port: int) -> None:
-    client = SidecarClient(f"http://127.0.0.1:{free_port}")
-    with bare_sidecar(smi, free_port, clock_ahead_s=30.0) as running:
+def test_gaps_from_before_a_restart_are_not_forgotten(smi: StandInSmi, port: int) -> None:
+    client = SidecarClient(f"http://127.0.0.1:{port}")
+    with bare_sidecar(smi, port, clock_ahead_s=30.0) as running:
         os.kill(smi.wait_for_dmon(), signal.SIGKILL)
         smi.wait_for_dmon(2)
         smi.feed(dmon_row(sm=40, fb=1800))
@@ -136,7 +135,7 @@ def test_gaps_from_before_a_restart_are_not_forgotten(smi: StandInSmi, free_port
         assert client.check()
         (before,) = client.describe()["sources"][0]["gaps"]
         offset_s = client.clock_offset_s
-    with bare_sidecar(smi, free_port):
+    with bare_sidecar(smi, port):
         assert client.check()
         (after,) = client.describe()["sources"][0]["gaps"]
     assert offset_s == pytest.approx(30.0, abs=1.0)
@@ -171,9 +170,9 @@ def test_a_gap_stays_where_it_was_though_the_sidecars_wall_clock_is_set(set_by_s
 
 
 def test_samples_and_gaps_stay_where_they_were_though_our_wall_clock_is_set(
-    smi: StandInSmi, free_port: int, monkeypatch: pytest.MonkeyPatch
+    smi: StandInSmi, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with bare_sidecar(smi, free_port) as running:
+    with bare_sidecar(smi, port) as running:
         client = SidecarClient(running.url)
         assert client.check()
         smi.feed(dmon_row(sm=10, fb=1000))
@@ -195,9 +194,9 @@ def test_a_gap_of_an_older_sidecar_has_a_wall_clock_only_and_one_that_lasts_has_
     assert told == {**gap, "began": pytest.approx(now - 100)}
 
 
-def test_numbers_go_on_after_a_restart_though_somebody_else_read_first(smi: StandInSmi, free_port: int) -> None:
+def test_numbers_go_on_after_a_restart_though_somebody_else_read_first(smi: StandInSmi, port: int) -> None:
     """What was shown once stays with its number, so the new sidecar keeps its own; ours go on all the same."""
-    with bare_sidecar(smi, free_port) as running:
+    with bare_sidecar(smi, port) as running:
         client = SidecarClient(running.url)
         client.announce("r1", 0, 5, "hold")
         smi.feed(dmon_row(sm=10, fb=1000), dmon_row(sm=20, fb=1000))
@@ -205,7 +204,7 @@ def test_numbers_go_on_after_a_restart_though_somebody_else_read_first(smi: Stan
         rows = client.pull()
         running.process.kill()
         running.process.wait(DEADLINE_S)
-    with bare_sidecar(smi, free_port) as running:
+    with bare_sidecar(smi, port) as running:
         smi.feed(dmon_row(sm=30, fb=1000))
         wait_until_taken(running, 1)
         assert [row["seq"] for row in running.get("/samples").json()["samples"]] == [1]
@@ -236,9 +235,9 @@ def test_host_and_server_come_with_the_gpu(smi: StandInSmi) -> None:
 
 
 def test_nobody_there_costs_one_warning_until_it_is_back(
-    smi: StandInSmi, free_port: int, caplog: pytest.LogCaptureFixture
+    smi: StandInSmi, port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = f"http://127.0.0.1:{free_port}"
+    url = f"http://127.0.0.1:{port}"
     client = SidecarClient(url)
     client.announce("r1", 0, 5, "hold")
     assert client.pull() == []
@@ -247,7 +246,7 @@ def test_nobody_there_costs_one_warning_until_it_is_back(
     assert client.available is False
     assert warnings_of(caplog) == [f"GPU sidecar {url}: nothing answers there; no samples until it is back"]
     caplog.clear()
-    with bare_sidecar(smi, free_port) as running:
+    with bare_sidecar(smi, port) as running:
         client.pull()
         assert client.available is True
         smi.feed(dmon_row(sm=10, fb=1000))
