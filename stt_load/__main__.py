@@ -6,8 +6,8 @@ import sys
 
 from stt_load.process.ending_signals import go_on_in_fork, hear_before_start
 
-# A library compares two long texts for minutes in one call, and no handler of a signal runs meanwhile.
-_DEAF = {"score"}
+# In these a library compares two long texts for minutes in one call, and no handler of a signal runs meanwhile.
+_RUN_IN_FORK = {"score"}
 
 
 def main() -> None:
@@ -15,10 +15,10 @@ def main() -> None:
     hear_before_start()
     from stt_load.cli import main as run_command
 
-    is_deaf = not _DEAF.isdisjoint(sys.argv[1:2])
-    if is_deaf:
+    is_in_fork = not _RUN_IN_FORK.isdisjoint(sys.argv[1:2])
+    if is_in_fork:
         go_on_in_fork()
-    run_command(is_heard_elsewhere=is_deaf)
+    run_command(hears_signals=not is_in_fork)
 
 
 if __name__ == "__main__":

@@ -29,11 +29,11 @@ def objection(value: object, kind: Any) -> str:
     try:
         msgspec.convert(value, kind, str_keys=True)
     except msgspec.ValidationError as error:
-        return said(error)
+        return error_line(error)
     return ""
 
 
-def said(error: msgspec.ValidationError) -> str:
+def error_line(error: msgspec.ValidationError) -> str:
     """What msgspec says of a value, with its key first: `frames`: expected int, got float."""
     text, _, path = str(error).partition(" - at ")
     key = path.strip("`").removeprefix("$").removeprefix(".")

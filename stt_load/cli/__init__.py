@@ -74,12 +74,12 @@ def cli() -> None:
     """
 
 
-def main(is_heard_elsewhere: bool = False) -> None:
-    """A command, from its words to its exit code. `is_heard_elsewhere`: another process hears signals for this one."""
+def main(hears_signals: bool = True) -> None:
+    """A command, from its words to its exit code. `hears_signals` False: another process does for this one."""
     protect_streams()
     import_command(sys.argv[1:])  # before signals become exceptions, which get lost in an import
     try:
-        with nullcontext() if is_heard_elsewhere else interruptible():
+        with interruptible() if hears_signals else nullcontext():
             code = cli.main(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)

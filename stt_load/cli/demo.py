@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from stt_load.cli.run import ALL_OPTIONS, check, handed_on, locust_command, with_options
+from stt_load.cli.run import ALL_OPTIONS, check, locust_command, locust_environment, with_options
 from stt_load.locust_plugin.arguments import find_locust_problems
 from stt_load.process.ending_signals import die_with_parent, heard, hearing, held_back, leave_before_start, restore
 from stt_load.process.standard_streams import flush_streams
@@ -48,7 +48,7 @@ def command(other_url: str | None, **options: Any) -> None:
     with start_embedded_server() as server:
         options["stt_url"] = f"{server.url}?timings=1"
         click.echo(f"it listens at {server.url}; now callers talk to it")
-        code = _run_locust(locust_command(options, extra), handed_on(options))
+        code = _run_locust(locust_command(options, extra), locust_environment(options))
     click.get_current_context().exit(code)
 
 

@@ -92,13 +92,14 @@ def find_locustfile(name: str) -> Path:
 
 
 def locust_command(options: dict[str, Any], extra: Sequence[str], locustfile: str = "ladder.py") -> list[str]:
-    """The Locust command line for these options, but for those of `handed_on`; `extra` goes to Locust as it is."""
+    """The Locust command line for these options, but for those that `locust_environment` has; `extra` goes to Locust as
+    it is."""
     line = [*LOCUST, "-f", str(find_locustfile(locustfile)), "--headless", *LOCUST_QUIET]
     shown = {option.key: options.get(option.key) for option in OPTIONS if not option.may_hold_secrets}
     return [*line, *option_words(shown), *extra]
 
 
-def handed_on(options: Mapping[str, Any]) -> dict[str, str]:
+def locust_environment(options: Mapping[str, Any]) -> dict[str, str]:
     """The environment in which Locust starts: ours, with the options that may hold secrets. A URL with a password would
     be in its command line otherwise, which everybody on this machine may read."""
     given = {option.env_var: options.get(option.key) for option in OPTIONS if option.may_hold_secrets}
@@ -151,14 +152,14 @@ def become_locust(
         check(options, [*problems, *find_locust_problems(extra)])
         line = locust_command(options, extra, locustfile)
         flush_streams()
-        _let_go_of_the_keyboard()
+        _empty_standard_input()
         with held_back():
-            os.execve(line[0], line, handed_on(options))  # one process: signals and the exit code are Locust's
+            os.execve(line[0], line, locust_environment(options))  # one process: signals and the exit code are Locust's
 
 
-def _let_go_of_the_keyboard() -> None:
-    """Nothing is read from the terminal. Locust would change the number of callers at a key that is pressed by mistake,
-    and a run in the background would be stopped by the kernel as soon as Locust looks for keys."""
+def _empty_standard_input() -> None:
+    """Lets nothing be read from the terminal. Locust would change the number of callers at a key that is pressed by
+    mistake, and a run in the background would be stopped by the kernel as soon as Locust looks for keys."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)

@@ -69,7 +69,7 @@ class Admission:
         return None
 
     def open(self, terms: Terms | None) -> None:
-        """The master knows what is to be run next, or that it is still to be typed."""
+        """Lets workers in: the master knows what is to be run next, or that it is still to be typed."""
         self.is_open, self.terms = True, terms
 
     def terms_message(self) -> Answer:
@@ -97,7 +97,7 @@ class Admission:
         return WELCOME, {}
 
     def refuse(self, worker: str, problems: list[str]) -> Answer:
-        """Hears this worker no more. What it is to be told."""
+        """Turns this worker away, from now on if it was heard. Returns what it is to be told."""
         self._agreed.pop(worker, None)
         for problem in problems:
             log.error("worker %s is refused: %s", worker, problem)

@@ -49,12 +49,12 @@ class Keys:
         self._worker = z85.encode(hashlib.sha256(f"stt-load worker {token}".encode()).digest())
 
     def lock_master(self, master: Any) -> None:
-        """Called before the socket is bound."""
+        """Gives the master's socket its keys. To be called before it is bound."""
         master.setsockopt(zmq.CURVE_SERVER, 1)
         master.setsockopt(zmq.CURVE_SECRETKEY, self._master)
 
     def lock_worker(self, worker: Any) -> None:
-        """Called before the socket connects."""
+        """Gives a worker's socket its keys. To be called before it connects."""
         worker.setsockopt(zmq.CURVE_SECRETKEY, self._worker)
         worker.setsockopt(zmq.CURVE_PUBLICKEY, zmq.curve_public(self._worker))
         worker.setsockopt(zmq.CURVE_SERVERKEY, zmq.curve_public(self._master))

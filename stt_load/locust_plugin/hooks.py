@@ -83,8 +83,8 @@ class _CommandLine:
 
 
 def _steady_locusts_time() -> None:
-    """Locust tells by the wall clock how long a master has been silent, which of two spawn messages is newer, and how
-    old its statistics are. Where that clock is set in mid-run, workers would leave, or take no more users."""
+    """Gives Locust a wall clock that nobody can set. It tells by it how long a master has been silent, which of two
+    spawn messages is newer, and how old its statistics are: workers would leave, or take no more users."""
     steady = SteadyWallClock.read(time.time, time.monotonic)
     its_time = SimpleNamespace(**{**vars(time), "time": lambda: steady.at(time.monotonic())})
     for module in (runners, stats):
@@ -164,7 +164,7 @@ def _join_master(environment: Any, admission: Admission, clips: LoadedClips) -> 
 
 
 def _drop(runner: Any, worker: str) -> None:
-    """Locust forgets a worker that was refused after it had joined, as one that has stopped."""
+    """Makes Locust forget a worker that was refused after it had joined, as one that has stopped."""
     if worker in runner.clients:
         runner.handle_message(worker, Message("client_stopped", None, worker))
 

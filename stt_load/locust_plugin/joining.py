@@ -36,11 +36,11 @@ class Joining:
         self._clips = clips
 
     def question(self) -> Answer:
-        """What it says first."""
+        """The first message of a worker."""
         return JOIN, msgspec.to_builtins(this_program())
 
     def on_answer(self, name: str, data: Any) -> Answer | None:
-        """What it says to this answer; None where it has joined. Raises Refused."""
+        """What a worker replies to this answer; None where it has joined. Raises Refused."""
         if name == WELCOME:
             return None
         if name == REFUSED:

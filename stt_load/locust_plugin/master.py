@@ -94,7 +94,7 @@ class Master:
             exit_with(error.lines, error.exit_code)
 
     def _watch_workers(self, workers: Sequence[psutil.Process], n_wanted: int) -> None:
-        """Before the run Locust waits for all workers of --processes, for ever where one of them has ended."""
+        """Ends this process where a worker of --processes ends before the run: Locust would wait for it for ever."""
         while sum(map(is_alive, workers)) >= n_wanted:
             gevent.sleep(_LOOK_PERIOD_S)
             if self._has_begun or self._is_leaving:
@@ -134,7 +134,7 @@ class Master:
         self.environment.process_exit_code = int(error.exit_code)
 
     def _stop_load(self) -> None:
-        """In a greenlet of its own, since whoever calls this may be one that is stopped with the load."""
+        """Stops the load in a greenlet of its own, since whoever calls this may be one that is stopped with it."""
         gevent.spawn(self._leave if self.environment.web_ui is None else self.environment.runner.stop)
 
     def _prepare(self) -> tuple[RunConfig, ClipSet]:
@@ -158,7 +158,7 @@ class Master:
         return config, clips
 
     def _settle_terms(self, config: RunConfig, clips: ClipSet) -> None:
-        """From now on workers are held against what a run with this configuration takes."""
+        """Tells the admission what a run with this configuration takes: workers are held against it from now on."""
         if not self._has_workers:
             return
         equipment = call_in_thread(describe_equipment, config, clips.clips, os.environ)
@@ -288,7 +288,8 @@ class Master:
             self.environment.process_exit_code = int(ExitCode.FAILED)
 
     def on_signal(self, number: signal.Signals) -> None:
-        """The first ending signal: the report is still written. A second one is not heard here: it leaves at once."""
+        """Ends the run at the first ending signal; the report is still written. A second one leaves at once, and is not
+        heard here."""
         self._is_leaving = True
         if self._is_preparing:
             log.warning("%s: no run is started; repeat it to leave at once", number.name)

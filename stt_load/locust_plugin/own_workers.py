@@ -16,7 +16,7 @@ _LOOK_PERIOD_S = 0.05
 
 
 def own_workers() -> list[psutil.Process]:
-    """To be asked before this process has other children."""
+    """The forks of this process. To be asked before it has other children."""
     return psutil.Process().children()
 
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Generic
 import msgspec
 
 from stt_load.errors import ConfigError
-from stt_load.plausible import said
+from stt_load.plausible import error_line
 from stt_load.report.damage import Damage, Flaw
 from stt_load.report.raw_rows import Accept, Row
 from stt_load.sealed_lines import BrokenSeal, are_numbered, line_number, mentions_seal, whole_lines_within
@@ -132,7 +132,7 @@ class RawLines(Generic[Row]):
                 self._note(Flaw.CUT if is_last else Flaw.DAMAGED, f"line {at} (no JSON: {error})")
                 return []
             except msgspec.ValidationError as error:
-                self._note(Flaw.WRONG, f"line {at} ({said(error)})")
+                self._note(Flaw.WRONG, f"line {at} ({error_line(error)})")
                 return []
         return self._accepted([row], at)
 
@@ -159,11 +159,11 @@ class LineNumbers:
         self._gaps: list[range] = []  # in order
 
     def skip(self, n: int) -> None:
-        """The next `n` have been there."""
+        """Notes that the next `n` have been there."""
         self.next += n
 
     def add(self, number: int) -> bool:
-        """False for one that has been there before."""
+        """Notes that this one has been there. False if it had been before."""
         if number >= self.next:
             self._gaps += [range(self.next, number)] if number > self.next else []
             self.next = number + 1

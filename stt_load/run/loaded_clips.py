@@ -9,7 +9,7 @@ from stt_load.workloads.run_clips import choose_clips
 
 
 class LoadedClips:
-    """What was loaded so far."""
+    """Keeps each clip set that was loaded, by the options that it was chosen by."""
 
     def __init__(self) -> None:
         self._sets: dict[tuple[object, ...], ClipSet] = {}

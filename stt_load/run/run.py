@@ -125,8 +125,8 @@ class Run:
         self.is_aborted = True
 
     def fail(self, error: Exception) -> None:
-        """Something has failed without which the run can't go on: its load stops now, utterances in flight are cut, and
-        what was measured is kept."""
+        """Ends a run of which something has failed: its load stops now, utterances in flight are cut, and what was
+        measured is kept."""
         if self.failure is None:
             self._note_failure(error, "; the run ends")
             self._on_failure()
@@ -149,7 +149,7 @@ class Run:
         return code
 
     def _close(self) -> ExitCode:
-        """Every part is tried, whatever has become of the others."""
+        """Ends every part of the run, whatever has become of the others, and makes the report."""
         for part in (
             self._collect_rest,
             self._finish,
@@ -180,7 +180,8 @@ class Run:
             self._note_failure(error)
 
     def _collect_rest(self) -> None:
-        """Rows of callers that outlasted the drain. Raises the fault that was met with one since the leading ended."""
+        """Takes in rows of callers that outlasted the drain. Raises the fault that was met with one since the leading
+        ended."""
         self.cluster.collect(self.ledger)
         if self.ledger.fault is not None and self.failure is None:
             raise self.ledger.fault
@@ -194,7 +195,7 @@ class Run:
             self._view.close()
 
     def _settle(self) -> None:
-        """Everything is written, here or elsewhere, and `run.json` has the last word."""
+        """Brings everything to a disk, here or elsewhere; `run.json` has the last word."""
         if self.folder.waited_s:
             waited = f"the run folder took no lines for {self.folder.waited_s:.1f} s"
             self._description["notes"].append(f"{waited}: they waited in memory, and none got lost")

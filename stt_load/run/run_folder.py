@@ -175,7 +175,7 @@ class RunFolder:
             log.warning("%s takes lines again after %.1f s: none is lost, the run goes on", self.path, waited_s)
 
     def _note(self, error: OSError) -> None:
-        """A file takes no lines, for whatever reason."""
+        """Notes that a file takes no lines, for whatever reason."""
         if self._refusal is None:
             self._refused_s = self._clock()
             if error.errno in _PASSES:

@@ -49,7 +49,8 @@ class WorkerState:
     stages: defaultdict[int, StageTally] = field(default_factory=lambda: defaultdict(StageTally))
 
     def compare_clocks(self, master_wall_s: float) -> None:
-        """The newest snapshot has just come. One that took longer says less: the smallest difference counts."""
+        """Compares the worker's wall clock with the master's by the newest snapshot, which has just come. One that took
+        longer says less: the smallest difference counts."""
         if self.newest.wall_s is not None:
             self.clock_behind_s = min(self.clock_behind_s, master_wall_s - self.newest.wall_s)
 

@@ -16,7 +16,8 @@ MOST_LINES = 60_000  # ten minutes of audio in events of 20 ms
 
 
 class EventFrames:
-    """ProtocolError where a line has no end, and where there are more than `most_lines`."""
+    """Cuts the bytes of an answer into events. Raises ProtocolError where a line has no end, and where there are more
+    than `most_lines`."""
 
     def __init__(self, most_lines: int = MOST_LINES) -> None:
         self._most_lines = most_lines
