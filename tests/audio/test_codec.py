@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from tones import tone
 
+from stt_load.audio import codec
 from stt_load.audio.codec import Pcm, decode, encode_wav, encoded_seconds
 from stt_load.errors import ClipError
 
@@ -166,3 +167,11 @@ def test_channels_that_cancel_each_other_out_are_told() -> None:
 def test_floats_on_the_scale_of_integers_are_told() -> None:
     with pytest.raises(ClipError, match=r"floats up to 16,384, where full scale is 1"):
         decode(written(tone(0.2, 8000) * 32768, 8000, format="WAV", subtype="FLOAT"))
+
+
+def test_a_small_file_that_unpacks_into_more_than_any_clip_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "_MOST_SAMPLES", 100_000)
+    assert decode(written(np.zeros(100_000), 8000, format="FLAC")).duration_s == 12.5
+    for data in (written(np.zeros(400_000), 8000, format="FLAC"), written(np.zeros((50_001, 2)), 8000, format="WAV")):
+        with pytest.raises(ClipError, match=r"it holds more than 100,000 samples: cut it, or resample it"):
+            decode(data)
