@@ -6,7 +6,9 @@ that processes of one user on one machine find each other and nobody else does.
 
 from __future__ import annotations
 
+import os
 import secrets
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,9 +16,11 @@ from pathlib import Path
 from stt_load.credentials import CLUSTER_TOKEN_VARIABLE
 from stt_load.errors import ConfigError
 from stt_load.process.data_folder import data_folder
+from stt_load.process.log import log
 
 _FEWEST_CHARACTERS = 16
 _TOKEN_BYTES = 32
+_ROOT = 0  # who can read any file
 
 
 def token_file() -> Path:
@@ -39,13 +43,21 @@ def _own_token(file: Path) -> str:
     try:
         if not file.exists():
             _make(file)
-        token = file.read_text(encoding="utf-8").strip()
+        token, about = file.read_text(encoding="utf-8").strip(), file.stat()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not text"
         raise ConfigError(
             f"{file}, the token that master and workers share, can't be kept ({why}): set {CLUSTER_TOKEN_VARIABLE} to "
             "the same secret for all of them"
         ) from error
+    # Told only: some file systems know no owners.
+    if about.st_uid not in (os.geteuid(), _ROOT) or about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        log.warning(
+            "%s, the token that master and workers share, is another user's or open to others, who can take part in "
+            "your runs: make it yours alone (chmod 600), or set %s",
+            file,
+            CLUSTER_TOKEN_VARIABLE,
+        )
     if len(token) < _FEWEST_CHARACTERS:
         raise ConfigError(f"{file} holds no token: delete it, and it is made again")
     return token

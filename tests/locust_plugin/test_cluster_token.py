@@ -50,6 +50,15 @@ def test_a_file_without_a_token_is_one_line(tmp_path: Path, content: bytes) -> N
         shared_token({}, tmp_path / "token")
 
 
+def test_a_token_that_others_can_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    token = shared_token({}, tmp_path / "token")
+    assert caplog.text == ""
+    (tmp_path / "token").chmod(0o644)
+    assert shared_token({}, tmp_path / "token") == token
+    assert "is another user's or open to others" in caplog.text
+    assert token not in caplog.text
+
+
 def test_a_folder_that_can_not_be_written_is_one_line_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     with pytest.raises(ConfigError, match=CLUSTER_TOKEN_VARIABLE):
