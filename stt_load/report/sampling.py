@@ -154,7 +154,8 @@ class Sampling:
             return []
         return [
             f"{wrong} of {checked} samples are tagged with another stage or phase than stages.jsonl has for their "
-            "time: check that the clocks of master and sidecar agree"
+            "time, so figures of GPUs and hosts may be those of another: check that the clocks of master and sidecar "
+            "agree, and that nobody else tells this sidecar its stages: a token keeps others out"
         ]
 
 

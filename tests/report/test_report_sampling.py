@@ -164,7 +164,7 @@ def test_tags_that_disagree_with_the_stages_are_counted() -> None:
     wrong, _, of_all, *_ = note.split()
     assert int(wrong) > 10
     assert int(of_all) == len(made.samples)
-    assert note.endswith("check that the clocks of master and sidecar agree")
+    assert "check that the clocks of master and sidecar agree" in note
 
 
 def test_a_clock_known_to_ten_seconds_explains_ten_seconds() -> None:
