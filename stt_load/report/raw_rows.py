@@ -41,6 +41,7 @@ class TransitionRow(TypedDict, total=False):
     workers: Required[Count]
     mono: Moment | None
     run_id: str
+    workers_lost: Count | None
     begun: Count | None
     ended: Count | None
     generator_cpu_pct: Percent | None

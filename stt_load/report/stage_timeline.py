@@ -45,11 +45,19 @@ class StageTimeline:
 
     @property
     def workers(self) -> tuple[int, ...]:
-        """Load workers at each transition. At `done` they have left already; the losses that it reports count."""
+        """Load workers at each transition, but for `done`, when they have left already. Where as many were there each
+        time and some of them have gone, the last number is of those that stayed."""
         seen = [int(line["workers"]) for line in self.after if line["phase"] != "done"]
-        lost = max((int(delivery_of(line).get("workers_lost", 0)) for line in self.after), default=0)
-        # Only `done` reports a worker that was lost in the last phase of a run.
-        return (*seen, seen[0] - lost) if lost and len(set(seen)) == 1 else tuple(seen)
+        # A worker that was lost may have been replaced before the next line, and only `done` reports a loss in the last
+        # phase of a run.
+        lost = self._workers_lost
+        return (*seen, max(seen[0] - lost, 0)) if lost and len(set(seen)) == 1 else tuple(seen)
+
+    @property
+    def _workers_lost(self) -> int:
+        """Load workers that have gone since the hold began."""
+        lost = [int(line.get("workers_lost") or delivery_of(line).get("workers_lost") or 0) for line in self.after]
+        return max(lost) - lost[0] if lost else 0
 
     @property
     def stolen_cpu_pct(self) -> float | None:

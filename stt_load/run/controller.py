@@ -155,6 +155,7 @@ class RunController:
             "users": transition.users,
             "reached": self._cluster.reached,
             "workers": len(self._cluster.workers()),
+            "workers_lost": self._workers_lost,
             "begun": self.ledger.begun(transition.stage),
             "ended": self.ledger.ended(transition.stage),
             "generator_cpu_pct": self._cpu_pct,

@@ -33,3 +33,15 @@ def test_a_worker_that_only_the_last_line_reports_lost_counts() -> None:
     hold, done = line(1.0, 0, "hold", 5), line(2.0, 0, "done", 5, delivery={"workers_lost": 1})
     assert StageTimeline(0, (hold, done)).workers == (1, 0)
     assert (delivery_of(hold), delivery_of(done)) == ({}, {"workers_lost": 1})
+
+
+def test_a_worker_that_was_lost_and_replaced_counts_in_its_own_stage_alone() -> None:
+    first, second = timelines_of(
+        [
+            line(1.0, 0, "hold", 5, workers_lost=0),
+            line(2.0, 0, "settle", 5, workers_lost=1),
+            line(3.0, 1, "hold", 8, workers_lost=1),
+            line(4.0, 1, "done", 8, workers_lost=1, delivery={"workers_lost": 1}),
+        ]
+    )
+    assert (first.workers, second.workers) == ((1, 1, 1, 0), (1,))

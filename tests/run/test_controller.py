@@ -228,7 +228,7 @@ def test_a_worker_that_is_lost_is_counted_and_not_waited_for(lead: Lead) -> None
     cluster.present.remove("w1")
     led.step()
     assert led.phase is Phase.SETTLE
-    assert led.lines()[-1]["workers"] == 1
+    assert (led.lines()[-1]["workers"], led.lines()[-1]["workers_lost"]) == (1, 1)
     led.controller.finish("stopped", is_aborted=False)
     assert led.lines()[-1]["delivery"]["workers_lost"] == 1
 
