@@ -201,8 +201,9 @@ class Master:
         if self.run is None:
             try:
                 config = parse_options(vars(self.environment.parsed_options))
-                if self._is_asked_to_start and self.environment.process_exit_code is None:
-                    # Locust starts no test where no worker is there, and takes the stage for done.
+                if self._has_workers and self._is_asked_to_start and self.environment.process_exit_code is None:
+                    # Locust starts no test where no worker is there, and takes the stage for done. Without workers it
+                    # asks again while the run is still being prepared.
                     raise WorkersGone("no worker is there any more: no run was started")
             except ConfigError as error:  # typed into the web UI, or WorkersGone
                 self._is_asked_to_start = False

@@ -168,6 +168,12 @@ def test_the_shape_ends_where_no_worker_is_left_to_begin_with(
     assert master.environment.process_exit_code == ExitCode.FAILED
 
 
+def test_the_shape_waits_for_a_run_that_takes_long_to_prepare(make_master: MakeMaster) -> None:
+    """A single process is asked each second, also while a slow name server is asked for the address of the server."""
+    master = make_master()
+    assert [master.tick() for _ in range(3)] == [(3, 7.0)] * 3
+
+
 def test_a_worker_of_processes_that_ends_before_the_run_ends_the_wait(
     make_master: MakeMaster, caplog: pytest.LogCaptureFixture
 ) -> None:
