@@ -235,7 +235,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="10",
-        help="How long a server that says when it is ready may take to, as one that loads a model for each caller; "
+        help="How long a server may take to say that it is ready, which may mean to load a model for each caller; "
         "--timeout holds where it is longer.",
         kinds=PACED,
     ),

@@ -85,6 +85,19 @@ def test_the_wall_clock_is_read_only_where_a_moment_is_named_or_a_kernel_stamp_i
     assert found == READS_THE_WALL_CLOCK
 
 
+def test_the_log_of_the_program_is_the_one_that_makes_texts_printable() -> None:
+    """A logger of another name would write what a server says as it is."""
+    found = [
+        f"{path.relative_to(CHECKOUT)}:{node.lineno}"
+        for path in SOURCES
+        if path.is_relative_to(CHECKOUT / "stt_load") and path.name != "log.py"
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "logging.getLogger"
+        if not (isinstance(node.args[0], ast.Constant) and "stt_load" not in str(node.args[0].value))
+    ]
+    assert not found
+
+
 def test_the_sidecar_needs_the_standard_library_alone() -> None:
     """It runs on GPU hosts that have nothing but Python."""
     imported = set()
