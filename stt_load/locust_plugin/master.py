@@ -298,11 +298,15 @@ class Master:
             return
         if self.run is not None:
             self.run.abort()
-        log.warning("%s: ending the run; repeat it to leave at once", number.name)
+        what = "no run is on, leaving" if self.run is None else "ending the run"
+        log.warning("%s: %s; repeat it to leave at once", number.name, what)
         self._leave()
 
     def _leave(self, code: ExitCode = ExitCode.ABORTED) -> None:
         """Ends this process. `code`: what it ends with where no run has begun."""
+        if self.environment.web_ui is None and self.run is None and self.environment.process_exit_code is None:
+            # The run may be about to be opened, by a greenlet that Locust kills now: nobody else would settle it.
+            self.environment.process_exit_code = int(code)
         self.environment.runner.quit()
         if self.environment.web_ui is not None:
             self.environment.web_ui.stop()

@@ -64,7 +64,7 @@ class Condition:
 
 def _users_reached(evidence: Evidence) -> tuple[bool, str]:
     if evidence.users_reached is None:
-        return False, f"the hold never began, because fewer than {evidence.users} callers arrived in time"
+        return False, f"the hold never began: the run ended before {evidence.users} callers had arrived"
     return (
         evidence.users_reached >= evidence.users,
         f"{evidence.users_reached} of {evidence.users} callers arrived before the hold",
@@ -164,7 +164,8 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "users reached",
         _users_reached,
-        "lower --ramp-rate, or use more load workers (--processes 2)",
+        "let the ramp end by itself; where callers don't arrive, lower --ramp-rate, or use more load workers "
+        "(--processes 2)",
     ),
     Condition(
         "workers constant",

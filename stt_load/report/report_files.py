@@ -99,7 +99,9 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
             damage.note(RUN, Flaw.CHANGED)
     except (ConfigError, NotJson) as error:
         if not (folder / STAGES).exists():
-            raise ConfigError(f"{folder / RUN}: {error}; this is not a run folder") from error
+            if isinstance(error, ConfigError):  # it says so itself
+                raise
+            raise ConfigError(f"{folder / RUN}: {error}; is {folder} a run folder?") from error
         run = _copied_run(folder)
         instead = f"its copy in {_SUMMARY} is used" if run else "what was run and its objectives are unknown"
         damage.note(RUN, Flaw.UNREADABLE, f"{error}; {instead}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.event
 import psutil
 import pytest
 from made_locust import MadeMasterRunner, MadeRunner, MadeWebUi, made_environment, settle
@@ -143,6 +144,27 @@ def test_a_signal_while_the_last_clip_is_prepared_starts_no_run(make_master: Mak
             preparing.get()
     finally:
         clip_progress._is_ending.clear()
+
+
+def test_a_signal_while_a_run_is_opened_ends_with_5(
+    make_master: MakeMaster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locust kills the greenlet that opens it, and would end with 0: no utterance has failed."""
+    master = make_master()
+    is_opening, may_open = gevent.event.Event(), gevent.event.Event()
+
+    def open_run(*_: object) -> None:
+        is_opening.set()
+        may_open.wait()
+
+    monkeypatch.setattr(master, "_open_run", open_run)
+    starting = gevent.spawn(master.on_test_start)
+    is_opening.wait()
+    with caplog.at_level(logging.WARNING, "stt_load"):
+        master.on_signal(signal.SIGINT)
+    starting.kill()
+    assert master.environment.process_exit_code == ExitCode.ABORTED
+    assert "SIGINT: no run is on, leaving" in caplog.text
 
 
 # While it goes on ---------------------------------------------------------------------------------------------------

@@ -417,7 +417,10 @@ def test_a_pipe_or_a_device_in_the_place_of_a_file_is_refused_in_one_line(folder
 
 
 def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"run\.json .*can't be read.*is .* a run folder"):
+    with pytest.raises(ConfigError, match=r"^[^ ]*/run\.json can't be read: [^;]*; is [^ ]* a run folder\?$"):
+        read_report(tmp_path)
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(ConfigError, match=r"^[^ ]*/run\.json: [^;]*; is [^ ]* a run folder\?$"):
         read_report(tmp_path)
 
 
