@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ from stt_load.text.url_secrets import HIDDEN, without_credentials
 
 # The fields of Locust's own form; the others are custom parameters.
 _FIELDS = frozenset(["user_count", "spawn_rate", "host", "run_time", "profile", "user_classes", "shape_class"])
+
+# What Locust's class picker edits of a user class, besides what the class itself shows there.
+_CLASS_FIELDS = frozenset(["user_class_name", "tasks", "weight", "fixed_count"])
 
 
 def add_hosts_option(parser: LocustArgumentParser) -> None:
@@ -56,6 +60,19 @@ def guard(environment: Any) -> None:
         problems = _find_problems(request.form.to_dict(), shown, vars(options))
         # As Locust answers a wrong value: its page shows `message`.
         return jsonify(success=False, message="; ".join(problems), host=environment.host) if problems else None
+
+    @app.before_request
+    def check_user_class() -> tuple[Response, int] | None:
+        if request.endpoint != "locust.update_user":
+            return None
+        try:
+            settings = json.loads(request.data)
+            shown = environment.available_user_classes[settings["user_class_name"]].json()
+            unknown = settings.keys() - _CLASS_FIELDS - shown.keys()
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return jsonify(message="this is no user class and its settings"), 400
+        # Locust itself would set any attribute of the class.
+        return (jsonify(message=f"not to be set here: {', '.join(sorted(unknown))}"), 400) if unknown else None
 
     @app.after_request
     def keep_out_of_frames(response: Response) -> Response:

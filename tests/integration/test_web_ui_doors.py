@@ -130,6 +130,14 @@ def test_what_can_be_asked_of_the_web_ui_and_by_whom(start_sink: StartSink, tmp_
             assert not (tmp_path / "made").exists()
             assert not results.exists()
 
+            for settings, status in (
+                ({"user_class_name": "Caller", "host": "http://stt.test", "weight": 1}, 201),
+                ({"user_class_name": "Caller", "on_start": 1}, 400),
+                ({"user_class_name": "Nobody"}, 400),
+                ([], 400),
+            ):
+                assert requests.post(f"{site}/user", json=settings, timeout=30).status_code == status, settings
+
             # What the page was shown comes back from it, and means what was given.
             assert swarm({"Origin": site}, stt_url=shown).json()["success"]
             wait_for(lambda: bool(asked), "a caller", run)
