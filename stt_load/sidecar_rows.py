@@ -30,12 +30,27 @@ class SampleTags(TypedDict, total=False):
     phase: str | None
 
 
+class SentSample(TypedDict):
+    """A sample as a sidecar sends it: with its own number, and its own monotonic clock."""
+
+    mono: Moment
+    seq: SampleNumber
+    kind: str
+
+
 class Gap(TypedDict, total=False):
     began: Required[ClockOffset]
     ended: ClockOffset | None
     why: str | None
     kind: str | None
     gpu: Count | None
+
+
+class SentGap(Gap, total=False):
+    """A gap as a sidecar sends it: by its monotonic clock too."""
+
+    began_mono: ClockOffset | None
+    ended_mono: ClockOffset | None
 
 
 class Source(TypedDict, total=False):

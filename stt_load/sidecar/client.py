@@ -22,17 +22,15 @@ from stt_load.net.direct_session import DirectSession
 from stt_load.plausible import Moment, objection
 from stt_load.process.log import log
 from stt_load.sidecar.clock import Exchange, SidecarClock
-from stt_load.sidecar_rows import Gap, GpuEntry, SampleTags, SidecarEntry, Source, wrong_figures
+from stt_load.sidecar_rows import GpuEntry, SampleTags, SentGap, SentSample, SidecarEntry, Source, wrong_figures
 
 _GPU_KEYS = ("index", "uuid", "name", "driver", "memory_total_mib")
 _SIDECAR_KEYS = ("why", "is_guess", "warnings", "server", "metrics")  # of a sidecar's health, for run.json
-_GAP_TIMES = ("began", "ended", "began_mono", "ended_mono")
 _EARLIER_GAPS = 100  # kept; a sidecar keeps as many
 _MAX_PAGES = 200  # of one pull: all that a sidecar holds, and more
 _MAX_ANSWER_BYTES = 32 * 1024 * 1024  # a page is far smaller; what is longer is no sidecar's
 _READ_BYTES = 64 * 1024
 _MOST_TIMEOUTS = 5  # for a whole answer
-_MAX_NUMBER = 1e15
 _TOLD_CLOCK_S = 0.1  # a contradiction between clocks that is worth a line
 
 
@@ -176,7 +174,7 @@ class SidecarClient:
     def _sources(self) -> list[dict[str, Any]]:
         """The sources, each with those of its gaps that say when they began."""
         sources = [
-            {**source, "gaps": [gap for gap in _objects(source.get("gaps")) if _is_gap(gap)]}
+            {**source, "gaps": [gap for gap in _objects(source.get("gaps")) if not objection(gap, SentGap)]}
             for source in _objects(self._health.get("sources"))
         ]
         return [source for source in sources if not objection(source, Source)]
@@ -227,9 +225,7 @@ class SidecarClient:
     def _as_row(self, sample: Any, page: Mapping[str, Any]) -> dict[str, Any] | None:
         """A row of gpu.jsonl or host.jsonl: with `t` on our clock in place of the sidecar's two clocks. None for what
         is no sample."""
-        if not isinstance(sample, dict) or not (_is_number(sample.get("mono")) and isinstance(sample.get("kind"), str)):
-            return None
-        if type(sample.get("seq")) is not int:
+        if objection(sample, SentSample):
             return None
         measured = {key: value for key, value in sample.items() if key not in ("t", "mono")}
         our_mono = self._clock.to_our_mono(float(sample["mono"]))
@@ -355,15 +351,6 @@ def _shifted(gap: Mapping[str, Any], by_s: float) -> dict[str, Any]:
 def _objects(value: Any) -> list[dict[str, Any]]:
     """The JSON objects in a list; none in anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < _MAX_NUMBER
-
-
-def _is_gap(gap: Mapping[str, Any]) -> bool:
-    times = [gap.get(name) for name in _GAP_TIMES]
-    return times[0] is not None and all(time is None or _is_number(time) for time in times) and not objection(gap, Gap)
 
 
 def _read_answer(response: requests.Response, content: bytes) -> dict[str, Any]:
