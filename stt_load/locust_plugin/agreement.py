@@ -10,6 +10,7 @@ import gevent
 
 from stt_load.errors import ConfigError
 from stt_load.locust_plugin.admission import Admission
+from stt_load.locust_plugin.worker_cluster import present_workers
 from stt_load.process.log import log
 
 _LIMIT_S = 1_800.0  # finding the speech in thousands of clips takes minutes
@@ -43,5 +44,4 @@ def reach_agreement(admission: Admission, runner: Any, is_over: Callable[[], boo
 
 
 def _undecided(admission: Admission, runner: Any) -> list[str]:
-    present = [client.id for client in runner.clients.all if client.state != "missing"]
-    return [worker for worker in present if not admission.has_agreed(worker)]
+    return [worker for worker in present_workers(runner) if not admission.has_agreed(worker)]

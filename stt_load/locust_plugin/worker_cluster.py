@@ -34,8 +34,7 @@ class WorkerCluster:
         return int(self._runner.target_user_count or 0)
 
     def workers(self) -> Sequence[str]:
-        present = [client.id for client in self._runner.clients.all if client.state != "missing"]
-        return sorted(present, key=self._runner.get_worker_index)
+        return sorted(present_workers(self._runner), key=self._runner.get_worker_index)
 
     def tell(self, update: StageUpdate) -> None:
         # Twice: the message reaches those who are there, the option travels with every spawn message and so reaches
@@ -57,3 +56,8 @@ class WorkerCluster:
         deadline_s = time.monotonic() + _LAST_REPORT_SLACK_S + (0.0 if is_cut else limit_s)
         while set(self.workers()) - ledger.drained and time.monotonic() < deadline_s:
             gevent.sleep(0.05)
+
+
+def present_workers(runner: Any) -> list[str]:
+    """The workers that Locust hears of."""
+    return [client.id for client in runner.clients.all if client.state != "missing"]
