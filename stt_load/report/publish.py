@@ -34,10 +34,10 @@ def publish_report(
     return exit_code(report)
 
 
-def publish_failure(folder: Path, console: Console | None = None) -> None:
-    """Writes those report files that can be written and prints the table, once the run has failed and `run.json` says
-    so: the report then tells what the exit code tells."""
-    _print(write_what_fits(folder), folder, console)
+def publish_failure(folder: Path, failure: str, console: Console | None = None) -> None:
+    """Writes those report files that can be written and prints the table, once the run has failed: the report then
+    tells what the exit code tells, also where `run.json` can't be written any more."""
+    _print(write_what_fits(folder, failure), folder, console)
 
 
 def _print(report: RunReport, folder: Path, console: Console | None) -> None:

@@ -40,11 +40,12 @@ WRITERS: dict[str, Callable[[RunReport], str]] = {
 """File name -> its whole text. Another format is another row. The summary is written last: where it is, all are."""
 
 
-def read_report(folder: Path, *, is_strict: bool = False) -> RunReport:
+def read_report(folder: Path, *, is_strict: bool = False, failure: str | None = None) -> RunReport:
     """Reads the raw files of a run folder into a report. What is damaged is left out, and makes the run invalid. Raises
     ConfigError with one line where nothing can be told of a run.
 
-    `is_strict`: every objective must be proven, also where the run did not ask for that.
+    `is_strict`: every objective must be proven, also where the run did not ask for that. `failure`: why the program
+    failed, where `run.json` doesn't say so.
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder: give the run folder that `stt-load run` printed")
@@ -63,6 +64,8 @@ def read_report(folder: Path, *, is_strict: bool = False) -> RunReport:
     kind = run.get("kind") or _first_kind(lines(UTTERANCES, UtteranceRecord, utterances_of(run_id, None)))
     if kind != STREAM.name:  # runs of earlier versions don't name theirs
         run["kind"] = kind
+    if failure is not None:
+        run["failure"] = failure
     return build_report(
         run | {"strict": True} if is_strict else run,
         transitions,
@@ -80,12 +83,16 @@ def write_report(folder: Path, *, is_strict: bool = False) -> RunReport:
     return report
 
 
-def write_what_fits(folder: Path) -> RunReport:
-    """Does the same with a folder that may take no more files: those that can't be written are left out."""
-    report = read_report(folder)
+def write_what_fits(folder: Path, failure: str) -> RunReport:
+    """Does the same for a run that has failed, in a folder that may take no more files, so that `run.json` may not say
+    so. Those that can't be written are left out, and removed where they are there: they tell of another end."""
+    report = read_report(folder, failure=failure)
     for name, write in WRITERS.items():
-        with suppress(ConfigError):
+        try:
             write_atomically(folder / name, write(report))
+        except ConfigError:
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
     return report
 
 

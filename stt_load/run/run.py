@@ -170,7 +170,7 @@ class Run:
             self._note_failure(error, f"; what was measured is in {self.folder.path}")
         self._keep_description({"failure": self.failure})
         with suppress(Exception):
-            call_in_thread(publish_failure, self.folder.path)
+            call_in_thread(publish_failure, self.folder.path, self.failure)
         return ExitCode.FAILED
 
     def _try(self, part: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from made_run import made_run, made_uploads
 from rich.console import Console
+from small_disk import no_room_beyond
 
 from stt_load.errors import ConfigError
 from stt_load.kinds import UPLOAD
@@ -20,7 +21,7 @@ from stt_load.report.html import report_html
 from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import RunReport, Verdict
-from stt_load.report.report_files import WRITERS, read_report, write_report
+from stt_load.report.report_files import WRITERS, read_report, write_report, write_what_fits
 from stt_load.sealed_lines import SEAL_KEYS, sealed, sealed_file
 
 
@@ -414,6 +415,19 @@ def test_a_pipe_or_a_device_in_the_place_of_a_file_is_refused_in_one_line(folder
     (folder / name).symlink_to("/dev/zero")
     with pytest.raises(ConfigError, match="it is a pipe or a device"):
         read_report(folder)
+
+
+def test_a_failed_run_leaves_no_report_that_tells_of_another_end(folder: Path) -> None:
+    """The disk may be so full that neither run.json nor a report file can be written anew."""
+    write_report(folder)
+    with no_room_beyond(2_000):
+        report = write_what_fits(folder, "the disk is full")
+    assert report.verdict is Verdict.ERROR
+    assert "the run failed: the disk is full" in report.notes
+    assert not (folder / "summary.json").exists()
+    written = write_what_fits(folder, "the disk is full")
+    assert written.verdict is Verdict.ERROR
+    assert json.loads((folder / "summary.json").read_text())["exit_code"] == 1
 
 
 def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
