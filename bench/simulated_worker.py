@@ -23,11 +23,8 @@ from locust.stats import RequestStats
 from made_rows import WRONG, made_row, make_transcript, references, unknown_word
 
 from stt_load.kinds import STREAM
-from stt_load.locust_plugin.cluster_sockets import Keys, WorkerSocket
-from stt_load.locust_plugin.cluster_token import shared_token, token_file
-from stt_load.locust_plugin.joining import Joining
-from stt_load.locust_plugin.local_pool import REQUEST_TYPE
-from stt_load.locust_plugin.messages import (
+from stt_load.locust_plugin.cluster.joining import Joining
+from stt_load.locust_plugin.cluster.messages import (
     DRAIN,
     DRAINED,
     HELLO,
@@ -35,6 +32,9 @@ from stt_load.locust_plugin.messages import (
     UPDATE,
     UPDATE_OPTION,
 )
+from stt_load.locust_plugin.cluster.shared_token import shared_token, token_file
+from stt_load.locust_plugin.cluster.sockets import Keys, WorkerSocket
+from stt_load.locust_plugin.local_pool import REQUEST_TYPE
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate

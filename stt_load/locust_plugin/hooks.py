@@ -22,12 +22,12 @@ from locust.util import cache
 
 from stt_load.clock import SteadyWallClock
 from stt_load.errors import ConfigError
-from stt_load.locust_plugin.admission import Admission
 from stt_load.locust_plugin.arguments import listen_on_loopback
-from stt_load.locust_plugin.cluster_set_up import set_up_cluster
+from stt_load.locust_plugin.cluster.admission import Admission
+from stt_load.locust_plugin.cluster.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
+from stt_load.locust_plugin.cluster.set_up import set_up_cluster
 from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.master import Master
-from stt_load.locust_plugin.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
 from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
 from stt_load.options import OPTIONS

@@ -18,14 +18,14 @@ import psutil
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, parse_options
 from stt_load.errors import ConfigError, ExitCode, WriteError
-from stt_load.locust_plugin.admission import Admission, Terms
-from stt_load.locust_plugin.agreement import reach_agreement
 from stt_load.locust_plugin.arguments import find_task_problems, user_class_names
+from stt_load.locust_plugin.cluster.admission import Admission, Terms
+from stt_load.locust_plugin.cluster.agreement import reach_agreement
+from stt_load.locust_plugin.cluster.messages import RECEIVED, REPORT_KEY, SERVERS_OPTION, UPDATE
+from stt_load.locust_plugin.cluster.own_workers import end_workers, is_alive, own_workers
+from stt_load.locust_plugin.cluster.worker_cluster import WorkerCluster
 from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.local_pool import make_pool
-from stt_load.locust_plugin.messages import RECEIVED, REPORT_KEY, SERVERS_OPTION, UPDATE
-from stt_load.locust_plugin.own_workers import end_workers, is_alive, own_workers
-from stt_load.locust_plugin.worker_cluster import WorkerCluster
 from stt_load.process.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.cluster import Cluster

@@ -14,7 +14,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError
-from stt_load.locust_plugin.messages import SERVERS_OPTION
+from stt_load.locust_plugin.cluster.messages import SERVERS_OPTION
 from stt_load.locust_plugin.request_origin import HOSTS_FLAG, HOSTS_VARIABLE, find_refusal
 from stt_load.run.named_servers import find_unnamed
 from stt_load.text.url_secrets import HIDDEN, without_credentials

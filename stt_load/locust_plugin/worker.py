@@ -15,10 +15,10 @@ from gevent.lock import Semaphore
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.locust_plugin.arguments import find_task_problems, user_class_names
+from stt_load.locust_plugin.cluster.joining import find_equipment, refusal_lines
+from stt_load.locust_plugin.cluster.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.locust_plugin.exits import exit_with
-from stt_load.locust_plugin.joining import find_equipment, refusal_lines
 from stt_load.locust_plugin.local_pool import make_pool
-from stt_load.locust_plugin.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.process.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.loaded_clips import LoadedClips

@@ -9,9 +9,9 @@ from typing import Any
 
 import gevent
 
-from stt_load.locust_plugin.admission import Admission
-from stt_load.locust_plugin.joining import find_equipment
-from stt_load.locust_plugin.messages import TERMS
+from stt_load.locust_plugin.cluster.admission import Admission
+from stt_load.locust_plugin.cluster.joining import find_equipment
+from stt_load.locust_plugin.cluster.messages import TERMS
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.terms import this_program
 

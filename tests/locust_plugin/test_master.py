@@ -22,9 +22,9 @@ import pytest
 from made_locust import MadeMasterRunner, MadeRunner, MadeWebUi, made_environment, settle
 
 from stt_load.errors import ConfigError, ExitCode, Outcome
+from stt_load.locust_plugin.cluster.messages import REFUSED, REPORT_KEY, UPDATE
+from stt_load.locust_plugin.cluster.worker_cluster import WorkerCluster
 from stt_load.locust_plugin.master import Master
-from stt_load.locust_plugin.messages import REFUSED, REPORT_KEY, UPDATE
-from stt_load.locust_plugin.worker_cluster import WorkerCluster
 from stt_load.records import UtteranceRecord
 from stt_load.run.plan import Phase
 from stt_load.run.run import Run

@@ -15,7 +15,7 @@ from made_locust import MadeRunner, made_environment, names, settle
 from stt_load.config import parse_options
 from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.errors import ConfigError, Outcome
-from stt_load.locust_plugin.messages import DRAINED, EQUIPMENT, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
+from stt_load.locust_plugin.cluster.messages import DRAINED, EQUIPMENT, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.locust_plugin.worker import MASTER_SILENCE_LIMIT_S, Worker
 from stt_load.records import UtteranceRecord
 from stt_load.run.plan import Phase

@@ -10,9 +10,9 @@ import locust, gevent, os, socket, sys
 from contextlib import suppress
 import msgpack, msgspec, zmq.green as zmq
 from locust.rpc import Message
-from stt_load.locust_plugin.admission import Admission
-from stt_load.locust_plugin.cluster_sockets import Keys, MasterSocket, WorkerSocket
-from stt_load.locust_plugin.joining import Joining
+from stt_load.locust_plugin.cluster.admission import Admission
+from stt_load.locust_plugin.cluster.sockets import Keys, MasterSocket, WorkerSocket
+from stt_load.locust_plugin.cluster.joining import Joining
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.terms import Program, this_program
 

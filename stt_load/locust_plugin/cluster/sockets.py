@@ -23,9 +23,9 @@ from zmq.utils import z85
 from zmq.utils.monitor import parse_monitor_message
 
 from stt_load.credentials import CLUSTER_TOKEN_VARIABLE
-from stt_load.locust_plugin.admission import Admission
+from stt_load.locust_plugin.cluster.admission import Admission
+from stt_load.locust_plugin.cluster.joining import Joining, Refused, is_answer
 from stt_load.locust_plugin.exits import exit_with
-from stt_load.locust_plugin.joining import Joining, Refused, is_answer
 from stt_load.process.log import log
 
 # What a failed handshake means, on either side.

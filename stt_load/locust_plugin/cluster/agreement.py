@@ -9,8 +9,8 @@ from typing import Any
 import gevent
 
 from stt_load.errors import ConfigError
-from stt_load.locust_plugin.admission import Admission
-from stt_load.locust_plugin.worker_cluster import present_workers
+from stt_load.locust_plugin.cluster.admission import Admission
+from stt_load.locust_plugin.cluster.worker_cluster import present_workers
 from stt_load.process.log import log
 
 _LIMIT_S = 1_800.0  # finding the speech in thousands of clips takes minutes

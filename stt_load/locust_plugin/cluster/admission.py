@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from stt_load.locust_plugin.messages import EQUIPMENT, JOIN, REFUSED, TERMS, WAIT, WELCOME
+from stt_load.locust_plugin.cluster.messages import EQUIPMENT, JOIN, REFUSED, TERMS, WAIT, WELCOME
 from stt_load.process.log import log
 from stt_load.run.terms import Equipment, Program, equipment_differences, program_differences
 

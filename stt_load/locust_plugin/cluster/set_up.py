@@ -15,11 +15,11 @@ from locust.rpc import zmqrpc
 
 from stt_load.credentials import CLUSTER_TOKEN_VARIABLE
 from stt_load.errors import ConfigError
-from stt_load.locust_plugin.admission import Admission
 from stt_load.locust_plugin.arguments import LOOPBACK
-from stt_load.locust_plugin.cluster_sockets import Keys, MasterSocket, WorkerSocket
-from stt_load.locust_plugin.cluster_token import shared_token, token_file
-from stt_load.locust_plugin.joining import Joining
+from stt_load.locust_plugin.cluster.admission import Admission
+from stt_load.locust_plugin.cluster.joining import Joining
+from stt_load.locust_plugin.cluster.shared_token import shared_token, token_file
+from stt_load.locust_plugin.cluster.sockets import Keys, MasterSocket, WorkerSocket
 from stt_load.option_values import is_loopback
 from stt_load.process.log import log
 from stt_load.run.loaded_clips import LoadedClips

@@ -6,8 +6,8 @@ import gevent
 import pytest
 from made_locust import MadeMasterRunner, made_environment, settle
 
-from stt_load.locust_plugin.messages import DRAIN, UPDATE, UPDATE_OPTION
-from stt_load.locust_plugin.worker_cluster import WorkerCluster
+from stt_load.locust_plugin.cluster.messages import DRAIN, UPDATE, UPDATE_OPTION
+from stt_load.locust_plugin.cluster.worker_cluster import WorkerCluster
 from stt_load.run.ledger import Ledger
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
@@ -53,7 +53,7 @@ def test_a_drain_waits_for_the_last_report_of_every_worker_that_is_there() -> No
 
 
 def test_a_drain_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_load.locust_plugin.worker_cluster._LAST_REPORT_SLACK_S", 0.1)
+    monkeypatch.setattr("stt_load.locust_plugin.cluster.worker_cluster._LAST_REPORT_SLACK_S", 0.1)
     cluster, _ = made_cluster(w0="running")
     with gevent.Timeout(60):
         cluster.drain(Ledger("run", {}, lambda _: None), True, 600.0)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from stt_load.locust_plugin.own_workers import end_workers, is_alive, own_workers
+from stt_load.locust_plugin.cluster.own_workers import end_workers, is_alive, own_workers
 
 LEAVES = "print('ready', flush=True); import sys; sys.stdin.read()"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + LEAVES

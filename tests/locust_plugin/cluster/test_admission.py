@@ -10,10 +10,10 @@ from made_locust import MadeMasterRunner
 
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError
-from stt_load.locust_plugin.admission import Admission, Answer, Terms
-from stt_load.locust_plugin.agreement import reach_agreement
-from stt_load.locust_plugin.joining import Joining, Refused
-from stt_load.locust_plugin.messages import EQUIPMENT, JOIN, REFUSED, TERMS, WAIT, WELCOME
+from stt_load.locust_plugin.cluster.admission import Admission, Answer, Terms
+from stt_load.locust_plugin.cluster.agreement import reach_agreement
+from stt_load.locust_plugin.cluster.joining import Joining, Refused
+from stt_load.locust_plugin.cluster.messages import EQUIPMENT, JOIN, REFUSED, TERMS, WAIT, WELCOME
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.terms import Program, describe_equipment, shared_options, this_program
 

@@ -11,8 +11,8 @@ import msgspec
 
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError
-from stt_load.locust_plugin.admission import Answer, Found
-from stt_load.locust_plugin.messages import EQUIPMENT, JOIN, REFUSED, SERVERS_OPTION, TERMS, WAIT, WELCOME
+from stt_load.locust_plugin.cluster.admission import Answer, Found
+from stt_load.locust_plugin.cluster.messages import EQUIPMENT, JOIN, REFUSED, SERVERS_OPTION, TERMS, WAIT, WELCOME
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.named_servers import find_unnamed
 from stt_load.run.real_thread import call_in_thread

@@ -8,7 +8,7 @@ from typing import Any
 
 import gevent
 
-from stt_load.locust_plugin.messages import DRAIN, UPDATE, UPDATE_OPTION
+from stt_load.locust_plugin.cluster.messages import DRAIN, UPDATE, UPDATE_OPTION
 from stt_load.run.ledger import Ledger
 from stt_load.run.stage_update import StageUpdate
 

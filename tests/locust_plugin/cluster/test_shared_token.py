@@ -10,7 +10,7 @@ import pytest
 
 from stt_load.credentials import CLUSTER_TOKEN_VARIABLE
 from stt_load.errors import ConfigError
-from stt_load.locust_plugin.cluster_token import shared_token
+from stt_load.locust_plugin.cluster.shared_token import shared_token
 
 GIVEN = "0123456789abcdef"
 
