@@ -87,7 +87,7 @@ def test_the_wheel_has_a_command_for_each_of_its_programs(wheel: Path) -> None:
     entry_points.read_string(metadata_file(wheel, "entry_points.txt"))
     assert dict(entry_points["console_scripts"]) == {
         "stt-load": "stt_load.__main__:main",
-        "gpu-sidecar": "gpu_sidecar.cli:main",
+        "gpu-sidecar": "gpu_sidecar.entry_point:main",
     }
 
 

@@ -355,7 +355,7 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def _read_answer(response: requests.Response, content: bytes) -> dict[str, Any]:
     if response.status_code == requests.codes.unauthorized:
-        raise _NoAnswer("it needs a token, or another one than it got")
+        raise _NoAnswer("it wants its own token: set GPU_SIDECAR_TOKEN to that")
     answer = json.loads(content, parse_constant=_finite, parse_float=_finite)
     if not isinstance(answer, dict):
         raise _NoAnswer("what answers there is not a GPU sidecar")

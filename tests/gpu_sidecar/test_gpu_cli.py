@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 import requests
 from ports import free_port
 from stand_in import (
+    CHECKOUT,
     DEADLINE_S,
+    OF_THE_CHECKOUT,
     RunningSidecar,
     StandInSmi,
     dmon_row,
@@ -116,6 +119,19 @@ for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD):
 from gpu_sidecar.cli import main
 sys.exit(main())
 """
+
+
+def test_ctrl_c_in_the_middle_of_an_import_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "ipaddress.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(
+        OF_THE_CHECKOUT, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as sidecar:
+        assert sidecar.stdout is not None
+        assert sidecar.stdout.readline() == "importing\n"
+        sidecar.send_signal(signal.SIGINT)
+        said = sidecar.communicate(timeout=DEADLINE_S)
+    assert (sidecar.returncode, said) == (0, ("", ""))
 
 
 def test_signals_that_were_ignored_at_the_start_do_not_end_it_and_sigterm_does(smi: StandInSmi) -> None:

@@ -189,10 +189,10 @@ def test_one_that_wants_a_token_is_named_with_that(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret")
     guarded = ("--token-file", str(tmp_path / "token"))
     with sidecar(environment_with_path(str(tmp_path)), *guarded) as running, feeding(tmp_path, running.url) as feed:
-        eventually(lambda: "it needs a token" in str(feed.said("news")[-1:]))
+        eventually(lambda: "it wants its own token" in str(feed.said("news")[-1:]))
         feed.stop()
     (entry,) = feed.said("news")[-1]["sidecars"]
-    assert (entry["host"], entry["why"]) == (None, "it needs a token, or another one than it got")
+    assert (entry["host"], entry["why"]) == (None, "it wants its own token: set GPU_SIDECAR_TOKEN to that")
 
 
 def test_the_last_samples_are_fetched_before_the_end(smi: StandInSmi, tmp_path: Path) -> None:

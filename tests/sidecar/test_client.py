@@ -285,7 +285,7 @@ def test_a_sidecar_that_never_answers_holds_nobody_up(caplog: pytest.LogCaptureF
         (200, envelope(samples=[{"seq": 1}], more=False), "its samples can't be read"),
         (404, '{"error": "no such path"}', "it answered 404: no such path"),
         (302, "{}", "it answered 302"),
-        (401, "", "it needs a token, or another one"),
+        (401, "", "it wants its own token"),
     ],
 )
 def test_what_is_no_sidecar_is_named_and_never_raises(
@@ -472,7 +472,7 @@ def test_a_token_opens_a_guarded_sidecar(smi: StandInSmi, caplog: pytest.LogCapt
         for token in (None, "wrong"):
             assert SidecarClient(running.url, token=token).check() is False
     assert len(warnings_of(caplog)) == 2
-    assert all("it needs a token, or another one" in line for line in warnings_of(caplog))
+    assert all("it wants its own token" in line for line in warnings_of(caplog))
     assert not any("s3cret" in record.getMessage() for record in caplog.records)
 
 
