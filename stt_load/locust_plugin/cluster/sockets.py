@@ -35,6 +35,7 @@ _OTHER_TOKEN = (
 )
 _STRANGER_PERIOD_S = 60.0  # between two lines about strangers
 _JOIN_LIMIT_S = 300.0  # as long as Locust waits for a master
+_TOLD_AFTER_S = 5.0  # that there is no master yet
 _ANSWER_LIMIT_MS = 1_000  # after which a worker asks again
 _FAILED_HANDSHAKES = 5  # a master that starts or ends may break off one or two
 _HANDSHAKE_REFUSED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -139,6 +140,7 @@ class WorkerSocket(zmqrpc.BaseSocket):
     def _join(self, joining: Joining, events: Any) -> None:
         """Asks the master until it has an answer for good. Raises Refused."""
         deadline_s = time.monotonic() + _JOIN_LIMIT_S
+        telling = gevent.spawn_later(_TOLD_AFTER_S, self._tell_of_no_master)
         is_connected, failures = False, 0
         message = joining.question()
         while time.monotonic() < deadline_s:
@@ -150,6 +152,7 @@ class WorkerSocket(zmqrpc.BaseSocket):
             if not is_connected:
                 gevent.sleep(0.05)
                 continue
+            telling.kill()
             self.send(_message(*message, self._identity))
             answer = self._answer()
             if answer is not None:
@@ -159,6 +162,10 @@ class WorkerSocket(zmqrpc.BaseSocket):
                     return
                 message = next_message
         raise ConnectionError(f"nobody answered at {self._address} for {_JOIN_LIMIT_S:g} s: start the master first")
+
+    def _tell_of_no_master(self) -> None:
+        limit = f"{_JOIN_LIMIT_S:g} s"
+        log.warning("no master answers at %s: start it, or correct its address; waiting for %s", self._address, limit)
 
     def _answer(self) -> Message | None:
         """What the master answers soon; None where it is silent."""

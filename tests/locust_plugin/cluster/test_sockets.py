@@ -139,6 +139,8 @@ def test_a_worker_waits_for_a_master_that_comes_later_or_has_nothing_to_say_yet(
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))  # nobody listens yet
 port = listener.getsockname()[1]
+sockets._TOLD_AFTER_S = 0.01
+sockets.log.warning = lambda text, *values: print((text % values).partition(":")[0].replace(" ", "-"))
 joining = gevent.spawn(worker, port)
 gevent.sleep(0.2)
 listener.listen()
@@ -151,7 +153,8 @@ admission.open(None)
 joining.get().send(Message("stats", {}, "w0"))
 print(heard.get()[0])
 """
-    assert run_with_locust(_BEGIN + program).split() == ["False", "w0"]
+    said = run_with_locust("from stt_load.locust_plugin.cluster import sockets\n" + _BEGIN + program).split()
+    assert said == ["no-master-answers-at-127.0.0.1", "False", "w0"]
 
 
 # How a cluster is set up --------------------------------------------------------------------------------------------
