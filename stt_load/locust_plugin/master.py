@@ -23,7 +23,7 @@ from stt_load.locust_plugin.cluster.admission import Admission, Terms
 from stt_load.locust_plugin.cluster.agreement import reach_agreement
 from stt_load.locust_plugin.cluster.messages import RECEIVED, REPORT_KEY, SERVERS_OPTION, UPDATE
 from stt_load.locust_plugin.cluster.own_workers import end_workers, is_alive, own_workers
-from stt_load.locust_plugin.cluster.worker_cluster import WorkerCluster
+from stt_load.locust_plugin.cluster.worker_cluster import WorkerCluster, present_workers
 from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.process.log import log
@@ -42,6 +42,7 @@ from stt_load.workloads.clip_progress import ClipsInterrupted, stop_making_clips
 
 _CLOSE_LIMIT_S = 60.0
 _LOOK_PERIOD_S = 0.5
+_WAITING_TOLD_EVERY_S = 10.0
 
 
 class WorkersGone(ConfigError):
@@ -85,6 +86,8 @@ class Master:
                     raise ConfigError(taken)
             if self.environment.web_ui is None or options.autostart:
                 self._settle_terms(*self._prepare())
+                if self._has_workers:
+                    gevent.spawn(self._tell_of_waiting, options.expect_workers)
             else:
                 self._admission.open(None)  # options are still to be typed: checked when the run starts
         except ClipsInterrupted as interrupted:
@@ -101,6 +104,16 @@ class Master:
                 return
         log.error("a worker of --processes ended before the run began: see the lines above")
         self._leave(ExitCode.FAILED)
+
+    def _tell_of_waiting(self, n_expected: int) -> None:
+        """Says now and then that workers are still to come: Locust waits for them without a word that is shown."""
+        while True:
+            gevent.sleep(_WAITING_TOLD_EVERY_S)
+            if self._has_begun or self._is_leaving:
+                return
+            n_here, n_refused = len(present_workers(self.environment.runner)), len(self._admission.refused)
+            refused = f", {n_refused} refused" if n_refused else ""
+            log.warning("%d of %d workers are here%s; the run waits for the others", n_here, n_expected, refused)
 
     def on_test_start(self) -> None:
         """Opens the run. Where that can't be done, it raises GreenletExit, so that Locust starts no user either."""

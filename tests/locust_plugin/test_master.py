@@ -98,6 +98,20 @@ def test_a_server_that_is_not_there_is_bad_input(make_master: MakeMaster, capsys
     assert "nothing answers at 127.0.0.1:1" in capsys.readouterr().err
 
 
+def test_a_master_that_waits_for_workers_says_so(
+    make_master: MakeMaster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_load.locust_plugin.master._WAITING_TOLD_EVERY_S", 0.01)
+    runner = MadeMasterRunner(w0="ready")
+    runner.admission.refused.append("w1")
+    master = make_master(runner, expect_workers=3)
+    master.on_init()
+    while not caplog.messages:
+        gevent.sleep(0.01)
+    master.on_test_start()
+    assert caplog.messages[0] == "1 of 3 workers are here, 1 refused; the run waits for the others"
+
+
 def test_with_a_web_ui_options_are_checked_when_a_run_starts(make_master: MakeMaster) -> None:
     master = make_master(web_ui=MadeWebUi(), hold="soon")
     master.on_init()
