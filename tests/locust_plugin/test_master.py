@@ -30,7 +30,6 @@ from stt_load.run.plan import Phase
 from stt_load.run.run import Run
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
-from stt_load.workloads import clip_progress
 from stt_load.workloads.clip_progress import ClipsInterrupted
 
 MakeMaster = Callable[..., Master]
@@ -150,14 +149,11 @@ def test_clips_are_loaded_once_for_several_runs(make_master: MakeMaster) -> None
 def test_a_signal_while_the_last_clip_is_prepared_starts_no_run(make_master: MakeMaster) -> None:
     master = make_master()
     preparing = gevent.spawn(master._prepare)
-    try:
-        while not master._is_preparing:
-            gevent.sleep(0)
-        master.on_signal(signal.SIGINT)
-        with pytest.raises(ClipsInterrupted, match="no run was started"):
-            preparing.get()
-    finally:
-        clip_progress._is_ending.clear()
+    while not master._is_preparing:
+        gevent.sleep(0)
+    master.on_signal(signal.SIGINT)
+    with pytest.raises(ClipsInterrupted, match="no run was started"):
+        preparing.get()
 
 
 def test_a_signal_while_a_run_is_opened_ends_with_5(
