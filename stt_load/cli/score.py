@@ -134,9 +134,12 @@ def _copy_of_pipe(pipe: BinaryIO) -> BinaryIO:
     """What comes through the pipe, in a file without a name. Raises WriteError where there is no room for that."""
     folder = tempfile.gettempdir()
     try:
-        copy = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the caller closes it
-        shutil.copyfileobj(pipe, copy)
-        copy.seek(0)
+        with ExitStack() as stack:
+            copy = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the caller closes it
+            stack.callback(copy.close)  # at once where it is not whole: a later close would fail again
+            shutil.copyfileobj(pipe, copy)
+            copy.seek(0)
+            stack.pop_all()
     except OSError as error:
         raise WriteError(f"no room for a copy in {folder}: {error.strerror}; name another in TMPDIR") from None
     return cast("BinaryIO", copy)

@@ -159,7 +159,8 @@ def test_a_stream_that_another_process_has_made_non_blocking_loses_nothing(start
 @WAYS
 def test_both_streams_into_one_file_stay_in_order_and_a_fork_repeats_nothing(start: str, tmp_path: Path) -> None:
     program = """
-import os, sys
+import os, sys, warnings
+warnings.simplefilter("ignore")  # of Python from 3.12, about every fork beside a thread
 for n in range(3):
     print("out", n, flush=True)
     print("err", n, file=sys.stderr)
