@@ -146,7 +146,7 @@ class Discovery:
         try:
             # Those on GPUs are looked up afresh always: that costs nothing, and nvidia-smi may know others by now.
             self.server_choice = self._tree.update(is_afresh=is_again or not self._has_server_selector)
-        except Exception:
+        except Exception:  # raised again: what was asked for meanwhile must not be lost with it
             if is_again:
                 self.rediscover()
             raise
@@ -167,7 +167,7 @@ class Discovery:
                 choice = self._choose(pids)
             except QueryFailed as error:
                 choice, is_again = GpuChoice((), str(error)), False
-            except Exception:
+            except Exception:  # as above
                 if is_again:
                     self._gpus_again.set()
                 raise

@@ -13,8 +13,8 @@ from stt_load.errors import ConfigError
 from stt_load.option_values import DEFAULT_PORTS
 
 NamedServers = Mapping[str, Sequence[str]]
-"""By option, the servers that it named when Locust was started, as `scheme://host:port`. Plain values: they travel to
-workers with the options."""
+"""The servers that each option named when Locust was started, as `scheme://host:port`, by option. They are
+plain values, which travel to workers with the options."""
 
 # What decides which servers a run talks to.
 _DECIDING = ("stt_url", "dialect", "tts_url", "gpu_sidecar")

@@ -132,7 +132,7 @@ class WavAudio:
 
 
 MOST_ENCODED_BYTES = 32 << 20
-"""Of one answer that is kept to be decoded: ten minutes of FLAC, half an hour of MP3."""
+"""An encoded answer is kept to be decoded up to this length: ten minutes of FLAC, half an hour of MP3."""
 
 
 class EncodedAudio:
