@@ -1,0 +1,1 @@
+"""Two or more results beside each other: runs of streams and uploads, benchmarks of TTS servers. A shell."""

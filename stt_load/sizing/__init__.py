@@ -1,0 +1,1 @@
+"""From how many callers one machine holds to what must be deployed. A shell: reads run folders, writes files."""
