@@ -102,7 +102,7 @@ def test_the_metadata_names_the_supported_pythons_and_no_extra_for_developers(me
     assert metadata["Requires-Python"] == ">=3.11"
     assert supported == {"3.11", "3.12", "3.13"}
     assert "Typing :: Typed" in classifiers
-    assert metadata.get_all("Provides-Extra") == ["demo", "report"]
+    assert metadata.get_all("Provides-Extra") == ["demo", "otel", "report"]
 
 
 def test_the_readme_has_no_link_that_leads_nowhere_from_pypi(metadata: Message) -> None:
