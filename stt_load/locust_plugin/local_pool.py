@@ -16,6 +16,7 @@ from stt_load.run.worker_report import WorkerReport
 from stt_load.workloads.workload import new_workload
 
 REQUEST_TYPE = "STT"
+_NAMES_AT_MOST = 300  # a ladder of 100 stages; the web UI shows 500 rows
 
 
 def make_pool(
@@ -25,7 +26,7 @@ def make_pool(
     credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)
     workload = new_workload(config, clips.clips, credentials)
     runner = environment.runner
-    on_utterance = partial(fire_request, environment)
+    on_utterance = partial(fire_request, environment, RequestNames())
     return CallerPool(
         config,
         clips,
@@ -39,12 +40,34 @@ def make_pool(
     )
 
 
-def fire_request(environment: Any, record: UtteranceRecord) -> None:
-    """Fires the one request event of an utterance: Locust's own tables show its headline figure and failures."""
+class RequestNames:
+    """The names of requests in Locust's tables: `EOS @ 10` for what counts, `EOS @ 10 ramp` for what was begun in
+    another phase of the stage.
+
+    Locust keeps figures of each name as long as it lives. Somebody may change the number of callers all day, so from a
+    certain number of names on a new one is `EOS @ other`.
+    """
+
+    def __init__(self, at_most: int = _NAMES_AT_MOST) -> None:
+        self._given: set[str] = set()
+        self._at_most = at_most
+
+    def name_of(self, record: UtteranceRecord) -> str:
+        request = KINDS[record.kind].request_name
+        name = f"{request} @ {record.users}{'' if record.is_counted else f' {record.phase}'}"
+        if name not in self._given and len(self._given) >= self._at_most:
+            return f"{request} @ other"
+        self._given.add(name)
+        return name
+
+
+def fire_request(environment: Any, names: RequestNames, record: UtteranceRecord) -> None:
+    """Fires the one request event of an utterance: Locust's own tables show its headline figure and failures. Its
+    response time is milliseconds, never negative, and None where the utterance has none."""
     latency_s = record.headline_s
     environment.events.request.fire(
         request_type=REQUEST_TYPE,
-        name=KINDS[record.kind].request_name,
+        name=names.name_of(record),
         response_time=None if latency_s is None else max(0.0, 1_000 * latency_s),
         response_length=0,
         exception=None if record.is_ok else UtteranceFailed(str(record.outcome)),

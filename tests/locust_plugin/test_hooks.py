@@ -21,28 +21,32 @@ print(entry.get_response_time_percentile(0.5))
     assert float(run_with_locust(program)) == pytest.approx(milliseconds, abs=0.5)
 
 
-def test_a_failed_utterance_is_one_failure_without_a_response_time() -> None:
+def test_an_utterance_is_one_request_named_by_its_stage_and_a_failed_one_has_no_response_time() -> None:
     program = """
 import locust, math
 from locust.env import Environment
-from stt_load.locust_plugin.local_pool import fire_request
+from stt_load.locust_plugin.local_pool import RequestNames, fire_request
 from stt_load.records import UtteranceRecord
 environment = Environment(user_classes=[])
 seen = []
 environment.events.request.add_listener(lambda **event: seen.append(event))
-for outcome, latency_s in (("ok", 0.25), ("ok", -0.01), ("timed_out", None)):
-    record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "text", outcome=outcome)
+names = RequestNames(at_most=3)
+for phase, outcome, latency_s in (("ramp", "ok", 0.25), ("hold", "ok", -0.01), ("hold", "timed_out", None)):
+    record = UtteranceRecord("run", 0, 0, 0, phase, 10, "clip", "text", outcome=outcome)
     record.eos_latency_s = latency_s
-    fire_request(environment, record)
-record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "text", kind="upload", outcome="ok", total_s=0.5)
-fire_request(environment, record)
+    fire_request(environment, names, record)
+for users in (2, 3, 2):
+    record = UtteranceRecord("run", 0, 0, 0, "hold", users, "clip", "text", kind="upload", outcome="ok", total_s=0.5)
+    fire_request(environment, names, record)
 print([(e["request_type"], e["name"], e["response_time"], str(e["exception"])) for e in seen])
 """
     assert ast.literal_eval(run_with_locust(program)) == [
-        ("STT", "EOS", 250.0, "None"),
-        ("STT", "EOS", 0.0, "None"),
-        ("STT", "EOS", None, "timed_out"),
-        ("STT", "UPLOAD", 500.0, "None"),
+        ("STT", "EOS @ 10 ramp", 250.0, "None"),
+        ("STT", "EOS @ 10", 0.0, "None"),
+        ("STT", "EOS @ 10", None, "timed_out"),
+        ("STT", "UPLOAD @ 2", 500.0, "None"),
+        ("STT", "UPLOAD @ other", 500.0, "None"),
+        ("STT", "UPLOAD @ 2", 500.0, "None"),
     ]
 
 
