@@ -1,4 +1,7 @@
-"""`report.html`: one self-contained page, light or dark as the reader's system is. No script, nothing fetched."""
+"""`report.html`: one self-contained page, light or dark as the reader's system is. No script, nothing fetched.
+
+`templates/report.html` is a list of blocks, and `templates/blocks/` has a file for each.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,10 @@ def report_html(report: RunReport, charts: Sequence[Chart] | str) -> str:
     """Writes the whole page as text. `charts`: from `plots.draw_charts`, or why there are none."""
     return _templates.get_template("report.html").render(
         title=title(report),
+        where=_where(report),
         sentence=knee_sentence(report.knee, report.kind),
         verdict=report.verdict,
+        key_figures=None,
         headings=headings(report),
         rows=list(zip(report.stages, rows(report), strict=True)),
         warnings=_warnings(report),
@@ -54,13 +59,29 @@ def report_html(report: RunReport, charts: Sequence[Chart] | str) -> str:
         kind=report.kind,
         explanations=explanations(report),
         notes=report.notes,
-        charts=None if isinstance(charts, str) else [(chart.title, Markup(chart.svg)) for chart in charts],
-        why_no_charts=charts,
+        n_checks=sum(len(stage.findings) for stage in report.stages),
+        n_broken=sum(len(stage.broken) for stage in report.stages),
         resources_title=RESOURCES_TITLE,
         resources=resource_table(report),
         sidecars=Sidecars(report.run).described,
         facts=_facts(report),
+        **_chart_blocks(charts),
     )
+
+
+def _chart_blocks(charts: Sequence[Chart] | str) -> dict[str, object]:
+    """The chart beside the answer, the others, and why there are none."""
+    why = charts if isinstance(charts, str) else None
+    drawn = [] if isinstance(charts, str) else list(charts)
+    return {"headline_chart": drawn[0] if drawn else None, "charts": drawn[1:], "why_no_charts": why}
+
+
+def _where(report: RunReport) -> list[str]:
+    """The server's address, when the run began and how long it took."""
+    run = report.run
+    began, ended = run.get("started_at"), run.get("ended_at")
+    took = f"{(ended - began) / 60:.0f} min" if began and ended else None
+    return [str(fact) for fact in (run.get("stt_url"), _utc(began) if began else None, took) if fact]
 
 
 def _warnings(report: RunReport) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from stt_load.extras import install_command
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.wording import names_of
@@ -17,8 +19,17 @@ _LATE, _EARLY, _LIMIT = "#c2410c", "#1d4ed8", "#6b7280"
 
 @dataclass(frozen=True, slots=True)
 class Chart:
+    """One chart. `note`: a line below it. `is_wide`: it takes the whole width of the page."""
+
     title: str
     svg: str
+    note: str = ""
+    is_wide: bool = False
+
+    @property
+    def markup(self) -> Markup:
+        """The SVG as part of a page."""
+        return Markup(self.svg)
 
 
 def draw_charts(report: RunReport) -> tuple[Chart, ...] | str:
