@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from stt_load.cli.run import with_options
+from stt_load.report.knee import exit_code
 from stt_load.report.publish import publish_report
 
 
@@ -19,4 +20,4 @@ def command(folder: Path, output: str | None, strict: bool | None) -> int:
 
     Ends with the exit code of the run, as the report prints it.
     """
-    return publish_report(folder, output, is_strict=bool(strict))
+    return exit_code(publish_report(folder, output, is_strict=bool(strict)))

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stt_load.errors import ConfigError, ExitCode
+from stt_load.errors import ConfigError
 from stt_load.process.atomic_file import write_atomically
 from stt_load.process.log import log
 from stt_load.report.console import print_report
-from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport
 from stt_load.report.report_files import WRITERS, write_report, write_what_fits
 
@@ -19,8 +18,8 @@ _BY_SUFFIX = {Path(name).suffix: name for name in WRITERS}
 
 def publish_report(
     folder: Path, output: str | None = None, console: Console | None = None, *, is_strict: bool = False
-) -> ExitCode:
-    """Writes every report file of `folder`, copies one to `output`, prints the table. Returns the run's exit code.
+) -> RunReport:
+    """Writes every report file of `folder`, copies one to `output`, prints the table. Returns the report.
 
     `is_strict`: every objective must be proven, also where the run did not ask for that. The suffix of `output`
     chooses: .csv, .json, .xml or .html. Raises ConfigError; for a suffix that no report file has, before anything is
@@ -31,13 +30,15 @@ def publish_report(
     if output is not None and source is not None:
         write_atomically(Path(output), (folder / source).read_text(encoding="utf-8"))
     _print(report, folder, console)
-    return exit_code(report)
+    return report
 
 
-def publish_failure(folder: Path, failure: str, console: Console | None = None) -> None:
+def publish_failure(folder: Path, failure: str, console: Console | None = None) -> RunReport:
     """Writes those report files that can be written and prints the table, once the run has failed: the report then
     tells what the exit code tells, also where `run.json` can't be written any more."""
-    _print(write_what_fits(folder, failure), folder, console)
+    report = write_what_fits(folder, failure)
+    _print(report, folder, console)
+    return report
 
 
 def _print(report: RunReport, folder: Path, console: Console | None) -> None:

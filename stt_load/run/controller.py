@@ -34,12 +34,13 @@ class RunController:
         on_update: Callable[[StageUpdate], None],
         on_step: Callable[[], None],
         on_fault: Callable[[Exception], None],
+        is_judged: Callable[[int], bool],
         wall_clock: SteadyWallClock,
         clock: Clock = time.monotonic,
     ) -> None:
         """`on_update`: called with every phase that begins. `on_step`: called about ten times a second. `on_fault`:
-        called once, where an error ends the leading before the plan has run through. `wall_clock`: the run's, carried
-        on by `clock`."""
+        called once, where an error ends the leading before the plan has run through. `is_judged`: whether the report of
+        a stage that has ended is there, or none is to come. `wall_clock`: the run's, carried on by `clock`."""
         self.run_id = run_id
         self.plan = plan
         self.ledger = ledger
@@ -48,6 +49,7 @@ class RunController:
         self._on_update = on_update
         self._on_step = on_step
         self._on_fault = on_fault
+        self._is_judged = is_judged
         self._wall_clock = wall_clock
         self._clock = clock
         self._known_workers = set(cluster.workers())
@@ -127,6 +129,7 @@ class RunController:
             refused=tally.refused,
             ok=tally.ok,
             other_dialect=tally.other_dialect,
+            is_judged=self._is_judged(stage),
         )
 
     def _update_of(self, transition: Transition, seq: int) -> StageUpdate:

@@ -57,7 +57,7 @@ class Ledger:
     `references`: clip id → reference text. `write`: takes the lines of each report at once, whole and in one piece.
     `wall_clock`: the run's; the moments of workers with another one are moved to it. `allowance`: without one, every
     row is scored. `utterance_limit_s`: no utterance lasts longer, so what was spoken before that can't reach a caller
-    any more.
+    any more. `on_counted`: takes each counted utterance, scored as far as there was time.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Ledger:
         normaliser: Normaliser = ENGLISH,
         allowance: Allowance | None = None,
         wall_clock: SteadyWallClock | None = None,
+        on_counted: Callable[[UtteranceRecord], None] = lambda record: None,
     ) -> None:
         self._run_id = run_id
         self._write = write
@@ -76,6 +77,7 @@ class Ledger:
         self._scorer = Scorer(references, normaliser)
         self._allowance = allowance
         self._wall_clock = wall_clock
+        self._on_counted = on_counted
         self._workers: dict[str, WorkerState] = {}
         self._recent = RecentClips()
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
@@ -134,6 +136,7 @@ class Ledger:
         self._count(record)
         if record.is_counted:
             worker.stages[record.stage].add(record)
+            self._on_counted(record)
 
     def _score(self, record: UtteranceRecord, around: ClipsInFlight) -> None:
         allowance = self._allowance

@@ -27,6 +27,8 @@ NOBODY_CAME = "no caller came: Locust started none, or none stayed"
 NOBODY_BEGAN = "no caller began to speak"
 NOBODY = "0 callers: nothing is measured until the user count changes"
 
+_JUDGING_LIMIT_S = 60.0  # a million utterances are read in less
+
 
 class Phase(StrEnum):
     RAMP = "ramp"
@@ -44,7 +46,8 @@ class Observation:
     counted utterances. `in_flight`: utterances in flight, counted or not. `is_current`: every worker has reported
     since the current phase was announced, so that `begun` can't grow any more once the hold is over. `refused`: of
     the ended ones, those that the server would not take. `ok`, `other_dialect`: of the ended ones, those that came to a
-    good end, and those whose server seems to speak another dialect.
+    good end, and those whose server seems to speak another dialect. `is_judged`: the stage's report is there, or none
+    is to come: it is made in the settle, so that no audio is due meanwhile.
     """
 
     reached: int
@@ -57,6 +60,7 @@ class Observation:
     refused: int = 0
     ok: int = 0
     other_dialect: int = 0
+    is_judged: bool = True
 
     @property
     def hopeless(self) -> str | None:
@@ -196,6 +200,8 @@ class LadderPlan:
         if self._idle_since_s is None and ((observed.in_flight == 0 and observed.is_current) or is_late):
             self._idle_since_s = now_s
         if self._idle_since_s is None or now_s - self._idle_since_s < self.timing.settle_s:
+            return None
+        if not observed.is_judged and now_s - self._idle_since_s < self.timing.settle_s + _JUDGING_LIMIT_S:
             return None
         if self._stage == 0 and observed.hopeless:
             return self._begin(now_s, Phase.DONE, observed.hopeless)

@@ -18,6 +18,7 @@ from stt_load.config import RunConfig, path_note
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import choose_language
 from stt_load.process.log import log
+from stt_load.report.knee import exit_code
 from stt_load.report.publish import publish_failure, publish_report
 from stt_load.report.stage_timeline import FAILED
 from stt_load.report.wording import callers
@@ -26,6 +27,7 @@ from stt_load.run.controller import RunController
 from stt_load.run.fault import fault_line
 from stt_load.run.gpu_feed import Description, GpuFeed
 from stt_load.run.ledger import Allowance, Ledger
+from stt_load.run.live_stages import LiveStages
 from stt_load.run.live_view import LiveView
 from stt_load.run.plan import FollowPlan, LadderPlan, Plan, Timing
 from stt_load.run.preflight import overload, shortages_of_limits
@@ -48,7 +50,8 @@ class Run:
     otherwise each change of the cluster's target opens one. `on_failure`: called once where the run has failed and its
     load has to stop. Raises ConfigError where its folder can't be made.
 
-    `failure`: what has failed, one line; None while nothing has.
+    `failure`: what has failed, one line; None while nothing has. `live`: what is known of the stages while the run goes
+    on; once it is closed, it has its report.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Run:
         self._wall_clock = SteadyWallClock.read(time.time, time.monotonic)
         started_at = self._wall_clock.at(time.monotonic())
         self.folder = RunFolder.create(config.results, config.label, started_at, bool(config.gpu_sidecars))
+        self.live = LiveStages(self.folder.path)
         references = {clip.clip_id: clip.reference for clip in clips.clips}
         choice = choose_language(config.language, references.values())
         notes = _caller_notes(config, clips, cluster, has_ladder)
@@ -94,11 +98,12 @@ class Run:
             choice.normaliser,
             allowance,
             self._wall_clock,
+            self.live.add,
         )
         plan = _make_plan(config, cluster.target, self._limit_s, has_ladder)
         self.controller = RunController(
             *(run_id, plan, cluster, self.ledger, self.folder),
-            *(self._on_update, self._on_step, self.fail, self._wall_clock),
+            *(self._on_update, self._on_step, self.fail, self.live.is_read, self._wall_clock),
         )
         self._gpu_feed = GpuFeed(
             config.gpu_sidecars,
@@ -165,12 +170,13 @@ class Run:
     def _publish(self) -> ExitCode:
         # In a real thread: a million rows take seconds, and workers leave a master that is silent.
         try:
-            return call_in_thread(publish_report, self.folder.path, self.config.output)
+            self.live.ended = call_in_thread(publish_report, self.folder.path, self.config.output)
+            return exit_code(self.live.ended)
         except Exception as error:
             self._note_failure(error, f"; what was measured is in {self.folder.path}")
         self._keep_description({"failure": self.failure})
         with suppress(Exception):
-            call_in_thread(publish_failure, self.folder.path, self.failure)
+            self.live.ended = call_in_thread(publish_failure, self.folder.path, self.failure)
         return ExitCode.FAILED
 
     def _try(self, part: Callable[[], None]) -> None:
@@ -214,6 +220,7 @@ class Run:
 
     def _on_update(self, update: StageUpdate) -> None:
         self._gpu_feed.announce(update)
+        self.live.announce(update)
         if self._view is not None:
             self._view.announce(update)
         log.info("stage %d, %s: %s", update.stage + 1, callers(update.users), update.phase)

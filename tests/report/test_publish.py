@@ -11,6 +11,7 @@ from made_run import MadeRun, made_run
 from rich.console import Console
 
 from stt_load.errors import ExitCode
+from stt_load.report.knee import exit_code
 from stt_load.report.publish import publish_report
 from stt_load.report.report_files import WRITERS
 
@@ -85,7 +86,7 @@ def test_the_exit_code_is_that_of_the_summary_in_every_ending_and_printing_chang
     folder = ending().write(tmp_path / "run")
     console = Console(file=LostTerminal())  # type: ignore[arg-type]
     copy = tmp_path / "copy.json"
-    assert publish_report(folder, str(copy), console) is code
+    assert exit_code(publish_report(folder, str(copy), console)) is code
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["exit_code"] == code
     assert copy.read_bytes() == (folder / "summary.json").read_bytes()

@@ -103,7 +103,8 @@ class Led:
         self.faults: list[Exception] = []
         self.controller = RunController(
             *("run", plan, cluster, self.ledger, self.folder),
-            *(self.updates.append, self._count_step, self.faults.append, SteadyWallClock(AHEAD_S), self.clock),
+            *(self.updates.append, self._count_step, self.faults.append, lambda stage: True),
+            *(SteadyWallClock(AHEAD_S), self.clock),
         )
         self.controller.start()
 

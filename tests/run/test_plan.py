@@ -63,6 +63,30 @@ ROWS = (
         ],
     ),
     Row(
+        "a settle waits for the report of its stage",
+        TIMING,
+        [
+            (2.0, FULL, ("hold", "target reached")),
+            (22.0, replace(FULL, begun=20, ended=20), ("grace", "held")),
+            (22.1, replace(FULL, begun=20, ended=20), ("settle", "all ended")),
+            (23.0, replace(FULL, begun=20, ended=20, is_judged=False), None),
+            (30.0, replace(FULL, begun=20, ended=20, is_judged=False), None),
+            (31.0, replace(FULL, begun=20, ended=20), ("done", "all stages done")),
+        ],
+    ),
+    Row(
+        "a report that is not made in a minute is not waited for",
+        TIMING,
+        [
+            (2.0, FULL, ("hold", "target reached")),
+            (22.0, replace(FULL, begun=20, ended=20), ("grace", "held")),
+            (22.1, replace(FULL, begun=20, ended=20), ("settle", "all ended")),
+            (23.0, replace(FULL, begun=20, ended=20, is_judged=False), None),
+            (85.9, replace(FULL, begun=20, ended=20, is_judged=False), None),
+            (86.1, replace(FULL, begun=20, ended=20, is_judged=False), ("done", "all stages done")),
+        ],
+    ),
+    Row(
         "callers that are there but have not spoken yet keep the ramp going",
         TIMING,
         [(5.0, seen(reached=5, speaking=4), None), (9.0, FULL, ("hold", "target reached"))],

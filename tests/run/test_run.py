@@ -17,6 +17,7 @@ from scripted_callers import CLIPS, Callers
 from small_disk import no_room_beyond
 
 from stt_load.errors import ConfigError, ExitCode, Outcome, WriteError
+from stt_load.report.knee import exit_code
 from stt_load.run.controller import RunController
 from stt_load.run.live_view import LiveView
 from stt_load.run.plan import LadderPlan, Phase
@@ -104,6 +105,8 @@ def test_a_run_goes_through_its_stages_and_ends_with_its_reports_code(make_run: 
     made.run.drain()
     code = made.run.close()
     assert made.run.close() is code, "the second time too"
+    assert made.run.live.ended is not None
+    assert (made.run.live.current.ok, exit_code(made.run.live.ended)) == (4, code)
     phases = [line["phase"] for line in made.lines("stages.jsonl")]
     assert phases == ["ramp", "hold", "grace", "settle", "done"]
     rows = made.lines("utterances.jsonl")

@@ -1,0 +1,175 @@
+"""What is known of the stages while the run goes on: the current one row by row, those that have ended as their report.
+
+A stage that has ended is read from the raw files by the code that makes the report, so that its verdict is the one that
+the report prints. That costs this process time in which it may have audio to send, so it is done in the settle, in
+which there is no load. Where stages have no settle (the web UI), it is done only while the files are small.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gevent
+
+from stt_load.errors import Outcome
+from stt_load.metrics.quantiles import Distribution
+from stt_load.process.log import log
+from stt_load.records import UtteranceRecord
+from stt_load.report.model import RunReport, StageReport
+from stt_load.report.raw_files import UTTERANCES
+from stt_load.report.report_files import read_report
+from stt_load.run.plan import Phase
+from stt_load.run.real_thread import call_in_thread
+from stt_load.run.stage_update import StageUpdate
+
+MOST_BYTES_UNDER_LOAD = 8 * 2**20
+"""Utterances of so many bytes, about 5,000, are read in a tenth of a second."""
+
+MOST_REASONS = 50
+"""A server that gives each failure a reason of its own has no more of them than this in the counts."""
+
+OTHER_REASONS = "other reasons"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStage:
+    """The counted utterances of one stage as far as they have come. Latencies are seconds."""
+
+    stage: int
+    users: int
+    ended: int  # counted utterances that have ended, the interrupted ones included
+    outcomes: Mapping[str, int]
+    headline: Distribution  # EOS latency, or what the kind of load has instead; completed utterances
+    failures: Mapping[tuple[str, str], int]  # outcome and reason -> utterances
+    word_errors: int  # of completed utterances that are scored already
+    reference_words: int
+    frames: int
+    frames_late: int
+
+    @property
+    def ok(self) -> int:
+        return self.outcomes.get(Outcome.OK, 0)
+
+    @property
+    def errors(self) -> int:
+        """Utterances that failed; those that were cut off by the end of the run are not among them."""
+        return self.ended - self.ok - self.outcomes.get(Outcome.INTERRUPTED, 0)
+
+    @property
+    def wer(self) -> float | None:
+        """Word errors over reference words, of what is scored already; a ratio."""
+        return self.word_errors / self.reference_words if self.reference_words else None
+
+    @property
+    def late_frames(self) -> float | None:
+        """Share of the frames that were handed over late; a ratio."""
+        return self.frames_late / self.frames if self.frames else None
+
+
+@dataclass(slots=True)
+class StageCounts:
+    """The counts that a `LiveStage` is made of. Adding a record costs about a microsecond."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    headline_s: array[float] = field(default_factory=lambda: array("d"))
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    word_errors: int = 0
+    reference_words: int = 0
+    frames: int = 0
+    frames_late: int = 0
+
+    def add(self, record: UtteranceRecord) -> None:
+        self.outcomes[record.outcome] += 1
+        self.frames += record.frames
+        self.frames_late += record.frames_late
+        if record.is_ok:
+            if record.headline_s is not None:
+                self.headline_s.append(record.headline_s)
+            if record.reference_words:
+                self.reference_words += record.reference_words
+                self.word_errors += (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
+        elif record.outcome != Outcome.INTERRUPTED:
+            reason = (record.outcome, record.refusal or record.error or "")
+            if len(self.failures) >= MOST_REASONS and reason not in self.failures:
+                reason = (record.outcome, OTHER_REASONS)
+            self.failures[reason] += 1
+
+
+class LiveStages:
+    """All stages of one run. `read`: makes the report of a run folder; in a real thread, so it must not use gevent."""
+
+    def __init__(self, folder: Path, read: Callable[[Path], RunReport] = read_report) -> None:
+        # Of the stages that have ended; what it says of the whole run holds only once the run is closed.
+        self.ended: RunReport | None = None
+        self._folder = folder
+        self._read = read
+        self._counts: dict[int, StageCounts] = {}
+        self._users: dict[int, int] = {}
+        self._stage = 0
+        self._is_reading: set[int] = set()
+
+    def add(self, record: UtteranceRecord) -> None:
+        """Takes in a counted utterance that has ended."""
+        self._counts.setdefault(record.stage, StageCounts()).add(record)
+
+    @property
+    def current(self) -> LiveStage:
+        """The stage that is on."""
+        return self.live(self._stage)
+
+    def live(self, stage: int) -> LiveStage:
+        """One stage by its counts, whether it has ended or not."""
+        counts = self._counts.get(stage) or StageCounts()
+        return LiveStage(
+            stage=stage,
+            users=self._users.get(stage, 0),
+            ended=counts.outcomes.total(),
+            outcomes=dict(counts.outcomes),
+            headline=Distribution.of(counts.headline_s),
+            failures=dict(counts.failures),
+            word_errors=counts.word_errors,
+            reference_words=counts.reference_words,
+            frames=counts.frames,
+            frames_late=counts.frames_late,
+        )
+
+    def judged(self, stage: int) -> StageReport | None:
+        """The report of a stage that has ended; None where there is none yet."""
+        stages = self.ended.stages if self.ended else ()
+        return next((each for each in stages if each.figures.stage == stage), None)
+
+    def is_read(self, stage: int) -> bool:
+        """Nothing is being read of this stage any more: its report is there, or can't be made."""
+        return stage not in self._is_reading
+
+    def announce(self, update: StageUpdate) -> None:
+        """A phase begins, and its line is in the file: the report of the stages that have ended is made."""
+        is_new = update.stage != self._stage
+        self._stage, self._users[update.stage] = update.stage, update.users
+        if update.phase is Phase.SETTLE:
+            self._begin_to_read(update.stage)
+        elif is_new and self.judged(update.stage - 1) is None and self._is_small:
+            self._begin_to_read(update.stage - 1)
+
+    def _begin_to_read(self, stage: int) -> None:
+        self._is_reading.add(stage)
+        gevent.spawn(self._read_ended, stage)
+
+    def _read_ended(self, stage: int) -> None:
+        try:
+            self.ended = call_in_thread(self._read, self._folder)
+        except Exception as error:  # the run goes on, and its report is made when it ends
+            log.warning("stage %d can't be judged while the run goes on: %s", stage + 1, error)
+        finally:
+            self._is_reading.discard(stage)
+
+    @property
+    def _is_small(self) -> bool:
+        try:
+            return (self._folder / UTTERANCES).stat().st_size <= MOST_BYTES_UNDER_LOAD
+        except OSError:
+            return True
