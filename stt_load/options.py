@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from stt_load.credentials import HEADERS_VARIABLE, parse_header
@@ -33,13 +34,31 @@ from stt_load.option_values import (
 )
 
 
+ARRIVALS = ("random", "together")
+ENDS = ("client", "server")
+
+
+class Group(StrEnum):
+    """What an option is about: a heading of the form in the web UI. The form has them in this order."""
+
+    SERVER = "Server"
+    STAGES = "Stages"
+    OBJECTIVES = "Objectives"
+    CALLERS = "Callers"
+    AUDIO = "Audio and transcripts"
+    LIMITS = "Time limits"
+    SAMPLES = "GPU and host"
+    RESULTS = "Results"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One option of a run.
 
     `name`: the flag without its dashes; the environment variable and the key of raw values are derived from it.
     `field`: the field of `RunConfig` that it becomes. `parse`: turns its text into the value; raises ValueError.
-    `metavar`: what stands for the value in help, with its unit. `help`: one sentence.
+    `group`: what it is about. `metavar`: what stands for the value in help, with its unit. `help`: one sentence.
+    `choices`: the words that it takes, where they can be listed.
     `default`: the text that is parsed where nothing was typed; None leaves the field None, and `default_help` says in
     words what happens then. `kinds`: the kinds of load that it means something to. `is_secret`: its values are
     credentials, which go from process to process by the environment variable alone, and are no part of `RunConfig`.
@@ -51,6 +70,8 @@ class Option:
     field: str
     parse: Callable[[str], Any]
     help: str
+    group: Group = Group.RESULTS
+    choices: tuple[str, ...] = ()
     metavar: str = ""
     default: str | None = None
     default_help: str = ""
@@ -89,6 +110,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="stt-url",
         field="stt_url",
+        group=Group.SERVER,
         parse=parse_text,
         metavar="URL",
         default_help="the dialect's own",
@@ -98,6 +120,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="dialect",
         field="dialect",
+        group=Group.SERVER,
         parse=parse_dialect,
         metavar="NAME",
         default="parakeet",
@@ -106,6 +129,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="dialect-option",
         field="dialect_options",
+        group=Group.SERVER,
         parse=parse_text,
         metavar="KEY=VALUE",
         help="Set an option of the dialect; can be repeated. `stt-load dialects NAME` lists them.",
@@ -115,6 +139,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="header",
         field="headers",
+        group=Group.SERVER,
         parse=parse_header,
         metavar="NAME=VALUE",
         help=f"Send a header of your own with each request; can be repeated. {HEADERS_VARIABLE} has one on each line.",
@@ -126,6 +151,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="insecure",
         field="insecure",
+        group=Group.SERVER,
         parse=parse_flag,
         default="",
         help="Accept any TLS certificate of the server, self-signed ones too.",
@@ -134,6 +160,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="concurrency",
         field="concurrency",
+        group=Group.STAGES,
         parse=parse_ladder,
         metavar="N,N,…",
         default=DEFAULT_CONCURRENCY,
@@ -142,6 +169,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="hold",
         field="hold_s",
+        group=Group.STAGES,
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="60s",
@@ -150,6 +178,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="rounds",
         field="rounds",
+        group=Group.STAGES,
         parse=whole_number_from(1),
         metavar="N",
         help="Instead of --hold: every caller sends N utterances, and all callers send their first one together.",
@@ -157,6 +186,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="at-least",
         field="at_least",
+        group=Group.STAGES,
         parse=whole_number_from(0),
         metavar="N",
         default="1",
@@ -165,6 +195,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="pause",
         field="pause_s",
+        group=Group.CALLERS,
         parse=parse_duration_range_s,
         metavar="TIME",
         default="0s",
@@ -173,6 +204,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="utterances-per-connection",
         field="utterances_per_connection",
+        group=Group.CALLERS,
         parse=whole_number_from(1),
         metavar="N",
         default="1",
@@ -182,7 +214,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="arrival",
         field="arrival",
-        parse=one_of("random", "together"),
+        group=Group.CALLERS,
+        parse=one_of(*ARRIVALS),
+        choices=ARRIVALS,
         metavar="HOW",
         default="random",
         help="How callers start: random (each at a random moment within a clip's length) or together.",
@@ -190,6 +224,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="ramp-rate",
         field="ramp_rate",
+        group=Group.STAGES,
         parse=parse_number_above_zero,
         metavar="N",
         default="10",
@@ -198,6 +233,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="settle",
         field="settle_s",
+        group=Group.STAGES,
         parse=parse_duration_s,
         metavar="TIME",
         default="3s",
@@ -206,7 +242,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="end",
         field="end",
+        group=Group.AUDIO,
         parse=parse_text,
+        choices=ENDS,
         metavar="WHO",
         default_help="the dialect's own",
         help="Who ends an utterance: client (by a message) or server (by its endpointer).",
@@ -215,6 +253,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="timeout",
         field="timeout_s",
+        group=Group.LIMITS,
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="30",
@@ -224,6 +263,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="connect-timeout",
         field="connect_timeout_s",
+        group=Group.LIMITS,
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="10",
@@ -232,6 +272,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="ready-timeout",
         field="ready_timeout_s",
+        group=Group.LIMITS,
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="10",
@@ -242,6 +283,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="frame-ms",
         field="frame_ms",
+        group=Group.AUDIO,
         parse=parse_number_above_zero,
         metavar="MS",
         default="100",
@@ -251,6 +293,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="trailing-silence",
         field="trailing_silence_s",
+        group=Group.AUDIO,
         parse=parse_duration_s,
         metavar="TIME",
         default_help="what the server needs to hear that speech has ended; 0 where the client tells it",
@@ -260,6 +303,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="clips",
         field="clips",
+        group=Group.AUDIO,
         parse=parse_text,
         metavar="FOLDER",
         default_help="English sentences spoken by espeak, made once",
@@ -269,6 +313,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="language",
         field="language",
+        group=Group.AUDIO,
         parse=parse_language,
         metavar="CODE",
         default_help="guessed from the references",
@@ -278,6 +323,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="strict-bounds",
         field="has_strict_bounds",
+        group=Group.AUDIO,
         parse=parse_flag,
         default="",
         help="Refuse clips in which the end of speech is uncertain; `stt-load clips show --bounds` draws them.",
@@ -287,6 +333,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="tts-url",
         field="tts_url",
+        group=Group.AUDIO,
         parse=parse_http_url,
         metavar="URL",
         may_hold_secrets=True,
@@ -296,6 +343,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="slo",
         field="slos",
+        group=Group.OBJECTIVES,
         parse=parse_text,
         metavar="SLO",
         default_help=", ".join(STREAM.default_slos),
@@ -306,6 +354,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="strict",
         field="is_strict",
+        group=Group.OBJECTIVES,
         parse=parse_flag,
         default="",
         help="An objective must be proven: a stage that meets it on too few utterances (pass*) does not pass.",
@@ -314,6 +363,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="gpu-sidecar",
         field="gpu_sidecars",
+        group=Group.SAMPLES,
         parse=parse_sidecars,
         metavar="URL|local|off,…",
         default="off",
@@ -322,6 +372,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="gpu-id",
         field="gpu_id",
+        group=Group.SAMPLES,
         parse=parse_gpus,
         metavar="ID,…|all|none",
         default_help="those that the server uses",
@@ -330,6 +381,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="server-process",
         field="server_process",
+        group=Group.SAMPLES,
         parse=parse_process,
         metavar="HOW:WHAT",
         default_help="the process that listens at --stt-url",
@@ -338,6 +390,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="results",
         field="results",
+        group=Group.RESULTS,
         parse=parse_text,
         metavar="FOLDER",
         default="results",
@@ -347,6 +400,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="label",
         field="label",
+        group=Group.RESULTS,
         parse=parse_label,
         metavar="NAME",
         default="run",
@@ -355,6 +409,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="output",
         field="output",
+        group=Group.RESULTS,
         parse=parse_text,
         metavar="FILE",
         help="Copy stages.csv to FILE as well, or summary.json where FILE ends in .json.",
@@ -363,6 +418,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="seed",
         field="seed",
+        group=Group.CALLERS,
         parse=whole_number_from(0),
         metavar="N",
         default="1",
@@ -371,6 +427,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="verbose",
         field="verbose",
+        group=Group.RESULTS,
         parse=parse_flag,
         default="",
         help="Log each message of each caller with its time.",
@@ -379,6 +436,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="live",
         field="live",
+        group=Group.RESULTS,
         parse=parse_flag,
         default="",
         help="Show a live panel, or plain lines where the output is no terminal.",
