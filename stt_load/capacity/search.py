@@ -1,0 +1,154 @@
+"""Chooses the next number of callers to try: doubled until a trial fails, narrowed, and repeated at the edge.
+
+    first, 2·first, 4·first …   until one fails, or `most` passes
+    half way between            the largest that passes and the smallest that fails, until the gap is `within_ratio` of
+                                the one that passes, or one caller
+    both sides of that edge     again, until each has `repeats` trials: three of three or two of three decide
+
+What a number of callers *leans* to is what most of its trials say; with as many passes as failures it leans to
+nothing yet, and is tried once more. Every choice is made from all trials so far: where the second and third trial on
+one side of the edge contradict the first, the edge is another one, and the search goes on from there. So one trial that
+failed by chance costs some trials, and decides nothing.
+
+A trial that is INVALID is repeated once. If the same number of callers is invalid again, the search is over: the load
+generator, not the server, was the limit. The number of trials is bounded too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from enum import StrEnum
+
+from stt_load.capacity.trial import Trial, TrialResult
+
+WITHIN_RATIO = 0.05
+REPEATS = 3
+_MORE_TRIALS = 20
+"""How many trials a search may take beyond those that a server without noise would need."""
+
+
+class SearchEnd(StrEnum):
+    """Why a search is over."""
+
+    FOUND = "the edge was found and repeated on both sides"
+    MOST_HOLDS = "the largest number of callers that was to be tried passed"
+    GENERATOR = "the load generator, not the server, was the limit"
+    TRIALS_SPENT = "the trials contradict each other, and no more were to be made"
+
+
+class CapacitySearch:
+    """A search for the largest number of callers that holds. Run `next_users`, `record` the trial, until it is None."""
+
+    def __init__(
+        self, first: int = 1, most: int = 500, within_ratio: float = WITHIN_RATIO, repeats: int = REPEATS
+    ) -> None:
+        """`first`, `most`: at least 1. `repeats`: odd, so that the trials of one side decide."""
+        self._first = min(first, most)
+        self._most = most
+        self._within_ratio = within_ratio
+        self._repeats = repeats
+        self._trials: list[Trial] = []
+
+    @classmethod
+    def replayed(
+        cls,
+        trials: Iterable[Trial],
+        first: int = 1,
+        most: int = 500,
+        within_ratio: float = WITHIN_RATIO,
+        repeats: int = REPEATS,
+    ) -> CapacitySearch:
+        """The search after these trials, as a report builds it from files."""
+        search = cls(first, most, within_ratio, repeats)
+        for trial in trials:
+            search.record(trial)
+        return search
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials so far, in order."""
+        return tuple(self._trials)
+
+    @property
+    def holds(self) -> int:
+        """The largest number of callers that leans to PASS with none below it leaning to FAIL; 0 if there is none."""
+        breaks = self.breaks
+        passing = (users for users, lean in self._leans().items() if lean is TrialResult.PASS)
+        return max((users for users in passing if breaks is None or users < breaks), default=0)
+
+    @property
+    def breaks(self) -> int | None:
+        """The smallest number of callers that leans to FAIL; None if there is none."""
+        return min((users for users, lean in self._leans().items() if lean is TrialResult.FAIL), default=None)
+
+    @property
+    def invalid_at(self) -> int | None:
+        """The number of callers at which the load generator was the limit; None if it was not."""
+        last_two = self._trials[-2:]
+        is_repeated = len(last_two) == 2 and last_two[0].users == last_two[1].users
+        is_limit = is_repeated and all(trial.result is TrialResult.INVALID for trial in last_two)
+        return last_two[0].users if is_limit else None
+
+    @property
+    def why_over(self) -> SearchEnd | None:
+        """Why there is no next trial; None while there is one."""
+        if self.invalid_at is not None:
+            return SearchEnd.GENERATOR
+        if self._wanted() is None:
+            return SearchEnd.MOST_HOLDS if self.breaks is None else SearchEnd.FOUND
+        return SearchEnd.TRIALS_SPENT if len(self._trials) >= self.most_trials else None
+
+    @property
+    def next_users(self) -> int | None:
+        """The number of callers of the next trial; None when the search is over."""
+        return None if self.why_over else self._wanted()
+
+    def tallies(self) -> dict[int, Counter[TrialResult]]:
+        """How often which result came up with each number of callers; without the invalid ones, in ascending order."""
+        tallies: dict[int, Counter[TrialResult]] = {}
+        for trial in sorted(self._trials, key=lambda trial: trial.users):
+            if trial.result is not TrialResult.INVALID:
+                tallies.setdefault(trial.users, Counter())[trial.result] += 1
+        return tallies
+
+    @property
+    def most_trials(self) -> int:
+        """The bound on the number of trials."""
+        doublings = math.ceil(math.log2(self._most)) + 1
+        halvings = math.ceil(math.log2(1 / self._within_ratio))
+        return doublings + halvings + 2 * self._repeats + _MORE_TRIALS
+
+    def record(self, trial: Trial) -> None:
+        """Notes the result of a trial. It should be one with `next_users` callers; others count the same."""
+        self._trials.append(trial)
+
+    def _leans(self) -> dict[int, TrialResult | None]:
+        """What most of the trials with each number of callers say; None where as many passed as failed."""
+        return {
+            users: None if len(ranked) == 2 and ranked[0][1] == ranked[1][1] else ranked[0][0]
+            for users, tally in self.tallies().items()
+            for ranked in [tally.most_common(2)]
+        }
+
+    def _wanted(self) -> int | None:
+        """The number of callers that would decide most; None when nothing is left to decide."""
+        if self._trials and self._trials[-1].result is TrialResult.INVALID:
+            return self._trials[-1].users
+        holds, breaks = self.holds, self.breaks
+        tied = [users for users, lean in self._leans().items() if lean is None and users > holds]
+        if tied and (breaks is None or tied[0] < breaks):
+            return tied[0]
+        if breaks is None:
+            higher = min(max(self._first, 2 * holds), self._most)
+            return higher if higher > holds else self._short_of_repeats(holds)
+        if breaks - holds > max(1.0, self._within_ratio * holds):
+            return (holds + breaks) // 2
+        return self._short_of_repeats(breaks, holds)
+
+    def _short_of_repeats(self, *edge: int) -> int | None:
+        """The side of the edge with the fewest trials; None where each has enough. With no callers none are needed."""
+        tallies = self.tallies()
+        n, users = min((tallies[users].total(), users) for users in edge if users)
+        return users if n < self._repeats else None
