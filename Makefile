@@ -11,9 +11,9 @@ BIN := $(VENV)/bin
 demo: setup
 	@$(BIN)/stt-load demo $(ARGS) || { code=$$?; [ $$code -eq 3 ] || [ $$code -eq 4 ] || exit $$code; }
 
-# Three files at a time: most tests of whole runs wait for a microphone. ARGS="-n 0" for one at a time.
+# Four files at a time: most tests of whole runs wait for a microphone. ARGS="-n 0" for one at a time.
 test: setup
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from walkthrough import changed_files, copy_checkout, follow, run_commands, steps_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:

@@ -30,6 +30,8 @@ from stt_load.audio.speech_bounds import find_sound
 from stt_load.clips import espeak
 from stt_load.errors import ClipError
 
+pytestmark = pytest.mark.slow
+
 EVERY_SENTENCE = range(len(SENTENCES))
 
 

@@ -17,6 +17,8 @@ from stt_load.config import parse_options
 from stt_load.options import OPTIONS
 from stt_load.records import UtteranceRecord
 
+pytestmark = pytest.mark.slow
+
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
 DEADLINE_S = 60.0
 

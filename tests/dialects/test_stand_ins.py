@@ -30,6 +30,8 @@ from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.session.session import Session
 
+pytestmark = pytest.mark.slow
+
 WORDS = "seven words that no clip has said"
 TIMEOUT_S = 20.0
 KEY = "open sesame"

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from raw_server import DEADLINE_S, TEXT, Caller, close_frame, frame, raw_server
 
+pytestmark = pytest.mark.slow
+
 STOPPED_S = 0.5
 
 # Plays one utterance of a second, and prints when its last message arrived by the monotonic clock of this machine.
