@@ -21,6 +21,7 @@ from stt_load.kinds import KINDS
 from stt_load.metrics.bootstrap import RISK
 from stt_load.metrics.clip_errors import ClipErrors, ErrorCount, error_limits, error_rate, wer_delta
 from stt_load.metrics.estimates import Estimate, Exact, Share, of_distribution
+from stt_load.metrics.failures import Failure, FailureGroups, has_failed
 from stt_load.metrics.figures import DISTRIBUTED, Figure, Source, Unit, figures_of
 from stt_load.metrics.quantiles import Distribution, rank
 from stt_load.metrics.wer import score
@@ -49,7 +50,7 @@ class StageFigures:
     server_ms: Mapping[str, Distribution]  # what the server says of itself; milliseconds
     other_dialect: int  # utterances whose server seems to speak another dialect
     other_dialects: Mapping[str, int]  # its name, where it is known -> utterances that say so
-    first_errors: Mapping[str, str]  # outcome -> what was told of the first utterance that ended so
+    failures: tuple[Failure, ...]  # why utterances failed, most frequent first
     own_faults: int  # utterances that the load generator itself failed to play; among the interrupted ones
     first_own_fault: str | None  # what was told of the first
 
@@ -189,7 +190,7 @@ class StageStats:
     server_ms: dict[str, array[float]] = field(default_factory=dict)
     other_dialect: int = 0
     other_dialects: Counter[str] = field(default_factory=Counter)
-    first_errors: dict[str, str] = field(default_factory=dict)
+    failures: FailureGroups = field(default_factory=FailureGroups)
     own_faults: int = 0
     first_own_fault: str | None = None
 
@@ -216,12 +217,10 @@ class StageStats:
         self.kernel_stamped += sum([record.stamp == "kernel" for record in counted])
         self.other_dialect += sum([record.seems_other_dialect for record in counted])
         self.other_dialects.update([name for record in counted for name in record.other_dialects])
-        for record in counted:
-            if record.error and record.outcome != Outcome.OK:
-                self.first_errors.setdefault(str(record.outcome), record.error)
-            if record.is_own_fault:
-                self.own_faults += 1
-                self.first_own_fault = self.first_own_fault or record.error
+        self.failures.add(filter(has_failed, counted))
+        for record in [record for record in counted if record.is_own_fault]:
+            self.own_faults += 1
+            self.first_own_fault = self.first_own_fault or record.error
         for reported in [record.server_ms for record in counted if record.server_ms]:
             for name, value in reported.items():
                 if name not in self.server_ms:
@@ -266,7 +265,7 @@ class StageStats:
             server_ms={name: Distribution.of(values) for name, values in sorted(self.server_ms.items())},
             other_dialect=self.other_dialect,
             other_dialects=dict(self.other_dialects),
-            first_errors=dict(self.first_errors),
+            failures=self.failures.listed(),
             own_faults=self.own_faults,
             first_own_fault=self.first_own_fault,
         )

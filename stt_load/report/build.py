@@ -9,6 +9,7 @@ from typing import Any
 from stt_load.errors import ConfigError
 from stt_load.kinds import KINDS, STREAM
 from stt_load.metrics.duty import DutyCycle
+from stt_load.metrics.failures import FailureGroups
 from stt_load.metrics.normaliser import Normaliser, normaliser_titled
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats, find_other_dialect
@@ -24,7 +25,8 @@ from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.raw_files import RUN, UTTERANCES
 from stt_load.report.sampling import Sampling
 from stt_load.report.stage_timeline import FAILED, StageTimeline, Transition, delivery_of, timelines_of
-from stt_load.report.wording import error_notes, judged
+from stt_load.report.wording import judged
+from stt_load.session.advice import find_advice
 
 _UTTERANCE_LIMIT_S = 120.0  # for runs whose run.json lacks it
 
@@ -115,7 +117,6 @@ def build_report(
             *run.get("notes", ()),
             *damage.notes,
             *_notes(done, aggregate),
-            *error_notes(stages, kind),
             *_not_judged(timelines),
             *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),
@@ -141,7 +142,7 @@ def _aggregate(
 ) -> RunAggregate:
     stages = {
         timeline.stage: StageAggregate(
-            StageStats(timeline.stage, timeline.users),
+            StageStats(timeline.stage, timeline.users, failures=FailureGroups(find_advice)),
             DutyCycle(timeline.users, *timeline.hold_span) if timeline.hold_span else None,
         )
         for timeline in timelines

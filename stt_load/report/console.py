@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.resources import RESOURCES_TITLE, ResourceTable, resource_table
@@ -40,6 +41,10 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     console.print(_answer(report))
     for heading, style, lines in _blocks(report):
         _print_block(heading, style, lines, console)
+    failures = failure_rows(report)
+    if failures:
+        _print_block(FAILURES_TITLE, "red", [], console)
+        console.print(_failures_table(failures, gap))
     resources = resource_table(report, is_short=True)
     if resources is not None:
         _print_block(RESOURCES_TITLE, "", [], console)
@@ -79,6 +84,18 @@ def _main_table(report: RunReport, gap: int) -> Table:
 def _resources_table(resources: ResourceTable, gap: int) -> Table:
     table = _empty_table(resources.headings, resources.rows, gap)
     for line in resources.rows:
+        table.add_row(*_cells(line))
+    return table
+
+
+def _failures_table(lines: Sequence[Sequence[str]], gap: int) -> Table:
+    """The table of failures. Message and advice share what the other columns leave, and are folded."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False)
+    for heading in FAILURE_HEADINGS[:-2]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in FAILURE_HEADINGS[-2:]:
+        table.add_column(heading, ratio=1, overflow="fold")
+    for line in lines:
         table.add_row(*_cells(line))
     return table
 

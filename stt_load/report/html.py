@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.model import RunReport
 from stt_load.report.plots import Chart
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
@@ -61,6 +62,9 @@ def report_html(report: RunReport, charts: Sequence[Chart] | str) -> str:
         notes=report.notes,
         n_checks=sum(len(stage.findings) for stage in report.stages),
         n_broken=sum(len(stage.broken) for stage in report.stages),
+        failures_title=FAILURES_TITLE,
+        failure_headings=FAILURE_HEADINGS,
+        failures=failure_rows(report),
         resources_title=RESOURCES_TITLE,
         resources=resource_table(report),
         sidecars=Sidecars(report.run).described,

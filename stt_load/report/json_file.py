@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
 from stt_load.metrics.connection_age import AgeFigures
@@ -50,6 +51,7 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "verdict": stage.verdict,
         "few_samples": stage.is_few,
         "outcomes": figures.outcomes,
+        "failures": [asdict(failure) for failure in figures.failures],
         **{figure.field: _figure(stage, figure) for figure in in_json()},
         "pacing_lag_s": {"p99": figures.pacing_lag_p99_s, "max": figures.pacing_lag_max_s},
         "kernel_stamped": figures.kernel_stamped,

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 from stt_load.kinds import LoadKind
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
+from stt_load.report.failure_table import failure_line
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.wording import callers, judged, knee_sentence, title
 from stt_load.text.printable import printable
@@ -26,7 +27,6 @@ def junit_xml(report: RunReport) -> str:
         root.append(_stage_suite(stage, report.kind))
     for element in root.iter():  # XML has no way at all to write most control characters
         element.attrib.update({name: printable(value) for name, value in element.attrib.items()})
-        element.text = element.text and printable(element.text)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -37,14 +37,21 @@ def _run_suite(report: RunReport) -> ET.Element:
     if report.knee.ended_at is not None:
         ET.SubElement(case, "error", message=sentence)
     suite = _suite("run", [case])
-    ET.SubElement(suite, "system-out").text = f"{report.verdict}: {sentence}"
+    _add_output(suite, [f"{report.verdict}: {sentence}"])
     return suite
 
 
 def _stage_suite(stage: StageReport, kind: LoadKind) -> ET.Element:
     name = f"stage {stage.figures.stage}: {callers(stage.users, kind)}"
     cases = [_slo_case(name, stage, result) for result in stage.slos]
-    return _suite(name, cases + [_validity_case(name, finding) for finding in stage.findings])
+    suite = _suite(name, cases + [_validity_case(name, finding) for finding in stage.findings])
+    _add_output(suite, [failure_line(failure, stage) for failure in stage.figures.failures])
+    return suite
+
+
+def _add_output(suite: ET.Element, lines: Sequence[str]) -> None:
+    if lines:
+        ET.SubElement(suite, "system-out").text = "\n".join(map(printable, lines))
 
 
 def _suite(name: str, cases: Sequence[ET.Element]) -> ET.Element:

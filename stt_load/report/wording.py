@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from stt_load.errors import Outcome
 from stt_load.kinds import STREAM, LoadKind
 from stt_load.metrics.bootstrap import MIN_CLUSTERS
 from stt_load.metrics.figures import NOTHING, Unit
@@ -16,7 +15,6 @@ from stt_load.report.model import Knee, RunReport, StageReport, Verdict
 
 DOUBT = "?"
 LOST_TEXT = "lost"
-_ERROR_CHARS = 200
 
 
 def seconds(value: float | None) -> str:
@@ -67,23 +65,6 @@ def needed(result: SloResult) -> str:
     is_rate_without_limits = result.slo.figure.unit is Unit.RATIO and result.low is result.high is None
     clips = f" of {MIN_CLUSTERS} clips or more" if is_rate_without_limits else ""
     return f"about {result.n_needed}{clips}{', here and in the first stage' if result.compares else ''}"
-
-
-def error_notes(stages: Sequence[StageReport], kind: LoadKind = STREAM) -> list[str]:
-    """A line for each outcome of utterances that failed: how many at which numbers of callers, and what was told of the
-    first."""
-    notes = []
-    names = names_of(stages)
-    for outcome in Outcome:
-        counts = [(names[stage.figures.stage], stage.figures.outcomes.get(outcome, 0)) for stage in stages]
-        failed = [(users, n) for users, n in counts if n]
-        if failed and outcome not in (Outcome.OK, Outcome.INTERRUPTED):
-            *before, (most, last) = failed
-            where = ", ".join([*(f"{n} at {users}" for users, n in before), f"{last} at {callers(most, kind)}"])
-            told = next(filter(None, (stage.figures.first_errors.get(outcome) for stage in stages)), "")
-            short = told if len(told) <= _ERROR_CHARS else f"{told[:_ERROR_CHARS]}…"
-            notes.append(f"{outcome}: {where}{f'; the first: {short}' if short else ''}")
-    return notes
 
 
 def utterances(n: int) -> str:

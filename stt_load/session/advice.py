@@ -93,3 +93,9 @@ CAUSES: Sequence[Cause] = (
 def find_cause(record: UtteranceRecord) -> Cause | None:
     """The first cause that fits a failed utterance; None where none does."""
     return next((cause for cause in CAUSES if cause.fits(record)), None)
+
+
+def find_advice(record: UtteranceRecord) -> str | None:
+    """What to do about a failed utterance; None where nothing is known to help."""
+    cause = find_cause(record)
+    return None if cause is None else cause.advice(record)

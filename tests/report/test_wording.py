@@ -12,10 +12,11 @@ from stt_load.metrics.estimates import Estimate, Exact, Resampled, Share, of_dis
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.slo import judge, parse_slo
 from stt_load.report.build import build_report
+from stt_load.report.failure_table import failure_rows
 from stt_load.report.html import report_html
 from stt_load.report.resources import resource_table
 from stt_load.report.table import explanations, rows
-from stt_load.report.wording import at_callers, callers, error_notes, judged, knee_sentence, sampled, stage_names
+from stt_load.report.wording import at_callers, callers, judged, knee_sentence, sampled, stage_names
 
 FAST, SLOW = 0.5, 1.5
 
@@ -79,24 +80,6 @@ def test_a_result_is_one_clause(slo: str, measured: list[float], without: int, s
 )
 def test_a_ratio_is_read_in_percent_and_a_count_as_a_number(slo: str, measured: Estimate, says: str) -> None:
     assert judged(judge(parse_slo(slo), measured)) == says
-
-
-def test_the_notes_say_how_utterances_failed_and_what_was_told_of_the_first() -> None:
-    made = made_run(ladder=(1, 5), per_stage=3)
-    made.utterances = [
-        utterance(0, 1, 0, outcome="refused", error="HTTP 403 at the upgrade"),
-        utterance(0, 1, 1),
-        utterance(1, 5, 0, outcome="refused", error="HTTP 503"),
-        utterance(1, 5, 1, outcome="refused", error="HTTP 503"),
-        utterance(1, 5, 2, outcome="timed_out", error="x" * 300),
-        utterance(1, 5, 3, outcome="interrupted", error="cut off"),
-    ]
-    report = build_report(made.run, made.transitions, [made.utterances])
-    assert [note for note in report.notes if note.startswith(("refused", "timed_out", "interrupted", "ok"))] == [
-        "refused: 1 at 1, 2 at 5 callers; the first: HTTP 403 at the upgrade",
-        f"timed_out: 1 at 5 callers; the first: {'x' * 200}…",
-    ]
-    assert error_notes(report.stages[:1]) == ["refused: 1 at 1 caller; the first: HTTP 403 at the upgrade"]
 
 
 def sentence(made: MadeRun) -> str:
@@ -164,7 +147,7 @@ def test_stages_with_as_many_callers_as_another_are_told_apart_by_their_number()
     assert re.fullmatch(
         r"95 % interval of WER%: \S+ at 3 \(stage 0\), \S+ at 5, \S+ at 3 \(stage 2\) callers\.", intervals
     )
-    assert "refused: 1 at 3 callers (stage 0); the first: HTTP 503" in report.notes
+    assert [row[0] for row in failure_rows(report)] == ["3 (stage 0)"]
     table = resource_table(report)
     assert table is None or {row[0] for row in table.rows} <= {"3 (stage 0)", "5", "3 (stage 2)"}
     page = report_html(report, ())
