@@ -51,7 +51,7 @@ class Clock(NamedTuple):
 @dataclass(frozen=True)
 class SidecarState:
     """What every response is made from. The functions are called for each request; `on_stage_change` is called once for
-    each change of stage."""
+    each change of stage. `machine`: architecture, CPU model and cores of this host."""
 
     host: str
     boot: str
@@ -61,6 +61,7 @@ class SidecarState:
     sources: Callable[[], Sequence[SourceStatus]]
     failures: FailureLog = field(default_factory=FailureLog)
     warnings: Callable[[], Sequence[str]] = tuple
+    machine: Mapping[str, Any] = field(default_factory=dict)
     recording: Callable[[], Mapping[str, Any] | None] = lambda: None
     on_stage_change: Callable[[StageChange], None] = lambda change: None
 
@@ -144,6 +145,7 @@ def get_healthz(state: SidecarState, clock: Clock, request: Request) -> Response
         why=choice.why,
         is_guess=choice.is_guess,
         warnings=list(state.warnings()),
+        machine=dict(state.machine),
         server=None if server is None else {"pids": list(server.pids), "name": server.name, "why": server.why},
         sources=[_source_entry(status, newest, clock.mono) for status in state.sources()],
         recording=state.recording(),

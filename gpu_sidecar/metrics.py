@@ -64,6 +64,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("cpu_cores", PROCESS, "cores", "server_cpu_cores", 1.0, "Cores that the server's processes keep busy"),
     Metric("rss_mib", PROCESS, "MiB", "server_memory_resident_bytes", BYTES_PER_MIB, "Resident memory of the server's processes; what two share counts twice"),
     Metric("processes", PROCESS, "", "server_processes", 1.0, "Processes of the server"),
+    Metric("cpu_limit_cores", PROCESS, "cores", "server_cpu_limit_cores", 1.0, "CPU limit of the server's control group"),
+    Metric("cpu_throttled_pct", PROCESS, "%", "server_cpu_throttled_ratio", _PERCENT, "Share of the periods of that limit in which the server was held back"),
 )  # fmt: skip
 
 _OLD_DMON_NAMES = {"temp": "gtemp"}

@@ -47,6 +47,11 @@ class Proc:
     def memory_used_mib(self) -> float | None:
         return parse_memory_used_mib(self._read("meminfo"))
 
+    def cpu_model(self) -> str | None:
+        """The processor's name; None where the kernel doesn't say (many ARM machines)."""
+        lines = (line.partition(":") for line in self._read("cpuinfo").splitlines())
+        return next((value.strip() for name, _, value in lines if name.strip() == "model name"), None)
+
     def process(self, pid: int) -> ProcessStat | None:
         return parse_process_stat(self._read(f"{pid}/stat"))
 

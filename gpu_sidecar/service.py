@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import platform
 import secrets
 import socket
 import threading
@@ -16,6 +18,7 @@ from gpu_sidecar.discovery import Discovery
 from gpu_sidecar.failures import FailureLog
 from gpu_sidecar.gpu_choice import Gpu, GpuSelector, UnknownGpu
 from gpu_sidecar.lasting_thread import LastingThread
+from gpu_sidecar.proc import Proc
 from gpu_sidecar.recorder import Recorder
 from gpu_sidecar.recording_format import SOURCE_KEYS, RecordingHeader
 from gpu_sidecar.sample import Sample
@@ -79,6 +82,11 @@ class Service:
             warnings=lambda: (*self._discovery.warnings, *failures.warnings),
             recording=self._recording,
             on_stage_change=self._on_stage_change,
+            machine={
+                "architecture": platform.machine(),
+                "cpu_model": Proc().cpu_model(),
+                "cores": os.cpu_count(),
+            },
         )
         self._header_gpus: tuple[Gpu, ...] = ()
         self._header = self._make_header()

@@ -70,12 +70,19 @@ class Server(TypedDict, total=False):
     why: str | None
 
 
+class Machine(TypedDict, total=False):
+    architecture: str | None
+    cpu_model: str | None
+    cores: Count | None
+
+
 class SidecarEntry(TypedDict, total=False):
     url: str | None
     host: str | None
     why: str | None
     is_guess: bool | None
     warnings: list[str] | None
+    machine: Machine | None
     server: Server | None
     metrics: list[dict[str, Any]] | None
     sources: list[Source] | None

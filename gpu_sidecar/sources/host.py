@@ -5,8 +5,9 @@
     cpu_cores        cores that the server's processes kept busy, ended children included (rule: `cpu_usage.py`)
     rss_mib          sum of their resident memory; shared pages count for each process
     processes        their number
+    cpu_limit_cores, cpu_throttled_pct   limit of their control group, and how often it held them back: `cgroup.py`
 
-In a container these are the figures of the whole host; cgroup limits are not considered. A server whose processes have
+In a container, `cpu_pct` and `memory_used_mib` are figures of the whole host. A server whose processes have
 all ended has 0 processes and no other figure: it doesn't use 0 cores and 0 MiB, it isn't there.
 """
 
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from gpu_sidecar.cgroup import ServerQuota
 from gpu_sidecar.cpu_usage import TreeCpu, busy_pct
 from gpu_sidecar.lasting_thread import LastingThread
 from gpu_sidecar.metrics import BYTES_PER_MIB, HOST, PROCESS
@@ -116,8 +118,9 @@ class HostSource:
 class HostReadings:
     """Reads /proc again and again, and returns the samples of each reading."""
 
-    def __init__(self, proc: Proc, server_pids: Callable[[], Sequence[int]]) -> None:
+    def __init__(self, proc: Proc, server_pids: Callable[[], Sequence[int]], quota: ServerQuota | None = None) -> None:
         self._proc, self._server_pids = proc, server_pids
+        self._quota = quota or ServerQuota()
         self.is_possible = proc.is_there()
         self._before: CpuTicks | None = None
         self._tree = TreeCpu(os.cpu_count() or 1, os.sysconf("SC_CLK_TCK"))
@@ -145,4 +148,5 @@ class HostReadings:
         elif cores is not None:
             self._has_seen_server = True
             rss_mib = sum(stat.rss_pages for stat in running) * self._mib_per_page
-            yield Sample(PROCESS, {"cpu_cores": cores, "rss_mib": rss_mib, "processes": len(running)})
+            usage = {"cpu_cores": cores, "rss_mib": rss_mib, "processes": len(running)}
+            yield Sample(PROCESS, {**usage, **self._quota.take([stat.pid for stat in running])})

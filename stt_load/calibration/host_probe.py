@@ -18,9 +18,11 @@ from typing import Any
 import psutil
 
 from stt_load.calibration.kernel_text import (
+    QuotaCounts,
     cgroup_folders,
     cpu_quota,
     model_name,
+    quota_counts,
     stolen_pct,
     tcp_counters,
     time_waits,
@@ -87,13 +89,23 @@ def _cpu_model(root: Path) -> str:
 
 def container_cpu_limit(root: Path = ROOT) -> float | None:
     """The tightest CPU limit of this process's control group and its parents, in cores; None if there is no limit."""
+    tightest = _tightest_limit(root)
+    return None if tightest is None else tightest[0]
+
+
+def read_quota_counts(root: Path = ROOT) -> QuotaCounts | None:
+    """How often that limit held this process's control group back; None if there is no limit."""
+    tightest = _tightest_limit(root)
+    return None if tightest is None else quota_counts(_read(root, f"{tightest[1]}/cpu.stat"))
+
+
+def _tightest_limit(root: Path) -> tuple[float, str] | None:
+    """The limit in cores, and the folder of its control group."""
     limits = []
     for folder in cgroup_folders(_read(root, "proc/self/cgroup")):
-        limits += [
-            cpu_quota(_read(root, f"{folder}/cpu.max")),
-            cpu_quota(f"{_read(root, f'{folder}/cpu.cfs_quota_us')} {_read(root, f'{folder}/cpu.cfs_period_us')}"),
-        ]
-    return min((limit for limit in limits if limit is not None), default=None)
+        v1 = f"{_read(root, f'{folder}/cpu.cfs_quota_us')} {_read(root, f'{folder}/cpu.cfs_period_us')}"
+        limits += [(cpu_quota(_read(root, f"{folder}/cpu.max")), folder), (cpu_quota(v1), folder)]
+    return min(((cores, folder) for cores, folder in limits if cores is not None), default=None)
 
 
 def read_tcp_counters(root: Path = ROOT) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 _STEAL = 7  # proc(5), /proc/stat: user nice system idle iowait irq softirq steal
 
@@ -44,6 +45,33 @@ def cpu_quota(text: str) -> float | None:
     if len(parts) != 2 or not all(part.isdecimal() for part in parts) or not int(parts[1]):
         return None
     return int(parts[0]) / int(parts[1])
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaCounts:
+    """What `cpu.stat` of a control group with a CPU limit counts since the group was made: periods in which the group
+    ran, those of them in which it used up its quota and had to wait, and for how long its threads waited in all."""
+
+    periods: int
+    throttled: int
+    throttled_s: float
+
+    def since(self, before: QuotaCounts) -> QuotaCounts:
+        return QuotaCounts(
+            self.periods - before.periods,
+            self.throttled - before.throttled,
+            self.throttled_s - before.throttled_s,
+        )
+
+
+def quota_counts(stat: str) -> QuotaCounts | None:
+    """The counts in a text of `cpu.stat`, of cgroup v2 (`throttled_usec`) or v1 (`throttled_time`, nanoseconds)."""
+    pairs = (line.split() for line in stat.splitlines())
+    found = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
+    if not found.keys() >= {"nr_periods", "nr_throttled"}:
+        return None
+    waited_s = found.get("throttled_usec", 0) / 1e6 + found.get("throttled_time", 0) / 1e9
+    return QuotaCounts(found["nr_periods"], found["nr_throttled"], waited_s)
 
 
 def model_name(cpuinfo: str) -> str | None:

@@ -76,6 +76,18 @@ _COVERED = ResourceColumn(
 RESOURCE_COLUMNS = (
     _BUSY,
     ResourceColumn("busy p95", _busy("p95")),
+    ResourceColumn(
+        "CPU limit",
+        _number(lambda figures: figures.of("cpu_limit_cores").max, 2),
+        "CPU limit: cores that the server's control group may use",
+        "cpu_limit_cores",
+    ),
+    ResourceColumn(
+        "held back%",
+        _number(lambda figures: figures.of("cpu_throttled_pct").mean),
+        "held back: share of the periods of its CPU limit in which the server had to wait",
+        "cpu_throttled_pct",
+    ),
     ResourceColumn("memory mean", _number(lambda figures: figures.memory.mean), "memory: MiB in use", "memory"),
     ResourceColumn("memory peak", _number(lambda figures: figures.memory.max), made_of="memory"),
     ResourceColumn(

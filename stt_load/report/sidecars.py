@@ -90,7 +90,8 @@ class Sidecars:
             _gpu_line(row) for row in self.gpus if row.get("host") == host and row.get("index") is not None
         )
         why = " ".join(filter(None, ["a guess:" if entry.get("is_guess") else "", entry.get("why")]))
-        facts = [("host", host), ("GPUs", gpus), ("why", why), ("server", _server_line(entry.get("server")))]
+        machine, server = _machine_line(entry.get("machine")), _server_line(entry.get("server"))
+        facts = [("host", host), ("machine", machine), ("GPUs", gpus), ("why", why), ("server", server)]
         facts += [(f"source {source.get('name')}", _source_line(source)) for source in entry.get("sources") or ()]
         return [(name, str(value)) for name, value in [*facts, ("clock", _clock_line(entry))] if value]
 
@@ -123,6 +124,12 @@ def _gpu_line(gpu: JsonObject) -> str:
         gpu.get("uuid"),
     )
     return ", ".join(str(part) for part in parts if part)
+
+
+def _machine_line(machine: JsonObject | None) -> str:
+    about = machine or {}
+    cores = f"{about['cores']} cores" if about.get("cores") else None
+    return ", ".join(str(part) for part in (about.get("cpu_model"), about.get("architecture"), cores) if part)
 
 
 def _server_line(server: JsonObject | None) -> str:

@@ -29,6 +29,7 @@ from stt_load.run.gpu_feed import Description, GpuFeed
 from stt_load.run.ledger import Allowance, Ledger
 from stt_load.run.live_stages import LiveStages
 from stt_load.run.live_view import LiveView
+from stt_load.run.own_quota import OwnQuota
 from stt_load.run.plan import FollowPlan, LadderPlan, Plan, Timing
 from stt_load.run.preflight import overload, shortages_of_limits
 from stt_load.run.provenance import describe_run
@@ -114,6 +115,7 @@ class Run:
         )
         ladder = config.concurrency if has_ladder else ()
         self._view = LiveView(self.ledger, plan, ladder, has_panel=not config.verbose) if config.live else None
+        self._quota = OwnQuota()
         self._closing = gevent.Greenlet(self._close)
 
     def start(self) -> None:
@@ -206,6 +208,8 @@ class Run:
             waited = f"the run folder took no lines for {self.folder.waited_s:.1f} s"
             self._description["notes"].append(f"{waited}: they waited in memory, and none got lost")
         self._description["notes"] += self.ledger.clock_notes()
+        self._description["notes"] += self._quota.notes()
+        self._description["hosts"][0] |= {"cpu_quota": self._quota.since_start()}
         ended_at = self._wall_clock.at(time.monotonic())
         self._keep_description({"ended_at": ended_at, "lines": self.folder.n_lines, "failure": self.failure})
         self._try(self.folder.settle)

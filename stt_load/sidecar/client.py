@@ -25,7 +25,7 @@ from stt_load.sidecar.clock import Exchange, SidecarClock
 from stt_load.sidecar_rows import GpuEntry, SampleTags, SentGap, SentSample, SidecarEntry, Source, wrong_figures
 
 _GPU_KEYS = ("index", "uuid", "name", "driver", "memory_total_mib")
-_SIDECAR_KEYS = ("why", "is_guess", "warnings", "server", "metrics")  # of a sidecar's health, for run.json
+_SIDECAR_KEYS = ("why", "is_guess", "warnings", "machine", "server", "metrics")  # of a sidecar's health, for run.json
 _EARLIER_GAPS = 100  # kept; a sidecar keeps as many
 _MAX_PAGES = 200  # of one pull: all that a sidecar holds, and more
 _MAX_ANSWER_BYTES = 32 * 1024 * 1024  # a page is far smaller; what is longer is no sidecar's

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from stt_load.calibration.kernel_text import (
+    QuotaCounts,
     cgroup_folders,
     cpu_quota,
     model_name,
+    quota_counts,
     stolen_pct,
     tcp_counters,
     time_waits,
@@ -44,6 +46,20 @@ def test_numbers_are_taken_from_a_file_of_numbers_only() -> None:
 )
 def test_a_quota_is_cores(text: str, cores: float | None) -> None:
     assert cpu_quota(text) == cores
+
+
+@pytest.mark.parametrize(
+    ("stat", "counts"),
+    [
+        ("usage_usec 5\nnr_periods 10\nnr_throttled 4\nthrottled_usec 250000\n", QuotaCounts(10, 4, 0.25)),  # version 2
+        ("nr_periods 10\nnr_throttled 4\nthrottled_time 250000000\n", QuotaCounts(10, 4, 0.25)),  # version 1
+        ("usage_usec 5\n", None),
+        ("nr_periods ten\nnr_throttled 4\n", None),
+        ("", None),
+    ],
+)
+def test_the_kernel_counts_how_often_a_quota_was_used_up(stat: str, counts: QuotaCounts | None) -> None:
+    assert quota_counts(stat) == counts
 
 
 def test_limits_of_groups_around_ours_count_too() -> None:
