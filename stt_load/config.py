@@ -5,6 +5,7 @@ Nothing further in reads flags or the environment. `parse_options` reports every
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,6 +29,10 @@ class RunConfig:
     dialect_options: Mapping[str, Any]  # every one that the dialect has
     insecure: bool
     concurrency: tuple[int, ...]
+    first_users: int  # of a search; so are the next three
+    most_users: int
+    within_ratio: float
+    repeats: int
     hold_s: float
     rounds: int | None
     at_least: int
@@ -48,6 +53,8 @@ class RunConfig:
     tts_url: str | None
     slos: tuple[Slo, ...]
     is_strict: bool  # every objective must be proven
+    aborts_on_fail: bool
+    has_whole_holds: bool
     gpu_sidecars: tuple[str, ...]  # a URL each, or `local`
     gpu_id: str | None
     server_process: str | None
@@ -90,7 +97,7 @@ def parse_options(raw: Mapping[str, object]) -> RunConfig:
     kind = kind_of(values.get("dialect"))
     problems = [*_settle_url(values, kind), *problems, *_settle_slos(values, kind)]
     problems += _refuse_options_of_other_kinds(values, kind)
-    problems += [*_settle_server(values, kind), *_settle_sidecars(values)]
+    problems += [*_settle_server(values, kind), *_settle_sidecars(values), *_find_search_problems(values)]
     if problems:
         raise ConfigError(problems)
     return RunConfig(**values)
@@ -203,6 +210,16 @@ def _settle_sidecars(values: dict[str, Any]) -> list[str]:
         for name in ("gpu-id", "server-process")
         if values.get(name.replace("-", "_")) is not None
     ]
+
+
+def _find_search_problems(values: Mapping[str, Any]) -> list[str]:
+    first, most = values.get("first_users", 1), values.get("most_users", math.inf)
+    problems = []
+    if first > most:
+        problems.append(f"--from: {first} is more than --max {most}: lower it, or raise --max")
+    if values.get("aborts_on_fail") and values.get("has_whole_holds"):
+        problems.append("--whole-holds: it says the opposite of --abort-on-fail: leave one of them out")
+    return problems
 
 
 def path_note(given_url: object, config: RunConfig) -> str | None:

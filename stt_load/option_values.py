@@ -106,6 +106,14 @@ def parse_number_above_zero(text: str) -> float:
     return number
 
 
+def parse_part_pct(text: str) -> float:
+    """A part of something in percent, as a ratio: `5%` is 0.05. Not zero, and less than the whole."""
+    number = parse_number(text.strip().removesuffix("%"))
+    if not 0 < number < 100:
+        raise ValueError(f"{text!r} must be a percentage between 0 and 100, like 5%")
+    return number / 100
+
+
 def number_from_to(low: float, high: float, parse: Callable[[str], Any] = parse_number) -> Callable[[str], Any]:
     """Takes numbers from `low` to `high`, both included."""
 

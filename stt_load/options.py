@@ -1,14 +1,16 @@
 """Every option of a run, declared once.
 
 The command line, Locust's own command line, the web UI and the environment variables are all made from `OPTIONS`.
-`config.py` turns what was typed into one frozen `RunConfig`.
+A command or a locustfile shows those that mean something to its plan, which `options_of` picks: the form of the web UI
+has no more than these either. `config.py` turns what was typed into one frozen `RunConfig`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from stt_load.credentials import HEADERS_VARIABLE, parse_header
@@ -26,13 +28,13 @@ from stt_load.option_values import (
     parse_label,
     parse_ladder,
     parse_number_above_zero,
+    parse_part_pct,
     parse_positive_duration_s,
     parse_process,
     parse_sidecars,
     parse_text,
     whole_number_from,
 )
-
 
 ARRIVALS = ("random", "together")
 ENDS = ("client", "server")
@@ -51,6 +53,21 @@ class Group(StrEnum):
     RESULTS = "Results"
 
 
+class PlanKind(StrEnum):
+    """What decides how many callers the next stage has: a locustfile, and the command that starts it, has one of them.
+    `run/plan.py` has the plans."""
+
+    LADDER = "ladder"  # a list that somebody wrote
+    SEARCH = "search"  # what the stages before it have shown
+    FOLLOW = "follow"  # somebody at the web UI
+
+
+EVERY_PLAN = frozenset(PlanKind)
+_STAGED = frozenset({PlanKind.LADDER, PlanKind.SEARCH})  # stages end by themselves
+_LADDER = frozenset({PlanKind.LADDER})
+_SEARCH = frozenset({PlanKind.SEARCH})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One option of a run.
@@ -60,8 +77,9 @@ class Option:
     `group`: what it is about. `metavar`: what stands for the value in help, with its unit. `help`: one sentence.
     `choices`: the words that it takes, where they can be listed.
     `default`: the text that is parsed where nothing was typed; None leaves the field None, and `default_help` says in
-    words what happens then. `kinds`: the kinds of load that it means something to. `is_secret`: its values are
-    credentials, which go from process to process by the environment variable alone, and are no part of `RunConfig`.
+    words what happens then. `kinds`, `plans`: the kinds of load and of plan that it means something to. `is_secret`:
+    its values are credentials, which go from process to process by the environment variable alone, and are no part of
+    `RunConfig`.
     `may_hold_secrets`: its value is handed on by the environment too, since everybody can read command lines.
     `variable`: the environment variable, where it isn't the one that the name makes.
     """
@@ -82,6 +100,7 @@ class Option:
     variable: str = ""
     in_web_ui: bool = True
     kinds: frozenset[LoadKind] = ALL_KINDS
+    plans: frozenset[PlanKind] = EVERY_PLAN
 
     @property
     def key(self) -> str:
@@ -165,6 +184,47 @@ OPTIONS: tuple[Option, ...] = (
         metavar="N,N,…",
         default=DEFAULT_CONCURRENCY,
         help="The number of callers in each stage, in order.",
+        plans=_LADDER,
+    ),
+    Option(
+        name="from",
+        field="first_users",
+        group=Group.STAGES,
+        parse=whole_number_from(1),
+        metavar="N",
+        default="1",
+        help="The number of callers of the first trial.",
+        plans=_SEARCH,
+    ),
+    Option(
+        name="max",
+        field="most_users",
+        group=Group.STAGES,
+        parse=whole_number_from(1),
+        metavar="N",
+        default="500",
+        help="The highest number of callers that is tried.",
+        plans=_SEARCH,
+    ),
+    Option(
+        name="within",
+        field="within_ratio",
+        group=Group.STAGES,
+        parse=parse_part_pct,
+        metavar="N%",
+        default="5%",
+        help="How far the number that holds and the one that does not may lie apart at the end, in percent of callers.",
+        plans=_SEARCH,
+    ),
+    Option(
+        name="repeats",
+        field="repeats",
+        group=Group.STAGES,
+        parse=whole_number_from(1),
+        metavar="N",
+        default="3",
+        help="How often both numbers at the edge are tried at most; more than half of the trials decide.",
+        plans=_SEARCH,
     ),
     Option(
         name="hold",
@@ -174,6 +234,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="TIME",
         default="60s",
         help="How long each stage is held once all its callers are there.",
+        plans=_STAGED,
     ),
     Option(
         name="rounds",
@@ -182,6 +243,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=whole_number_from(1),
         metavar="N",
         help="Instead of --hold: every caller sends N utterances, and all callers send their first one together.",
+        plans=_LADDER,
     ),
     Option(
         name="at-least",
@@ -191,6 +253,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="N",
         default="1",
         help="Hold a stage until at least N of its utterances have begun.",
+        plans=_STAGED,
     ),
     Option(
         name="pause",
@@ -229,6 +292,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="N",
         default="10",
         help="How many callers arrive per second.",
+        plans=_STAGED,
     ),
     Option(
         name="settle",
@@ -238,6 +302,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="TIME",
         default="3s",
         help="How long there is no load between two stages.",
+        plans=_STAGED,
     ),
     Option(
         name="end",
@@ -361,6 +426,27 @@ OPTIONS: tuple[Option, ...] = (
         is_flag=True,
     ),
     Option(
+        name="abort-on-fail",
+        field="aborts_on_fail",
+        group=Group.OBJECTIVES,
+        parse=parse_flag,
+        default="",
+        help="End the hold of a stage as soon as it is certain that an objective is missed; a ladder ends with that "
+        "stage. `stt-load find` does so by itself.",
+        is_flag=True,
+        plans=_STAGED,
+    ),
+    Option(
+        name="whole-holds",
+        field="has_whole_holds",
+        group=Group.OBJECTIVES,
+        parse=parse_flag,
+        default="",
+        help="Let every trial last for --hold, also where it is certain before that an objective is missed.",
+        is_flag=True,
+        plans=_SEARCH,
+    ),
+    Option(
         name="gpu-sidecar",
         field="gpu_sidecars",
         group=Group.SAMPLES,
@@ -444,3 +530,19 @@ OPTIONS: tuple[Option, ...] = (
         in_web_ui=False,
     ),
 )
+
+PLAN_DEFAULTS: Mapping[PlanKind, Mapping[str, str]] = {
+    PlanKind.LADDER: {},
+    PlanKind.SEARCH: {"hold": "30s", "label": "find"},
+    PlanKind.FOLLOW: {},
+}
+"""The defaults of a plan that differ from those of `OPTIONS`, by option key."""
+
+
+def options_of(plan: PlanKind, defaults: Mapping[str, str] = MappingProxyType({})) -> tuple[Option, ...]:
+    """The options that mean something to a run with such a plan, in the order of `OPTIONS`. `defaults`: those of a
+    locustfile or command, by key, which go before those of the plan."""
+    own = {**PLAN_DEFAULTS[plan], **defaults}
+    return tuple(
+        replace(option, default=own.get(option.key, option.default)) for option in OPTIONS if plan in option.plans
+    )

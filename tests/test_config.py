@@ -15,7 +15,7 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM, UPLOAD
 from stt_load.metrics.slo import parse_slo
-from stt_load.options import OPTIONS
+from stt_load.options import OPTIONS, PlanKind, options_of
 
 
 def problems_of(**raw: object) -> tuple[str, ...]:
@@ -39,6 +39,13 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("concurrency", "1, 5,10", "concurrency", (1, 5, 10)),
     ("concurrency", "7", "concurrency", (7,)),
     ("concurrency", "20,10,20", "concurrency", (20, 10, 20)),
+    ("from", "7", "first_users", 7),
+    ("max", "40", "most_users", 40),
+    ("within", "2.5%", "within_ratio", 0.025),
+    ("within", "10", "within_ratio", 0.1),
+    ("repeats", "5", "repeats", 5),
+    ("abort_on_fail", True, "aborts_on_fail", True),
+    ("whole_holds", "yes", "has_whole_holds", True),
     ("hold", "90", "hold_s", 90.0),
     ("hold", "500ms", "hold_s", 0.5),
     ("hold", "1.5m", "hold_s", 90.0),
@@ -147,6 +154,12 @@ BAD = [
     ("concurrency", "1,x", "'x' is not a number of callers"),
     ("concurrency", "1,,5", "'' is not a number of callers"),
     ("concurrency", "1.5", "'1.5' is not a number of callers"),
+    ("from", "0", "--from: '0' must be a whole number from 1"),
+    ("from", "501", "--from: 501 is more than --max 500: lower it, or raise --max"),
+    ("max", "many", "--max: 'many' must be a whole number from 1"),
+    ("within", "0%", "--within: '0%' must be a percentage between 0 and 100, like 5%"),
+    ("within", "close", "--within: 'close' is not a number"),
+    ("repeats", "0", "--repeats: '0' must be a whole number from 1"),
     ("hold", "-1", "--hold: '-1' is not a duration: write seconds, or 500ms, 60s, 2m, 1h"),
     ("hold", "0", "--hold: '0' must be longer than zero"),
     ("hold", "soon", "is not a duration"),
@@ -208,12 +221,39 @@ FREE = {
     "insecure",
     "strict",
     "strict_bounds",
+    "abort_on_fail",
+    "whole_holds",
     "clips",
     "results",
     "output",
     "verbose",
     "live",
 }  # any text is good: looked at when the run starts
+
+
+def test_a_hold_is_whole_or_ends_early() -> None:
+    (line,) = problems_of(abort_on_fail=True, whole_holds=True)
+    assert line.startswith("--whole-holds: it says the opposite of --abort-on-fail")
+
+
+SHOWN = [
+    (PlanKind.LADDER, {"concurrency", "rounds", "hold", "abort_on_fail"}, {"from", "max", "within", "repeats"}),
+    (PlanKind.SEARCH, {"from", "max", "within", "repeats", "hold", "whole_holds"}, {"concurrency", "rounds"}),
+    (PlanKind.FOLLOW, {"stt_url", "strict"}, {"concurrency", "rounds", "hold", "settle", "from", "abort_on_fail"}),
+]
+
+
+@pytest.mark.parametrize(("plan", "has", "lacks"), SHOWN, ids=lambda value: str(value))
+def test_a_plan_has_the_options_that_mean_something_to_it(plan: PlanKind, has: set[str], lacks: set[str]) -> None:
+    keys = {option.key for option in options_of(plan)}
+    assert has <= keys and not lacks & keys
+
+
+def test_the_defaults_of_a_locustfile_go_before_those_of_its_plan() -> None:
+    def default_of(key: str, **own: str) -> str | None:
+        return next(option.default for option in options_of(PlanKind.SEARCH, own) if option.key == key)
+
+    assert (default_of("hold"), default_of("hold", hold="5s"), default_of("settle")) == ("30s", "5s", "3s")
 
 
 def test_every_option_has_a_good_and_a_bad_value_here() -> None:

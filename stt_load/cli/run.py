@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -16,26 +15,28 @@ import click
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError, SttLoadError
 from stt_load.locust_plugin.arguments import find_locust_problems
-from stt_load.options import OPTIONS, Option
+from stt_load.options import OPTIONS, Option, PlanKind, options_of
 from stt_load.process.ending_signals import hearing, held_back, leave_before_start
 from stt_load.process.standard_streams import flush_streams
 from stt_load.run.preflight import find_problems
 
-ALL_OPTIONS = tuple(option.name for option in OPTIONS)
+ALL_OPTIONS = tuple(option.name for option in options_of(PlanKind.LADDER))
 LOCUST = (sys.executable, "-P", "-m", "stt_load.locust_plugin")
 LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
 
 
 def with_options(
-    names: Sequence[str] = ALL_OPTIONS, defaults: Mapping[str, str] = MappingProxyType({})
+    names: Container[str] | None = None,
+    defaults: Mapping[str, str] = MappingProxyType({}),
+    plan: PlanKind = PlanKind.LADDER,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Puts these options of `OPTIONS` on a click command; values stay text. `defaults`: other ones than a run's, by
-    key."""
+    """Puts the options of such a plan on a click command, or those of these names among them; values stay text.
+    `defaults`: other ones than those of the plan, by key."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(OPTIONS):
-            if option.name in names:
-                command = _click_option(replace(option, default=defaults.get(option.key, option.default)))(command)
+        for option in reversed(options_of(plan, defaults)):
+            if names is None or option.name in names:
+                command = _click_option(option)(command)
         return command
 
     return decorate

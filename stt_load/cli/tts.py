@@ -25,7 +25,7 @@ from stt_load.credentials import TTS_KEY_VARIABLE, read_credentials, sidecar_tok
 from stt_load.errors import ConfigError, ExitCode, WriteError
 from stt_load.kinds import TTS
 from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
-from stt_load.options import OPTIONS
+from stt_load.options import OPTIONS, PlanKind, options_of
 from stt_load.process.atomic_file import write_atomically
 from stt_load.process.data_folder import rescue_folders
 from stt_load.process.standard_streams import print_in_background
@@ -50,7 +50,9 @@ _STANDARD = "standard-"
 _SHARED = ("dialect-option", "header", "insecure", "gpu-sidecar", "gpu-id", "results")
 _OF_ITS_OWN = ("stt-url", "dialect", "timeout", "concurrency", "live")  # declared here in other words, or always on
 _OF_THE_LADDER = tuple(
-    option.name for option in OPTIONS if TTS in option.kinds and option.name not in (*_SHARED, *_OF_ITS_OWN)
+    option.name
+    for option in options_of(PlanKind.LADDER)
+    if TTS in option.kinds and option.name not in (*_SHARED, *_OF_ITS_OWN)
 )
 _OF_SINGLE_TEXTS = {"warm-up": "warm_up", "runs": "runs", "texts": "texts_from"} | {
     name: name.replace("-", "_") for name in ("benchmark-type", "configuration")

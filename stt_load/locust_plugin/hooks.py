@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -30,7 +29,7 @@ from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
-from stt_load.options import OPTIONS
+from stt_load.options import OPTIONS, Option, PlanKind, options_of
 from stt_load.process.ending_signals import end_with_parent_after_fork, hear, hear_before_start
 from stt_load.process.log import tell_once_of_lost_entries
 from stt_load.process.standard_streams import print_in_background
@@ -40,8 +39,9 @@ from stt_load.run.terms import this_program
 _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer than it needs to be
 
 
-def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Called once, in the locustfile, after `import locust`. `defaults`: the file's own, by option key."""
+def install(defaults: Mapping[str, str] = MappingProxyType({}), plan: PlanKind = PlanKind.LADDER) -> None:
+    """Called once, in the locustfile, after `import locust`. `defaults`: the file's own, by option key. `plan`: what
+    decides about its stages, and with it which options there are. Without a shape somebody at the web UI decides."""
     tell_once_of_lost_entries()
     print_in_background()  # before Locust sets up its logging, which keeps the stream that it finds
     # In every process, before the first sample: Locust keeps about two digits of a response time otherwise.
@@ -50,23 +50,23 @@ def install(defaults: Mapping[str, str] = MappingProxyType({})) -> None:
     _end_by_our_signals()
     _steady_locusts_time()
     admission, clips = Admission(this_program()), LoadedClips()
-    command_line = _CommandLine(defaults, admission, clips)
+    command_line = _CommandLine(options_of(plan, defaults), admission, clips)
     events.init_command_line_parser.add_listener(lambda parser: command_line.extend(parser))
-    events.init.add_listener(partial(_on_init, admission=admission, clips=clips))
+    events.init.add_listener(partial(_on_init, admission=admission, clips=clips, plan=plan))
 
 
 class _CommandLine:
     """Locust's command line with our options. Locust makes a parser anew for each look at its web UI; the first one is
     that of the process."""
 
-    def __init__(self, defaults: Mapping[str, str], admission: Admission, clips: LoadedClips) -> None:
-        self._defaults = defaults
+    def __init__(self, options: Sequence[Option], admission: Admission, clips: LoadedClips) -> None:
+        self._options = options
         self._admission = admission
         self._clips = clips
         self._is_set_up = False
 
     def extend(self, parser: LocustArgumentParser) -> None:
-        add_options(parser, self._defaults)
+        add_options(parser, self._options)
         listen_on_loopback(parser)
         parse_args = parser.parse_args
         parser.parse_args = lambda *arguments, **more: self._set_up(parse_args(*arguments, **more))
@@ -92,12 +92,11 @@ def _steady_locusts_time() -> None:
     cache.time = its_time.time  # type: ignore[attr-defined]
 
 
-def add_options(parser: LocustArgumentParser, defaults: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Puts our options on Locust's command line and into its web UI, under the same names."""
-    for declared in OPTIONS:
-        if declared.is_secret:  # Locust sends options to workers and shows them: each process has it by environment
+def add_options(parser: LocustArgumentParser, options: Sequence[Option] = OPTIONS) -> None:
+    """Puts these options of ours on Locust's command line and into its web UI, under the same names."""
+    for option in options:
+        if option.is_secret:  # Locust sends options to workers and shows them: each process has it by environment
             continue
-        option = replace(declared, default=defaults.get(declared.key, declared.default))
         kind: dict[str, Any] = {"metavar": option.metavar, "default": option.default or ""}
         if option.is_flag:
             kind = {"action": "store_true", "default": False}
@@ -134,17 +133,19 @@ def _end_by_our_signals() -> None:
     end_with_parent_after_fork()  # the workers of --processes: they would look for a master for five minutes
 
 
-def _on_init(environment: Any, runner: Any, web_ui: Any, admission: Admission, clips: LoadedClips, **_: Any) -> None:
+def _on_init(
+    environment: Any, runner: Any, web_ui: Any, admission: Admission, clips: LoadedClips, plan: PlanKind, **_: Any
+) -> None:
     is_worker = isinstance(runner, runners.WorkerRunner)
-    role = _join_worker(environment, clips) if is_worker else _join_master(environment, admission, clips)
+    role = _join_worker(environment, clips) if is_worker else _join_master(environment, admission, clips, plan)
     environment.stt_role = role
     # In a greenlet: a handler of signals comes between two instructions of any greenlet, and may not wait.
     hear(partial(gevent.spawn, role.on_signal))
     role.on_init()
 
 
-def _join_master(environment: Any, admission: Admission, clips: LoadedClips) -> Master:
-    master = Master(environment, admission, clips)
+def _join_master(environment: Any, admission: Admission, clips: LoadedClips, plan: PlanKind) -> Master:
+    master = Master(environment, admission, clips, plan)
     if environment.web_ui is not None:
         guard(environment)
     listen = environment.events

@@ -26,6 +26,7 @@ from stt_load.locust_plugin.cluster.own_workers import end_workers, is_alive, ow
 from stt_load.locust_plugin.cluster.worker_cluster import WorkerCluster, present_workers
 from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.local_pool import make_pool
+from stt_load.options import PlanKind
 from stt_load.process.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.cluster import Cluster
@@ -34,7 +35,7 @@ from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.named_servers import find_unnamed, named_servers
 from stt_load.run.preflight import find_problems, port_taken
 from stt_load.run.real_thread import call_in_thread
-from stt_load.run.run import Run, new_run_id
+from stt_load.run.run import Run, first_users, new_run_id
 from stt_load.run.single_process import SingleProcess
 from stt_load.run.terms import describe_equipment, shared_options, this_program
 from stt_load.run.worker_report import ReportMessage, WorkerReport
@@ -54,8 +55,16 @@ class WorkersGone(ConfigError):
 class Master:
     """Listens to Locust's events. There is one `run` at a time, and none between two."""
 
-    def __init__(self, environment: Any, admission: Admission | None = None, clips: LoadedClips | None = None) -> None:
+    def __init__(
+        self,
+        environment: Any,
+        admission: Admission | None = None,
+        clips: LoadedClips | None = None,
+        plan: PlanKind = PlanKind.LADDER,
+    ) -> None:
+        """`plan`: that of a run with a shape."""
         self.environment = environment
+        self._plan_of_shape = plan
         options = environment.parsed_options  # as the command line and the environment have them: nobody has typed yet
         setattr(options, SERVERS_OPTION, named_servers(vars(options)))
         self.run: Run | None = None
@@ -184,15 +193,19 @@ class Master:
         """Whether callers are played elsewhere; otherwise this process is its own worker."""
         return hasattr(self.environment.runner, "clients")
 
+    @property
+    def _plan(self) -> PlanKind:
+        """Where there is no shape, somebody at the web UI decides."""
+        return PlanKind.FOLLOW if self.environment.shape_class is None else self._plan_of_shape
+
     def _open_run(self, config: RunConfig, clips: ClipSet) -> Run:
         run_id, environment = new_run_id(), self.environment
-        has_ladder = environment.shape_class is not None
         cluster: Cluster = WorkerCluster(environment, secrets.token_hex(16))
         if not self._has_workers:
-            pool = make_pool(environment, config, clips, WorkerReport(run_id), has_ladder)
+            pool = make_pool(environment, config, clips, WorkerReport(run_id), self._plan is not PlanKind.FOLLOW)
             cluster = SingleProcess(pool, environment.runner, environment.runner.client_id)
         options = vars(environment.parsed_options)
-        return Run(run_id, config, clips, cluster, options, has_ladder, self._on_failure)
+        return Run(run_id, config, clips, cluster, options, self._plan, self._on_failure)
 
     def _on_failure(self) -> None:
         """The run has failed: its load stops, whether there is a shape that would end it or not."""
@@ -223,7 +236,7 @@ class Master:
                 self._refuse(error)
                 return None
             self._is_asked_to_start = True
-            return config.concurrency[0], config.ramp_rate
+            return first_users(config, self._plan), config.ramp_rate
         self._is_asked_to_start = False
         users = self.run.users
         return None if users is None else (users, self.run.config.ramp_rate)

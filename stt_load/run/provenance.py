@@ -12,7 +12,7 @@ from stt_load.config import RunConfig
 from stt_load.credentials import header_names
 from stt_load.dialects.registry import packages_of
 from stt_load.metrics.language_guess import LanguageChoice
-from stt_load.options import OPTIONS
+from stt_load.options import PlanKind, options_of
 from stt_load.records import SCHEMA_VERSION
 from stt_load.text.url_secrets import without_credentials
 from stt_load.versions import describe_versions
@@ -41,14 +41,18 @@ def describe_run(
     language: LanguageChoice,
     notes: Sequence[str],
     started_at: float,
+    plan: PlanKind = PlanKind.LADDER,
 ) -> dict[str, Any]:
     """`run.json` at the start of a run; its end fills in `ended_at`. Credentials are no options: none is in it."""
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
         "label": config.label,
+        "plan": str(plan),
         "options": {
-            option.name: _shown(raw.get(option.key, option.default)) for option in OPTIONS if not option.is_secret
+            option.name: _shown(raw.get(option.key, option.default))
+            for option in options_of(plan)
+            if not option.is_secret
         },
         "headers": header_names(os.environ),
         "versions": describe_versions((*_PACKAGES, *packages_of(config.dialect))),
@@ -59,7 +63,7 @@ def describe_run(
         "frame": _frame(config) if config.kind.is_paced else None,
         "trailing_silence_s": config.trailing_silence_s,
         "end": config.end,
-        "concurrency": list(config.concurrency),
+        "concurrency": list(config.concurrency) if plan is PlanKind.LADDER else [],
         "clips": {
             "n": len(clips.clips),
             "source": clips.source,

@@ -17,6 +17,7 @@ from stt_load.clock import SteadyWallClock
 from stt_load.config import RunConfig, path_note
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import choose_language
+from stt_load.options import PlanKind
 from stt_load.process.log import log
 from stt_load.report.knee import exit_code
 from stt_load.report.publish import publish_failure, publish_report
@@ -47,9 +48,9 @@ def new_run_id() -> str:
 class Run:
     """A run that goes on. `start` it once, `drain` it when it is to end, and `close` it.
 
-    `raw_options`: the options as they were given, for `run.json`. `has_ladder`: stages are those of --concurrency;
-    otherwise each change of the cluster's target opens one. `on_failure`: called once where the run has failed and its
-    load has to stop. Raises ConfigError where its folder can't be made.
+    `raw_options`: the options as they were given, for `run.json`. `plan`: what decides about its stages.
+    `on_failure`: called once where the run has failed and its load has to stop. Raises ConfigError where its folder
+    can't be made.
 
     `failure`: what has failed, one line; None while nothing has. `live`: what is known of the stages while the run goes
     on; once it is closed, it has its report.
@@ -62,7 +63,7 @@ class Run:
         clips: ClipSet,
         cluster: Cluster,
         raw_options: Mapping[str, object],
-        has_ladder: bool,
+        plan: PlanKind,
         on_failure: Callable[[], None],
     ) -> None:
         self.config = config
@@ -76,13 +77,13 @@ class Run:
         self.live = LiveStages(self.folder.path)
         references = {clip.clip_id: clip.reference for clip in clips.clips}
         choice = choose_language(config.language, references.values())
-        notes = _caller_notes(config, clips, cluster, has_ladder)
+        notes = _caller_notes(config, clips, cluster, plan)
         if note := path_note(raw_options.get("stt_url"), config):
             log.info(note)
             notes.insert(0, note)
         self._limit_s = utterance_limit_s(config, clips.clips)
         self._description = {
-            **describe_run(run_id, config, raw_options, clips, choice, notes, started_at),
+            **describe_run(run_id, config, raw_options, clips, choice, notes, started_at, plan),
             "utterance_limit_s": self._limit_s,
         }
         try:
@@ -101,9 +102,9 @@ class Run:
             self._wall_clock,
             self.live.add,
         )
-        plan = _make_plan(config, cluster.target, self._limit_s, has_ladder)
+        stages = _make_plan(config, cluster.target, self._limit_s, plan)
         self.controller = RunController(
-            *(run_id, plan, cluster, self.ledger, self.folder),
+            *(run_id, stages, cluster, self.ledger, self.folder),
             *(self._on_update, self._on_step, self.fail, self.live.is_read, self._wall_clock),
         )
         self._gpu_feed = GpuFeed(
@@ -113,8 +114,8 @@ class Run:
             self._keep_description,
             self._wall_clock,
         )
-        ladder = config.concurrency if has_ladder else ()
-        self._view = LiveView(self.ledger, plan, ladder, has_panel=not config.verbose) if config.live else None
+        ladder = config.concurrency if plan is PlanKind.LADDER else ()
+        self._view = LiveView(self.ledger, stages, ladder, has_panel=not config.verbose) if config.live else None
         self._quota = OwnQuota()
         self._closing = gevent.Greenlet(self._close)
 
@@ -239,9 +240,14 @@ class Run:
             self.folder.write_run(self._description)  # at once: a run that is killed has it too
 
 
-def _caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, has_ladder: bool) -> list[str]:
+def first_users(config: RunConfig, plan: PlanKind) -> int:
+    """Callers of the first stage of a run with a shape."""
+    return config.first_users if plan is PlanKind.SEARCH else config.concurrency[0]
+
+
+def _caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, plan: PlanKind) -> list[str]:
     """What makes so many callers hard to believe; each line is logged too."""
-    n_callers = max(config.concurrency) if has_ladder else cluster.target
+    n_callers = max(config.concurrency) if plan is PlanKind.LADDER else cluster.target
     n_workers = max(1, len(cluster.workers()))
     lines = [shortage(len(clips.clips), n_callers, n_workers), overload(config, n_callers, n_workers)]
     lines += shortages_of_limits(config, clips.clips, n_callers, n_workers)
@@ -252,8 +258,8 @@ def _caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, has_ladde
     return notes
 
 
-def _make_plan(config: RunConfig, target: int, limit_s: float, has_ladder: bool) -> Plan:
-    if not has_ladder:
+def _make_plan(config: RunConfig, target: int, limit_s: float, plan: PlanKind) -> Plan:
+    if plan is PlanKind.FOLLOW:
         return FollowPlan(target)
     timing = Timing(
         hold_s=config.hold_s,

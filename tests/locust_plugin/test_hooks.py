@@ -107,9 +107,10 @@ import locust, os
 from locust.argument_parser import get_empty_argument_parser
 from stt_load.config import parse_options
 from stt_load.locust_plugin.hooks import add_options
+from stt_load.options import PlanKind, options_of
 def kind():
     parser = get_empty_argument_parser()
-    add_options(parser, {"dialect": "upload-openai"})
+    add_options(parser, options_of(PlanKind.LADDER, {"dialect": "upload-openai"}))
     return parse_options(vars(parser.parse_args([]))).kind.name
 print(kind())
 os.environ["STT_LOAD_DIALECT"] = "parakeet"

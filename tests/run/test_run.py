@@ -17,6 +17,7 @@ from scripted_callers import CLIPS, Callers
 from small_disk import no_room_beyond
 
 from stt_load.errors import ConfigError, ExitCode, Outcome, WriteError
+from stt_load.options import PlanKind
 from stt_load.report.knee import exit_code
 from stt_load.run.controller import RunController
 from stt_load.run.live_view import LiveView
@@ -39,14 +40,14 @@ class Users:
 class Made:
     """A run, its callers and the users that Locust would start for it."""
 
-    def __init__(self, results: Path, at_once: Outcome | None, has_ladder: bool, options: dict[str, Any]) -> None:
+    def __init__(self, results: Path, at_once: Outcome | None, plan: PlanKind, options: dict[str, Any]) -> None:
         raw = {**OPTIONS, "slo": EASY, "results": str(results), **options}
         self.callers = Callers(at_once=at_once, **raw)
         self.users = Users()
         self.users.target_user_count = 2
         cluster = SingleProcess(self.callers.pool, self.users, "w0")
         self.n_failures = 0
-        self.run = Run("run", self.callers.pool.config, CLIPS, cluster, raw, has_ladder, self._on_failure)
+        self.run = Run("run", self.callers.pool.config, CLIPS, cluster, raw, plan, self._on_failure)
 
     def _on_failure(self) -> None:
         self.n_failures += 1
@@ -84,8 +85,8 @@ MakeRun = Callable[..., Made]
 def make_run(tmp_path: Path) -> Iterator[MakeRun]:
     made: list[Made] = []
 
-    def make(at_once: Outcome | None = Outcome.OK, has_ladder: bool = True, **options: Any) -> Made:
-        made.append(Made(tmp_path / "results", at_once, has_ladder, options))
+    def make(at_once: Outcome | None = Outcome.OK, plan: PlanKind = PlanKind.LADDER, **options: Any) -> Made:
+        made.append(Made(tmp_path / "results", at_once, plan, options))
         return made[-1]
 
     with gevent.Timeout(120):
@@ -245,11 +246,11 @@ def summary(made: Made) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("has_ladder", [True, False])
+@pytest.mark.parametrize("plan", [PlanKind.LADDER, PlanKind.FOLLOW])
 def test_a_folder_that_is_removed_stops_the_load_and_ends_with_1_and_every_row(
-    make_run: MakeRun, has_ladder: bool, caplog: pytest.LogCaptureFixture
+    make_run: MakeRun, plan: PlanKind, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = make_run(at_once=None, has_ladder=has_ladder, hold="600s", timeout="600s")
+    made = make_run(at_once=None, plan=plan, hold="600s", timeout="600s")
     made.start()
     made.wait_for(Phase.HOLD)
     made.callers.answer(0)
@@ -363,7 +364,7 @@ def test_a_close_goes_on_when_who_asked_for_it_is_killed(make_run: MakeRun) -> N
 
 
 def test_without_a_ladder_the_target_of_the_cluster_is_the_stage(make_run: MakeRun) -> None:
-    made = make_run(at_once=None, has_ladder=False)
+    made = make_run(at_once=None, plan=PlanKind.FOLLOW)
     made.start()
     made.wait_for(Phase.HOLD)
     assert made.run.users == 2
