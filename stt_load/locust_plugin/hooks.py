@@ -27,6 +27,8 @@ from stt_load.locust_plugin.cluster.messages import DRAIN, DRAINED, HELLO, RECEI
 from stt_load.locust_plugin.cluster.set_up import set_up_cluster
 from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.master import Master
+from stt_load.locust_plugin.start_form import install_form
+from stt_load.locust_plugin.web_form import settle_host
 from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
 from stt_load.options import OPTIONS, Option, PlanKind, options_of
@@ -76,6 +78,7 @@ class _CommandLine:
             return options
         self._is_set_up = True
         try:
+            settle_host(options)
             set_up_cluster(options, self._admission, self._clips)
         except ConfigError as error:
             exit_with(error.lines)
@@ -148,6 +151,7 @@ def _join_master(environment: Any, admission: Admission, clips: LoadedClips, pla
     master = Master(environment, admission, clips, plan)
     if environment.web_ui is not None:
         guard(environment)
+        install_form(environment)
     listen = environment.events
     listen.test_start.add_listener(lambda **_: master.on_test_start())
     listen.test_stopping.add_listener(lambda **_: master.on_test_stopping())
