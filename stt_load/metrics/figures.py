@@ -668,7 +668,7 @@ FIGURES: tuple[Figure, ...] = (
         name="arrival_late",
         field="arrival_late_s",
         unit=Unit.SECONDS,
-        source=Source.COMPLETED,
+        source=Source.COUNTED,  # only completed ones have it, but a failed one is not late by that
         meaning="how long before its time the completing message may have arrived; empty where the kernel stamped it",
         csv=_csv("arrival_late", "p99", "max"),
     ),

@@ -25,6 +25,9 @@ from functools import lru_cache
 
 import numpy as np
 
+OF_VALUES = ("mean", "min", "max")
+"""Statistics that are no percentiles: they say something of the values that there are, and nothing of missing ones."""
+
 REPORTED = (0.50, 0.95, 0.99)
 """The percentiles that every table and file carries."""
 
@@ -94,7 +97,7 @@ class Distribution:
 
     def statistic(self, name: str) -> float | None:
         """`mean`, `min`, `max` or `pNN`; `pNN_low` and `pNN_high` are the ends of its 95 % interval."""
-        if name in ("mean", "min", "max"):
+        if name in OF_VALUES:
             value: float | None = getattr(self, name)
             return value
         of, _, end = name.partition("_")

@@ -132,14 +132,23 @@ class StageFigures:
         value: Distribution | float | None = getattr(self, figure.field)
         return value
 
-    def estimate(self, figure: Figure, statistic: str | None = None) -> Estimate | None:
-        """The figure with its limits; None where nothing was measured. `statistic`: which one of a distribution.
+    def without_value(self, figure: Figure) -> int:
+        """Failed utterances that have no value of a figure which completed ones have: each is later than any bound.
 
-        Failed utterances without a value of a figure that only completed ones have are later than any bound.
+        None of them counts where no completed utterance has one either: the figure does not exist with this server.
         """
+        exists = bool(self.distributions[figure.name].n) or not self.ok
+        return self.errors if figure.source is Source.COMPLETED and exists else 0
+
+    def with_failed(self, figure: Figure) -> Distribution:
+        """The values of a figure, and an infinite one for each failed utterance that has none: what its percentiles
+        are taken from wherever they are shown or judged."""
+        return self.distributions[figure.name].with_infinite(self.without_value(figure))
+
+    def estimate(self, figure: Figure, statistic: str | None = None) -> Estimate | None:
+        """The figure with its limits; None where nothing was measured. `statistic`: which one of a distribution."""
         if figure.is_distribution:
-            without = self.errors if figure.source is Source.COMPLETED else 0
-            return of_distribution(self.distributions[figure.name], statistic or "", without)
+            return of_distribution(self.distributions[figure.name], statistic or "", self.without_value(figure))
         if figure.name in self.estimates:
             return self.estimates[figure.name]
         value = self.measured(figure)

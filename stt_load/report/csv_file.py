@@ -2,7 +2,9 @@
 
 `metrics/figures.py` declares the columns. Latencies are seconds, `*_pct` percent (0 to 100), memory MiB. GPU columns
 are those of the busiest GPU, and empty where the samples of a GPU that hold them cover less than 90 % of the hold;
-server and host columns likewise. What was not measured is an empty cell.
+server and host columns likewise. What was not measured is an empty cell. A percentile that falls on a failed utterance
+is `inf`: a number in Python, NumPy, R and PostgreSQL, larger than any bound. An empty cell would say that nothing was
+measured, and a word would turn the whole column into text.
 """
 
 from __future__ import annotations

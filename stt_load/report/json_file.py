@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stt_load.metrics.connection_age import AgeFigures
-from stt_load.metrics.figures import Figure, in_json
+from stt_load.metrics.figures import Figure, Source, in_json
 from stt_load.metrics.quantiles import REPORTED, Distribution
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
@@ -19,6 +19,8 @@ from stt_load.report.device import DeviceFigures
 from stt_load.report.knee import exit_code
 from stt_load.report.model import SCHEMA_VERSION, RunReport, StageReport
 from stt_load.report.wording import knee_sentence
+
+_NAMED = {f"p{p * 100:g}": p for p in REPORTED}
 
 
 def summary_json(report: RunReport) -> str:
@@ -65,7 +67,16 @@ def _stage(stage: StageReport) -> dict[str, Any]:
 
 def _figure(stage: StageReport, figure: Figure) -> Any:
     measured = stage.measured(figure)
-    return distribution(measured) if isinstance(measured, Distribution) else measured
+    if not isinstance(measured, Distribution):
+        return measured
+    told = distribution(measured)
+    return told | {"with_failed": _with_failed(stage, figure)} if figure.source is Source.COMPLETED else told
+
+
+def _with_failed(stage: StageReport, figure: Figure) -> dict[str, Any]:
+    """The percentiles that objectives are judged by; null where one falls on a failed utterance."""
+    values = stage.figures.with_failed(figure)
+    return {"n": values.n, **{name: _finite(values.at(p)) for name, p in _NAMED.items()}}
 
 
 def distribution(values: Distribution) -> dict[str, Any]:
@@ -73,15 +84,14 @@ def distribution(values: Distribution) -> dict[str, Any]:
 
     `too_few` names the percentiles that n does not support.
     """
-    named = {f"p{p * 100:g}": p for p in REPORTED}
     return {
-        **{name: values.at(p) for name, p in named.items()},
+        **{name: values.at(p) for name, p in _NAMED.items()},
         "mean": values.mean,
         "min": values.min,
         "max": values.max,
         "n": values.n,
-        "ci95": {name: values.ci95(p) for name, p in named.items()},
-        "too_few": [name for name, p in named.items() if not values.supports(p)],
+        "ci95": {name: values.ci95(p) for name, p in _NAMED.items()},
+        "too_few": [name for name, p in _NAMED.items() if not values.supports(p)],
     }
 
 

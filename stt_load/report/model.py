@@ -10,7 +10,7 @@ from typing import Any
 from stt_load.kinds import KINDS, STREAM, LoadKind
 from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.figures import SAMPLED_DEVICES, Figure, Source
-from stt_load.metrics.quantiles import Distribution
+from stt_load.metrics.quantiles import OF_VALUES, Distribution
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.stage import StageFigures
 from stt_load.metrics.validity import Finding
@@ -115,7 +115,12 @@ class StageReport:
         return self.figures.measured(figure)
 
     def value(self, figure: Figure, statistic: str | None) -> float | None:
-        """One number: a statistic of a distribution, or the only value that there is (`statistic` None)."""
+        """One number: a statistic of a distribution, or the only value that there is (`statistic` None).
+
+        A percentile that falls on a failed utterance is infinite: that one is later than any bound.
+        """
+        if figure.is_distribution and statistic is not None and statistic not in OF_VALUES:
+            return self.figures.with_failed(figure).statistic(statistic)
         measured = self.measured(figure)
         return measured.statistic(statistic or "mean") if isinstance(measured, Distribution) else measured
 

@@ -1,12 +1,14 @@
 """The one table that people read, as text cells: the console and the page print the same.
 
 `metrics/figures.py` declares the columns. Latencies are seconds. A `*` behind a percentile or a WER says that n is too
-small to be certain of it; behind a verdict, that nothing is missed, which so few utterances don't prove. A `?`
-behind a GPU figure, or `lost` in its place: too much of the hold was not sampled.
+small to be certain of it; behind a verdict, that nothing is missed, which so few utterances don't prove. `failed`: the
+percentile falls on an utterance that did not complete. A `?` behind a GPU figure, or `lost` in its place: too much of
+the hold was not sampled. A column without a figure in any stage is left out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from stt_load.metrics.bootstrap import MIN_CLUSTERS
@@ -18,6 +20,7 @@ from stt_load.report.resources import resource_table
 from stt_load.report.wording import at_callers, names_of, needed, sampled, sampled_explanation, utterances
 
 FEW = "*"
+FAILED = "failed"
 UNSURE = "~"  # behind a heading: the end of speech is uncertain in some clips
 FROM_END_OF_SPEECH = ("eos_latency", "settled_latency")
 _WER = "WER%"
@@ -25,10 +28,10 @@ _WER = "WER%"
 TableCell = Callable[[StageReport], str]
 
 
-def table_cells(report: RunReport) -> dict[str, TableCell]:
-    """The columns of the table from left to right: heading -> function that gives the cell of a stage."""
+def columns(report: RunReport) -> dict[str, tuple[str, ...]]:
+    """The columns of the table from left to right: heading -> its cell of each stage."""
     names = names_of(report.stages)
-    return {
+    cells: dict[str, TableCell] = {
         "Conc": lambda stage: names[stage.figures.stage],
         **{
             column.heading + _unsure(report, figure): _table_cell(figure, column)
@@ -36,6 +39,8 @@ def table_cells(report: RunReport) -> dict[str, TableCell]:
         },
         "verdict": lambda stage: stage.mark,
     }
+    filled = {heading: tuple(map(cell, report.stages)) for heading, cell in cells.items()}
+    return {heading: column for heading, column in filled.items() if set(column) != {NOTHING}}
 
 
 def _table_cell(figure: Figure, column: TableColumn) -> TableCell:
@@ -43,6 +48,8 @@ def _table_cell(figure: Figure, column: TableColumn) -> TableCell:
         if figure.unstreamed and not stage.figures.streamed:
             return figure.unstreamed if stage.figures.ok else NOTHING
         value = stage.value(figure, column.statistic)
+        if value is not None and math.isinf(value):
+            return FAILED
         text = NOTHING if value is None else f"{value * column.factor:.{column.digits}f}"
         mark = FEW if value is not None and _is_few(stage, figure, column.statistic) else ""
         return sampled(text + mark, stage.coverage_of(figure))
@@ -54,7 +61,7 @@ def _is_few(stage: StageReport, figure: Figure, statistic: str | None) -> bool:
     """n does not support the percentile, or does not bound the rate on either side."""
     p = percentile(statistic)
     if p is not None:
-        return figure.is_distribution and not stage.figures.distributions[figure.name].supports(p)
+        return figure.is_distribution and not stage.figures.with_failed(figure).supports(p)
     estimate = stage.figures.estimates.get(figure.name)
     return estimate is not None and estimate.high is None
 
@@ -69,12 +76,12 @@ def _n_uncertain(report: RunReport) -> int:
 
 
 def headings(report: RunReport) -> tuple[str, ...]:
-    return tuple(table_cells(report))
+    return tuple(columns(report))
 
 
 def rows(report: RunReport) -> list[tuple[str, ...]]:
     """One row of text cells for each stage, in the order of `headings`."""
-    return [tuple(cell(stage) for cell in table_cells(report).values()) for stage in report.stages]
+    return list(zip(*columns(report).values(), strict=True))
 
 
 def explanations(report: RunReport) -> list[str]:
@@ -84,7 +91,7 @@ def explanations(report: RunReport) -> list[str]:
         language = report.run.get("language")  # a run of an older version has none
         lines += [f"Transcripts are scored as {language['told']}."] if language else []
         lines.append(f"WER is counted after {report.run['normaliser']}.")
-    lines += [*_wer_intervals(report), *_few(report), *_unproven(report)]
+    lines += [*_wer_intervals(report), *_few(report), *_failed(report), *_unproven(report)]
     if n_uncertain := _n_uncertain(report):
         of = f"{n_uncertain} of {report.run['clips']['n']} clips"
         lines.append(f"{UNSURE} where speech ends is uncertain in {of}, and the clock starts there: see the notes.")
@@ -115,8 +122,8 @@ def _wer_intervals(report: RunReport) -> list[str]:
 
 def _few(report: RunReport) -> list[str]:
     """One line about the marks of figures, if one of them has any."""
-    columns = zip(headings(report)[:-1], *(line[:-1] for line in rows(report)), strict=True)
-    marked = [heading for heading, *cells in columns if any(cell.endswith(FEW) for cell in cells)]
+    figures = dict(list(columns(report).items())[:-1])
+    marked = [heading for heading, cells in figures.items() if any(cell.endswith(FEW) for cell in cells)]
     enough = [f"p{p * 100:g} needs {smallest_n(p)}" for p in (0.50, 0.95)] if set(marked) - {_WER} else []
     enough += [f"WER needs {MIN_CLUSTERS} clips"] if _WER in marked else []
     if not enough:
@@ -124,6 +131,13 @@ def _few(report: RunReport) -> list[str]:
     *most, last = enough
     every = f"{', '.join(most)} and {last}" if most else last
     return [f"{FEW} too few utterances to be certain: {every}. Ask for more with --at-least."]
+
+
+def _failed(report: RunReport) -> list[str]:
+    """One line about percentiles that fall on failed utterances, if one does."""
+    if not any(FAILED in column for column in columns(report).values()):
+        return []
+    return [f"{FAILED}: the utterance at that percentile did not complete; it counts as later than any other."]
 
 
 def _unproven(report: RunReport) -> list[str]:
@@ -146,10 +160,11 @@ def _unproven(report: RunReport) -> list[str]:
 
 def _meanings(report: RunReport) -> list[str]:
     """One line for each time and speed of the table, in the words of its declaration."""
+    shown = columns(report)
     explained = {
         column.heading.removesuffix(f" {column.statistic}"): figure.meaning
         for figure, column in in_table(report.kind)
-        if figure.place in (Place.LATENCY, Place.SPEED)
+        if figure.place in (Place.LATENCY, Place.SPEED) and column.heading + _unsure(report, figure) in shown
     }
     return [f"{heading}: {meaning}." for heading, meaning in explained.items()]
 

@@ -26,9 +26,8 @@ def cell(report: RunReport, heading: str) -> str:
 
 def test_the_table_has_the_figures_of_speech_and_none_of_callers_or_uploads() -> None:
     times = ("total p50", "total p95", "first audio p50", "first audio p95", "gap max p95", "underruns")
-    devices = ("GPU%p95", "GPU%mean", "VRAM peak", "VRAM mean")
     counts = ("n", "errors", "verdict")
-    assert headings(report_of(streams=True)) == ("Conc", *times, "Audio Dur", "RTF p95", "req/s", *devices, *counts)
+    assert headings(report_of(streams=True)) == ("Conc", *times, "Audio Dur", "RTF p95", "req/s", *counts)
 
 
 def test_streamed_answers_have_a_first_audio_gaps_and_underruns() -> None:
@@ -42,7 +41,7 @@ def test_streamed_answers_have_a_first_audio_gaps_and_underruns() -> None:
 def test_answers_that_were_not_streamed_have_none_and_the_table_says_so() -> None:
     report = report_of(streams=False)
     assert cell(report, "first audio p50") == cell(report, "first audio p95") == "not streamed"
-    assert cell(report, "gap max p95") == cell(report, "underruns") == "-"
+    assert not {"gap max p95", "underruns"} & set(headings(report))
     assert "120 of 120 answers were not streamed" in console_text(report)
     (first, _) = csv.DictReader(io.StringIO(stages_csv(report)))
     assert (first["first_audio_p95"], first["gap_max_p95"], first["streamed"]) == ("", "", "0")

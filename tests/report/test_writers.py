@@ -26,7 +26,7 @@ from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import RunReport
 from stt_load.report.plots import HOW_TO_GET_CHARTS, draw_charts
-from stt_load.report.table import explanations
+from stt_load.report.table import explanations, headings, rows
 
 GOLDEN = Path(__file__).parent / "golden"
 FIXED_COLUMNS = (
@@ -87,12 +87,59 @@ def test_the_csv_begins_with_the_fixed_columns_and_has_a_row_a_stage(report: Run
 
 
 def test_a_cell_without_a_figure_is_empty_in_csv_and_a_dash_in_the_table() -> None:
-    made = made_run(ladder=(1,), per_stage=2, gpu=False)
+    made = made_run(ladder=(1, 2), per_stage=2, gpu=False)
+    for record in made.utterances[:2]:
+        record.outcome, record.eos_latency_s = "refused", None
+    report = build_report(made.run, made.transitions, [made.utterances])
+    row, _ = csv.DictReader(io.StringIO(stages_csv(report)))
+    assert row["gpu_util_mean"] == row["vram_peak_mib"] == row["wer_pct"] == row["eos_mean"] == ""
+    line = next(line for line in console_text(report).splitlines() if line.strip().startswith("1 "))
+    assert line.split() == ["1", "failed", "failed", "-", "failed", "-", "-", "2", "2", "fail"]
+
+
+def test_a_percentile_that_falls_on_failed_utterances_is_no_number_of_those_that_completed() -> None:
+    made = made_run(ladder=(1,), per_stage=20)
+    for record in made.utterances[:3]:
+        record.outcome, record.eos_latency_s, record.stream_end_latency_s = "refused", None, None
+    report = build_report(made.run, made.transitions, [made.utterances])
+    (cells,) = (dict(zip(headings(report), row, strict=True)) for row in rows(report))
+    assert (cells["EOS p95"], cells["stream end p95"]) == ("failed", "failed")
+    assert 0.4 < float(cells["EOS p50"]) < 0.6
+    assert "failed: the utterance at that percentile did not complete" in " ".join(explanations(report))
+    (row,) = csv.DictReader(io.StringIO(stages_csv(report)))
+    assert (row["eos_p95"], row["eos_p95_ci95_high"]) == ("inf", "")
+    (stage,) = json.loads(summary_json(report))["stages"]
+    assert stage["eos_latency_s"]["p95"] < 1
+    p50 = pytest.approx(float(row["eos_p50"]), abs=1e-4)
+    assert stage["eos_latency_s"]["with_failed"] == {"n": 20, "p50": p50, "p95": None, "p99": None}
+
+
+def test_the_percentiles_of_table_and_csv_count_failed_utterances_as_the_latest() -> None:
+    """One of 40 failed: the p95 is the second largest of 39, not the third of those that completed."""
+    made = made_run(ladder=(1,), per_stage=0)
+    made.utterances = [utterance(0, 1, at, eos_latency_s=0.01 * at) for at in range(1, 40)]
+    made.utterances.append(utterance(0, 1, outcome="timed_out", eos_latency_s=None))
     report = build_report(made.run, made.transitions, [made.utterances])
     (row,) = csv.DictReader(io.StringIO(stages_csv(report)))
-    assert row["gpu_util_mean"] == row["vram_peak_mib"] == row["finalise_p50"] == ""
-    line = next(line for line in console_text(report).splitlines() if line.strip().startswith("1 "))
-    assert line.split().count("-") == 4
+    assert (row["eos_p95"], row["eos_max"]) == ("0.3800", "0.3900")
+    (p95,) = (result for result in report.stages[0].slos if result.slo.statistic == "p95")
+    assert p95.value == 0.38
+
+
+def test_a_figure_that_no_answer_has_did_not_fail() -> None:
+    made = made_run(ladder=(1,), per_stage=20)
+    made.utterances[0].outcome, made.utterances[0].eos_latency_s = "refused", None
+    report = build_report(made.run, made.transitions, [made.utterances])
+    (row,) = csv.DictReader(io.StringIO(stages_csv(report)))
+    assert row["finalise_p95"] == row["arrival_late_p99"] == ""
+
+
+def test_columns_that_nothing_fills_are_left_out_of_every_table() -> None:
+    made = made_run(ladder=(1,), per_stage=2, gpu=False)
+    report = build_report(made.run, made.transitions, [made.utterances])
+    assert headings(report)[-3:] == ("n", "errors", "verdict")
+    assert not any(heading.startswith(("GPU", "VRAM")) for heading in headings(report))
+    assert all(len(row) == len(headings(report)) for row in rows(report))
 
 
 def test_what_was_never_sent_has_no_sentence() -> None:
