@@ -18,6 +18,7 @@ from stt_load.kinds import LoadKind, kind_of
 from stt_load.metrics.slo import Slo, parse_slo
 from stt_load.option_values import DEFAULT_PORTS, is_loopback, parse_url, with_path_of
 from stt_load.options import OPTIONS, Option
+from stt_load.text.url_secrets import without_credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +223,21 @@ def _find_search_problems(values: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def path_note(given_url: object, config: RunConfig) -> str | None:
-    """What to say where the URL that is called has another path than the one that was typed; None elsewhere."""
+def one_url(stt_url: str | None, host: str | None) -> str | None:
+    """The URL of the server by both its names. Raises ConfigError where they name different servers."""
+    if stt_url and host and host not in (stt_url, without_credentials(stt_url)):
+        raise ConfigError(
+            "--host (LOCUST_HOST) and --stt-url (STT_LOAD_STT_URL) name different servers: give one of them"
+        )
+    return stt_url or host
+
+
+def url_note(given_url: object, config: RunConfig) -> str | None:
+    """What to say where another URL is called than the one that was typed, or none was; None elsewhere."""
+    if not given_url:
+        return f"no --stt-url was given: {without_credentials(config.stt_url)} is called, as usual for {config.dialect}"
     path = urlsplit(config.stt_url).path
-    if not given_url or urlsplit(str(given_url)).path not in ("", "/") or path in ("", "/"):
+    if urlsplit(str(given_url)).path not in ("", "/") or path in ("", "/"):
         return None
     return f"the URL has no path: {path} is taken, the one of {config.dialect}"
 

@@ -153,7 +153,6 @@ OPTIONS: tuple[Option, ...] = (
         metavar="KEY=VALUE",
         help="Set an option of the dialect; can be repeated. `stt-load dialects NAME` lists them.",
         is_multiple=True,
-        in_web_ui=False,
     ),
     Option(
         name="header",
@@ -414,7 +413,6 @@ OPTIONS: tuple[Option, ...] = (
         default_help=", ".join(STREAM.default_slos),
         help="A bound that every stage must meet; can be repeated.",
         is_multiple=True,
-        in_web_ui=False,
     ),
     Option(
         name="strict",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from stt_load.config import RunConfig, parse_options, path_note
+from stt_load.config import RunConfig, parse_options, url_note
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM, UPLOAD
@@ -419,8 +419,8 @@ def test_a_url_without_a_path_gets_the_servers_own_and_that_is_told(dialect: str
     assert config.stt_url == used
     path = urlsplit(used).path
     told = f"the URL has no path: {path} is taken, the one of {dialect}"
-    assert path_note(given, config) == (None if given == used else told)
-    assert path_note(None, config) is None
+    assert url_note(given, config) == (None if given == used else told)
+    assert url_note(None, config) == f"no --stt-url was given: {used} is called, as usual for {dialect}"
 
 
 def test_a_url_that_is_none_is_told_with_an_upload_api_too() -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from stt_load.audio.clip import Clip
 from stt_load.cli.run import option_words, with_options
 from stt_load.clips.doubts import words_of
-from stt_load.config import RunConfig, parse_options, path_note
+from stt_load.config import RunConfig, parse_options, url_note
 from stt_load.credentials import HEADERS_VARIABLE, header_names, read_credentials
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import LanguageChoice, choose_language
@@ -60,7 +60,7 @@ def command(clip_id: str | None, **options: Any) -> None:
     show(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
     if doubts := clip_set.doubts.get(clip.clip_id):
         show(f"where its speech ends is uncertain: {words_of(doubts)}")
-    if note := path_note(options.get("stt_url"), config):
+    if note := url_note(options.get("stt_url"), config):
         show(note)
     print_in_background()
     credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)

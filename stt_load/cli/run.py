@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 import click
 
-from stt_load.config import parse_options
+from stt_load.config import one_url, parse_options
 from stt_load.errors import ConfigError, SttLoadError
 from stt_load.locust_plugin.arguments import find_locust_problems
 from stt_load.options import OPTIONS, Option, PlanKind, options_of
@@ -37,7 +37,7 @@ def with_options(
         for option in reversed(options_of(plan, defaults)):
             if names is None or option.name in names:
                 command = _click_option(option)(command)
-        return command
+        return _with_host(command) if names is None or "stt-url" in names else command
 
     return decorate
 
@@ -63,6 +63,16 @@ def _click_option(option: Option) -> Callable[..., Any]:
         envvar=option.env_var,
         help=option.help_with_default,
     )
+
+
+def _with_host(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds Locust's own name for the URL of the server."""
+
+    @wraps(command)
+    def call(host: str | None, stt_url: str | None, **options: Any) -> Any:
+        return command(stt_url=one_url(stt_url, host), **options)
+
+    return click.option("-H", "--host", metavar="URL", envvar="LOCUST_HOST", help="Locust's name for --stt-url.")(call)
 
 
 def _into_environment(variable: str, context: click.Context, _: click.Parameter, values: Sequence[str]) -> None:

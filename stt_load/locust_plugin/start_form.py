@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, before_render_template, jsonify, request
+from flask.json.provider import DefaultJSONProvider
 from locust.argument_parser import ui_extra_args_dict
 from werkzeug.datastructures import ImmutableMultiDict
 
@@ -26,7 +27,8 @@ _OURS = frozenset(option.key for option in OPTIONS)
 def install_form(environment: Any) -> None:
     """Called once, before the web UI starts to listen."""
     app: Flask = environment.web_ui.app
-    app.json.sort_keys = False  # type: ignore[attr-defined] - the page shows fields in the order of its dictionary
+    assert isinstance(app.json, DefaultJSONProvider)
+    app.json.sort_keys = False  # the page shows fields in the order of its dictionary
     extra = ui_extra_args_dict()
     form = WebForm(environment.parsed_options, extra)
     known = _FIELDS | extra.keys() | {URL}
@@ -35,8 +37,8 @@ def install_form(environment: Any) -> None:
     def check_form() -> Response | None:
         if request.endpoint != "locust.swarm":
             return None
-        unknown = [key for key in request.form if key not in known]
-        problems = [Problem(key, f"{key}: the web UI has no such field: set it when Locust is started") for key in unknown]
+        why = "the web UI has no such field: set it when Locust is started"
+        problems = [Problem(key, f"{key}: {why}") for key in request.form if key not in known]
         values, wrong = form.read(request.form.to_dict())
         problems = problems or wrong or _find_problems(environment, form, values)
         if problems:  # as Locust answers a wrong value: its page shows `message`

@@ -1,18 +1,18 @@
 """The form of Locust's web UI: how it shows our options, and what is typed into it.
 
-Locust makes its fields of the command line, in the order of the alphabet. Here they get groups, lists to choose from and
-values without secrets; what comes back is read by the declaration of each option, and all that is wrong is told at once.
-The host of Locust's form is the URL of the server, which is `--stt-url` elsewhere.
+Locust makes its fields of the command line, in alphabetical order. Here they get groups, lists to choose from and
+values without secrets. What comes back is read by the declaration of each option, and all that is wrong is told at
+once. The host of Locust's form is the URL of the server, which is `--stt-url` elsewhere.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stt_load.errors import ConfigError
+from stt_load.config import one_url
 from stt_load.kinds import LoadKind, kind_of
 from stt_load.options import OPTIONS, Group, Option
 from stt_load.text.url_secrets import HIDDEN, without_credentials
@@ -45,10 +45,7 @@ def settle_host(options: Any) -> None:
 
     Raises ConfigError where the two name different servers.
     """
-    host, url = options.host, options.stt_url
-    if host and url and host not in (url, without_credentials(url)):
-        raise ConfigError("--host (LOCUST_HOST) and --stt-url name different servers: give one of them")
-    options.stt_url = url or host or ""
+    options.stt_url = one_url(options.stt_url, options.host) or ""
     options.host = without_credentials(options.stt_url) or None
 
 
@@ -56,7 +53,7 @@ class WebForm:
     """The form. `options`: the parsed options of this process, which are what a run is started with. `keys`: those that
     may be shown, which are those of its command line without what `include_in_web_ui` leaves out."""
 
-    def __init__(self, options: Any, keys: Sequence[str]) -> None:
+    def __init__(self, options: Any, keys: Container[str]) -> None:
         self._options = vars(options)
         self._fields = [option for option in OPTIONS if option.key in keys and option.key != URL]
 

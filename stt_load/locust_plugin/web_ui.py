@@ -54,6 +54,6 @@ def guard(environment: Any) -> None:
 
     @app.after_request
     def keep_out_of_frames(response: Response) -> Response:
-        policy = response.headers.get("Content-Security-Policy")
-        response.headers["Content-Security-Policy"] = "; ".join([*([policy] if policy else []), "frame-ancestors 'self'"])
+        policy = [*response.headers.getlist("Content-Security-Policy"), "frame-ancestors 'self'"]
+        response.headers["Content-Security-Policy"] = "; ".join(policy)
         return response

@@ -14,7 +14,7 @@ from stt_load.audio.pool import shortage
 from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet
 from stt_load.clock import SteadyWallClock
-from stt_load.config import RunConfig, path_note
+from stt_load.config import RunConfig, url_note
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import choose_language
 from stt_load.options import PlanKind
@@ -78,7 +78,7 @@ class Run:
         references = {clip.clip_id: clip.reference for clip in clips.clips}
         choice = choose_language(config.language, references.values())
         notes = _caller_notes(config, clips, cluster, plan)
-        if note := path_note(raw_options.get("stt_url"), config):
+        if note := url_note(raw_options.get("stt_url"), config):
             log.info(note)
             notes.insert(0, note)
         self._limit_s = utterance_limit_s(config, clips.clips)

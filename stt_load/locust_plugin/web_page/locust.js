@@ -1,0 +1,101 @@
+// Adds to Locust's own page what its hooks have no words for: headings and help in the form, each problem beside its
+// field, and the content of the tab "Stages", which is the page of stages in a frame. Locust's page is made by React,
+// so nothing of it is moved or taken away here: elements are added, and two labels get other words.
+(() => {
+  const args = window.templateArgs;
+  const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
+  const options = new Map(Object.entries(args.extra_options || {}).map(([name, option]) => [camel(name), option]));
+  const HOST = { flag: "Host: URL of the server", help_text: args.host_help };
+
+  const style = document.createElement("style");
+  style.textContent = `
+    .stt-heading { font: 600 1rem/1.2 Roboto, Helvetica, Arial, sans-serif; margin: 8px 0 -12px; grid-column: 1 / -1; }
+    .stt-help { font-size: .8rem; opacity: .75; margin: 4px 2px 0; }
+    .stt-error { font-size: .85rem; color: #d32f2f; margin: 4px 2px 0; overflow-wrap: anywhere; }
+    .stt-fields { display: grid !important; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 24px; }
+    .stt-wrong fieldset { border-color: #d32f2f !important; border-width: 2px !important; }
+    .MuiAlert-message { white-space: pre-line; overflow-wrap: anywhere; }
+    #stt-stages { width: 100%; border: 0; display: block; min-height: 300px; }`;
+  document.head.append(style);
+
+  const element = (name, kind, text) => Object.assign(document.createElement(name), { className: kind, textContent: text });
+  const control = (form, name) => form.querySelector(`[name="${name}"]`)?.closest(".MuiFormControl-root, .MuiFormControlLabel-root");
+
+  // The words of a label stand twice: a second time, unseen, where the frame of the field leaves room for them.
+  const label = (field, words) => {
+    const texts = field.querySelectorAll("label, legend > span, .MuiFormControlLabel-label");
+    for (const each of texts) if (each.firstChild?.nodeType === Node.TEXT_NODE) each.firstChild.nodeValue = words;
+  };
+
+  const decorate = (form) => {
+    form.dataset.sttLoad = "";
+    const host = control(form, "host");
+    if (host) label(host, HOST.flag);
+    let group = "";
+    for (const [name, option] of options) {
+      const field = control(form, name);
+      if (!field || !option.flag) continue;
+      field.parentElement.classList.add("stt-fields");
+      if (option.group !== group) field.before(element("h3", "stt-heading", option.group));
+      group = option.group;
+      label(field, option.flag);
+      // Within the field, so that it has one cell of the grid. A label puts its content beside the box: below it then.
+      field.style.flexWrap = "wrap";
+      const help = element("p", "stt-help", option.help_text);
+      if (field.matches("label")) help.style.flexBasis = "100%";
+      field.append(help);
+    }
+    const ours = form.querySelector(".stt-fields")?.closest(".MuiAccordion-root");
+    const title = ours?.querySelector(".MuiAccordionSummary-content p");
+    if (title) title.firstChild.nodeValue = "Options of stt-load: dialect, stages, objectives, …";
+  };
+
+  const showProblems = (form, problems) => {
+    form.querySelectorAll(".stt-error").forEach((each) => each.remove());
+    form.querySelectorAll(".stt-wrong").forEach((each) => each.classList.remove("stt-wrong"));
+    for (const { field: name, text } of problems) {
+      const field = control(form, camel(name));
+      if (!field) continue;
+      field.classList.add("stt-wrong");
+      const error = element("p", "stt-error", text);
+      error.setAttribute("role", "alert");
+      field.append(error);
+      const summary = field.closest(".MuiAccordion-root")?.querySelector("button[aria-expanded=false]");
+      summary?.click();
+    }
+    form.querySelector(".stt-error")?.scrollIntoView({ block: "center" });
+  };
+
+  // Locust's page shows the message of an answer that refuses a start; the answer also says which fields it is about.
+  const fetchAsBefore = window.fetch;
+  window.fetch = async (...asked) => {
+    const answer = await fetchAsBefore(...asked);
+    const url = new URL(answer.url || "about:blank");
+    if (url.pathname.endsWith("/swarm")) {
+      const told = await answer.clone().json().catch(() => ({}));
+      const form = document.querySelector("[role=dialog] form") || document.querySelector("form");
+      if (form) showProblems(form, told.problems || []);
+    }
+    return answer;
+  };
+
+  const showStages = () => {
+    const tabs = document.querySelector(".MuiTabs-root");
+    const isOpen = tabs && new URLSearchParams(location.search).get("tab") === args.stages_tab;
+    const frame = document.getElementById("stt-stages");
+    if (!isOpen) frame?.remove();
+    else if (!frame) {
+      const page = Object.assign(document.createElement("iframe"), { id: "stt-stages", title: "Stages", src: "./stt-load/" });
+      tabs.closest(".MuiContainer-root").append(page);
+    }
+  };
+
+  const look = () => {
+    document.querySelectorAll("form:not([data-stt-load])").forEach((form) => {
+      if ([...options.keys()].some((name) => control(form, name))) decorate(form);
+    });
+    showStages();
+  };
+  new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+  look();
+})();
