@@ -420,7 +420,11 @@ def test_a_url_without_a_path_gets_the_servers_own_and_that_is_told(dialect: str
     path = urlsplit(used).path
     told = f"the URL has no path: {path} is taken, the one of {dialect}"
     assert url_note(given, config) == (None if given == used else told)
-    assert url_note(None, config) == f"no --stt-url was given: {used} is called, as usual for {dialect}"
+
+
+def test_a_default_url_is_told() -> None:
+    config = parse_options({})
+    assert url_note(None, config) == "no --stt-url was given: ws://localhost:8000/ws is called, as usual for parakeet"
 
 
 def test_a_url_that_is_none_is_told_with_an_upload_api_too() -> None:

@@ -34,7 +34,7 @@ def columns(report: RunReport) -> dict[str, tuple[str, ...]]:
     cells: dict[str, TableCell] = {
         "Conc": lambda stage: names[stage.figures.stage],
         **{
-            column.heading + _unsure(report, figure): _table_cell(figure, column)
+            column.heading + _unsure(report, figure): table_cell(figure, column)
             for figure, column in in_table(report.kind)
         },
         "verdict": lambda stage: stage.mark,
@@ -43,7 +43,9 @@ def columns(report: RunReport) -> dict[str, tuple[str, ...]]:
     return {heading: column for heading, column in filled.items() if set(column) != {NOTHING}}
 
 
-def _table_cell(figure: Figure, column: TableColumn) -> TableCell:
+def table_cell(figure: Figure, column: TableColumn) -> TableCell:
+    """Makes the function that gives one column's cell of a stage, with its marks."""
+
     def cell(stage: StageReport) -> str:
         if figure.unstreamed and not stage.figures.streamed:
             return figure.unstreamed if stage.figures.ok else NOTHING

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gevent
 
@@ -49,6 +50,7 @@ class LiveStage:
     reference_words: int
     frames: int
     frames_late: int
+    gpu_pct: float | None = None  # mean utilisation of the busiest GPU in the hold, as far as its samples have come
 
     @property
     def ok(self) -> int:
@@ -81,6 +83,7 @@ class StageCounts:
     reference_words: int = 0
     frames: int = 0
     frames_late: int = 0
+    gpus: dict[tuple[str, int], list[float]] = field(default_factory=dict)  # number and sum of its samples, by GPU
 
     def add(self, record: UtteranceRecord) -> None:
         self.outcomes[record.outcome] += 1
@@ -97,6 +100,15 @@ class StageCounts:
             if len(self.failures) >= MOST_REASONS and reason not in self.failures:
                 reason = (record.outcome, OTHER_REASONS)
             self.failures[reason] += 1
+
+    def add_gpu(self, gpu: tuple[str, int], sm_pct: float) -> None:
+        sums = self.gpus.setdefault(gpu, [0, 0.0])
+        sums[0] += 1
+        sums[1] += sm_pct
+
+    @property
+    def gpu_pct(self) -> float | None:
+        return max((total / n for n, total in self.gpus.values()), default=None)
 
 
 class LiveStages:
@@ -115,6 +127,17 @@ class LiveStages:
     def add(self, record: UtteranceRecord) -> None:
         """Takes in a counted utterance that has ended."""
         self._counts.setdefault(record.stage, StageCounts()).add(record)
+
+    def add_sample(self, sample: Mapping[str, Any]) -> None:
+        """Takes in a sample of a sidecar, tagged with the stage in which it was made."""
+        sm_pct = sample.get("sm_pct")
+        if (
+            sample.get("phase") == Phase.HOLD
+            and isinstance(sm_pct, (int, float))
+            and sample.get("stage") in self._users
+        ):
+            counts = self._counts.setdefault(sample["stage"], StageCounts())
+            counts.add_gpu((str(sample.get("host")), int(sample.get("gpu") or 0)), sm_pct)
 
     @property
     def current(self) -> LiveStage:
@@ -135,6 +158,7 @@ class LiveStages:
             reference_words=counts.reference_words,
             frames=counts.frames,
             frames_late=counts.frames_late,
+            gpu_pct=counts.gpu_pct,
         )
 
     def judged(self, stage: int) -> StageReport | None:

@@ -110,7 +110,7 @@ class Run:
         self._gpu_feed = GpuFeed(
             config.gpu_sidecars,
             lambda: LocalSidecar(config.gpu_id, config.server_process),
-            self.folder.add_sample,
+            self._keep_sample,
             self._keep_description,
             self._wall_clock,
         )
@@ -222,6 +222,10 @@ class Run:
         self.failure = self.failure or line
         log.error("%s%s", line, end)
         log.debug("%s", line, exc_info=error)
+
+    def _keep_sample(self, sample: Mapping[str, Any]) -> None:
+        self.folder.add_sample(sample)
+        self.live.add_sample(sample)
 
     def _on_update(self, update: StageUpdate) -> None:
         self._gpu_feed.announce(update)
