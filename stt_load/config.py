@@ -59,6 +59,8 @@ class RunConfig:
     gpu_sidecars: tuple[str, ...]  # a URL each, or `local`
     gpu_id: str | None
     server_process: str | None
+    metrics: tuple[str, int] | None  # host and port that Prometheus reads
+    otlp_endpoint: str | None  # a URL, or `env`
     results: str
     label: str
     output: str | None

@@ -248,6 +248,20 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def parse_listen_address(text: str) -> tuple[str, int]:
+    """`9646`, `0.0.0.0:9646` or `[::1]:9646`: a host, 127.0.0.1 where none is named, and a port from 1."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    if not _NUMBER.fullmatch(port) or not 1 <= int(port) <= _HIGHEST_NUMBER["port"] or re.search(r"[\s/@]", host):
+        raise ValueError(f"{text!r} is no place to listen at: write a port as in 9646, or HOST:PORT")
+    return host, int(port)
+
+
+def parse_otlp_endpoint(text: str) -> str:
+    """`env`, or the http:// or https:// URL of a collector."""
+    return text if text == "env" else parse_http_url(text)
+
+
 def parse_sidecars(text: str) -> tuple[str, ...]:
     """`off` means none; else places with commas between them, each `local` or a URL."""
     if text.strip() == "off":

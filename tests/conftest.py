@@ -34,6 +34,7 @@ for _folder in (
     "report",
     "run",
     "server",
+    "telemetry",
     "tts",
 ):
     sys.path.append(str(Path(__file__).parent / _folder))

@@ -22,6 +22,7 @@ from stt_load.errors import ConfigError
 from stt_load.net.own_faults import own_cause
 from stt_load.option_values import DEFAULT_PORTS, is_loopback
 from stt_load.report.publish import report_file
+from stt_load.telemetry.collector import check_otlp
 
 _REACH_TIMEOUT_S = 3.0
 
@@ -35,6 +36,7 @@ def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
         lines.append(unreachable("--tts-url", config.tts_url))
     if config.clips and not Path(config.clips).exists():
         lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
+    lines += _unusable_outlets(config)
     return [line for line in lines if line]
 
 
@@ -98,6 +100,18 @@ def _unusable_credentials(config: RunConfig) -> list[str]:
     except ConfigError as error:
         return list(error.problems)
     return []
+
+
+def _unusable_outlets(config: RunConfig) -> list[str]:
+    """One line for each way out of this process that the run's figures can't take."""
+    taken = port_taken("--metrics", *config.metrics) if config.metrics else None
+    lines = [taken] if taken else []
+    try:
+        if config.otlp_endpoint is not None:
+            check_otlp(config.otlp_endpoint, os.environ)
+    except ConfigError as error:
+        lines += error.problems
+    return lines
 
 
 def _unusable_output(output: str | None) -> str | None:

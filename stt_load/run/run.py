@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import choose_language
 from stt_load.options import PlanKind
 from stt_load.process.log import log
+from stt_load.records import UtteranceRecord
 from stt_load.report.knee import exit_code
 from stt_load.report.publish import publish_failure, publish_report
 from stt_load.report.stage_timeline import FAILED
@@ -37,6 +39,7 @@ from stt_load.run.provenance import describe_run
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run_folder import RunFolder
 from stt_load.run.stage_update import StageUpdate
+from stt_load.run.telemetry_feed import TelemetryFeed
 from stt_load.sidecar.local import LocalSidecar
 from stt_load.workloads.run_clips import utterance_limit_s
 
@@ -100,7 +103,7 @@ class Run:
             choice.normaliser,
             allowance,
             self._wall_clock,
-            self.live.add,
+            self._on_counted,
         )
         stages = _make_plan(config, cluster.target, self._limit_s, plan)
         self.controller = RunController(
@@ -114,6 +117,10 @@ class Run:
             self._keep_description,
             self._wall_clock,
         )
+        self._telemetry = TelemetryFeed(
+            *(run_id, config, os.environ, lambda: self.controller.update, cluster, self.ledger, self.live),
+            self._wall_clock,
+        )
         ladder = config.concurrency if plan is PlanKind.LADDER else ()
         self._view = LiveView(self.ledger, stages, ladder, has_panel=not config.verbose) if config.live else None
         self._quota = OwnQuota()
@@ -121,6 +128,7 @@ class Run:
 
     def start(self) -> None:
         log.info("run folder: %s", self.folder.path)
+        self._telemetry.start()
         self.controller.start()
 
     @property
@@ -168,6 +176,7 @@ class Run:
         ):
             self._try(part)
         code = self._publish()
+        self._try(self._telemetry.stop)  # after the report, so that the last push has every verdict
         return code if self.failure is None else ExitCode.FAILED
 
     def _publish(self) -> ExitCode:
@@ -233,6 +242,10 @@ class Run:
         if self._view is not None:
             self._view.announce(update)
         log.info("stage %d, %s: %s", update.stage + 1, callers(update.users), update.phase)
+
+    def _on_counted(self, record: UtteranceRecord) -> None:
+        self.live.add(record)
+        self._telemetry.add(record)
 
     def _on_step(self) -> None:
         if self._view is not None:

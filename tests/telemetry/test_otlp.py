@@ -1,0 +1,163 @@
+"""What a collector gets: a real HTTP server that decodes OTLP's own messages."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from live_figures import live_figures
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from ports import free_port
+
+from stt_load.clock import SteadyWallClock
+from stt_load.errors import ConfigError
+from stt_load.telemetry import collector
+from stt_load.telemetry.collector import check_otlp, collector_url
+from stt_load.telemetry.exported import exported_of
+from stt_load.telemetry.histogram import SCHEMA
+from stt_load.telemetry.otlp import OtlpPush
+
+CLOCK = SteadyWallClock.read(time.time, time.monotonic)
+
+
+class Collector:
+    """Takes pushes, and keeps them with their headers."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.pushes: list[tuple[Any, ExportMetricsServiceRequest]] = []
+        pushes = self.pushes
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                pushes.append((self.headers, ExportMetricsServiceRequest.FromString(body)))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1/metrics"
+
+    def __enter__(self) -> Collector:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of the last push, by name."""
+        (resource,) = self.pushes[-1][1].resource_metrics
+        return {metric.name: metric for metric in resource.scope_metrics[0].metrics}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Collector]:
+    with Collector() as made:
+        yield made
+
+
+def push_once(url: str) -> None:
+    push = OtlpPush(url, live_figures, CLOCK)
+    push.start()
+    push.stop()
+
+
+def test_a_push_has_every_figure_that_prometheus_gets(receiver: Collector) -> None:
+    push_once(receiver.url)
+    live = live_figures()
+    assert set(receiver.metrics()) == {row.otlp_name for row in exported_of(live.kind)}
+    histogram = receiver.metrics()["stt_load.eos_latency"].histogram.data_points[0]
+    assert (histogram.count, histogram.min, histogram.max) == (6, 0.0005, 99.0)
+    assert sum(histogram.bucket_counts) == 6
+    utterances = receiver.metrics()["stt_load.utterances"].sum
+    assert utterances.is_monotonic
+    told = {point.attributes[0].value.string_value: point.as_int for point in utterances.data_points}
+    assert (told["ok"], told["refused"], told["timed_out"]) == (6, 1, 0)
+
+
+def test_a_push_says_who_it_is_from(receiver: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=acme")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "team=speech")
+    push_once(receiver.url)
+    headers, request = receiver.pushes[-1]
+    resource = {a.key: a.value.string_value for a in request.resource_metrics[0].resource.attributes}
+    assert headers["x-tenant"] == "acme"
+    assert {"service.name": "stt-load", "service.instance.id": "0123456789ab", "team": "speech"}.items() <= (
+        resource.items()
+    )
+
+
+def test_native_buckets_are_pushed_where_the_standard_variable_asks(
+    receiver: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "base2_exponential_bucket_histogram")
+    push_once(receiver.url)
+    point = receiver.metrics()["stt_load.eos_latency"].exponential_histogram.data_points[0]
+    first, counts = live_figures().counters.headline.dense()
+    assert (point.count, point.scale, point.zero_count) == (6, SCHEMA, 1)
+    assert (point.positive.offset, list(point.positive.bucket_counts)) == (first - 1, counts)
+
+
+@pytest.mark.parametrize("fault", ["nobody listens", "it answers 400"])
+def test_a_collector_that_takes_nothing_costs_one_warning(
+    fault: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.01")
+    with Collector(status=400) as refusing, caplog.at_level(logging.INFO):
+        url = refusing.url if fault == "it answers 400" else f"http://127.0.0.1:{free_port()}/v1/metrics"
+        push = OtlpPush(url, live_figures, CLOCK)
+        for _ in range(3):
+            push.push()
+    (line,) = [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.WARNING]
+    assert line.startswith(f"figures don't reach the OTLP collector {url}: ")
+    assert line.endswith("; the run goes on without")
+
+
+def test_a_collector_that_is_back_is_told_once(receiver: Collector, caplog: pytest.LogCaptureFixture) -> None:
+    figures: list[Any] = [None, live_figures(), live_figures()]  # the first can't be told
+    push = OtlpPush(receiver.url, lambda: figures.pop(0), CLOCK)
+    with caplog.at_level(logging.INFO, logger="stt_load"):
+        for _ in range(3):
+            push.push()
+    assert [entry.getMessage().partition(":")[0] for entry in caplog.records if entry.name == "stt_load"] == [
+        f"figures don't reach the OTLP collector {receiver.url.partition(':')[0]}",
+        f"figures reach the OTLP collector {receiver.url.partition(':')[0]}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "given", "variables", "url"),
+    [
+        ("a collector gets the path of metrics", "http://c:4318", {}, "http://c:4318/v1/metrics"),
+        ("a slash is no path", "http://c:4318/", {}, "http://c:4318/v1/metrics"),
+        ("a path is taken as it is", "https://c/otlp/v1/metrics", {}, "https://c/otlp/v1/metrics"),
+        ("env is a collector", "env", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://e:1/x"}, "http://e:1/x/v1/metrics"),
+        (
+            "env's own URL of metrics wins",
+            "env",
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://e:1", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://m:2/in"},
+            "http://m:2/in",
+        ),
+    ],
+)
+def test_where_it_pushes_to(sentence: str, given: str, variables: dict[str, str], url: str) -> None:
+    assert collector_url(given, variables) == url
+
+
+def test_what_can_t_be_pushed_is_told_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="neither OTEL_EXPORTER_OTLP_METRICS_ENDPOINT nor"):
+        check_otlp("env", {})
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.metrics", None)
+    with pytest.raises(ConfigError, match="is not installed: pip install"):
+        collector.import_sdk()
