@@ -252,7 +252,7 @@ SHOWN = [
 ]
 
 
-@pytest.mark.parametrize(("plan", "has", "lacks"), SHOWN, ids=lambda value: str(value) if isinstance(value, PlanKind) else "")
+@pytest.mark.parametrize(("plan", "has", "lacks"), SHOWN, ids=[str(plan) for plan, *_ in SHOWN])
 def test_a_plan_has_the_options_that_mean_something_to_it(plan: PlanKind, has: set[str], lacks: set[str]) -> None:
     keys = {option.key for option in options_of(plan)}
     assert has <= keys and not lacks & keys
