@@ -5,6 +5,7 @@ The folders below hold modules that tests in other folders need too, so they are
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ settings.load_profile("patient")
 # A shell starts a background job deaf to Ctrl-C, and programs that it starts stay so: tests of Ctrl-C would hang.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A job of a CI system gets a summary of its own, not one of every report that a test writes.
+os.environ.pop("GITHUB_STEP_SUMMARY", None)
 
 for _folder in (
     "",

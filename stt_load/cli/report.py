@@ -13,10 +13,10 @@ from stt_load.report.publish import publish_report
 
 @click.command("report")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--output", metavar="FILE", help="Also copy the report there: .csv, .json, .xml or .html.")
+@click.option("--output", metavar="FILE", help="Also copy the report there: .csv, .json, .xml, .html or .md.")
 @with_options(["strict"])
 def command(folder: Path, output: str | None, strict: bool | None) -> int:
-    """Rebuild stages.csv, summary.json, report.html and junit.xml from the raw files of FOLDER.
+    """Rebuild stages.csv, summary.json, report.html, report.md and junit.xml from the raw files of FOLDER.
 
     Ends with the exit code of the run, as the report prints it.
     """

@@ -15,8 +15,9 @@ from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, fail
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.resources import RESOURCES_TITLE, ResourceTable, resource_table
-from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
-from stt_load.report.wording import at_callers, judged, knee_sentence, names_of, title
+from stt_load.report.table import explanations, headings, rows
+from stt_load.report.warning_blocks import warning_blocks
+from stt_load.report.wording import knee_sentence, title
 from stt_load.text.printable import printable
 
 _PIPE_WIDTH = 110  # a file or CI log has no width; rich would assume 80 and fold the table
@@ -39,8 +40,8 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     gap = 2 if console.width >= _PIPE_WIDTH else 1
     _print_uncut(_main_table(report, gap), console)
     console.print(_answer(report))
-    for heading, style, lines in _blocks(report):
-        _print_block(heading, style, lines, console)
+    for block in warning_blocks(report):
+        _print_block(block.heading, "red" if block.is_of_server else "yellow", block.lines, console)
     failures = failure_rows(report)
     if failures:
         _print_block(FAILURES_TITLE, "red", [], console)
@@ -120,19 +121,3 @@ def _answer(report: RunReport) -> Text:
         (str(report.verdict).upper(), f"bold {_STYLES[report.verdict]}"),
         f" (exit code {int(code)}): {printable(sentence)}.",
     )
-
-
-def _blocks(report: RunReport) -> list[tuple[str, str, list[str]]]:
-    """The warnings: heading, style and lines of each that has any."""
-    names = names_of(report.stages)
-    missed = [
-        f"{at_callers([names[stage.figures.stage]], report.kind)}: {judged(result)}"
-        for stage in report.stages
-        for result in stage.missed
-    ]
-    blocks = [
-        *((heading, "red", [line]) for heading, line in stray_text(report)),
-        ("Not valid", "yellow", validity_lines(report)),
-        ("Objectives missed", "red", missed),
-    ]
-    return [block for block in blocks if block[2]]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -18,7 +17,7 @@ from stt_load.report.plots import Chart
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
-from stt_load.report.wording import at_callers, judged, knee_sentence, names_of, title
+from stt_load.report.wording import at_callers, judged, knee_sentence, names_of, title, utc, where_and_when
 from stt_load.text.printable import printable
 
 _templates = Environment(
@@ -46,7 +45,7 @@ def report_html(report: RunReport, charts: Sequence[Chart] | str) -> str:
     """Writes the whole page as text. `charts`: from `plots.draw_charts`, or why there are none."""
     return _templates.get_template("report.html").render(
         title=title(report),
-        where=_where(report),
+        where=where_and_when(report),
         sentence=knee_sentence(report.knee, report.kind),
         verdict=report.verdict,
         key_figures=None,
@@ -80,14 +79,6 @@ def _chart_blocks(charts: Sequence[Chart] | str) -> dict[str, object]:
     return {"headline_chart": drawn[0] if drawn else None, "charts": drawn[1:], "why_no_charts": why}
 
 
-def _where(report: RunReport) -> list[str]:
-    """The server's address, when the run began and how long it took."""
-    run = report.run
-    began, ended = run.get("started_at"), run.get("ended_at")
-    took = f"{(ended - began) / 60:.0f} min" if began and ended else None
-    return [str(fact) for fact in (run.get("stt_url"), _utc(began) if began else None, took) if fact]
-
-
 def _warnings(report: RunReport) -> list[str]:
     return [
         *(f"{heading}: {line}" for heading, line in stray_text(report)),
@@ -98,7 +89,7 @@ def _warnings(report: RunReport) -> list[str]:
 def _facts(report: RunReport) -> list[tuple[str, str]]:
     """The rows of "What was run": everything in `run.json` that fits on a line."""
     run = report.run
-    times = [(key, _utc(run[key])) for key in ("started_at", "ended_at") if run.get(key)]
+    times = [(key, utc(run[key])) for key in ("started_at", "ended_at") if run.get(key)]
     plain = [(key, str(run[key])) for key in ("dialect", "normaliser", "seed", "end") if run.get(key) is not None]
     nested = [
         (key, _inline(run[key])) for key in ("clips", "frame", "options", "versions", "hosts", "gpu") if run.get(key)
@@ -112,7 +103,3 @@ def _inline(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(_inline(item) for item in value)
     return str(value)
-
-
-def _utc(t: float) -> str:
-    return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

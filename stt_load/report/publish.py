@@ -1,7 +1,8 @@
-"""Publishes the report of a run: its files, a copy of one of them, the table on the console, the exit code."""
+"""Publishes the report of a run: its files, a copy of one of them, a CI job's summary, the table on the console."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -10,8 +11,10 @@ from stt_load.errors import ConfigError
 from stt_load.process.atomic_file import write_atomically
 from stt_load.process.log import log
 from stt_load.report.console import print_report
+from stt_load.report.markdown_file import report_markdown
 from stt_load.report.model import RunReport
 from stt_load.report.report_files import WRITERS, write_report, write_what_fits
+from stt_load.report.step_summary import append_step_summary
 
 _BY_SUFFIX = {Path(name).suffix: name for name in WRITERS}
 
@@ -22,14 +25,14 @@ def publish_report(
     """Writes every report file of `folder`, copies one to `output`, prints the table. Returns the report.
 
     `is_strict`: every objective must be proven, also where the run did not ask for that. The suffix of `output`
-    chooses: .csv, .json, .xml or .html. Raises ConfigError; for a suffix that no report file has, before anything is
-    written.
+    chooses: .csv, .json, .xml, .html or .md. Raises ConfigError; for a suffix that no report file has, before anything
+    is written.
     """
     source = report_file(output) if output is not None else None
     report = write_report(folder, is_strict=is_strict)
     if output is not None and source is not None:
         write_atomically(Path(output), (folder / source).read_text(encoding="utf-8"))
-    _print(report, folder, console)
+    _show(report, folder, console)
     return report
 
 
@@ -37,11 +40,12 @@ def publish_failure(folder: Path, failure: str, console: Console | None = None) 
     """Writes those report files that can be written and prints the table, once the run has failed: the report then
     tells what the exit code tells, also where `run.json` can't be written any more."""
     report = write_what_fits(folder, failure)
-    _print(report, folder, console)
+    _show(report, folder, console)
     return report
 
 
-def _print(report: RunReport, folder: Path, console: Console | None) -> None:
+def _show(report: RunReport, folder: Path, console: Console | None) -> None:
+    append_step_summary(report_markdown(report), os.environ)
     console = console or Console()
     try:
         print_report(report, console)

@@ -21,6 +21,7 @@ from stt_load.report.damage import Damage, Flaw
 from stt_load.report.html import report_html
 from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
+from stt_load.report.markdown_file import report_markdown
 from stt_load.report.model import RunReport
 from stt_load.report.plots import draw_charts
 from stt_load.report.raw_files import RUN, SAMPLE_FILES, STAGES, UTTERANCES
@@ -30,10 +31,12 @@ from stt_load.sealed_lines import is_whole_file, lacks_seal
 from stt_load.text.whole_characters import with_whole_characters
 
 _SUMMARY = "summary.json"
+MARKDOWN = "report.md"
 
 WRITERS: dict[str, Callable[[RunReport], str]] = {
     "stages.csv": stages_csv,
     "junit.xml": junit_xml,
+    MARKDOWN: report_markdown,
     "report.html": lambda report: report_html(report, draw_charts(report)),
     _SUMMARY: summary_json,
 }

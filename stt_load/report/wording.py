@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from stt_load.kinds import STREAM, LoadKind
 from stt_load.metrics.bootstrap import MIN_CLUSTERS
@@ -162,6 +163,19 @@ def title(report: RunReport) -> str:
     run = report.run
     parts = (run.get("label"), run.get("dialect"), run.get("run_id"), report.kind.subtitle)
     return " · ".join(str(part) for part in dict.fromkeys(parts) if part)
+
+
+def where_and_when(report: RunReport) -> list[str]:
+    """The server's address, when the run began and how long it took, as far as that is known."""
+    run = report.run
+    began, ended = run.get("started_at"), run.get("ended_at")
+    took = f"{(ended - began) / 60:.0f} min" if began and ended else None
+    return [str(fact) for fact in (run.get("stt_url"), utc(began) if began else None, took) if fact]
+
+
+def utc(t: float) -> str:
+    """A moment in seconds since 1970 as a date: `2026-11-29 09:30:00 UTC`."""
+    return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _name(slo: Slo) -> str:

@@ -24,6 +24,7 @@ from stt_load.report.csv_file import stages_csv
 from stt_load.report.html import report_html, unbroken
 from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
+from stt_load.report.markdown_file import report_markdown
 from stt_load.report.model import RunReport
 from stt_load.report.plots import HOW_TO_GET_CHARTS, draw_charts
 from stt_load.report.table import explanations, headings, rows
@@ -46,6 +47,7 @@ WRITTEN: dict[str, Callable[[RunReport], str]] = {
     "summary.json": summary_json,
     "junit.xml": junit_xml,
     "report.html": lambda report: report_html(report, HOW_TO_GET_CHARTS),
+    "report.md": report_markdown,
     "console.txt": console_text,
 }
 
@@ -186,6 +188,16 @@ def test_junit_has_a_case_for_each_stage_and_question_and_counts_them_right(repo
     assert [suite.get("errors") for suite in stages] == ["0", "0", "0", "0", "1"]
 
 
+def test_junit_names_stages_by_their_callers_and_says_how_long_they_were_held(report: RunReport) -> None:
+    whole, *stages = ET.fromstring(junit_xml(report))
+    assert [suite.get("name") for suite in stages] == [f"{n} caller{'s' * (n > 1)}" for n in (1, 10, 20, 30, 40)]
+    assert {suite.get("time") for suite in stages} == {"30.000"}
+    assert whole.get("time") == whole.find("testcase").get("time") == "205.000"
+    assert stages[0].get("timestamp") == "2026-09-21T14:13:22+00:00"
+    properties = {element.get("name"): element.get("value") for element in stages[3].iter("property")}
+    assert properties == {"users": "30", "n": "60", "errors": "1", "verdict": "fail"}
+
+
 def test_junit_has_an_error_where_an_objective_had_to_be_proven() -> None:
     made = made_run(ladder=(1,), per_stage=20)
     made.run["strict"] = True
@@ -242,7 +254,8 @@ def test_texts_of_other_machines_command_no_terminal_and_break_no_file(name: str
     text = WRITTEN[name](report)
     assert not OBEYED.search(text)
     assert not any(line.startswith("PASS") for line in text.splitlines())
-    assert name == "stages.csv" or r"\x1b]0;owned\x07" in text
+    without_markdown = text.replace(r"\\", "\\").replace(r"\]", "]")
+    assert name == "stages.csv" or r"\x1b]0;owned\x07" in without_markdown
     assert name != "junit.xml" or ET.fromstring(text).tag == "testsuites"
 
 
