@@ -120,8 +120,13 @@ class Figure:
         return self.source in DISTRIBUTED
 
 
-def _csv(prefix: str, *statistics: str) -> tuple[CsvColumn, ...]:
-    return tuple(CsvColumn(f"{prefix}_{statistic}", statistic, 4) for statistic in statistics)
+def _csv(prefix: str, *statistics: str, unit: str = "_s") -> tuple[CsvColumn, ...]:
+    return tuple(CsvColumn(f"{prefix}_{statistic}{unit}", statistic, 4) for statistic in statistics)
+
+
+def _fixed(prefix: str, *statistics: str) -> tuple[CsvColumn, ...]:
+    """Columns whose names are a contract older than the rule that a name ends in its unit."""
+    return _csv(prefix, *statistics, unit="")
 
 
 def _table(heading: str, *statistics: str) -> tuple[TableColumn, ...]:
@@ -191,9 +196,10 @@ FIGURES: tuple[Figure, ...] = (
         kinds=PACED,
         has_slo=True,
         csv=(
-            *_csv("eos", "p50", "p95", "mean", "p99", "min", "max"),
-            CsvColumn("eos_p95_ci95_low", "p95_low", 4),
-            CsvColumn("eos_p95_ci95_high", "p95_high", 4),
+            *_fixed("eos", "p50", "p95", "mean"),
+            *_csv("eos", "p99", "min", "max"),
+            CsvColumn("eos_p95_ci95_low_s", "p95_low", 4),
+            CsvColumn("eos_p95_ci95_high_s", "p95_high", 4),
         ),
         table=_table("EOS", "p50", "p95", "mean"),
     ),
@@ -205,7 +211,7 @@ FIGURES: tuple[Figure, ...] = (
         meaning="last frame sent, trailing silence included → last text; negative if the server answered before that",
         kinds=PACED,
         has_slo=True,
-        csv=_csv("stream_end", "p50", "p95", "mean", "p99"),
+        csv=(*_fixed("stream_end", "p50", "p95", "mean"), *_csv("stream_end", "p99")),
         table=_table("stream end", "p95"),
     ),
     Figure(
@@ -493,7 +499,7 @@ FIGURES: tuple[Figure, ...] = (
         source=Source.SERVER,
         meaning="cores that the server's processes kept busy",
         in_json=False,
-        csv=(CsvColumn("server_cpu_mean", "mean", 3), CsvColumn("server_cpu_p95", "p95", 3)),
+        csv=(CsvColumn("server_cpu_mean_cores", "mean", 3), CsvColumn("server_cpu_p95_cores", "p95", 3)),
     ),
     Figure(
         name="server_memory",
@@ -544,7 +550,7 @@ FIGURES: tuple[Figure, ...] = (
         kinds=REQUESTS,
         has_slo=True,
         place=Place.SPEED,
-        csv=_csv("rtf", "p50", "p95", "mean"),
+        csv=_csv("rtf", "p50", "p95", "mean", unit=""),
         table=_table("RTF", "p95"),
     ),
     Figure(
@@ -554,7 +560,7 @@ FIGURES: tuple[Figure, ...] = (
         source=Source.STAGE,
         meaning="1 / RTF: how many times faster than real time",
         kinds=REQUESTS,
-        csv=_csv("rtfx", "p50", "mean"),
+        csv=_csv("rtfx", "p50", "mean", unit=""),
     ),
     Figure(
         name="requests_per_s",

@@ -1,4 +1,5 @@
-"""`stages.csv`: one row a stage. The first thirteen column names are a contract; new columns go to the end.
+"""`stages.csv`: one row a stage. The first thirteen columns are a contract and are there for every kind of load; behind
+them are those that the kind has. New columns go to the end.
 
 `metrics/figures.py` declares the columns. Latencies are seconds, `*_pct` percent (0 to 100), memory MiB. GPU columns
 are those of the busiest GPU, and empty where the samples of a GPU that hold them cover less than 90 % of the hold;
@@ -13,6 +14,7 @@ import csv
 import io
 from collections.abc import Callable
 
+from stt_load.kinds import LoadKind
 from stt_load.metrics.figures import CsvColumn, Figure, in_csv
 from stt_load.report.device import is_covered
 from stt_load.report.model import RunReport, StageReport
@@ -43,9 +45,13 @@ _NOT_FIGURES: dict[str, CsvCell] = {
 }
 
 
-def csv_columns() -> dict[str, CsvCell]:
+def csv_columns(kind: LoadKind) -> dict[str, CsvCell]:
     """Name of each column -> what stands in it, in the order of the file."""
-    cells = _NOT_FIGURES | {column.name: _csv_cell(figure, column) for figure, column in in_csv()}
+    cells = _NOT_FIGURES | {
+        column.name: _csv_cell(figure, column)
+        for figure, column in in_csv()
+        if kind in figure.kinds or column.name in FIXED_COLUMNS
+    }
     return {name: cells[name] for name in dict.fromkeys((*FIXED_COLUMNS, *cells))}
 
 
@@ -61,7 +67,7 @@ def stages_csv(report: RunReport) -> str:
     """Writes the whole file as text."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = csv_columns()
+    columns = csv_columns(report.kind)
     writer.writerow(columns)
     for stage in report.stages:
         writer.writerow(cell(stage) for cell in columns.values())

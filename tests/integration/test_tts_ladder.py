@@ -42,5 +42,5 @@ def test_a_ladder_of_streams_leaves_a_whole_folder_of_its_own_kind(tmp_path: Pat
     utterances = rows(run_folder(results) / "utterances.jsonl")
     assert {(row["outcome"], row["kind"], row["wer"]) for row in utterances} == {("ok", "tts", None)}
     with (run_folder(results) / "stages.csv").open() as file:
-        assert all(row["total_p50"] and row["underruns"] for row in csv.DictReader(file))
+        assert all(row["total_p50_s"] and row["underruns"] for row in csv.DictReader(file))
     assert "first audio" in run.output and "text to speech: how fast the server speaks" in run.output

@@ -114,8 +114,8 @@ def test_each_of_its_columns_has_the_value_of_the_stage_in_the_unit_of_its_name(
     figure: Figure, report: RunReport
 ) -> None:
     (stage,) = report.stages
-    cells = csv_columns()
     for column in figure.csv:
+        cells = csv_columns(next(kind for kind in KINDS.values() if kind in figure.kinds))
         value, text = stage.value(figure, column.statistic), cells[column.name](stage)
         if value is None:
             assert text == ""
@@ -153,10 +153,34 @@ def test_a_kind_of_load_shows_its_own_figures_only_and_can_be_judged_by_its_defa
 
 
 def test_the_columns_of_the_csv_are_those_of_the_contract_and_then_one_for_each_declaration() -> None:
-    names = list(csv_columns())
-    assert tuple(names[: len(FIXED_COLUMNS)]) == FIXED_COLUMNS
     declared = {column.name for figure in FIGURES for column in figure.csv}
-    assert set(names) == declared | {"concurrency", "stage", "verdict", "few_samples"}
+    of_kinds = {kind: list(csv_columns(kind)) for kind in KINDS.values()}
+    assert set().union(*of_kinds.values()) == declared | {"concurrency", "stage", "verdict", "few_samples"}
+    for kind, names in of_kinds.items():
+        assert tuple(names[: len(FIXED_COLUMNS)]) == FIXED_COLUMNS
+        others = {column.name for figure in FIGURES if kind not in figure.kinds for column in figure.csv}
+        assert not (others - set(FIXED_COLUMNS)) & set(names)
+
+
+_UNITS_IN_NAMES = {
+    Unit.SECONDS: ("_s", "_ms"),
+    Unit.RATIO: ("_pct",),
+    Unit.PERCENT: ("_pct",),
+    Unit.CORES: ("_cores",),
+    Unit.MIB: ("_mib",),
+    Unit.MIB_PER_MIN: ("_mib_per_min",),
+    Unit.WATTS: ("_w",),
+    Unit.JOULES: ("_j",),
+    Unit.PER_SECOND: ("_per_s",),
+    Unit.COUNT: ("",),
+    Unit.FACTOR: ("",),
+}
+
+
+@each_figure
+def test_the_name_of_a_column_ends_in_its_unit_but_for_the_fixed_ones(figure: Figure) -> None:
+    for column in figure.csv:
+        assert column.name.endswith(_UNITS_IN_NAMES[figure.unit]) or column.name in FIXED_COLUMNS
 
 
 def test_a_new_figure_that_records_carry_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:

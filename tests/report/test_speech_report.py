@@ -44,7 +44,7 @@ def test_answers_that_were_not_streamed_have_none_and_the_table_says_so() -> Non
     assert not {"gap max p95", "underruns"} & set(headings(report))
     assert "120 of 120 answers were not streamed" in console_text(report)
     (first, _) = csv.DictReader(io.StringIO(stages_csv(report)))
-    assert (first["first_audio_p95"], first["gap_max_p95"], first["streamed"]) == ("", "", "0")
+    assert (first["first_audio_p95_s"], first["gap_max_p95_s"], first["streamed"]) == ("", "", "0")
 
 
 def test_nothing_is_said_about_a_transcript() -> None:

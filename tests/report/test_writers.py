@@ -109,7 +109,7 @@ def test_a_percentile_that_falls_on_failed_utterances_is_no_number_of_those_that
     assert 0.4 < float(cells["EOS p50"]) < 0.6
     assert "failed: the utterance at that percentile did not complete" in " ".join(explanations(report))
     (row,) = csv.DictReader(io.StringIO(stages_csv(report)))
-    assert (row["eos_p95"], row["eos_p95_ci95_high"]) == ("inf", "")
+    assert (row["eos_p95"], row["eos_p95_ci95_high_s"]) == ("inf", "")
     (stage,) = json.loads(summary_json(report))["stages"]
     assert stage["eos_latency_s"]["p95"] < 1
     p50 = pytest.approx(float(row["eos_p50"]), abs=1e-4)
@@ -123,7 +123,7 @@ def test_the_percentiles_of_table_and_csv_count_failed_utterances_as_the_latest(
     made.utterances.append(utterance(0, 1, outcome="timed_out", eos_latency_s=None))
     report = build_report(made.run, made.transitions, [made.utterances])
     (row,) = csv.DictReader(io.StringIO(stages_csv(report)))
-    assert (row["eos_p95"], row["eos_max"]) == ("0.3800", "0.3900")
+    assert (row["eos_p95"], row["eos_max_s"]) == ("0.3800", "0.3900")
     (p95,) = (result for result in report.stages[0].slos if result.slo.statistic == "p95")
     assert p95.value == 0.38
 
@@ -133,7 +133,7 @@ def test_a_figure_that_no_answer_has_did_not_fail() -> None:
     made.utterances[0].outcome, made.utterances[0].eos_latency_s = "refused", None
     report = build_report(made.run, made.transitions, [made.utterances])
     (row,) = csv.DictReader(io.StringIO(stages_csv(report)))
-    assert row["finalise_p95"] == row["arrival_late_p99"] == ""
+    assert row["finalise_p95_s"] == row["arrival_late_p99_s"] == ""
 
 
 def test_columns_that_nothing_fills_are_left_out_of_every_table() -> None:
