@@ -1,15 +1,41 @@
-"""How many callers a server holds: one number, its interval, what limits it, and how it breaks; from all trials."""
+"""How many callers a server holds: one number, its interval, what limits it, and how it breaks; from all trials.
+
+    holds             the largest number of callers that passed in most of its trials, with none below it failing
+    interval          `interval.py`; it holds `holds`, which it is the interval of
+    cliff or slope    the share of the objective that broke first, by the isotonic fit:
+                      fine         the holding side of the edge
+                      collapsed    the smallest number above it with five times the allowed share beyond the bound
+                      cliff        collapsed is the next number that was tried, or at most 10 % above fine
+                      slope        it is farther away, or nothing that was tried has collapsed
+
+Five times: from one call in twenty to one in four under a p95 (where that is more than half of the way to all of them,
+half of the way). If single latencies scatter by 30 %, a server whose latency grows like a queue's, 1 / (1 − load), comes
+to a cliff where its edge lies at a load of 0.72 or more; one whose latency grows with the square of the callers has
+15 % late ones at 10 % more callers, which is a slope. To an operator the difference is the margin: on a slope one caller
+more is a little worse for all, beyond a cliff it is bad for all (Beyer et al. 2016, "Site Reliability Engineering",
+chapter 22, asks to test beyond the point of failure for that reason).
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stt_load.capacity.interval import Interval, binomial_interval, capacity_interval
+from stt_load.capacity.isotonic import isotonic_fit
 from stt_load.capacity.search import CapacitySearch, SearchEnd
+from stt_load.capacity.share_table import ShareTable
+from stt_load.capacity.trial import TrialObjective, TrialResult
+from stt_load.metrics.slo import Slo
+
+COLLAPSED_TIMES_ALLOWED = 5.0
+CLIFF_WITHIN_RATIO = 0.10
 
 
 class Shape(StrEnum):
-    """How the share beyond the bound grows with the callers, see `shape.py`."""
+    """How the share beyond the bound grows with the callers, see above."""
 
     CLIFF = "cliff"
     SLOPE = "slope"
@@ -24,12 +50,14 @@ class Limit(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Numbers of callers, both ends included. `high` None: nothing above was tried, so nothing bounds it."""
-
-    low: int
-    high: int | None
+_LIMITS: dict[str, Limit] = {
+    "error_rate": Limit.ERRORS,
+    "wer": Limit.WER,
+    "wer_all": Limit.WER,
+    "wer_delta": Limit.WER,
+    "cer": Limit.WER,
+}
+"""By name of the figure. Every distribution is a latency, or a factor made of one; the rest is OTHER."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +75,7 @@ class EdgeSide:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Where the share goes from fine to collapsed. `fine`: the largest number of callers that is fine (0: none is).
-    `collapsed`: the smallest that has collapsed; None where none that was tried has."""
+    """Where the share goes from fine to collapsed. `collapsed`: None where nothing that was tried has."""
 
     shape: Shape
     fine: int
@@ -56,11 +83,11 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectiveCurve:
+class ShareCurve:
     """The share of one objective over callers: what was measured and the isotonic fit, one value for each number of
-    callers that was tried, in ascending order."""
+    callers at which something was counted, in ascending order."""
 
-    objective: str
+    slo: Slo
     allowed_share: float
     users: tuple[int, ...]
     shares: tuple[float, ...]
@@ -71,14 +98,18 @@ class ObjectiveCurve:
 class CapacityAnswer:
     """What a search found.
 
-    `holds`: the largest number of callers that passed in most of its trials with nothing below it failing; 0: none.
-    `interval`: 95 %, by the isotonic fit with a bootstrap over trials and callers; None without a believable trial.
-    `binomial`: the same with independent utterances, which is too narrow; None where no objective counts any.
+    `holds`: 0 where even the smallest number of callers failed, or nothing passed yet.
+    `interval`: 95 %, with trials and callers drawn again. `high` None: nothing that was tried bounds it. None where
+    there was no believable trial.
+    `binomial`: the same with independent utterances, which is too narrow; None where no objective counts utterances.
     `held`, `broke`: the trials on both sides of the edge; None where there is no such side.
-    `limited_by`: what kinds of objectives the failing trials at the edge missed, the most frequent first.
-    `missed`: those objectives as the user wrote them.
-    `turn`: None where nothing failed, or what failed has no share.
+    `limited_by`, `missed`: the kinds of objectives that the failing trials at the edge missed, and these objectives as
+    the user wrote them, the most frequent first.
+    `turn`: None where nothing held or nothing broke, or no objective that broke counts utterances.
+    `curves`: of the objectives that have a share.
+    `why_over`: None where the search was cut off.
     `invalid_at`: the number of callers at which the load generator was the limit; None if it was not.
+    `trials`: how many there were, the invalid ones included.
     """
 
     holds: int
@@ -89,8 +120,8 @@ class CapacityAnswer:
     limited_by: tuple[Limit, ...]
     missed: tuple[str, ...]
     turn: Turn | None
-    curves: tuple[ObjectiveCurve, ...]
-    why_over: SearchEnd | None  # None: the search was cut off
+    curves: tuple[ShareCurve, ...]
+    why_over: SearchEnd | None
     invalid_at: int | None
     trials: int
 
@@ -105,4 +136,75 @@ class CapacityAnswer:
 
 def find_answer(search: CapacitySearch) -> CapacityAnswer:
     """The answer from all trials of a search, whether it is over or was cut off."""
-    raise NotImplementedError
+    table, missed = ShareTable(search.trials), _missed(search)
+    curves = _curves(table)
+    interval, binomial = capacity_interval(table), binomial_interval(table)
+    return CapacityAnswer(
+        holds=search.holds,
+        interval=interval and interval.including(search.holds),
+        binomial=binomial and binomial.including(search.holds),
+        held=_side(search, search.holds or None),
+        broke=_side(search, search.breaks),
+        limited_by=tuple(limit for limit, _ in Counter(map(_limit, missed)).most_common()),
+        missed=tuple(text for text, _ in Counter(objective.slo.text for objective in missed).most_common()),
+        turn=_turn(search.holds, missed, table, curves),
+        curves=curves,
+        why_over=search.why_over,
+        invalid_at=search.invalid_at,
+        trials=len(search.trials),
+    )
+
+
+def _missed(search: CapacitySearch) -> list[TrialObjective]:
+    """Every miss of an objective in a failing trial on the breaking side."""
+    return [
+        objective
+        for trial in search.trials
+        if trial.users == search.breaks and trial.result is TrialResult.FAIL
+        for objective in trial.objectives
+        if not objective.is_met
+    ]
+
+
+def _limit(objective: TrialObjective) -> Limit:
+    """A latency that is missed because most of what is late has failed is a matter of errors."""
+    counts = objective.counts
+    if objective.slo.figure.is_distribution:
+        is_failing = counts is not None and counts.failed > counts.parts.sum() / 2
+        return Limit.ERRORS if objective.slo.percentile is not None and is_failing else Limit.LATENCY
+    return _LIMITS.get(objective.slo.figure.name, Limit.OTHER)
+
+
+def _side(search: CapacitySearch, users: int | None) -> EdgeSide | None:
+    if users is None:
+        return None
+    tally = search.tallies()[users]
+    return EdgeSide(users, tally[TrialResult.PASS], tally.total())
+
+
+def _curves(table: ShareTable) -> tuple[ShareCurve, ...]:
+    curves = []
+    for column, slo in enumerate(table.slos):
+        if not table.has_share[column]:
+            continue
+        is_counted = table.wholes[:, column] > 0
+        parts, wholes = table.parts[is_counted, column], table.wholes[is_counted, column]
+        users, shares, fitted = table.users[is_counted], parts / wholes, isotonic_fit(parts, wholes)
+        values = (tuple(array.tolist()) for array in (users, shares, fitted))
+        curves.append(ShareCurve(slo, float(table.allowed[column]), *values))
+    return tuple(curves)
+
+
+def _turn(holds: int, missed: Sequence[TrialObjective], table: ShareTable, curves: Sequence[ShareCurve]) -> Turn | None:
+    counted = {slo.text for slo, is_counted in zip(table.slos, table.counts_utterances, strict=True) if is_counted}
+    misses = Counter(objective.slo.text for objective in missed if objective.slo.text in counted)
+    if not holds or not misses:
+        return None
+    ((first, _),) = misses.most_common(1)
+    curve = next(curve for curve in curves if curve.slo.text == first)
+    allowed = curve.allowed_share
+    enough = min(COLLAPSED_TIMES_ALLOWED * allowed, (1 + allowed) / 2)
+    above = [(users, share) for users, share in zip(curve.users, curve.fitted, strict=True) if users > holds]
+    collapsed = next((users for users, share in above if share >= enough), None)
+    is_cliff = collapsed is not None and (collapsed == above[0][0] or collapsed - holds <= CLIFF_WITHIN_RATIO * holds)
+    return Turn(Shape.CLIFF if is_cliff else Shape.SLOPE, holds, collapsed)

@@ -1,24 +1,121 @@
-"""Counts parts and wholes of objectives by caller, from the utterances of one trial."""
+"""Counts parts and wholes of objectives by caller, from the utterances of one trial; `trial.py` says what they are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from stt_load.capacity.trial import CallerCounts
+import numpy as np
+
+from stt_load.capacity.trial import CallerCounts, allowed_share
+from stt_load.errors import Outcome
+from stt_load.metrics.figures import Source
 from stt_load.metrics.slo import Slo
-from stt_load.records import UtteranceRecord
+from stt_load.metrics.wer import score
+from stt_load.records import CallerKey, UtteranceRecord
+
+Piece = tuple[float, float]
+"""The part and the whole of one utterance."""
+
+Measure = Callable[[Slo, UtteranceRecord], Piece | None]
+"""What one utterance adds to an objective; None: nothing."""
+
+
+def _late(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    if slo.figure.source is Source.COMPLETED and not record.is_ok:
+        return 1.0, 1.0
+    value = getattr(record, slo.figure.field)
+    return None if value is None else (float(not slo.is_met_by(value)), 1.0)
+
+
+def _amount(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    is_measured = record.is_ok or slo.figure.source is not Source.COMPLETED
+    value = getattr(record, slo.figure.field) if is_measured else None
+    return None if value is None else (float(value), 1.0)
+
+
+def _failed(slo: Slo, record: UtteranceRecord) -> Piece:
+    return float(not record.is_ok), 1.0
+
+
+def _word_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    if not record.is_ok:
+        return None
+    errors = (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
+    return float(errors), float(record.reference_words or 0)
+
+
+def _word_errors_of_all(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    if record.is_ok:
+        return _word_errors(slo, record)
+    known = record.reference_words
+    words = float(score(record.reference, "").reference_words if known is None else known)
+    return words, words
+
+
+def _letter_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    if not record.is_ok:
+        return None
+    return float(record.character_errors or 0), float(record.reference_characters or 0)
+
+
+_MEASURES: dict[str, Measure] = {
+    "error_rate": _failed,
+    "wer": _word_errors,
+    "wer_all": _word_errors_of_all,
+    "cer": _letter_errors,
+}
+
+
+def _measure(slo: Slo) -> Measure:
+    if slo.figure.is_distribution:
+        return _amount if slo.percentile is None else _late
+    return _MEASURES[slo.figure.name]
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """The pieces of one objective, with the number of the caller that each is of."""
+
+    slo: Slo
+    measure: Measure
+    callers: list[int] = field(default_factory=list)
+    parts: list[float] = field(default_factory=list)
+    wholes: list[float] = field(default_factory=list)
+    failed: int = 0
+
+    def add(self, caller: int, record: UtteranceRecord) -> None:
+        piece = self.measure(self.slo, record)
+        if piece is not None:
+            self.callers.append(caller)
+            self.parts.append(piece[0])
+            self.wholes.append(piece[1])
+            self.failed += not record.is_ok
+
+    def close(self, callers: int) -> CallerCounts:
+        parts, wholes = (
+            np.bincount(np.array(self.callers, np.int64), values, callers).astype(np.float64)
+            for values in (self.parts, self.wholes)
+        )
+        return CallerCounts(parts, wholes, self.failed)
 
 
 class CallerTally:
     """The counts of one stage in the making, for these objectives. Add records as they come, then close once."""
 
     def __init__(self, slos: Sequence[Slo]) -> None:
-        self._slos = tuple(slos)
+        self._pieces = [_Pieces(slo, _measure(slo)) for slo in slos if allowed_share(slo) is not None]
+        self._callers: dict[CallerKey, int] = {}
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of the stage. Only those that started in the hold and were not interrupted count."""
-        raise NotImplementedError
+        for record in records:
+            if record.is_counted and record.outcome != Outcome.INTERRUPTED:
+                caller = self._callers.setdefault(record.caller, len(self._callers))
+                for pieces in self._pieces:
+                    pieces.add(caller, record)
 
     def close(self) -> Mapping[str, CallerCounts]:
         """The counts by text of the objective; one without a share, or without any utterance, is not in it."""
-        raise NotImplementedError
+        counts = {pieces.slo.text: pieces.close(len(self._callers)) for pieces in self._pieces if pieces.callers}
+        return {text: counted for text, counted in counts.items() if counted.share is not None}

@@ -24,7 +24,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_load.metrics.slo import Slo
+from stt_load.metrics.slo import Slo, SloResult, SloVerdict
 
 Counts = NDArray[np.float64]
 """One number a caller, of shape (callers,)."""
@@ -33,9 +33,9 @@ Counts = NDArray[np.float64]
 class TrialResult(StrEnum):
     """What one trial says.
 
-    A trial in which the measured value of an objective misses its bound has failed, proven or not: proof comes from the
-    repeats at the edge. So a stage whose only fault is that too few utterances decide (every other condition of its
-    validity is met) is a PASS or a FAIL by what was measured; INVALID is only what can't be believed.
+    A trial fails where `TrialObjective.is_met` is false for any objective, proven or not: proof comes from the repeats
+    at the edge. So a stage whose only fault is that too few utterances decide passes or fails like any other; INVALID
+    is only what can't be believed.
     """
 
     PASS = "pass"
@@ -47,7 +47,9 @@ class TrialResult(StrEnum):
 class CallerCounts:
     """Parts and wholes of one objective in one trial, by caller; see the table above.
 
-    `failed`: how many of the parts are utterances that failed, where the objective is on a latency.
+    All objectives of a trial have the same callers in the same order; one without a whole has zeros.
+
+    `failed`: how many of the parts are utterances that failed.
     """
 
     parts: Counts
@@ -63,12 +65,17 @@ class CallerCounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialObjective:
-    """One objective in one trial. `is_met`: the measured value meets the bound. `counts`: None where there is no share
-    (see the table above), or where nothing was counted."""
+    """One objective in one trial. `is_met`: nothing that was measured speaks against it. `counts`: None where there is
+    no share (see the table above), or where nothing was counted."""
 
     slo: Slo
     is_met: bool
     counts: CallerCounts | None = None
+
+    @classmethod
+    def of(cls, result: SloResult, counts: CallerCounts | None) -> TrialObjective:
+        """The objective as the report of the stage has judged it."""
+        return cls(result.slo, result.verdict is not SloVerdict.MISSED and not result.is_open, counts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +86,9 @@ class Trial:
     users: int
     result: TrialResult
     objectives: tuple[TrialObjective, ...] = ()
+
+
+_RATES = frozenset({"error_rate", "wer", "wer_all", "cer"})
 
 
 def allowed_share(slo: Slo) -> float | None:
@@ -92,4 +102,6 @@ def allowed_share(slo: Slo) -> float | None:
     return None
 
 
-_RATES = frozenset({"error_rate", "wer", "wer_all", "cer"})
+def counts_utterances(slo: Slo) -> bool:
+    """Parts and wholes of the objective are utterances."""
+    return slo.percentile is not None or slo.figure.name == "error_rate"
