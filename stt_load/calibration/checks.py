@@ -24,7 +24,7 @@ from stt_load.net.own_faults import MORE_DESCRIPTORS, MORE_PORTS, REUSED_PORTS, 
 
 # The packages of the extras in pyproject.toml.
 DEMO_EXTRA = ("espeakng-loader", "pocketsphinx", "starlette", "uvicorn", "python-multipart")
-REPORT_EXTRA = ("altair", "vl-convert-python")
+REPORT_EXTRA = ("vl-convert-python",)
 
 _ENOUGH_DESCRIPTORS = 10_000
 _ENOUGH_PORTS = 28_000
@@ -228,7 +228,7 @@ def _demo(installation: Installation) -> Check:
 
 
 def _charts(installation: Installation) -> Check:
-    cost = "report.html will have no charts"
+    cost = "`stt-load report FOLDER --png` is not available"
     return _extra(installation, "report extra", REPORT_EXTRA, cost, "report")
 
 

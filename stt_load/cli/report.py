@@ -9,15 +9,20 @@ import click
 from stt_load.cli.run import with_options
 from stt_load.report.knee import exit_code
 from stt_load.report.publish import publish_report
+from stt_load.report.report_files import write_pictures
 
 
 @click.command("report")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", metavar="FILE", help="Also copy the report there: .csv, .json, .xml, .html or .md.")
+@click.option("--png", is_flag=True, help="Also write each chart of the page as a PNG file into FOLDER.")
 @with_options(["strict"])
-def command(folder: Path, output: str | None, strict: bool | None) -> int:
+def command(folder: Path, output: str | None, png: bool, strict: bool | None) -> int:
     """Rebuild stages.csv, summary.json, report.html, report.md and junit.xml from the raw files of FOLDER.
 
     Ends with the exit code of the run, as the report prints it.
     """
-    return exit_code(publish_report(folder, output, is_strict=bool(strict)))
+    report = publish_report(folder, output, is_strict=bool(strict))
+    if png:
+        click.echo(f"charts: {', '.join(write_pictures(folder, report))}")
+    return exit_code(report)

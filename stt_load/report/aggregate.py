@@ -1,4 +1,4 @@
-"""Adds up all utterances of a run, stage by stage, in one pass: no record is kept."""
+"""Adds up all utterances of a run, stage by stage, in one pass: no record is kept but a few dozen for the page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from stt_load.metrics.stage import StageStats
 from stt_load.metrics.transcript_fit import TranscriptSample
 from stt_load.records import UtteranceRecord
 from stt_load.report.late_scores import LateScores
+from stt_load.report.run_timeline import LateFrames, StageDots
+from stt_load.report.worst_utterances import WorstUtterances
 
 
 @dataclass(slots=True)
@@ -20,6 +22,8 @@ class StageAggregate:
 
     stats: StageStats
     duty: DutyCycle | None
+    worst: WorstUtterances
+    dots: StageDots
     ages: ConnectionAges = field(default_factory=ConnectionAges)
     transcripts: TranscriptSample = field(default_factory=TranscriptSample)
 
@@ -27,6 +31,8 @@ class StageAggregate:
         self.stats.add(records)
         self.transcripts.add(records)
         self.ages.add(records)
+        self.worst.add(records)
+        self.dots.add(records)
         if self.duty is not None:
             self.duty.add(records)
 
@@ -37,6 +43,7 @@ class RunAggregate:
     `tagged`: those whose transcript has tags of the model in it."""
 
     stages: Mapping[int, StageAggregate]
+    late_frames: LateFrames
     rows: int = 0
     without_stage: int = 0
     tagged: int = 0
@@ -46,6 +53,7 @@ class RunAggregate:
         for records in utterances:
             late.fill(records)
             self.rows += len(records)
+            self.late_frames.add(records)
             self.tagged += sum(has_model_tags(record.text) for record in records if record.is_transcribed)
             for stage, mine in _by_stage(records).items():
                 if stage in self.stages:

@@ -23,9 +23,11 @@ from stt_load.report.knee import find_knee, run_verdict
 from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.raw_files import RUN, UTTERANCES
+from stt_load.report.run_timeline import LateFrames, StageDots, run_span, run_timeline
 from stt_load.report.sampling import Sampling
 from stt_load.report.stage_timeline import FAILED, StageTimeline, Transition, delivery_of, timelines_of
 from stt_load.report.wording import judged
+from stt_load.report.worst_utterances import WorstUtterances
 from stt_load.session.advice import find_advice
 
 _UTTERANCE_LIMIT_S = 120.0  # for runs whose run.json lacks it
@@ -120,6 +122,9 @@ def build_report(
             *_not_judged(timelines),
             *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),
+        timeline=run_timeline(
+            timelines, {n: stage.dots for n, stage in aggregate.stages.items()}, aggregate.late_frames, samples
+        ),
     )
 
 
@@ -140,14 +145,17 @@ def _aggregate(
     utterances: Iterable[Sequence[UtteranceRecord]],
     normaliser: Normaliser,
 ) -> RunAggregate:
+    kind = KINDS[run.get("kind", STREAM.name)]
     stages = {
         timeline.stage: StageAggregate(
             StageStats(timeline.stage, timeline.users, failures=FailureGroups(find_advice)),
             DutyCycle(timeline.users, *timeline.hold_span) if timeline.hold_span else None,
+            WorstUtterances(kind.headline),
+            StageDots.of(timeline.stage, len(timelines)),
         )
         for timeline in timelines
     }
-    aggregate = RunAggregate(stages)
+    aggregate = RunAggregate(stages, LateFrames(*run_span(timelines)))
     limit_s = float(run.get("utterance_limit_s") or _UTTERANCE_LIMIT_S)
     aggregate.add(utterances, LateScores(normaliser, limit_s))
     return aggregate
@@ -195,6 +203,8 @@ def _stage_report(
         users_reached=evidence.users_reached,
         generator_cpu_pct=evidence.generator_cpu_pct,
         ages=aggregate.ages.close(),
+        slowest=aggregate.worst.slowest,
+        most_wrong=aggregate.worst.most_wrong,
     )
 
 

@@ -85,7 +85,7 @@ def headline_of(device: Device, reported: Collection[str]) -> str:
 
 def holds(sample: SampleRow, name: str) -> bool:
     """True if the sample has a value of this field."""
-    return _value(sample, name) is not None
+    return value_of(sample, name) is not None
 
 
 def measure(
@@ -180,10 +180,10 @@ def _slope_per_min(points: Points) -> float | None:
 
 def _points(samples: Sequence[SampleRow], name: str) -> Points:
     """The samples that have a value of this field."""
-    return [(_number(sample.get("t")), value) for sample in samples if (value := _value(sample, name)) is not None]
+    return [(_number(sample.get("t")), value) for sample in samples if (value := value_of(sample, name)) is not None]
 
 
-def _value(sample: SampleRow, name: str) -> float | None:
+def value_of(sample: SampleRow, name: str) -> float | None:
     """A field of a sample. A server without a process has no memory and uses no CPU: older sidecars give 0 for it."""
     is_gone = sample.get("processes") == 0 and name != "processes"
     return None if is_gone else _number(sample.get(name))

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from stt_load.report.charts.chart import HATCH, Chart
+from stt_load.report.charts.palette import palette_css
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
+from stt_load.report.key_figures import key_figures
 from stt_load.report.model import RunReport
-from stt_load.report.plots import Chart
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
@@ -41,14 +43,14 @@ def unbroken(text: object) -> Markup:
 _templates.filters["unbroken"] = unbroken
 
 
-def report_html(report: RunReport, charts: Sequence[Chart] | str) -> str:
-    """Writes the whole page as text. `charts`: from `plots.draw_charts`, or why there are none."""
+def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
+    """Writes the whole page as text. `charts`: from `run_charts.draw_charts`."""
     return _templates.get_template("report.html").render(
         title=title(report),
         where=where_and_when(report),
         sentence=knee_sentence(report.knee, report.kind),
         verdict=report.verdict,
-        key_figures=None,
+        key_figures=key_figures(report),
         headings=headings(report),
         rows=list(zip(report.stages, rows(report), strict=True)),
         warnings=_warnings(report),
@@ -68,15 +70,11 @@ def report_html(report: RunReport, charts: Sequence[Chart] | str) -> str:
         resources=resource_table(report),
         sidecars=Sidecars(report.run).described,
         facts=_facts(report),
-        **_chart_blocks(charts),
+        headline_chart=charts[0] if charts else None,
+        charts=charts[1:],
+        hatch=Markup(HATCH),
+        palette=Markup(palette_css()),
     )
-
-
-def _chart_blocks(charts: Sequence[Chart] | str) -> dict[str, object]:
-    """The chart beside the answer, the others, and why there are none."""
-    why = charts if isinstance(charts, str) else None
-    drawn = [] if isinstance(charts, str) else list(charts)
-    return {"headline_chart": drawn[0] if drawn else None, "charts": drawn[1:], "why_no_charts": why}
 
 
 def _warnings(report: RunReport) -> list[str]:

@@ -14,7 +14,9 @@ from stt_load.metrics.quantiles import OF_VALUES, Distribution
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.stage import StageFigures
 from stt_load.metrics.validity import Finding
+from stt_load.records import UtteranceRecord
 from stt_load.report.device import DeviceFigures, is_covered
+from stt_load.report.run_timeline import RunTimeline
 
 SCHEMA_VERSION = 2
 """The version of `summary.json`. It grows with every change that an older reader would misread."""
@@ -51,6 +53,8 @@ class StageReport:
     users_reached: int | None
     generator_cpu_pct: float | None
     ages: tuple[AgeFigures, ...] = ()  # where connections carry several utterances
+    slowest: tuple[UtteranceRecord, ...] = ()  # completed utterances that took longest, the worst first
+    most_wrong: tuple[UtteranceRecord, ...] = ()  # completed utterances with the highest WER, the worst first
 
     @property
     def users(self) -> int:
@@ -124,6 +128,11 @@ class StageReport:
         measured = self.measured(figure)
         return measured.statistic(statistic or "mean") if isinstance(measured, Distribution) else measured
 
+    def answer_times(self, figure: Figure) -> Distribution:
+        """The values of a distribution as objectives see them: what failed without a value is later than any bound."""
+        values = self.figures.distributions[figure.name]
+        return values.with_infinite(self.figures.errors) if figure.source is Source.COMPLETED else values
+
     def coverage_of(self, figure: Figure) -> float | None:
         """Share of the hold with samples that hold what a figure is made of, of the device that was sampled worst.
 
@@ -181,6 +190,7 @@ class RunReport:
     knee: Knee
     verdict: Verdict
     notes: tuple[str, ...]
+    timeline: RunTimeline | None = None
 
     @property
     def kind(self) -> LoadKind:

@@ -16,6 +16,8 @@ from stt_load.kinds import STREAM
 from stt_load.process.atomic_file import write_atomically
 from stt_load.records import UtteranceRecord
 from stt_load.report.build import build_report
+from stt_load.report.charts.png import chart_png
+from stt_load.report.charts.run_charts import draw_charts
 from stt_load.report.csv_file import stages_csv
 from stt_load.report.damage import Damage, Flaw
 from stt_load.report.html import report_html
@@ -23,7 +25,6 @@ from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.markdown_file import report_markdown
 from stt_load.report.model import RunReport
-from stt_load.report.plots import draw_charts
 from stt_load.report.raw_files import RUN, SAMPLE_FILES, STAGES, UTTERANCES
 from stt_load.report.raw_lines import NotJson, RawLines, parse_json, read_bytes
 from stt_load.report.raw_rows import Accept, JsonObject, accept_sample, checked_run, transitions_of, utterances_of
@@ -84,6 +85,14 @@ def write_report(folder: Path, *, is_strict: bool = False) -> RunReport:
     for name, write in WRITERS.items():
         write_atomically(folder / name, write(report))
     return report
+
+
+def write_pictures(folder: Path, report: RunReport) -> tuple[str, ...]:
+    """Writes each chart of the page as a PNG file into the folder, and returns their names. Raises ConfigError."""
+    pictures = {f"{chart.name}.png": chart_png(chart) for chart in draw_charts(report)}
+    for name, picture in pictures.items():
+        write_atomically(folder / name, picture)
+    return tuple(pictures)
 
 
 def write_what_fits(folder: Path, failure: str) -> RunReport:

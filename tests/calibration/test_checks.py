@@ -84,7 +84,7 @@ def test_what_a_machine_lacks_has_its_cost_and_its_command(
         ({"authorities": 0}, "TLS certificates", Status.WARNING, "ca-certificates"),
         ({"packages": without("pocketsphinx")}, "demo extra", Status.WARNING, "stt-load[demo]"),
         ({"packages": without("uvicorn")}, "demo extra", Status.WARNING, "stt-load[demo]"),
-        ({"packages": without("altair")}, "report extra", Status.WARNING, "stt-load[report]"),
+        ({"packages": without("vl-convert-python")}, "report extra", Status.WARNING, "stt-load[report]"),
         ({"nvidia_smi": None, "nvidia_smi_fails": "no driver"}, "nvidia-smi", Status.WARNING, "driver"),
         ({"calibration": None}, "calibration", Status.WARNING, "stt-load calibrate"),
     ],

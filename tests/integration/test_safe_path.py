@@ -16,7 +16,7 @@ from stt_load.server.process import start_embedded_server, start_sink_server
 # Modules of Python, Locust, its dependencies and ours: some are imported at once, others late or in other processes.
 MODULES = (
     *("random", "msgpack", "locust", "gevent", "flask", "psutil", "xml", "html", "csv", "sched", "wave"),
-    *("jiwer", "numpy", "soundfile", "rich", "stt_load", "gpu_sidecar", "pocketsphinx", "starlette", "altair"),
+    *("jiwer", "numpy", "soundfile", "rich", "stt_load", "gpu_sidecar", "pocketsphinx", "starlette", "jinja2"),
 )
 CONFIG = "stt-url = ws://127.0.0.1:1/\ntags = [other]\nhold = 600s\nresults = elsewhere\nheadless = false\n"
 

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from stt_load.metrics.validity import CONDITIONS
 from stt_load.report.build import build_report
+from stt_load.report.charts.run_charts import draw_charts
 from stt_load.report.console import print_report
 from stt_load.report.csv_file import stages_csv
 from stt_load.report.html import report_html, unbroken
@@ -26,7 +27,6 @@ from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.markdown_file import report_markdown
 from stt_load.report.model import RunReport
-from stt_load.report.plots import HOW_TO_GET_CHARTS, draw_charts
 from stt_load.report.table import explanations, headings, rows
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -46,8 +46,8 @@ WRITTEN: dict[str, Callable[[RunReport], str]] = {
     "stages.csv": stages_csv,
     "summary.json": summary_json,
     "junit.xml": junit_xml,
-    "report.html": lambda report: report_html(report, HOW_TO_GET_CHARTS),
     "report.md": report_markdown,
+    "report.html": lambda report: report_html(report, ()),
     "console.txt": console_text,
 }
 
@@ -226,7 +226,7 @@ def test_the_page_fetches_nothing_and_runs_nothing(report: RunReport) -> None:
 def test_text_from_a_run_cannot_become_markup() -> None:
     made = made_run(ladder=(1,), per_stage=2)
     made.run |= {"label": "<b>bold</b>", "notes": ["<script>x</script>"]}
-    page = report_html(build_report(made.run, made.transitions, [made.utterances]), HOW_TO_GET_CHARTS)
+    page = report_html(build_report(made.run, made.transitions, [made.utterances]), ())
     assert "<b>" not in page
     assert "<script" not in page
 
@@ -260,7 +260,7 @@ def test_texts_of_other_machines_command_no_terminal_and_break_no_file(name: str
 
 
 def test_a_page_has_no_heading_above_nothing(report: RunReport) -> None:
-    everything = report_html(report, HOW_TO_GET_CHARTS)
+    everything = report_html(report, draw_charts(report))
     assert all(f"<h2>{heading}</h2>" in everything for heading in ("Charts", "Objectives", "Validity"))
     stages = tuple(replace(stage, slos=(), findings=()) for stage in report.stages)
     page = report_html(replace(report, stages=stages), ())
@@ -273,29 +273,6 @@ def test_no_line_of_the_page_ends_within_the_name_of_an_option() -> None:
         'use &lt;b&gt; <span class="word">--processes</span> 2, or `<span class="word">stt-load</span> run '
         '<span class="word">--at-least</span>=3`: a--b, x-stt-load-y'
     )
-
-
-def test_charts_show_what_was_measured_and_leave_out_what_was_not(report: RunReport) -> None:
-    assert [chart.title.split()[0] for chart in draw_charts(report)] == ["EOS", "Word", "Frames", "GPU", "Server"]
-    made = made_run(ladder=(1,), per_stage=2, gpu=False)
-    without = build_report(made.run, made.transitions, [made.utterances])
-    assert [chart.title.split()[0] for chart in draw_charts(without)] == ["EOS", "Word", "Frames"]
-
-
-def test_without_the_drawing_libraries_the_page_says_how_to_get_them(report: RunReport) -> None:
-    assert "pip install" in HOW_TO_GET_CHARTS
-    assert "pip install" in report_html(report, HOW_TO_GET_CHARTS)
-
-
-@pytest.mark.parametrize("error", [ValueError, BaseException])  # a library in Rust panics with the latter
-def test_charts_that_can_not_be_drawn_cost_no_report(
-    error: type[BaseException], report: RunReport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_: object) -> str:
-        raise error("no thread is left\nin 100 lines")
-
-    monkeypatch.setattr("vl_convert.vegalite_to_svg", fail)
-    assert "the charts can&#39;t be drawn: no thread is left</p>" in report_html(report, draw_charts(report))
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, None])

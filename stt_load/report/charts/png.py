@@ -1,0 +1,51 @@
+"""The charts of a report as PNG files, on light paper. Needs the extra `report`."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from stt_load.errors import ConfigError
+from stt_load.extras import install_command
+from stt_load.report.charts.chart import HATCH, Chart
+from stt_load.report.charts.palette import PALETTE, on_light_paper
+from stt_load.report.charts.svg import element, label
+
+_MARGIN = 12.0
+_TITLE_HEIGHT = 24.0
+_SCALE = 2.0  # for screens with two pixels in place of one
+
+
+def chart_png(chart: Chart) -> bytes:
+    """The chart below its title, with two pixels for each of the page's. Raises ConfigError where vl-convert is missing
+    or can't draw it."""
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise ConfigError(f"--png needs vl-convert: {install_command('report')}") from error
+    try:
+        # Its fonts come with it: a container has none.
+        return bytes(vl_convert.svg_to_png(_on_paper(chart), scale=_SCALE))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # no memory, thread or descriptor is left: a panic in Rust is no Exception
+        why = str(error).partition("\n")[0]
+        raise ConfigError(f"--png: {chart.name}.png can't be drawn: {why}") from error
+
+
+def _on_paper(chart: Chart) -> str:
+    """The SVG with everything in it that a page has around it: title, style sheet, hatching and paper."""
+    width, height = chart.width + 2 * _MARGIN, chart.height + 2 * _MARGIN + _TITLE_HEIGHT
+    style = on_light_paper(files("stt_load.report").joinpath("templates", "charts.css").read_text(encoding="utf-8"))
+    body = element("g", chart.body, transform=f"translate({_MARGIN} {_MARGIN + _TITLE_HEIGHT})")
+    return element(
+        "svg",
+        element("style", style),
+        element("defs", HATCH),
+        element("rect", width=width, height=height, fill=PALETTE["card"][0]),
+        label(_MARGIN, _MARGIN + 12, chart.title, "head title"),
+        body,
+        xmlns="http://www.w3.org/2000/svg",
+        width=width,
+        height=height,
+        kind="chart",
+    )

@@ -1,0 +1,257 @@
+"""Which charts a run has. `CHARTS` is the table: a chart that has nothing to show gives None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from stt_load.metrics.figures import FIGURES, Figure, Unit
+from stt_load.metrics.quantiles import REPORTED
+from stt_load.report.charts.chart import Chart
+from stt_load.report.charts.curves import ages_chart, distribution_chart
+from stt_load.report.charts.over_callers import Bound, Mark, OverCallers, Panel, Series
+from stt_load.report.charts.over_time import timeline_chart
+from stt_load.report.device import DEVICE_KINDS
+from stt_load.report.figure_words import figure_title, figure_value
+from stt_load.report.model import RunReport, StageReport
+from stt_load.report.wording import bound
+
+_LATE_FRAMES_LIMIT = 0.01
+_HEADLINE_WIDTH = 520.0
+_SMALL_PANEL = 74.0
+
+_BY_NAME = {figure.name: figure for figure in FIGURES}
+
+
+def draw_charts(report: RunReport) -> tuple[Chart, ...]:
+    """Every chart that has something to show. The first is the one that stands beside the answer."""
+    return tuple(chart for draw in CHARTS for chart in draw(report))
+
+
+def headline_figure(report: RunReport) -> Figure:
+    """The figure that the answer is about: the time that this kind of load has as its headline, or, where no objective
+    is set on that, the first figure with a value for each utterance that has one."""
+    headline = next(figure for figure in FIGURES if figure.field == report.kind.headline)
+    bounded = [result.slo.figure for stage in report.stages[:1] for result in stage.slos]
+    distributions = [figure for figure in bounded if figure.is_distribution]
+    return headline if headline in distributions or not distributions else distributions[0]
+
+
+def _tell(figure: Figure) -> Callable[[float], str]:
+    return lambda value: figure_value(figure, value)
+
+
+def _title(figure: Figure) -> str:
+    title = figure_title(figure)
+    return title[0].upper() + title[1:]
+
+
+def _bounds(report: RunReport, figure: Figure, factor: float = 1.0) -> tuple[Bound, ...]:
+    """The objectives on a figure, once each, as lines: `p95 < 1s`."""
+    found = {result.slo.text: result.slo for stage in report.stages for result in stage.slos}
+    return tuple(
+        Bound(f"SLO {slo.statistic or ''} {bound(slo)}".replace("  ", " "), slo.bound * factor)
+        for slo in found.values()
+        if slo.figure.name == figure.name
+    )
+
+
+def _percentiles(report: RunReport, figure: Figure) -> Panel | None:
+    """p50, p95 and p99 over callers. Failed utterances are later than any bound, as for the objectives."""
+    series = []
+    for style, p in enumerate(REPORTED):
+        marks = []
+        for stage in report.stages:
+            values = stage.answer_times(figure)
+            value, (low, high) = values.at(p), values.ci95(p)
+            if value is not None:
+                # An end that n does not bound is drawn to the outermost value that was measured.
+                marks.append(
+                    Mark(stage, value, values.min if low is None else low, values.max if high is None else high)
+                )
+        series.append(Series(f"p{p * 100:g}", tuple(marks), style))
+    is_empty = not any(stage.figures.distributions[figure.name].n for stage in report.stages)
+    unit = {Unit.SECONDS: "seconds", Unit.FACTOR: "factor"}.get(figure.unit, str(figure.unit))
+    return None if is_empty else Panel(unit, tuple(series), _tell(figure), _bounds(report, figure))
+
+
+def _counts(stage: StageReport) -> Sequence[str]:
+    figures = stage.figures
+    return (f"{figures.n} utterances, {figures.errors} failed",)
+
+
+def _headline(report: RunReport) -> Sequence[Chart]:
+    figure = headline_figure(report)
+    panel = _percentiles(report, figure)
+    if panel is None:
+        return ()
+    layout = OverCallers(report, (panel,), _HEADLINE_WIDTH, has_verdicts=True, tell_stage=_counts)
+    return (layout.chart(figure.name.replace("_", "-"), _with_percentiles(figure), _HOW_TO_READ),)
+
+
+_HOW_TO_READ = (
+    "Bars behind the points: 95 % intervals. Red: the stage fails; hatched, with hollow points: not to be believed. "
+    "A cross: that percentile falls on utterances that failed."
+)
+
+
+def _with_percentiles(figure: Figure) -> str:
+    return f"{_title(figure)}, p50, p95 and p99"
+
+
+def _other_times(report: RunReport) -> Sequence[Chart]:
+    """The other times and speeds that have an objective, or that a request has."""
+    shown = {
+        result.slo.figure.name for stage in report.stages for result in stage.slos if result.slo.figure.is_distribution
+    }
+    shown |= {"total", "first_audio", "first_text"}
+    drawn = []
+    for figure in FIGURES:
+        if figure.name in shown and figure != headline_figure(report):
+            panel = _percentiles(report, figure)
+            if panel is not None:
+                drawn.append(
+                    OverCallers(report, (panel,)).chart(figure.name.replace("_", "-"), _with_percentiles(figure))
+                )
+    return drawn
+
+
+def _error_rate(report: RunReport) -> Sequence[Chart]:
+    figure = _BY_NAME["error_rate"]
+    marks = tuple(
+        Mark(stage, estimate.value, estimate.low, estimate.high)
+        for stage in report.stages
+        if (estimate := stage.figures.estimates.get("error_rate")) is not None and estimate.value is not None
+    )
+    if not marks:
+        return ()
+    panel = Panel(
+        "percent", (_in_percent(Series("failed", marks)),), _percent, _bounds(report, figure, 100), is_bars=True
+    )
+
+    def outcomes(stage: StageReport) -> Sequence[str]:
+        return [f"{n} {outcome}" for outcome, n in stage.figures.outcomes.items()]
+
+    layout = OverCallers(report, (panel,), tell_stage=outcomes)
+    return (layout.chart("error-rate", "Utterances that failed"),)
+
+
+def _word_errors(report: RunReport) -> Sequence[Chart]:
+    marks = tuple(
+        Mark(stage, stage.figures.wer, stage.figures.wer_ci95_low, stage.figures.wer_ci95_high)
+        for stage in report.stages
+        if stage.figures.wer is not None
+    )
+    if not marks:
+        return ()
+    panel = Panel("percent", (_in_percent(Series("WER", marks)),), _percent, _bounds(report, _BY_NAME["wer"], 100))
+
+    def scored(stage: StageReport) -> str:
+        return f"n={stage.figures.wer_utterances}"
+
+    layout = OverCallers(report, (panel,), under_tick=scored, tell_stage=lambda stage: [f"{scored(stage)} utterances"])
+    return (layout.chart("wer", "Word error rate with 95 % interval; n: utterances"),)
+
+
+def _in_percent(series: Series) -> Series:
+    def times(value: float | None) -> float | None:
+        return None if value is None else 100 * value
+
+    marks = tuple(Mark(mark.stage, 100 * mark.value, times(mark.low), times(mark.high)) for mark in series.marks)
+    return Series(series.name, marks, series.style)
+
+
+def _percent(value: float) -> str:
+    return f"{value:.3g} %"
+
+
+def _machine(report: RunReport) -> Sequence[Chart]:
+    """Load, memory and power of the busiest device of each kind, on one axis of callers."""
+    panels = []
+    found = {figures.device.kind for stage in report.stages for figures in stage.devices if figures.fields}
+    for kind, row in DEVICE_KINDS.items():
+        if kind == "host" and len(found) > 1:
+            continue  # the server's own share says more
+        unit = f"{row.word}, {row.unit}" if kind != "gpu" else "GPU, percent busy"
+        panels.append(_device_panel(report, kind, row.busy, unit, ("mean", "p95"), 100.0 if row.unit == "%" else None))
+        if kind != "host":
+            panels.append(_device_panel(report, kind, row.memory, f"{row.word} memory, MiB", ("max",), None))
+    panels.append(_device_panel(report, "gpu", "power_w", "GPU power, W", ("mean",), None))
+    shown = [panel for panel in panels if panel is not None]
+    if not shown:
+        return ()
+    return (OverCallers(report, shown).chart("machine", "Load, memory and power of the server"),)
+
+
+def _device_panel(
+    report: RunReport, kind: str, field: str, unit: str, statistics: Sequence[str], most: float | None
+) -> Panel | None:
+    """One field of the samples of the busiest device of a kind, where enough of the hold was sampled."""
+    series = []
+    for style, statistic in enumerate(statistics):
+        marks = []
+        for stage in report.stages:
+            device = stage.busiest(kind)
+            value = device.of(field).statistic(statistic) if device and stage.is_covered(kind) else None
+            if value is not None:
+                marks.append(Mark(stage, value))
+        series.append(Series({"max": "peak"}.get(statistic, statistic), tuple(marks), style))
+
+    def tell(value: float) -> str:
+        return f"{value:,.4g} ({unit})" if value < 10_000 else f"{value:,.0f} ({unit})"
+
+    if not any(one.marks for one in series):
+        return None
+    return Panel(unit, tuple(series), tell, height=_SMALL_PANEL, most=most)
+
+
+def _late_frames(report: RunReport) -> Sequence[Chart]:
+    marks = tuple(
+        Mark(stage, stage.figures.late_frames) for stage in report.stages if stage.figures.late_frames is not None
+    )
+    if not marks:
+        return ()
+    limit = Bound("limit 1 %", 100 * _LATE_FRAMES_LIMIT)
+    panel = Panel("percent", (_in_percent(Series("late", marks)),), _percent, (limit,))
+    return (OverCallers(report, (panel,)).chart("late-frames", "Frames that the generator sent over 10 ms late"),)
+
+
+def _requests(report: RunReport) -> Sequence[Chart]:
+    marks = tuple(Mark(stage, stage.requests_per_s) for stage in report.stages if stage.requests_per_s is not None)
+    if not marks:
+        return ()
+    panel = Panel("per second", (Series("requests", marks),), lambda value: f"{value:.2f}/s")
+    return (OverCallers(report, (panel,)).chart("requests", "Requests per second"),)
+
+
+def _ages(report: RunReport) -> Sequence[Chart]:
+    chart = ages_chart(report)
+    return () if chart is None else (chart,)
+
+
+def _distribution(report: RunReport) -> Sequence[Chart]:
+    figure = next(figure for figure in FIGURES if figure.field == report.kind.headline)
+    chart = distribution_chart(
+        report, figure, _title(figure), [(one.name, one.value) for one in _bounds(report, figure)]
+    )
+    return () if chart is None else (chart,)
+
+
+def _timeline(report: RunReport) -> Sequence[Chart]:
+    figure = next(figure for figure in FIGURES if figure.field == report.kind.headline)
+    chart = timeline_chart(report, _title(figure), [(one.name, one.value) for one in _bounds(report, figure)])
+    return () if chart is None else (chart,)
+
+
+CHARTS: tuple[Callable[[RunReport], Sequence[Chart]], ...] = (
+    _headline,
+    _error_rate,
+    _word_errors,
+    _other_times,
+    _distribution,
+    _machine,
+    _requests,
+    _late_frames,
+    _ages,
+    _timeline,
+)
+"""Every chart, in the order of the page."""

@@ -1,0 +1,61 @@
+"""A figure in the words of a page: its title, and its values with their unit."""
+
+from __future__ import annotations
+
+import math
+
+from stt_load.metrics.figures import Figure, Unit
+from stt_load.metrics.quantiles import percentile
+from stt_load.report.model import StageReport
+from stt_load.report.wording import percent, seconds
+
+FAILED = "failed"
+"""What stands for a percentile that falls on an utterance that did not complete."""
+
+_TITLES = {
+    "eos_latency": "EOS latency",
+    "total": "total time",
+    "rtf": "real-time factor",
+    "wer": "word error rate",
+    "error_rate": "failed",
+    "gpu_util": "GPU busy",
+    "server_cpu": "server CPU",
+    "requests_per_s": "requests",
+}
+"""The titles of figures whose name, with blanks, is none."""
+
+_SUFFIX = {
+    Unit.PERCENT: " %",
+    Unit.CORES: " cores",
+    Unit.MIB: " MiB",
+    Unit.WATTS: " W",
+    Unit.JOULES: " J",
+    Unit.PER_SECOND: "/s",
+}
+
+
+def figure_title(figure: Figure) -> str:
+    return _TITLES.get(figure.name, figure.name.replace("_", " "))
+
+
+def figure_value(figure: Figure, value: float) -> str:
+    """The value with its unit: `0.553 s`, `8.3 %`, `64 %`."""
+    if math.isinf(value):
+        return FAILED
+    match figure.unit:
+        case Unit.SECONDS:
+            return seconds(value)
+        case Unit.RATIO:
+            return percent(value)
+        case Unit.COUNT:
+            return f"{value:.0f}"
+        case _:
+            return f"{value:.3g}{_SUFFIX.get(figure.unit, '')}"
+
+
+def stage_value(stage: StageReport, figure: Figure, statistic: str | None) -> float | None:
+    """One number of a stage, as objectives judge it: failed utterances are later than any bound."""
+    p = percentile(statistic)
+    if figure.is_distribution and p is not None:
+        return stage.answer_times(figure).at(p)
+    return stage.value(figure, statistic)

@@ -1,0 +1,55 @@
+"""The few figures that stand beside the answer: of the most callers that hold, and of the fewest that don't."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stt_load.metrics.figures import FIGURES, NOTHING, Figure
+from stt_load.report.figure_words import figure_title, figure_value, stage_value
+from stt_load.report.model import RunReport, StageReport
+from stt_load.report.wording import callers, names_of, sampled
+
+_SHOWN = (
+    ("eos_latency", "p50"),
+    ("eos_latency", "p95"),
+    ("eos_latency", "p99"),
+    ("first_audio", "p95"),
+    ("total", "p50"),
+    ("total", "p95"),
+    ("total", "p99"),
+    ("rtf", "p95"),
+    ("requests_per_s", None),
+    ("wer", None),
+    ("error_rate", None),
+    ("gpu_util", "mean"),
+    ("server_cpu", "mean"),
+)
+"""Figure and statistic, in the order of the rows. What a run does not measure is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigures:
+    """A small table. `stages`: heading and verdict of each column. `rows`: a name, and a cell for each stage."""
+
+    stages: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def key_figures(report: RunReport) -> KeyFigures | None:
+    """The figures of the stages that decide the answer; None where there is none."""
+    stages = [stage for stage in (report.knee.holds, report.knee.breaks) if stage is not None and stage.figures.n]
+    names = names_of(report.stages)
+    figures = {figure.name: figure for figure in FIGURES if report.kind in figure.kinds}
+    rows = []
+    for name, statistic in _SHOWN:
+        if name in figures:
+            cells = tuple(_cell(stage, figures[name], statistic) for stage in stages)
+            if any(cell != NOTHING for cell in cells):
+                rows.append((" ".join(filter(None, (figure_title(figures[name]), statistic))), cells))
+    headings = tuple((callers(names[stage.figures.stage], report.kind), str(stage.verdict)) for stage in stages)
+    return KeyFigures(headings, tuple(rows)) if rows else None
+
+
+def _cell(stage: StageReport, figure: Figure, statistic: str | None) -> str:
+    value = stage_value(stage, figure, statistic)
+    return sampled(NOTHING if value is None else figure_value(figure, value), stage.coverage_of(figure))
