@@ -73,6 +73,16 @@ class RunConfig:
         return kind_of(self.dialect)
 
     @property
+    def search_terms(self) -> dict[str, Any]:
+        """What a search goes by, as `CapacitySearch` takes it."""
+        return {
+            "first": self.first_users,
+            "most": self.most_users,
+            "within_ratio": self.within_ratio,
+            "repeats": self.repeats,
+        }
+
+    @property
     def connect_limit_s(self) -> float:
         """From the dial to the open connection, upgrade included."""
         return max(self.connect_timeout_s, self.timeout_s)

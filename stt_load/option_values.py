@@ -87,6 +87,14 @@ def whole_number_from(minimum: int) -> Callable[[str], int]:
     return parse
 
 
+def odd_number(text: str) -> int:
+    """An odd number from 1: of so many trials, most say one thing or the other."""
+    number = whole_number_from(1)(text)
+    if number % 2 == 0:
+        raise ValueError(f"{text!r} must be odd, like {number + 1}: most of so many trials decide")
+    return number
+
+
 def parse_number(text: str) -> float:
     """A number that JSON can hold: neither NaN nor infinity."""
     try:

@@ -19,6 +19,7 @@ from stt_load.kinds import ALL_KINDS, PACED, STREAM, TRANSCRIBED, LoadKind, kind
 from stt_load.metrics.languages import parse_language
 from stt_load.option_values import (
     DEFAULT_CONCURRENCY,
+    odd_number,
     one_of,
     parse_duration_range_s,
     parse_duration_s,
@@ -221,10 +222,10 @@ OPTIONS: tuple[Option, ...] = (
         name="repeats",
         field="repeats",
         group=Group.STAGES,
-        parse=whole_number_from(1),
+        parse=odd_number,
         metavar="N",
         default="3",
-        help="How often both numbers at the edge are tried at most; more than half of the trials decide.",
+        help="How often both numbers at the edge are tried; most of their trials decide, so it is an odd number.",
         plans=_SEARCH,
     ),
     Option(
@@ -424,6 +425,7 @@ OPTIONS: tuple[Option, ...] = (
         default="",
         help="An objective must be proven: a stage that meets it on too few utterances (pass*) does not pass.",
         is_flag=True,
+        plans=EVERY_PLAN - _SEARCH,
     ),
     Option(
         name="abort-on-fail",

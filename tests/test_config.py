@@ -165,6 +165,7 @@ BAD = [
     ("within", "0%", "--within: '0%' must be a percentage between 0 and 100, like 5%"),
     ("within", "close", "--within: 'close' is not a number"),
     ("repeats", "0", "--repeats: '0' must be a whole number from 1"),
+    ("repeats", "4", "--repeats: '4' must be odd, like 5: most of so many trials decide"),
     ("hold", "-1", "--hold: '-1' is not a duration: write seconds, or 500ms, 60s, 2m, 1h"),
     ("hold", "0", "--hold: '0' must be longer than zero"),
     ("hold", "soon", "is not a duration"),

@@ -67,7 +67,8 @@ _MEASURES: dict[str, Measure] = {
 }
 
 
-def _measure(slo: Slo) -> Measure:
+def measure_of(slo: Slo) -> Measure:
+    """What an utterance adds to an objective that has a share."""
     if slo.figure.is_distribution:
         return _amount if slo.percentile is None else _late
     return _MEASURES[slo.figure.name]
@@ -104,7 +105,7 @@ class CallerTally:
     """The counts of one stage in the making, for these objectives. Add records as they come, then close once."""
 
     def __init__(self, slos: Sequence[Slo]) -> None:
-        self._pieces = [_Pieces(slo, _measure(slo)) for slo in slos if allowed_share(slo) is not None]
+        self._pieces = [_Pieces(slo, measure_of(slo)) for slo in slos if allowed_share(slo) is not None]
         self._callers: dict[CallerKey, int] = {}
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:

@@ -22,6 +22,7 @@ from stt_load.text.url_secrets import without_secrets_of_urls
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("stt_load.cli.demo", "Try it on this machine: a real recogniser, callers who talk to it, and the report."),
     "run": ("stt_load.cli.run", "Climb a ladder of callers against a server, headless."),
+    "find": ("stt_load.cli.find", "Search for how many callers a server holds: one number, its interval, and why."),
     "probe": (
         "stt_load.cli.probe",
         "Let one caller speak and show every message: run this first against a new server.",

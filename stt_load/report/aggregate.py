@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from stt_load.capacity.caller_counts import CallerTally
 from stt_load.metrics.connection_age import ConnectionAges
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.model_tags import has_model_tags
@@ -24,6 +25,7 @@ class StageAggregate:
     duty: DutyCycle | None
     worst: WorstUtterances
     dots: StageDots
+    callers: CallerTally | None = None  # of a search: its objectives by caller
     ages: ConnectionAges = field(default_factory=ConnectionAges)
     transcripts: TranscriptSample = field(default_factory=TranscriptSample)
 
@@ -33,6 +35,8 @@ class StageAggregate:
         self.ages.add(records)
         self.worst.add(records)
         self.dots.add(records)
+        if self.callers is not None:
+            self.callers.add(records)
         if self.duty is not None:
             self.duty.add(records)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stt_load.capacity.caller_counts import CallerTally
 from stt_load.errors import ConfigError
-from stt_load.kinds import KINDS, STREAM
+from stt_load.kinds import KINDS, STREAM, LoadKind
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.failures import FailureGroups
 from stt_load.metrics.normaliser import Normaliser, normaliser_titled
@@ -17,16 +18,17 @@ from stt_load.metrics.transcript_fit import find_misfit
 from stt_load.metrics.validity import ARRIVAL_LATE_LIMIT_S, Evidence, Finding, evaluate
 from stt_load.records import UtteranceRecord
 from stt_load.report.aggregate import RunAggregate, StageAggregate
+from stt_load.report.capacity_run import answer_of, decided, first_users, is_breach_of, is_search, knee_of, trial_of
 from stt_load.report.damage import Damage, Flaw
 from stt_load.report.device_samples import SampleRow
-from stt_load.report.knee import find_knee, run_verdict
+from stt_load.report.knee import find_knee, ladder_verdict, run_verdict, search_verdict
 from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.raw_files import RUN, UTTERANCES
 from stt_load.report.run_timeline import LateFrames, StageDots, run_span, run_timeline
 from stt_load.report.sampling import Sampling
 from stt_load.report.stage_timeline import FAILED, StageTimeline, Transition, delivery_of, timelines_of
-from stt_load.report.wording import judged
+from stt_load.report.wording import at_callers, judged, names_of
 from stt_load.report.worst_utterances import WorstUtterances
 from stt_load.session.advice import find_advice
 
@@ -37,7 +39,8 @@ _UTTERANCE_LIMIT_S = 120.0  # for runs whose run.json lacks it
 class _RunFacts:
     """What is the same for every stage of a run.
 
-    `is_strict`: what nothing speaks against must be proven too. `rows_lost`: utterances that are not in the file.
+    `is_strict`: what nothing speaks against must be proven too. `is_search`: stages are trials.
+    `rows_lost`: utterances that are not in the file.
     `damage`: which raw files are not as they were written; None where all are.
     `misfit`: what is wrong with the transcripts of the quiet server, None where nothing is. `other_dialect`: what says,
     in the first stage, that the server speaks another dialect; None where nothing does.
@@ -45,11 +48,19 @@ class _RunFacts:
 
     slos: tuple[Slo, ...]
     is_strict: bool
+    is_search: bool
     is_paced: bool
     rows_lost: int
     damage: str | None
     misfit: str | None
     other_dialect: str | None
+
+    def results(self, figures: StageFigures, breach: str | None) -> tuple[SloResult, ...]:
+        """The objectives of a stage. `breach`: which one was certain to be missed in the middle of the hold."""
+        results = (judge(slo, figures.estimate(slo.figure, slo.statistic)) for slo in self.slos)
+        return tuple(
+            decided(result) if self.is_search or is_breach_of(breach, result.slo) else result for result in results
+        )
 
     def left_open(self, results: Sequence[SloResult]) -> tuple[SloResult, ...]:
         """The objectives that these utterances had to decide, and don't. One that is missed for certain settles the
@@ -75,10 +86,10 @@ def build_report(
     damage = Damage() if damage is None else damage
     timelines = timelines_of(transitions)
     normaliser = normaliser_titled(str(run.get("normaliser", "")))
-    aggregate = _aggregate(timelines, run, utterances, normaliser)
     done = next((line for line in transitions if line["phase"] == "done"), None)
     kind = KINDS[run.get("kind", STREAM.name)]
     slos = _slos(run.get("slos", kind.default_slos), damage)
+    aggregate = _aggregate(timelines, run, utterances, normaliser, slos)
     if aggregate.without_stage:
         damage.note(UTTERANCES, Flaw.NO_STAGE, n=aggregate.without_stage)
     if surplus := _surplus(done, aggregate.rows):
@@ -92,6 +103,7 @@ def build_report(
     facts = _RunFacts(
         slos=slos,
         is_strict=bool(run.get("strict")),
+        is_search=is_search(run),
         is_paced=kind.is_paced,
         rows_lost=_rows_lost(done, aggregate.rows),
         damage=damage.clause(is_finished=done is not None),
@@ -105,13 +117,19 @@ def build_report(
     is_aborted = bool(done and done.get("aborted"))
     failure = run.get("failure")
     is_cut_short = bool(stages) and (is_aborted or done is None or done.get("reason") == FAILED)
-    knee = find_knee(stages, ended_at=stages[-1].users if is_cut_short else None)
+    ended_at = stages[-1].users if is_cut_short else None
+    answer = answer_of(run, stages)
+    knee = knee_of(answer, stages, ended_at) if answer else find_knee(stages, ended_at=ended_at)
     return RunReport(
         run=run,
         stages=tuple(stages),
         knee=knee,
         verdict=run_verdict(
-            stages, knee, is_finished=done is not None, is_aborted=is_aborted, has_failed=bool(failure)
+            stages,
+            search_verdict(answer, first_users(run)) if answer else ladder_verdict(knee),
+            is_finished=done is not None,
+            is_aborted=is_aborted,
+            has_failed=bool(failure),
         ),
         notes=(
             *([f"the run failed: {failure}"] if failure else []),
@@ -119,12 +137,14 @@ def build_report(
             *run.get("notes", ()),
             *damage.notes,
             *_notes(done, aggregate),
+            *_ended_early(stages, kind),
             *_not_judged(timelines),
             *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),
         timeline=run_timeline(
             timelines, {n: stage.dots for n, stage in aggregate.stages.items()}, aggregate.late_frames, samples
         ),
+        capacity=answer,
     )
 
 
@@ -144,6 +164,7 @@ def _aggregate(
     run: Mapping[str, Any],
     utterances: Iterable[Sequence[UtteranceRecord]],
     normaliser: Normaliser,
+    slos: Sequence[Slo],
 ) -> RunAggregate:
     kind = KINDS[run.get("kind", STREAM.name)]
     stages = {
@@ -152,6 +173,7 @@ def _aggregate(
             DutyCycle(timeline.users, *timeline.hold_span) if timeline.hold_span else None,
             WorstUtterances(kind.headline),
             StageDots.of(timeline.stage, len(timelines)),
+            CallerTally(slos) if is_search(run) else None,
         )
         for timeline in timelines
     }
@@ -181,7 +203,7 @@ def _stage_report(
     facts: _RunFacts,
     sampling: Sampling,
 ) -> StageReport:
-    results = tuple(judge(slo, figures.estimate(slo.figure, slo.statistic)) for slo in facts.slos)
+    results = facts.results(figures, timeline.breach)
     left_open = facts.left_open(results)
     evidence = _evidence(timeline, figures, left_open, facts)
     findings = evaluate(evidence)
@@ -190,9 +212,12 @@ def _stage_report(
     # A whole file has no share of the hold: the audio is what the requests of the hold carried.
     sent_s = None if facts.is_paced else figures.sums["audio"]
     audio_s = duty * timeline.users * (span[1] - span[0]) if span and duty is not None else sent_s
+    verdict = _verdict(figures, findings, results)
+    has_trial = facts.is_search and timeline.has_settled
+    counts = aggregate.callers.close() if aggregate.callers and has_trial else {}
     return StageReport(
         figures=figures,
-        verdict=_verdict(figures, findings, results),
+        verdict=verdict,
         findings=findings,
         slos=results,
         left_open=left_open,
@@ -205,6 +230,8 @@ def _stage_report(
         ages=aggregate.ages.close(),
         slowest=aggregate.worst.slowest,
         most_wrong=aggregate.worst.most_wrong,
+        breach=timeline.breach,
+        trial=trial_of(timeline.users, verdict, results, counts) if has_trial else None,
     )
 
 
@@ -250,6 +277,15 @@ def _verdict(figures: StageFigures, findings: Sequence[Finding], results: Sequen
     if not all(finding.is_met for finding in findings):
         return Verdict.INVALID
     return Verdict.FAIL if any(result.verdict is SloVerdict.MISSED for result in results) else Verdict.PASS
+
+
+def _ended_early(stages: Sequence[StageReport], kind: LoadKind) -> list[str]:
+    """A line for each stage whose hold ended before its time."""
+    names = names_of(stages)
+    ended = [(at_callers([names[each.figures.stage]], kind), each.hold_s or 0.0, each.breach) for each in stages]
+    return [
+        f"{where} the hold ended early, after {hold_s:.1f} s: {breach}" for where, hold_s, breach in ended if breach
+    ]
 
 
 def _frame_note(run: Mapping[str, Any]) -> list[str]:

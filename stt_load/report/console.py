@@ -11,13 +11,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from stt_load.report.capacity_wording import TRIALS_TITLE, TrialTable, headline, trial_table
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.resources import RESOURCES_TITLE, ResourceTable, resource_table
 from stt_load.report.table import explanations, headings, rows
 from stt_load.report.warning_blocks import warning_blocks
-from stt_load.report.wording import knee_sentence, title
+from stt_load.report.wording import title
 from stt_load.text.printable import printable
 
 _PIPE_WIDTH = 110  # a file or CI log has no width; rich would assume 80 and fold the table
@@ -40,6 +41,11 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     gap = 2 if console.width >= _PIPE_WIDTH else 1
     _print_uncut(_main_table(report, gap), console)
     console.print(_answer(report))
+    trials = trial_table(report)
+    if trials is not None:
+        _print_block(TRIALS_TITLE, "", [], console)
+        _print_uncut(_plain_table(trials, gap), console)
+        _print_lines(trials.notes, console)
     for block in warning_blocks(report):
         _print_block(block.heading, "red" if block.is_of_server else "yellow", block.lines, console)
     failures = failure_rows(report)
@@ -49,7 +55,7 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     resources = resource_table(report, is_short=True)
     if resources is not None:
         _print_block(RESOURCES_TITLE, "", [], console)
-        _print_uncut(_resources_table(resources, gap), console)
+        _print_uncut(_plain_table(resources, gap), console)
         _print_lines(resources.notes, console)
     _print_block("Notes", "", [*report.notes, *explanations(report)], console)
 
@@ -82,9 +88,9 @@ def _main_table(report: RunReport, gap: int) -> Table:
     return table
 
 
-def _resources_table(resources: ResourceTable, gap: int) -> Table:
-    table = _empty_table(resources.headings, resources.rows, gap)
-    for line in resources.rows:
+def _plain_table(shown: ResourceTable | TrialTable, gap: int) -> Table:
+    table = _empty_table(shown.headings, shown.rows, gap)
+    for line in shown.rows:
         table.add_row(*_cells(line))
     return table
 
@@ -116,7 +122,7 @@ def _empty_table(headings: Sequence[str], lines: Sequence[Sequence[str]], gap: i
 
 def _answer(report: RunReport) -> Text:
     code = exit_code(report)
-    sentence = knee_sentence(report.knee, report.kind)
+    sentence = headline(report)
     return Text.assemble(
         (str(report.verdict).upper(), f"bold {_STYLES[report.verdict]}"),
         f" (exit code {int(code)}): {printable(sentence)}.",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
 from stt_load.report.charts.chart import HATCH, Chart
 from stt_load.report.charts.palette import palette_css
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
@@ -19,7 +20,7 @@ from stt_load.report.model import RunReport
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
-from stt_load.report.wording import at_callers, judged, knee_sentence, names_of, title, utc, where_and_when
+from stt_load.report.wording import at_callers, judged, names_of, title, utc, where_and_when
 from stt_load.text.printable import printable
 
 _templates = Environment(
@@ -48,7 +49,7 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
     return _templates.get_template("report.html").render(
         title=title(report),
         where=where_and_when(report),
-        sentence=knee_sentence(report.knee, report.kind),
+        sentence=headline(report),
         verdict=report.verdict,
         key_figures=key_figures(report),
         headings=headings(report),
@@ -63,6 +64,8 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
         notes=report.notes,
         n_checks=sum(len(stage.findings) for stage in report.stages),
         n_broken=sum(len(stage.broken) for stage in report.stages),
+        trials_title=TRIALS_TITLE,
+        trials=trial_table(report),
         failures_title=FAILURES_TITLE,
         failure_headings=FAILURE_HEADINGS,
         failures=failure_rows(report),

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from typing import Any
 
+from stt_load.capacity.answer import CapacityAnswer
 from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.figures import Figure, Source, in_json
 from stt_load.metrics.quantiles import REPORTED, Distribution
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
+from stt_load.report.capacity_wording import headline
 from stt_load.report.device import DeviceFigures
 from stt_load.report.knee import exit_code
 from stt_load.report.model import SCHEMA_VERSION, RunReport, StageReport
-from stt_load.report.wording import knee_sentence
 
 _NAMED = {f"p{p * 100:g}": p for p in REPORTED}
 
@@ -37,12 +38,22 @@ def summary_json(report: RunReport) -> str:
             "breaks": knee.breaks.users if knee.breaks else None,
             "tried": knee.tried,
             "ended_early": knee.ended_at is not None,
-            "sentence": knee_sentence(knee, report.kind),
+            "sentence": headline(report),
         },
+        **({"capacity": _capacity(report.capacity)} if report.capacity else {}),
         "notes": report.notes,
         "stages": [_stage(stage) for stage in report.stages],
     }
     return json.dumps(summary, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def _capacity(answer: CapacityAnswer) -> dict[str, Any]:
+    """The answer of a search. Intervals have callers, both ends included; `high` is null where nothing bounds it."""
+    curves = [
+        {**{each.name: getattr(curve, each.name) for each in fields(curve)}, "slo": curve.slo.text}
+        for curve in answer.curves
+    ]
+    return {**asdict(replace(answer, curves=())), "curves": curves}
 
 
 def _stage(stage: StageReport) -> dict[str, Any]:
@@ -52,6 +63,7 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "users": figures.users,
         "verdict": stage.verdict,
         "few_samples": stage.is_few,
+        "ended_early": stage.breach,
         "outcomes": figures.outcomes,
         "failures": [asdict(failure) for failure in figures.failures],
         **{figure.field: _figure(stage, figure) for figure in in_json()},

@@ -15,9 +15,10 @@ from xml.etree import ElementTree as ET
 
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
+from stt_load.report.capacity_wording import headline
 from stt_load.report.failure_table import failure_line
 from stt_load.report.model import RunReport, StageReport, Verdict
-from stt_load.report.wording import callers, judged, knee_sentence, names_of, title
+from stt_load.report.wording import callers, judged, names_of, title
 from stt_load.text.printable import printable
 
 
@@ -35,7 +36,7 @@ def junit_xml(report: RunReport) -> str:
 
 
 def _run_suite(report: RunReport) -> ET.Element:
-    sentence = knee_sentence(report.knee, report.kind)
+    sentence = headline(report)
     case = ET.Element("testcase", classname="run", name="came to its end")
     if report.knee.ended_at is not None:
         ET.SubElement(case, "error", message=sentence)

@@ -14,12 +14,21 @@ Stages are read from the fewest callers upwards, and the first that does not pas
 
 A ladder is meant to climb until the server breaks, so finding the knee is exit 3: to a CI job that wants
 20 callers held, run a ladder that ends at 20.
+
+A search has to break the server to find its answer, so that is no failure of it:
+
+    an answer was found                                   pass      exit 0
+    it is less than the number that it began with         fail      exit 3: even --from misses an objective
+    the load generator was the limit, or the trials       invalid   exit 4: what held so far is in the report
+    contradict each other, or it was stopped
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stt_load.capacity.answer import CapacityAnswer
+from stt_load.capacity.search import SearchEnd
 from stt_load.errors import ExitCode
 from stt_load.report.model import Knee, RunReport, StageReport, Verdict
 
@@ -45,9 +54,10 @@ def find_knee(stages: Sequence[StageReport], *, ended_at: int | None = None) -> 
 
 
 def run_verdict(
-    stages: Sequence[StageReport], knee: Knee, *, is_finished: bool, is_aborted: bool, has_failed: bool = False
+    stages: Sequence[StageReport], found: Verdict, *, is_finished: bool, is_aborted: bool, has_failed: bool = False
 ) -> Verdict:
-    """The verdict of the run. `is_finished`: it wrote its last transition. `is_aborted`: it was ended early.
+    """The verdict of the run. `found`: what its stages say. `is_finished`: it wrote its last transition. `is_aborted`:
+    it was ended early.
     `has_failed`: this program or its machine did."""
     if has_failed:
         return Verdict.ERROR
@@ -57,9 +67,25 @@ def run_verdict(
         return Verdict.EMPTY
     if not is_finished:
         return Verdict.INVALID
+    return found
+
+
+def ladder_verdict(knee: Knee) -> Verdict:
+    """What the stages of a ladder say."""
     if knee.breaks is None:
         return Verdict.PASS
     return Verdict.FAIL if knee.breaks.verdict is Verdict.FAIL else Verdict.INVALID
+
+
+def search_verdict(answer: CapacityAnswer, first_users: int) -> Verdict:
+    """What the trials of a search say. `first_users`: with how many callers it began."""
+    has_missed = answer.broke is not None and answer.holds < first_users
+    match answer.why_over:
+        case SearchEnd.FOUND | SearchEnd.MOST_HOLDS:
+            return Verdict.FAIL if has_missed else Verdict.PASS
+        case None:  # every caller of the first trial was refused, or Locust was told to stop
+            return Verdict.FAIL if has_missed and answer.trials == 1 else Verdict.INVALID
+    return Verdict.INVALID
 
 
 def exit_code(report: RunReport) -> ExitCode:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.table import explanations, headings, rows
 from stt_load.report.warning_blocks import warning_blocks
-from stt_load.report.wording import knee_sentence, title, where_and_when
+from stt_load.report.wording import title, where_and_when
 from stt_load.text.printable import printable
 
 # CommonMark 0.31 section 2.4: a backslash takes the meaning of any of these.
@@ -23,7 +24,7 @@ _NOTHING_WIDE = "\u200b"
 
 def report_markdown(report: RunReport) -> str:
     """Writes the whole file as text."""
-    sentence = knee_sentence(report.knee, report.kind)
+    sentence = headline(report)
     parts = [
         f"## stt-load: {escaped(title(report))}",
         f"**{str(report.verdict).upper()}** (exit code {int(exit_code(report))}): {escaped(sentence)}.",
@@ -32,10 +33,14 @@ def report_markdown(report: RunReport) -> str:
         *(_block(block.heading, block.lines) for block in warning_blocks(report)),
         _section(FAILURES_TITLE, FAILURE_HEADINGS, failure_rows(report), n_words=4),
     ]
+    trials = trial_table(report)
+    if trials is not None:
+        parts.append(_section(TRIALS_TITLE, trials.headings, trials.rows))
     resources = resource_table(report, is_short=True)
     if resources is not None:
         parts.append(_section(RESOURCES_TITLE, resources.headings, resources.rows))
-    notes = [*report.notes, *(resources.notes if resources else ()), *explanations(report)]
+    of_tables = (line for table in (trials, resources) if table is not None for line in table.notes)
+    notes = [*report.notes, *of_tables, *explanations(report)]
     parts.append(f"<details><summary>Notes</summary>\n\n{_list(notes)}\n\n</details>")
     return "\n\n".join(filter(None, parts)) + "\n"
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from stt_load.capacity.answer import CapacityAnswer
+from stt_load.capacity.trial import Trial
 from stt_load.kinds import KINDS, STREAM, LoadKind
 from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.figures import SAMPLED_DEVICES, Figure, Source
@@ -55,6 +57,8 @@ class StageReport:
     ages: tuple[AgeFigures, ...] = ()  # where connections carry several utterances
     slowest: tuple[UtteranceRecord, ...] = ()  # completed utterances that took longest, the worst first
     most_wrong: tuple[UtteranceRecord, ...] = ()  # completed utterances with the highest WER, the worst first
+    breach: str | None = None  # why its hold ended early, a clause; None where it did not
+    trial: Trial | None = field(default=None, compare=False)  # in a search, once it has settled
 
     @property
     def users(self) -> int:
@@ -191,6 +195,7 @@ class RunReport:
     verdict: Verdict
     notes: tuple[str, ...]
     timeline: RunTimeline | None = None
+    capacity: CapacityAnswer | None = field(default=None, compare=False)  # of a search
 
     @property
     def kind(self) -> LoadKind:

@@ -64,6 +64,15 @@ class Language(TypedDict, total=False):
     told: Required[str]
 
 
+class Search(TypedDict, total=False):
+    """What `capacity.search.CapacitySearch` is made with."""
+
+    first: Required[Count]
+    most: Required[Count]
+    within_ratio: Required[float]
+    repeats: Required[Count]
+
+
 class RunRow(TypedDict, total=False):
     """run.json: the keys that a report reads."""
 
@@ -74,6 +83,8 @@ class RunRow(TypedDict, total=False):
     normaliser: str | None
     language: Language | None
     end: str | None
+    plan: str | None
+    search: Search
     strict: bool | None
     slos: list[str]
     notes: list[str]

@@ -9,6 +9,10 @@ from typing import Any
 Transition = Mapping[str, Any]
 """A line of `stages.jsonl`."""
 
+ENDED_EARLY = "ended early: "
+"""The `reason` of a grace that began as soon as it was certain that an objective is missed starts with this; which one,
+and by how much, comes behind."""
+
 FAILED = "failed"
 """The `reason` of the last line where the run had to end because this program or its machine failed."""
 
@@ -37,6 +41,17 @@ class StageTimeline:
     def hold_span(self) -> tuple[float, float] | None:
         """When the hold began and ended, wall clock; None where it never did either."""
         return (float(self.after[0]["t"]), float(self.after[1]["t"])) if len(self.after) > 1 else None
+
+    @property
+    def breach(self) -> str | None:
+        """Which objective was certain to be missed when the hold ended for that reason; None where it did not."""
+        reasons = (line.get("reason") or "" for line in self.lines if line["phase"] == "grace")
+        return next((why.removeprefix(ENDED_EARLY) for why in reasons if why.startswith(ENDED_EARLY)), None)
+
+    @property
+    def has_settled(self) -> bool:
+        """The stage went through all its phases."""
+        return any(line["phase"] == "settle" and line["stage"] == self.stage for line in self.after)
 
     @property
     def is_over(self) -> bool:

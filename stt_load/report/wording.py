@@ -30,7 +30,7 @@ def percent(ratio: float | None) -> str:
 
 def observed(result: SloResult) -> str:
     """The figure, statistic and value of a result: `eos_latency p95 1.420 s`."""
-    return f"{_name(result.slo)} {_value(result)}"
+    return f"{objective_name(result.slo)} {_value(result)}"
 
 
 def bound(slo: Slo) -> str:
@@ -47,9 +47,8 @@ def judged(result: SloResult) -> str:
         meets = "meets" if result.seems_met else "misses"
         return f"{observed(result)} {meets} {bound(result.slo)}, but {_not_proven(result)}"
     if math.isinf(result.value):
-        return (
-            f"{_name(result.slo)} failed: the utterance at that percentile did not complete (SLO {bound(result.slo)})"
-        )
+        name = objective_name(result.slo)
+        return f"{name} failed: the utterance at that percentile did not complete (SLO {bound(result.slo)})"
     return f"{observed(result)} {'meets' if result.verdict is SloVerdict.MET else 'misses'} {bound(result.slo)}"
 
 
@@ -178,7 +177,8 @@ def utc(t: float) -> str:
     return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _name(slo: Slo) -> str:
+def objective_name(slo: Slo) -> str:
+    """The figure and statistic of an objective: `eos_latency p95`."""
     return f"{slo.figure.name} {slo.statistic}" if slo.statistic else slo.figure.name
 
 

@@ -35,12 +35,14 @@ class RunController:
         on_step: Callable[[], None],
         on_fault: Callable[[Exception], None],
         is_judged: Callable[[int], bool],
+        find_breach: Callable[[int], str | None],
         wall_clock: SteadyWallClock,
         clock: Clock = time.monotonic,
     ) -> None:
         """`on_update`: called with every phase that begins. `on_step`: called about ten times a second. `on_fault`:
         called once, where an error ends the leading before the plan has run through. `is_judged`: whether the report of
-        a stage that has ended is there, or none is to come. `wall_clock`: the run's, carried on by `clock`."""
+        a stage that has ended is there, or none is to come. `find_breach`: which objective a stage misses for certain,
+        one clause, where holds may end early. `wall_clock`: the run's, carried on by `clock`."""
         self.run_id = run_id
         self.plan = plan
         self.ledger = ledger
@@ -50,6 +52,7 @@ class RunController:
         self._on_step = on_step
         self._on_fault = on_fault
         self._is_judged = is_judged
+        self._find_breach = find_breach
         self._wall_clock = wall_clock
         self._clock = clock
         self._known_workers = set(cluster.workers())
@@ -130,6 +133,7 @@ class RunController:
             ok=tally.ok,
             other_dialect=tally.other_dialect,
             is_judged=self._is_judged(stage),
+            breach=self._find_breach(stage),
         )
 
     def _update_of(self, transition: Transition, seq: int) -> StageUpdate:

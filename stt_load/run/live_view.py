@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, Group
@@ -54,11 +54,12 @@ class LiveView:
         has_panel: bool = True,
         console: Console | None = None,
     ) -> None:
-        """`ladder`: callers of each stage, empty where the stages are not known before. `has_panel` False: lines even
-        in a terminal, because something else writes to it."""
+        """`ladder`: callers of each stage; where stages are not known before, it is empty, and grows. `has_panel`
+        False: lines even in a terminal, because something else writes to it."""
         self._ledger = ledger
         self._plan = plan
-        self._ladder = tuple(ladder)
+        self._ladder = list(ladder)
+        self._n_stages = len(ladder)  # 0: not known
         self._console = console or Console(file=sys.stdout)
         self._drawn_s = 0.0
         self._is_broken = False
@@ -70,7 +71,13 @@ class LiveView:
 
     def announce(self, update: StageUpdate) -> None:
         """A phase begins."""
+        if update.stage == len(self._ladder):
+            self._ladder.append(update.users)
         self._draw(update, f"{PHASE_EXPLANATIONS[update.phase]}; ")
+
+    def say(self, line: str) -> None:
+        """Prints a line that stays."""
+        self._show(lambda: self._print(line))
 
     def refresh(self, update: StageUpdate) -> None:
         """Draws again if it is time. `update`: the newest."""
@@ -80,17 +87,23 @@ class LiveView:
 
     def _draw(self, update: StageUpdate, news: str = "") -> None:
         self._drawn_s = time.monotonic()
+        live = self._live
+        if live is None:
+            self._show(lambda: self._print(f"{self._where(update)} {news}{self._counts(update)}"))
+        else:
+            self._show(lambda: live.update(self._panel(update), refresh=True))
+
+    def _show(self, draw: Callable[[], None]) -> None:
         if self._is_broken:
             return
         try:
-            if self._live is not None:
-                self._live.update(self._panel(update), refresh=True)
-            else:
-                line = f"{_clock()} {self._where(update)} {news}{self._counts(update)}"
-                self._console.print(line, highlight=False, soft_wrap=True)
+            draw()
         except Exception:  # what can't be shown goes on all the same
             self._is_broken = True
             log.exception("the state of the run can't be shown any more; the run goes on")
+
+    def _print(self, line: str) -> None:
+        self._console.print(f"{_clock()} {printable(line)}", highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         if self._live is not None:
@@ -152,7 +165,7 @@ class LiveView:
         )
 
     def _where(self, update: StageUpdate) -> str:
-        total = f"/{len(self._ladder)}" if self._ladder else ""
+        total = f"/{self._n_stages}" if self._n_stages else ""
         return f"stage {update.stage + 1}{total}, {callers(update.users)}, {update.phase}{self._left()}:"
 
 

@@ -1,16 +1,19 @@
 """The stages of a run as a state machine: told the time and what is observed, it says which phase begins.
 
-    ladder:  ┌─ ramp ──▶ hold ──▶ grace ──▶ settle ─┐ next stage ─▶ … ─▶ done
+    staged:  ┌─ ramp ──▶ hold ──▶ grace ──▶ settle ─┐ next stage ─▶ … ─▶ done
              │  callers  what     load goes  no load │
              │  arrive   starts   on, the            │
              │           counts   counted end        │
     follow:  ramp ──▶ hold ──▶ (target changes) ramp ──▶ hold ──▶ …       until the run is stopped;
                                settle, where the target is nobody
 
+A staged plan asks where its next number of callers comes from: a ladder has a list, a search (`search_stages.py`) looks
+at what the stages before it have shown.
+
 A hold opens when the callers are there, never by wall clock alone; a grace ends when every counted utterance has
 ended, so slow utterances are never cut off at an edge and none finishes under a lighter load. Where the server
 refuses every caller of the first stage, or seems to speak another dialect, a larger one would say nothing more: the run
-is over. So it is where nobody comes or begins. Each phase of a ladder has a limit, whatever is seen.
+is over. So it is where nobody comes or begins. Each phase of a stage has a limit, whatever is seen.
 """
 
 from __future__ import annotations
@@ -18,13 +21,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from stt_load.metrics.stage import speaks_another_dialect
+from stt_load.report.stage_timeline import ENDED_EARLY
 
 ALL_REFUSED = "every caller of the first stage was refused"
 OTHER_DIALECT = "no utterance of the first stage came to a good end, and the server seems to speak another dialect"
 NOBODY_CAME = "no caller came: Locust started none, or none stayed"
 NOBODY_BEGAN = "no caller began to speak"
+ALL_DONE = "all stages done"
 NOBODY = "0 callers: nothing is measured until the user count changes"
 
 _JUDGING_LIMIT_S = 60.0  # a million utterances are read in less
@@ -47,7 +53,8 @@ class Observation:
     since the current phase was announced, so that `begun` can't grow any more once the hold is over. `refused`: of
     the ended ones, those that the server would not take. `ok`, `other_dialect`: of the ended ones, those that came to a
     good end, and those whose server seems to speak another dialect. `is_judged`: the stage's report is there, or none
-    is to come: it is made in the settle, so that no audio is due meanwhile.
+    is to come: it is made in the settle, so that no audio is due meanwhile. `breach`: which objective is missed for
+    certain, one clause; None where none is, or where holds are not to end early.
     """
 
     reached: int
@@ -61,6 +68,7 @@ class Observation:
     ok: int = 0
     other_dialect: int = 0
     is_judged: bool = True
+    breach: str | None = None
 
     @property
     def hopeless(self) -> str | None:
@@ -109,13 +117,40 @@ class Timing:
         return self.is_together or self.rounds is not None
 
 
-class LadderPlan:
-    """Fixed stages, one after the other."""
+class StageSource(Protocol):
+    """Where the number of callers of each stage comes from."""
 
-    def __init__(self, ladder: Sequence[int], timing: Timing) -> None:
-        self._ladder = tuple(ladder)
+    @property
+    def first_users(self) -> int: ...
+
+    def next_users(self, stage: int, *, ended_early: bool) -> int | str:
+        """Callers of the stage after this one, which has ended and been judged; or why there is none. `ended_early`: it
+        misses an objective for certain, and its hold ended with that."""
+        ...
+
+
+class Ladder:
+    """Stages that somebody wrote down. Above one that misses an objective for certain there is nothing to find out."""
+
+    def __init__(self, users: Sequence[int]) -> None:
+        self._users = tuple(users)
+        self.first_users = self._users[0]
+
+    def next_users(self, stage: int, *, ended_early: bool) -> int | str:
+        if ended_early:
+            return "a stage misses an objective for certain"
+        return self._users[stage + 1] if stage + 1 < len(self._users) else ALL_DONE
+
+
+class StagedPlan:
+    """Stages that end by themselves, one after the other."""
+
+    def __init__(self, source: StageSource, timing: Timing) -> None:
+        self._source = source
         self.timing = timing
         self._stage = 0
+        self._users = source.first_users
+        self._ended_early = False  # the hold of this stage
         self._phase = Phase.RAMP
         self._since_s = 0.0
         self._begun = 0
@@ -124,7 +159,7 @@ class LadderPlan:
 
     @property
     def users(self) -> int:
-        return self._ladder[self._stage]
+        return self._users
 
     @property
     def is_done(self) -> bool:
@@ -174,6 +209,9 @@ class LadderPlan:
         held_s = now_s - self._since_s
         if observed.begun > self._begun:
             self._begun, self._begun_at_s = observed.begun, now_s
+        if observed.breach is not None:
+            self._ended_early = True
+            return self._begin(now_s, Phase.GRACE, ENDED_EARLY + observed.breach)
         if self.timing.rounds is not None:
             if observed.ended >= self.users * self.timing.rounds:
                 return self._begin(now_s, Phase.GRACE, "rounds done")
@@ -205,9 +243,10 @@ class LadderPlan:
             return None
         if self._stage == 0 and observed.hopeless:
             return self._begin(now_s, Phase.DONE, observed.hopeless)
-        if self._stage + 1 == len(self._ladder):
-            return self._begin(now_s, Phase.DONE, "all stages done")
-        self._stage += 1
+        users = self._source.next_users(self._stage, ended_early=self._ended_early)
+        if isinstance(users, str):
+            return self._begin(now_s, Phase.DONE, users)
+        self._stage, self._users, self._ended_early = self._stage + 1, users, False
         return self._begin(now_s, Phase.RAMP, "next stage")
 
     def _begin(self, now_s: float, phase: Phase, reason: str) -> Transition:
@@ -216,6 +255,13 @@ class LadderPlan:
         self._begun = 0
         self._idle_since_s = None
         return Transition(self._stage, phase, self.users, reason)
+
+
+class LadderPlan(StagedPlan):
+    """Fixed stages, one after the other."""
+
+    def __init__(self, ladder: Sequence[int], timing: Timing) -> None:
+        super().__init__(Ladder(ladder), timing)
 
 
 class FollowPlan:
@@ -264,4 +310,4 @@ class FollowPlan:
         return Transition(self._stage, phase, self._users, reason)
 
 
-Plan = LadderPlan | FollowPlan
+Plan = StagedPlan | FollowPlan

@@ -49,6 +49,7 @@ def describe_run(
         "run_id": run_id,
         "label": config.label,
         "plan": str(plan),
+        **({"search": config.search_terms} if plan is PlanKind.SEARCH else {}),
         "options": {
             option.name: _shown(raw.get(option.key, option.default))
             for option in options_of(plan)

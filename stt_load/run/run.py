@@ -12,6 +12,7 @@ from typing import Any
 import gevent
 
 from stt_load.audio.pool import shortage
+from stt_load.capacity.search import CapacitySearch
 from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet
 from stt_load.clock import SteadyWallClock
@@ -25,6 +26,7 @@ from stt_load.report.knee import exit_code
 from stt_load.report.publish import publish_failure, publish_report
 from stt_load.report.stage_timeline import FAILED
 from stt_load.report.wording import callers
+from stt_load.run.breach_watch import BreachWatch
 from stt_load.run.cluster import Cluster
 from stt_load.run.controller import RunController
 from stt_load.run.fault import fault_line
@@ -33,11 +35,12 @@ from stt_load.run.ledger import Allowance, Ledger
 from stt_load.run.live_stages import LiveStages
 from stt_load.run.live_view import LiveView
 from stt_load.run.own_quota import OwnQuota
-from stt_load.run.plan import FollowPlan, LadderPlan, Plan, Timing
+from stt_load.run.plan import FollowPlan, LadderPlan, Plan, StagedPlan, Timing
 from stt_load.run.preflight import overload, shortages_of_limits
 from stt_load.run.provenance import describe_run
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run_folder import RunFolder
+from stt_load.run.search_stages import SearchStages
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.telemetry_feed import TelemetryFeed
 from stt_load.sidecar.local import LocalSidecar
@@ -105,10 +108,15 @@ class Run:
             self._wall_clock,
             self._on_counted,
         )
-        stages = _make_plan(config, cluster.target, self._limit_s, plan)
+        ends_early = config.aborts_on_fail or (plan is PlanKind.SEARCH and not config.has_whole_holds)
+        self._breaches = BreachWatch(config.slos if ends_early else ())
+        stages = self._make_plan(plan)
         self.controller = RunController(
             *(run_id, stages, cluster, self.ledger, self.folder),
-            *(self._on_update, self._on_step, self.fail, self.live.is_read, self._wall_clock),
+            *(self._on_update, self._on_step, self.fail),
+            self.live.is_read,
+            self._breaches.breach,
+            self._wall_clock,
         )
         self._gpu_feed = GpuFeed(
             config.gpu_sidecars,
@@ -236,6 +244,23 @@ class Run:
         self.folder.add_sample(sample)
         self.live.add_sample(sample)
 
+    def _make_plan(self, plan: PlanKind) -> Plan:
+        if plan is PlanKind.FOLLOW:
+            return FollowPlan(self.cluster.target)
+        config = self.config
+        timing = Timing(
+            hold_s=config.hold_s,
+            settle_s=config.settle_s,
+            ramp_rate=config.ramp_rate,
+            utterance_limit_s=self._limit_s + config.pause_s[1],
+            at_least=config.at_least,
+            rounds=config.rounds,
+            is_together=config.arrival == "together",
+        )
+        if plan is PlanKind.LADDER:
+            return LadderPlan(config.concurrency, timing)
+        return StagedPlan(SearchStages(CapacitySearch(**config.search_terms), self.live.judged, self._tell), timing)
+
     def _on_update(self, update: StageUpdate) -> None:
         self._gpu_feed.announce(update)
         self.live.announce(update)
@@ -243,8 +268,14 @@ class Run:
             self._view.announce(update)
         log.info("stage %d, %s: %s", update.stage + 1, callers(update.users), update.phase)
 
+    def _tell(self, line: str) -> None:
+        log.info(line)
+        if self._view is not None:
+            self._view.say(line)
+
     def _on_counted(self, record: UtteranceRecord) -> None:
         self.live.add(record)
+        self._breaches.add(record)
         self._telemetry.add(record)
 
     def _on_step(self) -> None:
@@ -273,18 +304,3 @@ def _caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, plan: Pla
     for line in notes:
         log.warning(line)
     return notes
-
-
-def _make_plan(config: RunConfig, target: int, limit_s: float, plan: PlanKind) -> Plan:
-    if plan is PlanKind.FOLLOW:
-        return FollowPlan(target)
-    timing = Timing(
-        hold_s=config.hold_s,
-        settle_s=config.settle_s,
-        ramp_rate=config.ramp_rate,
-        utterance_limit_s=limit_s + config.pause_s[1],
-        at_least=config.at_least,
-        rounds=config.rounds,
-        is_together=config.arrival == "together",
-    )
-    return LadderPlan(config.concurrency, timing)

@@ -7,7 +7,7 @@ from made_run import made_run
 
 from stt_load.errors import ExitCode
 from stt_load.report.build import build_report
-from stt_load.report.knee import exit_code, find_knee, run_verdict
+from stt_load.report.knee import exit_code, find_knee, ladder_verdict, run_verdict
 from stt_load.report.model import RunReport, StageReport, Verdict
 
 P, F, I, E = Verdict.PASS, Verdict.FAIL, Verdict.INVALID, Verdict.EMPTY  # noqa: E741
@@ -50,7 +50,7 @@ def test_the_first_stage_from_below_that_does_not_pass_decides(
     stages = ladder(report, *rungs)
     knee = find_knee(stages)
     assert (knee.holds and knee.holds.users, knee.breaks and knee.breaks.users) == (holds, breaks)
-    verdict = run_verdict(stages, knee, is_finished=True, is_aborted=False)
+    verdict = run_verdict(stages, ladder_verdict(knee), is_finished=True, is_aborted=False)
     assert exit_code(replace(report, verdict=verdict)) is code
 
 
@@ -66,7 +66,6 @@ def test_how_the_run_ended_comes_before_what_its_stages_say(
     report: RunReport, is_finished: bool, is_aborted: bool, has_failed: bool, code: ExitCode
 ) -> None:
     stages = ladder(report, (1, P), (5, F))
-    verdict = run_verdict(
-        stages, find_knee(stages), is_finished=is_finished, is_aborted=is_aborted, has_failed=has_failed
-    )
+    found = ladder_verdict(find_knee(stages))
+    verdict = run_verdict(stages, found, is_finished=is_finished, is_aborted=is_aborted, has_failed=has_failed)
     assert exit_code(replace(report, verdict=verdict)) is code

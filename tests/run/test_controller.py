@@ -100,11 +100,12 @@ class Led:
         self.ledger = Ledger("run", references, self.folder.add_utterances)
         self.updates: list[StageUpdate] = []
         self.n_steps = 0
+        self.breaches: dict[int, str] = {}
         self.faults: list[Exception] = []
         self.controller = RunController(
             *("run", plan, cluster, self.ledger, self.folder),
             *(self.updates.append, self._count_step, self.faults.append, lambda stage: True),
-            *(SteadyWallClock(AHEAD_S), self.clock),
+            *(self.breaches.get, SteadyWallClock(AHEAD_S), self.clock),
         )
         self.controller.start()
 
@@ -142,6 +143,24 @@ def to_hold(led: Led, users: int = 1) -> None:
         led.cluster.end(user, phase="ramp")
     led.step()
     assert led.phase is Phase.HOLD
+
+
+def test_a_hold_ends_as_soon_as_an_objective_is_missed_for_certain_and_the_counted_still_end(lead: Lead) -> None:
+    led = lead()
+    to_hold(led)
+    led.cluster.begin(0)
+    led.breaches[0] = "9 of 10 utterances failed of error_rate<1%"
+    led.step()
+    assert led.phase is Phase.GRACE
+    assert led.lines()[-1]["reason"] == "ended early: 9 of 10 utterances failed of error_rate<1%"
+    led.step()
+    assert led.phase is Phase.GRACE
+    led.cluster.end(0)
+    led.step()
+    assert led.phase is Phase.SETTLE
+    led.step(after_s=TIMING.settle_s)
+    assert not led.step(after_s=TIMING.settle_s)
+    assert led.controller.plan.is_done
 
 
 def test_a_ladder_is_led_from_its_first_stage_to_its_last(lead: Lead) -> None:

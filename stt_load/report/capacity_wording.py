@@ -1,0 +1,169 @@
+"""The answer of a search in words and rows, in one place, so that the console, the page and the files agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stt_load.capacity.answer import CapacityAnswer, EdgeSide, Shape, ShareCurve
+from stt_load.capacity.interval import Interval
+from stt_load.capacity.search import SearchEnd
+from stt_load.capacity.trial import TrialResult
+from stt_load.kinds import STREAM, LoadKind
+from stt_load.metrics.figures import NOTHING
+from stt_load.report.capacity_run import first_users
+from stt_load.report.model import RunReport, StageReport, Verdict
+from stt_load.report.wording import bound, callers, knee_sentence, objective_name, observed, percent, why_not
+
+TRIALS_TITLE = "Trials"
+
+_SHAPES = {
+    Shape.CLIFF: "cliff between {fine} and {collapsed}",
+    Shape.SLOPE: "slope from {fine} to {collapsed}",
+}
+
+
+def headline(report: RunReport) -> str:
+    """The answer that the run was for, as one sentence without its full stop: how many callers the server holds."""
+    if report.capacity is None:
+        return knee_sentence(report.knee, report.kind)
+    return capacity_sentence(report, report.capacity)
+
+
+def capacity_sentence(report: RunReport, answer: CapacityAnswer) -> str:
+    """What a search has found: `holds 42 callers (40–44) at eos_latency p95 < 1s: 42 passed 3 of 3, …`."""
+    edge = ", ".join([*_side(answer.held, "passed"), *_side(answer.broke, "failed")])
+    claim = f"{_claim(report, answer)} at {_objectives(report)}{f': {edge}' if edge else ''}"
+    return "; ".join([claim, *_limit(answer), *_gpu(report, answer), *_end(report, answer)])
+
+
+def _claim(report: RunReport, answer: CapacityAnswer) -> str:
+    first = first_users(report.run)
+    if not answer.holds:
+        tried = callers(answer.broke.users, report.kind) if answer.broke else "a number of callers"
+        return f"does not hold {tried}" if answer.broke else "nothing is known of what it holds"
+    at_least = "" if answer.why_over is SearchEnd.FOUND else "at least "
+    fewer = f", fewer than the {first} of --from," if answer.holds < first else ""
+    return f"holds {at_least}{callers(answer.holds, report.kind)}{_interval(answer.interval)}{fewer}"
+
+
+def _interval(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return f" ({interval.low} or more)" if interval.high is None else f" ({interval.low}–{interval.high})"
+
+
+def _objectives(report: RunReport) -> str:
+    slos = next((stage.slos for stage in report.stages), ())
+    return ", ".join(f"{objective_name(result.slo)} {bound(result.slo)}" for result in slos) or "its objectives"
+
+
+def _side(side: EdgeSide | None, how: str) -> list[str]:
+    if side is None:
+        return []
+    return [f"{side.users} {how} {side.passed if how == 'passed' else side.failed} of {side.n}"]
+
+
+def _limit(answer: CapacityAnswer) -> list[str]:
+    by = f"limited by {' and '.join(answer.limited_by)}" if answer.limited_by else ""
+    turn = answer.turn
+    shape = ""
+    if turn is not None and turn.collapsed is not None:
+        shape = _SHAPES[turn.shape].format(fine=turn.fine, collapsed=turn.collapsed)
+    return [text for text in [", ".join(filter(None, [by, shape]))] if text]
+
+
+def _gpu(report: RunReport, answer: CapacityAnswer) -> list[str]:
+    """The mean load of the busiest GPU while as many callers as hold were there."""
+    held = [stage for stage in report.stages if stage.users == answer.holds and stage.verdict is Verdict.PASS]
+    means = [gpu.busy.mean for stage in held if stage.is_covered("gpu") and (gpu := stage.busiest("gpu"))]
+    known = [mean for mean in means if mean is not None]
+    return [f"GPU {sum(known) / len(known):.0f} %"] if known else []
+
+
+def _end(report: RunReport, answer: CapacityAnswer) -> list[str]:
+    """How the search ended, where it did not find both sides of the edge."""
+    match answer.why_over:
+        case SearchEnd.FOUND:
+            return []
+        case SearchEnd.MOST_HOLDS:
+            return ["no more were to be tried (--max)"]
+        case SearchEnd.GENERATOR:
+            stages = [s for s in report.stages if s.users == answer.invalid_at and s.trial and s.broken]
+            why = f" ({why_not(stages[-1])})" if stages else ""
+            at = callers(answer.invalid_at or 0, report.kind)
+            return [f"with {at} the load generator, not the server, was the limit{why}"]
+        case SearchEnd.TRIALS_SPENT:
+            return [f"after {answer.trials} trials both sides of the edge still contradict themselves: not decided"]
+    return [f"the search ended early, after {answer.trials} trial{'' if answer.trials == 1 else 's'}"]
+
+
+# the table -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TrialTable:
+    """One row for each number of callers that was tried, in ascending order, and what a reader needs for it."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def trial_table(report: RunReport) -> TrialTable | None:
+    """How the trials ended, and what share was beyond each bound; None where the run was no search."""
+    answer = report.capacity
+    if answer is None:
+        return None
+    trials = [stage for stage in report.stages if stage.trial is not None]
+    return TrialTable(
+        ("callers", "passed", "failed", "not valid", *(curve.slo.text for curve in answer.curves)),
+        tuple(_row(answer, users, trials) for users in sorted({stage.users for stage in trials})),
+        tuple(_table_notes(answer)),
+    )
+
+
+def _row(answer: CapacityAnswer, users: int, trials: Sequence[StageReport]) -> tuple[str, ...]:
+    ended = Counter(stage.trial.result for stage in trials if stage.trial and stage.users == users)
+    counts = (str(ended[result] or NOTHING) for result in (TrialResult.PASS, TrialResult.FAIL, TrialResult.INVALID))
+    return (str(users), *counts, *(_share(curve, users) for curve in answer.curves))
+
+
+def _share(curve: ShareCurve, users: int) -> str:
+    if users not in curve.users:
+        return NOTHING
+    at = curve.users.index(users)
+    return f"{percent(curve.shares[at])} ({percent(curve.fitted[at])})"
+
+
+def _table_notes(answer: CapacityAnswer) -> list[str]:
+    lines = []
+    if answer.curves:
+        allowed = ", ".join(f"{percent(curve.allowed_share)} with {curve.slo.text}" for curve in answer.curves)
+        lines.append(
+            "Below each objective is the share beyond its bound, as it was measured and, in brackets, as the fit over "
+            f"all trials has it. Allowed are {allowed}."
+        )
+    if answer.interval is not None:
+        other = _interval(answer.binomial)
+        narrow = f" If utterances knew nothing of each other, it would be{other}." if other else ""
+        lines.append(
+            "The interval behind the answer is one of 95 %: a fit that never falls over all trials, with trials and "
+            f"callers drawn again, since utterances of one stage wait for each other.{narrow}"
+        )
+    return lines
+
+
+# while it goes on ------------------------------------------------------------------------------------------
+
+
+def trial_line(n: int, users: int, stage: StageReport | None, next_users: int | None, kind: LoadKind = STREAM) -> str:
+    """A line about a trial that has just ended: `trial 7: 44 callers: pass, eos_latency p95 0.610 s; next 46`."""
+    told = "it could not be judged" if stage is None else stage.mark
+    results = [] if stage is None else [observed(result) for result in stage.slos[:1] if result.value is not None]
+    if stage is not None and stage.verdict is Verdict.INVALID:
+        results = [why_not(stage)]
+    what = ", ".join([told, *results])
+    then = "the search is over" if next_users is None else f"next {next_users}"
+    return f"trial {n}: {callers(users, kind)}: {what}; {then}"

@@ -1,0 +1,40 @@
+"""The stages of a search: each is a trial, and what all of them have shown decides about the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stt_load.capacity.search import CapacitySearch
+from stt_load.capacity.trial import Trial, TrialResult
+from stt_load.report.capacity_wording import trial_line
+from stt_load.report.model import StageReport
+
+
+class SearchStages:
+    """Asks the search for the callers of each stage.
+
+    `judged`: the report of a stage that has ended; None where it could not be made, which is an invalid trial then.
+    `tell`: is called with a line about each trial.
+    """
+
+    def __init__(
+        self, search: CapacitySearch, judged: Callable[[int], StageReport | None], tell: Callable[[str], object]
+    ) -> None:
+        users = search.next_users
+        assert users is not None, "nothing has been tried yet"
+        self.first_users = users
+        self._search = search
+        self._judged = judged
+        self._tell = tell
+        self._users = users
+
+    def next_users(self, stage: int, *, ended_early: bool) -> int | str:
+        report = self._judged(stage)
+        trial = report.trial if report else None
+        self._search.record(trial or Trial(self._users, TrialResult.INVALID))
+        users = self._search.next_users
+        self._tell(trial_line(len(self._search.trials), self._users, report, users))
+        if users is None:
+            return str(self._search.why_over)
+        self._users = users
+        return users
