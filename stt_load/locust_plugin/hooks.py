@@ -26,6 +26,7 @@ from stt_load.locust_plugin.cluster.admission import Admission
 from stt_load.locust_plugin.cluster.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
 from stt_load.locust_plugin.cluster.set_up import set_up_cluster
 from stt_load.locust_plugin.exits import exit_with
+from stt_load.locust_plugin.live_tab import install_tab
 from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.start_form import install_form
 from stt_load.locust_plugin.web_form import settle_host
@@ -152,6 +153,7 @@ def _join_master(environment: Any, admission: Admission, clips: LoadedClips, pla
     if environment.web_ui is not None:
         guard(environment)
         install_form(environment)
+        install_tab(environment)
     listen = environment.events
     listen.test_start.add_listener(lambda **_: master.on_test_start())
     listen.test_stopping.add_listener(lambda **_: master.on_test_stopping())

@@ -10,7 +10,8 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import gevent
 import psutil
@@ -31,6 +32,7 @@ from stt_load.process.log import log
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.cluster import Cluster
 from stt_load.run.fault import fault_line
+from stt_load.run.live_stages import LiveStages
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.named_servers import find_unnamed, named_servers
 from stt_load.run.preflight import find_problems, port_taken
@@ -52,6 +54,14 @@ class WorkersGone(ConfigError):
     exit_code = ExitCode.FAILED
 
 
+class Watched(NamedTuple):
+    """What people watch of a run, which outlasts it."""
+
+    config: RunConfig
+    live: LiveStages
+    folder: Path
+
+
 class Master:
     """Listens to Locust's events. There is one `run` at a time, and none between two."""
 
@@ -68,6 +78,7 @@ class Master:
         options = environment.parsed_options  # as the command line and the environment have them: nobody has typed yet
         setattr(options, SERVERS_OPTION, named_servers(vars(options)))
         self.run: Run | None = None
+        self.latest: Watched | None = None  # what is shown of this run, or of the last one
         self._admission = admission or Admission(this_program())
         self._clips = clips or LoadedClips()
         self._left_out: set[str] = set()  # workers whose reports make no sense, each told once
@@ -135,6 +146,7 @@ class Master:
             if self._is_leaving:
                 raise ClipsInterrupted("interrupted before its workers were ready: no run was started")
             self.run = self._open_run(config, clips)
+            self.latest = Watched(config, self.run.live, self.run.folder.path)
             self.run.start()
         except ConfigError as error:
             self._refuse(error)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, before_render_template, jsonify, request
-from flask.json.provider import DefaultJSONProvider
 from locust.argument_parser import ui_extra_args_dict
 from werkzeug.datastructures import ImmutableMultiDict
 
@@ -27,8 +26,7 @@ _OURS = frozenset(option.key for option in OPTIONS)
 def install_form(environment: Any) -> None:
     """Called once, before the web UI starts to listen."""
     app: Flask = environment.web_ui.app
-    assert isinstance(app.json, DefaultJSONProvider)
-    app.json.sort_keys = False  # the page shows fields in the order of its dictionary
+    app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the page shows fields in this order
     extra = ui_extra_args_dict()
     form = WebForm(environment.parsed_options, extra)
     known = _FIELDS | extra.keys() | {URL}
@@ -85,7 +83,7 @@ def _extra_options(form: WebForm, of_locust: Mapping[str, Any]) -> dict[str, Any
             "default_value": value,
             "choices": form.choices(option) or None,
             "is_multiple": False,  # Locust's word for a list in which several are chosen
-            "help_text": option.help_with_default,
+            "help_text": option.help_with_default + (" Several are written with commas." if option.is_multiple else ""),
             "group": option.group,
             "flag": f"--{option.name}",
         }

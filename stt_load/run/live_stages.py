@@ -122,6 +122,7 @@ class LiveStages:
         self._counts: dict[int, StageCounts] = {}
         self._users: dict[int, int] = {}
         self._stage = 0
+        self._is_on = True  # the stage counts utterances, or is going to
         self._is_reading: set[int] = set()
 
     def add(self, record: UtteranceRecord) -> None:
@@ -161,10 +162,19 @@ class LiveStages:
             gpu_pct=counts.gpu_pct,
         )
 
+    @property
+    def judged_stages(self) -> tuple[StageReport, ...]:
+        """The reports of the stages that have ended. One that was made under load has the stage that is on, too."""
+        stages = self.ended.stages if self.ended else ()
+        return tuple(each for each in stages if each.figures.stage < self._stage or not self._is_on)
+
     def judged(self, stage: int) -> StageReport | None:
         """The report of a stage that has ended; None where there is none yet."""
-        stages = self.ended.stages if self.ended else ()
-        return next((each for each in stages if each.figures.stage == stage), None)
+        return next((each for each in self.judged_stages if each.figures.stage == stage), None)
+
+    def close(self, report: RunReport) -> None:
+        """The run is over: `report` is the one that its folder has."""
+        self.ended, self._is_on = report, False
 
     def is_read(self, stage: int) -> bool:
         """Nothing is being read of this stage any more: its report is there, or can't be made."""
@@ -174,6 +184,7 @@ class LiveStages:
         """A phase begins, and its line is in the file: the report of the stages that have ended is made."""
         is_new = update.stage != self._stage
         self._stage, self._users[update.stage] = update.stage, update.users
+        self._is_on = update.phase is not Phase.SETTLE
         if update.phase is Phase.SETTLE:
             self._begin_to_read(update.stage)
         elif is_new and self.judged(update.stage - 1) is None and self._is_small:

@@ -129,8 +129,8 @@ class Run:
             *(run_id, config, os.environ, lambda: self.controller.update, cluster, self.ledger, self.live),
             self._wall_clock,
         )
-        ladder = config.concurrency if plan is PlanKind.LADDER else ()
-        self._view = LiveView(self.ledger, stages, ladder, has_panel=not config.verbose) if config.live else None
+        self.ladder = config.concurrency if plan is PlanKind.LADDER else ()
+        self._view = LiveView(self.ledger, stages, self.ladder, has_panel=not config.verbose) if config.live else None
         self._quota = OwnQuota()
         self._closing = gevent.Greenlet(self._close)
 
@@ -190,13 +190,14 @@ class Run:
     def _publish(self) -> ExitCode:
         # In a real thread: a million rows take seconds, and workers leave a master that is silent.
         try:
-            self.live.ended = call_in_thread(publish_report, self.folder.path, self.config.output)
-            return exit_code(self.live.ended)
+            report = call_in_thread(publish_report, self.folder.path, self.config.output)
+            self.live.close(report)
+            return exit_code(report)
         except Exception as error:
             self._note_failure(error, f"; what was measured is in {self.folder.path}")
         self._keep_description({"failure": self.failure})
         with suppress(Exception):
-            self.live.ended = call_in_thread(publish_failure, self.folder.path, self.failure)
+            self.live.close(call_in_thread(publish_failure, self.folder.path, self.failure))
         return ExitCode.FAILED
 
     def _try(self, part: Callable[[], None]) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from stt_load.kinds import LoadKind
 from stt_load.metrics.figures import FIGURES, NOTHING, TableColumn
-from stt_load.report.model import Verdict
 from stt_load.report.table import table_cell
 from stt_load.report.wording import names_of
 from stt_load.run.live_stages import LiveStage, LiveStages
@@ -43,7 +42,7 @@ class StageRow:
 
 @dataclass(frozen=True, slots=True)
 class StageTable:
-    """`headings` and cells are in the same order: callers first, the verdict last."""
+    """`headings` and cells are in the same order: callers first, then the verdict, then figures."""
 
     headings: tuple[str, ...]
     rows: tuple[StageRow, ...]
@@ -52,23 +51,24 @@ class StageTable:
 def stage_table(live: LiveStages, kind: LoadKind, is_over: bool = False) -> StageTable:
     """All stages so far. `is_over`: the run is closed, so that no stage is on."""
     columns = [column for column in _columns(kind) if kind in _FIGURES[column.figure].kinds]
-    stages = live.ended.stages if live.ended else ()
+    stages = live.judged_stages
     names = names_of(stages)
     rows = []
     for stage in stages:
         cells = [table_cell(_FIGURES[column.figure], column.column)(stage) for column in columns]
-        rows.append(StageRow((names[stage.figures.stage], *cells, stage.mark), str(stage.verdict)))
+        rows.append(StageRow((names[stage.figures.stage], stage.mark, *cells), str(stage.verdict)))
     now = live.current
     if not is_over and now.users and live.judged(now.stage) is None:
         cells = [_text(column, column.live(now)) for column in columns]
-        rows.append(StageRow((str(now.users), *cells, NOW), RUNNING))
-    return StageTable((kind.callers, *(column.column.heading for column in columns), "verdict"), tuple(rows))
+        rows.append(StageRow((str(now.users), NOW, *cells), RUNNING))
+    return _without_empty(StageTable((kind.callers, "verdict", *(each.column.heading for each in columns)), tuple(rows)))
 
 
-def verdict_of(table: StageTable) -> Verdict | None:
-    """The verdict of the last stage that has one."""
-    judged = [row.verdict for row in table.rows if row.verdict != RUNNING]
-    return Verdict(judged[-1]) if judged else None
+def _without_empty(table: StageTable) -> StageTable:
+    """The table without the column of the GPU where no sidecar watches one."""
+    if any(row.cells[-1] != NOTHING for row in table.rows):
+        return table
+    return StageTable(table.headings[:-1], tuple(StageRow(row.cells[:-1], row.verdict) for row in table.rows))
 
 
 def _columns(kind: LoadKind) -> tuple[_Column, ...]:

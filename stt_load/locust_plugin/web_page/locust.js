@@ -5,14 +5,15 @@
   const args = window.templateArgs;
   const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
   const options = new Map(Object.entries(args.extra_options || {}).map(([name, option]) => [camel(name), option]));
-  const HOST = { flag: "Host: URL of the server", help_text: args.host_help };
 
   const style = document.createElement("style");
   style.textContent = `
     .stt-heading { font: 600 1rem/1.2 Roboto, Helvetica, Arial, sans-serif; margin: 8px 0 -12px; grid-column: 1 / -1; }
     .stt-help { font-size: .8rem; opacity: .75; margin: 4px 2px 0; }
     .stt-error { font-size: .85rem; color: #d32f2f; margin: 4px 2px 0; overflow-wrap: anywhere; }
-    .stt-fields { display: grid !important; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 24px; }
+    .stt-fields { display: grid !important; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 24px;
+      align-items: start; }
+    .stt-fields label.MuiFormControlLabel-root { margin-left: -9px; }
     .stt-wrong fieldset { border-color: #d32f2f !important; border-width: 2px !important; }
     .MuiAlert-message { white-space: pre-line; overflow-wrap: anywhere; }
     #stt-stages { width: 100%; border: 0; display: block; min-height: 300px; }`;
@@ -30,19 +31,19 @@
   const decorate = (form) => {
     form.dataset.sttLoad = "";
     const host = control(form, "host");
-    if (host) label(host, HOST.flag);
+    if (host) label(host, "Host: URL of the server");
     let group = "";
     for (const [name, option] of options) {
       const field = control(form, name);
       if (!field || !option.flag) continue;
       field.parentElement.classList.add("stt-fields");
-      if (option.group !== group) field.before(element("h3", "stt-heading", option.group));
+      if (option.group !== group) field.before(element("h4", "stt-heading", option.group));
       group = option.group;
       label(field, option.flag);
       // Within the field, so that it has one cell of the grid. A label puts its content beside the box: below it then.
       field.style.flexWrap = "wrap";
       const help = element("p", "stt-help", option.help_text);
-      if (field.matches("label")) help.style.flexBasis = "100%";
+      if (field.matches("label")) Object.assign(help.style, { flexBasis: "100%", marginLeft: "11px" });
       field.append(help);
     }
     const ours = form.querySelector(".stt-fields")?.closest(".MuiAccordion-root");
@@ -73,7 +74,7 @@
     const url = new URL(answer.url || "about:blank");
     if (url.pathname.endsWith("/swarm")) {
       const told = await answer.clone().json().catch(() => ({}));
-      const form = document.querySelector("[role=dialog] form") || document.querySelector("form");
+      const form = document.querySelector(".MuiModal-root form") || document.querySelector("form");
       if (form) showProblems(form, told.problems || []);
     }
     return answer;
@@ -81,6 +82,8 @@
 
   const showStages = () => {
     const tabs = document.querySelector(".MuiTabs-root");
+    const own = [...(tabs?.querySelectorAll("[role=tab]") || [])].find((tab) => tab.textContent === "Stages");
+    if (own) own.style.order = -1; // the first, since a phone shows no more than the first ones
     const isOpen = tabs && new URLSearchParams(location.search).get("tab") === args.stages_tab;
     const frame = document.getElementById("stt-stages");
     if (!isOpen) frame?.remove();
