@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,12 @@ def describe(watched: Watched | None, run: Run | None, state: str) -> dict[str, 
     if watched is None:
         return {"state": state, "is_over": True, "answer": "No run has begun.", "stages": None}
     config, live, folder = watched
-    kind, report, is_over = config.kind, live.ended, run is None
-    stages = live.judged_stages
+    kind, is_over, stages = config.kind, run is None, live.judged_stages
+    report = replace(live.ended, stages=stages) if live.ended else None
     knee = report.knee if report and is_over else find_knee(stages)
     table = stage_table(live, kind, is_over)
     now = live.current
-    failures = failure_rows(stages)
+    failures = failure_rows(report) if report else []
     if not is_over and live.judged(now.stage) is None:
         told = sorted(now.failures.items(), key=lambda item: -item[1])
         failures += [(str(now.users), outcome, f"{n} of {now.ended}", why, "") for (outcome, why), n in told]

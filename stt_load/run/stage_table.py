@@ -61,7 +61,9 @@ def stage_table(live: LiveStages, kind: LoadKind, is_over: bool = False) -> Stag
     if not is_over and now.users and live.judged(now.stage) is None:
         cells = [_text(column, column.live(now)) for column in columns]
         rows.append(StageRow((str(now.users), NOW, *cells), RUNNING))
-    return _without_empty(StageTable((kind.callers, "verdict", *(each.column.heading for each in columns)), tuple(rows)))
+    return _without_empty(
+        StageTable((kind.callers, "verdict", *(each.column.heading for each in columns)), tuple(rows))
+    )
 
 
 def _without_empty(table: StageTable) -> StageTable:
