@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "clips": ("stt_load.cli.clips", "Make clips with a TTS engine, or show a folder of them."),
     "serve": ("stt_load.cli.serve", "Run the embedded recogniser on a port."),
     "report": ("stt_load.cli.report", "Rebuild every report file of a run folder from its raw files."),
+    "compare": ("stt_load.cli.compare", "Compare results with each other and with targets, and say what is noise."),
     "score": ("stt_load.cli.score", "Score a file of transcripts (WER and CER), without a run."),
     "calibrate": (
         "stt_load.cli.calibrate",

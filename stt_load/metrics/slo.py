@@ -20,7 +20,7 @@ from stt_load.metrics.estimates import Estimate
 from stt_load.metrics.figures import Figure, Unit, slo_example, with_slo
 from stt_load.metrics.quantiles import percentile
 
-_BOUND_UNITS: dict[Unit, dict[str, float]] = {
+BOUND_UNITS: dict[Unit, dict[str, float]] = {
     Unit.SECONDS: {"s": 1.0, "ms": 0.001},
     Unit.RATIO: {"%": 0.01},
     Unit.FACTOR: {"": 1.0},
@@ -70,7 +70,7 @@ def parse_slo(text: str) -> Slo:
     figure = with_slo().get(name)
     if figure is None:
         raise ConfigError(f"--slo {text!r}: there is no figure {name!r}; it can be one of {', '.join(with_slo())}")
-    factor = _BOUND_UNITS[figure.unit].get(match["unit"])
+    factor = BOUND_UNITS[figure.unit].get(match["unit"])
     if factor is None or figure.is_distribution != _is_statistic(statistic):
         example = f"{slo_example(figure)}{_HINTS.get(figure.unit, '')}"
         raise ConfigError(f"--slo {text!r} can't be read: write it like {example}")

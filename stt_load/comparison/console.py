@@ -1,0 +1,114 @@
+"""A comparison on a terminal or in a pipe: what differs, the box, the ladder, the notes. It fits 80 columns."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from stt_load.comparison.compare import Comparison, FailOn
+from stt_load.comparison.wording import (
+    TITLE,
+    TextTable,
+    Tone,
+    box_table,
+    changes,
+    difference_lines,
+    doubt_lines,
+    header,
+    ladder_table,
+    notes,
+    target_status,
+    verdict,
+    void_lines,
+)
+from stt_load.text.printable import printable
+
+_WIDTH = 80
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|pt|s|MiB)\b|%)")
+_STYLES = {Tone.GOOD: "green", Tone.BAD: "red", Tone.FAINT: "dim", Tone.PLAIN: ""}
+
+
+def print_comparison(comparison: Comparison, fail_on: Sequence[FailOn], console: Console | None = None) -> None:
+    """Prints it on standard output, unless a console is given."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=_WIDTH, color_system=None)
+    voids = void_lines(comparison)
+    if voids:
+        _print_lines("Void: the results have measured different things", voids, console, "bold red")
+    _print_lines("Not valid", doubt_lines(comparison), console, "bold yellow")
+    differs = difference_lines(comparison)
+    _print_lines("What differs", differs or ["nothing that was written down"], console)
+    if comparison.reference is not None:
+        _print_box(comparison, console)
+    word, tone = verdict(comparison, fail_on)
+    console.print(Text(word, style=f"bold {_STYLES[tone]}".strip()))
+    if comparison.reference is not None:
+        for sentence in changes(comparison):
+            console.print(Text(_folded(sentence.text, console), style=_STYLES[sentence.tone]))
+    ladder = ladder_table(comparison)
+    if ladder:
+        console.print()
+        _print_uncut(_table(ladder), console)
+    console.print()
+    _print_lines("Notes", notes(comparison), console)
+
+
+def _print_box(comparison: Comparison, console: Console) -> None:
+    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    facts.add_column()
+    facts.add_column(overflow="fold")
+    for name, value in header(comparison):
+        facts.add_row(Text(name, style="bold"), Text(printable(value)))
+    table = _table(box_table(comparison))
+    status = [Text(printable(line), style="bold") for line in target_status(comparison)]
+    parts = Group(facts, "", table, "", *status) if status else Group(facts, "", table)
+    width = console.width
+    console.width = max(_WIDTH, _width_of(table, console) + 4)
+    console.print(Panel(parts, title=TITLE, box=box.ROUNDED, padding=(0, 1)))
+    console.width = width
+
+
+def _table(table: TextTable) -> Table:
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for at, heading in enumerate(table.headings):
+        drawn.add_column(heading, justify="left" if at < table.n_left else "right", no_wrap=True)
+    for row in table.rows:
+        drawn.add_row(*(Text("\n".join(map(printable, c.text.split("\n"))), style=_STYLES[c.tone]) for c in row))
+    return drawn
+
+
+def _print_uncut(table: Table, console: Console) -> None:
+    """Prints a table that is too wide at its full width: the terminal folds it, rich would cut figures short."""
+    width = console.width
+    console.width = max(width, _width_of(table, console))
+    console.print(table)
+    console.width = width
+
+
+def _width_of(table: Table, console: Console) -> int:
+    return console.measure(table, options=console.options.update(width=1_000)).maximum
+
+
+def _print_lines(heading: str, lines: Sequence[str], console: Console, style: str = "bold") -> None:
+    if not lines:
+        return
+    console.print(Text(heading, style=style))
+    for line in lines:
+        console.print(Text(_folded(line, console, "  - ", "    ")))
+    console.print()
+
+
+def _folded(line: str, console: Console, first: str = "", rest: str = "  ") -> str:
+    """The line folded at blanks, but for those in front of a unit."""
+    whole = _UNIT.sub("\xa0", printable(line))
+    return "\n".join(textwrap.wrap(whole, console.width, initial_indent=first, subsequent_indent=rest)).replace(
+        "\xa0", " "
+    )

@@ -1,0 +1,114 @@
+"""What was run on what, as `run.json` says it: the facts that two runs are compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from stt_load.text.url_secrets import without_secrets_of_urls
+
+JsonObject = Mapping[str, Any]
+
+VOID = frozenset({"end of utterance", "frame rule", "clips", "normaliser", "texts"})
+"""Facts without which nothing can be compared: two runs that differ in one of them have measured different things."""
+
+_TOLD_OTHERWISE = frozenset(
+    {"label", "results", "output", "verbose", "live", "stt-url", "url", "tts-url", "dialect", "clips", "end", "seed"}
+    | {"slo", "gpu-sidecar", "gpu-id", "server-process", "language", "frame-ms", "trailing-silence", "concurrency"}
+)
+"""Options that other facts tell, or that change nothing that is measured."""
+
+
+def run_facts(run: JsonObject) -> dict[str, tuple[str, ...]]:
+    """Each fact that the run has, in the order in which differences are told."""
+    told = {name: tell(run) for name, tell in _FACTS.items()}
+    options = run.get("options") or {}
+    versions = run.get("versions") or {}
+    told |= {f"--{name}": _text(value) for name, value in options.items() if name not in _TOLD_OTHERWISE}
+    told |= {f"version of {name}": _text(value) for name, value in versions.items()}
+    return {name: (without_secrets_of_urls(value),) for name, value in told.items() if value is not None}
+
+
+def hardware(run: JsonObject) -> str:
+    """The machines and the GPUs, on one line."""
+    return "; ".join(filter(None, [_gpus(run), _hosts(run)])) or "not known"
+
+
+def _hosts(run: JsonObject) -> str | None:
+    return _listed(
+        ", ".join(
+            filter(
+                None,
+                [
+                    _text(host.get("host")),
+                    _text(host.get("cpu_model")),
+                    f"{host['cores']} cores" if host.get("cores") else None,
+                    f"limit {host['container_cpu_limit']} CPUs" if host.get("container_cpu_limit") else None,
+                ],
+            )
+        )
+        for host in run.get("hosts") or ()
+    )
+
+
+def _gpus(run: JsonObject) -> str | None:
+    return _listed(
+        " on ".join(filter(None, [gpu.get("name") or "GPU", gpu.get("host")])) for gpu in run.get("gpu") or ()
+    )
+
+
+def _drivers(run: JsonObject) -> str | None:
+    return _listed(_text(gpu.get("driver")) or "" for gpu in run.get("gpu") or ())
+
+
+def _frame(run: JsonObject) -> str | None:
+    frame = run.get("frame") or {}
+    if frame.get("ms") is None:
+        return None
+    size = frame.get("bytes")
+    return f"{frame['ms']:g} ms{f', {size} bytes' if size else ''}"
+
+
+def _clips(run: JsonObject) -> str | None:
+    clips = run.get("clips") or {}
+    digest = clips.get("manifest_sha256")
+    return f"{clips.get('n')} of {clips.get('source')} ({str(digest)[:12]})" if digest else None
+
+
+def _language(run: JsonObject) -> str | None:
+    return _text((run.get("language") or {}).get("code"))
+
+
+_FACTS: dict[str, Callable[[JsonObject], str | None]] = {
+    "end of utterance": lambda run: _text(run.get("end")),
+    "frame rule": _frame,
+    "clips": _clips,
+    "normaliser": lambda run: _text(run.get("normaliser")),
+    "machine": _hosts,
+    "GPU": _gpus,
+    "GPU driver": _drivers,
+    "server": lambda run: _text(run.get("stt_url")),
+    "dialect": lambda run: _text(run.get("dialect")),
+    "dialect options": lambda run: _text(run.get("dialect_options")),
+    "language": _language,
+    "trailing silence": lambda run: _text(run.get("trailing_silence_s")),
+    "seed": lambda run: _text(run.get("seed")),
+    "objectives": lambda run: _text(run.get("slos")),
+}
+
+
+def _listed(parts: Iterable[str]) -> str | None:
+    return "; ".join(dict.fromkeys(filter(None, parts))) or None
+
+
+def _text(value: object) -> str | None:
+    """A value of run.json in words; None for one that says nothing."""
+    if value is None or value in ("", [], {}):
+        return None
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_text(item) or "" for item in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
