@@ -23,7 +23,7 @@ from stt_load.text.printable import printable
 
 _PIPE_WIDTH = 110  # a file or CI log has no width; rich would assume 80 and fold the table
 
-_STYLES = {
+VERDICT_STYLES = {
     Verdict.PASS: "green",
     Verdict.FAIL: "red",
     Verdict.INVALID: "yellow",
@@ -84,7 +84,7 @@ def _main_table(report: RunReport, gap: int) -> Table:
     lines = rows(report)
     table = _empty_table(headings(report), lines, gap, escape(printable(title(report))) or None)
     for stage, line in zip(report.stages, lines, strict=True):
-        table.add_row(*_cells(line[:-1]), Text(line[-1], style=_STYLES[stage.verdict]))
+        table.add_row(*_cells(line[:-1]), Text(line[-1], style=VERDICT_STYLES[stage.verdict]))
     return table
 
 
@@ -124,6 +124,6 @@ def _answer(report: RunReport) -> Text:
     code = exit_code(report)
     sentence = headline(report)
     return Text.assemble(
-        (str(report.verdict).upper(), f"bold {_STYLES[report.verdict]}"),
+        (str(report.verdict).upper(), f"bold {VERDICT_STYLES[report.verdict]}"),
         f" (exit code {int(code)}): {printable(sentence)}.",
     )

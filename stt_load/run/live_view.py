@@ -13,17 +13,24 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from stt_load.kinds import LoadKind
 from stt_load.process.log import log
 from stt_load.records import UtteranceRecord
+from stt_load.report.console import VERDICT_STYLES
+from stt_load.report.model import Verdict
 from stt_load.report.wording import callers
 from stt_load.run.ledger import Ledger
+from stt_load.run.live_stages import LiveStages
 from stt_load.run.plan import Phase, Plan
+from stt_load.run.stage_table import RUNNING, stage_table
 from stt_load.run.stage_update import StageUpdate
 from stt_load.text.printable import printable
 
 _REFRESH_PERIOD_S = 0.5
 _LINE_PERIOD_S = 5.0
 _GLYPHS_AT_MOST = 90
+_ROWS_AT_LEAST = 2  # of the table of stages, however low the terminal is
+_OTHER_LINES = 18  # of the panel, where every one that may be long takes two
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ class LiveView:
     def __init__(
         self,
         ledger: Ledger,
+        live: LiveStages,
+        kind: LoadKind,
         plan: Plan,
         ladder: Sequence[int],
         has_panel: bool = True,
@@ -57,6 +66,8 @@ class LiveView:
         """`ladder`: callers of each stage; where stages are not known before, it is empty, and grows. `has_panel`
         False: lines even in a terminal, because something else writes to it."""
         self._ledger = ledger
+        self._stages_so_far = live
+        self._kind = kind
         self._plan = plan
         self._ladder = list(ladder)
         self._n_stages = len(ladder)  # 0: not known
@@ -124,7 +135,20 @@ class LiveView:
         table.add_row("counted", Text(self._counts(update)))
         lines = [_transcript_line(record) for record in reversed(self._ledger.last_texts)]
         table.add_row("transcripts", Group(*lines) if lines else Text("nothing yet", style="dim"))
-        return Panel(table, title="stt-load", title_align="left", border_style="blue")
+        return Panel(Group(self._figures(), table), title="stt-load", title_align="left", border_style="blue")
+
+    def _figures(self) -> Table:
+        """The figures of the last stages, as many as there is room for."""
+        figures = stage_table(self._stages_so_far, self._kind)
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+        for heading in figures.headings:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in figures.rows[-max(_ROWS_AT_LEAST, self._console.height - _OTHER_LINES) :]:
+            style = "bold" if row.verdict == RUNNING else VERDICT_STYLES[Verdict(row.verdict)]
+            callers_, verdict, *others = map(Text, row.cells)
+            verdict.stylize(style)
+            table.add_row(callers_, verdict, *others)
+        return table
 
     def _stages(self, update: StageUpdate) -> Text:
         line = Text()

@@ -130,7 +130,11 @@ class Run:
             self._wall_clock,
         )
         self.ladder = config.concurrency if plan is PlanKind.LADDER else ()
-        self._view = LiveView(self.ledger, stages, self.ladder, has_panel=not config.verbose) if config.live else None
+        self._view = (
+            LiveView(self.ledger, self.live, config.kind, stages, self.ladder, has_panel=not config.verbose)
+            if config.live
+            else None
+        )
         self._quota = OwnQuota()
         self._closing = gevent.Greenlet(self._close)
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from made_run import made_run
+from msgspec.structs import replace
 from rich.console import Console
 
+from stt_load.kinds import STREAM
 from stt_load.records import UtteranceRecord
+from stt_load.report.report_files import read_report
 from stt_load.run.ledger import Ledger
+from stt_load.run.live_stages import LiveStages
 from stt_load.run.live_view import LiveView
 from stt_load.run.plan import LadderPlan, Phase, Timing
 from stt_load.run.stage_update import StageUpdate
@@ -36,7 +42,9 @@ def ledger_in_a_hold(text: str = "good morning to you") -> Ledger:
 def view_on(output: io.StringIO, is_terminal: bool, text: str = "good morning to you") -> LiveView:
     plan = LadderPlan((1, 5), Timing(hold_s=10, settle_s=1, ramp_rate=10, utterance_limit_s=40))
     console = Console(file=output, force_terminal=is_terminal, width=110, color_system=None)
-    return LiveView(ledger_in_a_hold(text), plan, (1, 5), console=console)
+    live = LiveStages(Path("no folder"))
+    live.announce(HOLD)
+    return LiveView(ledger_in_a_hold(text), live, STREAM, plan, (1, 5), console=console)
 
 
 def test_a_pipe_gets_one_whole_line_a_change() -> None:
@@ -68,6 +76,26 @@ def test_a_terminal_gets_a_panel_that_says_what_each_caller_does() -> None:
     assert "●◐···" in seen
     assert "◌ 0 connecting · ● 1 speaking · ◐ 1 waiting · · 3 between utterances" in seen
     assert "345 ms  good morning to you" in seen
+
+
+@pytest.mark.parametrize("n_stages", [6, 40])
+def test_a_panel_has_the_figures_of_the_stages_and_fits_a_small_terminal(tmp_path: Path, n_stages: int) -> None:
+    ladder = tuple(range(1, n_stages + 1))
+    live = LiveStages(tmp_path)
+    live.ended = read_report(made_run(ladder, per_stage=6, knee_at=99, gpu=False).write(tmp_path / "run"))
+    hold = replace(HOLD, stage=n_stages - 1, users=n_stages)
+    live.announce(hold)
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=80, height=24, color_system=None)
+    plan = LadderPlan(ladder, Timing(hold_s=10, settle_s=1, ramp_rate=10, utterance_limit_s=40))
+    view = LiveView(ledger_in_a_hold(), live, STREAM, plan, ladder, console=console)
+    lines = console.render_lines(view._panel(hold))
+    texts = ["".join(part.text for part in line) for line in lines]
+    view.close()
+    rows = [words for words in map(str.split, texts) if words[2:3] in (["pass*"], ["now"])]
+    assert rows[-1][1:4] == [str(n_stages), "now", "-"]
+    assert rows[-2][1:3] == [str(n_stages - 1), "pass*"]
+    assert len(texts) <= 23, "a line is left for the cursor"
 
 
 def test_a_transcript_cannot_command_the_terminal() -> None:
