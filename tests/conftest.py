@@ -29,6 +29,7 @@ for _folder in (
     "",
     "audio",
     "calibration",
+    "capacity",
     "clips",
     "dialects",
     "gpu_sidecar",

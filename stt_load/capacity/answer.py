@@ -8,12 +8,12 @@
                       cliff        collapsed is the next number that was tried, or at most 10 % above fine
                       slope        it is farther away, or nothing that was tried has collapsed
 
-Five times: from one call in twenty to one in four under a p95 (where that is more than half of the way to all of them,
-half of the way). If single latencies scatter by 30 %, a server whose latency grows like a queue's, 1 / (1 − load), comes
-to a cliff where its edge lies at a load of 0.72 or more; one whose latency grows with the square of the callers has
-15 % late ones at 10 % more callers, which is a slope. To an operator the difference is the margin: on a slope one caller
-more is a little worse for all, beyond a cliff it is bad for all (Beyer et al. 2016, "Site Reliability Engineering",
-chapter 22, asks to test beyond the point of failure for that reason).
+Five times: from one call in twenty to one in four under a p95 (where that is more than half of the way to all of
+them, half of the way). If single latencies scatter by 30 %, a server whose latency grows like a queue's,
+1 / (1 − load), comes to a cliff where its edge lies at a load of 0.72 or more; one whose latency grows with the square
+of the callers has 15 % late ones at 10 % more callers, which is a slope. To an operator the difference is the margin:
+on a slope one caller more is a little worse for all, beyond a cliff it is bad for all (Beyer et al. 2016, "Site
+Reliability Engineering", chapter 22, asks to test beyond the point of failure for that reason).
 """
 
 from __future__ import annotations

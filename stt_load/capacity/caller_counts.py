@@ -21,21 +21,35 @@ Measure = Callable[[Slo, UtteranceRecord], Piece | None]
 """What one utterance adds to an objective; None: nothing."""
 
 
+def _is_interrupted(record: UtteranceRecord) -> bool:
+    return record.outcome == Outcome.INTERRUPTED
+
+
 def _late(slo: Slo, record: UtteranceRecord) -> Piece | None:
-    if slo.figure.source is Source.COMPLETED and not record.is_ok:
+    if _has_failed_before_its_value(slo, record):
         return 1.0, 1.0
-    value = getattr(record, slo.figure.field)
+    value = _value(slo, record)
     return None if value is None else (float(not slo.is_met_by(value)), 1.0)
 
 
+def _has_failed_before_its_value(slo: Slo, record: UtteranceRecord) -> bool:
+    return slo.figure.source is Source.COMPLETED and not record.is_ok and not _is_interrupted(record)
+
+
+def _value(slo: Slo, record: UtteranceRecord) -> float | None:
+    """The value that the figure has of an utterance; None where it has none."""
+    has_value = record.is_ok or slo.figure.source is not Source.COMPLETED
+    value: float | None = getattr(record, slo.figure.field) if has_value else None
+    return value
+
+
 def _amount(slo: Slo, record: UtteranceRecord) -> Piece | None:
-    is_measured = record.is_ok or slo.figure.source is not Source.COMPLETED
-    value = getattr(record, slo.figure.field) if is_measured else None
-    return None if value is None else (float(value), 1.0)
+    value = _value(slo, record)
+    return None if value is None else (value, 1.0)
 
 
-def _failed(slo: Slo, record: UtteranceRecord) -> Piece:
-    return float(not record.is_ok), 1.0
+def _failed(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    return None if _is_interrupted(record) else (float(not record.is_ok), 1.0)
 
 
 def _word_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
@@ -46,7 +60,7 @@ def _word_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
 
 
 def _word_errors_of_all(slo: Slo, record: UtteranceRecord) -> Piece | None:
-    if record.is_ok:
+    if record.is_ok or _is_interrupted(record):
         return _word_errors(slo, record)
     known = record.reference_words
     words = float(score(record.reference, "").reference_words if known is None else known)
@@ -91,7 +105,7 @@ class _Pieces:
             self.callers.append(caller)
             self.parts.append(piece[0])
             self.wholes.append(piece[1])
-            self.failed += not record.is_ok
+            self.failed += self.measure is _late and _has_failed_before_its_value(self.slo, record)
 
     def close(self, callers: int) -> CallerCounts:
         parts, wholes = (
@@ -109,9 +123,9 @@ class CallerTally:
         self._callers: dict[CallerKey, int] = {}
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
-        """Adds utterances of the stage. Only those that started in the hold and were not interrupted count."""
+        """Adds utterances of the stage. Only those that started in the hold count."""
         for record in records:
-            if record.is_counted and record.outcome != Outcome.INTERRUPTED:
+            if record.is_counted:
                 caller = self._callers.setdefault(record.caller, len(self._callers))
                 for pieces in self._pieces:
                     pieces.add(caller, record)

@@ -4,6 +4,7 @@
     half way between            the largest that passes and the smallest that fails, until the gap is `within_ratio` of
                                 the one that passes, or one caller
     both sides of that edge     again, until each has `repeats` trials: three of three or two of three decide
+    a quarter above the edge    once, if nothing above it was tried: without it nothing bounds the answer from above
 
 What a number of callers *leans* to is what most of its trials say; with as many passes as failures it leans to
 nothing yet, and is tried once more. Every choice is made from all trials so far: where the second and third trial on
@@ -25,6 +26,7 @@ from stt_load.capacity.trial import Trial, TrialResult
 
 WITHIN_RATIO = 0.05
 REPEATS = 3
+_ABOVE_THE_EDGE = 1.25
 _MORE_TRIALS = 20
 """How many trials a search may take beyond those that a server without noise would need."""
 
@@ -145,10 +147,15 @@ class CapacitySearch:
             return higher if higher > holds else self._short_of_repeats(holds)
         if breaks - holds > max(1.0, self._within_ratio * holds):
             return (holds + breaks) // 2
-        return self._short_of_repeats(breaks, holds)
+        return self._short_of_repeats(breaks, holds) or self._above(breaks)
 
     def _short_of_repeats(self, *edge: int) -> int | None:
         """The side of the edge with the fewest trials; None where each has enough. With no callers none are needed."""
         tallies = self.tallies()
         n, users = min((tallies[users].total(), users) for users in edge if users)
         return users if n < self._repeats else None
+
+    def _above(self, breaks: int) -> int | None:
+        """A number of callers above the edge; None where one was tried, or none is to be."""
+        above = min(math.ceil(_ABOVE_THE_EDGE * breaks), self._most)
+        return above if breaks == max(self.tallies()) < above else None

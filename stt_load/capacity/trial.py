@@ -49,7 +49,7 @@ class CallerCounts:
 
     All objectives of a trial have the same callers in the same order; one without a whole has zeros.
 
-    `failed`: how many of the parts are utterances that failed.
+    `failed`: how many of the parts are late because the utterance failed before it had a latency.
     """
 
     parts: Counts
