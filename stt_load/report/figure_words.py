@@ -26,7 +26,6 @@ _TITLES = {
 
 _SUFFIX = {
     Unit.PERCENT: " %",
-    Unit.CORES: " cores",
     Unit.MIB: " MiB",
     Unit.WATTS: " W",
     Unit.JOULES: " J",
@@ -49,6 +48,8 @@ def figure_value(figure: Figure, value: float) -> str:
             return percent(value)
         case Unit.COUNT:
             return f"{value:.0f}"
+        case Unit.CORES:
+            return f"{value:.2f} cores"
         case _:
             return f"{value:.3g}{_SUFFIX.get(figure.unit, '')}"
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -16,11 +16,12 @@ from stt_load.report.charts.chart import HATCH, Chart
 from stt_load.report.charts.palette import palette_css
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.key_figures import key_figures
-from stt_load.report.model import RunReport
+from stt_load.report.model import RunReport, StageReport
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.sidecars import Sidecars
-from stt_load.report.table import explanations, headings, rows, stray_text, validity_lines
+from stt_load.report.table import explanations, headings, rows, stray_text
 from stt_load.report.wording import at_callers, judged, names_of, title, utc, where_and_when
+from stt_load.report.worst_table import worst_groups
 from stt_load.text.printable import printable
 
 _templates = Environment(
@@ -52,6 +53,7 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
         sentence=headline(report),
         verdict=report.verdict,
         key_figures=key_figures(report),
+        worst=worst_groups(report),
         headings=headings(report),
         rows=list(zip(report.stages, rows(report), strict=True)),
         warnings=_warnings(report),
@@ -81,10 +83,22 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
 
 
 def _warnings(report: RunReport) -> list[str]:
-    return [
-        *(f"{heading}: {line}" for heading, line in stray_text(report)),
-        *(f"Not valid {line}" for line in validity_lines(report)),
-    ]
+    return [*(f"{heading}: {line}" for heading, line in stray_text(report)), *_broken(report)]
+
+
+def _broken(report: RunReport) -> list[str]:
+    """One line for each broken condition, with advice. "Validity" has what was found at each stage."""
+    broken: dict[tuple[str, str], list[StageReport]] = {}
+    for stage in report.stages:
+        for finding in stage.broken:
+            broken.setdefault((finding.condition, finding.advice), []).append(stage)
+    names, lines = names_of(report.stages), []
+    for (condition, advice), stages in broken.items():
+        details = {finding.detail for stage in stages for finding in stage.broken if finding.condition == condition}
+        what = details.pop() if len(details) == 1 else f"{condition} is not met"
+        users = [names[stage.figures.stage] for stage in stages]
+        lines.append(f"Not valid {at_callers(users, report.kind)}: {what}. {advice[0].upper()}{advice[1:]}.")
+    return lines
 
 
 def _facts(report: RunReport) -> list[tuple[str, str]]:
@@ -92,10 +106,18 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
     run = report.run
     times = [(key, utc(run[key])) for key in ("started_at", "ended_at") if run.get(key)]
     plain = [(key, str(run[key])) for key in ("dialect", "normaliser", "seed", "end") if run.get(key) is not None]
-    nested = [
-        (key, _inline(run[key])) for key in ("clips", "frame", "options", "versions", "hosts", "gpu") if run.get(key)
+    nested = [(key, _inline(run[key])) for key in ("clips", "frame", "versions", "hosts", "gpu") if run.get(key)]
+    return [*times, *plain, ("options", _options(run.get("options") or {})), *nested]
+
+
+def _options(options: Mapping[str, object]) -> str:
+    """The options that were set, as they are typed."""
+    written = [
+        f"--{name}" if value is True else f"--{name} {_inline(value)}"
+        for name, value in options.items()
+        if value not in (None, False, "", [], ())
     ]
-    return times + plain + nested
+    return " ".join(written)
 
 
 def _inline(value: object) -> str:

@@ -28,6 +28,7 @@ _WORD_WIDTH = 44.0
 _LABEL_HEIGHT = 13.0
 _CHARACTER_WIDTH = 7.0
 _FAILED_LANE = 22.0
+_NAME_WIDTH = 100.0  # of a bound
 
 _WORST_FIRST = (Verdict.INVALID, Verdict.EMPTY, Verdict.FAIL, Verdict.PASS)
 
@@ -196,7 +197,7 @@ class OverCallers:
                 free_from = self.x(users) + half + 4
         under = [(self.x(users), self.under_tick(self._stages(users)[0])) for users in self.users]
         widest = max((len(words) for _, words in under), default=0) * _CHARACTER_WIDTH
-        is_room = all(second - first >= widest for (first, _), (second, _) in pairwise(under))
+        is_room = all(second - first >= widest + 6 for (first, _), (second, _) in pairwise(under))
         if widest and is_room:
             written += [label(x, bottom + 29, words, anchor="middle") for x, words in under]
         else:
@@ -340,7 +341,7 @@ class _PanelDrawing:
             if mark.value > 0 and mark.low is not None and mark.high is not None:
                 written.append(line(x, self.y(mark.low), x, self.y(mark.high), "error"))
                 y = min(y, self.y(mark.high))
-            if self.layout.band_width(mark.stage.users) > _NARROWEST:
+            if mark.value > 0 and self.layout.band_width(mark.stage.users) > _NARROWEST:
                 words = self.panel.tell(mark.value)
                 written.append(label(x, max(y - 5, self.top + 10), words, "head over", "middle"))
         return "".join(written)
@@ -351,8 +352,18 @@ class _PanelDrawing:
             y = self.y(bound.value)
             written.append(line(layout.left, y, layout.right, y, "bound"))
             under = y - 6 if y - self.top > 16 else y + 15
-            written.append(label(layout.left + 5, under, bound.name, "bound-label over"))
+            is_crowded = self._is_crowded(layout.left, under)
+            x, anchor = (layout.right - 5, "end") if is_crowded else (layout.left + 5, "start")
+            written.append(label(x, under, bound.name, "bound-label over", anchor))
         return "".join(written)
+
+    def _is_crowded(self, left: float, y: float) -> bool:
+        """A point lies where a line's name would begin."""
+        return any(
+            self._x(series, mark) < left + _NAME_WIDTH and abs(self.y(mark.value) - (y - 4)) < _LABEL_HEIGHT
+            for series in self.panel.series
+            for mark in series.marks
+        )
 
     def _names(self) -> str:
         """The name of each series at its right end, one below the other where they are near."""

@@ -17,7 +17,7 @@ from stt_load.report.wording import bound
 
 _LATE_FRAMES_LIMIT = 0.01
 _HEADLINE_WIDTH = 520.0
-_SMALL_PANEL = 74.0
+_SMALL_PANEL = 50.0
 
 _BY_NAME = {figure.name: figure for figure in FIGURES}
 
