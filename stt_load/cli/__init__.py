@@ -30,6 +30,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tts": ("stt_load.cli.tts", "Measure how fast a TTS server speaks: each text by itself, or a ladder of streams."),
     "clips": ("stt_load.cli.clips", "Make clips with a TTS engine, or show a folder of them."),
     "serve": ("stt_load.cli.serve", "Run the embedded recogniser on a port."),
+    "size": ("stt_load.cli.size", "Say what to deploy for so many callers: replicas, cost, latency, Kubernetes."),
+    "ratio": ("stt_load.cli.ratio", "Compare two machines with the same server, to size one from the other."),
+    "stress": (
+        "stt_load.cli.stress",
+        "Upload from more and more threads at one CPU limit: where does it throttle?",
+    ),
     "report": ("stt_load.cli.report", "Rebuild every report file of a run folder from its raw files."),
     "compare": ("stt_load.cli.compare", "Compare results with each other and with targets, and say what is noise."),
     "score": ("stt_load.cli.score", "Score a file of transcripts (WER and CER), without a run."),

@@ -1,1 +1,1 @@
-"""From how many callers one machine holds to what must be deployed. A shell: reads run folders, writes files."""
+"""From a run folder to a deployment: how many replicas, at what cost, on which machine. Shell; may import `report`."""

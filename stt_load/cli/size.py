@@ -1,0 +1,95 @@
+"""`stt-load size RUN`: what to deploy for so many callers, from what a run has measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stt_load.errors import ConfigError, ExitCode
+from stt_load.option_values import whole_number_from
+from stt_load.process.atomic_file import write_atomically
+from stt_load.sizing.amounts import parse_duty, parse_headroom, parse_price, parse_rate_per_s
+from stt_load.sizing.deployment import Demand, check_demand, plan_deployment
+from stt_load.sizing.document import markdown, print_document
+from stt_load.sizing.ratio import read_ratio
+from stt_load.sizing.replica import read_replica
+from stt_load.sizing.size_report import size_data, size_document
+from stt_load.sizing.speed import speed_for
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "callers": whole_number_from(1),
+    "rate": parse_rate_per_s,
+    "headroom": parse_headroom,
+    "duty": parse_duty,
+    "price": parse_price,
+}
+
+
+@click.command("size")
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--callers", metavar="N", help="How many callers there will be at once; of uploads, how many requests.")
+@click.option("--rate", metavar="N/s", help="Of uploads and text to speech, instead of --callers: requests a second.")
+@click.option(
+    "--headroom", metavar="SHARE", default="20%", show_default=True, help="The share of each replica that stays free."
+)
+@click.option(
+    "--duty",
+    metavar="SHARE",
+    help="The share of a call in which a caller of yours sends audio, like 0.6. [default: as in the run]",
+)
+@click.option("--price", metavar="PRICE/h", help="What one replica costs in an hour, like 1.10/h: gives the cost.")
+@click.option(
+    "--ratio",
+    "ratio_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Size another machine than that of RUN: the file that `stt-load ratio` has saved.",
+)
+@click.option("--anyway", is_flag=True, help="Use the ratio although the runs differ in model, clips or machine.")
+@click.option("--markdown", "markdown_file", metavar="FILE", help="Also write all of it there, as Markdown.")
+@click.option("--json", "json_file", metavar="FILE", help="Also write all of it there, as JSON.")
+def command(folder: Path, ratio_file: Path | None, anyway: bool, **given: str | None) -> int:
+    """What to deploy for so many callers: replicas, cost, energy, latency, and manifests for Kubernetes.
+
+    RUN is the folder of a run that has found how many callers the server holds: `stt-load find`, or a ladder. Ends with
+    4 where that run is not to be believed, or the server held nobody.
+    """
+    values, problems = _parse(given)
+    if anyway and ratio_file is None:
+        problems.append("--anyway: is for --ratio: leave it out, or give a ratio")
+    if problems:
+        raise ConfigError(problems)
+    demand = Demand(values["callers"], values["rate"], values["headroom"], values["duty"], values["price"])
+    ratio = read_ratio(ratio_file) if ratio_file else None
+    replica = read_replica(folder)
+    if problems := check_demand(replica, demand):
+        raise ConfigError(problems)
+    speed, caveats = speed_for(ratio, replica, is_forced=anyway) if ratio else (None, ())
+    deployment = plan_deployment(replica, demand, speed)
+    document = size_document(replica, deployment, speed, caveats)
+    if given["markdown_file"]:
+        write_atomically(Path(given["markdown_file"]), markdown(document))
+    if given["json_file"]:
+        data = size_data(replica, deployment, speed, caveats)
+        write_atomically(
+            Path(given["json_file"]), json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+        )
+    print_document(document)
+    return ExitCode.FINE
+
+
+def _parse(given: dict[str, str | None]) -> tuple[dict[str, Any], list[str]]:
+    """The values of the options that have a parser, and a line for each that is wrong."""
+    values: dict[str, Any] = {}
+    problems = []
+    for name, parse in _PARSERS.items():
+        text = given[name]
+        try:
+            values[name] = None if text is None else parse(text)
+        except ValueError as error:
+            problems.append(f"--{name}: {error}")
+    return values, problems

@@ -1,0 +1,81 @@
+"""What must be the same in two runs so that one says something about the other, and on which machine each was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+_OF_AN_ADDRESS = frozenset({"token", "key", "api_key", "access_token"})
+
+Identity = dict[str, Any]
+
+
+def model_of(run: Mapping[str, Any]) -> Identity:
+    """What was asked of which model: words for people -> value, from `run.json`. Credentials are not among them."""
+    url = urlsplit(str(run.get("stt_url") or ""))
+    query = {name: value for name, value in parse_qsl(url.query) if name.lower() not in _OF_AN_ADDRESS}
+    return {
+        "kind of load": run.get("kind", "stream"),
+        "dialect": run.get("dialect"),
+        "dialect options (the model is one)": dict(run.get("dialect_options") or {}),
+        "query of the URL": query,
+        "who ends the utterance (--end)": run.get("end"),
+        "clips": (run.get("clips") or {}).get("manifest_sha256"),
+        "length of a frame": (run.get("frame") or {}).get("ms"),
+        "silence after a clip (--trailing-silence)": run.get("trailing_silence_s"),
+        "pause of a caller (--pause)": (run.get("options") or {}).get("pause"),
+        "version of the server": _server_version(run),
+    }
+
+
+def differences(one: Identity, other: Identity) -> list[str]:
+    """A line for each thing that differs. What only one side knows says nothing."""
+    return [
+        f"{name}: {_told(one[name])} there, {_told(other[name])} here"
+        for name in one
+        if name in other and None not in (one[name], other[name]) and one[name] != other[name]
+    ]
+
+
+def machine_of(run: Mapping[str, Any]) -> Identity:
+    """The machine of the server where a sidecar was there, and the one that made the load: from `run.json`."""
+    sidecars = [entry for entry in run.get("sidecars") or () if entry.get("host")]
+    hosts = run.get("hosts") or ()
+    return {
+        "server": [{"host": entry["host"], **(entry.get("machine") or {})} for entry in sidecars],
+        "gpus": [{key: gpu.get(key) for key in ("name", "memory_total_mib", "driver")} for gpu in run.get("gpu") or ()],
+        "load": dict(hosts[0]) if hosts else {},
+    }
+
+
+def machine_lines(machine: Identity, cpu_limit: float | None) -> list[str]:
+    """Lines for people. `cpu_limit`: of the server's control group, in cores."""
+    limit = "" if cpu_limit is None else f", CPU limit {cpu_limit:g} cores"
+    lines = [f"server: {_machine(server)}{limit}" for server in machine["server"]]
+    for gpu in machine["gpus"]:
+        memory = f", {gpu['memory_total_mib']:.0f} MiB" if gpu.get("memory_total_mib") else ""
+        lines.append(f"GPU: {gpu.get('name')}{memory}, driver {gpu.get('driver')}")
+    if not lines:
+        lines.append("server: its machine is not known, since no sidecar was there (--gpu-sidecar)")
+    return [*lines, f"load: {_machine(machine['load'])}"]
+
+
+def _machine(about: Mapping[str, Any]) -> str:
+    cores = f"{about['cores']} cores" if about.get("cores") else None
+    own = about.get("container_cpu_limit")
+    parts = (about.get("host"), about.get("cpu_model"), about.get("architecture"), cores)
+    limit = f", CPU limit {own:g} cores" if own else ""
+    return (", ".join(str(part) for part in parts if part) or "not known") + limit
+
+
+def _server_version(run: Mapping[str, Any]) -> Any:
+    """What the server calls itself, where something has asked it."""
+    return run.get("server_version")
+
+
+def _told(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={item}" for key, item in value.items()) or "none"
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
