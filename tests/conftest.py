@@ -39,6 +39,7 @@ for _folder in (
     "report",
     "run",
     "server",
+    "sizing",
     "telemetry",
     "tts",
 ):

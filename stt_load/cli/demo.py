@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import click
 
+from stt_load.cli.locust_child import run_locust
 from stt_load.cli.run import ALL_OPTIONS, check, locust_command, locust_environment, with_options
 from stt_load.locust_plugin.arguments import find_locust_problems
-from stt_load.process.ending_signals import die_with_parent, heard, hearing, held_back, leave_before_start, restore
-from stt_load.process.standard_streams import flush_streams
+from stt_load.process.ending_signals import hearing, leave_before_start
 from stt_load.server.process import start_embedded_server
 
 # What differs from `stt-load run`: about three minutes instead of ten, and enough of each stage to judge.
@@ -48,7 +43,7 @@ def command(other_url: str | None, **options: Any) -> None:
     with start_embedded_server() as server:
         options["stt_url"] = f"{server.url}?timings=1"
         click.echo(f"it listens at {server.url}; now callers talk to it")
-        code = _run_locust(locust_command(options, extra), locust_environment(options))
+        code = run_locust(locust_command(options, extra), locust_environment(options))
     click.get_current_context().exit(code)
 
 
@@ -58,18 +53,3 @@ def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     if "gpu_sidecar" in given:
         del defaults["gpu_id"]  # the embedded recogniser uses no GPU; who asks for a sidecar may ask for one
     return {**options, **defaults, **given, "live": True}
-
-
-def _run_locust(line: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Locust as a child, so that the server can be stopped after it. It ends with us, even of kill -9, and every ending
-    signal is passed on to it: what a terminal has sent to both of us comes twice and counts once."""
-    flush_streams()
-    with held_back():  # until there is a child that it can be passed on to, and until that child hears it
-        tied_to_us = partial(die_with_parent, os.getpid())
-        child = subprocess.Popen(line, stdin=subprocess.DEVNULL, env=environment, preexec_fn=tied_to_us)
-        before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in heard()}
-    try:
-        code = child.wait()
-        return code if code >= 0 else 128 - code  # ended by a signal: the number that a shell makes of it
-    finally:
-        restore(before)

@@ -1,7 +1,7 @@
 """Kubernetes manifests for a deployment, as YAML text to copy.
 
-Sources: HorizontalPodAutoscaler `autoscaling/v2` (kubernetes.io API reference, 2026-11), KEDA's ScaledObject with its
-Prometheus scaler (keda.sh/docs, 2.18), quality-of-service classes (kubernetes.io/docs/concepts/workloads/pods/pod-qos).
+Sources: HorizontalPodAutoscaler `autoscaling/v2` (its JSON schema of Kubernetes 1.37), KEDA's ScaledObject with its
+Prometheus scaler (keda.sh/docs), quality-of-service classes (kubernetes.io/docs/concepts/workloads/pods/pod-qos).
 """
 
 from __future__ import annotations

@@ -133,7 +133,9 @@ def _answer(rows: Sequence[StressRow]) -> str:
     throttled = [row for row in rows if row.status is Status.THROTTLING]
     if throttled:
         row = throttled[0]
-        return f"{Status.THROTTLING} from {row.threads} threads on: {row.factor:.1f} times the mean latency of the first."
+        return (
+            f"{Status.THROTTLING} from {row.threads} threads on: {row.factor:.1f} times the mean latency of the first."
+        )
     if any(row.status is Status.INVALID for row in rows):
         return "No throttling was detected where the run can be believed, and not everywhere it can."
     return f"No throttling was detected up to {max(row.threads for row in rows)} threads."
