@@ -24,7 +24,7 @@ _FOLDER = click.Path(path_type=Path)
     is_flag=False,
     flag_value=FILE_NAME,
     type=_FOLDER,
-    help=f"Keep the ratio there, for `stt-load size --ratio`. [without FILE: {FILE_NAME}]",
+    help=f"Keep the ratio there, for `stt-load size --ratio`; {FILE_NAME} where FILE is left out.",
 )
 @click.option("--anyway", is_flag=True, help="Also where the runs differ in model, clips or settings.")
 @click.option("--markdown", "markdown_file", metavar="FILE", help="Also write the table there, as Markdown.")

@@ -45,7 +45,7 @@ def test_each_step_is_told() -> None:
 
 
 def test_a_server_that_holds_one_caller_can_have_headroom() -> None:
-    """Of 1.25 replicas for each caller, one in five is free."""
+    """There are 1.25 replicas for each caller, and one in five of them is free."""
     assert plan_deployment(replica(holds=1, at_users=1), Demand(8, headroom=0.2)).replicas == 10
 
 
