@@ -33,6 +33,7 @@ for _folder in (
     "clips",
     "dialects",
     "gpu_sidecar",
+    "history",
     "integration",
     "locust_plugin",
     "net",

@@ -47,6 +47,7 @@ OPTIONS_OF_OTHER_PROGRAMS = {
     **dict.fromkeys(("--build", "--scale", "--rm", "--no-deps", "--entrypoint", "--profile"), "docker compose"),
     **dict.fromkeys(("--ulimit", "--sysctl", "--cpus", "--hostname"), "docker run"),
     "--pcm-input": "WhisperLiveKit",
+    "--branch": "otava",
     "--conversations": "pytest in this checkout",
     "--strict": "mypy",
     **dict.fromkeys(("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size"), "chromium"),

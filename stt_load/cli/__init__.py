@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "report": ("stt_load.cli.report", "Rebuild every report file of a run folder from its raw files."),
     "compare": ("stt_load.cli.compare", "Compare results with each other and with targets, and say what is noise."),
+    "history": ("stt_load.cli.history", "Show the runs of a folder over time, and check the newest for a regression."),
     "score": ("stt_load.cli.score", "Score a file of transcripts (WER and CER), without a run."),
     "calibrate": (
         "stt_load.cli.calibrate",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
@@ -24,15 +24,6 @@ from stt_load.report.wording import at_callers, judged, names_of, title, utc, wh
 from stt_load.report.worst_table import worst_groups
 from stt_load.text.printable import printable
 
-_templates = Environment(
-    loader=PackageLoader("stt_load.report", "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    finalize=lambda value: printable(value) if type(value) is str else value,  # a Markup is a str of ours
-)
-
 # Words that a narrow page would break at their dashes.
 _WHOLE_WORD = re.compile(r"(?<![\w-])(?:--[a-z][a-z0-9-]*|(?:stt-load|gpu-sidecar)(?![\w-]))")
 
@@ -42,7 +33,21 @@ def unbroken(text: object) -> Markup:
     return Markup(_WHOLE_WORD.sub(lambda word: f'<span class="word">{word[0]}</span>', escape(printable(str(text)))))
 
 
-_templates.filters["unbroken"] = unbroken
+def templates_from(loader: BaseLoader) -> Environment:
+    """Templates of pages: what came from outside is text in them, and commands no terminal."""
+    templates = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # a Markup is a str of ours
+    )
+    templates.filters["unbroken"] = unbroken
+    return templates
+
+
+_templates = templates_from(PackageLoader("stt_load.report", "templates"))
 
 
 def report_html(report: RunReport, charts: Sequence[Chart]) -> str:

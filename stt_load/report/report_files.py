@@ -31,7 +31,7 @@ from stt_load.report.raw_rows import Accept, JsonObject, accept_sample, checked_
 from stt_load.sealed_lines import is_whole_file, lacks_seal
 from stt_load.text.whole_characters import with_whole_characters
 
-_SUMMARY = "summary.json"
+SUMMARY = "summary.json"
 MARKDOWN = "report.md"
 
 WRITERS: dict[str, Callable[[RunReport], str]] = {
@@ -39,7 +39,7 @@ WRITERS: dict[str, Callable[[RunReport], str]] = {
     "junit.xml": junit_xml,
     MARKDOWN: report_markdown,
     "report.html": lambda report: report_html(report, draw_charts(report)),
-    _SUMMARY: summary_json,
+    SUMMARY: summary_json,
 }
 """File name -> its whole text. Another format is another row. The summary is written last: where it is, all are."""
 
@@ -122,7 +122,7 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
                 raise
             raise ConfigError(f"{folder / RUN}: {error}; is {folder} a run folder?") from error
         run = _copied_run(folder)
-        instead = f"its copy in {_SUMMARY} is used" if run else "what was run and its objectives are unknown"
+        instead = f"its copy in {SUMMARY} is used" if run else "what was run and its objectives are unknown"
         damage.note(RUN, Flaw.UNREADABLE, f"{error}; {instead}")
     run, wrong = checked_run(run)
     for objection in wrong:
@@ -133,7 +133,7 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
 
 def _copied_run(folder: Path) -> JsonObject:
     try:
-        run = _json_object(read_bytes(folder / _SUMMARY)).get("run")
+        run = _json_object(read_bytes(folder / SUMMARY)).get("run")
     except (ConfigError, NotJson):
         return {}
     return run if isinstance(run, dict) else {}

@@ -1,0 +1,57 @@
+"""The history as CSV, in the shape that change-point tools read: a row for each run, oldest first, with its time, what
+it is called, and a column for each figure.
+
+Apache Otava (https://otava.apache.org/docs, docs/CSV.md, 2026-11), formerly Hunter, takes `time` as `time_column`, any
+text as an attribute, and every metric must be a number. Its `--branch` chooses the rows by the column `branch`, which
+holds the series. Runs that prove nothing have no row, and what was not measured is an empty cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from stt_load.history.run_row import StageRow
+from stt_load.history.series import Series
+
+COLUMNS = ("time", "run", "branch", "label", "server", "machine", "version", "callers_held", "users")
+METRICS = ("p95_s", "wer_pct", "error_rate_pct", "energy_per_audio_minute_j")
+
+
+def history_csv(series: Sequence[Series]) -> str:
+    """Writes the whole file as text. `users`: the callers at which the figures behind it were measured."""
+    rows = [
+        (
+            run.started_at,
+            (run.run_id, one.name, run.label, run.server, run.machine, run.version, run.holds, one.users),
+            stage,
+        )
+        for one in series
+        for run in one.runs
+        if run.is_good and run.started_at is not None
+        for stage in [None if one.users is None else run.at(one.users)]
+    ]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*COLUMNS, *METRICS))
+    for started_at, told, stage in sorted(rows, key=lambda row: row[0]):
+        time = datetime.fromtimestamp(started_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        writer.writerow((time, *("" if value is None else value for value in told), *_metrics(stage)))
+    return text.getvalue()
+
+
+def _metrics(stage: StageRow | None) -> list[str]:
+    if stage is None:
+        return [""] * len(METRICS)
+    values = (
+        (stage.p95_s, 1, 4),
+        (stage.wer, 100, 2),
+        (stage.error_rate, 100, 2),
+        (stage.energy_j, 1, 1),
+    )
+    return [
+        "" if value is None or math.isinf(value) else f"{factor * value:.{digits}f}" for value, factor, digits in values
+    ]

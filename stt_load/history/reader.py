@@ -1,0 +1,218 @@
+"""Reads the runs of a folder: each from its `summary.json`, or, where that is missing or older than this version, from
+its raw files.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from stt_load.errors import ConfigError
+from stt_load.history.run_row import RunRow, StageRow
+from stt_load.kinds import KINDS, STREAM
+from stt_load.report.json_file import summary_json
+from stt_load.report.model import SCHEMA_VERSION, Verdict
+from stt_load.report.raw_files import RAW_FILES
+from stt_load.report.report_files import SUMMARY, read_report
+from stt_load.text.url_secrets import without_credentials
+
+_EPHEMERAL_PORT = 32_768  # from here on Linux chooses by itself: another one each time
+
+
+class WithFailed(msgspec.Struct):
+    """Percentiles over all utterances that were not interrupted; null where one falls on a failed utterance."""
+
+    n: int
+    p95: float | None
+
+
+class Latency(msgspec.Struct):
+    with_failed: WithFailed
+
+
+class DeviceSummary(msgspec.Struct):
+    kind: str
+    energy_per_audio_minute_j: float | None = None
+
+
+class StageSummary(msgspec.Struct):
+    """The keys of a stage in `summary.json` that a history reads."""
+
+    users: int
+    verdict: Verdict
+    eos_latency_s: Latency
+    total_s: Latency
+    wer: float | None
+    error_rate: float | None
+    devices: list[DeviceSummary]
+
+
+class KneeSummary(msgspec.Struct):
+    holds: int | None
+    breaks: int | None
+
+
+class CapacitySummary(msgspec.Struct):
+    holds: int | None = None
+
+
+class Summary(msgspec.Struct):
+    """The keys of `summary.json` that a history reads."""
+
+    schema_version: int
+    run: dict[str, Any]
+    kind: str
+    verdict: Verdict
+    knee: KneeSummary
+    stages: list[StageSummary]
+    capacity: CapacitySummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The runs of a folder, oldest first, and one line for each folder that can't be read."""
+
+    runs: tuple[RunRow, ...]
+    unreadable: tuple[str, ...]
+
+
+_DECODER = msgspec.json.Decoder(Summary)
+
+
+def read_history(results: Path) -> History:
+    """Reads every run folder in `results`. Raises ConfigError where that is no folder, or is one run itself."""
+    if not results.is_dir():
+        raise ConfigError(
+            f"{results} is not a folder: give the folder that --results named, with a folder for each run"
+        )
+    if _is_run(results):
+        raise ConfigError(f"{results} is the folder of one run: give the folder around it")
+    runs, unreadable = [], []
+    for folder in sorted(path for path in results.iterdir() if path.is_dir() and _is_run(path)):
+        try:
+            runs.append(_row(folder, _read_summary(folder)))
+        except ConfigError as error:
+            unreadable += [f"{folder.name}: {line}" for line in error.problems]
+    runs.sort(key=lambda run: (run.started_at or 0.0, run.folder.name))
+    return History(tuple(runs), tuple(unreadable))
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (*RAW_FILES, SUMMARY))
+
+
+def _read_summary(folder: Path) -> Summary:
+    """Raises ConfigError where neither the summary nor the raw files can be read."""
+    try:
+        summary = _DECODER.decode((folder / SUMMARY).read_bytes())
+        if summary.schema_version == SCHEMA_VERSION and summary.kind in KINDS:
+            return summary
+    except (OSError, ValueError, RecursionError):
+        pass
+    return _DECODER.decode(summary_json(read_report(folder)))
+
+
+def _row(folder: Path, summary: Summary) -> RunRow:
+    run = summary.run
+    kind = KINDS[summary.kind]
+    return RunRow(
+        folder=folder,
+        run_id=str(run.get("run_id") or folder.name),
+        started_at=_number(run.get("started_at")),
+        label=str(run.get("label") or ""),
+        kind=kind.name,
+        server=_server(run),
+        machine=_machine(run),
+        version=str(_of(run.get("versions"), "stt-load") or ""),
+        verdict=summary.verdict,
+        holds=_holds(summary),
+        stages=tuple(_stage(stage, is_paced=kind.is_paced) for stage in summary.stages),
+        test=tuple(
+            str(part)
+            for part in (
+                run.get("dialect"),
+                run.get("end") if kind is STREAM else None,
+                _of(run.get("clips"), "manifest_sha256"),
+            )
+        ),
+    )
+
+
+def _holds(summary: Summary) -> int | None:
+    if summary.capacity is not None and summary.capacity.holds is not None:
+        return summary.capacity.holds
+    knee = summary.knee
+    if knee.holds is None and summary.verdict is Verdict.FAIL:
+        return 0
+    return knee.holds
+
+
+def _stage(stage: StageSummary, *, is_paced: bool) -> StageRow:
+    latency = (stage.eos_latency_s if is_paced else stage.total_s).with_failed
+    energies = [device.energy_per_audio_minute_j for device in stage.devices if device.kind == "gpu"]
+    known = [energy for energy in energies if energy is not None]
+    return StageRow(
+        users=stage.users,
+        verdict=stage.verdict,
+        p95_s=math.inf if latency.n and latency.p95 is None else latency.p95,
+        wer=stage.wer,
+        error_rate=stage.error_rate,
+        energy_j=sum(known) if known and len(known) == len(energies) else None,
+    )
+
+
+def _server(run: dict[str, Any]) -> str:
+    """What was spoken to, and where: `parakeet at gpu-box:8000`. A port of this machine that the system chose is left
+    out, so that a server which is started for each run is the same one."""
+    dialect = str(run.get("dialect") or "unknown")
+    try:
+        url = urlsplit(without_credentials(str(run.get("stt_url") or "")) or "")
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        return dialect
+    if _is_loopback(host) and (port or 0) >= _EPHEMERAL_PORT:
+        port = None
+    return f"{dialect} at {host}{f':{port}' if port else ''}" if host else dialect
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _machine(run: dict[str, Any]) -> str:
+    """The hardware in words, without names of hosts, which a container has anew each time: `2 × NVIDIA H200`, or `AMD
+    EPYC 7763, 4 cores`."""
+    names = [str(_of(gpu, "name")) for gpu in _list(run.get("gpu")) if _of(gpu, "name")]
+    if names:
+        return ", ".join(f"{names.count(name)} × {name}" for name in dict.fromkeys(names))
+    told = [_of(sidecar, "machine") for sidecar in _list(run.get("sidecars"))]
+    machines = [machine for machine in told if _of(machine, "cpu_model")] or _list(run.get("hosts"))[:1]
+    return ", ".join(dict.fromkeys(map(_cpu, machines))) or "unknown"
+
+
+def _cpu(host: object) -> str:
+    limit = _of(host, "container_cpu_limit")
+    cores = f"{_of(host, 'cores') or '?'} cores{f', limit {limit:g}' if isinstance(limit, (int, float)) else ''}"
+    return f"{_of(host, 'cpu_model') or _of(host, 'architecture') or 'unknown'}, {cores}"
+
+
+def _of(value: object, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

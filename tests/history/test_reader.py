@@ -1,0 +1,100 @@
+"""Reading the runs of a folder."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from made_run import made_run, made_speech, made_uploads
+
+from stt_load.errors import ConfigError
+from stt_load.history.reader import read_history
+from stt_load.history.run_row import RunRow
+from stt_load.report.build import build_report
+from stt_load.report.json_file import summary_json
+
+
+def only(folder: Path) -> RunRow:
+    history = read_history(folder)
+    assert history.unreadable == ()
+    (run,) = history.runs
+    return run
+
+
+@pytest.mark.parametrize("made", [made_run((1, 10, 30), 40), made_uploads((1, 8)), made_speech((1,))])
+def test_a_summary_says_what_the_raw_files_say(tmp_path: Path, made) -> None:
+    raw, summed = tmp_path / "raw", tmp_path / "summed"
+    folder = made.write(raw / "run")
+    (summed / "run").mkdir(parents=True)
+    report = build_report(made.run, made.transitions, [made.utterances], made.samples)
+    (summed / "run" / "summary.json").write_text(summary_json(report), encoding="utf-8")
+    of_raw, of_summary = only(raw), only(summed)
+    assert of_raw.folder == folder
+    for name in ("run_id", "started_at", "label", "kind", "server", "machine", "verdict", "holds", "stages", "test"):
+        assert getattr(of_raw, name) == getattr(of_summary, name), name
+
+
+def test_a_row_has_what_the_run_found(tmp_path: Path) -> None:
+    made = made_run((1, 10, 60), 60)
+    made.run |= {"stt_url": "ws://user:secret@gpu-box:8000/ws", "gpu": [{"name": "NVIDIA H200"}] * 2}
+    for record in made.utterances[-30:]:
+        record.outcome, record.eos_latency_s = "refused", None
+    made.write(tmp_path / "run")
+    run = only(tmp_path)
+    assert (run.label, run.server, run.machine) == ("made-up", "parakeet at gpu-box:8000", "2 × NVIDIA H200")
+    assert (run.holds, run.verdict, run.tried, run.passed) == (10, "fail", {1, 10, 60}, {1, 10})
+    assert math.isinf(run.at(60).p95_s)
+    assert run.at(10).energy_j > 0
+    assert run.at(20) is None
+
+
+MACHINES = [
+    ("ws://127.0.0.1:41234/ws", {}, "parakeet at 127.0.0.1"),
+    ("ws://127.0.0.1:8000/ws", {}, "parakeet at 127.0.0.1:8000"),
+    ("ws://[::1", {}, "parakeet"),
+    (None, {}, "parakeet"),
+]
+
+
+@pytest.mark.parametrize(("url", "change", "server"), MACHINES)
+def test_a_server_is_known_by_its_address_but_for_ports_that_the_system_chose(
+    tmp_path: Path, url: str | None, change: dict, server: str
+) -> None:
+    made = made_run((1,), 5, gpu=False)
+    made.run["stt_url"] = url
+    made.write(tmp_path / "run")
+    assert only(tmp_path).server == server
+
+
+def test_without_a_gpu_a_machine_is_known_by_its_processor_and_its_limit(tmp_path: Path) -> None:
+    made = made_run((1,), 5, gpu=False)
+    made.run["hosts"] = [{"host": "a1b2", "cpu_model": "EPYC 7763", "cores": 64, "container_cpu_limit": 4.0}]
+    made.write(tmp_path / "run")
+    assert only(tmp_path).machine == "EPYC 7763, 64 cores, limit 4"
+
+
+BROKEN = [
+    ("no JSON", "run.json", "{nope"),
+    ("nothing but a summary of a later version", "summary.json", json.dumps({"schema_version": 99})),
+    ("a summary that is cut off", "summary.json", '{"schema_version": 2, "run"'),
+]
+
+
+@pytest.mark.parametrize(("what", "name", "text"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_a_folder_that_can_not_be_read_is_named_and_stops_nothing(
+    tmp_path: Path, what: str, name: str, text: str
+) -> None:
+    made_run((1,), 5).write(tmp_path / "good")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / name).write_text(text, encoding="utf-8")
+    (tmp_path / "no run").mkdir()
+    history = read_history(tmp_path)
+    assert [run.folder.name for run in history.runs] == ["good"]
+    assert [line.startswith("bad: ") for line in history.unreadable] == [True]
+
+
+def test_what_is_no_folder_of_runs_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is not a folder"):
+        read_history(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="is the folder of one run: give the folder around it"):
+        read_history(made_run((1,), 5).write(tmp_path / "run"))
