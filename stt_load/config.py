@@ -18,6 +18,7 @@ from stt_load.kinds import LoadKind, kind_of
 from stt_load.metrics.slo import Slo, parse_slo
 from stt_load.option_values import DEFAULT_PORTS, is_loopback, parse_url, with_path_of
 from stt_load.options import OPTIONS, Option
+from stt_load.server_metrics.choice import ServerMetric, parse_server_metric
 from stt_load.text.url_secrets import without_credentials
 
 
@@ -61,6 +62,8 @@ class RunConfig:
     server_process: str | None
     metrics: tuple[str, int] | None  # host and port that Prometheus reads
     otlp_endpoint: str | None  # a URL, or `env`
+    server_metrics: str | None  # where the server's own metrics are read
+    kept_server_metrics: tuple[ServerMetric, ...]
     results: str
     label: str
     output: str | None
@@ -110,7 +113,12 @@ def parse_options(raw: Mapping[str, object]) -> RunConfig:
     kind = kind_of(values.get("dialect"))
     problems = [*_settle_url(values, kind), *problems, *_settle_slos(values, kind)]
     problems += _refuse_options_of_other_kinds(values, kind)
-    problems += [*_settle_server(values, kind), *_settle_sidecars(values), *_find_search_problems(values)]
+    problems += [
+        *_settle_server(values, kind),
+        *_settle_sidecars(values),
+        *_settle_server_metrics(values),
+        *_find_search_problems(values),
+    ]
     if problems:
         raise ConfigError(problems)
     return RunConfig(**values)
@@ -242,6 +250,19 @@ def one_url(stt_url: str | None, host: str | None) -> str | None:
             "--host (LOCUST_HOST) and --stt-url (STT_LOAD_STT_URL) name different servers: give one of them"
         )
     return stt_url or host
+
+
+def _settle_server_metrics(values: dict[str, Any]) -> list[str]:
+    metrics, problems = [], []
+    for text in values.get("kept_server_metrics", ()):
+        try:
+            metrics.append(parse_server_metric(text))
+        except ValueError as error:
+            problems.append(f"--server-metric: {error}")
+    if metrics and values.get("server_metrics", "") is None:
+        problems.append("--server-metric: there is no place to read it from: name the URL as well")
+    values["kept_server_metrics"] = tuple(dict.fromkeys(metrics))
+    return problems
 
 
 def url_note(given_url: object, config: RunConfig) -> str | None:

@@ -38,6 +38,7 @@ from stt_load.option_values import (
     parse_text,
     whole_number_from,
 )
+from stt_load.server_metrics.choice import parse_server_metric
 
 ARRIVALS = ("random", "together")
 ENDS = ("client", "server")
@@ -474,6 +475,28 @@ OPTIONS: tuple[Option, ...] = (
         metavar="HOW:WHAT",
         default_help="the process that listens at --stt-url",
         help="The process whose CPU and memory a local sidecar samples: port:8000, pid:4242 or name:PATTERN.",
+    ),
+    Option(
+        name="server-metrics",
+        field="server_metrics",
+        group=Group.SAMPLES,
+        parse=parse_http_url,
+        metavar="URL",
+        may_hold_secrets=True,
+        help="Read the server's own metrics (Prometheus text) there while the run goes on, and show them by stage.",
+        in_web_ui=False,
+    ),
+    Option(
+        name="server-metric",
+        field="kept_server_metrics",
+        group=Group.SAMPLES,
+        parse=parse_server_metric,
+        metavar="NAME[:HOW]",
+        default_help="those of servers that stt-load knows",
+        help="A metric of --server-metrics to keep; can be repeated. HOW is rate for a counter, mean for a histogram, "
+        "max for the largest of its series.",
+        is_multiple=True,
+        in_web_ui=False,
     ),
     Option(
         name="metrics",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stt_load.capacity.caller_counts import CallerTally
@@ -27,6 +27,7 @@ from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.raw_files import RUN, UTTERANCES
 from stt_load.report.run_timeline import LateFrames, StageDots, run_span, run_timeline
 from stt_load.report.sampling import Sampling
+from stt_load.report.server_looks import figures_of_hold, looks_notes
 from stt_load.report.stage_timeline import FAILED, StageTimeline, Transition, delivery_of, timelines_of
 from stt_load.report.wording import at_callers, judged, names_of
 from stt_load.report.worst_utterances import WorstUtterances
@@ -76,12 +77,14 @@ def build_report(
     utterances: Iterable[Sequence[UtteranceRecord]],
     samples: Sequence[SampleRow] = (),
     damage: Damage | None = None,
+    looks: Sequence[Mapping[str, Any]] = (),
 ) -> RunReport:
     """Builds the whole report.
 
     `run`, `transitions`, `utterances`: the contents of the raw files, in their order; utterances some thousand at a
     time, since there may be a million. `samples`: the lines of gpu.jsonl and host.jsonl. `damage`: what the readers of
-    the files have left out; None where nothing was. It is complete once the utterances have been read.
+    the files have left out; None where nothing was. It is complete once the utterances have been read. `looks`: the
+    lines of server.jsonl.
     """
     damage = Damage() if damage is None else damage
     timelines = timelines_of(transitions)
@@ -114,6 +117,7 @@ def build_report(
         _stage_report(timeline, aggregate.stages[timeline.stage], closed, facts, sampling)
         for timeline, closed in zip(judged_ones, figures, strict=True)
     ]
+    stages = [replace(stage, server=figures_of_hold(run, looks, stage.hold_span)) for stage in stages]
     is_aborted = bool(done and done.get("aborted"))
     failure = run.get("failure")
     is_cut_short = bool(stages) and (is_aborted or done is None or done.get("reason") == FAILED)
@@ -139,6 +143,7 @@ def build_report(
             *_notes(done, aggregate),
             *_ended_early(stages, kind),
             *_not_judged(timelines),
+            *looks_notes(run),
             *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),
         timeline=run_timeline(

@@ -16,6 +16,7 @@ from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, fail
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.resources import RESOURCES_TITLE, ResourceTable, resource_table
+from stt_load.report.server_table import SERVER_TITLE, server_table
 from stt_load.report.table import explanations, headings, rows
 from stt_load.report.warning_blocks import warning_blocks
 from stt_load.report.wording import title
@@ -57,6 +58,11 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
         _print_block(RESOURCES_TITLE, "", [], console)
         _print_uncut(_plain_table(resources, gap), console)
         _print_lines(resources.notes, console)
+    server = server_table(report)
+    if server is not None:
+        _print_block(SERVER_TITLE, "", [], console)
+        _print_uncut(_plain_table(server, gap), console)
+        _print_lines(server.notes, console)
     _print_block("Notes", "", [*report.notes, *explanations(report)], console)
 
 

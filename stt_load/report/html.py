@@ -18,6 +18,7 @@ from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, fail
 from stt_load.report.key_figures import key_figures
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
+from stt_load.report.server_table import SERVER_TITLE, server_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, headings, rows, stray_text
 from stt_load.report.wording import at_callers, judged, names_of, title, utc, where_and_when
@@ -78,6 +79,8 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
         failures=failure_rows(report),
         resources_title=RESOURCES_TITLE,
         resources=resource_table(report),
+        server_title=SERVER_TITLE,
+        server=server_table(report),
         sidecars=Sidecars(report.run).described,
         facts=_facts(report),
         headline_chart=charts[0] if charts else None,

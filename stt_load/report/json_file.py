@@ -20,6 +20,7 @@ from stt_load.report.capacity_wording import headline
 from stt_load.report.device import DeviceFigures
 from stt_load.report.knee import exit_code
 from stt_load.report.model import SCHEMA_VERSION, RunReport, StageReport
+from stt_load.server_metrics.figures import ServerFigure
 
 _NAMED = {f"p{p * 100:g}": p for p in REPORTED}
 
@@ -72,6 +73,7 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "server_ms": {name: distribution(values) for name, values in figures.server_ms.items()},
         "by_connection_age": [_age(figures) for figures in stage.ages],
         "devices": [_device(figures) for figures in stage.devices],
+        "server_metrics": [_server(figure) for figure in stage.server],
         "slos": [_slo(result) for result in stage.slos],
         "validity": [_finding(finding) for finding in stage.findings],
     }
@@ -138,6 +140,16 @@ def _device(figures: DeviceFigures) -> dict[str, Any]:
         "energy_j": figures.energy_j,
         "energy_per_audio_minute_j": figures.energy_per_audio_minute_j,
         "memory_growth_mib_per_min": figures.memory_growth_mib_per_min,
+    }
+
+
+def _server(figure: ServerFigure) -> dict[str, Any]:
+    return {
+        "metric": figure.metric.name,
+        "reading": figure.metric.reading,
+        "mean": figure.mean,
+        "max": figure.max,
+        "looks": figure.looks,
     }
 
 

@@ -19,6 +19,7 @@ from stt_load.metrics.validity import Finding
 from stt_load.records import UtteranceRecord
 from stt_load.report.device import DeviceFigures, is_covered
 from stt_load.report.run_timeline import RunTimeline
+from stt_load.server_metrics.figures import ServerFigure
 
 SCHEMA_VERSION = 2
 """The version of `summary.json`. It grows with every change that an older reader would misread."""
@@ -59,6 +60,7 @@ class StageReport:
     most_wrong: tuple[UtteranceRecord, ...] = ()  # completed utterances with the highest WER, the worst first
     breach: str | None = None  # why its hold ended early, a clause; None where it did not
     trial: Trial | None = field(default=None, compare=False)  # in a search, once it has settled
+    server: tuple[ServerFigure, ...] = ()  # what the server says of itself
 
     @property
     def users(self) -> int:

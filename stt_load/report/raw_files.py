@@ -8,7 +8,10 @@ UTTERANCES = "utterances.jsonl"
 GPU_SAMPLES = "gpu.jsonl"
 HOST_SAMPLES = "host.jsonl"
 
+SERVER_LOOKS = "server.jsonl"
+"""The server's own metrics; absent if they were not asked for."""
+
 SAMPLE_FILES = (GPU_SAMPLES, HOST_SAMPLES)
 """The samples of the sidecars; absent if no sidecar was used."""
 
-RAW_FILES = (RUN, STAGES, UTTERANCES, *SAMPLE_FILES)
+RAW_FILES = (RUN, STAGES, UTTERANCES, *SAMPLE_FILES, SERVER_LOOKS)

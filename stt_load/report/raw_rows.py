@@ -73,6 +73,22 @@ class Search(TypedDict, total=False):
     repeats: Required[Count]
 
 
+class LookRow(TypedDict, total=False):
+    """A line of server.jsonl: when the server was looked at, and the value of each series."""
+
+    t: Required[Moment]
+    took_s: Length | None
+    values: Required[dict[str, float]]
+
+
+class ServerMetricsEntry(TypedDict, total=False):
+    url: str | None
+    metrics: list[str]
+    looks: Count | None
+    failed: Count | None
+    why: str | None
+
+
 class RunRow(TypedDict, total=False):
     """run.json: the keys that a report reads."""
 
@@ -95,6 +111,7 @@ class RunRow(TypedDict, total=False):
     hosts: list[dict[str, Any]] | None
     gpu: list[GpuEntry] | None
     sidecars: list[SidecarEntry] | None
+    server_metrics: ServerMetricsEntry | None
     utterance_limit_s: Length | None
     started_at: Moment | None
     ended_at: Moment | None
@@ -136,6 +153,12 @@ def accept_sample(row: JsonObject) -> tuple[JsonObject | None, Sequence[Objectio
     wrong = wrong_figures(unsealed)
     kept = {name: value for name, value in unsealed.items() if name not in wrong} if wrong else unsealed
     return kept, [(Flaw.VALUE, f"`{name}` is {str(row[name])[:40]}") for name in wrong]
+
+
+def accept_look(row: JsonObject) -> tuple[JsonObject | None, Sequence[Objection]]:
+    """Accepts what a server said of itself at one moment."""
+    why = objection(row, LookRow)
+    return (None, [(Flaw.WRONG, why)]) if why else (row, ())
 
 
 def checked_run(run: Mapping[str, Any]) -> tuple[JsonObject, list[str]]:

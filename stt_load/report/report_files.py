@@ -25,9 +25,17 @@ from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.markdown_file import report_markdown
 from stt_load.report.model import RunReport
-from stt_load.report.raw_files import RUN, SAMPLE_FILES, STAGES, UTTERANCES
+from stt_load.report.raw_files import RUN, SAMPLE_FILES, SERVER_LOOKS, STAGES, UTTERANCES
 from stt_load.report.raw_lines import NotJson, RawLines, parse_json, read_bytes
-from stt_load.report.raw_rows import Accept, JsonObject, accept_sample, checked_run, transitions_of, utterances_of
+from stt_load.report.raw_rows import (
+    Accept,
+    JsonObject,
+    accept_look,
+    accept_sample,
+    checked_run,
+    transitions_of,
+    utterances_of,
+)
 from stt_load.sealed_lines import is_whole_file, lacks_seal
 from stt_load.text.whole_characters import with_whole_characters
 
@@ -76,6 +84,7 @@ def read_report(folder: Path, *, is_strict: bool = False, failure: str | None = 
         lines(UTTERANCES, UtteranceRecord, utterances_of(run_id, kind)),
         [row for name in SAMPLE_FILES for row in _all(lines(name, JsonObject, accept_sample))],
         damage,
+        _all(lines(SERVER_LOOKS, JsonObject, accept_look)),
     )
 
 

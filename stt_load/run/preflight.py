@@ -34,6 +34,8 @@ def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
         lines.insert(0, unreachable("--stt-url", config.stt_url, config.connect_timeout_s))
     if config.tts_url:
         lines.append(unreachable("--tts-url", config.tts_url))
+    if config.server_metrics:
+        lines.append(unreachable("--server-metrics", config.server_metrics))
     if config.clips and not Path(config.clips).exists():
         lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
     lines += _unusable_outlets(config)

@@ -24,6 +24,7 @@ from stt_load.process.log import log
 from stt_load.records import UtteranceRecord
 from stt_load.report.knee import exit_code
 from stt_load.report.publish import publish_failure, publish_report
+from stt_load.report.raw_files import SAMPLE_FILES, SERVER_LOOKS
 from stt_load.report.stage_timeline import FAILED
 from stt_load.report.wording import callers
 from stt_load.run.breach_watch import BreachWatch
@@ -41,6 +42,7 @@ from stt_load.run.provenance import describe_run
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run_folder import RunFolder
 from stt_load.run.search_stages import SearchStages
+from stt_load.run.server_feed import ServerFeed
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.telemetry_feed import TelemetryFeed
 from stt_load.sidecar.local import LocalSidecar
@@ -79,7 +81,7 @@ class Run:
         self._on_failure = on_failure
         self._wall_clock = SteadyWallClock.read(time.time, time.monotonic)
         started_at = self._wall_clock.at(time.monotonic())
-        self.folder = RunFolder.create(config.results, config.label, started_at, bool(config.gpu_sidecars))
+        self.folder = RunFolder.create(config.results, config.label, started_at, _sample_files(config))
         self.live = LiveStages(self.folder.path)
         references = {clip.clip_id: clip.reference for clip in clips.clips}
         choice = choose_language(config.language, references.values())
@@ -125,6 +127,10 @@ class Run:
             self._keep_description,
             self._wall_clock,
         )
+        self._server_feed = ServerFeed(
+            *(config.server_metrics, config.kept_server_metrics, config.insecure),
+            *(self.folder.add_look, self._keep_description, self._wall_clock),
+        )
         self._telemetry = TelemetryFeed(
             *(run_id, config, os.environ, lambda: self.controller.update, cluster, self.ledger, self.live),
             self._wall_clock,
@@ -141,6 +147,7 @@ class Run:
     def start(self) -> None:
         log.info("run folder: %s", self.folder.path)
         self._telemetry.start()
+        self._server_feed.start()
         self.controller.start()
 
     @property
@@ -182,6 +189,7 @@ class Run:
             self._collect_rest,
             self._finish,
             self._gpu_feed.stop,
+            self._server_feed.stop,
             self._close_view,
             self._settle,
             self.folder.close,
@@ -296,6 +304,10 @@ class Run:
 def first_users(config: RunConfig, plan: PlanKind) -> int:
     """Callers of the first stage of a run with a shape."""
     return config.first_users if plan is PlanKind.SEARCH else config.concurrency[0]
+
+
+def _sample_files(config: RunConfig) -> tuple[str, ...]:
+    return (*(SAMPLE_FILES if config.gpu_sidecars else ()), *((SERVER_LOOKS,) if config.server_metrics else ()))
 
 
 def _caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, plan: PlanKind) -> list[str]:

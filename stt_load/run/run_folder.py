@@ -13,7 +13,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -26,7 +26,7 @@ from stt_load.errors import ConfigError, WriteError
 from stt_load.process.atomic_file import write_atomically
 from stt_load.process.data_folder import rescue_folders
 from stt_load.process.log import log
-from stt_load.report.raw_files import GPU_SAMPLES, HOST_SAMPLES, RUN, SAMPLE_FILES, STAGES, UTTERANCES
+from stt_load.report.raw_files import GPU_SAMPLES, HOST_SAMPLES, RUN, SAMPLE_FILES, SERVER_LOOKS, STAGES, UTTERANCES
 from stt_load.run.raw_file import RawFile
 from stt_load.sealed_lines import sealed, sealed_file
 from stt_load.text.whole_characters import with_whole_characters
@@ -50,12 +50,12 @@ class RunFolder:
     Every line is sealed (`sealed_lines.py`), so that a reader knows which of them are whole, missing or there twice.
     """
 
-    def __init__(self, path: Path, has_samples: bool = True, clock: Clock = time.monotonic) -> None:
-        """Opens every file that the run may need. `has_samples`: a sidecar takes part. Raises OSError."""
+    def __init__(self, path: Path, samples: Collection[str] = SAMPLE_FILES, clock: Clock = time.monotonic) -> None:
+        """Opens every file that the run may need. `samples`: those that there are samples for. Raises OSError."""
         self.path = path
         self.waited_s = 0.0  # how long lines have waited for a disk that was full, and then was not
         self._clock = clock
-        names = (STAGES, UTTERANCES, *(SAMPLE_FILES if has_samples else ()))
+        names = (STAGES, UTTERANCES, *samples)
         self._files = {name: RawFile(path / name) for name in names}
         self._n_lines: Counter[str] = Counter()
         self._n_lost = 0
@@ -66,11 +66,11 @@ class RunFolder:
         self._described_s = 0.0
 
     @classmethod
-    def create(cls, results: str, label: str, started_at: float, has_samples: bool = True) -> RunFolder:
+    def create(cls, results: str, label: str, started_at: float, samples: Collection[str] = SAMPLE_FILES) -> RunFolder:
         """Makes `results/<UTC time>-<label>`, numbered where that exists. Raises ConfigError where it can't."""
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started_at)) + f"-{label}"
         try:
-            return cls(_make_folder(Path(results), name), has_samples)
+            return cls(_make_folder(Path(results), name), samples)
         except OSError as error:
             line = f"--results: {Path(results) / name} can't be made ({error.strerror})"
             raise ConfigError(f"{line}: name a folder that you may write to") from error
@@ -99,6 +99,10 @@ class RunFolder:
     def add_sample(self, sample: Mapping[str, Any]) -> None:
         """Adds a sample of a sidecar. Those of GPUs have a file of their own, which a run without a GPU lacks."""
         self._append(GPU_SAMPLES if sample["kind"] == "gpu" else HOST_SAMPLES, [_row(sample)])
+
+    def add_look(self, look: Mapping[str, Any]) -> None:
+        """Adds what the server said of itself at one moment."""
+        self._append(SERVER_LOOKS, [_row(look)])
 
     # what becomes of it --------------------------------------------------------------------------------
 
@@ -132,7 +136,7 @@ class RunFolder:
     def close(self) -> None:
         """Closes the files. Those of samples are removed where there was none."""
         for name, file in self._files.items():
-            if name in SAMPLE_FILES and file.is_empty and file.is_there:
+            if name in (*SAMPLE_FILES, SERVER_LOOKS) and file.is_empty and file.is_there:
                 with suppress(OSError):
                     file.path.unlink()
             file.close()

@@ -28,13 +28,14 @@ TEXTS = (
 
 @dataclass
 class MadeRun:
-    """The contents of the raw files. `gpu` and `host`: what a sidecar sampled."""
+    """The contents of the raw files. `gpu` and `host`: what a sidecar sampled. `server`: what the server said."""
 
     run: dict[str, Any]
     transitions: list[dict[str, Any]] = field(default_factory=list)
     utterances: list[UtteranceRecord] = field(default_factory=list)
     gpu: list[dict[str, Any]] = field(default_factory=list)
     host: list[dict[str, Any]] = field(default_factory=list)
+    server: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def samples(self) -> list[dict[str, Any]]:
@@ -58,6 +59,7 @@ class MadeRun:
             "gpu.jsonl": [json.dumps(row).encode() for row in self.gpu],
             "host.jsonl": [json.dumps(row).encode() for row in self.host],
             "utterances.jsonl": [record.to_json() for record in self.utterances],
+            **({"server.jsonl": [json.dumps(row).encode() for row in self.server]} if self.server else {}),
         }
         for name, rows in files.items():
             lines = [sealed(row, number) + b"\n" for number, row in enumerate(rows)]

@@ -26,9 +26,9 @@ from stt_load.report.html import report_html
 from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import Verdict
-from stt_load.report.raw_files import RAW_FILES, RUN, SAMPLE_FILES, STAGES, UTTERANCES
+from stt_load.report.raw_files import RAW_FILES, RUN, SAMPLE_FILES, SERVER_LOOKS, STAGES, UTTERANCES
 from stt_load.report.raw_lines import RawLines
-from stt_load.report.raw_rows import JsonObject, accept_sample, transitions_of, utterances_of
+from stt_load.report.raw_rows import JsonObject, accept_look, accept_sample, transitions_of, utterances_of
 from stt_load.report.report_files import read_report
 from stt_load.sealed_lines import sealed, sealed_file
 
@@ -44,7 +44,9 @@ def small_run() -> MadeRun:
         "clips": made.run["clips"] | {"uncertain_bounds": 2},
         "gpu": [gpu_entry()],
         "sidecars": [sidecar_entry([gap_entry(began, began + 1, "it hung")])],
+        "server_metrics": {"url": "http://h/metrics", "metrics": ["queue"], "looks": 9, "failed": 0, "why": None},
     }
+    made.server = [{"t": began + second, "took_s": 0.01, "values": {"queue": second}} for second in range(9)]
     return made
 
 
@@ -144,6 +146,7 @@ def rows_of(folder: Path) -> Counter[str]:
         STAGES: (JsonObject, transitions_of("made")),
         UTTERANCES: (UtteranceRecord, utterances_of("made", "stream")),
         **dict.fromkeys(SAMPLE_FILES, (JsonObject, accept_sample)),
+        SERVER_LOOKS: (JsonObject, accept_look),
     }
     return Counter(
         f"{name} {row}"

@@ -20,6 +20,7 @@ from small_disk import no_room_beyond, set_room
 from stt_load.errors import ConfigError, WriteError
 from stt_load.process.data_folder import rescue_folders
 from stt_load.records import UtteranceRecord
+from stt_load.report.raw_files import SAMPLE_FILES, SERVER_LOOKS
 from stt_load.run.run_folder import PATIENCE_S, RunFolder
 from stt_load.sealed_lines import is_whole_file, line_number
 
@@ -91,9 +92,9 @@ def test_every_line_is_sealed_with_its_number_in_its_file(tmp_path: Path) -> Non
         assert [line_number(line) for line in (tmp_path / name).read_bytes().splitlines()] == list(range(n))
 
 
-@pytest.mark.parametrize("has_samples", [False, True])
-def test_without_a_sample_there_is_no_file_of_samples(tmp_path: Path, has_samples: bool) -> None:
-    folder = RunFolder(tmp_path, has_samples)
+@pytest.mark.parametrize("samples", [(), SAMPLE_FILES, (*SAMPLE_FILES, SERVER_LOOKS)], ids=len)
+def test_without_a_sample_there_is_no_file_of_samples(tmp_path: Path, samples: tuple[str, ...]) -> None:
+    folder = RunFolder(tmp_path, samples)
     folder.add_transition({"phase": "ramp"})
     folder.close()
     assert {path.name for path in tmp_path.iterdir()} == {"stages.jsonl", "utterances.jsonl"}
