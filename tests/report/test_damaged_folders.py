@@ -166,7 +166,7 @@ def verdict_of(folder: Path) -> Verdict | None:
     json.loads(summary_json(report), parse_constant=pytest.fail)
     ET.fromstring(junit_xml(report))
     stages_csv(report)
-    report_html(report, "no charts")
+    report_html(report, ())
     print_report(report, Console(file=io.StringIO()))
     return report.verdict
 

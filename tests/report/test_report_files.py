@@ -70,7 +70,7 @@ def test_a_run_that_was_killed_may_have_cut_its_last_line(folder: Path) -> None:
 def reported(folder: Path) -> RunReport:
     """The report, which every writer can write. Charts take most of the time of `write_report`."""
     report = read_report(folder)
-    report_html(report, "no charts")
+    report_html(report, ())
     stages_csv(report)
     json.loads(summary_json(report))
     ET.fromstring(junit_xml(report))

@@ -37,7 +37,7 @@ def test_every_form_of_the_report_has_them(tmp_path: Path) -> None:
     report = read_report(folder_with_looks(tmp_path / "run"))
     output = StringIO()
     print_report(report, Console(file=output, width=110))
-    for text in (output.getvalue(), report_html(report, "no charts")):
+    for text in (output.getvalue(), report_html(report, ())):
         assert "What the server says of itself" in text
         assert "1.5 / 2" in text
         assert (
@@ -53,7 +53,7 @@ def test_every_form_of_the_report_has_them(tmp_path: Path) -> None:
 def test_a_run_that_asked_for_none_says_nothing_of_them(tmp_path: Path) -> None:
     report = read_report(made_run((1,)).write(tmp_path / "run"))
     assert server_table(report) is None
-    assert "says of itself" not in report_html(report, "no charts")
+    assert "says of itself" not in report_html(report, ())
 
 
 def test_a_line_that_is_no_look_is_damage(tmp_path: Path) -> None:
