@@ -16,10 +16,11 @@ from stt_load.calibration.diagnosis import diagnose
 from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.limits import Ceiling, Limit, ceilings
 from stt_load.calibration.machine import Machine
-from stt_load.calibration.ramp_search import RESOLUTION, RampSearch
 from stt_load.calibration.result import Calibration, ClockError
 from stt_load.calibration.trial import TEXT, TestBed, make_clips, run_trial
 from stt_load.calibration.trial_figures import TrialFigures, clock_errors_s
+from stt_load.capacity.search import CapacitySearch
+from stt_load.capacity.trial import Trial, TrialResult
 from stt_load.errors import SttLoadError
 from stt_load.server.process import start_sink_server
 from stt_load.text.text_rows import lines_of
@@ -31,16 +32,22 @@ OnTrial = Callable[[TrialFigures], None]
 
 _DELAY_S = 0.3  # from the end of an utterance to the sink's answer
 _ALONE_S = 2.0  # hold of the first trial
+_FIRST = 100  # callers of the second
 _PACKAGES = ("locust", "gevent", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
 class Thoroughness:
-    """How long trials take and how closely the limit is found. `clips_s`: the shortest and the longest clip."""
+    """How long trials take and how closely the limit is found. `clips_s`: the shortest and the longest clip.
+
+    `repeats`: trials on each side of the limit. With two, a machine that was busy for a moment does not decide: where
+    the second contradicts the first there is a third.
+    """
 
     hold_s: float
     clips_s: tuple[float, float]
     resolution: float
+    repeats: int = 2
 
     @property
     def utterance_s(self) -> float:
@@ -52,7 +59,7 @@ class Thoroughness:
         return self if hold_s is None else replace(self, hold_s=hold_s)
 
 
-THOROUGH = Thoroughness(hold_s=8.0, clips_s=(5.0, 7.0), resolution=RESOLUTION)
+THOROUGH = Thoroughness(hold_s=8.0, clips_s=(5.0, 7.0), resolution=0.1)
 QUICK = Thoroughness(hold_s=3.0, clips_s=(2.0, 3.0), resolution=0.25)
 
 
@@ -73,10 +80,11 @@ class CalibrationRequest:
 def calibrate(request: CalibrationRequest, machine: Machine, on_trial: OnTrial) -> Calibration:
     """Runs the whole procedure, in minutes. Raises SttLoadError if a run fails or even one caller is too many."""
     ceiling = request.ceilings(machine)[0]
-    search = RampSearch(ceiling.callers, resolution=request.thoroughness.resolution)
+    thoroughness = request.thoroughness
+    search = CapacitySearch(_FIRST, ceiling.callers, thoroughness.resolution, thoroughness.repeats)
     with tempfile.TemporaryDirectory(prefix="stt-load-calibrate-") as name:
         folder = Path(name)
-        make_clips(folder, *request.thoroughness.clips_s)
+        make_clips(folder, *thoroughness.clips_s)
         with _test_bed(request, folder) as test_bed:
             trials = _run_trials(test_bed, search, on_trial)
         clock = None if request.url else _measure_clock(request, folder, max(1, search.holds // 2), on_trial)
@@ -93,7 +101,7 @@ def _test_bed(request: CalibrationRequest, folder: Path, truth: Path | None = No
         yield TestBed(folder, sink.url, sink.pid, request.frame_ms, request.thoroughness.hold_s)
 
 
-def _run_trials(test_bed: TestBed, search: RampSearch, on_trial: OnTrial) -> list[TrialFigures]:
+def _run_trials(test_bed: TestBed, search: CapacitySearch, on_trial: OnTrial) -> list[TrialFigures]:
     """Runs trials until the search is done. The first has one caller and shows what a process costs."""
     trials: list[TrialFigures] = []
 
@@ -106,8 +114,9 @@ def _run_trials(test_bed: TestBed, search: RampSearch, on_trial: OnTrial) -> lis
     alone = run_one(replace(test_bed, hold_s=min(test_bed.hold_s, _ALONE_S)), 1)
     if alone.failed_by:
         raise SttLoadError(f"a trial with one caller failed: {alone.failed_by}")
-    while (callers := search.next_callers) is not None:
-        search.record(run_one(test_bed, callers).broken_by is None)
+    while (callers := search.next_users) is not None:
+        is_held = run_one(test_bed, callers).broken_by is None
+        search.record(Trial(callers, TrialResult.PASS if is_held else TrialResult.FAIL))
     if not search.holds:
         raise SttLoadError(
             f"even one caller was too many for this machine: {trials[-1].broken_by}; run `stt-load doctor`"
@@ -129,7 +138,7 @@ def _conclude(
     request: CalibrationRequest,
     machine: Machine,
     trials: list[TrialFigures],
-    search: RampSearch,
+    search: CapacitySearch,
     ceiling: Ceiling,
     clock: ClockError | None,
 ) -> Calibration:
@@ -158,7 +167,7 @@ def _conclude(
     )
 
 
-def _limit(machine: Machine, trials: list[TrialFigures], search: RampSearch, ceiling: Ceiling) -> Limit:
+def _limit(machine: Machine, trials: list[TrialFigures], search: CapacitySearch, ceiling: Ceiling) -> Limit:
     """What made the smallest failing number of callers fail; if none failed, what kept us from trying more."""
     broken = [trial for trial in trials if trial.callers == search.breaks and trial.broken_by is not None]
     return diagnose(broken[-1], machine) if broken else ceiling.limit

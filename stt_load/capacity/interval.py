@@ -24,12 +24,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stt_load.capacity.isotonic import Floats, levels_within
 from stt_load.capacity.share_table import Level, ShareTable
 
 RISK = 0.05
 _RESAMPLES = 1_000
+_MAX_CLUSTERS = 200  # more callers are dealt into so many groups, which vary as much
 _SEED = 1
 
 
@@ -90,11 +92,20 @@ def _interval(table: ShareTable, parts: Floats, wholes: Floats) -> Interval:
 
 def _callers_drawn(parts: Floats, wholes: Floats, rng: np.random.Generator) -> Sums:
     """The sums of one trial with its callers drawn again."""
+    places = rng.permutation(len(parts)) % _MAX_CLUSTERS
+    parts, wholes = _dealt(parts, places), _dealt(wholes, places)
     callers = len(parts)
     drawn = rng.integers(0, callers, (_RESAMPLES, callers), dtype=np.int32)
-    places = drawn + np.arange(_RESAMPLES, dtype=np.int64)[:, np.newaxis] * callers
-    times = np.bincount(places.ravel(), minlength=places.size).reshape(places.shape).astype(np.float64)
+    cells = drawn + np.arange(_RESAMPLES, dtype=np.int64)[:, np.newaxis] * callers
+    times = np.bincount(cells.ravel(), minlength=cells.size).reshape(cells.shape).astype(np.float64)
     return times @ parts, times @ wholes
+
+
+def _dealt(sums: Floats, places: NDArray[np.int64]) -> Floats:
+    """The same sums in groups of callers, of shape (groups, objectives)."""
+    dealt = np.zeros((int(places.max()) + 1, sums.shape[1]))
+    np.add.at(dealt, places, sums)
+    return dealt
 
 
 def _trials_drawn(trials: list[Sums], rng: np.random.Generator) -> Sums:

@@ -46,7 +46,8 @@ class CapacitySearch:
     def __init__(
         self, first: int = 1, most: int = 500, within_ratio: float = WITHIN_RATIO, repeats: int = REPEATS
     ) -> None:
-        """`first`, `most`: at least 1. `repeats`: odd, so that the trials of one side decide."""
+        """`first`, `most`: at least 1. `repeats`: how many trials each side of the edge has; there is one more where as
+        many of them passed as failed."""
         self._first = min(first, most)
         self._most = most
         self._within_ratio = within_ratio

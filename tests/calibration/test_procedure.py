@@ -23,7 +23,7 @@ def leaves_nothing() -> Iterator[None]:
     assert not set(psutil.Process().children(recursive=True)) - before
 
 
-TINY = Thoroughness(hold_s=1.0, clips_s=(0.3, 0.5), resolution=0.5)
+TINY = Thoroughness(hold_s=1.0, clips_s=(0.3, 0.5), resolution=0.5, repeats=1)
 
 
 @pytest.mark.locust

@@ -76,6 +76,18 @@ def test_where_repeats_contradict_the_first_trial_the_edge_moves(
     assert (search.holds, search.breaks) == edge
 
 
+def test_with_two_repeats_a_third_decides_where_they_contradict_each_other() -> None:
+    search = after("pffppp", CapacitySearch(100, 300, 0.5, repeats=2))
+    assert [trial.users for trial in search.trials] == [100, 200, 150, 100, 150, 150]
+    assert (search.holds, search.breaks) == (150, 200)
+
+
+def test_an_edge_at_the_largest_number_that_was_tried_is_bounded_from_above() -> None:
+    search = CapacitySearch(1, 500)
+    assert try_out(63, search)[-1] == 80
+    assert (search.holds, search.breaks, search.why_over) == (62, 64, SearchEnd.FOUND)
+
+
 def test_an_invalid_trial_is_repeated_once() -> None:
     search = after("ppi", CapacitySearch(1, 500))
     assert search.next_users == 4

@@ -70,7 +70,8 @@ def test_the_interval_says_something(searches: list[Searched]) -> None:
 
 def test_the_binomial_interval_alone_is_too_narrow(searches: list[Searched]) -> None:
     """It misses the truth more often than a 95 % interval may, since trials differ by more than chance does."""
-    assert sum(searched.binomial_holds_truth for searched in searches) < 0.9 * len(searches)
+    mine = [searched for searched in searches if searched.server is not SERVERS[0]]
+    assert sum(searched.binomial_holds_truth for searched in mine) < 0.9 * len(mine)
 
 
 def test_each_search_comes_to_its_end_near_the_truth(searches: list[Searched]) -> None:
