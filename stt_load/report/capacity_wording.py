@@ -45,13 +45,14 @@ def _claim(report: RunReport, answer: CapacityAnswer) -> str:
         return f"does not hold {tried}" if answer.broke else "nothing is known of what it holds"
     at_least = "" if answer.why_over is SearchEnd.FOUND else "at least "
     fewer = f", fewer than the {first} of --from," if answer.holds < first else ""
-    return f"holds {at_least}{callers(answer.holds, report.kind)}{_interval(answer.interval)}{fewer}"
+    interval = f" ({_interval(answer.interval)})" if answer.interval else ""
+    return f"holds {at_least}{callers(answer.holds, report.kind)}{interval}{fewer}"
 
 
 def _interval(interval: Interval | None) -> str:
     if interval is None:
         return ""
-    return f" ({interval.low} or more)" if interval.high is None else f" ({interval.low}–{interval.high})"
+    return f"{interval.low} or more" if interval.high is None else f"{interval.low}–{interval.high}"
 
 
 def _objectives(report: RunReport) -> str:
@@ -147,7 +148,7 @@ def _table_notes(answer: CapacityAnswer) -> list[str]:
         )
     if answer.interval is not None:
         other = _interval(answer.binomial)
-        narrow = f" If utterances knew nothing of each other, it would be{other}." if other else ""
+        narrow = f" If utterances knew nothing of each other, it would be {other}." if other else ""
         lines.append(
             "The interval behind the answer is one of 95 %: a fit that never falls over all trials, with trials and "
             f"callers drawn again, since utterances of one stage wait for each other.{narrow}"

@@ -2,7 +2,8 @@
 
 A missed SLO is a failure of the server, a broken condition an error of the measurement, and so is an SLO that had to
 be decided and is not (all of them with --strict). An SLO is skipped where it is met without a proof, and in a stage
-that can't be believed. The first suite is the run itself: it is an error if it was ended early.
+that can't be believed. The first suite is the run itself: it is an error if it was ended early. In a search it has the
+answer too; its trials are to miss objectives, so whatever one misses is skipped.
 
 `time` of a suite is the length of the hold, of the run's suite that of the whole run, in seconds.
 """
@@ -15,6 +16,7 @@ from xml.etree import ElementTree as ET
 
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
+from stt_load.report.capacity_run import first_users
 from stt_load.report.capacity_wording import headline
 from stt_load.report.failure_table import failure_line
 from stt_load.report.model import RunReport, StageReport, Verdict
@@ -40,17 +42,32 @@ def _run_suite(report: RunReport) -> ET.Element:
     case = ET.Element("testcase", classname="run", name="came to its end")
     if report.knee.ended_at is not None:
         ET.SubElement(case, "error", message=sentence)
+    cases = [case, *_answer_cases(report, sentence)]
     began, ended = report.run.get("started_at"), report.run.get("ended_at")
-    suite = _suite("run", [case], (began, ended) if began and ended else None)
+    suite = _suite("run", cases, (began, ended) if began and ended else None)
     if time_s := suite.get("time"):
         case.set("time", time_s)
     _add_output(suite, [f"{report.verdict}: {sentence}"])
     return suite
 
 
+def _answer_cases(report: RunReport, sentence: str) -> list[ET.Element]:
+    """One case where the run was a search: it holds the number of callers with which that began."""
+    if report.capacity is None:
+        return []
+    case = ET.Element("testcase", classname="run", name=f"holds {callers(first_users(report.run), report.kind)}")
+    if report.verdict is not Verdict.PASS:
+        ET.SubElement(case, "failure" if report.verdict is Verdict.FAIL else "error", message=sentence)
+    return [case]
+
+
 def _stage_suite(stage: StageReport, name: str) -> ET.Element:
     cases = [_slo_case(name, stage, result) for result in stage.slos]
-    suite = _suite(name, cases + [_validity_case(name, finding) for finding in stage.findings], stage.hold_span)
+    cases += [_validity_case(name, finding) for finding in stage.findings]
+    if stage.trial is not None:
+        for found in (each for case in cases for each in case):
+            found.tag = "skipped"
+    suite = _suite(name, cases, stage.hold_span)
     properties = ET.Element("properties")
     for key in ("users", "n", "errors"):
         ET.SubElement(properties, "property", name=key, value=str(getattr(stage.figures, key)))

@@ -11,7 +11,6 @@ from typing import Any
 
 import gevent
 
-from stt_load.audio.pool import shortage
 from stt_load.capacity.search import CapacitySearch
 from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet
@@ -28,6 +27,7 @@ from stt_load.report.raw_files import SAMPLE_FILES, SERVER_LOOKS
 from stt_load.report.stage_timeline import FAILED
 from stt_load.report.wording import callers
 from stt_load.run.breach_watch import BreachWatch
+from stt_load.run.caller_notes import caller_notes
 from stt_load.run.cluster import Cluster
 from stt_load.run.controller import RunController
 from stt_load.run.fault import fault_line
@@ -37,7 +37,6 @@ from stt_load.run.live_stages import LiveStages
 from stt_load.run.live_view import LiveView
 from stt_load.run.own_quota import OwnQuota
 from stt_load.run.plan import FollowPlan, LadderPlan, Plan, StagedPlan, Timing
-from stt_load.run.preflight import overload, shortages_of_limits
 from stt_load.run.provenance import describe_run
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run_folder import RunFolder
@@ -76,6 +75,7 @@ class Run:
     ) -> None:
         self.config = config
         self.cluster = cluster
+        self._plan = plan
         self.is_aborted = False
         self.failure: str | None = None
         self._on_failure = on_failure
@@ -85,7 +85,10 @@ class Run:
         self.live = LiveStages(self.folder.path)
         references = {clip.clip_id: clip.reference for clip in clips.clips}
         choice = choose_language(config.language, references.values())
-        notes = _caller_notes(config, clips, cluster, plan)
+        self._n_callers = _largest_known(config, plan) or cluster.target
+        self._clips = clips
+        self._caller_notes = caller_notes(config, clips, cluster, self._n_callers)
+        notes = [*self._caller_notes, *_bounds_notes(config, clips)]
         if note := url_note(raw_options.get("stt_url"), config):
             log.info(note)
             notes.insert(0, note)
@@ -275,6 +278,8 @@ class Run:
         return StagedPlan(SearchStages(CapacitySearch(**config.search_terms), self.live.judged, self._tell), timing)
 
     def _on_update(self, update: StageUpdate) -> None:
+        if self._plan is PlanKind.SEARCH and update.users > self._n_callers:
+            self._note_more_callers(update.users)
         self._gpu_feed.announce(update)
         self.live.announce(update)
         if self._view is not None:
@@ -285,6 +290,13 @@ class Run:
         log.info(line)
         if self._view is not None:
             self._view.say(line)
+
+    def _note_more_callers(self, n_callers: int) -> None:
+        """A search has come to more callers than ever before."""
+        self._n_callers, before = n_callers, self._caller_notes
+        self._caller_notes = caller_notes(self.config, self._clips, self.cluster, n_callers)
+        others = [note for note in self._description["notes"] if note not in before]
+        self._description["notes"] = [*others, *self._caller_notes]
 
     def _on_counted(self, record: UtteranceRecord) -> None:
         self.live.add(record)
@@ -310,14 +322,13 @@ def _sample_files(config: RunConfig) -> tuple[str, ...]:
     return (*(SAMPLE_FILES if config.gpu_sidecars else ()), *((SERVER_LOOKS,) if config.server_metrics else ()))
 
 
-def _caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, plan: PlanKind) -> list[str]:
-    """What makes so many callers hard to believe; each line is logged too."""
-    n_callers = max(config.concurrency) if plan is PlanKind.LADDER else cluster.target
-    n_workers = max(1, len(cluster.workers()))
-    lines = [shortage(len(clips.clips), n_callers, n_workers), overload(config, n_callers, n_workers)]
-    lines += shortages_of_limits(config, clips.clips, n_callers, n_workers)
-    lines += [bounds_note(clips)] if config.kind.is_paced else []
-    notes = [line for line in lines if line]
-    for line in notes:
-        log.warning(line)
-    return notes
+def _bounds_notes(config: RunConfig, clips: ClipSet) -> list[str]:
+    note = bounds_note(clips) if config.kind.is_paced else None
+    if note:
+        log.warning(note)
+    return [note] if note else []
+
+
+def _largest_known(config: RunConfig, plan: PlanKind) -> int | None:
+    """Callers of the largest stage that is known before the run; None where somebody says it as it goes on."""
+    return {PlanKind.LADDER: max(config.concurrency), PlanKind.SEARCH: config.first_users}.get(plan)
