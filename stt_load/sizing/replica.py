@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from stt_load.capacity.answer import CapacityAnswer
 from stt_load.errors import ExitCode, SttLoadError
 from stt_load.kinds import LoadKind
 from stt_load.metrics.figures import FIGURES
@@ -88,13 +87,12 @@ def read_replica(folder: Path) -> Replica:
 def replica_of(report: RunReport, name: str) -> Replica:
     """The replica of a report. `name`: what errors call it. Raises Unusable."""
     if exit_code(report) not in (ExitCode.FINE, ExitCode.SLO_MISSED):
-        why = why_not(report.knee.breaks) if report.knee.breaks else "it did not come to its end"
-        raise Unusable(f"{name}: nothing can be sized by this run, whose verdict is {report.verdict}: {why}")
+        verdict = f"its verdict is {report.verdict}{_reason(report)}"
+        raise Unusable(f"{name}: nothing can be sized by this run: {verdict}; `stt-load report` has more")
     holds, source, is_open_above = _capacity(report)
     stage = _stage_at(report, holds)
     if not holds or stage is None:
-        why = f": {why_not(report.knee.breaks)}" if report.knee.breaks else ""
-        raise Unusable(f"{name}: the server holds nobody{why}")
+        raise Unusable(f"{name}: the server holds nobody{_reason(report)}")
     run, kind = report.run, report.kind
     return Replica(
         run_id=str(run.get("run_id")),
@@ -103,8 +101,8 @@ def replica_of(report: RunReport, name: str) -> Replica:
         machine=machine_of(run),
         holds=holds,
         source=source,
-        proof=_proof(stage),
-        is_proven=not stage.is_few,
+        proof=_proof(report, stage),
+        is_proven=not stage.is_few if report.capacity is None else report.capacity.interval is not None,
         is_open_above=is_open_above,
         at_users=stage.users,
         latency=latencies_of(stage, kind),
@@ -118,9 +116,17 @@ def replica_of(report: RunReport, name: str) -> Replica:
     )
 
 
+def _reason(report: RunReport) -> str:
+    """Why the run is as it is, as the end of a sentence; nothing where the report has no clause for it."""
+    failure, breaks = report.run.get("failure"), report.knee.breaks
+    if failure:
+        return f": {failure}"
+    return f": {why_not(breaks)}" if breaks else ""
+
+
 def _capacity(report: RunReport) -> tuple[int, str, bool]:
     """K, where it comes from, and whether the server may hold more because nothing above was tried."""
-    answer: CapacityAnswer | None = getattr(report, "capacity", None)
+    answer = report.capacity
     low, high = capacity_bounds(report)
     if answer is None:
         breaks = report.knee.breaks
@@ -134,7 +140,7 @@ def _capacity(report: RunReport) -> tuple[int, str, bool]:
 
 def capacity_bounds(report: RunReport) -> tuple[int, int | None]:
     """Callers that the server holds (0: nobody), and so many that it does not hold; None where nothing bounds it."""
-    answer: CapacityAnswer | None = getattr(report, "capacity", None)
+    answer = report.capacity
     if answer is not None:
         return answer.low, answer.high
     knee = report.knee
@@ -146,12 +152,18 @@ def _stage_at(report: RunReport, users: int) -> StageReport | None:
     else the next fewer."""
     passed = [stage for stage in report.stages if stage.verdict is Verdict.PASS]
     above = [stage for stage in passed if stage.users >= users]
-    if above:
-        return min(above, key=lambda stage: stage.users)
+    if above:  # of several trials, the one with the most utterances
+        return min(above, key=lambda stage: (stage.users, -stage.figures.n))
     return max(passed, key=lambda stage: stage.users, default=None)
 
 
-def _proof(stage: StageReport) -> str:
+def _proof(report: RunReport, stage: StageReport) -> str:
+    answer = report.capacity
+    if answer is not None:
+        sides = [
+            f"{side.users} passed {side.passed} of {side.n} trials" for side in (answer.held, answer.broke) if side
+        ]
+        return f"by repeats: {', '.join(sides)}"
     if not stage.is_few:
         return f"every objective is proven at {stage.users} ({stage.mark})"
     missing = "; ".join(f"{observed(result)}, utterances needed: {needed(result)}" for result in stage.unproven)

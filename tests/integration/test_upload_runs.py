@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,47 @@ def test_a_ladder_of_uploads_leaves_a_folder_like_any_other(tmp_path: Path) -> N
     assert "concurrent request" in output
     assert "worker 0 caller 1 " in output
     assert "from the request's first byte < data: " in output
+
+
+class SameAnswer(BaseHTTPRequestHandler):
+    """Takes a whole file, and says the same of each."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        answer = b'{"text": "some words"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_stress_runs_the_ladder_and_judges_it(tmp_path: Path) -> None:
+    table = tmp_path / "stress.json"
+    with ThreadingHTTPServer(("127.0.0.1", 0), SameAnswer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        options = [
+            "--threads",
+            "1,2",
+            "--rounds",
+            "2",
+            "--settle",
+            "0s",
+            "--results",
+            str(tmp_path),
+            "--slo",
+            "wer<900%",
+        ]
+        with Run([*STT_LOAD, "stress", "--stt-url", url, *options, "--json", str(table)], tmp_path) as run:
+            run.wait()
+        server.shutdown()
+    stages = json.loads(table.read_text(encoding="utf-8"))["rows"]
+    assert [stage["threads"] for stage in stages] == [1, 2]
+    assert all(stage["mean_s"] > 0 and stage["status"] != "invalid" for stage in stages)
+    assert "threads   avg latency" in run.output
 
 
 def test_a_run_that_asks_wrongly_says_what_to_do(tmp_path: Path) -> None:
