@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -25,6 +26,8 @@ MOST_DOTS = 2_000
 
 _BINS = 120
 _SEED = 1
+_OK = str(Outcome.OK)
+_STARTED_AT, _FRAMES, _FRAMES_LATE = map(attrgetter, ("started_at", "frames", "frames_late"))
 _NEARLY_CERTAIN = 1 - 1e-9  # whose logarithm still exists
 
 
@@ -124,8 +127,10 @@ class StageDots:
         return cls(Reservoir(size, rng), Reservoir(max(size // 2, 1), rng))
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
-        self.completed.add([record for record in records if record.outcome == Outcome.OK])
-        self.failed.add([record for record in records if record.outcome not in (Outcome.OK, Outcome.INTERRUPTED)])
+        completed = [record for record in records if record.outcome == _OK]
+        self.completed.add(completed)
+        if len(completed) < len(records):
+            self.failed.add([record for record in records if record.outcome not in (_OK, Outcome.INTERRUPTED)])
 
 
 class LateFrames:
@@ -140,11 +145,11 @@ class LateFrames:
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances. What began after the last line of stages.jsonl, in a run that was killed, is in the last
         bin."""
-        began = np.array([record.started_at for record in records])
+        began = np.array(list(map(_STARTED_AT, records)))
         place = np.clip((began - self.began) / self.bin_s, 0, _BINS).astype(int)
         for total, counts in (
-            (self._frames, [record.frames for record in records]),
-            (self._late, [record.frames_late for record in records]),
+            (self._frames, list(map(_FRAMES, records))),
+            (self._late, list(map(_FRAMES_LATE, records))),
         ):
             total += np.bincount(place, counts, minlength=_BINS + 1)
 

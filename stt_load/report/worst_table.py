@@ -43,9 +43,11 @@ def worst_groups(report: RunReport) -> list[WorstGroup]:
     limit = report.knee.breaks.users if report.knee.breaks else None
     stages = [stage for stage in report.stages if limit is None or stage.users <= limit]
     headline = next(figure for figure in FIGURES if figure.field == report.kind.headline)
+    slowest = _worst(stages, lambda stage: stage.slowest, lambda record: record.headline_s)
+    wrong = _worst(stages, lambda stage: stage.most_wrong, lambda record: record.wer)
     groups = (
-        (f"Longest {figure_title(headline)}", _worst(stages, lambda stage: stage.slowest, lambda r: r.headline_s)),
-        ("Most wrong words", _worst(stages, lambda stage: stage.most_wrong, lambda r: r.wer)),
+        (f"Longest {figure_title(headline)}", slowest),
+        ("Most wrong words", wrong if report.kind.is_transcribed else []),
     )
     normaliser = normaliser_titled(str(report.run.get("normaliser", "")))
     names = names_of(report.stages)

@@ -19,6 +19,7 @@ from stt_load.records import UtteranceRecord
 MOST = 5
 """How many of each sort are kept."""
 
+_OK = str(Outcome.OK)
 _LONGEST_TEXT = 1_500  # characters of a text that are compared: a page has no room for more
 
 
@@ -32,6 +33,8 @@ class Worst:
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         floor = self.found[0][0] if len(self.found) == MOST else 0.0
+        if max(filter(None, map(self.value, records)), default=0.0) <= floor:
+            return  # as nearly every time, and so it is decided without a loop
         for value, record in zip(map(self.value, records), records, strict=True):
             if value is None or value <= floor:
                 continue
@@ -61,7 +64,7 @@ class WorstUtterances:
         self._most_wrong = Worst(attrgetter("wer"))
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
-        completed = [record for record in records if record.outcome == Outcome.OK and record.phase == "hold"]
+        completed = [record for record in records if record.outcome == _OK and record.phase == "hold"]
         self._slowest.add(completed)
         self._most_wrong.add(completed)
 

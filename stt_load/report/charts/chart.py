@@ -27,10 +27,11 @@ HATCH = element(
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """What is shown when a pointer is over a strip of the chart, or the keyboard's focus is on it. `at`: the middle of
-    the strip, `width`: of the strip. `is_stop`: the tabulator key stops here."""
+    """What is shown when a pointer is over a strip of the chart, or the keyboard's focus is on it. `at`: what it is
+    about, `left`, `width`: the strip. `is_stop`: the tabulator key stops here."""
 
     at: float
+    left: float
     width: float
     lines: tuple[str, ...]
     is_stop: bool = True
@@ -90,9 +91,7 @@ class Chart:
         ]
         return element(
             "g",
-            element(
-                "rect", x=tip.at - tip.width / 2, y=self.top, width=tip.width, height=self.bottom - self.top, kind="hit"
-            ),
+            element("rect", x=tip.left, y=self.top, width=tip.width, height=self.bottom - self.top, kind="hit"),
             element(
                 "g",
                 line(tip.at, self.top, tip.at, self.bottom, "cursor"),

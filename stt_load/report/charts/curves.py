@@ -123,11 +123,11 @@ class _Curves:
 
     def _tip(self, x: Scale, place: int) -> Tip:
         width = (x.stop - x.start) / _STRIPS
-        at = x.start + (place + 0.5) * width
+        left = x.start + place * width
         value = x.low + (place + 0.5) / _STRIPS * (x.high - x.low)
         names = names_of(self.report.stages)
         lines = [f"{names[curve.stage.figures.stage]}: {self.tell(curve.stage, value)}" for curve in self.curves]
-        return Tip(at, width, (self.report.kind.callers, *lines), is_stop=place % 4 == 2)
+        return Tip(left + width / 2, left, width, (self.report.kind.callers, *lines), is_stop=place % 4 == 2)
 
 
 def _picked(stages: Sequence[StageReport]) -> list[StageReport]:

@@ -95,7 +95,7 @@ class OverCallers:
             top += panel.height + _BETWEEN
         if self.has_verdicts:
             body.append(self._verdicts())
-        tips = [Tip(self.x(users), self._band(users)[1], self._told(users)) for users in self.users]
+        tips = [Tip(self.x(users), *self._band(users), self._told(users)) for users in self.users]
         return Chart(
             name=name,
             title=title,

@@ -203,7 +203,8 @@ class _Timeline:
             phase = phases[max(bisect_left(phases, began + length_s / 2, key=itemgetter(0)) - 1, 0)][1]
             told = [row.tell(began, began + length_s) for row in rows]
             head = f"{_clock(began - self.timeline.began)} · {phase.name} of {callers(phase.users, self.report.kind)}"
-            yield Tip(_LEFT + (place + 0.5) * width, width, (head, *filter(None, told)), is_stop=place % 10 == 5)
+            left = _LEFT + place * width
+            yield Tip(left + width / 2, left, width, (head, *filter(None, told)), is_stop=place % 10 == 5)
 
     def _note(self) -> str:
         timeline = self.timeline
