@@ -23,7 +23,8 @@ from stt_load.report.wording import callers, names_of
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 44.0, 6.0, 40.0
 _BETWEEN = 26.0  # two panels
 _VERDICT_ROW = 16.0
-_NARROWEST = 24.0  # two numbers of callers this near can't be told apart on an axis to scale
+_NARROWEST_SHARE = 0.055  # of an axis to scale: numbers of callers that are nearer can't be told apart
+_NARROWEST_LABELLED_BAR = 24.0
 _WORD_WIDTH = 44.0
 _LABEL_HEIGHT = 13.0
 _CHARACTER_WIDTH = 7.0
@@ -135,8 +136,7 @@ class OverCallers:
     @cached_property
     def _is_to_scale(self) -> bool:
         steps = [second - first for first, second in pairwise(self.users)]
-        room = self.right - self.left
-        return not steps or room * min(steps) / (self.users[-1] - self.users[0]) >= _NARROWEST
+        return not steps or min(steps) / (self.users[-1] - self.users[0]) >= _NARROWEST_SHARE
 
     @cached_property
     def _scale(self) -> Scale:
@@ -341,7 +341,7 @@ class _PanelDrawing:
             if mark.value > 0 and mark.low is not None and mark.high is not None:
                 written.append(line(x, self.y(mark.low), x, self.y(mark.high), "error"))
                 y = min(y, self.y(mark.high))
-            if mark.value > 0 and self.layout.band_width(mark.stage.users) > _NARROWEST:
+            if mark.value > 0 and self.layout.band_width(mark.stage.users) > _NARROWEST_LABELLED_BAR:
                 words = self.panel.tell(mark.value)
                 written.append(label(x, max(y - 5, self.top + 10), words, "head over", "middle"))
         return "".join(written)
