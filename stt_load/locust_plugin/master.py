@@ -79,6 +79,7 @@ class Master:
         setattr(options, SERVERS_OPTION, named_servers(vars(options)))
         self.run: Run | None = None
         self.latest: Watched | None = None  # what is shown of this run, or of the last one
+        self.is_started = False  # somebody at the web UI has started a run, which may still be prepared
         self._admission = admission or Admission(this_program())
         self._clips = clips or LoadedClips()
         self._left_out: set[str] = set()  # workers whose reports make no sense, each told once
@@ -163,6 +164,7 @@ class Master:
             raise gevent.GreenletExit from error
 
     def _refuse(self, error: ConfigError) -> None:
+        self.is_started = False
         for line in error.lines:
             log.error(line)
         self.environment.process_exit_code = int(error.exit_code)
@@ -298,6 +300,7 @@ class Master:
 
     def on_test_stopping(self) -> None:
         """Locust is about to stop its users: the utterances in flight come first."""
+        self.is_started = False
         if self.run is not None:
             self.run.drain()
 

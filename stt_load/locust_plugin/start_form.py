@@ -8,11 +8,13 @@ from typing import Any
 
 from flask import Flask, Response, before_render_template, jsonify, request
 from locust.argument_parser import ui_extra_args_dict
+from locust.runners import STATE_INIT, STATE_SPAWNING, STATE_STOPPED
 from werkzeug.datastructures import ImmutableMultiDict
 
 from stt_load.config import parse_options
 from stt_load.errors import ConfigError
 from stt_load.locust_plugin.cluster.messages import SERVERS_OPTION
+from stt_load.locust_plugin.cluster.worker_cluster import present_workers
 from stt_load.locust_plugin.web_form import HOST, URL, Problem, WebForm
 from stt_load.options import OPTIONS
 from stt_load.run.named_servers import find_unnamed
@@ -49,6 +51,19 @@ def install_form(environment: Any) -> None:
         request.form = ImmutableMultiDict([*its, (HOST, form.url)])
         return None
 
+    @app.after_request
+    def tell_of_start(response: Response) -> Response:
+        """Locust calls itself ready, or stopped, as long as a run is prepared. Its page would show the form again, and
+        ask no more."""
+        role = environment.stt_role
+        if request.endpoint == "locust.swarm":
+            role.is_started = bool(response.is_json and response.get_json()["success"])
+        if request.endpoint == "locust.request_stats" and role.is_started:
+            told = response.get_json()
+            if told["state"] in (STATE_INIT, STATE_STOPPED):
+                response.set_data(app.json.dumps(told | {"state": STATE_SPAWNING}))
+        return response
+
     def show_form(_: Flask, context: dict[str, Any], **__: Any) -> None:
         """Flask is about to render a page."""
         page = context.get("template_args") or {}
@@ -62,6 +77,9 @@ def install_form(environment: Any) -> None:
 
 def _find_problems(environment: Any, form: WebForm, values: Mapping[str, Any]) -> list[Problem]:
     """Everything that would make a run pointless, as far as it can be told without load."""
+    runner = environment.runner
+    if hasattr(runner, "clients") and not present_workers(runner):
+        return [Problem("", "no load worker is here: start one before the run")]
     if environment.stt_role.run is not None:
         what = "a run is on: stop it first, or leave this as it is"
         return [Problem.of(f"--{key.replace('_', '-')}: {what}") for key in form.changed(values)]
