@@ -81,8 +81,8 @@ def _chart(series: Series, trend: Trend) -> Chart | None:
 
 def _tips(runs: Sequence[RunRow], values: Sequence[float | None], x: Scale, width: float, trend: Trend) -> list[Tip]:
     return [
-        Tip(x(place), width, (date_of(run), f"{_told(value)} {trend.unit}", str(run.verdict)), is_stop=False)
-        for place, (run, value) in enumerate(zip(runs, values, strict=True))
+        Tip(at, at - width / 2, width, (date_of(run), f"{_told(value)} {trend.unit}", str(run.verdict)), is_stop=False)
+        for at, run, value in zip(map(x, range(len(runs))), runs, values, strict=True)
     ]
 
 
