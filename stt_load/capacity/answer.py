@@ -178,7 +178,7 @@ def _limit(objective: TrialObjective) -> Limit:
 def _side(search: CapacitySearch, users: int | None) -> EdgeSide | None:
     if users is None:
         return None
-    tally = search.tallies()[users]
+    tally = search.tally(users)
     return EdgeSide(users, tally[TrialResult.PASS], tally.total())
 
 

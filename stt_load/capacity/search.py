@@ -53,6 +53,7 @@ class CapacitySearch:
         self._within_ratio = within_ratio
         self._repeats = repeats
         self._trials: list[Trial] = []
+        self._tallies: dict[int, Counter[TrialResult]] = {}
 
     @classmethod
     def replayed(
@@ -78,21 +79,22 @@ class CapacitySearch:
     def holds(self) -> int:
         """The largest number of callers that leans to PASS with none below it leaning to FAIL; 0 if there is none."""
         breaks = self.breaks
-        passing = (users for users, lean in self._leans().items() if lean is TrialResult.PASS)
-        return max((users for users in passing if breaks is None or users < breaks), default=0)
+        return max((n for n, lead in self._leads().items() if lead > 0 and (breaks is None or n < breaks)), default=0)
 
     @property
     def breaks(self) -> int | None:
         """The smallest number of callers that leans to FAIL; None if there is none."""
-        return min((users for users, lean in self._leans().items() if lean is TrialResult.FAIL), default=None)
+        return min((users for users, lead in self._leads().items() if lead < 0), default=None)
+
+    def tally(self, users: int) -> Counter[TrialResult]:
+        """How often which result came up with this number of callers, without the invalid ones."""
+        return self._tallies.get(users, Counter())
 
     @property
     def invalid_at(self) -> int | None:
         """The number of callers at which the load generator was the limit; None if it was not."""
-        last_two = self._trials[-2:]
-        is_repeated = len(last_two) == 2 and last_two[0].users == last_two[1].users
-        is_limit = is_repeated and all(trial.result is TrialResult.INVALID for trial in last_two)
-        return last_two[0].users if is_limit else None
+        last_two = [trial.users for trial in self._trials[-2:] if self._must_repeat(trial)]
+        return last_two[0] if len(last_two) == 2 and last_two[0] == last_two[1] else None
 
     @property
     def why_over(self) -> SearchEnd | None:
@@ -108,14 +110,6 @@ class CapacitySearch:
         """The number of callers of the next trial; None when the search is over."""
         return None if self.why_over else self._wanted()
 
-    def tallies(self) -> dict[int, Counter[TrialResult]]:
-        """How often which result came up with each number of callers; without the invalid ones, in ascending order."""
-        tallies: dict[int, Counter[TrialResult]] = {}
-        for trial in sorted(self._trials, key=lambda trial: trial.users):
-            if trial.result is not TrialResult.INVALID:
-                tallies.setdefault(trial.users, Counter())[trial.result] += 1
-        return tallies
-
     @property
     def most_trials(self) -> int:
         """The bound on the number of trials."""
@@ -126,23 +120,21 @@ class CapacitySearch:
     def record(self, trial: Trial) -> None:
         """Notes the result of a trial. It should be one with `next_users` callers; others count the same."""
         self._trials.append(trial)
+        if trial.result is not TrialResult.INVALID:
+            self._tallies.setdefault(trial.users, Counter())[trial.result] += 1
 
-    def _leans(self) -> dict[int, TrialResult | None]:
-        """What most of the trials with each number of callers say; None where as many passed as failed."""
-        return {
-            users: None if len(ranked) == 2 and ranked[0][1] == ranked[1][1] else ranked[0][0]
-            for users, tally in self.tallies().items()
-            for ranked in [tally.most_common(2)]
-        }
+    def _leads(self) -> dict[int, int]:
+        """How many more trials passed than failed, by number of callers: it leans to what has the lead."""
+        return {users: tally[TrialResult.PASS] - tally[TrialResult.FAIL] for users, tally in self._tallies.items()}
 
     def _wanted(self) -> int | None:
         """The number of callers that would decide most; None when nothing is left to decide."""
-        if self._trials and self._trials[-1].result is TrialResult.INVALID:
+        if self._trials and self._must_repeat(self._trials[-1]):
             return self._trials[-1].users
         holds, breaks = self.holds, self.breaks
-        tied = [users for users, lean in self._leans().items() if lean is None and users > holds]
-        if tied and (breaks is None or tied[0] < breaks):
-            return tied[0]
+        tied = min((users for users, lead in self._leads().items() if not lead and users > holds), default=None)
+        if tied is not None and (breaks is None or tied < breaks):
+            return tied
         if breaks is None:
             higher = min(max(self._first, 2 * holds), self._most)
             return higher if higher > holds else self._short_of_repeats(holds)
@@ -150,13 +142,17 @@ class CapacitySearch:
             return (holds + breaks) // 2
         return self._short_of_repeats(breaks, holds) or self._above(breaks)
 
+    def _must_repeat(self, trial: Trial) -> bool:
+        """The trial is invalid, and the edge may depend on it: what is above the edge only bounds the answer."""
+        breaks = self.breaks
+        return trial.result is TrialResult.INVALID and (breaks is None or trial.users <= breaks)
+
     def _short_of_repeats(self, *edge: int) -> int | None:
         """The side of the edge with the fewest trials; None where each has enough. With no callers none are needed."""
-        tallies = self.tallies()
-        n, users = min((tallies[users].total(), users) for users in edge if users)
+        n, users = min((self.tally(users).total(), users) for users in edge if users)
         return users if n < self._repeats else None
 
     def _above(self, breaks: int) -> int | None:
         """A number of callers above the edge; None where one was tried, or none is to be."""
         above = min(math.ceil(_ABOVE_THE_EDGE * breaks), self._most)
-        return above if breaks == max(self.tallies()) < above else None
+        return above if max(trial.users for trial in self._trials) == breaks < above else None

@@ -47,6 +47,8 @@ class LateShareTest:
         """Adds n more utterances that have ended, `late` of which were late, or failed."""
         self._late += late
         self._n += n
+        if self._late <= self._allowed_share * self._n:
+            return  # every quotient in E is below 1 then
         if log_evidence(self._late, self._n, self._allowed_share) >= self._needed:
             self.is_breached = True
 

@@ -20,6 +20,7 @@ from statistics import NormalDist
 import numpy as np
 
 from stt_load.capacity.search import CapacitySearch
+from stt_load.capacity.sequential import LateShareTest
 from stt_load.capacity.trial import CallerCounts, Trial, TrialObjective, TrialResult
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.slo import parse_slo
@@ -53,24 +54,38 @@ class KnownServer:
         """The share of late utterances in the median trial."""
         return NormalDist().cdf(math.log(self.median(users)) / _SPREAD)
 
-    def play(self, users: int, rng: np.random.Generator) -> Trial:
-        """One trial, as a report would judge it."""
+    def play(self, users: int, rng: np.random.Generator, ends_early: bool = False) -> Trial:
+        """One trial, as a report would judge it. `ends_early`: as soon as the objective is missed for certain."""
         median = self.median(users * math.exp(self.trial * rng.standard_normal()))
         each = max(UTTERANCES_PER_CALLER, math.ceil(AT_LEAST / users))
         scatter = _CALLER * rng.standard_normal((users, 1)) + _NOISE * rng.standard_normal((users, each))
-        latencies_s = median * np.exp(scatter)
-        p95 = Distribution.of(latencies_s.ravel()).at(0.95)
+        latencies_s = (median * np.exp(scatter)).T.ravel()  # in rounds, as they end
+        caller = np.tile(np.arange(users), each)
+        n = (ends_early and _breached_after(latencies_s >= 1)) or len(caller)
+        late = np.bincount(caller[:n], latencies_s[:n] >= 1, users)
+        p95 = Distribution.of(latencies_s[:n]).at(0.95)
         assert p95 is not None
-        counts = CallerCounts((latencies_s >= 1).sum(axis=1).astype(float), np.full(users, float(each)))
-        is_met = P95.is_met_by(p95)
-        return Trial(users, TrialResult.PASS if is_met else TrialResult.FAIL, (TrialObjective(P95, is_met, counts),))
+        is_met = n == len(caller) and P95.is_met_by(p95)
+        counts = CallerCounts(late, np.bincount(caller[:n], minlength=users).astype(float))
+        result = TrialResult.PASS if is_met else TrialResult.FAIL
+        return Trial(users, result, (TrialObjective(P95, is_met, counts),))
 
-    def searched(self, seed: int) -> CapacitySearch:
+    def searched(self, seed: int, ends_early: bool = False) -> CapacitySearch:
         """A whole search from 1 to at most 500 callers, within 5 %."""
         rng, search = np.random.default_rng(seed), CapacitySearch(1, 500)
         while (users := search.next_users) is not None:
-            search.record(self.play(users, rng))
+            search.record(self.play(users, rng, ends_early))
         return search
+
+
+def _breached_after(late: np.ndarray) -> int | None:
+    """After how many utterances it is certain that too many are late; None if it never is."""
+    test = LateShareTest(ALLOWED)
+    for n, is_late in enumerate(late.tolist(), start=1):
+        test.add(int(is_late), 1)
+        if test.is_breached:
+            return n
+    return None
 
 
 def slope(edge: float) -> KnownServer:

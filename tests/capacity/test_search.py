@@ -101,6 +101,13 @@ def test_an_invalid_trial_that_is_invalid_again_ends_the_search() -> None:
     assert (search.holds, search.breaks) == (2, None)
 
 
+def test_a_generator_that_can_not_play_more_than_the_edge_is_no_limit() -> None:
+    search = CapacitySearch(1, 500)
+    while (users := search.next_users) is not None:
+        after("p" if users <= 63 else "f" if users == 64 else "i", search)
+    assert (search.trials[-1].users, search.why_over, search.invalid_at) == (80, SearchEnd.FOUND, None)
+
+
 def test_contradictions_without_end_are_cut_off() -> None:
     """The first trial with each number of callers fails, and every other one passes."""
     search = CapacitySearch(1, 1_000_000)

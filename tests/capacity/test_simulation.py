@@ -12,7 +12,7 @@ import pytest
 from known_server import KnownServer, cliff, queue, slope
 
 from stt_load.capacity.answer import CapacityAnswer, Shape, find_answer
-from stt_load.capacity.search import REPEATS, WITHIN_RATIO, SearchEnd
+from stt_load.capacity.search import REPEATS, WITHIN_RATIO, CapacitySearch, SearchEnd
 
 SERVERS = (slope(12.5), slope(42.5), queue(42.5), cliff(42.5), queue(90.5))
 SEARCHES_EACH = 40
@@ -52,6 +52,11 @@ def rungs(truth: int) -> list[int]:
     while users[-1] <= truth:
         users.append(users[-1] + max(1, int(WITHIN_RATIO * users[-1])))
     return users
+
+
+def utterances_of(search: CapacitySearch) -> float:
+    counts = [objective.counts for trial in search.trials for objective in trial.objectives]
+    return sum(float(of.wholes.sum()) for of in counts if of is not None)
 
 
 def test_the_interval_holds_the_truth_in_nine_of_ten_searches(searches: list[Searched]) -> None:
@@ -101,3 +106,12 @@ def test_on_larger_servers_it_takes_less_than_a_ladder_that_knew_which_rungs_to_
     for server in SERVERS[1:]:
         tried = [len(searched.users_tried) for searched in searches if searched.server is server]
         assert sum(tried) <= 0.6 * (len(rungs(server.truth)) + 2 * (REPEATS - 1)) * len(tried), server.name
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
+def test_trials_that_end_early_find_the_same_with_less_load(server: KnownServer) -> None:
+    for seed in range(4):
+        whole, early = (server.searched(seed, ends_early) for ends_early in (False, True))
+        assert (early.holds, early.breaks) == (whole.holds, whole.breaks)
+        assert len(early.trials) == len(whole.trials)
+        assert utterances_of(early) < utterances_of(whole)
