@@ -20,6 +20,7 @@ from stt_load.sizing.replica import read_replica
 from stt_load.sizing.size_report import size_data, size_document
 from stt_load.sizing.speed import speed_for
 
+_MANIFESTS = "the manifests: --kubernetes prints them, --markdown and --json have them"
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "callers": whole_number_from(1),
     "rate": parse_rate_per_s,
@@ -50,9 +51,10 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     help="Size another machine than that of RUN: the file that `stt-load ratio` has saved.",
 )
 @click.option("--anyway", is_flag=True, help="Use the ratio although the runs differ in model, clips or machine.")
+@click.option("--kubernetes", is_flag=True, help="Print the manifests too, which --markdown and --json always have.")
 @click.option("--markdown", "markdown_file", metavar="FILE", help="Also write all of it there, as Markdown.")
 @click.option("--json", "json_file", metavar="FILE", help="Also write all of it there, as JSON.")
-def command(folder: Path, ratio_file: Path | None, anyway: bool, **given: str | None) -> int:
+def command(folder: Path, ratio_file: Path | None, anyway: bool, kubernetes: bool, **given: str | None) -> int:
     """What to deploy for so many callers: replicas, cost, energy, latency, and manifests for Kubernetes.
 
     RUN is the folder of a run that has found how many callers the server holds: `stt-load find`, or a ladder. Ends with
@@ -78,7 +80,7 @@ def command(folder: Path, ratio_file: Path | None, anyway: bool, **given: str | 
         write_atomically(
             Path(given["json_file"]), json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
         )
-    print_document(document)
+    print_document(document, instead_of_codes="" if kubernetes else _MANIFESTS)
     return ExitCode.FINE
 
 

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stt_load.errors import ConfigError
+from stt_load.report.wording import callers
 from stt_load.sizing.amounts import Price
 from stt_load.sizing.duty import BUSY, busy_streams, equal_callers
-from stt_load.sizing.replica import Replica, Unusable, describe_load
+from stt_load.sizing.replica import Replica, Unusable
 
 _ROUNDING = 1e-9
 
@@ -133,18 +134,18 @@ def plan_deployment(replica: Replica, demand: Demand, speed: Speed | None = None
 
 def _full_load(replica: Replica, demand: Demand) -> tuple[float, list[str]]:
     """What the tested replica holds, in the unit of the demand, and how that follows."""
-    held = f"one replica holds {describe_load(replica.holds, replica.kind)} (K): {replica.source}"
+    held = f"one replica holds {callers(replica.holds, replica.kind)} (K): {replica.source}"
     if demand.rate_per_s is not None:
         if replica.requests_per_s is None:
             raise Unusable("the run has no figure of requests per second: give --callers")
-        at = describe_load(replica.at_users, replica.kind)
+        at = callers(replica.at_users, replica.kind)
         return replica.requests_per_s, [held, f"with {at} it completes {replica.requests_per_s:.3g} requests a second"]
     if not replica.is_paced:
         return replica.holds, [held]
     steps = [held, *_duty_steps(replica, demand.duty)]
     if demand.duty is None or replica.duty is None:
         return replica.holds, steps
-    full = equal_callers(int(replica.holds), replica.duty, demand.duty)
+    full = equal_callers(replica.holds, replica.duty, demand.duty)
     if not full:
         raise Unusable(f"at a duty cycle of {demand.duty:.0%} not even one caller is as little load as the test's")
     return float(full), steps
@@ -154,7 +155,7 @@ def _duty_steps(replica: Replica, duty: float | None) -> Iterator[str]:
     if replica.duty is None:
         yield "how much of the time the test's callers sent audio is not known: yours are taken to be like them"
         return
-    tested = int(replica.holds)
+    tested = replica.holds
     busy = busy_streams(tested, replica.duty)
     yield (
         f"a caller of the test sent audio {100 * replica.duty:.1f} % of the time: {tested * replica.duty:.1f} streams "

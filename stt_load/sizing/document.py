@@ -26,8 +26,7 @@ class TextTable:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a document. `is_numbered`: its lines are steps. `codes`: (what it is, YAML), in Markdown alone where
-    `is_markdown_only`."""
+    """A part of a document. `is_numbered`: its lines are steps. `codes`: (what it is, YAML), to copy."""
 
     title: str
     lines: tuple[str, ...] = ()
@@ -73,8 +72,9 @@ def _inline(text: str) -> str:
     return printable(text).replace("<", "&lt;")
 
 
-def print_document(document: Document, console: Console | None = None) -> None:
-    """Prints it at the width of the terminal, on standard output unless a console is given."""
+def print_document(document: Document, console: Console | None = None, *, instead_of_codes: str = "") -> None:
+    """Prints it at the width of the terminal, on standard output unless a console is given. `instead_of_codes`: a line
+    that is printed where there is something to copy, whose hundred lines would push the answer off the screen."""
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console = Console(file=console.file, width=_PIPE_WIDTH, color_system=None, highlight=False)
@@ -89,6 +89,9 @@ def print_document(document: Document, console: Console | None = None) -> None:
         for n, line in enumerate(section.lines, 1):
             mark = f"{n:>3}. " if section.is_numbered else "  - "
             _print_folded(line, console, mark)
+        if section.codes and instead_of_codes:
+            _print_folded(instead_of_codes, console, "  - ")
+            continue
         for name, code in section.codes:
             _print_folded(f"{name}:", console, "  ")
             console.print(Text(textwrap.indent(code.rstrip("\n"), "    ")))

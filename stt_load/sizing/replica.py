@@ -16,7 +16,7 @@ from stt_load.report.device import DeviceFigures, is_covered
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.report_files import read_report
-from stt_load.report.wording import DOUBT, callers, needed, observed, why_not
+from stt_load.report.wording import DOUBT, needed, observed, why_not
 from stt_load.sizing.identity import Identity, machine_of, model_of
 
 STATISTICS = ("p50", "p95", "p99")
@@ -59,7 +59,7 @@ class Replica:
     kind: LoadKind
     model: Identity
     machine: Identity
-    holds: float
+    holds: int
     source: str
     proof: str
     is_proven: bool
@@ -201,12 +201,6 @@ def _joules(stage: StageReport) -> float | None:
     energies = [device.energy_per_audio_minute_j for device in stage.devices if device.device.kind == "gpu"]
     known = [energy for energy in energies if energy is not None]
     return math.fsum(known) if known and len(known) == len(energies) else None
-
-
-def describe_load(users: float, kind: LoadKind) -> str:
-    """So many callers in words; a number that isn't whole, which sizing brings about, has one digit."""
-    whole = int(users) if users == int(users) else None
-    return callers(whole, kind) if whole is not None else f"{users:.1f} {kind.callers}"
 
 
 def latency_clause(values: Mapping[str, float | None], n: int) -> str:

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from stt_load.metrics.quantiles import REPORTED, smallest_n
-from stt_load.report.wording import DOUBT
+from stt_load.report.wording import DOUBT, callers
 from stt_load.sizing import manifests
 from stt_load.sizing.deployment import Deployment, Speed
 from stt_load.sizing.document import Document, Section
 from stt_load.sizing.identity import machine_lines
-from stt_load.sizing.replica import Replica, describe_load, latency_clause
+from stt_load.sizing.replica import Replica, latency_clause
 
 SCHEMA_VERSION = 1
 
@@ -71,7 +71,7 @@ def size_data(
 
 
 def _figures(replica: Replica, deployment: Deployment, speed: Speed | None) -> list[str]:
-    at = describe_load(replica.at_users, replica.kind)
+    at = callers(replica.at_users, replica.kind)
     whose = ", on the machine of the run" if speed else ""
     lines = [
         f"{_LATENCY_WORDS[name]}: {latency_clause(values, replica.n)} with {at} on a replica (n = {replica.n}){whose}"
@@ -80,19 +80,16 @@ def _figures(replica: Replica, deployment: Deployment, speed: Speed | None) -> l
     if speed:
         lines += [f"by the ratio, on the other machine: {clause}" for clause in _scaled_latencies(replica, speed)]
     if replica.gpus and not speed:
-        each = replica.holds / replica.gpus
-        lines.append(
-            f"streams for each GPU: {each:g} held in the test, {deployment.planned / replica.gpus:.4g} planned"
-        )
+        held, planned = (users / replica.gpus for users in (replica.holds, deployment.planned_at_once))
+        lines.append(f"{replica.kind.callers} for each GPU: {held:g} held in the test, {planned:.4g} planned")
     if deployment.audio_hours_per_h is not None:
         lines.append(f"audio: {deployment.audio_hours_per_h:.4g} hours in an hour")
     if deployment.cost_per_h is not None and deployment.demand.price is not None:
         price = deployment.demand.price
         lines.append(f"cost: {price.told(deployment.cost_per_h)} an hour for all replicas")
         if deployment.cost_per_audio_h is not None:
-            lines.append(
-                f"cost of an audio hour: {price.told(deployment.cost_per_audio_h)}, while the load is all there"
-            )
+            each = price.told(deployment.cost_per_audio_h)
+            lines.append(f"cost of an audio hour: {each}, while all that load is there")
     if replica.joules_per_audio_min is not None and not speed:
         lines.append(
             f"energy of the GPUs: {replica.joules_per_audio_min:.3g} J for a minute of audio, with {at}; more where "

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stt_load.errors import ConfigError
+from stt_load.report.wording import callers
 from stt_load.sizing.deployment import Speed
 from stt_load.sizing.identity import Identity, differences
 from stt_load.sizing.ratio import RatioConfig, RatioRow
-from stt_load.sizing.replica import Replica, describe_load
+from stt_load.sizing.replica import Replica
 
 
 def speed_for(config: RatioConfig, replica: Replica, *, is_forced: bool = False) -> tuple[Speed, tuple[str, ...]]:
@@ -88,10 +89,10 @@ def _forced_lines(config: RatioConfig, differing: Sequence[str]) -> list[str]:
 
 def _extrapolation(config: RatioConfig, replica: Replica) -> list[str]:
     most = max(load["users"] for load in config["loads"])
-    measured = f"the ratio was measured with up to {describe_load(most, replica.kind)}"
+    measured = f"the ratio was measured with up to {callers(most, replica.kind)}"
     if replica.holds <= most:
         return [f"{measured}, and K is within that"]
-    return [f"{measured}: K, {replica.holds:g}, is {replica.holds / most:.1f} times as many, which is extrapolated"]
+    return [f"{measured}: K, {replica.holds}, is {replica.holds / most:.1f} times as many, which is extrapolated"]
 
 
 def _noise(speed: Speed) -> list[str]:

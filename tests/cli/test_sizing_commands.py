@@ -37,6 +37,8 @@ def test_size_prints_the_decision_and_writes_it_as_markdown_and_json(runs: Path,
     assert sentence.startswith(f"{data['deployment']['replicas']} replicas")
     assert "```yaml\napiVersion: autoscaling/v2" in (tmp_path / "size.md").read_text()
     assert max(map(len, result.output.splitlines())) <= 110
+    assert "autoscaling/v2" not in result.output
+    assert "apiVersion: autoscaling/v2" in invoke(size, [*words, "--kubernetes"], standalone_mode=False).output
 
 
 def test_a_ratio_is_saved_under_its_name_and_size_uses_it(
