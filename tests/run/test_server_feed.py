@@ -3,58 +3,18 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from metrics_server import GOOD, Answer, MetricsServer, say
 from ports import free_port
 
 from stt_load.clock import SteadyWallClock
 from stt_load.run.server_feed import ServerFeed
 from stt_load.server_metrics.choice import parse_server_metric
-
-GOOD = b'vllm:num_requests_running{model_name="a"} 3\nprocess_open_fds 12\nunknown 1\n'
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-def say(body: bytes, status: int = 200, **headers: str) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
-
-
-class MetricsServer:
-    def __init__(self) -> None:
-        self.answer: Answer = say(GOOD)
-        self.requests: list[Any] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.requests.append(self.headers)
-                outer.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/metrics"
-
-    def __enter__(self) -> MetricsServer:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class Kept:

@@ -1,18 +1,16 @@
-"""What a collector gets: a real HTTP server that decodes OTLP's own messages."""
+"""What a collector gets of a run."""
 
 from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from collector import Collector
 from live_figures import live_figures
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from ports import free_port
 
 from stt_load.clock import SteadyWallClock
@@ -24,41 +22,6 @@ from stt_load.telemetry.histogram import SCHEMA
 from stt_load.telemetry.otlp import OtlpPush
 
 CLOCK = SteadyWallClock.read(time.time, time.monotonic)
-
-
-class Collector:
-    """Takes pushes, and keeps them with their headers."""
-
-    def __init__(self, status: int = 200) -> None:
-        self.pushes: list[tuple[Any, ExportMetricsServiceRequest]] = []
-        pushes = self.pushes
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                pushes.append((self.headers, ExportMetricsServiceRequest.FromString(body)))
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1/metrics"
-
-    def __enter__(self) -> Collector:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def metrics(self) -> dict[str, Any]:
-        """The metrics of the last push, by name."""
-        (resource,) = self.pushes[-1][1].resource_metrics
-        return {metric.name: metric for metric in resource.scope_metrics[0].metrics}
 
 
 @pytest.fixture
