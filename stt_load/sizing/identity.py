@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-_OF_AN_ADDRESS = frozenset({"token", "key", "api_key", "access_token"})
+from stt_load.text.url_secrets import without_credentials
 
 Identity = dict[str, Any]
 
 
 def model_of(run: Mapping[str, Any]) -> Identity:
     """What was asked of which model: words for people -> value, from `run.json`. Credentials are not among them."""
-    url = urlsplit(str(run.get("stt_url") or ""))
-    query = {name: value for name, value in parse_qsl(url.query) if name.lower() not in _OF_AN_ADDRESS}
+    query = urlsplit(without_credentials(str(run.get("stt_url") or "")) or "").query
     return {
         "kind of load": run.get("kind", "stream"),
         "dialect": run.get("dialect"),
         "dialect options (the model is one)": dict(run.get("dialect_options") or {}),
-        "query of the URL": query,
+        "query of the URL": dict(parse_qsl(query)),
         "who ends the utterance (--end)": run.get("end"),
         "clips": (run.get("clips") or {}).get("manifest_sha256"),
         "length of a frame": (run.get("frame") or {}).get("ms"),
@@ -29,10 +28,11 @@ def model_of(run: Mapping[str, Any]) -> Identity:
     }
 
 
-def differences(one: Identity, other: Identity) -> list[str]:
-    """A line for each thing that differs. What only one side knows says nothing."""
+def differences(one: Identity, other: Identity, places: tuple[str, str]) -> list[str]:
+    """A line for each thing that differs. What only one side knows says nothing. `places`: names of the sides."""
+    first, second = places
     return [
-        f"{name}: {_told(one[name])} there, {_told(other[name])} here"
+        f"{name}: {_told(one[name])} in {first}, {_told(other[name])} in {second}"
         for name in one
         if name in other and None not in (one[name], other[name]) and one[name] != other[name]
     ]

@@ -24,8 +24,7 @@ _LATENCIES = ("eos_latency", "total", "first_audio")
 _FIGURES = {figure.name: figure for figure in FIGURES}
 
 Latencies = dict[str, dict[str, float | None]]
-"""By figure and statistic, in seconds; infinite where a failed utterance stands there, None where too few were measured
-to say anything."""
+"""By figure and statistic, in seconds; infinite where a failed utterance stands there, None where nothing is known."""
 
 
 class Unusable(SttLoadError):
@@ -139,7 +138,7 @@ def _capacity(report: RunReport) -> tuple[int, str, bool]:
 
 
 def capacity_bounds(report: RunReport) -> tuple[int, int | None]:
-    """Callers that the server holds (0: nobody), and so many that it does not hold; None where nothing bounds it."""
+    """Callers that the server holds (0: nobody), and what bounds that from above; None where nothing does."""
     answer = report.capacity
     if answer is not None:
         return answer.low, answer.high

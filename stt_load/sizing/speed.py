@@ -12,6 +12,8 @@ from stt_load.sizing.identity import Identity, differences
 from stt_load.sizing.ratio import RatioConfig, RatioRow
 from stt_load.sizing.replica import Replica
 
+_PLACES = ("the ratio", "RUN")
+
 
 def speed_for(config: RatioConfig, replica: Replica, *, is_forced: bool = False) -> tuple[Speed, tuple[str, ...]]:
     """How much more the second machine holds than `replica`, which ran on the first, and what to doubt in that.
@@ -20,7 +22,7 @@ def speed_for(config: RatioConfig, replica: Replica, *, is_forced: bool = False)
     """
     source = config["from"]
     differing = [
-        *differences(source["model"], replica.model),
+        *differences(source["model"], replica.model, _PLACES),
         *_other_machine(source, replica),
     ]
     if differing and not is_forced:
@@ -63,7 +65,7 @@ def _other_machine(source: Mapping[str, Any], replica: Replica) -> list[str]:
     one, other = _hardware(source["machine"]), _hardware(replica.machine)
     one["CPU limit of the server"] = source.get("cpu_limit_cores")
     other["CPU limit of the server"] = replica.cpu.limit_cores if replica.cpu else None
-    return differences(one, other)
+    return differences(one, other, _PLACES)
 
 
 def _hardware(machine: Mapping[str, Any]) -> Identity:

@@ -105,13 +105,15 @@ def test_a_machine_that_never_broke_leaves_only_latency(tmp_path: Path, streams:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        pytest.param({"dialect": "vosk"}, "dialect: parakeet there, vosk here", id="another server"),
+        pytest.param({"dialect": "vosk"}, "dialect: parakeet in --from, vosk in --to", id="another server"),
         pytest.param({"kind": "upload"}, "kind of load", id="another kind of load"),
-        pytest.param({"dialect_options": {"model": "large"}}, "model=large here", id="another model"),
+        pytest.param({"dialect_options": {"model": "large"}}, "model=large in --to", id="another model"),
         pytest.param({"stt_url": "ws://h/ws?model=large"}, "query of the URL", id="another model in the URL"),
         pytest.param({"end": "server"}, "who ends the utterance", id="another end"),
         pytest.param({"clips": {"n": 6, "manifest_sha256": "1" * 64}}, "clips", id="other clips"),
-        pytest.param({"server_version": "2.0"}, "version of the server: 1.0 there, 2.0 here", id="another version"),
+        pytest.param(
+            {"server_version": "2.0"}, "version of the server: 1.0 in --from, 2.0 in --to", id="another version"
+        ),
     ],
 )
 def test_other_models_are_refused_unless_forced(tmp_path: Path, change: dict[str, Any], told: str) -> None:
@@ -209,7 +211,10 @@ def test_a_run_of_another_model_or_machine_is_refused_unless_forced(streams: tup
     config = measure_ratio(*streams)
     one = read_replica(streams[0])
     others = [
-        (replica(model={**one.model, "dialect": "vosk"}, machine=one.machine), "dialect: parakeet there, vosk here"),
+        (
+            replica(model={**one.model, "dialect": "vosk"}, machine=one.machine),
+            "dialect: parakeet in the ratio, vosk in RUN",
+        ),
         (replica(model=one.model, machine={**one.machine, "gpus": [{"name": "H100"}]}), "GPUs"),
         (
             replica(model=one.model, machine={**one.machine, "server": [{"host": "other", "cores": 4}]}),
