@@ -17,9 +17,10 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify, make_response, request, send_file, send_from_directory
 
 from stt_load.locust_plugin.master import Watched
+from stt_load.report.capacity_wording import headline
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.knee import find_knee
-from stt_load.report.wording import callers, knee_sentence
+from stt_load.report.wording import callers
 from stt_load.run.live_view import PHASE_EXPLANATIONS
 from stt_load.run.run import Run
 from stt_load.run.stage_table import stage_table
@@ -94,8 +95,7 @@ def describe(watched: Watched | None, run: Run | None, state: str) -> dict[str, 
         return {"state": state, "is_over": True, "answer": "No run has begun.", "stages": None}
     config, live, folder = watched
     kind, is_over, stages = config.kind, run is None, live.judged_stages
-    report = replace(live.ended, stages=stages) if live.ended else None
-    knee = report.knee if report and is_over else find_knee(stages)
+    report = live.ended if is_over or live.ended is None else replace(live.ended, stages=stages, knee=find_knee(stages))
     table = stage_table(live, kind, is_over)
     now = live.current
     failures = failure_rows(report) if report else []
@@ -107,7 +107,7 @@ def describe(watched: Watched | None, run: Run | None, state: str) -> dict[str, 
         "is_over": is_over,
         "what": " · ".join([config.label, config.dialect, without_credentials(config.stt_url) or ""]),
         "now": _where(run) if run is not None else None,
-        "answer": knee_sentence(knee, kind) if stages else "no stage has ended yet",
+        "answer": headline(report) if report and stages else "no stage has ended yet",
         "verdict": str(report.verdict) if report and is_over else None,
         "stages": {
             "headings": table.headings,
