@@ -83,8 +83,8 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
         server=server_table(report),
         sidecars=Sidecars(report.run).described,
         facts=_facts(report),
-        headline_chart=charts[0] if charts else None,
-        charts=charts[1:],
+        headline_chart=next((chart for chart in charts if chart.is_headline), None),
+        charts=[chart for chart in charts if not chart.is_headline],
         hatch=Markup(HATCH),
         palette=Markup(palette_css()),
     )

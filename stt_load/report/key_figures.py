@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from stt_load.metrics.figures import FIGURES, NOTHING, Figure
 from stt_load.report.figure_words import figure_title, figure_value, stage_value
 from stt_load.report.model import RunReport, StageReport
-from stt_load.report.wording import callers, names_of, sampled
+from stt_load.report.wording import callers, sampled
 
 _SHOWN = (
     ("eos_latency", "p50"),
@@ -38,7 +38,6 @@ class KeyFigures:
 def key_figures(report: RunReport) -> KeyFigures | None:
     """The figures of the stages that decide the answer; None where there is none."""
     stages = [stage for stage in (report.knee.holds, report.knee.breaks) if stage is not None and stage.figures.n]
-    names = names_of(report.stages)
     figures = {figure.name: figure for figure in FIGURES if report.kind in figure.kinds}
     rows = []
     for name, statistic in _SHOWN:
@@ -46,7 +45,7 @@ def key_figures(report: RunReport) -> KeyFigures | None:
             cells = tuple(_cell(stage, figures[name], statistic) for stage in stages)
             if any(cell != NOTHING for cell in cells):
                 rows.append((" ".join(filter(None, (figure_title(figures[name]), statistic))), cells))
-    headings = tuple((callers(names[stage.figures.stage], report.kind), str(stage.verdict)) for stage in stages)
+    headings = tuple((callers(stage.users, report.kind), str(stage.verdict)) for stage in stages)
     return KeyFigures(headings, tuple(rows)) if rows else None
 
 

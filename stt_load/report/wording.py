@@ -16,6 +16,7 @@ from stt_load.report.model import Knee, RunReport, StageReport, Verdict
 
 DOUBT = "?"
 LOST_TEXT = "lost"
+_SHORT_S = 120.0  # of a run whose length is told in seconds
 
 
 def seconds(value: float | None) -> str:
@@ -168,7 +169,8 @@ def where_and_when(report: RunReport) -> list[str]:
     """The server's address, when the run began and how long it took, as far as that is known."""
     run = report.run
     began, ended = run.get("started_at"), run.get("ended_at")
-    took = f"{(ended - began) / 60:.0f} min" if began and ended else None
+    took_s = ended - began if began and ended else None
+    took = None if took_s is None else f"{took_s:.0f} s" if took_s < _SHORT_S else f"{took_s / 60:.0f} min"
     return [str(fact) for fact in (run.get("stt_url"), utc(began) if began else None, took) if fact]
 
 

@@ -43,7 +43,7 @@ class Chart:
 
     `name`: of its file, without suffix. `description`: what it shows, for those who can't see it. `body`: SVG elements,
     `width` by `height` pixels. `tips` cover the strip from `top` to `bottom`. `note`: a line below it. `is_wide`: it
-    takes the whole width of a page.
+    takes the whole width of a page. `is_headline`: it stands beside the answer.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Chart:
     tips: Sequence[Tip] = ()
     note: str = ""
     is_wide: bool = False
+    is_headline: bool = False
 
     @property
     def shape(self) -> str:

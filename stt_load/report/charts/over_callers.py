@@ -13,6 +13,8 @@ from functools import cached_property
 from itertools import groupby, pairwise
 from operator import attrgetter
 
+import numpy as np
+
 from stt_load.report.charts.chart import Chart, Tip
 from stt_load.report.charts.scale import Scale, tick_text, ticks
 from stt_load.report.charts.svg import Position, crosses, element, label, line, polyline
@@ -29,6 +31,7 @@ _WORD_WIDTH = 44.0
 _LABEL_HEIGHT = 13.0
 _CHARACTER_WIDTH = 7.0
 _FAILED_LANE = 22.0
+_FAR_ABOVE = 5.0  # times the largest value
 _NAME_WIDTH = 100.0  # of a bound
 
 _WORST_FIRST = (Verdict.INVALID, Verdict.EMPTY, Verdict.FAIL, Verdict.PASS)
@@ -63,6 +66,15 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A number of callers and the interval that it lies in, drawn along the axis of callers."""
+
+    name: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """One field of a chart: series with a unit in common. `tell` says one of their values, `unit` stands at the axis.
     `is_bars`: a bar for each stage. `most`: the axis ends there at the latest; None: nowhere."""
@@ -78,8 +90,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class OverCallers:
-    """The layout of one chart of panels over callers. `tell_stage`: more lines for the tip of a stage. `has_verdicts`:
-    the verdict of each stage stands above the first panel."""
+    """The layout of one chart of panels over callers.
+
+    `has_verdicts`: the verdict of each stage stands above the first panel. `tell_stage`: more lines for the tip of a
+    stage. `under_tick`: a word below its number of callers. `span`: drawn along the axis.
+    """
 
     report: RunReport
     panels: Sequence[Panel]
@@ -87,15 +102,16 @@ class OverCallers:
     has_verdicts: bool = False
     tell_stage: Callable[[StageReport], Sequence[str]] = lambda stage: ()
     under_tick: Callable[[StageReport], str] = lambda stage: ""
+    span: Span | None = None
 
-    def chart(self, name: str, title: str, note: str = "") -> Chart:
+    def chart(self, name: str, title: str, note: str = "", *, is_headline: bool = False) -> Chart:
         body = [self._bands(), self._x_axis()]
         top = self._plot_top
         for panel in self.panels:
             body.append(_PanelDrawing(self, panel, top).svg())
             top += panel.height + _BETWEEN
-        if self.has_verdicts:
-            body.append(self._verdicts())
+        body += [self._verdicts()] if self.has_verdicts else []
+        body += [self._span(self.span)] if self.span else []
         tips = [Tip(self.x(users), *self._band(users), self._told(users)) for users in self.users]
         return Chart(
             name=name,
@@ -108,6 +124,7 @@ class OverCallers:
             bottom=self._plot_bottom,
             tips=tips,
             note=note,
+            is_headline=is_headline,
         )
 
     # The axis of callers
@@ -118,7 +135,8 @@ class OverCallers:
         return sorted({stage.users for stage in self.report.stages})
 
     def x(self, users: float) -> float:
-        return self._scale(users if self._is_to_scale else self.users.index(int(users)))
+        """The place of a number of callers; of one that was not tried, between its neighbours."""
+        return self._scale(users if self._is_to_scale else float(np.interp(users, self.users, range(len(self.users)))))
 
     def verdict(self, users: int) -> Verdict:
         """The worst verdict of the stages with so many callers."""
@@ -214,6 +232,14 @@ class OverCallers:
             written.append(label(self.x(users), self._plot_top - 5, word, f"word {verdict}", "middle"))
         return "".join(written)
 
+    def _span(self, span: Span) -> str:
+        low, high = self.x(span.low), self.x(span.high)
+        bottom = self._plot_bottom - 5
+        middle = min(max((low + high) / 2, self.left + 60), self.right - 60)
+        return line(low - 3, bottom, high + 3, bottom, "span") + label(
+            middle, bottom - 8, span.name, "bound-label over", "middle"
+        )
+
     def _told(self, users: int) -> tuple[str, ...]:
         return tuple(told for stage in self._stages(users) for told in self._told_of(stage))
 
@@ -269,7 +295,8 @@ class _PanelDrawing:
         # A wide interval must not press the points to the floor.
         reach = 1.6 * max(values, default=0.0)
         ends = [min(mark.high, reach) for mark in marks if mark.high is not None and math.isfinite(mark.high)]
-        high = max([*values, *ends, *(1.08 * bound.value for bound in panel.bounds)], default=1.0) or 1.0
+        bounds = [1.08 * bound.value for bound in panel.bounds if not self._is_far_above(bound)]
+        high = max([*values, *ends, *bounds], default=1.0) or 1.0
         high = high if panel.most is None else min(high, panel.most)
         return ticks(min([0.0, *values]), high, 5 if panel.height > 100 else 2)
 
@@ -349,6 +376,9 @@ class _PanelDrawing:
     def _bounds(self) -> str:
         layout, written = self.layout, []
         for bound in self.panel.bounds:
+            if self._is_far_above(bound):
+                written.append(label(layout.left + 5, self.top + 14, f"↑ {bound.name}", "bound-label over"))
+                continue
             y = self.y(bound.value)
             written.append(line(layout.left, y, layout.right, y, "bound"))
             under = y - 6 if y - self.top > 16 else y + 15
@@ -356,6 +386,11 @@ class _PanelDrawing:
             x, anchor = (layout.right - 5, "end") if is_crowded else (layout.left + 5, "start")
             written.append(label(x, under, bound.name, "bound-label over", anchor))
         return "".join(written)
+
+    def _is_far_above(self, bound: Bound) -> bool:
+        """The line would press the points to the floor."""
+        values = [mark.value for series in self.panel.series for mark in series.marks if math.isfinite(mark.value)]
+        return bool(values) and 0 < max(values) < bound.value / _FAR_ABOVE
 
     def _is_crowded(self, left: float, y: float) -> bool:
         """A point lies where a line's name would begin."""

@@ -8,7 +8,7 @@ from stt_load.metrics.figures import FIGURES, Figure, Unit
 from stt_load.metrics.quantiles import REPORTED
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.curves import ages_chart, distribution_chart
-from stt_load.report.charts.over_callers import Bound, Mark, OverCallers, Panel, Series
+from stt_load.report.charts.over_callers import Bound, Mark, OverCallers, Panel, Series, Span
 from stt_load.report.charts.over_time import timeline_chart
 from stt_load.report.device import DEVICE_KINDS
 from stt_load.report.figure_words import figure_title, figure_value
@@ -23,7 +23,7 @@ _BY_NAME = {figure.name: figure for figure in FIGURES}
 
 
 def draw_charts(report: RunReport) -> tuple[Chart, ...]:
-    """Every chart that has something to show. The first is the one that stands beside the answer."""
+    """Every chart that has something to show."""
     return tuple(chart for draw in CHARTS for chart in draw(report))
 
 
@@ -84,8 +84,20 @@ def _headline(report: RunReport) -> Sequence[Chart]:
     panel = _percentiles(report, figure)
     if panel is None:
         return ()
-    layout = OverCallers(report, (panel,), _HEADLINE_WIDTH, has_verdicts=True, tell_stage=_counts)
-    return (layout.chart(figure.name.replace("_", "-"), _with_percentiles(figure), _HOW_TO_READ),)
+    layout = OverCallers(report, (panel,), _HEADLINE_WIDTH, has_verdicts=True, tell_stage=_counts, span=_held(report))
+    name, title = figure.name.replace("_", "-"), _with_percentiles(figure)
+    return (layout.chart(name, title, _HOW_TO_READ, is_headline=True),)
+
+
+def _held(report: RunReport) -> Span | None:
+    """What a search found: so many callers, and the interval."""
+    answer = report.capacity
+    if answer is None or answer.interval is None or not answer.holds:
+        return None
+    high = answer.interval.high
+    largest = max(stage.users for stage in report.stages) if high is None else high
+    until = "and more" if high is None else f"– {high}"
+    return Span(f"holds {answer.holds} ({answer.interval.low} {until})", answer.interval.low, largest)
 
 
 _HOW_TO_READ = (
