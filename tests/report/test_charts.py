@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from made_run import made_run, made_speech, made_uploads
+from made_search import HOLDS, made_search
 
 from stt_load.errors import ConfigError
 from stt_load.report.build import build_report
@@ -170,3 +171,16 @@ def test_without_the_library_the_option_says_how_to_get_it(monkeypatch: pytest.M
     monkeypatch.setitem(__import__("sys").modules, "vl_convert", None)
     with pytest.raises(ConfigError, match=r"--png needs vl-convert: .*pip install"):
         chart_png(charts_of(made_run(ladder=(1,), per_stage=20))["eos-latency"])
+
+
+def test_what_a_search_found_stands_on_the_axis_of_callers() -> None:
+    chart = charts_of(made_search())["eos-latency"]
+    assert f"holds {HOLDS} (24 – 25)" in chart.body
+
+
+def test_an_objective_far_above_everything_does_not_press_the_points_to_the_floor() -> None:
+    made = made_run(ladder=(1, 5), per_stage=60)
+    made.run["slos"] = ["eos_latency:p95<60s"]
+    chart = charts_of(made)["eos-latency"]
+    assert "↑ SLO p95 &lt; 60s" in chart.body
+    assert 'class="bound"' not in chart.body
