@@ -26,6 +26,14 @@ def test_it_prints_the_table_and_rebuilds_every_file(folder: Path) -> None:
     assert all((folder / name).stat().st_size for name in WRITERS)
 
 
+def test_png_writes_a_picture_of_each_chart_and_names_them(folder: Path) -> None:
+    result = CliRunner().invoke(command, [str(folder), "--png"])
+    assert "charts: eos-latency.png, error-rate.png" in result.output
+    pictures = sorted(path.name for path in folder.glob("*.png"))
+    assert sorted(result.output.split("charts: ")[1].strip().split(", ")) == pictures
+    assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
+
+
 def test_strict_wants_proof_of_a_run_that_did_not_ask_for_it_and_keeps_the_run_as_it_was(folder: Path) -> None:
     def rebuilt(*words: str) -> tuple[int, str]:
         result = CliRunner().invoke(command, [str(folder), *words], standalone_mode=False)
