@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,6 +50,11 @@ def test_the_host_is_read_no_more_often_than_once_a_second(asked_s: float, host_
     settings = replace(config(), source=SOURCES["query"], period_s=asked_s, has_host=True)
     periods = {status.name: status.period_s for status in Service(settings).state.sources()}
     assert periods == {"query": asked_s, "proc": host_s}
+
+
+def test_the_machine_is_described() -> None:
+    machine = Service(config()).state.machine
+    assert (machine["architecture"], machine["cores"]) == (platform.machine(), os.cpu_count())
 
 
 @pytest.mark.parametrize(

@@ -76,5 +76,12 @@ def test_people_are_told_what_is_watched_and_why_and_how_it_went() -> None:
     assert facts["clock"] == "30.0000 s ahead of the master's, ± 0.4 ms"
 
 
+def test_the_machine_of_a_sidecar_is_told_as_far_as_it_is_known() -> None:
+    whole = {"architecture": "x86_64", "cpu_model": "Made-up 9000", "cores": 8}
+    for machine, told in ((whole, "Made-up 9000, x86_64, 8 cores"), ({"cores": 8}, "8 cores"), (None, None)):
+        ((_, rows),) = made(machine=machine).described
+        assert dict(rows).get("machine") == told
+
+
 def test_of_a_sidecar_that_never_answered_people_are_told_that() -> None:
     assert Sidecars({"sidecars": [UNREACHED]}).described == [("http://10.0.0.7:9550", [("why", "not reached")])]
