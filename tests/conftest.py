@@ -31,6 +31,7 @@ for _folder in (
     "calibration",
     "capacity",
     "clips",
+    "comparison",
     "dialects",
     "gpu_sidecar",
     "history",

@@ -10,6 +10,8 @@ from stt_load.comparison.results import Result, merged
 from stt_load.comparison.run_folder import read_run
 from stt_load.comparison.tts_file import read_tts_file
 from stt_load.errors import ConfigError
+from stt_load.report.raw_files import RAW_FILES
+from stt_load.report.report_files import WRITERS
 
 BETWEEN_REPEATS = ","
 
@@ -59,4 +61,6 @@ def _read(path: Path, asked: Sequence[Measure]) -> Result:
         return read_run(path, asked)
     if not path.exists():
         raise ConfigError(f"{path} is not there: give a run folder or the result file of `stt-load tts`")
+    if path.name in (*RAW_FILES, *WRITERS):
+        raise ConfigError(f"{path} is a file of a run folder: give the folder, {path.parent}")
     return read_tts_file(path)

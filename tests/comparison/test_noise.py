@@ -1,0 +1,109 @@
+"""Which changes are told: of runs from the same distribution none, of one that is 30 % slower this."""
+
+import math
+
+import numpy as np
+import pytest
+
+from stt_load.comparison.noise import RISK, Basis, Observation, change_between
+from stt_load.metrics.caller_bootstrap import StageSample, StandardError, standard_errors
+from stt_load.metrics.clip_errors import ErrorCount
+from stt_load.metrics.quantiles import Distribution
+
+STATISTICS = {"p50": 0.5, "p95": 0.95}
+RUNS = 60
+
+
+def observed(seed: int, callers: int = 20, each: int = 10) -> dict[str, Observation]:
+    """A stage whose callers differ by 10 %, and whose load comes in waves of 2 s, which differ as much."""
+    rng = np.random.default_rng(seed)
+    who, began_s = np.repeat(np.arange(callers), each), rng.uniform(0, 30, callers * each)
+    waves = rng.normal(0, 0.1, 15)[(began_s / 2).astype(int)]
+    values = 0.45 * np.exp(rng.normal(0, 0.1, callers)[who] + waves + rng.normal(0, 0.2, callers * each))
+    errors = standard_errors(StageSample(values, who, began_s), list(STATISTICS))
+    ordered = Distribution.of(values)
+    return {name: Observation(ordered.at(p) or 0.0, errors[name]) for name, p in STATISTICS.items()}
+
+
+def slower(one: Observation, factor: float) -> Observation:
+    """The same stage on a slower server: its error is larger by the same factor."""
+    assert one.error is not None
+    return Observation(factor * one.value, StandardError(factor * one.error.value, one.error.degrees))
+
+
+def is_told(before: Observation, after: Observation) -> bool:
+    change = change_between([before], [after])
+    noise = change.noise(RISK / len(STATISTICS))
+    assert noise is not None
+    return abs(change.value) > noise
+
+
+def test_runs_of_one_server_are_told_apart_in_at_most_1_of_20_and_a_server_that_is_30_percent_slower_always() -> None:
+    stages = [observed(seed) for seed in range(2 * RUNS)]
+    pairs = list(zip(stages[::2], stages[1::2], strict=True))
+    by_mistake = sum(any(is_told(a[name], b[name]) for name in STATISTICS) for a, b in pairs)
+    told = sum(any(is_told(a[name], slower(b[name], 1.3)) for name in STATISTICS) for a, b in pairs)
+    assert by_mistake <= 0.05 * RUNS
+    assert told >= 0.95 * RUNS
+
+
+def test_repeats_of_one_server_are_told_apart_in_at_most_1_of_20() -> None:
+    """The runs differ by 5 % each, which no single run can see."""
+    rng = np.random.default_rng(5)
+    told = 0
+    for _ in range(1_000):
+        before, after = ([Observation(value) for value in rng.normal(1, 0.05, 3)] for _ in range(2))
+        change = change_between(before, after)
+        noise = change.noise(RISK)
+        told += noise is not None and abs(change.value) > noise
+    assert 0.02 <= told / 1_000 <= 0.065
+
+
+def test_repeats_are_believed_before_what_a_single_run_says_of_itself() -> None:
+    sure = StandardError(0.001, 50)
+    change = change_between(
+        [Observation(1.0, sure), Observation(1.2, sure)], [Observation(1.1, sure), Observation(1.3, sure)]
+    )
+    assert change.basis is Basis.REPEATS
+    assert change.value == pytest.approx(0.1)
+    assert change.error == StandardError(pytest.approx(math.sqrt(0.02)), 2)
+
+
+def test_two_against_one_are_no_repeats() -> None:
+    change = change_between(
+        [Observation(1.0, StandardError(0.3, 9)), Observation(1.2, StandardError(0.4, 9))],
+        [Observation(2.0, StandardError(0.0, 9))],
+    )
+    assert change.basis is Basis.CALLERS
+    assert change.value == pytest.approx(0.9)
+    assert change.error is not None
+    assert change.error.value == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("after", [Observation(2.0), Observation(math.inf, StandardError(0.1, 9))])
+def test_nothing_is_told_of_a_value_that_says_nothing_of_its_error_or_failed(after: Observation) -> None:
+    assert change_between([Observation(1.0, StandardError(0.1, 9))], [after]).noise(RISK) is None
+
+
+def clips(errors: list[int], utterances: int = 1) -> Observation:
+    counts = {f"clip-{at}": ErrorCount(n * utterances, 10 * utterances, utterances) for at, n in enumerate(errors)}
+    return Observation(sum(errors) / (10 * len(errors)), clips=counts)
+
+
+def test_hard_clips_cancel_out() -> None:
+    """Half of the clips are hard, and each has one error more: paired, that is certain."""
+    change = change_between([clips([0, 9] * 10)], [clips([1, 10] * 10, utterances=3)])
+    assert change.basis is Basis.CLIPS
+    assert change.value == pytest.approx(0.1)
+    assert change.noise(RISK) == pytest.approx(0.0)
+
+
+def test_one_word_that_is_wrong_in_one_clip_is_no_change() -> None:
+    change = change_between([clips([0] * 20)], [clips([1] + [0] * 19)])
+    noise = change.noise(RISK)
+    assert noise is not None
+    assert 0 < change.value < noise
+
+
+def test_few_clips_in_common_tell_nothing() -> None:
+    assert change_between([clips([0] * 4)], [clips([9] * 4)]).noise(RISK) is None
