@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from stt_load.comparison.measures import CAPACITY, HOLDS, OF_THE_WHOLE, Measure
+from stt_load.comparison.measures import HOLDS, Measure
 from stt_load.comparison.noise import RISK, Basis, Change, Observation, change_between, mean_of
 from stt_load.comparison.results import ALL_TEXTS, Result
 from stt_load.comparison.run_facts import VOID
@@ -41,6 +41,7 @@ class Cell:
 
     value: float | None
     is_few: bool = False
+    interval: tuple[int, int | None] | None = None
     change: float | None = None
     noise: float | None = None
     basis: Basis | None = None
@@ -129,7 +130,7 @@ def compare(results: Sequence[Result], targets: Sequence[Target] = (), at: str |
     reference = _reference(results, targets, at)
     names = list(results[0].loads) if reference is not None else []
     common = [name for name in names if all(name in result.loads for result in results)]
-    box = [] if reference is None else [*_box(results, targets, reference), *_of_whole_runs(results, targets)]
+    box = [] if reference is None else list(_box(results, targets, reference))
     others = [name for name in common if name != reference]
     in_ladder = [measure for measure in results[0].measures if measure.in_ladder]
     ladder = [_line(results, name, measure, None) for name in others for measure in in_ladder]
@@ -174,25 +175,25 @@ def _reference(results: Sequence[Result], targets: Sequence[Target], at: str | N
 
 def _box(results: Sequence[Result], targets: Sequence[Target], load: str) -> Iterator[Line]:
     by_key = {target.measure.key: target for target in targets}
+    holds = Measure("Holds", HOLDS)
+    of_whole_runs = by_key.pop(holds.key, None)
     for measure in results[0].measures:
-        target = by_key.pop(measure.key, None)
-        yield _line(results, load, measure, target)
-    for key, target in by_key.items():
-        if key not in (HOLDS.name, CAPACITY.name):
-            yield _line(results, load, target.measure, target)
-
-
-def _of_whole_runs(results: Sequence[Result], targets: Sequence[Target]) -> Iterator[Line]:
-    by_key = {target.measure.key: target for target in targets}
-    for measure in OF_THE_WHOLE:
-        yield _line(results, None, measure, by_key.get(measure.key))
+        yield _line(results, load, measure, by_key.pop(measure.key, None))
+    for target in by_key.values():
+        yield _line(results, load, target.measure, target)
+    yield _line(results, None, holds, of_whole_runs)
 
 
 def _line(results: Sequence[Result], load: str | None, measure: Measure, target: Target | None) -> Line:
     named = replace(measure, heading=target.measure.heading) if target and target.stretch else measure
     sides = [_side(result, load, measure) for result in results]
-    cells = tuple(Cell(mean_of(side), any(o.is_few for o in side)) if side else Cell(None) for side in sides)
-    return Line(load, named, cells, target)
+    return Line(load, named, tuple(map(_cell, sides)), target)
+
+
+def _cell(side: tuple[Observation, ...]) -> Cell:
+    if not side:
+        return Cell(None)
+    return Cell(mean_of(side), any(one.is_few for one in side), side[0].interval if len(side) == 1 else None)
 
 
 def _side(result: Result, load: str | None, measure: Measure) -> tuple[Observation, ...]:

@@ -71,6 +71,7 @@ def _cell(cell: Cell, before: float | None) -> dict[str, Any]:
         "value": _finite(cell.value),
         "is_failed": cell.value is not None and math.isinf(cell.value),
         "too_few": cell.is_few,
+        "interval": cell.interval,
         "change": _finite(cell.change),
         "change_pct": _pct(cell.change, before),
         "noise": cell.noise,

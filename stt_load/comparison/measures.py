@@ -9,24 +9,15 @@ from stt_load.kinds import STREAM, TTS, UPLOAD, LoadKind
 from stt_load.metrics.figures import FIGURES, NOTHING, SAMPLED_DEVICES, Figure, Source, Unit
 from stt_load.metrics.quantiles import percentile
 
-_FIGURES = {figure.name: figure for figure in FIGURES}
-
 HOLDS = Figure(
     name="holds",
     field="holds",
     unit=Unit.COUNT,
     source=Source.RUN,
-    meaning="the most callers, or streams, with which every objective was met, with fewer too",
+    meaning="the most callers, or streams, with which every objective is met, with fewer too",
     in_json=False,
 )
-CAPACITY = Figure(
-    name="capacity",
-    field="capacity",
-    unit=Unit.COUNT,
-    source=Source.RUN,
-    meaning="the same, as a search found it",
-    in_json=False,
-)
+_FIGURES = {figure.name: figure for figure in (*FIGURES, HOLDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +44,7 @@ _WORDS_OF_UNIT: dict[Unit, Words] = {
     Unit.PER_SECOND: _THROUGHPUT,
 }
 _WORDS_OF_FIGURE: dict[str, Words] = {
-    **dict.fromkeys((HOLDS.name, CAPACITY.name, "streams_per_gpu"), _HELD),
+    **dict.fromkeys((HOLDS.name, "streams_per_gpu"), _HELD),
     "rtfx": _THROUGHPUT,
     **dict.fromkeys(("audio", "speech", "audio_duration", "hold", "duty_cycle", "gpu_throttled"), _USE),
 }
@@ -117,7 +108,7 @@ class Measure:
 def measure_named(key: str, heading: str | None = None) -> Measure:
     """The measure that a target names, `eos_latency:p95` or `wer`. Raises ValueError with one clause."""
     name, _, statistic = key.partition(":")
-    figure = _FIGURES.get(name) or {HOLDS.name: HOLDS, CAPACITY.name: CAPACITY}.get(name)
+    figure = _FIGURES.get(name)
     if figure is None:
         raise ValueError(f"there is no figure {name!r}; docs/figures.md lists them")
     has_many = figure.is_distribution or figure.source in SAMPLED_DEVICES
@@ -166,6 +157,3 @@ OF_TTS_FILE: tuple[Measure, ...] = (
     _measure("vram:max", "VRAM"),
 )
 """What the box shows for the result file of a TTS benchmark."""
-
-OF_THE_WHOLE: tuple[Measure, ...] = (Measure("Holds", HOLDS), Measure("Capacity", CAPACITY))
-"""What a whole run has, whatever the number of callers."""

@@ -52,6 +52,7 @@ class Observation:
     basis: Basis = Basis.CALLERS
     clips: Mapping[str, ErrorCount] | None = None
     is_few: bool = False  # too few utterances for this percentile
+    interval: tuple[int, int | None] | None = None  # the 95 % interval of callers that a search found
 
 
 @dataclass(frozen=True, slots=True)

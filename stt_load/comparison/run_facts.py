@@ -9,7 +9,7 @@ from stt_load.text.url_secrets import without_secrets_of_urls
 
 JsonObject = Mapping[str, Any]
 
-VOID = frozenset({"end of utterance", "frame rule", "clips", "normaliser", "texts"})
+VOID = frozenset({"end of utterance", "frame rule", "clips", "normaliser", "texts", "words of the texts"})
 """Facts without which nothing can be compared: two runs that differ in one of them have measured different things."""
 
 _TOLD_OTHERWISE = frozenset(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from stt_load.capacity.answer import CapacityAnswer
 from stt_load.comparison.caller_values import CallerValues, read_caller_values
-from stt_load.comparison.measures import CAPACITY, HOLDS, MEASURES, Measure, measure_named
+from stt_load.comparison.measures import HOLDS, MEASURES, Measure, measure_named
 from stt_load.comparison.noise import Basis, Observation
 from stt_load.comparison.results import Load, Result, merged_loads
 from stt_load.comparison.run_facts import hardware, run_facts
@@ -63,8 +62,8 @@ def measure_of(slo: Slo) -> Measure:
 
 
 def _of_stages(measures: Iterable[Measure]) -> list[Measure]:
-    """Each measure of a stage once: those of the whole run are no figures of a stage."""
-    return list({measure.key: measure for measure in measures if measure.figure not in (HOLDS, CAPACITY)}.values())
+    """Each measure of a stage once: what a whole run holds is no figure of a stage."""
+    return list({measure.key: measure for measure in measures if measure.figure is not HOLDS}.values())
 
 
 def _disbelief(stage: StageReport) -> str:
@@ -92,8 +91,8 @@ def _doubts(report: RunReport) -> Iterable[str]:
         yield "nothing was counted"
     elif report.verdict is Verdict.INVALID:
         breaks = report.knee.breaks
-        if breaks is None:
-            yield "the run was killed"
+        if breaks is None or report.capacity is not None:
+            yield "the search found no answer" if report.capacity is not None else "the run was killed"
         elif disbelief := _disbelief(breaks):
             yield f"{at_callers([breaks.users], report.kind)}: {disbelief}"
 
@@ -148,14 +147,12 @@ def _is_few(stage: StageReport, measure: Measure) -> bool:
 
 
 def _whole(report: RunReport) -> Mapping[str, tuple[Observation, ...]]:
-    knee = report.knee
-    whole: dict[str, tuple[Observation, ...]] = {}
+    """How many callers the run holds: what a search found with its interval, or the knee of a ladder."""
+    answer, knee = report.capacity, report.knee
+    if answer is not None and answer.interval is not None:
+        low, high = answer.interval.low, answer.interval.high
+        error = None if high is None else StandardError((high - low + 1) / _WIDTH_OF_95, _MANY)  # to a whole caller
+        return {HOLDS.name: (Observation(answer.holds, error, Basis.INTERVAL, interval=(low, high)),)}
     if knee.holds is not None or (knee.breaks is not None and knee.breaks.verdict is Verdict.FAIL):
-        whole[HOLDS.name] = (Observation(knee.holds.users if knee.holds else 0),)
-    answer: CapacityAnswer | None = getattr(report, "capacity", None)
-    if answer is not None:
-        interval = answer.interval
-        high = None if interval is None else interval.high
-        error = None if interval is None or high is None else StandardError((high - interval.low) / _WIDTH_OF_95, _MANY)
-        whole[CAPACITY.name] = (Observation(answer.holds, error, Basis.INTERVAL),)
-    return whole
+        return {HOLDS.name: (Observation(knee.holds.users if knee.holds else 0),)}
+    return {}

@@ -26,7 +26,7 @@ JsonObject = Mapping[str, Any]
 _MIB_OF_GIB = 1_024.0
 _LATENCIES = {"latency": "total", "first_audio": "first_audio"}
 _STATISTICS = ("mean", "p50", "p95", "p99")
-_ONE_REQUEST_AT_A_TIME = "text"
+_WORD = "text"
 
 
 def read_tts_file(path: Path) -> Result:
@@ -40,8 +40,8 @@ def read_tts_file(path: Path) -> Result:
         label=str(configuration.get("optimization") or metadata.get("benchmark_type") or path.stem),
         paths=(str(path),),
         what="a result file of a TTS benchmark",
-        caller=_ONE_REQUEST_AT_A_TIME,
-        callers=f"{_ONE_REQUEST_AT_A_TIME}s",
+        caller=_WORD,
+        callers=f"{_WORD}s",
         measures=OF_TTS_FILE,
         loads={ALL_TEXTS: every, **loads},
         whole={},
@@ -164,10 +164,13 @@ def _hardware(configuration: JsonObject) -> str:
 
 
 def _facts(metadata: JsonObject, configuration: JsonObject, texts: JsonObject) -> dict[str, tuple[str, ...]]:
-    words = "; ".join(f"{name}: {text.get('text') or text.get('text_length_words')}" for name, text in texts.items())
-    told = {"texts": words} | {f"configuration {name}": value for name, value in _flat(configuration)}
+    told = {
+        "texts": "; ".join(f"{name}: {text['text']}" for name, text in texts.items() if text.get("text")),
+        "words of the texts": ", ".join(f"{name} {text.get('text_length_words')}" for name, text in texts.items()),
+        **{f"configuration {name}": value for name, value in _flat(configuration)},
+    }
     told |= {name.replace("_", " "): str(metadata.get(name)) for name in ("warmup_runs", "measurement_runs")}
-    return {name: (without_secrets_of_urls(value),) for name, value in told.items()}
+    return {name: (without_secrets_of_urls(value),) for name, value in told.items() if value}
 
 
 def _flat(value: JsonObject, prefix: str = "") -> Iterator[tuple[str, str]]:

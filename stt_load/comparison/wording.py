@@ -221,7 +221,11 @@ def _cells(line: Line, *, has_targets: bool) -> list[TextCell]:
 def _value(line: Line, cell: Cell) -> TextCell:
     if cell.value is None:
         return TextCell(NOTHING)
-    return TextCell(line.measure.value(cell.value) + (FEW if cell.is_few else ""))
+    interval = ""
+    if cell.interval is not None:
+        low, high = cell.interval
+        interval = f" ({low}–{high})" if high is not None else f" ({low} or more)"
+    return TextCell(line.measure.value(cell.value) + (FEW if cell.is_few else "") + interval)
 
 
 def _change(line: Line, cell: Cell) -> str:
@@ -296,7 +300,7 @@ _BASES: dict[Basis, str] = {
     "see what differs between two runs of the same server. Repeats do: A1,A2,A3 B1,B2,B3",
     Basis.SPREAD: "noise of means: from the standard deviations in the files, which tell nothing of percentiles, "
     "RTF and memory. Repeats do: A1.json,A2.json,A3.json B1.json,B2.json,B3.json",
-    Basis.INTERVAL: "noise of the capacity: from its intervals",
+    Basis.INTERVAL: "noise of what a search found: from its intervals, in brackets",
 }
 
 

@@ -30,10 +30,10 @@ def test_independent_values_stray_as_the_textbook_says() -> None:
 
 @pytest.mark.parametrize("what", ["callers", "moments"])
 def test_values_that_belong_together_say_less(what: str) -> None:
-    """Ten callers of which each is slow or fast, or ten moments: a hundred values are no more than ten."""
-    alone = normal(100)
-    together = np.tile(normal(10), 10) if what == "callers" else np.repeat(normal(10), 10)
-    assert error_of(sample(together)) > 1.8 * error_of(sample(alone))
+    """Six callers of which each is slow or fast, or six moments: 120 values say no more than six."""
+    alone = error_of(sample(normal(120), callers=6))
+    together = np.tile(normal(6), 20) if what == "callers" else np.repeat(normal(6), 20)
+    assert error_of(sample(together, callers=6)) > 2 * alone
 
 
 def test_errors_grow_with_the_values() -> None:
