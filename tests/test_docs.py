@@ -9,18 +9,20 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
 import click
+import pytest
+import yaml
 
 from stt_load.cli import COMMANDS, cli
 from stt_load.clips.layouts import LAYOUTS
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
 from stt_load.errors import ExitCode, Outcome
-from stt_load.kinds import KINDS, STREAM, TTS, UPLOAD, LoadKind
+from stt_load.kinds import ALL_KINDS, KINDS, STREAM, TTS, UPLOAD, LoadKind
 from stt_load.locust_plugin.request_origin import HOSTS_FLAG
 from stt_load.metrics.figures import in_table
 from stt_load.metrics.validity import CONDITIONS
@@ -29,6 +31,8 @@ from stt_load.report.model import Verdict
 from stt_load.report.report_files import WRITERS
 from stt_load.report.resources import RESOURCE_COLUMNS
 from stt_load.run.plan import Phase
+from stt_load.server_metrics.known import KNOWN_METRICS
+from stt_load.telemetry.exported import EXPORTED
 from stt_load.tts.apis import TTS_APIS, TtsApi
 from stt_load.tts_benchmark.table import STREAMED, TOTALS
 from stt_load.uploads.apis import UPLOAD_APIS, UploadApi
@@ -39,13 +43,14 @@ DOCUMENTS = {
     path.relative_to(CHECKOUT).as_posix(): path.read_text(encoding="utf-8")
     for path in (*(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS)
 }
-RAW_FILES = {"run.json", "stages.jsonl", "utterances.jsonl", "gpu.jsonl", "host.jsonl"}
+RAW_FILES = {"run.json", "stages.jsonl", "utterances.jsonl", "gpu.jsonl", "host.jsonl", "server.jsonl"}
 PAGE_OF_KIND = {STREAM: "docs/report.md", UPLOAD: "docs/uploads.md", TTS: "docs/tts.md"}
 README_MAX_LINES = 200
 
 OPTIONS_OF_OTHER_PROGRAMS = {
     **dict.fromkeys(("--build", "--scale", "--rm", "--no-deps", "--entrypoint", "--profile"), "docker compose"),
     **dict.fromkeys(("--ulimit", "--sysctl", "--cpus", "--hostname"), "docker run"),
+    "--enable-feature": "prometheus",
     "--pcm-input": "WhisperLiveKit",
     "--branch": "otava",
     "--conversations": "pytest in this checkout",
@@ -308,6 +313,57 @@ def test_the_table_of_layouts_is_that_of_today() -> None:
         path.write_text(updated, encoding="utf-8")
     else:
         assert text == updated
+
+
+def exported_table() -> str:
+    rows = "".join(f"| `{row.prometheus_name}` | {row.kind} | {row.help}{_only(row.kinds)} |\n" for row in EXPORTED)
+    return f"| name | kind | what it is |\n|---|---|---|\n{rows}"
+
+
+def _only(kinds: frozenset[LoadKind]) -> str:
+    return "" if kinds == ALL_KINDS else f" ({', '.join(kind.name for kind in KINDS.values() if kind in kinds)} only)"
+
+
+def known_metrics_table() -> str:
+    rows = "".join(
+        f"| {server} | {', '.join(f'`{metric}`' for metric in metrics)} |\n"
+        for server, metrics in KNOWN_METRICS.items()
+    )
+    return f"| server | metrics |\n|---|---|\n{rows}"
+
+
+def inputs_table() -> str:
+    inputs = yaml.safe_load((CHECKOUT / "action.yml").read_text(encoding="utf-8"))["inputs"]
+    rows = "".join(
+        f"| `{name}` | {given['description']} | {_default(str(given.get('default', '')))} |\n"
+        for name, given in inputs.items()
+    )
+    return f"| input | | default |\n|---|---|---|\n{rows}"
+
+
+def _default(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+@pytest.mark.parametrize(
+    ("document", "mark", "table"),
+    [
+        ("docs/metrics.md", "exported", exported_table),
+        ("docs/metrics.md", "known", known_metrics_table),
+        ("docs/ci.md", "inputs", inputs_table),
+    ],
+)
+def test_a_table_in_a_document_is_that_of_today(document: str, mark: str, table: Callable[[], str]) -> None:
+    """After a meant change, STT_LOAD_REWRITE_GOLDEN=1 pytest tests/test_docs.py writes it."""
+    path = CHECKOUT / document
+    text = path.read_text(encoding="utf-8")
+    block = f"<!-- {mark} -->\n{table()}<!-- /{mark} -->"
+    updated = re.sub(rf"<!-- {mark} -->.*<!-- /{mark} -->", lambda _: block, text, flags=re.DOTALL)
+    if os.environ.get("STT_LOAD_REWRITE_GOLDEN"):
+        path.write_text(updated, encoding="utf-8")
+    else:
+        assert text == updated
+        assert block in text
 
 
 def test_every_file_of_a_run_folder_is_described() -> None:
