@@ -99,23 +99,23 @@ spec:
 def resources(replica: Replica) -> str | None:
     """Requests and limits of the container; None where the server's CPU was not sampled.
 
-    Both are the same, so that the pod's quality of service is Guaranteed, and whole cores, so that the kubelet's static
-    policy can give it cores of its own.
+    Both are the same, so that the pod's quality of service is Guaranteed.
     """
     cpu = replica.cpu
     if cpu is None or cpu.memory_peak_mib is None:
         return None
     memory_mib = math.ceil(cpu.memory_peak_mib * _MEMORY_RESERVE / _MEMORY_STEP_MIB) * _MEMORY_STEP_MIB
-    values = [f'cpu: "{requested_cores(cpu)}"', f"memory: {memory_mib}Mi"]
+    values = [f'cpu: "{_quantity(requested_cores(cpu))}"', f"memory: {memory_mib}Mi"]
     if replica.gpus:
         values.append(f'nvidia.com/gpu: "{math.ceil(replica.gpus)}"')
     block = "".join(f"  {value}\n" for value in values)
     return f"resources:\n{indent(f'requests:{chr(10)}{block}limits:{chr(10)}{block}', '  ')}"
 
 
-def requested_cores(cpu: ServerCpu) -> int:
-    """Whole cores for the container: its limit in the test, else what it used in 95 % of the hold."""
-    return max(1, math.ceil((cpu.limit_cores or cpu.cores_p95) - 1e-6))
+def requested_cores(cpu: ServerCpu) -> float:
+    """Cores for the container: its limit in the test, which K belongs to; else what it used in 95 % of the hold, in
+    whole cores, which the kubelet's static policy can give it for its own."""
+    return cpu.limit_cores or max(1, math.ceil(cpu.cores_p95 - 1e-6))
 
 
 def cpu_target_pct(deployment: Deployment, replica: Replica) -> int | None:

@@ -133,18 +133,20 @@ def _answer(rows: Sequence[StressRow]) -> str:
     throttled = [row for row in rows if row.status is Status.THROTTLING]
     if throttled:
         row = throttled[0]
-        return (
-            f"{Status.THROTTLING} from {row.threads} threads on: {row.factor:.1f} times the mean latency of the first."
-        )
+        return f"{Status.THROTTLING} from {_threads(row)} on: {row.factor:.1f} times the mean latency of the first."
     if any(row.status is Status.INVALID for row in rows):
         return "No throttling was detected where the run can be believed, and not everywhere it can."
     return f"No throttling was detected up to {max(row.threads for row in rows)} threads."
 
 
+def _threads(row: StressRow) -> str:
+    return f"{row.threads} thread{'' if row.threads == 1 else 's'}"
+
+
 def _explanations(rows: Sequence[StressRow]) -> Iterator[str]:
     yield f"{Status.THROTTLING}: mean latency more than {FACTOR:g} times that of the first number of threads"
     yield "threads: requests that the client sends at once; each thread sends the next when it has its answer"
-    yield from (f"{row.threads} threads can't be judged: {row.why}" for row in rows if row.why)
+    yield from (f"{_threads(row)} can't be judged: {row.why}" for row in rows if row.why)
     known = [row for row in rows if row.held_back is not None]
     if not known:
         yield (
@@ -153,12 +155,15 @@ def _explanations(rows: Sequence[StressRow]) -> Iterator[str]:
         )
         return
     yield "held back: share of the periods of the server's CPU limit in which the kernel stopped it (cpu.stat)"
+    first = rows[0]
+    if (first.held_back or 0) >= _WORTH_TELLING:
+        yield f"{_threads(first)}: the limit stopped it already, so what the others are held against is slow too"
     for row in known:
         is_stopped = (row.held_back or 0) >= _WORTH_TELLING
         if row.status is Status.THROTTLING and not is_stopped:
-            yield f"{row.threads} threads: the limit did not stop it, so requests wait for each other"
+            yield f"{_threads(row)}: the limit did not stop it, so requests wait for each other"
         elif row.status is Status.THROTTLING:
-            yield f"{row.threads} threads: the limit stopped it; give it more CPU, or fewer threads"
+            yield f"{_threads(row)}: the limit stopped it; give it more CPU, or fewer threads"
 
 
 def _cells(row: StressRow) -> tuple[str, ...]:

@@ -80,8 +80,9 @@ def test_without_a_cpu_that_tells_of_the_load_there_is_no_such_target(one: Any, 
     ("cpu", "cores"),
     [
         pytest.param(CPU, "2", id="what it used, in whole cores"),
-        pytest.param(ServerCpu(0.4, 0.5, 900.0, 0.5, 0.6), "1", id="half a core is a whole one"),
+        pytest.param(ServerCpu(0.4, 0.4, 900.0, None, None), "1", id="less than a core is a whole one"),
         pytest.param(ServerCpu(1.2, 1.7, 900.0, 4.0, 0.0), "4", id="the limit that it was tested with"),
+        pytest.param(ServerCpu(0.3, 0.4, 900.0, 0.4, 0.6), "400m", id="a limit of less than a core"),
     ],
 )
 def test_requests_are_limits_so_that_the_pod_is_guaranteed(cpu: ServerCpu, cores: str) -> None:
