@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 PACING_LAG_P99_LIMIT_S = 0.010
 ARRIVAL_LATE_LIMIT_S = 0.010
+LATE_LIMIT = 0.01
+"""The share of frames, or of arrivals, that may be late: so the p99 of their lag is judged."""
+
 GENERATOR_CPU_LIMIT_PCT = 90.0
 STOLEN_WORTH_SAYING_PCT = 1.0
 
@@ -93,7 +96,7 @@ def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
         else ""
     )
     found = f"{100 * late:.2f} % of frames were sent over {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms{why}"
-    return late <= 0.01, found
+    return late <= LATE_LIMIT, found
 
 
 def _arrivals(evidence: Evidence) -> tuple[bool, str]:
@@ -105,7 +108,10 @@ def _arrivals(evidence: Evidence) -> tuple[bool, str]:
     late, worst_ms = evidence.arrivals_late / evidence.arrivals, 1_000 * (evidence.arrival_late_max_s or 0.0)
     limit_ms = 1_000 * ARRIVAL_LATE_LIMIT_S
     found = f"{evidence.arrivals_late} of {evidence.arrivals} completing messages may have come over {limit_ms:.0f} ms"
-    return late <= 0.01, f"{found} before they were read, up to {worst_ms:.0f} ms, because this program was held up"
+    return (
+        late <= LATE_LIMIT,
+        f"{found} before they were read, up to {worst_ms:.0f} ms, because this program was held up",
+    )
 
 
 def _generator_cpu(evidence: Evidence) -> tuple[bool, str]:

@@ -47,7 +47,7 @@ WRITTEN: dict[str, Callable[[RunReport], str]] = {
     "summary.json": summary_json,
     "junit.xml": junit_xml,
     "report.md": report_markdown,
-    "report.html": lambda report: report_html(report, ()),
+    "report.html": lambda report: re.sub(r"(?s)<style>.*</style>", "<style></style>", report_html(report, ())),
     "console.txt": console_text,
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 
+from stt_load.metrics.validity import LATE_LIMIT
 from stt_load.report.charts.chart import Chart, Tip
 from stt_load.report.charts.scale import Scale, tick_text, ticks, time_ticks
 from stt_load.report.charts.svg import Position, crosses, dots, element, label, line, polyline
@@ -155,11 +156,11 @@ class _Timeline:
                 for at, pct in points
                 if pct > 0
             )
-            return "".join([*bars, line(_LEFT, y(1.0), _WIDTH - _RIGHT, y(1.0), "bound")])
+            return "".join([*bars, line(_LEFT, y(100 * LATE_LIMIT), _WIDTH - _RIGHT, y(100 * LATE_LIMIT), "bound")])
 
-        y_ticks = ticks(0, max(1.0, *(pct for _, pct in points)), 2)
+        y_ticks = ticks(0, max(100 * LATE_LIMIT, *(pct for _, pct in points)), 2)
         yield _Row(
-            "frames sent over 10 ms late, percent; above 1 a stage is invalid",
+            f"frames sent over 10 ms late, percent; above {100 * LATE_LIMIT:g} a stage is invalid",
             46.0,
             y_ticks,
             draw,

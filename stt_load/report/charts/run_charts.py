@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 
 from stt_load.metrics.figures import FIGURES, Figure, Unit
 from stt_load.metrics.quantiles import REPORTED
+from stt_load.metrics.validity import LATE_LIMIT
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.curves import ages_chart, distribution_chart
-from stt_load.report.charts.over_callers import Bound, Mark, OverCallers, Panel, Series, Span
+from stt_load.report.charts.over_callers import OverCallers, Span
 from stt_load.report.charts.over_time import timeline_chart
+from stt_load.report.charts.panel import Bound, Mark, Panel, Series
 from stt_load.report.device import DEVICE_KINDS
 from stt_load.report.figure_words import figure_title, figure_value
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.wording import bound
 
-_LATE_FRAMES_LIMIT = 0.01
 _HEADLINE_WIDTH = 520.0
 _SMALL_PANEL = 50.0
 
@@ -64,10 +65,7 @@ def _percentiles(report: RunReport, figure: Figure) -> Panel | None:
             values = stage.answer_times(figure)
             value, (low, high) = values.at(p), values.ci95(p)
             if value is not None:
-                # An end that n does not bound is drawn to the outermost value that was measured.
-                marks.append(
-                    Mark(stage, value, values.min if low is None else low, values.max if high is None else high)
-                )
+                marks.append(Mark(stage, value, low, high, values.min, values.max))
         series.append(Series(f"p{p * 100:g}", tuple(marks), style))
     is_empty = not any(stage.figures.distributions[figure.name].n for stage in report.stages)
     unit = {Unit.SECONDS: "seconds", Unit.FACTOR: "factor"}.get(figure.unit, str(figure.unit))
@@ -222,7 +220,7 @@ def _late_frames(report: RunReport) -> Sequence[Chart]:
     )
     if not marks:
         return ()
-    limit = Bound("limit 1 %", 100 * _LATE_FRAMES_LIMIT)
+    limit = Bound(f"limit {100 * LATE_LIMIT:g} %", 100 * LATE_LIMIT)
     panel = Panel("percent", (_in_percent(Series("late", marks)),), _percent, (limit,))
     return (OverCallers(report, (panel,)).chart("late-frames", "Frames that the generator sent over 10 ms late"),)
 
