@@ -15,7 +15,6 @@ def model_of(run: Mapping[str, Any]) -> Identity:
     """What was asked of which model: words for people -> value, from `run.json`. Credentials are not among them."""
     query = urlsplit(without_credentials(str(run.get("stt_url") or "")) or "").query
     return {
-        "kind of load": run.get("kind", "stream"),
         "dialect": run.get("dialect"),
         "dialect options (the model is one)": dict(run.get("dialect_options") or {}),
         "query of the URL": dict(parse_qsl(query)),

@@ -88,6 +88,10 @@ def measure_ratio(first: Path, second: Path, *, is_forced: bool = False) -> Rati
     """Reads both run folders. Raises ConfigError for runs that can't be laid beside each other, Unusable for one that
     is not to be believed. `is_forced`: also where models, clips or settings differ."""
     one, other = read_report(first), read_report(second)
+    if one.kind is not other.kind:
+        raise ConfigError(
+            f"--from is a run of {one.kind.name}, --to of {other.kind.name}: take runs of one kind of load"
+        )
     differing = differences(model_of(one.run), model_of(other.run), ("--from", "--to"))
     if differing and not is_forced:
         raise ConfigError([*differing, "the runs differ in what makes a ratio of machines: see above, or add --anyway"])

@@ -21,6 +21,8 @@ def speed_for(config: RatioConfig, replica: Replica, *, is_forced: bool = False)
     Raises ConfigError where the run is of another model or another machine than the ratio's first.
     """
     source = config["from"]
+    if config["kind"] != replica.kind.name:
+        raise ConfigError(f"--ratio: it is one of {config['kind']}, and RUN is a run of {replica.kind.name}")
     differing = [
         *differences(source["model"], replica.model, _PLACES),
         *_other_machine(source, replica),

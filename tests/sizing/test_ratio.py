@@ -106,7 +106,6 @@ def test_a_machine_that_never_broke_leaves_only_latency(tmp_path: Path, streams:
     ("change", "told"),
     [
         pytest.param({"dialect": "vosk"}, "dialect: parakeet in --from, vosk in --to", id="another server"),
-        pytest.param({"kind": "upload"}, "kind of load", id="another kind of load"),
         pytest.param({"dialect_options": {"model": "large"}}, "model=large in --to", id="another model"),
         pytest.param({"stt_url": "ws://h/ws?model=large"}, "query of the URL", id="another model in the URL"),
         pytest.param({"end": "server"}, "who ends the utterance", id="another end"),
@@ -120,18 +119,22 @@ def test_other_models_are_refused_unless_forced(tmp_path: Path, change: dict[str
     one, other = uploads(), uploads()
     for made in (one, other):
         made.run |= {"kind": "upload", "dialect": "parakeet", "server_version": "1.0", "stt_url": "ws://h/ws?token=a"}
-    if change.get("kind"):
-        one.run["kind"], one.utterances = "stream", [replace(record, kind="stream") for record in one.utterances]
     other.run |= change
     folders = one.write(tmp_path / "a"), other.write(tmp_path / "b")
     with pytest.raises(ConfigError) as raised:
         measure_ratio(*folders)
     assert any(told in line for line in raised.value.problems)
     assert raised.value.problems[-1].endswith("add --anyway")
-    if not change.get("kind"):
-        forced = measure_ratio(*folders, is_forced=True)
-        assert any(told in line for line in forced["differing"])
-        assert told in markdown(ratio_document(forced, None)).replace("&lt;", "<")
+    forced = measure_ratio(*folders, is_forced=True)
+    assert any(told in line for line in forced["differing"])
+    assert told in markdown(ratio_document(forced, None))
+
+
+def test_two_kinds_of_load_can_not_be_forced(tmp_path: Path, streams: tuple[Path, Path], config: RatioConfig) -> None:
+    with pytest.raises(ConfigError, match="--from is a run of stream, --to of upload: take runs of one kind"):
+        measure_ratio(streams[0], uploads().write(tmp_path / "upload"), is_forced=True)
+    with pytest.raises(ConfigError, match="it is one of upload, and RUN is a run of stream"):
+        speed_for(config, read_replica(streams[0]), is_forced=True)
 
 
 def test_credentials_of_the_url_are_no_difference_and_are_not_kept(tmp_path: Path) -> None:
