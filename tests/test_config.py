@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from stt_load.config import RunConfig, parse_options, url_note
+from stt_load.config import RunConfig, one_url, parse_options, url_note
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM, UPLOAD
@@ -435,6 +435,15 @@ def test_a_url_without_a_path_gets_the_servers_own_and_that_is_told(dialect: str
     path = urlsplit(used).path
     told = f"the URL has no path: {path} is taken, the one of {dialect}"
     assert url_note(given, config) == (None if given == used else told)
+
+
+def test_a_server_has_two_names_and_one_url() -> None:
+    assert [one_url(*names) for names in ((None, None), ("ws://a", None), (None, "ws://a"), ("ws://a", "ws://a"))] == [
+        None,
+        *["ws://a"] * 3,
+    ]
+    with pytest.raises(ConfigError, match="name different servers"):
+        one_url("ws://a", "ws://b")
 
 
 def test_a_default_url_is_told() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 from flask import Flask, Response, before_render_template, jsonify, request
 from locust.argument_parser import ui_extra_args_dict
@@ -32,33 +32,31 @@ def install_form(environment: Any) -> None:
     extra = ui_extra_args_dict()
     form = WebForm(environment.parsed_options, extra)
     known = _FIELDS | extra.keys() | {URL}
+    start = cast(Callable[[], Response], app.view_functions["locust.swarm"])
 
-    @app.before_request
-    def check_form() -> Response | None:
-        if request.endpoint != "locust.swarm":
-            return None
+    @environment.web_ui.auth_required_if_enabled
+    def swarm() -> Response:
         why = "the web UI has no such field: set it when Locust is started"
         problems = [Problem(key, f"{key}: {why}") for key in request.form if key not in known]
         values, wrong = form.read(request.form.to_dict())
         problems = problems or wrong or _find_problems(environment, form, values)
-        if problems:  # as Locust answers a wrong value: its page shows `message`
-            told = [{"field": problem.field, "text": problem.text} for problem in problems]
-            message = "\n".join(problem.text for problem in problems)
-            return jsonify(success=False, message=message, problems=told, host=environment.host)
+        if problems:
+            return _refuse(problems, environment.host)
         # Locust takes its own fields from the form. It would turn lists and numbers into something else.
         vars(environment.parsed_options).update(values)
         its = [(key, value) for key, value in request.form.items(multi=True) if key not in _OURS | {HOST}]
         request.form = ImmutableMultiDict([*its, (HOST, form.url)])
-        return None
+        answer = start()
+        environment.stt_role.is_started = answer.get_json()["success"]
+        return answer
+
+    app.view_functions["locust.swarm"] = swarm
 
     @app.after_request
     def tell_of_start(response: Response) -> Response:
         """Locust calls itself ready, or stopped, as long as a run is prepared. Its page would show the form again, and
         ask no more."""
-        role = environment.stt_role
-        if request.endpoint == "locust.swarm":
-            role.is_started = bool(response.is_json and response.get_json()["success"])
-        if request.endpoint == "locust.request_stats" and role.is_started:
+        if request.endpoint == "locust.request_stats" and environment.stt_role.is_started:
             told = response.get_json()
             if told["state"] in (STATE_INIT, STATE_STOPPED):
                 response.set_data(app.json.dumps(told | {"state": STATE_SPAWNING}))
@@ -73,6 +71,13 @@ def install_form(environment: Any) -> None:
             page["host"] = form.url
 
     before_render_template.connect(show_form, app, weak=False)
+
+
+def _refuse(problems: Sequence[Problem], host: str | None) -> Response:
+    """The answer by which Locust refuses a wrong value: its page shows `message`. Our script shows `problems`."""
+    told = [{"field": problem.field, "text": problem.text} for problem in problems]
+    message = "\n".join(problem.text for problem in problems)
+    return jsonify(success=False, message=message, problems=told, host=host)
 
 
 def _find_problems(environment: Any, form: WebForm, values: Mapping[str, Any]) -> list[Problem]:

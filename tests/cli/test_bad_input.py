@@ -65,7 +65,7 @@ def test_the_demo_tells_of_a_server_of_yours_beside_the_others(tmp_path: Path) -
 
 
 def test_a_word_that_belongs_to_no_option_is_told_beside_the_others(tmp_path: Path) -> None:
-    lines = refused([*STT_LOAD, "run", "--stt-url", "http://x", "doctor", "--processes", "2"], tmp_path)
+    lines = refused([*STT_LOAD, "run", "--host", "http://x", "doctor", "--processes", "2"], tmp_path)
     assert lines[0] == "unexpected argument doctor: only options go here"
     assert lines[1].startswith("--stt-url: ")
 
