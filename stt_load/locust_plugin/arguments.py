@@ -26,12 +26,15 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
     parser = get_parser(default_config_files=())  # as when it is started
     listen_on_loopback(parser)
     known = {name for action in parser._actions for name in action.option_strings}
-    meant = [*known, *(f"--{option.name}" for option in OPTIONS)]
+    ours = {f"--{option.name}" for option in OPTIONS}
     flags = [word.partition("=")[0] for word in words if word.startswith("--")]
     unknown = [flag for flag in flags if flag not in known]
     if unknown:
         return [
-            f"unknown option {flag}{_close_to(flag, meant)}: see --help here and `locust --help`" for flag in unknown
+            f"{flag}: it is no option of this command: leave it out, or see --help"
+            if flag in ours
+            else f"unknown option {flag}{_close_to(flag, [*known, *ours])}: see --help here and `locust --help`"
+            for flag in unknown
         ]
     options = parser.parse_args(list(words))
     if options.user_classes:  # what Locust takes a bare word for; the shipped locustfiles have one class each
