@@ -16,9 +16,9 @@ from gevent.event import Event
 from stt_load.clock import Clock, SteadyWallClock
 from stt_load.net.direct_session import DirectSession
 from stt_load.process.log import log
-from stt_load.server_metrics.choice import ServerMetric
+from stt_load.server_metrics.choice import ServerMetric, name_of
 from stt_load.server_metrics.known import every_known
-from stt_load.server_metrics.samples import MOST_SAMPLES, SampleLines, name_of, read_sample
+from stt_load.server_metrics.samples import MOST_SAMPLES, SampleLines, read_sample
 from stt_load.text.url_secrets import without_credentials
 
 _PERIOD_S = 1.0

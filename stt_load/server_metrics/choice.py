@@ -49,3 +49,8 @@ def parse_server_metric(text: str) -> ServerMetric:
         readings = ", ".join(f":{reading}" for reading in Reading if reading is not Reading.VALUE)
         raise ValueError(f"{text!r} is no name of a metric: write NAME, or NAME with one of {readings}")
     return metric
+
+
+def name_of(series: str) -> str:
+    """The name of a series without its labels."""
+    return series.partition("{")[0]

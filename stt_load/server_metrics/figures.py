@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from stt_load.server_metrics.choice import Reading, ServerMetric
-from stt_load.server_metrics.samples import name_of
+from stt_load.server_metrics.choice import Reading, ServerMetric, name_of
 
 Look = tuple[float, Mapping[str, float]]
 """When it was taken, wall clock in seconds since 1970, and the value of each series."""

@@ -64,8 +64,3 @@ def read_sample(line: str) -> tuple[str, float] | None:
         return None
     labels = ",".join(f'{name}="{text}"' for name, text in sorted(sample.labels.items()))
     return (f"{sample.name}{{{labels}}}" if labels else sample.name), value
-
-
-def name_of(series: str) -> str:
-    """The name of a series without its labels."""
-    return series.partition("{")[0]

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from stt_load.server_metrics.samples import MOST_SAMPLES, SampleLines, name_of, read_sample
+from stt_load.server_metrics.choice import name_of
+from stt_load.server_metrics.samples import MOST_SAMPLES, SampleLines, read_sample
 
 TEXT = b"""\
 # HELP queue Requests that wait
