@@ -36,7 +36,7 @@ class Cell:
     """One figure of one result. `value` None: it was not measured. The rest is empty for the first result.
 
     `noise`: how large a change may be by chance; None where nothing tells that. `word`: `faster`, `no change` …; ""
-    where it can't be told. `is_regression`: the change is one for the worse, and larger than the noise.
+    where it can't be told. `is_worse`: the change is one for the worse, and larger than the noise.
     """
 
     value: float | None
@@ -46,8 +46,14 @@ class Cell:
     noise: float | None = None
     basis: Basis | None = None
     word: str = ""
-    is_regression: bool = False
+    is_worse: bool = False
     status: Status | None = None
+
+    @property
+    def is_regression(self) -> bool:
+        """The change for the worse is certain. The spread of a result file says nothing of what differs from one minute
+        to the next, so that its noise may be too small."""
+        return self.is_worse and self.basis is not Basis.SPREAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,12 @@ class Comparison:
     @property
     def first(self) -> Result:
         return self.results[0]
+
+    @property
+    def names(self) -> list[str]:
+        """The label of each result, with a letter where two have the same."""
+        labels = [result.label for result in self.results]
+        return [label if labels.count(label) == 1 else f"{label} ({chr(65 + at)})" for at, label in enumerate(labels)]
 
     @property
     def is_ladder(self) -> bool:
@@ -162,7 +174,8 @@ def _reference(results: Sequence[Result], targets: Sequence[Target], at: str | N
         if any(result.left_out or result.doubts for result in results):
             return None
         loads = "; ".join(f"{result.label} has {', '.join(result.loads)}" for result in results)
-        raise ConfigError(f"the results have no number of {first.callers} in common: {loads}")
+        what = "text" if ALL_TEXTS in first.loads else f"number of {first.callers}"
+        raise ConfigError(f"the results have no {what} in common: {loads}")
     asked = [at] if at is not None else [load for target in targets for load in target.loads]
     for load in asked:
         if load in common:
@@ -226,7 +239,7 @@ def _judged(results: Sequence[Result], line: Line, risk: float) -> Line:
                 noise=change.noise(risk),
                 basis=change.basis,
                 word=_word(line.measure, change.value, told),
-                is_regression=told is True and line.measure.is_worse(change.value),
+                is_worse=told is True and line.measure.is_worse(change.value),
             )
         cells.append(cell)
     return replace(line, cells=tuple(cells))

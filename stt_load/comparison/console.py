@@ -13,21 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from stt_load.comparison.compare import Comparison, FailOn
-from stt_load.comparison.wording import (
-    TITLE,
-    TextTable,
-    Tone,
-    box_table,
-    changes,
-    difference_lines,
-    doubt_lines,
-    header,
-    ladder_table,
-    notes,
-    target_status,
-    verdict,
-    void_lines,
-)
+from stt_load.comparison.tables import TextTable, Tone
+from stt_load.comparison.wording import TITLE, ComparisonText, in_words
 from stt_load.text.printable import printable
 
 _WIDTH = 80
@@ -40,35 +27,30 @@ def print_comparison(comparison: Comparison, fail_on: Sequence[FailOn], console:
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=_WIDTH, color_system=None)
-    voids = void_lines(comparison)
-    if voids:
-        _print_lines("Void: the results have measured different things", voids, console, "bold red")
-    _print_lines("Not valid", doubt_lines(comparison), console, "bold yellow")
-    differs = difference_lines(comparison)
-    _print_lines("What differs", differs or ["nothing that was written down"], console)
-    if comparison.reference is not None:
-        _print_box(comparison, console)
-    word, tone = verdict(comparison, fail_on)
-    console.print(Text(word, style=f"bold {_STYLES[tone]}".strip()))
-    if comparison.reference is not None:
-        for sentence in changes(comparison):
-            console.print(Text(_folded(sentence.text, console), style=_STYLES[sentence.tone]))
-    ladder = ladder_table(comparison)
-    if ladder:
-        console.print()
-        _print_uncut(_table(ladder), console)
+    told = in_words(comparison, fail_on)
+    _print_lines("Void: the results have measured different things", told.voids, console, "bold red")
+    _print_lines("Not valid", told.doubts, console, "bold yellow")
+    _print_lines("What differs", told.differences, console)
+    if told.box is not None:
+        _print_box(told, told.box, console)
+    console.print(Text(told.verdict, style=f"bold {_STYLES[told.tone]}".strip()))
+    for sentence in told.changes:
+        console.print(Text(_folded(sentence.text, console), style=_STYLES[sentence.tone]))
     console.print()
-    _print_lines("Notes", notes(comparison), console)
+    if told.ladder is not None:
+        _print_uncut(_table(told.ladder), console)
+        console.print()
+    _print_lines("Notes", told.notes, console)
 
 
-def _print_box(comparison: Comparison, console: Console) -> None:
+def _print_box(told: ComparisonText, box_table: TextTable, console: Console) -> None:
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     facts.add_column()
     facts.add_column(overflow="fold")
-    for name, value in header(comparison):
+    for name, value in told.header:
         facts.add_row(Text(name, style="bold"), Text(printable(value)))
-    table = _table(box_table(comparison))
-    status = [Text(printable(line), style="bold") for line in target_status(comparison)]
+    table = _table(box_table)
+    status = [Text(printable(line), style="bold") for line in told.status]
     parts = Group(facts, "", table, "", *status) if status else Group(facts, "", table)
     width = console.width
     console.width = max(_WIDTH, _width_of(table, console) + 4)

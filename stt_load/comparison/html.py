@@ -7,20 +7,7 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stt_load.comparison.compare import Comparison, FailOn
-from stt_load.comparison.wording import (
-    TITLE,
-    box_table,
-    changes,
-    difference_lines,
-    doubt_lines,
-    header,
-    ladder_table,
-    names,
-    notes,
-    target_status,
-    verdict,
-    void_lines,
-)
+from stt_load.comparison.wording import TITLE, in_words
 from stt_load.text.printable import printable
 
 _templates = Environment(
@@ -35,19 +22,6 @@ _templates = Environment(
 
 def comparison_html(comparison: Comparison, fail_on: Sequence[FailOn]) -> str:
     """Writes the whole page as text."""
-    is_empty = comparison.reference is None
-    word, tone = verdict(comparison, fail_on)
     return _templates.get_template("comparison.html").render(
-        title=TITLE,
-        names=names(comparison),
-        verdict=word,
-        tone=tone,
-        changes=[] if is_empty else changes(comparison),
-        voids=void_lines(comparison),
-        doubts=doubt_lines(comparison),
-        header=header(comparison),
-        tables=[] if is_empty else list(filter(None, [box_table(comparison), ladder_table(comparison)])),
-        status=target_status(comparison),
-        differs=difference_lines(comparison) or ["nothing that was written down"],
-        notes=notes(comparison),
+        title=TITLE, names=comparison.names, told=in_words(comparison, fail_on)
     )

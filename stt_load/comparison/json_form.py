@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from stt_load.comparison.compare import Cell, Comparison, FailOn, Line, Status
-from stt_load.comparison.wording import changes, doubt_lines, names, notes, verdict
+from stt_load.comparison.wording import in_words
 
 SCHEMA_VERSION = 1
 
 
 def comparison_json(comparison: Comparison, fail_on: Sequence[FailOn]) -> str:
     """Writes the whole text."""
+    told = in_words(comparison, fail_on)
     document = {
         "schema_version": SCHEMA_VERSION,
         "exit_code": int(comparison.exit_code(fail_on)),
-        "verdict": verdict(comparison, fail_on)[0],
+        "verdict": told.verdict,
         "results": [
             {
                 "label": name,
@@ -31,7 +32,7 @@ def comparison_json(comparison: Comparison, fail_on: Sequence[FailOn]) -> str:
                 "left_out": result.left_out,
                 "targets": _targets(comparison.statuses(at)),
             }
-            for at, (name, result) in enumerate(zip(names(comparison), comparison.results, strict=True))
+            for at, (name, result) in enumerate(zip(comparison.names, comparison.results, strict=True))
         ],
         "differences": [
             {"name": difference.name, "values": difference.values, "is_void": difference.is_void}
@@ -40,9 +41,9 @@ def comparison_json(comparison: Comparison, fail_on: Sequence[FailOn]) -> str:
         "load": comparison.reference,
         "changes_judged": comparison.n_judged,
         "lines": [_line(line) for line in comparison.lines],
-        "changes": [cell.text for cell in changes(comparison)] if comparison.reference is not None else [],
-        "not_valid": doubt_lines(comparison),
-        "notes": notes(comparison),
+        "changes": [cell.text for cell in told.changes],
+        "not_valid": told.doubts,
+        "notes": told.notes,
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
