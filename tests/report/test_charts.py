@@ -16,7 +16,7 @@ from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.palette import PALETTE
 from stt_load.report.charts.png import chart_png
 from stt_load.report.charts.run_charts import draw_charts
-from stt_load.report.charts.scale import Scale, ticks
+from stt_load.report.charts.scale import Scale, ticks, time_ticks
 from stt_load.report.charts.svg import element, label
 from stt_load.report.model import RunReport
 
@@ -131,6 +131,12 @@ def test_ticks_are_few_and_hold_the_range(low: float, high: float) -> None:
     found = ticks(low, high)
     assert found[0] <= low and found[-1] >= high and 2 <= len(found) <= 8
     assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize("length_s", [0.5, 7, 61, 300, 4_000, 90_000, 1e9])
+def test_ticks_of_time_are_few_however_long_it_is(length_s: float) -> None:
+    found = time_ticks(length_s)
+    assert found[0] == 0 and found[-1] <= length_s and 1 <= len(found) <= 9
 
 
 def test_a_scale_draws_what_is_beyond_it_at_its_edge() -> None:

@@ -192,7 +192,7 @@ class _Timeline:
         for at in time_ticks(self.timeline.ended - self.timeline.began):
             x = self.x(self.timeline.began + at)
             written.append(label(x, bottom + 15, _clock(at), anchor="middle"))
-        written.append(label((_LEFT + _WIDTH - _RIGHT) / 2, bottom + 31, "minutes since the start", anchor="middle"))
+        written.append(label((_LEFT + _WIDTH - _RIGHT) / 2, bottom + 31, "time since the start", anchor="middle"))
         return "".join(written)
 
     def _tips(self, rows: Sequence[_Row]) -> Iterable[Tip]:

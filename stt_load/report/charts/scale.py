@@ -35,7 +35,8 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 def time_ticks(length_s: float, most: int = 8) -> list[float]:
     """Round times from 0 on that are within the length."""
-    step = next((step for step in _TIME_STEPS_S if length_s / step <= most), _TIME_STEPS_S[-1])
+    days = math.ceil(length_s / most / _TIME_STEPS_S[-1])
+    step = next((step for step in _TIME_STEPS_S if length_s / step <= most), days * _TIME_STEPS_S[-1])
     return [float(at) for at in range(0, math.floor(length_s) + 1, step)]
 
 
