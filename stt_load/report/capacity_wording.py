@@ -39,13 +39,13 @@ def capacity_sentence(report: RunReport, answer: CapacityAnswer) -> str:
 
 
 def _claim(report: RunReport, answer: CapacityAnswer) -> str:
-    first = first_users(report.run)
     if not answer.holds:
-        tried = callers(answer.broke.users, report.kind) if answer.broke else "a number of callers"
-        return f"does not hold {tried}" if answer.broke else "nothing is known of what it holds"
+        broke = answer.broke
+        return f"does not hold {callers(broke.users, report.kind)}" if broke else "nothing is known of what it holds"
+    first = first_users(report.run)
     at_least = "" if answer.why_over is SearchEnd.FOUND else "at least "
-    fewer = f", fewer than the {first} of --from," if answer.holds < first else ""
     interval = f" ({_interval(answer.interval)})" if answer.interval else ""
+    fewer = f", fewer than the {first} of --from," if answer.holds < first else ""
     return f"holds {at_least}{callers(answer.holds, report.kind)}{interval}{fewer}"
 
 
@@ -67,12 +67,11 @@ def _side(side: EdgeSide | None, how: str) -> list[str]:
 
 
 def _limit(answer: CapacityAnswer) -> list[str]:
-    by = f"limited by {' and '.join(answer.limited_by)}" if answer.limited_by else ""
-    turn = answer.turn
-    shape = ""
+    limits, turn = " and ".join(answer.limited_by), answer.turn
+    parts = [f"limited by {limits}"] if limits else []
     if turn is not None and turn.collapsed is not None:
-        shape = _SHAPES[turn.shape].format(fine=turn.fine, collapsed=turn.collapsed)
-    return [text for text in [", ".join(filter(None, [by, shape]))] if text]
+        parts.append(_SHAPES[turn.shape].format(fine=turn.fine, collapsed=turn.collapsed))
+    return [", ".join(parts)] if parts else []
 
 
 def _gpu(report: RunReport, answer: CapacityAnswer) -> list[str]:
@@ -97,7 +96,8 @@ def _end(report: RunReport, answer: CapacityAnswer) -> list[str]:
             return [f"with {at} the load generator, not the server, was the limit{why}"]
         case SearchEnd.TRIALS_SPENT:
             return [f"after {answer.trials} trials both sides of the edge still contradict themselves: not decided"]
-    return [f"the search ended early, after {answer.trials} trial{'' if answer.trials == 1 else 's'}"]
+    how = "the search ended early," if report.run.get("ended_at") else "so far,"
+    return [f"{how} after {answer.trials} trial{'' if answer.trials == 1 else 's'}"]
 
 
 # the table -------------------------------------------------------------------------------------------------
