@@ -34,7 +34,6 @@ def install_form(environment: Any) -> None:
     known = _FIELDS | extra.keys() | {URL}
     start = cast(Callable[[], Response], app.view_functions["locust.swarm"])
 
-    @environment.web_ui.auth_required_if_enabled
     def swarm() -> Response:
         why = "the web UI has no such field: set it when Locust is started"
         problems = [Problem(key, f"{key}: {why}") for key in request.form if key not in known]
@@ -50,7 +49,7 @@ def install_form(environment: Any) -> None:
         environment.stt_role.is_started = answer.get_json()["success"]
         return answer
 
-    app.view_functions["locust.swarm"] = swarm
+    app.view_functions["locust.swarm"] = environment.web_ui.auth_required_if_enabled(swarm)
 
     @app.after_request
     def tell_of_start(response: Response) -> Response:
