@@ -5,50 +5,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
-from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
 from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
-from stt_load.report.charts.chart import HATCH, Chart
-from stt_load.report.charts.palette import palette_css
+from stt_load.report.charts.chart import Chart
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.key_figures import key_figures
 from stt_load.report.model import RunReport, StageReport
+from stt_load.report.page_templates import page_templates
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
 from stt_load.report.server_table import SERVER_TITLE, server_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, headings, rows, stray_text
 from stt_load.report.wording import at_callers, judged, names_of, title, utc, where_and_when
 from stt_load.report.worst_table import worst_groups
-from stt_load.text.printable import printable
 
-# Words that a narrow page would break at their dashes.
-_WHOLE_WORD = re.compile(r"(?<![\w-])(?:--[a-z][a-z0-9-]*|(?:stt-load|gpu-sidecar)(?![\w-]))")
-
-
-def unbroken(text: object) -> Markup:
-    """The text for a page on which no line ends within the name of an option or a command."""
-    return Markup(_WHOLE_WORD.sub(lambda word: f'<span class="word">{word[0]}</span>', escape(printable(str(text)))))
-
-
-def templates_from(loader: BaseLoader) -> Environment:
-    """Templates of pages: what came from outside is text in them, and commands no terminal."""
-    templates = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,  # a Markup is a str of ours
-    )
-    templates.filters["unbroken"] = unbroken
-    return templates
-
-
-_templates = templates_from(PackageLoader("stt_load.report", "templates"))
+_templates = page_templates()
 
 
 def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
@@ -85,8 +57,6 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
         facts=_facts(report),
         headline_chart=next((chart for chart in charts if chart.is_headline), None),
         charts=[chart for chart in charts if not chart.is_headline],
-        hatch=Markup(HATCH),
-        palette=Markup(palette_css()),
     )
 
 

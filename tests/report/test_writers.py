@@ -22,11 +22,12 @@ from stt_load.report.build import build_report
 from stt_load.report.charts.run_charts import draw_charts
 from stt_load.report.console import print_report
 from stt_load.report.csv_file import stages_csv
-from stt_load.report.html import report_html, unbroken
+from stt_load.report.html import report_html
 from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.markdown_file import report_markdown
 from stt_load.report.model import RunReport
+from stt_load.report.page_templates import unbroken
 from stt_load.report.table import explanations, headings, rows
 
 GOLDEN = Path(__file__).parent / "golden"
