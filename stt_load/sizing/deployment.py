@@ -37,12 +37,13 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How many times as much another machine holds: the middle, and the ends of its interval. `told`: which ratio it
+    """How many times as much another machine holds: the middle, and the ends of its interval, None where nothing
+    bounds it. `told`: which ratio it
     is, as a clause. `latency`: how many times as long the other machine takes, by percentile."""
 
     factor: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     told: str
     latency: Mapping[str, float] = field(default_factory=dict)
 
@@ -52,8 +53,8 @@ class Deployment:
     """What to deploy.
 
     `full`, `planned`: what one replica holds, and is planned for, in the unit of the demand. `planned_at_once`: the
-    same in callers or requests at once. `fewest`, `most`: replicas at the ends of the interval of a ratio; None without
-    one. `audio_hours_per_h`: hours of audio that the demand brings in an hour. `cost_*`: None without a price.
+    same in callers or requests at once. `fewest`, `most`: replicas at the ends of the interval of a ratio; None
+    without one. `audio_hours_per_h`: hours of audio that the demand brings in an hour. `cost_*`: None without a price.
     """
 
     demand: Demand
@@ -122,8 +123,8 @@ def plan_deployment(replica: Replica, demand: Demand, speed: Speed | None = None
         planned=planned,
         planned_at_once=planned if demand.rate_per_s is None else replica.holds * planned / tested,
         replicas=replicas,
-        fewest=_replicas(wanted, planned / speed.factor * speed.high) if speed else None,
-        most=_replicas(wanted, planned / speed.factor * speed.low) if speed else None,
+        fewest=_replicas(wanted, planned / speed.factor * speed.high) if speed and speed.high else None,
+        most=_replicas(wanted, planned / speed.factor * speed.low) if speed and speed.low else None,
         gpus=math.ceil(replicas * replica.gpus - _ROUNDING) if replica.gpus and not speed else None,
         audio_hours_per_h=audio,
         cost_per_h=cost,

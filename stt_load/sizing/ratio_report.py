@@ -17,10 +17,9 @@ def ratio_document(config: RatioConfig, saved: str | None) -> Document:
     """Everything for people. `saved`: the file that the ratio is kept in."""
     kind = KINDS[config["kind"]]
     speed = speed_of(config)
-    answer = (
-        f"The second machine holds {speed.factor:.2f} times as much as the first "
-        f"({speed.low:.2f} to {speed.high:.2f}): {speed.told}."
-    )
+    known = speed.low is not None and speed.high is not None
+    ends = f"{speed.low:.2f} to {speed.high:.2f}" if known else "too little was measured for an interval"
+    answer = f"The second machine holds {speed.factor:.2f} times as much as the first ({ends}): {speed.told}."
     sections = [
         Section(
             "At each load",

@@ -44,9 +44,8 @@ def answer_sentence(deployment: Deployment) -> str:
     """The decision: `14 replicas for 300 callers, 21.6 callers planned for each.`"""
     replicas = f"{deployment.replicas} replica{'' if deployment.replicas == 1 else 's'}"
     gpus = f" ({deployment.gpus} GPU{'' if deployment.gpus == 1 else 's'})" if deployment.gpus else ""
-    around = (
-        "" if deployment.fewest is None else f", {deployment.fewest} to {deployment.most} over the ratio's interval"
-    )
+    has_ends = deployment.fewest is not None and deployment.most is not None
+    around = f", {deployment.fewest} to {deployment.most} over the ratio's interval" if has_ends else ""
     unit = deployment.unit
     return f"{replicas}{gpus}{around}, for {deployment.wanted:g} {unit}: {deployment.planned:.4g} planned for each."
 

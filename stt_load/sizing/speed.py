@@ -44,15 +44,14 @@ def speed_of(config: RatioConfig) -> Speed:
         return _speed_of(latency, holds, "the ratio of callers held")
     if not latency:
         raise ConfigError("too few utterances were completed for any ratio: run both again, for longer")
-    statistic = max(latency)  # p95 where it is known
+    # p95 where its interval is known: it is what objectives are about.
+    statistic = max(latency, key=lambda name: (None not in (latency[name]["low"], latency[name]["high"]), name))
     inverse = _inverse(latency[statistic])
     return _speed_of(latency, inverse, f"one over the ratio of latency {statistic}, which is no measure of capacity")
 
 
 def _speed_of(latency: Mapping[str, RatioRow], row: RatioRow, told: str) -> Speed:
-    ratio = row["ratio"]
-    low, high = row["low"] or ratio, row["high"] or ratio
-    return Speed(ratio, low, high, told, {name: found["ratio"] for name, found in latency.items()})
+    return Speed(row["ratio"], row["low"], row["high"], told, {name: found["ratio"] for name, found in latency.items()})
 
 
 def _inverse(row: RatioRow) -> RatioRow:
@@ -100,6 +99,6 @@ def _extrapolation(config: RatioConfig, replica: Replica) -> list[str]:
 
 
 def _noise(speed: Speed) -> list[str]:
-    if speed.low == speed.high:
+    if speed.low is None or speed.high is None:
         return ["the ratio has no interval: too little was measured"]
     return [f"the ratio is {speed.factor:.2f} ({speed.low:.2f} to {speed.high:.2f})"]
