@@ -62,12 +62,14 @@ def test_the_wheel_carries_every_source_file_and_all_that_is_read_at_run_time(wh
     sources = {
         str(path.relative_to(CHECKOUT))
         for package in ("stt_load", "gpu_sidecar")
-        for path in (CHECKOUT / package).rglob("*.py")
+        for suffix in ("py", "html", "css")
+        for path in (CHECKOUT / package).rglob(f"*.{suffix}")
     }
-    data = {"stt_load/py.typed", "gpu_sidecar/py.typed", "stt_load/report/templates/report.html"}
+    assert {"stt_load/report/templates/layout.html", "stt_load/report/templates/charts.css"} <= sources
+    data = {"stt_load/py.typed", "gpu_sidecar/py.typed"}
     data |= {f"stt_load/audio/shipped_texts/{name}" for name in ("english.txt", "standard.json")}
     locustfiles = {f"stt_load/_locustfiles/{path.name}" for path in (CHECKOUT / "locustfiles").glob("*.py")}
-    assert len(locustfiles) == 4
+    assert len(locustfiles) == 5
     assert not (sources | data | locustfiles) - carried
 
 
