@@ -103,9 +103,11 @@ def _print_folded(line: str, console: Console, mark: str = "", style: str = "") 
 
 
 def _rich_table(table: TextTable) -> Table:
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, heading in enumerate(table.headings):
-        drawn.add_column(heading, justify="right" if number else "left", vertical="bottom")
+    """A table in which headings are folded, and cells never cut."""
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading, *cells in zip(table.headings, *table.rows, strict=True):
+        width = max(map(len, [*heading.split(), *cells]))
+        drawn.add_column(heading, justify="right", vertical="bottom", width=width)
     for row in table.rows:
         drawn.add_row(*(Text(printable(cell)) for cell in row))
     return drawn

@@ -99,7 +99,7 @@ def test_stress_runs_the_ladder_and_judges_it(tmp_path: Path) -> None:
     stages = json.loads(table.read_text(encoding="utf-8"))["rows"]
     assert [stage["threads"] for stage in stages] == [1, 2]
     assert all(stage["mean_s"] > 0 and stage["status"] != "invalid" for stage in stages)
-    assert "threads   avg latency" in run.output
+    assert "throttling_detected: mean latency more than 2 times" in run.output
 
 
 def test_a_run_that_asks_wrongly_says_what_to_do(tmp_path: Path) -> None:
