@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
 from contextlib import suppress
 
 SEAL_KEYS = frozenset({"line", "crc32"})
@@ -49,12 +48,17 @@ def line_number(line: bytes) -> int | None:
     return int(number)
 
 
-def are_numbered(lines: Iterable[bytes], first: int) -> bool:
-    """Whether all of these lines are whole and have the numbers from `first` on, without a gap: the quick question."""
-    return all(
-        line.endswith(b'%b%d%b%08x"}' % (_NUMBER, number, _MARK, zlib.crc32(line[:-_SEAL_LENGTH])))
-        for number, line in enumerate(lines, first)
-    )
+def count_numbered(text: bytes, first: int) -> int | None:
+    """How many lines the text has, where all of them are whole and have the numbers from `first` on, without a gap;
+    None where they are not. The quick question: no line is copied."""
+    view, begin, number = memoryview(text), 0, first
+    while begin < len(text):
+        end = text.find(b"\n", begin)
+        seal = b'%b%d%b%08x"}' % (_NUMBER, number, _MARK, zlib.crc32(view[begin : end - _SEAL_LENGTH]))
+        if end < 0 or not text.endswith(seal, begin, end):
+            return None
+        begin, number = end + 1, number + 1
+    return number - first
 
 
 def mentions_seal(text: bytes) -> bool:

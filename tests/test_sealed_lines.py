@@ -9,7 +9,7 @@ import pytest
 
 from stt_load.sealed_lines import (
     BrokenSeal,
-    are_numbered,
+    count_numbered,
     is_whole_file,
     lacks_seal,
     line_number,
@@ -28,13 +28,20 @@ def test_a_sealed_line_is_the_row_with_two_more_keys() -> None:
 
 
 def test_lines_in_order_are_whole_at_a_glance() -> None:
-    assert are_numbered(LINES, 0)
-    assert are_numbered(LINES[1:], 1)
-    assert are_numbered([], 5)
-    assert not are_numbered(LINES, 1)
-    assert not are_numbered([*LINES, LINES[1]], 0)
-    assert not are_numbered([LINES[0].replace(b"50", b"60"), LINES[1]], 0)
-    assert not are_numbered(ROWS, 0)
+    assert counted(LINES, 0) == 2
+    assert counted(LINES[1:], 1) == 1
+    assert count_numbered(b"", 5) == 0
+    assert counted(LINES, 1) is None
+    assert counted([*LINES, LINES[1]], 0) is None
+    assert counted([LINES[0].replace(b"50", b"60"), LINES[1]], 0) is None
+    assert counted(ROWS, 0) is None
+    assert counted([*LINES, b""], 0) is None
+    assert count_numbered(LINES[0], 0) is None  # its end is missing
+    assert count_numbered(b"\n\n", 0) is None
+
+
+def counted(lines: list[bytes], first: int) -> int | None:
+    return count_numbered(b"".join(line + b"\n" for line in lines), first)
 
 
 def test_a_line_without_a_seal_has_no_number() -> None:

@@ -210,33 +210,51 @@ class StageStats:
             return
         kind = KINDS[counted[0].kind]
         completed = [record for record in counted if record.outcome == Outcome.OK]
-        self.outcomes.update([str(record.outcome) for record in counted])
-        for figure in figures_of(*DISTRIBUTED, Source.SUM):
-            if kind not in figure.kinds:
-                continue
-            having = completed if figure.source is Source.COMPLETED else counted
-            values = [value for value in map(attrgetter(figure.field), having) if value is not None]
+        failed = [] if len(completed) == len(counted) else [record for record in counted if has_failed(record)]
+        self.outcomes.update(map(attrgetter("outcome"), counted))
+        self._add_figures(completed, [f for f in figures_of(Source.COMPLETED) if kind in f.kinds])
+        self._add_figures(counted, [f for f in figures_of(Source.COUNTED, Source.SUM) if kind in f.kinds])
+        self.completed_audio_s.extend(map(attrgetter("audio_s"), completed))
+        sent = [record for record in counted if record.audio_s]
+        self.clip_ids.update(map(attrgetter("clip_id"), sent))
+        self.clips_reused += sum(map(attrgetter("clip_reused"), sent))
+        self.kernel_stamped += list(map(attrgetter("stamp"), counted)).count("kernel")
+        self.failures.add(failed)
+        self._add_oddities(counted)
+        self._add_server_ms(counted)
+        if kind.is_transcribed:
+            self._add_errors(completed, failed)
+        self._add_lags(counted)
+
+    def _add_figures(self, records: Sequence[UtteranceRecord], figures: Sequence[Figure]) -> None:
+        """Adds the values of some figures; all those of one record are read at once."""
+        if not records:
+            return
+        fields = attrgetter("outcome", *(figure.field for figure in figures))  # of one name it gives no tuple
+        _, *columns = zip(*map(fields, records), strict=True)
+        for figure, column in zip(figures, columns, strict=True):
+            values = [value for value in column if value is not None]
             if _is_count(figure):
                 self.counts[figure.name] += sum(values)
             else:
                 self.values[figure.name].extend(values)
-        self.completed_audio_s.extend([record.audio_s for record in completed])
-        self.clip_ids.update([record.clip_id for record in counted if record.audio_s])
-        self.clips_reused += sum([record.clip_reused for record in counted if record.audio_s])
-        self.kernel_stamped += sum([record.stamp == "kernel" for record in counted])
-        self.other_dialect += sum([record.seems_other_dialect for record in counted])
-        self.other_dialects.update([name for record in counted for name in record.other_dialects])
-        self.failures.add(filter(has_failed, counted))
-        for record in [record for record in counted if record.is_own_fault]:
-            self.own_faults += 1
-            self.first_own_fault = self.first_own_fault or record.error
-        for reported in [record.server_ms for record in counted if record.server_ms]:
+
+    def _add_oddities(self, records: Sequence[UtteranceRecord]) -> None:
+        """Adds what hardly any utterance has: a fault of our own, a sign of another dialect."""
+        for record in records:
+            if record.understood is False or record.other_dialects:
+                self.other_dialect += record.seems_other_dialect
+                self.other_dialects.update(record.other_dialects)
+            if record.is_own_fault:
+                self.own_faults += 1
+                self.first_own_fault = self.first_own_fault or record.error
+
+    def _add_server_ms(self, records: Sequence[UtteranceRecord]) -> None:
+        for reported in filter(None, map(attrgetter("server_ms"), records)):
             for name, value in reported.items():
                 if name not in self.server_ms:
                     self.server_ms[name] = _new_array()
                 self.server_ms[name].append(value)
-        self._add_errors([record for record in counted if record.is_transcribed])
-        self._add_lags(counted)
 
     def close(self, first: StageFigures | None = None) -> StageFigures:
         """The figures. `first`: the first stage of the run; None if this is it."""
@@ -282,16 +300,15 @@ class StageStats:
     def _sum(self, figure: Figure) -> float:
         return self.counts[figure.name] if _is_count(figure) else math.fsum(self.values[figure.name])
 
-    def _add_errors(self, records: Iterable[UtteranceRecord]) -> None:
-        for record in records:
-            if record.outcome == Outcome.OK:
-                errors = (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
-                self.words.add(record.clip_id, errors, record.reference_words or 0)
-                self.characters.add(record.clip_id, record.character_errors or 0, record.reference_characters or 0)
-            elif record.outcome != Outcome.INTERRUPTED:
-                known = record.reference_words
-                length = score(record.reference, "").reference_words if known is None else known
-                self.words_missing.add(record.clip_id, length, length)
+    def _add_errors(self, completed: Iterable[UtteranceRecord], failed: Iterable[UtteranceRecord]) -> None:
+        for record in completed:
+            errors = (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
+            self.words.add(record.clip_id, errors, record.reference_words or 0)
+            self.characters.add(record.clip_id, record.character_errors or 0, record.reference_characters or 0)
+        for record in failed:
+            known = record.reference_words
+            length = score(record.reference, "").reference_words if known is None else known
+            self.words_missing.add(record.clip_id, length, length)
 
     def _add_lags(self, records: Sequence[UtteranceRecord]) -> None:
         for record in records:

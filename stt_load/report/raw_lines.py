@@ -19,7 +19,7 @@ from stt_load.errors import ConfigError
 from stt_load.plausible import error_line
 from stt_load.report.damage import Damage, Flaw
 from stt_load.report.raw_rows import Accept, Row
-from stt_load.sealed_lines import BrokenSeal, are_numbered, line_number, mentions_seal, whole_lines_within
+from stt_load.sealed_lines import BrokenSeal, count_numbered, line_number, mentions_seal, whole_lines_within
 from stt_load.text.whole_characters import with_whole_characters
 
 # Larger pieces take twice the time: their memory goes back to the system and is asked for again, piece after piece.
@@ -61,10 +61,9 @@ class RawLines(Generic[Row]):
                 self._is_sealed = mentions_seal(file.read(_LOOKED_AT_BYTES))
                 file.seek(0)
                 for piece in _whole_lines(file):
-                    lines = piece.split(b"\n")
-                    rows = self._all_at_once(piece, lines, n_before)
-                    yield self._one_by_one(lines, n_before) if rows is None else rows
-                    n_before += len(lines) - 1
+                    rows = self._all_at_once(piece, n_before)
+                    yield self._one_by_one(piece.split(b"\n"), n_before) if rows is None else rows
+                    n_before += piece.count(b"\n")
         except FileNotFoundError:
             pass  # a run without a sidecar has no samples, one that was killed early no utterances
         except OSError as error:
@@ -76,18 +75,18 @@ class RawLines(Generic[Row]):
         if n_missing > 0:
             self._note(Flaw.MISSING, n=n_missing)
 
-    def _all_at_once(self, piece: bytes, lines: Sequence[bytes], n_before: int) -> list[Row] | None:
+    def _all_at_once(self, piece: bytes, n_before: int) -> list[Row] | None:
         """The rows of a piece in which every line is whole, in its place, and a row; None where one is not."""
-        whole = lines[:-1]
-        if lines[-1] or not are_numbered(whole, self._numbers.next):
+        n_whole = count_numbered(piece, self._numbers.next)
+        if n_whole is None:
             return None
         try:
             parsed = self._decoder.decode_lines(piece)
         except (ValueError, RecursionError):
             return None
-        if len(parsed) != len(whole):
+        if len(parsed) != n_whole:
             return None
-        self._numbers.skip(len(whole))
+        self._numbers.skip(n_whole)
         return self._accepted(parsed, n_before + 1)
 
     def _one_by_one(self, lines: Sequence[bytes], n_before: int) -> list[Row]:
