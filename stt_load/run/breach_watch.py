@@ -1,12 +1,15 @@
 """Whether it is certain already, in the middle of a hold, that a stage misses an objective.
 
-The counts are looked at after every utterance. The limits of the report hold for one look at the end, and would be
-wrong far too often here: `capacity/sequential.py` has a test that may be looked at all the time.
+The counts are looked at all the time. The limits of the report hold for one look at the end, and would be wrong far too
+often here: `capacity/sequential.py` has a test that may be looked at whenever one likes. It takes utterances in the
+order in which they began. In the order in which they end, the first ones would all be those that the server refused at
+once, however few they are; so an utterance that goes on counts as one that is well, until it is known better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from stt_load.capacity.caller_counts import Measure, measure_of
 from stt_load.capacity.sequential import LateShareTest
@@ -16,28 +19,25 @@ from stt_load.metrics.slo import Slo
 from stt_load.records import UtteranceRecord
 
 
+@dataclass(slots=True)
 class _WatchedObjective:
-    """One objective in one stage."""
+    """One objective in one stage. `beyond`: utterances beyond its bound."""
 
-    def __init__(self, slo: Slo, measure: Measure, share: float) -> None:
-        self._slo = slo
-        self._measure = measure
-        self._test = LateShareTest(share)
-        self._beyond = 0
-        self._n = 0
+    slo: Slo
+    measure: Measure
+    allowed_share: float
+    beyond: int = 0
 
     def add(self, record: UtteranceRecord) -> None:
-        piece = self._measure(self._slo, record)
-        if piece is not None:
-            self._beyond += int(piece[0])
-            self._n += 1
-            self._test.add(int(piece[0]), 1)
+        piece = self.measure(self.slo, record)
+        self.beyond += 0 if piece is None else int(piece[0])
 
-    @property
-    def breach(self) -> str | None:
-        if not self._test.is_breached:
-            return None
-        return f"{self._beyond} of {self._n} utterances are beyond {self._slo.text}"
+    def breach(self, begun: int) -> str | None:
+        test = LateShareTest(self.allowed_share)
+        test.add(self.beyond, begun)
+        return (
+            f"{self.beyond} of {begun} utterances are beyond the bound of {self.slo.text}" if test.is_breached else None
+        )
 
 
 class BreachWatch:
@@ -57,9 +57,10 @@ class BreachWatch:
             for objective in self._of(record.stage):
                 objective.add(record)
 
-    def breach(self, stage: int) -> str | None:
-        """Which objective this stage misses for certain, one clause; None while none is."""
-        return next(filter(None, (objective.breach for objective in self._of(stage))), None)
+    def breach(self, stage: int, begun: int) -> str | None:
+        """Which objective this stage misses for certain, one clause; None while none is. `begun`: counted utterances
+        that have begun in it."""
+        return next(filter(None, (objective.breach(begun) for objective in self._of(stage))), None)
 
     def _of(self, stage: int) -> list[_WatchedObjective]:
         if stage not in self._stages:

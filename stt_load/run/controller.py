@@ -35,14 +35,15 @@ class RunController:
         on_step: Callable[[], None],
         on_fault: Callable[[Exception], None],
         is_judged: Callable[[int], bool],
-        find_breach: Callable[[int], str | None],
+        find_breach: Callable[[int, int], str | None],
         wall_clock: SteadyWallClock,
         clock: Clock = time.monotonic,
     ) -> None:
         """`on_update`: called with every phase that begins. `on_step`: called about ten times a second. `on_fault`:
         called once, where an error ends the leading before the plan has run through. `is_judged`: whether the report of
-        a stage that has ended is there, or none is to come. `find_breach`: which objective a stage misses for certain,
-        one clause, where holds may end early. `wall_clock`: the run's, carried on by `clock`."""
+        a stage that has ended is there, or none is to come. `find_breach`: which objective a stage with so many counted
+        utterances begun misses for certain, one clause, where holds may end early. `wall_clock`: the run's, carried on
+        by `clock`."""
         self.run_id = run_id
         self.plan = plan
         self.ledger = ledger
@@ -120,11 +121,11 @@ class RunController:
 
     def _observe(self) -> Observation:
         stage = self.update.stage
-        tally = self.ledger.tally(stage)
+        tally, begun = self.ledger.tally(stage), self.ledger.begun(stage)
         return Observation(
             reached=self._cluster.reached,
             speaking=self.ledger.speaking(stage),
-            begun=self.ledger.begun(stage),
+            begun=begun,
             ended=tally.ended,
             in_flight=self.ledger.in_flight(),
             is_current=self.ledger.is_current(self._cluster.workers(), self.update.seq),
@@ -133,7 +134,7 @@ class RunController:
             ok=tally.ok,
             other_dialect=tally.other_dialect,
             is_judged=self._is_judged(stage),
-            breach=self._find_breach(stage),
+            breach=self._find_breach(stage, begun),
         )
 
     def _update_of(self, transition: Transition, seq: int) -> StageUpdate:

@@ -111,7 +111,7 @@ def test_what_was_measured_decides_a_trial_proven_or_not() -> None:
 def test_a_hold_that_ended_early_says_so_and_has_missed_what_ended_it() -> None:
     made = two_late_of_nine()
     del made.run["plan"]
-    why = "ended early: 2 of 9 utterances are beyond eos_latency:p95<1s"
+    why = "ended early: 2 of 9 utterances are beyond the bound of eos_latency:p95<1s"
     grace = next(row for row in made.transitions if (row["stage"], row["phase"]) == (8, "grace"))
     grace["reason"] = why
     report = built(made)

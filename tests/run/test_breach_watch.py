@@ -20,9 +20,14 @@ LATE, IN_TIME = ended(1.5), ended(0.5)
 FAILED, CUT = ended(None, Outcome.REFUSED), ended(None, Outcome.INTERRUPTED)
 
 ROWS = [
-    ("all late", "eos_latency:p95<1s", [LATE] * 9, "9 of 9 utterances are beyond eos_latency:p95<1s"),
+    ("all late", "eos_latency:p95<1s", [LATE] * 9, "9 of 9 utterances are beyond the bound of eos_latency:p95<1s"),
     ("failed ones are later than any bound", "eos_latency:p95<1s", [FAILED] * 9, "9 of 9 utterances are beyond"),
-    ("failed ones are errors", "error_rate<1%", [FAILED] * 9, "9 of 9 utterances are beyond error_rate<1%"),
+    (
+        "failed ones are errors",
+        "error_rate<1%",
+        [FAILED] * 9,
+        "9 of 9 utterances are beyond the bound of error_rate<1%",
+    ),
     ("one late is no proof", "eos_latency:p95<1s", [LATE], None),
     ("as many late as allowed", "eos_latency:p95<1s", ([IN_TIME] * 19 + [LATE]) * 20, None),
     ("nobody is late", "eos_latency:p95<1s", [IN_TIME] * 50, None),
@@ -37,14 +42,23 @@ def test_a_breach_is_told_where_it_is_certain(slo: str, records: list[UtteranceR
     watch = BreachWatch([parse_slo(slo)])
     for record in records:
         watch.add(record)
-    assert (watch.breach(0) or "").startswith(breach or "nothing") is (breach is not None)
+    assert (watch.breach(0, len(records)) or "").startswith(breach or "nothing") is (breach is not None)
+
+
+def test_what_is_refused_at_once_is_no_breach_while_many_others_speak() -> None:
+    """Five of five have failed, of five hundred that began together."""
+    watch = BreachWatch([parse_slo("error_rate<2%")])
+    for _ in range(5):
+        watch.add(FAILED)
+    assert watch.breach(0, begun=500) is None
+    assert watch.breach(0, begun=5) == "5 of 5 utterances are beyond the bound of error_rate<2%"
 
 
 def test_every_stage_has_counts_of_its_own() -> None:
     watch = BreachWatch([parse_slo("eos_latency:p95<1s")])
     for _ in range(9):
         watch.add(LATE)
-    assert watch.breach(0) is not None
-    assert watch.breach(1) is None
+    assert watch.breach(0, 9) is not None
+    assert watch.breach(1, 1) is None
     watch.add(ended(1.5, stage=1))
-    assert watch.breach(1) is None
+    assert watch.breach(1, 1) is None

@@ -105,7 +105,7 @@ class Led:
         self.controller = RunController(
             *("run", plan, cluster, self.ledger, self.folder),
             *(self.updates.append, self._count_step, self.faults.append, lambda stage: True),
-            *(self.breaches.get, SteadyWallClock(AHEAD_S), self.clock),
+            *(lambda stage, begun: self.breaches.get(stage), SteadyWallClock(AHEAD_S), self.clock),
         )
         self.controller.start()
 

@@ -104,7 +104,7 @@ def test_a_search_finds_how_many_callers_a_server_holds(search: Search, caplog: 
     folder = search.run.folder.path
     lines = [json.loads(line) for line in (folder / "stages.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["users"] for line in lines if line["phase"] == "ramp"] == [1, 2, 4, 3]
-    assert any(line["reason"].endswith("utterances are beyond error_rate<1%") for line in lines)
+    assert any(line["reason"].endswith("utterances are beyond the bound of error_rate<1%") for line in lines)
     report = read_report(folder)
     assert headline(report).startswith("holds 2 callers (2–2) at error_rate < 1%: 2 passed 1 of 1, 3 failed 1 of 1")
     assert "limited by errors, cliff between 2 and 3" in headline(report)
