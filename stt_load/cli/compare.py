@@ -73,6 +73,8 @@ def command(
     voids = void_lines(comparison)
     if voids and not anyway:
         raise ConfigError([*(f"these results have measured different things: {line}" for line in voids), _ANYWAY])
+    if asked and comparison.is_believed and not comparison.has_judged_target:
+        raise ConfigError(f"--targets {targets}: these results have none of the figures that it has targets for")
     for form, path in files.items():
         if path is not None and path != _STANDARD_OUTPUT:
             write_atomically(Path(path), _FORMS[form](comparison, reasons))

@@ -119,6 +119,11 @@ class Comparison:
         return [status for line in self.lines if (status := line.cells[at].status) is not None]
 
     @property
+    def has_judged_target(self) -> bool:
+        """Some target could be judged of a result after the first."""
+        return any(self.statuses(at) for at in range(1, len(self.results)))
+
+    @property
     def regressions(self) -> list[Line]:
         return [line for line in self.lines if any(cell.is_regression for cell in line.cells)]
 
@@ -147,7 +152,7 @@ def compare(results: Sequence[Result], targets: Sequence[Target] = (), at: str |
     in_ladder = [measure for measure in results[0].measures if measure.in_ladder]
     ladder = [_line(results, name, measure, None) for name in others for measure in in_ladder]
     drafts = [*_measured(box), *(line for line in _measured(ladder) if any(cell.value for cell in line.cells))]
-    n_judged = sum(_is_judged(results, line, at) for line in drafts for at in range(1, len(results)))
+    n_judged = sum(_is_judged(results, line, place) for line in drafts for place in range(1, len(results)))
     lines = [_judged(results, line, RISK / max(1, n_judged)) for line in drafts]
     return Comparison(
         results=tuple(results),

@@ -52,7 +52,7 @@ def read_run(folder: Path, asked: Iterable[Measure] = ()) -> Result:
         slos=slos,
         left_out=tuple(_left_out(report)),
         doubts=tuple(_doubts(report)),
-        notes=("the run was ended early",) if report.verdict is Verdict.ABORTED else (),
+        notes=tuple(_notes(report)),
     )
 
 
@@ -95,6 +95,13 @@ def _doubts(report: RunReport) -> Iterable[str]:
             yield "the search found no answer" if report.capacity is not None else "the run was killed"
         elif disbelief := _disbelief(breaks):
             yield f"{at_callers([breaks.users], report.kind)}: {disbelief}"
+
+
+def _notes(report: RunReport) -> Iterable[str]:
+    if report.verdict is Verdict.ABORTED:
+        yield "the run was ended early"
+    elif report.run.get("ended_at") is None:
+        yield "the run was killed"
 
 
 def _load(stage: StageReport, measures: Sequence[Measure], by_caller: CallerValues) -> Load:

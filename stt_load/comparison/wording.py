@@ -1,4 +1,4 @@
-"""The words and the tables of a comparison, the same in every form."""
+"""A comparison in words, the same in every form."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class ComparisonText:
 
 
 def in_words(comparison: Comparison, fail_on: Sequence[FailOn]) -> ComparisonText:
+    """Puts a comparison into words. `fail_on`: what makes it end with exit code 3."""
     is_empty = comparison.reference is None
     word, tone = verdict(comparison, fail_on)
     return ComparisonText(

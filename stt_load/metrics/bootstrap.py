@@ -28,6 +28,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stt_load.metrics.student_t import student_t
+
 MIN_CLUSTERS = 5
 """Fewer clusters bound nothing: of five differences, none of the wrong sign is what chance does in 1 of 32 cases."""
 
@@ -131,15 +133,4 @@ def _quantile(rates: NDArray[np.float64], share: float) -> float:
 
 def _expanded(risk: float, k: int) -> float:
     """The share of resamples to leave out at one end, so that small samples risk no more than `risk`."""
-    return NormalDist().cdf(-math.sqrt(k / (k - 1)) * _student_t(1 - risk, k - 1))
-
-
-def _student_t(p: float, degrees: int) -> float:
-    """The quantile `p` of Student's t, to three digits from 4 degrees of freedom on (Abramowitz & Stegun 26.7.5)."""
-    z, n = NormalDist().inv_cdf(p), degrees
-    return (
-        z
-        + (z**3 + z) / (4 * n)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
-    )
+    return NormalDist().cdf(-math.sqrt(k / (k - 1)) * student_t(1 - risk, k - 1))

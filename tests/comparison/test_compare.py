@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from made_results import compared, run_of, tts_json
 from made_run import MadeRun, made_speech, made_uploads
+from made_search import made_search
 
 from stt_load.sealed_lines import sealed_file
 
@@ -208,6 +209,10 @@ def test_a_stage_that_is_not_to_be_believed_is_left_out_and_named(folders: Folde
             ("{before}", "{again}", "--targets", "chatterbax"),
             "--targets chatterbax: there is no such file; stt-load comes with chatterbox",
         ),
+        (
+            ("{before}", "{again}", "--targets", "{tmp}/speech.toml"),
+            "--targets {tmp}/speech.toml: these results have none of the figures that it has targets for",
+        ),
         (("--print-targets", "x"), "--print-targets x: stt-load comes with chatterbox"),
         (
             ("{before}", "{again}", "--fail-on", "all"),
@@ -222,6 +227,7 @@ def test_a_stage_that_is_not_to_be_believed_is_left_out_and_named(folders: Folde
 def test_wrong_input_is_told_in_one_line(folders: Folders, tmp_path: Path, words: tuple[str, ...], error: str) -> None:
     (tmp_path / "tts.json").write_text(tts_json())
     (tmp_path / "no.json").write_text("[]")
+    (tmp_path / "speech.toml").write_text('[TTFC]\nmetric = "first_audio:mean"\ntarget = "< 1 s"\n')
     (tmp_path / "half.json").write_text('{"metadata": {}}')
     run_of("two", ladder=(2,)).write(tmp_path / "two")
     places = {name: str(path) for name, path in folders.items()} | {"tmp": str(tmp_path)}
@@ -236,3 +242,17 @@ def test_every_result_that_cant_be_read_is_told_at_once(folders: Folders) -> Non
 def test_a_folder_with_a_comma_in_its_name_is_one_result(folders: Folders, tmp_path: Path) -> None:
     folder = shutil.copytree(folders["again"], tmp_path / "a,b")
     assert compared(folders["before"], folder).code == 0
+
+
+def test_two_searches_are_compared_by_what_they_found_with_its_interval(tmp_path: Path) -> None:
+    folders = []
+    for label in ("one", "two"):
+        made = made_search()
+        made.run["label"] = label
+        folders.append(made.write(tmp_path / label))
+    holds = line_of(lines_of(*folders), "holds", None)
+    after = holds["cells"][1]
+    low, high = after["interval"]
+    assert low <= after["value"] <= high
+    assert (after["word"], after["noise_from"]) == ("no change", "interval")
+    assert f"{after['value']:.0f} ({low}–{high})" in compared(*folders).printed

@@ -5,7 +5,6 @@ import pytest
 
 from stt_load.metrics.bootstrap import (
     MIN_CLUSTERS,
-    _student_t,
     error_rate_limits,
     mean_limits,
     paired_limits,
@@ -13,11 +12,6 @@ from stt_load.metrics.bootstrap import (
 )
 
 LENGTH = 10
-
-
-@pytest.mark.parametrize(("degrees", "t"), [(4, 2.132), (9, 1.833), (30, 1.697), (1000, 1.646)])
-def test_students_t_is_that_of_the_tables(degrees: int, t: float) -> None:
-    assert _student_t(0.95, degrees) == pytest.approx(t, abs=0.003)
 
 
 @pytest.mark.parametrize("k", range(MIN_CLUSTERS))
