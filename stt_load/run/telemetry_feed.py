@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from stt_load.clock import SteadyWallClock
 from stt_load.config import RunConfig
+from stt_load.process.log import log
 from stt_load.records import UtteranceRecord
 from stt_load.report.model import StageReport
 from stt_load.run.cluster import Cluster
@@ -59,7 +60,10 @@ class TelemetryFeed:
 
     def start(self) -> None:
         for part in self._parts:
-            part.start()
+            try:
+                part.start()
+            except OSError as error:  # the port was free a moment ago
+                log.warning("figures can't be served: %s; the run goes on without", error.strerror)
 
     def stop(self) -> None:
         """Pushes the last figures, and lets nobody read any more. To be called once the report is there."""

@@ -57,6 +57,7 @@ class OtlpPush:
         # A push that fails is tried again for as long; then the next one, which has newer figures, is due.
         timeout_s = None if any(map(os.environ.get, _TIMEOUT_VARIABLES)) else PUSH_PERIOD_S
         self._exporter = self._sdk.OTLPMetricExporter(endpoint=url, timeout=timeout_s)
+        self._made_resource: Any = None
         self._is_failing = False
         self._is_over = Event()
         self._greenlet = gevent.Greenlet(self._push_on)
@@ -106,20 +107,21 @@ class OtlpPush:
 
     def _data(self, live: LiveFigures) -> Any:
         sdk, now_ns = self._sdk, self._now_ns()
-        resource = sdk.Resource.create(
-            {
-                "service.name": os.environ.get("OTEL_SERVICE_NAME", "stt-load"),
-                "service.version": __version__,
-                "service.instance.id": live.run_id,
-            }
-        )
         metrics = [
             sdk.Metric(row.otlp_name, row.help, row.unit, self._points(row, points, now_ns))
             for row in exported_of(live.kind)
             if (points := list(row.read(live)))
         ]
         scope = sdk.ScopeMetrics(sdk.InstrumentationScope("stt_load", __version__), metrics, "")
-        return sdk.MetricsData([sdk.ResourceMetrics(resource, [scope], "")])
+        return sdk.MetricsData([sdk.ResourceMetrics(self._resource(live.run_id), [scope], "")])
+
+    def _resource(self, run_id: str) -> Any:
+        """Who pushes. It is made once: that takes as long as the rest of a push."""
+        if self._made_resource is None:
+            name = os.environ.get("OTEL_SERVICE_NAME", "stt-load")
+            known = {"service.name": name, "service.version": __version__, "service.instance.id": run_id}
+            self._made_resource = self._sdk.Resource.create(known)
+        return self._made_resource
 
     def _points(self, row: Exported, points: Sequence[tuple[Labels, Value]], now_ns: int) -> Any:
         sdk = self._sdk
