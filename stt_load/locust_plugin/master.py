@@ -80,6 +80,7 @@ class Master:
         self.run: Run | None = None
         self.latest: Watched | None = None  # what is shown of this run, or of the last one
         self.is_started = False  # somebody at the web UI has started a run, which may still be prepared
+        self.why_refused: tuple[str, ...] = ()  # why that run could not start after all, a line each
         self._admission = admission or Admission(this_program())
         self._clips = clips or LoadedClips()
         self._left_out: set[str] = set()  # workers whose reports make no sense, each told once
@@ -164,7 +165,7 @@ class Master:
             raise gevent.GreenletExit from error
 
     def _refuse(self, error: ConfigError) -> None:
-        self.is_started = False
+        self.is_started, self.why_refused = False, tuple(error.lines)
         for line in error.lines:
             log.error(line)
         self.environment.process_exit_code = int(error.exit_code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from flask import Flask, Response, before_render_template, jsonify, request
@@ -45,20 +45,22 @@ def install_form(environment: Any) -> None:
         vars(environment.parsed_options).update(values)
         its = [(key, value) for key, value in request.form.items(multi=True) if key not in _OURS | {HOST}]
         request.form = ImmutableMultiDict([*its, (HOST, form.url)])
-        answer = start()
-        environment.stt_role.is_started = answer.get_json()["success"]
+        answer, role = start(), environment.stt_role
+        role.is_started, role.why_refused = answer.get_json()["success"], ()
         return answer
 
     app.view_functions["locust.swarm"] = environment.web_ui.auth_required_if_enabled(swarm)
 
     @app.after_request
     def tell_of_start(response: Response) -> Response:
-        """Locust calls itself ready, or stopped, as long as a run is prepared. Its page would show the form again, and
-        ask no more."""
-        if request.endpoint == "locust.request_stats" and environment.stt_role.is_started:
-            told = response.get_json()
-            if told["state"] in (STATE_INIT, STATE_STOPPED):
-                response.set_data(app.json.dumps(told | {"state": STATE_SPAWNING}))
+        """Adds to what the page asks for now and then. Locust calls itself ready, or stopped, as long as a run is
+        prepared: its page would show the form again, and ask no more. A run that could not start after all is told."""
+        if request.endpoint == "locust.request_stats":
+            role, told = environment.stt_role, response.get_json()
+            if role.is_started and told["state"] in (STATE_INIT, STATE_STOPPED):
+                told["state"] = STATE_SPAWNING
+            told["refused"] = _told(map(Problem.of, role.why_refused))
+            response.set_data(app.json.dumps(told))
         return response
 
     def show_form(_: Flask, context: dict[str, Any], **__: Any) -> None:
@@ -74,9 +76,12 @@ def install_form(environment: Any) -> None:
 
 def _refuse(problems: Sequence[Problem], host: str | None) -> Response:
     """The answer by which Locust refuses a wrong value: its page shows `message`. Our script shows `problems`."""
-    told = [{"field": problem.field, "text": problem.text} for problem in problems]
     message = "\n".join(problem.text for problem in problems)
-    return jsonify(success=False, message=message, problems=told, host=host)
+    return jsonify(success=False, message=message, problems=_told(problems), host=host)
+
+
+def _told(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    return [{"field": problem.field, "text": problem.text} for problem in problems]
 
 
 def _find_problems(environment: Any, form: WebForm, values: Mapping[str, Any]) -> list[Problem]:

@@ -58,24 +58,36 @@
       const field = control(form, camel(name));
       if (!field) continue;
       field.classList.add("stt-wrong");
-      const error = element("p", "stt-error", text);
-      error.setAttribute("role", "alert");
-      field.append(error);
-      const summary = field.closest(".MuiAccordion-root")?.querySelector("button[aria-expanded=false]");
-      summary?.click();
+      field.append(problemLine(text));
+      field.closest(".MuiAccordion-root")?.querySelector("button[aria-expanded=false]")?.click();
     }
     form.querySelector(".stt-error")?.scrollIntoView({ block: "center" });
   };
 
+  const problemLine = (text) => {
+    const line = element("p", "stt-error", text);
+    line.setAttribute("role", "alert");
+    return line;
+  };
+
+  // A run that could not start after all: Locust's page shows its form again, and knows nothing of it.
+  let refused = [];
+  const showRefused = (form) => {
+    showProblems(form, refused);
+    form.querySelector("button[type=submit]")?.before(...refused.map(({ text }) => problemLine(text)));
+    refused = [];
+  };
+
   // Locust's page shows the message of an answer that refuses a start; the answer also says which fields it is about.
+  const formOnTop = () => document.querySelector(".MuiModal-root form") || document.querySelector("form");
   const fetchAsBefore = window.fetch;
   window.fetch = async (...asked) => {
     const answer = await fetchAsBefore(...asked);
-    const url = new URL(answer.url || "about:blank");
-    if (url.pathname.endsWith("/swarm")) {
+    const path = new URL(answer.url || "about:blank").pathname;
+    if (path.endsWith("/swarm") || path.endsWith("/stats/requests")) {
       const told = await answer.clone().json().catch(() => ({}));
-      const form = document.querySelector(".MuiModal-root form") || document.querySelector("form");
-      if (form) showProblems(form, told.problems || []);
+      if (told.refused) refused = told.refused;
+      else if (formOnTop()) showProblems(formOnTop(), told.problems || []);
     }
     return answer;
   };
@@ -97,6 +109,7 @@
     document.querySelectorAll("form:not([data-stt-load])").forEach((form) => {
       if ([...options.keys()].some((name) => control(form, name))) decorate(form);
     });
+    if (refused.length && formOnTop()) showRefused(formOnTop());
     showStages();
   };
   new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
