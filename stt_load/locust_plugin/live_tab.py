@@ -67,7 +67,8 @@ def install_tab(environment: Any) -> None:
         nonlocal told
         role, now_s = environment.stt_role, time.monotonic()
         if now_s - told[0] >= _LOOK_PERIOD_S:
-            told = now_s, describe(role.latest, role.run, environment.runner.state)
+            refused = [printable(line) for line in role.why_refused]
+            told = now_s, {**describe(role.latest, role.run, environment.runner.state), "refused": refused}
         return jsonify(told[1])
 
     @page(f"/{_REPORT}")
