@@ -66,7 +66,7 @@ def test_the_wheel_carries_every_source_file_and_all_that_is_read_at_run_time(wh
         for path in (CHECKOUT / package).rglob(f"*.{suffix}")
     }
     assert {"stt_load/report/templates/layout.html", "stt_load/report/templates/charts.css"} <= sources
-    data = {"stt_load/py.typed", "gpu_sidecar/py.typed"}
+    data = {"stt_load/py.typed", "gpu_sidecar/py.typed", "stt_load/report/summary.schema.json"}
     data |= {f"stt_load/audio/shipped_texts/{name}" for name in ("english.txt", "standard.json")}
     locustfiles = {f"stt_load/_locustfiles/{path.name}" for path in (CHECKOUT / "locustfiles").glob("*.py")}
     assert len(locustfiles) == 5
