@@ -53,9 +53,10 @@ def test_everything_that_is_wrong_with_the_world_has_its_line(command: list[str]
 
 
 def test_an_option_that_nobody_knows_is_told_beside_the_others(tmp_path: Path) -> None:
-    lines = refused([*STT_LOAD, "run", "--stt-url", "http://x", "--cocurrency", "3"], tmp_path)
+    lines = refused([*STT_LOAD, "run", "--stt-url", "http://x", "--cocurrency", "3", "--repeats", "3"], tmp_path)
     assert "unknown option --cocurrency (--concurrency?): see" in lines[0]
-    assert lines[1].startswith("--stt-url: ")
+    assert lines[1] == "--repeats: it is no option of this command: leave it out, or see --help"
+    assert lines[2].startswith("--stt-url: ")
 
 
 def test_the_demo_tells_of_a_server_of_yours_beside_the_others(tmp_path: Path) -> None:

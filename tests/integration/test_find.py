@@ -29,12 +29,3 @@ def test_a_search_with_workers_ends_with_its_answer(start_sink: StartSink, tmp_p
         assert answer["knee"]["sentence"].startswith("holds 1 caller (1")
         assert "1 passed 1 of 1, 2 failed 1 of 1" in answer["knee"]["sentence"]
     assert phases(results)[-1][1] == "done"
-
-
-def test_what_a_search_cant_do_is_told_before_it_starts(tmp_path: Path) -> None:
-    line = [*STT_LOAD, "find", "--stt-url", "ws://127.0.0.1:9/", "--from", "20", "--max", "10", "--repeats", "2"]
-    with Run([*line, "--concurrency", "1,2"], tmp_path) as run:
-        assert run.wait() == 2
-        told = run.output.splitlines()
-    assert told[0] == "error: --concurrency: it is no option of this command: leave it out, or see --help"
-    assert [each.split(": ")[1] for each in told[1:]] == ["--repeats", "--from"]
