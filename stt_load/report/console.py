@@ -53,16 +53,14 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     if failures:
         _print_block(FAILURES_TITLE, "red", [], console)
         console.print(_failures_table(failures, gap))
-    resources = resource_table(report, is_short=True)
-    if resources is not None:
-        _print_block(RESOURCES_TITLE, "", [], console)
-        _print_uncut(_plain_table(resources, gap), console)
-        _print_lines(resources.notes, console)
-    server = server_table(report)
-    if server is not None:
-        _print_block(SERVER_TITLE, "", [], console)
-        _print_uncut(_plain_table(server, gap), console)
-        _print_lines(server.notes, console)
+    for heading, table in (
+        (RESOURCES_TITLE, resource_table(report, is_short=True)),
+        (SERVER_TITLE, server_table(report)),
+    ):
+        if table is not None:
+            _print_block(heading, "", [], console)
+            _print_uncut(_plain_table(table, gap), console)
+            _print_lines(table.notes, console)
     _print_block("Notes", "", [*report.notes, *explanations(report)], console)
 
 

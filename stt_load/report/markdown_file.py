@@ -10,6 +10,7 @@ from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, fail
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
+from stt_load.report.server_table import SERVER_TITLE, server_table
 from stt_load.report.table import explanations, headings, rows
 from stt_load.report.warning_blocks import warning_blocks
 from stt_load.report.wording import title, where_and_when
@@ -33,13 +34,13 @@ def report_markdown(report: RunReport) -> str:
         *(_block(block.heading, block.lines) for block in warning_blocks(report)),
         _section(FAILURES_TITLE, FAILURE_HEADINGS, failure_rows(report), n_words=4),
     ]
-    trials = trial_table(report)
-    if trials is not None:
-        parts.append(_section(TRIALS_TITLE, trials.headings, trials.rows))
-    resources = resource_table(report, is_short=True)
-    if resources is not None:
-        parts.append(_section(RESOURCES_TITLE, resources.headings, resources.rows))
-    of_tables = (line for table in (trials, resources) if table is not None for line in table.notes)
+    tables = (
+        (TRIALS_TITLE, trial_table(report)),
+        (RESOURCES_TITLE, resource_table(report, is_short=True)),
+        (SERVER_TITLE, server_table(report)),
+    )
+    parts += [_section(heading, table.headings, table.rows) for heading, table in tables if table is not None]
+    of_tables = (line for _, table in tables if table is not None for line in table.notes)
     notes = [*report.notes, *of_tables, *explanations(report)]
     parts.append(f"<details><summary>Notes</summary>\n\n{_list(notes)}\n\n</details>")
     return "\n\n".join(filter(None, parts)) + "\n"

@@ -11,13 +11,14 @@ from stt_load.server_metrics.figures import ServerFigure
 
 SERVER_TITLE = "What the server says of itself"
 
-_UNITS = {
-    Reading.VALUE: "mean / largest over the hold",
-    Reading.MAX: "mean / largest over the hold, of the largest series",
-    Reading.RATE: "growth a second over the hold / largest between two looks",
-    Reading.MEAN: "mean of what was observed in the hold / largest between two looks",
+_MEANINGS = {
+    Reading.VALUE: "a name alone: mean / largest value in the hold",
+    Reading.MAX: ":max: the same, of the largest series",
+    Reading.RATE: ":rate: how much it grew each second of the hold / in the second in which it grew most",
+    Reading.MEAN: ":mean: the mean of what the server observed in the hold / in the second in which it was largest",
 }
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_PREFIXES_NOTE = "k, M, G: thousands, millions, thousand millions."
 
 
 def server_table(report: RunReport) -> ResourceTable | None:
@@ -27,16 +28,14 @@ def server_table(report: RunReport) -> ResourceTable | None:
         return None
     names = names_of(report.stages)
     found = [{figure.metric: figure for figure in stage.server} for stage in report.stages]
+    rows = tuple((str(metric), *(_cell(figures.get(metric)) for figures in found)) for metric in metrics)
     readings = dict.fromkeys(metric.reading for metric in metrics)
+    is_prefixed = any(cell.endswith(("k", "M", "G")) for _, *cells in rows for cell in cells)
     return ResourceTable(
-        headings=("metric", *(names[stage.figures.stage] for stage in report.stages)),
-        rows=tuple((str(metric), *(_cell(figures.get(metric)) for figures in found)) for metric in metrics),
-        notes=tuple(f"{_title(reading)}: {_UNITS[reading]}." for reading in readings),
+        headings=(f"metric, by {report.kind.callers}", *(names[stage.figures.stage] for stage in report.stages)),
+        rows=rows,
+        notes=(*(f"{_MEANINGS[reading]}." for reading in readings), *([_PREFIXES_NOTE] if is_prefixed else ())),
     )
-
-
-def _title(reading: Reading) -> str:
-    return "a name alone" if reading is Reading.VALUE else f":{reading}"
 
 
 def _cell(figure: ServerFigure | None) -> str:
@@ -49,6 +48,6 @@ def _cell(figure: ServerFigure | None) -> str:
 def _number(value: float) -> str:
     """Three digits, with a prefix where it is large: 1.73G."""
     for factor, prefix in _PREFIXES:
-        if abs(value) >= factor:
+        if abs(value) >= 0.9995 * factor:  # three digits would make it 1000
             return f"{value / factor:.3g}{prefix}"
     return f"{value:.3g}"
