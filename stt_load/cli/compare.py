@@ -61,7 +61,8 @@ def command(
     Each is a run folder, or the result file of `stt-load tts`. Several with commas between them are repeats of one
     thing: A1,A2,A3 B1,B2,B3. A change is told only where it is larger than the noise.
 
-    Ends with 3 where a target is missed or a change for the worse is told, with 4 where a result is not to be believed.
+    Ends with 3 where a target is missed or a change for the worse is certain, with 4 where a result is not to be
+    believed.
     """
     if print_targets is not None:
         click.echo(_shipped(print_targets), nl=False)

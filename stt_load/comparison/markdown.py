@@ -14,15 +14,16 @@ def comparison_markdown(comparison: Comparison, fail_on: Sequence[FailOn]) -> st
     """Writes the whole text."""
     told = in_words(comparison, fail_on)
     parts = [
-        f"## {TITLE}: {told.verdict}",
+        f"## {told.verdict}",
         _list(cell.text for cell in told.changes),
         _section("Void: the results have measured different things", told.voids),
         _section("Not valid", told.doubts),
+        _section("What differs", told.differences),
+        f"### {TITLE}",
         "\n".join(f"**{name}**: {escaped(value)}  " for name, value in told.header),
         _table(told.box) if told.box else "",
         "  \n".join(f"**{escaped(line)}**" for line in told.status),
         _table(told.ladder) if told.ladder else "",
-        _section("What differs", told.differences),
         f"<details><summary>Notes</summary>\n\n{_list(told.notes)}\n\n</details>" if told.notes else "",
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
