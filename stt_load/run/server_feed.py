@@ -10,7 +10,6 @@ from typing import Any
 
 import gevent
 import requests
-import urllib3
 from gevent.event import Event
 
 from stt_load.clock import Clock, SteadyWallClock
@@ -106,10 +105,7 @@ class ServerFeed:
             with gevent.Timeout(_LOOK_LIMIT_S, NoLook(f"no whole answer within {_LOOK_LIMIT_S:g} s")):
                 values = self._values()
             at_s = self._clock()
-        except NoLook as error:
-            self._note_failure(str(error))
-            return
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        except Exception as error:  # whatever a server may think of
             self._note_failure(_reason(error))
             return
         self._looks += 1
@@ -178,6 +174,8 @@ class ServerFeed:
 
 def _reason(error: Exception) -> str:
     """What went wrong in one line, without the URL that requests quotes with its secrets."""
+    if isinstance(error, NoLook):
+        return str(error)
     if isinstance(error, requests.Timeout):
         return f"no answer within {_TIMEOUT_S:g} s"
     if isinstance(error, requests.exceptions.SSLError):

@@ -27,7 +27,7 @@ from stt_load.process.log import log
 from stt_load.telemetry.collector import import_sdk
 from stt_load.telemetry.exported import Exported, Kind, Labels, LiveFigures, Value, exported_of
 from stt_load.telemetry.histogram import BOUNDS_S, SCHEMA, LatencyHistogram
-from stt_load.text.url_secrets import without_credentials
+from stt_load.text.url_secrets import HIDDEN, secrets_of_url, without_credentials
 
 PUSH_PERIOD_S = 5.0
 END_LIMIT_S = 5.0
@@ -97,8 +97,10 @@ class OtlpPush:
         shown = without_credentials(self._url)
         if is_taken:
             log.info("figures reach the OTLP collector %s again", shown)
-        else:
-            log.warning("figures don't reach the OTLP collector %s: %s; the run goes on without", shown, why)
+            return
+        for secret in secrets_of_url(self._url):  # an exception quotes the path and its parameters
+            why = why.replace(secret, HIDDEN)
+        log.warning("figures don't reach the OTLP collector %s: %s; the run goes on without", shown, why)
 
     def _now_ns(self) -> int:
         return int(self._wall_clock.at(self._clock()) * 1e9)

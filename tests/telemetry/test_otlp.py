@@ -87,6 +87,16 @@ def test_a_collector_that_takes_nothing_costs_one_warning(
     assert line.endswith("; the run goes on without")
 
 
+def test_secrets_of_its_url_are_in_no_line(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.01")
+    push = OtlpPush(f"http://me:password@127.0.0.1:{free_port()}/in?token=abcdefgh", live_figures, CLOCK)
+    with caplog.at_level(logging.DEBUG, logger="stt_load"):
+        push.push()
+    assert "don't reach" in caplog.text
+    assert "password" not in caplog.text
+    assert "abcdefgh" not in caplog.text
+
+
 def test_a_collector_that_is_back_is_told_once(receiver: Collector, caplog: pytest.LogCaptureFixture) -> None:
     figures: list[Any] = [None, live_figures(), live_figures()]  # the first can't be told
     push = OtlpPush(receiver.url, lambda: figures.pop(0), CLOCK)
