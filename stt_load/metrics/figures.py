@@ -696,6 +696,11 @@ def with_slo() -> dict[str, Figure]:
     return {figure.name: figure for figure in FIGURES if figure.has_slo}
 
 
+def headline_of(kind: LoadKind) -> Figure:
+    """The figure with the one time that a kind of load is about."""
+    return next(figure for figure in FIGURES if figure.field == kind.headline)
+
+
 def figures_of(*sources: Source) -> Iterator[Figure]:
     """The figures that come from one of these sources."""
     return (figure for figure in FIGURES if figure.source in sources)

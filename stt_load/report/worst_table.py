@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from stt_load.metrics.figures import FIGURES
+from stt_load.metrics.figures import headline_of
 from stt_load.metrics.normaliser import Normaliser, normaliser_titled
 from stt_load.records import UtteranceRecord
 from stt_load.report.figure_words import figure_title
@@ -42,7 +42,7 @@ def worst_groups(report: RunReport) -> list[WorstGroup]:
     """The utterances that took longest, and those with the most wrong words; a group without any is left out."""
     limit = report.knee.breaks.users if report.knee.breaks else None
     stages = [stage for stage in report.stages if limit is None or stage.users <= limit]
-    headline = next(figure for figure in FIGURES if figure.field == report.kind.headline)
+    headline = headline_of(report.kind)
     slowest = _worst(stages, lambda stage: stage.slowest, lambda record: record.headline_s)
     wrong = _worst(stages, lambda stage: stage.most_wrong, lambda record: record.wer)
     groups = (

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stt_load.kinds import LoadKind
-from stt_load.metrics.figures import FIGURES, NOTHING, TableColumn
+from stt_load.metrics.figures import NOTHING, TableColumn, headline_of
 from stt_load.report.table import table_cell
 from stt_load.report.wording import names_of
 from stt_load.run.live_stages import LiveStage, LiveStages
@@ -74,7 +74,7 @@ def _without_empty(table: StageTable) -> StageTable:
 
 
 def _columns(kind: LoadKind) -> tuple[_Column, ...]:
-    headline = next(figure for figure in FIGURES if figure.field == kind.headline)
+    headline = headline_of(kind)
     percentiles = [column for column in headline.table if column.statistic in ("p50", "p95")]
     return (
         *(_Column(headline.name, column, _percentile(column.statistic or "")) for column in percentiles),

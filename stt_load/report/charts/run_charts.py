@@ -1,10 +1,10 @@
-"""Which charts a run has. `CHARTS` is the table: a chart that has nothing to show gives None."""
+"""Which charts a run has. `CHARTS` is the table: each row draws what the run has to show of one subject, or nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stt_load.metrics.figures import FIGURES, Figure, Unit
+from stt_load.metrics.figures import FIGURES, Figure, Unit, headline_of
 from stt_load.metrics.quantiles import REPORTED
 from stt_load.metrics.validity import LATE_LIMIT
 from stt_load.report.charts.chart import Chart
@@ -31,7 +31,7 @@ def draw_charts(report: RunReport) -> tuple[Chart, ...]:
 def headline_figure(report: RunReport) -> Figure:
     """The figure that the answer is about: the time that this kind of load has as its headline, or, where no objective
     is set on that, the first figure with a value for each utterance that has one."""
-    headline = next(figure for figure in FIGURES if figure.field == report.kind.headline)
+    headline = headline_of(report.kind)
     bounded = [result.slo.figure for stage in report.stages[:1] for result in stage.slos]
     distributions = [figure for figure in bounded if figure.is_distribution]
     return headline if headline in distributions or not distributions else distributions[0]
@@ -50,7 +50,7 @@ def _bounds(report: RunReport, figure: Figure, factor: float = 1.0) -> tuple[Bou
     """The objectives on a figure, once each, as lines: `p95 < 1s`."""
     found = {result.slo.text: result.slo for stage in report.stages for result in stage.slos}
     return tuple(
-        Bound(f"SLO {slo.statistic or ''} {bound(slo)}".replace("  ", " "), slo.bound * factor)
+        Bound(" ".join(filter(None, ("SLO", slo.statistic, bound(slo)))), slo.bound * factor)
         for slo in found.values()
         if slo.figure.name == figure.name
     )
@@ -239,7 +239,7 @@ def _ages(report: RunReport) -> Sequence[Chart]:
 
 
 def _distribution(report: RunReport) -> Sequence[Chart]:
-    figure = next(figure for figure in FIGURES if figure.field == report.kind.headline)
+    figure = headline_of(report.kind)
     chart = distribution_chart(
         report, figure, _title(figure), [(one.name, one.value) for one in _bounds(report, figure)]
     )
@@ -247,7 +247,7 @@ def _distribution(report: RunReport) -> Sequence[Chart]:
 
 
 def _timeline(report: RunReport) -> Sequence[Chart]:
-    figure = next(figure for figure in FIGURES if figure.field == report.kind.headline)
+    figure = headline_of(report.kind)
     chart = timeline_chart(report, _title(figure), [(one.name, one.value) for one in _bounds(report, figure)])
     return () if chart is None else (chart,)
 
