@@ -126,8 +126,8 @@ def cpu_target_pct(deployment: Deployment, replica: Replica) -> int | None:
     return max(1, math.floor(100 * share))
 
 
-def advice(deployment: Deployment, replica: Replica) -> list[str]:
-    """What to know about these manifests, a line each."""
+def advice(deployment: Deployment, replica: Replica, *, is_other_machine: bool = False) -> list[str]:
+    """What to know about these manifests, a line each. `is_other_machine`: they are for one that the run was not on."""
     connected = "callers who are connected" if replica.is_paced else "requests in flight"
     lines = [
         f"`{STREAMS_METRIC}` is a gauge of your server: how many {connected}, by pod. Put its own name there. An HPA "
@@ -149,7 +149,9 @@ def advice(deployment: Deployment, replica: Replica) -> list[str]:
             "An HPA does nothing within 10 % of its target: with less than 10 % of headroom pods may be full before "
             "another one comes."
         )
-    if replica.cpu is None:
+    if is_other_machine:
+        lines.append("No target for CPU, no requests and limits: how much CPU the other machine needs is not known.")
+    elif replica.cpu is None:
         lines.append(
             "No target for CPU, no requests and limits: the run has no figures of the server's processes. Run it with "
             "--gpu-sidecar."

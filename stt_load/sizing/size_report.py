@@ -29,11 +29,12 @@ _UNDEFINED_FOR_REQUESTS = (
 
 def size_document(replica: Replica, deployment: Deployment, speed: Speed | None, caveats: tuple[str, ...]) -> Document:
     """Everything for people. `caveats`: lines of a ratio, which stand beside those of the run."""
+    advice = manifests.advice(deployment, replica, is_other_machine=speed is not None)
     sections = [
         Section("How that comes about", deployment.steps, is_numbered=True),
         Section("What it gives", tuple(_figures(replica, deployment, speed))),
         Section("How sure that is", (*_doubts(replica, deployment), *caveats)),
-        Section("Kubernetes", tuple(manifests.advice(deployment, replica)), codes=_codes(replica, deployment, speed)),
+        Section("Kubernetes", tuple(advice), codes=_codes(replica, deployment, speed)),
         Section("Measured on", tuple(_machines(replica, speed))),
     ]
     title = f"Size of a deployment, from run {replica.run_id} of {replica.model['dialect'] or 'a server'}"

@@ -98,6 +98,12 @@ def test_without_a_sidecar_nothing_is_asked_for() -> None:
     assert resources(replica()) is None
 
 
+def test_of_another_machine_the_cpu_is_not_known() -> None:
+    told = advice(plan_deployment(ON_CPU, DEMAND), ON_CPU, is_other_machine=True)
+    assert any("the other machine needs is not known" in line for line in told)
+    assert not any("CPU target" in line for line in told)
+
+
 def test_little_headroom_is_within_what_an_autoscaler_ignores() -> None:
     tight = plan_deployment(replica(), Demand(300, headroom=0.05))
     assert any("less than 10 % of headroom" in line for line in advice(tight, replica()))
