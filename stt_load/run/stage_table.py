@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stt_load.kinds import LoadKind
-from stt_load.metrics.figures import NOTHING, TableColumn, headline_of
+from stt_load.metrics.figures import FIGURES, NOTHING, TableColumn, headline_of
 from stt_load.report.table import table_cell
 from stt_load.report.wording import names_of
 from stt_load.run.live_stages import LiveStage, LiveStages
