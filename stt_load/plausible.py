@@ -20,6 +20,8 @@ FrameLength = Annotated[float, Meta(gt=0, le=1e6)]  # milliseconds
 Bytes = Annotated[float, Meta(ge=-1e18, le=1e18)]  # signed: a process may give some back
 Mebibytes = Annotated[float, Meta(ge=0, le=1e12)]
 Ratio = Annotated[float, Meta(ge=0, le=1e9)]  # insertions have no upper end
+Part = Annotated[float, Meta(gt=1e-6, lt=1)]  # of a whole
+AtLeastOne = Annotated[int, Meta(ge=1, le=10**9)]
 Count = Annotated[int, Meta(ge=0, le=10**9)]
 SampleNumber = Annotated[int, Meta(ge=0, le=10**15)]
 

@@ -10,16 +10,17 @@ from stt_load.capacity.answer import CapacityAnswer, find_answer
 from stt_load.capacity.search import CapacitySearch
 from stt_load.capacity.trial import CallerCounts, Trial, TrialObjective, TrialResult
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict
+from stt_load.options import PlanKind
 from stt_load.report.model import Knee, StageReport, Verdict
 
-SEARCH = "search"
-"""The `plan` of run.json in such a run."""
+_TERMS = ("first", "most", "within_ratio", "repeats")
+"""The keys of `search` in run.json that a search is made with."""
 
 _RESULTS = {Verdict.PASS: TrialResult.PASS, Verdict.FAIL: TrialResult.FAIL}
 
 
 def is_search(run: Mapping[str, Any]) -> bool:
-    return run.get("plan") == SEARCH
+    return run.get("plan") == PlanKind.SEARCH
 
 
 def first_users(run: Mapping[str, Any]) -> int:
@@ -49,7 +50,8 @@ def answer_of(run: Mapping[str, Any], stages: Iterable[StageReport]) -> Capacity
     if not is_search(run):
         return None
     trials = (stage.trial for stage in stages if stage.trial is not None)
-    return find_answer(CapacitySearch.replayed(trials, **run.get("search", {})))
+    terms = {key: value for key, value in run.get("search", {}).items() if key in _TERMS}
+    return find_answer(CapacitySearch.replayed(trials, **terms))
 
 
 def knee_of(answer: CapacityAnswer, stages: Iterable[StageReport], ended_at: int | None) -> Knee:

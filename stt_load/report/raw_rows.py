@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Required, TypedDict, TypeVar
 
-from stt_load.plausible import Count, Length, Moment, Percent, objection
+from stt_load.plausible import AtLeastOne, Count, Length, Moment, Part, Percent, objection
 from stt_load.records import KindName, PhaseName, UtteranceRecord
 from stt_load.report.damage import Flaw
 from stt_load.sealed_lines import SEAL_KEYS
@@ -67,10 +67,10 @@ class Language(TypedDict, total=False):
 class Search(TypedDict, total=False):
     """What `capacity.search.CapacitySearch` is made with."""
 
-    first: Required[Count]
-    most: Required[Count]
-    within_ratio: Required[float]
-    repeats: Required[Count]
+    first: Required[AtLeastOne]
+    most: Required[AtLeastOne]
+    within_ratio: Required[Part]
+    repeats: Required[AtLeastOne]
 
 
 class LookRow(TypedDict, total=False):

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from made_run import MadeRun
-from made_search import HOLDS, made_search
+from made_search import HOLDS, TERMS, made_search
 from msgspec.structs import replace
 
 from stt_load.errors import ExitCode
@@ -130,6 +130,15 @@ def test_the_folder_alone_gives_the_answer_again(tmp_path: Path, report: RunRepo
     assert [curve["slo"] for curve in capacity["curves"]] == ["eos_latency:p95<1s", "error_rate<1%"]
     assert "<h2>Trials</h2>" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "### Trials" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_folder_whose_terms_cant_be_right_has_no_answer(tmp_path: Path) -> None:
+    made = made_search(trials=3)
+    made.run["search"] = TERMS | {"within_ratio": 0.0}
+    again = write_report(made.write(tmp_path))
+    assert exit_code(again) is ExitCode.NOT_BELIEVABLE
+    assert headline(again).startswith("nothing is known of what it holds")
+    assert any("`search.within_ratio`" in note for note in again.notes)
 
 
 def test_a_line_about_each_trial(report: RunReport) -> None:
