@@ -39,12 +39,14 @@ def ledger_in_a_hold(text: str = "good morning to you") -> Ledger:
     return ledger
 
 
-def view_on(output: io.StringIO, is_terminal: bool, text: str = "good morning to you") -> LiveView:
+def view_on(
+    output: io.StringIO, is_terminal: bool, text: str = "good morning to you", ladder: tuple[int, ...] = (1, 5)
+) -> LiveView:
     plan = LadderPlan((1, 5), Timing(hold_s=10, settle_s=1, ramp_rate=10, utterance_limit_s=40))
     console = Console(file=output, force_terminal=is_terminal, width=110, color_system=None)
     live = LiveStages(Path("no folder"))
     live.announce(HOLD)
-    return LiveView(ledger_in_a_hold(text), live, STREAM, plan, (1, 5), console=console)
+    return LiveView(ledger_in_a_hold(text), live, STREAM, plan, ladder, console=console)
 
 
 def test_a_pipe_gets_one_whole_line_a_change() -> None:
@@ -96,6 +98,17 @@ def test_a_panel_has_the_figures_of_the_stages_and_fits_a_small_terminal(tmp_pat
     assert rows[-1][1:4] == [str(n_stages), "now", "-"]
     assert rows[-2][1:3] == [str(n_stages - 1), "pass*"]
     assert len(texts) <= 23, "a line is left for the cursor"
+
+
+def test_stages_that_are_not_known_before_are_told_as_they_come() -> None:
+    output = io.StringIO()
+    view = view_on(output, is_terminal=False, ladder=())
+    for stage, users in enumerate((2, 4)):
+        view.announce(replace(HOLD, stage=stage, users=users))
+    view.say("trial 2: 4 callers: fail; next 3")
+    first, second, said = output.getvalue().splitlines()
+    assert "stage 1, 2 callers, hold" in first and "stage 2, 4 callers, hold" in second
+    assert said.endswith(" trial 2: 4 callers: fail; next 3")
 
 
 def test_a_transcript_cannot_command_the_terminal() -> None:
