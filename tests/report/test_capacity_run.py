@@ -64,6 +64,13 @@ def test_a_ci_job_sees_no_failure_in_what_the_search_had_to_break(report: RunRep
 
 ENDS: list[tuple[str, dict[str, Any], dict[str, Any], ExitCode, str]] = [
     ("fewer than it began with", {"first": 30}, {}, ExitCode.SLO_MISSED, "fewer than the 30 of --from"),
+    (
+        "after a first trial that refused everybody",
+        {"first": 32, "trials": 1},
+        {},
+        ExitCode.SLO_MISSED,
+        "does not hold 32",
+    ),
     ("the most that was tried", {"most": 20}, {}, ExitCode.FINE, "holds at least 20 callers (20 or more) at"),
     ("in its middle", {"trials": 7}, {"aborted": True}, ExitCode.ABORTED, "the search ended early, after 7 trials"),
     ("stopped by Locust", {"trials": 7}, {}, ExitCode.NOT_BELIEVABLE, "holds at least 24 callers"),
