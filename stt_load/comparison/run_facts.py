@@ -26,29 +26,29 @@ def run_facts(run: JsonObject) -> dict[str, tuple[str, ...]]:
     versions = run.get("versions") or {}
     told |= {f"--{name}": _text(value) for name, value in options.items() if name not in _TOLD_OTHERWISE}
     told |= {f"version of {name}": _text(value) for name, value in versions.items()}
-    return {name: (without_secrets_of_urls(value),) for name, value in told.items() if value is not None}
+    return {name: (without_secrets_of_urls(value),) for name, value in told.items() if value}
 
 
 def hardware(run: JsonObject) -> str:
-    """The machines and the GPUs, on one line."""
-    return "; ".join(filter(None, [_gpus(run), _hosts(run)])) or "not known"
+    """The GPUs and the server's machine, on one line; the load machine where no sidecar told of the server's."""
+    return "; ".join(filter(None, [_gpus(run), _servers(run) or _hosts(run)])) or "not known"
+
+
+def _servers(run: JsonObject) -> str | None:
+    """The machines of the sidecars."""
+    sidecars = [entry for entry in run.get("sidecars") or () if isinstance(entry.get("machine"), Mapping)]
+    return _listed(_machine({"host": entry.get("host"), **entry["machine"]}) for entry in sidecars)
 
 
 def _hosts(run: JsonObject) -> str | None:
-    return _listed(
-        ", ".join(
-            filter(
-                None,
-                [
-                    _text(host.get("host")),
-                    _text(host.get("cpu_model")),
-                    f"{host['cores']} cores" if host.get("cores") else None,
-                    f"limit {host['container_cpu_limit']} CPUs" if host.get("container_cpu_limit") else None,
-                ],
-            )
-        )
-        for host in run.get("hosts") or ()
-    )
+    return _listed(_machine(host) for host in run.get("hosts") or ())
+
+
+def _machine(about: JsonObject) -> str:
+    cores, limit = _text(about.get("cores")), _text(about.get("container_cpu_limit"))
+    parts = [_text(about.get("host")), _text(about.get("cpu_model"))]
+    parts += [f"{cores} cores" if cores else None, f"CPU limit {limit} cores" if limit else None]
+    return ", ".join(filter(None, parts))
 
 
 def _gpus(run: JsonObject) -> str | None:
@@ -65,8 +65,8 @@ def _frame(run: JsonObject) -> str | None:
     frame = run.get("frame") or {}
     if frame.get("ms") is None:
         return None
-    size = frame.get("bytes")
-    return f"{frame['ms']:g} ms{f', {size} bytes' if size else ''}"
+    size = _text(frame.get("bytes"))
+    return f"{_text(frame['ms'])} ms{f', {size} bytes' if size else ''}"
 
 
 def _clips(run: JsonObject) -> str | None:
@@ -84,13 +84,15 @@ _FACTS: dict[str, Callable[[JsonObject], str | None]] = {
     "frame rule": _frame,
     "clips": _clips,
     "normaliser": lambda run: _text(run.get("normaliser")),
-    "machine": _hosts,
+    "server's machine": _servers,
+    "load machine": _hosts,
     "GPU": _gpus,
     "GPU driver": _drivers,
     "server": lambda run: _text(run.get("stt_url")),
     "dialect": lambda run: _text(run.get("dialect")),
     "dialect options": lambda run: _text(run.get("dialect_options")),
     "language": _language,
+    "plan": lambda run: _text(run.get("plan")),
     "trailing silence": lambda run: _text(run.get("trailing_silence_s")),
     "seed": lambda run: _text(run.get("seed")),
     "objectives": lambda run: _text(run.get("slos")),

@@ -24,6 +24,7 @@ from stt_load.text.url_secrets import without_secrets_of_urls
 JsonObject = Mapping[str, Any]
 
 _MIB_OF_GIB = 1_024.0
+_LARGEST = 1e12
 _LATENCIES = {"latency": "total", "first_audio": "first_audio"}
 _STATISTICS = ("mean", "p50", "p95", "p99")
 _WORD = "text"
@@ -142,9 +143,10 @@ def _known(observed: Mapping[str, Observation | None]) -> dict[str, tuple[Observ
 
 
 def _number(value: object) -> float | None:
-    """A number that can be one of the file: finite, and not below zero."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) and value >= 0 else None  # type: ignore[arg-type,operator]
+    """A number that can be one of the file: not below zero, and not beyond all measure."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value <= _LARGEST else None
 
 
 def _object(value: object) -> JsonObject:
@@ -154,7 +156,7 @@ def _object(value: object) -> JsonObject:
 def _moment(timestamp: object) -> float | None:
     try:
         return datetime.fromisoformat(str(timestamp)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
