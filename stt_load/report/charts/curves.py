@@ -112,7 +112,7 @@ class _Curves:
         return Chart(
             name=name,
             title=title,
-            description=f"{len(self.curves)} stages",
+            description=f"{len(self.curves)} curves.",
             width=_WIDTH,
             height=bottom + _BOTTOM,
             body="".join(body),

@@ -69,7 +69,7 @@ class OverCallers:
         return Chart(
             name=name,
             title=title,
-            description="; ".join(" ".join(tip.lines) for tip in tips),
+            description=f"A tip for each of {len(tips)} numbers of {self.report.kind.callers}.",
             width=self.width,
             height=self._plot_bottom + _BOTTOM,
             body="".join(body),
