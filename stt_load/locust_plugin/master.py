@@ -37,7 +37,7 @@ from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.named_servers import find_unnamed, named_servers
 from stt_load.run.preflight import find_problems, port_taken
 from stt_load.run.real_thread import call_in_thread
-from stt_load.run.run import Run, first_users, new_run_id
+from stt_load.run.run import Run, new_run_id, users_of_first_stage
 from stt_load.run.single_process import SingleProcess
 from stt_load.run.terms import describe_equipment, shared_options, this_program
 from stt_load.run.worker_report import ReportMessage, WorkerReport
@@ -251,7 +251,7 @@ class Master:
                 self._refuse(error)
                 return None
             self._is_asked_to_start = True
-            return first_users(config, self._plan), config.ramp_rate
+            return users_of_first_stage(config, self._plan), config.ramp_rate
         self._is_asked_to_start = False
         users = self.run.users
         return None if users is None else (users, self.run.config.ramp_rate)

@@ -1,4 +1,4 @@
-"""The ladder as Locust sees it: how many users there should be now."""
+"""The stages as Locust sees them: how many users there should be now."""
 
 from __future__ import annotations
 

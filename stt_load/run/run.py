@@ -313,7 +313,7 @@ class Run:
             self.folder.write_run(self._description)  # at once: a run that is killed has it too
 
 
-def first_users(config: RunConfig, plan: PlanKind) -> int:
+def users_of_first_stage(config: RunConfig, plan: PlanKind) -> int:
     """Callers of the first stage of a run with a shape."""
     return config.first_users if plan is PlanKind.SEARCH else config.concurrency[0]
 
