@@ -12,8 +12,8 @@ What is drawn is what was independent. Utterances are not: those of a trial shar
 server, and those of a caller its clips and its connection. So trials are drawn, and callers in them (a cluster
 bootstrap; Davison & Hinkley 1997, "Bootstrap Methods and their Application", section 3.8). Of k trials k − 1 are drawn,
 which makes the scatter of the mean what it is (McCarthy & Snowden 1985); k of them would show (k − 1) / k of its
-variance, two thirds for three trials. A number of callers that was tried once does not tell how much trials differ: the
-scatter of its callers is widened by what the repeated ones tell.
+variance, two thirds for three trials. A number of callers that was tried once keeps its trial: how much trials differ
+is seen at the edge alone.
 
 The binomial interval beside it draws the utterances of each number of callers independently. It is what a tool that
 looks at counts alone would print, and it is too narrow: it has not heard of queues and of trials.
@@ -34,6 +34,9 @@ _RESAMPLES = 1_000
 _MAX_CLUSTERS = 200  # more callers are dealt into so many groups, which vary as much
 _SEED = 1
 
+Sums = tuple[Floats, Floats]
+"""Parts and wholes, each of shape (resamples, objectives)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -52,12 +55,7 @@ def capacity_interval(table: ShareTable) -> Interval | None:
     if not len(table.allowed) or not table.levels:
         return None
     rng = np.random.default_rng(_SEED)
-    drawn = [[_callers_drawn(parts, wholes, rng) for parts, wholes in level.trials] for level in table.levels]
-    spread = _spread(table, drawn)
-    levels = [
-        _trials_drawn(trials, rng) if len(trials) > 1 else _widened(level, trials[0], spread)
-        for level, trials in zip(table.levels, drawn, strict=True)
-    ]
+    levels = [_level_drawn(level, rng) for level in table.levels]
     parts, wholes = (np.stack([sums[of] for sums in levels], axis=-1) for of in (0, 1))
     return _interval(table, parts, wholes)
 
@@ -70,13 +68,8 @@ def binomial_interval(table: ShareTable) -> Interval | None:
     parts, wholes = table.parts.T, table.wholes.T  # of shape (objectives, levels)
     drawn = np.broadcast_to(parts, (_RESAMPLES, *parts.shape)).copy()
     counted, n = table.counts_utterances, np.rint(wholes).astype(np.int64)
-    shares = np.divide(parts, wholes, out=np.zeros_like(parts), where=wholes > 0)
-    drawn[:, counted] = rng.binomial(n[counted], shares[counted], drawn[:, counted].shape)
+    drawn[:, counted] = rng.binomial(n[counted], _share(parts, wholes)[counted], drawn[:, counted].shape)
     return _interval(table, drawn, np.broadcast_to(wholes, drawn.shape))
-
-
-Sums = tuple[Floats, Floats]
-"""Parts and wholes, each of shape (resamples, objectives)."""
 
 
 def _interval(table: ShareTable, parts: Floats, wholes: Floats) -> Interval:
@@ -88,6 +81,17 @@ def _interval(table: ShareTable, parts: Floats, wholes: Floats) -> Interval:
     low = np.quantile(holds, RISK / 2, method="inverted_cdf")
     high = np.quantile(breaks, 1 - RISK / 2, method="inverted_cdf") - 1
     return Interval(int(low), int(high) if np.isfinite(high) else None)
+
+
+def _level_drawn(level: Level, rng: np.random.Generator) -> Sums:
+    """The sums of one number of callers with all but one of its trials drawn; they weigh as much as all."""
+    k = len(level.trials)
+    drawn = [_callers_drawn(*sums, rng) for sums in level.trials]
+    if k == 1:
+        return drawn[0]
+    chosen, rows = rng.integers(0, k, (k - 1, _RESAMPLES)), np.arange(_RESAMPLES)
+    parts, wholes = (np.stack([sums[of] for sums in drawn])[chosen, rows].sum(axis=0) * k / (k - 1) for of in (0, 1))
+    return parts, wholes
 
 
 def _callers_drawn(parts: Floats, wholes: Floats, rng: np.random.Generator) -> Sums:
@@ -106,39 +110,6 @@ def _dealt(sums: Floats, places: NDArray[np.int64]) -> Floats:
     dealt = np.zeros((int(places.max()) + 1, sums.shape[1]))
     np.add.at(dealt, places, sums)
     return dealt
-
-
-def _trials_drawn(trials: list[Sums], rng: np.random.Generator) -> Sums:
-    """The sums of one number of callers with all but one of its trials drawn; they weigh as much as all."""
-    k = len(trials)
-    drawn, rows = rng.integers(0, k, (k - 1, _RESAMPLES)), np.arange(_RESAMPLES)
-    parts, wholes = (np.stack([sums[of] for sums in trials])[drawn, rows].sum(axis=0) * k / (k - 1) for of in (0, 1))
-    return parts, wholes
-
-
-def _spread(table: ShareTable, drawn: list[list[Sums]]) -> Floats:
-    """How much wider repeated trials scatter than the draws of their callers explain, of shape (objectives,).
-
-    It is the root of the overdispersion (McCullagh & Nelder 1989, "Generalized Linear Models", section 4.5), pooled
-    over all numbers of callers that were tried more than once, and at least 1.
-    """
-    squares, degrees = np.zeros(len(table.allowed)), np.zeros(len(table.allowed))
-    for level, trials in zip(table.levels, drawn, strict=True):
-        if len(trials) > 1:
-            parts, wholes = level.sums
-            share = _share(parts.sum(axis=0), wholes.sum(axis=0))
-            explained = np.mean([np.var(part - share * whole, axis=0) for part, whole in trials], axis=0)
-            found = ((parts - share * wholes) ** 2).sum(axis=0)
-            squares += np.divide(found, explained, out=np.zeros_like(found), where=explained > 0)
-            degrees += np.where(explained > 0, len(trials) - 1, 0)
-    return np.sqrt(np.maximum(1.0, _share(squares, degrees)))
-
-
-def _widened(level: Level, drawn: Sums, spread: Floats) -> Sums:
-    """The sums of a number of callers that was tried once: the scatter of its callers, `spread` times as wide."""
-    (parts,), (wholes,) = level.sums
-    share = _share(parts, wholes)
-    return parts + spread * (drawn[0] - share * drawn[1]), np.broadcast_to(wholes, drawn[1].shape)
 
 
 def _share(parts: Floats, wholes: Floats) -> Floats:

@@ -26,12 +26,6 @@ class Level:
     users: int
     trials: tuple[CallerSums, ...]
 
-    @property
-    def sums(self) -> CallerSums:
-        """Parts and wholes, each of shape (trials, objectives)."""
-        parts, wholes = ([sums[of].sum(axis=0) for sums in self.trials] for of in (0, 1))
-        return np.array(parts), np.array(wholes)
-
 
 class ShareTable:
     """The believable trials of a search. `levels`: in ascending order of callers. `slos`: the columns.
@@ -58,12 +52,12 @@ class ShareTable:
     @cached_property
     def parts(self) -> Floats:
         """Summed over the trials of each level, of shape (levels, objectives)."""
-        return np.array([level.sums[0].sum(axis=0) for level in self.levels])
+        return np.array([sum(parts.sum(axis=0) for parts, _ in level.trials) for level in self.levels])
 
     @cached_property
     def wholes(self) -> Floats:
         """Summed over the trials of each level, of shape (levels, objectives)."""
-        return np.array([level.sums[1].sum(axis=0) for level in self.levels])
+        return np.array([sum(wholes.sum(axis=0) for _, wholes in level.trials) for level in self.levels])
 
 
 def _caller_sums(trial: Trial) -> CallerSums:

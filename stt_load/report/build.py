@@ -60,7 +60,9 @@ class _RunFacts:
         """The objectives of a stage. `breach`: which one was certain to be missed in the middle of the hold."""
         results = (judge(slo, figures.estimate(slo.figure, slo.statistic)) for slo in self.slos)
         return tuple(
-            decided(result) if self.is_search or is_breach_of(breach, result.slo) else result for result in results
+            decided(result, is_breach) if self.is_search or is_breach else result
+            for result in results
+            for is_breach in [is_breach_of(breach, result.slo)]
         )
 
     def left_open(self, results: Sequence[SloResult]) -> tuple[SloResult, ...]:
@@ -68,7 +70,12 @@ class _RunFacts:
         stage, whatever another one can't decide."""
         if any(result.verdict is SloVerdict.MISSED for result in results):
             return ()
-        return tuple(result for result in results if result.is_open or (self.is_strict and result.is_unproven))
+        return tuple(
+            result
+            for result in results
+            if (result.is_open and not (self.is_search and result.value is not None))
+            or (self.is_strict and result.is_unproven)
+        )
 
 
 def build_report(

@@ -8,7 +8,7 @@ from typing import Any
 
 from stt_load.capacity.answer import CapacityAnswer, find_answer
 from stt_load.capacity.search import CapacitySearch
-from stt_load.capacity.trial import CallerCounts, Trial, TrialObjective, TrialResult
+from stt_load.capacity.trial import CallerCounts, Trial, TrialObjective, TrialResult, misses
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict
 from stt_load.options import PlanKind
 from stt_load.report.model import Knee, StageReport, Verdict
@@ -33,9 +33,10 @@ def is_breach_of(breach: str | None, slo: Slo) -> bool:
     return breach is not None and breach.endswith(f" {slo.text}")
 
 
-def decided(result: SloResult) -> SloResult:
-    """The result of an objective in a trial: what was measured decides, since the proof comes from the repeats."""
-    is_missed = result.is_open and result.value is not None
+def decided(result: SloResult, is_breach: bool) -> SloResult:
+    """The result of an objective in a trial, or of one that ended a hold early: the proof comes from the repeats, or
+    from the test that ended it."""
+    is_missed = misses(result) or (is_breach and result.is_open and result.value is not None)
     return replace(result, verdict=SloVerdict.MISSED, n_needed=None) if is_missed else result
 
 

@@ -77,10 +77,10 @@ class StageReport:
 
     @property
     def unproven(self) -> tuple[SloResult, ...]:
-        """Objectives of a stage that passes which nothing speaks against, without a proof."""
+        """Objectives of a stage that passes which are met without a proof, or (in a trial) missed without one."""
         if self.verdict is not Verdict.PASS:
             return ()
-        return tuple(result for result in self.slos if result.is_unproven)
+        return tuple(result for result in self.slos if result.verdict is SloVerdict.UNDECIDED)
 
     @property
     def mark(self) -> str:

@@ -4,7 +4,8 @@ chance, all of it seeded.
     latency = median(callers · e^(t · trial)) · e^(c · caller) · e^(s · noise)    trial, caller, noise: standard normal
 
 `trial` is drawn once a trial, since all its utterances share the queue and the state of the server; `caller` once a
-caller; `noise` for each utterance. So a trial is like one with 3 % more or fewer callers than there are.
+caller; `noise` for each utterance. So a trial is like one with 3 % more or fewer callers than there are. One utterance
+in a hundred is late however few callers there are.
 
 The truth is the largest number of callers at which, and below which, the share of late utterances in the median trial
 (`trial` = 0) is within the allowed share. It is what a majority of trials can find.
@@ -21,18 +22,20 @@ import numpy as np
 
 from stt_load.capacity.search import CapacitySearch
 from stt_load.capacity.sequential import LateShareTest
-from stt_load.capacity.trial import CallerCounts, Trial, TrialObjective, TrialResult
+from stt_load.capacity.trial import CallerCounts, Trial, TrialObjective, TrialResult, misses
+from stt_load.metrics.estimates import of_distribution
 from stt_load.metrics.quantiles import Distribution
-from stt_load.metrics.slo import parse_slo
+from stt_load.metrics.slo import judge, parse_slo
 
 P95 = parse_slo("eos_latency:p95<1s")
 ALLOWED = 0.05
 UTTERANCES_PER_CALLER = 5  # a hold of 30 s
-AT_LEAST = 60  # utterances a trial
 
 _NOISE, _CALLER, _TRIAL = 0.30, 0.10, 0.03
+_ALWAYS_LATE = 0.01
 _SPREAD = math.hypot(_NOISE, _CALLER)
-_AT_EDGE_S = math.exp(-NormalDist().inv_cdf(1 - ALLOWED) * _SPREAD)  # the median at which 5 % are later than 1 s
+_LATE_BY_LOAD = (ALLOWED - _ALWAYS_LATE) / (1 - _ALWAYS_LATE)
+_AT_EDGE_S = math.exp(NormalDist().inv_cdf(_LATE_BY_LOAD) * _SPREAD)  # the median at which 5 % are later than 1 s
 
 Median = Callable[[float], float]
 
@@ -52,23 +55,24 @@ class KnownServer:
 
     def share(self, users: float) -> float:
         """The share of late utterances in the median trial."""
-        return NormalDist().cdf(math.log(self.median(users)) / _SPREAD)
+        return _ALWAYS_LATE + (1 - _ALWAYS_LATE) * NormalDist().cdf(math.log(self.median(users)) / _SPREAD)
 
     def play(self, users: int, rng: np.random.Generator, ends_early: bool = False) -> Trial:
         """One trial, as a report would judge it. `ends_early`: as soon as the objective is missed for certain."""
         median = self.median(users * math.exp(self.trial * rng.standard_normal()))
-        each = max(UTTERANCES_PER_CALLER, math.ceil(AT_LEAST / users))
-        scatter = _CALLER * rng.standard_normal((users, 1)) + _NOISE * rng.standard_normal((users, each))
-        latencies_s = (median * np.exp(scatter)).T.ravel()  # in rounds, as they end
-        caller = np.tile(np.arange(users), each)
-        n = (ends_early and _breached_after(latencies_s >= 1)) or len(caller)
-        late = np.bincount(caller[:n], latencies_s[:n] >= 1, users)
-        p95 = Distribution.of(latencies_s[:n]).at(0.95)
-        assert p95 is not None
-        is_met = n == len(caller) and P95.is_met_by(p95)
-        counts = CallerCounts(late, np.bincount(caller[:n], minlength=users).astype(float))
-        result = TrialResult.PASS if is_met else TrialResult.FAIL
-        return Trial(users, result, (TrialObjective(P95, is_met, counts),))
+        shape = (UTTERANCES_PER_CALLER, users)  # in rounds, as they end
+        scatter = _CALLER * rng.standard_normal((1, users)) + _NOISE * rng.standard_normal(shape)
+        latencies_s = np.where(rng.random(shape) < _ALWAYS_LATE, 3.0, median * np.exp(scatter)).ravel()
+        breached_after = _breached_after(latencies_s >= 1) if ends_early else None
+        latencies_s = latencies_s[:breached_after]
+        result = judge(P95, of_distribution(Distribution.of(latencies_s), "p95"))
+        is_met = breached_after is None and not misses(result)
+        caller = np.arange(len(latencies_s)) % users
+        counts = CallerCounts(
+            np.bincount(caller, latencies_s >= 1, users), np.bincount(caller, minlength=users).astype(float)
+        )
+        objective = TrialObjective(P95, is_met, counts)
+        return Trial(users, TrialResult.PASS if is_met else TrialResult.FAIL, (objective,))
 
     def searched(self, seed: int, ends_early: bool = False) -> CapacitySearch:
         """A whole search from 1 to at most 500 callers, within 5 %."""
