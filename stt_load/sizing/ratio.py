@@ -210,7 +210,7 @@ def _rps_ratio(first: Sequence[StageReport], second: Sequence[StageReport]) -> R
 
 
 def _relative_variance(stages: Sequence[StageReport]) -> float | None:
-    """Of the number of completed requests: cv² / n. None for fewer than two."""
+    """The variance of the number of completed requests over its square: cv² / n. None for fewer than two."""
     lengths = [value for stage in stages for value in stage.figures.distributions["total"].values]
     mean = math.fsum(lengths) / len(lengths) if lengths else 0.0
     return statistics.variance(lengths) / mean**2 / len(lengths) if len(lengths) > 1 and mean else None
