@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from stt_load.comparison.compare import Comparison, FailOn
 from stt_load.comparison.wording import TITLE, in_words
-from stt_load.text.printable import printable
+from stt_load.report.page_templates import page_templates
 
-_templates = Environment(
-    loader=PackageLoader("stt_load.comparison", "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    finalize=lambda value: printable(value) if type(value) is str else value,
-)
+_templates = page_templates("stt_load.comparison")
 
 
 def comparison_html(comparison: Comparison, fail_on: Sequence[FailOn]) -> str:

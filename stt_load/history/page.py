@@ -10,6 +10,8 @@ from stt_load.history.series_table import series_columns
 from stt_load.history.trend_chart import trend_charts
 from stt_load.report.page_templates import page_templates
 
+_templates = page_templates("stt_load.history")
+
 
 def history_html(history: History, series: Sequence[Series]) -> str:
     """Writes the whole page as text."""
