@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from stt_load.capacity.isotonic import Floats, levels_within
 from stt_load.capacity.share_table import Level, ShareTable
 
-RISK = 0.05
+_RISK = 0.05  # of both ends together
 _RESAMPLES = 1_000
 _MAX_CLUSTERS = 200  # more callers are dealt into so many groups, which vary as much
 _SEED = 1
@@ -78,8 +78,8 @@ def _interval(table: ShareTable, parts: Floats, wholes: Floats) -> Interval:
     within = levels_within(parts, wholes, table.allowed).min(axis=-1)
     holds = np.concatenate([[0], table.users])[within]
     breaks = np.concatenate([table.users.astype(np.float64), [np.inf]])[within]
-    low = np.quantile(holds, RISK / 2, method="inverted_cdf")
-    high = np.quantile(breaks, 1 - RISK / 2, method="inverted_cdf") - 1
+    low = np.quantile(holds, _RISK / 2, method="inverted_cdf")
+    high = np.quantile(breaks, 1 - _RISK / 2, method="inverted_cdf") - 1
     return Interval(int(low), int(high) if np.isfinite(high) else None)
 
 

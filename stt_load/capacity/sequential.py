@@ -26,7 +26,7 @@ from stt_load.metrics.quantiles import binomial_cdf
 RISK = 0.01
 """How often a trial may be broken off whose share is exactly the allowed one. A search has about twenty trials."""
 
-_FIRST = 1
+_PRIOR_LATE = 1
 _TIMES_ALLOWED = 3
 
 
@@ -59,11 +59,10 @@ def log_evidence(late: int, n: int, allowed_share: float) -> float:
         return math.inf if late else 0.0
     if allowed_share >= 1:
         return 0.0
-    in_time, others = n - late, max(1, round(1 / (_TIMES_ALLOWED * allowed_share)))
-    seen = _log_beta_above(allowed_share, _FIRST + late, others + in_time) - _log_beta_above(
-        allowed_share, _FIRST, others
-    )
-    return seen - late * math.log(allowed_share) - in_time * math.log1p(-allowed_share)
+    in_time, prior_in_time = n - late, max(1, round(1 / (_TIMES_ALLOWED * allowed_share)))
+    before = _log_beta_above(allowed_share, _PRIOR_LATE, prior_in_time)
+    seen = _log_beta_above(allowed_share, _PRIOR_LATE + late, prior_in_time + in_time)
+    return seen - before - late * math.log(allowed_share) - in_time * math.log1p(-allowed_share)
 
 
 def _log_beta_above(share: float, a: int, b: int) -> float:

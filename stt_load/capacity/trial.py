@@ -1,6 +1,6 @@
 """One trial of a search: how many callers there were, whether the server held them, and the counts behind that.
 
-A trial is a stage of the run. What an objective's *share* is, depends on its figure (`share_of`):
+A trial is a stage of the run. What an objective's *share* is, depends on its figure (`allowed_share`):
 
     figure and statistic          parts                                   wholes                     allowed share
     percentile pNN below b        utterances not below b, failed ones     utterances that ended      1 − NN %
@@ -93,7 +93,7 @@ def allowed_share(slo: Slo) -> float | None:
     """
     p = slo.percentile
     if p is not None:
-        return 1 - p
+        return round(1 - p, 12)
     if slo.statistic == "mean" or slo.figure.name in _RATES:
         return slo.bound
     return None
