@@ -24,7 +24,8 @@ def print_history(history: History, series: Sequence[Series], console: Console |
     console = _as_wide_as_it_takes(console)
     for one in series:
         console.print(Text(printable(one.name), style="bold"))
-        console.print(Text(one.told_users))
+        if one.told_users:
+            console.print(Text(one.told_users))
         columns = {heading: cells for heading, cells in series_columns(one).items() if heading != "version"}
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for heading in columns:

@@ -19,7 +19,7 @@ from stt_load.text.printable import printable
 # CommonMark 0.31 section 2.4: a backslash takes the meaning of any of these.
 _MEANS_SOMETHING = re.compile(r"[\\`*_\[\]<>#!|~&]")
 # `@name` calls somebody, `https://…` and `www.…` become links.
-_ADDRESSED = re.compile(r"(?<=@)(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)")
+_ADDRESSED = re.compile(r"(?<=@)(?=\w)|(?<=tp:)(?=//)|(?<=tps:)(?=//)|(?<=www)(?=\.)")
 _NOTHING_WIDE = "\u200b"
 
 

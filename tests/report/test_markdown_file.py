@@ -16,6 +16,7 @@ ESCAPED = [
     ("<img src=x>", r"\<img src=x\>"),
     ("[link](https://x)", "\\[link\\](https:\u200b//x)"),
     ("@everybody, see www.x.org", "@\u200beverybody, see www\u200b.x.org"),
+    ("ws://127.0.0.1:8000/ws", "ws://127.0.0.1:8000/ws"),
     ("eos_latency:p95<1s", r"eos\_latency:p95\<1s"),
     ("two\nlines", r"two\\nlines"),
 ]
