@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -25,10 +25,10 @@ from stt_load.errors import ConfigError
 from stt_load.metrics.quantiles import Distribution
 from stt_load.plausible import Count, objection
 from stt_load.process.atomic_file import write_atomically
-from stt_load.report.model import RunReport, StageReport, Verdict
+from stt_load.report.model import RunReport, StageReport
 from stt_load.report.report_files import read_report
 from stt_load.sizing.identity import differences, machine_of, model_of
-from stt_load.sizing.replica import Unusable, capacity_bounds, server_cpu
+from stt_load.sizing.replica import Unusable, believable_stages, capacity_bounds, pooled, server_cpu
 
 FILE_NAME = "ratio_config.json"
 SCHEMA_VERSION = 1
@@ -99,7 +99,7 @@ def measure_ratio(first: Path, second: Path, *, is_forced: bool = False) -> Rati
         raise ConfigError([*differing, "the runs differ in what makes a ratio of machines: see above, or add --anyway"])
     loads = _shared_loads(one, other)
     if not loads:
-        users = [sorted({stage.users for stage in _believable(report)}) for report in (one, other)]
+        users = [sorted({stage.users for stage in believable_stages(report)}) for report in (one, other)]
         if not all(users):
             raise Unusable("one of the runs has no stage that can be believed: a ratio needs both")
         lists = " and ".join(", ".join(map(str, numbers)) for numbers in users)
@@ -140,10 +140,6 @@ def read_ratio(path: Path) -> RatioConfig:
     return config
 
 
-def _believable(report: RunReport) -> Iterable[StageReport]:
-    return (stage for stage in report.stages if stage.verdict in (Verdict.PASS, Verdict.FAIL))
-
-
 def _shared_loads(one: RunReport, other: RunReport) -> list[LoadRow]:
     """A row for each number of callers that both have, ascending; stages with the same number are one."""
     firsts, seconds = _by_users(one), _by_users(other)
@@ -155,13 +151,13 @@ def _shared_loads(one: RunReport, other: RunReport) -> list[LoadRow]:
 
 def _by_users(report: RunReport) -> dict[int, list[StageReport]]:
     groups: dict[int, list[StageReport]] = {}
-    for stage in _believable(report):
+    for stage in believable_stages(report):
         groups.setdefault(stage.users, []).append(stage)
     return groups
 
 
 def _load_row(users: int, first: Sequence[StageReport], second: Sequence[StageReport], kind: str) -> LoadRow:
-    before, after = _headline(first, kind), _headline(second, kind)
+    before, after = (pooled(stages, _HEADLINES[kind]) for stages in (first, second))
     latency = {name: _quotient(after, before, p) for name, p in _PERCENTILES.items()}
     return LoadRow(
         users=users,
@@ -170,15 +166,6 @@ def _load_row(users: int, first: Sequence[StageReport], second: Sequence[StageRe
         latency={name: row for name, row in latency.items() if row is not None},
         rps=_rps_ratio(first, second),
     )
-
-
-def _headline(stages: Sequence[StageReport], kind: str) -> Distribution:
-    """The values of all these stages, failed utterances infinite."""
-    values: list[float] = []
-    for stage in stages:
-        values += stage.figures.distributions[_HEADLINES[kind]].values
-        values += [math.inf] * stage.figures.errors
-    return Distribution.of(values)
 
 
 def _quotient(after: Distribution, before: Distribution, p: float) -> RatioRow | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +11,7 @@ from typing import ClassVar
 from stt_load.errors import ExitCode, SttLoadError
 from stt_load.kinds import LoadKind
 from stt_load.metrics.figures import FIGURES
-from stt_load.metrics.quantiles import percentile, smallest_n
+from stt_load.metrics.quantiles import Distribution, percentile, smallest_n
 from stt_load.report.device import DeviceFigures, is_covered
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, StageReport, Verdict
@@ -89,9 +89,10 @@ def replica_of(report: RunReport, name: str) -> Replica:
         verdict = f"its verdict is {report.verdict}{_reason(report)}"
         raise Unusable(f"{name}: nothing can be sized by this run: {verdict}; `stt-load report` has more")
     holds, source, is_open_above = _capacity(report)
-    stage = _stage_at(report, holds)
-    if not holds or stage is None:
+    stages = _stages_at(report, holds)
+    if not holds or not stages:
         raise Unusable(f"{name}: the server holds nobody{_reason(report)}")
+    stage = stages[0]
     run, kind = report.run, report.kind
     return Replica(
         run_id=str(run.get("run_id")),
@@ -104,8 +105,8 @@ def replica_of(report: RunReport, name: str) -> Replica:
         is_proven=not stage.is_few if report.capacity is None else report.capacity.interval is not None,
         is_open_above=is_open_above,
         at_users=stage.users,
-        latency=latencies_of(stage, kind),
-        n=stage.figures.n,
+        latency=_latencies(stages, kind),
+        n=sum(stage.figures.n - stage.figures.interrupted for stage in stages),
         duty=stage.duty_cycle if kind.is_paced else None,
         requests_per_s=None if kind.is_paced else stage.requests_per_s,
         audio_s=None if kind.is_paced else stage.figures.utterance_s_mean,
@@ -146,14 +147,31 @@ def capacity_bounds(report: RunReport) -> tuple[int, int | None]:
     return (knee.holds.users if knee.holds else 0), (knee.breaks.users if knee.breaks else None)
 
 
-def _stage_at(report: RunReport, users: int) -> StageReport | None:
-    """The stage that figures at this load are taken from: it passes, and has so many callers, or the next more, or
-    else the next fewer."""
-    passed = [stage for stage in report.stages if stage.verdict is Verdict.PASS]
-    above = [stage for stage in passed if stage.users >= users]
-    if above:  # of several trials, the one with the most utterances
-        return min(above, key=lambda stage: (stage.users, -stage.figures.n))
-    return max(passed, key=lambda stage: stage.users, default=None)
+def _stages_at(report: RunReport, users: int) -> list[StageReport]:
+    """The stages that figures at this load are taken from, the one with the most utterances first.
+
+    They have as many callers as held in a search, whose trials were repeated; else as many as the stage that passes
+    with so many callers, or the next more, or else the next fewer.
+    """
+    answer = report.capacity
+    passed = {stage.users for stage in report.stages if stage.verdict is Verdict.PASS}
+    above = {passing for passing in passed if passing >= users}
+    chosen = answer.held.users if answer and answer.held else min(above, default=max(passed, default=None))
+    found = [stage for stage in believable_stages(report) if stage.users == chosen]
+    return sorted(found, key=lambda stage: -stage.figures.n)
+
+
+def believable_stages(report: RunReport) -> Iterator[StageReport]:
+    """Those whose verdict is pass or fail."""
+    return (stage for stage in report.stages if stage.verdict in (Verdict.PASS, Verdict.FAIL))
+
+
+def pooled(stages: Sequence[StageReport], name: str) -> Distribution:
+    """The values of a figure in all these stages, those of failed utterances infinite."""
+    values: list[float] = []
+    for stage in stages:
+        values += stage.figures.distributions[name].with_infinite(stage.figures.errors).values
+    return Distribution.of(values)
 
 
 def _proof(report: RunReport, stage: StageReport) -> str:
@@ -169,14 +187,13 @@ def _proof(report: RunReport, stage: StageReport) -> str:
     return f"it is not proven ({stage.mark}): {missing}"
 
 
-def latencies_of(stage: StageReport, kind: LoadKind) -> Latencies:
+def _latencies(stages: Sequence[StageReport], kind: LoadKind) -> Latencies:
     """Those latencies that this kind of load has and that were measured."""
     found: Latencies = {}
     for name in _LATENCIES:
-        figure = _FIGURES[name]
-        if kind in figure.kinds and stage.figures.distributions[name].n:
-            estimates = {statistic: stage.figures.estimate(figure, statistic) for statistic in STATISTICS}
-            found[name] = {statistic: estimate.value if estimate else None for statistic, estimate in estimates.items()}
+        if kind in _FIGURES[name].kinds and any(stage.figures.distributions[name].n for stage in stages):
+            values = pooled(stages, name)
+            found[name] = {statistic: values.statistic(statistic) for statistic in STATISTICS}
     return found
 
 
