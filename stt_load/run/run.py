@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import uuid
@@ -90,7 +91,7 @@ class Run:
         self._caller_notes = caller_notes(config, clips, cluster, self._n_callers)
         notes = [*self._caller_notes, *_bounds_notes(config, clips)]
         if note := url_note(raw_options.get("stt_url"), config):
-            log.info(note)
+            log.log(logging.INFO if raw_options.get("stt_url") else logging.WARNING, note)
             notes.insert(0, note)
         self._limit_s = utterance_limit_s(config, clips.clips)
         self._description = {
