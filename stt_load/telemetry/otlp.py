@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import gevent
+import requests
 from gevent.event import Event
 
 from stt_load import __version__
@@ -28,6 +29,9 @@ from stt_load.telemetry.collector import import_sdk
 from stt_load.telemetry.exported import Exported, Kind, Labels, LiveFigures, Value, exported_of
 from stt_load.telemetry.histogram import BOUNDS_S, SCHEMA, LatencyHistogram
 from stt_load.text.url_secrets import HIDDEN, secrets_of_url, without_credentials
+
+EXPORTER = "opentelemetry.exporter.otlp.proto.http.metric_exporter"
+"""The name of the exporter's log."""
 
 PUSH_PERIOD_S = 5.0
 END_LIMIT_S = 5.0
@@ -53,7 +57,7 @@ class OtlpPush:
         self._clock = clock
         self._begun_ns = self._now_ns()
         self._is_exponential = os.environ.get(_AGGREGATION_VARIABLE) == _EXPONENTIAL
-        self._why = _LastWords()
+        self._why = LastWords()
         # A push that fails is tried again for as long; then the next one, which has newer figures, is due.
         timeout_s = None if any(map(os.environ.get, _TIMEOUT_VARIABLES)) else PUSH_PERIOD_S
         self._exporter = self._sdk.OTLPMetricExporter(endpoint=url, timeout=timeout_s)
@@ -153,19 +157,24 @@ class OtlpPush:
         )
 
 
-class _LastWords(logging.Filter):
-    """Holds back what the exporter logs while it sends, a warning for each attempt, and keeps the last line of it."""
+class LastWords(logging.Filter):
+    """Holds back what the exporter logs while it sends, a warning for each attempt, and keeps why it failed: the last
+    line, or in our words that nobody answers, which the last line doesn't say."""
 
     def __init__(self) -> None:
         super().__init__()
         self.text = "it gave no reason"
-        self._logger = logging.getLogger("opentelemetry.exporter.otlp.proto.http.metric_exporter")
+        self._is_away = False
+        self._logger = logging.getLogger(EXPORTER)
 
     def filter(self, entry: logging.LogRecord) -> bool:
-        self.text = entry.getMessage()
+        if any(isinstance(value, requests.ConnectionError) for value in entry.args or ()):
+            self._is_away = True
+        self.text = "nothing answers there" if self._is_away else entry.getMessage()
         return False
 
     def __enter__(self) -> None:
+        self._is_away = False
         self._logger.addFilter(self)
 
     def __exit__(self, *_: object) -> None:

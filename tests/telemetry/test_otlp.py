@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 from collector import Collector
 from live_figures import live_figures
 from ports import free_port
@@ -19,7 +20,7 @@ from stt_load.telemetry import collector
 from stt_load.telemetry.collector import check_otlp, collector_url
 from stt_load.telemetry.exported import exported_of
 from stt_load.telemetry.histogram import SCHEMA
-from stt_load.telemetry.otlp import OtlpPush
+from stt_load.telemetry.otlp import EXPORTER, LastWords, OtlpPush
 
 CLOCK = SteadyWallClock.read(time.time, time.monotonic)
 
@@ -72,9 +73,9 @@ def test_native_buckets_are_pushed_where_the_standard_variable_asks(
     assert (point.positive.offset, list(point.positive.bucket_counts)) == (first - 1, counts)
 
 
-@pytest.mark.parametrize("fault", ["nobody listens", "it answers 400"])
+@pytest.mark.parametrize(("fault", "why"), [("nobody listens", "Failed to export"), ("it answers 400", "400")])
 def test_a_collector_that_takes_nothing_costs_one_warning(
-    fault: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    fault: str, why: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.01")
     with Collector(status=400) as refusing, caplog.at_level(logging.INFO):
@@ -84,7 +85,21 @@ def test_a_collector_that_takes_nothing_costs_one_warning(
             push.push()
     (line,) = [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.WARNING]
     assert line.startswith(f"figures don't reach the OTLP collector {url}: ")
+    assert why in line
     assert line.endswith("; the run goes on without")
+
+
+def test_a_collector_that_is_away_is_told_in_words_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    """The exporter says it when it tries again, which is a second later, and nothing of it when it gives up."""
+    last_words, exporter = LastWords(), logging.getLogger(EXPORTER)
+    with last_words:
+        exporter.warning("Transient error %s encountered", requests.ConnectionError("Connection refused"))
+        exporter.error("Failed to export %s batch due to timeout, max retries or shutdown.", "metrics")
+    assert last_words.text == "nothing answers there"
+    with last_words:
+        exporter.error("Failed to export %s batch code: %s", "metrics", 400)
+    assert last_words.text == "Failed to export metrics batch code: 400"
+    assert not caplog.records
 
 
 def test_secrets_of_its_url_are_in_no_line(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
