@@ -23,7 +23,6 @@ def model_of(run: Mapping[str, Any]) -> Identity:
         "length of a frame": (run.get("frame") or {}).get("ms"),
         "silence after a clip (--trailing-silence)": run.get("trailing_silence_s"),
         "pause of a caller (--pause)": (run.get("options") or {}).get("pause"),
-        "version of the server": _server_version(run),
     }
 
 
@@ -66,11 +65,6 @@ def _machine(about: Mapping[str, Any]) -> str:
     parts = (about.get("host"), about.get("cpu_model"), about.get("architecture"), cores)
     limit = f", CPU limit {own:g} cores" if own else ""
     return (", ".join(str(part) for part in parts if part) or "not known") + limit
-
-
-def _server_version(run: Mapping[str, Any]) -> Any:
-    """What the server calls itself, where something has asked it."""
-    return run.get("server_version")
 
 
 def _told(value: object) -> str:

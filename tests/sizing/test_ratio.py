@@ -110,15 +110,12 @@ def test_a_machine_that_never_broke_leaves_only_latency(tmp_path: Path, streams:
         pytest.param({"stt_url": "ws://h/ws?model=large"}, "query of the URL", id="another model in the URL"),
         pytest.param({"end": "server"}, "who ends the utterance", id="another end"),
         pytest.param({"clips": {"n": 6, "manifest_sha256": "1" * 64}}, "clips", id="other clips"),
-        pytest.param(
-            {"server_version": "2.0"}, "version of the server: 1.0 in --from, 2.0 in --to", id="another version"
-        ),
     ],
 )
 def test_other_models_are_refused_unless_forced(tmp_path: Path, change: dict[str, Any], told: str) -> None:
     one, other = uploads(), uploads()
     for made in (one, other):
-        made.run |= {"kind": "upload", "dialect": "parakeet", "server_version": "1.0", "stt_url": "ws://h/ws?token=a"}
+        made.run |= {"kind": "upload", "dialect": "parakeet", "stt_url": "ws://h/ws?token=a"}
     other.run |= change
     folders = one.write(tmp_path / "a"), other.write(tmp_path / "b")
     with pytest.raises(ConfigError) as raised:
