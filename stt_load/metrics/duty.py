@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+
+import numpy as np
 
 from stt_load.records import UtteranceRecord
 
@@ -19,15 +22,16 @@ class DutyCycle:
     hold_end_s: float
     _sent_s: array[float] = field(default_factory=lambda: array("d"))
 
-    def add(self, records: Iterable[UtteranceRecord]) -> None:
+    def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds every utterance of the stage, also those that began before the hold and were still speaking in it."""
-        began, ended = self.hold_start_s, self.hold_end_s
-        spans = [(record.started_at, record.started_at + record.audio_s) for record in records]
-        self._sent_s.extend([min(end, ended) - max(start, began) for start, end in spans if end > began])
+        starts = np.fromiter(map(attrgetter("started_at"), records), float)
+        ends = starts + np.fromiter(map(attrgetter("audio_s"), records), float)
+        sent_s = np.minimum(ends, self.hold_end_s) - np.maximum(starts, self.hold_start_s)
+        self._sent_s.frombytes(sent_s[sent_s > 0].tobytes())
 
     def close(self) -> float | None:
         """The share of the hold, 0 to 1; None for a hold without length or callers."""
         capacity_s = self.users * (self.hold_end_s - self.hold_start_s)
         if capacity_s <= 0:
             return None
-        return min(1.0, math.fsum(sent_s for sent_s in self._sent_s if sent_s > 0) / capacity_s)
+        return min(1.0, math.fsum(self._sent_s) / capacity_s)

@@ -58,7 +58,7 @@ class RunAggregate:
             late.fill(records)
             self.rows += len(records)
             self.late_frames.add(records)
-            self.tagged += sum(has_model_tags(record.text) for record in records if record.is_transcribed)
+            self.tagged += sum([has_model_tags(record.text) and record.is_transcribed for record in records])
             for stage, mine in _by_stage(records).items():
                 if stage in self.stages:
                     self.stages[stage].add(mine)
