@@ -13,6 +13,7 @@ from stt_load.metrics.scorer import Scorer
 from stt_load.metrics.wer import scored
 from stt_load.records import UtteranceRecord
 from stt_load.report.build import build_report
+from stt_load.report.json_file import summary_json
 from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport
 
@@ -58,9 +59,9 @@ def test_unscored_rows_give_the_same_report_as_scored_ones() -> None:
         scorer.fill(record, EVERYBODY)
     every_third = [unscored(row) if n % 3 else copy(row) for n, row in enumerate(made.utterances)]
     raw = [unscored(row) for row in made.utterances]
-    expected = report_of(made, made.utterances)
-    assert report_of(made, every_third) == expected
-    assert report_of(made, raw) == expected
+    expected = summary_json(report_of(made, made.utterances))
+    assert summary_json(report_of(made, every_third)) == expected
+    assert summary_json(report_of(made, raw)) == expected
 
 
 def test_they_are_scored_under_the_normaliser_of_the_run() -> None:
@@ -69,7 +70,7 @@ def test_they_are_scored_under_the_normaliser_of_the_run() -> None:
     (row,) = made.utterances
     row.reference, row.text = "我要退货。", "我要退號"
     by_door = report_of(made, [scored(row, CHINESE)])
-    assert report_of(made, [unscored(row)]) == by_door
+    assert summary_json(report_of(made, [unscored(row)])) == summary_json(by_door)
     assert by_door.stages[0].figures.wer == 1 / 4
 
 
