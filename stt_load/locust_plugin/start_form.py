@@ -55,7 +55,7 @@ def install_form(environment: Any) -> None:
     def tell_of_start(response: Response) -> Response:
         """Adds to what the page asks for now and then. Locust calls itself ready, or stopped, as long as a run is
         prepared: its page would show the form again, and ask no more. A run that could not start after all is told."""
-        if request.endpoint == "locust.request_stats":
+        if request.endpoint == "locust.request_stats" and response.is_json:  # a stranger gets another answer
             role, told = environment.stt_role, response.get_json()
             if role.is_started and told["state"] in (STATE_INIT, STATE_STOPPED):
                 told["state"] = STATE_SPAWNING
