@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from stt_load.metrics.figures import Figure, Unit
-from stt_load.metrics.quantiles import percentile
-from stt_load.report.model import StageReport
+from stt_load.metrics.quantiles import REPORTED, percentile
+from stt_load.report.model import RunReport, StageReport
 from stt_load.report.wording import percent, seconds
 
+_REPORTED = tuple(f"p{100 * p:g}" for p in REPORTED)
 FAILED = "failed"
 """What stands for a percentile that falls on an utterance that did not complete."""
 
@@ -52,6 +53,20 @@ def figure_value(figure: Figure, value: float) -> str:
             return f"{value:.2f} cores"
         case _:
             return f"{value:.3g}{_SUFFIX.get(figure.unit, '')}"
+
+
+def shown_percentiles(report: RunReport, figure: Figure) -> tuple[str, ...]:
+    """The three percentiles of a figure that a page shows: p50, p95 and p99, with one that an objective is set on in
+    place of p95."""
+    judged = [
+        result.slo.statistic
+        for stage in report.stages[:1]
+        for result in stage.slos
+        if result.slo.figure == figure and result.slo.percentile is not None
+    ]
+    others = [statistic for statistic in judged if statistic and statistic not in _REPORTED]
+    low, middle, high = _REPORTED
+    return low, (others[0] if others else middle), high
 
 
 def stage_value(stage: StageReport, figure: Figure, statistic: str | None) -> float | None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stt_load.metrics.figures import FIGURES, NOTHING, Figure
-from stt_load.report.figure_words import figure_title, figure_value, stage_value
+from stt_load.report.figure_words import figure_title, figure_value, shown_percentiles, stage_value
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.wording import callers, sampled
 
+_PERCENTILES = "percentiles"
 _SHOWN = (
-    ("eos_latency", "p50"),
-    ("eos_latency", "p95"),
-    ("eos_latency", "p99"),
+    ("eos_latency", _PERCENTILES),
     ("first_audio", "p95"),
-    ("total", "p50"),
-    ("total", "p95"),
-    ("total", "p99"),
+    ("total", _PERCENTILES),
     ("rtf", "p95"),
     ("requests_per_s", None),
     ("wer", None),
@@ -24,7 +21,8 @@ _SHOWN = (
     ("gpu_util", "mean"),
     ("server_cpu", "mean"),
 )
-"""Figure and statistic, in the order of the rows. What a run does not measure is left out."""
+"""Figure and statistic, or the percentiles that a page shows of it, in the order of the rows. What a run does not
+measure is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +39,13 @@ def key_figures(report: RunReport) -> KeyFigures | None:
     figures = {figure.name: figure for figure in FIGURES if report.kind in figure.kinds}
     rows = []
     for name, statistic in _SHOWN:
-        if name in figures:
-            cells = tuple(_cell(stage, figures[name], statistic) for stage in stages)
+        figure = figures.get(name)
+        if figure is None:
+            continue
+        for one in shown_percentiles(report, figure) if statistic == _PERCENTILES else (statistic,):
+            cells = tuple(_cell(stage, figure, one) for stage in stages)
             if any(cell != NOTHING for cell in cells):
-                rows.append((" ".join(filter(None, (figure_title(figures[name]), statistic))), cells))
+                rows.append((" ".join(filter(None, (figure_title(figure), one))), cells))
     headings = tuple((callers(stage.users, report.kind), str(stage.verdict)) for stage in stages)
     return KeyFigures(headings, tuple(rows)) if rows else None
 

@@ -190,3 +190,11 @@ def test_an_objective_far_above_everything_does_not_press_the_points_to_the_floo
     chart = charts_of(made)["eos-latency"]
     assert "↑ SLO p95 &lt; 60s" in chart.body
     assert 'class="bound"' not in chart.body
+
+
+def test_the_percentile_that_an_objective_is_set_on_is_among_those_drawn() -> None:
+    made = made_run(ladder=(1, 5), per_stage=60)
+    made.run["slos"] = ["eos_latency:p90<1s"]
+    chart = charts_of(made)["eos-latency"]
+    assert chart.title == "EOS latency, p50, p90 and p99"
+    assert "p90 0." in told(chart)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from stt_load.metrics.figures import FIGURES, Figure, Unit, headline_of
-from stt_load.metrics.quantiles import REPORTED
+from stt_load.metrics.quantiles import percentile
 from stt_load.metrics.validity import LATE_LIMIT
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.curves import ages_chart, distribution_chart
@@ -13,7 +13,7 @@ from stt_load.report.charts.over_callers import OverCallers, Span
 from stt_load.report.charts.over_time import timeline_chart
 from stt_load.report.charts.panel import Bound, Mark, Panel, Series
 from stt_load.report.device import DEVICE_KINDS
-from stt_load.report.figure_words import figure_title, figure_value
+from stt_load.report.figure_words import figure_title, figure_value, shown_percentiles
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.wording import bound
 
@@ -57,16 +57,16 @@ def _bounds(report: RunReport, figure: Figure, factor: float = 1.0) -> tuple[Bou
 
 
 def _percentiles(report: RunReport, figure: Figure) -> Panel | None:
-    """p50, p95 and p99 over callers. Failed utterances are later than any bound, as for the objectives."""
+    """Three percentiles over callers. Failed utterances are later than any bound, as for the objectives."""
     series = []
-    for style, p in enumerate(REPORTED):
-        marks = []
+    for style, name in enumerate(shown_percentiles(report, figure)):
+        p, marks = percentile(name) or 0.0, []
         for stage in report.stages:
             values = stage.answer_times(figure)
             value, (low, high) = values.at(p), values.ci95(p)
             if value is not None:
                 marks.append(Mark(stage, value, low, high, values.min, values.max))
-        series.append(Series(f"p{p * 100:g}", tuple(marks), style))
+        series.append(Series(name, tuple(marks), style))
     is_empty = not any(stage.figures.distributions[figure.name].n for stage in report.stages)
     unit = {Unit.SECONDS: "seconds", Unit.FACTOR: "factor"}.get(figure.unit, str(figure.unit))
     return None if is_empty else Panel(unit, tuple(series), _tell(figure), _bounds(report, figure))
@@ -83,8 +83,7 @@ def _headline(report: RunReport) -> Sequence[Chart]:
     if panel is None:
         return ()
     layout = OverCallers(report, (panel,), _HEADLINE_WIDTH, has_verdicts=True, tell_stage=_counts, span=_held(report))
-    name, title = figure.name.replace("_", "-"), _with_percentiles(figure)
-    return (layout.chart(name, title, _HOW_TO_READ, is_headline=True),)
+    return (layout.chart(*_named(report, figure), _HOW_TO_READ, is_headline=True),)
 
 
 def _held(report: RunReport) -> Span | None:
@@ -104,8 +103,10 @@ _HOW_TO_READ = (
 )
 
 
-def _with_percentiles(figure: Figure) -> str:
-    return f"{_title(figure)}, p50, p95 and p99"
+def _named(report: RunReport, figure: Figure) -> tuple[str, str]:
+    """Name and title of a chart of percentiles."""
+    low, middle, high = shown_percentiles(report, figure)
+    return figure.name.replace("_", "-"), f"{_title(figure)}, {low}, {middle} and {high}"
 
 
 def _other_times(report: RunReport) -> Sequence[Chart]:
@@ -119,9 +120,7 @@ def _other_times(report: RunReport) -> Sequence[Chart]:
         if figure.name in shown and figure != headline_figure(report):
             panel = _percentiles(report, figure)
             if panel is not None:
-                drawn.append(
-                    OverCallers(report, (panel,)).chart(figure.name.replace("_", "-"), _with_percentiles(figure))
-                )
+                drawn.append(OverCallers(report, (panel,)).chart(*_named(report, figure)))
     return drawn
 
 
