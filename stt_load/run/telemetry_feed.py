@@ -13,6 +13,7 @@ from stt_load.report.model import StageReport
 from stt_load.run.cluster import Cluster
 from stt_load.run.ledger import Ledger
 from stt_load.run.live_stages import LiveStages
+from stt_load.run.live_view import CALLER_STATES
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
 from stt_load.telemetry.collector import collector_url
@@ -72,7 +73,7 @@ class TelemetryFeed:
             part.stop()
 
     def _figures(self) -> LiveFigures:
-        update = self._update()
+        update, states = self._update(), self._ledger.caller_states()
         return LiveFigures(
             run_id=self._run_id,
             label=self._config.label,
@@ -82,7 +83,8 @@ class TelemetryFeed:
             phase=str(update.phase),
             target=update.users,
             callers=self._cluster.reached,
-            states=self._ledger.caller_states(),
+            # Each of them from the start: a series that comes and goes leaves gaps. The rest is between two utterances.
+            states={state.name: states[state.name] for state in CALLER_STATES[:-1]},
             generator_cpu_pct=self._ledger.cpu_pct(),
             counters=self._counters,
             ended=self._ended(update),
