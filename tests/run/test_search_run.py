@@ -44,7 +44,7 @@ class Users:
 
 @dataclass
 class FullWorkload(ScriptedWorkload):
-    """Of a server that holds so many callers."""
+    """The callers of a server that holds so many of them, and refuses the others."""
 
     users: type[Users] | Users = Users
     holds: int = 2
