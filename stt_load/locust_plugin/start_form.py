@@ -110,7 +110,7 @@ def _extra_options(form: WebForm, of_locust: Mapping[str, Any]) -> dict[str, Any
             "default_value": value,
             "choices": form.choices(option) or None,
             "is_multiple": False,  # Locust's word for a list in which several are chosen
-            "help_text": option.help_with_default + (" Several are written with commas." if option.is_multiple else ""),
+            "help_text": form.help_of(option),
             "group": option.group,
             "flag": f"--{option.name}",
         }

@@ -76,6 +76,11 @@ class WebForm:
         nothing = ("",) if option.choices and option.default is None else ()
         return (*nothing, *option.choices)
 
+    def help_of(self, option: Option) -> str:
+        """What stands below a field: of an empty one also what happens if it stays so."""
+        said = option.help if self._value_of(option) else option.help_with_default
+        return f"{said} Several are written with commas." if option.is_multiple else said
+
     @property
     def url(self) -> str:
         """The server's URL without what is secret in it; empty where nobody has named one."""

@@ -49,6 +49,14 @@ def test_what_can_be_chosen_is_a_list() -> None:
     }
 
 
+def test_help_says_what_happens_where_a_field_stays_empty() -> None:
+    form = form_of(dialect=next(iter(TTS.dialect_rows())))
+    helps = {option.key: form.help_of(option) for option, _ in form.shown()}
+    assert helps["hold"] == "How long each stage is held once all its callers are there."
+    assert helps["gpu_id"].endswith("[default: those that the server uses]")
+    assert helps["slo"] == "A bound that every stage must meet; can be repeated. Several are written with commas."
+
+
 def test_what_comes_back_as_it_was_shown_is_what_was_given() -> None:
     form = form_of(
         stt_url=SECRET, slo=["wer<8%", "error_rate<1%"], verbose=True, tts_url="http://me:pw@tts.example/tts"
