@@ -35,7 +35,7 @@ _NORMAL = 1.4826
 @dataclass(frozen=True, slots=True)
 class Watched:
     """One figure that is watched. `least_ratio`, `least`: what a change must be more than, as a share of the median and
-    in the figure's own unit. `is_at`: it belongs to a number of callers."""
+    in the figure's own unit."""
 
     name: str
     value: Callable[[StageRow], float | None] | None  # None: callers that the run holds
