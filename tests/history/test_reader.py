@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from made_run import made_run, made_speech, made_uploads
+from made_search import made_search
 
 from stt_load.errors import ConfigError
 from stt_load.history.reader import read_history
@@ -32,6 +33,13 @@ def test_a_summary_says_what_the_raw_files_say(tmp_path: Path, made) -> None:
     assert of_raw.folder == folder
     for name in ("run_id", "started_at", "label", "kind", "server", "machine", "verdict", "holds", "stages", "test"):
         assert getattr(of_raw, name) == getattr(of_summary, name), name
+
+
+def test_a_search_holds_what_it_answers(tmp_path: Path) -> None:
+    made = made_search()
+    made.write(tmp_path / "run")
+    answer = build_report(made.run, made.transitions, [made.utterances]).capacity
+    assert only(tmp_path).holds == answer.holds > 0
 
 
 def test_a_row_has_what_the_run_found(tmp_path: Path) -> None:
