@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from stt_load.cli.run import with_options
+from stt_load.report.charts.png import require_vl_convert
 from stt_load.report.knee import exit_code
 from stt_load.report.publish import publish_report
 from stt_load.report.report_files import write_pictures
@@ -27,8 +28,10 @@ def command(folder: Path, output: str | None, png: bool, strict: bool | None) ->
 
     Ends with the exit code of the run, as the report prints it.
     """
+    if png:
+        require_vl_convert()
+    gc.set_threshold(_ROWS_AT_ONCE)
     report = publish_report(folder, output, is_strict=bool(strict))
     if png:
-        click.echo(f"charts: {', '.join(write_pictures(folder, report))}")
-    gc.set_threshold(_ROWS_AT_ONCE)
+        click.echo(f"charts: {', '.join(write_pictures(folder, report)) or 'none, since nothing was measured'}")
     return exit_code(report)

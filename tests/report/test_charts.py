@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -14,7 +15,7 @@ from stt_load.errors import ConfigError
 from stt_load.report.build import build_report
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.palette import PALETTE
-from stt_load.report.charts.png import chart_png
+from stt_load.report.charts.png import chart_png, require_vl_convert
 from stt_load.report.charts.run_charts import draw_charts
 from stt_load.report.charts.scale import Scale, ticks, time_ticks
 from stt_load.report.charts.svg import element, label
@@ -174,9 +175,9 @@ def test_a_picture_that_can_not_be_drawn_is_one_line(
 
 
 def test_without_the_library_the_option_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "vl_convert", None)
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
     with pytest.raises(ConfigError, match=r"--png needs vl-convert: .*pip install"):
-        chart_png(charts_of(made_run(ladder=(1,), per_stage=20))["eos-latency"])
+        require_vl_convert()
 
 
 def test_what_a_search_found_stands_on_the_axis_of_callers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Any
 
 from stt_load.errors import ConfigError
 from stt_load.extras import install_command
@@ -15,13 +16,19 @@ _TITLE_HEIGHT = 24.0
 _SCALE = 2.0  # for screens with two pixels in place of one
 
 
-def chart_png(chart: Chart) -> bytes:
-    """The chart below its title, with two pixels for each of the page's. Raises ConfigError where vl-convert is missing
-    or can't draw it."""
+def require_vl_convert() -> Any:
+    """The library that draws. Raises ConfigError where it is missing."""
     try:
         import vl_convert
     except ImportError as error:
         raise ConfigError(f"--png needs vl-convert: {install_command('report')}") from error
+    return vl_convert
+
+
+def chart_png(chart: Chart) -> bytes:
+    """The chart below its title, with two pixels for each of the page's. Raises ConfigError where vl-convert is missing
+    or can't draw it."""
+    vl_convert = require_vl_convert()
     try:
         # Its fonts come with it: a container has none.
         return bytes(vl_convert.svg_to_png(_on_paper(chart), scale=_SCALE))
