@@ -22,6 +22,9 @@ LISTED = 10
 _GROUPS_KEPT = 1_000  # messages of one stage that differ; a server that invents more is not worth the memory
 _CHARACTERS = 200
 _MASK = "…"
+_NO_FAILURES = frozenset(
+    map(str, (Outcome.OK, Outcome.INTERRUPTED))
+)  # to compare with members takes five times as long
 
 _APART = r"\s,;(){}=\"'"
 _VARYING = re.compile(
@@ -55,7 +58,7 @@ def no_advice(record: UtteranceRecord) -> None:
 
 def has_failed(record: UtteranceRecord) -> bool:
     """The utterance neither completed nor was interrupted by the end of the run."""
-    return record.outcome != Outcome.OK and record.outcome != Outcome.INTERRUPTED
+    return record.outcome not in _NO_FAILURES
 
 
 def masked(message: str) -> str:

@@ -209,7 +209,7 @@ class StageStats:
         if not counted:
             return
         kind = KINDS[counted[0].kind]
-        completed = [record for record in counted if record.outcome == Outcome.OK]
+        completed = [record for record in counted if record.is_ok]
         failed = [] if len(completed) == len(counted) else [record for record in counted if has_failed(record)]
         self.outcomes.update(map(attrgetter("outcome"), counted))
         self._add_figures(completed, [f for f in figures_of(Source.COMPLETED) if kind in f.kinds])
