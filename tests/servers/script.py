@@ -56,8 +56,6 @@ class Script:
     with speech in it (`delay_from`). Every frame that arrives before that moves the first kind on: so
     `delay_s` has to be longer than a frame, and the stream has to stop.
 
-    `holds`: callers at the same time; one more is refused. None: as many as come.
-
     `pieces`: the words of the text are spread over so many messages. They are due together, or, with `mid_clip`,
     all but the last one after each second of speech. `queued`: `{"status":"queued"}` for each of them.
     """
@@ -70,7 +68,6 @@ class Script:
     pieces: int = 1
     mid_clip: bool = False
     queued: bool = True
-    holds: int | None = None
     loss: float = 0.0  # probability that an utterance's texts are never sent
     fault: Fault | None = None
     faulty_ratio: float = 1.0  # of callers

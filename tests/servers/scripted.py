@@ -49,8 +49,7 @@ class ScriptedRecogniser:
         fault = self.script.fault if self.script.is_faulty(caller) else None
         if fault is Fault.NO_UPGRADE:
             return NoResponse()
-        is_full = self.script.holds is not None and len(self.sessions) >= self.script.holds
-        if fault is Fault.REFUSE or is_full:
+        if fault is Fault.REFUSE:
             return HttpResponse(self.script.status, json.dumps({"error": "refused by the script"}))
         session = ScriptedSession(self, caller, fault, connection)
         self.sessions[caller] = session
