@@ -61,9 +61,13 @@ class RawLines(Generic[Row]):
                 self._is_sealed = mentions_seal(file.read(_LOOKED_AT_BYTES))
                 file.seek(0)
                 for piece in _whole_lines(file):
-                    rows = self._all_at_once(piece, n_before)
-                    yield self._one_by_one(piece.split(b"\n"), n_before) if rows is None else rows
-                    n_before += piece.count(b"\n")
+                    n_lines = count_numbered(piece, self._numbers.next)
+                    rows = None if n_lines is None else self._all_at_once(piece, n_lines, n_before)
+                    if n_lines is None or rows is None:
+                        lines = piece.split(b"\n")
+                        rows, n_lines = self._one_by_one(lines, n_before), len(lines) - 1
+                    yield rows
+                    n_before += n_lines
         except FileNotFoundError:
             pass  # a run without a sidecar has no samples, one that was killed early no utterances
         except OSError as error:
@@ -75,18 +79,15 @@ class RawLines(Generic[Row]):
         if n_missing > 0:
             self._note(Flaw.MISSING, n=n_missing)
 
-    def _all_at_once(self, piece: bytes, n_before: int) -> list[Row] | None:
-        """The rows of a piece in which every line is whole, in its place, and a row; None where one is not."""
-        n_whole = count_numbered(piece, self._numbers.next)
-        if n_whole is None:
-            return None
+    def _all_at_once(self, piece: bytes, n_lines: int, n_before: int) -> list[Row] | None:
+        """The rows of a piece whose lines are whole, in their places, and rows; None where one is no row."""
         try:
             parsed = self._decoder.decode_lines(piece)
         except (ValueError, RecursionError):
             return None
-        if len(parsed) != n_whole:
+        if len(parsed) != n_lines:
             return None
-        self._numbers.skip(n_whole)
+        self._numbers.skip(n_lines)
         return self._accepted(parsed, n_before + 1)
 
     def _one_by_one(self, lines: Sequence[bytes], n_before: int) -> list[Row]:
