@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 
 import click
 
+from stt_load.cli.output_files import check_output_files, write_output_files
 from stt_load.comparison.compare import Comparison, FailOn, compare
 from stt_load.comparison.console import print_comparison
 from stt_load.comparison.html import comparison_html
 from stt_load.comparison.json_form import comparison_json
 from stt_load.comparison.markdown import comparison_markdown
-from stt_load.comparison.sources import read_sides
+from stt_load.comparison.sources import paths_of, read_sides
 from stt_load.comparison.targets import read_targets, shipped, targets_of
 from stt_load.comparison.wording import void_lines
 from stt_load.errors import ConfigError
-from stt_load.process.atomic_file import write_atomically
 from stt_load.process.standard_streams import require_output
 
 _NONE = "none"
-_STANDARD_OUTPUT = "-"
 
 _FORMS: dict[str, Callable[[Comparison, Sequence[FailOn]], str]] = {
     "markdown": comparison_markdown,
@@ -67,6 +66,7 @@ def command(
     if print_targets is not None:
         click.echo(_shipped(print_targets), nl=False)
         return 0
+    check_output_files(files, [*(path for side in results for path in paths_of(side)), targets])
     reasons = _fail_on(fail_on)
     asked = read_targets(targets) if targets is not None else ()
     sides = read_sides(results, [target.measure for target in asked])
@@ -76,13 +76,8 @@ def command(
         raise ConfigError([*(f"these results have measured different things: {line}" for line in voids), _ANYWAY])
     if asked and comparison.is_believed and not comparison.has_judged_target:
         raise ConfigError(f"--targets {targets}: these results have none of the figures that it has targets for")
-    for form, path in files.items():
-        if path is not None and path != _STANDARD_OUTPUT:
-            write_atomically(Path(path), _FORMS[form](comparison, reasons))
-    printed = [form for form, path in files.items() if path == _STANDARD_OUTPUT]
-    for form in printed:
-        click.echo(_FORMS[form](comparison, reasons), nl=False)
-    if not printed:
+    forms = {form: partial(write, comparison, reasons) for form, write in _FORMS.items()}
+    if not write_output_files(files, forms):
         print_comparison(comparison, reasons)
     require_output()
     return int(comparison.exit_code(reasons))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stt_load.cli.output_files import STANDARD_OUTPUT, OutputFiles, check_output_files, write_output_files
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.history.console import print_history, print_judgement, print_unreadable
 from stt_load.history.csv_file import history_csv
@@ -13,7 +14,7 @@ from stt_load.history.page import history_html
 from stt_load.history.reader import read_history
 from stt_load.history.regression import judge_newest
 from stt_load.history.series import SAME, series_of
-from stt_load.process.atomic_file import write_atomically
+from stt_load.process.standard_streams import require_output
 
 
 def _parse_same(text: str) -> tuple[str, ...]:
@@ -46,23 +47,29 @@ def command(folder: Path, check: bool, same: str, html: Path | None, csv: Path |
     With --check: ends with 0 where the newest run is as good as the last good ones like it, with 3 where a figure is
     worse than they scatter, and with 4 where that can't be judged, as with fewer than 5 of them.
     """
-    files = [path for path in (html, csv) if path is not None]
-    there = [] if overwrite else [path for path in files if path.exists()]
+    files: OutputFiles = {"html": html, "csv": csv}
+    check_output_files(files)
+    there = (
+        [] if overwrite else [path for path in (html, csv) if path and str(path) != STANDARD_OUTPUT and path.exists()]
+    )
     if there:
         raise ConfigError([f"{path} is there already: give another name, or --overwrite" for path in there])
     shared = _parse_same(same)
     history = read_history(folder)
     series = series_of(history.runs, shared)
-    if html is not None:
-        write_atomically(html, history_html(history, series))
-    if csv is not None:
-        write_atomically(csv, history_csv(series))
+    is_printed = write_output_files(
+        files, {"html": lambda: history_html(history, series), "csv": lambda: history_csv(series)}
+    )
     if not check:
-        print_history(history, series)
+        if not is_printed:
+            print_history(history, series)
+        require_output()
         return ExitCode.FINE
     judgement = judge_newest(history.runs, shared)
-    print_judgement(judgement)
-    print_unreadable(history)
+    if not is_printed:
+        print_judgement(judgement)
+        print_unreadable(history)
+    require_output()
     if judgement.why_not is not None:
         return ExitCode.NOT_BELIEVABLE
     return ExitCode.SLO_MISSED if judgement.regressions else ExitCode.FINE

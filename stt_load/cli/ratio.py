@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from stt_load.cli.output_files import check_output_files, write_output_files
 from stt_load.errors import ExitCode
-from stt_load.process.atomic_file import write_atomically
-from stt_load.sizing.document import markdown, print_document
-from stt_load.sizing.ratio import FILE_NAME, measure_ratio, write_ratio
+from stt_load.process.standard_streams import require_output
+from stt_load.sizing.document import json_text, print_document
+from stt_load.sizing.document import markdown as document_markdown
+from stt_load.sizing.ratio import FILE_NAME, measure_ratio
 from stt_load.sizing.ratio_report import ratio_document
 
 _FOLDER = click.Path(path_type=Path)
@@ -27,17 +29,18 @@ _FOLDER = click.Path(path_type=Path)
     help=f"Keep the ratio there, for `stt-load size --ratio`; {FILE_NAME} where FILE is left out.",
 )
 @click.option("--anyway", is_flag=True, help="Also where the runs differ in model, clips or settings.")
-@click.option("--markdown", "markdown_file", metavar="FILE", help="Also write the table there, as Markdown.")
-def command(first: Path, second: Path, save: Path | None, anyway: bool, markdown_file: str | None) -> int:
+@click.option("--markdown", metavar="FILE", help="Also write the table there, as Markdown.")
+def command(first: Path, second: Path, save: Path | None, anyway: bool, markdown: str | None) -> int:
     """How much faster or slower the second machine is, from two runs with the same server and the same --concurrency.
 
     Latency, requests a second and callers held, each with an interval, at the loads that both runs have.
     """
+    files = {"save": save, "markdown": markdown}
+    check_output_files(files)
     config = measure_ratio(first, second, is_forced=anyway)
     document = ratio_document(config, str(save) if save else None)
-    if save:
-        write_ratio(save, config)
-    if markdown_file:
-        write_atomically(Path(markdown_file), markdown(document))
-    print_document(document)
+    forms = {"save": lambda: json_text(config), "markdown": lambda: document_markdown(document)}
+    if not write_output_files(files, forms):
+        print_document(document)
+    require_output()
     return ExitCode.FINE

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from stt_load.cli.output_files import check_output_files, write_output_files
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.option_values import whole_number_from
-from stt_load.process.atomic_file import write_atomically
+from stt_load.process.standard_streams import require_output
 from stt_load.sizing.amounts import parse_duty, parse_headroom, parse_price, parse_rate_per_s
 from stt_load.sizing.deployment import Demand, check_demand, plan_deployment
-from stt_load.sizing.document import markdown, print_document
+from stt_load.sizing.document import json_text, markdown, print_document
 from stt_load.sizing.ratio import read_ratio
 from stt_load.sizing.replica import read_replica
 from stt_load.sizing.size_report import size_data, size_document
@@ -52,14 +52,16 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 )
 @click.option("--anyway", is_flag=True, help="Use the ratio although the runs differ in model, clips or machine.")
 @click.option("--kubernetes", is_flag=True, help="Print the manifests too, which --markdown and --json always have.")
-@click.option("--markdown", "markdown_file", metavar="FILE", help="Also write all of it there, as Markdown.")
-@click.option("--json", "json_file", metavar="FILE", help="Also write all of it there, as JSON.")
+@click.option("--markdown", metavar="FILE", help="Also write all of it there, as Markdown.")
+@click.option("--json", metavar="FILE", help="Also write all of it there, as JSON; - prints that, and nothing else.")
 def command(folder: Path, ratio_file: Path | None, anyway: bool, kubernetes: bool, **given: str | None) -> int:
     """What to deploy for so many callers: replicas, cost, energy, latency, and manifests for Kubernetes.
 
     RUN is the folder of a run that has found how many callers the server holds: `stt-load find`, or a ladder. Ends with
     4 where that run is not to be believed, or the server held nobody.
     """
+    files = {name: given[name] for name in ("markdown", "json")}
+    check_output_files(files, [ratio_file])
     values, problems = _parse(given)
     if anyway and ratio_file is None:
         problems.append("--anyway: is for --ratio: leave it out, or give a ratio")
@@ -73,14 +75,13 @@ def command(folder: Path, ratio_file: Path | None, anyway: bool, kubernetes: boo
     speed, caveats = speed_for(ratio, replica, is_forced=anyway) if ratio else (None, ())
     deployment = plan_deployment(replica, demand, speed)
     document = size_document(replica, deployment, speed, caveats)
-    if given["markdown_file"]:
-        write_atomically(Path(given["markdown_file"]), markdown(document))
-    if given["json_file"]:
-        data = size_data(replica, deployment, speed, caveats)
-        write_atomically(
-            Path(given["json_file"]), json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
-        )
-    print_document(document, instead_of_codes="" if kubernetes else _MANIFESTS)
+    forms = {
+        "markdown": lambda: markdown(document),
+        "json": lambda: json_text(size_data(replica, deployment, speed, caveats)),
+    }
+    if not write_output_files(files, forms):
+        print_document(document, instead_of_codes="" if kubernetes else _MANIFESTS)
+    require_output()
     return ExitCode.FINE
 
 

@@ -10,16 +10,17 @@ from typing import Any
 import click
 
 from stt_load.cli.locust_child import run_locust
+from stt_load.cli.output_files import OutputFiles, check_output_files, write_output_files
 from stt_load.cli.run import check, locust_command, locust_environment, with_options
 from stt_load.errors import ConfigError, ExitCode, SttLoadError
 from stt_load.kinds import UPLOAD, kind_of
 from stt_load.option_values import parse_ladder
 from stt_load.options import OPTIONS
-from stt_load.process.atomic_file import write_atomically
 from stt_load.process.ending_signals import hearing, leave_before_start
+from stt_load.process.standard_streams import require_output
 from stt_load.report.model import RunReport
 from stt_load.report.report_files import read_report
-from stt_load.sizing.document import markdown, print_document
+from stt_load.sizing.document import json_text, markdown, print_document
 from stt_load.sizing.stress import exit_code_of, stress_data, stress_document, stress_rows
 
 _DEFAULTS = {"dialect": "upload-openai", "hold": "20s", "at_least": "10", "settle": "2s", "label": "stress"}
@@ -40,7 +41,9 @@ _MEASURED = (ExitCode.FINE, ExitCode.SLO_MISSED, ExitCode.NOT_BELIEVABLE)
     help="Judge the folder of a ladder of uploads that was run before, and start nothing.",
 )
 @click.option("--markdown", "markdown_file", metavar="FILE", help="Also write the table there, as Markdown.")
-@click.option("--json", "json_file", metavar="FILE", help="Also write the table there, as JSON.")
+@click.option(
+    "--json", "json_file", metavar="FILE", help="Also write the table there, as JSON; - prints that, and nothing else."
+)
 @with_options(_OF_THE_RUN, _DEFAULTS)
 def command(
     threads: str | None, folder: Path | None, markdown_file: str | None, json_file: str | None, **options: Any
@@ -54,15 +57,15 @@ def command(
     """
     if folder is not None and threads is not None:
         raise ConfigError("--threads: is for a new run: leave it out, or leave out --from")
+    files: OutputFiles = {"markdown": markdown_file, "json": json_file}
+    check_output_files(files)
     report = read_report(folder) if folder is not None else _run(threads or "1,2,4,8", options)
     rows = stress_rows(report)
     document = stress_document(report, rows)
-    if markdown_file:
-        write_atomically(Path(markdown_file), markdown(document))
-    if json_file:
-        content = json.dumps(stress_data(report, rows), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
-        write_atomically(Path(json_file), content)
-    print_document(document)
+    forms = {"markdown": lambda: markdown(document), "json": lambda: json_text(stress_data(report, rows))}
+    if not write_output_files(files, forms):
+        print_document(document)
+    require_output()
     return exit_code_of(rows)
 
 

@@ -29,7 +29,7 @@ def read_sides(sides: Sequence[str], asked: Iterable[Measure] = ()) -> list[Resu
     read: list[list[Result]] = []
     for side in sides:
         results = []
-        for path in _paths(side):
+        for path in paths_of(side):
             try:
                 results.append(_read(path, asked))
             except ConfigError as error:
@@ -48,7 +48,7 @@ def read_sides(sides: Sequence[str], asked: Iterable[Measure] = ()) -> list[Resu
     return [merged(results) for results in read]
 
 
-def _paths(side: str) -> list[Path]:
+def paths_of(side: str) -> list[Path]:
     """The paths of one side. A comma in the name of a folder that is there separates nothing."""
     whole = Path(side)
     if whole.exists() or BETWEEN_REPEATS not in side:

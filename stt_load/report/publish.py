@@ -13,6 +13,7 @@ from stt_load.process.log import log
 from stt_load.report.console import print_report
 from stt_load.report.markdown_file import report_markdown
 from stt_load.report.model import RunReport
+from stt_load.report.raw_files import is_raw_file
 from stt_load.report.report_files import WRITERS, write_report, write_what_fits
 from stt_load.report.step_summary import append_step_summary
 
@@ -25,8 +26,8 @@ def publish_report(
     """Writes every report file of `folder`, copies one to `output`, prints the table. Returns the report.
 
     `is_strict`: every objective must be proven, also where the run did not ask for that. The suffix of `output`
-    chooses: .csv, .json, .xml, .html or .md. Raises ConfigError; for a suffix that no report file has, before anything
-    is written.
+    chooses: .csv, .json, .xml, .html or .md. Raises ConfigError; for a name that no copy can have, before anything is
+    written.
     """
     source = report_file(output) if output is not None else None
     report = write_report(folder, is_strict=is_strict)
@@ -55,8 +56,11 @@ def _show(report: RunReport, folder: Path, console: Console | None) -> None:
 
 
 def report_file(output: str) -> str:
-    """The report file that `output` is to be a copy of. Raises ConfigError for a suffix that none has."""
+    """The report file that `output` is to be a copy of. Raises ConfigError for a suffix that none has, and for a raw
+    file of a run."""
     name = _BY_SUFFIX.get(Path(output).suffix.lower())
     if name is None:
         raise ConfigError(f"--output: {output} must end in one of {', '.join(_BY_SUFFIX)}")
+    if is_raw_file(Path(output)):
+        raise ConfigError(f"--output: {output} is a raw file of a run, which nothing can rebuild: give another name")
     return name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 RUN = "run.json"
 STAGES = "stages.jsonl"
 UTTERANCES = "utterances.jsonl"
@@ -15,3 +17,8 @@ SAMPLE_FILES = (GPU_SAMPLES, HOST_SAMPLES)
 """The samples of the sidecars; absent if no sidecar was used."""
 
 RAW_FILES = (RUN, STAGES, UTTERANCES, *SAMPLE_FILES, SERVER_LOOKS)
+
+
+def is_raw_file(path: Path) -> bool:
+    """Whether a raw file of a run is there: nothing can rebuild it."""
+    return path.name in RAW_FILES and path.is_file()

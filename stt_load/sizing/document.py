@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -42,6 +44,11 @@ class Document:
     title: str
     answer: str
     sections: tuple[Section, ...]
+
+
+def json_text(data: Any) -> str:
+    """Writes the same for programs."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
 def markdown(document: Document) -> str:

@@ -24,7 +24,6 @@ from msgspec import Meta
 from stt_load.errors import ConfigError
 from stt_load.metrics.quantiles import Distribution
 from stt_load.plausible import Count, objection
-from stt_load.process.atomic_file import write_atomically
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.report_files import read_report
 from stt_load.sizing.identity import differences, machine_of, model_of
@@ -115,10 +114,6 @@ def measure_ratio(first: Path, second: Path, *, is_forced: bool = False) -> Rati
         "holds_ratio": _holds_ratio(one, other),
         "differing": differing,
     }
-
-
-def write_ratio(path: Path, config: RatioConfig) -> None:
-    write_atomically(path, json.dumps(config, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
 def read_ratio(path: Path) -> RatioConfig:

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from sized import replica
 
 from stt_load.errors import ConfigError
-from stt_load.sizing.document import markdown
-from stt_load.sizing.ratio import RatioConfig, measure_ratio, read_ratio, write_ratio
+from stt_load.sizing.document import json_text, markdown
+from stt_load.sizing.ratio import RatioConfig, measure_ratio, read_ratio
 from stt_load.sizing.ratio_report import ratio_document
 from stt_load.sizing.replica import Unusable, read_replica
 from stt_load.sizing.speed import speed_for, speed_of
@@ -155,7 +155,7 @@ def test_a_run_that_is_not_to_be_believed_gives_no_ratio(tmp_path: Path) -> None
 
 
 def test_what_was_saved_is_read_again(tmp_path: Path, config: RatioConfig) -> None:
-    write_ratio(tmp_path / "ratio.json", config)
+    (tmp_path / "ratio.json").write_text(json_text(config))
     assert read_ratio(tmp_path / "ratio.json") == config
 
 

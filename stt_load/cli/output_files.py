@@ -1,0 +1,63 @@
+"""The files that a command writes besides what it prints: checked before it works, written in its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import click
+
+from stt_load.errors import ConfigError
+from stt_load.process.atomic_file import write_atomically
+from stt_load.report.raw_files import is_raw_file
+
+STANDARD_OUTPUT = "-"
+
+OutputFiles = Mapping[str, str | Path | None]
+"""By name of the option, without its dashes: the file; None where the option wasn't given."""
+
+
+def check_output_files(files: OutputFiles, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Raises ConfigError with a line for each option whose file can't be what the user meant.
+
+    `inputs`: files that the command reads. They stay as they are, and so do the raw files of a run folder, which
+    nothing can rebuild.
+    """
+    read = {Path(path).resolve() for path in inputs if path}
+    taken: dict[Path, str] = {}
+    problems = []
+    for option, path in files.items():
+        if path is None:
+            continue
+        place = Path(path).resolve()
+        if not str(path):
+            problems.append(f"--{option}: give the name of a file, or leave it out")
+        elif place in taken:
+            problems.append(f"--{option}: {path} is that of --{taken[place]}: give each its own")
+        elif place in read and place.is_file():
+            problems.append(f"--{option}: {path} is a file that is read here: give another name")
+        elif is_raw_file(place):
+            problems.append(f"--{option}: {path} is a raw file of a run, which nothing can rebuild: give another name")
+        elif not place.parent.is_dir():
+            problems.append(f"--{option}: folder {place.parent} does not exist")
+        elif place.is_dir():
+            problems.append(f"--{option}: {path} is a folder: give the name of a file")
+        taken.setdefault(place, option)
+    if problems:
+        raise ConfigError(problems)
+
+
+def write_output_files(files: OutputFiles, forms: Mapping[str, Callable[[], str]]) -> bool:
+    """Writes the text of each option that was given, or prints it where its file is `-`. Returns whether it printed
+    one: then nothing else is to stand on standard output."""
+    is_printed = False
+    for option, text in forms.items():
+        path = files.get(option)
+        if path is None:
+            continue
+        if str(path) == STANDARD_OUTPUT:
+            click.echo(text(), nl=False)
+            is_printed = True
+        else:
+            write_atomically(Path(path), text())
+    return is_printed
