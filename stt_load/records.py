@@ -185,6 +185,11 @@ class UtteranceRecord(Utterance, gc=False):
         return self.outcome == _OK
 
     @property
+    def word_errors(self) -> int:
+        """Words that were substituted, deleted or inserted; 0 as long as it is not scored."""
+        return (self.substitutions or 0) + (self.deletions or 0) + (self.insertions or 0)
+
+    @property
     def rtf(self) -> float | None:
         """Real-time factor of an upload or of speech: its total time over the length of its audio."""
         return self.total_s / self.audio_s if self.total_s is not None and self.audio_s else None

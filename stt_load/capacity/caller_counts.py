@@ -55,8 +55,7 @@ def _failed(slo: Slo, record: UtteranceRecord) -> Piece | None:
 def _word_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
     if not record.is_ok:
         return None
-    errors = (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
-    return float(errors), float(record.reference_words or 0)
+    return float(record.word_errors), float(record.reference_words or 0)
 
 
 def _word_errors_of_all(slo: Slo, record: UtteranceRecord) -> Piece | None:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from stt_load.kinds import STREAM, TTS, UPLOAD, LoadKind
-from stt_load.metrics.figures import FIGURES, NOTHING, SAMPLED_DEVICES, Figure, Source, Unit
-from stt_load.metrics.quantiles import percentile
+from stt_load.metrics.figures import FAILED, FIGURES_BY_NAME, NOTHING, SAMPLED_DEVICES, Figure, Source, Unit
+from stt_load.metrics.quantiles import is_statistic
 
 HOLDS = Figure(
     name="holds",
@@ -17,7 +17,7 @@ HOLDS = Figure(
     meaning="the most callers, or streams, with which every objective is met, with fewer too",
     in_json=False,
 )
-_FIGURES = {figure.name: figure for figure in (*FIGURES, HOLDS)}
+_FIGURES = {**FIGURES_BY_NAME, HOLDS.name: HOLDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Measure:
     def value(self, value: float) -> str:
         """A value as the tables print it."""
         if math.isinf(value):
-            return "failed"
+            return FAILED
         match self.figure.unit:
             case Unit.SECONDS:
                 return f"{value:.3f} s"
@@ -112,8 +112,11 @@ def measure_named(key: str, heading: str | None = None) -> Measure:
     if figure is None:
         raise ValueError(f"there is no figure {name!r}; docs/figures.md lists them")
     has_many = figure.is_distribution or figure.source in SAMPLED_DEVICES
-    is_statistic = statistic in ("mean", "min", "max") or percentile(statistic) is not None
-    if (statistic and not is_statistic) or (figure.is_distribution and not statistic) or (statistic and not has_many):
+    if (
+        (statistic and not is_statistic(statistic))
+        or (figure.is_distribution and not statistic)
+        or (statistic and not has_many)
+    ):
         example = f"{name}:p95" if has_many else name
         raise ValueError(f"{key!r} is not a figure with its statistic: write it like {example}")
     return Measure(heading or key.replace(":", " "), figure, statistic or None)

@@ -24,7 +24,7 @@ from statistics import median
 
 from stt_load.history.run_row import RunRow, StageRow, common_users
 from stt_load.history.series import SAME, key_of
-from stt_load.metrics.figures import NOTHING
+from stt_load.metrics.figures import FAILED, NOTHING
 
 FEWEST = 5
 MOST = 20
@@ -48,7 +48,7 @@ class Watched:
 WATCHED = (
     Watched("callers held", None, lambda value: f"{value:g}", 0.05, is_better_high=True),
     Watched(
-        "p95", lambda stage: stage.p95_s, lambda value: "failed" if math.isinf(value) else f"{value:.3f} s", 0.05, 0.01
+        "p95", lambda stage: stage.p95_s, lambda value: FAILED if math.isinf(value) else f"{value:.3f} s", 0.05, 0.01
     ),
     Watched("WER", lambda stage: stage.wer, lambda value: f"{100 * value:.1f} %", 0.05, 0.005),
     Watched("error rate", lambda stage: stage.error_rate, lambda value: f"{100 * value:.1f} %", 0.05, 0.005),

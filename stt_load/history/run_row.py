@@ -10,9 +10,6 @@ from statistics import median
 
 from stt_load.report.model import Verdict
 
-NOT_JUDGED = frozenset({Verdict.INVALID, Verdict.EMPTY, Verdict.ABORTED, Verdict.ERROR})
-"""Verdicts of runs and stages whose figures prove nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
@@ -28,10 +25,6 @@ class StageRow:
     wer: float | None
     error_rate: float | None
     energy_j: float | None
-
-    @property
-    def is_believable(self) -> bool:
-        return self.verdict not in NOT_JUDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +53,11 @@ class RunRow:
     def is_good(self) -> bool:
         """Its figures can be believed, so that others can be held against them. That it missed an objective is no
         objection: a ladder climbs until it does."""
-        return self.verdict not in NOT_JUDGED and self.holds is not None
+        return self.verdict.is_believable and self.holds is not None
 
     def at(self, users: int) -> StageRow | None:
         """What was measured with so many callers: the middle of the believable stages, where a search had several."""
-        stages = [stage for stage in self.stages if stage.users == users and stage.is_believable]
+        stages = [stage for stage in self.stages if stage.users == users and stage.verdict.is_believable]
         if not stages:
             return None
         return StageRow(
@@ -79,7 +72,7 @@ class RunRow:
     @property
     def tried(self) -> set[int]:
         """The numbers of callers with a believable stage."""
-        return {stage.users for stage in self.stages if stage.is_believable}
+        return {stage.users for stage in self.stages if stage.verdict.is_believable}
 
     @property
     def passed(self) -> set[int]:

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 
 from stt_load.history.run_row import RunRow, StageRow
 from stt_load.history.series import Series
-from stt_load.metrics.figures import NOTHING
-from stt_load.report.table import FAILED
+from stt_load.metrics.figures import FAILED, NOTHING
 
 
 def date_of(run: RunRow) -> str:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from stt_load.history.run_row import RunRow, StageRow
 from stt_load.history.series import Series
 from stt_load.history.series_table import date_of
-from stt_load.metrics.figures import NOTHING
+from stt_load.metrics.figures import FAILED, NOTHING
 from stt_load.report.charts.chart import Chart, Tip
 from stt_load.report.charts.scale import Scale, tick_text, ticks
 from stt_load.report.charts.svg import crosses, element, label, line, polyline
-from stt_load.report.table import FAILED
 
 _WIDTH, _HEIGHT = 420, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 408, 30, 168

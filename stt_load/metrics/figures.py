@@ -17,6 +17,11 @@ from stt_load.kinds import ALL_KINDS, KINDS, PACED, REQUESTS, SYNTHESISED, TRANS
 UPLOADS = REQUESTS & TRANSCRIBED
 
 NOTHING = "-"
+"""What stands in place of a figure that was not measured."""
+
+FAILED = "failed"
+"""What stands in place of a percentile that falls on an utterance that did not complete."""
+
 NOT_STREAMED = "not streamed"
 
 
@@ -689,6 +694,9 @@ FIGURES: tuple[Figure, ...] = (
         csv=_one("late_text"),
     ),
 )
+
+
+FIGURES_BY_NAME = {figure.name: figure for figure in FIGURES}
 
 
 def with_slo() -> dict[str, Figure]:

@@ -113,6 +113,11 @@ def percentile(statistic: str | None) -> float | None:
     return float(match[1]) / 100 if match and float(match[1]) > 0 else None
 
 
+def is_statistic(name: str | None) -> bool:
+    """Whether it is what an objective may ask of a distribution: `mean`, `min`, `max` or `pNN`."""
+    return name in OF_VALUES or percentile(name) is not None
+
+
 def rank(n: int, p: float) -> int:
     """The 1-based nearest rank of percentile `p` among n values."""
     # 0.07 · 100 is 7.000000000000001 in floating point; its ceiling must be 7.

@@ -18,7 +18,7 @@ from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM
 from stt_load.metrics.estimates import Estimate
 from stt_load.metrics.figures import Figure, Unit, slo_example, with_slo
-from stt_load.metrics.quantiles import percentile
+from stt_load.metrics.quantiles import is_statistic, percentile
 
 BOUND_UNITS: dict[Unit, dict[str, float]] = {
     Unit.SECONDS: {"s": 1.0, "ms": 0.001},
@@ -71,7 +71,7 @@ def parse_slo(text: str) -> Slo:
     if figure is None:
         raise ConfigError(f"--slo {text!r}: there is no figure {name!r}; it can be one of {', '.join(with_slo())}")
     factor = BOUND_UNITS[figure.unit].get(match["unit"])
-    if factor is None or figure.is_distribution != _is_statistic(statistic):
+    if factor is None or figure.is_distribution != is_statistic(statistic):
         example = f"{slo_example(figure)}{_HINTS.get(figure.unit, '')}"
         raise ConfigError(f"--slo {text!r} can't be read: write it like {example}")
     return Slo(
@@ -81,10 +81,6 @@ def parse_slo(text: str) -> Slo:
         bound=float(match["number"]) * factor,
         is_strict=match["strict"] == "<",
     )
-
-
-def _is_statistic(statistic: str | None) -> bool:
-    return statistic in ("mean", "min", "max") or percentile(statistic) is not None
 
 
 class SloVerdict(StrEnum):

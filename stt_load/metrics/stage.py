@@ -302,8 +302,7 @@ class StageStats:
 
     def _add_errors(self, completed: Iterable[UtteranceRecord], failed: Iterable[UtteranceRecord]) -> None:
         for record in completed:
-            errors = (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
-            self.words.add(record.clip_id, errors, record.reference_words or 0)
+            self.words.add(record.clip_id, record.word_errors, record.reference_words or 0)
             self.characters.add(record.clip_id, record.character_errors or 0, record.reference_characters or 0)
         for record in failed:
             known = record.reference_words

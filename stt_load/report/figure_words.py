@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 
-from stt_load.metrics.figures import Figure, Unit
-from stt_load.metrics.quantiles import REPORTED, percentile
-from stt_load.report.model import RunReport, StageReport
+from stt_load.metrics.figures import FAILED, Figure, Unit
+from stt_load.metrics.quantiles import REPORTED
+from stt_load.report.model import RunReport
 from stt_load.report.wording import percent, seconds
 
 _REPORTED = tuple(f"p{100 * p:g}" for p in REPORTED)
-FAILED = "failed"
-"""What stands for a percentile that falls on an utterance that did not complete."""
-
 _TITLES = {
     "eos_latency": "EOS latency",
     "total": "total time",
@@ -67,11 +64,3 @@ def shown_percentiles(report: RunReport, figure: Figure) -> tuple[str, ...]:
     others = [statistic for statistic in judged if statistic and statistic not in _REPORTED]
     low, middle, high = _REPORTED
     return low, (others[0] if others else middle), high
-
-
-def stage_value(stage: StageReport, figure: Figure, statistic: str | None) -> float | None:
-    """One number of a stage, as objectives judge it: failed utterances are later than any bound."""
-    p = percentile(statistic)
-    if figure.is_distribution and p is not None:
-        return stage.answer_times(figure).at(p)
-    return stage.value(figure, statistic)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stt_load.metrics.figures import FIGURES, NOTHING, Figure
-from stt_load.report.figure_words import figure_title, figure_value, shown_percentiles, stage_value
+from stt_load.report.figure_words import figure_title, figure_value, shown_percentiles
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.wording import callers, sampled
 
@@ -51,5 +51,5 @@ def key_figures(report: RunReport) -> KeyFigures | None:
 
 
 def _cell(stage: StageReport, figure: Figure, statistic: str | None) -> str:
-    value = stage_value(stage, figure, statistic)
+    value = stage.value(figure, statistic)
     return sampled(NOTHING if value is None else figure_value(figure, value), stage.coverage_of(figure))

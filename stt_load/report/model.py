@@ -39,6 +39,11 @@ class Verdict(StrEnum):
     ABORTED = "aborted"  # ended early by a signal; a run only
     ERROR = "error"  # the program failed, or the disk that it writes to; a run only
 
+    @property
+    def is_believable(self) -> bool:
+        """Whether the figures of what was judged so prove anything."""
+        return self in (Verdict.PASS, Verdict.FAIL)
+
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
@@ -133,11 +138,6 @@ class StageReport:
             return self.figures.with_failed(figure).statistic(statistic)
         measured = self.measured(figure)
         return measured.statistic(statistic or "mean") if isinstance(measured, Distribution) else measured
-
-    def answer_times(self, figure: Figure) -> Distribution:
-        """The values of a distribution as objectives see them: what failed without a value is later than any bound."""
-        values = self.figures.distributions[figure.name]
-        return values.with_infinite(self.figures.errors) if figure.source is Source.COMPLETED else values
 
     def coverage_of(self, figure: Figure) -> float | None:
         """Share of the hold with samples that hold what a figure is made of, of the device that was sampled worst.

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 
 from stt_load.metrics.bootstrap import MIN_CLUSTERS
-from stt_load.metrics.figures import NOTHING, Figure, Place, TableColumn, in_table
+from stt_load.metrics.figures import FAILED, NOTHING, Figure, Place, TableColumn, in_table
 from stt_load.metrics.quantiles import percentile, smallest_n
 from stt_load.metrics.slo import SloResult
 from stt_load.report.model import RunReport, StageReport
@@ -20,7 +20,6 @@ from stt_load.report.resources import resource_table
 from stt_load.report.wording import at_callers, names_of, needed, sampled, sampled_explanation, utterances
 
 FEW = "*"
-FAILED = "failed"
 UNSURE = "~"  # behind a heading: the end of speech is uncertain in some clips
 FROM_END_OF_SPEECH = ("eos_latency", "settled_latency")
 _WER = "WER%"

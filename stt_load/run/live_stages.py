@@ -94,7 +94,7 @@ class StageCounts:
                 self.headline_s.append(record.headline_s)
             if record.reference_words:
                 self.reference_words += record.reference_words
-                self.word_errors += (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
+                self.word_errors += record.word_errors
         elif record.outcome != Outcome.INTERRUPTED:
             reason = (record.outcome, record.refusal or record.error or "")
             if len(self.failures) >= MOST_REASONS and reason not in self.failures:
@@ -164,9 +164,14 @@ class LiveStages:
 
     @property
     def judged_stages(self) -> tuple[StageReport, ...]:
-        """The reports of the stages that have ended. One that was made under load has the stage that is on, too."""
+        """The reports of the stages that have ended. One that was made under load has the stage that is on, too, and
+        has it until its settle has made another."""
         stages = self.ended.stages if self.ended else ()
-        return tuple(each for each in stages if each.figures.stage < self._stage or not self._is_on)
+        return tuple(
+            each
+            for each in stages
+            if (each.figures.stage < self._stage or not self._is_on) and self.is_read(each.figures.stage)
+        )
 
     def judged(self, stage: int) -> StageReport | None:
         """The report of a stage that has ended; None where there is none yet."""

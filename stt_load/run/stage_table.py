@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stt_load.kinds import LoadKind
-from stt_load.metrics.figures import FIGURES, NOTHING, TableColumn, headline_of
+from stt_load.metrics.figures import FIGURES_BY_NAME, NOTHING, TableColumn, headline_of
 from stt_load.report.table import table_cell
 from stt_load.report.wording import names_of
 from stt_load.run.live_stages import LiveStage, LiveStages
@@ -50,12 +50,12 @@ class StageTable:
 
 def stage_table(live: LiveStages, kind: LoadKind, is_over: bool = False) -> StageTable:
     """All stages so far. `is_over`: the run is closed, so that no stage is on."""
-    columns = [column for column in _columns(kind) if kind in _FIGURES[column.figure].kinds]
+    columns = [column for column in _columns(kind) if kind in FIGURES_BY_NAME[column.figure].kinds]
     stages = live.judged_stages
     names = names_of(stages)
     rows = []
     for stage in stages:
-        cells = [table_cell(_FIGURES[column.figure], column.column)(stage) for column in columns]
+        cells = [table_cell(FIGURES_BY_NAME[column.figure], column.column)(stage) for column in columns]
         rows.append(StageRow((names[stage.figures.stage], stage.mark, *cells), str(stage.verdict)))
     now = live.current
     if not is_over and now.users and live.judged(now.stage) is None:
@@ -92,6 +92,3 @@ def _percentile(statistic: str) -> LiveValue:
 
 def _text(column: _Column, value: float | None) -> str:
     return NOTHING if value is None else f"{value * column.column.factor:.{column.column.digits}f}"
-
-
-_FIGURES = {figure.name: figure for figure in FIGURES}

@@ -9,12 +9,10 @@ from stt_load.clock import SteadyWallClock
 from stt_load.config import RunConfig
 from stt_load.process.log import log
 from stt_load.records import UtteranceRecord
-from stt_load.report.model import StageReport
 from stt_load.run.cluster import Cluster
 from stt_load.run.ledger import Ledger
 from stt_load.run.live_stages import LiveStages
 from stt_load.run.live_view import CALLER_STATES
-from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
 from stt_load.telemetry.collector import collector_url
 from stt_load.telemetry.counters import RunCounters
@@ -46,7 +44,6 @@ class TelemetryFeed:
         self._cluster = cluster
         self._ledger = ledger
         self._live = live
-        self._has_ended = False
         self._parts: list[MetricsEndpoint | OtlpPush] = []
         if config.metrics is not None:
             self._parts.append(MetricsEndpoint(*config.metrics, self._figures))
@@ -68,7 +65,6 @@ class TelemetryFeed:
 
     def stop(self) -> None:
         """Pushes the last figures, and lets nobody read any more. To be called once the report is there."""
-        self._has_ended = True
         for part in self._parts:
             part.stop()
 
@@ -87,15 +83,5 @@ class TelemetryFeed:
             states={state.name: states[state.name] for state in CALLER_STATES[:-1]},
             generator_cpu_pct=self._ledger.cpu_pct(),
             counters=self._counters,
-            ended=self._ended(update),
+            ended=self._live.judged_stages,
         )
-
-    def _ended(self, update: StageUpdate) -> list[StageReport]:
-        """The stages that are over and judged. A report that was made under load has the stage that was on, too."""
-        is_calm = self._has_ended or update.phase is Phase.SETTLE
-        return [
-            stage
-            for stage in (self._live.ended.stages if self._live.ended else ())
-            if self._live.is_read(stage.figures.stage)
-            and (stage.figures.stage < update.stage or (stage.figures.stage == update.stage and is_calm))
-        ]

@@ -22,6 +22,7 @@ from typing import Annotated, Any, TypedDict
 from msgspec import Meta
 
 from stt_load.errors import ConfigError
+from stt_load.metrics.figures import Figure, headline_of
 from stt_load.metrics.quantiles import Distribution
 from stt_load.plausible import Count, objection
 from stt_load.report.model import RunReport, StageReport
@@ -34,7 +35,6 @@ SCHEMA_VERSION = 1
 
 _Positive = Annotated[float, Meta(gt=0, le=1e9)]
 _PERCENTILES = {"p50": 0.50, "p95": 0.95}
-_HEADLINES = {"stream": "eos_latency", "upload": "total", "tts": "total"}
 _Z95 = 1.96
 
 
@@ -139,7 +139,7 @@ def _shared_loads(one: RunReport, other: RunReport) -> list[LoadRow]:
     """A row for each number of callers that both have, ascending; stages with the same number are one."""
     firsts, seconds = _by_users(one), _by_users(other)
     return [
-        _load_row(users, firsts[users], seconds[users], one.kind.name)
+        _load_row(users, firsts[users], seconds[users], headline_of(one.kind))
         for users in sorted(firsts.keys() & seconds.keys())
     ]
 
@@ -151,8 +151,8 @@ def _by_users(report: RunReport) -> dict[int, list[StageReport]]:
     return groups
 
 
-def _load_row(users: int, first: Sequence[StageReport], second: Sequence[StageReport], kind: str) -> LoadRow:
-    before, after = (pooled(stages, _HEADLINES[kind]) for stages in (first, second))
+def _load_row(users: int, first: Sequence[StageReport], second: Sequence[StageReport], headline: Figure) -> LoadRow:
+    before, after = (pooled(stages, headline) for stages in (first, second))
     latency = {name: _quotient(after, before, p) for name, p in _PERCENTILES.items()}
     return LoadRow(
         users=users,

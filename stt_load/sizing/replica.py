@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from stt_load.errors import ExitCode, SttLoadError
 from stt_load.kinds import LoadKind
-from stt_load.metrics.figures import FIGURES
+from stt_load.metrics.figures import FAILED, FIGURES_BY_NAME, Figure
 from stt_load.metrics.quantiles import Distribution, percentile, smallest_n
 from stt_load.report.device import DeviceFigures, is_covered
 from stt_load.report.knee import exit_code
@@ -21,7 +21,6 @@ from stt_load.sizing.identity import Identity, machine_of, model_of
 
 STATISTICS = ("p50", "p95", "p99")
 _LATENCIES = ("eos_latency", "total", "first_audio")
-_FIGURES = {figure.name: figure for figure in FIGURES}
 
 Latencies = dict[str, dict[str, float | None]]
 """By figure and statistic, in seconds; infinite where a failed utterance stands there, None where nothing is known."""
@@ -163,14 +162,14 @@ def _stages_at(report: RunReport, users: int) -> list[StageReport]:
 
 def believable_stages(report: RunReport) -> Iterator[StageReport]:
     """Those whose verdict is pass or fail."""
-    return (stage for stage in report.stages if stage.verdict in (Verdict.PASS, Verdict.FAIL))
+    return (stage for stage in report.stages if stage.verdict.is_believable)
 
 
-def pooled(stages: Sequence[StageReport], name: str) -> Distribution:
+def pooled(stages: Sequence[StageReport], figure: Figure) -> Distribution:
     """The values of a figure in all these stages, those of failed utterances infinite."""
     values: list[float] = []
     for stage in stages:
-        values += stage.figures.distributions[name].with_infinite(stage.figures.errors).values
+        values += stage.figures.with_failed(figure).values
     return Distribution.of(values)
 
 
@@ -191,8 +190,9 @@ def _latencies(stages: Sequence[StageReport], kind: LoadKind) -> Latencies:
     """Those latencies that this kind of load has and that were measured."""
     found: Latencies = {}
     for name in _LATENCIES:
-        if kind in _FIGURES[name].kinds and any(stage.figures.distributions[name].n for stage in stages):
-            values = pooled(stages, name)
+        figure = FIGURES_BY_NAME[name]
+        if kind in figure.kinds and any(stage.figures.distributions[name].n for stage in stages):
+            values = pooled(stages, figure)
             found[name] = {statistic: values.statistic(statistic) for statistic in STATISTICS}
     return found
 
@@ -230,4 +230,4 @@ def latency_clause(values: Mapping[str, float | None], n: int) -> str:
 def _milliseconds(value_s: float | None) -> str:
     if value_s is None:
         return "not measured"
-    return "failed" if math.isinf(value_s) else f"{1000 * value_s:.0f} ms"
+    return FAILED if math.isinf(value_s) else f"{1000 * value_s:.0f} ms"

@@ -20,7 +20,7 @@ from typing import Any
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.kinds import UPLOAD
 from stt_load.metrics.figures import NOTHING
-from stt_load.report.model import RunReport, StageReport, Verdict
+from stt_load.report.model import RunReport, StageReport
 from stt_load.report.wording import why_not
 from stt_load.sizing.document import Document, Section, TextTable
 from stt_load.sizing.identity import machine_lines, machine_of
@@ -126,7 +126,7 @@ def _row(stage: StageReport, first_s: float) -> StressRow:
 
 def _is_believable(stage: StageReport) -> bool:
     has_answers = bool(stage.figures.distributions["total"].n)
-    return has_answers and stage.verdict in (Verdict.PASS, Verdict.FAIL)
+    return has_answers and stage.verdict.is_believable
 
 
 def _answer(rows: Sequence[StressRow]) -> str:

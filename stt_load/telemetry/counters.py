@@ -47,7 +47,7 @@ class RunCounters:
         if record.headline_s is not None:
             self.headline.add(record.headline_s)
         if record.reference_words:
-            self.word_errors += (record.substitutions or 0) + (record.deletions or 0) + (record.insertions or 0)
+            self.word_errors += record.word_errors
             self.reference_words += record.reference_words
 
 

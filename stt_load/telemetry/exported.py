@@ -205,7 +205,7 @@ EXPORTED = (
         _G,
         "",
         "1 where the figures of a stage that has ended can be believed, else 0",
-        _of_stages(lambda stage: stage.verdict in (Verdict.PASS, Verdict.FAIL)),
+        _of_stages(lambda stage: stage.verdict.is_believable),
     ),
     Exported(
         "stage_passed",

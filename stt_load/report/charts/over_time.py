@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 
+from stt_load.metrics.figures import FAILED
 from stt_load.metrics.validity import LATE_LIMIT
 from stt_load.report.charts.chart import Chart, Tip
 from stt_load.report.charts.scale import Scale, tick_text, ticks, time_ticks
 from stt_load.report.charts.svg import Position, crosses, dots, element, label, line, polyline
-from stt_load.report.figure_words import FAILED
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.run_timeline import Load, RunTimeline
 from stt_load.report.wording import callers

@@ -9,10 +9,10 @@ from functools import cached_property
 from itertools import groupby, pairwise
 from operator import attrgetter
 
+from stt_load.metrics.figures import FAILED
 from stt_load.report.charts.callers_axis import CallersAxis
 from stt_load.report.charts.scale import Scale, tick_text, ticks
 from stt_load.report.charts.svg import Position, crosses, element, label, line, polyline
-from stt_load.report.figure_words import FAILED
 from stt_load.report.model import StageReport, Verdict
 
 LABEL_HEIGHT = 13.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stt_load.metrics.figures import FIGURES, Figure, Unit, headline_of
+from stt_load.metrics.figures import FIGURES, FIGURES_BY_NAME, Figure, Unit, headline_of
 from stt_load.metrics.quantiles import percentile
 from stt_load.metrics.validity import LATE_LIMIT
 from stt_load.report.charts.chart import Chart
@@ -19,8 +19,6 @@ from stt_load.report.wording import bound
 
 _HEADLINE_WIDTH = 520.0
 _SMALL_PANEL = 50.0
-
-_BY_NAME = {figure.name: figure for figure in FIGURES}
 
 
 def draw_charts(report: RunReport) -> tuple[Chart, ...]:
@@ -62,7 +60,7 @@ def _percentiles(report: RunReport, figure: Figure) -> Panel | None:
     for style, name in enumerate(shown_percentiles(report, figure)):
         p, marks = percentile(name) or 0.0, []
         for stage in report.stages:
-            values = stage.answer_times(figure)
+            values = stage.figures.with_failed(figure)
             value, (low, high) = values.at(p), values.ci95(p)
             if value is not None:
                 marks.append(Mark(stage, value, low, high, values.min, values.max))
@@ -125,7 +123,7 @@ def _other_times(report: RunReport) -> Sequence[Chart]:
 
 
 def _error_rate(report: RunReport) -> Sequence[Chart]:
-    figure = _BY_NAME["error_rate"]
+    figure = FIGURES_BY_NAME["error_rate"]
     marks = tuple(
         Mark(stage, estimate.value, estimate.low, estimate.high)
         for stage in report.stages
@@ -152,7 +150,9 @@ def _word_errors(report: RunReport) -> Sequence[Chart]:
     )
     if not marks:
         return ()
-    panel = Panel("percent", (_in_percent(Series("WER", marks)),), _percent, _bounds(report, _BY_NAME["wer"], 100))
+    panel = Panel(
+        "percent", (_in_percent(Series("WER", marks)),), _percent, _bounds(report, FIGURES_BY_NAME["wer"], 100)
+    )
 
     def scored(stage: StageReport) -> str:
         return f"n={stage.figures.wer_utterances}"
