@@ -108,7 +108,7 @@ class CapacityAnswer:
     `turn`: None where nothing held or nothing broke, or no objective that broke counts utterances.
     `curves`: of the objectives that have a share.
     `why_over`: None where the search was cut off.
-    `invalid_at`: the number of callers at which the load generator was the limit; None if it was not.
+    `invalid_at`: the number of callers with which a trial and its repeat were not valid; None if there is none.
     `trials`: how many there were, the invalid ones included.
     """
 

@@ -11,8 +11,8 @@ nothing yet, and is tried once more. Every choice is made from all trials so far
 one side of the edge contradict the first, the edge is another one, and the search goes on from there. So one trial that
 failed by chance costs some trials, and decides nothing.
 
-A trial that is INVALID is repeated once. If the same number of callers is invalid again, the search is over: the load
-generator, not the server, was the limit. The number of trials is bounded too.
+A trial that is INVALID is repeated once. If the same number of callers is invalid again, the search is over: mostly the
+load generator, not the server, was the limit. The number of trials is bounded too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SearchEnd(StrEnum):
 
     FOUND = "the edge was found and repeated on both sides"
     MOST_HOLDS = "the largest number of callers that was to be tried passed"
-    GENERATOR = "the load generator, not the server, was the limit"
+    INVALID = "a trial and its repeat were not valid"
     TRIALS_SPENT = "the trials contradict each other, and no more were to be made"
 
 
@@ -92,7 +92,7 @@ class CapacitySearch:
 
     @property
     def invalid_at(self) -> int | None:
-        """The number of callers at which the load generator was the limit; None if it was not."""
+        """The number of callers with which a trial and its repeat were not valid; None if there is none."""
         last_two = [trial.users for trial in self._trials[-2:] if self._must_repeat(trial)]
         return last_two[0] if len(last_two) == 2 and last_two[0] == last_two[1] else None
 
@@ -100,7 +100,7 @@ class CapacitySearch:
     def why_over(self) -> SearchEnd | None:
         """Why there is no next trial; None while there is one."""
         if self.invalid_at is not None:
-            return SearchEnd.GENERATOR
+            return SearchEnd.INVALID
         if self._wanted() is None:
             return SearchEnd.MOST_HOLDS if self.breaks is None else SearchEnd.FOUND
         return SearchEnd.TRIALS_SPENT if len(self._trials) >= self.most_trials else None

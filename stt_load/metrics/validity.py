@@ -48,12 +48,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one condition. `detail`: what was found, as a clause. `advice`: what to do where it is not met."""
+    """The result of one condition. `detail`: what was found, as a clause. `advice`: what to do where it is not met.
+    `is_about_server`: it says nothing of the load generator, which sent what it should."""
 
     condition: str
     is_met: bool
     detail: str
     advice: str
+    is_about_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Condition:
     name: str
     evaluate: Callable[[Evidence], tuple[bool, str]]
     advice: str
+    is_about_server: bool = False
 
 
 def _users_reached(evidence: Evidence) -> tuple[bool, str]:
@@ -222,12 +225,14 @@ CONDITIONS: tuple[Condition, ...] = (
         _dialect_fits,
         "check --dialect and the path of --stt-url with `stt-load probe`; docs/dialects.md says how to add a dialect "
         "for a server of your own",
+        is_about_server=True,
     ),
     Condition(
         "transcripts fit what was spoken",
         _transcripts_fit,
         "compare both texts with `stt-load probe`, and check the server's language and --clips; a model that is meant "
         "to be so bad needs an objective that allows it, such as --slo 'wer<90%'",
+        is_about_server=True,
     ),
     Condition(
         "enough samples",
@@ -240,5 +245,6 @@ CONDITIONS: tuple[Condition, ...] = (
 def evaluate(evidence: Evidence) -> tuple[Finding, ...]:
     """Evaluates every condition, in the order of the table."""
     return tuple(
-        Finding(condition.name, *condition.evaluate(evidence), advice=condition.advice) for condition in CONDITIONS
+        Finding(condition.name, *condition.evaluate(evidence), condition.advice, condition.is_about_server)
+        for condition in CONDITIONS
     )

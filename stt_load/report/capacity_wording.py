@@ -89,11 +89,12 @@ def _end(report: RunReport, answer: CapacityAnswer) -> list[str]:
             return []
         case SearchEnd.MOST_HOLDS:
             return ["no more were to be tried (--max)"]
-        case SearchEnd.GENERATOR:
+        case SearchEnd.INVALID:
             stages = [s for s in report.stages if s.users == answer.invalid_at and s.trial and s.broken]
             why = f" ({why_not(stages[-1])})" if stages else ""
-            at = callers(answer.invalid_at or 0, report.kind)
-            return [f"with {at} the load generator, not the server, was the limit{why}"]
+            is_generators = not any(finding.is_about_server for stage in stages for finding in stage.broken)
+            what = "the load generator, not the server, was the limit" if is_generators else "no trial can be believed"
+            return [f"with {callers(answer.invalid_at or 0, report.kind)} {what}{why}"]
         case SearchEnd.TRIALS_SPENT:
             return [f"after {answer.trials} trials both sides of the edge still contradict themselves: not decided"]
     how = "the search ended early," if report.run.get("ended_at") else "so far,"
@@ -162,7 +163,8 @@ def _table_notes(answer: CapacityAnswer) -> list[str]:
 def trial_line(n: int, users: int, stage: StageReport | None, next_users: int | None, kind: LoadKind = STREAM) -> str:
     """A line about a trial that has just ended: `trial 7: 44 callers: pass, eos_latency p95 0.610 s; next 46`."""
     told = "it could not be judged" if stage is None else stage.mark
-    results = [] if stage is None else [observed(result) for result in stage.slos[:1] if result.value is not None]
+    shown = [] if stage is None else stage.missed or stage.slos[:1]
+    results = [observed(result) for result in shown if result.value is not None]
     if stage is not None and stage.verdict is Verdict.INVALID:
         results = [why_not(stage)]
     what = ", ".join([told, *results])

@@ -74,7 +74,7 @@ def test_where_nothing_holds_it_is_zero() -> None:
 def test_without_a_believable_trial_there_is_no_interval() -> None:
     answer = answer_of(Trial(1, TrialResult.INVALID), Trial(1, TrialResult.INVALID))
     assert (answer.holds, answer.interval, answer.binomial, answer.curves) == (0, None, None, ())
-    assert (answer.why_over, answer.invalid_at, answer.trials) == (SearchEnd.GENERATOR, 1, 2)
+    assert (answer.why_over, answer.invalid_at, answer.trials) == (SearchEnd.INVALID, 1, 2)
 
 
 def test_a_generator_that_is_the_limit_leaves_what_held() -> None:

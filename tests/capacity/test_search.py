@@ -97,7 +97,7 @@ def test_an_invalid_trial_is_repeated_once() -> None:
 
 def test_an_invalid_trial_that_is_invalid_again_ends_the_search() -> None:
     search = after("ppii", CapacitySearch(1, 500))
-    assert (search.next_users, search.why_over, search.invalid_at) == (None, SearchEnd.GENERATOR, 4)
+    assert (search.next_users, search.why_over, search.invalid_at) == (None, SearchEnd.INVALID, 4)
     assert (search.holds, search.breaks) == (2, None)
 
 

@@ -97,6 +97,18 @@ def test_where_the_load_generator_was_the_limit_that_is_the_answer() -> None:
     assert "holds at least 8 callers" in headline(report)
 
 
+def test_a_server_that_hears_something_else_is_no_limit_of_the_load_generator() -> None:
+    made = made_search(trials=2)
+    made.transitions = [{**row, "users": 1} for row in made.transitions]
+    made.utterances = [
+        replace(row, substitutions=row.reference_words, character_errors=row.reference_characters)
+        for row in made.utterances
+    ]
+    said = headline(built(made))
+    assert "with 1 caller no trial can be believed (WER 1" in said
+    assert "load generator" not in said
+
+
 def two_late(of: int) -> MadeRun:
     """The last of its nine trials, with 26 callers, proves nothing: a stage of a ladder would not be believed."""
     made = made_search(trials=9, per_stage=of)
@@ -152,4 +164,8 @@ def test_a_folder_whose_terms_cant_be_right_has_no_answer(tmp_path: Path) -> Non
 def test_a_line_about_each_trial(report: RunReport) -> None:
     line = trial_line(7, 24, report.stages[6], 28)
     assert line.startswith("trial 7: 24 callers: pass*, eos_latency p95 0.") and line.endswith(" s; next 28")
+    made = made_search(trials=6)
+    made.run["slos"] = list(reversed(made.run["slos"]))
+    line = trial_line(6, 32, built(made).stages[5], 24)
+    assert line.startswith("trial 6: 32 callers: fail, eos_latency p95 1."), "what it missed"
     assert trial_line(2, 1, None, None) == "trial 2: 1 caller: it could not be judged; the search is over"

@@ -38,7 +38,7 @@ class Server:
         return (
             None
             if stage in self.lost
-            else SimpleNamespace(trial=trial, verdict=verdict, mark=verdict, slos=(), broken=())
+            else SimpleNamespace(trial=trial, verdict=verdict, mark=verdict, slos=(), missed=(), broken=())
         )
 
 
@@ -85,9 +85,9 @@ def test_a_trial_that_cant_be_believed_is_repeated_once(broken: str) -> None:
 
 
 @pytest.mark.parametrize("broken", ["late", "lost"])
-def test_the_second_one_says_that_the_load_generator_was_the_limit(broken: str) -> None:
+def test_the_search_is_over_with_the_second_one(broken: str) -> None:
     server = Server(holds=9, **{broken: frozenset({2, 3})})
-    assert searched(server)[1] == SearchEnd.GENERATOR
+    assert searched(server)[1] == SearchEnd.INVALID
     assert server.users == [1, 2, 4, 4]
 
 
