@@ -21,6 +21,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 from stt_load.capacity.trial import Trial, TrialResult
 
@@ -56,16 +57,9 @@ class CapacitySearch:
         self._tallies: dict[int, Counter[TrialResult]] = {}
 
     @classmethod
-    def replayed(
-        cls,
-        trials: Iterable[Trial],
-        first: int = 1,
-        most: int = 500,
-        within_ratio: float = WITHIN_RATIO,
-        repeats: int = REPEATS,
-    ) -> CapacitySearch:
-        """The search after these trials, as a report builds it from files."""
-        search = cls(first, most, within_ratio, repeats)
+    def replayed(cls, trials: Iterable[Trial], **terms: Any) -> CapacitySearch:
+        """The search after these trials, as a report builds it from files. `terms`: as it was made with."""
+        search = cls(**terms)
         for trial in trials:
             search.record(trial)
         return search

@@ -18,7 +18,7 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, request, s
 
 from stt_load.locust_plugin.master import Watched
 from stt_load.report.capacity_wording import headline
-from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
+from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows_of, stage_failures
 from stt_load.report.knee import find_knee
 from stt_load.report.wording import callers
 from stt_load.run.live_view import PHASE_EXPLANATIONS
@@ -99,10 +99,9 @@ def describe(watched: Watched | None, run: Run | None, state: str) -> dict[str, 
     report = live.ended if is_over or live.ended is None else replace(live.ended, stages=stages, knee=find_knee(stages))
     table = stage_table(live, kind, is_over)
     now = live.current
-    failures = failure_rows(report) if report else []
+    failures = stage_failures(report.stages if report else ())
     if not is_over and live.judged(now.stage) is None:
-        told = sorted(now.failures.items(), key=lambda item: -item[1])
-        failures += [(str(now.users), outcome, f"{n} of {now.ended}", why, "") for (outcome, why), n in told]
+        failures.append((str(now.users), now.ended, now.failures))
     return {
         "state": state,
         "is_over": is_over,
@@ -117,7 +116,7 @@ def describe(watched: Watched | None, run: Run | None, state: str) -> dict[str, 
         "failures": {
             "title": FAILURES_TITLE,
             "headings": FAILURE_HEADINGS,
-            "rows": [{"verdict": "", "cells": [printable(cell) for cell in row]} for row in failures],
+            "rows": [{"verdict": "", "cells": [printable(cell) for cell in row]} for row in failure_rows_of(failures)],
         },
         "folder": printable(folder.name),
         "has_report": (folder / _REPORT).is_file(),

@@ -12,9 +12,7 @@ from stt_load.capacity.trial import CallerCounts, Trial, TrialObjective, TrialRe
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict
 from stt_load.options import PlanKind
 from stt_load.report.model import Knee, StageReport, Verdict
-
-_TERMS = ("first", "most", "within_ratio", "repeats")
-"""The keys of `search` in run.json that a search is made with."""
+from stt_load.report.raw_rows import Search
 
 _RESULTS = {Verdict.PASS: TrialResult.PASS, Verdict.FAIL: TrialResult.FAIL}
 
@@ -51,7 +49,7 @@ def answer_of(run: Mapping[str, Any], stages: Iterable[StageReport]) -> Capacity
     if not is_search(run):
         return None
     trials = (stage.trial for stage in stages if stage.trial is not None)
-    terms = {key: value for key, value in run.get("search", {}).items() if key in _TERMS}
+    terms = {key: value for key, value in run.get("search", {}).items() if key in Search.__annotations__}
     return find_answer(CapacitySearch.replayed(trials, **terms))
 
 

@@ -10,7 +10,7 @@ from stt_load.capacity.answer import CapacityAnswer, EdgeSide, Shape, ShareCurve
 from stt_load.capacity.interval import Interval
 from stt_load.capacity.search import SearchEnd
 from stt_load.capacity.trial import TrialResult
-from stt_load.kinds import STREAM, LoadKind
+from stt_load.kinds import LoadKind
 from stt_load.metrics.figures import NOTHING
 from stt_load.report.capacity_run import first_users
 from stt_load.report.model import RunReport, StageReport, Verdict
@@ -160,7 +160,7 @@ def _table_notes(answer: CapacityAnswer) -> list[str]:
 # while it goes on ------------------------------------------------------------------------------------------
 
 
-def trial_line(n: int, users: int, stage: StageReport | None, next_users: int | None, kind: LoadKind = STREAM) -> str:
+def trial_line(n: int, users: int, stage: StageReport | None, next_users: int | None, kind: LoadKind) -> str:
     """A line about a trial that has just ended: `trial 7: 44 callers: pass, eos_latency p95 0.610 s; next 46`."""
     told = "it could not be judged" if stage is None else stage.mark
     shown = [] if stage is None else stage.missed or stage.slos[:1]

@@ -1,9 +1,11 @@
 """The table "Why callers failed", as text cells: stage, outcome, message, how many, and what to do.
 
-Every form of the report prints it. It is empty where nobody failed.
+Every form of the report prints it, and the web UI while the run goes on. It is empty where nobody failed.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 from stt_load.metrics.failures import Failure
 from stt_load.metrics.figures import NOTHING
@@ -15,35 +17,36 @@ FAILURE_HEADINGS = ("Conc", "outcome", "failed", "message", "what to do")
 _AS_ABOVE = "as above"
 
 
+StageFailures = tuple[str, int, Sequence[Failure]]
+"""The name of a stage, how many utterances of it count, and why some of them failed."""
+
+
 def failure_rows(report: RunReport) -> list[tuple[str, ...]]:
+    """The rows of all stages of a report."""
+    return failure_rows_of(stage_failures(report.stages))
+
+
+def stage_failures(stages: Sequence[StageReport]) -> list[StageFailures]:
+    names = names_of(stages)
+    return [(names[stage.figures.stage], stage.figures.n, stage.figures.failures) for stage in stages]
+
+
+def failure_rows_of(stages: Iterable[StageFailures]) -> list[tuple[str, ...]]:
     """One row of text cells for each stage, outcome and message, in the order of `FAILURE_HEADINGS`. Advice that an
     earlier row has given is not given again."""
-    names = names_of(report.stages)
     given: set[str] = set()
     rows: list[tuple[str, ...]] = []
-    for stage in report.stages:
-        for failure in stage.figures.failures:
+    for name, n, failures in stages:
+        for failure in failures:
             advice = _AS_ABOVE if failure.advice in given else failure.advice or NOTHING
             given.update(filter(None, [failure.advice]))
-            rows.append(
-                (
-                    names[stage.figures.stage],
-                    failure.outcome,
-                    how_many(failure, stage),
-                    failure.message or NOTHING,
-                    advice,
-                )
-            )
+            rows.append((name, failure.outcome, f"{failure.n} of {n}", failure.message or NOTHING, advice))
     return rows
 
 
-def how_many(failure: Failure, stage: StageReport) -> str:
-    """How many of the utterances of the stage failed so: `40 of 48`."""
-    return f"{failure.n} of {stage.figures.n}"
-
-
-def failure_line(failure: Failure, stage: StageReport) -> str:
-    """The same as one line of text: `refused, 40 of 48: HTTP 503 at the upgrade: full (raise its limit)`."""
+def failure_line(failure: Failure, n: int) -> str:
+    """The same as one line of text: `refused, 40 of 48: HTTP 503 at the upgrade: full (raise its limit)`. `n`: the
+    counted utterances of the stage."""
     message = f": {failure.message}" if failure.message else ""
     advice = f" ({failure.advice})" if failure.advice else ""
-    return f"{failure.outcome}, {how_many(failure, stage)}{message}{advice}"
+    return f"{failure.outcome}, {failure.n} of {n}{message}{advice}"

@@ -73,7 +73,7 @@ def _stage_suite(stage: StageReport, name: str) -> ET.Element:
         ET.SubElement(properties, "property", name=key, value=str(getattr(stage.figures, key)))
     ET.SubElement(properties, "property", name="verdict", value=stage.mark)
     suite.insert(0, properties)
-    _add_output(suite, [failure_line(failure, stage) for failure in stage.figures.failures])
+    _add_output(suite, [failure_line(failure, stage.figures.n) for failure in stage.figures.failures])
     return suite
 
 

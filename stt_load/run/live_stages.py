@@ -17,6 +17,7 @@ from typing import Any
 import gevent
 
 from stt_load.errors import Outcome
+from stt_load.metrics.failures import Failure, FailureGroups, has_failed
 from stt_load.metrics.quantiles import Distribution
 from stt_load.process.log import log
 from stt_load.records import UtteranceRecord
@@ -26,14 +27,10 @@ from stt_load.report.report_files import read_report
 from stt_load.run.plan import Phase
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.stage_update import StageUpdate
+from stt_load.session.advice import find_advice
 
 MOST_BYTES_UNDER_LOAD = 8 * 2**20
 """Utterances of so many bytes, about 5,000, are read in a tenth of a second."""
-
-MOST_REASONS = 50
-"""A server that gives each failure a reason of its own has no more of them than this in the counts."""
-
-OTHER_REASONS = "other reasons"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class LiveStage:
     ended: int  # counted utterances that have ended, the interrupted ones included
     outcomes: Mapping[str, int]
     headline: Distribution  # EOS latency, or what the kind of load has instead; completed utterances
-    failures: Mapping[tuple[str, str], int]  # outcome and reason -> utterances
+    failures: tuple[Failure, ...]  # most frequent first, as the report lists them
     word_errors: int  # of completed utterances that are scored already
     reference_words: int
     frames: int
@@ -74,11 +71,11 @@ class LiveStage:
 
 @dataclass(slots=True)
 class StageCounts:
-    """The counts that a `LiveStage` is made of. Adding a record costs about a microsecond."""
+    """The counts that a `LiveStage` is made of. Adding a record costs about a microsecond, one that failed ten."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     headline_s: array[float] = field(default_factory=lambda: array("d"))
-    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: FailureGroups = field(default_factory=lambda: FailureGroups(find_advice))
     word_errors: int = 0
     reference_words: int = 0
     frames: int = 0
@@ -95,11 +92,8 @@ class StageCounts:
             if record.reference_words:
                 self.reference_words += record.reference_words
                 self.word_errors += record.word_errors
-        elif record.outcome != Outcome.INTERRUPTED:
-            reason = (record.outcome, record.refusal or record.error or "")
-            if len(self.failures) >= MOST_REASONS and reason not in self.failures:
-                reason = (record.outcome, OTHER_REASONS)
-            self.failures[reason] += 1
+        elif has_failed(record):
+            self.failures.add([record])
 
     def add_gpu(self, gpu: tuple[str, int], sm_pct: float) -> None:
         sums = self.gpus.setdefault(gpu, [0, 0.0])
@@ -154,7 +148,7 @@ class LiveStages:
             ended=counts.outcomes.total(),
             outcomes=dict(counts.outcomes),
             headline=Distribution.of(counts.headline_s),
-            failures=dict(counts.failures),
+            failures=counts.failures.listed(),
             word_errors=counts.word_errors,
             reference_words=counts.reference_words,
             frames=counts.frames,

@@ -190,7 +190,7 @@ class LiveView:
 
     def _where(self, update: StageUpdate) -> str:
         total = f"/{self._n_stages}" if self._n_stages else ""
-        return f"stage {update.stage + 1}{total}, {callers(update.users)}, {update.phase}{self._left()}:"
+        return f"stage {update.stage + 1}{total}, {callers(update.users, self._kind)}, {update.phase}{self._left()}:"
 
 
 PHASE_EXPLANATIONS: dict[Phase, str] = {

@@ -276,7 +276,8 @@ class Run:
         )
         if plan is PlanKind.LADDER:
             return LadderPlan(config.concurrency, timing)
-        return StagedPlan(SearchStages(CapacitySearch(**config.search_terms), self.live.judged, self._tell), timing)
+        search = CapacitySearch(**config.search_terms)
+        return StagedPlan(SearchStages(search, config.kind, self.live.judged, self._tell), timing)
 
     def _on_update(self, update: StageUpdate) -> None:
         if self._plan is PlanKind.SEARCH and update.users > self._n_callers:
@@ -285,7 +286,7 @@ class Run:
         self.live.announce(update)
         if self._view is not None:
             self._view.announce(update)
-        log.info("stage %d, %s: %s", update.stage + 1, callers(update.users), update.phase)
+        log.info("stage %d, %s: %s", update.stage + 1, callers(update.users, self.config.kind), update.phase)
 
     def _tell(self, line: str) -> None:
         log.info(line)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from stt_load.capacity.search import CapacitySearch
 from stt_load.capacity.trial import Trial, TrialResult
+from stt_load.kinds import LoadKind
 from stt_load.report.capacity_wording import trial_line
 from stt_load.report.model import StageReport
 
@@ -18,12 +19,17 @@ class SearchStages:
     """
 
     def __init__(
-        self, search: CapacitySearch, judged: Callable[[int], StageReport | None], tell: Callable[[str], object]
+        self,
+        search: CapacitySearch,
+        kind: LoadKind,
+        judged: Callable[[int], StageReport | None],
+        tell: Callable[[str], object],
     ) -> None:
         users = search.next_users
         assert users is not None, "nothing has been tried yet"
         self.first_users = users
         self._search = search
+        self._kind = kind
         self._judged = judged
         self._tell = tell
         self._users = users
@@ -33,7 +39,7 @@ class SearchStages:
         trial = report.trial if report else None
         self._search.record(trial or Trial(self._users, TrialResult.INVALID))
         users = self._search.next_users
-        self._tell(trial_line(len(self._search.trials), self._users, report, users))
+        self._tell(trial_line(len(self._search.trials), self._users, report, users, self._kind))
         if users is None:
             return str(self._search.why_over)
         self._users = users

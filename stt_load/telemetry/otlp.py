@@ -30,8 +30,7 @@ from stt_load.telemetry.exported import Exported, Kind, Labels, LiveFigures, Val
 from stt_load.telemetry.histogram import BOUNDS_S, SCHEMA, LatencyHistogram
 from stt_load.text.url_secrets import HIDDEN, secrets_of_url, without_credentials
 
-EXPORTER = "opentelemetry.exporter.otlp.proto.http.metric_exporter"
-"""The name of the exporter's log."""
+EXPORTERS_LOG = logging.getLogger("opentelemetry.exporter.otlp.proto.http.metric_exporter")
 
 PUSH_PERIOD_S = 5.0
 END_LIMIT_S = 5.0
@@ -165,7 +164,6 @@ class LastWords(logging.Filter):
         super().__init__()
         self.text = "it gave no reason"
         self._is_away = False
-        self._logger = logging.getLogger(EXPORTER)
 
     def filter(self, entry: logging.LogRecord) -> bool:
         if any(isinstance(value, requests.ConnectionError) for value in entry.args or ()):
@@ -175,7 +173,7 @@ class LastWords(logging.Filter):
 
     def __enter__(self) -> None:
         self._is_away = False
-        self._logger.addFilter(self)
+        EXPORTERS_LOG.addFilter(self)
 
     def __exit__(self, *_: object) -> None:
-        self._logger.removeFilter(self)
+        EXPORTERS_LOG.removeFilter(self)

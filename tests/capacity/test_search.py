@@ -122,7 +122,7 @@ def test_contradictions_without_end_are_cut_off() -> None:
 def test_a_search_is_rebuilt_from_its_trials() -> None:
     search = CapacitySearch(1, 500)
     try_out(42, search)
-    again = CapacitySearch.replayed(search.trials[:-1], 1, 500)
+    again = CapacitySearch.replayed(search.trials[:-1], first=1, most=500)
     assert again.next_users == 44
     assert again.why_over is None
 

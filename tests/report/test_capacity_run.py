@@ -13,6 +13,7 @@ from made_search import HOLDS, TERMS, made_search
 from msgspec.structs import replace
 
 from stt_load.errors import ExitCode
+from stt_load.kinds import STREAM
 from stt_load.report.build import build_report
 from stt_load.report.capacity_wording import headline, trial_line, trial_table
 from stt_load.report.junit_file import junit_xml
@@ -162,10 +163,10 @@ def test_a_folder_whose_terms_cant_be_right_has_no_answer(tmp_path: Path) -> Non
 
 
 def test_a_line_about_each_trial(report: RunReport) -> None:
-    line = trial_line(7, 24, report.stages[6], 28)
+    line = trial_line(7, 24, report.stages[6], 28, STREAM)
     assert line.startswith("trial 7: 24 callers: pass*, eos_latency p95 0.") and line.endswith(" s; next 28")
     made = made_search(trials=6)
     made.run["slos"] = list(reversed(made.run["slos"]))
-    line = trial_line(6, 32, built(made).stages[5], 24)
+    line = trial_line(6, 32, built(made).stages[5], 24, STREAM)
     assert line.startswith("trial 6: 32 callers: fail, eos_latency p95 1."), "what it missed"
-    assert trial_line(2, 1, None, None) == "trial 2: 1 caller: it could not be judged; the search is over"
+    assert trial_line(2, 1, None, None, STREAM) == "trial 2: 1 caller: it could not be judged; the search is over"

@@ -11,6 +11,7 @@ import pytest
 
 from stt_load.capacity.search import CapacitySearch, SearchEnd
 from stt_load.capacity.trial import Trial, TrialResult
+from stt_load.kinds import STREAM
 from stt_load.report.model import Verdict
 from stt_load.run.plan import ALL_REFUSED, Observation, Phase, StagedPlan, Timing
 from stt_load.run.search_stages import SearchStages
@@ -45,7 +46,7 @@ class Server:
 def searched(server: Server, refused: bool = False, **terms: Any) -> tuple[list[str], str, list[str]]:
     """The phases of a whole search, why it ended, and the lines that were told."""
     told: list[str] = []
-    plan = StagedPlan(SearchStages(CapacitySearch(**terms), server.judged, told.append), TIMING)
+    plan = StagedPlan(SearchStages(CapacitySearch(**terms), STREAM, server.judged, told.append), TIMING)
     transition, phases, now_s = plan.start(0.0), [], 0.0
     server.users.append(transition.users)
     while transition.phase is not Phase.DONE:

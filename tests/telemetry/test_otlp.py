@@ -20,7 +20,7 @@ from stt_load.telemetry import collector
 from stt_load.telemetry.collector import check_otlp, collector_url
 from stt_load.telemetry.exported import exported_of
 from stt_load.telemetry.histogram import SCHEMA
-from stt_load.telemetry.otlp import EXPORTER, LastWords, OtlpPush
+from stt_load.telemetry.otlp import EXPORTERS_LOG, LastWords, OtlpPush
 
 CLOCK = SteadyWallClock.read(time.time, time.monotonic)
 
@@ -91,7 +91,7 @@ def test_a_collector_that_takes_nothing_costs_one_warning(
 
 def test_a_collector_that_is_away_is_told_in_words_of_ours(caplog: pytest.LogCaptureFixture) -> None:
     """The exporter says it when it tries again, which is a second later, and nothing of it when it gives up."""
-    last_words, exporter = LastWords(), logging.getLogger(EXPORTER)
+    last_words, exporter = LastWords(), EXPORTERS_LOG
     with last_words:
         exporter.warning("Transient error %s encountered", requests.ConnectionError("Connection refused"))
         exporter.error("Failed to export %s batch due to timeout, max retries or shutdown.", "metrics")
