@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from stt_load.server_metrics.choice import Reading, ServerMetric, name_of
+
+_LARGEST = 1e100
+"""Nothing that a server counts is larger. Sums of larger values would not stay numbers."""
 
 Look = tuple[float, Mapping[str, float]]
 """When it was taken, wall clock in seconds since 1970, and the value of each series."""
@@ -53,11 +57,12 @@ def _quotient(metric: ServerMetric, steps: Sequence[tuple[float, Sequence[float]
     """Growth for each second, or sum for each observation; None where that divides by nothing."""
     grown = sum(growths[0] for _, growths in steps)
     over = sum(length_s if metric.reading is Reading.RATE else growths[1] for length_s, growths in steps)
-    return grown / over if over > 0 else None
+    quotient = grown / over if over > 0 else math.inf
+    return quotient if math.isfinite(quotient) else None
 
 
 def _series(values: Mapping[str, float], name: str) -> dict[str, float]:
-    return {series: value for series, value in values.items() if name_of(series) == name}
+    return {series: value for series, value in values.items() if name_of(series) == name and abs(value) <= _LARGEST}
 
 
 def _growth(before: Mapping[str, float], after: Mapping[str, float]) -> float:

@@ -52,5 +52,17 @@ def test_a_metric_in_a_hold(
     assert (figure.mean, figure.max) == (mean, largest)
 
 
+@pytest.mark.parametrize("text", ["run", "run:max", "done_total:rate", "lat:mean"])
+def test_what_is_too_large_to_be_a_number_of_anything_is_left_out(text: str) -> None:
+    huge = [(at_s, {series: -1.7e308 if at_s == 11.0 else 1.7e308 for series in values}) for at_s, values in LOOKS]
+    assert not server_figures([parse_server_metric(text)], huge)
+
+
+def test_a_mean_over_next_to_nothing_is_none() -> None:
+    looks: list[Look] = [(1.0, {"lat_sum": 0.0, "lat_count": 0.0}), (2.0, {"lat_sum": 1.0, "lat_count": 5e-324})]
+    (figure,) = server_figures([parse_server_metric("lat:mean")], looks)
+    assert (figure.mean, figure.max) == (None, None)
+
+
 def test_a_metric_that_no_look_has_has_no_figure() -> None:
     assert not server_figures([parse_server_metric("absent"), parse_server_metric("run:mean")], LOOKS)
