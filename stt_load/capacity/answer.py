@@ -138,11 +138,12 @@ def find_answer(search: CapacitySearch) -> CapacityAnswer:
     """The answer from all trials of a search, whether it is over or was cut off."""
     table, missed = ShareTable(search.trials), _missed(search)
     curves = _curves(table)
-    interval, binomial = capacity_interval(table), binomial_interval(table)
+    intervals = (capacity_interval(table), binomial_interval(table))
+    interval, binomial = (_bounded(interval, search) for interval in intervals)
     return CapacityAnswer(
         holds=search.holds,
-        interval=interval and interval.including(search.holds),
-        binomial=binomial and binomial.including(search.holds),
+        interval=interval,
+        binomial=binomial,
         held=_side(search, search.holds or None),
         broke=_side(search, search.breaks),
         limited_by=tuple(limit for limit, _ in Counter(map(_limit, missed)).most_common()),
@@ -153,6 +154,13 @@ def find_answer(search: CapacitySearch) -> CapacityAnswer:
         invalid_at=search.invalid_at,
         trials=len(search.trials),
     )
+
+
+def _bounded(interval: Interval | None, search: CapacitySearch) -> Interval | None:
+    """The interval with the answer in it. Where no number of callers failed, nothing that was tried bounds it above."""
+    if interval is None:
+        return None
+    return interval.including(search.holds) if search.breaks else Interval(min(interval.low, search.holds), None)
 
 
 def _missed(search: CapacitySearch) -> list[TrialObjective]:

@@ -44,7 +44,7 @@ def read_sides(sides: Sequence[str], asked: Iterable[Measure] = ()) -> list[Resu
     paths = [Path(path).resolve() for result in every for path in result.paths]
     twice = sorted({str(path) for path in paths if paths.count(path) > 1})
     if twice:
-        raise ConfigError(f"{', '.join(twice)} is there twice: a result can't be compared with itself")
+        raise ConfigError(f"given twice: {', '.join(twice)}: a result can't be compared with itself")
     return [merged(results) for results in read]
 
 

@@ -193,7 +193,7 @@ def doubt_lines(comparison: Comparison) -> list[str]:
         lines += [f"{name} is not to be believed: {doubt}" for doubt in result.doubts]
         lines += [f"{name}, not compared: {line}" for line in result.left_out if line not in result.doubts]
     if comparison.reference is None:
-        lines.append("nothing that all have can be believed: nothing is compared")
+        lines.append("no number of callers can be believed in all of them, so nothing is compared")
     return (
         [*lines, "`stt-load report FOLDER` says more of a run, and what to do"]
         if lines and comparison.is_ladder

@@ -12,9 +12,19 @@ from stt_load.capacity.search import SearchEnd
 from stt_load.capacity.trial import TrialResult
 from stt_load.kinds import LoadKind
 from stt_load.metrics.figures import NOTHING
+from stt_load.metrics.slo import SloResult
 from stt_load.report.capacity_run import first_users
 from stt_load.report.model import RunReport, StageReport, Verdict
-from stt_load.report.wording import bound, callers, knee_sentence, objective_name, observed, percent, why_not
+from stt_load.report.wording import (
+    bound,
+    callers,
+    knee_sentence,
+    objective_name,
+    observed,
+    percent,
+    utterances,
+    why_not,
+)
 
 TRIALS_TITLE = "Trials"
 
@@ -41,7 +51,11 @@ def capacity_sentence(report: RunReport, answer: CapacityAnswer) -> str:
 def _claim(report: RunReport, answer: CapacityAnswer) -> str:
     if not answer.holds:
         broke = answer.broke
-        return f"does not hold {callers(broke.users, report.kind)}" if broke else "nothing is known of what it holds"
+        return (
+            f"does not hold {callers(broke.users, report.kind)}"
+            if broke
+            else "it is not known how many callers it holds"
+        )
     first = first_users(report.run)
     at_least = "" if answer.why_over is SearchEnd.FOUND else "at least "
     interval = f" ({_interval(answer.interval)})" if answer.interval else ""
@@ -97,6 +111,8 @@ def _end(report: RunReport, answer: CapacityAnswer) -> list[str]:
             return [f"with {callers(answer.invalid_at or 0, report.kind)} {what}{why}"]
         case SearchEnd.TRIALS_SPENT:
             return [f"after {answer.trials} trials both sides of the edge still contradict themselves: not decided"]
+    if report.verdict is Verdict.FAIL and not any(stage.figures.ok for stage in report.stages):
+        return ["no caller got through, so nothing else was tried"]
     how = "the search ended early," if report.run.get("ended_at") else "so far,"
     return [f"{how} after {answer.trials} trial{'' if answer.trials == 1 else 's'}"]
 
@@ -144,15 +160,16 @@ def _table_notes(answer: CapacityAnswer) -> list[str]:
     if answer.curves:
         allowed = ", ".join(f"{percent(curve.allowed_share)} with {curve.slo.text}" for curve in answer.curves)
         lines.append(
-            "Below each objective is the share beyond its bound, as it was measured and, in brackets, as the fit over "
-            f"all trials has it. Allowed are {allowed}."
+            "Below each objective: the share of utterances beyond its bound, as it was measured; in brackets, as it is "
+            f"on a curve through all trials that never falls as callers are added. Allowed: {allowed}."
         )
     if answer.interval is not None:
         other = _interval(answer.binomial)
-        narrow = f" If utterances knew nothing of each other, it would be {other}." if other else ""
+        narrow = f" If they were independent of each other, it would be {other}." if other else ""
         lines.append(
-            "The interval behind the answer is one of 95 %: a fit that never falls over all trials, with trials and "
-            f"callers drawn again, since utterances of one stage wait for each other.{narrow}"
+            "The interval behind the answer is a 95 % interval: where that curve crosses what is allowed, drawn again "
+            "and again from the trials and their callers (bootstrap), because utterances of one trial wait in one "
+            f"queue.{narrow}"
         )
     return lines
 
@@ -163,10 +180,19 @@ def _table_notes(answer: CapacityAnswer) -> list[str]:
 def trial_line(n: int, users: int, stage: StageReport | None, next_users: int | None, kind: LoadKind) -> str:
     """A line about a trial that has just ended: `trial 7: 44 callers: pass, eos_latency p95 0.610 s; next 46`."""
     told = "it could not be judged" if stage is None else stage.mark
-    shown = [] if stage is None else stage.missed or stage.slos[:1]
-    results = [observed(result) for result in shown if result.value is not None]
-    if stage is not None and stage.verdict is Verdict.INVALID:
-        results = [why_not(stage)]
-    what = ", ".join([told, *results])
+    what = ", ".join([told, *([] if stage is None else _found(stage))])
     then = "the search is over" if next_users is None else f"next {next_users}"
     return f"trial {n}: {callers(users, kind)}: {what}; {then}"
+
+
+def _found(stage: StageReport) -> list[str]:
+    if stage.verdict is Verdict.INVALID:
+        return [why_not(stage)]
+    return [_measured(stage, result) for result in stage.missed or stage.slos[:1] if result.value is not None]
+
+
+def _measured(stage: StageReport, result: SloResult) -> str:
+    """What was measured; and where a trial passes with a value beyond the bound, why."""
+    if stage.verdict is Verdict.PASS and not result.seems_met:
+        return f"{observed(result)}: {utterances(result.n or 0)} can't prove a miss"
+    return observed(result)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from stt_load.metrics.figures import FIGURES, NOTHING, Figure
 from stt_load.report.figure_words import figure_title, figure_value, shown_percentiles
 from stt_load.report.model import RunReport, StageReport
+from stt_load.report.table import FEW, is_few
 from stt_load.report.wording import callers, sampled
 
 _PERCENTILES = "percentiles"
@@ -27,10 +29,17 @@ measure is left out."""
 
 @dataclass(frozen=True, slots=True)
 class KeyFigures:
-    """A small table. `stages`: heading and verdict of each column. `rows`: a name, and a cell for each stage."""
+    """A small table. `stages`: of each column its heading, the verdict and the verdict as tables print it. `rows`: a
+    name, and a cell for each stage."""
 
-    stages: tuple[tuple[str, str], ...]
+    stages: tuple[tuple[str, str, str], ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def has_few(self) -> bool:
+        """Whether a mark says that there are too few utterances."""
+        cells = [cell for _, row in self.rows for cell in row]
+        return any(FEW in text for text in (*cells, *(mark for _, _, mark in self.stages)))
 
 
 def key_figures(report: RunReport) -> KeyFigures | None:
@@ -46,10 +55,13 @@ def key_figures(report: RunReport) -> KeyFigures | None:
             cells = tuple(_cell(stage, figure, one) for stage in stages)
             if any(cell != NOTHING for cell in cells):
                 rows.append((" ".join(filter(None, (figure_title(figure), one))), cells))
-    headings = tuple((callers(stage.users, report.kind), str(stage.verdict)) for stage in stages)
+    headings = tuple((callers(stage.users, report.kind), str(stage.verdict), stage.mark) for stage in stages)
     return KeyFigures(headings, tuple(rows)) if rows else None
 
 
 def _cell(stage: StageReport, figure: Figure, statistic: str | None) -> str:
     value = stage.value(figure, statistic)
-    return sampled(NOTHING if value is None else figure_value(figure, value), stage.coverage_of(figure))
+    if value is None:
+        return NOTHING
+    mark = FEW if math.isfinite(value) and is_few(stage, figure, statistic) else ""
+    return sampled(figure_value(figure, value) + mark, stage.coverage_of(figure))

@@ -52,14 +52,14 @@ def table_cell(figure: Figure, column: TableColumn) -> TableCell:
         if value is not None and math.isinf(value):
             return FAILED
         text = NOTHING if value is None else f"{value * column.factor:.{column.digits}f}"
-        mark = FEW if value is not None and _is_few(stage, figure, column.statistic) else ""
+        mark = FEW if value is not None and is_few(stage, figure, column.statistic) else ""
         return sampled(text + mark, stage.coverage_of(figure))
 
     return cell
 
 
-def _is_few(stage: StageReport, figure: Figure, statistic: str | None) -> bool:
-    """n does not support the percentile, or does not bound the rate on either side."""
+def is_few(stage: StageReport, figure: Figure, statistic: str | None) -> bool:
+    """Whether a cell gets FEW: n does not support the percentile, or does not bound the rate on either side."""
     p = percentile(statistic)
     if p is not None:
         return figure.is_distribution and not stage.figures.with_failed(figure).supports(p)

@@ -91,7 +91,7 @@ def knee_sentence(knee: Knee, kind: LoadKind = STREAM) -> str:
 def _held(knee: Knee, kind: LoadKind) -> str:
     stage = knee.holds
     if stage is None:
-        return f"no stage passes{' with all those below it' if knee.passes_above else ''}"
+        return "the smallest stage does not pass, though a larger one does" if knee.passes_above else "no stage passes"
     proof = f", not proven by {utterances(stage.figures.n)}" if stage.is_few else ""
     return f"holds {callers(stage.users, kind)}{_per_gpu(stage)}{proof}"
 
@@ -116,12 +116,12 @@ def _per_gpu(stage: StageReport) -> str:
 
 
 def stage_names(users: Mapping[int, int]) -> dict[int, str]:
-    """The name of each stage: its callers, `10`, and its number where others have as many, `10 (stage 2)`.
+    """The name of each stage: its callers, `10`, and its place in the run where others have as many, `10 (stage 2)`.
 
-    `users`: stage -> callers.
+    `users`: stage -> callers. People count from 1, as in the lines that a run prints; the files count from 0.
     """
     uses = Counter(users.values())
-    return {stage: str(n) if uses[n] == 1 else f"{n} (stage {stage})" for stage, n in users.items()}
+    return {stage: str(n) if uses[n] == 1 else f"{n} (stage {stage + 1})" for stage, n in users.items()}
 
 
 def names_of(stages: Iterable[StageReport]) -> dict[int, str]:

@@ -16,8 +16,8 @@ from stt_load.records import UtteranceRecord
 from stt_load.session.transcript import ENDS_EARLIER
 
 REFUSAL_ADVICE = {
-    Refusal.AUTH: "check the path of --stt-url; where it wants a key, set {key_variable} on every worker to one it "
-    f"takes, or {HEADERS_VARIABLE}",
+    Refusal.AUTH: "check the path of --stt-url, and --dialect; if the server wants a key, set {key_variable} on every "
+    f"worker, or {HEADERS_VARIABLE}",
     Refusal.CAPACITY: "it says that it is full: raise its limit, or take these callers for more than it holds",
     Refusal.PARAMETERS: "it doesn't do what you asked for: check the path of --stt-url, and see --dialect-option",
     Refusal.UNREACHABLE: "nothing answers there: is the server up, and is --stt-url right?",

@@ -86,7 +86,7 @@ def replica_of(report: RunReport, name: str) -> Replica:
     """The replica of a report. `name`: what errors call it. Raises Unusable."""
     if exit_code(report) not in (ExitCode.FINE, ExitCode.SLO_MISSED):
         verdict = f"its verdict is {report.verdict}{_reason(report)}"
-        raise Unusable(f"{name}: nothing can be sized by this run: {verdict}; `stt-load report` has more")
+        raise Unusable(f"{name}: nothing can be sized by this run: {verdict}; `stt-load report` says what to do")
     holds, source, is_open_above = _capacity(report)
     stages = _stages_at(report, holds)
     if not holds or not stages:

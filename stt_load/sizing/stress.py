@@ -61,7 +61,9 @@ def stress_rows(report: RunReport) -> list[StressRow]:
     """A row for each stage, in the order in which they were run. Raises ConfigError for a run of another kind of load,
     Unusable where the first stage is not to be believed."""
     if report.kind is not UPLOAD:
-        raise ConfigError(f"this is a run of {report.kind.name}: stress is for uploads")
+        raise ConfigError(
+            f"this is a run of {report.kind.title.partition(',')[0]}: stress is for uploads, give a ladder of those"
+        )
     if not report.stages or not _is_believable(report.stages[0]):
         why = why_not(report.stages[0]) if report.stages else "there is none"
         raise Unusable(f"the first number of threads, which the others are held against, can't be believed: {why}")

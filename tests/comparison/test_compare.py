@@ -187,7 +187,7 @@ def test_a_stage_that_is_not_to_be_believed_is_left_out_and_named(folders: Folde
         ((), "give at least two results, the one before first: stt-load compare BEFORE AFTER"),
         (("{before}",), "give at least two results, the one before first: stt-load compare BEFORE AFTER"),
         (("{before}", "nowhere"), "nowhere is not there: give a run folder or the result file of `stt-load tts`"),
-        (("{before}", "{before}"), "{before} is there twice: a result can't be compared with itself"),
+        (("{before}", "{before}"), "given twice: {before}: a result can't be compared with itself"),
         (("{before}", "{before}/run.json"), "{before}/run.json is a file of a run folder: give the folder, {before}"),
         (
             ("{before}", "{tmp}/tts.json"),

@@ -92,7 +92,7 @@ def test_numbers_of_callers_that_lie_too_near_are_drawn_side_by_side() -> None:
 def test_stages_with_as_many_callers_share_a_place_and_each_is_told() -> None:
     chart = charts_of(made_run(ladder=(10, 20, 10), per_stage=20))["eos-latency"]
     assert len(chart.tips) == 2
-    assert "10 callers (stage 0)" in told(chart) and "10 callers (stage 2)" in told(chart)
+    assert "10 callers (stage 1)" in told(chart) and "10 callers (stage 3)" in told(chart)
 
 
 def test_the_timeline_says_how_many_of_the_utterances_it_draws() -> None:

@@ -107,7 +107,7 @@ def test_the_knee_says_why_more_are_not_held() -> None:
     both.run["slos"] = ["eos_latency:p95<1s"]
     both.transitions[2]["generator_cpu_pct"] = 97.0  # the grace of the first stage
     assert sentence(both) == (
-        "no stage passes with all those below it; "
+        "the smallest stage does not pass, though a larger one does; "
         "1 caller can't be judged: the busiest load process used 97 % of one core"
     )
     made.utterances = []
@@ -136,22 +136,22 @@ def test_a_run_that_was_killed_or_ended_above_its_knee_says_where() -> None:
 
 
 def test_stages_with_as_many_callers_as_another_are_told_apart_by_their_number() -> None:
-    assert stage_names({0: 3, 1: 5, 3: 3}) == {0: "3 (stage 0)", 1: "5", 3: "3 (stage 3)"}
+    assert stage_names({0: 3, 1: 5, 3: 3}) == {0: "3 (stage 1)", 1: "5", 3: "3 (stage 4)"}
     made = made_run(ladder=(3, 5, 3), per_stage=60)
     began, ended = made.span(2)
     made.drop_samples(began + 1, began + (ended - began) / 2)
     made.utterances[0].outcome, made.utterances[0].error = "refused", "HTTP 503"
     report = build_report(made.run, made.transitions, [made.utterances])
-    assert [row[0] for row in rows(report)] == ["3 (stage 0)", "5", "3 (stage 2)"]
+    assert [row[0] for row in rows(report)] == ["3 (stage 1)", "5", "3 (stage 3)"]
     (intervals,) = [line for line in explanations(report) if "interval of WER%" in line]
     assert re.fullmatch(
-        r"95 % interval of WER%: \S+ at 3 \(stage 0\), \S+ at 5, \S+ at 3 \(stage 2\) callers\.", intervals
+        r"95 % interval of WER%: \S+ at 3 \(stage 1\), \S+ at 5, \S+ at 3 \(stage 3\) callers\.", intervals
     )
-    assert [row[0] for row in failure_rows(report)] == ["3 (stage 0)"]
+    assert [row[0] for row in failure_rows(report)] == ["3 (stage 1)"]
     table = resource_table(report)
-    assert table is None or {row[0] for row in table.rows} <= {"3 (stage 0)", "5", "3 (stage 2)"}
+    assert table is None or {row[0] for row in table.rows} <= {"3 (stage 1)", "5", "3 (stage 3)"}
     page = report_html(report, ())
-    assert '<th scope="row">3 (stage 2)</th>' in page and "at 3 callers (stage 2): " in page
+    assert '<th scope="row">3 (stage 3)</th>' in page and "at 3 callers (stage 3): " in page
 
 
 def test_callers_have_the_name_of_their_kind_of_load() -> None:

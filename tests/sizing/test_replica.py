@@ -103,7 +103,7 @@ def slow(made: MadeRun) -> None:
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (killed, "invalid; `stt-load report` has more"),
+        (killed, "invalid; `stt-load report` says what to do"),
         (aborted, "aborted"),
         (late_frames, "invalid"),
         (slow, "holds nobody"),

@@ -90,7 +90,7 @@ class _Curves:
     def chart(self, name: str, title: str) -> Chart:
         x = Scale(self.x_ticks[0], self.x_ticks[-1], _LEFT, _WIDTH - _RIGHT)
         y = Scale(self.y_ticks[0], self.y_ticks[-1], _TOP + _HEIGHT, _TOP)
-        names, bottom = names_of(self.report.stages), _TOP + _HEIGHT
+        bottom = _TOP + _HEIGHT
         body = [label(_LEFT, _TOP - 7, self.y_title)]
         for value in self.y_ticks:
             body += [line(_LEFT, y(value), _WIDTH - _RIGHT, y(value), "grid")]
@@ -108,7 +108,7 @@ class _Curves:
             body.append(label(x(value) + dx, bottom - 6, told, "bound-label over", anchor))
         for curve in self.curves:
             at, value = curve.label_at
-            body.append(label(x(at), y(value) + 4, names[curve.stage.figures.stage], "head over", "middle"))
+            body.append(label(x(at), y(value) + 4, str(curve.stage.users), "head over", "middle"))
         return Chart(
             name=name,
             title=title,
