@@ -10,6 +10,7 @@ import click
 from stt_load.errors import ConfigError
 from stt_load.process.atomic_file import write_atomically
 from stt_load.report.raw_files import is_raw_file
+from stt_load.text.whole_characters import with_whole_characters
 
 STANDARD_OUTPUT = "-"
 
@@ -56,7 +57,7 @@ def write_output_files(files: OutputFiles, forms: Mapping[str, Callable[[], str]
         if path is None:
             continue
         if str(path) == STANDARD_OUTPUT:
-            click.echo(text(), nl=False)
+            click.echo(with_whole_characters(text()), nl=False)
             is_printed = True
         else:
             write_atomically(Path(path), text())

@@ -18,6 +18,7 @@ import msgspec
 from stt_load.errors import ConfigError
 from stt_load.plausible import error_line
 from stt_load.report.damage import Damage, Flaw
+from stt_load.report.raw_files import RAW_FILES
 from stt_load.report.raw_rows import Accept, Row
 from stt_load.sealed_lines import BrokenSeal, count_numbered, line_number, mentions_seal, whole_lines_within
 from stt_load.text.whole_characters import with_whole_characters
@@ -211,7 +212,8 @@ def _open(path: Path) -> BinaryIO:
 
 
 def unreadable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"{path} can't be read: {error.strerror}; is {path.parent} a run folder?")
+    hint = f"; is {path.parent} a run folder?" if path.name in RAW_FILES else ""
+    return ConfigError(f"{path} can't be read: {error.strerror}{hint}")
 
 
 def _finite(text: str) -> float:

@@ -5,13 +5,15 @@ adds may be anything. `records.py` has the row of an utterance, `sidecar_rows.py
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Required, TypedDict, TypeVar
+from typing import Annotated, Any, Required, TypedDict, TypeVar
+
+from msgspec import Meta
 
 from stt_load.plausible import AtLeastOne, Count, Length, Moment, Part, Percent, objection
 from stt_load.records import KindName, PhaseName, UtteranceRecord
 from stt_load.report.damage import Flaw
 from stt_load.sealed_lines import SEAL_KEYS
-from stt_load.sidecar_rows import GpuEntry, SampleTags, SidecarEntry, wrong_figures
+from stt_load.sidecar_rows import GpuEntry, Machine, SampleTags, SidecarEntry, wrong_figures
 
 Row = TypeVar("Row")
 Objection = tuple[Flaw, str]
@@ -49,6 +51,11 @@ class TransitionRow(TypedDict, total=False):
     reason: str | None
     delivery: Delivery | None
     aborted: bool | None
+
+
+class HostEntry(Machine, total=False):
+    host: str | None
+    container_cpu_limit: Annotated[float, Meta(gt=0, le=1e6)] | None  # cores
 
 
 class Frame(TypedDict, total=False):
@@ -95,7 +102,9 @@ class RunRow(TypedDict, total=False):
     run_id: str
     label: str | None
     kind: KindName
+    stt_url: str | None
     dialect: str | None
+    dialect_options: dict[str, Any] | None
     normaliser: str | None
     language: Language | None
     end: str | None
@@ -108,7 +117,7 @@ class RunRow(TypedDict, total=False):
     clips: Clips | None
     options: dict[str, Any] | None
     versions: dict[str, Any] | None
-    hosts: list[dict[str, Any]] | None
+    hosts: list[HostEntry] | None
     gpu: list[GpuEntry] | None
     sidecars: list[SidecarEntry] | None
     server_metrics: ServerMetricsEntry | None

@@ -12,7 +12,6 @@ least what it held and less than what it failed at, ends against ends.
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -26,14 +25,18 @@ from stt_load.metrics.figures import Figure, headline_of
 from stt_load.metrics.quantiles import Distribution
 from stt_load.plausible import Count, objection
 from stt_load.report.model import RunReport, StageReport
+from stt_load.report.raw_lines import NotJson, parse_json, read_bytes
+from stt_load.report.raw_rows import HostEntry
 from stt_load.report.report_files import read_report
+from stt_load.sidecar_rows import GpuEntry
 from stt_load.sizing.identity import differences, machine_of, model_of
 from stt_load.sizing.replica import Unusable, believable_stages, capacity_bounds, pooled, server_cpu
+from stt_load.text.whole_characters import with_whole_characters
 
 FILE_NAME = "ratio_config.json"
 SCHEMA_VERSION = 1
 
-_Positive = Annotated[float, Meta(gt=0, le=1e9)]
+_Positive = Annotated[float, Meta(ge=1e-9, le=1e9)]
 _PERCENTILES = {"p50": 0.50, "p95": 0.95}
 _Z95 = 1.96
 
@@ -57,12 +60,20 @@ class LoadRow(TypedDict):
     rps: RatioRow | None
 
 
+class MachineRow(TypedDict):
+    """What `sizing.identity.machine_of` says of the machines of a run."""
+
+    server: list[HostEntry]
+    gpus: list[GpuEntry]
+    load: HostEntry
+
+
 class SideRow(TypedDict):
     """One of the two runs: what of which model, on what machine, and between which numbers of callers its limit is."""
 
     run_id: str
     model: dict[str, Any]
-    machine: dict[str, Any]
+    machine: dict[str, Any]  # a MachineRow
     cpu_limit_cores: float | None
     holds: int | None
     breaks: int | None
@@ -119,12 +130,11 @@ def measure_ratio(first: Path, second: Path, *, is_forced: bool = False) -> Rati
 def read_ratio(path: Path) -> RatioConfig:
     """Raises ConfigError with one line for a file that isn't one of ours."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"--ratio: {path} can't be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+        content = with_whole_characters(parse_json(read_bytes(path)))
+    except NotJson as error:
         raise ConfigError(f"--ratio: {path} is no JSON: give the file that `stt-load ratio --save` wrote") from error
     why = objection(content, RatioConfig)
+    why = why or objection([content[side]["machine"] for side in ("from", "to")], list[MachineRow])
     if not why and content["schema_version"] != SCHEMA_VERSION:
         why = f"its schema_version is {content['schema_version']}, this version reads {SCHEMA_VERSION}"
     if not why and not content["loads"]:

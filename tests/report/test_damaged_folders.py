@@ -8,6 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -17,6 +18,7 @@ from made_run import MadeRun, made_run
 from made_samples import gap_entry, gpu_entry, sidecar_entry
 from rich.console import Console
 
+from stt_load.comparison.run_facts import hardware, run_facts
 from stt_load.errors import ConfigError
 from stt_load.records import UtteranceRecord
 from stt_load.report.console import print_report
@@ -28,9 +30,18 @@ from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import Verdict
 from stt_load.report.raw_files import RAW_FILES, RUN, SAMPLE_FILES, SERVER_LOOKS, STAGES, UTTERANCES
 from stt_load.report.raw_lines import RawLines
-from stt_load.report.raw_rows import JsonObject, accept_look, accept_sample, transitions_of, utterances_of
+from stt_load.report.raw_rows import (
+    JsonObject,
+    accept_look,
+    accept_sample,
+    checked_run,
+    transitions_of,
+    utterances_of,
+)
 from stt_load.report.report_files import read_report
 from stt_load.sealed_lines import sealed, sealed_file
+from stt_load.sizing.identity import differences, machine_lines, machine_of, model_of
+from stt_load.text.whole_characters import with_whole_characters
 
 N_EACH = 12  # mutations of each kind for each seed
 
@@ -206,6 +217,28 @@ def test_no_value_of_any_kind_makes_a_report_fail(
     for _ in range(2 * N_EACH):
         folder = written(tmp_path, whole | {name: with_odd_value(rng, name, whole[name])})
         verdict_of(folder)
+
+
+def test_no_value_in_run_json_stops_those_who_read_what_was_run() -> None:
+    run = made_run().run | {
+        "stt_url": "ws://gpu-box:8000/ws?model=small",
+        "dialect_options": {"model": "small"},
+        "hosts": [{"host": "load", "cpu_model": "EPYC", "cores": 2, "container_cpu_limit": 1.5}],
+        "gpu": [{"host": "gpu-box", "name": "NVIDIA H200", "driver": "570", "memory_total_mib": 143771.0}],
+        "sidecars": [{"url": "http://gpu-box:9550", "host": "gpu-box", "machine": {"cpu_model": "EPYC", "cores": 64}}],
+    }
+    for *way, last in ways_into(run):
+        for value in ODD_VALUES:
+            odd = deepcopy(run)
+            place: Any = odd
+            for step in way:
+                place = place[step]
+            place[last] = value
+            kept, _ = checked_run(with_whole_characters(odd))
+            differences(model_of(kept), model_of(run), ("one", "other"))
+            machine_lines(machine_of(kept), None)
+            run_facts(kept)
+            hardware(kept)
 
 
 def with_odd_value(rng: random.Random, name: str, data: bytes) -> bytes:

@@ -173,7 +173,12 @@ def without(key: str) -> Callable[[dict[str, Any]], Any]:
         pytest.param(lambda content: {**content, "schema_version": 99}, id="a later version"),
         pytest.param(lambda content: {**content, "rps_ratio": {"ratio": -1, "low": 0, "high": 1}}, id="below zero"),
         pytest.param(lambda content: {**content, "latency_ratio": {"p95": "fast"}}, id="words for numbers"),
-        pytest.param(lambda content: {"stages": [], "verdict": "pass"}, id="a summary.json"),
+        pytest.param(lambda content: {**content, "from": {**content["from"], "machine": {}}}, id="no machine"),
+        pytest.param(
+            lambda content: {**content, "to": {**content["to"], "machine": {"server": ["x"], "gpus": [], "load": {}}}},
+            id="a machine in words",
+        ),
+        pytest.param(lambda content: {"stages": [], "verdict": "pass", "x": "\ud83d"}, id="a summary.json"),
     ],
 )
 def test_a_file_that_is_no_ratio_is_one_line(tmp_path: Path, config: RatioConfig, spoil: Callable[[Any], Any]) -> None:
