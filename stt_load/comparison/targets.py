@@ -91,7 +91,11 @@ def read_targets(name: str) -> tuple[Target, ...]:
     path = Path(name)
     if not path.exists():
         raise ConfigError(f"--targets {name}: there is no such file; stt-load comes with {', '.join(known)}")
-    return parse_targets(read_bytes(path).decode("utf-8", errors="replace"), name)
+    try:
+        text = read_bytes(path).decode("utf-8", errors="replace")
+    except ConfigError as error:
+        raise ConfigError(f"--targets {name}: {error}") from error
+    return parse_targets(text, name)
 
 
 def parse_targets(text: str, source: str) -> tuple[Target, ...]:

@@ -16,10 +16,10 @@ from stt_load.report.warning_blocks import warning_blocks
 from stt_load.report.wording import title, where_and_when
 from stt_load.text.printable import printable
 
-# CommonMark 0.31 section 2.4: a backslash takes the meaning of any of these.
-_MEANS_SOMETHING = re.compile(r"[\\`*_\[\]<>#!|~&]")
-# `@name` calls somebody, `https://…` and `www.…` become links.
-_ADDRESSED = re.compile(r"(?<=@)(?=\w)|(?<=tp:)(?=//)|(?<=tps:)(?=//)|(?<=www)(?=\.)")
+# CommonMark 0.31 section 2.4: a backslash takes the meaning of any of these. Section 6.2: a `_` within a word has none.
+_MEANS_SOMETHING = re.compile(r"[\\`*\[\]<>#!|~&]|(?<![^\W_])_|_(?![^\W_])")
+# `@name` calls somebody, `#12` names an issue, `https://…` and `www.…` become links.
+_ADDRESSED = re.compile(r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=tp:)(?=//)|(?<=tps:)(?=//)|(?<=www)(?=\.)")
 _NOTHING_WIDE = "\u200b"
 
 

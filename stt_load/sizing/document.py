@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stt_load.report.markdown_file import escaped, markdown_table
 from stt_load.text.printable import printable
 
 _PIPE_WIDTH = 110  # a file or a CI log has no width
@@ -53,30 +54,20 @@ def json_text(data: Any) -> str:
 
 def markdown(document: Document) -> str:
     """Writes the whole document."""
-    return "\n".join([f"# {_inline(document.title)}", "", f"**{_inline(document.answer)}**", *_parts(document)]) + "\n"
+    return "\n".join([f"# {escaped(document.title)}", "", f"**{escaped(document.answer)}**", *_parts(document)]) + "\n"
 
 
 def _parts(document: Document) -> Iterator[str]:
     for section in document.sections:
-        yield from ("", f"## {section.title}")
+        yield from ("", f"## {escaped(section.title)}")
         if section.table:
-            yield from ("", _row(section.table.headings), _row(["---"] * len(section.table.headings)))
-            yield from map(_row, section.table.rows)
+            yield from ("", markdown_table(section.table.headings, section.table.rows))
         if section.lines:
             yield ""
             marks = (f"{n}." if section.is_numbered else "-" for n in range(1, len(section.lines) + 1))
-            yield from (f"{mark} {_inline(line)}" for mark, line in zip(marks, section.lines, strict=True))
+            yield from (f"{mark} {escaped(line)}" for mark, line in zip(marks, section.lines, strict=True))
         for name, code in section.codes:
             yield from ("", f"{name}:", "", "```yaml", code.rstrip("\n"), "```")
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_inline(cell).replace("|", "\\|") for cell in cells) + " |"
-
-
-def _inline(text: str) -> str:
-    """Text that may hold what a server or a file name says: on one line, and no HTML."""
-    return printable(text).replace("<", "&lt;")
 
 
 def print_document(document: Document, console: Console | None = None, *, instead_of_codes: str = "") -> None:

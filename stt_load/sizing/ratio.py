@@ -131,6 +131,8 @@ def read_ratio(path: Path) -> RatioConfig:
     """Raises ConfigError with one line for a file that isn't one of ours."""
     try:
         content = with_whole_characters(parse_json(read_bytes(path)))
+    except ConfigError as error:
+        raise ConfigError(f"--ratio: {error}") from error
     except NotJson as error:
         raise ConfigError(f"--ratio: {path} is no JSON: give the file that `stt-load ratio --save` wrote") from error
     why = objection(content, RatioConfig)

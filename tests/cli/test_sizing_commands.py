@@ -104,3 +104,21 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     for command, words in ((size, [nowhere, "--callers", "3"]), (stress, ["--from", nowhere])):
         assert "is not a folder" in problems_of(command, words)[0]
     assert "is not a folder" in problems_of(ratio, ["--from", nowhere, "--to", nowhere])[0]
+
+
+def test_names_of_others_are_no_markup_in_markdown(tmp_path: Path) -> None:
+    made = made_uploads((1, 2))
+    made.run["run_id"] = "made"
+    made.run["hosts"] = [{"host": "<b>|`x` [here](javascript:alert(1)) @octocat\n# title\x1b[2J", "cores": 2}]
+    folder, file = str(made.write(tmp_path / "run")), tmp_path / "out.md"
+    commands = (
+        (size, [folder, "--callers", "9"]),
+        (ratio, ["--from", folder, "--to", folder]),
+        (stress, ["--from", folder]),
+    )
+    for command, words in commands:
+        assert invoke(command, [*words, "--markdown", str(file)], standalone_mode=False).exception is None
+        line = next(line for line in file.read_text().splitlines() if "octocat" in line)
+        assert r"\<b\>\|\`x\` \[here\](javascript:alert(1)) @" in line
+        assert "@octocat" not in line
+        assert r"\\n\# title\\x1b" in line

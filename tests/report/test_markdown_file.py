@@ -17,7 +17,9 @@ ESCAPED = [
     ("[link](https://x)", "\\[link\\](https:\u200b//x)"),
     ("@everybody, see www.x.org", "@\u200beverybody, see www\u200b.x.org"),
     ("ws://127.0.0.1:8000/ws", "ws://127.0.0.1:8000/ws"),
-    ("eos_latency:p95<1s", r"eos\_latency:p95\<1s"),
+    ("eos_latency:p95<1s", r"eos_latency:p95\<1s"),
+    ("_so_ __init__ a_", r"\_so\_ \_\_init\_\_ a\_"),
+    ("see #12", "see \\#\u200b12"),
     ("two\nlines", r"two\\nlines"),
 ]
 
