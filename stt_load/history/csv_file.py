@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 
 from stt_load.history.run_row import StageRow
 from stt_load.history.series import Series
+from stt_load.text.printable import printable
 
 COLUMNS = ("time", "run", "branch", "label", "server", "machine", "version", "callers_held", "users")
+_BEGINS_FORMULA = ("=", "+", "-", "@")
 METRICS = ("p95_s", "wer_pct", "error_rate_pct", "energy_per_audio_minute_j")
 
 
@@ -39,8 +41,15 @@ def history_csv(series: Sequence[Series]) -> str:
     writer.writerow((*COLUMNS, *METRICS))
     for started_at, told, stage in sorted(rows, key=lambda row: row[0]):
         time = datetime.fromtimestamp(started_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        writer.writerow((time, *("" if value is None else value for value in told), *_metrics(stage)))
+        writer.writerow((time, *map(_cell, told), *_metrics(stage)))
     return text.getvalue()
+
+
+def _cell(value: str | int | None) -> str:
+    """A text on one line. One that a spreadsheet would take for a formula has a quote in front (OWASP, "CSV Injection",
+    2026-11): labels and names of servers are other people's."""
+    text = "" if value is None else printable(str(value))
+    return f"'{text}" if text.startswith(_BEGINS_FORMULA) else text
 
 
 def _metrics(stage: StageRow | None) -> list[str]:

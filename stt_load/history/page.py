@@ -15,12 +15,8 @@ _templates = page_templates("stt_load.history")
 
 def history_html(history: History, series: Sequence[Series]) -> str:
     """Writes the whole page as text."""
-    return (
-        page_templates("stt_load.history")
-        .get_template("history.html")
-        .render(
-            series=[(one, series_columns(one), trend_charts(one)) for one in series],
-            n_runs=len(history.runs),
-            unreadable=history.unreadable,
-        )
+    return _templates.get_template("history.html").render(
+        series=[(one, series_columns(one), trend_charts(one)) for one in series],
+        n_runs=len(history.runs),
+        unreadable=history.unreadable,
     )

@@ -9,14 +9,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from stt_load.errors import ConfigError
 from stt_load.history.run_row import RunRow, StageRow
 from stt_load.kinds import KINDS, STREAM
+from stt_load.plausible import Count, Moment, Ratio, Seconds, objection
 from stt_load.report.json_file import summary_json
 from stt_load.report.model import SCHEMA_VERSION, Verdict
 from stt_load.report.raw_files import RAW_FILES
@@ -29,8 +31,8 @@ _EPHEMERAL_PORT = 32_768  # from here on Linux chooses by itself: another one ea
 class WithFailed(msgspec.Struct):
     """Percentiles over all utterances that were not interrupted; null where one falls on a failed utterance."""
 
-    n: int
-    p95: float | None
+    n: Count
+    p95: Seconds | None
 
 
 class Latency(msgspec.Struct):
@@ -39,28 +41,28 @@ class Latency(msgspec.Struct):
 
 class DeviceSummary(msgspec.Struct):
     kind: str
-    energy_per_audio_minute_j: float | None = None
+    energy_per_audio_minute_j: Annotated[float, Meta(ge=0, le=1e12)] | None = None
 
 
 class StageSummary(msgspec.Struct):
     """The keys of a stage in `summary.json` that a history reads."""
 
-    users: int
+    users: Count
     verdict: Verdict
     eos_latency_s: Latency
     total_s: Latency
-    wer: float | None
-    error_rate: float | None
+    wer: Ratio | None
+    error_rate: Ratio | None
     devices: list[DeviceSummary]
 
 
 class KneeSummary(msgspec.Struct):
-    holds: int | None
-    breaks: int | None
+    holds: Count | None
+    breaks: Count | None
 
 
 class CapacitySummary(msgspec.Struct):
-    holds: int | None = None
+    holds: Count | None = None
 
 
 class Summary(msgspec.Struct):
@@ -95,13 +97,23 @@ def read_history(results: Path) -> History:
     if _is_run(results):
         raise ConfigError(f"{results} is the folder of one run: give the folder around it")
     runs, unreadable = [], []
-    for folder in sorted(path for path in results.iterdir() if path.is_dir() and _is_run(path)):
+    for folder in _folders(results):
         try:
-            runs.append(_row(folder, _read_summary(folder)))
+            if _is_run(folder):
+                runs.append(_row(folder, _read_summary(folder)))
         except ConfigError as error:
             unreadable += [f"{folder.name}: {line}" for line in error.problems]
+        except OSError as error:  # nobody may look into it
+            unreadable.append(f"{folder.name}: {error.strerror}")
     runs.sort(key=lambda run: (run.started_at or 0.0, run.folder.name))
     return History(tuple(runs), tuple(unreadable))
+
+
+def _folders(results: Path) -> list[Path]:
+    """Each folder once: a link to another one in `results`, such as `latest`, is no run of its own."""
+    folders = sorted(path for path in results.iterdir() if path.is_dir())
+    real = {path.resolve() for path in folders if not path.is_symlink()}
+    return [path for path in folders if not (path.is_symlink() and path.resolve() in real)]
 
 
 def _is_run(folder: Path) -> bool:
@@ -125,7 +137,7 @@ def _row(folder: Path, summary: Summary) -> RunRow:
     return RunRow(
         folder=folder,
         run_id=str(run.get("run_id") or folder.name),
-        started_at=_number(run.get("started_at")),
+        started_at=_moment(run.get("started_at")),
         label=str(run.get("label") or ""),
         kind=kind.name,
         server=_server(run),
@@ -214,5 +226,5 @@ def _list(value: object) -> Sequence[Any]:
     return value if isinstance(value, list) else []
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+def _moment(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not objection(value, Moment) else None

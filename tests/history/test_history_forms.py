@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import datetime
 
+import pytest
 from control_sequences import OBEYED, PLANT
 from rich.console import Console
 from rows import run, stage
@@ -53,6 +54,14 @@ def test_the_csv_has_a_number_in_every_metric_and_a_time_that_is_read_as_one() -
     assert all(float(row[name]) >= 0 for row in rows[:-1] for name in ("callers_held", *METRICS))
     assert rows[-1]["energy_per_audio_minute_j"] == ""
     assert len({row["branch"] for row in rows}) == 2
+
+
+@pytest.mark.parametrize("sign", "=+-@")
+def test_no_text_in_the_csv_is_a_formula_or_a_second_line(sign: str) -> None:
+    label = f"{sign}cmd|' /C calc'!A0\n\x1b[31mred"
+    (row,) = csv.DictReader(io.StringIO(history_csv(series_of([run(label=label)]))))
+    assert row["label"] == f"'{sign}cmd|' /C calc'!A0\\n\\x1b[31mred"
+    assert row["branch"].startswith(f"'{sign}cmd")
 
 
 def test_the_page_is_one_file_with_a_chart_for_each_figure() -> None:

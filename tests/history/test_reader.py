@@ -9,8 +9,10 @@ from made_run import made_run, made_speech, made_uploads
 from made_search import made_search
 
 from stt_load.errors import ConfigError
+from stt_load.history.page import history_html
 from stt_load.history.reader import read_history
 from stt_load.history.run_row import RunRow
+from stt_load.history.series import series_of
 from stt_load.report.build import build_report
 from stt_load.report.json_file import summary_json
 
@@ -106,3 +108,38 @@ def test_what_is_no_folder_of_runs_is_one_line(tmp_path: Path) -> None:
         read_history(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="is the folder of one run: give the folder around it"):
         read_history(made_run((1,), 5).write(tmp_path / "run"))
+
+
+def test_a_link_to_a_run_beside_it_is_no_run_of_its_own(tmp_path: Path) -> None:
+    made_run((1,), 5).write(tmp_path / "results" / "run")
+    made_run((1,), 5, seed=2).write(tmp_path / "elsewhere")
+    (tmp_path / "results" / "latest").symlink_to("run")
+    (tmp_path / "results" / "other").symlink_to(tmp_path / "elsewhere")
+    assert [run.folder.name for run in read_history(tmp_path / "results").runs] == ["other", "run"]
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        (("run", "started_at"), 1e300),
+        (("stages", 0, "users"), -1),
+        (("stages", 0, "wer"), 1e300),
+        (("stages", 0, "eos_latency_s", "with_failed", "p95"), -1e300),
+        (("knee", "holds"), 10**30),
+    ],
+)
+def test_a_summary_that_can_not_be_right_is_made_again_or_says_nothing(
+    tmp_path: Path, way: tuple[str | int, ...], value: float
+) -> None:
+    made = made_run((1,), 60)
+    folder = made.write(tmp_path / "run")
+    summary = json.loads(summary_json(build_report(made.run, made.transitions, [made.utterances], made.samples)))
+    place = summary
+    for step in way[:-1]:
+        place = place[step]
+    place[way[-1]] = value
+    (folder / "summary.json").write_text(json.dumps(summary))
+    history = read_history(tmp_path)
+    (run,) = history.runs
+    assert run.started_at is None or run.holds == 1
+    history_html(history, series_of(history.runs))
