@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -35,12 +36,12 @@ def check_output_files(files: OutputFiles, inputs: Iterable[str | Path | None] =
             problems.append(f"--{option}: give the name of a file, or leave it out")
         elif place in taken:
             problems.append(f"--{option}: {path} is that of --{taken[place]}: give each its own")
+        elif not os.access(place.parent, os.X_OK):
+            problems.append(f"--{option}: folder {place.parent} is not there, or you may not write there")
         elif place in read and place.is_file():
             problems.append(f"--{option}: {path} is a file that is read here: give another name")
         elif is_raw_file(place):
             problems.append(f"--{option}: {path} is a raw file of a run, which nothing can rebuild: give another name")
-        elif not place.parent.is_dir():
-            problems.append(f"--{option}: folder {place.parent} does not exist")
         elif place.is_dir():
             problems.append(f"--{option}: {path} is a folder: give the name of a file")
         taken.setdefault(place, option)

@@ -11,6 +11,7 @@ from stt_load.comparison.run_folder import read_run
 from stt_load.comparison.tts_file import read_tts_file
 from stt_load.errors import ConfigError
 from stt_load.report.raw_files import RAW_FILES
+from stt_load.report.raw_lines import unreadable
 from stt_load.report.report_files import WRITERS
 
 BETWEEN_REPEATS = ","
@@ -51,15 +52,19 @@ def read_sides(sides: Sequence[str], asked: Iterable[Measure] = ()) -> list[Resu
 def paths_of(side: str) -> list[Path]:
     """The paths of one side. A comma in the name of a folder that is there separates nothing."""
     whole = Path(side)
-    if whole.exists() or BETWEEN_REPEATS not in side:
+    if BETWEEN_REPEATS not in side or whole.exists():
         return [whole]
     return [Path(part.strip()) for part in side.split(BETWEEN_REPEATS) if part.strip()] or [whole]
 
 
 def _read(path: Path, asked: Sequence[Measure]) -> Result:
-    if path.is_dir():
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except PermissionError as error:
+        raise unreadable(path, error) from error
+    if is_folder:
         return read_run(path, asked)
-    if not path.exists():
+    if not is_there:
         raise ConfigError(f"{path} is not there: give a run folder or the result file of `stt-load tts`")
     if path.name in (*RAW_FILES, *WRITERS):
         raise ConfigError(f"{path} is a file of a run folder: give the folder, {path.parent}")

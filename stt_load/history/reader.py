@@ -22,6 +22,7 @@ from stt_load.plausible import Count, Moment, Ratio, Seconds, objection
 from stt_load.report.json_file import summary_json
 from stt_load.report.model import SCHEMA_VERSION, Verdict
 from stt_load.report.raw_files import RAW_FILES
+from stt_load.report.raw_lines import unreadable
 from stt_load.report.report_files import SUMMARY, read_report
 from stt_load.text.url_secrets import without_credentials
 
@@ -94,19 +95,23 @@ def read_history(results: Path) -> History:
         raise ConfigError(
             f"{results} is not a folder: give the folder that --results named, with a folder for each run"
         )
-    if _is_run(results):
+    try:
+        is_run, folders = _is_run(results), _folders(results)
+    except PermissionError as error:
+        raise unreadable(results, error) from error
+    if is_run:
         raise ConfigError(f"{results} is the folder of one run: give the folder around it")
-    runs, unreadable = [], []
-    for folder in _folders(results):
+    runs, bad = [], []
+    for folder in folders:
         try:
             if _is_run(folder):
                 runs.append(_row(folder, _read_summary(folder)))
         except ConfigError as error:
-            unreadable += [f"{folder.name}: {line}" for line in error.problems]
+            bad += [f"{folder.name}: {line}" for line in error.problems]
         except OSError as error:  # nobody may look into it
-            unreadable.append(f"{folder.name}: {error.strerror}")
+            bad.append(f"{folder.name}: {error.strerror}")
     runs.sort(key=lambda run: (run.started_at or 0.0, run.folder.name))
-    return History(tuple(runs), tuple(unreadable))
+    return History(tuple(runs), tuple(bad))
 
 
 def _folders(results: Path) -> list[Path]:

@@ -26,7 +26,7 @@ from stt_load.report.junit_file import junit_xml
 from stt_load.report.markdown_file import report_markdown
 from stt_load.report.model import RunReport
 from stt_load.report.raw_files import RUN, SAMPLE_FILES, SERVER_LOOKS, STAGES, UTTERANCES
-from stt_load.report.raw_lines import NotJson, RawLines, parse_json, read_bytes
+from stt_load.report.raw_lines import NotJson, RawLines, parse_json, read_bytes, unreadable
 from stt_load.report.raw_rows import (
     Accept,
     JsonObject,
@@ -59,6 +59,13 @@ def read_report(folder: Path, *, is_strict: bool = False, failure: str | None = 
     `is_strict`: every objective must be proven, also where the run did not ask for that. `failure`: why the program
     failed, where `run.json` doesn't say so.
     """
+    try:
+        return _read_folder(folder, is_strict, failure)
+    except PermissionError as error:
+        raise unreadable(Path(error.filename), error) from error
+
+
+def _read_folder(folder: Path, is_strict: bool, failure: str | None) -> RunReport:
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder: give the run folder that `stt-load run` printed")
     damage = Damage()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,3 +91,14 @@ def test_a_copy_of_a_report_is_no_raw_file(places: dict[str, str]) -> None:
     done = CliRunner().invoke(cli, ["report", places["run"], "--output", f"{places['run']}/run.json"])
     assert isinstance(done.exception, ConfigError)
     assert "nothing can rebuild" in str(done.exception)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read_is_one_line(places: dict[str, str], tmp_path: Path) -> None:
+    closed = str(tmp_path / "closed")
+    Path(closed).mkdir(mode=0)
+    for command in [("report", closed), *COMMANDS.values()]:
+        filled = [word.format(**dict.fromkeys(places, closed)) for word in command]
+        done = CliRunner().invoke(cli, filled, standalone_mode=False)
+        assert isinstance(done.exception, ConfigError), (command, done.exception)
+        assert all("Permission denied" in line for line in done.exception.problems)

@@ -220,7 +220,7 @@ def test_a_stage_that_is_not_to_be_believed_is_left_out_and_named(folders: Folde
         ),
         (
             ("{before}", "{again}", "--html", "{tmp}/no/x.html"),
-            "--html: folder {tmp}/no does not exist",
+            "--html: folder {tmp}/no is not there, or you may not write there",
         ),
     ],
 )
