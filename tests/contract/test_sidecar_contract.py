@@ -19,7 +19,7 @@ FILES = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="ut
 OF_EVERY_ROW = {"t", "seq", "host", "boot", "kind", "gpu", "run_id", "stage", "users", "phase"}
 OF_A_GPU = {"host", "index", "uuid", "name", "driver", "memory_total_mib"}
 OF_A_SIDECAR = {
-    *("url", "host", "why", "is_guess", "warnings", "server", "sources", "metrics"),
+    *("url", "host", "why", "is_guess", "warnings", "machine", "server", "sources", "metrics"),
     *("clock_offset_s", "clock_uncertainty_s"),
 }
 OF_A_SOURCE = {"name", "kind", "period_s", "limit_s", "is_alive", "restarts", "complaint", "note", "output", "gaps"}

@@ -29,6 +29,7 @@ from runs import (
 
 from stt_load.calibration.host_probe import describe_host
 from stt_load.calibration.store import save
+from stt_load.report.report_files import WRITERS
 
 pytestmark = pytest.mark.locust
 
@@ -44,7 +45,7 @@ def test_a_headless_ladder_leaves_a_whole_folder_and_ends_with_0(start_sink: Sta
     folder = run_folder(results)
     assert folder.name.endswith("-two")
     raw = {"run.json", "stages.jsonl", "utterances.jsonl"}
-    assert {path.name for path in folder.iterdir()} == raw | {"stages.csv", "summary.json", "report.html", "junit.xml"}
+    assert {path.name for path in folder.iterdir()} == raw | WRITERS.keys()
     utterances = rows(folder / "utterances.jsonl")
     truth = rows(tmp_path / "truth.jsonl")
     assert {row["outcome"] for row in utterances} == {"ok"}
