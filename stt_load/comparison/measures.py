@@ -78,9 +78,9 @@ class Measure:
             return FAILED
         match self.figure.unit:
             case Unit.SECONDS:
-                return f"{value:.3f} s"
+                return f"{value:z.3f} s"
             case Unit.RATIO:
-                return f"{100 * value:.1f} %"
+                return f"{100 * value:z.1f} %"
             case Unit.COUNT:
                 return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
             case Unit.MIB:
@@ -98,11 +98,11 @@ class Measure:
                 return NOTHING
             case Unit.RATIO | Unit.PERCENT:
                 factor = 100 if self.figure.unit is Unit.RATIO else 1
-                return f"{factor * change:{plus}.1f} pt"
+                return f"{factor * change:{plus}z.1f} pt"
             case Unit.COUNT:
-                return f"{change:{plus}.0f}" if change == round(change) else f"{change:{plus}.1f}"
+                return f"{change:{plus}.0f}" if change == round(change) else f"{change:{plus}z.1f}"
             case _:
-                return f"{100 * change / before:{plus}.1f} %" if before > 0 else NOTHING
+                return f"{100 * change / before:{plus}z.1f} %" if before > 0 else NOTHING
 
 
 def measure_named(key: str, heading: str | None = None) -> Measure:

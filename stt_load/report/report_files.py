@@ -37,6 +37,7 @@ from stt_load.report.raw_rows import (
     utterances_of,
 )
 from stt_load.sealed_lines import is_whole_file, lacks_seal
+from stt_load.text.url_secrets import value_without_secrets
 from stt_load.text.whole_characters import with_whole_characters
 
 SUMMARY = "summary.json"
@@ -144,7 +145,8 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
     for objection in wrong:
         damage.note(RUN, Flaw.VALUE, objection)
     run.pop("crc32", None)  # it is that of the file
-    return run
+    shown: JsonObject = value_without_secrets(run)  # ours have none; this one may be somebody else's
+    return shown
 
 
 def _copied_run(folder: Path) -> JsonObject:

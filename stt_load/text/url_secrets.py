@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 
 HIDDEN = "***"
@@ -69,6 +70,15 @@ def as_typed(text: str) -> str:
 def without_secrets_of_urls(text: str) -> str:
     """A text with each URL in it as `as_typed` shows it."""
     return _URL.sub(lambda found: as_typed(found[0]), text)
+
+
+def value_without_secrets(value: Any) -> Any:
+    """A JSON value with each URL in its texts as `as_typed` shows it."""
+    if isinstance(value, str):
+        return without_secrets_of_urls(value) if "://" in value else value
+    if isinstance(value, list):
+        return [value_without_secrets(item) for item in value]
+    return {key: value_without_secrets(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def secrets_of_url(url: str) -> Iterator[str]:

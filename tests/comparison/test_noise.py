@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from stt_load.comparison.measures import measure_named
 from stt_load.comparison.noise import RISK, Basis, Observation, change_between
 from stt_load.metrics.caller_bootstrap import StageSample, StandardError, standard_errors
 from stt_load.metrics.clip_errors import ErrorCount
@@ -107,3 +108,9 @@ def test_one_word_that_is_wrong_in_one_clip_is_no_change() -> None:
 
 def test_few_clips_in_common_tell_nothing() -> None:
     assert change_between([clips([0] * 4)], [clips([9] * 4)]).noise(RISK) is None
+
+
+def test_a_change_that_rounds_to_nothing_has_no_minus() -> None:
+    assert measure_named("wer").change(-1e-5, 0.1) == "+0.0 pt"
+    assert measure_named("eos_latency:p95").change(-1e-7, 0.5) == "+0.0 %"
+    assert measure_named("wer_delta").value(-1e-6) == "0.0 %"

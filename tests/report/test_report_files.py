@@ -443,3 +443,15 @@ def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_missing_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not a folder"):
         read_report(tmp_path / "nowhere")
+
+
+def test_what_is_secret_in_the_urls_of_a_run_is_shown_nowhere(tmp_path: Path) -> None:
+    made = made_run(ladder=(1,), per_stage=5)
+    url = "wss://caller:pass-phrase@gpu-box/ws?token=s3cret-s3cret&model=small"
+    made.run |= {"stt_url": url, "options": {"stt_url": url, "gpu_sidecar": ["http://a:pass-phrase@gpu-box:9550"]}}
+    folder = made.write(tmp_path / "run")
+    write_report(folder)
+    for name in WRITERS:
+        text = (folder / name).read_text(encoding="utf-8")
+        assert "pass-phrase" not in text and "s3cret" not in text, name
+    assert "wss://***@gpu-box/ws?token=***&model=small" in (folder / "summary.json").read_text(encoding="utf-8")
