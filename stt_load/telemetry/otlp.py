@@ -26,6 +26,7 @@ from stt_load import __version__
 from stt_load.clock import Clock, SteadyWallClock
 from stt_load.process.log import log
 from stt_load.telemetry.collector import import_sdk
+from stt_load.telemetry.collector_session import CollectorSession
 from stt_load.telemetry.exported import Exported, Kind, Labels, LiveFigures, Value, exported_of
 from stt_load.telemetry.histogram import BOUNDS_S, SCHEMA, LatencyHistogram
 from stt_load.text.url_secrets import HIDDEN, secrets_of_url, without_credentials
@@ -59,7 +60,7 @@ class OtlpPush:
         self._why = LastWords()
         # A push that fails is tried again for as long; then the next one, which has newer figures, is due.
         timeout_s = None if any(map(os.environ.get, _TIMEOUT_VARIABLES)) else PUSH_PERIOD_S
-        self._exporter = self._sdk.OTLPMetricExporter(endpoint=url, timeout=timeout_s)
+        self._exporter = self._sdk.OTLPMetricExporter(endpoint=url, timeout=timeout_s, session=CollectorSession())
         self._made_resource: Any = None
         self._is_failing = False
         self._is_over = Event()
@@ -168,7 +169,8 @@ class LastWords(logging.Filter):
     def filter(self, entry: logging.LogRecord) -> bool:
         if any(isinstance(value, requests.ConnectionError) for value in entry.args or ()):
             self._is_away = True
-        self.text = "nothing answers there" if self._is_away else entry.getMessage()
+        redirects = [value for value in entry.args or () if isinstance(value, requests.TooManyRedirects)]
+        self.text = "nothing answers there" if self._is_away else str(*redirects) or entry.getMessage()
         return False
 
     def __enter__(self) -> None:

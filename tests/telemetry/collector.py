@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,17 +13,23 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 class Collector:
     """Takes pushes, and keeps them with their headers."""
 
-    def __init__(self, status: int = 200) -> None:
+    def __init__(self, status: int = 200, answer_bytes: int = 0) -> None:
         self.pushes: list[tuple[Any, ExportMetricsServiceRequest]] = []
-        pushes = self.pushes
+        self.written: list[int] = []  # bytes of answers that were read, or had room on their way
+        pushes, written = self.pushes, self.written
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 pushes.append((self.headers, ExportMetricsServiceRequest.FromString(body)))
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", str(answer_bytes))
                 self.end_headers()
+                with suppress(OSError):
+                    for _ in range(answer_bytes >> 20):
+                        self.wfile.write(bytes(1 << 20))
+                        written.append(1 << 20)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -89,6 +89,20 @@ def test_a_collector_that_takes_nothing_costs_one_warning(
     assert line.endswith("; the run goes on without")
 
 
+def test_a_redirect_is_no_success(caplog: pytest.LogCaptureFixture) -> None:
+    with Collector(status=307) as moved:
+        push_once(moved.url)
+    assert f"don't reach the OTLP collector {moved.url}: it answers 307, which sends elsewhere" in caplog.text
+    assert len(moved.pushes) == 1
+
+
+def test_an_answer_without_an_end_is_not_read_to_it() -> None:
+    with Collector(answer_bytes=1 << 30) as talkative:
+        push_once(talkative.url)
+    assert len(talkative.pushes) == 1
+    assert sum(talkative.written) < 1 << 28, "what the kernel has room for"
+
+
 def test_a_collector_that_is_away_is_told_in_words_of_ours(caplog: pytest.LogCaptureFixture) -> None:
     """The exporter says it when it tries again, which is a second later, and nothing of it when it gives up."""
     last_words, exporter = LastWords(), EXPORTERS_LOG
