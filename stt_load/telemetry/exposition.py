@@ -26,7 +26,10 @@ def answer(live: LiveFigures, accept: str) -> tuple[bytes, str]:
     families = [(row, list(row.read(live))) for row in exported_of(live.kind)]
     if asks_for_protobuf(accept):
         return encode_families(families), CONTENT_TYPE
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (ValueError, TypeError):  # a version that is none
+        encode, content_type = choose_encoder("")
     return encode(_Families(families)), content_type
 
 

@@ -178,3 +178,9 @@ def test_names_are_those_that_a_collector_makes_of_the_pushed_ones() -> None:
     assert all(
         name.endswith("_total") for row, name in zip(EXPORTED, names.values(), strict=True) if row.kind is Kind.COUNTER
     )
+
+
+def test_a_scraper_that_asks_for_a_version_that_is_none_gets_text() -> None:
+    body, content_type = answer(live_figures(), "application/openmetrics-text; version=1..0")
+    assert content_type.startswith("text/plain")
+    assert b"stt_load_utterances_total" in body
