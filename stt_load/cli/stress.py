@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from stt_load.cli.locust_child import run_locust
-from stt_load.cli.output_files import OutputFiles, check_output_files, write_output_files
+from stt_load.cli.output_files import STANDARD_OUTPUT, OutputFiles, check_output_files, write_output_files
 from stt_load.cli.run import check, locust_command, locust_environment, with_options
 from stt_load.errors import ConfigError, ExitCode, SttLoadError
 from stt_load.kinds import UPLOAD, kind_of
@@ -24,6 +25,7 @@ from stt_load.sizing.document import json_text, markdown, print_document
 from stt_load.sizing.stress import exit_code_of, stress_data, stress_document, stress_rows
 
 _DEFAULTS = {"dialect": "upload-openai", "hold": "20s", "at_least": "10", "settle": "2s", "label": "stress"}
+_THREADS = "1,2,4,8"
 _HERE = ("concurrency", "live", "output")  # --threads is their number of callers, the panel is always on
 _OF_THE_RUN = tuple(option.name for option in OPTIONS if UPLOAD in option.kinds and option.name not in _HERE)
 _MEASURED = (ExitCode.FINE, ExitCode.SLO_MISSED, ExitCode.NOT_BELIEVABLE)
@@ -31,7 +33,7 @@ _MEASURED = (ExitCode.FINE, ExitCode.SLO_MISSED, ExitCode.NOT_BELIEVABLE)
 
 @click.command("stress")
 @click.option(
-    "--threads", metavar="LIST", help="Client threads of each stage, in order, like 1,2,4. [default: 1,2,4,8]"
+    "--threads", metavar="LIST", help=f"Client threads of each stage, in order, like 1,2,4. [default: {_THREADS}]"
 )
 @click.option(
     "--from",
@@ -55,11 +57,18 @@ def command(
     the server yourself (docker run --cpus 2), and start a sidecar beside it (--gpu-sidecar), which reads how often the
     kernel stopped the server for it. Ends with 3 where throttling is detected, with 4 where a stage is not valid.
     """
-    if folder is not None and threads is not None:
-        raise ConfigError("--threads: is for a new run: leave it out, or leave out --from")
     files: OutputFiles = {"markdown": markdown_file, "json": json_file}
     check_output_files(files)
-    report = read_report(folder) if folder is not None else _run(threads or "1,2,4,8", options)
+    if folder is None:
+        printed = [name for name, file in files.items() if file == STANDARD_OUTPUT]
+        if printed:
+            raise ConfigError(f"--{printed[0]} -: a run prints its own report too: give a file, or a run with --from")
+        report = _run(_THREADS if threads is None else threads, options)
+    else:
+        if typed := [name for name in ("threads", *options) if _is_typed(name)]:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in typed)
+            raise ConfigError(f"{names}: is for a new run: leave it out, or leave out --from")
+        report = read_report(folder)
     rows = stress_rows(report)
     document = stress_document(report, rows)
     forms = {"markdown": lambda: markdown(document), "json": lambda: json_text(stress_data(report, rows))}
@@ -67,6 +76,11 @@ def command(
         print_document(document)
     require_output()
     return exit_code_of(rows)
+
+
+def _is_typed(name: str) -> bool:
+    """Whether an option stands in the command, and not in the environment for every run."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _run(threads: str, options: dict[str, Any]) -> RunReport:

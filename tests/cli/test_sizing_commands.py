@@ -94,9 +94,17 @@ def test_everything_that_is_wrong_for_stress_is_told_before_it_starts() -> None:
     assert "number of threads" in problems[1]
 
 
-def test_threads_are_for_a_new_run(runs: Path) -> None:
-    (problem,) = problems_of(stress, ["--from", str(runs / "upload"), "--threads", "1,2"])
-    assert problem.startswith("--threads: is for a new run")
+def test_options_of_a_run_are_for_a_new_run(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["--from", str(runs / "upload")]
+    (problem,) = problems_of(stress, [*words, "--threads", "1,2", "--at-least", "5"])
+    assert problem.startswith("--threads, --at-least: is for a new run")
+    monkeypatch.setenv("STT_LOAD_HOLD", "5s")  # for every run
+    assert invoke(stress, words, standalone_mode=False).exception is None
+
+
+def test_what_a_run_prints_is_no_json(runs: Path) -> None:
+    (problem,) = problems_of(stress, ["--stt-url", "http://127.0.0.1:1", "--json", "-"])
+    assert problem.startswith("--json -: a run prints its own report too")
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The report as Markdown, and the summary of a CI job."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from made_run import made_run, utterance
 from stt_load.report.build import build_report
 from stt_load.report.markdown_file import escaped, report_markdown
 from stt_load.report.publish import publish_report
-from stt_load.report.step_summary import STEP_SUMMARY_VARIABLE
+from stt_load.report.step_summary import STEP_SUMMARY_VARIABLE, append_step_summary
 
 ESCAPED = [
     ("plain words, 1.5 %", "plain words, 1.5 %"),
@@ -45,6 +46,17 @@ def test_a_job_summary_gets_each_report_behind_what_is_there(tmp_path: Path, mon
     publish_report(folder)
     text = summary.read_text(encoding="utf-8")
     assert text == f"from the step before\n{(folder / 'report.md').read_text(encoding='utf-8')}\n"
+
+
+def test_a_job_summary_does_not_grow_beyond_what_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv(STEP_SUMMARY_VARIABLE, str(summary))
+    for _ in range(3):
+        append_step_summary("x" * 400_000, os.environ)
+    assert summary.stat().st_size == 800_002
+    assert "larger than 1 MiB" in caplog.text
 
 
 def test_a_job_summary_that_can_not_be_written_costs_a_warning(
