@@ -9,11 +9,15 @@ from enum import StrEnum
 from stt_load.comparison.measures import HOLDS, Measure
 from stt_load.comparison.noise import RISK, Basis, Change, Observation, change_between, mean_of
 from stt_load.comparison.results import ALL_TEXTS, Result
-from stt_load.comparison.run_facts import VOID
 from stt_load.comparison.targets import Target
 from stt_load.errors import ConfigError, ExitCode
+from stt_load.report.run_facts import FACTS
 
 NO_CHANGE = "no change"
+
+_VOID = {*(fact.name for fact in FACTS if fact.is_test), "texts", "words of the texts"}
+"""Facts without which nothing can be compared, those of TTS result files among them: two results that differ in one of
+them have measured different things."""
 
 
 class Status(StrEnum):
@@ -294,6 +298,6 @@ def _differences(results: Sequence[Result]) -> Iterator[Difference]:
     for name in names:
         values = [result.facts.get(name, ()) for result in results]
         if len(set(values)) > 1 or any(len(value) > 1 for value in values):
-            is_void = name in VOID and all(values)
+            is_void = name in _VOID and all(values)
             found.append(Difference(name, tuple(" / ".join(value) or "not told" for value in values), is_void))
     yield from sorted(found, key=lambda difference: not difference.is_void)

@@ -9,7 +9,6 @@ from stt_load.comparison.caller_values import CallerValues, read_caller_values
 from stt_load.comparison.measures import HOLDS, MEASURES, Measure, measure_named
 from stt_load.comparison.noise import Basis, Observation
 from stt_load.comparison.results import Load, Result, merged_loads
-from stt_load.comparison.run_facts import hardware, run_facts
 from stt_load.metrics.caller_bootstrap import StandardError, share_error, standard_errors
 from stt_load.metrics.figures import SAMPLED_DEVICES
 from stt_load.metrics.quantiles import percentile
@@ -17,6 +16,7 @@ from stt_load.metrics.slo import Slo, SloVerdict
 from stt_load.report.device import is_covered
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.report_files import read_report
+from stt_load.report.run_facts import hardware, run_facts
 from stt_load.report.wording import at_callers, names_of, why_not
 
 _NOT_OF_THE_FIGURES = "enough samples"

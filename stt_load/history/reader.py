@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,13 +17,16 @@ from msgspec import Meta
 
 from stt_load.errors import ConfigError
 from stt_load.history.run_row import RunRow, StageRow
-from stt_load.kinds import KINDS, STREAM
+from stt_load.kinds import KINDS
 from stt_load.plausible import Count, Moment, Ratio, Seconds, objection
 from stt_load.report.json_file import summary_json
+from stt_load.report.machines import HARDWARE, gpus, in_words, load_machines, server_machines
 from stt_load.report.model import SCHEMA_VERSION, Verdict
 from stt_load.report.raw_files import RAW_FILES
 from stt_load.report.raw_lines import unreadable
+from stt_load.report.raw_rows import checked_run
 from stt_load.report.report_files import SUMMARY, read_report
+from stt_load.report.run_facts import what_was_measured
 from stt_load.text.url_secrets import without_credentials
 
 _EPHEMERAL_PORT = 32_768  # from here on Linux chooses by itself: another one each time
@@ -137,7 +140,7 @@ def _read_summary(folder: Path) -> Summary:
 
 
 def _row(folder: Path, summary: Summary) -> RunRow:
-    run = summary.run
+    run, _ = checked_run(summary.run)
     kind = KINDS[summary.kind]
     return RunRow(
         folder=folder,
@@ -147,18 +150,11 @@ def _row(folder: Path, summary: Summary) -> RunRow:
         kind=kind.name,
         server=_server(run),
         machine=_machine(run),
-        version=str(_of(run.get("versions"), "stt-load") or ""),
+        version=str((run.get("versions") or {}).get("stt-load") or ""),
         verdict=summary.verdict,
         holds=_holds(summary),
         stages=tuple(_stage(stage, is_paced=kind.is_paced) for stage in summary.stages),
-        test=tuple(
-            str(part)
-            for part in (
-                run.get("dialect"),
-                run.get("end") if kind is STREAM else None,
-                _of(run.get("clips"), "manifest_sha256"),
-            )
-        ),
+        test={"dialect": run.get("dialect"), **what_was_measured(run)},
     )
 
 
@@ -185,7 +181,7 @@ def _stage(stage: StageSummary, *, is_paced: bool) -> StageRow:
     )
 
 
-def _server(run: dict[str, Any]) -> str:
+def _server(run: Mapping[str, Any]) -> str:
     """What was spoken to, and where: `parakeet at gpu-box:8000`. A port of this machine that the system chose is left
     out, so that a server which is started for each run is the same one."""
     dialect = str(run.get("dialect") or "unknown")
@@ -206,29 +202,14 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _machine(run: dict[str, Any]) -> str:
+def _machine(run: Mapping[str, Any]) -> str:
     """The hardware in words, without names of hosts, which a container has anew each time: `2 × NVIDIA H200`, or `AMD
     EPYC 7763, 4 cores`."""
-    names = [str(_of(gpu, "name")) for gpu in _list(run.get("gpu")) if _of(gpu, "name")]
+    names = [str(gpu["name"]) for gpu in gpus(run) if gpu.get("name")]
     if names:
         return ", ".join(f"{names.count(name)} × {name}" for name in dict.fromkeys(names))
-    told = [_of(sidecar, "machine") for sidecar in _list(run.get("sidecars"))]
-    machines = [machine for machine in told if _of(machine, "cpu_model")] or _list(run.get("hosts"))[:1]
-    return ", ".join(dict.fromkeys(map(_cpu, machines))) or "unknown"
-
-
-def _cpu(host: object) -> str:
-    limit = _of(host, "container_cpu_limit")
-    cores = f"{_of(host, 'cores') or '?'} cores{f', limit {limit:g}' if isinstance(limit, (int, float)) else ''}"
-    return f"{_of(host, 'cpu_model') or _of(host, 'architecture') or 'unknown'}, {cores}"
-
-
-def _of(value: object, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list) else []
+    machines = [machine for machine in server_machines(run) if machine.get("cpu_model")] or load_machines(run)[:1]
+    return ", ".join(dict.fromkeys(in_words(machine, HARDWARE) for machine in machines)) or "unknown"
 
 
 def _moment(value: object) -> float | None:

@@ -119,8 +119,9 @@ def _unlike(run: RunRow, newest: RunRow, same: Sequence[str]) -> str | None:
     """Why a run is not to be held against the newest; None if it is."""
     if key_of(run, same) != key_of(newest, same):
         return f"of another kind of load, {' or '.join(filter(None, [', '.join(same[:-1]), *same[-1:]]))}"
-    if run.test != newest.test:
-        return "with another dialect, other clips or another --end"
+    differing = [name for name, told in newest.test.items() if run.test.get(name) != told]
+    if differing:
+        return f"of another test ({', '.join(differing)})"
     return None if run.is_good else "not to be believed"
 
 

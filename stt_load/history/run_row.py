@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -33,7 +33,8 @@ class RunRow:
 
     `machine`: the hardware that served, or, where no sidecar told it, that of the load machine. `holds`: callers that
     it holds by the ladder or the search; 0 where not even the smallest stage passes, None where nothing was judged.
-    `test`: what else must be the same in two runs whose figures are compared: dialect, who ends utterances, the clips.
+    `test`: what else must be the same in two runs whose figures are compared, by name: the dialect and what was
+    measured.
     """
 
     folder: Path
@@ -47,7 +48,7 @@ class RunRow:
     verdict: Verdict
     holds: int | None
     stages: tuple[StageRow, ...]
-    test: tuple[str, ...]
+    test: Mapping[str, str | None]
 
     @property
     def is_good(self) -> bool:

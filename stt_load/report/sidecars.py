@@ -8,9 +8,12 @@ from typing import Any
 
 from stt_load.report.coverage import Span
 from stt_load.report.device import DEVICE_KINDS, Device
+from stt_load.report.machines import GPU, in_words
 from stt_load.report.sampling_gaps import SamplingGap
 
 JsonObject = Mapping[str, Any]
+
+_MACHINE = ("cpu_model", "architecture", "cores")
 
 
 class Sidecars:
@@ -87,10 +90,12 @@ class Sidecars:
     def _facts(self, entry: JsonObject) -> list[tuple[str, str]]:
         host = entry.get("host")
         gpus = "; ".join(
-            _gpu_line(row) for row in self.gpus if row.get("host") == host and row.get("index") is not None
+            in_words(row, ("index", *GPU, "uuid"))
+            for row in self.gpus
+            if row.get("host") == host and row.get("index") is not None
         )
         why = " ".join(filter(None, ["a guess:" if entry.get("is_guess") else "", entry.get("why")]))
-        machine, server = _machine_line(entry.get("machine")), _server_line(entry.get("server"))
+        machine, server = in_words(entry.get("machine") or {}, _MACHINE), _server_line(entry.get("server"))
         facts = [("host", host), ("machine", machine), ("GPUs", gpus), ("why", why), ("server", server)]
         facts += [(f"source {source.get('name')}", _source_line(source)) for source in entry.get("sources") or ()]
         return [(name, str(value)) for name, value in [*facts, ("clock", _clock_line(entry))] if value]
@@ -112,24 +117,6 @@ class Sidecars:
 def _samples(source: JsonObject) -> str:
     kind = DEVICE_KINDS.get(str(source.get("kind")))
     return kind.samples if kind else DEVICE_KINDS["gpu"].samples
-
-
-def _gpu_line(gpu: JsonObject) -> str:
-    memory = gpu.get("memory_total_mib")
-    parts = (
-        f"GPU {gpu.get('index')}",
-        gpu.get("name"),
-        f"{memory:.0f} MiB" if isinstance(memory, (int, float)) else None,
-        f"driver {gpu['driver']}" if gpu.get("driver") else None,
-        gpu.get("uuid"),
-    )
-    return ", ".join(str(part) for part in parts if part)
-
-
-def _machine_line(machine: JsonObject | None) -> str:
-    about = machine or {}
-    cores = f"{about['cores']} cores" if about.get("cores") else None
-    return ", ".join(str(part) for part in (about.get("cpu_model"), about.get("architecture"), cores) if part)
 
 
 def _server_line(server: JsonObject | None) -> str:

@@ -28,8 +28,9 @@ from stt_load.report.model import RunReport, StageReport
 from stt_load.report.raw_lines import NotJson, parse_json, read_bytes
 from stt_load.report.raw_rows import HostEntry
 from stt_load.report.report_files import read_report
+from stt_load.report.run_facts import what_was_asked
 from stt_load.sidecar_rows import GpuEntry
-from stt_load.sizing.identity import differences, machine_of, model_of
+from stt_load.sizing.identity import differences, machine_of
 from stt_load.sizing.replica import Unusable, believable_stages, capacity_bounds, pooled, server_cpu
 from stt_load.text.whole_characters import with_whole_characters
 
@@ -104,7 +105,7 @@ def measure_ratio(first: Path, second: Path, *, is_forced: bool = False) -> Rati
         raise ConfigError(
             f"--from is a run of {one.kind.name}, --to of {other.kind.name}: take runs of one kind of load"
         )
-    differing = differences(model_of(one.run), model_of(other.run), ("--from", "--to"))
+    differing = differences(what_was_asked(one.run), what_was_asked(other.run), ("--from", "--to"))
     if differing and not is_forced:
         raise ConfigError([*differing, "the runs differ in what makes a ratio of machines: see above, or add --anyway"])
     loads = _shared_loads(one, other)
@@ -243,7 +244,7 @@ def _side(report: RunReport) -> SideRow:
     low, high = capacity_bounds(report)
     return {
         "run_id": str(report.run.get("run_id")),
-        "model": model_of(report.run),
+        "model": what_was_asked(report.run),
         "machine": machine_of(report.run),
         "cpu_limit_cores": max(limits, default=None),
         "holds": low or None,

@@ -16,8 +16,9 @@ from stt_load.report.device import DeviceFigures, is_covered
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.report_files import read_report
+from stt_load.report.run_facts import what_was_asked
 from stt_load.report.wording import DOUBT, needed, observed, why_not
-from stt_load.sizing.identity import Identity, machine_of, model_of
+from stt_load.sizing.identity import Identity, machine_of
 
 STATISTICS = ("p50", "p95", "p99")
 _LATENCIES = ("eos_latency", "total", "first_audio")
@@ -96,7 +97,7 @@ def replica_of(report: RunReport, name: str) -> Replica:
     return Replica(
         run_id=str(run.get("run_id")),
         kind=kind,
-        model=model_of(run),
+        model=what_was_asked(run),
         machine=machine_of(run),
         holds=holds,
         source=source,

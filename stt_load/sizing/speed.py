@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stt_load.errors import ConfigError
+from stt_load.report.machines import in_words
 from stt_load.report.wording import callers
 from stt_load.sizing.deployment import Speed
 from stt_load.sizing.identity import Identity, differences
@@ -71,11 +72,8 @@ def _other_machine(source: Mapping[str, Any], replica: Replica) -> list[str]:
 
 def _hardware(machine: Mapping[str, Any]) -> Identity:
     """What makes a machine another one, as far as it is known. A driver may be newer."""
-    servers = [
-        ", ".join(str(server.get(key)) for key in ("host", "cpu_model", "cores"))
-        for server in machine.get("server") or ()
-    ]
-    gpus = [f"{gpu.get('name')} ({gpu.get('memory_total_mib')} MiB)" for gpu in machine.get("gpus") or ()]
+    servers = [in_words(server, ("host", "cpu_model", "cores")) for server in machine.get("server") or ()]
+    gpus = [in_words(gpu, ("name", "memory_total_mib")) for gpu in machine.get("gpus") or ()]
     return {
         "machine of the server": "; ".join(servers) or None,
         "GPUs": "; ".join(sorted(gpus)) if servers else None,

@@ -28,7 +28,7 @@ def run(at: int = 0, holds: int | None = 20, stages: Sequence[StageRow] | None =
         "machine": "1 × NVIDIA H200",
         "version": "0.1.0",
         "verdict": Verdict.FAIL,
-        "test": ("parakeet", "server", "abc"),
+        "test": {"dialect": "parakeet", "clips": "abc"},
     }
     return RunRow(holds=holds, stages=tuple(stages or (stage(),)), **(facts | changes))
 

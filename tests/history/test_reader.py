@@ -80,7 +80,7 @@ def test_without_a_gpu_a_machine_is_known_by_its_processor_and_its_limit(tmp_pat
     made = made_run((1,), 5, gpu=False)
     made.run["hosts"] = [{"host": "a1b2", "cpu_model": "EPYC 7763", "cores": 64, "container_cpu_limit": 4.0}]
     made.write(tmp_path / "run")
-    assert only(tmp_path).machine == "EPYC 7763, 64 cores, limit 4"
+    assert only(tmp_path).machine == "EPYC 7763, 64 cores, CPU limit 4 cores"
 
 
 BROKEN = [

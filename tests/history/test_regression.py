@@ -63,7 +63,11 @@ UNLIKE = [
     ("another kind of load", {"kind": "upload"}, "of another kind of load, label, server or machine"),
     ("another label", {"label": "x"}, "of another kind of load, label, server or machine"),
     ("another machine", {"machine": "x"}, "of another kind of load, label, server or machine"),
-    ("other clips", {"test": ("parakeet", "server", "other")}, "with another dialect, other clips or another --end"),
+    (
+        "other clips",
+        {"test": {"dialect": "parakeet", "clips": "other"}},
+        "of another test (clips)",
+    ),
     ("not valid", {"verdict": Verdict.INVALID}, "not to be believed"),
     ("nothing judged", {"holds": None}, "not to be believed"),
 ]

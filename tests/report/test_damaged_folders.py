@@ -17,8 +17,8 @@ import pytest
 from made_run import MadeRun, made_run
 from made_samples import gap_entry, gpu_entry, sidecar_entry
 from rich.console import Console
-
 from stt_load.comparison.run_facts import hardware, run_facts
+
 from stt_load.errors import ConfigError
 from stt_load.records import UtteranceRecord
 from stt_load.report.console import print_report

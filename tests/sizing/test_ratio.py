@@ -106,9 +106,9 @@ def test_a_machine_that_never_broke_leaves_only_latency(tmp_path: Path, streams:
     ("change", "told"),
     [
         pytest.param({"dialect": "vosk"}, "dialect: parakeet in --from, vosk in --to", id="another server"),
-        pytest.param({"dialect_options": {"model": "large"}}, "model=large in --to", id="another model"),
+        pytest.param({"dialect_options": {"model": "large"}}, "model large in --to", id="another model"),
         pytest.param({"stt_url": "ws://h/ws?model=large"}, "query of the URL", id="another model in the URL"),
-        pytest.param({"end": "server"}, "who ends the utterance", id="another end"),
+        pytest.param({"end": "server"}, "end of utterance", id="another end"),
         pytest.param({"clips": {"n": 6, "manifest_sha256": "1" * 64}}, "clips", id="other clips"),
     ],
 )

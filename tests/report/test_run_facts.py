@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from made_run import made_run
 
-from stt_load.comparison.run_facts import hardware, run_facts
 from stt_load.report.raw_rows import checked_run
+from stt_load.report.run_facts import hardware, run_facts, what_was_measured
 
 RUN = made_run((1,)).run
 
@@ -29,3 +29,9 @@ def test_whatever_a_damaged_run_json_holds_is_told_or_left_out(value: object) ->
         checked, _ = checked_run(run)
         assert hardware(checked)
         assert all(text for texts in run_facts(checked).values() for text in texts)
+
+
+def test_the_same_clips_from_another_folder_are_the_same_test() -> None:
+    moved = RUN | {"clips": RUN["clips"] | {"source": "elsewhere"}}
+    assert what_was_measured(moved) == what_was_measured(RUN)
+    assert run_facts(moved)["source of the clips"] == ("elsewhere",)
