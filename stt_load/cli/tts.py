@@ -29,6 +29,7 @@ from stt_load.options import OPTIONS, PlanKind, options_of
 from stt_load.process.atomic_file import write_atomically
 from stt_load.process.data_folder import rescue_folders
 from stt_load.process.standard_streams import print_in_background
+from stt_load.report.terminal import PIPE_WIDTH
 from stt_load.run.preflight import unreachable, unwritable
 from stt_load.sidecar.client import SidecarClient
 from stt_load.sidecar.local import LocalSidecar
@@ -45,7 +46,6 @@ from stt_load.workloads.tts import TtsClient
 _PREFIX = "tts-"
 _NAMES = [name.removeprefix(_PREFIX) for name in TTS_APIS]
 _TYPE = re.compile(r"[A-Za-z0-9._-]{1,60}")
-_PIPE_WIDTH = 110
 _STANDARD = "standard-"
 _SHARED = ("dialect-option", "header", "insecure", "gpu-sidecar", "gpu-id", "results")
 _OF_ITS_OWN = ("stt-url", "dialect", "timeout", "concurrency", "live")  # declared here in other words, or always on
@@ -234,7 +234,7 @@ class _BenchmarkCommand:
     def _conclude(self, benchmark: Benchmark) -> ExitCode:
         console = Console(highlight=False, soft_wrap=True)
         if not console.is_terminal:
-            console = Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
+            console = Console(highlight=False, soft_wrap=True, width=PIPE_WIDTH)
         # First: nothing that is printed may lose it.
         path, failure = _write_somewhere(Path(self._results) / benchmark.file_name, result_json(benchmark))
         for table in result_tables(benchmark):

@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from stt_load.comparison.compare import Comparison, FailOn
-from stt_load.comparison.tables import TextTable, Tone
+from stt_load.comparison.tables import Tone, TonedTable
 from stt_load.comparison.wording import TITLE, ComparisonText, in_words
+from stt_load.report.terminal import fitted, full_width, print_uncut
 from stt_load.text.printable import printable
 
 _WIDTH = 80
@@ -24,9 +25,7 @@ _STYLES = {Tone.GOOD: "green", Tone.BAD: "red", Tone.FAINT: "dim", Tone.PLAIN: "
 
 def print_comparison(comparison: Comparison, fail_on: Sequence[FailOn], console: Console | None = None) -> None:
     """Prints it on standard output, unless a console is given."""
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(file=console.file, width=_WIDTH, color_system=None)
+    console = fitted(console, _WIDTH)
     told = in_words(comparison, fail_on)
     _print_lines("Void: the results have measured different things", told.voids, console, "bold red")
     _print_lines("Not valid", told.doubts, console, "bold yellow")
@@ -38,12 +37,12 @@ def print_comparison(comparison: Comparison, fail_on: Sequence[FailOn], console:
         console.print(Text(_folded(sentence.text, console), style=_STYLES[sentence.tone]))
     console.print()
     if told.ladder is not None:
-        _print_uncut(_table(told.ladder), console)
+        print_uncut(_table(told.ladder), console)
         console.print()
     _print_lines("Notes", told.notes, console)
 
 
-def _print_box(told: ComparisonText, box_table: TextTable, console: Console) -> None:
+def _print_box(told: ComparisonText, box_table: TonedTable, console: Console) -> None:
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     facts.add_column()
     facts.add_column(overflow="fold")
@@ -53,30 +52,18 @@ def _print_box(told: ComparisonText, box_table: TextTable, console: Console) -> 
     status = [Text(printable(line), style="bold") for line in told.status]
     parts = Group(facts, "", table, "", *status) if status else Group(facts, "", table)
     width = console.width
-    console.width = max(_WIDTH, _width_of(table, console) + 4)
+    console.width = max(_WIDTH, full_width(table, console) + 4)
     console.print(Panel(parts, title=TITLE, box=box.ROUNDED, padding=(0, 1)))
     console.width = width
 
 
-def _table(table: TextTable) -> Table:
+def _table(table: TonedTable) -> Table:
     drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for at, heading in enumerate(table.headings):
         drawn.add_column(heading, justify="left" if at < table.n_left else "right", no_wrap=True)
     for row in table.rows:
         drawn.add_row(*(Text("\n".join(map(printable, c.text.split("\n"))), style=_STYLES[c.tone]) for c in row))
     return drawn
-
-
-def _print_uncut(table: Table, console: Console) -> None:
-    """Prints a table that is too wide at its full width: the terminal folds it, rich would cut figures short."""
-    width = console.width
-    console.width = max(width, _width_of(table, console))
-    console.print(table)
-    console.width = width
-
-
-def _width_of(table: Table, console: Console) -> int:
-    return console.measure(table, options=console.options.update(width=1_000)).maximum
 
 
 def _print_lines(heading: str, lines: Sequence[str], console: Console, style: str = "bold") -> None:

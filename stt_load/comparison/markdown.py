@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from stt_load.comparison.compare import Comparison, FailOn
-from stt_load.comparison.tables import TextTable, Tone
+from stt_load.comparison.tables import Tone, TonedTable
 from stt_load.comparison.wording import TITLE, in_words
 from stt_load.report.markdown_file import escaped
 
@@ -37,7 +37,7 @@ def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {escaped(line)}" for line in lines)
 
 
-def _table(table: TextTable) -> str:
+def _table(table: TonedTable) -> str:
     sides = [":---" if at < table.n_left else "---:" for at in range(len(table.headings))]
     rows = [[_cell(cell.text, cell.tone) for cell in row] for row in table.rows]
     lines = [[escaped(heading) for heading in table.headings], sides, *rows]

@@ -23,7 +23,7 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TextCell:
+class TonedCell:
     """One cell of a table, its lines divided by line breaks."""
 
     text: str
@@ -31,51 +31,51 @@ class TextCell:
 
 
 @dataclass(frozen=True, slots=True)
-class TextTable:
+class TonedTable:
     """A table of text cells. `n_left`: how many of its columns are words, aligned to the left; the rest are figures."""
 
     headings: tuple[str, ...]
-    rows: tuple[tuple[TextCell, ...], ...]
+    rows: tuple[tuple[TonedCell, ...], ...]
     n_left: int
 
 
-def box_table(comparison: Comparison) -> TextTable:
+def box_table(comparison: Comparison) -> TonedTable:
     """The box: a row for each measure."""
     has_targets = any(line.target for line in comparison.box)
     shown = [line for line in comparison.box if any(cell.value is not None for cell in line.cells)]
     rows = []
     for line in shown:
-        target = [TextCell(line.target.text if line.target else "")] if has_targets else []
+        target = [TonedCell(line.target.text if line.target else "")] if has_targets else []
         rows.append(
             (
-                TextCell(line.measure.heading),
+                TonedCell(line.measure.heading),
                 *_cells(line, has_targets=has_targets),
                 *target,
                 *_last(line, has_targets, comparison),
             )
         )
     tail = (("Target", "Status") if len(comparison.results) == 2 else ("Target",)) if has_targets else ()
-    return TextTable(("Metric", *_headings(comparison), *tail), tuple(rows), n_left=1)
+    return TonedTable(("Metric", *_headings(comparison), *tail), tuple(rows), n_left=1)
 
 
-def _last(line: Line, has_targets: bool, comparison: Comparison) -> list[TextCell]:
+def _last(line: Line, has_targets: bool, comparison: Comparison) -> list[TonedCell]:
     if not has_targets or len(comparison.results) > 2:
         return []
     return [_status_cell(line.cells[1].status)]
 
 
-def ladder_table(comparison: Comparison) -> TextTable | None:
+def ladder_table(comparison: Comparison) -> TonedTable | None:
     """The main figures under every other load; None where there is none."""
     if not comparison.ladder:
         return None
     rows = []
     before = None
     for line in comparison.ladder:
-        load = TextCell("" if line.load == before else str(line.load))
+        load = TonedCell("" if line.load == before else str(line.load))
         before = line.load
-        rows.append((load, TextCell(line.measure.heading), *_cells(line, has_targets=False)))
+        rows.append((load, TonedCell(line.measure.heading), *_cells(line, has_targets=False)))
     what = comparison.first.callers.capitalize() if comparison.is_ladder else "Text"
-    return TextTable((what, "Metric", *_headings(comparison)), tuple(rows), n_left=2)
+    return TonedTable((what, "Metric", *_headings(comparison)), tuple(rows), n_left=2)
 
 
 def _headings(comparison: Comparison) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ def _headings(comparison: Comparison) -> tuple[str, ...]:
     return tuple(shortened(name, _LONGEST_LABEL) for name in comparison.names)
 
 
-def _cells(line: Line, *, has_targets: bool) -> list[TextCell]:
+def _cells(line: Line, *, has_targets: bool) -> list[TonedCell]:
     """The cells between the name of the measure and its target."""
     first, *others = line.cells
     if len(others) == 1:
@@ -93,26 +93,26 @@ def _cells(line: Line, *, has_targets: bool) -> list[TextCell]:
         return [
             _value(line, first),
             _value(line, cell),
-            TextCell(_change(line, cell)),
-            TextCell(noise, _tone(line, cell)),
+            TonedCell(_change(line, cell)),
+            TonedCell(noise, _tone(line, cell)),
         ]
     cells = [_value(line, first)]
     for cell in others:
         status = f" {cell.status}" if has_targets and cell.status else ""
         under = [f"{_change(line, cell)} {cell.word}".strip(), _noise(line, cell)] if cell.change is not None else []
         tone = Tone.BAD if cell.status is Status.MISS else _tone(line, cell)
-        cells.append(TextCell("\n".join(filter(None, [_value(line, cell).text + status, *under])), tone))
+        cells.append(TonedCell("\n".join(filter(None, [_value(line, cell).text + status, *under])), tone))
     return cells
 
 
-def _value(line: Line, cell: Cell) -> TextCell:
+def _value(line: Line, cell: Cell) -> TonedCell:
     if cell.value is None:
-        return TextCell(NOTHING)
+        return TonedCell(NOTHING)
     interval = ""
     if cell.interval is not None:
         low, high = cell.interval
         interval = f" ({low}–{high})" if high is not None else f" ({low} or more)"
-    return TextCell(line.measure.value(cell.value) + (FEW if cell.is_few else "") + interval)
+    return TonedCell(line.measure.value(cell.value) + (FEW if cell.is_few else "") + interval)
 
 
 def _change(line: Line, cell: Cell) -> str:
@@ -136,10 +136,10 @@ def _tone(line: Line, cell: Cell) -> Tone:
     return Tone.GOOD if line.measure.words.better else Tone.PLAIN
 
 
-def _status_cell(status: Status | None) -> TextCell:
+def _status_cell(status: Status | None) -> TonedCell:
     if status is None:
-        return TextCell("")
-    return TextCell(str(status), Tone.BAD if status is Status.MISS else Tone.GOOD)
+        return TonedCell("")
+    return TonedCell(str(status), Tone.BAD if status is Status.MISS else Tone.GOOD)
 
 
 def shortened(text: str, longest: int) -> str:

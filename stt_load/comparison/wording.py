@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from stt_load.comparison.compare import NO_CHANGE, Cell, Comparison, Difference, FailOn, Line, Status
 from stt_load.comparison.noise import Basis
 from stt_load.comparison.results import ALL_TEXTS, Result
-from stt_load.comparison.tables import TextCell, TextTable, Tone, box_table, ladder_table, shortened
+from stt_load.comparison.tables import Tone, TonedCell, TonedTable, box_table, ladder_table, shortened
 from stt_load.errors import ExitCode
 from stt_load.report.table import FEW
 
@@ -29,13 +29,13 @@ class ComparisonText:
 
     verdict: str
     tone: Tone
-    changes: list[TextCell]
+    changes: list[TonedCell]
     voids: list[str]
     doubts: list[str]
     header: list[tuple[str, str]]
-    box: TextTable | None
+    box: TonedTable | None
     status: list[str]
-    ladder: TextTable | None
+    ladder: TonedTable | None
     differences: list[str]
     notes: list[str]
 
@@ -116,20 +116,20 @@ def _has_noise(comparison: Comparison) -> bool:
     return any(cell.noise is not None for line in comparison.lines for cell in line.cells)
 
 
-def changes(comparison: Comparison) -> list[TextCell]:
+def changes(comparison: Comparison) -> list[TonedCell]:
     """A sentence for each change that is told, those for the worse first; or that there is none."""
-    told: list[TextCell] = []
+    told: list[TonedCell] = []
     for line in comparison.lines:
         for at, cell in enumerate(line.cells[1:], 1):
             if cell.word not in ("", NO_CHANGE):
                 is_better = line.measure.words.better and not line.measure.is_worse(cell.change or 0.0)
                 tone = Tone.BAD if cell.is_worse else Tone.GOOD if is_better else Tone.PLAIN
-                told.append(TextCell(_sentence(comparison, line, at), tone))
+                told.append(TonedCell(_sentence(comparison, line, at), tone))
     if told:
         return sorted(told, key=lambda cell: (Tone.BAD, Tone.GOOD, Tone.PLAIN).index(cell.tone))
     if not _has_noise(comparison):
-        return [TextCell("Nothing says how large a change may be by chance: see the notes.")]
-    return [TextCell("No change that can be told from noise.")]
+        return [TonedCell("Nothing says how large a change may be by chance: see the notes.")]
+    return [TonedCell("No change that can be told from noise.")]
 
 
 def _sentence(comparison: Comparison, line: Line, at: int) -> str:

@@ -13,15 +13,15 @@ from stt_load.history.reader import History
 from stt_load.history.regression import Judgement
 from stt_load.history.series import Series
 from stt_load.history.series_table import series_columns
+from stt_load.report.terminal import fitted
 from stt_load.text.printable import printable
 
 _WORDS = ("date (UTC)", "verdict")
-_PIPE_WIDTH = 110  # a file or CI log has no width
 
 
 def print_history(history: History, series: Sequence[Series], console: Console | None = None) -> None:
     """Prints every series, the one with the newest run first."""
-    console = _as_wide_as_it_takes(console)
+    console = fitted(console)
     for one in series:
         console.print(Text(printable(one.name), style="bold"))
         if one.told_users:
@@ -43,7 +43,7 @@ def print_history(history: History, series: Sequence[Series], console: Console |
 
 def print_unreadable(history: History, console: Console | None = None) -> None:
     """Names the folders that can't be read, where there are any."""
-    console = _as_wide_as_it_takes(console)
+    console = fitted(console)
     if history.unreadable:
         console.print(Text("Can't be read", style="bold yellow"))
         for line in history.unreadable:
@@ -52,7 +52,7 @@ def print_unreadable(history: History, console: Console | None = None) -> None:
 
 def print_judgement(judgement: Judgement, console: Console | None = None) -> None:
     """Prints what came of a check."""
-    console = _as_wide_as_it_takes(console)
+    console = fitted(console)
     if judgement.newest is not None:
         console.print(Text(f"newest run: {printable(judgement.newest.folder.name)}"))
     if judgement.why_not is not None:
@@ -66,8 +66,3 @@ def print_judgement(judgement: Judgement, console: Console | None = None) -> Non
         console.print(Text.assemble(("NO REGRESSION", "bold green"), " (exit code 0)"))
     for compared in judgement.compared:
         console.print(Text(f"  - {compared.line}", style="red" if compared.is_regression else ""))
-
-
-def _as_wide_as_it_takes(console: Console | None) -> Console:
-    console = console or Console()
-    return console if console.is_terminal else Console(file=console.file, width=_PIPE_WIDTH, color_system=None)

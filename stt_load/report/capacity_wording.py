@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from stt_load.capacity.answer import CapacityAnswer, EdgeSide, Shape, ShareCurve
 from stt_load.capacity.interval import Interval
@@ -15,6 +14,7 @@ from stt_load.metrics.figures import NOTHING
 from stt_load.metrics.slo import SloResult
 from stt_load.report.capacity_run import first_users
 from stt_load.report.model import RunReport, StageReport, Verdict
+from stt_load.report.text_table import TextTable
 from stt_load.report.wording import (
     bound,
     callers,
@@ -120,22 +120,14 @@ def _end(report: RunReport, answer: CapacityAnswer) -> list[str]:
 # the table -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TrialTable:
-    """One row for each number of callers that was tried, in ascending order, and what a reader needs for it."""
-
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-
-
-def trial_table(report: RunReport) -> TrialTable | None:
-    """How the trials ended, and what share was beyond each bound; None where the run was no search."""
+def trial_table(report: RunReport) -> TextTable | None:
+    """How the trials ended, and what share was beyond each bound, a row for each number of callers that was tried; None
+    where the run was no search."""
     answer = report.capacity
     if answer is None:
         return None
     trials = [stage for stage in report.stages if stage.trial is not None]
-    return TrialTable(
+    return TextTable(
         ("callers", "passed", "failed", "not valid", *(curve.slo.text for curve in answer.curves)),
         tuple(_row(answer, users, trials) for users in sorted({stage.users for stage in trials})),
         tuple(_table_notes(answer)),

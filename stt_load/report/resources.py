@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from stt_load.metrics.figures import NOTHING
 from stt_load.report.device import DEVICE_KINDS, Device, DeviceFigures
 from stt_load.report.model import WORKED_PCT, RunReport, StageReport
+from stt_load.report.text_table import TextTable
 from stt_load.report.wording import names_of, sampled
 
 RESOURCES_TITLE = "Resource usage"
@@ -39,15 +40,6 @@ class ResourceColumn:
     def coverage(self, figures: DeviceFigures) -> float | None:
         kind = DEVICE_KINDS[figures.device.kind]
         return figures.coverage_of({"busy": kind.busy, "memory": kind.memory}.get(self.made_of, self.made_of))
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceTable:
-    """The table as text: `rows` have a cell for each heading, `notes` are the lines below."""
-
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
 
 
 def _number(value: Callable[[DeviceFigures], float | None], digits: int = 0, factor: float = 1.0) -> ResourceCell:
@@ -119,7 +111,7 @@ RESOURCE_COLUMNS = (
 )
 
 
-def resource_table(report: RunReport, *, is_short: bool = False) -> ResourceTable | None:
+def resource_table(report: RunReport, *, is_short: bool = False) -> TextTable | None:
     """The table; None if nothing was to be sampled. `is_short`: as the console shows it."""
     every = [(stage, figures) for stage in report.stages for figures in stage.devices]
     every = [row for row in every if row[1].fields or row[1].coverage is not None]  # its hold began
@@ -143,7 +135,7 @@ def resource_table(report: RunReport, *, is_short: bool = False) -> ResourceTabl
         for stage, figures in picked
     )
     left_out = len(every) - len(picked)
-    return ResourceTable(
+    return TextTable(
         headings=(*KEY_HEADINGS, *(column.heading for column in shown)),
         rows=rows,
         notes=(

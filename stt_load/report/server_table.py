@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stt_load.metrics.figures import NOTHING
 from stt_load.report.model import RunReport
-from stt_load.report.resources import ResourceTable
+from stt_load.report.text_table import TextTable
 from stt_load.report.wording import names_of
 from stt_load.server_metrics.choice import Reading
 from stt_load.server_metrics.figures import ServerFigure
@@ -21,7 +21,7 @@ _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _PREFIXES_NOTE = "k, M, G: thousands, millions, thousand millions."
 
 
-def server_table(report: RunReport) -> ResourceTable | None:
+def server_table(report: RunReport) -> TextTable | None:
     """The table; None where nothing was read."""
     metrics = list(dict.fromkeys(figure.metric for stage in report.stages for figure in stage.server))
     if not metrics:
@@ -31,7 +31,7 @@ def server_table(report: RunReport) -> ResourceTable | None:
     rows = tuple((str(metric), *(_cell(figures.get(metric)) for figures in found)) for metric in metrics)
     readings = dict.fromkeys(metric.reading for metric in metrics)
     is_prefixed = any(cell.endswith(("k", "M", "G")) for _, *cells in rows for cell in cells)
-    return ResourceTable(
+    return TextTable(
         headings=(f"metric, by {report.kind.callers}", *(names[stage.figures.stage] for stage in report.stages)),
         rows=rows,
         notes=(*(f"{_MEANINGS[reading]}." for reading in readings), *([_PREFIXES_NOTE] if is_prefixed else ())),

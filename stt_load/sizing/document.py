@@ -8,23 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from stt_load.report.markdown_file import escaped, markdown_table
+from stt_load.report.terminal import fitted, plain_table, print_line
+from stt_load.report.text_table import TextTable
 from stt_load.text.printable import printable
-
-_PIPE_WIDTH = 110  # a file or a CI log has no width
-
-
-@dataclass(frozen=True, slots=True)
-class TextTable:
-    """A table of text cells, numbers already formatted."""
-
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,39 +63,21 @@ def _parts(document: Document) -> Iterator[str]:
 def print_document(document: Document, console: Console | None = None, *, instead_of_codes: str = "") -> None:
     """Prints it at the width of the terminal, on standard output unless a console is given. `instead_of_codes`: a line
     that is printed where there is something to copy, whose hundred lines would push the answer off the screen."""
-    console = console or Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(file=console.file, width=_PIPE_WIDTH, color_system=None, highlight=False)
-    _print_folded(document.title, console, style="bold")
+    console = fitted(console)
+    print_line(document.title, console, style="bold")
     console.print()
-    _print_folded(document.answer, console)
+    print_line(document.answer, console)
     for section in document.sections:
         console.print()
         console.print(Text(printable(section.title), style="bold"))
         if section.table:
-            console.print(_rich_table(section.table))
+            console.print(plain_table(section.table.headings, section.table.rows))
         for n, line in enumerate(section.lines, 1):
             mark = f"{n:>3}. " if section.is_numbered else "  - "
-            _print_folded(line, console, mark)
+            print_line(line, console, mark)
         if section.codes and instead_of_codes:
-            _print_folded(instead_of_codes, console, "  - ")
+            print_line(instead_of_codes, console, "  - ")
             continue
         for name, code in section.codes:
-            _print_folded(f"{name}:", console, "  ")
+            print_line(f"{name}:", console, "  ")
             console.print(Text(textwrap.indent(code.rstrip("\n"), "    ")))
-
-
-def _print_folded(line: str, console: Console, mark: str = "", style: str = "") -> None:
-    folded = textwrap.wrap(printable(line), console.width, initial_indent=mark, subsequent_indent=" " * len(mark))
-    console.print(Text("\n".join(folded), style=style))
-
-
-def _rich_table(table: TextTable) -> Table:
-    """A table in which headings are folded, and cells never cut."""
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading, *cells in zip(table.headings, *table.rows, strict=True):
-        width = max(map(len, [*heading.split(), *cells]))
-        drawn.add_column(heading, justify="right", vertical="bottom", width=width)
-    for row in table.rows:
-        drawn.add_row(*(Text(printable(cell)) for cell in row))
-    return drawn

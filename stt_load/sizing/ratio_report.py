@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from stt_load.kinds import KINDS
 from stt_load.metrics.figures import NOTHING
-from stt_load.sizing.document import Document, Section, TextTable
+from stt_load.report.text_table import TextTable
+from stt_load.sizing.document import Document, Section
 from stt_load.sizing.identity import machine_lines
 from stt_load.sizing.ratio import RatioConfig, RatioRow, SideRow
 from stt_load.sizing.speed import speed_of

@@ -21,8 +21,9 @@ from stt_load.errors import ConfigError, ExitCode
 from stt_load.kinds import UPLOAD
 from stt_load.metrics.figures import NOTHING
 from stt_load.report.model import RunReport, StageReport
+from stt_load.report.text_table import TextTable
 from stt_load.report.wording import why_not
-from stt_load.sizing.document import Document, Section, TextTable
+from stt_load.sizing.document import Document, Section
 from stt_load.sizing.identity import machine_lines, machine_of
 from stt_load.sizing.replica import Unusable, server_cpu
 

@@ -8,12 +8,13 @@ from made_run import MadeRun, made_run
 from made_samples import gpu_entry, sidecar_entry
 
 from stt_load.report.build import build_report
-from stt_load.report.resources import KEY_HEADINGS, RESOURCE_COLUMNS, ResourceTable, resource_table
+from stt_load.report.resources import KEY_HEADINGS, RESOURCE_COLUMNS, resource_table
+from stt_load.report.text_table import TextTable
 
 PAGE = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
 
 
-def table(made: MadeRun, *, is_short: bool = False) -> ResourceTable:
+def table(made: MadeRun, *, is_short: bool = False) -> TextTable:
     made_table = resource_table(
         build_report(made.run, made.transitions, [made.utterances], made.samples), is_short=is_short
     )
@@ -29,11 +30,11 @@ def with_gpus(n: int, sm_pct: int | None = None, ladder: tuple[int, ...] = (5, 1
     return made
 
 
-def devices(resources: ResourceTable) -> list[str]:
+def devices(resources: TextTable) -> list[str]:
     return [row[1] for row in resources.rows]
 
 
-def column(resources: ResourceTable, heading: str) -> list[str]:
+def column(resources: TextTable, heading: str) -> list[str]:
     return [row[resources.headings.index(heading)] for row in resources.rows]
 
 
