@@ -60,7 +60,7 @@ def print_judgement(judgement: Judgement, console: Console | None = None) -> Non
         return
     found = judgement.regressions
     if found:
-        names = ", ".join(compared.watched.name for compared in found)
+        names = ", ".join(compared.figure.name for compared in found)
         console.print(Text.assemble(("REGRESSION", "bold red"), f" (exit code 3): {names}"))
     else:
         console.print(Text.assemble(("NO REGRESSION", "bold green"), " (exit code 0)"))

@@ -14,13 +14,13 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from stt_load.history.run_row import StageRow
+from stt_load.history.figures import HELD, OF_STAGES
+from stt_load.history.run_row import RunRow
 from stt_load.history.series import Series
 from stt_load.text.printable import printable
 
-COLUMNS = ("time", "run", "branch", "label", "server", "machine", "version", "callers_held", "users")
+COLUMNS = ("time", "run", "branch", "label", "server", "machine", "version", HELD.column, "users")
 _BEGINS_FORMULA = ("=", "+", "-", "@")
-METRICS = ("p95_s", "wer_pct", "error_rate_pct", "energy_per_audio_minute_j")
 
 
 def history_csv(series: Sequence[Series]) -> str:
@@ -29,19 +29,18 @@ def history_csv(series: Sequence[Series]) -> str:
         (
             run.started_at,
             (run.run_id, one.name, run.label, run.server, run.machine, run.version, run.holds, one.users),
-            stage,
+            _metrics(run, one.users),
         )
         for one in series
         for run in one.runs
         if run.is_good and run.started_at is not None
-        for stage in [None if one.users is None else run.at(one.users)]
     ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*COLUMNS, *METRICS))
-    for started_at, told, stage in sorted(rows, key=lambda row: row[0]):
+    writer.writerow((*COLUMNS, *(figure.column for figure in OF_STAGES)))
+    for started_at, told, metrics in sorted(rows, key=lambda row: row[0]):
         time = datetime.fromtimestamp(started_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        writer.writerow((time, *map(_cell, told), *_metrics(stage)))
+        writer.writerow((time, *map(_cell, told), *metrics))
     return text.getvalue()
 
 
@@ -52,15 +51,10 @@ def _cell(value: str | int | None) -> str:
     return f"'{text}" if text.startswith(_BEGINS_FORMULA) else text
 
 
-def _metrics(stage: StageRow | None) -> list[str]:
-    if stage is None:
-        return [""] * len(METRICS)
-    values = (
-        (stage.p95_s, 1, 4),
-        (stage.wer, 100, 2),
-        (stage.error_rate, 100, 2),
-        (stage.energy_j, 1, 1),
-    )
+def _metrics(run: RunRow, users: int | None) -> list[str]:
+    """One digit more than people read. What falls on a failed utterance is no number."""
+    values = [figure.value(run, users) for figure in OF_STAGES]
     return [
-        "" if value is None or math.isinf(value) else f"{factor * value:.{digits}f}" for value, factor, digits in values
+        "" if value is None or math.isinf(value) else figure.number(value, more_digits=1)
+        for figure, value in zip(OF_STAGES, values, strict=True)
     ]

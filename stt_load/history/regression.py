@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from stt_load.history.run_row import RunRow, StageRow, common_users
+from stt_load.history.figures import FIGURES, HistoryFigure
+from stt_load.history.run_row import RunRow, common_users
 from stt_load.history.series import SAME, key_of
-from stt_load.metrics.figures import FAILED, NOTHING
+from stt_load.metrics.figures import NOTHING
 
 FEWEST = 5
 MOST = 20
@@ -33,34 +34,10 @@ _NORMAL = 1.4826
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """One figure that is watched. `least_ratio`, `least`: what a change must be more than, as a share of the median and
-    in the figure's own unit."""
-
-    name: str
-    value: Callable[[StageRow], float | None] | None  # None: callers that the run holds
-    shown: Callable[[float], str]
-    least_ratio: float
-    least: float = 0.0
-    is_better_high: bool = False
-
-
-WATCHED = (
-    Watched("callers held", None, lambda value: f"{value:g}", 0.05, is_better_high=True),
-    Watched(
-        "p95", lambda stage: stage.p95_s, lambda value: FAILED if math.isinf(value) else f"{value:.3f} s", 0.05, 0.01
-    ),
-    Watched("WER", lambda stage: stage.wer, lambda value: f"{100 * value:.1f} %", 0.05, 0.005),
-    Watched("error rate", lambda stage: stage.error_rate, lambda value: f"{100 * value:.1f} %", 0.05, 0.005),
-    Watched("energy per audio minute", lambda stage: stage.energy_j, lambda value: f"{value:.0f} J", 0.05),
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Compared:
     """One figure of the newest run beside those before. `low`, `high`: median -+ factor · spread, of `n` runs."""
 
-    watched: Watched
+    figure: HistoryFigure
     users: int | None
     value: float
     median: float
@@ -72,11 +49,11 @@ class Compared:
     @property
     def line(self) -> str:
         """`p95 at 20: 1.437 s, before 0.548 s (0.512 s to 0.584 s, n 12): +162 %`."""
-        shown = self.watched.shown
-        where = f" at {self.users}" if self.watched.value and self.users is not None else ""
+        shown = self.figure.told
+        where = f" at {self.users}" if self.figure.field and self.users is not None else ""
         off = f"{100 * (self.value / self.median - 1):+.0f} %" if self.median and math.isfinite(self.value) else NOTHING
         before = f"{shown(self.median)} ({shown(self.low)} to {shown(self.high)}, n {self.n})"
-        return f"{self.watched.name}{where}: {shown(self.value)}, before {before}: {off}"
+        return f"{self.figure.name}{where}: {shown(self.value)}, before {before}: {off}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +88,7 @@ def judge_newest(runs: Sequence[RunRow], same: Sequence[str] = SAME) -> Judgemen
         others = "".join(f"; {n} {why}" for why, n in unlike.most_common())
         return Judgement(newest, why_not=f"{len(like)} good runs like it, and it takes {FEWEST}{others}")
     users = common_users([replace(run, stages=tuple(s for s in run.stages if s.users in newest.tried)) for run in like])
-    compared = [_compare(watched, newest, like, users) for watched in WATCHED]
+    compared = [_compare(figure, newest, like, users) for figure in FIGURES]
     return Judgement(newest, tuple(filter(None, compared)))
 
 
@@ -130,18 +107,18 @@ def factor(n: int) -> float:
     return next(value for least, value in reversed(_FACTORS.items()) if n >= least)
 
 
-def _compare(watched: Watched, newest: RunRow, like: Sequence[RunRow], users: int | None) -> Compared | None:
-    value = _value(watched, newest, users)
-    known = [before for run in like if (before := _value(watched, run, users)) is not None]
+def _compare(figure: HistoryFigure, newest: RunRow, like: Sequence[RunRow], users: int | None) -> Compared | None:
+    value = figure.value(newest, users)
+    known = [before for run in like if (before := figure.value(run, users)) is not None]
     if value is None or len(known) < FEWEST:
         return None
     middle = median(known)
     spread = _NORMAL * median([abs(before - middle) if before != middle else 0.0 for before in known])
-    allowed = max(factor(len(known)) * spread, watched.least_ratio * abs(middle), watched.least)
-    worse = middle - value if watched.is_better_high else value - middle
-    as_bad = sum(before <= value if watched.is_better_high else before >= value for before in known)
+    allowed = max(factor(len(known)) * spread, figure.least_ratio * abs(middle), figure.least)
+    worse = middle - value if figure.is_better_high else value - middle
+    as_bad = sum(before <= value if figure.is_better_high else before >= value for before in known)
     return Compared(
-        watched=watched,
+        figure=figure,
         users=users,
         value=value,
         median=middle,
@@ -150,10 +127,3 @@ def _compare(watched: Watched, newest: RunRow, like: Sequence[RunRow], users: in
         n=len(known),
         is_regression=worse > allowed and as_bad <= 1,
     )
-
-
-def _value(watched: Watched, run: RunRow, users: int | None) -> float | None:
-    if watched.value is None:
-        return run.holds
-    stage = None if users is None else run.at(users)
-    return None if stage is None else watched.value(stage)

@@ -12,7 +12,8 @@ from rich.console import Console
 from rows import run, stage
 
 from stt_load.history.console import print_history
-from stt_load.history.csv_file import METRICS, history_csv
+from stt_load.history.csv_file import history_csv
+from stt_load.history.figures import FIGURES
 from stt_load.history.page import history_html
 from stt_load.history.reader import History
 from stt_load.history.series import series_of
@@ -51,7 +52,7 @@ def test_the_csv_has_a_number_in_every_metric_and_a_time_that_is_read_as_one() -
     assert [row["run"] for row in rows] == ["run-0", "run-1", "run-2", "run-3", "run-4", "run-5", "run-7"]
     times = [datetime.fromisoformat(row["time"]) for row in rows]
     assert times == sorted(times)
-    assert all(float(row[name]) >= 0 for row in rows[:-1] for name in ("callers_held", *METRICS))
+    assert all(float(row[name]) >= 0 for row in rows[:-1] for name in [figure.column for figure in FIGURES])
     assert rows[-1]["energy_per_audio_minute_j"] == ""
     assert len({row["branch"] for row in rows}) == 2
 

@@ -16,7 +16,7 @@ STEADY = [0.50, 0.51, 0.49, 0.50, 0.52, 0.48, 0.51, 0.50]
 def regressions(runs: list[RunRow]) -> list[str]:
     judgement = judge_newest(runs)
     assert judgement.why_not is None
-    return [compared.watched.name for compared in judgement.regressions]
+    return [compared.figure.name for compared in judgement.regressions]
 
 
 CHANGES = [
