@@ -160,6 +160,15 @@ def test_a_server_that_never_listens_ends_the_wait(tmp_path: Path) -> None:
     assert f"nothing answers at 127.0.0.1:{port} after 0 s" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("url", "wait"), [("localhost:8000", "1"), ("ws://localhost:99999/ws", "1"), ("ws://localhost:1/ws", "soon")]
+)
+def test_what_cant_be_waited_for_is_one_line(url: str, wait: str, tmp_path: Path) -> None:
+    done = Runner(tmp_path, stt_url=url, wait=wait).run("Wait for the server")
+    assert done.returncode == 2
+    assert done.stderr.startswith("stt-url or wait: ") and done.stderr.count("\n") == 1
+
+
 def test_it_installs_the_checkout_that_it_came_with(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nmkdir -p "$3/bin"; ln -s "{tmp_path}/pip" "$3/bin/pip"; echo "$1 $2"\n')
