@@ -10,9 +10,8 @@ import click
 
 from stt_load.cli.output_files import check_output_files, write_output_files
 from stt_load.errors import ConfigError, ExitCode
-from stt_load.option_values import whole_number_from
 from stt_load.process.standard_streams import require_output
-from stt_load.sizing.amounts import parse_duty, parse_headroom, parse_price, parse_rate_per_s
+from stt_load.sizing.amounts import parse_callers, parse_duty, parse_headroom, parse_price, parse_rate_per_s
 from stt_load.sizing.deployment import Demand, check_demand, plan_deployment
 from stt_load.sizing.document import json_text, markdown, print_document
 from stt_load.sizing.ratio import read_ratio
@@ -22,7 +21,7 @@ from stt_load.sizing.speed import speed_for
 
 _MANIFESTS = "the manifests: --kubernetes prints them, --markdown and --json have them"
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    "callers": whole_number_from(1),
+    "callers": parse_callers,
     "rate": parse_rate_per_s,
     "headroom": parse_headroom,
     "duty": parse_duty,

@@ -7,7 +7,8 @@
     from each run        s² = s_before² + s_after², each from the utterances of its own run
 
 The first that can be had is taken: repeats hold everything that differs from one run to the next. Two of a kind prove
-nothing: together there must be MIN_DEGREES more results than sides.
+nothing: together there must be MIN_DEGREES more results than sides. Repeats that agree to the last digit say nothing
+either: counts do that by chance, as one error of 80 in each of two runs.
 
 One comparison asks many questions, and with 40 of them at 5 % each, two changes would be told by chance. So the 5 %
 are shared out among all of them (Bonferroni): in at most one comparison of twenty is any change told that is none.
@@ -79,7 +80,7 @@ def change_between(before: Sequence[Observation], after: Sequence[Observation]) 
     if not all(math.isfinite(observation.value) for side in sides for observation in side):
         return Change(change if math.isfinite(change) else math.nan, None, None)
     repeated = _of_repeats(before, after)
-    if repeated is not None:
+    if repeated is not None and (repeated.value or not change):
         return Change(change, repeated, Basis.REPEATS)
     if all(observation.clips is not None for side in sides for observation in side):
         return _of_clips(_summed(before), _summed(after)) or Change(change, None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
 
 from stt_load.comparison.measures import Measure
@@ -46,6 +47,14 @@ def read_sides(sides: Sequence[str], asked: Iterable[Measure] = ()) -> list[Resu
     twice = sorted({str(path) for path in paths if paths.count(path) > 1})
     if twice:
         raise ConfigError(f"given twice: {', '.join(twice)}: a result can't be compared with itself")
+    copies = [
+        f"{one.paths[0]} and {other.paths[0]}"
+        for results in read
+        for one, other in combinations(results, 2)
+        if one.loads == other.loads
+    ]
+    if copies:
+        raise ConfigError(f"{'; '.join(copies)} have the same figures to the last digit: a copy is no repeat")
     return [merged(results) for results in read]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from stt_load.option_values import parse_number, parse_number_above_zero
+from stt_load.option_values import parse_number, parse_number_above_zero, whole_number_from
 
+_MOST = 10**9  # Kubernetes counts replicas in 32 bits
 _PRICE = re.compile(r"(?P<before>[^\d\s.,/-]{0,3})\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<behind>[^\d\s.,/-]{0,3})\s*/\s*h")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|min)")
 
@@ -23,6 +24,14 @@ class Price:
         digits = 2 if amount >= 1 else 4
         blank = " " if self.currency.isalpha() else ""
         return f"{self.currency}{blank}{amount:,.{digits}f}"
+
+
+def parse_callers(text: str) -> int:
+    """Callers at once, from 1."""
+    callers = whole_number_from(1)(text)
+    if callers > _MOST:
+        raise ValueError(f"{text!r} is more than there can be")
+    return callers
 
 
 def parse_share(text: str) -> float:
@@ -63,4 +72,7 @@ def parse_rate_per_s(text: str) -> float:
     match = _RATE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is no rate: write 12/s or 600/min")
-    return parse_number_above_zero(match[1]) / (60 if match[2] == "min" else 1)
+    rate_per_s = parse_number_above_zero(match[1]) / (60 if match[2] == "min" else 1)
+    if rate_per_s > _MOST:
+        raise ValueError(f"{text!r} is more than there can be")
+    return rate_per_s

@@ -254,3 +254,10 @@ def test_two_searches_are_compared_by_what_they_found_with_its_interval(tmp_path
     assert low <= after["value"] <= high
     assert (after["word"], after["noise_from"]) == ("no change", "interval")
     assert f"{after['value']:.0f} ({low}–{high})" in compared(*folders).printed
+
+
+def test_a_copy_is_no_repeat(tmp_path: Path) -> None:
+    before, after = run_of("before").write(tmp_path / "before"), run_of("after", seed=8).write(tmp_path / "after")
+    copy = run_of("before").write(tmp_path / "copy")
+    done = compared(f"{before},{copy}", after)
+    assert done.errors == (f"{before} and {copy} have the same figures to the last digit: a copy is no repeat",)

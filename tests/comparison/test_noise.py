@@ -114,3 +114,12 @@ def test_a_change_that_rounds_to_nothing_has_no_minus() -> None:
     assert measure_named("wer").change(-1e-5, 0.1) == "+0.0 pt"
     assert measure_named("eos_latency:p95").change(-1e-7, 0.5) == "+0.0 %"
     assert measure_named("wer_delta").value(-1e-6) == "0.0 %"
+
+
+def test_repeats_that_agree_to_the_last_digit_prove_nothing() -> None:
+    one_error_each = [Observation(1 / 80, StandardError(0.0125, 200))] * 2
+    none = [Observation(0.0, StandardError(0.0125, 200))] * 2
+    change = change_between(none, one_error_each)
+    assert (change.basis, change.noise(RISK) > 1 / 80) == (Basis.CALLERS, True)
+    assert change_between([Observation(6_407.0)] * 2, [Observation(6_411.0)] * 2).noise(RISK) is None
+    assert change_between(none, none).noise(RISK) == 0

@@ -6,7 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from stt_load.sizing.amounts import Price, parse_duty, parse_headroom, parse_price, parse_rate_per_s, parse_share
+from stt_load.sizing.amounts import (
+    Price,
+    parse_callers,
+    parse_duty,
+    parse_headroom,
+    parse_price,
+    parse_rate_per_s,
+    parse_share,
+)
 
 
 @pytest.mark.parametrize(("text", "share"), [("20%", 0.2), ("0.2", 0.2), (" 0 % ", 0.0), ("100%", 1.0), ("1", 1.0)])
@@ -51,10 +59,13 @@ def test_a_rate_says_in_what_time(text: str, per_s: float) -> None:
         (parse_rate_per_s, "12"),
         (parse_rate_per_s, "0/s"),
         (parse_rate_per_s, "12/fortnight"),
+        (parse_rate_per_s, f"{10**10}/s"),
+        (parse_callers, f"{10**10}"),
+        (parse_callers, "0"),
     ],
 )
 def test_what_is_none_is_told_with_what_to_write(parse: Callable[[str], object], text: str) -> None:
-    with pytest.raises(ValueError, match=r"write|greater than zero|not a number"):
+    with pytest.raises(ValueError, match=r"write|greater than zero|not a number|a whole number|than there can be"):
         parse(text)
 
 
