@@ -325,8 +325,8 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="30",
-        help="How long to wait for a transcript after the last frame, or for the whole answer to an upload; a "
-        "connection, and a server that has to get ready first, have so long at the least.",
+        help="How long to wait for a transcript after the last frame, or for the whole answer to an upload. "
+        "To connect, and to get ready, a server has at least as long.",
     ),
     Option(
         name="connect-timeout",
@@ -335,7 +335,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_positive_duration_s,
         metavar="TIME",
         default="10",
-        help="How long a connection may take to open, upgrade included; --timeout holds where it is longer.",
+        help="How long a connection may take to open, upgrade included; at least --timeout.",
     ),
     Option(
         name="ready-timeout",
@@ -345,7 +345,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="TIME",
         default="10",
         help="How long a server may take to say that it is ready, which may mean to load a model for each caller; "
-        "--timeout holds where it is longer.",
+        "at least --timeout.",
         kinds=PACED,
     ),
     Option(

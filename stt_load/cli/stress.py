@@ -46,7 +46,7 @@ _MEASURED = (ExitCode.FINE, ExitCode.SLO_MISSED, ExitCode.NOT_BELIEVABLE)
 @click.option(
     "--json", "json_file", metavar="FILE", help="Also write the table there, as JSON; - prints that, and nothing else."
 )
-@with_options(_OF_THE_RUN, _DEFAULTS)
+@with_options(_OF_THE_RUN, {**_DEFAULTS, "slo": ", ".join(UPLOAD.default_slos)})
 def command(
     threads: str | None, folder: Path | None, markdown_file: str | None, json_file: str | None, **options: Any
 ) -> int:

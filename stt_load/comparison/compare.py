@@ -299,5 +299,5 @@ def _differences(results: Sequence[Result]) -> Iterator[Difference]:
         values = [result.facts.get(name, ()) for result in results]
         if len(set(values)) > 1 or any(len(value) > 1 for value in values):
             is_void = name in _VOID and all(values)
-            found.append(Difference(name, tuple(" / ".join(value) or "not told" for value in values), is_void))
+            found.append(Difference(name, tuple(" / ".join(value) or "not given" for value in values), is_void))
     yield from sorted(found, key=lambda difference: not difference.is_void)

@@ -9,7 +9,7 @@ from stt_load.metrics.figures import FIGURES, NOTHING, Figure
 from stt_load.report.figure_words import figure_title, figure_value, shown_percentiles
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.table import FEW, is_few
-from stt_load.report.wording import callers, sampled
+from stt_load.report.wording import callers, names_of, sampled
 
 _PERCENTILES = "percentiles"
 _SHOWN = (
@@ -55,7 +55,10 @@ def key_figures(report: RunReport) -> KeyFigures | None:
             cells = tuple(_cell(stage, figure, one) for stage in stages)
             if any(cell != NOTHING for cell in cells):
                 rows.append((" ".join(filter(None, (figure_title(figure), one))), cells))
-    headings = tuple((callers(stage.users, report.kind), str(stage.verdict), stage.mark) for stage in stages)
+    names = names_of(report.stages)  # of a search these are figures of one trial, not of all with as many callers
+    headings = tuple(
+        (callers(names[stage.figures.stage], report.kind), str(stage.verdict), stage.mark) for stage in stages
+    )
     return KeyFigures(headings, tuple(rows)) if rows else None
 
 

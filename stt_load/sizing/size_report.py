@@ -83,7 +83,7 @@ def _figures(replica: Replica, deployment: Deployment, speed: Speed | None) -> l
         held, planned = (users / replica.gpus for users in (replica.holds, deployment.planned_at_once))
         lines.append(f"{replica.kind.callers} for each GPU: {held:g} held in the test, {planned:.4g} planned")
     if deployment.audio_hours_per_h is not None:
-        lines.append(f"audio: {deployment.audio_hours_per_h:.4g} hours in an hour")
+        lines.append(f"audio at that load: {deployment.audio_hours_per_h:.4g} hours of it in an hour")
     if deployment.cost_per_h is not None and deployment.demand.price is not None:
         price = deployment.demand.price
         lines.append(f"cost: {price.told(deployment.cost_per_h)} an hour for all replicas")
@@ -92,7 +92,7 @@ def _figures(replica: Replica, deployment: Deployment, speed: Speed | None) -> l
             lines.append(f"cost of an audio hour: {each}, while all that load is there")
     if replica.joules_per_audio_min is not None and not speed:
         lines.append(
-            f"energy of the GPUs: {replica.joules_per_audio_min:.3g} J for a minute of audio, with {at}; more where "
+            f"energy of the GPUs: {replica.joules_per_audio_min:.0f} J for a minute of audio, with {at}; more where "
             "fewer share a GPU"
         )
     spare = deployment.left_without_one
@@ -118,8 +118,8 @@ def _scaled_latencies(replica: Replica, speed: Speed) -> list[str]:
 def _doubts(replica: Replica, deployment: Deployment) -> list[str]:
     lines = [f"K: {replica.proof}"]
     if few := [p for p in REPORTED if replica.n < smallest_n(p)]:
-        needed = ", ".join(f"P{100 * p:g} {smallest_n(p)}" for p in few)
-        lines.append(f"{DOUBT} behind a percentile: too few utterances for it ({needed} would do)")
+        needed = ", ".join(f"P{100 * p:g} needs {smallest_n(p)}" for p in few)
+        lines.append(f"{DOUBT} behind a percentile: too few utterances for it ({needed})")
     if replica.is_open_above:
         lines.append("nothing above K was tried: a replica may hold more, and fewer replicas may do")
     if replica.is_paced and deployment.full > replica.holds:

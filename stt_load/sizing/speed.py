@@ -84,7 +84,7 @@ def _forced_lines(config: RatioConfig, differing: Sequence[str]) -> list[str]:
     lines = [f"forced by --anyway, though the ratio is not of this run: {line}" for line in differing]
     lines += [f"the ratio itself was forced by --anyway: {line}" for line in config.get("differing") or ()]
     if not config["from"]["machine"].get("server"):
-        lines.append("on which machine the server of the ratio's first run was is not known: no sidecar was there")
+        lines.append("the machine of the server in the ratio's first run is not known: no sidecar was there")
     return lines
 
 
