@@ -153,8 +153,8 @@ def _explanations(rows: Sequence[StressRow]) -> Iterator[str]:
     known = [row for row in rows if row.held_back is not None]
     if not known:
         yield (
-            "held back: not known, since no sidecar has read the server's cpu.stat, or it has no CPU limit. Without "
-            "it, a latency that doubles may also come from requests that wait for each other"
+            "held back: not known, since no sidecar was beside the server (--gpu-sidecar), or it has no CPU "
+            "limit. Without it, a latency that doubles may also come from requests that wait for each other"
         )
         return
     yield "held back: share of the periods of the server's CPU limit in which the kernel stopped it (cpu.stat)"
