@@ -58,7 +58,8 @@ def _claim(report: RunReport, answer: CapacityAnswer) -> str:
         )
     first = first_users(report.run)
     at_least = "" if answer.why_over is SearchEnd.FOUND else "at least "
-    interval = f" ({_interval(answer.interval)})" if answer.interval else ""
+    is_news = answer.interval is not None and (answer.interval.high is not None or answer.low < answer.holds)
+    interval = f" ({_interval(answer.interval)})" if is_news else ""
     fewer = f", fewer than the {first} of --from," if answer.holds < first else ""
     return f"holds {at_least}{callers(answer.holds, report.kind)}{interval}{fewer}"
 
@@ -102,7 +103,7 @@ def _end(report: RunReport, answer: CapacityAnswer) -> list[str]:
         case SearchEnd.FOUND:
             return []
         case SearchEnd.MOST_HOLDS:
-            return ["no more were to be tried (--max)"]
+            return ["--max allows no more"]
         case SearchEnd.INVALID:
             stages = [s for s in report.stages if s.users == answer.invalid_at and s.trial and s.broken]
             why = f" ({why_not(stages[-1])})" if stages else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -32,6 +33,8 @@ def empty_table(headings: Sequence[str], rows: Rows, gap: int = 2, title: str | 
     columns, at least 1."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, gap - 1, 0, 0), pad_edge=False)
     for heading, *cells in zip(headings, *rows, strict=True):
+        if gap == 1:  # "GPU%p95" in two lines: then the table of a run with a GPU fits 80 columns
+            heading = re.sub(r"%(?=\w)", "% ", heading)
         width = max(map(len, [*heading.split(), *cells]))
         table.add_column(heading, justify="right", vertical="bottom", width=width)
     return table

@@ -83,6 +83,13 @@ def test_a_writer_writes_its_golden_file(report: RunReport, name: str) -> None:
     assert text == (GOLDEN / name).read_text(encoding="utf-8")
 
 
+def test_the_table_of_a_run_with_a_gpu_fits_a_terminal_of_80_columns() -> None:
+    made = made_run(ladder=(1, 10), per_stage=60)
+    report = build_report(made.run, made.transitions, [made.utterances], made.samples)
+    table = console_text(report, 80).partition("(exit code")[0].splitlines()[:-1]
+    assert "VRAM" in table[3] and max(map(len, table)) <= 80
+
+
 def test_the_csv_begins_with_the_fixed_columns_and_has_a_row_a_stage(report: RunReport) -> None:
     header, *rows = stages_csv(report).splitlines()
     assert header.startswith(FIXED_COLUMNS + ",")
@@ -280,7 +287,8 @@ def test_no_line_of_the_page_ends_within_the_name_of_an_option() -> None:
 def test_the_table_is_never_cut_short(report: RunReport, width: int | None) -> None:
     text = console_text(report, width)
     assert "…" not in text
-    for heading in ("Conc", "GPU%p95", "GPU%mean", "WER%", "errors", "verdict", "last", "frame"):
+    gpu = ("GPU%p95", "GPU%mean") if width is None or width > 100 else ("GPU% GPU%",)
+    for heading in ("Conc", *gpu, "WER%", "errors", "verdict", "last", "frame"):
         assert heading in text
 
 
