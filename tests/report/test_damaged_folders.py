@@ -17,7 +17,6 @@ import pytest
 from made_run import MadeRun, made_run
 from made_samples import gap_entry, gpu_entry, sidecar_entry
 from rich.console import Console
-from stt_load.comparison.run_facts import hardware, run_facts
 
 from stt_load.errors import ConfigError
 from stt_load.records import UtteranceRecord
@@ -39,6 +38,7 @@ from stt_load.report.raw_rows import (
     utterances_of,
 )
 from stt_load.report.report_files import read_report
+from stt_load.report.run_facts import hardware, run_facts
 from stt_load.sealed_lines import sealed, sealed_file
 from stt_load.sizing.identity import differences, machine_lines, machine_of, model_of
 from stt_load.text.whole_characters import with_whole_characters
