@@ -9,10 +9,11 @@ import click
 from stt_load.cli.output_files import check_output_files, write_output_files
 from stt_load.errors import ExitCode
 from stt_load.process.standard_streams import require_output
-from stt_load.sizing.document import json_text, print_document
 from stt_load.sizing.document import markdown as document_markdown
+from stt_load.sizing.document import print_document
 from stt_load.sizing.ratio import FILE_NAME, measure_ratio
 from stt_load.sizing.ratio_report import ratio_document
+from stt_load.text.json_text import json_text
 
 _FOLDER = click.Path(path_type=Path)
 

@@ -13,11 +13,12 @@ from stt_load.errors import ConfigError, ExitCode
 from stt_load.process.standard_streams import require_output
 from stt_load.sizing.amounts import parse_callers, parse_duty, parse_headroom, parse_price, parse_rate_per_s
 from stt_load.sizing.deployment import Demand, check_demand, plan_deployment
-from stt_load.sizing.document import json_text, markdown, print_document
+from stt_load.sizing.document import markdown, print_document
 from stt_load.sizing.ratio import read_ratio
 from stt_load.sizing.replica import read_replica
 from stt_load.sizing.size_report import size_data, size_document
 from stt_load.sizing.speed import speed_for
+from stt_load.text.json_text import json_text
 
 _MANIFESTS = "the manifests: --kubernetes prints them, --markdown and --json have them"
 _PARSERS: dict[str, Callable[[str], Any]] = {

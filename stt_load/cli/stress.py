@@ -21,8 +21,9 @@ from stt_load.process.ending_signals import hearing, leave_before_start
 from stt_load.process.standard_streams import require_output
 from stt_load.report.model import RunReport
 from stt_load.report.report_files import read_report
-from stt_load.sizing.document import json_text, markdown, print_document
+from stt_load.sizing.document import markdown, print_document
 from stt_load.sizing.stress import exit_code_of, stress_data, stress_document, stress_rows
+from stt_load.text.json_text import json_text
 
 _DEFAULTS = {"dialect": "upload-openai", "hold": "20s", "at_least": "10", "settle": "2s", "label": "stress"}
 _THREADS = "1,2,4,8"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from stt_load.comparison.compare import Cell, Comparison, FailOn, Line, Status
 from stt_load.comparison.wording import in_words
+from stt_load.text.json_text import json_text
 
 SCHEMA_VERSION = 1
 
@@ -45,7 +45,7 @@ def comparison_json(comparison: Comparison, fail_on: Sequence[FailOn]) -> str:
         "not_valid": told.doubts,
         "notes": told.notes,
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return json_text(document)
 
 
 def _targets(statuses: Sequence[Status]) -> dict[str, int]:

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from stt_load.kinds import STREAM, TTS, UPLOAD, LoadKind
-from stt_load.metrics.figures import FAILED, FIGURES_BY_NAME, NOTHING, SAMPLED_DEVICES, Figure, Source, Unit
+from stt_load.metrics.figures import FIGURES_BY_NAME, NOTHING, SAMPLED_DEVICES, Figure, Source, Unit
 from stt_load.metrics.quantiles import is_statistic
+from stt_load.report.figure_words import figure_value
 
 HOLDS = Figure(
     name="holds",
@@ -74,21 +75,7 @@ class Measure:
 
     def value(self, value: float) -> str:
         """A value as the tables print it."""
-        if math.isinf(value):
-            return FAILED
-        match self.figure.unit:
-            case Unit.SECONDS:
-                return f"{value:z.3f} s"
-            case Unit.RATIO:
-                return f"{100 * value:z.1f} %"
-            case Unit.COUNT:
-                return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
-            case Unit.MIB:
-                return f"{value:.0f} MiB"
-            case Unit.PERCENT:
-                return f"{value:.0f} %"
-            case unit:
-                return f"{value:.3f}" if unit is Unit.FACTOR else f"{value:.2f} {unit}"
+        return figure_value(self.figure, value)
 
     def change(self, change: float, before: float, *, sign: bool = True) -> str:
         """A change as the tables print it: percent of the value before, or percent points of a share, or callers."""

@@ -13,6 +13,7 @@ from stt_load.metrics.caller_bootstrap import StandardError, share_error, standa
 from stt_load.metrics.figures import SAMPLED_DEVICES
 from stt_load.metrics.quantiles import percentile
 from stt_load.metrics.slo import Slo, SloVerdict
+from stt_load.metrics.student_t import LIKE_NORMAL
 from stt_load.report.device import is_covered
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.report_files import read_report
@@ -23,7 +24,6 @@ _NOT_OF_THE_FIGURES = "enough samples"
 """The condition whose breach leaves the figures true: only the objectives are not decided."""
 
 _WIDTH_OF_95 = 3.92  # standard errors from one end of a 95 % interval to the other
-_MANY = 1_000
 _PROVEN = {SloVerdict.MET: True, SloVerdict.MISSED: False}
 
 
@@ -158,7 +158,9 @@ def _whole(report: RunReport) -> Mapping[str, tuple[Observation, ...]]:
     answer, knee = report.capacity, report.knee
     if answer is not None and answer.interval is not None:
         low, high = answer.interval.low, answer.interval.high
-        error = None if high is None else StandardError((high - low + 1) / _WIDTH_OF_95, _MANY)  # to a whole caller
+        error = (
+            None if high is None else StandardError((high - low + 1) / _WIDTH_OF_95, LIKE_NORMAL)
+        )  # to a whole caller
         return {HOLDS.name: (Observation(answer.holds, error, Basis.INTERVAL, interval=(low, high)),)}
     if knee.holds is not None or (knee.breaks is not None and knee.breaks.verdict is Verdict.FAIL):
         return {HOLDS.name: (Observation(knee.holds.users if knee.holds else 0),)}

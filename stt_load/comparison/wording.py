@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from stt_load.comparison.compare import NO_CHANGE, Cell, Comparison, Difference, FailOn, Line, Status
 from stt_load.comparison.noise import Basis
@@ -12,6 +11,7 @@ from stt_load.comparison.results import ALL_TEXTS, Result
 from stt_load.comparison.tables import Tone, TonedCell, TonedTable, box_table, ladder_table, shortened
 from stt_load.errors import ExitCode
 from stt_load.report.table import FEW
+from stt_load.report.wording import utc_minute
 
 TITLE = "Comparison"
 _LONGEST_VALUE = 160
@@ -257,4 +257,4 @@ def _same_or_each(texts: Sequence[str]) -> str:
 def _date(result: Result) -> str:
     if result.started_at is None:
         return "not known"
-    return datetime.fromtimestamp(result.started_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{utc_minute(result.started_at)} UTC"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from stt_load.history.figures import FIGURES, HistoryFigure
 from stt_load.history.run_row import RunRow
 from stt_load.history.series import Series
 from stt_load.metrics.figures import NOTHING
+from stt_load.report.wording import utc_minute
 
 
 def date_of(run: RunRow) -> str:
-    return NOTHING if run.started_at is None else datetime.fromtimestamp(run.started_at, UTC).strftime("%Y-%m-%d %H:%M")
+    return NOTHING if run.started_at is None else utc_minute(run.started_at)
 
 
 def series_columns(series: Series) -> dict[str, tuple[str, ...]]:

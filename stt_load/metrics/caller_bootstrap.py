@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_load.metrics.quantiles import percentile
+from stt_load.metrics.student_t import LIKE_NORMAL
 
 MIN_CALLERS = 5
 SLICES = 6
@@ -33,7 +34,6 @@ _RESAMPLES = 400  # the error of a standard error from so many is 3.5 %
 _SEED = 1
 _MAX_CLUSTERS = 200  # more of them are dealt into so many groups, which vary as much
 _MAX_BINS = 2_000  # more values are looked at in steps of 0.05 percent points
-_MANY = 1_000  # degrees of freedom of what is known as well as a normal distribution
 
 Floats = NDArray[np.float64]
 
@@ -100,7 +100,7 @@ def binomial_error(part: float, n: float) -> StandardError:
     """The standard error of a share of `part` among `n` independent ones, with one success and one failure added
     (Agresti & Caffo 2000, "Simple and effective confidence intervals for proportions and differences")."""
     share = (part + 1) / (n + 2)
-    return StandardError((share * (1 - share) / (n + 2)) ** 0.5, _MANY)
+    return StandardError((share * (1 - share) / (n + 2)) ** 0.5, LIKE_NORMAL)
 
 
 def _clusterings(sample: StageSample) -> list[NDArray[np.int64]]:

@@ -10,13 +10,14 @@ import math
 from functools import lru_cache
 from statistics import NormalDist
 
-_LIKE_NORMAL = 1_000  # degrees of freedom from which on the normal distribution is the same to three digits
+LIKE_NORMAL = 1_000
+"""Degrees of freedom from which on the normal distribution is the same to three digits."""
 
 
 @lru_cache(maxsize=4096)
 def student_t(p: float, degrees: int) -> float:
     """The quantile `p`, from 0.5 to below 1, with `degrees` of freedom (1 or more)."""
-    if degrees >= _LIKE_NORMAL:
+    if degrees >= LIKE_NORMAL:
         return NormalDist().inv_cdf(p)
     low, high = 0.0, 1.0
     while student_t_cdf(high, degrees) < p:

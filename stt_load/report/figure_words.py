@@ -1,4 +1,4 @@
-"""A figure in the words of a page: its title, and its values with their unit."""
+"""A figure in words: its title, and its values with their unit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 from stt_load.metrics.figures import FAILED, Figure, Unit
 from stt_load.metrics.quantiles import REPORTED
 from stt_load.report.model import RunReport
-from stt_load.report.wording import percent, seconds
 
 _REPORTED = tuple(f"p{100 * p:g}" for p in REPORTED)
 _TITLES = {
@@ -22,13 +21,18 @@ _TITLES = {
 }
 """The titles of figures whose name, with blanks, is none."""
 
-_SUFFIX = {
-    Unit.PERCENT: " %",
-    Unit.MIB: " MiB",
-    Unit.WATTS: " W",
-    Unit.JOULES: " J",
-    Unit.PER_SECOND: "/s",
+_FORMATS = {  # z: no minus before nothing
+    Unit.SECONDS: "{:z.3f} s",
+    Unit.FACTOR: "{:z.3f}",
+    Unit.PERCENT: "{:z.0f} %",
+    Unit.CORES: "{:z.2f} cores",
+    Unit.MIB: "{:z.0f} MiB",
+    Unit.MIB_PER_MIN: "{:z.1f} MiB/min",
+    Unit.WATTS: "{:z.0f} W",
+    Unit.JOULES: "{:z.0f} J",
+    Unit.PER_SECOND: "{:z.2f}/s",
 }
+"""How a value of each unit is written, but for ratios, which are told in percent, and counts."""
 
 
 def figure_title(figure: Figure) -> str:
@@ -36,20 +40,16 @@ def figure_title(figure: Figure) -> str:
 
 
 def figure_value(figure: Figure, value: float) -> str:
-    """The value with its unit: `0.553 s`, `8.3 %`, `64 %`."""
+    """The value with its unit: `0.553 s`, `8.3 %`, `64 %`. A count that is the mean of several need not be whole."""
     if math.isinf(value):
         return FAILED
     match figure.unit:
-        case Unit.SECONDS:
-            return seconds(value)
         case Unit.RATIO:
-            return percent(value)
+            return f"{100 * value:z.1f} %"
         case Unit.COUNT:
-            return f"{value:.0f}"
-        case Unit.CORES:
-            return f"{value:.2f} cores"
-        case _:
-            return f"{value:.3g}{_SUFFIX.get(figure.unit, '')}"
+            return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+        case unit:
+            return _FORMATS[unit].format(value)
 
 
 def shown_percentiles(report: RunReport, figure: Figure) -> tuple[str, ...]:

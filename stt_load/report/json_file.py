@@ -5,7 +5,6 @@ Keys are added freely; a change that an older reader would misread raises `model
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -21,6 +20,7 @@ from stt_load.report.device import DeviceFigures
 from stt_load.report.knee import exit_code
 from stt_load.report.model import SCHEMA_VERSION, RunReport, StageReport
 from stt_load.server_metrics.figures import ServerFigure
+from stt_load.text.json_text import json_text
 
 _NAMED = {f"p{p * 100:g}": p for p in REPORTED}
 
@@ -45,7 +45,7 @@ def summary_json(report: RunReport) -> str:
         "notes": report.notes,
         "stages": [_stage(stage) for stage in report.stages],
     }
-    return json.dumps(summary, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return json_text(summary)
 
 
 def _capacity(answer: CapacityAnswer) -> dict[str, Any]:

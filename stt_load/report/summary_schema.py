@@ -7,7 +7,6 @@ but for `capacity`, which only a search has. https://json-schema.org/draft/2020-
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from stt_load.metrics.slo import SloVerdict
 from stt_load.report.device import DEVICE_KINDS
 from stt_load.report.model import SCHEMA_VERSION, Verdict
 from stt_load.server_metrics.choice import Reading
+from stt_load.text.json_text import json_text
 
 SCHEMA_FILE = "summary.schema.json"
 
@@ -33,7 +33,7 @@ _NUMBER: Schema = {"type": "number"}
 
 def summary_schema_json() -> str:
     """Writes the whole file as text."""
-    return json.dumps(_summary(), ensure_ascii=False, indent=2) + "\n"
+    return json_text(_summary())
 
 
 def _summary() -> Schema:

@@ -12,6 +12,7 @@ from stt_load.metrics.bootstrap import MIN_CLUSTERS
 from stt_load.metrics.figures import NOTHING, Unit
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict
 from stt_load.report.device import COVERED, LOST, is_covered
+from stt_load.report.figure_words import figure_value
 from stt_load.report.model import Knee, RunReport, StageReport, Verdict
 
 DOUBT = "?"
@@ -174,6 +175,11 @@ def where_and_when(report: RunReport) -> list[str]:
     return [str(fact) for fact in (run.get("stt_url"), utc(began) if began else None, took) if fact]
 
 
+def utc_minute(t: float) -> str:
+    """The same to the minute, without the name of the clock: `2026-11-29 09:30`."""
+    return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M")
+
+
 def utc(t: float) -> str:
     """A moment in seconds since 1970 as a date: `2026-11-29 09:30:00 UTC`."""
     return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -189,12 +195,4 @@ def _value(result: SloResult) -> str:
         return NOTHING
     if math.isinf(result.value):
         return "of a failed utterance"
-    match result.slo.figure.unit:
-        case Unit.SECONDS:
-            return seconds(result.value)
-        case Unit.RATIO:
-            return percent(result.value)
-        case Unit.COUNT:
-            return f"{result.value:.0f}"
-        case _:
-            return f"{result.value:.3f}"
+    return figure_value(result.slo.figure, result.value)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -35,11 +33,6 @@ class Document:
     title: str
     answer: str
     sections: tuple[Section, ...]
-
-
-def json_text(data: Any) -> str:
-    """Writes the same for programs."""
-    return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
 def markdown(document: Document) -> str:

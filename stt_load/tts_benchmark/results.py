@@ -5,7 +5,6 @@ Milliseconds in the file, as its keys say; GB are GiB; times are `total` unless 
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 import time
@@ -15,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stt_load.metrics.quantiles import REPORTED, Distribution
+from stt_load.text.json_text import json_text
 from stt_load.tts.speech_reader import TtsResult
 
 NOT_STREAMED = "not streamed"
@@ -132,7 +132,7 @@ def result_json(benchmark: Benchmark) -> str:
         "results": {text.name: _result(text) for text in benchmark.texts},
         "summary": _summary(benchmark),
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return json_text(document)
 
 
 def _result(text: TextRuns) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from sized import replica
 
 from stt_load.errors import ConfigError
-from stt_load.sizing.document import json_text, markdown
+from stt_load.sizing.document import markdown
 from stt_load.sizing.ratio import RatioConfig, measure_ratio, read_ratio
 from stt_load.sizing.ratio_report import ratio_document
 from stt_load.sizing.replica import Unusable, read_replica
 from stt_load.sizing.speed import speed_for, speed_of
+from stt_load.text.json_text import json_text
 
 TWICE_AS_SLOW = 2.0
 
