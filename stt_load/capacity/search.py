@@ -108,7 +108,7 @@ class CapacitySearch:
     def most_trials(self) -> int:
         """The bound on the number of trials."""
         doublings = math.ceil(math.log2(self._most)) + 1
-        halvings = math.ceil(math.log2(1 / self._within_ratio))
+        halvings = math.ceil(math.log2(min(1 / self._within_ratio, self._most)))  # no gap is less than a caller
         return doublings + halvings + 2 * self._repeats + _MORE_TRIALS
 
     def record(self, trial: Trial) -> None:

@@ -150,3 +150,7 @@ def test_whatever_the_results_are_it_ends_and_tries_what_it_may(letters: Iterabl
         after(letter, search)
     assert (search.next_users is None) == (search.why_over is not None)
     assert search.breaks is None or search.holds < search.breaks
+
+
+def test_two_sides_of_an_edge_are_never_less_than_a_caller_apart() -> None:
+    assert CapacitySearch(1, 500, 1e-311).most_trials == CapacitySearch(1, 500, 1e-9).most_trials
