@@ -38,9 +38,9 @@ from stt_load.report.raw_rows import (
     utterances_of,
 )
 from stt_load.report.report_files import read_report
-from stt_load.report.run_facts import hardware, run_facts
+from stt_load.report.run_facts import hardware, run_facts, what_was_asked
 from stt_load.sealed_lines import sealed, sealed_file
-from stt_load.sizing.identity import differences, machine_lines, machine_of, model_of
+from stt_load.sizing.identity import differences, machine_lines, machine_of
 from stt_load.text.whole_characters import with_whole_characters
 
 N_EACH = 12  # mutations of each kind for each seed
@@ -235,7 +235,7 @@ def test_no_value_in_run_json_stops_those_who_read_what_was_run() -> None:
                 place = place[step]
             place[last] = value
             kept, _ = checked_run(with_whole_characters(odd))
-            differences(model_of(kept), model_of(run), ("one", "other"))
+            differences(what_was_asked(kept), what_was_asked(run), ("one", "other"))
             machine_lines(machine_of(kept), None)
             run_facts(kept)
             hardware(kept)
