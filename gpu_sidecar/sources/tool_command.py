@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Callable, Protocol  # noqa: UP035 - MakeParser is made at run time
+from typing import Protocol
 
 from gpu_sidecar.nvidia_smi_errors import reason_of
 from gpu_sidecar.sample import Sample
@@ -16,9 +16,6 @@ class Parse(Protocol):
     """Returns a line's sample or None. Called with the lines in order; no line may make it raise."""
 
     def __call__(self, line: str, /) -> Sample | None: ...
-
-
-MakeParser = Callable[[], Parse]
 
 
 class ToolCommand(Protocol):
@@ -61,38 +58,6 @@ class ToolCommand(Protocol):
 
     def ask_another(self, why: str) -> bool:
         """Called when the tool doesn't give what is needed. True if `argv` now asks another one."""
-
-
-class FallbackCommands:
-    """A list of commands, of which the first that the tool accepts is used; after the last one, the first again."""
-
-    note = ""
-    environment: Mapping[str, str] = {}
-
-    def __init__(self, name: str, make_parser: MakeParser, *commands: Sequence[str], header: str = "#") -> None:
-        self.name, self.header = name, header
-        self._make_parser = make_parser
-        self._commands = commands
-        self._at = 0
-
-    def argv(self, only: Sequence[int]) -> Sequence[str]:
-        return self._commands[self._at]
-
-    def make_parser(self) -> Parse:
-        return self._make_parser()
-
-    def is_refusal(self, status: int, output: Sequence[str]) -> bool:
-        return True
-
-    def describe_exit(self, status: int) -> str:
-        return f"exit status {status}"
-
-    def ask_less(self, output: Sequence[str]) -> bool:
-        self._at = (self._at + 1) % len(self._commands)
-        return self._at > 0
-
-    def ask_another(self, why: str) -> bool:
-        return False
 
 
 class FirstAccepted:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from fallback_commands import FallbackCommands
 from hypothesis import given
 from hypothesis import strategies as st
 from stand_in import CHECKOUT, DEADLINE_S, eventually, is_running, read_line
@@ -26,7 +27,7 @@ from gpu_sidecar.sources.base import SampleGap, Source, SourceConfig
 from gpu_sidecar.sources.known_sources import SOURCES, SourceEntry
 from gpu_sidecar.sources.line_buffer import LineBuffer
 from gpu_sidecar.sources.tail import TailSource, TailTiming, with_ages
-from gpu_sidecar.sources.tool_command import FallbackCommands, Parse
+from gpu_sidecar.sources.tool_command import Parse
 
 # A period of zero: what is quiet is said by the timing alone.
 AT_ONCE = TailTiming(first_restart_s=0.01, last_restart_s=0.01, least_quiet_s=DEADLINE_S)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from fallback_commands import FallbackCommands
 
 from gpu_sidecar.sources.dmon import DmonCommand
 from gpu_sidecar.sources.query import QueryCommand
-from gpu_sidecar.sources.tool_command import FallbackCommands, FirstAccepted, Parse
+from gpu_sidecar.sources.tool_command import FirstAccepted, Parse
 
 
 def nothing() -> Parse:
