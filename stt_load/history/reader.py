@@ -159,12 +159,9 @@ def _row(folder: Path, summary: Summary) -> RunRow:
 
 
 def _holds(summary: Summary) -> int | None:
-    if summary.capacity is not None and summary.capacity.holds is not None:
-        return summary.capacity.holds
-    knee = summary.knee
-    if knee.holds is None and summary.verdict is Verdict.FAIL:
-        return 0
-    return knee.holds
+    found = summary.capacity.holds if summary.capacity is not None else summary.knee.holds
+    # A search that was broken off has not found that nobody is held.
+    return found or (0 if summary.verdict is Verdict.FAIL else None)
 
 
 def _stage(stage: StageSummary, *, is_paced: bool) -> StageRow:

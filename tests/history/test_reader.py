@@ -44,6 +44,14 @@ def test_a_search_holds_what_it_answers(tmp_path: Path) -> None:
     assert only(tmp_path).holds == answer.holds > 0
 
 
+def test_a_search_that_was_broken_off_does_not_hold_nobody(tmp_path: Path) -> None:
+    made = made_search(1, per_stage=40)
+    made.transitions[-1]["aborted"] = True
+    made.utterances = made.utterances[:1]
+    made.write(tmp_path / "run")
+    assert only(tmp_path).holds is None
+
+
 def test_a_row_has_what_the_run_found(tmp_path: Path) -> None:
     made = made_run((1, 10, 60), 60)
     made.run |= {"stt_url": "ws://user:secret@gpu-box:8000/ws", "gpu": [{"name": "NVIDIA H200"}] * 2}
