@@ -189,6 +189,9 @@ def _reference(results: Sequence[Result], targets: Sequence[Target], at: str | N
     for load in asked:
         if load in common:
             return load
+    if asked:
+        wanted, there = " or ".join(dict.fromkeys(asked)), ", ".join(common)
+        raise ConfigError(f"the targets are for {wanted}, and all results have only {there}: --at says where to judge")
     if ALL_TEXTS in common:
         return ALL_TEXTS
     held = [name for name in common if int(name) <= (first.holds or 0)]

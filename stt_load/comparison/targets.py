@@ -111,7 +111,10 @@ def parse_targets(text: str, source: str) -> tuple[Target, ...]:
         if heading in (*_PLACES, "title"):
             continue
         try:
-            targets.append(_target(heading, entry, loads))
+            target = _target(heading, entry, loads)
+            if any(other.measure.key == target.measure.key for other in targets):
+                raise ValueError(f"{target.measure.key} has a target already")
+            targets.append(target)
         except ValueError as error:
             problems.append(f"--targets {source}: [{heading}]: {error}")
     if not targets and not problems:
@@ -135,6 +138,8 @@ def _target(heading: str, entry: Any, loads: tuple[str, ...]) -> Target:
     stretch = _bound(str(entry["stretch"]), measure) if "stretch" in entry else None
     if stretch is not None and stretch.sign[0] != target.sign[0]:
         raise ValueError(f"target {target.text!r} and stretch {stretch.text!r} must point the same way")
+    if stretch is not None and stretch.value != target.value and not target.is_met_by(stretch.value):
+        raise ValueError(f"stretch {stretch.text!r} is easier than target {target.text!r}: exchange them")
     return Target(measure, target, stretch, loads)
 
 

@@ -261,3 +261,13 @@ def test_a_copy_is_no_repeat(tmp_path: Path) -> None:
     copy = run_of("before").write(tmp_path / "copy")
     done = compared(f"{before},{copy}", after)
     assert done.errors == (f"{before} and {copy} have the same figures to the last digit: a copy is no repeat",)
+
+
+def test_targets_for_a_load_that_was_not_measured_are_not_judged_at_another(folders: Folders, tmp_path: Path) -> None:
+    targets = tmp_path / "mine.toml"
+    targets.write_text('callers = 99\n[WER]\nmetric = "wer"\ntarget = "< 50 %"\n')
+    words = (folders["before"], folders["again"], "--targets", targets)
+    assert compared(*words).errors == (
+        "the targets are for 99, and all results have only 1, 10, 20: --at says where to judge",
+    )
+    assert "Target Status: 1/1" in compared(*words, "--at", "10").printed

@@ -78,6 +78,14 @@ def test_the_shipped_file_can_be_printed_to_write_ones_own() -> None:
             '[T]\nmetric = "wer"\ntarget = "< 5 %"\nstretch = "> 3 %"',
             "[T]: target '< 5 %' and stretch '> 3 %' must point the same way",
         ),
+        (
+            '[T]\nmetric = "wer"\ntarget = "< 5 %"\nstretch = "< 8 %"',
+            "[T]: stretch '< 8 %' is easier than target '< 5 %': exchange them",
+        ),
+        (
+            '[T]\nmetric = "wer"\ntarget = "< 5 %"\n[U]\nmetric = "wer"\ntarget = "< 8 %"',
+            "[U]: wer has a target already",
+        ),
     ],
 )
 def test_a_file_that_is_no_list_of_targets_is_told_in_one_line(text: str, why: str) -> None:
