@@ -28,8 +28,8 @@ import numpy as np
 OF_VALUES = ("mean", "min", "max")
 """Statistics that are no percentiles: they say something of the values that there are, and nothing of missing ones."""
 
-REPORTED = (0.50, 0.95, 0.99)
-"""The percentiles that every table and file carries."""
+REPORTED = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+"""The percentiles that every table and file carries, by their names there."""
 
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
 _RISK = 0.05  # a 95 % statement: 5 % on one side, or 2.5 % on each of two

@@ -8,7 +8,6 @@ from stt_load.metrics.figures import FAILED, Figure, Unit
 from stt_load.metrics.quantiles import REPORTED
 from stt_load.report.model import RunReport
 
-_REPORTED = tuple(f"p{100 * p:g}" for p in REPORTED)
 _TITLES = {
     "eos_latency": "EOS latency",
     "total": "total time",
@@ -61,6 +60,6 @@ def shown_percentiles(report: RunReport, figure: Figure) -> tuple[str, ...]:
         for result in stage.slos
         if result.slo.figure == figure and result.slo.percentile is not None
     ]
-    others = [statistic for statistic in judged if statistic and statistic not in _REPORTED]
-    low, middle, high = _REPORTED
+    others = [statistic for statistic in judged if statistic and statistic not in REPORTED]
+    low, middle, high = REPORTED
     return low, (others[0] if others else middle), high

@@ -22,8 +22,6 @@ from stt_load.report.model import SCHEMA_VERSION, RunReport, StageReport
 from stt_load.server_metrics.figures import ServerFigure
 from stt_load.text.json_text import json_text
 
-_NAMED = {f"p{p * 100:g}": p for p in REPORTED}
-
 
 def summary_json(report: RunReport) -> str:
     """Writes the whole file as text."""
@@ -90,7 +88,7 @@ def _figure(stage: StageReport, figure: Figure) -> Any:
 def _with_failed(stage: StageReport, figure: Figure) -> dict[str, Any]:
     """The percentiles that objectives are judged by; null where one falls on a failed utterance."""
     values = stage.figures.with_failed(figure)
-    return {"n": values.n, **{name: _finite(values.at(p)) for name, p in _NAMED.items()}}
+    return {"n": values.n, **{name: _finite(values.at(p)) for name, p in REPORTED.items()}}
 
 
 def distribution(values: Distribution) -> dict[str, Any]:
@@ -99,13 +97,13 @@ def distribution(values: Distribution) -> dict[str, Any]:
     `too_few` names the percentiles that n does not support.
     """
     return {
-        **{name: values.at(p) for name, p in _NAMED.items()},
+        **{name: values.at(p) for name, p in REPORTED.items()},
         "mean": values.mean,
         "min": values.min,
         "max": values.max,
         "n": values.n,
-        "ci95": {name: values.ci95(p) for name, p in _NAMED.items()},
-        "too_few": [name for name, p in _NAMED.items() if not values.supports(p)],
+        "ci95": {name: values.ci95(p) for name, p in REPORTED.items()},
+        "too_few": [name for name, p in REPORTED.items() if not values.supports(p)],
     }
 
 

@@ -15,6 +15,7 @@ from operator import attrgetter
 import numpy as np
 
 from stt_load.errors import Outcome
+from stt_load.metrics.failures import has_failed
 from stt_load.records import UtteranceRecord
 from stt_load.report.coverage import Span
 from stt_load.report.device import DEVICE_KINDS, Device
@@ -130,7 +131,7 @@ class StageDots:
         completed = [record for record in records if record.outcome == _OK]
         self.completed.add(completed)
         if len(completed) < len(records):
-            self.failed.add([record for record in records if record.outcome not in (_OK, Outcome.INTERRUPTED)])
+            self.failed.add([record for record in records if has_failed(record)])
 
 
 class LateFrames:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from stt_load.clock import Clock, SteadyWallClock
-from stt_load.errors import Outcome
+from stt_load.metrics.failures import has_failed
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.metrics.scorer import Scorer
 from stt_load.records import UtteranceRecord
@@ -26,7 +26,6 @@ from stt_load.run.worker_state import StageTally, WorkerState
 _ROWS = msgspec.json.Decoder(UtteranceRecord)
 _LINES = msgspec.json.Encoder()
 _MOST_CHARACTERS = 4_000  # a row with more is scored when the report is made: that takes too long while audio is due
-_NO_FAILURE = frozenset({Outcome.OK, Outcome.INTERRUPTED})
 
 
 @dataclass(slots=True)
@@ -149,7 +148,7 @@ class Ledger:
         self.outcomes[record.outcome] += 1
         if record.text:
             self.last_texts.append(record)
-        if record.outcome not in _NO_FAILURE or record.is_own_fault:
+        if has_failed(record) or record.is_own_fault:
             self.first_failures.setdefault((record.outcome, record.refusal), record)
 
     # what the plan and the live view ask ---------------------------------------------------------------

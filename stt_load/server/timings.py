@@ -36,5 +36,5 @@ class Timings:
 
 def _figures(values: Distribution) -> dict[str, float | None]:
     figures = {"total": sum(values.values), "mean": values.mean, "max": values.max}
-    figures |= {f"p{round(p * 100)}": values.at(p) for p in REPORTED}
+    figures |= {name: values.at(p) for name, p in REPORTED.items()}
     return {name: None if value is None else round(value, 3) for name, value in figures.items()}

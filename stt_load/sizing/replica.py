@@ -11,7 +11,7 @@ from typing import ClassVar
 from stt_load.errors import ExitCode, SttLoadError
 from stt_load.kinds import LoadKind
 from stt_load.metrics.figures import FAILED, FIGURES_BY_NAME, Figure
-from stt_load.metrics.quantiles import Distribution, percentile, smallest_n
+from stt_load.metrics.quantiles import REPORTED, Distribution, percentile, smallest_n
 from stt_load.report.device import DeviceFigures, is_covered
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, StageReport, Verdict
@@ -20,7 +20,6 @@ from stt_load.report.run_facts import what_was_asked
 from stt_load.report.wording import DOUBT, needed, observed, why_not
 from stt_load.sizing.identity import Identity, machine_of
 
-STATISTICS = ("p50", "p95", "p99")
 _LATENCIES = ("eos_latency", "total", "first_audio")
 
 Latencies = dict[str, dict[str, float | None]]
@@ -194,7 +193,7 @@ def _latencies(stages: Sequence[StageReport], kind: LoadKind) -> Latencies:
         figure = FIGURES_BY_NAME[name]
         if kind in figure.kinds and any(stage.figures.distributions[name].n for stage in stages):
             values = pooled(stages, figure)
-            found[name] = {statistic: values.statistic(statistic) for statistic in STATISTICS}
+            found[name] = {statistic: values.statistic(statistic) for statistic in REPORTED}
     return found
 
 

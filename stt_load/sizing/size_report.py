@@ -117,8 +117,8 @@ def _scaled_latencies(replica: Replica, speed: Speed) -> list[str]:
 
 def _doubts(replica: Replica, deployment: Deployment) -> list[str]:
     lines = [f"K: {replica.proof}"]
-    if few := [p for p in REPORTED if replica.n < smallest_n(p)]:
-        needed = ", ".join(f"P{100 * p:g} needs {smallest_n(p)}" for p in few)
+    if few := [name for name, p in REPORTED.items() if replica.n < smallest_n(p)]:
+        needed = ", ".join(f"{name.upper()} needs {smallest_n(REPORTED[name])}" for name in few)
         lines.append(f"{DOUBT} behind a percentile: too few utterances for it ({needed})")
     if replica.is_open_above:
         lines.append("nothing above K was tried: a replica may hold more, and fewer replicas may do")

@@ -151,7 +151,7 @@ def _result(text: TextRuns) -> dict[str, Any]:
         "gap": _latency(text.gaps) if text.is_streamed else None,
         "underruns": text.underruns,
         "rtf_p95": _rounded(text.rtf.at(0.95)),
-        "too_few_runs_for": [_name(p) for p in REPORTED if not text.total.supports(p)],
+        "too_few_runs_for": [name for name, p in REPORTED.items() if not text.total.supports(p)],
     }
 
 
@@ -176,7 +176,7 @@ def _latency(values: Distribution) -> dict[str, Any]:
     return {
         "mean_ms": _ms(values.mean),
         "std_ms": _ms(deviation(values)),
-        **{f"{_name(p)}_ms": _ms(values.at(p)) for p in REPORTED},
+        **{f"{name}_ms": _ms(values.at(p)) for name, p in REPORTED.items()},
         "min_ms": _ms(values.min),
         "max_ms": _ms(values.max),
         "n": values.n,
@@ -186,10 +186,6 @@ def _latency(values: Distribution) -> dict[str, Any]:
 def deviation(values: Distribution) -> float | None:
     """The standard deviation of a sample, over n - 1. None for fewer than two values."""
     return statistics.stdev(values.values) if values.n > 1 else None
-
-
-def _name(p: float) -> str:
-    return f"p{p * 100:g}"
 
 
 def _ms(seconds: float | None) -> float | None:
