@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from stt_load.cli.locust_child import run_locust
-from stt_load.cli.run import ALL_OPTIONS, check, locust_command, locust_environment, with_options
+from stt_load.cli.run import ALL_OPTIONS, check, locust_command, locust_environment, with_defaults, with_options
 from stt_load.locust_plugin.arguments import find_locust_problems
 from stt_load.process.ending_signals import hearing, leave_before_start
 from stt_load.server.process import start_embedded_server
@@ -48,8 +48,7 @@ def command(other_url: str | None, **options: Any) -> None:
 
 
 def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
-    given = {key: value for key, value in options.items() if value not in (None, ())}
     defaults = dict(DEMO_OPTIONS)
-    if "gpu_sidecar" in given:
+    if options["gpu_sidecar"] is not None:
         del defaults["gpu_id"]  # the embedded recogniser uses no GPU; who asks for a sidecar may ask for one
-    return {**options, **defaults, **given, "live": True}
+    return with_defaults(options, defaults)

@@ -117,6 +117,13 @@ def locust_environment(options: Mapping[str, Any]) -> dict[str, str]:
     return {**os.environ, **{variable: str(value) for variable, value in given.items() if value is not None}}
 
 
+def with_defaults(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a command that runs Locust with defaults of its own: those where nothing was given, and the
+    panel."""
+    given = {key: value for key, value in options.items() if value not in (None, ())}
+    return {**options, **defaults, **given, "live": True}
+
+
 def option_words(options: Mapping[str, Any]) -> list[str]:
     """These options as the words of a command line, those that nobody set left out."""
     line: list[str] = []

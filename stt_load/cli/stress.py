@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from stt_load.cli.locust_child import run_locust
 from stt_load.cli.output_files import STANDARD_OUTPUT, OutputFiles, check_output_files, write_output_files
-from stt_load.cli.run import check, locust_command, locust_environment, with_options
+from stt_load.cli.run import check, locust_command, locust_environment, with_defaults, with_options
 from stt_load.errors import ConfigError, ExitCode, SttLoadError
 from stt_load.kinds import UPLOAD, kind_of
 from stt_load.option_values import parse_ladder
@@ -87,8 +87,7 @@ def _is_typed(name: str) -> bool:
 def _run(threads: str, options: dict[str, Any]) -> RunReport:
     """Runs the ladder as Locust, and reads its folder. Raises ConfigError with all that is wrong before; ends this
     process with the exit code of a run that did not come to its end."""
-    given = {key: value for key, value in options.items() if value not in (None, ())}
-    options = {**options, **_DEFAULTS, **given, "concurrency": threads, "live": True}
+    options = {**with_defaults(options, _DEFAULTS), "concurrency": threads}
     problems = _problems(threads, options["dialect"])
     with hearing(leave_before_start):
         # What is wrong with the threads has been said by their own name.
