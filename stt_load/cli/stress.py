@@ -108,7 +108,9 @@ def _problems(threads: str, dialect: str) -> list[str]:
     if kind_of(dialect) is not UPLOAD:
         problems.append(f"--dialect {dialect}: stress is for uploads: take one of {', '.join(UPLOAD.dialect_rows())}")
     try:
-        parse_ladder(threads)
+        ladder = parse_ladder(threads)
+        if list(ladder) != sorted(ladder):
+            problems.append(f"--threads {threads}: write them from few to many: each is held against the first")
     except ValueError as error:
         problems.append(f"--threads: {str(error).replace('callers', 'threads')}")
     return problems

@@ -51,8 +51,9 @@ def test_a_report_is_written_whoever_sees_it(full_disk: int, tmp_path: Path) -> 
     assert all((folder / name).stat().st_size for name in WRITERS)
 
 
-def test_a_command_that_only_prints_has_failed_where_that_is_lost(full_disk: int, pairs: str) -> None:
+def test_a_command_that_only_prints_has_failed_where_that_is_lost(full_disk: int, pairs: str, tmp_path: Path) -> None:
     assert ended("score", pairs, output=full_disk) == (1, f"error: {LOST}")
+    assert ended("history", str(tmp_path), output=full_disk) == (1, f"error: {LOST}")
 
 
 @pytest.mark.parametrize("words", [["dialects"], ["score"]], ids=" ".join)

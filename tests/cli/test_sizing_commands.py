@@ -94,6 +94,11 @@ def test_everything_that_is_wrong_for_stress_is_told_before_it_starts() -> None:
     assert "number of threads" in problems[1]
 
 
+def test_threads_go_from_few_to_many() -> None:
+    problems = problems_of(stress, ["--threads", "4,2,1", "--stt-url", "nonsense"])
+    assert problems[0] == "--threads 4,2,1: write them from few to many: each is held against the first"
+
+
 def test_options_of_a_run_are_for_a_new_run(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["--from", str(runs / "upload")]
     (problem,) = problems_of(stress, [*words, "--threads", "1,2", "--at-least", "5"])
