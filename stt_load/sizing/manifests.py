@@ -130,8 +130,8 @@ def advice(deployment: Deployment, replica: Replica, *, is_other_machine: bool =
     """What to know about these manifests, a line each. `is_other_machine`: they are for one that the run was not on."""
     connected = "callers who are connected" if replica.is_paced else "requests in flight"
     lines = [
-        f"`{STREAMS_METRIC}` is a gauge of your server: the number of {connected}, by pod. Put its own name there. An HPA "
-        "reads it through an adapter for custom metrics (prometheus-adapter, for example), KEDA from Prometheus "
+        f"`{STREAMS_METRIC}` is a gauge of your server: the number of {connected}, by pod. Put its own name there. An "
+        "HPA reads it through an adapter for custom metrics (prometheus-adapter, for example), KEDA from Prometheus "
         f"itself: put your address for {_PROMETHEUS}."
     ]
     duty = replica.duty if deployment.demand.duty is None else deployment.demand.duty
