@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Sequence
 
 from rich import box
@@ -15,11 +13,10 @@ from rich.text import Text
 from stt_load.comparison.compare import Comparison, FailOn
 from stt_load.comparison.tables import Tone, TonedTable
 from stt_load.comparison.wording import TITLE, ComparisonText, in_words
-from stt_load.report.terminal import fitted, full_width, print_uncut
+from stt_load.report.terminal import fitted, full_width, print_line, print_list, print_uncut
 from stt_load.text.printable import printable
 
 _WIDTH = 80
-_UNIT = re.compile(r"(?<=\d) (?=(?:%|pt|s|MiB)\b|%)")
 _STYLES = {Tone.GOOD: "green", Tone.BAD: "red", Tone.FAINT: "dim", Tone.PLAIN: ""}
 
 
@@ -34,7 +31,7 @@ def print_comparison(comparison: Comparison, fail_on: Sequence[FailOn], console:
         _print_box(told, told.box, console)
     console.print(Text(told.verdict, style=f"bold {_STYLES[told.tone]}".strip()))
     for sentence in told.changes:
-        console.print(Text(_folded(sentence.text, console), style=_STYLES[sentence.tone]))
+        print_line(sentence.text, console, style=_STYLES[sentence.tone], rest="  ")
     console.print()
     if told.ladder is not None:
         print_uncut(_table(told.ladder), console)
@@ -70,14 +67,5 @@ def _print_lines(heading: str, lines: Sequence[str], console: Console, style: st
     if not lines:
         return
     console.print(Text(heading, style=style))
-    for line in lines:
-        console.print(Text(_folded(line, console, "  - ", "    ")))
+    print_list(lines, console)
     console.print()
-
-
-def _folded(line: str, console: Console, first: str = "", rest: str = "  ") -> str:
-    """The line folded at blanks, but for those in front of a unit."""
-    whole = _UNIT.sub("\xa0", printable(line))
-    return "\n".join(textwrap.wrap(whole, console.width, initial_indent=first, subsequent_indent=rest)).replace(
-        "\xa0", " "
-    )

@@ -13,6 +13,9 @@ from rich.text import Text
 
 from stt_load.text.printable import printable
 
+_BEFORE_A_UNIT = re.compile(r"(?<=\d) (?=%|(?:pt|s|ms|J|MiB)\b)")
+_NO_BREAK = "\xa0"
+
 Rows = Sequence[Sequence[str]]
 """Text cells."""
 
@@ -64,10 +67,13 @@ def full_width(table: Table, console: Console) -> int:
     return console.measure(table, options=console.options.update(width=1_000)).maximum
 
 
-def print_line(line: str, console: Console, mark: str = "", style: str = "") -> None:
-    """Prints a line, folded, with `mark` before it."""
-    folded = textwrap.wrap(printable(line), console.width, initial_indent=mark, subsequent_indent=" " * len(mark))
-    console.print(Text("\n".join(folded), style=style))
+def print_line(line: str, console: Console, mark: str = "", style: str = "", rest: str | None = None) -> None:
+    """Prints a line with `mark` before it, folded at blanks, but for those between a number and its unit. `rest`: what
+    stands before what is folded; as many blanks as the mark has where that is not said."""
+    whole = _BEFORE_A_UNIT.sub(_NO_BREAK, printable(line))
+    indent = " " * len(mark) if rest is None else rest
+    folded = "\n".join(textwrap.wrap(whole, console.width, initial_indent=mark, subsequent_indent=indent))
+    console.print(Text(folded.replace(_NO_BREAK, " "), style=style))
 
 
 def print_list(lines: Iterable[str], console: Console) -> None:
