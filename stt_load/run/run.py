@@ -41,7 +41,7 @@ from stt_load.run.plan import FollowPlan, LadderPlan, Plan, StagedPlan, Timing
 from stt_load.run.provenance import describe_run
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run_folder import RunFolder
-from stt_load.run.search_stages import SearchStages
+from stt_load.run.search_stages import SearchStages, least_utterances
 from stt_load.run.server_feed import ServerFeed
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.telemetry_feed import TelemetryFeed
@@ -270,7 +270,7 @@ class Run:
             settle_s=config.settle_s,
             ramp_rate=config.ramp_rate,
             utterance_limit_s=self._limit_s + config.pause_s[1],
-            at_least=config.at_least,
+            at_least=least_utterances(config) if plan is PlanKind.SEARCH else config.at_least,
             rounds=config.rounds,
             is_together=config.arrival == "together",
         )

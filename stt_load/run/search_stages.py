@@ -6,9 +6,20 @@ from collections.abc import Callable
 
 from stt_load.capacity.search import CapacitySearch
 from stt_load.capacity.trial import Trial, TrialResult
+from stt_load.config import RunConfig
 from stt_load.kinds import LoadKind
 from stt_load.report.capacity_wording import trial_line
 from stt_load.report.model import StageReport
+
+LEAST_TO_COMPARE = 12
+"""Utterances of a trial where an objective compares it with the first one. That one often has a single caller, and
+below five clips nothing is proven: a server that gets every third word wrong would pass."""
+
+
+def least_utterances(config: RunConfig) -> int:
+    """How many utterances each trial has at least."""
+    has_comparison = any(slo.figure.name == "wer_delta" for slo in config.slos)
+    return max(config.at_least, LEAST_TO_COMPARE if has_comparison else 0)
 
 
 class SearchStages:

@@ -19,8 +19,9 @@ from stt_load.errors import ExitCode, Outcome
 from stt_load.options import PlanKind
 from stt_load.report.capacity_wording import headline
 from stt_load.report.report_files import read_report
-from stt_load.run.plan import Phase
+from stt_load.run.plan import Phase, StagedPlan
 from stt_load.run.run import Run
+from stt_load.run.search_stages import LEAST_TO_COMPARE
 from stt_load.run.single_process import SingleProcess
 from stt_load.workloads.workload import Caller
 
@@ -57,7 +58,7 @@ class FullWorkload(ScriptedWorkload):
 class Search:
     """A search, its callers and the users that Locust would start for it."""
 
-    def __init__(self, results: Path, **options: str) -> None:
+    def __init__(self, results: Path, **options: Any) -> None:
         raw: dict[str, Any] = {**OPTIONS, "slo": ["error_rate<1%"], "results": str(results), **options}
         self.callers, self.users = Callers(**raw), Users()
         self.callers.pool._workload = FullWorkload(users=self.users)
@@ -124,3 +125,17 @@ def test_a_search_that_is_ended_early_tells_what_is_known(search: Search) -> Non
     answer = headline(read_report(search.run.folder.path))
     assert answer.startswith("holds at least 2 callers (2 or more) at error_rate < 1%: 2 passed 1 of 1")
     assert answer.endswith("the search ended early, after 2 trials")
+
+
+@pytest.mark.parametrize(
+    ("slo", "given", "least"),
+    [("error_rate<1%", "1", 1), ("wer_delta<5%", "1", LEAST_TO_COMPARE), ("wer_delta<5%", "40", 40)],
+)
+def test_trials_that_are_compared_have_utterances_enough_for_it(
+    slo: str, given: str, least: int, tmp_path: Path
+) -> None:
+    made = Search(tmp_path / "results", slo=[slo], at_least=given)
+    plan = made.run.controller.plan
+    assert isinstance(plan, StagedPlan)
+    assert plan.timing.at_least == least
+    made.close()
