@@ -123,7 +123,7 @@ def test_a_search_that_is_ended_early_tells_what_is_known(search: Search) -> Non
     search.run.abort()
     assert search.close() is ExitCode.ABORTED
     answer = headline(read_report(search.run.folder.path))
-    assert answer.startswith("holds at least 2 callers (2 or more) at error_rate < 1%: 2 passed 1 of 1")
+    assert answer.startswith("holds at least 2 callers at error_rate < 1%: 2 passed 1 of 1")
     assert answer.endswith("the search ended early, after 2 trials")
 
 
