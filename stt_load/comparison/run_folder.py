@@ -92,7 +92,11 @@ def _doubts(report: RunReport) -> Iterable[str]:
     elif report.verdict is Verdict.INVALID:
         breaks = report.knee.breaks
         if breaks is None or report.capacity is not None:
-            yield "the search found no answer" if report.capacity is not None else "the run was killed"
+            yield (
+                "the search found no answer"
+                if report.capacity is not None
+                else "the run was killed, or is still going on"
+            )
         elif disbelief := _disbelief(breaks):
             yield f"{at_callers([breaks.users], report.kind)}: {disbelief}"
 
@@ -101,7 +105,7 @@ def _notes(report: RunReport) -> Iterable[str]:
     if report.verdict is Verdict.ABORTED:
         yield "the run was ended early"
     elif report.run.get("ended_at") is None:
-        yield "the run was killed"
+        yield "the run was killed, or is still going on"
 
 
 def _load(stage: StageReport, measures: Sequence[Measure], by_caller: CallerValues) -> Load:

@@ -320,7 +320,7 @@ def _not_judged(timelines: Sequence[StageTimeline]) -> list[str]:
 def _notes(done: Transition | None, aggregate: RunAggregate) -> list[str]:
     notes = []
     if done is None:
-        notes.append("the run was killed: utterances that were in flight then are missing")
+        notes.append("the run was killed, or is still going on: utterances that were in flight are missing")
     workers_lost = delivery_of(done or {}).get("workers_lost", 0)
     if workers_lost:
         notes.append(f"load workers lost during the run: {workers_lost}")
