@@ -8,7 +8,7 @@ import click
 
 from stt_load.cli.output_files import STANDARD_OUTPUT, OutputFiles, check_output_files, write_output_files
 from stt_load.errors import ConfigError, ExitCode
-from stt_load.history.console import print_history, print_judgement, print_unreadable
+from stt_load.history.console import print_history, print_judgement, print_left_out
 from stt_load.history.csv_file import history_csv
 from stt_load.history.page import history_html
 from stt_load.history.reader import read_history
@@ -68,7 +68,7 @@ def command(folder: Path, check: bool, same: str, html: Path | None, csv: Path |
     judgement = judge_newest(history.runs, shared)
     if not is_printed:
         print_judgement(judgement)
-        print_unreadable(history)
+        print_left_out(history)
     require_output()
     if judgement.why_not is not None:
         return ExitCode.NOT_BELIEVABLE

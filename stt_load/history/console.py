@@ -1,4 +1,4 @@
-"""The history on a terminal or in a pipe: a table for each series, what can't be read, and the verdict of a check."""
+"""The history on a terminal or in a pipe: a table for each series, what is left out, and the verdict of a check."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def print_history(history: History, series: Sequence[Series], console: Console |
         console.print(table)
     if not series:
         console.print("no run is in this folder")
-    print_unreadable(history, console)
+    print_left_out(history, console)
 
 
-def print_unreadable(history: History, console: Console | None = None) -> None:
-    """Names the folders that can't be read, where there are any."""
+def print_left_out(history: History, console: Console | None = None) -> None:
+    """Names the folders that are left out, where there are any."""
     console = fitted(console)
-    if history.unreadable:
-        console.print(Text("Can't be read", style="bold yellow"))
-        for line in history.unreadable:
+    if history.left_out:
+        console.print(Text("Left out", style="bold yellow"))
+        for line in history.left_out:
             console.print(Text(f"  - {printable(line)}"))
 
 

@@ -18,5 +18,5 @@ def history_html(history: History, series: Sequence[Series]) -> str:
     return _templates.get_template("history.html").render(
         series=[(one, series_columns(one), trend_charts(one)) for one in series],
         n_runs=len(history.runs),
-        unreadable=history.unreadable,
+        left_out=history.left_out,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -83,10 +83,10 @@ class Summary(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The runs of a folder, oldest first, and one line for each folder that can't be read."""
+    """The runs of a folder, oldest first, and one line for each folder that is left out."""
 
     runs: tuple[RunRow, ...]
-    unreadable: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
 _DECODER = msgspec.json.Decoder(Summary)
@@ -104,17 +104,29 @@ def read_history(results: Path) -> History:
         raise unreadable(results, error) from error
     if is_run:
         raise ConfigError(f"{results} is the folder of one run: give the folder around it")
-    runs, bad = [], []
+    runs: list[RunRow] = []
+    left_out = []
     for folder in folders:
         try:
             if _is_run(folder):
-                runs.append(_row(folder, _read_summary(folder)))
+                run = _row(folder, _read_summary(folder))
+                original = _original_of(run, runs)
+                if original is None:
+                    runs.append(run)
+                else:
+                    left_out.append(f"{folder.name}: a copy of {original.folder.name}")
         except ConfigError as error:
-            bad += [f"{folder.name}: {line}" for line in error.problems]
+            left_out += [f"{folder.name}: {line}" for line in error.problems]
         except OSError as error:  # nobody may look into it
-            bad.append(f"{folder.name}: {error.strerror}")
+            left_out.append(f"{folder.name}: {error.strerror}")
     runs.sort(key=lambda run: (run.started_at or 0.0, run.folder.name))
-    return History(tuple(runs), tuple(bad))
+    return History(tuple(runs), tuple(left_out))
+
+
+def _original_of(run: RunRow, others: list[RunRow]) -> RunRow | None:
+    """The run that this one has been copied from: a copy would count twice in what is usual."""
+    like = (other for other in others if (other.run_id, other.started_at) == (run.run_id, run.started_at))
+    return next((other for other in like if replace(other, folder=run.folder) == run), None)
 
 
 def _folders(results: Path) -> list[Path]:

@@ -70,7 +70,7 @@ def test_the_page_is_one_file_with_a_chart_for_each_figure() -> None:
     assert "<script" not in page
     assert not re.search(r"(src|href)=[\"'](?!#)", page)
     assert page.count("<figure>") == 5  # the series of one run has none
-    assert "Can't be read" in page
+    assert "Left out" in page
     assert "failed" not in page
 
 

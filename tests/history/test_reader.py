@@ -19,7 +19,7 @@ from stt_load.report.json_file import summary_json
 
 def only(folder: Path) -> RunRow:
     history = read_history(folder)
-    assert history.unreadable == ()
+    assert history.left_out == ()
     (run,) = history.runs
     return run
 
@@ -108,7 +108,7 @@ def test_a_folder_that_can_not_be_read_is_named_and_stops_nothing(
     (tmp_path / "no run").mkdir()
     history = read_history(tmp_path)
     assert [run.folder.name for run in history.runs] == ["good"]
-    assert [line.startswith("bad: ") for line in history.unreadable] == [True]
+    assert [line.startswith("bad: ") for line in history.left_out] == [True]
 
 
 def test_what_is_no_folder_of_runs_is_one_line(tmp_path: Path) -> None:
@@ -116,6 +116,13 @@ def test_what_is_no_folder_of_runs_is_one_line(tmp_path: Path) -> None:
         read_history(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="is the folder of one run: give the folder around it"):
         read_history(made_run((1,), 5).write(tmp_path / "run"))
+
+
+def test_a_copy_of_a_run_is_left_out(tmp_path: Path) -> None:
+    for name in ("backup", "run"):
+        made_run((1,), 5).write(tmp_path / name)
+    history = read_history(tmp_path)
+    assert ([run.folder.name for run in history.runs], history.left_out) == (["backup"], ("run: a copy of backup",))
 
 
 def test_a_link_to_a_run_beside_it_is_no_run_of_its_own(tmp_path: Path) -> None:
