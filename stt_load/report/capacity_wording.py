@@ -99,6 +99,9 @@ def _gpu(report: RunReport, answer: CapacityAnswer) -> list[str]:
 
 def _end(report: RunReport, answer: CapacityAnswer) -> list[str]:
     """How the search ended, where it did not find both sides of the edge."""
+    doubts = [finding.detail for stage in report.stages for finding in stage.broken if finding.is_about_server]
+    if doubts:  # they are of the whole run
+        return [f"no trial can be believed ({doubts[0]})"]
     match answer.why_over:
         case SearchEnd.FOUND:
             return []
@@ -107,9 +110,8 @@ def _end(report: RunReport, answer: CapacityAnswer) -> list[str]:
         case SearchEnd.INVALID:
             stages = [s for s in report.stages if s.users == answer.invalid_at and s.trial and s.broken]
             why = f" ({why_not(stages[-1])})" if stages else ""
-            is_generators = not any(finding.is_about_server for stage in stages for finding in stage.broken)
-            what = "the load generator, not the server, was the limit" if is_generators else "no trial can be believed"
-            return [f"with {callers(answer.invalid_at or 0, report.kind)} {what}{why}"]
+            at = callers(answer.invalid_at or 0, report.kind)
+            return [f"with {at} the load generator, not the server, was the limit{why}"]
         case SearchEnd.TRIALS_SPENT:
             return [f"after {answer.trials} trials both sides of the edge still contradict themselves: not decided"]
     if report.verdict is Verdict.FAIL and not any(stage.figures.ok for stage in report.stages):
