@@ -16,21 +16,24 @@ from stt_load.errors import ExitCode
 from stt_load.process import ending_signals
 from stt_load.process.ending_signals import ENDING, REPEATED_AFTER_S
 
+# In short turns: Python doesn't see a signal that comes just before it falls asleep until it wakes up again.
+WAIT = "for _ in range(60_000): time.sleep(0.01)"
+
 EACH = pytest.mark.parametrize("number", ENDING)
 
-COUNTS = """
+COUNTS = f"""
 import signal, time
 from stt_load.process.ending_signals import hear
 hear(lambda number: print("heard", number.name, flush=True))
 print("ready", flush=True)
-time.sleep(600)
+{WAIT}
 """
-IMPORTS = """
+IMPORTS = f"""
 from stt_load.process.ending_signals import hear_before_start
 hear_before_start()
 print("ready", flush=True)
 import time
-time.sleep(600)
+{WAIT}
 """
 
 
