@@ -114,7 +114,11 @@ class LiveView:
             log.exception("the state of the run can't be shown any more; the run goes on")
 
     def _print(self, line: str) -> None:
-        self._console.print(f"{_clock()} {printable(line)}", highlight=False, markup=False, soft_wrap=True)
+        line = f"{_clock()} {printable(line)}"
+        if self._live is None:  # rich takes ten milliseconds for a line, in which audio may be due
+            print(line, file=self._console.file, flush=True)
+        else:
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         if self._live is not None:
