@@ -57,7 +57,7 @@ _LIMITS: dict[str, Limit] = {
     "wer_delta": Limit.WER,
     "cer": Limit.WER,
 }
-"""By name of the figure. Every distribution is a latency, or a factor made of one; the rest is OTHER."""
+"""The kind of limit, by name of the figure. A distribution is a latency, or a factor made of one; the rest is OTHER."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from stt_load.text.whole_characters import with_whole_characters
 STANDARD_OUTPUT = "-"
 
 OutputFiles = Mapping[str, str | Path | None]
-"""By name of the option, without its dashes: the file; None where the option wasn't given."""
+"""The file of each option, by its name without dashes; None where the option wasn't given."""
 
 
 def check_output_files(files: OutputFiles, inputs: Iterable[str | Path | None] = ()) -> None:

@@ -71,6 +71,7 @@ class ServerFeed:
 
     def start(self) -> None:
         if self._url is not None:
+            read_sample("")  # imports its parser now, and not when audio is due
             self._tell_news()
             self._greenlet.start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from stt_load.clock import SteadyWallClock
 from stt_load.config import RunConfig
@@ -16,9 +17,11 @@ from stt_load.run.live_view import CALLER_STATES
 from stt_load.run.stage_update import StageUpdate
 from stt_load.telemetry.collector import collector_url
 from stt_load.telemetry.counters import RunCounters
-from stt_load.telemetry.endpoint import MetricsEndpoint
 from stt_load.telemetry.exported import LiveFigures
 from stt_load.telemetry.otlp import OtlpPush
+
+if TYPE_CHECKING:
+    from stt_load.telemetry.endpoint import MetricsEndpoint
 
 
 class TelemetryFeed:
@@ -46,6 +49,9 @@ class TelemetryFeed:
         self._live = live
         self._parts: list[MetricsEndpoint | OtlpPush] = []
         if config.metrics is not None:
+            # It brings prometheus_client, which no other run has to wait for when it starts.
+            from stt_load.telemetry.endpoint import MetricsEndpoint
+
             self._parts.append(MetricsEndpoint(*config.metrics, self._figures))
         if config.otlp_endpoint is not None:
             url = collector_url(config.otlp_endpoint, environment)

@@ -72,7 +72,7 @@ _KNOWN = {
 KNOWN_METRICS: dict[str, tuple[ServerMetric, ...]] = {
     server: tuple(map(parse_server_metric, texts)) for server, texts in _KNOWN.items()
 }
-"""By server. Another server is another row."""
+"""The metrics that are kept of each known server. Another server is another row."""
 
 
 def every_known() -> tuple[ServerMetric, ...]:

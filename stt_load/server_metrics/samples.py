@@ -6,8 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator
 
-from prometheus_client.parser import text_string_to_metric_families
-
 MOST_SAMPLES = 200
 """More series than that of the metrics that are kept are left out: nobody reads them in a table."""
 
@@ -53,7 +51,9 @@ class SampleLines:
 
 def read_sample(line: str) -> tuple[str, float] | None:
     """The series of a line (its name, and its labels in a fixed order) and its value. None for what is none, or whose
-    value is no number."""
+    value is no number. The first call imports the parser."""
+    from prometheus_client.parser import text_string_to_metric_families
+
     try:
         (family,) = text_string_to_metric_families(line)
         (sample,) = family.samples

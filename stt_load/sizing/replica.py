@@ -23,7 +23,7 @@ from stt_load.sizing.identity import Identity, machine_of
 _LATENCIES = ("eos_latency", "total", "first_audio")
 
 Latencies = dict[str, dict[str, float | None]]
-"""By figure and statistic, in seconds; infinite where a failed utterance stands there, None where nothing is known."""
+"""The latencies by figure and statistic, in seconds: infinite where that one failed, None where nothing is known."""
 
 
 class Unusable(SttLoadError):
