@@ -250,7 +250,8 @@ def test_while_nvidia_smi_hangs_the_server_is_found_and_stop_leaves_nothing(smi:
         assert discovery.server_choice.pids == (server.pid,)
         assert not discovery.wait_until_decided(0)
         assert discovery.gpu_choice.why == "nvidia-smi has not answered yet"
-    assert not [left for left in (pid, *sleeping) if is_running(left)]
+    # Its own child is waited for; the child's child is only killed, and dies in its own time on a busy machine.
+    eventually(lambda: not [left for left in (pid, *sleeping) if is_running(left)])
 
 
 def test_an_nvidia_smi_that_hangs_for_too_long_is_ended_and_said_to(smi: CountingSmi) -> None:
@@ -259,7 +260,7 @@ def test_an_nvidia_smi_that_hangs_for_too_long_is_ended_and_said_to(smi: Countin
     with pytest.raises(QueryFailed, match=r"^nvidia-smi did not answer within 0.2 s$"):
         asking.query(GpuSelector())
     asked = read(smi.folder / "asked")
-    assert not asked or not is_running(int(asked))
+    eventually(lambda: not asked or not is_running(int(asked)))
 
 
 def test_an_nvidia_smi_that_prints_without_an_end_is_ended_and_said_to(smi: CountingSmi) -> None:
