@@ -18,7 +18,7 @@ from stt_load.audio.codec import decode
 from stt_load.audio.containers import readable_text
 from stt_load.credentials import Credentials
 from stt_load.errors import ClipError, ConfigError
-from stt_load.net.direct_session import DirectSession
+from stt_load.net.direct_session import DirectSession, HeadTooLong
 from stt_load.option_values import is_loopback
 from stt_load.session.http_status import fault_of_status
 from stt_load.text.url_secrets import secrets_of_url, without_credentials
@@ -92,6 +92,8 @@ def _post(url: str, body: Mapping[str, Any], api_key: str | None) -> tuple[bytes
                 stream=True,
             ) as response:
                 data = _read(response)
+        except HeadTooLong as error:
+            raise _TryAgain(str(error)) from None
         except requests.RequestException as error:
             raise _TryAgain(_reason(error)) from None
     if response.status_code == 200 or (data and 200 < response.status_code < 300):

@@ -2,7 +2,7 @@
 
 What is used of the library, all of it exported by its `__init__` and public by name:
 
-    frame_buffer(recv, skip_utf8_validation).recv_frame(), .recv_length(), .length, .recv_strict(n_bytes)
+    frame_buffer(recv, skip_utf8_validation).recv_frame(), .recv_length(), .length, .has_mask(), .recv_strict(n_bytes)
         Reads one frame (RFC 6455 section 5.2) by calling `recv(n_bytes)`. Keeps what it has of a frame when `recv`
         raises, and goes on with it at the next call. Checks reserved bits, opcodes, and the code of a close frame.
         Loops for ever on a `recv` that gives nothing at the end of the stream, so ours raises there.
@@ -101,6 +101,8 @@ class _FrameBuffer(websocket.frame_buffer):
         self._most_bytes = most_bytes
 
     def recv_length(self) -> None:
+        if self.has_mask():  # section 5.1: such a frame ends the connection; the library would unmask it
+            raise ProtocolError("not a websocket frame: it is masked, as no server's may be")
         super().recv_length()
         if self.length is not None and self.length > self._most_bytes:
             raise ProtocolError(f"a frame of {self.length:,} bytes, where {self._most_bytes:,} are the most")

@@ -13,7 +13,7 @@ import requests
 from gevent.event import Event
 
 from stt_load.clock import Clock, SteadyWallClock
-from stt_load.net.direct_session import DirectSession
+from stt_load.net.direct_session import DirectSession, HeadTooLong
 from stt_load.process.log import log
 from stt_load.server_metrics.choice import ServerMetric, name_of
 from stt_load.server_metrics.known import every_known
@@ -175,7 +175,7 @@ class ServerFeed:
 
 def _reason(error: Exception) -> str:
     """What went wrong in one line, without the URL that requests quotes with its secrets."""
-    if isinstance(error, NoLook):
+    if isinstance(error, (NoLook, HeadTooLong)):
         return str(error)
     if isinstance(error, requests.Timeout):
         return f"no answer within {_TIMEOUT_S:g} s"

@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import Any
 
 import gevent
-from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from stt_load.net.request_origin import is_from_our_page, is_ours
@@ -18,7 +17,7 @@ from stt_load.process.log import log
 from stt_load.telemetry.exported import LiveFigures
 from stt_load.telemetry.exposition import answer
 
-_AT_ONCE = 8  # connections; more wait in the kernel
+_AT_ONCE = 32  # connections
 _CONNECTION_LIMIT_S = 20.0
 _FRESH_S = 0.5  # however often somebody asks: to write the text takes a millisecond in which no audio is sent
 
@@ -33,7 +32,10 @@ class MetricsEndpoint:
         self._host = host
         self._read = read
         self._answers: dict[str, tuple[float, tuple[bytes, str]]] = {}  # by Accept, with the moment of each
-        self._server = WSGIServer((host, port), self._respond, log=None, error_log=None, spawn=Pool(_AT_ONCE))
+        self._connections = _Connections()
+        self._server = WSGIServer(
+            (host, port), self._respond, log=None, error_log=None, spawn=self._connections.spawn
+        )
         self._server.handler_class = _Handler
 
     def start(self) -> None:
@@ -47,7 +49,8 @@ class MetricsEndpoint:
         return f"http://{host}:{self._server.server_port}/metrics"
 
     def stop(self) -> None:
-        self._server.stop(timeout=1)
+        self._server.stop()
+        self._connections.close()
 
     def _respond(self, request: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         status, (body, content_type) = self._answer(request)
@@ -73,8 +76,29 @@ class MetricsEndpoint:
         return self._answers[accept][1]
 
 
+class _Connections:
+    """The greenlets of the open connections, `_AT_ONCE` at most. Where one more comes, the oldest makes room: a request
+    is answered in milliseconds, so that is somebody who sends none. To let the newcomer wait instead would leave it to
+    thirty silent connections whether anybody is answered."""
+
+    def __init__(self) -> None:
+        self._greenlets: dict[gevent.Greenlet[..., object], None] = {}  # the oldest first
+
+    def spawn(self, serve: Callable[..., object], *args: object) -> None:
+        if len(self._greenlets) >= _AT_ONCE:
+            oldest = next(iter(self._greenlets))
+            del self._greenlets[oldest]
+            oldest.kill(block=False)
+        greenlet = gevent.spawn(serve, *args)
+        self._greenlets[greenlet] = None
+        greenlet.link(lambda ended: self._greenlets.pop(ended, None))
+
+    def close(self) -> None:
+        gevent.killall(list(self._greenlets), timeout=1)
+
+
 class _Handler(WSGIHandler):
-    """Ends a connection that takes too long, so that nobody keeps the few places."""
+    """Ends a connection that takes too long: a scraper that has gone without a word."""
 
     def handle(self) -> None:
         limit = gevent.Timeout(_CONNECTION_LIMIT_S)

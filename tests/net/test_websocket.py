@@ -436,6 +436,7 @@ BREACHES = {
     "an unknown kind of frame": frame(0x3, b"{}"),
     "a continuation of nothing": frame(CONT, b"{}"),
     "a text inside a fragmented text": frame(TEXT, b'{"te', fin=False) + frame(TEXT, b"{}"),
+    "a masked text": b"\x81\x82" + bytes(4) + b"{}",
     "an endless ping": frame(PING, b"x" * 126),
     "a close frame with half a code": frame(0x8, b"\x03"),
     "a text that is no UTF-8": frame(TEXT, b'{"text":"\xff"}'),

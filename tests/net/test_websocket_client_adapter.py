@@ -107,6 +107,8 @@ def test_a_close_frame_is_given_as_it_is_whatever_its_code(payload: bytes) -> No
         (frame(PING, b"x" * 126), "Ping message is too long"),
         (frame(PING, b"x", fin=False), "Invalid ping frame."),
         (frame(CLOSE, b"\x03"), "Invalid close frame."),
+        (b"\x81\x85abcd" + b"hello", "it is masked, as no server's may be"),
+        (b"\x81\xfe\x01\x00abcd" + bytes(256), "it is masked, as no server's may be"),
     ],
 )
 def test_a_breach_of_the_protocol_is_named(wire: bytes, why: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import gevent
 import pytest
@@ -72,6 +73,15 @@ def test_whoever_asks_often_gets_the_same_text() -> None:
         ask(endpoint)
     endpoint.stop()
     assert 1 <= len(read) < 20
+
+
+def test_a_hundred_silent_connections_keep_no_scraper_waiting(endpoint: MetricsEndpoint) -> None:
+    address = ("127.0.0.1", int(endpoint.url.rpartition(":")[2].partition("/")[0]))
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(address, timeout=60)) for _ in range(100)]
+        status, _ = ask(endpoint)  # who waited until all of them are given up would wait for minutes
+        assert status == 200
+        assert gevent.get_hub().threadpool.apply(silent[0].recv, (1,)) == b"", "the oldest makes room"
 
 
 def test_a_port_that_is_taken_is_told() -> None:
