@@ -33,9 +33,7 @@ class MetricsEndpoint:
         self._read = read
         self._answers: dict[str, tuple[float, tuple[bytes, str]]] = {}  # by Accept, with the moment of each
         self._connections = _Connections()
-        self._server = WSGIServer(
-            (host, port), self._respond, log=None, error_log=None, spawn=self._connections.spawn
-        )
+        self._server = WSGIServer((host, port), self._respond, log=None, error_log=None, spawn=self._connections.spawn)
         self._server.handler_class = _Handler
 
     def start(self) -> None:
