@@ -82,14 +82,15 @@ class _Connections:
     def __init__(self) -> None:
         self._greenlets: dict[gevent.Greenlet[..., object], None] = {}  # the oldest first
 
-    def spawn(self, serve: Callable[..., object], *args: object) -> None:
+    def spawn(self, serve: Callable[..., Any], /, *args: Any, **more: Any) -> gevent.Greenlet[..., Any]:
         if len(self._greenlets) >= _AT_ONCE:
             oldest = next(iter(self._greenlets))
             del self._greenlets[oldest]
             oldest.kill(block=False)
-        greenlet = gevent.spawn(serve, *args)
+        greenlet = gevent.spawn(serve, *args, **more)
         self._greenlets[greenlet] = None
         greenlet.link(lambda ended: self._greenlets.pop(ended, None))
+        return greenlet
 
     def close(self) -> None:
         gevent.killall(list(self._greenlets), timeout=1)
