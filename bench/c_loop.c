@@ -1,7 +1,7 @@
 /* The least that callers can cost: what stt-load sends and reads, from one bare loop over epoll.
  *
  *     cc -O2 -o c_loop bench/c_loop.c
- *     ./c_loop PORT CALLERS SECONDS [WARM_S FRAME_MS CLIP_MS ONLY_FRAMES]
+ *     ./c_loop ADDRESS PORT CALLERS SECONDS [WARM_S FRAME_MS CLIP_MS ONLY_FRAMES]
  *
  * Each caller dials, upgrades, sends its config, frames on absolute deadlines, `{"eof" : 1}`, reads the answer,
  * closes, and dials anew. Frames are encoded beforehand; each is masked afresh with a random key, eight bytes at a
@@ -188,8 +188,8 @@ static double cpu_s(void) {
 
 int main(int count, char **words) {
     double values[8] = {0, 0, 0, 0, 0, 100, 7000, 0};
-    if (count < 4) return fprintf(stderr, "PORT CALLERS SECONDS [WARM_S FRAME_MS CLIP_MS ONLY_FRAMES]\n"), 2;
-    for (int i = 1; i < count && i < 8; i++) values[i] = atof(words[i]);
+    if (count < 5) return fprintf(stderr, "ADDRESS PORT CALLERS SECONDS [WARM_S FRAME_MS CLIP_MS ONLY_FRAMES]\n"), 2;
+    for (int i = 1; i + 1 < count && i < 8; i++) values[i] = atof(words[i + 1]);
     int n = values[2];
     frame_ns = values[5] * 1e6, n_frames = values[6] / values[5], only_frames = values[7];
     payload_bytes = values[5] * 32; /* int16 at 16 kHz: a multiple of 8 for whole milliseconds */
@@ -198,7 +198,7 @@ int main(int count, char **words) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(values[1])};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (inet_pton(AF_INET, words[1], &address.sin_addr) != 1) return fprintf(stderr, "no IPv4 address: %s\n", words[1]), 2;
     callers = calloc(n, sizeof *callers), heap = calloc(n + 1, sizeof *heap);
     payload = malloc(payload_bytes), wire = malloc(FRAME_HEADER + payload_bytes);
     for (int i = 0; i < payload_bytes; i++) payload[i] = random_bits();

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from network import why_loopback
 from rig import CHECKOUT
 
 from stt_load.run.provenance import describe_host
@@ -25,6 +26,7 @@ def fingerprint() -> dict[str, Any]:
         "versions": {name: installed_version(name) for name in _PACKAGES},
         "governor": _read(_CPU),
         "clock_source": _read(_CLOCK),
+        "network": f"loopback: {why}" if (why := why_loopback()) else "veth pair, receive work on the sink's core",
         "commit": _commit(),
     }
 

@@ -1,6 +1,6 @@
 """What a frame costs: stt-load, a bare C loop and an asyncio client, in turn, on the same core against the same sink.
 
-    python bench/frame_cost.py [--callers 1000,2000,5000] [--frame-ms 100] [--repeats 3] [--window 10] [--only stt-load]
+    python bench/frame_cost.py [--callers 1000,2000,3000,4000] [--frame-ms 100] [--repeats 3] [--window 10]
 
 All of them play the same utterances (7 s, connect, upgrade and close included). CPU is that of the whole process in
 a window of steady load, frames are those that the sink received in it.
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from bars import Bar, print_bars
@@ -25,6 +26,7 @@ from rig import CHECKOUT, last_json, pinned, pinned_sink, watch
 
 _WARM_S = CLIP_S + 1.5
 _LATE_MS = 10.0
+_COST_BARS_US = {(2_000, 100): 20.0, (4_000, 100): 15.0}  # callers, ms of a frame
 Row = dict[str, Any]
 
 
@@ -63,11 +65,11 @@ class Bench:
     def c_loop(self, callers: int) -> Row:
         assert self._c_loop is not None
         times = [self.window_s + _WARM_S + 1.0, _WARM_S, self.frame_ms, 1_000 * CLIP_S]
-        return self._by_hand(lambda port: [str(self._c_loop), port, str(callers), *map(str, times)])
+        return self._by_hand(lambda url: [str(self._c_loop), *_host_and_port(url), str(callers), *map(str, times)])
 
     def asyncio(self, callers: int) -> Row:
-        def line(port: str) -> list[str]:
-            script = [sys.executable, str(CHECKOUT / "bench/asyncio_client.py"), f"ws://127.0.0.1:{port}/"]
+        def line(url: str) -> list[str]:
+            script = [sys.executable, str(CHECKOUT / "bench/asyncio_client.py"), url]
             times = [str(callers), str(self.window_s + _WARM_S + 1.0), "--warm", str(_WARM_S)]
             return [*script, *times, "--frame-ms", str(self.frame_ms), "--clip-s", str(CLIP_S)]
 
@@ -75,7 +77,7 @@ class Bench:
 
     def _by_hand(self, line_for: Callable[[str], Sequence[str]]) -> Row:
         """Measures a generator that is given its times and prints its own figures, from which its lag is taken."""
-        with pinned_sink() as sink, pinned(line_for(sink.url.rstrip("/").rpartition(":")[2])) as process:
+        with pinned_sink() as sink, pinned(line_for(sink.url)) as process:
             time.sleep(_WARM_S)
             window = watch(sink, process.pid, self.window_s)
             process.finish(120)
@@ -87,6 +89,11 @@ class Bench:
             outcome = play(sink, self._clips, callers, 2.0, "--frame-ms", str(self.frame_ms))
         assert outcome.window is not None
         return outcome.window.resident_kib
+
+
+def _host_and_port(url: str) -> tuple[str, str]:
+    split = urlsplit(url)
+    return str(split.hostname), str(split.port)
 
 
 def compile_c_loop(folder: Path) -> Path | None:
@@ -102,30 +109,28 @@ def compile_c_loop(folder: Path) -> Path | None:
 def bars_of(callers: int, frame_ms: int, rows: dict[str, list[Row]]) -> list[Bar]:
     """The bars of one load. `rows` has the repeats of each generator."""
     what = f"{callers:,} callers, {frame_ms} ms frames"
-    has_cost_bar = frame_ms == 100 and callers >= 1_000
+    cost_bar_us = _COST_BARS_US.get((callers, frame_ms))
     mine = rows["stt-load"]
     bars = [
-        Bar.of(f"CPU per frame, {what}", _all(mine, "cpu_us_per_frame"), "µs", 12.0 if has_cost_bar else None),
+        Bar.of(f"CPU per frame, {what}", _all(mine, "cpu_us_per_frame"), "µs", cost_bar_us),
         Bar.of(f"frames later than {_LATE_MS:.0f} ms, {what}", _all(mine, "late_pct"), "%", 1.0),
         Bar.of(f"callers held at once, {what}", _all(mine, "connections"), "", 0.97 * callers, is_least=True),
     ]
-    for other, most in (("C loop", 1.4), ("asyncio", 0.4)):
+    for other, most in (("C loop", None), ("asyncio", 0.35)):
         if other not in rows:
             bars.append(Bar(f"{other}, {what}", None, None, "µs", None, note="left out: no compiler, or not asked for"))
             continue
         theirs = rows[other]
         costs = zip(_all(mine, "cpu_us_per_frame"), _all(theirs, "cpu_us_per_frame"), strict=True)
         ratios = [a / b if a and b else None for a, b in costs]
-        bars.append(
-            Bar.of(f"CPU of a frame against the {other}'s, {what}", ratios, "×", most if has_cost_bar else None)
-        )
+        bars.append(Bar.of(f"CPU of a frame against the {other}'s, {what}", ratios, "×", most if cost_bar_us else None))
         bars.append(Bar.of(f"CPU per frame of the {other}, {what}", _all(theirs, "cpu_us_per_frame"), "µs", None))
         bars.append(Bar.of(f"lag p99 of the {other}, {what}", _all(theirs, "lag_p99_ms"), "ms", None))
     if callers >= 1_000:
         bars.append(Bar.of(f"memory a caller, {what}", _all(mine, "caller_kib"), "KiB", 16.0))
-    if callers >= 5_000 and frame_ms == 100:
-        begun = _all(mine, "utterances_per_s")
-        bars.append(Bar.of(f"utterances begun and ended a second, {what}", begun, "/s", 700.0, is_least=True))
+    if callers >= 4_000 and frame_ms == 100:
+        begun, least = _all(mine, "utterances_per_s"), 0.97 * callers / (CLIP_S + 0.2)
+        bars.append(Bar.of(f"utterances begun and ended a second, {what}", begun, "/s", least, is_least=True))
     return bars
 
 
@@ -135,7 +140,7 @@ def _all(rows: list[Row], name: str) -> list[float | None]:
 
 
 @click.command()
-@click.option("--callers", default="1000,2000,5000")
+@click.option("--callers", default="1000,2000,3000,4000")
 @click.option("--frame-ms", default=100)
 @click.option("--repeats", default=3)
 @click.option("--window", "window_s", default=10.0, help="Seconds of steady load that are measured.")

@@ -15,12 +15,13 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
+from network import network
 
 from stt_load.calibration.host_probe import process_cpu_s
 from stt_load.run.stolen_cpu import StolenCpu
@@ -36,8 +37,13 @@ signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 @contextmanager
 def pinned_sink(core: int = SINK_CORE, delay_s: float = 0.02, truth: Path | None = None) -> Iterator[ServerProcess]:
-    """Starts the sink, alone on `core`. It answers quickly, so that callers are nearly always speaking."""
-    with start_sink_server(delay_s, truth=truth) as sink:
+    """Starts the sink, alone on `core`, on a host of its own behind a pair of network cards.
+
+    It answers quickly, so that callers are nearly always speaking.
+    """
+    with network(core) as link, ExitStack() as stack:
+        with link.entered():
+            sink = stack.enter_context(start_sink_server(delay_s, truth=truth, host=link.sink_address))
         os.sched_setaffinity(sink.pid, {core})
         yield sink
 

@@ -34,6 +34,7 @@ class Bench:
     command: str
     quick: str = ""
     repeats: bool = True
+    on_request: bool = False  # too long to be among those that run unless some are named
 
     def words(self, is_quick: bool, repeats: int | None) -> list[str]:
         told = f" --repeats {repeats}" if repeats and self.repeats else ""
@@ -52,6 +53,7 @@ BENCHES = {
     "master_rows": Bench("master_rows.py", "--seconds 10", repeats=False),
     "report_rows": Bench("report_rows.py", "--rows 100000", repeats=False),
     "other_tools": Bench("other_tools.py", "--repeats 1 --window 4"),
+    "soak": Bench("soak.py", "--minutes 2", repeats=False, on_request=True),
 }
 # fmt: on
 
@@ -66,7 +68,7 @@ def main(quick: bool, only: tuple[str, ...], repeats: int | None, label: str | N
     told: dict[str, Any] = {"label": label, "started_at": now.isoformat(timespec="seconds"), "is_quick": quick}
     told["host"] = fingerprint()
     stolen, results = StolenCpu(), []
-    for name in only or BENCHES:
+    for name in only or [name for name, bench in BENCHES.items() if not bench.on_request]:
         results.append(_run(name, BENCHES[name].words(quick, repeats)))
     bars = [bar for result in results for bar in result["bars"]]
     failed = [result["name"] for result in results if result["error"]]

@@ -123,7 +123,9 @@ def start_embedded_server(*flags: str, start_deadline_s: float = 60.0) -> Server
     return ServerProcess([*_STT_LOAD, "serve", "--port", "0", *flags], start_deadline_s)
 
 
-def start_sink_server(delay_s: float = 0.3, text: str = "some words", truth: Path | None = None) -> ServerProcess:
+def start_sink_server(
+    delay_s: float = 0.3, text: str = "some words", truth: Path | None = None, host: str = "127.0.0.1"
+) -> ServerProcess:
     """Starts `python -m stt_load.server.sink` on a free port: vosk's dialect, thousands of callers, no recogniser."""
-    arguments = ["-m", "stt_load.server.sink", "--port", "0", "--delay", str(delay_s), "--text", text]
+    arguments = ["-m", "stt_load.server.sink", "--host", host, "--port", "0", "--delay", str(delay_s), "--text", text]
     return ServerProcess(arguments + (["--truth", str(truth)] if truth is not None else []))
