@@ -28,7 +28,7 @@ from stt_load.calibration.kernel_text import (
     time_waits,
     whole_numbers,
 )
-from stt_load.calibration.machine import Machine
+from stt_load.calibration.machine import Machine, whole_cores
 from stt_load.net.receive_stamps import kernel_stamps
 
 ROOT = Path("/")
@@ -42,7 +42,7 @@ def probe_machine(root: Path = ROOT) -> Machine:
     ports = _numbers(root, "proc/sys/net/ipv4/ip_local_port_range")
     return Machine(
         **describe_host(root),
-        usable_cores=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
+        usable_cores=_usable_cores(),
         descriptors=_descriptors(),
         ports=(ports[0], ports[1]) if len(ports) == 2 else None,
         time_waits=time_waits(_read(root, "proc/net/sockstat")),
@@ -55,6 +55,15 @@ def probe_machine(root: Path = ROOT) -> Machine:
         send_buffer_bytes=send_buffer[2] if len(send_buffer) == 3 else None,
         somaxconn=_number(root, "proc/sys/net/core/somaxconn"),
     )
+
+
+def count_whole_cores(root: Path = ROOT) -> int:
+    """How many processes of this machine can be busy at the same time, by processor affinity and container limit."""
+    return whole_cores(_usable_cores(), container_cpu_limit(root))
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def process_cpu_s(pid: int) -> float:

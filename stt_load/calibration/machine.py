@@ -30,9 +30,14 @@ class Machine:
 
     @property
     def whole_cores(self) -> int:
-        """How many processes can be busy at the same time: usable cores within the container's limit, at least 1."""
-        limit = self.container_cpu_limit
-        return max(1, self.usable_cores if limit is None else min(self.usable_cores, int(limit)))
+        """How many processes can be busy at the same time: usable cores within the container's limit."""
+        return whole_cores(self.usable_cores, self.container_cpu_limit)
+
+
+def whole_cores(usable: int, limit: float | None) -> int:
+    """How many processes can be busy at the same time on so many usable cores. `limit`: that of a container, in cores;
+    None: it has none."""
+    return max(1, usable if limit is None else min(usable, int(limit)))
 
 
 def count_ports(ports: tuple[int, int]) -> int:
@@ -49,3 +54,9 @@ def describe_cores(number: float) -> str:
 def processes_on(whole_cores: int) -> int:
     """How many load processes to start on that many cores: one core is left for everything else, if there are three."""
     return max(min(2, whole_cores), whole_cores - 1)
+
+
+def auto_processes(whole_cores: int) -> int:
+    """How many load processes `--processes auto` starts on that many cores: one is left to the master, to the kernel's
+    share of the work and to everything else. On two cores that is one, which leads the run too."""
+    return max(1, whole_cores - 1)

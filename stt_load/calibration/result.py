@@ -11,7 +11,7 @@ from typing import Any, Self
 import msgspec
 
 from stt_load.calibration.limits import Limit
-from stt_load.calibration.machine import processes_on
+from stt_load.calibration.machine import auto_processes, processes_on
 from stt_load.calibration.trial_figures import DISTURBING_PCT
 from stt_load.errors import SttLoadError
 from stt_load.metrics.quantiles import Distribution
@@ -20,7 +20,10 @@ from stt_load.plausible import Bytes, Count, FrameLength, Length, Percent, Secon
 SCHEMA_VERSION = 1
 
 UNCALIBRATED_CALLERS = 500
-"""One process on any core of the last ten years manages this many, so up to here an uncalibrated run isn't warned."""
+"""One process on any core of the last ten years manages this many with frames of 100 ms, so up to here an uncalibrated
+run isn't warned."""
+
+_UNCALIBRATED_FRAME_MS = 100.0
 
 _CLOCK_QUANTILE = 0.99
 
@@ -79,11 +82,11 @@ class Calibration:
     @property
     def callers_of_machine(self) -> int:
         """Callers with a process on every core but one, which is left to the master and everything else."""
-        return self.callers * max(1, self.whole_cores - 1)
+        return self.callers * auto_processes(self.whole_cores)
 
     def callers_with_frames(self, frame_ms: float) -> int:
-        """Callers per process with another frame length. A shorter frame costs as much; longer ones weren't tried."""
-        return math.floor(self.callers * min(1.0, frame_ms / self.frame_ms))
+        """Callers per process with another frame length."""
+        return _with_frames(self.callers, frame_ms, self.frame_ms)
 
     def to_json(self) -> str:
         """The JSON that `stt-load calibrate --json` prints and `store` saves."""
@@ -129,14 +132,46 @@ def summary_lines(calibration: Calibration) -> list[tuple[str, str]]:
 def overload_warning(calibration: Calibration | None, callers: int, frame_ms: float, processes: int = 1) -> str | None:
     """One line if a run asks for more callers per process than this machine is known to keep on time, else None."""
     each = math.ceil(callers / processes)
-    most = 0 if calibration is None else calibration.callers_with_frames(frame_ms)
-    if calibration is not None and calibration.breaks is not None:
-        return None if each <= most else _too_many(calibration, callers, each, most, frame_ms)
-    if each <= max(most, UNCALIBRATED_CALLERS):
+    most = callers_of_a_process(calibration, frame_ms)
+    if each <= most:
         return None
-    known = "has not been calibrated" if calibration is None else f"was only tried with {most:,}"
+    if calibration is not None and calibration.breaks is not None:
+        return _too_many(calibration, callers, each, most, frame_ms)
+    known = _unknown(calibration, frame_ms)
     advice = "find its limit with `stt-load calibrate` (minutes), or watch the pacing lag of each stage"
     return f"{each:,} callers per process, but this machine {known}: {advice}"
+
+
+def callers_of_a_process(calibration: Calibration | None, frame_ms: float) -> int:
+    """How many callers one process of this machine is believed to keep on time. Where no calibration has found a limit,
+    it is what any machine manages, or as many as were tried."""
+    tried = 0 if calibration is None else calibration.callers_with_frames(frame_ms)
+    if calibration is not None and calibration.breaks is not None:
+        return tried
+    return max(tried, _with_frames(UNCALIBRATED_CALLERS, frame_ms, _UNCALIBRATED_FRAME_MS))
+
+
+def why_one_process_is_late(calibration: Calibration | None, callers: int, frame_ms: float) -> str | None:
+    """One line where one process can't be believed to keep so many callers on time; None where it can."""
+    most = callers_of_a_process(calibration, frame_ms)
+    if callers <= most:
+        return None
+    if calibration is not None and calibration.breaks is not None:
+        source = f"calibrated {calibration.made_at[:10]}"
+    else:
+        source = f"this machine {_unknown(calibration, frame_ms)}"
+    return f"one process would be late with {callers:,} callers: it is believed to keep {most:,} on time ({source})"
+
+
+def _with_frames(callers: int, frame_ms: float, of_ms: float) -> int:
+    """Callers with another frame length. A shorter frame costs as much; longer ones weren't tried."""
+    return math.floor(callers * min(1.0, frame_ms / of_ms))
+
+
+def _unknown(calibration: Calibration | None, frame_ms: float) -> str:
+    if calibration is None:
+        return "has not been calibrated"
+    return f"was only tried with {calibration.callers_with_frames(frame_ms):,}"
 
 
 def _too_many(calibration: Calibration, callers: int, each: int, most: int, frame_ms: float) -> str:

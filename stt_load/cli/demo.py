@@ -7,8 +7,18 @@ from typing import Any
 import click
 
 from stt_load.cli.locust_child import run_locust
-from stt_load.cli.run import ALL_OPTIONS, check, locust_command, locust_environment, with_defaults, with_options
-from stt_load.locust_plugin.arguments import find_locust_problems
+from stt_load.cli.run import (
+    ALL_OPTIONS,
+    check,
+    locust_command,
+    locust_environment,
+    take_process_words,
+    with_defaults,
+    with_enough_processes,
+    with_options,
+    with_process_options,
+)
+from stt_load.options import PlanKind
 from stt_load.process.ending_signals import hearing, leave_before_start
 from stt_load.server.process import start_embedded_server
 
@@ -25,6 +35,7 @@ _NOT_HERE = "--stt-url"
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@with_process_options
 @with_options([name for name in ALL_OPTIONS if f"--{name}" != _NOT_HERE], DEMO_OPTIONS)
 @click.option(_NOT_HERE, "other_url", hidden=True)  # taken to be refused by name, beside what else is wrong
 def command(other_url: str | None, **options: Any) -> None:
@@ -32,18 +43,19 @@ def command(other_url: str | None, **options: Any) -> None:
 
     Takes the options of `stt-load run`; --stt-url is not among them, since the server is the embedded one.
     """
-    extra = click.get_current_context().args
+    words = click.get_current_context().args
     options = _with_defaults(options)
     with hearing(leave_before_start):
-        problems = find_locust_problems(extra)
+        words, problems = take_process_words(options, words)
         if other_url is not None:
             problems.append(f"{_NOT_HERE}: the demo brings its own server; use `stt-load run` for yours")
-        check(options, problems, has_server=False)
+        config = check(options, problems, has_server=False)
+        words = with_enough_processes(words, config, PlanKind.LADDER)
     click.echo("starting the embedded recogniser …")
     with start_embedded_server() as server:
         options["stt_url"] = f"{server.url}?timings=1"
         click.echo(f"it listens at {server.url}; now callers talk to it")
-        code = run_locust(locust_command(options, extra), locust_environment(options))
+        code = run_locust(locust_command(options, words), locust_environment(options))
     click.get_current_context().exit(code)
 
 

@@ -12,16 +12,19 @@ from typing import Any, NoReturn
 
 import click
 
-from stt_load.config import one_url, parse_options
+from stt_load.config import RunConfig, one_url, parse_options
 from stt_load.errors import ConfigError, SttLoadError
 from stt_load.locust_plugin.arguments import find_locust_problems
+from stt_load.locust_plugin.process_options import I_KNOW, PROCESS_OPTIONS, PROCESSES
 from stt_load.options import OPTIONS, Option, PlanKind, options_of
 from stt_load.process.ending_signals import hearing, held_back, leave_before_start
 from stt_load.process.standard_streams import flush_streams
+from stt_load.run.load_processes import AUTO, one_per_core_but_one, parse_processes, why_late
 from stt_load.run.preflight import find_problems
 
 ALL_OPTIONS = tuple(option.name for option in options_of(PlanKind.LADDER))
 LOCUST = (sys.executable, "-P", "-m", "stt_load.locust_plugin")
+_ROLE_VARIABLES = ("LOCUST_MODE_MASTER", "LOCUST_MODE_WORKER")  # Locust's
 LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
 
 
@@ -93,6 +96,14 @@ def _set_environment(variable: str, text: str | None) -> None:
         os.environ[variable] = text
 
 
+def with_process_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Puts the options about processes on a click command, which gets them as `processes` and `i_know`."""
+    for option in reversed(PROCESS_OPTIONS):
+        kind: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {"is_flag": True, "default": None}
+        command = click.option(f"--{option.name}", envvar=option.variable, help=option.help, **kind)(command)
+    return command
+
+
 def find_locustfile(name: str) -> Path:
     """A shipped locustfile: in a checkout beside the package, in an installed wheel inside it."""
     package = Path(__file__).resolve().parent.parent
@@ -138,37 +149,77 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
     return line
 
 
-def check(options: dict[str, Any], problems: Sequence[str] = (), has_server: bool = True) -> None:
-    """Raises ConfigError with everything that is wrong: `problems`, the options, the world they are to meet."""
+def check(options: Mapping[str, Any], problems: Sequence[str] = (), has_server: bool = True) -> RunConfig:
+    """What the options say. Raises ConfigError with everything that is wrong: `problems`, the options, the world they
+    are to meet."""
     try:
-        problems = [*problems, *find_problems(parse_options(options), has_server)]
+        config = parse_options(options)
+        problems = [*problems, *find_problems(config, has_server)]
     except ConfigError as error:
         problems = [*problems, *error.problems]
     if problems:
         raise ConfigError(problems)
+    return config
+
+
+def take_process_words(options: dict[str, Any], extra: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words for Locust, with those of the options about processes, which are taken out of `options`; and a line for
+    each thing that is wrong with all of them."""
+    processes, knows = options.pop(PROCESSES.key, None), options.pop(I_KNOW.key, None)
+    words, problems = [*([f"--{I_KNOW.name}"] if knows else []), *extra], find_locust_problems(extra)
+    if processes:
+        words = [f"--{PROCESSES.name}", processes, *words]
+        try:
+            parse_processes(processes)
+        except ValueError as error:
+            problems.append(f"--{PROCESSES.name}: {error}")
+    return words, problems
+
+
+def with_enough_processes(
+    words: list[str], config: RunConfig, plan: PlanKind, environ: Mapping[str, str] = os.environ
+) -> list[str]:
+    """The words for Locust, with `--processes auto` where nobody has said how many processes there are to be, one would
+    be late, and there are cores for more."""
+    if said_processes(words, environ) or why_late(config, plan) is None or one_per_core_but_one().number == 1:
+        return words
+    return [f"--{PROCESSES.name}", AUTO, *words]
+
+
+def said_processes(words: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether somebody has said which processes play callers."""
+    flags = {word.partition("=")[0] for word in words}
+    is_in_environment = any(environ.get(name) for name in (PROCESSES.variable, *_ROLE_VARIABLES))
+    return is_in_environment or not flags.isdisjoint({f"--{PROCESSES.name}", "--master", "--worker"})
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@with_process_options
 @with_options()
 def command(**options: Any) -> None:
     """Climb a ladder of callers against a server, headless, and report stage by stage.
 
-    Every option can also be set by environment: STT_LOAD_HOLD for --hold. Options that are not listed here go to
-    Locust, for example --processes 2, or --master with --expect-workers 3. The API key of the server is read from
-    STT_LOAD_API_KEY.
+    Every option can also be set by environment: STT_LOAD_HOLD for --hold. Where one process would be late with so many
+    callers, the run takes more of them, as with --processes auto, and says so. Options that are not listed here go to
+    Locust, for example --master with --expect-workers 3. The API key of the server is read from STT_LOAD_API_KEY.
     """
     become_locust(options, click.get_current_context().args)
 
 
 def become_locust(
-    options: dict[str, Any], extra: Sequence[str], locustfile: str = "ladder.py", problems: Sequence[str] = ()
+    options: dict[str, Any],
+    extra: Sequence[str],
+    locustfile: str = "ladder.py",
+    problems: Sequence[str] = (),
+    plan: PlanKind = PlanKind.LADDER,
 ) -> NoReturn:
     """Replaces this process by Locust on the locustfile. Raises ConfigError with everything that is wrong before:
     `problems`, which are known already, the words for Locust, and what `check` finds."""
     options["live"] = True
     with hearing(leave_before_start):
-        check(options, [*problems, *find_locust_problems(extra)])
-        line = locust_command(options, extra, locustfile)
+        words, wrong_words = take_process_words(options, extra)
+        config = check(options, [*problems, *wrong_words])
+        line = locust_command(options, with_enough_processes(words, config, plan), locustfile)
         flush_streams()
         _empty_standard_input()
         with held_back():

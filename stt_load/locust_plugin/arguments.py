@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from stt_load.locust_plugin.process_options import I_KNOW, PROCESSES
 from stt_load.options import OPTIONS
+from stt_load.run.load_processes import parse_processes
 from stt_load.run.preflight import port_taken
 from stt_load.text.url_secrets import as_typed
 
@@ -24,7 +27,7 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
     from locust.argument_parser import get_parser
 
     parser = get_parser(default_config_files=())  # as when it is started
-    listen_on_loopback(parser)
+    adapt_parser(parser)
     known = {name for action in parser._actions for name in action.option_strings}
     ours = {f"--{option.name}" for option in OPTIONS}
     flags = [word.partition("=")[0] for word in words if word.startswith("--")]
@@ -43,13 +46,31 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
     return [taken] if options.master and taken else []
 
 
-def listen_on_loopback(parser: Any) -> None:
-    """Lets Locust's command line default to this machine alone: its own default is every interface."""
+def adapt_parser(parser: Any) -> None:
+    """Changes what Locust's command line says of its processes: it defaults to this machine alone, where Locust itself
+    listens on every interface, `--processes` takes a word too, and there is a flag for a port that strangers reach."""
+    parser.add_argument(
+        f"--{I_KNOW.name}",
+        action="store_true",
+        default=False,
+        env_var=I_KNOW.variable,
+        help=I_KNOW.help,
+        include_in_web_ui=False,
+    )
     for action in parser._actions:
+        if action.dest == PROCESSES.key:
+            action.type, action.metavar, action.help = _processes, PROCESSES.metavar, PROCESSES.help
         if action.dest in ("master_bind_host", "web_host"):
             action.default = LOOPBACK
             purpose = action.help.partition(". ")[0]
             action.help = f"{purpose}. Defaults to {LOOPBACK}; '*' is every interface"
+
+
+def _processes(text: str) -> int | str:
+    try:
+        return parse_processes(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def find_task_problems(environment: Any) -> list[str]:

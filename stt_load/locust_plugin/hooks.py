@@ -21,7 +21,7 @@ from locust.util import cache
 
 from stt_load.clock import SteadyWallClock
 from stt_load.errors import ConfigError
-from stt_load.locust_plugin.arguments import listen_on_loopback
+from stt_load.locust_plugin.arguments import adapt_parser
 from stt_load.locust_plugin.cluster.admission import Admission
 from stt_load.locust_plugin.cluster.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
 from stt_load.locust_plugin.cluster.set_up import set_up_cluster
@@ -70,7 +70,7 @@ class _CommandLine:
 
     def extend(self, parser: LocustArgumentParser) -> None:
         add_options(parser, self._options)
-        listen_on_loopback(parser)
+        adapt_parser(parser)
         parse_args = parser.parse_args
         parser.parse_args = lambda *arguments, **more: self._set_up(parse_args(*arguments, **more))
 
