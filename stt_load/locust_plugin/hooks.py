@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import gevent
-from locust import events, runners, stats
+from locust import argument_parser, events, runners, stats
 from locust import main as locust_main
 from locust.argument_parser import LocustArgumentParser
 from locust.rpc import Message
@@ -50,6 +50,9 @@ def install(defaults: Mapping[str, str] = MappingProxyType({}), plan: PlanKind =
     # In every process, before the first sample: Locust keeps about two digits of a response time otherwise.
     stats.bucket_response_time = _bucket_ms  # type: ignore[assignment]
     runners.WORKER_REPORT_INTERVAL = _REPORT_INTERVAL_S
+    # A worker asks for it once for each option in each message about users, and Locust makes a parser each time: 0.2 s
+    # of CPU in which no frame goes out, and on a busy machine no heartbeat either.
+    argument_parser.default_args_dict = lru_cache(argument_parser.default_args_dict)
     _end_by_our_signals()
     _steady_locusts_time()
     admission, clips = Admission(this_program()), LoadedClips()

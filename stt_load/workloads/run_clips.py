@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import gevent
+
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule, choose_frame
 from stt_load.audio.texts import english_set
@@ -64,9 +66,17 @@ def frame_rule(config: RunConfig) -> FrameRule:
 
 
 def encode_clips(config: RunConfig, clips: Sequence[Clip]) -> dict[str, EncodedClip]:
-    """Every clip cut and encoded once, by clip id."""
+    """Every clip cut and encoded once, by clip id.
+
+    A thousand take a second or two, so other greenlets have their turn between them: a master that hears no heartbeat
+    for four seconds goes on without the worker.
+    """
     rule, dialect = frame_rule(config), dialect_of(config)
-    return {clip.clip_id: encode_clip(clip, rule, config.trailing_silence_s, dialect) for clip in clips}
+    encoded = {}
+    for clip in clips:
+        encoded[clip.clip_id] = encode_clip(clip, rule, config.trailing_silence_s, dialect)
+        gevent.sleep(0)
+    return encoded
 
 
 def utterance_limit_s(config: RunConfig, clips: Sequence[Clip]) -> float:

@@ -68,6 +68,21 @@ print(locust.runners.time.monotonic is time.monotonic)
     assert run_with_locust(program).split() == ["True"] * 6
 
 
+def test_a_worker_makes_no_parser_for_each_option_of_each_message_about_users() -> None:
+    program = """
+import locust
+from locust import argument_parser
+from stt_load.locust_plugin.hooks import install
+install()
+made = []
+setup = argument_parser.setup_parser_arguments
+argument_parser.setup_parser_arguments = lambda parser: (made.append(parser), setup(parser))
+names = [name for _ in range(3) for name in argument_parser.default_args_dict()]
+print(len(made), len(names) > 100)
+"""
+    assert run_with_locust(program).split() == ["1", "True"]
+
+
 def test_no_secret_is_an_option_of_locust() -> None:
     """It would send them to workers, and show them in its web UI."""
     program = """

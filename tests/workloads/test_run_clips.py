@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
+import gevent
 import pytest
 from tts_stand_in import answer, running
 
@@ -57,6 +59,20 @@ def test_every_clip_is_cut_into_frames_that_the_server_takes_whole() -> None:
         assert stream.startswith(clip.samples.tobytes())
         assert not any(stream[2 * len(clip.samples) :])
         assert len(stream) >= 2 * (len(clip.samples) + 8_000)
+
+
+def test_heartbeats_go_on_while_clips_are_encoded() -> None:
+    turns = count()
+
+    def beat() -> None:
+        while True:
+            next(turns)
+            gevent.sleep(0)
+
+    heart = gevent.spawn(beat)
+    encode_clips(config(), default_clips(16_000).clips[:5])
+    heart.kill()
+    assert next(turns) >= 5
 
 
 def test_no_utterance_lasts_longer_than_its_limit() -> None:
