@@ -138,6 +138,10 @@ class UtteranceRecord(Utterance, gc=False):
     foreign_text: Count | None = None  # messages of this utterance that are another caller's words
     late_text: Count | None = None  # messages that are this caller's own words of an earlier utterance
 
+    # measured by the worker, of later versions
+    late_runs: list[tuple[Count, Count]] | None = None  # number (from 0) and length of each run of late frames
+    frames_held_up: Count = 0  # of the late frames, those that the kernel did not take sooner: the server did not read
+
     def to_json(self) -> bytes:
         """One line without its end. Raises ValueError for a number that JSON doesn't have (NaN, infinity)."""
         told_ms = sum(self.server_ms.values()) if self.server_ms else 0.0

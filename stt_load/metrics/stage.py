@@ -53,6 +53,7 @@ class StageFigures:
     failures: tuple[Failure, ...]  # why utterances failed, most frequent first
     own_faults: int  # utterances that the load generator itself failed to play; among the interrupted ones
     first_own_fault: str | None  # what was told of the first
+    frames_held_up: int  # of the late frames, those that the kernel did not take sooner
 
     @property
     def ok(self) -> int:
@@ -202,6 +203,7 @@ class StageStats:
     failures: FailureGroups = field(default_factory=FailureGroups)
     own_faults: int = 0
     first_own_fault: str | None = None
+    frames_held_up: int = 0
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of one kind of load, some thousand at once. Only those that started in the hold count."""
@@ -295,6 +297,7 @@ class StageStats:
             failures=self.failures.listed(),
             own_faults=self.own_faults,
             first_own_fault=self.first_own_fault,
+            frames_held_up=self.frames_held_up,
         )
 
     def _sum(self, figure: Figure) -> float:
@@ -310,6 +313,7 @@ class StageStats:
             self.words_missing.add(record.clip_id, length, length)
 
     def _add_lags(self, records: Sequence[UtteranceRecord]) -> None:
+        self.frames_held_up += sum(map(attrgetter("frames_held_up"), records))
         for record in records:
             if record.pacing_lag_counts is not None:
                 for edge_ms, frames in record.pacing_lag_counts.items():

@@ -28,6 +28,9 @@ class Evidence:
     is_paced: bool  # audio is sent in frames, each due at its moment
     frames: int  # sent in counted utterances
     frames_late: int  # of them handed over more than PACING_LAG_P99_LIMIT_S after they were due
+    frames_held_up: int  # of these, those that the kernel did not take sooner
+    hold_frames: int  # that were due in the hold, of counted and other utterances
+    hold_frames_late: int  # of these, handed over late
     pacing_lag_max_s: float | None
     arrivals: int  # completed utterances
     arrivals_late: int  # of them those whose answer may have arrived over ARRIVAL_LATE_LIMIT_S before its time
@@ -85,12 +88,14 @@ def _workers_constant(evidence: Evidence) -> tuple[bool, str]:
 
 def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
     """The p99 over all frames of the stage is within the limit if at most 1 % of them are beyond it. That is exact,
-    unlike a percentile of the utterances' own percentiles."""
+    unlike a percentile of the utterances' own percentiles. All frames that were due in the hold are judged too: the
+    counted utterances were measured beside them, and may have none of the late ones themselves."""
     if not evidence.is_paced:
         return True, "does not apply: requests are sent whole"
-    if not evidence.frames:
+    if not (evidence.frames or evidence.hold_frames):
         return True, "not measured"
-    late, worst_ms = evidence.frames_late / evidence.frames, 1_000 * (evidence.pacing_lag_max_s or 0.0)
+    late, worst_ms = evidence.frames_late / max(evidence.frames, 1), 1_000 * (evidence.pacing_lag_max_s or 0.0)
+    late_in_hold = evidence.hold_frames_late / max(evidence.hold_frames, 1)
     limit_ms = 1_000 * PACING_LAG_P99_LIMIT_S
     stolen_pct = evidence.stolen_cpu_pct or 0.0
     why = (
@@ -98,8 +103,16 @@ def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
         if stolen_pct >= STOLEN_WORTH_SAYING_PCT
         else ""
     )
-    found = f"{100 * late:.2f} % of frames were sent over {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms{why}"
-    return late <= LATE_LIMIT, found
+    if late <= LATE_LIMIT < late_in_hold:
+        return False, (
+            f"{100 * late_in_hold:.2f} % of the frames that were due in the hold were sent over {limit_ms:.0f} ms late, "
+            f"most of them of utterances that began before it{why}"
+        )
+    found = f"{100 * late:.2f} % of frames were sent over {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms"
+    if late > LATE_LIMIT and evidence.frames_held_up:
+        share = evidence.frames_held_up / evidence.frames_late
+        found += f", {100 * share:.0f} % of them because the connection took no more: the server did not read"
+    return late <= LATE_LIMIT, f"{found}{why}"
 
 
 def _arrivals(evidence: Evidence) -> tuple[bool, str]:

@@ -291,6 +291,7 @@ class Pacer:
         if unsent.schedule is None:
             in_flight.session.on_sent(now_s)
         else:
+            unsent.schedule.on_held_up(now_s)
             unsent.schedule.on_sent(now_s)
         self._show_sent(in_flight, now_s, unsent.messages)
         self._do_actions(in_flight, now_s)

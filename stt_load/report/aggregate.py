@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from stt_load.capacity.caller_counts import CallerTally
 from stt_load.metrics.connection_age import ConnectionAges
 from stt_load.metrics.duty import DutyCycle
+from stt_load.metrics.hold_frames import HoldFrames
 from stt_load.metrics.model_tags import has_model_tags
 from stt_load.metrics.stage import StageStats
 from stt_load.metrics.transcript_fit import TranscriptSample
@@ -19,10 +20,11 @@ from stt_load.report.worst_utterances import WorstUtterances
 
 @dataclass(slots=True)
 class StageAggregate:
-    """The utterances of one stage. `duty`: None where its hold never ended."""
+    """The utterances of one stage. `duty`, `hold_frames`: None where its hold never ended."""
 
     stats: StageStats
     duty: DutyCycle | None
+    hold_frames: HoldFrames | None
     worst: WorstUtterances
     dots: StageDots
     callers: CallerTally | None = None  # of a search: its objectives by caller
@@ -39,6 +41,8 @@ class StageAggregate:
             self.callers.add(records)
         if self.duty is not None:
             self.duty.add(records)
+        if self.hold_frames is not None:
+            self.hold_frames.add(records)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from stt_load.errors import ConfigError
 from stt_load.kinds import KINDS, STREAM, LoadKind
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.failures import FailureGroups
+from stt_load.metrics.hold_frames import DueFrames, HoldFrames
 from stt_load.metrics.normaliser import Normaliser, normaliser_titled
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats, find_other_dialect
@@ -183,6 +184,7 @@ def _aggregate(
         timeline.stage: StageAggregate(
             StageStats(timeline.stage, timeline.users, failures=FailureGroups(find_advice)),
             DutyCycle(timeline.users, *timeline.hold_span) if timeline.hold_span else None,
+            HoldFrames(*timeline.hold_span) if timeline.hold_span else None,
             WorstUtterances(kind.headline),
             StageDots.of(timeline.stage, len(timelines)),
             CallerTally(slos) if is_search(run) else None,
@@ -217,7 +219,8 @@ def _stage_report(
 ) -> StageReport:
     results = facts.results(figures, timeline.breach)
     left_open = facts.left_open(results)
-    evidence = _evidence(timeline, figures, left_open, facts)
+    due = aggregate.hold_frames.close() if aggregate.hold_frames else DueFrames()
+    evidence = _evidence(timeline, figures, due, left_open, facts)
     findings = evaluate(evidence)
     span = timeline.hold_span
     duty = aggregate.duty.close() if aggregate.duty and facts.is_paced else None
@@ -250,6 +253,7 @@ def _stage_report(
 def _evidence(
     timeline: StageTimeline,
     figures: StageFigures,
+    due: DueFrames,
     undecided: Sequence[SloResult],
     facts: _RunFacts,
 ) -> Evidence:
@@ -263,6 +267,9 @@ def _evidence(
         is_paced=facts.is_paced,
         frames=int(figures.sums["frames"]),
         frames_late=int(figures.sums["frames_late"]),
+        frames_held_up=figures.frames_held_up,
+        hold_frames=due.frames,
+        hold_frames_late=due.late,
         pacing_lag_max_s=figures.pacing_lag_max_s,
         arrivals=figures.ok,
         arrivals_late=sum(late_s > ARRIVAL_LATE_LIMIT_S for late_s in late.values),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from array import array
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ class SentAudio(Figures, frozen=True, gc=False):
     pacing_lag_max_s: float | None = None
     pacing_lag_counts: dict[int, int] | None = None
     frames_late: int = 0
+    late_runs: list[tuple[int, int]] | None = None
+    frames_held_up: int = 0
 
 
 class Schedule:
@@ -33,7 +36,7 @@ class Schedule:
     Attributes rather than properties: they are read and written for every frame of every caller.
     """
 
-    __slots__ = ("_sent_at_s", "frame_s", "n_frames", "n_sent", "next_due_s", "stream_start_s")
+    __slots__ = ("_n_held_up", "_sent_at_s", "frame_s", "n_frames", "n_sent", "next_due_s", "stream_start_s")
 
     def __init__(self, stream_start_s: float, frame_s: float, n_frames: int) -> None:
         self.stream_start_s = stream_start_s
@@ -42,6 +45,7 @@ class Schedule:
         self.n_sent = 0
         self.next_due_s = stream_start_s + frame_s
         self._sent_at_s = array("d")
+        self._n_held_up = 0
 
     @property
     def is_all_sent(self) -> bool:
@@ -57,6 +61,12 @@ class Schedule:
         self._sent_at_s.append(now_s)
         self.n_sent = n_sent = self.n_sent + 1
         self.next_due_s = self.stream_start_s + (n_sent + 1) * self.frame_s
+
+    def on_held_up(self, until_s: float) -> None:
+        """The kernel has taken the next frame only at `until_s`: the server read nothing, or the network was slow. Call
+        it before `on_sent`. Frames that are late by then are so for that."""
+        n_due = math.floor((until_s - LATE_S - self.stream_start_s) / self.frame_s)
+        self._n_held_up += max(0, min(n_due, self.n_frames) - self.n_sent)
 
     @property
     def last_sent_at_s(self) -> float | None:
@@ -83,8 +93,18 @@ class Schedule:
             pacing_lag_p99_s=max(0.0, float(p99_s)),
             pacing_lag_max_s=max(0.0, float(worst_s)),
             pacing_lag_counts={1: n_sent} if worst_s <= 0.001 else _counts_by_ms(lags_s),
-            frames_late=int(np.count_nonzero(lags_s > LATE_S)) if worst_s > LATE_S else 0,
+            **(self._lateness(lags_s) if worst_s > LATE_S else {}),
         )
+
+    def _lateness(self, lags_s: npt.NDArray[np.float64]) -> dict[str, Any]:
+        """The fields that only frames of more than `LATE_S` have."""
+        late = np.flatnonzero(lags_s > LATE_S)
+        runs = np.split(late, np.flatnonzero(np.diff(late) > 1) + 1)
+        return {
+            "frames_late": len(late),
+            "late_runs": [(int(run[0]), len(run)) for run in runs],
+            "frames_held_up": min(self._n_held_up, len(late)),
+        }
 
 
 def _counts_by_ms(lags_s: npt.NDArray[np.float64]) -> dict[int, int]:

@@ -13,6 +13,9 @@ CLEAN = Evidence(
     is_paced=True,
     frames=1_000,
     frames_late=3,
+    frames_held_up=0,
+    hold_frames=1_200,
+    hold_frames_late=4,
     pacing_lag_max_s=0.0142,
     arrivals=78,
     arrivals_late=0,
@@ -64,6 +67,7 @@ def test_arrivals_that_were_read_late_are_told_with_how_many_and_how_late() -> N
         ({"workers": (2, 1, 1)}, "workers constant"),
         ({"workers": (2, 1, 2)}, "workers constant"),
         ({"frames_late": 11}, "pacing lag p99 ≤ 10 ms"),
+        ({"hold_frames_late": 13}, "pacing lag p99 ≤ 10 ms"),
         ({"arrivals_late": 1}, "arrival times within 10 ms"),
         ({"generator_cpu_pct": 91.0}, "generator CPU ≤ 90 %"),
         ({"own_faults": 1}, "the load generator itself did not fail"),
@@ -89,7 +93,8 @@ def test_a_condition_is_broken_by_its_own_evidence_alone(changes: dict[str, obje
         {"generator_cpu_pct": 90.0},
         {"users_reached": 11},
         {"workers": ()},
-        {"frames": 0, "frames_late": 0, "pacing_lag_max_s": None},
+        {"hold_frames_late": 12},
+        {"frames": 0, "frames_late": 0, "pacing_lag_max_s": None, "hold_frames": 0, "hold_frames_late": 0},
         {"generator_cpu_pct": None},
     ],
 )
@@ -105,3 +110,18 @@ def test_every_finding_says_what_was_seen_and_what_to_do() -> None:
     stolen = {finding.condition: finding.detail for finding in evaluate(replace(CLEAN, stolen_cpu_pct=6.2))}
     assert stolen["pacing lag p99 ≤ 10 ms"].endswith("on the host took 6 % of this machine's CPU time")
     assert details["pacing lag p99 ≤ 10 ms"] == "1.40 % of frames were sent over 10 ms late, the worst 14.2 ms"
+
+
+def test_lateness_is_told_with_whose_frames_were_late_and_whose_doing_it_was() -> None:
+    def found(**changes: object) -> str:
+        (finding,) = [finding for finding in evaluate(replace(CLEAN, **changes)) if not finding.is_met]
+        return finding.detail
+
+    assert found(hold_frames_late=60) == (
+        "5.00 % of the frames that were due in the hold were sent over 10 ms late, most of them of utterances that began "
+        "before it"
+    )
+    assert found(frames_late=50, frames_held_up=40, hold_frames_late=50) == (
+        "5.00 % of frames were sent over 10 ms late, the worst 14.2 ms, 80 % of them because the connection took no more: "
+        "the server did not read"
+    )

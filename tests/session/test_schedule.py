@@ -87,3 +87,25 @@ def test_an_utterance_in_time_has_one_bucket_and_one_without_frames_none() -> No
     for _ in range(3):
         schedule.on_sent(schedule.next_due_s + 0.0002)
     assert schedule.sent_audio().pacing_lag_counts == {1: 3}
+
+
+def test_runs_of_late_frames_say_which_they_were() -> None:
+    schedule = Schedule(0.0, 0.1, 8)
+    for lag_s in (0.0, 0.02, 0.03, 0.0, 0.0, 0.5, 0.4, 0.3):
+        schedule.on_sent(schedule.next_due_s + lag_s)
+    sent = schedule.sent_audio()
+    assert (sent.late_runs, sent.frames_late, sent.frames_held_up) == ([(1, 2), (5, 3)], 5, 0)
+
+
+def test_frames_that_the_kernel_did_not_take_sooner_are_told_apart_from_those_that_we_were_late_with() -> None:
+    schedule = Schedule(0.0, 0.1, 8)
+    schedule.on_sent(0.15)  # late by ourselves
+    schedule.on_sent(0.2)
+    schedule.on_held_up(0.65)  # frames 2 to 5 are due by then
+    for _ in range(4):
+        schedule.on_sent(0.65)
+    schedule.on_sent(0.7)
+    schedule.on_held_up(0.805)  # not late yet
+    schedule.on_sent(0.805)
+    sent = schedule.sent_audio()
+    assert (sent.frames_late, sent.frames_held_up, sent.late_runs) == (5, 4, [(0, 1), (2, 4)])

@@ -523,7 +523,7 @@ def test_a_server_that_stops_reading_is_given_up_at_the_deadline() -> None:
 def test_frames_that_the_kernel_did_not_take_follow_as_soon_as_it_does_and_were_late() -> None:
     record, spoken = parakeet((0.9, QUEUED), (1.2, text("hello")), full=(0.55, 0.83))
     assert [at_s for at_s, _ in spoken.transport.sent[5:8]] == pytest.approx([0.83, 0.83, 0.83])
-    assert (record.outcome, record.frames, record.frames_late) == (Outcome.OK, 10, 3)
+    assert (record.outcome, record.frames, record.frames_late, record.frames_held_up) == (Outcome.OK, 10, 3, 3)
     assert record.pacing_lag_max_s == pytest.approx(0.23)
     assert record.stream_end_latency_s == pytest.approx(0.2)
 
