@@ -105,8 +105,8 @@ def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
     )
     if late <= LATE_LIMIT < late_in_hold:
         return False, (
-            f"{100 * late_in_hold:.2f} % of the frames that were due in the hold were sent over {limit_ms:.0f} ms late, "
-            f"most of them of utterances that began before it{why}"
+            f"{100 * late_in_hold:.2f} % of the frames that were due in the hold were sent over {limit_ms:.0f} ms "
+            f"late, most of them of utterances that began before it{why}"
         )
     found = f"{100 * late:.2f} % of frames were sent over {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms"
     if late > LATE_LIMIT and evidence.frames_held_up:

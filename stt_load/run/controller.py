@@ -135,6 +135,7 @@ class RunController:
             other_dialect=tally.other_dialect,
             is_judged=self._is_judged(stage),
             breach=self._find_breach(stage, begun),
+            uncounted=max(0, min(self._cluster.reached, self.update.users) - self.ledger.counted_callers(stage)),
         )
 
     def _update_of(self, transition: Transition, seq: int) -> StageUpdate:

@@ -169,6 +169,10 @@ class Ledger:
         """Callers that have begun an utterance in this stage."""
         return sum(snapshot.speaking for snapshot in self._newest() if snapshot.stage == stage)
 
+    def counted_callers(self, stage: int) -> int:
+        """Callers that have begun a counted utterance in this stage."""
+        return sum(snapshot.counted_callers for snapshot in self._newest() if snapshot.stage == stage)
+
     def is_current(self, workers: Sequence[str], update_seq: int) -> bool:
         """Every one of these workers has reported since it heard this stage update."""
         return all(
@@ -199,6 +203,7 @@ class Ledger:
                 newest,
                 begun=state.stages[newest.stage].ended,
                 speaking=0,
+                counted_callers=0,
                 in_flight=0,
                 caller_states={},
                 clips=frozenset(),

@@ -11,7 +11,9 @@ A staged plan asks where its next number of callers comes from: a ladder has a l
 at what the stages before it have shown.
 
 A hold opens when the callers are there, never by wall clock alone; a grace ends when every counted utterance has
-ended, so slow utterances are never cut off at an edge and none finishes under a lighter load. Where the server
+ended, so slow utterances are never cut off at an edge and none finishes under a lighter load. A hold lasts as long as
+it was asked to, and until every caller has begun an utterance that counts: those whom the server lets hang since the
+ramp would be missing otherwise, and the others show how well it does. Where the server
 refuses every caller of the first stage, or seems to speak another dialect, a larger one would say nothing more: the run
 is over. So it is where nobody comes or begins. Each phase of a stage has a limit, whatever is seen.
 """
@@ -54,7 +56,8 @@ class Observation:
     the ended ones, those that the server would not take. `ok`, `other_dialect`: of the ended ones, those that came to a
     good end, and those whose server seems to speak another dialect. `is_judged`: the stage's report is there, or none
     is to come: it is made in the settle, so that no audio is due meanwhile. `breach`: which objective is missed for
-    certain, one clause; None where none is, or where holds are not to end early.
+    certain, one clause; None where none is, or where holds are not to end early. `uncounted`: callers that are there
+    and have begun no counted utterance yet.
     """
 
     reached: int
@@ -69,6 +72,7 @@ class Observation:
     other_dialect: int = 0
     is_judged: bool = True
     breach: str | None = None
+    uncounted: int = 0
 
     @property
     def hopeless(self) -> str | None:
@@ -217,13 +221,23 @@ class StagedPlan:
                 return self._begin(now_s, Phase.GRACE, "rounds done")
             if held_s >= self.timing.rounds * self.timing.utterance_limit_s:
                 return self._begin(now_s, Phase.GRACE, "rounds not done in time")
-        elif held_s >= self.timing.hold_s and observed.begun >= self.timing.at_least:
+        elif (
+            held_s >= self.timing.hold_s
+            and observed.begun >= self.timing.at_least
+            and self._have_all_counted(held_s, observed)
+        ):
             return self._begin(now_s, Phase.GRACE, "held")
         if now_s - self._begun_at_s < self.timing.idle_limit_s:
             return None
         if not self._begun:
             return self._begin(now_s, Phase.DONE, NOBODY_BEGAN)
         return self._begin(now_s, Phase.GRACE, "nobody began any more")
+
+    def _have_all_counted(self, held_s: float, observed: Observation) -> bool:
+        """Every caller has begun a counted utterance, or had the time to. Callers whom the server has let hang since
+        the ramp would leave no trace in a hold that ends before them. Not asked where no utterance is asked for."""
+        is_over_due = held_s >= self.timing.hold_s + self.timing.idle_limit_s
+        return not (self.timing.at_least and observed.uncounted) or is_over_due
 
     def _end_grace(self, now_s: float, observed: Observation) -> Transition | None:
         if observed.is_current and observed.ended >= observed.begun:

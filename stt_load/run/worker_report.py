@@ -45,6 +45,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     clips: frozenset[str]  # ids of the clips that are spoken now, or whose rows still wait
     cpu_pct: float | None = None  # CPU of the worker's process, percent of one core
     wall_s: float | None = None  # the wall clock by which the worker's rows are told: the master compares it
+    counted_callers: int = 0  # callers that have begun a counted utterance in the stage
 
 
 class ReportMessage(msgspec.Struct, frozen=True):
@@ -83,6 +84,7 @@ class WorkerReport:
         self._rows: deque[tuple[bytes, str]] = deque()  # a line and its clip
         self._begun: Counter[int] = Counter()
         self._spoke: dict[int, set[int]] = {}  # stage → callers that have begun an utterance in it
+        self._counted: dict[int, set[int]] = {}  # the same of counted utterances
         self._clips: Counter[str] = Counter()  # utterances that have begun and whose rows were not taken
         self._states: dict[str, int] = {}
         self._states_until_s = 0.0
@@ -98,6 +100,7 @@ class WorkerReport:
         """A caller begins an utterance under this stage update."""
         if update.phase is Phase.HOLD:
             self._begun[update.stage] += 1
+            self._counted.setdefault(update.stage, set()).add(user)
         self._spoke.setdefault(update.stage, set()).add(user)
         self.active[user] = caller
         self._clips[clip_id] += 1
@@ -143,6 +146,7 @@ class WorkerReport:
             clips=frozenset(self._clips),
             cpu_pct=cpu_pct,
             wall_s=self.wall_clock.at(now_s),
+            counted_callers=len(self._counted.get(stage, ())),
         )
 
     def _caller_states(self, now_s: float) -> dict[str, int]:

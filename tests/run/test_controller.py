@@ -145,6 +145,26 @@ def to_hold(led: Led, users: int = 1) -> None:
     assert led.phase is Phase.HOLD
 
 
+def test_a_hold_lasts_until_every_caller_of_every_worker_has_begun_an_utterance_that_counts(lead: Lead) -> None:
+    """One of them hangs since the ramp, while the other speaks on."""
+    cluster = MadeCluster("w0", "w1")
+    led = lead(cluster, LadderPlan((2,), replace(TIMING, at_least=1)))
+    cluster.reached = 2
+    cluster.begin(0, "w0")
+    cluster.begin(0, "w1")
+    led.step()
+    assert led.phase is Phase.HOLD
+    for _ in range(3):
+        cluster.end(0, "w0")
+        cluster.begin(0, "w0")
+        led.step(after_s=6.0)
+        assert led.phase is Phase.HOLD
+    cluster.end(0, "w1", phase="ramp", outcome=Outcome.TIMED_OUT)
+    cluster.begin(0, "w1")
+    led.step()
+    assert led.phase is Phase.GRACE
+
+
 def test_a_hold_ends_as_soon_as_an_objective_is_missed_for_certain_and_the_counted_still_end(lead: Lead) -> None:
     led = lead()
     to_hold(led)

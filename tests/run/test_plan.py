@@ -87,6 +87,34 @@ ROWS = (
         ],
     ),
     Row(
+        "a hold waits for callers that hang since the ramp: their utterances count too",
+        replace(TIMING, at_least=1),
+        [
+            (2.0, FULL, ("hold", "target reached")),
+            (22.0, replace(FULL, begun=12, ended=9, uncounted=2), None),
+            (35.0, replace(FULL, begun=16, ended=12, uncounted=1), None),
+            (42.0, replace(FULL, begun=20, ended=15), ("grace", "held")),
+        ],
+    ),
+    Row(
+        "who could have begun long ago is not waited for",
+        replace(TIMING, at_least=1),
+        [
+            (2.0, FULL, ("hold", "target reached")),
+            (40.0, replace(FULL, begun=12, ended=9, uncounted=1), None),
+            (76.9, replace(FULL, begun=40, ended=39, uncounted=1), None),
+            (77.0, replace(FULL, begun=40, ended=39, uncounted=1), ("grace", "held")),
+        ],
+    ),
+    Row(
+        "where no utterance is asked for a hold ends by the clock",
+        TIMING,
+        [
+            (2.0, FULL, ("hold", "target reached")),
+            (22.0, replace(FULL, uncounted=5), ("grace", "held")),
+        ],
+    ),
+    Row(
         "callers that are there but have not spoken yet keep the ramp going",
         TIMING,
         [(5.0, seen(reached=5, speaking=4), None), (9.0, FULL, ("hold", "target reached"))],
