@@ -1,21 +1,47 @@
-# One image for every role: recogniser, master, worker, headless ladder, GPU sidecar. docker-compose.yml says which.
+# Two images. Without a target, `stt-load`: recogniser, master, headless ladder, GPU sidecar, and every other command.
+# With `--target worker`, `stt-load-worker`: a Locust worker and nothing else. docker-compose.yml uses both.
+#
+#   docker build -t stt-load .
+#   docker build -t stt-load-worker --target worker .
+#   docker build -t stt-load --build-arg EXTRAS=demo,report,otel .     PNG charts (90 MB more), and figures by OTLP
 
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.11-slim-bookworm AS packages
 COPY . /src
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src
+# Without the tests that packages bring, and not compiled: an image compiles what it uses.
+RUN pip install --no-cache-dir --no-compile --prefix /worker --constraint /src/constraints.txt /wheels/*.whl \
+    && find /worker -type d -name tests -prune -exec rm -r {} +
 
-FROM python:3.11-slim-bookworm
+FROM packages AS extras
+ARG EXTRAS=demo
+RUN cp -r /worker/. /usr/local/ \
+    && pip install --no-cache-dir --no-compile --prefix /extras --constraint /src/constraints.txt \
+        "$(echo /wheels/*.whl)[$EXTRAS]" \
+    && find /extras -type d -name tests -prune -exec rm -r {} +
+# The default clips, so that no container has to render them, and a worker needs no espeak. Whoever runs it may add some.
+RUN PYTHONPATH=/extras/lib/python3.11/site-packages STT_LOAD_CACHE=/cache stt-load clips show > /dev/null \
+    && chmod -R a+rwX /cache
+
+FROM python:3.11-slim-bookworm AS worker
 ENV PYTHONUNBUFFERED=1 \
-    STT_LOAD_CACHE=/var/cache/stt-load
+    STT_LOAD_CACHE=/var/cache/stt-load \
+    STT_LOAD_DATA=/var/lib/stt-load
 RUN useradd --uid 1000 --create-home caller \
-    && install --directory --mode 1777 "$STT_LOAD_CACHE"
-COPY constraints.txt /tmp/
-COPY --from=build /wheels /tmp/wheels
-RUN pip install --no-cache-dir --constraint /tmp/constraints.txt "$(echo /tmp/wheels/*.whl)[demo,report]" \
-    && rm -r /tmp/wheels
+    && install --directory --mode 1777 "$STT_LOAD_CACHE" "$STT_LOAD_DATA"
+COPY --from=packages /worker /usr/local
+COPY --from=extras /cache /var/cache/stt-load
 WORKDIR /load
 COPY locustfiles locustfiles
-USER caller
-# The default clips, so that no container has to render them.
-RUN stt-load clips show > /dev/null
+# Once, so that no start of a container compiles it again. By number, so that Kubernetes sees that it isn't root.
+RUN python -m compileall -q /usr/local/lib/python3.11/site-packages/stt_load \
+    && for file in locustfiles/*.py; do locust -f "$file" --show-task-ratio > /dev/null || exit; done
+USER 1000:1000
+ENTRYPOINT ["locust", "--worker"]
+
+FROM worker
+COPY --from=extras /extras /usr/local
+USER 0:0
+RUN stt-load --help > /dev/null
+USER 1000:1000
+ENTRYPOINT []
 CMD ["stt-load", "--help"]

@@ -26,6 +26,8 @@ from stt_load.errors import ConfigError
 from stt_load.extras import install_command
 from stt_load.versions import installed_version
 
+_WHEEL = "espeakng-loader"
+
 # From espeak-ng's speak_lib.h.
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _CHARS_UTF8 = 1
@@ -39,10 +41,15 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 _one_at_a_time = threading.Lock()
 
 
+def is_installed() -> bool:
+    """Whether the wheel that brings espeak is there."""
+    return installed_version(_WHEEL) is not None
+
+
 @cache
 def espeak_version() -> str:
     """The version of the wheel that brings espeak. Raises ConfigError where it is not installed."""
-    version = installed_version("espeakng-loader")
+    version = installed_version(_WHEEL)
     if version is None:
         raise ConfigError(
             f"espeak is not installed: {install_command('demo')}; or take clips from a folder or a TTS server"

@@ -4,7 +4,9 @@
     <cache>/tts/<request>.wav          each answer of a TTS server, unchanged
 
 STT_LOAD_CACHE names the cache folder; without it, it is in the user's own. Its folders are named after the recipe
-(texts, voice, server, version of the engine, pad), so a change of any of these makes a new one.
+(texts, voice, server, version of the engine, pad), so a change of any of these makes a new one. Clips that espeak spoke
+are read where espeak is not installed, too, whichever version of it that was: a load machine that got the cache of
+another one needs no espeak.
 Several processes may fill it at the same time: each writes under a name of its own and renames.
 """
 
@@ -14,13 +16,14 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.codec import Pcm, decode
+from stt_load.audio.manifest import MANIFEST_NAME, parse_line
 from stt_load.audio.speech_bounds import SpeechBounds, cut_to_bounds, find_sound
 from stt_load.audio.texts import Texts, english_set, standard_set
 from stt_load.clips import espeak
@@ -51,7 +54,7 @@ def default_clips(
     """The shipped English texts spoken by espeak: rendered on first use, then read from the cache.
 
     `include_standard` puts the five standard texts at the end. `sample_rate_hz` None: as espeak renders them.
-    Raises ConfigError if espeak is not installed or the cache can't be written.
+    Raises ConfigError if they are not in the cache and espeak is not installed, or the cache can't be written.
     """
     texts = english_set() | (standard_set() if include_standard else {})
     return clips_from_tts(voice_of("espeak"), texts, sample_rate_hz, progress=progress, cache=cache)
@@ -67,7 +70,7 @@ def clips_from_tts(
 ) -> ClipSet:
     """The texts in that voice, from the cache if it has them. Raises ConfigError with every problem."""
     cache = cache or cache_folder()
-    folder = cache / "clips" / f"{voice.engine}-{_recipe(voice, texts)}"
+    folder = _spoken_before(voice, texts, cache) or cache / "clips" / _folder_name(voice, texts, _source(voice))
     notes: tuple[str, ...] = ()
     if folder.exists():
         try:
@@ -138,6 +141,19 @@ def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Pcm:
     return pcm
 
 
+def _spoken_before(voice: Voice, texts: Texts, cache: Path) -> Path | None:
+    """The folder with these clips where espeak is to speak them and is not installed; None otherwise. The name of a
+    folder is a digest of what its manifest says about the version, so a folder of other texts is never taken."""
+    if ENGINES[voice.engine].body is not None or espeak.is_installed():
+        return None
+    for folder in sorted((cache / "clips").glob(f"{voice.engine}-*")):
+        with suppress(OSError, ValueError, ClipError):
+            first = (folder / MANIFEST_NAME).read_text(encoding="utf-8").partition("\n")[0]
+            if folder.name == _folder_name(voice, texts, parse_line(first).source):
+                return folder
+    return None
+
+
 def _remove(folder: Path) -> None:
     """Deletes a damaged folder. It is renamed first, so that no other process finds half of it."""
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
@@ -155,8 +171,9 @@ def _source(voice: Voice) -> dict[str, str]:
     return voice.as_source() | ({"version": espeak.espeak_version()} if row.body is None else {})
 
 
-def _recipe(voice: Voice, texts: Texts) -> str:
-    return _digest([_RECIPE_VERSION, PAD_S, _source(voice), voice.url, texts])[:16]
+def _folder_name(voice: Voice, texts: Texts, source: Mapping[str, str] | None) -> str:
+    recipe = _digest([_RECIPE_VERSION, PAD_S, source, voice.url, texts])[:16]
+    return f"{voice.engine}-{recipe}"
 
 
 def _digest(value: object) -> str:

@@ -13,6 +13,7 @@ import soundfile
 from tts_stand_in import TtsStandIn, answer
 
 from stt_load.audio.texts import english_set, standard_set
+from stt_load.clips import espeak
 from stt_load.clips import tts_server as http
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.clips.library import clips_from_tts, default_clips, make_folder
@@ -219,3 +220,20 @@ def test_a_folder_that_holds_something_is_refused_before_anything_is_spoken(tmp_
     with pytest.raises(ConfigError, match="is not empty"):
         make_folder(ESPEAK, TEXTS, tmp_path, lambda done, total: told.append(done), cache=tmp_path / "cache")
     assert told == []
+
+
+def test_cached_clips_are_read_without_espeak_and_other_texts_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = clips_from_tts(ESPEAK, TEXTS, None, cache=tmp_path)
+    monkeypatch.setattr(espeak, "installed_version", lambda _: None)
+    monkeypatch.setattr(espeak, "espeak_version", espeak.espeak_version.__wrapped__)  # which remembers
+    found = clips_from_tts(ESPEAK, TEXTS, None, cache=tmp_path)
+    assert (found.manifest_sha256, found.source) == (there.manifest_sha256, there.source)
+    for other in (tmp_path / "empty", tmp_path):
+        with pytest.raises(ConfigError, match="espeak is not installed"):
+            clips_from_tts(ESPEAK, {"one": "Good bye."}, None, cache=other)
+    (folder,) = (tmp_path / "clips").iterdir()
+    (folder / "clips.jsonl").write_text("{")
+    with pytest.raises(ConfigError, match="espeak is not installed"):
+        clips_from_tts(ESPEAK, TEXTS, None, cache=tmp_path)
