@@ -245,6 +245,14 @@ class NonBlockingSocket(StampedSocket):
         self._unsent = bytearray(data[n_bytes:])
         return False
 
+    def write_last(self, data: Data) -> None:
+        """Hands over the last of what is said, as far as the kernel takes it: it goes with the end of the connection,
+        in one segment, when this is closed. Raises OSError."""
+        if self._unsent is None:
+            flags = () if self._is_tls else (socket.MSG_MORE,)
+            with contextlib.suppress(*_WOULD_BLOCK):
+                self._raw.send(data, *flags)
+
     def flush(self) -> bool:
         """Goes on with what was kept; whether nothing is left of it. Raises OSError."""
         try:

@@ -14,12 +14,15 @@ from urllib.parse import urlsplit
 
 from stt_load.dialects.base import Connect
 from stt_load.errors import ConnectionLost, HandshakeFailed, ProtocolError, UpgradeRefused
+from stt_load.net.random_keys import random_keys
 from stt_load.session.http_answer import SIGNED, SWITCHING_PROTOCOLS, AnswerHead, HttpAnswer
 from stt_load.session.http_request import USER_AGENT, authority, request_head, tls_hint
 from stt_load.session.http_status import REASON_BYTES, refused_upgrade
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _KEY_BYTES = 16
+_upgrade_keys = random_keys(_KEY_BYTES)
+_SIGNED = SIGNED.decode()
 _PLACE_OF_KEY = os.urandom(_KEY_BYTES).hex()  # stands for the key of any request
 _ENDED = "the connection ended during the upgrade: {}"
 
@@ -29,7 +32,7 @@ class Upgrade:
 
     def __init__(self, target: Connect) -> None:
         self._url = target.url
-        self._key = base64.b64encode(os.urandom(_KEY_BYTES))
+        self._key = base64.b64encode(next(_upgrade_keys))
         before_key, after_key = _request(target.url, tuple(target.headers.items()), tuple(target.subprotocols))
         self.request = before_key + self._key + after_key
         self._answer = HttpAnswer(base64.b64encode(hashlib.sha1(self._key + _GUID).digest()))
@@ -79,9 +82,9 @@ class Upgrade:
 def _check(head: AnswerHead) -> None:
     """Raises UpgradeRefused where the answer lacks what section 4.1 has a client look for. A subprotocol is not
     insisted on: servers that want to be offered one may not say which they chose."""
-    if not (head.lists("upgrade", "websocket") and head.lists("connection", "upgrade")):
+    if not head.is_upgrade:
         raise HandshakeFailed("no websocket upgrade: HTTP 101 without the headers of one")
-    if head.headers.get("sec-websocket-accept") != SIGNED.decode():
+    if head.headers.get("sec-websocket-accept") != _SIGNED:
         raise HandshakeFailed("no websocket upgrade: Sec-WebSocket-Accept is not an answer to this request's key")
     if head.headers.get("sec-websocket-extensions"):
         raise HandshakeFailed("no websocket upgrade: an extension that nobody asked for")

@@ -8,16 +8,15 @@ websocket_client_adapter.py  what arrives otherwise: fragments, halves, pings, b
 from __future__ import annotations
 
 import contextlib
-import itertools
-import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, SttLoadError, TransportError
 from stt_load.net.own_faults import fault_of
+from stt_load.net.random_keys import random_keys
 from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket
 from stt_load.net.tcp import MakeSocket, TcpConnect
 from stt_load.net.transport import Arrival, Need
@@ -25,18 +24,10 @@ from stt_load.net.upgrade import Upgrade
 from stt_load.net.websocket_client_adapter import PING, PONG, FrameReader
 from stt_load.session.websocket_frames import BINARY, CLOSE, TEXT, ClientFrame, client_frame
 
-_KEYS_AT_ONCE, _KEY_BYTES = 4_096, 4
 _FRAMES_AT_ONCE = 64  # that `receive` reads for one message: pings, pongs and fragments before it
 _NORMAL_CLOSURE, _NO_STATUS = 1000, 1005  # RFC 6455 section 7.4.1; the latter: a close frame without a code
 
-
-def _fresh_keys() -> Iterator[Iterator[tuple[bytes]]]:
-    while True:
-        yield struct.iter_unpack(f"{_KEY_BYTES}s", os.urandom(_KEYS_AT_ONCE * _KEY_BYTES))
-
-
-_keys = itertools.chain.from_iterable(itertools.chain.from_iterable(_fresh_keys()))
-"""Masking keys, each of them from the system's random source (RFC 6455 section 5.3), fetched by the thousand."""
+_masking_keys = random_keys(4)  # RFC 6455 section 5.3
 
 _CLOSE_FRAME = ClientFrame(struct.pack("!H", _NORMAL_CLOSURE), CLOSE)
 
@@ -84,8 +75,8 @@ class WebSocketTransport:
 
     def _advance_upgrade(self, opening: NonBlockingSocket, upgrade: Upgrade) -> Need | None:
         if upgrade.request:
-            opening.write(upgrade.request)
-            upgrade.request = b""
+            request, upgrade.request = upgrade.request, b""
+            return Need.READABLE if opening.write(request) else Need.WRITABLE  # no answer is here yet
         if not opening.flush():
             return Need.WRITABLE
         while opening.has_data():
@@ -117,7 +108,7 @@ class WebSocketTransport:
         is_sent, write = True, self._socket.write
         try:
             for message in frame:
-                is_sent = write(message.masked_by(next(_keys)))
+                is_sent = write(message.masked_by(next(_masking_keys)))
         except OSError as error:
             raise _lost(error, "connection lost while sending") from error
         return is_sent
@@ -170,15 +161,16 @@ class WebSocketTransport:
         what the server has said before it left is still to be read, and reading tells that it has left."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
-                self._socket.write(frame.masked_by(next(_keys)))
+                self._socket.write(frame.masked_by(next(_masking_keys)))
 
     def fileno(self) -> int:
         return self._open_socket().fileno() if self._connect is None else self._connect.fileno()
 
     def close(self) -> None:
-        if self._owes_close_frame:
-            self._owes_close_frame = False
-            self._send_unasked(_CLOSE_FRAME)
+        if self._owes_close_frame and self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.write_last(_CLOSE_FRAME.masked_by(next(_masking_keys)))
+        self._owes_close_frame = False
         for opened in (self._connect, self._socket):
             if opened is not None:
                 with contextlib.suppress(OSError):

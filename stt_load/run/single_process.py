@@ -52,23 +52,23 @@ class SingleProcess:
         self.pool.apply(update)
 
     def collect(self, ledger: Ledger) -> None:
-        """Takes all rows of utterances that have ended. A row stays in the report until it is popped, so a greenlet
-        that is killed in here loses none."""
+        """Takes all rows of the utterances that have ended by now: where more end meanwhile than can be taken, the run
+        has to be led on all the same. A row stays in the report until it is popped, so a greenlet that is killed in
+        here loses none."""
         report = self.pool.report
+        ended = report.total
         ledger.accept(self._client_id, self.pool.snapshot(), time.monotonic())
-        while report.n_waiting:
-            ledger.take_rows(self._client_id, self._pop_for_a_moment(), time.monotonic())
-            if report.n_waiting:
+        while report.n_taken < ended:
+            ledger.take_rows(self._client_id, self._pop_for_a_moment(ended), time.monotonic())
+            if report.n_taken < ended:
                 gevent.sleep(_PAUSE_S)
-                # Which clips are spoken has changed meanwhile.
-                ledger.accept(self._client_id, self.pool.snapshot(), time.monotonic())
 
     def drain(self, ledger: Ledger, is_cut: bool, limit_s: float) -> None:
         self.pool.drain(is_cut, limit_s)
         self.collect(ledger)
         ledger.drained.add(self._client_id)
 
-    def _pop_for_a_moment(self) -> Iterator[bytes]:
+    def _pop_for_a_moment(self, ended: int) -> Iterator[bytes]:
         report, until_s = self.pool.report, time.monotonic() + _MOMENT_S
-        while report.n_waiting and time.monotonic() < until_s:
+        while report.n_taken < ended and time.monotonic() < until_s:
             yield report.pop()

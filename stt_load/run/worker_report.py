@@ -116,6 +116,11 @@ class WorkerReport:
         """Rows that nobody has taken yet."""
         return len(self._rows)
 
+    @property
+    def n_taken(self) -> int:
+        """Rows that were taken since the run began."""
+        return self.total - len(self._rows)
+
     def pop(self) -> bytes:
         """Takes the row that has waited longest. IndexError where none does."""
         line, clip_id = self._rows.popleft()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule, cut_frames
-from stt_load.audio.speech_bounds import Pause, SpeechBounds, find_pauses
-from stt_load.dialects.base import AudioLength, Capabilities, Dialect
+from stt_load.audio.speech_bounds import SpeechBounds, find_pauses
+from stt_load.dialects.base import AudioLength, Dialect
 from stt_load.dialects.events import Message
 from stt_load.session.websocket_frames import ClientFrame
 
@@ -19,14 +19,18 @@ class EncodedClip:
     """A clip cut and encoded for one dialect.
 
     `frames`: the messages of each, ready to be masked and sent. `n_before_end`: how many are sent before the client
-    says that speech has ended. `pauses`: within its speech. `audio_s`: its length with the trailing silence.
+    says that speech has ended. `cut_before_end_s`: how long before its speech ends the server may cut the clip for the
+    first time; 0 where it has no reason to cut it earlier. `most_segments`: into how many segments the server may cut
+    it, one for each pause and the last; None where it is longer than a segment may be, and cut anywhere. `audio_s`: its
+    length with the trailing silence.
     """
 
     clip: Clip
     rule: FrameRule
     frames: Sequence[Sequence[ClientFrame]]
     n_before_end: int
-    pauses: Sequence[Pause]
+    cut_before_end_s: float = 0.0
+    most_segments: int | None = 1
 
     @property
     def audio_s(self) -> float:
@@ -36,20 +40,6 @@ class EncodedClip:
     def length(self) -> AudioLength:
         return AudioLength(len(self.frames), len(self.frames) * self.rule.samples)
 
-    def cut_before_end_s(self, server: Capabilities) -> float:
-        """How long before its speech ends the server may cut the clip for the first time; 0 where it has no reason to
-        cut it earlier."""
-        ends_s = self._cut_at_s(server)
-        return max(0.0, self.clip.speech_end_s - min([*ends_s, server.max_segment_s]))
-
-    def most_segments(self, server: Capabilities) -> int | None:
-        """Into how many segments the server may cut the clip, one for each pause and the last; None where it is longer
-        than a segment may be, and cut anywhere."""
-        return None if self.clip.speech_end_s > server.max_segment_s else len(self._cut_at_s(server)) + 1
-
-    def _cut_at_s(self, server: Capabilities) -> Sequence[float]:
-        return [pause.start_s for pause in self.pauses if pause.length_s >= server.min_endpoint_s]
-
 
 def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect: Dialect) -> EncodedClip:
     """Cuts a clip into the frames of one dialect and encodes them.
@@ -58,16 +48,24 @@ def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect:
     latest moment where that can be), as it does for somebody who lets go of a button; then come `trailing_silence_s`,
     the end message, and the silence that the server needs to get to the last words.
     """
+    server, speech_end_s = dialect.capabilities, clip.speech_end_s
     pcm = cut_frames(clip, rule, trailing_silence_s)
     n_before_end = len(pcm)
     if dialect.settings.end == "client":
         silence = bytes(rule.frame_bytes)
         pcm = pcm[: math.ceil(clip.can_be_cut_at_s / rule.frame_s)] + [silence] * rule.frames_for(trailing_silence_s)
         n_before_end = len(pcm)
-        pcm += [silence] * rule.frames_for(dialect.capabilities.flush_silence_s)
-    bounds = SpeechBounds(clip.speech_start_s, clip.speech_end_s)
-    pauses = find_pauses(clip.samples, clip.sample_rate_hz, bounds)
-    return EncodedClip(clip, rule, _encode(pcm, dialect), n_before_end, pauses)
+        pcm += [silence] * rule.frames_for(server.flush_silence_s)
+    pauses = find_pauses(clip.samples, clip.sample_rate_hz, SpeechBounds(clip.speech_start_s, speech_end_s))
+    cut_at_s = [pause.start_s for pause in pauses if pause.length_s >= server.min_endpoint_s]
+    return EncodedClip(
+        clip,
+        rule,
+        _encode(pcm, dialect),
+        n_before_end,
+        cut_before_end_s=max(0.0, speech_end_s - min([*cut_at_s, server.max_segment_s])),
+        most_segments=None if speech_end_s > server.max_segment_s else len(cut_at_s) + 1,
+    )
 
 
 def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[ClientFrame]]:

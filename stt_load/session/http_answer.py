@@ -31,7 +31,7 @@ _TLS_RECORD = b"\x15\x03"  # an alert (RFC 8446 section 5.1): what a TLS server 
 _SHOWN_CHARACTERS = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AnswerHead:
     """The status of an answer, and its headers by their names in lower case. Headers of the same name are one list with
     commas (RFC 9110 section 5.3)."""
@@ -42,6 +42,11 @@ class AnswerHead:
     @property
     def is_success(self) -> bool:
         return 200 <= self.status < 300
+
+    @functools.cached_property
+    def is_upgrade(self) -> bool:
+        """Whether its headers are those of an upgrade to a websocket (RFC 6455 section 4.1)."""
+        return self.lists("upgrade", "websocket") and self.lists("connection", "upgrade")
 
     def lists(self, name: str, member: str) -> bool:
         """Whether `member`, in lower case, is in the list of the header `name`."""

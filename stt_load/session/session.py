@@ -112,8 +112,9 @@ class Session:
         self._timestamps = Timestamps(started_dialling_s)
         server = dialect.capabilities
         is_answered = dialect.settings.end == "client" and server.answers_end
-        cut_before_end_s, most_segments = audio.cut_before_end_s(server), audio.most_segments(server)
-        self._transcript = Transcript(server, self._timestamps, cut_before_end_s, most_segments, is_answered)
+        self._transcript = Transcript(
+            server, self._timestamps, audio.cut_before_end_s, audio.most_segments, is_answered
+        )
         self._outcome: Outcome | None = None
         self._outbox: list[Message] = []  # a few at most
         self._end_messages: Sequence[Message] = ()
@@ -178,8 +179,8 @@ class Session:
             is_close = is_orderly(error.close_code, error.reason)
             if self._is_sent and self._transcript.is_complete_after(is_close):
                 self._finish(now_s if is_close else None)
-        if self._outcome is None:
-            self.is_own_fault = isinstance(error, GeneratorFailure)
+                return
+        self.is_own_fault = isinstance(error, GeneratorFailure)
         self._end(outcome_of_fault(error), str(error), refusal_of_fault(error))
 
     def interrupt(self, why: str) -> None:

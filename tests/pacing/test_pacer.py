@@ -134,7 +134,7 @@ def test_a_server_that_stops_reading_holds_up_nobody_else_and_gets_the_rest_when
 ) -> None:
     """More audio than two kernels keep for a reader who doesn't come, one of whom is told to keep little."""
     go_on = threading.Event()
-    huge = EncodedClip(AUDIO.clip, AUDIO.rule, [(ClientFrame(bytes(16 << 20)),)] * 3, 3, ())
+    huge = EncodedClip(AUDIO.clip, AUDIO.rule, [(ClientFrame(bytes(16 << 20)),)] * 3, 3)
 
     sent_bytes = sum(len(part.masked_by(KEY)) for parts in huge.frames for part in parts)
 

@@ -77,7 +77,7 @@ class Script:
         """Frames that can be told apart."""
         rule = choose_frame(self.frame_ms, RATE_HZ, 1)
         frames = [(ClientFrame(k.to_bytes(4)),) for k in range(self.n_frames)]
-        return EncodedClip(clip(0.0, 0.01, 0.01), rule, frames, self.n_frames, ())
+        return EncodedClip(clip(0.0, 0.01, 0.01), rule, frames, self.n_frames)
 
     def arrivals(self) -> list[tuple[float, Message | SttLoadError]]:
         closed = ConnectionLost("closed by the server with 1000", 1000)  # holds on to whoever raises it

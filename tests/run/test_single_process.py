@@ -68,7 +68,8 @@ def test_rows_are_taken_in_moments_between_which_others_have_their_turn() -> Non
     assert made.ledger.delivery() == {"rows": N, "totals": {"w0": N}, "missing_seq": 0}
 
 
-def test_the_words_of_a_clip_that_began_while_rows_were_taken_are_known() -> None:
+def test_what_ends_while_rows_are_taken_waits_for_the_next_time_and_the_clips_that_began_meanwhile_are_known() -> None:
+    """Where more utterances end than can be taken, the run is led on all the same."""
     made = Collected()
     for user in range(N):
         made.end(user, text=f"words that nobody has heard before {user}")
@@ -79,6 +80,8 @@ def test_the_words_of_a_clip_that_began_while_rows_were_taken_are_known() -> Non
     made.end(N + 1, text=CLIPS.clips[1].reference)
     with gevent.Timeout(60):
         collecting.get()
+    assert [row.user for row in made.written] == list(range(N))
+    made.cluster.collect(made.ledger)
     assert [row.foreign_text for row in made.written if row.user == N + 1] == [1]
 
 
