@@ -1,13 +1,20 @@
-"""A disk that has no room left and gets some again, for whoever runs the tests: a limit on the size of files.
+"""Disks that fail: a limit on the size of files for whoever runs the tests, real ones for who may mount some.
 
 The kernel takes what fits below the limit and refuses the rest, as a disk does that is full.
 """
 
 from __future__ import annotations
 
+import os
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+_BALLAST = "ballast"
 
 
 def set_room(size_bytes: int | None, pid: int = 0) -> None:
@@ -24,3 +31,58 @@ def no_room_beyond(size_bytes: int) -> Iterator[None]:
         yield
     finally:
         set_room(None)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str = "4m") -> Iterator[Path]:
+    """A disk of its own at this new folder, in memory. Skips the test where nobody may mount one."""
+    folder.mkdir()
+    _run_or_skip(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)])
+    try:
+        yield folder
+    finally:
+        _unmount(folder)
+
+
+def fill(disk: Path) -> None:
+    """Takes all room that there is, to the last page."""
+    with (disk / _BALLAST).open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(bytes(4096))
+
+
+def make_room(disk: Path) -> None:
+    (disk / _BALLAST).unlink()
+
+
+@contextmanager
+def disk_that_breaks(folder: Path) -> Iterator[Path]:
+    """A disk with a file system that becomes read-only when it meets an error, open files too: see `break_disk`."""
+    folder.mkdir()
+    image = folder.with_suffix(".image")
+    with image.open("wb") as file:
+        file.truncate(8 * 2**20)
+    _run_or_skip(["mkfs.ext4", "-q", "-F", "-e", "remount-ro", str(image)])
+    _run_or_skip(["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)])
+    try:
+        yield folder
+    finally:
+        _unmount(folder)
+
+
+def break_disk(disk: Path) -> None:
+    """Makes its file system read-only, as an error of the device does."""
+    major_minor = disk.stat().st_dev
+    device = Path(f"/sys/dev/block/{os.major(major_minor)}:{os.minor(major_minor)}").resolve().name
+    Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("a test")
+
+
+def _run_or_skip(command: Sequence[str]) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no disk of its own here: {error}")
+
+
+def _unmount(folder: Path) -> None:
+    subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=60)

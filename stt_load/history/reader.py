@@ -1,5 +1,5 @@
-"""Reads the runs of a folder: each from its `summary.json`, or, where that is missing or older than this version, from
-its raw files.
+"""Reads the runs of a folder: each from its `summary.json`, or, where that is missing, damaged or older than this
+version, from its raw files.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from stt_load.report.model import SCHEMA_VERSION, Verdict
 from stt_load.report.raw_files import RAW_FILES
 from stt_load.report.raw_lines import unreadable
 from stt_load.report.raw_rows import checked_run
-from stt_load.report.report_files import SUMMARY, read_report
+from stt_load.report.report_files import SUMMARY, read_report, refuse_later_version
 from stt_load.report.run_facts import what_was_measured
+from stt_load.sealed_lines import is_whole_file, lacks_seal
 from stt_load.text.url_secrets import without_credentials
 
 _EPHEMERAL_PORT = 32_768  # from here on Linux chooses by itself: another one each time
@@ -89,7 +90,14 @@ class History:
     left_out: tuple[str, ...]
 
 
+class AnySummary(msgspec.Struct):
+    """What `summary.json` of every version has."""
+
+    schema_version: int
+
+
 _DECODER = msgspec.json.Decoder(Summary)
+_VERSION_DECODER = msgspec.json.Decoder(AnySummary)
 
 
 def read_history(results: Path) -> History:
@@ -141,11 +149,14 @@ def _is_run(folder: Path) -> bool:
 
 
 def _read_summary(folder: Path) -> Summary:
-    """Raises ConfigError where neither the summary nor the raw files can be read."""
+    """Raises ConfigError where neither the summary nor the raw files can be read, or a later version has written them."""
     try:
-        summary = _DECODER.decode((folder / SUMMARY).read_bytes())
-        if summary.schema_version == SCHEMA_VERSION and summary.kind in KINDS:
-            return summary
+        text = (folder / SUMMARY).read_bytes()
+        if is_whole_file(text) or lacks_seal(text):
+            refuse_later_version(folder / SUMMARY, _VERSION_DECODER.decode(text).schema_version, SCHEMA_VERSION)
+            summary = _DECODER.decode(text)
+            if summary.schema_version == SCHEMA_VERSION and summary.kind in KINDS:
+                return summary
     except (OSError, ValueError, RecursionError):
         pass
     return _DECODER.decode(summary_json(read_report(folder)))

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import gevent
+import psutil
 from locust import argument_parser, events, runners, stats
 from locust import main as locust_main
 from locust.argument_parser import LocustArgumentParser
@@ -34,7 +35,7 @@ from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
 from stt_load.options import OPTIONS, Option, PlanKind, options_of
 from stt_load.process.ending_signals import end_with_parent_after_fork, hear, hear_before_start
-from stt_load.process.log import tell_once_of_lost_entries
+from stt_load.process.log import log, tell_once_of_lost_entries
 from stt_load.process.standard_streams import print_in_background
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.terms import this_program
@@ -55,6 +56,7 @@ def install(defaults: Mapping[str, str] = MappingProxyType({}), plan: PlanKind =
     argument_parser.default_args_dict = lru_cache(argument_parser.default_args_dict)
     _end_by_our_signals()
     _steady_locusts_time()
+    runners.Runner.monitor_cpu_and_memory = _lasting(runners.Runner.monitor_cpu_and_memory)
     admission, clips = Admission(this_program()), LoadedClips()
     command_line = _CommandLine(options_of(plan, defaults), admission, clips)
     events.init_command_line_parser.add_listener(lambda parser: command_line.extend(parser))
@@ -97,6 +99,21 @@ def _steady_locusts_time() -> None:
     for module in (runners, stats):
         module.time = its_time  # type: ignore[attr-defined]
     cache.time = its_time.time  # type: ignore[attr-defined]
+
+
+def _lasting(monitor: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Locust's monitor of CPU and memory, which costs a look, and not the rest of the run, where /proc can't be read:
+    no file descriptor may be left."""
+
+    def monitor_cpu_and_memory(runner: Any) -> None:
+        while True:
+            try:
+                monitor(runner)
+            except (OSError, MemoryError, psutil.Error) as error:
+                log.debug("CPU and memory can't be read: %s", error)
+            gevent.sleep(runners.CPU_MONITOR_INTERVAL)
+
+    return monitor_cpu_and_memory
 
 
 def add_options(parser: LocustArgumentParser, options: Sequence[Option] = OPTIONS) -> None:

@@ -1,6 +1,7 @@
 """`summary.json`: the run as data. Seconds, ratios (0 to 1), counts; fields of samples in the unit of their name.
 
-Keys are added freely; a change that an older reader would misread raises `model.SCHEMA_VERSION`.
+Keys are added freely; a change that an older reader would misread raises `model.SCHEMA_VERSION`. The last key is a seal
+(`sealed_lines.py`): a history reads this file and no raw one, so it has to know that no digit has changed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from stt_load.report.capacity_wording import headline
 from stt_load.report.device import DeviceFigures
 from stt_load.report.knee import exit_code
 from stt_load.report.model import SCHEMA_VERSION, RunReport, StageReport
+from stt_load.sealed_lines import sealed_file
 from stt_load.server_metrics.figures import ServerFigure
 from stt_load.text.json_text import json_text
 
@@ -43,7 +45,7 @@ def summary_json(report: RunReport) -> str:
         "notes": report.notes,
         "stages": [_stage(stage) for stage in report.stages],
     }
-    return json_text(summary)
+    return sealed_file(json_text(summary).encode()).decode()
 
 
 def _capacity(answer: CapacityAnswer) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM
 from stt_load.process.atomic_file import write_atomically
-from stt_load.records import UtteranceRecord
+from stt_load.records import SCHEMA_VERSION, UtteranceRecord
 from stt_load.report.build import build_report
 from stt_load.report.charts.png import chart_png
 from stt_load.report.charts.run_charts import draw_charts
@@ -131,7 +131,8 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
     try:
         text = read_bytes(folder / RUN)
         run = _json_object(text)
-        if not (is_whole_file(text) or lacks_seal(text)):
+        is_changed = not (is_whole_file(text) or lacks_seal(text))
+        if is_changed:
             damage.note(RUN, Flaw.CHANGED)
     except (ConfigError, NotJson) as error:
         if not (folder / STAGES).exists():
@@ -141,6 +142,9 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
         run = _copied_run(folder)
         instead = f"its copy in {SUMMARY} is used" if run else "what was run and its objectives are unknown"
         damage.note(RUN, Flaw.UNREADABLE, f"{error}; {instead}")
+    else:
+        if not is_changed:
+            refuse_later_version(folder / RUN, run.get("schema_version"), SCHEMA_VERSION)
     run, wrong = checked_run(run)
     for objection in wrong:
         damage.note(RUN, Flaw.VALUE, objection)
@@ -149,9 +153,20 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
     return shown
 
 
+def refuse_later_version(path: Path, version: object, newest: int) -> None:
+    """Raises ConfigError where a file has a later `schema_version` than this version of the program knows, which is
+    raised by changes that an older reader would misread."""
+    if isinstance(version, int) and version > newest:
+        raise ConfigError(
+            f"{path} was written by a later version of stt-load (schema_version {version}, this one reads up to "
+            f"{newest}): install that version"
+        )
+
+
 def _copied_run(folder: Path) -> JsonObject:
     try:
-        run = _json_object(read_bytes(folder / SUMMARY)).get("run")
+        text = read_bytes(folder / SUMMARY)
+        run = _json_object(text).get("run") if is_whole_file(text) or lacks_seal(text) else None
     except (ConfigError, NotJson):
         return {}
     return run if isinstance(run, dict) else {}

@@ -59,8 +59,13 @@ def _summary() -> Schema:
                 "capacity": _capacity(),
                 "notes": _list(_TEXT),
                 "stages": _list(_stage()),
+                "crc32": {
+                    "type": "string",
+                    "pattern": "^[0-9a-f]{8}$",
+                    "description": "of all bytes before this key",
+                },
             },
-            optional=["capacity"],
+            optional=["capacity", "crc32"],
         ),
         "$defs": {"latency": _distribution(), "latency_of_completed": _distribution(_with_failed())},
     }

@@ -32,6 +32,8 @@ from stt_load.session.advice import find_advice
 MOST_BYTES_UNDER_LOAD = 8 * 2**20
 """Utterances of so many bytes, about 5,000, are read in a tenth of a second."""
 
+_WRITTEN_PERIOD_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class LiveStage:
@@ -106,12 +108,19 @@ class StageCounts:
 
 
 class LiveStages:
-    """All stages of one run. `read`: makes the report of a run folder; in a real thread, so it must not use gevent."""
+    """All stages of one run. `is_written`: whether every line is in the files of the folder. `read`: makes the report
+    of a run folder; in a real thread, so it must not use gevent."""
 
-    def __init__(self, folder: Path, read: Callable[[Path], RunReport] = read_report) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        is_written: Callable[[], bool] = lambda: True,
+        read: Callable[[Path], RunReport] = read_report,
+    ) -> None:
         # Of the stages that have ended; what it says of the whole run holds only once the run is closed.
         self.ended: RunReport | None = None
         self._folder = folder
+        self._is_written = is_written
         self._read = read
         self._counts: dict[int, StageCounts] = {}
         self._users: dict[int, int] = {}
@@ -195,6 +204,8 @@ class LiveStages:
 
     def _read_ended(self, stage: int) -> None:
         try:
+            while not self._is_written():  # the disk is full: without the lines that wait, the stage would look damaged
+                gevent.sleep(_WRITTEN_PERIOD_S)
             self.ended = call_in_thread(self._read, self._folder)
         except Exception as error:  # the run goes on, and its report is made when it ends
             log.warning("stage %d can't be judged while the run goes on: %s", stage + 1, error)

@@ -6,6 +6,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -86,13 +87,21 @@ def port_taken(option: str, host: str, port: int) -> str | None:
 
 
 def unwritable(results: str) -> str | None:
-    """Tried for real: permissions alone don't tell (read-only file systems, quotas)."""
+    """Tried for real: permissions alone don't tell (read-only file systems, quotas). A folder that had to be made for it
+    is removed again: a run that is refused leaves nothing."""
+    folder = Path(results).absolute()
+    missing: list[Path] = []
     try:
-        Path(results).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=results):
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             return None
     except OSError as error:
         return f"--results: {results} can't be written to ({error.strerror}): name a folder that you may write to"
+    finally:
+        for path in missing:
+            with suppress(OSError):  # somebody else has put something in
+                path.rmdir()
 
 
 def _unusable_credentials(config: RunConfig) -> list[str]:

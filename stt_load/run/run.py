@@ -83,7 +83,7 @@ class Run:
         self._wall_clock = SteadyWallClock.read(time.time, time.monotonic)
         started_at = self._wall_clock.at(time.monotonic())
         self.folder = RunFolder.create(config.results, config.label, started_at, _sample_files(config))
-        self.live = LiveStages(self.folder.path)
+        self.live = LiveStages(self.folder.path, lambda: self.folder.has_every_line)
         references = {clip.clip_id: clip.reference for clip in clips.clips}
         choice = choose_language(config.language, references.values())
         self._n_callers = _largest_known(config, plan) or cluster.target

@@ -80,6 +80,11 @@ class RunFolder:
         """How many lines each file was given, by its name."""
         return dict(self._n_lines)
 
+    @property
+    def has_every_line(self) -> bool:
+        """Whoever reads the files finds all that they will ever have: no line waits for room on the disk."""
+        return self._refusal is None or not self._files
+
     # what is written -----------------------------------------------------------------------------------
 
     def write_run(self, run: Mapping[str, Any]) -> None:

@@ -111,6 +111,30 @@ def test_a_folder_that_can_not_be_read_is_named_and_stops_nothing(
     assert [line.startswith("bad: ") for line in history.left_out] == [True]
 
 
+@pytest.mark.parametrize("name", ["summary.json", "run.json"])
+def test_a_folder_of_a_later_version_is_not_read_as_if_it_were_of_this_one(tmp_path: Path, name: str) -> None:
+    made = made_run((1,), 5)
+    if name == "run.json":
+        made.run["schema_version"] = 99
+    folder = made.write(tmp_path / "run")
+    if name == "summary.json":
+        (folder / name).write_text(json.dumps({"schema_version": 99, "runs": []}), encoding="utf-8")
+    history = read_history(tmp_path)
+    assert history.runs == ()
+    (line,) = history.left_out
+    assert line.startswith(f"run: {folder / name} was written by a later version of stt-load (schema_version 99, this")
+
+
+def test_a_digit_of_a_summary_that_has_changed_is_not_believed(tmp_path: Path) -> None:
+    made = made_run((1,), 60)
+    folder = made.write(tmp_path / "run")
+    text = summary_json(build_report(made.run, made.transitions, [made.utterances], made.samples))
+    before = only(tmp_path)
+    p95 = json.loads(text)["stages"][0]["eos_latency_s"]["with_failed"]["p95"]
+    (folder / "summary.json").write_text(text.replace(str(p95), str(p95 + 1)), encoding="utf-8")
+    assert only(tmp_path) == before
+
+
 def test_what_is_no_folder_of_runs_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not a folder"):
         read_history(tmp_path / "nowhere")
@@ -153,6 +177,7 @@ def test_a_summary_that_can_not_be_right_is_made_again_or_says_nothing(
     for step in way[:-1]:
         place = place[step]
     place[way[-1]] = value
+    del summary["crc32"]  # as an earlier version wrote it
     (folder / "summary.json").write_text(json.dumps(summary))
     history = read_history(tmp_path)
     (run,) = history.runs

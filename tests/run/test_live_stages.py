@@ -84,6 +84,25 @@ def test_a_stage_that_has_ended_is_what_the_report_says_of_it(tmp_path: Path) ->
     assert (stage.verdict, stage.figures.n, stage.slos) == (expected.verdict, expected.figures.n, expected.slos)
 
 
+def test_a_stage_whose_lines_wait_for_room_on_the_disk_is_judged_once_they_are_written(tmp_path: Path) -> None:
+    """It cost a search a trial: what is not in the file yet looks like damage."""
+    written: list[Path] = []
+    looked = 0
+
+    def is_written() -> bool:
+        nonlocal looked
+        looked += 1
+        if looked == 3:
+            written.append(made_run().write(tmp_path / "run"))
+        return bool(written)
+
+    live = LiveStages(tmp_path / "run", is_written)
+    live.announce(replace(UPDATE, phase=Phase.SETTLE))
+    wait_until_read(live, 0)
+    assert looked == 3
+    assert live.judged(0) is not None
+
+
 @pytest.mark.parametrize(("mib", "is_read"), [(1, True), (9, False)])
 def test_without_a_settle_a_stage_is_read_only_while_the_files_are_small(
     tmp_path: Path, mib: int, is_read: bool
@@ -96,7 +115,7 @@ def test_without_a_settle_a_stage_is_read_only_while_the_files_are_small(
         read.append(folder)
         raise ConfigError("it is not read in this test")
 
-    live = LiveStages(tmp_path, reads)
+    live = LiveStages(tmp_path, read=reads)
     live.announce(UPDATE)
     live.announce(replace(UPDATE, seq=2, stage=1, phase=Phase.RAMP))
     wait_until_read(live, 0)

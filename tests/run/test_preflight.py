@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 from fakes import clip
 
 from stt_load.config import parse_options
 from stt_load.run import preflight
-from stt_load.run.preflight import port_taken, shortages_of_limits, unreachable
+from stt_load.run.preflight import port_taken, shortages_of_limits, unreachable, unwritable
 
 
 def test_a_server_that_nobody_started_is_told_from_a_name_server_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,3 +64,14 @@ def test_a_name_that_is_none_is_told_in_words() -> None:
     line = port_taken("--master-bind-port", "no-such-name.invalid", 5557)
     assert line is not None
     assert "Unknown error" not in line
+
+
+def test_a_folder_that_is_only_tried_is_left_as_it_was(tmp_path: Path) -> None:
+    assert unwritable(str(tmp_path / "new" / "results")) is None
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "results").mkdir()
+    assert unwritable(str(tmp_path / "results")) is None
+    assert (tmp_path / "results").is_dir()
+    (tmp_path / "file").write_text("")
+    line = unwritable(str(tmp_path / "file" / "results"))
+    assert line is not None and line.endswith("(Not a directory): name a folder that you may write to")

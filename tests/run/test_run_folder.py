@@ -158,13 +158,16 @@ def full(tmp_path: Path, elsewhere: Path) -> Full:
 
 def test_a_disk_that_is_full_for_a_while_costs_no_line(full: Full, caplog: pytest.LogCaptureFixture) -> None:
     with full.no_room():
+        assert full.folder.has_every_line
         full.add(3)
         full.folder.keep_up()
+        assert not full.folder.has_every_line
         full.clock.now_s += PATIENCE_S - 1.0
         full.folder.keep_up()
         full.add(1)
     full.add(1)
     full.folder.keep_up()
+    assert full.folder.has_every_line
     assert full.numbers() == list(range(9))
     assert full.folder.waited_s == PATIENCE_S - 1.0
     told = [record.getMessage() for record in caplog.records]
