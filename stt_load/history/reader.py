@@ -149,7 +149,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def _read_summary(folder: Path) -> Summary:
-    """Raises ConfigError where neither the summary nor the raw files can be read, or a later version has written them."""
+    """Raises ConfigError where neither the summary nor the raw files can be read, and for those of a later version."""
     try:
         text = (folder / SUMMARY).read_bytes()
         if is_whole_file(text) or lacks_seal(text):

@@ -87,8 +87,8 @@ def port_taken(option: str, host: str, port: int) -> str | None:
 
 
 def unwritable(results: str) -> str | None:
-    """Tried for real: permissions alone don't tell (read-only file systems, quotas). A folder that had to be made for it
-    is removed again: a run that is refused leaves nothing."""
+    """Tried for real: permissions alone don't tell (read-only file systems, quotas). A folder that had to be made is
+    removed again: a run that is refused leaves nothing."""
     folder = Path(results).absolute()
     missing: list[Path] = []
     try:
