@@ -56,7 +56,9 @@ def install(defaults: Mapping[str, str] = MappingProxyType({}), plan: PlanKind =
     argument_parser.default_args_dict = lru_cache(argument_parser.default_args_dict)
     _end_by_our_signals()
     _steady_locusts_time()
-    runners.Runner.monitor_cpu_and_memory = _lasting(runners.Runner.monitor_cpu_and_memory)
+    runners.Runner.monitor_cpu_and_memory = _lasting(  # type: ignore[assignment, method-assign]
+        runners.Runner.monitor_cpu_and_memory
+    )
     admission, clips = Admission(this_program()), LoadedClips()
     command_line = _CommandLine(options_of(plan, defaults), admission, clips)
     events.init_command_line_parser.add_listener(lambda parser: command_line.extend(parser))
