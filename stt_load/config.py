@@ -143,7 +143,8 @@ def _settle_url(values: dict[str, Any], kind: LoadKind) -> list[str]:
 def _settle_slos(values: dict[str, Any], kind: LoadKind) -> list[str]:
     problems: list[str] = []
     slos: list[Slo] = []
-    for text in values.get("slos") or kind.default_slos:
+    given = [part.strip() for text in values.get("slos", ()) for part in text.split(",")]  # a variable has several
+    for text in given or kind.default_slos:
         try:
             slo = parse_slo(text)
         except ConfigError as error:

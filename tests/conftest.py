@@ -32,6 +32,7 @@ for _folder in (
     "capacity",
     "clips",
     "comparison",
+    "deploy",
     "dialects",
     "gpu_sidecar",
     "history",

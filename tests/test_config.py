@@ -80,6 +80,7 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("tts_url", "http://localhost:8004/tts", "tts_url", "http://localhost:8004/tts"),
     ("slo", ["wer<8%", "foreign_text<1"], "slos", (parse_slo("wer<8%"), parse_slo("foreign_text<1"))),
     ("slo", "wer<8%", "slos", (parse_slo("wer<8%"),)),
+    ("slo", ["wer<8%, foreign_text<1"], "slos", (parse_slo("wer<8%"), parse_slo("foreign_text<1"))),
     ("slo", [], "slos", tuple(parse_slo(text) for text in STREAM.default_slos)),
     ("gpu_sidecar", "local", "gpu_sidecars", ("local",)),
     ("gpu_sidecar", "off", "gpu_sidecars", ()),
