@@ -127,7 +127,6 @@ def test_without_a_web_ui_a_run_that_can_not_start_ends_the_process(
 ) -> None:
     master = make_master()
     master.on_init()
-    (tmp_path / "results").rmdir()
     (tmp_path / "results").write_text("a file")
     with pytest.raises(gevent.GreenletExit):
         master.on_test_start()
