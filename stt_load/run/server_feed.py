@@ -25,7 +25,8 @@ _TIMEOUT_S = 2.0  # to connect, and for each piece
 _LOOK_LIMIT_S = 5.0  # for a whole answer
 _STOP_LIMIT_S = 2.0
 _PIECE_BYTES = 16 * 1024  # some two hundred lines, which are looked through in a tenth of a millisecond
-_MOST_BYTES = 16 * 2**20
+_MOST_BYTES = 8 * 2**20
+_FLOOD_PAUSE_S = 30.0  # after an answer that was too long: to read through megabytes every second is work beside audio
 _AT_ONCE = 10  # lines read before other greenlets have their turn: half a millisecond
 
 # What is asked for is text of version 0.0.4, in which every sample has its line.
@@ -34,6 +35,10 @@ _HEADERS = {"Accept": "text/plain; version=0.0.4", "Accept-Encoding": "identity"
 
 class NoLook(Exception):
     """Nothing could be read; the text says why in one line."""
+
+
+class TooMuch(NoLook):
+    """The answer has no end, as far as anybody wants to know."""
 
 
 class ServerFeed:
@@ -65,6 +70,7 @@ class ServerFeed:
         self._looks = self._failed = 0
         self._seen: set[str] = set()  # names
         self._why: str | None = None
+        self._not_before_s = 0.0  # no look, by the clock
         self._told: set[str] = set()
         self._is_over = Event()
         self._greenlet = gevent.Greenlet(self._look_on)
@@ -95,7 +101,7 @@ class ServerFeed:
         due_s = self._clock()
         while True:
             self.look()
-            due_s = max(due_s + _PERIOD_S, self._clock())  # one that is late is left out
+            due_s = max(due_s + _PERIOD_S, self._clock(), self._not_before_s)  # one that is late is left out
             if self._is_over.wait(max(due_s - self._clock(), 0.01)):
                 return
 
@@ -107,6 +113,8 @@ class ServerFeed:
                 values = self._values()
             at_s = self._clock()
         except Exception as error:  # whatever a server may think of
+            if isinstance(error, (TooMuch, HeadTooLong)):
+                self._not_before_s = self._clock() + _FLOOD_PAUSE_S
             self._note_failure(_reason(error))
             return
         self._looks += 1
@@ -140,7 +148,7 @@ class ServerFeed:
             while piece := answer.raw.read1(_PIECE_BYTES, decode_content=True):
                 n_bytes += len(piece)
                 if n_bytes > _MOST_BYTES:
-                    raise NoLook(f"its answer is longer than {_MOST_BYTES >> 20} MiB")
+                    raise TooMuch(f"its answer is longer than {_MOST_BYTES >> 20} MiB")
                 yield from lines.take(piece)
                 gevent.sleep(0)
             yield from lines.rest()

@@ -81,7 +81,7 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
         (say(b"", 404), "it answers 404"),
         (say(b"", 302, Location="http://127.0.0.1:1/"), "it answers 302"),
         (say(GOOD, **{"Content-Length": "10000"}), "its answer can't be read"),
-        (endless, "its answer is longer than 16 MiB"),
+        (endless, "its answer is longer than 8 MiB"),
     ],
     ids=["no such page", "a redirect is not followed", "it breaks off", "it has no end"],
 )

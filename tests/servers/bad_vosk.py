@@ -1,4 +1,4 @@
-"""What a vosk server may do wrong on one connection, over real sockets: each row one fault, and what a caller says of it.
+"""What a vosk server may do wrong on one connection, over real sockets, and what a caller says of each fault.
 
 `raw_server` gives each connection its `Caller`. With TLS a behaviour makes its own handshake, or doesn't.
 """
@@ -12,9 +12,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from raw_server import (
     BINARY,
@@ -34,7 +35,7 @@ from stt_load.errors import Outcome
 
 Behave = Callable[[Caller], None]
 
-TIMEOUT_S = 3
+TIMEOUT_S = 2
 WORDS = "some words"
 _SILENT_S = 30.0  # a caller has left long before
 _TCP_REPAIR = 19  # linux/tcp.h: a socket that is closed in this state says nothing to its peer
@@ -178,12 +179,12 @@ def can_forget() -> bool:
 
 @dataclass(frozen=True)
 class Fault:
-    """`error`: what the row begins with; None of an utterance that is complete all the same."""
+    """`error`: what the row's begins with; none of an utterance that is complete all the same."""
 
     sentence: str
     behave: Behave
     outcome: Outcome
-    error: str | None = None
+    error: str = ""
 
 
 FAULTS: Sequence[Fault] = (
@@ -237,14 +238,19 @@ FAULTS: Sequence[Fault] = (
     Fault("FIN in mid speech", in_mid_speech(say("some", "partial"), leave), Outcome.DISCONNECTED, _FIN),
     Fault("RST in mid speech", in_mid_speech(b"", Caller.reset), Outcome.DISCONNECTED, _RESET),
     Fault("FIN in a frame", in_mid_speech(ANSWER[:8], leave), Outcome.DISCONNECTED, _FIN),
-    Fault("a close in mid speech", in_mid_speech(close_frame(1011, "died")), Outcome.SERVER_ERROR, "closed by the server"),
+    Fault(
+        "a close in mid speech", in_mid_speech(close_frame(1011, "died")), Outcome.SERVER_ERROR, "closed by the server"
+    ),
     Fault("FIN behind the text, no close", at_end(say(WORDS), leave), Outcome.DISCONNECTED, _FIN),
     # it breaks the protocol
     Fault(
-        "a masked frame", in_mid_speech(b"\x81\x82abcd" + b"{}"), Outcome.PROTOCOL_ERROR, "not a websocket frame: it is masked"
+        "a masked frame",
+        in_mid_speech(b"\x81\x82abcd" + b"{}"),
+        Outcome.PROTOCOL_ERROR,
+        "not a websocket frame: it is masked",
     ),
     Fault("bytes", in_mid_speech(frame(BINARY, b"\xff\xfe\x00")), Outcome.PROTOCOL_ERROR, "not JSON"),
-)  # fmt: skip
+)
 
 HALF_OPEN: Sequence[Fault] = (
     Fault("its host restarts in mid speech", in_mid_speech(b"", forget), Outcome.DISCONNECTED, "connection lost"),
@@ -285,10 +291,30 @@ TLS_FAULTS: Sequence[Fault] = (
     Fault("no TLS", lambda caller: caller.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Outcome.REFUSED, "no TLS with"),
     Fault("it stalls in mid speech", over_tls(in_mid_speech(b"")), Outcome.TIMED_OUT, _NO_TRANSCRIPT),
     Fault("it stalls in a record", over_tls(in_mid_speech(b"", half_a_record)), Outcome.TIMED_OUT, _NO_TRANSCRIPT),
-    Fault("no notify in mid speech", over_tls(in_mid_speech(b"", end_without_notify)), Outcome.DISCONNECTED, "connection lost"),
+    Fault(
+        "no notify in mid speech",
+        over_tls(in_mid_speech(b"", end_without_notify)),
+        Outcome.DISCONNECTED,
+        "connection lost",
+    ),
     Fault("no notify behind its close", over_tls(at_end(ANSWER, end_without_notify)), Outcome.OK),
     Fault("it floods", over_tls(in_mid_speech(b"", flood(frame(TEXT, b"{}")))), Outcome.PROTOCOL_ERROR, _MANY_MESSAGES),
-)  # fmt: skip
+)
+
+
+def unexplained(
+    faults: Sequence[Fault], rows: Iterable[Mapping[str, Any]]
+) -> tuple[list[Fault], list[tuple[str, str]]]:
+    """The faults that no row tells, and the failed rows (outcome and error) that are of no fault."""
+    left = [(row["outcome"], row["error"]) for row in rows if row["outcome"] != Outcome.OK]
+    untold = []
+    for fault in sorted(faults, key=lambda fault: len(fault.error), reverse=True):  # the most telling words first
+        told = [row for row in left if row[0] == fault.outcome and row[1].startswith(fault.error)]
+        if told:
+            left.remove(told[0])
+        elif fault.outcome != Outcome.OK:
+            untold.append(fault)
+    return untold, left
 
 
 @contextmanager
