@@ -39,6 +39,7 @@ for _folder in (
     "integration",
     "locust_plugin",
     "net",
+    "net/namespaces",
     "report",
     "run",
     "server",

@@ -14,6 +14,7 @@ from stt_load.run.preflight import port_taken
 from stt_load.text.url_secrets import as_typed
 
 LOOPBACK = "127.0.0.1"
+WORKERS_LIMIT_S = 1_800  # finding the speech in thousands of clips takes minutes, before a worker has joined
 
 
 def find_locust_problems(words: Sequence[str]) -> list[str]:
@@ -48,7 +49,8 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
 
 def adapt_parser(parser: Any) -> None:
     """Changes what Locust's command line says of its processes: it defaults to this machine alone, where Locust itself
-    listens on every interface, `--processes` takes a word too, and there is a flag for a port that strangers reach."""
+    listens on every interface, `--processes` takes a word too, there is a flag for a port that strangers reach, and workers that don't come, or
+    are refused, are not waited for without an end."""
     parser.add_argument(
         f"--{I_KNOW.name}",
         action="store_true",
@@ -64,6 +66,9 @@ def adapt_parser(parser: Any) -> None:
             action.default = LOOPBACK
             purpose = action.help.partition(". ")[0]
             action.help = f"{purpose}. Defaults to {LOOPBACK}; '*' is every interface"
+        if action.dest == "expect_workers_max_wait":
+            action.default = WORKERS_LIMIT_S
+            action.help = f"Seconds that the master waits for workers. Defaults to {WORKERS_LIMIT_S}; 0 is no limit"
 
 
 def _processes(text: str) -> int | str:

@@ -24,6 +24,7 @@ from stt_load.clock import SteadyWallClock
 from stt_load.errors import ConfigError
 from stt_load.locust_plugin.arguments import adapt_parser
 from stt_load.locust_plugin.cluster.admission import Admission
+from stt_load.locust_plugin.cluster.lease import use_our_patience
 from stt_load.locust_plugin.cluster.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
 from stt_load.locust_plugin.cluster.set_up import set_up_cluster
 from stt_load.locust_plugin.exits import exit_with
@@ -54,6 +55,7 @@ def install(defaults: Mapping[str, str] = MappingProxyType({}), plan: PlanKind =
     # A worker asks for it once for each option in each message about users, and Locust makes a parser each time: 0.2 s
     # of CPU in which no frame goes out, and on a busy machine no heartbeat either.
     argument_parser.default_args_dict = lru_cache(argument_parser.default_args_dict)
+    use_our_patience(runners)
     _end_by_our_signals()
     _steady_locusts_time()
     runners.Runner.monitor_cpu_and_memory = _lasting(  # type: ignore[assignment, method-assign]

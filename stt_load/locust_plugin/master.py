@@ -35,6 +35,7 @@ from stt_load.run.fault import fault_line
 from stt_load.run.live_stages import LiveStages
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.named_servers import find_unnamed, named_servers
+from stt_load.run.plan import Phase
 from stt_load.run.preflight import find_problems, port_taken
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run import Run, new_run_id, users_of_first_stage
@@ -85,6 +86,7 @@ class Master:
         self._clips = clips or LoadedClips()
         self._left_out: set[str] = set()  # workers whose reports make no sense, each told once
         self._is_leaving = False
+        self._sharing: set[str] = set()  # workers among which Locust has shared the callers
         self._has_begun = False
         self._is_preparing = False  # its clips are being made or read
         self._is_asked_to_start = False  # Locust has been told how many users a run begins with
@@ -253,8 +255,18 @@ class Master:
             self._is_asked_to_start = True
             return users_of_first_stage(config, self._plan), config.ramp_rate
         self._is_asked_to_start = False
+        if self._has_workers and self.run.controller.update.phase is Phase.RAMP:
+            self._share_callers_anew()
         users = self.run.users
         return None if users is None else (users, self.run.config.ramp_rate)
+
+    def _share_callers_anew(self) -> None:
+        """Has Locust share the callers among the workers that are there now. It does by itself where their number
+        changes; with as many as before, a stage would wait for those of a worker that is gone."""
+        workers = set(present_workers(self.environment.runner))
+        if workers != self._sharing:
+            self._sharing = workers
+            self.environment.runner.shape_last_tick = None
 
     def on_hello(self, client_id: str, user_classes: Sequence[str]) -> None:
         """A worker that has just come says whom it can start, and asks which stage is on. One that lacks a user class

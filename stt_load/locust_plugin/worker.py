@@ -16,6 +16,7 @@ from stt_load.config import parse_options
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.locust_plugin.arguments import find_task_problems, user_class_names
 from stt_load.locust_plugin.cluster.joining import find_equipment, refusal_lines
+from stt_load.locust_plugin.cluster.lease import ABSENCE_LIMIT_S, LEASE_S
 from stt_load.locust_plugin.cluster.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.local_pool import make_pool
@@ -27,7 +28,8 @@ from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
 from stt_load.workloads.clip_progress import stop_making_clips
 
-MASTER_SILENCE_LIMIT_S = 10.0
+_LOOK_PERIOD_S = 1.0
+_UNHEARD_S = 3.0  # after which messages of the master's may have got lost
 _STOP_LIMIT_S = 2.0
 _RECEIVED_LIMIT_S = 5.0
 
@@ -55,12 +57,15 @@ class Worker:
         """Says hello to the master. Leaves the process with 2 where its environment leaves callers nothing to do."""
         if problems := find_task_problems(self.environment):
             exit_with(problems)
-        self.environment.runner.send_message(HELLO, {"user_classes": user_class_names(self.environment)})
+        self._say_hello()
         gevent.spawn(self._watch_master)
 
     def on_heartbeat(self) -> None:
-        """The master lives."""
+        """The master lives. Where it was silent, it is asked which stage is on now."""
+        was_silent = self._silence_s() > _UNHEARD_S
         self._heard_s = time.monotonic()
+        if was_silent:
+            self._say_hello()
 
     def on_terms(self, options: dict[str, Any]) -> None:
         """The master asks what this worker has for a run with these options."""
@@ -81,6 +86,7 @@ class Worker:
             self.report, self.pool, self._token = WorkerReport(news.run_id), None, token
         if self.pool is not None:
             self.pool.apply(news)
+            self.pool.resume()
         else:
             self.report.apply(news)
 
@@ -116,6 +122,9 @@ class Worker:
                 self.pool = make_pool(self.environment, config, self.clips.of(config), self.report, self._has_ladder)
             return self.pool
 
+    def _say_hello(self) -> None:
+        self.environment.runner.send_message(HELLO, {"user_classes": user_class_names(self.environment)})
+
     def _take_report(self) -> dict[str, Any]:
         """What the master is owed; nothing before the first run.
 
@@ -139,15 +148,30 @@ class Worker:
             self.pool.drain(is_cut=True, limit_s=_STOP_LIMIT_S)
             self._received.clear()
             self._send_last_report(self._token)
-            self._received.wait(_RECEIVED_LIMIT_S)
+            if self.environment.runner.client.is_connected:
+                self._received.wait(_RECEIVED_LIMIT_S)
         self.environment.runner.quit()
 
     def _watch_master(self) -> None:
-        """Locust's own watch lets a worker load the server for a minute after its master has died."""
-        while not self._is_master_silent(time.monotonic()):
-            gevent.sleep(1.0)
-        log.error("no word from the master for %g s: this worker leaves", MASTER_SILENCE_LIMIT_S)
+        """Stops the callers when the lease is over, and leaves a master that is gone. A process that was stopped hears
+        nothing meanwhile: so the time until it leaves is counted in looks."""
+        silent_looks = 0
+        while not self._is_master_gone(silent_looks):
+            if silent_looks == 1:
+                log.warning("no word from the master for %g s: the callers stop until it is heard again", LEASE_S)
+                if self.pool is not None:
+                    self.pool.pause()
+            gevent.sleep(_LOOK_PERIOD_S)
+            silent_looks = silent_looks + 1 if self._silence_s() > LEASE_S else 0
+        log.error("no word from the master for %.0f s: this worker leaves", self._silence_s())
+        self.environment.process_exit_code = int(ExitCode.FAILED)
         self._leave()
 
-    def _is_master_silent(self, now_s: float) -> bool:
-        return self._heard_s is not None and now_s - self._heard_s > MASTER_SILENCE_LIMIT_S
+    def _is_master_gone(self, silent_looks: int) -> bool:
+        """Whether a master that was silent in the last so many looks, with the lease over, is waited for no longer."""
+        is_absent = silent_looks * _LOOK_PERIOD_S >= ABSENCE_LIMIT_S - LEASE_S
+        return is_absent or (silent_looks > 0 and not self.environment.runner.client.is_connected)
+
+    def _silence_s(self) -> float:
+        """How long the master has not been heard; 0 before its first word."""
+        return 0.0 if self._heard_s is None else time.monotonic() - self._heard_s

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 
 PACING_LAG_P99_LIMIT_S = 0.010
 ARRIVAL_LATE_LIMIT_S = 0.010
@@ -83,7 +84,8 @@ def _users_reached(evidence: Evidence) -> tuple[bool, str]:
 def _workers_constant(evidence: Evidence) -> tuple[bool, str]:
     if len(set(evidence.workers)) <= 1:
         return True, f"{evidence.workers[0]} all the time" if evidence.workers else "not measured"
-    return False, f"the number of load workers changed: {' → '.join(map(str, evidence.workers))}"
+    seen = " → ".join(str(n) for n, _ in groupby(evidence.workers))
+    return False, f"a load worker came, went or was silent for long: {seen} workers"
 
 
 def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
@@ -192,7 +194,7 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "workers constant",
         _workers_constant,
-        "a worker died or joined during the stage: read its log, then run again",
+        "look at the log of that worker and at the network between it and the master, then run again",
     ),
     Condition(
         f"pacing lag p99 ≤ {PACING_LAG_P99_LIMIT_S * 1000:.0f} ms",

@@ -149,6 +149,7 @@ def build_report(
             *run.get("notes", ()),
             *damage.notes,
             *_notes(done, aggregate),
+            *_workers_lost(done, judged_ones, names_of(stages), kind),
             *_ended_early(stages, kind),
             *_not_judged(timelines),
             *looks_notes(run),
@@ -307,6 +308,16 @@ def _ended_early(stages: Sequence[StageReport], kind: LoadKind) -> list[str]:
     ]
 
 
+def _workers_lost(
+    done: Transition | None, timelines: Sequence[StageTimeline], names: Mapping[int, str], kind: LoadKind
+) -> list[str]:
+    """One line where load workers went or fell silent, with the stages that they were lost in."""
+    lost = {names[each.stage]: each.workers_lost for each in timelines if each.workers_lost}
+    n = max(int(delivery_of(done or {}).get("workers_lost", 0)), sum(lost.values()))
+    where = f", {at_callers(list(lost), kind)}" if lost else ", in no hold or grace"
+    return [f"load workers that were lost, or silent for long: {n}{where}"] if n else []
+
+
 def _frame_note(run: Mapping[str, Any]) -> list[str]:
     note = (run.get("frame") or {}).get("note")
     return [note] if note else []
@@ -328,9 +339,6 @@ def _notes(done: Transition | None, aggregate: RunAggregate) -> list[str]:
     notes = []
     if done is None:
         notes.append("the run was killed, or is still going on: utterances that were in flight are missing")
-    workers_lost = delivery_of(done or {}).get("workers_lost", 0)
-    if workers_lost:
-        notes.append(f"load workers lost during the run: {workers_lost}")
     if aggregate.tagged:
         notes.append(
             f"transcripts with tags of the model in them, like <|en|>, which were taken out before scoring: "

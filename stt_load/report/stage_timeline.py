@@ -60,17 +60,19 @@ class StageTimeline:
 
     @property
     def workers(self) -> tuple[int, ...]:
-        """Load workers at each transition, but for `done`, when they have left already. Where as many were there each
-        time and some of them have gone, the last number is of those that stayed."""
-        seen = [int(line["workers"]) for line in self.after if line["phase"] != "done"]
+        """Load workers at each transition, but for `done`, when they have left already, and what comes after a settle:
+        nothing is counted any more when that begins. Where as many were there each time and some of them have gone, or
+        were silent for long, the last number is of those that stayed."""
+        lines = [line for line in self.after if line["stage"] == self.stage] if self.has_settled else self.after
+        seen = [int(line["workers"]) for line in lines if line["phase"] != "done"]
         # A worker that was lost may have been replaced before the next line, and only `done` reports a loss in the last
         # phase of a run.
-        lost = self._workers_lost
+        lost = self.workers_lost
         return (*seen, max(seen[0] - lost, 0)) if lost and len(set(seen)) == 1 else tuple(seen)
 
     @property
-    def _workers_lost(self) -> int:
-        """Load workers that have gone since the hold began."""
+    def workers_lost(self) -> int:
+        """Load workers that have gone, or were silent for long, since the hold began."""
         lost = [int(line.get("workers_lost") or delivery_of(line).get("workers_lost") or 0) for line in self.after]
         return max(lost) - lost[0] if lost else 0
 

@@ -96,6 +96,7 @@ class CallerPool:
         self._clip_pool = ClipPool(self._clips, config.seed, *self._place)
         self._changed = GeventEvent()
         self._is_draining = False
+        self._is_paused = False
         self._ordinals = itertools.count()
         self._cpu_asked: tuple[float, float] | None = None  # when, and CPU seconds by then
         self._cpu_pct: float | None = None
@@ -127,6 +128,18 @@ class CallerPool:
     def snapshot(self) -> Snapshot:
         """The counts for a ledger in this process."""
         return self.report.snapshot(self._own_cpu_pct(), time.monotonic())
+
+    def pause(self) -> None:
+        """Cuts the utterances in flight. None begins until `resume`. Returns at once."""
+        self._is_paused = True
+        for caller in list(self.report.active.values()):
+            caller.cut()
+
+    def resume(self) -> None:
+        """Callers may speak again, as the newest stage update lets them."""
+        if self._is_paused:
+            self._is_paused = False
+            self._wake()
 
     # a caller's life -----------------------------------------------------------------------------------
 
@@ -172,7 +185,7 @@ class CallerPool:
     def _may_speak(self, caller: Caller, update: StageUpdate) -> bool:
         if caller.stage != update.stage:
             caller.stage, caller.begun_in_stage = update.stage, 0
-        if self._is_draining:
+        if self._is_draining or self._is_paused:
             return False
         if self.config.rounds is not None:
             return update.phase is Phase.HOLD and caller.begun_in_stage < self.config.rounds
@@ -203,7 +216,8 @@ class CallerPool:
             is_crash, measured = True, attempt.interrupt(f"the load generator failed: {fault_line(error)}")
             raise
         except BaseException:
-            measured = attempt.interrupt("the run ended first")
+            why = "this load worker has lost its master" if self._is_paused else "the run ended first"
+            measured = attempt.interrupt(why)
             raise
         finally:
             speaking.is_over = True

@@ -19,6 +19,7 @@ from stt_load.run.stolen_cpu import StolenCpu
 from stt_load.session.advice import find_cause
 
 _STEP_PERIOD_S = 0.1
+_SILENT_AFTER_S = 8.0  # before a worker's callers stop for want of a word of the master's: no such stop goes unnoted
 
 
 class RunController:
@@ -58,6 +59,7 @@ class RunController:
         self._clock = clock
         self._known_workers = set(cluster.workers())
         self._workers_lost = 0
+        self._silent_workers: set[str] = set()
         self._warned_of: set[tuple[str, str | None]] = set()
         self._cpu_pct: float | None = None
         self._stolen_cpu = StolenCpu()
@@ -83,7 +85,7 @@ class RunController:
         """Writes the last line of `stages.jsonl`, once every row that will come has come. `reason`: why the run ends,
         where its plan has not run through."""
         if is_aborted:  # then workers may leave, but not before their last rows have come
-            self._workers_lost += len(self._known_workers - self.ledger.drained)
+            self._workers_lost += len(self._known_workers - self.ledger.drained - self._silent_workers)
         else:  # the last worker to leave stops the run by itself, before the next step has noted it
             self._note_lost_workers()
         transition = self.plan.stop(self._clock(), self._end_reason or reason)
@@ -150,6 +152,7 @@ class RunController:
 
     def _announce(self, transition: Transition, update: StageUpdate) -> None:
         self._write(transition)
+        self.ledger.note_told(update.seq, self._clock())
         self._cluster.tell(update)
         self._on_update(update)
 
@@ -194,8 +197,27 @@ class RunController:
 
     def _note_lost_workers(self) -> None:
         present = set(self._cluster.workers())
+        for worker in present:
+            self._note_silence(worker)
         for worker in self._known_workers - present:
-            self._workers_lost += 1
-            log.warning("a load worker has gone: %d left", len(present))
+            if worker not in self._silent_workers:  # otherwise it counts as lost already
+                self._workers_lost += 1
+            log.warning("a load worker has gone in %s: %d left", self._place, len(present))
             self.ledger.drop_worker(worker)
         self._known_workers = present
+
+    def _note_silence(self, worker: str) -> None:
+        """A worker that is silent for so long counts as lost, even if it comes back: its callers have stopped."""
+        silence_s = self.ledger.silence_s(worker, self._clock())
+        is_silent = silence_s > _SILENT_AFTER_S
+        if is_silent and worker not in self._silent_workers:
+            self._silent_workers.add(worker)
+            self._workers_lost += 1
+            log.warning("load worker %s is silent for %.0f s, in %s", worker, silence_s, self._place)
+        elif not is_silent and worker in self._silent_workers:
+            self._silent_workers.remove(worker)
+            log.warning("load worker %s is heard again, in %s", worker, self._place)
+
+    @property
+    def _place(self) -> str:
+        return f"stage {self.update.stage + 1}, {self.update.phase}"

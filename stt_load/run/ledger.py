@@ -6,6 +6,7 @@ than they can be scored are written as they are, and scored when the report is m
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -81,6 +82,7 @@ class Ledger:
         self._recent = RecentClips()
         self.last_texts: deque[UtteranceRecord] = deque(maxlen=5)
         self.outcomes: Counter[str] = Counter()
+        self._told_s: dict[int, float] = {}  # when each stage update was sent, by its number
         self.drained: set[str] = set()  # workers that have sent their last report
         self.fault: Exception | None = None  # of ours, the first one met with a row
         self.first_failures: dict[tuple[str, str | None], UtteranceRecord] = {}  # by outcome and refusal
@@ -90,11 +92,12 @@ class Ledger:
         if snapshot.run_id != self._run_id:
             return
         state = self._workers.setdefault(worker, WorkerState(snapshot))
-        state.newest = snapshot
+        state.newest, state.heard_s = snapshot, now_s
         state.missing_seq += max(0, snapshot.seq - state.next_seq)
         state.next_seq = snapshot.seq + 1
         if self._wall_clock is not None:
-            state.compare_clocks(self._wall_clock.at(now_s))
+            told_s = self._told_s.get(snapshot.update_seq, -math.inf)
+            state.compare_clocks(self._wall_clock.at(now_s), self._wall_clock.at(told_s))
         if rows:
             records = _records(rows)
             # All of them first: two callers that ended since the last report were in flight together.
@@ -104,6 +107,10 @@ class Ledger:
             except Exception as error:
                 self.fault = self.fault or error
             self._take(state, records, now_s)
+
+    def note_told(self, update_seq: int, now_s: float) -> None:
+        """The stage update with this number is about to be sent to the workers."""
+        self._told_s[update_seq] = now_s
 
     def take_rows(self, worker: str, lines: Iterable[bytes], now_s: float) -> None:
         """Takes rows of a worker in this process, one after the other, as fast as they are scored. Its last snapshot
@@ -178,6 +185,10 @@ class Ledger:
         return all(
             worker in self._workers and self._workers[worker].newest.update_seq >= update_seq for worker in workers
         )
+
+    def silence_s(self, worker: str, now_s: float) -> float:
+        """How long this worker has not reported; 0 before its first report."""
+        return now_s - self._workers[worker].heard_s if worker in self._workers else 0.0
 
     def caller_states(self) -> Counter[str]:
         """Active callers by what they do, as last reported."""

@@ -248,7 +248,7 @@ class StagedPlan:
 
     def _end_settle(self, now_s: float, observed: Observation) -> Transition | None:
         """The time without load is counted from the moment at which the last uncounted utterance has ended."""
-        is_late = now_s - self._since_s >= self.timing.utterance_limit_s
+        is_late = now_s - self._since_s >= self.timing.idle_limit_s  # a silent worker's callers have stopped by then
         if self._idle_since_s is None and ((observed.in_flight == 0 and observed.is_current) or is_late):
             self._idle_since_s = now_s
         if self._idle_since_s is None or now_s - self._idle_since_s < self.timing.settle_s:

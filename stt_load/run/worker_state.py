@@ -10,7 +10,7 @@ from stt_load.errors import Outcome
 from stt_load.records import UtteranceRecord
 from stt_load.run.worker_report import Snapshot
 
-_CLOCKS_DIFFER_S = 5.0  # more than a report can be under way, and less than matters where nobody keeps clocks
+_CLOCKS_DIFFER_S = 5.0  # less than matters where nobody keeps clocks
 
 
 @dataclass(slots=True)
@@ -45,17 +45,22 @@ class WorkerState:
     next_seq: int = 0
     missing_seq: int = 0
     rows: int = 0
+    heard_s: float = 0.0  # when the newest snapshot came
     clock_behind_s: float = math.inf  # the worker's wall clock, behind the master's: at most so far
+    clock_behind_at_least_s: float = -math.inf
     stages: defaultdict[int, StageTally] = field(default_factory=lambda: defaultdict(StageTally))
 
-    def compare_clocks(self, master_wall_s: float) -> None:
-        """Compares the worker's wall clock with the master's by the newest snapshot, which has just come. One that took
-        longer says less: the smallest difference counts."""
+    def compare_clocks(self, master_wall_s: float, told_wall_s: float) -> None:
+        """Compares the worker's wall clock with the master's by the newest snapshot. It was made after `told_wall_s`,
+        when the stage update that it names was sent, and before `master_wall_s`, when it came: a report that was held
+        up says less, and nothing wrong."""
         if self.newest.wall_s is not None:
             self.clock_behind_s = min(self.clock_behind_s, master_wall_s - self.newest.wall_s)
+            self.clock_behind_at_least_s = max(self.clock_behind_at_least_s, told_wall_s - self.newest.wall_s)
 
     @property
     def clock_shift_s(self) -> float:
         """What moments of this worker's rows lack to be told by the master's wall clock; 0 where clocks agree."""
-        differs = _CLOCKS_DIFFER_S < abs(self.clock_behind_s) < math.inf
-        return self.clock_behind_s if differs else 0.0
+        is_behind = self.clock_behind_at_least_s > _CLOCKS_DIFFER_S
+        is_ahead = self.clock_behind_s < -_CLOCKS_DIFFER_S
+        return self.clock_behind_s if is_behind or is_ahead else 0.0

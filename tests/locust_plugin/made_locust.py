@@ -23,6 +23,7 @@ class MadeRunner:
     worker_index = 0
 
     def __init__(self) -> None:
+        self.client = Namespace(is_connected=True)
         self.user_count = 0
         self.target_user_count: int | None = None
         self.sent: list[tuple[Any, ...]] = []

@@ -15,8 +15,9 @@ from made_locust import MadeRunner, made_environment, names, settle
 from stt_load.config import parse_options
 from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.errors import ConfigError, Outcome
+from stt_load.locust_plugin.cluster.lease import ABSENCE_LIMIT_S, LEASE_S
 from stt_load.locust_plugin.cluster.messages import DRAINED, EQUIPMENT, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
-from stt_load.locust_plugin.worker import MASTER_SILENCE_LIMIT_S, Worker
+from stt_load.locust_plugin.worker import Worker
 from stt_load.records import UtteranceRecord
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
@@ -57,6 +58,7 @@ class Speaking:
     """A caller in the middle of an utterance, which ends when it is cut."""
 
     state = "speaking"
+    is_cut = False
 
     def __init__(self, worker: Worker) -> None:
         self._report = worker.report
@@ -64,6 +66,7 @@ class Speaking:
         self._report.begin(0, worker.report.update, "clip", self)
 
     def cut(self) -> None:
+        self.is_cut = True
         record = UtteranceRecord("run", 0, 0, 0, "hold", 2, "clip", "words", outcome=Outcome.INTERRUPTED)
         self._report.end(0, record)
 
@@ -173,30 +176,56 @@ def test_a_worker_that_is_told_to_end_sends_its_rows_before_it_quits() -> None:
     assert worker.environment.runner.calls == ["quit"]
 
 
-def test_a_worker_says_hello_and_leaves_a_master_that_is_silent() -> None:
+def test_the_callers_of_a_worker_whose_lease_is_over_stop_until_the_master_says_which_stage_is_on() -> None:
+    worker = made_worker(**{UPDATE_OPTION: told()})
+    pool = worker.ready_pool()
+    caller, speaking = pool.new_caller(), Speaking(worker)
+    worker._heard_s = time.monotonic() - LEASE_S - 1.0
+    watching = gevent.spawn(worker._watch_master)
+    gevent.sleep(1.1)  # the second look
+    assert speaking.is_cut
+    assert not pool._may_speak(caller, worker.report.update)
+    assert worker.environment.runner.calls == []  # the connection is still open: the master may come back
+    worker.on_heartbeat()
+    assert names(worker.environment.runner.sent) == [HELLO]
+    worker.on_update(**told())  # the answer, which says nothing new
+    assert pool._may_speak(caller, worker.report.update)
+    watching.kill()
+
+
+def test_a_worker_leaves_a_master_that_is_silent_and_whose_connection_is_closed() -> None:
     worker = made_worker()
-    worker._heard_s = time.monotonic() - MASTER_SILENCE_LIMIT_S - 1.0
+    worker.environment.runner.client.is_connected = False
+    worker._heard_s = time.monotonic() - LEASE_S - 1.0
     worker.on_init()
-    settle()
+    gevent.sleep(1.1)
     assert names(worker.environment.runner.sent) == [HELLO]
     assert worker.environment.runner.calls == ["quit"]
 
 
 @pytest.mark.parametrize(
-    ("heard_ago_s", "is_silent"),
-    [(None, False), (0.0, False), (MASTER_SILENCE_LIMIT_S, False), (MASTER_SILENCE_LIMIT_S + 0.1, True)],
+    ("silent_looks", "is_connected", "is_gone"),
+    [(0, False, False), (1, False, True), (1, True, False), (int(ABSENCE_LIMIT_S), True, True)],
 )
-def test_how_long_a_master_may_be_silent(heard_ago_s: float | None, is_silent: bool) -> None:
+def test_how_long_a_silent_master_is_waited_for(silent_looks: int, is_connected: bool, is_gone: bool) -> None:
     worker = made_worker()
-    worker._heard_s = None if heard_ago_s is None else 1_000_000.0 - heard_ago_s
-    assert worker._is_master_silent(1_000_000.0) is is_silent
+    worker.environment.runner.client.is_connected = is_connected
+    assert worker._is_master_gone(silent_looks) is is_gone
+
+
+def test_a_master_that_was_heard_a_moment_ago_is_not_asked_again_and_one_that_was_never_heard_is_not_silent() -> None:
+    worker = made_worker()
+    assert worker._silence_s() == 0.0
+    worker.on_heartbeat()
+    worker.on_heartbeat()
+    assert worker.environment.runner.sent == []
 
 
 def test_a_worker_whose_clock_is_set_stays_with_its_master(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = made_worker()
     worker.on_heartbeat()
     monkeypatch.setattr(time, "time", lambda: 4e9)
-    assert not worker._is_master_silent(time.monotonic())
+    assert worker._silence_s() < LEASE_S
 
 
 def test_heartbeats_go_on_while_clips_are_loaded() -> None:

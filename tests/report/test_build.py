@@ -198,7 +198,7 @@ def test_a_worker_lost_in_the_last_phase_is_seen_on_the_last_line() -> None:
     made.transitions[-1]["delivery"]["workers_lost"] = 1
     report = built(made)
     assert (broken(report, 0), broken(report, 1)) == ([], ["workers constant"])
-    assert any("lost during the run" in note for note in report.notes)
+    assert "load workers that were lost, or silent for long: 1, at 5 callers" in report.notes
 
 
 def test_a_killed_run_keeps_its_finished_stages_and_is_not_believed() -> None:

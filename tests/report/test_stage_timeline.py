@@ -44,4 +44,4 @@ def test_a_worker_that_was_lost_and_replaced_counts_in_its_own_stage_alone() -> 
             line(4.0, 1, "done", 8, workers_lost=1, delivery={"workers_lost": 1}),
         ]
     )
-    assert (first.workers, second.workers) == ((1, 1, 1, 0), (1,))
+    assert (first.workers, second.workers) == ((1, 1, 0), (1,))

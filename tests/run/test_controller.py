@@ -18,6 +18,7 @@ from scripted_callers import CLIPS
 from stt_load.clock import SteadyWallClock
 from stt_load.errors import Outcome, WriteError
 from stt_load.records import UtteranceRecord
+from stt_load.report.stage_timeline import timelines_of
 from stt_load.run.controller import RunController
 from stt_load.run.ledger import Ledger
 from stt_load.run.plan import ALL_REFUSED, NOBODY_BEGAN, FollowPlan, LadderPlan, Phase, Plan, Timing
@@ -52,6 +53,8 @@ class MadeCluster:
         self.target = 0
         self.told: list[StageUpdate] = []
         self.is_deaf = False
+        self.silent: set[str] = set()  # present, and not heard
+        self.now_s = START_S
 
     def workers(self) -> Sequence[str]:
         return self.present
@@ -63,9 +66,9 @@ class MadeCluster:
                 report.apply(update)
 
     def collect(self, ledger: Ledger) -> None:
-        for worker in self.present:
+        for worker in set(self.present) - self.silent:
             message = self.reports[worker].take(self.cpu_pct.get(worker), 0.0)
-            ledger.accept(worker, message.snapshot, 0.0, message.rows)
+            ledger.accept(worker, message.snapshot, self.now_s, message.rows)
 
     def drain(self, ledger: Ledger, is_cut: bool, limit_s: float) -> None:
         raise AssertionError("the controller leaves this to the run")
@@ -114,6 +117,7 @@ class Led:
 
     def step(self, after_s: float = 0.0) -> bool:
         self.clock.now_s += after_s
+        self.cluster.now_s = self.clock.now_s
         return self.controller.step()
 
     @property
@@ -271,6 +275,35 @@ def test_a_worker_that_is_lost_is_counted_and_not_waited_for(lead: Lead) -> None
     assert (led.lines()[-1]["workers"], led.lines()[-1]["workers_lost"]) == (1, 1)
     led.controller.finish("stopped", is_aborted=False)
     assert led.lines()[-1]["delivery"]["workers_lost"] == 1
+
+
+def test_a_worker_that_was_silent_for_long_counts_as_lost_in_that_stage_alone(
+    lead: Lead, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its callers have stopped meanwhile, for want of a word of the master's."""
+    cluster = MadeCluster("w0", "w1")
+    led = lead(cluster, LadderPlan((1, 1), TIMING))
+    to_hold(led)
+    for worker in ("w0", "w1"):
+        cluster.begin(worker=worker)
+        cluster.end(worker=worker)
+    cluster.silent.add("w1")
+    with caplog.at_level(logging.WARNING, "stt_load"):
+        led.step(after_s=7.0)
+        assert not caplog.records  # a network may hold a report up
+        led.step(after_s=2.0)
+        led.step(after_s=2.0)
+        cluster.silent.clear()
+        while led.controller.update.stage == 0:
+            led.step(after_s=1.0)
+    assert [record.getMessage() for record in caplog.records] == [
+        "load worker w1 is silent for 9 s, in stage 1, hold",
+        "load worker w1 is heard again, in stage 1, grace",
+    ]
+    led.step()
+    led.controller.finish("stopped", is_aborted=False)
+    first, second = timelines_of(led.lines())
+    assert (first.workers_lost, second.workers_lost) == (1, 0)
 
 
 @pytest.mark.parametrize(("is_aborted", "lost"), [(False, 2), (True, 1)])

@@ -623,6 +623,7 @@ def test_rows_of_a_worker_whose_clock_is_another_are_told_by_the_masters(
     clock = cluster.reports["w1"].wall_clock = SteadyWallClock(AHEAD_S + ahead_s)
     for delay_s in (3.0, 0.0, 1.0):
         message = cluster.take("w1")
+        cluster.ledger.note_told(message.snapshot.update_seq, cluster.now_s)
         cluster.now_s += delay_s
         cluster.accept("w1", message)
     cluster.begin("w1", 0)
@@ -634,3 +635,18 @@ def test_rows_of_a_worker_whose_clock_is_another_are_told_by_the_masters(
     assert row.started_at == AHEAD_S + cluster.now_s + (ahead_s if told_by_own_clock else 0.0)
     line = f"the clock of load worker w1 is {note} the master's: its rows are told by the master's"
     assert cluster.ledger.clock_notes() == ([line] if note else [])
+
+
+def test_reports_that_are_all_held_up_say_nothing_of_the_workers_clock() -> None:
+    cluster = Cluster()
+    clock = cluster.reports["w1"].wall_clock = SteadyWallClock(AHEAD_S)
+    cluster.begin("w1", 0)
+    ended = record()
+    started_at = ended.started_at = clock.at(cluster.now_s)
+    cluster.end("w1", 0, ended)
+    message = cluster.take("w1")
+    cluster.ledger.note_told(message.snapshot.update_seq, cluster.now_s)
+    cluster.now_s += 20.0
+    cluster.accept("w1", message)
+    assert [row.started_at for row in cluster.written] == [started_at]
+    assert cluster.ledger.clock_notes() == []

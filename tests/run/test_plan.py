@@ -272,8 +272,8 @@ ROWS = (
             (21.0, FULL, ("grace", "held")),
             (21.1, FULL, ("settle", "all ended")),
             (60.0, replace(FULL, in_flight=1), None),
-            (61.1, replace(FULL, in_flight=1), None),
-            (64.2, replace(FULL, in_flight=1), ("done", "all stages done")),
+            (76.2, replace(FULL, in_flight=1), None),
+            (79.3, replace(FULL, in_flight=1), ("done", "all stages done")),
         ],
     ),
 )
@@ -395,7 +395,8 @@ def test_every_run_ends_in_time_even_if_nothing_ever_changes(
     stage_limit_s = (
         (max(ladder) / timing.ramp_rate + timing.utterance_limit_s + timing.slack_s)
         + max(timing.hold_s, timing.idle_limit_s, (timing.rounds or 0) * timing.utterance_limit_s)
-        + 2 * timing.utterance_limit_s
+        + timing.utterance_limit_s
+        + timing.idle_limit_s
         + timing.settle_s
         + 5  # one look a phase
     )

@@ -9,11 +9,12 @@ from typing import Any
 import gevent
 
 from stt_load.errors import ConfigError
+from stt_load.locust_plugin.arguments import WORKERS_LIMIT_S
 from stt_load.locust_plugin.cluster.admission import Admission
 from stt_load.locust_plugin.cluster.worker_cluster import present_workers
 from stt_load.process.log import log
 
-_LIMIT_S = 1_800.0  # finding the speech in thousands of clips takes minutes
+_LIMIT_S = float(WORKERS_LIMIT_S)
 _TELL_AFTER_S = 10.0
 _LOOK_PERIOD_S = 0.05
 

@@ -11,7 +11,7 @@ import errno
 import hashlib
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -115,16 +115,25 @@ class WorkerSocket(zmqrpc.BaseSocket):
         self._identity = identity
         keys.lock_worker(self.socket)
         self.socket.setsockopt(zmq.IDENTITY, identity.encode())
-        events = self.socket.get_monitor_socket(
+        self._events = self.socket.get_monitor_socket(
             _HANDSHAKE_FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
         )
+        self._is_connected = False
+        self._failures = 0  # handshakes that failed
         self.socket.connect(f"tcp://{self._address}")
         try:
-            self._join(joining, events)
+            self._join(joining)
         except Refused as refused:
             exit_with(refused.lines)
-        finally:
-            self.socket.disable_monitor()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as this side knows: it stays where the other machine falls silent."""
+        while self._events.poll(0):
+            event = int(parse_monitor_message(self._events.recv_multipart())["event"])
+            self._is_connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            self._failures += bool(event & _HANDSHAKE_FAILED)
+        return self._is_connected
 
     def recv(self) -> Message:
         """The next message of the master. RPCError where the socket is broken."""
@@ -137,17 +146,14 @@ class WorkerSocket(zmqrpc.BaseSocket):
             if received is not None and not is_answer(received[1].type):
                 return received[1]
 
-    def _join(self, joining: Joining, events: Any) -> None:
+    def _join(self, joining: Joining) -> None:
         """Asks the master until it has an answer for good. Raises Refused."""
         deadline_s = time.monotonic() + _JOIN_LIMIT_S
         telling = gevent.spawn_later(_TOLD_AFTER_S, self._tell_of_no_master)
-        is_connected, failures = False, 0
         message = joining.question()
         while time.monotonic() < deadline_s:
-            for event in _events(events):
-                is_connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-                failures += bool(event & _HANDSHAKE_FAILED)
-            if failures >= _FAILED_HANDSHAKES:
+            is_connected = self.is_connected
+            if self._failures >= _FAILED_HANDSHAKES:
                 raise Refused([f"the master at {self._address} {_OTHER_TOKEN}"])
             if not is_connected:
                 gevent.sleep(0.05)
@@ -190,12 +196,6 @@ def _read(frames: Sequence[bytes]) -> tuple[str, Message] | None:
         return None
     log.warning("a message of worker %s under the name %r is left out", sender, message.node_id)
     return None
-
-
-def _events(monitor: Any) -> Iterator[int]:
-    """What has happened to a socket since the last look."""
-    while monitor.poll(0):
-        yield int(parse_monitor_message(monitor.recv_multipart())["event"])
 
 
 def _tell_of_strangers(monitor: Any, port: int) -> None:

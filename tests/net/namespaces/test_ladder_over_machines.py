@@ -1,0 +1,87 @@
+"""A ladder over machines with addresses of their own: what is there at the end, on a good network and on a bad one."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from load_cluster import LoadCluster, MakeCluster, Scenes
+from relay import Orders
+from runs import rows, run_folder, wait_for
+from stand_in import dmon_row
+
+pytestmark = [pytest.mark.locust, pytest.mark.slow, pytest.mark.namespaces]
+
+DELAY_S = 0.3
+SERVERS_DELAY_S = 0.2
+
+
+def a_ladder_with_a_gpu_host(cluster: LoadCluster) -> None:
+    smi = cluster.start_sidecar()
+    cluster.start("--concurrency", "2,4", "--hold", "6s", "--gpu-sidecar", cluster.sidecar_url)
+    for stage in (0, 1):
+        cluster.wait_for_hold(stage)
+        smi.wait_for_dmon()
+        smi.feed(dmon_row(10 + stage, 1_800), dmon_row(20 + stage, 1_900))
+
+
+def a_ladder_through_a_bad_network(cluster: LoadCluster) -> None:
+    """The first stage is slow, connections are cut in the second one, and nothing passes for a while in the third."""
+    cluster.start_server(delay_s=SERVERS_DELAY_S)
+    url = cluster.start_relay(Orders(delay_s=DELAY_S))
+    cluster.start("--concurrency", "2,2,2", "--hold", "5s", url=url)
+    cluster.wait_for_hold(1)
+    wait_for(lambda: bool(outcomes(cluster, 1)), "an utterance of the second stage", cluster.master)
+    Orders(cuts=1).write(cluster.orders_file)
+    cluster.wait_for_hold(2)
+    Orders(cuts=1, is_stalled=True).write(cluster.orders_file)
+    wait_for(lambda: "timed_out" in outcomes(cluster, 2), "an utterance that times out", cluster.master)
+    Orders(cuts=1).write(cluster.orders_file)
+
+
+def outcomes(cluster: LoadCluster, stage: int) -> Counter[str]:
+    """How the utterances of a stage have ended, counted ones and others."""
+    return Counter(row["outcome"] for row in cluster.utterances if row["stage"] == stage)
+
+
+@pytest.fixture(scope="module")
+def scenes(make_cluster: MakeCluster) -> Scenes:
+    return Scenes(make_cluster, a_ladder_with_a_gpu_host, a_ladder_through_a_bad_network)
+
+
+def test_every_answer_of_the_server_is_a_row_whichever_machine_its_caller_was_on(scenes: Scenes) -> None:
+    ended = scenes.ended(a_ladder_with_a_gpu_host)
+    assert ended.code in (0, 4), ended.cluster.master.output  # 4: this machine was late
+    assert ended.cluster.broken() == [set(), set()]
+    assert ended.cluster.is_whole()
+    utterances = ended.cluster.utterances
+    assert len(utterances) == ended.answered
+    assert {row["worker"] for row in utterances} == {0, 1}
+    assert {row["outcome"] for row in utterances} == {"ok"}
+
+
+def test_figures_of_a_gpu_host_are_tagged_with_the_stage_and_dated_by_the_masters_clock(scenes: Scenes) -> None:
+    cluster = scenes.ended(a_ladder_with_a_gpu_host).cluster
+    samples = rows(run_folder(cluster.results) / "gpu.jsonl")
+    assert [(row["sm_pct"], row["stage"]) for row in samples] == [(10, 0), (20, 0), (11, 1), (21, 1)]
+    assert {row["host"] for row in samples} == {"gpu"}
+    holds = [line["t"] for line in cluster.transitions if line["phase"] == "hold"]
+    assert all(row["t"] > holds[row["stage"]] for row in samples)
+    assert not [note for note in cluster.summary["notes"] if "clock" in note]
+
+
+def test_a_slow_network_shows_in_the_latency_and_in_nothing_else(scenes: Scenes) -> None:
+    cluster = scenes.ended(a_ladder_through_a_bad_network).cluster
+    assert cluster.broken()[0] == set()
+    slow = [row for row in cluster.utterances if row["stage"] == 0]
+    assert {row["outcome"] for row in slow} == {"ok"}
+    assert min(row["eos_latency_s"] for row in slow) > SERVERS_DELAY_S + 2 * DELAY_S
+
+
+def test_connections_that_are_cut_and_packets_that_stay_lost_are_failures_of_their_stage(scenes: Scenes) -> None:
+    ended = scenes.ended(a_ladder_through_a_bad_network)
+    assert set(outcomes(ended.cluster, 1)) - {"ok"} in ({"disconnected"}, {"refused"})  # while it spoke, or dialled
+    assert set(outcomes(ended.cluster, 2)) == {"ok", "timed_out"}
+    assert ended.cluster.is_whole()
+    assert ended.code in (3, 4), ended.cluster.master.output
+    assert "workers constant" not in set().union(*ended.cluster.broken())

@@ -1,0 +1,82 @@
+"""Workers that fall silent for a while: which stages can be believed, and whether all of their rows come."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from load_cluster import LoadCluster, MakeCluster, Scenes
+
+pytestmark = [pytest.mark.locust, pytest.mark.slow, pytest.mark.namespaces]
+
+SHORT_S = 5.0  # less than the lease of a worker
+LONG_S = 20.0
+
+
+def a_master_without_a_network_for_5_s(cluster: LoadCluster) -> None:
+    cluster.start("--concurrency", "2,2", "--hold", "7s")
+    cluster.wait_for_hold(0)
+    cluster.master.host.unplug()
+    time.sleep(SHORT_S)
+    cluster.master.host.plug_in()
+
+
+def a_worker_without_a_network_for_20_s(cluster: LoadCluster) -> None:
+    cluster.start("--concurrency", "2,2", "--hold", "7s")
+    cluster.wait_for_hold(0)
+    cluster.workers[0].host.unplug()
+    time.sleep(LONG_S)
+    cluster.workers[0].host.plug_in()
+
+
+def a_worker_that_is_stopped_for_15_s(cluster: LoadCluster) -> None:
+    cluster.start("--concurrency", "2,2", "--hold", "7s")
+    cluster.wait_for_hold(0)
+    cluster.workers[0].send(signal.SIGSTOP)
+    time.sleep(15.0)
+    cluster.workers[0].send(signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def scenes(make_cluster: MakeCluster) -> Scenes:
+    return Scenes(
+        make_cluster,
+        a_master_without_a_network_for_5_s,
+        a_worker_without_a_network_for_20_s,
+        a_worker_that_is_stopped_for_15_s,
+    )
+
+
+def test_a_network_that_is_away_for_5_s_changes_nothing_in_a_run(scenes: Scenes) -> None:
+    ended = scenes.ended(a_master_without_a_network_for_5_s)
+    assert ended.code in (0, 4), ended.cluster.master.output  # 4: this machine was late
+    assert ended.cluster.broken() == [set(), set()]
+    assert ended.cluster.is_whole()
+    assert len(ended.cluster.utterances) == ended.answered
+
+
+def test_a_worker_that_is_cut_off_for_20_s_stops_its_callers_and_loses_no_row(scenes: Scenes) -> None:
+    ended = scenes.ended(a_worker_without_a_network_for_20_s)
+    cluster = ended.cluster
+    assert ended.code == 4, cluster.master.output
+    assert "the callers stop until it is heard again" in cluster.workers[0].output
+    assert "is silent for" in cluster.master.output
+    assert "workers constant" in cluster.broken()[0]
+    assert cluster.is_whole()
+    assert [worker.process.returncode for worker in cluster.workers] == [0, 0]
+    assert any(note.startswith("load workers that were lost, or silent for long: 1, at 2") for note in notes(cluster))
+
+
+def test_a_worker_that_is_stopped_for_15_s_spoils_its_own_stage_and_plays_the_next_one(scenes: Scenes) -> None:
+    ended = scenes.ended(a_worker_that_is_stopped_for_15_s)
+    cluster = ended.cluster
+    assert ended.code == 4, cluster.master.output
+    assert ("workers constant" in cluster.broken()[0], cluster.broken()[1]) == (True, set())
+    assert "load workers that were lost, or silent for long: 1, at 2 callers (stage 1)" in notes(cluster)
+    assert {row["worker"] for row in cluster.utterances if row["stage"] == 1} == {0, 1}
+    assert cluster.is_whole()
+
+
+def notes(cluster: LoadCluster) -> list[str]:
+    return list(cluster.summary["notes"])
