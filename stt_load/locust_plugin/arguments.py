@@ -49,8 +49,8 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
 
 def adapt_parser(parser: Any) -> None:
     """Changes what Locust's command line says of its processes: it defaults to this machine alone, where Locust itself
-    listens on every interface, `--processes` takes a word too, there is a flag for a port that strangers reach, and workers that don't come, or
-    are refused, are not waited for without an end."""
+    listens on every interface, `--processes` takes a word too, there is a flag for a port that strangers reach, and
+    workers that don't come, or are refused, are not waited for without an end."""
     parser.add_argument(
         f"--{I_KNOW.name}",
         action="store_true",
