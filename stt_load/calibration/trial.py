@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from stt_load.calibration.trial_figures import (
 from stt_load.clips.folder import write_folder
 from stt_load.credentials import API_KEY_VARIABLE, HEADERS_VARIABLE
 from stt_load.errors import ExitCode, Outcome, SttLoadError
+from stt_load.process.ending_signals import die_with_parent
 from stt_load.report.raw_files import RUN, STAGES, UTTERANCES
 
 TEXT = "some words"  # the text of every clip and every answer, so that scoring costs as little as it can
@@ -138,6 +140,7 @@ def _run_sampled(test_bed: TestBed, callers: int, label: str) -> UsageSamples:
             cwd=test_bed.folder,  # no locust.conf of the user's
             env=_environment(test_bed),
             process_group=0,  # Ctrl-C is for us, and we end it
+            preexec_fn=partial(die_with_parent, os.getpid()),  # even where nobody is left to end it
         )
     samples = UsageSamples()
     try:

@@ -79,6 +79,12 @@ def hear_before_start() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
+def hear_after_end() -> None:
+    """The program has done its work and its exit code stands: an ending signal changes nothing, a second one still
+    leaves at once. An interpreter takes a tenth of a second to end."""
+    hear(lambda _: None)
+
+
 @contextmanager
 def held_back() -> Iterator[None]:
     """Ending signals wait until the end of the block, and for a program that is started in it until it hears them:

@@ -149,6 +149,19 @@ def test_a_command_that_waits_for_its_input_ends_with_5_and_one_line(
     assert list(tmp_path.iterdir()) == [pipe]
 
 
+@SIGNALS
+def test_a_signal_to_a_command_that_has_done_its_work_changes_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    """Its interpreter ends when a pipe does."""
+    os.mkfifo(tmp_path / "pipe")
+    waits = f"import atexit\natexit.register(lambda: open({str(tmp_path / 'pipe')!r}).read())\n"
+    (tmp_path / "sitecustomize.py").write_text(waits)
+    with started(["--version"], tmp_path, PYTHONPATH=str(tmp_path)) as child:
+        with (tmp_path / "pipe").open("w"):
+            child.send_signal(number)
+        out, errors = child.communicate(timeout=60)
+    assert (child.returncode, out.split()[0], errors) == (0, "stt-load,", "")
+
+
 def test_what_was_done_on_sigterm_before_is_done_again_afterwards() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), interruptible():
