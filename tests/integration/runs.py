@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -108,6 +109,15 @@ def wait_for(condition: Callable[[], bool], what: str, run: Run | None = None) -
             return
         time.sleep(0.1)
     raise AssertionError(f"waited in vain for {what}" + (f":\n{run.output[-4000:]}" if run else ""))
+
+
+def side_by_side(cases: Sequence[Callable[[], object]]) -> None:
+    """Plays cases that mostly wait at the same time, each in a thread of its own, and raises all that they raise."""
+    with ThreadPoolExecutor(len(cases)) as pool:
+        played = [pool.submit(case) for case in cases]
+    raised = [error for case in played if isinstance(error := case.exception(), Exception)]
+    if raised:
+        raise ExceptionGroup(f"{len(raised)} of {len(cases)} cases", raised)
 
 
 def run_folder(results: Path) -> Path:
