@@ -6,10 +6,8 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import termios
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -27,8 +25,6 @@ from runs import (
     StartSink,
     assert_ends_with,
     broken_conditions,
-    kill,
-    phases,
     rows,
     run_folder,
     summary,
@@ -48,59 +44,6 @@ pytestmark = pytest.mark.locust
 LONG = ["--concurrency", "6", "--hold", "600s"]
 
 
-@pytest.mark.parametrize(
-    ("number", "processes", "is_for_all"),
-    [
-        (signal.SIGINT, list, True),
-        (signal.SIGHUP, list, False),
-        (signal.SIGTERM, two_processes, False),
-        (signal.SIGTERM, two_processes, True),
-        (signal.SIGQUIT, two_processes, True),
-    ],
-)
-def test_a_signal_in_a_hold_ends_the_run_with_5_and_a_summary(
-    start_sink: StartSink, tmp_path: Path, number: int, processes: Callable[[], list[str]], is_for_all: bool
-) -> None:
-    results = tmp_path / "results"
-    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results)]
-    with Run([*line, *processes()], tmp_path) as run:
-        wait_for_hold(results, 0, run)
-        wait_for_rows(results, 8, run)
-        run.note_family()
-        if is_for_all:
-            run.send_to_all(number)
-        else:
-            run.send(number)
-        assert run.wait() == 5, run.output
-        run.wait_until_nothing_is_left()
-    done = rows(run_folder(results) / "stages.jsonl")[-1]
-    utterances = rows(run_folder(results) / "utterances.jsonl")
-    assert (done["phase"], done["aborted"]) == ("done", True)
-    assert done["delivery"]["rows"] == sum(done["delivery"]["totals"].values()) == len(utterances)
-    assert done["delivery"]["workers_lost"] == 0
-    outcomes = Counter(row["outcome"] for row in utterances)
-    answered = sum(row["text_sent_s"] is not None for row in rows(tmp_path / "truth.jsonl"))
-    assert outcomes["ok"] <= answered <= outcomes["ok"] + outcomes["interrupted"]
-    assert 0 < outcomes["interrupted"] <= 6
-    assert summary(results)["stages"][0]["n"] > 0
-    assert (summary(results)["exit_code"], summary(results)["verdict"]) == (5, "aborted")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_master_that_still_waits_for_its_workers_leaves_with_5(
-    start_sink: StartSink, tmp_path: Path, number: int
-) -> None:
-    results = tmp_path / "results"
-    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, "--results", str(results), "--master"]
-    where = ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(free_port()), "--expect-workers", "2"]
-    with Run([*line, *where, "--loglevel", "DEBUG"], tmp_path) as run:  # which says that it waits
-        wait_for(lambda: "Waiting for workers" in run.output, "the master to wait", run)
-        run.send(number)
-        assert run.wait() == 5, run.output
-        assert "Traceback" not in run.output
-    assert not results.exists(), "nothing was measured"
-
-
 def test_a_second_signal_leaves_at_once_and_takes_the_workers_along(start_sink: StartSink, tmp_path: Path) -> None:
     results = tmp_path / "results"
     line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results)]
@@ -118,108 +61,6 @@ def test_a_second_signal_leaves_at_once_and_takes_the_workers_along(start_sink: 
         worker.resume()
         run.wait_until_nothing_is_left()
     assert len(rows(run_folder(results) / "utterances.jsonl")) >= 8
-
-
-def test_a_run_that_is_ended_in_its_first_settle_claims_nothing_about_more_callers(
-    start_sink: StartSink, tmp_path: Path
-) -> None:
-    results = tmp_path / "results"
-    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "1,5", "--hold", "1s", "--settle", "600s"]
-    with Run([*line, *EASY_SLOS, "--results", str(results)], tmp_path) as run:
-        wait_for(lambda: (0, "settle") in phases(results), "the settle of the first stage", run)
-        run.send(signal.SIGINT)
-        assert run.wait() == 5, run.output
-    knee = summary(results)["knee"]
-    assert (knee["tried"], knee["ended_early"]) == (1, True)
-    assert knee["sentence"].endswith("the run ended early at 1 caller")
-    assert "the run ended early at 1 caller" in (run_folder(results) / "junit.xml").read_text(encoding="utf-8")
-
-
-def test_a_worker_that_dies_makes_the_run_unbelievable(start_sink: StartSink, tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "6", "--hold", "12s", "--settle", "0.2s"]
-    line += ["--timeout", "5", "--results", str(results), *two_processes(), *EASY_SLOS]
-    with Run(line, tmp_path) as run:
-        wait_for_hold(results, 0, run)
-        workers = run.note_family()
-        kill(min(process.pid for process in workers))
-        assert run.wait() == 4, run.output
-        run.wait_until_nothing_is_left()
-    assert summary(results)["exit_code"] == 4
-    stage = summary(results)["stages"][0]
-    assert stage["verdict"] == "invalid"
-    assert "workers" in str(stage["validity"])
-    assert rows(run_folder(results) / "stages.jsonl")[-1]["delivery"]["workers_lost"] == 1
-
-
-def test_the_last_worker_that_leaves_ends_the_run_and_its_exit_code_is_that_of_its_report(
-    start_sink: StartSink, tmp_path: Path
-) -> None:
-    results = tmp_path / "results"
-    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results)]
-    with Run([*line, *two_processes()], tmp_path) as run:
-        wait_for_hold(results, 0, run)
-        wait_for_rows(results, 4, run)
-        for worker in run.note_family():
-            worker.terminate()
-        assert run.wait() == 4, run.output
-        run.wait_until_nothing_is_left()
-    assert "(exit code 4)" in run.output
-    assert "workers constant" in broken_conditions(results)
-    done = rows(run_folder(results) / "stages.jsonl")[-1]
-    assert (done["delivery"]["workers_lost"], done["aborted"]) == (2, False)
-    assert done["delivery"]["rows"] == sum(done["delivery"]["totals"].values())
-
-
-def test_a_server_that_dies_shows_as_disconnected_and_refused(start_sink: StartSink, tmp_path: Path) -> None:
-    results, sink = tmp_path / "results", start_sink()
-    line = [*STT_LOAD, "run", "--stt-url", sink.url, "--concurrency", "4", "--hold", "12s", "--settle", "0.2s"]
-    with Run([*line, "--timeout", "5", "--results", str(results), *EASY_SLOS], tmp_path) as run:
-        wait_for_hold(results, 0, run)
-        wait_for_rows(results, 6, run)
-        kill(sink.pid)
-        assert_ends_with(3, run, results)
-    outcomes = {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")}
-    assert outcomes == {"ok", "disconnected", "refused"}
-
-
-def test_a_master_that_is_killed_leaves_what_was_measured_and_no_worker(start_sink: StartSink, tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, *LONG, *EASY_SLOS, "--results", str(results)]
-    with Run([*line, *two_processes()], tmp_path) as run:
-        wait_for_hold(results, 0, run)
-        wait_for_rows(results, 10, run)
-        run.note_family()
-        kill(run.process.pid)
-        run.wait()
-        run.wait_until_nothing_is_left()
-    folder = run_folder(results)
-    measured = len(rows(folder / "utterances.jsonl"))
-    assert measured >= 10
-    assert not (folder / "summary.json").exists()
-    report = subprocess.run([*STT_LOAD, "report", str(folder)], capture_output=True, text=True, timeout=120)
-    assert report.returncode == summary(results)["exit_code"] == 4, report.stderr
-    assert summary(results)["stages"][0]["n"] > 0
-    assert summary(results)["verdict"] != "pass"
-
-
-def test_the_sidecar_dies_and_the_run_goes_on(start_sink: StartSink, tmp_path: Path, smi: StandInSmi) -> None:
-    results = tmp_path / "results"
-    line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "2", "--hold", "8s", "--settle", "0.2s"]
-    line += ["--gpu-sidecar", "local", "--gpu-id", "1", "--results", str(results), *EASY_SLOS]
-    with Run(line, tmp_path, smi.environment) as run:
-        wait_for_hold(results, 0, run)
-        smi.wait_for_dmon()
-        smi.feed(dmon_row(40, 1800), dmon_row(60, 1900))
-        wait_for(lambda: bool(rows(run_folder(results) / "gpu.jsonl")), "a GPU sample", run)
-        (sidecar,) = [p for p in run.note_family() if "gpu_sidecar" in p.cmdline()]
-        kill(sidecar.pid)
-        assert_ends_with(0, run, results)
-        run.wait_until_nothing_is_left()
-    samples = rows(run_folder(results) / "gpu.jsonl")
-    assert {"t", "gpu", "sm_pct", "fb_mib", "stage", "users", "phase"} <= set(samples[0])
-    described = json.loads((run_folder(results) / "run.json").read_text(encoding="utf-8"))
-    assert [gpu["index"] for gpu in described["gpu"]] == [1]  # what was known of it before
 
 
 def has_lines(file: Path, n: int) -> bool:
