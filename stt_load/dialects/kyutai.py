@@ -25,8 +25,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import msgpack
-import numpy as np
-
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
     CumulativeTranscript,
@@ -150,6 +148,8 @@ class Kyutai(Dialect):
 
 def audio(pcm: bytes) -> bytes:
     """The packed message of one step: 9.6 KB, five times what came in."""
+    import numpy as np
+
     return pack({"type": "Audio", "pcm": np.frombuffer(as_float32(pcm), "<f4").tolist()})
 
 

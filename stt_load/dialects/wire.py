@@ -13,8 +13,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
-import numpy as np
-
 from stt_load.dialects.events import Event, Ignored, Message, Partial
 from stt_load.errors import PlainWords, ProtocolError
 from stt_load.text.whole_characters import with_whole_characters
@@ -137,14 +135,21 @@ def is_plausible(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LIMIT_MS < value < _LIMIT_MS
 
 
+# Numpy is imported where it is used: who only asks for the dialects, as each command does, doesn't wait for it.
+
+
 def as_float32(pcm: bytes) -> bytes:
     """int16 LE → float32 LE in [-1, 1): divided by 32,768, as the servers' own clients do."""
+    import numpy as np
+
     return (np.frombuffer(pcm, dtype="<i2").astype("<f4") / 32_768).tobytes()
 
 
 def as_int16(pcm: bytes) -> bytes:
     """float32 LE → int16 LE; what lies beyond the range, or is not a number, is cut down to it. Raises ValueError for a
     part of a sample."""
+    import numpy as np
+
     samples = np.clip(np.nan_to_num(np.frombuffer(pcm, dtype="<f4")), -1.0, 1.0)
     return bytes(np.minimum(np.rint(samples * 32_768), 32_767).astype("<i2").tobytes())
 

@@ -39,7 +39,6 @@ from stt_load.process.ending_signals import end_with_parent_after_fork, hear, he
 from stt_load.process.log import log, tell_once_of_lost_entries
 from stt_load.process.standard_streams import print_in_background
 from stt_load.run.loaded_clips import LoadedClips
-from stt_load.run.terms import this_program
 
 _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer than it needs to be
 
@@ -61,7 +60,7 @@ def install(defaults: Mapping[str, str] = MappingProxyType({}), plan: PlanKind =
     runners.Runner.monitor_cpu_and_memory = _lasting(  # type: ignore[assignment, method-assign]
         runners.Runner.monitor_cpu_and_memory
     )
-    admission, clips = Admission(this_program()), LoadedClips()
+    admission, clips = Admission(), LoadedClips()
     command_line = _CommandLine(options_of(plan, defaults), admission, clips)
     events.init_command_line_parser.add_listener(lambda parser: command_line.extend(parser))
     events.init.add_listener(partial(_on_init, admission=admission, clips=clips, plan=plan))

@@ -40,7 +40,7 @@ from stt_load.run.preflight import find_problems, port_taken
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run import Run, new_run_id, users_of_first_stage
 from stt_load.run.single_process import SingleProcess
-from stt_load.run.terms import describe_equipment, shared_options, this_program
+from stt_load.run.terms import describe_equipment, shared_options
 from stt_load.run.worker_report import ReportMessage, WorkerReport
 from stt_load.workloads.clip_progress import ClipsInterrupted, stop_making_clips
 
@@ -82,7 +82,7 @@ class Master:
         self.latest: Watched | None = None  # what is shown of this run, or of the last one
         self.is_started = False  # somebody at the web UI has started a run, which may still be prepared
         self.why_refused: tuple[str, ...] = ()  # why that run could not start after all, a line each
-        self._admission = admission or Admission(this_program())
+        self._admission = admission or Admission()
         self._clips = clips or LoadedClips()
         self._left_out: set[str] = set()  # workers whose reports make no sense, each told once
         self._is_leaving = False

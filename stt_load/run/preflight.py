@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psutil
 
-from stt_load.audio.clip import Clip
 from stt_load.calibration.host_probe import describe_host, probe_machine
 from stt_load.calibration.limits import shortages
 from stt_load.calibration.result import overload_warning
@@ -22,8 +22,10 @@ from stt_load.credentials import read_credentials
 from stt_load.errors import ConfigError
 from stt_load.net.own_faults import own_cause
 from stt_load.option_values import DEFAULT_PORTS, is_loopback
-from stt_load.report.publish import report_file
 from stt_load.telemetry.collector import check_otlp
+
+if TYPE_CHECKING:
+    from stt_load.audio.clip import Clip
 
 _REACH_TIMEOUT_S = 3.0
 
@@ -128,6 +130,8 @@ def _unusable_outlets(config: RunConfig) -> list[str]:
 def _unusable_output(output: str | None) -> str | None:
     if output is None:
         return None
+    from stt_load.report.publish import report_file  # with all that makes a report, which takes a third of a second
+
     try:
         report_file(output)
     except ConfigError as error:

@@ -10,7 +10,7 @@ import msgspec
 
 from stt_load.locust_plugin.cluster.messages import EQUIPMENT, JOIN, REFUSED, TERMS, WAIT, WELCOME
 from stt_load.process.log import log
-from stt_load.run.terms import Equipment, Program, equipment_differences, program_differences
+from stt_load.run.terms import Equipment, Program, equipment_differences, program_differences, this_program
 
 Answer = tuple[str, dict[str, Any]]
 
@@ -36,12 +36,13 @@ class Found(msgspec.Struct, frozen=True):
 class Admission:
     """The master's list of workers that are heard.
 
+    `program`: what they have to run; by default that of this process, which is looked at when the first one comes.
     `is_open` False: the master doesn't know yet what it is going to run. `terms` None: somebody is still to type it, so
     that workers are looked at again when a run starts. `refused`: every worker that was, in order; `on_refused` is
     called with each.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program | None = None) -> None:
         self.is_open = False
         self.terms: Terms | None = None
         self.on_refused: Callable[[str], None] = lambda worker: None
@@ -78,7 +79,7 @@ class Admission:
         return TERMS, {"options": self.terms.options}
 
     def _on_join(self, worker: str, program: Program) -> Answer:
-        if problems := program_differences(self._program, program):
+        if problems := program_differences(self._program or this_program(), program):
             return self.refuse(worker, problems)
         if not self.is_open:
             return WAIT, {}

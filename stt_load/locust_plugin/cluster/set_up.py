@@ -28,6 +28,7 @@ from stt_load.process.log import log
 from stt_load.run.load_processes import AUTO, one_per_core_but_one
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.preflight import port_taken
+from stt_load.run.terms import this_program
 
 DEFAULT_MASTER_PORT = 5557  # Locust's
 
@@ -42,6 +43,7 @@ def set_up_cluster(options: Any, admission: Admission, clips: LoadedClips) -> No
     _refuse_strangers(options)
     if not (options.master or options.worker or options.processes):
         return
+    this_program()  # its digest, while the files are those that were imported
     if not zmq.has("curve"):
         raise ConfigError("this pyzmq can't encrypt: install its wheel (pip install --force-reinstall pyzmq)")
     if options.processes and not options.worker and options.master_bind_port == DEFAULT_MASTER_PORT:
