@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -59,6 +61,11 @@ def import_command(words: Sequence[str]) -> click.Command | None:
     return None
 
 
+def has_options_of_runs(command: click.Command) -> bool:
+    """Whether the command reads environment variables that begin with STT_LOAD_."""
+    return any(str(parameter.envvar or "").startswith("STT_LOAD_") for parameter in command.params)
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports the one that is asked for."""
 
@@ -67,6 +74,16 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return import_command([cmd_name])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if not (close := get_close_matches(args[0], COMMANDS, n=1)):
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}: is it {close[0]}?", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -86,7 +103,9 @@ def cli() -> None:
 def main(hears_signals: bool = True) -> None:
     """A command, from its words to its exit code. `hears_signals` False: another process does for this one."""
     protect_streams()
-    import_command(sys.argv[1:])  # before signals become exceptions, which get lost in an import
+    command = import_command(sys.argv[1:])  # before signals become exceptions, which get lost in an import
+    if command is not None and has_options_of_runs(command):
+        import_module("stt_load.locust_plugin.variables").tell_of_misspelt(os.environ)
     try:
         with interruptible() if hears_signals else nullcontext():
             code = cli.main(standalone_mode=False)

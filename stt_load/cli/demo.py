@@ -10,6 +10,7 @@ from stt_load.cli.locust_child import run_locust
 from stt_load.cli.run import (
     ALL_OPTIONS,
     check,
+    find_contradictions,
     locust_command,
     locust_environment,
     take_process_words,
@@ -44,12 +45,13 @@ def command(other_url: str | None, **options: Any) -> None:
     Takes the options of `stt-load run`; --stt-url is not among them, since the server is the embedded one.
     """
     words = click.get_current_context().args
+    contradictions = find_contradictions(options)
     options = _with_defaults(options)
     with hearing(leave_before_start):
         words, problems = take_process_words(options, words)
         if other_url is not None:
             problems.append(f"{_NOT_HERE}: the demo brings its own server; use `stt-load run` for yours")
-        config = check(options, problems, has_server=False)
+        config = check(options, [*problems, *contradictions], has_server=False)
         words = with_enough_processes(words, config, PlanKind.LADDER)
     click.echo("starting the embedded recogniser …")
     with start_embedded_server() as server:

@@ -166,14 +166,15 @@ def take_process_words(options: dict[str, Any], extra: Sequence[str]) -> tuple[l
     """The words for Locust, with those of the options about processes, which are taken out of `options`; and a line for
     each thing that is wrong with all of them."""
     processes, knows = options.pop(PROCESSES.key, None), options.pop(I_KNOW.key, None)
-    words, problems = [*([f"--{I_KNOW.name}"] if knows else []), *extra], find_locust_problems(extra)
-    if processes:
-        words = [f"--{PROCESSES.name}", processes, *words]
-        try:
-            parse_processes(processes)
-        except ValueError as error:
-            problems.append(f"--{PROCESSES.name}: {error}")
-    return words, problems
+    own = [*([f"--{PROCESSES.name}", processes] if processes else []), *([f"--{I_KNOW.name}"] if knows else [])]
+    words = [*own, *extra]
+    if extra:
+        return words, find_locust_problems(words)
+    try:
+        parse_processes(processes or AUTO)
+    except ValueError as error:
+        return words, [f"--{PROCESSES.name}: {error}"]
+    return words, []
 
 
 def with_enough_processes(
@@ -184,6 +185,17 @@ def with_enough_processes(
     if said_processes(words, environ) or why_late(config, plan) is None or one_per_core_but_one().number == 1:
         return words
     return [f"--{PROCESSES.name}", AUTO, *words]
+
+
+def find_contradictions(options: Mapping[str, Any]) -> list[str]:
+    """One line for each pair of options that exclude each other. `options`: those that somebody has given, without any
+    default."""
+    if options.get("rounds") and options.get("hold"):
+        return [
+            "--rounds: it takes the place of --hold, which was given too: leave one of them out, in the environment "
+            "(STT_LOAD_ROUNDS, STT_LOAD_HOLD) as well"
+        ]
+    return []
 
 
 def said_processes(words: Sequence[str], environ: Mapping[str, str]) -> bool:
@@ -218,7 +230,7 @@ def become_locust(
     options["live"] = True
     with hearing(leave_before_start):
         words, wrong_words = take_process_words(options, extra)
-        config = check(options, [*problems, *wrong_words])
+        config = check(options, [*problems, *wrong_words, *find_contradictions(options)])
         line = locust_command(options, with_enough_processes(words, config, plan), locustfile)
         flush_streams()
         _empty_standard_input()

@@ -21,6 +21,7 @@ _PORT, _TTS_PORT = 8000, 8004  # the defaults of `stt-load run` and of `stt-load
 
 # The least that makes sense of each number, by flag.
 LEAST = {"port": 0, "max-callers": 1, "decoders": 1, "warm-up": 0, "nice": 0}
+_WEAKEST = 19  # setpriority(2): the kernel takes every higher niceness for this one
 _RECOGNISER_ONLY = ("dialect", "decoders", "preload", "warm-up", "nice", "texts")
 
 
@@ -96,6 +97,8 @@ def command(
     problems = [
         f"--{name} {value}: give {LEAST[name]} or more" for name, value in numbers.items() if value < LEAST[name]
     ]
+    if nice > _WEAKEST:
+        problems.append(f"--nice {nice}: give {_WEAKEST} or less")
     if port > 65_535:
         problems.append(f"--port {port}: give 65535 or less")
     key = os.environ.get(_KEY_VARIABLE) or None

@@ -25,6 +25,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import msgpack
+
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
     CumulativeTranscript,

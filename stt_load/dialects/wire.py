@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
+
 from stt_load.dialects.events import Event, Ignored, Message, Partial
 from stt_load.errors import PlainWords, ProtocolError
 from stt_load.text.whole_characters import with_whole_characters

@@ -22,7 +22,9 @@ def main() -> None:
     gc.disable()  # imports make no garbage, and to look for some among all that they make takes a tenth of their time
     import locust.main  # first: it patches the process
 
-    import_module("stt_load.locust_plugin.hooks")  # what the locustfile needs, while nothing comes from this folder
+    # What the locustfile needs, while nothing comes from this folder.
+    hooks = import_module("stt_load.locust_plugin.hooks")
+    vars(hooks)["tells_of_variables"] = False  # the command that started us has
     gc.enable()
     # The files that are read without being named with --config.
     locust.argument_parser.get_empty_argument_parser.__defaults__ = (True, ())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
+from stt_load.locust_plugin.cluster.public_address import find_open_doors
 from stt_load.locust_plugin.process_options import I_KNOW, PROCESSES
 from stt_load.options import OPTIONS
 from stt_load.run.load_processes import parse_processes
@@ -28,6 +31,7 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
     from locust.argument_parser import get_parser
 
     parser = get_parser(default_config_files=())  # as when it is started
+    parser.error = _raise_misused  # type: ignore[method-assign]  # it would print the usage and leave
     adapt_parser(parser)
     known = {name for action in parser._actions for name in action.option_strings}
     ours = {f"--{option.name}" for option in OPTIONS}
@@ -40,11 +44,51 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
             else f"unknown option {flag}{_close_to(flag, [*known, *ours])}: see --help here and `locust --help`"
             for flag in unknown
         ]
-    options = parser.parse_args(list(words))
+    try:
+        options = parser.parse_args(list(words))
+    except _Misused as misused:
+        return [str(misused)]
+    options.headless = True  # whoever asks starts it so
+    if problems := [
+        *_find_missing_locustfiles(words, options.locustfile),
+        *find_role_problems(options),
+        *find_open_doors(options),
+    ]:
+        return problems
     if options.user_classes:  # what Locust takes a bare word for; the shipped locustfiles have one class each
         return [f"unexpected argument {as_typed(word)}: only options go here" for word in options.user_classes]
     taken = port_taken("--master-bind-port", options.master_bind_host, options.master_bind_port)
     return [taken] if options.master and taken else []
+
+
+class _Misused(Exception):
+    """What Locust's parser has to say against a value, one line."""
+
+
+def _raise_misused(message: str) -> NoReturn:
+    raise _Misused(re.sub(r"^argument (--?[\w-]+)(/\S+)*: ", r"\1: ", message))
+
+
+def find_role_problems(options: Any) -> list[str]:
+    """One line where the processes that Locust's options ask for contradict each other."""
+    if options.processes and options.master:
+        return [
+            "--processes: it starts a master and its workers on this machine: leave out --master, or leave out "
+            "--processes and start each worker yourself (--worker)"
+        ]
+    return []
+
+
+def _find_missing_locustfiles(words: Sequence[str], given: str) -> list[str]:
+    """One line for each locustfile that was named and isn't there: Locust's own note says how it likes them to end."""
+    if not any(word.startswith(("-f", "--locustfile")) for word in words):
+        return []
+    files = [name.strip() for name in given.split(",") if "://" not in name and name.strip() != "-"]
+    return [
+        f"-f {name}: there is no such locustfile: name a file that ends in .py, or a folder of them"
+        for name in files
+        if not (Path(name).is_dir() or (Path(name).is_file() and name.endswith(".py")))
+    ]
 
 
 def adapt_parser(parser: Any) -> None:

@@ -6,6 +6,7 @@ Each listener is one call: Locust logs and swallows what a listener raises.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
@@ -31,6 +32,7 @@ from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.live_tab import install_tab
 from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.start_form import install_form
+from stt_load.locust_plugin.variables import tell_of_misspelt
 from stt_load.locust_plugin.web_form import settle_host
 from stt_load.locust_plugin.web_ui import add_hosts_option, guard
 from stt_load.locust_plugin.worker import Worker
@@ -40,6 +42,7 @@ from stt_load.process.log import log, tell_once_of_lost_entries
 from stt_load.process.standard_streams import print_in_background
 from stt_load.run.loaded_clips import LoadedClips
 
+tells_of_variables = True  # at the start of this process
 _REPORT_INTERVAL_S = 1.0  # Locust's 3 s would make every grace up to 3 s longer than it needs to be
 
 
@@ -47,6 +50,8 @@ def install(defaults: Mapping[str, str] = MappingProxyType({}), plan: PlanKind =
     """Called once, in the locustfile, after `import locust`. `defaults`: the file's own, by option key. `plan`: what
     decides about its stages, and with it which options there are. Without a shape somebody at the web UI decides."""
     tell_once_of_lost_entries()
+    if tells_of_variables:
+        tell_of_misspelt(os.environ)
     print_in_background()  # before Locust sets up its logging, which keeps the stream that it finds
     # In every process, before the first sample: Locust keeps about two digits of a response time otherwise.
     stats.bucket_response_time = _bucket_ms  # type: ignore[assignment]

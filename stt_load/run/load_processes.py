@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stt_load.calibration.host_probe import count_whole_cores, describe_host
@@ -13,15 +14,15 @@ from stt_load.options import PlanKind
 
 AUTO = "auto"
 ALL_CORES = -1  # Locust's word for one process on every core
+CHOICE_OPTION = "stt_processes"  # the sentence of LoadProcesses, as an option of Locust's that nobody can type
 
 
 @dataclass(frozen=True, slots=True)
 class LoadProcesses:
-    """How many processes play callers, and the line that says why; no line where somebody gave the number. With one,
-    it is the process that leads the run too."""
+    """How many processes play callers, and a line that says why. With one, it is the process that leads the run too."""
 
     number: int
-    note: str | None = None
+    note: str
 
 
 def parse_processes(text: str) -> int | str:
@@ -42,8 +43,8 @@ def one_per_core_but_one() -> LoadProcesses:
     cores = count_whole_cores()
     number = auto_processes(cores)
     processes = "1 load process" if number == 1 else f"{number} load processes"
-    left = "one of them is left for everything else" if cores > 1 else "there is no other"
-    return LoadProcesses(number, f"{processes} (auto): of {describe_cores(cores)} that may be used, {left}")
+    left = ", one is left for everything else" if cores > 1 else ""
+    return LoadProcesses(number, f"{processes} (auto): of {describe_cores(cores)} that may be used{left}")
 
 
 def why_late(config: RunConfig, plan: PlanKind) -> str | None:
@@ -53,3 +54,13 @@ def why_late(config: RunConfig, plan: PlanKind) -> str | None:
     if most is None or not config.kind.is_paced:
         return None
     return why_one_process_is_late(load_calibration(describe_host()), most, config.frame_ms)
+
+
+def processes_note(raw_options: Mapping[str, object], config: RunConfig, plan: PlanKind) -> str | None:
+    """What a run says of how many processes play its callers; None where somebody gave the number, or nobody asked.
+    `raw_options`: those of Locust."""
+    choice = raw_options.get(CHOICE_OPTION)
+    if choice is None:
+        return None
+    why = why_late(config, plan)
+    return f"{choice}; {why}; --processes 1 overrules it" if why else str(choice)

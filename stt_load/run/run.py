@@ -36,6 +36,7 @@ from stt_load.run.gpu_feed import Description, GpuFeed
 from stt_load.run.ledger import Allowance, Ledger
 from stt_load.run.live_stages import LiveStages
 from stt_load.run.live_view import LiveView
+from stt_load.run.load_processes import CHOICE_OPTION, processes_note
 from stt_load.run.own_quota import OwnQuota
 from stt_load.run.plan import FollowPlan, LadderPlan, Plan, StagedPlan, Timing
 from stt_load.run.provenance import describe_run
@@ -93,9 +94,13 @@ class Run:
         if note := url_note(raw_options.get("stt_url"), config):
             log.log(logging.INFO if raw_options.get("stt_url") else logging.WARNING, note)
             notes.insert(0, note)
+        if note := processes_note(raw_options, config, plan):
+            log.warning(note)
+            notes.append(note)
         self._limit_s = utterance_limit_s(config, clips.clips)
         self._description = {
             **describe_run(run_id, config, raw_options, clips, choice, notes, started_at, plan),
+            "load_processes": {"n": len(cluster.workers()), "auto": CHOICE_OPTION in raw_options},
             "utterance_limit_s": self._limit_s,
         }
         try:

@@ -12,7 +12,6 @@ REFUSED = "stt_refused"  # master → worker: why it is not
 HELLO = "stt_hello"  # worker → master: the names of its user classes; which stage is on?
 UPDATE = "stt_update"  # master → worker: a stage update, as JSON
 UPDATE_OPTION = "stt_update"  # the same, as a hidden option that travels with every spawn message
-PROCESSES_NOTE = "stt_processes_note"  # why so many processes play callers, as an option that nobody can type
 SERVERS_OPTION = "stt_servers"  # which servers the master may show credentials, as another hidden option
 DRAIN = "stt_drain"  # master → worker: begin no more utterances
 DRAINED = "stt_drained"  # worker → master: none is in flight any more; the last rows

@@ -1,4 +1,4 @@
-"""At which addresses strangers could reach a port that is opened on this machine.
+"""Ports of this machine that strangers could reach: a master's, and that of the web UI.
 
 It knows this machine's own addresses. What a router or a cloud forwards to a private one, nobody here can see.
 """
@@ -9,10 +9,36 @@ import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import Any
 
 import psutil
 
+from stt_load.credentials import CLUSTER_TOKEN_VARIABLE
+from stt_load.locust_plugin.process_options import I_KNOW
+
 EVERY_INTERFACE = ("*", "")
+
+
+def find_open_doors(options: Any) -> list[str]:
+    """One line for each port that Locust would open to strangers with these options; none where whoever started it says
+    that he knows."""
+    if options.i_know:
+        return []
+    lines = []
+    if options.master and (public := public_addresses(options.master_bind_host)):
+        lines.append(
+            f"--master-bind-host {options.master_bind_host}: strangers can reach port {options.master_bind_port} at "
+            f"{public[0]}, a public address: bind a private one, of WireGuard for example, or 127.0.0.1 with an SSH "
+            f"tunnel from each worker (docs/locust.md has the lines to type); or say --{I_KNOW.name}, and let a "
+            f"firewall keep them out. Workers need the token in {CLUSTER_TOKEN_VARIABLE} either way"
+        )
+    has_web_ui = not (options.headless or options.worker or options.web_login)
+    if has_web_ui and (public := public_addresses(options.web_host)):
+        lines.append(
+            f"--web-host {options.web_host}: strangers can use the web UI, which has no password, at {public[0]}, a "
+            f"public address: leave it at 127.0.0.1 and reach it through an SSH tunnel, or say --{I_KNOW.name}"
+        )
+    return lines
 
 
 def public_addresses(host: str) -> list[str]:

@@ -15,17 +15,15 @@ from locust.rpc import zmqrpc
 
 from stt_load.credentials import CLUSTER_TOKEN_VARIABLE
 from stt_load.errors import ConfigError
-from stt_load.locust_plugin.arguments import LOOPBACK
+from stt_load.locust_plugin.arguments import LOOPBACK, find_role_problems
 from stt_load.locust_plugin.cluster.admission import Admission
 from stt_load.locust_plugin.cluster.joining import Joining
-from stt_load.locust_plugin.cluster.messages import PROCESSES_NOTE
-from stt_load.locust_plugin.cluster.public_address import public_addresses
+from stt_load.locust_plugin.cluster.public_address import find_open_doors
 from stt_load.locust_plugin.cluster.shared_token import shared_token, token_file
 from stt_load.locust_plugin.cluster.sockets import Keys, MasterSocket, WorkerSocket
-from stt_load.locust_plugin.process_options import I_KNOW
 from stt_load.option_values import is_loopback
 from stt_load.process.log import log
-from stt_load.run.load_processes import AUTO, one_per_core_but_one
+from stt_load.run.load_processes import AUTO, CHOICE_OPTION, one_per_core_but_one
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.preflight import port_taken
 from stt_load.run.terms import this_program
@@ -40,7 +38,8 @@ def set_up_cluster(options: Any, admission: Admission, clips: LoadedClips) -> No
     be done.
     """
     _settle_processes(options)
-    _refuse_strangers(options)
+    if problems := find_open_doors(options):
+        raise ConfigError(problems)
     if not (options.master or options.worker or options.processes):
         return
     this_program()  # its digest, while the files are those that were imported
@@ -67,41 +66,14 @@ def set_up_cluster(options: Any, admission: Admission, clips: LoadedClips) -> No
 
 def _settle_processes(options: Any) -> None:
     """Makes the number of processes that Locust takes of what was typed: None where this process plays all callers."""
-    if options.processes is None:
-        return
-    if options.master:
-        raise ConfigError(
-            "--processes: it starts a master and workers on this machine: leave out --master, or leave out --processes "
-            "and start each worker yourself (--worker)"
-        )
+    if problems := find_role_problems(options):
+        raise ConfigError(problems)
     if options.processes == AUTO:
         chosen = one_per_core_but_one()
         options.processes = chosen.number
-        setattr(options, PROCESSES_NOTE, chosen.note)
+        setattr(options, CHOICE_OPTION, chosen.note)
     if options.processes == 1:
         options.processes = None
-
-
-def _refuse_strangers(options: Any) -> None:
-    """Raises ConfigError with a line for each port that would be open to strangers, unless they are told to know."""
-    if options.i_know:
-        return
-    lines = []
-    if options.master and (public := public_addresses(options.master_bind_host)):
-        lines.append(
-            f"--master-bind-host {options.master_bind_host}: strangers can reach port {options.master_bind_port} at "
-            f"{public[0]}, a public address: bind a private one, of WireGuard for example, or 127.0.0.1 with an SSH "
-            f"tunnel from each worker (docs/locust.md has the lines), or say --{I_KNOW.name}; workers need the token "
-            f"in {CLUSTER_TOKEN_VARIABLE} either way"
-        )
-    has_web_ui = not (options.headless or options.worker)
-    if has_web_ui and not options.web_login and (public := public_addresses(options.web_host)):
-        lines.append(
-            f"--web-host {options.web_host}: strangers can use the web UI, which has no password, at {public[0]}, a "
-            f"public address: leave it at 127.0.0.1 and use an SSH tunnel, or say --{I_KNOW.name}"
-        )
-    if lines:
-        raise ConfigError(lines)
 
 
 class _Sockets:
