@@ -28,7 +28,7 @@ def test_a_sidecar_and_metrics_that_stall_or_flood_cost_a_run_their_figures_only
     results = tmp_path / "results"
     with raw_server(flood_head) as heads, raw_server(flood_body) as bodies, raw_server(Caller.wait_for_end) as mute:
         heads_url, bodies_url, mute_url = (each.url.replace("ws", "http", 1) for each in (heads, bodies, mute))
-        line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "3", "--hold", "2s"]
+        line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "3", "--rounds", "1"]
         line += ["--settle", "0s", "--results", str(results), *EASY_SLOS, "--server-metrics", bodies_url]
         line += ["--gpu-sidecar", f"{heads_url},{bodies_url},{mute_url}"]
         with Run(line, tmp_path) as run:

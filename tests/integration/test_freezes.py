@@ -19,8 +19,8 @@ from stt_load.server.process import start_sink_server
 pytestmark = pytest.mark.locust
 
 CALLERS = 4
-CLIP_S = 2.0
-FROZEN_S = 1.0
+CLIP_S = 1.6
+FROZEN_S = 0.8
 PACING = "pacing lag p99 ≤ 10 ms"
 
 
