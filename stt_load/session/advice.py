@@ -57,7 +57,12 @@ def _clip_ends_earlier(record: UtteranceRecord) -> bool:
     return record.outcome == Outcome.TIMED_OUT and ENDS_EARLIER in (record.error or "")
 
 
+def _floods(record: UtteranceRecord) -> bool:
+    return record.outcome == Outcome.PROTOCOL_ERROR and "the server floods" in (record.error or "")
+
+
 CAUSES: Sequence[Cause] = (
+    Cause(_floods, lambda record: "no recogniser has so much to say: look in the server's log for what it repeats"),
     Cause(
         _clip_ends_earlier,
         lambda record: (

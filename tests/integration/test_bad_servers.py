@@ -64,6 +64,8 @@ def assert_told(faults: Sequence[Fault], results: Path) -> None:
     (stage,) = summary(results)["stages"]
     n_failed = sum(fault.outcome != Outcome.OK for fault in faults)
     assert sum(failure["n"] for failure in stage["failures"]) == stage["errors"] == n_failed
+    (flood,) = [failure for failure in stage["failures"] if "the server floods" in failure["message"]]
+    assert flood["advice"].startswith("no recogniser has so much to say")
 
 
 def test_each_fault_of_a_server_ends_its_own_caller_and_no_other(short_clips: Path, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from stt_load.audio.framing import choose_frame
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import Settings
 from stt_load.dialects.parakeet import Parakeet
+from stt_load.dialects.whisperlive import WhisperLive
 from stt_load.errors import ConnectionLost, DeadlineExceeded, Outcome, Refusal
 from stt_load.net import tcp
 from stt_load.net.websocket import WebSocketTransport
@@ -505,6 +506,21 @@ def test_a_server_that_stalls_is_given_up_at_the_deadline() -> None:
         None,
     )
     assert record.frames == N_FRAMES
+
+
+def test_a_server_that_never_gets_ready_is_given_up() -> None:
+    def load(caller: Caller) -> None:
+        caller.upgrade()
+        caller.wait_for_end()
+
+    dialect = WhisperLive()
+    session = Session(dialect, AUDIO, SessionRules(timeout_s=0.5, ready_timeout_s=0.3), time.monotonic())
+    with raw_server(load) as server:
+        connection = CallerConnection(dialect, WebSocketTransport(), server.url, InlineDriver())
+        connection.run(session)
+    outcome, error, _ = ending(record_of(*session.measure(time.monotonic())))
+    assert outcome == Outcome.TIMED_OUT
+    assert str(error).startswith("no ready message within 0.3 s of the upgrade")
 
 
 def test_a_server_that_answers_after_the_deadline_has_not_answered() -> None:

@@ -26,6 +26,7 @@ def failed(**changes: Any) -> UtteranceRecord:
         ({"understood": False}, "another dialect"),
         ({"understood": False, "frames": 0}, "another dialect"),
         ({"understood": False, "outcome": "disconnected"}, "another dialect"),
+        ({"outcome": "protocol_error", "error": "the server floods: more", "understood": False}, "what it repeats"),
         ({"other_dialects": ["vosk"]}, "--dialect vosk"),
         ({"other_dialects": ["vosk", "sherpa-onnx"]}, "--dialect vosk or sherpa-onnx"),
         ({"outcome": "refused", "understood": None}, "check the path of --stt-url"),
