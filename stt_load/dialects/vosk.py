@@ -18,8 +18,9 @@ What a client must know:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+
+import msgspec
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Message, Partial
@@ -64,7 +65,7 @@ class Vosk(Dialect):
 
     def connect(self, url: str) -> Connect:
         config = {key: value for key, value in self.option.items() if value not in (None, ())}
-        return Connect(url, first_messages=(json.dumps({"config": config}),))
+        return Connect(url, first_messages=(msgspec.json.encode({"config": config}).decode(),))
 
     def begin(self, length: AudioLength) -> Sequence[Message]:
         self._partial = ""

@@ -50,10 +50,10 @@ class Opening(msgspec.Struct, frozen=True, gc=False):
 
 class InFlight:
     """One utterance in the hands of a pacer, from its dial or its reuse of an open connection until its session is
-    done. The pacer leaves the connection open then, and calls `on_done`, once.
+    done. The pacer calls `on_done` then, once. It leaves the connection open, except where the utterance `is_last`.
 
     For its owner:
-    `opening`: while the connection is not open yet. `stamp`: where the last arrival time came from. `crash`: what ended
+    `is_last`: the connection is to carry no other utterance. `opening`: while the connection is not open yet. `stamp`: where the last arrival time came from. `crash`: what ended
     the utterance that is no fault of the connection.
 
     For the pacer:
@@ -68,6 +68,7 @@ class InFlight:
         "fd",
         "frames",
         "is_done",
+        "is_last",
         "is_queued",
         "on_done",
         "opening",
@@ -84,10 +85,16 @@ class InFlight:
     )
 
     def __init__(
-        self, session: Session, transport: Transport, opening: Opening | None = None, watch: Watcher | None = None
+        self,
+        session: Session,
+        transport: Transport,
+        opening: Opening | None = None,
+        watch: Watcher | None = None,
+        is_last: bool = False,
     ) -> None:
         self.session = session
         self.opening = opening
+        self.is_last = is_last
         self.transport = transport
         self.send_frame = transport.send_frame
         self.on_done: Callable[[], object] = _nobody_waits
@@ -113,8 +120,8 @@ class Poller(Protocol):
         Called again where that changes, or the descriptor does."""
         ...
 
-    def remove(self, in_flight: InFlight) -> None:
-        """Tells of it no more. Does nothing where it isn't watched."""
+    def remove(self, in_flight: InFlight, is_closed: bool = False) -> None:
+        """Tells of it no more. Does nothing where it isn't watched. `is_closed`: its descriptor is no longer open."""
         ...
 
     def wait(self, until_s: float | None) -> Sequence[InFlight]:

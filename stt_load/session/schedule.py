@@ -32,16 +32,18 @@ class Schedule:
     """The due time of each frame, on absolute deadlines (no drift), and how late each was handed over.
 
     `stream_start_s`: when the microphone is switched on, monotonic seconds. Frame k is due at
-    `stream_start_s + (k+1)·frame_s`. `n_sent`: frames handed over; `next_due_s`: when the one after them is due.
+    `stream_start_s + (k+1)·frame_s`, the last one at `end_s`. `n_sent`: frames handed over; `next_due_s`: when the one
+    after them is due.
     Attributes rather than properties: they are read and written for every frame of every caller.
     """
 
-    __slots__ = ("_n_held_up", "_sent_at_s", "frame_s", "n_frames", "n_sent", "next_due_s", "stream_start_s")
+    __slots__ = ("_n_held_up", "_sent_at_s", "end_s", "frame_s", "n_frames", "n_sent", "next_due_s", "stream_start_s")
 
     def __init__(self, stream_start_s: float, frame_s: float, n_frames: int) -> None:
         self.stream_start_s = stream_start_s
         self.frame_s = frame_s
         self.n_frames = n_frames
+        self.end_s = stream_start_s + n_frames * frame_s
         self.n_sent = 0
         self.next_due_s = stream_start_s + frame_s
         self._sent_at_s = array("d")
@@ -50,11 +52,6 @@ class Schedule:
     @property
     def is_all_sent(self) -> bool:
         return self.n_sent >= self.n_frames
-
-    @property
-    def end_s(self) -> float:
-        """When the last frame is due."""
-        return self.stream_start_s + self.n_frames * self.frame_s
 
     def on_sent(self, now_s: float) -> None:
         """The last byte of the next frame was with the kernel at `now_s`."""
@@ -98,22 +95,22 @@ class Schedule:
 
     def _lateness(self, lags_s: npt.NDArray[np.float64]) -> dict[str, Any]:
         """The fields that only frames of more than `LATE_S` have."""
-        late = np.flatnonzero(lags_s > LATE_S)
-        runs = np.split(late, np.flatnonzero(np.diff(late) > 1) + 1)
-        return {
-            "frames_late": len(late),
-            "late_runs": [(int(run[0]), len(run)) for run in runs],
-            "frames_held_up": min(self._n_held_up, len(late)),
-        }
+        late = (lags_s > LATE_S).nonzero()[0].tolist()
+        runs: list[tuple[int, int]] = []
+        began = 0
+        for n, frame in enumerate(late, start=1):
+            if n == len(late) or late[n] != frame + 1:
+                runs.append((late[began], n - began))
+                began = n
+        return {"frames_late": len(late), "late_runs": runs, "frames_held_up": min(self._n_held_up, len(late))}
 
 
 def _counts_by_ms(lags_s: npt.NDArray[np.float64]) -> dict[int, int]:
     """How many frames were late by how much: a bucket of one millisecond each, named by its upper edge, so that 11 is
     more than 10 ms and at most 11. 1 also holds what was in time, `MAX_LAG_BUCKET_MS` + 1 whatever was later."""
-    edges_ms = np.clip(np.ceil(1_000 * lags_s), 1, MAX_LAG_BUCKET_MS + 1).astype(np.int64)
-    counts = np.bincount(edges_ms)
-    filled = np.flatnonzero(counts)
-    return dict(zip(filled.tolist(), counts[filled].tolist(), strict=True))
+    edges_ms = np.minimum(np.maximum(np.ceil(1_000 * lags_s), 1), MAX_LAG_BUCKET_MS + 1)
+    counts = np.bincount(edges_ms.astype(np.int64)).tolist()
+    return {edge_ms: n for edge_ms, n in enumerate(counts) if n}
 
 
 @functools.lru_cache(maxsize=1024)

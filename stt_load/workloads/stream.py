@@ -34,6 +34,7 @@ class StreamWorkload:
 
     def __init__(self, config: RunConfig, clips: Sequence[Clip], credentials: Credentials) -> None:
         self._config = config
+        self._connect_limit_s, self._ready_limit_s = config.connect_limit_s, config.ready_limit_s
         self._new_dialect = dialects_of(config, credentials)
         self._encoded = encode_clips(config, clips)
         self._driver = greenlet_driver()
@@ -47,7 +48,7 @@ class StreamWorkload:
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> StreamAttempt:
         audio, connection = self._encoded[clip.clip_id], self._connection_of(caller)
         phase_s = 0.0 if is_together else caller.random.uniform(0.0, audio.rule.frame_s)
-        rules = SessionRules(self._config.timeout_s, phase_s, self._config.ready_limit_s)
+        rules = SessionRules(self._config.timeout_s, phase_s, self._ready_limit_s)
         session = Session(connection.dialect, audio, rules, self._driver.clock())
         watch = _message_logger(f"{caller.name} {clip.clip_id}", session) if self._config.verbose else None
         return StreamAttempt(connection, session, self._driver.clock, watch)
@@ -99,7 +100,7 @@ class StreamWorkload:
             config.stt_url,
             self._driver,
             config.utterances_per_connection,
-            config.connect_limit_s,
+            self._connect_limit_s,
         )
         caller.connection = connection
         return connection
