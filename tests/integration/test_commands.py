@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +11,9 @@ from runs import (
     Run,
     StartSink,
     assert_ends_with,
-    kill,
-    phases,
     rows,
     run_folder,
     summary,
-    wait_for,
     wait_for_hold,
 )
 
@@ -83,38 +78,3 @@ def test_the_demo_recognises_real_speech_and_leaves_nothing_running(tmp_path: Pa
     assert costs[-1]["rss_mib"] > 0
     assert not (run_folder(results) / "gpu.jsonl").exists()
     assert "nvidia-smi" not in run.output
-
-
-@pytest.mark.parametrize(("number", "send"), [(signal.SIGINT, Run.send_to_all), (signal.SIGHUP, Run.send)])
-def test_a_signal_ends_the_demo_and_all_that_belongs_to_it(
-    tmp_path: Path, number: int, send: Callable[[Run, int], None]
-) -> None:
-    results = tmp_path / "results"
-    with Run([*SHORT_DEMO, "--hold", "600s", "--results", str(results)], tmp_path) as run:
-        wait_for_hold(results, 0, run)
-        run.note_family()
-        send(run, number)
-        assert run.wait() == 5, run.output
-        run.wait_until_nothing_is_left()
-    assert rows(run_folder(results) / "stages.jsonl")[-1]["aborted"] is True
-
-
-def test_a_demo_that_is_left_at_once_ends_as_a_shell_says_it(tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    with Run([*SHORT_DEMO, "--hold", "600s", "--results", str(results)], tmp_path) as run:
-        wait_for_hold(results, 0, run)
-        (locust,) = [process for process in run.note_family() if "locust" in " ".join(process.cmdline())]
-        kill(locust.pid)
-        assert run.wait() == 128 + signal.SIGKILL, run.output
-        run.wait_until_nothing_is_left()
-
-
-def test_a_killed_demo_takes_its_children_along(tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    with Run([*SHORT_DEMO, "--hold", "600s", "--results", str(results)], tmp_path) as run:
-        wait_for_hold(results, 0, run)
-        run.note_family()
-        kill(run.process.pid)
-        run.wait()
-        run.wait_until_nothing_is_left()
-    wait_for(lambda: phases(results)[-1][1] == "done", "the run to be closed")
