@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
 import shutil
 import signal
@@ -29,7 +28,7 @@ from runs import REPOSITORY, Run, wait_for
 MANIFESTS = REPOSITORY / "deploy" / "kubernetes"
 FOLDERS = ("setup", "ladder", "find", "web-ui", "bench", "stress", "results", "sidecar", "locust-operator")
 CONTAINER = "stt-load"
-_OLDEST_KUSTOMIZE = (5, 0)
+_OLDEST_KUSTOMIZE = (5, 5)  # of kubectl 1.32
 _NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
 _SET_UP = """\
 set -eu
@@ -104,28 +103,26 @@ class Node:
 
     def start(self, manifests: Sequence[Manifest], workload: str) -> Pod:
         """A pod of this workload."""
-        template = dict(pod_templates(manifests))[workload]
-        container = container_of(template)
+        container = container_of(dict(pod_templates(manifests))[workload])
         environment = self._environment(manifests, container)
         words = [_expand(word, environment) for word in (*container["command"], *container.get("args", ()))]
-        return self.start_container([self._here(word) for word in words], environment)
-
-    def start_container(self, words: Sequence[str], environment: Mapping[str, str]) -> Pod:
-        """These words in the place of a pod's."""
         volumes = [self._here(path) for path in ("/results", "/tmp")]
         for volume in volumes:
             Path(volume).mkdir(exist_ok=True)
         hosts = self.folder / "hosts"
-        hosts.write_text(f"127.0.0.1 localhost\n{self.ip} stt-load-master ladder-master\n", encoding="utf-8")
-        set_up = ["sh", "-c", _SET_UP, "sh", str(hosts), *volumes, "--"]
+        hosts.write_text(f"127.0.0.1 localhost\n{self.ip} stt-load-master\n", encoding="utf-8")
+        locustfiles = self.folder / "locustfiles"
+        if not locustfiles.exists():  # in the working folder, as in the image
+            locustfiles.symlink_to(REPOSITORY / "locustfiles")
         image = {
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "PYTHONUNBUFFERED": "1",
             "STT_LOAD_CACHE": str(self.folder / "cache"),
             "TMPDIR": self._here("/tmp"),
         }
-        given = {name: self._here(value) for name, value in environment.items()}
-        return Pod([*_NAMESPACES, *set_up, *words], self.folder, {**image, **given})
+        given = [f"{name}={value}" for name, value in {**image, **environment}.items()]
+        set_up = ["sh", "-c", _SET_UP, "sh", str(hosts), *volumes, "--"]
+        return Pod([*_NAMESPACES, *set_up, "env", "-i", *given, *words], self.folder)
 
     def _environment(self, manifests: Sequence[Manifest], container: Manifest) -> dict[str, str]:
         maps = {each["metadata"]["name"]: {**each["data"]} for each in of_kind(manifests, "ConfigMap")}
@@ -138,7 +135,7 @@ class Node:
             )
             environment |= {} if reference.get("optional") else known[reference["name"]]
         for entry in container.get("env", ()):
-            value = entry["value"] if "value" in entry else self._value(maps, entry["valueFrom"])
+            value = self._here(entry["value"]) if "value" in entry else self._value(maps, entry["valueFrom"])
             if value is not None:
                 environment[entry["name"]] = value
         return environment
@@ -159,18 +156,11 @@ class Node:
         for inside, outside in (("/results", "results"), ("/tmp", "scratch")):
             if text == inside or text.startswith(f"{inside}/"):
                 return str(self.folder / outside) + text.removeprefix(inside)
-        return text.replace("/load/", f"{REPOSITORY}/") if text.startswith("/load/") else text
+        return text
 
 
 class Pod(Run):
-    """A pod's process with the names and volumes of its node."""
-
-    def __init__(self, line: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-        links = folder / "locustfiles"
-        if not links.exists():  # the working folder of the image
-            links.symlink_to(REPOSITORY / "locustfiles")
-        own = {name: os.environ[name] for name in os.environ if name in environment}
-        super().__init__(["env", "-i", *(f"{name}={value}" for name, value in environment.items()), *line], folder, own)
+    """The process of a pod, and `unshare` above it."""
 
     def delete(self) -> None:
         """What `kubectl delete` does first."""

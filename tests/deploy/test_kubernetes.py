@@ -123,6 +123,25 @@ def test_every_variable_is_one_that_somebody_reads() -> None:
     assert set(variables()) <= ours | of_locust | of_nvidia | used_here
 
 
+def test_what_a_pod_refers_to_is_there() -> None:
+    """Else it would never start: ConfigMaps of the same folder, Secrets and the volume as the guide makes them."""
+    for folder in FOLDERS:
+        maps = {each["metadata"]["name"]: each["data"] for each in of_kind(render(folder), "ConfigMap")}
+        for _, template in pod_templates(render(folder)):
+            container = container_of(template)
+            sources = [*container.get("envFrom", ()), *(each.get("valueFrom", {}) for each in container.get("env", ()))]
+            for kind, reference in (item for source in sources for item in source.items()):
+                if kind.startswith("configMap"):
+                    assert reference.get("key", "") in {"", *maps[reference["name"]]}
+                elif kind.startswith("secret"):
+                    assert (
+                        f"create secret generic {reference['name']} --from-literal={reference.get('key', '')}" in GUIDE
+                    )
+            claims = [each["persistentVolumeClaim"] for each in template["spec"]["volumes"] if "emptyDir" not in each]
+            (volume,) = of_kind(render("setup"), "PersistentVolumeClaim")
+            assert all(claim == {"claimName": volume["metadata"]["name"]} for claim in claims)
+
+
 def variables() -> Iterator[str]:
     for manifest in (each for folder in FOLDERS for each in render(folder)):
         if manifest["kind"] == "ConfigMap":
