@@ -19,7 +19,7 @@ class CollectorSession(DirectSession):
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         answer = super().send(request, **(options | {"stream": True}))
-        answer.raw.read(_MOST_BYTES)
+        answer.raw.read1(_MOST_BYTES)  # what is there: one that drips is not waited for
         answer.close()  # without effect on an answer that is read, whose connection is kept
         if answer.is_redirect:
             raise requests.TooManyRedirects(f"it answers {answer.status_code}, which sends elsewhere: name that URL")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ import requests
 from collector import Collector
 from live_figures import live_figures
 from ports import free_port
+from raw_server import Caller, raw_server
 
 from stt_load.clock import SteadyWallClock
 from stt_load.errors import ConfigError
@@ -101,6 +103,25 @@ def test_an_answer_without_an_end_is_not_read_to_it() -> None:
         push_once(talkative.url)
     assert len(talkative.pushes) == 1
     assert sum(talkative.written) < 1 << 28, "what the kernel has room for"
+
+
+def test_an_answer_that_drips_is_not_waited_for() -> None:
+    pushed, is_over = threading.Event(), threading.Event()
+
+    def drip(caller: Caller) -> None:
+        caller.read_request()
+        caller.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(400):  # for twenty seconds
+            if pushed.wait(0.05):
+                return
+            caller.send(b" ")
+        is_over.set()
+
+    with raw_server(drip) as server:
+        push_once(server.url.replace("ws", "http", 1))
+        pushed.set()
+    assert len(server.callers) == 1
+    assert not is_over.is_set()
 
 
 def test_a_collector_that_is_away_is_told_in_words_of_ours(caplog: pytest.LogCaptureFixture) -> None:
