@@ -47,6 +47,18 @@ class Host:
     def plug_in(self) -> None:
         self._switch.change(f"link set dev {self.name} master {_BRIDGE}")
 
+    def part_from(self, other: Host) -> None:
+        """Nothing passes between these two from now on, and nobody is told; with others both still talk."""
+        self._route("add", other)
+        other._route("add", self)
+
+    def join(self, other: Host) -> None:
+        self._route("del", other)
+        other._route("del", self)
+
+    def _route(self, how: str, other: Host) -> None:
+        _ip(self._holder, [f"route {how} blackhole {other.address}/32"])
+
 
 class Switch:
     """The namespace with the bridge and one end of every host's cable, which has the host's name."""
@@ -70,11 +82,11 @@ class Network:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._n_hosts = 0
+        self.holders: list[int] = []  # ids of the processes that hold its namespaces
 
     def __enter__(self) -> Network:
         with ExitStack() as stack:
-            self._switch = Switch(stack.enter_context(_namespace("switch")))
+            self._switch = Switch(self._hold(stack, "switch"))
             self._stack = stack.pop_all()
         return self
 
@@ -83,12 +95,16 @@ class Network:
 
     def host(self, name: str) -> Host:
         """A new host. `name`: up to 15 characters."""
-        holder = self._stack.enter_context(_namespace(name))
-        self._n_hosts += 1
-        address = f"10.213.0.{self._n_hosts}"
+        holder = self._hold(self._stack, name)
+        address = f"10.213.0.{len(self.holders)}"
         self._switch.connect(name, holder)
         _ip(holder, [f"address add {address}/24 dev eth0", "link set dev eth0 up"])
         return Host(name, address, holder, self._switch)
+
+    def _hold(self, stack: ExitStack, name: str) -> subprocess.Popen[bytes]:
+        holder = stack.enter_context(_namespace(name))
+        self.holders.append(holder.pid)
+        return holder
 
 
 @cache

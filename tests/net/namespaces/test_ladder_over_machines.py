@@ -18,7 +18,7 @@ SERVERS_DELAY_S = 0.2
 
 def a_ladder_with_a_gpu_host(cluster: LoadCluster) -> None:
     smi = cluster.start_sidecar()
-    cluster.start("--concurrency", "2,4", "--hold", "6s", "--gpu-sidecar", cluster.sidecar_url)
+    cluster.start("--concurrency", "2,4", "--hold", "4s", "--gpu-sidecar", cluster.sidecar_url)
     for stage in (0, 1):
         cluster.wait_for_hold(stage)
         smi.wait_for_dmon()
@@ -29,7 +29,7 @@ def a_ladder_through_a_bad_network(cluster: LoadCluster) -> None:
     """The first stage is slow, connections are cut in the second one, and nothing passes for a while in the third."""
     cluster.start_server(delay_s=SERVERS_DELAY_S)
     url = cluster.start_relay(Orders(delay_s=DELAY_S))
-    cluster.start("--concurrency", "2,2,2", "--hold", "5s", url=url)
+    cluster.start("--concurrency", "2,2,2", "--hold", "4s", url=url)
     cluster.wait_for_hold(1)
     wait_for(lambda: bool(outcomes(cluster, 1)), "an utterance of the second stage", cluster.master)
     Orders(cuts=1).write(cluster.orders_file)
@@ -80,7 +80,7 @@ def test_a_slow_network_shows_in_the_latency_and_in_nothing_else(scenes: Scenes)
 
 def test_connections_that_are_cut_and_packets_that_stay_lost_are_failures_of_their_stage(scenes: Scenes) -> None:
     ended = scenes.ended(a_ladder_through_a_bad_network)
-    assert set(outcomes(ended.cluster, 1)) - {"ok"} in ({"disconnected"}, {"refused"})  # while it spoke, or dialled
+    assert {"ok"} < set(outcomes(ended.cluster, 1)) <= {"ok", "disconnected", "refused"}  # refused: while it dialled
     assert set(outcomes(ended.cluster, 2)) == {"ok", "timed_out"}
     assert ended.cluster.is_whole()
     assert ended.code in (3, 4), ended.cluster.master.output

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.locust, pytest.mark.slow, pytest.mark.namespaces]
 
 def a_worker_that_is_killed(cluster: LoadCluster) -> None:
     """It was stopped for 3 s before, which is no loss."""
-    cluster.start("--concurrency", "2,2", "--hold", "7s")
+    cluster.start("--concurrency", "2,2", "--hold", "4s")
     cluster.wait_for_hold(0)
     cluster.workers[0].send(signal.SIGSTOP)
     time.sleep(3.0)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from load_cluster import LoadCluster, MakeCluster, Scenes
+from runs import Run
 
 pytestmark = [pytest.mark.locust, pytest.mark.slow, pytest.mark.namespaces]
 
@@ -15,27 +16,37 @@ LONG_S = 20.0
 
 
 def a_master_without_a_network_for_5_s(cluster: LoadCluster) -> None:
-    cluster.start("--concurrency", "2,2", "--hold", "7s")
+    cluster.start("--concurrency", "2,2", "--hold", "4s")
     cluster.wait_for_hold(0)
     cluster.master.host.unplug()
     time.sleep(SHORT_S)
     cluster.master.host.plug_in()
 
 
-def a_worker_without_a_network_for_20_s(cluster: LoadCluster) -> None:
-    cluster.start("--concurrency", "2,2", "--hold", "7s")
+def a_worker_parted_from_its_master_for_20_s(cluster: LoadCluster) -> None:
+    cluster.start("--concurrency", "2,2", "--hold", "4s")
     cluster.wait_for_hold(0)
-    cluster.workers[0].host.unplug()
+    cluster.workers[0].host.part_from(cluster.master_host)
     time.sleep(LONG_S)
-    cluster.workers[0].host.plug_in()
+    cluster.workers[0].host.join(cluster.master_host)
 
 
 def a_worker_that_is_stopped_for_15_s(cluster: LoadCluster) -> None:
-    cluster.start("--concurrency", "2,2", "--hold", "7s")
+    cluster.start("--concurrency", "2,2", "--hold", "4s")
     cluster.wait_for_hold(0)
-    cluster.workers[0].send(signal.SIGSTOP)
+    stop_for_15_s(cluster.workers[0])
+
+
+def a_master_that_is_stopped_for_15_s(cluster: LoadCluster) -> None:
+    cluster.start("--concurrency", "2,2", "--hold", "4s")
+    cluster.wait_for_hold(0)
+    stop_for_15_s(cluster.master)
+
+
+def stop_for_15_s(process: Run) -> None:
+    process.send(signal.SIGSTOP)
     time.sleep(15.0)
-    cluster.workers[0].send(signal.SIGCONT)
+    process.send(signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +54,9 @@ def scenes(make_cluster: MakeCluster) -> Scenes:
     return Scenes(
         make_cluster,
         a_master_without_a_network_for_5_s,
-        a_worker_without_a_network_for_20_s,
+        a_worker_parted_from_its_master_for_20_s,
         a_worker_that_is_stopped_for_15_s,
+        a_master_that_is_stopped_for_15_s,
     )
 
 
@@ -56,11 +68,18 @@ def test_a_network_that_is_away_for_5_s_changes_nothing_in_a_run(scenes: Scenes)
     assert len(ended.cluster.utterances) == ended.answered
 
 
-def test_a_worker_that_is_cut_off_for_20_s_stops_its_callers_and_loses_no_row(scenes: Scenes) -> None:
-    ended = scenes.ended(a_worker_without_a_network_for_20_s)
+def test_a_worker_that_is_parted_from_its_master_stops_its_callers_before_others_take_over_and_loses_no_row(
+    scenes: Scenes,
+) -> None:
+    ended = scenes.ended(a_worker_parted_from_its_master_for_20_s)
     cluster = ended.cluster
     assert ended.code == 4, cluster.master.output
     assert "the callers stop until it is heard again" in cluster.workers[0].output
+    next_stage_at = next(line["t"] for line in cluster.transitions if line["stage"] == 1)
+    of_the_first = [row for row in cluster.utterances if row["stage"] == 0]
+    assert max(row["started_at"] for row in of_the_first) < next_stage_at
+    assert "interrupted" in {row["outcome"] for row in of_the_first}
+    assert len(cluster.utterances) >= ended.answered
     assert "is silent for" in cluster.master.output
     assert "workers constant" in cluster.broken()[0]
     assert cluster.is_whole()
@@ -76,6 +95,15 @@ def test_a_worker_that_is_stopped_for_15_s_spoils_its_own_stage_and_plays_the_ne
     assert "load workers that were lost, or silent for long: 1, at 2 callers (stage 1)" in notes(cluster)
     assert {row["worker"] for row in cluster.utterances if row["stage"] == 1} == {0, 1}
     assert cluster.is_whole()
+
+
+def test_a_master_that_is_stopped_for_15_s_spoils_its_stage_alone_and_loses_no_row(scenes: Scenes) -> None:
+    ended = scenes.ended(a_master_that_is_stopped_for_15_s)
+    cluster = ended.cluster
+    assert ended.code == 4, cluster.master.output
+    assert ("workers constant" in cluster.broken()[0], cluster.broken()[1]) == (True, set())
+    assert cluster.is_whole()
+    assert [worker.process.returncode for worker in cluster.workers] == [0, 0]
 
 
 def notes(cluster: LoadCluster) -> list[str]:
