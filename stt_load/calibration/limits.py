@@ -13,6 +13,7 @@ _LOCUST_DESCRIPTORS = 10_000  # Locust raises a lower soft limit to this where t
 _OTHER_DESCRIPTORS = 100  # of a process besides its callers' sockets
 _SPARE_DESCRIPTORS = 20  # of a process that writes its report besides
 
+DESCRIPTORS = "file descriptors"  # the name of a limit that each process has for itself
 LONGER_QUEUE = "sudo sysctl -w net.core.somaxconn=4096"
 MORE_CPU = "raise the limit (docker run --cpus, cpus in a compose file, limits.cpu of a pod)"
 MORE_TCP_MEMORY = 'sudo sysctl -w net.ipv4.tcp_mem="262144 524288 1048576"'
@@ -93,7 +94,7 @@ def reuses_ports(machine: Machine, is_loopback: bool) -> bool:
 def _descriptors(machine: Machine) -> Ceiling:
     n = run_descriptors(machine)
     detail = f"a process may have {n:,} file descriptors, one for each caller"
-    return Ceiling(max(1, n - _OTHER_DESCRIPTORS), Limit("file descriptors", detail, MORE_DESCRIPTORS))
+    return Ceiling(max(1, n - _OTHER_DESCRIPTORS), Limit(DESCRIPTORS, detail, MORE_DESCRIPTORS))
 
 
 def _ports(machine: Machine, utterance_s: float, is_loopback: bool) -> Ceiling:

@@ -14,9 +14,9 @@ from typing import Any
 
 from stt_load.calibration.diagnosis import diagnose
 from stt_load.calibration.host_probe import describe_host
-from stt_load.calibration.limits import Ceiling, Limit, ceilings
-from stt_load.calibration.machine import Machine
-from stt_load.calibration.result import Calibration, ClockError
+from stt_load.calibration.limits import DESCRIPTORS, Ceiling, Limit, ceilings
+from stt_load.calibration.machine import Machine, auto_processes
+from stt_load.calibration.result import Calibration, ClockError, MachineCallers
 from stt_load.calibration.trial import TEXT, TestBed, make_clips, run_trial
 from stt_load.calibration.trial_figures import TrialFigures, clock_errors_s
 from stt_load.capacity.search import CapacitySearch
@@ -87,8 +87,9 @@ def calibrate(request: CalibrationRequest, machine: Machine, on_trial: OnTrial) 
         make_clips(folder, *thoroughness.clips_s)
         with _test_bed(request, folder) as test_bed:
             trials = _run_trials(test_bed, search, on_trial)
+            together = _measure_machine(request, test_bed, machine, search.holds, on_trial)
         clock = None if request.url else _measure_clock(request, folder, max(1, search.holds // 2), on_trial)
-    return _conclude(request, machine, trials, search, ceiling, clock)
+    return _conclude(request, machine, trials, search, ceiling, clock, together)
 
 
 @contextmanager
@@ -103,25 +104,43 @@ def _test_bed(request: CalibrationRequest, folder: Path, truth: Path | None = No
 
 def _run_trials(test_bed: TestBed, search: CapacitySearch, on_trial: OnTrial) -> list[TrialFigures]:
     """Runs trials until the search is done. The first has one caller and shows what a process costs."""
-    trials: list[TrialFigures] = []
-
-    def run_one(test_bed: TestBed, callers: int) -> TrialFigures:
-        trial, _ = run_trial(test_bed, callers)
-        on_trial(trial)
-        trials.append(trial)
-        return trial
-
-    alone = run_one(replace(test_bed, hold_s=min(test_bed.hold_s, _ALONE_S)), 1)
+    alone, _ = run_trial(replace(test_bed, hold_s=min(test_bed.hold_s, _ALONE_S)), 1)
+    on_trial(alone)
     if alone.failed_by:
         raise SttLoadError(f"a trial with one caller failed: {alone.failed_by}")
-    while (callers := search.next_users) is not None:
-        is_held = run_one(test_bed, callers).broken_by is None
-        search.record(Trial(callers, TrialResult.PASS if is_held else TrialResult.FAIL))
+    trials = [alone, *_searched(test_bed, search, on_trial)]
     if not search.holds:
         raise SttLoadError(
             f"even one caller was too many for this machine: {trials[-1].broken_by}; run `stt-load doctor`"
         )
     return trials
+
+
+def _searched(test_bed: TestBed, search: CapacitySearch, on_trial: OnTrial) -> list[TrialFigures]:
+    trials = []
+    while (callers := search.next_users) is not None:
+        trial, _ = run_trial(test_bed, callers)
+        on_trial(trial)
+        trials.append(trial)
+        search.record(Trial(callers, TrialResult.FAIL if trial.broken_by else TrialResult.PASS))
+    return trials
+
+
+def _measure_machine(
+    request: CalibrationRequest, test_bed: TestBed, machine: Machine, each: int, on_trial: OnTrial
+) -> MachineCallers | None:
+    """What all the processes of `--processes auto` keep on time at once, where these are several. `each`: callers that
+    one of them kept by itself; more than as many times that are not tried."""
+    processes = auto_processes(machine.whole_cores)
+    if processes == 1:
+        return None
+    shared = [ceiling.callers for ceiling in request.ceilings(machine) if ceiling.limit.name != DESCRIPTORS]
+    most = min([processes * each, *shared])
+    thoroughness = request.thoroughness
+    search = CapacitySearch(most, most, thoroughness.resolution, thoroughness.repeats)
+    trials = _searched(replace(test_bed, processes=processes), search, on_trial)
+    broken = [trial for trial in trials if trial.callers == search.breaks and trial.broken_by is not None]
+    return MachineCallers(processes, search.holds, search.breaks, diagnose(broken[-1], machine) if broken else None)
 
 
 def _measure_clock(request: CalibrationRequest, folder: Path, callers: int, on_trial: OnTrial) -> ClockError | None:
@@ -141,6 +160,7 @@ def _conclude(
     search: CapacitySearch,
     ceiling: Ceiling,
     clock: ClockError | None,
+    together: MachineCallers | None,
 ) -> Calibration:
     alone = trials[0]
     best = next((t for t in trials if t.callers == search.holds and t.broken_by is None), alone)
@@ -164,6 +184,7 @@ def _conclude(
         others_cpu_pct=median(trial.others_cpu_pct for trial in trials),
         clock=clock,
         trials=tuple(_as_row(trial) for trial in trials),
+        machine=together,
     )
 
 

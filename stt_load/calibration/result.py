@@ -11,7 +11,7 @@ from typing import Any, Self
 import msgspec
 
 from stt_load.calibration.limits import Limit
-from stt_load.calibration.machine import auto_processes, processes_on
+from stt_load.calibration.machine import auto_processes, describe_cores, processes_on
 from stt_load.calibration.trial_figures import DISTURBING_PCT
 from stt_load.errors import SttLoadError
 from stt_load.metrics.quantiles import Distribution
@@ -53,11 +53,23 @@ class ClockError:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineCallers:
+    """How many callers a whole machine keeps on time with so many load processes at once, as `--processes auto` starts
+    them. `breaks`: the smallest number that failed, None if none did; `limited_by`: None then."""
+
+    processes: Count
+    callers: Count
+    breaks: Count | None
+    limited_by: Limit | None
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What was measured on one machine.
 
     `callers`: how many callers one process on one core keeps on time. `breaks`: the smallest number that failed, None
-    if none did. `clock`: None if another sink was used, which keeps no log of true latencies.
+    if none did. `clock`: None if another sink was used, which keeps no log of true latencies. `machine`: None where
+    `--processes auto` starts one process, and in calibrations of earlier versions.
     """
 
     host: Mapping[str, Any]
@@ -78,11 +90,13 @@ class Calibration:
     others_cpu_pct: Percent  # of one core: the median of what else this machine did during the trials
     clock: ClockError | None
     trials: tuple[Mapping[str, Any], ...]
+    machine: MachineCallers | None = None
 
     @property
     def callers_of_machine(self) -> int:
-        """Callers with a process on every core but one, which is left to the master and everything else."""
-        return self.callers * auto_processes(self.whole_cores)
+        """Callers with a process on every core but one, which is left to the master and everything else: as measured
+        with all of them at once, else as many times those of one."""
+        return self.machine.callers if self.machine else self.callers * auto_processes(self.whole_cores)
 
     def callers_with_frames(self, frame_ms: float) -> int:
         """Callers per process with another frame length."""
@@ -131,6 +145,8 @@ def summary_lines(calibration: Calibration) -> list[tuple[str, str]]:
 
 def overload_warning(calibration: Calibration | None, callers: int, frame_ms: float, processes: int = 1) -> str | None:
     """One line if a run asks for more callers per process than this machine is known to keep on time, else None."""
+    if line := _beyond_the_machine(calibration, callers, frame_ms, processes):
+        return line
     each = math.ceil(callers / processes)
     most = callers_of_a_process(calibration, frame_ms)
     if each <= most:
@@ -140,6 +156,20 @@ def overload_warning(calibration: Calibration | None, callers: int, frame_ms: fl
     known = _unknown(calibration, frame_ms)
     advice = "find its limit with `stt-load calibrate` (minutes), or watch the pacing lag of each stage"
     return f"{each:,} callers per process, but this machine {known}: {advice}"
+
+
+def _beyond_the_machine(calibration: Calibration | None, callers: int, frame_ms: float, processes: int) -> str | None:
+    """One line where that many processes at once are known not to keep so many callers on time."""
+    machine = calibration and calibration.machine
+    if not calibration or not machine or machine.breaks is None or processes < machine.processes:
+        return None
+    most = _with_frames(machine.callers, frame_ms, calibration.frame_ms)
+    if callers <= most:
+        return None
+    return (
+        f"{callers:,} callers, but this whole machine keeps only {most:,} on time, in {machine.processes} processes "
+        f"(calibrated {calibration.made_at[:10]}): add machines (--master, --worker), or expect invalid stages"
+    )
 
 
 def callers_of_a_process(calibration: Calibration | None, frame_ms: float) -> int:
@@ -191,6 +221,10 @@ def _callers(calibration: Calibration) -> str:
 
 
 def _machine(calibration: Calibration) -> str:
+    if machine := calibration.machine:
+        limit = f"; {machine.breaks:,} are too many: {machine.limited_by.name}" if machine.limited_by else ""
+        measured = f"{machine.callers:,} callers in {machine.processes} processes at once (--processes auto)"
+        return f"{describe_cores(calibration.whole_cores)}: {measured}{limit}"
     cores, callers = calibration.whole_cores, f"about {calibration.callers_of_machine:,} callers"
     if cores == 1:
         return f"1 core: up to {calibration.callers:,} callers, if the server runs elsewhere"

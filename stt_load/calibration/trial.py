@@ -1,14 +1,15 @@
-"""Runs one trial: a real `stt-load run` in one process against a sink, measured from outside."""
+"""Runs one trial: a real `stt-load run` in one process, or several, against a sink, measured from outside."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -53,13 +54,15 @@ _OVERHEAD_DEADLINE_S = 180.0  # for all of a run but its hold
 
 @dataclass(frozen=True, slots=True)
 class TestBed:
-    """What trials are run with. `sink_pid` is None if the user named the sink."""
+    """What trials are run with. `sink_pid` is None if the user named the sink. `processes`: how many play callers; with
+    more than one, a master leads them."""
 
     folder: Path
     url: str
     sink_pid: int | None
     frame_ms: float
     hold_s: float
+    processes: int = 1
 
 
 def make_clips(folder: Path, shortest_s: float, longest_s: float) -> None:
@@ -84,7 +87,7 @@ def run_trial(test_bed: TestBed, callers: int) -> tuple[TrialFigures, list[JsonR
     run = _run_folder(test_bed, label)
     assert run is not None
     rows = _rows(run / UTTERANCES)
-    return _trial_figures(callers, run, rows, samples, risen), rows
+    return _trial_figures(callers, test_bed.processes, run, rows, samples, risen), rows
 
 
 def _command(test_bed: TestBed, callers: int, label: str) -> list[str]:
@@ -92,6 +95,7 @@ def _command(test_bed: TestBed, callers: int, label: str) -> list[str]:
         "dialect": "vosk",
         "end": "client",
         "concurrency": callers,
+        "processes": test_bed.processes,
         "hold": f"{test_bed.hold_s:g}s",
         "settle": "0s",
         "ramp-rate": max(_SLOWEST_RAMP, round(callers / _RAMP_S)),
@@ -114,18 +118,24 @@ def _environment(test_bed: TestBed) -> dict[str, str]:
 
 @dataclass(slots=True)
 class UsageSamples:
-    """CPU and memory samples of the run's process, of the sink and of the whole machine (CPU only)."""
+    """CPU and memory samples of each process of the run, by its id, of the sink and of the whole machine (CPU only)."""
 
-    generator: list[UsageSample] = field(default_factory=list)
+    generator: dict[int, list[UsageSample]] = field(default_factory=dict)
     sink: list[UsageSample] = field(default_factory=list)
     machine: list[UsageSample] = field(default_factory=list)
 
-    def take(self, generator_pid: int, sink_pid: int | None) -> None:
-        self.generator += _sample(generator_pid)
+    def take(self, generator_pids: Iterable[int], sink_pid: int | None) -> None:
+        for pid in generator_pids:
+            self.generator.setdefault(pid, []).extend(_sample(pid))
         if sink_pid is not None:
             self.sink += _sample(sink_pid)
         times = psutil.cpu_times()
         self.machine.append((time.monotonic(), sum(times) - sum(getattr(times, name, 0.0) for name in _NOT_BUSY), 0))
+
+    def generators_between(self, start_s: float, end_s: float) -> list[ProcessUsage]:
+        """What each process of the run used, the busiest first."""
+        used = [usage_between(samples, start_s, end_s) for samples in self.generator.values()]
+        return sorted(used, key=lambda usage: usage.cpu_pct, reverse=True)
 
 
 def _run_sampled(test_bed: TestBed, callers: int, label: str) -> UsageSamples:
@@ -147,7 +157,7 @@ def _run_sampled(test_bed: TestBed, callers: int, label: str) -> UsageSamples:
         is_measured = _sample_until_measured(test_bed, process, label, samples)
     finally:
         if process.poll() is None:
-            process.kill()  # nothing that it would still do is needed: its rows are in the folder
+            os.killpg(process.pid, signal.SIGKILL)  # nothing that it would still do is needed: the folder has its rows
             process.wait()
     if not is_measured and process.returncode not in _CODES_WITH_FIGURES:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -162,8 +172,12 @@ def _sample_until_measured(
 ) -> bool:
     """False if the run ended before it was measured, or took too long."""
     deadline_s = time.monotonic() + _OVERHEAD_DEADLINE_S + 3 * test_bed.hold_s
+    n_processes = 1 if test_bed.processes == 1 else 1 + test_bed.processes  # the master among them
+    pids = [process.pid]
     while time.monotonic() < deadline_s:
-        samples.take(process.pid, test_bed.sink_pid)
+        if len(pids) < n_processes:
+            pids = [process.pid, *_children(process.pid)]
+        samples.take(pids, test_bed.sink_pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_SAMPLED_EVERY_S)
             return False
@@ -179,6 +193,13 @@ def _has_settled(run: Path) -> bool:
     return any(line["phase"] == "settle" for line in _transitions(run))
 
 
+def _children(pid: int) -> list[int]:
+    """The processes that this one has started; none if it is gone."""
+    with contextlib.suppress(psutil.Error):
+        return [child.pid for child in psutil.Process(pid).children()]
+    return []
+
+
 def _sample(pid: int) -> Iterator[UsageSample]:
     """One sample of a process, none if it is gone."""
     with contextlib.suppress(psutil.Error, OSError):
@@ -186,12 +207,13 @@ def _sample(pid: int) -> Iterator[UsageSample]:
 
 
 def _trial_figures(
-    callers: int, run: Path, rows: list[JsonRow], samples: UsageSamples, risen: Mapping[str, int]
+    callers: int, processes: int, run: Path, rows: list[JsonRow], samples: UsageSamples, risen: Mapping[str, int]
 ) -> TrialFigures:
     utterances = counted_utterances(rows)
     hold = find_hold(_transitions(run))
     return TrialFigures(
         callers=callers,
+        processes=processes,
         reached=hold[0]["reached"] if hold else None,
         utterances=len(utterances),
         failed=sum(row["outcome"] != Outcome.OK for row in utterances),
@@ -220,15 +242,15 @@ def _hold_figures(
     """Figures of the hold, between two lines of stages.jsonl: the fields that `_NO_HOLD` names."""
     frame_s = json.loads((run / RUN).read_text(encoding="utf-8"))["frame"]["ms"] / 1_000
     span = began["mono"], ended["mono"]
-    generator = usage_between(samples.generator, *span)
+    generators = samples.generators_between(*span)
     sink_cpu_pct = usage_between(samples.sink, *span).cpu_pct if samples.sink else None
     busy_pct = usage_between(samples.machine, *span).cpu_pct
     return {
         "hold_s": span[1] - span[0],
-        "generator": generator,
+        "generator": generators[0],
         "frames_in_hold": frames_between(rows, frame_s, began["t"], ended["t"]),
         "sink_cpu_pct": sink_cpu_pct,
-        "others_cpu_pct": max(0.0, busy_pct - generator.cpu_pct - (sink_cpu_pct or 0.0)),
+        "others_cpu_pct": max(0.0, busy_pct - sum(each.cpu_pct for each in generators) - (sink_cpu_pct or 0.0)),
         "stolen_pct": ended["stolen_cpu_pct"] or 0.0,
     }
 

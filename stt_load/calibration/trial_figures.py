@@ -44,7 +44,7 @@ class TrialFigures:
     frames: int  # of them
     frames_late: int
     lag_max_s: float | None
-    generator: ProcessUsage
+    generator: ProcessUsage  # the busiest process, where there are several
     frames_in_hold: int  # of all callers, for the cost of one
     sink_cpu_pct: float | None  # of one core; None where the sink is not ours
     others_cpu_pct: float  # of one core: everything else on this machine
@@ -53,6 +53,7 @@ class TrialFigures:
     errors: Mapping[str, int] = field(
         default_factory=dict
     )  # texts of the failed utterances' errors, and how often each
+    processes: int = 1  # that played callers
 
     @property
     def late_ratio(self) -> float:

@@ -41,8 +41,9 @@ def command(
 
     It starts a sink (a server that accepts audio and does no recognition) and runs trials against it. Each trial is a
     real `stt-load run` in one process with twice as many callers as the last, until more than 1 % of the frames go out
-    more than 10 ms late. Then it tries numbers in between. At half of the number that it found, it compares the
-    reported latencies with the sink's own log.
+    more than 10 ms late. Then it tries numbers in between. On three cores or more it tries as many processes at once as
+    --processes auto starts. At half of the number that it found for one, it compares the reported latencies with the
+    sink's own log.
 
     This takes some minutes, less with --quick. Run nothing else on the machine meanwhile.
 
@@ -107,8 +108,9 @@ def _print_progress(line: str) -> None:
 
 def _print_trial(trial: TrialFigures) -> None:
     sink = "-" if trial.sink_cpu_pct is None else f"{trial.sink_cpu_pct:.0f} %"
+    together = f" ({trial.processes} processes at once)" if trial.processes > 1 else ""
     _print_progress(
         f"{trial.callers:>9,} {trial.late_ratio:>8.2%} {1_000 * (trial.lag_max_s or 0.0):>6.1f} ms "
         f"{trial.generator.cpu_pct:>4.0f} % {sink:>6} {trial.generator.memory_bytes / 2**20:>4.0f} MiB  "
-        f"{trial.broken_by or 'held'}"
+        f"{trial.broken_by or 'held'}{together}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -30,14 +31,18 @@ TINY = Thoroughness(hold_s=1.0, clips_s=(0.3, 0.5), resolution=0.5, repeats=1)
 @pytest.mark.usefixtures("leaves_nothing")
 def test_a_tiny_calibration_finds_what_was_asked_for() -> None:
     trials: list[TrialFigures] = []
-    found = calibrate(CalibrationRequest(None, True, 8, 100.0, TINY), probe_machine(), trials.append)
+    three_cores = replace(probe_machine(), usable_cores=3, container_cpu_limit=None)
+    found = calibrate(CalibrationRequest(None, True, 8, 100.0, TINY), three_cores, trials.append)
     assert 1 <= found.callers <= 8  # a machine that is busy may hold fewer
-    assert trials[0].callers == 1
+    assert (trials[0].callers, trials[0].processes) == (1, 1)
     assert trials[-1].callers == max(1, found.callers // 2)
     assert found.limited_by.name == "--max" or found.breaks is not None
     assert found.cpu_us_per_frame is not None and found.cpu_us_per_frame > 0
     assert found.process_memory_bytes > 10 * 2**20
     assert found.clock is not None and found.clock.n > 0
+    together = [trial for trial in trials if trial.processes == 2]
+    assert found.machine is not None and together[0].callers == min(2 * found.callers, 8)
+    assert found.callers_of_machine == found.machine.callers <= together[0].callers
     assert found.clock.min <= found.clock.p50 <= found.clock.p99 <= found.clock.max
 
 

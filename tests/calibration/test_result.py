@@ -7,11 +7,26 @@ import json
 import pytest
 from made_calibration import FOUND, found
 
-from stt_load.calibration.result import Calibration, ClockError, NotACalibration, overload_warning, summary_lines
+from stt_load.calibration.limits import Limit
+from stt_load.calibration.result import (
+    Calibration,
+    ClockError,
+    MachineCallers,
+    NotACalibration,
+    callers_of_a_process,
+    overload_warning,
+    summary_lines,
+    why_one_process_is_late,
+)
 from stt_load.metrics.quantiles import Distribution
 
+TOGETHER = MachineCallers(7, 18_000, 19_500, Limit("the sink", "it was busy", "use --url"))
 
-@pytest.mark.parametrize("calibration", [FOUND, found(clock=None, breaks=None, memory_bytes_per_caller=None)])
+
+@pytest.mark.parametrize(
+    "calibration",
+    [FOUND, found(clock=None, breaks=None, memory_bytes_per_caller=None), found(machine=TOGETHER)],
+)
 def test_what_is_written_is_read_again(calibration: Calibration) -> None:
     assert Calibration.from_json(calibration.to_json()) == calibration
 
@@ -109,3 +124,41 @@ def test_without_a_calibration_only_a_large_run_is_told_of_it() -> None:
     assert overload_warning(None, 4_000, 100.0, processes=8) is None
     line = overload_warning(None, 501, 100.0)
     assert line is not None and "stt-load calibrate" in line
+
+
+def test_a_calibration_of_an_earlier_version_knows_one_process_alone() -> None:
+    earlier = json.loads(FOUND.to_json())
+    del earlier["machine"]
+    assert Calibration.from_json(json.dumps(earlier)) == FOUND
+
+
+def test_what_was_measured_with_all_processes_at_once_is_the_machines_figure() -> None:
+    calibration = found(machine=TOGETHER)
+    assert calibration.callers_of_machine == 18_000
+    line = dict(summary_lines(calibration))["this machine"]
+    assert line == ("8 cores: 18,000 callers in 7 processes at once (--processes auto); 19,500 are too many: the sink")
+    assert overload_warning(calibration, 18_000, 100.0, 7) is None
+    warned = overload_warning(calibration, 18_001, 100.0, 7)
+    assert warned is not None and "whole machine keeps only 18,000 on time, in 7 processes" in warned
+    assert overload_warning(calibration, 3_600, 20.0, 7) is None  # 18,000 with frames of 100 ms
+    assert overload_warning(calibration, 3_601, 20.0, 7) is not None
+
+
+@pytest.mark.parametrize(
+    ("calibration", "frame_ms", "callers"),
+    [
+        (FOUND, 100.0, 3_000),
+        (FOUND, 20.0, 600),
+        (None, 100.0, 500),
+        (None, 20.0, 100),  # a shorter frame costs as much
+        (found(callers=12, breaks=None), 100.0, 500),
+        (found(breaks=None), 100.0, 3_000),
+    ],
+)
+def test_one_process_is_late_with_more_callers_than_it_is_believed_to_keep(
+    calibration: Calibration | None, frame_ms: float, callers: int
+) -> None:
+    assert callers_of_a_process(calibration, frame_ms) == callers
+    assert why_one_process_is_late(calibration, callers, frame_ms) is None
+    why = why_one_process_is_late(calibration, callers + 1, frame_ms)
+    assert why is not None and f"would be late with {callers + 1:,} callers: it is believed to keep {callers:,}" in why

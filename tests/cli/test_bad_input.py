@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import subprocess
 import sys
@@ -65,6 +66,24 @@ def test_the_demo_tells_of_a_server_of_yours_beside_the_others(tmp_path: Path) -
     assert lines[1].startswith("--stt-url: the demo brings its own server")
 
 
+@pytest.mark.parametrize(
+    ("words", "starts"),
+    [
+        (["--processes", "2", "--master"], "--processes: it starts a master and its workers on this machine"),
+        (["--processes", "0"], "--processes: '0' is no number of processes"),
+        (["-f", "nope.py"], "-f nope.py: there is no such locustfile"),
+        (["--expect-workers", "x"], "--expect-workers: invalid int value: 'x'"),
+        (["--master", "--master-bind-host", "8.8.8.8"], "--master-bind-host 8.8.8.8: strangers can reach port 5557"),
+    ],
+)
+def test_what_locust_would_refuse_is_told_in_one_line_beside_the_others(
+    words: list[str], starts: str, tmp_path: Path
+) -> None:
+    lines = refused([*STT_LOAD, "run", "--stt-url", "http://x/", *words], tmp_path)
+    assert lines[0].startswith(starts)
+    assert lines[1].startswith("--stt-url: ")
+
+
 def test_a_word_that_belongs_to_no_option_is_told_beside_the_others(tmp_path: Path) -> None:
     lines = refused([*STT_LOAD, "run", "--host", "http://x", "doctor", "--processes", "2"], tmp_path)
     assert lines[0] == "unexpected argument doctor: only options go here"
@@ -112,7 +131,9 @@ def test_a_taken_port_of_the_master_is_one_line(tmp_path: Path, busy_port: int) 
     [
         (["demo", "--stt-url", NOBODY], "brings its own server"),
         (["demo", "--hold", "soon"], "not a duration"),
+        (["demo", "--rounds", "2", "--hold", "5s"], "--rounds: it takes the place of --hold"),
         (["probe", "--stt-url", NOBODY], "nothing answers"),
+        (["serve", "--nice", "99"], "--nice 99: give 19 or less"),
         (["report", "nowhere"], "nowhere"),
         (["clips", "show", "nowhere"], "does not exist"),
     ],
@@ -120,6 +141,18 @@ def test_a_taken_port_of_the_master_is_one_line(tmp_path: Path, busy_port: int) 
 def test_each_command_refuses_in_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
     (line,) = refused([*STT_LOAD, *arguments], tmp_path)
     assert words in line
+
+
+def test_a_command_that_is_misspelt_is_told_with_the_nearest_one(tmp_path: Path) -> None:
+    done = subprocess.run([*STT_LOAD, "fnd"], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "Error: No such command 'fnd': is it find?")
+
+
+def test_a_variable_that_is_misspelt_is_told_once(tmp_path: Path) -> None:
+    line = [*STT_LOAD, "run", "--stt-url", NOBODY]
+    environment = {**os.environ, "STT_LOAD_STT_ULR": "ws://127.0.0.1:2/"}
+    done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, timeout=60, env=environment)
+    assert done.stderr.count("STT_LOAD_STT_ULR is set, and nothing reads it: is it STT_LOAD_STT_URL?") == 1
 
 
 def test_an_unknown_command_and_an_unknown_dialect_end_with_2(tmp_path: Path) -> None:

@@ -191,6 +191,32 @@ print(zmqrpc.Server(options.master_bind_host, options.master_bind_port).port == 
     assert run_with_locust(_SET_UP + program).split() == ["taken", "True"]
 
 
+def test_how_many_processes_there_are_to_be_and_what_is_refused() -> None:
+    """auto is one per core but one, and one process needs no master."""
+    program = """
+from stt_load.calibration import host_probe
+from stt_load.errors import ConfigError
+from stt_load.locust_plugin.cluster.admission import Admission
+from stt_load.locust_plugin.cluster.set_up import set_up_cluster
+from stt_load.run.loaded_clips import LoadedClips
+os.sched_getaffinity = lambda _: {0, 1, 2, 3}
+host_probe.container_cpu_limit = lambda *_: None
+parser = get_parser()
+parser.parse_args([])
+for words in ("--processes 1", "--processes auto", "--master --processes 2", "--master --master-bind-host 8.8.8.8"):
+    options = parser.parse_args(["--headless", *words.split()])
+    try:
+        set_up_cluster(options, Admission(), LoadedClips())
+        print(options.processes)
+    except ConfigError as error:
+        print(*error.lines)
+"""
+    one, auto, two_roles, public = run_with_locust(_SET_UP + program).splitlines()
+    assert (one, auto) == ("None", "3")
+    assert two_roles.startswith("--processes: it starts a master and its workers")
+    assert public.startswith("--master-bind-host 8.8.8.8: strangers can reach port 5557 at 8.8.8.8")
+
+
 def test_a_master_whose_port_is_taken_ends_with_2_and_one_line() -> None:
     program = """
 with socket.create_server(("127.0.0.1", 0)) as taken:
