@@ -10,15 +10,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from servers.script import Fault, Script
+from servers.start import start_scripted_server
 
+from stt_load.cli import COMMANDS
 from stt_load.cli.interrupts import interruptible
 from stt_load.process.ending_signals import ENDING
 
@@ -47,10 +51,11 @@ def held() -> Iterator[HeldServer]:
             if len(asked) > 2:
                 server.third.set()
                 server.may_go_on.wait(60)
-            self.send_response(200)
-            self.send_header("content-length", str(len(speech.getvalue())))
-            self.end_headers()
-            self.wfile.write(speech.getvalue())
+            with suppress(ConnectionError):  # who asked has ended
+                self.send_response(200)
+                self.send_header("content-length", str(len(speech.getvalue())))
+                self.end_headers()
+                self.wfile.write(speech.getvalue())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -109,23 +114,51 @@ def test_a_command_that_is_told_to_end_while_its_clips_are_made_starts_nothing(
     assert hidden(tmp_path / "cache") == [] and not list(tmp_path.glob("results/*/utterances.jsonl"))
 
 
+NOT_STARTED = "interrupted before anything was started\n"
+
+
+def with_endless_import(folder: Path, module: str) -> tuple[Path, dict[str, str]]:
+    """A pipe that the import of this module reads to its end, and the environment in which it does."""
+    os.mkfifo(folder / "pipe")
+    (folder / "before" / module).mkdir(parents=True)
+    (folder / "before" / module / "__init__.py").write_text(f"open({str(folder / 'pipe')!r}).read()")
+    return folder / "pipe", {"PYTHONPATH": str(folder / "before")}
+
+
 @SIGNALS
-@pytest.mark.parametrize("module", ["click", "flask"], ids=["of the command", "of Locust"])
-def test_a_run_that_is_told_to_end_during_an_import_says_so_in_one_line(
-    tmp_path: Path, number: signal.Signals, module: str
+def test_a_run_that_is_told_to_end_while_locust_is_imported_says_so_in_one_line(
+    tmp_path: Path, number: signal.Signals
 ) -> None:
-    """The import waits until somebody writes to a pipe."""
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "before" / module).mkdir(parents=True)
-    (tmp_path / "before" / module / "__init__.py").write_text(f"open({str(tmp_path / 'pipe')!r}).read()")
+    pipe, environment = with_endless_import(tmp_path, "flask")
     clips = tmp_path / "clips"
     clips.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as stt:
         words = ["run", "--stt-url", f"ws://127.0.0.1:{stt.getsockname()[1]}/ws", "--clips", str(clips)]
-        with started(words, tmp_path, PYTHONPATH=str(tmp_path / "before")) as child, (tmp_path / "pipe").open("w"):
+        with started(words, tmp_path, **environment) as child, pipe.open("w"):
             child.send_signal(number)
-            assert child.communicate(timeout=60) == ("", "interrupted before anything was started\n")
+            assert child.communicate(timeout=60) == ("", NOT_STARTED)
     assert child.returncode == 5
+
+
+def test_every_command_that_is_told_to_end_while_it_imports_says_so_in_one_line(tmp_path: Path) -> None:
+    pipe, environment = with_endless_import(tmp_path, "click")
+    for command, number in zip(COMMANDS, cycle(ENDING), strict=False):
+        with started([command], tmp_path, **environment) as child, pipe.open("w"):
+            child.send_signal(number)
+            assert child.communicate(timeout=60) == ("", NOT_STARTED), command
+        assert child.returncode == 5, command
+
+
+def test_a_probe_that_waits_for_its_answer_ends_with_5_and_what_it_has_shown(tmp_path: Path) -> None:
+    with start_scripted_server(Script(fault=Fault.STALL)) as server, ExitStack() as stack:
+        words = ["probe", "--stt-url", server.url, "--timeout", "600"]
+        probes = [stack.enter_context(started(words, tmp_path)) for _ in ENDING]
+        for probe, number in zip(probes, ENDING, strict=True):
+            assert probe.stdout is not None
+            assert any("last frame sent" in line for line in iter(probe.stdout.readline, ""))
+            probe.send_signal(number)
+            assert probe.communicate(timeout=60) == ("", "\ninterrupted\n")
+            assert probe.returncode == 5
 
 
 @pytest.mark.parametrize(

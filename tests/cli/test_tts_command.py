@@ -19,6 +19,7 @@ from small_disk import set_room
 from stand_in import StandInSmi, dmon_row, eventually
 
 from stt_load.cli.tts import _write_somewhere
+from stt_load.process.ending_signals import ENDING
 from stt_load.server.process import ServerProcess
 
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()", "tts"]
@@ -132,14 +133,15 @@ def test_a_server_that_fails_is_exit_3_and_the_failures_are_counted(tmp_path: Pa
     assert "2 times server_error: HTTP 500: TTS engine failed to synthesize audio" in done.stdout
 
 
-def test_ctrl_c_keeps_what_was_measured(server: ServerProcess, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_keeps_what_was_measured(server: ServerProcess, tmp_path: Path, number: signal.Signals) -> None:
     asked = f"{server.http_url}/requests"
     before = len(requests.get(asked, timeout=PATIENCE_S).json())
     line = [*STT_LOAD, "--url", server.http_url, "--warm-up", "0", "--runs", "10000", "--results", str(tmp_path)]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         eventually(lambda: len(requests.get(asked, timeout=PATIENCE_S).json()) > before + 3)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.wait(PATIENCE_S) == 5
     finally:
         process.kill()
