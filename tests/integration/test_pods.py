@@ -30,7 +30,7 @@ def start(start_sink: StartSink, short_clips: Path, tmp_path: Path) -> Iterator[
             "STT_LOAD_STT_URL": start_sink().url,
             "STT_LOAD_CLIPS": str(short_clips),
             "STT_LOAD_CONCURRENCY": "2",
-            "STT_LOAD_ROUNDS": "1",
+            "STT_LOAD_HOLD": "1s",
             "STT_LOAD_SETTLE": "0.2s",
             "STT_LOAD_SLO": "eos_latency:p95<60s,error_rate<50%",
         },
@@ -48,8 +48,8 @@ def start(start_sink: StartSink, short_clips: Path, tmp_path: Path) -> Iterator[
 def test_a_ladder_of_pods_ends_by_itself_and_leaves_its_run_folder_on_the_volume(start: Start, tmp_path: Path) -> None:
     master, *workers = start("ladder")
     code = master.wait()
-    assert code == summary(tmp_path / "results")["exit_code"], master.output
     assert code in (0, 4), master.output  # a busy machine sends frames late, which is no fault of the manifests
+    assert code == summary(tmp_path / "results")["exit_code"], master.output
     assert [worker.wait() for worker in workers] == [0, 0], "".join(worker.output for worker in workers)
     folder = run_folder(tmp_path / "results")
     assert {row["worker"] for row in rows(folder / "utterances.jsonl")} == {0, 1}
