@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from stt_load.audio.codec import decode
 from stt_load.audio.containers import readable_text
@@ -109,12 +110,17 @@ def _read(response: requests.Response) -> bytes:
     """The whole body. Raises `_TryAgain` if it takes too long or is larger than any clip."""
     deadline = time.monotonic() + TOTAL_TIMEOUT_S
     data = bytearray()
-    for chunk in response.iter_content(65536):
-        data += chunk
-        if time.monotonic() > deadline:
-            raise _TryAgain(f"the answer was not complete after {TOTAL_TIMEOUT_S:.0f} s")
-        if len(data) > LARGEST_BODY_BYTES:
-            raise _TryAgain(f"the answer is longer than {LARGEST_BODY_BYTES // 2**20} MiB")
+    try:
+        while chunk := response.raw.read1(65536, decode_content=True):  # what is there: an answer may drip
+            data += chunk
+            if time.monotonic() > deadline:
+                raise _TryAgain(f"the answer was not complete after {TOTAL_TIMEOUT_S:.0f} s")
+            if len(data) > LARGEST_BODY_BYTES:
+                raise _TryAgain(f"the answer is longer than {LARGEST_BODY_BYTES // 2**20} MiB")
+    except urllib3.exceptions.ReadTimeoutError:
+        raise _TryAgain(f"connected, but no data for {READ_TIMEOUT_S:.0f} s") from None
+    except urllib3.exceptions.HTTPError:
+        raise _TryAgain("the connection ended in the middle of the answer") from None
     return bytes(data)
 
 
@@ -123,7 +129,6 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (requests.exceptions.ConnectTimeout, f"no connection within {CONNECT_TIMEOUT_S:.0f} s"),
     (requests.exceptions.ReadTimeout, f"connected, but no data for {READ_TIMEOUT_S:.0f} s"),
     (requests.exceptions.SSLError, "its TLS certificate is not valid here"),
-    (requests.exceptions.ChunkedEncodingError, "the connection ended in the middle of the answer"),
     (requests.exceptions.ProxyError, "the proxy of the environment can't reach it"),
     (requests.exceptions.ConnectionError, "no connection"),
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import threading
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -171,6 +172,25 @@ def test_a_redirect_whose_body_never_ends_is_cut_off(tts_server: TtsStandIn, mon
     tts_server.answers = [redirect]
     assert "longer than 1 MiB" in refusal_of(voice_of("openai", tts_server.url))
     assert n_sent < 64
+
+
+def test_an_answer_that_drips_is_left(tts_server: TtsStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time-out for a piece begins again with each."""
+    monkeypatch.setattr(http, "TOTAL_TIMEOUT_S", 0.1)
+    is_over = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            while not is_over.wait(0.02):
+                handler.wfile.write(b"R")
+
+    tts_server.answers = [drip]
+    try:
+        assert "the answer was not complete after 0 s, 3 times" in refusal_of(voice_of("chatterbox", tts_server.url))
+    finally:
+        is_over.set()
 
 
 def test_an_answer_that_never_ends_is_cut_off(
