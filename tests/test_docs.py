@@ -50,7 +50,7 @@ README_MAX_LINES = 200
 OPTIONS_OF_OTHER_PROGRAMS = {
     **dict.fromkeys(("--build", "--scale", "--rm", "--no-deps", "--entrypoint", "--profile"), "docker compose"),
     **dict.fromkeys(("--ulimit", "--sysctl", "--cpus", "--hostname"), "docker run"),
-    "--target": "docker build",
+    **dict.fromkeys(("--target", "--build-arg"), "docker build"),
     **dict.fromkeys(("--for", "--from-literal", "--ignore-not-found", "--overwrite", "--replicas"), "kubectl"),
     **dict.fromkeys(("--current", "--namespace"), "kubectl config"),
     "--enable-feature": "prometheus",
