@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stt_load.capacity.caller_counts import CallerTally
+from stt_load.metrics.before_hold import BeforeHold
 from stt_load.metrics.connection_age import ConnectionAges
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.hold_frames import HoldFrames
@@ -20,11 +21,13 @@ from stt_load.report.worst_utterances import WorstUtterances
 
 @dataclass(slots=True)
 class StageAggregate:
-    """The utterances of one stage. `duty`, `hold_frames`: None where its hold never ended."""
+    """The utterances of one stage. `duty`, `hold_frames`, `before_hold`: None where its hold never
+    ended."""
 
     stats: StageStats
     duty: DutyCycle | None
     hold_frames: HoldFrames | None
+    before_hold: BeforeHold | None
     worst: WorstUtterances
     dots: StageDots
     callers: CallerTally | None = None  # of a search: its objectives by caller
@@ -41,8 +44,9 @@ class StageAggregate:
             self.callers.add(records)
         if self.duty is not None:
             self.duty.add(records)
-        if self.hold_frames is not None:
-            self.hold_frames.add(records)
+        for of_hold in (self.hold_frames, self.before_hold):
+            if of_hold is not None:
+                of_hold.add(records)
 
 
 @dataclass(slots=True)

@@ -66,6 +66,8 @@ class StageReport:
     breach: str | None = None  # why its hold ended early, a clause; None where it did not
     trial: Trial | None = field(default=None, compare=False)  # in a search, once it has settled
     server: tuple[ServerFigure, ...] = ()  # what the server says of itself
+    before_hold: Distribution = field(default_factory=Distribution, compare=False)  # headline figure of utterances that
+    # began before the hold, do not count and ended in it; infinite where one failed
 
     @property
     def users(self) -> int:
