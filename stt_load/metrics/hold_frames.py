@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from stt_load.records import UtteranceRecord
 
-_FRAMES = attrgetter("started_at", "audio_s", "frames")
+_COLUMNS = tuple(map(attrgetter, ("started_at", "audio_s", "frames")))
 _ROUNDING = 1e-6  # of a frame: a frame that is due at the very beginning of the hold is in it
 
 
@@ -49,15 +49,16 @@ class HoldFrames:
         known = [each for each in records if each.frames and (each.late_runs is not None or not each.frames_late)]
         if not known:
             return
-        started_at, audio_s, frames = np.array(list(map(_FRAMES, known)), float).T
+        started_at, audio_s, frames = (np.fromiter(map(read, known), float, len(known)) for read in _COLUMNS)
         first, end = (
             np.clip(_frames_due_before(edge_s - started_at, audio_s / frames), 0, frames)
             for edge_s in (self.hold_start_s, self.hold_end_s)
         )
         self.frames += int(np.sum(np.maximum(end - first, 0)))
-        for record, lowest, behind in zip(known, first, end, strict=True):
-            for number, length in record.late_runs or ():
-                self.late += max(0, int(min(number + length, behind) - max(number, lowest)))
+        for place in [place for place, record in enumerate(known) if record.late_runs]:
+            lowest, behind = int(first[place]), int(end[place])
+            for number, length in known[place].late_runs or ():
+                self.late += max(0, min(number + length, behind) - max(number, lowest))
 
     def close(self) -> DueFrames:
         return DueFrames(self.frames, self.late)
