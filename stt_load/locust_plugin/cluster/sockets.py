@@ -37,6 +37,7 @@ _STRANGER_PERIOD_S = 60.0  # between two lines about strangers
 _JOIN_LIMIT_S = 300.0  # as long as Locust waits for a master
 _TOLD_AFTER_S = 5.0  # that there is no master yet
 _ANSWER_LIMIT_MS = 1_000  # after which a worker asks again
+_HANDSHAKE_LIMIT_MS = 10_000  # after which the master hangs up; each connection takes one of its file descriptors
 _FAILED_HANDSHAKES = 5  # a master that starts or ends may break off one or two
 _HANDSHAKE_REFUSED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _HANDSHAKE_FAILED = _HANDSHAKE_REFUSED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL  # or the other side hung up
@@ -74,6 +75,7 @@ class MasterSocket(zmqrpc.BaseSocket):
         super().__init__(zmq.ROUTER, self.ipv4_only(host, port))  # type: ignore[no-untyped-call]
         self._admission = admission
         keys.lock_master(self.socket)
+        self.socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_LIMIT_MS)
         gevent.spawn(_tell_of_strangers, self.socket.get_monitor_socket(_HANDSHAKE_REFUSED), port)
         if listener is not None:
             self.socket.setsockopt(zmq.USE_FD, listener.detach())

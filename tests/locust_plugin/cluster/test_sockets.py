@@ -64,7 +64,8 @@ print(the_master.heard, message.type, message.data)
 
 
 def test_nothing_that_a_stranger_sends_reaches_locust() -> None:
-    """Without encryption, with another token, or as plain TCP: bytes of all kinds, and messages of every name."""
+    """Without encryption, with another token, as plain TCP, or with half a handshake that is never ended: bytes of all
+    kinds, and messages of every name."""
     program = """
 the_master = master()
 names = ("client_ready", "stats", "quit", "heartbeat", "spawning", "logs", "exception", "stt_drained", "stt_join")
@@ -79,6 +80,10 @@ for each in strangers:
 plain = socket.create_connection(("127.0.0.1", the_master.port))
 with suppress(OSError):  # the master hangs up
     plain.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n" * 100)
+greeting = b"\\xff" + bytes(8) + b"\\x01\\x7f\\x03\\x01CURVE" + bytes(15) + bytes(32)  # RFC 23 of ZeroMQ
+half_open = [socket.create_connection(("127.0.0.1", the_master.port)) for _ in range(100)]
+for each in half_open[::2]:
+    each.sendall(greeting)  # and nothing more
 one = worker(the_master.port)  # it comes after all of them
 one.send(Message("stats", {}, "w0"))
 wait_for(lambda: the_master.heard)
