@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from stt_load.errors import GeneratorFailure, UpgradeRefused
+from stt_load.errors import GeneratorFailure, SttLoadError, UpgradeRefused
 from stt_load.net.own_faults import fault_of
 from stt_load.option_values import DEFAULT_PORTS
 
 # A name is looked up for hundreds of callers a second, under Locust in another thread each time; a server behind a name
 # that moves is followed all the same.
 _LOOK_UP_AGAIN_S = 30.0
+_NO_ADDRESS = getattr(socket, "EAI_NODATA", None)
 _TLS_SCHEMES = ("wss", "https")
 
 
@@ -37,8 +38,8 @@ _known: dict[str, tuple[float, Endpoint]] = {}
 
 
 def resolve(url: str) -> Endpoint:
-    """The endpoint that a URL names; may wait for the resolver. Where that fails, the last one that was found is taken.
-    Raises UpgradeRefused, GeneratorFailure."""
+    """The endpoint that a URL names; may wait for the resolver. Where that fails, the last one that was found is taken:
+    a server that has gone will say so itself. Raises UpgradeRefused, GeneratorFailure."""
     parts = urlsplit(url)
     name, now_s = f"{parts.scheme}://{parts.netloc}", time.monotonic()
     looked_up_s, endpoint = _known.get(name, (0.0, None))
@@ -48,11 +49,18 @@ def resolve(url: str) -> Endpoint:
         _known[name] = now_s, endpoint  # others don't wait meanwhile: they go where it led before
     try:
         endpoint = _look_up(parts.scheme, parts.hostname or "localhost", parts.port or DEFAULT_PORTS[parts.scheme])
-    except GeneratorFailure:
-        if endpoint is None:
+    except SttLoadError as fault:
+        if endpoint is None or not _is_resolvers(fault):
             raise
     _known[name] = now_s, endpoint
     return endpoint
+
+
+def _is_resolvers(fault: SttLoadError) -> bool:
+    """Whether a name that had addresses has none because the resolver fails. "No address" is what glibc says where a
+    name server fails for one family of addresses and knows none of the other."""
+    is_without_address = isinstance(fault.__cause__, socket.gaierror) and fault.__cause__.errno == _NO_ADDRESS
+    return isinstance(fault, GeneratorFailure) or is_without_address
 
 
 def _look_up(scheme: str, host: str, port: int) -> Endpoint:

@@ -81,6 +81,7 @@ def test_a_name_server_that_fails_is_ours_and_what_it_said_before_holds(monkeypa
         socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
         [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("192.0.2.1", 80))],
         socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        socket.gaierror(socket.EAI_NODATA, "No address associated with hostname"),
         socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
     ]
 
@@ -96,7 +97,8 @@ def test_a_name_server_that_fails_is_ours_and_what_it_said_before_holds(monkeypa
     with pytest.raises(GeneratorFailure, match="the name server of this machine fails"):
         resolve("ws://stt.test/")
     found = resolve("ws://stt.test/")
-    assert resolve("ws://stt.test/") is found
+    for _ in range(2):
+        assert resolve("ws://stt.test/") is found
     with pytest.raises(UpgradeRefused, match="Name or service not known"):
         resolve("ws://stt.test/")
     assert answers == []
