@@ -9,7 +9,9 @@ from typing import Any
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.credentials import read_credentials
+from stt_load.errors import ConfigError
 from stt_load.kinds import KINDS
+from stt_load.net.own_faults import own_cause
 from stt_load.records import UtteranceRecord
 from stt_load.run.caller_pool import CallerPool
 from stt_load.run.worker_report import WorkerReport
@@ -22,9 +24,14 @@ _NAMES_AT_MOST = 300  # a ladder of 100 stages; the web UI shows 500 rows
 def make_pool(
     environment: Any, config: RunConfig, clips: ClipSet, report: WorkerReport, has_ladder: bool
 ) -> CallerPool:
-    """Makes the callers that this process plays in one run. `has_ladder` False: somebody sets their number by hand."""
+    """Makes the callers that this process plays in one run. `has_ladder` False: somebody sets their number by hand.
+    Raises ConfigError, also where this process may open nothing more."""
     credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)
-    workload = new_workload(config, clips.clips, credentials)
+    try:
+        workload = new_workload(config, clips.clips, credentials)
+    except OSError as error:
+        cause = own_cause(error)
+        raise ConfigError(f"no caller can be played: {error.strerror}{f': {cause}' if cause else ''}") from error
     runner = environment.runner
     on_utterance = partial(fire_request, environment, RequestNames())
     return CallerPool(

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gevent
-import psutil
 
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, parse_options
@@ -120,7 +119,7 @@ class Master:
         except ConfigError as error:
             exit_with(error.lines, error.exit_code)
 
-    def _watch_workers(self, workers: Sequence[psutil.Process], n_wanted: int) -> None:
+    def _watch_workers(self, workers: Sequence[int], n_wanted: int) -> None:
         """Ends this process where a worker of --processes ends before the run: Locust would wait for it for ever."""
         while sum(map(is_alive, workers)) >= n_wanted:
             gevent.sleep(_LOOK_PERIOD_S)

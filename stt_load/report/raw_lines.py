@@ -212,7 +212,8 @@ def _open(path: Path) -> BinaryIO:
 
 
 def unreadable(path: Path, error: OSError) -> ConfigError:
-    hint = f"; is {path.parent} a run folder?" if path.name in RAW_FILES else ""
+    is_of_this_process = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
+    hint = f"; is {path.parent} a run folder?" if path.name in RAW_FILES and not is_of_this_process else ""
     return ConfigError(f"{path} can't be read: {error.strerror}{hint}")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import json
-import shutil
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +25,16 @@ from stt_load.errors import ConfigError, WriteError
 from stt_load.process.atomic_file import write_atomically
 from stt_load.process.data_folder import rescue_folders
 from stt_load.process.log import log
-from stt_load.report.raw_files import GPU_SAMPLES, HOST_SAMPLES, RUN, SAMPLE_FILES, SERVER_LOOKS, STAGES, UTTERANCES
+from stt_load.report.raw_files import (
+    GPU_SAMPLES,
+    HOST_SAMPLES,
+    RAW_FILES,
+    RUN,
+    SAMPLE_FILES,
+    SERVER_LOOKS,
+    STAGES,
+    UTTERANCES,
+)
 from stt_load.run.raw_file import RawFile
 from stt_load.sealed_lines import sealed, sealed_file
 from stt_load.text.whole_characters import with_whole_characters
@@ -150,7 +158,7 @@ class RunFolder:
     def discard(self) -> None:
         """Closes the files and removes the folder, in which nothing was measured yet."""
         self.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path)
 
     # inside --------------------------------------------------------------------------------------------
 
@@ -218,7 +226,8 @@ class RunFolder:
             lost = f"; {self._n_lost:,} lines are lost" if self._n_lost else ""
             return f"; everything measured is in {path}{lost}"
         n_lost = self._n_lost + sum(file.waiting_lines for file in self._files.values())
-        return f", and no other place takes what was measured: {n_lost:,} lines are lost; name another with --results"
+        lost = f"{n_lost:,} lines are lost; name another with --results" if n_lost else "no line is lost"
+        return f", and no other place takes what was measured: {lost}"
 
     def _copied_to(self, path: Path) -> dict[str, RawFile]:
         """All files, in this folder too. Raises OSError, and leaves no folder, where they don't fit."""
@@ -230,7 +239,7 @@ class RunFolder:
         except OSError:
             for copy in copies.values():
                 copy.close()
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
             raise
         return copies
 
@@ -242,6 +251,14 @@ def _make_folder(place: Path, name: str) -> Path:
             path.mkdir(parents=True)
             return path
     raise FileExistsError(errno.EEXIST, "there are too many of this name", str(place / name))
+
+
+def _remove(folder: Path) -> None:
+    """Removes a run folder as far as that is possible: it needs no file descriptor, as `shutil.rmtree` does."""
+    with suppress(OSError):
+        for name in RAW_FILES:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _row(row: Mapping[str, Any]) -> bytes:

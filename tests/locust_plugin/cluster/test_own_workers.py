@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-import psutil
 import pytest
 
 from stt_load.locust_plugin.cluster.own_workers import end_workers, is_alive, own_workers
@@ -35,7 +34,7 @@ def start() -> Iterator[object]:
 def test_a_worker_leaves_by_itself_or_is_told_or_is_killed(start: object) -> None:
     willing, slow, stopped, deaf = (start(program) for program in (LEAVES, LEAVES, LEAVES, DEAF))  # type: ignore[operator]
     stopped.send_signal(signal.SIGSTOP)
-    workers = [psutil.Process(child.pid) for child in (willing, slow, stopped, deaf)]
+    workers = [child.pid for child in (willing, slow, stopped, deaf)]
     assert set(workers) <= set(own_workers())
     assert all(map(is_alive, workers))
     willing.stdin.close()
