@@ -37,7 +37,11 @@ def faked_time(file: Path) -> dict[str, str]:
     if library is None:
         pytest.skip("libfaketime is not installed (Debian: faketime)")
     file.write_text("+0")
-    settings = {"FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    settings = {
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
     return {"LD_PRELOAD": library, **settings}
 
 
