@@ -15,7 +15,7 @@ RUN pip install --no-cache-dir --no-compile --prefix /worker --constraint /src/c
 FROM packages AS extras
 ARG EXTRAS=demo
 RUN cp -r /worker/. /usr/local/ \
-    && pip install --no-cache-dir --no-compile --prefix /extras --constraint /src/constraints.txt \
+    && pip install --no-cache-dir --prefix /extras --constraint /src/constraints.txt \
         "$(echo /wheels/*.whl)[$EXTRAS]" \
     && find /extras -type d -name tests -prune -exec rm -r {} +
 # The default clips, so that no container has to render them, and a worker needs no espeak. Whoever runs it may add some.
@@ -32,16 +32,14 @@ COPY --from=packages /worker /usr/local
 COPY --from=extras /cache /var/cache/stt-load
 WORKDIR /load
 COPY locustfiles locustfiles
-# Once, so that no start of a container compiles it again. By number, so that Kubernetes sees that it isn't root.
+# Compiles what is used, so that no start of a container does.
 RUN python -m compileall -q /usr/local/lib/python3.11/site-packages/stt_load \
     && for file in locustfiles/*.py; do locust -f "$file" --show-task-ratio > /dev/null || exit; done
+# By number, so that Kubernetes sees that it isn't root.
 USER 1000:1000
 ENTRYPOINT ["locust", "--worker"]
 
 FROM worker
 COPY --from=extras /extras /usr/local
-USER 0:0
-RUN stt-load --help > /dev/null
-USER 1000:1000
 ENTRYPOINT []
 CMD ["stt-load", "--help"]
