@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import socket
@@ -37,7 +36,8 @@ Behave = Callable[[Caller], None]
 
 TIMEOUT_S = 2
 WORDS = "some words"
-_SILENT_S = 30.0  # a caller has left long before
+_SILENT_S = 15.0  # a caller has left long before
+_ESTABLISHED = 1  # linux/tcp_states.h
 _TCP_REPAIR = 19  # linux/tcp.h: a socket that is closed in this state says nothing to its peer
 _NO_TRANSCRIPT = f"no complete transcript within {TIMEOUT_S} s of the last frame"
 _NO_UPGRADE = "no answer to the websocket upgrade in time"
@@ -73,19 +73,16 @@ def answer(caller: Caller) -> None:
 
 
 def be_silent(caller: Caller) -> None:
-    """Keeps the connection without reading from it."""
-    caller.socket.settimeout(_SILENT_S)
-    with contextlib.suppress(OSError):
-        while caller.socket.recv(1, socket.MSG_PEEK):
-            time.sleep(0.1)  # there is more than a byte, and nobody reads it
-            if _has_left(caller.socket):
-                return
+    """Keeps the connection, without reading from it, until the caller has left. With a full receive buffer nobody hears
+    of that."""
+    until_s = time.monotonic() + _SILENT_S
+    while time.monotonic() < until_s and _is_there(caller.socket):
+        time.sleep(0.1)
 
 
-def _has_left(connection: socket.socket) -> bool:
-    """Whether the caller has closed, though what it sent was not read: state CLOSE_WAIT or later of tcp(7)."""
-    state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-    return state not in (1, 3)  # ESTABLISHED, SYN_RECV
+def _is_there(connection: socket.socket) -> bool:
+    """Whether the caller has not closed, also where what it sent before was not read: tcp(7), the state."""
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED
 
 
 def before_upgrade(answer: bytes = b"", then: Behave = Caller.wait_for_end) -> Behave:
