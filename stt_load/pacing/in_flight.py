@@ -53,8 +53,8 @@ class InFlight:
     done. The pacer calls `on_done` then, once. It leaves the connection open, except where the utterance `is_last`.
 
     For its owner:
-    `is_last`: the connection is to carry no other utterance. `opening`: while the connection is not open yet. `stamp`: where the last arrival time came from. `crash`: what ended
-    the utterance that is no fault of the connection.
+    `is_last`: the connection is to carry no other utterance. `opening`: while the connection is not open yet. `stamp`:
+    where the last arrival time came from. `crash`: what ended the utterance that is no fault of the connection.
 
     For the pacer:
     `schedule`: of the frames that are being sent, up to number `until_frame`, which is not; None while none are.
