@@ -309,7 +309,7 @@ def _kernel_stamp(ancillary: _Ancillary, since_s: float) -> tuple[float | None, 
     global _wall_ahead_s
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
-            seconds, nanoseconds = map(int, _TIMESPEC.unpack_from(data))
+            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
             for _ in range(_CLOCK_READINGS):
                 before_s, wall_s, now_s = time.monotonic(), time.time(), time.monotonic()
                 if now_s - before_s < _CLOCK_READING_S:

@@ -167,14 +167,15 @@ class WebSocketTransport:
         return self._open_socket().fileno() if self._connect is None else self._connect.fileno()
 
     def close(self) -> None:
-        if self._owes_close_frame and self._socket is not None:
-            with contextlib.suppress(OSError):
+        opened = self._connect or self._socket
+        if opened is None:
+            return
+        with contextlib.suppress(OSError):
+            if self._socket is not None and self._owes_close_frame:
                 self._socket.write_last(_CLOSE_FRAME.masked_by(next(_masking_keys)))
+        with contextlib.suppress(OSError):
+            opened.close()
         self._owes_close_frame = False
-        for opened in (self._connect, self._socket):
-            if opened is not None:
-                with contextlib.suppress(OSError):
-                    opened.close()
         self._connect = self._upgrade = self._socket = self._reader = None
 
     def _open_socket(self) -> NonBlockingSocket:

@@ -10,7 +10,7 @@ import msgspec
 from stt_load.clock import Clock
 from stt_load.credentials import Credentials
 from stt_load.dialects.events import Event, Message
-from stt_load.net.transport import Transport
+from stt_load.net.transport import Need, Transport
 from stt_load.records import Stamp
 from stt_load.session.schedule import Schedule
 from stt_load.session.session import Session
@@ -60,7 +60,7 @@ class InFlight:
     `schedule`: of the frames that are being sent, up to number `until_frame`, which is not; None while none are.
     `wakes_at_s` (monotonic): when something is to be done next. It waits for that in the frame queue (`is_queued`), or
     has the timer `timer_id`, or neither (0). `unsent`: what the kernel would not take. `fd`: the descriptor that is
-    polled, below 0 where none is.
+    polled, below 0 where none is. `need`: what its opening waited for last.
     """
 
     __slots__ = (
@@ -70,6 +70,7 @@ class InFlight:
         "is_done",
         "is_last",
         "is_queued",
+        "need",
         "on_done",
         "opening",
         "schedule",
@@ -106,6 +107,7 @@ class InFlight:
         self.schedule: Schedule | None = None
         self.until_frame = 0
         self.fd = -1
+        self.need: Need | None = None
         self.is_queued = False
         self.timer_id = 0
         self.wakes_at_s = 0.0

@@ -100,7 +100,9 @@ class Pacer:
         except SttLoadError as error:
             self._fail(in_flight, error)
             return
-        self._poller.watch(in_flight, need is Need.WRITABLE)
+        if need is not None or in_flight.need is not Need.READABLE:  # else it is watched as an open one has to be
+            self._poller.watch(in_flight, need is Need.WRITABLE)
+        in_flight.need = need
         if need is not None:
             if in_flight.transport.is_refused:
                 limit_s = min(opening.deadline_s, self._clock() + REASON_TIMEOUT_S)

@@ -109,8 +109,9 @@ def _counts_by_ms(lags_s: npt.NDArray[np.float64]) -> dict[int, int]:
     """How many frames were late by how much: a bucket of one millisecond each, named by its upper edge, so that 11 is
     more than 10 ms and at most 11. 1 also holds what was in time, `MAX_LAG_BUCKET_MS` + 1 whatever was later."""
     edges_ms = np.minimum(np.maximum(np.ceil(1_000 * lags_s), 1), MAX_LAG_BUCKET_MS + 1)
-    counts = np.bincount(edges_ms.astype(np.int64)).tolist()
-    return {edge_ms: n for edge_ms, n in enumerate(counts) if n}
+    counts = np.bincount(edges_ms.astype(np.int64))
+    filled = counts.nonzero()[0]
+    return dict(zip(filled.tolist(), counts[filled].tolist(), strict=True))
 
 
 @functools.lru_cache(maxsize=1024)
