@@ -121,7 +121,9 @@ class Dialect(ABC):
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         self.settings = settings
-        self.option = _defaults(type(self)) | dict(settings.options)
+        defaults, given = _defaults(type(self)), settings.options
+        # Those of a run are complete: all its connections share them.
+        self.option = given if len(given) == len(defaults) else defaults | dict(given)
 
     def connect(self, url: str) -> Connect:
         """Where and how to dial. Credentials come from `settings`."""

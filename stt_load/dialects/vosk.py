@@ -18,11 +18,12 @@ What a client must know:
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Sequence
+from typing import Any
 
-import msgspec
-
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, End, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Message, Partial
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import children, interim_text, parse_object, text_of, try_object, unknown
@@ -51,21 +52,11 @@ class Vosk(Dialect):
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         super().__init__(settings)
-        self.capabilities = Capabilities(
-            sample_rate_hz=self.option["sample_rate"],
-            ends=("client", "server"),
-            min_endpoint_s=0.5,
-            quiet_s=5.0,
-            max_segment_s=20.0,
-            min_trailing_silence_s=0.5,
-            trailing_silence_s=2.5,
-            many_utterances=settings.end == "server",
-        )
+        self.capabilities = _capabilities(self.option["sample_rate"], settings.end)
         self._partial = ""
 
     def connect(self, url: str) -> Connect:
-        config = {key: value for key, value in self.option.items() if value not in (None, ())}
-        return Connect(url, first_messages=(msgspec.json.encode({"config": config}).decode(),))
+        return Connect(url, first_messages=_first_messages(tuple(self.option.items())))
 
     def begin(self, length: AudioLength) -> Sequence[Message]:
         self._partial = ""
@@ -103,3 +94,24 @@ class Vosk(Dialect):
         if "partial" in body:
             return body.keys() <= {"partial", "partial_result"}
         return body.keys() == {"alternatives"} or (body.keys() == {"result", "text"})
+
+
+@functools.lru_cache(maxsize=16)
+def _capabilities(sample_rate_hz: int, end: End) -> Capabilities:
+    """What all connections of a run share, as they do their config."""
+    return Capabilities(
+        sample_rate_hz=sample_rate_hz,
+        ends=("client", "server"),
+        min_endpoint_s=0.5,
+        quiet_s=5.0,
+        max_segment_s=20.0,
+        min_trailing_silence_s=0.5,
+        trailing_silence_s=2.5,
+        many_utterances=end == "server",
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _first_messages(options: tuple[tuple[str, Any], ...]) -> Sequence[Message]:
+    config = {key: value for key, value in options if value not in (None, ())}
+    return (json.dumps({"config": config}),)

@@ -62,7 +62,7 @@ class WhisperLiveKit(Dialect):
         self._told: str | None = None
 
     def connect(self, url: str) -> Connect:
-        asked = self.option if self.option["mode"] == "diff" else self.option | {"mode": None}
+        asked = self.option if self.option["mode"] == "diff" else {**self.option, "mode": None}
         key = self.settings.api_key
         return Connect(with_query(url, asked), headers={"Authorization": f"Bearer {key}"} if key else {})
 

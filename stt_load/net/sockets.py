@@ -222,7 +222,7 @@ class NonBlockingSocket(StampedSocket):
 
     def unread(self, data: bytes) -> None:
         """Puts back `data`, the end of what `read_buffered` gave."""
-        self._position = len(self._buffer) - len(data)
+        self._buffer, self._position = data, 0
 
     def read_frame(self) -> FastFrame | None:
         """The next websocket frame of the buffer, or None where the fast path can't read it; it is left there then."""

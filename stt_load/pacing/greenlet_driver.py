@@ -11,7 +11,6 @@ import functools
 import select
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import gevent
 from gevent import monkey
@@ -86,21 +85,21 @@ class GreenletDriver:
         self._poller = GreenletPoller(self.clock)
         self._pacer = Pacer(self._poller, self.clock)
         self._hub = gevent.get_hub()
-        self._all_in_flight: set[InFlight] = set()
+        self._waiters: dict[InFlight, Waiter[None]] = {}
+        self._on_done = self._resume  # one for all callers
         self._loop_error: BaseException | None = None
         self._loop = gevent.spawn(self._run_forever)
 
     def run(self, in_flight: InFlight) -> None:
         waiter: Waiter[None] = Waiter()  # half of what an Event would keep of each caller
-        in_flight.on_done = partial(self._hub.loop.run_callback, waiter.switch, None)
-        self._all_in_flight.add(in_flight)
+        in_flight.on_done, self._waiters[in_flight] = self._on_done, waiter
         try:
             self._pacer.add(in_flight)
             self._poller.wake()
             if not (in_flight.is_done or self._loop_error):
                 waiter.get()
         finally:
-            self._all_in_flight.discard(in_flight)
+            del self._waiters[in_flight]
             self._pacer.drop(in_flight)
         if self._loop_error is not None:
             raise RuntimeError("the pacing loop has died: see the lines above") from self._loop_error
@@ -114,9 +113,15 @@ class GreenletDriver:
                 self._pacer.run_round()
         except BaseException as error:
             self._loop_error = error
-            for in_flight in self._all_in_flight:
-                in_flight.on_done()
+            for in_flight in self._waiters:
+                self._resume(in_flight)
             raise
+
+    def _resume(self, in_flight: InFlight) -> None:
+        """Wakes the greenlet that waits for this utterance, where one still does."""
+        waiter = self._waiters.get(in_flight)
+        if waiter is not None:
+            self._hub.loop.run_callback(waiter.switch, None)
 
 
 @functools.cache

@@ -50,7 +50,8 @@ class Opening(msgspec.Struct, frozen=True, gc=False):
 
 class InFlight:
     """One utterance in the hands of a pacer, from its dial or its reuse of an open connection until its session is
-    done. The pacer calls `on_done` then, once. It leaves the connection open, except where the utterance `is_last`.
+    done. The pacer calls `on_done` with it then, once. It leaves the connection open, except where the utterance
+    `is_last`.
 
     For its owner:
     `is_last`: the connection is to carry no other utterance. `opening`: while the connection is not open yet. `stamp`:
@@ -98,7 +99,7 @@ class InFlight:
         self.is_last = is_last
         self.transport = transport
         self.send_frame = transport.send_frame
-        self.on_done: Callable[[], object] = _nobody_waits
+        self.on_done: Callable[[InFlight], object] = _nobody_waits
         self.watch = watch and redacted(watch, session.dialect.settings.credentials)
         self.frames = session.audio.frames
         self.stamp: Stamp = "read"
@@ -141,4 +142,4 @@ class Driver(Protocol):
         ...
 
 
-def _nobody_waits() -> None: ...
+def _nobody_waits(in_flight: InFlight) -> None: ...

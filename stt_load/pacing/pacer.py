@@ -360,7 +360,7 @@ class Pacer:
             in_flight.transport.close()
         self._poller.remove(in_flight, in_flight.is_last)
         in_flight.is_done, in_flight.unsent, in_flight.schedule = True, None, None
-        in_flight.on_done()
+        in_flight.on_done(in_flight)
 
     def _show_sent(self, in_flight: InFlight, at_s: float, messages: Sequence[Message]) -> None:
         if in_flight.watch:

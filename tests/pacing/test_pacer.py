@@ -205,7 +205,7 @@ def test_an_utterance_that_was_dropped_is_done_at_once_and_sends_no_more(callers
     with raw_server(answer) as server:
         dropped, other = callers.join(server.url), callers.join(server.url)
         done = []
-        dropped.on_done = lambda: done.append(dropped)
+        dropped.on_done = lambda _: done.append(dropped)
         callers.run_until(partial(is_speaking, dropped))
         schedule = dropped.session.schedule
         assert schedule is not None

@@ -196,7 +196,7 @@ class Stage:
         in_flight = InFlight(session, transport, opening, watch)
         caller = Caller(script, in_flight, transport, read)
         transport.before_frame = lambda: self._check_order(caller)
-        in_flight.on_done = lambda: setattr(caller, "n_done", caller.n_done + 1)
+        in_flight.on_done = lambda _: setattr(caller, "n_done", caller.n_done + 1)
         self.callers.append(caller)
         self.pacer.add(in_flight)
         if script.leaves_at_s < math.inf:
