@@ -37,9 +37,8 @@ GUIDE = (REPOSITORY / "docs" / "kubernetes.md").read_text(encoding="utf-8")
 
 
 def test_the_folders_are_those_that_can_be_applied() -> None:
-    kinds = {
-        path.parent.name: yaml.safe_load(path.read_text())["kind"] for path in MANIFESTS.rglob("kustomization.yaml")
-    }
+    kustomizations = MANIFESTS.rglob("kustomization.yaml")
+    kinds = {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8"))["kind"] for path in kustomizations}
     applied = {name for name, kind in kinds.items() if kind == "Kustomization"} - {"base"}
     assert applied == set(FOLDERS)
     assert {name for name in FOLDERS if f"deploy/kubernetes/{name}" in GUIDE} == set(FOLDERS)
@@ -163,16 +162,17 @@ def test_who_may_reach_which_port() -> None:
     """The policies of all folders together, since policies add up."""
     policies = [policy for folder in FOLDERS for policy in of_kind(render(folder), "NetworkPolicy")]
     roles = sorted({label for folder in FOLDERS for label in components(render(folder))})
+    sources = {role: labels_of(role) for role in roles} | {"proxy": {"stt-load-web-ui": "allowed"}}
     allowed = {
         (source, target, port)
-        for source in [*roles, "web-ui-proxy"]
+        for source, labels in sources.items()
         for target in roles
         for port in (5557, 8089, 9550, 9646)
-        if may_reach(policies, labels_of(source), labels_of(target), port)
+        if may_reach(policies, labels, labels_of(target), port)
     }
     assert allowed == {
         ("worker", "master", 5557),
-        ("web-ui-proxy", "master", 8089),
+        ("proxy", "master", 8089),
         ("master", "gpu-sidecar", 9550),
         ("bench", "gpu-sidecar", 9550),
     }
