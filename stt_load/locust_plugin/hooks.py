@@ -28,7 +28,7 @@ from stt_load.locust_plugin.cluster.admission import Admission
 from stt_load.locust_plugin.cluster.lease import use_our_patience
 from stt_load.locust_plugin.cluster.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
 from stt_load.locust_plugin.cluster.set_up import set_up_cluster
-from stt_load.locust_plugin.exits import exit_with
+from stt_load.locust_plugin.exits import end_without_memory, exit_with
 from stt_load.locust_plugin.live_tab import install_tab
 from stt_load.locust_plugin.master import Master
 from stt_load.locust_plugin.start_form import install_form
@@ -168,6 +168,7 @@ def _end_by_our_signals() -> None:
 def _on_init(
     environment: Any, runner: Any, web_ui: Any, admission: Admission, clips: LoadedClips, plan: PlanKind, **_: Any
 ) -> None:
+    end_without_memory()
     is_worker = isinstance(runner, runners.WorkerRunner)
     role = _join_worker(environment, clips) if is_worker else _join_master(environment, admission, clips, plan)
     environment.stt_role = role

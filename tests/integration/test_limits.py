@@ -27,6 +27,7 @@ from runs import (
 
 pytestmark = pytest.mark.locust
 
+NO_MEMORY = "error: this process gets no more memory, and ends"
 OWN_FAULT = "the load generator itself did not fail"
 StartRun = Callable[..., tuple[Run, Path]]
 
@@ -39,7 +40,20 @@ def start_run(start_sink: StartSink, tmp_path: Path) -> Iterator[StartRun]:
 
         def start(*more: str) -> tuple[Run, Path]:
             results = tmp_path / f"results-{len(list(tmp_path.iterdir()))}"
-            line = [*STT_LOAD, "run", "--stt-url", url, "--concurrency", "2,8", "--hold", "2s", "--settle", "0.2s"]
+            line = [
+                *STT_LOAD,
+                "run",
+                "--stt-url",
+                url,
+                "--concurrency",
+                "2,12",
+                "--ramp-rate",
+                "10",
+                "--hold",
+                "2s",
+                "--settle",
+                "0.2s",
+            ]
             run = stack.enter_context(Run([*line, *EASY_SLOS, *more, "--results", str(results)], tmp_path))
             wait_for_hold(results, 0, run)
             wait_for_rows(results, 2, run)
@@ -92,3 +106,35 @@ def test_a_master_without_a_file_descriptor_ends_with_1_and_its_rows_can_be_repo
     assert not (folder / "summary.json").exists()
     report = subprocess.run([*STT_LOAD, "report", str(folder)], capture_output=True, text=True, timeout=120)
     assert (report.returncode, "Traceback" in report.stderr) == (summary(results)["exit_code"], False)
+
+
+@pytest.mark.parametrize("processes", [list, two_processes])
+def test_a_process_that_leads_a_run_and_gets_no_more_memory_ends_and_its_rows_stay(
+    start_run: StartRun, processes: Callable[[], list[str]]
+) -> None:
+    run, results = start_run(*processes())
+    take_memory(whoever("master", run))
+    assert run.wait() == 1, run.output
+    run.wait_until_nothing_is_left()
+    assert NO_MEMORY in run.output
+    folder = run_folder(results)
+    assert len(rows(folder / "utterances.jsonl")) >= 2
+    report = subprocess.run([*STT_LOAD, "report", str(folder)], capture_output=True, text=True, timeout=120)
+    assert (report.returncode, summary(results)["verdict"]) == (4, "invalid"), report.stderr
+
+
+def test_a_worker_that_gets_no_more_memory_leaves_the_run_to_the_others(start_run: StartRun) -> None:
+    run, results = start_run(*two_processes())
+    take_memory(whoever("worker", run))
+    code = run.wait()
+    assert code in (0, 4), run.output  # 4: it was needed in a hold, or this machine was late
+    run.wait_until_nothing_is_left()
+    assert NO_MEMORY in run.output
+    assert summary(results)["exit_code"] == code
+    assert rows(run_folder(results) / "stages.jsonl")[-1]["delivery"]["workers_lost"] == 1
+    assert any(note.startswith("load workers that were lost") for note in summary(results)["notes"])
+
+
+def take_memory(process: psutil.Process) -> None:
+    """It keeps what it has, and gets nothing from the kernel any more."""
+    limit(process, resource.RLIMIT_AS, process.memory_info().vms // 2)
