@@ -38,6 +38,7 @@ _JOIN_LIMIT_S = 300.0  # as long as Locust waits for a master
 _TOLD_AFTER_S = 5.0  # that there is no master yet
 _ANSWER_LIMIT_MS = 1_000  # after which a worker asks again
 _HANDSHAKE_LIMIT_MS = 10_000  # after which the master hangs up; each connection takes one of its file descriptors
+_GREETING, _GREETING_LIMIT_S = b"\xff", 5.0  # the first byte of it, and how long a master may take
 _FAILED_HANDSHAKES = 5  # a master that starts or ends may break off one or two
 _HANDSHAKE_REFUSED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _HANDSHAKE_FAILED = _HANDSHAKE_REFUSED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL  # or the other side hung up
@@ -113,7 +114,7 @@ class WorkerSocket(zmqrpc.BaseSocket):
 
     def __init__(self, host: str, port: int, identity: str, keys: Keys, joining: Joining) -> None:
         super().__init__(zmq.DEALER, self.ipv4_only(host, port))  # type: ignore[no-untyped-call]
-        self._address = f"{host}:{port}"
+        self._place, self._address = (host, port), f"{host}:{port}"
         self._identity = identity
         keys.lock_worker(self.socket)
         self.socket.setsockopt(zmq.IDENTITY, identity.encode())
@@ -152,11 +153,13 @@ class WorkerSocket(zmqrpc.BaseSocket):
         """Asks the master until it has an answer for good. Raises Refused."""
         deadline_s = time.monotonic() + _JOIN_LIMIT_S
         telling = gevent.spawn_later(_TOLD_AFTER_S, self._tell_of_no_master)
-        message = joining.question()
+        message, is_greeted = joining.question(), False
         while time.monotonic() < deadline_s:
             is_connected = self.is_connected
             if self._failures >= _FAILED_HANDSHAKES:
-                raise Refused([f"the master at {self._address} {_OTHER_TOKEN}"])
+                if is_greeted:  # before these failed: a master was there already
+                    raise Refused([f"the master at {self._address} {_OTHER_TOKEN}"])
+                is_greeted, self._failures = _is_greeted_at(self._place), 0
             if not is_connected:
                 gevent.sleep(0.05)
                 continue
@@ -181,6 +184,16 @@ class WorkerSocket(zmqrpc.BaseSocket):
             return None
         received = _read([self._identity.encode(), *self.socket.recv_multipart()])
         return received and received[1]
+
+
+def _is_greeted_at(place: tuple[str, int]) -> bool:
+    """Whether a program that speaks ZeroMQ is there: it greets whoever connects (https://rfc.zeromq.org/spec/23/). An
+    SSH tunnel or a proxy lets in and hangs up as long as there is no master behind it."""
+    try:
+        with socket.create_connection(place, timeout=_GREETING_LIMIT_S) as connection:
+            return connection.recv(1) == _GREETING
+    except OSError:
+        return False
 
 
 def _message(name: str, data: Any, node_id: str) -> Message:

@@ -162,6 +162,30 @@ print(heard.get()[0])
     assert said == ["no-master-answers-at-127.0.0.1", "False", "w0"]
 
 
+def test_a_worker_waits_for_a_master_behind_a_tunnel_that_hangs_up_until_there_is_one() -> None:
+    """An SSH tunnel accepts, finds nobody, and closes."""
+    program = """
+listener = socket.create_server(("127.0.0.1", 0))
+port, n_closed = listener.getsockname()[1], 0
+def hang_up():
+    global n_closed
+    while True:
+        listener.accept()[0].close()
+        n_closed += 1
+tunnel = gevent.spawn(hang_up)
+joining = gevent.spawn(worker, port)
+wait_for(lambda: n_closed > 2 * sockets._FAILED_HANDSHAKES)
+tunnel.kill()
+admission = Admission(this_program())
+admission.open(None)
+the_master = MasterSocket("127.0.0.1", port, Keys("the token of this cluster"), admission, listener)
+heard = gevent.spawn(the_master.recv_from_client)
+joining.get().send(Message("stats", {}, "w0"))
+print(heard.get()[0])
+"""
+    assert run_with_locust("from stt_load.locust_plugin.cluster import sockets\n" + _BEGIN + program) == "w0\n"
+
+
 # How a cluster is set up --------------------------------------------------------------------------------------------
 
 _SET_UP = """
