@@ -63,9 +63,14 @@ def test_a_generator_that_stands_still_in_the_hold_is_not_believed_though_no_cou
         assert run.wait() == 4, run.output
         run.wait_until_nothing_is_left()
     assert PACING in broken_conditions(results)
-    utterances = rows(run_folder(results) / "utterances.jsonl")
-    assert sum(row["frames_late"] for row in utterances if row["phase"] == "ramp") >= 5
-    assert {row["user"] for row in utterances if row["phase"] == "hold"} == set(range(CALLERS)), "a hold of one second"
+    utterances = rows_so_far(results)
+    counted = [row for row in utterances if row["phase"] == "hold"]
+    assert {row["user"] for row in counted} == set(range(CALLERS)), "in a hold of one second"
+    assert sum(row["frames_late"] for row in utterances) >= 5
+    if sum(row["frames_late"] for row in counted) <= 0.01 * sum(row["frames"] for row in counted):  # it came in time
+        (stage,) = summary(results)["stages"]
+        (finding,) = [condition for condition in stage["validity"] if condition["condition"] == PACING]
+        assert "of the frames that were due in the hold" in finding["detail"]
 
 
 def test_a_server_that_stands_still_while_counted_utterances_wait_misses_the_objective(
@@ -74,7 +79,7 @@ def test_a_server_that_stands_still_while_counted_utterances_wait_misses_the_obj
     results = tmp_path / "results"
     with (
         start_sink_server(0.1, "some words") as sink,
-        Run(line_of(sink.url, short_clips, results, "3s", "--slo", "eos_latency:p95<0.3s"), tmp_path) as run,
+        Run(line_of(sink.url, short_clips, results, "2s", "--slo", "eos_latency:p95<0.3s"), tmp_path) as run,
     ):
         wait_for_hold(results, 0, run)
         wait_for(lambda: "hold" in {row["phase"] for row in rows_so_far(results)}, "a counted utterance", run)
