@@ -5,16 +5,24 @@
 #   docker build -t stt-load-worker --target worker .
 #   docker build -t stt-load --build-arg EXTRAS=demo,report,otel .     PNG charts (90 MB more), and figures by OTLP
 
+# What stt-load requires, apart from stt-load: it is built again only when that changes. Without the tests that packages
+# bring, and not compiled: an image compiles what it uses.
 FROM python:3.11-slim-bookworm AS packages
-COPY . /src
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src
-# Without the tests that packages bring, and not compiled: an image compiles what it uses.
-RUN pip install --no-cache-dir --no-compile --prefix /worker --constraint /src/constraints.txt /wheels/*.whl \
-    && find /worker -type d -name tests -prune -exec rm -r {} +
+COPY pyproject.toml constraints.txt /src/
+RUN python -c "import tomllib; print(*tomllib.load(open('/src/pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+        > /src/requirements.txt \
+    && pip install --no-cache-dir --no-compile --prefix /packages --constraint /src/constraints.txt \
+        --requirement /src/requirements.txt \
+    && find /packages -type d -name tests -prune -exec rm -r {} +
 
-FROM packages AS extras
+FROM packages AS program
+COPY . /src
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /src \
+    && pip install --no-cache-dir --no-compile --no-deps --prefix /program /wheels/*.whl
+
+FROM program AS extras
 ARG EXTRAS=demo
-RUN cp -r /worker/. /usr/local/ \
+RUN cp -r /packages/. /program/. /usr/local/ \
     && pip install --no-cache-dir --prefix /extras --constraint /src/constraints.txt \
         "$(echo /wheels/*.whl)[$EXTRAS]" \
     && find /extras -type d -name tests -prune -exec rm -r {} +
@@ -28,7 +36,8 @@ ENV PYTHONUNBUFFERED=1 \
     STT_LOAD_DATA=/var/lib/stt-load
 RUN useradd --uid 1000 --create-home caller \
     && install --directory --mode 1777 "$STT_LOAD_CACHE" "$STT_LOAD_DATA"
-COPY --from=packages /worker /usr/local
+COPY --from=packages /packages /usr/local
+COPY --from=program /program /usr/local
 COPY --from=extras /cache /var/cache/stt-load
 WORKDIR /load
 COPY locustfiles locustfiles
