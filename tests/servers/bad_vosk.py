@@ -34,7 +34,7 @@ from stt_load.errors import Outcome
 
 Behave = Callable[[Caller], None]
 
-TIMEOUT_S = 2
+TIMEOUT_S = 3
 WORDS = "some words"
 _SILENT_S = 15.0  # a caller has left long before
 _ESTABLISHED = 1  # linux/tcp_states.h
