@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_disk import fill, make_room, small_disk
 
 from gpu_sidecar.recorder import Recorder
 from gpu_sidecar.recording_format import NotARecording, RecordingHeader, header_line
@@ -199,3 +200,21 @@ def test_what_comes_after_the_close_is_dropped_in_silence(tmp_path: Path) -> Non
     recorder.close()
     recorder.add(sample(1), 101.0, 1.0)
     assert (tmp_path / "r").read_text() == ""
+
+
+def test_a_disk_that_is_full_for_a_while_costs_the_lines_of_that_while(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        recorder = Recorder(disk / "r", lambda: HEADER)
+        recorder.add(sample(1), 101.0, 1.0)
+        fill(disk)
+        n = 0
+        while not recorder.n_lost:  # the last page of the file has room for some more
+            n += 1
+            recorder.add(sample(1), 101.0, 1.0)
+        make_room(disk)
+        recorder.add(sample(2), 102.0, 2.0)
+        recorder.close()
+        lines = (disk / "r").read_text().splitlines()
+    assert (recorder.n_lost, recorder.n_lines, recorder.error) == (1, n + 1, "")
+    assert json.loads(lines[-1])["sm_pct"] == 2
+    assert len(lines) - 1 - recorder.n_lines in (0, 1)  # half of the lost one, on a line of its own

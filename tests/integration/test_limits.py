@@ -3,10 +3,11 @@ was measured stays, and nothing is left running."""
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -16,11 +17,13 @@ from runs import (
     STT_LOAD,
     Run,
     StartSink,
+    assert_ends_with,
     broken_conditions,
     rows,
     run_folder,
     summary,
     two_processes,
+    wait_for,
     wait_for_hold,
     wait_for_rows,
 )
@@ -138,3 +141,28 @@ def test_a_worker_that_gets_no_more_memory_leaves_the_run_to_the_others(start_ru
 def take_memory(process: psutil.Process) -> None:
     """It keeps what it has, and gets nothing from the kernel any more."""
     limit(process, resource.RLIMIT_AS, process.memory_info().vms // 2)
+
+
+def test_a_run_needs_no_further_process_or_thread(start_run: StartRun) -> None:
+    """The kernel refuses every one from the first hold on."""
+    run, results = start_run(*two_processes())
+    with no_more_processes([run.process.pid, *(child.pid for child in run.children())]):
+        assert_ends_with(0, run, results)
+    assert_has_every_row(run, results)
+
+
+@contextmanager
+def no_more_processes(pids: Sequence[int]) -> Iterator[None]:
+    """These have as many threads and children as they will ever have. Skips the test without the right to say so."""
+    place = Path("/sys/fs/cgroup/pids")
+    group = (place if place.is_dir() else place.parent) / f"stt-load-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        for pid in pids:
+            (group / "cgroup.procs").write_text(str(pid))
+        (group / "pids.max").write_text((group / "pids.current").read_text())
+    except OSError as error:
+        pytest.skip(f"no control group of its own here: {error}")
+    yield
+    wait_for(lambda: not (group / "cgroup.procs").read_text(), "everybody to leave the group")
+    group.rmdir()
