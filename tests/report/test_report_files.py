@@ -432,6 +432,18 @@ def test_a_failed_run_leaves_no_report_that_tells_of_another_end(folder: Path) -
     assert json.loads((folder / "summary.json").read_text())["exit_code"] == 1
 
 
+def test_a_run_of_a_later_version_is_refused_in_one_line(tmp_path: Path) -> None:
+    made = made_run(ladder=(1,), per_stage=5)
+    made.run["schema_version"] = 99
+    folder = made.write(tmp_path / "run")
+    with pytest.raises(
+        ConfigError, match=r"run\.json was written by a later version of stt-load \(schema_version 99, "
+    ):
+        read_report(folder)
+    (folder / "run.json").write_bytes((folder / "run.json").read_bytes().replace(b"99", b"98"))
+    assert "run.json: it is not as the run wrote it" in read_report(folder).notes
+
+
 def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^[^ ]*/run\.json can't be read: [^;]*; is [^ ]* a run folder\?$"):
         read_report(tmp_path)
