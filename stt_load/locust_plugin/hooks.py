@@ -25,8 +25,8 @@ from stt_load.clock import SteadyWallClock
 from stt_load.errors import ConfigError
 from stt_load.locust_plugin.arguments import adapt_parser
 from stt_load.locust_plugin.cluster.admission import Admission
-from stt_load.locust_plugin.cluster.lease import use_our_patience
 from stt_load.locust_plugin.cluster.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
+from stt_load.locust_plugin.cluster.patience import use_our_patience
 from stt_load.locust_plugin.cluster.set_up import set_up_cluster
 from stt_load.locust_plugin.exits import end_without_memory, exit_with
 from stt_load.locust_plugin.live_tab import install_tab

@@ -16,12 +16,12 @@ from stt_load.config import parse_options
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.locust_plugin.arguments import find_task_problems, user_class_names
 from stt_load.locust_plugin.cluster.joining import find_equipment, refusal_lines
-from stt_load.locust_plugin.cluster.lease import ABSENCE_LIMIT_S, LEASE_S
 from stt_load.locust_plugin.cluster.messages import DRAINED, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.locust_plugin.exits import exit_with
 from stt_load.locust_plugin.local_pool import make_pool
 from stt_load.process.log import log
 from stt_load.run.caller_pool import CallerPool
+from stt_load.run.lease import ABSENCE_LIMIT_S, LEASE_S
 from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.named_servers import find_unnamed
 from stt_load.run.stage_update import StageUpdate
@@ -52,6 +52,7 @@ class Worker:
         self._received = Event()
         self._is_leaving = False
         self._heard_s: float | None = None  # when the master's newest heartbeat came
+        self._heard_over: int | None = None  # and over which connection
 
     def on_init(self) -> None:
         """Says hello to the master. Leaves the process with 2 where its environment leaves callers nothing to do."""
@@ -63,7 +64,7 @@ class Worker:
     def on_heartbeat(self) -> None:
         """The master lives. Where it was silent, it is asked which stage is on now."""
         was_silent = self._silence_s() > _UNHEARD_S
-        self._heard_s = time.monotonic()
+        self._heard_s, self._heard_over = time.monotonic(), self.environment.runner.client.connection
         if was_silent:
             self._say_hello()
 
@@ -148,7 +149,7 @@ class Worker:
             self.pool.drain(is_cut=True, limit_s=_STOP_LIMIT_S)
             self._received.clear()
             self._send_last_report(self._token)
-            if self.environment.runner.client.is_connected:
+            if self.environment.runner.client.connection is not None:
                 self._received.wait(_RECEIVED_LIMIT_S)
         self.environment.runner.quit()
 
@@ -168,9 +169,10 @@ class Worker:
         self._leave()
 
     def _is_master_gone(self, silent_looks: int) -> bool:
-        """Whether a master that was silent in the last so many looks, with the lease over, is waited for no longer."""
+        """Whether a master that was silent in the last so many looks, with the lease over, is waited for no longer. One
+        whose connection is closed has ended, and there may be another one in its place, which doesn't know us."""
         is_absent = silent_looks * _LOOK_PERIOD_S >= ABSENCE_LIMIT_S - LEASE_S
-        return is_absent or (silent_looks > 0 and not self.environment.runner.client.is_connected)
+        return is_absent or (silent_looks > 0 and self.environment.runner.client.connection != self._heard_over)
 
     def _silence_s(self) -> float:
         """How long the master has not been heard; 0 before its first word."""

@@ -11,6 +11,7 @@ import gevent
 from stt_load.clock import Clock, SteadyWallClock
 from stt_load.process.log import log
 from stt_load.run.cluster import Cluster
+from stt_load.run.lease import SILENT_AFTER_S
 from stt_load.run.ledger import Ledger
 from stt_load.run.plan import NOBODY_BEGAN, NOBODY_CAME, Observation, Phase, Plan, Transition
 from stt_load.run.run_folder import RunFolder
@@ -19,7 +20,6 @@ from stt_load.run.stolen_cpu import StolenCpu
 from stt_load.session.advice import find_cause
 
 _STEP_PERIOD_S = 0.1
-_SILENT_AFTER_S = 8.0  # before a worker's callers stop for want of a word of the master's: no such stop goes unnoted
 
 
 class RunController:
@@ -209,7 +209,7 @@ class RunController:
     def _note_silence(self, worker: str) -> None:
         """A worker that is silent for so long counts as lost, even if it comes back: its callers have stopped."""
         silence_s = self.ledger.silence_s(worker, self._clock())
-        is_silent = silence_s > _SILENT_AFTER_S
+        is_silent = silence_s > SILENT_AFTER_S
         if is_silent and worker not in self._silent_workers:
             self._silent_workers.add(worker)
             self._workers_lost += 1

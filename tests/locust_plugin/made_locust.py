@@ -23,7 +23,7 @@ class MadeRunner:
     worker_index = 0
 
     def __init__(self) -> None:
-        self.client = Namespace(is_connected=True)
+        self.client = Namespace(connection=1)
         self.user_count = 0
         self.target_user_count: int | None = None
         self.sent: list[tuple[Any, ...]] = []
@@ -45,6 +45,7 @@ class MadeMasterRunner(MadeRunner):
     def __init__(self, **workers: str) -> None:
         super().__init__()
         self.states = workers
+        self.shape_last_tick: tuple[int, float] | None = None
         self.admission = Admission(this_program())
 
     def send_message(self, name: str, data: Any = None, client_id: str | None = None) -> None:

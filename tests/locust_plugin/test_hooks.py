@@ -21,6 +21,20 @@ print(entry.get_response_time_percentile(0.5))
     assert float(run_with_locust(program)) == pytest.approx(milliseconds, abs=0.5)
 
 
+def test_locust_still_reads_what_we_set_of_its_patience_and_of_its_shape() -> None:
+    program = """
+from locust.runners import MasterRunner, Runner, WorkerRunner
+for function, name in (
+    (MasterRunner.handle_message, "HEARTBEAT_LIVENESS"),
+    (MasterRunner.heartbeat_worker, "HEARTBEAT_DEAD_INTERNAL"),
+    (WorkerRunner.heartbeat_timeout_checker, "MASTER_HEARTBEAT_TIMEOUT"),
+    (Runner.shape_worker, "shape_last_tick"),
+):
+    print(name in function.__code__.co_names)
+"""
+    assert run_with_locust(program).split() == ["True"] * 4
+
+
 def test_an_utterance_is_one_request_named_by_its_stage_and_a_failed_one_has_no_response_time() -> None:
     program = """
 import locust, math

@@ -17,6 +17,7 @@ from typing import Any
 
 import gevent
 import gevent.event
+import msgspec
 import psutil
 import pytest
 from made_locust import MadeMasterRunner, MadeRunner, MadeWebUi, made_environment, settle
@@ -186,6 +187,27 @@ def test_the_shape_asks_how_many_users_there_should_be(make_master: MakeMaster) 
     assert master.tick() == (3, 7.0)
     run.controller.plan.stop(0.0, "over")
     assert master.tick() is None
+
+
+def test_callers_are_shared_anew_where_workers_have_changed_when_a_stage_begins(make_master: MakeMaster) -> None:
+    """Locust shares them where their number changes, and keeps the last number that it was told."""
+    runner = MadeMasterRunner(w0="running", w1="running")
+    master = make_master(runner)
+    run = started(master)
+    runner.shape_last_tick = (3, 7.0)
+    master.tick()
+    assert runner.shape_last_tick is None  # the first time
+    runner.shape_last_tick = (3, 7.0)
+    master.tick()
+    assert runner.shape_last_tick == (3, 7.0)
+    runner.states["w1"] = "missing"
+    ramp = run.controller.update
+    run.controller.update = msgspec.structs.replace(ramp, phase=Phase.HOLD)
+    master.tick()
+    assert runner.shape_last_tick == (3, 7.0)  # not in the middle of a hold
+    run.controller.update = ramp
+    master.tick()
+    assert runner.shape_last_tick is None
 
 
 def test_the_shape_ends_where_no_worker_is_left_to_begin_with(

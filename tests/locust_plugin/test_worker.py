@@ -15,10 +15,10 @@ from made_locust import MadeRunner, made_environment, names, settle
 from stt_load.config import parse_options
 from stt_load.credentials import TTS_KEY_VARIABLE
 from stt_load.errors import ConfigError, Outcome
-from stt_load.locust_plugin.cluster.lease import ABSENCE_LIMIT_S, LEASE_S
 from stt_load.locust_plugin.cluster.messages import DRAINED, EQUIPMENT, HELLO, REPORT_KEY, SERVERS_OPTION, UPDATE_OPTION
 from stt_load.locust_plugin.worker import Worker
 from stt_load.records import UtteranceRecord
+from stt_load.run.lease import ABSENCE_LIMIT_S, LEASE_S
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import ReportMessage, Snapshot
@@ -180,6 +180,7 @@ def test_the_callers_of_a_worker_whose_lease_is_over_stop_until_the_master_says_
     worker = made_worker(**{UPDATE_OPTION: told()})
     pool = worker.ready_pool()
     caller, speaking = pool.new_caller(), Speaking(worker)
+    worker.on_heartbeat()
     worker._heard_s = time.monotonic() - LEASE_S - 1.0
     watching = gevent.spawn(worker._watch_master)
     gevent.sleep(1.1)  # the second look
@@ -195,21 +196,25 @@ def test_the_callers_of_a_worker_whose_lease_is_over_stop_until_the_master_says_
 
 def test_a_worker_leaves_a_master_that_is_silent_and_whose_connection_is_closed() -> None:
     worker = made_worker()
-    worker.environment.runner.client.is_connected = False
-    worker._heard_s = time.monotonic() - LEASE_S - 1.0
     worker.on_init()
+    worker.on_heartbeat()
+    worker.environment.runner.client.connection = None
+    worker._heard_s = time.monotonic() - LEASE_S - 1.0
     gevent.sleep(1.1)
     assert names(worker.environment.runner.sent) == [HELLO]
     assert worker.environment.runner.calls == ["quit"]
+    assert worker.environment.process_exit_code == 1
 
 
 @pytest.mark.parametrize(
-    ("silent_looks", "is_connected", "is_gone"),
-    [(0, False, False), (1, False, True), (1, True, False), (int(ABSENCE_LIMIT_S), True, True)],
+    ("silent_looks", "connection", "is_gone"),
+    [(0, None, False), (1, None, True), (1, 2, True), (1, 1, False), (int(ABSENCE_LIMIT_S), 1, True)],
 )
-def test_how_long_a_silent_master_is_waited_for(silent_looks: int, is_connected: bool, is_gone: bool) -> None:
+def test_how_long_a_silent_master_is_waited_for(silent_looks: int, connection: int | None, is_gone: bool) -> None:
+    """Behind another connection may be another master."""
     worker = made_worker()
-    worker.environment.runner.client.is_connected = is_connected
+    worker.on_heartbeat()
+    worker.environment.runner.client.connection = connection
     assert worker._is_master_gone(silent_looks) is is_gone
 
 

@@ -121,6 +121,7 @@ class WorkerSocket(zmqrpc.BaseSocket):
         self._events = self.socket.get_monitor_socket(
             _HANDSHAKE_FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
         )
+        self._connections = 0  # so far
         self._is_connected = False
         self._failures = 0  # handshakes that failed
         self.socket.connect(f"tcp://{self._address}")
@@ -130,13 +131,15 @@ class WorkerSocket(zmqrpc.BaseSocket):
             exit_with(refused.lines)
 
     @property
-    def is_connected(self) -> bool:
-        """Whether there is a connection, as far as this side knows: it stays where the other machine falls silent."""
+    def connection(self) -> int | None:
+        """The number of the connection to the master, from 1; None where it is closed, as far as this side knows. One
+        to a machine that falls silent stays open."""
         while self._events.poll(0):
             event = int(parse_monitor_message(self._events.recv_multipart())["event"])
             self._is_connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            self._connections += self._is_connected
             self._failures += bool(event & _HANDSHAKE_FAILED)
-        return self._is_connected
+        return self._connections if self._is_connected else None
 
     def recv(self) -> Message:
         """The next message of the master. RPCError where the socket is broken."""
@@ -155,7 +158,7 @@ class WorkerSocket(zmqrpc.BaseSocket):
         telling = gevent.spawn_later(_TOLD_AFTER_S, self._tell_of_no_master)
         message, is_greeted = joining.question(), False
         while time.monotonic() < deadline_s:
-            is_connected = self.is_connected
+            is_connected = self.connection is not None
             if self._failures >= _FAILED_HANDSHAKES:
                 if is_greeted:  # before these failed: a master was there already
                     raise Refused([f"the master at {self._address} {_OTHER_TOKEN}"])

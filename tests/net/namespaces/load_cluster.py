@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from network import Host, Network
 from relay import Orders
@@ -33,9 +34,9 @@ from servers.script import Script
 from stand_in import StandInSmi
 
 TEXT = "some words"  # what every clip says, and what the recogniser answers
+DELAY_OF_SERVER_S = 0.2
 MASTER_PORT = "5557"
 SERVER_PORT = "9000"
-RELAY_PORT = "9001"
 SIDECAR_PORT = "9550"
 _HERE = Path(__file__).parent
 _SECRETS = {"STT_LOAD_CLUSTER_TOKEN": "a token for tests only", "GPU_SIDECAR_TOKEN": "another token for tests"}
@@ -48,6 +49,17 @@ class Member(Run):
     def __init__(self, host: Host, line: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         super().__init__(host.line(*line), folder, {**_SECRETS, **environment})
         self.host = host
+
+
+@dataclass(frozen=True)
+class Relay:
+    """A relay that is running. `orders`: the file by which it is told what to do."""
+
+    address: str
+    orders: Path
+
+    def order(self, **orders: Any) -> None:
+        Orders(**orders).write(self.orders)
 
 
 class LoadCluster:
@@ -72,33 +84,33 @@ class LoadCluster:
 
     # who takes part -------------------------------------------------------------------------------------
 
-    def start(self, *options: str, n_workers: int = 2, url: str | None = None, **script: object) -> None:
-        """The recogniser, the master and its workers. `options`: the master's. `script`: the recogniser's."""
-        if not hasattr(self, "server"):
-            self.start_server(**script)
-        self.start_master(*options, n_workers=n_workers, url=url)
-        for _ in range(n_workers):
+    def start(self, *options: str) -> None:
+        """The recogniser, the master and two workers. `options`: the master's."""
+        self.start_server()
+        self.start_master(*options)
+        for _ in range(2):
             self.start_worker()
 
-    def start_server(self, **script: object) -> None:
+    def start_server(self) -> None:
         """The recogniser, which counts what it has answered."""
-        script = {"text": TEXT, "delay_s": 0.2, **script}
+        script = Script(text=TEXT, delay_s=DELAY_OF_SERVER_S)
         host = self.network.host("recogniser")
-        line = [sys.executable, "-m", "servers.scripted", "--script", Script(**script).to_json()]  # type: ignore[arg-type]
+        line = [sys.executable, "-m", "servers.scripted", "--script", script.to_json()]
         self.server = self._run(
             host, [*line, "--host", host.address, "--port", SERVER_PORT], PYTHONPATH=str(_HERE.parents[1])
         )
         wait_for(lambda: "listening on" in self.server.output, "the recogniser", self.server)
-        self.server_url = f"ws://{host.address}:{SERVER_PORT}/ws"
+        self.server_url = url_of(host.address)
 
-    def start_relay(self, orders: Orders) -> str:
-        """A relay in front of the recogniser. Returns the URL that leads through it."""
-        host, self.orders_file = self.network.host("relay"), self.folder / "orders.json"
-        orders.write(self.orders_file)
-        line = [sys.executable, str(_HERE / "relay.py"), f"{host.address}:{RELAY_PORT}"]
-        relay = self._run(host, [*line, f"{self.server.host.address}:{SERVER_PORT}", str(self.orders_file)])
-        wait_for(lambda: "listening on" in relay.output, "the relay", relay)
-        return f"ws://{host.address}:{RELAY_PORT}/ws"
+    def start_relay(self, name: str, to: Host, port: str) -> Relay:
+        """A relay to that port, on a host and at the same port of its own."""
+        host = self.network.host(name)
+        relay = Relay(host.address, self.folder / f"{name}.json")
+        relay.order()
+        line = [sys.executable, str(_HERE / "relay.py"), f"{host.address}:{port}", f"{to.address}:{port}"]
+        process = self._run(host, [*line, str(relay.orders)])
+        wait_for(lambda: "listening on" in process.output, "the relay", process)
+        return relay
 
     def start_sidecar(self) -> StandInSmi:
         """The GPU host: a sidecar with a stand-in `nvidia-smi`."""
@@ -113,17 +125,18 @@ class LoadCluster:
         self.sidecar_url = f"http://{host.address}:{SIDECAR_PORT}"
         return smi
 
-    def start_master(self, *options: str, n_workers: int = 2, url: str | None = None) -> None:
+    def start_master(self, *options: str) -> None:
+        """It waits for two workers."""
         host = self.master_host
         line = [*STT_LOAD, "run", "--master", "--master-bind-host", host.address, "--master-bind-port", MASTER_PORT]
-        line += ["--expect-workers", str(n_workers), "--stt-url", url or self.server_url, "--clips", str(self.clips)]
+        line += ["--expect-workers", "2", "--stt-url", self.server_url, "--clips", str(self.clips)]
         line += ["--settle", "0.5s", "--timeout", "5", "--results", str(self.results), *EASY_SLOS]
         self.master = self._run(host, [*line, *options])
 
-    def start_worker(self, **environment: str) -> Member:
-        """One more worker."""
+    def start_worker(self, master: str | None = None, **environment: str) -> Member:
+        """One more worker. `master`: the address at which it looks for its master."""
         host = self.network.host(f"worker-{len(self.workers)}")
-        line = [*LOCUST, "-f", str(LADDER), "--worker", "--master-host", self.master_host.address]
+        line = [*LOCUST, "-f", str(LADDER), "--worker", "--master-host", master or self.master_host.address]
         worker = self._run(host, [*line, "--master-port", MASTER_PORT], **environment)
         self.workers.append(worker)
         return worker
@@ -178,6 +191,11 @@ class LoadCluster:
         delivery = self.transitions[-1]["delivery"]
         n = len(self.utterances)
         return bool(n == delivery["rows"] == sum(delivery["totals"].values()) and not delivery["missing_seq"])
+
+
+def url_of(address: str) -> str:
+    """Of the recogniser, or of a relay to it."""
+    return f"ws://{address}:{SERVER_PORT}/ws"
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Relay:
             await asyncio.sleep(_LOOK_PERIOD_S)
 
     async def on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        to_reader, to_writer = await asyncio.open_connection(*self.to)
+        to_reader, to_writer = await self._connect()
         pair = {writer, to_writer}
         self.writers |= pair
         try:
@@ -59,6 +59,14 @@ class Relay:
             self.writers -= pair
             for each in pair:
                 each.close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Waits for a machine on which nobody listens yet."""
+        while True:
+            try:
+                return await asyncio.open_connection(*self.to)
+            except OSError:
+                await asyncio.sleep(_LOOK_PERIOD_S)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from load_cluster import LoadCluster, MakeCluster, Scenes
-from relay import Orders
+from load_cluster import DELAY_OF_SERVER_S, MASTER_PORT, SERVER_PORT, LoadCluster, MakeCluster, Scenes, url_of
 from runs import rows, run_folder, wait_for
 from stand_in import dmon_row
 
 pytestmark = [pytest.mark.locust, pytest.mark.slow, pytest.mark.namespaces]
 
 DELAY_S = 0.3
-SERVERS_DELAY_S = 0.2
 
 
 def a_ladder_with_a_gpu_host(cluster: LoadCluster) -> None:
@@ -26,17 +24,24 @@ def a_ladder_with_a_gpu_host(cluster: LoadCluster) -> None:
 
 
 def a_ladder_through_a_bad_network(cluster: LoadCluster) -> None:
-    """The first stage is slow, connections are cut in the second one, and nothing passes for a while in the third."""
-    cluster.start_server(delay_s=SERVERS_DELAY_S)
-    url = cluster.start_relay(Orders(delay_s=DELAY_S))
-    cluster.start("--concurrency", "2,2,2", "--hold", "4s", url=url)
+    """In the first stage it is slow, and the connection of a worker to its master is cut. In the second one connections
+    to the server are cut, and in the third one nothing passes for a while."""
+    cluster.start_server()
+    to_server = cluster.start_relay("to-server", cluster.server.host, SERVER_PORT)
+    to_server.order(delay_s=DELAY_S)
+    to_master = cluster.start_relay("to-master", cluster.master_host, MASTER_PORT)
+    cluster.start_master("--concurrency", "2,2,2", "--hold", "4s", "--stt-url", url_of(to_server.address))
+    for address in (cluster.master_host.address, to_master.address):
+        cluster.start_worker(address)
+    cluster.wait_for_hold(0)
+    to_master.order(cuts=1)
     cluster.wait_for_hold(1)
     wait_for(lambda: bool(outcomes(cluster, 1)), "an utterance of the second stage", cluster.master)
-    Orders(cuts=1).write(cluster.orders_file)
+    to_server.order(cuts=1)
     cluster.wait_for_hold(2)
-    Orders(cuts=1, is_stalled=True).write(cluster.orders_file)
+    to_server.order(cuts=1, is_stalled=True)
     wait_for(lambda: "timed_out" in outcomes(cluster, 2), "an utterance that times out", cluster.master)
-    Orders(cuts=1).write(cluster.orders_file)
+    to_server.order(cuts=1)
 
 
 def outcomes(cluster: LoadCluster, stage: int) -> Counter[str]:
@@ -72,16 +77,21 @@ def test_figures_of_a_gpu_host_are_tagged_with_the_stage_and_dated_by_the_master
 
 def test_a_slow_network_shows_in_the_latency_and_in_nothing_else(scenes: Scenes) -> None:
     cluster = scenes.ended(a_ladder_through_a_bad_network).cluster
-    assert cluster.broken()[0] == set()
+    assert cluster.broken()[0] <= {"no rows lost"}  # see the next test
     slow = [row for row in cluster.utterances if row["stage"] == 0]
     assert {row["outcome"] for row in slow} == {"ok"}
-    assert min(row["eos_latency_s"] for row in slow) > SERVERS_DELAY_S + 2 * DELAY_S
+    assert min(row["eos_latency_s"] for row in slow) > DELAY_OF_SERVER_S + 2 * DELAY_S
+
+
+def test_a_worker_whose_connection_to_its_master_is_cut_makes_another_one_and_plays_on(scenes: Scenes) -> None:
+    cluster = scenes.ended(a_ladder_through_a_bad_network).cluster
+    assert not any("workers constant" in broken for broken in cluster.broken())
+    assert {row["worker"] for row in cluster.utterances if row["stage"] > 0} == {0, 1}
+    assert cluster.is_whole() or "no rows lost" in cluster.broken()[0]  # a report was under way when it was cut
 
 
 def test_connections_that_are_cut_and_packets_that_stay_lost_are_failures_of_their_stage(scenes: Scenes) -> None:
     ended = scenes.ended(a_ladder_through_a_bad_network)
     assert {"ok"} < set(outcomes(ended.cluster, 1)) <= {"ok", "disconnected", "refused"}  # refused: while it dialled
     assert set(outcomes(ended.cluster, 2)) == {"ok", "timed_out"}
-    assert ended.cluster.is_whole()
     assert ended.code in (3, 4), ended.cluster.master.output
-    assert "workers constant" not in set().union(*ended.cluster.broken())
