@@ -194,7 +194,7 @@ class LoadCluster:
 
 
 def url_of(address: str) -> str:
-    """Of the recogniser, or of a relay to it."""
+    """The URL of the recogniser at this address, or of a relay to it."""
     return f"ws://{address}:{SERVER_PORT}/ws"
 
 
