@@ -25,6 +25,7 @@ def main() -> None:
     # What the locustfile needs, while nothing comes from this folder.
     hooks = import_module("stt_load.locust_plugin.hooks")
     vars(hooks)["tells_of_variables"] = False  # the command that started us has
+    gc.freeze()  # what they made lasts as long as the process
     gc.enable()
     # The files that are read without being named with --config.
     locust.argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
