@@ -29,6 +29,13 @@ def test_nothing_heavy_is_imported_to_help(line: list[str]) -> None:
     assert done.stdout.splitlines()[-1].strip() == "imported:"
 
 
+def test_what_a_run_checks_before_it_becomes_locust_needs_neither_locust_nor_a_report() -> None:
+    """Both are imported a moment later, by the process that takes this one's place."""
+    look = "import sys, stt_load.cli.run; print(sorted({'gevent', 'jinja2', 'locust', 'rich'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_is_listed_and_has_help_of_its_own(name: str) -> None:
     assert name in CliRunner().invoke(cli, ["--help"]).stdout
