@@ -349,9 +349,13 @@ class Master:
             log.warning("%s: no run is started; repeat it to leave at once", number.name)
             stop_making_clips()
             return
-        if self.run is not None:
+        if self.run is None:
+            what = "no run is on, leaving"
+        elif self.run.is_closing:
+            what = "the run has ended, and its report is being made"
+        else:
+            what = "ending the run"
             self.run.abort()
-        what = "no run is on, leaving" if self.run is None else "ending the run"
         log.warning("%s: %s; repeat it to leave at once", number.name, what)
         self._leave()
 

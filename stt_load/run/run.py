@@ -164,6 +164,11 @@ class Run:
         """How many callers there should be now; None once the plan has run through."""
         return None if self.controller.is_done else self.controller.plan.users
 
+    @property
+    def is_closing(self) -> bool:
+        """Its load has ended, and its report is being made or is there."""
+        return bool(self._closing.started or self._closing.dead)
+
     def abort(self) -> None:
         """The run ends early: utterances in flight will be cut, and the report says so."""
         self.is_aborted = True

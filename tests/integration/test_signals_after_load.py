@@ -56,7 +56,8 @@ def test_a_signal_while_the_report_is_written_changes_nothing(start_sink: StartS
             if worker is not None and case.to == "worker":
                 assert worker.wait() == 0, worker.output
             else:
-                wait_for(lambda: f"{case.number.name}: " in run.output, "the signal to be heard", run)
+                heard = f"{case.number.name}: the run has ended, and its report is being made"
+                wait_for(lambda: heard in run.output, "the signal to be heard", run)
             with pipe.open("rb"):
                 case.assert_ended(run, worker, None)
 
