@@ -157,7 +157,7 @@ class FakePoller:
     def watch(self, in_flight: InFlight, wants_writable: bool = False) -> None:
         self._wants_writable[in_flight] = wants_writable
 
-    def remove(self, in_flight: InFlight, is_closed: bool = False) -> None:
+    def remove(self, in_flight: InFlight) -> None:
         self._wants_writable.pop(in_flight, None)
 
     def wait(self, until_s: float | None) -> Sequence[InFlight]:

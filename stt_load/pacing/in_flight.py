@@ -123,8 +123,10 @@ class Poller(Protocol):
         Called again where that changes, or the descriptor does."""
         ...
 
-    def remove(self, in_flight: InFlight, is_closed: bool = False) -> None:
-        """Tells of it no more. Does nothing where it isn't watched. `is_closed`: its descriptor is no longer open."""
+    def remove(self, in_flight: InFlight) -> None:
+        """Tells of it no more. Does nothing where it isn't watched. To be called while its descriptor is open: one that
+        a fork of this process holds too, as a child does until its program starts, is told of even when it is closed
+        here."""
         ...
 
     def wait(self, until_s: float | None) -> Sequence[InFlight]:

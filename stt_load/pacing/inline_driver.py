@@ -37,13 +37,13 @@ class EpollPoller:
             pass  # another socket that got the number of the one before
         self._epoll.register(fd, events)
 
-    def remove(self, in_flight: InFlight, is_closed: bool = False) -> None:
+    def remove(self, in_flight: InFlight) -> None:
         if self._by_fd.get(in_flight.fd) is not in_flight:
             return
         del self._by_fd[in_flight.fd]
-        if not is_closed:  # what is closed has left the epoll by itself
-            with contextlib.suppress(OSError):
-                self._epoll.unregister(in_flight.fd)
+        # A socket that was closed meanwhile has left the epoll by itself.
+        with contextlib.suppress(OSError):
+            self._epoll.unregister(in_flight.fd)
 
     def wait(self, until_s: float | None) -> Sequence[InFlight]:
         if not self._by_fd:

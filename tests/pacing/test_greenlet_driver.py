@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import socket
 import time
 from collections.abc import Iterator, Sequence
 
@@ -24,6 +27,7 @@ from stt_load.session.session import Session
 
 CLIENT = Settings(end="client")
 AUDIO = encode_clip(clip(0.0, 0.3, 0.3), choose_frame(20, 16_000, 1), 0.0, Vosk(CLIENT))
+MORE = frame(TEXT, b"{}")
 ANSWER = frame(TEXT, b'{"text": "all of it"}') + close_frame(1000)
 
 
@@ -52,6 +56,17 @@ def answer(caller: Caller) -> None:
     while caller.read_frame() != (TEXT, EOF.encode()):
         pass
     caller.send(ANSWER)
+    caller.wait_for_end()
+
+
+def answer_twice(caller: Caller) -> None:
+    """Says more when its answer was taken."""
+    caller.upgrade()
+    while caller.read_frame() != (TEXT, EOF.encode()):
+        pass
+    caller.send(ANSWER)
+    caller.read_frame()  # the close frame
+    caller.send(MORE)
     caller.wait_for_end()
 
 
@@ -105,6 +120,23 @@ def test_a_caller_that_is_killed_is_dropped_and_nobody_else() -> None:
         assert cut.session.schedule.n_sent == n_sent
         assert outcome_of(other) == (Outcome.OK, "all of it")
         assert outcome_of(cut)[0] == Outcome.INTERRUPTED
+
+
+def test_a_socket_that_a_fork_still_holds_disturbs_nobody_when_its_utterance_is_over() -> None:
+    driver = GreenletDriver()
+    with raw_server(answer_twice) as server, raw_server(stall) as stalled:
+        one, other = dialled(server.url), dialled(stalled.url)
+        one.is_last = True
+        greenlets = [gevent.spawn(driver.run, in_flight) for in_flight in (one, other)]
+        while one.session.schedule is None or not one.session.schedule.n_sent:
+            gevent.sleep(0.001)
+        with socket.socket(fileno=os.dup(one.transport.fileno())) as held:  # what a fork does with every descriptor
+            greenlets[0].get()
+            assert select.select([held], [], [], DEADLINE_S)[0], "the server says more"
+            gevent.sleep(0.05)  # the loop has its turns
+        assert not other.is_done
+        greenlets[1].kill()
+        assert [outcome_of(in_flight)[0] for in_flight in (one, other)] == [Outcome.OK, Outcome.INTERRUPTED]
 
 
 def test_a_mistake_in_a_dialect_is_raised_where_the_utterance_was_asked_for() -> None:
