@@ -199,10 +199,10 @@ def find_contradictions(options: Mapping[str, Any]) -> list[str]:
 
 
 def said_processes(words: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Whether somebody has said which processes play callers."""
+    """Whether somebody has said which processes play callers, or may have, in a file of Locust's options."""
     flags = {word.partition("=")[0] for word in words}
     is_in_environment = any(environ.get(name) for name in (PROCESSES.variable, *_ROLE_VARIABLES))
-    return is_in_environment or not flags.isdisjoint({f"--{PROCESSES.name}", "--master", "--worker"})
+    return is_in_environment or not flags.isdisjoint({f"--{PROCESSES.name}", "--master", "--worker", "--config"})
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})

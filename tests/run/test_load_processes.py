@@ -75,6 +75,7 @@ def test_the_largest_stage_that_can_come_decides_whether_one_process_would_be_la
         (8, 50, ["--processes", "1"], {}, ["--processes", "1"]),
         (8, 50, ["--processes=2"], {}, ["--processes=2"]),
         (8, 50, ["--master"], {}, ["--master"]),
+        (8, 50, ["--config", "locust.conf"], {}, ["--config", "locust.conf"]),  # which may say it
         (8, 50, [], {"LOCUST_PROCESSES": "2"}, []),
         (8, 50, [], {"LOCUST_MODE_WORKER": "1"}, []),
     ],
