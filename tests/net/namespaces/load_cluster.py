@@ -84,11 +84,11 @@ class LoadCluster:
 
     # who takes part -------------------------------------------------------------------------------------
 
-    def start(self, *options: str) -> None:
-        """The recogniser, the master and two workers. `options`: the master's."""
+    def start(self, *options: str, n_workers: int = 2) -> None:
+        """The recogniser, the master and its workers. `options`: the master's."""
         self.start_server()
-        self.start_master(*options)
-        for _ in range(2):
+        self.start_master(*options, n_workers=n_workers)
+        for _ in range(n_workers):
             self.start_worker()
 
     def start_server(self) -> None:
@@ -125,11 +125,11 @@ class LoadCluster:
         self.sidecar_url = f"http://{host.address}:{SIDECAR_PORT}"
         return smi
 
-    def start_master(self, *options: str) -> None:
-        """It waits for two workers."""
+    def start_master(self, *options: str, n_workers: int = 2) -> None:
+        """It waits for so many workers."""
         host = self.master_host
         line = [*STT_LOAD, "run", "--master", "--master-bind-host", host.address, "--master-bind-port", MASTER_PORT]
-        line += ["--expect-workers", "2", "--stt-url", self.server_url, "--clips", str(self.clips)]
+        line += ["--expect-workers", str(n_workers), "--stt-url", self.server_url, "--clips", str(self.clips)]
         line += ["--settle", "0.5s", "--timeout", "5", "--results", str(self.results), *EASY_SLOS]
         self.master = self._run(host, [*line, *options])
 
