@@ -1,5 +1,5 @@
 """Whole runs whose processes may have no more of something: what could not be played is no fault of the server's, what
-was measured stays, and nothing is left running."""
+was measured stays, and nothing is left running. They go on side by side, in two groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import os
 import resource
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -21,6 +23,7 @@ from runs import (
     broken_conditions,
     rows,
     run_folder,
+    side_by_side,
     summary,
     two_processes,
     wait_for,
@@ -30,45 +33,60 @@ from runs import (
 
 pytestmark = pytest.mark.locust
 
-NO_MEMORY = "error: this process gets no more memory, and ends"
 OWN_FAULT = "the load generator itself did not fail"
-StartRun = Callable[..., tuple[Run, Path]]
+CONTROL_GROUPS = Path("/sys/fs/cgroup/pids")
+NO_MEMORY = "error: this process gets no more memory, and ends"
 
 
-@pytest.fixture
-def start_run(start_sink: StartSink, tmp_path: Path) -> Iterator[StartRun]:
-    """Starts a run of two stages, the second with more callers, and returns once the first holds and has a row."""
-    url = start_sink().url
-    with ExitStack() as stack:
+@dataclass
+class Limited:
+    """A run of two stages in a folder of its own; the second has more callers. From the hold of the first on, once that
+    has rows, one of its processes is limited."""
 
-        def start(*more: str) -> tuple[Run, Path]:
-            results = tmp_path / f"results-{len(list(tmp_path.iterdir()))}"
-            line = [
-                *STT_LOAD,
-                "run",
-                "--stt-url",
-                url,
-                "--concurrency",
-                "2,12",
-                "--ramp-rate",
-                "10",
-                "--hold",
-                "2s",
-                "--settle",
-                "0.2s",
-            ]
-            run = stack.enter_context(Run([*line, *EASY_SLOS, *more, "--results", str(results)], tmp_path))
-            wait_for_hold(results, 0, run)
-            wait_for_rows(results, 2, run)
+    folder: Path
+    processes: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    @property
+    def rows(self) -> list[dict]:
+        return rows(run_folder(self.results) / "utterances.jsonl")
+
+    @contextmanager
+    def running(self, url: str) -> Iterator[Run]:
+        self.folder.mkdir()
+        line = [*STT_LOAD, "run", "--stt-url", url, "--concurrency", "2,12", "--ramp-rate", "10", "--hold", "2s"]
+        line += ["--settle", "0.2s", *EASY_SLOS, *self.processes, "--results", str(self.results)]
+        with Run(line, self.folder) as run:
+            wait_for_hold(self.results, 0, run)
+            wait_for_rows(self.results, 2, run)
             run.note_family()
-            return run, results
+            yield run
+            run.wait_until_nothing_is_left()
 
-        yield start
+    def assert_is_whole(self, run: Run) -> None:
+        """The run has come to its end with every process, and every row is there."""
+        done = rows(run_folder(self.results) / "stages.jsonl")[-1]
+        delivery = done["delivery"]
+        assert (done["phase"], delivery["workers_lost"]) == ("done", 0)
+        assert delivery["rows"] == sum(delivery["totals"].values()) == len(self.rows)
+        assert "Traceback" not in run.output, run.output
+
+    def report_again(self) -> int:
+        """The exit code of `stt-load report`."""
+        line = [*STT_LOAD, "report", str(run_folder(self.results))]
+        return subprocess.run(line, capture_output=True, timeout=120, check=False).returncode
 
 
-def whoever(role: str, run: Run) -> psutil.Process:
-    """`master`: the process that leads the run, alone or not. `worker`: one of those that it has forked."""
-    return psutil.Process(run.process.pid) if role == "master" else run.children()[0]
+def leader(run: Run) -> psutil.Process:
+    """The process that leads a run, alone or not."""
+    return psutil.Process(run.process.pid)
+
+
+def worker(run: Run) -> psutil.Process:
+    return run.children()[0]
 
 
 def limit(process: psutil.Process, what: int, to: int) -> None:
@@ -76,66 +94,25 @@ def limit(process: psutil.Process, what: int, to: int) -> None:
     resource.prlimit(process.pid, what, (to, to))
 
 
-def assert_has_every_row(run: Run, results: Path) -> None:
-    run.wait_until_nothing_is_left()
-    done = rows(run_folder(results) / "stages.jsonl")[-1]
-    assert done["phase"] == "done"
-    delivery = done["delivery"]
-    assert delivery["rows"] == sum(delivery["totals"].values()) == len(rows(run_folder(results) / "utterances.jsonl"))
-    assert delivery["workers_lost"] == 0
-    assert "Traceback" not in run.output, run.output
-
-
-@pytest.mark.parametrize("processes", [list, two_processes])
-def test_callers_without_a_file_descriptor_are_failures_of_the_generator(
-    start_run: StartRun, processes: Callable[[], list[str]]
-) -> None:
-    run, results = start_run(*processes())
-    process = whoever("worker" if processes() else "master", run)
-    limit(process, resource.RLIMIT_NOFILE, process.num_fds())
-    assert run.wait() == 4, run.output
-    assert_has_every_row(run, results)
-    assert OWN_FAULT in broken_conditions(results)
+def without_descriptors(url: str, limited: Limited, who: Callable[[Run], psutil.Process]) -> None:
+    """Of a process with callers."""
+    with limited.running(url) as run:
+        process = who(run)
+        limit(process, resource.RLIMIT_NOFILE, process.num_fds())
+        assert run.wait() == 4, run.output
+    limited.assert_is_whole(run)
+    assert OWN_FAULT in broken_conditions(limited.results)
     assert "Too many open files: this process may have" in run.output
 
 
-def test_a_master_without_a_file_descriptor_ends_with_1_and_its_rows_can_be_reported(start_run: StartRun) -> None:
-    run, results = start_run(*two_processes())
-    limit(whoever("master", run), resource.RLIMIT_NOFILE, 3)
-    assert run.wait() == 1, run.output
-    assert_has_every_row(run, results)
-    folder = run_folder(results)
-    assert f"Too many open files; what was measured is in {folder}" in run.output
-    assert not (folder / "summary.json").exists()
-    report = subprocess.run([*STT_LOAD, "report", str(folder)], capture_output=True, text=True, timeout=120)
-    assert (report.returncode, "Traceback" in report.stderr) == (summary(results)["exit_code"], False)
-
-
-@pytest.mark.parametrize("processes", [list, two_processes])
-def test_a_process_that_leads_a_run_and_gets_no_more_memory_ends_and_its_rows_stay(
-    start_run: StartRun, processes: Callable[[], list[str]]
-) -> None:
-    run, results = start_run(*processes())
-    take_memory(whoever("master", run))
-    assert run.wait() == 1, run.output
-    run.wait_until_nothing_is_left()
-    assert NO_MEMORY in run.output
-    folder = run_folder(results)
-    assert len(rows(folder / "utterances.jsonl")) >= 2
-    report = subprocess.run([*STT_LOAD, "report", str(folder)], capture_output=True, text=True, timeout=120)
-    assert (report.returncode, summary(results)["verdict"]) == (4, "invalid"), report.stderr
-
-
-def test_a_worker_that_gets_no_more_memory_leaves_the_run_to_the_others(start_run: StartRun) -> None:
-    run, results = start_run(*two_processes())
-    take_memory(whoever("worker", run))
-    code = run.wait()
-    assert code in (0, 4), run.output  # 4: it was needed in a hold, or this machine was late
-    run.wait_until_nothing_is_left()
-    assert NO_MEMORY in run.output
-    assert summary(results)["exit_code"] == code
-    assert rows(run_folder(results) / "stages.jsonl")[-1]["delivery"]["workers_lost"] == 1
-    assert any(note.startswith("load workers that were lost") for note in summary(results)["notes"])
+def master_without_descriptors(url: str, limited: Limited) -> None:
+    with limited.running(url) as run:
+        limit(leader(run), resource.RLIMIT_NOFILE, 3)
+        assert run.wait() == 1, run.output
+    limited.assert_is_whole(run)
+    assert f"Too many open files; what was measured is in {run_folder(limited.results)}" in run.output
+    assert not (run_folder(limited.results) / "summary.json").exists()
+    assert limited.report_again() == summary(limited.results)["exit_code"]
 
 
 def take_memory(process: psutil.Process) -> None:
@@ -143,26 +120,68 @@ def take_memory(process: psutil.Process) -> None:
     limit(process, resource.RLIMIT_AS, process.memory_info().vms // 2)
 
 
-def test_a_run_needs_no_further_process_or_thread(start_run: StartRun) -> None:
-    """The kernel refuses every one from the first hold on."""
-    run, results = start_run(*two_processes())
-    with no_more_processes([run.process.pid, *(child.pid for child in run.children())]):
-        assert_ends_with(0, run, results)
-    assert_has_every_row(run, results)
+def leader_without_memory(url: str, limited: Limited) -> None:
+    with limited.running(url) as run:
+        take_memory(leader(run))
+        assert run.wait() == 1, run.output
+    assert NO_MEMORY in run.output
+    assert len(limited.rows) >= 2
+    assert (limited.report_again(), summary(limited.results)["verdict"]) == (4, "invalid")
+
+
+def worker_without_memory(url: str, limited: Limited) -> None:
+    with limited.running(url) as run:
+        take_memory(worker(run))
+        code = run.wait()
+    assert code in (0, 4), run.output  # 4: it was needed in a hold, or this machine was late
+    assert NO_MEMORY in run.output
+    assert summary(limited.results)["exit_code"] == code
+    assert rows(run_folder(limited.results) / "stages.jsonl")[-1]["delivery"]["workers_lost"] == 1
+    assert any(note.startswith("load workers that were lost") for note in summary(limited.results)["notes"])
+
+
+def without_further_processes(url: str, limited: Limited) -> None:
+    """None is needed: the kernel refuses every thread and every child from the first hold on."""
+    with limited.running(url) as run, no_more_processes([run.process.pid, *(child.pid for child in run.children())]):
+        assert_ends_with(0, run, limited.results)
+    limited.assert_is_whole(run)
 
 
 @contextmanager
 def no_more_processes(pids: Sequence[int]) -> Iterator[None]:
-    """These have as many threads and children as they will ever have. Skips the test without the right to say so."""
-    place = Path("/sys/fs/cgroup/pids")
-    group = (place if place.is_dir() else place.parent) / f"stt-load-test-{os.getpid()}"
+    """These have as many threads and children as they will ever have."""
+    group = CONTROL_GROUPS / f"stt-load-test-{os.getpid()}"
+    group.mkdir()
     try:
-        group.mkdir()
         for pid in pids:
             (group / "cgroup.procs").write_text(str(pid))
         (group / "pids.max").write_text((group / "pids.current").read_text())
-    except OSError as error:
-        pytest.skip(f"no control group of its own here: {error}")
-    yield
-    wait_for(lambda: not (group / "cgroup.procs").read_text(), "everybody to leave the group")
-    group.rmdir()
+        yield
+    finally:
+        wait_for(lambda: not (group / "cgroup.procs").read_text(), "everybody to leave the group")
+        group.rmdir()
+
+
+def test_whoever_gets_no_more_descriptors_or_processes_loses_no_row_and_blames_nobody(
+    start_sink: StartSink, tmp_path: Path
+) -> None:
+    url, forks = start_sink().url, tuple(two_processes())
+    cases = [
+        partial(without_descriptors, url, Limited(tmp_path / "alone"), leader),
+        partial(without_descriptors, url, Limited(tmp_path / "worker", forks), worker),
+        partial(master_without_descriptors, url, Limited(tmp_path / "master", forks)),
+    ]
+    if os.access(CONTROL_GROUPS, os.W_OK):
+        cases.append(partial(without_further_processes, url, Limited(tmp_path / "processes", forks)))
+    side_by_side(cases)
+
+
+def test_whoever_gets_no_more_memory_ends_and_the_rows_stay(start_sink: StartSink, tmp_path: Path) -> None:
+    url, forks = start_sink().url, tuple(two_processes())
+    side_by_side(
+        [
+            partial(leader_without_memory, url, Limited(tmp_path / "alone")),
+            partial(leader_without_memory, url, Limited(tmp_path / "master", forks)),
+            partial(worker_without_memory, url, Limited(tmp_path / "worker", forks)),
+        ]
+    )
