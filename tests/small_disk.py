@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-
 _BALLAST = "ballast"
 
 
@@ -34,10 +32,10 @@ def no_room_beyond(size_bytes: int) -> Iterator[None]:
 
 
 @contextmanager
-def small_disk(folder: Path, size: str = "4m") -> Iterator[Path]:
-    """A disk of its own at this new folder, in memory. Skips the test where nobody may mount one."""
+def small_disk(folder: Path, size: str = "16m") -> Iterator[Path]:
+    """A disk of its own at this new folder, in memory. Raises OSError where nobody may mount one."""
     folder.mkdir()
-    _run_or_skip(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)])
+    _call(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)])
     try:
         yield folder
     finally:
@@ -57,17 +55,27 @@ def make_room(disk: Path) -> None:
 
 @contextmanager
 def disk_that_breaks(folder: Path) -> Iterator[Path]:
-    """A disk with a file system that becomes read-only when it meets an error, open files too: see `break_disk`."""
+    """A disk with a file system that becomes read-only when it meets an error, open files too: see `break_disk`. Raises
+    OSError where nobody may mount one."""
     folder.mkdir()
     image = folder.with_suffix(".image")
     with image.open("wb") as file:
         file.truncate(8 * 2**20)
-    _run_or_skip(["mkfs.ext4", "-q", "-F", "-e", "remount-ro", str(image)])
-    _run_or_skip(["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)])
+    _call(["mkfs.ext4", "-q", "-F", "-e", "remount-ro", str(image)])
+    _call(["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)])
     try:
         yield folder
     finally:
         _unmount(folder)
+
+
+def why_no_disks(folder: Path) -> str | None:
+    """What stands in the way of disks of their own, a clause; None where nothing does. `folder`: to try it in."""
+    try:
+        with small_disk(folder), disk_that_breaks(folder / "other"):
+            return None
+    except OSError as error:
+        return str(error)
 
 
 def break_disk(disk: Path) -> None:
@@ -77,11 +85,10 @@ def break_disk(disk: Path) -> None:
     Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("a test")
 
 
-def _run_or_skip(command: Sequence[str]) -> None:
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no disk of its own here: {error}")
+def _call(command: Sequence[str]) -> None:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        raise OSError(done.stderr.strip())
 
 
 def _unmount(folder: Path) -> None:

@@ -11,7 +11,7 @@ from stt_load.run import run_folder
 assert locust.__version__
 install()
 resolver._LOOK_UP_AGAIN_S = 0.2
-run_folder.PATIENCE_S = 3.0
+run_folder.PATIENCE_S = 5.0
 
 
 class Caller(CallerUser):

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-
 NAME = "stt.test"
 FINE, SERVER_FAILURE = 0, 2  # RFC 1035, section 4.1.1
 _ADDRESS_OF_IPV4 = 1
@@ -72,13 +70,20 @@ class NameServer:
 
 @contextmanager
 def name_server(at: str) -> Iterator[NameServer]:
-    """Skips the test where nobody may have one: it takes port 53, and mounts of their own for those who ask."""
-    try:
-        subprocess.run(["unshare", "--mount", "true"], check=True, capture_output=True, timeout=60)
-        server = NameServer(at)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no name server of its own here: {error}")
+    """Takes port 53 of this address."""
+    server = NameServer(at)
     try:
         yield server
     finally:
         server.close()
+
+
+def why_no_name_servers() -> str | None:
+    """What stands in the way of a name server, and of mounts of their own for those who ask it; None where nothing
+    does."""
+    try:
+        subprocess.run(["unshare", "--mount", "true"], check=True, capture_output=True, timeout=60)
+        with name_server("127.0.0.76"):
+            return None
+    except (OSError, subprocess.CalledProcessError) as error:
+        return str(error)

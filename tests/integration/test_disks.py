@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,17 @@ from runs import (
     phases,
     rows,
     run_folder,
+    side_by_side,
     summary,
     two_processes,
     wait_for,
     wait_for_hold,
 )
-from small_disk import break_disk, disk_that_breaks, fill, make_room, small_disk
+from small_disk import break_disk, disk_that_breaks, fill, make_room, small_disk, why_no_disks
 
 pytestmark = pytest.mark.locust
 
-HURRIED = Path(__file__).with_name("hurried_ladder.py")  # a disk may be full for 3 s
+HURRIED = Path(__file__).with_name("hurried_ladder.py")  # a disk may be full for 5 s
 
 
 @dataclass
@@ -45,20 +47,14 @@ class OnDisk:
         wait_for(lambda: (stage, phase) in phases(self.results), f"{phase} of stage {stage}", self.run)
 
 
-@pytest.fixture
-def start_on(start_sink: StartSink, tmp_path: Path) -> Iterator[Callable[..., OnDisk]]:
-    """Starts runs of two short stages that write to disks of their own, all on one recogniser."""
-    url = start_sink().url
-    with ExitStack() as stack:
-
-        def start(name: str, *more: str, breaks: bool = False) -> OnDisk:
-            disk = stack.enter_context((disk_that_breaks if breaks else small_disk)(tmp_path / name))
-            line = [*LOCUST, "-f", str(HURRIED), "--headless", "--only-summary", "--stt-url", url, *EASY_SLOS, *more]
-            line += ["--concurrency", "1,2", "--hold", "1s", "--settle", "2s", "--results", str(disk / "results")]
-            run = stack.enter_context(Run(line, tmp_path, {"STT_LOAD_DATA": str(tmp_path / f"{name}-data")}))
-            return OnDisk(disk, tmp_path / f"{name}-data" / "results", run)
-
-        yield start
+@contextmanager
+def on_disk(url: str, disk: Path, *more: str) -> Iterator[OnDisk]:
+    """A run of short stages that writes to this disk. What is rescued goes to a folder beside the disk."""
+    data = disk.with_name(f"{disk.name}-data")
+    line = [*LOCUST, "-f", str(HURRIED), "--headless", "--only-summary", "--stt-url", url, *EASY_SLOS, *more]
+    line += ["--hold", "1s", "--settle", "4s", "--results", str(disk / "results")]
+    with Run(line, disk.parent, {"STT_LOAD_DATA": str(data)}) as run:
+        yield OnDisk(disk, data / "results", run)
 
 
 def assert_everything_is_elsewhere(on: OnDisk, why: str) -> None:
@@ -76,37 +72,46 @@ def assert_everything_is_elsewhere(on: OnDisk, why: str) -> None:
     assert not any(" line" in note for note in found["notes"]), "damage"
 
 
-def test_a_disk_that_stays_full_from_any_phase_on_costs_no_row(start_on: Callable[..., OnDisk]) -> None:
-    """Each waits a while for room: meanwhile the next one starts."""
-    full = []
-    for stage, phase, *more in [(0, "ramp"), (0, "hold", *two_processes()), (0, "settle"), (1, "settle")]:
-        on = start_on(f"{phase}-{stage}", *more)
+def full_from(url: str, disk: Path, stage: int, phase: str, *more: str) -> None:
+    with small_disk(disk), on_disk(url, disk, *more) as on:
         on.wait_for_phase(stage, phase)
-        fill(on.disk)  # in the settle of the last stage: before the report is made
+        fill(disk)
         on.run.note_family()
-        full.append(on)
-    for on in full:
         assert_everything_is_elsewhere(on, "No space left on device")
 
 
-def test_a_disk_that_has_room_again_in_time_costs_nothing(start_on: Callable[..., OnDisk]) -> None:
-    on = start_on("again")
-    wait_for_hold(on.results, 0, on.run)
-    fill(on.disk)
-    wait_for(lambda: "lines wait in memory" in on.run.output, "a line that finds no room", on.run)
-    make_room(on.disk)
-    assert_ends_with(0, on.run, on.results)
-    done = rows(run_folder(on.results) / "stages.jsonl")[-1]
-    assert done["delivery"]["rows"] == len(rows(run_folder(on.results) / "utterances.jsonl"))
-    (note,) = [note for note in summary(on.results)["notes"] if "took no lines" in note]
-    assert note.endswith("they waited in memory, and none got lost")
+def full_for_a_while(url: str, disk: Path) -> None:
+    with small_disk(disk), on_disk(url, disk, "--concurrency", "1,2") as on:
+        wait_for_hold(on.results, 0, on.run)
+        fill(disk)
+        wait_for(lambda: "lines wait in memory" in on.run.output, "a line that finds no room", on.run)
+        make_room(disk)
+        assert_ends_with(0, on.run, on.results)
+        done = rows(run_folder(on.results) / "stages.jsonl")[-1]
+        assert done["delivery"]["rows"] == len(rows(run_folder(on.results) / "utterances.jsonl"))
+        (note,) = [note for note in summary(on.results)["notes"] if "took no lines" in note]
+        assert note.endswith("they waited in memory, and none got lost")
 
 
-def test_a_file_system_that_becomes_read_only_ends_the_run_with_every_row_elsewhere(
-    start_on: Callable[..., OnDisk],
-) -> None:
-    on = start_on("broken", *two_processes(), breaks=True)
-    wait_for_hold(on.results, 0, on.run)
-    on.run.note_family()
-    break_disk(on.disk)
-    assert_everything_is_elsewhere(on, "Read-only file system")
+def broken(url: str, disk: Path) -> None:
+    with disk_that_breaks(disk), on_disk(url, disk, "--concurrency", "1,2", *two_processes()) as on:
+        wait_for_hold(on.results, 0, on.run)
+        on.run.note_family()
+        break_disk(disk)
+        assert_everything_is_elsewhere(on, "Read-only file system")
+
+
+def test_a_disk_that_fills_or_breaks_in_mid_run_costs_no_row(start_sink: StartSink, tmp_path: Path) -> None:
+    if why := why_no_disks(tmp_path / "tried"):
+        pytest.skip(f"no disk of its own here: {why}")
+    url = start_sink().url
+    side_by_side(
+        [
+            partial(full_from, url, tmp_path / "ramp", 0, "ramp", "--concurrency", "1,2"),
+            partial(full_from, url, tmp_path / "hold", 0, "hold", "--concurrency", "1,2", *two_processes()),
+            partial(full_from, url, tmp_path / "settle", 0, "settle", "--concurrency", "1,2"),
+            partial(full_from, url, tmp_path / "report", 0, "settle", "--concurrency", "1"),  # the last one
+            partial(full_for_a_while, url, tmp_path / "again"),
+            partial(broken, url, tmp_path / "broken"),
+        ]
+    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
-from name_server import FINE, NAME, SERVER_FAILURE, NameServer, name_server
+from name_server import FINE, NAME, SERVER_FAILURE, NameServer, name_server, why_no_name_servers
 from runs import (
     EASY_SLOS,
     LOCUST,
@@ -17,6 +18,7 @@ from runs import (
     assert_ends_with,
     rows,
     run_folder,
+    side_by_side,
     wait_for,
     wait_for_hold,
 )
@@ -33,22 +35,16 @@ def ladder(url: str, results: Path, hold: str) -> list[str]:
     return [*line, "--hold", hold, "--settle", "0s", "--results", str(results), *EASY_SLOS]
 
 
-def by_name(url: str) -> str:
-    return url.replace("127.0.0.1", NAME)
-
-
 def wait_for_questions(names: NameServer, n: int, run: Run) -> None:
     before = names.n_asked
     wait_for(lambda: names.n_asked >= before + n, f"{n} questions more", run)
 
 
-def test_a_name_server_that_fails_flaps_or_is_slow_in_mid_run_changes_nothing(
-    start_sink: StartSink, tmp_path: Path
-) -> None:
-    results = tmp_path / "results"
+def fails_flaps_and_is_slow(url: str, folder: Path) -> None:
+    folder.mkdir()
+    results = folder / "results"
     with name_server("127.0.0.77") as names:
-        line = names.line_of(tmp_path, ladder(by_name(start_sink().url), results, "600s"))
-        with Run(line, tmp_path) as run:
+        with Run(names.line_of(folder, ladder(url, results, "600s")), folder) as run:
             wait_for_hold(results, 0, run)
             for code in (SERVER_FAILURE, FINE, SERVER_FAILURE):
                 names.code = code
@@ -61,27 +57,35 @@ def test_a_name_server_that_fails_flaps_or_is_slow_in_mid_run_changes_nothing(
     assert {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")} <= {"ok", "interrupted"}
 
 
-def test_a_name_server_that_answers_nothing_is_told_before_the_run(start_sink: StartSink, tmp_path: Path) -> None:
+def is_silent(url: str, folder: Path) -> None:
+    folder.mkdir()
+    results = folder / "results"
     with name_server("127.0.0.78") as names:
         names.is_silent = True
-        url, results = by_name(start_sink().url), tmp_path / "results"
         line = [*STT_LOAD, "run", "--stt-url", url, "--results", str(results)]
-        with Run(names.line_of(tmp_path, line), tmp_path) as run:
+        with Run(names.line_of(folder, line), folder) as run:
             assert run.wait() == 2, run.output
     assert "the name server of this machine fails: see /etc/resolv.conf" in run.output
     assert not results.exists()
 
 
-def test_a_name_that_leads_elsewhere_from_the_second_connection_on_is_followed(
-    start_sink: StartSink, tmp_path: Path
-) -> None:
-    results = tmp_path / "results"
-    with name_server("127.0.0.79") as names:
-        line = names.line_of(tmp_path, ladder(by_name(start_sink().url), results, "4s"))
-        with Run(line, tmp_path) as run:
-            wait_for_hold(results, 0, run)
-            names.address = "127.0.0.66"  # nothing listens there
-            assert_ends_with(3, run, results)
+def leads_elsewhere(url: str, folder: Path) -> None:
+    """From the second connection on."""
+    folder.mkdir()
+    results = folder / "results"
+    with name_server("127.0.0.79") as names, Run(names.line_of(folder, ladder(url, results, "4s")), folder) as run:
+        wait_for_hold(results, 0, run)
+        names.address = "127.0.0.66"  # nothing listens there
+        assert_ends_with(3, run, results)
     outcomes = Counter(row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl"))
     assert outcomes["refused"] >= 2
     assert set(outcomes) <= {"ok", "refused", "interrupted"}
+
+
+def test_a_name_server_that_fails_is_ours_and_where_it_leads_is_followed(start_sink: StartSink, tmp_path: Path) -> None:
+    if why := why_no_name_servers():
+        pytest.skip(f"no name server of its own here: {why}")
+    url = start_sink().url.replace("127.0.0.1", NAME)
+    side_by_side(
+        [partial(case, url, tmp_path / case.__name__) for case in (fails_flaps_and_is_slow, is_silent, leads_elsewhere)]
+    )
