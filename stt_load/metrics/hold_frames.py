@@ -46,7 +46,7 @@ class HoldFrames:
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of the stage, counted ones and others."""
-        known = [each for each in records if each.frames and (each.late_runs is not None or not each.frames_late)]
+        known = [each for each in records if each.frames and each.audio_s and _says_which_were_late(each)]
         if not known:
             return
         started_at, audio_s, frames = (np.fromiter(map(read, known), float, len(known)) for read in _COLUMNS)
@@ -62,6 +62,10 @@ class HoldFrames:
 
     def close(self) -> DueFrames:
         return DueFrames(self.frames, self.late)
+
+
+def _says_which_were_late(record: UtteranceRecord) -> bool:
+    return record.late_runs is not None or not record.frames_late
 
 
 def _frames_due_before(passed_s: npt.NDArray[np.float64], frame_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

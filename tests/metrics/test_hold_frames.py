@@ -50,7 +50,8 @@ def test_rows_that_do_not_say_which_frames_were_late_say_nothing() -> None:
     old = utterance(0, 4, phase="ramp", started_at=101.0, frames=50, audio_s=5.0, frames_late=20)
     in_time = utterance(0, 4, phase="ramp", started_at=101.0, frames=50, audio_s=5.0)
     silent = utterance(0, 4, phase="ramp", started_at=101.0, frames=0, audio_s=0.0, outcome="refused")
-    assert due(old, silent) == DueFrames(0, 0)
+    odd = [utterance(0, 4, started_at=101.0, frames=n, audio_s=s) for n, s in ((0, 5.0), (50, 0.0))]
+    assert due(old, silent, *odd) == DueFrames(0, 0)
     assert due(old, in_time, silent) == DueFrames(50, 0)
 
 
