@@ -43,16 +43,15 @@ def wait_for_questions(names: NameServer, n: int, run: Run) -> None:
 def fails_flaps_and_is_slow(url: str, folder: Path) -> None:
     folder.mkdir()
     results = folder / "results"
-    with name_server("127.0.0.77") as names:
-        with Run(names.line_of(folder, ladder(url, results, "600s")), folder) as run:
-            wait_for_hold(results, 0, run)
-            for code in (SERVER_FAILURE, FINE, SERVER_FAILURE):
-                names.code = code
-                wait_for_questions(names, 2, run)
-            names.code, names.delay_s = FINE, SLOW_S
-            wait_for_questions(names, 3, run)
-            run.send(signal.SIGINT)
-            assert run.wait() == 5, run.output
+    with name_server("127.0.0.77") as names, Run(names.line_of(folder, ladder(url, results, "600s")), folder) as run:
+        wait_for_hold(results, 0, run)
+        for code in (SERVER_FAILURE, FINE, SERVER_FAILURE):
+            names.code = code
+            wait_for_questions(names, 2, run)
+        names.code, names.delay_s = FINE, SLOW_S
+        wait_for_questions(names, 3, run)
+        run.send(signal.SIGINT)
+        assert run.wait() == 5, run.output
     assert "name server" not in run.output
     assert {row["outcome"] for row in rows(run_folder(results) / "utterances.jsonl")} <= {"ok", "interrupted"}
 
