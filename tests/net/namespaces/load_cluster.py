@@ -75,8 +75,10 @@ class LoadCluster:
         self._stack = ExitStack()
 
     def __enter__(self) -> LoadCluster:
-        self.network = self._stack.enter_context(Network())
-        self.master_host = self.network.host("master")
+        with ExitStack() as stack:
+            self.network = stack.enter_context(Network())
+            self.master_host = self.network.host("master")
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
