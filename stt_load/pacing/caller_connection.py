@@ -93,7 +93,7 @@ class CallerConnection:
         greenlet is killed with, and what crashed.
         """
         self._n_left -= 1
-        in_flight = InFlight(session, self._transport, watch=watch, is_last=not self._n_left)
+        in_flight = InFlight(session, self._transport, watch=watch)
         try:
             if self._is_open:
                 session.on_reuse(self._driver.clock())

@@ -50,12 +50,11 @@ class Opening(msgspec.Struct, frozen=True, gc=False):
 
 class InFlight:
     """One utterance in the hands of a pacer, from its dial or its reuse of an open connection until its session is
-    done. The pacer calls `on_done` with it then, once. It leaves the connection open, except where the utterance
-    `is_last`.
+    done. The pacer leaves the connection open then, and calls `on_done` with it, once.
 
     For its owner:
-    `is_last`: the connection is to carry no other utterance. `opening`: while the connection is not open yet. `stamp`:
-    where the last arrival time came from. `crash`: what ended the utterance that is no fault of the connection.
+    `opening`: while the connection is not open yet. `stamp`: where the last arrival time came from. `crash`: what ended
+    the utterance that is no fault of the connection.
 
     For the pacer:
     `schedule`: of the frames that are being sent, up to number `until_frame`, which is not; None while none are.
@@ -69,7 +68,6 @@ class InFlight:
         "fd",
         "frames",
         "is_done",
-        "is_last",
         "is_queued",
         "need",
         "on_done",
@@ -87,16 +85,10 @@ class InFlight:
     )
 
     def __init__(
-        self,
-        session: Session,
-        transport: Transport,
-        opening: Opening | None = None,
-        watch: Watcher | None = None,
-        is_last: bool = False,
+        self, session: Session, transport: Transport, opening: Opening | None = None, watch: Watcher | None = None
     ) -> None:
         self.session = session
         self.opening = opening
-        self.is_last = is_last
         self.transport = transport
         self.send_frame = transport.send_frame
         self.on_done: Callable[[InFlight], object] = _nobody_waits

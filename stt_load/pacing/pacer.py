@@ -357,8 +357,6 @@ class Pacer:
         if not in_flight.is_queued:  # the queue lets go of it when its frame would have been due
             self._unschedule(in_flight)
         self._poller.remove(in_flight)
-        if in_flight.is_last:
-            in_flight.transport.close()
         in_flight.is_done, in_flight.unsent, in_flight.schedule = True, None, None
         in_flight.on_done(in_flight)
 

@@ -126,12 +126,12 @@ def test_a_socket_that_a_fork_still_holds_disturbs_nobody_when_its_utterance_is_
     driver = GreenletDriver()
     with raw_server(answer_twice) as server, raw_server(stall) as stalled:
         one, other = dialled(server.url), dialled(stalled.url)
-        one.is_last = True
         greenlets = [gevent.spawn(driver.run, in_flight) for in_flight in (one, other)]
         while one.session.schedule is None or not one.session.schedule.n_sent:
             gevent.sleep(0.001)
         with socket.socket(fileno=os.dup(one.transport.fileno())) as held:  # what a fork does with every descriptor
             greenlets[0].get()
+            one.transport.close()
             assert select.select([held], [], [], DEADLINE_S)[0], "the server says more"
             gevent.sleep(0.05)  # the loop has its turns
         assert not other.is_done
