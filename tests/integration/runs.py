@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+from ports import free_port
 
 from stt_load.server.process import ServerProcess
 
@@ -109,6 +111,17 @@ def wait_for(condition: Callable[[], bool], what: str, run: Run | None = None) -
             return
         time.sleep(0.1)
     raise AssertionError(f"waited in vain for {what}" + (f":\n{run.output[-4000:]}" if run else ""))
+
+
+def start_apart(
+    stack: ExitStack, line: Sequence[str], folder: Path, environment: dict[str, str] | None = None
+) -> tuple[Run, Run]:
+    """This run as a master, and its only worker: neither is a child of the other."""
+    port = str(free_port())
+    where = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--expect-workers", "1"]
+    run = stack.enter_context(Run([*line, *where], folder, environment))
+    worker = [*LOCUST, "-f", str(LADDER), "--worker", "--master-port", port]
+    return run, stack.enter_context(Run(worker, folder, environment))
 
 
 def side_by_side(cases: Sequence[Callable[[], object]]) -> None:

@@ -7,16 +7,14 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import pytest
-from ports import free_port
 from runs import (
     EASY_SLOS,
-    LADDER,
-    LOCUST,
     STT_LOAD,
     Run,
     StartSink,
@@ -26,6 +24,7 @@ from runs import (
     rows,
     run_folder,
     side_by_side,
+    start_apart,
     summary,
     two_processes,
     wait_for,
@@ -46,19 +45,19 @@ PACING = "pacing lag p99 ≤ 10 ms"
 
 def start(stack: ExitStack, folder: Path, *words: str, **environment: str) -> tuple[Run, Path]:
     """A run and its results."""
+    return stack.enter_context(Run(line_of(folder, words), folder, environment)), folder / "results"
+
+
+def start_with_worker(stack: ExitStack, folder: Path, *words: str) -> tuple[Run, Path, Run]:
+    """A master, its results, and its worker, which is no child of it."""
+    run, worker = start_apart(stack, line_of(folder, words), folder)
+    return run, folder / "results", worker
+
+
+def line_of(folder: Path, words: Sequence[str]) -> list[str]:
+    """The command line of a run with its results in this folder, which is made."""
     folder.mkdir()
-    results = folder / "results"
-    line = [*STT_LOAD, "run", *words, "--results", str(results)]
-    return stack.enter_context(Run(line, folder, environment)), results
-
-
-def start_apart(stack: ExitStack, folder: Path, *words: str) -> tuple[Run, Path, Run]:
-    """A master, its results, and its worker, neither of which is a child of the other."""
-    port = str(free_port())
-    where = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--expect-workers", "1"]
-    run, results = start(stack, folder, *words, *where)
-    worker = stack.enter_context(Run([*LOCUST, "-f", str(LADDER), "--worker", "--master-port", port], folder))
-    return run, results, worker
+    return [*STT_LOAD, "run", *words, "--results", str(folder / "results")]
 
 
 def wait_for_load(results: Path, run: Run) -> None:
@@ -92,7 +91,7 @@ def test_processes_that_are_killed_take_neither_rows_nor_other_processes_along(
 
     def leader(name: str, *words: str, is_apart: bool = False) -> None:
         with ExitStack() as stack:
-            begin = start_apart if is_apart else start
+            begin = start_with_worker if is_apart else start
             run, results, *workers = begin(stack, tmp_path / name, "--stt-url", url, *LONG, *words)
             wait_for_load(results, run)
             kill(run.process.pid)
@@ -164,7 +163,7 @@ def test_who_stands_still_for_three_seconds_is_late_and_nobody_else_is_blamed(
 
     def apart(who: str) -> None:
         with ExitStack() as stack:
-            run, results, worker = start_apart(stack, tmp_path / who, "--stt-url", url, *SHORT, *EASY_SLOS)
+            run, results, worker = start_with_worker(stack, tmp_path / who, "--stt-url", url, *SHORT, *EASY_SLOS)
             wait_for_load(results, run)
             stand_still((run if who == "master" else worker).process.pid)
             if who == "master":

@@ -7,17 +7,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ports import free_port
 from runs import (
     EASY_SLOS,
-    LADDER,
-    LOCUST,
     STT_LOAD,
     Run,
     assert_ends_with,
     phases,
     rows,
     run_folder,
+    start_apart,
     summary,
     two_processes,
     wait_for,
@@ -48,13 +46,9 @@ class Case:
         line = [*STT_LOAD, "run", *words, *EASY_SLOS, "--results", str(self.results)]
         if self.to in ("one of a group", "group"):
             line += two_processes()
-        if self.to not in ("master", "worker"):
-            return stack.enter_context(Run(line, self.folder, environment)), None
-        port = str(free_port())
-        line += ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--expect-workers", "1"]
-        worker = [*LOCUST, "-f", str(LADDER), "--worker", "--master-port", port]
-        run = stack.enter_context(Run(line, self.folder, environment))
-        return run, stack.enter_context(Run(worker, self.folder, environment))
+        if self.to in ("master", "worker"):
+            return start_apart(stack, line, self.folder, environment)
+        return stack.enter_context(Run(line, self.folder, environment)), None
 
     def send(self, run: Run, worker: Run | None) -> None:
         run.note_family()
