@@ -95,7 +95,7 @@ def limit(process: psutil.Process, what: int, to: int) -> None:
 
 
 def without_descriptors(url: str, limited: Limited, who: Callable[[Run], psutil.Process]) -> None:
-    """Of a process with callers."""
+    """A process with callers that may open no more file descriptors."""
     with limited.running(url) as run:
         process = who(run)
         limit(process, resource.RLIMIT_NOFILE, process.num_fds())
