@@ -138,6 +138,8 @@ def _measure_machine(
     most = min([processes * each, *shared])
     thoroughness = request.thoroughness
     search = CapacitySearch(most, most, thoroughness.resolution, thoroughness.repeats)
+    for _ in range(thoroughness.repeats if each < most else 0):
+        search.record(Trial(each, TrialResult.PASS))  # all of them together keep what one keeps
     trials = _searched(replace(test_bed, processes=processes), search, on_trial)
     broken = [trial for trial in trials if trial.callers == search.breaks and trial.broken_by is not None]
     return MachineCallers(processes, search.holds, search.breaks, diagnose(broken[-1], machine) if broken else None)
