@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.resources import files as files_of
-from socket import create_connection, create_server
+from socket import create_connection, create_server, socket
 from typing import Any
 
 import pytest
@@ -104,14 +104,20 @@ def answering(status: int, seen: list[tuple[str, str | None]]) -> Iterator[int]:
 
 
 def test_a_worker_starts_when_its_master_listens_and_not_before() -> None:
-    port = free_port()
-    start = "exec locust --worker --master-host master"
-    line = replaced(line_of("worker"), {start: "echo started", "/dev/tcp/master/5557": f"/dev/tcp/127.0.0.1/{port}"})
-    with subprocess.Popen(line, stdout=subprocess.PIPE) as worker:
-        with pytest.raises(subprocess.TimeoutExpired):
-            worker.wait(timeout=0.5)
-        with create_server(("127.0.0.1", port)):
-            assert worker.communicate(timeout=PATIENCE_S)[0] == b"started\n"
+    with socket() as master:
+        master.bind(("127.0.0.1", 0))
+        here = {
+            "/dev/tcp/master/5557": f"/dev/tcp/127.0.0.1/{master.getsockname()[1]}",
+            "exec locust --worker --master-host master": "echo started",
+        }
+        with subprocess.Popen(replaced(line_of("worker"), here), stdout=subprocess.PIPE) as worker:
+            try:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    worker.wait(timeout=0.5)
+                master.listen()
+                assert worker.communicate(timeout=PATIENCE_S)[0] == b"started\n"
+            finally:
+                worker.kill()
     # Compose stops first what depends on others: a run that is aborted so still has its workers.
     assert "worker" in services()["master"]["depends_on"]
     assert "depends_on" not in services()["worker"]

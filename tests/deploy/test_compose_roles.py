@@ -52,7 +52,7 @@ def test_a_worker_of_the_small_image_speaks_the_default_clips_and_leaves_with_it
         started = requests.post(f"{site}/swarm", data={"user_count": 6, "spawn_rate": 100}, timeout=60).json()
         assert started["success"], started
         results = tmp_path / "results"
-        wait_for(lambda: speaks(worker, stt), "an utterance", worker)
+        wait_for(lambda: speaks(worker, stt), "an utterance", master)
         master.send(signal.SIGTERM)
         assert (master.wait(), worker.wait()) == (5, 0), master.output + worker.output
     utterances = rows(run_folder(results) / "utterances.jsonl")
