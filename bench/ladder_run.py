@@ -96,7 +96,7 @@ def live_run(
 ) -> Iterator[LiveRun]:
     """The command line of `stt-load run`, or of Locust with another locustfile and the same options."""
     with tempfile.TemporaryDirectory() as results:
-        line = [*STT_LOAD, "run"]
+        line = [*STT_LOAD, "run", *([] if "--master" in flags else ["--processes", "1"])]
         if locustfile is not None:
             line = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--only-summary"]
         line += ["--stt-url", url, "--dialect", "vosk", "--end", "client", "--clips", str(clips), *_OBJECTIVES]
