@@ -37,7 +37,17 @@ class Schedule:
     Attributes rather than properties: they are read and written for every frame of every caller.
     """
 
-    __slots__ = ("_n_held_up", "_sent_at_s", "end_s", "frame_s", "n_frames", "n_sent", "next_due_s", "stream_start_s")
+    __slots__ = (
+        "_held_up_until",
+        "_n_held_up",
+        "_sent_at_s",
+        "end_s",
+        "frame_s",
+        "n_frames",
+        "n_sent",
+        "next_due_s",
+        "stream_start_s",
+    )
 
     def __init__(self, stream_start_s: float, frame_s: float, n_frames: int) -> None:
         self.stream_start_s = stream_start_s
@@ -48,6 +58,7 @@ class Schedule:
         self.next_due_s = stream_start_s + frame_s
         self._sent_at_s = array("d")
         self._n_held_up = 0
+        self._held_up_until = 0  # the number of the frame before which those that were held up are counted
 
     @property
     def is_all_sent(self) -> bool:
@@ -62,8 +73,9 @@ class Schedule:
     def on_held_up(self, until_s: float) -> None:
         """The kernel has taken the next frame only at `until_s`: the server read nothing, or the network was slow. Call
         it before `on_sent`. Frames that are late by then are so for that."""
-        n_due = math.floor((until_s - LATE_S - self.stream_start_s) / self.frame_s)
-        self._n_held_up += max(0, min(n_due, self.n_frames) - self.n_sent)
+        n_due = min(math.floor((until_s - LATE_S - self.stream_start_s) / self.frame_s), self.n_frames)
+        self._n_held_up += max(0, n_due - max(self.n_sent, self._held_up_until))
+        self._held_up_until = max(n_due, self._held_up_until)
 
     @property
     def last_sent_at_s(self) -> float | None:

@@ -109,3 +109,16 @@ def test_frames_that_the_kernel_did_not_take_sooner_are_told_apart_from_those_th
     schedule.on_sent(0.805)
     sent = schedule.sent_audio()
     assert (sent.frames_late, sent.frames_held_up, sent.late_runs) == (5, 4, [(0, 1), (2, 4)])
+
+
+def test_a_frame_that_waits_for_the_kernel_several_times_is_held_up_once() -> None:
+    schedule = Schedule(0.0, 0.1, 8)
+    for _ in range(2):
+        schedule.on_held_up(0.45)  # frames 0 to 3 are due by then
+        schedule.on_sent(0.45)
+    schedule.on_sent(0.45)
+    schedule.on_sent(0.45)
+    for _ in range(4):
+        schedule.on_sent(1.0)  # late by ourselves
+    sent = schedule.sent_audio()
+    assert (sent.frames_late, sent.frames_held_up) == (8, 4)
