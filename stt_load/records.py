@@ -141,6 +141,7 @@ class UtteranceRecord(Utterance, gc=False):
     # measured by the worker, of later versions
     late_runs: list[tuple[Count, Count]] | None = None  # number (from 0) and length of each run of late frames
     frames_held_up: Count = 0  # of the late frames, those that the kernel did not take sooner: the server did not read
+    frames_missed: Count = 0  # frames after the last one that were late already when the utterance ended without them
 
     def to_json(self) -> bytes:
         """One line without its end. Raises ValueError for a number that JSON doesn't have (NaN, infinity)."""

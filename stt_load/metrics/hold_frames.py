@@ -20,13 +20,14 @@ import numpy.typing as npt
 
 from stt_load.records import UtteranceRecord
 
-_COLUMNS = tuple(map(attrgetter, ("started_at", "audio_s", "frames")))
+_COLUMNS = tuple(map(attrgetter, ("started_at", "audio_s", "frames", "frames_missed")))
 _ROUNDING = 1e-6  # of a frame: a frame that is due at the very beginning of the hold is in it
 
 
 @dataclass(frozen=True, slots=True)
 class DueFrames:
-    """How many frames were sent that were due in the hold, and how many of these were late."""
+    """How many frames were due in the hold and sent, late or in time, or missed; and how many of these were not in
+    time."""
 
     frames: int = 0
     late: int = 0
@@ -49,12 +50,13 @@ class HoldFrames:
         known = [each for each in records if each.frames and each.audio_s and _says_which_were_late(each)]
         if not known:
             return
-        started_at, audio_s, frames = (np.fromiter(map(read, known), float, len(known)) for read in _COLUMNS)
+        started_at, audio_s, frames, missed = (np.fromiter(map(read, known), float, len(known)) for read in _COLUMNS)
         first, end = (
-            np.clip(_frames_due_before(edge_s - started_at, audio_s / frames), 0, frames)
+            np.clip(_frames_due_before(edge_s - started_at, audio_s / frames), 0, frames + missed)
             for edge_s in (self.hold_start_s, self.hold_end_s)
         )
         self.frames += int(np.sum(np.maximum(end - first, 0)))
+        self.late += int(np.sum(np.maximum(end - np.maximum(first, frames), 0)))
         for place in [place for place, record in enumerate(known) if record.late_runs]:
             lowest, behind = int(first[place]), int(end[place])
             for number, length in known[place].late_runs or ():

@@ -54,6 +54,7 @@ class StageFigures:
     own_faults: int  # utterances that the load generator itself failed to play; among the interrupted ones
     first_own_fault: str | None  # what was told of the first
     frames_held_up: int  # of the late frames, those that the kernel did not take sooner
+    frames_missed: int  # frames that were late when their utterances ended without them
 
     @property
     def ok(self) -> int:
@@ -204,6 +205,7 @@ class StageStats:
     own_faults: int = 0
     first_own_fault: str | None = None
     frames_held_up: int = 0
+    frames_missed: int = 0
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of one kind of load, some thousand at once. Only those that started in the hold count."""
@@ -298,6 +300,7 @@ class StageStats:
             own_faults=self.own_faults,
             first_own_fault=self.first_own_fault,
             frames_held_up=self.frames_held_up,
+            frames_missed=self.frames_missed,
         )
 
     def _sum(self, figure: Figure) -> float:
@@ -314,6 +317,7 @@ class StageStats:
 
     def _add_lags(self, records: Sequence[UtteranceRecord]) -> None:
         self.frames_held_up += sum(map(attrgetter("frames_held_up"), records))
+        self.frames_missed += sum(map(attrgetter("frames_missed"), records))
         for record in records:
             if record.pacing_lag_counts is not None:
                 for edge_ms, frames in record.pacing_lag_counts.items():

@@ -30,8 +30,9 @@ class Evidence:
     frames: int  # sent in counted utterances
     frames_late: int  # of them handed over more than PACING_LAG_P99_LIMIT_S after they were due
     frames_held_up: int  # of these, those that the kernel did not take sooner
+    frames_missed: int  # of counted utterances, beside these: late when the utterance ended without them
     hold_frames: int  # that were due in the hold, of counted and other utterances
-    hold_frames_late: int  # of these, handed over late
+    hold_frames_late: int  # of these, handed over late, or missed
     pacing_lag_max_s: float | None
     arrivals: int  # completed utterances
     arrivals_late: int  # of them those whose answer may have arrived over ARRIVAL_LATE_LIMIT_S before its time
@@ -96,7 +97,8 @@ def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
         return True, "does not apply: requests are sent whole"
     if not (evidence.frames or evidence.hold_frames):
         return True, "not measured"
-    late, worst_ms = evidence.frames_late / max(evidence.frames, 1), 1_000 * (evidence.pacing_lag_max_s or 0.0)
+    missed, worst_ms = evidence.frames_missed, 1_000 * (evidence.pacing_lag_max_s or 0.0)
+    late = (evidence.frames_late + missed) / max(evidence.frames + missed, 1)
     late_in_hold = evidence.hold_frames_late / max(evidence.hold_frames, 1)
     limit_ms = 1_000 * PACING_LAG_P99_LIMIT_S
     stolen_pct = evidence.stolen_cpu_pct or 0.0
@@ -108,9 +110,11 @@ def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
     if late <= LATE_LIMIT < late_in_hold:
         return False, (
             f"{100 * late_in_hold:.2f} % of the frames that were due in the hold were sent over {limit_ms:.0f} ms "
-            f"late, most of them of utterances that began before it{why}"
+            f"late, those of utterances that began before it included{why}"
         )
     found = f"{100 * late:.2f} % of frames were sent over {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms"
+    if late > LATE_LIMIT and missed:
+        found += f", and {missed} of them never: their connections had ended by then"
     if late > LATE_LIMIT and evidence.frames_held_up:
         share = evidence.frames_held_up / evidence.frames_late
         found += f", {100 * share:.0f} % of them because the connection took no more: the server did not read"

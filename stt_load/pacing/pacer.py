@@ -354,6 +354,8 @@ class Pacer:
         self.drop(in_flight)
 
     def _finish(self, in_flight: InFlight) -> None:
+        if in_flight.schedule is not None:
+            in_flight.schedule.on_ended(self._clock())
         if not in_flight.is_queued:  # the queue lets go of it when its frame would have been due
             self._unschedule(in_flight)
         self._poller.remove(in_flight)

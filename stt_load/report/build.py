@@ -275,6 +275,7 @@ def _evidence(
         frames=int(figures.sums["frames"]),
         frames_late=int(figures.sums["frames_late"]),
         frames_held_up=figures.frames_held_up,
+        frames_missed=figures.frames_missed,
         hold_frames=due.frames,
         hold_frames_late=due.late,
         pacing_lag_max_s=figures.pacing_lag_max_s,

@@ -26,6 +26,7 @@ class SentAudio(Figures, frozen=True, gc=False):
     frames_late: int = 0
     late_runs: list[tuple[int, int]] | None = None
     frames_held_up: int = 0
+    frames_missed: int = 0
 
 
 class Schedule:
@@ -40,6 +41,7 @@ class Schedule:
     __slots__ = (
         "_held_up_until",
         "_n_held_up",
+        "_n_missed",
         "_sent_at_s",
         "end_s",
         "frame_s",
@@ -57,7 +59,7 @@ class Schedule:
         self.n_sent = 0
         self.next_due_s = stream_start_s + frame_s
         self._sent_at_s = array("d")
-        self._n_held_up = 0
+        self._n_held_up = self._n_missed = 0
         self._held_up_until = 0  # the number of the frame before which those that were held up are counted
 
     @property
@@ -73,9 +75,18 @@ class Schedule:
     def on_held_up(self, until_s: float) -> None:
         """The kernel has taken the next frame only at `until_s`: the server read nothing, or the network was slow. Call
         it before `on_sent`. Frames that are late by then are so for that."""
-        n_due = min(math.floor((until_s - LATE_S - self.stream_start_s) / self.frame_s), self.n_frames)
+        n_due = self._n_overdue(until_s)
         self._n_held_up += max(0, n_due - max(self.n_sent, self._held_up_until))
         self._held_up_until = max(n_due, self._held_up_until)
+
+    def on_ended(self, now_s: float) -> None:
+        """No other frame is sent, though the kernel would take one. Those that are late by now were kept back by nobody
+        but this process, as one that stood still until the server had left."""
+        self._n_missed = max(0, self._n_overdue(now_s) - self.n_sent)
+
+    def _n_overdue(self, now_s: float) -> int:
+        """The number of the first frame that is not late yet."""
+        return min(math.floor((now_s - LATE_S - self.stream_start_s) / self.frame_s), self.n_frames)
 
     @property
     def last_sent_at_s(self) -> float | None:
@@ -102,6 +113,7 @@ class Schedule:
             pacing_lag_p99_s=max(0.0, float(p99_s)),
             pacing_lag_max_s=max(0.0, float(worst_s)),
             pacing_lag_counts={1: n_sent} if worst_s <= 0.001 else _counts_by_ms(lags_s),
+            frames_missed=self._n_missed,
             **(self._lateness(lags_s) if worst_s > LATE_S else {}),
         )
 

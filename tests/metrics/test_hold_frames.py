@@ -46,6 +46,18 @@ def test_a_generator_that_was_late_before_or_after_the_hold_is_not_late_in_it() 
     assert due(spoken(90.0, [1.0] * 60), spoken(110.0, [1.0] * 60, "grace")) == DueFrames(0, 0)
 
 
+def test_frames_that_were_late_when_their_utterance_ended_without_them_are_judged() -> None:
+    """It stands still from 98.5 s on, and finds the connection lost at 101.55 s."""
+    schedule = Schedule(95.0, FRAME_S, 200)
+    for _ in range(35):
+        schedule.on_sent(schedule.next_due_s)
+    schedule.on_ended(101.55)
+    sent = schedule.sent_audio()
+    assert (sent.frames, sent.frames_late, sent.frames_missed) == (35, 0, 30)
+    record = utterance(0, 4, phase="ramp", started_at=95.0, frames=35, audio_s=sent.audio_s, frames_missed=30)
+    assert due(record) == DueFrames(frames=16, late=16)
+
+
 def test_rows_that_do_not_say_which_frames_were_late_say_nothing() -> None:
     old = utterance(0, 4, phase="ramp", started_at=101.0, frames=50, audio_s=5.0, frames_late=20)
     in_time = utterance(0, 4, phase="ramp", started_at=101.0, frames=50, audio_s=5.0)

@@ -14,6 +14,7 @@ CLEAN = Evidence(
     frames=1_000,
     frames_late=3,
     frames_held_up=0,
+    frames_missed=0,
     hold_frames=1_200,
     hold_frames_late=4,
     pacing_lag_max_s=0.0142,
@@ -67,6 +68,7 @@ def test_arrivals_that_were_read_late_are_told_with_how_many_and_how_late() -> N
         ({"workers": (2, 1, 1)}, "workers constant"),
         ({"workers": (2, 1, 2)}, "workers constant"),
         ({"frames_late": 11}, "pacing lag p99 ≤ 10 ms"),
+        ({"frames_missed": 8}, "pacing lag p99 ≤ 10 ms"),
         ({"hold_frames_late": 13}, "pacing lag p99 ≤ 10 ms"),
         ({"arrivals_late": 1}, "arrival times within 10 ms"),
         ({"generator_cpu_pct": 91.0}, "generator CPU ≤ 90 %"),
@@ -118,10 +120,14 @@ def test_lateness_is_told_with_whose_frames_were_late_and_whose_doing_it_was() -
         return finding.detail
 
     assert found(hold_frames_late=60) == (
-        "5.00 % of the frames that were due in the hold were sent over 10 ms late, most of them of utterances that "
-        "began before it"
+        "5.00 % of the frames that were due in the hold were sent over 10 ms late, those of utterances that began "
+        "before it included"
     )
     assert found(frames_late=50, frames_held_up=40, hold_frames_late=50) == (
         "5.00 % of frames were sent over 10 ms late, the worst 14.2 ms, 80 % of them because the connection took no "
         "more: the server did not read"
+    )
+    assert found(frames_missed=30) == (
+        "3.20 % of frames were sent over 10 ms late, the worst 14.2 ms, and 30 of them never: their connections had "
+        "ended by then"
     )

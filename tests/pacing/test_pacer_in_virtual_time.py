@@ -421,10 +421,11 @@ def held_up(
     from_s: float,
     until_s: float,
     opening: Sequence[tuple[Need, float]] = (),
+    on_send: dict[int, SttLoadError] | None = None,
 ) -> UtteranceRecord:
     """One utterance: speech from 0.1 to 0.6 s after the connection is open, the last frame at 1.0 s."""
     clock = FakeClock()
-    transport = ScriptedTransport(clock, arrivals, opening=opening)
+    transport = ScriptedTransport(clock, arrivals, opening=opening, on_send=on_send or {})
     dialect = Vosk(Settings(end="client"))
     session = Session(dialect, one_second(dialect), RULES, clock())
     pacer = Pacer(HeldUpPoller(clock, from_s, until_s), clock)
@@ -466,3 +467,18 @@ def test_a_close_frame_has_the_time_at_which_it_arrived() -> None:
     record = held_up((1.9, ANSWER), (2.5, closed_at(2.5)), from_s=1.95, until_s=4.0)
     assert record.eos_latency_s == pytest.approx(1.3)
     assert record.settled_latency_s == pytest.approx(1.9)
+
+
+def test_frames_that_a_process_kept_back_until_the_server_had_left_are_missed() -> None:
+    """The first frame that it sends late is taken, as by a kernel that does not know yet, and no other."""
+    lost: dict[int, SttLoadError] = {4: ConnectionLost("broken pipe")}
+    record = held_up((0.7, closed_at(0.7)), from_s=0.25, until_s=0.955, on_send=lost)
+    assert (record.outcome, record.frames, record.late_runs) == (Outcome.DISCONNECTED, 3, [(2, 1)])
+    assert record.frames_missed == 6
+
+
+def test_no_frame_is_missed_where_a_server_leaves_or_the_kernel_takes_no_more() -> None:
+    left = held_up((0.35, closed_at(0.35)), from_s=5.0, until_s=6.0)
+    assert (left.outcome, left.frames, left.frames_missed) == (Outcome.DISCONNECTED, 3, 0)
+    (caller,) = Stage(Script(20, 10, full=(0.035, 99.0))).play()
+    assert record_of(*caller.in_flight.session.measure(START_S)).frames_missed == 0
