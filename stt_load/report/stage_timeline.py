@@ -60,11 +60,10 @@ class StageTimeline:
 
     @property
     def workers(self) -> tuple[int, ...]:
-        """Load workers at each transition, but for `done`, when they have left already, and what comes after a settle:
-        nothing is counted any more when that begins. Where as many were there each time and some of them have gone, or
-        were silent for long, the last number is of those that stayed."""
-        lines = [line for line in self.after if line["stage"] == self.stage] if self.has_settled else self.after
-        seen = [int(line["workers"]) for line in lines if line["phase"] != "done"]
+        """Load workers at each transition from the hold on, but for `done`, when they have left already. Where as many
+        were there each time and some of them have gone, or were silent for long, the last number is of those that
+        stayed."""
+        seen = [int(line["workers"]) for line in self._counting if line["phase"] != "done"]
         # A worker that was lost may have been replaced before the next line, and only `done` reports a loss in the last
         # phase of a run.
         lost = self.workers_lost
@@ -72,9 +71,15 @@ class StageTimeline:
 
     @property
     def workers_lost(self) -> int:
-        """Load workers that have gone, or were silent for long, since the hold began."""
-        lost = [int(line.get("workers_lost") or delivery_of(line).get("workers_lost") or 0) for line in self.after]
+        """Load workers that have gone, or were silent for long, in hold and grace."""
+        lost = [int(line.get("workers_lost") or delivery_of(line).get("workers_lost") or 0) for line in self._counting]
         return max(lost) - lost[0] if lost else 0
+
+    @property
+    def _counting(self) -> tuple[Transition, ...]:
+        """The hold's line and what follows, without the next stage's where this one has settled: nothing is counted any
+        more then. (`done` also tells of workers whose last rows have not come.)"""
+        return tuple(line for line in self.after if line["stage"] == self.stage) if self.has_settled else self.after
 
     @property
     def stolen_cpu_pct(self) -> float | None:

@@ -45,3 +45,18 @@ def test_a_worker_that_was_lost_and_replaced_counts_in_its_own_stage_alone() -> 
         ]
     )
     assert (first.workers, second.workers) == ((1, 1, 0), (1,))
+
+
+def test_a_worker_that_was_lost_once_nothing_was_counted_any_more_has_spoilt_nothing() -> None:
+    first, second = timelines_of(
+        [
+            line(1.0, 0, "hold", 5, workers_lost=0),
+            line(2.0, 0, "settle", 5, workers_lost=0),
+            line(3.0, 1, "ramp", 8, workers_lost=1),
+            line(4.0, 1, "hold", 8, workers_lost=1),
+            line(5.0, 1, "settle", 8, workers_lost=1),
+            line(6.0, 1, "done", 8, workers_lost=1, delivery={"workers_lost": 1}),
+        ]
+    )
+    assert (first.workers, first.workers_lost) == ((1, 1), 0)
+    assert (second.workers, second.workers_lost) == ((1, 1), 0)
