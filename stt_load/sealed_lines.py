@@ -24,6 +24,7 @@ _SEAL = re.compile(rb',"line":\d{1,12},"crc32":"[0-9a-f]{8}"}')
 _SEAL_LENGTH = len(_MARK) + 8 + len(b'"}')
 _MOST_DIGITS = 12
 _FILE_MARK = b',\n  "crc32": "'
+_FILE_SEAL_OF_ANY_NAME = re.compile(rb'": "[0-9a-f]{8}"\s*}\s*\Z')
 _MOST_BEGINNINGS = 20  # tried before each seal within a damaged line: a row has few objects inside
 
 
@@ -95,5 +96,6 @@ def is_whole_file(text: bytes) -> bool:
 
 
 def lacks_seal(text: bytes) -> bool:
-    """Whether nothing in the file is a seal, nor was one: an earlier version has written it."""
-    return b'"crc32"' not in text
+    """Whether nothing in the file is a seal, nor was one: an earlier version has written it. A seal whose name was hit
+    still ends the file with eight digits."""
+    return b'"crc32"' not in text and not _FILE_SEAL_OF_ANY_NAME.search(text)

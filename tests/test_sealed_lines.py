@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 
@@ -100,3 +101,19 @@ def test_a_whole_file_is_told_from_one_that_was_changed() -> None:
     earlier = b'{"label": "of an earlier version"}'
     assert lacks_seal(earlier)
     assert not is_whole_file(earlier)
+
+
+def test_no_flipped_bit_makes_a_sealed_file_one_of_an_earlier_version() -> None:
+    text = sealed_file(json.dumps({"failure": None, "lines": {"stages.jsonl": 3}}, indent=2).encode())
+    for at, bit in itertools.product(range(len(text)), range(8)):
+        damaged = text[:at] + bytes([text[at] ^ 1 << bit]) + text[at + 1 :]
+        assert not is_whole_file(damaged)
+        assert not (lacks_seal(damaged) and is_json(damaged)), damaged
+
+
+def is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
