@@ -6,8 +6,8 @@ before that key.
     {"run_id":"3f2a90c1d2e4","worker":0, … ,"line":17,"crc32":"5f1d0c2e"}
 
 So a reader tells a line that was damaged (a flipped bit, a span that is missing, zeros after a power loss) from one
-that was not, finds a whole line within a damaged one, and sees which lines are missing or there twice. `run.json` ends
-with a CRC-32 too.
+that was not, finds a whole line within a damaged one, and sees which lines are missing or there twice. `run.json` and
+`summary.json` end with a CRC-32 too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SEAL = re.compile(rb',"line":\d{1,12},"crc32":"[0-9a-f]{8}"}')
 _SEAL_LENGTH = len(_MARK) + 8 + len(b'"}')
 _MOST_DIGITS = 12
 _FILE_MARK = b',\n  "crc32": "'
-_FILE_SEAL_OF_ANY_NAME = re.compile(rb'": "[0-9a-f]{8}"\s*}\s*\Z')
+_CHECKSUM_AT_END = re.compile(rb'"[0-9a-f]{8}"\s*}\s*\Z')
 _MOST_BEGINNINGS = 20  # tried before each seal within a damaged line: a row has few objects inside
 
 
@@ -89,13 +89,17 @@ def sealed_file(text: bytes) -> bytes:
     return b'%b%b%08x"\n}\n' % (body, _FILE_MARK, zlib.crc32(body))
 
 
+def is_as_written(text: bytes) -> bool:
+    """Whether the file is as it was sealed, or of an earlier version, which sealed none."""
+    return is_whole_file(text) or _lacks_seal(text)
+
+
 def is_whole_file(text: bytes) -> bool:
     """Whether the file is as it was sealed; False for one without a seal."""
     body, mark, rest = text.rpartition(_FILE_MARK)
     return bool(mark) and rest == b'%08x"\n}\n' % zlib.crc32(body)
 
 
-def lacks_seal(text: bytes) -> bool:
-    """Whether nothing in the file is a seal, nor was one: an earlier version has written it. A seal whose name was hit
-    still ends the file with eight digits."""
-    return b'"crc32"' not in text and not _FILE_SEAL_OF_ANY_NAME.search(text)
+def _lacks_seal(text: bytes) -> bool:
+    """Whether nothing in the file is a seal, nor was one: neither its key is there nor a checksum at the end."""
+    return b'"crc32"' not in text and _CHECKSUM_AT_END.search(text) is None

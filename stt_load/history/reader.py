@@ -27,7 +27,7 @@ from stt_load.report.raw_lines import unreadable
 from stt_load.report.raw_rows import checked_run
 from stt_load.report.report_files import SUMMARY, read_report, refuse_later_version
 from stt_load.report.run_facts import what_was_measured
-from stt_load.sealed_lines import is_whole_file, lacks_seal
+from stt_load.sealed_lines import is_as_written
 from stt_load.text.url_secrets import without_credentials
 
 _EPHEMERAL_PORT = 32_768  # from here on Linux chooses by itself: another one each time
@@ -152,7 +152,7 @@ def _read_summary(folder: Path) -> Summary:
     """Raises ConfigError where neither the summary nor the raw files can be read, and for those of a later version."""
     try:
         text = (folder / SUMMARY).read_bytes()
-        if is_whole_file(text) or lacks_seal(text):
+        if is_as_written(text):
             refuse_later_version(folder / SUMMARY, _VERSION_DECODER.decode(text).schema_version, SCHEMA_VERSION)
             summary = _DECODER.decode(text)
             if summary.schema_version == SCHEMA_VERSION and summary.kind in KINDS:

@@ -36,7 +36,7 @@ from stt_load.report.raw_rows import (
     transitions_of,
     utterances_of,
 )
-from stt_load.sealed_lines import is_whole_file, lacks_seal
+from stt_load.sealed_lines import is_as_written
 from stt_load.text.url_secrets import value_without_secrets
 from stt_load.text.whole_characters import with_whole_characters
 
@@ -131,9 +131,6 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
     try:
         text = read_bytes(folder / RUN)
         run = _json_object(text)
-        is_changed = not (is_whole_file(text) or lacks_seal(text))
-        if is_changed:
-            damage.note(RUN, Flaw.CHANGED)
     except (ConfigError, NotJson) as error:
         if not (folder / STAGES).exists():
             if isinstance(error, ConfigError):  # it says so itself
@@ -143,8 +140,10 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
         instead = f"its copy in {SUMMARY} is used" if run else "what was run and its objectives are unknown"
         damage.note(RUN, Flaw.UNREADABLE, f"{error}; {instead}")
     else:
-        if not is_changed:
+        if is_as_written(text):
             refuse_later_version(folder / RUN, run.get("schema_version"), SCHEMA_VERSION)
+        else:
+            damage.note(RUN, Flaw.CHANGED)
     run, wrong = checked_run(run)
     for objection in wrong:
         damage.note(RUN, Flaw.VALUE, objection)
@@ -166,7 +165,7 @@ def refuse_later_version(path: Path, version: object, newest: int) -> None:
 def _copied_run(folder: Path) -> JsonObject:
     try:
         text = read_bytes(folder / SUMMARY)
-        run = _json_object(text).get("run") if is_whole_file(text) or lacks_seal(text) else None
+        run = _json_object(text).get("run") if is_as_written(text) else None
     except (ConfigError, NotJson):
         return {}
     return run if isinstance(run, dict) else {}

@@ -199,7 +199,7 @@ def damaged_folders(draw: st.DrawFn) -> Damaged:
 
 
 def examples(n: int) -> settings:
-    """So many examples, the same ones every time."""
+    """So many examples, the same ones wherever the same modules are loaded: Hypothesis takes numbers from them."""
     return settings(max_examples=n, derandomize=True, database=None)
 
 
