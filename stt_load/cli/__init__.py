@@ -61,8 +61,8 @@ def import_command(words: Sequence[str]) -> click.Command | None:
     return None
 
 
-def has_options_of_runs(command: click.Command) -> bool:
-    """Whether the command reads environment variables that begin with STT_LOAD_."""
+def reads_our_variables(command: click.Command) -> bool:
+    """Whether options of the command can be set by environment variables that begin with STT_LOAD_."""
     return any(str(parameter.envvar or "").startswith("STT_LOAD_") for parameter in command.params)
 
 
@@ -104,7 +104,7 @@ def main(hears_signals: bool = True) -> None:
     """A command, from its words to its exit code. `hears_signals` False: another process does for this one."""
     protect_streams()
     command = import_command(sys.argv[1:])  # before signals become exceptions, which get lost in an import
-    if command is not None and has_options_of_runs(command):
+    if command is not None and reads_our_variables(command):
         import_module("stt_load.locust_plugin.variables").tell_of_misspelt(os.environ)
     try:
         with interruptible() if hears_signals else nullcontext():

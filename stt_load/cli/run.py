@@ -164,16 +164,18 @@ def check(options: Mapping[str, Any], problems: Sequence[str] = (), has_server: 
 
 def take_process_words(options: dict[str, Any], extra: Sequence[str]) -> tuple[list[str], list[str]]:
     """The words for Locust, with those of the options about processes, which are taken out of `options`; and a line for
-    each thing that is wrong with all of them."""
+    each thing that is wrong with all of them. Locust's parser, which takes long to import, is asked about other words
+    only."""
     processes, knows = options.pop(PROCESSES.key, None), options.pop(I_KNOW.key, None)
     own = [*([f"--{PROCESSES.name}", processes] if processes else []), *([f"--{I_KNOW.name}"] if knows else [])]
     words = [*own, *extra]
     if extra:
         return words, find_locust_problems(words)
-    try:
-        parse_processes(processes or AUTO)
-    except ValueError as error:
-        return words, [f"--{PROCESSES.name}: {error}"]
+    if processes:
+        try:
+            parse_processes(processes)
+        except ValueError as error:
+            return words, [f"--{PROCESSES.name}: {error}"]
     return words, []
 
 
@@ -182,7 +184,7 @@ def with_enough_processes(
 ) -> list[str]:
     """The words for Locust, with `--processes auto` where nobody has said how many processes there are to be, one would
     be late, and there are cores for more."""
-    if said_processes(words, environ) or why_late(config, plan) is None or one_per_core_but_one().number == 1:
+    if _has_said_processes(words, environ) or why_late(config, plan) is None or one_per_core_but_one().number == 1:
         return words
     return [f"--{PROCESSES.name}", AUTO, *words]
 
@@ -198,7 +200,7 @@ def find_contradictions(options: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def said_processes(words: Sequence[str], environ: Mapping[str, str]) -> bool:
+def _has_said_processes(words: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Whether somebody has said which processes play callers, or may have, in a file of Locust's options."""
     flags = {word.partition("=")[0] for word in words}
     is_in_environment = any(environ.get(name) for name in (PROCESSES.variable, *_ROLE_VARIABLES))

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+CACHE_VARIABLE = "STT_LOAD_CACHE"
+
 
 def cache_folder() -> Path:
     """The folder that STT_LOAD_CACHE names, or one in the user's own cache."""
-    from_environment = os.environ.get("STT_LOAD_CACHE")
+    from_environment = os.environ.get(CACHE_VARIABLE)
     return Path(from_environment) if from_environment else user_cache_path("stt-load")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,10 @@ def main() -> None:
     gc.disable()  # imports make no garbage, and to look for some among all that they make takes a tenth of their time
     import locust.main  # first: it patches the process
 
-    # What the locustfile needs, while nothing comes from this folder.
-    hooks = import_module("stt_load.locust_plugin.hooks")
-    vars(hooks)["tells_of_variables"] = False  # the command that started us has
-    gc.freeze()  # what they made lasts as long as the process
+    from stt_load.locust_plugin import hooks  # what the locustfile needs, while nothing comes from this folder
+
+    hooks.tells_of_variables = False  # the command that started us has
+    gc.freeze()  # what imports made lasts as long as the process
     gc.enable()
     # The files that are read without being named with --config.
     locust.argument_parser.get_empty_argument_parser.__defaults__ = (True, ())

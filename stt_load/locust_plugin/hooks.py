@@ -110,8 +110,8 @@ def _steady_locusts_time() -> None:
 
 
 def _lasting(monitor: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Locust's monitor of CPU and memory, which costs a look, and not the rest of the run, where /proc can't be read:
-    no file descriptor may be left."""
+    """Locust's monitor of CPU and memory, which goes on after a look that failed. Its own greenlet ends with the first:
+    /proc can't be read while no file descriptor is left."""
 
     def monitor_cpu_and_memory(runner: Any) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Options about the processes of a run rather than the run: who starts Locust has them, and Locust too."""
+"""Options about the processes of a run. The commands that start Locust take them, and so does Locust itself."""
 
 from __future__ import annotations
 

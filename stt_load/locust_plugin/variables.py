@@ -1,4 +1,4 @@
-"""Environment variables of ours that nothing reads: most are misspelt, and would be left out without a word."""
+"""Environment variables that begin as ours do and that nothing reads: most are misspelt, and would be passed over."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
+from stt_load.clips.cache_folder import CACHE_VARIABLE
 from stt_load.credentials import API_KEY_VARIABLE, CLUSTER_TOKEN_VARIABLE, HEADERS_VARIABLE, TTS_KEY_VARIABLE
 from stt_load.locust_plugin.process_options import PROCESS_OPTIONS
 from stt_load.locust_plugin.request_origin import HOSTS_VARIABLE
 from stt_load.options import OPTIONS
+from stt_load.process.data_folder import DATA_VARIABLE
 from stt_load.process.log import log
 
 _PREFIX = "STT_LOAD_"
@@ -18,7 +20,7 @@ KNOWN_VARIABLES = frozenset(
         *(option.env_var for option in OPTIONS),
         *(option.variable for option in PROCESS_OPTIONS),
         *(API_KEY_VARIABLE, CLUSTER_TOKEN_VARIABLE, HEADERS_VARIABLE, TTS_KEY_VARIABLE, HOSTS_VARIABLE),
-        *("STT_LOAD_CACHE", "STT_LOAD_DATA"),
+        *(CACHE_VARIABLE, DATA_VARIABLE),
         *("STT_LOAD_UID", "STT_LOAD_GID"),  # docker-compose.yml
         "STT_LOAD_REWRITE_GOLDEN",  # the tests of this checkout
     ]
@@ -29,8 +31,8 @@ _ALIKE = 0.7
 
 
 def misspelt_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that begin as ours do and that nothing reads, with the one that each is most like; those that are
-    like none are somebody else's."""
+    """The variables that begin as ours do and that nothing reads, each with the one of ours that it is most like. One
+    that is like none is somebody else's."""
     known = [name.removeprefix(_PREFIX) for name in sorted(KNOWN_VARIABLES)]
     unread = sorted(name for name in environ if name.startswith(_PREFIX) and name not in KNOWN_VARIABLES)
     endings = [name.removeprefix(_PREFIX) for name in unread]

@@ -50,13 +50,13 @@ def resolve(url: str) -> Endpoint:
     try:
         endpoint = _look_up(parts.scheme, parts.hostname or "localhost", parts.port or DEFAULT_PORTS[parts.scheme])
     except SttLoadError as fault:
-        if endpoint is None or not _is_resolvers(fault):
+        if endpoint is None or not _is_of_resolver(fault):
             raise
     _known[name] = now_s, endpoint
     return endpoint
 
 
-def _is_resolvers(fault: SttLoadError) -> bool:
+def _is_of_resolver(fault: SttLoadError) -> bool:
     """Whether a name that had addresses has none because the resolver fails. "No address" is what glibc says where a
     name server fails for one family of addresses and knows none of the other."""
     is_without_address = isinstance(fault.__cause__, socket.gaierror) and fault.__cause__.errno == _NO_ADDRESS

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+DATA_VARIABLE = "STT_LOAD_DATA"
+
 
 def data_folder() -> Path:
     """The folder for what outlives a run: STT_LOAD_DATA, else the user's data folder."""
-    from_environment = os.environ.get("STT_LOAD_DATA")
+    from_environment = os.environ.get(DATA_VARIABLE)
     return Path(from_environment) if from_environment else user_data_path("stt-load")
 
 

@@ -21,8 +21,7 @@ from stt_load.report.worst_utterances import WorstUtterances
 
 @dataclass(slots=True)
 class StageAggregate:
-    """The utterances of one stage. `duty`, `hold_frames`, `before_hold`: None where its hold never
-    ended."""
+    """The utterances of one stage. `duty`, `hold_frames`, `before_hold`: None where its hold never ended."""
 
     stats: StageStats
     duty: DutyCycle | None

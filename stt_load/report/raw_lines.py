@@ -212,8 +212,10 @@ def _open(path: Path) -> BinaryIO:
 
 
 def unreadable(path: Path, error: OSError) -> ConfigError:
-    is_of_this_process = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
-    hint = f"; is {path.parent} a run folder?" if path.name in RAW_FILES and not is_of_this_process else ""
+    """What is told of a file that can't be read. Where this process or the disk is at fault, no other folder is asked
+    for."""
+    has_machine_failed = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
+    hint = f"; is {path.parent} a run folder?" if path.name in RAW_FILES and not has_machine_failed else ""
     return ConfigError(f"{path} can't be read: {error.strerror}{hint}")
 
 

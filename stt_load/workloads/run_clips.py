@@ -68,8 +68,7 @@ def frame_rule(config: RunConfig) -> FrameRule:
 def encode_clips(config: RunConfig, clips: Sequence[Clip]) -> dict[str, EncodedClip]:
     """Every clip cut and encoded once, by clip id.
 
-    A thousand take a second or two, so other greenlets have their turn between them: a master that hears no heartbeat
-    for four seconds goes on without the worker.
+    A thousand take a second or two, so other greenlets have their turn between them: the master waits for heartbeats.
     """
     rule, dialect = frame_rule(config), dialect_of(config)
     encoded = {}

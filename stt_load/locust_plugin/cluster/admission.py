@@ -36,7 +36,7 @@ class Found(msgspec.Struct, frozen=True):
 class Admission:
     """The master's list of workers that are heard.
 
-    `program`: what they have to run; by default that of this process, which is looked at when the first one comes.
+    `program`: what they have to run; None: what this process runs. A process without workers never needs its digest.
     `is_open` False: the master doesn't know yet what it is going to run. `terms` None: somebody is still to type it, so
     that workers are looked at again when a run starts. `refused`: every worker that was, in order; `on_refused` is
     called with each.

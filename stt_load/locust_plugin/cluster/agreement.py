@@ -14,7 +14,6 @@ from stt_load.locust_plugin.cluster.admission import Admission
 from stt_load.locust_plugin.cluster.worker_cluster import present_workers
 from stt_load.process.log import log
 
-_LIMIT_S = float(WORKERS_LIMIT_S)
 _TELL_AFTER_S = 10.0
 _LOOK_PERIOD_S = 0.05
 
@@ -31,8 +30,9 @@ def reach_agreement(admission: Admission, runner: Any, is_over: Callable[[], boo
     began_s = told_s = time.monotonic()
     while (waiting := _undecided(admission, runner)) and not is_over():
         now_s = time.monotonic()
-        if now_s - began_s > _LIMIT_S:
-            raise ConfigError([f"worker {worker}: it hasn't read its clips in {_LIMIT_S:g} s" for worker in waiting])
+        if now_s - began_s > WORKERS_LIMIT_S:
+            late = f"it hasn't read its clips in {WORKERS_LIMIT_S} s"
+            raise ConfigError([f"worker {worker}: {late}" for worker in waiting])
         if now_s - told_s > _TELL_AFTER_S:
             told_s = now_s
             log.warning("%d workers are still reading their clips", len(waiting))

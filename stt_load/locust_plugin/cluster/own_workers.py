@@ -22,7 +22,7 @@ def own_workers() -> list[int]:
 
 
 def is_alive(worker: int) -> bool:
-    """Asked of the kernel without a file descriptor, of which none may be left."""
+    """Whether this child has not ended. The kernel is asked without a file descriptor: none may be left."""
     try:
         return os.waitid(os.P_PID, worker, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
     except ChildProcessError:  # it has been waited for

@@ -20,8 +20,7 @@ EVERY_INTERFACE = ("*", "")
 
 
 def find_open_doors(options: Any) -> list[str]:
-    """One line for each port that Locust would open to strangers with these options; none where whoever started it says
-    that he knows."""
+    """One line for each port that Locust would open to strangers with these options; none with `--i-know`."""
     if options.i_know:
         return []
     lines = []
