@@ -128,9 +128,9 @@ def side_by_side(cases: Sequence[Callable[[], object]]) -> None:
     """Plays cases that mostly wait at the same time, each in a thread of its own, and raises all that they raise."""
     with ThreadPoolExecutor(len(cases)) as pool:
         played = [pool.submit(case) for case in cases]
-    raised = [error for case in played if isinstance(error := case.exception(), Exception)]
+    raised = [error for case in played if (error := case.exception()) is not None]
     if raised:
-        raise ExceptionGroup(f"{len(raised)} of {len(cases)} cases", raised)
+        raise BaseExceptionGroup(f"{len(raised)} of {len(cases)} cases", raised)
 
 
 def run_folder(results: Path) -> Path:
@@ -190,6 +190,13 @@ def assert_ends_with(code: int, run: Run, results: Path) -> None:
 
 def two_processes() -> list[str]:
     return ["--processes", "2"]
+
+
+def stand_still(pid: int, for_s: float) -> None:
+    """Stops a process for so long; longer on a busy machine."""
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(for_s)
+    os.kill(pid, signal.SIGCONT)
 
 
 def kill(pid: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bytes_of import wav
 from runs import STT_LOAD, Run, assert_ends_with, rows, run_folder, summary
 from servers.bad_http import FAULTS, HALF_OPEN, good
-from servers.bad_vosk import TIMEOUT_S, bad_server, can_forget, unexplained
+from servers.bad_vosk import ALL_AT_ONCE, bad_server, can_forget, unexplained
 
 pytestmark = pytest.mark.locust
 
@@ -24,24 +24,10 @@ def test_each_fault_ends_its_own_request_and_no_other(kind: str, short_clips: Pa
     faults, results = [*FAULTS, *(HALF_OPEN if can_forget() else ())], tmp_path / "results"
     with bad_server(faults, KINDS[kind]) as server:
         url = server.url.replace("ws://", "http://").removesuffix("/ws")
-        line = {
-            "upload": [*STT_LOAD, "run", "--stt-url", url, "--dialect", "upload-openai", "--clips", str(short_clips)],
-            "tts": [*STT_LOAD, "tts", "--url", url],
-        }[kind]
-        line += [
-            "--concurrency",
-            str(2 * len(faults)),
-            "--ramp-rate",
-            "200",
-            "--rounds",
-            "1",
-            "--settle",
-            "0s",
-            "--timeout",
-            str(TIMEOUT_S),
-        ]
-        line += ["--slo", "error_rate<1%", "--slo", "wer<200%"][: 4 if kind == "upload" else 2]
-        with Run([*line, "--gpu-sidecar", "off", "--results", str(results)], tmp_path) as run:
+        upload = ["--stt-url", url, "--dialect", "upload-openai", "--clips", str(short_clips), "--slo", "wer<200%"]
+        words = {"upload": ["run", *upload], "tts": ["tts", "--url", url]}[kind]
+        line = [*STT_LOAD, *words, "--concurrency", str(2 * len(faults)), *ALL_AT_ONCE, "--results", str(results)]
+        with Run(line, tmp_path) as run:
             assert_ends_with(3, run, results)
             run.wait_until_nothing_is_left()
     utterances = rows(run_folder(results) / "utterances.jsonl")

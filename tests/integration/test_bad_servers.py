@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from runs import STT_LOAD, Run, assert_ends_with, rows, run_folder, summary
 from servers.bad_vosk import (
+    ALL_AT_ONCE,
     FAULTS,
     HALF_OPEN,
     TIMEOUT_S,
@@ -30,28 +31,7 @@ pytestmark = pytest.mark.locust
 def line_of(url: str, n_callers: int, clips: Path, results: Path, *more: str) -> list[str]:
     """A run in which every caller speaks once, all at the same time."""
     line = [*STT_LOAD, "run", "--stt-url", url, "--dialect", "vosk", "--end", "client", "--clips", str(clips)]
-    line += [
-        "--concurrency",
-        str(n_callers),
-        "--ramp-rate",
-        "200",
-        "--rounds",
-        "1",
-        "--settle",
-        "0s",
-        "--gpu-sidecar",
-        "off",
-    ]
-    line += [
-        "--timeout",
-        str(TIMEOUT_S),
-        "--connect-timeout",
-        str(TIMEOUT_S),
-        "--slo",
-        "error_rate<1%",
-        "--slo",
-        "wer<200%",
-    ]
+    line += ["--concurrency", str(n_callers), *ALL_AT_ONCE, "--connect-timeout", str(TIMEOUT_S), "--slo", "wer<200%"]
     return [*line, "--results", str(results), *more]
 
 

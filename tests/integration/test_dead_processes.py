@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -24,6 +21,7 @@ from runs import (
     rows,
     run_folder,
     side_by_side,
+    stand_still,
     start_apart,
     summary,
     two_processes,
@@ -64,13 +62,6 @@ def wait_for_load(results: Path, run: Run) -> None:
     wait_for_hold(results, 0, run)
     wait_for_rows(results, MEASURED, run)
     run.note_family()
-
-
-def stand_still(pid: int) -> None:
-    os.kill(pid, signal.SIGSTOP)
-    began_s = time.monotonic()
-    wait_for(lambda: time.monotonic() - began_s > STANDS_STILL_S, "it to have stood still for long enough")
-    os.kill(pid, signal.SIGCONT)
 
 
 def sidecar_of(run: Run) -> int:
@@ -156,7 +147,7 @@ def test_who_stands_still_for_three_seconds_is_late_and_nobody_else_is_blamed(
         with ExitStack() as stack:
             run, results = start(stack, tmp_path / "single", "--stt-url", url, *SHORT, *EASY_SLOS)
             wait_for_load(results, run)
-            stand_still(run.process.pid)
+            stand_still(run.process.pid, STANDS_STILL_S)
             assert run.wait() == 4, run.output
         assert PACING in broken_conditions(results)
         assert lag_s(results) > STANDS_STILL_S - 0.2
@@ -165,7 +156,7 @@ def test_who_stands_still_for_three_seconds_is_late_and_nobody_else_is_blamed(
         with ExitStack() as stack:
             run, results, worker = start_with_worker(stack, tmp_path / who, "--stt-url", url, *SHORT, *EASY_SLOS)
             wait_for_load(results, run)
-            stand_still((run if who == "master" else worker).process.pid)
+            stand_still((run if who == "master" else worker).process.pid, STANDS_STILL_S)
             if who == "master":
                 assert_ends_with(0, run, results)
                 assert lag_s(results) < STANDS_STILL_S - 0.2
@@ -182,7 +173,7 @@ def test_who_stands_still_for_three_seconds_is_late_and_nobody_else_is_blamed(
             words = ("--stt-url", frozen.url, *SHORT, "--slo", "eos_latency:max<1s", "--slo", "error_rate<1%")
             run, results = start(stack, tmp_path / "server", *words)
             wait_for_load(results, run)
-            stand_still(frozen.pid)
+            stand_still(frozen.pid, STANDS_STILL_S)
             assert_ends_with(3, run, results)
         assert max(row["eos_latency_s"] for row in rows(run_folder(results) / "utterances.jsonl")) > 1.0
         assert lag_s(results) < STANDS_STILL_S - 0.2
@@ -191,7 +182,7 @@ def test_who_stands_still_for_three_seconds_is_late_and_nobody_else_is_blamed(
         with ExitStack() as stack:
             run, results = start(stack, tmp_path / "sidecar", "--stt-url", url, *SHORT, *WITH_GPU, **smi.environment)
             wait_for_load(results, run)
-            stand_still(sidecar_of(run))
+            stand_still(sidecar_of(run), STANDS_STILL_S)
             assert_ends_with(0, run, results)
             run.wait_until_nothing_is_left()
         assert lag_s(results) < STANDS_STILL_S - 0.2

@@ -3,14 +3,22 @@ those that count wait for it."""
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runs import STT_LOAD, THE_MACHINES, Run, broken_conditions, rows, run_folder, summary, wait_for, wait_for_hold
+from runs import (
+    STT_LOAD,
+    THE_MACHINES,
+    Run,
+    broken_conditions,
+    rows,
+    run_folder,
+    stand_still,
+    summary,
+    wait_for,
+    wait_for_hold,
+)
 
 from stt_load.clips.folder import write_folder
 from stt_load.clips.library import default_clips
@@ -44,12 +52,6 @@ def line_of(url: str, clips: Path, results: Path, hold: str, *more: str) -> list
     return [*line, "--slo", "wer<200%", "--results", str(results), *more]
 
 
-def freeze(pid: int) -> None:
-    os.kill(pid, signal.SIGSTOP)
-    time.sleep(FROZEN_S)  # it is the freeze
-    os.kill(pid, signal.SIGCONT)
-
-
 def test_a_generator_that_stands_still_in_the_hold_is_not_believed_though_no_counted_frame_is_late(
     long_clips: Path, tmp_path: Path
 ) -> None:
@@ -59,7 +61,7 @@ def test_a_generator_that_stands_still_in_the_hold_is_not_believed_though_no_cou
         Run(line_of(sink.url, long_clips, results, "1s", "--slo", "eos_latency:p95<60s"), tmp_path) as run,
     ):
         wait_for_hold(results, 0, run)
-        freeze(run.process.pid)
+        stand_still(run.process.pid, FROZEN_S)
         assert run.wait() == 4, run.output
         run.wait_until_nothing_is_left()
     assert PACING in broken_conditions(results)
@@ -83,7 +85,7 @@ def test_a_server_that_stands_still_while_counted_utterances_wait_misses_the_obj
     ):
         wait_for_hold(results, 0, run)
         wait_for(lambda: "hold" in {row["phase"] for row in rows_so_far(results)}, "a counted utterance", run)
-        freeze(sink.pid)
+        stand_still(sink.pid, FROZEN_S)
         assert run.wait() in (3, 4), run.output
         run.wait_until_nothing_is_left()
     assert broken_conditions(results) <= THE_MACHINES

@@ -35,6 +35,9 @@ from stt_load.errors import Outcome
 Behave = Callable[[Caller], None]
 
 TIMEOUT_S = 3
+# Options of a run in which every caller speaks once, all of them at the same time.
+_ROUND = ("--ramp-rate", "200", "--rounds", "1", "--settle", "0s")
+ALL_AT_ONCE = (*_ROUND, "--timeout", str(TIMEOUT_S), "--gpu-sidecar", "off", "--slo", "error_rate<1%")
 WORDS = "some words"
 _SILENT_S = 15.0  # a caller has left long before
 _ESTABLISHED = 1  # linux/tcp_states.h

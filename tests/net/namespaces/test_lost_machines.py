@@ -8,7 +8,7 @@ import time
 
 import pytest
 from load_cluster import LoadCluster, MakeCluster, Scenes
-from runs import REPOSITORY, rows, run_folder, wait_for
+from runs import REPOSITORY, rows, run_folder, stand_still, wait_for
 from stand_in import dmon_row
 
 pytestmark = [pytest.mark.locust, pytest.mark.slow, pytest.mark.namespaces]
@@ -18,10 +18,7 @@ def a_worker_that_is_killed(cluster: LoadCluster) -> None:
     """It was stopped for 3 s before, which is no loss."""
     cluster.start("--concurrency", "2,2", "--hold", "4s")
     cluster.wait_for_hold(0)
-    cluster.workers[0].send(signal.SIGSTOP)
-    time.sleep(3.0)
-    cluster.workers[0].send(signal.SIGCONT)
-    cluster.wait_for_hold(0)
+    stand_still(cluster.workers[0].process.pid, 3.0)
     cluster.workers[0].send(signal.SIGKILL)
 
 

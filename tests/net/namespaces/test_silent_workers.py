@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 
 import pytest
 from load_cluster import LoadCluster, MakeCluster, Scenes
-from runs import Run
+from runs import stand_still
 
 pytestmark = [pytest.mark.locust, pytest.mark.slow, pytest.mark.namespaces]
 
@@ -34,19 +33,13 @@ def a_worker_parted_from_its_master_for_20_s(cluster: LoadCluster) -> None:
 def a_worker_that_is_stopped_for_15_s(cluster: LoadCluster) -> None:
     cluster.start("--concurrency", "2,2", "--hold", "4s")
     cluster.wait_for_hold(0)
-    stop_for_15_s(cluster.workers[0])
+    stand_still(cluster.workers[0].process.pid, 15.0)
 
 
 def a_master_that_is_stopped_for_15_s(cluster: LoadCluster) -> None:
     cluster.start("--concurrency", "2,2", "--hold", "4s")
     cluster.wait_for_hold(0)
-    stop_for_15_s(cluster.master)
-
-
-def stop_for_15_s(process: Run) -> None:
-    process.send(signal.SIGSTOP)
-    time.sleep(15.0)
-    process.send(signal.SIGCONT)
+    stand_still(cluster.master.process.pid, 15.0)
 
 
 @pytest.fixture(scope="module")
