@@ -89,9 +89,10 @@ def sealed_file(text: bytes) -> bytes:
     return b'%b%b%08x"\n}\n' % (body, _FILE_MARK, zlib.crc32(body))
 
 
-def is_as_written(text: bytes) -> bool:
-    """Whether the file is as it was sealed, or of an earlier version, which sealed none."""
-    return is_whole_file(text) or _lacks_seal(text)
+def is_as_written(text: bytes, must_be_sealed: bool = False) -> bool:
+    """Whether the file is as it was sealed, or of an earlier version, which sealed none. `must_be_sealed`: others that
+    were written with it are, so that a seal that isn't there has got lost."""
+    return is_whole_file(text) or (_lacks_seal(text) and not must_be_sealed)
 
 
 def is_whole_file(text: bytes) -> bool:

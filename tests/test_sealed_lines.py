@@ -99,7 +99,7 @@ def test_a_whole_file_is_told_from_one_that_was_changed() -> None:
     assert not is_whole_file(json.dumps(json.loads(text)).encode())
     assert [is_as_written(each) for each in (text, text.replace(b"<1s", b"<9s"), text[:-1])] == [True, False, False]
     earlier = b'{"label": "of an earlier version"}'
-    assert is_as_written(earlier)
+    assert (is_as_written(earlier), is_as_written(earlier, must_be_sealed=True)) == (True, False)
     assert not is_whole_file(earlier)
 
 

@@ -36,7 +36,7 @@ from stt_load.report.raw_rows import (
     transitions_of,
     utterances_of,
 )
-from stt_load.sealed_lines import is_as_written
+from stt_load.sealed_lines import is_as_written, mentions_seal
 from stt_load.text.url_secrets import value_without_secrets
 from stt_load.text.whole_characters import with_whole_characters
 
@@ -140,7 +140,7 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
         instead = f"its copy in {SUMMARY} is used" if run else "what was run and its objectives are unknown"
         damage.note(RUN, Flaw.UNREADABLE, f"{error}; {instead}")
     else:
-        if is_as_written(text):
+        if is_as_written(text, must_be_sealed=_has_sealed_lines(folder)):
             refuse_later_version(folder / RUN, run.get("schema_version"), SCHEMA_VERSION)
         else:
             damage.note(RUN, Flaw.CHANGED)
@@ -150,6 +150,13 @@ def _read_run(folder: Path, damage: Damage) -> JsonObject:
     run.pop("crc32", None)  # it is that of the file
     shown: JsonObject = value_without_secrets(run)  # ours have none; this one may be somebody else's
     return shown
+
+
+def _has_sealed_lines(folder: Path) -> bool:
+    """Whether the version that wrote the folder seals what it writes."""
+    with suppress(ConfigError):
+        return mentions_seal(read_bytes(folder / STAGES))
+    return False
 
 
 def refuse_later_version(path: Path, version: object, newest: int) -> None:

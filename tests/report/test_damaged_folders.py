@@ -214,6 +214,15 @@ def test_no_damage_is_believed(folder: Path, damaged: Damaged) -> None:
         assert any(note.startswith(f"{damaged.name}: ") for note in report.notes), report.notes
 
 
+def test_a_run_json_that_has_lost_its_last_keys_and_its_checksum_is_not_one_of_an_earlier_version(folder: Path) -> None:
+    written = raw_files("a search")[RUN]
+    cut_off = written.partition(b',\n  "ended_at"')[0] + b"\n}\n"
+    assert set(json.loads(written)) - set(json.loads(cut_off)) >= {"lines", "crc32"}
+    report = read_report(Damaged("a search", RUN, cut_off).write(folder))
+    assert report.verdict is Verdict.INVALID
+    assert any(note.startswith("run.json: ") for note in report.notes), report.notes
+
+
 @examples(100)
 @given(damaged=damaged_folders())
 def test_no_other_reader_of_run_folders_believes_damage(folder: Path, damaged: Damaged) -> None:
