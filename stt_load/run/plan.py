@@ -12,10 +12,10 @@ at what the stages before it have shown.
 
 A hold opens when the callers are there, never by wall clock alone; a grace ends when every counted utterance has
 ended, so slow utterances are never cut off at an edge and none finishes under a lighter load. A hold lasts as long as
-it was asked to, and until every caller has begun an utterance that counts: those whom the server lets hang since the
-ramp would be missing otherwise, and the others show how well it does. Where the server
-refuses every caller of the first stage, or seems to speak another dialect, a larger one would say nothing more: the run
-is over. So it is where nobody comes or begins. Each phase of a stage has a limit, whatever is seen.
+it was asked to, and until every caller has begun an utterance that counts. Otherwise callers whom the server has let
+hang since the ramp would be missing, and only the others would show how well it does. Where the server refuses every
+caller of the first stage, or seems to speak another dialect, a larger one would say nothing more: the run is over. So
+it is where nobody comes or begins. Each phase of a stage has a limit, whatever is seen.
 """
 
 from __future__ import annotations

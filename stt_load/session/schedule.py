@@ -39,7 +39,7 @@ class Schedule:
     """
 
     __slots__ = (
-        "_held_up_until",
+        "_held_up_before",
         "_n_held_up",
         "_n_missed",
         "_sent_at_s",
@@ -60,7 +60,7 @@ class Schedule:
         self.next_due_s = stream_start_s + frame_s
         self._sent_at_s = array("d")
         self._n_held_up = self._n_missed = 0
-        self._held_up_until = 0  # the number of the frame before which those that were held up are counted
+        self._held_up_before = 0  # the frame before which those that were held up are counted
 
     @property
     def is_all_sent(self) -> bool:
@@ -76,8 +76,8 @@ class Schedule:
         """The kernel has taken the next frame only at `until_s`: the server read nothing, or the network was slow. Call
         it before `on_sent`. Frames that are late by then are so for that."""
         n_due = self._n_overdue(until_s)
-        self._n_held_up += max(0, n_due - max(self.n_sent, self._held_up_until))
-        self._held_up_until = max(n_due, self._held_up_until)
+        self._n_held_up += max(0, n_due - max(self.n_sent, self._held_up_before))
+        self._held_up_before = max(n_due, self._held_up_before)
 
     def on_ended(self, now_s: float) -> None:
         """No other frame is sent, though the kernel would take one. Those that are late by now were kept back by nobody
