@@ -110,7 +110,7 @@ def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
     if late <= LATE_LIMIT < late_in_hold:
         return False, (
             f"{100 * late_in_hold:.2f} % of the frames that were due in the hold were sent over {limit_ms:.0f} ms "
-            f"late, those of utterances that began before it included{why}"
+            f"late or never, those of utterances that began before it included{why}"
         )
     found = f"{100 * late:.2f} % of frames were sent over {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms"
     if late > LATE_LIMIT and missed:

@@ -120,8 +120,8 @@ def test_lateness_is_told_with_whose_frames_were_late_and_whose_doing_it_was() -
         return finding.detail
 
     assert found(hold_frames_late=60) == (
-        "5.00 % of the frames that were due in the hold were sent over 10 ms late, those of utterances that began "
-        "before it included"
+        "5.00 % of the frames that were due in the hold were sent over 10 ms late or never, those of utterances that "
+        "began before it included"
     )
     assert found(frames_late=50, frames_held_up=40, hold_frames_late=50) == (
         "5.00 % of frames were sent over 10 ms late, the worst 14.2 ms, 80 % of them because the connection took no "
