@@ -15,6 +15,7 @@ from stt_load.process.data_folder import DATA_VARIABLE
 from stt_load.process.log import log
 
 _PREFIX = "STT_LOAD_"
+_PREFIX_OF_LOCUST = "LOCUST_"
 KNOWN_VARIABLES = frozenset(
     [
         *(option.env_var for option in OPTIONS),
@@ -31,9 +32,9 @@ _ALIKE = 0.7
 
 
 def misspelt_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that begin as ours do and that nothing reads, each with the one of ours that it is most like. One
+    """The variables that begin as ours do and that nothing reads, each with the one that it is most like. One
     that is like none is somebody else's."""
-    known = [name.removeprefix(_PREFIX) for name in sorted(KNOWN_VARIABLES)]
+    known = {name.removeprefix(_PREFIX).removeprefix(_PREFIX_OF_LOCUST): name for name in sorted(KNOWN_VARIABLES)}
     unread = sorted(name for name in environ if name.startswith(_PREFIX) and name not in KNOWN_VARIABLES)
     endings = [name.removeprefix(_PREFIX) for name in unread]
     alike = {
@@ -41,7 +42,7 @@ def misspelt_variables(environ: Mapping[str, str]) -> dict[str, str]:
         for ending in endings
         if not _OF_KUBERNETES.search(ending)
     }
-    return {f"{_PREFIX}{ending}": f"{_PREFIX}{names[0]}" for ending, names in alike.items() if names}
+    return {f"{_PREFIX}{ending}": known[names[0]] for ending, names in alike.items() if names}
 
 
 def tell_of_misspelt(environ: Mapping[str, str]) -> None:

@@ -163,11 +163,15 @@ class LiveView:
         return line
 
     def _phase(self, update: StageUpdate) -> Text:
-        return Text(f"{update.phase}{self._left()} · {PHASE_EXPLANATIONS[update.phase]}")
+        return Text(f"{update.phase}{self._left(update)} · {PHASE_EXPLANATIONS[update.phase]}")
 
-    def _left(self) -> str:
+    def _left(self, update: StageUpdate) -> str:
         left_s = self._plan.remaining_s(time.monotonic())
-        return "" if left_s is None else f", {left_s:.0f} s left"
+        if left_s is None:
+            return ""
+        if update.phase is Phase.HOLD and left_s == 0:
+            return ", until enough utterances have begun"
+        return f", {left_s:.0f} s left"
 
     def _callers(self, update: StageUpdate) -> Text:
         line = Text()
@@ -194,7 +198,8 @@ class LiveView:
 
     def _where(self, update: StageUpdate) -> str:
         total = f"/{self._n_stages}" if self._n_stages else ""
-        return f"stage {update.stage + 1}{total}, {callers(update.users, self._kind)}, {update.phase}{self._left()}:"
+        who = callers(update.users, self._kind)
+        return f"stage {update.stage + 1}{total}, {who}, {update.phase}{self._left(update)}:"
 
 
 PHASE_EXPLANATIONS: dict[Phase, str] = {

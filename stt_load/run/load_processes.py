@@ -13,6 +13,7 @@ from stt_load.config import RunConfig
 from stt_load.options import PlanKind
 
 AUTO = "auto"
+PROCESSES_OF_CORE = 16  # far more than can be on time: beyond it a number is mistyped
 ALL_CORES = -1  # Locust's word for one process on every core
 CHOICE_OPTION = "stt_processes"  # the sentence of LoadProcesses, as an option of Locust's that nobody can type
 
@@ -26,7 +27,8 @@ class LoadProcesses:
 
 
 def parse_processes(text: str) -> int | str:
-    """`auto`, or a whole number from 1; -1 is Locust's word for every core. Raises ValueError."""
+    """`auto`, or a whole number from 1; -1 is Locust's word for every core. Raises ValueError, also for a number with
+    which every process would be late, and the machine hardly answer."""
     if text == AUTO:
         return AUTO
     try:
@@ -35,6 +37,10 @@ def parse_processes(text: str) -> int | str:
         number = 0
     if number < 1 and number != ALL_CORES:
         raise ValueError(f"{text!r} is no number of processes: write a whole number from 1, or {AUTO}")
+    cores = count_whole_cores()
+    most = cores * PROCESSES_OF_CORE
+    if number > most:
+        raise ValueError(f"{number} processes would share {describe_cores(cores)}: write {most} at most, or {AUTO}")
     return number
 
 

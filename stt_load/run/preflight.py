@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import tempfile
@@ -84,7 +85,10 @@ def port_taken(option: str, host: str, port: int) -> str | None:
         socket.create_server(("" if host == "*" else host, port), family=family).close()
     except OSError as error:
         why = (error.strerror or str(error)).partition(" (while ")[0]  # create_server adds the address
-        return f"{option}: can't listen on {host or '*'}:{port} ({why}): name another port"
+        is_host = error.errno is not None and (error.errno < 0 or error.errno == errno.EADDRNOTAVAIL)  # < 0: EAI_…
+        advice = "name an address of this machine" if is_host else "name another port"
+        flag = option.replace("-port", "-host") if is_host else option
+        return f"{flag}: can't listen on {host or '*'}:{port} ({why}): {advice}"
     return None
 
 

@@ -20,6 +20,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
         ("STT_LOAD_HOLDS", "STT_LOAD_HOLD"),
         ("STT_LOAD_APIKEY", "STT_LOAD_API_KEY"),
         ("STT_LOAD_CLUSTER_TOKENS", "STT_LOAD_CLUSTER_TOKEN"),
+        ("STT_LOAD_PROCESSES", "LOCUST_PROCESSES"),
     ],
 )
 def test_a_misspelt_variable_is_told_with_the_nearest_one(name: str, meant: str) -> None:

@@ -17,7 +17,7 @@ from stt_load.report.report_files import read_report
 from stt_load.run.ledger import Ledger
 from stt_load.run.live_stages import LiveStages
 from stt_load.run.live_view import LiveView
-from stt_load.run.plan import LadderPlan, Phase, Timing
+from stt_load.run.plan import LadderPlan, Observation, Phase, Timing
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.worker_report import WorkerReport
 
@@ -40,9 +40,13 @@ def ledger_in_a_hold(text: str = "good morning to you") -> Ledger:
 
 
 def view_on(
-    output: io.StringIO, is_terminal: bool, text: str = "good morning to you", ladder: tuple[int, ...] = (1, 5)
+    output: io.StringIO,
+    is_terminal: bool,
+    text: str = "good morning to you",
+    ladder: tuple[int, ...] = (1, 5),
+    plan: LadderPlan | None = None,
 ) -> LiveView:
-    plan = LadderPlan((1, 5), Timing(hold_s=10, settle_s=1, ramp_rate=10, utterance_limit_s=40))
+    plan = plan or LadderPlan((1, 5), Timing(hold_s=10, settle_s=1, ramp_rate=10, utterance_limit_s=40))
     console = Console(file=output, force_terminal=is_terminal, width=110, color_system=None)
     live = LiveStages(Path("no folder"))
     live.announce(HOLD)
@@ -109,6 +113,15 @@ def test_stages_that_are_not_known_before_are_told_as_they_come() -> None:
     first, second, said = output.getvalue().splitlines()
     assert "stage 1, 2 callers, hold" in first and "stage 2, 4 callers, hold" in second
     assert said.endswith(" trial 2: 4 callers: fail; next 3")
+
+
+def test_a_hold_that_is_over_and_goes_on_says_what_it_waits_for() -> None:
+    output = io.StringIO()
+    plan = LadderPlan((1,), Timing(hold_s=0, settle_s=1, ramp_rate=10, utterance_limit_s=40, at_least=9))
+    plan.start(0.0)
+    plan.advance(1.0, Observation(reached=1, target=1, speaking=1, in_flight=1, begun=1, ended=0, is_current=True))
+    view_on(output, is_terminal=False, plan=plan).announce(HOLD)
+    assert "5 callers, hold, until enough utterances have begun: " in output.getvalue()
 
 
 def test_a_transcript_cannot_command_the_terminal() -> None:

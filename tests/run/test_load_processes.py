@@ -33,7 +33,8 @@ def give_cores(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
 
 
 @pytest.mark.parametrize(("text", "processes"), [("auto", "auto"), ("1", 1), ("12", 12), ("-1", -1)])
-def test_a_number_of_processes_or_auto(text: str, processes: object) -> None:
+def test_a_number_of_processes_or_auto(text: str, processes: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_cores(monkeypatch, 2)
     assert parse_processes(text) == processes
 
 
@@ -41,6 +42,13 @@ def test_a_number_of_processes_or_auto(text: str, processes: object) -> None:
 def test_anything_else_is_refused_with_what_to_write(text: str) -> None:
     with pytest.raises(ValueError, match="write a whole number from 1, or auto"):
         parse_processes(text)
+
+
+def test_a_number_that_no_machine_like_this_can_play_with_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_cores(monkeypatch, 2)
+    assert parse_processes("32") == 32
+    with pytest.raises(ValueError, match="33 processes would share 2 cores: write 32 at most, or auto"):
+        parse_processes("33")
 
 
 @pytest.mark.parametrize(

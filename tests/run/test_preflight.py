@@ -64,6 +64,15 @@ def test_a_name_that_is_none_is_told_in_words() -> None:
     line = port_taken("--master-bind-port", "no-such-name.invalid", 5557)
     assert line is not None
     assert "Unknown error" not in line
+    assert line.startswith("--master-bind-host: ")
+    assert line.endswith(": name an address of this machine")
+
+
+def test_an_address_of_another_machine_is_blamed_rather_than_the_port() -> None:
+    assert port_taken("--web-port", "203.0.113.5", 5557) == (
+        "--web-host: can't listen on 203.0.113.5:5557 (Cannot assign requested address): "
+        "name an address of this machine"
+    )
 
 
 def test_a_folder_that_is_only_tried_is_left_as_it_was(tmp_path: Path) -> None:
