@@ -74,7 +74,7 @@ def network(receiving_core: int) -> Iterator[Network]:
     number = next(_numbers)
     name = f"bench-{os.getpid()}-{number}"
     ours, theirs = f"bg{os.getpid()}.{number}"[:15], f"bs{os.getpid()}.{number}"[:15]
-    subnet = f"10.214.{number % 256}"
+    subnet = _free_subnet()
     with ExitStack() as undo:
         _must("netns", "add", name)
         undo.callback(_ip, "netns", "delete", name)  # takes its end of the pair along, and so ours
@@ -88,6 +88,12 @@ def network(receiving_core: int) -> Iterator[Network]:
         _steer(ours, receiving_core)
         _steer(theirs, receiving_core, name)
         yield Network(f"{subnet}.2", name)
+
+
+def _free_subnet() -> str:
+    """The first three numbers of addresses that no card of this host has: another bench may be running."""
+    taken = _ip("-brief", "address").stdout
+    return next(subnet for subnet in (f"10.214.{third}" for third in range(256)) if f" {subnet}." not in taken)
 
 
 def _steer(card: str, core: int, namespace: str | None = None) -> None:
