@@ -21,8 +21,8 @@ WORKERS_LIMIT_S = 1_800  # finding the speech in thousands of clips takes minute
 
 
 def find_locust_problems(words: Sequence[str]) -> list[str]:
-    """One line for each flag that Locust doesn't know either, for each word that is no option, and for a master's port
-    that is taken.
+    """One line for each thing that is wrong with words for Locust: flags that it doesn't know either, words that are no
+    option, values, locustfiles, roles that exclude each other, and a master's port that is taken or open to strangers.
 
     Importing Locust costs a second and patches this process: only done where there are words to ask about.
     """
@@ -33,17 +33,8 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
     parser = get_parser(default_config_files=())  # as when it is started
     parser.error = _raise_misused  # type: ignore[method-assign]  # it would print the usage and leave
     adapt_parser(parser)
-    known = {name for action in parser._actions for name in action.option_strings}
-    ours = {f"--{option.name}" for option in OPTIONS}
-    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
-    unknown = [flag for flag in flags if flag not in known]
-    if unknown:
-        return [
-            f"{flag}: it is no option of this command: leave it out, or see --help"
-            if flag in ours
-            else f"unknown option {flag}{_close_to(flag, [*known, *ours])}: see --help here and `locust --help`"
-            for flag in unknown
-        ]
+    if problems := _find_unknown_flags(words, parser):
+        return problems
     try:
         options = parser.parse_args(list(words))
     except _Misused as misused:
@@ -59,6 +50,19 @@ def find_locust_problems(words: Sequence[str]) -> list[str]:
         return [f"unexpected argument {as_typed(word)}: only options go here" for word in options.user_classes]
     taken = port_taken("--master-bind-port", options.master_bind_host, options.master_bind_port)
     return [taken] if options.master and taken else []
+
+
+def _find_unknown_flags(words: Sequence[str], parser: Any) -> list[str]:
+    known = {name for action in parser._actions for name in action.option_strings}
+    ours = {f"--{option.name}" for option in OPTIONS}
+    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+    return [
+        f"{flag}: it is no option of this command: leave it out, or see --help"
+        if flag in ours
+        else f"unknown option {flag}{_close_to(flag, [*known, *ours])}: see --help here and `locust --help`"
+        for flag in flags
+        if flag not in known
+    ]
 
 
 class _Misused(Exception):

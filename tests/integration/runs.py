@@ -114,14 +114,19 @@ def wait_for(condition: Callable[[], bool], what: str, run: Run | None = None) -
 
 
 def start_apart(
-    stack: ExitStack, line: Sequence[str], folder: Path, environment: dict[str, str] | None = None
+    stack: ExitStack,
+    line: Sequence[str],
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    of_worker: dict[str, str] | None = None,
 ) -> tuple[Run, Run]:
-    """This run as a master, and its only worker: neither is a child of the other."""
+    """This run as a master, and its only worker: neither is a child of the other. `of_worker`: its environment, where
+    that is another one."""
     port = str(free_port())
     where = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--expect-workers", "1"]
     run = stack.enter_context(Run([*line, *where], folder, environment))
     worker = [*LOCUST, "-f", str(LADDER), "--worker", "--master-port", port]
-    return run, stack.enter_context(Run(worker, folder, environment))
+    return run, stack.enter_context(Run(worker, folder, of_worker or environment))
 
 
 def side_by_side(cases: Sequence[Callable[[], object]]) -> None:

@@ -9,17 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from ports import free_port
 from runs import (
     EASY_SLOS,
-    LADDER,
-    LOCUST,
     STT_LOAD,
-    Run,
     StartSink,
     assert_ends_with,
     rows,
     run_folder,
+    start_apart,
     summary,
     wait_for_hold,
 )
@@ -53,17 +50,14 @@ STEPS = (  # what each process's wall clock is off by from the hold of a stage o
 
 
 def test_nothing_moves(start_sink: StartSink, tmp_path: Path, smi: StandInSmi) -> None:
-    results, port = tmp_path / "results", str(free_port())
+    results = tmp_path / "results"
     clocks = {who: tmp_path / f"clock of the {who}" for who in ("master", "worker", "sidecar")}
     fakes = {who: faked_time(file) for who, file in clocks.items()}
     with ExitStack() as stack:
         gpus = stack.enter_context(sidecar({**smi.environment, **fakes["sidecar"]}))
         line = [*STT_LOAD, "run", "--stt-url", start_sink().url, "--concurrency", "1,2,3", "--hold", "2s"]
         line += ["--settle", "0s", "--gpu-sidecar", gpus.url, "--results", str(results), *EASY_SLOS]
-        line += ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--expect-workers", "1"]
-        run = stack.enter_context(Run(line, tmp_path, fakes["master"]))
-        worker = [*LOCUST, "-f", str(LADDER), "--worker", "--master-port", port]
-        stack.enter_context(Run(worker, tmp_path, fakes["worker"]))
+        run, _ = start_apart(stack, line, tmp_path, fakes["master"], fakes["worker"])
         for stage, steps in enumerate(STEPS):
             wait_for_hold(results, stage, run)
             smi.feed(dmon_row(40, 1800))
