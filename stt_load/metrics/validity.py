@@ -188,12 +188,13 @@ def _enough_samples(evidence: Evidence) -> tuple[bool, str]:
     return True, f"{evidence.counted} counted utterances"
 
 
+_MORE_WORKERS = "use more load workers (a larger --processes, or more machines)"
+
 CONDITIONS: tuple[Condition, ...] = (
     Condition(
         "users reached",
         _users_reached,
-        "let the ramp end by itself; where callers don't arrive, lower --ramp-rate, or use more load workers "
-        "(--processes 2)",
+        "let the ramp end by itself; where callers don't arrive, lower --ramp-rate, or " + _MORE_WORKERS,
     ),
     Condition(
         "workers constant",
@@ -203,20 +204,17 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(
         f"pacing lag p99 ≤ {PACING_LAG_P99_LIMIT_S * 1000:.0f} ms",
         _pacing_lag,
-        "use more load workers (--processes 2), keep other work off this machine, or run the load on another machine "
-        "than the server",
+        _MORE_WORKERS + ", keep other work off this machine, or run the load on another machine than the server",
     ),
     Condition(
         f"arrival times within {ARRIVAL_LATE_LIMIT_S * 1000:.0f} ms",
         _arrivals,
-        "use more load workers (--processes 2), keep other work off this machine, and run on Linux, whose kernel "
-        "stamps what arrives",
+        _MORE_WORKERS + ", keep other work off this machine, and run on Linux, whose kernel stamps what arrives",
     ),
     Condition(
         f"generator CPU ≤ {GENERATOR_CPU_LIMIT_PCT:.0f} %",
         _generator_cpu,
-        "use more load workers (--processes 2), keep other work off this machine, or run the load on another machine "
-        "than the server",
+        _MORE_WORKERS + ", keep other work off this machine, or run the load on another machine than the server",
     ),
     Condition(
         "the load generator itself did not fail",
