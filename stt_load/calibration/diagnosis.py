@@ -11,7 +11,7 @@ from stt_load.calibration.limits import (
     Limit,
     run_descriptors,
 )
-from stt_load.calibration.machine import Machine, describe_cores, processes_on
+from stt_load.calibration.machine import Machine, describe_cores, most_processes
 from stt_load.calibration.trial_figures import DISTURBING_PCT, TrialFigures
 from stt_load.net.own_faults import MORE_DESCRIPTORS, MORE_PORTS, REUSED_PORTS
 
@@ -74,7 +74,7 @@ def _others(trial: TrialFigures, machine: Machine) -> Limit | None:
 def _cpu(trial: TrialFigures, machine: Machine) -> Limit | None:
     if trial.generator.cpu_pct < _BUSY_PCT:
         return None
-    processes = processes_on(machine.whole_cores)
+    processes = most_processes(machine.whole_cores)
     more = f"stt-load run … --processes {processes}" if processes > 1 else "use a machine with more cores"
     return Limit("CPU", f"one process used {trial.generator.cpu_pct:.0f} % of its core", more)
 

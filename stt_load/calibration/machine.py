@@ -51,8 +51,9 @@ def describe_cores(number: float) -> str:
     return f"{number:g} core" if number == 1 else f"{number:g} cores"
 
 
-def processes_on(whole_cores: int) -> int:
-    """How many load processes to start on that many cores: one core is left for everything else, if there are three."""
+def most_processes(whole_cores: int) -> int:
+    """The most load processes that are worth trying on so many cores: on two of them both, where somebody asks for it;
+    on more, one is left for everything else."""
     return max(min(2, whole_cores), whole_cores - 1)
 
 

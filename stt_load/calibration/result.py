@@ -11,7 +11,7 @@ from typing import Any, Self
 import msgspec
 
 from stt_load.calibration.limits import Limit
-from stt_load.calibration.machine import auto_processes, describe_cores, processes_on
+from stt_load.calibration.machine import auto_processes, describe_cores, most_processes
 from stt_load.calibration.trial_figures import DISTURBING_PCT
 from stt_load.errors import SttLoadError
 from stt_load.metrics.quantiles import Distribution
@@ -206,7 +206,7 @@ def _unknown(calibration: Calibration | None, frame_ms: float) -> str:
 
 def _too_many(calibration: Calibration, callers: int, each: int, most: int, frame_ms: float) -> str:
     needed = math.ceil(callers / most) if most else math.inf
-    has_cores = needed <= processes_on(calibration.whole_cores)
+    has_cores = needed <= most_processes(calibration.whole_cores)
     advice = f"use --processes {needed}" if has_cores else "add machines (--master, --worker)"
     frames = "" if frame_ms >= calibration.frame_ms else f" with frames of {frame_ms:g} ms"
     return (

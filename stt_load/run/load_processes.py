@@ -13,9 +13,9 @@ from stt_load.config import RunConfig
 from stt_load.options import PlanKind
 
 AUTO = "auto"
-PROCESSES_OF_CORE = 16  # far more than can be on time: beyond it a number is mistyped
 ALL_CORES = -1  # Locust's word for one process on every core
 CHOICE_OPTION = "stt_processes"  # the sentence of LoadProcesses, as an option of Locust's that nobody can type
+_MOST_PROCESSES_A_CORE = 16  # far more than can be on time: beyond it a number is mistyped
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def parse_processes(text: str) -> int | str:
     if number < 1 and number != ALL_CORES:
         raise ValueError(f"{text!r} is no number of processes: write a whole number from 1, or {AUTO}")
     cores = count_whole_cores()
-    most = cores * PROCESSES_OF_CORE
+    most = cores * _MOST_PROCESSES_A_CORE
     if number > most:
         raise ValueError(f"{number} processes would share {describe_cores(cores)}: write {most} at most, or {AUTO}")
     return number
