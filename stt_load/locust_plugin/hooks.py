@@ -25,6 +25,8 @@ from stt_load.clock import SteadyWallClock
 from stt_load.errors import ConfigError
 from stt_load.locust_plugin.arguments import adapt_parser
 from stt_load.locust_plugin.cluster.admission import Admission
+from stt_load.locust_plugin.cluster.dispatcher import Dispatcher
+from stt_load.locust_plugin.cluster.from_workers import carefully
 from stt_load.locust_plugin.cluster.messages import DRAIN, DRAINED, HELLO, RECEIVED, REFUSED, TERMS, UPDATE
 from stt_load.locust_plugin.cluster.patience import use_our_patience
 from stt_load.locust_plugin.cluster.set_up import set_up_cluster
@@ -178,6 +180,7 @@ def _on_init(
 
 
 def _join_master(environment: Any, admission: Admission, clips: LoadedClips, plan: PlanKind) -> Master:
+    environment.dispatcher_class = Dispatcher
     master = Master(environment, admission, clips, plan)
     if environment.web_ui is not None:
         guard(environment)
@@ -191,6 +194,8 @@ def _join_master(environment: Any, admission: Admission, clips: LoadedClips, pla
     listen.worker_report.add_listener(lambda client_id, data, **_: master.on_worker_report(client_id, data))
     runner = environment.runner
     admission.on_refused = partial(_drop, runner)
+    if isinstance(runner, runners.MasterRunner):
+        runner.handle_message = carefully(runner.handle_message)  # type: ignore[assignment, method-assign]
     runner.register_message(HELLO, lambda msg, **_: master.on_hello(msg.node_id, **msg.data))
     runner.register_message(DRAINED, lambda msg, **_: master.on_drained(msg.node_id, msg.data))
     if environment.parsed_options.live:
