@@ -11,12 +11,14 @@ from typing import Any, NoReturn
 
 from stt_load.locust_plugin.cluster.public_address import find_open_doors
 from stt_load.locust_plugin.process_options import I_KNOW, PROCESSES
+from stt_load.option_values import is_loopback
 from stt_load.options import OPTIONS
 from stt_load.run.load_processes import parse_processes
 from stt_load.run.preflight import port_taken
 from stt_load.text.url_secrets import as_typed
 
 LOOPBACK = "127.0.0.1"
+MASTER_PORT = 5557  # Locust's
 WORKERS_LIMIT_S = 1_800  # finding the speech in thousands of clips takes minutes, before a worker has joined
 
 
@@ -79,6 +81,13 @@ def find_role_problems(options: Any) -> list[str]:
         return [
             "--processes: it starts a master and its workers on this machine: leave out --master, or leave out "
             "--processes and start each worker yourself (--worker)"
+        ]
+    is_group = options.processes not in (None, 1) and not options.worker
+    if is_group and (options.master_bind_port != MASTER_PORT or not is_loopback(options.master_bind_host)):
+        return [
+            "--processes: its workers are of this machine, and it has a port of its own for them: leave out "
+            "--master-bind-host and --master-bind-port, or leave out --processes and start a master (--master) and "
+            "each worker (--worker) yourself"
         ]
     return []
 

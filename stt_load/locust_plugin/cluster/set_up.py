@@ -28,8 +28,6 @@ from stt_load.run.loaded_clips import LoadedClips
 from stt_load.run.preflight import port_taken
 from stt_load.run.terms import this_program
 
-DEFAULT_MASTER_PORT = 5557  # Locust's
-
 
 def set_up_cluster(options: Any, admission: Admission, clips: LoadedClips) -> None:
     """Replaces Locust's sockets, where these parsed options make this process a master or a worker.
@@ -45,7 +43,7 @@ def set_up_cluster(options: Any, admission: Admission, clips: LoadedClips) -> No
     this_program()  # its digest, while the files are those that were imported
     if not zmq.has("curve"):
         raise ConfigError("this pyzmq can't encrypt: install its wheel (pip install --force-reinstall pyzmq)")
-    if options.processes and not options.worker and options.master_bind_port == DEFAULT_MASTER_PORT:
+    if options.processes and not options.worker:
         listener = socket.create_server((LOOPBACK, 0))
         port = listener.getsockname()[1]
         options.master_bind_host, options.master_host = LOOPBACK, LOOPBACK

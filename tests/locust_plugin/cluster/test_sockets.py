@@ -232,7 +232,8 @@ os.sched_getaffinity = lambda _: {0, 1, 2, 3}
 host_probe.container_cpu_limit = lambda *_: None
 parser = get_parser()
 parser.parse_args([])
-for words in ("--processes 1", "--processes auto", "--master --processes 2", "--master --master-bind-host 8.8.8.8"):
+for words in ("--processes 1", "--processes auto", "--master --processes 2", "--master --master-bind-host 8.8.8.8",
+    "--processes 2 --master-bind-host 8.8.8.8 --master-bind-port 6000", "--processes 2 --master-bind-port 6000"):
     options = parser.parse_args(["--headless", *words.split()])
     try:
         set_up_cluster(options, Admission(), LoadedClips())
@@ -240,10 +241,12 @@ for words in ("--processes 1", "--processes auto", "--master --processes 2", "--
     except ConfigError as error:
         print(*error.lines)
 """
-    one, auto, two_roles, public = run_with_locust(_SET_UP + program).splitlines()
+    one, auto, two_roles, public, open_group, other_port = run_with_locust(_SET_UP + program).splitlines()
     assert (one, auto) == ("None", "3")
     assert two_roles.startswith("--processes: it starts a master and its workers")
     assert public.startswith("--master-bind-host 8.8.8.8: strangers can reach port 5557 at 8.8.8.8")
+    assert open_group == other_port, "neither opens a door to strangers, nor leaves its workers in front of another one"
+    assert other_port.startswith("--processes: its workers are of this machine, and it has a port of its own for them")
 
 
 def test_a_master_whose_port_is_taken_ends_with_2_and_one_line() -> None:
