@@ -77,6 +77,8 @@ def _raise_misused(message: str) -> NoReturn:
 
 def find_role_problems(options: Any) -> list[str]:
     """One line where the processes that Locust's options ask for contradict each other."""
+    if options.master and options.worker:
+        return ["--master, --worker: a process is one of the two: leave one out"]
     if options.processes and options.master:
         return [
             "--processes: it starts a master and its workers on this machine: leave out --master, or leave out "

@@ -233,7 +233,8 @@ host_probe.container_cpu_limit = lambda *_: None
 parser = get_parser()
 parser.parse_args([])
 for words in ("--processes 1", "--processes auto", "--master --processes 2", "--master --master-bind-host 8.8.8.8",
-    "--processes 2 --master-bind-host 8.8.8.8 --master-bind-port 6000", "--processes 2 --master-bind-port 6000"):
+    "--processes 2 --master-bind-host 8.8.8.8 --master-bind-port 6000", "--processes 2 --master-bind-port 6000",
+    "--master --worker"):
     options = parser.parse_args(["--headless", *words.split()])
     try:
         set_up_cluster(options, Admission(), LoadedClips())
@@ -241,10 +242,11 @@ for words in ("--processes 1", "--processes auto", "--master --processes 2", "--
     except ConfigError as error:
         print(*error.lines)
 """
-    one, auto, two_roles, public, open_group, other_port = run_with_locust(_SET_UP + program).splitlines()
+    one, auto, two_roles, public, open_group, other_port, both = run_with_locust(_SET_UP + program).splitlines()
     assert (one, auto) == ("None", "3")
     assert two_roles.startswith("--processes: it starts a master and its workers")
     assert public.startswith("--master-bind-host 8.8.8.8: strangers can reach port 5557 at 8.8.8.8")
+    assert both == "--master, --worker: a process is one of the two: leave one out"
     assert open_group == other_port, "neither opens a door to strangers, nor leaves its workers in front of another one"
     assert other_port.startswith("--processes: its workers are of this machine, and it has a port of its own for them")
 
