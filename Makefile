@@ -11,9 +11,10 @@ BIN := $(VENV)/bin
 demo: setup
 	@$(BIN)/stt-load demo $(ARGS) || { code=$$?; [ $$code -eq 3 ] || [ $$code -eq 4 ] || exit $$code; }
 
-# Four files at a time: most tests of whole runs wait for a microphone. ARGS="-n 0" for one at a time.
+# Four files at a time: most tests of whole runs wait for a microphone. ARGS="-n 0" for one at a time. The files keep the
+# order that tests/conftest.py gives them: xdist's own begins with those of many tests, and ends with the longest ones.
 test: setup
-	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check

@@ -67,6 +67,12 @@ def pytest_configure(config: pytest.Config) -> None:
         FOLDERS[:] = [Path(folder)]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files that take long first: a test process that began one at the very end would keep the others waiting."""
+    long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("locust", "slow"))}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture
 def smi(tmp_path: Path) -> Iterator[StandInSmi]:
     """A stand-in `nvidia-smi`, to be found through its `environment`."""
