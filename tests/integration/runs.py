@@ -153,8 +153,12 @@ def rows(path: Path) -> list[dict]:
 
 
 def phases(results: Path) -> list[tuple[int, str]]:
-    """(stage, phase) of every transition so far; nothing where there is no folder yet."""
-    folders = [path for path in results.iterdir() if path.is_dir()] if results.exists() else []
+    """(stage, phase) of every transition so far; nothing where there is no folder yet. A run makes `results` twice: it is
+    tried first, and taken away again."""
+    try:
+        folders = [path for path in results.iterdir() if path.is_dir()]
+    except FileNotFoundError:
+        return []
     return [(row["stage"], row["phase"]) for row in rows(folders[0] / "stages.jsonl")] if folders else []
 
 
