@@ -153,8 +153,10 @@ def rows(path: Path) -> list[dict]:
 
 
 def phases(results: Path) -> list[tuple[int, str]]:
-    """(stage, phase) of every transition so far; nothing where there is no folder yet. A run makes `results` twice: it is
-    tried first, and taken away again."""
+    """(stage, phase) of every transition so far; nothing where there is no folder yet.
+
+    A run makes `results` twice: it is tried first, and taken away again.
+    """
     try:
         folders = [path for path in results.iterdir() if path.is_dir()]
     except FileNotFoundError:
