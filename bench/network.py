@@ -22,6 +22,7 @@ from pathlib import Path
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _LIMIT_S = 10.0
+_TW_REUSE = Path("/proc/sys/net/ipv4/tcp_tw_reuse")  # on loopback, the kernel's default is as good
 _numbers = itertools.count()
 
 
@@ -85,6 +86,9 @@ def network(receiving_core: int) -> Iterator[Network]:
         _must("-netns", name, "address", "add", f"{subnet}.2/24", "dev", theirs)
         _must("-netns", name, "link", "set", theirs, "up")
         _must("-netns", name, "link", "set", "lo", "up")
+        # Each connection keeps its port for a minute after its end: those of 4,000 callers would use up all of them.
+        undo.callback(_TW_REUSE.write_text, _TW_REUSE.read_text())
+        _TW_REUSE.write_text("1")
         _steer(ours, receiving_core)
         _steer(theirs, receiving_core, name)
         yield Network(f"{subnet}.2", name)
