@@ -59,6 +59,15 @@ class EndOfTurn(msgspec.Struct, frozen=True, gc=False):
     """The server's endpointer heard the end of a turn; the turn's text has been told. It may have cut mid-clip."""
 
 
+class EagerEndOfTurn(msgspec.Struct, frozen=True, gc=False):
+    """The server's endpointer takes a turn for ended before it is sure, so that an answer can be prepared. Either
+    `EndOfTurn` follows or `TurnResumed`."""
+
+
+class TurnResumed(msgspec.Struct, frozen=True, gc=False):
+    """The turn of the latest `EagerEndOfTurn` goes on: the caller still speaks."""
+
+
 class Finished(msgspec.Struct, frozen=True, gc=False):
     """The protocol says, without text, that the utterance is over."""
 
@@ -101,6 +110,8 @@ Event = (
     | Final
     | CumulativeTranscript
     | EndOfTurn
+    | EagerEndOfTurn
+    | TurnResumed
     | Finished
     | StillProcessing
     | Gauge

@@ -28,6 +28,7 @@ from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
     CumulativeTranscript,
+    EagerEndOfTurn,
     EndOfTurn,
     Event,
     Final,
@@ -39,6 +40,7 @@ from stt_load.dialects.events import (
     Ready,
     Reply,
     ServerError,
+    TurnResumed,
 )
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.dialects.registry import DIALECTS
@@ -709,8 +711,8 @@ def test_what_a_live_view_shows() -> None:
 
 
 class Toy(Dialect):
-    """Says `ready`, `part:…`, `final:…`, `last:…`, `so:…`, `turn`, `gauge`, `ask`, `over`, `full:…`; is told `hello`,
-    `begin`, `end` and `bye`. A frame is two messages."""
+    """Says `ready`, `part:…`, `final:…`, `last:…`, `so:…`, `turn`, `eager`, `resumed`, `gauge`, `ask`, `over`,
+    `full:…`; is told `hello`, `begin`, `end` and `bye`. A frame is two messages."""
 
     capabilities = Capabilities(has_ready=True, ends=("client", "server"), quiet_s=2.0, answers_end=False)
 
@@ -736,6 +738,8 @@ class Toy(Dialect):
             "so": CumulativeTranscript(words),
             "so it is": CumulativeTranscript(words, is_last=True),
             "turn": EndOfTurn(),
+            "eager": EagerEndOfTurn(),
+            "resumed": TurnResumed(),
             "gauge": Gauge({"lag": 7.0}),
             "ask": Reply(("answer",)),
             "over": Finished(),
@@ -762,6 +766,11 @@ def toy(*arrivals: tuple[float, Message | SttLoadError], **how: Any) -> tuple[Ut
     rules = SessionRules(timeout_s=TIMEOUT_S)
     spoken = speak(Toy(CLIENT), rules, ScriptedTransport(FakeClock(), arrivals, **how))
     return measured(spoken), spoken
+
+
+def test_an_end_that_the_server_is_not_sure_of_completes_nothing() -> None:
+    record, _ = toy((0.0, "ready"), (1.2, "final:hello"), (1.3, "eager"), (1.6, "resumed"), (2.0, "final:you"))
+    assert (record.outcome, record.text, record.eos_latency_s) == (Outcome.OK, "hello you", pytest.approx(1.4))
 
 
 def test_audio_waits_for_the_ready_message() -> None:
