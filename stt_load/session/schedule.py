@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from stt_load.records import MAX_LAG_BUCKET_MS, Figures
 
@@ -34,7 +32,8 @@ class Schedule:
 
     `stream_start_s`: when the microphone is switched on, monotonic seconds. Frame k is due at
     `stream_start_s + (k+1)·frame_s`, the last one at `end_s`. `n_sent`: frames handed over; `next_due_s`: when the one
-    after them is due.
+    after them is due. `last_sent_at_s`: when the latest was handed over, None before the first. `lags_s`: how late each
+    was, seconds; below 0 where a clock was early by a hair.
     Attributes rather than properties: they are read and written for every frame of every caller.
     """
 
@@ -42,9 +41,10 @@ class Schedule:
         "_held_up_before",
         "_n_held_up",
         "_n_missed",
-        "_sent_at_s",
         "end_s",
         "frame_s",
+        "lags_s",
+        "last_sent_at_s",
         "n_frames",
         "n_sent",
         "next_due_s",
@@ -58,7 +58,8 @@ class Schedule:
         self.end_s = stream_start_s + n_frames * frame_s
         self.n_sent = 0
         self.next_due_s = stream_start_s + frame_s
-        self._sent_at_s = array("d")
+        self.last_sent_at_s: float | None = None
+        self.lags_s = array("d")
         self._n_held_up = self._n_missed = 0
         self._held_up_before = 0  # the frame before which those that were held up are counted
 
@@ -68,7 +69,8 @@ class Schedule:
 
     def on_sent(self, now_s: float) -> None:
         """The last byte of the next frame was with the kernel at `now_s`."""
-        self._sent_at_s.append(now_s)
+        self.last_sent_at_s = now_s
+        self.lags_s.append(now_s - self.next_due_s)
         self.n_sent = n_sent = self.n_sent + 1
         self.next_due_s = self.stream_start_s + (n_sent + 1) * self.frame_s
 
@@ -88,38 +90,27 @@ class Schedule:
         """The number of the first frame that is not late yet."""
         return min(math.floor((now_s - LATE_S - self.stream_start_s) / self.frame_s), self.n_frames)
 
-    @property
-    def last_sent_at_s(self) -> float | None:
-        """When the latest frame was handed over; None before the first."""
-        return self._sent_at_s[-1] if self._sent_at_s else None
-
-    def lags_s(self) -> npt.NDArray[np.float64]:
-        """How late each frame was handed over, seconds; below 0 where a clock was early by a hair. An array, because
-        some hundred frames of every utterance are evaluated together."""
-        return np.frombuffer(self._sent_at_s, np.float64) - (self.stream_start_s + _due_s(self.n_sent, self.frame_s))
-
     def sent_audio(self) -> SentAudio:
         """What was sent so far, and how late."""
         n_sent = self.n_sent
         if not n_sent:
             return SentAudio(0, 0.0)
-        lags_s = self.lags_s()
-        worst_s = np.maximum.reduce(lags_s)
-        rank = math.ceil(0.99 * n_sent)  # nearest rank: of fewer than a hundred frames the worst
-        p99_s = worst_s if rank == n_sent else np.partition(lags_s, rank - 1)[rank - 1]
+        # No arrays of numpy: some hundred floats are sorted sooner than its functions find their way into the cache.
+        ranked_s = sorted(self.lags_s)
+        worst_s = ranked_s[-1]
         return SentAudio(
             frames=n_sent,
             audio_s=n_sent * self.frame_s,
-            pacing_lag_p99_s=max(0.0, float(p99_s)),
-            pacing_lag_max_s=max(0.0, float(worst_s)),
-            pacing_lag_counts={1: n_sent} if worst_s <= 0.001 else _counts_by_ms(lags_s),
+            pacing_lag_p99_s=max(0.0, ranked_s[math.ceil(0.99 * n_sent) - 1]),  # nearest rank
+            pacing_lag_max_s=max(0.0, worst_s),
+            pacing_lag_counts={1: n_sent} if worst_s <= 0.001 else _counts_by_ms(ranked_s),
             frames_missed=self._n_missed,
-            **(self._lateness(lags_s) if worst_s > LATE_S else {}),
+            **(self._lateness() if worst_s > LATE_S else {}),
         )
 
-    def _lateness(self, lags_s: npt.NDArray[np.float64]) -> dict[str, Any]:
+    def _lateness(self) -> dict[str, Any]:
         """The fields that only frames of more than `LATE_S` have."""
-        late = (lags_s > LATE_S).nonzero()[0].tolist()
+        late = [frame for frame, lag_s in enumerate(self.lags_s) if lag_s > LATE_S]
         runs: list[tuple[int, int]] = []
         began = 0
         for n, frame in enumerate(late, start=1):
@@ -129,18 +120,16 @@ class Schedule:
         return {"frames_late": len(late), "late_runs": runs, "frames_held_up": min(self._n_held_up, len(late))}
 
 
-def _counts_by_ms(lags_s: npt.NDArray[np.float64]) -> dict[int, int]:
+def _counts_by_ms(ranked_s: Sequence[float]) -> dict[int, int]:
     """How many frames were late by how much: a bucket of one millisecond each, named by its upper edge, so that 11 is
-    more than 10 ms and at most 11. 1 also holds what was in time, `MAX_LAG_BUCKET_MS` + 1 whatever was later."""
-    edges_ms = np.minimum(np.maximum(np.ceil(1_000 * lags_s), 1), MAX_LAG_BUCKET_MS + 1)
-    counts = np.bincount(edges_ms.astype(np.int64))
-    filled = counts.nonzero()[0]
-    return dict(zip(filled.tolist(), counts[filled].tolist(), strict=True))
-
-
-@functools.lru_cache(maxsize=1024)
-def _due_s(n_frames: int, frame_s: float) -> npt.NDArray[np.float64]:
-    """When each frame is due, seconds after the start of the stream."""
-    due_s: npt.NDArray[np.float64] = frame_s * np.arange(1, n_frames + 1, dtype=np.float64)
-    due_s.flags.writeable = False
-    return due_s
+    more than 10 ms and at most 11. 1 also holds what was in time, `MAX_LAG_BUCKET_MS` + 1 whatever was later.
+    `ranked_s`: seconds, the least first."""
+    counts: dict[int, int] = {}
+    first, last_edge_ms = 0, MAX_LAG_BUCKET_MS + 1
+    while first < len(ranked_s):
+        edge_ms = min(max(math.ceil(1_000 * ranked_s[first]), 1), last_edge_ms)
+        after = len(ranked_s) if edge_ms == last_edge_ms else bisect_right(ranked_s, edge_ms / 1_000, first)
+        after = max(after, first + 1)  # rounding may put the first a hair above its own edge
+        counts[edge_ms] = counts.get(edge_ms, 0) + after - first
+        first = after
+    return counts

@@ -148,3 +148,56 @@ with gevent.Timeout(50):
 print(targets, Role.answers)
 """
     assert run_with_locust(program).strip() == "[2, 1] []"
+
+
+def test_a_caller_goes_on_within_one_task_until_locust_stops_it_and_a_task_beside_it_gets_its_turns() -> None:
+    """Locust's own loop would cost a fortieth of the caller; a user class with a second task still needs that loop."""
+    program = """
+from collections import Counter
+import gevent
+from locust import task
+from locust.env import Environment
+from stt_load.locust_plugin.user import CallerUser
+
+class Caller(CallerUser):
+    fixed_count = 1
+
+class Busy(CallerUser):
+    fixed_count = 1
+
+    @task
+    def look_around(self):
+        done["look around"] += 1
+        gevent.sleep(0.001)
+
+class Pool:
+    def __init__(self):
+        self.n = 0
+    def new_caller(self):
+        self.n += 1
+        return self.n
+    def take_turn(self, caller):
+        done[f"turn {caller}"] += 1
+        gevent.sleep(0.001)
+
+class Role:
+    def __init__(self):
+        self.pool = Pool()
+    def ready_pool(self):
+        return self.pool
+
+done = Counter()
+environment = Environment(user_classes=[Caller, Busy])
+environment.stt_role = Role()
+environment.stop_timeout = 30
+runner = environment.create_local_runner()
+runner.start(2, spawn_rate=2)
+with gevent.Timeout(50):
+    while min(done["turn 1"], done["turn 2"], done["look around"]) < 5:
+        gevent.sleep(0.01)
+users = sorted(type(user).__name__ for user in runner.user_greenlets for user in [user.args[0]])
+runner.stop()  # with the time to end what they are at: each ends its turn, and nobody is killed
+print(users, runner.user_count, runner.errors)
+runner.quit()
+"""
+    assert run_with_locust(program).strip() == "['Busy', 'Caller'] 0 {}"

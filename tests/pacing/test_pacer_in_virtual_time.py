@@ -255,7 +255,7 @@ def test_every_frame_is_sent_when_it_is_due_or_when_its_own_kernel_takes_it(scri
         schedule = caller.in_flight.session.schedule
         assert schedule is not None
         lags_s = [at_s - due_s for (at_s, _), due_s in zip(caller.sent, caller.due_s, strict=False)]
-        assert list(schedule.lags_s()) == pytest.approx(lags_s, abs=1e-9)
+        assert list(schedule.lags_s) == pytest.approx(lags_s, abs=1e-9)
 
 
 @given(
