@@ -276,7 +276,12 @@ def url_note(given_url: object, config: RunConfig) -> str | None:
     return f"the URL has no path: {path} is taken, the one of {config.dialect}"
 
 
+def is_near(url: str) -> bool:
+    """Whether the URL leads to this machine."""
+    return is_loopback(urlsplit(url).hostname or "")
+
+
 def listener_at(url: str | None) -> str | None:
     """`port:8000` where the URL leads to this machine; None elsewhere."""
     parts = urlsplit(url or "")
-    return f"port:{parts.port or DEFAULT_PORTS[parts.scheme]}" if is_loopback(parts.hostname or "") else None
+    return f"port:{parts.port or DEFAULT_PORTS[parts.scheme]}" if is_near(url or "") else None

@@ -12,6 +12,7 @@ import resource
 import socket
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from stt_load.calibration.kernel_text import (
     time_waits,
     whole_numbers,
 )
-from stt_load.calibration.machine import Machine, whole_cores
+from stt_load.calibration.machine import Machine, Ports, whole_cores
 from stt_load.net.receive_stamps import kernel_stamps
 
 ROOT = Path("/")
@@ -39,14 +40,11 @@ _CPUCLOCK_SCHED = 2  # linux/posix-timers.h: CPU time as the scheduler counts it
 def probe_machine(root: Path = ROOT) -> Machine:
     """Reads everything that limits how many callers this machine can simulate. `root`: the folder of /proc and /sys."""
     tcp_memory, send_buffer = _numbers(root, "proc/sys/net/ipv4/tcp_mem"), _numbers(root, "proc/sys/net/ipv4/tcp_wmem")
-    ports = _numbers(root, "proc/sys/net/ipv4/ip_local_port_range")
     return Machine(
         **describe_host(root),
         usable_cores=_usable_cores(),
         descriptors=_descriptors(),
-        ports=(ports[0], ports[1]) if len(ports) == 2 else None,
-        time_waits=time_waits(_read(root, "proc/net/sockstat")),
-        reuses_time_wait=_number(root, "proc/sys/net/ipv4/tcp_tw_reuse"),
+        **asdict(probe_ports(root)),
         governors=_governors(root),
         clock_source=_read(root, "sys/devices/system/clocksource/clocksource0/current_clocksource").strip() or None,
         stolen_pct=stolen_pct(_read(root, "proc/stat")),
@@ -54,6 +52,16 @@ def probe_machine(root: Path = ROOT) -> Machine:
         tcp_memory_bytes=tcp_memory[1] * os.sysconf("SC_PAGE_SIZE") if len(tcp_memory) == 3 else None,
         send_buffer_bytes=send_buffer[2] if len(send_buffer) == 3 else None,
         somaxconn=_number(root, "proc/sys/net/core/somaxconn"),
+    )
+
+
+def probe_ports(root: Path = ROOT) -> Ports:
+    """Reads which ports this machine's connections get, and how many of them are taken by ended ones."""
+    ports = _numbers(root, "proc/sys/net/ipv4/ip_local_port_range")
+    return Ports(
+        ports=(ports[0], ports[1]) if len(ports) == 2 else None,
+        time_waits=time_waits(_read(root, "proc/net/sockstat")),
+        reuses_time_wait=_number(root, "proc/sys/net/ipv4/tcp_tw_reuse"),
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from stt_load.calibration.machine import Machine, count_ports
+from stt_load.calibration.machine import Machine, Ports, count_ports
 from stt_load.net.own_faults import MORE_DESCRIPTORS, MORE_PORTS, REUSED_PORTS, TIME_WAIT_S
 
 _LOCUST_DESCRIPTORS = 10_000  # Locust raises a lower soft limit to this where the hard one allows it
@@ -86,7 +86,7 @@ def run_descriptors(machine: Machine) -> int:
     return max(soft, _LOCUST_DESCRIPTORS) if hard >= _LOCUST_DESCRIPTORS else soft
 
 
-def reuses_ports(machine: Machine, is_loopback: bool) -> bool:
+def reuses_ports(machine: Machine | Ports, is_loopback: bool) -> bool:
     """True if the kernel lets a new connection use a port that is still in TIME_WAIT."""
     return machine.reuses_time_wait == 1 or (machine.reuses_time_wait == 2 and is_loopback)
 

@@ -6,6 +6,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports that this machine's connections get. None where the kernel doesn't tell.
+
+    `ports`: the first and the last. `time_waits`: connections that have ended and still hold theirs.
+    `reuses_time_wait`: net.ipv4.tcp_tw_reuse: 0 never, 1 always, 2 on loopback.
+    """
+
+    ports: tuple[int, int] | None
+    time_waits: int | None
+    reuses_time_wait: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """One machine. The limits are those of this process; a run started from the same shell has the same ones."""
 

@@ -17,6 +17,7 @@ LATE_LIMIT = 0.01
 
 GENERATOR_CPU_LIMIT_PCT = 90.0
 STOLEN_WORTH_SAYING_PCT = 1.0
+WAITING_PORTS_WORTH_SAYING_PCT = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Evidence:
     arrival_late_max_s: float | None
     generator_cpu_pct: float | None  # the busiest generator process, percent of one core
     stolen_cpu_pct: float | None  # of all CPU time of the master's machine, taken by its host
+    waiting_ports_pct: float | None  # of its ephemeral ports, held by connections that have ended
     rows_lost: int  # utterances that finished on a worker and are not in the file, and reports lost
     damage: str | None  # which raw files are not as the run wrote them, a clause; None where all are
     counted: int
@@ -113,6 +115,12 @@ def _pacing_lag(evidence: Evidence) -> tuple[bool, str]:
             f"late or never, those of utterances that began before it included{why}"
         )
     found = f"{100 * late:.2f} % of frames were sent over {limit_ms:.0f} ms late, the worst {worst_ms:.1f} ms"
+    if late > LATE_LIMIT and (evidence.waiting_ports_pct or 0.0) >= WAITING_PORTS_WORTH_SAYING_PCT:
+        found += (
+            f", and {evidence.waiting_ports_pct:.0f} % of this machine's ephemeral ports were held by connections that "
+            "had ended, so that each new one had to look long for a free port (sudo sysctl -w net.ipv4.tcp_tw_reuse=1, "
+            "or --utterances-per-connection)"
+        )
     if late > LATE_LIMIT and missed:
         found += f", and {missed} of them never: their connections had ended by then"
     if late > LATE_LIMIT and evidence.frames_held_up:

@@ -284,6 +284,7 @@ def _evidence(
         arrival_late_max_s=late.max,
         generator_cpu_pct=timeline.generator_cpu_pct,
         stolen_cpu_pct=timeline.stolen_cpu_pct,
+        waiting_ports_pct=timeline.waiting_ports_pct,
         rows_lost=max(facts.rows_lost, timeline.largest("ended") - figures.n),
         damage=facts.damage,
         counted=counted,

@@ -48,6 +48,7 @@ class TransitionRow(TypedDict, total=False):
     ended: Count | None
     generator_cpu_pct: Percent | None
     stolen_cpu_pct: Percent | None
+    waiting_ports_pct: Percent | None
     reason: str | None
     delivery: Delivery | None
     aborted: bool | None

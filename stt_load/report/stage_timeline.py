@@ -84,17 +84,23 @@ class StageTimeline:
     @property
     def stolen_cpu_pct(self) -> float | None:
         """CPU time that the host gave to others: the larger share of hold and grace, percent of all cores' time."""
-        seen = [line.get("stolen_cpu_pct") for line in self.after[1:3]]
-        return max((float(value) for value in seen if value is not None), default=None)
+        return self._largest_of_hold_and_grace("stolen_cpu_pct")
+
+    @property
+    def waiting_ports_pct(self) -> float | None:
+        """Ephemeral ports of the master's machine that connections still held which had ended: the larger share at the
+        end of hold and grace, percent."""
+        return self._largest_of_hold_and_grace("waiting_ports_pct")
 
     @property
     def generator_cpu_pct(self) -> float | None:
-        """The busiest generator process in hold and grace, percent of one core.
+        """The busiest generator process in hold and grace, percent of one core."""
+        return self._largest_of_hold_and_grace("generator_cpu_pct")
 
-        A line reports on the phase that ends there, so hold and grace are in the two lines after the hold's own.
-        """
-        seen = [line.get("generator_cpu_pct") for line in self.after[1:3]]
-        return max((float(cpu) for cpu in seen if cpu is not None), default=None)
+    def _largest_of_hold_and_grace(self, key: str) -> float | None:
+        """A line reports on the phase that ends there, so hold and grace are in the two lines after the hold's own."""
+        seen = [line.get(key) for line in self.after[1:3]]
+        return max((float(value) for value in seen if value is not None), default=None)
 
     @property
     def is_judged(self) -> bool:

@@ -17,6 +17,7 @@ from stt_load.run.plan import NOBODY_BEGAN, NOBODY_CAME, Observation, Phase, Pla
 from stt_load.run.run_folder import RunFolder
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.stolen_cpu import StolenCpu
+from stt_load.run.waiting_ports import waiting_ports_pct
 from stt_load.session.advice import find_cause
 
 _STEP_PERIOD_S = 0.1
@@ -39,12 +40,13 @@ class RunController:
         find_breach: Callable[[int, int], str | None],
         wall_clock: SteadyWallClock,
         clock: Clock = time.monotonic,
+        is_near: bool = False,
     ) -> None:
         """`on_update`: called with every phase that begins. `on_step`: called about ten times a second. `on_fault`:
         called once, where an error ends the leading before the plan has run through. `is_judged`: whether the report of
         a stage that has ended is there, or none is to come. `find_breach`: which objective a stage with so many counted
         utterances begun misses for certain, one clause, where holds may end early. `wall_clock`: the run's, carried on
-        by `clock`."""
+        by `clock`. `is_near`: the server is on this machine."""
         self.run_id = run_id
         self.plan = plan
         self.ledger = ledger
@@ -57,6 +59,7 @@ class RunController:
         self._find_breach = find_breach
         self._wall_clock = wall_clock
         self._clock = clock
+        self._is_near = is_near
         self._known_workers = set(cluster.workers())
         self._workers_lost = 0
         self._silent_workers: set[str] = set()
@@ -172,6 +175,7 @@ class RunController:
             "ended": self.ledger.ended(transition.stage),
             "generator_cpu_pct": self._cpu_pct,
             "stolen_cpu_pct": self._stolen_cpu.pct_since_last_call(),
+            "waiting_ports_pct": waiting_ports_pct(self._is_near),
             "reason": transition.reason,
             **more,
         }

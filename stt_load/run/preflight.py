@@ -18,11 +18,11 @@ from stt_load.calibration.host_probe import describe_host, probe_machine
 from stt_load.calibration.limits import shortages
 from stt_load.calibration.result import overload_warning
 from stt_load.calibration.store import load as load_calibration
-from stt_load.config import RunConfig
+from stt_load.config import RunConfig, is_near
 from stt_load.credentials import read_credentials
 from stt_load.errors import ConfigError
 from stt_load.net.own_faults import own_cause
-from stt_load.option_values import DEFAULT_PORTS, is_loopback
+from stt_load.option_values import DEFAULT_PORTS
 from stt_load.telemetry.collector import check_otlp
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def shortages_of_limits(config: RunConfig, clips: Sequence[Clip], callers: int, 
     if config.kind.is_paced:
         clip_s = sum(clip.duration_s for clip in clips) / len(clips)
         utterance_s = (clip_s + config.trailing_silence_s + sum(config.pause_s) / 2) * config.utterances_per_connection
-    is_near = is_loopback(urlsplit(config.stt_url).hostname or "")
-    return shortages(probe_machine(), callers, processes, utterance_s, is_near, in_use=psutil.Process().num_fds())
+    in_use = psutil.Process().num_fds()
+    return shortages(probe_machine(), callers, processes, utterance_s, is_near(config.stt_url), in_use)
 
 
 def unreachable(option: str, url: str, timeout_s: float = _REACH_TIMEOUT_S) -> str | None:

@@ -16,7 +16,7 @@ from stt_load.capacity.search import CapacitySearch
 from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet
 from stt_load.clock import SteadyWallClock
-from stt_load.config import RunConfig, url_note
+from stt_load.config import RunConfig, is_near, url_note
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import choose_language
 from stt_load.options import PlanKind
@@ -128,6 +128,7 @@ class Run:
             self.live.is_read,
             self._breaches.breach,
             self._wall_clock,
+            is_near=is_near(config.stt_url),
         )
         self._gpu_feed = GpuFeed(
             config.gpu_sidecars,

@@ -23,6 +23,7 @@ CLEAN = Evidence(
     arrival_late_max_s=0.004,
     generator_cpu_pct=60.0,
     stolen_cpu_pct=0.4,
+    waiting_ports_pct=12.0,
     rows_lost=0,
     damage=None,
     counted=80,
@@ -111,6 +112,13 @@ def test_every_finding_says_what_was_seen_and_what_to_do() -> None:
     details = {finding.condition: finding.detail for finding in evaluate(replace(CLEAN, frames_late=14))}
     stolen = {finding.condition: finding.detail for finding in evaluate(replace(CLEAN, stolen_cpu_pct=6.2))}
     assert stolen["pacing lag p99 ≤ 10 ms"].endswith("on the host took 6 % of this machine's CPU time")
+    ports = {f.condition: f.detail for f in evaluate(replace(CLEAN, frames_late=14, waiting_ports_pct=96.4))}
+    assert ports["pacing lag p99 ≤ 10 ms"].endswith(
+        ", and 96 % of this machine's ephemeral ports were held by connections that had ended, so that each new one "
+        "had to look long for a free port (sudo sysctl -w net.ipv4.tcp_tw_reuse=1, or --utterances-per-connection)"
+    )
+    calm = {f.condition: f.detail for f in evaluate(replace(CLEAN, waiting_ports_pct=96.4))}
+    assert "ports" not in calm["pacing lag p99 ≤ 10 ms"]  # frames were in time all the same
     assert details["pacing lag p99 ≤ 10 ms"] == "1.40 % of frames were sent over 10 ms late, the worst 14.2 ms"
 
 

@@ -160,6 +160,15 @@ def test_cpu_that_the_host_took_in_hold_or_grace_is_named_beside_the_pacing_lag(
     assert details["pacing lag p99 ≤ 10 ms"].endswith("took 12 % of this machine's CPU time") is is_noted
 
 
+def test_ports_that_ended_connections_hold_are_named_beside_late_frames() -> None:
+    made = made_run(ladder=(1, 5))
+    for record in made.utterances[-80:]:
+        record.frames_late = record.frames
+    line(made, 1, "grace")["waiting_ports_pct"] = 97.0
+    details = {finding.condition: finding.detail for finding in built(made).stages[1].findings}
+    assert "97 % of this machine's ephemeral ports" in details["pacing lag p99 ≤ 10 ms"]
+
+
 def test_what_the_load_generator_failed_to_play_is_no_error_of_the_server_and_makes_the_stage_unbelievable() -> None:
     made = made_run(ladder=(1, 5), knee_at=99)
     for record in made.utterances[-30:]:
