@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gevent
 from locust import User, constant, task
-from locust.user.task import LOCUST_STATE_STOPPING
 
 from stt_load.errors import ConfigError
 from stt_load.process.log import log
@@ -35,15 +34,6 @@ class CallerUser(User):
 
     @task
     def speak(self) -> None:
-        """Speaks one utterance after the other, until Locust stops this user; one alone where its class has other tasks
-        too. Locust's own loop would take a task from a queue, and give everybody else a turn, before each utterance: a
-        fortieth of what a caller costs."""
-        while True:
-            self._speak_once()
-            if self._state == LOCUST_STATE_STOPPING or len(self.tasks) > 1:
-                return
-
-    def _speak_once(self) -> None:
         try:
             self._pool.take_turn(self._caller)
         except Exception as error:  # Locust would print the traceback, and call again at once

@@ -157,7 +157,7 @@ class CallerPool:
             pause_s = caller.random.uniform(*self.config.pause_s)
             if not record.is_ok:
                 pause_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
-            if pause_s > 0.0:  # otherwise the next dial lets others have their turn
+            if pause_s > 0.0:  # otherwise Locust lets others have their turn between two tasks
                 self._sleep(pause_s)
         except UtteranceCut:
             caller.disconnect()
