@@ -11,6 +11,23 @@ from numpy.typing import NDArray
 PcmArray = NDArray[np.int16]
 
 
+@dataclass(frozen=True, slots=True)
+class ClipWord:
+    """A word of a clip as its reference writes it, and where it sounds, in seconds from the clip's first sample.
+
+    `text` is several words, with blanks between them, where they were spoken as one and nobody knows where the first
+    of them ends ("does not").
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+
+    def moved(self, by_s: float) -> ClipWord:
+        """The word where so much audio was put before it, or cut off there (below 0)."""
+        return ClipWord(self.text, self.start_s + by_s, self.end_s + by_s)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
     """Mono PCM with its reference text.
@@ -19,7 +36,8 @@ class Clip:
     `speech_start_s`, `speech_end_s`: seconds from the first sample, found from the samples themselves
     (a TTS file's end is not the end of its speech). The EOS clock starts at `speech_end_s`. `latest_end_s`: where
     speech has ended in any case, None where `speech_end_s` is exact. `origin`: the digest of the file it was read from,
-    and where in it the clip begins; "" where it is from none.
+    and where in it the clip begins; "" where it is from none. `words`: the words of the reference in order, empty where
+    nobody knows when they sound.
     """
 
     clip_id: str
@@ -30,6 +48,7 @@ class Clip:
     speech_end_s: float
     latest_end_s: float | None = None
     origin: str = ""
+    words: tuple[ClipWord, ...] = ()
 
     @property
     def can_be_cut_at_s(self) -> float:

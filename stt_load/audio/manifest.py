@@ -10,6 +10,7 @@
 | `sha256` | of the file's bytes, as `sha256sum` prints it |
 | `source` | how it was made: `engine`, `voice`, `url`, … |
 | `offset_s`, `duration_s` | the clip is this part of the file; to its end without `duration_s` |
+| `words` | when each word of `reference` sounds: `[["the", 0.05, 0.16], …]`, seconds from the clip's first sample |
 
 Only `file` and `reference` are required, so that a manifest can be written by hand; other lists' names for these two
 (`FILE_KEYS`, `TEXT_KEYS`) will do. Whatever else is there must be true of the file. `write_folder` writes every key.
@@ -19,11 +20,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import PurePath
 from typing import Any
 
+from stt_load.audio.clip import ClipWord
 from stt_load.errors import ClipError
 from stt_load.text.whole_characters import with_whole_characters
 
@@ -54,6 +56,7 @@ class ManifestEntry:
     source: Mapping[str, str] | None = None
     offset_s: float | None = None
     duration_s: float | None = None
+    words: Sequence[ClipWord] | None = None
     listed_at: str | None = field(default=None, compare=False)
 
     @property
@@ -64,6 +67,8 @@ class ManifestEntry:
     def to_line(self) -> str:
         """The entry as one JSON object without a line end; None values are left out."""
         row = {key: value for key in _KEYS if (value := getattr(self, key)) is not None}
+        if self.words is not None:
+            row["words"] = [[word.text, round(word.start_s, 6), round(word.end_s, 6)] for word in self.words]
         return json.dumps(row, ensure_ascii=False, allow_nan=False)
 
 
@@ -86,6 +91,8 @@ def parse_line(line: str) -> ManifestEntry:
     if missing:
         raise ClipError(f"`{'` and `'.join(missing)}` missing")
     row.setdefault("clip_id", PurePath(row["file"]).stem)
+    if "words" in row:
+        row["words"] = tuple(ClipWord(text, float(start_s), float(end_s)) for text, start_s, end_s in row["words"])
     return ManifestEntry(**{key: row[key] for key in _KEYS if key in row})
 
 
@@ -125,6 +132,16 @@ def _is_source(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
+def _are_words(value: Any) -> bool:
+    """Whether these are words with their times, in the order in which they begin."""
+    if not isinstance(value, list) or not all(isinstance(word, list) and len(word) == 3 for word in value):
+        return False
+    if not all(_is_text(text) and _is_seconds(start_s) and _is_seconds(end_s) for text, start_s, end_s in value):
+        return False
+    starts_s = [start_s for _, start_s, _ in value]
+    return starts_s == sorted(starts_s) and all(start_s <= end_s for _, start_s, end_s in value)
+
+
 def _first_given(row: Mapping[str, Any], keys: Iterable[str]) -> str:
     """The first of these keys that has a value; "" where none has."""
     return next((key for key in keys if row.get(key) is not None), "")
@@ -149,5 +166,6 @@ _RULES: dict[str, _Rule] = {
     "source": _Rule("an object with texts as values", _is_source),
     "offset_s": _SECONDS,
     "duration_s": _SECONDS,
+    "words": _Rule('a list of ["text", start, end] in seconds, in the order in which they begin', _are_words),
 }
 _KEYS = tuple(each.name for each in fields(ManifestEntry) if each.name != "listed_at")

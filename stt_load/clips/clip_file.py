@@ -17,6 +17,7 @@ from stt_load.errors import ClipError
 
 # The lengths that lists give are rounded, and an MP3 is decoded some frames longer or shorter.
 _PART_TOLERANCE_S = 0.25
+_ROUNDED_S = 1e-6  # as a manifest of ours is
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,12 @@ def load_clip(files: ClipFiles, folder: Path, entry: ManifestEntry, sample_rate_
         speech_end_s=speech.end_s,
         sha256=sha256,
     )
+    words = tuple(entry.words or ())
+    if words and max(word.end_s for word in words) > pcm.duration_s + _ROUNDED_S:
+        raise ClipError(f"`words` go on until {words[-1].end_s:.3f} s, beyond its length of {pcm.duration_s:.3f} s")
     latest_end_s = None if found is None else max(end_s, min(found.latest_end_s, len(samples) / rate_hz))
     origin = f"{sha256} {entry.offset_s or 0.0:g}"
-    clip = Clip(entry.clip_id, entry.reference, samples, rate_hz, speech.start_s, end_s, latest_end_s, origin)
+    clip = Clip(entry.clip_id, entry.reference, samples, rate_hz, speech.start_s, end_s, latest_end_s, origin, words)
     return LoadedClip(complete, clip, pcm.mended, found)
 
 
@@ -106,7 +110,7 @@ def _speech(entry: ManifestEntry, pcm: Pcm) -> tuple[SpeechBounds, FoundSpeech |
         end_s = heard.bounds.end_s if end_s is None else end_s
     else:
         find_sound(pcm.samples, pcm.sample_rate_hz)
-    if not start_s < end_s <= pcm.duration_s + 1e-6:  # the manifest is rounded to the microsecond
+    if not start_s < end_s <= pcm.duration_s + _ROUNDED_S:
         raise ClipError(
             f"speech from {start_s:.3f} to {end_s:.3f} s is not within its length of {pcm.duration_s:.3f} s"
         )

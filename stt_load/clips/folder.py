@@ -156,6 +156,7 @@ def _write_clip(folder: Path, clip: Clip, source: Mapping[str, str]) -> Manifest
         speech_end_s=round(clip.speech_end_s, 6),
         sha256=hashlib.sha256(data).hexdigest(),
         source=dict(source),
+        words=clip.words or None,
     )
 
 

@@ -16,12 +16,12 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from stt_load.audio.clip import Clip
+from stt_load.audio.clip import Clip, ClipWord
 from stt_load.audio.codec import Pcm, decode
 from stt_load.audio.manifest import MANIFEST_NAME, parse_line
 from stt_load.audio.speech_bounds import SpeechBounds, cut_to_bounds, find_sound
@@ -30,6 +30,7 @@ from stt_load.clips import espeak
 from stt_load.clips.bounds_cache import remembered_speech
 from stt_load.clips.cache_folder import cache_folder
 from stt_load.clips.folder import ClipSet, is_free, load_folder, write_folder
+from stt_load.clips.spoken_words import Spoken
 from stt_load.clips.tts_server import speak_over_http
 from stt_load.errors import ClipError, ConfigError
 from stt_load.process.atomic_file import write_atomically
@@ -39,7 +40,7 @@ from stt_load.tts.engines import ENGINES, Voice, voice_of
 PAD_S = 0.050
 
 # Raise this when the same recipe gives other files than before.
-_RECIPE_VERSION = 1
+_RECIPE_VERSION = 2
 
 # Called after each clip with the number done and the number in all.
 Progress = Callable[[int, int], None]
@@ -107,11 +108,13 @@ def _rendered(
 ) -> Iterator[Clip]:
     for done, (clip_id, text) in enumerate(texts.items(), start=1):
         try:
-            pcm = _spoken(text, voice, cache, api_key)
-            samples, speech = cut_to_bounds(pcm.samples, pcm.sample_rate_hz, _bounds(pcm, voice), PAD_S)
+            spoken = _spoken(text, voice, cache, api_key)
+            pcm, bounds = spoken.pcm, _bounds(spoken.pcm, voice)
+            samples, speech = cut_to_bounds(pcm.samples, pcm.sample_rate_hz, bounds, PAD_S)
         except ClipError as error:
             raise ConfigError(f"{voice.engine} as {voice.name} could not speak {clip_id} ({text!r}): {error}") from None
-        yield Clip(clip_id, text, samples, pcm.sample_rate_hz, speech.start_s, speech.end_s)
+        words = _within(speech, [word.moved(speech.start_s - bounds.start_s) for word in spoken.words])
+        yield Clip(clip_id, text, samples, pcm.sample_rate_hz, speech.start_s, speech.end_s, words=words)
         if progress is not None:
             progress(done, len(texts))
 
@@ -123,22 +126,30 @@ def _bounds(pcm: Pcm, voice: Voice) -> SpeechBounds:
     return remembered_speech(pcm.samples, pcm.sample_rate_hz).bounds
 
 
-def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Pcm:
-    """The audio of one text. A server's answer is cached; espeak is faster than a cache."""
+def _within(speech: SpeechBounds, words: Iterable[ClipWord]) -> tuple[ClipWord, ...]:
+    """The words without what was cut off the first and the last one as too quiet."""
+    return tuple(
+        ClipWord(word.text, max(word.start_s, speech.start_s), min(word.end_s, speech.end_s)) for word in words
+    )
+
+
+def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Spoken:
+    """The audio of one text, and its words where the engine tells when they sound. A server's answer is cached; espeak
+    is faster than a cache."""
     row = ENGINES[voice.engine]
     if row.body is None:
-        return espeak.speak(text, voice.name)
+        return espeak.speak_words(text, voice.name)
     kept = cache / "tts" / f"{_digest([voice.url, row.body(text, voice)])}.wav"
     if kept.exists():
         try:
-            return decode(kept.read_bytes())
+            return Spoken(decode(kept.read_bytes()))
         except (ClipError, OSError):
             pass  # damaged: ask the server again
     data = speak_over_http(text, voice, api_key)
     pcm = decode(data)
     find_sound(pcm.samples, pcm.sample_rate_hz)  # an answer without speech is not kept
     write_atomically(kept, data, make_folder=True, advice="set STT_LOAD_CACHE to another folder")
-    return pcm
+    return Spoken(pcm)
 
 
 def _spoken_before(voice: Voice, texts: Texts, cache: Path) -> Path | None:

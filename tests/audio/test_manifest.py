@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stt_load.audio.clip import ClipWord
 from stt_load.audio.manifest import FILE_KEYS, TEXT_KEYS, ManifestEntry, manifest_sha256, parse_line, to_text
 from stt_load.errors import ClipError
 
@@ -17,7 +18,8 @@ words = st.text(min_size=1).filter(str.strip)
 
 @given(clip_id=words, file=words, reference=words)
 def test_what_is_written_is_read_again_on_one_line(clip_id: str, file: str, reference: str) -> None:
-    entry = ManifestEntry(clip_id, file, reference, 8000, 1, 0.0, 0.5, "f" * 64, {"voice": reference})
+    sounds = (ClipWord(reference, 0.0, 0.5),)
+    entry = ManifestEntry(clip_id, file, reference, 8000, 1, 0.0, 0.5, "f" * 64, {"voice": reference}, words=sounds)
     line = entry.to_line()
     assert "\n" not in line and "\r" not in line
     assert parse_line(line) == entry
@@ -57,6 +59,9 @@ def test_the_hash_is_that_of_the_file_as_written_and_moves_with_every_reference(
         ('{"file": "a.wav", "reference": "x", "speech_start_s": -1}', "`speech_start_s` must be a number of seconds"),
         ('{"file": "a.wav", "reference": "x", "sha256": "abc"}', "`sha256` must be 64 characters"),
         ('{"file": "a.wav", "reference": "x", "source": "tts"}', "`source` must be an object"),
+        ('{"file": "a.wav", "reference": "x", "words": ["x"]}', "`words` must be a list of"),
+        ('{"file": "a.wav", "reference": "x", "words": [["x", 0.2, 0.1]]}', "`words` must be a list of"),
+        ('{"file": "a.wav", "reference": "x", "words": [["x", 0.2, 0.3], ["y", 0.1, 0.4]]}', "in which they begin"),
     ],
 )
 def test_a_wrong_line_is_refused_with_its_reason(line: str, reason: str) -> None:

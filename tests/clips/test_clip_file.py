@@ -8,6 +8,7 @@ import soundfile
 from clip_folders import problems_of, put, put_manifest
 from tones import tone
 
+from stt_load.audio.clip import ClipWord
 from stt_load.clips.folder import load_folder
 
 SPEECH = (pytest.approx(0.1, abs=0.011), pytest.approx(0.9, abs=0.011))
@@ -51,6 +52,7 @@ def test_without_a_wanted_rate_each_clip_keeps_its_own(tmp_path: Path) -> None:
         ({"speech_end_s": 9.0}, "is not within its length of 1.200 s"),
         ({"speech_start_s": 1.0}, "speech from 1.000 to 0.9"),
         ({"file": "gone.wav"}, "the file is missing"),
+        ({"words": [["x", 0.1, 1.3]]}, "`words` go on until 1.300 s, beyond its length of 1.200 s"),
         ({"offset_s": 2.0}, "from 2 s: the clip is from 2.00 to 1.20 s, but the file is 1.20 s long"),
         ({"offset_s": 1.0, "duration_s": 1.0}, "the clip is from 1.00 to 2.00 s, but the file is 1.20 s long"),
     ],
@@ -101,3 +103,11 @@ def test_speech_never_ends_after_the_clip_though_resampling_rounds_its_length(tm
     clips = load_folder(tmp_path, 16_000).clips
     assert any(len(clip.samples) / 16_000 < int(clip.clip_id) / 22_050 for clip in clips), "some are rounded down"
     assert all(clip.speech_end_s <= clip.duration_s for clip in clips)
+
+
+def test_words_of_a_manifest_count_from_the_clips_first_sample_whatever_rate_and_part_is_read(tmp_path: Path) -> None:
+    put(tmp_path, "a.wav", text=None)
+    line = {"file": "a.wav", "reference": "hello there", "words": [["hello", 0.1, 0.4], ["there", 0.4, 0.8]]}
+    put_manifest(tmp_path, line | {"clip_id": "whole"}, line | {"clip_id": "part", "offset_s": 0.05})
+    for clip in load_folder(tmp_path, 8000).clips:
+        assert clip.words == (ClipWord("hello", 0.1, 0.4), ClipWord("there", 0.4, 0.8))

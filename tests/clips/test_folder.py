@@ -16,7 +16,7 @@ from clip_folders import problems_of, put, put_manifest
 from small_disk import no_room_beyond
 from tones import tone
 
-from stt_load.audio.clip import Clip
+from stt_load.audio.clip import Clip, ClipWord
 from stt_load.audio.manifest import MANIFEST_NAME
 from stt_load.clips.folder import load_folder, write_folder
 from stt_load.errors import ClipError, ConfigError, WriteError
@@ -128,9 +128,12 @@ def test_a_reference_may_hold_what_unicode_calls_a_line_separator(tmp_path: Path
     assert clip.reference == reference
 
 
+WORDS = (ClipWord("the", 0.1, 0.2), ClipWord("“words”", 0.25, 0.6))
+
+
 def clip(clip_id: str = "a") -> Clip:
     samples = np.round(tone(0.5, 22050, lead_s=0.1) * 32767).astype(np.int16)
-    return Clip(clip_id, "the “words”", samples, 22050, 0.1, 0.6)
+    return Clip(clip_id, "the “words”", samples, 22050, 0.1, 0.6, words=WORDS)
 
 
 def test_what_is_written_is_loaded_again_sample_for_sample(tmp_path: Path) -> None:
@@ -140,7 +143,7 @@ def test_what_is_written_is_loaded_again_sample_for_sample(tmp_path: Path) -> No
     assert [item.clip_id for item in loaded.clips] == ["a", "b"]
     assert np.array_equal(loaded.clips[0].samples, clip().samples)
     assert (loaded.clips[0].speech_start_s, loaded.clips[0].speech_end_s) == (0.1, 0.6)
-    assert loaded.clips[0].reference == "the “words”"
+    assert (loaded.clips[0].reference, loaded.clips[0].words) == ("the “words”", WORDS)
     assert loaded.manifest_sha256 == hashlib.sha256((out / MANIFEST_NAME).read_bytes()).hexdigest()
     first = json.loads((out / MANIFEST_NAME).read_text().splitlines()[0])
     assert first["sha256"] == hashlib.sha256((out / "a.wav").read_bytes()).hexdigest()

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import soundfile
 from tts_stand_in import TtsStandIn, answer
 
+from stt_load.audio.resample import resample
 from stt_load.audio.texts import english_set, standard_set
 from stt_load.clips import espeak
 from stt_load.clips import tts_server as http
@@ -237,3 +239,42 @@ def test_cached_clips_are_read_without_espeak_and_other_texts_are_not(
     (folder / "clips.jsonl").write_text("{")
     with pytest.raises(ConfigError, match="espeak is not installed"):
         clips_from_tts(ESPEAK, TEXTS, None, cache=tmp_path)
+
+
+def test_every_shipped_clip_has_the_words_of_its_reference_with_their_times(english_clips: ClipSet) -> None:
+    for clip in english_clips.clips:
+        assert " ".join(word.text for word in clip.words) == " ".join(clip.reference.split())
+        assert clip.words[0].start_s == pytest.approx(clip.speech_start_s, abs=0.011)
+        assert clip.words[-1].end_s == pytest.approx(clip.speech_end_s, abs=0.011)
+        assert all(word.start_s < word.end_s <= after.start_s for word, after in pairwise(clip.words))
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, None])
+def test_words_are_where_the_audio_is_at_any_rate_and_after_the_silence_around_it_was_cut(
+    tmp_path: Path, rate_hz: int | None
+) -> None:
+    """Held against what was spoken: the samples of each word, cut out of the clip, fit espeak's own best just there."""
+    text = "We moved house, last week. Please call the office, tomorrow."
+    (clip,) = clips_from_tts(ESPEAK, {"one": text}, rate_hz, cache=tmp_path).clips
+    spoken = espeak.speak_words(text, "en-us")
+    whole = resample(spoken.pcm.samples, spoken.pcm.sample_rate_hz, clip.sample_rate_hz).astype(float)
+    assert [word.text for word in clip.words] == [word.text for word in spoken.words]
+    for word, truth in zip(clip.words, spoken.words, strict=True):
+        first, after = (round(at_s * clip.sample_rate_hz) for at_s in (word.start_s, word.end_s))
+        ours = clip.samples[first:after].astype(float)
+        expected = round(truth.start_s * clip.sample_rate_hz)
+        reach = round(0.02 * clip.sample_rate_hz)
+        around = range(max(0, expected - reach), min(expected + reach, len(whole) - len(ours)) + 1)
+        errors = {at: float(np.square(whole[at : at + len(ours)] - ours).sum()) for at in around}
+        assert abs(min(errors, key=errors.__getitem__) - expected) / clip.sample_rate_hz < 0.006
+
+
+def test_made_folders_and_those_of_other_engines_keep_what_is_known_of_the_words(
+    tmp_path: Path, tts_server: TtsStandIn, spoken_wav: bytes
+) -> None:
+    make_folder(ESPEAK, TEXTS, tmp_path / "ours", cache=tmp_path)
+    cached = clips_from_tts(ESPEAK, TEXTS, 8_000, cache=tmp_path)
+    assert [clip.words for clip in load_folder(tmp_path / "ours", None).clips] == [clip.words for clip in cached.clips]
+    tts_server.answers = [answer(200, spoken_wav)]
+    make_folder(voice_of("chatterbox", tts_server.url), TEXTS, tmp_path / "theirs", cache=tmp_path)
+    assert [clip.words for clip in load_folder(tmp_path / "theirs", None).clips] == [(), (), ()]
