@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from stt_load.dialects.base import Capabilities, Settings
 from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConfigError
-from stt_load.kinds import LoadKind, kind_of
+from stt_load.kinds import STREAM, LoadKind, kind_of
 from stt_load.metrics.slo import Slo, parse_slo
-from stt_load.option_values import DEFAULT_PORTS, is_loopback, parse_url, with_path_of
+from stt_load.option_values import DEFAULT_PORTS, completed_by, is_loopback, parse_url
 from stt_load.options import OPTIONS, Option
 from stt_load.server_metrics.choice import ServerMetric, parse_server_metric
 from stt_load.text.url_secrets import without_credentials
@@ -132,9 +132,11 @@ def _value(option: Option, given: object) -> Any:
 
 
 def _settle_url(values: dict[str, Any], kind: LoadKind) -> list[str]:
-    """Which schemes the URL may have depends on the kind of load."""
+    """Which schemes the URL may have depends on the kind of load, and where callers speak, on the dialect."""
+    is_known = kind is STREAM and "dialect" in values
+    schemes = find_dialect(values["dialect"]).url_schemes if is_known else kind.url_schemes
     try:
-        values["stt_url"] = values["stt_url"] and parse_url(values["stt_url"], kind.url_schemes)
+        values["stt_url"] = values["stt_url"] and parse_url(values["stt_url"], schemes)
     except ValueError as error:
         return [f"--stt-url: {error}"]
     return []
@@ -171,7 +173,7 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
         values["dialect_options"] = row.parse_options(values["dialect_options"])
     except ConfigError as error:
         return list(error.problems)
-    values["stt_url"] = with_path_of(row.default_url, values["stt_url"] or row.default_url, is_root_bare=False)
+    values["stt_url"] = completed_by(row.default_url, values["stt_url"] or row.default_url, is_root_bare=False)
     able = row.make(Settings(values["dialect_options"])).capabilities
     values["end"] = values.get("end") or able.ends[0]
     if values["end"] not in able.ends:
@@ -194,7 +196,7 @@ def _settle_request(values: dict[str, Any], kind: LoadKind) -> list[str]:
         values["dialect_options"] = row.parse_options(values["dialect_options"])
     except ConfigError as error:
         problems += error.problems
-    values["stt_url"] = with_path_of(row.default_url, values["stt_url"] or row.default_url)
+    values["stt_url"] = completed_by(row.default_url, values["stt_url"] or row.default_url)
     values |= {"end": "client", "trailing_silence_s": 0.0}
     return problems
 
@@ -270,10 +272,11 @@ def url_note(given_url: object, config: RunConfig) -> str | None:
     """What to say where another URL is called than the one that was typed, or none was; None elsewhere."""
     if not given_url:
         return f"no --stt-url was given: {without_credentials(config.stt_url)} is called, as usual for {config.dialect}"
-    path = urlsplit(config.stt_url).path
-    if urlsplit(str(given_url)).path not in ("", "/") or path in ("", "/"):
-        return None
-    return f"the URL has no path: {path} is taken, the one of {config.dialect}"
+    given, called = urlsplit(str(given_url)), urlsplit(config.stt_url)
+    taken = [] if given.port == called.port else [f"no port: {called.port} is taken"]
+    if given.path in ("", "/") and called.path not in ("", "/"):
+        taken.append(f"no path: {called.path} is taken")
+    return f"the URL has {'; '.join(taken)}, the one of {config.dialect}" if taken else None
 
 
 def is_near(url: str) -> bool:

@@ -6,11 +6,11 @@ of different kinds don't go into one table.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stt_load.carriers import CARRIERS, imported
 from stt_load.credentials import API_KEY_VARIABLE, TTS_KEY_VARIABLE
 
 
@@ -23,7 +23,8 @@ class LoadKind:
     field with the one time that it is about. `is_paced`: audio is sent in frames, each due at its moment, over a
     connection that may carry several utterances; otherwise an utterance is one whole request. `is_transcribed`: its
     answer is a transcript, to be held against the reference. `is_synthesised`: its answer is speech. `request_name`:
-    heads the names of its rows in Locust's own tables. `url_schemes`: what the server's URL may begin with.
+    heads the names of its rows in Locust's own tables. `url_schemes`: what the server's URL may begin with;
+    a row of its servers may know better.
     `key_variable`: the environment variable with the API key.
 
     `dialects` and `workload` are written `module:name` and imported when they are asked for, because they lie in rooms
@@ -49,12 +50,12 @@ class LoadKind:
     def dialect_rows(self) -> Mapping[str, Any]:
         """The servers of this kind, by the name that `--dialect` takes: rows with `name`, `summary`, `default_url`,
         `options`, `parse_options`, `takes_key`, `facts` and `unconfirmed`."""
-        rows: Mapping[str, Any] = _imported(self.dialects)
+        rows: Mapping[str, Any] = imported(self.dialects)
         return rows
 
     def workload_class(self) -> Any:
         """The class in `workloads` that plays this kind's callers: a `workloads.workload.Workload`."""
-        return _imported(self.workload)
+        return imported(self.workload)
 
 
 STREAM = LoadKind(
@@ -69,7 +70,7 @@ STREAM = LoadKind(
     is_synthesised=False,
     default_slos=("eos_latency:p95<1s", "error_rate<1%", "wer_delta<5%"),
     request_name="EOS",
-    url_schemes=("ws", "wss"),
+    url_schemes=tuple(scheme for carrier in CARRIERS.values() for scheme in carrier.schemes),
     key_variable=API_KEY_VARIABLE,
     dialects="stt_load.dialects.registry:DIALECTS",
     workload="stt_load.workloads.stream:StreamWorkload",
@@ -122,8 +123,3 @@ SYNTHESISED = frozenset(kind for kind in ALL_KINDS if kind.is_synthesised)
 def kind_of(dialect: str | None) -> LoadKind:
     """The kind of load that `--dialect` asks for; streams where no kind knows the name."""
     return next((kind for kind in KINDS.values() if dialect in kind.dialect_rows()), STREAM)
-
-
-def _imported(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)

@@ -12,13 +12,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from stt_load.carriers import CARRIERS
 from stt_load.text.url_secrets import as_typed
 
 DEFAULT_CONCURRENCY = "1,5,10,20,30,40"
-DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
-_SCHEMES_WITH_TLS = ("wss", "https")
+DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}  # other schemes have a port of their server's own
+WITH_TLS = {"http": "https", **dict(carrier.schemes for carrier in CARRIERS.values())}
+SCHEMES_WITH_TLS = frozenset(WITH_TLS.values())
 URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986 section 2: what has a meaning in a URL, and what is encoded already
-_SCHEME_WITHOUT_SLASHES = re.compile(r"^(?:wss?|https?):(?:/|(?!\d))", re.IGNORECASE)  # but `ws:8000` is a host
+_SCHEMES = "|".join([*WITH_TLS, *SCHEMES_WITH_TLS])
+_SCHEME_WITHOUT_SLASHES = re.compile(rf"^(?:{_SCHEMES}):(?:/|(?!\d))", re.IGNORECASE)  # but `ws:8000` is a host
 _UNIT_S = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
 _GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+")
@@ -220,8 +223,8 @@ def parse_url(text: str, schemes: Sequence[str]) -> str:
     scheme, separator, rest = shown.partition("://")
     if scheme not in schemes:
         begins = " or ".join(f"{each}://" for each in schemes)
-        is_with_tls = scheme in _SCHEMES_WITH_TLS
-        meant = next((each for each in schemes if (each in _SCHEMES_WITH_TLS) == is_with_tls), schemes[0])
+        is_with_tls = scheme in SCHEMES_WITH_TLS
+        meant = next((each for each in schemes if (each in SCHEMES_WITH_TLS) == is_with_tls), schemes[0])
         place = rest if separator else _SCHEME_WITHOUT_SLASHES.sub("", shown)
         raise ValueError(f"{shown!r} must begin with {begins}: write {meant}://{place}")
     try:
@@ -321,12 +324,18 @@ def parse_label(text: str) -> str:
     return text
 
 
-def with_path_of(default_url: str, url: str, is_root_bare: bool = True) -> str:
-    """`url` with the path of `default_url` where it has none. `is_root_bare`: a lone slash is none; no server takes
-    files or texts at its root, but some websockets are there, behind a proxy for example."""
+def completed_by(default_url: str, url: str, is_root_bare: bool = True) -> str:
+    """`url` with the path of `default_url` where it has none, and with its port where there is none and the scheme has
+    none of its own. `is_root_bare`: a lone slash is none; no server takes files or texts at its root, but some
+    websockets are there, behind a proxy for example."""
+    default = urlsplit(default_url)
     try:
         parts = urlsplit(url)
+        lacks_port = parts.port is None and parts.scheme not in DEFAULT_PORTS
     except ValueError:  # its parser says so
         return url
-    is_bare = not parts.path or (is_root_bare and parts.path == "/")
-    return urlunsplit(parts._replace(path=urlsplit(default_url).path)) if is_bare else url
+    if not parts.path or (is_root_bare and parts.path == "/"):
+        parts = parts._replace(path=default.path)
+    if lacks_port and default.port is not None:
+        parts = parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{default.port}")
+    return urlunsplit(parts)

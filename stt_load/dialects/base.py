@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from stt_load.carriers import WEBSOCKET, Carrier
 from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.dialects.events import Event, Ignored, Message, Remark
 from stt_load.dialects.options import DialectOption
@@ -66,13 +67,20 @@ class Capabilities(msgspec.Struct, frozen=True, gc=False):
     many_utterances: bool = False
 
 
+MessageLength = Callable[[bytes], int | None]
+"""How many bytes the first message in what has arrived takes, at least one; None where too little of it is here to tell
+that. Raises ProtocolError."""
+
+
 class Connect(msgspec.Struct, frozen=True, gc=False):
-    """How to open the connection. `first_messages` are sent as soon as it is open."""
+    """How to open the connection. `first_messages` are sent as soon as it is open. `message_length`: over a carrier
+    without messages of its own, as TCP is."""
 
     url: str
     headers: Mapping[str, str] = {}
     subprotocols: Sequence[str] = ()
     first_messages: Sequence[Message] = ()
+    message_length: MessageLength | None = None
 
 
 class AudioLength(msgspec.Struct, frozen=True, gc=False):
@@ -109,10 +117,12 @@ class Dialect(ABC):
     """One server's protocol, for one connection. What most servers have in common is here; a dialect overrides the
     rest.
 
-    `options`: every `--dialect-option` it knows. `takes_key`: there are servers of this kind that want an API key.
-    `unconfirmed`: what it takes for true of the server and nobody has seen, one line each.
+    `carrier`: what carries its messages. `options`: every `--dialect-option` it knows. `takes_key`: there are servers
+    of this kind that want an API key. `unconfirmed`: what it takes for true of the server and nobody has seen, one line
+    each.
     """
 
+    carrier: ClassVar[Carrier] = WEBSOCKET
     takes_key: ClassVar[bool] = False
     options: ClassVar[tuple[DialectOption, ...]] = ()
     unconfirmed: ClassVar[tuple[str, ...]] = ()

@@ -31,6 +31,11 @@ class DialectRow:
         return self.dialect().capabilities
 
     @property
+    def url_schemes(self) -> tuple[str, ...]:
+        """What the server's URL may begin with."""
+        return self.dialect.carrier.schemes
+
+    @property
     def options(self) -> tuple[DialectOption, ...]:
         return self.dialect.options
 

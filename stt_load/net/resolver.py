@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 
 from stt_load.errors import GeneratorFailure, SttLoadError, UpgradeRefused
 from stt_load.net.own_faults import fault_of
-from stt_load.option_values import DEFAULT_PORTS
+from stt_load.option_values import DEFAULT_PORTS, SCHEMES_WITH_TLS
 
 # A name is looked up for hundreds of callers a second, under Locust in another thread each time; a server behind a name
 # that moves is followed all the same.
 _LOOK_UP_AGAIN_S = 30.0
 _NO_ADDRESS = getattr(socket, "EAI_NODATA", None)
-_TLS_SCHEMES = ("wss", "https")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +68,5 @@ def _look_up(scheme: str, host: str, port: int) -> Endpoint:
     except OSError as error:
         text = f"no TCP connection to {host}:{port}"
         raise fault_of(error, text, UpgradeRefused(f"{text}: {error.strerror or error}")) from error
-    return Endpoint(host, port, scheme in _TLS_SCHEMES, tuple((family, address) for family, _, _, _, address in found))
+    addresses = tuple((family, address) for family, _, _, _, address in found)
+    return Endpoint(host, port, scheme in SCHEMES_WITH_TLS, addresses)

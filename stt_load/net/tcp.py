@@ -14,11 +14,13 @@ import ssl
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from stt_load.errors import DeadlineExceeded, HandshakeFailed, SttLoadError, UpgradeRefused
 from stt_load.net.own_faults import fault_of
 from stt_load.net.resolver import resolve
 from stt_load.net.transport import Need
+from stt_load.option_values import WITH_TLS
 
 MakeSocket = Callable[[int, int], Any]
 """Makes a socket from a family and a type, as `socket.socket` does. Under Locust that name stands for sockets that wait
@@ -48,6 +50,7 @@ class TcpConnect:
 
     def __init__(self, url: str, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
         self.endpoint = resolve(url)
+        self._scheme = urlsplit(url).scheme
         self._checks_certificate = checks_certificate
         self._make_socket = make_socket
         self._addresses = iter(self.endpoint.addresses)
@@ -113,7 +116,7 @@ class TcpConnect:
             return Need.WRITABLE
         except OSError as error:
             text = f"no TLS with {self.endpoint}"
-            raise fault_of(error, text, HandshakeFailed(f"{text}: {_tls_trouble(error)}")) from error
+            raise fault_of(error, text, HandshakeFailed(f"{text}: {_tls_trouble(error, self._scheme)}")) from error
         return None
 
     def _wrap(self) -> None:
@@ -131,21 +134,22 @@ _CERTIFICATE_ADVICE = {
     **dict.fromkeys((18, 19, 20, 21), "set SSL_CERT_FILE to the certificate of its authority"),
     **dict.fromkeys((62, 64), "write the name that it was made for"),
 }
-_WITHOUT_TLS = "write ws:// instead of wss://, http:// instead of https://"
+_WITHOUT_TLS = {tls: plain for plain, tls in WITH_TLS.items()}
 # What OpenSSL says where the server's first bytes are none of TLS.
 _NO_TLS_REASONS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 
 
-def _tls_trouble(error: OSError) -> str:
-    """Why a handshake failed, and what to type instead where that is known."""
+def _tls_trouble(error: OSError, scheme: str) -> str:
+    """Why a handshake failed, and what to type instead where that is known. `scheme`: what was typed."""
+    without_tls = f"write {_WITHOUT_TLS[scheme]}:// instead of {scheme}://"
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = _CERTIFICATE_ADVICE.get(error.verify_code)
         words = (error.verify_message.rstrip("."), advice, "--insecure takes any certificate")
         return "; ".join(word for word in words if word)
     if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS_REASONS:
-        return f"the server answers without it: {_WITHOUT_TLS}"
+        return f"the server answers without it: {without_tls}"
     if isinstance(error, (ssl.SSLEOFError, ConnectionResetError)):
-        return f"the server ended the connection instead; if it has none, {_WITHOUT_TLS}"
+        return f"the server ended the connection instead; if it has none, {without_tls}"
     return str(error)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -12,7 +12,6 @@ from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import TransportError
 from stt_load.records import Stamp
-from stt_load.session.websocket_frames import ClientFrame
 
 
 class Need(Enum):
@@ -48,7 +47,7 @@ class Transport(Protocol):
         ...
 
     def advance(self) -> Need | None:
-        """Goes on with opening as far as it goes now. Gives what it waits for, or None when the websocket is open.
+        """Goes on with opening as far as it goes now. Gives what it waits for, or None when the connection is open.
         After each call `fileno` may be another one. Raises UpgradeRefused, ConnectionLost, ProtocolError."""
         ...
 
@@ -67,8 +66,9 @@ class Transport(Protocol):
         the rest. Raises ConnectionLost."""
         ...
 
-    def send_frame(self, frame: Sequence[ClientFrame]) -> bool:
-        """Sends a frame of audio, which may be several messages; gives and raises what `send` does."""
+    def send_frame(self, frame: Sequence[Any]) -> bool:
+        """Sends a frame of audio, which may be several messages, each as `Carrier.prepared` made it; gives and raises
+        what `send` does."""
         ...
 
     def flush(self) -> bool:

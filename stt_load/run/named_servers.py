@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from stt_load.config import RunConfig, parse_options
 from stt_load.credentials import HEADERS_VARIABLE, SIDECAR_TOKEN_VARIABLE, TTS_KEY_VARIABLE
 from stt_load.errors import ConfigError
-from stt_load.option_values import DEFAULT_PORTS
+from stt_load.option_values import DEFAULT_PORTS, SCHEMES_WITH_TLS
 
 NamedServers = Mapping[str, Sequence[str]]
 """The servers that each option named when Locust was started, as `scheme://host:port`, by option. They are
@@ -18,7 +18,6 @@ plain values, which travel to workers with the options."""
 
 # What decides which servers a run talks to.
 _DECIDING = ("stt_url", "dialect", "tts_url", "gpu_sidecar")
-_WITH_TLS = ("wss", "https")
 
 
 class _Use(NamedTuple):
@@ -65,6 +64,6 @@ def _uses(config: RunConfig) -> list[_Use]:
 def _server_of(url: str) -> str:
     """Scheme, host and port. A websocket and a request to the same port reach the same server."""
     parts = urlsplit(url)
-    scheme = "https" if parts.scheme in _WITH_TLS else "http"
+    scheme = "https" if parts.scheme in SCHEMES_WITH_TLS else "http"
     host = parts.hostname or ""
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{parts.port or DEFAULT_PORTS[parts.scheme]}"

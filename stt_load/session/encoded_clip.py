@@ -10,15 +10,14 @@ from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule, cut_frames
 from stt_load.audio.speech_bounds import SpeechBounds, find_pauses
 from stt_load.dialects.base import AudioLength, Dialect
-from stt_load.dialects.events import Message
-from stt_load.session.websocket_frames import ClientFrame
+from stt_load.session.prepared_message import PreparedMessage
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedClip:
     """A clip cut and encoded for one dialect.
 
-    `frames`: the messages of each, ready to be masked and sent. `n_before_end`: how many are sent before the client
+    `frames`: the messages of each, as their carrier sends them. `n_before_end`: how many are sent before the client
     says that speech has ended. `cut_before_end_s`: how long before its speech ends the server may cut the clip for the
     first time; 0 where it has no reason to cut it earlier. `most_segments`: into how many segments the server may cut
     it, one for each pause and the last; None where it is longer than a segment may be, and cut anywhere. `audio_s`: its
@@ -27,7 +26,7 @@ class EncodedClip:
 
     clip: Clip
     rule: FrameRule
-    frames: Sequence[Sequence[ClientFrame]]
+    frames: Sequence[Sequence[PreparedMessage]]
     n_before_end: int
     cut_before_end_s: float = 0.0
     most_segments: int | None = 1
@@ -68,11 +67,11 @@ def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect:
     )
 
 
-def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[ClientFrame]]:
+def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[PreparedMessage]]:
     """The messages of each frame. Equal frames, as those of silence are, share theirs."""
-    encoded: dict[bytes, Sequence[ClientFrame]] = {}
-    return [encoded.get(frame) or encoded.setdefault(frame, _prepare(dialect.encode(frame))) for frame in pcm]
-
-
-def _prepare(messages: Sequence[Message]) -> Sequence[ClientFrame]:
-    return tuple(ClientFrame(message) for message in messages)
+    prepare = dialect.carrier.prepared_class()
+    encoded: dict[bytes, Sequence[PreparedMessage]] = {}
+    for frame in pcm:
+        if frame not in encoded:
+            encoded[frame] = tuple(map(prepare, dialect.encode(frame)))
+    return [encoded[frame] for frame in pcm]

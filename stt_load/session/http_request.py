@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from stt_load import __version__
-from stt_load.option_values import DEFAULT_PORTS, URL_CHARACTERS
+from stt_load.option_values import DEFAULT_PORTS, URL_CHARACTERS, WITH_TLS
 
 USER_AGENT = f"stt-load/{__version__}"  # proxies are known to turn away who has none
 END_OF_HEAD = b"\r\n\r\n"
-WITH_TLS = {"ws": "wss", "http": "https"}
 
 
 def request_head(method: str, url: str, *headers: Mapping[str, str]) -> bytes:

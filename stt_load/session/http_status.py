@@ -10,7 +10,7 @@ from html import unescape
 from urllib.parse import urljoin, urlsplit
 
 from stt_load.errors import FailureReported, ProtocolError, SttLoadError, UpgradeRefused
-from stt_load.session.http_request import WITH_TLS
+from stt_load.option_values import WITH_TLS
 from stt_load.session.outcomes import STATUS_REFUSALS
 from stt_load.text.printable import printable
 from stt_load.text.url_secrets import without_credentials

@@ -1,8 +1,9 @@
-"""Callers who stream: a clip at microphone pace over a websocket, one utterance after the other."""
+"""Callers who stream: a clip at microphone pace over one connection, one utterance after the other."""
 
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,10 @@ from stt_load.clips.folder import ClipSet
 from stt_load.clock import Clock
 from stt_load.config import RunConfig
 from stt_load.credentials import Credentials
+from stt_load.dialects.base import Dialect
 from stt_load.dialects.events import Event, Message
-from stt_load.net.websocket import WebSocketTransport
+from stt_load.net.tcp import MakeSocket
+from stt_load.net.transport import Transport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.greenlet_driver import greenlet_driver, plain_socket
 from stt_load.pacing.in_flight import Watcher
@@ -60,7 +63,7 @@ class StreamWorkload:
         rules = SessionRules(config.timeout_s, ready_timeout_s=config.ready_limit_s)
         session = Session(dialect, audio, rules, driver.clock())
         show("times are seconds from the end of speech")
-        transport = WebSocketTransport(checks_certificate=not config.insecure)
+        transport = _transport_of(dialect, config, socket.socket)
         connection = CallerConnection(
             dialect, transport, config.stt_url, driver, connect_timeout_s=config.connect_limit_s
         )
@@ -94,9 +97,10 @@ class StreamWorkload:
         connection, config = caller.connection, self._config
         if isinstance(connection, CallerConnection) and connection.prepare_reuse():
             return connection
+        dialect = self._new_dialect()
         connection = CallerConnection(
-            self._new_dialect(),
-            WebSocketTransport(not config.insecure, plain_socket),
+            dialect,
+            _transport_of(dialect, config, plain_socket),
             config.stt_url,
             self._driver,
             config.utterances_per_connection,
@@ -168,6 +172,12 @@ class MessagePrinter:
         if message not in latest:
             return shown_text(message)
         return self._named.get(schedule.n_sent) if message == latest[-1] else None
+
+
+def _transport_of(dialect: Dialect, config: RunConfig, make_socket: MakeSocket) -> Transport:
+    """A connection that is yet to be dialled, of the kind that carries this dialect."""
+    transport: Transport = dialect.carrier.transport_class()(not config.insecure, make_socket)
+    return transport
 
 
 def _end_rule(config: RunConfig, record: UtteranceRecord) -> str:

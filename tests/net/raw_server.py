@@ -78,14 +78,14 @@ class Caller:
 
     def read_frame(self) -> tuple[int, bytes]:
         """(opcode, payload) of the caller's next frame."""
-        first, second = self._take(2)
+        first, second = self.take(2)
         length = second & 0x7F
         if length == 126:
-            (length,) = struct.unpack("!H", self._take(2))
+            (length,) = struct.unpack("!H", self.take(2))
         elif length == 127:
-            (length,) = struct.unpack("!Q", self._take(8))
-        mask = self._take(4)
-        data = self._take(length)
+            (length,) = struct.unpack("!Q", self.take(8))
+        mask = self.take(4)
+        data = self.take(length)
         return first & 0xF, bytes(byte ^ mask[k % 4] for k, byte in enumerate(data))
 
     def read_audio(self, n_frames: int) -> None:
@@ -104,7 +104,8 @@ class Caller:
             while True:
                 self._read()
 
-    def _take(self, n: int) -> bytes:
+    def take(self, n: int) -> bytes:
+        """Waits for the next `n` bytes."""
         while len(self._buffer) < n:
             self._buffer += self._read()
         taken, self._buffer = self._buffer[:n], self._buffer[n:]

@@ -178,7 +178,7 @@ def test_an_authority_of_ones_own_is_named_by_the_environment(monkeypatch: pytes
 
 @pytest.mark.parametrize("data", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH\r\n"])
 def test_a_server_without_tls_is_told_with_what_to_type(data: bytes) -> None:
-    assert refusal_of(greets(data)).endswith("without it: write ws:// instead of wss://, http:// instead of https://")
+    assert refusal_of(greets(data)).endswith("without it: write ws:// instead of wss://")
 
 
 @pytest.mark.parametrize("behave", [hang_up, lambda caller: (caller.socket.recv(10), caller.reset())])

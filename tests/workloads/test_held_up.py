@@ -109,7 +109,7 @@ def answer_while_stopped(kind: str, is_tls: bool, has_stamps: bool) -> Arrival:
     def upload(caller: Caller) -> None:
         head = caller.read_request()
         length = int(next(line.split(": ")[1] for line in head.split("\r\n") if line.startswith("Content-Length")))
-        caller._take(length)
+        caller.take(length)
         body = b'{"text": "some words"}'
         answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         sent_s.append(stopped.send_while_stopped(caller, answer))
