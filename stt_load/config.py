@@ -21,6 +21,8 @@ from stt_load.options import OPTIONS, Option
 from stt_load.server_metrics.choice import ServerMetric, parse_server_metric
 from stt_load.text.url_secrets import without_credentials
 
+DEFAULT_NOISE, DEFAULT_SNR_DB = "babble", 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
@@ -53,6 +55,11 @@ class RunConfig:
     has_strict_bounds: bool  # clips whose end of speech is uncertain are refused
     language: str | None  # a code; None: guessed from the references
     tts_url: str | None
+    codecs: tuple[str | None, ...]  # None: as it is; so in the next three
+    noise: str | None  # its name, or a file
+    snrs_db: tuple[float | None, ...]
+    levels_dbfs: tuple[float | None, ...]
+    joins_s: tuple[float | None, ...]
     slos: tuple[Slo, ...]
     is_strict: bool  # every objective must be proven
     aborts_on_fail: bool
@@ -115,6 +122,7 @@ def parse_options(raw: Mapping[str, object]) -> RunConfig:
     problems += _refuse_options_of_other_kinds(values, kind)
     problems += [
         *_settle_server(values, kind),
+        *_settle_noise(values),
         *_settle_sidecars(values),
         *_settle_server_metrics(values),
         *_find_search_problems(values),
@@ -199,6 +207,19 @@ def _settle_request(values: dict[str, Any], kind: LoadKind) -> list[str]:
     values["stt_url"] = completed_by(row.default_url, values["stt_url"] or row.default_url)
     values |= {"end": "client", "trailing_silence_s": 0.0}
     return problems
+
+
+def _settle_noise(values: dict[str, Any]) -> list[str]:
+    """Noise has a level, and a level is one of some noise."""
+    if "snrs_db" not in values:  # it has its line already
+        return []
+    noise, snrs_db = values.get("noise"), values["snrs_db"]
+    if noise is None and any(snr_db is not None for snr_db in snrs_db or ()):
+        values["noise"] = DEFAULT_NOISE
+    values["snrs_db"] = snrs_db or ((DEFAULT_SNR_DB,) if noise else (None,))
+    if noise is not None and values["snrs_db"] == (None,):
+        return ["--noise: with --snr clean nobody hears it: leave one of them out"]
+    return []
 
 
 def _refuse_options_of_other_kinds(values: Mapping[str, Any], kind: LoadKind) -> list[str]:

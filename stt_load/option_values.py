@@ -145,6 +145,27 @@ def parse_rate_hz(text: str) -> int:
     return rate_hz
 
 
+def parse_share_pct(text: str) -> float:
+    """A share in percent, as a ratio: `10%` is 0.1. It may be none, and is less than all."""
+    number = parse_number(text.strip().removesuffix("%"))
+    if not 0 <= number < 100:
+        raise ValueError(f"{text!r} must be a percentage from 0 to less than 100, like 10%")
+    return number / 100
+
+
+def several(parse: Callable[[str], Any], nothing: str) -> Callable[[str], tuple[Any, ...]]:
+    """Takes values with commas between them. The word `nothing` is one too, and becomes None."""
+
+    def parse_all(text: str) -> tuple[Any, ...]:
+        words = [word.strip() for word in text.split(",")]
+        values = tuple(None if word == nothing else parse(word) for word in words)
+        if len(set(values)) < len(values):
+            raise ValueError(f"{text!r} names one thing twice: once is enough")
+        return values
+
+    return parse_all
+
+
 # Times ---------------------------------------------------------------------------------------------------
 
 

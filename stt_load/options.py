@@ -19,6 +19,7 @@ from stt_load.kinds import ALL_KINDS, PACED, STREAM, TRANSCRIBED, LoadKind, kind
 from stt_load.metrics.languages import parse_language
 from stt_load.option_values import (
     DEFAULT_CONCURRENCY,
+    number_from_to,
     odd_number,
     one_of,
     parse_duration_range_s,
@@ -36,10 +37,12 @@ from stt_load.option_values import (
     parse_process,
     parse_sidecars,
     parse_text,
+    several,
     whole_number_from,
 )
 from stt_load.server_metrics.choice import parse_server_metric
 
+CODEC_NAMES = ("mulaw8k", "alaw8k", "opus")
 ARRIVALS = ("random", "together")
 ENDS = ("client", "server")
 
@@ -406,6 +409,58 @@ OPTIONS: tuple[Option, ...] = (
         metavar="URL",
         may_hold_secrets=True,
         help="A TTS server (POST /tts or /v1/audio/speech) that speaks the clips instead of espeak.",
+        kinds=TRANSCRIBED,
+    ),
+    Option(
+        name="codec",
+        field="codecs",
+        group=Group.AUDIO,
+        parse=several(one_of(*CODEC_NAMES, "none"), "none"),
+        metavar="NAME,…",
+        default="none",
+        help=f"What the line does to the audio: {', '.join(CODEC_NAMES)} or none; several make a variant of each clip "
+        "for each.",
+        kinds=TRANSCRIBED,
+    ),
+    Option(
+        name="noise",
+        field="noise",
+        group=Group.AUDIO,
+        parse=parse_text,
+        metavar="NAME|FILE",
+        default_help="none, or babble where --snr is given",
+        help="What callers speak in: babble (other clips of the pool), street, white, or an audio file.",
+        in_web_ui=False,
+        kinds=TRANSCRIBED,
+    ),
+    Option(
+        name="snr",
+        field="snrs_db",
+        group=Group.AUDIO,
+        parse=several(number_from_to(-20, 60), "clean"),
+        metavar="DB,…",
+        default_help="20, where --noise is given",
+        help="How far the noise lies under the speech, in dB, or clean; several make a variant of each clip for each.",
+        kinds=TRANSCRIBED,
+    ),
+    Option(
+        name="level",
+        field="levels_dbfs",
+        group=Group.AUDIO,
+        parse=several(number_from_to(-60, 0), "none"),
+        metavar="DBFS,…",
+        default="none",
+        help="How loud callers speak: the RMS of their speech in dB below full scale, as -30; none leaves it as it is.",
+        kinds=TRANSCRIBED,
+    ),
+    Option(
+        name="join",
+        field="joins_s",
+        group=Group.AUDIO,
+        parse=several(parse_positive_duration_s, "none"),
+        metavar="TIME,…",
+        default="none",
+        help="Long utterances: join clips until they are so long.",
         kinds=TRANSCRIBED,
     ),
     Option(

@@ -78,6 +78,19 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("language", "Thai", "language", "th"),
     ("language", "zh-en", "language", "zh-en"),
     ("tts_url", "http://localhost:8004/tts", "tts_url", "http://localhost:8004/tts"),
+    ("codec", "mulaw8k", "codecs", ("mulaw8k",)),
+    ("codec", "none, opus,alaw8k", "codecs", (None, "opus", "alaw8k")),
+    ("codec", None, "codecs", (None,)),
+    ("noise", "street", "noise", "street"),
+    ("noise", "street", "snrs_db", (20.0,)),
+    ("noise", None, "snrs_db", (None,)),
+    ("snr", "clean,20,-2.5", "snrs_db", (None, 20.0, -2.5)),
+    ("snr", "10", "noise", "babble"),
+    ("snr", "clean", "noise", None),
+    ("level", "-30", "levels_dbfs", (-30.0,)),
+    ("level", "none,-40.5", "levels_dbfs", (None, -40.5)),
+    ("join", "60s", "joins_s", (60.0,)),
+    ("join", "none,1m", "joins_s", (None, 60.0)),
     ("slo", ["wer<8%", "foreign_text<1"], "slos", (parse_slo("wer<8%"), parse_slo("foreign_text<1"))),
     ("slo", "wer<8%", "slos", (parse_slo("wer<8%"),)),
     ("slo", ["wer<8%, foreign_text<1"], "slos", (parse_slo("wer<8%"), parse_slo("foreign_text<1"))),
@@ -194,6 +207,12 @@ BAD = [
     ("trailing_silence", "0.1", "--trailing-silence: 0.1 s is too short for parakeet, which never answers with less"),
     ("trailing_silence", "some", "--trailing-silence: 'some' is not a duration"),
     ("tts_url", "ws://localhost:8004", "--tts-url: 'ws://localhost:8004' must begin with http:// or https://"),
+    ("codec", "mp3", "--codec: 'mp3' is not known: write mulaw8k or alaw8k or opus or none"),
+    ("codec", "opus,opus", "--codec: 'opus,opus' names one thing twice: once is enough"),
+    ("snr", "loud", "--snr: 'loud' is not a number"),
+    ("snr", "100", "--snr: '100' must be from -20 to 60"),
+    ("level", "6", "--level: '6' must be from -60 to 0"),
+    ("join", "0s", "--join: '0s' must be longer than zero"),
     ("slo", ["wer<8"], "--slo"),
     ("slo", "latency is fine", "--slo"),
     ("server_metrics", "h:8000", "--server-metrics: 'h:8000' must begin with http:// or https://"),
@@ -234,6 +253,7 @@ def test_a_bad_value_is_one_line_that_names_the_option(key: str, given: object, 
 
 
 FREE = {
+    "noise",
     "insecure",
     "strict",
     "strict_bounds",
@@ -415,6 +435,11 @@ def test_an_upload_api_has_its_own_default_url_objectives_and_kind() -> None:
 def test_what_only_callers_who_speak_can_have_is_refused(key: str, value: object, says: str) -> None:
     (line,) = problems_of(dialect="upload-openai", **{key: value})
     assert line.startswith(says)
+
+
+def test_noise_that_nobody_hears_is_refused() -> None:
+    (line,) = problems_of(noise="street", snr="clean")
+    assert line == "--noise: with --snr clean nobody hears it: leave one of them out"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,14 @@ class ClipWord:
         return ClipWord(self.text, self.start_s + by_s, self.end_s + by_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A stretch without speech. `start_s` counts from the first sample."""
+
+    start_s: float
+    length_s: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
     """Mono PCM with its reference text.
@@ -38,6 +46,10 @@ class Clip:
     speech has ended in any case, None where `speech_end_s` is exact. `origin`: the digest of the file it was read from,
     and where in it the clip begins; "" where it is from none. `words`: the words of the reference in order, empty where
     nobody knows when they sound.
+
+    Of a clip that was derived from another (`derived.py`): `room` is what its microphone hears behind its end, int16,
+    played again and again; None is digital silence. `pauses`: the pauses within its speech as the clip had them before
+    noise filled them; None where they are to be found in the samples.
     """
 
     clip_id: str
@@ -49,6 +61,8 @@ class Clip:
     latest_end_s: float | None = None
     origin: str = ""
     words: tuple[ClipWord, ...] = ()
+    room: PcmArray | None = None
+    pauses: tuple[Pause, ...] | None = None
 
     @property
     def can_be_cut_at_s(self) -> float:

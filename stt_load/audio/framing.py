@@ -60,7 +60,8 @@ def choose_frame(asked_ms: float, sample_rate_hz: int, multiple_bytes: int) -> F
 
 
 def cut_frames(clip: Clip, rule: FrameRule, trailing_silence_s: float) -> list[bytes]:
-    """The clip and its trailing silence as whole frames of int16 LE PCM, the last one filled up with silence.
+    """The clip and its trailing silence as whole frames of int16 LE PCM, the last one filled up with silence: with what
+    the room of the clip sounds like, where it has one.
 
     Raises ValueError where the clip has another sample rate than the rule.
     """
@@ -69,5 +70,17 @@ def cut_frames(clip: Clip, rule: FrameRule, trailing_silence_s: float) -> list[b
     speech = clip.samples.astype("<i2", copy=False).tobytes()
     wanted_bytes = len(speech) + round(trailing_silence_s * rule.sample_rate_hz) * SAMPLE_BYTES
     n_frames = -(-wanted_bytes // rule.frame_bytes)
-    stream = speech.ljust(n_frames * rule.frame_bytes, b"\0")
+    return cut_bytes(speech + silence_of(clip, n_frames * rule.frame_bytes - len(speech)), rule)
+
+
+def silence_of(clip: Clip, n_bytes: int) -> bytes:
+    """So many bytes of what is heard behind the end of a clip, int16 LE PCM: its room, or digital silence."""
+    if clip.room is None:
+        return bytes(n_bytes)
+    room = clip.room.astype("<i2", copy=False).tobytes()
+    return (room * (n_bytes // len(room) + 1))[:n_bytes]
+
+
+def cut_bytes(stream: bytes, rule: FrameRule) -> list[bytes]:
+    """The bytes in frames; the last one has what is left."""
     return [stream[at : at + rule.frame_bytes] for at in range(0, len(stream), rule.frame_bytes)]

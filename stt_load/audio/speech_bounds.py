@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stt_load.audio.clip import PcmArray
+from stt_load.audio.clip import Clip, Pause, PcmArray
 from stt_load.audio.sound_levels import (
     HOP_S,
     WINDOW_S,
@@ -75,14 +75,6 @@ def is_in_digital_silence(samples: PcmArray, sample_rate_hz: int, bounds: Speech
     return len(around) > 0 and bool(np.all(around <= DIGITAL_SILENCE_DBFS))
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A stretch without speech. `start_s` counts from the first sample."""
-
-    start_s: float
-    length_s: float
-
-
 def find_pauses(samples: PcmArray, sample_rate_hz: int, bounds: SpeechBounds) -> tuple[Pause, ...]:
     """Every stretch within `bounds` that is no louder than what surrounds the speech, in order.
 
@@ -103,6 +95,13 @@ def find_pauses(samples: PcmArray, sample_rate_hz: int, bounds: SpeechBounds) ->
     first, last = round(bounds.start_s / HOP_S), round((bounds.end_s - WINDOW_S) / HOP_S)
     runs = runs_of(~is_sound[first : last + 1])
     return tuple(Pause((first + run[0]) * HOP_S, _run_s(run)) for run in runs)
+
+
+def pauses_of(clip: Clip) -> tuple[Pause, ...]:
+    """The pauses within the speech of a clip: those it says it has, or those that are found in its samples."""
+    if clip.pauses is not None:
+        return clip.pauses
+    return find_pauses(clip.samples, clip.sample_rate_hz, SpeechBounds(clip.speech_start_s, clip.speech_end_s))
 
 
 def _around(levels: Levels, bounds: SpeechBounds) -> Levels:

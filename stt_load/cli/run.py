@@ -145,7 +145,8 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
         elif option.is_multiple:
             line += [part for text in value or () for part in (f"--{option.name}", text)]
         elif value is not None:
-            line += [f"--{option.name}", str(value)]
+            text = str(value)  # one that begins with a dash would be taken for an option
+            line += [f"--{option.name}={text}"] if text.startswith("-") else [f"--{option.name}", text]
     return line
 
 

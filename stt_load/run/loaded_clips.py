@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stt_load.clips.derived_clips import derivation_of
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.run.real_thread import call_in_thread
@@ -19,7 +20,7 @@ class LoadedClips:
 
         They are loaded in a real thread: heartbeats go on, and a signal is heard meanwhile.
         """
-        key = (config.clips, config.tts_url, config.dialect, config.has_strict_bounds)
+        key = (config.clips, config.tts_url, config.dialect, config.has_strict_bounds, derivation_of(config))
         if key not in self._sets:
             self._sets[key] = call_in_thread(choose_clips, config)
         return self._sets[key]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from stt_load.audio.noises import NOISES
 from stt_load.calibration.host_probe import describe_host, probe_machine
 from stt_load.calibration.limits import shortages
 from stt_load.calibration.result import overload_warning
@@ -42,6 +43,8 @@ def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
         lines.append(unreachable("--server-metrics", config.server_metrics))
     if config.clips and not Path(config.clips).exists():
         lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
+    if config.noise and config.noise not in NOISES and not Path(config.noise).is_file():
+        lines.append(f"--noise: {config.noise} is no file: name one, or {', '.join(NOISES)}")
     lines += _unusable_outlets(config)
     return [line for line in lines if line]
 

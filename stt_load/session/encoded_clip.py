@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stt_load.audio.clip import Clip
-from stt_load.audio.framing import FrameRule, cut_frames
-from stt_load.audio.speech_bounds import SpeechBounds, find_pauses
+from stt_load.audio.framing import FrameRule, cut_bytes, cut_frames, silence_of
+from stt_load.audio.speech_bounds import pauses_of
 from stt_load.dialects.base import AudioLength, Dialect
 from stt_load.session.prepared_message import PreparedMessage
 
@@ -51,12 +51,11 @@ def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect:
     pcm = cut_frames(clip, rule, trailing_silence_s)
     n_before_end = len(pcm)
     if dialect.settings.end == "client":
-        silence = bytes(rule.frame_bytes)
-        pcm = pcm[: math.ceil(clip.can_be_cut_at_s / rule.frame_s)] + [silence] * rule.frames_for(trailing_silence_s)
-        n_before_end = len(pcm)
-        pcm += [silence] * rule.frames_for(server.flush_silence_s)
-    pauses = find_pauses(clip.samples, clip.sample_rate_hz, SpeechBounds(clip.speech_start_s, speech_end_s))
-    cut_at_s = [pause.start_s for pause in pauses if pause.length_s >= server.min_endpoint_s]
+        n_trailing, n_flush = rule.frames_for(trailing_silence_s), rule.frames_for(server.flush_silence_s)
+        silence = cut_bytes(silence_of(clip, (n_trailing + n_flush) * rule.frame_bytes), rule)
+        pcm = pcm[: math.ceil(clip.can_be_cut_at_s / rule.frame_s)] + silence
+        n_before_end = len(pcm) - n_flush
+    cut_at_s = [pause.start_s for pause in pauses_of(clip) if pause.length_s >= server.min_endpoint_s]
     return EncodedClip(
         clip,
         rule,

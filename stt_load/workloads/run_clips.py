@@ -11,6 +11,7 @@ import gevent
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule, choose_frame
 from stt_load.audio.texts import english_set
+from stt_load.clips.derived_clips import derived_clips
 from stt_load.clips.doubts import strict_problems
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.clips.library import clips_from_tts, default_clips
@@ -48,8 +49,12 @@ def choose_clips(config: RunConfig) -> ClipSet:
 
 
 def load_clips(config: RunConfig, rate_hz: int) -> ClipSet:
-    """The clips of this run as audio of `rate_hz`: a folder, texts spoken by a TTS server, or the shipped texts spoken
-    by espeak. ConfigError where there are none."""
+    """The clips of this run as audio of `rate_hz`, as its callers speak them. ConfigError where there are none."""
+    return derived_clips(_clean_clips(config, rate_hz), config, rate_hz)
+
+
+def _clean_clips(config: RunConfig, rate_hz: int) -> ClipSet:
+    """A folder, texts spoken by a TTS server, or the shipped texts spoken by espeak."""
     if config.clips:
         return load_folder(config.clips, rate_hz, tell_read)
     if config.tts_url:

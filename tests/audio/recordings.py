@@ -13,8 +13,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from stt_load.audio import noises
 from stt_load.audio.clip import PcmArray
 from stt_load.audio.codec import to_int16
+from stt_load.audio.derived import gain_of as gain
+from stt_load.audio.derived import rms
 from stt_load.audio.resample import resample
 from stt_load.audio.speech_bounds import find_sound
 from stt_load.clips import espeak
@@ -44,14 +47,6 @@ class Recording:
     end_s: float
 
 
-def gain(db: float) -> float:
-    return float(10 ** (db / 20))
-
-
-def rms(wave: Wave) -> float:
-    return float(np.sqrt(np.mean(wave**2)))
-
-
 @cache
 def sentence(number: int) -> Wave:
     """One sentence without silence around it. What is louder than a twentieth of its peak has -23 dBFS in the mean."""
@@ -71,13 +66,7 @@ def placed(wave: Wave, lead_s: float = 0.6, tail_s: float = 1.2) -> tuple[Wave, 
 
 def coloured(power: float) -> Noise:
     """Noise whose amplitude falls with the frequency to that power, at 0 dBFS."""
-
-    def noise(rng: np.random.Generator, n: int) -> Wave:
-        spectrum = np.fft.rfft(rng.standard_normal(n))
-        wave = np.fft.irfft(spectrum / np.maximum(np.fft.rfftfreq(n, 1 / RATE_HZ), 20.0) ** power, n)
-        return np.asarray(wave / rms(wave))
-
-    return noise
+    return lambda rng, n: noises.coloured(rng, n, RATE_HZ, power)
 
 
 def hum(rng: np.random.Generator, n: int) -> Wave:
@@ -87,11 +76,7 @@ def hum(rng: np.random.Generator, n: int) -> Wave:
 
 
 def street(rng: np.random.Generator, n: int) -> Wave:
-    """Noise that swells and falls by 12 dB within a second."""
-    step = RATE_HZ // 4
-    swell = np.repeat(10 ** (rng.uniform(-9, 3, n // step + 2) / 20), step)
-    wave = coloured(0.5)(rng, n) * np.convolve(swell, np.ones(step // 2) / (step // 2), "same")[:n]
-    return np.asarray(wave / rms(wave))
+    return noises.street(rng, n, RATE_HZ)
 
 
 def babble(rng: np.random.Generator, n: int) -> Wave:
