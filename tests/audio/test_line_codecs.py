@@ -65,7 +65,7 @@ def test_the_options_name_the_codecs_that_there_are() -> None:
 
 
 def delay_samples(before: Clip, after: Clip) -> int:
-    """By how many samples the second is later than the first: where they are most alike."""
+    """How many samples the second is later than the first: where they are most alike."""
     first, second = to_wave(before.samples), to_wave(after.samples)
     n = 1 << (2 * len(first)).bit_length()
     alike = np.fft.irfft(np.fft.rfft(second, n) * np.conj(np.fft.rfft(first, n)), n)
