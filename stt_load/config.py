@@ -17,7 +17,7 @@ from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM, LoadKind, kind_of
 from stt_load.metrics.slo import Slo, parse_slo
 from stt_load.option_values import DEFAULT_PORTS, completed_by, is_loopback, parse_url
-from stt_load.options import OPTIONS, Option
+from stt_load.options import OPTIONS, Course, Option
 from stt_load.server_metrics.choice import ServerMetric, parse_server_metric
 from stt_load.text.url_secrets import without_credentials
 
@@ -77,6 +77,15 @@ class RunConfig:
     seed: int
     verbose: bool
     live: bool
+    spike: tuple[int, int, int] | None  # callers before it, in it and after it, which are `concurrency` then
+    spike_hold_s: float
+    ramps_down: bool  # `concurrency` has the way down, too
+
+    @property
+    def course(self) -> Course:
+        if self.spike is not None:
+            return Course.SPIKE
+        return Course.RAMP_DOWN if self.ramps_down else Course.LADDER
 
     @property
     def kind(self) -> LoadKind:
@@ -126,6 +135,7 @@ def parse_options(raw: Mapping[str, object]) -> RunConfig:
         *_settle_sidecars(values),
         *_settle_server_metrics(values),
         *_find_search_problems(values),
+        *_settle_course(values),
     ]
     if problems:
         raise ConfigError(problems)
@@ -264,6 +274,26 @@ def _find_search_problems(values: Mapping[str, Any]) -> list[str]:
         problems.append(f"--from: {first} is more than --max {most}: lower it, or raise --max")
     if values.get("aborts_on_fail") and values.get("has_whole_holds"):
         problems.append("--whole-holds: it says the opposite of --abort-on-fail: leave one of them out")
+    return problems
+
+
+def _settle_course(values: dict[str, Any]) -> list[str]:
+    """Fills in the stages of a course that is no plain ladder, and refuses what can't be had with it."""
+    spike, ladder = values.get("spike"), values.get("concurrency", ())
+    named = [name for name, is_asked in (("spike", spike), ("ramp-down", values.get("ramps_down"))) if is_asked]
+    if not named:
+        return []
+    problems = [f"--{named[1]}: a run has one course: leave it out, or --{named[0]}"] if len(named) > 1 else []
+    if values.get("aborts_on_fail"):
+        problems.append(f"--abort-on-fail: --{named[0]} is about what comes after the largest stage: leave it out")
+    if spike:
+        values["concurrency"] = spike
+        if values.get("rounds"):
+            problems.append("--rounds: a spike lasts as long as --spike-hold says: leave it out")
+    elif ladder and (ladder[-1] < max(ladder) or len(set(ladder)) == 1):
+        problems.append("--ramp-down: callers leave after the largest stage: end --concurrency with it, as in 1,5,20")
+    else:
+        values["concurrency"] = (*ladder, *sorted({users for users in ladder if users < max(ladder)}, reverse=True))
     return problems
 
 

@@ -228,6 +228,14 @@ def parse_ladder(text: str) -> tuple[int, ...]:
     return tuple(steps)
 
 
+def parse_spike(text: str) -> tuple[int, int, int]:
+    """Callers before a spike, in it and after it: three of `parse_ladder`, the second more than the others."""
+    match parse_ladder(text):
+        case (before, spike, after) if spike > max(before, after):
+            return before, spike, after
+    raise ValueError(f"{text!r} is no spike: write callers before, in and after it, as in 5,40,5")
+
+
 def parse_web_socket_url(text: str) -> str:
     """A ws:// or wss:// URL."""
     return parse_url(text, ("ws", "wss"))

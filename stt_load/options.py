@@ -36,6 +36,7 @@ from stt_load.option_values import (
     parse_positive_duration_s,
     parse_process,
     parse_sidecars,
+    parse_spike,
     parse_text,
     several,
     whole_number_from,
@@ -67,6 +68,15 @@ class PlanKind(StrEnum):
     LADDER = "ladder"  # a list that somebody wrote
     SEARCH = "search"  # what the stages before it have shown
     FOLLOW = "follow"  # somebody at the web UI
+
+
+class Course(StrEnum):
+    """How the number of callers changes in a run of fixed stages."""
+
+    LADDER = "ladder"
+    SPIKE = "spike"  # few callers, many all at once, as few as before
+    RAMP_DOWN = "ramp-down"  # a ladder, and down again
+    SOAK = "soak"  # one number of callers for hours
 
 
 EVERY_PLAN = frozenset(PlanKind)
@@ -628,6 +638,36 @@ OPTIONS: tuple[Option, ...] = (
         help="Show a live panel, or plain lines where the output is no terminal.",
         is_flag=True,
         in_web_ui=False,
+    ),
+    Option(
+        name="spike",
+        field="spike",
+        group=Group.STAGES,
+        parse=parse_spike,
+        metavar="N,N,N",
+        help="Instead of --concurrency: few callers, suddenly many, and few again, and how soon the objectives hold.",
+        plans=_LADDER,
+    ),
+    Option(
+        name="spike-hold",
+        field="spike_hold_s",
+        group=Group.STAGES,
+        parse=parse_positive_duration_s,
+        metavar="TIME",
+        default="30s",
+        help="How long the many callers of --spike stay; the few are held for --hold before and after.",
+        plans=_LADDER,
+    ),
+    Option(
+        name="ramp-down",
+        field="ramps_down",
+        group=Group.STAGES,
+        parse=parse_flag,
+        default="",
+        help="After the largest stage callers leave again, step by step, and the report says what the server gives "
+        "back.",
+        is_flag=True,
+        plans=_LADDER,
     ),
 )
 

@@ -51,6 +51,11 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("hold", "1.5m", "hold_s", 90.0),
     ("hold", "1h", "hold_s", 3_600.0),
     ("rounds", "3", "rounds", 3),
+    ("spike", "5,40,5", "concurrency", (5, 40, 5)),
+    ("spike", "5, 40, 3", "spike", (5, 40, 3)),
+    ("spike_hold", "10s", "spike_hold_s", 10.0),
+    ("ramp_down", True, "concurrency", (1, 5, 10, 20, 30, 40, 30, 20, 10, 5, 1)),
+    ("ramp_down", "", "ramps_down", False),
     ("rounds", "", "rounds", None),
     ("at_least", "0", "at_least", 0),
     ("pause", "2s", "pause_s", (2.0, 2.0)),
@@ -186,6 +191,10 @@ BAD = [
     ("hold", "0", "--hold: '0' must be longer than zero"),
     ("hold", "soon", "is not a duration"),
     ("hold", "nan", "is not a duration"),
+    ("spike", "5,4,5", "'5,4,5' is no spike: write callers before, in and after it, as in 5,40,5"),
+    ("spike", "5,40", "is no spike"),
+    ("spike", "0,40,1", "'0' is not a number of callers"),
+    ("spike_hold", "0s", "--spike-hold: "),
     ("rounds", "0", "--rounds: '0' must be a whole number from 1"),
     ("rounds", "2.5", "must be a whole number from 1"),
     ("at_least", "-1", "--at-least: '-1' must be a whole number from 0"),
@@ -259,6 +268,7 @@ FREE = {
     "strict_bounds",
     "abort_on_fail",
     "whole_holds",
+    "ramp_down",
     "clips",
     "results",
     "output",
@@ -270,6 +280,21 @@ FREE = {
 def test_a_hold_is_whole_or_ends_early() -> None:
     (line,) = problems_of(abort_on_fail=True, whole_holds=True)
     assert line.startswith("--whole-holds: it says the opposite of --abort-on-fail")
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"spike": "5,40,5", "ramp_down": True}, "--ramp-down: a run has one course: leave it out, or --spike"),
+        ({"spike": "5,40,5", "rounds": "2"}, "--rounds: a spike lasts as long as --spike-hold says: leave it out"),
+        ({"spike": "5,40,5", "abort_on_fail": True}, "--abort-on-fail: --spike is about what comes after"),
+        ({"ramp_down": True, "concurrency": "5,1"}, "--ramp-down: callers leave after the largest stage"),
+        ({"ramp_down": True, "concurrency": "5"}, "--ramp-down: callers leave after the largest stage"),
+    ],
+)
+def test_a_run_has_one_course(options: dict[str, object], line: str) -> None:
+    (problem,) = problems_of(**options)
+    assert problem.startswith(line)
 
 
 SHOWN = [

@@ -25,6 +25,7 @@ from stt_load.run.preflight import find_problems
 ALL_OPTIONS = tuple(option.name for option in options_of(PlanKind.LADDER))
 LOCUST = (sys.executable, "-P", "-m", "stt_load.locust_plugin")
 _ROLE_VARIABLES = ("LOCUST_MODE_MASTER", "LOCUST_MODE_WORKER")  # Locust's
+_INSTEAD = (("rounds", "hold"), ("spike", "concurrency"))  # the first takes the place of the second
 LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
 
 
@@ -193,12 +194,13 @@ def with_enough_processes(
 def find_contradictions(options: Mapping[str, Any]) -> list[str]:
     """One line for each pair of options that exclude each other. `options`: those that somebody has given, without any
     default."""
-    if options.get("rounds") and options.get("hold"):
-        return [
-            "--rounds: it takes the place of --hold, which was given too: leave one of them out, in the environment "
-            "(STT_LOAD_ROUNDS, STT_LOAD_HOLD) as well"
-        ]
-    return []
+    named = {option.name: option for option in OPTIONS}
+    return [
+        f"--{one}: it takes the place of --{other}, which was given too: leave one of them out, in the environment "
+        f"({named[one].env_var}, {named[other].env_var}) as well"
+        for one, other in _INSTEAD
+        if options.get(named[one].key) and options.get(named[other].key)
+    ]
 
 
 def _has_said_processes(words: Sequence[str], environ: Mapping[str, str]) -> bool:

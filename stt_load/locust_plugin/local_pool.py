@@ -42,7 +42,7 @@ def make_pool(
         runner.client_id,
         runner.worker_index,
         on_utterance,
-        finishes_leaving=not has_ladder,
+        finishes_leaving=not has_ladder or config.spike is not None,
         credentials=credentials,
     )
 

@@ -11,6 +11,7 @@ from stt_load.metrics.connection_age import ConnectionAges
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.hold_frames import HoldFrames
 from stt_load.metrics.model_tags import has_model_tags
+from stt_load.metrics.recovery import SpikeWatch
 from stt_load.metrics.stage import StageStats
 from stt_load.metrics.transcript_fit import TranscriptSample
 from stt_load.records import UtteranceRecord
@@ -58,6 +59,7 @@ class RunAggregate:
     rows: int = 0
     without_stage: int = 0
     tagged: int = 0
+    spike: SpikeWatch | None = None  # of a run with a spike
 
     def add(self, utterances: Iterable[Sequence[UtteranceRecord]], late: LateScores) -> None:
         """Adds every utterance, some thousand at a time. They are read a second time if one may hold foreign text."""
@@ -65,6 +67,8 @@ class RunAggregate:
             late.fill(records)
             self.rows += len(records)
             self.late_frames.add(records)
+            if self.spike is not None:
+                self.spike.add(records)
             self.tagged += sum([has_model_tags(record.text) and record.is_transcribed for record in records])
             for stage, mine in _by_stage(records).items():
                 if stage in self.stages:

@@ -16,16 +16,19 @@ from stt_load.metrics.failures import FailureGroups
 from stt_load.metrics.hold_frames import DueFrames, HoldFrames
 from stt_load.metrics.normaliser import Normaliser, normaliser_titled
 from stt_load.metrics.quantiles import Distribution
+from stt_load.metrics.recovery import Recovery, SpikeWatch
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
 from stt_load.metrics.stage import StageFigures, StageStats, find_other_dialect
 from stt_load.metrics.transcript_fit import find_misfit
 from stt_load.metrics.validity import ARRIVAL_LATE_LIMIT_S, Evidence, Finding, evaluate
+from stt_load.options import Course
 from stt_load.records import UtteranceRecord
 from stt_load.report.aggregate import RunAggregate, StageAggregate
 from stt_load.report.capacity_run import answer_of, decided, first_users, is_breach_of, is_search, knee_of, trial_of
+from stt_load.report.course import SPIKE_STAGE, course_of, course_verdict, way_up
 from stt_load.report.damage import Damage, Flaw
 from stt_load.report.device_samples import SampleRow
-from stt_load.report.knee import find_knee, ladder_verdict, run_verdict, search_verdict
+from stt_load.report.knee import find_knee, run_verdict, search_verdict
 from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.raw_files import RUN, UTTERANCES
@@ -134,14 +137,15 @@ def build_report(
     is_cut_short = bool(stages) and (is_aborted or done is None or done.get("reason") == FAILED)
     ended_at = stages[-1].users if is_cut_short else None
     answer = answer_of(run, stages)
-    knee = knee_of(answer, stages, ended_at) if answer else find_knee(stages, ended_at=ended_at)
+    knee = knee_of(answer, stages, ended_at) if answer else find_knee(way_up(run, stages), ended_at=ended_at)
+    recovery = _recovery(aggregate, timelines)
     return RunReport(
         run=run,
         stages=tuple(stages),
         knee=knee,
         verdict=run_verdict(
             stages,
-            search_verdict(answer, first_users(run)) if answer else ladder_verdict(knee),
+            search_verdict(answer, first_users(run)) if answer else course_verdict(run, stages, knee, recovery),
             is_finished=done is not None,
             is_aborted=is_aborted,
             has_failed=bool(failure),
@@ -163,6 +167,7 @@ def build_report(
             timelines, {n: stage.dots for n, stage in aggregate.stages.items()}, aggregate.late_frames, samples
         ),
         capacity=answer,
+        recovery=recovery,
     )
 
 
@@ -197,10 +202,20 @@ def _aggregate(
         )
         for timeline in timelines
     }
-    aggregate = RunAggregate(stages, LateFrames(*run_span(timelines)))
+    aggregate = RunAggregate(
+        stages,
+        LateFrames(*run_span(timelines)),
+        spike=SpikeWatch(SPIKE_STAGE, slos) if course_of(run) is Course.SPIKE else None,
+    )
     limit_s = float(run.get("utterance_limit_s") or _UTTERANCE_LIMIT_S)
     aggregate.add(utterances, LateScores(normaliser, limit_s))
     return aggregate
+
+
+def _recovery(aggregate: RunAggregate, timelines: Sequence[StageTimeline]) -> Recovery | None:
+    """What came after a spike; None where there was none, or the hold after it never ended."""
+    after = next((each.hold_span for each in timelines if each.stage > SPIKE_STAGE and each.hold_span), None)
+    return aggregate.spike.close(after[1]) if aggregate.spike is not None and after else None
 
 
 def _rows_lost(done: Transition | None, rows: int) -> int:

@@ -12,7 +12,10 @@ from stt_load.capacity.trial import TrialResult
 from stt_load.kinds import LoadKind
 from stt_load.metrics.figures import NOTHING
 from stt_load.metrics.slo import SloResult
+from stt_load.options import Course
 from stt_load.report.capacity_run import first_users
+from stt_load.report.course import course_of
+from stt_load.report.course_tables import recovery_sentence
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.text_table import TextTable
 from stt_load.report.wording import (
@@ -36,6 +39,8 @@ _SHAPES = {
 
 def headline(report: RunReport) -> str:
     """The answer that the run was for, as one sentence without its full stop: how many callers the server holds."""
+    if course_of(report.run) is Course.SPIKE:
+        return recovery_sentence(report)
     if report.capacity is None:
         return knee_sentence(report.knee, report.kind)
     return capacity_sentence(report, report.capacity)

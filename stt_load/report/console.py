@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
+from stt_load.report.course_tables import course_tables
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
@@ -40,6 +41,8 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     print_uncut(_main_table(report, gap), console)
     console.print(_answer(report))
     _print_table(TRIALS_TITLE, trial_table(report), gap, console)
+    for each in course_tables(report):
+        _print_table(each.title, each.table, gap, console)
     for block in warning_blocks(report):
         _print_block(block.heading, "red" if block.is_of_server else "yellow", block.lines, console)
     failures = failure_rows(report)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
 from stt_load.report.charts.chart import Chart
+from stt_load.report.course_tables import course_tables
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.key_figures import key_figures
 from stt_load.report.model import RunReport, StageReport
@@ -46,6 +47,7 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
         n_broken=sum(len(stage.broken) for stage in report.stages),
         trials_title=TRIALS_TITLE,
         trials=trial_table(report),
+        course_tables=course_tables(report),
         failures_title=FAILURES_TITLE,
         failure_headings=FAILURE_HEADINGS,
         failures=failure_rows(report),

@@ -14,10 +14,12 @@ from stt_load.capacity.answer import CapacityAnswer
 from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.figures import Figure, Source, in_json
 from stt_load.metrics.quantiles import REPORTED, Distribution
+from stt_load.metrics.recovery import WINDOW, Recovery
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.validity import Finding
 from stt_load.report.capacity_wording import headline
 from stt_load.report.device import DeviceFigures
+from stt_load.report.given_back import GivenBack, given_back
 from stt_load.report.knee import exit_code
 from stt_load.report.model import SCHEMA_VERSION, RunReport, StageReport
 from stt_load.sealed_lines import sealed_file
@@ -42,6 +44,8 @@ def summary_json(report: RunReport) -> str:
             "sentence": headline(report),
         },
         **({"capacity": _capacity(report.capacity)} if report.capacity else {}),
+        **({"recovery": _recovery(report.recovery)} if report.recovery else {}),
+        **({"given_back": [_given_back(each) for each in back]} if (back := given_back(report)) else {}),
         "notes": report.notes,
         "stages": [_stage(stage) for stage in report.stages],
     }
@@ -55,6 +59,25 @@ def _capacity(answer: CapacityAnswer) -> dict[str, Any]:
         for curve in answer.curves
     ]
     return {**asdict(replace(answer, curves=())), "curves": curves}
+
+
+def _recovery(recovery: Recovery) -> dict[str, Any]:
+    return {
+        "recovery_s": recovery.recovery_s,
+        "watched_s": recovery.watched_s,
+        "objectives": recovery.objectives,
+        "window": WINDOW,
+        "n_after": recovery.n_after,
+        "waiting": recovery.waiting,
+        "last_word_s": recovery.last_word_s,
+        "in_spike": recovery.in_spike,
+        "spike_errors": recovery.spike_errors,
+    }
+
+
+def _given_back(each: GivenBack) -> dict[str, Any]:
+    values = {name: _finite(getattr(each, name)) for name in ("before", "most", "after", "share")}
+    return {"name": each.name, "unit": str(each.unit), **values}
 
 
 def _stage(stage: StageReport) -> dict[str, Any]:

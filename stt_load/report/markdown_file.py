@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
+from stt_load.report.course_tables import course_tables
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport
@@ -36,6 +37,7 @@ def report_markdown(report: RunReport) -> str:
     ]
     tables = (
         (TRIALS_TITLE, trial_table(report)),
+        *((each.title, each.table) for each in course_tables(report)),
         (RESOURCES_TITLE, resource_table(report, is_short=True)),
         (SERVER_TITLE, server_table(report)),
     )

@@ -13,6 +13,7 @@ from stt_load.kinds import KINDS, STREAM, LoadKind
 from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.figures import SAMPLED_DEVICES, Figure, Source
 from stt_load.metrics.quantiles import OF_VALUES, Distribution
+from stt_load.metrics.recovery import Recovery
 from stt_load.metrics.slo import SloResult, SloVerdict
 from stt_load.metrics.stage import StageFigures
 from stt_load.metrics.validity import Finding
@@ -200,6 +201,7 @@ class RunReport:
     notes: tuple[str, ...]
     timeline: RunTimeline | None = None
     capacity: CapacityAnswer | None = field(default=None, compare=False)  # of a search
+    recovery: Recovery | None = None  # from a spike
 
     @property
     def kind(self) -> LoadKind:

@@ -110,6 +110,7 @@ class RunRow(TypedDict, total=False):
     language: Language | None
     end: str | None
     plan: str | None
+    course: str | None
     search: Search
     strict: bool | None
     slos: list[str]

@@ -2,7 +2,7 @@
 file is what it gives, for programs that read summaries.
 
 Objects take keys that are not named here, because a later version may add some. Keys that are named are always there,
-but for `capacity`, which only a search has. https://json-schema.org/draft/2020-12/schema
+but for `capacity`, which only a search has, and what only a spike or a way down has. https://json-schema.org/draft/2020-12/schema
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ def _summary() -> Schema:
                     }
                 ),
                 "capacity": _capacity(),
+                "recovery": _recovery(),
+                "given_back": _list(_given_back()),
                 "notes": _list(_TEXT),
                 "stages": _list(_stage()),
                 "crc32": {
@@ -65,7 +67,7 @@ def _summary() -> Schema:
                     "description": "of all bytes before this key",
                 },
             },
-            optional=["capacity", "crc32"],
+            optional=["capacity", "recovery", "given_back", "crc32"],
         ),
         "$defs": {"latency": _distribution(), "latency_of_completed": _distribution(_with_failed())},
     }
@@ -170,6 +172,18 @@ def _slo() -> Schema:
             "few_samples": _TRUTH,
         }
     )
+
+
+def _recovery() -> Schema:
+    """From a spike. Times from the moment at which its last audio had been sent."""
+    counts = dict.fromkeys(("window", "n_after", "waiting", "in_spike", "spike_errors"), _COUNT)
+    times = {"recovery_s": _or_null(_NUMBER), "watched_s": _NUMBER, "last_word_s": _NUMBER}
+    return _object({**times, "objectives": _list(_TEXT), **counts})
+
+
+def _given_back() -> Schema:
+    values = dict.fromkeys(("before", "most", "after", "share"), _or_null(_NUMBER))
+    return _object({"name": _TEXT, "unit": _TEXT, **values})
 
 
 def _capacity() -> Schema:

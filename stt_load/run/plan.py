@@ -4,6 +4,8 @@
              │  callers  what     load goes  no load │
              │  arrive   starts   on, the            │
              │           counts   counted end        │
+    spike:   ramp ──▶ hold ──▶ grace ──▶ ramp ──▶ hold ──▶ ramp ──▶ hold ──▶ grace ──▶ settle ──▶ done
+             few callers                 many at once      as few as before
     follow:  ramp ──▶ hold ──▶ (target changes) ramp ──▶ hold ──▶ …       until the run is stopped;
                                settle, where the target is nobody
 
@@ -215,23 +217,29 @@ class StagedPlan:
             self._begun, self._begun_at_s = observed.begun, now_s
         if observed.breach is not None:
             self._ended_early = True
-            return self._begin(now_s, Phase.GRACE, ENDED_EARLY + observed.breach)
+            return self._leave_hold(now_s, ENDED_EARLY + observed.breach)
         if self.timing.rounds is not None:
             if observed.ended >= self.users * self.timing.rounds:
-                return self._begin(now_s, Phase.GRACE, "rounds done")
+                return self._leave_hold(now_s, "rounds done")
             if held_s >= self.timing.rounds * self.timing.utterance_limit_s:
-                return self._begin(now_s, Phase.GRACE, "rounds not done in time")
-        elif (
-            held_s >= self.timing.hold_s
-            and observed.begun >= self.timing.at_least
-            and self._have_all_counted(held_s, observed)
-        ):
-            return self._begin(now_s, Phase.GRACE, "held")
+                return self._leave_hold(now_s, "rounds not done in time")
+        elif self._is_held(held_s, observed):
+            return self._leave_hold(now_s, "held")
         if now_s - self._begun_at_s < self.timing.idle_limit_s:
             return None
         if not self._begun:
             return self._begin(now_s, Phase.DONE, NOBODY_BEGAN)
-        return self._begin(now_s, Phase.GRACE, "nobody began any more")
+        return self._leave_hold(now_s, "nobody began any more")
+
+    def _is_held(self, held_s: float, observed: Observation) -> bool:
+        return (
+            held_s >= self.timing.hold_s
+            and observed.begun >= self.timing.at_least
+            and self._have_all_counted(held_s, observed)
+        )
+
+    def _leave_hold(self, now_s: float, reason: str) -> Transition:
+        return self._begin(now_s, Phase.GRACE, reason)
 
     def _have_all_counted(self, held_s: float, observed: Observation) -> bool:
         """Every caller has begun a counted utterance, or had the time to. Callers whom the server has let hang since
@@ -241,10 +249,13 @@ class StagedPlan:
 
     def _end_grace(self, now_s: float, observed: Observation) -> Transition | None:
         if observed.is_current and observed.ended >= observed.begun:
-            return self._begin(now_s, Phase.SETTLE, "all ended")
+            return self._leave_grace(now_s, "all ended", observed)
         if now_s - self._since_s >= self.timing.utterance_limit_s:
-            return self._begin(now_s, Phase.SETTLE, "not all ended in time")
+            return self._leave_grace(now_s, "not all ended in time", observed)
         return None
+
+    def _leave_grace(self, now_s: float, reason: str, observed: Observation) -> Transition:
+        return self._begin(now_s, Phase.SETTLE, reason)
 
     def _end_settle(self, now_s: float, observed: Observation) -> Transition | None:
         """The time without load is counted from the moment at which the last uncounted utterance has ended."""
@@ -255,8 +266,14 @@ class StagedPlan:
             return None
         if not observed.is_judged and now_s - self._idle_since_s < self.timing.settle_s + _JUDGING_LIMIT_S:
             return None
+        return self._leave_stage(now_s, observed)
+
+    def _leave_stage(self, now_s: float, observed: Observation) -> Transition:
         if self._stage == 0 and observed.hopeless:
             return self._begin(now_s, Phase.DONE, observed.hopeless)
+        return self._next_stage(now_s)
+
+    def _next_stage(self, now_s: float) -> Transition:
         users = self._source.next_users(self._stage, ended_early=self._ended_early)
         if isinstance(users, str):
             return self._begin(now_s, Phase.DONE, users)
@@ -276,6 +293,38 @@ class LadderPlan(StagedPlan):
 
     def __init__(self, ladder: Sequence[int], timing: Timing) -> None:
         super().__init__(Ladder(ladder), timing)
+
+
+class SpikePlan(StagedPlan):
+    """Few callers, many, and as few as before, without a calm between them: a spike meets a server at work.
+
+    The first stage has a grace, so that its last utterances don't end in the spike. The spike has none: it would last
+    until a server that has fallen behind has caught up. It lasts for `spike_hold_s`, whoever waits.
+    """
+
+    _SPIKE = 1  # the stage
+
+    def __init__(self, callers: Sequence[int], timing: Timing, spike_hold_s: float) -> None:
+        super().__init__(Ladder(callers), timing)
+        self._spike_hold_s = spike_hold_s
+
+    def remaining_s(self, now_s: float) -> float | None:
+        if self._phase is Phase.HOLD and self._stage == self._SPIKE:
+            return max(0.0, self._since_s + self._spike_hold_s - now_s)
+        return super().remaining_s(now_s)
+
+    def _is_held(self, held_s: float, observed: Observation) -> bool:
+        if self._stage == self._SPIKE:
+            return held_s >= self._spike_hold_s
+        return super()._is_held(held_s, observed)
+
+    def _leave_hold(self, now_s: float, reason: str) -> Transition:
+        return self._next_stage(now_s) if self._stage == self._SPIKE else super()._leave_hold(now_s, reason)
+
+    def _leave_grace(self, now_s: float, reason: str, observed: Observation) -> Transition:
+        if self._stage < self._SPIKE:
+            return self._leave_stage(now_s, observed)
+        return super()._leave_grace(now_s, reason, observed)
 
 
 class FollowPlan:

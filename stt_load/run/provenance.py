@@ -12,7 +12,7 @@ from stt_load.config import RunConfig
 from stt_load.credentials import header_names
 from stt_load.dialects.registry import packages_of
 from stt_load.metrics.language_guess import LanguageChoice
-from stt_load.options import PlanKind, options_of
+from stt_load.options import Course, PlanKind, options_of
 from stt_load.records import SCHEMA_VERSION
 from stt_load.text.url_secrets import without_credentials
 from stt_load.versions import describe_versions
@@ -50,6 +50,7 @@ def describe_run(
         "label": config.label,
         "plan": str(plan),
         **({"search": config.search_terms} if plan is PlanKind.SEARCH else {}),
+        **({} if config.course is Course.LADDER else {"course": str(config.course)}),
         "options": {
             option.name: _shown(raw.get(option.key, option.default))
             for option in options_of(plan)

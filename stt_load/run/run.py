@@ -38,7 +38,7 @@ from stt_load.run.live_stages import LiveStages
 from stt_load.run.live_view import LiveView
 from stt_load.run.load_processes import CHOICE_OPTION, processes_note
 from stt_load.run.own_quota import OwnQuota
-from stt_load.run.plan import FollowPlan, LadderPlan, Plan, StagedPlan, Timing
+from stt_load.run.plan import FollowPlan, LadderPlan, Plan, SpikePlan, StagedPlan, Timing
 from stt_load.run.provenance import describe_run
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.run_folder import RunFolder
@@ -285,6 +285,8 @@ class Run:
             rounds=config.rounds,
             is_together=config.arrival == "together",
         )
+        if plan is PlanKind.LADDER and config.spike is not None:
+            return SpikePlan(config.spike, timing, config.spike_hold_s)
         if plan is PlanKind.LADDER:
             return LadderPlan(config.concurrency, timing)
         search = CapacitySearch(**config.search_terms)

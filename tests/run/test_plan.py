@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt_load.run.plan import (
+    ALL_REFUSED,
     NOBODY,
     NOBODY_BEGAN,
     NOBODY_CAME,
@@ -18,6 +19,7 @@ from stt_load.run.plan import (
     LadderPlan,
     Observation,
     Phase,
+    SpikePlan,
     Timing,
     Transition,
 )
@@ -309,6 +311,37 @@ def test_a_smaller_stage_after_a_larger_one_waits_until_the_surplus_has_gone() -
     phases = [t.phase for tick in range(1, 260) if (t := plan.advance(tick / 10, ten))]
     assert phases == [Phase.HOLD, Phase.GRACE, Phase.SETTLE, Phase.RAMP]
     assert plan.advance(30.0, seen(reached=5)) == Transition(1, Phase.HOLD, 5, "target reached")
+
+
+def test_a_spike_has_no_calm_around_it_and_lasts_as_long_as_it_was_told_to() -> None:
+    plan = SpikePlan((5, 10, 5), TIMING, spike_hold_s=8)
+    assert plan.start(0.0) == Transition(0, Phase.RAMP, 5, "run started")
+    ten = seen(reached=10, speaking=10)
+    steps = [
+        (1.0, FULL, Transition(0, Phase.HOLD, 5, "target reached")),
+        (21.0, replace(FULL, begun=9, ended=7), Transition(0, Phase.GRACE, 5, "held")),
+        (22.0, replace(FULL, begun=9, ended=8), None),
+        (23.0, replace(FULL, begun=9, ended=9, in_flight=5), Transition(1, Phase.RAMP, 10, "next stage")),
+        (25.0, ten, Transition(1, Phase.HOLD, 10, "target reached")),
+        (32.9, replace(ten, begun=15, ended=0), None),
+        (33.0, replace(ten, begun=15, ended=0), Transition(2, Phase.RAMP, 5, "next stage")),
+        (34.0, replace(FULL, in_flight=12), Transition(2, Phase.HOLD, 5, "target reached")),
+        (54.0, replace(FULL, begun=9, ended=7), Transition(2, Phase.GRACE, 5, "held")),
+        (55.0, replace(FULL, begun=9, ended=9), Transition(2, Phase.SETTLE, 5, "all ended")),
+        (58.1, replace(FULL, begun=9, ended=9), None),
+        (61.2, replace(FULL, begun=9, ended=9), Transition(2, Phase.DONE, 5, "all stages done")),
+    ]
+    for at_s, what, expected in steps:
+        assert plan.advance(at_s, what) == expected, f"at {at_s} s"
+
+
+def test_no_spike_comes_upon_a_server_that_refuses_the_few() -> None:
+    plan = SpikePlan((5, 10, 5), TIMING, spike_hold_s=8)
+    plan.start(0.0)
+    refused = replace(FULL, begun=9, ended=9, refused=9)
+    plan.advance(1.0, FULL)
+    plan.advance(21.0, refused)
+    assert plan.advance(22.0, refused) == Transition(0, Phase.DONE, 5, ALL_REFUSED)
 
 
 def test_a_stopped_run_is_done_and_stays_so() -> None:

@@ -75,12 +75,14 @@ class Script:
     status: int = 503
     close_code: int = 1011
     seed: int = 0
+    takes_s: float = 0.0  # for each text once it is due, one after the other, whoever waits: a queue
 
     def __post_init__(self) -> None:
         problems = [
             f"script: {name} is {value!r}: {wanted}"
             for name, value, is_good, wanted in (
                 ("delay_s", self.delay_s, self.delay_s >= 0, "give 0 or more"),
+                ("takes_s", self.takes_s, self.takes_s >= 0, "give 0 or more"),
                 ("pieces", self.pieces, self.pieces >= 1, "give 1 or more"),
                 ("loss", self.loss, 0 <= self.loss <= 1, "give 0 to 1"),
                 ("faulty_ratio", self.faulty_ratio, 0 <= self.faulty_ratio <= 1, "give 0 to 1"),

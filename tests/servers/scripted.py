@@ -40,6 +40,12 @@ class ScriptedRecogniser:
         self.sessions: dict[int, ScriptedSession] = {}  # the open ones by caller, the oldest first
         self.utterances = 0
         self._next_caller = 0
+        self._free_s = 0.0  # when the text that was due last is made, time.monotonic
+
+    def booked_s(self, now_s: float) -> float:
+        """When a text that is due now is made, behind those that were due before it."""
+        self._free_s = max(now_s, self._free_s) + self.script.takes_s
+        return self._free_s
 
     def on_request(self, request: Request, connection: Connection) -> HttpResponse | NoResponse | Session:
         if "Upgrade" not in request.headers:
@@ -100,6 +106,9 @@ class ScriptedSession:
         if self._script.delay_from == "last_frame":
             self._end_utterance()
 
+    def booked_s(self, now_s: float) -> float:
+        return self._recogniser.booked_s(now_s)
+
     def receiver(self) -> ScriptedSession:
         """The session that this caller's texts are sent to."""
         return next(iter(self._recogniser.sessions.values())) if self._fault is Fault.LEAK else self
@@ -150,6 +159,7 @@ class _Answer:
     def __init__(self, session: ScriptedSession, script: Script, fault: Fault | None, utterance: Utterance) -> None:
         self.utterance = utterance
         self.is_given = False  # everything due was handed to the connection
+        self._is_queued = False  # its text is being made, or waits for those before it: no frame changes that
         self._session = session
         self._script = script
         self._fault = fault
@@ -161,9 +171,9 @@ class _Answer:
 
     def go_on(self) -> None:
         """Takes note of a frame: whatever was due is due later, or not at all."""
-        self.cancel()
-        if self.is_given:
+        if self.is_given or self._is_queued:
             return
+        self.cancel()
         utterance = self.utterance
         if self._script.mid_clip and not self._is_silent:
             self._send_mid_clip()
@@ -174,7 +184,12 @@ class _Answer:
         heard_s = utterance.last_frame_s if counts_last_frame else utterance.speech_frame_s
         assert heard_s is not None  # there was silence after speech
         # The loop's clock is time.monotonic.
-        self._timer = asyncio.get_running_loop().call_at(heard_s + self._script.delay_s, self._give)
+        self._timer = asyncio.get_running_loop().call_at(heard_s + self._script.delay_s, self._queue_up)
+
+    def _queue_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._is_queued = True
+        self._timer = loop.call_at(self._session.booked_s(loop.time()), self._give)
 
     def cancel(self) -> None:
         if self._timer is not None:

@@ -10,6 +10,7 @@ from stt_load.metrics.validity import LATE_LIMIT
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.curves import ages_chart, distribution_chart
 from stt_load.report.charts.over_callers import OverCallers, Span
+from stt_load.report.charts.over_spike import spike_chart
 from stt_load.report.charts.over_time import timeline_chart
 from stt_load.report.charts.panel import Bound, Mark, Panel, Series
 from stt_load.report.device import DEVICE_KINDS
@@ -251,8 +252,15 @@ def _timeline(report: RunReport) -> Sequence[Chart]:
     return () if chart is None else (chart,)
 
 
+def _spike(report: RunReport) -> Sequence[Chart]:
+    figure = headline_of(report.kind)
+    chart = spike_chart(report, _title(figure), [(one.name, one.value) for one in _bounds(report, figure)])
+    return () if chart is None else (chart,)
+
+
 CHARTS: tuple[Callable[[RunReport], Sequence[Chart]], ...] = (
     _headline,
+    _spike,
     _error_rate,
     _word_errors,
     _other_times,

@@ -1,0 +1,139 @@
+"""Runs that are no plain ladder: a spike, and a ladder with a way down. Their answers, tables, files and verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+from made_run import MadeRun, made_run
+
+from stt_load.metrics.recovery import Recovery
+from stt_load.options import Course
+from stt_load.report.build import build_report
+from stt_load.report.capacity_wording import headline
+from stt_load.report.charts.run_charts import draw_charts
+from stt_load.report.course_tables import course_tables
+from stt_load.report.given_back import given_back
+from stt_load.report.html import report_html
+from stt_load.report.json_file import summary_json
+from stt_load.report.markdown_file import report_markdown
+from stt_load.report.model import RunReport, Verdict
+from stt_load.report.summary_schema import summary_schema_json
+
+
+def spike_run(after_s: float = 0.4, base_s: float = 0.4) -> MadeRun:
+    """Five callers, forty, and five: latency is `base_s`, 5 s, and `after_s` once 10 s have passed."""
+    made = made_run((5, 40, 5), per_stage=120, knee_at=100, hold_s=60.0, gpu=False)
+    made.run |= {"course": str(Course.SPIKE)}
+    for record in made.utterances:
+        after = record.started_at - made.span(2)[0]
+        late_s = (base_s, 5.0, 5.0 if after < 10 else after_s)[record.stage]
+        record.eos_latency_s, record.stream_end_latency_s, record.duration_s = late_s, late_s - 0.6, 5.0 + late_s
+    return made
+
+
+def way_down(again_s: float = 0.4) -> MadeRun:
+    """One caller, ten, and one again, whose latency is `again_s` then. The server keeps all memory that it took."""
+    made = made_run((1, 10, 1), per_stage=120, knee_at=100, hold_s=60.0, gpu=False, host=True)
+    made.run |= {"course": str(Course.RAMP_DOWN)}
+    for record in made.utterances:
+        record.eos_latency_s = (0.4, 0.8, again_s)[record.stage]
+    for row in made.host:
+        if row["kind"] == "process":
+            row["rss_mib"] = (1_000.0, 3_000.0, 2_800.0)[row["stage"]]
+    return made
+
+
+def reported(made: MadeRun) -> RunReport:
+    return build_report(made.run, made.transitions, [made.utterances], made.samples)
+
+
+def summary_of(report: RunReport) -> Mapping[str, Any]:
+    summary: Mapping[str, Any] = json.loads(summary_json(report))
+    jsonschema.validate(summary, json.loads(summary_schema_json()))
+    return summary
+
+
+def test_a_spike_that_misses_its_objectives_and_is_got_over_passes() -> None:
+    report = reported(spike_run())
+    assert [stage.verdict for stage in report.stages] == [Verdict.PASS, Verdict.FAIL, Verdict.FAIL]
+    assert report.verdict is Verdict.PASS
+    recovery = report.recovery
+    assert recovery is not None and recovery.recovery_s is not None
+    assert headline(report).startswith(
+        f"after 40 callers for 60 s the objectives held again within {recovery.recovery_s:.1f} s; "
+    )
+    told = summary_of(report)["recovery"]
+    assert told["recovery_s"] == recovery.recovery_s and told["in_spike"] == 120
+
+
+def test_every_form_of_the_report_has_the_spike() -> None:
+    report = reported(spike_run())
+    (chart,) = [chart for chart in draw_charts(report) if chart.name == "spike"]
+    assert "holds again" in chart.body and len(chart.tips) == 60
+    for text in (report_markdown(report), report_html(report, [chart])):
+        assert "After the spike" in text and "What the server gives back" in text and "40 callers" in text
+
+
+@pytest.mark.parametrize(
+    ("made", "verdict", "words"),
+    [
+        (spike_run(after_s=3.0), Verdict.FAIL, "the objectives did not hold again within"),
+        (spike_run(base_s=3.0), Verdict.FAIL, "the objectives held again within"),
+    ],
+)
+def test_a_spike_fails_where_the_few_miss_an_objective_before_it_or_to_the_end(
+    made: MadeRun, verdict: Verdict, words: str
+) -> None:
+    report = reported(made)
+    assert report.verdict is verdict
+    assert words in headline(report)
+
+
+def test_too_little_after_a_spike_to_tell_is_no_verdict() -> None:
+    made = spike_run()
+    end = made.span(2)[1]
+    made.utterances = [each for each in made.utterances if each.stage < 2 or each.started_at > end - 8]
+    made.transitions[-1]["delivery"] |= {"rows": len(made.utterances), "totals": {"one": len(made.utterances)}}
+    for line in made.transitions:
+        line["begun"], line["ended"] = 0, 0
+    report = reported(made)
+    assert report.recovery is not None and report.recovery.is_too_short
+    assert report.verdict is Verdict.INVALID
+
+
+def test_a_ladder_has_none_of_this() -> None:
+    report = reported(made_run((1, 5)))
+    assert (report.recovery, given_back(report), course_tables(report)) == (None, (), ())
+    assert not {"recovery", "given_back"} & summary_of(report).keys()
+
+
+def test_what_a_server_gives_back_on_the_way_down_is_told() -> None:
+    report = reported(way_down())
+    assert report.verdict is Verdict.PASS
+    assert headline(report).startswith("holds 10 callers")
+    found = {each.name: each for each in given_back(report)}
+    latency, memory = found["EOS latency p95"], found["memory of the server"]
+    assert (latency.before, latency.most, latency.after, latency.share) == (0.4, 0.8, 0.4, 1.0)
+    assert (memory.before, memory.most, memory.after, memory.share) == (1_000.0, 3_000.0, 2_800.0, 0.1)
+    assert summary_of(report)["given_back"][1]["share"] == 1.0
+    (table,) = course_tables(report)
+    assert ("memory of the server", "1,000 MiB", "3,000 MiB", "2,800 MiB", "10 %") in table.table.rows
+
+
+def test_a_server_that_stays_slow_when_callers_have_left_fails() -> None:
+    report = reported(way_down(again_s=1.5))
+    assert headline(report).startswith("holds 10 callers"), "the way down is no part of the knee"
+    assert report.verdict is Verdict.FAIL
+
+
+def test_what_was_not_there_is_not_given_back() -> None:
+    report = reported(way_down())
+    (latency, *_) = given_back(report)
+    assert replace(latency, most=0.3).share is None
+    assert replace(latency, after=None).share is None
+    assert isinstance(reported(spike_run()).recovery, Recovery)
