@@ -29,7 +29,7 @@ class GivenBack:
 
     @property
     def share(self) -> float | None:
-        """Of what the most callers took, the share that is there again: 1 where all is as before, 0 where nothing has
+        """The share of what the most callers took that is there again: 1 where all is as before, 0 where nothing has
         changed. None where they took nothing."""
         if self.before is None or self.most is None or self.after is None:
             return None

@@ -67,7 +67,7 @@ class _SpikeChart:
 
     @cached_property
     def _began(self) -> float:
-        """As long before the spike as it lasts, or the start of the run."""
+        """The chart begins as long before the spike as it lasts, or with the run."""
         began, ended = self._span
         return max(self.report.timeline.began if self.report.timeline else began, began - (ended - began))
 
