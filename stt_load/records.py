@@ -142,6 +142,17 @@ class UtteranceRecord(Utterance, gc=False):
     late_runs: list[tuple[Count, Count]] | None = None  # number (from 0) and length of each run of late frames
     frames_held_up: Count = 0  # of the late frames, those that the kernel did not take sooner: the server did not read
     frames_missed: Count = 0  # frames after the last one that were late already when the utterance ended without them
+    turn_ends: list[tuple[Seconds, Count]] | None = None  # [seconds after stream_start, characters of `text` that were
+    # told by then, or are the answer to it] per end of a turn that the server told; null: its protocol doesn't tell
+    eager_turn_ends: list[Seconds] | None = None  # seconds after stream_start of each end that might be taken back
+    turns_resumed: Count | None = None  # how many of them were
+    speech_bounds: tuple[Seconds, Seconds] | None = None  # of the clip's speech, seconds after stream_start
+
+    # scored at the master, of later versions
+    endpointing_delay_s: Seconds | None = None  # end of speech -> the server's end of turn; null where the client ends
+    cut_early: bool | None = None  # the server ended a turn while the speech went on
+    turns: Count | None = None  # pieces with words into which the server's ends of turns cut the transcript
+    words_lost_at_cut: Count | None = None  # words of the reference near an early end that no final has
 
     def to_json(self) -> bytes:
         """One line without its end. Raises ValueError for a number that JSON doesn't have (NaN, infinity)."""

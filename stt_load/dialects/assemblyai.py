@@ -102,6 +102,7 @@ class AssemblyAI(Dialect):
             trailing_silence_s=max(min_silence_s, max_silence_s) + 0.5,
             answers_end=terminates,
             many_utterances=settings.end == "server" or not terminates,
+            turn_events=(Final,),  # the first word of an end: a formatted text comes later
         )
         self._told = -1  # order of the last turn whose words were told as final
 

@@ -47,6 +47,9 @@ class Capabilities(msgspec.Struct, frozen=True, gc=False):
     close: a quiet period is neither needed nor believed then. `unanswered_end`: what to try where texts came and that
     answer never did.
     `many_utterances`: one connection may carry several, one after the other.
+    `turn_events`: by which events the server tells of turns. One of them ends a turn: `EndOfTurn`, `SegmentPending`, or
+    `Final` (which is no end of its own where it answers a pending segment); `EagerEndOfTurn` and `TurnResumed` may be
+    among them. Empty where its protocol, as it was asked for, has no endpointer that tells.
     """
 
     sample_rate_hz: int = 16_000
@@ -65,6 +68,7 @@ class Capabilities(msgspec.Struct, frozen=True, gc=False):
     answers_end: bool = True
     unanswered_end: str = ""
     many_utterances: bool = False
+    turn_events: tuple[type[msgspec.Struct], ...] = ()
 
 
 MessageLength = Callable[[bytes], int | None]

@@ -90,6 +90,7 @@ class Deepgram(Dialect):
             trailing_silence_s=max(1.0, silence_s + 0.5),
             answers_end=closes,
             many_utterances=settings.end == "server" or not closes,
+            turn_events=(EndOfTurn,) if ends_ms else (),
         )
         self._is_welcome = False
         self._is_turn_over = False  # with nothing new since

@@ -88,6 +88,7 @@ class FunAsr(Dialect):
         max_segment_s=60.0,
         min_trailing_silence_s=1.0,
         trailing_silence_s=1.5,
+        turn_events=(Final,),
     )
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
@@ -96,6 +97,8 @@ class FunAsr(Dialect):
             self.capabilities = structs.replace(self.capabilities, answers_end=False, quiet_s=QUIET_S)
         elif self.option["server"] == "python":
             self.capabilities = structs.replace(self.capabilities, unanswered_end=UNANSWERED_END)
+        if self.option["mode"] == "online":  # which has no texts of segments
+            self.capabilities = structs.replace(self.capabilities, turn_events=())
 
     def connect(self, url: str) -> Connect:
         return Connect(url, subprotocols=("binary",))

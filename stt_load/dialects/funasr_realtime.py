@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
 from stt_load.dialects.events import (
     CumulativeTranscript,
@@ -71,6 +73,8 @@ class FunAsrRealtime(Dialect):
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         super().__init__(settings)
+        if settings.end == "server":
+            self.capabilities = structs.replace(self.capabilities, turn_events=(EndOfTurn,))
         self._is_started = False
         self._n_locked = 0
 

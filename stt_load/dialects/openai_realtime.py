@@ -67,6 +67,7 @@ class OpenAiRealtime(realtime.RealtimeDialect):
             min_trailing_silence_s=silence_s + 0.1,
             trailing_silence_s=max(1.0, silence_s + 0.5),
             many_utterances=True,
+            turn_events=(SegmentPending, Final) if settings.end == "server" else (),
         )
         self._is_over = False  # the client has ended the turn
         self._places: dict[str, int] = {}  # of committed items

@@ -43,6 +43,7 @@ class Parakeet(Dialect):
         quiet_s=2.0,
         min_trailing_silence_s=0.5,
         many_utterances=True,
+        turn_events=(SegmentPending, Final),
     )
 
     def connect(self, url: str) -> Connect:

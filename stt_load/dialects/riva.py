@@ -75,6 +75,7 @@ class Riva(realtime.RealtimeDialect):
             min_endpoint_s=0.5 * silence_s,
             min_trailing_silence_s=silence_s + 0.1,
             trailing_silence_s=silence_s + 1.2,
+            turn_events=(EndOfTurn,),
         )
         self._has_last_result = False
 

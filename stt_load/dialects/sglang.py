@@ -76,6 +76,7 @@ class SglangOmni(realtime.RealtimeDialect):
             max_segment_s=30.0,
             min_trailing_silence_s=silence_s + 0.1,
             trailing_silence_s=max(1.0, silence_s + 0.5),
+            turn_events=() if self._turn_detection() is None else (SegmentPending,),
         )
         self._last_index: int | None = None
 

@@ -57,6 +57,7 @@ class SherpaOnnx(Dialect):
             min_trailing_silence_s=1.2,
             trailing_silence_s=2.5,
             many_utterances=settings.end == "server",
+            turn_events=(EndOfTurn,),
         )
         self._segments: dict[int, str] = {}
 

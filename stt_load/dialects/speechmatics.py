@@ -91,6 +91,7 @@ class Speechmatics(Dialect):
             min_trailing_silence_s=self.option["silence_trigger"],
             trailing_silence_s=self.option["silence_trigger"] + self.option["max_delay"],
             many_utterances=not (self._is_told and self._ends_stream),
+            turn_events=() if self._is_told else (EndOfTurn,),
         )
         self._frames_sent = 0  # once the utterance has been said
         self._samples_sent = 0

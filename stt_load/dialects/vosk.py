@@ -108,6 +108,7 @@ def _capabilities(sample_rate_hz: int, end: End) -> Capabilities:
         min_trailing_silence_s=0.5,
         trailing_silence_s=2.5,
         many_utterances=end == "server",
+        turn_events=(EndOfTurn,),
     )
 
 

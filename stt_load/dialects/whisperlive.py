@@ -76,6 +76,7 @@ class WhisperLive(Dialect):
             min_trailing_silence_s=1.0,
             trailing_silence_s=2.0,
             many_utterances=True,
+            turn_events=(),  # a completed segment is a phrase that the model repeats, not a turn
         )
         self._earlier: set[tuple[str, str, str]] = set()
         self._completed: dict[tuple[str, str, str], str] = {}

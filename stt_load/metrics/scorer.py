@@ -7,11 +7,13 @@ rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 from stt_load.metrics.foreign import ClipsAround, Origin, clips_fitted, origin_of
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
+from stt_load.metrics.turns import TranscriptMatch, TurnJudge, WordTime, match
 from stt_load.metrics.wer import Scores, score
 from stt_load.records import UtteranceRecord
 
@@ -24,9 +26,15 @@ class _NotCached(Exception):
 
 
 class Scorer:
-    """Scores records in place. `references`: clip id → reference text, for every clip that a caller may speak."""
+    """Scores records in place. `references`: clip id → reference text, for every clip that a caller may speak.
+    `word_times`: clip id → the place in the audio of each word of its normalised reference, where that is known."""
 
-    def __init__(self, references: Mapping[str, str], normaliser: Normaliser = ENGLISH) -> None:
+    def __init__(
+        self,
+        references: Mapping[str, str],
+        normaliser: Normaliser = ENGLISH,
+        word_times: Mapping[str, Sequence[WordTime | None]] = MappingProxyType({}),
+    ) -> None:
         # Normalised now, and not in the middle of a load.
         self._spoken = {clip_id: normaliser.words(text) for clip_id, text in references.items()}
         self._normaliser = normaliser
@@ -34,12 +42,15 @@ class Scorer:
         # functools can't be asked what it holds. What it lacks it asks these two for, and they may refuse.
         self._scores = lru_cache(CACHE_SIZE)(self._compute_scores)
         self._fits = lru_cache(CACHE_SIZE)(self._compute_fits)
+        self._matches = lru_cache(CACHE_SIZE)(self._compute_match)
+        self._turns = TurnJudge(normaliser, self._matches, word_times)
 
     def fill(self, record: UtteranceRecord, around: ClipsAround) -> None:
         """Fills in the scores, `foreign_text` and `late_text`. `around`: whose words could have reached its caller."""
         scores = self._scores(record.reference, record.text) if record.is_transcribed else None
         fitted = [self.clips_fitted(record.clip_id, record.reference, text) for _, text in record.messages]
         origins = [origin_of(clip_ids, around) for clip_ids in fitted if clip_ids]
+        self._turns.fill(record)
         if scores is not None:
             scores.fill_into(record)
         record.foreign_text, record.late_text = origins.count(Origin.OTHERS), origins.count(Origin.OWN)
@@ -59,6 +70,7 @@ class Scorer:
         """Fills in the scores, and leaves `foreign_text` and `late_text` alone."""
         if record.is_transcribed:
             self._scores(record.reference, record.text).fill_into(record)
+            self._turns.fill(record)
 
     def clips_fitted(self, clip_id: str, reference: str, message: str) -> frozenset[str]:
         """The other clips whose words the message has, if it fits them better than its own clip `clip_id`."""
@@ -68,6 +80,11 @@ class Scorer:
         if not self._may_compute:
             raise _NotCached
         return score(reference, text, self._normaliser)
+
+    def _compute_match(self, reference: str, text: str) -> TranscriptMatch:
+        if not self._may_compute:
+            raise _NotCached
+        return match(reference, text, self._normaliser)
 
     def _compute_fits(self, clip_id: str, reference: str, message: str) -> frozenset[str]:
         if not self._may_compute:

@@ -13,7 +13,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 from stt_load.errors import Outcome
@@ -24,6 +24,7 @@ from stt_load.metrics.estimates import Estimate, Exact, Share, of_distribution
 from stt_load.metrics.failures import Failure, FailureGroups, has_failed
 from stt_load.metrics.figures import DISTRIBUTED, Figure, Source, Unit, figures_of
 from stt_load.metrics.quantiles import Distribution, rank
+from stt_load.metrics.turn_counts import TurnCounts
 from stt_load.metrics.wer import score
 from stt_load.records import MAX_LAG_BUCKET_MS, UtteranceRecord
 
@@ -55,6 +56,7 @@ class StageFigures:
     first_own_fault: str | None  # what was told of the first
     frames_held_up: int  # of the late frames, those that the kernel did not take sooner
     frames_missed: int  # frames that were late when their utterances ended without them
+    turns: TurnCounts = field(default_factory=TurnCounts)
 
     @property
     def ok(self) -> int:
@@ -116,6 +118,31 @@ class StageFigures:
         return self.sums["frames_late"] / self.sums["frames"] if self.sums["frames"] else None
 
     @property
+    def cut_early_rate(self) -> float | None:
+        """Utterances in which a turn was ended while the speech went on, over those whose server tells of its turns."""
+        return self._value("cut_early_rate")
+
+    @property
+    def split_rate(self) -> float | None:
+        return self._value("split_rate")
+
+    @property
+    def eager_end_rate(self) -> float | None:
+        return self._value("eager_end_rate")
+
+    @property
+    def words_lost_at_cut(self) -> int | None:
+        return self.turns.words_lost if self.turns.placed else None
+
+    @property
+    def turns_left_open(self) -> int | None:
+        return self.turns.left_open if self.turns.judged else None
+
+    @property
+    def resumed(self) -> int | None:
+        return self.turns.resumed if self.turns.eager_told else None
+
+    @property
     def streamed(self) -> int:
         """Answers with a first audio: those that came in one piece have none."""
         return self.distributions["first_audio"].n
@@ -135,12 +162,14 @@ class StageFigures:
         return value
 
     def without_value(self, figure: Figure) -> int:
-        """Failed utterances that have no value of a figure which completed ones have: each is later than any bound.
+        """Failed utterances that have no value of a figure which completed ones have: each is later than any bound. So
+        is a completed one whose turn the server never ended, where the end of turns is what the figure is about.
 
         None of them counts where no completed utterance has one either: the figure does not exist with this server.
         """
-        exists = bool(self.distributions[figure.name].n) or not self.ok
-        return self.errors if figure.source is Source.COMPLETED and exists else 0
+        open_turns = self.turns.left_open if figure.name == "endpointing_delay" else 0
+        exists = bool(self.distributions[figure.name].n or open_turns) or not self.ok
+        return self.errors + open_turns if figure.source is Source.COMPLETED and exists else 0
 
     def with_failed(self, figure: Figure) -> Distribution:
         """The values of a figure, and an infinite one for each failed utterance that has none: what its percentiles
@@ -206,6 +235,7 @@ class StageStats:
     first_own_fault: str | None = None
     frames_held_up: int = 0
     frames_missed: int = 0
+    turns: TurnCounts = field(default_factory=TurnCounts)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of one kind of load, some thousand at once. Only those that started in the hold count."""
@@ -228,6 +258,7 @@ class StageStats:
         self._add_server_ms(counted)
         if kind.is_transcribed:
             self._add_errors(completed, failed)
+            self.turns.add(counted)
         self._add_lags(counted)
 
     def _add_figures(self, records: Sequence[UtteranceRecord], figures: Sequence[Figure]) -> None:
@@ -276,6 +307,7 @@ class StageStats:
             "wer_all": error_rate(every_word),
             "cer": error_rate(characters),
             "wer_delta": wer_delta(words, words if first is None else first.clip_errors),
+            **self.turns.estimates(),
         }
         return StageFigures(
             stage=self.stage,
@@ -301,6 +333,7 @@ class StageStats:
             first_own_fault=self.first_own_fault,
             frames_held_up=self.frames_held_up,
             frames_missed=self.frames_missed,
+            turns=replace(self.turns),
         )
 
     def _sum(self, figure: Figure) -> float:

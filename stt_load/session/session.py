@@ -14,6 +14,7 @@ from stt_load.dialects.base import Dialect, End
 from stt_load.dialects.events import (
     NEUTRAL_EVENTS,
     CumulativeTranscript,
+    EagerEndOfTurn,
     EndOfTurn,
     Event,
     Final,
@@ -27,6 +28,7 @@ from stt_load.dialects.events import (
     Reply,
     SegmentPending,
     ServerError,
+    TurnResumed,
 )
 from stt_load.errors import (
     ConnectionLost,
@@ -261,7 +263,11 @@ class Session:
                 says_something = self._transcript.on_cumulative(arrived_s, text)
                 self._on_answer(arrived_s, is_last, server_ms)
             case EndOfTurn():
-                self._timestamps.on_turn_end(arrived_s)
+                self._transcript.on_turn_end(arrived_s)
+            case EagerEndOfTurn():
+                self._transcript.turns.on_eager_end(arrived_s)
+            case TurnResumed():
+                self._transcript.turns.on_resumed()
             case Gauge(server_ms):
                 self._note_server_ms(server_ms)
             case Finished() if self._can_be_over(arrived_s):
@@ -386,4 +392,7 @@ class Session:
             other_dialects=self._error_text.other_dialects if self.error else [],
         )
         latencies = self._timestamps.latencies(self.is_complete)
-        return (result, latencies) if schedule is None else (result, latencies, schedule.sent_audio())
+        if schedule is None:
+            return result, latencies
+        turns = self._transcript.measure_turns(self.dialect, schedule.stream_start_s, self.audio.clip)
+        return result, latencies, schedule.sent_audio(), turns

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 
+from stt_load.audio.clip import Clip
 from stt_load.dialects.base import Capabilities, Dialect
+from stt_load.dialects.events import EndOfTurn, Final, SegmentPending
 from stt_load.errors import ProtocolError
 from stt_load.metrics.model_tags import says_something
 from stt_load.session.timestamps import Timestamps
+from stt_load.session.turns import TurnFigures, Turns
 
 ALL_CAME_EARLY = "every text came before the end of speech"
 ENDS_EARLIER = "with all words of the clip, so its speech seems to end earlier than is believed"
@@ -39,7 +42,7 @@ class Transcript:
     nothing.
 
     `finals`: arrival and text of each final, the empty ones too; of cumulative transcripts the last that said something
-    new.
+    new. `turns`: what the server told of them.
     """
 
     __slots__ = (
@@ -54,6 +57,7 @@ class Transcript:
         "_server",
         "_timestamps",
         "finals",
+        "turns",
     )
 
     def __init__(
@@ -65,6 +69,7 @@ class Transcript:
         is_answered: bool = False,
     ) -> None:
         self.finals: list[tuple[float, str]] = []
+        self.turns = Turns(server.turn_events)
         self._server = server
         self._timestamps = timestamps
         self._cut_before_end_s = cut_before_end_s
@@ -80,18 +85,20 @@ class Transcript:
         self._n_cut += 1
         self._n_pending += 1
         self._timestamps.last_pending_at_s = arrived_s
+        self._note_turn_end(SegmentPending, arrived_s)
 
     def on_final(self, arrived_s: float, text: str) -> None:
         """A final arrived. Raises ProtocolError where there are more of them than anybody says."""
         # A text too many (said twice, or somebody else's) doesn't answer a segment that is still pending.
-        self._n_pending = max(0, self._n_pending - 1)
+        is_answer, self._n_pending = self._n_pending > 0, max(0, self._n_pending - 1)
         self.finals.append((arrived_s, text))
         self._timestamps.on_final(arrived_s, text)
         self._n_characters += len(text)
         if self._n_characters > MOST_CHARACTERS:
             raise ProtocolError(f"the server floods: texts of more than {MOST_CHARACTERS:,} characters")
-        if len(self.finals) > TEXTS_AT_ONCE:
-            self._check_pace(arrived_s)
+        self._check_pace(arrived_s, len(self.finals))
+        if not is_answer and says_something(text):
+            self._note_turn_end(Final, arrived_s)
 
     def on_cumulative(self, arrived_s: float, text: str) -> bool:
         """A cumulative transcript arrived. False where it says nothing new."""
@@ -102,10 +109,30 @@ class Transcript:
         self._timestamps.on_final(arrived_s, text, is_new)
         return is_new
 
-    def _check_pace(self, now_s: float) -> None:
+    def on_turn_end(self, arrived_s: float) -> None:
+        """The server ended a turn. Raises ProtocolError where it has ended more of them than anybody speaks."""
+        self._timestamps.on_turn_end(arrived_s)
+        self._note_turn_end(EndOfTurn, arrived_s)
+
+    def measure_turns(self, dialect: Dialect, stream_start_s: float, clip: Clip) -> TurnFigures:
+        """What the server told of its turns, as the record has it."""
+        counts = [n_told for _, n_told in self.turns.ends]
+        characters = counts if self._is_cumulative else [len(dialect.join(self.texts[:n])) for n in counts]
+        return self.turns.measure(stream_start_s, clip, characters)
+
+    def _note_turn_end(self, event: type[EndOfTurn | Final | SegmentPending], arrived_s: float) -> None:
+        if event in self.turns.events:
+            n_told = len(self.finals[-1][1]) if self._is_cumulative else len(self.finals) + self._n_pending
+            self.turns.ends.append((arrived_s, n_told))
+            self._check_pace(arrived_s, len(self.turns.ends))
+
+    def _check_pace(self, now_s: float, n: int) -> None:
+        """Raises ProtocolError where `n` texts, or ends of turns, are more than anybody says until `now_s`."""
+        if n <= TEXTS_AT_ONCE:
+            return
         schedule = self._timestamps.schedule
         spoken_s = 0.0 if schedule is None else now_s - schedule.stream_start_s
-        if len(self.finals) > TEXTS_AT_ONCE + TEXTS_PER_S * spoken_s:
+        if n > TEXTS_AT_ONCE + TEXTS_PER_S * spoken_s:
             raise ProtocolError(f"the server floods: more than {TEXTS_AT_ONCE} texts, and {TEXTS_PER_S} a second")
 
     @property

@@ -113,6 +113,16 @@ def test_each_message_means_what_the_conversation_says(talk: Conversation) -> No
     assert [kinds(dialect, message) for message in talk.messages] == said
 
 
+NO_TURNS = {"whisperlive"}  # a completed segment is a phrase of the model there
+
+
+@each_conversation
+def test_an_end_of_turn_of_the_servers_own_is_declared(talk: Conversation) -> None:
+    dialect = fresh(talk)
+    if dialect.settings.end == "server" and talk.dialect not in NO_TURNS:
+        assert dialect.capabilities.turn_events or not any("EndOfTurn" in line.get("events", ()) for line in talk.lines)
+
+
 @each_conversation
 def test_the_utterance_comes_out_as_the_conversation_says(talk: Conversation) -> None:
     record = listen(talk)

@@ -19,7 +19,7 @@ REFERENCES = {f"clip-{n}": text for n, text in enumerate(TEXTS)}
 
 
 def heard(index: int, *messages: str, **what: object) -> UtteranceRecord:
-    record = utterance(0, 4, index, text=" ".join(messages), **what)
+    record = utterance(0, 4, index, text=" ".join(messages), turn_ends=None, **what)
     record.messages = [(1.0 + n, message) for n, message in enumerate(messages)]
     record.foreign_text = record.late_text = record.reference_words = record.wer = record.normaliser = None
     return record

@@ -98,6 +98,11 @@ def utterance(stage: int, users: int, index: int = 0, **changes: Any) -> Utteran
             "frames": 52,
             "text": text,
             "foreign_text": 0,
+            "turn_ends": [(4.2, len(text))],
+            "speech_bounds": (0.1, 3.9),
+            "endpointing_delay_s": 0.3,
+            "cut_early": False,
+            "turns": 1,
         }
         | changes
     )

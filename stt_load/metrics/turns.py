@@ -1,0 +1,144 @@
+"""Whether a server ended a caller's turn while the speech went on, and how long after the speech it ended it.
+
+What counts is when the end was told, held against the bounds of the clip's speech, and the words that came after it:
+
+    speech            ├────────────┤  pause  ├──────────────┤ end of speech
+    told in a pause                     ▲ early: more speech follows
+    told late                                                    ▲ early all the same, if words of the clip are
+                                                                   told after it: the server was behind
+    told within EARLY_S of the end                          ▲ in time: bounds are no better than that
+    the first that is not early                                      ▲ ends the turn: endpointing delay
+
+An end without any words of the utterance before it is of an earlier one, or of a noise, and doesn't count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rapidfuzz.distance import Levenshtein
+
+from stt_load.errors import Outcome
+from stt_load.metrics.model_tags import says_something
+from stt_load.metrics.normaliser import Normaliser
+from stt_load.records import UtteranceRecord
+
+EARLY_S = 0.1
+"""An end of turn that comes less than this before the end of speech is in time: bounds of speech in recordings are good
+to about a tenth of a second, and the last sound of a word may be weaker than the noise."""
+
+AT_CUT_S = 0.5
+"""A word that begins or ends so near to a cut may be lost by it."""
+
+_SENT_S = 0.001  # of its speech may be left where rounding took it
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptMatch:
+    """A transcript held against its reference, as words of the normaliser.
+
+    `of_heard`: for each word of the transcript the place in the reference that it stands for, None where it was
+    inserted. `held`: for each word of the reference whether the transcript has it.
+    """
+
+    of_heard: tuple[int | None, ...]
+    held: tuple[bool, ...]
+
+
+def match(reference: str, text: str, normaliser: Normaliser) -> TranscriptMatch:
+    """Aligns the two as the score counts them."""
+    wanted, heard = normaliser.paired(reference, text)
+    of_heard: list[int | None] = [None] * len(heard)
+    held = [False] * len(wanted)
+    for code in Levenshtein.opcodes(wanted, heard):
+        if code.tag in ("equal", "replace"):
+            for at, place in zip(
+                range(code.dest_start, code.dest_end), range(code.src_start, code.src_end), strict=True
+            ):
+                of_heard[at] = place
+                held[place] = code.tag == "equal"
+    return TranscriptMatch(tuple(of_heard), tuple(held))
+
+
+@dataclass(frozen=True, slots=True)
+class WordTime:
+    """Where in the audio of a clip a word is, in seconds from its first sample."""
+
+    start_s: float
+    end_s: float
+
+
+class TurnJudge:
+    """Judges what servers told of turns. Each text is held against its reference once (`match_of`, which may refuse).
+
+    `word_times`: by clip id, the place in the audio of each word of its normalised reference, None where that is not
+    known of a word. Without those of its clip no word of an utterance is found lost.
+    """
+
+    def __init__(
+        self,
+        normaliser: Normaliser,
+        match_of: Callable[[str, str], TranscriptMatch],
+        word_times: Mapping[str, Sequence[WordTime | None]],
+    ) -> None:
+        self._normaliser = normaliser
+        self._match_of = match_of
+        self._word_times = word_times
+
+    def fill(self, record: UtteranceRecord) -> None:
+        """Fills in `endpointing_delay_s`, `cut_early`, `turns` and `words_lost_at_cut`, as far as they can be known."""
+        if record.turn_ends is None or record.speech_bounds is None or record.outcome == Outcome.INTERRUPTED:
+            return
+        speech_start_s, speech_end_s = record.speech_bounds
+        ends = [(at_s, n) for at_s, n in record.turn_ends if at_s > speech_start_s and says_something(record.text[:n])]
+        cuts = [(at_s, n) for at_s, n in ends if at_s < speech_end_s - EARLY_S or self._goes_on(record, n)]
+        was_heard = record.speech_s >= speech_end_s - speech_start_s - _SENT_S
+        if not cuts and not (was_heard and (ends or record.is_ok)):
+            return  # it broke off, or nothing came of it: nobody knows where its turns would have ended
+        times = self._word_times.get(record.clip_id)
+        lost = None if times is None else len(self._lost(record, cuts, times))
+        # All was asked for that may be refused: nothing is filled in by halves.
+        record.cut_early, record.words_lost_at_cut = bool(cuts), lost
+        record.turns = self._n_turns(record, [n for _, n in ends])
+        in_time = [at_s for at_s, n in ends if (at_s, n) not in cuts]
+        if in_time and record.end == "server":
+            record.endpointing_delay_s = round(in_time[0] - speech_end_s, 6)
+
+    def _goes_on(self, record: UtteranceRecord, n_characters: int) -> bool:
+        """Whether words of the reference were told behind so many characters of the transcript."""
+        if not says_something(record.text[n_characters:]):
+            return False
+        found = self._match_of(record.reference, record.text)
+        later = found.of_heard[self._n_heard(record, n_characters) :]
+        return any(place is not None and found.held[place] for place in later)
+
+    def _n_turns(self, record: UtteranceRecord, ends: Sequence[int]) -> int:
+        """Into how many pieces with words the ends of turns cut the transcript."""
+        edges = [0, *sorted(min(n, len(record.text)) for n in ends), len(record.text)]
+        return sum(says_something(record.text[first:after]) for first, after in pairwise(edges))
+
+    def _n_heard(self, record: UtteranceRecord, n_characters: int) -> int:
+        """How many words of the transcript so many of its characters are."""
+        return len(self._normaliser.paired(record.reference, record.text[:n_characters])[1])
+
+    def _lost(
+        self, record: UtteranceRecord, cuts: Sequence[tuple[float, int]], times: Sequence[WordTime | None]
+    ) -> set[int]:
+        """The places in the reference of words that no final holds, near a cut. A cut lies where it was told, or, if
+        the server was behind, between the words that it told on either side of it."""
+        lost: set[int] = set()
+        for at_s, n_characters in cuts:
+            found = self._match_of(record.reference, record.text)
+            n_heard = self._n_heard(record, n_characters)
+            before = [times[place] for place in found.of_heard[:n_heard] if place is not None]
+            after = [times[place] for place in found.of_heard[n_heard:] if place is not None]
+            at_s = max([at_s, *(time.end_s for time in before[-1:] if time)])
+            at_s = min([at_s, *(time.start_s for time in after[:1] if time)])
+            lost |= {
+                place
+                for place, (is_held, time) in enumerate(zip(found.held, times, strict=True))
+                if not is_held and time and time.start_s <= at_s + AT_CUT_S and time.end_s >= at_s - AT_CUT_S
+            }
+        return lost

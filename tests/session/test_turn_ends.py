@@ -1,0 +1,130 @@
+"""What a server tells of turns, on its way from the messages into the record."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import FakeClock, ScriptedTransport, record_of, speak
+
+from stt_load.dialects.base import Capabilities, Dialect, End, Settings
+from stt_load.dialects.events import (
+    CumulativeTranscript,
+    EagerEndOfTurn,
+    EndOfTurn,
+    Event,
+    Final,
+    Message,
+    SegmentPending,
+    TurnResumed,
+)
+from stt_load.dialects.registry import DIALECTS
+from stt_load.errors import Outcome
+from stt_load.records import UtteranceRecord
+from stt_load.session.actions import SessionRules
+
+EVENTS: dict[str, Event] = {
+    "turn": EndOfTurn(),
+    "cut": SegmentPending(),
+    "eager": EagerEndOfTurn(),
+    "resumed": TurnResumed(),
+}
+
+
+class Teller(Dialect):
+    """Says `turn`, `cut`, `eager`, `resumed`, `so WORDS` for all text so far; everything else is a final."""
+
+    capabilities = Capabilities(turn_events=(EndOfTurn, EagerEndOfTurn, TurnResumed))
+
+    def on_message(self, message: Message) -> list[Event]:
+        said = str(message)
+        if said.startswith("so "):
+            return [CumulativeTranscript(said.removeprefix("so "))]
+        return [EVENTS[said] if said in EVENTS else Final("" if said == "nothing" else said)]
+
+    @staticmethod
+    def recognises(message: Message) -> bool:
+        return False
+
+
+class SegmentTeller(Teller):
+    """Tells of segments that it cut, and owes a text for each."""
+
+    capabilities = Capabilities(turn_events=(SegmentPending, Final))
+
+
+class SilentTeller(Teller):
+    """Has no endpointer that tells."""
+
+    capabilities = Capabilities()
+
+
+def told(dialect: Dialect, *arrivals: tuple[float, str]) -> UtteranceRecord:
+    """What became of one utterance: speech from 0.1 to 0.6 s after the start of the stream, then 0.4 s of silence."""
+    spoken = speak(dialect, SessionRules(timeout_s=5.0), ScriptedTransport(FakeClock(), arrivals))
+    return record_of(*spoken.session.measure(spoken.clock()))
+
+
+def test_each_end_of_a_turn_is_kept_with_the_text_that_was_told_by_then() -> None:
+    record = told(Teller(), (0.4, "seven"), (0.45, "turn"), (0.9, "words"), (0.95, "turn"))
+    assert (record.outcome, record.text) == (Outcome.OK, "seven words")
+    assert record.turn_ends == [(0.45, len("seven")), (0.95, len("seven words"))]
+    assert record.speech_bounds == (0.1, 0.6)
+
+
+def test_a_segment_ends_a_turn_when_it_is_cut_and_its_text_comes_later() -> None:
+    record = told(SegmentTeller(), (0.4, "cut"), (0.8, "cut"), (0.9, "seven"), (1.2, "words"))
+    assert record.turn_ends == [(0.4, len("seven")), (0.8, len("seven words"))]
+
+
+def test_a_text_of_a_segment_that_was_never_announced_ends_a_turn_unless_it_is_empty() -> None:
+    record = told(SegmentTeller(), (0.4, "seven"), (0.5, "nothing"), (0.8, "cut"), (0.9, "words"))
+    assert record.turn_ends == [(0.4, len("seven")), (0.8, len("seven words"))]
+
+
+def test_of_all_text_so_far_the_part_that_was_there_at_the_end_of_a_turn_is_its_own() -> None:
+    record = told(Teller(), (0.4, "so seven"), (0.4, "turn"), (0.9, "so seven words"), (0.9, "turn"))
+    assert (record.text, record.turn_ends) == ("seven words", [(0.4, 5), (0.9, 11)])
+
+
+def test_ends_that_may_be_taken_back_are_kept_apart() -> None:
+    record = told(Teller(), (0.3, "eager"), (0.4, "resumed"), (0.8, "eager"), (0.9, "seven words"), (0.9, "turn"))
+    assert (record.eager_turn_ends, record.turns_resumed) == ([0.3, 0.8], 1)
+    assert record.turn_ends == [(0.9, 11)]
+
+
+def test_a_protocol_without_turns_tells_nothing_rather_than_none() -> None:
+    record = told(SilentTeller(), (0.4, "turn"), (0.5, "cut"), (0.9, "seven words"), (0.95, "also"))
+    assert (record.turn_ends, record.speech_bounds, record.eager_turn_ends, record.turns_resumed) == (None,) * 4
+    assert told(SegmentTeller(), (0.9, "nothing")).turn_ends == []
+
+
+def test_a_server_that_ends_turns_without_end_floods() -> None:
+    record = told(Teller(), *((0.4, "turn") for _ in range(300)))
+    assert (record.outcome, "floods" in (record.error or "")) == (Outcome.PROTOCOL_ERROR, True)
+    assert len(record.turn_ends or ()) < 300
+
+
+@pytest.mark.parametrize(
+    ("dialect", "end", "options", "events"),
+    [
+        ("parakeet", "server", [], {SegmentPending, Final}),
+        ("deepgram", "server", [], {EndOfTurn}),
+        ("deepgram", "server", ["endpointing=false"], set()),
+        ("deepgram", "server", ["endpointing=false", "utterance_end_ms=1000"], {EndOfTurn}),
+        ("assemblyai", "server", [], {Final}),
+        ("speechmatics", "server", [], {EndOfTurn}),
+        ("speechmatics", "client", [], set()),
+        ("openai-realtime", "server", [], {SegmentPending, Final}),
+        ("openai-realtime", "client", [], set()),
+        ("sglang", "client", [], {SegmentPending}),
+        ("sglang", "client", ["turn_detection=none"], set()),
+        ("funasr", "client", [], {Final}),
+        ("funasr", "client", ["mode=online"], set()),
+        ("whisperlive", "server", [], set()),
+        ("kyutai", "client", [], set()),
+    ],
+)
+def test_a_dialect_tells_of_turns_where_an_endpointer_of_the_server_is_at_work(
+    dialect: str, end: End, options: list[str], events: set[type]
+) -> None:
+    row = DIALECTS[dialect]
+    assert set(row.make(Settings(row.parse_options(options), end)).capabilities.turn_events) == events
