@@ -26,6 +26,7 @@ from stt_load.dialects.vllm_realtime import VllmRealtime
 from stt_load.dialects.vosk import Vosk
 from stt_load.dialects.whisperlive import WhisperLive
 from stt_load.dialects.whisperlivekit import WhisperLiveKit
+from stt_load.dialects.wyoming import Wyoming
 
 DIALECTS: dict[str, DialectRow] = {
     row.name: row
@@ -159,6 +160,14 @@ DIALECTS: dict[str, DialectRow] = {
             default_url="ws://localhost:9000/v1/realtime",
             homepage="https://docs.nvidia.com/nim/speech/latest/",
             dialect=Riva,
+        ),
+        DialectRow(
+            name="wyoming",
+            summary="Wyoming, Home Assistant's voice services (wyoming-faster-whisper): int16 over TCP in, one text an "
+            "utterance",
+            default_url="tcp://localhost:10300",
+            homepage="https://github.com/rhasspy/wyoming",
+            dialect=Wyoming,
         ),
     )
 }

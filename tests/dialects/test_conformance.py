@@ -17,6 +17,7 @@ import datetime
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgpack
 import pytest
@@ -25,6 +26,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded import FOLDERS, OURS, Conversation, message_of, read_all
 
+from stt_load.carriers import TCP
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, Dialect, Settings
 from stt_load.dialects.events import CumulativeTranscript, Event, Final, Gauge, Ignored, Message, Partial
@@ -343,8 +345,10 @@ def test_a_frame_is_encoded_the_same_by_every_connection(row: DialectRow) -> Non
 def test_the_row_tells_what_the_dialect_can(row: DialectRow) -> None:
     dialect = row.make(Settings())
     assert row.capabilities == dialect.capabilities
-    assert row.default_url.startswith(("ws://", "wss://"))
-    assert dialect.connect(row.default_url).url.startswith(("ws://", "wss://"))
+    assert urlsplit(row.default_url).scheme in row.url_schemes
+    target = dialect.connect(row.default_url)
+    assert urlsplit(target.url).scheme in row.url_schemes
+    assert (target.message_length is not None) == (dialect.carrier is TCP)
     is_told = dialect.finalise() or dialect.begin(AudioLength(10, 16_000))  # some are told the length before the audio
     assert is_told if "client" in row.capabilities.ends else not dialect.finalise()
     assert row.capabilities.frame_multiple_bytes % 2 == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from virtual_time import VirtualCaller, sounds
 
+from stt_load.carriers import WEBSOCKET
 from stt_load.dialects.base import Settings
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
@@ -19,7 +20,9 @@ SERVERS_THAT_GREET = {
     *("assemblyai", "kyutai"),
 }
 
-PAIRS = [(row, server) for row in DIALECTS.values() for server in SERVER_DIALECTS if server != row.name]
+# Who doesn't speak over websockets gets no further than the upgrade.
+ROWS = [row for row in DIALECTS.values() if row.dialect.carrier is WEBSOCKET]
+PAIRS = [(row, server) for row in ROWS for server in SERVER_DIALECTS if server != row.name]
 
 
 def call(row: DialectRow, server: str) -> UtteranceRecord:
@@ -45,7 +48,7 @@ def test_another_server_is_no_transcript_and_is_called_by_its_name_if_by_any(row
 
 @pytest.mark.parametrize("server", sorted(SERVERS_THAT_GREET))
 def test_a_server_that_greets_is_recognised_by_all_that_it_lets_in(server: str) -> None:
-    records = [call(row, server) for row in DIALECTS.values() if row.name != server]
+    records = [call(row, server) for row in ROWS if row.name != server]
     let_in = [record.error or "" for record in records if record.connect_s is not None]
     assert let_in
     assert all(error.endswith(f"the server seems to speak {server}: see --dialect") for error in let_in)
