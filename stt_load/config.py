@@ -338,4 +338,5 @@ def is_near(url: str) -> bool:
 def listener_at(url: str | None) -> str | None:
     """`port:8000` where the URL leads to this machine; None elsewhere."""
     parts = urlsplit(url or "")
-    return f"port:{parts.port or DEFAULT_PORTS[parts.scheme]}" if is_near(url or "") else None
+    port = parts.port or DEFAULT_PORTS.get(parts.scheme)  # a URL that is wrong, and is told so, may have none
+    return f"port:{port}" if port and is_near(url or "") else None

@@ -488,6 +488,31 @@ def test_a_url_without_a_path_gets_the_servers_own_and_that_is_told(dialect: str
     assert url_note(given, config) == (None if given == used else told)
 
 
+@pytest.mark.parametrize(
+    ("given", "used", "told"),
+    [
+        ("tcp://host", "tcp://host:10300", "the URL has no port: 10300 is taken, the one of wyoming"),
+        ("tcps://[::1]", "tcps://[::1]:10300", "the URL has no port: 10300 is taken, the one of wyoming"),
+        ("tcp://host:7", "tcp://host:7", None),
+    ],
+)
+def test_a_scheme_without_a_port_of_its_own_gets_the_servers(given: str, used: str, told: str | None) -> None:
+    config = parse_options({"dialect": "wyoming", "stt_url": given})
+    assert (config.stt_url, url_note(given, config)) == (used, told)
+
+
+def test_what_carries_a_dialect_decides_how_its_url_begins() -> None:
+    assert problems_of(dialect="wyoming", stt_url="ws://host:1") == (
+        "--stt-url: 'ws://host:1' must begin with tcp:// or tcps://: write tcp://host:1",
+    )
+    assert problems_of(dialect="vosk", stt_url="tcps://host:1") == (
+        "--stt-url: 'tcps://host:1' must begin with ws:// or wss://: write wss://host:1",
+    )
+    for url in ("tcp://host:1", "tcp://localhost"):
+        (problem,) = problems_of(dialect="wyomin", stt_url=url)
+        assert "'wyomin' is not known (wyoming?)" in problem
+
+
 def test_a_server_has_two_names_and_one_url() -> None:
     assert [one_url(*names) for names in ((None, None), ("ws://a", None), (None, "ws://a"), ("ws://a", "ws://a"))] == [
         None,

@@ -144,7 +144,7 @@ def _parsed(line: bytes) -> dict[str, object]:
 
 
 def _lengths(head: Mapping[str, object]) -> tuple[int, int]:
-    """Of the data and of the payload that follow the line."""
+    """How long the data and the payload behind the line are, bytes. Raises ProtocolError."""
     data_length, payload_length = head.get("data_length") or 0, head.get("payload_length") or 0
     for length in (data_length, payload_length):
         if not isinstance(length, int) or length < 0:

@@ -23,7 +23,12 @@ SHORT_S = 1.2
 def short_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the beginnings of the shipped clips: real speech, and runs that don't take minutes."""
     clips = [
-        replace(clip, samples=clip.samples[: int(SHORT_S * 16_000)], speech_end_s=SHORT_S)
+        replace(
+            clip,
+            samples=clip.samples[: int(SHORT_S * 16_000)],
+            speech_end_s=SHORT_S,
+            words=tuple(word for word in clip.words if word.end_s <= SHORT_S),
+        )
         for clip in default_clips(16_000).clips
     ]
     folder = tmp_path_factory.mktemp("clips") / "short"
