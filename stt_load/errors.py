@@ -11,6 +11,7 @@ SttLoadError
     ├── UpgradeRefused     an HTTP answer that refuses the upgrade or the request, or no TCP connection
     │   └── HandshakeFailed  something answers, but neither TLS nor HTTP nor a websocket comes about
     ├── ConnectionLost     ended by the peer or the network; carries the close code if there was one
+    │   └── CallEnded      a gRPC call that the server has ended; carries its status
     ├── DeadlineExceeded   a wait with a deadline met it
     └── GeneratorFailure   this machine lacked something of its own: a port, a descriptor, memory
 """
@@ -157,6 +158,14 @@ class ConnectionLost(TransportError):
         self.reason = reason
         self.at_s = at_s
         super().__init__(message)
+
+
+class CallEnded(ConnectionLost):
+    """The server has ended a gRPC call. `status`: its number, 0 for OK."""
+
+    def __init__(self, message: str, status: int, at_s: float | None = None) -> None:
+        self.status = status
+        super().__init__(message, at_s=at_s)
 
 
 class DeadlineExceeded(TransportError):

@@ -71,6 +71,7 @@ class ScriptedTransport:
     is_closed: bool = False
     has_more: bool = False
     is_refused: bool = False
+    is_held_by_peer: bool = False
 
     def __post_init__(self) -> None:
         self._coming = [(START_S + at_s, what) for at_s, what in self.arrivals]

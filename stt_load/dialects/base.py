@@ -170,6 +170,10 @@ class Dialect(ABC):
     def on_message(self, message: Message) -> Sequence[Event]:
         """What the message means. Raises ProtocolError where the protocol doesn't allow it."""
 
+    def on_end(self) -> Sequence[Event]:
+        """All audio was sent, and the server has ended the connection in good order: what that says of the text."""
+        return ()
+
     def join(self, finals: Sequence[str]) -> str:
         """The transcript from the texts of the `Final` events, in order of arrival."""
         return " ".join(text for text in finals if text)

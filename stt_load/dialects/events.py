@@ -16,7 +16,11 @@ import msgspec
 from stt_load.errors import Refusal
 
 Message = bytes | str
-"""One websocket message: bytes is a binary message, str a text message."""
+"""One message, as a websocket has them: bytes is a binary message, str a text message."""
+
+HALF_CLOSE: Message = "half-close"
+"""What a dialect sends over gRPC, whose messages are bytes, when it has nothing more to send: no message, but the end
+of them."""
 
 
 class Ready(msgspec.Struct, frozen=True, gc=False):

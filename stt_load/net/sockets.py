@@ -245,6 +245,11 @@ class NonBlockingSocket(StampedSocket):
         self._unsent = bytearray(data[n_bytes:])
         return False
 
+    @property
+    def is_flushed(self) -> bool:
+        """Whether the kernel has all that was written."""
+        return self._unsent is None
+
     def write_last(self, data: Data) -> None:
         """Hands over the last of what is said, as far as the kernel takes it: it goes with the end of the connection,
         in one segment, when this is closed. Raises OSError."""

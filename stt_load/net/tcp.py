@@ -32,9 +32,12 @@ _CONNECTED = (0, errno.EISCONN)
 
 
 @functools.cache
-def tls_context(checks_certificate: bool) -> ssl.SSLContext:
-    """The context of all TLS connections of this process: making one reads every certificate authority from disk."""
+def tls_context(checks_certificate: bool, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
+    """The context of all TLS connections of this process that offer these protocols (RFC 7301): making one reads every
+    certificate authority from disk."""
     context = ssl.create_default_context()
+    if alpn:
+        context.set_alpn_protocols(alpn)
     if not checks_certificate:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -48,10 +51,17 @@ class TcpConnect:
     each address that is tried. Raises UpgradeRefused, GeneratorFailure.
     """
 
-    def __init__(self, url: str, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
+    def __init__(
+        self,
+        url: str,
+        checks_certificate: bool = True,
+        make_socket: MakeSocket = socket.socket,
+        alpn: tuple[str, ...] = (),
+    ) -> None:
         self.endpoint = resolve(url)
         self._scheme = urlsplit(url).scheme
         self._checks_certificate = checks_certificate
+        self._alpn = alpn
         self._make_socket = make_socket
         self._addresses = iter(self.endpoint.addresses)
         self._is_connected = False
@@ -120,7 +130,7 @@ class TcpConnect:
         return None
 
     def _wrap(self) -> None:
-        context = tls_context(self._checks_certificate)
+        context = tls_context(self._checks_certificate, self._alpn)
         self.socket = context.wrap_socket(
             self.socket, server_hostname=self.endpoint.host, do_handshake_on_connect=False
         )

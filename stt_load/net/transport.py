@@ -35,9 +35,14 @@ class Transport(Protocol):
     """One connection to a server, with messages in both directions.
 
     `has_more`: the last `receive` gave None and left something unread: others are to have their turn first.
+    `is_held_by_peer`: what was not taken waits for the server to allow more, so for something to be read; else for the
+    kernel.
     """
 
     has_more: bool
+
+    @property
+    def is_held_by_peer(self) -> bool: ...
 
     def dial(self, target: Connect) -> None:
         """Begins to open the connection; may wait for a name to be looked up. Raises UpgradeRefused.

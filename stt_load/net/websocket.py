@@ -47,6 +47,8 @@ class WebSocketTransport:
         "has_more",
     )
 
+    is_held_by_peer = False  # TCP alone holds it up
+
     def __init__(self, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
         self._checks_certificate = checks_certificate
         self._make_socket = make_socket

@@ -275,15 +275,17 @@ class Pacer:
     # what the kernel would not take ----------------------------------------------------------------------
 
     def _keep_unsent(self, in_flight: InFlight, messages: Sequence[Message], schedule: Schedule | None) -> None:
-        """Waits for the connection to become writable, until the session's deadline."""
+        """Waits for the connection to become writable, or for the server's leave to send more, until the session's
+        deadline."""
         in_flight.unsent, in_flight.schedule = Unsent(messages, schedule), None
-        self._poller.watch(in_flight, wants_writable=True)
+        self._poller.watch(in_flight, wants_writable=not in_flight.transport.is_held_by_peer)
         self._set_timer(in_flight, in_flight.session.deadline_s)
 
     def _flush(self, in_flight: InFlight, unsent: Unsent) -> None:
         """Hands the kernel what it would not take before, and goes on once it has all of it."""
         try:
             if not in_flight.transport.flush():
+                self._poller.watch(in_flight, wants_writable=not in_flight.transport.is_held_by_peer)
                 return
         except SttLoadError as error:
             self._fail_sending(in_flight, error)

@@ -18,7 +18,7 @@ def request_head(method: str, url: str, *headers: Mapping[str, str]) -> bytes:
     lines: dict[str, str] = {}
     for name, value in (("Host", authority(url)), *(pair for each in headers for pair in each.items())):
         lines[name.lower()] = f"{name}: {value}"
-    return "\r\n".join([f"{method} {_target(url)} HTTP/1.1", *lines.values()]).encode() + END_OF_HEAD
+    return "\r\n".join([f"{method} {path_and_query(url)} HTTP/1.1", *lines.values()]).encode() + END_OF_HEAD
 
 
 def tls_hint(url: str) -> str:
@@ -32,10 +32,10 @@ def authority(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or "localhost"
     host = f"[{host}]" if ":" in host else host
-    return host if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f"{host}:{parts.port}"
+    return host if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
 
 
-def _target(url: str) -> str:
+def path_and_query(url: str) -> str:
     """Path and query in ASCII, as RFC 9112 section 3.2.1 wants them: browsers encode the rest as UTF-8."""
     parts = urlsplit(url)
     return quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=URL_CHARACTERS)

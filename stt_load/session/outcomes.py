@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from stt_load.errors import (
+    CallEnded,
     ConnectionLost,
     DeadlineExceeded,
     FailureReported,
@@ -17,6 +18,7 @@ from stt_load.errors import (
     SttLoadError,
     UpgradeRefused,
 )
+from stt_load.session.grpc_status import GrpcStatus
 
 # RFC 6455 section 7.4.1 and the IANA registry. What is not listed counts as disconnected.
 CLOSE_OUTCOMES: dict[int, Outcome] = {
@@ -72,8 +74,15 @@ def is_orderly(close_code: int, reason: str = "") -> bool:
     return close_code in ORDERLY_CLOSES and not (close_code == _NO_CODE and reason)
 
 
+def is_orderly_end(fault: ConnectionLost) -> bool:
+    """Whether the server has ended the connection in good order."""
+    if isinstance(fault, CallEnded):
+        return fault.status == GrpcStatus.OK
+    return is_orderly(fault.close_code, fault.reason)
+
+
 class CloseMeaning(NamedTuple):
-    """What a close says of the utterance that it cut."""
+    """What a close, or the status of a gRPC call, says of the utterance that it cut."""
 
     outcome: Outcome
     refusal: Refusal | None = None
@@ -113,9 +122,34 @@ def meaning_of_close(close_code: int, reason: str = "") -> CloseMeaning:
     return CloseMeaning(CLOSE_OUTCOMES.get(close_code, Outcome.DISCONNECTED), CLOSE_REFUSALS.get(close_code))
 
 
+# Statuses of gRPC calls; those that are not listed say that the server failed. NOT_FOUND is a function or a model,
+# UNIMPLEMENTED the path. Servers end a call that takes too long by ABORTED or OUT_OF_RANGE.
+STATUS_MEANINGS: dict[int, CloseMeaning] = {
+    GrpcStatus.OK: CloseMeaning(Outcome.DISCONNECTED),
+    GrpcStatus.CANCELLED: CloseMeaning(Outcome.DISCONNECTED),
+    GrpcStatus.INVALID_ARGUMENT: CloseMeaning(Outcome.REFUSED, Refusal.PARAMETERS),
+    GrpcStatus.NOT_FOUND: CloseMeaning(Outcome.REFUSED, Refusal.PARAMETERS),
+    GrpcStatus.PERMISSION_DENIED: CloseMeaning(Outcome.REFUSED, Refusal.AUTH),
+    GrpcStatus.RESOURCE_EXHAUSTED: CloseMeaning(Outcome.REFUSED, Refusal.CAPACITY),
+    GrpcStatus.FAILED_PRECONDITION: CloseMeaning(Outcome.REFUSED, Refusal.PARAMETERS),
+    GrpcStatus.ABORTED: CloseMeaning(Outcome.DISCONNECTED),
+    GrpcStatus.OUT_OF_RANGE: CloseMeaning(Outcome.DISCONNECTED),
+    GrpcStatus.UNIMPLEMENTED: CloseMeaning(Outcome.REFUSED, Refusal.PARAMETERS),
+    GrpcStatus.UNAVAILABLE: CloseMeaning(Outcome.REFUSED, Refusal.CAPACITY),
+    GrpcStatus.UNAUTHENTICATED: CloseMeaning(Outcome.REFUSED, Refusal.AUTH),
+}
+
+
+def _meaning_of_end(fault: ConnectionLost) -> CloseMeaning:
+    """What the end of a connection means, by its close code and reason, or by the status of its call."""
+    if isinstance(fault, CallEnded):
+        return STATUS_MEANINGS.get(fault.status, CloseMeaning(Outcome.SERVER_ERROR))
+    return meaning_of_close(fault.close_code, fault.reason)
+
+
 def outcome_of_fault(fault: SttLoadError) -> Outcome:
     if isinstance(fault, ConnectionLost):
-        return meaning_of_close(fault.close_code, fault.reason).outcome
+        return _meaning_of_end(fault).outcome
     return next((o for kind, o in FAULT_OUTCOMES.items() if isinstance(fault, kind)), Outcome.DISCONNECTED)
 
 
@@ -143,7 +177,7 @@ def refusal_of_fault(fault: SttLoadError) -> Refusal | None:
         return Refusal.HANDSHAKE
     if isinstance(fault, UpgradeRefused):
         return refusal_of_status(fault.status)
-    return meaning_of_close(fault.close_code, fault.reason).refusal if isinstance(fault, ConnectionLost) else None
+    return _meaning_of_end(fault).refusal if isinstance(fault, ConnectionLost) else None
 
 
 def ending_of_request(fault: SttLoadError) -> Ending:

@@ -31,6 +31,7 @@ from stt_load.dialects.events import (
     TurnResumed,
 )
 from stt_load.errors import (
+    CallEnded,
     ConnectionLost,
     GeneratorFailure,
     Outcome,
@@ -43,7 +44,7 @@ from stt_load.records import Figures, Measured
 from stt_load.session.actions import Action, Done, Send, SendFrames, SessionRules, WaitUntil
 from stt_load.session.encoded_clip import EncodedClip
 from stt_load.session.error_text import ErrorText
-from stt_load.session.outcomes import is_orderly, outcome_of_fault, refusal_of_fault
+from stt_load.session.outcomes import is_orderly_end, outcome_of_fault, refusal_of_fault
 from stt_load.session.schedule import Schedule
 from stt_load.session.timestamps import Timestamps
 from stt_load.session.transcript import ALL_CAME_EARLY, ENDS_EARLIER, Transcript, ends_as_reference
@@ -177,8 +178,11 @@ class Session:
         if isinstance(error, UpgradeRefused):
             self._error_text.add_refusal(str(error))
         if isinstance(error, ConnectionLost):
-            self.close_code = error.close_code
-            is_close = is_orderly(error.close_code, error.reason)
+            self.close_code = None if isinstance(error, CallEnded) else error.close_code
+            is_close = is_orderly_end(error)
+            if is_close and self._is_sent:
+                for event in self.dialect.on_end():
+                    self._on_event(now_s, event)
             if self._is_sent and self._transcript.is_complete_after(is_close):
                 self._finish(now_s if is_close else None)
                 return

@@ -123,7 +123,7 @@ class VirtualConnection:
         self._server = server
         self._coming: list[tuple[float, Message | ConnectionLost]] = []
         self._session: VirtualSession | None = None
-        self.has_more = self.is_refused = False
+        self.has_more = self.is_refused = self.is_held_by_peer = False
 
     def dial(self, target: Connect) -> None:
         headers = {name.lower(): value for name, value in target.headers.items()}
