@@ -50,8 +50,14 @@ TCP = Carrier(
     prepared="stt_load.session.prepared_message:PlainMessage",
     transport="stt_load.net.byte_stream:ByteStreamTransport",
 )
+GRPC = Carrier(
+    name="grpc",
+    schemes=("grpc", "grpcs"),
+    prepared="stt_load.session.grpc_frames:GrpcFrame",
+    transport="stt_load.net.grpc:GrpcTransport",
+)
 
-CARRIERS: dict[str, Carrier] = {carrier.name: carrier for carrier in (WEBSOCKET, TCP)}
+CARRIERS: dict[str, Carrier] = {carrier.name: carrier for carrier in (WEBSOCKET, TCP, GRPC)}
 """Every carrier, by its name."""
 
 

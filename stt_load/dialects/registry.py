@@ -16,6 +16,7 @@ from stt_load.dialects.nemotron import Nemotron
 from stt_load.dialects.openai_realtime import OpenAiRealtime
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.dialects.riva import Riva
+from stt_load.dialects.riva_grpc import METHOD, RivaGrpc
 from stt_load.dialects.row import DialectRow
 from stt_load.dialects.sglang import SglangOmni
 from stt_load.dialects.sherpa_onnx import SherpaOnnx
@@ -160,6 +161,14 @@ DIALECTS: dict[str, DialectRow] = {
             default_url="ws://localhost:9000/v1/realtime",
             homepage="https://docs.nvidia.com/nim/speech/latest/",
             dialect=Riva,
+        ),
+        DialectRow(
+            name="riva-grpc",
+            summary="NVIDIA speech NIM and Riva over gRPC: int16 in, interim and final results out, ended by the "
+            "half-close",
+            default_url=f"grpc://localhost:50051{METHOD}",
+            homepage="https://docs.nvidia.com/nim/speech/latest/",
+            dialect=RivaGrpc,
         ),
         DialectRow(
             name="wyoming",

@@ -25,6 +25,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stt_load.carriers import GRPC
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, End, Settings
 from stt_load.dialects.events import HALF_CLOSE, EndOfTurn, Event, Final, Ignored, Message, Partial
 from stt_load.dialects.options import DialectOption
@@ -86,6 +87,7 @@ def _parse_pairs(text: str) -> tuple[tuple[str, str], ...]:
 class RivaGrpc(Dialect):
     """One call to a Riva server."""
 
+    carrier = GRPC
     takes_key = True
     options = (
         DialectOption("language", "en-US", "of the speech"),

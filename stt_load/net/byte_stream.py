@@ -36,6 +36,7 @@ class ByteStreamTransport:
     )
 
     is_refused = False  # nobody refuses a connection in words before it is open
+    is_held_by_peer = False  # TCP alone holds it up
 
     def __init__(self, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
         self._checks_certificate = checks_certificate

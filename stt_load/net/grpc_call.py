@@ -55,7 +55,6 @@ _SETTINGS_ACK = make_frame(FrameType.SETTINGS, flags=Flag.ACK)
 _GRANT_BYTES = DEFAULT_WINDOW // 2  # read so far, the server may send as much again
 _HTTP_OK, _FIRST_FINAL_STATUS = 200, 200
 _CONTENT_TYPE = "application/grpc"
-_NOT_OURS = ("connection", "content-type", "host", "keep-alive", "te", "transfer-encoding", "upgrade")
 
 
 class _Refusal(NamedTuple):
@@ -341,12 +340,9 @@ def _without_padding(frame: Frame) -> bytes:
 
 @functools.lru_cache(maxsize=256)
 def _request(url: str, headers: tuple[tuple[str, str], ...]) -> bytes:
-    """The head of the call: the same for thousands of callers. Headers of the user's own replace ours."""
+    """The head of the call: the same for thousands of callers."""
     own = {name.lower(): value for name, value in headers}
     scheme = "https" if urlsplit(url).scheme == "grpcs" else "http"
     usual = {"te": "trailers", "content-type": _CONTENT_TYPE, "user-agent": USER_AGENT}
     pseudo = [(":method", "POST"), (":scheme", scheme), (":path", path_and_query(url)), (":authority", authority(url))]
-    return make_headers(
-        [*pseudo, *((name, value) for name, value in usual.items() if name in _NOT_OURS or name not in own)],
-        [(name, value) for name, value in own.items() if name not in _NOT_OURS],
-    )
+    return make_headers([*pseudo, *((name, value) for name, value in usual.items() if name not in own)], own.items())

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from stt_load.dialects.events import Message
-from stt_load.errors import ConnectionLost, SttLoadError
+from stt_load.errors import CallEnded, ConnectionLost, SttLoadError
+from stt_load.session.grpc_status import GrpcStatus
 
 OURS = Path(__file__).parent / "conversations"
 FOLDERS = [OURS]
@@ -30,11 +31,16 @@ class Conversation:
 
     @property
     def messages(self) -> list[Message]:
-        return [message_of(line) for line in self.lines if "close" not in line]
+        return [message_of(line) for line in self.lines if is_message(line)]
 
     @property
     def arrivals(self) -> list[tuple[float, Message | SttLoadError]]:
         return [(line["at_s"], arrival_of(line)) for line in self.lines]
+
+
+def is_message(line: dict[str, Any]) -> bool:
+    """Whether the server says something; else it ends the connection."""
+    return "close" not in line and "status" not in line
 
 
 def message_of(line: dict[str, Any]) -> Message:
@@ -42,9 +48,11 @@ def message_of(line: dict[str, Any]) -> Message:
 
 
 def arrival_of(line: dict[str, Any]) -> Message | SttLoadError:
-    """A message, or the loss of the connection by the server's closing frame."""
+    """A message, or the end of the connection by the server's closing frame, or by the status of a gRPC call."""
     if "close" in line:
         return ConnectionLost(f"closed by the server with {line['close']}", line["close"])
+    if "status" in line:
+        return CallEnded(f"the call was ended by the server with {line['status']}", GrpcStatus[line["status"]])
     return message_of(line)
 
 

@@ -28,7 +28,9 @@ EVERY_KIND: Fields = {
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 alternatives = st.fixed_dictionaries({"transcript": texts})
-results = st.fixed_dictionaries({"alternatives": st.lists(alternatives, max_size=3)}, optional={"is_final": st.booleans()})
+results = st.fixed_dictionaries(
+    {"alternatives": st.lists(alternatives, max_size=3)}, optional={"is_final": st.booleans()}
+)
 
 
 def as_runtime_has_it(data: bytes) -> list[dict[str, Any]]:
@@ -57,7 +59,9 @@ def test_the_runtime_reads_what_the_table_writes_and_the_other_way_round(said: l
     assert as_table_has_it(written) == as_table_has_it(data)
 
 
-@given(st.binary(max_size=60) | st.lists(results, max_size=2).map(lambda said: encode({"results": said}, RESPONSE)[:-1]))
+@given(
+    st.binary(max_size=60) | st.lists(results, max_size=2).map(lambda said: encode({"results": said}, RESPONSE)[:-1])
+)
 def test_whatever_the_runtime_reads_the_table_reads_alike(data: bytes) -> None:
     """Groups apart, which no .proto of these years has."""
     try:

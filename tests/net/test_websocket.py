@@ -282,7 +282,7 @@ def test_a_server_that_wants_tls_is_said_to() -> None:
 
 
 def test_a_trusted_certificate_is_spoken_through_and_arrivals_are_stamped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp, "tls_context", lambda _: ssl.create_default_context(cafile=str(SELF_SIGNED)))
+    monkeypatch.setattr(tcp, "tls_context", lambda *_: ssl.create_default_context(cafile=str(SELF_SIGNED)))
     with raw_server(answer, is_tls=True) as server:
         record = speak(server.url, PATIENT)
     assert ending(record) == (Outcome.OK, None, None)

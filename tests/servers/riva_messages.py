@@ -21,14 +21,15 @@ _TYPES = {
     "string": _FIELD.TYPE_STRING,
     "bytes": _FIELD.TYPE_BYTES,
 }
-# Name, number and type of each field; a type with * is repeated, one that is no scalar is a message of this table.
+# Name, number and type of each field. A type with * is repeated, one with ? tells whether it was said (it is optional,
+# or one of several); one that is no scalar is a message of this table.
 _MESSAGES: dict[str, list[tuple[str, int, str]]] = {
     "RequestId": [("value", 1, "string")],
     "SpeechContext": [("phrases", 1, "string*"), ("boost", 4, "float")],
     "EndpointingConfig": [
         ("start_history", 1, "int32"),
         ("start_threshold", 2, "float"),
-        ("stop_history", 3, "int32"),
+        ("stop_history", 3, "int32?"),
         ("stop_threshold", 4, "float"),
         ("stop_history_eou", 5, "int32"),
         ("stop_threshold_eou", 6, "float"),
@@ -52,7 +53,7 @@ _MESSAGES: dict[str, list[tuple[str, int, str]]] = {
     "StreamingRecognitionConfig": [("config", 1, "RecognitionConfig"), ("interim_results", 2, "bool")],
     "StreamingRecognizeRequest": [
         ("streaming_config", 1, "StreamingRecognitionConfig"),
-        ("audio_content", 2, "bytes"),
+        ("audio_content", 2, "bytes?"),
         ("id", 100, "RequestId"),
     ],
     "WordInfo": [
@@ -82,9 +83,12 @@ _MESSAGES: dict[str, list[tuple[str, int, str]]] = {
 
 
 def _add_field(message: Any, name: str, number: int, kind: str) -> None:
-    is_list, kind = kind.endswith("*"), kind.removesuffix("*")
+    mark, kind = kind[-1], kind.rstrip("*?")
     field = message.field.add(name=name, number=number)
-    field.label = _FIELD.LABEL_REPEATED if is_list else _FIELD.LABEL_OPTIONAL
+    field.label = _FIELD.LABEL_REPEATED if mark == "*" else _FIELD.LABEL_OPTIONAL
+    if mark == "?":
+        field.proto3_optional, field.oneof_index = True, len(message.oneof_decl)
+        message.oneof_decl.add(name=f"_{name}")
     if kind in _TYPES:
         field.type = _TYPES[kind]
     else:
@@ -99,7 +103,9 @@ def _classes() -> dict[str, Any]:
             _add_field(message, *field)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}")) for name in _MESSAGES}
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}")) for name in _MESSAGES
+    }
 
 
 _CLASSES = _classes()

@@ -27,6 +27,11 @@ def start_stand_in(dialect: str, text: str, *flags: str, delay_s: float = 0.05) 
     return start_test_server("stand_in", "--dialect", dialect, "--text", text, "--delay", str(delay_s), *flags)
 
 
+def start_riva_server(*flags: str) -> ServerProcess:
+    """A gRPC server on a free port, which says what each caller's header `script` tells it to."""
+    return start_test_server("riva", *flags)
+
+
 def start_tts_server(*flags: str) -> ServerProcess:
     """A TTS server on a free port, as slow and as faulty as its flags say."""
     return start_test_server("slow_tts", *flags)

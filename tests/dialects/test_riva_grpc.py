@@ -1,0 +1,107 @@
+"""Riva over gRPC: what is told to the server, and what its results mean. What it sends stands in the conversations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from servers.riva_messages import Request, Response
+
+from stt_load.credentials import Credentials
+from stt_load.dialects.base import AudioLength, Settings
+from stt_load.dialects.events import HALF_CLOSE, EndOfTurn, Final, Ignored, Partial
+from stt_load.dialects.registry import DIALECTS
+from stt_load.dialects.riva_grpc import METHOD, RivaGrpc
+from stt_load.errors import ConfigError
+
+ROW = DIALECTS["riva-grpc"]
+
+
+def dialect(*options: str, **settings: Any) -> RivaGrpc:
+    return RivaGrpc(Settings(ROW.parse_options(options), **settings))
+
+
+def config(*options: str) -> Any:
+    (first,) = dialect(*options).connect(ROW.default_url).first_messages
+    assert isinstance(first, bytes)
+    return Request.FromString(first).streaming_config
+
+
+def response(*results: tuple[str, bool]) -> bytes:
+    message = Response()
+    for text, is_final in results:
+        message.results.add(is_final=is_final).alternatives.add(transcript=text)
+    data: bytes = message.SerializeToString()
+    return data
+
+
+def test_the_first_message_says_what_was_asked_for_and_leaves_the_rest_to_the_server() -> None:
+    told = config()
+    assert told.interim_results
+    assert (told.config.encoding, told.config.sample_rate_hertz, told.config.audio_channel_count) == (1, 16_000, 1)
+    assert (told.config.language_code, told.config.model, told.config.max_alternatives) == ("en-US", "", 1)
+    assert not told.config.HasField("endpointing_config")
+    assert not told.config.speech_contexts
+
+
+def test_every_option_is_told() -> None:
+    told = config(
+        *("language=de-DE", "model=parakeet", "sample_rate=8000", "interim=false", "punctuation=true"),
+        *("verbatim=true", "words=Grüezi, NIM", "boost=40", "stop_history_ms=0", "custom=a:1, b.c:true"),
+    )
+    asked = told.config
+    assert not told.interim_results
+    assert (asked.language_code, asked.model, asked.sample_rate_hertz) == ("de-DE", "parakeet", 8_000)
+    assert (asked.enable_automatic_punctuation, asked.verbatim_transcripts) == (True, True)
+    assert [(list(each.phrases), each.boost) for each in asked.speech_contexts] == [(["Grüezi", "NIM"], 40.0)]
+    assert asked.endpointing_config.HasField("stop_history")  # 0 is said, too
+    assert {each.key: each.value for each in asked.custom_configuration} == {"a": "1", "b.c": "true"}
+
+
+def test_the_silence_after_a_clip_is_longer_than_the_one_that_ends_an_utterance() -> None:
+    assert dialect("stop_history_ms=2000").capabilities.min_trailing_silence_s > 2.0
+
+
+def test_a_setting_without_a_value_is_refused() -> None:
+    with pytest.raises(ConfigError, match="has no value for a name"):
+        ROW.parse_options(["custom=enable_vad_endpointing"])
+
+
+def test_a_frame_is_audio_and_nothing_else() -> None:
+    (message,) = dialect().encode(b"\x01\x02" * 1_600)
+    assert isinstance(message, bytes)
+    assert Request.FromString(message) == Request(audio_content=b"\x01\x02" * 1_600)
+
+
+def test_the_half_close_ends_the_audio() -> None:
+    assert list(dialect().finalise()) == [HALF_CLOSE]
+
+
+def test_the_key_is_a_bearer_and_the_path_is_the_method() -> None:
+    target = dialect(credentials=Credentials("secret")).connect(ROW.default_url)
+    assert target.headers == {"authorization": "Bearer secret"}
+    assert target.url == f"grpc://localhost:50051{METHOD}"
+    assert not dialect().connect(ROW.default_url).headers
+
+
+def test_results_of_one_response_are_told_in_their_order() -> None:
+    said = response(("hello there ", True), ("gene", False), ("ral", False))
+    assert dialect().on_message(said) == [Final("hello there"), EndOfTurn(), Partial("gene ral")]
+
+
+def test_a_response_without_a_text_says_nothing() -> None:
+    empty = Response()
+    empty.results.add(audio_processed=1.0)
+    assert dialect().on_message(empty.SerializeToString()) == (Ignored("a response without a text"),)
+    assert dialect().on_message(response(("", False))) == (Ignored("a response without a text"),)
+
+
+def test_what_was_said_last_is_said_for_good_when_the_call_ends_well() -> None:
+    speaking = dialect()
+    speaking.on_message(response(("hello", False)))
+    assert speaking.on_end() == (Final("hello"),)
+    speaking.on_message(response(("hello there", True)))
+    assert speaking.on_end() == ()
+    speaking.on_message(response(("gen", False)))
+    speaking.begin(AudioLength(10, 16_000))
+    assert speaking.on_end() == ()
