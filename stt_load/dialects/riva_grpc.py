@@ -178,6 +178,7 @@ def _capabilities(sample_rate_hz: int, stop_history_ms: int | None, end: End) ->
         min_trailing_silence_s=silence_s + 0.1,
         trailing_silence_s=silence_s + 1.2,
         many_utterances=end == "server",
+        turn_events=(EndOfTurn,),
     )
 
 
