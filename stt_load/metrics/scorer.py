@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from types import MappingProxyType
 
+from stt_load.audio.clip import ClipWord
 from stt_load.metrics.foreign import ClipsAround, Origin, clips_fitted, origin_of
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
-from stt_load.metrics.turns import TranscriptMatch, TurnJudge, WordTime, match
+from stt_load.metrics.turns import TranscriptMatch, TurnJudge, match
 from stt_load.metrics.wer import Scores, score
 from stt_load.records import UtteranceRecord
 
@@ -27,13 +27,13 @@ class _NotCached(Exception):
 
 class Scorer:
     """Scores records in place. `references`: clip id → reference text, for every clip that a caller may speak.
-    `word_times`: clip id → the place in the audio of each word of its normalised reference, where that is known."""
+    `words`: clip id → when its words sound, of those where it is known; None where no clips are at hand."""
 
     def __init__(
         self,
         references: Mapping[str, str],
         normaliser: Normaliser = ENGLISH,
-        word_times: Mapping[str, Sequence[WordTime | None]] = MappingProxyType({}),
+        words: Mapping[str, Sequence[ClipWord]] | None = None,
     ) -> None:
         # Normalised now, and not in the middle of a load.
         self._spoken = {clip_id: normaliser.words(text) for clip_id, text in references.items()}
@@ -43,7 +43,7 @@ class Scorer:
         self._scores = lru_cache(CACHE_SIZE)(self._compute_scores)
         self._fits = lru_cache(CACHE_SIZE)(self._compute_fits)
         self._matches = lru_cache(CACHE_SIZE)(self._compute_match)
-        self._turns = TurnJudge(normaliser, self._matches, word_times)
+        self._turns = TurnJudge(normaliser, self._matches, words or {})
 
     def fill(self, record: UtteranceRecord, around: ClipsAround) -> None:
         """Fills in the scores, `foreign_text` and `late_text`. `around`: whose words could have reached its caller."""

@@ -20,6 +20,7 @@ from itertools import pairwise
 
 from rapidfuzz.distance import Levenshtein
 
+from stt_load.audio.clip import ClipWord
 from stt_load.errors import Outcome
 from stt_load.metrics.model_tags import says_something
 from stt_load.metrics.normaliser import Normaliser
@@ -62,30 +63,42 @@ def match(reference: str, text: str, normaliser: Normaliser) -> TranscriptMatch:
     return TranscriptMatch(tuple(of_heard), tuple(held))
 
 
-@dataclass(frozen=True, slots=True)
-class WordTime:
-    """Where in the audio of a clip a word is, in seconds from its first sample."""
+Places = tuple[ClipWord | None, ...]
+"""For each word of a normalised reference the word of the clip that it is, or is a part of; None where that isn't
+known."""
 
-    start_s: float
-    end_s: float
+
+def places_of(reference: str, words: Sequence[ClipWord], normaliser: Normaliser) -> Places:
+    """Where in a clip each word of its normalised reference is. A normaliser makes one word of several, or several of
+    one: what comes out otherwise than from the whole sentence stands for the word in its place."""
+    parts = [(part, word) for word in words for part in normaliser.words(word.text)]
+    wanted, found = normaliser.paired(reference, reference)[0], [part for part, _ in parts]
+    places: list[ClipWord | None] = [None] * len(wanted)
+    for code in Levenshtein.opcodes(wanted, found):
+        if code.tag in ("equal", "replace"):
+            for at, part in zip(
+                range(code.src_start, code.src_end), parts[code.dest_start : code.dest_end], strict=True
+            ):
+                places[at] = part[1]
+    return tuple(places)
 
 
 class TurnJudge:
     """Judges what servers told of turns. Each text is held against its reference once (`match_of`, which may refuse).
 
-    `word_times`: by clip id, the place in the audio of each word of its normalised reference, None where that is not
-    known of a word. Without those of its clip no word of an utterance is found lost.
+    `words`: clip id → when its words sound. Without them no word of its utterances is found lost.
     """
 
     def __init__(
         self,
         normaliser: Normaliser,
         match_of: Callable[[str, str], TranscriptMatch],
-        word_times: Mapping[str, Sequence[WordTime | None]],
+        words: Mapping[str, Sequence[ClipWord]],
     ) -> None:
         self._normaliser = normaliser
         self._match_of = match_of
-        self._word_times = word_times
+        self._words = words
+        self._places: dict[str, Places] = {}
 
     def fill(self, record: UtteranceRecord) -> None:
         """Fills in `endpointing_delay_s`, `cut_early`, `turns` and `words_lost_at_cut`, as far as they can be known."""
@@ -97,8 +110,7 @@ class TurnJudge:
         was_heard = record.speech_s >= speech_end_s - speech_start_s - _SENT_S
         if not cuts and not (was_heard and (ends or record.is_ok)):
             return  # it broke off, or nothing came of it: nobody knows where its turns would have ended
-        times = self._word_times.get(record.clip_id)
-        lost = None if times is None else len(self._lost(record, cuts, times))
+        lost = len(self._lost(record, cuts)) if self._words.get(record.clip_id) else None
         # All was asked for that may be refused: nothing is filled in by halves.
         record.cut_early, record.words_lost_at_cut = bool(cuts), lost
         record.turns = self._n_turns(record, [n for _, n in ends])
@@ -123,22 +135,26 @@ class TurnJudge:
         """How many words of the transcript so many of its characters are."""
         return len(self._normaliser.paired(record.reference, record.text[:n_characters])[1])
 
-    def _lost(
-        self, record: UtteranceRecord, cuts: Sequence[tuple[float, int]], times: Sequence[WordTime | None]
-    ) -> set[int]:
+    def _places_of(self, record: UtteranceRecord) -> Places:
+        if record.clip_id not in self._places:
+            words = self._words[record.clip_id]
+            self._places[record.clip_id] = places_of(record.reference, words, self._normaliser)
+        return self._places[record.clip_id]
+
+    def _lost(self, record: UtteranceRecord, cuts: Sequence[tuple[float, int]]) -> set[int]:
         """The places in the reference of words that no final holds, near a cut. A cut lies where it was told, or, if
         the server was behind, between the words that it told on either side of it."""
         lost: set[int] = set()
         for at_s, n_characters in cuts:
-            found = self._match_of(record.reference, record.text)
+            found, places = self._match_of(record.reference, record.text), self._places_of(record)
             n_heard = self._n_heard(record, n_characters)
-            before = [times[place] for place in found.of_heard[:n_heard] if place is not None]
-            after = [times[place] for place in found.of_heard[n_heard:] if place is not None]
-            at_s = max([at_s, *(time.end_s for time in before[-1:] if time)])
-            at_s = min([at_s, *(time.start_s for time in after[:1] if time)])
+            before = [places[at] for at in found.of_heard[:n_heard] if at is not None]
+            after = [places[at] for at in found.of_heard[n_heard:] if at is not None]
+            at_s = max([at_s, *(word.end_s for word in before[-1:] if word)])
+            at_s = min([at_s, *(word.start_s for word in after[:1] if word)])
             lost |= {
-                place
-                for place, (is_held, time) in enumerate(zip(found.held, times, strict=True))
-                if not is_held and time and time.start_s <= at_s + AT_CUT_S and time.end_s >= at_s - AT_CUT_S
+                at
+                for at, (is_held, word) in enumerate(zip(found.held, places, strict=True))
+                if not is_held and word and word.start_s <= at_s + AT_CUT_S and word.end_s >= at_s - AT_CUT_S
             }
         return lost

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
+from stt_load.audio.clip import ClipWord
 from stt_load.metrics.figures import FIGURES_BY_NAME
 from stt_load.metrics.normaliser import ENGLISH
 from stt_load.metrics.scorer import Scorer
 from stt_load.metrics.stage import StageFigures, StageStats
-from stt_load.metrics.turns import WordTime
+from stt_load.metrics.turns import places_of
 from stt_load.records import UtteranceRecord
 
 REFERENCE = "please send me the bill by mail"
 PLACES = ((0.5, 0.9), (0.9, 1.2), (1.2, 1.4), (2.0, 2.1), (2.1, 2.5), (2.5, 2.7), (2.7, 3.0))  # a pause at 1.4 s
-WORD_TIMES = {"clip": [WordTime(*place) for place in PLACES]}
+WORDS = {"clip": [ClipWord(text, *place) for text, place in zip(REFERENCE.split(), PLACES, strict=True)]}
 SPEECH = (0.5, 3.0)
 FIRST = len("please send me")
 DELAY = FIGURES_BY_NAME["endpointing_delay"]
@@ -35,7 +36,7 @@ def row(*turn_ends: tuple[float, int], text: str = REFERENCE, **what: Any) -> Ut
     fields: dict[str, Any] = {"outcome": "ok", "speech_s": 2.5, "speech_bounds": SPEECH, "turn_ends": [*turn_ends]}
     reference = what.pop("reference", REFERENCE)
     record = UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", reference, text=text, **(fields | what))
-    Scorer({}, ENGLISH, WORD_TIMES).fill_scores(record)
+    Scorer({}, ENGLISH, WORDS).fill_scores(record)
     return record
 
 
@@ -153,7 +154,7 @@ def test_eager_ends_are_counted_where_the_protocol_has_them() -> None:
 
 
 def test_a_row_is_filled_in_wholly_or_not_at_all() -> None:
-    scorer, record = Scorer({}, ENGLISH, WORD_TIMES), row((1.7, FIRST), (3.4, 24), text="please send me by mail")
+    scorer, record = Scorer({}, ENGLISH, WORDS), row((1.7, FIRST), (3.4, 24), text="please send me by mail")
     record.cut_early = record.turns = record.words_lost_at_cut = record.endpointing_delay_s = None
     assert not scorer.fill_cached(record, Nobody())
     assert (record.cut_early, record.turns) == (None, None)
@@ -162,3 +163,14 @@ def test_a_row_is_filled_in_wholly_or_not_at_all() -> None:
     again.cut_early = None
     assert scorer.fill_cached(again, Nobody())
     assert again.cut_early
+
+
+def test_words_of_a_clip_are_found_in_what_the_normaliser_makes_of_its_reference() -> None:
+    said = ("It", "does not", "take", "a", "hundred", "and", "five", "seats.")
+    words = [ClipWord(text, at, at + 0.9) for at, text in enumerate(said)]
+    wanted = ENGLISH.words(" ".join(said))
+    places = places_of(" ".join(said), words, ENGLISH)
+    found = [(word, place and place.text) for word, place in zip(wanted, places, strict=True)]
+    assert found[:4] == [("it", "It"), ("does", "does not"), ("not", "does not"), ("take", "take")]
+    assert found[-1] == ("seats", "seats.")
+    assert len(found) < 9  # some of the number are one word
