@@ -60,6 +60,7 @@ class RunConfig:
     snrs_db: tuple[float | None, ...]
     levels_dbfs: tuple[float | None, ...]
     joins_s: tuple[float | None, ...]
+    pauses_in_speech_s: tuple[float | None, ...]
     slos: tuple[Slo, ...]
     is_strict: bool  # every objective must be proven
     aborts_on_fail: bool

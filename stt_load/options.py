@@ -474,6 +474,16 @@ OPTIONS: tuple[Option, ...] = (
         kinds=TRANSCRIBED,
     ),
     Option(
+        name="pause-in-speech",
+        field="pauses_in_speech_s",
+        group=Group.AUDIO,
+        parse=several(parse_positive_duration_s, "none"),
+        metavar="TIME,…",
+        default="none",
+        help="Callers who think: a pause so long between two words, as 0.3,0.6,1,1.5; none leaves clips as they are.",
+        kinds=PACED,
+    ),
+    Option(
         name="slo",
         field="slos",
         group=Group.OBJECTIVES,

@@ -22,6 +22,7 @@ from stt_load.audio.joined import Joined
 from stt_load.audio.line_codecs import LINE_CODECS, Encode, LineCodec, Through
 from stt_load.audio.loudness import AtLevel
 from stt_load.audio.noises import NOISES, InNoise, NoiseSource, of_file
+from stt_load.audio.paused import Paused
 from stt_load.audio.resample import resample
 from stt_load.audio.sound_levels import to_wave
 from stt_load.clips.cache_folder import cache_folder
@@ -38,6 +39,7 @@ def recipes_of(config: RunConfig, rate_hz: int) -> tuple[Recipe, ...]:
     are spoken as they are. ConfigError where a file of noise can't be read."""
     return recipes(
         _steps(Joined, config.joins_s),
+        _steps(Paused, config.pauses_in_speech_s),
         _steps(AtLevel, config.levels_dbfs),
         _noise_steps(config, rate_hz),
         [None if name is None else _through(LINE_CODECS[name]) for name in config.codecs],
@@ -46,7 +48,7 @@ def recipes_of(config: RunConfig, rate_hz: int) -> tuple[Recipe, ...]:
 
 def derivation_of(config: RunConfig) -> tuple[object, ...]:
     """The options that decide what is made of clips: equal for two runs that make the same of them."""
-    return config.joins_s, config.levels_dbfs, config.noise, config.snrs_db, config.codecs
+    return config.joins_s, config.pauses_in_speech_s, config.levels_dbfs, config.noise, config.snrs_db, config.codecs
 
 
 def derived_clips(clips: ClipSet, config: RunConfig, rate_hz: int) -> ClipSet:
@@ -76,7 +78,7 @@ def _through(codec: LineCodec) -> Step:
     return Through(codec, _encoder(codec))
 
 
-def _steps(step: type[Joined] | type[AtLevel], values: Sequence[float | None]) -> list[Step | None]:
+def _steps(step: type[Joined] | type[Paused] | type[AtLevel], values: Sequence[float | None]) -> list[Step | None]:
     return [None if value is None else step(value) for value in values]
 
 
