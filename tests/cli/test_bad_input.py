@@ -14,6 +14,8 @@ import pytest
 
 from stt_load.cli import main
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
 LADDER = [sys.executable, "-m", "locust", "-f", str(CHECKOUT / "locustfiles" / "ladder.py"), "--headless"]

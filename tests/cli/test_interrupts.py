@@ -26,6 +26,8 @@ from stt_load.cli import COMMANDS
 from stt_load.cli.interrupts import interruptible
 from stt_load.process.ending_signals import ENDING
 
+pytestmark = pytest.mark.slow
+
 STT_LOAD = [sys.executable, "-P", "-m", "stt_load"]
 SIGNALS = pytest.mark.parametrize("number", ENDING)
 

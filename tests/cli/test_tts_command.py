@@ -22,6 +22,8 @@ from stt_load.cli.tts import _write_somewhere
 from stt_load.process.ending_signals import ENDING
 from stt_load.server.process import ServerProcess
 
+pytestmark = pytest.mark.slow
+
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()", "tts"]
 PATIENCE_S = 60.0
 

@@ -18,6 +18,8 @@ from made_run import made_run
 from stt_load.process.ending_signals import ENDING
 from stt_load.report.report_files import SUMMARY, WRITERS, write_report
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 60.0
 OLD = "what an earlier report says"
 

@@ -11,6 +11,8 @@ import pytest
 from acme import install_package
 from walkthrough import CHECKOUT, follow, steps_of
 
+pytestmark = pytest.mark.slow
+
 STT_LOAD = [sys.executable, "-c", "from stt_load.cli import main; main()"]
 PATIENCE_S = 120.0
 

@@ -57,6 +57,8 @@ from stt_load.sizing.identity import differences, machine_lines, machine_of
 from stt_load.sizing.replica import read_replica
 from stt_load.text.whole_characters import with_whole_characters
 
+pytestmark = pytest.mark.slow
+
 Mutation = Callable[[random.Random, bytes], bytes]
 
 

@@ -17,6 +17,8 @@ import pytest
 import requests
 from stand_in import DEADLINE_S, RunningSidecar, StandInSmi, dmon_row, environment_with_path, eventually, sidecar
 
+pytestmark = pytest.mark.slow
+
 FEED = """\
 from gevent import monkey
 monkey.patch_all()
