@@ -3,7 +3,7 @@
 Server: API v1 `/v1/listen` as developers.deepgram.com tells it and deepgram-python-sdk 7.6.0 at 7da415d (2026-07-22),
 `src/deepgram/listen/v1/types`, types it. The same protocol: WhisperLiveKit at ed571b6 (2026-08-16),
 `whisperlivekit/deepgram_compat.py`. Everything is asked for in the query; the key travels as `Authorization: Token`.
-Flux (`/v2/listen`) speaks otherwise, and is not spoken here.
+Flux (`/v2/listen`) speaks otherwise: `deepgram_flux.py`.
 
 What a client must know:
 
@@ -141,7 +141,7 @@ class Deepgram(Dialect):
             "UtteranceEnd": {"channel", "last_word_end"},
             "Error": {"description"},
         }.get(str(body.get("type")))
-        return own_keys is not None and body.keys() >= own_keys
+        return own_keys is not None and body.keys() >= own_keys and "sequence_id" not in body  # which Flux has
 
     def _on_results(self, body: Mapping[str, object]) -> Sequence[Event]:
         """An interim result may be anything. A final one has a channel, whose alternatives may be none."""

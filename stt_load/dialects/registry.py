@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from stt_load.dialects.assemblyai import AssemblyAI
 from stt_load.dialects.deepgram import Deepgram
+from stt_load.dialects.deepgram_flux import DeepgramFlux
 from stt_load.dialects.events import Message
 from stt_load.dialects.funasr import FunAsr
 from stt_load.dialects.funasr_realtime import FunAsrRealtime
@@ -177,6 +178,13 @@ DIALECTS: dict[str, DialectRow] = {
             default_url="tcp://localhost:10300",
             homepage="https://github.com/rhasspy/wyoming",
             dialect=Wyoming,
+        ),
+        DialectRow(
+            name="deepgram-flux",
+            summary="Deepgram Flux, `/v2/listen`: int16 in, the text of each turn and its end, eager ends too",
+            default_url="wss://api.deepgram.com/v2/listen",
+            homepage="https://developers.deepgram.com/docs/flux/quickstart",
+            dialect=DeepgramFlux,
         ),
     )
 }

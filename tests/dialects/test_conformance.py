@@ -263,7 +263,7 @@ def interims(talk: Conversation) -> Iterator[tuple[float, dict[str, object], tup
             continue
         body, events = try_object(message), dialect.on_message(message)
         told = [event.text for event in events if isinstance(event, Partial)]
-        if not is_final(body) and body.get("type") != "diff":
+        if not is_final(body) and body.get("type") != "diff" and body.get("event") != "EndOfTurn":
             told += [event.text for event in events if isinstance(event, CumulativeTranscript) and not event.is_last]
         for path, text in leaves(body):
             if text.strip() and any(text.strip() in whole for whole in told):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from stt_load.server.dialects.assemblyai import AssemblyAIServer
 from stt_load.server.dialects.deepgram import DeepgramServer
+from stt_load.server.dialects.deepgram_flux import DeepgramFluxServer
 from stt_load.server.dialects.funasr import FunAsrServer
 from stt_load.server.dialects.funasr_realtime import FunAsrRealtimeServer
 from stt_load.server.dialects.kyutai import KyutaiServer
@@ -44,4 +45,5 @@ SERVER_DIALECTS: dict[str, type[ServerDialect]] = {
     "speechmatics": SpeechmaticsServer,
     "kyutai": KyutaiServer,
     "riva": RivaServer,
+    "deepgram-flux": DeepgramFluxServer,
 }
