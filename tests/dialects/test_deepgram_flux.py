@@ -28,7 +28,7 @@ def turn_end(text: str, index: int, trigger: str = "model") -> str:
 @pytest.mark.parametrize(
     ("end", "options", "asked", "said", "is_answered"),
     [
-        ("server", (), None, None, True),
+        ("server", (), None, None, False),
         ("client", (), "1.0", "ForceEndTurn", True),
         ("client", ("eot_threshold=0.8",), "0.8", "ForceEndTurn", False),  # the model may have ended the turn before
         ("client", ("finish=close",), None, "CloseStream", True),
