@@ -78,6 +78,7 @@ class RunConfig:
     seed: int
     verbose: bool
     live: bool
+    tokens_per_s: float | None  # None where no text is fed in pieces
     spike: tuple[int, int, int] | None  # callers before it, in it and after it, which are `concurrency` then
     spike_hold_s: float
     ramps_down: bool  # `concurrency` has the way down, too
@@ -150,10 +151,18 @@ def _value(option: Option, given: object) -> Any:
     return None if text is None else option.parse(text)
 
 
+def _row_of(values: Mapping[str, Any], kind: LoadKind) -> Any:
+    """The row of the server; None where there is none of that name, which has its line already."""
+    name = values.get("dialect")
+    if name is None:
+        return None
+    return find_dialect(name) if kind is STREAM else kind.dialect_rows()[name]
+
+
 def _settle_url(values: dict[str, Any], kind: LoadKind) -> list[str]:
-    """Which schemes the URL may have depends on the kind of load, and where callers speak, on the dialect."""
-    is_known = kind is STREAM and "dialect" in values
-    schemes = find_dialect(values["dialect"]).url_schemes if is_known else kind.url_schemes
+    """Which schemes the URL may have depends on the server, or on the kind of load where nobody knows the server."""
+    row = _row_of(values, kind)
+    schemes = kind.url_schemes if row is None else row.url_schemes
     try:
         values["stt_url"] = values["stt_url"] and parse_url(values["stt_url"], schemes)
     except ValueError as error:
@@ -217,6 +226,11 @@ def _settle_request(values: dict[str, Any], kind: LoadKind) -> list[str]:
         problems += error.problems
     values["stt_url"] = completed_by(row.default_url, values["stt_url"] or row.default_url)
     values |= {"end": "client", "trailing_silence_s": 0.0}
+    if kind.is_synthesised:
+        try:
+            values["tokens_per_s"] = row.pace_of_text(values.get("tokens_per_s"))
+        except ValueError as error:
+            problems.append(f"--tokens-per-second: {error}")
     return problems
 
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stt_load.carriers import CARRIERS, imported
+from stt_load.carriers import CARRIERS, WEBSOCKET, imported
 from stt_load.credentials import API_KEY_VARIABLE, TTS_KEY_VARIABLE
+from stt_load.option_values import HTTP_SCHEMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ UPLOAD = LoadKind(
     is_synthesised=False,
     default_slos=("rtf:p95<1", "error_rate<1%", "wer_delta<5%"),
     request_name="UPLOAD",
-    url_schemes=("http", "https"),
+    url_schemes=HTTP_SCHEMES,
     key_variable=API_KEY_VARIABLE,
     dialects="stt_load.uploads.apis:UPLOAD_APIS",
     workload="stt_load.workloads.upload:UploadWorkload",
@@ -104,7 +105,7 @@ TTS = LoadKind(
     is_synthesised=True,
     default_slos=("rtf:p95<1", "underruns<1", "error_rate<1%"),
     request_name="TTS",
-    url_schemes=("http", "https"),
+    url_schemes=(*HTTP_SCHEMES, *WEBSOCKET.schemes),
     key_variable=TTS_KEY_VARIABLE,
     dialects="stt_load.tts.apis:TTS_APIS",
     workload="stt_load.workloads.tts:TtsWorkload",
@@ -118,6 +119,8 @@ PACED = frozenset(kind for kind in ALL_KINDS if kind.is_paced)
 REQUESTS = ALL_KINDS - PACED
 TRANSCRIBED = frozenset(kind for kind in ALL_KINDS if kind.is_transcribed)
 SYNTHESISED = frozenset(kind for kind in ALL_KINDS if kind.is_synthesised)
+IN_FRAMES = PACED | SYNTHESISED
+"""Kinds of which something is sent at its pace: audio, or a text that is fed piece by piece."""
 
 
 def kind_of(dialect: str | None) -> LoadKind:

@@ -236,6 +236,9 @@ def parse_spike(text: str) -> tuple[int, int, int]:
     raise ValueError(f"{text!r} is no spike: write callers before, in and after it, as in 5,40,5")
 
 
+HTTP_SCHEMES = ("http", "https")
+
+
 def parse_web_socket_url(text: str) -> str:
     """A ws:// or wss:// URL."""
     return parse_url(text, ("ws", "wss"))
@@ -243,7 +246,7 @@ def parse_web_socket_url(text: str) -> str:
 
 def parse_http_url(text: str) -> str:
     """An http:// or https:// URL."""
-    return parse_url(text, ("http", "https"))
+    return parse_url(text, HTTP_SCHEMES)
 
 
 def parse_url(text: str, schemes: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from stt_load.credentials import HEADERS_VARIABLE, parse_header
 from stt_load.dialects.registry import find_dialect
-from stt_load.kinds import ALL_KINDS, PACED, STREAM, TRANSCRIBED, LoadKind, kind_of
+from stt_load.kinds import ALL_KINDS, PACED, STREAM, SYNTHESISED, TRANSCRIBED, LoadKind, kind_of
 from stt_load.metrics.languages import parse_language
 from stt_load.option_values import (
     DEFAULT_CONCURRENCY,
@@ -678,6 +678,16 @@ OPTIONS: tuple[Option, ...] = (
         "back.",
         is_flag=True,
         plans=_LADDER,
+    ),
+    Option(
+        name="tokens-per-second",
+        field="tokens_per_s",
+        group=Group.AUDIO,
+        parse=parse_number_above_zero,
+        metavar="N",
+        default_help="30 where the server takes its text in pieces",
+        help="How fast a text is fed to a server that speaks it while it is written, as by a language model.",
+        kinds=SYNTHESISED,
     ),
 )
 

@@ -132,10 +132,14 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("verbose", True, "verbose", True),
     ("verbose", "false", "verbose", False),
     ("live", "1", "live", True),
+    ("tokens_per_second", "25", "tokens_per_s", 25.0),
 ]
 
 
-NEEDED = {key: {"gpu_sidecar": "local"} for key in ("gpu_id", "server_process")}  # what they are options of
+NEEDED: dict[str, dict[str, str]] = {
+    **{key: {"gpu_sidecar": "local"} for key in ("gpu_id", "server_process")},
+    "tokens_per_second": {"dialect": "tts-vllm-omni"},
+}  # what they are options of
 
 
 @pytest.mark.parametrize(("key", "given", "into", "expected"), GOOD)
@@ -251,6 +255,7 @@ BAD = [
     ("label", "a/b", "--label: 'a/b' becomes a folder name"),
     ("label", "x" * 61, "becomes a folder name"),
     ("seed", "abc", "--seed: 'abc' must be a whole number from 0"),
+    ("tokens_per_second", "0", "--tokens-per-second: '0' must be greater than zero"),
 ]
 
 

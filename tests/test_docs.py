@@ -34,7 +34,7 @@ from stt_load.run.plan import Phase
 from stt_load.server_metrics.known import KNOWN_METRICS
 from stt_load.telemetry.exported import EXPORTED
 from stt_load.tts.apis import TTS_APIS, TtsApi
-from stt_load.tts_benchmark.table import STREAMED, TOTALS
+from stt_load.tts_benchmark.table import AFTER_TEXT, STREAMED, TOTALS
 from stt_load.uploads.apis import UPLOAD_APIS, UploadApi
 
 CHECKOUT = Path(__file__).parents[1]
@@ -271,7 +271,7 @@ def test_verdicts_phases_outcomes_and_exit_codes_are_explained() -> None:
 
 def test_every_column_in_the_documents_is_one_of_a_table_that_is_printed() -> None:
     printed = {heading for kind in KINDS.values() for heading in columns_of(kind)}
-    printed |= {"device", *(column.heading for column in RESOURCE_COLUMNS), *TOTALS, *STREAMED}
+    printed |= {"device", *(column.heading for column in RESOURCE_COLUMNS), *TOTALS, *STREAMED, *AFTER_TEXT}
     table = re.compile(r"^\| column \|.*\n(?:\|.*\n)+", re.MULTILINE)
     named = {
         (name, cell) for name, text in DOCUMENTS.items() for rows in table.findall(text) for cell in first_cells(rows)

@@ -24,7 +24,14 @@ from stt_load.config import listener_at
 from stt_load.credentials import TTS_KEY_VARIABLE, read_credentials, sidecar_token
 from stt_load.errors import ConfigError, ExitCode, WriteError
 from stt_load.kinds import TTS
-from stt_load.option_values import parse_gpus, parse_http_url, parse_positive_duration_s, parse_sidecars
+from stt_load.option_values import (
+    completed_by,
+    parse_gpus,
+    parse_number_above_zero,
+    parse_positive_duration_s,
+    parse_sidecars,
+    parse_url,
+)
 from stt_load.options import OPTIONS, PlanKind, options_of
 from stt_load.process.atomic_file import write_atomically
 from stt_load.process.data_folder import rescue_folders
@@ -36,18 +43,17 @@ from stt_load.sidecar.local import LocalSidecar
 from stt_load.text.printable import printable
 from stt_load.text.url_secrets import without_credentials
 from stt_load.tts.apis import TTS_APIS
-from stt_load.tts.engines import with_path
 from stt_load.tts_benchmark.benchmark_run import BenchmarkRun
 from stt_load.tts_benchmark.gpu_watch import GpuWatch
 from stt_load.tts_benchmark.results import Benchmark, result_json, with_streaming_known
 from stt_load.tts_benchmark.table import explanations, result_tables
-from stt_load.workloads.tts import TtsClient
+from stt_load.workloads.tts import speech_client
 
 _PREFIX = "tts-"
 _NAMES = [name.removeprefix(_PREFIX) for name in TTS_APIS]
 _TYPE = re.compile(r"[A-Za-z0-9._-]{1,60}")
 _STANDARD = "standard-"
-_SHARED = ("dialect-option", "header", "insecure", "gpu-sidecar", "gpu-id", "results")
+_SHARED = ("dialect-option", "tokens-per-second", "header", "insecure", "gpu-sidecar", "gpu-id", "results")
 _OF_ITS_OWN = ("stt-url", "dialect", "timeout", "concurrency", "live")  # declared here in other words, or always on
 _OF_THE_LADDER = tuple(
     option.name
@@ -122,9 +128,7 @@ def command(concurrency: str | None, **given: Any) -> None:
 def _ladder_options(given: dict[str, Any], concurrency: str) -> dict[str, Any]:
     api = TTS_APIS[_PREFIX + given["api"]]
     named = {key: value for key, value in given.items() if key in {option.key for option in OPTIONS}}
-    url = given["url"] or api.default_url
-    with contextlib.suppress(ConfigError):  # the check of all options says what is wrong with it
-        url = with_path(url, api.path)
+    url = completed_by(api.default_url, given["url"] or api.default_url)
     return {**named, "dialect": api.name, "stt_url": url, "concurrency": concurrency}
 
 
@@ -136,7 +140,8 @@ class _BenchmarkCommand:
         self._given = given
         self._api = TTS_APIS[_PREFIX + given["api"]]
         url = given["url"] or self._api.default_url
-        self._url = self._parsed("url", lambda text: with_path(parse_http_url(text), self._api.path), url)
+        self._url = self._parsed("url", self._parse_url, url)
+        self._tokens_per_s = self._parsed("tokens-per-second", self._pace_of_text, given["tokens_per_second"])
         self._timeout_s = self._parsed("timeout", parse_positive_duration_s, given["timeout"])
         self._places = self._parsed("gpu-sidecar", parse_sidecars, given["gpu_sidecar"]) or ()
         self._gpu_id = self._parsed("gpu-id", parse_gpus, given["gpu_id"])
@@ -159,6 +164,12 @@ class _BenchmarkCommand:
         problem = self._url and unreachable("--url", self._url)
         self._problems += [line for line in (problem, unwritable(self._results)) if line]
 
+    def _parse_url(self, text: str) -> str:
+        return completed_by(self._api.default_url, parse_url(text, self._api.url_schemes))
+
+    def _pace_of_text(self, text: str) -> float | None:
+        return self._api.pace_of_text(parse_number_above_zero(text))
+
     def _parsed(self, name: str, parse: Callable[[str], Any], text: str | None) -> Any:
         try:
             return None if text is None else parse(text)
@@ -174,10 +185,11 @@ class _BenchmarkCommand:
             return None
 
     def run(self) -> ExitCode:
-        client = TtsClient(
+        client = speech_client(
             self._api,
             self._url,
             self._options,
+            self._tokens_per_s,
             self._timeout_s,
             self._credentials,
             not self._given["insecure"],

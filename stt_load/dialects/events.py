@@ -106,6 +106,19 @@ class Ignored(msgspec.Struct, frozen=True, gc=False):
     why: str
 
 
+class SpeechFormat(msgspec.Struct, frozen=True, gc=False):
+    """The server says how the audio that follows is made: int16 samples of all channels in turn."""
+
+    rate_hz: int
+    channels: int = 1
+
+
+class SpeechAudio(msgspec.Struct, frozen=True, gc=False):
+    """Audio that the server speaks."""
+
+    data: bytes
+
+
 Event = (
     Ready
     | Reply
@@ -122,6 +135,8 @@ Event = (
     | ServerError
     | Remark
     | Ignored
+    | SpeechFormat
+    | SpeechAudio
 )
 
 NEUTRAL_EVENTS = (Ignored, Remark, Gauge, Reply)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from stt_load.kinds import ALL_KINDS, KINDS, PACED, REQUESTS, SYNTHESISED, TRANSCRIBED, LoadKind
+from stt_load.kinds import ALL_KINDS, IN_FRAMES, KINDS, PACED, REQUESTS, SYNTHESISED, TRANSCRIBED, LoadKind
 
 UPLOADS = REQUESTS & TRANSCRIBED
 
@@ -400,7 +400,7 @@ FIGURES: tuple[Figure, ...] = (
         unit=Unit.SECONDS,
         source=Source.STAGE,
         meaning="frame due → frame handed to the kernel: p99 over all frames, rounded up to a whole millisecond",
-        kinds=PACED,
+        kinds=IN_FRAMES,
         in_json=False,  # there it is `pacing_lag_s`
         csv=(CsvColumn("pacing_lag_p99_ms", None, 2, 1000),),
     ),
@@ -410,7 +410,7 @@ FIGURES: tuple[Figure, ...] = (
         unit=Unit.SECONDS,
         source=Source.STAGE,
         meaning="the same for the latest frame of the stage",
-        kinds=PACED,
+        kinds=IN_FRAMES,
         in_json=False,
         csv=(CsvColumn("pacing_lag_max_ms", None, 2, 1000),),
     ),
@@ -529,7 +529,7 @@ FIGURES: tuple[Figure, ...] = (
         field="total_s",
         unit=Unit.SECONDS,
         source=Source.COMPLETED,
-        meaning="first byte of the request → last byte of the answer",
+        meaning="first byte of the request, or first token due → last byte of the answer",
         kinds=REQUESTS,
         has_slo=True,
         csv=_csv("total", "p50", "p95", "p99", "mean"),
@@ -584,7 +584,7 @@ FIGURES: tuple[Figure, ...] = (
         field="first_audio_s",
         unit=Unit.SECONDS,
         source=Source.COMPLETED,
-        meaning="first byte of the request → first audio after the header, if the answer is streamed",
+        meaning="first byte of the request, or first token due → first audio, if the answer is streamed",
         kinds=SYNTHESISED,
         has_slo=True,
         csv=_csv("first_audio", "p50", "p95", "p99", "mean"),
@@ -629,7 +629,7 @@ FIGURES: tuple[Figure, ...] = (
         unit=Unit.COUNT,
         source=Source.SUM,
         meaning="frames sent",
-        kinds=PACED,
+        kinds=IN_FRAMES,
     ),
     Figure(
         name="frames_late",
@@ -637,7 +637,7 @@ FIGURES: tuple[Figure, ...] = (
         unit=Unit.COUNT,
         source=Source.SUM,
         meaning="frames handed over more than 10 ms after they were due",
-        kinds=PACED,
+        kinds=IN_FRAMES,
     ),
     Figure(
         name="late_frames",
@@ -645,7 +645,7 @@ FIGURES: tuple[Figure, ...] = (
         unit=Unit.RATIO,
         source=Source.STAGE,
         meaning="share of frames handed over more than 10 ms after they were due; above 1 % a stage is invalid",
-        kinds=PACED,
+        kinds=IN_FRAMES,
         csv=_percent("late_frames_pct", 3),
     ),
     Figure(
@@ -762,6 +762,17 @@ FIGURES: tuple[Figure, ...] = (
         kinds=PACED,
         has_slo=True,
         csv=_one("resumed"),
+    ),
+    Figure(
+        name="first_audio_after_text",
+        field="first_audio_after_text_s",
+        unit=Unit.SECONDS,
+        source=Source.COMPLETED,
+        meaning="last token due → first audio; negative if the server spoke before the text had ended",
+        kinds=SYNTHESISED,
+        has_slo=True,
+        csv=_csv("first_audio_after_text", "p50", "p95"),
+        table=_table("after text", "p50", "p95"),
     ),
 )
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from stt_load.records import UtteranceRecord
 
-_COLUMNS = tuple(map(attrgetter, ("started_at", "audio_s", "frames", "frames_missed")))
+_COLUMNS = tuple(map(attrgetter, ("started_at", "frames", "frames_missed")))
 _ROUNDING = 1e-6  # of a frame: a frame that is due at the very beginning of the hold is in it
 
 
@@ -47,12 +47,13 @@ class HoldFrames:
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of the stage, counted ones and others."""
-        known = [each for each in records if each.frames and each.audio_s and _says_which_were_late(each)]
+        known = [each for each in records if each.frames and _sent_s(each) and _says_which_were_late(each)]
         if not known:
             return
-        started_at, audio_s, frames, missed = (np.fromiter(map(read, known), float, len(known)) for read in _COLUMNS)
+        started_at, frames, missed = (np.fromiter(map(read, known), float, len(known)) for read in _COLUMNS)
+        sent_s = np.fromiter(map(_sent_s, known), float, len(known))
         first, end = (
-            np.clip(_frames_due_before(edge_s - started_at, audio_s / frames), 0, frames + missed)
+            np.clip(_frames_due_before(edge_s - started_at, sent_s / frames), 0, frames + missed)
             for edge_s in (self.hold_start_s, self.hold_end_s)
         )
         self.frames += int(np.sum(np.maximum(end - first, 0)))
@@ -64,6 +65,11 @@ class HoldFrames:
 
     def close(self) -> DueFrames:
         return DueFrames(self.frames, self.late)
+
+
+def _sent_s(record: UtteranceRecord) -> float:
+    """How long the frames took that were sent: of audio, or of text where that was fed piece by piece."""
+    return record.audio_s if record.text_s is None else record.text_s
 
 
 def _says_which_were_late(record: UtteranceRecord) -> bool:

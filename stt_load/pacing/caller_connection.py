@@ -13,7 +13,7 @@ from stt_load.errors import SttLoadError
 from stt_load.net.transport import Transport
 from stt_load.pacing.in_flight import Driver, InFlight, Opening, Watcher
 from stt_load.records import Figures, Stamp
-from stt_load.session.session import Session
+from stt_load.session.played import PlayedSession
 
 CONNECT_TIMEOUT_S = 10.0
 _MOST_BETWEEN = 2_000  # messages between two utterances: all are read at once
@@ -86,7 +86,7 @@ class CallerConnection:
         self.close()
         return False
 
-    def run(self, session: Session, watch: Watcher | None = None) -> None:
+    def run(self, session: PlayedSession, watch: Watcher | None = None) -> None:
         """Plays one utterance; every fault of the connection ends up in its session.
 
         What is to be told of the connection is in `latest_use` then, however this ends. Raises what the caller's
@@ -112,7 +112,7 @@ class CallerConnection:
         self._is_open = False
         self._transport.close()
 
-    def _dial(self, session: Session, watch: Watcher | None) -> Opening | None:
+    def _dial(self, session: PlayedSession, watch: Watcher | None) -> Opening | None:
         """None where the server's name leads nowhere: the session knows."""
         clock = self._driver.clock
         deadline_s = clock() + self._connect_timeout_s
@@ -125,7 +125,7 @@ class CallerConnection:
             return None
         return Opening(deadline_s, self._target.first_messages)
 
-    def _use_by(self, session: Session, stamp: Stamp) -> ConnectionUse:
+    def _use_by(self, session: PlayedSession, stamp: Stamp) -> ConnectionUse:
         if self._opened_at_s is None:
             self._opened_at_s = session.opened_at_s
         if session.schedule is None or self._opened_at_s is None:

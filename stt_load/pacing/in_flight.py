@@ -12,8 +12,8 @@ from stt_load.credentials import Credentials
 from stt_load.dialects.events import Event, Message
 from stt_load.net.transport import Need, Transport
 from stt_load.records import Stamp
+from stt_load.session.played import PlayedSession
 from stt_load.session.schedule import Schedule
-from stt_load.session.session import Session
 
 
 class Watcher(Protocol):
@@ -85,15 +85,15 @@ class InFlight:
     )
 
     def __init__(
-        self, session: Session, transport: Transport, opening: Opening | None = None, watch: Watcher | None = None
+        self, session: PlayedSession, transport: Transport, opening: Opening | None = None, watch: Watcher | None = None
     ) -> None:
         self.session = session
         self.opening = opening
         self.transport = transport
         self.send_frame = transport.send_frame
         self.on_done: Callable[[InFlight], object] = _nobody_waits
-        self.watch = watch and redacted(watch, session.dialect.settings.credentials)
-        self.frames = session.audio.frames
+        self.watch = watch and redacted(watch, session.credentials)
+        self.frames = session.frames
         self.stamp: Stamp = "read"
         self.is_done = False
         self.crash: Exception | None = None

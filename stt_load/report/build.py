@@ -286,7 +286,7 @@ def _evidence(
         users=timeline.users,
         users_reached=None if timeline.hold is None else int(timeline.hold["reached"]),
         workers=timeline.workers,
-        is_paced=facts.is_paced,
+        is_paced=facts.is_paced or figures.sums["frames"] > 0,  # a text may be fed in pieces
         frames=int(figures.sums["frames"]),
         frames_late=int(figures.sums["frames_late"]),
         frames_held_up=figures.frames_held_up,

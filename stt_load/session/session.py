@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from stt_load.credentials import Credentials
 from stt_load.dialects.base import Dialect, End
 from stt_load.dialects.events import (
     NEUTRAL_EVENTS,
@@ -45,6 +46,7 @@ from stt_load.session.actions import Action, Done, Send, SendFrames, SessionRule
 from stt_load.session.encoded_clip import EncodedClip
 from stt_load.session.error_text import ErrorText
 from stt_load.session.outcomes import is_orderly_end, outcome_of_fault, refusal_of_fault
+from stt_load.session.prepared_message import PreparedMessage
 from stt_load.session.schedule import Schedule
 from stt_load.session.timestamps import Timestamps
 from stt_load.session.transcript import ALL_CAME_EARLY, ENDS_EARLIER, Transcript, ends_as_reference
@@ -224,6 +226,16 @@ class Session:
         if self.schedule is None:
             return "connecting"
         return "waiting" if self.schedule.is_all_sent else "speaking"
+
+    @property
+    def frames(self) -> Sequence[Sequence[PreparedMessage]]:
+        """The messages of each frame."""
+        return self.audio.frames
+
+    @property
+    def credentials(self) -> Credentials:
+        """What must not be shown of what goes over the wire."""
+        return self.dialect.settings.credentials
 
     @property
     def opened_at_s(self) -> float | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stt_load.kinds import ALL_KINDS, PACED, REQUESTS, TRANSCRIBED, LoadKind
+from stt_load.kinds import ALL_KINDS, IN_FRAMES, PACED, REQUESTS, TRANSCRIBED, LoadKind
 from stt_load.report.model import StageReport, Verdict
 from stt_load.telemetry.counters import RunCounters
 from stt_load.telemetry.histogram import LatencyHistogram
@@ -158,9 +158,9 @@ EXPORTED = (
         "frames",
         _C,
         "{frame}",
-        "Frames of audio of utterances that began in a hold",
+        "Frames of audio, or pieces of text, of utterances that began in a hold",
         _one(lambda live: live.counters.frames),
-        PACED,
+        IN_FRAMES,
     ),
     Exported(
         "late_frames",
@@ -168,7 +168,7 @@ EXPORTED = (
         "{frame}",
         "Frames of such utterances that were handed over more than 10 ms after they were due",
         _one(lambda live: live.counters.frames_late),
-        PACED,
+        IN_FRAMES,
     ),
     Exported(
         "word_errors",

@@ -6,6 +6,8 @@ tts-chatterbox   https://github.com/devnen/Chatterbox-TTS-Server, models.py and 
                  older servers ignore it; ranges are not enforced there, so they are here.
 tts-openai       https://platform.openai.com/docs/api-reference/audio/createSpeech, and what clones add to it.
 
+Servers that take a text piece by piece, over a websocket, are in `tts/text_stream.py`.
+
 Where these servers listen and how their voices are called is told in `tts/engines.py`, which makes clips with them.
 """
 
@@ -16,8 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stt_load.dialects.options import DialectOption, parse_dialect_options
-from stt_load.option_values import number_from_to, one_of, or_none, parse_whole_number, parse_yes_or_no
+from stt_load.option_values import HTTP_SCHEMES, number_from_to, one_of, or_none, parse_whole_number, parse_yes_or_no
 from stt_load.tts.engines import ENGINES
+from stt_load.tts.text_stream import TEXT_STREAM_APIS, TextStreamApi
 
 Options = Mapping[str, Any]
 """The parsed value of each option that its API has; None where the server is to decide."""
@@ -27,21 +30,30 @@ Options = Mapping[str, Any]
 class TtsApi:
     """One speech API.
 
-    `path` is used where a URL comes without one. `body`: the JSON to be posted for a text.
+    `body`: the JSON to be posted for a text.
     """
 
     name: str
     summary: str
     default_url: str
-    path: str
     options: tuple[DialectOption, ...]
     body: Callable[[str, Options], dict[str, Any]]
     unconfirmed: tuple[str, ...] = ()
     takes_key: bool = True
 
+    @property
+    def url_schemes(self) -> tuple[str, ...]:
+        """What the server's URL may begin with."""
+        return HTTP_SCHEMES
+
     def facts(self) -> dict[str, str]:
         """What `stt-load dialects NAME` says of it, by label."""
         return {"a connection": "carries one request"}
+
+    def pace_of_text(self, tokens_per_s: float | None) -> None:
+        """None: the text goes out whole. Raises ValueError where it is to be fed at a pace."""
+        if tokens_per_s is not None:
+            raise ValueError(f"{self.name} takes its text whole: leave it out")
 
     def parse_options(self, given: Sequence[str]) -> dict[str, Any]:
         """`KEY=VALUE` texts → Options. Raises ConfigError with every problem."""
@@ -79,14 +91,13 @@ _CHATTERBOX = ENGINES["chatterbox"]
 _OPENAI = ENGINES["openai"]
 _OPENAI_FORMATS = ("wav", "pcm", "mp3", "opus", "flac", "aac")
 
-TTS_APIS: dict[str, TtsApi] = {
+TTS_APIS: dict[str, TtsApi | TextStreamApi] = {
     row.name: row
     for row in (
         TtsApi(
             "tts-chatterbox",
             "Chatterbox-TTS-Server, POST /tts: a text in, an audio file or a stream out",
             "http://localhost:8004/tts",
-            "/tts",
             (
                 DialectOption(
                     "voice",
@@ -124,7 +135,6 @@ TTS_APIS: dict[str, TtsApi] = {
             "tts-openai",
             "OpenAI's POST /v1/audio/speech and its likes: a text in, an audio file, a stream or events out",
             "http://localhost:8000/v1/audio/speech",
-            "/v1/audio/speech",
             (
                 DialectOption("model", _OPENAI.default_model or "", "the server's name of the model", or_none()),
                 DialectOption("voice", _OPENAI.default_voice, "the server's name of the voice", or_none()),
@@ -145,5 +155,6 @@ TTS_APIS: dict[str, TtsApi] = {
             _openai_body,
             unconfirmed=("Audio in events (stream_format=sse) is as the API reference has it.",),
         ),
+        *TEXT_STREAM_APIS,
     )
 }

@@ -1,6 +1,7 @@
 """One text spoken by a server: what it answered and when, and what that comes to.
 
-All times are seconds from the first byte of the request.
+All times are seconds from the first byte of the request; where the text is fed token by token, from the moment when
+the first one was due.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class TtsResult:
     stamp: Stamp = "read"
     arrival_late_s: float | None = None  # how long before their times its first or last byte may have arrived
     playback: Playback | None = None  # as if it was streamed; None where that can't be
+    text_s: float | None = None  # first token due -> last token due; None where the request had the whole text
 
     @property
     def is_ok(self) -> bool:
@@ -55,10 +57,11 @@ class TtsResult:
     @property
     def is_streamed(self) -> bool:
         """Whether this answer was streamed, by itself alone. Under load even a finished file may come with a pause in
-        it, so a length that was known beforehand speaks against it whatever the times say."""
+        it, so a length that was known beforehand speaks against it whatever the times say. One whose text came in
+        pieces is streamed in any case."""
         if not self.is_ok or self.first_byte_s is None or self.total_s is None or self.is_length_known:
             return False
-        return self.first_byte_s <= STREAMED_UP_TO * self.total_s
+        return self.text_s is not None or self.first_byte_s <= STREAMED_UP_TO * self.total_s
 
     def first_audio_s(self, server_streams: bool = False) -> float | None:
         """When the first audio came; None where the answer was not streamed, because the first byte of a finished file
@@ -67,6 +70,14 @@ class TtsResult:
         if self.is_streamed or (server_streams and self.is_ok and not self.is_length_known):
             return self.first_byte_s
         return None
+
+    @property
+    def first_audio_after_text_s(self) -> float | None:
+        """Last token due -> first audio, below zero where the server spoke before it had the whole text; None where the
+        request had all of it."""
+        if self.text_s is None or not self.is_ok or self.first_byte_s is None:
+            return None
+        return self.first_byte_s - self.text_s
 
     @property
     def rtf(self) -> float | None:
@@ -94,6 +105,11 @@ class SpeechReader:
         self._counter = AudioCounter(self._asked, content_type)
         self._events = AudioEvents() if content_type.lower().startswith(CONTENT_TYPE) else None
         self._has_content_length = "content-length" in headers
+
+    def begin_samples(self, rate_hz: int) -> None:
+        """The server says that so many int16 samples a second follow; it may say so again before each sentence."""
+        if not self._counter.n_bytes:
+            self._counter = AudioCounter(self._asked, f"audio/pcm;rate={rate_hz}")
 
     def feed(self, at_s: float, data: bytes) -> None:
         """A piece of the body arrived. Raises ProtocolError where it is no audio."""

@@ -25,6 +25,10 @@ def _percentile(values: Distribution, p: float) -> str:
     return _seconds(values.at(p)) + (FEW if values.n and not values.supports(p) else "")
 
 
+def _percentile_of(values: Distribution | None, p: float) -> str:
+    return NOTHING if values is None else _percentile(values, p)
+
+
 def _first_audio(p: float) -> Callable[[TextRuns], str]:
     def cell(text: TextRuns) -> str:
         if text.first_audio is None:
@@ -58,11 +62,21 @@ STREAMED: Columns = _NAME | {
     "gap max": lambda text: _seconds(text.gaps.max),
     "underruns": lambda text: NOTHING if text.underruns is None else str(text.underruns),
 }
+AFTER_TEXT: Columns = {
+    "after text p50": lambda text: _percentile_of(text.first_audio_after_text, 0.50),
+    "after text p95": lambda text: _percentile_of(text.first_audio_after_text, 0.95),
+}
+"""Only where the text was fed token by token."""
 
 
 def result_tables(benchmark: Benchmark) -> tuple[Table, Table]:
     """Two tables: of the whole answers, and of what came before their ends. Side by side they are too wide to read."""
-    return _table(TOTALS, benchmark), _table(STREAMED, benchmark)
+    streamed = STREAMED | (AFTER_TEXT if _is_text_fed(benchmark) else {})
+    return _table(TOTALS, benchmark), _table(streamed, benchmark)
+
+
+def _is_text_fed(benchmark: Benchmark) -> bool:
+    return any(text.first_audio_after_text for text in benchmark.texts)
 
 
 def _table(columns: Columns, benchmark: Benchmark) -> Table:
@@ -76,7 +90,12 @@ def _table(columns: Columns, benchmark: Benchmark) -> Table:
 
 def explanations(benchmark: Benchmark) -> list[str]:
     """What the reader must know to read these tables, and nothing that they do not show."""
-    lines = ["total: first byte of the request to the end of the answer, seconds; RTF: total over seconds of audio."]
+    begins = "first token due" if _is_text_fed(benchmark) else "first byte of the request"
+    lines = [f"total: {begins} to the end of the answer, seconds; RTF: total over seconds of audio."]
+    if _is_text_fed(benchmark):
+        lines.append(
+            "after text: last token due to the first audio; below zero, the server spoke before it had all text."
+        )
     done = [text for text in benchmark.texts if text.completed]
     if any(text.is_streamed for text in done):
         lines.append(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stt_load.dialects.options import DialectOption, parse_dialect_options
-from stt_load.option_values import one_of, or_none, parse_number, parse_phrases, parse_yes_or_no
+from stt_load.option_values import HTTP_SCHEMES, one_of, or_none, parse_number, parse_phrases, parse_yes_or_no
 
 SAMPLE_RATE_HZ = 16_000  # of the WAV file; what all of these servers resample to
 
@@ -36,6 +36,11 @@ class UploadApi:
     options: tuple[DialectOption, ...] = ()
     key_headers: Callable[[str], Mapping[str, str]] | None = None
     unconfirmed: tuple[str, ...] = ()
+
+    @property
+    def url_schemes(self) -> tuple[str, ...]:
+        """What the server's URL may begin with."""
+        return HTTP_SCHEMES
 
     @property
     def takes_key(self) -> bool:

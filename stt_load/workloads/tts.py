@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,12 +24,15 @@ from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.dialects.base import End
 from stt_load.errors import Outcome, Refusal, SttLoadError
 from stt_load.net.http import HttpClient
+from stt_load.pacing.greenlet_driver import greenlet_driver, plain_socket
+from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.process.log import messages_log, show_messages
 from stt_load.records import Figures, Measured, Stamp, UtteranceRecord
 from stt_load.session.outcomes import Ending, ending_of_request
 from stt_load.tts.apis import TTS_APIS, Options, TtsApi
-from stt_load.tts.playback import AudioArrival
 from stt_load.tts.speech_reader import SpeechReader, TtsResult
+from stt_load.tts.text_stream import TextStreamApi
+from stt_load.workloads.text_stream import SentText, TextStreamClient
 from stt_load.workloads.workload import Caller, Facts, Show, as_ms
 
 MAX_ANSWER_BYTES = 256 << 20
@@ -73,8 +77,8 @@ class TtsClient:
     checks_certificate: bool = True
     connect_timeout_s: float = 10.0
 
-    def request(self, text: str) -> TtsRequest:
-        """A request that is yet to be sent."""
+    def request(self, text: str, show: Show | None = None, phase: float = 0.0) -> TtsRequest:
+        """A request that is yet to be sent. `phase` means nothing to a text that is sent whole."""
         key = self.credentials.api_key
         client = HttpClient(
             self.url,
@@ -87,7 +91,7 @@ class TtsClient:
         )
         body = json.dumps(self.api.body(text, self.options)).encode()
         reader = SpeechReader(str(self.options.get("response_format") or ""))
-        return TtsRequest(client, body, reader)
+        return TtsRequest(client, body, reader, show)
 
     def synthesise(self, text: str) -> TtsResult:
         """Has one text spoken. Every fault ends up in what is returned; what a greenlet is killed with is raised."""
@@ -95,17 +99,15 @@ class TtsClient:
 
 
 class TtsRequest:
-    """One text that a server is to speak, on a connection of its own."""
+    """One text that a server is to speak, on a connection of its own. `show` is told each piece of audio that came."""
 
-    def __init__(self, client: HttpClient, body: bytes, reader: SpeechReader) -> None:
+    sent = None  # the text went out whole, with the request
+
+    def __init__(self, client: HttpClient, body: bytes, reader: SpeechReader, show: Show | None = None) -> None:
         self._client = client
         self._post = client.post(body, "application/json")
         self._reader = reader
-
-    @property
-    def arrivals(self) -> Sequence[AudioArrival]:
-        """The audio that came so far."""
-        return self._reader.arrivals
+        self._show = show
 
     def run(self) -> TtsResult:
         """Every fault ends up in what is returned; what a greenlet is killed with is raised: `interrupt` then."""
@@ -119,6 +121,9 @@ class TtsRequest:
             result = reader.close(post.since_start_s(post.ended_at_s) or 0.0)
         except SttLoadError as fault:
             result = reader.end(ending_of_request(fault))
+        if self._show is not None:
+            for arrival in reader.arrivals:
+                self._show(f"{arrival.at_s:+9.3f} < {arrival.n_bytes} bytes of audio")
         return self._completed(result)
 
     def interrupt(self, why: str) -> TtsResult:
@@ -136,6 +141,25 @@ class TtsRequest:
         )
 
 
+class SpeechRequest(Protocol):
+    """One text that a server is to speak. `sent`: its pieces, where it was fed in pieces."""
+
+    @property
+    def sent(self) -> SentText | None: ...
+
+    def run(self) -> TtsResult: ...
+
+    def interrupt(self, why: str) -> TtsResult: ...
+
+
+class SpeechClient(Protocol):
+    """A speech server, and how it is asked."""
+
+    def request(self, text: str, show: Show | None = None, phase: float = 0.0) -> SpeechRequest: ...
+
+    def synthesise(self, text: str) -> TtsResult: ...
+
+
 class TtsFigures(Figures, frozen=True, gc=False):
     """What came of one text to be spoken: fields of `UtteranceRecord`."""
 
@@ -151,6 +175,7 @@ class TtsFigures(Figures, frozen=True, gc=False):
     duration_s: float
     total_s: float | None
     first_audio_s: float | None
+    first_audio_after_text_s: float | None
     gap_max_s: float | None
     underruns: int | None
     stall_s: float | None
@@ -174,6 +199,7 @@ def tts_figures(result: TtsResult, server_streams: bool, duration_s: float) -> T
         duration_s=duration_s,
         total_s=result.total_s if result.is_ok else None,
         first_audio_s=first_audio_s,
+        first_audio_after_text_s=result.first_audio_after_text_s,
         gap_max_s=None if playback is None else max(result.gaps_s, default=0.0),
         underruns=None if playback is None else playback.underruns,
         stall_s=None if playback is None else playback.stall_s,
@@ -181,11 +207,11 @@ def tts_figures(result: TtsResult, server_streams: bool, duration_s: float) -> T
 
 
 class TtsWorkload:
-    """A connection for each request: nothing of a listener stays open between two texts. That the server streams is
-    known once this process has seen it."""
+    """A connection for each text: nothing of a listener stays open between two texts. That the server streams is known
+    once this process has seen it."""
 
     def __init__(self, config: RunConfig, clips: Sequence[Clip], credentials: Credentials) -> None:
-        self._client = tts_client(config, credentials)
+        self._client = tts_client(config, credentials, is_shared=True)
         self._server_streams = False
         self._is_verbose = config.verbose
         if config.verbose:
@@ -198,7 +224,8 @@ class TtsWorkload:
     def new_attempt(self, caller: Caller, clip: Clip, is_together: bool) -> TtsAttempt:
         who = f"{caller.name} {clip.clip_id}"
         show = partial(messages_log.info, "%s %s", who) if self._is_verbose else None
-        return TtsAttempt(self, self._client.request(clip.reference), show)
+        phase = 0.0 if is_together else caller.random.uniform(0.0, 1.0)
+        return TtsAttempt(self, self._client.request(clip.reference, show, phase))
 
     def figures(self, result: TtsResult, duration_s: float) -> TtsFigures:
         """The figures of one text, by what this process has seen of the server, this text included."""
@@ -207,17 +234,23 @@ class TtsWorkload:
 
     @classmethod
     def probe(cls, config: RunConfig, clip: Clip, credentials: Credentials, show: Show) -> Measured:
-        show("times are seconds from the first byte of the request")
-        return TtsAttempt(
-            cls(config, (), credentials), tts_client(config, credentials).request(clip.reference), show
-        ).run()
+        begins = "the first token was due" if config.tokens_per_s else "the first byte of the request"
+        show(f"times are seconds from {'when ' if config.tokens_per_s else ''}{begins}")
+        workload = cls(config, (), credentials)
+        return TtsAttempt(workload, tts_client(config, credentials).request(clip.reference, show)).run()
 
     @classmethod
     def probe_facts(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
         finished = "the server sent a finished file" if record.is_ok else "none"
+        text = [
+            ("text", f"{record.frames} messages, {config.tokens_per_s or 0:g} tokens per second"),
+            ("after the text", as_ms(record.first_audio_after_text_s, " from the last token to the first audio")),
+            ("pacing lag", as_ms(record.pacing_lag_p99_s, " at p99: how late our own pieces were")),
+        ]
         return [
             ("total", as_ms(record.total_s)),
             ("first audio", finished if record.first_audio_s is None else as_ms(record.first_audio_s)),
+            *(text if config.tokens_per_s else ()),
             ("longest gap", as_ms(record.gap_max_s)),
             ("underruns", "none" if record.underruns is None else str(record.underruns)),
             ("audio", f"{record.audio_s:.2f} s"),
@@ -230,12 +263,11 @@ class TtsWorkload:
 
 
 class TtsAttempt:
-    """One text of one listener. `show`: is told each piece of audio that came."""
+    """One text of one listener."""
 
-    def __init__(self, workload: TtsWorkload, request: TtsRequest, show: Show | None = None) -> None:
+    def __init__(self, workload: TtsWorkload, request: SpeechRequest) -> None:
         self._workload = workload
         self._request = request
-        self._show = show
         self._begun_at_s = time.monotonic()
 
     @property
@@ -244,27 +276,49 @@ class TtsAttempt:
 
     def run(self) -> Measured:
         self._begun_at_s = time.monotonic()
-        result = self._request.run()
-        if self._show is not None:
-            for arrival in self._request.arrivals:
-                self._show(f"{arrival.at_s:+9.3f} < {arrival.n_bytes} bytes of audio")
-        return self._measure(result)
+        return self._measure(self._request.run())
 
     def interrupt(self, why: str) -> Measured:
         return self._measure(self._request.interrupt(why))
 
     def _measure(self, result: TtsResult) -> Measured:
-        return (self._workload.figures(result, time.monotonic() - self._begun_at_s),)
+        sent = self._request.sent
+        begun_at_s = self._begun_at_s if sent is None else sent.stream_start_s
+        figures = self._workload.figures(result, max(0.0, time.monotonic() - begun_at_s))
+        return (figures,) if sent is None else (figures, sent)
 
 
-def tts_client(config: RunConfig, credentials: Credentials) -> TtsClient:
-    """The client of all texts of a run."""
-    return TtsClient(
-        TTS_APIS[config.dialect],
-        config.stt_url,
-        config.dialect_options,
-        config.timeout_s,
+def tts_client(config: RunConfig, credentials: Credentials, is_shared: bool = False) -> SpeechClient:
+    """The client of the texts of a run. `is_shared`: they are spoken beside each other, by the callers of Locust."""
+    api = TTS_APIS[config.dialect]
+    common = (config.timeout_s, credentials, not config.insecure, config.connect_limit_s)
+    return speech_client(api, config.stt_url, config.dialect_options, config.tokens_per_s, *common, is_shared)
+
+
+def speech_client(
+    api: TtsApi | TextStreamApi,
+    url: str,
+    options: Options,
+    tokens_per_s: float | None,
+    timeout_s: float,
+    credentials: Credentials,
+    checks_certificate: bool,
+    connect_timeout_s: float,
+    is_shared: bool = False,
+) -> SpeechClient:
+    """The client of one speech API, whichever way it takes its text."""
+    if isinstance(api, TtsApi):
+        return TtsClient(api, url, options, timeout_s, credentials, checks_certificate, connect_timeout_s)
+    driver, make_socket = (greenlet_driver(), plain_socket) if is_shared else (InlineDriver(), socket.socket)
+    return TextStreamClient(
+        api,
+        url,
+        options,
+        api.pace_of_text(tokens_per_s),
+        timeout_s,
+        driver,
         credentials,
-        not config.insecure,
-        config.connect_limit_s,
+        checks_certificate,
+        connect_timeout_s,
+        make_socket,
     )

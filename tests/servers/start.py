@@ -35,3 +35,8 @@ def start_riva_server(*flags: str) -> ServerProcess:
 def start_tts_server(*flags: str) -> ServerProcess:
     """A TTS server on a free port, as slow and as faulty as its flags say."""
     return start_test_server("slow_tts", *flags)
+
+
+def start_speech_stream(*flags: str) -> ServerProcess:
+    """A speech server on a free port that takes its text piece by piece, as its flags say."""
+    return start_test_server("speech_stream", *flags)

@@ -18,6 +18,7 @@ from stt_load.audio.texts import standard_set
 from stt_load.credentials import Credentials
 from stt_load.errors import Outcome, Refusal
 from stt_load.net.http import HttpClient
+from stt_load.option_values import completed_by
 from stt_load.server.process import ServerProcess
 from stt_load.tts.apis import TTS_APIS
 from stt_load.tts.speech_reader import SpeechReader, TtsResult
@@ -30,7 +31,9 @@ RTF = 0.03  # of the servers in conftest.py
 
 def client(url: str, api: str = "tts-chatterbox", *options: str, **more: Any) -> TtsClient:
     row = TTS_APIS[api]
-    return TtsClient(row, url + row.path, row.parse_options(options), **{"timeout_s": PATIENCE_S, **more})
+    return TtsClient(
+        row, completed_by(row.default_url, url), row.parse_options(options), **{"timeout_s": PATIENCE_S, **more}
+    )
 
 
 def test_a_stream_is_heard_piece_by_piece(streaming_server: ServerProcess) -> None:
