@@ -154,7 +154,7 @@ class UtteranceRecord(Utterance, gc=False):
     turns: Count | None = None  # pieces with words into which the server's ends of turns cut the transcript
     words_lost_at_cut: Count | None = None  # words of the reference near an early end that no final has
     text_s: Length | None = None  # tts, text fed token by token: how long the frames of text that were sent took
-    first_audio_after_text_s: Seconds | None = None  # tts: last token due -> first audio; signed
+    after_text_s: Seconds | None = None  # tts: last token due -> first audio; signed
 
     def to_json(self) -> bytes:
         """One line without its end. Raises ValueError for a number that JSON doesn't have (NaN, infinity)."""

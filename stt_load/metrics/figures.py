@@ -764,14 +764,14 @@ FIGURES: tuple[Figure, ...] = (
         csv=_one("resumed"),
     ),
     Figure(
-        name="first_audio_after_text",
-        field="first_audio_after_text_s",
+        name="after_text",
+        field="after_text_s",
         unit=Unit.SECONDS,
         source=Source.COMPLETED,
         meaning="last token due → first audio; negative if the server spoke before the text had ended",
         kinds=SYNTHESISED,
         has_slo=True,
-        csv=_csv("first_audio_after_text", "p50", "p95"),
+        csv=_csv("after_text", "p50", "p95"),
         table=_table("after text", "p50", "p95"),
     ),
 )

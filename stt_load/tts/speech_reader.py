@@ -72,7 +72,7 @@ class TtsResult:
         return None
 
     @property
-    def first_audio_after_text_s(self) -> float | None:
+    def after_text_s(self) -> float | None:
         """Last token due -> first audio, below zero where the server spoke before it had the whole text; None where the
         request had all of it."""
         if self.text_s is None or not self.is_ok or self.first_byte_s is None:

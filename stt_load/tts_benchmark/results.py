@@ -67,9 +67,9 @@ class TextRuns:
         return Distribution.of(value for value in first_s if value is not None)
 
     @property
-    def first_audio_after_text(self) -> Distribution | None:
+    def after_text(self) -> Distribution | None:
         """Last token to first audio, seconds, signed; None where the text was sent whole."""
-        values = [result.first_audio_after_text_s for result in self.completed]
+        values = [result.after_text_s for result in self.completed]
         known = [value for value in values if value is not None]
         return Distribution.of(known) if known else None
 
@@ -143,7 +143,7 @@ def result_json(benchmark: Benchmark) -> str:
 
 
 def _result(text: TextRuns) -> dict[str, Any]:
-    first_audio, after_text = text.first_audio, text.first_audio_after_text
+    first_audio, after_text = text.first_audio, text.after_text
     return {
         "text_length_words": text.words,
         "audio_duration_ms": _ms(text.audio_s.mean),
@@ -155,7 +155,7 @@ def _result(text: TextRuns) -> dict[str, Any]:
         "errors": text.errors,
         "outcomes": dict(sorted(Counter(str(result.outcome) for result in text.results).items())),
         "first_audio": NOT_STREAMED if first_audio is None else _latency(first_audio),
-        "first_audio_after_text": None if after_text is None else _latency(after_text),
+        "after_text": None if after_text is None else _latency(after_text),
         "gap": _latency(text.gaps) if text.is_streamed else None,
         "underruns": text.underruns,
         "rtf_p95": _rounded(text.rtf.at(0.95)),

@@ -63,8 +63,8 @@ STREAMED: Columns = _NAME | {
     "underruns": lambda text: NOTHING if text.underruns is None else str(text.underruns),
 }
 AFTER_TEXT: Columns = {
-    "after text p50": lambda text: _percentile_of(text.first_audio_after_text, 0.50),
-    "after text p95": lambda text: _percentile_of(text.first_audio_after_text, 0.95),
+    "after text p50": lambda text: _percentile_of(text.after_text, 0.50),
+    "after text p95": lambda text: _percentile_of(text.after_text, 0.95),
 }
 """Only where the text was fed token by token."""
 
@@ -76,7 +76,7 @@ def result_tables(benchmark: Benchmark) -> tuple[Table, Table]:
 
 
 def _is_text_fed(benchmark: Benchmark) -> bool:
-    return any(text.first_audio_after_text for text in benchmark.texts)
+    return any(text.after_text for text in benchmark.texts)
 
 
 def _table(columns: Columns, benchmark: Benchmark) -> Table:

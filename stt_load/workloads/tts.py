@@ -175,7 +175,7 @@ class TtsFigures(Figures, frozen=True, gc=False):
     duration_s: float
     total_s: float | None
     first_audio_s: float | None
-    first_audio_after_text_s: float | None
+    after_text_s: float | None
     gap_max_s: float | None
     underruns: int | None
     stall_s: float | None
@@ -199,7 +199,7 @@ def tts_figures(result: TtsResult, server_streams: bool, duration_s: float) -> T
         duration_s=duration_s,
         total_s=result.total_s if result.is_ok else None,
         first_audio_s=first_audio_s,
-        first_audio_after_text_s=result.first_audio_after_text_s,
+        after_text_s=result.after_text_s,
         gap_max_s=None if playback is None else max(result.gaps_s, default=0.0),
         underruns=None if playback is None else playback.underruns,
         stall_s=None if playback is None else playback.stall_s,
@@ -244,7 +244,7 @@ class TtsWorkload:
         finished = "the server sent a finished file" if record.is_ok else "none"
         text = [
             ("text", f"{record.frames} messages, {config.tokens_per_s or 0:g} tokens per second"),
-            ("after the text", as_ms(record.first_audio_after_text_s, " from the last token to the first audio")),
+            ("after the text", as_ms(record.after_text_s, " from the last token to the first audio")),
             ("pacing lag", as_ms(record.pacing_lag_p99_s, " at p99: how late our own pieces were")),
         ]
         return [
