@@ -55,7 +55,8 @@ class ScriptedTransport:
     `arrivals`: (when, what comes), in order; an error is raised at its time. `connect_takes_s` and `send_takes_s` (of
     the nth send; the last entry holds for all later ones) move the clock. `on_connect`, `on_send` (by the number of
     the send): raised instead. `opening`: (need, when it is met) of each step before the connection is open. `full`:
-    (from, to), when the kernel takes nothing. `sent`: when each message was whole with the kernel.
+    (from, to), when the kernel takes nothing, or with `is_held_by_peer` the server. `sent`: when each message was
+    whole with the kernel.
     """
 
     clock: FakeClock
@@ -141,8 +142,11 @@ class ScriptedTransport:
             need, met_at_s = self._unmet_need
             return min(until_s, met_at_s) if wants_writable == (need is Need.WRITABLE) else until_s
         moments_s = [until_s, *(at_s for at_s, _ in self._coming[:1])]
-        if wants_writable:
-            moments_s.append(START_S + self.full[1] if self.is_full else self.clock.now_s)
+        can_send_at_s = START_S + self.full[1] if self.is_full else self.clock.now_s
+        if self.is_held_by_peer and self.is_full:  # the kernel would take more, and the server's leave is read
+            moments_s.append(self.clock.now_s if wants_writable else can_send_at_s)
+        elif wants_writable:
+            moments_s.append(can_send_at_s)
         return min(moments_s)
 
 

@@ -111,6 +111,7 @@ class RivaGrpc(Dialect):
         super().__init__(settings)
         self.capabilities = _capabilities(self.option["sample_rate"], self.option["stop_history_ms"], settings.end)
         self._interim = ""  # what was said since the last final result
+        self._is_half_closed = False
 
     def connect(self, url: str) -> Connect:
         key = self.settings.api_key
@@ -128,6 +129,7 @@ class RivaGrpc(Dialect):
         return (_AUDIO_TAG + with_length(pcm),)
 
     def finalise(self) -> Sequence[Message]:
+        self._is_half_closed = True
         return (HALF_CLOSE,)
 
     def on_message(self, message: Message) -> Sequence[Event]:
@@ -141,7 +143,8 @@ class RivaGrpc(Dialect):
                 interim.append(text)
                 continue
             self._interim = ""
-            events += (Final(text), EndOfTurn()) if text else (Final(text),)
+            is_of_endpointer = text and not self._is_half_closed
+            events += (Final(text), EndOfTurn()) if is_of_endpointer else (Final(text),)
         text = " ".join(each for each in interim if each)
         if text:
             self._interim = text

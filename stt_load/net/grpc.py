@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from stt_load.net.transport import Arrival, Need
 from stt_load.session.grpc_frames import GrpcFrame, grpc_frame
 from stt_load.session.http2_frames import MOST_PAYLOAD_BYTES, STREAM, FrameType, make_frame
 from stt_load.session.http_request import tls_hint
+from stt_load.session.http_status import REASON_TIMEOUT_S
 
 _ALPN = ("h2",)
 _READ_BYTES = 4_096  # fed at a time: a server that floods fills them with some hundred frames
@@ -33,7 +35,17 @@ class GrpcTransport:
     """One call over a connection of its own. `checks_certificate` False takes any certificate of a grpcs server, as a
     self-signed one."""
 
-    __slots__ = ("_call", "_checks_certificate", "_connect", "_held", "_make_socket", "_socket", "_url", "has_more")
+    __slots__ = (
+        "_call",
+        "_checks_certificate",
+        "_connect",
+        "_held",
+        "_make_socket",
+        "_refused_at_s",
+        "_socket",
+        "_url",
+        "has_more",
+    )
 
     is_refused = False  # a server that speaks HTTP/2 takes the connection; it may refuse the call
 
@@ -45,6 +57,7 @@ class GrpcTransport:
         self._socket: NonBlockingSocket | None = None
         self._call: GrpcCall | None = None
         self._held = bytearray()  # of messages that the server's windows don't let out yet
+        self._refused_at_s: float | None = None  # the answer began, and it is no gRPC
         self.has_more = False
 
     def dial(self, target: Connect) -> None:
@@ -92,7 +105,8 @@ class GrpcTransport:
         if message != HALF_CLOSE:
             return self.send_frame((grpc_frame(message),))
         assert not self._held, "the half-close comes behind the audio"
-        connection, _ = self._opened()
+        connection, call = self._opened()
+        self._check_reason(call, is_over=True)
         try:
             return connection.write(HALF_CLOSE_FRAME)
         except OSError as error:
@@ -129,10 +143,11 @@ class GrpcTransport:
         return bool(self._held) and (self._socket is None or self._socket.is_flushed)
 
     def _send_held(self, connection: NonBlockingSocket, call: GrpcCall) -> bool:
-        """Sends as much of what was held as the windows let out. Raises the refusal of a server that has answered
-        without gRPC, which takes no more."""
-        if call.refusal is not None:
-            raise call.refusal
+        """Sends as much of what was held as the windows let out."""
+        if self._refused_at_s is not None:
+            self._held.clear()
+            self._check_reason(call, time.monotonic() - self._refused_at_s > REASON_TIMEOUT_S)
+            return True
         while self._held and (n_bytes := min(call.stream_window, call.connection_window, MOST_PAYLOAD_BYTES)) > 0:
             piece = bytes(self._held[:n_bytes])
             del self._held[:n_bytes]
@@ -140,6 +155,12 @@ class GrpcTransport:
             call.connection_window -= len(piece)
             connection.write(make_frame(FrameType.DATA, piece, stream=STREAM))
         return connection.flush() and not self._held
+
+    def _check_reason(self, call: GrpcCall, is_over: bool) -> None:
+        """A server that has answered without gRPC is told nothing more, and its reason is waited for. Raises the
+        refusal where that is over."""
+        if is_over and call.refusal is not None:
+            raise call.refusal
 
     def receive(self) -> Arrival | None:
         connection, call = self._opened()
@@ -167,6 +188,8 @@ class GrpcTransport:
         connection.begin_message()
         for _ in range(call.feed(data)):
             connection.flood_limit.take_message()
+        if self._refused_at_s is None and call.refusal is not None:
+            self._refused_at_s = time.monotonic()
         if call.outgoing:
             with contextlib.suppress(OSError):  # what the server has said before it left is still to be read
                 self._write_outgoing(connection, call)
@@ -191,7 +214,7 @@ class GrpcTransport:
                 self._socket.write_last(GOODBYE_FRAME if self._call.ending else CANCEL_FRAME + GOODBYE_FRAME)
         with contextlib.suppress(OSError):
             opened.close()
-        self._connect = self._socket = self._call = None
+        self._connect = self._socket = self._call = self._refused_at_s = None
         self._held.clear()
 
     def _opened(self) -> tuple[NonBlockingSocket, GrpcCall]:

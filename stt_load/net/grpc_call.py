@@ -93,8 +93,8 @@ class GrpcCall:
         self._n_read = 0  # bytes of messages since the server was last told that it may send more
 
     def feed(self, data: bytes) -> int:
-        """Takes what arrived. Gives how many frames are whole with it. Raises HandshakeFailed before it is open,
-        ProtocolError where the server breaks HTTP/2 or gRPC."""
+        """Takes what arrived. Gives how many frames are whole with it, or messages where those are more. Raises
+        HandshakeFailed before it is open, ProtocolError where the server breaks HTTP/2 or gRPC."""
         data, at, n_frames = self._rest + data if self._rest else data, 0, 0
         if not self._has_begun:
             self._check_beginning(data)
@@ -111,7 +111,7 @@ class GrpcCall:
             if handle is not None:
                 handle(self, frame)
         self._rest = data[at:] if self.ending is None else b""
-        return n_frames
+        return max(n_frames, len(self.messages))
 
     def take_ending(self, at_s: float) -> SttLoadError | None:
         """The fault by which the call is over, as of `at_s` when that arrived; None while it goes on."""

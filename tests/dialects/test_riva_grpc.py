@@ -105,3 +105,9 @@ def test_what_was_said_last_is_said_for_good_when_the_call_ends_well() -> None:
     speaking.on_message(response(("gen", False)))
     speaking.begin(AudioLength(10, 16_000))
     assert speaking.on_end() == ()
+
+
+def test_a_result_behind_the_half_close_is_no_end_of_a_turn() -> None:
+    speaking = dialect()
+    speaking.finalise()
+    assert speaking.on_message(response(("hello there", True))) == [Final("hello there")]

@@ -54,8 +54,9 @@ class ScriptedVosk(Vosk):
 class Script:
     """What one caller does, and what its server and kernel do. Times are seconds after START_S.
 
-    `opening`: (need, when it is met) of each step. `full`: when the kernel takes nothing. `says`: what arrives, beside
-    the answer after the last frame. `fails`: what sending raises, by the number of the message; the config is 0."""
+    `opening`: (need, when it is met) of each step. `full`: when the kernel takes nothing, or with `is_held_by_peer` the
+    server. `says`: what arrives, beside the answer after the last frame. `fails`: what sending raises, by the number of
+    the message; the config is 0."""
 
     frame_ms: int = 100
     n_frames: int = 5
@@ -63,6 +64,7 @@ class Script:
     leaves_at_s: float = math.inf
     crashes_at_s: float = math.inf
     full: tuple[float, float] = (0.0, 0.0)
+    is_held_by_peer: bool = False
     send_takes_s: float = 0.0
     opening: tuple[tuple[Need, float], ...] = ()
     says: tuple[tuple[float, Message | SttLoadError], ...] = ()
@@ -183,7 +185,7 @@ class Stage:
     def _join(self, script: Script) -> None:
         dialect = ScriptedVosk(Settings(end="client"))
         transport = FrameTransport(self.clock, script.arrivals(), full=script.full, opening=script.opening)
-        transport.send_takes_s = (script.send_takes_s,)
+        transport.send_takes_s, transport.is_held_by_peer = (script.send_takes_s,), script.is_held_by_peer
         transport.on_send = script.fails  # type: ignore[assignment]
         session = Session(dialect, script.audio(), RULES, self.clock())
         read: list[tuple[float, Message]] = []
@@ -229,7 +231,8 @@ def scripts(draw: st.DrawFn) -> Script:
         script = replace(script, says=((joins_at_s + asked_at_s, QUESTION),))
     match draw(st.sampled_from(["stays", "stays", "is held up", "leaves", "crashes"])):
         case "is held up":
-            return replace(script, full=(full_from_s, full_from_s + draw(milliseconds(1, 700))))
+            full = full_from_s, full_from_s + draw(milliseconds(1, 700))
+            return replace(script, full=full, is_held_by_peer=draw(st.booleans()))
         case "leaves":
             return replace(script, leaves_at_s=joins_at_s + draw(half_milliseconds(1, 800)))
         case "crashes":
@@ -306,6 +309,14 @@ def test_a_held_up_caller_sends_what_it_owes_at_once_and_is_on_time_again() -> N
     caught_up = [(0.105, k) for k in range(1, 5)]
     assert held_up.sent == on_time([(0.02, 0), *caught_up, *((0.02 * (k + 1), k) for k in range(5, 10))])
     assert other.sent == on_time(other.expected_sent())
+
+
+def test_nobody_waits_for_the_kernel_where_the_server_has_not_allowed_more() -> None:
+    """The poller would tell at once, and again and again, that the kernel takes something."""
+    (held_up,) = Stage(Script(20, 10, full=(0.035, 0.105), is_held_by_peer=True)).play()
+    assert held_up.sent == on_time(
+        [(0.02, 0), *[(0.105, k) for k in range(1, 5)], *((0.02 * k, k - 1) for k in range(6, 11))]
+    )
 
 
 def test_a_kernel_that_stays_full_ends_its_own_utterance_at_the_deadline() -> None:
