@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fakes import FakeClock, ScriptedTransport, record_of, speak
 from servers.riva_messages import Request, Response
 
 from stt_load.credentials import Credentials
@@ -12,7 +13,8 @@ from stt_load.dialects.base import AudioLength, Settings
 from stt_load.dialects.events import HALF_CLOSE, EndOfTurn, Final, Ignored, Partial
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.riva_grpc import METHOD, RivaGrpc
-from stt_load.errors import ConfigError
+from stt_load.errors import ConfigError, Outcome
+from stt_load.session.actions import SessionRules
 
 ROW = DIALECTS["riva-grpc"]
 
@@ -111,3 +113,12 @@ def test_a_result_behind_the_half_close_is_no_end_of_a_turn() -> None:
     speaking = dialect()
     speaking.finalise()
     assert speaking.on_message(response(("hello there", True))) == [Final("hello there")]
+
+
+def test_a_call_whose_end_never_comes_is_given_up_though_its_text_is_there() -> None:
+    """Only the end of the call says that no other result follows."""
+    transport = ScriptedTransport(FakeClock(), [(1.2, response(("hello there", True)))])
+    spoken = speak(dialect(end="client"), SessionRules(timeout_s=10.0), transport)
+    record = record_of(*spoken.session.measure(spoken.clock()))
+    assert (record.outcome, record.text) == (Outcome.TIMED_OUT, "hello there")
+    assert (record.error or "").endswith("; texts came, but the end message was never answered")

@@ -114,15 +114,6 @@ def test_a_late_final_result_is_waited_for(server: ServerProcess) -> None:
     assert record.eos_latency_s >= 0.5
 
 
-def test_a_call_that_never_ends_is_given_up(server: ServerProcess) -> None:
-    record = speak(server.url, status_delay_s=1.5, timeout_s=0.3)
-    assert (record.outcome, record.text) == (Outcome.TIMED_OUT, WORDS)
-    assert (
-        record.error
-        == "no complete transcript within 0.5 s of the last frame; texts came, but the end message was never answered"
-    )
-
-
 STATUSES = {
     "CANCELLED": (Outcome.DISCONNECTED, None),
     "UNKNOWN": (Outcome.SERVER_ERROR, None),
@@ -197,11 +188,10 @@ def test_tls_at_a_server_without_it_names_the_other_scheme(server: ServerProcess
 
 def test_a_server_that_does_not_read_holds_up_frames_and_gets_all_of_them() -> None:
     """And one that reads never is given up at the deadline."""
-    with start_riva_server("--window", "8192") as server:
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(speak, server.url, speech_s=1.2, reads_after_s=1.0, every=0)
-            never = speak(server.url, speech_s=1.2, reads_after_s=2.0, timeout_s=0.3)
-            late = waiting.result()
+    with start_riva_server("--window", "8192") as server, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(speak, server.url, speech_s=1.2, reads_after_s=1.0, every=0)
+        never = speak(server.url, speech_s=1.2, reads_after_s=2.0, timeout_s=0.3)
+        late = waiting.result()
     assert (late.outcome, late.text, late.frames) == (Outcome.OK, WORDS, 12)
     assert late.frames_held_up == late.frames_late > 0
     assert never.outcome == Outcome.TIMED_OUT
