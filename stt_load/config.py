@@ -61,6 +61,7 @@ class RunConfig:
     levels_dbfs: tuple[float | None, ...]
     joins_s: tuple[float | None, ...]
     pauses_in_speech_s: tuple[float | None, ...]
+    silence_ratio: float  # of callers who never speak
     slos: tuple[Slo, ...]
     is_strict: bool  # every objective must be proven
     aborts_on_fail: bool

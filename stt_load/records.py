@@ -155,6 +155,7 @@ class UtteranceRecord(Utterance, gc=False):
     words_lost_at_cut: Count | None = None  # words of the reference near an early end that no final has
     text_s: Length | None = None  # tts, text fed token by token: how long the frames of text that were sent took
     after_text_s: Seconds | None = None  # tts: last token due -> first audio; signed
+    words_from_nothing: Count | None = None  # words that the server told a caller who never speaks; null: this one does
 
     def to_json(self) -> bytes:
         """One line without its end. Raises ValueError for a number that JSON doesn't have (NaN, infinity)."""
@@ -230,6 +231,11 @@ class UtteranceRecord(Utterance, gc=False):
         if self.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED):
             return bool(self.other_dialects)
         return bool(self.other_dialects) or self.understood is False
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its caller never speaks: there are no words to be told."""
+        return not self.reference and self.is_transcribed
 
     @property
     def is_counted(self) -> bool:

@@ -70,6 +70,11 @@ class Clip:
         return self.speech_end_s if self.latest_end_s is None else self.latest_end_s
 
     @property
+    def is_silent(self) -> bool:
+        """Nobody speaks in it: there are no words that a transcript could have."""
+        return not self.reference
+
+    @property
     def duration_s(self) -> float:
         return len(self.samples) / self.sample_rate_hz
 

@@ -33,7 +33,9 @@ def _late(slo: Slo, record: UtteranceRecord) -> Piece | None:
 
 
 def _has_failed_before_its_value(slo: Slo, record: UtteranceRecord) -> bool:
-    return slo.figure.source is Source.COMPLETED and not record.is_ok and not _is_interrupted(record)
+    if record.is_ok or record.is_silent or _is_interrupted(record):
+        return False
+    return slo.figure.source is Source.COMPLETED
 
 
 def _value(slo: Slo, record: UtteranceRecord) -> float | None:

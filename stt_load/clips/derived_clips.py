@@ -24,6 +24,7 @@ from stt_load.audio.loudness import AtLevel
 from stt_load.audio.noises import NOISES, InNoise, NoiseSource, of_file
 from stt_load.audio.paused import Paused
 from stt_load.audio.resample import resample
+from stt_load.audio.silence import silence_for
 from stt_load.audio.sound_levels import to_wave
 from stt_load.clips.cache_folder import cache_folder
 from stt_load.clips.folder import ClipSet
@@ -48,15 +49,22 @@ def recipes_of(config: RunConfig, rate_hz: int) -> tuple[Recipe, ...]:
 
 def derivation_of(config: RunConfig) -> tuple[object, ...]:
     """The options that decide what is made of clips: equal for two runs that make the same of them."""
-    return config.joins_s, config.pauses_in_speech_s, config.levels_dbfs, config.noise, config.snrs_db, config.codecs
+    made = config.joins_s, config.pauses_in_speech_s, config.levels_dbfs, config.noise, config.snrs_db, config.codecs
+    return *made, config.silence_ratio > 0
 
 
 def derived_clips(clips: ClipSet, config: RunConfig, rate_hz: int) -> ClipSet:
-    """The clips as this run speaks them. Those it speaks as they are, where no option says otherwise. ConfigError where
-    that can't be made of them."""
+    """The clips as this run speaks them, and the silence of callers who never speak. ConfigError where that can't be
+    made of them."""
     variants = recipes_of(config, rate_hz)
-    if variants == ((),):
-        return clips
+    spoken = clips if variants == ((),) else _variants(clips, variants)
+    if not config.silence_ratio:
+        return spoken
+    return replace(spoken, silences={clip.clip_id: silence_for(clip) for clip in spoken.clips})
+
+
+def _variants(clips: ClipSet, variants: Sequence[Recipe]) -> ClipSet:
+    """What each recipe makes of the clips."""
     made = [(recipe, derive(clips.clips, recipe)) for recipe in variants]
     names = ", ".join(name_of(recipe) for recipe in variants)
     digest = hashlib.sha256(f"{_RECIPE_VERSION} {clips.manifest_sha256} {names}".encode()).hexdigest()

@@ -37,6 +37,7 @@ class ClipSet:
     `source` says to people where they come from. `manifest_sha256` is equal if the same files were spoken with the
     same references. `notes` are warnings of one line each. `layout` says how a folder was read.
     `found`: by clip id, the bounds of speech that were found where no list says when it ends.
+    `silences`: by clip id, what a caller sends in its place who never speaks; nothing where every caller speaks.
     """
 
     clips: tuple[Clip, ...]
@@ -45,6 +46,7 @@ class ClipSet:
     notes: tuple[str, ...] = ()
     layout: str = ""
     found: Mapping[str, FoundSpeech] = field(default_factory=dict)
+    silences: Mapping[str, Clip] = field(default_factory=dict)
 
     @property
     def doubts(self) -> dict[str, tuple[Doubt, ...]]:

@@ -33,8 +33,8 @@ def _new_numbers() -> array[int]:
 
 @dataclass(slots=True)
 class CallerValues:
-    """The counted utterances of one stage that were not interrupted: a column for each thing that is kept of them.
-    A value is NaN where the utterance has none."""
+    """The counted utterances of one stage that were not interrupted, without those in which nobody spoke: a column for
+    each thing that is kept of them. A value is NaN where the utterance has none."""
 
     callers: array[int] = field(default_factory=_new_numbers)
     began_s: array[float] = field(default_factory=_new_floats)
@@ -72,7 +72,7 @@ def read_caller_values(
     for records in lines:
         counted: dict[int, list[UtteranceRecord]] = {}
         for record in records:
-            if record.is_counted and record.outcome != Outcome.INTERRUPTED:
+            if record.is_counted and not record.is_silent and record.outcome != Outcome.INTERRUPTED:
                 counted.setdefault(record.stage, []).append(record)
         for stage, rows in counted.items():
             stages.setdefault(stage, CallerValues()).add(rows, figures)

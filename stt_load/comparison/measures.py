@@ -43,6 +43,7 @@ _WORDS_OF_UNIT: dict[Unit, Words] = {
     Unit.RATIO: _MISTAKES,
     Unit.COUNT: _MISTAKES,
     Unit.PER_SECOND: _THROUGHPUT,
+    Unit.PER_MINUTE: _MISTAKES,
 }
 _WORDS_OF_FIGURE: dict[str, Words] = {
     **dict.fromkeys((HOLDS.name, "streams_per_gpu"), _HELD),

@@ -28,7 +28,7 @@ def make_pool(
     Raises ConfigError, also where this process may open nothing more."""
     credentials = read_credentials(os.environ, config.kind.key_variable, config.stt_url)
     try:
-        workload = new_workload(config, clips.clips, credentials)
+        workload = new_workload(config, (*clips.clips, *clips.silences.values()), credentials)
     except OSError as error:
         cause = own_cause(error)
         raise ConfigError(f"no caller can be played: {error.strerror}{f': {cause}' if cause else ''}") from error

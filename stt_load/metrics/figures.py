@@ -39,6 +39,7 @@ class Unit(StrEnum):
     WATTS = "W"
     JOULES = "J"
     PER_SECOND = "1/s"
+    PER_MINUTE = "1/min"
 
 
 class Source(StrEnum):
@@ -774,6 +775,27 @@ FIGURES: tuple[Figure, ...] = (
         csv=_csv("after_text", "p50", "p95"),
         table=_table("after text", "p50", "p95"),
     ),
+    Figure(
+        name="words_from_nothing",
+        field="words_from_nothing",
+        unit=Unit.PER_MINUTE,
+        source=Source.STAGE,
+        meaning="words that callers who never speak (--silence-callers) were told / minutes of audio that they sent",
+        kinds=PACED,
+        has_slo=True,
+        place=Place.ACCURACY,
+        csv=_one("words_from_nothing_per_min", 3),
+        table=(TableColumn("words/min of silence", None, 2),),
+    ),
+    Figure(
+        name="silence",
+        field="silence_s",
+        unit=Unit.SECONDS,
+        source=Source.STAGE,
+        meaning="audio that callers who never speak have sent",
+        kinds=PACED,
+        csv=_one("silence_s", 1),
+    ),
 )
 
 
@@ -840,7 +862,13 @@ def _markdown_rows() -> Iterator[tuple[str, ...]]:
         )
 
 
-_BOUND_EXAMPLES = {Unit.SECONDS: "<800ms", Unit.RATIO: "<1%", Unit.FACTOR: "<0.5", Unit.COUNT: "<1"}
+_BOUND_EXAMPLES = {
+    Unit.SECONDS: "<800ms",
+    Unit.RATIO: "<1%",
+    Unit.FACTOR: "<0.5",
+    Unit.COUNT: "<1",
+    Unit.PER_MINUTE: "<1",
+}
 
 
 def slo_example(figure: Figure) -> str:

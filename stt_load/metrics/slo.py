@@ -25,6 +25,7 @@ BOUND_UNITS: dict[Unit, dict[str, float]] = {
     Unit.RATIO: {"%": 0.01},
     Unit.FACTOR: {"": 1.0},
     Unit.COUNT: {"": 1.0},
+    Unit.PER_MINUTE: {"": 1.0},
 }
 """The units that a bound on a figure may be written in, and what one of each is in base units."""
 

@@ -24,6 +24,7 @@ from stt_load.metrics.estimates import Estimate, Exact, Share, of_distribution
 from stt_load.metrics.failures import Failure, FailureGroups, has_failed
 from stt_load.metrics.figures import DISTRIBUTED, Figure, Source, Unit, figures_of
 from stt_load.metrics.quantiles import Distribution, rank
+from stt_load.metrics.silence_counts import SilenceCounts
 from stt_load.metrics.turn_counts import TurnCounts
 from stt_load.metrics.wer import score
 from stt_load.records import MAX_LAG_BUCKET_MS, UtteranceRecord
@@ -57,6 +58,7 @@ class StageFigures:
     frames_held_up: int  # of the late frames, those that the kernel did not take sooner
     frames_missed: int  # frames that were late when their utterances ended without them
     turns: TurnCounts = field(default_factory=TurnCounts)
+    silence: SilenceCounts = field(default_factory=SilenceCounts)
 
     @property
     def ok(self) -> int:
@@ -143,6 +145,16 @@ class StageFigures:
         return self.turns.resumed if self.turns.eager_told else None
 
     @property
+    def words_from_nothing(self) -> float | None:
+        """Words a minute that callers who never speak were told."""
+        return self._value("words_from_nothing")
+
+    @property
+    def silence_s(self) -> float | None:
+        """The audio that they sent; None where every caller speaks."""
+        return 60 * self.silence.minutes if self.silence.n else None
+
+    @property
     def streamed(self) -> int:
         """Answers with a first audio: those that came in one piece have none."""
         return self.distributions["first_audio"].n
@@ -168,8 +180,8 @@ class StageFigures:
         None of them counts where no completed utterance has one either: the figure does not exist with this server.
         """
         open_turns = self.turns.left_open if figure.name == "endpointing_delay" else 0
-        exists = bool(self.distributions[figure.name].n or open_turns) or not self.ok
-        return self.errors + open_turns if figure.source is Source.COMPLETED and exists else 0
+        exists = bool(self.distributions[figure.name].n or open_turns) or self.ok == self.silence.ok
+        return self.errors - self.silence.failed + open_turns if figure.source is Source.COMPLETED and exists else 0
 
     def with_failed(self, figure: Figure) -> Distribution:
         """The values of a figure, and an infinite one for each failed utterance that has none: what its percentiles
@@ -236,6 +248,7 @@ class StageStats:
     frames_held_up: int = 0
     frames_missed: int = 0
     turns: TurnCounts = field(default_factory=TurnCounts)
+    silence: SilenceCounts = field(default_factory=SilenceCounts)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of one kind of load, some thousand at once. Only those that started in the hold count."""
@@ -246,14 +259,17 @@ class StageStats:
         completed = [record for record in counted if record.is_ok]
         failed = [] if len(completed) == len(counted) else [record for record in counted if has_failed(record)]
         self.outcomes.update(map(attrgetter("outcome"), counted))
+        self.failures.add(failed)
+        self.completed_audio_s.extend(map(attrgetter("audio_s"), completed))
+        if silent := [record for record in counted if record.is_silent]:
+            self.silence.add(silent)
+            completed, failed = ([record for record in ended if not record.is_silent] for ended in (completed, failed))
         self._add_figures(completed, [f for f in figures_of(Source.COMPLETED) if kind in f.kinds])
         self._add_figures(counted, [f for f in figures_of(Source.COUNTED, Source.SUM) if kind in f.kinds])
-        self.completed_audio_s.extend(map(attrgetter("audio_s"), completed))
         sent = [record for record in counted if record.audio_s]
         self.clip_ids.update(map(attrgetter("clip_id"), sent))
         self.clips_reused += sum(map(attrgetter("clip_reused"), sent))
         self.kernel_stamped += list(map(attrgetter("stamp"), counted)).count("kernel")
-        self.failures.add(failed)
         self._add_oddities(counted)
         self._add_server_ms(counted)
         if kind.is_transcribed:
@@ -308,6 +324,7 @@ class StageStats:
             "cer": error_rate(characters),
             "wer_delta": wer_delta(words, words if first is None else first.clip_errors),
             **self.turns.estimates(),
+            "words_from_nothing": self.silence.estimate(),
         }
         return StageFigures(
             stage=self.stage,
@@ -334,6 +351,7 @@ class StageStats:
             frames_held_up=self.frames_held_up,
             frames_missed=self.frames_missed,
             turns=replace(self.turns),
+            silence=replace(self.silence, words=dict(self.silence.words)),
         )
 
     def _sum(self, figure: Figure) -> float:

@@ -102,7 +102,9 @@ class TurnJudge:
 
     def fill(self, record: UtteranceRecord) -> None:
         """Fills in `endpointing_delay_s`, `cut_early`, `turns` and `words_lost_at_cut`, as far as they can be known."""
-        if record.turn_ends is None or record.speech_bounds is None or record.outcome == Outcome.INTERRUPTED:
+        if record.turn_ends is None or record.speech_bounds is None or record.is_silent:
+            return
+        if record.outcome == Outcome.INTERRUPTED:
             return
         speech_start_s, speech_end_s = record.speech_bounds
         ends = [(at_s, n) for at_s, n in record.turn_ends if at_s > speech_start_s and says_something(record.text[:n])]

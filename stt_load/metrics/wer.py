@@ -36,6 +36,10 @@ class Scores:
     reference_characters: int
 
     def fill_into(self, record: UtteranceRecord) -> None:
+        """Fills the record in. Words that were told to a caller who never speaks are no errors of a transcript."""
+        if record.is_silent:
+            record.words_from_nothing = self.insertions
+            return
         record.normaliser = self.normaliser
         record.wer = self.wer
         record.cer = self.cer

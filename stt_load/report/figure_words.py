@@ -30,6 +30,7 @@ _FORMATS = {  # z: no minus before nothing
     Unit.WATTS: "{:z.0f} W",
     Unit.JOULES: "{:z.0f} J",
     Unit.PER_SECOND: "{:z.2f}/s",
+    Unit.PER_MINUTE: "{:z.2f}/min",
 }
 """How a value of each unit is written, but for ratios, which are told in percent, and counts."""
 

@@ -16,6 +16,7 @@ from gevent.event import Event as GeventEvent
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.pool import ClipPool
+from stt_load.audio.silence import is_silent_caller
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.credentials import NO_CREDENTIALS, Credentials
@@ -83,6 +84,7 @@ class CallerPool:
         self.config = config
         self.report = report
         self._clips = clip_set.clips
+        self._silences = clip_set.silences
         self._client_id = client_id
         self._worker_index = worker_index
         self._workload = workload
@@ -197,12 +199,18 @@ class CallerPool:
     def _is_together(self) -> bool:
         return self.config.rounds is not None or self.config.arrival == "together"
 
+    def _is_silent(self, caller: Caller) -> bool:
+        """Whether this caller is one who never speaks: Locust deals callers out to workers in turn."""
+        worker, workers = self._place
+        return is_silent_caller(caller.ordinal * workers + worker, self.config.silence_ratio)
+
     def _arrival_delay_s(self, caller: Caller) -> float:
         return 0.0 if self._is_together else caller.random.uniform(0.0, self._mean_clip_s)
 
     def _speak(self, caller: Caller, update: StageUpdate) -> UtteranceRecord:
         clip_pool = self._clip_pool  # a new stage update may replace it while this caller speaks
-        clip, is_reused = clip_pool.take()
+        taken, is_reused = clip_pool.take()
+        clip = self._silences[taken.clip_id] if self._is_silent(caller) else taken
         utterance = self._new_utterance(caller, update, clip, is_reused)
         attempt = self._workload.new_attempt(caller, clip, self._is_together)
         greenlet = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
@@ -224,7 +232,7 @@ class CallerPool:
             ended_at = self.report.wall_clock.at(time.monotonic())
             record = UtteranceRecord.assemble(utterance, measured, ended_at, self._credentials)
             record.is_own_fault |= is_crash
-            clip_pool.give_back(clip)
+            clip_pool.give_back(taken)
             self.report.end(caller.ordinal, record)
             if self.report.total % UTTERANCES_AT_ONCE == 0:
                 collect_young()

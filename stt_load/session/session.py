@@ -118,7 +118,12 @@ class Session:
         server = dialect.capabilities
         is_answered = dialect.settings.end == "client" and server.answers_end
         self._transcript = Transcript(
-            server, self._timestamps, audio.cut_before_end_s, audio.most_segments, is_answered
+            server,
+            self._timestamps,
+            audio.cut_before_end_s,
+            audio.most_segments,
+            is_answered,
+            is_of_silence=audio.clip.is_silent,
         )
         self._outcome: Outcome | None = None
         self._outbox: list[Message] = []  # a few at most
@@ -336,6 +341,9 @@ class Session:
         return WaitUntil(self.deadline_s if settled_s is None else min(settled_s, self.deadline_s))
 
     def _time_out(self) -> None:
+        if self._transcript.is_rightly_empty:
+            self._finish(None)
+            return
         error = f"no complete transcript within {self.rules.timeout_s:g} s of the last frame"
         missing = self._transcript.what_is_missing
         text = self._transcript.assemble(self.dialect)
@@ -357,8 +365,12 @@ class Session:
         return max(0.0, min(sent_s, clip.speech_end_s) - clip.speech_start_s)
 
     @property
-    def _was_open(self) -> bool:
-        return self._timestamps.opened_at_s is not None or self.schedule is not None
+    def _is_understood(self) -> bool | None:
+        """Whether the server sent a message that the dialect knows; None where it had no occasion to."""
+        had_occasion = self._timestamps.opened_at_s is not None or self.schedule is not None
+        if self._error_text.is_understood or (had_occasion and not self.audio.clip.is_silent):
+            return self._error_text.is_understood
+        return None
 
     @property
     def _is_sent(self) -> bool:
@@ -368,7 +380,7 @@ class Session:
         """Nothing more comes; `settled_at_s`: when the server said so, None where it is only plain."""
         if self._outcome is None and settled_at_s is not None:
             self._timestamps.on_settled(settled_at_s)
-        if self._transcript.has_words:
+        if self._transcript.has_words or self._transcript.is_rightly_empty:
             self._end(Outcome.OK, None)
         else:
             self._end(Outcome.NO_FINAL, "the server ended the utterance without any text")
@@ -404,10 +416,10 @@ class Session:
             stream_start_s=None if schedule is None else schedule.stream_start_s,
             messages=messages,
             arrival_late_s=self._completing_late_s,
-            understood=self._error_text.is_understood if self._was_open else None,
+            understood=self._is_understood,
             other_dialects=self._error_text.other_dialects if self.error else [],
         )
-        latencies = self._timestamps.latencies(self.is_complete)
+        latencies = self._timestamps.latencies(self.is_complete and not self.audio.clip.is_silent)
         if schedule is None:
             return result, latencies
         turns = self._transcript.measure_turns(self.dialect, schedule.stream_start_s, self.audio.clip)

@@ -39,7 +39,7 @@ class Timestamps(msgspec.Struct):
     schedule: Schedule | None = None  # what is sent when, and was; None before the stream starts
     end_sent_at_s: float | None = None
 
-    speech_start_at_s: float | None = None
+    speech_start_at_s: float | None = None  # never, where nobody speaks
     speech_end_at_s: float | None = None  # where the EOS clock starts
     stream_end_at_s: float | None = None  # the last frame is due
 
@@ -54,7 +54,8 @@ class Timestamps(msgspec.Struct):
     def on_stream(self, schedule: Schedule, clip: Clip) -> None:
         """The microphone is switched on, or will be."""
         self.schedule = schedule
-        self.speech_start_at_s = schedule.stream_start_s + clip.speech_start_s
+        if not clip.is_silent:
+            self.speech_start_at_s = schedule.stream_start_s + clip.speech_start_s
         self.speech_end_at_s = schedule.stream_start_s + clip.speech_end_s
         self.stream_end_at_s = schedule.end_s
 

@@ -39,7 +39,7 @@ class Transcript:
     `cut_before_end_s`: how long before its speech ends the server may cut the clip into segments; 0 where it has no
     reason to, so the clip is one segment. `most_segments`: how many it may cut; None where nobody knows. `is_answered`:
     the server will say that the utterance is over, or close, because the client has told it so: then silence means
-    nothing.
+    nothing. `is_of_silence`: nobody speaks, so a server that says nothing is right.
 
     `finals`: arrival and text of each final, the empty ones too; of cumulative transcripts the last that said something
     new. `turns`: what the server told of them.
@@ -49,6 +49,7 @@ class Transcript:
         "_cut_before_end_s",
         "_is_answered",
         "_is_cumulative",
+        "_is_of_silence",
         "_is_one_segment",
         "_most_segments",
         "_n_characters",
@@ -67,6 +68,7 @@ class Transcript:
         cut_before_end_s: float,
         most_segments: int | None,
         is_answered: bool = False,
+        is_of_silence: bool = False,
     ) -> None:
         self.finals: list[tuple[float, str]] = []
         self.turns = Turns(server.turn_events)
@@ -75,6 +77,7 @@ class Transcript:
         self._cut_before_end_s = cut_before_end_s
         self._is_one_segment = cut_before_end_s == 0.0
         self._is_answered = is_answered
+        self._is_of_silence = is_of_silence
         self._most_segments = most_segments
         self._n_cut = 0  # segments of which the server has said so
         self._n_pending = 0
@@ -159,10 +162,14 @@ class Transcript:
         it as soon as every pending one has its text, if the last one is known. Where it isn't, as for servers that
         count nothing, only a quiet period says so: not before the last segment could be there, were it as late as the
         first text. No quiet makes a transcript complete while there are no words, or all segments were answered before
-        the end of speech.
+        the end of speech. Where nobody speaks, a quiet period always does.
         """
         last_frame_s, last_message_s = self._timestamps.last_frame_at_s, self._timestamps.last_message_at_s
-        if self._is_answered or self._n_pending or not self.finals or last_frame_s is None or last_message_s is None:
+        if self._is_answered or self._n_pending or last_frame_s is None:
+            return None
+        if self._is_of_silence:
+            return max(last_frame_s, last_message_s or last_frame_s) + self._server.quiet_s
+        if not self.finals or last_message_s is None:
             return None
         if self._server.counts_segments and self._is_last_segment_known:
             return last_frame_s
@@ -182,10 +189,17 @@ class Transcript:
         """
         if self._n_pending:
             return False
+        if self._is_of_silence:
+            return is_orderly_close
         is_told_by_close = self._is_answered and not self._server.counts_segments
         if self.finals and not is_told_by_close and not self._timestamps.is_end_answered:
             return False
         return is_orderly_close or (self._server.counts_segments and self._is_last_segment_known)
+
+    @property
+    def is_rightly_empty(self) -> bool:
+        """Whether it is complete without any word, however long the server says nothing: nobody spoke."""
+        return self._is_of_silence and not self._n_pending
 
     @property
     def what_is_missing(self) -> str | None:

@@ -79,7 +79,7 @@ class Attempt(Protocol):
 
 
 class Workload(Protocol):
-    """One kind of load, in one process. Made as `(config, clips, credentials)`."""
+    """One kind of load, in one process. Made as `(config, clips, credentials)`, with the silences among the clips."""
 
     @classmethod
     def choose_clips(cls, config: RunConfig) -> ClipSet:

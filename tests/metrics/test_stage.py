@@ -69,6 +69,7 @@ def test_an_utterance_without_transcript_is_all_deleted_in_wer_all_and_absent_fr
 def test_every_figure_with_an_objective_has_an_estimate(figure: Figure) -> None:
     turns = {"words_lost_at_cut": 0, "eager_turn_ends": [1.0], "turns_resumed": 1}
     records = [utterance(0, 4, index, total_s=1.0, finalise_latency_s=0.1, **turns) for index in range(6)]
+    records += [utterance(0, 4, index, reference="", words_from_nothing=1) for index in range(6)]
     records += [utterance(0, 4, index, kind="upload", total_s=1.0, first_text_s=0.5) for index in range(6)]
     records += [
         utterance(0, 4, index, kind="tts", first_audio_s=1.0, gap_max_s=0.1, underruns=0, after_text_s=-0.1)
