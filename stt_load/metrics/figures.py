@@ -783,9 +783,7 @@ FIGURES: tuple[Figure, ...] = (
         meaning="words that callers who never speak (--silence-callers) were told / minutes of audio that they sent",
         kinds=PACED,
         has_slo=True,
-        place=Place.ACCURACY,
         csv=_one("words_from_nothing_per_min", 3),
-        table=(TableColumn("words/min of silence", None, 2),),
     ),
     Figure(
         name="silence",

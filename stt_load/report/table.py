@@ -97,7 +97,7 @@ def explanations(report: RunReport) -> list[str]:
         language = report.run.get("language")  # a run of an older version has none
         lines += [f"Transcripts are scored as {language['told']}."] if language else []
         lines.append(f"WER is counted after {report.run['normaliser']}.")
-    lines += [*_wer_intervals(report), *_few(report), *_failed(report), *_unproven(report)]
+    lines += [*_wer_intervals(report), *_from_nothing(report), *_few(report), *_failed(report), *_unproven(report)]
     if n_uncertain := _n_uncertain(report):
         of = f"{n_uncertain} of {report.run['clips']['n']} clips"
         lines.append(f"{UNSURE} where speech ends is uncertain in {of}, and the clock starts there: see the notes.")
@@ -124,6 +124,17 @@ def _wer_intervals(report: RunReport) -> list[str]:
         if low is not None and high is not None
     ]
     return [f"95 % interval of WER%: {', '.join(known)} {report.kind.callers}."] if known else []
+
+
+def _from_nothing(report: RunReport) -> list[str]:
+    """One line with what each stage told callers who never speak; none where every caller speaks."""
+    names = names_of(report.stages)
+    told = [
+        f"{rate:.1f} words a minute at {names[stage.figures.stage]} ({stage.figures.silence.minutes:.1f} min sent)"
+        for stage in report.stages
+        if (rate := stage.figures.words_from_nothing) is not None
+    ]
+    return [f"{report.kind.callers.capitalize()} who never speak were told {', '.join(told)}."] if told else []
 
 
 def _few(report: RunReport) -> list[str]:

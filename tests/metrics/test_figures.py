@@ -172,6 +172,7 @@ _UNITS_IN_NAMES = {
     Unit.WATTS: ("_w",),
     Unit.JOULES: ("_j",),
     Unit.PER_SECOND: ("_per_s",),
+    Unit.PER_MINUTE: ("_per_min",),
     Unit.COUNT: ("",),
     Unit.FACTOR: ("",),
 }

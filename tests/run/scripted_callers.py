@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import gevent
 import msgspec
@@ -15,6 +15,7 @@ import numpy as np
 from gevent.event import Event
 
 from stt_load.audio.clip import Clip
+from stt_load.audio.silence import silence_for
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig, parse_options
 from stt_load.errors import Outcome
@@ -32,6 +33,7 @@ CLIPS = ClipSet(
     "made for tests",
     "0" * 64,
 )
+WITH_SILENCES = replace(CLIPS, silences={clip.clip_id: silence_for(clip) for clip in CLIPS.clips})
 
 
 def update(
@@ -129,7 +131,7 @@ class Callers:
         config = parse_options({"dialect": "vosk", "seed": "5", **options})
         self.pool = CallerPool(
             config,
-            CLIPS,
+            WITH_SILENCES,
             self.workload,
             self.report,
             client_id,

@@ -338,3 +338,27 @@ def test_the_cpu_of_this_process_is_a_share_of_a_core_or_not_known_yet() -> None
         made.pool._cpu_asked = (time.monotonic() - 2.0, time.process_time() - 1.0)
         cpu_pct = made.pool.snapshot().cpu_pct
         assert cpu_pct == pytest.approx(50.0, abs=25.0)
+
+
+# Who never speaks --------------------------------------------------------------------------------------------------
+
+
+def test_every_second_caller_sends_silence_where_half_of_them_never_speak() -> None:
+    with callers(rounds="2", at_once=Outcome.OK, silence_callers="50%") as made:
+        made.come(4)
+        made.apply(update(Phase.HOLD))
+    rows = made.rows()
+    assert {row.user for row in rows if row.is_silent} == {1, 3}
+    assert all(row.clip_id.endswith("+silence") == row.is_silent for row in rows)
+    assert len(rows) == 8
+
+
+def test_over_several_workers_as_many_callers_are_silent_as_on_one() -> None:
+    silent = set()
+    for worker in ("w0", "w1"):
+        with callers(client_id=worker, rounds="1", at_once=Outcome.OK, silence_callers="25%") as made:
+            made.apply(update(Phase.RAMP, seq=1, roster=("w0", "w1")))
+            made.come(4)
+            made.apply(update(Phase.HOLD, seq=2, roster=("w0", "w1")))
+        silent |= {(worker, row.user) for row in made.rows() if row.is_silent}
+    assert len(silent) == 2, "of eight callers"
