@@ -11,6 +11,7 @@ from stt_load.metrics.connection_age import ConnectionAges
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.hold_frames import HoldFrames
 from stt_load.metrics.model_tags import has_model_tags
+from stt_load.metrics.pauses import PauseTallies
 from stt_load.metrics.recovery import SpikeWatch
 from stt_load.metrics.stage import StageStats
 from stt_load.metrics.transcript_fit import TranscriptSample
@@ -32,12 +33,14 @@ class StageAggregate:
     dots: StageDots
     callers: CallerTally | None = None  # of a search: its objectives by caller
     ages: ConnectionAges = field(default_factory=ConnectionAges)
+    pauses: PauseTallies = field(default_factory=PauseTallies)
     transcripts: TranscriptSample = field(default_factory=TranscriptSample)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         self.stats.add(records)
         self.transcripts.add(records)
         self.ages.add(records)
+        self.pauses.add(records)
         self.worst.add(records)
         self.dots.add(records)
         if self.callers is not None:

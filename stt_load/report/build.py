@@ -264,6 +264,7 @@ def _stage_report(
         users_reached=evidence.users_reached,
         generator_cpu_pct=evidence.generator_cpu_pct,
         ages=aggregate.ages.close(),
+        by_pause=aggregate.pauses.close(),
         slowest=aggregate.worst.slowest,
         most_wrong=aggregate.worst.most_wrong,
         breach=timeline.breach,

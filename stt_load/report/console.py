@@ -12,6 +12,7 @@ from rich.text import Text
 
 from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
 from stt_load.report.course_tables import course_tables
+from stt_load.report.endpointing_table import ENDPOINTING_TITLE, endpointing_table
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
@@ -51,6 +52,7 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
         console.print(_failures_table(failures, gap))
     _print_table(RESOURCES_TITLE, resource_table(report, is_short=True), gap, console)
     _print_table(SERVER_TITLE, server_table(report), gap, console)
+    _print_table(ENDPOINTING_TITLE, endpointing_table(report, is_short=True), gap, console)
     _print_block("Notes", "", [*report.notes, *explanations(report)], console)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
 from stt_load.report.charts.chart import Chart
 from stt_load.report.course_tables import course_tables
+from stt_load.report.endpointing_table import ENDPOINTING_TITLE, endpointing_table
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.key_figures import key_figures
 from stt_load.report.model import RunReport, StageReport
@@ -55,6 +56,8 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
         resources=resource_table(report),
         server_title=SERVER_TITLE,
         server=server_table(report),
+        endpointing_title=ENDPOINTING_TITLE,
+        endpointing=endpointing_table(report),
         sidecars=Sidecars(report.run).described,
         facts=_facts(report),
         headline_chart=next((chart for chart in charts if chart.is_headline), None),

@@ -13,6 +13,7 @@ from typing import Any
 from stt_load.capacity.answer import CapacityAnswer
 from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.figures import Figure, Source, in_json
+from stt_load.metrics.pauses import PauseFigures
 from stt_load.metrics.quantiles import REPORTED, Distribution
 from stt_load.metrics.recovery import WINDOW, Recovery
 from stt_load.metrics.slo import SloResult, SloVerdict
@@ -95,6 +96,7 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "kernel_stamped": figures.kernel_stamped,
         "server_ms": {name: distribution(values) for name, values in figures.server_ms.items()},
         "by_connection_age": [_age(figures) for figures in stage.ages],
+        "by_pause": [_pause(figures) for figures in stage.by_pause],
         "devices": [_device(figures) for figures in stage.devices],
         "server_metrics": [_server(figure) for figure in stage.server],
         "slos": [_slo(result) for result in stage.slos],
@@ -137,6 +139,15 @@ def _age(figures: AgeFigures) -> dict[str, Any]:
         "carried": figures.carried,
         "connection_age_s_mean": figures.age_s_mean,
         "eos_latency_s": distribution(figures.eos_latency),
+    }
+
+
+def _pause(figures: PauseFigures) -> dict[str, Any]:
+    return {
+        "pause_s": figures.pause_s,
+        "n": figures.judged,
+        "cut_early_rate": figures.cut_early_rate,
+        "endpointing_delay_s": {name: _finite(figures.delay.at(p)) for name, p in REPORTED.items()},
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
 from stt_load.report.course_tables import course_tables
+from stt_load.report.endpointing_table import ENDPOINTING_TITLE, endpointing_table
 from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport
@@ -40,6 +41,7 @@ def report_markdown(report: RunReport) -> str:
         *((each.title, each.table) for each in course_tables(report)),
         (RESOURCES_TITLE, resource_table(report, is_short=True)),
         (SERVER_TITLE, server_table(report)),
+        (ENDPOINTING_TITLE, endpointing_table(report, is_short=True)),
     )
     parts += [_section(heading, table.headings, table.rows) for heading, table in tables if table is not None]
     of_tables = (line for _, table in tables if table is not None for line in table.notes)

@@ -12,6 +12,7 @@ from stt_load.capacity.trial import Trial
 from stt_load.kinds import KINDS, STREAM, LoadKind
 from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.figures import SAMPLED_DEVICES, Figure, Source
+from stt_load.metrics.pauses import PauseFigures
 from stt_load.metrics.quantiles import OF_VALUES, Distribution
 from stt_load.metrics.recovery import Recovery
 from stt_load.metrics.slo import SloResult, SloVerdict
@@ -67,6 +68,7 @@ class StageReport:
     breach: str | None = None  # why its hold ended early, a clause; None where it did not
     trial: Trial | None = field(default=None, compare=False)  # in a search, once it has settled
     server: tuple[ServerFigure, ...] = ()  # what the server says of itself
+    by_pause: tuple[PauseFigures, ...] = ()  # where clips were given pauses
     before_hold: Distribution = field(default_factory=Distribution, compare=False)  # headline figure of utterances that
     # began before the hold, do not count and ended in it; infinite where one failed
 

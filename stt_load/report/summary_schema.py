@@ -92,6 +92,16 @@ def _stage() -> Schema:
                     {"carried": _COUNT, "connection_age_s_mean": _NUMBER, "eos_latency_s": {"$ref": "#/$defs/latency"}}
                 )
             ),
+            "by_pause": _list(
+                _object(
+                    {
+                        "pause_s": _or_null(_NUMBER),
+                        "n": _COUNT,
+                        "cut_early_rate": _NUMBER,
+                        "endpointing_delay_s": _object(_percentiles(_or_null(_NUMBER))),
+                    }
+                )
+            ),
             "devices": _list(_device()),
             "server_metrics": _list(_server_metric()),
             "slos": _list(_slo()),

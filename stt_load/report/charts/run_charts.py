@@ -9,6 +9,7 @@ from stt_load.metrics.quantiles import percentile
 from stt_load.metrics.validity import LATE_LIMIT
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.curves import ages_chart, distribution_chart
+from stt_load.report.charts.delay_against_cuts import delay_against_cuts_chart
 from stt_load.report.charts.over_callers import OverCallers, Span
 from stt_load.report.charts.over_spike import spike_chart
 from stt_load.report.charts.over_time import timeline_chart
@@ -125,11 +126,7 @@ def _other_times(report: RunReport) -> Sequence[Chart]:
 
 def _error_rate(report: RunReport) -> Sequence[Chart]:
     figure = FIGURES_BY_NAME["error_rate"]
-    marks = tuple(
-        Mark(stage, estimate.value, estimate.low, estimate.high)
-        for stage in report.stages
-        if (estimate := stage.figures.estimates.get("error_rate")) is not None and estimate.value is not None
-    )
+    marks = _shares(report, "error_rate")
     if not marks:
         return ()
     panel = Panel(
@@ -214,6 +211,34 @@ def _device_panel(
     return Panel(unit, tuple(series), tell, height=_SMALL_PANEL, most=most)
 
 
+def _endpointing(report: RunReport) -> Sequence[Chart]:
+    """How late the server ends turns, and how many of them too early."""
+    shares = (("cut", "cut_early_rate"), ("split", "split_rate"))
+    series = tuple(_in_percent(Series(told, _shares(report, name), style)) for style, (told, name) in enumerate(shares))
+    if not any(one.marks for one in series):
+        return ()
+    bounds = [bound for _, name in shares for bound in _bounds(report, FIGURES_BY_NAME[name], 100)]
+    delay = _percentiles(report, FIGURES_BY_NAME["endpointing_delay"])
+    panels = [
+        *([delay] if delay else []),
+        Panel("percent cut early, and split into turns", series, _percent, tuple(bounds)),
+    ]
+    return (OverCallers(report, panels).chart("endpointing", "Ends of turns: how late, and how many too early"),)
+
+
+def _shares(report: RunReport, name: str) -> tuple[Mark, ...]:
+    return tuple(
+        Mark(stage, estimate.value, estimate.low, estimate.high)
+        for stage in report.stages
+        if (estimate := stage.figures.estimates.get(name)) is not None and estimate.value is not None
+    )
+
+
+def _patience(report: RunReport) -> Sequence[Chart]:
+    chart = delay_against_cuts_chart(report)
+    return () if chart is None else (chart,)
+
+
 def _late_frames(report: RunReport) -> Sequence[Chart]:
     marks = tuple(
         Mark(stage, stage.figures.late_frames) for stage in report.stages if stage.figures.late_frames is not None
@@ -267,6 +292,8 @@ CHARTS: tuple[Callable[[RunReport], Sequence[Chart]], ...] = (
     _distribution,
     _machine,
     _requests,
+    _endpointing,
+    _patience,
     _late_frames,
     _ages,
     _timeline,
