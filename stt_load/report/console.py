@@ -52,7 +52,7 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
         console.print(_failures_table(failures, gap))
     _print_table(RESOURCES_TITLE, resource_table(report, is_short=True), gap, console)
     _print_table(SERVER_TITLE, server_table(report), gap, console)
-    _print_table(ENDPOINTING_TITLE, endpointing_table(report, is_short=True), gap, console)
+    _print_table(ENDPOINTING_TITLE, endpointing_table(report), gap, console)
     _print_block("Notes", "", [*report.notes, *explanations(report)], console)
 
 

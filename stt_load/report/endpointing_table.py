@@ -26,10 +26,10 @@ _FEW = f"{FEW} too few utterances to be certain."
 _PAUSES = "cut, 0.6 s pause: cut early of the clips with such a pause put into their speech."
 
 
-def endpointing_table(report: RunReport, is_short: bool = False) -> TextTable | None:
-    """The table; None where the server tells of no turns. `is_short`: None too where it has nothing to say of them."""
+def endpointing_table(report: RunReport) -> TextTable | None:
+    """The table; None where there is nothing to say of ends of turns."""
     stages = report.stages
-    if not any(stage.figures.turns.judged for stage in stages) or (is_short and not _is_news(report)):
+    if not is_about_turns(report):
         return None
     names = names_of(stages)
     rows = tuple((heading, *map(cell, stages)) for heading, cell in (*_FIGURES, *_pauses(report)))
@@ -50,9 +50,10 @@ def endpointing_table(report: RunReport, is_short: bool = False) -> TextTable | 
     )
 
 
-def _is_news(report: RunReport) -> bool:
-    """A turn was cut early or left open, or the run was to show that: pauses, an objective."""
-    return any(
+def is_about_turns(report: RunReport) -> bool:
+    """The server tells of turns, and some were cut early or left open, or the run was to show that, by pauses or an
+    objective. Elsewhere the delay is in the files alone."""
+    return any(stage.figures.turns.judged for stage in report.stages) and any(
         stage.figures.turns.cut
         or stage.figures.turns.left_open
         or stage.by_pause

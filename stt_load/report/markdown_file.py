@@ -41,7 +41,7 @@ def report_markdown(report: RunReport) -> str:
         *((each.title, each.table) for each in course_tables(report)),
         (RESOURCES_TITLE, resource_table(report, is_short=True)),
         (SERVER_TITLE, server_table(report)),
-        (ENDPOINTING_TITLE, endpointing_table(report, is_short=True)),
+        (ENDPOINTING_TITLE, endpointing_table(report)),
     )
     parts += [_section(heading, table.headings, table.rows) for heading, table in tables if table is not None]
     of_tables = (line for _, table in tables if table is not None for line in table.notes)

@@ -188,6 +188,7 @@ def _uploaded(rng: random.Random, record: UtteranceRecord, streams: bool) -> Utt
         kind="upload",
         **dict.fromkeys(("eos_latency_s", "stream_end_latency_s", "first_partial_s", "ready_s")),
         **dict.fromkeys(("pacing_lag_p99_s", "pacing_lag_max_s", "pacing_lag_counts")),
+        **dict.fromkeys(("turn_ends", "speech_bounds", "endpointing_delay_s", "cut_early", "turns")),
         frames=0,
         audio_s=record.speech_s + 0.2,
         total_s=total_s,

@@ -87,11 +87,16 @@ def test_the_charts_show_delay_and_cuts_and_one_against_the_other() -> None:
     assert any("37.5 %" in line for tip in charts["endpointing"].tips for line in tip.lines)
 
 
-def test_an_ordinary_run_has_neither_a_longer_console_nor_a_chart_of_pauses() -> None:
-    report = reported(made_run((1, 10)))
-    assert endpointing_table(report) is not None
+def test_a_run_whose_turns_all_ended_well_says_nothing_of_them_unless_an_objective_asks() -> None:
+    made = made_run((1, 10))
+    report = reported(made)
+    assert endpointing_table(report) is None
     assert "When the server ended turns" not in printed(report)
-    assert "delay-against-cuts" not in {chart.name for chart in draw_charts(report)}
+    assert not {"endpointing", "delay-against-cuts"} & {chart.name for chart in draw_charts(report)}
+    made.run["slos"] = ["endpointing_delay:p95<800ms"]
+    table = endpointing_table(reported(made))
+    assert table is not None
+    assert table.rows[2] == ("cut early, %", "0.0", "0.0")
 
 
 def test_a_server_that_tells_of_no_turns_has_no_table() -> None:

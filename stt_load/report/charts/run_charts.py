@@ -15,6 +15,7 @@ from stt_load.report.charts.over_spike import spike_chart
 from stt_load.report.charts.over_time import timeline_chart
 from stt_load.report.charts.panel import Bound, Mark, Panel, Series
 from stt_load.report.device import DEVICE_KINDS
+from stt_load.report.endpointing_table import is_about_turns
 from stt_load.report.figure_words import figure_title, figure_value, shown_percentiles
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.wording import bound
@@ -213,10 +214,10 @@ def _device_panel(
 
 def _endpointing(report: RunReport) -> Sequence[Chart]:
     """How late the server ends turns, and how many of them too early."""
+    if not is_about_turns(report):
+        return ()
     shares = (("cut", "cut_early_rate"), ("split", "split_rate"))
     series = tuple(_in_percent(Series(told, _shares(report, name), style)) for style, (told, name) in enumerate(shares))
-    if not any(one.marks for one in series):
-        return ()
     bounds = [bound for _, name in shares for bound in _bounds(report, FIGURES_BY_NAME[name], 100)]
     delay = _percentiles(report, FIGURES_BY_NAME["endpointing_delay"])
     panels = [
