@@ -24,6 +24,9 @@ from stt_load.text.url_secrets import without_credentials
 DEFAULT_NOISE, DEFAULT_SNR_DB = "babble", 20.0
 
 
+_COURSES = {"spike": "spike", "ramp-down": "ramps_down", "soak": "soak_s"}  # option -> field
+
+
 @dataclass(frozen=True, slots=True)
 class RunConfig:
     """What a run was asked to do. Durations in seconds."""
@@ -83,11 +86,14 @@ class RunConfig:
     spike: tuple[int, int, int] | None  # callers before it, in it and after it, which are `concurrency` then
     spike_hold_s: float
     ramps_down: bool  # `concurrency` has the way down, too
+    soak_s: float | None  # which is `hold_s` then
 
     @property
     def course(self) -> Course:
         if self.spike is not None:
             return Course.SPIKE
+        if self.soak_s is not None:
+            return Course.SOAK
         return Course.RAMP_DOWN if self.ramps_down else Course.LADDER
 
     @property
@@ -295,21 +301,27 @@ def _find_search_problems(values: Mapping[str, Any]) -> list[str]:
 
 def _settle_course(values: dict[str, Any]) -> list[str]:
     """Fills in the stages of a course that is no plain ladder, and refuses what can't be had with it."""
-    spike, ladder = values.get("spike"), values.get("concurrency", ())
-    named = [name for name, is_asked in (("spike", spike), ("ramp-down", values.get("ramps_down"))) if is_asked]
+    ladder = values.get("concurrency", ())
+    named = [name for name, field in _COURSES.items() if values.get(field)]
     if not named:
         return []
-    problems = [f"--{named[1]}: a run has one course: leave it out, or --{named[0]}"] if len(named) > 1 else []
-    if values.get("aborts_on_fail"):
+    problems = [f"--{name}: a run has one course: leave it out, or --{named[0]}" for name in named[1:]]
+    if values.get("aborts_on_fail") and named[0] != "soak":
         problems.append(f"--abort-on-fail: --{named[0]} is about what comes after the largest stage: leave it out")
-    if spike:
-        values["concurrency"] = spike
-        if values.get("rounds"):
-            problems.append("--rounds: a spike lasts as long as --spike-hold says: leave it out")
-    elif ladder and (ladder[-1] < max(ladder) or len(set(ladder)) == 1):
-        problems.append("--ramp-down: callers leave after the largest stage: end --concurrency with it, as in 1,5,20")
-    else:
-        values["concurrency"] = (*ladder, *sorted({users for users in ladder if users < max(ladder)}, reverse=True))
+    if values.get("rounds") and named[0] != "ramp-down":
+        problems.append(f"--rounds: --{named[0]} is about time: leave it out")
+    match named[0]:
+        case "spike":
+            values["concurrency"] = values["spike"]
+        case "soak" if len(ladder) != 1:
+            problems.append("--soak: one number of callers is held: name it, as in --concurrency 20")
+        case "soak":
+            values["hold_s"] = values["soak_s"]
+        case _ if ladder and (ladder[-1] < max(ladder) or len(set(ladder)) == 1):
+            problems.append("--ramp-down: callers leave after the largest stage: end --concurrency with it, as in 1,5")
+        case _:
+            down = sorted({users for users in ladder if users < max(ladder)}, reverse=True)
+            values["concurrency"] = (*ladder, *down)
     return problems
 
 

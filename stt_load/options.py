@@ -700,6 +700,15 @@ OPTIONS: tuple[Option, ...] = (
         help="How fast a text is fed to a server that speaks it while it is written, as by a language model.",
         kinds=SYNTHESISED,
     ),
+    Option(
+        name="soak",
+        field="soak_s",
+        group=Group.STAGES,
+        parse=parse_positive_duration_s,
+        metavar="TIME",
+        help="Instead of --hold: one number of callers for so long, and whether the server drifts.",
+        plans=_LADDER,
+    ),
 )
 
 PLAN_DEFAULTS: Mapping[PlanKind, Mapping[str, str]] = {

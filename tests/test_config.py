@@ -15,7 +15,7 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
 from stt_load.kinds import STREAM, UPLOAD
 from stt_load.metrics.slo import parse_slo
-from stt_load.options import OPTIONS, PlanKind, options_of
+from stt_load.options import OPTIONS, Course, PlanKind, options_of
 
 
 def problems_of(**raw: object) -> tuple[str, ...]:
@@ -56,6 +56,7 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("spike_hold", "10s", "spike_hold_s", 10.0),
     ("ramp_down", True, "concurrency", (1, 5, 10, 20, 30, 40, 30, 20, 10, 5, 1)),
     ("ramp_down", "", "ramps_down", False),
+    ("soak", "", "soak_s", None),
     ("rounds", "", "rounds", None),
     ("at_least", "0", "at_least", 0),
     ("pause", "2s", "pause_s", (2.0, 2.0)),
@@ -202,6 +203,7 @@ BAD = [
     ("spike", "5,40", "is no spike"),
     ("spike", "0,40,1", "'0' is not a number of callers"),
     ("spike_hold", "0s", "--spike-hold: "),
+    ("soak", "0s", "--soak: "),
     ("rounds", "0", "--rounds: '0' must be a whole number from 1"),
     ("rounds", "2.5", "must be a whole number from 1"),
     ("at_least", "-1", "--at-least: '-1' must be a whole number from 0"),
@@ -292,12 +294,19 @@ def test_a_hold_is_whole_or_ends_early() -> None:
     assert line.startswith("--whole-holds: it says the opposite of --abort-on-fail")
 
 
+def test_a_soak_holds_its_callers_as_long_as_it_says() -> None:
+    config = parse_options({"soak": "8h", "concurrency": "20"})
+    assert (config.course, config.hold_s, config.concurrency) == (Course.SOAK, 28_800.0, (20,))
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
         ({"spike": "5,40,5", "ramp_down": True}, "--ramp-down: a run has one course: leave it out, or --spike"),
-        ({"spike": "5,40,5", "rounds": "2"}, "--rounds: a spike lasts as long as --spike-hold says: leave it out"),
+        ({"spike": "5,40,5", "rounds": "2"}, "--rounds: --spike is about time: leave it out"),
         ({"spike": "5,40,5", "abort_on_fail": True}, "--abort-on-fail: --spike is about what comes after"),
+        ({"soak": "8h", "concurrency": "5", "rounds": "2"}, "--rounds: --soak is about time: leave it out"),
+        ({"soak": "8h"}, "--soak: one number of callers is held: name it, as in --concurrency 20"),
         ({"ramp_down": True, "concurrency": "5,1"}, "--ramp-down: callers leave after the largest stage"),
         ({"ramp_down": True, "concurrency": "5"}, "--ramp-down: callers leave after the largest stage"),
     ],

@@ -25,7 +25,7 @@ from stt_load.run.preflight import find_problems
 ALL_OPTIONS = tuple(option.name for option in options_of(PlanKind.LADDER))
 LOCUST = (sys.executable, "-P", "-m", "stt_load.locust_plugin")
 _ROLE_VARIABLES = ("LOCUST_MODE_MASTER", "LOCUST_MODE_WORKER")  # Locust's
-_INSTEAD = (("rounds", "hold"), ("spike", "concurrency"))  # the first takes the place of the second
+_INSTEAD = (("rounds", "hold"), ("soak", "hold"), ("spike", "concurrency"))  # the first takes the place of the second
 LOCUST_QUIET = ("--only-summary", "--loglevel", "WARNING")
 
 

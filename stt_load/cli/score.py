@@ -28,6 +28,7 @@ from stt_load.metrics.normaliser import NORMALISERS, Normaliser
 from stt_load.metrics.pairs import Pair, PairFile
 from stt_load.metrics.wer import Scores, align, score
 from stt_load.process.standard_streams import require_output
+from stt_load.report.part_stream import open_parts
 from stt_load.text.printable import printable
 
 _WIDTH = 110
@@ -115,9 +116,10 @@ def _code(language: str | None, normaliser: str | None) -> str | None:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[TextIO]:
-    """The lines of the file, from the start as often as is wanted. Raises ConfigError, which names the file."""
+    """The lines of the file and of the parts that it goes on in, from the start as often as is wanted. Raises
+    ConfigError, which names the file."""
     try:
-        with file.open("rb") as binary, ExitStack() as stack:
+        with open_parts(file) as binary, ExitStack() as stack:
             source = binary if binary.seekable() else stack.enter_context(_copy_of_pipe(binary))
             yield io.TextIOWrapper(source, encoding="utf-8-sig", newline="\n")
     except IsADirectoryError:

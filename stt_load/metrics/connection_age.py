@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from stt_load.metrics.kept_values import KeptValues, LongSum
 from stt_load.metrics.quantiles import Distribution
 from stt_load.records import UtteranceRecord
+
+MOST_PLACES = 128
+"""Places on a connection that are told apart. Where there are more, neighbours are taken together."""
+
+_EXACT, _DIGITS = 5_000, 3  # latencies of one place that are kept one by one; of the others, to the millisecond
 
 
 @dataclass(frozen=True, slots=True)
 class AgeFigures:
-    """The completed utterances before which their connection had carried `carried` others.
+    """The completed utterances before which their connection had carried `carried` others, or a few more where many
+    places are taken together.
 
     `age_s_mean`: mean seconds from the websocket upgrade to the start of the stream.
     """
@@ -24,28 +29,52 @@ class AgeFigures:
 
 
 @dataclass(slots=True)
+class _Place:
+    ages_s: LongSum = field(default_factory=LongSum)
+    latencies_s: KeptValues = field(default_factory=lambda: KeptValues(_EXACT, _DIGITS))
+
+    def take(self, other: _Place) -> None:
+        self.ages_s.extend((other.ages_s.total,))
+        self.latencies_s.extend(other.latencies_s.close())
+
+
+@dataclass(slots=True)
 class ConnectionAges:
     """Counted utterances by their place on the connection, in the making."""
 
-    _places: dict[int, tuple[array[float], array[float]]] = field(default_factory=dict)  # ages and latencies, seconds
+    _width: int = 1
+    _places: dict[int, _Place] = field(default_factory=dict)
 
     def add(self, records: Iterable[UtteranceRecord]) -> None:
         """Adds those that were counted and completed; the others change nothing."""
+        found: dict[int, tuple[list[float], list[float]]] = {}
         for record in records:
             age_s, latency_s = record.connection_age_s, record.eos_latency_s
             if age_s is None or latency_s is None or not record.is_counted or not record.is_ok:
                 continue
-            place = self._places.get(record.connection_utterance)
-            if place is None:
-                place = self._places[record.connection_utterance] = (array("d"), array("d"))
-            place[0].append(age_s)
-            place[1].append(latency_s)
+            ages_s, latencies_s = found.setdefault(record.connection_utterance, ([], []))
+            ages_s.append(age_s)
+            latencies_s.append(latency_s)
+        while found and max(found) >= MOST_PLACES * self._width:
+            self._take_together()
+        for carried, (ages_s, latencies_s) in found.items():
+            place = self._places.setdefault(carried // self._width, _Place())
+            place.ages_s.extend(ages_s)
+            place.latencies_s.extend(latencies_s)
 
     def close(self) -> tuple[AgeFigures, ...]:
         """The figures place by place; empty where no connection carried a second utterance."""
         if not any(self._places):  # all are first utterances
             return ()
         return tuple(
-            AgeFigures(carried, math.fsum(ages_s) / len(ages_s), Distribution.of(latencies_s))
-            for carried, (ages_s, latencies_s) in sorted(self._places.items())
+            AgeFigures(at * self._width, place.ages_s.total / len(place.latencies_s), Distribution(values))
+            for at, place in sorted(self._places.items())
+            for values in [place.latencies_s.close()]
         )
+
+    def _take_together(self) -> None:
+        """Makes one place of each two."""
+        before, self._places = self._places, {}
+        self._width *= 2
+        for at, place in sorted(before.items()):
+            self._places.setdefault(at // 2, _Place()).take(place)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
 import numpy as np
 
+from stt_load.metrics.kept_values import LongSum
 from stt_load.records import UtteranceRecord
 
 
@@ -20,18 +19,18 @@ class DutyCycle:
     users: int
     hold_start_s: float
     hold_end_s: float
-    _sent_s: array[float] = field(default_factory=lambda: array("d"))
+    _sent_s: LongSum = field(default_factory=LongSum)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds every utterance of the stage, also those that began before the hold and were still speaking in it."""
         starts = np.fromiter(map(attrgetter("started_at"), records), float)
         ends = starts + np.fromiter(map(attrgetter("audio_s"), records), float)
         sent_s = np.minimum(ends, self.hold_end_s) - np.maximum(starts, self.hold_start_s)
-        self._sent_s.frombytes(sent_s[sent_s > 0].tobytes())
+        self._sent_s.extend(sent_s[sent_s > 0].tolist())
 
     def close(self) -> float | None:
         """The share of the hold, 0 to 1; None for a hold without length or callers."""
         capacity_s = self.users * (self.hold_end_s - self.hold_start_s)
         if capacity_s <= 0:
             return None
-        return min(1.0, math.fsum(self._sent_s) / capacity_s)
+        return min(1.0, self._sent_s.total / capacity_s)

@@ -10,7 +10,7 @@
         When all n values meet a bound, "the true percentile meets it" is wrong in at most 5 % of cases
         only from this n on: p50 needs 5 values, p95 needs 59, p99 needs 299.
 
-No interpolation, no sketches, no distribution assumed (David & Nagaraja, Order Statistics, section 7.1).
+No interpolation, no distribution assumed (David & Nagaraja, Order Statistics, section 7.1).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from stt_load.metrics.kept_values import RunLengths
+
 OF_VALUES = ("mean", "min", "max")
 """Statistics that are no percentiles: they say something of the values that there are, and nothing of missing ones."""
 
@@ -38,12 +40,12 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Raw values in ascending order, and their statistics. If it is empty, every statistic is None.
+    """Values in ascending order, and their statistics. If it is empty, every statistic is None.
 
-    Eight bytes a value: there may be a million.
+    Eight bytes a value: there may be a million. Where there are far more, `kept_values.py` has rounded them.
     """
 
-    values: array[float] = field(default_factory=lambda: array("d"))
+    values: array[float] | RunLengths = field(default_factory=lambda: array("d"))
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Distribution:
@@ -57,7 +59,9 @@ class Distribution:
 
     @property
     def mean(self) -> float | None:
-        return math.fsum(self.values) / self.n if self.values else None
+        if not self.values:
+            return None
+        return (self.values.total if isinstance(self.values, RunLengths) else math.fsum(self.values)) / self.n
 
     @property
     def min(self) -> float | None:
@@ -89,7 +93,11 @@ class Distribution:
 
     def with_infinite(self, n: int) -> Distribution:
         """The same values and n infinite ones."""
-        return Distribution(self.values + array("d", [math.inf]) * n) if n else self
+        if not n:
+            return self
+        if isinstance(self.values, RunLengths):
+            return Distribution(self.values.with_more(math.inf, n))
+        return Distribution(self.values + array("d", [math.inf]) * n)
 
     def supports(self, p: float) -> bool:
         """n is large enough to say anything about the percentile `p`."""

@@ -9,8 +9,6 @@ gathering a field of the record.
 
 from __future__ import annotations
 
-import math
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +21,7 @@ from stt_load.metrics.clip_errors import ClipErrors, ErrorCount, error_limits, e
 from stt_load.metrics.estimates import Estimate, Exact, Share, of_distribution
 from stt_load.metrics.failures import Failure, FailureGroups, has_failed
 from stt_load.metrics.figures import DISTRIBUTED, Figure, Source, Unit, figures_of
+from stt_load.metrics.kept_values import KeptValues, LongSum
 from stt_load.metrics.quantiles import Distribution, rank
 from stt_load.metrics.silence_counts import SilenceCounts
 from stt_load.metrics.turn_counts import TurnCounts
@@ -202,13 +201,13 @@ class StageFigures:
         return None if estimate is None else estimate.value
 
 
-def _new_array() -> array[float]:
-    return array("d")
+def _gathered() -> dict[str, KeptValues]:
+    """No value yet of each figure whose values are kept."""
+    return {figure.name: KeptValues() for figure in figures_of(*DISTRIBUTED)}
 
 
-def _gathered() -> dict[str, array[float]]:
-    """An empty array for each figure whose raw values are kept."""
-    return {figure.name: _new_array() for figure in figures_of(*DISTRIBUTED, Source.SUM) if not _is_count(figure)}
+def _summed() -> dict[str, LongSum]:
+    return {figure.name: LongSum() for figure in figures_of(Source.SUM) if not _is_count(figure)}
 
 
 def _counted() -> dict[str, int]:
@@ -216,18 +215,19 @@ def _counted() -> dict[str, int]:
 
 
 def _is_count(figure: Figure) -> bool:
-    """The figure is a sum of whole numbers, added up at once. Seconds are kept, and added exactly at the end."""
+    """The figure is a sum of whole numbers, added up at once."""
     return figure.source is Source.SUM and figure.unit is Unit.COUNT
 
 
 @dataclass(slots=True)
 class StageStats:
-    """The figures of one stage in the making: an array or a count for each figure, no record is kept."""
+    """The figures of one stage in the making: values or a count for each figure, no record is kept."""
 
     stage: int
     users: int
     outcomes: Counter[str] = field(default_factory=Counter)
-    values: dict[str, array[float]] = field(default_factory=_gathered)  # by name of the figure
+    values: dict[str, KeptValues] = field(default_factory=_gathered)  # by name of the figure
+    totals: dict[str, LongSum] = field(default_factory=_summed)  # by name of the figure
     counts: dict[str, int] = field(default_factory=_counted)  # by name of the figure
     words: ClipErrors = field(default_factory=ClipErrors)
     characters: ClipErrors = field(default_factory=ClipErrors)
@@ -235,11 +235,11 @@ class StageStats:
     lag_counts: Counter[int] = field(default_factory=Counter)  # frames by the upper edge of their lag, in ms
     lags_unknown: bool = False  # some row, of an older version, does not have its counts
     lag_max_s: float | None = None
-    completed_audio_s: array[float] = field(default_factory=_new_array)
+    completed_audio_s: LongSum = field(default_factory=LongSum)
     clip_ids: set[str] = field(default_factory=set)
     clips_reused: int = 0
     kernel_stamped: int = 0
-    server_ms: dict[str, array[float]] = field(default_factory=dict)
+    server_ms: dict[str, KeptValues] = field(default_factory=dict)
     other_dialect: int = 0
     other_dialects: Counter[str] = field(default_factory=Counter)
     failures: FailureGroups = field(default_factory=FailureGroups)
@@ -287,6 +287,8 @@ class StageStats:
             values = [value for value in column if value is not None]
             if _is_count(figure):
                 self.counts[figure.name] += sum(values)
+            elif figure.source is Source.SUM:
+                self.totals[figure.name].extend(values)
             else:
                 self.values[figure.name].extend(values)
 
@@ -304,8 +306,8 @@ class StageStats:
         for reported in filter(None, map(attrgetter("server_ms"), records)):
             for name, value in reported.items():
                 if name not in self.server_ms:
-                    self.server_ms[name] = _new_array()
-                self.server_ms[name].append(value)
+                    self.server_ms[name] = KeptValues()
+                self.server_ms[name].extend((value,))
 
     def close(self, first: StageFigures | None = None) -> StageFigures:
         """The figures. `first`: the first stage of the run; None if this is it."""
@@ -331,18 +333,18 @@ class StageStats:
             users=self.users,
             n=n,
             outcomes={outcome: count for outcome, count in sorted(self.outcomes.items()) if count},
-            distributions={f.name: Distribution.of(self.values[f.name]) for f in figures_of(*DISTRIBUTED)},
+            distributions={f.name: Distribution(self.values[f.name].close()) for f in figures_of(*DISTRIBUTED)},
             sums={f.name: self._sum(f) for f in figures_of(Source.SUM)},
             estimates={name: estimate for name, estimate in estimates.items() if estimate is not None},
             wer_ci95=error_limits(words, RISK / 2),
             clip_errors=words,
             pacing_lag_p99_s=self._lag_p99_s(),
             pacing_lag_max_s=self.lag_max_s,
-            completed_audio_s=math.fsum(self.completed_audio_s),
+            completed_audio_s=self.completed_audio_s.total,
             clips=len(self.clip_ids),
             clips_reused=self.clips_reused,
             kernel_stamped=self.kernel_stamped,
-            server_ms={name: Distribution.of(values) for name, values in sorted(self.server_ms.items())},
+            server_ms={name: Distribution(values.close()) for name, values in sorted(self.server_ms.items())},
             other_dialect=self.other_dialect,
             other_dialects=dict(self.other_dialects),
             failures=self.failures.listed(),
@@ -355,7 +357,7 @@ class StageStats:
         )
 
     def _sum(self, figure: Figure) -> float:
-        return self.counts[figure.name] if _is_count(figure) else math.fsum(self.values[figure.name])
+        return self.counts[figure.name] if _is_count(figure) else self.totals[figure.name].total
 
     def _add_errors(self, completed: Iterable[UtteranceRecord], failed: Iterable[UtteranceRecord]) -> None:
         for record in completed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from stt_load.capacity.caller_counts import CallerTally
 from stt_load.metrics.before_hold import BeforeHold
 from stt_load.metrics.connection_age import ConnectionAges
+from stt_load.metrics.drift import DriftWatch
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.hold_frames import HoldFrames
 from stt_load.metrics.model_tags import has_model_tags
@@ -35,6 +36,7 @@ class StageAggregate:
     ages: ConnectionAges = field(default_factory=ConnectionAges)
     pauses: PauseTallies = field(default_factory=PauseTallies)
     transcripts: TranscriptSample = field(default_factory=TranscriptSample)
+    drift: DriftWatch | None = None  # of a soak
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         self.stats.add(records)
@@ -47,7 +49,7 @@ class StageAggregate:
             self.callers.add(records)
         if self.duty is not None:
             self.duty.add(records)
-        for of_hold in (self.hold_frames, self.before_hold):
+        for of_hold in (self.hold_frames, self.before_hold, self.drift):
             if of_hold is not None:
                 of_hold.add(records)
 

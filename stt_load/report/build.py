@@ -11,6 +11,7 @@ from stt_load.capacity.caller_counts import CallerTally
 from stt_load.errors import ConfigError
 from stt_load.kinds import KINDS, STREAM, LoadKind
 from stt_load.metrics.before_hold import BeforeHold
+from stt_load.metrics.drift import Drift, DriftWatch
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.failures import FailureGroups
 from stt_load.metrics.hold_frames import DueFrames, HoldFrames
@@ -30,6 +31,7 @@ from stt_load.report.damage import Damage, Flaw
 from stt_load.report.device_samples import SampleRow
 from stt_load.report.knee import find_knee, run_verdict, search_verdict
 from stt_load.report.late_scores import LateScores
+from stt_load.report.memory_drift import memory_drifts
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.raw_files import RUN, UTTERANCES
 from stt_load.report.run_timeline import LateFrames, StageDots, run_span, run_timeline
@@ -168,6 +170,7 @@ def build_report(
         ),
         capacity=answer,
         recovery=recovery,
+        drifts=_drifts(aggregate, judged_ones, samples),
     )
 
 
@@ -189,7 +192,7 @@ def _aggregate(
     normaliser: Normaliser,
     slos: Sequence[Slo],
 ) -> RunAggregate:
-    kind = KINDS[run.get("kind", STREAM.name)]
+    kind, is_soak = KINDS[run.get("kind", STREAM.name)], course_of(run) is Course.SOAK
     stages = {
         timeline.stage: StageAggregate(
             StageStats(timeline.stage, timeline.users, failures=FailureGroups(find_advice)),
@@ -199,6 +202,7 @@ def _aggregate(
             WorstUtterances(kind.headline),
             StageDots.of(timeline.stage, len(timelines)),
             CallerTally(slos) if is_search(run) else None,
+            drift=DriftWatch(timeline.hold_span[0]) if is_soak and timeline.hold_span else None,
         )
         for timeline in timelines
     }
@@ -216,6 +220,18 @@ def _recovery(aggregate: RunAggregate, timelines: Sequence[StageTimeline]) -> Re
     """What came after a spike; None where there was none, or the hold after it never ended."""
     after = next((each.hold_span for each in timelines if each.stage > SPIKE_STAGE and each.hold_span), None)
     return aggregate.spike.close(after[1]) if aggregate.spike is not None and after else None
+
+
+def _drifts(
+    aggregate: RunAggregate, timelines: Sequence[StageTimeline], samples: Sequence[SampleRow]
+) -> tuple[Drift, ...]:
+    """How the figures of a soak change, and the memory of its server; empty for any other run."""
+    found: list[Drift] = []
+    for timeline in timelines:
+        watch = aggregate.stages[timeline.stage].drift
+        if watch is not None and timeline.hold_span is not None:
+            found += [*watch.close(), *memory_drifts(samples, timeline.hold_span)]
+    return tuple(found)
 
 
 def _rows_lost(done: Transition | None, rows: int) -> int:

@@ -15,7 +15,7 @@ from stt_load.metrics.slo import SloResult
 from stt_load.options import Course
 from stt_load.report.capacity_run import first_users
 from stt_load.report.course import course_of
-from stt_load.report.course_tables import recovery_sentence
+from stt_load.report.course_tables import drift_sentence, recovery_sentence
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.text_table import TextTable
 from stt_load.report.wording import (
@@ -39,8 +39,11 @@ _SHAPES = {
 
 def headline(report: RunReport) -> str:
     """The answer that the run was for, as one sentence without its full stop: how many callers the server holds."""
-    if course_of(report.run) is Course.SPIKE:
+    course = course_of(report.run)
+    if course is Course.SPIKE:
         return recovery_sentence(report)
+    if course is Course.SOAK:
+        return f"{knee_sentence(report.knee, report.kind)}; {drift_sentence(report)}"
     if report.capacity is None:
         return knee_sentence(report.knee, report.kind)
     return capacity_sentence(report, report.capacity)

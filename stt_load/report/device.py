@@ -42,6 +42,9 @@ DEVICE_KINDS: dict[str, DeviceKind] = {
 }
 """The kinds of devices by the `kind` of their samples, in the order of the tables."""
 
+GIVE_BACK = frozenset({"gpu", "process"})
+"""Kinds whose memory says something of the server alone: on a whole host, others take some, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Device:

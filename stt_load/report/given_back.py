@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from stt_load.metrics.figures import FIGURES_BY_NAME, NOTHING, Figure, Unit, headline_of
 from stt_load.options import Course
 from stt_load.report.course import course_of
-from stt_load.report.device import Device, DeviceFigures, is_covered
+from stt_load.report.device import GIVE_BACK, Device, DeviceFigures, is_covered
 from stt_load.report.figure_words import figure_title, figure_value
 from stt_load.report.model import RunReport, StageReport
-
-_GIVES_BACK = ("gpu", "process")  # kinds of devices: the memory of a whole host is that of others, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def _times_and_rates(
 def _memory(before: StageReport, most: StageReport, after: StageReport) -> Iterator[GivenBack]:
     """The memory of each GPU and of the server's processes: its mean in the holds of the few, its most in that of the
     many."""
-    for device in (each.device for each in before.devices if each.device.kind in _GIVES_BACK):
+    for device in (each.device for each in before.devices if each.device.kind in GIVE_BACK):
         found = [_of(device, stage) for stage in (before, most, after)]
         if all(each is not None and each.memory.n and is_covered(each.coverage) for each in found):
             low, high, again = (each.memory for each in found if each is not None)

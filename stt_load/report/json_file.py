@@ -12,6 +12,7 @@ from typing import Any
 
 from stt_load.capacity.answer import CapacityAnswer
 from stt_load.metrics.connection_age import AgeFigures
+from stt_load.metrics.drift import Drift
 from stt_load.metrics.figures import Figure, Source, in_json
 from stt_load.metrics.pauses import PauseFigures
 from stt_load.metrics.quantiles import REPORTED, Distribution
@@ -47,6 +48,7 @@ def summary_json(report: RunReport) -> str:
         **({"capacity": _capacity(report.capacity)} if report.capacity else {}),
         **({"recovery": _recovery(report.recovery)} if report.recovery else {}),
         **({"given_back": [_given_back(each) for each in back]} if (back := given_back(report)) else {}),
+        **({"drift": [_drift(drift) for drift in report.drifts]} if report.drifts else {}),
         "notes": report.notes,
         "stages": [_stage(stage) for stage in report.stages],
     }
@@ -73,6 +75,23 @@ def _recovery(recovery: Recovery) -> dict[str, Any]:
         "last_word_s": recovery.last_word_s,
         "in_spike": recovery.in_spike,
         "spike_errors": recovery.spike_errors,
+    }
+
+
+def _drift(drift: Drift) -> dict[str, Any]:
+    change = drift.change
+    return {
+        "name": drift.name,
+        "age_of": str(drift.axis),
+        "unit": str(drift.unit),
+        "level": drift.level,
+        "per_hour": drift.per_hour,
+        "ci95_per_hour": [drift.low, drift.high],
+        "length_s": drift.length_s,
+        "change": change[0] if change else None,
+        "bound": drift.bound,
+        "verdict": str(drift.verdict),
+        "points": drift.points,
     }
 
 

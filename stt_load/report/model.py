@@ -11,6 +11,7 @@ from stt_load.capacity.answer import CapacityAnswer
 from stt_load.capacity.trial import Trial
 from stt_load.kinds import KINDS, STREAM, LoadKind
 from stt_load.metrics.connection_age import AgeFigures
+from stt_load.metrics.drift import Drift
 from stt_load.metrics.figures import SAMPLED_DEVICES, Figure, Source
 from stt_load.metrics.pauses import PauseFigures
 from stt_load.metrics.quantiles import OF_VALUES, Distribution
@@ -204,6 +205,7 @@ class RunReport:
     timeline: RunTimeline | None = None
     capacity: CapacityAnswer | None = field(default=None, compare=False)  # of a search
     recovery: Recovery | None = None  # from a spike
+    drifts: tuple[Drift, ...] = ()  # of a soak
 
     @property
     def kind(self) -> LoadKind:

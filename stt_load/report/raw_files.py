@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 RUN = "run.json"
@@ -16,9 +17,29 @@ SERVER_LOOKS = "server.jsonl"
 SAMPLE_FILES = (GPU_SAMPLES, HOST_SAMPLES)
 """The samples of the sidecars; absent if no sidecar was used."""
 
+_PART = re.compile(r"utterances-(\d{4,6})\.jsonl")
+
 RAW_FILES = (RUN, STAGES, UTTERANCES, *SAMPLE_FILES, SERVER_LOOKS)
+
+
+def part_name(number: int) -> str:
+    """The name of a part of the utterances. A soak begins a new one every hour: `utterances.jsonl` has the first,
+    `utterances-0002.jsonl` the second. Any other run has the first alone."""
+    return UTTERANCES if number == 1 else f"utterances-{number:04}.jsonl"
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The file, and those that its lines go on in, as far as they are there: all of what is to be read as one file."""
+    if path.name != UTTERANCES:
+        return [path]
+    found = (
+        (int(match[1]), each)
+        for each in path.parent.glob("utterances-*.jsonl")
+        if (match := _PART.fullmatch(each.name))
+    )
+    return [path, *(each for _, each in sorted(found))]
 
 
 def is_raw_file(path: Path) -> bool:
     """Whether a raw file of a run is there: nothing can rebuild it."""
-    return path.name in RAW_FILES and path.is_file()
+    return (path.name in RAW_FILES or _PART.fullmatch(path.name) is not None) and path.is_file()

@@ -18,7 +18,7 @@ import msgspec
 from stt_load.errors import ConfigError
 from stt_load.plausible import error_line
 from stt_load.report.damage import Damage, Flaw
-from stt_load.report.raw_files import RAW_FILES
+from stt_load.report.raw_files import RAW_FILES, parts_of
 from stt_load.report.raw_rows import Accept, Row
 from stt_load.sealed_lines import BrokenSeal, count_numbered, line_number, mentions_seal, whole_lines_within
 from stt_load.text.whole_characters import with_whole_characters
@@ -34,8 +34,8 @@ class NotJson(ValueError):
 
 
 class RawLines(Generic[Row]):
-    """The rows of one file, some thousand at a time, as often as needed; none where the file is absent. Raises
-    ConfigError where it can't be read.
+    """The rows of one file and the parts that it goes on in (`parts_of`), some thousand at a time, as often as needed;
+    none where it is absent. Raises ConfigError where it can't be read.
 
     `damage`: gets what there is to say about the file, complete when it has been read to its end. `kind`: of its rows.
     `accept`: what a row must be besides. `n_lines`: how many the run has written; None if that isn't known.
@@ -57,8 +57,22 @@ class RawLines(Generic[Row]):
         self._damage.forget(self._path.name)
         self._numbers, self._unsealed = LineNumbers(), set()
         n_before = 0
+        for part in parts_of(self._path):
+            for rows, n_lines in self._of_part(part, n_before):
+                yield rows
+                n_before += n_lines
+        n_missing = self._numbers.missing(self._n_lines)
+        if self._unsealed and self._n_lines is not None:  # the run has sealed them, and somebody wrote them anew
+            self._note(Flaw.CHANGED)
+            n_missing -= len(self._unsealed)
+        if n_missing > 0:
+            self._note(Flaw.MISSING, n=n_missing)
+
+    def _of_part(self, path: Path, n_before: int) -> Iterator[tuple[list[Row], int]]:
+        """The rows of one part of the file, some thousand at a time, with how many lines these were. `n_before`: lines
+        of the parts before it."""
         try:
-            with _open(self._path) as file:
+            with _open(path) as file:
                 self._is_sealed = mentions_seal(file.read(_LOOKED_AT_BYTES))
                 file.seek(0)
                 for piece in _whole_lines(file):
@@ -67,18 +81,12 @@ class RawLines(Generic[Row]):
                     if n_lines is None or rows is None:
                         lines = piece.split(b"\n")
                         rows, n_lines = self._one_by_one(lines, n_before), len(lines) - 1
-                    yield rows
+                    yield rows, n_lines
                     n_before += n_lines
         except FileNotFoundError:
             pass  # a run without a sidecar has no samples, one that was killed early no utterances
         except OSError as error:
-            raise unreadable(self._path, error) from error
-        n_missing = self._numbers.missing(self._n_lines)
-        if self._unsealed and self._n_lines is not None:  # the run has sealed them, and somebody wrote them anew
-            self._note(Flaw.CHANGED)
-            n_missing -= len(self._unsealed)
-        if n_missing > 0:
-            self._note(Flaw.MISSING, n=n_missing)
+            raise unreadable(path, error) from error
 
     def _all_at_once(self, piece: bytes, n_lines: int, n_before: int) -> list[Row] | None:
         """The rows of a piece whose lines are whole, in their places, and rows; None where one is no row."""

@@ -2,7 +2,7 @@
 file is what it gives, for programs that read summaries.
 
 Objects take keys that are not named here, because a later version may add some. Keys that are named are always there,
-but for `capacity`, which only a search has, and what only a spike or a way down has. https://json-schema.org/draft/2020-12/schema
+but for `capacity`, which only a search has, and what only a spike, a way down or a soak has. https://json-schema.org/draft/2020-12/schema
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from stt_load.capacity.answer import Limit, Shape
 from stt_load.errors import ExitCode, Outcome
 from stt_load.kinds import KINDS
+from stt_load.metrics.drift import Axis, DriftVerdict
 from stt_load.metrics.figures import Figure, Source, Unit, in_json
 from stt_load.metrics.quantiles import REPORTED
 from stt_load.metrics.slo import SloVerdict
@@ -59,6 +60,7 @@ def _summary() -> Schema:
                 "capacity": _capacity(),
                 "recovery": _recovery(),
                 "given_back": _list(_given_back()),
+                "drift": _list(_drift()),
                 "notes": _list(_TEXT),
                 "stages": _list(_stage()),
                 "crc32": {
@@ -67,7 +69,7 @@ def _summary() -> Schema:
                     "description": "of all bytes before this key",
                 },
             },
-            optional=["capacity", "recovery", "given_back", "crc32"],
+            optional=["capacity", "recovery", "given_back", "drift", "crc32"],
         ),
         "$defs": {"latency": _distribution(), "latency_of_completed": _distribution(_with_failed())},
     }
@@ -194,6 +196,24 @@ def _recovery() -> Schema:
 def _given_back() -> Schema:
     values = dict.fromkeys(("before", "most", "after", "share"), _or_null(_NUMBER))
     return _object({"name": _TEXT, "unit": _TEXT, **values})
+
+
+def _drift() -> Schema:
+    """A figure of a soak against an age: its slope an hour, and what it is judged by over the whole time."""
+    pair = {"type": "array", "items": _or_null(_NUMBER), "minItems": 2, "maxItems": 2}
+    return _object(
+        {
+            "name": _TEXT,
+            "age_of": {"enum": [str(axis) for axis in Axis]},
+            "unit": _TEXT,
+            **{name: _or_null(_NUMBER) for name in ("level", "per_hour")},
+            "ci95_per_hour": pair,
+            "length_s": _NUMBER,
+            **{name: _or_null(_NUMBER) for name in ("change", "bound")},
+            "verdict": {"enum": [str(verdict) for verdict in DriftVerdict]},
+            "points": _list(pair),
+        }
+    )
 
 
 def _capacity() -> Schema:

@@ -22,7 +22,7 @@ from stt_load.metrics.quantiles import Distribution
 from stt_load.process.log import log
 from stt_load.records import UtteranceRecord
 from stt_load.report.model import RunReport, StageReport
-from stt_load.report.raw_files import UTTERANCES
+from stt_load.report.raw_files import UTTERANCES, parts_of
 from stt_load.report.report_files import read_report
 from stt_load.run.plan import Phase
 from stt_load.run.real_thread import call_in_thread
@@ -31,6 +31,10 @@ from stt_load.session.advice import find_advice
 
 MOST_BYTES_UNDER_LOAD = 8 * 2**20
 """Utterances of so many bytes, about 5,000, are read in a tenth of a second."""
+
+NEWEST = 50_000
+"""So many utterances of a stage, the newest ones, have a part in the latencies that are shown while it goes on: they
+are sorted twice a second, and a soak has millions."""
 
 _WRITTEN_PERIOD_S = 0.1
 
@@ -43,7 +47,7 @@ class LiveStage:
     users: int
     ended: int  # counted utterances that have ended, the interrupted ones included
     outcomes: Mapping[str, int]
-    headline: Distribution  # EOS latency, or what the kind of load has instead; completed utterances
+    headline: Distribution  # EOS latency, or what the kind of load has instead; the newest completed utterances
     failures: tuple[Failure, ...]  # most frequent first, as the report lists them
     word_errors: int  # of completed utterances that are scored already
     reference_words: int
@@ -91,6 +95,8 @@ class StageCounts:
         if record.is_ok:
             if record.headline_s is not None:
                 self.headline_s.append(record.headline_s)
+                if len(self.headline_s) > 2 * NEWEST:
+                    del self.headline_s[:NEWEST]
             if record.reference_words:
                 self.reference_words += record.reference_words
                 self.word_errors += record.word_errors
@@ -215,6 +221,7 @@ class LiveStages:
     @property
     def _is_small(self) -> bool:
         try:
-            return (self._folder / UTTERANCES).stat().st_size <= MOST_BYTES_UNDER_LOAD
+            parts = parts_of(self._folder / UTTERANCES)
+            return sum(part.stat().st_size for part in parts) <= MOST_BYTES_UNDER_LOAD
         except OSError:
             return True

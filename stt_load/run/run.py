@@ -15,11 +15,11 @@ import gevent
 from stt_load.capacity.search import CapacitySearch
 from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet
-from stt_load.clock import SteadyWallClock
+from stt_load.clock import Clock, SteadyWallClock
 from stt_load.config import RunConfig, is_near, url_note
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.metrics.language_guess import choose_language
-from stt_load.options import PlanKind
+from stt_load.options import Course, PlanKind
 from stt_load.process.log import log
 from stt_load.records import UtteranceRecord
 from stt_load.report.knee import exit_code
@@ -41,7 +41,7 @@ from stt_load.run.own_quota import OwnQuota
 from stt_load.run.plan import FollowPlan, LadderPlan, Plan, SpikePlan, StagedPlan, Timing
 from stt_load.run.provenance import describe_run
 from stt_load.run.real_thread import call_in_thread
-from stt_load.run.run_folder import RunFolder
+from stt_load.run.run_folder import PART_S, RunFolder
 from stt_load.run.search_stages import SearchStages, least_utterances
 from stt_load.run.server_feed import ServerFeed
 from stt_load.run.stage_update import StageUpdate
@@ -59,7 +59,7 @@ class Run:
 
     `raw_options`: the options as they were given, for `run.json`. `plan`: what decides about its stages.
     `on_failure`: called once where the run has failed and its load has to stop. Raises ConfigError where its folder
-    can't be made.
+    can't be made. `clock`: that by which it is led.
 
     `failure`: what has failed, one line; None while nothing has. `live`: what is known of the stages while the run goes
     on; once it is closed, it has its report.
@@ -74,6 +74,7 @@ class Run:
         raw_options: Mapping[str, object],
         plan: PlanKind,
         on_failure: Callable[[], None],
+        clock: Clock = time.monotonic,
     ) -> None:
         self.config = config
         self.cluster = cluster
@@ -81,9 +82,13 @@ class Run:
         self.is_aborted = False
         self.failure: str | None = None
         self._on_failure = on_failure
-        self._wall_clock = SteadyWallClock.read(time.time, time.monotonic)
-        started_at = self._wall_clock.at(time.monotonic())
-        self.folder = RunFolder.create(config.results, config.label, started_at, _sample_files(config))
+        self._clock = clock
+        self._wall_clock = SteadyWallClock.read(time.time, clock)
+        started_at = self._wall_clock.at(clock())
+        self.folder = RunFolder.create(
+            *(config.results, config.label, started_at, _sample_files(config)),
+            *(clock, PART_S if config.course is Course.SOAK else None),
+        )
         self.live = LiveStages(self.folder.path, lambda: self.folder.has_every_line)
         references = {clip.clip_id: clip.reference for clip in clips.clips}
         choice = choose_language(config.language, references.values())
@@ -108,7 +113,7 @@ class Run:
         except ConfigError as error:
             self.folder.discard()
             raise type(error)(f"{error}; name another folder with --results") from error
-        allowance = Allowance(time.monotonic, share=cluster.scoring_share)
+        allowance = Allowance(clock, share=cluster.scoring_share)
         self.ledger = Ledger(
             run_id,
             references,
@@ -128,6 +133,7 @@ class Run:
             self.live.is_read,
             self._breaches.breach,
             self._wall_clock,
+            clock,
             is_near=is_near(config.stt_url),
         )
         self._gpu_feed = GpuFeed(
@@ -256,7 +262,7 @@ class Run:
         self._description["notes"] += self.ledger.clock_notes()
         self._description["notes"] += self._quota.notes()
         self._description["hosts"][0] |= {"cpu_quota": self._quota.since_start()}
-        ended_at = self._wall_clock.at(time.monotonic())
+        ended_at = self._wall_clock.at(self._clock())
         self._keep_description({"ended_at": ended_at, "lines": self.folder.n_lines, "failure": self.failure})
         self._try(self.folder.settle)
         if self.failure != self._description["failure"]:

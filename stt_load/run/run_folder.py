@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -34,6 +35,8 @@ from stt_load.report.raw_files import (
     SERVER_LOOKS,
     STAGES,
     UTTERANCES,
+    part_name,
+    parts_of,
 )
 from stt_load.run.raw_file import RawFile
 from stt_load.sealed_lines import sealed, sealed_file
@@ -44,6 +47,9 @@ PATIENCE_S = 10.0
 MEMORY_BYTES = 64 * 2**20
 """How much may wait in memory: some 40,000 utterances. Half of it ends the run, so that the rest holds what is still
 being measured then; what finds no room even here is counted as lost."""
+
+PART_S = 3_600.0
+"""A soak begins a new part of its utterances every hour."""
 
 _RETRY_PERIOD_S = 0.1
 _DESCRIPTION_PERIOD_S = 1.0
@@ -58,9 +64,19 @@ class RunFolder:
     Every line is sealed (`sealed_lines.py`), so that a reader knows which of them are whole, missing or there twice.
     """
 
-    def __init__(self, path: Path, samples: Collection[str] = SAMPLE_FILES, clock: Clock = time.monotonic) -> None:
-        """Opens every file that the run may need. `samples`: those that there are samples for. Raises OSError."""
+    def __init__(
+        self,
+        path: Path,
+        samples: Collection[str] = SAMPLE_FILES,
+        clock: Clock = time.monotonic,
+        part_s: float | None = None,
+    ) -> None:
+        """Opens every file that the run may need. `samples`: those that there are samples for. `part_s`: so many
+        seconds of utterances are in each part of their file; None: it has one. Raises OSError."""
         self.path = path
+        self._part_s = part_s
+        self._part = 1
+        self._part_began_s = clock()
         self.waited_s = 0.0  # how long lines have waited for a disk that was full, and then was not
         self._clock = clock
         names = (STAGES, UTTERANCES, *samples)
@@ -74,11 +90,19 @@ class RunFolder:
         self._described_s = 0.0
 
     @classmethod
-    def create(cls, results: str, label: str, started_at: float, samples: Collection[str] = SAMPLE_FILES) -> RunFolder:
+    def create(
+        cls,
+        results: str,
+        label: str,
+        started_at: float,
+        samples: Collection[str] = SAMPLE_FILES,
+        clock: Clock = time.monotonic,
+        part_s: float | None = None,
+    ) -> RunFolder:
         """Makes `results/<UTC time>-<label>`, numbered where that exists. Raises ConfigError where it can't."""
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started_at)) + f"-{label}"
         try:
-            return cls(_make_folder(Path(results), name), samples)
+            return cls(_make_folder(Path(results), name), samples, clock, part_s)
         except OSError as error:
             line = f"--results: {Path(results) / name} can't be made ({error.strerror})"
             raise ConfigError(f"{line}: name a folder that you may write to") from error
@@ -107,6 +131,8 @@ class RunFolder:
 
     def add_utterances(self, lines: bytes) -> None:
         """Adds whole rows, each with its line end."""
+        if self._part_s is not None and self._clock() - self._part_began_s >= self._part_s:
+            self._begin_part()
         self._append(UTTERANCES, lines.splitlines())
 
     def add_sample(self, sample: Mapping[str, Any]) -> None:
@@ -161,6 +187,18 @@ class RunFolder:
         _remove(self.path)
 
     # inside --------------------------------------------------------------------------------------------
+
+    def _begin_part(self) -> None:
+        """Begins the next part of the utterances, whose lines are numbered on. Where no file can be opened now, or
+        lines wait for the last one, it goes on."""
+        last = self._files.get(UTTERANCES)
+        if last is None or last.waiting_bytes:
+            return
+        with suppress(OSError):
+            self._files[UTTERANCES] = RawFile(self.path / part_name(self._part + 1))
+            self._part += 1
+            self._part_began_s += self._part_s or 0.0
+            last.close()
 
     @property
     def _waiting_bytes(self) -> int:
@@ -234,7 +272,10 @@ class RunFolder:
         copies: dict[str, RawFile] = {}
         try:
             for name, file in self._files.items():
-                copies[name] = file.copy_to(path / name)
+                copies[name] = file.copy_to(path / file.path.name)
+            for number in range(1, self._part):
+                with suppress(FileNotFoundError):  # it has gone with its folder: the report misses its lines
+                    shutil.copyfile(self.path / part_name(number), path / part_name(number))
             (path / RUN).write_bytes(self._description)
         except OSError:
             for copy in copies.values():
@@ -256,8 +297,8 @@ def _make_folder(place: Path, name: str) -> Path:
 def _remove(folder: Path) -> None:
     """Removes a run folder as far as that is possible: it needs no file descriptor, as `shutil.rmtree` does."""
     with suppress(OSError):
-        for name in RAW_FILES:
-            (folder / name).unlink(missing_ok=True)
+        for path in (*(folder / name for name in RAW_FILES), *parts_of(folder / UTTERANCES)):
+            path.unlink(missing_ok=True)
         folder.rmdir()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from stt_load.metrics.drift import Axis
 from stt_load.metrics.figures import FIGURES, FIGURES_BY_NAME, Figure, Unit, headline_of
 from stt_load.metrics.quantiles import percentile
 from stt_load.metrics.validity import LATE_LIMIT
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.curves import ages_chart, distribution_chart
 from stt_load.report.charts.delay_against_cuts import delay_against_cuts_chart
+from stt_load.report.charts.over_age import age_chart
 from stt_load.report.charts.over_callers import OverCallers, Span
 from stt_load.report.charts.over_spike import spike_chart
 from stt_load.report.charts.over_time import timeline_chart
@@ -284,9 +286,15 @@ def _spike(report: RunReport) -> Sequence[Chart]:
     return () if chart is None else (chart,)
 
 
+def _drift(report: RunReport) -> Sequence[Chart]:
+    charts = (age_chart(report.drifts, axis) for axis in Axis)
+    return [chart for chart in charts if chart is not None]
+
+
 CHARTS: tuple[Callable[[RunReport], Sequence[Chart]], ...] = (
     _headline,
     _spike,
+    _drift,
     _error_rate,
     _word_errors,
     _other_times,
