@@ -197,7 +197,7 @@ class DriftWatch:
                 _add(self.by_connection, record.connection_age_s, record)
 
     def close(self) -> list[Drift]:
-        """By the age of the run, and by that of the connection where connections carry several utterances."""
+        """Every drift: by the age of the run, and by that of the connection where one carries several utterances."""
         ages = [*self.by_run.drifts(Axis.RUN)]
         return [*ages, *self.by_connection.drifts(Axis.CONNECTION)] if len(self.by_connection.bins) > 1 else ages
 
