@@ -157,6 +157,11 @@ class UtteranceRecord(Utterance, gc=False):
     after_text_s: Seconds | None = None  # tts: last token due -> first audio; signed
     words_from_nothing: Count | None = None  # words that the server told a caller who never speaks; null: this one does
 
+    # with --arrivals
+    call: Count | None = None  # number of its call among all those of the stage, 0-based; null: callers stay
+    call_utterance: Count | None = None  # how many its call had before
+    call_late_s: Length | None = None  # of the first utterance: how long after it was due the call began
+
     def to_json(self) -> bytes:
         """One line without its end. Raises ValueError for a number that JSON doesn't have (NaN, infinity)."""
         told_ms = sum(self.server_ms.values()) if self.server_ms else 0.0
