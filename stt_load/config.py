@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from stt_load.capacity.arrivals import CallLoad, CallRate
 from stt_load.dialects.base import Capabilities, Settings
 from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConfigError
@@ -22,6 +23,7 @@ from stt_load.server_metrics.choice import ServerMetric, parse_server_metric
 from stt_load.text.url_secrets import without_credentials
 
 DEFAULT_NOISE, DEFAULT_SNR_DB = "babble", 20.0
+_WHOLE_CALL = 1_000_000  # utterances over one connection: more than fit into a call
 
 
 _COURSES = {"spike": "spike", "ramp-down": "ramps_down", "soak": "soak_s"}  # option -> field
@@ -96,6 +98,10 @@ class RunConfig:
             return Course.SOAK
         return Course.RAMP_DOWN if self.ramps_down else Course.LADDER
 
+    arrivals: tuple[CallRate, ...] | None  # one a stage; None: callers stay, as many as `concurrency` says
+    call_s: float | None  # the mean call
+    warm_up_s: float | None
+
     @property
     def kind(self) -> LoadKind:
         return kind_of(self.dialect)
@@ -109,6 +115,19 @@ class RunConfig:
             "within_ratio": self.within_ratio,
             "repeats": self.repeats,
         }
+
+    @property
+    def call_loads(self) -> tuple[CallLoad, ...]:
+        """The calls of each stage; empty without --arrivals."""
+        return tuple(
+            CallLoad(rate.text, rate.per_s, self.call_s or 0.0, self.ramp_rate, self.seed, stage)
+            for stage, rate in enumerate(self.arrivals or ())
+        )
+
+    @property
+    def most_callers(self) -> int:
+        """Callers of the largest stage of a ladder; with --arrivals as many as may come to be on the line at once."""
+        return max((load.likely_peak for load in self.call_loads), default=max(self.concurrency))
 
     @property
     def connect_limit_s(self) -> float:
@@ -144,6 +163,7 @@ def parse_options(raw: Mapping[str, object]) -> RunConfig:
         *_settle_sidecars(values),
         *_settle_server_metrics(values),
         *_find_search_problems(values),
+        *_settle_arrivals(values),
         *_settle_course(values),
     ]
     if problems:
@@ -215,7 +235,11 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
         return [f"--end: {row.name} can only have its utterances ended by {' or '.join(able.ends)}"]
     able = row.make(Settings(values["dialect_options"], values["end"])).capabilities  # which may depend on the end
     problems = []
-    if values.get("utterances_per_connection", 1) > 1 and not able.many_utterances:
+    utterances = values.setdefault("utterances_per_connection", 1)
+    if utterances is None:
+        is_whole_call = bool(values.get("arrivals")) and able.many_utterances
+        values["utterances_per_connection"] = _WHOLE_CALL if is_whole_call else 1
+    elif utterances > 1 and not able.many_utterances:
         problems.append(f"--utterances-per-connection: {row.name} takes one utterance a connection: leave it out")
     shortest_ms, longest_ms = able.frame_ms
     if not shortest_ms <= values.get("frame_ms", shortest_ms) <= longest_ms:
@@ -238,6 +262,8 @@ def _settle_request(values: dict[str, Any], kind: LoadKind) -> list[str]:
             values["tokens_per_s"] = row.pace_of_text(values.get("tokens_per_s"))
         except ValueError as error:
             problems.append(f"--tokens-per-second: {error}")
+    if values.get("utterances_per_connection", 1) is None:
+        values["utterances_per_connection"] = 1
     return problems
 
 
@@ -259,7 +285,7 @@ def _refuse_options_of_other_kinds(values: Mapping[str, Any], kind: LoadKind) ->
     return [
         f"--{option.name}: means nothing with --dialect {values['dialect']}: leave it out"
         for option in OPTIONS
-        if kind not in option.kinds and option.field in values and values[option.field] != _value(option, None)
+        if kind not in option.kinds and _is_set(option.name, values)
     ]
 
 
@@ -323,6 +349,31 @@ def _settle_course(values: dict[str, Any]) -> list[str]:
             down = sorted({users for users in ladder if users < max(ladder)}, reverse=True)
             values["concurrency"] = (*ladder, *down)
     return problems
+
+
+def _settle_arrivals(values: dict[str, Any]) -> list[str]:
+    """What an open loop takes, and what means nothing to it. Its `concurrency` is that of its calls."""
+    if not values.get("arrivals"):
+        lost = [name for name in ("call", "warm-up") if values.get(f"{name.replace('-', '_')}_s") is not None]
+        problems = [f"--{name}: means nothing without --arrivals: name the rate of calls as well" for name in lost]
+        return problems + [
+            f"--slo {slo.text!r}: only a run with --arrivals has calls that are refused: leave it out"
+            for slo in values.get("slos", ())
+            if slo.figure.name == "refused"
+        ]
+    closed = [name for name in ("concurrency", "rounds", "arrival", "spike", "ramp-down") if _is_set(name, values)]
+    problems = [f"--{name}: means nothing with --arrivals: leave one of them out" for name in closed]
+    if values.get("call_s", 0.0) is None:
+        problems.append("--arrivals: how long does a call last? Say it with --call, as in --call 90s")
+    elif values.get("call_s"):
+        values["concurrency"] = tuple(max(1, math.ceil(rate.per_s * values["call_s"])) for rate in values["arrivals"])
+    return problems
+
+
+def _is_set(name: str, values: Mapping[str, Any]) -> bool:
+    """Whether an option has another value than its default."""
+    option = next(option for option in OPTIONS if option.name == name)
+    return option.field in values and values[option.field] != _value(option, None)
 
 
 def one_url(stt_url: str | None, host: str | None) -> str | None:

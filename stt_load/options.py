@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from stt_load.capacity.arrivals import parse_arrivals
 from stt_load.credentials import HEADERS_VARIABLE, parse_header
 from stt_load.dialects.registry import find_dialect
 from stt_load.kinds import ALL_KINDS, PACED, STREAM, SYNTHESISED, TRANSCRIBED, LoadKind, kind_of
@@ -287,7 +288,7 @@ OPTIONS: tuple[Option, ...] = (
         group=Group.CALLERS,
         parse=whole_number_from(1),
         metavar="N",
-        default="1",
+        default_help="1; with --arrivals a whole call, where the dialect can",
         help="How many utterances a caller sends before it opens a new connection.",
         kinds=PACED,
     ),
@@ -707,6 +708,38 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_positive_duration_s,
         metavar="TIME",
         help="Instead of --hold: one number of callers for so long, and whether the server drifts.",
+        plans=_LADDER,
+    ),
+    Option(
+        name="arrivals",
+        field="arrivals",
+        group=Group.STAGES,
+        parse=parse_arrivals,
+        metavar="N/min,…",
+        help="Instead of --concurrency: so many calls come in each stage, at random moments, however slow the server "
+        "is (an open loop); 12/min, 0.5/s or 90/h.",
+        kinds=PACED,
+        plans=_LADDER,
+    ),
+    Option(
+        name="call",
+        field="call_s",
+        group=Group.STAGES,
+        parse=parse_positive_duration_s,
+        metavar="TIME",
+        help="With --arrivals: how long a call lasts on average; a caller speaks one utterance after the other in it.",
+        kinds=PACED,
+        plans=_LADDER,
+    ),
+    Option(
+        name="warm-up",
+        field="warm_up_s",
+        group=Group.STAGES,
+        parse=parse_duration_s,
+        metavar="TIME",
+        default_help="as long as a call",
+        help="With --arrivals: how long calls come before the hold begins, behind those that open a stage.",
+        kinds=PACED,
         plans=_LADDER,
     ),
 )

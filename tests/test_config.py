@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from stt_load.capacity.arrivals import CallRate
 from stt_load.config import RunConfig, one_url, parse_options, url_note
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConfigError
@@ -136,12 +137,24 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("verbose", "false", "verbose", False),
     ("live", "1", "live", True),
     ("tokens_per_second", "25", "tokens_per_s", 25.0),
+    (
+        "arrivals",
+        "6/min, 0.5/s,90/h",
+        "arrivals",
+        (CallRate("6/min", 0.1), CallRate("0.5/s", 0.5), CallRate("90/h", 0.025)),
+    ),
+    ("arrivals", "12/min,24/min", "concurrency", (18, 36)),
+    ("arrivals", "12/min", "utterances_per_connection", 1_000_000),
+    ("utterances_per_connection", "", "utterances_per_connection", 1),
+    ("call", "2m", "call_s", 120.0),
+    ("warm_up", "0", "warm_up_s", 0.0),
 ]
 
 
 NEEDED: dict[str, dict[str, str]] = {
     **{key: {"gpu_sidecar": "local"} for key in ("gpu_id", "server_process")},
     "tokens_per_second": {"dialect": "tts-vllm-omni"},
+    **{key: {"arrivals": "12/min", "call": "90s"} for key in ("arrivals", "call", "warm_up")},
 }  # what they are options of
 
 
@@ -261,6 +274,13 @@ BAD = [
     ("label", "x" * 61, "becomes a folder name"),
     ("seed", "abc", "--seed: 'abc' must be a whole number from 0"),
     ("tokens_per_second", "0", "--tokens-per-second: '0' must be greater than zero"),
+    ("arrivals", "12", "--arrivals: '12' is no rate of calls: write 12/min, 0.5/s or 90/h, 1000/s at most"),
+    ("arrivals", "6/min,0/min", "--arrivals: '0/min' is no rate of calls"),
+    ("arrivals", "nan/s", "--arrivals: 'nan/s' is no rate of calls"),
+    ("arrivals", "70000/min", "--arrivals: '70000/min' is no rate of calls"),
+    ("arrivals", "3/week", "--arrivals: '3/week' is no rate of calls"),
+    ("call", "0s", "--call: '0s' must be longer than zero"),
+    ("warm_up", "soon", "--warm-up: 'soon' is not a duration"),
 ]
 
 
@@ -314,6 +334,30 @@ def test_a_soak_holds_its_callers_as_long_as_it_says() -> None:
 def test_a_run_has_one_course(options: dict[str, object], line: str) -> None:
     (problem,) = problems_of(**options)
     assert problem.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"arrivals": "12/min"}, "--arrivals: how long does a call last? Say it with --call, as in --call 90s"),
+        ({"call": "90s"}, "--call: means nothing without --arrivals: name the rate of calls as well"),
+        ({"warm_up": "9s"}, "--warm-up: means nothing without --arrivals: name the rate of calls as well"),
+        ({"arrivals": "12/min", "call": "90s", "concurrency": "4"}, "--concurrency: means nothing with --arrivals"),
+        ({"arrivals": "12/min", "call": "90s", "rounds": "4"}, "--rounds: means nothing with --arrivals"),
+        ({"arrivals": "12/min", "call": "90s", "arrival": "together"}, "--arrival: means nothing with --arrivals"),
+        ({"slo": ["refused<5%"]}, "--slo 'refused<5%': only a run with --arrivals has calls that are refused"),
+    ],
+)
+def test_an_open_loop_and_a_closed_one_do_not_mix(given: dict[str, object], says: str) -> None:
+    (line,) = problems_of(**given)
+    assert line.startswith(says)
+
+
+def test_a_dialect_with_one_utterance_a_connection_dials_anew_within_a_call() -> None:
+    config = parse_options({"arrivals": "12/min", "call": "90s", "dialect": "whisperlivekit"})
+    assert config.utterances_per_connection == 1
+    assert [load.erlangs for load in config.call_loads] == [18.0]
+    assert config.most_callers == 39, "ports and files must suffice for more than the mean"
 
 
 SHOWN = [

@@ -101,7 +101,7 @@ def describe(watched: Watched | None, run: Run | None, state: str) -> dict[str, 
     now = live.current
     failures = stage_failures(report.stages if report else ())
     if not is_over and live.judged(now.stage) is None:
-        failures.append((str(now.users), now.ended, now.failures))
+        failures.append((now.name, now.ended, now.failures))
     return {
         "state": state,
         "is_over": is_over,
@@ -129,5 +129,6 @@ def _where(run: Run) -> str:
     left_s = plan.remaining_s(time.monotonic())
     of = f" of {len(run.ladder)}" if run.ladder else ""
     left = "" if left_s is None else f", {left_s:.0f} s left"
-    who = callers(update.users, run.config.kind)
+    who = callers(update.name, run.config.kind)
+    who += f" · {run.ledger.on_the_line()} on the line" if update.load else ""
     return f"stage {update.stage + 1}{of} · {who} · {update.phase}{left}: {PHASE_EXPLANATIONS[update.phase]}"

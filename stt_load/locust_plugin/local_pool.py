@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -33,7 +34,7 @@ def make_pool(
         cause = own_cause(error)
         raise ConfigError(f"no caller can be played: {error.strerror}{f': {cause}' if cause else ''}") from error
     runner = environment.runner
-    on_utterance = partial(fire_request, environment, RequestNames())
+    on_utterance = partial(fire_request, environment, RequestNames([rate.text for rate in config.arrivals or ()]))
     return CallerPool(
         config,
         clips,
@@ -49,19 +50,21 @@ def make_pool(
 
 class RequestNames:
     """The names of requests in Locust's tables: `EOS @ 10` for what counts, `EOS @ 10 ramp` for what was begun in
-    another phase of the stage.
+    another phase of the stage; `EOS @ 12/min` where calls come at a rate. `rates`: of each stage.
 
     Locust keeps figures of each name as long as it lives. Somebody may change the number of callers all day, so from a
     certain number of names on a new one is `EOS @ other`.
     """
 
-    def __init__(self, at_most: int = _NAMES_AT_MOST) -> None:
+    def __init__(self, rates: Sequence[str] = (), at_most: int = _NAMES_AT_MOST) -> None:
+        self._rates = rates
         self._given: set[str] = set()
         self._at_most = at_most
 
     def name_of(self, record: UtteranceRecord) -> str:
         request = KINDS[record.kind].request_name
-        name = f"{request} @ {record.users}{'' if record.is_counted else f' {record.phase}'}"
+        stage = self._rates[record.stage] if self._rates else record.users
+        name = f"{request} @ {stage}{'' if record.is_counted else f' {record.phase}'}"
         if name not in self._given and len(self._given) >= self._at_most:
             return f"{request} @ other"
         self._given.add(name)

@@ -252,7 +252,8 @@ class Master:
                 self._refuse(error)
                 return None
             self._is_asked_to_start = True
-            return users_of_first_stage(config, self._plan), config.ramp_rate
+            n_workers = len(present_workers(self.environment.runner)) if self._has_workers else 1
+            return users_of_first_stage(config, self._plan, n_workers), config.ramp_rate
         self._is_asked_to_start = False
         if self._has_workers and self.run.controller.update.phase is Phase.RAMP:
             self._share_callers_anew()

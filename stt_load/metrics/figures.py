@@ -65,6 +65,7 @@ SAMPLED_DEVICES: dict[Source, str] = {Source.GPU: "gpu", Source.SERVER: "process
 class Place(IntEnum):
     """The part of the main table in which a figure stands, from left to right."""
 
+    LOAD = 0
     LATENCY = 1
     AUDIO = 2
     SPEED = 3
@@ -103,8 +104,8 @@ class Figure:
 
     `name` is the word that objectives, columns and headings share. `field` names it with its unit: it is the field of
     the record, the property that computes it, and the key in `summary.json`. `meaning`: from where to where, or what is
-    counted, in words for users. `unstreamed`: what the table shows where no answer was streamed; None for a figure that
-    other answers have too.
+    counted, in words for users. `of`: what n counts behind a rate or a statistic. `unstreamed`: what the table shows
+    where no answer was streamed; None for a figure that other answers have too.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Figure:
     kinds: frozenset[LoadKind] = ALL_KINDS
     has_slo: bool = False
     in_json: bool = True
+    of: str = "utterance"
     unstreamed: str | None = None
     place: Place = Place.LATENCY
     csv: tuple[CsvColumn, ...] = ()
@@ -793,6 +795,104 @@ FIGURES: tuple[Figure, ...] = (
         meaning="audio that callers who never speak have sent",
         kinds=PACED,
         csv=_one("silence_s", 1),
+    ),
+    Figure(
+        name="erlangs",
+        field="erlangs",
+        unit=Unit.FACTOR,
+        source=Source.RUN,
+        meaning="with --arrivals: the load that was offered, calls that began per second × seconds that a call lasted",
+        kinds=PACED,
+        in_json=False,  # there it is in `calls`, as all that follows
+        place=Place.LOAD,
+        csv=_one("erlangs", 3),
+        table=(TableColumn("erlangs", None, 1),),
+    ),
+    Figure(
+        name="refused",
+        field="refused_rate",
+        unit=Unit.RATIO,
+        source=Source.STAGE,
+        meaning="with --arrivals: calls that the server refused because it was full / calls that began",
+        of="call",
+        kinds=PACED,
+        has_slo=True,
+        in_json=False,
+        place=Place.LOAD,
+        csv=_percent("refused_rate_pct"),
+        table=(TableColumn("refused%", None, 1, 100),),
+    ),
+    Figure(
+        name="erlang_b",
+        field="erlang_b",
+        unit=Unit.RATIO,
+        source=Source.RUN,
+        meaning="the same by Erlang's loss formula, for the load that was offered and the places of the server",
+        kinds=PACED,
+        in_json=False,
+        place=Place.LOAD,
+        csv=_percent("erlang_b_pct"),
+        table=(TableColumn("Erlang B%", None, 1, 100),),
+    ),
+    Figure(
+        name="on_line_mean",
+        field="on_line_mean",
+        unit=Unit.FACTOR,
+        source=Source.RUN,
+        meaning="with --arrivals: callers on the line, over the hold",
+        kinds=PACED,
+        in_json=False,
+        csv=_one("on_line_mean", 3),
+    ),
+    Figure(
+        name="on_line_max",
+        field="on_line_max",
+        unit=Unit.COUNT,
+        source=Source.RUN,
+        meaning="with --arrivals: the most callers on the line at once in the hold",
+        kinds=PACED,
+        in_json=False,
+        csv=_one("on_line_max"),
+    ),
+    Figure(
+        name="call",
+        field="call_s",
+        unit=Unit.SECONDS,
+        source=Source.RUN,
+        meaning="with --arrivals: how long a call that was taken lasted on average",
+        kinds=PACED,
+        in_json=False,
+        csv=_one("call_mean_s", 3),
+    ),
+    Figure(
+        name="calls_due",
+        field="calls_due",
+        unit=Unit.COUNT,
+        source=Source.RUN,
+        meaning="with --arrivals: calls that were to begin in the hold",
+        kinds=PACED,
+        in_json=False,
+        csv=_one("calls_due"),
+    ),
+    Figure(
+        name="calls_not_started",
+        field="calls_not_started",
+        unit=Unit.COUNT,
+        source=Source.RUN,
+        meaning="of these, calls that the load generator did not begin within 1 s; above 1 % a stage is invalid",
+        kinds=PACED,
+        in_json=False,
+        csv=_one("calls_not_started"),
+    ),
+    Figure(
+        name="call_late",
+        field="call_late_s",
+        unit=Unit.SECONDS,
+        source=Source.COUNTED,
+        meaning="with --arrivals: a call was due → it began",
+        kinds=PACED,
+        in_json=False,
+        csv=_csv("call_late", "p99", "max"),
     ),
 )
 

@@ -96,6 +96,11 @@ class StageFigures:
         return self._value("wer_delta")
 
     @property
+    def refused_rate(self) -> float | None:
+        """Calls that the server refused because it was full, over those that began. Only with --arrivals."""
+        return self._value("refused")
+
+    @property
     def wer_ci95_low(self) -> float | None:
         return self.wer_ci95[0]
 

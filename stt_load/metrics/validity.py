@@ -51,6 +51,8 @@ class Evidence:
     other_dialect: str | None  # what says that the server speaks another dialect, a clause; None where nothing does
     misfit: str | None  # what is wrong with the transcripts of the quiet server; None: nothing, or not measured
     undecided: tuple[str, ...]  # objectives that these utterances can't decide, one clause each
+    calls_due: int | None = None  # in the hold, by the schedule; None: not with --arrivals
+    calls_not_started: int = 0  # of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,25 @@ class Condition:
 
 
 def _users_reached(evidence: Evidence) -> tuple[bool, str]:
+    if evidence.calls_due is not None:
+        return True, "does not apply: calls come and go"
     if evidence.users_reached is None:
         return False, f"the hold never began: the run ended before {evidence.users} callers had arrived"
     return (
         evidence.users_reached >= evidence.users,
         f"{evidence.users_reached} of {evidence.users} callers arrived before the hold",
     )
+
+
+def _calls_started(evidence: Evidence) -> tuple[bool, str]:
+    """A call that was left out is load that the server did not have: the slower the generator, the better the server
+    would look."""
+    due, missing = evidence.calls_due, evidence.calls_not_started
+    if due is None:
+        return True, "does not apply: callers stay"
+    if not missing:
+        return True, f"all {due} calls that were due in the hold began"
+    return missing <= LATE_LIMIT * due, f"{missing} of {due} calls that were due in the hold did not begin in time"
 
 
 def _workers_constant(evidence: Evidence) -> tuple[bool, str]:
@@ -258,6 +273,11 @@ CONDITIONS: tuple[Condition, ...] = (
         "compare both texts with `stt-load probe`, and check the server's language and --clips; a model that is meant "
         "to be so bad needs an objective that allows it, such as --slo 'wer<90%'",
         is_about_server=True,
+    ),
+    Condition(
+        "calls begun when they were due",
+        _calls_started,
+        _MORE_WORKERS + ", keep other work off this machine, and look for load workers that were lost",
     ),
     Condition(
         "enough samples",

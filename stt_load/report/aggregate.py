@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from stt_load.capacity.call_tally import CallTally
 from stt_load.capacity.caller_counts import CallerTally
 from stt_load.metrics.before_hold import BeforeHold
 from stt_load.metrics.connection_age import ConnectionAges
@@ -33,6 +34,7 @@ class StageAggregate:
     worst: WorstUtterances
     dots: StageDots
     callers: CallerTally | None = None  # of a search: its objectives by caller
+    calls: CallTally | None = None  # with --arrivals
     ages: ConnectionAges = field(default_factory=ConnectionAges)
     pauses: PauseTallies = field(default_factory=PauseTallies)
     transcripts: TranscriptSample = field(default_factory=TranscriptSample)
@@ -49,7 +51,7 @@ class StageAggregate:
             self.callers.add(records)
         if self.duty is not None:
             self.duty.add(records)
-        for of_hold in (self.hold_frames, self.before_hold, self.drift):
+        for of_hold in (self.hold_frames, self.before_hold, self.drift, self.calls):
             if of_hold is not None:
                 of_hold.add(records)
 

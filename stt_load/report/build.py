@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stt_load.capacity.call_tally import CallTally
 from stt_load.capacity.caller_counts import CallerTally
 from stt_load.errors import ConfigError
 from stt_load.kinds import KINDS, STREAM, LoadKind
@@ -133,7 +134,10 @@ def build_report(
         _stage_report(timeline, aggregate.stages[timeline.stage], closed, facts, sampling)
         for timeline, closed in zip(judged_ones, figures, strict=True)
     ]
-    stages = [replace(stage, server=figures_of_hold(run, looks, stage.hold_span)) for stage in stages]
+    places = max((stage.calls.places or 0 for stage in stages if stage.calls), default=0)
+    stages = [
+        replace(stage, server=figures_of_hold(run, looks, stage.hold_span), places=places or None) for stage in stages
+    ]
     is_aborted = bool(done and done.get("aborted"))
     failure = run.get("failure")
     is_cut_short = bool(stages) and (is_aborted or done is None or done.get("reason") == FAILED)
@@ -165,8 +169,11 @@ def build_report(
             *looks_notes(run),
             *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),
-        timeline=run_timeline(
-            timelines, {n: stage.dots for n, stage in aggregate.stages.items()}, aggregate.late_frames, samples
+        timeline=replace(
+            run_timeline(
+                timelines, {n: stage.dots for n, stage in aggregate.stages.items()}, aggregate.late_frames, samples
+            ),
+            on_line=tuple(point for stage in stages if stage.calls for point in stage.calls.on_line),
         ),
         capacity=answer,
         recovery=recovery,
@@ -196,13 +203,14 @@ def _aggregate(
     stages = {
         timeline.stage: StageAggregate(
             StageStats(timeline.stage, timeline.users, failures=FailureGroups(find_advice)),
-            DutyCycle(timeline.users, *timeline.hold_span) if timeline.hold_span else None,
+            DutyCycle(_most_callers(timeline), *timeline.hold_span) if timeline.hold_span else None,
             HoldFrames(*timeline.hold_span) if timeline.hold_span else None,
             BeforeHold(*timeline.hold_span) if timeline.hold_span else None,
             WorstUtterances(kind.headline),
             StageDots.of(timeline.stage, len(timelines)),
             CallerTally(slos) if is_search(run) else None,
             drift=DriftWatch(timeline.hold_span[0]) if is_soak and timeline.hold_span else None,
+            calls=_call_tally(timeline),
         )
         for timeline in timelines
     }
@@ -232,6 +240,15 @@ def _drifts(
         if watch is not None and timeline.hold_span is not None:
             found += [*watch.close(), *memory_drifts(samples, timeline.hold_span)]
     return tuple(found)
+def _most_callers(timeline: StageTimeline) -> int:
+    """Callers among whom the audio of a stage is shared out: with --arrivals nobody knows how many there will be."""
+    return timeline.load.likely_peak if timeline.load else timeline.users
+
+
+def calls=_call_tally(timeline: StageTimeline) -> CallTally | None:
+    if timeline.load is None or timeline.calls_began is None or timeline.hold_span is None:
+        return None
+    return CallTally(timeline.load, timeline.calls_began, timeline.hold_span)
 
 
 def _rows_lost(done: Transition | None, rows: int) -> int:
@@ -254,16 +271,21 @@ def _stage_report(
     facts: _RunFacts,
     sampling: Sampling,
 ) -> StageReport:
+    calls = aggregate.calls.close() if aggregate.calls else None
+    if calls is not None and calls.refused_rate is not None:
+        figures = replace(figures, estimates={**figures.estimates, "refused": calls.refused_rate})
     results = facts.results(figures, timeline.breach)
     left_open = facts.left_open(results)
     due = aggregate.hold_frames.close() if aggregate.hold_frames else DueFrames()
     evidence = _evidence(timeline, figures, due, left_open, facts)
+    if calls is not None:
+        evidence = replace(evidence, calls_due=calls.due, calls_not_started=calls.not_started)
     findings = evaluate(evidence)
     span = timeline.hold_span
     duty = aggregate.duty.close() if aggregate.duty and facts.is_paced else None
     # A whole file has no share of the hold: the audio is what the requests of the hold carried.
     sent_s = None if facts.is_paced else figures.sums["audio"]
-    audio_s = duty * timeline.users * (span[1] - span[0]) if span and duty is not None else sent_s
+    audio_s = duty * _most_callers(timeline) * (span[1] - span[0]) if span and duty is not None else sent_s
     verdict = _verdict(figures, findings, results)
     has_trial = facts.is_search and timeline.has_settled
     counts = aggregate.callers.close() if aggregate.callers and has_trial else {}
@@ -275,7 +297,7 @@ def _stage_report(
         left_open=left_open,
         devices=sampling.devices(timeline.stage, audio_s),
         hold_span=span,
-        duty_cycle=duty,
+        duty_cycle=duty if timeline.load is None else None,
         workers=evidence.workers[0] if evidence.workers else None,
         users_reached=evidence.users_reached,
         generator_cpu_pct=evidence.generator_cpu_pct,
@@ -286,6 +308,8 @@ def _stage_report(
         breach=timeline.breach,
         before_hold=aggregate.before_hold.close() if aggregate.before_hold else Distribution(),
         trial=trial_of(timeline.users, verdict, results, counts) if has_trial else None,
+        load=timeline.load,
+        calls=calls,
     )
 
 

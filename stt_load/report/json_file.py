@@ -11,6 +11,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from stt_load.capacity.answer import CapacityAnswer
+from stt_load.capacity.call_tally import CallFigures
 from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.drift import Drift
 from stt_load.metrics.figures import Figure, Source, in_json
@@ -118,8 +119,29 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "by_pause": [_pause(figures) for figures in stage.by_pause],
         "devices": [_device(figures) for figures in stage.devices],
         "server_metrics": [_server(figure) for figure in stage.server],
+        **({"calls": _calls(stage, stage.calls)} if stage.calls else {}),
         "slos": [_slo(result) for result in stage.slos],
         "validity": [_finding(finding) for finding in stage.findings],
+    }
+
+
+def _calls(stage: StageReport, calls: CallFigures) -> dict[str, Any]:
+    """The calls of an open loop. `refused_ci90`: both one-sided limits at 95 %, null where the hold is too short."""
+    refused = calls.refused_rate
+    return {
+        "rate": stage.rate,
+        "due": calls.due,
+        "not_started": calls.not_started,
+        "late_s": distribution(stage.figures.distributions["call_late"]),
+        "call_s": calls.call_s,
+        "erlangs": calls.erlangs,
+        "on_line_mean": calls.on_line_mean,
+        "on_line_max": calls.on_line_max,
+        "refused": calls.refused,
+        "refused_rate": refused.value if refused else None,
+        "refused_ci90": [refused.low, refused.high] if refused else [None, None],
+        "places": stage.places,
+        "erlang_b": stage.erlang_b,
     }
 
 

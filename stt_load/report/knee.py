@@ -45,12 +45,19 @@ _EXIT_CODES: dict[Verdict, ExitCode] = {
 def find_knee(stages: Sequence[StageReport], *, ended_at: int | None = None) -> Knee:
     """The knee. Stages with the same number of callers count as one: all of them must pass. `ended_at`: callers of the
     stage in which the run was killed or ended early."""
-    ladder = sorted(stages, key=lambda stage: stage.users)
+    ladder = sorted(stages, key=lambda stage: stage.level)
     breaks = next((stage for stage in ladder if stage.verdict is not Verdict.PASS), None)
-    held = [stage for stage in ladder if breaks is None or stage.users < breaks.users]
-    tried = max((stage.users for stage in stages if stage.figures.n), default=None)
-    above = breaks is not None and any(stage.verdict is Verdict.PASS for stage in ladder if stage.users > breaks.users)
-    return Knee(held[-1] if held else None, breaks, tried, ended_at, above)
+    held = [stage for stage in ladder if breaks is None or stage.level < breaks.level]
+    tried = [stage for stage in ladder if stage.figures.n]
+    above = breaks is not None and any(stage.verdict is Verdict.PASS for stage in ladder if stage.level > breaks.level)
+    return Knee(
+        holds=held[-1] if held else None,
+        breaks=breaks,
+        tried=tried[-1].users if tried else None,
+        ended_at=ended_at,
+        passes_above=above,
+        tried_rate=tried[-1].rate if tried else None,
+    )
 
 
 def run_verdict(

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from stt_load.capacity.answer import CapacityAnswer
+from stt_load.capacity.arrivals import CallLoad
+from stt_load.capacity.call_tally import CallFigures
 from stt_load.capacity.trial import Trial
 from stt_load.kinds import KINDS, STREAM, LoadKind
 from stt_load.metrics.connection_age import AgeFigures
@@ -72,10 +74,52 @@ class StageReport:
     by_pause: tuple[PauseFigures, ...] = ()  # where clips were given pauses
     before_hold: Distribution = field(default_factory=Distribution, compare=False)  # headline figure of utterances that
     # began before the hold, do not count and ended in it; infinite where one failed
+    load: CallLoad | None = None  # with --arrivals: what the stage offered
+    calls: CallFigures | None = None  # and what came of it; None where its hold never ended
+    places: int | None = None  # callers that the server takes, as the refusals of the run show
 
     @property
     def users(self) -> int:
         return self.figures.users
+
+    @property
+    def rate(self) -> str | None:
+        """How many calls came, as it was typed: the stage's name. Only with --arrivals."""
+        return self.load.rate if self.load else None
+
+    @property
+    def level(self) -> float:
+        """How much load the stage is: callers, or with --arrivals the erlangs that were asked for. Stages are in its
+        order, and charts have it as their axis."""
+        return self.load.erlangs if self.load else self.users
+
+    @property
+    def erlangs(self) -> float | None:
+        return self.calls.erlangs if self.calls else None
+
+    @property
+    def erlang_b(self) -> float | None:
+        return self.calls.erlang_b(self.places) if self.calls else None
+
+    @property
+    def on_line_mean(self) -> float | None:
+        return self.calls.on_line_mean if self.calls else None
+
+    @property
+    def on_line_max(self) -> int | None:
+        return self.calls.on_line_max if self.calls else None
+
+    @property
+    def call_s(self) -> float | None:
+        return self.calls.call_s if self.calls else None
+
+    @property
+    def calls_due(self) -> int | None:
+        return self.calls.due if self.calls else None
+
+    @property
+    def calls_not_started(self) -> int | None:
+        return self.calls.not_started if self.calls else None
 
     @property
     def hold_s(self) -> float | None:
@@ -158,7 +202,8 @@ class StageReport:
         """Callers for each GPU that worked in the hold; None where that can't be said."""
         gpus = self._devices("gpu")
         worked = {(f.device.host, f.device.gpu) for f in gpus if (f.busy.mean or 0.0) >= WORKED_PCT}
-        return self.users / len(worked) if worked and self.is_covered("gpu") else None
+        is_known = worked and self.is_covered("gpu") and self.load is None
+        return self.users / len(worked) if is_known else None
 
     @property
     def requests_per_s(self) -> float | None:
@@ -191,6 +236,7 @@ class Knee:
     tried: int | None = None
     ended_at: int | None = None
     passes_above: bool = False
+    tried_rate: str | None = None  # the same as `tried`, with --arrivals
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +252,11 @@ class RunReport:
     capacity: CapacityAnswer | None = field(default=None, compare=False)  # of a search
     recovery: Recovery | None = None  # from a spike
     drifts: tuple[Drift, ...] = ()  # of a soak
+
+    @property
+    def is_open_loop(self) -> bool:
+        """Calls came at a rate, whatever the server did (--arrivals); otherwise callers stayed."""
+        return any(stage.load for stage in self.stages)
 
     @property
     def kind(self) -> LoadKind:

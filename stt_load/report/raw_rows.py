@@ -9,6 +9,7 @@ from typing import Annotated, Any, Required, TypedDict, TypeVar
 
 from msgspec import Meta
 
+from stt_load.capacity.arrivals import CallLoad
 from stt_load.plausible import AtLeastOne, Count, Length, Moment, Part, Percent, objection
 from stt_load.records import KindName, PhaseName, UtteranceRecord
 from stt_load.report.damage import Flaw
@@ -52,6 +53,8 @@ class TransitionRow(TypedDict, total=False):
     reason: str | None
     delivery: Delivery | None
     aborted: bool | None
+    load: CallLoad | None
+    is_open: bool | None
 
 
 class HostEntry(Machine, total=False):

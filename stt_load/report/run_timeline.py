@@ -43,11 +43,11 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One phase of one stage. `reached`: callers there when it began."""
+    """One phase of one stage. `of`: its callers, or the rate of its calls. `reached`: callers there when it began."""
 
     stage: int
     name: str
-    users: int
+    of: str
     reached: int
     began: float
     ended: float
@@ -81,6 +81,7 @@ class RunTimeline:
     bin_s: float
     late: tuple[tuple[float, float], ...]
     loads: tuple[Load, ...]
+    on_line: tuple[tuple[float, float], ...] = ()  # with --arrivals: moments, and callers on the line then
 
 
 class Reservoir:
@@ -199,7 +200,7 @@ def _phases(stages: Iterable[StageTimeline]) -> Iterable[Phase]:
                 yield Phase(
                     stage.stage,
                     str(line["phase"]),
-                    int(line["users"]),
+                    stage.load.rate if stage.load else str(line["users"]),
                     int(line["reached"]),
                     float(line["t"]),
                     float(after["t"]),

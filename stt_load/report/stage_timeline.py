@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from stt_load.capacity.arrivals import CallLoad
+
 Transition = Mapping[str, Any]
 """A line of `stages.jsonl`."""
 
@@ -27,6 +31,17 @@ class StageTimeline:
     @property
     def users(self) -> int:
         return int(self.lines[0]["users"])
+
+    @property
+    def load(self) -> CallLoad | None:
+        """The calls of the stage, with --arrivals."""
+        load = self.lines[0].get("load")
+        return None if load is None else msgspec.convert(load, CallLoad)
+
+    @property
+    def calls_began(self) -> float | None:
+        """When its calls began, wall clock; None without --arrivals, and where they never did."""
+        return next((float(line["t"]) for line in self.lines if line.get("is_open")), None)
 
     @property
     def hold(self) -> Transition | None:

@@ -106,8 +106,28 @@ def _stage() -> Schema:
             ),
             "devices": _list(_device()),
             "server_metrics": _list(_server_metric()),
+            "calls": _calls(),
             "slos": _list(_slo()),
             "validity": _list(_object({"condition": _TEXT, "is_met": _TRUTH, "detail": _TEXT, "advice": _TEXT})),
+        },
+        optional=["calls"],
+    )
+
+
+def _calls() -> Schema:
+    counts = dict.fromkeys(("due", "not_started", "on_line_max", "refused"), _COUNT)
+    numbers = {name: _or_null(_NUMBER) for name in ("call_s", "refused_rate", "erlang_b")}
+    limits = {"type": "array", "items": _or_null(_NUMBER), "minItems": 2, "maxItems": 2}
+    return _object(
+        {
+            "rate": _TEXT,
+            **counts,
+            **numbers,
+            "late_s": {"$ref": "#/$defs/latency"},
+            "erlangs": _NUMBER,
+            "on_line_mean": _NUMBER,
+            "refused_ci90": limits,
+            "places": _or_null(_COUNT),
         }
     )
 

@@ -28,6 +28,8 @@ _PROOF_OF_A_SEARCH = ("one trial alone proves nothing at 95 %; that takes more u
 UNSURE = "~"  # behind a heading: the end of speech is uncertain in some clips
 FROM_END_OF_SPEECH = ("eos_latency", "settled_latency")
 _WER = "WER%"
+_REFUSED = "refused%"
+_CALLS_TO_BE_SURE = 10
 
 TableCell = Callable[[StageReport], str]
 
@@ -36,7 +38,7 @@ def columns(report: RunReport) -> dict[str, tuple[str, ...]]:
     """The columns of the table from left to right: heading -> its cell of each stage."""
     names = names_of(report.stages)
     cells: dict[str, TableCell] = {
-        "Conc": lambda stage: names[stage.figures.stage],
+        "Calls" if report.is_open_loop else "Conc": lambda stage: names[stage.figures.stage],
         **{
             column.heading + _unsure(report, figure): table_cell(figure, column)
             for figure, column in in_table(report.kind)
@@ -92,7 +94,7 @@ def rows(report: RunReport) -> list[tuple[str, ...]]:
 
 def explanations(report: RunReport) -> list[str]:
     """The notes that a reader needs for this table, and no others."""
-    lines = ["All times are in seconds.", *_meanings(report), *_what_was_sent(report)]
+    lines = ["All times are in seconds.", _loop(report), *_meanings(report), *_what_was_sent(report)]
     if report.run.get("normaliser") and report.kind.is_transcribed:
         language = report.run.get("language")  # a run of an older version has none
         lines += [f"Transcripts are scored as {language['told']}."] if language else []
@@ -112,6 +114,17 @@ def explanations(report: RunReport) -> list[str]:
     return lines
 
 
+def _loop(report: RunReport) -> str:
+    """Which loop the run was: what a slow server does to the load."""
+    if not report.is_open_loop:
+        return f"A closed loop: {report.kind.callers} wait for answers, so a slow server gets less to do."
+    places = next((stage.places for stage in report.stages if stage.places), None)
+    met = (
+        f" It refused calls when {places} callers were on the line: Erlang B% is for so many places." if places else ""
+    )
+    return f"An open loop: calls came at random, as many as ever, whatever the server did (docs/arrivals.md).{met}"
+
+
 def _wer_intervals(report: RunReport) -> list[str]:
     """One line with the 95 % interval of the WER of each stage that has one."""
     names = names_of(report.stages)
@@ -123,7 +136,8 @@ def _wer_intervals(report: RunReport) -> list[str]:
         for name, low, high in figures
         if low is not None and high is not None
     ]
-    return [f"95 % interval of WER%: {', '.join(known)} {report.kind.callers}."] if known else []
+    whom = "" if report.is_open_loop else f" {report.kind.callers}"
+    return [f"95 % interval of WER%: {', '.join(known)}{whom}."] if known else []
 
 
 def _from_nothing(report: RunReport) -> list[str]:
@@ -141,13 +155,19 @@ def _few(report: RunReport) -> list[str]:
     """One line about the marks of figures, if one of them has any."""
     figures = dict(list(columns(report).items())[:-1])
     marked = [heading for heading, cells in figures.items() if any(cell.endswith(FEW) for cell in cells)]
-    enough = [f"p{p * 100:g} needs {smallest_n(p)}" for p in (0.50, 0.95)] if set(marked) - {_WER} else []
+    is_of_percentile = set(marked) - {_WER, _REFUSED}
+    enough = [f"p{p * 100:g} needs {smallest_n(p)}" for p in (0.50, 0.95)] if is_of_percentile else []
     enough += [f"WER needs {MIN_CLUSTERS} clips"] if _WER in marked else []
-    if not enough:
-        return []
-    *most, last = enough
-    every = f"{', '.join(most)} and {last}" if most else last
-    return [f"{FEW} too few utterances to be certain: {every}. Ask for more with --at-least."]
+    lines = []
+    if enough:
+        *most, last = enough
+        every = f"{', '.join(most)} and {last}" if most else last
+        lines.append(f"{FEW} too few utterances to be certain: {every}. Ask for more with --at-least.")
+    if _REFUSED in marked:
+        lines.append(
+            f"{FEW} behind {_REFUSED}: it takes a --hold of some {_CALLS_TO_BE_SURE} call lengths to bound it."
+        )
+    return lines
 
 
 def _failed(report: RunReport) -> list[str]:

@@ -56,16 +56,22 @@ def judged(result: SloResult) -> str:
 
 def _not_proven(result: SloResult) -> str:
     """How many utterances are too few: `72 utterances don't prove it: that needs about 299`."""
-    subject = f"{utterances(result.n or 0)} {'does' if result.n == 1 else 'do'}n't prove it"
+    subject = f"{_samples(result)} {'does' if result.n == 1 else 'do'}n't prove it"
     return f"{subject}: {'it is' if result.n_needed is None else 'that needs'} {needed(result)}"
 
 
+def _samples(result: SloResult) -> str:
+    """What was measured of the objective: `72 utterances`."""
+    return f"{result.n or 0} {result.slo.figure.of}{'' if result.n == 1 else 's'}"
+
+
 def needed(result: SloResult) -> str:
-    """About how many utterances would decide an objective."""
+    """About how many utterances (or calls) would decide an objective."""
     if result.n_needed is None:
         return "too close for any number"
     is_rate_without_limits = result.slo.figure.unit is Unit.RATIO and result.low is result.high is None
-    clips = f" of {MIN_CLUSTERS} clips or more" if is_rate_without_limits else ""
+    of = f" of {MIN_CLUSTERS} clips or more" if result.slo.figure.of == "utterance" else " in a longer hold"
+    clips = of if is_rate_without_limits else ""
     return f"about {result.n_needed}{clips}{', here and in the first stage' if result.compares else ''}"
 
 
@@ -94,16 +100,22 @@ def _held(knee: Knee, kind: LoadKind) -> str:
     if stage is None:
         return "the smallest stage does not pass, though a larger one does" if knee.passes_above else "no stage passes"
     proof = f", not proven by {utterances(stage.figures.n)}" if stage.is_few else ""
-    return f"holds {callers(stage.users, kind)}{_per_gpu(stage)}{proof}"
+    return f"holds {callers(stage.rate or stage.users, kind)}{_in_erlangs(stage)}{_per_gpu(stage)}{proof}"
+
+
+def _in_erlangs(stage: StageReport) -> str:
+    """What a rate of calls means in callers."""
+    return f" ({stage.calls.erlangs:.3g} erlangs)" if stage.calls else ""
 
 
 def _limit(knee: Knee, kind: LoadKind) -> str:
     """What happened at the smallest stage that does not pass, or how far it was tried."""
     if knee.breaks is None:
-        return f"nothing above {knee.tried} was tried"
+        return f"nothing above {knee.tried_rate or knee.tried} was tried"
+    breaks = knee.breaks.rate or knee.breaks.users
     if knee.breaks.verdict is Verdict.FAIL:
-        return f"at {knee.breaks.users} {why_not(knee.breaks)}"
-    return f"{callers(knee.breaks.users, kind)} can't be judged: {why_not(knee.breaks)}"
+        return f"at {breaks} {why_not(knee.breaks)}"
+    return f"{callers(breaks, kind)} can't be judged: {why_not(knee.breaks)}"
 
 
 def _end(knee: Knee, kind: LoadKind) -> str:
@@ -116,10 +128,12 @@ def _per_gpu(stage: StageReport) -> str:
     return "" if streams is None or streams == stage.users else f" ({streams:g} for each GPU that worked)"
 
 
-def stage_names(users: Mapping[int, int]) -> dict[int, str]:
-    """The name of each stage: its callers, `10`, and its place in the run where others have as many, `10 (stage 2)`.
+def stage_names(users: Mapping[int, int | str]) -> dict[int, str]:
+    """The name of each stage: its callers, `10`, or the rate of its calls, `12/min`, and its place in the run where
+    others have as many, `10 (stage 2)`.
 
-    `users`: stage -> callers. People count from 1, as in the lines that a run prints; the files count from 0.
+    `users`: stage -> callers, or the rate. People count from 1, as in the lines that a run prints; the files count
+    from 0.
     """
     uses = Counter(users.values())
     return {stage: str(n) if uses[n] == 1 else f"{n} (stage {stage + 1})" for stage, n in users.items()}
@@ -127,19 +141,22 @@ def stage_names(users: Mapping[int, int]) -> dict[int, str]:
 
 def names_of(stages: Iterable[StageReport]) -> dict[int, str]:
     """The names of all stages of a report, by their numbers."""
-    return stage_names({stage.figures.stage: stage.users for stage in stages})
+    return stage_names({stage.figures.stage: stage.rate or stage.users for stage in stages})
 
 
 def callers(users: int | str, kind: LoadKind = STREAM) -> str:
-    """Callers, or the name of a stage, with their word: `10 callers`, `10 callers (stage 2)`."""
+    """Callers, or the name of a stage, with their word: `10 callers`, `10 callers (stage 2)`, `12 calls/min`."""
     n, _, stage = str(users).partition(" ")
+    calls, slash, unit = n.partition("/")
+    if slash:
+        return f"{calls} calls/{unit}{f' {stage}' if stage else ''}"
     return f"{n} {kind.caller if n == '1' else kind.callers}{f' {stage}' if stage else ''}"
 
 
 def at_callers(users: Sequence[int | str], kind: LoadKind) -> str:
     """The stages that a line is about, by callers or by name: `at 5, 10 callers`."""
-    if len(users) == 1:
-        return f"at {callers(users[0], kind)}"
+    if len(users) == 1 or "/" in str(users[0]):
+        return f"at {', '.join(callers(each, kind) for each in users)}"
     return f"at {', '.join(map(str, users))} {kind.callers}"
 
 

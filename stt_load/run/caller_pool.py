@@ -26,6 +26,7 @@ from stt_load.run.fault import fault_line
 from stt_load.run.gc_control import CALLERS_AT_ONCE, UTTERANCES_AT_ONCE, collect_all, collect_young, freeze
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
+from stt_load.run.switchboard import Switchboard
 from stt_load.run.worker_report import ReportMessage, Snapshot, WorkerReport
 from stt_load.workloads.workload import Attempt, Caller, Workload
 
@@ -102,6 +103,7 @@ class CallerPool:
         self._ordinals = itertools.count()
         self._cpu_asked: tuple[float, float] | None = None  # when, and CPU seconds by then
         self._cpu_pct: float | None = None
+        self._switchboard = Switchboard(self, client_id, sleep) if config.arrivals else None
         if report.update is not None:
             self._enter(report.update)
 
@@ -152,13 +154,15 @@ class CallerPool:
         return Caller(self._worker_index, ordinal, self.config.seed + 7_919 * self._worker_index)
 
     def take_turn(self, caller: Caller) -> None:
-        """One utterance when it is this caller's turn, and the pause after it."""
+        """One utterance when it is this caller's turn, and the pause after it. In an open loop the switchboard plays
+        the calls, and a Locust user has nothing to do but to be there."""
+        if self._switchboard is not None:
+            self._changed.wait()
+            return
         try:
             update = self._wait_for_turn(caller)
             record = self._take(caller, update)
-            pause_s = caller.random.uniform(*self.config.pause_s)
-            if not record.is_ok:
-                pause_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
+            pause_s = self._pause_s(caller, record)
             if pause_s > 0.0:  # otherwise Locust lets others have their turn between two tasks
                 self._sleep(pause_s)
         except UtteranceCut:
@@ -170,6 +174,19 @@ class CallerPool:
         except BaseException:  # the caller leaves: its greenlet is killed
             caller.disconnect()
             raise
+
+    def next_utterance(self, caller: Caller) -> tuple[UtteranceRecord, float] | None:
+        """The next utterance of a call, and the pause that is due behind it; None where none may begin any more, or it
+        was cut. Raises what crashed; its row says so too."""
+        update = self.report.update
+        if update is None or not self._may_speak(caller, update):
+            return None
+        record = self._speak_or_be_cut(caller, update)
+        return None if record is None else (record, self._pause_s(caller, record))
+
+    def _pause_s(self, caller: Caller, record: UtteranceRecord) -> float:
+        pause_s = caller.random.uniform(*self.config.pause_s)
+        return pause_s if record.is_ok else max(pause_s, PAUSE_AFTER_FAILURE_S)
 
     def _wait_for_turn(self, caller: Caller) -> StageUpdate:
         while True:
@@ -232,6 +249,8 @@ class CallerPool:
             ended_at = self.report.wall_clock.at(time.monotonic())
             record = UtteranceRecord.assemble(utterance, measured, ended_at, self._credentials)
             record.is_own_fault |= is_crash
+            if caller.call is not None:
+                caller.call.mark(record)
             clip_pool.give_back(taken)
             self.report.end(caller.ordinal, record)
             if self.report.total % UTTERANCES_AT_ONCE == 0:
@@ -289,6 +308,8 @@ class CallerPool:
             collect_all()
         else:
             freeze()
+        if self._switchboard is not None:
+            self._switchboard.follow(update)
         self._wake()
 
     def _wake(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
+import msgspec
 
 from stt_load.clock import Clock, SteadyWallClock
 from stt_load.process.log import log
@@ -127,8 +128,10 @@ class RunController:
     def _observe(self) -> Observation:
         stage = self.update.stage
         tally, begun = self.ledger.tally(stage), self.ledger.begun(stage)
+        callers = min(self._cluster.reached, self.update.users)
         return Observation(
             reached=self._cluster.reached,
+            is_ready=self.ledger.are_ready_for_calls(self._cluster.workers()),
             speaking=self.ledger.speaking(stage),
             begun=begun,
             ended=tally.ended,
@@ -140,17 +143,25 @@ class RunController:
             other_dialect=tally.other_dialect,
             is_judged=self._is_judged(stage),
             breach=self._find_breach(stage, begun),
-            uncounted=max(0, min(self._cluster.reached, self.update.users) - self.ledger.counted_callers(stage)),
+            uncounted=0 if self.update.load else max(0, callers - self.ledger.counted_callers(stage)),
         )
 
+    @property
+    def callers(self) -> int:
+        """Callers that are there; with --arrivals those on the line."""
+        return self._cluster.reached if self._first.load is None else self.ledger.on_the_line()
+
     def _update_of(self, transition: Transition, seq: int) -> StageUpdate:
+        roster = tuple(self._cluster.workers())
         return StageUpdate(
             run_id=self.run_id,
             seq=seq,
             stage=transition.stage,
             phase=transition.phase,
             users=transition.users,
-            roster=tuple(self._cluster.workers()),
+            roster=roster,
+            load=transition.load,
+            call_workers=(self.update.call_workers or roster) if transition.is_open else (),
         )
 
     def _announce(self, transition: Transition, update: StageUpdate) -> None:
@@ -168,7 +179,7 @@ class RunController:
             "stage": transition.stage,
             "phase": str(transition.phase),
             "users": transition.users,
-            "reached": self._cluster.reached,
+            "reached": self.callers,
             "workers": len(self._cluster.workers()),
             "workers_lost": self._workers_lost,
             "begun": self.ledger.begun(transition.stage),
@@ -177,6 +188,9 @@ class RunController:
             "stolen_cpu_pct": self._stolen_cpu.pct_since_last_call(),
             "waiting_ports_pct": waiting_ports_pct(self._is_near),
             "reason": transition.reason,
+            **(
+                {"load": msgspec.to_builtins(transition.load), "is_open": transition.is_open} if transition.load else {}
+            ),
             **more,
         }
         self._folder.add_transition(line)

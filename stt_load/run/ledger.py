@@ -201,6 +201,14 @@ class Ledger:
         """Callers in the middle of an utterance, as last reported."""
         return sum(snapshot.in_flight for snapshot in self._newest())
 
+    def on_the_line(self) -> int:
+        """Callers in the middle of a call, as last reported; with --arrivals."""
+        return sum(snapshot.calls or 0 for snapshot in self._newest())
+
+    def are_ready_for_calls(self, workers: Sequence[str]) -> bool:
+        """Every one of these workers has reported that it could play calls."""
+        return all(worker in self._workers and self._workers[worker].newest.calls is not None for worker in workers)
+
     def cpu_pct(self) -> float | None:
         """The busiest generator process, percent of one core, as last reported."""
         return max((snapshot.cpu_pct for snapshot in self._newest() if snapshot.cpu_pct is not None), default=None)
@@ -218,6 +226,7 @@ class Ledger:
                 in_flight=0,
                 caller_states={},
                 clips=frozenset(),
+                calls=0,
             )
 
     def delivery(self) -> dict[str, Any]:

@@ -54,6 +54,11 @@ class LiveStage:
     frames: int
     frames_late: int
     gpu_pct: float | None = None  # mean utilisation of the busiest GPU in the hold, as far as its samples have come
+    rate: str | None = None  # of its calls, with --arrivals
+
+    @property
+    def name(self) -> str:
+        return self.rate or str(self.users)
 
     @property
     def ok(self) -> int:
@@ -130,6 +135,7 @@ class LiveStages:
         self._read = read
         self._counts: dict[int, StageCounts] = {}
         self._users: dict[int, int] = {}
+        self._rates: dict[int, str] = {}
         self._stage = 0
         self._is_on = True  # the stage counts utterances, or is going to
         self._is_reading: set[int] = set()
@@ -169,6 +175,7 @@ class LiveStages:
             frames=counts.frames,
             frames_late=counts.frames_late,
             gpu_pct=counts.gpu_pct,
+            rate=self._rates.get(stage),
         )
 
     @property
@@ -198,6 +205,8 @@ class LiveStages:
         """A phase begins, and its line is in the file: the report of the stages that have ended is made."""
         is_new = update.stage != self._stage
         self._stage, self._users[update.stage] = update.stage, update.users
+        if update.load is not None:
+            self._rates[update.stage] = update.load.rate
         self._is_on = update.phase is not Phase.SETTLE
         if update.phase is Phase.SETTLE:
             self._begin_to_read(update.stage)

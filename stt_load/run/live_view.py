@@ -59,12 +59,12 @@ class LiveView:
         live: LiveStages,
         kind: LoadKind,
         plan: Plan,
-        ladder: Sequence[int],
+        ladder: Sequence[int | str],
         has_panel: bool = True,
         console: Console | None = None,
     ) -> None:
-        """`ladder`: callers of each stage; where stages are not known before, it is empty, and grows. `has_panel`
-        False: lines even in a terminal, because something else writes to it."""
+        """`ladder`: callers of each stage, or the rates of their calls; where stages are not known before, it is empty,
+        and grows. `has_panel` False: lines even in a terminal, because something else writes to it."""
         self._ledger = ledger
         self._stages_so_far = live
         self._kind = kind
@@ -83,7 +83,7 @@ class LiveView:
     def announce(self, update: StageUpdate) -> None:
         """A phase begins."""
         if update.stage == len(self._ladder):
-            self._ladder.append(update.users)
+            self._ladder.append(update.name)
         self._draw(update, f"{PHASE_EXPLANATIONS[update.phase]}; ")
 
     def say(self, line: str) -> None:
@@ -156,10 +156,10 @@ class LiveView:
 
     def _stages(self, update: StageUpdate) -> Text:
         line = Text()
-        for index, users in enumerate(self._ladder):
+        for index, name in enumerate(self._ladder):
             is_current = index == update.stage
             style = "bold reverse" if is_current else "dim" if index > update.stage else "green"
-            line.append(f" {users} ", style=style).append(" ")
+            line.append(f" {name} ", style=style).append(" ")
         return line
 
     def _phase(self, update: StageUpdate) -> Text:
@@ -184,7 +184,8 @@ class LiveView:
 
     def _numbers(self, update: StageUpdate) -> list[tuple[CallerState, int]]:
         counts = self._ledger.caller_states()
-        counts[CALLER_STATES[-1].name] = max(0, update.users - sum(counts.values()))
+        callers_there = update.users if update.load is None else self._ledger.on_the_line()
+        counts[CALLER_STATES[-1].name] = max(0, callers_there - sum(counts.values()))
         return [(state, counts[state.name]) for state in CALLER_STATES]
 
     def _counts(self, update: StageUpdate) -> str:
@@ -198,7 +199,8 @@ class LiveView:
 
     def _where(self, update: StageUpdate) -> str:
         total = f"/{self._n_stages}" if self._n_stages else ""
-        who = callers(update.users, self._kind)
+        who = callers(update.name, self._kind)
+        who += f", {self._ledger.on_the_line()} on the line" if update.load else ""
         return f"stage {update.stage + 1}{total}, {who}, {update.phase}{self._left(update)}:"
 
 

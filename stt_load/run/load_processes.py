@@ -56,7 +56,7 @@ def one_per_core_but_one() -> LoadProcesses:
 def why_late(config: RunConfig, plan: PlanKind) -> str | None:
     """Why one process would be late with the largest stage of a run, one line; None where it would not be, where nobody
     knows how many callers will come, and where they don't speak at a pace."""
-    most = {PlanKind.LADDER: max(config.concurrency), PlanKind.SEARCH: config.most_users}.get(plan)
+    most = {PlanKind.LADDER: config.most_callers, PlanKind.SEARCH: config.most_users}.get(plan)
     if most is None or not config.kind.is_paced:
         return None
     return why_one_process_is_late(load_calibration(describe_host()), most, config.frame_ms)

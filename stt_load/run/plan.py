@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from stt_load.capacity.arrivals import CallLoad
 from stt_load.metrics.stage import speaks_another_dialect
 from stt_load.report.stage_timeline import ENDED_EARLY
 
@@ -59,7 +60,7 @@ class Observation:
     good end, and those whose server seems to speak another dialect. `is_judged`: the stage's report is there, or none
     is to come: it is made in the settle, so that no audio is due meanwhile. `breach`: which objective is missed for
     certain, one clause; None where none is, or where holds are not to end early. `uncounted`: callers that are there
-    and have begun no counted utterance yet.
+    and have begun no counted utterance yet. `is_ready`: every load process could play calls, with --arrivals.
     """
 
     reached: int
@@ -75,6 +76,7 @@ class Observation:
     is_judged: bool = True
     breach: str | None = None
     uncounted: int = 0
+    is_ready: bool = True
 
     @property
     def hopeless(self) -> str | None:
@@ -86,12 +88,14 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A phase begins."""
+    """A phase begins. `load`: what the stage offers with --arrivals. `is_open`: its calls have begun."""
 
     stage: int
     phase: Phase
     users: int
     reason: str
+    load: CallLoad | None = None
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,11 @@ class StagedPlan:
 
     @property
     def users(self) -> int:
+        return self._users
+
+    @property
+    def seats(self) -> int:
+        """How many users Locust is to keep: each plays one caller."""
         return self._users
 
     @property
@@ -338,6 +347,10 @@ class FollowPlan:
 
     @property
     def users(self) -> int:
+        return self._users
+
+    @property
+    def seats(self) -> int:
         return self._users
 
     @property

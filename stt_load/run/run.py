@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -27,6 +28,7 @@ from stt_load.report.publish import publish_failure, publish_report
 from stt_load.report.raw_files import SAMPLE_FILES, SERVER_LOOKS
 from stt_load.report.stage_timeline import FAILED
 from stt_load.report.wording import callers
+from stt_load.run.arrivals_plan import ArrivalsPlan
 from stt_load.run.breach_watch import BreachWatch
 from stt_load.run.caller_notes import caller_notes
 from stt_load.run.cluster import Cluster
@@ -48,6 +50,8 @@ from stt_load.run.stage_update import StageUpdate
 from stt_load.run.telemetry_feed import TelemetryFeed
 from stt_load.sidecar.local import LocalSidecar
 from stt_load.workloads.run_clips import utterance_limit_s
+
+_GAPS_OF_PATIENCE = 10  # mean gaps between two calls: a longer one comes up once in 20,000
 
 
 def new_run_id() -> str:
@@ -151,7 +155,8 @@ class Run:
             *(run_id, config, os.environ, lambda: self.controller.update, cluster, self.ledger, self.live),
             self._wall_clock,
         )
-        self.ladder = config.concurrency if plan is PlanKind.LADDER else ()
+        callers_of_stages = [load.rate for load in config.call_loads] or list(map(str, config.concurrency))
+        self.ladder = callers_of_stages if plan is PlanKind.LADDER else []
         self._view = (
             LiveView(self.ledger, self.live, config.kind, stages, self.ladder, has_panel=not config.verbose)
             if config.live
@@ -168,8 +173,8 @@ class Run:
 
     @property
     def users(self) -> int | None:
-        """How many callers there should be now; None once the plan has run through."""
-        return None if self.controller.is_done else self.controller.plan.users
+        """How many users Locust should keep now; None once the plan has run through."""
+        return None if self.controller.is_done else self.controller.plan.seats
 
     @property
     def is_closing(self) -> bool:
@@ -293,10 +298,19 @@ class Run:
         )
         if plan is PlanKind.LADDER and config.spike is not None:
             return SpikePlan(config.spike, timing, config.spike_hold_s)
+        if config.arrivals:
+            return self._make_arrivals_plan(timing)
         if plan is PlanKind.LADDER:
             return LadderPlan(config.concurrency, timing)
         search = CapacitySearch(**config.search_terms)
         return StagedPlan(SearchStages(search, config.kind, self.live.judged, self._tell), timing)
+
+    def _make_arrivals_plan(self, timing: Timing) -> Plan:
+        config, loads = self.config, self.config.call_loads
+        rarest_s = max(1 / load.per_s for load in loads)
+        patient = replace(timing, slack_s=timing.slack_s + _GAPS_OF_PATIENCE * rarest_s)
+        warm_up_s = (config.call_s or 0.0) if config.warm_up_s is None else config.warm_up_s
+        return ArrivalsPlan(loads, patient, warm_up_s, seats=len(self.cluster.workers()))
 
     def _on_update(self, update: StageUpdate) -> None:
         if self._plan is PlanKind.SEARCH and update.users > self._n_callers:
@@ -305,7 +319,7 @@ class Run:
         self.live.announce(update)
         if self._view is not None:
             self._view.announce(update)
-        log.info("stage %d, %s: %s", update.stage + 1, callers(update.users, self.config.kind), update.phase)
+        log.info("stage %d, %s: %s", update.stage + 1, callers(update.name, self.config.kind), update.phase)
 
     def _tell(self, line: str) -> None:
         log.info(line)
@@ -334,8 +348,10 @@ class Run:
             self.folder.write_run(self._description)  # at once: a run that is killed has it too
 
 
-def users_of_first_stage(config: RunConfig, plan: PlanKind) -> int:
-    """Callers of the first stage of a run with a shape."""
+def users_of_first_stage(config: RunConfig, plan: PlanKind, n_workers: int) -> int:
+    """Locust's users of the first stage of a run with a shape. `n_workers`: load processes that are there."""
+    if config.arrivals:
+        return max(1, n_workers)
     return config.first_users if plan is PlanKind.SEARCH else config.concurrency[0]
 
 
@@ -352,4 +368,4 @@ def _bounds_notes(config: RunConfig, clips: ClipSet) -> list[str]:
 
 def _largest_known(config: RunConfig, plan: PlanKind) -> int | None:
     """Callers of the largest stage that is known before the run; None where somebody says it as it goes on."""
-    return {PlanKind.LADDER: max(config.concurrency), PlanKind.SEARCH: config.first_users}.get(plan)
+    return {PlanKind.LADDER: config.most_callers, PlanKind.SEARCH: config.first_users}.get(plan)

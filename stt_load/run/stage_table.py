@@ -60,9 +60,11 @@ def stage_table(live: LiveStages, kind: LoadKind, is_over: bool = False) -> Stag
     now = live.current
     if not is_over and now.users and live.judged(now.stage) is None:
         cells = [_text(column, column.live(now)) for column in columns]
-        rows.append(StageRow((str(now.users), NOW, *cells), RUNNING))
+        rows.append(StageRow((now.name, NOW, *cells), RUNNING))
     return _without_empty(
-        StageTable((kind.callers, "verdict", *(each.column.heading for each in columns)), tuple(rows))
+        StageTable(
+            ("calls" if now.rate else kind.callers, "verdict", *(each.column.heading for each in columns)), tuple(rows)
+        )
     )
 
 

@@ -6,6 +6,7 @@ from typing import Self
 
 import msgspec
 
+from stt_load.capacity.arrivals import CallLoad
 from stt_load.run.plan import Phase
 
 
@@ -14,6 +15,8 @@ class StageUpdate(msgspec.Struct, frozen=True):
 
     `seq` grows with every transition of a run; the higher one is the newer. `users`: target callers of the stage.
     `roster`: client ids of the workers, in order: a worker's place in it chooses its share of the clips.
+    `load`: the calls of the stage, with --arrivals. `call_workers`: those that share them, for as long as the stage
+    lasts: what one of them can't play is nobody else's. Empty: calls have not begun.
     """
 
     run_id: str
@@ -22,6 +25,13 @@ class StageUpdate(msgspec.Struct, frozen=True):
     phase: Phase
     users: int
     roster: tuple[str, ...]
+    load: CallLoad | None = None
+    call_workers: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The stage as people call it: its number of callers, or the rate of its calls."""
+        return str(self.users) if self.load is None else self.load.rate
 
     def to_json(self) -> str:
         return msgspec.json.encode(self).decode()

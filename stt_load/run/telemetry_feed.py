@@ -84,7 +84,7 @@ class TelemetryFeed:
             stage=update.stage,
             phase=str(update.phase),
             target=update.users,
-            callers=self._cluster.reached,
+            callers=self._ledger.on_the_line() if update.load else self._cluster.reached,
             # Each of them from the start: a series that comes and goes leaves gaps. The rest is between two utterances.
             states={state.name: states[state.name] for state in CALLER_STATES[:-1]},
             generator_cpu_pct=self._ledger.cpu_pct(),

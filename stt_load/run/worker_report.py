@@ -46,6 +46,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     cpu_pct: float | None = None  # CPU of the worker's process, percent of one core
     wall_s: float | None = None  # the wall clock by which the worker's rows are told: the master compares it
     counted_callers: int = 0  # callers that have begun a counted utterance in the stage
+    calls: int | None = None  # with --arrivals: callers on the line; None: the worker can't play calls yet
 
 
 class ReportMessage(msgspec.Struct, frozen=True):
@@ -80,6 +81,7 @@ class WorkerReport:
         self.update: StageUpdate | None = None
         self.active: dict[int, ActiveCaller] = {}  # by the caller's ordinal
         self.total = 0
+        self.calls: int | None = None  # callers on the line, once there can be calls
         self._seq = 0
         self._rows: deque[tuple[bytes, str]] = deque()  # a line and its clip
         self._begun: Counter[int] = Counter()
@@ -152,6 +154,7 @@ class WorkerReport:
             cpu_pct=cpu_pct,
             wall_s=self.wall_clock.at(now_s),
             counted_callers=len(self._counted.get(stage, ())),
+            calls=self.calls,
         )
 
     def _caller_states(self, now_s: float) -> dict[str, int]:

@@ -34,8 +34,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LiveFigures:
-    """What is known of a run at one moment. `callers`: users that Locust has started; `states`: callers by what they
-    do. `ended`: the stages that are judged."""
+    """What is known of a run at one moment. `callers`: users that Locust has started, or with --arrivals callers on the
+    line; `states`: callers by what they do. `ended`: the stages that are judged."""
 
     run_id: str
     label: str

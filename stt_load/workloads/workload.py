@@ -4,6 +4,7 @@ knows whose turn it is, and the workloads, one file each."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stt_load.audio.clip import Clip
@@ -28,15 +29,32 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(slots=True)
+class CallInProgress:
+    """One call of an open loop, as its caller makes it. `ordinal`: its number in the stage. `late_s`: how long after it
+    was due it began. `utterances`: how many have ended in it."""
+
+    ordinal: int
+    late_s: float
+    utterances: int = 0
+
+    def mark(self, record: UtteranceRecord) -> None:
+        """Notes in a record which utterance of which call it is, and counts it."""
+        record.call, record.call_utterance = self.ordinal, self.utterances
+        record.call_late_s = None if self.utterances else self.late_s
+        self.utterances += 1
+
+
 class Caller:
     """One caller of this process: one Locust user.
 
     `ordinal`: 0-based, among the callers of its worker. `random`: its own numbers. `has_waited`: it was held back since
     its last utterance, so it arrives anew. `stage`, `begun_in_stage`: where it spoke last, and how many utterances it
-    has begun there. `connection`: what its workload keeps open for it between two utterances.
+    has begun there. `connection`: what its workload keeps open for it between two utterances. `call`: the call that it
+    makes, with --arrivals.
     """
 
-    __slots__ = ("begun_in_stage", "connection", "has_waited", "ordinal", "random", "stage", "worker")
+    __slots__ = ("begun_in_stage", "call", "connection", "has_waited", "ordinal", "random", "stage", "worker")
 
     def __init__(self, worker: int, ordinal: int, seed: int) -> None:
         self.worker = worker
@@ -46,6 +64,7 @@ class Caller:
         self.stage = -1
         self.begun_in_stage = 0
         self.connection: Closable | None = None
+        self.call: CallInProgress | None = None
 
     @property
     def name(self) -> str:

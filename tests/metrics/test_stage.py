@@ -79,7 +79,8 @@ def test_every_figure_with_an_objective_has_an_estimate(figure: Figure) -> None:
     for kind in ("stream", "upload", "tts"):
         stats.add([record for record in records if record.kind == kind])
     estimate = stats.close().estimate(figure, "p50" if figure.is_distribution else None)
-    if figure.name != "settled_latency":  # made_run's server does not say when it is done
+    # made_run's server does not say when it is done, and calls are counted against their schedule (call_tally.py).
+    if figure.name not in ("settled_latency", "refused"):
         assert estimate.value is not None
         assert estimate.low is None or estimate.high is None or estimate.low <= estimate.value <= estimate.high
 

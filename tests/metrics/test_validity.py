@@ -43,7 +43,7 @@ def broken(**changes: object) -> list[str]:
 
 def test_clean_evidence_meets_every_condition() -> None:
     assert broken() == []
-    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 12
+    assert len(evaluate(CLEAN)) == len(CONDITIONS) == 13
 
 
 def test_whole_files_have_no_pace_and_the_condition_says_so() -> None:
@@ -139,3 +139,15 @@ def test_lateness_is_told_with_whose_frames_were_late_and_whose_doing_it_was() -
         "3.20 % of frames were sent over 10 ms late, the worst 14.2 ms, and 30 of them never: their connections had "
         "ended by then"
     )
+
+
+def test_calls_that_did_not_begin_break_a_stage_from_one_in_a_hundred_on() -> None:
+    assert broken(calls_due=200, calls_not_started=2) == []
+    assert broken(calls_due=200, calls_not_started=3) == ["calls begun when they were due"]
+    (finding,) = [f for f in evaluate(replace(CLEAN, calls_due=40, calls_not_started=4)) if not f.is_met]
+    assert finding.detail == "4 of 40 calls that were due in the hold did not begin in time"
+
+
+def test_calls_come_and_go_so_nobody_waits_for_a_number_of_callers() -> None:
+    assert broken(users_reached=0) == ["users reached"]
+    assert broken(users_reached=0, calls_due=12) == []

@@ -76,6 +76,7 @@ class Script:
     close_code: int = 1011
     seed: int = 0
     takes_s: float = 0.0  # for each text once it is due, one after the other, whoever waits: a queue
+    places: int | None = None  # callers at once; the next one is refused with `status`
 
     def __post_init__(self) -> None:
         problems = [

@@ -51,6 +51,8 @@ class ScriptedRecogniser:
         if "Upgrade" not in request.headers:
             health = {"ready": True, "callers": len(self.sessions), "utterances": self.utterances}
             return HttpResponse(200, json.dumps(health))
+        if self.script.places is not None and len(self.sessions) >= self.script.places:
+            return HttpResponse(self.script.status, json.dumps({"error": "every place is taken"}))
         caller, self._next_caller = self._next_caller, self._next_caller + 1
         fault = self.script.fault if self.script.is_faulty(caller) else None
         if fault is Fault.NO_UPGRADE:

@@ -16,10 +16,10 @@ _WIDEST_EDGE = 26.0
 
 @dataclass(frozen=True)
 class CallersAxis:
-    """Numbers of callers, each once and ascending, from `left` to `right`: to scale where they can be told apart so,
-    else side by side."""
+    """Numbers of callers (or erlangs, with --arrivals), each once and ascending, from `left` to `right`: to scale where
+    they can be told apart so, else side by side."""
 
-    users: tuple[int, ...]
+    users: tuple[float, ...]
     left: float
     right: float
 
@@ -40,7 +40,7 @@ class CallersAxis:
         edge = min(0.5 * (self.right - self.left) / len(self.users), _WIDEST_EDGE)
         return Scale(low, high, self.left + edge, self.right - edge)
 
-    def band(self, users: int) -> tuple[float, float]:
+    def band(self, users: float) -> tuple[float, float]:
         """Left edge and width of what belongs to a number of callers: half of the way to its neighbours, or all of it
         to the end of the axis."""
         place, at = self.users.index(users), self.x(users)
@@ -48,7 +48,7 @@ class CallersAxis:
         after = (self.x(self.users[place + 1]) + at) / 2 if place + 1 < len(self.users) else self.right
         return before, after - before
 
-    def width(self, users: int) -> float:
+    def width(self, users: float) -> float:
         """The width within which something can be drawn around a number of callers."""
         left, width = self.band(users)
         return 2 * min(self.x(users) - left, left + width - self.x(users))

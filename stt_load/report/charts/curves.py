@@ -108,7 +108,7 @@ class _Curves:
             body.append(label(x(value) + dx, bottom - 6, told, "bound-label over", anchor))
         for curve in self.curves:
             at, value = curve.label_at
-            body.append(label(x(at), y(value) + 4, str(curve.stage.users), "head over", "middle"))
+            body.append(label(x(at), y(value) + 4, curve.stage.rate or str(curve.stage.users), "head over", "middle"))
         return Chart(
             name=name,
             title=title,
@@ -127,12 +127,18 @@ class _Curves:
         value = x.low + (place + 0.5) / _STRIPS * (x.high - x.low)
         names = names_of(self.report.stages)
         lines = [f"{names[curve.stage.figures.stage]}: {self.tell(curve.stage, value)}" for curve in self.curves]
-        return Tip(left + width / 2, left, width, (self.report.kind.callers, *lines), is_stop=place % 4 == 2)
+        return Tip(
+            left + width / 2,
+            left,
+            width,
+            ("calls" if self.report.is_open_loop else self.report.kind.callers, *lines),
+            is_stop=place % 4 == 2,
+        )
 
 
 def _picked(stages: Sequence[StageReport]) -> list[StageReport]:
     """At most eight stages, ascending by callers, the first and the last among them."""
-    ordered = sorted(stages, key=lambda stage: stage.users)
+    ordered = sorted(stages, key=lambda stage: stage.level)
     if len(ordered) <= _MOST_CURVES:
         return ordered
     return [ordered[round(place * (len(ordered) - 1) / (_MOST_CURVES - 1))] for place in range(_MOST_CURVES)]

@@ -82,10 +82,10 @@ class OverCallers:
 
     @cached_property
     def axis(self) -> CallersAxis:
-        users = sorted({stage.users for stage in self.report.stages})
+        users = sorted({stage.level for stage in self.report.stages})
         return CallersAxis(tuple(users), _LEFT, self.width - _RIGHT)
 
-    def verdict(self, users: int) -> Verdict:
+    def verdict(self, users: float) -> Verdict:
         """The worst verdict of the stages with so many callers."""
         found = {stage.verdict for stage in self._stages(users)}
         return next(verdict for verdict in _WORST_FIRST if verdict in found)
@@ -98,8 +98,8 @@ class OverCallers:
     def _plot_bottom(self) -> float:
         return self._plot_top + sum(panel.height for panel in self.panels) + _BETWEEN * (len(self.panels) - 1)
 
-    def _stages(self, users: int) -> list[StageReport]:
-        return [stage for stage in self.report.stages if stage.users == users]
+    def _stages(self, users: float) -> list[StageReport]:
+        return [stage for stage in self.report.stages if stage.level == users]
 
     # What is drawn once
 
@@ -121,7 +121,7 @@ class OverCallers:
         bottom, written = self._plot_bottom, []
         free_from = -math.inf
         for users in self.axis.users:
-            name = tick_text(users)
+            name = self._stages(users)[0].rate or tick_text(users)
             half = _CHARACTER_WIDTH * len(name) / 2
             if self.axis.x(users) - half >= free_from:
                 written.append(label(self.axis.x(users), bottom + 15, name, anchor="middle"))
@@ -133,7 +133,7 @@ class OverCallers:
             written += [label(x, bottom + 29, words, anchor="middle") for x, words in under]
         else:
             scale = "" if self.axis.is_to_scale else " (not to scale)"
-            words = f"{self.report.kind.callers}{scale}"
+            words = f"{'calls' if self.report.is_open_loop else self.report.kind.callers}{scale}"
             written.append(label((self.axis.left + self.axis.right) / 2, bottom + 31, words, anchor="middle"))
         return "".join([line(self.axis.left, bottom, self.axis.right, bottom, "axis"), *written])
 
@@ -153,7 +153,7 @@ class OverCallers:
             middle, bottom - 8, span.name, "bound-label over", "middle"
         )
 
-    def _told(self, users: int) -> tuple[str, ...]:
+    def _told(self, users: float) -> tuple[str, ...]:
         return tuple(told for stage in self._stages(users) for told in self._told_of(stage))
 
     def _told_of(self, stage: StageReport) -> Iterator[str]:

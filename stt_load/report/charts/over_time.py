@@ -87,7 +87,7 @@ class _Timeline:
     # Rows
 
     def _callers(self) -> _Row:
-        steps = [(phase.began, phase.reached) for phase in self.timeline.phases]
+        steps = list(self.timeline.on_line) or [(phase.began, float(phase.reached)) for phase in self.timeline.phases]
         steps.append((self.timeline.ended, steps[-1][1] if steps else 0))
         y_ticks = ticks(0, max(n for _, n in steps) or 1, 2)
 
@@ -97,9 +97,10 @@ class _Timeline:
 
         def tell(began: float, ended: float) -> str:
             place = bisect_left(steps, (ended, math.inf)) - 1
-            return callers(steps[max(place, 0)][1], self.report.kind)
+            return callers(round(steps[max(place, 0)][1]), self.report.kind)
 
-        return _Row(self.report.kind.callers, 54.0, y_ticks, draw, tell)
+        title = f"{self.report.kind.callers}{' on the line' if self.timeline.on_line else ''}"
+        return _Row(title, 54.0, y_ticks, draw, tell)
 
     def _utterances(self) -> _Row:
         timeline = self.timeline
@@ -181,9 +182,9 @@ class _Timeline:
             drawn.append(element("rect", **area, kind="band held"))
             if verdict and verdict is not Verdict.PASS:
                 drawn.append(element("rect", **area, kind=f"band {verdict}"))
-            middle, half = (left + right) / 2, _CHARACTER_WIDTH * len(str(phase.users)) / 2
+            middle, half = (left + right) / 2, _CHARACTER_WIDTH * len(phase.of) / 2
             if middle - half >= free_from:
-                drawn.append(label(middle, _TOP - 24, str(phase.users), f"word {verdict or ''}".strip(), "middle"))
+                drawn.append(label(middle, _TOP - 24, phase.of, f"word {verdict or ''}".strip(), "middle"))
                 free_from = middle + half + 3
         return "".join(drawn)
 
@@ -203,7 +204,7 @@ class _Timeline:
             began = self.timeline.began + place * length_s
             phase = phases[max(bisect_left(phases, began + length_s / 2, key=itemgetter(0)) - 1, 0)][1]
             told = [row.tell(began, began + length_s) for row in rows]
-            head = f"{_clock(began - self.timeline.began)} · {phase.name} of {callers(phase.users, self.report.kind)}"
+            head = f"{_clock(began - self.timeline.began)} · {phase.name} of {callers(phase.of, self.report.kind)}"
             left = _LEFT + place * width
             yield Tip(left + width / 2, left, width, (head, *filter(None, told)), is_stop=place % 10 == 5)
 

@@ -137,8 +137,8 @@ class PanelDrawing:
     def _x(self, series: Series, mark: Mark) -> float:
         """The place of a mark: series stand beside each other, so that their intervals can be told apart."""
         n = len(self.panel.series)
-        step = min(_MOST_APART, self.axis.width(mark.stage.users) / (n + 1))
-        return self.axis.x(mark.stage.users) + step * (series.style - (n - 1) / 2 if n > 1 else 0.0)
+        step = min(_MOST_APART, self.axis.width(mark.stage.level) / (n + 1))
+        return self.axis.x(mark.stage.level) + step * (series.style - (n - 1) / 2 if n > 1 else 0.0)
 
     def _line(self, series: Series) -> str:
         written = []
@@ -157,8 +157,8 @@ class PanelDrawing:
 
     def _path(self, series: Series) -> Iterator[tuple[float, float, float]]:
         """Where the line goes, and the value there: the median of the stages with so many callers."""
-        ordered = sorted(series.marks, key=lambda mark: mark.stage.users)
-        for _, group in groupby(ordered, key=attrgetter("stage.users")):
+        ordered = sorted(series.marks, key=lambda mark: mark.stage.level)
+        for _, group in groupby(ordered, key=attrgetter("stage.level")):
             marks = sorted(group, key=attrgetter("value"))
             middle = marks[(len(marks) - 1) // 2]
             yield self._x(series, middle), self.y(middle.value), middle.value
@@ -178,8 +178,8 @@ class PanelDrawing:
     def _bars(self, series: Series) -> str:
         written = []
         for mark in series.marks:
-            x, y = self.axis.x(mark.stage.users), self.y(mark.value)
-            width = min(30.0, 0.7 * self.axis.width(mark.stage.users))
+            x, y = self.axis.x(mark.stage.level), self.y(mark.value)
+            width = min(30.0, 0.7 * self.axis.width(mark.stage.level))
             doubted = " doubted" if mark.stage.verdict in _DOUBTED else ""
             floor = self.y(0.0)
             written.append(element("rect", x=x - width / 2, y=y, width=width, height=floor - y, kind=f"bar{doubted}"))
@@ -187,7 +187,7 @@ class PanelDrawing:
                 low, high = map(self.y, mark.drawn)
                 written.append(line(x, low, x, high, "error"))
                 y = min(y, high)
-            if mark.value > 0 and self.axis.width(mark.stage.users) > _NARROWEST_LABELLED_BAR:
+            if mark.value > 0 and self.axis.width(mark.stage.level) > _NARROWEST_LABELLED_BAR:
                 words = self.panel.tell(mark.value)
                 written.append(label(x, max(y - 5, self.top + 10), words, "head over", "middle"))
         return "".join(written)

@@ -143,6 +143,34 @@ def _error_rate(report: RunReport) -> Sequence[Chart]:
     return (layout.chart("error-rate", "Utterances that failed"),)
 
 
+def _calls(report: RunReport) -> Sequence[Chart]:
+    """Refused calls beside Erlang's formula, and how full the line was."""
+    refused, expected, on_line = [], [], []
+    for stage in report.stages:
+        if stage.calls is None:
+            continue
+        on_line.append(Mark(stage, stage.calls.on_line_mean))
+        if (estimate := stage.calls.refused_rate) is not None:
+            refused.append(Mark(stage, estimate.value, estimate.low, estimate.high))
+        if stage.erlang_b is not None:
+            expected.append(Mark(stage, stage.erlang_b))
+    if not refused:
+        return ()
+    series = (_in_percent(Series("refused", tuple(refused))), _in_percent(Series("Erlang B", tuple(expected), 1)))
+    bounds = _bounds(report, FIGURES_BY_NAME["refused"], 100)
+    panels = (
+        Panel("percent of calls", series, _percent, bounds),
+        Panel(
+            "callers on the line, mean", (Series("on the line", tuple(on_line)),), "{:.3g}".format, height=_SMALL_PANEL
+        ),
+    )
+
+    def told(stage: StageReport) -> Sequence[str]:
+        return [f"{stage.calls.erlangs:.3g} erlangs offered, {stage.calls.due} calls"] if stage.calls else []
+
+    return (OverCallers(report, panels, tell_stage=told).chart("calls", "Calls that were refused, and Erlang B"),)
+
+
 def _word_errors(report: RunReport) -> Sequence[Chart]:
     marks = tuple(
         Mark(stage, stage.figures.wer, stage.figures.wer_ci95_low, stage.figures.wer_ci95_high)
@@ -296,6 +324,7 @@ CHARTS: tuple[Callable[[RunReport], Sequence[Chart]], ...] = (
     _spike,
     _drift,
     _error_rate,
+    _calls,
     _word_errors,
     _other_times,
     _distribution,
