@@ -240,12 +240,14 @@ def _drifts(
         if watch is not None and timeline.hold_span is not None:
             found += [*watch.close(), *memory_drifts(samples, timeline.hold_span)]
     return tuple(found)
+
+
 def _most_callers(timeline: StageTimeline) -> int:
     """Callers among whom the audio of a stage is shared out: with --arrivals nobody knows how many there will be."""
     return timeline.load.likely_peak if timeline.load else timeline.users
 
 
-def calls=_call_tally(timeline: StageTimeline) -> CallTally | None:
+def _call_tally(timeline: StageTimeline) -> CallTally | None:
     if timeline.load is None or timeline.calls_began is None or timeline.hold_span is None:
         return None
     return CallTally(timeline.load, timeline.calls_began, timeline.hold_span)
