@@ -22,6 +22,7 @@ Mebibytes = Annotated[float, Meta(ge=0, le=1e12)]
 Ratio = Annotated[float, Meta(ge=0, le=1e9)]  # insertions have no upper end
 Part = Annotated[float, Meta(gt=1e-6, lt=1)]  # of a whole
 AtLeastOne = Annotated[int, Meta(ge=1, le=10**9)]
+SignedMilliseconds = Annotated[int, Meta(ge=-(10**9), le=10**9)]
 Count = Annotated[int, Meta(ge=0, le=10**9)]
 SampleNumber = Annotated[int, Meta(ge=0, le=10**15)]
 

@@ -7,7 +7,7 @@ Field meanings are those of `docs/design.md` ("What the numbers mean"). Times ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
@@ -18,7 +18,7 @@ from msgspec import Meta
 from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.errors import Outcome
 from stt_load.kinds import KINDS, STREAM
-from stt_load.plausible import Count, Length, Milliseconds, Moment, Ratio, Seconds
+from stt_load.plausible import Count, Length, Milliseconds, Moment, Ratio, Seconds, SignedMilliseconds
 from stt_load.text.printable import printable
 from stt_load.text.whole_characters import with_whole_characters
 
@@ -31,6 +31,15 @@ MAX_LAG_BUCKET_MS = 50
 
 Stamp = Literal["kernel", "read"]
 """Where an arrival time comes from: the kernel's receive timestamp, or the moment at which the bytes were read."""
+
+
+ScreenChange = tuple[Count, Count, str, Count]
+"""A change of the text that a caller sees: milliseconds after stream_start, how many characters of the text before
+stay, the text behind these, and up to where in the audio the server's times of words say it has heard, in milliseconds
+(0: it doesn't say)."""
+
+TimedWord = tuple[str, SignedMilliseconds, SignedMilliseconds | None]
+"""A word as the server times it: text, start and end (null where only the start is told), in milliseconds of audio."""
 
 
 def _one_of(words: Iterable[str]) -> Meta:
@@ -66,6 +75,42 @@ class Utterance(msgspec.Struct, gc=False):
     @property
     def caller(self) -> CallerKey:
         return self.worker, self.user
+
+
+class OnScreen(msgspec.Struct, gc=False, omit_defaults=True):
+    """The transcript as the caller saw it change, and what was scored of that. What does not exist has no key."""
+
+    changes: list[ScreenChange]
+    server_words: list[TimedWord] = []  # of the final texts, by the audio of this utterance
+
+    # scored at the master
+    words_taken_back: Count | None = None  # or changed, over all changes of the text
+    audio_age_s: Seconds | None = None  # end of a word in the clip -> it is there: the median of all new words
+    audio_age_max_s: Seconds | None = None  # the largest
+    first_partial_errors: Count | None = (
+        None  # of the first text's words against the best-fitting first reference words
+    )
+    first_partial_words: Count | None = None  # how many reference words these are
+    first_partial_age_s: Seconds | None = None  # end of the last word that it has -> its arrival
+    first_final_errors: Count | None = None  # the same three of the first text that won't change
+    first_final_words: Count | None = None
+    first_final_age_s: Seconds | None = None
+    word_time_off_s: Seconds | None = None  # the server's start of a word minus the true one: the median, signed
+    word_time_error_s: Length | None = None  # the same without its sign: the median
+    word_time_error_max_s: Length | None = None
+    word_time_drift_s: Seconds | None = None  # how much the signed difference grows from the first word to the last
+
+    def texts(self) -> Iterator[str]:
+        """The whole text after each change."""
+        text = ""
+        for _, kept, new, _ in self.changes:
+            text = text[:kept] + new
+            yield text
+
+    def without(self, hide: Callable[[str], str]) -> OnScreen | None:
+        """The same; None where any of its texts holds something to hide, which may come piece by piece."""
+        is_open = all(hide(text) == text for text in self.texts())
+        return self if is_open and all(hide(text) == text for text, _, _ in self.server_words) else None
 
 
 class Figures(msgspec.Struct, frozen=True, gc=False):
@@ -156,6 +201,7 @@ class UtteranceRecord(Utterance, gc=False):
     text_s: Length | None = None  # tts, text fed token by token: how long the frames of text that were sent took
     after_text_s: Seconds | None = None  # tts: last token due -> first audio; signed
     words_from_nothing: Count | None = None  # words that the server told a caller who never speaks; null: this one does
+    screen: OnScreen | None = None  # the text that the caller saw, as it changed; null where there was none
 
     # with --arrivals
     call: Count | None = None  # number of its call among all those of the stage, 0-based; null: callers stay
@@ -188,6 +234,10 @@ class UtteranceRecord(Utterance, gc=False):
             hide = partial(credentials.hide_in_transcript, reference=utterance.reference)
             fields["text"] = hide(fields["text"])
             fields["messages"] = [(at_s, hide(text)) for at_s, text in fields.get("messages", ())]
+        if fields.get("screen") and credentials != NO_CREDENTIALS:
+            fields["screen"] = fields["screen"].without(
+                partial(credentials.hide_in_transcript, reference=utterance.reference)
+            )
         if fields.get("server_ms"):
             fields["server_ms"] = {credentials.hide(name): ms for name, ms in fields["server_ms"].items()}
         fields["started_at"] = ended_at - (fields.get("duration_s") or 0.0)
@@ -223,6 +273,42 @@ class UtteranceRecord(Utterance, gc=False):
         """The one time that this utterance's kind of load is about."""
         value: float | None = getattr(self, KINDS[self.kind].headline)
         return value
+
+    @property
+    def audio_age_s(self) -> float | None:
+        return self.screen.audio_age_s if self.screen else None
+
+    @property
+    def audio_age_max_s(self) -> float | None:
+        return self.screen.audio_age_max_s if self.screen else None
+
+    @property
+    def flicker_per_s(self) -> float | None:
+        """Words taken back or changed on the screen, per second of speech."""
+        taken_back = self.screen.words_taken_back if self.screen else None
+        return taken_back / self.speech_s if taken_back is not None and self.speech_s else None
+
+    @property
+    def first_partial_age_s(self) -> float | None:
+        return self.screen.first_partial_age_s if self.screen else None
+
+    @property
+    def first_final_age_s(self) -> float | None:
+        return self.screen.first_final_age_s if self.screen else None
+
+    @property
+    def word_time_error_s(self) -> float | None:
+        return self.screen.word_time_error_s if self.screen else None
+
+    @property
+    def word_time_error_max_s(self) -> float | None:
+        return self.screen.word_time_error_max_s if self.screen else None
+
+    @property
+    def word_time_drift_s(self) -> float | None:
+        """How much the server's times of words drift over the utterance, in whichever direction."""
+        drift_s = self.screen.word_time_drift_s if self.screen else None
+        return None if drift_s is None else abs(drift_s)
 
     @property
     def is_transcribed(self) -> bool:

@@ -68,6 +68,20 @@ def _word_errors_of_all(slo: Slo, record: UtteranceRecord) -> Piece | None:
     return words, words
 
 
+def _first_partial_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    screen = record.screen if record.is_ok else None
+    if screen is None or screen.first_partial_errors is None or screen.first_partial_words is None:
+        return None
+    return float(screen.first_partial_errors), float(screen.first_partial_words)
+
+
+def _first_final_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    screen = record.screen if record.is_ok else None
+    if screen is None or screen.first_final_errors is None or screen.first_final_words is None:
+        return None
+    return float(screen.first_final_errors), float(screen.first_final_words)
+
+
 def _letter_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
     if not record.is_ok:
         return None
@@ -79,6 +93,8 @@ _MEASURES: dict[str, Measure] = {
     "wer": _word_errors,
     "wer_all": _word_errors_of_all,
     "cer": _letter_errors,
+    "first_partial_wer": _first_partial_errors,
+    "first_final_wer": _first_final_errors,
 }
 
 

@@ -48,6 +48,7 @@ _WORDS_OF_UNIT: dict[Unit, Words] = {
 _WORDS_OF_FIGURE: dict[str, Words] = {
     **dict.fromkeys((HOLDS.name, "streams_per_gpu"), _HELD),
     "rtfx": _THROUGHPUT,
+    "flicker": _MISTAKES,
     **dict.fromkeys(("audio", "speech", "audio_duration", "hold", "duty_cycle", "gpu_throttled"), _USE),
 }
 

@@ -32,9 +32,21 @@ from stt_load.dialects.events import (
     Message,
     Ready,
     ServerError,
+    ServerWord,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import interim_text, numbers, parse_object, partial, shown, text_of, try_object, with_query
+from stt_load.dialects.wire import (
+    interim_text,
+    last_of,
+    numbers,
+    parse_object,
+    partial,
+    shown,
+    text_of,
+    timed_words,
+    try_object,
+    with_query,
+)
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.option_values import (
     one_of,
@@ -161,7 +173,8 @@ class AssemblyAI(Dialect):
         if body.get("end_of_turn") is not True:
             words = body.get("words")
             heard = [interim_text(word, "text") for word in words] if isinstance(words, list) else []
-            return partial(interim_text(body, "transcript") or " ".join(filter(None, heard)))
+            text = interim_text(body, "transcript") or " ".join(filter(None, heard))
+            return partial(text, _words(last_of(words)))
         order = body.get("turn_order")
         if not isinstance(order, int):
             raise ProtocolError(f"a Turn without turn_order: {shown(body)}")
@@ -170,7 +183,12 @@ class AssemblyAI(Dialect):
         events: list[Event] = []
         if order > self._told:
             self._told = order
-            events.append(Final(text))
+            events.append(Final(text, words=_words(body.get("words"))))
         if is_over:
             events.append(EndOfTurn())
         return events or (Ignored("the end of a turn, told again"),)
+
+
+def _words(words: object) -> Sequence[ServerWord]:
+    """Words with their times, which are milliseconds of the session."""
+    return timed_words(words, "text", "start", "end", per_s=1_000)

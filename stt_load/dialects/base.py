@@ -130,6 +130,9 @@ class Dialect(ABC):
     takes_key: ClassVar[bool] = False
     options: ClassVar[tuple[DialectOption, ...]] = ()
     unconfirmed: ClassVar[tuple[str, ...]] = ()
+    audio_begun_s = 0.0
+    """Seconds of audio of all utterances that began on this connection: servers count the times of words on. What a
+    dialect sends beside them, it adds."""
     capabilities: Capabilities
     """May depend on options, as a sample rate does; then it is set in `__init__`."""
 

@@ -24,17 +24,19 @@ import math
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
-from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Ignored, Message, ServerError
+from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Ignored, Message, ServerError, ServerWord
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import (
     child,
     children,
     interim_text,
     is_plausible,
+    last_of,
     parse_object,
     partial,
     shown,
     text_of,
+    timed_words,
     try_object,
     with_query,
 )
@@ -146,18 +148,32 @@ class Deepgram(Dialect):
     def _on_results(self, body: Mapping[str, object]) -> Sequence[Event]:
         """An interim result may be anything. A final one has a channel, whose alternatives may be none."""
         if body.get("is_final") is not True:
-            return partial(interim_text(body, "channel", "alternatives", 0, "transcript"))
+            guess = _first_guess(body)
+            return partial(interim_text(guess, "transcript"), _words(last_of(guess.get("words"))))
         channel = child(body, "channel")
         if "alternatives" not in channel:
             raise ProtocolError(f"final Results without alternatives: {shown(body)}")
         alternatives = children(channel, "alternatives")
         text = text_of(alternatives[0], "transcript") if alternatives else ""
-        final = Final(text, is_last=body.get("from_finalize") is True)
+        words = _words(alternatives[0].get("words")) if alternatives else ()
+        final = Final(text, is_last=body.get("from_finalize") is True, words=words)
         if body.get("speech_final") is True:
             self._is_turn_over = True
             return (final, EndOfTurn())
         self._is_turn_over = self._is_turn_over and not text
         return (final,)
+
+
+def _first_guess(body: Mapping[str, object]) -> Mapping[str, object]:
+    """The first alternative of an interim result; {} where there is anything else on the way."""
+    channel = body.get("channel")
+    guesses = channel.get("alternatives") if isinstance(channel, dict) else None
+    return guesses[0] if isinstance(guesses, list) and guesses and isinstance(guesses[0], dict) else {}
+
+
+def _words(words: object) -> Sequence[ServerWord]:
+    """Words with their times in seconds of the stream."""
+    return timed_words(words, "word", "start", "end")
 
 
 def _on_metadata(body: Mapping[str, object]) -> Sequence[Event]:

@@ -9,7 +9,7 @@ Structs rather than dataclasses: some are made for every message of every caller
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -37,26 +37,42 @@ class SegmentPending(msgspec.Struct, frozen=True, gc=False):
     """The server has cut a segment of speech and owes a `Final` for it."""
 
 
-class Partial(msgspec.Struct, frozen=True, gc=False):
-    """Text that may still change. Only the moment of the first one is measured."""
+class ServerWord(msgspec.Struct, frozen=True, gc=False):
+    """A word (or several, as a segment has them) with its times as the server tells them: seconds of the audio that
+    this connection has carried. `end_s` is None where only the start is told."""
 
     text: str
+    start_s: float
+    end_s: float | None = None
+
+
+class Partial(msgspec.Struct, frozen=True, gc=False):
+    """Text that may still change, in place of the `Partial` before, or, `is_delta`, behind it. It says nothing of what
+    was final before. `words`: their times, where the server tells them; the last one is enough."""
+
+    text: str
+    words: Sequence[ServerWord] = ()
+    is_delta: bool = False
 
 
 class Final(msgspec.Struct, frozen=True, gc=False):
-    """Text that won't change. `is_last`: the protocol says that nothing follows for this utterance."""
+    """Text that won't change. `is_last`: the protocol says that nothing follows for this utterance. `words`: those of
+    this text with their times, where the server tells them."""
 
     text: str
     is_last: bool = False
     server_ms: Mapping[str, float] = {}
+    words: Sequence[ServerWord] = ()
 
 
 class CumulativeTranscript(msgspec.Struct, frozen=True, gc=False):
-    """All text so far, which replaces all that was told before. `is_last` as in `Final`."""
+    """All text so far, which replaces all that was told before. `is_last`, `words` as in `Final`; all words so far, or
+    none where the times that were told before still hold."""
 
     text: str
     is_last: bool = False
     server_ms: Mapping[str, float] = {}
+    words: Sequence[ServerWord] = ()
 
 
 class EndOfTurn(msgspec.Struct, frozen=True, gc=False):

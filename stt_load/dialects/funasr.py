@@ -36,7 +36,7 @@ from msgspec import structs
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Message, ServerError
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import interim_text, parse_object, partial, text_of, try_object, unknown
+from stt_load.dialects.wire import parse_object, partial, text_of, try_object, unknown
 from stt_load.option_values import one_of, or_none, parse_yes_or_no
 
 RATE_HZ = 16_000
@@ -135,7 +135,8 @@ class FunAsr(Dialect):
             return (unknown(body),)
         is_last = self._is_last(body)
         if self.option["mode"] != "online" and body.get("mode", "offline") not in ("offline", "2pass-offline"):
-            interim = partial(interim_text(body, "text"))
+            said = body["text"] if isinstance(body["text"], str) else ""
+            interim = partial(said if said.strip() else "", is_delta=True)
             return (*interim, Finished()) if is_last else interim
         text = text_of(body, "text")
         if self.option["mode"] == "online":

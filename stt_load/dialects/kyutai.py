@@ -36,10 +36,11 @@ from stt_load.dialects.events import (
     Message,
     Ready,
     ServerError,
+    ServerWord,
     StillProcessing,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import as_float32, numbers, shown, text_of
+from stt_load.dialects.wire import as_float32, numbers, shown, text_of, timed_words
 from stt_load.errors import PlainWords, ProtocolError, Refusal
 from stt_load.option_values import one_of, parse_seconds, parse_yes_or_no
 
@@ -90,6 +91,7 @@ class Kyutai(Dialect):
             many_utterances=True,
         )
         self._words: list[str] = []
+        self._timed: list[ServerWord] = []
         self._utterances = 0
         self._steps = 0
         self._steps_due = 0  # for all audio of the connection, the utterance being said included
@@ -100,9 +102,10 @@ class Kyutai(Dialect):
 
     def begin(self, length: AudioLength) -> Sequence[Message]:
         lead = silence(self.option["leading_silence"]) if self._utterances == 0 else []
-        self._words = []
+        self._words, self._timed = [], []
         self._utterances += 1
         self._steps_due += length.samples // STEP_SAMPLES + len(lead)
+        self.audio_begun_s += len(lead) * STEP_S
         return lead
 
     def encode(self, pcm: bytes) -> Sequence[Message]:
@@ -111,6 +114,7 @@ class Kyutai(Dialect):
     def finalise(self) -> Sequence[Message]:
         burst = silence(self._flush_s) if self.option["flush"] == "burst" else []
         self._steps_due += len(burst)
+        self.audio_begun_s += len(burst) * STEP_S
         return (pack({"type": "Marker", "id": self._utterances}), *burst)
 
     def on_message(self, message: Message) -> Sequence[Event]:
@@ -120,7 +124,8 @@ class Kyutai(Dialect):
                 return self._on_step(body)
             case "Word":
                 self._words.append(text_of(body, "text"))
-                return (CumulativeTranscript(self.join(self._words)),)
+                self._timed += timed_words([body], "text", "start_time", "stop_time")
+                return (CumulativeTranscript(self.join(self._words), words=tuple(self._timed)),)
             case "Ready":
                 return (Ready(),)
             case "EndWord" | "Marker" as kind:

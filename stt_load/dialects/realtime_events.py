@@ -20,7 +20,7 @@ from typing import Any
 
 from stt_load.dialects.base import Dialect
 from stt_load.dialects.events import Event, Ignored, Message, Partial, Remark, ServerError
-from stt_load.dialects.wire import as_base64, interim_text, parse_object
+from stt_load.dialects.wire import as_base64, parse_object
 from stt_load.errors import Refusal
 
 CREATED = "session.created"
@@ -104,6 +104,6 @@ def failure_of(body: Mapping[str, object]) -> ServerError:
 
 
 def partial_of(body: Mapping[str, object]) -> Sequence[Event]:
-    """A delta; nothing for one without text: some servers send one for every step."""
-    text = interim_text(body, "delta")
-    return (Partial(text),) if text else ()
+    """A delta, with the blanks that it has; nothing for one without text: some servers send one for every step."""
+    text = body.get("delta")
+    return (Partial(text, is_delta=True),) if isinstance(text, str) and text.strip() else ()

@@ -24,9 +24,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Dialect, Settings
-from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Finished, Ignored, Message
+from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Finished, Ignored, Message, ServerWord
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import as_float32, parse_object, text_of, try_object, unknown
+from stt_load.dialects.wire import as_float32, is_plausible, parse_object, text_of, try_object, unknown
 from stt_load.errors import ProtocolError
 from stt_load.option_values import parse_rate_hz
 
@@ -34,6 +34,7 @@ DONE = "Done"
 DONE_ANSWERED = "Done!"
 _KEYS_OF_BOTH = {"text", "segment"}
 _KEYS_OF_CPP = {"is_final", "is_eof", "tokens"}
+_WORD_BEGINS = "\u2581"  # where a model's tokens keep it
 
 
 class SherpaOnnx(Dialect):
@@ -60,9 +61,11 @@ class SherpaOnnx(Dialect):
             turn_events=(EndOfTurn,),
         )
         self._segments: dict[int, str] = {}
+        self._timed: dict[int, Sequence[ServerWord]] = {}
 
     def begin(self, length: AudioLength) -> Sequence[Message]:
         self._segments.clear()
+        self._timed.clear()
         return ()
 
     def encode(self, pcm: bytes) -> Sequence[Message]:
@@ -85,9 +88,11 @@ class SherpaOnnx(Dialect):
         is_turn_over = self._is_turn_over(body, text, segment)
         self._segments[segment] = text
         whole = self.join([text for _, text in sorted(self._segments.items())])
-        if body.get("is_eof") is True:
-            return (CumulativeTranscript(whole, is_last=True),)
-        return (CumulativeTranscript(whole), EndOfTurn()) if is_turn_over else (CumulativeTranscript(whole),)
+        if timed := _timed(body):
+            self._timed[segment] = timed
+        words = tuple(word for _, timed in sorted(self._timed.items()) for word in timed)
+        told = CumulativeTranscript(whole, is_last=body.get("is_eof") is True, words=words)
+        return (told, EndOfTurn()) if is_turn_over and not told.is_last else (told,)
 
     def _is_turn_over(self, body: Mapping[str, object], text: str, segment: int) -> bool:
         """C++ marks an endpoint; in Python the first message of the segment behind it shows it. Silence ends
@@ -100,3 +105,20 @@ class SherpaOnnx(Dialect):
     def recognises(message: Message) -> bool:
         body = try_object(message)
         return message == DONE_ANSWERED or body.keys() == _KEYS_OF_BOTH or body.keys() >= _KEYS_OF_BOTH | _KEYS_OF_CPP
+
+
+def _timed(body: Mapping[str, object]) -> Sequence[ServerWord]:
+    """The words of a segment with their starts, in C++: `tokens` are pieces of words, of which the first of each begins
+    with a blank, and `timestamps` their seconds behind the segment's `start_time`."""
+    tokens, times, start_s = body.get("tokens"), body.get("timestamps"), body.get("start_time")
+    if not isinstance(tokens, list) or not isinstance(times, list) or not isinstance(start_s, (int, float)):
+        return ()
+    words: list[tuple[str, float]] = []
+    for token, at_s in zip(tokens, times, strict=False):
+        if not isinstance(token, str) or not is_plausible(at_s):
+            return ()
+        if words and token[:1] not in (" ", _WORD_BEGINS):
+            words[-1] = words[-1][0] + token, words[-1][1]
+        else:
+            words.append((token.strip(f" {_WORD_BEGINS}"), start_s + at_s))
+    return [ServerWord(text, at_s) for text, at_s in words]

@@ -32,9 +32,10 @@ from stt_load.dialects.events import (
     Message,
     Ready,
     ServerError,
+    ServerWord,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import child, interim_text, parse_object, partial, shown, try_object
+from stt_load.dialects.wire import child, interim_text, last_of, parse_object, partial, shown, timed_words, try_object
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.option_values import one_of, or_none, parse_phrases, parse_rate_hz, parse_seconds, parse_yes_or_no
 
@@ -118,10 +119,10 @@ class Speechmatics(Dialect):
             case "RecognitionStarted":
                 return (Ready(),)
             case "AddPartialTranscript":
-                return partial(interim_text(body, "metadata", "transcript"))
+                return partial(interim_text(body, "metadata", "transcript"), _words(last_of(body.get("results"))))
             case "AddTranscript":
                 text = _transcript(body)
-                return (Final(text if any(map(str.isalnum, text)) else ""),)
+                return (Final(text if any(map(str.isalnum, text)) else "", words=_words(body.get("results"))),)
             case "EndOfUtterance":
                 is_answer = self._is_told and not self._ends_stream
                 return (EndOfTurn(), Finished()) if is_answer else (EndOfTurn(),)
@@ -164,6 +165,19 @@ class Speechmatics(Dialect):
             "audio_format": {"type": "raw", "encoding": "pcm_s16le", "sample_rate": option["sample_rate"]},
             "transcription_config": {name: value for name, value in config.items() if value is not None},
         }
+
+
+def _words(results: object) -> Sequence[ServerWord]:
+    """The words of results, with their times in seconds of the session. A result is a word or a punctuation mark; which
+    one is its first alternative's `content`."""
+    if not isinstance(results, list):
+        return ()
+    words = [
+        {**result, "content": interim_text(result, "alternatives", 0, "content")}
+        for result in results
+        if isinstance(result, dict) and result.get("type") != "punctuation"
+    ]
+    return timed_words(words, "content", "start_time", "end_time")
 
 
 def _transcript(body: Mapping[str, object]) -> str:

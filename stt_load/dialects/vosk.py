@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, End, Settings
-from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Message, Partial
+from stt_load.dialects.events import EndOfTurn, Event, Final, Ignored, Message, Partial, ServerWord
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import children, interim_text, parse_object, text_of, try_object, unknown
+from stt_load.dialects.wire import children, interim_text, parse_object, text_of, timed_words, try_object, unknown
 from stt_load.option_values import or_none, parse_phrases, parse_rate_hz, parse_whole_number, parse_yes_or_no
 
 EOF = '{"eof" : 1}'
@@ -71,9 +71,9 @@ class Vosk(Dialect):
             return (self._on_partial(interim_text(body, "partial")),)
         if "alternatives" in body:
             guesses = children(body, "alternatives")
-            return self._on_text(text_of(guesses[0], "text") if guesses else "")
+            return self._on_text(*_text_of(guesses[0])) if guesses else self._on_text("", ())
         if "text" in body:
-            return self._on_text(text_of(body, "text"))
+            return self._on_text(*_text_of(body))
         return (unknown(body),)
 
     def _on_partial(self, text: str) -> Event:
@@ -82,10 +82,10 @@ class Vosk(Dialect):
         self._partial = text
         return Partial(text)
 
-    def _on_text(self, text: str) -> Sequence[Event]:
+    def _on_text(self, text: str, words: Sequence[ServerWord]) -> Sequence[Event]:
         """A final text comes at an endpoint, or answers the end message: then the server closes behind it."""
         self._partial = ""
-        return (Final(text), EndOfTurn()) if text else (Final(text),)
+        return (Final(text, words=words), EndOfTurn()) if text else (Final(text),)
 
     @staticmethod
     def recognises(message: Message) -> bool:
@@ -94,6 +94,11 @@ class Vosk(Dialect):
         if "partial" in body:
             return body.keys() <= {"partial", "partial_result"}
         return body.keys() == {"alternatives"} or (body.keys() == {"result", "text"})
+
+
+def _text_of(said: Mapping[str, object]) -> tuple[str, Sequence[ServerWord]]:
+    """A final text and, where `words` was asked for, its words with their times in seconds of the connection."""
+    return text_of(said, "text"), timed_words(said.get("result"), "word", "start", "end")
 
 
 @functools.lru_cache(maxsize=16)

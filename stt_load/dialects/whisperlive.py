@@ -28,7 +28,16 @@ import json
 from collections.abc import Mapping, Sequence
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
-from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Event, Ignored, Message, Ready, ServerError
+from stt_load.dialects.events import (
+    CumulativeTranscript,
+    EndOfTurn,
+    Event,
+    Ignored,
+    Message,
+    Ready,
+    ServerError,
+    ServerWord,
+)
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import (
     as_float32,
@@ -114,6 +123,7 @@ class WhisperLive(Dialect):
         """Completed segments add up; the unfinished one follows them until the next message. It may come without a
         text, and then it stays as it was told."""
         tail, is_turn_over = "", False
+        unfinished: Sequence[ServerWord] = ()
         for segment in segments:
             is_completed = segment.get("completed") is True
             text = text_of(segment, "text") if is_completed else interim_text(segment, "text")
@@ -125,9 +135,12 @@ class WhisperLive(Dialect):
                 self._completed[name] = text
             else:
                 tail = text if isinstance(segment.get("text"), str) else self._tail
+                unfinished = _timed(name)
         self._tail = tail
         whole = self.join([*self._completed.values(), tail])
-        return (CumulativeTranscript(whole), EndOfTurn()) if is_turn_over else (CumulativeTranscript(whole),)
+        words = [word for name in self._completed for word in _timed(name)]
+        told = CumulativeTranscript(whole, words=(*words, *unfinished))
+        return (told, EndOfTurn()) if is_turn_over else (told,)
 
     @staticmethod
     def recognises(message: Message) -> bool:
@@ -135,6 +148,16 @@ class WhisperLive(Dialect):
         if "uid" not in body:
             return False
         return not body.keys().isdisjoint(("segments", "status", "language_prob")) or body.get("message") in _MESSAGES
+
+
+def _timed(segment: tuple[str, str, str]) -> Sequence[ServerWord]:
+    """A segment, by start, end and text, as several words with one start and one end: seconds of the connection."""
+    start, end, text = segment
+    try:
+        start_s, end_s = float(start), float(end)
+    except ValueError:
+        return ()
+    return (ServerWord(text, start_s, end_s),) if is_plausible(start_s) and is_plausible(end_s) else ()
 
 
 def _on_status(body: Mapping[str, object]) -> Event:

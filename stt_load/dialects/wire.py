@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from stt_load.dialects.events import Event, Ignored, Message, Partial
+from stt_load.dialects.events import Event, Ignored, Message, Partial, ServerWord
 from stt_load.errors import PlainWords, ProtocolError
 from stt_load.text.whole_characters import with_whole_characters
 
@@ -94,9 +94,26 @@ def interim_text(body: object, *path: str | int) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def partial(text: str) -> tuple[Event, ...]:
-    """The events of a text that may still change."""
-    return (Partial(text),) if text else (Ignored("an interim message without text"),)
+def partial(text: str, words: Sequence[ServerWord] = (), is_delta: bool = False) -> tuple[Event, ...]:
+    """The events of a text that may still change, with the times of its words, as `Partial` has them."""
+    return (Partial(text, words, is_delta),) if text else (Ignored("an interim message without text"),)
+
+
+def timed_words(words: object, text: str, start: str, end: str, per_s: float = 1.0) -> tuple[ServerWord, ...]:
+    """The words in a list of objects with these keys, whose times are in so many units a second. What is no word with a
+    time is left out: times make figures beside the transcript, and no message is wrong for them."""
+    if not isinstance(words, list):
+        return ()
+    return tuple(
+        ServerWord(str(word[text]), word[start] / per_s, word[end] / per_s if is_plausible(word.get(end)) else None)
+        for word in words
+        if isinstance(word, dict) and isinstance(word.get(text), str) and is_plausible(word.get(start))
+    )
+
+
+def last_of(words: object) -> object:
+    """The last in a list, as a list: all that is wanted of the words of an interim text."""
+    return words[-1:] if isinstance(words, list) else None
 
 
 def child(body: Mapping[str, object], key: str) -> dict[str, object]:

@@ -40,6 +40,7 @@ class Unit(StrEnum):
     JOULES = "J"
     PER_SECOND = "1/s"
     PER_MINUTE = "1/min"
+    SECONDS_PER_MIN = "s/min"
 
 
 class Source(StrEnum):
@@ -135,6 +136,10 @@ def _csv(prefix: str, *statistics: str, unit: str = "_s") -> tuple[CsvColumn, ..
 def _fixed(prefix: str, *statistics: str) -> tuple[CsvColumn, ...]:
     """Columns whose names are a contract older than the rule that a name ends in its unit."""
     return _csv(prefix, *statistics, unit="")
+
+
+def _ms(prefix: str, *statistics: str) -> tuple[CsvColumn, ...]:
+    return tuple(CsvColumn(f"{prefix}_{statistic}_ms", statistic, 1, 1000) for statistic in statistics)
 
 
 def _table(heading: str, *statistics: str) -> tuple[TableColumn, ...]:
@@ -894,6 +899,115 @@ FIGURES: tuple[Figure, ...] = (
         in_json=False,
         csv=_csv("call_late", "p99", "max"),
     ),
+    Figure(
+        name="audio_age",
+        field="audio_age_s",
+        unit=Unit.SECONDS,
+        source=Source.COMPLETED,
+        meaning="end of a word in the audio → the word is on the screen: the median of an utterance's new words",
+        kinds=PACED,
+        has_slo=True,
+        csv=_csv("audio_age", "p50", "p95"),
+    ),
+    Figure(
+        name="audio_age_max",
+        field="audio_age_max_s",
+        unit=Unit.SECONDS,
+        source=Source.COMPLETED,
+        meaning="the same for the word of an utterance that took longest",
+        kinds=PACED,
+        has_slo=True,
+        csv=_csv("audio_age_max", "p50", "p95"),
+    ),
+    Figure(
+        name="flicker",
+        field="flicker_per_s",
+        unit=Unit.PER_SECOND,
+        source=Source.COMPLETED,
+        meaning="words on the screen that were taken back or changed, per second of speech",
+        kinds=PACED,
+        has_slo=True,
+        csv=_csv("flicker", "p50", "p95", "mean", unit="_per_s"),
+    ),
+    Figure(
+        name="first_partial_wer",
+        field="first_partial_wer",
+        unit=Unit.RATIO,
+        source=Source.STAGE,
+        meaning="word error rate of the first text with words, against as many first reference words as fit it best",
+        kinds=PACED,
+        has_slo=True,
+        csv=_percent("first_partial_wer_pct"),
+    ),
+    Figure(
+        name="first_partial_age",
+        field="first_partial_age_s",
+        unit=Unit.SECONDS,
+        source=Source.COMPLETED,
+        meaning="end of the last word in the first text → that text is on the screen",
+        kinds=PACED,
+        has_slo=True,
+        csv=_csv("first_partial_age", "p50", "p95"),
+    ),
+    Figure(
+        name="first_final_wer",
+        field="first_final_wer",
+        unit=Unit.RATIO,
+        source=Source.STAGE,
+        meaning="the same word error rate of the first text that won't change",
+        kinds=PACED,
+        has_slo=True,
+        csv=_percent("first_final_wer_pct"),
+    ),
+    Figure(
+        name="first_final_age",
+        field="first_final_age_s",
+        unit=Unit.SECONDS,
+        source=Source.COMPLETED,
+        meaning="end of the last word in the first text that won't change → that text is there",
+        kinds=PACED,
+        has_slo=True,
+        csv=_csv("first_final_age", "p50", "p95"),
+    ),
+    Figure(
+        name="word_time_error",
+        field="word_time_error_s",
+        unit=Unit.SECONDS,
+        source=Source.COMPLETED,
+        meaning="the server's start of a word against the true one, in whichever direction: the median of an utterance",
+        kinds=PACED,
+        has_slo=True,
+        csv=_ms("word_time_error", "p50", "p95"),
+    ),
+    Figure(
+        name="word_time_error_max",
+        field="word_time_error_max_s",
+        unit=Unit.SECONDS,
+        source=Source.COMPLETED,
+        meaning="the same for the word of an utterance that is farthest off",
+        kinds=PACED,
+        has_slo=True,
+        csv=_ms("word_time_error_max", "p50", "p95"),
+    ),
+    Figure(
+        name="word_time_drift",
+        field="word_time_drift_s",
+        unit=Unit.SECONDS,
+        source=Source.COMPLETED,
+        meaning="how much the server's times of words go wrong from the first word of an utterance to the last",
+        kinds=PACED,
+        has_slo=True,
+        csv=_ms("word_time_drift", "p50", "p95"),
+    ),
+    Figure(
+        name="word_time_drift_connection",
+        field="word_time_drift_connection_s_per_min",
+        unit=Unit.SECONDS_PER_MIN,
+        source=Source.STAGE,
+        meaning="how much they go wrong with each minute of a connection that carries several utterances; signed",
+        kinds=PACED,
+        csv=_one("word_time_drift_connection_s_per_min", 5),
+    ),
 )
 
 
@@ -966,6 +1080,7 @@ _BOUND_EXAMPLES = {
     Unit.FACTOR: "<0.5",
     Unit.COUNT: "<1",
     Unit.PER_MINUTE: "<1",
+    Unit.PER_SECOND: "<0.5",
 }
 
 

@@ -26,12 +26,14 @@ BOUND_UNITS: dict[Unit, dict[str, float]] = {
     Unit.FACTOR: {"": 1.0},
     Unit.COUNT: {"": 1.0},
     Unit.PER_MINUTE: {"": 1.0},
+    Unit.PER_SECOND: {"": 1.0},
 }
 """The units that a bound on a figure may be written in, and what one of each is in base units."""
 
 _HINTS: dict[Unit, str] = {
     Unit.SECONDS: " (p50, p95, any other percentile, mean, min or max; s or ms)",
     Unit.FACTOR: " (p50, p95, any other percentile, mean, min or max)",
+    Unit.PER_SECOND: " (p50, p95, any other percentile, mean, min or max)",
     Unit.RATIO: " (the percent sign is needed)",
 }
 

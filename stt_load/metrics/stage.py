@@ -23,6 +23,7 @@ from stt_load.metrics.failures import Failure, FailureGroups, has_failed
 from stt_load.metrics.figures import DISTRIBUTED, Figure, Source, Unit, figures_of
 from stt_load.metrics.kept_values import KeptValues, LongSum
 from stt_load.metrics.quantiles import Distribution, rank
+from stt_load.metrics.screen_counts import ScreenCounts
 from stt_load.metrics.silence_counts import SilenceCounts
 from stt_load.metrics.turn_counts import TurnCounts
 from stt_load.metrics.wer import score
@@ -58,6 +59,8 @@ class StageFigures:
     frames_missed: int  # frames that were late when their utterances ended without them
     turns: TurnCounts = field(default_factory=TurnCounts)
     silence: SilenceCounts = field(default_factory=SilenceCounts)
+    # Of the server's times of words, per minute of connection.
+    word_time_drift_connection_s_per_min: float | None = None
 
     @property
     def ok(self) -> int:
@@ -89,6 +92,16 @@ class StageFigures:
     @property
     def cer(self) -> float | None:
         return self._value("cer")
+
+    @property
+    def first_partial_wer(self) -> float | None:
+        """Word errors of the first texts over the first reference words that fit them best."""
+        return self._value("first_partial_wer")
+
+    @property
+    def first_final_wer(self) -> float | None:
+        """The same of the first texts that don't change any more."""
+        return self._value("first_final_wer")
 
     @property
     def wer_delta(self) -> float | None:
@@ -254,6 +267,7 @@ class StageStats:
     frames_missed: int = 0
     turns: TurnCounts = field(default_factory=TurnCounts)
     silence: SilenceCounts = field(default_factory=SilenceCounts)
+    screens: ScreenCounts = field(default_factory=ScreenCounts)
 
     def add(self, records: Sequence[UtteranceRecord]) -> None:
         """Adds utterances of one kind of load, some thousand at once. Only those that started in the hold count."""
@@ -280,6 +294,7 @@ class StageStats:
         if kind.is_transcribed:
             self._add_errors(completed, failed)
             self.turns.add(counted)
+            self.screens.add(completed)
         self._add_lags(counted)
 
     def _add_figures(self, records: Sequence[UtteranceRecord], figures: Sequence[Figure]) -> None:
@@ -329,6 +344,7 @@ class StageStats:
             "wer": error_rate(words),
             "wer_all": error_rate(every_word),
             "cer": error_rate(characters),
+            **self.screens.estimates(),
             "wer_delta": wer_delta(words, words if first is None else first.clip_errors),
             **self.turns.estimates(),
             "words_from_nothing": self.silence.estimate(),
@@ -359,6 +375,7 @@ class StageStats:
             frames_missed=self.frames_missed,
             turns=replace(self.turns),
             silence=replace(self.silence, words=dict(self.silence.words)),
+            word_time_drift_connection_s_per_min=self.screens.drift_s_per_min,
         )
 
     def _sum(self, figure: Figure) -> float:

@@ -31,6 +31,7 @@ _FORMATS = {  # z: no minus before nothing
     Unit.JOULES: "{:z.0f} J",
     Unit.PER_SECOND: "{:z.2f}/s",
     Unit.PER_MINUTE: "{:z.2f}/min",
+    Unit.SECONDS_PER_MIN: "{:z.4f} s/min",
 }
 """How a value of each unit is written, but for ratios, which are told in percent, and counts."""
 

@@ -48,6 +48,8 @@ class LateScores:
     def fill(self, records: Iterable[UtteranceRecord]) -> None:
         """Scores in place what has no scores yet."""
         for record in records:
+            if record.screen is not None and record.screen.words_taken_back is None:
+                self._scorer.fill_screen(record)
             if record.reference_words is None and record.is_transcribed:
                 self._scorer.fill_scores(record)
                 if record.foreign_text is None and record.is_counted:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from stt_load.audio.clip import ClipWord
 from stt_load.clock import Clock, SteadyWallClock
 from stt_load.metrics.failures import has_failed
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
@@ -57,7 +58,8 @@ class Ledger:
     `references`: clip id → reference text. `write`: takes the lines of each report at once, whole and in one piece.
     `wall_clock`: the run's; the moments of workers with another one are moved to it. `allowance`: without one, every
     row is scored. `utterance_limit_s`: no utterance lasts longer, so what was spoken before that can't reach a caller
-    any more. `on_counted`: takes each counted utterance, scored as far as there was time.
+    any more. `on_counted`: takes each counted utterance, scored as far as there was time. `words`: clip id → when its
+    words sound.
     """
 
     def __init__(
@@ -70,11 +72,12 @@ class Ledger:
         allowance: Allowance | None = None,
         wall_clock: SteadyWallClock | None = None,
         on_counted: Callable[[UtteranceRecord], None] = lambda record: None,
+        words: Mapping[str, Sequence[ClipWord]] | None = None,
     ) -> None:
         self._run_id = run_id
         self._write = write
         self._recent_s = utterance_limit_s
-        self._scorer = Scorer(references, normaliser)
+        self._scorer = Scorer(references, normaliser, words)
         self._allowance = allowance
         self._wall_clock = wall_clock
         self._on_counted = on_counted
@@ -148,8 +151,12 @@ class Ledger:
         allowance = self._allowance
         if allowance is None:
             self._scorer.fill(record, around)
-        elif _is_quickly_scored(record) and not self._scorer.fill_cached(record, around) and allowance.has_left():
-            allowance.spend(lambda: self._scorer.fill(record, around))
+            self._scorer.fill_screen(record)
+        elif _is_quickly_scored(record):
+            if not self._scorer.fill_cached(record, around) and allowance.has_left():
+                allowance.spend(lambda: self._scorer.fill(record, around))
+            if record.screen is not None and allowance.has_left():
+                allowance.spend(lambda: self._scorer.fill_screen(record))
 
     def _count(self, record: UtteranceRecord) -> None:
         self.outcomes[record.outcome] += 1

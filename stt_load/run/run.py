@@ -127,6 +127,7 @@ class Run:
             allowance,
             self._wall_clock,
             self._on_counted,
+            {clip.clip_id: clip.words for clip in clips.clips},
         )
         ends_early = config.aborts_on_fail or (plan is PlanKind.SEARCH and not config.has_whole_holds)
         self._breaches = BreachWatch(config.slos if ends_early else ())

@@ -48,6 +48,7 @@ from stt_load.session.error_text import ErrorText
 from stt_load.session.outcomes import is_orderly_end, outcome_of_fault, refusal_of_fault
 from stt_load.session.prepared_message import PreparedMessage
 from stt_load.session.schedule import Schedule
+from stt_load.session.screen import Screen
 from stt_load.session.timestamps import Timestamps
 from stt_load.session.transcript import ALL_CAME_EARLY, ENDS_EARLIER, Transcript, ends_as_reference
 
@@ -85,6 +86,7 @@ class Session:
 
     __slots__ = (
         "_all_frames",
+        "_audio_before_s",
         "_end_messages",
         "_error_text",
         "_frames_before_end",
@@ -92,6 +94,7 @@ class Session:
         "_late_s",
         "_outbox",
         "_outcome",
+        "_screen",
         "_server_ms",
         "_timestamps",
         "_transcript",
@@ -130,6 +133,8 @@ class Session:
         self._end_messages: Sequence[Message] = ()
         self._is_finalised = dialect.settings.end == "server"
         self._frames_before_end, self._all_frames = SendFrames(audio.n_before_end), SendFrames(len(audio.frames))
+        self._screen = Screen()
+        self._audio_before_s = 0.0  # of the connection, before this utterance
         self._server_ms: dict[str, float] = {}
         self._late_s: dict[float, float] = {}  # of the arrivals that are not certain
         self._error_text = ErrorText(dialect)
@@ -264,6 +269,8 @@ class Session:
         self.schedule = Schedule(now_s + self.rules.phase_s, self.audio.rule.frame_s, len(self.audio.frames))
         self._timestamps.on_stream(self.schedule, self.audio.clip)
         self._outbox.extend(self.dialect.begin(self.audio.length))
+        self._audio_before_s = self.dialect.audio_begun_s
+        self.dialect.audio_begun_s += self.audio.audio_s
 
     def _on_event(self, arrived_s: float, event: Event) -> None:
         says_something = not isinstance(event, NEUTRAL_EVENTS)
@@ -275,13 +282,16 @@ class Session:
                 self._outbox.extend(messages)
             case SegmentPending():
                 self._transcript.on_segment_pending(arrived_s)
-            case Partial(text):
+            case Partial(text, words, is_delta):
                 self._timestamps.on_partial(arrived_s, text)
-            case Final(text, is_last, server_ms):
+                self._screen.on_partial(arrived_s, text, words, is_delta)
+            case Final(text, is_last, server_ms, words):
                 self._transcript.on_final(arrived_s, text)
+                self._screen.on_final(arrived_s, text, words)
                 self._on_answer(arrived_s, is_last, server_ms)
-            case CumulativeTranscript(text, is_last, server_ms):
+            case CumulativeTranscript(text, is_last, server_ms, words):
                 says_something = self._transcript.on_cumulative(arrived_s, text)
+                self._screen.on_cumulative(arrived_s, text, words)
                 self._on_answer(arrived_s, is_last, server_ms)
             case EndOfTurn():
                 self._transcript.on_turn_end(arrived_s)
@@ -423,4 +433,5 @@ class Session:
         if schedule is None:
             return result, latencies
         turns = self._transcript.measure_turns(self.dialect, schedule.stream_start_s, self.audio.clip)
-        return result, latencies, schedule.sent_audio(), turns
+        screen = self._screen.measure(schedule.stream_start_s, self._audio_before_s)
+        return result, latencies, schedule.sent_audio(), turns, screen

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from stt_load.dialects.base import Dialect
-from stt_load.dialects.events import Event, Message
+from stt_load.dialects.events import CumulativeTranscript, Event, Final, Message, Partial
 from stt_load.server.server_dialect import Flush, RecognisedSegment, SendMessage, ServerAction, ServerDialect
 
 SPOKEN = RecognisedSegment("seven words", 0.1, 0.9, {})
@@ -31,6 +33,12 @@ def actions_of(
 def actions_on_segment(server: ServerDialect, spoken: RecognisedSegment = SPOKEN) -> list[ServerAction]:
     """What the server does when the endpointer has cut a segment and the recogniser gives its text."""
     return [*server.on_segment(), *server.on_text(spoken)]
+
+
+def untimed(events: Iterable[Event | ServerAction]) -> list[Event | ServerAction]:
+    """The events without the times of their words."""
+    texts = (Partial, Final, CumulativeTranscript)
+    return [msgspec.structs.replace(event, words=()) if isinstance(event, texts) else event for event in events]
 
 
 def events_of(client: Dialect, actions: Sequence[ServerAction]) -> list[Event | ServerAction]:

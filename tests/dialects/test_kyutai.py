@@ -23,6 +23,7 @@ from stt_load.dialects.events import (
     Ignored,
     Ready,
     ServerError,
+    ServerWord,
     StillProcessing,
 )
 from stt_load.dialects.kyutai import STEP_SAMPLES, Kyutai, pack, unpack
@@ -114,11 +115,11 @@ def test_words_are_told_as_the_transcript_so_far() -> None:
     client = dialect()
     client.begin(audio(1))
     assert [*client.on_message(word("seven")), *client.on_message(word("words"))] == [
-        CumulativeTranscript("seven"),
-        CumulativeTranscript("seven words"),
+        CumulativeTranscript("seven", words=(ServerWord("seven", 0.5),)),
+        CumulativeTranscript("seven words", words=(ServerWord("seven", 0.5), ServerWord("words", 0.5))),
     ]
     client.begin(audio(1))
-    assert client.on_message(word("that")) == (CumulativeTranscript("that"),)
+    assert client.on_message(word("that")) == (CumulativeTranscript("that", words=(ServerWord("that", 0.5),)),)
 
 
 def test_a_marker_ends_nothing() -> None:

@@ -155,10 +155,10 @@ def test_a_turn_is_one_item_however_long_it_is() -> None:
     client.finalise()
     early = events_of(client, actions_on_segment(server))
     done = events_of(client, actions_of(server, appended(client, bytes(4_800)), COMMIT))
-    assert early == [Partial("seven words")]
+    assert early == [Partial("seven words", is_delta=True)]
     assert [event for event in done if not isinstance(event, (FeedAudio, Ignored))] == [
         SegmentPending(),
-        Partial("seven words"),
+        Partial(" seven words", is_delta=True),
         Final("seven words seven words", is_last=True),
     ]
 

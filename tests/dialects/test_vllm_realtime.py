@@ -54,17 +54,20 @@ def test_the_greeting_is_the_sign_to_begin_since_nothing_else_is_answered() -> N
 def test_a_step_without_text_is_no_first_text() -> None:
     empty, words = events_of(dialect(), [*ready().on_segment(), *ready().on_text(SPOKEN)])
     assert isinstance(empty, Ignored)
-    assert words == Partial("seven words")
+    assert words == Partial("seven words", is_delta=True)
 
 
 def test_the_whole_text_comes_at_the_end_of_the_audio_and_only_then() -> None:
     server = ready()
     begun = events_of(dialect(), [*actions_of(server, BEGIN, appended()), *actions_on_segment(server)])
     ended = events_of(dialect(), actions_of(server, appended(), END))
-    assert [event for event in begun if not isinstance(event, Ignored)] == [FeedAudio(PCM), Partial("seven words")]
+    assert [event for event in begun if not isinstance(event, Ignored)] == [
+        FeedAudio(PCM),
+        Partial("seven words", is_delta=True),
+    ]
     assert [event for event in ended if not isinstance(event, Ignored)] == [
         FeedAudio(PCM),
-        Partial("seven words"),
+        Partial(" seven words", is_delta=True),
         Final("seven words seven words", is_last=True),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from server_actions import SPOKEN, actions_of, events_of
+from server_actions import SPOKEN, actions_of, events_of, untimed
 
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import EndOfTurn, Final, Ignored, Partial
@@ -106,13 +106,13 @@ def test_each_frame_has_one_answer_and_a_text_is_one() -> None:
     assert [heard, *actions] == [FeedAudio(FRAME)]
     assert actions_of(server, FRAME, FRAME) == [FeedAudio(FRAME)] * 2  # they wait for what was cut before them
     text, *partials = server.on_text(SPOKEN)
-    assert events_of(dialect(), [text]) == [Final("seven words"), EndOfTurn()]
+    assert untimed(events_of(dialect(), [text])) == [Final("seven words"), EndOfTurn()]
     assert partials == [PARTIAL] * 2
 
 
 def test_eof_is_answered_with_the_rest_and_a_close() -> None:
     actions = actions_of(new_server(), FRAME, EOF)[2:]
-    assert events_of(dialect(), actions) == [Final("seven words"), EndOfTurn(), Close(1000)]
+    assert untimed(events_of(dialect(), actions)) == [Final("seven words"), EndOfTurn(), Close(1000)]
 
 
 def test_behind_an_endpoint_the_answer_to_eof_has_no_words() -> None:
@@ -121,7 +121,7 @@ def test_behind_an_endpoint_the_answer_to_eof_has_no_words() -> None:
 
 def test_reset_is_answered_like_eof_and_the_connection_stays() -> None:
     actions = actions_of(new_server(), FRAME, '{"reset" : 1}', FRAME)[2:]
-    assert events_of(dialect(), actions)[:2] == [Final("seven words"), EndOfTurn()]
+    assert untimed(events_of(dialect(), actions))[:2] == [Final("seven words"), EndOfTurn()]
     assert actions[1:] == [FeedAudio(FRAME), PARTIAL]
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from server_actions import events_of
+from server_actions import events_of, untimed
 
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, Settings
-from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Ignored, Ready, ServerError
+from stt_load.dialects.events import CumulativeTranscript, EndOfTurn, Ignored, Ready, ServerError, ServerWord
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.whisperlive import WhisperLive
 from stt_load.errors import Refusal
@@ -110,22 +110,22 @@ def test_completed_segments_add_up_and_the_tail_is_one_slot() -> None:
         told(segment(" one.", 0.1, 0.6, is_completed=True), segment(" two", 0.6, 0.9, is_completed=False))
     )
     events = client.on_message(told(segment(" two.", 0.6, 1.0, is_completed=True)))
-    assert events == (CumulativeTranscript("one. two."), EndOfTurn())
+    words = (ServerWord("one.", 0.1, 0.6), ServerWord("two.", 0.6, 1.0))
+    assert events == (CumulativeTranscript("one. two.", words=words), EndOfTurn())
 
 
 def test_a_completed_segment_that_is_told_again_ends_no_turn() -> None:
     client, done = dialect(), told(segment(" one", 0.0, 0.5, is_completed=True))
     client.on_message(done)
-    assert client.on_message(done) == (CumulativeTranscript("one"),)
+    assert untimed(client.on_message(done)) == [CumulativeTranscript("one")]
 
 
 def test_segments_of_an_earlier_utterance_belong_to_it() -> None:
     client, earlier = dialect(), segment(" one", 0.0, 0.5, is_completed=True)
     client.on_message(told(earlier))
     client.begin(AudioLength(1, 1_600))
-    assert client.on_message(told(earlier, segment(" two", 0.5, 0.9, is_completed=False))) == (
-        CumulativeTranscript("two"),
-    )
+    later = client.on_message(told(earlier, segment(" two", 0.5, 0.9, is_completed=False)))
+    assert later == (CumulativeTranscript("two", words=(ServerWord("two", 0.5, 0.9),)),)
 
 
 def test_a_full_server_lets_callers_in_and_says_how_long_to_wait() -> None:
@@ -158,7 +158,7 @@ def test_every_pass_is_told_and_the_eleventh_repetition_completes() -> None:
     hear(server, 2)
     tell(server, "one", 0.1, 0.7)
     events = events_of(client, passes(server, 20))
-    assert events == [CumulativeTranscript("one")] * 11 + [EndOfTurn()]
+    assert untimed(events) == [CumulativeTranscript("one")] * 11 + [EndOfTurn()]
 
 
 def test_a_lower_threshold_completes_sooner() -> None:
@@ -173,7 +173,7 @@ def test_a_later_segment_completes_the_one_before() -> None:
     hear(server, 2)
     tell(server, "one", 0.1, 0.7)
     tell(server, "two", 0.8, 1.0)
-    assert events_of(client, passes(server, 1)) == [CumulativeTranscript("one two")]
+    assert untimed(events_of(client, passes(server, 1))) == [CumulativeTranscript("one two")]
 
 
 def test_of_a_backlog_the_oldest_is_dropped_without_a_word() -> None:
@@ -181,7 +181,7 @@ def test_of_a_backlog_the_oldest_is_dropped_without_a_word() -> None:
     hear(server, 47)
     tell(server, "too late", 1.0, 9.0)
     tell(server, "in time", 40.0, 44.0)
-    assert events_of(dialect(), passes(server, 1)) == [CumulativeTranscript("in time")]
+    assert untimed(events_of(dialect(), passes(server, 1))) == [CumulativeTranscript("in time")]
 
 
 def test_end_of_audio_flushes_nothing() -> None:

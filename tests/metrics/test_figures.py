@@ -173,6 +173,7 @@ _UNITS_IN_NAMES = {
     Unit.JOULES: ("_j",),
     Unit.PER_SECOND: ("_per_s",),
     Unit.PER_MINUTE: ("_per_min",),
+    Unit.SECONDS_PER_MIN: ("_s_per_min",),
     Unit.COUNT: ("",),
     Unit.FACTOR: ("",),
 }

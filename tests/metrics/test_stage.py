@@ -11,7 +11,7 @@ from made_run import TEXTS, utterance
 
 from stt_load.metrics.figures import Figure, with_slo
 from stt_load.metrics.stage import StageFigures, StageStats, find_other_dialect
-from stt_load.records import UtteranceRecord
+from stt_load.records import OnScreen, UtteranceRecord
 
 
 def closed(*records: UtteranceRecord, first: StageFigures | None = None) -> StageFigures:
@@ -68,7 +68,11 @@ def test_an_utterance_without_transcript_is_all_deleted_in_wer_all_and_absent_fr
 @pytest.mark.parametrize("figure", with_slo().values(), ids=lambda figure: figure.name)
 def test_every_figure_with_an_objective_has_an_estimate(figure: Figure) -> None:
     turns = {"words_lost_at_cut": 0, "eager_turn_ends": [1.0], "turns_resumed": 1}
-    records = [utterance(0, 4, index, total_s=1.0, finalise_latency_s=0.1, **turns) for index in range(6)]
+    first = {"first_partial_errors": 0, "first_partial_words": 2, "first_partial_age_s": 0.3}
+    final = {"first_final_errors": 1, "first_final_words": 4, "first_final_age_s": 0.5}
+    times = {"word_time_error_s": 0.05, "word_time_error_max_s": 0.2, "word_time_drift_s": -0.1}
+    seen = OnScreen([], [], 1, audio_age_s=0.3, audio_age_max_s=0.6, **first, **final, **times)
+    records = [utterance(0, 4, index, total_s=1.0, finalise_latency_s=0.1, screen=seen, **turns) for index in range(6)]
     records += [utterance(0, 4, index, reference="", words_from_nothing=1) for index in range(6)]
     records += [utterance(0, 4, index, kind="upload", total_s=1.0, first_text_s=0.5) for index in range(6)]
     records += [

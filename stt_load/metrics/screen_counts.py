@@ -1,0 +1,52 @@
+"""What a stage has of its callers' screens beside one value an utterance: errors of first texts, and the drift of the
+server's times of words over a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from stt_load.metrics.clip_errors import ClipErrors, error_rate
+from stt_load.metrics.estimates import Resampled
+from stt_load.metrics.screen_scores import drift
+from stt_load.records import UtteranceRecord
+
+_SHORTEST_DRIFT_S = 5.0  # between the youngest connection and the oldest: all that carry one utterance are as young
+
+
+@dataclass(slots=True)
+class ScreenCounts:
+    """Sums over the completed utterances of one stage. `word_times_off`: age of the connection, and how far the times
+    of an utterance's words are off, in seconds."""
+
+    first_partials: ClipErrors = field(default_factory=ClipErrors)
+    first_finals: ClipErrors = field(default_factory=ClipErrors)
+    word_times_off: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, completed: Iterable[UtteranceRecord]) -> None:
+        for record in completed:
+            screen = record.screen
+            if screen is None:
+                continue
+            if screen.first_partial_errors is not None and screen.first_partial_words:
+                self.first_partials.add(record.clip_id, screen.first_partial_errors, screen.first_partial_words)
+            if screen.first_final_errors is not None and screen.first_final_words:
+                self.first_finals.add(record.clip_id, screen.first_final_errors, screen.first_final_words)
+            if screen.word_time_off_s is not None and record.connection_age_s is not None:
+                self.word_times_off.append((record.connection_age_s, screen.word_time_off_s))
+
+    def estimates(self) -> dict[str, Resampled | None]:
+        """The error rates, by name of the figure."""
+        return {
+            "first_partial_wer": error_rate(self.first_partials.close()),
+            "first_final_wer": error_rate(self.first_finals.close()),
+        }
+
+    @property
+    def drift_s_per_min(self) -> float | None:
+        """The seconds by which the server's times of words go wrong per minute of their connection; None where no
+        connection carried several utterances."""
+        ages_s = [age_s for age_s, _ in self.word_times_off]
+        span_s = max(ages_s, default=0.0) - min(ages_s, default=0.0)
+        grown_s = drift(self.word_times_off) if span_s >= _SHORTEST_DRIFT_S else None
+        return None if grown_s is None else 60 * grown_s / span_s
