@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from stt_load.dialects.registry import DIALECTS
+from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.server.process import start_embedded_server
 
 _STT_LOAD = ("-c", "from stt_load.cli import main; main()")
@@ -25,12 +26,12 @@ _HEADINGS = ("dialect", "end", "n", "ok", "WER%", "EOS p50", "EOS p95", "settled
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(list(DIALECTS)))
+@click.argument("names", nargs=-1, type=click.Choice(list(SERVER_DIALECTS)))
 @click.option("--callers", default=4)
 @click.option("--rounds", default=2)
 def main(names: tuple[str, ...], callers: int, rounds: int) -> None:
     click.echo("| " + " | ".join(_HEADINGS) + " |\n|" + "---|" * len(_HEADINGS))
-    for name in names or DIALECTS:
+    for name in names or SERVER_DIALECTS:
         with start_embedded_server("--dialect", name) as server:
             for end in DIALECTS[name].capabilities.ends:
                 click.echo("| " + " | ".join(_ladder(name, server.url, end, callers, rounds)) + " |")

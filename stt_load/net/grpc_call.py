@@ -51,6 +51,7 @@ HALF_CLOSE_FRAME = make_frame(FrameType.DATA, flags=Flag.END_STREAM, stream=STRE
 GOODBYE_FRAME = make_frame(FrameType.GOAWAY, bytes(8))
 CANCEL_FRAME = make_frame(FrameType.RST_STREAM, struct.pack("!I", 8), stream=STREAM)
 _OPENING = PREFACE + make_settings([(Setting.ENABLE_PUSH, 0)])
+_PING_ACK = make_frame(FrameType.PING, bytes(8), Flag.ACK)[:HEADER_BYTES]
 _SETTINGS_ACK = make_frame(FrameType.SETTINGS, flags=Flag.ACK)
 _GRANT_BYTES = DEFAULT_WINDOW // 2  # read so far, the server may send as much again
 _HTTP_OK, _FIRST_FINAL_STATUS = 200, 200
@@ -265,7 +266,7 @@ class GrpcCall:
 
     def _on_reset(self, frame: Frame) -> None:
         _check_stream(frame)
-        (code,) = _numbers("!I", frame)
+        code = _number(frame, 4)
         status = status_of_reset(code)
         self.ending = self.refusal or CallEnded(
             f"the call was reset by the server with {error_name(code)}, which is {status.name}", status
@@ -274,9 +275,9 @@ class GrpcCall:
     # the connection --------------------------------------------------------------------------------------
 
     def _on_ping(self, frame: Frame) -> None:
-        _numbers("!Q", frame)
+        _number(frame, 8)
         if not frame.flags & Flag.ACK:
-            self.outgoing += make_frame(FrameType.PING, frame.payload, Flag.ACK)
+            self.outgoing += _PING_ACK + frame.payload
 
     def _on_goaway(self, frame: Frame) -> None:
         """The server takes no new calls. This one goes on where it was taken (section 6.8)."""
@@ -289,15 +290,14 @@ class GrpcCall:
             self.ending = CallEnded(f"the server did not take the call{self.goaway}", GrpcStatus.UNAVAILABLE)
 
     def _on_window_update(self, frame: Frame) -> None:
-        (n_bytes,) = _numbers("!I", frame)
-        n_bytes &= HIGHEST_WINDOW
+        n_bytes = _number(frame, 4) & HIGHEST_WINDOW
         if n_bytes == 0:
             raise ProtocolError("not HTTP/2: WINDOW_UPDATE by nothing")
         if frame.stream == 0:
             self.connection_window += n_bytes
         elif frame.stream == STREAM and self._refusal is None:
             self.stream_window += n_bytes
-        if max(self.connection_window, self.stream_window) > HIGHEST_WINDOW:
+        if self.connection_window > HIGHEST_WINDOW or self.stream_window > HIGHEST_WINDOW:
             raise ProtocolError("not HTTP/2: a window beyond its limit")
 
     def _on_push(self, frame: Frame) -> None:
@@ -322,11 +322,11 @@ def _check_stream(frame: Frame) -> None:
         raise ProtocolError(f"not HTTP/2: a frame of stream {frame.stream}, which nobody opened")
 
 
-def _numbers(layout: str, frame: Frame) -> tuple[int, ...]:
-    """The payload of a frame that has one length only."""
-    if len(frame.payload) != struct.calcsize(layout):
+def _number(frame: Frame, n_bytes: int) -> int:
+    """The payload of a frame that is one number of so many bytes."""
+    if len(frame.payload) != n_bytes:
         raise ProtocolError(f"not HTTP/2: {FrameType(frame.type).name} of a wrong length")
-    return struct.unpack(layout, frame.payload)
+    return int.from_bytes(frame.payload)
 
 
 def _without_padding(frame: Frame) -> bytes:
