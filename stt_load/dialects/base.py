@@ -155,6 +155,11 @@ class Dialect(ABC):
         nothing but `pcm` and the options: a frame is encoded once and sent by every caller."""
         return (pcm,)
 
+    def encode_nth(self, n: int, pcm: bytes) -> Sequence[Message]:
+        """Does what `encode` does, for a server that numbers what it receives: `n` frames of this utterance were sent
+        before."""
+        return self.encode(pcm)
+
     def finalise(self) -> Sequence[Message]:
         """Messages that tell the server that the speech has ended; empty where the protocol has none."""
         return ()

@@ -16,6 +16,7 @@ from stt_load.dialects.kyutai import Kyutai
 from stt_load.dialects.nemotron import Nemotron
 from stt_load.dialects.openai_realtime import OpenAiRealtime
 from stt_load.dialects.parakeet import Parakeet
+from stt_load.dialects.realtimestt import RealtimeStt
 from stt_load.dialects.riva import Riva
 from stt_load.dialects.riva_grpc import METHOD, RivaGrpc
 from stt_load.dialects.row import DialectRow
@@ -185,6 +186,14 @@ DIALECTS: dict[str, DialectRow] = {
             default_url="wss://api.deepgram.com/v2/listen",
             homepage="https://developers.deepgram.com/docs/flux/quickstart",
             dialect=DeepgramFlux,
+        ),
+        DialectRow(
+            name="realtimestt",
+            summary="RealtimeSTT 1.1, its production server: int16 in numbered packets in, partials and one final a "
+            "turn out",
+            default_url="ws://localhost:8010/v1/ws/transcribe",
+            homepage="https://github.com/KoljaB/RealtimeSTT",
+            dialect=RealtimeStt,
         ),
     )
 }

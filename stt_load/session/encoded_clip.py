@@ -10,6 +10,7 @@ from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule, cut_bytes, cut_frames, silence_of
 from stt_load.audio.speech_bounds import pauses_of
 from stt_load.dialects.base import AudioLength, Dialect
+from stt_load.dialects.events import Message
 from stt_load.session.prepared_message import PreparedMessage
 
 
@@ -67,10 +68,13 @@ def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect:
 
 
 def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[PreparedMessage]]:
-    """The messages of each frame. Equal frames, as those of silence are, share theirs."""
+    """The messages of each frame. Frames with equal messages, as most of silence have, share theirs."""
     prepare = dialect.carrier.prepared_class()
-    encoded: dict[bytes, Sequence[PreparedMessage]] = {}
-    for frame in pcm:
-        if frame not in encoded:
-            encoded[frame] = tuple(map(prepare, dialect.encode(frame)))
-    return [encoded[frame] for frame in pcm]
+    encoded: dict[tuple[Message, ...], Sequence[PreparedMessage]] = {}
+    frames = []
+    for n, frame in enumerate(pcm):
+        messages = tuple(dialect.encode_nth(n, frame))
+        if messages not in encoded:
+            encoded[messages] = tuple(map(prepare, messages))
+        frames.append(encoded[messages])
+    return frames

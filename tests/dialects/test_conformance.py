@@ -345,8 +345,8 @@ def test_whatever_comes_is_understood_ignored_or_blamed(row: DialectRow, message
 @each_dialect
 def test_a_frame_is_encoded_the_same_by_every_connection(row: DialectRow) -> None:
     pcm = bytes(range(256)) * 4
-    dialect = row.make(Settings())
-    assert dialect.encode(pcm) == dialect.encode(pcm) == row.make(Settings(credentials=Credentials("key"))).encode(pcm)
+    dialect, other = row.make(Settings()), row.make(Settings(credentials=Credentials("key")))
+    assert dialect.encode_nth(3, pcm) == dialect.encode_nth(3, pcm) == other.encode_nth(3, pcm)
 
 
 @each_dialect

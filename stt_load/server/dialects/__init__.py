@@ -14,6 +14,7 @@ from stt_load.server.dialects.kyutai import KyutaiServer
 from stt_load.server.dialects.nemotron import NemotronServer
 from stt_load.server.dialects.openai_realtime import OpenAiRealtimeServer
 from stt_load.server.dialects.parakeet import ParakeetServer
+from stt_load.server.dialects.realtimestt import RealtimeSttServer
 from stt_load.server.dialects.riva import RivaServer
 from stt_load.server.dialects.sglang import SglangOmniServer
 from stt_load.server.dialects.sherpa_onnx import SherpaOnnxServer
@@ -46,4 +47,5 @@ SERVER_DIALECTS: dict[str, type[ServerDialect]] = {
     "kyutai": KyutaiServer,
     "riva": RivaServer,
     "deepgram-flux": DeepgramFluxServer,
+    "realtimestt": RealtimeSttServer,
 }
