@@ -57,6 +57,7 @@ class Wyoming(Dialect):
             ends=("client", "server"),
             min_endpoint_s=0.2,
             trailing_silence_s=1.5,
+            turn_events=(EndOfTurn,) if settings.end == "server" else (),
         )
         self._format = {"rate": self.option["sample_rate"], "width": 2, "channels": 1, "timestamp": None}
         self._heard = ""  # the parts of a transcript that is being streamed
