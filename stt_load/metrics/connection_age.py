@@ -58,7 +58,10 @@ class ConnectionAges:
         while found and max(found) >= MOST_PLACES * self._width:
             self._take_together()
         for carried, (ages_s, latencies_s) in found.items():
-            place = self._places.setdefault(carried // self._width, _Place())
+            at = carried // self._width
+            if at not in self._places:
+                self._places[at] = _Place()
+            place = self._places[at]
             place.ages_s.extend(ages_s)
             place.latencies_s.extend(latencies_s)
 

@@ -165,7 +165,10 @@ class AgeBins:
             self.width_s *= 2
             for place, each in before.items():
                 self.bins.setdefault(place // 2, AgeBin()).take(each)
-        return self.bins.setdefault(max(0, int(age_s / self.width_s)), AgeBin())
+        place = max(0, int(age_s / self.width_s))
+        if place not in self.bins:
+            self.bins[place] = AgeBin()
+        return self.bins[place]
 
     def drifts(self, axis: Axis) -> list[Drift]:
         """How each figure changes with this age. The last bin is left out: it may be a part of one."""

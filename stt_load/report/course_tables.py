@@ -9,7 +9,7 @@ from stt_load.metrics.drift import Axis, Drift, DriftVerdict
 from stt_load.metrics.figures import NOTHING, Unit
 from stt_load.metrics.recovery import WINDOW, Recovery
 from stt_load.report.course import SPIKE_STAGE
-from stt_load.report.given_back import given_back, stages_compared
+from stt_load.report.given_back import WORTH_GIVING_BACK, given_back, stages_compared
 from stt_load.report.model import RunReport
 from stt_load.report.text_table import TextTable
 from stt_load.report.wording import callers, percent
@@ -103,8 +103,8 @@ def _given_back_table(report: RunReport) -> TextTable | None:
             for each in figures
         ),
         (
-            f"By {report.kind.callers}. Given back: of what the most took more than the few before them. Memory: the "
-            "mean of the hold; of the most its peak.",
+            f"By {report.kind.callers}. Given back: of what the most took more than the few before them, where that is "
+            f"over {100 * WORTH_GIVING_BACK:.0f} %. Memory: the mean of the hold; of the most its peak.",
         ),
     )
 

@@ -13,6 +13,9 @@ from stt_load.report.device import GIVE_BACK, Device, DeviceFigures, is_covered
 from stt_load.report.figure_words import figure_title, figure_value
 from stt_load.report.model import RunReport, StageReport
 
+WORTH_GIVING_BACK = 0.05
+"""The most callers have to take so much more than the few before them: the share of less would be chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
@@ -28,10 +31,11 @@ class GivenBack:
     @property
     def share(self) -> float | None:
         """The share of what the most callers took that is there again: 1 where all is as before, 0 where nothing has
-        changed. None where they took nothing."""
+        changed. None where they took hardly anything."""
         if self.before is None or self.most is None or self.after is None:
             return None
-        if self.most <= self.before or not math.isfinite(self.most) or not math.isfinite(self.after):
+        least = self.before * (1 + WORTH_GIVING_BACK)
+        if self.most <= least or not (math.isfinite(self.most) and math.isfinite(self.after)):
             return None
         return (self.most - self.after) / (self.most - self.before)
 
