@@ -361,7 +361,7 @@ def _settle_arrivals(values: dict[str, Any]) -> list[str]:
             for slo in values.get("slos", ())
             if slo.figure.name == "refused"
         ]
-    closed = [name for name in ("concurrency", "rounds", "arrival", "spike", "ramp-down") if _is_set(name, values)]
+    closed = [name for name in ("concurrency", "rounds", "arrival", "spike", "ramp-down", "soak") if _is_set(name, values)]
     problems = [f"--{name}: means nothing with --arrivals: leave one of them out" for name in closed]
     if values.get("call_s", 0.0) is None:
         problems.append("--arrivals: how long does a call last? Say it with --call, as in --call 90s")

@@ -98,7 +98,7 @@ def _doubts(report: RunReport) -> Iterable[str]:
                 else "the run was killed, or is still going on"
             )
         elif disbelief := _disbelief(breaks):
-            yield f"{at_callers([breaks.users], report.kind)}: {disbelief}"
+            yield f"{at_callers([breaks.rate or breaks.users], report.kind)}: {disbelief}"
 
 
 def _notes(report: RunReport) -> Iterable[str]:
@@ -112,7 +112,7 @@ def _load(stage: StageReport, measures: Sequence[Measure], by_caller: CallerValu
     errors = _errors(stage, measures, by_caller)
     observed = {measure.key: _observed(stage, measure, errors.get(measure.key)) for measure in measures}
     return Load(
-        name=str(stage.users),
+        name=stage.rate or str(stage.users),
         observed={key: (observation,) for key, observation in observed.items() if observation is not None},
         objectives={result.slo.text: (_PROVEN.get(result.verdict),) for result in stage.slos},
     )

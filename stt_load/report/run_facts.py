@@ -96,12 +96,22 @@ def _clips(run: JsonObject) -> str | None:
     return f"{clips.get('n')} ({str(digest)[:12]})" if digest else None
 
 
+def _loop(run: JsonObject) -> str | None:
+    """Whether callers stay, or calls come at a rate."""
+    options = run.get("options")
+    if options is None:
+        return None
+    call = _text(options.get("call"))
+    return f"open, calls of {call} on average" if options.get("arrivals") else "closed"
+
+
 def _dialect_options(run: JsonObject) -> str | None:
     """Without any, the model is the server's own, which is another than one that was named."""
     return _text(run.get("dialect_options")) or "none"
 
 
 FACTS = (
+    Fact("loop", _loop, is_test=True),
     Fact("end of utterance", lambda run: _text(run.get("end")), is_test=True, is_asked=True),
     Fact("frame rule", _frame, is_test=True, is_asked=True),
     Fact("clips", _clips, is_test=True, is_asked=True),

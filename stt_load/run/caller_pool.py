@@ -217,9 +217,11 @@ class CallerPool:
         return self.config.rounds is not None or self.config.arrival == "together"
 
     def _is_silent(self, caller: Caller) -> bool:
-        """Whether this caller is one who never speaks: Locust deals callers out to workers in turn."""
+        """Whether this caller is one who never speaks: Locust deals callers out to workers in turn, and calls have
+        their number already."""
         worker, workers = self._place
-        return is_silent_caller(caller.ordinal * workers + worker, self.config.silence_ratio)
+        number = caller.ordinal * workers + worker if caller.call is None else caller.call.ordinal
+        return is_silent_caller(number, self.config.silence_ratio)
 
     def _arrival_delay_s(self, caller: Caller) -> float:
         return 0.0 if self._is_together else caller.random.uniform(0.0, self._mean_clip_s)

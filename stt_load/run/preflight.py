@@ -63,6 +63,7 @@ def shortages_of_limits(config: RunConfig, clips: Sequence[Clip], callers: int, 
     if config.kind.is_paced:
         clip_s = sum(clip.duration_s for clip in clips) / len(clips)
         utterance_s = (clip_s + config.trailing_silence_s + sum(config.pause_s) / 2) * config.utterances_per_connection
+        utterance_s = min(utterance_s, config.call_s or utterance_s)  # a call ends with its connection
     in_use = psutil.Process().num_fds()
     return shortages(probe_machine(), callers, processes, utterance_s, is_near(config.stt_url), in_use)
 
