@@ -170,7 +170,7 @@ def test_however_the_server_ends_the_call_its_status_is_known(said: bytes, statu
 
 
 def test_a_call_that_was_taken_goes_on_behind_a_goaway() -> None:
-    """As servers say it that are about to end: twice, with a ping between."""
+    """Servers that are about to end say so twice, with a ping between."""
     ping = with_(PingFrame(0), opaque_data=b"drain?!!")
     call = hear(goaway(2**31 - 1), ping, head(OK_HEAD), data(HELLO), goaway(1), head(OK, "END_STREAM"))
     assert call.messages == [b"hello"]
