@@ -23,6 +23,7 @@ from stt_load.server_metrics.choice import ServerMetric, parse_server_metric
 from stt_load.text.url_secrets import without_credentials
 
 DEFAULT_NOISE, DEFAULT_SNR_DB = "babble", 20.0
+_OF_A_CLOSED_LOOP = ("concurrency", "rounds", "arrival", "spike", "ramp-down", "soak")
 _WHOLE_CALL = 1_000_000  # utterances over one connection: more than fit into a call
 
 
@@ -361,7 +362,7 @@ def _settle_arrivals(values: dict[str, Any]) -> list[str]:
             for slo in values.get("slos", ())
             if slo.figure.name == "refused"
         ]
-    closed = [name for name in ("concurrency", "rounds", "arrival", "spike", "ramp-down", "soak") if _is_set(name, values)]
+    closed = [name for name in _OF_A_CLOSED_LOOP if _is_set(name, values)]
     problems = [f"--{name}: means nothing with --arrivals: leave one of them out" for name in closed]
     if values.get("call_s", 0.0) is None:
         problems.append("--arrivals: how long does a call last? Say it with --call, as in --call 90s")
