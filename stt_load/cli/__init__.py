@@ -25,6 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("stt_load.cli.demo", "Try it on this machine: a real recogniser, callers who talk to it, and the report."),
     "run": ("stt_load.cli.run", "Climb a ladder of callers against a server, headless."),
     "find": ("stt_load.cli.find", "Search for how many callers a server holds: one number, its interval, and why."),
+    "matrix": (
+        "stt_load.cli.matrix",
+        "Walk conditions (codecs, noise, levels): word error rate and callers held under each.",
+    ),
     "probe": (
         "stt_load.cli.probe",
         "Let one caller speak and show every message: run this first against a new server.",

@@ -24,9 +24,9 @@ def print_comparison(comparison: Comparison, fail_on: Sequence[FailOn], console:
     """Prints it on standard output, unless a console is given."""
     console = fitted(console, _WIDTH)
     told = in_words(comparison, fail_on)
-    _print_lines("Void: the results have measured different things", told.voids, console, "bold red")
-    _print_lines("Not valid", told.doubts, console, "bold yellow")
-    _print_lines("What differs", told.differences, console)
+    print_lines("Void: the results have measured different things", told.voids, console, "bold red")
+    print_lines("Not valid", told.doubts, console, "bold yellow")
+    print_lines("What differs", told.differences, console)
     if told.box is not None:
         _print_box(told, told.box, console)
     console.print(Text(told.verdict, style=f"bold {_STYLES[told.tone]}".strip()))
@@ -34,9 +34,9 @@ def print_comparison(comparison: Comparison, fail_on: Sequence[FailOn], console:
         print_line(sentence.text, console, style=_STYLES[sentence.tone], rest="  ")
     console.print()
     if told.ladder is not None:
-        print_uncut(_table(told.ladder), console)
+        print_uncut(toned_table(told.ladder), console)
         console.print()
-    _print_lines("Notes", told.notes, console)
+    print_lines("Notes", told.notes, console)
 
 
 def _print_box(told: ComparisonText, box_table: TonedTable, console: Console) -> None:
@@ -45,7 +45,7 @@ def _print_box(told: ComparisonText, box_table: TonedTable, console: Console) ->
     facts.add_column(overflow="fold")
     for name, value in told.header:
         facts.add_row(Text(name, style="bold"), Text(printable(value)))
-    table = _table(box_table)
+    table = toned_table(box_table)
     status = [Text(printable(line), style="bold") for line in told.status]
     parts = Group(facts, "", table, "", *status) if status else Group(facts, "", table)
     width = console.width
@@ -54,7 +54,8 @@ def _print_box(told: ComparisonText, box_table: TonedTable, console: Console) ->
     console.width = width
 
 
-def _table(table: TonedTable) -> Table:
+def toned_table(table: TonedTable) -> Table:
+    """The table as it is drawn on a terminal."""
     drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for at, heading in enumerate(table.headings):
         drawn.add_column(heading, justify="left" if at < table.n_left else "right", no_wrap=True)
@@ -63,7 +64,8 @@ def _table(table: TonedTable) -> Table:
     return drawn
 
 
-def _print_lines(heading: str, lines: Sequence[str], console: Console, style: str = "bold") -> None:
+def print_lines(heading: str, lines: Sequence[str], console: Console, style: str = "bold") -> None:
+    """Prints a heading and a list under it; nothing where the list is empty."""
     if not lines:
         return
     console.print(Text(heading, style=style))
