@@ -156,6 +156,13 @@ def audio_key(pcm: bytes) -> str | None:
     return hashlib.sha256(pcm[2 * loud[0] :][:KEY_BYTES].ljust(KEY_BYTES, b"\0")).hexdigest()[:16]
 
 
+def sound_key(pcm: bytes) -> str:
+    """A key of all that sounds in a piece of audio, from its first loud sample to its last: whatever silence surrounds
+    it. Bit-exact, as `audio_key` is."""
+    first, after = loud_span(pcm) or (0, 0)
+    return hashlib.sha256(pcm[2 * first : 2 * after]).hexdigest()[:16]
+
+
 def loud_span(pcm: bytes) -> tuple[int, int] | None:
     """(first loud sample, the one after the last); None where all is silence."""
     level = np.abs(np.frombuffer(pcm, dtype="<i2").astype(np.int32))
