@@ -65,7 +65,7 @@ class Caller:
         )
 
     def speak(self) -> UtteranceRecord:
-        silence_s = 0.0 if self.dialect.settings.end == "client" else self.dialect.capabilities.trailing_silence_s
+        silence_s = 0.0 if self.dialect.settings.end == "client" else self.dialect.capabilities.min_trailing_silence_s
         rule = choose_frame(100, self.dialect.capabilities.sample_rate_hz, 2)
         audio = encode_clip(clip(0.1, self._speech_s, self._speech_s), rule, silence_s, self.dialect)
         session = Session(self.dialect, audio, self._rules, time.monotonic())
@@ -89,7 +89,7 @@ def test_an_utterance_has_every_figure_that_one_over_a_websocket_has(server: Ser
 
 
 def test_the_server_may_end_utterances_and_one_call_carries_many(server: ServerProcess) -> None:
-    caller = Caller(server.url, "server", utterances=2, options=("stop_history_ms=300",))
+    caller = Caller(server.url, "server", utterances=2, options=("stop_history_ms=100",))
     records = [caller.speak()]
     assert caller.connection.prepare_reuse()
     records.append(caller.speak())
@@ -97,7 +97,7 @@ def test_the_server_may_end_utterances_and_one_call_carries_many(server: ServerP
         (Outcome.OK, WORDS, 0),
         (Outcome.OK, WORDS, 1),
     ]
-    assert all(record.eos_latency_s is not None and record.eos_latency_s >= 0.3 for record in records)
+    assert all(record.eos_latency_s is not None and record.eos_latency_s >= 0.1 for record in records)
 
 
 def test_interim_results_alone_are_the_transcript_once_the_call_has_ended_well(server: ServerProcess) -> None:

@@ -1,9 +1,10 @@
 """A Riva server by grpcio, which recognises nothing: it says what the caller's own header tells it to.
 
     python -m servers.riva --port 0 [--certificate FILE] [--api-key KEY] [--max-callers N] [--window BYTES]
+        [--truth FILE]
 
-A caller may send the header `script`, a `RivaScript` as JSON. GET is not answered: it speaks gRPC alone. With
-`--certificate`, which holds the key too, it speaks TLS.
+A caller may send the header `script`, a `RivaScript` as JSON. `--truth` names a file that gets a `HeardCall` as JSON
+for each call, when it ends. With `--certificate`, which holds the key too, the server speaks TLS.
 """
 
 from __future__ import annotations
@@ -51,11 +52,19 @@ class RivaScript(msgspec.Struct):
     reads_after_s: float = 0.0
 
 
+class HeardCall(msgspec.Struct):
+    """What the server heard of one call, and when it sent the last final result (monotonic seconds; None for none)."""
+
+    audio: bytes
+    sent_at_s: float | None
+
+
 class RivaServer:
     """All calls. `n_callers`: how many there are at the moment."""
 
-    def __init__(self, api_key: str | None, max_callers: int) -> None:
+    def __init__(self, api_key: str | None, max_callers: int, truth: Path | None) -> None:
         self.n_callers = 0
+        self._truth = truth
         self._lock = threading.Lock()
         self._api_key = api_key
         self._max_callers = max_callers
@@ -71,10 +80,18 @@ class RivaServer:
             if is_full:
                 context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no free stream: größer als max_streams")
             script = msgspec.json.decode(metadata.get("script", "{}"), type=RivaScript)
-            yield from _Call(script, requests, context).answers()
+            call = _Call(script, requests, context)
+            yield from call.answers()
+            self._log(call)
         finally:
             with self._lock:
                 self.n_callers -= 1
+
+    def _log(self, call: _Call) -> None:
+        if self._truth is not None:
+            line = msgspec.json.encode(HeardCall(bytes(call.audio), call.sent_at_s))
+            with self._lock, self._truth.open("ab") as file:
+                file.write(line + b"\n")
 
 
 class _Call:
@@ -82,6 +99,8 @@ class _Call:
         self._script = script
         self._requests = requests
         self._context = context
+        self.audio = bytearray()
+        self.sent_at_s: float | None = None
         self._n_messages = 0
         self._heard_s = 0.0
         self._is_speech = False  # since the last final result
@@ -115,6 +134,7 @@ class _Call:
         self._end()
 
     def _listen(self, pcm: bytes, rate_hz: int) -> None:
+        self.audio += pcm
         samples = np.frombuffer(pcm, "<i2")
         seconds = len(samples) / rate_hz
         self._heard_s += seconds
@@ -126,6 +146,7 @@ class _Call:
     def _final(self) -> Iterator[Any]:
         self._is_speech = False
         time.sleep(self._script.delay_s)
+        self.sent_at_s = time.monotonic()
         yield self._response(f"{self._script.text} ", self._script.is_final)
 
     def _response(self, text: str, is_final: bool) -> Any:
@@ -147,6 +168,7 @@ class _Call:
 @click.option("--api-key", help="What callers must show.")
 @click.option("--max-callers", default=_MOST_CALLERS)
 @click.option("--window", default=0, help="Bytes that it takes before they are read; 0 for what grpcio does.")
+@click.option("--truth", type=click.Path(path_type=Path), help="What was heard of each call, a line each.")
 @click.option("--exit-with-parent", is_flag=True, help="Also end when standard input ends.")
 def command(
     host: str,
@@ -155,9 +177,10 @@ def command(
     api_key: str | None,
     max_callers: int,
     window: int,
+    truth: Path | None,
     exit_with_parent: bool,
 ) -> None:
-    riva = RivaServer(api_key, max_callers)
+    riva = RivaServer(api_key, max_callers, truth)
     method = grpc.stream_stream_rpc_method_handler(
         riva.streaming_recognize, Request.FromString, lambda response: response.SerializeToString()
     )
