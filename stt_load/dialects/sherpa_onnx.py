@@ -43,6 +43,7 @@ class SherpaOnnx(Dialect):
     options = (DialectOption("sample_rate", "16000", "Hz, of the server's model (its --sample-rate)", parse_rate_hz),)
     unconfirmed = (
         "the C++ server was read, not run: is_final at an endpoint, is_eof on the last text, then Done!",
+        "the timestamps of tokens count from the start_time of their segment",
         "endpointing can be turned off (--use-endpoint=0): then only --end client ends an utterance",
     )
 

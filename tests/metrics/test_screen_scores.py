@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+
+from stt_load.audio.clip import ClipWord
+from stt_load.metrics.screen_scores import SpokenWords, drift, errors_of_beginning, score_screen, words_of
+from stt_load.records import OnScreen, ScreenChange
+
+
+def spoken(*words: str) -> SpokenWords:
+    """A word begins each half second, and lasts 0.4 s."""
+    return SpokenWords.of([ClipWord(word, place / 2, place / 2 + 0.4) for place, word in enumerate(words)])
+
+
+def scored(texts: list[tuple[float, str]], of: SpokenWords) -> OnScreen:
+    """A screen that shows one whole text after the other."""
+    changes: list[ScreenChange] = [(round(1_000 * at_s), 0, text, 0) for at_s, text in texts]
+    screen = OnScreen(changes)
+    score_screen(screen, of)
+    return screen
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Who’s there — it's 5,000?", ["whos", "there", "its", "5", "000"]),
+        ("forty-five Grüße", ["forty", "five", "grüsse"]),
+        ("今天 很好,ok", ["今", "天", "很", "好", "ok"]),
+        ("… ' —", []),
+    ],
+)
+def test_words_are_compared_as_they_are_read(text: str, words: list[str]) -> None:
+    assert words_of(text) == words
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken_back"),
+    [
+        ("one", "one two", 0),
+        ("One two", "one, two.", 0),
+        ("one thr", "one three", 0),  # a last word grows
+        ("for two", "four two", 1),
+        ("one two three", "one", 2),
+        ("one three", "one two three", 0),  # put in between: nothing is gone
+        ("one to three", "one two three for", 1),
+        ("twenty five", "25", 2),
+        ("one two", "", 2),
+    ],
+)
+def test_words_that_are_deleted_or_replaced_are_taken_back(before: str, after: str, taken_back: int) -> None:
+    assert scored([(1.0, before), (2.0, after)], spoken("one")).words_taken_back == taken_back
+
+
+def test_the_age_is_that_of_the_last_new_word_that_is_right() -> None:
+    screen = scored(
+        [(0.7, "one"), (0.8, "one"), (1.4, "one too"), (1.5, "one two"), (1.9, "one two 3"), (2.6, "one two 3 four")],
+        spoken("one", "two", "three", "four"),
+    )
+    assert (screen.audio_age_s, screen.audio_age_max_s) == (pytest.approx(0.6), pytest.approx(0.7))
+
+
+def test_a_word_that_was_shown_before_is_not_new_when_it_comes_again() -> None:
+    of = spoken("one", "two", "three")
+    once, again = scored([(1.2, "one two")], of), scored([(1.2, "one two"), (1.3, "one"), (5.0, "one two")], of)
+    assert once.audio_age_max_s == again.audio_age_max_s == pytest.approx(0.3)
+
+
+def test_of_words_that_are_there_twice_the_one_in_its_place_is_meant() -> None:
+    of = spoken("the", "cat", "and", "the", "dog")
+    ages = scored([(0.5, "the"), (1.0, "the cat"), (1.5, "the cat and"), (2.0, "the cat and the")], of)
+    assert ages.audio_age_max_s == pytest.approx(0.1)
+
+
+def test_of_words_that_are_timed_as_one_only_the_last_has_an_end() -> None:
+    of = SpokenWords.of([ClipWord("does not", 0.0, 0.5), ClipWord("work", 0.5, 1.0)])
+    assert scored([(0.4, "does")], of).audio_age_s is None
+    assert scored([(0.7, "does not")], of).audio_age_s == pytest.approx(0.2)
+
+
+def test_an_hour_of_text_that_grows_is_scored_word_by_word() -> None:
+    words = [f"w{number}" for number in range(1_000)]
+    changes: list[ScreenChange] = []
+    length = 0
+    for place, word in enumerate(words):
+        changes.append((500 * place + 700, length, f" {word}", 0))
+        length += len(word) + 1
+    screen = OnScreen(changes)
+    score_screen(screen, spoken(*words))
+    assert (screen.words_taken_back, screen.audio_age_s, screen.audio_age_max_s) == (0, 0.3, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", (0, 0)),
+        ("one two", (0, 2)),
+        ("one too", (1, 2)),
+        ("one three", (1, 3)),  # as good with two words: the most count
+        ("one two three four five", (1, 4)),
+        ("x", (1, 1)),
+    ],
+)
+def test_a_text_of_the_beginning_is_held_against_as_many_first_words_as_fit_it(
+    text: str, expected: tuple[int, int]
+) -> None:
+    assert errors_of_beginning(("one", "two", "three", "four"), tuple(text.split())) == expected
+
+
+def test_drift_is_how_much_grows_from_the_first_to_the_last_whatever_one_of_them_does() -> None:
+    steady = [(float(x), 0.2) for x in range(10)]
+    growing = [(float(x), 0.1 * x) for x in range(10)]
+    assert drift(steady) == 0.0
+    assert drift(growing) == pytest.approx(0.9)
+    assert drift([*growing[:9], (9.0, 50.0)]) == pytest.approx(0.9)
+    assert drift(growing[:3]) is None
+    assert drift([(1.0, 0.1), (1.0, 0.2), (1.0, 0.3), (1.0, 0.4)]) is None
