@@ -10,7 +10,16 @@ from servers.riva_messages import Request, Response
 
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, Settings
-from stt_load.dialects.events import HALF_CLOSE, EndOfTurn, Final, Ignored, Partial
+from stt_load.dialects.events import (
+    HALF_CLOSE,
+    EagerEndOfTurn,
+    EndOfTurn,
+    Final,
+    Ignored,
+    Partial,
+    ServerWord,
+    TurnResumed,
+)
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.riva_grpc import METHOD, RivaGrpc
 from stt_load.errors import ConfigError, Outcome
@@ -50,6 +59,7 @@ def test_every_option_is_told() -> None:
     told = config(
         *("language=de-DE", "model=parakeet", "sample_rate=8000", "interim=false", "punctuation=true"),
         *("verbatim=true", "words=Grüezi, NIM", "boost=40", "stop_history_ms=0", "custom=a:1, b.c:true"),
+        *("stop_history_eou_ms=240", "word_times=true"),
     )
     asked = told.config
     assert not told.interim_results
@@ -57,6 +67,8 @@ def test_every_option_is_told() -> None:
     assert (asked.enable_automatic_punctuation, asked.verbatim_transcripts) == (True, True)
     assert [(list(each.phrases), each.boost) for each in asked.speech_contexts] == [(["Grüezi", "NIM"], 40.0)]
     assert asked.endpointing_config.HasField("stop_history")  # 0 is said, too
+    assert asked.endpointing_config.stop_history_eou == 240
+    assert asked.enable_word_time_offsets
     assert {each.key: each.value for each in asked.custom_configuration} == {"a": "1", "b.c": "true"}
 
 
@@ -122,3 +134,34 @@ def test_a_call_whose_end_never_comes_is_given_up_though_its_text_is_there() -> 
     record = record_of(*spoken.session.measure(spoken.clock()))
     assert (record.outcome, record.text) == (Outcome.TIMED_OUT, "hello there")
     assert (record.error or "").endswith("; texts came, but the end message was never answered")
+
+
+def test_words_have_their_times_in_seconds() -> None:
+    message = Response()
+    guess = message.results.add(is_final=True).alternatives.add(transcript="hello there")
+    guess.words.add(word="hello", start_time=0, end_time=240)
+    guess.words.add(word="there", start_time=300, end_time=540)
+    said = dialect("word_times=true").on_message(message.SerializeToString())
+    words = (ServerWord("hello", 0.0, 0.24), ServerWord("there", 0.3, 0.54))
+    assert said == [Final("hello there", words=words), EndOfTurn()]
+
+
+def sure(text: str, stability: float) -> bytes:
+    message = Response()
+    message.results.add(stability=stability).alternatives.add(transcript=text)
+    data: bytes = message.SerializeToString()
+    return data
+
+
+def test_a_stability_of_one_is_an_early_end_which_a_lower_one_takes_back_where_it_was_asked_for() -> None:
+    eager, plain = dialect("stop_history_eou_ms=240"), dialect()
+    said = [sure("hello", 0.5), sure("hello", 1.0), sure("hello", 1.0), sure("hello th", 0.5), sure("hello there", 1.0)]
+    kinds = [[type(event) for event in eager.on_message(message)] for message in said]
+    assert kinds == [[Partial], [Partial, EagerEndOfTurn], [Partial], [Partial, TurnResumed], [Partial, EagerEndOfTurn]]
+    assert eager.on_message(response(("hello there", True))) == [Final("hello there"), EndOfTurn()]
+    assert eager.on_message(sure("gen", 0.5)) == [Partial("gen")]
+    assert all(
+        plain.on_message(message) == [Partial(text)] for message, text in zip(said[:2], ["hello"] * 2, strict=True)
+    )
+    assert plain.capabilities.turn_events == (EndOfTurn,)
+    assert eager.capabilities.turn_events == (EndOfTurn, EagerEndOfTurn, TurnResumed)

@@ -31,7 +31,7 @@ _MESSAGES: dict[str, list[tuple[str, int, str]]] = {
         ("start_threshold", 2, "float"),
         ("stop_history", 3, "int32?"),
         ("stop_threshold", 4, "float"),
-        ("stop_history_eou", 5, "int32"),
+        ("stop_history_eou", 5, "int32?"),
         ("stop_threshold_eou", 6, "float"),
     ],
     "Entry": [("key", 1, "string"), ("value", 2, "string")],
