@@ -14,6 +14,7 @@ _TITLES = {
     "rtf": "real-time factor",
     "wer": "word error rate",
     "error_rate": "failed",
+    "refused": "refused calls",
     "gpu_util": "GPU busy",
     "server_cpu": "server CPU",
     "requests_per_s": "requests",

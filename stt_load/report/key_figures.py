@@ -20,6 +20,7 @@ _SHOWN = (
     ("requests_per_s", None),
     ("wer", None),
     ("error_rate", None),
+    ("refused", None),
     ("words_from_nothing", None),
     ("gpu_util", "mean"),
     ("server_cpu", "mean"),

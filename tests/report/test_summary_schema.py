@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from made_calls import made_calls
 from made_run import MadeRun, made_run, made_speech, made_uploads
 from made_search import made_search
 
@@ -50,6 +51,7 @@ MADE = {
     "nothing counted": nothing_counted,
     "uploads": lambda: made_uploads(streams=True),
     "text to speech": made_speech,
+    "calls": made_calls,
     "a search": made_search,
     "a search that was cut off": lambda: made_search(trials=2),
 }

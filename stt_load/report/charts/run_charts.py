@@ -156,7 +156,7 @@ def _calls(report: RunReport) -> Sequence[Chart]:
             expected.append(Mark(stage, stage.erlang_b))
     if not refused:
         return ()
-    series = (_in_percent(Series("refused", tuple(refused))), _in_percent(Series("Erlang B", tuple(expected), 1)))
+    series = (_in_percent(Series("refused", tuple(refused))), _in_percent(Series("formula", tuple(expected), 1)))
     bounds = _bounds(report, FIGURES_BY_NAME["refused"], 100)
     panels = (
         Panel("percent of calls", series, _percent, bounds),
@@ -168,7 +168,9 @@ def _calls(report: RunReport) -> Sequence[Chart]:
     def told(stage: StageReport) -> Sequence[str]:
         return [f"{stage.calls.erlangs:.3g} erlangs offered, {stage.calls.due} calls"] if stage.calls else []
 
-    return (OverCallers(report, panels, tell_stage=told).chart("calls", "Calls that were refused, and Erlang B"),)
+    return (
+        OverCallers(report, panels, tell_stage=told).chart("calls", "Calls that were refused, and by Erlang's formula"),
+    )
 
 
 def _word_errors(report: RunReport) -> Sequence[Chart]:
