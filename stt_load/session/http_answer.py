@@ -28,6 +28,7 @@ _STATUS_LINE = re.compile(r"HTTP/1\.[0-9] ([1-9][0-9]{2})(?: |$)")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?\r?", re.DOTALL)
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _TLS_RECORD = b"\x15\x03"  # an alert (RFC 8446 section 5.1): what a TLS server says to a plain request
+_HTTP2_SETTINGS = re.compile(rb"\0\0.\x04\0\0\0\0\0", re.DOTALL)  # what a gRPC server begins with, whatever is asked
 _SHOWN_CHARACTERS = 200
 
 
@@ -236,12 +237,15 @@ def _length_of(text: str) -> int:
 
 def _refuse_once_shown(data: bytes) -> None:
     """Raises HandshakeFailed as soon as enough of what is no HTTP has come to be told: a line of it."""
-    if b"\n" in data or len(data) > _SHOWN_CHARACTERS or data.startswith(_TLS_RECORD):
+    is_known = data.startswith(_TLS_RECORD) or _HTTP2_SETTINGS.match(data)
+    if is_known or b"\n" in data or len(data) > _SHOWN_CHARACTERS:
         raise _no_http(data)
 
 
 def _no_http(data: bytes) -> HandshakeFailed:
     if data.startswith(_TLS_RECORD):
         return HandshakeFailed("no HTTP answer but TLS: write wss:// instead of ws://, https:// instead of http://")
+    if _HTTP2_SETTINGS.match(data):
+        return HandshakeFailed("no HTTP/1 answer but HTTP/2, as from a gRPC server: see --dialect riva-grpc")
     line = data.decode("latin-1").strip().partition("\n")[0].rstrip()
     return HandshakeFailed(f"no HTTP answer but {line[:_SHOWN_CHARACTERS]!r}")

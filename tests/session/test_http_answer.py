@@ -178,6 +178,7 @@ def test_a_body_ends_where_it_says(data: bytes, status: int, body: bytes, rest: 
         (b"+PONG", HandshakeFailed, "no HTTP answer but '+PONG'"),
         (b"\x00" * 300, HandshakeFailed, r"no HTTP answer but '\x00\x00"),
         (b"\x15\x03\x03\x00\x02\x02\x0a", HandshakeFailed, "no HTTP answer but TLS: write wss://"),
+        (b"\0\0\x18\x04\0\0\0\0\0\0\x04", HandshakeFailed, "HTTP/2, as from a gRPC server: see --dialect riva-grpc"),
         (b"HTTP/2 200\r\n\r\n", HandshakeFailed, "no HTTP answer but 'HTTP/2 200'"),
         (b"HTTP/1.1 wat\r\n\r\n", HandshakeFailed, "no HTTP answer but 'HTTP/1.1 wat'"),
         (b"HTTP/1.1 099 No\r\n\r\n", HandshakeFailed, "no HTTP answer but 'HTTP/1.1 099 No'"),
