@@ -108,6 +108,12 @@ class RunConfig:
         return kind_of(self.dialect)
 
     @property
+    def native_codec(self) -> str | None:
+        """The codec in which audio is sent as it is: the only one that was asked for, where the dialect has it."""
+        codecs = find_dialect(self.dialect).dialect.codecs if self.kind.is_paced and len(self.codecs) == 1 else {}
+        return self.codecs[0] if self.codecs[0] in codecs else None
+
+    @property
     def search_terms(self) -> dict[str, Any]:
         """What a search goes by, as `CapacitySearch` takes it."""
         return {

@@ -102,3 +102,21 @@ class Through:
         heard = resample(self.codec.decode(self.encode(sent)), self.codec.rate_hz, rate_hz)
         heard = np.resize(np.pad(heard, (0, max(0, len(whole) - len(heard)))), len(whole))  # rates round a sample
         return sounding(clip, heard[:n], None if clip.room is None else heard[n:])
+
+
+@dataclass(frozen=True, slots=True)
+class SentIn:
+    """The step of a codec that the server itself decodes: nothing is done to the clips but to name them."""
+
+    codec: LineCodec
+
+    @property
+    def name(self) -> str:
+        return self.codec.name
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.codec.in_words}, as the server takes it"
+
+    def apply(self, clips: Sequence[Clip]) -> Sequence[Clip]:
+        return clips

@@ -33,6 +33,7 @@ from stt_load.workloads.workload import Show, Workload, as_ms
 
 PROBE_OPTIONS = (
     *("stt-url", "dialect", "dialect-option", "header", "insecure", "clips", "strict-bounds", "language", "tts-url"),
+    *("codec", "noise", "snr", "level", "join"),
     *("frame-ms", "trailing-silence", "end", "timeout", "connect-timeout", "ready-timeout"),
 )
 

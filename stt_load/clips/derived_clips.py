@@ -19,7 +19,7 @@ from stt_load.audio.clip import PcmArray
 from stt_load.audio.codec import decode
 from stt_load.audio.derived import Recipe, Step, base_id, derive, in_words, name_of, recipes
 from stt_load.audio.joined import Joined
-from stt_load.audio.line_codecs import LINE_CODECS, Encode, LineCodec, Through
+from stt_load.audio.line_codecs import LINE_CODECS, Encode, LineCodec, SentIn, Through
 from stt_load.audio.loudness import AtLevel
 from stt_load.audio.noises import NOISES, InNoise, NoiseSource, of_file
 from stt_load.audio.paused import Paused
@@ -43,7 +43,7 @@ def recipes_of(config: RunConfig, rate_hz: int) -> tuple[Recipe, ...]:
         _steps(Paused, config.pauses_in_speech_s),
         _steps(AtLevel, config.levels_dbfs),
         _noise_steps(config, rate_hz),
-        [None if name is None else _through(LINE_CODECS[name]) for name in config.codecs],
+        [None if name is None else _through(LINE_CODECS[name], name == config.native_codec) for name in config.codecs],
     )
 
 
@@ -82,8 +82,8 @@ def _variants(clips: ClipSet, variants: Sequence[Recipe]) -> ClipSet:
     )
 
 
-def _through(codec: LineCodec) -> Step:
-    return Through(codec, _encoder(codec))
+def _through(codec: LineCodec, is_native: bool) -> Step:
+    return SentIn(codec) if is_native else Through(codec, _encoder(codec))
 
 
 def _steps(step: type[Joined] | type[Paused] | type[AtLevel], values: Sequence[float | None]) -> list[Step | None]:

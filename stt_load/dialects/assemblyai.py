@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from stt_load.dialects.base import DEFAULTS, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
@@ -81,6 +82,7 @@ class AssemblyAI(Dialect):
     """One streaming session."""
 
     takes_key = True
+    codecs = MappingProxyType({"mulaw8k": "pcm_mulaw"})
     options = (
         DialectOption("model", "universal-streaming-english", "which model: speech_model of the query"),
         DialectOption("sample_rate", "16000", "of what is sent, Hz", parse_rate_hz),
@@ -104,7 +106,7 @@ class AssemblyAI(Dialect):
         max_silence_s = (self.option["max_turn_silence"] or 1_280) / 1_000
         terminates = self.option["finish"] == "terminate"
         self.capabilities = Capabilities(
-            sample_rate_hz=self.option["sample_rate"],
+            sample_rate_hz=self.rate_hz(self.option["sample_rate"]),
             frame_ms=(50, 1_000),
             has_ready=True,
             ends=("server", "client"),
@@ -121,8 +123,8 @@ class AssemblyAI(Dialect):
     def connect(self, url: str) -> Connect:
         option = self.option
         asked: dict[str, object] = {
-            "sample_rate": option["sample_rate"],
-            "encoding": "pcm_s16le",
+            "sample_rate": self.capabilities.sample_rate_hz,
+            "encoding": self.encoding("pcm_s16le"),
             "speech_model": option["model"],
             "format_turns": option["format_turns"],
             "end_of_turn_confidence_threshold": option["end_of_turn_confidence_threshold"],

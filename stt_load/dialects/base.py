@@ -11,6 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -102,17 +103,21 @@ class AudioLength(msgspec.Struct, frozen=True, gc=False):
 class Settings:
     """What a dialect is made with. `options`: the parsed value of every option that its class declares.
 
-    Of the credentials a dialect sends the API key; own headers of the user are sent whatever the dialect sends.
+    `codec`: one of the dialect's `codecs`, in which audio is sent; None: as int16. Of the credentials a dialect sends
+    the API key; own headers of the user are sent whatever the dialect sends.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     end: End = "server"
     credentials: Credentials = NO_CREDENTIALS
+    codec: str | None = None
 
     @property
     def api_key(self) -> str | None:
         return self.credentials.api_key
 
+
+TELEPHONE_RATE_HZ = 8_000
 
 DEFAULTS = Settings()
 
@@ -122,12 +127,13 @@ class Dialect(ABC):
     rest.
 
     `carrier`: what carries its messages. `options`: every `--dialect-option` it knows. `takes_key`: there are servers
-    of this kind that want an API key. `unconfirmed`: what it takes for true of the server and nobody has seen, one line
-    each.
+    of this kind that want an API key. `codecs`: those of a telephone (`--codec`) that the server takes on the wire,
+    with its word for each. `unconfirmed`: what it takes for true of the server and nobody has seen, one line each.
     """
 
     carrier: ClassVar[Carrier] = WEBSOCKET
     takes_key: ClassVar[bool] = False
+    codecs: ClassVar[Mapping[str, str]] = MappingProxyType({})
     options: ClassVar[tuple[DialectOption, ...]] = ()
     unconfirmed: ClassVar[tuple[str, ...]] = ()
     audio_begun_s = 0.0
@@ -142,6 +148,14 @@ class Dialect(ABC):
         # Those of a run are complete: all its connections share them.
         self.option = given if len(given) == len(defaults) else defaults | dict(given)
 
+    def encoding(self, of_int16: str) -> str:
+        """The server's word for what is sent to it. `of_int16`: where that is int16."""
+        return of_int16 if self.settings.codec is None else self.codecs[self.settings.codec]
+
+    def rate_hz(self, of_int16: int) -> int:
+        """The rate of what is sent. `of_int16`: where that is int16."""
+        return of_int16 if self.settings.codec is None else TELEPHONE_RATE_HZ
+
     def connect(self, url: str) -> Connect:
         """Where and how to dial. Credentials come from `settings`."""
         return Connect(url)
@@ -151,8 +165,9 @@ class Dialect(ABC):
         return ()
 
     def encode(self, pcm: bytes) -> Sequence[Message]:
-        """One frame of int16 LE mono PCM as this server's message (or messages, if it wants several). Depends on
-        nothing but `pcm` and the options: a frame is encoded once and sent by every caller."""
+        """One frame of int16 LE mono PCM, or of the codec of its settings, as this server's message (or messages, if it
+        wants several). Depends on nothing but the frame and the options: a frame is encoded once and sent by every
+        caller."""
         return (pcm,)
 
     def encode_nth(self, n: int, pcm: bytes) -> Sequence[Message]:

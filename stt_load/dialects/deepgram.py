@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import EndOfTurn, Event, Final, Finished, Ignored, Message, ServerError, ServerWord
@@ -60,6 +61,7 @@ class Deepgram(Dialect):
     """One connection to Deepgram or to a server that speaks like it."""
 
     takes_key = True
+    codecs = MappingProxyType({"mulaw8k": "mulaw", "alaw8k": "alaw"})
     options = (
         DialectOption("model", "nova-3", "which model"),
         DialectOption("language", "en", "what is spoken"),
@@ -84,7 +86,7 @@ class Deepgram(Dialect):
         closes = self.option["finish"] == "close"
         silence_s = max(ends_ms, default=0) / 1_000
         self.capabilities = Capabilities(
-            sample_rate_hz=self.option["sample_rate"],
+            sample_rate_hz=self.rate_hz(self.option["sample_rate"]),
             ends=("server", "client"),
             min_endpoint_s=min(ends_ms, default=math.inf) / 1_000,
             quiet_s=3.0,
@@ -100,9 +102,10 @@ class Deepgram(Dialect):
     def connect(self, url: str) -> Connect:
         told = {name: value for name, value in self.option.items() if name not in ("keyterms", "finish", "endpointing")}
         asked: dict[str, object] = {
-            "encoding": "linear16",
+            "encoding": self.encoding("linear16"),
             "channels": 1,
             **told,
+            "sample_rate": self.capabilities.sample_rate_hz,
             "endpointing": "false" if self.option["endpointing"] is None else self.option["endpointing"],
             "keyterm": self.option["keyterms"],
         }

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
@@ -56,6 +57,7 @@ class DeepgramFlux(Dialect):
     """One connection to Flux."""
 
     takes_key = True
+    codecs = MappingProxyType({"mulaw8k": "mulaw", "alaw8k": "alaw"})
     options = (
         DialectOption("model", "flux-general-en", "which model"),
         DialectOption("sample_rate", "16000", "of what is sent, Hz", parse_rate_hz),
@@ -83,7 +85,7 @@ class DeepgramFlux(Dialect):
         is_eager = self.option["eager_eot_threshold"] is not None
         timeout_s = (self.option["eot_timeout_ms"] or OWN_TIMEOUT_MS) / 1_000
         self.capabilities = Capabilities(
-            sample_rate_hz=self.option["sample_rate"],
+            sample_rate_hz=self.rate_hz(self.option["sample_rate"]),
             ends=("server", "client"),
             min_endpoint_s=timeout_s if is_manual else 0.2,
             quiet_s=3.0,
@@ -100,8 +102,8 @@ class DeepgramFlux(Dialect):
     def connect(self, url: str) -> Connect:
         asked: dict[str, object] = {
             "model": self.option["model"],
-            "encoding": "linear16",
-            "sample_rate": self.option["sample_rate"],
+            "encoding": self.encoding("linear16"),
+            "sample_rate": self.capabilities.sample_rate_hz,
             "eot_threshold": self._threshold,
             "eager_eot_threshold": self.option["eager_eot_threshold"],
             "eot_timeout_ms": self.option["eot_timeout_ms"],

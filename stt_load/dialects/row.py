@@ -60,6 +60,8 @@ class DialectRow:
             "a connection": "carries many utterances" if able.many_utterances else "carries one utterance",
             "ready message": "yes" if able.has_ready else "no",
         }
+        if self.dialect.codecs:
+            facts["telephone"] = f"takes {' and '.join(self.dialect.codecs)} on the wire (--codec)"
         if self.homepage:
             facts = {"homepage": self.homepage, **facts}
         if able.counts_segments and "client" not in able.ends:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import (
@@ -61,6 +62,7 @@ class Speechmatics(Dialect):
     """One session of the service or of the container."""
 
     takes_key = True
+    codecs = MappingProxyType({"mulaw8k": "mulaw"})
     options = (
         DialectOption("language", "en", "what is spoken"),
         DialectOption("sample_rate", "16000", "of what is sent, Hz", parse_rate_hz),
@@ -84,7 +86,7 @@ class Speechmatics(Dialect):
         self._is_told = settings.end == "client"
         self._ends_stream = self.option["finish"] == "stream"
         self.capabilities = Capabilities(
-            sample_rate_hz=self.option["sample_rate"],
+            sample_rate_hz=self.rate_hz(self.option["sample_rate"]),
             has_ready=True,
             ends=("server", "client"),
             min_endpoint_s=self.option["silence_trigger"],
@@ -110,7 +112,7 @@ class Speechmatics(Dialect):
     def finalise(self) -> Sequence[Message]:
         if self._ends_stream:
             return (json.dumps({"message": "EndOfStream", "last_seq_no": self._frames_sent}),)
-        sent_s = self._samples_sent / self.option["sample_rate"]
+        sent_s = self._samples_sent / self.capabilities.sample_rate_hz
         return (json.dumps({"message": "ForceEndOfUtterance", "timestamp": sent_s}),)
 
     def on_message(self, message: Message) -> Sequence[Event]:
@@ -162,7 +164,11 @@ class Speechmatics(Dialect):
         }
         return {
             "message": "StartRecognition",
-            "audio_format": {"type": "raw", "encoding": "pcm_s16le", "sample_rate": option["sample_rate"]},
+            "audio_format": {
+                "type": "raw",
+                "encoding": self.encoding("pcm_s16le"),
+                "sample_rate": self.capabilities.sample_rate_hz,
+            },
             "transcription_config": {name: value for name, value in config.items() if value is not None},
         }
 

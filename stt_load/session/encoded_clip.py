@@ -6,8 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule, cut_bytes, cut_frames, silence_of
+from stt_load.audio.line_codecs import LINE_CODECS
 from stt_load.audio.speech_bounds import pauses_of
 from stt_load.dialects.base import AudioLength, Dialect
 from stt_load.dialects.events import Message
@@ -69,6 +72,9 @@ def encode_clip(clip: Clip, rule: FrameRule, trailing_silence_s: float, dialect:
 
 def _encode(pcm: Sequence[bytes], dialect: Dialect) -> list[Sequence[PreparedMessage]]:
     """The messages of each frame. Frames with equal messages, as most of silence have, share theirs."""
+    if dialect.settings.codec is not None:
+        codec = LINE_CODECS[dialect.settings.codec]
+        pcm = [codec.encode(np.frombuffer(frame, "<i2")) for frame in pcm]
     prepare = dialect.carrier.prepared_class()
     encoded: dict[tuple[Message, ...], Sequence[PreparedMessage]] = {}
     frames = []

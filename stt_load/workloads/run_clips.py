@@ -29,7 +29,10 @@ _CLOSE_S = 2.0  # more than an utterance may spend beside all of its waits
 
 def dialects_of(config: RunConfig, credentials: Credentials = NO_CREDENTIALS) -> Callable[[], Dialect]:
     """Makes the dialect of this run, a fresh one for each connection."""
-    return partial(find_dialect(config.dialect).make, Settings(config.dialect_options, config.end, credentials))
+    return partial(
+        find_dialect(config.dialect).make,
+        Settings(config.dialect_options, config.end, credentials, config.native_codec),
+    )
 
 
 def dialect_of(config: RunConfig, credentials: Credentials = NO_CREDENTIALS) -> Dialect:
