@@ -43,7 +43,7 @@ def recovery_sentence(report: RunReport) -> str:
 
 def _held_again(recovery: Recovery) -> str:
     if not recovery.objectives:
-        return "no objective is set that utterance by utterance could hold again"
+        return "no objective about times or errors is set that could hold again"
     if recovery.recovery_s is None:
         few = f": only {recovery.n_after} utterances" if recovery.is_too_short else ""
         return f"the objectives did not hold again within {recovery.watched_s:.0f} s{few}"

@@ -1,4 +1,5 @@
-"""What makes a number of callers hard to believe, before they come: too few clips, ports, files, processes."""
+"""What makes a number of callers hard to believe, before they come: too few clips, ports, files, processes, or too
+little room on the disk."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.process.log import log
 from stt_load.run.cluster import Cluster
-from stt_load.run.preflight import overload, shortages_of_limits
+from stt_load.run.preflight import overload, shortage_of_room, shortages_of_limits
 
 
 def caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, n_callers: int) -> list[str]:
@@ -17,6 +18,7 @@ def caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, n_callers:
         shortage(len(clips.clips), n_callers, n_workers),
         overload(config, n_callers, n_workers),
         *shortages_of_limits(config, clips.clips, n_callers, n_workers),
+        shortage_of_room(config, clips.clips, n_callers),
     ]
     notes = [line for line in lines if line]
     for line in notes:

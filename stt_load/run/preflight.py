@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from stt_load.audio.clip import Clip
 
 _REACH_TIMEOUT_S = 3.0
+_ROW_BYTES = 1_700  # of an utterance of seven seconds
 
 
 def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
@@ -66,6 +68,25 @@ def shortages_of_limits(config: RunConfig, clips: Sequence[Clip], callers: int, 
         utterance_s = min(utterance_s, config.call_s or utterance_s)  # a call ends with its connection
     in_use = psutil.Process().num_fds()
     return shortages(probe_machine(), callers, processes, utterance_s, is_near(config.stt_url), in_use)
+
+
+def shortage_of_room(config: RunConfig, clips: Sequence[Clip], callers: int) -> str | None:
+    """One line where the disk has no room for the rows of a soak; None where it has, and for any other run."""
+    if config.soak_s is None:
+        return None
+    utterance_s = sum(clip.duration_s for clip in clips) / len(clips) + sum(config.pause_s) / 2
+    wanted = callers * config.soak_s / max(utterance_s, 1.0) * _ROW_BYTES
+    free = shutil.disk_usage(_first_there(Path(config.results).absolute())).free
+    if wanted < free:
+        return None
+    return (
+        f"a soak of {config.soak_s / 3_600:.3g} h with {callers} callers writes up to {wanted / 1e9:,.1f} GB, and "
+        f"{config.results} has {free / 1e9:,.1f} GB of room: it ends when the disk is full; name another with --results"
+    )
+
+
+def _first_there(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def unreachable(option: str, url: str, timeout_s: float = _REACH_TIMEOUT_S) -> str | None:

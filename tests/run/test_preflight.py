@@ -10,7 +10,7 @@ from fakes import clip
 
 from stt_load.config import parse_options
 from stt_load.run import preflight
-from stt_load.run.preflight import port_taken, shortages_of_limits, unreachable, unwritable
+from stt_load.run.preflight import port_taken, shortage_of_room, shortages_of_limits, unreachable, unwritable
 
 
 def test_a_server_that_nobody_started_is_told_from_a_name_server_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,3 +84,14 @@ def test_a_folder_that_is_only_tried_is_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     line = unwritable(str(tmp_path / "file" / "results"))
     assert line is not None and line.endswith("(Not a directory): name a folder that you may write to")
+
+
+def test_a_soak_is_held_against_the_room_on_the_disk(tmp_path: Path) -> None:
+    def of(soak: str) -> str | None:
+        options = {"dialect": "vosk", "concurrency": "20", "results": str(tmp_path / "new" / "results"), "soak": soak}
+        return shortage_of_room(parse_options(options), [clip()], 20)
+
+    line = of("900000h")
+    assert line is not None and line.startswith("a soak of 9e+05 h with 20 callers writes up to ")
+    assert of("1s") is None
+    assert of("") is None
