@@ -58,6 +58,16 @@ def test_the_stage_that_is_on_is_told_by_its_counts(tmp_path: Path) -> None:
     assert live.live(1).ended == 1
 
 
+def test_latencies_are_those_of_the_newest_utterances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt_load.run.live_stages.NEWEST", 10)
+    live = LiveStages(tmp_path)
+    for n in range(100):
+        live.add(row(eos_latency_s=float(n)))
+    assert live.current.ok == 100
+    assert (live.current.headline.max, live.current.headline.n) == (99.0, 20)
+    assert live.current.headline.min == 80.0
+
+
 def test_nothing_has_no_rate(tmp_path: Path) -> None:
     now = LiveStages(tmp_path).current
     assert (now.ended, now.wer, now.late_frames, now.headline.at(0.5)) == (0, None, None, None)
