@@ -99,7 +99,7 @@ class SpikeWatch:
                 continue
             failed = has_failed(record)
             if record.stage == self.spike:
-                self._left = max(self._left, record.started_at + record.audio_s)
+                self._left = max(self._left, record.started_at + sent_s(record))
                 self._in_spike += 1
                 self._spike_errors += failed
             spoken = record.started_at + spoken_s(record)
@@ -145,10 +145,15 @@ def judged_in_windows(slos: Sequence[Slo]) -> list[Slo]:
 
 
 def spoken_s(record: UtteranceRecord) -> float:
-    """From the start of an utterance's stream to the end of its speech, by what was measured from both ends. Where an
-    utterance has no such figure: to the end of its audio; of a whole file: 0, since nobody speaks."""
+    """From the start of an utterance's stream to the end of its speech, by what was measured from both ends; where
+    there is no such figure, as when it failed, to the end of its audio."""
     if record.stream_end_latency_s is not None and record.eos_latency_s is not None:
         return max(0.0, record.audio_s + record.stream_end_latency_s - record.eos_latency_s)
+    return sent_s(record)
+
+
+def sent_s(record: UtteranceRecord) -> float:
+    """From the start of an utterance's stream to the end of its audio; 0 of a whole file, which is sent at once."""
     return record.audio_s if record.frames else 0.0
 
 

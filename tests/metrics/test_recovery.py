@@ -115,6 +115,15 @@ def test_who_never_gets_well_and_who_says_too_little_are_told_apart() -> None:
     assert SpikeWatch(1, SLOS).close(END) is None
 
 
+def test_a_whole_file_is_load_from_the_moment_it_is_sent() -> None:
+    files = {"kind": "upload", "frames": 0, "eos_latency_s": None, "stream_end_latency_s": None}
+    rows = [row(0.5 * n, 0.4, stage_at(0.5 * n), total_s=0.4 if n < 190 else 0.6, **files) for n in range(440)]
+    found = recovery_of(rows, [parse_slo("total:p95<500ms")])
+    assert found.left == 89.5, "the last one of the spike is sent then"
+    assert found.recovery_s is None
+    assert recovery_of(rows, [parse_slo("total:p95<700ms")]).recovery_s == 0.0
+
+
 def test_speech_ends_where_both_latencies_say_so() -> None:
     told = row(0.0, 0.4, 1, audio_s=5.0, stream_end_latency_s=-0.2)
     assert spoken_s(told) == pytest.approx(4.4)
