@@ -15,8 +15,9 @@ from stt_load.metrics.slo import SloResult
 from stt_load.options import Course
 from stt_load.report.capacity_run import first_users
 from stt_load.report.course import course_of
-from stt_load.report.course_tables import drift_sentence, recovery_sentence
+from stt_load.report.drift_wording import drift_sentence
 from stt_load.report.model import RunReport, StageReport, Verdict
+from stt_load.report.recovery_wording import recovery_sentence
 from stt_load.report.text_table import TextTable
 from stt_load.report.wording import (
     bound,

@@ -12,6 +12,7 @@ from stt_load.report.course import course_of
 from stt_load.report.device import GIVE_BACK, Device, DeviceFigures, is_covered
 from stt_load.report.figure_words import figure_title, figure_value
 from stt_load.report.model import RunReport, StageReport
+from stt_load.report.text_table import TextTable
 
 WORTH_GIVING_BACK = 0.05
 """The most callers have to take so much more than the few before them: the share of less would be chance."""
@@ -95,3 +96,26 @@ def _memory(before: StageReport, most: StageReport, after: StageReport) -> Itera
 
 def _of(device: Device, stage: StageReport) -> DeviceFigures | None:
     return next((each for each in stage.devices if each.device == device), None)
+
+
+def given_back_table(report: RunReport) -> TextTable | None:
+    """A row for each figure; None where nothing can be compared."""
+    figures, compared = given_back(report), stages_compared(report)
+    if not figures or compared is None:
+        return None
+    before, most, after = (stage.users for stage in compared)
+    return TextTable(
+        ("", f"{before} before", str(most), f"{after} after", "given back"),
+        tuple(
+            (
+                each.name,
+                *map(each.told, (each.before, each.most, each.after)),
+                NOTHING if each.share is None else f"{100 * each.share:.0f} %",
+            )
+            for each in figures
+        ),
+        (
+            f"By {report.kind.callers}. Given back: of what the most took more than the few before them, where that is "
+            f"over {100 * WORTH_GIVING_BACK:.0f} %. Memory: the mean of the hold; of the most its peak.",
+        ),
+    )
