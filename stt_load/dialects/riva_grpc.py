@@ -45,11 +45,11 @@ from stt_load.dialects.protobuf import Field, Fields, decode, encode, with_lengt
 from stt_load.dialects.wire import shown, timed_words
 from stt_load.errors import PlainWords, ProtocolError
 from stt_load.option_values import (
+    number_from_to,
     or_none,
     parse_milliseconds,
     parse_phrases,
     parse_rate_hz,
-    parse_whole_number,
     parse_yes_or_no,
 )
 
@@ -91,6 +91,9 @@ RESPONSE: Fields = {1: Field("results", "message", RESULT, is_list=True)}
 _AUDIO_TAG = encode({"audio_content": b""}, REQUEST)[:-1]  # what stands before the length of the audio
 
 
+_parse_boost = number_from_to(-1_000, 1_000)
+
+
 def _parse_pairs(text: str) -> tuple[tuple[str, str], ...]:
     """Names and values with a colon between them, and commas between the pairs."""
     split = [pair.partition(":") for pair in text.split(",") if pair.strip()]
@@ -112,7 +115,7 @@ class RivaGrpc(Dialect):
         DialectOption("punctuation", "", "true or false: automatic punctuation", or_none(parse_yes_or_no)),
         DialectOption("verbatim", "", "true or false: numbers as they are spoken", or_none(parse_yes_or_no)),
         DialectOption("words", "", "words or phrases to boost, with commas between them", parse_phrases),
-        DialectOption("boost", "20", "how much; 20 to 100 for CTC models, 1 or 2 for the others", parse_whole_number),
+        DialectOption("boost", "20", "how much; 20 to 100 for CTC models, 1 or 2 for the others", _parse_boost),
         DialectOption("stop_history_ms", "", "of blanks that end an utterance", or_none(parse_milliseconds)),
         DialectOption(
             "stop_history_eou_ms",

@@ -102,8 +102,9 @@ class GrpcTransport:
         return DeadlineExceeded(f"{missing_step} in time")
 
     def send(self, message: Message) -> bool:
-        if message != HALF_CLOSE:
+        if isinstance(message, bytes):
             return self.send_frame((grpc_frame(message),))
+        assert message == HALF_CLOSE, "gRPC has no text messages"
         assert not self._held, "the half-close comes behind the audio"
         connection, call = self._opened()
         self._check_reason(call, is_over=True)

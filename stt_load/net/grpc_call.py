@@ -32,6 +32,7 @@ from stt_load.session.http2_frames import (
     MOST_PAYLOAD_BYTES,
     PREFACE,
     STREAM,
+    ErrorCode,
     Flag,
     Frame,
     FrameType,
@@ -49,12 +50,12 @@ from stt_load.session.http_status import REASON_BYTES, fault_of_status, one_line
 
 HALF_CLOSE_FRAME = make_frame(FrameType.DATA, flags=Flag.END_STREAM, stream=STREAM)
 GOODBYE_FRAME = make_frame(FrameType.GOAWAY, bytes(8))
-CANCEL_FRAME = make_frame(FrameType.RST_STREAM, struct.pack("!I", 8), stream=STREAM)
+CANCEL_FRAME = make_frame(FrameType.RST_STREAM, struct.pack("!I", ErrorCode.CANCEL), stream=STREAM)
 _OPENING = PREFACE + make_settings([(Setting.ENABLE_PUSH, 0)])
 _PING_ACK = make_frame(FrameType.PING, bytes(8), Flag.ACK)[:HEADER_BYTES]
 _SETTINGS_ACK = make_frame(FrameType.SETTINGS, flags=Flag.ACK)
 _GRANT_BYTES = DEFAULT_WINDOW // 2  # read so far, the server may send as much again
-_HTTP_OK, _FIRST_FINAL_STATUS = 200, 200
+_HTTP_OK = 200
 _CONTENT_TYPE = "application/grpc"
 
 
@@ -74,6 +75,26 @@ class GrpcCall:
     goes on. `connection_window`, `stream_window`: how many bytes of messages the server takes now; who sends some
     subtracts them.
     """
+
+    __slots__ = (
+        "_block",
+        "_decoder",
+        "_first_window",
+        "_has_begun",
+        "_is_answered",
+        "_n_read",
+        "_reader",
+        "_refusal",
+        "_rest",
+        "_target",
+        "connection_window",
+        "ending",
+        "goaway",
+        "is_open",
+        "messages",
+        "outgoing",
+        "stream_window",
+    )
 
     def __init__(self, target: Connect) -> None:
         self.outgoing = _OPENING
@@ -167,12 +188,9 @@ class GrpcCall:
     # the answer ------------------------------------------------------------------------------------------
 
     def _on_headers(self, frame: Frame) -> None:
-        payload = _without_padding(frame)
-        self._begin_block(frame, payload[5:] if frame.flags & Flag.PRIORITY else payload)
-
-    def _begin_block(self, frame: Frame, block: bytes) -> None:
         _check_stream(frame)
-        self._block = frame.flags, block
+        payload = _without_padding(frame)
+        self._block = frame.flags, payload[5:] if frame.flags & Flag.PRIORITY else payload
         self._end_block(frame)
 
     def _on_continuation(self, frame: Frame) -> None:
@@ -216,7 +234,7 @@ class GrpcCall:
             status = int(headers.get(":status", ""))
         except ValueError:
             raise ProtocolError("not HTTP/2: an answer without a status") from None
-        if status < _FIRST_FINAL_STATUS:
+        if status < _HTTP_OK:  # interim (RFC 9110 section 15.2)
             return
         self._is_answered = True
         if status != _HTTP_OK or not headers.get("content-type", "").startswith(_CONTENT_TYPE):

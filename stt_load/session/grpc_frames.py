@@ -48,7 +48,7 @@ class GrpcFrame:
 
 
 @functools.lru_cache(maxsize=64)
-def grpc_frame(message: Message) -> GrpcFrame:
+def grpc_frame(message: bytes) -> GrpcFrame:
     """The frame of a message that every call sends again: its config."""
     return GrpcFrame(message)
 

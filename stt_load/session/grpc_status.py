@@ -11,6 +11,8 @@ from stt_load.session.http2_frames import ErrorCode
 
 
 class GrpcStatus(IntEnum):
+    """How a call ended, as `grpc-status` tells it."""
+
     OK = 0
     CANCELLED = 1
     UNKNOWN = 2

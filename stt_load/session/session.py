@@ -176,11 +176,7 @@ class Session:
             self._error_text.is_understood = True
         if self.schedule is not None and arrived_s > self.deadline_s:
             self._time_out()
-        try:
-            for event in events:
-                self._on_event(arrived_s, event)
-        except ProtocolError as error:
-            self.on_fault(error, arrived_s)
+        self._on_events(arrived_s, events)
         return events
 
     def on_fault(self, error: SttLoadError, now_s: float) -> None:
@@ -193,8 +189,7 @@ class Session:
             self.close_code = None if isinstance(error, CallEnded) else error.close_code
             is_close = is_orderly_end(error)
             if is_close and self._is_sent:
-                for event in self.dialect.on_end():
-                    self._on_event(now_s, event)
+                self._on_events(now_s, self.dialect.on_end())
             if self._is_sent and self._transcript.is_complete_after(is_close):
                 self._finish(now_s if is_close else None)
                 return
@@ -271,6 +266,13 @@ class Session:
         self._outbox.extend(self.dialect.begin(self.audio.length))
         self._audio_before_s = self.dialect.audio_begun_s
         self.dialect.audio_begun_s += self.audio.audio_s
+
+    def _on_events(self, arrived_s: float, events: Sequence[Event]) -> None:
+        try:
+            for event in events:
+                self._on_event(arrived_s, event)
+        except ProtocolError as error:
+            self.on_fault(error, arrived_s)
 
     def _on_event(self, arrived_s: float, event: Event) -> None:
         says_something = not isinstance(event, NEUTRAL_EVENTS)

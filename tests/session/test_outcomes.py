@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from stt_load.errors import (
@@ -15,10 +17,12 @@ from stt_load.errors import (
     TransportError,
     UpgradeRefused,
 )
+from stt_load.session.grpc_status import GrpcStatus
 from stt_load.session.outcomes import (
     CLOSE_OUTCOMES,
     CLOSE_REFUSALS,
     ORDERLY_CLOSES,
+    STATUS_MEANINGS,
     CloseMeaning,
     is_orderly,
     meaning_of_close,
@@ -103,3 +107,18 @@ def test_every_close_that_refuses_says_for_what() -> None:
 
 def test_no_close_is_both_in_good_order_and_somebodys_fault() -> None:
     assert not ORDERLY_CLOSES & CLOSE_OUTCOMES.keys()
+
+
+def test_the_docs_say_what_each_status_of_grpc_means() -> None:
+    text = (Path(__file__).parents[2] / "docs/dialects.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("| status | outcome | what to do |")
+    rows = [line.split("|") for line in table.partition("\n\n")[0].splitlines()[2:]]
+    told = {name: outcome.strip() for _, names, outcome, *_ in rows for name in names.strip().split(", ")}
+    other = told.pop("any other")
+    assert other == f"`{Outcome.SERVER_ERROR}`"
+    meant = {
+        GrpcStatus(status).name: f"`{meaning.outcome}`" + (f", {meaning.refusal}" if meaning.refusal else "")
+        for status, meaning in STATUS_MEANINGS.items()
+        if status != GrpcStatus.OK
+    }
+    assert told == meant
