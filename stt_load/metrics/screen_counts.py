@@ -17,17 +17,19 @@ _SHORTEST_DRIFT_S = 5.0  # between the youngest connection and the oldest: all t
 @dataclass(slots=True)
 class ScreenCounts:
     """Sums over the completed utterances of one stage. `word_times_off`: age of the connection, and how far the times
-    of an utterance's words are off, in seconds."""
+    of an utterance's words are off, in seconds. `interim`: utterances with a text on the screen that was not final."""
 
     first_partials: ClipErrors = field(default_factory=ClipErrors)
     first_finals: ClipErrors = field(default_factory=ClipErrors)
     word_times_off: list[tuple[float, float]] = field(default_factory=list)
+    interim: int = 0
 
     def add(self, completed: Iterable[UtteranceRecord]) -> None:
         for record in completed:
             screen = record.screen
             if screen is None:
                 continue
+            self.interim += len(screen.changes) > len(record.messages)
             if screen.first_partial_errors is not None and screen.first_partial_words:
                 self.first_partials.add(record.clip_id, screen.first_partial_errors, screen.first_partial_words)
             if screen.first_final_errors is not None and screen.first_final_words:
@@ -41,6 +43,10 @@ class ScreenCounts:
             "first_partial_wer": error_rate(self.first_partials.close()),
             "first_final_wer": error_rate(self.first_finals.close()),
         }
+
+    def copy(self) -> ScreenCounts:
+        """The sums as they are now, of which a closed stage keeps no more than it shows."""
+        return ScreenCounts(word_times_off=list(self.word_times_off), interim=self.interim)
 
     @property
     def drift_s_per_min(self) -> float | None:

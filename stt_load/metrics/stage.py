@@ -59,8 +59,7 @@ class StageFigures:
     frames_missed: int  # frames that were late when their utterances ended without them
     turns: TurnCounts = field(default_factory=TurnCounts)
     silence: SilenceCounts = field(default_factory=SilenceCounts)
-    # Of the server's times of words, per minute of connection.
-    word_time_drift_connection_s_per_min: float | None = None
+    screens: ScreenCounts = field(default_factory=ScreenCounts)
 
     @property
     def ok(self) -> int:
@@ -92,6 +91,11 @@ class StageFigures:
     @property
     def cer(self) -> float | None:
         return self._value("cer")
+
+    @property
+    def word_time_drift_connection_s_per_min(self) -> float | None:
+        """How much the server's times of words go wrong with each minute of a connection."""
+        return self.screens.drift_s_per_min
 
     @property
     def first_partial_wer(self) -> float | None:
@@ -375,7 +379,7 @@ class StageStats:
             frames_missed=self.frames_missed,
             turns=replace(self.turns),
             silence=replace(self.silence, words=dict(self.silence.words)),
-            word_time_drift_connection_s_per_min=self.screens.drift_s_per_min,
+            screens=self.screens.copy(),
         )
 
     def _sum(self, figure: Figure) -> float:

@@ -17,6 +17,7 @@ from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, fail
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
+from stt_load.report.screen_table import SCREEN_TITLE, screen_table
 from stt_load.report.server_table import SERVER_TITLE, server_table
 from stt_load.report.table import explanations, headings, rows
 from stt_load.report.terminal import PIPE_WIDTH, cells, empty_table, fitted, plain_table, print_list, print_uncut
@@ -53,6 +54,7 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     _print_table(RESOURCES_TITLE, resource_table(report, is_short=True), gap, console)
     _print_table(SERVER_TITLE, server_table(report), gap, console)
     _print_table(ENDPOINTING_TITLE, endpointing_table(report), gap, console)
+    _print_table(SCREEN_TITLE, screen_table(report), gap, console)
     _print_block("Notes", "", [*report.notes, *explanations(report)], console)
 
 

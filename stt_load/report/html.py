@@ -16,6 +16,7 @@ from stt_load.report.key_figures import key_figures
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.page_templates import page_templates
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
+from stt_load.report.screen_table import SCREEN_TITLE, screen_table
 from stt_load.report.server_table import SERVER_TITLE, server_table
 from stt_load.report.sidecars import Sidecars
 from stt_load.report.table import explanations, headings, rows, stray_text
@@ -58,6 +59,8 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
         server=server_table(report),
         endpointing_title=ENDPOINTING_TITLE,
         endpointing=endpointing_table(report),
+        screen_title=SCREEN_TITLE,
+        screen=screen_table(report),
         sidecars=Sidecars(report.run).described,
         facts=_facts(report),
         headline_chart=next((chart for chart in charts if chart.is_headline), None),

@@ -12,6 +12,7 @@ from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, fail
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
+from stt_load.report.screen_table import SCREEN_TITLE, screen_table
 from stt_load.report.server_table import SERVER_TITLE, server_table
 from stt_load.report.table import explanations, headings, rows
 from stt_load.report.warning_blocks import warning_blocks
@@ -42,6 +43,7 @@ def report_markdown(report: RunReport) -> str:
         (RESOURCES_TITLE, resource_table(report, is_short=True)),
         (SERVER_TITLE, server_table(report)),
         (ENDPOINTING_TITLE, endpointing_table(report)),
+        (SCREEN_TITLE, screen_table(report)),
     )
     parts += [_section(heading, table.headings, table.rows) for heading, table in tables if table is not None]
     of_tables = (line for _, table in tables if table is not None for line in table.notes)

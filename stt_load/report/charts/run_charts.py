@@ -11,6 +11,7 @@ from stt_load.metrics.validity import LATE_LIMIT
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.curves import ages_chart, distribution_chart
 from stt_load.report.charts.delay_against_cuts import delay_against_cuts_chart
+from stt_load.report.charts.errors_against_age import errors_against_age_chart
 from stt_load.report.charts.over_age import age_chart
 from stt_load.report.charts.over_callers import OverCallers, Span
 from stt_load.report.charts.over_spike import spike_chart
@@ -272,6 +273,11 @@ def _patience(report: RunReport) -> Sequence[Chart]:
     return () if chart is None else (chart,)
 
 
+def _screen(report: RunReport) -> Sequence[Chart]:
+    chart = errors_against_age_chart(report)
+    return () if chart is None else (chart,)
+
+
 def _late_frames(report: RunReport) -> Sequence[Chart]:
     marks = tuple(
         Mark(stage, stage.figures.late_frames) for stage in report.stages if stage.figures.late_frames is not None
@@ -334,6 +340,7 @@ CHARTS: tuple[Callable[[RunReport], Sequence[Chart]], ...] = (
     _requests,
     _endpointing,
     _patience,
+    _screen,
     _late_frames,
     _ages,
     _timeline,
