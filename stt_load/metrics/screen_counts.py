@@ -19,8 +19,8 @@ class ScreenCounts:
     """Sums over the completed utterances of one stage. `word_times_off`: age of the connection, and how far the times
     of an utterance's words are off, in seconds. `interim`: utterances with a text on the screen that was not final."""
 
-    first_partials: ClipErrors = field(default_factory=ClipErrors)
-    first_finals: ClipErrors = field(default_factory=ClipErrors)
+    first_partials: ClipErrors = field(default_factory=ClipErrors, compare=False)
+    first_finals: ClipErrors = field(default_factory=ClipErrors, compare=False)
     word_times_off: list[tuple[float, float]] = field(default_factory=list)
     interim: int = 0
 
