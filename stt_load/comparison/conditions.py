@@ -38,7 +38,7 @@ class Condition:
         return " ".join(f"--{name} {value}" for name, value in self.values.items())
 
     def options(self) -> dict[str, str]:
-        """By option key, what a run under this condition is started with. No noise is heard where speech is clean."""
+        """The options of a run under this condition, by key. No noise is heard where speech is clean."""
         given = {name.replace("-", "_"): value for name, value in self.values.items()}
         if given.get("snr") == _CLEAN:
             given.pop("noise", None)

@@ -93,8 +93,8 @@ class Matrix:
 
     @property
     def exit_code(self) -> ExitCode:
-        """As a search ends: 3 where not even the fewest callers are held under some condition, 4 where some run says
-        nothing of that or is not there."""
+        """How the command ends, as a search does: with 3 where not even the fewest callers are held under some
+        condition, with 4 where some run says nothing of that or is not there."""
         if any(not row.is_known for row in self.rows):
             return ExitCode.NOT_BELIEVABLE
         return ExitCode.SLO_MISSED if any(row.holds == 0 for row in self.rows) else ExitCode.FINE
