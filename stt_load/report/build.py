@@ -209,7 +209,7 @@ def _aggregate(
             WorstUtterances(kind.headline),
             StageDots.of(timeline.stage, len(timelines)),
             CallerTally(slos) if is_search(run) else None,
-            drift=DriftWatch(timeline.hold_span[0]) if is_soak and timeline.hold_span else None,
+            drift=DriftWatch(float(timeline.hold["t"])) if is_soak and timeline.hold else None,
             calls=_call_tally(timeline),
         )
         for timeline in timelines
@@ -233,12 +233,14 @@ def _recovery(aggregate: RunAggregate, timelines: Sequence[StageTimeline]) -> Re
 def _drifts(
     aggregate: RunAggregate, timelines: Sequence[StageTimeline], samples: Sequence[SampleRow]
 ) -> tuple[Drift, ...]:
-    """How the figures of a soak change, and the memory of its server; empty for any other run."""
+    """How the figures of a soak change, and the memory of its server; also where it was killed in its hold. Empty for
+    any other run."""
     found: list[Drift] = []
     for timeline in timelines:
         watch = aggregate.stages[timeline.stage].drift
-        if watch is not None and timeline.hold_span is not None:
-            found += [*watch.close(), *memory_drifts(samples, timeline.hold_span)]
+        if watch is not None:
+            ended = timeline.hold_span[1] if timeline.hold_span else math.inf
+            found += [*watch.close(), *memory_drifts(samples, (watch.began, ended))]
     return tuple(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from stt_load.metrics.drift import MEMORY_BOUND, MOST_BINS, Axis, Drift, drift_of
 from stt_load.metrics.figures import Unit
@@ -23,13 +24,17 @@ def memory_drifts(samples: Sequence[SampleRow], hold: Span) -> list[Drift]:
 
 
 def _binned(samples: Sequence[SampleRow], name: str, hold: Span) -> list[tuple[float, float]]:
+    """Mean age and value of each bin that has any."""
     began, ended = hold
-    width_s = (ended - began) / MOST_BINS
-    bins: dict[int, list[float]] = {}  # number of samples, sum of their ages, sum of their values
-    for sample in samples:
-        at, value = sample.get("t"), value_of(sample, name)
-        if isinstance(at, (int, float)) and value is not None and began <= at < ended:
-            sums = bins.setdefault(int((at - began) / width_s), [0, 0.0, 0.0])
-            for place, more in enumerate((1, at - began, value)):
-                sums[place] += more
-    return [(age_s / n, total / n) for _, (n, age_s, total) in sorted(bins.items())]
+    taken = [
+        (at - began, value)
+        for sample in samples
+        if isinstance(at := sample.get("t"), (int, float)) and began <= at < ended
+        if (value := value_of(sample, name)) is not None
+    ]
+    width_s = (max(age_s for age_s, _ in taken) / MOST_BINS if taken else 0.0) or 1.0
+    bins: dict[int, list[tuple[float, float]]] = {}
+    for age_s, value in taken:
+        bins.setdefault(int(age_s / width_s), []).append((age_s, value))
+    columns = (zip(*mine, strict=True) for _, mine in sorted(bins.items()))
+    return [(fmean(ages_s), fmean(values)) for ages_s, values in columns]

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from made_run import MadeRun, made_run
 
+from stt_load.metrics.drift import DriftVerdict
 from stt_load.metrics.recovery import Recovery
 from stt_load.options import Course
 from stt_load.report.build import build_report
@@ -129,6 +130,33 @@ def test_a_server_that_stays_slow_when_callers_have_left_fails() -> None:
     report = reported(way_down(again_s=1.5))
     assert headline(report).startswith("holds 10 callers"), "the way down is no part of the knee"
     assert report.verdict is Verdict.FAIL
+
+
+def soak_run(is_killed: bool) -> MadeRun:
+    """An hour of five callers; the server takes 200 MiB more in it, and gets no slower. `is_killed`: before the
+    end of its hold."""
+    made = made_run((5,), per_stage=2_000, knee_at=100, hold_s=3_600.0, gpu=False, host=True)
+    made.run |= {"course": str(Course.SOAK)}
+    began = made.span(0)[0]
+    for row in made.host:
+        if row["kind"] == "process":
+            row["rss_mib"] = 1_000.0 + 200.0 * (row["t"] - began) / 3_600
+    if is_killed:
+        made.transitions = made.transitions[:2]
+    return made
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_soak_tells_drift_of_memory_also_where_it_was_killed(is_killed: bool) -> None:
+    report = reported(soak_run(is_killed))
+    (memory,) = [drift for drift in report.drifts if drift.name == "memory of the server"]
+    assert memory.verdict is DriftVerdict.DRIFT
+    assert memory.per_hour == pytest.approx(200.0, rel=0.01)
+    (latency,) = [drift for drift in report.drifts if drift.name == "latency p50"]
+    assert latency.verdict is DriftVerdict.NONE
+    assert "drift in 60 min: memory of the server +" in headline(report)
+    assert len(summary_of(report)["drift"]) == len(report.drifts) == 5
+    assert report.verdict is (Verdict.INVALID if is_killed else Verdict.PASS)
 
 
 def test_what_was_not_there_is_not_given_back() -> None:
