@@ -118,6 +118,8 @@ class CallerPool:
         """No utterance begins any more; those in flight end (`is_cut`: are cut now). Returns when none is left, or
         after `limit_s` and what cutting the rest takes."""
         self._is_draining = True
+        if self._switchboard is not None:
+            self._switchboard.stop()
         self._wake()
         if not is_cut:
             self._wait_until_silent(limit_s)

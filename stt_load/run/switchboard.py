@@ -64,14 +64,15 @@ class Switchboard:
     def follow(self, update: StageUpdate) -> None:
         """A phase begins. Calls come from the moment at which they are opened until the settle."""
         if update.phase in (Phase.SETTLE, Phase.DONE):
-            self._stop()
+            self.stop()
         elif update.load is not None and self._client_id in update.call_workers and update.stage != self._stage:
-            self._stop()
+            self.stop()
             self._stage = update.stage
             place, sharing = update.call_workers.index(self._client_id), len(update.call_workers)
             self._dialling = gevent.spawn(self._dial, update.load, place, sharing, self._clock())
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """No call begins any more until the next stage."""
         if self._dialling is not None:
             self._dialling.kill(block=False)
             self._dialling = None
@@ -81,20 +82,18 @@ class Switchboard:
         for call in load.calls():
             if call.ordinal % sharing != place:
                 continue
-            wait_s = began_s + call.at_s - self._clock()
+            due_s = began_s + call.at_s
+            wait_s = due_s - self._clock()
             if wait_s > 0:
                 self._sleep(wait_s)
-            late_s = max(0.0, self._clock() - began_s - call.at_s)
-            if late_s <= LATE_CALL_LIMIT_S:
-                gevent.spawn(self._play, call, late_s)
-            elif not self._has_warned:
-                self._has_warned = True
-                log.warning(
-                    "this load process was too late for a call, by %.1f s: the report counts such calls", late_s
-                )
+            gevent.spawn(self._play, call, due_s)
 
-    def _play(self, planned: PlannedCall, late_s: float) -> None:
-        """One call, from dialling to hanging up."""
+    def _play(self, planned: PlannedCall, due_s: float) -> None:
+        """One call, from dialling to hanging up. One that is too late is left out: the report misses its row."""
+        late_s = max(0.0, self._clock() - due_s)
+        if late_s > LATE_CALL_LIMIT_S:
+            self._warn_once(late_s)
+            return
         caller = self._idle.pop() if self._idle else self._callers.new_caller()
         caller.call = CallInProgress(planned.ordinal, late_s)
         report = self._callers.report
@@ -107,6 +106,11 @@ class Switchboard:
             caller.disconnect()
             report.calls -= 1
             self._idle.append(caller)
+
+    def _warn_once(self, late_s: float) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning("this load process was too late for a call, by %.1f s: the report counts such calls", late_s)
 
     def _talk(self, caller: Caller, until_s: float) -> None:
         """One utterance after the other. Who is refused hangs up and does not try again; who is in the middle of an

@@ -50,6 +50,10 @@ class StoppedClock:
             settle()
         self.now_s = until_s
 
+    @property
+    def has_sleepers(self) -> bool:
+        return bool(self._sleepers)
+
     def jump(self, seconds: float) -> None:
         """The process stands still for so long, and comes to itself."""
         self.now_s += seconds
@@ -233,4 +237,5 @@ def test_a_run_that_ends_cuts_calls_and_their_rows_say_so() -> None:
         assert {row.outcome for row in worker.rows()} == {"interrupted"}
         assert worker.report.calls == 0 and n > 0
         clock.move(5.0)
-        assert len(worker.workload.attempts) == n, "calls that come later find nobody who may speak"
+        assert len(worker.workload.attempts) == n
+        assert not clock.has_sleepers, "nobody waits for the next call"
