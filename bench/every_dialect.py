@@ -41,6 +41,8 @@ def _ladder(name: str, url: str, end: str, callers: int, rounds: int) -> tuple[s
     with tempfile.TemporaryDirectory() as folder:
         line = [*_STT_LOAD, "run", "--dialect", name, "--stt-url", url, "--end", end, "--results", folder]
         line += ["--concurrency", str(callers), "--rounds", str(rounds), "--settle", "0.2s"]
+        longest_ms = DIALECTS[name].capabilities.frame_ms[1]
+        line += ["--frame-ms", str(min(100.0, longest_ms))]
         done = subprocess.run([sys.executable, *line], capture_output=True, text=True, check=False)
         found = list(Path(folder).glob("*/summary.json"))
         if not found:

@@ -38,11 +38,20 @@ class Carrier:
         return imported(self.transport)
 
 
+CONNECTION_NAME = "{connection name}"
+"""Stands for what is different for each connection in the messages of a dialect over `NAMED_WEBSOCKET`."""
+
 WEBSOCKET = Carrier(
     name="websocket",
     schemes=("ws", "wss"),
     prepared="stt_load.session.websocket_frames:ClientFrame",
     transport="stt_load.net.websocket:WebSocketTransport",
+)
+NAMED_WEBSOCKET = Carrier(
+    name="named-websocket",
+    schemes=("ws", "wss"),
+    prepared="stt_load.session.websocket_frames:NamedFrame",
+    transport="stt_load.net.named_websocket:NamedWebSocketTransport",
 )
 TCP = Carrier(
     name="tcp",
@@ -57,7 +66,7 @@ GRPC = Carrier(
     transport="stt_load.net.grpc:GrpcTransport",
 )
 
-CARRIERS: dict[str, Carrier] = {carrier.name: carrier for carrier in (WEBSOCKET, TCP, GRPC)}
+CARRIERS: dict[str, Carrier] = {carrier.name: carrier for carrier in (WEBSOCKET, NAMED_WEBSOCKET, TCP, GRPC)}
 """Every carrier, by its name."""
 
 

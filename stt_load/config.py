@@ -250,7 +250,8 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
         problems.append(f"--utterances-per-connection: {row.name} takes one utterance a connection: leave it out")
     shortest_ms, longest_ms = able.frame_ms
     if not shortest_ms <= values.get("frame_ms", shortest_ms) <= longest_ms:
-        problems.append(f"--frame-ms: {row.name} takes messages of {shortest_ms:g} to {longest_ms:g} ms only")
+        lengths = f"{shortest_ms:g}" if shortest_ms == longest_ms else f"{shortest_ms:g} to {longest_ms:g}"
+        problems.append(f"--frame-ms: {row.name} takes messages of {lengths} ms only")
     return problems + _settle_silence(values, row.name, able)
 
 

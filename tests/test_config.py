@@ -564,6 +564,11 @@ def test_a_scheme_without_a_port_of_its_own_gets_the_servers(given: str, used: s
     assert (config.stt_url, url_note(given, config)) == (used, told)
 
 
+def test_a_dialect_with_one_length_of_frames_names_it() -> None:
+    assert problems_of(dialect="twilio-media") == ("--frame-ms: twilio-media takes messages of 20 ms only",)
+    assert parse_options({"dialect": "twilio-media", "frame_ms": "20"}).frame_ms == 20
+
+
 def test_what_carries_a_dialect_decides_how_its_url_begins() -> None:
     assert problems_of(dialect="wyoming", stt_url="ws://host:1") == (
         "--stt-url: 'ws://host:1' must begin with tcp:// or tcps://: write tcp://host:1",

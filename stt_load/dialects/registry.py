@@ -25,6 +25,7 @@ from stt_load.dialects.sherpa_onnx import SherpaOnnx
 from stt_load.dialects.sherpa_onnx_offline import SherpaOnnxOffline
 from stt_load.dialects.speechmatics import Speechmatics
 from stt_load.dialects.tingwu import TingWu
+from stt_load.dialects.twilio_media import TwilioMedia
 from stt_load.dialects.vllm_realtime import VllmRealtime
 from stt_load.dialects.vosk import Vosk
 from stt_load.dialects.whisperlive import WhisperLive
@@ -194,6 +195,14 @@ DIALECTS: dict[str, DialectRow] = {
             default_url="ws://localhost:8010/v1/ws/transcribe",
             homepage="https://github.com/KoljaB/RealtimeSTT",
             dialect=RealtimeStt,
+        ),
+        DialectRow(
+            name="twilio-media",
+            summary="A bridge of your own that Twilio Media Streams call: µ-law of a call in, texts as it tells them "
+            "out",
+            default_url="ws://localhost:5050/media-stream",
+            homepage="https://www.twilio.com/docs/voice/media-streams/websocket-messages",
+            dialect=TwilioMedia,
         ),
     )
 }

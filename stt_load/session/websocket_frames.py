@@ -19,6 +19,7 @@ try:
 except ImportError:  # a platform for which the library is not compiled
     from websockets.utils import apply_mask
 
+from stt_load.carriers import CONNECTION_NAME
 from stt_load.dialects.events import Message
 
 TEXT, BINARY, CLOSE = 0x1, 0x2, 0x8  # opcodes, section 11.8
@@ -48,6 +49,22 @@ class ClientFrame:
     def message(self) -> Message:
         """The message as it was given."""
         return self._payload.decode() if self.opcode == TEXT else self._payload
+
+
+class NamedFrame:
+    """One message in which each connection has a name of its own, in the place of `CONNECTION_NAME`."""
+
+    __slots__ = ("_opcode", "_parts", "message")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self._opcode = TEXT if isinstance(message, str) else BINARY
+        payload = message.encode() if isinstance(message, str) else message
+        self._parts = payload.split(CONNECTION_NAME.encode())
+
+    def named(self, name: bytes) -> ClientFrame:
+        """The frame of one connection."""
+        return ClientFrame(name.join(self._parts), self._opcode)
 
 
 @functools.lru_cache(maxsize=64)

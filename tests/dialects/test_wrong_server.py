@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from virtual_time import VirtualCaller, sounds
 
-from stt_load.carriers import WEBSOCKET
 from stt_load.dialects.base import Settings
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
@@ -21,7 +20,7 @@ SERVERS_THAT_GREET = {
 }
 
 # Who doesn't speak over websockets gets no further than the upgrade.
-ROWS = [row for row in DIALECTS.values() if row.dialect.carrier is WEBSOCKET]
+ROWS = [row for row in DIALECTS.values() if "ws" in row.url_schemes]
 PAIRS = [(row, server) for row in ROWS for server in SERVER_DIALECTS if server != row.name]
 
 

@@ -21,6 +21,7 @@ from stt_load.server.dialects.sherpa_onnx import SherpaOnnxServer
 from stt_load.server.dialects.sherpa_onnx_offline import SherpaOnnxOfflineServer
 from stt_load.server.dialects.speechmatics import SpeechmaticsServer
 from stt_load.server.dialects.tingwu import TingWuServer
+from stt_load.server.dialects.twilio_media import TwilioMediaServer
 from stt_load.server.dialects.vllm_realtime import VllmRealtimeServer
 from stt_load.server.dialects.vosk import VoskServer
 from stt_load.server.dialects.whisperlive import WhisperLiveServer
@@ -48,4 +49,5 @@ SERVER_DIALECTS: dict[str, type[ServerDialect]] = {
     "riva": RivaServer,
     "deepgram-flux": DeepgramFluxServer,
     "realtimestt": RealtimeSttServer,
+    "twilio-media": TwilioMediaServer,
 }

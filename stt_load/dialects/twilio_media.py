@@ -1,0 +1,154 @@
+"""Twilio Media Streams, of which this plays Twilio's part: µ-law of a call in, texts as the bridge tells them out.
+
+Server: a bridge of your own, which Twilio would call: a websocket that takes what `<Connect><Stream>` sends, as
+twilio.com/docs/voice/media-streams/websocket-messages describes it (read 2026-11-29). SignalWire and others send the
+same. What ten public bridges read of it was looked at: the ids and parameters of `start`, payload and timestamp of
+`media`.
+
+What a client must know:
+
+- Twilio sends `connected`, `start`, a `media` for each 20 ms (`--frame-ms 20`), `stop`. A call has a `streamSid` and a
+  `callSid` of its own, and each `media` counts on: number, chunk, milliseconds. So a connection is one call, with one
+  utterance.
+- Nothing is said there of transcripts. The bridge has to send them back over the same websocket, as JSON of any shape:
+  the options say where the text is, and what tells that it is final. Twilio itself ignores such a message.
+- `media`, `mark` and `clear`, with which a bridge speaks to the caller, change nothing here.
+- Twilio signs the upgrade (`X-Twilio-Signature`). A bridge that checks that needs the header from STT_LOAD_HEADERS, or
+  the check switched off.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+
+from stt_load.carriers import CONNECTION_NAME, NAMED_WEBSOCKET
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
+from stt_load.dialects.events import Event, Final, Ignored, Message
+from stt_load.dialects.options import DialectOption
+from stt_load.dialects.wire import as_mulaw, interim_text, parse_object, partial, shown, try_object, unknown
+from stt_load.errors import ProtocolError
+
+RATE_HZ = 8_000
+STREAM, CALL, ACCOUNT = f"MZ{CONNECTION_NAME}", f"CA{CONNECTION_NAME}", "AC" + "0" * 32
+WITHOUT_EFFECT = ("media", "mark", "clear")
+_BEFORE_MEDIA = 1  # messages that are numbered: `start`
+
+Path = tuple[str | int, ...]
+
+
+def parse_path(text: str) -> Path:
+    """`results.0.text`: keys of objects and places in lists. Raises ValueError where a step is missing."""
+    steps = text.split(".")
+    if not all(steps):
+        raise ValueError(f"{text!r} is no path: write keys with dots between them, as in transcript.text")
+    return tuple(int(step) if step.isdecimal() and len(step) < 6 else step for step in steps)
+
+
+def parse_condition(text: str) -> tuple[Path, object] | None:
+    """`is_final` (which has to be true) or `type=final`; None for an empty text: every text is final."""
+    path, separator, value = text.partition("=")
+    return (parse_path(path), value if separator else True) if text else None
+
+
+def parse_parameters(text: str) -> Mapping[str, str]:
+    """`NAME:VALUE` with commas between them."""
+    pairs = [pair.partition(":") for pair in text.split(",") if pair.strip()]
+    if not all(name.strip() and colon for name, colon, _ in pairs):
+        raise ValueError(f"{text!r}: write NAME:VALUE with commas between them")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+class TwilioMedia(Dialect):
+    """One call to a bridge."""
+
+    carrier = NAMED_WEBSOCKET
+    options = (
+        DialectOption("text", "text", "where a message has its text, as in transcript.text", parse_path),
+        DialectOption("final", "is_final", "what is true of a last text, or type=final; empty: all", parse_condition),
+        DialectOption("parameters", "", "customParameters of start: NAME:VALUE with commas", parse_parameters),
+    )
+    unconfirmed = (
+        "everything here is told by Twilio's documents and by the code of bridges; none of them was spoken to",
+        "that a bridge answers `stop` with its last text, or closes, where the client ends the utterance",
+    )
+
+    def __init__(self, settings: Settings = DEFAULTS) -> None:
+        super().__init__(settings)
+        self.capabilities = Capabilities(
+            sample_rate_hz=RATE_HZ,
+            encoding="µ-law",
+            frame_ms=(20, 20),
+            ends=("server", "client"),
+            quiet_s=2.0,
+            trailing_silence_s=2.0,
+            answers_end=False,
+        )
+        self._n_media = 0  # of this utterance
+
+    def connect(self, url: str) -> Connect:
+        connected = {"event": "connected", "protocol": "Call", "version": "1.0.0"}
+        return Connect(url, first_messages=(json.dumps(connected),))
+
+    def begin(self, length: AudioLength) -> Sequence[Message]:
+        start = {
+            "accountSid": ACCOUNT,
+            "streamSid": STREAM,
+            "callSid": CALL,
+            "tracks": ["inbound"],
+            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": RATE_HZ, "channels": 1},
+            "customParameters": dict(self.option["parameters"]),
+        }
+        self._n_media = length.frames
+        return (json.dumps({"event": "start", "sequenceNumber": "1", "start": start, "streamSid": STREAM}),)
+
+    def encode_nth(self, n: int, pcm: bytes) -> Sequence[Message]:
+        media = {
+            "track": "inbound",
+            "chunk": str(n + 1),
+            "timestamp": str(round(1_000 * n * len(pcm) / 2 / RATE_HZ)),
+            "payload": base64.b64encode(as_mulaw(pcm)).decode(),
+        }
+        number = str(n + 1 + _BEFORE_MEDIA)
+        return (json.dumps({"event": "media", "sequenceNumber": number, "media": media, "streamSid": STREAM}),)
+
+    def finalise(self) -> Sequence[Message]:
+        stop = {"accountSid": ACCOUNT, "callSid": CALL}
+        number = str(self._n_media + 1 + _BEFORE_MEDIA)
+        return (json.dumps({"event": "stop", "sequenceNumber": number, "stop": stop, "streamSid": STREAM}),)
+
+    def on_message(self, message: Message) -> Sequence[Event]:
+        body = parse_object(message)
+        if body.get("event") in WITHOUT_EFFECT:
+            return (Ignored(str(body["event"])),)
+        condition = self.option["final"]
+        if condition is not None and _at(body, condition[0]) != condition[1]:
+            text = interim_text(body, *self.option["text"])
+            return partial(text) if text else (unknown(body),)
+        last = _at(body, self.option["text"])
+        if last is _MISSING and condition is None:
+            return (unknown(body),)
+        if last is not None and not isinstance(last, str):
+            raise ProtocolError(f"{'.'.join(map(str, self.option['text']))} is not a text: {shown(body)}")
+        return (Final((last or "").strip()),)
+
+    @staticmethod
+    def recognises(message: Message) -> bool:
+        body = try_object(message)
+        return body.get("event") in WITHOUT_EFFECT and "streamSid" in body
+
+
+_MISSING = object()
+
+
+def _at(body: object, path: Path) -> object:
+    """What is at the end of a path; `_MISSING` where it leads nowhere."""
+    for step in path:
+        if isinstance(body, dict) and str(step) in body:
+            body = body[str(step)]
+        elif isinstance(body, list) and isinstance(step, int) and step < len(body):
+            body = body[step]
+        else:
+            return _MISSING
+    return body
