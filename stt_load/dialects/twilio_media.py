@@ -27,7 +27,7 @@ from stt_load.carriers import CONNECTION_NAME, NAMED_WEBSOCKET
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Ignored, Message
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import as_mulaw, interim_text, parse_object, partial, shown, try_object, unknown
+from stt_load.dialects.wire import interim_text, parse_object, partial, shown, try_object, unknown
 from stt_load.errors import ProtocolError
 
 RATE_HZ = 8_000
@@ -108,7 +108,7 @@ class TwilioMedia(Dialect):
             "track": "inbound",
             "chunk": str(n + 1),
             "timestamp": str(round(1_000 * n * len(pcm) / 2 / RATE_HZ)),
-            "payload": base64.b64encode(as_mulaw(pcm)).decode(),
+            "payload": _as_mulaw(pcm),
         }
         number = str(n + 1 + _BEFORE_MEDIA)
         return (json.dumps({"event": "media", "sequenceNumber": number, "media": media, "streamSid": STREAM}),)
@@ -137,6 +137,14 @@ class TwilioMedia(Dialect):
     def recognises(message: Message) -> bool:
         body = try_object(message)
         return body.get("event") in WITHOUT_EFFECT and "streamSid" in body
+
+
+def _as_mulaw(pcm: bytes) -> str:
+    import numpy as np
+
+    from stt_load.audio.line_codecs import MULAW  # which loads libsndfile: who only asks for dialects doesn't wait
+
+    return base64.b64encode(MULAW.encode(np.frombuffer(pcm, "<i2"))).decode()
 
 
 _MISSING = object()

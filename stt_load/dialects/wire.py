@@ -172,26 +172,6 @@ def as_int16(pcm: bytes) -> bytes:
     return bytes(np.minimum(np.rint(samples * 32_768), 32_767).astype("<i2").tobytes())
 
 
-def as_mulaw(pcm: bytes) -> bytes:
-    """int16 LE → G.711 µ-law: sign, exponent and four bits of the magnitude with a bias of 132, all inverted."""
-    import numpy as np
-
-    samples = np.frombuffer(pcm, dtype="<i2").astype(np.int32)
-    magnitude = np.minimum(np.abs(samples), 32_635) + 132
-    exponent = np.frexp(magnitude)[1] - 8
-    code = np.where(samples < 0, 0x80, 0) | exponent << 4 | magnitude >> exponent + 3 & 0x0F
-    return bytes((code ^ 0xFF).astype(np.uint8))
-
-
-def from_mulaw(data: bytes) -> bytes:
-    """G.711 µ-law → int16 LE."""
-    import numpy as np
-
-    code = np.frombuffer(data, dtype=np.uint8).astype(np.int32) ^ 0xFF
-    magnitude = ((code & 0x0F) << 3 | 0x84) << (code >> 4 & 7)
-    return bytes(np.where(code & 0x80, 132 - magnitude, magnitude - 132).astype("<i2"))
-
-
 def as_base64(pcm: bytes) -> str:
     return base64.b64encode(pcm).decode("ascii")
 

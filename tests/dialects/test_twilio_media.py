@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import time
 from threading import Thread
@@ -11,17 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from fakes import record_of
 from websockets.sync.server import ServerConnection, serve
 
 from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule
+from stt_load.audio.line_codecs import MULAW
 from stt_load.dialects.base import Settings
 from stt_load.dialects.events import Event, Final, Ignored, Partial
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.twilio_media import TwilioMedia
-from stt_load.dialects.wire import as_mulaw, from_mulaw
 from stt_load.errors import ConfigError, Outcome, ProtocolError
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.inline_driver import InlineDriver
@@ -96,7 +94,7 @@ def test_a_bridge_is_told_what_twilio_tells_and_each_call_has_names_of_its_own()
     media = [message["media"] for message in one if message["event"] == "media"]
     assert [(each["chunk"], each["timestamp"]) for each in media] == [(str(n + 1), str(20 * n)) for n in range(10)]
     payload = b"".join(base64.b64decode(each["payload"]) for each in media)
-    assert payload == as_mulaw(SPEECH.samples.tobytes())
+    assert payload == MULAW.encode(SPEECH.samples)
 
 
 @pytest.mark.parametrize(
@@ -126,21 +124,3 @@ def test_a_final_text_that_is_none_is_the_bridges_fault() -> None:
 def test_paths_and_parameters_that_are_none_are_refused(option: str) -> None:
     with pytest.raises(ConfigError):
         ROW.parse_options([option])
-
-
-def test_mu_law_is_what_libsndfile_makes_of_it() -> None:
-    codes = bytes(range(256))
-    decoded, _ = soundfile.read(
-        io.BytesIO(codes), samplerate=8_000, channels=1, format="RAW", subtype="ULAW", dtype="int16"
-    )
-    assert from_mulaw(codes) == decoded.astype("<i2").tobytes()
-    assert as_mulaw(from_mulaw(codes))[:127] == codes[:127]
-    samples = np.arange(-32_768, 32_768).astype("<i2")
-    ours = np.frombuffer(from_mulaw(as_mulaw(samples.tobytes())), "<i2").astype(int)
-    written = io.BytesIO()
-    soundfile.write(written, samples, 8_000, format="RAW", subtype="ULAW")
-    theirs = np.frombuffer(from_mulaw(written.getvalue()), "<i2").astype(int)
-    off, their_off = np.abs(ours - samples), np.abs(theirs - samples)
-    half_step = (np.abs(samples.astype(int)) + 132) / 32
-    assert (off <= half_step).all()
-    assert off.mean() <= their_off.mean()

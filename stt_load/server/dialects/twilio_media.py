@@ -10,9 +10,10 @@ import binascii
 import json
 from collections.abc import Sequence
 
+from stt_load.audio.line_codecs import MULAW
 from stt_load.dialects.events import Message
 from stt_load.dialects.twilio_media import RATE_HZ
-from stt_load.dialects.wire import from_mulaw, interim_text, try_object
+from stt_load.dialects.wire import interim_text, try_object
 from stt_load.server.server_dialect import (
     Close,
     FeedAudio,
@@ -41,7 +42,7 @@ class TwilioMediaServer(ServerDialect):
                     mulaw = base64.b64decode(interim_text(body, "media", "payload"), validate=True)
                 except binascii.Error:
                     return (Close(1003, "a payload that is no base64"),)
-                return (FeedAudio(from_mulaw(mulaw)),)
+                return (FeedAudio(MULAW.decode(mulaw).astype("<i2").tobytes()),)
             case "stop":
                 return (Flush(),)
         return ()
