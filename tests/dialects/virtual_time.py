@@ -209,4 +209,4 @@ def sounds(rate_hz: int, *spans_s: tuple[float, float]) -> Clip:
     times_s = np.arange(round(spans_s[-1][1] * rate_hz)) / rate_hz
     is_loud = np.any([(start_s <= times_s) & (times_s < end_s) for start_s, end_s in spans_s], axis=0)
     samples = np.where(is_loud, 8_000 * np.sin(2 * np.pi * 220 * times_s), 0.0)
-    return Clip("sounds", "", samples.astype(np.int16), rate_hz, spans_s[0][0], spans_s[-1][1])
+    return Clip("sounds", "pieces", samples.astype(np.int16), rate_hz, spans_s[0][0], spans_s[-1][1])
