@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from stt_load.comparison.conditions import AXES, Condition
+from stt_load.comparison.run_folder import NOT_OF_THE_FIGURES
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.kinds import STREAM, LoadKind
-from stt_load.metrics.figures import headline_of
+from stt_load.metrics.figures import FIGURES_BY_NAME, headline_of
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.raw_files import RUN
 from stt_load.report.report_files import read_report
-from stt_load.report.wording import why_not
+from stt_load.report.table import is_few
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """What was measured with so many callers. `wer`: a ratio. `latency_s`: the p95 of the headline, infinite where it
-    falls on a failed utterance. `doubt`: why it is not to be believed; None where it is. None: not measured."""
+    falls on a failed utterance. `has_few`: too few clips bound the WER. `unmet`: the conditions that its run does not
+    meet, by name. None: not measured."""
 
     users: int
     verdict: Verdict
@@ -32,7 +34,8 @@ class Step:
     latency_s: float | None
     error_rate: float | None
     words_from_nothing: float | None
-    doubt: str | None
+    has_few: bool
+    unmet: tuple[str, ...]
 
     @classmethod
     def of(cls, stage: StageReport, kind: LoadKind) -> Step:
@@ -44,8 +47,14 @@ class Step:
             stage.value(headline_of(kind), "p95"),
             figures.error_rate,
             figures.words_from_nothing,
-            why_not(stage) if stage.verdict in (Verdict.INVALID, Verdict.EMPTY) else None,
+            is_few(stage, FIGURES_BY_NAME["wer"], None),
+            ("nothing was counted",) if stage.verdict is Verdict.EMPTY else tuple(f.condition for f in stage.broken),
         )
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the figures are not to be believed: they are where all that is missing is enough of them."""
+        return bool(set(self.unmet) - {NOT_OF_THE_FIGURES})
 
 
 @dataclass(frozen=True, slots=True)

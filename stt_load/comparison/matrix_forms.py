@@ -28,7 +28,7 @@ def print_matrix(matrix: Matrix, console: Console | None = None) -> None:
         console.print(Text(titled.title, style="bold"))
         print_uncut(toned_table(titled.table), console)
         console.print()
-    print_lines("Not believed", told.doubts, console, "bold yellow")
+    print_lines("What the runs lack", told.doubts, console, "bold yellow")
     print_lines("Notes", told.notes, console)
 
 
@@ -73,5 +73,6 @@ def _step(step: Step) -> dict[str, Any]:
         "is_failed": is_failed,
         "error_rate": step.error_rate,
         "words_from_nothing": step.words_from_nothing,
-        "doubt": step.doubt,
+        "has_few": step.has_few,
+        "unmet": step.unmet,
     }

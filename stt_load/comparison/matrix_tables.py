@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
 from stt_load.comparison.conditions import AXES
 from stt_load.comparison.matrix import Matrix, Row, Step
 from stt_load.comparison.tables import Tone, TonedCell, TonedTable
+from stt_load.metrics.bootstrap import MIN_CLUSTERS
 from stt_load.metrics.figures import FAILED, NOTHING
+from stt_load.report.table import FEW
 
 UNKNOWN = "?"
 MORE = "+"
@@ -27,7 +29,7 @@ class TitledTable:
 
 @dataclass(frozen=True, slots=True)
 class MatrixText:
-    """Everything that is told of a matrix, whatever it is told in. `doubts`: why conditions are not to be believed."""
+    """Everything that is told of a matrix, whatever it is told in. `doubts`: what its runs lack."""
 
     tables: tuple[TitledTable, ...]
     doubts: tuple[str, ...]
@@ -57,7 +59,7 @@ def holds_cell(row: Row) -> TonedCell:
 
 def wer_cell(step: Step | None) -> TonedCell:
     """The word error rate of a stage, in percent."""
-    return _figure(step, lambda step: step.wer, lambda wer: f"{100 * wer:.1f}")
+    return _figure(step, lambda step: step.wer, lambda wer: f"{100 * wer:.1f}{FEW if step and step.has_few else ''}")
 
 
 def _latency_cell(step: Step | None) -> TonedCell:
@@ -74,7 +76,9 @@ def _figure(step: Step | None, value_of: Callable[[Step], float | None], write: 
         return TonedCell(NOTHING, Tone.FAINT)
     if math.isinf(value):
         return TonedCell(FAILED, Tone.BAD)
-    return TonedCell(write(value) + (UNKNOWN if step.doubt else ""), Tone.FAINT if step.doubt else Tone.PLAIN)
+    return TonedCell(
+        write(value) + (UNKNOWN if step.is_doubtful else ""), Tone.FAINT if step.is_doubtful else Tone.PLAIN
+    )
 
 
 def _grid(matrix: Matrix, cell: Callable[[Row], TonedCell]) -> TonedTable:
@@ -118,30 +122,29 @@ def _callers(matrix: Matrix) -> str:
 
 
 def _doubts(matrix: Matrix) -> tuple[str, ...]:
-    """Why figures have a question mark, a line for each reason of each condition."""
-    lines: dict[tuple[str, str], list[str]] = {}
+    """What runs lack, a line for each thing."""
+    where: dict[str, list[str]] = {}
     for row in matrix.rows:
+        if row.folder is None:
+            where.setdefault("no run came to its end", []).append(row.condition.in_words())
+        unmet: dict[str, list[str]] = {}
         for step in row.steps:
-            if step.doubt:
-                lines.setdefault((row.condition.in_words(), step.doubt), []).append(str(step.users))
-    told = [f"{words}, at {' and '.join(users)}: {doubt}" for (words, doubt), users in lines.items()]
-    missing = [row.condition.in_words() for row in matrix.rows if row.folder is None]
-    return (*told, *(f"{words}: no run came to its end" for words in missing))
+            for name in step.unmet:
+                unmet.setdefault(name, []).append(str(step.users))
+        for name, users in unmet.items():
+            where.setdefault(f"{name}: not met", []).append(f"{row.condition.in_words()} at {' and '.join(users)}")
+    return tuple(f"{what}: {'; '.join(conditions)}" for what, conditions in where.items())
 
 
 def _notes(matrix: Matrix) -> tuple[str, ...]:
     slos = dict.fromkeys(text for row in matrix.rows for text in row.slos)
-    cells = [holds_cell(row).text for row in matrix.rows]
-    return tuple(
-        _told(
-            (f"held: the most {_callers(matrix)} under whom every objective is met ({', '.join(slos)})", bool(slos)),
-            (f"{MORE} no larger number was tried", any(MORE in cell for cell in cells)),
-            (f"{UNKNOWN} not to be believed, or not known", bool(_doubts(matrix))),
-            ("p95: of the headline figure, in seconds: EOS latency, or the total time of an upload", True),
-            (f"folder of the runs: {matrix.folder}", True),
-        )
+    texts = [holds_cell(row).text for row in matrix.rows]
+    lines = (
+        (f"held: the most {_callers(matrix)} under whom every objective is met ({', '.join(slos)})", bool(slos)),
+        (f"{MORE} no larger number was tried", any(MORE in text for text in texts)),
+        (f"{UNKNOWN} not to be believed, or not known", bool(_doubts(matrix))),
+        (f"{FEW} fewer than {MIN_CLUSTERS} clips", any(step.has_few for row in matrix.rows for step in row.steps)),
+        ("p95: of the headline figure, in seconds: EOS latency, or the total time of an upload", bool(matrix.users)),
+        (f"folder of the runs: {matrix.folder}", True),
     )
-
-
-def _told(*lines: tuple[str, bool]) -> Iterable[str]:
-    return (line for line, is_told in lines if is_told)
+    return tuple(line for line, is_told in lines if is_told)

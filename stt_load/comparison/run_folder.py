@@ -20,7 +20,7 @@ from stt_load.report.report_files import read_report
 from stt_load.report.run_facts import hardware, run_facts
 from stt_load.report.wording import at_callers, names_of, why_not
 
-_NOT_OF_THE_FIGURES = "enough samples"
+NOT_OF_THE_FIGURES = "enough samples"
 """The condition whose breach leaves the figures true: only the objectives are not decided."""
 
 _WIDTH_OF_95 = 3.92  # standard errors from one end of a 95 % interval to the other
@@ -70,7 +70,7 @@ def _disbelief(stage: StageReport) -> str:
     """Why the figures of a stage are not to be believed; nothing where they are."""
     if stage.verdict is Verdict.EMPTY:
         return why_not(stage)
-    return "; ".join(finding.detail for finding in stage.broken if finding.condition != _NOT_OF_THE_FIGURES)
+    return "; ".join(finding.detail for finding in stage.broken if finding.condition != NOT_OF_THE_FIGURES)
 
 
 def _left_out(report: RunReport) -> Iterable[str]:

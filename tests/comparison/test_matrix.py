@@ -106,7 +106,7 @@ def test_two_options_stand_against_each_other_and_what_is_missing_is_told(place:
     assert clean[0] == "clean"
     assert float(clean[2]) - float(clean[1]) == pytest.approx(20.0, abs=4.0)
     assert noisy[2] == "-"
-    assert "--snr 10 --codec mulaw8k: no run came to its end" in " ".join(done.printed.split())
+    assert "no run came to its end: --snr 10 --codec mulaw8k" in " ".join(done.printed.split())
     assert done.code == 4
 
 
