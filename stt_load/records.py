@@ -311,6 +311,16 @@ class UtteranceRecord(Utterance, gc=False):
         return None if drift_s is None else abs(drift_s)
 
     @property
+    def is_split(self) -> bool:
+        """The server made several turns of it."""
+        return (self.turns or 0) > 1
+
+    @property
+    def is_left_open(self) -> bool:
+        """The server was to end its turn, and told no end of it after the speech."""
+        return self.cut_early is not None and self.end == "server" and self.endpointing_delay_s is None
+
+    @property
     def is_transcribed(self) -> bool:
         """Whether there are words to be scored, or should be."""
         return KINDS[self.kind].is_transcribed

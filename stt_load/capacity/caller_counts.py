@@ -32,6 +32,10 @@ def _late(slo: Slo, record: UtteranceRecord) -> Piece | None:
     return None if value is None else (float(not slo.is_met_by(value)), 1.0)
 
 
+def _late_end_of_turn(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    return (1.0, 1.0) if record.is_left_open else _late(slo, record)
+
+
 def _has_failed_before_its_value(slo: Slo, record: UtteranceRecord) -> bool:
     if record.is_ok or record.is_silent or _is_interrupted(record):
         return False
@@ -88,6 +92,20 @@ def _letter_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
     return float(record.character_errors or 0), float(record.reference_characters or 0)
 
 
+def _cut_early(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    return None if record.cut_early is None else (float(record.cut_early), 1.0)
+
+
+def _split(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    return None if record.cut_early is None else (float(record.is_split), 1.0)
+
+
+def _ended_eagerly(slo: Slo, record: UtteranceRecord) -> Piece | None:
+    if record.cut_early is None or record.eager_turn_ends is None:
+        return None
+    return float(bool(record.eager_turn_ends)), 1.0
+
+
 _MEASURES: dict[str, Measure] = {
     "error_rate": _failed,
     "wer": _word_errors,
@@ -95,13 +113,17 @@ _MEASURES: dict[str, Measure] = {
     "cer": _letter_errors,
     "first_partial_wer": _first_partial_errors,
     "first_final_wer": _first_final_errors,
+    "cut_early_rate": _cut_early,
+    "split_rate": _split,
+    "eager_end_rate": _ended_eagerly,
 }
 
 
 def measure_of(slo: Slo) -> Measure:
     """What an utterance adds to an objective that has a share."""
     if slo.figure.is_distribution:
-        return _amount if slo.percentile is None else _late
+        is_turn = slo.figure.name == "endpointing_delay"
+        return _amount if slo.percentile is None else _late_end_of_turn if is_turn else _late
     return _MEASURES[slo.figure.name]
 
 

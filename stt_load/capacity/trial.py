@@ -83,7 +83,8 @@ class Trial:
     objectives: tuple[TrialObjective, ...] = ()
 
 
-_RATES = frozenset({"error_rate", "wer", "wer_all", "cer"})
+_OF_UTTERANCES = frozenset({"error_rate", "cut_early_rate", "split_rate", "eager_end_rate"})
+_RATES = _OF_UTTERANCES | {"wer", "wer_all", "cer"}
 
 
 def allowed_share(slo: Slo) -> float | None:
@@ -101,7 +102,7 @@ def allowed_share(slo: Slo) -> float | None:
 
 def counts_utterances(slo: Slo) -> bool:
     """Parts and wholes of the objective are utterances."""
-    return slo.percentile is not None or slo.figure.name == "error_rate"
+    return slo.percentile is not None or slo.figure.name in _OF_UTTERANCES
 
 
 def misses(result: SloResult) -> bool:

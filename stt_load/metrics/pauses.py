@@ -17,7 +17,7 @@ class PauseFigures:
     """The utterances of a stage whose clip has a pause of `pause_s`; None: of those that are spoken as they are.
 
     `judged`: those of which it is known whether a turn was ended too early, `cut`: those where one was. `delay`: the
-    endpointing delay of the completed ones, infinite where the turn was never ended.
+    endpointing delay, infinite where the turn was never ended.
     """
 
     pause_s: float | None
@@ -51,9 +51,10 @@ class PauseTallies:
             tally = self._by_pause.setdefault(pause_in(record.clip_id), _Tally())
             tally.judged += 1
             tally.cut += record.cut_early
-            if record.is_ok and record.end == "server":
-                delay_s = record.endpointing_delay_s
-                tally.delays.append(math.inf if delay_s is None else delay_s)
+            if record.is_left_open:
+                tally.delays.append(math.inf)
+            elif record.endpointing_delay_s is not None:
+                tally.delays.append(record.endpointing_delay_s)
 
     def close(self) -> tuple[PauseFigures, ...]:
         """Those with a pause, the shortest first, behind those without; nothing where no clip was given a pause."""

@@ -195,14 +195,15 @@ class StageFigures:
         return value
 
     def without_value(self, figure: Figure) -> int:
-        """Failed utterances that have no value of a figure which completed ones have: each is later than any bound. So
-        is a completed one whose turn the server never ended, where the end of turns is what the figure is about.
+        """Failed utterances that have no value of a figure which completed ones have, and turns that were never ended:
+        each is later than any bound.
 
-        None of them counts where no completed utterance has one either: the figure does not exist with this server.
+        No failed one counts where no completed utterance has one either: the figure does not exist with this server.
         """
-        open_turns = self.turns.left_open if figure.name == "endpointing_delay" else 0
-        exists = bool(self.distributions[figure.name].n or open_turns) or self.ok == self.silence.ok
-        return self.errors - self.silence.failed + open_turns if figure.source is Source.COMPLETED and exists else 0
+        if figure.name == "endpointing_delay":
+            return self.turns.left_open
+        exists = bool(self.distributions[figure.name].n) or self.ok == self.silence.ok
+        return self.errors - self.silence.failed if figure.source is Source.COMPLETED and exists else 0
 
     def with_failed(self, figure: Figure) -> Distribution:
         """The values of a figure, and an infinite one for each failed utterance that has none: what its percentiles

@@ -15,8 +15,7 @@ class TurnCounts:
 
     `judged`: utterances of which it is known whether a turn was ended too early; `cut`, `split`: those where one was,
     and those that became several turns. `placed`: those of whose words the place in the audio is known, `words_lost`:
-    the words that they lost at early ends. `left_open`: completed ones whose turn the server, which was to end it, told
-    no end of after the speech. `eager_told`: utterances whose server tells of ends that it may take back, `eager`:
+    the words that they lost at early ends. `left_open`: those whose turn the server was to end, and told no end of. `eager_told`: utterances whose server tells of ends that it may take back, `eager`:
     those that had one, `resumed`: how many were taken back.
     """
 
@@ -36,12 +35,11 @@ class TurnCounts:
                 continue
             self.judged += 1
             self.cut += record.cut_early
-            self.split += (record.turns or 0) > 1
+            self.split += record.is_split
+            self.left_open += record.is_left_open
             if record.words_lost_at_cut is not None:
                 self.placed += 1
                 self.words_lost += record.words_lost_at_cut
-            if record.endpointing_delay_s is None and record.is_ok and record.end == "server":
-                self.left_open += 1
             if record.eager_turn_ends is not None:
                 self.eager_told += 1
                 self.eager += bool(record.eager_turn_ends)

@@ -21,6 +21,10 @@ TEXTS_WITH_SHARE = (
     "wer<10%",
     "wer_all<10%",
     "cer<10%",
+    "cut_early_rate<10%",
+    "split_rate<10%",
+    "eager_end_rate<10%",
+    "endpointing_delay:p95<1s",
 )
 
 
@@ -44,6 +48,10 @@ def records() -> list[UtteranceRecord]:
             connect_s=drawn.choice([0.001, 0.003, None]),
             text=drawn.choice(TEXTS),
             phase=drawn.choice(["hold", "hold", "ramp"]),
+            endpointing_delay_s=drawn.choice([0.3, 1.3, None]),
+            cut_early=drawn.choice([True, False, None]),
+            turns=drawn.choice([1, 2]),
+            eager_turn_ends=drawn.choice([[1.0], [], None]),
         )
         for index in range(120)
     ]
