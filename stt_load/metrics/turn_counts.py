@@ -15,8 +15,9 @@ class TurnCounts:
 
     `judged`: utterances of which it is known whether a turn was ended too early; `cut`, `split`: those where one was,
     and those that became several turns. `placed`: those of whose words the place in the audio is known, `words_lost`:
-    the words that they lost at early ends. `left_open`: those whose turn the server was to end, and told no end of. `eager_told`: utterances whose server tells of ends that it may take back, `eager`:
-    those that had one, `resumed`: how many were taken back.
+    the words that they lost at early ends. `left_open`: those whose turn the server was to end, and told no end of.
+    `eager_told`: utterances whose server tells of ends that it may take back, `eager`: those that had one, `resumed`:
+    how many were taken back.
     """
 
     judged: int = 0

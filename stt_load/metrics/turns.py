@@ -33,6 +33,7 @@ to about a tenth of a second, and the last sound of a word may be weaker than th
 AT_CUT_S = 0.5
 """A word that begins or ends so near to a cut may be lost by it."""
 
+_MISHEARD = 2  # words that stand where words of the reference were said; what is heard in silence may stand for one
 _SENT_S = 0.001  # of its speech may be left where rounding took it
 
 
@@ -121,12 +122,13 @@ class TurnJudge:
             record.endpointing_delay_s = round(in_time[0] - speech_end_s, 6)
 
     def _goes_on(self, record: UtteranceRecord, n_characters: int) -> bool:
-        """Whether words of the reference were told behind so many characters of the transcript."""
+        """Whether words of the reference were told behind so many characters of the transcript: one as it is, or more
+        misheard ones than chance puts there."""
         if not says_something(record.text[n_characters:]):
             return False
         found = self._match_of(record.reference, record.text)
-        later = found.of_heard[self._n_heard(record, n_characters) :]
-        return any(place is not None and found.held[place] for place in later)
+        later = [at for at in found.of_heard[self._n_heard(record, n_characters) :] if at is not None]
+        return len(later) >= _MISHEARD or any(found.held[at] for at in later)
 
     def _n_turns(self, record: UtteranceRecord, ends: Sequence[int]) -> int:
         """Into how many pieces with words the ends of turns cut the transcript."""

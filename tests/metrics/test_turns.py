@@ -75,6 +75,13 @@ def test_what_is_heard_in_the_silence_is_a_turn_of_its_own_and_no_cut() -> None:
     assert (record.cut_early, record.turns, record.endpointing_delay_s) == (False, 2, pytest.approx(0.4))
 
 
+def test_a_part_that_is_misheard_is_a_part_all_the_same_but_one_word_in_the_silence_is_none() -> None:
+    misheard = "please send me a kiln buy sail"
+    assert row((4.0, FIRST), (4.6, len(misheard)), text=misheard).cut_early
+    thanks = "please send me the bill by thanks"  # "mail" was missed, and something heard after it
+    assert not row((3.4, len("please send me the bill by")), (4.6, len(thanks)), text=thanks).cut_early
+
+
 def test_an_end_before_any_word_of_the_utterance_is_of_an_earlier_one() -> None:
     record = row((0.3, 0), (0.8, 0), (3.4, len(REFERENCE)))
     assert (record.cut_early, record.turns) == (False, 1)
