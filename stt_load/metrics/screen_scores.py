@@ -107,6 +107,8 @@ def age_of_text(at_s: float, text: str, spoken: SpokenWords | None) -> float | N
 def errors_of_beginning(reference: Words, text: Words) -> tuple[int, int]:
     """The errors of a text that may hold the first part alone, against as many first words of the reference as fit it
     best, and how many these are; of equally good ones, the most. Both normalised."""
+    if text == reference[: len(text)]:
+        return 0, len(text)
     nearest = range(max(0, len(text) - _MOST_APART), min(len(reference), len(text) + _MOST_APART) + 1)
     return min(
         ((Levenshtein.distance(reference[:length], text), length) for length in nearest),

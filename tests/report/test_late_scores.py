@@ -11,7 +11,7 @@ from stt_load.metrics.foreign import Origin
 from stt_load.metrics.normaliser import CHINESE, ENGLISH
 from stt_load.metrics.scorer import Scorer
 from stt_load.metrics.wer import scored
-from stt_load.records import UtteranceRecord
+from stt_load.records import OnScreen, UtteranceRecord
 from stt_load.report.build import build_report
 from stt_load.report.json_file import summary_json
 from stt_load.report.late_scores import LateScores
@@ -62,6 +62,18 @@ def test_unscored_rows_give_the_same_report_as_scored_ones() -> None:
     expected = summary_json(report_of(made, made.utterances))
     assert summary_json(report_of(made, every_third)) == expected
     assert summary_json(report_of(made, raw)) == expected
+
+
+def test_what_can_be_said_of_a_screen_without_the_clips_is_said_late() -> None:
+    made = made_run(ladder=(1,), per_stage=1)
+    (row,) = made.utterances
+    first, second = " ".join(row.reference.split()[:3]), row.reference
+    row.screen = OnScreen([(700, 0, "wrong", 0), (900, 0, first, 800), (1_900, 0, second, 1_800)])
+    row.messages, row.speech_s = [(1.9, second)], 2.0
+    figures = report_of(made, [row]).stages[0].figures
+    assert figures.distributions["flicker"].max == 0.5
+    assert (figures.first_partial_wer, figures.first_final_wer) == (1.0, 0.0)
+    assert figures.distributions["audio_age"].n == 0
 
 
 def test_they_are_scored_under_the_normaliser_of_the_run() -> None:

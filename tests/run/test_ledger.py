@@ -12,11 +12,12 @@ from fakes import FakeClock, ScriptedTransport, record_of, speak
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stt_load.audio.clip import ClipWord
 from stt_load.clock import SteadyWallClock
 from stt_load.dialects.parakeet import Parakeet
 from stt_load.errors import Outcome
 from stt_load.metrics.normaliser import CHINESE
-from stt_load.records import UtteranceRecord
+from stt_load.records import OnScreen, UtteranceRecord
 from stt_load.run.ledger import Allowance, Ledger
 from stt_load.run.plan import Phase
 from stt_load.run.stage_update import StageUpdate
@@ -510,6 +511,23 @@ def test_rows_beyond_the_allowance_are_written_unscored_and_in_order() -> None:
     assert [row.reference_words for row in written] == [12, 12, 12, None, None]
     assert [row.foreign_text for row in written] == [0, 0, 0, None, None]
     assert ledger.outcomes == {"ok": 5}
+
+
+def test_what_was_on_the_screen_is_scored_by_the_words_of_the_clip_while_there_is_time() -> None:
+    """The transcripts come first: the third row has none of the screen, and its WER all the same."""
+    written, report = Written(), report_under(update())
+    for user in range(3):
+        seen = record(text="one two three", user=user)
+        seen.screen = OnScreen([(700, 0, "please", 0)])
+        report.begin(user, update(), "bills", Speaking("speaking"))
+        report.end(user, seen)
+    allowance = Allowance(SlowClock(), share=0.0, burst_s=2.5)
+    words = {"bills": (ClipWord("please", 0.1, 0.5),)}
+    ledger = Ledger("run", REFERENCES, written.take, allowance=allowance, words=words)
+    message = report.take(None, 0.0)
+    ledger.accept("w0", message.snapshot, 0.0, message.rows)
+    assert [row.reference_words for row in written] == [12, 12, 12]
+    assert [row.audio_age_s for row in written] == [0.2, 0.2, None]
 
 
 def test_a_row_with_the_texts_of_a_flood_is_scored_when_the_report_is_made() -> None:

@@ -96,11 +96,11 @@ def played(wrong: Wrong, callers: int, clip: Clip = CLIP) -> list[UtteranceRecor
     """The rows of so many callers of one loop, each speaking to a server that is wrong in this way."""
     clock = FakeClock()
     pacer = Pacer(FakePoller(clock), clock)
-    all_in_flight = []
+    all_in_flight, audio = [], encode_clip(clip, FRAME, 1.0, Deepgram(Settings(end="server")))
     for _ in range(callers):
         dialect = Deepgram(Settings(end="server"))
         transport = ScriptedTransport(clock, wrong.arrivals())
-        session = Session(dialect, encode_clip(clip, FRAME, 1.0, dialect), SessionRules(30.0), clock())
+        session = Session(dialect, audio, SessionRules(30.0), clock())
         in_flight = InFlight(session, transport)
         in_flight.opening = Opening(START_S + 10.0)
         pacer.add(in_flight)
