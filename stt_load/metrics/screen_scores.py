@@ -161,7 +161,11 @@ class _Follower:
         if not reference:
             return
         last, expected = next(
-            ((place, place + len(places) - at) for at, place in reversed([*enumerate(places)]) if place is not None),
+            (
+                (place, place + len(places) - at)
+                for at in range(len(places) - 1, -1, -1)
+                if (place := places[at]) is not None
+            ),
             (-1, len(places)),
         )
         for word in self._words[len(places) :]:

@@ -31,7 +31,7 @@ class ScreenFigures(Figures, frozen=True, gc=False):
 class Screen:
     """The text that the caller sees, as it changes. Seconds are monotonic, words are of the connection's audio."""
 
-    __slots__ = ("_changes", "_final", "_interim", "_n_characters", "_text", "_words")
+    __slots__ = ("_changes", "_final", "_interim", "_is_full", "_n_characters", "_text", "_words")
 
     def __init__(self) -> None:
         self._changes: list[tuple[float, int, str, float | None]] = []
@@ -40,39 +40,49 @@ class Screen:
         self._final = ""  # all final texts
         self._interim = ""
         self._n_characters = 0
+        self._is_full = False
 
     def on_partial(self, arrived_s: float, text: str, words: Sequence[ServerWord], is_delta: bool) -> None:
         """The interim text behind the final ones changed."""
+        if self._is_full:
+            return
         self._interim = interim = self._interim + text if is_delta else text
         final = self._final
         self._show(arrived_s, f"{final} {interim}" if final else interim, words)
 
     def on_final(self, arrived_s: float, text: str, words: Sequence[ServerWord]) -> None:
         """A final text took the place of the interim one."""
+        if len(self._words) < MOST_WORDS:
+            self._words.extend(words)
+        if self._is_full:
+            return
         self._interim = ""
         if text:
             self._final = f"{self._final} {text}" if self._final else text
         self._show(arrived_s, self._final, words)
-        self._words.extend(words)
 
     def on_cumulative(self, arrived_s: float, text: str, words: Sequence[ServerWord]) -> None:
         """The whole text changed."""
-        self._final, self._interim = text, ""
-        self._show(arrived_s, text, words)
         if words:
-            self._words = list(words)
+            self._words = list(words[:MOST_WORDS])
+        if not self._is_full:
+            self._final, self._interim = text, ""
+            self._show(arrived_s, text, words)
 
     def _show(self, arrived_s: float, text: str, words: Sequence[ServerWord]) -> None:
         before = self._text
-        if text == before or len(self._changes) >= MOST_CHANGES or self._n_characters >= MOST_CHARACTERS:
+        if text == before:
             return
         kept = len(before) if text.startswith(before) else _common(before, text)
+        self._n_characters += len(text) - kept
+        if self._n_characters > MOST_CHARACTERS or len(self._changes) >= MOST_CHANGES:
+            self._is_full = True
+            return
         heard_s = None
         if words:
             last = words[-1]
             heard_s = last.start_s if last.end_s is None else last.end_s
         self._changes.append((arrived_s, kept, text[kept:], heard_s))
-        self._n_characters += len(text) - kept
         self._text = text
 
     def measure(self, stream_start_s: float, audio_before_s: float) -> ScreenFigures:

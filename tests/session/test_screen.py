@@ -24,7 +24,7 @@ from stt_load.pacing.pacer import Pacer
 from stt_load.records import Measured, OnScreen, Utterance, UtteranceRecord
 from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import encode_clip
-from stt_load.session.screen import MOST_CHANGES, MOST_CHARACTERS, Screen
+from stt_load.session.screen import MOST_CHANGES, MOST_CHARACTERS, MOST_WORDS, Screen
 from stt_load.session.session import Session
 
 WORDS = tuple(
@@ -245,11 +245,16 @@ def test_the_whole_text_may_be_told_each_time_with_the_words_so_far() -> None:
 
 
 def test_a_flood_is_kept_up_to_a_bound() -> None:
-    screen, chatter = Screen(), Screen()
+    screen, chatter, bits, huge = Screen(), Screen(), Screen(), Screen()
     for number in range(3 * MOST_CHANGES):
         screen.on_partial(0.01 * number, str(number), (), False)
         chatter.on_partial(0.01 * number, f"{number} {'x' * 1_000}", (), False)
+        bits.on_partial(0.01 * number, "x" * 1_000, (), True)
+        bits.on_final(0.01 * number, "", (ServerWord("x", 0.0),))
+    huge.on_partial(0.1, "x" * 1_000_000, (), False)
     assert len(kept(screen).changes) == MOST_CHANGES
+    assert huge.measure(0.0, 0.0).screen is None
+    assert len(kept(bits).server_words) == MOST_WORDS
     assert len(msgspec.json.encode(kept(chatter))) < 2 * MOST_CHARACTERS
 
 
