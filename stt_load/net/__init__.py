@@ -1,1 +1,1 @@
-"""Shell. Connections to servers under test: TCP, TLS, websockets, HTTP, kernel timestamps. Imports `session`."""
+"""Shell. Connections to servers under test: TCP, TLS, websockets, gRPC, HTTP, kernel timestamps. Imports `session`."""
