@@ -308,7 +308,7 @@ class CallerPool:
             self._clip_pool, self._place = ClipPool(self._clips, self.config.seed, *place), place
         if update.phase in (Phase.RAMP, Phase.HOLD):
             self._clip_pool.restart(from_the_end=update.phase is Phase.RAMP)
-        if update.phase is Phase.RAMP and not self.report.active:
+        if update.phase is Phase.RAMP and not (self.report.active or update.call_workers):
             collect_all()
         else:
             freeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
@@ -239,3 +240,23 @@ def test_a_run_that_ends_cuts_calls_and_their_rows_say_so() -> None:
         clock.move(5.0)
         assert len(worker.workload.attempts) == n
         assert not clock.has_sleepers, "nobody waits for the next call"
+
+
+def test_the_garbage_of_a_stage_is_collected_before_its_calls_begin_and_not_when_they_do() -> None:
+    """It takes up to a second, by which every call of the stage would come later than the report expects it."""
+    full: list[str] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and info["generation"] == 2:
+            full.append(phase)
+
+    with stopped_clock() as clock:
+        worker = Worker(clock)
+        gc.callbacks.append(note)
+        try:
+            worker.hear(Phase.RAMP, workers=())
+            assert len(full) == 1
+            worker.hear(Phase.RAMP)
+            assert len(full) == 1
+        finally:
+            gc.callbacks.remove(note)
