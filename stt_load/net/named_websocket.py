@@ -26,6 +26,7 @@ class NamedWebSocketTransport(WebSocketTransport):
         super().dial(target)
 
     def send(self, message: Message) -> bool:
+        assert isinstance(message, str), "a message with a name in it is a text"
         return self.send_frame((NamedFrame(message),))
 
     def send_frame(self, frame: Sequence[Any]) -> bool:

@@ -52,19 +52,17 @@ class ClientFrame:
 
 
 class NamedFrame:
-    """One message in which each connection has a name of its own, in the place of `CONNECTION_NAME`."""
+    """One text message in which each connection has a name of its own, in the place of `CONNECTION_NAME`."""
 
-    __slots__ = ("_opcode", "_parts", "message")
+    __slots__ = ("_parts", "message")
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: str) -> None:
         self.message = message
-        self._opcode = TEXT if isinstance(message, str) else BINARY
-        payload = message.encode() if isinstance(message, str) else message
-        self._parts = payload.split(CONNECTION_NAME.encode())
+        self._parts = message.encode().split(CONNECTION_NAME.encode())
 
     def named(self, name: bytes) -> ClientFrame:
         """The frame of one connection."""
-        return ClientFrame(name.join(self._parts), self._opcode)
+        return ClientFrame(name.join(self._parts), TEXT)
 
 
 @functools.lru_cache(maxsize=64)
