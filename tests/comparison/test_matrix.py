@@ -110,6 +110,19 @@ def test_two_options_stand_against_each_other_and_what_is_missing_is_told(place:
     assert done.code == 4
 
 
+def test_what_is_not_to_be_believed_has_a_mark_and_its_reason(place: Path) -> None:
+    late = run_that_holds(20)
+    for record in late.utterances:
+        record.frames_late = record.frames
+    late.write(place / "04-10-mulaw8k" / "20261129T120300Z-d")
+    done = matrix("--from", place)
+    row = next(line.split() for line in done.printed.splitlines() if line.split()[:2] == ["10", "mulaw8k"])
+    assert all(cell.endswith("?") for cell in row[2:])
+    told = " ".join(done.printed.split())
+    assert "pacing lag p99 ≤ 10 ms: not met: --snr 10 --codec mulaw8k at 1 and 10 and 20" in told
+    assert done.code == 4
+
+
 def test_a_matrix_whose_conditions_all_hold_somebody_ends_well(place: Path) -> None:
     run_that_holds(8).write(place / "04-10-mulaw8k" / "20261129T120300Z-d")
     assert matrix("--from", place).code == 0
