@@ -70,6 +70,7 @@ class Paused:
         first_s, last_s = clip.speech_start_s + _LEAST_APART_S, clip.speech_end_s - _LEAST_APART_S
         middle_s = (clip.speech_start_s + clip.speech_end_s) / 2
         gaps = [gap for gap in gaps_of(clip.words) or natural if first_s < gap.start_s < last_s]
+        gaps = [gap for gap in gaps if gap.length_s < self.seconds]
         return min(gaps, key=lambda gap: abs(gap.start_s - middle_s), default=None)
 
 
@@ -95,7 +96,7 @@ def with_pause(clip: Clip, gap: Pause, length_s: float) -> Clip:
         samples=np.concatenate([before, _silence_like(clip, n), after]),
         speech_end_s=clip.speech_end_s + by_s,
         latest_end_s=None if clip.latest_end_s is None else clip.latest_end_s + by_s,
-        words=tuple(word.moved(by_s) if word.start_s >= gap.start_s + gap.length_s else word for word in clip.words),
+        words=tuple(word.moved(by_s) if word.start_s + word.end_s > 2 * at_s else word for word in clip.words),
         pauses=tuple(sorted([*map(moved, others), own], key=lambda pause: pause.start_s)),
     )
 
