@@ -298,9 +298,9 @@ class Session:
             case EndOfTurn():
                 self._transcript.on_turn_end(arrived_s)
             case EagerEndOfTurn():
-                self._transcript.turns.on_eager_end(arrived_s)
+                self._transcript.on_eager_end(arrived_s)
             case TurnResumed():
-                self._transcript.turns.on_resumed()
+                self._transcript.turns.n_resumed += 1
             case Gauge(server_ms):
                 self._note_server_ms(server_ms)
             case Finished() if self._can_be_over(arrived_s):

@@ -117,6 +117,11 @@ class Transcript:
         self._timestamps.on_turn_end(arrived_s)
         self._note_turn_end(EndOfTurn, arrived_s)
 
+    def on_eager_end(self, arrived_s: float) -> None:
+        """The server ended a turn, and may take that back. Raises ProtocolError for too many, too."""
+        self.turns.eager_ends.append(arrived_s)
+        self._check_pace(arrived_s, len(self.turns.eager_ends))
+
     def measure_turns(self, dialect: Dialect, stream_start_s: float, clip: Clip) -> TurnFigures:
         """What the server told of its turns, as the record has it."""
         counts = [n_told for _, n_told in self.turns.ends]

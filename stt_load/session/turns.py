@@ -26,22 +26,16 @@ class Turns:
 
     `events`: `turn_events` of the server's capabilities. `ends`: arrival of each end of a turn, and how much of the
     transcript was told by then or is owed for it: a number of finals, or of characters where the transcript is
-    cumulative.
+    cumulative. `eager_ends`: arrival of each end that may be taken back, `n_resumed`: how many were.
     """
 
-    __slots__ = ("_eager_ends", "_n_resumed", "ends", "events")
+    __slots__ = ("eager_ends", "ends", "events", "n_resumed")
 
     def __init__(self, events: tuple[type[msgspec.Struct], ...]) -> None:
         self.events = events
         self.ends: list[tuple[float, int]] = []
-        self._eager_ends: list[float] = []
-        self._n_resumed = 0
-
-    def on_eager_end(self, arrived_s: float) -> None:
-        self._eager_ends.append(arrived_s)
-
-    def on_resumed(self) -> None:
-        self._n_resumed += 1
+        self.eager_ends: list[float] = []
+        self.n_resumed = 0
 
     def measure(self, stream_start_s: float, clip: Clip, characters: list[int]) -> TurnFigures:
         """The fields of the record. `characters`: how many of the transcript belong to the turns up to each end."""
@@ -51,7 +45,7 @@ class Turns:
         is_eager = EagerEndOfTurn in self.events
         return TurnFigures(
             turn_ends=list(zip(moments, characters, strict=True)),
-            eager_turn_ends=[round(at_s - stream_start_s, 6) for at_s in self._eager_ends] if is_eager else None,
-            turns_resumed=self._n_resumed if is_eager else None,
+            eager_turn_ends=[round(at_s - stream_start_s, 6) for at_s in self.eager_ends] if is_eager else None,
+            turns_resumed=self.n_resumed if is_eager else None,
             speech_bounds=(clip.speech_start_s, clip.speech_end_s),
         )

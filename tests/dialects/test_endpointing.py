@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from fakes import FakeClock, ScriptedTransport, record_of, speak
+from recorded import read_all
 from servers.known_words import texts_by_sound
 from servers.script import sound_key
 from virtual_time import CountingRecogniser, Timetable, VirtualCaller, sounds
@@ -16,8 +18,10 @@ from stt_load.dialects.base import Dialect, Settings
 from stt_load.dialects.registry import DIALECTS
 from stt_load.metrics.normaliser import ENGLISH
 from stt_load.metrics.scorer import Scorer
+from stt_load.metrics.stage import StageStats
 from stt_load.records import UtteranceRecord
 from stt_load.server.dialects import SERVER_DIALECTS
+from stt_load.session.actions import SessionRules
 from stt_load.tts.engines import voice_of
 
 PAUSES_S = (0.3, 0.6, 1.0, 1.5)
@@ -113,3 +117,17 @@ def test_a_stand_in_that_cuts_in_a_long_pause_is_seen_to_do_so(name: str) -> Non
     assert record.endpointing_delay_s is not None
     first_s, last_s = record.turn_ends[0][0], record.turn_ends[-1][0]
     assert 1.6 < first_s < 5.1 < 6.6 < last_s
+
+
+def test_eager_ends_of_a_documented_conversation_are_counted_and_so_is_the_one_that_was_taken_back() -> None:
+    (talk,) = [talk for talk in read_all() if (talk.dialect, talk.name) == ("deepgram-flux", "eager")]
+    row = DIALECTS[talk.dialect]
+    dialect = row.make(Settings(row.parse_options(talk.head["options"]), "server"))
+    spoken = speak(dialect, SessionRules(timeout_s=5.0), ScriptedTransport(FakeClock(), talk.arrivals))
+    record = record_of(*spoken.session.measure(spoken.clock()), reference=talk.head["transcript"])
+    Scorer({}, ENGLISH).fill_scores(record)
+    assert (record.eager_turn_ends, record.turns_resumed) == ([0.4, 0.8], 1)
+    stats = StageStats(0, 1)
+    stats.add([record])
+    figures = stats.close()
+    assert (figures.eager_end_rate, figures.resumed, figures.cut_early_rate) == (1.0, 1, 0.0)
