@@ -16,7 +16,7 @@ def recovery_sentence(report: RunReport) -> str:
         return "the run did not come to the end of its spike, so nothing is known of what came after"
     spike = next((stage for stage in report.stages if stage.figures.stage == SPIKE_STAGE), None)
     lasted = f"{callers(spike.users, report.kind)} for {spike.hold_s or 0.0:.0f} s" if spike else "a spike"
-    return f"after {lasted} {_held_again(recovery)}; {_waited(recovery)}"
+    return f"after {lasted} {_held_again(recovery)}{_missed_before(report, recovery)}; {_waited(recovery)}"
 
 
 def recovery_table(report: RunReport) -> TextTable | None:
@@ -40,7 +40,7 @@ def recovery_table(report: RunReport) -> TextTable | None:
         "it had come.",
         "That the spike itself misses an objective is no failure of the run.",
     )
-    return TextTable(("after the spike", ""), rows, notes)
+    return TextTable(("", "value"), rows, notes)
 
 
 def _again(recovery: Recovery) -> str:
@@ -58,6 +58,12 @@ def _held_again(recovery: Recovery) -> str:
         few = f": only {recovery.n_after} utterances" if recovery.is_too_short else ""
         return f"the objectives did not hold again {_again(recovery).removeprefix('not ')}{few}"
     return f"the objectives held {'again ' if recovery.recovery_s else ''}{_again(recovery)}"
+
+
+def _missed_before(report: RunReport, recovery: Recovery) -> str:
+    """What is to be said where nothing could hold again, since it had not held before."""
+    results = [result for stage in report.stages[:1] for result in stage.slos if result.slo.text in recovery.objectives]
+    return "" if all(result.seems_met for result in results) else ", nor had they before it"
 
 
 def _waited(recovery: Recovery) -> str:
