@@ -31,7 +31,7 @@ EARLY_S = 0.1
 to about a tenth of a second, and the last sound of a word may be weaker than the noise."""
 
 AT_CUT_S = 0.5
-"""A word that begins or ends so near to a cut may be lost by it."""
+"""A word that begins or ends so near to a cut, or to the pause that the cut lies in, may be lost by it."""
 
 _MISHEARD = 2  # words that stand where words of the reference were said; what is heard in silence may stand for one
 _SENT_S = 0.001  # of its speech may be left where rounding took it
@@ -156,9 +156,12 @@ class TurnJudge:
             after = [places[at] for at in found.of_heard[n_heard:] if at is not None]
             at_s = max([at_s, *(word.end_s for word in before[-1:] if word)])
             at_s = min([at_s, *(word.start_s for word in after[:1] if word)])
+            # The pause that it lies in may be long, and a server that starts anew loses the first word behind it.
+            ended_s = max((word.end_s for word in places if word and word.end_s <= at_s), default=at_s)
+            begins_s = min((word.start_s for word in places if word and word.start_s >= at_s), default=at_s)
             lost |= {
                 at
                 for at, (is_held, word) in enumerate(zip(found.held, places, strict=True))
-                if not is_held and word and word.start_s <= at_s + AT_CUT_S and word.end_s >= at_s - AT_CUT_S
+                if not is_held and word and word.start_s <= begins_s + AT_CUT_S and word.end_s >= ended_s - AT_CUT_S
             }
         return lost

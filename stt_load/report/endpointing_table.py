@@ -20,7 +20,7 @@ _Row = tuple[str, TableCell]
 
 _DELAY = "delay: from the end of the speech to the server's end of the turn; `failed`: it never came."
 _CUT = "cut early: a turn was ended while the speech went on, or words of the clip were told after it."
-_WORDS = "words lost: those within 0.5 s of an early end that no final has."
+_WORDS = "words lost: those within 0.5 s of an early end, or of the pause that it lies in, that no final has."
 _EAGER = "eager end: the server told one before it was sure; taken back: how many of them."
 _FEW = f"{FEW} too few utterances to be certain."
 _PAUSES = "cut, 0.6 s pause: cut early of the clips with such a pause put into their speech."

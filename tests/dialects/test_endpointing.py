@@ -88,9 +88,10 @@ def test_a_turn_is_cut_in_a_pause_that_is_longer_than_the_servers_patience(
     assert patience_s + EARLIEST_S <= record.endpointing_delay_s <= patience_s + LATEST_S
 
 
+@pytest.mark.parametrize("pause_s", [0.6, 1.5])
 @pytest.mark.parametrize("n_lost", [0, 1, 2])
-def test_as_many_words_are_lost_at_a_cut_as_the_server_leaves_out(clean: Clip, n_lost: int) -> None:
-    (clip,) = derive([clean], (Paused(0.6),))
+def test_as_many_words_are_lost_at_a_cut_as_the_server_leaves_out(clean: Clip, n_lost: int, pause_s: float) -> None:
+    (clip,) = derive([clean], (Paused(pause_s),))
     record, _ = spoken_to(parakeet(), 0.45, clip, n_lost)
     assert (record.cut_early, record.deletions, record.words_lost_at_cut) == (True, n_lost, n_lost)
 

@@ -132,6 +132,13 @@ def test_words_near_a_cut_that_no_final_has_are_lost() -> None:
     assert (record.words_lost_at_cut, record.deletions) == (2, 3)  # "mail" is 1.0 s away
 
 
+def test_the_pause_that_a_cut_lies_in_does_not_count() -> None:
+    words = {"clip": [word if word.end_s <= 1.4 else word.moved(2.0) for word in WORDS["clip"]]}
+    record = row((1.7, FIRST), (5.4, 24), text="please send me by mail", speech_s=4.5, speech_bounds=(0.5, 5.0))
+    Scorer({}, ENGLISH, words).fill_scores(record)
+    assert record.words_lost_at_cut == 2  # "the bill" begins 2.3 s after the cut, and right behind the pause
+
+
 def test_a_cut_that_is_told_late_lies_between_the_words_on_its_two_sides() -> None:
     record = row((4.0, FIRST), (4.6, 24), text="please send me by mail")
     assert (record.cut_early, record.words_lost_at_cut) == (True, 2)
