@@ -55,6 +55,7 @@ OPTIONS_OF_OTHER_PROGRAMS = {
     **dict.fromkeys(("--current", "--namespace"), "kubectl config"),
     "--enable-feature": "prometheus",
     "--pcm-input": "WhisperLiveKit",
+    "--vad-endpointing": "wyoming-faster-whisper",
     "--branch": "otava",
     "--conversations": "pytest in this checkout",
     "--strict": "mypy",

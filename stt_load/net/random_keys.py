@@ -13,9 +13,9 @@ _AT_ONCE_BYTES = 16_384
 
 def random_keys(n_bytes: int) -> Iterator[bytes]:
     """Endless keys of `n_bytes` from the system's random source, each given once."""
-    return itertools.chain.from_iterable(itertools.chain.from_iterable(_pieces(n_bytes)))
 
+    def fetch() -> Iterator[tuple[bytes]]:
+        return struct.iter_unpack(f"{n_bytes}s", os.urandom(_AT_ONCE_BYTES // n_bytes * n_bytes))
 
-def _pieces(n_bytes: int) -> Iterator[Iterator[tuple[bytes]]]:
-    while True:
-        yield struct.iter_unpack(f"{n_bytes}s", os.urandom(_AT_ONCE_BYTES // n_bytes * n_bytes))
+    # No generator: while one waits for the system, another thread that asks for a key would end it for all.
+    return itertools.chain.from_iterable(itertools.chain.from_iterable(iter(fetch, None)))

@@ -20,7 +20,6 @@ from stt_load.dialects.base import End, Settings
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
 from stt_load.errors import Outcome, Refusal
-from stt_load.net.websocket import WebSocketTransport
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.records import UtteranceRecord
@@ -44,7 +43,8 @@ class Caller:
         self.dialect = row.make(Settings(end=end, credentials=Credentials(key)))
         self.able = self.dialect.capabilities
         utterances = 2 if self.able.many_utterances else 1
-        self.connection = CallerConnection(self.dialect, WebSocketTransport(), server.url, InlineDriver(), utterances)
+        transport = self.dialect.carrier.transport_class()()
+        self.connection = CallerConnection(self.dialect, transport, server.url, InlineDriver(), utterances)
 
     @property
     def audio(self) -> EncodedClip:
