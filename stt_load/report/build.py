@@ -27,7 +27,7 @@ from stt_load.options import Course
 from stt_load.records import UtteranceRecord
 from stt_load.report.aggregate import RunAggregate, StageAggregate
 from stt_load.report.capacity_run import answer_of, decided, first_users, is_breach_of, is_search, knee_of, trial_of
-from stt_load.report.course import SPIKE_STAGE, course_of, course_verdict, way_up
+from stt_load.report.course import course_of, course_verdict, way_up
 from stt_load.report.damage import Damage, Flaw
 from stt_load.report.device_samples import SampleRow
 from stt_load.report.knee import find_knee, run_verdict, search_verdict
@@ -38,7 +38,7 @@ from stt_load.report.raw_files import RUN, UTTERANCES
 from stt_load.report.run_timeline import LateFrames, StageDots, run_span, run_timeline
 from stt_load.report.sampling import Sampling
 from stt_load.report.server_looks import figures_of_hold, looks_notes
-from stt_load.report.stage_timeline import FAILED, StageTimeline, Transition, delivery_of, timelines_of
+from stt_load.report.stage_timeline import FAILED, SPIKE_STAGE, StageTimeline, Transition, delivery_of, timelines_of
 from stt_load.report.wording import at_callers, judged, names_of
 from stt_load.report.worst_utterances import WorstUtterances
 from stt_load.session.advice import find_advice

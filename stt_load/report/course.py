@@ -12,9 +12,6 @@ from stt_load.options import Course
 from stt_load.report.knee import ladder_verdict
 from stt_load.report.model import Knee, StageReport, Verdict
 
-SPIKE_STAGE = 1
-"""The stage of a spike: one before it, one after."""
-
 
 def course_of(run: Mapping[str, Any]) -> Course:
     """How the number of callers changed; a ladder where the run doesn't say, as those of earlier versions."""

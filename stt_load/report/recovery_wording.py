@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stt_load.metrics.recovery import WINDOW, Recovery
-from stt_load.report.course import SPIKE_STAGE
 from stt_load.report.model import RunReport
+from stt_load.report.stage_timeline import SPIKE_STAGE
 from stt_load.report.text_table import TextTable
 from stt_load.report.wording import callers, percent
 

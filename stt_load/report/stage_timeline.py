@@ -17,6 +17,9 @@ ENDED_EARLY = "ended early: "
 """The `reason` of a grace that began as soon as it was certain that an objective is missed starts with this; which one,
 and by how much, comes behind."""
 
+SPIKE_STAGE = 1
+"""The stage of a spike: one before it, one after."""
+
 FAILED = "failed"
 """The `reason` of the last line where the run had to end because this program or its machine failed."""
 

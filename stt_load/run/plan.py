@@ -29,7 +29,7 @@ from typing import Protocol
 
 from stt_load.capacity.arrivals import CallLoad
 from stt_load.metrics.stage import speaks_another_dialect
-from stt_load.report.stage_timeline import ENDED_EARLY
+from stt_load.report.stage_timeline import ENDED_EARLY, SPIKE_STAGE
 
 ALL_REFUSED = "every caller of the first stage was refused"
 OTHER_DIALECT = "no utterance of the first stage came to a good end, and the server seems to speak another dialect"
@@ -311,27 +311,25 @@ class SpikePlan(StagedPlan):
     until a server that has fallen behind has caught up. It lasts for `spike_hold_s`, whoever waits.
     """
 
-    _SPIKE = 1  # the stage
-
     def __init__(self, callers: Sequence[int], timing: Timing, spike_hold_s: float) -> None:
         super().__init__(Ladder(callers), timing)
         self._spike_hold_s = spike_hold_s
 
     def remaining_s(self, now_s: float) -> float | None:
-        if self._phase is Phase.HOLD and self._stage == self._SPIKE:
+        if self._phase is Phase.HOLD and self._stage == SPIKE_STAGE:
             return max(0.0, self._since_s + self._spike_hold_s - now_s)
         return super().remaining_s(now_s)
 
     def _is_held(self, held_s: float, observed: Observation) -> bool:
-        if self._stage == self._SPIKE:
+        if self._stage == SPIKE_STAGE:
             return held_s >= self._spike_hold_s
         return super()._is_held(held_s, observed)
 
     def _leave_hold(self, now_s: float, reason: str) -> Transition:
-        return self._next_stage(now_s) if self._stage == self._SPIKE else super()._leave_hold(now_s, reason)
+        return self._next_stage(now_s) if self._stage == SPIKE_STAGE else super()._leave_hold(now_s, reason)
 
     def _leave_grace(self, now_s: float, reason: str, observed: Observation) -> Transition:
-        if self._stage < self._SPIKE:
+        if self._stage < SPIKE_STAGE:
             return self._leave_stage(now_s, observed)
         return super()._leave_grace(now_s, reason, observed)
 

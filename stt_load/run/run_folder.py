@@ -131,8 +131,8 @@ class RunFolder:
 
     def add_utterances(self, lines: bytes) -> None:
         """Adds whole rows, each with its line end."""
-        if self._part_s is not None and self._clock() - self._part_began_s >= self._part_s:
-            self._begin_part()
+        if self._part_s is not None and (passed_s := self._clock() - self._part_began_s) >= self._part_s:
+            self._begin_part(passed_s - passed_s % self._part_s)
         self._append(UTTERANCES, lines.splitlines())
 
     def add_sample(self, sample: Mapping[str, Any]) -> None:
@@ -188,16 +188,16 @@ class RunFolder:
 
     # inside --------------------------------------------------------------------------------------------
 
-    def _begin_part(self) -> None:
+    def _begin_part(self, later_s: float) -> None:
         """Begins the next part of the utterances, whose lines are numbered on. Where no file can be opened now, or
-        lines wait for the last one, it goes on."""
+        lines wait for the last one, it goes on. `later_s`: how much later than that one it begins."""
         last = self._files.get(UTTERANCES)
         if last is None or last.waiting_bytes:
             return
         with suppress(OSError):
             self._files[UTTERANCES] = RawFile(self.path / part_name(self._part + 1))
             self._part += 1
-            self._part_began_s += self._part_s or 0.0
+            self._part_began_s += later_s
             last.close()
 
     @property

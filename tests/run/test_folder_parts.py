@@ -72,9 +72,8 @@ def test_every_hour_has_a_file_and_they_are_read_as_one(soak: Soak) -> None:
 
 def test_an_hour_in_which_nothing_ends_has_no_file_of_its_own(soak: Soak) -> None:
     soak.hours(2, 0, 0)
-    soak.add(1)
+    soak.add(2)
     assert [path.name for path in parts_of(soak.file)] == [UTTERANCES, "utterances-0002.jsonl"]
-    soak.add(1)
     assert soak.read(Damage()) == [0, 1, 2, 3]
 
 

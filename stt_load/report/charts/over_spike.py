@@ -15,8 +15,8 @@ from stt_load.metrics.recovery import WINDOW, Recovery
 from stt_load.report.charts.chart import Chart, Tip
 from stt_load.report.charts.scale import Scale, tick_text, ticks
 from stt_load.report.charts.svg import crosses, dots, element, label, line, polyline
-from stt_load.report.course import SPIKE_STAGE
 from stt_load.report.model import RunReport
+from stt_load.report.stage_timeline import SPIKE_STAGE
 from stt_load.report.wording import callers
 
 _WIDTH = 1080.0
