@@ -7,6 +7,8 @@ is right. A good server is in the lower left corner; one that shows words early 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.plane import FLOOR, HEIGHT, TOP, WIDTH, PlaneLine, Point, draw_plane
@@ -34,21 +36,28 @@ def errors_against_age_chart(report: RunReport) -> Chart | None:
         f"{line.name}: " + ", ".join(f"{point.word} {point.y:.1f} % after {point.x:.2f} s" for point in line.points)
         for line in lines
     )
-    last = [*([PlaneLine(line.name, [Point(at.x, at.y, "") for at in line.points]) for line in lines[:-1]]), lines[-1]]
     return Chart(
         name="errors-against-age",
         title=f"How right is what is there so soon, for each number of {report.kind.callers}",
         description=f"Word error rate and age p50, by {report.kind.callers}. {told}.",
         width=WIDTH,
         height=HEIGHT,
-        body=draw_plane(
-            last, "seconds after the last word of the text, p50", "WER, percent", report.kind.callers, None
-        ),
+        body=draw_plane(_named(lines), "seconds after the last word of the text, p50", "WER, percent"),
         top=TOP,
         bottom=FLOOR,
-        note="Further down: more right. Further left: sooner. The first text and the first final one are held against "
-        "the words that they are of.",
+        note="From the first text to the last. Further down: more right. Further left: sooner. The first text and the "
+        "first final one are held against the words that they are of.",
     )
+
+
+def _named(lines: Sequence[PlaneLine]) -> list[PlaneLine]:
+    """Each line with its callers at its beginning, and the last one, of most callers, with what its points are."""
+    *others, last = lines
+    numbers = [
+        [replace(point, word="" if place else line.name) for place, point in enumerate(line.points)] for line in others
+    ]
+    first, *rest = last.points
+    return [PlaneLine("", points) for points in (*numbers, [replace(first, word=f"{last.name}: {first.word}"), *rest])]
 
 
 def _points(stage: StageReport) -> list[Point]:

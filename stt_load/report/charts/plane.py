@@ -28,15 +28,18 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class PlaneLine:
-    """A line through its points, in their order, and the name at its end."""
+    """A line through its points, in their order. `name`: at the right edge, beside its end; "" where it has none."""
 
     name: str
     points: Sequence[Point]
 
 
-def draw_plane(lines: Sequence[PlaneLine], x_says: str, y_says: str, lines_are: str, most_y: float | None) -> str:
+def draw_plane(
+    lines: Sequence[PlaneLine], x_says: str, y_says: str, lines_are: str = "", most_y: float | None = None
+) -> str:
     """The lines with both axes. `x_says`, `y_says`: what is along each, with its unit; `lines_are`: the heading of the
-    names. `most_y`: where the upright axis ends; None: behind the highest point. Both begin at 0, or below."""
+    names, where lines have some. `most_y`: where the upright axis ends; None: behind the highest point. Both begin at
+    0, or below."""
     xs = [point.x for one in lines for point in one.points]
     ys = [point.y for one in lines for point in one.points]
     x_ticks, y_ticks = ticks(min(0.0, *xs), max(xs), 6), ticks(0.0, max([*ys, 1e-9]) if most_y is None else most_y)
@@ -58,7 +61,8 @@ def draw_plane(lines: Sequence[PlaneLine], x_says: str, y_says: str, lines_are: 
             for (left, top), point in zip(at, one.points, strict=True)
             if point.word
         ]
-        names.append((at[-1][1], one.name))
+        if one.name:
+            names.append((at[-1][1], one.name))
     lowest = math.inf
     for height, name in sorted(names, reverse=True):  # from the floor up, each clear of the one below it
         lowest = min(height, lowest - _LEAST_APART)
