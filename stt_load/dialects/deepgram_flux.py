@@ -32,10 +32,22 @@ from stt_load.dialects.events import (
     Message,
     Remark,
     ServerError,
+    ServerWord,
     TurnResumed,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.wire import interim_text, parse_object, partial, shown, text_of, try_object, unknown, with_query
+from stt_load.dialects.wire import (
+    interim_text,
+    last_of,
+    parse_object,
+    partial,
+    shown,
+    text_of,
+    timed_words,
+    try_object,
+    unknown,
+    with_query,
+)
 from stt_load.errors import ProtocolError
 from stt_load.option_values import one_of, or_none, parse_milliseconds, parse_number, parse_phrases, parse_rate_hz
 
@@ -70,6 +82,7 @@ class DeepgramFlux(Dialect):
     )
     unconfirmed = (
         "everything here is told by documents and the SDK's types; no server was spoken to",
+        "that times of words, where there are any, count from the beginning of the connection",
         "that eot_timeout_ms is measured in audio: so much silence is sent after a clip",
         "that audio can be sent before Connected has come",
         "that ForceEndTurn waits for audio that was sent before it and is not transcribed yet",
@@ -145,7 +158,7 @@ class DeepgramFlux(Dialect):
         if isinstance(turn_event, EndOfTurn):
             return self._on_turn_end(body, turn_event)
         text = interim_text(body, "transcript")
-        told = self._all_text(text) if self._closes and text else partial(text)
+        told = self._all_text(text) if self._closes and text else partial(text, _words(last_of(body.get("words"))))
         return (*told, turn_event) if turn_event else told
 
     def _on_turn_end(self, body: Mapping[str, object], turn_end: Event) -> Sequence[Event]:
@@ -158,7 +171,7 @@ class DeepgramFlux(Dialect):
         self._last_turn = index
         if not self._closes:
             is_last = self.settings.end == "client" and body.get("trigger") == "manual"
-            return (Final(text, is_last), turn_end)
+            return (Final(text, is_last, words=_words(body.get("words"))), turn_end)
         told = self._all_text(text)
         self._turns.append(text)
         return (*told, turn_end)
@@ -167,6 +180,11 @@ class DeepgramFlux(Dialect):
         """All text so far, where the last of it may still change when the connection is closed. `text`: of this
         turn."""
         return (CumulativeTranscript(self.join([*self._turns, text])),)
+
+
+def _words(words: object) -> Sequence[ServerWord]:
+    """Times count from the beginning of the connection. The SDK's types leave it open whether there are any."""
+    return timed_words(words, "word", "start", "end")
 
 
 def _described(body: Mapping[str, object]) -> str:

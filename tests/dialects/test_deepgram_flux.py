@@ -9,7 +9,16 @@ import pytest
 
 from stt_load.dialects.base import End, Settings
 from stt_load.dialects.deepgram_flux import DeepgramFlux
-from stt_load.dialects.events import CumulativeTranscript, EagerEndOfTurn, EndOfTurn, Final, Ignored, TurnResumed
+from stt_load.dialects.events import (
+    CumulativeTranscript,
+    EagerEndOfTurn,
+    EndOfTurn,
+    Final,
+    Ignored,
+    Partial,
+    ServerWord,
+    TurnResumed,
+)
 from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ProtocolError
 
@@ -61,6 +70,15 @@ def test_an_end_that_the_client_forced_is_the_last_word() -> None:
     assert flux("client").on_message(turn_end("a", 0, "manual")) == (Final("a", is_last=True), EndOfTurn())
     assert flux("client").on_message(turn_end("a", 0, "timeout")) == (Final("a"), EndOfTurn())
     assert flux("server").on_message(turn_end("a", 0, "manual")) == (Final("a"), EndOfTurn())
+
+
+def test_words_have_times_where_the_server_tells_them() -> None:
+    words = [{"word": "one", "start": 0.5, "end": 0.8}, {"word": "two", "confidence": 0.9}]
+    body = {"type": "TurnInfo", "event": "EndOfTurn", "transcript": "one two", "turn_index": 0, "words": words}
+    final, _ = flux("server").on_message(json.dumps(body))
+    assert final == Final("one two", words=(ServerWord("one", 0.5, 0.8),))
+    (partial,) = flux("server").on_message(json.dumps({**body, "event": "Update", "words": words[:1]}))
+    assert partial == Partial("one two", (ServerWord("one", 0.5, 0.8),))
 
 
 def test_turns_add_up_where_the_last_of_them_is_never_ended() -> None:
