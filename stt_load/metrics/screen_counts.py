@@ -12,6 +12,7 @@ from stt_load.metrics.screen_scores import drift
 from stt_load.records import UtteranceRecord
 
 _SHORTEST_DRIFT_S = 5.0  # between the youngest connection and the oldest: all that carry one utterance are as young
+_MOST_TIMES = 100_000  # a soak has millions: every other one says the same of their drift
 
 
 @dataclass(slots=True)
@@ -36,6 +37,8 @@ class ScreenCounts:
                 self.first_finals.add(record.clip_id, screen.first_final_errors, screen.first_final_words)
             if screen.word_time_off_s is not None and record.connection_age_s is not None:
                 self.word_times_off.append((record.connection_age_s, screen.word_time_off_s))
+                if len(self.word_times_off) > _MOST_TIMES:
+                    del self.word_times_off[::2]
 
     def estimates(self) -> dict[str, Resampled | None]:
         """The error rates, by name of the figure."""
