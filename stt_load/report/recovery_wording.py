@@ -46,6 +46,8 @@ def recovery_table(report: RunReport) -> TextTable | None:
 def _again(recovery: Recovery) -> str:
     if not recovery.objectives:
         return "none is set"
+    if recovery.is_too_short:
+        return "can't tell"
     if recovery.recovery_s is None:
         return f"not within {recovery.watched_s:.0f} s"
     return f"within {recovery.recovery_s:.1f} s" if recovery.recovery_s else "at once"
@@ -54,9 +56,11 @@ def _again(recovery: Recovery) -> str:
 def _held_again(recovery: Recovery) -> str:
     if not recovery.objectives:
         return "no objective about times or errors is set that could hold again"
+    if recovery.is_too_short:
+        few = f"{recovery.n_after} utterances in {recovery.watched_s:.0f} s are too few"
+        return f"it can't be told when the objectives held again: {few}"
     if recovery.recovery_s is None:
-        few = f": only {recovery.n_after} utterances" if recovery.is_too_short else ""
-        return f"the objectives did not hold again {_again(recovery).removeprefix('not ')}{few}"
+        return f"the objectives did not hold again {_again(recovery).removeprefix('not ')}"
     return f"the objectives held {'again ' if recovery.recovery_s else ''}{_again(recovery)}"
 
 

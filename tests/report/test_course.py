@@ -104,6 +104,7 @@ def test_too_little_after_a_spike_to_tell_is_no_verdict() -> None:
         line["begun"], line["ended"] = 0, 0
     report = reported(made)
     assert report.recovery is not None and report.recovery.is_too_short
+    assert "it can't be told when the objectives held again" in headline(report)
     assert report.verdict is Verdict.INVALID
 
 
