@@ -16,14 +16,14 @@ from stt_load.capacity.call_tally import CallTally
 
 pytestmark = pytest.mark.locust
 
-PLACES, RATE, CALL_S, HOLD_S = 3, "90/min", 1.5, 8.0
+PLACES, RATE, CALL_S, HOLD_S = 3, "90/min", 1.5, 6.0
 
 
 def test_two_processes_play_one_schedule_against_a_server_that_refuses_whom_it_has_no_place_for(
     start_sink: StartSink, tmp_path: Path
 ) -> None:
     results, sink = tmp_path / "results", start_sink(places=PLACES)
-    line = [*STT_LOAD, "run", "--stt-url", sink.url, "--arrivals", RATE, "--call", f"{CALL_S}s", "--warm-up", "1s"]
+    line = [*STT_LOAD, "run", "--stt-url", sink.url, "--arrivals", RATE, "--call", f"{CALL_S}s", "--warm-up", "0.5s"]
     line += ["--hold", f"{HOLD_S}s", "--settle", "0.2s", "--slo", "refused<99%", "--results", str(results)]
     with Run([*line, *two_processes()], tmp_path) as run:
         assert run.wait() in (0, 4), run.output  # 4: the machine was too busy for a microphone's pace
@@ -51,7 +51,7 @@ def test_two_processes_play_one_schedule_against_a_server_that_refuses_whom_it_h
         for call in takewhile(lambda call: opened["t"] + call.at_s < grace["t"], load.calls())
         if opened["t"] + call.at_s >= hold["t"]
     ]
-    assert calls["due"] == len(due) > 5
+    assert calls["due"] == len(due) > 3
     assert calls["not_started"] == len(set(due) - set(begun))
     refused = [row for row in utterances if row["outcome"] == "refused"]
     assert {(row["refusal"], row["call_utterance"]) for row in refused} == {("full", 0)}
