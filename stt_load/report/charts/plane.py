@@ -1,6 +1,6 @@
 """A plane: two figures of the same stages against each other, joined by lines that have names.
 
-The later a line, the stronger it is drawn. Each point has a word above it.
+The later a line, the stronger it is drawn. Each point has a word above it, unless it lies on a point that has one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stt_load.report.charts.scale import Scale, tick_text, ticks
-from stt_load.report.charts.svg import dots, element, label, line, number, polyline
+from stt_load.report.charts.svg import Position, dots, element, label, line, number, polyline
 
 WIDTH, HEIGHT = 420.0, 250.0
 LEFT, TOP, END, FLOOR = 48.0, 40.0, 366.0, 210.0  # the edges of the field
-_LEAST_APART = 13.0  # two names, in pixels
+_LEAST_APART = 13.0  # two words, in pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,20 @@ def draw_plane(
     written += [label(x(value), FLOOR + 15, tick_text(value), anchor="middle") for value in x_ticks]
     written += [line(LEFT, FLOOR, END, FLOOR, "axis")]
     written += [label((LEFT + END) / 2, FLOOR + 31, x_says, anchor="middle")]
-    names = []
+    names: list[tuple[float, int, str]] = []
+    told: list[Position] = []
     for place, one in enumerate(lines):
         at = [(x(point.x), y(point.y)) for point in one.points]
         strength = number(0.4 + 0.6 * (place + 1) / len(lines))
         written.append(element("g", polyline(at, "curve"), dots(at, "dots"), stroke_opacity=strength))
-        written += [
-            label(left, top - 6, point.word, "over", "middle")
-            for (left, top), point in zip(at, one.points, strict=True)
-            if point.word
-        ]
+        for position, point in zip(at, one.points, strict=True):
+            if point.word and all(math.dist(position, other) > _LEAST_APART for other in told):
+                told.append(position)
+                written.append(label(position[0], position[1] - 6, point.word, "over", "middle"))
         if one.name:
-            names.append((at[-1][1], one.name))
+            names.append((-at[-1][1], place, one.name))
     lowest = math.inf
-    for height, name in sorted(names, reverse=True):  # from the floor up, each clear of the one below it
-        lowest = min(height, lowest - _LEAST_APART)
+    for height, _, name in sorted(names):  # from the floor up, each clear of the one below it
+        lowest = min(-height, lowest - _LEAST_APART)
         written.append(label(END + 8, lowest + 4, name, "head"))
     return "".join(written)
