@@ -2,8 +2,8 @@
 
     <cache>/lines/<codec>-<digest>   what a slow codec made of a clip
 
-Everything else is made anew by each process, as resampling is: it takes a fraction of a second for the clips that
-stt-load comes with. A codec that is slow to encode (Opus, 40 times as fast as it is heard) is asked once for a clip,
+Everything else is made anew by each process, as resampling is: it takes a second or two for the clips that stt-load
+comes with. A codec that is slow to encode (Opus, 40 times as fast as it is heard) is asked once for a clip,
 and what it gave is kept: as much as went over the line.
 """
 
