@@ -86,6 +86,7 @@ class RunConfig:
     verbose: bool
     live: bool
     tokens_per_s: float | None  # None where no text is fed in pieces
+    barge_in_s: float | None  # None: callers listen to the end
     spike: tuple[int, int, int] | None  # callers before it, in it and after it, which are `concurrency` then
     spike_hold_s: float
     ramps_down: bool  # `concurrency` has the way down, too
@@ -185,18 +186,15 @@ def _value(option: Option, given: object) -> Any:
     return None if text is None else option.parse(text)
 
 
-def _row_of(values: Mapping[str, Any], kind: LoadKind) -> Any:
-    """The row of the server; None where there is none of that name, which has its line already."""
-    name = values.get("dialect")
-    if name is None:
-        return None
+def server_row(name: str) -> Any:
+    """The row of a server, of whatever kind of load. ConfigError where there is none of that name."""
+    kind = kind_of(name)
     return find_dialect(name) if kind is STREAM else kind.dialect_rows()[name]
 
 
 def _settle_url(values: dict[str, Any], kind: LoadKind) -> list[str]:
     """Which schemes the URL may have depends on the server, or on the kind of load where nobody knows the server."""
-    row = _row_of(values, kind)
-    schemes = kind.url_schemes if row is None else row.url_schemes
+    schemes = server_row(values["dialect"]).url_schemes if "dialect" in values else kind.url_schemes
     try:
         values["stt_url"] = values["stt_url"] and parse_url(values["stt_url"], schemes)
     except ValueError as error:
@@ -230,7 +228,7 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
     """Fills in what the dialect decides, and refuses what it can't do."""
     if "dialect" not in values:  # there is no such dialect, which has its line already
         return []
-    row = find_dialect(values["dialect"])
+    row = server_row(values["dialect"])
     try:
         values["dialect_options"] = row.parse_options(values["dialect_options"])
     except ConfigError as error:
@@ -248,6 +246,10 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
         values["utterances_per_connection"] = _WHOLE_CALL if is_whole_call else 1
     elif utterances > 1 and not able.many_utterances:
         problems.append(f"--utterances-per-connection: {row.name} takes one utterance a connection: leave it out")
+    if values.get("barge_in_s") is not None and values.get("utterances_per_connection", 1) > 1:
+        problems.append(
+            "--barge-in: a connection ends with the answer that was broken in on: leave --utterances-per-connection out"
+        )
     shortest_ms, longest_ms = able.frame_ms
     if not shortest_ms <= values.get("frame_ms", shortest_ms) <= longest_ms:
         lengths = f"{shortest_ms:g}" if shortest_ms == longest_ms else f"{shortest_ms:g} to {longest_ms:g}"
@@ -257,7 +259,7 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
 
 def _settle_request(values: dict[str, Any], kind: LoadKind) -> list[str]:
     """Uploads and TTS requests: one whole request on each connection, without frames."""
-    row = kind.dialect_rows()[values["dialect"]]
+    row = server_row(values["dialect"])
     problems: list[str] = []
     try:
         values["dialect_options"] = row.parse_options(values["dialect_options"])

@@ -111,7 +111,25 @@ TTS = LoadKind(
     workload="stt_load.workloads.tts:TtsWorkload",
 )
 
-KINDS: dict[str, LoadKind] = {kind.name: kind for kind in (STREAM, UPLOAD, TTS)}
+CONVERSATION = LoadKind(
+    name="conversation",
+    title="conversations, speech in and speech out",
+    subtitle="conversations: callers speak, and the server answers in speech",
+    caller="caller",
+    callers="callers",
+    headline="voice_to_voice_s",
+    is_paced=True,
+    is_transcribed=False,
+    is_synthesised=True,
+    default_slos=("voice_to_voice:p95<1s", "underruns<1", "error_rate<1%"),
+    request_name="TURN",
+    url_schemes=WEBSOCKET.schemes,
+    key_variable=API_KEY_VARIABLE,
+    dialects="stt_load.conversation.realtime:CONVERSATIONS",
+    workload="stt_load.workloads.conversation:ConversationWorkload",
+)
+
+KINDS: dict[str, LoadKind] = {kind.name: kind for kind in (STREAM, UPLOAD, TTS, CONVERSATION)}
 """Every kind of load, by its name in records and in `run.json`."""
 
 ALL_KINDS = frozenset(KINDS.values())
@@ -119,6 +137,9 @@ PACED = frozenset(kind for kind in ALL_KINDS if kind.is_paced)
 REQUESTS = ALL_KINDS - PACED
 TRANSCRIBED = frozenset(kind for kind in ALL_KINDS if kind.is_transcribed)
 SYNTHESISED = frozenset(kind for kind in ALL_KINDS if kind.is_synthesised)
+STREAMS = PACED & TRANSCRIBED
+TEXTS = REQUESTS & SYNTHESISED
+CONVERSATIONS = PACED & SYNTHESISED
 IN_FRAMES = PACED | SYNTHESISED
 """Kinds of which something is sent at its pace: audio, or a text that is fed piece by piece."""
 

@@ -16,7 +16,7 @@ from typing import Any
 from stt_load.capacity.arrivals import parse_arrivals
 from stt_load.credentials import HEADERS_VARIABLE, parse_header
 from stt_load.dialects.registry import find_dialect
-from stt_load.kinds import ALL_KINDS, PACED, STREAM, SYNTHESISED, TRANSCRIBED, LoadKind, kind_of
+from stt_load.kinds import ALL_KINDS, CONVERSATIONS, PACED, STREAM, STREAMS, TEXTS, TRANSCRIBED, LoadKind, kind_of
 from stt_load.metrics.languages import parse_language
 from stt_load.option_values import (
     DEFAULT_CONCURRENCY,
@@ -381,7 +381,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="TIME",
         default_help="what the server needs to hear that speech has ended; 0 where the client tells it",
         help="How much silence is sent after each clip.",
-        kinds=PACED,
+        kinds=STREAMS,
     ),
     Option(
         name="clips",
@@ -699,7 +699,17 @@ OPTIONS: tuple[Option, ...] = (
         metavar="N",
         default_help="30 where the server takes its text in pieces",
         help="How fast a text is fed to a server that speaks it while it is written, as by a language model.",
-        kinds=SYNTHESISED,
+        kinds=TEXTS,
+    ),
+    Option(
+        name="barge-in",
+        field="barge_in_s",
+        group=Group.CALLERS,
+        parse=parse_positive_duration_s,
+        metavar="TIME",
+        default_help="callers listen to the end",
+        help="Speak over the answer of the server once so much of it was heard, and measure how soon it stops.",
+        kinds=CONVERSATIONS,
     ),
     Option(
         name="soak",

@@ -208,6 +208,11 @@ class UtteranceRecord(Utterance, gc=False):
     call_utterance: Count | None = None  # how many its call had before
     call_late_s: Length | None = None  # of the first utterance: how long after it was due the call began
 
+    voice_to_voice_s: Seconds | None = None  # conversation: end of the caller's speech -> first audio of the answer
+    barge_in_stop_s: Length | None = None  # the caller speaks over the answer -> the server has stopped
+    answer_s: Length | None = None  # length of the answer's audio
+    early_answers: Count | None = None  # answers that began before the caller had finished
+
     def to_json(self) -> bytes:
         """One line without its end. Raises ValueError for a number that JSON doesn't have (NaN, infinity)."""
         told_ms = sum(self.server_ms.values()) if self.server_ms else 0.0

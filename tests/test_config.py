@@ -148,6 +148,7 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("utterances_per_connection", "", "utterances_per_connection", 1),
     ("call", "2m", "call_s", 120.0),
     ("warm_up", "0", "warm_up_s", 0.0),
+    ("barge_in", "1.5s", "barge_in_s", 1.5),
 ]
 
 
@@ -155,6 +156,7 @@ NEEDED: dict[str, dict[str, str]] = {
     **{key: {"gpu_sidecar": "local"} for key in ("gpu_id", "server_process")},
     "tokens_per_second": {"dialect": "tts-vllm-omni"},
     **{key: {"arrivals": "12/min", "call": "90s"} for key in ("arrivals", "call", "warm_up")},
+    "barge_in": {"dialect": "conversation-openai"},
 }  # what they are options of
 
 
@@ -281,6 +283,7 @@ BAD = [
     ("arrivals", "3/week", "--arrivals: '3/week' is no rate of calls"),
     ("call", "0s", "--call: '0s' must be longer than zero"),
     ("warm_up", "soon", "--warm-up: 'soon' is not a duration"),
+    ("barge_in", "0s", "--barge-in: '0s' must be"),
 ]
 
 

@@ -19,10 +19,11 @@ import yaml
 
 from stt_load.cli import COMMANDS, cli
 from stt_load.clips.layouts import LAYOUTS
+from stt_load.conversation.realtime import CONVERSATIONS
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
 from stt_load.errors import ExitCode, Outcome
-from stt_load.kinds import ALL_KINDS, KINDS, STREAM, TTS, UPLOAD, LoadKind
+from stt_load.kinds import ALL_KINDS, CONVERSATION, KINDS, STREAM, TTS, UPLOAD, LoadKind
 from stt_load.locust_plugin.request_origin import HOSTS_FLAG
 from stt_load.metrics.figures import SAMPLED_DEVICES, Figure, Place, in_table
 from stt_load.metrics.validity import CONDITIONS
@@ -44,7 +45,12 @@ DOCUMENTS = {
     for path in (*(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS)
 }
 RAW_FILES = {"run.json", "stages.jsonl", "utterances.jsonl", "gpu.jsonl", "host.jsonl", "server.jsonl"}
-PAGE_OF_KIND = {STREAM: "docs/report.md", UPLOAD: "docs/uploads.md", TTS: "docs/tts.md"}
+PAGE_OF_KIND = {
+    STREAM: "docs/report.md",
+    UPLOAD: "docs/uploads.md",
+    TTS: "docs/tts.md",
+    CONVERSATION: "docs/speech-out.md",
+}
 README_MAX_LINES = 200
 
 OPTIONS_OF_OTHER_PROGRAMS = {
@@ -301,7 +307,13 @@ def server_cell(row: DialectRow | UploadApi | TtsApi) -> str:
 def test_the_tables_of_dialects_are_those_of_today() -> None:
     """After a meant change, STT_LOAD_REWRITE_GOLDEN=1 pytest tests/test_docs.py writes them."""
     outdated = []
-    for name, registry in (("dialects.md", DIALECTS), ("uploads.md", UPLOAD_APIS), ("tts.md", TTS_APIS)):
+    tables = {
+        "dialects.md": DIALECTS,
+        "uploads.md": UPLOAD_APIS,
+        "tts.md": TTS_APIS,
+        "speech-out.md": CONVERSATIONS,
+    }
+    for name, registry in tables.items():
         rows = "".join(f"| `{row.name}` | `{row.default_url}` | {server_cell(row)} |\n" for row in registry.values())
         table = f"<!-- dialects -->\n| `--dialect` | default URL | server |\n|---|---|---|\n{rows}<!-- /dialects -->"
         path = CHECKOUT / "docs" / name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from stt_load.kinds import STREAM, TTS, UPLOAD, LoadKind
+from stt_load.kinds import CONVERSATION, STREAM, TTS, UPLOAD, LoadKind
 from stt_load.metrics.figures import FIGURES_BY_NAME, NOTHING, SAMPLED_DEVICES, Figure, Source, Unit
 from stt_load.metrics.quantiles import is_statistic
 from stt_load.report.figure_words import figure_value
@@ -137,6 +137,14 @@ MEASURES: dict[LoadKind, tuple[Measure, ...]] = {
         *_DEVICES,
     ),
     UPLOAD: (*_TOTALS, _measure("requests_per_s", "Requests/s"), _WER, _ERRORS, *_DEVICES),
+    CONVERSATION: (
+        _measure("voice_to_voice:p50", "Voice to voice P50", in_ladder=True),
+        _measure("voice_to_voice:p95", "Voice to voice P95", in_ladder=True),
+        _measure("barge_in_stop:p95", "Barge-in stop P95"),
+        _measure("underruns", "Underruns"),
+        _ERRORS,
+        *_DEVICES,
+    ),
     TTS: (_measure("first_audio:mean", "TTFC", in_ladder=True), *_TOTALS, _ERRORS, *_DEVICES),
 }
 """What the box shows for a run of each kind. Latencies are those of the report."""

@@ -130,9 +130,28 @@ class SpeechFormat(msgspec.Struct, frozen=True, gc=False):
 
 
 class SpeechAudio(msgspec.Struct, frozen=True, gc=False):
-    """Audio that the server speaks."""
+    """Audio that the server speaks. `answer`: the answer that it is a part of, where a server names its answers."""
 
     data: bytes
+    answer: str = ""
+
+
+class AnswerBegins(msgspec.Struct, frozen=True, gc=False):
+    """The server has begun to make an answer in speech; `answer` is its name."""
+
+    answer: str
+
+
+class AnswerEnded(msgspec.Struct, frozen=True, gc=False):
+    """The server sends no more of an answer: it is whole, or was cancelled. `error`: why it failed; empty where it did
+    not."""
+
+    answer: str
+    error: str = ""
+
+
+class CallerHeard(msgspec.Struct, frozen=True, gc=False):
+    """The server has heard the caller begin to speak."""
 
 
 Event = (
@@ -153,6 +172,9 @@ Event = (
     | Ignored
     | SpeechFormat
     | SpeechAudio
+    | AnswerBegins
+    | AnswerEnded
+    | CallerHeard
 )
 
 NEUTRAL_EVENTS = (Ignored, Remark, Gauge, Reply)

@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from stt_load.errors import ConfigError
 from stt_load.history.run_row import RunRow, StageRow
-from stt_load.kinds import KINDS
+from stt_load.kinds import KINDS, LoadKind
 from stt_load.plausible import Count, Moment, Ratio, Seconds, objection
 from stt_load.report.json_file import summary_json
 from stt_load.report.machines import HARDWARE, gpus, in_words, load_machines, server_machines
@@ -59,6 +59,7 @@ class StageSummary(msgspec.Struct):
     wer: Ratio | None
     error_rate: Ratio | None
     devices: list[DeviceSummary]
+    voice_to_voice_s: Latency | None = None  # earlier versions have none
 
 
 class KneeSummary(msgspec.Struct):
@@ -176,7 +177,7 @@ def _row(folder: Path, summary: Summary) -> RunRow:
         version=str((run.get("versions") or {}).get("stt-load") or ""),
         verdict=summary.verdict,
         holds=_holds(summary),
-        stages=tuple(_stage(stage, is_paced=kind.is_paced) for stage in summary.stages),
+        stages=tuple(_stage(stage, kind) for stage in summary.stages),
         test={"dialect": run.get("dialect"), **what_was_measured(run)},
     )
 
@@ -187,8 +188,8 @@ def _holds(summary: Summary) -> int | None:
     return found or (0 if summary.verdict is Verdict.FAIL else None)
 
 
-def _stage(stage: StageSummary, *, is_paced: bool) -> StageRow:
-    latency = (stage.eos_latency_s if is_paced else stage.total_s).with_failed
+def _stage(stage: StageSummary, kind: LoadKind) -> StageRow:
+    latency = getattr(stage, kind.headline).with_failed
     energies = [device.energy_per_audio_minute_j for device in stage.devices if device.kind == "gpu"]
     known = [energy for energy in energies if energy is not None]
     return StageRow(

@@ -177,8 +177,8 @@ class StageFigures:
 
     @property
     def streamed(self) -> int:
-        """Answers with a first audio: those that came in one piece have none."""
-        return self.distributions["first_audio"].n
+        """Answers that could be listened to as they came: those that came in one piece could not."""
+        return self.distributions["gap_max"].n
 
     @property
     def rtfx(self) -> Distribution:

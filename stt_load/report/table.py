@@ -211,11 +211,17 @@ _ENDED_BY = {
     "client": "The client ended each utterance with a message as speech ended, so EOS has no endpointing delay of the "
     "server. Don't compare it with runs in which the server ends utterances.",
 }
+_TURN_ENDED_BY = {
+    "server": "The server heard when each caller had finished, so voice to voice includes its endpointing delay.",
+    "client": "The client said when each caller had finished, so voice to voice has no endpointing delay of the "
+    "server. Don't compare it with runs in which the server hears that.",
+}
 
 
 def _what_was_sent(report: RunReport) -> list[str]:
     if report.kind.is_paced:
-        ended_by = _ENDED_BY.get(str(report.run.get("end")), "This run did not record who ended the utterances.")
+        words = _ENDED_BY if report.kind.is_transcribed else _TURN_ENDED_BY
+        ended_by = words.get(str(report.run.get("end")), "This run did not record who ended the utterances.")
         found = [(_span(report, value), sentence) for value, sentence in _SENT]
         return [ended_by, *filter(None, [" ".join(sentence.format(span) for span, sentence in found if span)])]
     ok = sum(stage.figures.ok for stage in report.stages)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stt_load.kinds import ALL_KINDS, IN_FRAMES, PACED, REQUESTS, TRANSCRIBED, LoadKind
+from stt_load.kinds import ALL_KINDS, CONVERSATIONS, IN_FRAMES, REQUESTS, STREAMS, TRANSCRIBED, LoadKind
 from stt_load.report.model import StageReport, Verdict
 from stt_load.telemetry.counters import RunCounters
 from stt_load.telemetry.histogram import LatencyHistogram
@@ -144,7 +144,15 @@ EXPORTED = (
         "s",
         "Completed utterances that began in a hold: end of speech to the message that completes the transcript",
         _one(lambda live: live.counters.headline),
-        PACED,
+        STREAMS,
+    ),
+    Exported(
+        "voice_to_voice",
+        _H,
+        "s",
+        "Completed turns that began in a hold: end of the caller's speech to the first audio of the answer",
+        _one(lambda live: live.counters.headline),
+        CONVERSATIONS,
     ),
     Exported(
         "request_duration",

@@ -15,11 +15,11 @@ from stt_load.clips.derived_clips import derived_clips
 from stt_load.clips.doubts import strict_problems
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.clips.library import clips_from_tts, default_clips
-from stt_load.config import RunConfig
+from stt_load.config import RunConfig, server_row
 from stt_load.credentials import NO_CREDENTIALS, TTS_KEY_VARIABLE, Credentials
 from stt_load.dialects.base import Dialect, Settings
-from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConfigError
+from stt_load.kinds import CONVERSATIONS
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.tts.engines import voice_of
 from stt_load.workloads.clip_progress import tell_read, tell_rendered
@@ -30,7 +30,7 @@ _CLOSE_S = 2.0  # more than an utterance may spend beside all of its waits
 def dialects_of(config: RunConfig, credentials: Credentials = NO_CREDENTIALS) -> Callable[[], Dialect]:
     """Makes the dialect of this run, a fresh one for each connection."""
     return partial(
-        find_dialect(config.dialect).make,
+        server_row(config.dialect).make,
         Settings(config.dialect_options, config.end, credentials, config.native_codec),
     )
 
@@ -87,8 +87,10 @@ def encode_clips(config: RunConfig, clips: Sequence[Clip]) -> dict[str, EncodedC
 
 
 def utterance_limit_s(config: RunConfig, clips: Sequence[Clip]) -> float:
-    """What no utterance lasts longer than: connecting, getting ready, the longest clip, its silence, the timeout."""
+    """What no utterance lasts longer than: connecting, getting ready, the longest clip, its silence, the timeout, and
+    where an answer is listened to, the timeout for that."""
     longest_s = max(clip.duration_s for clip in clips)
     has_ready = config.kind.is_paced and dialect_of(config).capabilities.has_ready
     ready_s = config.ready_limit_s if has_ready else 0.0
-    return config.connect_limit_s + ready_s + _CLOSE_S + longest_s + config.trailing_silence_s + config.timeout_s
+    waits_s = config.timeout_s * (2 if config.kind in CONVERSATIONS else 1)
+    return config.connect_limit_s + ready_s + _CLOSE_S + longest_s + config.trailing_silence_s + waits_s

@@ -48,9 +48,9 @@ def test_a_ladder_of_streams_leaves_a_whole_folder_of_its_own_kind(tmp_path: Pat
 
 
 def test_a_ladder_of_texts_that_are_fed_token_by_token_finds_what_the_server_does_wrong(tmp_path: Path) -> None:
-    """The speech begins 0.25 s after the last token, halts once for 0.4 s, and makes a player run dry for that."""
+    """The speech begins 0.25 s after the last token, halts once for 0.8 s, and makes a player run dry for that."""
     results = tmp_path / "results"
-    flags = ("--like", "vllm", "--first", "0.25", "--word", "0.05", "--stall-at", "0.5", "--stall", "0.4")
+    flags = ("--like", "vllm", "--first", "0.25", "--word", "0.05", "--stall-at", "0.5", "--stall", "0.8")
     with start_speech_stream(*flags) as server:
         line = [*STT_LOAD, "tts", "--api", "vllm-omni", "--url", server.url, "--tokens-per-second", "60"]
         line += ["--concurrency", "1,40", "--rounds", "1", "--settle", "0s", "--ramp-rate", "40", "--results"]

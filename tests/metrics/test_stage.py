@@ -79,8 +79,10 @@ def test_every_figure_with_an_objective_has_an_estimate(figure: Figure) -> None:
         utterance(0, 4, index, kind="tts", first_audio_s=1.0, gap_max_s=0.1, underruns=0, after_text_s=-0.1)
         for index in range(6)
     ]
+    turn = {"voice_to_voice_s": 0.5, "barge_in_stop_s": 0.3, "early_answers": 0, "answer_s": 1.0}
+    records += [utterance(0, 4, index, kind="conversation", **turn) for index in range(6)]
     stats = StageStats(0, 4)
-    for kind in ("stream", "upload", "tts"):
+    for kind in ("stream", "upload", "tts", "conversation"):
         stats.add([record for record in records if record.kind == kind])
     estimate = stats.close().estimate(figure, "p50" if figure.is_distribution else None)
     # made_run's server does not say when it is done, and calls are counted against their schedule (call_tally.py).

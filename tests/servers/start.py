@@ -40,3 +40,8 @@ def start_tts_server(*flags: str) -> ServerProcess:
 def start_speech_stream(*flags: str) -> ServerProcess:
     """A speech server on a free port that takes its text piece by piece, as its flags say."""
     return start_test_server("speech_stream", *flags)
+
+
+def start_talker(*flags: str) -> ServerProcess:
+    """A server on a free port that converses over OpenAI Realtime, as its flags say."""
+    return start_test_server("talker", *flags)

@@ -1,0 +1,1 @@
+"""A turn of a conversation: the caller speaks, the server answers in speech, and may be spoken over."""

@@ -1,0 +1,257 @@
+"""A conversation over OpenAI Realtime: speech in, speech out, in the events of the beta and of the GA protocol.
+
+| | beta | GA |
+|---|---|---|
+| asked for by | header `OpenAI-Beta: realtime=v1` | nothing |
+| session | `modalities`, `voice`, `turn_detection` | `type`, `output_modalities`, `audio.input`, `audio.output` |
+| audio | `response.audio.delta` | `response.output_audio.delta` |
+
+What both have: `response.created` and `response.done` around each answer, `input_audio_buffer.speech_started` where the
+server detects turns, `input_audio_buffer.commit` and `response.create` where the client ends them, `response.cancel`.
+Both names of an event are understood whichever was asked for, since servers mix them.
+
+Read: OpenAI's server and client events (developers.openai.com, November 2026); speaches-ai/speaches at 870e1e1,
+`realtime/*_event_router.py`; vllm-project/vllm-omni, `docs/serving/realtime_openai_duplex_api.md` at 0067411 and
+`realtime/session.py` at 0e9eef6. What a client must know:
+
+- `response.done` says `status`: completed, cancelled (by the client, or by its speech), incomplete, failed.
+- Audio comes faster than it is heard: a whole answer may be there before a second of it was played.
+- vLLM-Omni's audio is under `audio` in older versions, with `sample_rate_hz` beside it, and without `response.done`.
+- speaches takes no turn detection of the client's, answers `response.cancel` with an error, and goes on speaking when
+  it is spoken over, until it has the next answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from stt_load.dialects import realtime_events as realtime
+from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, End, Settings
+from stt_load.dialects.events import (
+    AnswerBegins,
+    AnswerEnded,
+    CallerHeard,
+    Event,
+    Message,
+    Ready,
+    SpeechAudio,
+    SpeechFormat,
+)
+from stt_load.dialects.options import DialectOption
+from stt_load.dialects.row import DialectRow
+from stt_load.dialects.wire import child, try_object, with_query
+from stt_load.errors import ProtocolError
+from stt_load.option_values import one_of, or_none, parse_milliseconds, parse_rate_hz
+
+CLEAR = "input_audio_buffer.clear"
+CREATE = "response.create"
+CANCEL = "response.cancel"
+CREATED = "response.created"
+DONE = "response.done"
+SPEECH_STARTED = "input_audio_buffer.speech_started"
+AUDIO = ("response.output_audio.delta", "response.audio.delta")
+AUDIO_DONE = ("response.output_audio.done", "response.audio.done")
+
+_ENDS_OF_SESSION = ("session_expired",)
+_MODEL = DialectOption("model", "", "the server's name of the model", or_none())
+_COMMON = (
+    DialectOption("voice", "", "the server's name of the voice", or_none()),
+    DialectOption("instructions", "", "what the model is told to be", or_none()),
+)
+
+
+class ConversationDialect(realtime.RealtimeDialect):
+    """One connection. `interrupts`: the client says by a message that it speaks over an answer; else the server has to
+    hear it."""
+
+    options: ClassVar[tuple[DialectOption, ...]] = (
+        DialectOption("model", "gpt-realtime", "the server's name of the model; nothing for its own", or_none()),
+        *_COMMON,
+        DialectOption("protocol", "ga", "ga or beta", one_of("ga", "beta")),
+        DialectOption("sample_rate", "24000", "Hz, of both directions; OpenAI takes 24000 only", parse_rate_hz),
+        DialectOption("silence_ms", "500", "of server_vad, where the server ends the turn", parse_milliseconds),
+        DialectOption(
+            "interrupted_by",
+            "",
+            "server (it hears the caller) or client (response.cancel)",
+            or_none(one_of("server", "client")),
+        ),
+    )
+    unconfirmed: ClassVar[tuple[str, ...]] = (
+        "the events are read from OpenAI's documents; no conversation with its servers, or vLLM-Omni's, was measured",
+        "answers have the sample rate that was asked for, unless the server says another beside its audio",
+        "an error after session.updated is got over, unless it is one of the server itself",
+    )
+
+    def __init__(self, settings: Settings = DEFAULTS) -> None:
+        super().__init__(settings)
+        self.capabilities = Capabilities(
+            sample_rate_hz=self._rate_hz,
+            encoding="base64 int16",
+            has_ready=True,
+            ends=self._ends,
+            trailing_silence_s=0.0,
+            many_utterances=True,
+        )
+        self.interrupts = (self.option.get("interrupted_by") or settings.end) == "client"
+        self._names_answers = False
+
+    _ends: tuple[End, ...] = ("server", "client")
+
+    @property
+    def _rate_hz(self) -> int:
+        return int(self.option["sample_rate"])
+
+    @property
+    def _is_beta(self) -> bool:
+        return bool(self.option["protocol"] == "beta")
+
+    def connect(self, url: str) -> Connect:
+        headers = {**self._credentials, **({"OpenAI-Beta": "realtime=v1"} if self._is_beta else {})}
+        session = self._beta_session() if self._is_beta else self._ga_session()
+        update = realtime.event(realtime.UPDATE, session=session)
+        return Connect(with_query(url, {"model": self.option["model"]}), headers, first_messages=(update,))
+
+    def _ga_session(self) -> dict[str, object]:
+        audio = {"type": "audio/pcm", "rate": self._rate_hz}
+        output = {"format": audio, **self._asked("voice")}
+        detection = {"format": audio, "turn_detection": self._turn_detection()}
+        return {
+            "type": "realtime",
+            "output_modalities": ["audio"],
+            "audio": {"input": detection, "output": output},
+            **self._asked("model", "instructions"),
+        }
+
+    def _beta_session(self) -> dict[str, object]:
+        return {
+            "modalities": ["audio", "text"],
+            "turn_detection": self._turn_detection(),
+            **self._asked("voice", "instructions"),
+        }
+
+    def _turn_detection(self) -> dict[str, object] | None:
+        if self.settings.end == "client":
+            return None
+        return {"type": "server_vad", "silence_duration_ms": self.option["silence_ms"], "create_response": True}
+
+    def _asked(self, *names: str) -> dict[str, object]:
+        return {name: self.option[name] for name in names if self.option[name] is not None}
+
+    def begin(self, length: AudioLength) -> Sequence[Message]:
+        """The silence since the last turn is no part of the next one."""
+        return (realtime.event(CLEAR),) if self.settings.end == "client" else ()
+
+    def finalise(self) -> Sequence[Message]:
+        return realtime.event(realtime.COMMIT), realtime.event(CREATE)
+
+    def cancel(self) -> Message:
+        """Says that the caller speaks over the answer."""
+        return realtime.event(CANCEL)
+
+    def on_event(self, kind: str, body: Mapping[str, object]) -> Sequence[Event]:
+        if kind in AUDIO:
+            return self._on_audio(body)
+        match kind:
+            case realtime.UPDATED:
+                self._is_configured = True
+                return (Ready(),)
+            case "input_audio_buffer.speech_started":
+                return (CallerHeard(),)
+            case "response.created":
+                self._names_answers = True
+                return (AnswerBegins(str(child(body, "response").get("id"))),)
+            case "response.done":
+                return (self._on_done(child(body, "response")),)
+        if kind in AUDIO_DONE and not self._names_answers:
+            return (AnswerEnded(_answer_of(body)),)
+        return ()
+
+    def _on_audio(self, body: Mapping[str, object]) -> Sequence[Event]:
+        try:
+            data = base64.b64decode(str(body.get("delta") or body.get("audio") or ""), validate=True)
+        except (binascii.Error, ValueError):
+            raise ProtocolError("the audio of an answer is no base64") from None
+        audio = SpeechAudio(data, _answer_of(body))
+        rate_hz = body.get("sample_rate_hz")
+        return (SpeechFormat(rate_hz), audio) if isinstance(rate_hz, int) and rate_hz > 0 else (audio,)
+
+    def _on_done(self, response: Mapping[str, object]) -> AnswerEnded:
+        error = ""
+        if response.get("status") == "failed":
+            details = child(child(response, "status_details"), "error")
+            error = f"the answer failed: {details.get('message') or details.get('code') or 'no reason given'}"
+        return AnswerEnded(str(response.get("id")), error)
+
+    def _gets_over(self, error: Mapping[str, object]) -> bool:
+        return error.get("type") != "server_error" and error.get("code") not in _ENDS_OF_SESSION
+
+    @staticmethod
+    def recognises(message: Message) -> bool:
+        return try_object(message).get("type") in (*AUDIO, *AUDIO_DONE, CREATED, DONE)
+
+
+def _answer_of(body: Mapping[str, object]) -> str:
+    return str(body.get("response_id") or "")
+
+
+class SpeachesConversation(ConversationDialect):
+    """One connection to speaches, which speaks the beta and detects turns by its own rules alone."""
+
+    options = (_MODEL, *_COMMON)
+    unconfirmed = ("read from its source; no conversation with it was measured",)
+    _ends = ("server",)
+
+    @property
+    def _rate_hz(self) -> int:
+        return 24_000
+
+    @property
+    def _is_beta(self) -> bool:
+        return True
+
+    def _beta_session(self) -> dict[str, object]:
+        """It objects to formats and to a turn detection of the client's."""
+        return {"modalities": ["audio", "text"], **self._asked("voice", "instructions")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationRow(DialectRow):
+    """One server that converses."""
+
+    dialect: type[ConversationDialect]
+
+    def facts(self) -> dict[str, str]:
+        able = self.capabilities
+        return {
+            **({"homepage": self.homepage} if self.homepage else {}),
+            "audio": f"{able.encoding} mono, {able.sample_rate_hz} Hz, both ways",
+            "turns end by": " or ".join(able.ends) + (", the first by default" if len(able.ends) > 1 else ""),
+            "a connection": "carries many turns",
+            "ready message": "yes",
+        }
+
+
+CONVERSATIONS: dict[str, ConversationRow] = {
+    row.name: row
+    for row in (
+        ConversationRow(
+            name="conversation-openai",
+            summary="OpenAI Realtime and its likes, vLLM-Omni too, beta and GA: speech in, speech out",
+            default_url="wss://api.openai.com/v1/realtime",
+            homepage="https://developers.openai.com/api/docs/guides/realtime",
+            dialect=ConversationDialect,
+        ),
+        ConversationRow(
+            name="conversation-speaches",
+            summary="speaches, /v1/realtime: speech in, speech out, by its own recogniser, LLM and voice",
+            default_url="ws://localhost:8000/v1/realtime",
+            homepage="https://github.com/speaches-ai/speaches",
+            dialect=SpeachesConversation,
+        ),
+    )
+}
