@@ -79,12 +79,13 @@ class Place(IntEnum):
     """The part of the main table in which a figure stands, from left to right."""
 
     LOAD = 0
-    LATENCY = 1
-    AUDIO = 2
-    SPEED = 3
-    ACCURACY = 4
-    DEVICE = 5
-    COUNT = 6
+    HEADLINE = 1
+    LATENCY = 2
+    AUDIO = 3
+    SPEED = 4
+    ACCURACY = 5
+    DEVICE = 6
+    COUNT = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -1028,6 +1029,7 @@ FIGURES: tuple[Figure, ...] = (
         meaning="end of the caller's speech → first audio of the answer",
         kinds=CONVERSATIONS,
         has_slo=True,
+        place=Place.HEADLINE,
         csv=_csv("voice_to_voice", "p50", "p95", "p99", "mean"),
         table=_table("voice to voice", "p50", "p95"),
     ),

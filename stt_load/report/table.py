@@ -201,7 +201,8 @@ def _meanings(report: RunReport) -> list[str]:
     explained = {
         column.heading.removesuffix(f" {column.statistic}"): figure.meaning
         for figure, column in in_table(report.kind)
-        if figure.place in (Place.LATENCY, Place.SPEED) and column.heading + _unsure(report, figure) in shown
+        if figure.place in (Place.HEADLINE, Place.LATENCY, Place.SPEED)
+        and column.heading + _unsure(report, figure) in shown
     }
     return [f"{heading}: {meaning}." for heading, meaning in explained.items()]
 
