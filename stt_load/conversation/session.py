@@ -183,8 +183,8 @@ class Turn:
                 self._on_audio(arrived_s, data, answer)
             case AnswerBegins(answer):
                 self._name_answer(arrived_s, answer)
-            case AnswerEnded(answer, error) if answer not in self._early:
-                self._on_answer_ended(arrived_s, error)
+            case AnswerEnded(answer, error):
+                self._on_answer_ended(arrived_s, answer, error)
             case CallerHeard() if self._onset_at_s is not None and arrived_s >= self._onset_at_s:
                 self._heard_at_s = self._heard_at_s or arrived_s
             case SpeechFormat(rate_hz, channels):
@@ -213,8 +213,9 @@ class Turn:
         if answer == self._answer and data:
             self._arrivals.append(AudioArrival(arrived_s - self._speech_end_at_s, len(data)))
 
-    def _on_answer_ended(self, arrived_s: float, error: str) -> None:
-        if self._answer is None or self._ended_at_s is not None:
+    def _on_answer_ended(self, arrived_s: float, answer: str, error: str) -> None:
+        self._name_answer(arrived_s, answer)
+        if answer != self._answer or self._ended_at_s is not None:
             return
         if error:
             self._end(Outcome.SERVER_ERROR, error)
@@ -291,6 +292,18 @@ class Turn:
         return None if told_s is None else max(told_s, last_audio_s, onset_s)
 
     @property
+    def _barge_in_stop_s(self) -> float | None:
+        """None where nobody broke in, or on an answer that had been sent, of which a client's word stops nothing."""
+        onset_s, stopped_s, ended_s = self._onset_at_s, self._stopped_at_s, self._ended_at_s
+        if (
+            onset_s is None
+            or stopped_s is None
+            or (self.dialect.interrupts and ended_s is not None and ended_s <= onset_s)
+        ):
+            return None
+        return stopped_s - onset_s
+
+    @property
     def _wakes_at_s(self) -> float:
         """When the session has to be asked again, whatever comes."""
         moments = (self._breaks_in_at_s, self._onset_at_s if self._owes_cancel else None, self._listens_until_s)
@@ -359,7 +372,8 @@ class Turn:
     def _time_out(self) -> None:
         limit = f"{self._rules.timeout_s:g} s"
         if self._onset_at_s is not None:
-            error = f"the server did not stop within {limit} of being spoken over"
+            told = "stop" if self._ended_at_s is None else "say that it hears the caller"
+            error = f"the server did not {told} within {limit} of being spoken over"
         elif self._heard_to_s is not None:
             error = f"the answer could not be heard within {limit} of its end"
         elif self._arrivals:
@@ -410,10 +424,10 @@ class Turn:
         return (figures,) if schedule is None else (figures, schedule.sent_audio())
 
     def _of_answer(self) -> dict[str, Any]:
-        playback, stopped_s = self._playback, self._stopped_at_s
+        playback = self._playback
         return {
             "voice_to_voice_s": self._arrivals[0].at_s,
-            "barge_in_stop_s": None if stopped_s is None or self._onset_at_s is None else stopped_s - self._onset_at_s,
+            "barge_in_stop_s": self._barge_in_stop_s,
             "answer_s": self._answer_s,
             "gap_max_s": max(gaps_s(self._arrivals), default=0.0),
             "underruns": playback.underruns,

@@ -14,7 +14,10 @@ from stt_load.report.wording import callers, names_of, sampled
 _PERCENTILES = "percentiles"
 _SHOWN = (
     ("eos_latency", _PERCENTILES),
+    ("voice_to_voice", _PERCENTILES),
+    ("barge_in_stop", "p95"),
     ("first_audio", "p95"),
+    ("after_text", "p95"),
     ("total", _PERCENTILES),
     ("rtf", "p95"),
     ("requests_per_s", None),

@@ -162,6 +162,17 @@ def test_an_answer_that_was_there_at_once_stops_when_the_server_says_that_it_hea
     assert record.barge_in_stop_s == pytest.approx(0.25)
 
 
+def test_a_client_that_breaks_in_on_an_answer_that_was_there_at_once_stops_nothing() -> None:
+    record, connection = converse([(0.90, begun()), (1.02, audio(3.0)), (1.03, done())], end="client", barge_in_s=0.5)
+    assert (record.outcome, record.barge_in_stop_s) == (Outcome.OK, None)
+    assert "response.cancel" not in [message["type"] for _, message in sent_by(connection)]
+
+
+def test_the_end_of_another_answer_ends_nothing() -> None:
+    record, _ = converse([(0.90, begun()), (1.02, audio(0.5)), (1.10, done("r9")), (1.20, audio(0.5)), (1.21, done())])
+    assert record.answer_s == pytest.approx(1.0)
+
+
 def test_nobody_breaks_in_on_an_answer_that_is_heard_sooner() -> None:
     record, _ = converse([(0.90, begun()), (1.02, audio(0.3)), (1.03, done())], barge_in_s=0.5)
     assert (record.outcome, record.barge_in_stop_s) == (Outcome.OK, None)
