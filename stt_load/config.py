@@ -111,7 +111,7 @@ class RunConfig:
     @property
     def native_codec(self) -> str | None:
         """The codec in which audio is sent as it is: the only one that was asked for, where the dialect has it."""
-        codecs = find_dialect(self.dialect).dialect.codecs if self.kind.is_paced and len(self.codecs) == 1 else {}
+        codecs = server_row(self.dialect).dialect.codecs if self.kind.is_paced and len(self.codecs) == 1 else {}
         return self.codecs[0] if self.codecs[0] in codecs else None
 
     @property
