@@ -493,7 +493,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="N%",
         default="0%",
         help="How many of the callers never speak; a server should tell no words to them.",
-        kinds=PACED,
+        kinds=STREAMS,
     ),
     Option(
         name="slo",
