@@ -127,7 +127,10 @@ def command(concurrency: str | None, **given: Any) -> None:
 
 def _ladder_options(given: dict[str, Any], concurrency: str) -> dict[str, Any]:
     api = TTS_APIS[_PREFIX + given["api"]]
-    named = {key: value for key, value in given.items() if key in {option.key for option in OPTIONS}}
+    of_a_run = {option.key for option in OPTIONS} - set(
+        _OF_SINGLE_TEXTS.values()
+    )  # --warm-up is of both, in two senses
+    named = {key: value for key, value in given.items() if key in of_a_run}
     url = completed_by(api.default_url, given["url"] or api.default_url)
     return {**named, "dialect": api.name, "stt_url": url, "concurrency": concurrency}
 
