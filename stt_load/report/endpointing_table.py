@@ -23,7 +23,6 @@ _CUT = "cut early: a turn was ended while the speech went on, or words of the cl
 _WORDS = "words lost: those within 0.5 s of an early end, or of the pause that it lies in, that no final has."
 _EAGER = "eager end: the server told one before it was sure; taken back: how many of them."
 _FEW = f"{FEW} too few utterances to be certain."
-_PAUSES = "cut, 0.6 s pause: cut early of the clips with such a pause put into their speech."
 
 
 def endpointing_table(report: RunReport) -> TextTable | None:
@@ -40,7 +39,7 @@ def endpointing_table(report: RunReport) -> TextTable | None:
         (_CUT, True),
         (_WORDS, "words lost" in told),
         (_EAGER, "taken back" in told),
-        (_PAUSES, any(stage.by_pause for stage in stages)),
+        *((note, True) for note in _pause_notes(report)),
         (_FEW, any(cell.endswith(FEW) for _, *cells in rows for cell in cells)),
     )
     return TextTable(
@@ -82,10 +81,25 @@ _FIGURES: tuple[_Row, ...] = (
 
 
 def _pauses(report: RunReport) -> Iterator[_Row]:
+    for pause_s in _pauses_s(report):
+        yield f"cut, {_what(pause_s)}, %", _cut_at(pause_s)
+
+
+def _pause_notes(report: RunReport) -> Iterator[str]:
+    """What the rows of pauses mean, by the shortest pause of the run."""
+    made_s = [pause_s for pause_s in _pauses_s(report) if pause_s is not None]
+    if made_s:
+        yield f"cut, {_what(made_s[0])}: cut early of the clips with such a pause put into their speech."
+
+
+def _pauses_s(report: RunReport) -> list[float | None]:
+    """The lengths of the pauses that clips of the run have, the shortest first; None: clips as they are."""
     lengths = {figures.pause_s for stage in report.stages for figures in stage.by_pause}
-    for pause_s in sorted(lengths, key=lambda length_s: length_s or 0.0):
-        what = "no pause" if pause_s is None else f"{pause_s:g} s pause"
-        yield f"cut, {what}, %", _cut_at(pause_s)
+    return sorted(lengths, key=lambda length_s: length_s or 0.0)
+
+
+def _what(pause_s: float | None) -> str:
+    return "no pause" if pause_s is None else f"{pause_s:g} s pause"
 
 
 def _cut_at(pause_s: float | None) -> TableCell:

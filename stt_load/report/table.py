@@ -94,7 +94,7 @@ def rows(report: RunReport) -> list[tuple[str, ...]]:
 
 def explanations(report: RunReport) -> list[str]:
     """The notes that a reader needs for this table, and no others."""
-    lines = ["All times are in seconds.", _loop(report), *_meanings(report), *_what_was_sent(report)]
+    lines = ["All times are in seconds.", *_open_loop(report), *_meanings(report), *_what_was_sent(report)]
     if report.run.get("normaliser") and report.kind.is_transcribed:
         language = report.run.get("language")  # a run of an older version has none
         lines += [f"Transcripts are scored as {language['told']}."] if language else []
@@ -114,15 +114,15 @@ def explanations(report: RunReport) -> list[str]:
     return lines
 
 
-def _loop(report: RunReport) -> str:
-    """Which loop the run was: what a slow server does to the load."""
+def _open_loop(report: RunReport) -> list[str]:
+    """One line where a slow server got as much to do as a fast one; none for callers who wait, as usual."""
     if not report.is_open_loop:
-        return f"A closed loop: {report.kind.callers} wait for answers, so a slow server gets less to do."
+        return []
     places = next((stage.places for stage in report.stages if stage.places), None)
     met = (
         f" It refused calls when {places} callers were on the line: Erlang B% is for so many places." if places else ""
     )
-    return f"An open loop: calls came at random, as many as ever, whatever the server did (docs/arrivals.md).{met}"
+    return [f"An open loop: calls came at random, as many as ever, whatever the server did (docs/arrivals.md).{met}"]
 
 
 def _wer_intervals(report: RunReport) -> list[str]:

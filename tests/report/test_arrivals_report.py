@@ -47,13 +47,10 @@ def test_an_objective_on_refused_calls_finds_the_rate_that_the_server_holds(repo
     assert "; at 8/min refused " in sentence and sentence.endswith("% misses < 17%")
 
 
-def test_the_notes_say_which_loop_it_is_and_how_many_places_the_server_showed(report: RunReport) -> None:
+def test_the_notes_of_an_open_loop_say_that_it_is_one_and_how_many_places_the_server_showed(report: RunReport) -> None:
     (note,) = [line for line in explanations(report) if line.startswith("An open loop")]
     assert f"when {PLACES} callers were on the line" in note
-    closed = explanations(built(made_run((1, 5), gpu=False)))
-    assert [line for line in closed if "loop" in line] == [
-        "A closed loop: callers wait for answers, so a slow server gets less to do."
-    ]
+    assert not [line for line in explanations(built(made_run((1, 5), gpu=False))) if "loop" in line]
 
 
 def test_charts_have_the_rates_as_their_axis_and_callers_on_the_line_over_time(report: RunReport) -> None:
