@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from runs import EASY_SLOS, STT_LOAD, Run, assert_ends_with, rows, run_folder
-from servers.riva import HeardCall, RivaScript
+from servers.riva_server import HeardCall, RivaScript
 from servers.start import start_riva_server
 
 from stt_load.clips.folder import load_folder

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from fakes import clip, record_of
 from raw_server import SELF_SIGNED
-from servers.riva import RivaScript
+from servers.riva_server import RivaScript
 from servers.start import start_riva_server
 
 from stt_load.audio.framing import choose_frame

@@ -29,7 +29,7 @@ def start_stand_in(dialect: str, text: str, *flags: str, delay_s: float = 0.05) 
 
 def start_riva_server(*flags: str) -> ServerProcess:
     """A gRPC server on a free port, which says what each caller's header `script` tells it to."""
-    return start_test_server("riva", *flags)
+    return start_test_server("riva_server", *flags)
 
 
 def start_tts_server(*flags: str) -> ServerProcess:

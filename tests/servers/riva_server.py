@@ -1,6 +1,6 @@
 """A Riva server by grpcio, which recognises nothing: it says what the caller's own header tells it to.
 
-    python -m servers.riva --port 0 [--certificate FILE] [--api-key KEY] [--max-callers N] [--window BYTES]
+    python -m servers.riva_server --port 0 [--certificate FILE] [--api-key KEY] [--max-callers N] [--window BYTES]
         [--truth FILE]
 
 A caller may send the header `script`, a `RivaScript` as JSON. `--truth` names a file that gets a `HeardCall` as JSON
