@@ -87,9 +87,7 @@ class OnScreen(msgspec.Struct, gc=False, omit_defaults=True):
     words_taken_back: Count | None = None  # or changed, over all changes of the text
     audio_age_s: Seconds | None = None  # end of a word in the clip -> it is there: the median of all new words
     audio_age_max_s: Seconds | None = None  # the largest
-    first_partial_errors: Count | None = (
-        None  # of the first text's words against the best-fitting first reference words
-    )
+    first_partial_errors: Count | None = None  # of the first text, against the first reference words that fit it best
     first_partial_words: Count | None = None  # how many reference words these are
     first_partial_age_s: Seconds | None = None  # end of the last word that it has -> its arrival
     first_final_errors: Count | None = None  # the same three of the first text that won't change
@@ -189,8 +187,6 @@ class UtteranceRecord(Utterance, gc=False):
     frames_missed: Count = 0  # frames after the last one that were late already when the utterance ended without them
     turn_ends: list[tuple[Seconds, Count]] | None = None  # [seconds after stream_start, characters of `text` that were
     # told by then, or are the answer to it] per end of a turn that the server told; null: its protocol doesn't tell
-    eager_turn_ends: list[Seconds] | None = None  # seconds after stream_start of each end that might be taken back
-    turns_resumed: Count | None = None  # how many of them were
     speech_bounds: tuple[Seconds, Seconds] | None = None  # of the clip's speech, seconds after stream_start
 
     # scored at the master, of later versions
@@ -198,16 +194,17 @@ class UtteranceRecord(Utterance, gc=False):
     cut_early: bool | None = None  # the server ended a turn while the speech went on
     turns: Count | None = None  # pieces with words into which the server's ends of turns cut the transcript
     words_lost_at_cut: Count | None = None  # words of the reference near an early end that no final has
+    screen: OnScreen | None = None  # the text that the caller saw, as it changed; null where there was none
+
+    # of some servers and options: where all of these are null, the row has none of their keys
+    eager_turn_ends: list[Seconds] | None = None  # seconds after stream_start of each end that might be taken back
+    turns_resumed: Count | None = None  # how many of them were
     text_s: Length | None = None  # tts, text fed token by token: how long the frames of text that were sent took
     after_text_s: Seconds | None = None  # tts: last token due -> first audio; signed
     words_from_nothing: Count | None = None  # words that the server told a caller who never speaks; null: this one does
-    screen: OnScreen | None = None  # the text that the caller saw, as it changed; null where there was none
-
-    # with --arrivals
-    call: Count | None = None  # number of its call among all those of the stage, 0-based; null: callers stay
+    call: Count | None = None  # --arrivals: number of its call among those of the stage, 0-based; null: callers stay
     call_utterance: Count | None = None  # how many its call had before
     call_late_s: Length | None = None  # of the first utterance: how long after it was due the call began
-
     voice_to_voice_s: Seconds | None = None  # conversation: end of the caller's speech -> first audio of the answer
     barge_in_stop_s: Length | None = None  # the caller speaks over the answer -> the server has stopped
     answer_s: Length | None = None  # length of the answer's audio
@@ -219,7 +216,7 @@ class UtteranceRecord(Utterance, gc=False):
         if not math.isfinite(sum(filter(None, _TIMES(self)), told_ms)):
             raise ValueError("a number of this record is NaN or infinite, which is not JSON")
         try:
-            return _ENCODER.encode(self)
+            return without_rare_keys(_ENCODER.encode(self))
         except UnicodeEncodeError:
             return _ENCODER.encode(with_whole_characters(msgspec.to_builtins(self)))
 
@@ -358,3 +355,13 @@ _TIMES = attrgetter(
         if any(f.type in (kind, kind | None) for kind in _NUMBERS)
     )
 )
+
+
+def without_rare_keys(rows: bytes) -> bytes:
+    """Rows as JSON, whole ones, without the keys that only some servers and options fill, in each where all of them are
+    null: they would be 300 of its 2,000 bytes. No text of a row can be taken for them, as its quotes are escaped."""
+    return rows.replace(_NO_RARE_KEYS, b"}")
+
+
+_FIELDS = UtteranceRecord.__struct_fields__
+_NO_RARE_KEYS = "".join(f',"{name}":null' for name in _FIELDS[_FIELDS.index("eager_turn_ends") :]).encode() + b"}"

@@ -37,6 +37,14 @@ def test_a_record_comes_back_from_its_line_as_it_was() -> None:
     assert UtteranceRecord.from_json(line) == UtteranceRecord.from_row(json.loads(line)) == FULL
 
 
+def test_a_row_has_the_keys_of_some_servers_and_options_where_one_of_them_says_something() -> None:
+    plain = record(text=',"answer_s":null,"early_answers":null}')
+    called = msgspec.structs.replace(plain, call=0)
+    assert {"screen", "call", "early_answers"} & json.loads(plain.to_json()).keys() == {"screen"}
+    assert {"eager_turn_ends", "call", "early_answers"} <= json.loads(called.to_json()).keys()
+    assert [UtteranceRecord.from_json(each.to_json()) for each in (plain, called)] == [plain, called]
+
+
 def test_a_line_of_a_later_version_still_loads() -> None:
     row = {**json.loads(FULL.to_json()), "a_figure_of_tomorrow": 1.5}
     assert UtteranceRecord.from_row(row) == UtteranceRecord.from_json(json.dumps(row)) == FULL

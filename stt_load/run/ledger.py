@@ -20,7 +20,7 @@ from stt_load.clock import Clock, SteadyWallClock
 from stt_load.metrics.failures import has_failed
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.metrics.scorer import Scorer
-from stt_load.records import UtteranceRecord
+from stt_load.records import UtteranceRecord, without_rare_keys
 from stt_load.run.recent_clips import ClipsInFlight, RecentClips
 from stt_load.run.worker_report import Snapshot
 from stt_load.run.worker_state import StageTally, WorkerState
@@ -135,7 +135,7 @@ class Ledger:
                 except Exception as error:  # Locust would swallow it, and with it every row that came along
                     self.fault = self.fault or error
         finally:
-            self._write(_LINES.encode_lines(taken))
+            self._write(without_rare_keys(_LINES.encode_lines(taken)))
             worker.rows += len(taken)
 
     def _account(self, worker: WorkerState, record: UtteranceRecord, now_s: float) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stt_load.audio.clip import Clip
 
 _REACH_TIMEOUT_S = 3.0
-_ROW_BYTES = 1_700  # of an utterance of seven seconds
+_ROW_BYTES = 3_000  # of an utterance of seven seconds whose server shows interim texts and times of words
 
 
 def find_problems(config: RunConfig, has_server: bool = True) -> list[str]:
