@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 
 from stt_load.metrics.kept_values import KeptValues, LongSum
 from stt_load.metrics.quantiles import Distribution
+from stt_load.metrics.widening_bins import WideningBins
 from stt_load.records import UtteranceRecord
-
-MOST_PLACES = 128
-"""Places on a connection that are told apart. Where there are more, neighbours are taken together."""
 
 _EXACT, _DIGITS = 5_000, 3  # latencies of one place that are kept one by one; of the others, to the millisecond
 
@@ -40,10 +38,10 @@ class _Place:
 
 @dataclass(slots=True)
 class ConnectionAges:
-    """Counted utterances by their place on the connection, in the making."""
+    """Counted utterances by their place on the connection, in the making. Where there are very many places, neighbours
+    are taken together."""
 
-    _width: int = 1
-    _places: dict[int, _Place] = field(default_factory=dict)
+    _places: WideningBins[_Place] = field(default_factory=lambda: WideningBins(_Place, width=1))
 
     def add(self, records: Iterable[UtteranceRecord]) -> None:
         """Adds those that were counted and completed; the others change nothing."""
@@ -55,29 +53,18 @@ class ConnectionAges:
             ages_s, latencies_s = found.setdefault(record.connection_utterance, ([], []))
             ages_s.append(age_s)
             latencies_s.append(latency_s)
-        while found and max(found) >= MOST_PLACES * self._width:
-            self._take_together()
         for carried, (ages_s, latencies_s) in found.items():
-            at = carried // self._width
-            if at not in self._places:
-                self._places[at] = _Place()
-            place = self._places[at]
+            place = self._places.at(carried)
             place.ages_s.extend(ages_s)
             place.latencies_s.extend(latencies_s)
 
     def close(self) -> tuple[AgeFigures, ...]:
         """The figures place by place; empty where no connection carried a second utterance."""
-        if not any(self._places):  # all are first utterances
+        places = self._places.ascending()
+        if not any(carried for carried, _ in places):  # all are first utterances
             return ()
         return tuple(
-            AgeFigures(at * self._width, place.ages_s.total / len(place.latencies_s), Distribution(values))
-            for at, place in sorted(self._places.items())
+            AgeFigures(int(carried), place.ages_s.total / len(place.latencies_s), Distribution(values))
+            for carried, place in places
             for values in [place.latencies_s.close()]
         )
-
-    def _take_together(self) -> None:
-        """Makes one place of each two."""
-        before, self._places = self._places, {}
-        self._width *= 2
-        for at, place in sorted(before.items()):
-            self._places.setdefault(at // 2, _Place()).take(place)

@@ -20,9 +20,9 @@ from stt_load.metrics.figures import Unit
 from stt_load.metrics.kept_values import KeptValues
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.theil_sen import theil_sen
+from stt_load.metrics.widening_bins import WideningBins
 from stt_load.records import UtteranceRecord
 
-MOST_BINS = 128
 LEAST_IN_BIN = 20  # utterances: a percentile of fewer is one utterance
 
 _FIRST_WIDTH_S = 5.0
@@ -152,35 +152,24 @@ def drift_of(
     return Drift(name, axis, unit, *found, length_s, bound.at(slope.level), tuple(points))
 
 
-@dataclass(slots=True)
-class AgeBins:
-    """Utterances by an age that nobody knows the end of: where there are too many bins, each two become one."""
+AgeBins = WideningBins[AgeBin]
+"""Utterances by an age in seconds."""
 
-    width_s: float = _FIRST_WIDTH_S
-    bins: dict[int, AgeBin] = field(default_factory=dict)
 
-    def at(self, age_s: float) -> AgeBin:
-        while age_s >= MOST_BINS * self.width_s:
-            before, self.bins = self.bins, {}
-            self.width_s *= 2
-            for place, each in before.items():
-                self.bins.setdefault(place // 2, AgeBin()).take(each)
-        place = max(0, int(age_s / self.width_s))
-        if place not in self.bins:
-            self.bins[place] = AgeBin()
-        return self.bins[place]
+def drifts(bins: AgeBins, axis: Axis) -> list[Drift]:
+    """How each figure changes with this age. The last bin is left out: it may be a part of one."""
+    full = [each for _, each in bins.ascending()[:-1] if each.n >= LEAST_IN_BIN]
+    found = []
+    for figure in WATCHED:
+        values = [(each.age_s / each.n, figure.value(each)) for each in full]
+        points = [(age_s, value) for age_s, value in values if value is not None]
+        drift = drift_of(figure.name, axis, figure.unit, figure.bound, points)
+        found += [drift] if drift else []
+    return found
 
-    def drifts(self, axis: Axis) -> list[Drift]:
-        """How each figure changes with this age. The last bin is left out: it may be a part of one."""
-        ordered = [each for _, each in sorted(self.bins.items())][:-1]
-        full = [each for each in ordered if each.n >= LEAST_IN_BIN]
-        found = []
-        for figure in WATCHED:
-            values = [(each.age_s / each.n, figure.value(each)) for each in full]
-            points = [(age_s, value) for age_s, value in values if value is not None]
-            drift = drift_of(figure.name, axis, figure.unit, figure.bound, points)
-            found += [drift] if drift else []
-        return found
+
+def _new_bins() -> AgeBins:
+    return WideningBins(AgeBin, width=_FIRST_WIDTH_S)
 
 
 @dataclass(slots=True)
@@ -188,8 +177,8 @@ class DriftWatch:
     """The counted utterances of a soak, in the making. `began`: of its hold, wall clock."""
 
     began: float
-    by_run: AgeBins = field(default_factory=AgeBins)
-    by_connection: AgeBins = field(default_factory=AgeBins)
+    by_run: AgeBins = field(default_factory=_new_bins)
+    by_connection: AgeBins = field(default_factory=_new_bins)
 
     def add(self, records: Iterable[UtteranceRecord]) -> None:
         for record in records:
@@ -201,8 +190,8 @@ class DriftWatch:
 
     def close(self) -> list[Drift]:
         """Every drift: by the age of the run, and by that of the connection where one carries several utterances."""
-        ages = [*self.by_run.drifts(Axis.RUN)]
-        return [*ages, *self.by_connection.drifts(Axis.CONNECTION)] if len(self.by_connection.bins) > 1 else ages
+        by_connection = drifts(self.by_connection, Axis.CONNECTION) if len(self.by_connection) > 1 else []
+        return [*drifts(self.by_run, Axis.RUN), *by_connection]
 
 
 def _add(bins: AgeBins, age_s: float, record: UtteranceRecord) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from stt_load.metrics.drift import MEMORY_BOUND, MOST_BINS, Axis, Drift, drift_of
+from stt_load.metrics.drift import MEMORY_BOUND, Axis, Drift, drift_of
 from stt_load.metrics.figures import Unit
+from stt_load.metrics.widening_bins import MOST_BINS
 from stt_load.report.coverage import Span
 from stt_load.report.device import DEVICE_KINDS, GIVE_BACK
 from stt_load.report.device_samples import SampleRow, by_device, value_of

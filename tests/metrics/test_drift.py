@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from stt_load.metrics.drift import MOST_BINS, AgeBins, Axis, Drift, DriftVerdict, DriftWatch
+from stt_load.metrics.drift import Axis, Drift, DriftVerdict, DriftWatch
 from stt_load.records import UtteranceRecord
 
 BEGAN = 1_790_000_000.0
@@ -89,15 +89,3 @@ def test_a_connection_that_gets_slower_is_told_from_a_run_that_does() -> None:
     aged = found["latency p50", Axis.CONNECTION]
     assert aged.verdict is DriftVerdict.DRIFT
     assert aged.per_hour == pytest.approx(0.8, rel=0.15)
-
-
-def test_bins_stay_few_and_lose_nobody_however_long_it_goes_on() -> None:
-    bins = AgeBins(width_s=1.0)
-    for age_s in range(0, 20_000, 7):
-        each = bins.at(float(age_s))
-        each.n += 1
-        each.age_s += age_s
-        each.latencies_s.extend((0.5,))
-    assert len(bins.bins) <= MOST_BINS and bins.width_s == 256.0
-    assert sum(each.n for each in bins.bins.values()) == len(range(0, 20_000, 7))
-    assert all(place * 256 <= each.age_s / each.n < (place + 1) * 256 for place, each in bins.bins.items())
