@@ -25,8 +25,6 @@ from stt_load.text.url_secrets import without_credentials
 DEFAULT_NOISE, DEFAULT_SNR_DB = "babble", 20.0
 _OF_A_CLOSED_LOOP = ("concurrency", "rounds", "arrival", "spike", "ramp-down", "soak")
 _WHOLE_CALL = 1_000_000  # utterances over one connection: more than fit into a call
-
-
 _COURSES = {"spike": "spike", "ramp-down": "ramps_down", "soak": "soak_s"}  # option -> field
 
 
@@ -91,15 +89,6 @@ class RunConfig:
     spike_hold_s: float
     ramps_down: bool  # `concurrency` has the way down, too
     soak_s: float | None  # which is `hold_s` then
-
-    @property
-    def course(self) -> Course:
-        if self.spike is not None:
-            return Course.SPIKE
-        if self.soak_s is not None:
-            return Course.SOAK
-        return Course.RAMP_DOWN if self.ramps_down else Course.LADDER
-
     arrivals: tuple[CallRate, ...] | None  # one a stage; None: callers stay, as many as `concurrency` says
     call_s: float | None  # the mean call
     warm_up_s: float | None
@@ -107,6 +96,15 @@ class RunConfig:
     @property
     def kind(self) -> LoadKind:
         return kind_of(self.dialect)
+
+    @property
+    def course(self) -> Course:
+        """How the number of callers changes over the stages, by the one option that says so."""
+        if self.spike is not None:
+            return Course.SPIKE
+        if self.soak_s is not None:
+            return Course.SOAK
+        return Course.RAMP_DOWN if self.ramps_down else Course.LADDER
 
     @property
     def native_codec(self) -> str | None:

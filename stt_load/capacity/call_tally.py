@@ -151,7 +151,7 @@ class _Line:
         return max(self.at([start, *came.tolist()]))
 
     def sampled(self, start: float) -> tuple[tuple[float, float], ...]:
-        """The course from `start` to the end of the last call."""
+        """Moments from `start` to the end of the last call, and how many were on the line then."""
         if not len(self.ended):
             return ()
         moments = np.linspace(start, self.ended[-1], _POINTS).tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 
@@ -72,18 +73,15 @@ def _word_errors_of_all(slo: Slo, record: UtteranceRecord) -> Piece | None:
     return words, words
 
 
-def _first_partial_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
-    screen = record.screen if record.is_ok else None
-    if screen is None or screen.first_partial_errors is None or screen.first_partial_words is None:
-        return None
-    return float(screen.first_partial_errors), float(screen.first_partial_words)
+def _errors_on_screen(text: str) -> Measure:
+    """The errors of one text on the screen, `first_partial` or `first_final`."""
+    read = attrgetter(f"{text}_errors", f"{text}_words")
 
+    def measure(slo: Slo, record: UtteranceRecord) -> Piece | None:
+        errors, words = read(record.screen) if record.screen and record.is_ok else (None, None)
+        return None if errors is None or words is None else (float(errors), float(words))
 
-def _first_final_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
-    screen = record.screen if record.is_ok else None
-    if screen is None or screen.first_final_errors is None or screen.first_final_words is None:
-        return None
-    return float(screen.first_final_errors), float(screen.first_final_words)
+    return measure
 
 
 def _letter_errors(slo: Slo, record: UtteranceRecord) -> Piece | None:
@@ -106,13 +104,16 @@ def _ended_eagerly(slo: Slo, record: UtteranceRecord) -> Piece | None:
     return float(bool(record.eager_turn_ends)), 1.0
 
 
+_LATE: dict[str, Measure] = {"endpointing_delay": _late_end_of_turn}
+"""What an utterance adds to a percentile of these figures; `_late` of all others."""
+
 _MEASURES: dict[str, Measure] = {
     "error_rate": _failed,
     "wer": _word_errors,
     "wer_all": _word_errors_of_all,
     "cer": _letter_errors,
-    "first_partial_wer": _first_partial_errors,
-    "first_final_wer": _first_final_errors,
+    "first_partial_wer": _errors_on_screen("first_partial"),
+    "first_final_wer": _errors_on_screen("first_final"),
     "cut_early_rate": _cut_early,
     "split_rate": _split,
     "eager_end_rate": _ended_eagerly,
@@ -122,8 +123,7 @@ _MEASURES: dict[str, Measure] = {
 def measure_of(slo: Slo) -> Measure:
     """What an utterance adds to an objective that has a share."""
     if slo.figure.is_distribution:
-        is_turn = slo.figure.name == "endpointing_delay"
-        return _amount if slo.percentile is None else _late_end_of_turn if is_turn else _late
+        return _amount if slo.percentile is None else _LATE.get(slo.figure.name, _late)
     return _MEASURES[slo.figure.name]
 
 

@@ -177,10 +177,12 @@ def _read(place: Path) -> Matrix:
 
 
 def _read_asked(place: Path) -> Mapping[str, Any]:
+    """The options that the matrix in this folder was asked for with. Raises ConfigError where there is none."""
     try:
         asked = json.loads((place / _DATA).read_text(encoding="utf-8"))["asked"]
-        assert isinstance(asked, dict)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError):
+    except (OSError, ValueError, KeyError, TypeError):
+        asked = None
+    if not isinstance(asked, dict):
         advice = "name a folder that `stt-load matrix` made"
-        raise ConfigError(f"{place}: there is no {_DATA} of a matrix in it: {advice}") from None
+        raise ConfigError(f"{place}: there is no {_DATA} of a matrix in it: {advice}")
     return asked

@@ -47,9 +47,9 @@ class Recovery:
     are still missed at `until`, or nobody can say. `n_after`: utterances between `left` and `until`. `in_spike`,
     `spike_errors`: utterances that began in the spike, and those of them that failed. `waiting`: utterances whose
     speech had ended and whose last word had not come, at `left`. `last_word_s`: from `left` until the last of these
-    has come, or failed. `course`: of each window the moment at which its last speech ended, and whether it meets the
-    objectives. `queue`: how many waited, from each of these moments on. `spoken`: of each utterance of
-    the run the end of its speech, and the headline figure; None where it failed.
+    has come, or failed. `windows`: of each the moment at which its last speech ended, and whether it meets the
+    objectives. `queue`: how many waited, from each of these moments on. `spoken`: of each utterance of the run the end
+    of its speech, and the headline figure; None where it failed.
     """
 
     left: float
@@ -61,7 +61,7 @@ class Recovery:
     spike_errors: int
     waiting: int
     last_word_s: float
-    course: tuple[tuple[float, bool], ...]
+    windows: tuple[tuple[float, bool], ...]
     queue: tuple[tuple[float, int], ...]
     spoken: tuple[tuple[float, float | None], ...]
 
@@ -114,28 +114,30 @@ class SpikeWatch:
         judged = judged_in_windows(self.slos)
         ordered = sorted(self._spoken, key=lambda each: each.spoken)
         after = [each for each in ordered if self._left <= each.spoken <= until]
-        windows = [after[at : at + WINDOW] for at in range(len(after) - WINDOW + 1)] if judged else []
-        course = tuple((window[-1].spoken, _is_met(window, judged)) for window in windows)
+        n_windows = max(0, len(after) - WINDOW + 1) if judged else 0
+        windows = tuple(
+            (after[at + WINDOW - 1].spoken, _is_met(after[at : at + WINDOW], judged)) for at in range(n_windows)
+        )
         late = [each.ended for each in ordered if each.spoken <= self._left < each.ended]
         return Recovery(
             left=self._left,
             until=until,
             objectives=tuple(slo.text for slo in judged),
-            recovery_s=self._recovery_s(after, course),
+            recovery_s=self._recovery_s(after, windows),
             n_after=len(after),
             in_spike=self._in_spike,
             spike_errors=self._spike_errors,
             waiting=len(late),
             last_word_s=max(late, default=self._left) - self._left,
-            course=course,
+            windows=windows,
             queue=_queue(ordered),
             spoken=tuple((each.spoken, None if each.has_failed else each.ended - each.spoken) for each in ordered),
         )
 
-    def _recovery_s(self, after: Sequence[SpokenUtterance], course: Sequence[tuple[float, bool]]) -> float | None:
-        if not course or not course[-1][1]:
+    def _recovery_s(self, after: Sequence[SpokenUtterance], windows: Sequence[tuple[float, bool]]) -> float | None:
+        if not windows or not windows[-1][1]:
             return None
-        first = max((at for at, (_, is_met) in enumerate(course, 1) if not is_met), default=0)
+        first = max((at for at, (_, is_met) in enumerate(windows, 1) if not is_met), default=0)
         return after[first].spoken - self._left if first else 0.0
 
 

@@ -135,7 +135,7 @@ class _SpikeChart:
         recovery, zero = self.recovery, self.x(self.recovery.left)
         drawn = [line(zero, _TOP - 8, zero, bottom, "cursor")]
         before = recovery.left
-        for at, is_met in recovery.course:
+        for at, is_met in recovery.windows:
             width = max(self.x(at) - self.x(before), 0.0)
             verdict = "pass" if is_met else "fail"
             drawn.append(
@@ -174,7 +174,7 @@ class _SpikeChart:
         values = sorted(value for at, value in self._shown if value is not None and began <= at < began + length_s)
         moments = [at for at, _ in self.recovery.queue]
         waiting = self.recovery.queue[max(bisect_right(moments, began + length_s / 2) - 1, 0)][1] if moments else 0
-        windows = self.recovery.course[bisect_left(self.recovery.course, (began,)) :][:1]
+        windows = self.recovery.windows[bisect_left(self.recovery.windows, (began,)) :][:1]
         told = [f"{self.headline} median {values[len(values) // 2]:.3f} s"] if values else []
         told += [f"{waiting} waiting for their last word"]
         told += [
