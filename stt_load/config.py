@@ -63,6 +63,7 @@ class RunConfig:
     noise: str | None  # its name, or a file
     snrs_db: tuple[float | None, ...]
     levels_dbfs: tuple[float | None, ...]
+    speeds: tuple[float | None, ...]
     joins_s: tuple[float | None, ...]
     pauses_in_speech_s: tuple[float | None, ...]
     silence_ratio: float  # of callers who never speak
@@ -166,6 +167,7 @@ def parse_options(raw: Mapping[str, object]) -> RunConfig:
     problems += [
         *_settle_server(values, kind),
         *_settle_noise(values),
+        *_find_speed_problems(values),
         *_settle_sidecars(values),
         *_settle_server_metrics(values),
         *_find_search_problems(values),
@@ -309,6 +311,13 @@ def _settle_silence(values: dict[str, Any], name: str, able: Capabilities) -> li
         f"--trailing-silence: {silence_s:g} s is too short for {name}, which never answers with less than "
         f"{able.min_trailing_silence_s:g} s"
     ]
+
+
+def _find_speed_problems(values: Mapping[str, Any]) -> list[str]:
+    given = next((name for name in ("clips", "tts-url") if values.get(name.replace("-", "_"))), None)
+    if given is None or values.get("speeds", (None,)) == (None,):
+        return []
+    return [f"--speed: only the clips of espeak can be spoken again: leave --{given} out, or make fast clips yourself"]
 
 
 def _settle_sidecars(values: dict[str, Any]) -> list[str]:

@@ -44,6 +44,7 @@ from stt_load.option_values import (
     whole_number_from,
 )
 from stt_load.server_metrics.choice import parse_server_metric
+from stt_load.tts.engines import SPEEDS
 
 CODEC_NAMES = ("mulaw8k", "alaw8k", "opus")
 ARRIVALS = ("random", "together")
@@ -463,6 +464,16 @@ OPTIONS: tuple[Option, ...] = (
         metavar="DBFS,…",
         default="none",
         help="How loud callers speak: the RMS of their speech in dB below full scale, as -30; none leaves it as it is.",
+        kinds=TRANSCRIBED,
+    ),
+    Option(
+        name="speed",
+        field="speeds",
+        group=Group.AUDIO,
+        parse=several(number_from_to(*SPEEDS), "none"),
+        metavar="TIMES,…",
+        default="none",
+        help="Callers who talk fast: espeak speaks its clips so many times as fast, as 1.3,1.6.",
         kinds=TRANSCRIBED,
     ),
     Option(

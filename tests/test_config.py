@@ -97,6 +97,7 @@ GOOD: list[tuple[str, object, str, Any]] = [
     ("level", "-30", "levels_dbfs", (-30.0,)),
     ("level", "none,-40.5", "levels_dbfs", (None, -40.5)),
     ("join", "60s", "joins_s", (60.0,)),
+    ("speed", "none,1.5", "speeds", (None, 1.5)),
     ("silence_callers", "10%", "silence_ratio", 0.1),
     ("silence_callers", "0", "silence_ratio", 0.0),
     ("join", "none,1m", "joins_s", (None, 60.0)),
@@ -247,6 +248,7 @@ BAD = [
     ("level", "6", "--level: '6' must be from -60 to 0"),
     ("silence_callers", "100%", "--silence-callers: '100%' must be a percentage from 0 to less than 100"),
     ("join", "0s", "--join: '0s' must be longer than zero"),
+    ("speed", "3", "--speed: '3' must be from 0.5 to 2.5"),
     ("pause_in_speech", "0.3,0", "--pause-in-speech: '0' must be longer than zero"),
     ("slo", ["wer<8"], "--slo"),
     ("slo", "latency is fine", "--slo"),
@@ -531,6 +533,13 @@ def test_what_only_callers_who_speak_can_have_is_refused(key: str, value: object
 def test_noise_that_nobody_hears_is_refused() -> None:
     (line,) = problems_of(noise="street", snr="clean")
     assert line == "--noise: with --snr clean nobody hears it: leave one of them out"
+
+
+@pytest.mark.parametrize(("option", "value"), [("clips", "recordings"), ("tts_url", "http://localhost:8004/tts")])
+def test_only_the_clips_of_espeak_can_be_spoken_faster(option: str, value: str) -> None:
+    (line,) = problems_of(speed="1.5", **{option: value})
+    assert line.startswith("--speed: only the clips of espeak can be spoken again: leave --")
+    assert parse_options({"speed": "none", option: value}).speeds == (None,)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 A *step* takes the clips of a pool and gives those that it makes of them. A *recipe* is a few steps in order:
 
     who speaks             what is heard              what arrives
-    join, pause   ──▶      level, noise    ──▶        codec
+    speed, join,           level, noise    ──▶        codec
+    pause         ──▶
 
 The name of each step is in the id of the clips (`english-01+babble20+mulaw8k`), so it is in every row of a run. A step
 of the first kind gives clean clips with bounds of their own; the others keep the bounds and the pauses of the clean

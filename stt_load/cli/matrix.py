@@ -55,9 +55,9 @@ def command(into: str | None, folder: str | None, **options: Any) -> int:
     """Walk conditions: the same ladder of callers under each, then the word error rate and the callers held side by
     side.
 
-    The options that make callers hard (--codec, --noise, --snr, --level, --join, --pause-in-speech, --silence-callers)
-    take several values with commas between them, and each goes with each of the others. All other options are those of
-    `stt-load run`.
+    The options that make callers hard (--codec, --noise, --snr, --level, --speed, --join, --pause-in-speech,
+    --silence-callers) take several values with commas between them, and each goes with each of the others. All other
+    options are those of `stt-load run`.
 
     Under every condition but the clean one transcripts may be as wrong as they are: an objective is added that lets
     them (--slo 'wer<1000%'), so that a run is not called invalid for it.

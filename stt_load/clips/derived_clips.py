@@ -28,6 +28,7 @@ from stt_load.audio.silence import silence_for
 from stt_load.audio.sound_levels import to_wave
 from stt_load.clips.cache_folder import cache_folder
 from stt_load.clips.folder import ClipSet
+from stt_load.clips.spoken_faster import SpokenFaster
 from stt_load.config import RunConfig
 from stt_load.errors import ClipError, ConfigError
 from stt_load.process.atomic_file import write_atomically
@@ -39,6 +40,7 @@ def recipes_of(config: RunConfig, rate_hz: int) -> tuple[Recipe, ...]:
     """What a run with this configuration makes of its clips: one recipe for each variant, which has no step where clips
     are spoken as they are. ConfigError where a file of noise can't be read."""
     return recipes(
+        _steps(SpokenFaster, config.speeds),
         _steps(Joined, config.joins_s),
         _steps(Paused, config.pauses_in_speech_s),
         _steps(AtLevel, config.levels_dbfs),
@@ -49,8 +51,9 @@ def recipes_of(config: RunConfig, rate_hz: int) -> tuple[Recipe, ...]:
 
 def derivation_of(config: RunConfig) -> tuple[object, ...]:
     """The options that decide what is made of clips: equal for two runs that make the same of them."""
-    made = config.joins_s, config.pauses_in_speech_s, config.levels_dbfs, config.noise, config.snrs_db, config.codecs
-    return *made, config.silence_ratio > 0
+    spoken = config.speeds, config.joins_s, config.pauses_in_speech_s
+    heard = config.levels_dbfs, config.noise, config.snrs_db, config.codecs
+    return *spoken, *heard, config.silence_ratio > 0
 
 
 def derived_clips(clips: ClipSet, config: RunConfig, rate_hz: int) -> ClipSet:
@@ -86,7 +89,9 @@ def _through(codec: LineCodec, is_native: bool) -> Step:
     return SentIn(codec) if is_native else Through(codec, _encoder(codec))
 
 
-def _steps(step: type[Joined] | type[Paused] | type[AtLevel], values: Sequence[float | None]) -> list[Step | None]:
+def _steps(
+    step: type[SpokenFaster] | type[Joined] | type[Paused] | type[AtLevel], values: Sequence[float | None]
+) -> list[Step | None]:
     return [None if value is None else step(value) for value in values]
 
 

@@ -57,6 +57,9 @@ class _Event(ctypes.Structure):
     )
 
 
+_RATE = 1  # espeak_PARAMETER, in words a minute: 80 to 450
+_USUAL_WORDS_PER_MIN = 175
+
 # int t_espeak_callback(short *wav, int n_samples, espeak_EVENT *events)
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
@@ -85,8 +88,9 @@ def speak(text: str, voice: str) -> Pcm:
     return speak_words(text, voice).pcm
 
 
-def speak_words(text: str, voice: str) -> Spoken:
-    """The text spoken by one of espeak's voices ("en-us", "en", "de", "en-us+f3", …), at 22,050 Hz, unchanged.
+def speak_words(text: str, voice: str, speed: float = 1.0) -> Spoken:
+    """The text spoken by one of espeak's voices ("en-us", "en", "de", "en-us+f3", …), at 22,050 Hz, unchanged. `speed`:
+    times espeak's usual one, within `tts.engines.SPEEDS`.
 
     Raises ConfigError if espeak is not installed or has no such voice.
     """
@@ -95,7 +99,7 @@ def speak_words(text: str, voice: str) -> Spoken:
 
     def answer() -> None:
         try:
-            answers.put(_speak(text, voice))
+            answers.put(_speak(text, voice, speed))
         except Exception as error:
             answers.put(error)
 
@@ -107,7 +111,7 @@ def speak_words(text: str, voice: str) -> Spoken:
     return outcome
 
 
-def _speak(text: str, voice: str) -> Spoken:
+def _speak(text: str, voice: str, speed: float) -> Spoken:
     chunks: list[bytes] = []
     markers: list[Marker] = []
 
@@ -124,6 +128,7 @@ def _speak(text: str, voice: str) -> Spoken:
             raise ConfigError(
                 f"espeak has no voice {voice!r}: try en-us, en (British), en-us+f3 (a variant) or another language code"
             )
+        library.espeak_SetParameter(_RATE, round(speed * _USUAL_WORDS_PER_MIN), 0)
         data = text.encode() + b"\0"
         if library.espeak_Synth(data, len(data), 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None) != 0:
             raise ConfigError(f"espeak could not speak {text!r}: shorten the text")

@@ -138,7 +138,7 @@ def _spoken(text: str, voice: Voice, cache: Path, api_key: str | None) -> Spoken
     is faster than a cache."""
     row = ENGINES[voice.engine]
     if row.body is None:
-        return espeak.speak_words(text, voice.name)
+        return espeak.speak_words(text, voice.name, voice.speed)
     kept = cache / "tts" / f"{_digest([voice.url, row.body(text, voice)])}.wav"
     if kept.exists():
         try:

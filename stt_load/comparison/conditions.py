@@ -9,7 +9,7 @@ from itertools import product
 
 from stt_load.comparison.tables import shortened
 
-AXES = ("join", "pause-in-speech", "silence-callers", "level", "noise", "snr", "codec")
+AXES = ("speed", "join", "pause-in-speech", "silence-callers", "level", "noise", "snr", "codec")
 """The options that are walked, by name, in the order in which a condition names them."""
 
 _CLEAN = "clean"

@@ -10,22 +10,29 @@ from urllib.parse import urlsplit, urlunsplit
 from stt_load.errors import ConfigError
 from stt_load.text.url_secrets import as_typed, without_credentials
 
+SPEEDS = (0.5, 2.5)
+"""The slowest and the fastest that espeak can speak, times its usual speed: it takes 80 to 450 words a minute."""
+
 # Chatterbox reads 0 as "another voice each time".
 _SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice: everything besides the text that decides how a clip sounds. `url` is None for espeak."""
+    """A voice: everything besides the text that decides how a clip sounds. `url` is None for espeak. `speed`: how many
+    times as fast as it usually does espeak speaks; no other engine is asked for one."""
 
     engine: str
     url: str | None
     name: str
     model: str | None = None
+    speed: float = 1.0
 
     def as_source(self) -> dict[str, str]:
         """What the manifest tells of it: no empty keys, and no user name or password out of the URL."""
         said = {"engine": self.engine, "voice": self.name, "model": self.model, "url": without_credentials(self.url)}
+        if self.speed != 1.0:
+            said["speed"] = f"{self.speed:g}"
         return {key: value for key, value in said.items() if value is not None}
 
 

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from stt_load.audio.bounds_doubts import Doubt
+from stt_load.audio.clip import Clip
 from stt_load.audio.found_speech import FoundSpeech
 from stt_load.audio.speech_bounds import SpeechBounds
 from stt_load.audio.texts import english_set
@@ -59,6 +60,31 @@ def test_several_values_make_a_variant_of_each_clip(clean: ClipSet) -> None:
     assert ends == {"", "+alaw8k", "+babble10", "+babble10+alaw8k"}
     as_it_is = next(clip for clip in clips if clip.clip_id == "english-01")
     assert np.array_equal(as_it_is.samples, clean.clips[0].samples)
+
+
+@pytest.mark.parametrize("speed", [0.7, 1.5, 2.2])
+def test_a_fast_talker_says_the_same_words_in_less_time_with_the_same_voice(clean: ClipSet, speed: float) -> None:
+    fast = derived(clean, speed=str(speed)).clips
+    assert [clip.clip_id for clip in fast] == [f"{clip.clip_id}+speed{speed:g}" for clip in clean.clips]
+    for slow_clip, fast_clip in zip(clean.clips, fast, strict=True):
+        assert fast_clip.reference == slow_clip.reference
+        assert [word.text for word in fast_clip.words] == [word.text for word in slow_clip.words]
+        assert fast_clip.words[0].start_s == pytest.approx(fast_clip.speech_start_s, abs=0.01)
+        assert fast_clip.words[-1].end_s == pytest.approx(fast_clip.speech_end_s, abs=0.01)
+        assert slow_clip.speech_s / fast_clip.speech_s == pytest.approx(speed, rel=0.2)
+        assert pitch_hz(fast_clip) == pytest.approx(pitch_hz(slow_clip), rel=0.1)  # played faster, it would be × speed
+
+
+def pitch_hz(clip: Clip) -> float:
+    """The frequency at which the loudest fifth of the clip repeats itself best, between 60 and 200 Hz."""
+    frames = clip.samples[: len(clip.samples) // 800 * 800].reshape(-1, 800).astype(np.float64)  # 50 ms
+    loudness = (frames**2).sum(axis=1)
+    lags = np.arange(RATE_HZ // 200, RATE_HZ // 60)
+    found = []
+    for frame in frames[loudness >= np.quantile(loudness, 0.8)]:
+        likeness = np.correlate(frame, frame, "full")[len(frame) - 1 :]
+        found.append(RATE_HZ / lags[np.argmax(likeness[lags])])
+    return float(np.median(found))
 
 
 def test_a_doubt_about_the_end_of_a_clip_is_one_about_all_that_is_made_of_it(clean: ClipSet) -> None:

@@ -178,7 +178,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path, place: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "give at least one of --join, --pause-in-speech"),
+        ((), "give at least one of --speed, --join, --pause-in-speech"),
         (("--codec", "opus", "--dialect", "upload-nothing"), "--dialect"),
     ],
 )
