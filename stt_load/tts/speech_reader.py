@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stt_load.errors import ConnectionLost, Outcome, Refusal, SttLoadError
+from stt_load.errors import ConnectionLost, Outcome, ProtocolError, Refusal, SttLoadError
 from stt_load.records import Stamp
 from stt_load.session.outcomes import Ending, ending_of_request
-from stt_load.tts.audio_bytes import AudioCounter
+from stt_load.tts.audio_bytes import PCM_RATE_HZ, AudioCounter
 from stt_load.tts.audio_events import CONTENT_TYPE, AudioEvents
 from stt_load.tts.playback import AudioArrival, Playback, gaps_s, play
 
@@ -95,6 +95,7 @@ class SpeechReader:
     def __init__(self, asked: str) -> None:
         self._asked = asked
         self._counter = AudioCounter(asked)
+        self._rate_hz = PCM_RATE_HZ  # of samples without a header
         self._events: AudioEvents | None = None
         self._has_content_length = False
         self.arrivals: list[AudioArrival] = []
@@ -107,9 +108,12 @@ class SpeechReader:
         self._has_content_length = "content-length" in headers
 
     def begin_samples(self, rate_hz: int) -> None:
-        """The server says that so many int16 samples a second follow; it may say so again before each sentence."""
+        """The server says that so many int16 samples a second follow; it may say so again before each sentence. Raises
+        ProtocolError where those before were of another rate: nobody could tell how long all of them are."""
         if not self._counter.n_bytes:
-            self._counter = AudioCounter(self._asked, f"audio/pcm;rate={rate_hz}")
+            self._counter, self._rate_hz = AudioCounter(self._asked, f"audio/pcm;rate={rate_hz}"), rate_hz
+        elif rate_hz != self._rate_hz and self._counter.container == "pcm":
+            raise ProtocolError(f"{rate_hz:,} samples a second follow audio of {self._rate_hz:,}")
 
     def feed(self, at_s: float, data: bytes) -> None:
         """A piece of the body arrived. Raises ProtocolError where it is no audio."""

@@ -108,13 +108,16 @@ class TextSession:
 
     def _on_event(self, arrived_s: float, event: Event) -> None:
         match event:
-            case SpeechAudio(data) if self.schedule is not None:
-                self._reader.feed(arrived_s - self._first_due_s, data)
+            case SpeechAudio(data):
+                self._reader.feed(self._since_text_s(arrived_s, "audio"), data)
             case SpeechFormat(rate_hz, channels):
                 # Of several channels, samples come in turn: so many bytes a second as of one at a higher rate.
                 self._reader.begin_samples(rate_hz * channels)
             case Finished() if self._result is None:
-                self._result = self._reader.close(arrived_s - self._first_due_s)
+                total_s = self._since_text_s(arrived_s, "the end of the speech")
+                if not self._is_text_ended:
+                    raise ProtocolError("the server ended the speech before the text had ended")
+                self._result = self._reader.close(total_s)
             case Ready() if self.schedule is None and self.opened_at_s is not None:
                 self._start(max(arrived_s, self.opened_at_s))
             case ServerError(message, refusal):
@@ -179,6 +182,12 @@ class TextSession:
     def _first_due_s(self) -> float:
         assert self.schedule is not None
         return self.schedule.stream_start_s + self.schedule.frame_s
+
+    def _since_text_s(self, arrived_s: float, what: str) -> float:
+        """Seconds since the first token was due. Raises ProtocolError where none was: nothing can be an answer yet."""
+        if self.schedule is None or arrived_s < self._first_due_s:
+            raise ProtocolError(f"{what} came before any text was sent")
+        return arrived_s - self._first_due_s
 
     def _start(self, now_s: float) -> None:
         self.schedule = Schedule(now_s + self._rules.phase_s, self._text.frame_s, len(self._text.frames))

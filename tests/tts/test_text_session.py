@@ -96,6 +96,22 @@ def test_seconds_are_told_by_the_servers_own_format(rate_hz: int, channels: int)
     assert record.audio_s == pytest.approx(1.5)
 
 
+def test_a_server_that_does_not_say_its_rate_speaks_at_24_khz_or_as_it_said_before() -> None:
+    bare, told = '{"type":"audio.start","format":"pcm"}', START.replace("24000", "16000")
+    record, _ = feed([(0.4, bare), (0.4, audio(0.5)), (0.5, DONE)])
+    assert record.audio_s == pytest.approx(0.5)
+    record, _ = feed([(0.4, told), (0.4, audio(0.5, 16_000)), (0.4, bare), (0.4, audio(0.5, 16_000)), (0.5, DONE)])
+    assert record.audio_s == pytest.approx(1.0)
+
+
+def test_a_server_that_is_done_before_it_is_configured_is_a_breach_of_the_protocol() -> None:
+    record, _ = feed([(0.1, DONE)], kind=SglangOmniSpeech)
+    assert (record.outcome, record.error) == (
+        Outcome.PROTOCOL_ERROR,
+        "the end of the speech came before any text was sent",
+    )
+
+
 def test_the_text_waits_for_a_server_that_says_when_it_is_configured() -> None:
     """Its first token is due 0.05 s after that, at 0.35."""
     record, server = feed([(0.30, CONFIGURED), (0.60, START), (0.60, audio(1.0)), (0.70, DONE)], kind=SglangOmniSpeech)
@@ -134,6 +150,14 @@ def test_tokens_that_our_own_side_sent_late_are_pacing_lag_and_count_against_the
         ([(0.4, DONE)], Outcome.NO_FINAL, "the answer holds no audio"),
         ([(0.4, START), (0.4, audio(1.0)), (0.5, ConnectionLost("gone"))], Outcome.DISCONNECTED, "gone"),
         ([(0.1, ConnectionLost("closed by the server with 1013", 1013))], Outcome.REFUSED, "closed by the server"),
+        ([(0.03, audio(0.1))], Outcome.PROTOCOL_ERROR, "audio came before any text was sent"),
+        ([(0.03, DONE)], Outcome.PROTOCOL_ERROR, "the end of the speech came before any text was sent"),
+        ([(0.12, audio(0.1)), (0.13, DONE)], Outcome.PROTOCOL_ERROR, "the server ended the speech before the text had"),
+        (
+            [(0.4, START), (0.4, audio(0.1)), (0.5, START.replace("24000", "16000"))],
+            Outcome.PROTOCOL_ERROR,
+            "16,000 samples a second follow audio of 24,000",
+        ),
     ],
 )
 def test_what_goes_wrong_has_its_outcome(

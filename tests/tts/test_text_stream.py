@@ -54,11 +54,17 @@ def test_a_text_comes_back_as_its_format_its_audio_and_its_end(kind: type[TextSt
     assert dialect.read('{"type":"session.done","total_sentences":1}') == (Finished(),)
 
 
-def test_a_server_that_does_not_say_its_rate_speaks_at_24_khz() -> None:
-    assert made(VllmOmniSpeech).read('{"type":"audio.start","format":"pcm"}') == (SpeechFormat(24_000, 1),)
-
-
-@pytest.mark.parametrize("wrong", ['"sample_rate":0', '"sample_rate":"24000"', '"sample_rate":24000,"channels":99'])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        '"sample_rate":0',
+        '"sample_rate":1',
+        '"sample_rate":true',
+        '"sample_rate":"24000"',
+        '"sample_rate":24000,"channels":99',
+        '"sample_rate":24000,"format":"mp3"',
+    ],
+)
 def test_a_format_that_can_not_be_is_a_breach_of_the_protocol(wrong: str) -> None:
     with pytest.raises(ProtocolError, match=r"audio\.start"):
         made(VllmOmniSpeech).read(f'{{"type":"audio.start",{wrong}}}')
