@@ -319,8 +319,8 @@ class UtteranceRecord(Utterance, gc=False):
 
     @property
     def is_left_open(self) -> bool:
-        """The server was to end its turn, and told no end of it after the speech."""
-        return self.cut_early is not None and self.end == "server" and self.endpointing_delay_s is None
+        """The server was to end its turn, and told no end of it after the speech, whatever became of the utterance."""
+        return self.turns is not None and self.end == "server" and self.endpointing_delay_s is None
 
     @property
     def is_transcribed(self) -> bool:

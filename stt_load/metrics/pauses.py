@@ -46,11 +46,11 @@ class PauseTallies:
     def add(self, records: Iterable[UtteranceRecord]) -> None:
         """Adds those that count."""
         for record in records:
-            if record.cut_early is None or not record.is_counted:
+            if record.turns is None or not record.is_counted:
                 continue
             tally = self._by_pause.setdefault(pause_in(record.clip_id), _Tally())
-            tally.judged += 1
-            tally.cut += record.cut_early
+            tally.judged += record.cut_early is not None
+            tally.cut += record.cut_early or False
             if record.is_left_open:
                 tally.delays.append(math.inf)
             elif record.endpointing_delay_s is not None:
@@ -63,4 +63,5 @@ class PauseTallies:
         return tuple(
             PauseFigures(pause_s, tally.judged, tally.cut, Distribution.of(tally.delays))
             for pause_s, tally in sorted(self._by_pause.items(), key=lambda item: item[0] or 0.0)
+            if tally.judged
         )

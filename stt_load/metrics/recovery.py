@@ -12,6 +12,7 @@ nothing at 95 %, as 20 utterances can't; that from one of them on all meet the o
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ WINDOW = 20
 @dataclass(frozen=True, slots=True)
 class SpokenUtterance:
     """What is kept of one utterance. Moments are of the wall clock. `spoken`: its speech has ended. `ended`: its
-    completing message has come, or it has failed. `values`: of each objective's figure; None where it has none."""
+    completing message has come, or it has failed. `values`: of each objective's figure, infinite where it failed before
+    it had one, or the server never ended its turn; None where it has none."""
 
     spoken: float
     ended: float
@@ -104,14 +106,14 @@ class SpikeWatch:
                 self._spike_errors += failed
             spoken = record.started_at + spoken_s(record)
             ended = spoken + (record.headline_s or 0.0) if not failed else record.started_at + (record.duration_s or 0)
-            values = tuple(getattr(record, slo.figure.field) if slo.figure.is_distribution else None for slo in judged)
+            values = tuple(_value(slo, record) for slo in judged)
             self._spoken.append(SpokenUtterance(spoken, max(spoken, ended), failed, values))
 
     def close(self, until: float) -> Recovery | None:
         """`until`: the end of the hold after the spike. None where nobody spoke in the spike, or it came too late."""
         if not self._in_spike or until <= self._left:
             return None
-        judged = judged_in_windows(self.slos)
+        judged = [each for each in enumerate(judged_in_windows(self.slos)) if self._is_told_of(*each)]
         ordered = sorted(self._spoken, key=lambda each: each.spoken)
         after = [each for each in ordered if self._left <= each.spoken <= until]
         n_windows = max(0, len(after) - WINDOW + 1) if judged else 0
@@ -122,7 +124,7 @@ class SpikeWatch:
         return Recovery(
             left=self._left,
             until=until,
-            objectives=tuple(slo.text for slo in judged),
+            objectives=tuple(slo.text for _, slo in judged),
             recovery_s=self._recovery_s(after, windows),
             n_after=len(after),
             in_spike=self._in_spike,
@@ -132,6 +134,12 @@ class SpikeWatch:
             windows=windows,
             queue=_queue(ordered),
             spoken=tuple((each.spoken, None if each.has_failed else each.ended - each.spoken) for each in ordered),
+        )
+
+    def _is_told_of(self, place: int, slo: Slo) -> bool:
+        """Whether the figure exists with this server: one that it never tells of can't hold again."""
+        return not slo.figure.is_distribution or any(
+            (value := each.values[place]) is not None and math.isfinite(value) for each in self._spoken
         )
 
     def _recovery_s(self, after: Sequence[SpokenUtterance], windows: Sequence[tuple[float, bool]]) -> float | None:
@@ -159,16 +167,26 @@ def sent_s(record: UtteranceRecord) -> float:
     return record.audio_s if record.frames else 0.0
 
 
-def _is_met(window: Sequence[SpokenUtterance], slos: Sequence[Slo]) -> bool:
+def _value(slo: Slo, record: UtteranceRecord) -> float | None:
+    """What an utterance adds to the figure of an objective, by the rules of a stage (`StageFigures.without_value`)."""
+    if not slo.figure.is_distribution:
+        return None
+    value: float | None = getattr(record, slo.figure.field)
+    if value is None and slo.figure.name == "endpointing_delay":
+        return math.inf if record.is_left_open else None
+    if value is None and slo.figure.source is Source.COMPLETED and has_failed(record) and not record.is_silent:
+        return math.inf
+    return value
+
+
+def _is_met(window: Sequence[SpokenUtterance], judged: Sequence[tuple[int, Slo]]) -> bool:
     failed = sum(each.has_failed for each in window)
-    for place, slo in enumerate(slos):
+    for place, slo in judged:
         if not slo.figure.is_distribution:
             value: float | None = failed / len(window)
         else:
             known = Distribution.of(value for each in window if (value := each.values[place]) is not None)
-            without = sum(each.has_failed and each.values[place] is None for each in window)
-            is_of_completed = slo.figure.source is Source.COMPLETED
-            value = known.with_infinite(without if is_of_completed else 0).statistic(slo.statistic or "")
+            value = known.statistic(slo.statistic or "")
         if value is None or not slo.is_met_by(value):
             return False
     return True

@@ -159,7 +159,7 @@ class StageFigures:
 
     @property
     def turns_left_open(self) -> int | None:
-        return self.turns.left_open if self.turns.judged else None
+        return self.turns.left_open if self.turns.judged or self.turns.left_open else None
 
     @property
     def resumed(self) -> int | None:

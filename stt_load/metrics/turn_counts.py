@@ -32,12 +32,12 @@ class TurnCounts:
 
     def add(self, records: Iterable[UtteranceRecord]) -> None:
         for record in records:
+            self.left_open += record.is_left_open
             if record.cut_early is None:
                 continue
             self.judged += 1
             self.cut += record.cut_early
             self.split += record.is_split
-            self.left_open += record.is_left_open
             if record.words_lost_at_cut is not None:
                 self.placed += 1
                 self.words_lost += record.words_lost_at_cut

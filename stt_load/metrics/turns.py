@@ -111,12 +111,14 @@ class TurnJudge:
         ends = [(at_s, n) for at_s, n in record.turn_ends if at_s > speech_start_s and says_something(record.text[:n])]
         cuts = [(at_s, n) for at_s, n in ends if at_s < speech_end_s - EARLY_S or self._goes_on(record, n)]
         was_heard = record.speech_s >= speech_end_s - speech_start_s - _SENT_S
-        if not cuts and not (was_heard and (ends or record.is_ok)):
-            return  # it broke off, or nothing came of it: nobody knows where its turns would have ended
+        if not cuts and not was_heard:
+            return  # it broke off, and its turn with it
         lost = len(self._lost(record, cuts)) if self._words.get(record.clip_id) else None
+        turns = self._n_turns(record, [n for _, n in ends])
         # All was asked for that may be refused: nothing is filled in by halves.
-        record.cut_early, record.words_lost_at_cut = bool(cuts), lost
-        record.turns = self._n_turns(record, [n for _, n in ends])
+        record.turns = turns
+        if ends or record.is_ok:  # of one that failed without any end nobody knows where it would have been cut
+            record.cut_early, record.words_lost_at_cut = bool(cuts), lost
         in_time = [at_s for at_s, n in ends if (at_s, n) not in cuts]
         if in_time and record.end == "server":
             record.endpointing_delay_s = round(in_time[0] - speech_end_s, 6)
@@ -127,7 +129,9 @@ class TurnJudge:
         if not says_something(record.text[n_characters:]):
             return False
         found = self._match_of(record.reference, record.text)
-        later = [at for at in found.of_heard[self._n_heard(record, n_characters) :] if at is not None]
+        # Counted from the end: "twenty" and "five" told apart are one word of the whole text, and that goes on.
+        n_later = len(self._normaliser.paired(record.reference, record.text[n_characters:])[1])
+        later = [at for at in found.of_heard[max(0, len(found.of_heard) - n_later) :] if at is not None]
         return len(later) >= _MISHEARD or any(found.held[at] for at in later)
 
     def _n_turns(self, record: UtteranceRecord, ends: Sequence[int]) -> int:

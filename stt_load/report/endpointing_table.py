@@ -52,7 +52,7 @@ def endpointing_table(report: RunReport) -> TextTable | None:
 def is_about_turns(report: RunReport) -> bool:
     """The server tells of turns, and some were cut early or left open, or the run was to show that, by pauses or an
     objective. Elsewhere the delay is in the files alone."""
-    return any(stage.figures.turns.judged for stage in report.stages) and any(
+    return any(stage.figures.turns_left_open is not None for stage in report.stages) and any(
         stage.figures.turns.cut
         or stage.figures.turns.left_open
         or stage.by_pause

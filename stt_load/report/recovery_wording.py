@@ -67,7 +67,9 @@ def _held_again(recovery: Recovery) -> str:
 def _missed_before(report: RunReport, recovery: Recovery) -> str:
     """What is to be said where nothing could hold again, since it had not held before."""
     results = [result for stage in report.stages[:1] for result in stage.slos if result.slo.text in recovery.objectives]
-    return "" if all(result.seems_met for result in results) else ", nor had they before it"
+    if all(result.seems_met for result in results):
+        return ""
+    return ", nor had they before it" if recovery.recovery_s is None else ", though they had not before it"
 
 
 def _waited(recovery: Recovery) -> str:

@@ -5,7 +5,8 @@
     1.8 s   one to three, for  (1800, 5, "o three, for", 0)
 
 A change is kept as what is new of it, so that a text that grows word by word costs some 20 bytes a word, however long
-it is. What final texts say is on the screen too, with the interim text behind them.
+it is. What final texts say is on the screen too, with the interim text behind them. Of an interim text that a final one
+makes the beginning of final, the rest stays until the next text: that commonly tells it again, a moment later.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class ScreenFigures(Figures, frozen=True, gc=False):
 class Screen:
     """The text that the caller sees, as it changes. Seconds are monotonic, words are of the connection's audio."""
 
-    __slots__ = ("_changes", "_final", "_interim", "_is_full", "_n_characters", "_text", "_words")
+    __slots__ = ("_changes", "_final", "_final_at_s", "_interim", "_is_full", "_n_characters", "_text", "_words")
 
     def __init__(self) -> None:
         self._changes: list[tuple[float, int, str, float | None]] = []
@@ -39,6 +40,7 @@ class Screen:
         self._text = ""
         self._final = ""  # all final texts
         self._interim = ""
+        self._final_at_s: float | None = None  # of a final text behind which a rest of the interim one stays
         self._n_characters = 0
         self._is_full = False
 
@@ -46,20 +48,24 @@ class Screen:
         """The interim text behind the final ones changed."""
         if self._is_full:
             return
+        if self._final_at_s is not None and is_delta:
+            self._interim = ""
+        self._final_at_s = None
         self._interim = interim = self._interim + text if is_delta else text
         final = self._final
         self._show(arrived_s, f"{final} {interim}" if final else interim, words)
 
     def on_final(self, arrived_s: float, text: str, words: Sequence[ServerWord]) -> None:
-        """A final text took the place of the interim one."""
+        """A final text took the place of the interim one, or of its beginning."""
         if len(self._words) < MOST_WORDS:
             self._words.extend(words)
         if self._is_full:
             return
-        self._interim = ""
+        self._interim = _behind(text, self._interim) if text else ""
+        self._final_at_s = arrived_s if self._interim else None
         if text:
             self._final = f"{self._final} {text}" if self._final else text
-        self._show(arrived_s, self._final, words)
+        self._show(arrived_s, f"{self._final} {self._interim}" if self._interim else self._final, words)
 
     def on_cumulative(self, arrived_s: float, text: str, words: Sequence[ServerWord]) -> None:
         """The whole text changed."""
@@ -87,6 +93,9 @@ class Screen:
 
     def measure(self, stream_start_s: float, audio_before_s: float) -> ScreenFigures:
         """The changes and the words by the time of this utterance. `audio_before_s`: of the connection, before it."""
+        if self._final_at_s is not None and not self._is_full:  # nothing has told the rest again
+            self._show(self._final_at_s, self._final, ())
+            self._interim, self._final_at_s = "", None
         if not self._changes:
             return ScreenFigures(None)
         changes = [
@@ -102,6 +111,13 @@ class Screen:
             for word in self._words[:MOST_WORDS]
         ]
         return ScreenFigures(OnScreen(changes, words))
+
+
+def _behind(final: str, interim: str) -> str:
+    """What an interim text has behind as many words as are final; without blanks, behind the same characters."""
+    if " " in interim:
+        return " ".join(interim.split()[len(final.split()) :])
+    return interim[len(final) :] if interim.startswith(final) else ""
 
 
 def _ms(seconds: float) -> int:

@@ -115,6 +115,30 @@ def test_who_never_gets_well_and_who_says_too_little_are_told_apart() -> None:
     assert SpikeWatch(1, SLOS).close(END) is None
 
 
+def test_a_turn_that_is_never_ended_is_later_than_any_bound() -> None:
+    turns = {"turns": 1, "endpointing_delay_s": 0.4}
+    rows = [row(0.5 * n, 0.4, stage_at(0.5 * n), **turns) for n in range(440)]
+    for each in rows:
+        if 60 <= each.started_at < 110:
+            each.endpointing_delay_s = None
+    found = recovery_of(rows, [parse_slo("endpointing_delay:p95<1s")])
+    assert found.recovery_s == pytest.approx(110 - SPIKE[1], abs=1.5)
+
+
+def test_an_objective_on_what_the_server_never_tells_is_not_looked_at() -> None:
+    rows = [row(0.5 * n, 0.4, stage_at(0.5 * n)) for n in range(440)]
+    found = recovery_of(rows, [parse_slo("endpointing_delay:p95<1s"), parse_slo("eos_latency:p95<1s")])
+    assert (found.objectives, found.recovery_s) == (("eos_latency:p95<1s",), 0.0)
+
+
+def test_a_silent_caller_who_fails_has_no_latency_to_be_late() -> None:
+    rows = [row(0.5 * n, 0.4, stage_at(0.5 * n)) for n in range(440)]
+    lost = {"outcome": "timed_out", "eos_latency_s": None, "stream_end_latency_s": None, "reference": ""}
+    rows = [row(each.started_at, 0.4, each.stage, **lost) if n % 7 == 0 else each for n, each in enumerate(rows)]
+    assert recovery_of(rows, [parse_slo("eos_latency:p95<1s")]).recovery_s == 0.0
+    assert recovery_of(rows, [parse_slo("error_rate<1%")]).recovery_s is None
+
+
 def test_a_whole_file_is_load_from_the_moment_it_is_sent() -> None:
     files = {"kind": "upload", "frames": 0, "eos_latency_s": None, "stream_end_latency_s": None}
     rows = [row(0.5 * n, 0.4, stage_at(0.5 * n), total_s=0.4 if n < 190 else 0.6, **files) for n in range(440)]

@@ -27,6 +27,10 @@ def scored(texts: list[tuple[float, str]], of: SpokenWords) -> OnScreen:
         ("forty-five Grüße", ["forty", "five", "grüsse"]),
         ("今天 很好,ok", ["今", "天", "很", "好", "ok"]),
         ("… ' —", []),
+        ("हिन्दी में", ["हिन्दी", "में"]),  # vowel signs are parts of their words
+        ("สวัสดี ครับ", ["สวัสดี", "ครับ"]),
+        ("cafe\u0301", ["caf\u00e9"]),
+        ("ですね", ["で", "す", "ね"]),
     ],
 )
 def test_words_are_compared_as_they_are_read(text: str, words: list[str]) -> None:

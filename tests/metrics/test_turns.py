@@ -109,7 +109,6 @@ def test_a_client_that_ends_the_utterance_has_no_endpointing_delay_but_may_be_cu
         {"turn_ends": None, "speech_bounds": None},  # its protocol doesn't tell
         {"outcome": "interrupted"},
         {"outcome": "disconnected", "speech_s": 1.0},  # nobody knows where it would have cut
-        {"outcome": "timed_out", "text": ""},
     ],
 )
 def test_what_can_not_be_known_is_null(what: dict[str, Any]) -> None:
@@ -119,6 +118,22 @@ def test_what_can_not_be_known_is_null(what: dict[str, Any]) -> None:
     figures = closed(record)
     assert figures.cut_early_rate is figures.split_rate is figures.words_lost_at_cut is figures.turns_left_open is None
     assert figures.eager_end_rate is figures.resumed is None
+
+
+def test_a_turn_that_is_never_ended_is_left_open_where_no_text_came_either() -> None:
+    silent = row(outcome="timed_out", text="")
+    assert (silent.cut_early, silent.words_lost_at_cut, silent.turns, silent.is_left_open) == (None, None, 0, True)
+    figures = closed(silent, row((3.4, len(REFERENCE))))
+    assert (figures.turns_left_open, figures.cut_early_rate) == (1, 0.0)
+    assert figures.estimates["cut_early_rate"].n == 1
+    assert figures.with_failed(DELAY).at(0.95) == float("inf")
+    assert (closed(silent).turns_left_open, closed(silent).cut_early_rate) == (1, None)
+
+
+def test_words_that_are_one_word_of_the_whole_text_go_on_all_the_same() -> None:
+    text = "I paid twenty. Five dollars."
+    record = row((3.2, 14), (3.6, len(text)), text=text, reference="i paid twenty five dollars")
+    assert (record.cut_early, record.endpointing_delay_s) == (True, pytest.approx(0.6))
 
 
 def test_an_early_end_is_known_whatever_became_of_the_utterance() -> None:

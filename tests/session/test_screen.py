@@ -18,6 +18,7 @@ from stt_load.dialects.deepgram import Deepgram
 from stt_load.dialects.events import Message, ServerWord
 from stt_load.metrics.figures import FIGURES_BY_NAME
 from stt_load.metrics.scorer import Scorer
+from stt_load.metrics.screen_scores import score_screen
 from stt_load.metrics.stage import StageFigures, StageStats
 from stt_load.pacing.in_flight import InFlight, Opening
 from stt_load.pacing.pacer import Pacer
@@ -233,6 +234,30 @@ def test_final_texts_stay_before_the_interim_one_and_bits_are_put_behind_each_ot
     screen.on_partial(1.6, "an", (), False)
     screen.on_final(1.7, "", ())
     assert [*kept(screen).texts()] == ["hel", "hello", "Hello.", "Hello. and", "Hello. an", "Hello."]
+
+
+@pytest.mark.parametrize(
+    ("interim", "final", "then", "taken_back"),
+    [
+        ("we moved house last", "We moved", "house last week", 0),  # as Speechmatics: the rest comes a moment later
+        ("we moved house last", "We moved", "house lost", 1),
+        ("we moved thank you", "We moved.", None, 2),  # the rest was wrong: nothing tells it again
+        ("we have twenty five", "We have 25.", "boats", 2),
+        ("我们走了", "我们", "走了吧", 0),
+    ],
+)
+def test_a_final_text_takes_back_only_what_no_text_tells_again(
+    interim: str, final: str, then: str | None, taken_back: int
+) -> None:
+    screen = Screen()
+    screen.on_partial(1.0, interim, (), False)
+    screen.on_final(1.2, final, ())
+    if then is not None:
+        screen.on_partial(1.21, then, (), False)
+    shown = kept(screen)
+    score_screen(shown, None)
+    assert shown.words_taken_back == taken_back
+    assert [*shown.texts()][-1] == (f"{final} {then}" if then else final)
 
 
 def test_the_whole_text_may_be_told_each_time_with_the_words_so_far() -> None:
