@@ -99,7 +99,7 @@ class Transcript:
         self._n_characters += len(text)
         if self._n_characters > MOST_CHARACTERS:
             raise ProtocolError(f"the server floods: texts of more than {MOST_CHARACTERS:,} characters")
-        self._check_pace(arrived_s, len(self.finals))
+        self._check_pace(arrived_s, len(self.finals), "texts")
         if not is_answer and says_something(text):
             self._note_turn_end(Final, arrived_s)
 
@@ -120,7 +120,7 @@ class Transcript:
     def on_eager_end(self, arrived_s: float) -> None:
         """The server ended a turn, and may take that back. Raises ProtocolError for too many, too."""
         self.turns.eager_ends.append(arrived_s)
-        self._check_pace(arrived_s, len(self.turns.eager_ends))
+        self._check_pace(arrived_s, len(self.turns.eager_ends), "eager ends of turns")
 
     def measure_turns(self, dialect: Dialect, stream_start_s: float, clip: Clip) -> TurnFigures:
         """What the server told of its turns, as the record has it."""
@@ -132,16 +132,16 @@ class Transcript:
         if event in self.turns.events:
             n_told = len(self.finals[-1][1]) if self._is_cumulative else len(self.finals) + self._n_pending
             self.turns.ends.append((arrived_s, n_told))
-            self._check_pace(arrived_s, len(self.turns.ends))
+            self._check_pace(arrived_s, len(self.turns.ends), "ends of turns")
 
-    def _check_pace(self, now_s: float, n: int) -> None:
+    def _check_pace(self, now_s: float, n: int, of_what: str) -> None:
         """Raises ProtocolError where `n` texts, or ends of turns, are more than anybody says until `now_s`."""
         if n <= TEXTS_AT_ONCE:
             return
         schedule = self._timestamps.schedule
         spoken_s = 0.0 if schedule is None else now_s - schedule.stream_start_s
         if n > TEXTS_AT_ONCE + TEXTS_PER_S * spoken_s:
-            raise ProtocolError(f"the server floods: more than {TEXTS_AT_ONCE} texts, and {TEXTS_PER_S} a second")
+            raise ProtocolError(f"the server floods: more than {TEXTS_AT_ONCE} {of_what}, and {TEXTS_PER_S} a second")
 
     @property
     def texts(self) -> list[str]:

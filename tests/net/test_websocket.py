@@ -566,7 +566,7 @@ def test_a_frame_that_says_to_be_too_long_is_not_waited_for(length: int) -> None
     [
         (b"", frame(TEXT, text_of("hello")), "200 texts, and 20 a second"),
         (b"", frame(TEXT, text_of("hello" * 20_000)), "1,048,576 characters"),
-        (b"", QUEUED, "500 messages"),
+        (b"", QUEUED, "200 ends of turns, and 20 a second"),
         (b"", frame(TEXT, b"{}"), "500 messages"),
         (b"", frame(PING), "500 messages"),
         (b"", frame(PONG, bytes(125)), "500 messages"),
