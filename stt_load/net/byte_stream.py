@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import Connect, MessageLength
 from stt_load.dialects.events import Message
-from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, SttLoadError, TransportError
-from stt_load.net.own_faults import fault_of
+from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, TransportError
+from stt_load.net.own_faults import loss_of
 from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket
 from stt_load.net.tcp import MakeSocket, TcpConnect
 from stt_load.net.transport import Arrival, Need
@@ -73,14 +73,14 @@ class ByteStreamTransport:
             for message in frame:
                 is_sent = write(message.data)
         except OSError as error:
-            raise _lost(error, "connection lost while sending") from error
+            raise loss_of(error, "connection lost while sending") from error
         return is_sent
 
     def flush(self) -> bool:
         try:
             return self._open_socket().flush()
         except OSError as error:
-            raise _lost(error, "connection lost while sending") from error
+            raise loss_of(error, "connection lost while sending") from error
 
     def receive(self) -> Arrival | None:
         incoming = self._open_socket()
@@ -98,7 +98,7 @@ class ByteStreamTransport:
                     raise ConnectionLost(_CLOSED_BY_PEER + (" within a message" if self._begun else ""))
                 self._begun += data
         except OSError as error:
-            raise _lost(error, "connection lost") from error
+            raise loss_of(error, "connection lost") from error
 
     def _take_message(self, incoming: NonBlockingSocket) -> bytes | None:
         """The first message of what was read; None where its end is still to come."""
@@ -129,7 +129,3 @@ class ByteStreamTransport:
         if self._socket is None:
             raise ConnectionLost("not connected")
         return self._socket
-
-
-def _lost(error: OSError, text: str) -> SttLoadError:
-    return fault_of(error, text, ConnectionLost(f"{text}: {error}"))

@@ -17,7 +17,7 @@ from stt_load.dialects.base import Connect
 from stt_load.dialects.events import HALF_CLOSE, Message
 from stt_load.errors import ConnectionLost, DeadlineExceeded, HandshakeFailed, SttLoadError, TransportError
 from stt_load.net.grpc_call import CANCEL_FRAME, GOODBYE_FRAME, HALF_CLOSE_FRAME, GrpcCall
-from stt_load.net.own_faults import fault_of
+from stt_load.net.own_faults import fault_of, loss_of
 from stt_load.net.sockets import NonBlockingSocket
 from stt_load.net.tcp import MakeSocket, TcpConnect
 from stt_load.net.transport import Arrival, Need
@@ -201,7 +201,7 @@ class GrpcTransport:
 
     def _lost(self, error: OSError, text: str) -> SttLoadError:
         said = self._call.goaway if self._call is not None else ""
-        return fault_of(error, text, ConnectionLost(f"{text}: {error}{said}"))
+        return loss_of(error, text, said)
 
     def fileno(self) -> int:
         return self._opened()[0].fileno() if self._connect is None else self._connect.fileno()

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-from stt_load.errors import GeneratorFailure, SttLoadError
+from stt_load.errors import ConnectionLost, GeneratorFailure, SttLoadError
 
 TIME_WAIT_S = 60  # Linux, TCP_TIMEWAIT_LEN: how long the port of a closed connection stays taken
 
@@ -61,6 +61,11 @@ def fault_of(error: OSError, text: str, otherwise: SttLoadError) -> SttLoadError
     """The fault that an error is: this machine's own, told as `text` and its cause; `otherwise` where it is none."""
     cause = own_cause(error)
     return otherwise if cause is None else GeneratorFailure(f"{text}: {error.strerror}: {cause}")
+
+
+def loss_of(error: OSError, text: str, said: str = "") -> SttLoadError:
+    """The fault by which an open connection ended, told as `text`. `said`: what the server had said of it before."""
+    return fault_of(error, text, ConnectionLost(f"{text}: {error}{said}"))
 
 
 def _ports() -> str:

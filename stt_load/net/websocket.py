@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
-from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, SttLoadError, TransportError
-from stt_load.net.own_faults import fault_of
+from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, TransportError
+from stt_load.net.own_faults import fault_of, loss_of
 from stt_load.net.random_keys import random_keys
 from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket
 from stt_load.net.tcp import MakeSocket, TcpConnect
@@ -112,14 +112,14 @@ class WebSocketTransport:
             for message in frame:
                 is_sent = write(message.masked_by(next(_masking_keys)))
         except OSError as error:
-            raise _lost(error, "connection lost while sending") from error
+            raise loss_of(error, "connection lost while sending") from error
         return is_sent
 
     def flush(self) -> bool:
         try:
             return self._open_socket().flush()
         except OSError as error:
-            raise _lost(error, "connection lost while sending") from error
+            raise loss_of(error, "connection lost while sending") from error
 
     def receive(self) -> Arrival | None:
         incoming = self._open_socket()
@@ -144,7 +144,7 @@ class WebSocketTransport:
         except BlockingIOError:
             return None  # the rest of it is still to come
         except OSError as error:
-            raise _lost(error, "connection lost") from error
+            raise loss_of(error, "connection lost") from error
         self.has_more = True
         return None
 
@@ -190,10 +190,6 @@ def _closed_by_peer(payload: bytes, at_s: float) -> ConnectionLost:
     code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else _NO_STATUS
     reason = payload[2:].decode("utf-8", "replace")
     return ConnectionLost(f"closed by the server with {code}" + (f": {reason}" if reason else ""), code, reason, at_s)
-
-
-def _lost(error: OSError, text: str) -> SttLoadError:
-    return fault_of(error, text, ConnectionLost(f"{text}: {error}"))
 
 
 def _decode(opcode: int, data: bytes) -> Message:
