@@ -56,6 +56,14 @@ def parse_phrases(text: str) -> tuple[str, ...]:
     return tuple(phrase.strip() for phrase in text.split(",") if phrase.strip())
 
 
+def parse_pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """Names and values with a colon between them, and commas between the pairs."""
+    split = [pair.partition(":") for pair in text.split(",") if pair.strip()]
+    if not all(name.strip() and value.strip() for name, _, value in split):
+        raise ValueError(f"{text!r} has no value for a name: write NAME:VALUE,NAME:VALUE")
+    return tuple((name.strip(), value.strip()) for name, _, value in split)
+
+
 def parse_yes_or_no(text: str) -> bool:
     """`true` or `false`."""
     if text.lower() not in ("true", "false"):

@@ -47,7 +47,7 @@ from stt_load.server_metrics.choice import parse_server_metric
 from stt_load.tts.engines import SPEEDS
 
 CODEC_NAMES = ("mulaw8k", "alaw8k", "opus")
-ARRIVALS = ("random", "together")
+WAYS_TO_ARRIVE = ("random", "together")
 ENDS = ("client", "server")
 
 
@@ -297,11 +297,12 @@ OPTIONS: tuple[Option, ...] = (
         name="arrival",
         field="arrival",
         group=Group.CALLERS,
-        parse=one_of(*ARRIVALS),
-        choices=ARRIVALS,
+        parse=one_of(*WAYS_TO_ARRIVE),
+        choices=WAYS_TO_ARRIVE,
         metavar="HOW",
         default="random",
-        help="How callers start: random (each at a random moment within a clip's length) or together.",
+        help="How callers start: random (each at a random moment within a clip's length) or together. Calls that come "
+        "and go are another thing: --arrivals.",
     ),
     Option(
         name="ramp-rate",

@@ -55,7 +55,7 @@ class TurnRules(msgspec.Struct, frozen=True, gc=False):
     barge_in_s: float | None = None
 
 
-class TurnFigures(Figures, frozen=True, gc=False):
+class ConversationFigures(Figures, frozen=True, gc=False):
     """What came of one turn, besides its frames: fields of `UtteranceRecord`."""
 
     outcome: Outcome
@@ -405,7 +405,7 @@ class Turn:
         ending = self._ending or Ending(Outcome.INTERRUPTED)
         begun_s = self._started_dialling_s if schedule is None else schedule.stream_start_s
         opened_s, ready_s = self.opened_at_s, self._ready_at_s
-        figures = TurnFigures(
+        figures = ConversationFigures(
             outcome=ending.outcome,
             error=ending.error and self.credentials.hide(ending.error),
             refusal=ending.refusal,

@@ -48,6 +48,7 @@ from stt_load.option_values import (
     number_from_to,
     or_none,
     parse_milliseconds,
+    parse_pairs,
     parse_phrases,
     parse_rate_hz,
     parse_yes_or_no,
@@ -89,17 +90,7 @@ RESULT: Fields = {
 RESPONSE: Fields = {1: Field("results", "message", RESULT, is_list=True)}
 
 _AUDIO_TAG = encode({"audio_content": b""}, REQUEST)[:-1]  # what stands before the length of the audio
-
-
 _parse_boost = number_from_to(-1_000, 1_000)
-
-
-def _parse_pairs(text: str) -> tuple[tuple[str, str], ...]:
-    """Names and values with a colon between them, and commas between the pairs."""
-    split = [pair.partition(":") for pair in text.split(",") if pair.strip()]
-    if not all(name.strip() and value.strip() for name, _, value in split):
-        raise ValueError(f"{text!r} has no value for a name: write NAME:VALUE,NAME:VALUE")
-    return tuple((name.strip(), value.strip()) for name, _, value in split)
 
 
 class RivaGrpc(Dialect):
@@ -124,7 +115,7 @@ class RivaGrpc(Dialect):
             or_none(parse_milliseconds),
         ),
         DialectOption("word_times", "", "true or false: times of the words of final results", or_none(parse_yes_or_no)),
-        DialectOption("custom", "", "settings of the model's own, as in enable_vad_endpointing:true", _parse_pairs),
+        DialectOption("custom", "", "settings of the model's own, as in enable_vad_endpointing:true", parse_pairs),
     )
     unconfirmed = (
         "the server is closed: its messages are those of its .proto file, what it says when is read from clients",

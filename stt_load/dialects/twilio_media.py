@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from stt_load.carriers import CONNECTION_NAME, NAMED_WEBSOCKET
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
@@ -29,6 +29,7 @@ from stt_load.dialects.events import Event, Final, Ignored, Message
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.wire import interim_text, parse_object, partial, shown, try_object, unknown
 from stt_load.errors import ProtocolError
+from stt_load.option_values import parse_pairs
 
 RATE_HZ = 8_000
 STREAM, CALL, ACCOUNT = f"MZ{CONNECTION_NAME}", f"CA{CONNECTION_NAME}", "AC" + "0" * 32
@@ -52,14 +53,6 @@ def parse_condition(text: str) -> tuple[Path, object] | None:
     return (parse_path(path), value if separator else True) if text else None
 
 
-def parse_parameters(text: str) -> Mapping[str, str]:
-    """`NAME:VALUE` with commas between them."""
-    pairs = [pair.partition(":") for pair in text.split(",") if pair.strip()]
-    if not all(name.strip() and colon for name, colon, _ in pairs):
-        raise ValueError(f"{text!r}: write NAME:VALUE with commas between them")
-    return {name.strip(): value.strip() for name, _, value in pairs}
-
-
 class TwilioMedia(Dialect):
     """One call to a bridge."""
 
@@ -67,7 +60,7 @@ class TwilioMedia(Dialect):
     options = (
         DialectOption("text", "text", "where a message has its text, as in transcript.text", parse_path),
         DialectOption("final", "is_final", "what is true of a last text, or type=final; empty: all", parse_condition),
-        DialectOption("parameters", "", "customParameters of start: NAME:VALUE with commas", parse_parameters),
+        DialectOption("parameters", "", "customParameters of start: NAME:VALUE with commas", parse_pairs),
     )
     unconfirmed = (
         "everything here is told by Twilio's documents and by the code of bridges; none of them was spoken to",
