@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -43,7 +44,7 @@ from stt_load.dialects.events import (
 )
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.row import DialectRow
-from stt_load.dialects.wire import child, try_object, with_query
+from stt_load.dialects.wire import RATES_HZ, child, interim_text, shown, try_object, value_at, with_query
 from stt_load.errors import ProtocolError
 from stt_load.option_values import one_of, or_none, parse_milliseconds, parse_rate_hz
 
@@ -56,6 +57,7 @@ SPEECH_STARTED = "input_audio_buffer.speech_started"
 AUDIO = ("response.output_audio.delta", "response.audio.delta")
 AUDIO_DONE = ("response.output_audio.done", "response.audio.done")
 
+_NO_SAMPLES = re.compile(r"law|pcm[ua]\b|opus|mp3|aac", re.IGNORECASE)
 _ENDS_OF_SESSION = ("session_expired",)
 _MODEL = DialectOption("model", "", "the server's name of the model", or_none())
 _COMMON = (
@@ -83,7 +85,8 @@ class ConversationDialect(realtime.RealtimeDialect):
     )
     unconfirmed: ClassVar[tuple[str, ...]] = (
         "the events are read from OpenAI's documents; no conversation with its servers, or vLLM-Omni's, was measured",
-        "answers have the sample rate that was asked for, unless the server says another beside its audio",
+        "answers have the sample rate that was asked for, unless the server says another, in its session or beside its "
+        "audio",
         "an error after session.updated is got over, unless it is one of the server itself",
     )
 
@@ -98,7 +101,9 @@ class ConversationDialect(realtime.RealtimeDialect):
             many_utterances=True,
         )
         self.interrupts = (self.option.get("interrupted_by") or settings.end) == "client"
+        self.answer_rate_hz = self._rate_hz  # of what the server speaks
         self._names_answers = False
+        self._latest_answer = ""  # that was begun; what has no name belongs to it
 
     _ends: tuple[End, ...] = ("server", "client")
 
@@ -159,33 +164,46 @@ class ConversationDialect(realtime.RealtimeDialect):
         match kind:
             case realtime.UPDATED:
                 self._is_configured = True
-                return (Ready(),)
+                return (*self._on_format(body.get("session")), Ready())
             case "input_audio_buffer.speech_started":
                 return (CallerHeard(),)
             case "response.created":
                 self._names_answers = True
-                return (AnswerBegins(str(child(body, "response").get("id"))),)
+                self._latest_answer = str(child(body, "response").get("id") or "")
+                return (AnswerBegins(self._latest_answer),) if self._latest_answer else ()
             case "response.done":
                 return (self._on_done(child(body, "response")),)
         if kind in AUDIO_DONE and not self._names_answers:
-            return (AnswerEnded(_answer_of(body)),)
+            return (AnswerEnded(self._answer_of(body)),)
         return ()
+
+    def _on_format(self, session: object) -> Sequence[Event]:
+        """How the server speaks, where its session tells. Raises ProtocolError where it isn't in samples."""
+        path = ("audio", "output", "format")
+        name = interim_text(session, *path, "type") or interim_text(session, "output_audio_format")
+        if _NO_SAMPLES.search(name):
+            raise ProtocolError(f"the server speaks in {shown(name)}, where pcm was asked for")
+        rate_hz = _rate_of(value_at(session, *path, "rate"))
+        self.answer_rate_hz = rate_hz or self._rate_hz
+        return (SpeechFormat(rate_hz),) if rate_hz else ()
 
     def _on_audio(self, body: Mapping[str, object]) -> Sequence[Event]:
         try:
             data = base64.b64decode(str(body.get("delta") or body.get("audio") or ""), validate=True)
         except (binascii.Error, ValueError):
             raise ProtocolError("the audio of an answer is no base64") from None
-        audio = SpeechAudio(data, _answer_of(body))
-        rate_hz = body.get("sample_rate_hz")
-        return (SpeechFormat(rate_hz), audio) if isinstance(rate_hz, int) and rate_hz > 0 else (audio,)
+        audio, rate_hz = SpeechAudio(data, self._answer_of(body)), _rate_of(body.get("sample_rate_hz"))
+        return (SpeechFormat(rate_hz), audio) if rate_hz else (audio,)
+
+    def _answer_of(self, body: Mapping[str, object]) -> str:
+        return str(body.get("response_id") or self._latest_answer)
 
     def _on_done(self, response: Mapping[str, object]) -> AnswerEnded:
         error = ""
         if response.get("status") == "failed":
             details = child(child(response, "status_details"), "error")
             error = f"the answer failed: {details.get('message') or details.get('code') or 'no reason given'}"
-        return AnswerEnded(str(response.get("id")), error)
+        return AnswerEnded(str(response.get("id") or self._latest_answer), error)
 
     def _gets_over(self, error: Mapping[str, object]) -> bool:
         return error.get("type") != "server_error" and error.get("code") not in _ENDS_OF_SESSION
@@ -195,8 +213,13 @@ class ConversationDialect(realtime.RealtimeDialect):
         return try_object(message).get("type") in (*AUDIO, *AUDIO_DONE, CREATED, DONE)
 
 
-def _answer_of(body: Mapping[str, object]) -> str:
-    return str(body.get("response_id") or "")
+def _rate_of(told: object) -> int | None:
+    """A sample rate, Hz; None where none is told. Raises ProtocolError for one that speech can't have."""
+    if told is None:
+        return None
+    if not isinstance(told, int) or told not in RATES_HZ:
+        raise ProtocolError(f"the server speaks at a sample rate of {shown(repr(told))}")
+    return told
 
 
 class SpeachesConversation(ConversationDialect):

@@ -132,7 +132,7 @@ class Turn:
         self._is_understood = False
         self._remarks: list[str] = []
         self._late_s: float | None = None  # how long before its time the first audio may have arrived
-        self._bytes_per_s = float(_BYTES_PER_SAMPLE * dialect.capabilities.sample_rate_hz)
+        self._bytes_per_s = float(_BYTES_PER_SAMPLE * dialect.answer_rate_hz)
         self._early: set[str] = set()  # answers that began before the caller had finished
         self._answer: str | None = None  # the one that answers this turn
         self._arrivals: list[AudioArrival] = []  # of its audio, seconds after the end of speech

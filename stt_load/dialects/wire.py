@@ -18,6 +18,9 @@ from stt_load.dialects.events import Event, Ignored, Message, Partial, ServerWor
 from stt_load.errors import PlainWords, ProtocolError
 from stt_load.text.whole_characters import with_whole_characters
 
+RATES_HZ = range(4_000, 192_001)
+"""Sample rates at which a server may speak."""
+
 _CHARACTERS_SHOWN = 80
 _LIMIT_MS = 1e12
 _MISSING = object()
@@ -81,8 +84,14 @@ def text_of(body: Mapping[str, object], key: str) -> str:
 
 
 def interim_text(body: object, *path: str | int) -> str:
-    """The text that may still change, at the end of `path` (keys of objects, places in lists), without blanks around
-    it; an empty one where there is anything else on the way or at its end."""
+    """The text that may still change, at the end of `path`, without blanks around it; an empty one where there is
+    anything else on the way or at its end."""
+    value = value_at(body, *path)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def value_at(body: object, *path: str | int) -> object:
+    """What is at the end of `path` (keys of objects, places in lists); None where it leads nowhere."""
     value = body
     for step in path:
         if isinstance(value, dict):
@@ -90,8 +99,8 @@ def interim_text(body: object, *path: str | int) -> str:
         elif isinstance(value, list) and isinstance(step, int) and step < len(value):
             value = value[step]
         else:
-            return ""
-    return value.strip() if isinstance(value, str) else ""
+            return None
+    return value
 
 
 def partial(text: str, words: Sequence[ServerWord] = (), is_delta: bool = False) -> tuple[Event, ...]:

@@ -44,7 +44,7 @@ from stt_load.dialects.events import (
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.realtime_events import event
 from stt_load.dialects.row import DialectRow
-from stt_load.dialects.wire import parse_object, shown, try_object
+from stt_load.dialects.wire import RATES_HZ, parse_object, shown, try_object
 from stt_load.errors import ProtocolError, Refusal
 from stt_load.option_values import number_from_to, one_of, or_none, parse_whole_number
 from stt_load.tts.audio_bytes import PCM_RATE_HZ
@@ -53,7 +53,7 @@ DEFAULT_TOKENS_PER_S = 30.0
 _NOT_SENT = ("tokens_per_message",)
 _OF_GENERATION = re.compile(r"(generation failed|internal error|idle timeout|timeout waiting)", re.IGNORECASE)
 _FULL = re.compile(r"\bfull\b|too many|overload", re.IGNORECASE)
-_RATES_HZ, _CHANNELS = range(4_000, 192_001), range(1, 9)
+_CHANNELS = range(1, 9)
 _READABLE = ("pcm", "wav")  # mp3 could not be told from samples
 
 
@@ -130,7 +130,7 @@ class TextStreamDialect(Dialect):
         if rate_hz is None:
             return (Ignored("audio.start without a sample rate"),)
         if not (
-            isinstance(rate_hz, int) and rate_hz in _RATES_HZ and isinstance(channels, int) and channels in _CHANNELS
+            isinstance(rate_hz, int) and rate_hz in RATES_HZ and isinstance(channels, int) and channels in _CHANNELS
         ):
             raise ProtocolError(f"audio.start has no sample_rate and channels of speech: {shown(body)}")
         return (SpeechFormat(rate_hz, channels),)

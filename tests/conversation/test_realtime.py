@@ -116,6 +116,42 @@ def test_a_server_that_names_no_answers_ends_one_with_its_audio() -> None:
     assert dialect.read('{"type":"response.output_audio.done"}') == (AnswerEnded(""),)
 
 
+def test_audio_and_an_end_without_a_name_belong_to_the_answer_that_was_begun_last() -> None:
+    dialect = made()
+    dialect.read('{"type":"response.created","response":{"id":"r1"}}')
+    delta = json.dumps({"type": "response.audio.delta", "delta": DELTA})
+    assert dialect.read(delta) == (SpeechAudio(PCM, "r1"),)
+    assert dialect.read('{"type":"response.done","response":{"id":null}}') == (AnswerEnded("r1"),)
+    # A beginning without a name names nothing: the audio does.
+    assert dialect.read('{"type":"response.created"}') == (Ignored("response.created"),)
+    named = json.dumps({"type": "response.audio.delta", "response_id": "r2", "delta": DELTA})
+    assert dialect.read(named) == (SpeechAudio(PCM, "r2"),)
+
+
+def test_a_server_whose_session_has_another_sample_rate_speaks_at_that_one() -> None:
+    dialect = made()
+    assert dialect.answer_rate_hz == 24_000
+    audio = {"output": {"format": {"type": "audio/pcm", "rate": 16_000}}}
+    body = {"type": "session.updated", "session": {"audio": audio}}
+    assert dialect.read(json.dumps(body)) == (SpeechFormat(16_000), Ready())
+    assert dialect.answer_rate_hz == 16_000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": "session.updated", "session": {"output_audio_format": "g711_ulaw"}},
+        {"type": "session.updated", "session": {"audio": {"output": {"format": {"type": "audio/pcmu"}}}}},
+        {"type": "session.updated", "session": {"audio": {"output": {"format": {"rate": "24000"}}}}},
+        {"type": "response.audio.delta", "delta": DELTA, "sample_rate_hz": 1},
+        {"type": "response.audio.delta", "delta": DELTA, "sample_rate_hz": True},
+    ],
+)
+def test_speech_in_another_format_than_was_asked_for_is_a_breach_of_the_protocol(said: dict[str, object]) -> None:
+    with pytest.raises(ProtocolError, match="the server speaks"):
+        made().read(json.dumps(said))
+
+
 def test_an_answer_that_failed_says_why() -> None:
     details = {"type": "failed", "error": {"code": "rate_limit_exceeded", "message": "too fast"}}
     body = {"type": "response.done", "response": {"id": "r1", "status": "failed", "status_details": details}}
