@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from itertools import pairwise
 
 import jsonschema
 from made_run import MadeRun, made_run
 from rich.console import Console
 
 from stt_load.report.build import build_report
+from stt_load.report.charts.plane import PlaneLine, Point, draw_plane
 from stt_load.report.charts.run_charts import draw_charts
 from stt_load.report.console import print_report
 from stt_load.report.endpointing_table import endpointing_table
@@ -91,6 +94,14 @@ def test_the_charts_show_delay_and_cuts_and_one_against_the_other() -> None:
     charts = {chart.name: chart for chart in draw_charts(reported(paused_run()))}
     assert "Pause 1 s: 100 %, p95 0.40 s at 1, 100 %, p95 0.70 s at 10" in charts["delay-against-cuts"].description
     assert any("37.5 %" in line for tip in charts["endpointing"].tips for line in tip.lines)
+
+
+def test_lines_that_all_end_at_the_top_have_their_names_below_the_heading_and_clear_of_each_other() -> None:
+    lines = [PlaneLine(f"{length} s", [Point(0.4, 100.0, "1")]) for length in (0.3, 0.6, 1.0, 1.5)]
+    drawn = draw_plane(lines, "delay", "cut", lines_are="pause", most_y=100.0)
+    written = {text: float(y) for y, text in re.findall(r' y="([\d.]+)"[^>]*>([^<]+)</text>', drawn)}
+    heights = [written["pause"], *(written[line.name] for line in reversed(lines))]
+    assert all(below - above >= 13 for above, below in pairwise(heights)), heights
 
 
 def test_a_run_whose_turns_all_ended_well_says_nothing_of_them_unless_an_objective_asks() -> None:

@@ -63,8 +63,21 @@ def draw_plane(
                 written.append(label(position[0], position[1] - 6, point.word, "over", "middle"))
         if one.name:
             names.append((-at[-1][1], place, one.name))
-    lowest = math.inf
-    for height, _, name in sorted(names):  # from the floor up, each clear of the one below it
-        lowest = min(-height, lowest - _LEAST_APART)
-        written.append(label(END + 8, lowest + 4, name, "head"))
+    names.sort()  # from the floor up
+    for height, (_, _, name) in zip(_apart([-height for height, *_ in names]), names, strict=True):
+        written.append(label(END + 8, height + 4, name, "head"))
     return "".join(written)
+
+
+def _apart(heights: Sequence[float]) -> list[float]:
+    """Where names stand clear of each other, none above the field: at `heights`, pixels from the floor up, or beside
+    them."""
+    lowest, placed = math.inf, []
+    for height in heights:
+        lowest = min(height, lowest - _LEAST_APART)
+        placed.append(lowest)
+    highest = TOP
+    for place, height in reversed(list(enumerate(placed))):
+        placed[place] = max(height, highest)
+        highest = placed[place] + _LEAST_APART
+    return placed
