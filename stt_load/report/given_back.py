@@ -115,7 +115,8 @@ def given_back_table(report: RunReport) -> TextTable | None:
             for each in figures
         ),
         (
-            f"By {report.kind.callers}. Given back: of what the most took more than the few before them, where that is "
-            f"over {100 * WORTH_GIVING_BACK:.0f} %. Memory: the mean of the hold; of the most its peak.",
+            f"By {report.kind.callers}. Given back: how much of the rise under {most} was gone after them; "
+            f"{NOTHING} where it rose by less than {100 * WORTH_GIVING_BACK:.0f} %, or nobody can say. "
+            f"Memory: the mean of the hold; under {most} its peak.",
         ),
     )

@@ -70,7 +70,7 @@ def needed(result: SloResult) -> str:
     if result.n_needed is None:
         return "too close for any number"
     is_rate_without_limits = result.slo.figure.unit is Unit.RATIO and result.low is result.high is None
-    of = f" of {MIN_CLUSTERS} clips or more" if result.slo.figure.of == "utterance" else " in a longer hold"
+    of = f", of {MIN_CLUSTERS} or more clips" if result.slo.figure.of == "utterance" else " in a longer hold"
     clips = of if is_rate_without_limits else ""
     return f"about {result.n_needed}{clips}{', here and in the first stage' if result.compares else ''}"
 

@@ -74,7 +74,7 @@ def test_a_result_is_one_clause(slo: str, measured: list[float], without: int, s
             "wer_delta<5%",
             Resampled(0.021, None, None, 2, compares=True),  # of two clips, which bound nothing
             "wer_delta 2.1 % meets < 5%, but 2 utterances don't prove it: "
-            "that needs about 110 of 5 clips or more, here and in the first stage",
+            "that needs about 110, of 5 or more clips, here and in the first stage",
         ),
     ],
 )

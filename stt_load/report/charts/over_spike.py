@@ -44,8 +44,8 @@ class _SpikeChart:
         body = [self._spike(bottom), self._late(), self._queue(bottom), self._marks(bottom), self._x_axis(bottom)]
         note = (
             f"Each utterance at the moment at which its speech ended. Shaded: the {self._callers} of the spike. Line "
-            f"at 0: their last audio has been sent. Stripe above: whether {WINDOW} utterances in a row, up to there, "
-            "meet the objectives."
+            f"at 0: their last audio has been sent. Stripe above: green where the {WINDOW} utterances up to there "
+            "meet the objectives, red where they don't."
         )
         return Chart(
             name="spike",
