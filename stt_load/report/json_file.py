@@ -12,6 +12,7 @@ from typing import Any
 
 from stt_load.capacity.answer import CapacityAnswer
 from stt_load.capacity.call_tally import CallFigures
+from stt_load.kinds import LoadKind
 from stt_load.metrics.connection_age import AgeFigures
 from stt_load.metrics.drift import Drift
 from stt_load.metrics.figures import Figure, Source, in_json
@@ -51,7 +52,7 @@ def summary_json(report: RunReport) -> str:
         **({"given_back": [_given_back(each) for each in back]} if (back := given_back(report)) else {}),
         **({"drift": [_drift(drift) for drift in report.drifts]} if report.drifts else {}),
         "notes": report.notes,
-        "stages": [_stage(stage) for stage in report.stages],
+        "stages": [_stage(stage, report.kind) for stage in report.stages],
     }
     return sealed_file(json_text(summary).encode()).decode()
 
@@ -101,7 +102,7 @@ def _given_back(each: GivenBack) -> dict[str, Any]:
     return {"name": each.name, "unit": str(each.unit), **values}
 
 
-def _stage(stage: StageReport) -> dict[str, Any]:
+def _stage(stage: StageReport, kind: LoadKind) -> dict[str, Any]:
     figures = stage.figures
     return {
         "stage": figures.stage,
@@ -111,7 +112,7 @@ def _stage(stage: StageReport) -> dict[str, Any]:
         "ended_early": stage.breach,
         "outcomes": figures.outcomes,
         "failures": [asdict(failure) for failure in figures.failures],
-        **{figure.field: _figure(stage, figure) for figure in in_json()},
+        **{figure.field: _figure(stage, figure, kind) for figure in in_json()},
         "pacing_lag_s": {"p99": figures.pacing_lag_p99_s, "max": figures.pacing_lag_max_s},
         "kernel_stamped": figures.kernel_stamped,
         "server_ms": {name: distribution(values) for name, values in figures.server_ms.items()},
@@ -145,10 +146,10 @@ def _calls(stage: StageReport, calls: CallFigures) -> dict[str, Any]:
     }
 
 
-def _figure(stage: StageReport, figure: Figure) -> Any:
+def _figure(stage: StageReport, figure: Figure, kind: LoadKind) -> Any:
     measured = stage.measured(figure)
     if not isinstance(measured, Distribution):
-        return measured
+        return measured if kind in figure.kinds else None  # nobody has counted what 0 would say
     told = distribution(measured)
     return told | {"with_failed": _with_failed(stage, figure)} if figure.source is Source.COMPLETED else told
 

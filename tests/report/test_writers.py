@@ -173,6 +173,12 @@ def test_the_summary_is_plain_json_with_every_latency_and_its_interval(report: R
     assert low <= stage["eos_latency_s"]["p50"] <= high
 
 
+def test_what_another_kind_of_load_counts_is_null_and_not_0(report: RunReport) -> None:
+    for stage in json.loads(summary_json(report))["stages"]:
+        assert stage["early_answers"] is stage["underruns"] is None
+        assert isinstance(stage["foreign_text"], int)
+
+
 def test_a_percentile_on_failed_utterances_has_a_verdict_and_no_value_in_json() -> None:
     made = made_run(ladder=(1,), per_stage=0)
     failed = [utterance(0, 1, index, outcome="timed_out", eos_latency_s=None, text="") for index in range(4)]
