@@ -69,12 +69,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition. `evaluate` returns whether the evidence meets it, and what was found, as a clause."""
+    """One condition. `evaluate` returns whether the evidence meets it, and what was found, as a clause. `is_of_calls`:
+    there is nothing to be met without --arrivals."""
 
     name: str
     evaluate: Callable[[Evidence], tuple[bool, str]]
     advice: str
     is_about_server: bool = False
+    is_of_calls: bool = False
 
 
 def _users_reached(evidence: Evidence) -> tuple[bool, str]:
@@ -91,9 +93,7 @@ def _users_reached(evidence: Evidence) -> tuple[bool, str]:
 def _calls_started(evidence: Evidence) -> tuple[bool, str]:
     """A call that was left out is load that the server did not have: the slower the generator, the better the server
     would look."""
-    due, missing = evidence.calls_due, evidence.calls_not_started
-    if due is None:
-        return True, "does not apply: callers stay"
+    due, missing = evidence.calls_due or 0, evidence.calls_not_started
     if not missing:
         return True, f"all {due} calls that were due in the hold began"
     return missing <= LATE_LIMIT * due, f"{missing} of {due} calls that were due in the hold did not begin in time"
@@ -278,6 +278,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "calls begun when they were due",
         _calls_started,
         _MORE_WORKERS + ", keep other work off this machine, and look for load workers that were lost",
+        is_of_calls=True,
     ),
     Condition(
         "enough samples",
@@ -288,8 +289,9 @@ CONDITIONS: tuple[Condition, ...] = (
 
 
 def evaluate(evidence: Evidence) -> tuple[Finding, ...]:
-    """Evaluates every condition, in the order of the table."""
+    """Evaluates every condition that the run can meet or not, in the order of the table."""
     return tuple(
         Finding(condition.name, *condition.evaluate(evidence), condition.advice, condition.is_about_server)
         for condition in CONDITIONS
+        if evidence.calls_due is not None or not condition.is_of_calls
     )
