@@ -115,13 +115,13 @@ def first_text(screen: OnScreen) -> tuple[float, str] | None:
     return None
 
 
-def age_of_text(at_s: float, text: str, spoken: SpokenWords | None) -> float | None:
-    """How long ago the last word that a text has of the clip ended when the text arrived; None where none is known."""
+def end_of_text(text: str, spoken: SpokenWords | None) -> float | None:
+    """When the last word that a text has of the clip ends in it; None where that isn't known."""
     if spoken is None:
         return None
     follower = _Follower(spoken)
     follower.apply((0, 0, text, 0))
-    return None if follower.furthest_end_s is None else round(at_s - follower.furthest_end_s, 3)
+    return follower.furthest_end_s
 
 
 def errors_of_beginning(reference: Words, text: Words) -> tuple[int, int]:
