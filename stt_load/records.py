@@ -120,6 +120,9 @@ Measured = Sequence[Figures]
 """Everything that was measured of one utterance, by whatever parts it went through. No two give the same field."""
 
 
+_ERROR_CHARACTERS = 2_000  # of one that is kept: a server may say a million, to every caller
+
+
 class UtteranceRecord(Utterance, gc=False):
     """One clip sent once by one caller, and what came of it: the fields of `Utterance`, those that the worker measures,
     and those that are scored at the master (no WER arithmetic in the loop that paces audio) or when the report is made.
@@ -231,7 +234,8 @@ class UtteranceRecord(Utterance, gc=False):
             fields.update(msgspec.structs.asdict(figures))
         if fields.get("error"):
             # Words of a server, logged and printed as they stand here.
-            fields["error"] = printable(credentials.hide(fields["error"]))
+            error = printable(credentials.hide(fields["error"]))
+            fields["error"] = error if len(error) <= _ERROR_CHARACTERS else f"{error[: _ERROR_CHARACTERS - 1]}…"
         if fields.get("text"):
             hide = partial(credentials.hide_in_transcript, reference=utterance.reference)
             fields["text"] = hide(fields["text"])

@@ -20,6 +20,10 @@ def record(**what: object) -> UtteranceRecord:
     return UtteranceRecord("run", 1, 2, 3, "hold", 40, "clip", "reference words", **what)  # type: ignore[arg-type]
 
 
+class SaidByServer(Figures, frozen=True, gc=False):
+    error: str
+
+
 FULL = record(
     outcome=Outcome.OK,
     eos_latency_s=0.25,
@@ -54,6 +58,13 @@ def test_a_line_of_an_earlier_version_gets_what_it_lacks() -> None:
     row = json.loads(FULL.to_json())
     del row["server_ms"]
     assert UtteranceRecord.from_row(row).server_ms is UtteranceRecord.from_json(json.dumps(row)).server_ms is None
+
+
+def test_of_the_words_of_a_server_that_says_very_many_the_first_are_kept() -> None:
+    measured = SaidByServer(error="no " * 300_000)
+    kept = UtteranceRecord.assemble(Utterance("run", 1, 2, 3, "hold", 40, "clip", "words"), [measured], 0.0).error
+    assert kept is not None
+    assert (len(kept), kept[:6], kept[-1]) == (2_000, "no no ", "…")
 
 
 def test_a_row_that_is_none_is_refused() -> None:
