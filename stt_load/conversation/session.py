@@ -210,7 +210,7 @@ class Turn:
 
     def _on_audio(self, arrived_s: float, data: bytes, answer: str) -> None:
         self._name_answer(arrived_s, answer)
-        if answer == self._answer and data:
+        if answer == self._answer and data and self._ended_at_s is None:
             self._arrivals.append(AudioArrival(arrived_s - self._speech_end_at_s, len(data)))
 
     def _on_answer_ended(self, arrived_s: float, answer: str, error: str) -> None:

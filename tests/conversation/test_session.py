@@ -92,6 +92,11 @@ def test_an_answer_that_halts_has_a_gap_an_underrun_and_a_stall_of_that_length()
     assert (record.underruns, record.stall_s) == (1, pytest.approx(0.6))
 
 
+def test_audio_of_an_answer_that_the_server_has_ended_is_no_part_of_it() -> None:
+    record, _ = converse([(1.0, begun()), (1.0, audio(0.5)), (1.1, done()), (1.4, audio(0.5))])
+    assert (record.answer_s, record.gap_max_s, record.underruns) == (pytest.approx(0.5), 0.0, 0)
+
+
 def test_an_answer_that_began_before_the_caller_had_finished_is_counted_and_not_timed() -> None:
     record, _ = converse(
         [
