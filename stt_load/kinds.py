@@ -24,9 +24,8 @@ class LoadKind:
     field with the one time that it is about. `is_paced`: audio is sent in frames, each due at its moment, over a
     connection that may carry several utterances; otherwise an utterance is one whole request. `is_transcribed`: its
     answer is a transcript, to be held against the reference. `is_synthesised`: its answer is speech. `request_name`:
-    heads the names of its rows in Locust's own tables. `url_schemes`: what the server's URL may begin with;
-    a row of its servers may know better.
-    `key_variable`: the environment variable with the API key.
+    heads the names of its rows in Locust's own tables. `url_schemes`: what the server's URL may begin with, where no
+    row of its servers knows better. `key_variable`: the environment variable with the API key.
 
     `dialects` and `workload` are written `module:name` and imported when they are asked for, because they lie in rooms
     above this one.

@@ -729,7 +729,7 @@ OPTIONS: tuple[Option, ...] = (
         group=Group.STAGES,
         parse=parse_positive_duration_s,
         metavar="TIME",
-        help="Instead of --hold: one number of callers for so long, and whether the server drifts.",
+        help="Instead of --hold: one number of callers for so long, as 8h, and whether latency or errors drift.",
         plans=_LADDER,
     ),
     Option(
@@ -760,7 +760,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse_duration_s,
         metavar="TIME",
         default_help="as long as a call",
-        help="With --arrivals: how long calls come before the hold begins, behind those that open a stage.",
+        help="With --arrivals: how long calls come before the hold, once those that open a stage are on the line.",
         kinds=PACED,
         plans=_LADDER,
     ),
