@@ -12,6 +12,7 @@ A file is a fourth: a piece of it, from a random place on, again and again where
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -93,6 +94,12 @@ NOISES: dict[str, NoiseSource] = {
     "street": street_noise,
     "white": white_noise,
 }
+_NAME = re.compile(rf"\+(?:{'|'.join(NOISES)})-?[0-9.]+(?=\+|$)")
+
+
+def is_in_noise(clip_id: str) -> bool:
+    """Whether a clip was put into one of `NOISES`, by its id. That of a file has whatever name the file has."""
+    return _NAME.search(clip_id) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from stt_load.audio.noises import is_in_noise
 from stt_load.credentials import HEADERS_VARIABLE
 from stt_load.errors import Outcome, Refusal
 from stt_load.kinds import KINDS
@@ -52,6 +53,12 @@ def _waits_for_silence(record: UtteranceRecord) -> bool:
     )
 
 
+def _hears_no_end_in_noise(record: UtteranceRecord) -> bool:
+    """All audio was sent to a server that is to hear its end by itself, and noise went on behind the speech."""
+    is_waiting = record.outcome == Outcome.TIMED_OUT and record.end == "server" and record.frames > 0
+    return is_waiting and is_in_noise(record.clip_id)
+
+
 def _clip_ends_earlier(record: UtteranceRecord) -> bool:
     """The server was done before the moment where the speech of the clip is believed to end."""
     return record.outcome == Outcome.TIMED_OUT and ENDS_EARLIER in (record.error or "")
@@ -85,6 +92,13 @@ CAUSES: Sequence[Cause] = (
     Cause(
         lambda record: record.outcome == Outcome.REFUSED,
         lambda record: "check the path of --stt-url, and whether the server speaks this --dialect",
+    ),
+    Cause(
+        _hears_no_end_in_noise,
+        lambda record: (
+            "perhaps the server takes the noise behind the clip for speech and hears no end: try --end client, or a "
+            "higher --snr"
+        ),
     ),
     Cause(lambda record: record.understood is False, lambda record: _UNKNOWN_SERVER),
     Cause(

@@ -15,7 +15,8 @@ from stt_load.session.transcript import ENDS_EARLIER
 def failed(**changes: Any) -> UtteranceRecord:
     """A stream that timed out after all its audio had gone to a server that speaks the dialect."""
     facts = {"outcome": "timed_out", "end": "server", "frames": 20, "understood": True, **changes}
-    return UtteranceRecord("run", 0, 0, 0, "hold", 1, "clip", "words", **facts)
+    clip_id = facts.pop("clip_id", "clip")
+    return UtteranceRecord("run", 0, 0, 0, "hold", 1, clip_id, "words", **facts)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,9 @@ def failed(**changes: Any) -> UtteranceRecord:
         ({"error": f"every text came before the end of speech, {ENDS_EARLIER}"}, "clips show --bounds"),
         ({"understood": False}, "another dialect"),
         ({"understood": False, "frames": 0}, "another dialect"),
+        ({"understood": False, "clip_id": "english-01+babble10+mulaw8k"}, "--end client"),
+        ({"clip_id": "english-01+street5"}, "--end client"),
+        ({"understood": False, "clip_id": "english-01+mulaw8k"}, "another dialect"),
         ({"understood": False, "outcome": "disconnected"}, "another dialect"),
         ({"outcome": "protocol_error", "error": "the server floods: more", "understood": False}, "what it repeats"),
         ({"other_dialects": ["vosk"]}, "--dialect vosk"),
