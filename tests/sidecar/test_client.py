@@ -381,7 +381,9 @@ def test_an_answer_without_an_end_is_left(
 
         thread = threading.Thread(target=answer)
         thread.start()
-        assert not SidecarClient(f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.3).check()
+        assert not SidecarClient(
+            f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.6 if pause_s else 0.3
+        ).check()
         thread.join(DEADLINE_S)
     assert not thread.is_alive()
     assert words in warnings_of(caplog)[0]
