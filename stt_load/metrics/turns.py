@@ -34,6 +34,7 @@ AT_CUT_S = 0.5
 """A word that begins or ends so near to a cut, or to the pause that the cut lies in, may be lost by it."""
 
 _MISHEARD = 2  # words that stand where words of the reference were said; what is heard in silence may stand for one
+_LOOKED_AT = 20  # words behind an end, of which some are nearer to the reference, if they are of it
 _SENT_S = 0.001  # of its speech may be left where rounding took it
 
 
@@ -125,14 +126,20 @@ class TurnJudge:
 
     def _goes_on(self, record: UtteranceRecord, n_characters: int) -> bool:
         """Whether words of the reference were told behind so many characters of the transcript: one as it is, or more
-        misheard ones than chance puts there."""
+        misheard ones than chance puts there. What was told already, and is told once more, is none of them: with it the
+        text is farther from the reference than without."""
         if not says_something(record.text[n_characters:]):
             return False
         found = self._match_of(record.reference, record.text)
+        wanted, heard = self._normaliser.paired(record.reference, record.text)
         # Counted from the end: "twenty" and "five" told apart are one word of the whole text, and that goes on.
         n_later = len(self._normaliser.paired(record.reference, record.text[n_characters:])[1])
-        later = [at for at in found.of_heard[max(0, len(found.of_heard) - n_later) :] if at is not None]
-        return len(later) >= _MISHEARD or any(found.held[at] for at in later)
+        n_before = max(0, len(heard) - n_later)
+        later = [at for at in found.of_heard[n_before:] if at is not None]
+        if len(later) < _MISHEARD and not any(found.held[at] for at in later):
+            return False
+        errors = [Levenshtein.distance(wanted, heard[:n]) for n in range(n_before, n_before + _LOOKED_AT + 1)]
+        return min(errors[1:]) <= errors[0]
 
     def _n_turns(self, record: UtteranceRecord, ends: Sequence[int]) -> int:
         """Into how many pieces with words the ends of turns cut the transcript."""

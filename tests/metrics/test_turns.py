@@ -130,6 +130,18 @@ def test_a_turn_that_is_never_ended_is_left_open_where_no_text_came_either() -> 
     assert (closed(silent).turns_left_open, closed(silent).cut_early_rate) == (1, None)
 
 
+@pytest.mark.parametrize("told", ["pleas send me the bill by mail", "please send me the bill by", REFERENCE])
+def test_a_final_that_is_told_twice_is_no_cut(told: str) -> None:
+    record = row((3.4, len(told)), (3.6, 2 * len(told) + 1), text=f"{told} {told}")
+    assert (record.cut_early, record.turns, record.endpointing_delay_s) == (False, 2, pytest.approx(0.4))
+
+
+def test_a_long_sentence_that_is_heard_in_the_silence_hides_no_cut_before_it() -> None:
+    text = f"{REFERENCE} thank you for watching and see you next week"
+    record = row((4.0, FIRST), (4.6, len(REFERENCE)), (6.0, len(text)), text=text)
+    assert (record.cut_early, record.endpointing_delay_s) == (True, pytest.approx(1.6))
+
+
 def test_words_that_are_one_word_of_the_whole_text_go_on_all_the_same() -> None:
     text = "I paid twenty. Five dollars."
     record = row((3.2, 14), (3.6, len(text)), text=text, reference="i paid twenty five dollars")
