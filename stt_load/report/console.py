@@ -13,7 +13,7 @@ from rich.text import Text
 from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
 from stt_load.report.course_tables import course_tables
 from stt_load.report.endpointing_table import ENDPOINTING_TITLE, endpointing_table
-from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
+from stt_load.report.failure_table import FAILURES_TITLE, failure_headings, failure_rows
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport, Verdict
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
@@ -50,7 +50,7 @@ def print_report(report: RunReport, console: Console | None = None) -> None:
     failures = failure_rows(report)
     if failures:
         _print_block(FAILURES_TITLE, "red", [], console)
-        console.print(_failures_table(failures, gap))
+        console.print(_failures_table(failure_headings(report), failures, gap))
     _print_table(RESOURCES_TITLE, resource_table(report, is_short=True), gap, console)
     _print_table(SERVER_TITLE, server_table(report), gap, console)
     _print_table(ENDPOINTING_TITLE, endpointing_table(report), gap, console)
@@ -79,12 +79,12 @@ def _main_table(report: RunReport, gap: int) -> Table:
     return table
 
 
-def _failures_table(lines: Sequence[Sequence[str]], gap: int) -> Table:
+def _failures_table(titles: Sequence[str], lines: Sequence[Sequence[str]], gap: int) -> Table:
     """The table of failures. Message and advice share what the other columns leave, and are folded."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False)
-    for heading in FAILURE_HEADINGS[:-2]:
+    for heading in titles[:-2]:
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in FAILURE_HEADINGS[-2:]:
+    for heading in titles[-2:]:
         table.add_column(heading, ratio=1, overflow="fold")
     for line in lines:
         table.add_row(*cells(line))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from stt_load.metrics.failures import Failure
 from stt_load.metrics.figures import NOTHING
 from stt_load.report.model import RunReport, StageReport
-from stt_load.report.wording import names_of
+from stt_load.report.wording import names_of, stage_heading
 
 FAILURES_TITLE = "Why callers failed"
 FAILURE_HEADINGS = ("Conc", "outcome", "failed", "message", "what to do")
@@ -19,6 +19,11 @@ _AS_ABOVE = "as above"
 
 StageFailures = tuple[str, int, Sequence[Failure]]
 """The name of a stage, how many utterances of it count, and why some of them failed."""
+
+
+def failure_headings(report: RunReport) -> tuple[str, ...]:
+    """The headings of the table of a report: a run with calls has them in place of callers."""
+    return (stage_heading(report), *FAILURE_HEADINGS[1:])
 
 
 def failure_rows(report: RunReport) -> list[tuple[str, ...]]:

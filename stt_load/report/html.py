@@ -11,7 +11,7 @@ from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
 from stt_load.report.charts.chart import Chart
 from stt_load.report.course_tables import course_tables
 from stt_load.report.endpointing_table import ENDPOINTING_TITLE, endpointing_table
-from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
+from stt_load.report.failure_table import FAILURES_TITLE, failure_headings, failure_rows
 from stt_load.report.key_figures import key_figures
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.page_templates import page_templates
@@ -51,7 +51,7 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
         trials=trial_table(report),
         course_tables=course_tables(report),
         failures_title=FAILURES_TITLE,
-        failure_headings=FAILURE_HEADINGS,
+        failure_headings=failure_headings(report),
         failures=failure_rows(report),
         resources_title=RESOURCES_TITLE,
         resources=resource_table(report),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from stt_load.report.capacity_wording import TRIALS_TITLE, headline, trial_table
 from stt_load.report.course_tables import course_tables
 from stt_load.report.endpointing_table import ENDPOINTING_TITLE, endpointing_table
-from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows
+from stt_load.report.failure_table import FAILURES_TITLE, failure_headings, failure_rows
 from stt_load.report.knee import exit_code
 from stt_load.report.model import RunReport
 from stt_load.report.resources import RESOURCES_TITLE, resource_table
@@ -35,7 +35,7 @@ def report_markdown(report: RunReport) -> str:
         escaped(" · ".join(where_and_when(report))),
         markdown_table(headings(report), rows(report)),
         *(_block(block.heading, block.lines) for block in warning_blocks(report)),
-        _section(FAILURES_TITLE, FAILURE_HEADINGS, failure_rows(report), n_words=4),
+        _section(FAILURES_TITLE, failure_headings(report), failure_rows(report), n_words=4),
     ]
     tables = (
         (TRIALS_TITLE, trial_table(report)),

@@ -13,7 +13,7 @@ from stt_load.metrics.figures import NOTHING
 from stt_load.report.device import DEVICE_KINDS, Device, DeviceFigures
 from stt_load.report.model import WORKED_PCT, RunReport, StageReport
 from stt_load.report.text_table import TextTable
-from stt_load.report.wording import names_of, sampled
+from stt_load.report.wording import names_of, sampled, stage_heading
 
 RESOURCES_TITLE = "Resource usage"
 KEY_HEADINGS = ("Conc", "device")
@@ -136,7 +136,7 @@ def resource_table(report: RunReport, *, is_short: bool = False) -> TextTable | 
     )
     left_out = len(every) - len(picked)
     return TextTable(
-        headings=(*KEY_HEADINGS, *(column.heading for column in shown)),
+        headings=(stage_heading(report), *KEY_HEADINGS[1:], *(column.heading for column in shown)),
         rows=rows,
         notes=(
             *_column_notes(shown, {figures.device.kind for _, figures in picked}),

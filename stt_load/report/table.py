@@ -17,7 +17,15 @@ from stt_load.metrics.quantiles import percentile, smallest_n
 from stt_load.metrics.slo import SloResult
 from stt_load.report.model import RunReport, StageReport
 from stt_load.report.resources import resource_table
-from stt_load.report.wording import at_callers, names_of, needed, sampled, sampled_explanation, utterances
+from stt_load.report.wording import (
+    at_callers,
+    names_of,
+    needed,
+    sampled,
+    sampled_explanation,
+    stage_heading,
+    utterances,
+)
 
 FEW = "*"
 _PROOF_OF_A_STAGE = (
@@ -38,7 +46,7 @@ def columns(report: RunReport) -> dict[str, tuple[str, ...]]:
     """The columns of the table from left to right: heading -> its cell of each stage."""
     names = names_of(report.stages)
     cells: dict[str, TableCell] = {
-        "Calls" if report.is_open_loop else "Conc": lambda stage: names[stage.figures.stage],
+        stage_heading(report): lambda stage: names[stage.figures.stage],
         **{
             column.heading + _unsure(report, figure): table_cell(figure, column)
             for figure, column in in_table(report.kind)

@@ -75,6 +75,11 @@ def needed(result: SloResult) -> str:
     return f"about {result.n_needed}{clips}{', here and in the first stage' if result.compares else ''}"
 
 
+def stage_heading(report: RunReport) -> str:
+    """The heading of the column with the names of stages."""
+    return "Calls" if report.is_open_loop else "Conc"
+
+
 def utterances(n: int) -> str:
     return f"{n} utterance{'' if n == 1 else 's'}"
 

@@ -12,8 +12,10 @@ from stt_load.capacity.erlang import erlang_b
 from stt_load.report.build import build_report
 from stt_load.report.charts.run_charts import draw_charts
 from stt_load.report.csv_file import stages_csv
+from stt_load.report.failure_table import failure_headings
 from stt_load.report.json_file import summary_json
 from stt_load.report.model import RunReport, Verdict
+from stt_load.report.resources import resource_table
 from stt_load.report.table import columns, explanations
 from stt_load.report.wording import knee_sentence
 
@@ -45,6 +47,15 @@ def test_an_objective_on_refused_calls_finds_the_rate_that_the_server_holds(repo
     sentence = knee_sentence(report.knee)
     assert sentence.startswith("holds 4 calls/min (")
     assert "; at 8/min refused " in sentence and sentence.endswith("% misses < 17%")
+
+
+def test_every_table_of_stages_has_calls_in_place_of_callers(report: RunReport) -> None:
+    resources = resource_table(report)
+    assert resources is None or resources.headings[0] == "Calls"
+    assert failure_headings(report)[0] == "Calls"
+    assert failure_headings(built(made_run((1, 5), gpu=False)))[0] == "Conc"
+    titles = {chart.name: chart.title for chart in draw_charts(report)}
+    assert titles["distribution"].endswith("a curve for each rate of calls")
 
 
 def test_the_notes_of_an_open_loop_say_that_it_is_one_and_how_many_places_the_server_showed(report: RunReport) -> None:

@@ -50,7 +50,9 @@ def distribution_chart(
         return f"{100 * _share_within(stage, figure, x):.1f} % within {x:.2f} s"
 
     return _Curves(report, curves, x_ticks, ticks(0, 100), "percent of utterances", "seconds", bounds, tell).chart(
-        "distribution", f"{title}: share of utterances within it, a curve for each number of {report.kind.callers}"
+        "distribution",
+        f"{title}: share of utterances within it, a curve for each "
+        + ("rate of calls" if report.is_open_loop else f"number of {report.kind.callers}"),
     )
 
 
