@@ -47,6 +47,7 @@ class Scorer:
         self._scores = lru_cache(CACHE_SIZE)(self._compute_scores)
         self._fits = lru_cache(CACHE_SIZE)(self._compute_fits)
         self._matches = lru_cache(CACHE_SIZE)(self._compute_match)
+        self._beginnings = lru_cache(CACHE_SIZE)(self._compute_beginning)
         self._text_ends = lru_cache(CACHE_SIZE)(self._compute_text_end)
         self._turns = TurnJudge(normaliser, self._matches, words or {})
 
@@ -78,14 +79,14 @@ class Scorer:
             return
         score_screen(screen, self._words_of(record.clip_id))
         if (first := first_text(screen)) is not None:
-            screen.first_partial_errors, screen.first_partial_words = self._beginning(record.reference, first[1])
+            screen.first_partial_errors, screen.first_partial_words = self._beginnings(record.reference, first[1])
             screen.first_partial_age_s = self._age_of(record.clip_id, *first)
         final = next(((at_s, text) for at_s, text in record.messages if text), None)
         if final is not None:
-            screen.first_final_errors, screen.first_final_words = self._beginning(record.reference, final[1])
+            screen.first_final_errors, screen.first_final_words = self._beginnings(record.reference, final[1])
             screen.first_final_age_s = self._age_of(record.clip_id, *final)
 
-    def _beginning(self, reference: str, text: str) -> tuple[int, int]:
+    def _compute_beginning(self, reference: str, text: str) -> tuple[int, int]:
         return errors_of_beginning(*self._normaliser.paired(reference, text))
 
     def _age_of(self, clip_id: str, at_s: float, text: str) -> float | None:
