@@ -234,7 +234,9 @@ class GrpcCall:
             status = int(headers.get(":status", ""))
         except ValueError:
             raise ProtocolError("not HTTP/2: an answer without a status") from None
-        if status < _HTTP_OK:  # interim (RFC 9110 section 15.2)
+        if status < _HTTP_OK:  # interim (RFC 9110 section 15.2), and never the end (RFC 9113 section 8.1)
+            if is_end:
+                raise ProtocolError(f"not HTTP/2: the call ends with the interim status {status}")
             return
         self._is_answered = True
         if status != _HTTP_OK or not headers.get("content-type", "").startswith(_CONTENT_TYPE):

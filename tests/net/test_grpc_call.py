@@ -213,6 +213,7 @@ def test_an_answer_that_is_no_grpc_is_told_with_its_reason(
         ((head(OK_HEAD), data(b"\0\x7f\xff\xff\xff")), "a message of 2,147,483,647 bytes"),
         ((head([("content-type", "application/grpc")]),), "without a status"),
         ((head([(":status", "ok")]),), "without a status"),
+        ((head([(":status", "103")], "END_STREAM"),), "ends with the interim status 103"),
         ((head(OK_HEAD, stream=3),), "stream 3, which nobody opened"),
         ((data(HELLO, stream=2),), "stream 2, which nobody opened"),
         ((raw(1, b"\xff\xff\xff", 0x4, 1),), "a header block that can't be read"),
