@@ -24,7 +24,7 @@ from stt_load.workloads.tts import TtsWorkload, speech_client, texts_to_speak
 from stt_load.workloads.workload import Caller
 
 PATIENCE_S = 60.0
-ROUNDING_S = 0.005  # of two clocks and a scheduler, beside what a record says of itself
+ROUNDING_S = 0.1  # of two processes on a busy machine; test_text_session.py has the clock to itself, and is exact
 SHORT = "One two three. Four five six."
 
 
