@@ -11,15 +11,17 @@ What is judged is the change over the whole time, slope × length, against a bou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from statistics import NormalDist
 
 from stt_load.errors import Outcome
 from stt_load.metrics.figures import Unit
 from stt_load.metrics.kept_values import KeptValues
 from stt_load.metrics.quantiles import Distribution
-from stt_load.metrics.theil_sen import theil_sen
+from stt_load.metrics.theil_sen import LEAST_POINTS, theil_sen
 from stt_load.metrics.widening_bins import WideningBins
 from stt_load.records import UtteranceRecord
 
@@ -28,6 +30,8 @@ LEAST_IN_BIN = 20  # utterances: a percentile of fewer is one utterance
 _FIRST_WIDTH_S = 5.0
 _EXACT, _DIGITS = 2_000, 4  # latencies of a bin that are kept one by one; of the others
 _HOUR_S = 3_600.0
+_ERRORS_IN_BIN = 5
+_Z = NormalDist().inv_cdf(0.975)
 
 
 class DriftVerdict(StrEnum):
@@ -56,12 +60,14 @@ class DriftBound:
 
 @dataclass(frozen=True, slots=True)
 class WatchedFigure:
-    """One figure of a bin. `name` is for people, `unit` that of `value` and of its bound."""
+    """One figure of a bin. `name` is for people, `unit` that of `value` and of its bound. `counted`: of a share, how
+    many errors, and among how many."""
 
     name: str
     unit: Unit
     bound: DriftBound
     value: Callable[[AgeBin], float | None]
+    counted: Callable[[AgeBin], tuple[int, int]] | None = None
 
 
 @dataclass(slots=True)
@@ -96,8 +102,20 @@ class AgeBin:
 WATCHED: tuple[WatchedFigure, ...] = (
     WatchedFigure("latency p50", Unit.SECONDS, DriftBound(0.05, 0.020), lambda each: each.latency_s(0.50)),
     WatchedFigure("latency p95", Unit.SECONDS, DriftBound(0.10, 0.050), lambda each: each.latency_s(0.95)),
-    WatchedFigure("word error rate", Unit.RATIO, DriftBound(0.10, 0.005), lambda each: each.wer),
-    WatchedFigure("failed", Unit.RATIO, DriftBound(0.0, 0.005), lambda each: each.failed / each.n),
+    WatchedFigure(
+        "word error rate",
+        Unit.RATIO,
+        DriftBound(0.10, 0.005),
+        lambda each: each.wer,
+        lambda each: (each.word_errors, each.reference_words),
+    ),
+    WatchedFigure(
+        "failed",
+        Unit.RATIO,
+        DriftBound(0.0, 0.005),
+        lambda each: each.failed / each.n,
+        lambda each: (each.failed, each.n),
+    ),
 )
 MEMORY_BOUND = DriftBound(0.05, 64.0)  # MiB
 """The figures that are watched, and what each of them may change over a soak."""
@@ -161,11 +179,45 @@ def drifts(bins: AgeBins, axis: Axis) -> list[Drift]:
     full = [each for _, each in bins.ascending()[:-1] if each.n >= LEAST_IN_BIN]
     found = []
     for figure in WATCHED:
-        values = [(each.age_s / each.n, figure.value(each)) for each in full]
+        together = full if figure.counted is None else _with_errors(full, figure.counted)
+        values = [(each.age_s / each.n, figure.value(each)) for each in together]
         points = [(age_s, value) for age_s, value in values if value is not None]
         drift = drift_of(figure.name, axis, figure.unit, figure.bound, points)
+        if drift and figure.counted and sum(figure.counted(each)[0] for each in full) < LEAST_POINTS * _ERRORS_IN_BIN:
+            drift = _drift_of_few(drift, figure.bound, [figure.counted(each) for each in full])
         found += [drift] if drift else []
     return found
+
+
+def _with_errors(full: Sequence[AgeBin], counted: Callable[[AgeBin], tuple[int, int]]) -> Sequence[AgeBin]:
+    """Neighbours taken together until each bin has some errors on average: where most have none, most slopes are 0,
+    whatever the share does. The same bins where there are too few errors for that."""
+    n = sum(counted(each)[0] for each in full) // _ERRORS_IN_BIN
+    if not LEAST_POINTS <= n < len(full):
+        return full
+    together = [AgeBin() for _ in range(n)]
+    for place, each in enumerate(full):
+        together[place * n // len(full)].take(each)
+    return together
+
+
+def _drift_of_few(drift: Drift, bound: DriftBound, counts: Sequence[tuple[int, int]]) -> Drift:
+    """The drift of a share with few errors, or none: twice the difference of its two halves, with the interval of
+    counts. It is wider where errors come together, by how much the bins differ more than counts do by chance."""
+    half = len(counts) // 2
+    (early, of_early), (late, of_late) = (
+        (sum(errors for errors, _ in part), sum(of for _, of in part)) for part in (counts[:half], counts[half:])
+    )
+    if len(counts) < LEAST_POINTS or not (of_early and of_late and drift.length_s):
+        return drift
+    level = (early + late) / (of_early + of_late)
+    expected = [(errors, of * level) for errors, of in counts if of * level]
+    spread = sum((errors - mean) ** 2 / mean for errors, mean in expected) / (len(counts) - 1)
+    change = 2 * (late / of_late - early / of_early)
+    reach = 2 * _Z * math.sqrt(max(1.0, spread) * ((early + 1) / of_early**2 + (late + 1) / of_late**2))
+    hours = drift.length_s / _HOUR_S
+    found = (level, change / hours, (change - reach) / hours, (change + reach) / hours)
+    return Drift(drift.name, drift.axis, drift.unit, *found, drift.length_s, bound.at(level), drift.points)
 
 
 def _new_bins() -> AgeBins:

@@ -46,6 +46,27 @@ def failing(rng: random.Random, age_h: float, row: UtteranceRecord) -> Utterance
     return replace(row, outcome="no_final", eos_latency_s=None) if rng.random() < 0.01 * age_h else row
 
 
+def failing_seldom(rng: random.Random, age_h: float, row: UtteranceRecord) -> UtteranceRecord:
+    """Two of a hundred at the end, none at the beginning: most bins have no failure."""
+    return replace(row, outcome="no_final", eos_latency_s=None) if rng.random() < 0.0025 * age_h else row
+
+
+def failing_once(rng: random.Random, age_h: float, row: UtteranceRecord) -> UtteranceRecord:
+    return replace(row, outcome="no_final", eos_latency_s=None) if 5.0 <= age_h < 5.08 else row
+
+
+@pytest.mark.parametrize("n", [3_000, 8_000])
+def test_a_share_that_is_0_in_most_bins_drifts_all_the_same(n: int) -> None:
+    drift = drifts(failing_seldom, n)["failed", Axis.RUN]
+    assert drift.change is not None
+    assert drift.verdict is DriftVerdict.DRIFT and drift.change[1] < 0.02 < drift.change[2]
+
+
+def test_a_bad_moment_is_no_drift_and_few_utterances_without_a_failure_prove_nothing() -> None:
+    assert drifts(failing_once, 3_000)["failed", Axis.RUN].verdict is not DriftVerdict.DRIFT
+    assert drifts(steady, 1_900)["failed", Axis.RUN].verdict is DriftVerdict.UNKNOWN
+
+
 def test_a_server_that_stays_as_it_is_does_not_drift() -> None:
     found = drifts(steady)
     assert {drift.verdict for drift in found.values()} == {DriftVerdict.NONE}
