@@ -346,6 +346,10 @@ def _settle_course(values: dict[str, Any]) -> list[str]:
     """Fills in the stages of a course that is no plain ladder, and refuses what can't be had with it."""
     ladder = values.get("concurrency", ())
     named = [name for name, field in _COURSES.items() if values.get(field)]
+    if values.get("arrivals"):  # which refuses each of them
+        return []
+    if values.get("spike", ()) is None and _is_set("spike-hold", values):
+        return ["--spike-hold: means nothing without --spike: name the callers as well, as in --spike 5,40,5"]
     if not named:
         return []
     problems = [f"--{name}: a run has one course: leave it out, or --{named[0]}" for name in named[1:]]
@@ -370,7 +374,9 @@ def _settle_course(values: dict[str, Any]) -> list[str]:
 
 def _settle_arrivals(values: dict[str, Any]) -> list[str]:
     """What an open loop takes, and what means nothing to it. Its `concurrency` is that of its calls."""
-    if not values.get("arrivals"):
+    if "arrivals" not in values:  # it has its line already
+        return []
+    if values["arrivals"] is None:
         lost = [name for name in ("call", "warm-up") if values.get(f"{name.replace('-', '_')}_s") is not None]
         problems = [f"--{name}: means nothing without --arrivals: name the rate of calls as well" for name in lost]
         return problems + [

@@ -51,6 +51,13 @@ WAYS_TO_ARRIVE = ("random", "together")
 ENDS = ("client", "server")
 
 
+def _parse_way_to_arrive(text: str) -> str:
+    """One of WAYS_TO_ARRIVE; a rate of calls is meant for the option whose name is one letter longer."""
+    if "/" in text:
+        raise ValueError(f"{text!r} is a rate of calls: write --arrivals {text}, and --call for how long one lasts")
+    return one_of(*WAYS_TO_ARRIVE)(text)
+
+
 class Group(StrEnum):
     """What an option is about: a heading of the form in the web UI. The form has them in this order."""
 
@@ -297,7 +304,7 @@ OPTIONS: tuple[Option, ...] = (
         name="arrival",
         field="arrival",
         group=Group.CALLERS,
-        parse=one_of(*WAYS_TO_ARRIVE),
+        parse=_parse_way_to_arrive,
         choices=WAYS_TO_ARRIVE,
         metavar="HOW",
         default="random",

@@ -156,6 +156,7 @@ GOOD: list[tuple[str, object, str, Any]] = [
 NEEDED: dict[str, dict[str, str]] = {
     **{key: {"gpu_sidecar": "local"} for key in ("gpu_id", "server_process")},
     "tokens_per_second": {"dialect": "tts-vllm-omni"},
+    "spike_hold": {"spike": "5,40,5"},
     **{key: {"arrivals": "12/min", "call": "90s"} for key in ("arrivals", "call", "warm_up")},
     "barge_in": {"dialect": "conversation-openai"},
 }  # what they are options of
@@ -329,6 +330,7 @@ def test_a_soak_holds_its_callers_as_long_as_it_says() -> None:
     [
         ({"spike": "5,40,5", "ramp_down": True}, "--ramp-down: a run has one course: leave it out, or --spike"),
         ({"spike": "5,40,5", "rounds": "2"}, "--rounds: --spike is about time: leave it out"),
+        ({"spike_hold": "10s"}, "--spike-hold: means nothing without --spike: name the callers as well"),
         ({"spike": "5,40,5", "abort_on_fail": True}, "--abort-on-fail: --spike is about what comes after"),
         ({"soak": "8h", "concurrency": "5", "rounds": "2"}, "--rounds: --soak is about time: leave it out"),
         ({"soak": "8h"}, "--soak: one number of callers is held: name it, as in --concurrency 20"),
@@ -350,6 +352,9 @@ def test_a_run_has_one_course(options: dict[str, object], line: str) -> None:
         ({"arrivals": "12/min", "call": "90s", "concurrency": "4"}, "--concurrency: means nothing with --arrivals"),
         ({"arrivals": "12/min", "call": "90s", "rounds": "4"}, "--rounds: means nothing with --arrivals"),
         ({"arrivals": "12/min", "call": "90s", "arrival": "together"}, "--arrival: means nothing with --arrivals"),
+        ({"arrivals": "12/min", "call": "90s", "ramp_down": True}, "--ramp-down: means nothing with --arrivals"),
+        ({"arrivals": "0/min", "call": "90s"}, "--arrivals: '0/min' is no rate of calls"),
+        ({"arrival": "12/min"}, "--arrival: '12/min' is a rate of calls: write --arrivals 12/min, and --call for"),
         ({"slo": ["refused<5%"]}, "--slo 'refused<5%': only a run with --arrivals has calls that are refused"),
     ],
 )
