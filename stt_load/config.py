@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from stt_load.capacity.arrivals import CallLoad, CallRate
+from stt_load.capacity.arrivals import AT_ONCE_PER_S, LONGEST_CALL_S, CallLoad, CallRate
 from stt_load.dialects.base import Capabilities, Settings
 from stt_load.dialects.registry import find_dialect
 from stt_load.errors import ConfigError
@@ -126,8 +126,9 @@ class RunConfig:
     @property
     def call_loads(self) -> tuple[CallLoad, ...]:
         """The calls of each stage; empty without --arrivals."""
+        opening_per_s = min(self.ramp_rate, AT_ONCE_PER_S)
         return tuple(
-            CallLoad(rate.text, rate.per_s, self.call_s or 0.0, self.ramp_rate, self.seed, stage)
+            CallLoad(rate.text, rate.per_s, self.call_s or 0.0, opening_per_s, self.seed, stage)
             for stage, rate in enumerate(self.arrivals or ())
         )
 
@@ -388,6 +389,8 @@ def _settle_arrivals(values: dict[str, Any]) -> list[str]:
     problems = [f"--{name}: means nothing with --arrivals: leave one of them out" for name in closed]
     if values.get("call_s", 0.0) is None:
         problems.append("--arrivals: how long does a call last? Say it with --call, as in --call 90s")
+    elif values.get("call_s", 0.0) > LONGEST_CALL_S:
+        problems.append(f"--call: {LONGEST_CALL_S:,.0f} s at most: a run is over long before such a call")
     elif values.get("call_s"):
         values["concurrency"] = tuple(max(1, math.ceil(rate.per_s * values["call_s"])) for rate in values["arrivals"])
     return problems

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
 from stt_load.capacity.arrivals import CallRate
@@ -353,6 +354,7 @@ def test_a_run_has_one_course(options: dict[str, object], line: str) -> None:
         ({"arrivals": "12/min", "call": "90s", "rounds": "4"}, "--rounds: means nothing with --arrivals"),
         ({"arrivals": "12/min", "call": "90s", "arrival": "together"}, "--arrival: means nothing with --arrivals"),
         ({"arrivals": "12/min", "call": "90s", "ramp_down": True}, "--ramp-down: means nothing with --arrivals"),
+        ({"arrivals": "1/s", "call": "300h"}, "--call: 1,000,000 s at most"),
         ({"arrivals": "0/min", "call": "90s"}, "--arrivals: '0/min' is no rate of calls"),
         ({"arrival": "12/min"}, "--arrival: '12/min' is a rate of calls: write --arrivals 12/min, and --call for"),
         ({"slo": ["refused<5%"]}, "--slo 'refused<5%': only a run with --arrivals has calls that are refused"),
@@ -368,6 +370,11 @@ def test_a_dialect_with_one_utterance_a_connection_dials_anew_within_a_call() ->
     assert config.utterances_per_connection == 1
     assert [load.erlangs for load in config.call_loads] == [18.0]
     assert config.most_callers == 39, "ports and files must suffice for more than the mean"
+
+
+def test_what_is_written_of_a_load_can_be_read_again_however_fast_it_opens() -> None:
+    (load,) = parse_options({"arrivals": "12/min", "call": "90s", "ramp_rate": "1e9", "seed": "9" * 30}).call_loads
+    assert msgspec.json.decode(msgspec.json.encode(load), type=type(load)) == load
 
 
 SHOWN = [

@@ -23,6 +23,8 @@ from msgspec import Meta
 
 _UNIT_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _MOST_PER_S = 1_000.0
+LONGEST_CALL_S = 1e6
+AT_ONCE_PER_S = 1e6  # opening calls: more a second make no difference
 _SIGMAS = 4.0  # above the mean: of a million moments, thirty have more callers
 
 
@@ -42,8 +44,8 @@ class CallLoad(msgspec.Struct, frozen=True):
 
     rate: Annotated[str, Meta(max_length=40)]
     per_s: Annotated[float, Meta(gt=0, le=_MOST_PER_S)]
-    mean_call_s: Annotated[float, Meta(gt=0, le=1e6)]
-    opening_per_s: Annotated[float, Meta(gt=0, le=1e6)]
+    mean_call_s: Annotated[float, Meta(gt=0, le=LONGEST_CALL_S)]
+    opening_per_s: Annotated[float, Meta(gt=0, le=AT_ONCE_PER_S)]
     seed: Annotated[int, Meta(ge=0)]
     stage: Annotated[int, Meta(ge=0, le=10**6)]
 

@@ -36,7 +36,8 @@ from stt_load.process.standard_streams import require_output
 
 _DEFAULTS = {"concurrency": "1,5,10,20", "hold": "20s", "settle": "2s"}
 _HERE = ("results", "label", "output", "live", "verbose")  # each condition has a folder of its own, the panel is on
-_OF_THE_RUNS = tuple(name for name in ALL_OPTIONS if name not in _HERE)
+_NO_LADDER = ("spike", "spike-hold", "ramp-down", "soak", "arrivals", "call", "warm-up")
+_OF_THE_RUNS = tuple(name for name in ALL_OPTIONS if name not in (*_HERE, *_NO_LADDER))
 _MEASURED = (ExitCode.FINE, ExitCode.SLO_MISSED, ExitCode.NOT_BELIEVABLE)
 _UNLIMITED_WER = "wer<1000%"
 _DATA, _PAGE = "matrix.json", "matrix.html"
@@ -57,7 +58,7 @@ def command(into: str | None, folder: str | None, **options: Any) -> int:
 
     The options that make callers hard (--codec, --noise, --snr, --level, --speed, --join, --pause-in-speech,
     --silence-callers) take several values with commas between them, and each goes with each of the others. All other
-    options are those of `stt-load run`.
+    options are those of a ladder of `stt-load run`.
 
     Under every condition but the clean one transcripts may be as wrong as they are: an objective is added that lets
     them (--slo 'wer<1000%'), so that a run is not called invalid for it.

@@ -141,7 +141,7 @@ def build_report(
     is_aborted = bool(done and done.get("aborted"))
     failure = run.get("failure")
     is_cut_short = bool(stages) and (is_aborted or done is None or done.get("reason") == FAILED)
-    ended_at = stages[-1].users if is_cut_short else None
+    ended_at = (stages[-1].rate or stages[-1].users) if is_cut_short else None
     answer = answer_of(run, stages)
     knee = knee_of(answer, stages, ended_at) if answer else find_knee(way_up(run, stages), ended_at=ended_at)
     recovery = _recovery(aggregate, timelines)

@@ -53,7 +53,7 @@ def answer_of(run: Mapping[str, Any], stages: Iterable[StageReport]) -> Capacity
     return find_answer(CapacitySearch.replayed(trials, **terms))
 
 
-def knee_of(answer: CapacityAnswer, stages: Iterable[StageReport], ended_at: int | None) -> Knee:
+def knee_of(answer: CapacityAnswer, stages: Iterable[StageReport], ended_at: int | str | None) -> Knee:
     """The knee of such a run: one of the trials that passed with as many callers as hold, and one that failed above."""
     by_users = {(stage.users, stage.verdict): stage for stage in stages}
     above = answer.broke.users if answer.broke else 0

@@ -42,9 +42,9 @@ _EXIT_CODES: dict[Verdict, ExitCode] = {
 }
 
 
-def find_knee(stages: Sequence[StageReport], *, ended_at: int | None = None) -> Knee:
+def find_knee(stages: Sequence[StageReport], *, ended_at: int | str | None = None) -> Knee:
     """The knee. Stages with the same number of callers count as one: all of them must pass. `ended_at`: callers of the
-    stage in which the run was killed or ended early."""
+    stage in which the run was killed or ended early, or its rate of calls."""
     ladder = sorted(stages, key=lambda stage: stage.level)
     breaks = next((stage for stage in ladder if stage.verdict is not Verdict.PASS), None)
     held = [stage for stage in ladder if breaks is None or stage.level < breaks.level]

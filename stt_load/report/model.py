@@ -227,14 +227,14 @@ class Knee:
 
     `holds`: the largest stage that passes with all smaller stages passing; None where the smallest does not.
     `breaks`: the smallest stage that does not pass; None where all do. `tried`: callers of the largest stage with a
-    counted utterance; None without any. `ended_at`: callers of the stage in which the run was killed or ended early;
-    None where it came to its end. `passes_above`: a stage above `breaks` passes.
+    counted utterance; None without any. `ended_at`: callers of the stage in which the run was killed or ended early,
+    or its rate of calls; None where it came to its end. `passes_above`: a stage above `breaks` passes.
     """
 
     holds: StageReport | None
     breaks: StageReport | None
     tried: int | None = None
-    ended_at: int | None = None
+    ended_at: int | str | None = None
     passes_above: bool = False
     tried_rate: str | None = None  # the same as `tried`, with --arrivals
 

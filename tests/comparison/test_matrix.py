@@ -12,6 +12,7 @@ from made_results import Done
 from made_run import MadeRun, made_run
 
 from stt_load.cli import cli
+from stt_load.cli.matrix import command
 from stt_load.comparison.conditions import AXES, Condition, conditions_of
 from stt_load.comparison.matrix import read_row
 from stt_load.errors import ConfigError
@@ -184,3 +185,9 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path, place: Path) -> None:
 )
 def test_a_matrix_needs_conditions_and_a_server(words: tuple[str, ...], says: str) -> None:
     assert any(says in line for line in matrix(*words).errors)
+
+
+def test_each_condition_gets_a_plain_ladder_so_that_callers_can_be_held_side_by_side() -> None:
+    offered = {parameter.name for parameter in command.params}
+    assert "concurrency" in offered
+    assert not offered & {"spike", "spike_hold", "ramp_down", "soak", "arrivals", "call", "warm_up"}

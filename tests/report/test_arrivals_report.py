@@ -58,6 +58,12 @@ def test_every_table_of_stages_has_calls_in_place_of_callers(report: RunReport) 
     assert titles["distribution"].endswith("a curve for each rate of calls")
 
 
+def test_a_run_of_calls_that_ended_early_says_at_which_rate() -> None:
+    made = made_calls()
+    made.transitions[-1]["aborted"] = True
+    assert knee_sentence(built(made).knee).endswith("; the run ended early at 16 calls/min")
+
+
 def test_the_notes_of_an_open_loop_say_that_it_is_one_and_how_many_places_the_server_showed(report: RunReport) -> None:
     (note,) = [line for line in explanations(report) if line.startswith("An open loop")]
     assert f"when {PLACES} callers were on the line" in note
