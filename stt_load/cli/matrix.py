@@ -98,7 +98,7 @@ def _run(place: Path, options: dict[str, Any], words: Sequence[str]) -> Matrix:
             continue
         click.echo(told)
         given = _options_of(condition, options) | {"results": str(runs), "label": condition.label or "matrix"}
-        code = run_locust(locust_command(given, extra), locust_environment(given))
+        code = run_locust(locust_command(given, extra), environment_of_ladder(given))
         matrix = _write(place, asked, conditions)
         if code not in _MEASURED:
             print_matrix(matrix)
@@ -142,6 +142,12 @@ def _options_of(condition: Condition, options: Mapping[str, Any]) -> dict[str, A
         slos = tuple(given.get("slo") or ()) or kind_of(given.get("dialect")).default_slos
         given["slo"] = (*slos, *(() if any(slo.startswith("wer<") for slo in slos) else (_UNLIMITED_WER,)))
     return given
+
+
+def environment_of_ladder(options: Mapping[str, Any]) -> dict[str, str]:
+    """The environment of one run: a spike that is set there for other runs is none of this command's."""
+    others = {option.env_var for option in OPTIONS if option.name in _NO_LADDER}
+    return {key: value for key, value in locust_environment(options).items() if key not in others}
 
 
 _AXIS_KEYS = frozenset(name.replace("-", "_") for name in AXES)

@@ -12,7 +12,7 @@ from made_results import Done
 from made_run import MadeRun, made_run
 
 from stt_load.cli import cli
-from stt_load.cli.matrix import command
+from stt_load.cli.matrix import command, environment_of_ladder
 from stt_load.comparison.conditions import AXES, Condition, conditions_of
 from stt_load.comparison.matrix import read_row
 from stt_load.errors import ConfigError
@@ -187,7 +187,11 @@ def test_a_matrix_needs_conditions_and_a_server(words: tuple[str, ...], says: st
     assert any(says in line for line in matrix(*words).errors)
 
 
-def test_each_condition_gets_a_plain_ladder_so_that_callers_can_be_held_side_by_side() -> None:
+def test_each_condition_gets_a_plain_ladder_so_that_callers_can_be_held_side_by_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STT_LOAD_SPIKE", "1,5,1")
+    assert "STT_LOAD_SPIKE" not in environment_of_ladder({})
     offered = {parameter.name for parameter in command.params}
     assert "concurrency" in offered
     assert not offered & {"spike", "spike_hold", "ramp_down", "soak", "arrivals", "call", "warm_up"}
