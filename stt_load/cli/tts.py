@@ -132,7 +132,7 @@ def _ladder_options(given: dict[str, Any], concurrency: str) -> dict[str, Any]:
     )  # --warm-up is of both, in two senses
     named = {key: value for key, value in given.items() if key in of_a_run}
     url = given["url"] or api.default_url
-    if url.partition(":")[0] in api.url_schemes:  # else the run's own parser says what is wrong with it, as it was typed
+    if url.partition(":")[0] in api.url_schemes:  # else the run says what is wrong with it, as it was typed
         url = completed_by(api.default_url, url)
     return {**named, "dialect": api.name, "stt_url": url, "concurrency": concurrency}
 
