@@ -36,7 +36,7 @@ PACING = "pacing lag p99 ≤ 10 ms"
 def long_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clips that are longer than the hold and the freeze in it."""
     clips = [
-        replace(clip, samples=clip.samples[: int(CLIP_S * 16_000)], speech_end_s=CLIP_S)
+        replace(clip, samples=clip.samples[: int(CLIP_S * 16_000)], speech_end_s=CLIP_S, words=())
         for clip in default_clips(16_000).clips
         if clip.duration_s > CLIP_S
     ]
