@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[1]
 SOURCES = sorted(path for package in ("stt_load", "gpu_sidecar") for path in (CHECKOUT / package).rglob("*.py"))
 EVERYTHING = [

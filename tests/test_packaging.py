@@ -18,6 +18,8 @@ import pytest
 import gpu_sidecar
 import stt_load
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[1]
 PATIENCE_S = 180.0
 Installed = Callable[..., subprocess.CompletedProcess[str]]

@@ -20,6 +20,8 @@ from stt_load.cli.score import command
 from stt_load.errors import ConfigError
 from stt_load.metrics.stage import StageStats
 
+pytestmark = pytest.mark.slow
+
 ENGLISH = """\
 {"ref": "Please send me a copy of my last three bills.", "hyp": "please send me copy of my last three red bills"}
 {"ref": "It costs forty-five dollars.", "hyp": "it costs $45"}

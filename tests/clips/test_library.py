@@ -22,6 +22,8 @@ from stt_load.clips.library import clips_from_tts, default_clips, make_folder
 from stt_load.errors import ConfigError
 from stt_load.tts.engines import voice_of
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {"one": "Thank you for calling.", "two": "Please hold the line.", "three": "Good evening."}
 ESPEAK = voice_of("espeak")
 

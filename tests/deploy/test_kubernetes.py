@@ -30,6 +30,8 @@ from stt_load.credentials import CLUSTER_TOKEN_VARIABLE, SIDECAR_TOKEN_VARIABLE
 from stt_load.locust_plugin.request_origin import HOSTS_VARIABLE
 from stt_load.options import OPTIONS
 
+pytestmark = pytest.mark.slow
+
 # The newest API and one of the oldest that clusters still serve.
 API_VERSIONS = ("1.37", "1.30")
 COMPONENT = "app.kubernetes.io/component"

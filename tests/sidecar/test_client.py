@@ -24,6 +24,8 @@ from stt_load.sidecar import client as client_module
 from stt_load.sidecar.client import _MAX_PAGES, SidecarClient
 from stt_load.sidecar_rows import GpuEntry, SampleTags, SidecarEntry, wrong_figures
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def port() -> int:

@@ -22,6 +22,8 @@ from stt_load.records import UtteranceRecord
 from stt_load.workloads.conversation import ConversationWorkload
 from stt_load.workloads.workload import Caller
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 60.0
 ROUNDING_S = 0.005  # of two clocks and a scheduler, beside what a record says of itself
 CLIP = loud_clip()

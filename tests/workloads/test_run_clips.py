@@ -17,6 +17,8 @@ from stt_load.config import RunConfig, parse_options
 from stt_load.errors import ConfigError
 from stt_load.workloads.run_clips import choose_clips, encode_clips, frame_rule, utterance_limit_s
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

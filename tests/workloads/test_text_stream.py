@@ -23,6 +23,8 @@ from stt_load.tts.text_pieces import tokens_of
 from stt_load.workloads.tts import TtsWorkload, speech_client, texts_to_speak
 from stt_load.workloads.workload import Caller
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 60.0
 ROUNDING_S = 0.1  # of two processes on a busy machine; test_text_session.py has the clock to itself, and is exact
 SHORT = "One two three. Four five six."
