@@ -34,7 +34,7 @@ _RATE_HZ, _FRAME_MS = 16_000, 100
 _SHORT_S, _LONG_S = 0.2, 8.2
 _FRAMES = round((_LONG_S - _SHORT_S) * 1_000 / _FRAME_MS)
 Cost = tuple[float, float]
-"""Of a frame and of a short utterance, µs."""
+"""The CPU of a frame and of a short utterance, µs."""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 from stt_load.audio.clip import Clip
 
 MOST_AUDIO_S = 3_600.0
-"""Of all joined clips together, where a pool holds less: 115 MB at 16 kHz."""
+"""The most that all joined clips have together, where a pool holds less: 115 MB at 16 kHz."""
 
 
 @dataclass(frozen=True, slots=True)

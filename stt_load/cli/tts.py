@@ -127,9 +127,8 @@ def command(concurrency: str | None, **given: Any) -> None:
 
 def _ladder_options(given: dict[str, Any], concurrency: str) -> dict[str, Any]:
     api = TTS_APIS[_PREFIX + given["api"]]
-    of_a_run = {option.key for option in OPTIONS} - set(
-        _OF_SINGLE_TEXTS.values()
-    )  # --warm-up is of both, in two senses
+    # --warm-up is of both, in two senses.
+    of_a_run = {option.key for option in OPTIONS} - set(_OF_SINGLE_TEXTS.values())
     named = {key: value for key, value in given.items() if key in of_a_run}
     url = given["url"] or api.default_url
     if url.partition(":")[0] in api.url_schemes:  # else the run says what is wrong with it, as it was typed

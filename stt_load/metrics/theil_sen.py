@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 LEAST_POINTS = 8
-"""With fewer points an interval says nothing."""
+"""The fewest points of which an interval says anything."""
 
 _Z = NormalDist().inv_cdf(0.975)
 _MOST_ALIKE = 0.9

@@ -66,8 +66,8 @@ def match(reference: str, text: str, normaliser: Normaliser) -> TranscriptMatch:
 
 
 Places = tuple[ClipWord | None, ...]
-"""For each word of a normalised reference the word of the clip that it is, or is a part of; None where that isn't
-known."""
+"""The words of a clip that those of a normalised reference are, or are parts of, in the order of the reference; None
+where that isn't known."""
 
 
 def places_of(reference: str, words: Sequence[ClipWord], normaliser: Normaliser) -> Places:

@@ -10,6 +10,8 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.dialects.base import Settings
 from stt_load.dialects.events import Event, Message
@@ -105,19 +107,8 @@ class TextStreamRequest:
         schedule = self._session.schedule
         if schedule is None:
             return None
-        sent = schedule.sent_audio()
-        return SentText(
-            frames=sent.frames,
-            text_s=sent.audio_s,
-            stream_start_s=schedule.stream_start_s,
-            pacing_lag_p99_s=sent.pacing_lag_p99_s,
-            pacing_lag_max_s=sent.pacing_lag_max_s,
-            pacing_lag_counts=sent.pacing_lag_counts,
-            frames_late=sent.frames_late,
-            late_runs=sent.late_runs,
-            frames_held_up=sent.frames_held_up,
-            frames_missed=sent.frames_missed,
-        )
+        sent = msgspec.structs.asdict(schedule.sent_audio())
+        return SentText(text_s=sent.pop("audio_s"), stream_start_s=schedule.stream_start_s, **sent)
 
     @property
     def _result(self) -> TtsResult:
