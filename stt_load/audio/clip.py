@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 PcmArray = NDArray[np.int16]
 
+BOUNDS_PRECISION_S = 0.1
+"""Bounds of speech in recordings are good to about so much: the last sound of a word may be weaker than the noise."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClipWord:

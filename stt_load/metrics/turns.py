@@ -6,7 +6,7 @@ What counts is when the end was told, held against the bounds of the clip's spee
     told in a pause                     ▲ early: more speech follows
     told late                                                    ▲ early all the same, if words of the clip are
                                                                    told after it: the server was behind
-    told within EARLY_S of the end                          ▲ in time: bounds are no better than that
+    told within 0.1 s of the end                            ▲ in time: bounds are no better than that
     the first that is not early                                      ▲ ends the turn: endpointing delay
 
 An end without any words of the utterance before it is of an earlier one, or of a noise, and doesn't count.
@@ -20,15 +20,11 @@ from itertools import pairwise
 
 from rapidfuzz.distance import Levenshtein
 
-from stt_load.audio.clip import ClipWord
+from stt_load.audio.clip import BOUNDS_PRECISION_S, ClipWord
 from stt_load.errors import Outcome
 from stt_load.metrics.model_tags import says_something
 from stt_load.metrics.normaliser import Normaliser
 from stt_load.records import UtteranceRecord
-
-EARLY_S = 0.1
-"""An end of turn that comes less than this before the end of speech is in time: bounds of speech in recordings are good
-to about a tenth of a second, and the last sound of a word may be weaker than the noise."""
 
 AT_CUT_S = 0.5
 """A word that begins or ends so near to a cut, or to the pause that the cut lies in, may be lost by it."""
@@ -110,8 +106,9 @@ class TurnJudge:
             return
         speech_start_s, speech_end_s = record.speech_bounds
         ends = [(at_s, n) for at_s, n in record.turn_ends if at_s > speech_start_s and says_something(record.text[:n])]
-        cuts = [(at_s, n) for at_s, n in ends if at_s < speech_end_s - EARLY_S or self._goes_on(record, n)]
-        was_heard = record.speech_s >= speech_end_s - speech_start_s - _SENT_S
+        cuts = [(at_s, n) for at_s, n in ends if at_s < speech_end_s - BOUNDS_PRECISION_S or self._goes_on(record, n)]
+        # A server that is sure may be done before the frame is sent that the last sound ends in.
+        was_heard = record.is_ok or record.speech_s >= speech_end_s - speech_start_s - _SENT_S
         if not cuts and not was_heard:
             return  # it broke off, and its turn with it
         lost = len(self._lost(record, cuts)) if self._words.get(record.clip_id) else None

@@ -327,8 +327,7 @@ class Session:
     def _can_be_over(self, at_s: float) -> bool:
         """A server that is done before the end of speech has not heard all of it: it speaks of an earlier utterance, or
         has stopped listening."""
-        speech_end_s = self._timestamps.speech_end_at_s
-        return speech_end_s is not None and at_s >= speech_end_s
+        return self._timestamps.is_at_end(at_s)
 
     def _wait_for_ready(self, now_s: float) -> Action:
         opened_s = self._timestamps.opened_at_s

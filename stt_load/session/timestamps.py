@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from stt_load.audio.clip import Clip
+from stt_load.audio.clip import BOUNDS_PRECISION_S, Clip
 from stt_load.metrics.model_tags import says_something
 from stt_load.records import Figures
 from stt_load.session.schedule import Schedule
@@ -47,7 +47,7 @@ class Timestamps(msgspec.Struct):
     last_pending_at_s: float | None = None  # the latest segment that the server cut and owes a text
     first_text_at_s: float | None = None
     last_text_at_s: float | None = None  # a final with words, or a cumulative transcript with other words than before
-    first_answer_at_s: float | None = None  # the first since the end of speech, whatever it says
+    first_answer_at_s: float | None = None  # the first since the end of speech, whatever it says; never before that
     turn_ended_at_s: float | None = None  # the server's endpointer heard the end of a turn
     settled_at_s: float | None = None  # the server said that nothing more comes
 
@@ -68,27 +68,36 @@ class Timestamps(msgspec.Struct):
         if self.first_text_at_s is None and says_something(text):
             self.first_text_at_s = arrived_s
 
-    def on_final(self, arrived_s: float, text: str, is_new: bool = True) -> None:
-        """A final, or a cumulative transcript; `is_new`: false where it repeats the last one."""
+    def on_final(self, arrived_s: float, text: str, is_new: bool = True, ends_turn: bool = False) -> None:
+        """A final, or a cumulative transcript; `is_new`: false where it repeats the last one. `ends_turn`: it is what
+        the server says at the end of a turn."""
         self.on_partial(arrived_s, text)
-        self._on_answer(arrived_s)
+        self._on_answer(arrived_s, ends_turn)
         if is_new and says_something(text):
             self.last_text_at_s = arrived_s
 
     def on_turn_end(self, arrived_s: float) -> None:
         """The server's endpointer heard the end of a turn."""
         self.turn_ended_at_s = arrived_s
-        self._on_answer(arrived_s)
+        self._on_answer(arrived_s, ends_turn=True)
 
     def on_settled(self, at_s: float) -> None:
         """The server said that nothing more comes."""
-        self.settled_at_s = at_s
-        self._on_answer(at_s)
+        self.settled_at_s = at_s if self.speech_end_at_s is None else max(at_s, self.speech_end_at_s)
+        self._on_answer(at_s, ends_turn=True)
 
-    def _on_answer(self, arrived_s: float) -> None:
+    def is_at_end(self, arrived_s: float) -> bool:
+        """Whether a server that is done at that moment may have heard all of the speech, as far as its end is known."""
+        return self.speech_end_at_s is not None and arrived_s > self.speech_end_at_s - BOUNDS_PRECISION_S
+
+    def _on_answer(self, arrived_s: float, ends_turn: bool) -> None:
+        """The server answered. Where that ends a turn less before the end of speech than that is known, it counts as
+        told at the end; any other text then is one of those that come while somebody speaks."""
         end_s = self.speech_end_at_s
-        if self.first_answer_at_s is None and end_s is not None and arrived_s >= end_s:
-            self.first_answer_at_s = arrived_s
+        if self.first_answer_at_s is not None or end_s is None:
+            return
+        if arrived_s >= end_s or (ends_turn and self.is_at_end(arrived_s)):
+            self.first_answer_at_s = max(arrived_s, end_s)
 
     @property
     def is_end_answered(self) -> bool:

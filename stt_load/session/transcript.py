@@ -95,12 +95,13 @@ class Transcript:
         # A text too many (said twice, or somebody else's) doesn't answer a segment that is still pending.
         is_answer, self._n_pending = self._n_pending > 0, max(0, self._n_pending - 1)
         self.finals.append((arrived_s, text))
-        self._timestamps.on_final(arrived_s, text)
+        ends_turn = says_something(text) and (is_answer or Final in self.turns.events)
+        self._timestamps.on_final(arrived_s, text, ends_turn=ends_turn)
         self._n_characters += len(text)
         if self._n_characters > MOST_CHARACTERS:
             raise ProtocolError(f"the server floods: texts of more than {MOST_CHARACTERS:,} characters")
         self._check_pace(arrived_s, len(self.finals), "texts")
-        if not is_answer and says_something(text):
+        if ends_turn and not is_answer:
             self._note_turn_end(Final, arrived_s)
 
     def on_cumulative(self, arrived_s: float, text: str) -> bool:

@@ -65,6 +65,11 @@ def test_an_end_a_little_before_the_bound_is_in_time(at_s: float, is_early: bool
     assert record.endpointing_delay_s == (None if is_early else pytest.approx(at_s - 3.0))
 
 
+def test_a_server_that_is_done_before_the_last_frame_is_sent_has_ended_the_turn() -> None:
+    record = row((2.95, len(REFERENCE)), speech_s=2.4)
+    assert (record.cut_early, record.endpointing_delay_s) == (False, pytest.approx(-0.05))
+
+
 def test_a_server_that_is_behind_tells_after_the_speech_what_it_cut_in_the_middle_of_it() -> None:
     record = row((4.0, FIRST), (4.6, len(REFERENCE)))
     assert (record.cut_early, record.turns, record.endpointing_delay_s) == (True, 2, pytest.approx(1.6))

@@ -89,9 +89,9 @@ def test_the_first_answer_after_the_end_of_speech_completes_words_that_came_befo
 
 def test_without_an_answer_the_words_before_the_end_of_speech_are_all_there_is() -> None:
     timestamps = streamed()
-    timestamps.on_final(10.58, "hello")
-    timestamps.on_turn_end(10.59)
-    assert (timestamps.is_end_answered, timestamps.completed_at_s) == (False, 10.58)
+    timestamps.on_final(10.48, "hello")
+    timestamps.on_turn_end(10.49)
+    assert (timestamps.is_end_answered, timestamps.completed_at_s) == (False, 10.48)
 
 
 def test_tags_of_the_model_are_no_words() -> None:

@@ -12,12 +12,13 @@ from stt_load.dialects.events import (
     EndOfTurn,
     Event,
     Final,
+    Finished,
     Message,
     SegmentPending,
     TurnResumed,
 )
 from stt_load.dialects.registry import DIALECTS
-from stt_load.errors import Outcome
+from stt_load.errors import ConnectionLost, Outcome
 from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
 
@@ -49,6 +50,19 @@ class SegmentTeller(Teller):
     """Tells of segments that it cut, and owes a text for each."""
 
     capabilities = Capabilities(turn_events=(SegmentPending, Final))
+
+
+class FinalTeller(Teller):
+    """Says a final where its endpointer heard an end, and nowhere else."""
+
+    capabilities = Capabilities(turn_events=(Final,))
+
+
+class LastTeller(Teller):
+    """Says that nothing more comes."""
+
+    def on_message(self, message: Message) -> list[Event]:
+        return [Finished()] if message == "over" else super().on_message(message)
 
 
 class SilentTeller(Teller):
@@ -89,6 +103,45 @@ def test_ends_that_may_be_taken_back_are_kept_apart() -> None:
     record = told(Teller(), (0.3, "eager"), (0.4, "resumed"), (0.8, "eager"), (0.9, "seven words"), (0.9, "turn"))
     assert (record.eager_turn_ends, record.turns_resumed) == ([0.3, 0.8], 1)
     assert record.turn_ends == [(0.9, 11)]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "ends"),
+    [
+        (Teller(), [(0.0, "seven words"), (0.0, "turn")]),
+        (Teller(), [(-0.3, "seven words"), (0.0, "turn")]),  # the words were locked before
+        (Teller(), [(0.0, "turn"), (0.0, "turn"), (0.0, "seven words")]),
+        (FinalTeller(), [(0.0, "seven words")]),
+        (SegmentTeller(), [(-0.02, "cut"), (0.0, "seven words")]),
+        (LastTeller(), [(-0.02, "seven words"), (0.0, "over")]),
+    ],
+)
+def test_a_turn_that_ends_a_little_before_the_bound_of_the_speech_completes_it(
+    dialect: Dialect, ends: list[tuple[float, str]]
+) -> None:
+    """Bounds are no better than a tenth of a second, so nobody waited after the end of speech (0.6 s)."""
+    record = told(dialect, *((0.55 + away_s, said) for away_s, said in ends))
+    assert (record.outcome, record.text, record.eos_latency_s) == (Outcome.OK, "seven words", 0.0)
+    cut = told(dialect, *((0.49 + away_s, said) for away_s, said in ends))
+    assert (cut.outcome, cut.eos_latency_s) == (Outcome.TIMED_OUT, None)
+
+
+def test_words_behind_a_turn_that_ended_a_little_before_the_bound_complete_it_later() -> None:
+    record = told(Teller(), (0.54, "seven"), (0.55, "turn"), (1.5, "words"))
+    assert (record.outcome, record.text) == (Outcome.OK, "seven words")
+    assert record.eos_latency_s == pytest.approx(0.9)
+
+
+def test_a_text_that_ends_no_turn_completes_nothing_before_the_end_of_speech() -> None:
+    record = told(Teller(), (0.3, "seven"), (0.35, "turn"), (0.59, "words"))
+    assert (record.outcome, record.eos_latency_s) == (Outcome.TIMED_OUT, None)
+
+
+def test_a_server_that_hangs_up_behind_a_turn_that_ended_a_little_before_the_bound_has_said_all() -> None:
+    arrivals = [(0.5, "seven words"), (0.55, "turn"), (1.2, ConnectionLost("bye", 1000))]
+    spoken = speak(Teller(), SessionRules(timeout_s=5.0), ScriptedTransport(FakeClock(), arrivals))
+    record = record_of(*spoken.session.measure(spoken.clock()))
+    assert (record.outcome, record.eos_latency_s) == (Outcome.OK, 0.0)
 
 
 def test_a_protocol_without_turns_tells_nothing_rather_than_none() -> None:
