@@ -137,12 +137,16 @@ class Riva(realtime.RealtimeDialect):
     def join(self, finals: Sequence[str]) -> str:
         """The transcript with each text once: the last result may repeat all of it, or the end of it."""
         *earlier, last = (*finals,) if self._has_last_result and finals else (*finals, "")
-        told: list[str] = []
-        for text in filter(None, earlier):
-            told = _with(told, text)
-        if last and last not in (" ".join(told), *told[-1:]):
-            told = _with(told, last)
-        return " ".join(told)
+        told = _Told()
+        for text in earlier:
+            told.add(text)
+        if last and last not in (str(told), *told.texts[-1:]):
+            told.add(last)
+        return str(told)
+
+    def lengths(self, finals: Sequence[str]) -> Sequence[int]:
+        told = _Told()
+        return [told.add(text) for text in finals]
 
     @staticmethod
     def recognises(message: Message) -> bool:
@@ -153,9 +157,26 @@ class Riva(realtime.RealtimeDialect):
         )
 
 
-def _with(told: list[str], text: str) -> list[str]:
-    """Adds a text to what was told, or replaces it where the text begins with all of that."""
-    return [text] if told and text.startswith(f"{' '.join(told)} ") else [*told, text]
+class _Told:
+    """What was told, text by text. One that begins with all of it takes its place; an empty one says nothing."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._length = 0
+
+    def __str__(self) -> str:
+        return " ".join(self.texts)
+
+    def add(self, text: str) -> int:
+        """Adds a text. Gives how many characters there are then."""
+        if not text:
+            return self._length
+        # A shorter one can't begin with all of it: of an hour of sentences none has to be compared.
+        if self.texts and len(text) > self._length and text.startswith(f"{self} "):
+            self.texts, self._length = [], 0
+        self._length += len(text) + (1 if self.texts else 0)
+        self.texts.append(text)
+        return self._length
 
 
 def _without_none(values: Mapping[str, object]) -> dict[str, object]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from types import MappingProxyType
 
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
@@ -140,6 +141,17 @@ class Speechmatics(Dialect):
     def join(self, finals: Sequence[str]) -> str:
         """The texts as they are: they bring their own blanks, and languages without blanks bring none."""
         return "".join(finals).strip()
+
+    def lengths(self, finals: Sequence[str]) -> Sequence[int]:
+        text = "".join(finals)
+        n_blank = len(text) - len(text.lstrip())
+        # Behind the last word of what was told, blanks don't count.
+        lengths, said_to = [], n_blank
+        for begin, part in zip(accumulate(map(len, finals), initial=0), finals, strict=False):
+            if part.strip():
+                said_to = begin + len(part.rstrip())
+            lengths.append(said_to - n_blank)
+        return lengths
 
     @staticmethod
     def recognises(message: Message) -> bool:

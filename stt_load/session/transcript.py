@@ -126,7 +126,8 @@ class Transcript:
     def measure_turns(self, dialect: Dialect, stream_start_s: float, clip: Clip) -> TurnFigures:
         """What the server told of its turns, as the record has it."""
         counts = [n_told for _, n_told in self.turns.ends]
-        characters = counts if self._is_cumulative else [len(dialect.join(self.texts[:n])) for n in counts]
+        lengths = [0, *dialect.lengths(self.texts)] if counts and not self._is_cumulative else []
+        characters = [lengths[min(n, len(lengths) - 1)] for n in counts] if lengths else counts
         return self.turns.measure(stream_start_s, clip, characters)
 
     def _note_turn_end(self, event: type[EndOfTurn | Final | SegmentPending], arrived_s: float) -> None:

@@ -99,6 +99,17 @@ def test_of_all_text_so_far_the_part_that_was_there_at_the_end_of_a_turn_is_its_
     assert (record.text, record.turn_ends) == ("seven words", [(0.4, 5), (0.9, 11)])
 
 
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_the_characters_until_each_text_are_counted_without_putting_all_of_them_together_each_time(name: str) -> None:
+    """A server that sends what the limit of floods allows ends ten thousand turns in eight minutes."""
+    dialect = DIALECTS[name].dialect()
+    texts = ["", " ", " one", "two ", "", "one two three", " one two three four", " ", "five"]
+    assert [*dialect.lengths(texts)] == [len(dialect.join(texts[:n])) for n in range(1, len(texts) + 1)]
+    assert [*dialect.lengths(())] == []
+    many = [f"word{number} " for number in range(10_000)]
+    assert dialect.lengths(many)[-1] == len(dialect.join(many))
+
+
 def test_ends_that_may_be_taken_back_are_kept_apart() -> None:
     record = told(Teller(), (0.3, "eager"), (0.4, "resumed"), (0.8, "eager"), (0.9, "seven words"), (0.9, "turn"))
     assert (record.eager_turn_ends, record.turns_resumed) == ([0.3, 0.8], 1)
