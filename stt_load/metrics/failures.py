@@ -49,7 +49,7 @@ class Failure:
 
 
 Advise = Callable[[UtteranceRecord], str | None]
-"""Gives what to do about a failed utterance."""
+"""Gives what to do about a failed utterance, once the others of the stage are known."""
 
 
 def no_advice(record: UtteranceRecord) -> None:
@@ -69,7 +69,7 @@ def masked(message: str) -> str:
 @dataclass(slots=True)
 class _Group:
     first: str
-    advice: str | None
+    record: UtteranceRecord  # of the first
     n: int = 0
     varies: bool = False
 
@@ -101,7 +101,7 @@ class FailureGroups:
             if len(self._groups) >= _GROUPS_KEPT:
                 self._unlisted[outcome] += n
                 return
-            group = self._groups[key] = _Group(message, self._advise(record))
+            group = self._groups[key] = _Group(message, record)
         group.n += n
         group.varies = group.varies or message != group.first
 
@@ -115,7 +115,7 @@ class FailureGroups:
             rest[outcome] += group.n
         return (
             *(
-                Failure(outcome, message if group.varies else group.first, group.n, group.advice)
+                Failure(outcome, message if group.varies else group.first, group.n, self._advise(group.record))
                 for (outcome, message), group in by_number[:LISTED]
             ),
             *(Failure(outcome, OTHER_MESSAGES, n) for outcome, n in rest.most_common()),

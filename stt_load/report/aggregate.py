@@ -21,6 +21,7 @@ from stt_load.records import UtteranceRecord
 from stt_load.report.late_scores import LateScores
 from stt_load.report.run_timeline import LateFrames, StageDots
 from stt_load.report.worst_utterances import WorstUtterances
+from stt_load.session.advice import Advisor
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class RunAggregate:
 
     stages: Mapping[int, StageAggregate]
     late_frames: LateFrames
+    advisor: Advisor
     rows: int = 0
     without_stage: int = 0
     tagged: int = 0
@@ -73,6 +75,8 @@ class RunAggregate:
         for records in utterances:
             late.fill(records)
             self.rows += len(records)
+            for record in records:
+                self.advisor.note(record)
             self.late_frames.add(records)
             if self.spike is not None:
                 self.spike.add(records)

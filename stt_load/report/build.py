@@ -41,7 +41,7 @@ from stt_load.report.server_looks import figures_of_hold, looks_notes
 from stt_load.report.stage_timeline import FAILED, SPIKE_STAGE, StageTimeline, Transition, delivery_of, timelines_of
 from stt_load.report.wording import at_callers, judged, names_of
 from stt_load.report.worst_utterances import WorstUtterances
-from stt_load.session.advice import find_advice
+from stt_load.session.advice import Advisor
 
 _UTTERANCE_LIMIT_S = 120.0  # for runs whose run.json lacks it
 
@@ -199,10 +199,11 @@ def _aggregate(
     normaliser: Normaliser,
     slos: Sequence[Slo],
 ) -> RunAggregate:
+    advisor = Advisor()
     kind, is_soak = KINDS[run.get("kind", STREAM.name)], course_of(run) is Course.SOAK
     stages = {
         timeline.stage: StageAggregate(
-            StageStats(timeline.stage, timeline.users, failures=FailureGroups(find_advice)),
+            StageStats(timeline.stage, timeline.users, failures=FailureGroups(advisor.find_advice)),
             DutyCycle(_most_callers(timeline), *timeline.hold_span) if timeline.hold_span else None,
             HoldFrames(*timeline.hold_span) if timeline.hold_span else None,
             BeforeHold(*timeline.hold_span) if timeline.hold_span else None,
@@ -217,6 +218,7 @@ def _aggregate(
     aggregate = RunAggregate(
         stages,
         LateFrames(*run_span(timelines)),
+        advisor,
         spike=SpikeWatch(SPIKE_STAGE, slos) if course_of(run) is Course.SPIKE else None,
     )
     limit_s = float(run.get("utterance_limit_s") or _UTTERANCE_LIMIT_S)

@@ -19,7 +19,6 @@ from stt_load.run.run_folder import RunFolder
 from stt_load.run.stage_update import StageUpdate
 from stt_load.run.stolen_cpu import StolenCpu
 from stt_load.run.waiting_ports import waiting_ports_pct
-from stt_load.session.advice import find_cause
 
 _STEP_PERIOD_S = 0.1
 
@@ -208,8 +207,8 @@ class RunController:
             if kind not in self._warned_of:
                 self._warned_of.add(kind)
                 refusal = f" ({record.refusal})" if record.refusal else ""
-                cause = find_cause(record)
-                advice = f": {cause.advice(record)}" if cause else ""
+                found = self.ledger.advisor.find_advice(record)
+                advice = f": {found}" if found else ""
                 what = "failure of the load generator itself" if record.is_own_fault else f"{record.outcome}{refusal}"
                 log.warning("the first %s: %s%s", what, record.error or "without a reason", advice)
 

@@ -24,6 +24,7 @@ from stt_load.records import UtteranceRecord, without_rare_keys
 from stt_load.run.recent_clips import ClipsInFlight, RecentClips
 from stt_load.run.worker_report import Snapshot
 from stt_load.run.worker_state import StageTally, WorkerState
+from stt_load.session.advice import Advisor
 
 _ROWS = msgspec.json.Decoder(UtteranceRecord)
 _LINES = msgspec.json.Encoder()
@@ -88,6 +89,7 @@ class Ledger:
         self._told_s: dict[int, float] = {}  # when each stage update was sent, by its number
         self.drained: set[str] = set()  # workers that have sent their last report
         self.fault: Exception | None = None  # of ours, the first one met with a row
+        self.advisor = Advisor()
         self.first_failures: dict[tuple[str, str | None], UtteranceRecord] = {}  # by outcome and refusal
 
     def accept(self, worker: str, snapshot: Snapshot, now_s: float, rows: bytes = b"") -> None:
@@ -162,6 +164,7 @@ class Ledger:
         self.outcomes[record.outcome] += 1
         if record.text:
             self.last_texts.append(record)
+        self.advisor.note(record)
         if has_failed(record) or record.is_own_fault:
             self.first_failures.setdefault((record.outcome, record.refusal), record)
 

@@ -27,7 +27,7 @@ from stt_load.report.report_files import read_report
 from stt_load.run.plan import Phase
 from stt_load.run.real_thread import call_in_thread
 from stt_load.run.stage_update import StageUpdate
-from stt_load.session.advice import find_advice
+from stt_load.session.advice import Advisor
 
 MOST_BYTES_UNDER_LOAD = 8 * 2**20
 """Utterances of so many bytes, about 5,000, are read in a tenth of a second."""
@@ -84,9 +84,9 @@ class LiveStage:
 class StageCounts:
     """The counts that a `LiveStage` is made of. Adding a record costs about a microsecond, one that failed ten."""
 
+    failures: FailureGroups = field(default_factory=FailureGroups)
     outcomes: Counter[str] = field(default_factory=Counter)
     headline_s: array[float] = field(default_factory=lambda: array("d"))
-    failures: FailureGroups = field(default_factory=lambda: FailureGroups(find_advice))
     word_errors: int = 0
     reference_words: int = 0
     frames: int = 0
@@ -133,6 +133,7 @@ class LiveStages:
         self._folder = folder
         self._is_written = is_written
         self._read = read
+        self._advisor = Advisor()
         self._counts: dict[int, StageCounts] = {}
         self._users: dict[int, int] = {}
         self._rates: dict[int, str] = {}
@@ -142,7 +143,13 @@ class LiveStages:
 
     def add(self, record: UtteranceRecord) -> None:
         """Takes in a counted utterance that has ended."""
-        self._counts.setdefault(record.stage, StageCounts()).add(record)
+        self._advisor.note(record)
+        self._counts_of(record.stage).add(record)
+
+    def _counts_of(self, stage: int) -> StageCounts:
+        if stage not in self._counts:
+            self._counts[stage] = StageCounts(FailureGroups(self._advisor.find_advice))
+        return self._counts[stage]
 
     def add_sample(self, sample: Mapping[str, Any]) -> None:
         """Takes in a sample of a sidecar, tagged with the stage in which it was made."""
@@ -152,7 +159,7 @@ class LiveStages:
             and isinstance(sm_pct, (int, float))
             and sample.get("stage") in self._users
         ):
-            counts = self._counts.setdefault(sample["stage"], StageCounts())
+            counts = self._counts_of(sample["stage"])
             counts.add_gpu((str(sample.get("host")), int(sample.get("gpu") or 0)), sm_pct)
 
     @property

@@ -1,7 +1,7 @@
 """What to do about an utterance that came to no good end, by its cause: for a probe, and for the log of a run.
 
 `CAUSES` is the table; the first that fits is the advice. None fits where nothing that the caller can change is known to
-help.
+help. An `Advisor` has seen the other utterances of the run as well, which can rule a cause out.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ _UNKNOWN_SERVER = (
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why an utterance may have failed. `fits` decides by its record; `advice` says what to do. `needs_silence`: a
-    longer silence after the clip may help."""
+    longer silence after the clip may help. `is_disproved`: not the cause if the server has heard the end of others."""
 
     fits: Callable[[UtteranceRecord], bool]
     advice: Callable[[UtteranceRecord], str]
     needs_silence: bool = False
+    is_disproved: bool = False
 
 
 def _refusal_advice(record: UtteranceRecord) -> str:
@@ -99,22 +100,45 @@ CAUSES: Sequence[Cause] = (
             "perhaps the server takes the noise behind the clip for speech and hears no end: try --end client, or a "
             "higher --snr"
         ),
+        is_disproved=True,
     ),
     Cause(lambda record: record.understood is False, lambda record: _UNKNOWN_SERVER),
     Cause(
         _waits_for_silence,
         lambda record: "many servers end an utterance only after more silence: see --trailing-silence",
         needs_silence=True,
+        is_disproved=True,
+    ),
+    Cause(  # the silence sufficed for others
+        _waits_for_silence,
+        lambda record: (
+            "it completed others after as much silence, so it falls behind: try fewer callers, or see --timeout; if it "
+            "is always the same clips, see --trailing-silence"
+        ),
     ),
 )
 
 
-def find_cause(record: UtteranceRecord) -> Cause | None:
-    """The first cause that fits a failed utterance; None where none does."""
-    return next((cause for cause in CAUSES if cause.fits(record)), None)
+def find_cause(record: UtteranceRecord, hears_ends: bool = False) -> Cause | None:
+    """The first cause that fits a failed utterance; None where none does. `hears_ends`: the server has heard the end of
+    others, under the same conditions."""
+    return next((cause for cause in CAUSES if cause.fits(record) and not (hears_ends and cause.is_disproved)), None)
 
 
-def find_advice(record: UtteranceRecord) -> str | None:
-    """What to do about a failed utterance; None where nothing is known to help."""
-    cause = find_cause(record)
-    return None if cause is None else cause.advice(record)
+class Advisor:
+    """What to do about the failed utterances of one run, as far as the run has been seen."""
+
+    def __init__(self) -> None:
+        self._completed: set[str] = set()  # clips of which the server has heard the end
+
+    def note(self, record: UtteranceRecord) -> None:
+        """An utterance of the run has ended."""
+        if record.is_ok and record.end == "server" and not record.is_silent:
+            self._completed.add(record.clip_id)
+
+    def find_advice(self, record: UtteranceRecord) -> str | None:
+        """What to do about a failed utterance; None where nothing is known to help. Noise behind the speech, which may
+        hide its end, is a condition of its own; silence is as long for all of a run."""
+        is_noisy = is_in_noise(record.clip_id)
+        cause = find_cause(record, any(is_in_noise(clip_id) == is_noisy for clip_id in self._completed))
+        return None if cause is None else cause.advice(record)

@@ -42,6 +42,14 @@ def test_a_message_that_all_told_alike_is_shown_as_it_is_and_one_that_differs_is
     )
 
 
+def test_advice_is_asked_for_when_the_whole_stage_is_known() -> None:
+    known = "little"
+    groups = FailureGroups(lambda record: f"{known} is known")
+    groups.add([utterance(0, 1, 0, outcome="timed_out", error="late")])
+    known = "all"
+    assert [failure.advice for failure in groups.listed()] == ["all is known"]
+
+
 def test_what_was_told_without_a_message_is_a_group_too() -> None:
     assert listed(("no_final", None)) == (Failure("no_final", "", 1, "advice for None"),)
 

@@ -8,7 +8,7 @@ import pytest
 
 from stt_load.errors import Refusal
 from stt_load.records import UtteranceRecord
-from stt_load.session.advice import REFUSAL_ADVICE, find_cause
+from stt_load.session.advice import REFUSAL_ADVICE, Advisor, find_cause
 from stt_load.session.transcript import ENDS_EARLIER
 
 
@@ -67,3 +67,31 @@ def test_every_kind_of_refusal_has_its_advice(refusal: Refusal) -> None:
     cause = find_cause(failed(outcome="refused", refusal=refusal, understood=None))
     assert cause is not None
     assert cause.advice(failed(refusal=refusal)) == REFUSAL_ADVICE[refusal].format(key_variable="STT_LOAD_API_KEY")
+
+
+@pytest.mark.parametrize(
+    ("completed", "failed_clip", "expected"),
+    [
+        ([], "clip", "many servers end an utterance only after more silence"),
+        (["clip"], "clip", "it falls behind"),
+        (["another"], "clip", "it falls behind"),  # silence is as long behind all of them
+        (["clip"], "clip+babble10", "takes the noise"),  # what hides the end in one may not be in the other
+        (["clip+babble10"], "clip", "only after more silence"),
+        (["clip+babble10"], "another+street5", "it falls behind"),
+    ],
+)
+def test_a_server_that_heard_the_end_of_others_is_too_slow_and_not_without_silence(
+    completed: list[str], failed_clip: str, expected: str
+) -> None:
+    advisor = Advisor()
+    for clip_id in completed:
+        advisor.note(failed(outcome="ok", clip_id=clip_id))
+    assert expected in (advisor.find_advice(failed(clip_id=failed_clip)) or "")
+
+
+def test_an_utterance_whose_end_the_server_need_not_hear_says_nothing_of_silence() -> None:
+    advisor, silent = Advisor(), failed(outcome="ok")
+    silent.reference = ""
+    for record in (failed(), failed(outcome="ok", end="client"), silent):
+        advisor.note(record)
+    assert "more silence" in (advisor.find_advice(failed()) or "")
