@@ -53,6 +53,7 @@ class TransitionRow(TypedDict, total=False):
     reason: str | None
     delivery: Delivery | None
     aborted: bool | None
+    load_ended_at: Moment | None
     load: CallLoad | None
     is_open: bool | None
 

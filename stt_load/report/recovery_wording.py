@@ -13,6 +13,8 @@ def recovery_sentence(report: RunReport) -> str:
     """The answer of a run with a spike: `after 40 callers for 30 s the objectives held again within 12.4 s; …`."""
     recovery = report.recovery
     if recovery is None:
+        if not report.run.get("ended_at"):  # it goes on, or was killed
+            return "the run is not at its end, so nothing is known of what comes after the spike"
         return "the run did not come to the end of its spike, so nothing is known of what came after"
     spike = next((stage for stage in report.stages if stage.figures.stage == SPIKE_STAGE), None)
     lasted = f"{callers(spike.users, report.kind)} for {spike.hold_s or 0.0:.0f} s" if spike else "a spike"

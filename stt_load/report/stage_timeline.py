@@ -57,8 +57,12 @@ class StageTimeline:
 
     @property
     def hold_span(self) -> tuple[float, float] | None:
-        """When the hold began and ended, wall clock; None where it never did either."""
-        return (float(self.after[0]["t"]), float(self.after[1]["t"])) if len(self.after) > 1 else None
+        """When the hold began and ended, wall clock; None where it never did either. Where the run was ended in it, it
+        is over when the load was told to end: utterances in flight, and the last rows, come later."""
+        if len(self.after) < 2:
+            return None
+        hold, line = self.after[:2]
+        return float(hold["t"]), float(line.get("load_ended_at") or line["t"])
 
     @property
     def breach(self) -> str | None:

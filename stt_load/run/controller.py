@@ -67,6 +67,7 @@ class RunController:
         self._cpu_pct: float | None = None
         self._stolen_cpu = StolenCpu()
         self._end_reason: str | None = None
+        self._load_ended_at: float | None = None
         self._first = plan.start(clock())
         self.update = self._update_of(self._first, 0)
         self._greenlet = gevent.Greenlet(self._lead)
@@ -81,8 +82,10 @@ class RunController:
         return self.plan.is_done
 
     def stop_leading(self) -> None:
-        """No more transitions: the run is being stopped."""
+        """No more transitions: the run is being stopped, and no utterance begins from now on."""
         self._greenlet.kill()
+        if self._load_ended_at is None:
+            self._load_ended_at = self._wall_clock.at(self._clock())
 
     def finish(self, reason: str, is_aborted: bool) -> None:
         """Writes the last line of `stages.jsonl`, once every row that will come has come. `reason`: why the run ends,
@@ -93,7 +96,7 @@ class RunController:
             self._note_lost_workers()
         transition = self.plan.stop(self._clock(), self._end_reason or reason)
         delivery = {**self.ledger.delivery(), "workers_lost": self._workers_lost}
-        self._write(transition, delivery=delivery, aborted=is_aborted)
+        self._write(transition, delivery=delivery, aborted=is_aborted, load_ended_at=self._load_ended_at)
 
     def _lead(self) -> None:
         try:

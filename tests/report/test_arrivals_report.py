@@ -49,6 +49,20 @@ def test_an_objective_on_refused_calls_finds_the_rate_that_the_server_holds(repo
     assert "; at 8/min refused " in sentence and sentence.endswith("% misses < 17%")
 
 
+def test_no_call_is_missed_that_was_due_when_the_load_of_the_run_had_been_told_to_end() -> None:
+    made = made_calls()
+    began, ended = made.span(2)
+    stopped = (began + ended) / 2
+    made.utterances = [row for row in made.utterances if row.started_at < stopped]
+    rows = {"rows": len(made.utterances), "totals": {"one": len(made.utterances)}}
+    done = made.transitions[-1] | {"load_ended_at": stopped, "t": stopped + 20.0}
+    done["delivery"] = {**done["delivery"], **rows}
+    made.transitions = [*made.transitions[:-3], done]
+    calls = built(made).stages[-1].calls
+    assert calls is not None
+    assert calls.due > 100 and calls.not_started == 0
+
+
 def test_every_table_of_stages_has_calls_in_place_of_callers(report: RunReport) -> None:
     resources = resource_table(report)
     assert resources is None or resources.headings[0] == "Calls"

@@ -108,6 +108,18 @@ def test_too_little_after_a_spike_to_tell_is_no_verdict() -> None:
     assert report.verdict is Verdict.INVALID
 
 
+@pytest.mark.parametrize(
+    ("ended_at", "words"),
+    [(None, "the run is not at its end, so"), (1_700_000_500.0, "the run did not come to the end of its spike")],
+)
+def test_what_came_after_a_spike_is_not_known_before_its_last_hold(ended_at: float | None, words: str) -> None:
+    """The panel and the tab of a run that goes on have this sentence too."""
+    made = spike_run()
+    made.transitions = [line for line in made.transitions if line["stage"] < 2 and line["phase"] != "done"]
+    made.run["ended_at"] = ended_at
+    assert words in headline(reported(made))
+
+
 def test_a_ladder_has_none_of_this() -> None:
     report = reported(made_run((1, 5)))
     assert (report.recovery, given_back(report), course_tables(report)) == (None, (), ())

@@ -415,6 +415,19 @@ def test_it_leads_in_a_greenlet_until_it_is_told_to_stop(lead: Lead) -> None:
     led.controller.stop_leading()
 
 
+def test_a_hold_that_the_run_is_ended_in_is_over_when_its_load_is_told_to_end(lead: Lead) -> None:
+    led = lead()
+    to_hold(led)
+    led.clock.now_s += 5.0
+    led.controller.stop_leading()
+    led.clock.now_s += 30.0  # utterances in flight end, and are no part of it
+    led.controller.stop_leading()
+    led.controller.finish("stopped", is_aborted=False)
+    (stage,) = timelines_of(led.lines())
+    assert stage.hold_span is not None
+    assert stage.hold_span[1] - stage.hold_span[0] == pytest.approx(5.0)
+
+
 def test_any_error_ends_the_leading_and_is_handed_on(lead: Lead) -> None:
     led = lead()
     led.cluster.present = ["a stranger"]  # of whom the cluster has no report
