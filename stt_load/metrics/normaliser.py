@@ -63,6 +63,11 @@ class Normaliser:
     joint: str
     alike: Callable[[Sequence[str], Sequence[str]], Words] | None = None
 
+    @property
+    def is_by_character(self) -> bool:
+        """Each character is a word, those of Latin words too."""
+        return self.unit == "characters"
+
     def words(self, text: str) -> Words:
         """The words of a text, from a cache: a load test hears few sentences. Tags of the model are no words."""
         return _words(self, text)

@@ -15,6 +15,7 @@ from stt_load.audio.clip import ClipWord
 from stt_load.metrics.foreign import ClipsAround, Origin, clips_fitted, origin_of
 from stt_load.metrics.normaliser import ENGLISH, Normaliser
 from stt_load.metrics.screen_scores import SpokenWords, end_of_text, errors_of_beginning, first_text, score_screen
+from stt_load.metrics.text_places import TextPlaces
 from stt_load.metrics.turns import TranscriptMatch, TurnJudge, match
 from stt_load.metrics.wer import Scores, score
 from stt_load.records import UtteranceRecord
@@ -77,7 +78,7 @@ class Scorer:
         screen = record.screen
         if screen is None or not record.is_transcribed:
             return
-        score_screen(screen, self._words_of(record.clip_id))
+        score_screen(screen, self._words_of(record.clip_id), self._normaliser.is_by_character)
         if (first := first_text(screen)) is not None:
             screen.first_partial_errors, screen.first_partial_words = self._beginnings(record.reference, first[1])
             screen.first_partial_age_s = self._age_of(record.clip_id, *first)
@@ -99,7 +100,9 @@ class Scorer:
         if self._timed is None:
             return None
         if clip_id not in self._spoken_words:
-            self._spoken_words[clip_id] = SpokenWords.of(self._timed.get(clip_id, ()))
+            timed, normaliser = self._timed.get(clip_id, ()), self._normaliser
+            n_said = TextPlaces(timed, normaliser).n_said if timed else None
+            self._spoken_words[clip_id] = SpokenWords.of(timed, normaliser.is_by_character, n_said)
         return self._spoken_words[clip_id]
 
     def fill_scores(self, record: UtteranceRecord) -> None:

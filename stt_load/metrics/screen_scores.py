@@ -6,8 +6,9 @@
     taken back                                           "too", once
 
 Words are compared as they are read: without case, punctuation and apostrophes, and not through the normaliser of the
-WER, since a text that changes thirty times in an utterance would be normalised thirty times. "25" for "twenty-five" is
-no word of the reference then: it has no age, and what comes behind it has.
+WER, since a text that changes thirty times in an utterance would be normalised thirty times. Only where the last word
+of a text is none of the clip, and one of them has digits, the normaliser is asked how far the text has come: "25" is
+"twenty-five" (`text_places.py`). Where the WER is counted over characters, as for Thai, each is a word here, too.
 
 A new word of the screen is a word of the reference if the same word stands near the place that the words before it
 lead to. Where several do, the nearest is taken.
@@ -17,14 +18,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from statistics import median
 
 from rapidfuzz.distance import Levenshtein
 
 from stt_load.audio.clip import ClipWord
+from stt_load.metrics.letters import folded
 from stt_load.metrics.normaliser import CJK, Words
 from stt_load.records import OnScreen, ScreenChange, TimedWord
 
@@ -37,42 +39,84 @@ _MOST_APART = 8  # words by which a text may be longer or shorter than what it i
 _FEWEST_FOR_DRIFT = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SpokenWords:
-    """The words of a clip as they are compared, and when they begin and end; None where nobody knows."""
+    """The words of a clip as they are compared, and when they begin and end; None where nobody knows.
+
+    `is_by_character`: each character is a word. `lasts`: for each word of the clip as it is timed, the place of its
+    last one among `words`. `n_said` finds how far a text has come where its last word is none of them: its arguments
+    and what it gives are those of `TextPlaces.n_said`; None where nobody is to be asked.
+    """
 
     words: tuple[str, ...]
     starts_s: tuple[float | None, ...]
     ends_s: tuple[float | None, ...]
+    is_by_character: bool = False
+    lasts: tuple[int, ...] = ()
+    n_said: Callable[[str, int], int | None] | None = None
 
     @classmethod
-    def of(cls, timed: Sequence[ClipWord]) -> SpokenWords:
+    def of(
+        cls,
+        timed: Sequence[ClipWord],
+        is_by_character: bool = False,
+        n_said: Callable[[str, int], int | None] | None = None,
+    ) -> SpokenWords:
         """The words of a clip. Of several that are timed as one, the first has its start and the last its end."""
         words: list[str] = []
         starts_s: list[float | None] = []
         ends_s: list[float | None] = []
+        lasts: list[int] = []
         for one in timed:
-            found = words_of(one.text)
+            found = words_of(one.text, is_by_character)
             words += found
             starts_s += [one.start_s, *[None] * (len(found) - 1)] if found else []
             ends_s += [*[None] * (len(found) - 1), one.end_s] if found else []
-        return cls(tuple(words), tuple(starts_s), tuple(ends_s))
+            lasts.append(len(words) - 1)
+        return cls(tuple(words), tuple(starts_s), tuple(ends_s), is_by_character, tuple(lasts), n_said)
+
+    @cached_property
+    def has_digits(self) -> bool:
+        return _has_digit("".join(self.words))
+
+    def place_of_last(self, text: str, expected: int) -> int | None:
+        """Where in the clip the last right word of a text is, by the normaliser. `expected`: where it seems to be."""
+        n_words = self.n_said(text, expected + 1) if self.n_said else None
+        return self.lasts[n_words - 1] if n_words else None
 
 
-def words_of(text: str) -> list[str]:
+def words_of(text: str, is_by_character: bool = False) -> list[str]:
     """The words of a text as they are compared."""
-    return [word for found in _pattern_for(text).findall(text) if (word := _as_compared(found))]
+    return [word for word, _, _ in _placed_words(text, 0, is_by_character)]
 
 
-def _pattern_for(text: str) -> re.Pattern[str]:
-    """What finds the words of a text; that of ASCII texts is four times as quick."""
-    return _ASCII_WORD if text.isascii() else _word_of_any_script()
+def _placed_words(text: str, start: int, is_by_character: bool) -> Iterator[tuple[str, int, int]]:
+    """The words of a text from `start` on, and where in it each begins and ends."""
+    pattern = (
+        _ASCII_WORD if text.isascii() else _word_of_any_script(is_by_character)
+    )  # the first is four times as quick
+    for match in pattern.finditer(text, start):
+        word = "".join(folded(match[0]).split()) if is_by_character else _as_compared(match[0])
+        if not is_by_character:
+            if word:
+                yield word, match.start(), match.end()
+        elif len(word) == len(match[0]):
+            yield from ((letter, at, at + 1) for at, letter in enumerate(word, match.start()))
+        else:  # one letter became two, or an apostrophe nothing
+            yield from ((letter, match.start(), match.end()) for letter in word)
+
+
+def _has_digit(text: str) -> bool:
+    return any(map(str.isdigit, text))
 
 
 @cache
-def _word_of_any_script() -> re.Pattern[str]:
-    """Each ideograph and kana is a word. Vowel signs and other marks, which `\\w` leaves out, are parts of theirs."""
+def _word_of_any_script(is_by_character: bool) -> re.Pattern[str]:
+    """Each ideograph and kana is a word; of runs that are taken character by character they are parts, so that those in
+    several pieces can be composed. Vowel signs and other marks, which `\\w` leaves out, are parts of their words."""
     marks = "".join(c for c in map(chr, range(0x80, _LAST_WITH_MARKS)) if unicodedata.category(c).startswith("M"))
+    if is_by_character:
+        return re.compile(rf"(?:[^\W_]|['’{marks}])+")
     return re.compile(rf"[{CJK}]|(?:[^\W_{CJK}]|['’{marks}])+")
 
 
@@ -82,12 +126,12 @@ def _as_compared(word: str) -> str:
     return unicodedata.normalize("NFKC", word.casefold()).translate(_APOSTROPHES)
 
 
-def score_screen(screen: OnScreen, spoken: SpokenWords | None) -> None:
+def score_screen(screen: OnScreen, spoken: SpokenWords | None, is_by_character: bool = False) -> None:
     """Fills in how old the new words of each change are, how many were taken back, and how the server's times of words
     differ from the clip's. `spoken`: the clip's words; of a clip without any, the server's own times give the ages.
-    None: nobody can say now whether it has some, so that there are no ages."""
+    None: nobody can say now whether it has some, so that there are no ages. `is_by_character`: as in `SpokenWords`."""
     is_known = spoken is not None
-    spoken = spoken or SpokenWords((), (), ())
+    spoken = spoken or SpokenWords((), (), (), is_by_character)
     follower = _Follower(spoken)
     taken_back, heard_ms = 0, 0
     ages_s: list[float] = []
@@ -119,7 +163,7 @@ def end_of_text(text: str, spoken: SpokenWords | None) -> float | None:
     """When the last word that a text has of the clip ends in it; None where that isn't known."""
     if spoken is None:
         return None
-    follower = _Follower(spoken)
+    follower = _Follower(spoken, asks_always=True)
     follower.apply((0, 0, text, 0))
     return follower.furthest_end_s
 
@@ -141,11 +185,13 @@ class _Follower:
     """The words on a screen and the words of a clip that they are, as the text changes.
 
     `newest_end_s`: when the last new word of the latest change ended in the clip; None where the change has none, or
-    that isn't known. `furthest_end_s`: the same of all changes.
+    that isn't known. `furthest_end_s`: the same of all changes. `asks_always`: the normaliser is asked where the last
+    word is none of the clip, and not only where digits may stand for words.
     """
 
-    def __init__(self, spoken: SpokenWords) -> None:
+    def __init__(self, spoken: SpokenWords, asks_always: bool = False) -> None:
         self._spoken = spoken
+        self._asks_always = asks_always or spoken.has_digits
         self._text = ""
         self._words: list[str] = []
         self._begins: list[int] = []  # where each word begins in the text
@@ -166,11 +212,10 @@ class _Follower:
         before = self._words[n_same:]
         for each in (self._words, self._begins, self._ends, self._places):
             del each[n_same:]
-        for match in _pattern_for(self._text).finditer(self._text, start):
-            if word := _as_compared(match[0]):
-                self._words.append(word)
-                self._begins.append(match.start())
-                self._ends.append(match.end())
+        for word, begin, end in _placed_words(self._text, start, self._spoken.is_by_character):
+            self._words.append(word)
+            self._begins.append(begin)
+            self._ends.append(end)
         self._find_places()
         return _taken_back(before, self._words[n_same:])
 
@@ -201,10 +246,20 @@ class _Follower:
             expected = (expected if found is None else found) + 1
             if found is not None:
                 last = found
+        if places and places[-1] is None and (self._asks_always or self._is_any_digit_unplaced):
+            found = self._spoken.place_of_last(self._text, expected)
+            if found is not None and found > last:
+                places[-1] = last = found
         if last > self._furthest:
             self._furthest = last
             self.newest_end_s = self._spoken.ends_s[last]
             self.furthest_end_s = self.newest_end_s
+
+    @property
+    def _is_any_digit_unplaced(self) -> bool:
+        """Whether one of the words behind the last one with a place has digits, which may stand for several words."""
+        n_unplaced = next((n for n, place in enumerate(reversed(self._places)) if place is not None), len(self._places))
+        return any(map(_has_digit, self._words[len(self._words) - n_unplaced :]))
 
 
 def _taken_back(before: Sequence[str], after: Sequence[str]) -> int:
@@ -220,7 +275,7 @@ def _score_times(screen: OnScreen, spoken: SpokenWords) -> None:
     """Compares the server's times of words with the clip's, word by word where both have the same."""
     if not screen.server_words or not spoken.words:
         return
-    words, starts_ms = _listed(screen.server_words)
+    words, starts_ms = _listed(screen.server_words, spoken.is_by_character)
     pairs = [
         (true_s, start_ms / 1_000 - true_s)
         for block in Levenshtein.opcodes(spoken.words, words)
@@ -238,12 +293,12 @@ def _score_times(screen: OnScreen, spoken: SpokenWords) -> None:
         screen.word_time_drift_s = drift(pairs)
 
 
-def _listed(timed: Sequence[TimedWord]) -> tuple[list[str], list[int | None]]:
+def _listed(timed: Sequence[TimedWord], is_by_character: bool) -> tuple[list[str], list[int | None]]:
     """The words and their starts; None for those behind the first of several that are timed as one."""
     words: list[str] = []
     starts_ms: list[int | None] = []
     for text, start_ms, _ in timed:
-        found = words_of(text)
+        found = words_of(text, is_by_character)
         words += found
         starts_ms += [start_ms, *[None] * (len(found) - 1)] if found else []
     return words, starts_ms

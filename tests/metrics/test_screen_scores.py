@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 
 from stt_load.audio.clip import ClipWord
+from stt_load.metrics.normaliser import CHARACTERS, ENGLISH, Normaliser
+from stt_load.metrics.scorer import Scorer
 from stt_load.metrics.screen_scores import SpokenWords, drift, errors_of_beginning, score_screen, words_of
-from stt_load.records import OnScreen, ScreenChange
+from stt_load.metrics.wer import score
+from stt_load.records import OnScreen, ScreenChange, UtteranceRecord
 
 
 def spoken(*words: str) -> SpokenWords:
@@ -118,3 +121,94 @@ def test_drift_is_how_much_grows_from_the_first_to_the_last_whatever_one_of_them
     assert drift([*growing[:9], (9.0, 50.0)]) == pytest.approx(0.9)
     assert drift(growing[:3]) is None
     assert drift([(1.0, 0.1), (1.0, 0.2), (1.0, 0.3), (1.0, 0.4)]) is None
+
+
+def timed(*words: str) -> list[ClipWord]:
+    """A word begins each half second, and lasts 0.4 s."""
+    return [ClipWord(word, place / 2, place / 2 + 0.4) for place, word in enumerate(words)]
+
+
+def scored_row(words: list[ClipWord], texts: list[str], normaliser: Normaliser, joint: str = " ") -> UtteranceRecord:
+    """One text after the other is shown, each a second after the last; the last one is final."""
+    changes: list[ScreenChange] = [(1_000 * at, 0, text, 0) for at, text in enumerate(texts, 10)]
+    record = UtteranceRecord(
+        "run",
+        0,
+        0,
+        0,
+        "hold",
+        1,
+        "clip",
+        joint.join(word.text for word in words),
+        screen=OnScreen(changes),
+        speech_s=2.0,
+    )
+    record.messages = [(9.0 + len(texts), texts[-1])]
+    Scorer({}, normaliser, {"clip": words}).fill_screen(record)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "last"),
+    [
+        ("in room two hundred five", "In room 205.", "five"),
+        ("in room two hundred five", "in room two hundred", "hundred"),
+        ("in room two hundred five", "in room 209", "room"),
+        ("that is forty five dollars", "That is $45", "dollars"),
+        ("call one two three four five six seven now", "call 1234567", "seven"),
+        ("call one two three four five six seven now", "Call 1234567 now.", "now"),
+        ("room 205 is free", "room two hundred five", "205"),
+        ("room 205 is free", "room two hundred five is", "is"),
+        ("twenty five", "25", "five"),
+    ],
+)
+def test_a_text_that_ends_in_digits_is_as_old_as_the_last_word_that_they_stand_for(
+    said: str, text: str, last: str
+) -> None:
+    words = timed(*said.split())
+    record = scored_row(words, [text], ENGLISH)
+    ended_s = words[said.split().index(last)].end_s
+    assert record.first_final_age_s == record.first_partial_age_s == pytest.approx(10.0 - ended_s)
+    assert record.audio_age_s == pytest.approx(10.0 - ended_s)
+
+
+def test_a_wrong_number_at_the_end_has_no_age_of_its_own() -> None:
+    record = scored_row(timed("in", "room", "two"), ["42"], ENGLISH)
+    assert (record.audio_age_s, record.first_partial_age_s) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "สวัสดีครับ คุณ!",
+        "ສະບາຍດີ ທ່ານ",
+        "សួស្តី លោក។",
+        "မင်္ဂလာပါ ခင်ဗျာ။",
+        "今天 很好, ok",
+        "こんにちは",
+        "น้ำ",
+        "か\u3099っこう",
+        "๑๒",
+    ],
+)
+def test_where_the_scorer_counts_characters_the_screen_has_the_same(text: str) -> None:
+    assert tuple(words_of(text, is_by_character=True)) == CHARACTERS.words(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "before", "after"),
+    [
+        (["สวัสดี", "ครับ"], "สวัสดีค่ะ", "สวัสดีครับ"),
+        (["ສະບາຍດີ", "ທ່ານ"], "ສະບາຍດີທາ", "ສະບາຍດີທ່ານ"),
+        (["សួស្តី", "លោក"], "សួស្តីលា", "សួស្តីលោក"),
+        (["မင်္ဂလာပါ", "ခင်ဗျာ"], "မင်္ဂလာပါခဗ", "မင်္ဂလာပါခင်ဗျာ"),
+    ],
+)
+def test_languages_without_blanks_flicker_and_age_by_the_character(words: list[str], before: str, after: str) -> None:
+    record = scored_row(timed(*words), [words[0], before, after], CHARACTERS, "")
+    errors = score(before, after, CHARACTERS)
+    assert record.screen is not None
+    assert record.screen.words_taken_back == errors.substitutions + errors.deletions
+    assert record.screen.audio_age_max_s == pytest.approx(12.0 - 0.9)
+    assert record.first_partial_age_s == pytest.approx(10.0 - 0.4)
+    assert record.screen.first_partial_words == len(CHARACTERS.words(words[0]))
