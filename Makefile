@@ -5,6 +5,9 @@ ARGS ?=
 DIST ?= dist
 BIN := $(VENV)/bin
 
+# What one process has compiled, the next one only reads: a test run starts more than a thousand of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint format setup sidecar bench clean
 
 # 3 and 4 are what a ladder ends with when it finds the knee, or can't be sure of it: a demo has done its work then.
