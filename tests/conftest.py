@@ -18,9 +18,15 @@ from hypothesis import settings
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-# A shell starts a background job deaf to Ctrl-C, and programs that it starts stay so: tests of Ctrl-C would hang.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts a background job deaf to Ctrl-C and to its harder form, and nohup to a terminal that goes, and so are
+# the programs that it starts: tests of these signals would hang. A handler is not handed on, and nohup's job lives on.
+for _signal, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, lambda *_: None),
+):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, _handler)
 
 # A job of a CI system gets a summary of its own, not one of every report that a test writes.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
