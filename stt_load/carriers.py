@@ -39,7 +39,12 @@ class Carrier:
 
 
 CONNECTION_NAME = "{connection name}"
-"""Stands for what is different for each connection in the messages of a dialect over `NAMED_WEBSOCKET`."""
+MESSAGE_NUMBER = "{message number}"
+FRAME_NUMBER = "{frame number}"
+FRAME_MS = "{frame ms}"
+"""What stands in the messages of a dialect over `CALL_WEBSOCKET` for what only the connection knows as it sends them:
+its name, how many messages went before, which frame of audio of this connection it is, the first being 1, and how many
+milliseconds of audio went before."""
 
 WEBSOCKET = Carrier(
     name="websocket",
@@ -47,11 +52,11 @@ WEBSOCKET = Carrier(
     prepared="stt_load.session.websocket_frames:ClientFrame",
     transport="stt_load.net.websocket:WebSocketTransport",
 )
-NAMED_WEBSOCKET = Carrier(
-    name="named-websocket",
+CALL_WEBSOCKET = Carrier(
+    name="call-websocket",
     schemes=("ws", "wss"),
-    prepared="stt_load.session.websocket_frames:NamedFrame",
-    transport="stt_load.net.named_websocket:NamedWebSocketTransport",
+    prepared="stt_load.session.websocket_frames:CallFrame",
+    transport="stt_load.net.call_websocket:CallWebSocketTransport",
 )
 TCP = Carrier(
     name="tcp",
@@ -66,7 +71,7 @@ GRPC = Carrier(
     transport="stt_load.net.grpc:GrpcTransport",
 )
 
-CARRIERS: dict[str, Carrier] = {carrier.name: carrier for carrier in (WEBSOCKET, NAMED_WEBSOCKET, TCP, GRPC)}
+CARRIERS: dict[str, Carrier] = {carrier.name: carrier for carrier in (WEBSOCKET, CALL_WEBSOCKET, TCP, GRPC)}
 """Every carrier, by its name."""
 
 

@@ -160,6 +160,10 @@ class ConnectionLost(TransportError):
         super().__init__(message)
 
 
+class StreamEnded(ConnectionLost):
+    """The server has ended a connection over TCP between two messages, in the way of TCP."""
+
+
 class CallEnded(ConnectionLost):
     """The server has ended a gRPC call. `status`: its number, 0 for OK."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stt_load.carriers import CARRIERS, WEBSOCKET, imported
+from stt_load.carriers import CARRIERS, TCP, WEBSOCKET, imported
 from stt_load.credentials import API_KEY_VARIABLE, TTS_KEY_VARIABLE
 from stt_load.option_values import HTTP_SCHEMES
 
@@ -122,9 +122,9 @@ CONVERSATION = LoadKind(
     is_synthesised=True,
     default_slos=("voice_to_voice:p95<1s", "underruns<1", "error_rate<1%"),
     request_name="TURN",
-    url_schemes=WEBSOCKET.schemes,
+    url_schemes=(*WEBSOCKET.schemes, *TCP.schemes),
     key_variable=API_KEY_VARIABLE,
-    dialects="stt_load.conversation.realtime:CONVERSATIONS",
+    dialects="stt_load.conversation.registry:CONVERSATIONS",
     workload="stt_load.workloads.conversation:ConversationWorkload",
 )
 

@@ -19,7 +19,7 @@ import yaml
 
 from stt_load.cli import COMMANDS, cli
 from stt_load.clips.layouts import LAYOUTS
-from stt_load.conversation.realtime import CONVERSATIONS
+from stt_load.conversation.registry import CONVERSATIONS
 from stt_load.dialects.registry import DIALECTS
 from stt_load.dialects.row import DialectRow
 from stt_load.errors import ExitCode, Outcome

@@ -1,9 +1,9 @@
 """What a microphone hears in one turn: the caller's speech, silence, and perhaps its speech again, over the answer.
 
-    frames  ▂▅▇▅▂ ─────────────────── ▂▅▇▅▂ ──────
-            the clip   silence        spoken over
+    frames  ── ▂▅▇▅▂ ─────────────────── ▂▅▇▅▂ ──────
+            the clip   silence          spoken over
 
-A microphone stays on while the server answers: a server that detects turns hears silence, and the caller break in.
+A microphone stays on while the server speaks: a server that detects turns hears silence, and the caller break in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONGEST_TURN_S = 900.0
 class MicrophoneFrames(Sequence[Frame]):
     """The frames of one turn, with no end to their silence. `silence`: the frame of it."""
 
-    __slots__ = ("_audio", "_first_loud", "_n_frames", "_over_from", "_silence", "onset_s")
+    __slots__ = ("_audio", "_first_loud", "_first_place", "_from", "_n_frames", "_silence", "onset_s")
 
     def __init__(self, audio: EncodedClip, silence: Frame) -> None:
         self._audio = audio
@@ -30,7 +30,8 @@ class MicrophoneFrames(Sequence[Frame]):
         self._first_loud = int(speech_start_s / frame_s)  # the frame in which its speech begins
         self.onset_s = speech_start_s - self._first_loud * frame_s  # and how far into that frame
         self._n_frames = len(audio.frames) + round(LONGEST_TURN_S / frame_s)
-        self._over_from: int | None = None
+        self._from = 0  # the frame in which the caller says `_first_place` of its clip
+        self._first_place = 0
 
     def __len__(self) -> int:
         return self._n_frames
@@ -44,14 +45,17 @@ class MicrophoneFrames(Sequence[Frame]):
     def __getitem__(self, number: int | slice) -> Frame | Sequence[Frame]:
         if isinstance(number, slice):
             return [self[place] for place in range(*number.indices(self._n_frames))]
-        frames = self._audio.frames
-        if number < len(frames):
-            return frames[number]
-        if self._over_from is not None and number >= self._over_from:
-            place = number - self._over_from + self._first_loud
-            return frames[place] if place < len(frames) else self._silence
-        return self._silence
+        frames, place = self._audio.frames, number - self._from + self._first_place
+        return frames[place] if self._first_place <= place < len(frames) else self._silence
+
+    def keep_silent(self) -> None:
+        """The caller says nothing before it is told to."""
+        self._from = self._n_frames
+
+    def speak(self, number: int) -> None:
+        """The caller says its clip, from the frame with this number on."""
+        self._from = number
 
     def speak_over(self, number: int) -> None:
         """The caller says its clip again, from its first sound, in the frame with this number and those after it."""
-        self._over_from = number
+        self._from, self._first_place = number, self._first_loud

@@ -27,9 +27,10 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from stt_load.conversation.answer import NamedAnswer
+from stt_load.conversation.dialect import ConversationDialect
 from stt_load.dialects import realtime_events as realtime
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, End, Settings
 from stt_load.dialects.events import (
@@ -43,7 +44,6 @@ from stt_load.dialects.events import (
     SpeechFormat,
 )
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.row import DialectRow
 from stt_load.dialects.wire import RATES_HZ, child, interim_text, shown, try_object, value_at, with_query
 from stt_load.errors import ProtocolError
 from stt_load.option_values import one_of, or_none, parse_milliseconds, parse_rate_hz
@@ -66,9 +66,8 @@ _COMMON = (
 )
 
 
-class ConversationDialect(realtime.RealtimeDialect):
-    """One connection. `interrupts`: the client says by a message that it speaks over an answer; else the server has to
-    hear it."""
+class RealtimeConversation(realtime.RealtimeDialect, ConversationDialect):
+    """One connection."""
 
     options: ClassVar[tuple[DialectOption, ...]] = (
         DialectOption("model", "gpt-realtime", "the server's name of the model; nothing for its own", or_none()),
@@ -154,9 +153,15 @@ class ConversationDialect(realtime.RealtimeDialect):
     def finalise(self) -> Sequence[Message]:
         return realtime.event(realtime.COMMIT), realtime.event(CREATE)
 
+    def new_answer(self) -> NamedAnswer:
+        return NamedAnswer(self.answer_rate_hz, is_cancelled=self.interrupts)
+
     def cancel(self) -> Message:
-        """Says that the caller speaks over the answer."""
         return realtime.event(CANCEL)
+
+    @staticmethod
+    def is_frame(message: Message) -> bool:
+        return realtime.APPEND in str(message)[:60]
 
     def on_event(self, kind: str, body: Mapping[str, object]) -> Sequence[Event]:
         if kind in AUDIO:
@@ -222,7 +227,7 @@ def _rate_of(told: object) -> int | None:
     return told
 
 
-class SpeachesConversation(ConversationDialect):
+class SpeachesConversation(RealtimeConversation):
     """One connection to speaches, which speaks the beta and detects turns by its own rules alone."""
 
     options = (_MODEL, *_COMMON)
@@ -240,41 +245,3 @@ class SpeachesConversation(ConversationDialect):
     def _beta_session(self) -> dict[str, object]:
         """It objects to formats and to a turn detection of the client's."""
         return {"modalities": ["audio", "text"], **self._asked("voice", "instructions")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationRow(DialectRow):
-    """One server that converses."""
-
-    dialect: type[ConversationDialect]
-
-    def facts(self) -> dict[str, str]:
-        able = self.capabilities
-        return {
-            **({"homepage": self.homepage} if self.homepage else {}),
-            "audio": f"{able.encoding} mono, {able.sample_rate_hz} Hz, both ways",
-            "turns end by": " or ".join(able.ends) + (", the first by default" if len(able.ends) > 1 else ""),
-            "a connection": "carries many turns",
-            "ready message": "yes",
-        }
-
-
-CONVERSATIONS: dict[str, ConversationRow] = {
-    row.name: row
-    for row in (
-        ConversationRow(
-            name="conversation-openai",
-            summary="OpenAI Realtime and its likes, vLLM-Omni too, beta and GA: speech in, speech out",
-            default_url="wss://api.openai.com/v1/realtime",
-            homepage="https://developers.openai.com/api/docs/guides/realtime",
-            dialect=ConversationDialect,
-        ),
-        ConversationRow(
-            name="conversation-speaches",
-            summary="speaches, /v1/realtime: speech in, speech out, by its own recogniser, LLM and voice",
-            default_url="ws://localhost:8000/v1/realtime",
-            homepage="https://github.com/speaches-ai/speaches",
-            dialect=SpeachesConversation,
-        ),
-    )
-}

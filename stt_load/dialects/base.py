@@ -79,13 +79,14 @@ that. Raises ProtocolError."""
 
 
 class Connect(msgspec.Struct, frozen=True, gc=False):
-    """How to open the connection. `first_messages` are sent as soon as it is open. `message_length`: over a carrier
-    without messages of its own, as TCP is."""
+    """How to open the connection. `first_messages` are sent as soon as it is open; `last_messages` before it is closed,
+    over `CALL_WEBSOCKET` alone. `message_length`: over a carrier without messages of its own, as TCP is."""
 
     url: str
     headers: Mapping[str, str] = {}
     subprotocols: Sequence[str] = ()
     first_messages: Sequence[Message] = ()
+    last_messages: Sequence[Message] = ()
     message_length: MessageLength | None = None
 
 

@@ -136,6 +136,27 @@ class SpeechAudio(msgspec.Struct, frozen=True, gc=False):
     answer: str = ""
 
 
+class SilentAudio(msgspec.Struct, frozen=True, gc=False):
+    """Audio that the server sends and in which nothing sounds, over a line that tells no more than that: a pause, or
+    silence for comfort."""
+
+    data: bytes
+
+
+class PlaybackMark(msgspec.Struct, frozen=True, gc=False):
+    """The server wants to be told when all audio that it sent before was played."""
+
+    name: str
+
+
+class PlaybackCleared(msgspec.Struct, frozen=True, gc=False):
+    """The server takes back what it sent and was not played yet."""
+
+
+class HungUp(msgspec.Struct, frozen=True, gc=False):
+    """The server ends the call in good order."""
+
+
 class AnswerBegins(msgspec.Struct, frozen=True, gc=False):
     """The server has begun to make an answer in speech; `answer` is its name."""
 
@@ -172,6 +193,10 @@ Event = (
     | Ignored
     | SpeechFormat
     | SpeechAudio
+    | SilentAudio
+    | PlaybackMark
+    | PlaybackCleared
+    | HungUp
     | AnswerBegins
     | AnswerEnded
     | CallerHeard

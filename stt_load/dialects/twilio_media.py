@@ -1,40 +1,33 @@
 """Twilio Media Streams, of which this plays Twilio's part: µ-law of a call in, texts as the bridge tells them out.
 
-Server: a bridge of your own, which Twilio would call: a websocket that takes what `<Connect><Stream>` sends, as
-twilio.com/docs/voice/media-streams/websocket-messages describes it (read 2026-11-29). SignalWire and others send the
-same. What ten public bridges read of it was looked at: the ids and parameters of `start`, payload and timestamp of
-`media`.
+Server: a bridge of your own, which Twilio would call: a websocket that takes what `<Connect><Stream>` sends
+(`twilio_messages.py` has the sources).
 
 What a client must know:
 
-- Twilio sends `connected`, `start`, a `media` for each 20 ms (`--frame-ms 20`), `stop`. A call has a `streamSid` and a
-  `callSid` of its own, and each `media` counts on: number, chunk, milliseconds. So a connection is one call, with one
-  utterance.
+- Twilio sends `connected`, `start`, a `media` for each 20 ms (`--frame-ms 20`), `stop`. A connection is one call, with
+  one utterance.
 - Nothing is said there of transcripts. The bridge has to send them back over the same websocket, as JSON of any shape:
   the options say where the text is, and what tells that it is final. Twilio itself ignores such a message.
-- `media`, `mark` and `clear`, with which a bridge speaks to the caller, change nothing here.
+- `media`, `mark` and `clear`, with which a bridge speaks to the caller, change nothing here: `conversation-twilio`
+  hears them.
 - Twilio signs the upgrade (`X-Twilio-Signature`). A bridge that checks that needs the header from STT_LOAD_HEADERS, or
   the check switched off.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Sequence
 
-from stt_load.carriers import CONNECTION_NAME, NAMED_WEBSOCKET
+from stt_load.carriers import CALL_WEBSOCKET
 from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Ignored, Message
 from stt_load.dialects.options import DialectOption
+from stt_load.dialects.twilio_messages import CONNECTED, PARAMETERS, RATE_HZ, STOP, media, start
 from stt_load.dialects.wire import interim_text, parse_object, partial, shown, try_object, unknown
 from stt_load.errors import ProtocolError
-from stt_load.option_values import parse_pairs
 
-RATE_HZ = 8_000
-STREAM, CALL, ACCOUNT = f"MZ{CONNECTION_NAME}", f"CA{CONNECTION_NAME}", "AC" + "0" * 32
 WITHOUT_EFFECT = ("media", "mark", "clear")
-_BEFORE_MEDIA = 1  # messages that are numbered: `start`
 
 Path = tuple[str | int, ...]
 
@@ -56,11 +49,11 @@ def parse_condition(text: str) -> tuple[Path, object] | None:
 class TwilioMedia(Dialect):
     """One call to a bridge."""
 
-    carrier = NAMED_WEBSOCKET
+    carrier = CALL_WEBSOCKET
     options = (
         DialectOption("text", "text", "where a message has its text, as in transcript.text", parse_path),
         DialectOption("final", "is_final", "what is true of a last text, or type=final; empty: all", parse_condition),
-        DialectOption("parameters", "", "customParameters of start: NAME:VALUE with commas", parse_pairs),
+        PARAMETERS,
     )
     unconfirmed = (
         "everything here is told by Twilio's documents and by the code of bridges; none of them was spoken to",
@@ -78,38 +71,18 @@ class TwilioMedia(Dialect):
             trailing_silence_s=2.0,
             answers_end=False,
         )
-        self._n_media = 0  # of this utterance
 
     def connect(self, url: str) -> Connect:
-        connected = {"event": "connected", "protocol": "Call", "version": "1.0.0"}
-        return Connect(url, first_messages=(json.dumps(connected),))
+        return Connect(url, first_messages=(CONNECTED,))
 
     def begin(self, length: AudioLength) -> Sequence[Message]:
-        start = {
-            "accountSid": ACCOUNT,
-            "streamSid": STREAM,
-            "callSid": CALL,
-            "tracks": ["inbound"],
-            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": RATE_HZ, "channels": 1},
-            "customParameters": dict(self.option["parameters"]),
-        }
-        self._n_media = length.frames
-        return (json.dumps({"event": "start", "sequenceNumber": "1", "start": start, "streamSid": STREAM}),)
+        return (start(self.option["parameters"]),)
 
-    def encode_nth(self, n: int, pcm: bytes) -> Sequence[Message]:
-        media = {
-            "track": "inbound",
-            "chunk": str(n + 1),
-            "timestamp": str(round(1_000 * n * len(pcm) / 2 / RATE_HZ)),
-            "payload": _as_mulaw(pcm),
-        }
-        number = str(n + 1 + _BEFORE_MEDIA)
-        return (json.dumps({"event": "media", "sequenceNumber": number, "media": media, "streamSid": STREAM}),)
+    def encode(self, pcm: bytes) -> Sequence[Message]:
+        return (media(pcm),)
 
     def finalise(self) -> Sequence[Message]:
-        stop = {"accountSid": ACCOUNT, "callSid": CALL}
-        number = str(self._n_media + 1 + _BEFORE_MEDIA)
-        return (json.dumps({"event": "stop", "sequenceNumber": number, "stop": stop, "streamSid": STREAM}),)
+        return (STOP,)
 
     def on_message(self, message: Message) -> Sequence[Event]:
         body = parse_object(message)
@@ -130,14 +103,6 @@ class TwilioMedia(Dialect):
     def recognises(message: Message) -> bool:
         body = try_object(message)
         return body.get("event") in WITHOUT_EFFECT and "streamSid" in body
-
-
-def _as_mulaw(pcm: bytes) -> str:
-    import numpy as np
-
-    from stt_load.audio.line_codecs import MULAW  # which loads libsndfile: who only asks for dialects doesn't wait
-
-    return base64.b64encode(MULAW.encode(np.frombuffer(pcm, "<i2"))).decode()
 
 
 _MISSING = object()

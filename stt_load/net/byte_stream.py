@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import Connect, MessageLength
 from stt_load.dialects.events import Message
-from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, TransportError
+from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, StreamEnded, TransportError
 from stt_load.net.own_faults import loss_of
 from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket
 from stt_load.net.tcp import MakeSocket, TcpConnect
@@ -95,7 +95,9 @@ class ByteStreamTransport:
                     return None
                 data = incoming.read_buffered()
                 if not data:
-                    raise ConnectionLost(_CLOSED_BY_PEER + (" within a message" if self._begun else ""))
+                    if self._begun:
+                        raise ConnectionLost(f"{_CLOSED_BY_PEER} within a message")
+                    raise StreamEnded(_CLOSED_BY_PEER)
                 self._begun += data
         except OSError as error:
             raise loss_of(error, "connection lost") from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import struct
+from collections.abc import Mapping
 from typing import NamedTuple
 
 try:
@@ -19,7 +20,7 @@ try:
 except ImportError:  # a platform for which the library is not compiled
     from websockets.utils import apply_mask
 
-from stt_load.carriers import CONNECTION_NAME
+from stt_load.carriers import CONNECTION_NAME, FRAME_MS, FRAME_NUMBER, MESSAGE_NUMBER
 from stt_load.dialects.events import Message
 
 TEXT, BINARY, CLOSE = 0x1, 0x2, 0x8  # opcodes, section 11.8
@@ -29,6 +30,12 @@ _ONE_BYTE_LENGTHS, _TWO_BYTE_LENGTHS = 126, 1 << 16
 _SERVER_HEADERS = {_FIN | opcode: opcode for opcode in (TEXT, BINARY, CLOSE)}
 _TWO_BYTE_LENGTH = 126
 _NORMAL_CLOSURE = (1000).to_bytes(2)
+_PLACES = {
+    CONNECTION_NAME: "%(name)b",
+    MESSAGE_NUMBER: "%(message)d",
+    FRAME_NUMBER: "%(frame)d",
+    FRAME_MS: "%(ms)d",
+}
 
 
 class ClientFrame:
@@ -51,18 +58,23 @@ class ClientFrame:
         return self._payload.decode() if self.opcode == TEXT else self._payload
 
 
-class NamedFrame:
-    """One text message in which each connection has a name of its own, in the place of `CONNECTION_NAME`."""
+class CallFrame:
+    """One text message in which each connection puts what it alone knows, as `carriers.CALL_WEBSOCKET` names it.
+    `is_audio`: it is one of the frames that are counted."""
 
-    __slots__ = ("_parts", "message")
+    __slots__ = ("_template", "is_audio", "message")
 
     def __init__(self, message: str) -> None:
         self.message = message
-        self._parts = message.encode().split(CONNECTION_NAME.encode())
+        self.is_audio = FRAME_NUMBER in message
+        template = message.replace("%", "%%")
+        for placeholder, place in _PLACES.items():
+            template = template.replace(placeholder, place)
+        self._template = template.encode()
 
-    def named(self, name: bytes) -> ClientFrame:
-        """The frame of one connection."""
-        return ClientFrame(name.join(self._parts), TEXT)
+    def numbered(self, values: Mapping[bytes, object]) -> ClientFrame:
+        """The frame as one connection sends it. `values`: those of `name`, `message`, `frame` and `ms`."""
+        return ClientFrame(self._template % values, TEXT)
 
 
 @functools.lru_cache(maxsize=64)

@@ -11,12 +11,11 @@ from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
 from stt_load.clock import Clock
 from stt_load.config import RunConfig
+from stt_load.conversation.dialect import ConversationDialect
 from stt_load.conversation.microphone import Frame, MicrophoneFrames
-from stt_load.conversation.realtime import ConversationDialect
 from stt_load.conversation.session import Turn, TurnRules
 from stt_load.credentials import Credentials
-from stt_load.dialects import realtime_events as realtime
-from stt_load.dialects.events import Event, Message
+from stt_load.dialects.events import Event, Message, SilentAudio, SpeechAudio
 from stt_load.net.tcp import MakeSocket
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.greenlet_driver import greenlet_driver, plain_socket
@@ -95,7 +94,7 @@ class TurnAttempt:
         self._connection = connection
         self._turn = turn
         self._clock = clock
-        self._watch: Watcher | None = None if show is None else partial(_tell, show, turn)
+        self._watch: Watcher | None = None if show is None else _Teller(show, turn)
 
     @property
     def state(self) -> str:
@@ -141,11 +140,25 @@ def _turn(
     return Turn(dialect, audio, MicrophoneFrames(audio, silence), rules, clock())
 
 
-def _tell(show: Show, turn: Turn, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
-    """Shows a message with its time; not the caller's frames, of which there are ten a second."""
-    if direction == ">" and realtime.APPEND in str(message)[:60]:
-        return
-    zero_s = turn.speech_end_at_s
-    when = " " * 9 if zero_s is None else f"{at_s - zero_s:+9.3f}"
-    kinds = ", ".join(type(event).__name__ for event in events)
-    show(f"{when} {direction} {shown_text(message)}" + (f"   ({kinds})" if kinds else ""))
+class _Teller:
+    """Shows what goes over the wire with its time: not the caller's frames, of which there are up to fifty a second; of
+    as many that a telephone line brings, the first with sound and the first without."""
+
+    def __init__(self, show: Show, turn: Turn) -> None:
+        self._show = show
+        self._turn = turn
+        self._latest: tuple[type[Event], ...] = ()
+
+    def __call__(self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
+        dialect = self._turn.dialect
+        if direction == ">" and dialect.is_frame(message):
+            return
+        kinds = tuple(type(event) for event in events)
+        is_more = dialect.is_line and kinds == self._latest and kinds in ((SpeechAudio,), (SilentAudio,))
+        self._latest = kinds if direction == "<" else self._latest
+        if is_more:
+            return
+        zero_s = self._turn.speech_end_at_s
+        when = " " * 9 if zero_s is None else f"{at_s - zero_s:+9.3f}"
+        names = ", ".join(kind.__name__ for kind in kinds)
+        self._show(f"{when} {direction} {shown_text(message)}" + (f"   ({names})" if names else ""))

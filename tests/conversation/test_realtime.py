@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from stt_load.conversation.realtime import CONVERSATIONS, ConversationDialect, SpeachesConversation
+from stt_load.conversation.realtime import RealtimeConversation, SpeachesConversation
+from stt_load.conversation.registry import CONVERSATIONS
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import AudioLength, End, Settings
 from stt_load.dialects.events import (
@@ -27,12 +28,12 @@ PCM = b"\x01\x00" * 4
 DELTA = base64.b64encode(PCM).decode()
 
 
-def made(end: End = "server", *given: str, name: str = "conversation-openai") -> ConversationDialect:
+def made(end: End = "server", *given: str, name: str = "conversation-openai") -> RealtimeConversation:
     row = CONVERSATIONS[name]
     return row.dialect(Settings(row.parse_options(given), end, Credentials("s3cret")))
 
 
-def update_of(dialect: ConversationDialect) -> dict[str, object]:
+def update_of(dialect: RealtimeConversation) -> dict[str, object]:
     return json.loads(dialect.connect("ws://x/v1/realtime").first_messages[0])["session"]
 
 
@@ -176,6 +177,6 @@ def test_errors_about_what_was_asked_refuse_and_later_ones_are_got_over_unless_t
 
 
 def test_its_messages_are_known_for_its_own() -> None:
-    assert ConversationDialect.recognises('{"type":"response.audio.delta","delta":""}')
-    assert not ConversationDialect.recognises('{"type":"session.created"}')
-    assert not ConversationDialect.recognises(b"\x00")
+    assert RealtimeConversation.recognises('{"type":"response.audio.delta","delta":""}')
+    assert not RealtimeConversation.recognises('{"type":"session.created"}')
+    assert not RealtimeConversation.recognises(b"\x00")

@@ -14,7 +14,7 @@ import pytest
 from fakes import FRAME, START_S, FakeClock, FakeDriver, ScriptedTransport, clip, record_of
 
 from stt_load.conversation.microphone import MicrophoneFrames
-from stt_load.conversation.realtime import ConversationDialect
+from stt_load.conversation.realtime import RealtimeConversation
 from stt_load.conversation.session import Turn, TurnRules
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import End, Settings
@@ -52,7 +52,7 @@ def converse(
     """One turn, from the dial to its end."""
     clock = FakeClock()
     connection = ScriptedTransport(clock, [(READY_S, UPDATED), *arrivals], **transport)
-    dialect = ConversationDialect(Settings({"sample_rate": RATE_HZ}, end, Credentials("s3cret")))
+    dialect = RealtimeConversation(Settings({"sample_rate": RATE_HZ}, end, Credentials("s3cret")))
     encoded = encode_clip(clip(), FRAME, 0.0, dialect)
     (silent,) = dialect.encode(bytes(FRAME.frame_bytes))
     frames = MicrophoneFrames(encoded, (dialect.carrier.prepared_class()(silent),))
@@ -226,7 +226,7 @@ def test_frames_that_our_own_side_sent_late_are_pacing_lag_and_count_against_the
 
 def test_a_turn_that_is_cut_says_so() -> None:
     clock = FakeClock()
-    dialect = ConversationDialect(Settings({"sample_rate": RATE_HZ}))
+    dialect = RealtimeConversation(Settings({"sample_rate": RATE_HZ}))
     encoded = encode_clip(clip(), FRAME, 0.0, dialect)
     turn = Turn(dialect, encoded, MicrophoneFrames(encoded, ()), TurnRules(), clock())
     turn.on_open(START_S)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from stt_load.audio.line_codecs import MULAW
 from stt_load.dialects.events import Message
-from stt_load.dialects.twilio_media import RATE_HZ
+from stt_load.dialects.twilio_messages import RATE_HZ
 from stt_load.dialects.wire import interim_text, try_object
 from stt_load.server.server_dialect import (
     Close,

@@ -1,0 +1,52 @@
+"""What voice agents behind a telephone have in common: a line is open as long as the call, and carries sound alone.
+
+- Nothing tells that an answer begins or ends: see `heard_answer.py`. The options say how long it has to be quiet.
+- Many agents greet the caller before it has said anything. With `greeting=true` a caller waits for that.
+- A frame goes out every 20 ms for as long as the call lasts, and silence while the caller listens.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from stt_load.conversation.dialect import ConversationDialect
+from stt_load.conversation.heard_answer import HeardAnswer
+from stt_load.conversation.line import LineAudio
+from stt_load.dialects.base import Capabilities
+from stt_load.dialects.events import Message, SilentAudio, SpeechAudio
+from stt_load.dialects.options import DialectOption
+from stt_load.option_values import parse_milliseconds, parse_yes_or_no
+
+GREETING = DialectOption(
+    "greeting", "false", "true: the agent speaks first, and a caller waits for that", parse_yes_or_no
+)
+QUIET = DialectOption("quiet_ms", "2000", "of quiet, after which an answer has ended", parse_milliseconds)
+
+
+class TelephoneDialect(ConversationDialect):
+    """One call. `line_audio`: how the audio is made that the server sent last."""
+
+    is_line = True
+    options: ClassVar[tuple[DialectOption, ...]] = (GREETING, QUIET)
+    line_audio: LineAudio
+
+    def telephone_capabilities(self, **more: Any) -> Capabilities:
+        return Capabilities(
+            frame_ms=(20, 20),
+            has_ready=bool(self.option["greeting"]),
+            ends=("server",),
+            trailing_silence_s=0.0,
+            many_utterances=True,
+            **more,
+        )
+
+    def new_answer(self) -> HeardAnswer:
+        return HeardAnswer(lambda: self.line_audio, self.option["quiet_ms"] / 1_000, self.mark_played)
+
+    def audio_event(self, data: bytes) -> SpeechAudio | SilentAudio:
+        """What audio of the server means: whether it sounds."""
+        return SpeechAudio(data) if self.line_audio.has_sound(data) else SilentAudio(data)
+
+    def mark_played(self, name: str) -> Message:
+        """Says that a `PlaybackMark` is reached. Only where there are any."""
+        raise NotImplementedError
