@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from stt_load.dialects.events import (
     AnswerBegins,
@@ -43,6 +43,8 @@ class Answer(ABC):
         self.first_heard_s: float | None = None
         self.ending: Ending | None = None
         self._arrivals: list[AudioArrival] = []  # of its audio, seconds after the end of speech
+
+    refills: ClassVar[bool] = False  # its player, of which `play` knows
 
     @abstractmethod
     def on_event(self, at_s: float, event: Event) -> bool:
@@ -112,7 +114,7 @@ class Answer(ABC):
     def figures(self) -> dict[str, Any]:
         """Fields of the record, of an answer that was heard."""
         assert self.first_heard_s is not None
-        playback = play(self._arrivals, self._bytes_per_s)
+        playback = play(self._arrivals, self._bytes_per_s, self.refills)
         return {
             "voice_to_voice_s": self.first_heard_s - self.speech_end_at_s,
             "barge_in_stop_s": self._barge_in_stop_s,

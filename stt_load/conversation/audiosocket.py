@@ -57,7 +57,9 @@ class AudioSocketConversation(TelephoneDialect):
     carrier = TCP
     options: ClassVar[tuple[DialectOption, ...]] = (
         *TelephoneDialect.options,
-        DialectOption("sample_rate", "8000", "of what is sent, Hz; others need Asterisk 22 or so", parse_audio_rate),
+        DialectOption(
+            "sample_rate", "8000", "of what is sent, Hz; others than 8000 need an Asterisk of 2025", parse_audio_rate
+        ),
     )
     unconfirmed: ClassVar[tuple[str, ...]] = (
         "read from the source of Asterisk and of the library in Go; no agent that Asterisk calls was measured",

@@ -29,6 +29,8 @@ class HeardAnswer(Answer):
     """The answer of one turn over a line. `line_audio`: how the latest audio is made. `quiet_s`: of how much quiet a
     caller concludes that the answer has ended. `played`: the message that a mark was reached."""
 
+    refills = True
+
     def __init__(self, line_audio: Callable[[], LineAudio], quiet_s: float, played: Callable[[str], Message]) -> None:
         super().__init__(line_audio().bytes_per_s)
         self._line_audio = line_audio

@@ -217,7 +217,7 @@ class Turn:
             self._speak(schedule.n_sent, answer.end_greeting())
         break_in_s = self._breaks_in_at_s
         if break_in_s is not None and now_s >= break_in_s:
-            self._break_in(schedule)
+            self._break_in(schedule, break_in_s)
         if self._owes_cancel and answer.onset_s is not None and now_s >= answer.onset_s:
             self._owes_cancel = False
             if not answer.is_ended:
@@ -228,8 +228,9 @@ class Turn:
         elif now_s >= self.deadline_s:
             self._end(Outcome.TIMED_OUT, self._missing)
 
-    def _break_in(self, schedule: Schedule) -> None:
-        number = schedule.n_sent
+    def _break_in(self, schedule: Schedule, at_s: float) -> None:
+        """The caller speaks over the answer, with the first frame that begins then, or later."""
+        number = max(schedule.n_sent, _frames_until(at_s, schedule))
         self._frames.speak_over(number)
         self._answer.onset_s = schedule.stream_start_s + number * schedule.frame_s + self._frames.onset_s
         self._owes_cancel = self.dialect.interrupts
@@ -255,8 +256,7 @@ class Turn:
 
     def _send_until(self, at_s: float, schedule: Schedule) -> SendFrames:
         """Frames of the microphone up to that moment, and the one that is due next in any case."""
-        due = math.ceil((at_s - schedule.stream_start_s) / schedule.frame_s - 1e-9)
-        until = max(schedule.n_sent + 1, due)
+        until = max(schedule.n_sent + 1, _frames_until(at_s, schedule))
         if not self._is_finalised:
             until = min(until, self._audio.n_before_end)
         return SendFrames(min(until, schedule.n_frames))
@@ -360,3 +360,8 @@ class Turn:
         clip, schedule, first = self._audio.clip, self.schedule, self._first_frame
         sent_s = 0.0 if schedule is None or first is None else (schedule.n_sent - first) * schedule.frame_s
         return max(0.0, min(sent_s, clip.speech_end_s) - clip.speech_start_s)
+
+
+def _frames_until(at_s: float, schedule: Schedule) -> int:
+    """How many frames have begun by then."""
+    return math.ceil((at_s - schedule.stream_start_s) / schedule.frame_s - 1e-9)

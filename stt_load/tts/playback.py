@@ -34,23 +34,24 @@ class Playback:
     stall_s: float  # how long it was silent for that, in all
 
 
-def play(arrivals: Sequence[AudioArrival], bytes_per_s: float) -> Playback:
+def play(arrivals: Sequence[AudioArrival], bytes_per_s: float, refills: bool = False) -> Playback:
     """Plays what arrived, at `bytes_per_s`: of a compressed file the mean, since nothing says which byte holds which
-    second."""
-    held_s, empty_at_s = 0.0, None
+    second. `refills`: a player that ran dry waits until it holds `PREBUFFER_S` again, as telephones do. Where audio
+    comes at the pace of speech, one that doesn't would run dry with every packet from then on."""
+    held_s, empty_at_s, dry_since_s = 0.0, None, None
     underruns, stall_s = 0, 0.0
     for arrival in arrivals:
         audio_s = arrival.n_bytes / bytes_per_s
-        if empty_at_s is None:
-            held_s += audio_s
-            if held_s >= PREBUFFER_S:
-                empty_at_s = arrival.at_s + held_s
-            continue
-        if arrival.at_s > empty_at_s:
+        if empty_at_s is not None and arrival.at_s > empty_at_s:
             underruns += 1
-            stall_s += arrival.at_s - empty_at_s
-            empty_at_s = arrival.at_s
-        empty_at_s += audio_s
+            dry_since_s, empty_at_s, held_s = empty_at_s, None, 0.0 if refills else PREBUFFER_S
+        if empty_at_s is not None:
+            empty_at_s += audio_s
+            continue
+        held_s += audio_s
+        if held_s >= PREBUFFER_S:
+            empty_at_s = arrival.at_s + (held_s if refills or dry_since_s is None else audio_s)
+            stall_s += 0.0 if dry_since_s is None else arrival.at_s - dry_since_s
     return Playback(underruns, stall_s)
 
 
