@@ -32,14 +32,15 @@ class Answer(ABC):
 
     `speech_end_at_s`: when the caller has finished; infinity as long as it has not begun. What began before is no
     answer to what it said: it is counted, in `n_early`. `onset_s`: when the caller broke in; None where it did not.
-    `first_heard_s`: when the caller hears the first of the answer. `ending`: how the turn ends for what became of its
-    answer, None as long as nothing has.
+    `said_over_at_s`: when it has finished with that. `first_heard_s`: when the caller hears the first of the answer.
+    `ending`: how the turn ends for what became of its answer, None as long as nothing has.
     """
 
     def __init__(self, bytes_per_s: float) -> None:
         self._bytes_per_s = bytes_per_s
         self.speech_end_at_s = math.inf
         self.onset_s: float | None = None
+        self.said_over_at_s = math.inf
         self.first_heard_s: float | None = None
         self.ending: Ending | None = None
         self._arrivals: list[AudioArrival] = []  # of its audio, seconds after the end of speech

@@ -24,6 +24,9 @@ from stt_load.errors import Outcome
 from stt_load.session.outcomes import Ending
 from stt_load.tts.playback import PREBUFFER_S, AudioArrival
 
+_SHORT_PAUSE_S = 0.5
+"""Of a caller who broke in, and has finished with that: sound after so much quiet is taken for the answer to it."""
+
 
 class HeardAnswer(Answer):
     """The answer of one turn over a line. `line_audio`: how the latest audio is made. `quiet_s`: of how much quiet a
@@ -41,6 +44,7 @@ class HeardAnswer(Answer):
         self._n_greetings = 0
         self._sound: Sound | None = None  # with which the answer begins
         self._silent: list[AudioArrival] = []  # no part of the answer, unless sound follows
+        self._stopped_at_s: float | None = None  # for a caller who broke in, and was answered since
         self._is_cleared = False  # what comes is no more of it
 
     def on_event(self, at_s: float, event: Event) -> bool:
@@ -62,6 +66,10 @@ class HeardAnswer(Answer):
     def _on_sound(self, at_s: float, data: bytes) -> None:
         audio = self._line_audio()
         length_s, (from_s, to_s) = len(data) / audio.bytes_per_s, audio.sound_in(data)
+        quiet_from_s, begins_s = self._line.quiet_from_s, max(at_s, self._line.empty_at_s) + from_s
+        if begins_s >= self.said_over_at_s and quiet_from_s is not None and begins_s - quiet_from_s >= _SHORT_PAUSE_S:
+            self._stopped_at_s = self._stopped_at_s or quiet_from_s
+            return
         self._line.play(at_s, length_s, (from_s, to_s))
         sound = self._line.sounds[-1]
         if self._sound is None and sound.from_s >= self.speech_end_at_s:
@@ -126,7 +134,9 @@ class HeardAnswer(Answer):
         quiet_from_s = self._line.quiet_from_s
         if self.first_heard_s is None or quiet_from_s is None:
             return None
-        return quiet_from_s + self._quiet_s if self.onset_s is None else max(quiet_from_s, self.onset_s) + PAUSE_S
+        if self.onset_s is None:
+            return quiet_from_s + self._quiet_s
+        return self._stopped_at_s or max(quiet_from_s, self.onset_s) + PAUSE_S
 
     def breaks_in_at_s(self, heard_s: float) -> float | None:
         """None too in a pause of the answer: it may have ended."""

@@ -232,7 +232,9 @@ class Turn:
         """The caller speaks over the answer, with the first frame that begins then, or later."""
         number = max(schedule.n_sent, _frames_until(at_s, schedule))
         self._frames.speak_over(number)
-        self._answer.onset_s = schedule.stream_start_s + number * schedule.frame_s + self._frames.onset_s
+        answer, clip = self._answer, self._audio.clip
+        answer.onset_s = schedule.stream_start_s + number * schedule.frame_s + self._frames.onset_s
+        answer.said_over_at_s = answer.onset_s + clip.speech_end_s - clip.speech_start_s
         self._owes_cancel = self.dialect.interrupts
 
     @property

@@ -182,6 +182,26 @@ def test_over_audiosocket_an_answer_that_is_spoken_over_stops_with_its_last_soun
     assert record.barge_in_stop_s == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize(
+    ("name", "arrivals"),
+    [
+        (TWILIO, [(1.0, media(loud(5.0))), (1.9, CLEAR), (2.6, media(loud(3.0)))]),
+        (AUDIOSOCKET, [*paced(1.0, loud(0.9)), *paced(2.6, loud(3.0))]),
+    ],
+)
+def test_a_quick_answer_to_a_caller_who_broke_in_is_not_the_one_that_it_broke_in_on(
+    name: str, arrivals: Arrivals
+) -> None:
+    """It has finished with that at 2.0, and is answered at 2.6."""
+    record, _ = call(name, arrivals, barge_in_s=0.5)
+    assert (record.outcome, record.barge_in_stop_s) == (Outcome.OK, pytest.approx(0.4))
+
+
+def test_sound_after_a_clear_has_not_stopped() -> None:
+    record, _ = call(TWILIO, [(1.0, media(loud(5.0))), (1.7, CLEAR), (1.8, media(loud(0.4)))], barge_in_s=0.5)
+    assert record.barge_in_stop_s == pytest.approx(2.2 - 1.5)
+
+
 def test_nobody_breaks_in_on_an_answer_that_is_quiet_by_then() -> None:
     record, transport = call(AUDIOSOCKET, paced(1.0, loud(0.3) + silent(3.0)), barge_in_s=0.5)
     assert (record.outcome, record.barge_in_stop_s) == (Outcome.OK, None)

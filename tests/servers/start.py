@@ -45,3 +45,8 @@ def start_speech_stream(*flags: str) -> ServerProcess:
 def start_talker(*flags: str) -> ServerProcess:
     """A server on a free port that converses over OpenAI Realtime, as its flags say."""
     return start_test_server("talker", *flags)
+
+
+def start_phone_agent(line: str, *flags: str) -> ServerProcess:
+    """A voice agent on a free port that Twilio or Asterisk would call, as its flags say."""
+    return start_test_server("phone_agent", "--line", line, *flags)

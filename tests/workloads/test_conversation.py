@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import gevent
 import pytest
 from fakes import clip as loud_clip
 from fakes import record_of
-from servers.start import start_talker
+from servers.start import start_phone_agent, start_talker
 
 from stt_load.audio.clip import Clip
 from stt_load.config import RunConfig, parse_options
@@ -84,6 +85,33 @@ def test_callers_who_break_in_are_timed_until_the_server_has_stopped(who: str, t
         # The server was told, or heard it, after the onset, and stopped 0.3 s later, by its own stamps.
         took_s = truth["done_s"] - truth["told_to_stop_s"]
         assert record.barge_in_stop_s >= took_s - 0.1 * 0.9 - ROUNDING_S
+
+
+def test_agents_behind_a_telephone_are_timed_by_what_is_heard_of_them(tmp_path: Path) -> None:
+    """They speak first for 0.3 s, and stop 0.3 s after they hear that they are spoken over, by their own stamps. Ten
+    callers over each kind of line."""
+    clip = Clip("c", "words", SPEECH.samples[: round(0.6 * 8_000)], 8_000, 0.0, 0.6)
+    more = {"frame_ms": "20", "dialect_option": ["greeting=true"], "timeout": "60", "barge_in": "0.3s"}
+    with ExitStack() as servers:
+        greenlets = []
+        for line in ("twilio", "audiosocket"):
+            flags = ("--greeting", "0.3", "--answer", "20", "--stops-after", "0.3", "--truth", str(tmp_path / line))
+            url = servers.enter_context(start_phone_agent(line, *flags)).url
+            config = parse_options({"dialect": f"conversation-{line}", "stt_url": url, **more})
+            workload = ConversationWorkload(config, [clip], NO_CREDENTIALS)
+            attempts = [workload.new_attempt(Caller(0, number, 1), clip, False) for number in range(10)]
+            greenlets += [gevent.spawn(lambda attempt=attempt: record_of(*attempt.run())) for attempt in attempts]
+        gevent.joinall(greenlets, timeout=PATIENCE_S, raise_error=True)
+    for record in (greenlet.value for greenlet in greenlets):
+        assert record.outcome == Outcome.OK, record.error
+        assert (record.early_answers, record.wer, record.text) == (0, None, "")
+        assert record.voice_to_voice_s is not None and record.voice_to_voice_s >= 0.5 + 0.2 - 0.02 - ROUNDING_S
+        assert record.barge_in_stop_s is not None and record.barge_in_stop_s >= 0.1 + 0.3 - 0.02 - ROUNDING_S
+    for line in ("twilio", "audiosocket"):
+        truths = [json.loads(text) for text in (tmp_path / line).read_text().splitlines()]
+        took_s = [truth["ended_s"] - truth["told_to_stop_s"] for truth in truths if truth["told_to_stop_s"]]
+        assert len(took_s) == 10, "an answer that follows is cut by the hang-up"
+        assert min(took_s) >= 0.3 - ROUNDING_S
 
 
 @pytest.fixture(scope="module", params=["ga", "beta"])
