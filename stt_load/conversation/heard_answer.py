@@ -102,7 +102,8 @@ class HeardAnswer(Answer):
         if self.onset_s is None and unplayed_s > PREBUFFER_S:
             said = f"the server hung up {unplayed_s:.2f} s before its answer was played to the end"
             return Ending(Outcome.DISCONNECTED, said)
-        self._on_clear(at_s)
+        if self.onset_s is not None:
+            self._on_clear(at_s)
         return Ending(Outcome.OK)
 
     @property
@@ -121,6 +122,8 @@ class HeardAnswer(Answer):
         return self._line.sounds[0].from_s
 
     def replies(self, now_s: float) -> Sequence[Message]:
+        if not self._marks:
+            return ()
         reached = [name for at_s, name in self._marks if at_s <= now_s]
         del self._marks[: len(reached)]  # they are reached in their order
         return [self._played(name) for name in reached]

@@ -46,6 +46,8 @@ class LineAudio:
     def sound_in(self, data: bytes) -> tuple[float, float]:
         """From when to when audio that has sound sounds, seconds from its beginning, in steps of 20 ms."""
         step = round(self.rate_hz * _PIECE_S) * self.sample_bytes
+        if len(data) <= step:
+            return 0.0, len(data) / self.bytes_per_s
         places = range(0, len(data), step)
         first = next(place for place in places if self.has_sound(data[place : place + step]))
         last = next(place for place in reversed(places) if self.has_sound(data[place : place + step]))
@@ -74,18 +76,15 @@ class Sound:
 
 class Line:
     """The end of a line at which it is heard. `sounds`: in order, with pauses of `PAUSE_S` at least between them, or a
-    clear. `empty_at_s`: when all that has come is played."""
+    clear. `quiet_from_s`: when the latest ends, as far as is known; None before the first. `empty_at_s`: when all that
+    has come is played."""
 
     def __init__(self) -> None:
         self.sounds: list[Sound] = []
+        self.quiet_from_s: float | None = None
         self.empty_at_s = -math.inf
         self._idle_s = 0.0  # since the latest sound
         self._is_cut = False  # what comes is another sound, whatever the pause
-
-    @property
-    def quiet_from_s(self) -> float | None:
-        """When the latest sound ends, as far as is known; None before the first."""
-        return self.sounds[-1].to_s if self.sounds else None
 
     def play(self, at_s: float, length_s: float, sound: tuple[float, float] | None = None) -> None:
         """Takes audio that came at `at_s`. `sound`: from when to when it sounds, seconds from its beginning."""
@@ -101,7 +100,7 @@ class Line:
         else:
             self.sounds.append(Sound(from_s, to_s))
             self._is_cut = False
-        self._idle_s = 0.0
+        self._idle_s, self.quiet_from_s = 0.0, to_s
 
     def clear(self, at_s: float) -> float:
         """Throws away what is not played yet; gives how long that was, seconds."""
@@ -111,5 +110,6 @@ class Line:
             self.sounds.pop()
         if self.sounds:
             self.sounds[-1].to_s = min(self.sounds[-1].to_s, at_s)
+        self.quiet_from_s = self.sounds[-1].to_s if self.sounds else None
         self._is_cut = True
         return cleared_s

@@ -1038,7 +1038,8 @@ FIGURES: tuple[Figure, ...] = (
         field="barge_in_stop_s",
         unit=Unit.SECONDS,
         source=Source.COMPLETED,
-        meaning="the caller speaks over the answer → the server has told that it stopped, and its last audio is there",
+        meaning="the caller speaks over the answer → the server has told that it stopped and its last audio is there; "
+        "over a telephone line: nothing of it is heard",
         kinds=CONVERSATIONS,
         has_slo=True,
         csv=_csv("barge_in_stop", "p50", "p95", "max"),

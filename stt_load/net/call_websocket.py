@@ -4,15 +4,18 @@ all callers."""
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Sequence
 from typing import Any
 
+from stt_load.carriers import CONNECTION_NAME, FRAME_MS, FRAME_NUMBER, MESSAGE_NUMBER
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost
+from stt_load.net.tcp import MakeSocket
 from stt_load.net.transport import Arrival
 from stt_load.net.websocket import WebSocketTransport
-from stt_load.session.websocket_frames import CallFrame
+from stt_load.session.websocket_frames import CallFrame, ClientFrame
 
 _NAME_BYTES = 16
 _FRAME_MS = 20  # what every telephone system sends at a time
@@ -22,15 +25,17 @@ class CallWebSocketTransport(WebSocketTransport):
     """One websocket connection, with a name of its own, 32 hexadecimal digits, and with numbers for all that is sent
     over it: see `carriers.CALL_WEBSOCKET`. It says the `last_messages` of its `Connect` before it closes."""
 
-    __slots__ = ("_last_messages", "_values")
+    __slots__ = ("_last_messages", "_n_frames", "_n_messages", "_values")
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
+        super().__init__(checks_certificate, make_socket)
         self._last_messages: Sequence[Message] = ()
+        self._values: dict[str, bytes] = {}
+        self._n_messages = self._n_frames = 0
 
     def dial(self, target: Connect) -> None:
-        name = os.urandom(_NAME_BYTES).hex().encode()
-        self._values: dict[bytes, Any] = {b"name": name, b"message": 0, b"frame": 1, b"ms": 0}
+        self._values = {CONNECTION_NAME: os.urandom(_NAME_BYTES).hex().encode()}
+        self._n_messages = self._n_frames = 0
         self._last_messages = target.last_messages
         super().dial(target)
 
@@ -41,14 +46,15 @@ class CallWebSocketTransport(WebSocketTransport):
     def send_frame(self, frame: Sequence[Any]) -> bool:
         return super().send_frame([self._numbered(message) for message in frame])
 
-    def _numbered(self, message: CallFrame) -> Any:
+    def _numbered(self, message: CallFrame) -> ClientFrame:
         values = self._values
-        numbered = message.numbered(values)
-        values[b"message"] += 1
+        values[MESSAGE_NUMBER] = b"%d" % self._n_messages
+        self._n_messages += 1
         if message.is_audio:
-            values[b"frame"] += 1
-            values[b"ms"] += _FRAME_MS
-        return numbered
+            values[FRAME_MS] = b"%d" % (_FRAME_MS * self._n_frames)
+            self._n_frames += 1
+            values[FRAME_NUMBER] = b"%d" % self._n_frames
+        return message.numbered(values)
 
     def receive(self) -> Arrival | None:
         try:

@@ -11,6 +11,7 @@ halves of messages, close frames that say more than that all is well.
 from __future__ import annotations
 
 import functools
+import re
 import struct
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -30,12 +31,7 @@ _ONE_BYTE_LENGTHS, _TWO_BYTE_LENGTHS = 126, 1 << 16
 _SERVER_HEADERS = {_FIN | opcode: opcode for opcode in (TEXT, BINARY, CLOSE)}
 _TWO_BYTE_LENGTH = 126
 _NORMAL_CLOSURE = (1000).to_bytes(2)
-_PLACES = {
-    CONNECTION_NAME: "%(name)b",
-    MESSAGE_NUMBER: "%(message)d",
-    FRAME_NUMBER: "%(frame)d",
-    FRAME_MS: "%(ms)d",
-}
+_PLACEHOLDER = re.compile("|".join(map(re.escape, (CONNECTION_NAME, MESSAGE_NUMBER, FRAME_NUMBER, FRAME_MS))))
 
 
 class ClientFrame:
@@ -62,19 +58,17 @@ class CallFrame:
     """One text message in which each connection puts what it alone knows, as `carriers.CALL_WEBSOCKET` names it.
     `is_audio`: it is one of the frames that are counted."""
 
-    __slots__ = ("_template", "is_audio", "message")
+    __slots__ = ("_placeholders", "_template", "is_audio", "message")
 
     def __init__(self, message: str) -> None:
         self.message = message
         self.is_audio = FRAME_NUMBER in message
-        template = message.replace("%", "%%")
-        for placeholder, place in _PLACES.items():
-            template = template.replace(placeholder, place)
-        self._template = template.encode()
+        self._placeholders = _PLACEHOLDER.findall(message)
+        self._template = _PLACEHOLDER.sub("%b", message.replace("%", "%%")).encode()
 
-    def numbered(self, values: Mapping[bytes, object]) -> ClientFrame:
-        """The frame as one connection sends it. `values`: those of `name`, `message`, `frame` and `ms`."""
-        return ClientFrame(self._template % values, TEXT)
+    def numbered(self, values: Mapping[str, bytes]) -> ClientFrame:
+        """The frame as one connection sends it. `values`: what stands for each placeholder."""
+        return ClientFrame(self._template % tuple(map(values.__getitem__, self._placeholders)), TEXT)
 
 
 @functools.lru_cache(maxsize=64)
