@@ -33,8 +33,10 @@ class Answer(ABC):
     `speech_end_at_s`: when the caller has finished; infinity as long as it has not begun. What began before is no
     answer to what it said: it is counted, in `n_early`. `onset_s`: when the caller broke in; None where it did not.
     `said_over_at_s`: when it has finished with that. `first_heard_s`: when the caller hears the first of the answer.
-    `ending`: how the turn ends for what became of its answer, None as long as nothing has.
+    `ending`: how the turn ends for what became of its answer, None as long as nothing has. `refills`: what `play` does.
     """
+
+    refills: ClassVar[bool] = False
 
     def __init__(self, bytes_per_s: float) -> None:
         self._bytes_per_s = bytes_per_s
@@ -44,8 +46,6 @@ class Answer(ABC):
         self.first_heard_s: float | None = None
         self.ending: Ending | None = None
         self._arrivals: list[AudioArrival] = []  # of its audio, seconds after the end of speech
-
-    refills: ClassVar[bool] = False  # its player, of which `play` knows
 
     @abstractmethod
     def on_event(self, at_s: float, event: Event) -> bool:
@@ -57,7 +57,8 @@ class Answer(ABC):
 
     @property
     @abstractmethod
-    def n_early(self) -> int: ...
+    def n_early(self) -> int:
+        """How many answers began before the caller had finished."""
 
     @property
     def greeted_at_s(self) -> float | None:
@@ -110,7 +111,8 @@ class Answer(ABC):
 
     @property
     @abstractmethod
-    def _answer_s(self) -> float: ...
+    def _answer_s(self) -> float:
+        """How long its audio is."""
 
     def figures(self) -> dict[str, Any]:
         """Fields of the record, of an answer that was heard."""
@@ -186,10 +188,6 @@ class NamedAnswer(Answer):
     @property
     def n_early(self) -> int:
         return len(self._early)
-
-    def end_greeting(self) -> float:
-        """The caller has heard that, and says its clip now. Gives when it began."""
-        raise NotImplementedError
 
     @property
     def is_ended(self) -> bool:

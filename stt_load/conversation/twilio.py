@@ -28,7 +28,7 @@ from stt_load.dialects.base import DEFAULTS, Connect, Settings
 from stt_load.dialects.events import Event, Ignored, Message, PlaybackCleared, PlaybackMark
 from stt_load.dialects.options import DialectOption
 from stt_load.dialects.twilio_messages import CONNECTED, PARAMETERS, RATE_HZ, STOP, mark, media, start
-from stt_load.dialects.wire import interim_text, parse_object, shown, try_object, unknown
+from stt_load.dialects.wire import parse_object, shown, try_object, unknown, value_at
 from stt_load.errors import ProtocolError
 
 _AUDIO = mulaw_audio(RATE_HZ)
@@ -67,7 +67,7 @@ class TwilioConversation(TelephoneDialect):
                 data = _payload(body)
                 return (self.audio_event(data),) if data else (Ignored("media without audio"),)
             case "mark":
-                return (PlaybackMark(interim_text(body, "mark", "name")),)
+                return (PlaybackMark(str(value_at(body, "mark", "name") or "")),)
             case "clear":
                 return (PlaybackCleared(),)
         return (unknown(body),)
@@ -84,9 +84,10 @@ class TwilioConversation(TelephoneDialect):
 
 def _payload(body: dict[str, object]) -> bytes:
     """The audio of a message. Raises ProtocolError where there is none."""
-    media = body.get("media")
-    payload = media.get("payload") if isinstance(media, dict) else None
+    payload = value_at(body, "media", "payload")
     try:
-        return base64.b64decode(payload, validate=True)  # type: ignore[arg-type]
-    except (binascii.Error, TypeError, ValueError):
-        raise ProtocolError(f"media without a payload of base64: {shown(body)}") from None
+        if isinstance(payload, str):
+            return base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    raise ProtocolError(f"media without a payload of base64: {shown(body)}")
