@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from stt_load.cli.locust_child import run_locust
 from stt_load.cli.run import (
@@ -23,7 +25,7 @@ from stt_load.cli.run import (
     with_options,
     with_process_options,
 )
-from stt_load.comparison.conditions import AXES, Condition, conditions_of
+from stt_load.comparison.conditions import AXES, Condition, conditions_of, repeated_values
 from stt_load.comparison.matrix import Matrix, Row, read_row
 from stt_load.comparison.matrix_forms import matrix_html, matrix_json, print_matrix
 from stt_load.config import RunConfig, parse_options
@@ -33,6 +35,7 @@ from stt_load.options import OPTIONS, PlanKind
 from stt_load.process.atomic_file import write_atomically
 from stt_load.process.ending_signals import hearing, leave_before_start
 from stt_load.process.standard_streams import require_output
+from stt_load.report.raw_files import RUN
 
 _DEFAULTS = {"concurrency": "1,5,10,20", "hold": "20s", "settle": "2s"}
 _HERE = ("results", "label", "output", "live", "verbose")  # each condition has a folder of its own, the panel is on
@@ -41,6 +44,7 @@ _OF_THE_RUNS = tuple(name for name in ALL_OPTIONS if name not in (*_HERE, *_NO_L
 _MEASURED = (ExitCode.FINE, ExitCode.SLO_MISSED, ExitCode.NOT_BELIEVABLE)
 _UNLIMITED_WER = "wer<1000%"
 _DATA, _PAGE = "matrix.json", "matrix.html"
+_TYPED = ParameterSource.COMMANDLINE
 
 
 @click.command("matrix", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -65,8 +69,10 @@ def command(into: str | None, folder: str | None, **options: Any) -> int:
 
     Ends with 3 where not even the fewest callers are held under some condition, with 4 where a run decides nothing.
     """
-    words = click.get_current_context().args
+    context = click.get_current_context()
+    words = context.args
     if folder is not None:
+        _refuse_beside_from(context)
         matrix = _read(Path(folder))
     else:
         place = Path(into) if into else Path("results") / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-matrix"
@@ -76,9 +82,24 @@ def command(into: str | None, folder: str | None, **options: Any) -> int:
     return int(matrix.exit_code)
 
 
+def _refuse_beside_from(context: click.Context) -> None:
+    """Raises ConfigError where something was typed beside --from, which would be without effect."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name != "folder" and context.get_parameter_source(parameter.name or "") is _TYPED
+    ]
+    if given or context.args:
+        raise ConfigError(
+            f"--from: shows what was measured and starts nothing: leave out {', '.join([*given, *context.args])}"
+        )
+
+
 def _run(place: Path, options: dict[str, Any], words: Sequence[str]) -> Matrix:
     """Runs what is not there yet. Raises ConfigError with everything that is wrong before; ends this process with the
     exit code of a run that did not come to its end."""
+    if kind_of(options.get("dialect")) not in TRANSCRIBED:
+        raise ConfigError(f"--dialect {options['dialect']}: a matrix is about transcripts")
     conditions = conditions_of(options)
     contradictions = find_contradictions(options)
     options = with_defaults(options, _DEFAULTS)
@@ -86,9 +107,11 @@ def _run(place: Path, options: dict[str, Any], words: Sequence[str]) -> Matrix:
     with hearing(leave_before_start):
         extra, problems = take_process_words(options, words)
         config = _check(
-            options, conditions, [*problems, *contradictions, *_problems(place, asked, conditions, options)]
+            place, options, conditions, [*problems, *contradictions, *_problems(place, asked, conditions, options)]
         )
         extra = with_enough_processes(extra, config, PlanKind.LADDER)
+    if not (place / _DATA).exists():
+        _write(place, asked, conditions)
     for number, condition in enumerate(conditions, start=1):
         told = f"condition {number} of {len(conditions)}: {condition.in_words()}"
         runs = _folder_of(place, number, condition)
@@ -107,13 +130,17 @@ def _run(place: Path, options: dict[str, Any], words: Sequence[str]) -> Matrix:
     return _write(place, asked, conditions)
 
 
-def _check(options: Mapping[str, Any], conditions: Sequence[Condition], problems: Sequence[str]) -> RunConfig:
+def _check(
+    place: Path, options: Mapping[str, Any], conditions: Sequence[Condition], problems: Sequence[str]
+) -> RunConfig:
     """What the options of the first condition say. Raises ConfigError with what is wrong under any of them, once."""
     found = list(problems)
     configs: list[RunConfig] = []
+    look = partial(check, results_option="into")
     for condition in conditions:
         try:
-            configs.append((parse_options if configs else check)(_options_of(condition, options)))
+            given = _options_of(condition, options) | {"results": str(place)}
+            configs.append((parse_options if configs else look)(given))
         except ConfigError as error:
             found += error.problems
     if found:
@@ -124,12 +151,12 @@ def _check(options: Mapping[str, Any], conditions: Sequence[Condition], problems
 def _problems(
     place: Path, asked: Mapping[str, Any], conditions: Sequence[Condition], options: Mapping[str, Any]
 ) -> list[str]:
-    lines = []
+    lines = repeated_values(options)
     if not any(condition.values for condition in conditions):
         lines.append(f"give at least one of {', '.join(f'--{name}' for name in AXES)}, with several values")
-    if kind_of(options.get("dialect")) not in TRANSCRIBED:
-        lines.append(f"--dialect {options['dialect']}: a matrix is about transcripts")
-    if (place / _DATA).exists() and _read_asked(place) != asked:
+    if (place / RUN).exists():
+        lines.append(f"--into {place}: it is the folder of a run: name one that isn't there yet, or leave --into out")
+    elif (place / _DATA).exists() and _read_asked(place) != asked:
         lines.append(f"--into {place}: its runs were asked for with other options: name another folder")
     return lines
 

@@ -151,12 +151,17 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
     return line
 
 
-def check(options: Mapping[str, Any], problems: Sequence[str] = (), has_server: bool = True) -> RunConfig:
+def check(
+    options: Mapping[str, Any],
+    problems: Sequence[str] = (),
+    has_server: bool = True,
+    results_option: str = "results",
+) -> RunConfig:
     """What the options say. Raises ConfigError with everything that is wrong: `problems`, the options, the world they
-    are to meet."""
+    are to meet, as `find_problems` looks at it."""
     try:
         config = parse_options(options)
-        problems = [*problems, *find_problems(config, has_server)]
+        problems = [*problems, *find_problems(config, has_server, results_option)]
     except ConfigError as error:
         problems = [*problems, *error.problems]
     if problems:

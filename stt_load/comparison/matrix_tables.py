@@ -12,6 +12,7 @@ from stt_load.comparison.matrix import Matrix, Row, Step
 from stt_load.comparison.tables import Tone, TonedCell, TonedTable
 from stt_load.metrics.bootstrap import MIN_CLUSTERS
 from stt_load.metrics.figures import FAILED, NOTHING
+from stt_load.metrics.validity import SPEAKS_THIS_DIALECT
 from stt_load.report.table import FEW
 
 UNKNOWN = "?"
@@ -121,9 +122,16 @@ def _callers(matrix: Matrix) -> str:
     return next((row.callers for row in matrix.rows if row.steps), "callers")
 
 
+_NOT_MET = "{}: not met"
+_UNHEARD = "no utterance came to a good end (under other conditions some did, so the dialect is right)"
+
+
 def _doubts(matrix: Matrix) -> tuple[str, ...]:
-    """What runs lack, a line for each thing."""
+    """What runs lack, a line for each thing. The validity of a run knows of no other: whether the dialect is wrong or
+    nothing was heard in the noise, the conditions tell together."""
     where: dict[str, list[str]] = {}
+    is_understood = any(step.error_rate is not None and step.error_rate < 1 for row in matrix.rows for step in row.steps)
+    told = {SPEAKS_THIS_DIALECT: _UNHEARD} if is_understood else {}
     for row in matrix.rows:
         if row.folder is None:
             where.setdefault("no run came to its end", []).append(row.condition.in_words())
@@ -132,7 +140,7 @@ def _doubts(matrix: Matrix) -> tuple[str, ...]:
             for name in step.unmet:
                 unmet.setdefault(name, []).append(str(step.users))
         for name, users in unmet.items():
-            where.setdefault(f"{name}: not met", []).append(f"{row.condition.in_words()} at {' and '.join(users)}")
+            where.setdefault(told.get(name, _NOT_MET.format(name)), []).append(f"{row.condition.in_words()} at {' and '.join(users)}")
     return tuple(f"{what}: {'; '.join(conditions)}" for what, conditions in where.items())
 
 

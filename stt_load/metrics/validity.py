@@ -16,6 +16,7 @@ LATE_LIMIT = 0.01
 """The share of frames, or of arrivals, that may be late: so the p99 of their lag is judged."""
 
 GENERATOR_CPU_LIMIT_PCT = 90.0
+SPEAKS_THIS_DIALECT = "the server speaks this dialect"
 STOLEN_WORTH_SAYING_PCT = 1.0
 WAITING_PORTS_WORTH_SAYING_PCT = 50.0
 
@@ -261,7 +262,7 @@ CONDITIONS: tuple[Condition, ...] = (
         "let the stage end by itself, or lower --timeout: slow utterances are the first to be cut off",
     ),
     Condition(
-        "the server speaks this dialect",
+        SPEAKS_THIS_DIALECT,
         _dialect_fits,
         "check --dialect and the path of --stt-url with `stt-load probe`; docs/dialects.md says how to add a dialect "
         "for a server of your own",

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from made_results import Done
-from made_run import MadeRun, made_run
+from made_run import MadeRun, made_run, utterance
 
 from stt_load.cli import cli
 from stt_load.cli.matrix import command, environment_of_ladder
 from stt_load.comparison.conditions import AXES, Condition, conditions_of
 from stt_load.comparison.matrix import read_row
-from stt_load.errors import ConfigError
+from stt_load.errors import ConfigError, ExitCode
 from stt_load.options import OPTIONS
 
 ASKED = {"codec": "none,mulaw8k", "snr": "clean,10", "concurrency": "1,10,20"}
@@ -124,6 +126,29 @@ def test_what_is_not_to_be_believed_has_a_mark_and_its_reason(place: Path) -> No
     assert done.code == 4
 
 
+@pytest.mark.parametrize(
+    ("heard", "told"),
+    [
+        (True, "no utterance came to a good end (under other conditions some did, so the dialect is right)"),
+        (False, "the server speaks this dialect: not met"),
+    ],
+)
+def test_a_server_that_hears_nothing_in_noise_speaks_its_dialect_all_the_same(
+    place: Path, heard: bool, told: str
+) -> None:
+    if not heard:
+        for folder in place.glob("0*"):
+            shutil.rmtree(folder)
+    made = made_run((1,), gpu=False)
+    made.utterances = [
+        utterance(stage=0, users=1, index=n, outcome="timed_out", error="no transcript", text="", understood=False)
+        for n in range(60)
+    ]
+    made.write(place / "04-10-mulaw8k" / "20261129T120300Z-d")
+    printed = " ".join(matrix("--from", place).printed.split())
+    assert f"{told}: --snr 10 --codec mulaw8k at 1" in printed
+
+
 def test_a_matrix_whose_conditions_all_hold_somebody_ends_well(place: Path) -> None:
     run_that_holds(8).write(place / "04-10-mulaw8k" / "20261129T120300Z-d")
     assert matrix("--from", place).code == 0
@@ -181,10 +206,50 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path, place: Path) -> None:
     [
         ((), "give at least one of --speed, --join, --pause-in-speech"),
         (("--codec", "opus", "--dialect", "upload-nothing"), "--dialect"),
+        (("--silence-callers", "0,0%"), "--silence-callers: '0,0%' names one thing twice"),
+        (("--level", "-30,-30.0"), "--level: '-30,-30.0' names one thing twice"),
+        (("--join", "60s,1m"), "--join: '60s,1m' names one thing twice"),
+        (("--noise", "street, street"), "--noise: 'street,street' names one thing twice"),
+        (("--codec", "none,"), "--codec: 'none,' has an empty value"),
+        (("--codec", "opus", "--into", __file__), f"--into: {__file__} can't be written to"),
     ],
 )
-def test_a_matrix_needs_conditions_and_a_server(words: tuple[str, ...], says: str) -> None:
-    assert any(says in line for line in matrix(*words).errors)
+def test_a_matrix_needs_conditions_and_a_place_for_its_runs(words: tuple[str, ...], says: str) -> None:
+    assert sum(says in line for line in matrix(*words).errors) == 1
+
+
+def test_a_server_that_transcribes_nothing_is_refused_in_one_line() -> None:
+    assert matrix("--dialect", "tts-openai", "--codec", "none,opus").errors == (
+        "--dialect tts-openai: a matrix is about transcripts",
+    )
+
+
+def test_the_folder_of_a_run_is_no_place_for_a_matrix(place: Path) -> None:
+    folder = next((place / "01-clean-none").iterdir())
+    line = f"--into {folder}: it is the folder of a run: name one that isn't there yet, or leave --into out"
+    assert line in matrix("--codec", "opus", "--into", folder).errors
+
+
+def test_a_matrix_that_is_shown_takes_nothing_else(place: Path) -> None:
+    assert matrix("--from", place, "--codec", "opus", "--nonsense").errors == (
+        "--from: shows what was measured and starts nothing: leave out --codec, --nonsense",
+    )
+
+
+def test_a_matrix_is_known_as_one_before_its_first_run_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def broken_off(*_: object) -> int:
+        seen.append(json.loads((tmp_path / "m" / "matrix.json").read_text()))
+        return int(ExitCode.ABORTED)
+
+    monkeypatch.setattr("stt_load.cli.matrix.run_locust", broken_off)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"ws://127.0.0.1:{server.getsockname()[1]}"
+        done = matrix("--stt-url", url, "--codec", "none,opus", "--into", tmp_path / "m")
+    assert done.code == ExitCode.ABORTED
+    assert [row["condition"] for row in seen[0]["conditions"]] == [{"codec": "none"}, {"codec": "opus"}]
+    assert "no run came to its end: --codec none; --codec opus" in matrix("--from", tmp_path / "m").printed
 
 
 def test_each_condition_gets_a_plain_ladder_so_that_callers_can_be_held_side_by_side(
