@@ -47,7 +47,7 @@ from stt_load.option_values import (
 from stt_load.server_metrics.choice import parse_server_metric
 from stt_load.tts.engines import SPEEDS
 
-CODEC_NAMES = ("mulaw8k", "alaw8k", "opus")
+CODEC_NAMES = ("mulaw8k", "alaw8k", "opus", "mulaw8k-decoded", "alaw8k-decoded")
 WAYS_TO_ARRIVE = ("random", "together")
 ENDS = ("client", "server")
 # Clips are kept whole in memory: an hour of speech at 16 kHz takes 115 MB, and so do a minute's pauses in 60 clips.

@@ -5,6 +5,7 @@
 | `mulaw8k` | G.711 µ-law, 8 kHz, 64 kbit/s: telephones of North America and Japan |
 | `alaw8k` | G.711 A-law, 8 kHz, 64 kbit/s: telephones elsewhere |
 | `opus` | Opus, 16 kHz, about 24 kbit/s: WebRTC and voice messages |
+| `mulaw8k-decoded`, `alaw8k-decoded` | the same as without `-decoded`, for a server that is never sent G.711 itself |
 
 All of them are libsndfile's. Nothing moves in time: G.711 has no delay, what resampling and Opus (pre-skip) delay is
 taken off by soxr and by libsndfile; `tests/audio/test_line_codecs.py` measures it.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import soundfile
@@ -73,7 +74,13 @@ MULAW = _g711("ULAW", "mulaw8k", "G.711 µ-law")
 ALAW = _g711("ALAW", "alaw8k", "G.711 A-law")
 OPUS = LineCodec("opus", "Opus", 16_000, _encode_opus, _decode_opus, is_slow=True)
 
-LINE_CODECS = {codec.name: codec for codec in (MULAW, ALAW, OPUS)}
+
+def _decoded(codec: LineCodec) -> LineCodec:
+    """The same codec by a name that no dialect takes on the wire."""
+    return replace(codec, name=f"{codec.name}-decoded", in_words=f"{codec.in_words}, sent decoded")
+
+
+LINE_CODECS = {codec.name: codec for codec in (MULAW, ALAW, OPUS, _decoded(MULAW), _decoded(ALAW))}
 
 
 @dataclass(frozen=True, slots=True)

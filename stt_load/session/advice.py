@@ -97,8 +97,8 @@ CAUSES: Sequence[Cause] = (
     Cause(
         _hears_no_end_in_noise,
         lambda record: (
-            "perhaps the server takes the noise behind the clip for speech and hears no end: try --end client, or a "
-            "higher --snr"
+            "perhaps the server takes the noise behind the clip for speech and hears no end: try a higher --snr, or "
+            "--end client where the dialect has it (`stt-load dialects NAME`)"
         ),
         is_disproved=True,
     ),

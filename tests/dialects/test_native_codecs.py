@@ -58,6 +58,7 @@ def test_a_run_sends_natively_what_its_dialect_takes_and_nothing_else() -> None:
         return config.native_codec, dialect_of(config).capabilities.sample_rate_hz
 
     assert of(dialect="deepgram", codec="mulaw8k") == ("mulaw8k", 8_000)
+    assert of(dialect="deepgram", codec="mulaw8k-decoded") == (None, 16_000)
     assert of(dialect="deepgram", codec="opus") == (None, 16_000)
     assert of(dialect="deepgram", codec="none,mulaw8k") == (None, 16_000), "one connection has one encoding"
     assert of(dialect="deepgram") == (None, 16_000)

@@ -45,7 +45,9 @@ class DeepgramServer(ServerDialect):
         if self.request.key is not None and self.request.headers.get("authorization") != f"Token {self.request.key}":
             return UpgradeRefusal(401, '{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials."}')
         if self.request.query.get("encoding", ENCODING) != ENCODING:
-            return UpgradeRefusal(400, '{"err_code":"Bad Request","err_msg":"only linear16 is taken here"}')
+            return UpgradeRefusal(
+                400, '{"err_code":"Bad Request","err_msg":"only linear16 is taken here, as of --codec mulaw8k-decoded"}'
+            )
         return None
 
     def on_full(self) -> UpgradeRefusal:
