@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 
 from stt_load.errors import ConfigError
@@ -72,7 +73,11 @@ def parse_slo(text: str) -> Slo:
     name, statistic = match["figure"], match["statistic"]
     figure = with_slo().get(name)
     if figure is None:
-        raise ConfigError(f"--slo {text!r}: there is no figure {name!r}; it can be one of {', '.join(with_slo())}")
+        close = get_close_matches(name, with_slo(), n=1)
+        meant = f" ({close[0]}?)" if close else ""
+        raise ConfigError(
+            f"--slo {text!r}: there is no figure {name!r}{meant}; it can be one of {', '.join(with_slo())}"
+        )
     factor = BOUND_UNITS[figure.unit].get(match["unit"])
     if factor is None or figure.is_distribution != is_statistic(statistic):
         example = f"{slo_example(figure)}{_HINTS.get(figure.unit, '')}"

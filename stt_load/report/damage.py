@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from stt_load.report.raw_files import RAW_FILES, STAGES
+from stt_load.report.raw_files import RAW_FILES, STAGES, whole_name
 
 
 class Flaw(Enum):
@@ -59,8 +59,8 @@ class Damage:
         """One line for each flaw of each file."""
         return [
             f"{file}: {flaw.told(found.n)}{_first(found)}"
-            for file in RAW_FILES
-            for flaw, found in self._files.get(file, {}).items()
+            for file in self._in_order()
+            for flaw, found in self._files[file].items()
         ]
 
     def clause(self, *, is_finished: bool) -> str | None:
@@ -69,12 +69,16 @@ class Damage:
         `is_finished`: the run came to its end. One that was killed may have cut its last line off.
         """
         allowed = set() if is_finished else {Flaw.CUT}
-        files = [file for file in RAW_FILES if self._files.get(file, {}).keys() - allowed]
+        files = [file for file in self._in_order() if self._files[file].keys() - allowed]
         if not files:
             return None
         *most, last = files
         names, are, them = (f"{', '.join(most)} and {last}", "are", "them") if most else (last, "is", "it")
         return f"{names} {are} not as the run wrote {them}: see the notes"
+
+    def _in_order(self) -> list[str]:
+        """The files with a flaw, in the order of `RAW_FILES`, each with its parts behind it."""
+        return sorted(self._files, key=lambda file: (RAW_FILES.index(whole_name(file)), file != whole_name(file), file))
 
 
 def _first(found: _Found) -> str:

@@ -17,6 +17,9 @@ SERVER_LOOKS = "server.jsonl"
 SAMPLE_FILES = (GPU_SAMPLES, HOST_SAMPLES)
 """The samples of the sidecars; absent if no sidecar was used."""
 
+EVERY_PART = "utterances*.jsonl"
+"""Stands for the utterances of a run that has several files of them."""
+
 _PART = re.compile(r"utterances-(\d{4,6})\.jsonl")
 
 RAW_FILES = (RUN, STAGES, UTTERANCES, *SAMPLE_FILES, SERVER_LOOKS)
@@ -38,6 +41,11 @@ def parts_of(path: Path) -> list[Path]:
         if (match := _PART.fullmatch(each.name))
     )
     return [path, *(each for _, each in sorted(found))]
+
+
+def whole_name(name: str) -> str:
+    """The name of the file that a part belongs to; of any other file, its own."""
+    return UTTERANCES if name == EVERY_PART or _PART.fullmatch(name) else name
 
 
 def is_raw_file(path: Path) -> bool:

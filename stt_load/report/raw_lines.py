@@ -18,7 +18,7 @@ import msgspec
 from stt_load.errors import ConfigError
 from stt_load.plausible import error_line
 from stt_load.report.damage import Damage, Flaw
-from stt_load.report.raw_files import RAW_FILES, parts_of
+from stt_load.report.raw_files import EVERY_PART, RAW_FILES, parts_of
 from stt_load.report.raw_rows import Accept, Row
 from stt_load.sealed_lines import BrokenSeal, count_numbered, line_number, mentions_seal, whole_lines_within
 from stt_load.text.whole_characters import with_whole_characters
@@ -49,18 +49,20 @@ class RawLines(Generic[Row]):
         self._accept = accept
         self._n_lines = n_lines
         # Of the pass that goes on:
+        self._part = path.name  # that is being read, or all of them
         self._numbers = LineNumbers()
         self._unsealed: set[int] = set()  # hashes of the lines without a seal
         self._is_sealed = False
 
     def __iter__(self) -> Iterator[list[Row]]:
-        self._damage.forget(self._path.name)
+        parts = parts_of(self._path)
+        for name in (EVERY_PART, *(part.name for part in parts)):
+            self._damage.forget(name)
         self._numbers, self._unsealed = LineNumbers(), set()
-        n_before = 0
-        for part in parts_of(self._path):
-            for rows, n_lines in self._of_part(part, n_before):
-                yield rows
-                n_before += n_lines
+        for part in parts:
+            self._part = part.name
+            yield from self._rows_of(part)
+        self._part = self._path.name if len(parts) == 1 else EVERY_PART
         n_missing = self._numbers.missing(self._n_lines)
         if self._unsealed and self._n_lines is not None:  # the run has sealed them, and somebody wrote them anew
             self._note(Flaw.CHANGED)
@@ -68,9 +70,9 @@ class RawLines(Generic[Row]):
         if n_missing > 0:
             self._note(Flaw.MISSING, n=n_missing)
 
-    def _of_part(self, path: Path, n_before: int) -> Iterator[tuple[list[Row], int]]:
-        """The rows of one part of the file, some thousand at a time, with how many lines these were. `n_before`: lines
-        of the parts before it."""
+    def _rows_of(self, path: Path) -> Iterator[list[Row]]:
+        """The rows of one part of the file, some thousand at a time."""
+        n_before = 0
         try:
             with _open(path) as file:
                 self._is_sealed = mentions_seal(file.read(_LOOKED_AT_BYTES))
@@ -81,7 +83,7 @@ class RawLines(Generic[Row]):
                     if n_lines is None or rows is None:
                         lines = piece.split(b"\n")
                         rows, n_lines = self._one_by_one(lines, n_before), len(lines) - 1
-                    yield rows, n_lines
+                    yield rows
                     n_before += n_lines
         except FileNotFoundError:
             pass  # a run without a sidecar has no samples, one that was killed early no utterances
@@ -157,7 +159,7 @@ class RawLines(Generic[Row]):
         return rows
 
     def _note(self, flaw: Flaw, first: str = "", n: int = 1) -> None:
-        self._damage.note(self._path.name, flaw, first, n)
+        self._damage.note(self._part, flaw, first, n)
 
 
 class LineNumbers:

@@ -56,6 +56,7 @@ def test_the_defaults_can_be_read(text: str) -> None:
         ("fast", "write it like 'eos_latency:p95<1s'"),
         ("eos_latency:p95>1s", "write it like 'eos_latency:p95<1s'"),
         ("latency:p95<1s", "it can be one of error_rate, eos_latency"),
+        ("endpointing_dely:p95<1s", "no figure 'endpointing_dely' (endpointing_delay?)"),
         ("eos_latency<1s", "eos_latency:p95<800ms"),
         ("eos_latency:p95<1", "eos_latency:p95<800ms"),
         ("eos_latency:p0<1s", "eos_latency:p95<800ms"),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from made_run import made_run
+
 from stt_load.report.damage import Damage, Flaw
+from stt_load.report.report_files import read_report
 
 
 def test_damage_is_told_by_file_with_its_number_and_where_it_is_first() -> None:
@@ -40,3 +45,17 @@ def test_a_file_that_is_read_again_is_told_once() -> None:
         damage.forget("gpu.jsonl")
         damage.note("gpu.jsonl", Flaw.TWICE, "line 2")
     assert damage.notes == ["gpu.jsonl: 1 line is there twice, and counted once: line 2"]
+
+
+def test_a_damaged_line_is_told_of_the_part_of_the_file_that_it_is_in(tmp_path: Path) -> None:
+    folder = made_run((1,), per_stage=20, gpu=False).write(tmp_path / "soak")
+    lines = (folder / "utterances.jsonl").read_bytes().splitlines(keepends=True)
+    lines[14] = lines[14].replace(b"hold", b"h0ld")
+    (folder / "utterances.jsonl").write_bytes(b"".join(lines[:12]))
+    (folder / "utterances-0002.jsonl").write_bytes(b"".join(lines[12:]))
+    report = read_report(folder)
+    assert [note for note in report.notes if note.startswith("utterances")] == [
+        "utterances*.jsonl: 1 line is missing",
+        "utterances-0002.jsonl: 1 damaged line is left out: line 3 (its checksum is wrong)",
+    ]
+    assert any("utterances-0002.jsonl" in finding.detail for finding in report.stages[0].broken)

@@ -83,7 +83,7 @@ def test_an_hour_that_is_missing_is_missed(soak: Soak) -> None:
     (soak.folder.path / part_name(2)).unlink()
     damage = Damage()
     assert soak.read(damage) == [0, 1, 2, 5, 6, 7, 8]
-    assert damage.notes == ["utterances.jsonl: 2 lines are missing"]
+    assert damage.notes == ["utterances*.jsonl: 2 lines are missing"]
 
 
 def test_any_other_run_has_one_file_however_long_it_lasts(tmp_path: Path) -> None:
@@ -143,4 +143,4 @@ def test_a_folder_that_is_removed_takes_the_hours_with_it_that_are_over(soak: So
     soak.folder.close()
     damage = Damage()
     assert soak.read(damage) == [5]
-    assert damage.notes == ["utterances.jsonl: 5 lines are missing"]
+    assert damage.notes == ["utterances*.jsonl: 5 lines are missing"]
