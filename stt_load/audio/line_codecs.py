@@ -16,6 +16,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import accumulate
+from typing import Protocol
 
 import numpy as np
 import soundfile
@@ -25,10 +28,25 @@ from stt_load.audio.codec import decode
 from stt_load.audio.derived import sounding
 from stt_load.audio.resample import resample
 
+_BLOCK_S = 10  # of audio, which Opus encodes in a quarter of a second
 _OPUS_COMPRESSION = 0.93  # of libsndfile, from 0 (256 kbit/s) to 1 (6 kbit/s); what it gives is measured, not promised
 
-Encode = Callable[[PcmArray], bytes]
-"""Samples at the rate of a codec to what goes over the line."""
+Tell = Callable[[float], object]
+"""Called with how many seconds of audio have been encoded so far. What it raises ends the encoding."""
+
+
+TellAll = Callable[[float, float], object]
+"""The same with how many there are in all."""
+
+
+def tell_nobody(done_s: float, total_s: float = 0.0) -> None:
+    """For what is quick."""
+
+
+class Encode(Protocol):
+    """Samples at the rate of a codec to what goes over the line. A slow one calls `tell` now and then."""
+
+    def __call__(self, samples: PcmArray, tell: Tell = tell_nobody) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +62,7 @@ class LineCodec:
 
 
 def _g711(subtype: str, name: str, in_words: str) -> LineCodec:
-    def encode(samples: PcmArray) -> bytes:
+    def encode(samples: PcmArray, tell: Tell = tell_nobody) -> bytes:
         buffer = io.BytesIO()
         soundfile.write(buffer, samples, 8_000, format="RAW", subtype=subtype)
         return buffer.getvalue()
@@ -60,9 +78,15 @@ def _g711(subtype: str, name: str, in_words: str) -> LineCodec:
     return LineCodec(name, in_words, 8_000, encode, decode_bytes)
 
 
-def _encode_opus(samples: PcmArray) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, 16_000, format="OGG", subtype="OPUS", compression_level=_OPUS_COMPRESSION)
+def _encode_opus(samples: PcmArray, tell: Tell = tell_nobody) -> bytes:
+    """In blocks: a long clip takes minutes, and whoever wants to end must not wait for it."""
+    buffer, size = io.BytesIO(), _BLOCK_S * 16_000
+    with soundfile.SoundFile(
+        buffer, "w", 16_000, 1, format="OGG", subtype="OPUS", compression_level=_OPUS_COMPRESSION
+    ) as file:
+        for at in range(0, len(samples), size):
+            file.write(samples[at : at + size])
+            tell(min(at + size, len(samples)) / 16_000)
     return buffer.getvalue()
 
 
@@ -85,10 +109,12 @@ LINE_CODECS = {codec.name: codec for codec in (MULAW, ALAW, OPUS, _decoded(MULAW
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """The step that sends clips through a codec. `encode`: the codec's, or one that remembers what that gave."""
+    """The step that sends clips through a codec. `encode`: the codec's, or one that remembers what that gave. `tell` is
+    called now and then with the seconds of audio that are done, and those of all clips."""
 
     codec: LineCodec
     encode: Encode
+    tell: TellAll = tell_nobody
 
     @property
     def name(self) -> str:
@@ -99,16 +125,29 @@ class Through:
         return self.codec.in_words
 
     def apply(self, clips: Sequence[Clip]) -> Sequence[Clip]:
-        return [self._through(clip) for clip in clips]
+        ends_s = list(accumulate(_whole_s(clip) for clip in clips))
+        heard = []
+        for clip, end_s in zip(clips, ends_s, strict=True):
+            heard.append(self._through(clip, partial(self._tell_from, end_s - _whole_s(clip), ends_s[-1])))
+            self.tell(end_s, ends_s[-1])
+        return heard
 
-    def _through(self, clip: Clip) -> Clip:
+    def _tell_from(self, begin_s: float, total_s: float, done_s: float) -> None:
+        self.tell(begin_s + done_s, total_s)
+
+    def _through(self, clip: Clip, tell: Tell) -> Clip:
         """The clip and its room in one piece, as a call has them."""
         n, rate_hz = len(clip.samples), clip.sample_rate_hz
         whole = clip.samples if clip.room is None else np.concatenate([clip.samples, clip.room])
         sent = resample(whole, rate_hz, self.codec.rate_hz)
-        heard = resample(self.codec.decode(self.encode(sent)), self.codec.rate_hz, rate_hz)
+        heard = resample(self.codec.decode(self.encode(sent, tell)), self.codec.rate_hz, rate_hz)
         heard = np.resize(np.pad(heard, (0, max(0, len(whole) - len(heard)))), len(whole))  # rates round a sample
         return sounding(clip, heard[:n], None if clip.room is None else heard[n:])
+
+
+def _whole_s(clip: Clip) -> float:
+    """How long a clip and its room are."""
+    return (len(clip.samples) + (0 if clip.room is None else len(clip.room))) / clip.sample_rate_hz
 
 
 @dataclass(frozen=True, slots=True)

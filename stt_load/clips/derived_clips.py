@@ -10,16 +10,17 @@ and what it gave is kept: as much as went over the line.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from stt_load.audio.clip import PcmArray
 from stt_load.audio.codec import decode
 from stt_load.audio.derived import Recipe, Step, base_id, derive, in_words, name_of, recipes
 from stt_load.audio.joined import Joined
-from stt_load.audio.line_codecs import LINE_CODECS, Encode, LineCodec, SentIn, Through
+from stt_load.audio.line_codecs import LINE_CODECS, Encode, LineCodec, SentIn, Tell, Through, tell_nobody
 from stt_load.audio.loudness import AtLevel
 from stt_load.audio.noises import NOISES, InNoise, NoiseSource, of_file
 from stt_load.audio.paused import Paused
@@ -36,16 +37,21 @@ from stt_load.process.atomic_file import write_atomically
 _RECIPE_VERSION = 1  # raise this when the same recipe gives other clips than before
 
 
-def recipes_of(config: RunConfig, rate_hz: int) -> tuple[Recipe, ...]:
+TellEncoded = Callable[[str, float, float], object]
+"""Called with a codec, the seconds of audio that it has encoded, and those of all clips. What it raises ends that."""
+
+
+def recipes_of(config: RunConfig, rate_hz: int, tell: TellEncoded | None = None) -> tuple[Recipe, ...]:
     """What a run with this configuration makes of its clips: one recipe for each variant, which has no step where clips
-    are spoken as they are. ConfigError where a file of noise can't be read."""
+    are spoken as they are. `tell` is called while a slow codec is at work. ConfigError where a file of noise can't be
+    read."""
     return recipes(
         _steps(SpokenFaster, config.speeds),
         _steps(Joined, config.joins_s),
         _steps(Paused, config.pauses_in_speech_s),
         _steps(AtLevel, config.levels_dbfs),
         _noise_steps(config, rate_hz),
-        [None if name is None else _through(LINE_CODECS[name], name == config.native_codec) for name in config.codecs],
+        [None if n is None else _through(LINE_CODECS[n], n == config.native_codec, tell) for n in config.codecs],
     )
 
 
@@ -56,10 +62,10 @@ def derivation_of(config: RunConfig) -> tuple[object, ...]:
     return *spoken, *heard, config.silence_ratio > 0
 
 
-def derived_clips(clips: ClipSet, config: RunConfig, rate_hz: int) -> ClipSet:
-    """The clips as this run speaks them, and the silence of callers who never speak. ConfigError where that can't be
-    made of them."""
-    variants = recipes_of(config, rate_hz)
+def derived_clips(clips: ClipSet, config: RunConfig, rate_hz: int, tell: TellEncoded | None = None) -> ClipSet:
+    """The clips as this run speaks them, and the silence of callers who never speak; `tell` as in `recipes_of`.
+    ConfigError where that can't be made of them."""
+    variants = recipes_of(config, rate_hz, tell)
     spoken = clips if variants == ((),) else _variants(clips, variants)
     if not config.silence_ratio:
         return spoken
@@ -85,8 +91,12 @@ def _variants(clips: ClipSet, variants: Sequence[Recipe]) -> ClipSet:
     )
 
 
-def _through(codec: LineCodec, is_native: bool) -> Step:
-    return SentIn(codec) if is_native else Through(codec, _encoder(codec))
+def _through(codec: LineCodec, is_native: bool, tell: TellEncoded | None) -> Step:
+    if is_native:
+        return SentIn(codec)
+    if tell is None or not codec.is_slow:
+        return Through(codec, _encoder(codec))
+    return Through(codec, _encoder(codec), partial(tell, codec.in_words))
 
 
 def _steps(
@@ -118,7 +128,7 @@ def _encoder(codec: LineCodec) -> Encode:
     if not codec.is_slow:
         return codec.encode
 
-    def encode(samples: PcmArray) -> bytes:
+    def encode(samples: PcmArray, tell: Tell = tell_nobody) -> bytes:
         digest = hashlib.sha256(f"{_RECIPE_VERSION} {codec.rate_hz} ".encode())
         digest.update(samples.astype("<i2", copy=False).tobytes())
         file = cache_folder() / "lines" / f"{codec.name}-{digest.hexdigest()}"
@@ -126,7 +136,7 @@ def _encoder(codec: LineCodec) -> Encode:
             kept = file.read_bytes()
             if len(codec.decode(kept)) == len(samples):
                 return kept
-        data = codec.encode(samples)
+        data = codec.encode(samples, tell)
         with suppress(ConfigError):
             write_atomically(file, data, make_folder=True)
         return data

@@ -130,7 +130,9 @@ def _doubts(matrix: Matrix) -> tuple[str, ...]:
     """What runs lack, a line for each thing. The validity of a run knows of no other: whether the dialect is wrong or
     nothing was heard in the noise, the conditions tell together."""
     where: dict[str, list[str]] = {}
-    is_understood = any(step.error_rate is not None and step.error_rate < 1 for row in matrix.rows for step in row.steps)
+    is_understood = any(
+        step.error_rate is not None and step.error_rate < 1 for row in matrix.rows for step in row.steps
+    )
     told = {SPEAKS_THIS_DIALECT: _UNHEARD} if is_understood else {}
     for row in matrix.rows:
         if row.folder is None:
@@ -140,7 +142,9 @@ def _doubts(matrix: Matrix) -> tuple[str, ...]:
             for name in step.unmet:
                 unmet.setdefault(name, []).append(str(step.users))
         for name, users in unmet.items():
-            where.setdefault(told.get(name, _NOT_MET.format(name)), []).append(f"{row.condition.in_words()} at {' and '.join(users)}")
+            where.setdefault(told.get(name, _NOT_MET.format(name)), []).append(
+                f"{row.condition.in_words()} at {' and '.join(users)}"
+            )
     return tuple(f"{what}: {'; '.join(conditions)}" for what, conditions in where.items())
 
 

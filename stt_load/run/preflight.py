@@ -37,7 +37,11 @@ _ROW_BYTES = 3_000  # of an utterance of seven seconds whose server shows interi
 def find_problems(config: RunConfig, has_server: bool = True, results_option: str = "results") -> list[str]:
     """One line for each thing that is wrong; none where the run can start. `has_server` False: it is started later.
     `results_option`: the one by which this command takes the folder of its runs."""
-    lines = [unwritable(config.results, results_option), _unusable_output(config.output), *_unusable_credentials(config)]
+    lines = [
+        unwritable(config.results, results_option),
+        _unusable_output(config.output),
+        *_unusable_credentials(config),
+    ]
     if has_server:
         lines.insert(0, unreachable("--stt-url", config.stt_url, config.connect_timeout_s))
     if config.tts_url:
@@ -119,8 +123,9 @@ def port_taken(option: str, host: str, port: int) -> str | None:
 
 
 def unwritable(results: str, option: str = "results") -> str | None:
-    """One line where nothing can be written to that folder; None where it can. Tried for real: permissions alone don't tell (read-only file systems, quotas). A folder that had to be made is
-    removed again: a run that is refused leaves nothing."""
+    """One line where nothing can be written to that folder; None where it can. Tried for real: permissions alone don't
+    tell (read-only file systems, quotas). A folder that had to be made is removed again: a run that is refused leaves
+    nothing."""
     folder = Path(results).absolute()
     missing: list[Path] = []
     try:

@@ -10,9 +10,23 @@ import gevent
 Value = TypeVar("Value")
 
 
-def call_in_thread(function: Callable[..., Value], *arguments: object) -> Value:
+_LOOK_PERIOD_S = 0.2
+_LAST_WORD_S = 1.0
+
+
+class GivenUpError(Exception):
+    """Nobody waits for the call any longer. Its thread goes on, unheard: it can't be ended from outside."""
+
+
+def call_in_thread(
+    function: Callable[..., Value], *arguments: object, is_given_up: Callable[[], bool] = lambda: False
+) -> Value:
     """Returns what the call returns and raises the Exception that it raises; gevent's own way to do this prints the
-    traceback as well. What is no Exception (a library in Rust that panics) comes as a RuntimeError."""
+    traceback as well. What is no Exception (a library in Rust that panics) comes as a RuntimeError.
+
+    `is_given_up` is asked now and then: where it says so, and the call has not ended by itself a second later, raises
+    GivenUpError.
+    """
 
     raised: list[Exception] = []
 
@@ -25,7 +39,13 @@ def call_in_thread(function: Callable[..., Value], *arguments: object) -> Value:
             raised.append(RuntimeError(f"{type(panic).__name__}: {panic}"))
         return None
 
-    value = gevent.get_hub().threadpool.apply(attempt)
+    called = gevent.get_hub().threadpool.spawn(attempt)
+    while not called.ready():
+        is_over = is_given_up()
+        called.wait(_LAST_WORD_S if is_over else _LOOK_PERIOD_S)
+        if is_over and not called.ready():
+            raise GivenUpError
+    value = called.get()
     if raised:
         raise raised[0]
     return cast("Value", value)

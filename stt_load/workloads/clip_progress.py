@@ -20,6 +20,19 @@ def stop_making_clips() -> None:
     _is_ending.set()
 
 
+def is_making_stopped() -> bool:
+    """Whether `stop_making_clips` was called."""
+    return _is_ending.is_set()
+
+
+def tell_encoded(codec: str, done_s: float, total_s: float) -> None:
+    """Tells in a terminal how much audio a slow codec has encoded, in seconds.
+
+    Raises ClipsInterrupted once this process is to end.
+    """
+    _tell("encoding", round(done_s), round(total_s), f"seconds of {codec}")
+
+
 def tell_rendered(done: int, total: int) -> None:
     """Tells how many clips are rendered: in a terminal as they come along, elsewhere when the last one is done.
 
@@ -38,8 +51,8 @@ def tell_read(done: int, total: int) -> None:
     _tell("reading", done, total)
 
 
-def _tell(doing: str, done: int, total: int) -> None:
+def _tell(doing: str, done: int, total: int, what: str = "clips") -> None:
     if _is_ending.is_set():
-        raise ClipsInterrupted(f"interrupted when {done} of {total} clips were ready: no run was started")
+        raise ClipsInterrupted(f"interrupted when {done} of {total} {what} were ready: no run was started")
     if sys.stderr.isatty():
-        print(f"\r{doing} clips: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        print(f"\r{doing} {what}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)

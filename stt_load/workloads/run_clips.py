@@ -22,7 +22,7 @@ from stt_load.errors import ConfigError
 from stt_load.kinds import CONVERSATIONS
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.tts.engines import voice_of
-from stt_load.workloads.clip_progress import tell_read, tell_rendered
+from stt_load.workloads.clip_progress import tell_encoded, tell_read, tell_rendered
 
 _CLOSE_S = 2.0  # more than an utterance may spend beside all of its waits
 
@@ -53,7 +53,7 @@ def choose_clips(config: RunConfig) -> ClipSet:
 
 def load_clips(config: RunConfig, rate_hz: int) -> ClipSet:
     """The clips of this run as audio of `rate_hz`, as its callers speak them. ConfigError where there are none."""
-    return derived_clips(_clean_clips(config, rate_hz), config, rate_hz)
+    return derived_clips(_clean_clips(config, rate_hz), config, rate_hz, tell_encoded)
 
 
 def _clean_clips(config: RunConfig, rate_hz: int) -> ClipSet:
