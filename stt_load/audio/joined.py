@@ -33,8 +33,11 @@ class Joined:
         return f"joined to {self.seconds:g} s"
 
     def apply(self, clips: Sequence[Clip]) -> Sequence[Clip]:
-        most_s = max(MOST_AUDIO_S, sum(clip.duration_s for clip in clips))
-        return [self._from(at, clips) for at in range(min(len(clips), max(1, round(most_s / self.seconds))))]
+        return [self._from(at, clips) for at in range(self.number(len(clips), sum(clip.duration_s for clip in clips)))]
+
+    def number(self, n_clips: int, pool_s: float) -> int:
+        """How many joined clips there are of so many clips, which are so long together."""
+        return min(n_clips, max(1, round(max(MOST_AUDIO_S, pool_s) / self.seconds)))
 
     def _from(self, first: int, clips: Sequence[Clip]) -> Clip:
         """The joined clip that begins with that one. None is in it twice before all are in it once."""

@@ -40,7 +40,7 @@ TellAll = Callable[[float, float], object]
 
 
 def tell_nobody(done_s: float, total_s: float = 0.0) -> None:
-    """For what is quick."""
+    """Does nothing: what is quick has nothing to tell."""
 
 
 class Encode(Protocol):

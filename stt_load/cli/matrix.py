@@ -36,6 +36,7 @@ from stt_load.process.atomic_file import write_atomically
 from stt_load.process.ending_signals import hearing, leave_before_start
 from stt_load.process.standard_streams import require_output
 from stt_load.report.raw_files import RUN
+from stt_load.run.preflight import shortage_of_memory
 
 _DEFAULTS = {"concurrency": "1,5,10,20", "hold": "20s", "settle": "2s"}
 _HERE = ("results", "label", "output", "live", "verbose")  # each condition has a folder of its own, the panel is on
@@ -141,6 +142,7 @@ def _check(
         try:
             given = _options_of(condition, options) | {"results": str(place)}
             configs.append((parse_options if configs else look)(given))
+            found += filter(None, [shortage_of_memory(configs[-1])])
         except ConfigError as error:
             found += error.problems
     if found:

@@ -16,6 +16,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 from stt_load.audio.clip import PcmArray
 from stt_load.audio.codec import decode
 from stt_load.audio.derived import Recipe, Step, base_id, derive, in_words, name_of, recipes
@@ -29,6 +31,7 @@ from stt_load.audio.silence import silence_for
 from stt_load.audio.sound_levels import to_wave
 from stt_load.clips.cache_folder import cache_folder
 from stt_load.clips.folder import ClipSet
+from stt_load.clips.memory_needed import find_shortage
 from stt_load.clips.spoken_faster import SpokenFaster
 from stt_load.config import RunConfig
 from stt_load.errors import ClipError, ConfigError
@@ -64,7 +67,10 @@ def derivation_of(config: RunConfig) -> tuple[object, ...]:
 
 def derived_clips(clips: ClipSet, config: RunConfig, rate_hz: int, tell: TellEncoded | None = None) -> ClipSet:
     """The clips as this run speaks them, and the silence of callers who never speak; `tell` as in `recipes_of`.
-    ConfigError where that can't be made of them."""
+    ConfigError where that can't be made of them, or doesn't fit into memory."""
+    pool_s = sum(clip.duration_s for clip in clips.clips)
+    if shortage := find_shortage(config, len(clips.clips), pool_s, rate_hz, psutil.virtual_memory().available):
+        raise ConfigError(shortage)
     variants = recipes_of(config, rate_hz, tell)
     spoken = clips if variants == ((),) else _variants(clips, variants)
     if not config.silence_ratio:

@@ -20,6 +20,7 @@ from stt_load.calibration.host_probe import describe_host, probe_machine
 from stt_load.calibration.limits import shortages
 from stt_load.calibration.result import overload_warning
 from stt_load.calibration.store import load as load_calibration
+from stt_load.clips.memory_needed import find_shortage
 from stt_load.config import RunConfig, is_near
 from stt_load.credentials import read_credentials
 from stt_load.errors import ConfigError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from stt_load.audio.clip import Clip
 
 _REACH_TIMEOUT_S = 3.0
+_LOWEST_RATE_HZ = 8_000
 _ROW_BYTES = 3_000  # of an utterance of seven seconds whose server shows interim texts and times of words
 
 
@@ -52,7 +54,7 @@ def find_problems(config: RunConfig, has_server: bool = True, results_option: st
         lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
     if config.noise and config.noise not in NOISES and not Path(config.noise).is_file():
         lines.append(f"--noise: {config.noise} is no file: name one, or {', '.join(NOISES)}")
-    lines += _unusable_outlets(config)
+    lines += [shortage_of_memory(config), *_unusable_outlets(config)]
     return [line for line in lines if line]
 
 
@@ -88,6 +90,12 @@ def shortage_of_room(config: RunConfig, clips: Sequence[Clip], callers: int) -> 
         f"a soak of {config.soak_s / 3_600:.3g} h with {callers} callers writes up to {wanted / 1e9:,.1f} GB, and "
         f"{config.results} has {free / 1e9:,.1f} GB of room: it ends when the disk is full; name another with --results"
     )
+
+
+def shortage_of_memory(config: RunConfig) -> str | None:
+    """One line where not even one clip as long as was asked for fits into memory, at the lowest rate of any server;
+    None where one does. Whether all of them do is known when they have been read."""
+    return find_shortage(config, 1, 0.0, _LOWEST_RATE_HZ, psutil.virtual_memory().available)
 
 
 def _first_there(folder: Path) -> Path:

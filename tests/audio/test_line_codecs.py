@@ -105,6 +105,19 @@ def test_the_noise_behind_a_clip_goes_through_the_codec_too(pool: list[Clip]) ->
     assert power[len(power) * 4_100 // 8_000 :].sum() < 0.001 * power.sum()
 
 
+def test_opus_tells_how_far_it_is_and_ends_where_nobody_waits_for_it() -> None:
+    told: list[float] = []
+
+    def tell(done_s: float) -> None:
+        told.append(done_s)
+        if done_s == 20.0:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        OPUS.encode(np.zeros(25 * 16_000, np.int16), tell)
+    assert told == [10.0, 20.0]
+
+
 def test_opus_takes_as_much_as_voice_over_webrtc_does(pool: list[Clip]) -> None:
     seconds = sum(clip.duration_s for clip in pool)
     bits = 8 * sum(len(OPUS.encode(clip.samples)) for clip in pool)
