@@ -18,7 +18,7 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, request, s
 
 from stt_load.locust_plugin.master import Watched
 from stt_load.report.capacity_wording import headline
-from stt_load.report.failure_table import FAILURE_HEADINGS, FAILURES_TITLE, failure_rows_of, stage_failures
+from stt_load.report.failure_table import FAILURES_TITLE, failure_headings, failure_rows_of, stage_failures
 from stt_load.report.knee import find_knee
 from stt_load.report.wording import callers
 from stt_load.run.live_view import PHASE_EXPLANATIONS
@@ -115,7 +115,7 @@ def describe(watched: Watched | None, run: Run | None, state: str) -> dict[str, 
         },
         "failures": {
             "title": FAILURES_TITLE,
-            "headings": FAILURE_HEADINGS,
+            "headings": failure_headings(now.rate is not None),
             "rows": [{"verdict": "", "cells": [printable(cell) for cell in row]} for row in failure_rows_of(failures)],
         },
         "folder": printable(folder.name),

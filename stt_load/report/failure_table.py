@@ -13,7 +13,7 @@ from stt_load.report.model import RunReport, StageReport
 from stt_load.report.wording import names_of, stage_heading
 
 FAILURES_TITLE = "Why callers failed"
-FAILURE_HEADINGS = ("Conc", "outcome", "failed", "message", "what to do")
+_HEADINGS = ("outcome", "failed", "message", "what to do")  # behind that of the stages
 _AS_ABOVE = "as above"
 
 
@@ -21,9 +21,9 @@ StageFailures = tuple[str, int, Sequence[Failure]]
 """The name of a stage, how many utterances of it count, and why some of them failed."""
 
 
-def failure_headings(report: RunReport) -> tuple[str, ...]:
-    """The headings of the table of a report: a run with calls has them in place of callers."""
-    return (stage_heading(report), *FAILURE_HEADINGS[1:])
+def failure_headings(is_open_loop: bool) -> tuple[str, ...]:
+    """The headings of the table: a run with calls has them in place of callers."""
+    return (stage_heading(is_open_loop), *_HEADINGS)
 
 
 def failure_rows(report: RunReport) -> list[tuple[str, ...]]:
@@ -37,7 +37,7 @@ def stage_failures(stages: Sequence[StageReport]) -> list[StageFailures]:
 
 
 def failure_rows_of(stages: Iterable[StageFailures]) -> list[tuple[str, ...]]:
-    """One row of text cells for each stage, outcome and message, in the order of `FAILURE_HEADINGS`. Advice that an
+    """One row of text cells for each stage, outcome and message, in the order of `failure_headings`. Advice that an
     earlier row has given is not given again."""
     given: set[str] = set()
     rows: list[tuple[str, ...]] = []

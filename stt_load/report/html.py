@@ -51,7 +51,7 @@ def report_html(report: RunReport, charts: Sequence[Chart]) -> str:
         trials=trial_table(report),
         course_tables=course_tables(report),
         failures_title=FAILURES_TITLE,
-        failure_headings=failure_headings(report),
+        failure_headings=failure_headings(report.is_open_loop),
         failures=failure_rows(report),
         resources_title=RESOURCES_TITLE,
         resources=resource_table(report),

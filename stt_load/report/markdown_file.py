@@ -35,7 +35,7 @@ def report_markdown(report: RunReport) -> str:
         escaped(" · ".join(where_and_when(report))),
         markdown_table(headings(report), rows(report)),
         *(_block(block.heading, block.lines) for block in warning_blocks(report)),
-        _section(FAILURES_TITLE, failure_headings(report), failure_rows(report), n_words=4),
+        _section(FAILURES_TITLE, failure_headings(report.is_open_loop), failure_rows(report), n_words=4),
     ]
     tables = (
         (TRIALS_TITLE, trial_table(report)),

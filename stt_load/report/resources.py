@@ -136,7 +136,7 @@ def resource_table(report: RunReport, *, is_short: bool = False) -> TextTable | 
     )
     left_out = len(every) - len(picked)
     return TextTable(
-        headings=(stage_heading(report), *KEY_HEADINGS[1:], *(column.heading for column in shown)),
+        headings=(stage_heading(report.is_open_loop), *KEY_HEADINGS[1:], *(column.heading for column in shown)),
         rows=rows,
         notes=(
             *_column_notes(shown, {figures.device.kind for _, figures in picked}),

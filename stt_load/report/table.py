@@ -9,7 +9,7 @@ the hold was not sampled. A column without a figure in any stage is left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from stt_load.metrics.bootstrap import MIN_CLUSTERS
 from stt_load.metrics.figures import FAILED, NOTHING, Figure, Place, TableColumn, in_table
@@ -46,7 +46,7 @@ def columns(report: RunReport) -> dict[str, tuple[str, ...]]:
     """The columns of the table from left to right: heading -> its cell of each stage."""
     names = names_of(report.stages)
     cells: dict[str, TableCell] = {
-        stage_heading(report): lambda stage: names[stage.figures.stage],
+        stage_heading(report.is_open_loop): lambda stage: names[stage.figures.stage],
         **{
             column.heading + _unsure(report, figure): table_cell(figure, column)
             for figure, column in in_table(report.kind)
@@ -55,6 +55,12 @@ def columns(report: RunReport) -> dict[str, tuple[str, ...]]:
     }
     filled = {heading: tuple(map(cell, report.stages)) for heading, cell in cells.items()}
     return {heading: column for heading, column in filled.items() if set(column) != {NOTHING}}
+
+
+def columns_of(report: RunReport, places: Container[Place]) -> list[str]:
+    """The headings of the columns with figures of these parts of the table."""
+    shown = columns(report)
+    return [column.heading for f, column in in_table(report.kind) if f.place in places and column.heading in shown]
 
 
 def table_cell(figure: Figure, column: TableColumn) -> TableCell:

@@ -75,9 +75,9 @@ def needed(result: SloResult) -> str:
     return f"about {result.n_needed}{clips}{', here and in the first stage' if result.compares else ''}"
 
 
-def stage_heading(report: RunReport) -> str:
-    """The heading of the column with the names of stages."""
-    return "Calls" if report.is_open_loop else "Conc"
+def stage_heading(is_open_loop: bool) -> str:
+    """The heading of the column with the names of stages: numbers of callers, or with --arrivals rates of calls."""
+    return "Calls" if is_open_loop else "Conc"
 
 
 def utterances(n: int) -> str:
