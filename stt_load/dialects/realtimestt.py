@@ -16,7 +16,10 @@ What a client must know:
 - A turn may be 120 s long (`max_turn_audio_seconds`).
 - Who is refused has been let in first: an `error` comes after the upgrade (`unauthorized`, `session_limit`), then close
   1008 or 1013.
-- A server that was started with `preview_only_transcription` has no `final`, and is not spoken to here.
+- With a second, faster model (`--ultrafast-…`) the newest words are in `mergedText` alone, of both kinds of partials:
+  `text` is then what the slower one has so far.
+- A server that was started with `--preview-only` has no `final`: a `preview` answers, which else comes only when asked
+  for.
 """
 
 from __future__ import annotations
@@ -41,9 +44,7 @@ REFUSALS = {
     "invalid_language": Refusal.PARAMETERS,
     "unsupported_language": Refusal.PARAMETERS,
 }
-TEXTS = {"partial": "text", "ultrafast": "mergedText"}
-"""Where a text that may still change is, by the type of its message."""
-WITHOUT_EFFECT = ("ready", "started", "finalizing", "status", "reset", "cancelled", "capabilities", "preview", "pong")
+WITHOUT_EFFECT = ("ready", "started", "finalizing", "status", "reset", "cancelled", "capabilities", "pong")
 
 
 class RealtimeStt(Dialect):
@@ -52,7 +53,7 @@ class RealtimeStt(Dialect):
     takes_key = True
     options = (DialectOption("language", "en", "what is spoken; auto leaves it to the model"),)
     capabilities = Capabilities(sample_rate_hz=RATE_HZ, has_ready=True, ends=("client",), many_utterances=True)
-    unconfirmed = ("that `mergedText` of an `ultrafast` message is what a client shows: it is counted as a partial",)
+    unconfirmed = ("that `mergedText` is what a client shows: it is counted as the partial",)
 
     def connect(self, url: str) -> Connect:
         key = self.settings.api_key
@@ -72,9 +73,11 @@ class RealtimeStt(Dialect):
         match body.get("type"):
             case "hello":
                 return (Ready(),)
-            case str(kind) if kind in TEXTS:
-                return partial(interim_text(body, TEXTS[kind]))
-            case "final":
+            case "partial":
+                return partial(interim_text(body, "mergedText") or interim_text(body, "text"))
+            case "ultrafast":
+                return partial(interim_text(body, "mergedText"))
+            case "final" | "preview":
                 return (Final(text_of(body, "text")),)
             case "completion":
                 return (Finished(),)

@@ -9,7 +9,7 @@ import pytest
 from fakes import one_second
 
 from stt_load.dialects.base import Settings
-from stt_load.dialects.events import ServerError
+from stt_load.dialects.events import Partial, ServerError
 from stt_load.dialects.realtimestt import RealtimeStt
 from stt_load.errors import Refusal
 
@@ -48,3 +48,11 @@ def test_the_packets_of_an_utterance_are_counted_silence_too() -> None:
 def test_an_error_is_a_refusal_by_its_code(code: str, refusal: Refusal | None) -> None:
     message = json.dumps({"type": "error", "code": code, "message": "no", "error": {"code": code, "message": "no"}})
     assert RealtimeStt().on_message(message) == (ServerError(f"no ({code})", refusal),)
+
+
+def test_what_two_models_have_heard_together_is_on_the_screen() -> None:
+    """`text` is what the slower one has: shown, it would take words back that stay."""
+    told = {"accurateText": "turn on", "ultrafastText": "turn on the light", "mergedText": "turn on the light"}
+    slow, fast = {"type": "partial", "text": "turn on"}, {"type": "ultrafast", "text": "turn on the light"}
+    shown = [RealtimeStt().on_message(json.dumps(kind | told)) for kind in (slow, fast)]
+    assert shown == [(Partial("turn on the light"),)] * 2
