@@ -165,10 +165,11 @@ class StreamEnded(ConnectionLost):
 
 
 class CallEnded(ConnectionLost):
-    """The server has ended a gRPC call. `status`: its number, 0 for OK."""
+    """The server has ended a gRPC call. `status`: its number, 0 for OK. `was_taken`: it had said something before."""
 
-    def __init__(self, message: str, status: int, at_s: float | None = None) -> None:
+    def __init__(self, message: str, status: int, at_s: float | None = None, was_taken: bool = False) -> None:
         self.status = status
+        self.was_taken = was_taken
         super().__init__(message, at_s=at_s)
 
 

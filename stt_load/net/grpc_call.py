@@ -81,6 +81,7 @@ class GrpcCall:
         "_decoder",
         "_first_window",
         "_has_begun",
+        "_has_said",
         "_is_answered",
         "_n_read",
         "_reader",
@@ -110,6 +111,7 @@ class GrpcCall:
         self._decoder: Decoder | None = None  # only while there are headers to come
         self._block: tuple[int, bytes] | None = None  # flags of HEADERS, and what came of its header block
         self._is_answered = False  # the head of the answer is here
+        self._has_said = False  # a message, which it says only to a caller that it has taken
         self._refusal: _Refusal | None = None
         self._first_window = DEFAULT_WINDOW
         self._n_read = 0  # bytes of messages since the server was last told that it may send more
@@ -263,7 +265,7 @@ class GrpcCall:
         if "grpc-status" not in headers:
             text = "the call was ended by the server without a status"
         message = one_line(unquote(headers.get("grpc-message", ""), errors="replace"))
-        self.ending = CallEnded(f"{text}: {message}" if message else text, status)
+        self.ending = CallEnded(f"{text}: {message}" if message else text, status, was_taken=self._has_said)
         self._decoder = None
 
     def _on_data(self, frame: Frame) -> None:
@@ -277,6 +279,7 @@ class GrpcCall:
                 self.ending = self.refusal
         else:
             self.messages += self._reader.feed(payload)
+            self._has_said = self._has_said or bool(self.messages)
             if frame.flags & Flag.END_STREAM:
                 raise ProtocolError("not gRPC: the call was ended by the server without trailers")
         self._n_read += len(frame.payload)
@@ -289,7 +292,9 @@ class GrpcCall:
         code = _number(frame, 4)
         status = status_of_reset(code)
         self.ending = self.refusal or CallEnded(
-            f"the call was reset by the server with {error_name(code)}, which is {status.name}", status
+            f"the call was reset by the server with {error_name(code)}, which is {status.name}",
+            status,
+            was_taken=self._has_said,
         )
 
     # the connection --------------------------------------------------------------------------------------

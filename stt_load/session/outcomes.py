@@ -143,6 +143,8 @@ STATUS_MEANINGS: dict[int, CloseMeaning] = {
 def _meaning_of_end(fault: ConnectionLost) -> CloseMeaning:
     """What the end of a connection means, by its close code and reason, or by the status of its call."""
     if isinstance(fault, CallEnded):
+        if fault.was_taken and fault.status == GrpcStatus.UNAVAILABLE:  # it went away: a restart, an age limit
+            return CloseMeaning(Outcome.DISCONNECTED)
         return STATUS_MEANINGS.get(fault.status, CloseMeaning(Outcome.SERVER_ERROR))
     return meaning_of_close(fault.close_code, fault.reason)
 

@@ -25,10 +25,19 @@ from hyperframe.frame import (
 )
 
 from stt_load.dialects.base import Connect
-from stt_load.errors import CallEnded, FailureReported, HandshakeFailed, ProtocolError, SttLoadError, UpgradeRefused
+from stt_load.errors import (
+    CallEnded,
+    FailureReported,
+    HandshakeFailed,
+    Outcome,
+    ProtocolError,
+    SttLoadError,
+    UpgradeRefused,
+)
 from stt_load.net.grpc_call import GrpcCall
 from stt_load.session.grpc_frames import GrpcFrame
 from stt_load.session.grpc_status import GrpcStatus
+from stt_load.session.outcomes import outcome_of_fault
 
 URL = "grpc://localhost:50051/a.B/C"
 SETTINGS = SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 100_000}).serialize()
@@ -167,6 +176,17 @@ def test_however_the_server_ends_the_call_its_status_is_known(said: bytes, statu
     assert isinstance(ending, CallEnded)
     assert ending.status == status
     assert str(ending).endswith(text)
+
+
+@pytest.mark.parametrize("ends", [reset(7), head([("grpc-status", "14")], "END_STREAM")])
+@pytest.mark.parametrize(("said", "outcome"), [(HELLO, Outcome.DISCONNECTED), (b"", Outcome.REFUSED)])
+def test_unavailable_is_full_only_to_a_caller_to_whom_nothing_was_said(
+    ends: bytes, said: bytes, outcome: Outcome
+) -> None:
+    """A server that is stopped, or ends connections at an age, says so too."""
+    ending = hear(head(OK_HEAD), data(said), ends).ending
+    assert ending is not None
+    assert outcome_of_fault(ending) is outcome
 
 
 def test_a_call_that_was_taken_goes_on_behind_a_goaway() -> None:
