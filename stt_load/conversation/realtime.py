@@ -17,6 +17,8 @@ Read: OpenAI's server and client events (developers.openai.com, November 2026); 
 - `response.done` says `status`: completed, cancelled (by the client, or by its speech), incomplete, failed.
 - Audio comes faster than it is heard: a whole answer may be there before a second of it was played.
 - vLLM-Omni's audio is under `audio` in older versions, with `sample_rate_hz` beside it, and without `response.done`.
+- vLLM-Omni 0.30 converses at this path only with a model for that (duplex). With any other it speaks as vLLM does when
+  it transcribes, and refuses the session: "Missing required field: model".
 - speaches takes no turn detection of the client's, answers `response.cancel` with an error, and goes on speaking when
   it is spoken over, until it has the next answer.
 """
@@ -59,7 +61,7 @@ AUDIO_DONE = ("response.output_audio.done", "response.audio.done")
 
 _NO_SAMPLES = re.compile(r"law|pcm[ua]\b|opus|mp3|aac", re.IGNORECASE)
 _ENDS_OF_SESSION = ("session_expired",)
-_MODEL = DialectOption("model", "", "the server's name of the model", or_none())
+_ASKED_TO_ANSWER = "answer"  # `event_id` of CREATE: an error that names it is the answer to it
 _COMMON = (
     DialectOption("voice", "", "the server's name of the voice", or_none()),
     DialectOption("instructions", "", "what the model is told to be", or_none()),
@@ -86,7 +88,7 @@ class RealtimeConversation(realtime.RealtimeDialect, ConversationDialect):
         "the events are read from OpenAI's documents; no conversation with its servers, or vLLM-Omni's, was measured",
         "answers have the sample rate that was asked for, unless the server says another, in its session or beside its "
         "audio",
-        "an error after session.updated is got over, unless it is one of the server itself",
+        "an error after session.updated is got over, unless it is one of the server itself, or about response.create",
     )
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
@@ -151,7 +153,7 @@ class RealtimeConversation(realtime.RealtimeDialect, ConversationDialect):
         return (realtime.event(CLEAR),) if self.settings.end == "client" else ()
 
     def finalise(self) -> Sequence[Message]:
-        return realtime.event(realtime.COMMIT), realtime.event(CREATE)
+        return realtime.event(realtime.COMMIT), realtime.event(CREATE, event_id=_ASKED_TO_ANSWER)
 
     def new_answer(self) -> NamedAnswer:
         return NamedAnswer(self.answer_rate_hz, is_cancelled=self.interrupts)
@@ -211,7 +213,11 @@ class RealtimeConversation(realtime.RealtimeDialect, ConversationDialect):
         return AnswerEnded(str(response.get("id") or self._latest_answer), error)
 
     def _gets_over(self, error: Mapping[str, object]) -> bool:
-        return error.get("type") != "server_error" and error.get("code") not in _ENDS_OF_SESSION
+        return (
+            error.get("type") != "server_error"
+            and error.get("code") not in _ENDS_OF_SESSION
+            and error.get("event_id") != _ASKED_TO_ANSWER
+        )
 
     @staticmethod
     def recognises(message: Message) -> bool:
@@ -230,7 +236,10 @@ def _rate_of(told: object) -> int | None:
 class SpeachesConversation(RealtimeConversation):
     """One connection to speaches, which speaks the beta and detects turns by its own rules alone."""
 
-    options = (_MODEL, *_COMMON)
+    options = (
+        DialectOption("model", "gpt-4o-realtime-preview", "the name of the language model; it lets nobody in without"),
+        *_COMMON,
+    )
     unconfirmed = ("read from its source; no conversation with it was measured",)
     _ends = ("server",)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from stt_load.audio.noises import is_in_noise
 from stt_load.credentials import HEADERS_VARIABLE
 from stt_load.errors import Outcome, Refusal
-from stt_load.kinds import KINDS
+from stt_load.kinds import CONVERSATION, KINDS
 from stt_load.records import UtteranceRecord
 from stt_load.session.transcript import ENDS_EARLIER
 
@@ -48,10 +48,9 @@ def _refusal_advice(record: UtteranceRecord) -> str:
 
 def _waits_for_silence(record: UtteranceRecord) -> bool:
     """All audio was sent to a server that is to hear its end by itself, and has said something in the meantime: it may
-    still wait for more silence."""
-    return (
-        record.outcome == Outcome.TIMED_OUT and record.end == "server" and record.frames > 0 and bool(record.understood)
-    )
+    still wait for more silence. A caller who converses is silent until the answer comes."""
+    is_waiting = record.outcome == Outcome.TIMED_OUT and record.end == "server" and record.kind != CONVERSATION.name
+    return is_waiting and record.frames > 0 and bool(record.understood)
 
 
 def _hears_no_end_in_noise(record: UtteranceRecord) -> bool:

@@ -176,6 +176,18 @@ def test_errors_about_what_was_asked_refuse_and_later_ones_are_got_over_unless_t
     assert dialect.read(json.dumps({"type": "error", "error": failed})) == (ServerError("oh"),)
 
 
+def test_who_is_denied_an_answer_does_not_wait_for_one() -> None:
+    dialect = made("client")
+    dialect.read('{"type":"session.updated"}')
+    _, create = map(json.loads, dialect.finalise())
+    error = {"type": "invalid_request_error", "message": "an answer is under way", "event_id": create["event_id"]}
+    assert dialect.read(json.dumps({"type": "error", "error": error})) == (ServerError("an answer is under way"),)
+
+
+def test_speaches_is_told_a_model_since_it_lets_nobody_in_without() -> None:
+    assert "model=" in made(name="conversation-speaches").connect("ws://x/v1/realtime").url
+
+
 def test_its_messages_are_known_for_its_own() -> None:
     assert RealtimeConversation.recognises('{"type":"response.audio.delta","delta":""}')
     assert not RealtimeConversation.recognises('{"type":"session.created"}')

@@ -56,7 +56,14 @@ def test_a_key_is_missed_by_the_name_that_its_kind_of_load_has() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"frames": 0}, {"end": "client"}, {"outcome": "server_error"}, {"outcome": "no_final"}, {"outcome": "ok"}],
+    [
+        {"frames": 0},
+        {"end": "client"},
+        {"kind": "conversation"},
+        {"outcome": "server_error"},
+        {"outcome": "no_final"},
+        {"outcome": "ok"},
+    ],
 )
 def test_nothing_is_advised_where_nothing_is_known_to_help(changes: dict[str, Any]) -> None:
     assert find_cause(failed(**changes)) is None
