@@ -44,7 +44,7 @@ DOCUMENTS = {
     path.relative_to(CHECKOUT).as_posix(): path.read_text(encoding="utf-8")
     for path in (*(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS)
 }
-RAW_FILES = {"run.json", "stages.jsonl", "utterances.jsonl", "gpu.jsonl", "host.jsonl", "server.jsonl"}
+RAW_FILES = {"run.json", "stages.jsonl", "utterances.jsonl", "gpu.jsonl", "host.jsonl", "server.jsonl", "words.jsonl"}
 PAGE_OF_KIND = {
     STREAM: "docs/report.md",
     UPLOAD: "docs/uploads.md",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stt_load.audio.clip import ClipWord
 from stt_load.capacity.call_tally import CallTally
 from stt_load.capacity.caller_counts import CallerTally
 from stt_load.errors import ConfigError
@@ -16,7 +17,7 @@ from stt_load.metrics.drift import Drift, DriftWatch
 from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.failures import FailureGroups
 from stt_load.metrics.hold_frames import DueFrames, HoldFrames
-from stt_load.metrics.normaliser import Normaliser, normaliser_titled
+from stt_load.metrics.normaliser import normaliser_titled
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.recovery import Recovery, SpikeWatch
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
@@ -95,13 +96,14 @@ def build_report(
     samples: Sequence[SampleRow] = (),
     damage: Damage | None = None,
     looks: Sequence[Mapping[str, Any]] = (),
+    clip_words: Sequence[Mapping[str, Any]] = (),
 ) -> RunReport:
     """Builds the whole report.
 
     `run`, `transitions`, `utterances`: the contents of the raw files, in their order; utterances some thousand at a
     time, since there may be a million. `samples`: the lines of gpu.jsonl and host.jsonl. `damage`: what the readers of
     the files have left out; None where nothing was. It is complete once the utterances have been read. `looks`: the
-    lines of server.jsonl.
+    lines of server.jsonl. `clip_words`: those of words.jsonl.
     """
     damage = Damage() if damage is None else damage
     timelines = timelines_of(transitions)
@@ -109,7 +111,8 @@ def build_report(
     done = next((line for line in transitions if line["phase"] == "done"), None)
     kind = KINDS[run.get("kind", STREAM.name)]
     slos = _slos(run.get("slos", kind.default_slos), damage)
-    aggregate = _aggregate(timelines, run, utterances, normaliser, slos)
+    late = LateScores(normaliser, float(run.get("utterance_limit_s") or _UTTERANCE_LIMIT_S), _words_of(run, clip_words))
+    aggregate = _aggregate(timelines, run, utterances, late, slos)
     if aggregate.without_stage:
         damage.note(UTTERANCES, Flaw.NO_STAGE, n=aggregate.without_stage)
     if surplus := _surplus(done, aggregate.rows):
@@ -196,7 +199,7 @@ def _aggregate(
     timelines: Sequence[StageTimeline],
     run: Mapping[str, Any],
     utterances: Iterable[Sequence[UtteranceRecord]],
-    normaliser: Normaliser,
+    late: LateScores,
     slos: Sequence[Slo],
 ) -> RunAggregate:
     advisor = Advisor()
@@ -221,9 +224,17 @@ def _aggregate(
         advisor,
         spike=SpikeWatch(SPIKE_STAGE, slos) if course_of(run) is Course.SPIKE else None,
     )
-    limit_s = float(run.get("utterance_limit_s") or _UTTERANCE_LIMIT_S)
-    aggregate.add(utterances, LateScores(normaliser, limit_s))
+    aggregate.add(utterances, late)
     return aggregate
+
+
+def _words_of(
+    run: Mapping[str, Any], clip_words: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Sequence[ClipWord]] | None:
+    """Clip id → when its words sound; None for a run of an earlier version, of which nobody knows that."""
+    if (run.get("clips") or {}).get("with_words") is None:
+        return None
+    return {line["clip_id"]: [ClipWord(*word) for word in line["words"]] for line in clip_words}
 
 
 def _recovery(aggregate: RunAggregate, timelines: Sequence[StageTimeline]) -> Recovery | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
+from stt_load.audio.clip import ClipWord
 from stt_load.metrics.foreign import OWN_LAST, Origin, fits_own, origin_of
 from stt_load.metrics.normaliser import Normaliser
 from stt_load.metrics.scorer import CACHE_SIZE, Scorer
@@ -37,10 +38,16 @@ class ForeignCandidate:
 class LateScores:
     """The late scores of one run: `fill` every batch of utterances in turn, then ask what was `found`."""
 
-    def __init__(self, normaliser: Normaliser, utterance_limit_s: float) -> None:
-        """`utterance_limit_s`: the longest that an utterance takes, so that older words can't arrive any more."""
+    def __init__(
+        self,
+        normaliser: Normaliser,
+        utterance_limit_s: float,
+        words: Mapping[str, Sequence[ClipWord]] | None = None,
+    ) -> None:
+        """`utterance_limit_s`: the longest that an utterance takes, so that older words can't arrive any more.
+        `words`: clip id → when its words sound; None where nobody knows."""
         self._normaliser = normaliser
-        self._scorer = Scorer({}, normaliser)
+        self._scorer = Scorer({}, normaliser, words)
         self._limit_s = utterance_limit_s
         self._fits_own = lru_cache(CACHE_SIZE)(fits_own)
         self._candidates: list[ForeignCandidate] = []

@@ -14,6 +14,9 @@ HOST_SAMPLES = "host.jsonl"
 SERVER_LOOKS = "server.jsonl"
 """The server's own metrics; absent if they were not asked for."""
 
+CLIP_WORDS = "words.jsonl"
+"""When the words of each clip sound, of those where that is known; absent if it is of none."""
+
 SAMPLE_FILES = (GPU_SAMPLES, HOST_SAMPLES)
 """The samples of the sidecars; absent if no sidecar was used."""
 
@@ -22,7 +25,7 @@ EVERY_PART = "utterances*.jsonl"
 
 _PART = re.compile(r"utterances-(\d{4,6})\.jsonl")
 
-RAW_FILES = (RUN, STAGES, UTTERANCES, *SAMPLE_FILES, SERVER_LOOKS)
+RAW_FILES = (RUN, STAGES, UTTERANCES, *SAMPLE_FILES, SERVER_LOOKS, CLIP_WORDS)
 
 
 def part_name(number: int) -> str:

@@ -69,6 +69,7 @@ class Frame(TypedDict, total=False):
 
 class Clips(TypedDict, total=False):
     n: Required[Count]
+    with_words: Count | None
     uncertain_bounds: Count | None
 
 
@@ -91,6 +92,13 @@ class LookRow(TypedDict, total=False):
     t: Required[Moment]
     took_s: Length | None
     values: Required[dict[str, float]]
+
+
+class ClipWordsRow(TypedDict, total=False):
+    """A line of words.jsonl: text, start and end of each word of a clip, in seconds of its audio."""
+
+    clip_id: Required[str]
+    words: Required[list[tuple[str, Length, Length]]]
 
 
 class ServerMetricsEntry(TypedDict, total=False):
@@ -173,6 +181,12 @@ def accept_sample(row: JsonObject) -> tuple[JsonObject | None, Sequence[Objectio
 def accept_look(row: JsonObject) -> tuple[JsonObject | None, Sequence[Objection]]:
     """Accepts what a server said of itself at one moment."""
     why = objection(row, LookRow)
+    return (None, [(Flaw.WRONG, why)]) if why else (row, ())
+
+
+def accept_clip_words(row: JsonObject) -> tuple[JsonObject | None, Sequence[Objection]]:
+    """Accepts the words of a clip."""
+    why = objection(row, ClipWordsRow)
     return (None, [(Flaw.WRONG, why)]) if why else (row, ())
 
 

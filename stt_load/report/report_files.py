@@ -25,11 +25,12 @@ from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.markdown_file import report_markdown
 from stt_load.report.model import RunReport
-from stt_load.report.raw_files import RUN, SAMPLE_FILES, SERVER_LOOKS, STAGES, UTTERANCES
+from stt_load.report.raw_files import CLIP_WORDS, RUN, SAMPLE_FILES, SERVER_LOOKS, STAGES, UTTERANCES
 from stt_load.report.raw_lines import NotJson, RawLines, parse_json, read_bytes, unreadable
 from stt_load.report.raw_rows import (
     Accept,
     JsonObject,
+    accept_clip_words,
     accept_look,
     accept_sample,
     checked_run,
@@ -93,6 +94,7 @@ def _read_folder(folder: Path, is_strict: bool, failure: str | None) -> RunRepor
         [row for name in SAMPLE_FILES for row in _all(lines(name, JsonObject, accept_sample))],
         damage,
         _all(lines(SERVER_LOOKS, JsonObject, accept_look)),
+        _all(lines(CLIP_WORDS, JsonObject, accept_clip_words)),
     )
 
 

@@ -70,6 +70,7 @@ def describe_run(
             "n": len(clips.clips),
             "source": clips.source,
             "manifest_sha256": clips.manifest_sha256,
+            "with_words": sum(bool(clip.words) for clip in clips.clips),
             "uncertain_bounds": len(clips.doubts) if config.kind.is_paced else None,
             "speech_s_mean": sum(clip.speech_s for clip in clips.clips) / len(clips.clips),
         },

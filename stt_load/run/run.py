@@ -19,13 +19,14 @@ from stt_load.clips.folder import ClipSet
 from stt_load.clock import Clock, SteadyWallClock
 from stt_load.config import RunConfig, is_near, url_note
 from stt_load.errors import ConfigError, ExitCode
+from stt_load.kinds import STREAM
 from stt_load.metrics.language_guess import choose_language
 from stt_load.options import Course, PlanKind
 from stt_load.process.log import log
 from stt_load.records import UtteranceRecord
 from stt_load.report.knee import exit_code
 from stt_load.report.publish import publish_failure, publish_report
-from stt_load.report.raw_files import SAMPLE_FILES, SERVER_LOOKS
+from stt_load.report.raw_files import CLIP_WORDS, SAMPLE_FILES, SERVER_LOOKS
 from stt_load.report.stage_timeline import FAILED
 from stt_load.report.wording import callers
 from stt_load.run.arrivals_plan import ArrivalsPlan
@@ -90,7 +91,7 @@ class Run:
         self._wall_clock = SteadyWallClock.read(time.time, clock)
         started_at = self._wall_clock.at(clock())
         self.folder = RunFolder.create(
-            *(config.results, config.label, started_at, _sample_files(config)),
+            *(config.results, config.label, started_at, _more_files(config, clips)),
             *(clock, PART_S if config.course is Course.SOAK else None),
         )
         self.live = LiveStages(self.folder.path, lambda: self.folder.has_every_line)
@@ -117,6 +118,8 @@ class Run:
         except ConfigError as error:
             self.folder.discard()
             raise type(error)(f"{error}; name another folder with --results") from error
+        if config.kind is STREAM:
+            self.folder.add_clip_words(clips.clips)
         allowance = Allowance(clock, share=cluster.scoring_share)
         self.ledger = Ledger(
             run_id,
@@ -356,8 +359,13 @@ def users_of_first_stage(config: RunConfig, plan: PlanKind, n_workers: int) -> i
     return config.first_users if plan is PlanKind.SEARCH else config.concurrency[0]
 
 
-def _sample_files(config: RunConfig) -> tuple[str, ...]:
-    return (*(SAMPLE_FILES if config.gpu_sidecars else ()), *((SERVER_LOOKS,) if config.server_metrics else ()))
+def _more_files(config: RunConfig, clips: ClipSet) -> tuple[str, ...]:
+    """The raw files that not every run has."""
+    return (
+        *(SAMPLE_FILES if config.gpu_sidecars else ()),
+        *((SERVER_LOOKS,) if config.server_metrics else ()),
+        *((CLIP_WORDS,) if any(clip.words for clip in clips.clips) else ()),
+    )
 
 
 def _bounds_notes(config: RunConfig, clips: ClipSet) -> list[str]:

@@ -13,7 +13,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -21,12 +21,14 @@ from typing import Any
 
 import gevent
 
+from stt_load.audio.clip import Clip
 from stt_load.clock import Clock
 from stt_load.errors import ConfigError, WriteError
 from stt_load.process.atomic_file import write_atomically
 from stt_load.process.data_folder import rescue_folders
 from stt_load.process.log import log
 from stt_load.report.raw_files import (
+    CLIP_WORDS,
     GPU_SAMPLES,
     HOST_SAMPLES,
     RAW_FILES,
@@ -143,6 +145,16 @@ class RunFolder:
         """Adds what the server said of itself at one moment."""
         self._append(SERVER_LOOKS, [_row(look)])
 
+    def add_clip_words(self, clips: Iterable[Clip]) -> None:
+        """Adds when the words of these clips sound, in one piece: rows that the run has no time for are scored with it
+        when the report is made."""
+        lines = [
+            {"clip_id": clip.clip_id, "words": [(word.text, word.start_s, word.end_s) for word in clip.words]}
+            for clip in clips
+            if clip.words
+        ]
+        self._append(CLIP_WORDS, [_row(line) for line in lines])
+
     # what becomes of it --------------------------------------------------------------------------------
 
     def keep_up(self) -> None:
@@ -175,7 +187,7 @@ class RunFolder:
     def close(self) -> None:
         """Closes the files. Those of samples are removed where there was none."""
         for name, file in self._files.items():
-            if name in (*SAMPLE_FILES, SERVER_LOOKS) and file.is_empty and file.is_there:
+            if name in (*SAMPLE_FILES, SERVER_LOOKS, CLIP_WORDS) and file.is_empty and file.is_there:
                 with suppress(OSError):
                     file.path.unlink()
             file.close()

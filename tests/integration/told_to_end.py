@@ -73,7 +73,7 @@ class Case:
             said += worker.output
         assert "Traceback" not in said, said
         files = {path.name for path in run_folder(self.results).iterdir()}
-        assert files == {*WRITERS, "run.json", "stages.jsonl", "utterances.jsonl"}
+        assert files == {*WRITERS, "run.json", "stages.jsonl", "utterances.jsonl", "words.jsonl"}
         done = rows(run_folder(self.results) / "stages.jsonl")[-1]
         utterances = rows(run_folder(self.results) / "utterances.jsonl")
         assert (done["phase"], done["aborted"]) == ("done", code == 5)

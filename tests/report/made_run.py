@@ -28,7 +28,8 @@ TEXTS = (
 
 @dataclass
 class MadeRun:
-    """The contents of the raw files. `gpu` and `host`: what a sidecar sampled. `server`: what the server said."""
+    """The contents of the raw files. `gpu` and `host`: what a sidecar sampled. `server`: what the server said.
+    `clip_words`: when the words of clips sound."""
 
     run: dict[str, Any]
     transitions: list[dict[str, Any]] = field(default_factory=list)
@@ -36,6 +37,7 @@ class MadeRun:
     gpu: list[dict[str, Any]] = field(default_factory=list)
     host: list[dict[str, Any]] = field(default_factory=list)
     server: list[dict[str, Any]] = field(default_factory=list)
+    clip_words: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def samples(self) -> list[dict[str, Any]]:
@@ -60,6 +62,7 @@ class MadeRun:
             "host.jsonl": [json.dumps(row).encode() for row in self.host],
             "utterances.jsonl": [record.to_json() for record in self.utterances],
             **({"server.jsonl": [json.dumps(row).encode() for row in self.server]} if self.server else {}),
+            **({"words.jsonl": [json.dumps(row).encode() for row in self.clip_words]} if self.clip_words else {}),
         }
         for name, rows in files.items():
             lines = [sealed(row, number) + b"\n" for number, row in enumerate(rows)]

@@ -40,10 +40,11 @@ from stt_load.report.html import report_html
 from stt_load.report.json_file import summary_json
 from stt_load.report.junit_file import junit_xml
 from stt_load.report.model import RunReport, Verdict
-from stt_load.report.raw_files import RAW_FILES, RUN, SAMPLE_FILES, SERVER_LOOKS, STAGES, UTTERANCES
+from stt_load.report.raw_files import CLIP_WORDS, RAW_FILES, RUN, SAMPLE_FILES, SERVER_LOOKS, STAGES, UTTERANCES
 from stt_load.report.raw_lines import RawLines
 from stt_load.report.raw_rows import (
     JsonObject,
+    accept_clip_words,
     accept_look,
     accept_sample,
     checked_run,
@@ -73,6 +74,7 @@ def small_ladder() -> MadeRun:
         "server_metrics": {"url": "http://h/metrics", "metrics": ["queue"], "looks": 9, "failed": 0, "why": None},
     }
     made.server = [{"t": began + second, "took_s": 0.01, "values": {"queue": second}} for second in range(9)]
+    made.clip_words = [{"clip_id": "made-0", "words": [["the", 0.25, 0.5], ["quick", 0.5, 0.875]]}]
     for number, record in enumerate(made.utterances):
         record.worker = number % 2
     return made
@@ -268,6 +270,7 @@ def rows_of(folder: Path, name: str) -> Counter[str]:
         UTTERANCES: (UtteranceRecord, utterances_of("made", "stream")),
         **dict.fromkeys(SAMPLE_FILES, (JsonObject, accept_sample)),
         SERVER_LOOKS: (JsonObject, accept_look),
+        CLIP_WORDS: (JsonObject, accept_clip_words),
     }
     if name not in kinds:
         return Counter()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from copy import copy
+from pathlib import Path
 
 import pytest
 from made_run import START_S, TEXTS, MadeRun, made_run, utterance
 
+from stt_load.audio.clip import ClipWord
 from stt_load.metrics.foreign import Origin
 from stt_load.metrics.normaliser import CHINESE, ENGLISH
 from stt_load.metrics.scorer import Scorer
@@ -16,6 +18,7 @@ from stt_load.report.build import build_report
 from stt_load.report.json_file import summary_json
 from stt_load.report.late_scores import LateScores
 from stt_load.report.model import RunReport
+from stt_load.report.report_files import read_report
 
 LIMIT_S = 40.0
 
@@ -62,6 +65,41 @@ def test_unscored_rows_give_the_same_report_as_scored_ones() -> None:
     expected = summary_json(report_of(made, made.utterances))
     assert summary_json(report_of(made, every_third)) == expected
     assert summary_json(report_of(made, raw)) == expected
+
+
+@pytest.mark.parametrize("has_words", [True, False])
+def test_what_was_on_the_screen_and_cut_is_scored_late_as_it_is_in_time(tmp_path: Path, has_words: bool) -> None:
+    """Through the files of a run folder. Where the clips have no words, the server's own times give the ages."""
+    made = made_run(ladder=(1, 30), per_stage=6)
+    words: dict[str, list[ClipWord]] = {}
+    for row in made.utterances:
+        said = row.reference.split()
+        if has_words:
+            words[row.clip_id] = [ClipWord(word, n / 3, n / 3 + 0.3) for n, word in enumerate(said)]
+        cut, n_told, speech_end_s = " ".join(said[:3]), 1 + len(" ".join(said[:3])), len(said) / 3
+        row.text, row.speech_s = f"{cut} {' '.join(said[5:])}", speech_end_s  # two words are lost at the cut
+        row.messages = [(1.5, cut), (9.0, row.text[n_told:])]
+        row.turn_ends = [(1.5, n_told - 1), (speech_end_s + 0.4, len(row.text))]
+        row.speech_bounds = (0.0, speech_end_s)
+        row.screen = OnScreen([(1_400, 0, said[0], 1_300), (9_000, 0, row.text, 8_500)], [(said[0], 30, 200)])
+    made.run["clips"]["with_words"] = len(words)
+    made.clip_words = [
+        {"clip_id": clip_id, "words": [(word.text, word.start_s, word.end_s) for word in timed]}
+        for clip_id, timed in words.items()
+    ]
+    made.utterances = [unscored(row) for row in made.utterances]
+    late = read_report(made.write(tmp_path / "late"))
+    scorer = Scorer({row.clip_id: row.reference for row in made.utterances}, words=words)
+    for row in made.utterances:
+        scorer.fill(row, EVERYBODY)
+        scorer.fill_screen(row)
+    in_time = read_report(made.write(tmp_path / "in time"))
+    assert summary_json(late) == summary_json(in_time)
+    (figures, _) = (stage.figures for stage in late.stages)
+    assert figures.distributions["audio_age"].n == figures.n == 6
+    assert (figures.distributions["word_time_error"].n, figures.words_lost_at_cut) == (
+        (6, 12) if has_words else (0, None)
+    )
 
 
 def test_what_can_be_said_of_a_screen_without_the_clips_is_said_late() -> None:
