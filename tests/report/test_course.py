@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -78,6 +79,19 @@ def test_every_form_of_the_report_has_the_spike() -> None:
     assert "holds again" in chart.body and len(chart.tips) == 60
     for text in (report_markdown(report), report_html(report, [chart])):
         assert "After the spike" in text and "What the server gives back" in text and "40 callers" in text
+
+
+def test_the_stripe_of_a_spike_leaves_the_words_of_a_bound_at_the_top_of_the_chart_alone() -> None:
+    made = spike_run()
+    for record in made.utterances:
+        record.eos_latency_s = 0.4  # so that the chart ends with the bound, 1 s
+    (chart,) = [chart for chart in draw_charts(reported(made)) if chart.name == "spike"]
+    stripes = {
+        float(y) + float(height)
+        for y, height in re.findall(r'<rect [^>]*y="([0-9.]+)"[^>]* height="([0-9.]+)" class="window', chart.body)
+    }
+    (baseline,) = re.findall(r'<text [^>]*y="([0-9.]+)" class="label bound-label', chart.body)
+    assert max(stripes) <= float(baseline) - 9, "letters are 9 pixels high"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from stt_load.report.wording import callers
 _WIDTH = 1080.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 46.0, 36.0
 _LATE, _QUEUE, _BETWEEN = 170.0, 80.0, 26.0
+_STRIPE, _STRIPE_HEIGHT = _TOP - 20, 5.0  # above the words of a bound that is as high as the chart
 _STRIPS = 60
 
 
@@ -133,18 +134,16 @@ class _SpikeChart:
 
     def _marks(self, bottom: float) -> str:
         recovery, zero = self.recovery, self.x(self.recovery.left)
-        drawn = [line(zero, _TOP - 8, zero, bottom, "cursor")]
+        drawn = [line(zero, _STRIPE, zero, bottom, "cursor")]
         before = recovery.left
         for at, is_met in recovery.windows:
-            width = max(self.x(at) - self.x(before), 0.0)
-            verdict = "pass" if is_met else "fail"
-            drawn.append(
-                element("rect", x=self.x(before), y=_TOP - 12, width=width, height=5, kind=f"window {verdict}")
-            )
+            place = {"x": self.x(before), "width": max(self.x(at) - self.x(before), 0.0)}
+            kind = f"window {'pass' if is_met else 'fail'}"
+            drawn.append(element("rect", **place, y=_STRIPE, height=_STRIPE_HEIGHT, kind=kind))
             before = at
         if recovery.recovery_s:
             again = self.x(recovery.left + recovery.recovery_s)
-            drawn.append(line(again, _TOP - 8, again, bottom, "bound"))
+            drawn.append(line(again, _STRIPE, again, bottom, "bound"))
             drawn.append(
                 label(again + 5, bottom - _QUEUE + 12, f"holds again: {recovery.recovery_s:.1f} s", "head over")
             )
