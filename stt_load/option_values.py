@@ -208,18 +208,6 @@ def parse_positive_duration_s(text: str) -> float:
     return seconds
 
 
-def duration_s_up_to(longest: str) -> Callable[[str], float]:
-    """Takes durations longer than zero, `longest` at most, which is written as one."""
-
-    def parse_within(text: str) -> float:
-        seconds = parse_positive_duration_s(text)
-        if seconds > parse_duration_s(longest):
-            raise ValueError(f"{text!r} is too long: {longest} at most")
-        return seconds
-
-    return parse_within
-
-
 def parse_duration_range_s(text: str) -> tuple[float, float]:
     """`2s` (shortest and longest are the same) or `1..3s`."""
     low, separator, high = text.partition("..")

@@ -20,7 +20,6 @@ from stt_load.kinds import ALL_KINDS, CONVERSATIONS, PACED, STREAM, STREAMS, TEX
 from stt_load.metrics.languages import parse_language
 from stt_load.option_values import (
     DEFAULT_CONCURRENCY,
-    duration_s_up_to,
     number_from_to,
     odd_number,
     one_of,
@@ -50,8 +49,6 @@ from stt_load.tts.engines import SPEEDS
 CODEC_NAMES = ("mulaw8k", "alaw8k", "opus", "mulaw8k-decoded", "alaw8k-decoded")
 WAYS_TO_ARRIVE = ("random", "together")
 ENDS = ("client", "server")
-# Clips are kept whole in memory: an hour of speech at 16 kHz takes 115 MB, and so do a minute's pauses in 60 clips.
-LONGEST_JOIN, LONGEST_PAUSE_IN_SPEECH = "1h", "1m"
 
 
 def _parse_way_to_arrive(text: str) -> str:
@@ -491,7 +488,7 @@ OPTIONS: tuple[Option, ...] = (
         name="join",
         field="joins_s",
         group=Group.AUDIO,
-        parse=several(duration_s_up_to(LONGEST_JOIN), "none"),
+        parse=several(parse_positive_duration_s, "none"),
         metavar="TIME,…",
         default="none",
         help="Long utterances: join clips until they are so long.",
@@ -501,7 +498,7 @@ OPTIONS: tuple[Option, ...] = (
         name="pause-in-speech",
         field="pauses_in_speech_s",
         group=Group.AUDIO,
-        parse=several(duration_s_up_to(LONGEST_PAUSE_IN_SPEECH), "none"),
+        parse=several(parse_positive_duration_s, "none"),
         metavar="TIME,…",
         default="none",
         help="Callers who think: a pause so long between two words, as 0.3,0.6,1,1.5; none leaves clips as they are.",
