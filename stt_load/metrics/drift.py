@@ -177,6 +177,8 @@ AgeBins = WideningBins[AgeBin]
 def drifts(bins: AgeBins, axis: Axis) -> list[Drift]:
     """How each figure changes with this age. The last bin is left out: it may be a part of one."""
     full = [each for _, each in bins.ascending()[:-1] if each.n >= LEAST_IN_BIN]
+    if not full and axis is Axis.RUN:  # otherwise what else is known, of memory, would stand for all
+        return _unknown([each for _, each in bins.ascending()], axis)
     found = []
     for figure in WATCHED:
         together = full if figure.counted is None else _with_errors(full, figure.counted)
@@ -187,6 +189,15 @@ def drifts(bins: AgeBins, axis: Axis) -> list[Drift]:
             drift = _drift_of_few(drift, figure.bound, [figure.counted(each) for each in full])
         found += [drift] if drift else []
     return found
+
+
+def _unknown(few: Sequence[AgeBin], axis: Axis) -> list[Drift]:
+    """Figures that were measured, on too few utterances for a single value of any age."""
+    total = AgeBin()
+    for each in few:
+        total.take(each)
+    measured = [figure for figure in WATCHED if total.n and figure.value(total) is not None]
+    return [Drift(figure.name, axis, figure.unit, None, None, None, None, 0.0, None, ()) for figure in measured]
 
 
 def _with_errors(full: Sequence[AgeBin], counted: Callable[[AgeBin], tuple[int, int]]) -> Sequence[AgeBin]:

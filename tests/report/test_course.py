@@ -159,10 +159,10 @@ def test_a_server_that_stays_slow_when_callers_have_left_fails() -> None:
     assert report.verdict is Verdict.FAIL
 
 
-def soak_run(is_killed: bool) -> MadeRun:
+def soak_run(is_killed: bool, n: int = 2_000) -> MadeRun:
     """An hour of five callers; the server takes 200 MiB more in it, and gets no slower. `is_killed`: before the
-    end of its hold."""
-    made = made_run((5,), per_stage=2_000, knee_at=100, hold_s=3_600.0, gpu=False, host=True)
+    end of its hold. `n`: how many utterances there were."""
+    made = made_run((5,), per_stage=n, knee_at=100, hold_s=3_600.0, gpu=False, host=True)
     made.run |= {"course": str(Course.SOAK)}
     began = made.span(0)[0]
     for row in made.host:
@@ -184,6 +184,17 @@ def test_a_soak_tells_drift_of_memory_also_where_it_was_killed(is_killed: bool) 
     assert "drift in 60 min: memory of the server +" in headline(report)
     assert len(summary_of(report)["drift"]) == len(report.drifts) == 5
     assert report.verdict is (Verdict.INVALID if is_killed else Verdict.PASS)
+
+
+def test_a_soak_of_too_few_utterances_does_not_stand_for_what_is_known_of_memory_alone() -> None:
+    made = soak_run(is_killed=False, n=15)
+    for row in made.host:
+        if row["kind"] == "process":
+            row["rss_mib"] = 1_000.0
+    report = reported(made)
+    assert [drift.verdict for drift in report.drifts if drift.name.startswith("memory")] == [DriftVerdict.NONE]
+    assert "can't tell of drift in latency p50, latency p95, word error rate, failed" in headline(report)
+    assert len(summary_of(report)["drift"]) == 5
 
 
 def test_what_was_not_there_is_not_given_back() -> None:
