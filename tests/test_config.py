@@ -243,7 +243,7 @@ BAD = [
     ("trailing_silence", "0.1", "--trailing-silence: 0.1 s is too short for parakeet, which never answers with less"),
     ("trailing_silence", "some", "--trailing-silence: 'some' is not a duration"),
     ("tts_url", "ws://localhost:8004", "--tts-url: 'ws://localhost:8004' must begin with http:// or https://"),
-    ("codec", "mp3", "--codec: 'mp3' is not known: write mulaw8k or alaw8k or opus or none"),
+    ("codec", "mp3", "--codec: 'mp3' is not known: write mulaw8k or alaw8k or opus or mulaw8k-decoded or"),
     ("codec", "opus,opus", "--codec: 'opus,opus' names one thing twice: once is enough"),
     ("snr", "loud", "--snr: 'loud' is not a number"),
     ("snr", "100", "--snr: '100' must be from -20 to 60"),
