@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from stt_load.dialects.events import (
     AnswerBegins,
@@ -22,7 +22,7 @@ from stt_load.dialects.events import (
 )
 from stt_load.errors import Outcome
 from stt_load.session.outcomes import Ending
-from stt_load.tts.playback import AudioArrival, gaps_s, play
+from stt_load.tts.playback import AudioArrival, Playback, gaps_s, play
 
 _BYTES_PER_SAMPLE = 2
 
@@ -33,10 +33,8 @@ class Answer(ABC):
     `speech_end_at_s`: when the caller has finished; infinity as long as it has not begun. What began before is no
     answer to what it said: it is counted, in `n_early`. `onset_s`: when the caller broke in; None where it did not.
     `said_over_at_s`: when it has finished with that. `first_heard_s`: when the caller hears the first of the answer.
-    `ending`: how the turn ends for what became of its answer, None as long as nothing has. `refills`: what `play` does.
+    `ending`: how the turn ends for what became of its answer, None as long as nothing has.
     """
-
-    refills: ClassVar[bool] = False
 
     def __init__(self, bytes_per_s: float) -> None:
         self._bytes_per_s = bytes_per_s
@@ -114,10 +112,15 @@ class Answer(ABC):
     def _answer_s(self) -> float:
         """How long its audio is."""
 
+    @property
+    def _playback(self) -> Playback:
+        """What a caller would have suffered who hears it to its end."""
+        return play(self._arrivals, self._bytes_per_s)
+
     def figures(self) -> dict[str, Any]:
         """Fields of the record, of an answer that was heard."""
         assert self.first_heard_s is not None
-        playback = play(self._arrivals, self._bytes_per_s, self.refills)
+        playback = self._playback
         return {
             "voice_to_voice_s": self.first_heard_s - self.speech_end_at_s,
             "barge_in_stop_s": self._barge_in_stop_s,
@@ -182,8 +185,7 @@ class NamedAnswer(Answer):
             self.ending = Ending(Outcome.NO_FINAL, "the server answered without speech")
         self._ended_at_s = at_s
         if self.first_heard_s is not None:
-            stall_s = play(self._arrivals, self._bytes_per_s).stall_s
-            self._heard_to_s = self.first_heard_s + self._answer_s + stall_s
+            self._heard_to_s = self.first_heard_s + self._answer_s + self._playback.stall_s
 
     @property
     def n_early(self) -> int:

@@ -22,7 +22,7 @@ from stt_load.dialects.events import (
 )
 from stt_load.errors import Outcome
 from stt_load.session.outcomes import Ending
-from stt_load.tts.playback import PREBUFFER_S, AudioArrival
+from stt_load.tts.playback import PREBUFFER_S, AudioArrival, Playback, play_over_line
 
 _SHORT_PAUSE_S = 0.5
 """Of a caller who broke in, and has finished with that: sound after so much quiet is taken for the answer to it."""
@@ -31,8 +31,6 @@ _SHORT_PAUSE_S = 0.5
 class HeardAnswer(Answer):
     """The answer of one turn over a line. `line_audio`: how the latest audio is made. `quiet_s`: of how much quiet a
     caller concludes that the answer has ended. `played`: the message that a mark was reached."""
-
-    refills = True
 
     def __init__(self, line_audio: Callable[[], LineAudio], quiet_s: float, played: Callable[[str], Message]) -> None:
         super().__init__(line_audio().bytes_per_s)
@@ -170,6 +168,10 @@ class HeardAnswer(Answer):
     @property
     def _answer_s(self) -> float:
         return sum(sound.to_s - sound.from_s - sound.idle_s for sound in self._sounds)
+
+    @property
+    def _playback(self) -> Playback:
+        return play_over_line(self._arrivals, self._bytes_per_s)
 
     @property
     def _sounds(self) -> Sequence[Sound]:

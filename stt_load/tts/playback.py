@@ -34,24 +34,41 @@ class Playback:
     stall_s: float  # how long it was silent for that, in all
 
 
-def play(arrivals: Sequence[AudioArrival], bytes_per_s: float, refills: bool = False) -> Playback:
+def play(arrivals: Sequence[AudioArrival], bytes_per_s: float) -> Playback:
     """Plays what arrived, at `bytes_per_s`: of a compressed file the mean, since nothing says which byte holds which
-    second. `refills`: a player that ran dry waits until it holds `PREBUFFER_S` again, as telephones do. Where audio
-    comes at the pace of speech, one that doesn't would run dry with every packet from then on."""
-    held_s, empty_at_s, dry_since_s = 0.0, None, None
+    second."""
+    held_s, empty_at_s = 0.0, None
     underruns, stall_s = 0, 0.0
     for arrival in arrivals:
         audio_s = arrival.n_bytes / bytes_per_s
-        if empty_at_s is not None and arrival.at_s > empty_at_s:
-            underruns += 1
-            dry_since_s, empty_at_s, held_s = empty_at_s, None, 0.0 if refills else PREBUFFER_S
-        if empty_at_s is not None:
-            empty_at_s += audio_s
+        if empty_at_s is None:
+            held_s += audio_s
+            if held_s >= PREBUFFER_S:
+                empty_at_s = arrival.at_s + held_s
             continue
-        held_s += audio_s
-        if held_s >= PREBUFFER_S:
-            empty_at_s = arrival.at_s + (held_s if refills or dry_since_s is None else audio_s)
-            stall_s += 0.0 if dry_since_s is None else arrival.at_s - dry_since_s
+        if arrival.at_s > empty_at_s:
+            underruns += 1
+            stall_s += arrival.at_s - empty_at_s
+            empty_at_s = arrival.at_s
+        empty_at_s += audio_s
+    return Playback(underruns, stall_s)
+
+
+def play_over_line(arrivals: Sequence[AudioArrival], bytes_per_s: float) -> Playback:
+    """Plays what arrived at the pace of speech, as a telephone does: `PREBUFFER_S` behind what comes, and again so long
+    behind after it ran dry. A player that only asks how much it holds would start with one large piece, and run dry
+    whenever the next is a hair late."""
+    empty_at_s = None
+    underruns, stall_s = 0, 0.0
+    for arrival in arrivals:
+        audio_s, can_begin_s = arrival.n_bytes / bytes_per_s, arrival.at_s + PREBUFFER_S
+        if empty_at_s is None:
+            empty_at_s = can_begin_s
+        elif arrival.at_s > empty_at_s:
+            underruns += 1
+            stall_s += can_begin_s - empty_at_s
+            empty_at_s = can_begin_s
+        empty_at_s += audio_s
     return Playback(underruns, stall_s)
 
 

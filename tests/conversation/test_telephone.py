@@ -129,11 +129,17 @@ def test_the_first_sound_is_heard_when_it_is_played(arrivals: Arrivals, voice_to
 
 
 def test_an_answer_that_halts_has_a_gap_an_underrun_and_a_stall_of_that_length() -> None:
-    """A player begins with 0.1 s in hand, at 1.08, is empty at 1.28, and holds 0.1 s again at 1.78."""
+    """A player begins 0.1 s behind, at 1.1, is empty at 1.3, and begins again at 1.8."""
     record, _ = call(AUDIOSOCKET, [*paced(1.0, loud(0.2)), *paced(1.7, loud(0.3))])
     assert record.gap_max_s == pytest.approx(0.52)
     assert (record.underruns, record.stall_s) == (1, pytest.approx(0.5))
     assert record.answer_s == pytest.approx(0.5)
+
+
+def test_large_pieces_that_come_at_the_pace_of_speech_and_a_hair_late_are_no_underruns() -> None:
+    arrivals = [(1.0 + 0.1 * number + 0.03 * (number % 2), media(loud(0.1))) for number in range(10)]
+    record, _ = call(TWILIO, arrivals)
+    assert (record.underruns, record.answer_s) == (0, pytest.approx(1.0))
 
 
 def test_quiet_that_is_long_enough_ends_an_answer_and_the_options_say_how_long() -> None:
