@@ -23,6 +23,7 @@ from stt_load.server_metrics.choice import ServerMetric, parse_server_metric
 from stt_load.text.url_secrets import without_credentials
 
 DEFAULT_NOISE, DEFAULT_SNR_DB = "babble", 20.0
+DEFAULT_FRAME_MS = 100.0
 _OF_A_CLOSED_LOOP = ("concurrency", "rounds", "arrival", "spike", "ramp-down", "soak")
 _WHOLE_CALL = 1_000_000  # utterances over one connection: more than fit into a call
 _COURSES = {"spike": "spike", "ramp-down": "ramps_down", "soak": "soak_s"}  # option -> field
@@ -252,6 +253,8 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
             "--barge-in: a connection ends with the answer that was broken in on: leave --utterances-per-connection out"
         )
     shortest_ms, longest_ms = able.frame_ms
+    if values.get("frame_ms", shortest_ms) is None:
+        values["frame_ms"] = min(max(DEFAULT_FRAME_MS, shortest_ms), longest_ms)
     if not shortest_ms <= values.get("frame_ms", shortest_ms) <= longest_ms:
         lengths = f"{shortest_ms:g}" if shortest_ms == longest_ms else f"{shortest_ms:g} to {longest_ms:g}"
         problems.append(f"--frame-ms: {row.name} takes messages of {lengths} ms only")
@@ -267,7 +270,7 @@ def _settle_request(values: dict[str, Any], kind: LoadKind) -> list[str]:
     except ConfigError as error:
         problems += error.problems
     values["stt_url"] = completed_by(row.default_url, values["stt_url"] or row.default_url)
-    values |= {"end": "client", "trailing_silence_s": 0.0}
+    values |= {"end": "client", "trailing_silence_s": 0.0, "frame_ms": DEFAULT_FRAME_MS}
     if kind.is_synthesised:
         try:
             values["tokens_per_s"] = row.pace_of_text(values.get("tokens_per_s"))

@@ -378,7 +378,7 @@ OPTIONS: tuple[Option, ...] = (
         group=Group.AUDIO,
         parse=parse_number_above_zero,
         metavar="MS",
-        default="100",
+        default_help="100, or the only length that the dialect takes",
         help="Milliseconds of audio in each message, rounded to what the server takes without loss.",
         kinds=PACED,
     ),

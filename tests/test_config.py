@@ -588,9 +588,12 @@ def test_a_scheme_without_a_port_of_its_own_gets_the_servers(given: str, used: s
     assert (config.stt_url, url_note(given, config)) == (used, told)
 
 
-def test_a_dialect_with_one_length_of_frames_names_it() -> None:
-    assert problems_of(dialect="twilio-media") == ("--frame-ms: twilio-media takes messages of 20 ms only",)
-    assert parse_options({"dialect": "twilio-media", "frame_ms": "20"}).frame_ms == 20
+def test_a_dialect_with_one_length_of_frames_takes_it_and_names_it() -> None:
+    line = "--frame-ms: twilio-media takes messages of 20 ms only"
+    assert problems_of(dialect="twilio-media", frame_ms="40") == (line,)
+    assert parse_options({"dialect": "twilio-media"}).frame_ms == 20
+    assert parse_options({"dialect": "assemblyai"}).frame_ms == 100
+    assert parse_options({"dialect": "upload-openai"}).frame_ms == 100
 
 
 def test_what_carries_a_dialect_decides_how_its_url_begins() -> None:

@@ -13,7 +13,7 @@ from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost
 from stt_load.net.tcp import MakeSocket
-from stt_load.net.transport import Arrival
+from stt_load.net.transport import Arrival, Transport
 from stt_load.net.websocket import WebSocketTransport
 from stt_load.session.websocket_frames import CallFrame, ClientFrame
 
@@ -46,6 +46,10 @@ class CallWebSocketTransport(WebSocketTransport):
     def send_frame(self, frame: Sequence[Any]) -> bool:
         return super().send_frame([self._numbered(message) for message in frame])
 
+    def as_sent(self, message: str) -> str:
+        """The message as it was sent, if it is the last one that was."""
+        return CallFrame(message).text(self._values)
+
     def _numbered(self, message: CallFrame) -> ClientFrame:
         values = self._values
         values[MESSAGE_NUMBER] = b"%d" % self._n_messages
@@ -69,3 +73,10 @@ class CallWebSocketTransport(WebSocketTransport):
                 self._send_unasked(self._numbered(CallFrame(str(message))))
         self._last_messages = ()
         super().close()
+
+
+def as_sent(transport: Transport, message: Message) -> Message:
+    """The last message that was sent, with what only its connection knows in it."""
+    if isinstance(transport, CallWebSocketTransport) and isinstance(message, str):
+        return transport.as_sent(message)
+    return message

@@ -8,8 +8,9 @@ import msgspec
 
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import Connect, Dialect
-from stt_load.dialects.events import ServerError
+from stt_load.dialects.events import Message, ServerError
 from stt_load.errors import SttLoadError
+from stt_load.net.call_websocket import as_sent
 from stt_load.net.transport import Transport
 from stt_load.pacing.in_flight import Driver, InFlight, Opening, Watcher
 from stt_load.records import Figures, Stamp
@@ -111,6 +112,10 @@ class CallerConnection:
     def close(self) -> None:
         self._is_open = False
         self._transport.close()
+
+    def as_sent(self, message: Message) -> Message:
+        """The message that has just been sent as the server gets it, for people."""
+        return as_sent(self._transport, message)
 
     def _dial(self, session: PlayedSession, watch: Watcher | None) -> Opening | None:
         """None where the server's name leads nowhere: the session knows."""

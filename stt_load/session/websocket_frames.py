@@ -70,6 +70,10 @@ class CallFrame:
         """The frame as one connection sends it. `values`: what stands for each placeholder."""
         return ClientFrame(self._template % tuple(map(values.__getitem__, self._placeholders)), TEXT)
 
+    def text(self, values: Mapping[str, bytes]) -> str:
+        """The same for people; what no value is known for stays as it is."""
+        return _PLACEHOLDER.sub(lambda found: values.get(found[0], found[0].encode()).decode(), self.message)
+
 
 @functools.lru_cache(maxsize=64)
 def client_frame(message: Message) -> ClientFrame:

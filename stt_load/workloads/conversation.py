@@ -25,7 +25,7 @@ from stt_load.process.log import messages_log, show_messages
 from stt_load.records import Measured, UtteranceRecord
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.workloads.run_clips import dialect_of, dialects_of, encode_clips, frame_rule, load_clips
-from stt_load.workloads.workload import Caller, Facts, Show, as_ms, shown_text
+from stt_load.workloads.workload import AsSent, Caller, Facts, Show, as_ms, shown_text
 
 
 class ConversationWorkload:
@@ -94,7 +94,7 @@ class TurnAttempt:
         self._connection = connection
         self._turn = turn
         self._clock = clock
-        self._watch: Watcher | None = None if show is None else _Teller(show, turn)
+        self._watch: Watcher | None = None if show is None else _Teller(show, turn, connection.as_sent)
 
     @property
     def state(self) -> str:
@@ -144,9 +144,10 @@ class _Teller:
     """Shows what goes over the wire with its time: not the caller's frames, of which there are up to fifty a second; of
     as many that a telephone line brings, the first with sound and the first without."""
 
-    def __init__(self, show: Show, turn: Turn) -> None:
+    def __init__(self, show: Show, turn: Turn, as_sent: AsSent) -> None:
         self._show = show
         self._turn = turn
+        self._as_sent = as_sent
         self._latest: tuple[type[Event], ...] = ()
 
     def __call__(self, at_s: float, direction: str, message: Message | str, events: Sequence[Event]) -> None:
@@ -161,4 +162,5 @@ class _Teller:
         zero_s = self._turn.speech_end_at_s
         when = " " * 9 if zero_s is None else f"{at_s - zero_s:+9.3f}"
         names = ", ".join(kind.__name__ for kind in kinds)
+        message = self._as_sent(message) if direction == ">" else message
         self._show(f"{when} {direction} {shown_text(message)}" + (f"   ({names})" if names else ""))

@@ -27,7 +27,7 @@ from stt_load.session.advice import find_cause
 from stt_load.session.encoded_clip import encode_clip
 from stt_load.session.session import Session
 from stt_load.workloads.run_clips import dialect_of, dialects_of, encode_clips, frame_rule, load_clips
-from stt_load.workloads.workload import Caller, Facts, Show, as_ms, shown_text
+from stt_load.workloads.workload import AsSent, Caller, Facts, Show, as_ms, shown_text
 
 MORE_SILENCE_S = 1.0  # what a probe that timed out tries next
 
@@ -53,7 +53,11 @@ class StreamWorkload:
         phase_s = 0.0 if is_together else caller.random.uniform(0.0, audio.rule.frame_s)
         rules = SessionRules(self._config.timeout_s, phase_s, self._ready_limit_s)
         session = Session(connection.dialect, audio, rules, self._driver.clock())
-        watch = _message_logger(f"{caller.name} {clip.clip_id}", session) if self._config.verbose else None
+        watch = (
+            _message_logger(f"{caller.name} {clip.clip_id}", session, connection.as_sent)
+            if self._config.verbose
+            else None
+        )
         return StreamAttempt(connection, session, self._driver.clock, watch)
 
     @classmethod
@@ -67,7 +71,8 @@ class StreamWorkload:
         connection = CallerConnection(
             dialect, transport, config.stt_url, driver, connect_timeout_s=config.connect_limit_s
         )
-        return StreamAttempt(connection, session, driver.clock, MessagePrinter(session, show).watch).run()
+        printer = MessagePrinter(session, show, connection.as_sent)
+        return StreamAttempt(connection, session, driver.clock, printer.watch).run()
 
     @classmethod
     def probe_facts(cls, config: RunConfig, record: UtteranceRecord) -> Facts:
@@ -138,11 +143,13 @@ class StreamAttempt:
 
 
 class MessagePrinter:
-    """Shows what goes over the wire; of the frames only the first, the one that ends the speech, and the last."""
+    """Shows what goes over the wire; of the frames only the first, the one that ends the speech, and the last.
+    `as_sent`: of the connection."""
 
-    def __init__(self, session: Session, show: Show) -> None:
+    def __init__(self, session: Session, show: Show, as_sent: AsSent) -> None:
         self._session = session
         self._show = show
+        self._as_sent = as_sent
         clip, rule = session.audio.clip, session.audio.rule
         n_frames = len(session.audio.frames)
         self._named = {
@@ -166,11 +173,9 @@ class MessagePrinter:
     def _sent(self, message: Message | str) -> str | None:
         """What is said of a message that was sent; None of a frame like any other. It is counted as sent already."""
         schedule, frames = self._session.schedule, self._session.audio.frames
-        if schedule is None or not schedule.n_sent:
-            return shown_text(message)
-        latest = [part.message for part in frames[schedule.n_sent - 1]]
-        if message not in latest:
-            return shown_text(message)
+        latest = [part.message for part in frames[schedule.n_sent - 1]] if schedule and schedule.n_sent else []
+        if schedule is None or message not in latest:
+            return shown_text(self._as_sent(message))
         return self._named.get(schedule.n_sent) if message == latest[-1] else None
 
 
@@ -192,11 +197,12 @@ def _end_rule(config: RunConfig, record: UtteranceRecord) -> str:
     return f"{who}; complete {'as soon as every queued segment has its text' if is_counted else 'after a quiet period'}"
 
 
-def _message_logger(who: str, session: Session) -> Watcher:
+def _message_logger(who: str, session: Session, as_sent: AsSent) -> Watcher:
     """Logs what goes over the wire. `who`: caller and clip."""
 
     def watch(at_s: float, direction: str, message: Message, events: Sequence[Event]) -> None:
         zero_s = session.speech_end_at_s
+        message = as_sent(message) if direction == ">" else message
         when = "before the stream" if zero_s is None else f"{at_s - zero_s:+8.3f} s from end of speech"
         shown = f"{len(message)} bytes" if isinstance(message, bytes) else message[:500]
         messages_log.info("%s %s %s %s", who, when, direction, shown)

@@ -11,6 +11,7 @@ from stt_load.audio.clip import Clip
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.credentials import Credentials
+from stt_load.dialects.events import Message
 from stt_load.records import Measured, UtteranceRecord
 from stt_load.workloads.splitmix64 import SplitMix64
 
@@ -134,6 +135,10 @@ def new_workload(config: RunConfig, clips: Sequence[Clip], credentials: Credenti
 def as_ms(seconds: float | None, explanation: str = "") -> str:
     """`620 ms` and the explanation, as a probe tells it; `none` alone for what was not measured."""
     return "none" if seconds is None else f"{1_000 * seconds:.0f} ms{explanation}"
+
+
+AsSent = Callable[[Message], Message]
+"""Gives a message that has just been sent as the server gets it."""
 
 
 def shown_text(message: object) -> str:

@@ -10,8 +10,9 @@ from raw_server import BINARY, CLOSE, CONT, PING, PONG, TEXT, close_frame, frame
 from websockets.frames import Frame, Opcode
 from websockets.protocol import SERVER, Protocol
 
+from stt_load.carriers import CONNECTION_NAME, FRAME_NUMBER
 from stt_load.dialects.events import Message
-from stt_load.session.websocket_frames import ClientFrame, FastFrame, read_fast_frame
+from stt_load.session.websocket_frames import CallFrame, ClientFrame, FastFrame, read_fast_frame
 
 KEY = b"\xa1\xb2\xc3\xd4"
 
@@ -108,3 +109,11 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_what_is_out_of_the_ordinary_is_left_to_the_library(name: str) -> None:
     assert read_fast_frame(ODD[name] + b"more", 0) is None
+
+
+def test_a_frame_of_a_call_is_shown_as_it_is_sent() -> None:
+    frame_of_call = CallFrame(f'{{"id": "MZ{CONNECTION_NAME}", "chunk": "{FRAME_NUMBER}", "share": "100%"}}')
+    values = {CONNECTION_NAME: b"0a1b", FRAME_NUMBER: b"7"}
+    told = '{"id": "MZ0a1b", "chunk": "7", "share": "100%"}'
+    assert frame_of_call.text(values) == frame_of_call.numbered(values).message == told
+    assert frame_of_call.text({}) == frame_of_call.message
