@@ -5,12 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from fakes import clip, record_of
 from raw_server import DEADLINE_S, Caller, raw_server
 
+from stt_load.audio.clip import Clip
 from stt_load.audio.framing import FrameRule
 from stt_load.carriers import TCP
+from stt_load.conversation.audiosocket import CALL, AudioSocketConversation, packet
+from stt_load.conversation.microphone import MicrophoneFrames
+from stt_load.conversation.session import Turn, TurnRules
 from stt_load.dialects.base import Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Message
 from stt_load.errors import Outcome, ProtocolError
@@ -20,6 +25,7 @@ from stt_load.pacing.inline_driver import InlineDriver
 from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
 from stt_load.session.encoded_clip import encode_clip
+from stt_load.session.prepared_message import PlainMessage
 from stt_load.session.session import Session
 
 LENGTH_BYTES = 4
@@ -174,6 +180,25 @@ def test_a_server_that_misbehaves_is_told_in_words(
     behave: Callable[[Caller], None], outcome: Outcome, error: str
 ) -> None:
     assert ending(speak(behave)) == (outcome, error)
+
+
+def test_a_server_that_leaves_between_two_messages_has_hung_up_where_that_is_how_calls_end() -> None:
+    def answer_and_leave(caller: Caller) -> None:
+        """It has heard a UUID and 0.2 s of the caller by then."""
+        caller.take(len(packet(CALL, bytes(16))) + 10 * len(packet(0x10, bytes(320))))
+        caller.send(packet(0x10, b"\x00\x40" * 160))
+
+    dialect, rule = AudioSocketConversation(), FrameRule(asked_ms=20, samples=160, sample_rate_hz=8_000)
+    speech = Clip("c", "words", np.resize(np.array([8_000, -8_000], np.int16), 800), 8_000, 0.0, 0.1)
+    audio = encode_clip(speech, rule, 0.0, dialect)
+    silence = (PlainMessage(packet(0x10, bytes(320))),)
+    with raw_server(answer_and_leave) as server:
+        url, transport = f"tcp://localhost:{server.port}", dialect.carrier.transport_class()()
+        turn = Turn(dialect, audio, MicrophoneFrames(audio, silence), TurnRules(DEADLINE_S), time.monotonic())
+        CallerConnection(dialect, transport, url, InlineDriver()).run(turn)
+    record = record_of(*turn.measure(time.monotonic()))
+    assert ending(record) == (Outcome.OK, None)
+    assert record.answer_s == pytest.approx(0.02)
 
 
 def test_a_server_that_resets_the_connection_is_a_lost_one() -> None:
