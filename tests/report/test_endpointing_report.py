@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import re
-from itertools import pairwise
+from dataclasses import replace
+from itertools import combinations, pairwise
 
 import jsonschema
+import pytest
 from made_run import MadeRun, made_run
 from rich.console import Console
 
@@ -133,3 +135,36 @@ def test_a_turn_that_was_never_ended_is_later_than_any() -> None:
     assert table is not None
     assert table.rows[0] == ("delay p50, s", "failed", "failed")
     assert ("never ended", *[str(sum(r.users == n for r in made.utterances)) for n in (1, 10)]) in table.rows
+
+
+def _boxes(svg: str) -> list[tuple[str, float, float, float, float]]:
+    """The words in the field of a plane, and what each covers, in pixels."""
+    found = []
+    for x, y, anchor, word in re.findall(
+        r'<text x="([\d.-]+)" y="([\d.-]+)" class="label over" text-anchor="(\w+)">([^<]+)<', svg
+    ):
+        width = 6.5 * len(word)
+        left = float(x) - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+        found.append((word, left, float(y) - 10, left + width, float(y)))
+    return found
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.1, 0.001])
+def test_words_in_a_plane_lie_on_no_other_and_lines_are_told_apart_without_colour(spread: float) -> None:
+    lines = [
+        PlaneLine(
+            str(users), [Point(1 + spread * users / 40, 30.0 - users / 10, ""), Point(2, 5 + users / 4, "")], users < 40
+        )
+        for users in (1, 5, 10, 20, 30, 40)
+    ]
+    *others, last = lines
+    words = ["40: first text", "last"]
+    named = replace(
+        last, name="", points=[replace(p, word=w, is_needed=True) for p, w in zip(last.points, words, strict=True)]
+    )
+    svg = draw_plane([*others, named], "seconds", "percent")
+    boxes = _boxes(svg)
+    assert {word for word, *_ in boxes} == {"1", "5", "10", "20", "30", *words}
+    for (_, left, top, right, bottom), (_, other_left, other_top, other_right, other_bottom) in combinations(boxes, 2):
+        assert right <= other_left or other_right <= left or bottom <= other_top or other_bottom <= top
+    assert len(set(re.findall(r'<g stroke-dasharray="([^"]+)"', svg))) == 5  # and the last is solid

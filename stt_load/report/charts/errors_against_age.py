@@ -53,11 +53,14 @@ def errors_against_age_chart(report: RunReport) -> Chart | None:
 def _named(lines: Sequence[PlaneLine]) -> list[PlaneLine]:
     """Each line with its callers at its beginning, and the last one, of most callers, with what its points are."""
     *others, last = lines
-    numbers = [
-        [replace(point, word="" if place else line.name) for place, point in enumerate(line.points)] for line in others
+    first, *rest = (replace(point, is_needed=True) for point in last.points)
+    return [
+        *(
+            PlaneLine(line.name, [replace(point, word="") for point in line.points], is_named_inside=True)
+            for line in others
+        ),
+        PlaneLine("", [replace(first, word=f"{last.name}: {first.word}"), *rest]),
     ]
-    first, *rest = last.points
-    return [PlaneLine("", points) for points in (*numbers, [replace(first, word=f"{last.name}: {first.word}"), *rest])]
 
 
 def _points(stage: StageReport) -> list[Point]:

@@ -1,13 +1,16 @@
 """A plane: two figures of the same stages against each other, joined by lines that have names.
 
-The later a line, the stronger it is drawn. Each point has a word above it, unless it lies on a point that has one.
+The later a line, the stronger it is drawn, and each has dashes of its own, for paper and for lines that lie close
+together. Words stand beside their points where there is room: first those without which a line has no name, then the
+others, but for points that lie on one that has a word.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stt_load.report.charts.scale import Scale, tick_text, ticks
 from stt_load.report.charts.svg import Position, dots, element, label, line, number, polyline
@@ -15,23 +18,72 @@ from stt_load.report.charts.svg import Position, dots, element, label, line, num
 WIDTH, HEIGHT = 420.0, 250.0
 LEFT, TOP, END, FLOOR = 48.0, 40.0, 366.0, 210.0  # the edges of the field
 _LEAST_APART = 13.0  # two words, in pixels
+_WORD_HEIGHT, _LETTER_WIDTH = 11.0, 7.0
+_DASHES = (None, "8 3", "3 3", "9 3 2 3", "14 4", "1.5 3.5")  # from the last line to the first
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point of a line, and the word above it."""
+    """A point of a line, and the word beside it; `is_needed`: that word is told though another point lies here."""
 
     x: float
     y: float
     word: str
+    is_needed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PlaneLine:
-    """A line through its points, in their order. `name`: at the right edge, beside its end; "" where it has none."""
+    """A line through its points, in their order. `name`: at the right edge, beside its end, or at one of its
+    points (`is_named_inside`); "" where it has none."""
 
     name: str
     points: Sequence[Point]
+    is_named_inside: bool = False
+
+
+class _Box(NamedTuple):
+    """What a word covers, or a point."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, others: Iterable[_Box]) -> bool:
+        return any(
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+            for other in others
+        )
+
+
+class _Words:
+    """The words in a field, none of them on another."""
+
+    def __init__(self, points: Iterable[Position]) -> None:
+        self.written: list[str] = []
+        self._points = [_Box(x - 2, y - 2, x + 2, y + 2) for x, y in points]
+        self._words: list[_Box] = []
+
+    def put(self, at: Position, word: str) -> bool:
+        """Puts a word beside a point, if possible clear of the other points. False where there is no room."""
+        x, y = at
+        width = _LETTER_WIDTH * len(word)
+        places = (
+            ("middle", x, y - 6, x - width / 2),
+            ("middle", x, y + 16, x - width / 2),
+            ("start", x + 6, y + 4, x + 6),
+            ("end", x - 6, y + 4, x - 6 - width),
+        )
+        boxes = [_Box(left, foot - _WORD_HEIGHT, left + width, foot + 2) for _, _, foot, left in places]
+        for taken in ([*self._words, *self._points], self._words):
+            for (anchor, from_x, foot, _), box in zip(places, boxes, strict=True):
+                is_inside = box.left >= LEFT and box.right <= WIDTH and box.bottom <= FLOOR + 2
+                if is_inside and not box.meets(taken):
+                    self._words.append(box)
+                    self.written.append(label(from_x, foot, word, "over", anchor))
+                    return True
+        return False
 
 
 def draw_plane(
@@ -52,21 +104,56 @@ def draw_plane(
     written += [line(LEFT, FLOOR, END, FLOOR, "axis")]
     written += [label((LEFT + END) / 2, FLOOR + 31, x_says, anchor="middle")]
     names: list[tuple[float, int, str]] = []
-    told: list[Position] = []
-    for place, one in enumerate(lines):
-        at = [(x(point.x), y(point.y)) for point in one.points]
+    placed = [[(x(point.x), y(point.y)) for point in one.points] for one in lines]
+    for place, (one, at) in enumerate(zip(lines, placed, strict=True)):
         strength = number(0.4 + 0.6 * (place + 1) / len(lines))
-        written.append(element("g", polyline(at, "curve"), dots(at, "dots"), stroke_opacity=strength))
-        for position, point in zip(at, one.points, strict=True):
-            if point.word and all(math.dist(position, other) > _LEAST_APART for other in told):
-                told.append(position)
-                written.append(label(position[0], position[1] - 6, point.word, "over", "middle"))
-        if one.name:
+        dashes = _DASHES[(len(lines) - 1 - place) % len(_DASHES)]
+        written.append(
+            element(
+                "g",
+                element("g", polyline(at, "curve"), stroke_dasharray=dashes),
+                dots(at, "points"),
+                stroke_opacity=strength,
+            )
+        )
+        if one.name and not one.is_named_inside:
             names.append((-at[-1][1], place, one.name))
+    written += _words_in_field(lines, placed)
     names.sort()  # from the floor up
     for height, (_, _, name) in zip(_apart([-height for height, *_ in names]), names, strict=True):
         written.append(label(END + 8, height + 4, name, "head"))
     return "".join(written)
+
+
+def _words_in_field(lines: Sequence[PlaneLine], placed: Sequence[Sequence[Position]]) -> Sequence[str]:
+    """The words beside the points. `placed`: where the points of each line are."""
+    words = _Words(position for at in placed for position in at)
+    told: list[Position] = []
+    for one, at in zip(lines, placed, strict=True):
+        told += [position for position, point in zip(at, one.points, strict=True) if point.is_needed]
+        for position, point in zip(at, one.points, strict=True):
+            if point.is_needed:
+                words.put(position, point.word)
+    for place, (one, at) in enumerate(zip(lines, placed, strict=True)):
+        if one.is_named_inside:
+            others = [position for n, other in enumerate(placed) if n != place for position in other]
+            next((position for position in _most_alone(at, others) if words.put(position, one.name)), None)
+    for one, at in zip(lines, placed, strict=True):
+        for position, point in zip(at, one.points, strict=True):
+            is_free = all(math.dist(position, other) > _LEAST_APART for other in told)
+            if point.word and not point.is_needed and is_free and words.put(position, point.word):
+                told.append(position)
+    return words.written
+
+
+def _most_alone(points: Sequence[Position], others: Sequence[Position]) -> Sequence[Position]:
+    """The points of a line in the order in which its name is best read there: the first that stands clear of the other
+    lines' points, then those that do so more than the rest."""
+
+    def clearance(position: Position) -> float:
+        return min((math.dist(position, other) for other in others), default=math.inf)
+
+    return sorted(points, key=lambda position: -min(clearance(position), _LEAST_APART))
 
 
 def _apart(heights: Sequence[float]) -> list[float]:
