@@ -79,7 +79,7 @@ def test_the_chart_tells_how_right_each_text_is_and_how_soon() -> None:
     (chart,) = [chart for chart in draw_charts(report) if chart.name == "errors-against-age"]
     assert "8: first text 10.0 % after 1.20 s, first final 0.0 % after 1.40 s, last " in chart.description
     assert "1: first text 0.0 % after 0.20 s" in chart.description
-    assert chart.body.count('class="dots"') == 2
+    assert chart.body.count('class="points"') == 2
     assert chart.body.count("first final") == 1  # said once, at the line of most callers
 
 
