@@ -321,7 +321,10 @@ def _find_speed_problems(values: Mapping[str, Any]) -> list[str]:
     given = next((name for name in ("clips", "tts-url") if values.get(name.replace("-", "_"))), None)
     if given is None or values.get("speeds", (None,)) == (None,):
         return []
-    return [f"--speed: only the clips of espeak can be spoken again: leave --{given} out, or make fast clips yourself"]
+    return [
+        f"--speed: only the clips of espeak can be spoken again: leave --{given} out, or leave --speed out and give "
+        "clips of somebody who talks fast"
+    ]
 
 
 def _settle_sidecars(values: dict[str, Any]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ from stt_load.process.atomic_file import write_atomically
 from stt_load.process.ending_signals import hearing, leave_before_start
 from stt_load.process.standard_streams import require_output
 from stt_load.report.raw_files import RUN
-from stt_load.run.preflight import shortage_of_memory
+from stt_load.run.preflight import find_clip_problems
 
 _DEFAULTS = {"concurrency": "1,5,10,20", "hold": "20s", "settle": "2s"}
 _HERE = ("results", "label", "output", "live", "verbose")  # each condition has a folder of its own, the panel is on
@@ -68,7 +67,8 @@ def command(into: str | None, folder: str | None, **options: Any) -> int:
     Under every condition but the clean one transcripts may be as wrong as they are: an objective is added that lets
     them (--slo 'wer<1000%'), so that a run is not called invalid for it.
 
-    Ends with 3 where not even the fewest callers are held under some condition, with 4 where a run decides nothing.
+    Ends with 3 where not even the fewest callers are held under some condition, with 4 where a run decides nothing, with
+    5 where it was broken off.
     """
     context = click.get_current_context()
     words = context.args
@@ -137,12 +137,11 @@ def _check(
     """What the options of the first condition say. Raises ConfigError with what is wrong under any of them, once."""
     found = list(problems)
     configs: list[RunConfig] = []
-    look = partial(check, results_option="into")
     for condition in conditions:
         try:
             given = _options_of(condition, options) | {"results": str(place)}
-            configs.append((parse_options if configs else look)(given))
-            found += filter(None, [shortage_of_memory(configs[-1])])
+            configs.append(parse_options(given) if configs else check(given, results_option="into"))
+            found += find_clip_problems(configs[-1])
         except ConfigError as error:
             found += error.problems
     if found:

@@ -50,11 +50,18 @@ def find_problems(config: RunConfig, has_server: bool = True, results_option: st
         lines.append(unreachable("--tts-url", config.tts_url))
     if config.server_metrics:
         lines.append(unreachable("--server-metrics", config.server_metrics))
+    lines += [*find_clip_problems(config), *_unusable_outlets(config)]
+    return [line for line in lines if line]
+
+
+def find_clip_problems(config: RunConfig) -> list[str]:
+    """One line for each thing that is wrong with what the clips are made of, as far as it is known without reading
+    them."""
+    lines = [_shortage_of_memory(config)]
     if config.clips and not Path(config.clips).exists():
         lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
     if config.noise and config.noise not in NOISES and not Path(config.noise).is_file():
         lines.append(f"--noise: {config.noise} is no file: name one, or {', '.join(NOISES)}")
-    lines += [shortage_of_memory(config), *_unusable_outlets(config)]
     return [line for line in lines if line]
 
 
@@ -92,7 +99,7 @@ def shortage_of_room(config: RunConfig, clips: Sequence[Clip], callers: int) -> 
     )
 
 
-def shortage_of_memory(config: RunConfig) -> str | None:
+def _shortage_of_memory(config: RunConfig) -> str | None:
     """One line where not even one clip as long as was asked for fits into memory, at the lowest rate of any server;
     None where one does. Whether all of them do is known when they have been read."""
     return find_shortage(config, 1, 0.0, _LOWEST_RATE_HZ, psutil.virtual_memory().available)

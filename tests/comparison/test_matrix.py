@@ -211,6 +211,7 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path, place: Path) -> None:
         (("--join", "60s,1m"), "--join: '60s,1m' names one thing twice"),
         (("--noise", "street, street"), "--noise: 'street,street' names one thing twice"),
         (("--codec", "none,"), "--codec: 'none,' has an empty value"),
+        (("--noise", "street,nowhere.wav"), "--noise: nowhere.wav is no file: name one, or babble, street, white"),
         (("--codec", "opus", "--into", __file__), f"--into: {__file__} can't be written to"),
     ],
 )
