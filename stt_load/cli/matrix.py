@@ -67,8 +67,8 @@ def command(into: str | None, folder: str | None, **options: Any) -> int:
     Under every condition but the clean one transcripts may be as wrong as they are: an objective is added that lets
     them (--slo 'wer<1000%'), so that a run is not called invalid for it.
 
-    Ends with 3 where not even the fewest callers are held under some condition, with 4 where a run decides nothing, with
-    5 where it was broken off.
+    Ends with 3 where not even the fewest callers are held under some condition, with 4 where a run decides nothing,
+    with 5 where it was broken off.
     """
     context = click.get_current_context()
     words = context.args
