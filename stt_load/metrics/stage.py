@@ -432,5 +432,5 @@ def find_other_dialect(figures: StageFigures) -> str | None:
     if not speaks_another_dialect(figures.n, figures.ok, figures.other_dialect):
         return None
     names = " or ".join(figures.other_dialects)
-    sent = f"the server seems to speak {names}" if names else "no message of the server is one that this dialect knows"
+    sent = f"the server seems to speak {names}" if names else "the server sent no message that this dialect knows"
     return f"no utterance came to a good end, and {sent}"

@@ -46,11 +46,16 @@ def _refusal_advice(record: UtteranceRecord) -> str:
     return REFUSAL_ADVICE[Refusal(str(record.refusal))].format(key_variable=KINDS[record.kind].key_variable)
 
 
-def _waits_for_silence(record: UtteranceRecord) -> bool:
-    """All audio was sent to a server that is to hear its end by itself, and has said something in the meantime: it may
-    still wait for more silence. A caller who converses is silent until the answer comes."""
+def _is_to_hear_an_end(record: UtteranceRecord) -> bool:
+    """All audio was sent to a server that is to hear its end by itself, and it never told one: it may still wait for
+    more silence. A caller who converses is silent until the answer comes."""
     is_waiting = record.outcome == Outcome.TIMED_OUT and record.end == "server" and record.kind != CONVERSATION.name
-    return is_waiting and record.frames > 0 and bool(record.understood)
+    return is_waiting and record.frames > 0
+
+
+def _waits_for_silence(record: UtteranceRecord) -> bool:
+    """The same of a server that has said something in the meantime, so it does speak the dialect."""
+    return _is_to_hear_an_end(record) and bool(record.understood)
 
 
 def _hears_no_end_in_noise(record: UtteranceRecord) -> bool:
@@ -100,6 +105,10 @@ CAUSES: Sequence[Cause] = (
             "--end client where the dialect has it (`stt-load dialects NAME`)"
         ),
         is_disproved=True,
+    ),
+    Cause(
+        lambda record: record.understood is False and _is_to_hear_an_end(record),
+        lambda record: f"{_UNKNOWN_SERVER}; or it needs more silence to hear an end: see --trailing-silence",
     ),
     Cause(lambda record: record.understood is False, lambda record: _UNKNOWN_SERVER),
     Cause(

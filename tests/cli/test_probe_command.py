@@ -123,7 +123,7 @@ def test_a_clip_that_is_not_there_is_sent_to_the_list_of_the_same_folder(tmp_pat
     assert done.stderr == f"error: --clip: there is no clip b: see `stt-load clips show '{folder}'`\n"
 
 
-def test_where_nothing_of_the_server_is_known_no_more_silence_is_advised() -> None:
+def test_where_nothing_of_the_server_is_known_no_probe_with_more_silence_is_proposed() -> None:
     with start_stand_in("funasr-realtime", "one two three") as server:
         done = probe("--dialect", "parakeet", "--stt-url", server.url, "--timeout", "0.5s")
     assert done.returncode == 3, done.stdout + done.stderr

@@ -247,7 +247,7 @@ def test_the_factor_of_an_upload_is_its_total_time_over_its_audio_and_of_complet
         ([{"other_dialects": ["vosk"]}] * 2, "no utterance came to a good end, and the server seems to speak vosk"),
         (
             [{"understood": False}] * 2,
-            "no utterance came to a good end, and no message of the server is one that this dialect knows",
+            "no utterance came to a good end, and the server sent no message that this dialect knows",
         ),
         ([{"understood": False}, {"understood": True}, {"understood": True}], None),
         ([{"understood": False}, {"outcome": "ok", "understood": True}], None),
