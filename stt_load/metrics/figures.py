@@ -1013,6 +1013,15 @@ FIGURES: tuple[Figure, ...] = (
         csv=_ms("word_time_drift", "p50", "p95"),
     ),
     Figure(
+        name="word_time_drift_signed",
+        field="word_time_drift_signed_s",
+        unit=Unit.SECONDS,
+        source=Source.STAGE,
+        meaning="the same of the median utterance, signed: below 0, the server's clock is slow",
+        kinds=STREAMS,
+        csv=_one("word_time_drift_signed_s", 4),
+    ),
+    Figure(
         name="word_time_drift_connection",
         field="word_time_drift_connection_s_per_min",
         unit=Unit.SECONDS_PER_MIN,

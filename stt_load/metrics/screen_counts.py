@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from statistics import median
 
 from stt_load.metrics.clip_errors import ClipErrors, error_rate
 from stt_load.metrics.estimates import Resampled
@@ -18,11 +19,13 @@ _MOST_TIMES = 100_000  # a soak has millions: every other one says the same of t
 @dataclass(slots=True)
 class ScreenCounts:
     """Sums over the completed utterances of one stage. `word_times_off`: age of the connection, and how far the times
-    of an utterance's words are off, in seconds. `interim`: utterances with a text on the screen that was not final."""
+    of an utterance's words are off, in seconds. `drifts_s`: how much that grows within each utterance. `interim`:
+    utterances with a text on the screen that was not final."""
 
     first_partials: ClipErrors = field(default_factory=ClipErrors, compare=False)
     first_finals: ClipErrors = field(default_factory=ClipErrors, compare=False)
     word_times_off: list[tuple[float, float]] = field(default_factory=list)
+    drifts_s: list[float] = field(default_factory=list)
     interim: int = 0
 
     def add(self, completed: Iterable[UtteranceRecord]) -> None:
@@ -35,6 +38,10 @@ class ScreenCounts:
                 self.first_partials.add(record.clip_id, screen.first_partial_errors, screen.first_partial_words)
             if screen.first_final_errors is not None and screen.first_final_words:
                 self.first_finals.add(record.clip_id, screen.first_final_errors, screen.first_final_words)
+            if screen.word_time_drift_s is not None:
+                self.drifts_s.append(screen.word_time_drift_s)
+                if len(self.drifts_s) > _MOST_TIMES:
+                    del self.drifts_s[::2]
             if screen.word_time_off_s is not None and record.connection_age_s is not None:
                 self.word_times_off.append((record.connection_age_s, screen.word_time_off_s))
                 if len(self.word_times_off) > _MOST_TIMES:
@@ -49,7 +56,14 @@ class ScreenCounts:
 
     def copy(self) -> ScreenCounts:
         """The sums as they are now, of which a closed stage keeps no more than it shows."""
-        return ScreenCounts(word_times_off=list(self.word_times_off), interim=self.interim)
+        return ScreenCounts(
+            word_times_off=list(self.word_times_off), drifts_s=list(self.drifts_s), interim=self.interim
+        )
+
+    @property
+    def drift_s(self) -> float | None:
+        """The seconds by which the server's times of words go wrong over the median utterance, signed."""
+        return median(self.drifts_s) if self.drifts_s else None
 
     @property
     def drift_s_per_min(self) -> float | None:

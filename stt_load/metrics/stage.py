@@ -93,6 +93,11 @@ class StageFigures:
         return self._value("cer")
 
     @property
+    def word_time_drift_signed_s(self) -> float | None:
+        """How much the server's times of words go wrong over the median utterance; below 0 if they fall behind."""
+        return self.screens.drift_s
+
+    @property
     def word_time_drift_connection_s_per_min(self) -> float | None:
         """How much the server's times of words go wrong with each minute of a connection."""
         return self.screens.drift_s_per_min

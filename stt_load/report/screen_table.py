@@ -15,7 +15,10 @@ _Row = tuple[str, TableCell]
 _AGE = "age: from the end of a word to its being on the screen, the median of each utterance; oldest: its latest word."
 _FLICKER = "taken back: words that were deleted or changed on the screen, per second of speech."
 _FIRST = "first text, first final: held against as many first words as fit them best; age of their last word."
-_TIMES = "word times: the server's start of a word against the true one; drift: from the first word to the last."
+_TIMES = (
+    "word times: the server's start of a word against the true one; drift: from the first word to the last, below 0 "
+    "where the server's clock is slow."
+)
 _FEW = f"{FEW} too few utterances to be certain."
 
 
@@ -67,7 +70,7 @@ _FIGURES: tuple[_Row, ...] = (
     _row("last text EOS p50, s", "eos_latency", "p50", 3),
     _row("word times p50, ms", "word_time_error", "p50", 0, 1000),
     _row("word times p95, ms", "word_time_error", "p95", 0, 1000),
-    _row("drift p50, ms", "word_time_drift", "p50", 0, 1000),
+    _row("drift, ms", "word_time_drift_signed", None, 0, 1000),
     _row("drift, ms per min of connection", "word_time_drift_connection", None, 1, 1000),
 )
 _NAMES = (

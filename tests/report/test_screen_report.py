@@ -54,7 +54,7 @@ def test_what_was_on_the_screen_is_a_table_with_a_column_for_each_stage() -> Non
     assert rows["first text age p50, s"] == ["0.200", "1.200"]
     assert rows["first final age p50, s"] == ["0.400", "1.400"]
     assert rows["word times p50, ms"] == ["40", "40"]
-    assert rows["drift p50, ms"] == ["20", "20"]
+    assert rows["drift, ms"] == ["-20", "-20"]
     assert "drift, ms per min of connection" not in rows  # no connection carried two utterances
     assert len(table.notes) == 4
 

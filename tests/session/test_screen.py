@@ -150,6 +150,8 @@ def value(figures: StageFigures, name: str, statistic: str = "p50") -> float | N
         (Wrong(off_s=0.12), {"word_time_error": 0.12, "word_time_error_max": 0.12, "word_time_drift": 0.0}),
         (Wrong(off_s=-0.08), {"word_time_error": 0.08}),
         (Wrong(drift=0.05), {"word_time_drift": 0.05 * 3.5, "word_time_error_max": 0.05 * WORDS[-1].start_s}),
+        (Wrong(drift=-0.01), {"word_time_drift": 0.01 * 3.5, "word_time_drift_signed": -0.01 * 3.5}),  # 1 % slow
+        (Wrong(drift=0.01), {"word_time_drift": 0.01 * 3.5, "word_time_drift_signed": 0.01 * 3.5}),
     ],
 )
 def test_a_server_that_is_wrong_by_so_much_is_measured_as_that(
@@ -191,6 +193,20 @@ def test_times_count_from_the_utterance_however_much_audio_the_connection_has_ca
         rows.append(row_of(session.measure(clock())))
         Scorer({"moved": REFERENCE}, words={"moved": WORDS}).fill_screen(rows[-1])
     assert [row.word_time_error_s for row in rows] == [pytest.approx(0.07)] * 2
+
+
+@pytest.mark.parametrize("callers", [1, 40])
+def test_a_clock_that_is_slow_is_told_with_its_sign_over_an_utterance_and_over_a_connection(callers: int) -> None:
+    """A server whose clock goes 1 % slow from the first sample of the connection on: 0.6 s a minute."""
+    rows = []
+    for number in range(6):
+        of_number = played(Wrong(off_s=-0.01 * 10 * number, drift=-0.01), callers)
+        for row in of_number:
+            row.connection_age_s, row.connection_utterance = 10.0 * number, number
+        rows += of_number
+    figures = figures_of(rows)
+    assert value(figures, "word_time_drift_signed") == pytest.approx(-0.01 * 3.5, abs=0.0015)
+    assert value(figures, "word_time_drift_connection") == pytest.approx(-0.6, abs=0.02)
 
 
 @pytest.mark.parametrize("per_min", [0.0, 0.12, -0.3])
