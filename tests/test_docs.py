@@ -25,7 +25,7 @@ from stt_load.dialects.row import DialectRow
 from stt_load.errors import ExitCode, Outcome
 from stt_load.kinds import ALL_KINDS, CONVERSATION, KINDS, STREAM, TTS, UPLOAD, LoadKind
 from stt_load.locust_plugin.request_origin import HOSTS_FLAG
-from stt_load.metrics.figures import SAMPLED_DEVICES, Figure, Place, in_table
+from stt_load.metrics.figures import FIGURES, SAMPLED_DEVICES, Figure, Place, in_table
 from stt_load.metrics.validity import CONDITIONS
 from stt_load.options import OPTIONS
 from stt_load.report.model import Verdict
@@ -391,6 +391,11 @@ def test_a_table_in_a_document_is_that_of_today(document: str, mark: str, table:
 
 def test_every_file_of_a_run_folder_is_described() -> None:
     assert [name for name in sorted(RAW_FILES | set(WRITERS)) if f"`{name}`" not in DOCUMENTS["docs/files.md"]] == []
+
+
+def test_the_design_defines_each_figure_that_takes_an_objective() -> None:
+    defined = first_cells(DOCUMENTS["docs/design.md"])
+    assert [row.field for row in FIGURES if row.has_slo and row.field not in defined] == []
 
 
 def test_the_design_names_each_package_and_numbers_its_decisions() -> None:
