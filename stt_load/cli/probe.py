@@ -25,7 +25,6 @@ from stt_load.metrics.wer import scored
 from stt_load.process.standard_streams import print_in_background
 from stt_load.records import Utterance, UtteranceRecord
 from stt_load.run.preflight import find_problems
-from stt_load.run.real_thread import call_in_thread
 from stt_load.session.advice import find_cause
 from stt_load.text.printable import printable
 from stt_load.text.url_secrets import HIDDEN, without_credentials
@@ -53,7 +52,7 @@ def command(clip_id: str | None, **options: Any) -> None:
     problems = find_problems(config)
     if problems:
         raise ConfigError(problems)
-    clip_set = call_in_thread(choose_clips, config)  # libsndfile calls back, and loses a Ctrl-C that comes meanwhile
+    clip_set = choose_clips(config)
     clips = clip_set.clips
     clip = _find_clip(clips, clip_id, config.clips)
     workload: type[Workload] = config.kind.workload_class()

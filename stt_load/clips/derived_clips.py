@@ -36,6 +36,7 @@ from stt_load.clips.spoken_faster import SpokenFaster
 from stt_load.config import RunConfig
 from stt_load.errors import ClipError, ConfigError
 from stt_load.process.atomic_file import write_atomically
+from stt_load.process.side_thread import call_aside
 
 _RECIPE_VERSION = 1  # raise this when the same recipe gives other clips than before
 
@@ -100,9 +101,11 @@ def _variants(clips: ClipSet, variants: Sequence[Recipe]) -> ClipSet:
 def _through(codec: LineCodec, is_native: bool, tell: TellEncoded | None) -> Step:
     if is_native:
         return SentIn(codec)
-    if tell is None or not codec.is_slow:
-        return Through(codec, _encoder(codec))
-    return Through(codec, _encoder(codec), partial(tell, codec.in_words))
+    if not codec.is_slow:
+        return Through(codec, codec.encode)
+    # libsndfile calls back while it works, for minutes where clips are long.
+    aside = replace(codec, encode=partial(call_aside, codec.encode), decode=partial(call_aside, codec.decode))
+    return Through(aside, _remembering(aside), tell_nobody if tell is None else partial(tell, codec.in_words))
 
 
 def _steps(
@@ -128,11 +131,9 @@ def _read_noise(file: str, rate_hz: int) -> NoiseSource:
     return of_file(to_wave(resample(pcm.samples, pcm.sample_rate_hz, rate_hz)))
 
 
-def _encoder(codec: LineCodec) -> Encode:
-    """The encoder of a codec; of a slow one, one that keeps what that gave. A cache that can't be written costs time
-    and nothing else."""
-    if not codec.is_slow:
-        return codec.encode
+def _remembering(codec: LineCodec) -> Encode:
+    """The encoder of a slow codec, which keeps what it gave. A cache that can't be written costs time and nothing
+    else."""
 
     def encode(samples: PcmArray, tell: Tell = tell_nobody) -> bytes:
         digest = hashlib.sha256(f"{_RECIPE_VERSION} {codec.rate_hz} ".encode())

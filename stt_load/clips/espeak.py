@@ -7,20 +7,17 @@ repeatable, in any order.
 It hands out samples by a callback, with an event for each word and each phoneme that begins in them. An event's
 `audio_position` is in whole milliseconds; its `sample` is the same to the sample (`MarkerEvent` in its speech.c).
 
-It runs in a thread of its own: a Ctrl-C that arrives in the main thread while it is inside a callback would be printed
-and lost, with a hole in the clip.
+It runs in a thread of its own (`side_thread.py`): a Ctrl-C would be lost in a callback, with a hole in the clip.
 """
 
 from __future__ import annotations
 
 import _ctypes
-import _thread
 import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from queue import SimpleQueue
 
 import numpy as np
 
@@ -28,6 +25,7 @@ from stt_load.audio.codec import Pcm
 from stt_load.clips.spoken_words import Begins, Marker, Spoken, spoken_words
 from stt_load.errors import ConfigError
 from stt_load.extras import install_command
+from stt_load.process.side_thread import call_aside
 from stt_load.versions import installed_version
 
 _WHEEL = "espeakng-loader"
@@ -95,20 +93,7 @@ def speak_words(text: str, voice: str, speed: float = 1.0) -> Spoken:
     Raises ConfigError if espeak is not installed or has no such voice.
     """
     espeak_version()
-    answers: SimpleQueue[Spoken | Exception] = SimpleQueue()
-
-    def answer() -> None:
-        try:
-            answers.put(_speak(text, voice, speed))
-        except Exception as error:
-            answers.put(error)
-
-    # Neither a Thread nor a Future: a signal handler that raises while these wait breaks their locks.
-    _thread.start_new_thread(answer, ())
-    outcome = answers.get()
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+    return call_aside(_speak, text, voice, speed)
 
 
 def _speak(text: str, voice: str, speed: float) -> Spoken:
