@@ -256,8 +256,7 @@ def _settle_dialect(values: dict[str, Any]) -> list[str]:
     if values.get("frame_ms", shortest_ms) is None:
         values["frame_ms"] = min(max(DEFAULT_FRAME_MS, shortest_ms), longest_ms)
     if not shortest_ms <= values.get("frame_ms", shortest_ms) <= longest_ms:
-        lengths = f"{shortest_ms:g}" if shortest_ms == longest_ms else f"{shortest_ms:g} to {longest_ms:g}"
-        problems.append(f"--frame-ms: {row.name} takes messages of {lengths} ms only")
+        problems.append(f"--frame-ms: {row.name} takes messages of {able.frame_lengths} only")
     return problems + _settle_silence(values, row.name, able)
 
 

@@ -72,6 +72,14 @@ class Capabilities(msgspec.Struct, frozen=True, gc=False):
     many_utterances: bool = False
     turn_events: tuple[type[msgspec.Struct], ...] = ()
 
+    @property
+    def frame_lengths(self) -> str:
+        """The lengths that `frame_ms` allows, in words; empty where it allows any."""
+        shortest_ms, longest_ms = self.frame_ms
+        if math.isinf(longest_ms):
+            return f"{shortest_ms:g} ms or more" if shortest_ms else ""
+        return f"{shortest_ms:g} ms" if shortest_ms == longest_ms else f"{shortest_ms:g} to {longest_ms:g} ms"
+
 
 MessageLength = Callable[[bytes], int | None]
 """How many bytes the first message in what has arrived takes, at least one; None where too little of it is here to tell

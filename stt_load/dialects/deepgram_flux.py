@@ -9,8 +9,9 @@ What a client must know:
   four times a second, whatever is said.
 - The model ends turns, where it is sure enough (`eot_threshold`, 0.7), or after `eot_timeout_ms` (5,000) of silence.
   With `eager_eot_threshold` it tells before that when it may be over: `EagerEndOfTurn`, which `TurnResumed` takes back.
-- `ForceEndTurn` ends the turn by an `EndOfTurn` with the trigger `manual`, and keeps the connection. Outside of a turn
-  it is ignored. `eot_threshold=1.0` leaves all ends to it.
+- `ForceEndTurn` ends the turn by an `EndOfTurn` with the trigger `manual`, "on the audio transcribed so far", and keeps
+  the connection: words that the model has not come to yet are missing from that turn. Outside of a turn it is ignored.
+  `eot_threshold=1.0` leaves all ends to it.
 - `CloseStream` ends no turn: what was heard is told by a last `Update`, and the connection is closed without a code.
 - Messages of 80 ms are "strongly recommended": `--frame-ms 80`.
 """
@@ -85,7 +86,7 @@ class DeepgramFlux(Dialect):
         "that times of words, where there are any, count from the beginning of the connection",
         "that eot_timeout_ms is measured in audio: so much silence is sent after a clip",
         "that audio can be sent before Connected has come",
-        "that ForceEndTurn waits for audio that was sent before it and is not transcribed yet",
+        "how much of the audio before a ForceEndTurn is transcribed by then: words that it cuts off count as missing",
         "what an Error that is about the request looks like after an upgrade that went well",
     )
 

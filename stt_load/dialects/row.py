@@ -51,9 +51,10 @@ class DialectRow:
         """What `stt-load dialects NAME` says about the server, by label."""
         able = self.capabilities
         multiple = able.frame_multiple_bytes
+        any_size = able.frame_lengths or "any size"
         facts = {
             "audio": f"{able.encoding} mono, {able.sample_rate_hz} Hz",
-            "frames": "any size" if multiple == 2 else f"multiples of {multiple} bytes",
+            "frames": any_size if multiple == 2 else f"multiples of {multiple} bytes",
             "utterances end by": " or ".join(able.ends) + (", the first by default" if len(able.ends) > 1 else ""),
             "silence": f"{able.trailing_silence_s:g} s after the clip where the server ends the utterance, "
             f"{able.min_trailing_silence_s:g} s at the least",

@@ -5,8 +5,7 @@ Server: a bridge of your own, which Twilio would call: a websocket that takes wh
 
 What a client must know:
 
-- Twilio sends `connected`, `start`, a `media` for each 20 ms, `stop`. A connection is one call, with
-  one utterance.
+- Twilio sends `connected`, `start`, a `media` for each 20 ms, `stop`. A connection is one call, with one utterance.
 - Nothing is said there of transcripts. The bridge has to send them back over the same websocket, as JSON of any shape:
   the options say where the text is, and what tells that it is final. Twilio itself ignores such a message.
 - `media`, `mark` and `clear`, with which a bridge speaks to the caller, change nothing here: `conversation-twilio`
