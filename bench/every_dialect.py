@@ -12,37 +12,50 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+from bridges import BRIDGES
 
 from stt_load.dialects.registry import DIALECTS
 from stt_load.server.dialects import SERVER_DIALECTS
 from stt_load.server.process import start_embedded_server
 
 _STT_LOAD = ("-c", "from stt_load.cli import main; main()")
+_NAMES = (*SERVER_DIALECTS, *BRIDGES)
 _HEADINGS = ("dialect", "end", "n", "ok", "WER%", "EOS p50", "EOS p95", "settled p50", "verdict")
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(list(SERVER_DIALECTS)))
+@click.argument("names", nargs=-1, type=click.Choice(_NAMES))
 @click.option("--callers", default=4)
 @click.option("--rounds", default=2)
 def main(names: tuple[str, ...], callers: int, rounds: int) -> None:
     click.echo("| " + " | ".join(_HEADINGS) + " |\n|" + "---|" * len(_HEADINGS))
-    for name in names or SERVER_DIALECTS:
+    for name in names or _NAMES:
+        with _server(name) as url:
+            for end in DIALECTS[name].capabilities.ends if name in SERVER_DIALECTS else ("client",):
+                click.echo("| " + " | ".join(_ladder(name, url, end, callers, rounds)) + " |")
+
+
+@contextmanager
+def _server(name: str) -> Iterator[str]:
+    """The URL of the embedded recogniser as it speaks this dialect, perhaps by a bridge."""
+    if name in SERVER_DIALECTS:
         with start_embedded_server("--dialect", name) as server:
-            for end in DIALECTS[name].capabilities.ends:
-                click.echo("| " + " | ".join(_ladder(name, server.url, end, callers, rounds)) + " |")
+            yield server.url
+    else:
+        with start_embedded_server() as server, BRIDGES[name](server.http_url) as url:
+            yield url
 
 
 def _ladder(name: str, url: str, end: str, callers: int, rounds: int) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory() as folder:
         line = [*_STT_LOAD, "run", "--dialect", name, "--stt-url", url, "--end", end, "--results", folder]
         line += ["--concurrency", str(callers), "--rounds", str(rounds), "--settle", "0.2s"]
-        longest_ms = DIALECTS[name].capabilities.frame_ms[1]
-        line += ["--frame-ms", str(min(100.0, longest_ms))]
         done = subprocess.run([sys.executable, *line], capture_output=True, text=True, check=False)
         found = list(Path(folder).glob("*/summary.json"))
         if not found:

@@ -61,7 +61,7 @@ class Handler(AsyncEventHandler):
         elif AudioStop.is_type(event.type):
             AudioStop.from_event(event)
             self._ended.append(heard)
-            for answer in self._answer(heard):
+            for answer in await asyncio.to_thread(self._answer, heard):
                 await self.write_event(answer)
             return False
         return True
