@@ -102,7 +102,7 @@ def _details(matrix: Matrix) -> TonedTable:
     sections: list[tuple[str, Callable[[Step | None], TonedCell]]] = [("WER%", wer_cell), ("p95", _latency_cell)]
     if any(step.words_from_nothing is not None for row in matrix.rows for step in row.steps):
         sections.append(("words/min", _nothing_cell))
-    headings = [f"{heading} at {users}" for heading, _ in sections for users in matrix.users]
+    headings = [f"{heading}\nat {users}" for heading, _ in sections for users in matrix.users]
     rows = tuple(
         (
             *(TonedCell(row.condition.values.get(name, "")) for name in names),

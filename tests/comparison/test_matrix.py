@@ -104,6 +104,7 @@ def test_two_options_stand_against_each_other_and_what_is_missing_is_told(place:
     assert ["snr", "codec", "none", "codec", "mulaw8k"] in lines
     assert ["clean", "20+", "10"] in lines
     assert ["10", "10", "-"] in lines
+    assert ["WER%"] * 3 + ["p95"] * 3 in lines, "headings in two lines keep eight columns of figures within 100"
     at = lines.index(["WER", "in", "%", "at", "1"])
     clean, noisy = lines[at + 3 : at + 5]
     assert clean[0] == "clean"
