@@ -21,6 +21,7 @@ from stt_load.records import Figures, OnScreen
 MOST_CHANGES = 1_000
 MOST_CHARACTERS = 20_000
 MOST_WORDS = 1_000
+_MOST_MS = 10**9  # what a row holds: a server may tell the wall clock, or what is no number
 
 
 class ScreenFigures(Figures, frozen=True, gc=False):
@@ -99,16 +100,13 @@ class Screen:
         if not self._changes:
             return ScreenFigures(None)
         changes = [
-            (_ms(at_s - stream_start_s), kept, text, 0 if heard_s is None else _ms(heard_s - audio_before_s))
+            (max(0, _ms(at_s, stream_start_s) or 0), kept, text, max(0, _ms(heard_s, audio_before_s) or 0))
             for at_s, kept, text, heard_s in self._changes
         ]
         words = [
-            (
-                word.text,
-                round(1_000 * (word.start_s - audio_before_s)),
-                None if word.end_s is None else round(1_000 * (word.end_s - audio_before_s)),
-            )
+            (word.text, start_ms, _ms(word.end_s, audio_before_s))
             for word in self._words[:MOST_WORDS]
+            if (start_ms := _ms(word.start_s, audio_before_s)) is not None
         ]
         return ScreenFigures(OnScreen(changes, words))
 
@@ -120,9 +118,13 @@ def _behind(final: str, interim: str) -> str:
     return interim[len(final) :] if interim.startswith(final) else ""
 
 
-def _ms(seconds: float) -> int:
-    """Whole milliseconds, not below 0."""
-    return max(0, round(1_000 * seconds))
+def _ms(at_s: float | None, after_s: float) -> int | None:
+    """Whole milliseconds from one moment to another; None where nobody tells the other, and for one that no audio
+    has: its row could not be read again."""
+    if at_s is None:
+        return None
+    ms = 1_000 * (at_s - after_s)
+    return round(ms) if -_MOST_MS < ms < _MOST_MS else None
 
 
 def _common(one: str, other: str) -> int:

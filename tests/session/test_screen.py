@@ -4,6 +4,7 @@ amounts: one caller and forty of one loop, under a fake clock."""
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 
 import msgspec
@@ -297,6 +298,18 @@ def test_a_flood_is_kept_up_to_a_bound() -> None:
     assert huge.measure(0.0, 0.0).screen is None
     assert len(kept(bits).server_words) == MOST_WORDS
     assert len(msgspec.json.encode(kept(chatter))) < 2 * MOST_CHARACTERS
+
+
+@pytest.mark.parametrize("odd_s", [1.8e9, -1.8e9, 1e300, math.inf, -math.inf, math.nan])
+def test_a_time_of_a_word_that_no_audio_has_is_none_and_costs_no_row(odd_s: float) -> None:
+    """A server may tell the wall clock. A row with such a number could not be read at the master."""
+    screen = Screen()
+    screen.on_partial(1.0, "one", (ServerWord("one", odd_s, odd_s),), False)
+    screen.on_final(1.2, "one two", (ServerWord("one", odd_s), ServerWord("two", 0.5, odd_s)))
+    row = UtteranceRecord.from_json(row_of((screen.measure(0.0, 0.0),)).to_json())
+    assert row.screen is not None
+    assert row.screen.changes == [(1_000, 0, "one", 0), (1_200, 3, " two", 0)]
+    assert row.screen.server_words == [("two", 500, None)]
 
 
 def test_a_secret_that_comes_piece_by_piece_is_kept_in_no_row() -> None:
