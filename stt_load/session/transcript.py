@@ -19,6 +19,7 @@ from stt_load.session.turns import TurnFigures, Turns
 ALL_CAME_EARLY = "every text came before the end of speech"
 ENDS_EARLIER = "with all words of the clip, so its speech seems to end earlier than is believed"
 _LAST_LETTERS = 8
+_LONGEST_WORD_S = 1.5  # a text that is older at the end of speech can't have its last word
 
 # What one utterance may have: servers that cut at every pause send a text a second, and an hour of speech has 60,000
 # characters. A server that says more floods, and each of its texts would be kept, written and scored.
@@ -169,7 +170,8 @@ class Transcript:
         it as soon as every pending one has its text, if the last one is known. Where it isn't, as for servers that
         count nothing, only a quiet period says so: not before the last segment could be there, were it as late as the
         first text. No quiet makes a transcript complete while there are no words, or all segments were answered before
-        the end of speech. Where nobody speaks, a quiet period always does.
+        the end of speech; a cumulative one neither, if it last changed so early that it can't have the last word. Where
+        nobody speaks, a quiet period always does.
         """
         last_frame_s, last_message_s = self._timestamps.last_frame_at_s, self._timestamps.last_message_at_s
         if self._is_answered or self._n_pending or last_frame_s is None:
@@ -182,7 +184,7 @@ class Transcript:
             return last_frame_s
         if self._is_one_segment and self._is_turn_over:
             return self._timestamps.turn_ended_at_s
-        if not self._is_cumulative and not self._timestamps.is_end_answered:
+        if not self._timestamps.is_end_answered and not self._may_have_last_word:
             return None
         if not self._server.counts_segments and not self.has_words:  # empty texts come whenever silence does
             return None
@@ -226,6 +228,13 @@ class Transcript:
         cut their segment `cut_before_end_s` before the end. Minus infinity where there was no text."""
         first_s = self._timestamps.first_text_at_s
         return -math.inf if first_s is None else first_s + self._cut_before_end_s
+
+    @property
+    def _may_have_last_word(self) -> bool:
+        """Whether a server that tells the whole text only where it changes may have said all before the end of
+        speech."""
+        text_s, end_s = self._timestamps.last_text_at_s, self._timestamps.speech_end_at_s
+        return self._is_cumulative and text_s is not None and end_s is not None and text_s > end_s - _LONGEST_WORD_S
 
     @property
     def _is_turn_over(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fakes import FakeClock, ScriptedTransport, record_of, speak
+from fakes import FakeClock, ScriptedTransport, clip, one_second, record_of, run_utterance, speak
 
 from stt_load.dialects.base import Capabilities, Dialect, End, Settings
 from stt_load.dialects.events import (
@@ -21,6 +21,7 @@ from stt_load.dialects.registry import DIALECTS
 from stt_load.errors import ConnectionLost, Outcome
 from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
+from stt_load.session.session import Session
 
 EVENTS: dict[str, Event] = {
     "turn": EndOfTurn(),
@@ -153,6 +154,24 @@ def test_a_server_that_hangs_up_behind_a_turn_that_ended_a_little_before_the_bou
     spoken = speak(Teller(), SessionRules(timeout_s=5.0), ScriptedTransport(FakeClock(), arrivals))
     record = record_of(*spoken.session.measure(spoken.clock()))
     assert (record.outcome, record.eos_latency_s) == (Outcome.OK, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("last_text_s", "outcome", "eos_latency_s"),
+    [(3.9, Outcome.OK, -0.1), (2.6, Outcome.OK, -1.4), (2.4, Outcome.TIMED_OUT, None), (0.5, Outcome.TIMED_OUT, None)],
+)
+def test_a_server_that_falls_silent_long_before_the_end_of_speech_has_not_said_all(
+    last_text_s: float, outcome: Outcome, eos_latency_s: float | None
+) -> None:
+    """Its text is the whole one so far. Speech ends at 4.0 s, and nobody can know a word before it is begun."""
+    dialect, clock = Teller(), FakeClock()
+    transport = ScriptedTransport(clock, [(0.4, "so seven"), (last_text_s, "so seven words")])
+    audio = one_second(dialect, clip(speech_end_s=4.0, duration_s=4.0))
+    session = Session(dialect, audio, SessionRules(timeout_s=5.0), clock())
+    run_utterance(session, transport, dialect)
+    record = record_of(*session.measure(clock()))
+    assert (record.outcome, record.text) == (outcome, "seven words")
+    assert record.eos_latency_s == (None if eos_latency_s is None else pytest.approx(eos_latency_s))
 
 
 def test_a_protocol_without_turns_tells_nothing_rather_than_none() -> None:
