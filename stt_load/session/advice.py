@@ -26,8 +26,8 @@ REFUSAL_ADVICE = {
 }
 
 _UNKNOWN_SERVER = (
-    "perhaps the server speaks another dialect: see `stt-load dialects`; or this is not the path of --stt-url that it "
-    "listens on"
+    "perhaps the server speaks another dialect: see `stt-load dialects`; or it listens at another port or path than "
+    "--stt-url says"
 )
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from stt_load.errors import ConfigError, Outcome
+from stt_load.credentials import HEADERS_VARIABLE, TTS_KEY_VARIABLE
+from stt_load.errors import ConfigError, Outcome, Refusal
 from stt_load.tts.speech_reader import TtsResult
 from stt_load.tts_benchmark.gpu_watch import GpuWatch
 from stt_load.tts_benchmark.results import TextRuns
+
+_ADVICE: Mapping[Refusal | None, str] = {
+    Refusal.AUTH: f"check --url; if it wants a key, set {TTS_KEY_VARIABLE}, or {HEADERS_VARIABLE}",
+    Refusal.CAPACITY: "it is full: raise its limit, or wait until others have left",
+}
 
 Progress = Callable[[str, int, int], None]
 """Told the text's name, how many of its requests are done, and of how many; warm-up included."""
@@ -45,8 +51,7 @@ class BenchmarkRun:
     def _checked(self, result: TtsResult) -> TtsResult:
         """The result; raises ConfigError where it is the first one and was refused."""
         if self._is_first and result.outcome is Outcome.REFUSED:
-            raise ConfigError(
-                f"the server refused the first request: {result.error}; check --url, --api and --dialect-option"
-            )
+            advice = _ADVICE.get(result.refusal, "check --url, --api and --dialect-option")
+            raise ConfigError(f"the server refused the first request: {result.error}; {advice}")
         self._is_first = False
         return result

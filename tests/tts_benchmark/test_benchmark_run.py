@@ -54,9 +54,18 @@ def test_a_text_that_was_only_warmed_up_is_not_there() -> None:
     assert [text.name for text in run.done] == ["a"]
 
 
-def test_a_server_that_refuses_the_first_request_is_not_asked_again() -> None:
-    voice = Voice(at0=TtsResult(Outcome.REFUSED, error="HTTP 404: no such voice", refusal=Refusal.PARAMETERS))
-    with pytest.raises(ConfigError, match="no such voice"):
+@pytest.mark.parametrize(
+    ("refusal", "advice"),
+    [
+        (Refusal.PARAMETERS, "check --url, --api and --dialect-option"),
+        (Refusal.AUTH, "set STT_LOAD_TTS_API_KEY"),
+        (Refusal.CAPACITY, "it is full: raise its limit"),
+        (None, "check --url"),
+    ],
+)
+def test_a_server_that_refuses_the_first_request_is_not_asked_again(refusal: Refusal | None, advice: str) -> None:
+    voice = Voice(at0=TtsResult(Outcome.REFUSED, error="HTTP 404: no such voice", refusal=refusal))
+    with pytest.raises(ConfigError, match=f"no such voice; .*{advice}"):
         run_of(voice).run(NO_GPU, lambda *_: None)
     assert len(voice.heard) == 1
 
