@@ -74,21 +74,30 @@ class Conversation:
     frame_s: float
 
 
-def converse(row: DialectRow, end: End) -> Conversation:
-    with start_stand_in(row.name, WORDS) as server:
-        caller = Caller(server, row, end)
-        records = [caller.speak()]
-        while caller.connection.prepare_reuse():
-            records.append(caller.speak())
-        health = requests.get(f"{server.http_url}/healthz", timeout=TIMEOUT_S).json()
-    return Conversation(records, health["heard_s"], caller.audio.rule.frame_s)
+@dataclass
+class Heard:
+    """What one server was told by callers of one dialect, and what they were told."""
+
+    conversations: dict[End, Conversation]  # in each way that an utterance can end
+    refused: UtteranceRecord | None  # a caller with a wrong key; None where the server asks for none
 
 
-def try_keys(row: DialectRow) -> tuple[UtteranceRecord, UtteranceRecord]:
-    """Calls a server once with a wrong key and once with the right one."""
-    with start_stand_in(row.name, WORDS, "--api-key", KEY) as server:
-        refused, welcome = (Caller(server, row, row.capabilities.ends[0], key).speak() for key in ("wrong", KEY))
-    return refused, welcome
+def converse(row: DialectRow) -> Heard:
+    key = KEY if row.takes_key else None
+    with start_stand_in(row.name, WORDS, *(("--api-key", key) if key else ())) as server:
+        refused = Caller(server, row, row.capabilities.ends[0], "wrong").speak() if key else None
+        return Heard({end: converse_with(server, row, end, key) for end in row.capabilities.ends}, refused)
+
+
+def converse_with(server: ServerProcess, row: DialectRow, end: End, key: str | None) -> Conversation:
+    def heard_s() -> float:
+        return float(requests.get(f"{server.http_url}/healthz", timeout=TIMEOUT_S).json()["heard_s"])
+
+    before_s, caller = heard_s(), Caller(server, row, end, key)
+    records = [caller.speak()]
+    while caller.connection.prepare_reuse():
+        records.append(caller.speak())
+    return Conversation(records, heard_s() - before_s, caller.audio.rule.frame_s)
 
 
 ROWS = [row for row in DIALECTS.values() if row.name in SERVER_DIALECTS]  # a dialect needs no stand-in
@@ -96,16 +105,10 @@ ENDS = [(row, end) for row in ROWS for end in row.capabilities.ends]
 
 
 @pytest.fixture(scope="module")
-def conversations() -> Iterator[dict[tuple[str, str], Future[Conversation]]]:
-    """All conversations at once: each waits for its own microphone."""
+def heard() -> Iterator[dict[str, Future[Heard]]]:
+    """All servers at once: each caller waits for its own microphone."""
     with ThreadPoolExecutor(4) as pool:
-        yield {(row.name, end): pool.submit(converse, row, end) for row, end in ENDS}
-
-
-@pytest.fixture(scope="module")
-def key_trials() -> Iterator[dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]]]:
-    with ThreadPoolExecutor(4) as pool:
-        yield {row.name: pool.submit(try_keys, row) for row in ROWS if row.takes_key}
+        yield {row.name: pool.submit(converse, row) for row in ROWS}
 
 
 each_end = pytest.mark.parametrize(
@@ -119,9 +122,9 @@ def test_every_stand_in_is_one_for_a_dialect() -> None:
 
 @each_end
 def test_every_utterance_is_heard_whole_and_its_text_comes_back(
-    conversations: dict[tuple[str, str], Future[Conversation]], row: DialectRow, end: End
+    heard: dict[str, Future[Heard]], row: DialectRow, end: End
 ) -> None:
-    conversation = conversations[row.name, end].result()
+    conversation = heard[row.name].result().conversations[end]
     texts = [(record.outcome, record.error, record.text.lower().rstrip(".")) for record in conversation.records]
     assert texts == [(Outcome.OK, None, WORDS)] * len(conversation.records)
     assert all(record.eos_latency_s is not None for record in conversation.records)
@@ -133,9 +136,7 @@ def test_every_utterance_is_heard_whole_and_its_text_comes_back(
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.takes_key], ids=lambda row: row.name)
-def test_wrong_credentials_are_a_refusal_for_that_reason(
-    key_trials: dict[str, Future[tuple[UtteranceRecord, UtteranceRecord]]], row: DialectRow
-) -> None:
-    refused, welcome = key_trials[row.name].result()
+def test_wrong_credentials_are_a_refusal_for_that_reason(heard: dict[str, Future[Heard]], row: DialectRow) -> None:
+    refused = heard[row.name].result().refused
+    assert refused is not None
     assert (refused.outcome, refused.refusal) == (Outcome.REFUSED, Refusal.AUTH)
-    assert welcome.outcome == Outcome.OK
