@@ -23,6 +23,7 @@ from stt_load.audio.speech_bounds import find_sound
 from stt_load.clips import espeak
 
 RATE_HZ = 16_000
+MARGIN_S = 0.5  # before and behind what is said
 SPEECH_DBFS = -23.0
 SENTENCES = (
     "I would like to move my appointment to Monday.",
@@ -96,7 +97,8 @@ NOISES: dict[str, Noise] = {
 }
 
 
-def in_noise(number: int, noise: Noise, snr_db: float, margin_s: float = 0.5) -> Recording:
+@cache
+def in_noise(number: int, noise: Noise, snr_db: float, margin_s: float) -> Recording:
     """A sentence with that noise all over it, and `margin_s` before and behind it."""
     wave, start_s, end_s = placed(sentence(number), margin_s, margin_s)
     rng = np.random.default_rng([number, int(snr_db), round(100 * margin_s)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 from recordings import (
+    MARGIN_S,
     NOISES,
     RATE_HZ,
     SENTENCES,
@@ -30,11 +31,11 @@ EVERY_SENTENCE = range(len(SENTENCES))
 
 
 def test_a_recording_of_a_quiet_room_leaves_no_doubt() -> None:
-    assert not any(found(in_noise(n, NOISES["pink"], 40)).doubts for n in EVERY_SENTENCE)
+    assert not any(found(in_noise(n, NOISES["pink"], 40, MARGIN_S)).doubts for n in EVERY_SENTENCE)
 
 
 def test_hum_is_not_taken_for_voices() -> None:
-    assert not any(Doubt.BACKGROUND in found(in_noise(n, NOISES["hum"], 25)).doubts for n in EVERY_SENTENCE)
+    assert not any(Doubt.BACKGROUND in found(in_noise(n, NOISES["hum"], 25, MARGIN_S)).doubts for n in EVERY_SENTENCE)
 
 
 def test_speech_that_touches_the_edges_of_its_file_is_doubted() -> None:
@@ -42,7 +43,7 @@ def test_speech_that_touches_the_edges_of_its_file_is_doubted() -> None:
 
 
 def test_babble_is_doubted() -> None:
-    doubted = [found(in_noise(n, babble, 20)).doubts for n in EVERY_SENTENCE]
+    doubted = [found(in_noise(n, babble, 20, MARGIN_S)).doubts for n in EVERY_SENTENCE]
     assert all(doubted)
     assert sum(Doubt.BACKGROUND in doubts for doubts in doubted) >= len(SENTENCES) // 3
 
@@ -69,6 +70,6 @@ def test_every_doubt_has_words() -> None:
 
 
 def test_speech_that_is_cut_off_in_a_word_is_not_called_weak_as_well() -> None:
-    recording = in_noise(0, NOISES["pink"], 40)
+    recording = in_noise(0, NOISES["pink"], 40, MARGIN_S)
     cut = recording.samples[: round((recording.end_s - 0.5) * RATE_HZ)]
     assert find_speech(cut, RATE_HZ).doubts == (Doubt.CUT_AT_END,)
