@@ -1,4 +1,4 @@
-"""A thousand run folders with damage of any kind: nothing but an error of one line is raised, what is kept is what was
+"""Hundreds of run folders with damage of any kind: nothing but an error of one line is raised, what is kept is what was
 written, and where anything was lost or added the report says so and the run does not pass. `compare`, `history` and
 `size`, which read run folders too, believe no more of them.
 """
@@ -207,7 +207,7 @@ def examples(n: int) -> settings:
     return settings(max_examples=n, derandomize=True, database=None)
 
 
-@examples(700)
+@examples(400)
 @given(damaged=damaged_folders())
 def test_no_damage_is_believed(folder: Path, damaged: Damaged) -> None:
     report = report_of(damaged.write(folder))
