@@ -78,7 +78,8 @@ class Utterance(msgspec.Struct, gc=False):
 
 
 class OnScreen(msgspec.Struct, gc=False, omit_defaults=True):
-    """The transcript as the caller saw it change, and what was scored of that. What does not exist has no key."""
+    """The transcript as the caller saw it change, and what was scored of that. What does not exist has no key,
+    nor have errors of a first text that has none."""
 
     changes: list[ScreenChange]
     server_words: list[TimedWord] = []  # of the final texts, by the audio of this utterance
@@ -87,10 +88,10 @@ class OnScreen(msgspec.Struct, gc=False, omit_defaults=True):
     words_taken_back: Count | None = None  # or changed, over all changes of the text
     audio_age_s: Seconds | None = None  # end of a word in the clip -> it is there: the median of all new words
     audio_age_max_s: Seconds | None = None  # the largest
-    first_partial_errors: Count | None = None  # of the first text, against the first reference words that fit it best
+    first_partial_errors: Count = 0  # of the first text, against the first reference words that fit it best
     first_partial_words: Count | None = None  # how many reference words these are
     first_partial_age_s: Seconds | None = None  # end of the last word that it has -> its arrival
-    first_final_errors: Count | None = None  # the same three of the first text that won't change
+    first_final_errors: Count = 0  # the same three of the first text that won't change
     first_final_words: Count | None = None
     first_final_age_s: Seconds | None = None
     word_time_off_s: Seconds | None = None  # the server's start of a word minus the true one: the median, signed

@@ -34,9 +34,9 @@ class ScreenCounts:
             if screen is None:
                 continue
             self.interim += len(screen.changes) > len(record.messages)
-            if screen.first_partial_errors is not None and screen.first_partial_words:
+            if screen.first_partial_words:
                 self.first_partials.add(record.clip_id, screen.first_partial_errors, screen.first_partial_words)
-            if screen.first_final_errors is not None and screen.first_final_words:
+            if screen.first_final_words:
                 self.first_finals.add(record.clip_id, screen.first_final_errors, screen.first_final_words)
             if screen.word_time_drift_s is not None:
                 self.drifts_s.append(screen.word_time_drift_s)
