@@ -19,6 +19,8 @@ Read: OpenAI's server and client events (developers.openai.com, November 2026); 
 - vLLM-Omni's audio is under `audio` in older versions, with `sample_rate_hz` beside it, and without `response.done`.
 - vLLM-Omni 0.30 converses at this path only with a model for that (duplex). With any other it speaks as vLLM does when
   it transcribes, and refuses the session: "Missing required field: model".
+- SGLang-Omni (read: 0.1.9, `serve/realtime/session.py`) converses in events of the beta, hears 16,000 Hz, speaks as its
+  model does, never says the rate, and ends turns by itself alone.
 - speaches takes no turn detection of the client's, answers `response.cancel` with an error, and goes on speaking when
   it is spoken over, until it has the next answer.
 """
@@ -75,7 +77,8 @@ class RealtimeConversation(realtime.RealtimeDialect, ConversationDialect):
         DialectOption("model", "gpt-realtime", "the server's name of the model; nothing for its own", or_none()),
         *_COMMON,
         DialectOption("protocol", "ga", "ga or beta", one_of("ga", "beta")),
-        DialectOption("sample_rate", "24000", "Hz, of both directions; OpenAI takes 24000 only", parse_rate_hz),
+        DialectOption("sample_rate", "24000", "Hz, of what is sent; OpenAI takes 24000 only", parse_rate_hz),
+        DialectOption("answer_rate", "", "Hz, of answers; as what is sent by default", or_none(parse_rate_hz)),
         DialectOption("silence_ms", "500", "of server_vad, where the server ends the turn", parse_milliseconds),
         DialectOption(
             "interrupted_by",
@@ -102,7 +105,8 @@ class RealtimeConversation(realtime.RealtimeDialect, ConversationDialect):
             many_utterances=True,
         )
         self.interrupts = (self.option.get("interrupted_by") or settings.end) == "client"
-        self.answer_rate_hz = self._rate_hz  # of what the server speaks
+        self._asked_answer_rate_hz: int = self.option.get("answer_rate") or self._rate_hz
+        self.answer_rate_hz = self._asked_answer_rate_hz  # of what the server speaks
         self._names_answers = False
         self._latest_answer = ""  # that was begun; what has no name belongs to it
 
@@ -123,9 +127,8 @@ class RealtimeConversation(realtime.RealtimeDialect, ConversationDialect):
         return Connect(with_query(url, {"model": self.option["model"]}), headers, first_messages=(update,))
 
     def _ga_session(self) -> dict[str, object]:
-        audio = {"type": "audio/pcm", "rate": self._rate_hz}
-        output = {"format": audio, **self._asked("voice")}
-        detection = {"format": audio, "turn_detection": self._turn_detection()}
+        output = {"format": {"type": "audio/pcm", "rate": self._asked_answer_rate_hz}, **self._asked("voice")}
+        detection = {"format": {"type": "audio/pcm", "rate": self._rate_hz}, "turn_detection": self._turn_detection()}
         return {
             "type": "realtime",
             "output_modalities": ["audio"],
@@ -191,7 +194,7 @@ class RealtimeConversation(realtime.RealtimeDialect, ConversationDialect):
         if _NO_SAMPLES.search(name):
             raise ProtocolError(f"the server speaks in {shown(name)}, where pcm was asked for")
         rate_hz = _rate_of(value_at(session, *path, "rate"))
-        self.answer_rate_hz = rate_hz or self._rate_hz
+        self.answer_rate_hz = rate_hz or self._asked_answer_rate_hz
         return (SpeechFormat(rate_hz),) if rate_hz else ()
 
     def _on_audio(self, body: Mapping[str, object]) -> Sequence[Event]:
@@ -240,7 +243,7 @@ class SpeachesConversation(RealtimeConversation):
         DialectOption("model", "gpt-4o-realtime-preview", "the name of the language model; it lets nobody in without"),
         *_COMMON,
     )
-    unconfirmed = ("read from its source; no conversation with it was measured",)
+    unconfirmed = ("its own websocket side was spoken to, without its models; no conversation with it was measured",)
     _ends = ("server",)
 
     @property

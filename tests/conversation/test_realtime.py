@@ -176,6 +176,14 @@ def test_errors_about_what_was_asked_refuse_and_later_ones_are_got_over_unless_t
     assert dialect.read(json.dumps({"type": "error", "error": failed})) == (ServerError("oh"),)
 
 
+def test_answers_may_have_a_rate_of_their_own_that_the_server_does_not_tell() -> None:
+    """SGLang-Omni hears 16,000 Hz and speaks 24,000."""
+    dialect = made("server", "protocol=beta", "sample_rate=16000", "answer_rate=24000")
+    dialect.read('{"type":"session.updated","session":{"output_audio_format":"pcm16"}}')
+    assert (dialect.capabilities.sample_rate_hz, dialect.answer_rate_hz) == (16_000, 24_000)
+    assert made("server", "sample_rate=16000").answer_rate_hz == 16_000
+
+
 def test_who_is_denied_an_answer_does_not_wait_for_one() -> None:
     dialect = made("client")
     dialect.read('{"type":"session.updated"}')
