@@ -14,8 +14,10 @@ from stt_load.metrics.figures import SAMPLED_DEVICES
 from stt_load.metrics.quantiles import percentile
 from stt_load.metrics.slo import Slo, SloVerdict
 from stt_load.metrics.student_t import LIKE_NORMAL
+from stt_load.report.course import way_up
 from stt_load.report.device import is_covered
 from stt_load.report.model import RunReport, StageReport, Verdict
+from stt_load.report.recovery_wording import recovery_sentence
 from stt_load.report.report_files import read_report
 from stt_load.report.run_facts import hardware, run_facts
 from stt_load.report.wording import at_callers, names_of, why_not
@@ -35,7 +37,7 @@ def read_run(folder: Path, asked: Iterable[Measure] = ()) -> Result:
     measures = _of_stages([*MEASURES[kind], *asked, *map(measure_of, slos)])
     figures = [measure.figure for measure in measures if measure.figure.is_distribution]
     by_caller = read_caller_values(folder, report.run.get("run_id"), kind.name, list(dict.fromkeys(figures)))
-    believed = [stage for stage in report.stages if not _disbelief(stage)]
+    believed = [stage for stage in way_up(report.run, report.stages) if not _disbelief(stage)]
     loads = [_load(stage, measures, by_caller.get(stage.figures.stage, CallerValues())) for stage in believed]
     return Result(
         label=str(report.run.get("label") or report.run.get("run_id") or folder.name),
@@ -90,15 +92,15 @@ def _doubts(report: RunReport) -> Iterable[str]:
     elif report.verdict is Verdict.EMPTY:
         yield "nothing was counted"
     elif report.verdict is Verdict.INVALID:
-        breaks = report.knee.breaks
-        if breaks is None or report.capacity is not None:
-            yield (
-                "the search found no answer"
-                if report.capacity is not None
-                else "the run was killed, or is still going on"
-            )
-        elif disbelief := _disbelief(breaks):
-            yield f"{at_callers([breaks.rate or breaks.users], report.kind)}: {disbelief}"
+        doubtful = report.knee.breaks or next(filter(_disbelief, report.stages), None)  # one on the way down
+        if report.capacity is not None:
+            yield "the search found no answer"
+        elif doubtful is not None and (disbelief := _disbelief(doubtful)):
+            yield f"{at_callers([doubtful.rate or doubtful.users], report.kind)}: {disbelief}"
+        elif report.recovery is not None:
+            yield recovery_sentence(report)
+        elif doubtful is None:
+            yield "the run was killed, or is still going on"
 
 
 def _notes(report: RunReport) -> Iterable[str]:
@@ -106,6 +108,8 @@ def _notes(report: RunReport) -> Iterable[str]:
         yield "the run was ended early"
     elif report.run.get("ended_at") is None:
         yield "the run was killed, or is still going on"
+    if len(way_up(report.run, report.stages)) < len(report.stages):
+        yield "what came after its most callers is not compared"
 
 
 def _load(stage: StageReport, measures: Sequence[Measure], by_caller: CallerValues) -> Load:
@@ -160,6 +164,8 @@ def _is_few(stage: StageReport, measure: Measure) -> bool:
 def _whole(report: RunReport) -> Mapping[str, tuple[Observation, ...]]:
     """How many callers the run holds: what a search found with its interval, or the knee of a ladder."""
     answer, knee = report.capacity, report.knee
+    if report.is_open_loop:  # it holds a rate of calls
+        return {}
     if answer is not None and answer.interval is not None:
         low, high = answer.interval.low, answer.interval.high
         error = (

@@ -183,6 +183,8 @@ def _row(folder: Path, summary: Summary) -> RunRow:
 
 
 def _holds(summary: Summary) -> int | None:
+    if (summary.run.get("options") or {}).get("arrivals"):  # it holds a rate of calls
+        return None
     found = summary.capacity.holds if summary.capacity is not None else summary.knee.holds
     # A search that was broken off has not found that nobody is held.
     return found or (0 if summary.verdict is Verdict.FAIL else None)

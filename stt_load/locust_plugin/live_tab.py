@@ -18,6 +18,7 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, request, s
 
 from stt_load.locust_plugin.master import Watched
 from stt_load.report.capacity_wording import headline
+from stt_load.report.course import way_up
 from stt_load.report.failure_table import FAILURES_TITLE, failure_headings, failure_rows_of, stage_failures
 from stt_load.report.knee import find_knee
 from stt_load.report.wording import callers
@@ -96,7 +97,9 @@ def describe(watched: Watched | None, run: Run | None, state: str) -> dict[str, 
         return {"state": state, "is_over": True, "answer": "No run has begun.", "stages": None}
     config, live, folder = watched
     kind, is_over, stages = config.kind, run is None, live.judged_stages
-    report = live.ended if is_over or live.ended is None else replace(live.ended, stages=stages, knee=find_knee(stages))
+    report = live.ended
+    if report is not None and not is_over:
+        report = replace(report, stages=stages, knee=find_knee(way_up(report.run, stages)))
     table = stage_table(live, kind, is_over)
     now = live.current
     failures = stage_failures(report.stages if report else ())

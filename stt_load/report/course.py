@@ -21,8 +21,9 @@ def course_of(run: Mapping[str, Any]) -> Course:
 
 
 def way_up(run: Mapping[str, Any], stages: Sequence[StageReport]) -> Sequence[StageReport]:
-    """The stages that say how many callers the server holds: all, but for those of a way down."""
-    if course_of(run) is not Course.RAMP_DOWN or not stages:
+    """The stages that say how many callers the server holds: all, but for those of a way down, and what comes after a
+    spike, which may be late because of the spike alone."""
+    if course_of(run) not in (Course.RAMP_DOWN, Course.SPIKE) or not stages:
         return stages
     largest = max(stage.users for stage in stages)
     top = next(place for place, stage in enumerate(stages) if stage.users == largest)

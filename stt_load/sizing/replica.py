@@ -87,6 +87,8 @@ def replica_of(report: RunReport, name: str) -> Replica:
     if exit_code(report) not in (ExitCode.FINE, ExitCode.SLO_MISSED):
         verdict = f"its verdict is {report.verdict}{_reason(report)}"
         raise Unusable(f"{name}: nothing can be sized by this run: {verdict}; `stt-load report` says what to do")
+    if report.is_open_loop:
+        raise Unusable(f"{name}: its stages are rates of calls, not callers: give a ladder, or `stt-load find`")
     holds, source, is_open_above = _capacity(report)
     stages = _stages_at(report, holds)
     if not holds or not stages:

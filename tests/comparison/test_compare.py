@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_calls import made_calls
+from made_course import spike_run
 from made_results import compared, run_of, tts_json
 from made_run import MadeRun, made_speech, made_uploads
 from made_search import made_search
 
+from stt_load.comparison.run_folder import read_run
 from stt_load.sealed_lines import sealed_file
 
 Folders = dict[str, Path]
@@ -271,3 +274,26 @@ def test_targets_for_a_load_that_was_not_measured_are_not_judged_at_another(fold
         "the targets are for 99, and all results have only 1, 10, 20: --at says where to judge",
     )
     assert "Target Status: 1/1" in compared(*words, "--at", "10").printed
+
+
+def test_what_comes_after_a_spike_is_no_part_of_what_a_server_holds_with_few_callers(tmp_path: Path) -> None:
+    run = read_run(spike_run().write(tmp_path / "spike"))
+    assert [observed.value for observed in run.whole["holds"]] == [5]
+    (p95,) = run.loads["5"].observed["eos_latency:p95"]
+    assert p95.value == pytest.approx(0.4), "as before the spike"
+    assert run.notes == ("what came after its most callers is not compared",)
+
+
+def test_a_run_that_can_not_be_believed_after_its_most_callers_says_what_is_wrong_there(tmp_path: Path) -> None:
+    made = spike_run()
+    end = made.span(2)[1]
+    made.utterances = [each for each in made.utterances if each.stage < 2 or each.started_at > end - 8]
+    made.transitions[-1]["delivery"] |= {"rows": len(made.utterances), "totals": {"one": len(made.utterances)}}
+    for line in made.transitions:
+        line["begun"], line["ended"] = 0, 0
+    (doubt,) = read_run(made.write(tmp_path / "spike")).doubts
+    assert "it can't be told when the objectives held again" in doubt
+
+
+def test_an_open_loop_holds_a_rate_of_calls_and_no_number_of_callers(tmp_path: Path) -> None:
+    assert read_run(made_calls().write(tmp_path / "calls")).whole == {}

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+from made_calls import made_calls
 from made_run import made_run, made_speech, made_uploads
 from made_search import made_search
 
@@ -35,6 +36,11 @@ def test_a_summary_says_what_the_raw_files_say(tmp_path: Path, made) -> None:
     assert of_raw.folder == folder
     for name in ("run_id", "started_at", "label", "kind", "server", "machine", "verdict", "holds", "stages", "test"):
         assert getattr(of_raw, name) == getattr(of_summary, name), name
+
+
+def test_an_open_loop_holds_no_number_of_callers(tmp_path: Path) -> None:
+    made_calls().write(tmp_path / "run")
+    assert only(tmp_path).holds is None
 
 
 def test_a_search_holds_what_it_answers(tmp_path: Path) -> None:

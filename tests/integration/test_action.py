@@ -17,10 +17,14 @@ import pytest
 import requests
 import yaml
 from collector import Collector
+from made_calls import made_calls
 from metrics_server import MetricsServer
 from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from runs import PATIENCE_S, StartSink, summary
+
+from stt_load.report.build import build_report
+from stt_load.report.json_file import summary_json
 
 CHECKOUT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((CHECKOUT / "action.yml").read_text(encoding="utf-8"))
@@ -97,6 +101,26 @@ def test_a_job_measures_a_server_while_other_systems_get_its_figures(start_sink:
     assert_is_prometheus(texts)
     assert pushed(collector, "stt_load.utterances", outcome="ok") == stage["outcomes"]["ok"] == 2
     assert pushed(collector, "stt_load.stage_valid", stage="0", users="1") == int(stage["verdict"] != "invalid")
+
+
+def test_a_job_with_calls_is_told_no_number_of_callers(tmp_path: Path) -> None:
+    """The program of this job leaves the summary of a run that is made."""
+    made = made_calls()
+    report = build_report(made.run, made.transitions, [made.utterances], made.samples)
+    (tmp_path / "made.json").write_text(summary_json(report), encoding="utf-8")
+    runner = Runner(tmp_path, stt_url="ws://localhost:1/ws")
+    programs = tmp_path / "stt-load" / "bin"
+    programs.parent.unlink()
+    programs.mkdir(parents=True)
+    (programs / "python").symlink_to(sys.executable)
+    (programs / "stt-load").write_text('#!/bin/sh\nmkdir "$3/run" && cp made.json "$3/run/summary.json"; exit 3\n')
+    (programs / "stt-load").chmod(0o755)
+    assert runner.run("Measure").returncode == 3
+    assert {name: runner.told()[name] for name in ("exit-code", "verdict", "holds")} == {
+        "exit-code": "3",
+        "verdict": "fail",
+        "holds": "",
+    }
 
 
 def scraped(port: int, is_over: Callable[[], bool]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_calls import made_calls
 from made_run import MadeRun, made_run, made_speech, made_uploads
 from made_samples import gpu_entry, sidecar_entry
 from msgspec.structs import replace as changed
@@ -141,3 +142,8 @@ def test_of_a_find_run_the_lower_end_of_the_interval_counts() -> None:
     replica = replica_of(replace(report, capacity=answer), "made")
     assert (replica.holds, replica.at_users) == (5, 10)  # figures are those of the trials that were repeated
     assert "the lower end of the interval of `stt-load find`, 5 to 12; its answer is 10" in replica.source
+
+
+def test_an_open_loop_says_nothing_of_callers() -> None:
+    with pytest.raises(Unusable, match="calls: its stages are rates of calls, not callers: give a ladder"):
+        replica_of(report_of(made_calls()), "calls")
