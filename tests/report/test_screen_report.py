@@ -83,6 +83,25 @@ def test_the_chart_tells_how_right_each_text_is_and_how_soon() -> None:
     assert chart.body.count("first final") == 1  # said once, at the line of most callers
 
 
+def test_a_chart_shows_over_callers_how_old_words_are_how_many_are_taken_back_and_how_wrong_their_times() -> None:
+    (chart,) = [chart for chart in draw_charts(report_of(with_screens(INTERIM))) if chart.name == "screen"]
+    for said in ("age of words, seconds", "words taken back, 1/s", "times of words off, seconds"):
+        assert said in chart.body
+
+
+def test_a_chart_shows_over_callers_what_was_told_to_those_who_never_speak() -> None:
+    made = with_screens(INTERIM)
+    assert not [chart for chart in draw_charts(report_of(made)) if chart.name == "words-from-nothing"]
+    silent = [
+        replace(record, reference="", text="thank you", words_from_nothing=2, audio_s=30.0)
+        for record in made.utterances
+    ]
+    made.utterances += silent
+    (chart,) = [chart for chart in draw_charts(report_of(made)) if chart.name == "words-from-nothing"]
+    assert "words per minute" in chart.body
+    assert [line for tip in chart.tips for line in tip.lines if line.startswith("told 4.00/min")]
+
+
 def test_the_page_and_the_markdown_have_the_table() -> None:
     report = report_of(with_screens(INTERIM))
     assert f"<h2>{SCREEN_TITLE}</h2>" in report_html(report, draw_charts(report)).replace("&#39;", "'")

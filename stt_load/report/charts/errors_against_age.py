@@ -13,7 +13,6 @@ from dataclasses import replace
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.plane import FLOOR, HEIGHT, TOP, WIDTH, PlaneLine, Point, draw_plane
 from stt_load.report.model import RunReport, StageReport
-from stt_load.report.screen_table import is_about_screen
 from stt_load.report.wording import names_of
 
 _TEXTS = (
@@ -24,9 +23,7 @@ _TEXTS = (
 
 
 def errors_against_age_chart(report: RunReport) -> Chart | None:
-    """The chart; None where the server shows no interim text, or nobody knows when words were said."""
-    if not is_about_screen(report):
-        return None
+    """The chart; None where nobody knows when words were said."""
     names = names_of(report.stages)
     stages = sorted(report.stages, key=lambda stage: stage.users)
     lines = [PlaneLine(names[stage.figures.stage], points) for stage in stages if len(points := _points(stage)) > 1]

@@ -21,6 +21,7 @@ from stt_load.report.device import DEVICE_KINDS
 from stt_load.report.endpointing_table import is_about_turns
 from stt_load.report.figure_words import figure_title, figure_value, shown_percentiles
 from stt_load.report.model import RunReport, StageReport
+from stt_load.report.screen_table import is_about_screen
 from stt_load.report.wording import bound
 
 _HEADLINE_WIDTH = 520.0
@@ -60,8 +61,9 @@ def _bounds(report: RunReport, figure: Figure, factor: float = 1.0) -> tuple[Bou
     )
 
 
-def _percentiles(report: RunReport, figure: Figure) -> Panel | None:
-    """Three percentiles over callers. Failed utterances are later than any bound, as for the objectives."""
+def _percentiles(report: RunReport, figure: Figure, what: str = "") -> Panel | None:
+    """Three percentiles over callers. Failed utterances are later than any bound, as for the objectives. `what` stands
+    before the unit, where a chart has several such panels."""
     series = []
     for style, name in enumerate(shown_percentiles(report, figure)):
         p, marks = percentile(name) or 0.0, []
@@ -73,7 +75,8 @@ def _percentiles(report: RunReport, figure: Figure) -> Panel | None:
         series.append(Series(name, tuple(marks), style))
     is_empty = not any(stage.figures.distributions[figure.name].n for stage in report.stages)
     unit = {Unit.SECONDS: "seconds", Unit.FACTOR: "factor"}.get(figure.unit, str(figure.unit))
-    return None if is_empty else Panel(unit, tuple(series), _tell(figure), _bounds(report, figure))
+    said = f"{what}, {unit}" if what else unit
+    return None if is_empty else Panel(said, tuple(series), _tell(figure), _bounds(report, figure))
 
 
 def _counts(stage: StageReport) -> Sequence[str]:
@@ -274,8 +277,27 @@ def _patience(report: RunReport) -> Sequence[Chart]:
 
 
 def _screen(report: RunReport) -> Sequence[Chart]:
-    chart = errors_against_age_chart(report)
-    return () if chart is None else (chart,)
+    """How good is what is there so soon, then how old words are, how many are taken back, how wrong their times."""
+    if not is_about_screen(report):
+        return ()
+    against = errors_against_age_chart(report)
+    found = (_percentiles(report, FIGURES_BY_NAME[name], what) for name, what in _OF_SCREEN)
+    panels = [panel for panel in found if panel is not None]
+    over = [OverCallers(report, panels).chart("screen", "On the caller's screen")] if panels else []
+    return [*([] if against is None else [against]), *over]
+
+
+_OF_SCREEN = (("audio_age", "age of words"), ("flicker", "words taken back"), ("word_time_error", "times of words off"))
+
+
+def _words_from_nothing(report: RunReport) -> Sequence[Chart]:
+    """What callers who never speak were told."""
+    figure = FIGURES_BY_NAME["words_from_nothing"]
+    marks = _shares(report, figure.name)
+    if not marks:
+        return ()
+    panel = Panel("words per minute", (Series("told", marks),), _tell(figure), _bounds(report, figure), is_bars=True)
+    return (OverCallers(report, (panel,)).chart("words-from-nothing", "Words told to callers who never speak"),)
 
 
 def _late_frames(report: RunReport) -> Sequence[Chart]:
@@ -341,6 +363,7 @@ CHARTS: tuple[Callable[[RunReport], Sequence[Chart]], ...] = (
     _endpointing,
     _patience,
     _screen,
+    _words_from_nothing,
     _late_frames,
     _ages,
     _timeline,
